@@ -1,0 +1,260 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options of every module, said once for the modules, their action plugins and the inventory.
+
+Two steps, both before the first call: Ansible's own validation against the specs here (types, choices, rules),
+then L(clean) for what a type can't say.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from typing import Any, Mapping
+from urllib.parse import urlsplit
+
+from ansible.module_utils.common.parameters import env_fallback
+from ansible_collections.rewind.vps.plugins.module_utils.errors import bad_input
+from ansible_collections.rewind.vps.plugins.module_utils.wire import is_loopback
+
+PROVIDERS = ("vpsorg", "ilkbyte")
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def _provider_options() -> dict[str, dict[str, Any]]:
+    return {
+        "provider": {"type": "str", "choices": list(PROVIDERS), "required": True, "fallback": (env_fallback, ["REWIND_PROVIDER"])},
+        "api_token": {"type": "str", "no_log": True, "fallback": (env_fallback, ["VPS_API_TOKEN"])},
+        "access_key": {
+            "type": "str", "no_log": True, "fallback": (env_fallback, ["ILKBYTE_ACCESS_KEY", "ILKBYTE_ACCESSKEY"]),
+        },
+        "secret_key": {
+            "type": "str", "no_log": True, "fallback": (env_fallback, ["ILKBYTE_SECRET_KEY", "ILKBYTE_SECRETKEY"]),
+        },
+        "api_url": {"type": "str"},
+        "api_timeout": {"type": "int", "default": 30},
+        "validate_certs": {"type": "bool", "default": True},
+        "ca_path": {"type": "path"},
+    }
+
+
+def _server(required: bool) -> dict[str, dict[str, Any]]:
+    return {"server": {"type": "list", "elements": "str", "aliases": ["servers"], "required": required}}
+
+
+def _waiting(default_timeout: int) -> dict[str, dict[str, Any]]:
+    return {"wait": {"type": "bool", "default": True}, "wait_timeout": {"type": "int", "default": default_timeout}}
+
+
+@dataclass(frozen=True)
+class ModuleSpec:
+    """One module's options and the rules among them, as Ansible's validators take them."""
+
+    options: dict[str, dict[str, Any]]
+    rules: dict[str, list] = field(default_factory=dict)
+
+
+SPECS: dict[str, ModuleSpec] = {
+    "snapshot": ModuleSpec(
+        {
+            **_provider_options(),
+            **_server(required=True),
+            "name": {"type": "str"},
+            "id": {"type": "str"},
+            "description": {"type": "str"},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "max_age": {"type": "str"},
+            "retain": {
+                "type": "dict",
+                "options": {"count": {"type": "int", "required": True}, "match": {"type": "str", "required": True}},
+            },
+            "when_full": {"type": "str", "choices": ["fail", "prune"], "default": "fail"},
+            "stop_server": {"type": "bool", "default": False},
+            **_waiting(1200),
+        },
+        {"required_one_of": [["name", "id"]], "required_if": [["state", "present", ["name"]], ["when_full", "prune", ["retain"]]]},
+    ),
+    "snapshot_info": ModuleSpec(
+        {
+            **_provider_options(),
+            **_server(required=False),
+            "name": {"type": "str"},
+            "match": {"type": "str"},
+            "status": {"type": "list", "elements": "str", "choices": ["ready", "pending", "failed"]},
+            "older_than": {"type": "str"},
+            "newer_than": {"type": "str"},
+        },
+        {"mutually_exclusive": [["name", "match"]]},
+    ),
+    "snapshot_restore": ModuleSpec(
+        {
+            **_provider_options(),
+            **_server(required=True),
+            "name": {"type": "str"},
+            "id": {"type": "str"},
+            "start_server": {"type": "bool", "default": True},
+            **_waiting(1800),
+        },
+        {"required_one_of": [["name", "id"]]},
+    ),
+    "snapshot_cron": ModuleSpec(
+        {
+            **_provider_options(),
+            **_server(required=True),
+            "name": {"type": "str", "required": True},
+            "day": {"type": "int"},
+            "hour": {"type": "int"},
+            "minute": {"type": "int", "aliases": ["min"]},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        },
+        {"required_if": [["state", "present", ["day", "hour", "minute"]]]},
+    ),
+    "server_info": ModuleSpec({**_provider_options(), **_server(required=False)}),
+}
+
+SECRET_OPTIONS = ("api_token", "access_key", "secret_key")
+
+
+def clean(parameters: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The validated parameters with credentials trimmed, durations in seconds and C(api_url) resolved.
+
+    :raises RewindError: C(bad_input), naming the option and what it takes.
+    """
+    options = dict(parameters)
+    for secret in SECRET_OPTIONS:
+        options[secret] = _credential(secret, options.get(secret))
+    _need_credentials(options)
+    options["api_url"] = _api_url(options, os.environ if environ is None else environ)
+    _in_range("api_timeout", options["api_timeout"], 1, 600)
+    _check_values(options)
+    return options
+
+
+def _check_values(options: dict[str, Any]) -> None:
+    """Everything about the module's own options that a type can't say."""
+    if options.get("server") is not None:
+        options["server"] = [_not_blank("server", reference) for reference in options["server"]]
+        if len(options["server"]) != 1:
+            raise bad_input(
+                f"server takes one server a task here, and {len(options['server'])} were given",
+                "use a loop or one task for each host",
+            )
+    for name in ("name", "id", "match"):
+        if options.get(name) is not None:
+            options[name] = _not_blank(name, options[name])
+    if "wait_timeout" in options:
+        _in_range("wait_timeout", options["wait_timeout"], 1, 86400)
+    for name in ("max_age", "older_than", "newer_than"):
+        if options.get(name) is not None:
+            options[name] = duration(name, options[name])
+    _check_snapshot_wishes(options)
+    for name, low, high in (("day", 1, 365), ("hour", 0, 23), ("minute", 0, 59)):
+        if options.get(name) is not None:
+            _in_range(name, options[name], low, high)
+
+
+def _check_snapshot_wishes(options: dict[str, Any]) -> None:
+    retain = options.get("retain")
+    if retain:
+        _in_range("retain.count", retain["count"], 1, 10000)
+        _not_blank("retain.match", retain["match"])
+    if options.get("state") == "absent":
+        given = [name for name in ("max_age", "retain", "stop_server", "description") if options.get(name)]
+        if given:
+            raise bad_input(f"{', '.join(given)} can't go with state: absent", "leave it out, or use state: present")
+    if options.get("wait") is False:
+        given = [name for name in ("retain", "stop_server") if options.get(name)]
+        if given:
+            raise bad_input(
+                f"{' and '.join(given)} need the finished snapshot, so wait can't be false",
+                "leave wait at true, or leave them out",
+            )
+
+
+def duration(option: str, text: str) -> int:
+    """Seconds of a duration such as C(90), C(45m), C(12h), C(7d), C(1d12h)."""
+    compact = str(text).strip().lower()
+    if compact.isascii() and compact.isdigit() and int(compact) > 0:
+        return int(compact)
+    parts = re.findall(r"([0-9]+)([smhdw])", compact)
+    seconds = sum(int(amount) * _UNITS[unit] for amount, unit in parts)
+    if not parts or "".join(amount + unit for amount, unit in parts) != compact or seconds <= 0:
+        raise bad_input(
+            f"{option} must be a duration greater than zero, such as 12h, 7d or 1d12h (s, m, h, d, w; a bare number is "
+            f"seconds), not {text!r}"
+        )
+    return seconds
+
+
+def _credential(option: str, value: str | None) -> str | None:
+    value = (value or "").strip()
+    if not value:
+        return None
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise bad_input(
+            f"{option} has characters that no token or key has (a space, a line break, a letter outside ASCII)",
+            "look at how it is read: a file with several lines, or text around the key?",
+        )
+    return value
+
+
+def _need_credentials(options: dict[str, Any]) -> None:
+    if options["provider"] == "vpsorg" and not options["api_token"]:
+        raise bad_input(
+            "VPS.org needs an API token, and none was given",
+            "set api_token, or VPS_API_TOKEN in the environment where the task runs",
+        )
+    if options["provider"] == "ilkbyte":
+        missing = [name for name in ("access_key", "secret_key") if not options[name]]
+        if missing:
+            raise bad_input(
+                f"Ilkbyte needs an access key and a secret key; not given: {', '.join(missing)}",
+                "set access_key and secret_key, or ILKBYTE_ACCESS_KEY and ILKBYTE_SECRET_KEY in the environment "
+                "where the task runs",
+            )
+
+
+_URL_VARIABLES = {"vpsorg": "VPS_API_URL", "ilkbyte": "ILKBYTE_HOST"}
+_DEFAULT_URLS = {"vpsorg": "https://admin.vps.org/api/v1", "ilkbyte": "https://api.ilkbyte.com"}
+
+
+def _api_url(options: dict[str, Any], environ: Mapping[str, str]) -> str:
+    """The API's base URL without a slash at its end; https, except to this machine."""
+    provider = options["provider"]
+    source, url = "api_url", options.get("api_url")
+    if not url:
+        source, url = _URL_VARIABLES[provider], environ.get(_URL_VARIABLES[provider])
+    url = (url or _DEFAULT_URLS[provider]).strip()
+    shape = f"{source} must look like {_DEFAULT_URLS[provider]}"
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname if parts.port is None or parts.port else None
+    except ValueError:
+        raise bad_input(f"{shape}; the one given can't be read as a URL") from None
+    if parts.scheme not in ("http", "https"):
+        raise bad_input(f"{shape}: it begins with https://")
+    if not host or not url.isascii() or not url.isprintable() or " " in url:
+        raise bad_input(f"{shape}: it has no host that can be used")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise bad_input(f"{shape}: no user name, no ? and no # in it", "credentials have options of their own")
+    if parts.scheme == "http" and not is_loopback(url):
+        raise bad_input(
+            f"{source} uses http to {host}, which would send the credentials unprotected",
+            "use https; plain http is only for this machine (localhost, 127.0.0.1, ::1)",
+        )
+    return url.rstrip("/")
+
+
+def _not_blank(option: str, value: str) -> str:
+    if not value.strip():
+        raise bad_input(f"{option} is empty", "is a variable undefined or empty?")
+    return value
+
+
+def _in_range(option: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise bad_input(f"{option} must be from {low} to {high}, not {value}")

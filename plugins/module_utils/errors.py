@@ -1,0 +1,132 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What can go wrong, as data.
+
+Everything that goes wrong below a door is a L(RewindError): what happened, to which server and snapshot,
+whether anything was changed, and what to do next. Its text is made from our own words, a method, a path
+and an exception's class, never from an exception's text or a URL: those may carry credentials.
+"""
+
+from __future__ import annotations
+
+# Outcomes: what became of the change that was asked for.
+REFUSED = "refused"  # nothing happened: not sent, or the cloud said no
+FAILED = "failed"  # it was begun and did not succeed
+UNKNOWN = "unknown"  # it may or may not have happened
+
+# Kinds: what to tell apart by program.
+BAD_INPUT = "bad_input"
+UNAUTHORIZED = "unauthorized"
+FORBIDDEN = "forbidden"
+NOT_FOUND = "not_found"
+AMBIGUOUS = "ambiguous"
+ALREADY_EXISTS = "already_exists"
+BUSY = "busy"
+NOT_READY = "not_ready"
+LIMIT_REACHED = "limit_reached"
+UNSUPPORTED = "unsupported"
+PROVIDER_REFUSED = "provider_refused"
+RATE_LIMITED = "rate_limited"
+UNREACHABLE = "unreachable"
+TLS = "tls"
+TIMEOUT = "timeout"
+PROVIDER_BROKEN = "provider_broken"
+BAD_ANSWER = "bad_answer"
+WAIT_TIMEOUT = "wait_timeout"
+OPERATION_FAILED = "operation_failed"
+INTERNAL = "internal"
+
+# What a wait survives: the next look may well succeed.
+TRANSIENT = frozenset({RATE_LIMITED, UNREACHABLE, TIMEOUT, PROVIDER_BROKEN, BAD_ANSWER})
+
+
+class RewindError(Exception):
+    """One failure, ready to be shown to a person and read by a program.
+
+    :arg message: one sentence on what happened.
+    :arg kind: one of the kinds above.
+    :arg outcome: C(refused), C(failed) or C(unknown).
+    :arg operation: the provider's operation, for example C(snapshots.create).
+    :arg server: id or name of the server concerned; filled in by whoever knows it.
+    :arg snapshot: id or name of the snapshot concerned.
+    :arg http_status: the HTTP status, when an answer came.
+    :arg provider_message: the cloud's own words, bounded; the doors scrub secrets from it.
+    :arg hint: what to do next, a sentence.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str,
+        outcome: str = REFUSED,
+        operation: str | None = None,
+        server: str | None = None,
+        snapshot: str | None = None,
+        http_status: int | None = None,
+        provider_message: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.kind = kind
+        self.outcome = outcome
+        self.operation = operation
+        self.server = server
+        self.snapshot = snapshot
+        self.http_status = http_status
+        self.provider_message = provider_message
+        self.hint = hint
+
+    def about(self, server: str | None = None, snapshot: str | None = None) -> RewindError:
+        """Fill in what the place that raised it could not know; what is there already stays."""
+        self.server = self.server or server
+        self.snapshot = self.snapshot or snapshot
+        return self
+
+    def text(self, already_changed: bool = False) -> str:
+        """The whole message for a person: what, to which, whether anything changed, what next."""
+        parts = [self.message.rstrip(".") + "."]
+        if self.provider_message:
+            parts.append(f'The cloud says: "{self.provider_message}".')
+        concerned = [
+            f"{label} {value}"
+            for label, value in (("server", self.server), ("snapshot", self.snapshot))
+            if value and str(value) not in self.message
+        ]
+        if concerned:
+            parts.append(f"Concerned: {', '.join(concerned)}.")
+        parts.append(_outcome_sentence(self.outcome, already_changed))
+        if self.hint:
+            parts.append(f"Next: {self.hint.rstrip('.')}.")
+        return " ".join(parts)
+
+    def to_result(self) -> dict[str, object]:
+        """The C(error) part of a failed task's result; always the same keys."""
+        return {
+            "kind": self.kind,
+            "outcome": self.outcome,
+            "operation": self.operation,
+            "server": self.server,
+            "snapshot": self.snapshot,
+            "http_status": self.http_status,
+            "provider_message": self.provider_message,
+            "hint": self.hint,
+        }
+
+
+def _outcome_sentence(outcome: str, already_changed: bool) -> str:
+    if outcome == UNKNOWN:
+        return "It is unknown whether the change happened."
+    if already_changed:
+        return "This task had changed something before (see the result)."
+    if outcome == REFUSED:
+        return "Nothing was changed."
+    return "It was begun and did not succeed."
+
+
+def bad_input(message: str, hint: str | None = None) -> RewindError:
+    """An option's value that can't work; raised before the first call."""
+    return RewindError(message, kind=BAD_INPUT, hint=hint)

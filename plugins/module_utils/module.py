@@ -1,0 +1,23 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module door: what every module's main() does."""
+
+from __future__ import annotations
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.rewind.vps.plugins.module_utils.arguments import SPECS
+from ansible_collections.rewind.vps.plugins.module_utils.run import run
+
+
+def run_module(name: str) -> None:
+    """Run the module of that name in its own process and end it with the result."""
+    spec = SPECS[name]
+    module = AnsibleModule(argument_spec=spec.options, supports_check_mode=True, **spec.rules)
+    result = run(name, module.params, check_mode=module.check_mode, diff_mode=module._diff)
+    for warning in result.pop("warnings"):
+        module.warn(warning)
+    if result.pop("failed", False):
+        module.fail_json(**result)
+    module.exit_json(**result)

@@ -1,0 +1,147 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A schedule hangs on a snapshot, or it doesn't."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.rewind.vps.plugins.module_utils import errors
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task, choose_hint, pick_snapshot
+from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Schedule, Server, Snapshot, unsupported
+
+
+def run(task: Task) -> dict[str, Any]:
+    """The module C(snapshot_cron)."""
+    options, provider = task.options, task.provider
+    if not provider.capabilities.schedule:
+        raise unsupported(
+            provider, "snapshot schedules",
+            "let your own scheduler (cron, a systemd timer, AWX) run a playbook with rewind.vps.snapshot and retain",
+        )
+    server, snapshots = task.look_up()
+    snapshot = pick_snapshot(provider, server, snapshots, options["name"], None)
+    if options["state"] == "absent":
+        if snapshot is None or snapshot.schedule is None:
+            return _result(task, server, snapshot, None, None, f"{options['name']} of server {server.label} has no schedule")
+        return _remove(task, snapshot)
+    if snapshot is None:
+        raise RewindError(
+            f"Server {server.label} has no snapshot {options['name']}, and a schedule needs one to hang on",
+            kind=errors.NOT_FOUND, server=server.label, snapshot=options["name"],
+            hint=f"make it first with rewind.vps.snapshot, or {choose_hint(snapshots)}",
+        )
+    return _set(task, snapshot, Schedule(options["day"], options["hour"], options["minute"]))
+
+
+def _set(task: Task, snapshot: Snapshot, wished: Schedule) -> dict[str, Any]:
+    old = snapshot.schedule
+    label = f"snapshot {snapshot.name} of server {snapshot.server.label}"
+    if old is not None and _same(task, old, wished, label):
+        return _result(task, snapshot.server, snapshot, old, old, f"The schedule of {label} is as wished")
+    if task.check_mode:
+        task.done.changed = True
+        return _result(task, snapshot.server, snapshot, old, wished, f"The schedule of {label} would be set")
+    if old is not None:
+        _change(task, snapshot, None)
+    try:
+        _change(task, snapshot, wished)
+    except RewindError as error:
+        if old is None:
+            raise
+        raise _after_lost_schedule(task, snapshot, old, error) from None
+    return _result(task, snapshot.server, snapshot, old, wished, f"The schedule of {label} is set")
+
+
+def _same(task: Task, old: Schedule, wished: Schedule, label: str) -> bool:
+    """Equal in all that can be read; where the cloud's words can't be, the time of its next run decides."""
+    if (old.hour, old.minute) != (wished.hour, wished.minute):
+        return False
+    if old.day is None:
+        task.warnings.append(
+            f"The cloud's words for the schedule of {label} can't be read, so only its time of day was compared "
+            f"({old.hour:02d}:{old.minute:02d}, from its next run), not every how many days."
+        )
+        return True
+    return old.day == wished.day
+
+
+def _remove(task: Task, snapshot: Snapshot) -> dict[str, Any]:
+    label = f"snapshot {snapshot.name} of server {snapshot.server.label}"
+    if task.check_mode:
+        task.done.changed = True
+    else:
+        _change(task, snapshot, None)
+    words = "would be removed" if task.check_mode else "is removed"
+    return _result(task, snapshot.server, snapshot, snapshot.schedule, None, f"The schedule of {label} {words}")
+
+
+def _change(task: Task, snapshot: Snapshot, wished: Schedule | None) -> None:
+    """Add the schedule, or remove the one there is; where the answer leaves it open, the list decides."""
+    try:
+        if wished is None:
+            task.provider.remove_schedule(snapshot)
+        else:
+            task.provider.add_schedule(snapshot, wished)
+    except RewindError as error:
+        error.about(snapshot.server.label, snapshot.name)
+        if error.outcome != errors.UNKNOWN or not _is_so(task, snapshot, wished):
+            raise
+    task.done.changed = True
+
+
+def _is_so(task: Task, snapshot: Snapshot, wished: Schedule | None) -> bool:
+    """Whether the list shows the schedule as wished; False where it can't be read."""
+    try:
+        listed = task.provider.list_snapshots(snapshot.server)
+    except RewindError:
+        return False
+    now = next((item.schedule for item in listed if item.id == snapshot.id), None)
+    if wished is None or now is None:
+        return wished is None and now is None
+    return (now.hour, now.minute) == (wished.hour, wished.minute) and now.day in (None, wished.day)
+
+
+def _after_lost_schedule(task: Task, snapshot: Snapshot, old: Schedule, error: RewindError) -> RewindError:
+    """The old schedule is deleted and the new one is not there: put the old one back, and say how that went."""
+    when = f"every {old.day} day(s) at {old.hour:02d}:{old.minute:02d}" if old.is_whole else "which can't be read"
+    put_back = False
+    if old.is_whole and error.outcome != errors.UNKNOWN:
+        try:
+            _change(task, snapshot, old)
+            put_back = True
+        except RewindError:
+            pass
+    if put_back:
+        task.done.changed = False
+        error.message = f"The new schedule of snapshot {snapshot.name} was not taken, and the old one ({when}) is back: {error.message}"
+    else:
+        error.message = (
+            f"The old schedule of snapshot {snapshot.name} ({when}) was deleted, the new one was not taken, and the old one could "
+            f"not be put back: {error.message}"
+        )
+        error.outcome = errors.UNKNOWN if error.outcome == errors.UNKNOWN else errors.FAILED
+        error.hint = "run again to set the schedule; look at it with rewind.vps.snapshot_info"
+    return error
+
+
+def _result(
+    task: Task, server: Server, snapshot: Snapshot | None, before: Schedule | None, after: Schedule | None, message: str,
+) -> dict[str, Any]:
+    result = {
+        "changed": task.done.changed,
+        "msg": message,
+        "server": server.to_result(),
+        "snapshot": snapshot.to_result() if snapshot else None,
+        "schedule": after.to_result() if after else None,
+    }
+    if task.diff_mode:
+        result["diff"] = {"before": _for_diff(before), "after": _for_diff(after)}
+    return result
+
+
+def _for_diff(schedule: Schedule | None) -> dict[str, Any]:
+    return {"schedule": {"day": schedule.day, "hour": schedule.hour, "minute": schedule.minute} if schedule else None}

@@ -1,0 +1,148 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A server is overwritten with one of its snapshots. Asked for once, and never taken for done before it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.rewind.vps.plugins.module_utils import errors
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.operations import power
+from ansible_collections.rewind.vps.plugins.module_utils.operations.restore_watch import (
+    Restore, wait_for_restore,
+)
+from ansible_collections.rewind.vps.plugins.module_utils.operations.task import (
+    Task, choose_hint, pick_snapshot, snapshot_label,
+)
+from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import wait_until_settled
+from ansible_collections.rewind.vps.plugins.module_utils.providers.base import (
+    FAILED, READY, RESTORING, RUNNING, Server, Snapshot,
+)
+
+
+def run(task: Task) -> dict[str, Any]:
+    """The module C(snapshot_restore)."""
+    server = task.provider.find_server(task.server_reference)
+    snapshots = task.provider.list_snapshots(server)
+    snapshot = _wanted(task, server, snapshots)
+    if server.busy:
+        return _busy(task, server, snapshots, snapshot)
+    if task.check_mode:
+        task.done.changed = True
+        return _result(task, server, server, snapshot, joined=False)
+    restore = _ask(task, server, snapshot)
+    after = _wait_and_start(task, restore) if task.options["wait"] else server
+    return _result(task, server, after, snapshot, joined=False)
+
+
+def _busy(task: Task, server: Server, snapshots: list[Snapshot], snapshot: Snapshot) -> dict[str, Any]:
+    """What is under way may be this very restore, asked for by an earlier run: then it is joined, never repeated."""
+    is_restore = server.busy == RESTORING
+    cloud_may_tell_later = not task.provider.capabilities.tells_restoring and task.options["wait"] and not task.check_mode
+    if not is_restore and not (cloud_may_tell_later and _was_a_revert(task, server, snapshots, snapshot)):
+        raise RewindError(
+            f"Server {server.label} is in the middle of something else ({server.busy}), so it was not restored",
+            kind=errors.BUSY, server=server.label, snapshot=snapshot_label(snapshot), hint="run again when that is done",
+        )
+    task.warnings.append(
+        f"Server {server.label} was being restored already, so this task asked for nothing and joined that. "
+        f"{task.provider.title} does not say of which snapshot: if it was not {snapshot_label(snapshot)}, run again."
+    )
+    after = server
+    if task.options["wait"] and not task.check_mode:
+        after = _wait_and_start(task, Restore(task, server, snapshot, seen_busy=True))
+    return _result(task, server, after, snapshot, joined=True)
+
+
+def _was_a_revert(task: Task, server: Server, before: list[Snapshot], snapshot: Snapshot) -> bool:
+    """Wait until the server is settled and tell from its snapshots what it was busy with.
+
+    A revert changes nothing in them but which one is current; everything else that pauses a server leaves a trace.
+    """
+    wait_until_settled(task, server, task.deadline)
+    after = task.provider.list_snapshots(server)
+    unchanged = {(item.id, item.created_at) for item in before} == {(item.id, item.created_at) for item in after}
+    return unchanged and any(item.id == snapshot.id and item.current for item in after)
+
+
+def _wanted(task: Task, server: Server, snapshots: list[Snapshot]) -> Snapshot:
+    """Exactly one snapshot of this very server, and ready. Anything else is an error before anything is sent."""
+    name, id_ = task.options["name"], task.options["id"]
+    snapshot = pick_snapshot(task.provider, server, snapshots, name, id_)
+    wanted = id_ or name
+    if snapshot is None:
+        raise RewindError(
+            f"Server {server.label} has no snapshot {wanted}{_whose(task, server, id_)}",
+            kind=errors.NOT_FOUND, server=server.label, snapshot=wanted,
+            hint=choose_hint(snapshots),
+        )
+    if snapshot.status != READY:
+        failed = snapshot.status == FAILED
+        raise RewindError(
+            f"Snapshot {snapshot_label(snapshot)} of server {server.label} is {snapshot.status} "
+            f"(the cloud says {snapshot.status_word!r}), so nothing can be restored from it",
+            kind=errors.NOT_READY, server=server.label, snapshot=snapshot_label(snapshot),
+            hint=choose_hint([item for item in snapshots if item.status == READY]) if failed else "run again when it is ready",
+        )
+    return snapshot
+
+
+def _whose(task: Task, server: Server, id_: str | None) -> str:
+    """Where the id belongs to another server, say so: it is the mistake that matters most."""
+    if id_ is None or not task.provider.capabilities.account_listing:
+        return ""
+    foreign = next((item for item in task.provider.list_snapshots(None) if item.id == id_), None)
+    return f": it is a snapshot of server {foreign.server.label}" if foreign else ""
+
+
+def _ask(task: Task, server: Server, snapshot: Snapshot) -> Restore:
+    """Ask for the restore, once. Where the answer leaves it open, the server's state decides."""
+    restore = Restore(task, server, snapshot)
+    task.tell(f"server {server.label}: restore of snapshot {snapshot_label(snapshot)} asked for")
+    try:
+        task.provider.restore_snapshot(snapshot)
+        task.done.changed = True
+    except RewindError as error:
+        error.about(server.label, snapshot_label(snapshot))
+        if error.outcome != errors.UNKNOWN:
+            raise
+        if not restore.was_taken_up():
+            error.hint = (
+                "look at the server in the cloud's panel; if it is not being restored, run again "
+                "(a rerun joins a restore that is under way)"
+            )
+            raise
+        task.done.changed = True
+    return restore
+
+
+def _wait_and_start(task: Task, restore: Restore) -> Server:
+    after = wait_for_restore(restore, task.deadline)
+    if after.power != RUNNING and task.options["start_server"]:
+        after = power.start(task, after, task.deadline)
+    return after
+
+
+def _result(task: Task, before: Server, after: Server, snapshot: Snapshot, joined: bool) -> dict[str, Any]:
+    label = f"snapshot {snapshot_label(snapshot)}"
+    if task.check_mode:
+        words = "is being restored already; would wait for it" if joined else f"would be restored to {label}"
+    elif not task.options["wait"]:
+        words = "is being restored already" if joined else f"is being restored to {label}"
+    else:
+        words = "was being restored already, and that is done" if joined else f"is restored to {label}"
+    result = {
+        "changed": task.done.changed,
+        "msg": f"Server {before.label} {words}",
+        "server": after.to_result(),
+        "snapshot": snapshot.to_result(),
+        "joined": joined,
+    }
+    if task.diff_mode:
+        state = {"server": before.id, "state": "as it was" if task.done.changed else "restoring"}
+        restored = {"server": before.id, "state": f"as in {label} of {snapshot.created_at}"}
+        result["diff"] = {"before": state, "after": restored if task.done.changed else state}
+    return result

@@ -1,0 +1,136 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What an operation is given, and what it has done so far.
+
+An operation gets a L(Task) and returns the module's result as plain data. It knows neither HTTP nor AnsibleModule.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass, field
+from typing import Any, Callable
+
+from ansible_collections.rewind.vps.plugins.module_utils import errors
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline
+from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Provider, Server, Snapshot
+
+
+@dataclass
+class Task:
+    """One task's wishes and means.
+
+    :ivar options: cleaned options (see arguments.py).
+    :ivar tell: says one line of progress to a person.
+    :ivar done: what this task has changed so far; a failed task's result reports it too.
+    :ivar warnings: for Ansible to show.
+    """
+
+    provider: Provider
+    options: dict[str, Any]
+    check_mode: bool = False
+    diff_mode: bool = False
+    tell: Callable[[str], None] = lambda text: None
+    done: Done = field(default_factory=lambda: Done())
+    warnings: list[str] = field(default_factory=list)
+
+    @functools.cached_property
+    def deadline(self) -> Deadline:
+        """The one deadline of everything that this task waits for; it runs from the first time it is asked for."""
+        return Deadline(self.options["wait_timeout"])
+
+    @property
+    def server_reference(self) -> str:
+        """How the user calls the server."""
+        return self.options["server"][0]
+
+    def look_up(self) -> tuple[Server, list[Snapshot]]:
+        """The server and its snapshots, in one request where the reference is the server's identity.
+
+        The list then proves that the server exists, unless it is empty: only then the server is asked for as well.
+        """
+        provider = self.provider
+        server = provider.identify(self.server_reference)
+        if server is None:
+            server = provider.find_server(self.server_reference)
+            return server, provider.list_snapshots(server)
+        try:
+            snapshots = provider.list_snapshots(server)
+        except RewindError as error:
+            if error.kind == errors.NOT_FOUND:
+                provider.find_server(self.server_reference)  # says it better: with the names that there are
+            raise
+        if snapshots:
+            return snapshots[0].server, snapshots
+        return provider.find_server(self.server_reference), snapshots
+
+
+@dataclass
+class Done:
+    """What a task has changed."""
+
+    changed: bool = False
+    pruned: list[Snapshot] = field(default_factory=list)
+
+
+def check_name(provider: Provider, name: str) -> None:
+    """Refuse a snapshot name that the cloud forbids, before anything is sent."""
+    if not re.fullmatch(provider.capabilities.name_pattern, name):
+        raise RewindError(
+            f"{provider.title} takes only {provider.capabilities.name_rule} in a snapshot's name, so {name!r} can't be one",
+            kind=errors.BAD_INPUT,
+            snapshot=name,
+            hint=f"choose a name like {_suggest(provider, name)!r}",
+        )
+
+
+def _suggest(provider: Provider, name: str) -> str:
+    allowed = [character for character in name if re.fullmatch(provider.capabilities.name_pattern, character)]
+    return "".join(allowed) or "preupgrade"
+
+
+def pick_snapshot(provider: Provider, server: Server, snapshots: list[Snapshot], name: str | None, id_: str | None) -> Snapshot | None:
+    """The one snapshot that name, id or both mean; None where there is none.
+
+    :raises RewindError: C(ambiguous) where a name means two; C(bad_input) where id and name disagree.
+    """
+    if id_ is not None:
+        found = next((snapshot for snapshot in snapshots if snapshot.id == id_), None)
+        if found is not None and name is not None and found.name != name:
+            raise RewindError(
+                f"id {id_} and name {name!r} disagree: at {provider.title} {id_} is called {found.name!r}",
+                kind=errors.BAD_INPUT,
+                server=server.label,
+                snapshot=id_,
+                hint="give one of them, the right one",
+            )
+        return found
+    matches = [snapshot for snapshot in snapshots if snapshot.name == name]
+    if len(matches) > 1:
+        raise RewindError(
+            f"{len(matches)} snapshots of server {server.label} are called {name!r}: {listing(matches)}",
+            kind=errors.AMBIGUOUS,
+            server=server.label,
+            snapshot=name,
+            hint="say which one with id",
+        )
+    return matches[0] if matches else None
+
+
+def choose_hint(snapshots: list[Snapshot]) -> str:
+    """What to do where the snapshot that was asked for is not one of these."""
+    return f"choose one of this server's: {listing(snapshots)}" if snapshots else "this server has none at all"
+
+
+def listing(snapshots: list[Snapshot]) -> str:
+    """Snapshots in one line of a message."""
+    return ", ".join(f"{snapshot_label(item)} {item.status} from {item.created_at or 'an unknown time'}" for item in snapshots)
+
+
+def snapshot_label(snapshot: Snapshot) -> str:
+    """How messages call a snapshot: with its id where that says more than the name."""
+    return snapshot.name if snapshot.id in (None, snapshot.name) else f"{snapshot.name} ({snapshot.id})"

@@ -1,0 +1,115 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The only place that waits.
+
+An operation of minutes is not asked every second: the pauses are short at first (small things end soon), long in
+the middle, and short again towards the time by which the cloud says that it is done.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass, field
+from typing import Callable, TypeVar
+
+from ansible_collections.rewind.vps.plugins.module_utils import errors
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+
+SHORTEST_PAUSE = 9.0  # seconds, once the first minute is over
+LONGEST_PAUSE = 60.0
+FIRST_PAUSE = 0.4
+FIRST_WORD_AFTER = 10.0  # seconds until a person is told that the task waits
+WORD_EVERY = 30.0
+
+Found = TypeVar("Found")
+
+
+@dataclass
+class Clock:
+    """Time as the poller sees it; tests put their own here."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[float, float], float] = random.uniform
+
+
+@dataclass
+class Deadline:
+    """One point in time, by the monotonic clock, that a whole wait shares."""
+
+    seconds: float
+    clock: Clock = field(default_factory=Clock)
+
+    def __post_init__(self) -> None:
+        self._began = self.clock.monotonic()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the wait began."""
+        return self.clock.monotonic() - self._began
+
+    @property
+    def left(self) -> float:
+        """Seconds until it is over; 0 when it is."""
+        return max(0.0, self.seconds - self.elapsed)
+
+
+def pause_after(elapsed: float, expected: float) -> float:
+    """Seconds to pause before the next look, jitter aside.
+
+    :arg elapsed: seconds since the operation began.
+    :arg expected: seconds by which the cloud says that it is done.
+    """
+    if elapsed < LONGEST_PAUSE:
+        return max(FIRST_PAUSE, min(elapsed, LONGEST_PAUSE))  # doubles: 0.4, 0.8, 1.6 … 51
+    left = max(0.0, expected - elapsed)
+    return min(LONGEST_PAUSE, max(SHORTEST_PAUSE, left / 4))
+
+
+def wait_until(
+    look: Callable[[], Found | None],
+    *,
+    what: str,
+    deadline: Deadline,
+    expected: float,
+    tell: Callable[[str], None] = lambda text: None,
+    hint: str,
+) -> Found:
+    """Look again and again until there is something to return.
+
+    :arg look: returns None while there is nothing yet; raises to end the wait at once.
+    :arg what: what is waited for, in the words of the timeout's message.
+    :arg expected: seconds by which it is usually done.
+    :arg tell: says to a person how it goes.
+    :arg hint: what to do after a timeout.
+    :raises RewindError: C(wait_timeout) at the deadline; what C(look) raised, unless it was a passing read error.
+    """
+    trouble: RewindError | None = None
+    next_word = FIRST_WORD_AFTER
+    while True:
+        try:
+            found = look()
+            trouble = None
+        except RewindError as error:
+            if error.kind not in errors.TRANSIENT:
+                raise
+            found, trouble = None, error
+        if found is not None:
+            return found
+        if deadline.left <= 0:
+            break
+        if deadline.elapsed >= next_word:
+            tell(f"{what}: {deadline.elapsed:.0f} s so far")
+            next_word = deadline.elapsed + WORD_EVERY
+        pause = pause_after(deadline.elapsed, expected) * deadline.clock.jitter(0.9, 1.1)
+        deadline.clock.sleep(min(pause, deadline.left))
+    last = f"; the last look failed: {trouble.message}" if trouble else ""
+    raise RewindError(
+        f"Waited {deadline.seconds:.0f} s for {what}, and it is not done{last}",
+        kind=errors.WAIT_TIMEOUT,
+        outcome=errors.UNKNOWN,
+        hint=hint,
+    )

@@ -1,0 +1,235 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ilkbyte: an API in which every call is a GET, those that change things too.
+
+Sources: the cloud's snapshot documentation (marked seed), its public clients and recorded traffic (public), and
+libvirt, whose snapshot fields these are (inferred). See docs/providers.md.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from ansible_collections.rewind.vps.plugins.module_utils import errors
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.providers import base
+from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Account, Schedule, Server, Snapshot
+from ansible_collections.rewind.vps.plugins.module_utils.providers.ilkbyte_schedule import read_schedule
+from ansible_collections.rewind.vps.plugins.module_utils.transport import Transport, quote_message
+
+_SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # public: 3-16 letters and digits; read generously
+_POWER_WORDS = {
+    "running": base.RUNNING, "çalışıyor": base.RUNNING,  # public
+    "shut off": base.STOPPED, "shutoff": base.STOPPED, "kapalı": base.STOPPED,  # public, libvirt; the last inferred
+}
+_SETTLED_WORDS = {"crashed", "no state"}  # libvirt: not running, and nothing under way
+_POWER_ACTIONS = {base.START: "start", base.STOP: "shutdown"}  # public
+_MOST_PAGES = 2000
+
+
+class Ilkbyte(base.Provider):
+    """One Ilkbyte account."""
+
+    title = "Ilkbyte"
+    capabilities = base.Capabilities(
+        name_pattern=r"[A-Za-z0-9]+",  # seed
+        name_rule="letters and digits",
+        max_snapshots=None,
+        unique_names=True,  # inferred, from libvirt
+        account_listing=False,
+        description=False,
+        recreate=True,  # seed
+        schedule=True,  # seed
+        power=True,  # public
+        snapshot_tree=True,  # seed
+        deletes_at_once=False,  # inferred: nothing is said, so it is looked at
+        tells_restoring=False,
+        create_seconds=120,  # inferred: nothing is documented
+        restore_seconds=180,  # inferred: nothing is documented
+    )
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._api = Transport(
+            self.title,
+            options["api_url"],
+            query={"access": options["access_key"], "secret": options["secret_key"]},
+            verify=options["verify"],
+            timeout=options["api_timeout"],
+        )
+
+    def now(self) -> datetime:
+        return self._api.now()
+
+    # --- servers
+
+    def identify(self, reference: str) -> Server | None:
+        # A server's name is its place in the API's paths, so it is its identity.
+        return Server(reference, reference) if _SERVER_NAME.fullmatch(reference) else None
+
+    def find_server(self, reference: str) -> Server:
+        refusal: RewindError | None = None
+        if _SERVER_NAME.fullmatch(reference):
+            try:
+                return self._server(reference, self._ask(reference, "/show", "servers.show"), "servers.show")
+            except RewindError as error:
+                if error.kind not in (errors.PROVIDER_REFUSED, errors.NOT_FOUND):
+                    raise
+                refusal = error
+        everyone = self.list_servers()
+        matches = [server for server in everyone if server.id == reference]
+        if matches and refusal is not None:
+            raise refusal.about(reference)
+        return base.pick_server(self.title, reference, matches, everyone)
+
+    def list_servers(self) -> list[Server]:
+        found: dict[str, Server] = {}
+        for page in range(1, _MOST_PAGES):
+            data = self._call("/server/list/all", "servers.list", {"p": page})
+            items = data.get("server_list") if isinstance(data, dict) else data
+            if not isinstance(items, list):
+                raise base.shape_error(self.title, "servers.list", "no list of servers")
+            for item in items:
+                name = item.get("name") if isinstance(item, dict) else None
+                if not isinstance(name, str) or not name:
+                    raise base.shape_error(self.title, "servers.list", "a server without a name")
+                found[name] = self._server(name, item, "servers.list")
+            pagination = data.get("pagination") if isinstance(data, dict) else None
+            last = pagination.get("total_page") if isinstance(pagination, dict) else 1
+            if not isinstance(last, int) or page >= last:
+                break
+        return list(found.values())
+
+    def set_power(self, server: Server, action: str) -> None:
+        self._ask(server.id, "/power", "servers.power", {"set": _POWER_ACTIONS[action]}, changes=True)
+
+    # --- snapshots
+
+    def list_snapshots(self, server: Server | None) -> list[Snapshot]:
+        if server is None:
+            return [snapshot for each in self.list_servers() for snapshot in self.list_snapshots(each)]
+        data = self._ask(server.id, "/snapshot", "snapshots.list")
+        items = [] if data == [] else data.get("snapshots") if isinstance(data, dict) else None
+        if not isinstance(items, list):
+            raise base.shape_error(self.title, "snapshots.list", "no list of snapshots").about(server.label)
+        return [self._snapshot(server, item) for item in items]
+
+    def create_snapshot(self, server: Server, name: str, description: str | None) -> None:
+        self._ask(server.id, "/snapshot/create", "snapshots.create", {"name": name}, changes=True)
+
+    def restore_snapshot(self, snapshot: Snapshot) -> None:
+        self._snapshot_change(snapshot, "/snapshot/revert", "snapshots.restore")
+
+    def recreate_snapshot(self, snapshot: Snapshot) -> None:
+        self._snapshot_change(snapshot, "/snapshot/update", "snapshots.update")
+
+    def delete_snapshot(self, snapshot: Snapshot) -> bool:
+        try:
+            self._snapshot_change(snapshot, "/snapshot/delete", "snapshots.delete")
+        except RewindError as error:
+            if error.kind == errors.NOT_FOUND and error.outcome == errors.REFUSED:
+                return False
+            raise
+        return True
+
+    # --- schedules and the account
+
+    def add_schedule(self, snapshot: Snapshot, schedule: Schedule) -> None:
+        when = {"day": schedule.day, "hour": schedule.hour, "min": schedule.minute}
+        self._snapshot_change(snapshot, "/snapshot/cron/add", "cron.add", when)
+
+    def remove_schedule(self, snapshot: Snapshot) -> None:
+        self._snapshot_change(snapshot, "/snapshot/cron/delete", "cron.delete")
+
+    def whoami(self) -> Account:
+        data = self._call("/account", "account", {})
+        if not isinstance(data, dict):
+            raise base.shape_error(self.title, "account", "no account in it")
+        names = (data.get(key) for key in ("email", "username", "name"))
+        return Account(name=next((str(name) for name in names if name), None))
+
+    # --- how it is said on the wire
+
+    def _snapshot_change(self, snapshot: Snapshot, path: str, operation: str, more: dict | None = None) -> None:
+        params = {"name": snapshot.name, **(more or {})}
+        try:
+            self._ask(snapshot.server.id, path, operation, params, changes=True)
+        except RewindError as error:
+            raise error.about(None, snapshot.name)
+
+    def _ask(self, server: str, path: str, operation: str, params: dict | None = None, changes: bool = False) -> Any:
+        try:
+            return self._call(f"/server/manage/{quote(server, safe='')}{path}", operation, params or {}, changes)
+        except RewindError as error:
+            raise error.about(server)
+
+    def _call(self, path: str, operation: str, params: dict[str, Any], changes: bool = False) -> Any:
+        """The C(data) of an answer. A no comes with HTTP 200 and C(status) false (C(success) under /v2)."""
+        if changes:
+            answer = self._api.change("GET", path, operation=operation, params=params)
+        else:
+            answer = self._api.read(path, operation=operation, params=params)
+        body = answer.data if isinstance(answer.data, dict) else {}
+        verdict = body.get("status", body.get("success"))
+        if verdict is True:
+            return body.get("data")
+        if verdict is False:
+            raise _refusal(self.title, path, operation, answer.status, body)
+        error = base.shape_error(self.title, operation, "neither yes nor no in it")
+        error.outcome = errors.UNKNOWN if changes else errors.REFUSED
+        raise error
+
+    def _server(self, name: str, item: Any, operation: str) -> Server:
+        if not isinstance(item, dict):
+            raise base.shape_error(self.title, operation, "no server in it")
+        word = str(item.get("status") or "unknown").lower()
+        settled = word in _POWER_WORDS or word in _SETTLED_WORDS
+        return Server(
+            id=name,
+            name=name,
+            power=_POWER_WORDS.get(word, word),
+            busy=None if settled else word,
+            address=item.get("ipv4") or item.get("ipv6") or None,
+            raw=item,
+        )
+
+    def _snapshot(self, server: Server, item: Any) -> Snapshot:
+        name = item.get("name") if isinstance(item, dict) else None
+        if not isinstance(name, str) or not name:
+            raise base.shape_error(self.title, "snapshots.list", "a snapshot without a name").about(server.label)
+        parent = item.get("parent")
+        return Snapshot(
+            id=name,
+            name=name,
+            server=server,
+            # What is listed is finished: the list has no word for one that is being made (inferred, from libvirt).
+            status=base.READY,
+            status_word=None,
+            created_at=base.utc_text(item.get("date")),
+            current=item.get("current") is True,
+            parent=parent if isinstance(parent, str) and parent not in ("", "-") else None,
+            power=_POWER_WORDS.get(str(item.get("state")).lower()),
+            schedule=read_schedule(item.get("params")),
+            raw=item,
+        )
+
+
+def _refusal(title: str, path: str, operation: str, http_status: int, body: dict[str, Any]) -> RewindError:
+    said = quote_message(body) or ""
+    lowered = said.lower()
+    kind = errors.PROVIDER_REFUSED
+    if "already exists" in lowered:  # libvirt
+        kind = errors.ALREADY_EXISTS
+    elif "no domain snapshot" in lowered or "not found" in lowered:  # libvirt; public
+        kind = errors.NOT_FOUND
+    return RewindError(
+        f"{title} said no (GET {path})",
+        kind=kind,
+        operation=operation,
+        http_status=http_status,
+        provider_message=said or None,
+    )

@@ -1,0 +1,270 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""VPS.org: a REST API with a bearer token.
+
+Sources: the cloud's snapshot documentation (marked seed), its public client vps-mcp and the rest of its public
+documentation (public), and what follows from the two (inferred). See docs/providers.md.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from ansible_collections.rewind.vps.plugins.module_utils import errors
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.providers import base
+from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Account, Server, Snapshot
+from ansible_collections.rewind.vps.plugins.module_utils.transport import Answer, Transport
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_READY_WORDS = {"completed"}  # seed
+_PENDING_WORDS = {"in_progress", "pending", "creating", "queued"}  # the first: seed; the others inferred
+_POWER_WORDS = {"active": base.RUNNING, "running": base.RUNNING, "stopped": base.STOPPED, "off": base.STOPPED}
+_SETTLED_WORDS = {"suspended", "error", "failed"}  # neither on nor off, and nothing under way
+_PAGE_SIZE = 100  # the most that a page may have (public, for servers)
+_MOST_PAGES = 2000
+
+
+class VpsOrg(base.Provider):
+    """One VPS.org account."""
+
+    title = "VPS.org"
+    capabilities = base.Capabilities(
+        name_pattern=r"[A-Za-z0-9_-]+",  # seed
+        name_rule="letters, digits, hyphens and underscores",
+        max_snapshots=5,  # seed
+        unique_names=False,  # inferred
+        account_listing=True,  # seed
+        description=True,  # seed
+        recreate=False,
+        schedule=False,
+        power=True,  # public
+        snapshot_tree=False,
+        deletes_at_once=True,  # seed: 204, "deleted"
+        tells_restoring=True,  # seed
+        create_seconds=600,  # seed: 3-10 minutes
+        restore_seconds=900,  # seed: 5-15 minutes
+    )
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._api = Transport(
+            self.title,
+            options["api_url"],
+            headers={"Authorization": f"Bearer {options['api_token']}"},
+            verify=options["verify"],
+            timeout=options["api_timeout"],
+        )
+
+    def now(self) -> datetime:
+        return self._api.now()
+
+    # --- servers
+
+    def identify(self, reference: str) -> Server | None:
+        return Server(str(int(reference))) if reference.isascii() and reference.isdecimal() else None
+
+    def find_server(self, reference: str) -> Server:
+        is_number = reference.isascii() and reference.isdecimal()
+        if is_number or _UUID.fullmatch(reference):
+            server = self._show_server(reference)
+            if server is not None:
+                return server
+        everyone = self.list_servers()
+        if is_number:
+            matches = [server for server in everyone if server.id == str(int(reference))]
+        else:
+            matches = [server for server in everyone if reference in _names(server)]
+        return base.pick_server(self.title, reference, matches, everyone)
+
+    def _show_server(self, reference: str) -> Server | None:
+        """GET /servers/{id or uuid}/; None where the cloud knows no such server by that path (public)."""
+        try:
+            answer = self._api.read(f"/servers/{quote(reference, safe='')}/", operation="servers.show")
+        except RewindError as error:
+            if error.http_status in (400, 404):
+                return None
+            raise
+        server = self._server(answer.data, "servers.show")
+        if reference not in (server.id, *_names(server)) and server.id != reference.lstrip("0"):
+            raise base.shape_error(self.title, "servers.show", "another server than the one asked for")
+        return server
+
+    def list_servers(self) -> list[Server]:
+        items = self._pages("/servers/", "servers.list", {"page_size": _PAGE_SIZE})
+        return [self._server(item, "servers.list") for item in items]
+
+    def set_power(self, server: Server, action: str) -> None:
+        self._change("POST", f"/servers/{quote(server.id, safe='')}/power/", "servers.power", server.label, json={"action": action})
+
+    # --- snapshots
+
+    def list_snapshots(self, server: Server | None) -> list[Snapshot]:
+        params = {"server_id": server.id} if server else {"page_size": _PAGE_SIZE}
+        items = self._pages("/snapshots/", "snapshots.list", params)
+        snapshots = [self._snapshot(item, "snapshots.list") for item in items]
+        # A filter that the cloud ignored must not make another server's snapshot ours.
+        return [snapshot for snapshot in snapshots if server is None or snapshot.server.id == server.id]
+
+    def create_snapshot(self, server: Server, name: str, description: str | None) -> Snapshot:
+        body = {"server_id": int(server.id), "name": name}
+        if description:
+            body["description"] = description
+        answer = self._change("POST", "/snapshots/", "snapshots.create", server.label, name, json=body)
+        try:
+            snapshot = self._snapshot(answer.data, "snapshots.create")
+        except RewindError as error:
+            error.outcome = errors.UNKNOWN
+            raise error.about(server.label, name)
+        if snapshot.server.id != server.id or snapshot.name != name:
+            error = base.shape_error(self.title, "snapshots.create", "it speaks of another snapshot")
+            error.outcome = errors.UNKNOWN
+            raise error.about(server.label, name)
+        return snapshot
+
+    def restore_snapshot(self, snapshot: Snapshot) -> None:
+        path = f"/snapshots/{quote(snapshot.id, safe='')}/restore/"
+        self._change("POST", path, "snapshots.restore", snapshot.server.label, _label(snapshot))
+
+    def delete_snapshot(self, snapshot: Snapshot) -> bool:
+        path = f"/snapshots/{quote(snapshot.id, safe='')}/"
+        try:
+            self._change("DELETE", path, "snapshots.delete", snapshot.server.label, _label(snapshot))
+        except RewindError as error:
+            if error.http_status == 404:
+                return False
+            raise
+        return True
+
+    def recreate_snapshot(self, snapshot: Snapshot) -> None:
+        raise base.unsupported(self, "call that takes a snapshot anew")
+
+    # --- schedules and the account
+
+    def add_schedule(self, snapshot: Snapshot, schedule: base.Schedule) -> None:
+        raise base.unsupported(self, "snapshot schedules")
+
+    def remove_schedule(self, snapshot: Snapshot) -> None:
+        raise base.unsupported(self, "snapshot schedules")
+
+    def whoami(self) -> Account:
+        data = self._api.read("/account/me/", operation="account").data
+        account = data.get("account") if isinstance(data, dict) else None
+        token = data.get("token") if isinstance(data, dict) else None
+        if not isinstance(account, dict):
+            raise base.shape_error(self.title, "account", "no account in it")
+        permissions = token.get("permissions") if isinstance(token, dict) else None
+        return Account(
+            name=account.get("email"),
+            permissions=tuple(str(item) for item in permissions) if isinstance(permissions, list) else None,
+        )
+
+    # --- how it is said on the wire
+
+    def _change(self, method: str, path: str, operation: str, server: str, snapshot: str | None = None, json: Any = None) -> Answer:
+        try:
+            return self._api.change(method, path, operation=operation, json=json)
+        except RewindError as error:
+            if error.kind == errors.PROVIDER_REFUSED:
+                error.hint = error.hint or _REFUSAL_HINTS.get(operation)
+            raise error.about(server, snapshot)
+
+    def _pages(self, path: str, operation: str, params: dict[str, Any]) -> list[dict[str, Any]]:
+        """Every item of a list, page after page as Django REST framework hands them out (public)."""
+        found: dict[str, dict[str, Any]] = {}
+        seen_pages = set()
+        for _page in range(_MOST_PAGES):
+            data = self._api.read(path, operation=operation, params=params).data
+            if not isinstance(data, dict) or not isinstance(data.get("results"), list):
+                raise base.shape_error(self.title, operation, "no list of results")
+            for item in data["results"]:
+                if not isinstance(item, dict) or not _is_id(item.get("id")):
+                    raise base.shape_error(self.title, operation, "an entry without an id")
+                found[str(item["id"])] = item
+            following = data.get("next")
+            if not following:
+                return list(found.values())
+            if following in seen_pages:
+                raise base.shape_error(self.title, operation, "the same page comes again")
+            seen_pages.add(following)
+            params = self._next_page(following, path, operation)
+        raise base.shape_error(self.title, operation, "no end of pages")
+
+    def _next_page(self, url: Any, path: str, operation: str) -> dict[str, str]:
+        """The query of the next page. Host and path stay our own, so that the token goes nowhere else."""
+        try:
+            parts = urlsplit(url)
+        except (ValueError, AttributeError, TypeError):
+            parts = None
+        if parts is None or not parts.path.endswith(path):
+            raise base.shape_error(self.title, operation, "the next page is not at this API")
+        return dict(parse_qsl(parts.query))
+
+    def _server(self, item: Any, operation: str) -> Server:
+        if not isinstance(item, dict) or not _is_id(item.get("id")):
+            raise base.shape_error(self.title, operation, "a server without an id")
+        word = str(item.get("status") or "unknown").lower()
+        settled = word in _POWER_WORDS or word in _SETTLED_WORDS
+        addresses = item.get("ipv4_addresses")
+        first = addresses[0] if isinstance(addresses, list) and addresses else None
+        return Server(
+            id=str(item["id"]),
+            name=item.get("name") or item.get("hostname"),
+            power=_POWER_WORDS.get(word, word),
+            busy=None if settled else word,
+            address=item.get("ip_address") or (str(first) if first else None),
+            raw=item,
+        )
+
+    def _snapshot(self, item: Any, operation: str) -> Snapshot:
+        server = item.get("server") if isinstance(item, dict) else None
+        if not isinstance(server, dict) or not _is_id(server.get("id")) or not _is_id(item.get("id")):
+            raise base.shape_error(self.title, operation, "a snapshot without an id or a server")
+        if not isinstance(item.get("name"), str):
+            raise base.shape_error(self.title, operation, "a snapshot without a name")
+        size = item.get("size_mb")
+        return Snapshot(
+            id=str(item["id"]),
+            name=item["name"],
+            server=Server(str(server["id"]), server.get("name")),
+            status=_status(item.get("status")),
+            status_word=str(item.get("status")),
+            size_mb=int(size) if isinstance(size, (int, float)) and not isinstance(size, bool) else None,
+            created_at=base.utc_text(item.get("created_at")),
+            description=item.get("description") or None,
+            raw=item,
+        )
+
+
+_REFUSAL_HINTS = {
+    "snapshots.create": "look at the server's snapshots (rewind.vps.snapshot_info): it may have the most that it can have",
+    "snapshots.restore": "the server must not be in the middle of something: look at it with rewind.vps.server_info, then run again",
+    "snapshots.delete": "a snapshot that is being made or restored can't be deleted: run again when that is done",
+    "servers.power": "the server must not be in the middle of something: look at it with rewind.vps.server_info, then run again",
+}
+
+
+def _is_id(value: Any) -> bool:
+    """Ids are whole numbers (seed); a path is built of nothing else."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _status(word: Any) -> str:
+    """Words that are neither pending nor completed mean failed: the documentation names no failure state (inferred)."""
+    text = str(word).lower()
+    if text in _READY_WORDS:
+        return base.READY
+    return base.PENDING if text in _PENDING_WORDS else base.FAILED
+
+
+def _names(server: Server) -> set[str]:
+    raw = server.raw
+    return {str(raw[key]) for key in ("uuid", "hostname", "name") if raw.get(key)}
+
+
+def _label(snapshot: Snapshot) -> str:
+    return f"{snapshot.name} ({snapshot.id})"

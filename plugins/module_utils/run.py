@@ -1,0 +1,98 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The one room behind both doors: validated parameters in, a module's whole result out. Nothing is raised."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from typing import Any, Callable, Mapping
+
+from ansible_collections.rewind.vps.plugins.module_utils import arguments, errors
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
+from ansible_collections.rewind.vps.plugins.module_utils.operations import (
+    server_info, snapshot, snapshot_cron, snapshot_info, snapshot_restore,
+)
+from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task
+from ansible_collections.rewind.vps.plugins.module_utils.providers import connect
+from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
+from ansible_collections.rewind.vps.plugins.module_utils.wire import requests_available
+
+_OPERATIONS = {
+    "server_info": server_info.run,
+    "snapshot": snapshot.run,
+    "snapshot_cron": snapshot_cron.run,
+    "snapshot_info": snapshot_info.run,
+    "snapshot_restore": snapshot_restore.run,
+}
+
+
+def run(
+    module: str,
+    parameters: Mapping[str, Any],
+    *,
+    check_mode: bool,
+    diff_mode: bool,
+    tell: Callable[[str], None] = lambda text: None,
+    environ: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Run one module.
+
+    :arg parameters: as Ansible's validator leaves them.
+    :arg tell: shows one line of progress, free of secrets.
+    :arg environ: where C(api_url)'s fallbacks are looked up; the process's own environment where not given.
+    :returns: the result; with C(failed) and C(error) when it failed. C(warnings) is always there.
+    """
+    scrubber = Scrubber([parameters.get(name) for name in arguments.SECRET_OPTIONS])
+    task: Task | None = None
+    try:
+        if not requests_available():
+            raise bad_input(
+                "The Python library requests is missing where this task runs", "install it there: python -m pip install requests"
+            )
+        options = arguments.clean(parameters, os.environ if environ is None else environ)
+        options["verify"] = _verify(options)
+        task = Task(connect(options), options, check_mode, diff_mode, lambda text: tell(scrubber.text(text)))
+        result = _OPERATIONS[module](task)
+    except RewindError as error:
+        result = _failure(error, task)
+    except Exception as error:  # a mistake of ours: said without the exception's text, which may hold anything
+        result = _failure(_our_mistake(error), task)
+    result["warnings"] = task.warnings if task else []
+    return scrubber.value(result)
+
+
+def _verify(options: dict[str, Any]) -> bool | str:
+    """What requests takes as verify."""
+    if not options["validate_certs"]:
+        return False
+    path = options["ca_path"]
+    if path is None:
+        return True
+    if not os.path.exists(path):
+        raise bad_input(f"ca_path {path} does not exist where this task runs")
+    return path
+
+
+def _failure(error: RewindError, task: Task | None) -> dict[str, Any]:
+    changed = task.done.changed if task else False
+    return {
+        "failed": True,
+        "changed": changed,
+        "msg": error.text(already_changed=changed),
+        "error": error.to_result(),
+        "pruned": [item.to_result() for item in task.done.pruned] if task else [],
+    }
+
+
+def _our_mistake(error: Exception) -> RewindError:
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else "an unknown place"
+    return RewindError(
+        f"rewind.vps made a mistake of its own ({type(error).__name__} at {place})",
+        kind=errors.INTERNAL,
+        outcome=errors.UNKNOWN,
+        hint="look at the server and its snapshots before running again, and please report this",
+    )

@@ -1,0 +1,87 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Takes secrets out of what leaves a door.
+
+Ansible's C(no_log) hides a value only as it stands. A cloud's message may quote a key percent-encoded, in
+base64, JSON-escaped or cut short, so everything that a door returns or shows passes through here first.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+MASK = "********"
+SHORTEST_PREFIX = 8  # a quoted beginning of this many characters already gives a key away
+SHORTEST_SECRET = 3  # masking one or two characters would only garble every text
+
+
+class Scrubber:
+    """Replaces every known secret, its encoded forms and their beginnings by a mask."""
+
+    def __init__(self, secrets: list[str | None] | tuple[str | None, ...] = ()) -> None:
+        forms = {form for secret in secrets if secret and len(secret) >= SHORTEST_SECRET for form in _forms(secret)}
+        # The longest first, so that a whole form is taken before a shorter one inside it.
+        self._forms = sorted(forms, key=len, reverse=True)
+
+    def text(self, text: str) -> str:
+        """The text without any secret."""
+        for form in self._forms:
+            text = _mask_form(text, form)
+        return text
+
+    def value(self, value: Any) -> Any:
+        """The same for nested dicts and lists, keys included."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            return {self.value(key): self.value(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.value(item) for item in value]
+        return value
+
+
+def _mask_form(text: str, form: str) -> str:
+    """Mask every run in text that begins like form, for SHORTEST_PREFIX characters or more."""
+    head = form[:SHORTEST_PREFIX]
+    start = text.find(head)
+    while start >= 0:
+        end = start + len(head)
+        for expected in form[SHORTEST_PREFIX:]:
+            if end >= len(text) or text[end] != expected:
+                break
+            end += 1
+        text = text[:start] + MASK + text[end:]
+        start = text.find(head, start + len(MASK))
+    return text
+
+
+def _forms(secret: str) -> set[str]:
+    raw = secret.encode("utf-8", "surrogateescape")
+    forms = {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    for percent in (quote(raw), quote(raw, safe=""), quote_plus(raw)):
+        forms |= {percent, re.sub("%[0-9A-F]{2}", lambda match: match.group().lower(), percent)}
+    forms.add("".join(f"%{byte:02x}" for byte in raw))
+    forms.add("".join(f"%{byte:02X}" for byte in raw))
+    forms |= {raw.hex(), raw.hex().upper()}
+    forms |= _base64_forms(raw)
+    return {form for form in forms if len(form) >= SHORTEST_SECRET}
+
+
+def _base64_forms(raw: bytes) -> set[str]:
+    """The part of a base64 text that depends on the secret alone, at each of the three alignments."""
+    forms = set()
+    for offset in range(3):
+        padded = base64.b64encode(b"\0" * offset + raw).decode("ascii").rstrip("=")
+        first = math.ceil(offset * 8 / 6)
+        whole = (offset + len(raw)) * 8 // 6
+        core = padded[first:whole]
+        if len(core) >= SHORTEST_PREFIX:
+            forms |= {core, core.replace("+", "-").replace("/", "_")}
+    return forms
