@@ -36,6 +36,7 @@ PROVIDER_BROKEN = "provider_broken"
 BAD_ANSWER = "bad_answer"
 WAIT_TIMEOUT = "wait_timeout"
 OPERATION_FAILED = "operation_failed"
+INTERRUPTED = "interrupted"
 INTERNAL = "internal"
 
 # What a wait survives: the next look may well succeed.
@@ -100,7 +101,7 @@ class RewindError(Exception):
             parts.append(f"Concerned: {', '.join(concerned)}.")
         parts.append(_outcome_sentence(self.outcome, already_changed))
         if self.hint:
-            parts.append(f"Next: {self.hint.rstrip('.')}.")
+            parts.append(f"Next: {self.hint}" if self.hint.endswith("?") else f"Next: {self.hint.rstrip('.')}.")
         return " ".join(parts)
 
     def to_result(self) -> dict[str, object]:

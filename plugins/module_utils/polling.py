@@ -64,9 +64,10 @@ def pause_after(elapsed: float, expected: float) -> float:
     :arg expected: seconds by which the cloud says that it is done.
     """
     if elapsed < LONGEST_PAUSE:
-        return max(FIRST_PAUSE, min(elapsed, LONGEST_PAUSE))  # doubles: 0.4, 0.8, 1.6 … 51
-    left = max(0.0, expected - elapsed)
-    return min(LONGEST_PAUSE, max(SHORTEST_PAUSE, left / 4))
+        return max(FIRST_PAUSE, min(1.5 * elapsed, LONGEST_PAUSE))
+    # Closer together towards the expected end, further apart again the longer it is overdue.
+    distance = abs(expected - elapsed)
+    return min(LONGEST_PAUSE, max(SHORTEST_PAUSE, distance / 2.5))
 
 
 def wait_until(

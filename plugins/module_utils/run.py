@@ -13,7 +13,7 @@ from typing import Any, Callable, Mapping
 from ansible_collections.rewind.vps.plugins.module_utils import arguments, errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
 from ansible_collections.rewind.vps.plugins.module_utils.operations import (
-    server_info, snapshot, snapshot_cron, snapshot_info, snapshot_restore,
+    power, server_info, snapshot, snapshot_cron, snapshot_info, snapshot_restore,
 )
 from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task
 from ansible_collections.rewind.vps.plugins.module_utils.providers import connect
@@ -58,6 +58,8 @@ def run(
         result = _OPERATIONS[module](task)
     except RewindError as error:
         result = _failure(error, task)
+    except power.Ended:
+        result = _failure(_interrupted(), task)
     except Exception as error:  # a mistake of ours: said without the exception's text, which may hold anything
         result = _failure(_our_mistake(error), task)
     result["warnings"] = task.warnings if task else []
@@ -78,13 +80,27 @@ def _verify(options: dict[str, Any]) -> bool | str:
 
 def _failure(error: RewindError, task: Task | None) -> dict[str, Any]:
     changed = task.done.changed if task else False
-    return {
+    if task:
+        asked_for = task.options.get("id") or task.options.get("name")
+        error.about((task.options["server"] or [None])[0], asked_for)
+    result = {
         "failed": True,
         "changed": changed,
         "msg": error.text(already_changed=changed),
         "error": error.to_result(),
-        "pruned": [item.to_result() for item in task.done.pruned] if task else [],
     }
+    if task and task.done.pruned:
+        result["pruned"] = [item.to_result() for item in task.done.pruned]
+    return result
+
+
+def _interrupted() -> RewindError:
+    return RewindError(
+        "The task was told to end (SIGTERM) while the server was stopped for its snapshot; the server was started again",
+        kind=errors.INTERRUPTED,
+        outcome=errors.UNKNOWN,
+        hint="look at the server's snapshots (rewind.vps.snapshot_info), then run again; a rerun makes no second one",
+    )
 
 
 def _our_mistake(error: Exception) -> RewindError:

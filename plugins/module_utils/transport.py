@@ -268,4 +268,3 @@ def _joined(what: Any) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())[:QUOTED_CHARACTERS]
-

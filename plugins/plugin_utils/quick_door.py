@@ -16,6 +16,7 @@ import os
 import sys
 from typing import Any, Iterator
 
+from ansible import constants as C
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
@@ -62,11 +63,11 @@ class QuickDoor(ActionBase):
         return None
 
     def _other_interpreter(self, task_vars: dict[str, Any]) -> bool:
-        asked = task_vars.get("ansible_python_interpreter")
+        """Whether a variable, the environment or ansible.cfg names another Python than the controller's."""
+        variables = task_vars
         if self._task.delegate_to:
-            delegated = task_vars.get("ansible_delegated_vars") or {}
-            asked = (delegated.get(self._task.delegate_to) or {}).get("ansible_python_interpreter")
-        asked = self._templar.template(asked) if asked else os.environ.get("ANSIBLE_PYTHON_INTERPRETER")
+            variables = (task_vars.get("ansible_delegated_vars") or {}).get(self._task.delegate_to) or {}
+        asked = self._templar.template(C.config.get_config_value("INTERPRETER_PYTHON", variables=variables))
         return bool(asked) and not str(asked).startswith("auto") and asked != sys.executable
 
     def _hand_over(self, task_vars: dict[str, Any]) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def start(task: Task, server: Server, deadline: Deadline) -> Server:
 
 
 def _change_power(task: Task, server: Server, action: str, wanted: str, deadline: Deadline) -> Server:
-    task.tell(f"server {server.label}: {action} asked for")
+    task.tell(f"asking server {server.label} to {action}")
     try:
         task.provider.set_power(server, action)
         task.done.changed = True

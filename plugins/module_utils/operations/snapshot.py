@@ -193,8 +193,10 @@ def _finish(
     pruned = task.done.pruned
     gone = {item.id for item in pruned}
     after = [item for item in snapshots if item.id not in gone and item.id != snapshot.id] + [snapshot]
-    deleted = f"; deleted: {', '.join(snapshot_label(item) for item in pruned)}" if pruned else ""
-    message = f"Snapshot {snapshot_label(snapshot)} of server {server.label} {words}{deleted}"
+    message = f"Snapshot {snapshot_label(snapshot)} of server {server.label} {words}"
+    if pruned:
+        deleted = "would be deleted" if task.check_mode else "deleted"
+        message += f"; {deleted}: {', '.join(snapshot_label(item) for item in pruned)}"
     return _result(task, server, snapshot, task.done.changed, message, snapshots, after)
 
 
@@ -203,10 +205,11 @@ def _replaces(task: Task, plan: Plan) -> bool:
 
 
 def _no_longer_kept(task: Task, snapshots: list[Snapshot], plan: Plan, snapshot: Snapshot) -> list[Snapshot]:
-    going = [plan.snapshot] if _replaces(task, plan) else []
+    made_room = {item.id for item in task.done.pruned}
+    going = [plan.snapshot] if _replaces(task, plan) and plan.snapshot.id not in made_room else []
     retain = task.options["retain"]
     if retain:
-        gone = {item.id for item in [*task.done.pruned, *going, snapshot]}
+        gone = {*made_room, *(item.id for item in [*going, snapshot])}
         present = [item for item in snapshots if item.id not in gone]
         going += retention.beyond_count([*present, snapshot], retain["match"], retain["count"], {snapshot.id})
     return going

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors
@@ -135,7 +136,7 @@ def _result(
         "changed": task.done.changed,
         "msg": message,
         "server": server.to_result(),
-        "snapshot": snapshot.to_result() if snapshot else None,
+        "snapshot": replace(snapshot, schedule=after).to_result() if snapshot else None,
         "schedule": after.to_result() if after else None,
     }
     if task.diff_mode:

@@ -123,7 +123,7 @@ def pick_snapshot(provider: Provider, server: Server, snapshots: list[Snapshot],
 
 def choose_hint(snapshots: list[Snapshot]) -> str:
     """What to do where the snapshot that was asked for is not one of these."""
-    return f"choose one of this server's: {listing(snapshots)}" if snapshots else "this server has none at all"
+    return f"choose one of this server's: {listing(snapshots)}" if snapshots else "this server has none to choose from"
 
 
 def listing(snapshots: list[Snapshot]) -> str:
