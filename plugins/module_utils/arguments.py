@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from ansible.module_utils.common.parameters import env_fallback
+
 from ansible_collections.rewind.vps.plugins.module_utils.errors import bad_input
 from ansible_collections.rewind.vps.plugins.module_utils.wire import is_loopback
 

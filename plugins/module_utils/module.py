@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.rewind.vps.plugins.module_utils.arguments import SPECS
 from ansible_collections.rewind.vps.plugins.module_utils.run import run
 

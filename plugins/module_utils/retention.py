@@ -10,7 +10,7 @@ Only what the user's pattern names is ever considered, so that a snapshot made b
 from __future__ import annotations
 
 import fnmatch
-from typing import Iterable
+from collections.abc import Iterable
 
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import FAILED, READY, Snapshot
 

@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import os
 import traceback
-from typing import Any, Callable, Mapping
+from collections.abc import Mapping
+from typing import Any, Callable
 
 from ansible_collections.rewind.vps.plugins.module_utils import arguments, errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
 from ansible_collections.rewind.vps.plugins.module_utils.operations import (
-    power, server_info, snapshot, snapshot_cron, snapshot_info, snapshot_restore,
+    power,
+    server_info,
+    snapshot,
+    snapshot_cron,
+    snapshot_info,
+    snapshot_restore,
 )
 from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task
 from ansible_collections.rewind.vps.plugins.module_utils.providers import connect

@@ -206,7 +206,7 @@ def _watched_adapter(wire: Wire) -> Any:
     return Adapter(max_retries=0)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def is_loopback(url: str) -> bool:
     """Whether the URL's host is this machine: C(localhost), 127.0.0.0/8 or ::1."""
     host = (urlsplit(url).hostname or "").lower()

@@ -14,13 +14,15 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import Any, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 from ansible import constants as C
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+
 from ansible_collections.rewind.vps.plugins.module_utils.arguments import SPECS
 from ansible_collections.rewind.vps.plugins.module_utils.run import run
 from ansible_collections.rewind.vps.plugins.module_utils.wire import requests_available

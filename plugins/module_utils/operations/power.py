@@ -9,13 +9,15 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from typing import Any, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task
 from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import (
-    wait_for_power, wait_until_settled,
+    wait_for_power,
+    wait_until_settled,
 )
 from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import RUNNING, START, STOP, STOPPED, Server
@@ -56,7 +58,8 @@ def _change_power(task: Task, server: Server, action: str, wanted: str, deadline
         task.done.changed = True
     except RewindError as error:
         if error.outcome != errors.UNKNOWN:
-            raise error.about(server.label)
+            error.about(server.label)
+            raise
         # It may have arrived: give it the time that it would need, and look.
         deadline = Deadline(min(deadline.left, UNKNOWN_SECONDS), deadline.clock)
     arrived = wait_for_power(task, server, wanted, deadline)

@@ -112,4 +112,5 @@ def wait_for_restore(restore: Restore, deadline: Deadline) -> Server:
         restore.must_have_worked(after)
         return after
     except RewindError as error:
-        raise error.about(restore.server.label, snapshot_label(snapshot))
+        error.about(restore.server.label, snapshot_label(snapshot))
+        raise

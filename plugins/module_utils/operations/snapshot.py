@@ -14,13 +14,23 @@ from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindErr
 from ansible_collections.rewind.vps.plugins.module_utils.operations import power
 from ansible_collections.rewind.vps.plugins.module_utils.operations.snapshot_changes import create, delete, recreate
 from ansible_collections.rewind.vps.plugins.module_utils.operations.snapshot_plan import (
-    ADOPT, CREATE, KEEP, RETAKE, Plan, plan_present,
+    ADOPT,
+    CREATE,
+    KEEP,
+    RETAKE,
+    Plan,
+    plan_present,
 )
 from ansible_collections.rewind.vps.plugins.module_utils.operations.task import (
-    Task, check_name, listing, pick_snapshot, snapshot_label,
+    Task,
+    check_name,
+    listing,
+    pick_snapshot,
+    snapshot_label,
 )
 from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import (
-    wait_for_snapshot, wait_until_settled,
+    wait_for_snapshot,
+    wait_until_settled,
 )
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import PENDING, READY, Server, Snapshot
 

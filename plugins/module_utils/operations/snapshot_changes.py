@@ -10,7 +10,11 @@ from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task, snapshot_label
 from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import (
-    LOOK_SECONDS, find_new_snapshot, wait_for_recreated, wait_for_snapshot, wait_until_gone,
+    LOOK_SECONDS,
+    find_new_snapshot,
+    wait_for_recreated,
+    wait_for_snapshot,
+    wait_until_gone,
 )
 from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import PENDING, Server, Snapshot
@@ -29,7 +33,8 @@ def create(task: Task, server: Server, known: set[str], deadline: Deadline) -> S
         if error.kind == errors.ALREADY_EXISTS:
             return _made_meanwhile(task, server, error)
         if error.outcome != errors.UNKNOWN:
-            raise error.about(server.label, name)
+            error.about(server.label, name)
+            raise
         snapshot = _after_unknown_create(task, server, known, deadline, error)
     if not task.options["wait"]:
         return snapshot or Snapshot(id=None, name=name, server=server, status=PENDING, description=task.options["description"])
@@ -65,7 +70,8 @@ def recreate(task: Task, snapshot: Snapshot, deadline: Deadline) -> Snapshot:
         unknown = None
     except RewindError as error:
         if error.outcome != errors.UNKNOWN:
-            raise error.about(snapshot.server.label, snapshot.name)
+            error.about(snapshot.server.label, snapshot.name)
+            raise
         look_until, unknown = _time_to_look(task, snapshot.server, deadline), error
     if not task.options["wait"] and unknown is None:
         return Snapshot(id=snapshot.id, name=snapshot.name, server=snapshot.server, status=PENDING)

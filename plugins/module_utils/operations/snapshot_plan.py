@@ -11,7 +11,11 @@ from datetime import datetime
 
 from ansible_collections.rewind.vps.plugins.module_utils import retention
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import (
-    FAILED, PENDING, READY, Snapshot, age_seconds,
+    FAILED,
+    PENDING,
+    READY,
+    Snapshot,
+    age_seconds,
 )
 
 KEEP = "keep"  # it is there, ready and fresh

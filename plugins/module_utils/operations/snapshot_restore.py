@@ -12,14 +12,23 @@ from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils.operations import power
 from ansible_collections.rewind.vps.plugins.module_utils.operations.restore_watch import (
-    Restore, wait_for_restore,
+    Restore,
+    wait_for_restore,
 )
 from ansible_collections.rewind.vps.plugins.module_utils.operations.task import (
-    Task, choose_hint, pick_snapshot, snapshot_label,
+    Task,
+    choose_hint,
+    pick_snapshot,
+    snapshot_label,
 )
 from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import wait_until_settled
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import (
-    FAILED, READY, RESTORING, RUNNING, Server, Snapshot,
+    FAILED,
+    READY,
+    RESTORING,
+    RUNNING,
+    Server,
+    Snapshot,
 )
 
 

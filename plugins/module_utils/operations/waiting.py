@@ -145,4 +145,5 @@ def _wait(
     try:
         return wait_until(look, what=what, deadline=deadline, expected=expected, tell=task.tell, hint=hint)
     except RewindError as error:
-        raise error.about(server.label, snapshot)
+        error.about(server.label, snapshot)
+        raise

@@ -159,13 +159,15 @@ class Ilkbyte(base.Provider):
         try:
             self._ask(snapshot.server.id, path, operation, params, changes=True)
         except RewindError as error:
-            raise error.about(None, snapshot.name)
+            error.about(None, snapshot.name)
+            raise
 
     def _ask(self, server: str, path: str, operation: str, params: dict | None = None, changes: bool = False) -> Any:
         try:
             return self._call(f"/server/manage/{quote(server, safe='')}{path}", operation, params or {}, changes)
         except RewindError as error:
-            raise error.about(server)
+            error.about(server)
+            raise
 
     def _call(self, path: str, operation: str, params: dict[str, Any], changes: bool = False) -> Any:
         """The C(data) of an answer. A no comes with HTTP 200 and C(status) false (C(success) under /v2)."""

@@ -119,7 +119,8 @@ class VpsOrg(base.Provider):
             snapshot = self._snapshot(answer.data, "snapshots.create")
         except RewindError as error:
             error.outcome = errors.UNKNOWN
-            raise error.about(server.label, name)
+            error.about(server.label, name)
+            raise
         if snapshot.server.id != server.id or snapshot.name != name:
             error = base.shape_error(self.title, "snapshots.create", "it speaks of another snapshot")
             error.outcome = errors.UNKNOWN
@@ -171,7 +172,8 @@ class VpsOrg(base.Provider):
         except RewindError as error:
             if error.kind == errors.PROVIDER_REFUSED:
                 error.hint = error.hint or _REFUSAL_HINTS.get(operation)
-            raise error.about(server, snapshot)
+            error.about(server, snapshot)
+            raise
 
     def _pages(self, path: str, operation: str, params: dict[str, Any]) -> list[dict[str, Any]]:
         """Every item of a list, page after page as Django REST framework hands them out (public)."""
