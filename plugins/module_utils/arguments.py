@@ -180,9 +180,9 @@ def _check_snapshot_wishes(options: dict[str, Any]) -> None:
 def duration(option: str, text: str) -> int:
     """Seconds of a duration such as C(90), C(45m), C(12h), C(7d), C(1d12h)."""
     compact = str(text).strip().lower()
-    if compact.isascii() and compact.isdigit() and int(compact) > 0:
+    if re.fullmatch("[0-9]{1,12}", compact) and int(compact) > 0:
         return int(compact)
-    parts = re.findall(r"([0-9]+)([smhdw])", compact)
+    parts = re.findall("([0-9]{1,12})([smhdw])", compact)
     seconds = sum(int(amount) * _UNITS[unit] for amount, unit in parts)
     if not parts or "".join(amount + unit for amount, unit in parts) != compact or seconds <= 0:
         raise bad_input(
@@ -241,7 +241,7 @@ def _api_url(options: dict[str, Any], environ: Mapping[str, str]) -> str:
         raise bad_input(f"{shape}: it begins with https://")
     if not host or not url.isascii() or not url.isprintable() or " " in url:
         raise bad_input(f"{shape}: it has no host that can be used")
-    if "@" in parts.netloc or parts.query or parts.fragment:
+    if "@" in parts.netloc or "?" in url or "#" in url:
         raise bad_input(f"{shape}: no user name, no ? and no # in it", "credentials have options of their own")
     if parts.scheme == "http" and not is_loopback(url):
         raise bad_input(

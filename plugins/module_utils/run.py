@@ -22,7 +22,7 @@ from ansible_collections.rewind.vps.plugins.module_utils.operations import (
     snapshot_restore,
 )
 from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task
-from ansible_collections.rewind.vps.plugins.module_utils.providers import connect
+from ansible_collections.rewind.vps.plugins.module_utils.providers.registry import connect
 from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
 from ansible_collections.rewind.vps.plugins.module_utils.wire import requests_available
 
@@ -51,7 +51,7 @@ def run(
     :arg environ: where C(api_url)'s fallbacks are looked up; the process's own environment where not given.
     :returns: the result; with C(failed) and C(error) when it failed. C(warnings) is always there.
     """
-    scrubber = Scrubber([parameters.get(name) for name in arguments.SECRET_OPTIONS])
+    scrubber = Scrubber([(parameters.get(name) or "").strip() for name in arguments.SECRET_OPTIONS])
     task: Task | None = None
     try:
         if not requests_available():

@@ -14,8 +14,14 @@ import base64
 import json
 import math
 import re
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, quote_plus
+
+try:
+    from ansible.module_utils.secrets import register_secret  # ansible-core 2.22 or newer masks these by itself
+except ImportError:
+    register_secret = None
 
 MASK = "********"
 SHORTEST_PREFIX = 8  # a quoted beginning of this many characters already gives a key away
@@ -26,15 +32,21 @@ class Scrubber:
     """Replaces every known secret, its encoded forms and their beginnings by a mask."""
 
     def __init__(self, secrets: list[str | None] | tuple[str | None, ...] = ()) -> None:
-        forms = {form for secret in secrets if secret and len(secret) >= SHORTEST_SECRET for form in _forms(secret)}
-        # The longest first, so that a whole form is taken before a shorter one inside it.
-        self._forms = sorted(forms, key=len, reverse=True)
+        for secret in secrets:
+            if secret and register_secret is not None:
+                register_secret(secret)
+        self._forms = sorted({form for secret in secrets if secret and len(secret) >= SHORTEST_SECRET for form in _forms(secret)})
 
     def text(self, text: str) -> str:
         """The text without any secret."""
-        for form in self._forms:
-            text = _mask_form(text, form)
-        return text
+        # All places first, then the masks: what one form's beginning covers must not hide where another one begins.
+        places = sorted(place for form in self._forms for place in _places(text, form))
+        parts, done = [], 0
+        for start, end in places:
+            if start >= done:
+                parts += [text[done:start], MASK]
+            done = max(done, end)
+        return "".join(parts) + text[done:]
 
     def value(self, value: Any) -> Any:
         """The same for nested dicts and lists, keys included."""
@@ -47,8 +59,8 @@ class Scrubber:
         return value
 
 
-def _mask_form(text: str, form: str) -> str:
-    """Mask every run in text that begins like form, for SHORTEST_PREFIX characters or more."""
+def _places(text: str, form: str) -> Iterator[tuple[int, int]]:
+    """Where text runs like form from its beginning, for SHORTEST_PREFIX characters or more; places may overlap."""
     head = form[:SHORTEST_PREFIX]
     start = text.find(head)
     while start >= 0:
@@ -57,9 +69,8 @@ def _mask_form(text: str, form: str) -> str:
             if end >= len(text) or text[end] != expected:
                 break
             end += 1
-        text = text[:start] + MASK + text[end:]
-        start = text.find(head, start + len(MASK))
-    return text
+        yield start, end
+        start = text.find(head, start + 1)
 
 
 def _forms(secret: str) -> set[str]:

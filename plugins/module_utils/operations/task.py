@@ -21,6 +21,14 @@ from ansible_collections.rewind.vps.plugins.module_utils.providers.base import P
 
 
 @dataclass
+class Done:
+    """What a task has changed."""
+
+    changed: bool = False
+    pruned: list[Snapshot] = field(default_factory=list)
+
+
+@dataclass
 class Task:
     """One task's wishes and means.
 
@@ -35,7 +43,7 @@ class Task:
     check_mode: bool = False
     diff_mode: bool = False
     tell: Callable[[str], None] = lambda text: None
-    done: Done = field(default_factory=lambda: Done())
+    done: Done = field(default_factory=Done)
     warnings: list[str] = field(default_factory=list)
 
     @functools.cached_property
@@ -67,14 +75,6 @@ class Task:
         if snapshots:
             return snapshots[0].server, snapshots
         return provider.find_server(self.server_reference), snapshots
-
-
-@dataclass
-class Done:
-    """What a task has changed."""
-
-    changed: bool = False
-    pruned: list[Snapshot] = field(default_factory=list)
 
 
 def check_name(provider: Provider, name: str) -> None:
