@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lets the tests import the collection and the sandbox from a checkout at any path.
+
+The collection's code is only importable as `ansible_collections.rewind.vps`. `make test` has made such a view already;
+plain pytest makes one here for its own run. Under ansible-test the checkout lies at such a path, and nothing is made.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+from tools.views import collection_folder, existing_view, make_view  # noqa: E402
+
+MARKERS = (
+    "ssh: logs in to a machine of the sandbox over SSH",
+    "playbook: runs ansible-playbook",
+    "slow: takes longer than about five seconds",
+)
+# Set by the process that makes the view, and inherited by xdist's workers.
+VIEW_VARIABLE = "REWIND_TEST_VIEW"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+    collections = existing_view(ROOT) or _view_from_outside() or _make_own_view(config)
+    # First in line: an installed release of the collection must not be tested in place of the checkout.
+    sys.path[:0] = [str(collections), str(ROOT / "extensions")]
+    os.environ["ANSIBLE_COLLECTIONS_PATH"] = str(collections)
+
+
+def _view_from_outside() -> Path | None:
+    """The view that the tooling or this run's main process made, if it shows this checkout."""
+    for variable in (VIEW_VARIABLE, "ANSIBLE_COLLECTIONS_PATH"):
+        for folder in filter(None, os.environ.get(variable, "").split(os.pathsep)):
+            tests = collection_folder(Path(folder)) / "tests"
+            if tests.exists() and tests.samefile(ROOT / "tests"):
+                return Path(folder)
+    return None
+
+
+def _make_own_view(config: pytest.Config) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="rewind-view-"))
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    os.environ[VIEW_VARIABLE] = str(folder)
+    return make_view(ROOT, folder)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The checks that make up `make test`, each a function that returns an exit status."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Sequence
+
+from tools.console import complain
+from tools.views import make_copy
+from tools.workspace import Workspace
+
+# ansible-core 2.16-2.17, 2.18-2.19 and 2.20-2.21 look for the get-pip script of these versions.
+GET_PIP_VERSIONS = ("23_1_2", "24_2", "25_2")
+# What ansible-test says when it leaves something out because of the machine, and goes on to exit with 0.
+LEFT_OUT = re.compile(r"WARNING: Skipping (sanity test|pylint|validate-modules)")
+
+
+def ruff(space: Workspace) -> int:
+    """Python errors and style."""
+    return space.program(space.script("ruff"), "check", "--no-cache", "--output-format", "concise", ".")
+
+
+def ansible_lint(space: Workspace) -> int:
+    """Ansible's linter, on a copy: where git cannot tell it the project's files it would read the environment too."""
+    collections = _fresh_copy(space, "lint")
+    return space.python(
+        *("-m", "ansiblelint", "--profile", "production", "--offline"),
+        cwd=make_copy(space.root, collections),
+        ANSIBLE_COLLECTIONS_PATH=str(collections),
+    )
+
+
+def sanity(space: Workspace) -> int:
+    """ansible-test sanity with the environment's Python. A check left out counts as failed."""
+    collections = _fresh_copy(space, "sanity")
+    folder = make_copy(space.root, collections)
+    _place_pip_bootstrap(space.environment.home)
+    left_out: list[str] = []
+
+    if not space.script("shellcheck").is_file():
+        left_out.append("shellcheck is not installed")  # ansible-test would say nothing
+
+    def listen(line: str) -> None:
+        if LEFT_OUT.search(line):
+            left_out.append(line)
+
+    status = space.python(
+        *(space.script("ansible-test"), "sanity", "--python", space.python_version),
+        cwd=folder,
+        on_line=listen,
+        ANSIBLE_COLLECTIONS_PATH=str(collections),
+    )
+    for line in left_out:
+        complain(f"A check was left out, which counts as a failure: {line}")
+    return status or (1 if left_out else 0)
+
+
+def pytest(space: Workspace, arguments: Sequence[str] = ()) -> int:
+    """The project's own tests, on as many processes as there are cores (two to four)."""
+    processes = str(min(4, max(2, os.cpu_count() or 2)))
+    return space.python("-m", "pytest", "-n", processes, "--dist", "worksteal", *arguments)
+
+
+def _fresh_copy(space: Workspace, name: str) -> Path:
+    # Outside the checkout: ansible-test asks the repository above which files are tracked, and there none would be.
+    collections = space.scratch / name
+    shutil.rmtree(collections, ignore_errors=True)
+    return collections
+
+
+def _place_pip_bootstrap(home: Path) -> None:
+    """Put our bootstrap script where ansible-test keeps the one that it would else download."""
+    cache = home / ".ansible" / "test" / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    for version in GET_PIP_VERSIONS:
+        shutil.copyfile(Path(__file__).with_name("pip_bootstrap.py"), cache / f"get_pip_{version}.py")

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The project's commands. Any Python from 3.8 on can run this file; it finds a newer one for the work itself.
+
+    REWIND_PYTHON   the Python to use instead of the newest from 3.11 to 3.14
+    REWIND_VENV     where the virtual environment lies instead of .venv
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Callable, Sequence
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path[0] = str(ROOT / "tests")
+
+from tools import checks  # noqa: E402
+from tools.console import Problem, complain, say  # noqa: E402
+from tools.environment import ensure, environment_folder  # noqa: E402
+from tools.processes import Interrupted, mend_standard_streams  # noqa: E402
+from tools.recipes import CONSTRAINTS, DEMO, INSTALLER, OLDEST_CORE, RECIPES, TEST  # noqa: E402
+from tools.steps import Step, run_steps  # noqa: E402
+from tools.workspace import workspace  # noqa: E402
+
+Words = Sequence[str]
+
+
+def demo(words: Words) -> int:
+    """upgrade servers of the sandbox behind guards, one of them broken on purpose"""
+    runner = ROOT / "extensions" / "demo" / "run.py"
+    if not runner.is_file():
+        raise Problem(f"{runner.relative_to(ROOT)} is not there: this version has no demo.")
+    with workspace(ROOT, DEMO) as space:
+        return space.python(runner, *words)
+
+
+def sandbox(words: Words) -> int:
+    """both clouds on loopback until Ctrl-C (ARGS="--servers 3 --speed 60")"""
+    with workspace(ROOT, DEMO) as space:
+        try:
+            return space.python("-m", "sandbox", *words)
+        except Interrupted as interrupted:
+            # A signal is how one ends the sandbox: no failure, if it tidied up.
+            return interrupted.program_status
+
+
+def lint(_words: Words) -> int:
+    """the linters: ruff, ansible-lint"""
+    with workspace(ROOT, TEST) as space:
+        return run_steps(
+            [Step("ruff", lambda: checks.ruff(space)), Step("ansible-lint", lambda: checks.ansible_lint(space))]
+        )
+
+
+def sanity(_words: Words) -> int:
+    """ansible-test sanity"""
+    with workspace(ROOT, TEST) as space:
+        return run_steps([Step("ansible-test sanity", lambda: checks.sanity(space))])
+
+
+def pytest(words: Words) -> int:
+    """the project's own tests (ARGS="-k name")"""
+    with workspace(ROOT, TEST) as space:
+        return checks.pytest(space, words)
+
+
+def test(_words: Words) -> int:
+    """everything that CI checks"""
+    with workspace(ROOT, TEST) as space:
+        return run_steps(
+            [
+                Step("ruff", lambda: checks.ruff(space)),
+                Step("ansible-lint", lambda: checks.ansible_lint(space)),
+                Step("ansible-test sanity", lambda: checks.sanity(space)),
+                Step("pytest", lambda: checks.pytest(space)),
+            ]
+        )
+
+
+def test_all(words: Words) -> int:
+    """test, then sanity and the tests again on the oldest supported ansible-core"""
+    newest = test(words)
+    with workspace(ROOT, OLDEST_CORE) as space:
+        oldest = run_steps(
+            [
+                Step("ansible-test sanity (oldest)", lambda: checks.sanity(space)),
+                Step("pytest (oldest)", lambda: checks.pytest(space)),
+            ]
+        )
+    return newest or oldest
+
+
+def run(words: Words) -> int:
+    """any command in the tests' environment (ARGS="ansible --version")"""
+    if not words:
+        raise Problem("Say what to run, for example: run ansible --version")
+    with workspace(ROOT, TEST) as space:
+        program = space.script(words[0])
+        return space.python(program, *words[1:]) if program.is_file() else space.program(*words)
+
+
+def lock(_words: Words) -> int:
+    """write tests/constraints.txt anew from the requirement files, with the newest versions"""
+    environment = ensure(ROOT, TEST)
+    files = dict.fromkeys(["tests/requirements-demo.txt", *TEST.requirements, INSTALLER])
+    command = [str(environment.folder / "bin" / "uv"), "pip", "compile", *files, "--output-file", CONSTRAINTS]
+    command += ["--universal", "--python-version", "3.11", "--no-annotate", "--no-header", "--quiet", "--upgrade"]
+    return subprocess.call(command, cwd=str(ROOT))
+
+
+def clean(_words: Words) -> int:
+    """remove the environments and everything else that the tools made"""
+    made = [environment_folder(ROOT, recipe.folder_suffix) for recipe in RECIPES.values()]
+    made += [ROOT / name for name in (".ansible", ".hypothesis", ".pytest_cache", ".ruff_cache", "tests/output")]
+    made += [path for path in ROOT.rglob("__pycache__") if not any(folder in path.parents for folder in made)]
+    for path in dict.fromkeys(made):
+        if path.is_dir():
+            say(f"removing {path}")
+            shutil.rmtree(path)
+    return 0
+
+
+COMMANDS: dict[str, Callable[[Words], int]] = {
+    "demo": demo,
+    "test": test,
+    "sandbox": sandbox,
+    "lint": lint,
+    "sanity": sanity,
+    "pytest": pytest,
+    "test-all": test_all,
+    "run": run,
+    "lock": lock,
+    "clean": clean,
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="dev.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument(
+        "command", choices=COMMANDS, help="\n".join(f"{name:<10} {COMMANDS[name].__doc__}" for name in COMMANDS)
+    )
+    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="...", help="passed on to what the command runs")
+    chosen = parser.parse_args(arguments)
+    mend_standard_streams()
+    try:
+        return COMMANDS[chosen.command](chosen.words)
+    except Problem as problem:
+        complain(str(problem))
+        return 2
+    except Interrupted as interrupted:
+        return interrupted.exit_status
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stands in for the get-pip script that ansible-test would download: runs the pip that this Python brings along.
+
+Copied into ansible-test's cache by tests/tools/sanity.py. ansible-test starts it inside an environment without pip and
+gives it pip's install options; the pip of the version it asks for then comes from the package index like any other
+package, so that nothing is downloaded from anywhere else.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import runpy
+import sys
+import sysconfig
+
+# Options that only get-pip knows.
+GET_PIP_OPTIONS = ("--no-setuptools", "--no-wheel")
+
+
+def find_bundled_pip():  # type: () -> str
+    """The wheel of the pip that ensurepip would install: within ensurepip, or where the distribution keeps wheels."""
+    folders = [
+        os.path.join(sysconfig.get_path("stdlib"), "ensurepip", "_bundled"),
+        sysconfig.get_config_var("WHEEL_PKG_DIR") or "",
+        "/usr/share/python-wheels",
+    ]
+    for folder in folders:
+        wheels = sorted(glob.glob(os.path.join(folder, "pip-*.whl")))
+        if folder and wheels:
+            return wheels[-1]
+    raise SystemExit("This Python brings no pip along (looked in {}). Install its ensurepip, for example with "
+                     "apt install python3-venv.".format(", ".join(filter(None, folders))))
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, find_bundled_pip())
+    sys.argv = ["pip", "install"] + [word for word in sys.argv[1:] if word not in GET_PIP_OPTIONS]
+    runpy.run_module("pip", run_name="__main__", alter_sys=True)

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What goes into each virtual environment."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.pythons import NEWEST, Version
+
+CONSTRAINTS = "tests/constraints.txt"
+INSTALLER = "tests/requirements-installer.txt"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The packages of one environment. Files are named relative to the checkout."""
+
+    name: str
+    requirements: tuple[str, ...]
+    bare: tuple[str, ...] = ()  # requirement files whose packages are installed without their dependencies
+    overrides: str = ""  # a file of pins that come before those of tests/constraints.txt
+    part_of: str = ""  # a recipe for the same folder that has all of this and more
+    folder_suffix: str = ""
+    newest: Version = NEWEST
+
+
+DEMO = Recipe("demo", ("tests/requirements-demo.txt",), part_of="test")
+TEST = Recipe(
+    "test",
+    ("tests/requirements-test.txt", "tests/requirements-lint.txt"),
+    bare=("tests/requirements-clients.txt",),
+)
+OLDEST_CORE = Recipe(
+    "oldest",
+    ("tests/requirements-test.txt",),
+    bare=("tests/requirements-clients.txt",),
+    overrides="tests/requirements-oldest.txt",
+    folder_suffix="-oldest",
+    newest=(3, 12),  # ansible-core 2.16 runs on no newer one
+)
+RECIPES = {recipe.name: recipe for recipe in (DEMO, TEST, OLDEST_CORE)}
+
+
+def digest(root: Path, recipe: Recipe) -> str:
+    """Changes when anything changes that decides what is installed."""
+    files = [*sorted((root / "tests").glob("requirements-*.txt")), root / CONSTRAINTS]
+    texts = [repr(recipe), *(f"{path.name}\n{path.read_text(encoding='utf-8')}" for path in files)]
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+
+
+def constraints(root: Path, recipe: Recipe) -> str:
+    """The text of the recipe's constraints file: tests/constraints.txt with the overrides in place of its pins."""
+    overrides = pins(root / recipe.overrides) if recipe.overrides else []
+    names = {package_name(pin) for pin in overrides}
+    kept = [pin for pin in pins(root / CONSTRAINTS) if package_name(pin) not in names]
+    return "\n".join([*overrides, *kept, ""])
+
+
+def pins(path: Path) -> list[str]:
+    """The lines of a requirements or constraints file that name a package."""
+    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line and not line.startswith(("#", "-"))]
+
+
+def package_name(pin: str) -> str:
+    """The normalised name in a line such as "Ruamel.yaml==0.19.1 ; python_version < '3.12'"."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[=<>!~;\[ ]", pin, maxsplit=1)[0]).lower()

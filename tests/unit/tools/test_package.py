@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The release: the collection's archive is built from the project's files, and installed from it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tools.views import collection_folder, make_copy
+
+ROOT = Path(__file__).resolve().parents[3]
+DEVELOPMENT_ONLY = {".ansible-lint", ".ci", ".gitignore", ".venv", ".yamllint"}
+
+
+def galaxy(*words: str, cwd: Path) -> None:
+    """Run ansible-galaxy collection with this test's Python and no network."""
+    # A collections path without the checkout's own view, which would count as installed already.
+    own = {"HOME": str(cwd), "ANSIBLE_HOME": str(cwd / "ansible-home"), "ANSIBLE_COLLECTIONS_PATH": str(cwd)}
+    environ = {**os.environ, **own}
+    command = [sys.executable, "-m", "ansible", "galaxy", "collection", *words]
+    done = subprocess.run(
+        command, cwd=cwd, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(name="archive", scope="module")
+def archive_fixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("build")
+    copy = make_copy(ROOT, folder / "copy")
+    # What tools leave in a checkout must not be released.
+    (copy / ".venv/bin").mkdir(parents=True)
+    (copy / ".venv/bin/python").write_text("", encoding="utf-8")
+    (copy / "plugins/modules/__pycache__").mkdir(parents=True, exist_ok=True)
+    (copy / "plugins/modules/__pycache__/snapshot.cpython-312.pyc").write_text("", encoding="utf-8")
+    galaxy("build", str(copy), "--output-path", str(folder), cwd=folder)
+    return next(folder.glob("rewind-vps-*.tar.gz"))
+
+
+def test_the_archive_holds_the_collection_and_nothing_of_the_tools(archive: Path) -> None:
+    with tarfile.open(archive) as content:
+        names = content.getnames()
+
+    assert {"LICENSE", "README.md", "CHANGELOG.md", "meta/runtime.yml", "plugins/modules/snapshot.py"} <= set(names)
+    assert {name.split("/")[0] for name in names} & DEVELOPMENT_ONLY == set()
+    assert [name for name in names if name.endswith(".pyc")] == []
+
+
+def test_the_archive_installs_offline(archive: Path, tmp_path: Path) -> None:
+    galaxy("install", str(archive), "--offline", "--no-deps", "--collections-path", str(tmp_path), cwd=tmp_path)
+
+    assert (collection_folder(tmp_path) / "plugins/module_utils").is_dir()
+
+
+def test_an_execution_environment_gets_what_the_plugins_import() -> None:
+    described = yaml.safe_load((ROOT / "meta/execution-environment.yml").read_text(encoding="utf-8"))
+
+    assert (ROOT / described["dependencies"]["python"]).read_text(encoding="utf-8").split() == ["requests"]
+
+
+def test_every_module_is_in_the_action_group() -> None:
+    runtime = yaml.safe_load((ROOT / "meta/runtime.yml").read_text(encoding="utf-8"))
+    modules = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py") if path.stem != "__init__")
+
+    assert modules
+    assert sorted(runtime["action_groups"]["all"]) == modules
+
+
+def test_the_version_to_come_has_a_changelog_entry() -> None:
+    version = yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))["version"]
+    changes = ROOT / "changelogs/changelog.yaml"
+    released = yaml.safe_load(changes.read_text(encoding="utf-8"))["releases"] if changes.exists() else {}
+
+    assert version in released or (ROOT / f"changelogs/fragments/{version}.yml").exists()
