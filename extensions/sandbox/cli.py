@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command ``python -m sandbox``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .app import Options, Sandbox
+from .machines import IsolationUnavailable
+from .parent import watch_parent
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a sandbox until SIGTERM or SIGINT; answers the exit status."""
+    parsed = _parser().parse_args(arguments)
+    options = Options(
+        vpsorg_servers=parsed.servers if parsed.vpsorg_servers is None else parsed.vpsorg_servers,
+        ilkbyte_servers=parsed.servers if parsed.ilkbyte_servers is None else parsed.ilkbyte_servers,
+        speed=parsed.speed, seed=parsed.seed, state_dir=parsed.state, ssh=not parsed.no_ssh,
+        isolation=parsed.isolation, vpsorg_port=parsed.vpsorg_port, ilkbyte_port=parsed.ilkbyte_port,
+        control_port=parsed.control_port, ssh_port_base=parsed.ssh_port_base,
+    )
+    return asyncio.run(_run(options, parsed.parent))
+
+
+async def _run(options: Options, parent: int | None) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    unwatch = watch_parent(parent, stop.set) if parent is not None else lambda: None
+    sandbox = Sandbox(options)
+    try:
+        try:
+            facts = await sandbox.open()
+        except (OSError, ValueError, IsolationUnavailable) as error:
+            print(f"sandbox: cannot start: {error}", file=sys.stderr)
+            return 1
+        print(json.dumps(facts), flush=True)
+        _explain(facts)
+        await stop.wait()
+    finally:
+        unwatch()
+        await sandbox.close()
+    return 0
+
+
+def _explain(facts: dict[str, object]) -> None:
+    for line in (
+        f"VPS.org  {facts['vpsorg_url']}",
+        f"Ilkbyte  {facts['ilkbyte_url']}",
+        f"control  {facts['control_url']}",
+        f"servers  {facts['inventory']}",
+        f"machines {facts['isolation']}: {facts['isolation_reason']}",
+        f"one real second is {facts['speed']:g} sandbox seconds; stop with Ctrl-C",
+    ):
+        print(f"sandbox: {line}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m sandbox",
+        description="VPS.org and Ilkbyte on loopback, with servers behind them. The first line on standard output is a "
+                    "JSON object with addresses and credentials.")
+    parser.add_argument("--servers", type=int, default=2, metavar="N", help="servers at each cloud (default 2)")
+    parser.add_argument("--vpsorg-servers", type=int, metavar="N", help="servers at VPS.org, if not as many")
+    parser.add_argument("--ilkbyte-servers", type=int, metavar="N", help="servers at Ilkbyte, if not as many")
+    parser.add_argument("--speed", type=float, default=60.0, metavar="X",
+                        help="sandbox seconds in a real second (default 60)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="for durations and sizes (default 0)")
+    parser.add_argument("--state", type=Path, metavar="DIR", help="folder for disks and keys (default: temporary)")
+    parser.add_argument("--no-ssh", action="store_true", help="disks only, no SSH in front of them")
+    parser.add_argument("--isolation", choices=("auto", "namespace", "folder"), default="auto",
+                        help="what the servers' commands run in (default auto)")
+    for name in ("vpsorg-port", "ilkbyte-port", "control-port"):
+        parser.add_argument(f"--{name}", type=int, default=0, metavar="P", help="default: any free port")
+    parser.add_argument("--ssh-port-base", type=int, default=0, metavar="P",
+                        help="first server's SSH port, the others follow (default: any free ports)")
+    parser.add_argument("--parent", type=int, metavar="PID", help="stop when this process, our parent, has ended")
+    return parser

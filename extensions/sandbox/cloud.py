@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What both clouds have: servers with machines behind them, work under way, and what lists showed before."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import sys
+import traceback
+import uuid
+from collections import deque
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from .machines import Machine
+    from .world import World
+
+FACTORY_IMAGE = "factory"  # the disk as it was when the server was made, for resets
+REMEMBERED_LISTS = 50
+
+
+@dataclass(eq=False)
+class Server:
+    """A server of either cloud."""
+
+    id: int
+    name: str
+    hostname: str
+    machine: Machine
+    created_at: datetime
+    factory_digest: str = field(default="", init=False, repr=False)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set, init=False, repr=False)
+
+    @property
+    def uuid(self) -> str:
+        """Always the same for the same server of the same cloud."""
+        return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{self.id}.{self.machine.name}.rewind.invalid"))
+
+    @property
+    def known_as(self) -> frozenset[str]:
+        """Every reference that means this server."""
+        return frozenset((str(self.id), self.uuid, self.name))
+
+
+AnyServer = TypeVar("AnyServer", bound=Server)
+
+
+class Cloud(Generic[AnyServer]):
+    """One cloud: its servers, and its part of the ledger. Each cloud fills in the abstract methods."""
+
+    name: str
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.servers: list[AnyServer] = []
+        self._lists: deque[tuple[float, dict[str, Any]]] = deque(maxlen=REMEMBERED_LISTS)
+
+    def server(self, reference: Any) -> AnyServer | None:
+        """The server with this id, uuid or name; None when there is none."""
+        wanted = str(reference)
+        return next((server for server in self.servers if wanted in server.known_as), None)
+
+    def rows(self) -> dict[str, Any]:
+        """All that the cloud's lists show at this moment."""
+        raise NotImplementedError
+
+    def effect(self, effect: str, server: Server, snapshot: str | None = None, **more: Any) -> None:
+        """Note an effect, and remember what lists show from now on."""
+        self.world.ledger.effect(cloud=self.name, effect=effect, server=server.name, snapshot=snapshot, **more)
+        self.remember()
+
+    def remember(self) -> None:
+        """Keep what lists show now; stale answers come from here."""
+        self._lists.append((self.world.clock.elapsed(), copy.deepcopy(self.rows())))
+
+    def forget(self) -> None:
+        """Start remembering anew."""
+        self._lists.clear()
+        self.remember()
+
+    def seen(self, stale: dict[str, Any] | None) -> dict[str, Any]:
+        """What lists show: now, or for a stale answer before the last change, or ``seconds`` ago."""
+        rows = self.rows()
+        if stale is None:
+            return rows
+        older = list(reversed(self._lists))
+        if stale.get("seconds") is None:
+            return next((kept for _, kept in older if kept != rows), rows)
+        moment = self.world.clock.elapsed() - float(stale["seconds"])
+        return next((kept for at, kept in older if at <= moment), older[-1][1] if older else rows)
+
+    def spawn(self, server: Server, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Let work on a server go on in the background, until it is done or the server is removed."""
+        task = asyncio.get_running_loop().create_task(_loud(work))
+        server.tasks.add(task)
+        task.add_done_callback(server.tasks.discard)
+        return task
+
+    async def stop_work(self, server: Server) -> None:
+        """End all work under way on a server."""
+        tasks = list(server.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def keep_factory_disk(self, server: Server) -> None:
+        """Remember the disk of a server just made."""
+        server.factory_digest = await server.machine.save_disk(FACTORY_IMAGE)
+
+    async def renew_machine(self, server: Server) -> None:
+        """Put the machine back as it was made: disk and network; it is off afterwards."""
+        await server.machine.power_off()
+        if await server.machine.digest() != server.factory_digest:  # most tests write nothing, and copying takes time
+            await server.machine.load_disk(FACTORY_IMAGE)
+        await server.machine.restore_network()
+
+    def outcome_fault(self, kind: str, operation: str, server: Server) -> dict[str, Any] | None:
+        """The fault, if any, that this operation on this server shall have."""
+        return self.world.faults.take_outcome_fault(kind, self.name, operation, server.known_as)
+
+    def duration(self, what: str) -> float:
+        """Sandbox seconds that this takes this time."""
+        return self.world.settings.duration(f"{self.name}.{what}", self.world.rng)
+
+
+async def _loud(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await work
+    except Exception:  # a defect of the sandbox; asyncio would only mention it when the task is collected
+        traceback.print_exc(file=sys.stderr)
+        raise

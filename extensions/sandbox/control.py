@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The control API: what tests and demos may see and do behind the clouds' backs. JSON, loopback, no credentials."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from .clock import utc_text
+from .cloud import Server
+from .control_changes import (
+    BadRequest,
+    NotFound,
+    add_server,
+    change_server,
+    change_snapshot,
+    found_cloud,
+    found_server,
+    only,
+    plant_snapshot,
+    remove_snapshot,
+)
+from .ilkbyte import Key
+from .vpsorg import Token
+from .world import World
+
+Handler = Callable[[Request], Awaitable[Any]]
+
+
+class ControlApi:
+    """The routes over a :class:`World`.
+
+    :param servers_changed: called when servers came, went or changed their names (the inventory is written anew).
+    """
+
+    def __init__(self, world: World, servers_changed: Callable[[], None]) -> None:
+        self._world = world
+        self._servers_changed = servers_changed
+        routes: list[tuple[str, str, Handler]] = [
+            ("GET", "/ledger", self._ledger), ("DELETE", "/ledger", self._clear_ledger),
+            ("POST", "/reset", self._reset),
+            ("GET", "/servers", self._servers), ("POST", "/servers", self._add_server),
+            ("PATCH", "/servers/{cloud}/{server}", self._change_server),
+            ("DELETE", "/servers/{cloud}/{server}", self._remove_server),
+            ("POST", "/snapshots", self._plant_snapshot),
+            ("PATCH", "/snapshots/{cloud}/{server}/{snapshot}", self._change_snapshot),
+            ("DELETE", "/snapshots/{cloud}/{server}/{snapshot}", self._remove_snapshot),
+            ("GET", "/clock", self._clock), ("POST", "/clock", self._advance),
+            ("POST", "/credentials", self._add_credentials),
+            ("GET", "/faults", self._faults), ("POST", "/faults", self._add_faults),
+            ("DELETE", "/faults", self._clear_faults),
+            ("GET", "/settings", self._settings), ("POST", "/settings", self._change_settings),
+        ]
+        self.app = Starlette(routes=[Route(path, _endpoint(handler), methods=[method])
+                                     for method, path, handler in routes])
+
+    async def _ledger(self, request: Request) -> Any:
+        return {"entries": self._world.ledger.entries}
+
+    async def _clear_ledger(self, request: Request) -> Any:
+        self._world.ledger.clear()
+
+    async def _reset(self, request: Request) -> Any:
+        body = await _object(request)
+        only(body, "servers", "vpsorg_servers", "ilkbyte_servers")
+        both = body.get("servers")
+        await self._world.reset(body.get("vpsorg_servers", both), body.get("ilkbyte_servers", both))
+        self._servers_changed()
+
+    async def _servers(self, request: Request) -> Any:
+        return {"servers": [await self._described(cloud.name, server)
+                            for cloud in self._world.clouds for server in cloud.servers]}
+
+    async def _described(self, cloud: str, server: Any) -> dict[str, Any]:
+        if cloud == "ilkbyte":
+            snapshots = self._world.ilkbyte.rows()["snapshots"][server.name]
+        else:
+            rows = self._world.vpsorg.rows()["snapshots"]
+            snapshots = [row for row in rows if row["server"]["id"] == server.id]
+        return {
+            "cloud": cloud, "id": server.id, "uuid": server.uuid, "name": server.name, "hostname": server.hostname,
+            "status": server.status, "powered_on": server.machine.powered_on, "ssh_port": server.machine.port,
+            "disk": str(server.machine.disk_path), "digest": await server.machine.digest(), "snapshots": snapshots,
+        }
+
+    async def _add_server(self, request: Request) -> Any:
+        body = await _object(request)
+        server = await add_server(self._world, body)
+        self._servers_changed()
+        return await self._described(body["cloud"], server)
+
+    async def _change_server(self, request: Request) -> Any:
+        server = self._found(request)
+        await change_server(self._world, request.path_params["cloud"], server, await _object(request))
+        self._servers_changed()
+        return await self._described(request.path_params["cloud"], server)
+
+    async def _remove_server(self, request: Request) -> Any:
+        await found_cloud(self._world, request.path_params["cloud"]).remove_server(self._found(request))
+        self._servers_changed()
+
+    async def _plant_snapshot(self, request: Request) -> Any:
+        return await plant_snapshot(self._world, await _object(request))
+
+    async def _change_snapshot(self, request: Request) -> Any:
+        path = request.path_params
+        return change_snapshot(self._world, path["cloud"], self._found(request), path["snapshot"],
+                               await _object(request))
+
+    async def _remove_snapshot(self, request: Request) -> Any:
+        path = request.path_params
+        await remove_snapshot(self._world, path["cloud"], self._found(request), path["snapshot"])
+
+    def _found(self, request: Request) -> Server:
+        return found_server(self._world, request.path_params["cloud"], request.path_params["server"])
+
+    async def _clock(self, request: Request) -> Any:
+        clock = self._world.clock
+        return {"now": utc_text(clock.now()), "elapsed": clock.elapsed(), "speed": clock.speed}
+
+    async def _advance(self, request: Request) -> Any:
+        body = await _object(request)
+        only(body, "advance")
+        self._world.clock.advance(float(body["advance"]))
+        for _ in range(10):  # let what has come due begin before the caller goes on
+            await asyncio.sleep(0)
+        return await self._clock(request)
+
+    async def _add_credentials(self, request: Request) -> Any:
+        body = await _object(request)
+        only(body, "vpsorg_token", "ilkbyte_key")
+        credentials = self._world.credentials
+        if token := body.get("vpsorg_token"):
+            permissions = tuple(token.get("permissions", ("read", "write")))
+            credentials.tokens[token["token"]] = Token(token.get("name", "added"), permissions)
+        if key := body.get("ilkbyte_key"):
+            allowed = tuple(key.get("allowed_ips", ()))
+            credentials.keys[key["access_key"]] = Key(key["access_key"], key["secret_key"], allowed)
+        self._world.ledger.hide(credentials.secrets())
+
+    async def _faults(self, request: Request) -> Any:
+        return {"faults": self._world.faults.rules(), "kinds": self._world.faults.kinds()}
+
+    async def _add_faults(self, request: Request) -> Any:
+        body = await request.json()
+        for rule in body if isinstance(body, list) else [body]:
+            self._world.faults.add(rule)
+        return await self._faults(request)
+
+    async def _clear_faults(self, request: Request) -> Any:
+        self._world.faults.clear()
+
+    async def _settings(self, request: Request) -> Any:
+        return vars(self._world.settings)
+
+    async def _change_settings(self, request: Request) -> Any:
+        self._world.settings.update(await _object(request))
+        return await self._settings(request)
+
+
+def _endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        try:
+            answer = await handler(request)
+        except NotFound as error:
+            return JSONResponse({"error": str(error)}, 404)
+        except (BadRequest, ValueError, TypeError, KeyError) as error:
+            return JSONResponse({"error": f"{type(error).__name__}: {error}"}, 400)
+        return JSONResponse(answer if answer is not None else {})
+    return endpoint
+
+
+async def _object(request: Request) -> dict[str, Any]:
+    body = await request.json() if await request.body() else {}
+    if not isinstance(body, dict):
+        raise BadRequest("a JSON object is wanted")
+    return body

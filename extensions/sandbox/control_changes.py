@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changes to servers and snapshots that only the control API can make: planting, renaming, impossible states."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from .clock import parse_time
+from .cloud import Server
+from .ilkbyte_cloud import Ilkbyte
+from .ilkbyte_model import SHOWN_POWER, IlkbyteServer
+from .ilkbyte_model import snapshot_row as ilkbyte_row
+from .ilkbyte_schedule import Schedule
+from .vpsorg_cloud import VpsOrg
+from .vpsorg_model import VpsServer, VpsSnapshot
+from .vpsorg_model import snapshot_row as vpsorg_row
+from .world import World
+
+ILKBYTE_NAME = re.compile(r"[A-Za-z0-9]{3,16}")
+TREE_POWER = {**{word: word for word in SHOWN_POWER}, **{shown: word for word, shown in SHOWN_POWER.items()}}
+
+
+class NotFound(Exception):
+    """No such cloud, server or snapshot."""
+
+
+class BadRequest(Exception):
+    """The request to the control API makes no sense."""
+
+
+def only(body: dict[str, Any], *known: str) -> None:
+    """:raises BadRequest: there are keys beside the known ones (a misspelt key must not pass for a test's set-up)."""
+    if unknown := set(body) - set(known):
+        raise BadRequest(f"unknown keys: {', '.join(sorted(unknown))}; known: {', '.join(known)}")
+
+
+def found_cloud(world: World, name: Any) -> Any:
+    """:raises NotFound: no such cloud."""
+    for cloud in world.clouds:
+        if cloud.name == name:
+            return cloud
+    raise NotFound(f"no cloud {name!r}; there are vpsorg and ilkbyte")
+
+
+def found_server(world: World, cloud: Any, reference: Any) -> Any:
+    """By id, uuid or name.
+
+    :raises NotFound: no such server.
+    """
+    server = found_cloud(world, cloud).server(reference)
+    if server is None:
+        raise NotFound(f"no server {reference!r} at {cloud}")
+    return server
+
+
+async def add_server(world: World, body: dict[str, Any]) -> Server:
+    """Make one more server: ``cloud``, ``name``, ``hostname``, ``status`` (for Ilkbyte: running or shut off)."""
+    only(body, "cloud", "name", "hostname", "status")
+    cloud, name = found_cloud(world, body.get("cloud")), str(body["name"])
+    if isinstance(cloud, Ilkbyte):
+        _check_ilkbyte_name(name)
+        return await cloud.add_server(name, body.get("hostname"), _tree_power(body.get("status", "running")))
+    assert isinstance(cloud, VpsOrg)
+    return await cloud.add_server(name, body.get("hostname"), body.get("status", "active"))
+
+
+async def change_server(world: World, cloud_name: str, server: Server, body: dict[str, Any]) -> None:
+    """Change ``name``, ``hostname``, ``status`` (the machine follows the words it understands), ``power`` (on, off: the
+    machine alone), ``network`` (up, down: its cable), ``service`` (Ilkbyte's word for the contract)."""
+    only(body, "name", "hostname", "status", "power", "network", "service")
+    if body.get("power", "on") not in ("on", "off") or body.get("network", "up") not in ("up", "down"):
+        raise BadRequest("power is on or off, network is up or down")
+    cloud = found_cloud(world, cloud_name)
+    if "name" in body:
+        if isinstance(cloud, Ilkbyte):
+            _check_ilkbyte_name(str(body["name"]))
+        server.name = str(body["name"])
+    if "hostname" in body:
+        server.hostname = str(body["hostname"])
+    if "service" in body:
+        if not isinstance(server, IlkbyteServer):
+            raise BadRequest("service is Ilkbyte's word")
+        server.service = str(body["service"])
+    if "status" in body:
+        if isinstance(server, IlkbyteServer):
+            await world.ilkbyte.set_power(server, _tree_power(body["status"]))
+        elif isinstance(server, VpsServer):
+            world.vpsorg.set_status(server, str(body["status"]))
+            await world.vpsorg.set_machine_power(server)
+    if body.get("power") == "on" and not server.machine.powered_on:
+        await server.machine.power_on()
+    elif body.get("power") == "off" and server.machine.powered_on:
+        await server.machine.power_off()
+    if body.get("network") == "up":
+        await server.machine.restore_network()
+    elif body.get("network") == "down":
+        await server.machine.cut_network()
+    cloud.remember()
+
+
+async def plant_snapshot(world: World, body: dict[str, Any]) -> dict[str, Any]:
+    """Put a snapshot there as if made by hand: ``cloud``, ``server``, ``name``, ``created_at``; for VPS.org also
+    ``status``, ``size_mb``, ``description``; for Ilkbyte ``state`` and, with ``is_cron``, ``day``, ``hour``, ``min``.
+    Answers the row that lists show."""
+    server = found_server(world, body.get("cloud"), body.get("server"))
+    created_at = parse_time(body["created_at"]) if body.get("created_at") else None
+    if isinstance(server, VpsServer):
+        only(body, "cloud", "server", "name", "status", "size_mb", "description", "created_at")
+        snapshot = await world.vpsorg.plant_snapshot(
+            server, str(body["name"]), description=body.get("description", ""),
+            status=body.get("status", "completed"), size_mb=body.get("size_mb"), created_at=created_at)
+        return vpsorg_row(snapshot)
+    only(body, "cloud", "server", "name", "state", "created_at", "is_cron", "day", "hour", "min")
+    if body["name"] in server.tree:
+        raise BadRequest(f"{server.name} has a snapshot {body['name']}")
+    state = TREE_POWER[body["state"]] if "state" in body else None
+    await world.ilkbyte.plant_snapshot(server, body["name"], state, created_at)
+    if body.get("is_cron"):
+        world.ilkbyte.add_schedule(server, body["name"], int(body.get("day", 1)), int(body.get("hour", 0)),
+                                   int(body.get("min", 0)))
+    return ilkbyte_row(server, body["name"])
+
+
+def change_snapshot(world: World, cloud_name: str, server: Server, reference: str,
+                    body: dict[str, Any]) -> dict[str, Any]:
+    """Change what lists show. VPS.org: ``status`` (any word), ``created_at``, ``size_mb``, ``description``. Ilkbyte:
+    ``created_at``, ``state``, ``cron_time`` (the sentence only), ``next_run`` (the schedule really moves)."""
+    if isinstance(server, VpsServer):
+        only(body, "status", "created_at", "size_mb", "description")
+        snapshot = _vps_snapshot(world, server, reference)
+        snapshot.status = body.get("status", snapshot.status)
+        snapshot.size_mb = body.get("size_mb", snapshot.size_mb)
+        snapshot.description = body.get("description", snapshot.description)
+        if "created_at" in body:
+            snapshot.created_at = parse_time(body["created_at"])
+        world.vpsorg.remember()
+        return vpsorg_row(snapshot)
+    assert isinstance(server, IlkbyteServer)
+    only(body, "created_at", "state", "cron_time", "next_run")
+    _ilkbyte_snapshot(server, reference)
+    held = server.tree.get(reference)
+    if "created_at" in body:
+        held.taken_at = parse_time(body["created_at"])
+    if "state" in body:
+        held.state = TREE_POWER[body["state"]]
+    if "cron_time" in body:
+        _schedule(server, reference).sentence = body["cron_time"]
+    if "next_run" in body:
+        _schedule(server, reference).next_run = parse_time(body["next_run"])
+        world.ilkbyte.start_timer(server, reference)
+    world.ilkbyte.remember()
+    return ilkbyte_row(server, reference)
+
+
+async def remove_snapshot(world: World, cloud_name: str, server: Server, reference: str) -> None:
+    """Remove a snapshot whatever its state, as if somebody else had done it."""
+    if isinstance(server, VpsServer):
+        await world.vpsorg.drop_snapshot(_vps_snapshot(world, server, reference))
+        world.vpsorg.remember()
+    elif isinstance(server, IlkbyteServer):
+        _ilkbyte_snapshot(server, reference)
+        await world.ilkbyte.drop_snapshot(server, reference)
+        world.ilkbyte.remember()
+
+
+def _vps_snapshot(world: World, server: VpsServer, reference: str) -> VpsSnapshot:
+    """By id, else the newest of that name."""
+    candidates = world.vpsorg.snapshots_of(server)
+    for snapshot in candidates:
+        if str(snapshot.id) == reference:
+            return snapshot
+    for snapshot in reversed(candidates):
+        if snapshot.name == reference:
+            return snapshot
+    raise NotFound(f"no snapshot {reference!r} of {server.name}")
+
+
+def _ilkbyte_snapshot(server: IlkbyteServer, name: str) -> None:
+    if name not in server.tree:
+        raise NotFound(f"no snapshot {name!r} of {server.name}")
+
+
+def _schedule(server: IlkbyteServer, name: str) -> Schedule:
+    if name not in server.schedules:
+        raise BadRequest(f"snapshot {name} has no schedule")
+    return server.schedules[name]
+
+
+def _tree_power(word: Any) -> str:
+    if word not in TREE_POWER:
+        raise BadRequest(f"an Ilkbyte server is {', '.join(SHOWN_POWER.values())}, not {word!r}")
+    return TREE_POWER[word]
+
+
+def _check_ilkbyte_name(name: str) -> None:
+    if not ILKBYTE_NAME.fullmatch(name):
+        raise BadRequest("an Ilkbyte server's name has 3-16 letters and digits")

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a Django REST framework service checks requests, pages lists and words its refusals."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from starlette.datastructures import URL
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+DEFAULT_PAGE_SIZE = 20
+MAX_PAGE_SIZE = 100
+MAX_TEXT = 255
+
+# Fields and one field's name -> its value; raises ValueError with the complaint.
+Check = Callable[[dict[str, Any], str], Any]
+
+NOT_FOUND_PAGE = """<!doctype html>
+<html lang="en">
+<head><title>Not Found</title></head>
+<body><h1>Not Found</h1></body>
+</html>
+"""
+
+
+class ApiError(Exception):
+    """An answer of 4xx: a status, a JSON body, perhaps headers."""
+
+    def __init__(self, status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> None:
+        super().__init__(f"{status}")
+        self.status = status
+        self.body = body
+        self.headers = headers
+
+    def response(self) -> JSONResponse:
+        """The answer."""
+        return JSONResponse(self.body, self.status, headers=self.headers)
+
+
+async def json_object(request: Request) -> dict[str, Any]:
+    """The request's body, which has to be a JSON object; an absent body is an empty one.
+
+    :raises ApiError: 400 for what is not JSON or no object, 415 for another content type.
+    """
+    body = await request.body()
+    if not body:
+        return {}
+    content_type = request.headers.get("content-type", "")
+    if content_type.split(";")[0].strip().lower() != "application/json":
+        raise ApiError(415, {"detail": f'Unsupported media type "{content_type}" in request.'})
+    try:
+        data = json.loads(body)
+    except ValueError as error:
+        raise ApiError(400, {"detail": f"JSON parse error - {error}"}) from None
+    if not isinstance(data, dict):
+        kind = type(data).__name__
+        raise ApiError(400, {"non_field_errors": [f"Invalid data. Expected a dictionary, but got {kind}."]})
+    return data
+
+
+def check_fields(data: dict[str, Any], checks: dict[str, Check]) -> dict[str, Any]:
+    """All fields checked; every complaint in one answer.
+
+    :raises ApiError: 400 ``{"field": ["complaint"]}``.
+    """
+    values: dict[str, Any] = {}
+    complaints: dict[str, list[str]] = {}
+    for field, check in checks.items():
+        try:
+            values[field] = check(data, field)
+        except ValueError as error:
+            complaints[field] = [str(error)]
+    if complaints:
+        raise ApiError(400, complaints)
+    return values
+
+
+def integer(data: dict[str, Any], field: str) -> int:
+    """A required integer; text of digits will do."""
+    value = _required(data, field)
+    try:
+        return int(re.sub(r"\.0*\s*$", "", str(value)))
+    except ValueError:
+        raise ValueError("A valid integer is required.") from None
+
+
+def text(pattern: str | None = None, complaint: str = "", required: bool = True) -> Check:
+    """A text field of at most 255 characters, without the white space around it.
+
+    :param pattern: what the whole text has to match, with the complaint when it doesn't.
+    """
+    def check(data: dict[str, Any], field: str) -> str:
+        if not required and data.get(field) is None:
+            return ""
+        value = _required(data, field)
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            raise ValueError("Not a valid string.")
+        value = str(value).strip()
+        if required and not value:
+            raise ValueError("This field may not be blank.")
+        if len(value) > MAX_TEXT:
+            raise ValueError(f"Ensure this field has no more than {MAX_TEXT} characters.")
+        if pattern and not re.fullmatch(pattern, value, re.ASCII):
+            raise ValueError(complaint)
+        return value
+    return check
+
+
+def choice(options: tuple[str, ...]) -> Check:
+    """One of these words."""
+    def check(data: dict[str, Any], field: str) -> str:
+        value = _required(data, field)
+        if value not in options:
+            raise ValueError(f'"{value}" is not a valid choice.')
+        return value
+    return check
+
+
+def _required(data: dict[str, Any], field: str) -> Any:
+    if field not in data:
+        raise ValueError("This field is required.")
+    if data[field] is None:
+        raise ValueError("This field may not be null.")
+    return data[field]
+
+
+def page_of(request: Request, rows: list[dict[str, Any]], forced_size: int | None) -> JSONResponse:
+    """One page of a list, with absolute links to its neighbours.
+
+    :param forced_size: the size of pages and also the largest one; None: 20, or up to 100 as the client asks.
+    :raises ApiError: 404 for a page that is not there.
+    """
+    largest = forced_size or MAX_PAGE_SIZE
+    asked = request.query_params.get("page_size", "")
+    size = int(asked) if asked.isascii() and asked.isdigit() and int(asked) else forced_size or DEFAULT_PAGE_SIZE
+    size = min(size, largest)
+    last = max(1, -(-len(rows) // size))
+    number_text = request.query_params.get("page") or "1"
+    number = last if number_text == "last" else int(number_text) if re.fullmatch("[0-9]+", number_text) else 0
+    if not 1 <= number <= last:
+        raise ApiError(404, {"detail": "Invalid page."})
+    url = request.url
+    return JSONResponse({
+        "count": len(rows),
+        "next": str(url.include_query_params(page=number + 1)) if number < last else None,
+        "previous": _previous(url, number) if number > 1 else None,
+        "results": rows[(number - 1) * size:number * size],
+    })
+
+
+def _previous(url: URL, number: int) -> str:
+    return str(url.remove_query_params("page") if number == 2 else url.include_query_params(page=number - 1))
+
+
+def append_slash(request: Request) -> Response:
+    """The redirect for a path that lacks its slash.
+
+    Django in production does this for every method, with 301: whoever follows it turns a POST into a GET and loses the
+    body. Nothing has been done when it is sent.
+    """
+    location = request.url.path + "/" + (f"?{request.url.query}" if request.url.query else "")
+    return HTMLResponse("", 301, headers={"location": location})
+
+
+def not_found_page() -> Response:
+    """An address that the service does not have."""
+    return HTMLResponse(NOT_FOUND_PAGE, 404)

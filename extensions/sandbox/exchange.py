@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One request and its answer, held apart so that a fault can come between them."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import sys
+import traceback
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MAX_BODY_BYTES = 1 << 20
+
+
+@dataclass
+class Answer:
+    """An HTTP answer: status, headers (name, value), body."""
+
+    status: int
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    body: bytes = b""
+
+    def with_header(self, name: str, value: str) -> Answer:
+        """The same answer with this header set (whatever it was before)."""
+        kept = [(key, old) for key, old in self.headers if key.lower() != name.lower()]
+        return Answer(self.status, [*kept, (name, value)], self.body)
+
+
+async def read_body(receive: Receive) -> bytes:
+    """The whole request body.
+
+    :raises ValueError: it is longer than the sandbox takes.
+    """
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return body
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
+            raise ValueError("request body too long")
+        if not message.get("more_body"):
+            return body
+
+
+class Exchange:
+    """The two halves of a request: carry it out, and answer it (or not)."""
+
+    def __init__(self, app: ASGIApp, scope: Scope, body: bytes, receive: Receive, send: Send,
+                 always: list[tuple[str, str]]) -> None:
+        self.scope = scope
+        self.body = body
+        self.status: int | None = None  # what went out; None: the connection was dropped without an answer
+        self._app = app
+        self._receive = receive
+        self._send = send
+        self._always = always
+
+    async def carry_out(self) -> Answer:
+        """Let the cloud do what is asked, and return what it would answer."""
+        sent: list[Message] = []
+        body_read = False
+
+        async def receive() -> Message:
+            nonlocal body_read
+            if body_read:
+                return await self._receive()  # nothing more but a disconnect
+            body_read = True
+            return {"type": "http.request", "body": self.body, "more_body": False}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        try:
+            await self._app(self.scope, receive, send)
+        except Exception:  # a defect of the sandbox: answer as a web server does, and say it loudly
+            traceback.print_exc(file=sys.stderr)
+            return Answer(500, [("content-type", "text/html; charset=utf-8")], b"<h1>Server Error (500)</h1>")
+        headers = [(key.decode("latin-1"), value.decode("latin-1")) for key, value in sent[0]["headers"]]
+        return Answer(sent[0]["status"], headers, b"".join(part.get("body", b"") for part in sent[1:]))
+
+    async def send_answer(self, answer: Answer) -> None:
+        """Answer in full."""
+        await self._start(answer)
+        await self._send({"type": "http.response.body", "body": answer.body})
+
+    async def send_part(self, answer: Answer, size: int) -> None:
+        """Promise the whole body, send its first ``size`` bytes and close the connection."""
+        await self._start(answer.with_header("content-length", str(len(answer.body))))
+        await self._send({"type": "http.response.body", "body": answer.body[:size], "more_body": True})
+        _transport(self._receive).close()
+        await self._until_disconnected()
+
+    async def drop(self) -> None:
+        """Reset the connection without an answer."""
+        transport = _transport(self._receive)
+        sock: Any = transport.get_extra_info("socket")
+        # SO_LINGER with zero seconds: the client gets a TCP reset, as from a crashed proxy, instead of an orderly end.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+        await self._until_disconnected()
+
+    async def _start(self, answer: Answer) -> None:
+        self.status = answer.status
+        for name, value in self._always:
+            answer = answer.with_header(name, value)
+        if answer.status >= 200 and answer.status not in (204, 304):
+            if not any(name.lower() == "content-length" for name, _ in answer.headers):
+                answer = answer.with_header("content-length", str(len(answer.body)))
+        headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+        await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
+
+    async def _until_disconnected(self) -> None:
+        # uvicorn calls an application that ends without an answer a defect, unless the client is gone by then.
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+
+def _transport(receive: Receive) -> Any:
+    """The TCP connection below an ASGI request.
+
+    ASGI has no way to break a connection, and breaking connections is what a sandbox of a cloud is for. Under uvicorn
+    ``receive`` is a method of the request's cycle, which holds the transport. This one function relies on that.
+    """
+    return receive.__self__.transport  # type: ignore[attr-defined]

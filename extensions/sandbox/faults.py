@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Faults: which requests go wrong, and how.
+
+A rule names the requests it hits (cloud, operation, server; left out: any), how many of them pass first (``skip``),
+how many it then hits (``times``; None: all), and the fault. There are two groups of kinds: *answer* faults spoil the
+HTTP exchange (``answer_faults.py``), *outcome* faults spoil the operation behind it, which the cloud has accepted.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from .ledger import Entry
+
+OUTCOME_KINDS = {
+    "snapshot_fails": "taking the snapshot is accepted, goes on for a while and fails",
+    "restore_fails": "the restore is accepted, goes on half way and fails; the server is left off",
+    "power_stuck": "the power action is accepted and never ends (with `seconds`: ends after so many sandbox seconds)",
+}
+OPERATIONS = (
+    "servers.list", "servers.show", "servers.power", "snapshots.list", "snapshots.create", "snapshots.restore",
+    "snapshots.delete", "snapshots.update", "cron.add", "cron.delete", "account",
+)
+# Operations that change something, whether the cloud then carries them out or refuses them.
+CHANGING = frozenset(
+    ("servers.power", "snapshots.create", "snapshots.restore", "snapshots.delete", "snapshots.update", "cron.add",
+     "cron.delete")
+)
+
+# The ledger's entry of the request that is being served; None in work that no request asked for (a schedule).
+current_request: ContextVar[Entry | None] = ContextVar("current_request", default=None)
+
+
+@dataclass
+class Rule:
+    """One line of the fault table."""
+
+    fault: dict[str, Any]
+    cloud: str | None
+    operation: str | None
+    server: str | None
+    times: int | None
+    skip: int
+
+    def hits(self, cloud: str, operation: str | None, servers: frozenset[str]) -> bool:
+        """:param servers: all names by which the request's server is known; empty when there is none."""
+        return (
+            self.cloud in (None, cloud)
+            and self.operation in (None, operation)
+            and (self.server is None or self.server in servers)
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it was posted, with what is left of ``times`` and ``skip``."""
+        return dict(self.__dict__)
+
+
+class FaultTable:
+    """All rules, in the order in which they were added.
+
+    :param answer_kinds: the kinds of faults that spoil answers, with what each does.
+    """
+
+    def __init__(self, answer_kinds: dict[str, str]) -> None:
+        self._answer_kinds = answer_kinds
+        self._rules: list[Rule] = []
+
+    def add(self, spec: dict[str, Any]) -> None:
+        """Add one rule as the control API takes it.
+
+        :raises ValueError: an unknown key, kind, cloud or operation.
+        """
+        unknown = set(spec) - {"cloud", "operation", "server", "times", "skip", "fault"}
+        if unknown:
+            raise ValueError(f"unknown keys in a fault rule: {', '.join(sorted(unknown))}")
+        fault = spec.get("fault")
+        if not isinstance(fault, dict) or fault.get("kind") not in self.kinds():
+            raise ValueError(f"a fault needs a kind, one of: {', '.join(sorted(self.kinds()))}")
+        if spec.get("cloud") not in (None, "vpsorg", "ilkbyte"):
+            raise ValueError(f"unknown cloud {spec['cloud']!r}")
+        if spec.get("operation") not in (None, *OPERATIONS):
+            raise ValueError(f"unknown operation {spec['operation']!r}; known: {', '.join(OPERATIONS)}")
+        times, skip = spec.get("times", 1), spec.get("skip", 0)
+        if not isinstance(skip, int) or skip < 0 or not (times is None or (isinstance(times, int) and times > 0)):
+            raise ValueError("times is an integer from 1 up, or null for always; skip an integer from 0 up")
+        server = spec.get("server")
+        self._rules.append(Rule(dict(fault), spec.get("cloud"), spec.get("operation"),
+                                None if server is None else str(server), times, skip))
+
+    def kinds(self) -> dict[str, str]:
+        """Every kind of fault with what it does."""
+        return {**self._answer_kinds, **OUTCOME_KINDS}
+
+    def rules(self) -> list[dict[str, Any]]:
+        """The rules that can still hit."""
+        return [rule.to_dict() for rule in self._rules]
+
+    def clear(self) -> None:
+        """Remove all rules."""
+        self._rules.clear()
+
+    def take_answer_fault(self, cloud: str, operation: str | None, servers: frozenset[str]) -> dict[str, Any] | None:
+        """The fault for this request's HTTP exchange, used up by one; None for none."""
+        return self._take(frozenset(self._answer_kinds), cloud, operation, servers)
+
+    def take_outcome_fault(self, kind: str, cloud: str, operation: str,
+                           servers: frozenset[str]) -> dict[str, Any] | None:
+        """The fault of this kind for an operation that begins now, used up by one; None for none."""
+        fault = self._take(frozenset({kind}), cloud, operation, servers)
+        entry = current_request.get()
+        if fault is not None and entry is not None and entry["fault"] is None:
+            entry["fault"] = kind
+        return fault
+
+    def _take(self, kinds: frozenset[str], cloud: str, operation: str | None,
+              servers: frozenset[str]) -> dict[str, Any] | None:
+        chosen: Rule | None = None
+        for rule in self._rules:
+            if rule.fault["kind"] not in kinds or not rule.hits(cloud, operation, servers):
+                continue
+            if rule.skip:
+                rule.skip -= 1
+            elif chosen is None:
+                chosen = rule
+        if chosen is None:
+            return None
+        if chosen.times is not None:
+            chosen.times -= 1
+            if not chosen.times:
+                self._rules.remove(chosen)
+        return chosen.fault

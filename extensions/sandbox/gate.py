@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The outermost layer of each cloud: notes every request in the ledger and lets faults happen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from email.utils import format_datetime
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.routing import Match, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .answer_faults import ANSWER_FAULTS
+from .clock import SandboxClock
+from .cloud import Cloud
+from .exchange import Answer, Exchange, read_body
+from .faults import CHANGING, FaultTable, current_request
+from .ledger import Ledger
+
+# Which server a request is about: path parameters, query and decoded body -> a reference (id, uuid, name) or None.
+ServerOf = Callable[[dict[str, Any], dict[str, Any], Any], Any]
+
+
+class Gate:
+    """An ASGI application around a cloud's own.
+
+    :param routes: the cloud's routes; a route's name is its operation.
+    :param server_header: the cloud's ``Server`` header, or None.
+    """
+
+    def __init__(self, app: ASGIApp, *, cloud: Cloud[Any], routes: list[Route], server_of: ServerOf,
+                 clock: SandboxClock, ledger: Ledger, faults: FaultTable, server_header: str | None = None) -> None:
+        self._app = app
+        self._cloud = cloud
+        self._routes = routes
+        self._server_of = server_of
+        self._clock = clock
+        self._ledger = ledger
+        self._faults = faults
+        self._server_header = server_header
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        try:
+            body = await read_body(receive)
+        except ValueError:
+            exchange = Exchange(self._app, scope, b"", receive, send, self._headers())
+            await exchange.send_answer(Answer(413, [("connection", "close")]))
+            return
+        operation, path_params = self._route(scope)
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        decoded = _decode(scope, body)
+        server = self._cloud.server(self._server_of(path_params, query, decoded))
+        entry = self._ledger.request(
+            cloud=self._cloud.name, operation=operation, server=server.name if server else None,
+            method=scope["method"], path=scope["path"], query=query, body=decoded, changing=operation in CHANGING,
+        )
+        current_request.set(entry)
+        exchange = Exchange(self._app, scope, body, receive, send, self._headers())
+        fault = self._faults.take_answer_fault(
+            self._cloud.name, operation, server.known_as if server else frozenset())
+        try:
+            if fault is None:
+                await exchange.send_answer(await exchange.carry_out())
+            else:
+                entry["fault"] = fault["kind"]
+                await ANSWER_FAULTS[fault["kind"]](fault, exchange)
+        finally:
+            entry["http_status"] = exchange.status
+
+    def _route(self, scope: Scope) -> tuple[str | None, dict[str, Any]]:
+        for route in self._routes:
+            match, found = route.matches(scope)
+            if match is Match.FULL:
+                return route.name, found["path_params"]
+        return None, {}
+
+    def _headers(self) -> list[tuple[str, str]]:
+        headers = [("date", format_datetime(self._clock.now(), usegmt=True))]
+        if self._server_header:
+            headers.append(("server", self._server_header))
+        return headers
+
+
+def _decode(scope: Scope, body: bytes) -> Any:
+    """The request's body for the ledger: an object where it is JSON or a form, else its text; None when empty."""
+    if not body:
+        return None
+    headers = dict(scope["headers"])
+    text = body.decode("utf-8", "replace")
+    if b"form-urlencoded" in headers.get(b"content-type", b""):
+        return dict(parse_qsl(text, keep_blank_values=True))
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ilkbyte's API: every call is a GET (a POST will do), a refusal comes with HTTP 200, and ``/v2`` words it anew."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from .answer_faults import STALE
+from .ilkbyte_cloud import POWER_ACTIONS, Ilkbyte
+from .ilkbyte_model import IlkbyteServer, Refused, server_row
+
+SERVER_HEADER = "Netinternet WAF"
+WORKING = "Çalışıyor"  # what a power call answers, whatever the action
+
+
+@dataclass(frozen=True)
+class Key:
+    """An access key with its secret. ``allowed_ips``: empty for any address."""
+
+    access: str
+    secret: str
+    allowed_ips: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Call:
+    """A checked request: its parameters (query and form), and its server where the path names one."""
+
+    request: Request
+    parameters: dict[str, str]
+    server: IlkbyteServer | None = None
+
+    @property
+    def the_server(self) -> IlkbyteServer:
+        """The server that the path names."""
+        assert self.server is not None
+        return self.server
+
+
+@dataclass(frozen=True)
+class Done:
+    """A success: the message and the data of the answer."""
+
+    message: str
+    data: Any = None
+
+
+Handler = Callable[[Call], Awaitable[Done]]
+
+
+class IlkbyteApi:
+    """The routes over an :class:`Ilkbyte`.
+
+    :param keys: the valid keys by their access part; shared with the control API, which adds to it.
+    """
+
+    def __init__(self, cloud: Ilkbyte, keys: dict[str, Key]) -> None:
+        self._cloud = cloud
+        self._keys = keys
+        paths: list[tuple[str, Handler, str]] = [
+            ("/account", self._account, "account"),
+            ("/account/users", self._users, "account"),
+            ("/server/list", self._list_active, "servers.list"),
+            ("/server/list/all", self._list_all, "servers.list"),
+            ("/server/manage/{server}/show", self._show, "servers.show"),
+            ("/server/manage/{server}/power", self._power, "servers.power"),
+            ("/server/manage/{server}/snapshot", self._snapshots, "snapshots.list"),
+            ("/server/manage/{server}/snapshot/create", self._create, "snapshots.create"),
+            ("/server/manage/{server}/snapshot/revert", self._revert, "snapshots.restore"),
+            ("/server/manage/{server}/snapshot/update", self._update, "snapshots.update"),
+            ("/server/manage/{server}/snapshot/delete", self._delete, "snapshots.delete"),
+            ("/server/manage/{server}/snapshot/cron/add", self._add_cron, "cron.add"),
+            ("/server/manage/{server}/snapshot/cron/delete", self._delete_cron, "cron.delete"),
+        ]
+        self.routes = [
+            Route(prefix + path, self._guarded(handler), methods=["GET", "POST"], name=operation)
+            for prefix in ("", "/v2") for path, handler, operation in paths
+        ]
+        self.app = Starlette(routes=self.routes, exception_handlers={404: _no_such_path, 405: _no_such_path})
+        self.app.router.redirect_slashes = False
+
+    def server_of(self, path: dict[str, Any], query: dict[str, Any], body: Any) -> Any:
+        """Which server a request is about (see :data:`sandbox.gate.ServerOf`)."""
+        return path.get("server")
+
+    # Doors
+
+    def _guarded(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            parameters = {**request.query_params, **await _form(request)}
+            key = self._keys.get(parameters.get("access", ""))
+            if key is None or key.secret != parameters.get("secret"):
+                return _answer(request, False, error="Access denied!", http_status=401)
+            if key.allowed_ips and (request.client is None or request.client.host not in key.allowed_ips):
+                return _answer(request, False, error="IP address is not allowed!", http_status=403)
+            try:
+                done = await handler(Call(request, parameters, self._named_server(request)))
+            except Refused as refusal:
+                return _answer(request, False, error=str(refusal))
+            return _answer(request, True, message=done.message, data=done.data)
+        return endpoint
+
+    def _named_server(self, request: Request) -> IlkbyteServer | None:
+        name = request.path_params.get("server")
+        if name is None:
+            return None
+        server = next((server for server in self._cloud.servers if server.name == name), None)
+        if server is None:
+            raise Refused("Server not found!")
+        return server
+
+    # Account and servers
+
+    async def _account(self, call: Call) -> Done:
+        return Done("Account Info", {"name": "Sandbox", "group": "Standart", "balance": 74.3, "status": True})
+
+    async def _users(self, call: Call) -> Done:
+        user = {"email": "sandbox@example.com", "firstname": "Sandbox", "lastnamename": "User", "level": "Sahibi",
+                "status": "Active", "verify": True, "last_login": "27.07.2018 15:31:00"}
+        return Done("Account Users", {"pagination": {"current_page": 1, "total_page": 1}, "user_list": [user]})
+
+    async def _list_active(self, call: Call) -> Done:
+        return self._page(call, [row for row in self._rows(call)["servers"] if row["service"] == "active"])
+
+    async def _list_all(self, call: Call) -> Done:
+        return self._page(call, self._rows(call)["servers"])
+
+    def _page(self, call: Call, rows: list[dict[str, Any]]) -> Done:
+        asked = call.parameters.get("p", "1")
+        number = max(1, int(asked)) if re.fullmatch("[0-9]+", asked) else 1
+        size = self._cloud.world.settings.ilkbyte_page_size
+        shown = rows[(number - 1) * size:number * size]
+        pagination = {"current_page": number, "total_page": max(1, -(-len(rows) // size))}
+        return Done(f"{len(shown)} Server Listed", {"pagination": pagination, "server_list": shown})
+
+    async def _show(self, call: Call) -> Done:
+        return Done("Server Info", {**server_row(call.the_server), "service": call.the_server.service.capitalize()})
+
+    async def _power(self, call: Call) -> Done:
+        action = call.parameters.get("set", "")
+        if action not in POWER_ACTIONS:
+            raise Refused("Invalid power action!")
+        await self._cloud.power(call.the_server, action)
+        return Done(call.the_server.name, {"Status": WORKING})
+
+    # Snapshots
+
+    async def _snapshots(self, call: Call) -> Done:
+        return Done("Snapshot list created", {"snapshots": self._rows(call)["snapshots"].get(call.the_server.name, [])})
+
+    async def _create(self, call: Call) -> Done:
+        await self._cloud.create_snapshot(call.the_server, _name(call))
+        return Done("Snapshot created!")
+
+    async def _revert(self, call: Call) -> Done:
+        await self._cloud.revert_snapshot(call.the_server, _name(call))
+        return Done("Snapshot reverted!")
+
+    async def _update(self, call: Call) -> Done:
+        await self._cloud.update_snapshot(call.the_server, _name(call))
+        return Done("Snapshot recreated!")
+
+    async def _delete(self, call: Call) -> Done:
+        await self._cloud.delete_snapshot(call.the_server, _name(call))
+        return Done("Snapshot deleted!")
+
+    async def _add_cron(self, call: Call) -> Done:
+        name = _name(call)
+        day = _integer(call, "day", 0, 366)
+        hour = _integer(call, "hour", 0, 23)
+        minute = _integer(call, "min", 0, 59)
+        self._cloud.add_schedule(call.the_server, name, day, hour, minute)
+        return Done("Scheduled snapshot task created!")
+
+    async def _delete_cron(self, call: Call) -> Done:
+        self._cloud.delete_schedule(call.the_server, _name(call))
+        return Done("Scheduled snapshot task deleted!!")
+
+    def _rows(self, call: Call) -> dict[str, Any]:
+        return self._cloud.seen(call.request.scope.get(STALE))
+
+
+def _name(call: Call) -> str:
+    name = call.parameters.get("name", "")
+    if not name:
+        raise Refused("Snapshot name is required!")
+    if not (name.isascii() and name.isalnum()):
+        raise Refused("Snapshot name must be alphanumeric!")
+    return name
+
+
+def _integer(call: Call, parameter: str, low: int, high: int) -> int:
+    text = call.parameters.get(parameter, "")
+    if not re.fullmatch("[0-9]{1,6}", text) or not low <= int(text) <= high:
+        raise Refused(f"Invalid {parameter} value!")
+    return int(text)
+
+
+async def _form(request: Request) -> dict[str, str]:
+    if "form-urlencoded" not in request.headers.get("content-type", ""):
+        return {}
+    return dict(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))
+
+
+def _answer(request: Request, success: bool, *, message: str = "", error: str | None = None, data: Any = None,
+            http_status: int = 200) -> Response:
+    verdict = "success" if request.url.path.startswith("/v2/") else "status"
+    body = {verdict: success, "message": message, "error": error, "data": data}
+    return JSONResponse(body, http_status, headers={"content-type": "application/json; charset=utf-8"})
+
+
+async def _no_such_path(request: Request, error: Exception) -> Response:
+    return _answer(request, False, error="Not found!", http_status=404)

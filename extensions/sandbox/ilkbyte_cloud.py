@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ilkbyte behind its API: servers whose snapshots behave as libvirt's, operations in sandbox time, schedules.
+
+Choices where the cloud's documentation is silent:
+
+- A snapshot holds the disk as it was when taking it began; what is written later is not in it.
+- Operations on one server are serialised: a second request waits until the first operation is over, and is checked
+  then. It is carried out even if its client has gone by then.
+- To take a snapshot anew is to delete it first: if taking it fails, it is gone. Its schedule stays.
+- Deleting a snapshot removes its schedule. A snapshot has one schedule; a second one is refused.
+- A revert that fails half way leaves the server off, its disk and its tree as they were.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+
+from .cloud import Cloud
+from .faults import current_request
+from .ilkbyte_model import IlkbyteServer, Refused, server_row, snapshot_row
+from .ilkbyte_schedule import Schedule
+from .snapshot_tree import SnapshotTree
+
+FIRST_SERVER_ID = 501
+POWER_ACTIONS = ("start", "shutdown", "reboot", "destroy")
+
+Begun = Callable[[], None]
+
+
+class Ilkbyte(Cloud[IlkbyteServer]):
+    """The account's servers."""
+
+    name = "ilkbyte"
+
+    def __init__(self, world: Any) -> None:
+        super().__init__(world)
+        self._next_server_id = FIRST_SERVER_ID
+        self._images_made = 0
+
+    async def add_server(self, name: str, hostname: str | None = None, power: str = "running") -> IlkbyteServer:
+        """Make a server with its machine; the name has 3-16 letters and digits."""
+        machine = await self.world.park.add(f"ilkbyte-{self._next_server_id}", hostname=name)
+        server = IlkbyteServer(self._next_server_id, name, hostname or name, machine, self.world.clock.now(),
+                               power=power)
+        self._next_server_id += 1
+        await self.keep_factory_disk(server)
+        self.servers.append(server)
+        await self.set_power(server, power)
+        self.remember()
+        return server
+
+    async def remove_server(self, server: IlkbyteServer) -> None:
+        """Remove a server with its machine and snapshots."""
+        await self.stop_work(server)
+        self.servers.remove(server)
+        await server.machine.remove()
+        self.remember()
+
+    async def renew(self, server: IlkbyteServer, name: str, hostname: str) -> None:
+        """Put a server back as it was made: disk, power, no snapshots, no schedules."""
+        await self.stop_work(server)
+        await self.renew_machine(server)
+        for image in server.images.values():
+            await server.machine.drop_image(image)
+        server.name, server.hostname, server.service = name, hostname, "active"
+        server.tree, server.images, server.schedules, server.timers = SnapshotTree(), {}, {}, {}
+        server.lock, server.doing = asyncio.Lock(), None
+        server.created_at = self.world.clock.now()
+        await self.set_power(server, "running")
+
+    def reset_numbers(self) -> None:
+        """Give ids from the start again (servers that stay keep theirs)."""
+        self._next_server_id = max((server.id + 1 for server in self.servers), default=FIRST_SERVER_ID)
+
+    async def set_power(self, server: IlkbyteServer, power: str) -> None:
+        """Make the machine's power so; a paused server's door is closed."""
+        server.power = power
+        if power == "running" and not server.machine.powered_on:
+            await server.machine.power_on()
+        elif power != "running" and server.machine.powered_on:
+            await server.machine.power_off()
+
+    # Operations: each waits for its turn, begins, and goes on in the background
+
+    async def perform(self, server: IlkbyteServer, work: Callable[[Begun], Awaitable[None]]) -> None:
+        """Run ``work`` in its turn. Returns when it has called its ``begun`` or, as the settings say, when it is over.
+
+        :raises Refused: the work refused to begin, or (when waiting for its end) failed.
+        """
+        begun = asyncio.Event()
+        refusals: list[Refused] = []
+
+        async def in_turn() -> None:
+            try:
+                async with server.lock:
+                    try:
+                        await work(begun.set)
+                    finally:
+                        server.doing = None
+            except Refused as refusal:
+                refusals.append(refusal)
+            finally:
+                begun.set()
+
+        task = self.spawn(server, in_turn())
+        if self.world.settings.ilkbyte_answers == "when_done":
+            await asyncio.wait([task])
+        else:
+            await begun.wait()
+        if refusals:
+            raise refusals[0]
+
+    async def power(self, server: IlkbyteServer, action: str) -> None:
+        """Start, shutdown (graceful), reboot or destroy (off at once).
+
+        :raises Refused: the server is already as asked.
+        """
+        async def work(begun: Begun) -> None:
+            if (action == "start") == (server.power == "running"):
+                raise Refused("Server is already running!" if action == "start" else "Server is not running!")
+            if self.outcome_fault("power_stuck", "servers.power", server) is not None:
+                return  # as with a guest that does not listen: accepted, and nothing ever happens
+            began = self.world.clock.elapsed()
+            ends = began + self.duration(f"servers.power.{action}")
+            begun()
+            if action == "reboot":
+                await self.world.clock.sleep_until((began + ends) / 2)
+                await server.machine.power_off()
+                self.effect("power_stopped", server)
+            await self.world.clock.sleep_until(ends)
+            if action in ("start", "reboot"):
+                await self.set_power(server, "running")
+                self.effect("power_started", server)
+            else:
+                await self.set_power(server, "shutoff")
+                self.effect("power_stopped", server)
+
+        await self.perform(server, work)
+
+    async def create_snapshot(self, server: IlkbyteServer, name: str) -> None:
+        """:raises Refused: the name is taken."""
+        async def work(begun: Begun) -> None:
+            if name in server.tree:
+                raise Refused("Snapshot already exists!")
+            await self._take(server, name, "snapshots.create", "snapshot_ready", begun)
+
+        await self.perform(server, work)
+
+    async def update_snapshot(self, server: IlkbyteServer, name: str) -> None:
+        """Take a snapshot anew under its name.
+
+        :raises Refused: there is none of that name.
+        """
+        async def work(begun: Begun) -> None:
+            await self._retake(server, name, begun)
+
+        await self.perform(server, work)
+
+    async def _retake(self, server: IlkbyteServer, name: str, begun: Begun) -> None:
+        self._must_exist(server, name)
+        server.tree.delete(name)
+        await server.machine.drop_image(server.images.pop(name))
+        await self._take(server, name, "snapshots.update", "snapshot_recreated", begun)
+
+    async def _take(self, server: IlkbyteServer, name: str, operation: str, effect: str, begun: Begun) -> None:
+        fault = self.outcome_fault("snapshot_fails", operation, server)
+        ends = self.world.clock.elapsed() + self.duration(operation)
+        taken_at, state, image = self.world.clock.now(), server.power, self._new_image()
+        server.doing = "create"
+        digest = await server.machine.save_disk(image)
+        self.effect("snapshot_started", server, name, digest=digest)
+        begun()
+        await self.world.clock.sleep_until(ends)
+        server.doing = None
+        if fault is not None:
+            await server.machine.drop_image(image)
+            self.effect("snapshot_failed", server, name)
+            raise Refused("Snapshot could not be created!")
+        server.tree.create(name, state, taken_at)
+        server.images[name] = image
+        self.effect(effect, server, name, digest=digest)
+
+    async def revert_snapshot(self, server: IlkbyteServer, name: str) -> None:
+        """Put the server back; it takes the power state that the snapshot holds.
+
+        :raises Refused: there is none of that name.
+        """
+        async def work(begun: Begun) -> None:
+            self._must_exist(server, name)
+            fault = self.outcome_fault("restore_fails", "snapshots.restore", server)
+            began = self.world.clock.elapsed()
+            ends = began + self.duration("snapshots.restore")
+            server.doing = "revert"
+            await server.machine.power_off()
+            self.effect("restore_started", server, name)
+            begun()
+            await self.world.clock.sleep_until((began + ends) / 2 if fault else ends)
+            if fault is not None:
+                server.doing = None
+                await self.set_power(server, "shutoff")
+                self.effect("restore_failed", server, name)
+                raise Refused("Snapshot could not be reverted!")
+            digest = await server.machine.load_disk(server.images[name])
+            await self.set_power(server, server.tree.revert(name))
+            server.doing = None
+            self.effect("restore_done", server, name, digest=digest)
+
+        await self.perform(server, work)
+
+    async def delete_snapshot(self, server: IlkbyteServer, name: str) -> None:
+        """:raises Refused: there is none of that name."""
+        async def work(begun: Begun) -> None:
+            self._must_exist(server, name)
+            ends = self.world.clock.elapsed() + self.duration("snapshots.delete")
+            begun()
+            await self.world.clock.sleep_until(ends)
+            await self.drop_snapshot(server, name)
+            self.effect("snapshot_deleted", server, name)
+
+        await self.perform(server, work)
+
+    async def drop_snapshot(self, server: IlkbyteServer, name: str) -> None:
+        """Remove a snapshot, its copy of the disk and its schedule."""
+        server.tree.delete(name)
+        await server.machine.drop_image(server.images.pop(name))
+        self._stop_schedule(server, name)
+
+    async def plant_snapshot(self, server: IlkbyteServer, name: str, state: str | None = None,
+                             taken_at: datetime | None = None) -> None:
+        """Put a snapshot of the present disk there as if it had been made before; it is current, as after a create."""
+        server.tree.create(name, state or server.power, taken_at or self.world.clock.now())
+        server.images[name] = self._new_image()
+        await server.machine.save_disk(server.images[name])
+        self.remember()
+
+    # Schedules
+
+    def add_schedule(self, server: IlkbyteServer, name: str, day: int, hour: int, minute: int) -> Schedule:
+        """:raises Refused: no snapshot of that name, or it has a schedule."""
+        self._must_exist(server, name)
+        if name in server.schedules:
+            raise Refused("Scheduled snapshot task already exists!")
+        schedule = Schedule.starting(day, hour, minute, self.world.clock.now())
+        server.schedules[name] = schedule
+        self.start_timer(server, name)
+        self.effect("cron_added", server, name)
+        return schedule
+
+    def delete_schedule(self, server: IlkbyteServer, name: str) -> None:
+        """:raises Refused: the snapshot has no schedule."""
+        if name not in server.schedules:
+            raise Refused("Scheduled snapshot task not found!")
+        self._stop_schedule(server, name)
+        self.effect("cron_deleted", server, name)
+
+    def start_timer(self, server: IlkbyteServer, name: str) -> None:
+        """Wait for the schedule's next run from now on, instead of any earlier wait."""
+        if name in server.timers:
+            server.timers[name].cancel()
+        server.timers[name] = self.spawn(server, self._run_schedule(server, name))
+
+    async def _run_schedule(self, server: IlkbyteServer, name: str) -> None:
+        current_request.set(None)  # what happens from here on belongs to no request
+        schedule = server.schedules[name]
+        while True:
+            await self.world.clock.sleep_until_time(schedule.next_run)
+            async with server.lock:
+                schedule.run(self.world.clock.now())
+                try:
+                    await self._retake(server, name, lambda: None)
+                except Refused:
+                    pass  # taking it failed, as the ledger says; the schedule goes on
+
+    def _stop_schedule(self, server: IlkbyteServer, name: str) -> None:
+        server.schedules.pop(name, None)
+        timer = server.timers.pop(name, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _must_exist(self, server: IlkbyteServer, name: str) -> None:
+        if name not in server.tree:
+            raise Refused("Snapshot not found!")
+
+    def _new_image(self) -> str:
+        self._images_made += 1
+        return f"snapshot-{self._images_made}"
+
+    # What lists show
+
+    def rows(self) -> dict[str, Any]:
+        """``servers`` in the order they were made; ``snapshots`` by server name."""
+        return {
+            "servers": [server_row(server) for server in self.servers],
+            "snapshots": {
+                server.name: [snapshot_row(server, name) for name in server.tree.names()] for server in self.servers
+            },
+        }

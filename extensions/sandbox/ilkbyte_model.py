@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ilkbyte's servers as data, and as its API shows them and their snapshots."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from .cloud import Server
+from .ilkbyte_schedule import NO_SCHEDULE, TURKISH_TIME, Schedule, turkish_text
+from .snapshot_tree import SnapshotTree
+
+SHOWN_POWER = {"running": "running", "shutoff": "shut off", "paused": "paused"}  # tree's word: API's word
+
+
+class Refused(Exception):
+    """The cloud does not do this; the text stands in the answer's ``error``."""
+
+
+@dataclass(eq=False)
+class IlkbyteServer(Server):
+    """A server with its tree. ``power``: running, shutoff, paused; ``service``: active, or why not;
+    ``doing``: None, or the operation under way that shows (create, revert)."""
+
+    power: str = "running"
+    service: str = "active"
+    doing: str | None = None
+    tree: SnapshotTree = field(default_factory=SnapshotTree)
+    images: dict[str, str] = field(default_factory=dict)  # snapshot name: its copy of the disk
+    schedules: dict[str, Schedule] = field(default_factory=dict)
+    timers: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def status(self) -> str:
+        """As ``show`` says it. A running server is paused while its memory is saved, and any while it is reverted."""
+        if self.doing == "revert" or (self.doing == "create" and self.power == "running"):
+            return "paused"
+        return SHOWN_POWER[self.power]
+
+
+def server_row(server: IlkbyteServer) -> dict[str, Any]:
+    """A server as lists show it. The address is where the sandbox's machine really is."""
+    return {
+        "name": server.name,
+        "ipv4": "127.0.0.1",
+        "ipv6": "",
+        "osapp": "Sandbox 1 / OpenSSH",
+        "service": server.service,
+        "status": server.status,
+        "created_time": server.created_at.astimezone(TURKISH_TIME).strftime("%d.%m.%Y %H:%M:%S"),
+        "bandwidth_limit": 1073741824000,
+        "bandwidth_usage": 4166959,
+    }
+
+
+def snapshot_row(server: IlkbyteServer, name: str) -> dict[str, Any]:
+    """A snapshot as the API shows it."""
+    schedule = server.schedules.get(name)
+    return {
+        **server.tree.describe(name),
+        "params": schedule.params() if schedule else dict(NO_SCHEDULE),
+        "date": turkish_text(server.tree.get(name).taken_at),
+    }

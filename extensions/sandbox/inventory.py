@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An Ansible inventory of the sandbox's servers, without credentials."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+from .world import World
+
+
+def inventory(world: World, vpsorg_url: str, ilkbyte_url: str) -> dict[str, Any]:
+    """The inventory as plain data: group ``sandbox`` with children ``vpsorg`` and ``ilkbyte``."""
+    ssh_arguments = " ".join((
+        "-F", os.devnull,
+        "-o", "StrictHostKeyChecking=yes",
+        "-o", shlex.quote(f"UserKnownHostsFile={world.park.known_hosts_path}"),
+        "-o", f"GlobalKnownHostsFile={os.devnull}",
+        "-o", "IdentitiesOnly=yes",
+    ))
+    children: dict[str, Any] = {}
+    for cloud, url in ((world.vpsorg, vpsorg_url), (world.ilkbyte, ilkbyte_url)):
+        hosts: dict[str, Any] = {}
+        for server in cloud.servers:
+            hosts[server.name] = {
+                "ansible_port": server.machine.port,
+                # Ilkbyte's servers are addressed by name; VPS.org's have an id
+                "rewind_server_id": server.id if cloud is world.vpsorg else server.name,
+                "rewind_server_name": server.name,
+                # "/", or where there are no namespaces the disk's path on this host
+                "rewind_root": server.machine.root_inside,
+                **server.machine.ansible_variables,
+            }
+        children[cloud.name] = {"hosts": hosts, "vars": {"rewind_provider": cloud.name, "rewind_api_url": url}}
+    common = {
+        "ansible_host": "127.0.0.1",
+        "ansible_user": "root",
+        "ansible_ssh_private_key_file": str(world.park.client_key_path),
+        "ansible_ssh_common_args": ssh_arguments,
+        "ansible_python_interpreter": world.park.python,
+    }
+    return {"sandbox": {"vars": common, "children": children}}
+
+
+def write_inventory(path: Path, content: dict[str, Any]) -> None:
+    """Write it as YAML (of which JSON is a part), whole or not at all."""
+    unfinished = path.with_name(f".{path.name}.new")
+    unfinished.write_text("# The sandbox's servers; made anew whenever they change.\n" + _yaml(content),
+                          encoding="utf-8")
+    unfinished.replace(path)
+
+
+def _yaml(value: dict[str, Any], indent: int = 0) -> str:
+    lines = []
+    for key, item in value.items():
+        if isinstance(item, dict) and item:
+            lines.append(f"{' ' * indent}{key}:\n{_yaml(item, indent + 2)}")
+        else:
+            lines.append(f"{' ' * indent}{key}: {json.dumps(item)}\n")
+    return "".join(lines)

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A client of a sandbox's control API. Standard library only."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+from urllib.parse import quote
+
+Row = dict[str, Any]
+TIMEOUT_SECONDS = 60
+
+
+class ControlError(Exception):
+    """The sandbox refused a call to its control API; the text says why."""
+
+
+class Control:
+    """What tests and demos may see and do behind the clouds' backs.
+
+    :param url: the sandbox's ``control_url``.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        # No proxies: the sandbox is on loopback, whatever the environment says.
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def ledger(self) -> list[Row]:
+        """All entries: requests and effects, in order."""
+        return self._call("GET", "ledger")["entries"]
+
+    def clear_ledger(self) -> None:
+        """Forget all entries."""
+        self._call("DELETE", "ledger")
+
+    def requests(self, changing: bool | None = None, cloud: str | None = None, operation: str | None = None,
+                 server: str | None = None) -> list[Row]:
+        """The requests among the entries that match."""
+        wanted = {"kind": "request", "changing": changing, "cloud": cloud, "operation": operation, "server": server}
+        return _matching(self.ledger(), wanted)
+
+    def effects(self, effect: str | None = None, cloud: str | None = None, server: str | None = None,
+                snapshot: str | None = None) -> list[Row]:
+        """The effects among the entries that match."""
+        wanted = {"kind": "effect", "effect": effect, "cloud": cloud, "server": server, "snapshot": snapshot}
+        return _matching(self.ledger(), wanted)
+
+    def reset(self, servers: int | None = None, **numbers: int) -> None:
+        """Make the world as new; ``servers`` at each cloud, or ``vpsorg_servers`` and ``ilkbyte_servers``."""
+        self._call("POST", "reset", {**({} if servers is None else {"servers": servers}), **numbers})
+
+    def servers(self, cloud: str | None = None) -> list[Row]:
+        """All servers with id, status, SSH port, disk digest and snapshots."""
+        return _matching(self._call("GET", "servers")["servers"], {"cloud": cloud})
+
+    def server(self, name: str) -> Row:
+        """The server of this name.
+
+        :raises ControlError: there is none.
+        """
+        for row in self.servers():
+            if row["name"] == name:
+                return row
+        raise ControlError(f"no server {name}")
+
+    def add_server(self, cloud: str, name: str, **fields: Any) -> Row:
+        """Make one more server (``hostname``, ``status``)."""
+        return self._call("POST", "servers", {"cloud": cloud, "name": name, **fields})
+
+    def update_server(self, cloud: str, server: Any, **fields: Any) -> Row:
+        """Change ``name``, ``hostname``, ``status``, ``power`` (on, off), ``network`` (up, down), ``service``."""
+        return self._call("PATCH", _path("servers", cloud, server), fields)
+
+    def remove_server(self, cloud: str, server: Any) -> None:
+        """Remove a server with its snapshots."""
+        self._call("DELETE", _path("servers", cloud, server))
+
+    def plant_snapshot(self, cloud: str, server: Any, name: str, **fields: Any) -> Row:
+        """Put a snapshot there as if made by hand (``created_at``; for VPS.org ``status``, ``size_mb``,
+        ``description``; for Ilkbyte ``state``, ``is_cron``, ``day``, ``hour``, ``min``)."""
+        return self._call("POST", "snapshots", {"cloud": cloud, "server": server, "name": name, **fields})
+
+    def update_snapshot(self, cloud: str, server: Any, snapshot: Any, **fields: Any) -> Row:
+        """Change what lists show of a snapshot (by id or name)."""
+        return self._call("PATCH", _path("snapshots", cloud, server, snapshot), fields)
+
+    def remove_snapshot(self, cloud: str, server: Any, snapshot: Any) -> None:
+        """Remove a snapshot whatever its state."""
+        self._call("DELETE", _path("snapshots", cloud, server, snapshot))
+
+    def fault(self, kind: str, *, cloud: str | None = None, operation: str | None = None, server: Any = None,
+              times: int | None = 1, skip: int = 0, **details: Any) -> None:
+        """Let requests go wrong: after ``skip`` matching ones the next ``times`` (None: all). ``details`` are the
+        fault's own: ``seconds``, ``status``, ``apply``, ``body``…"""
+        self._call("POST", "faults", {"cloud": cloud, "operation": operation, "server": server, "times": times,
+                                      "skip": skip, "fault": {"kind": kind, **details}})
+
+    def faults(self) -> list[Row]:
+        """The rules that can still hit."""
+        return self._call("GET", "faults")["faults"]
+
+    def clear_faults(self) -> None:
+        """Remove all rules."""
+        self._call("DELETE", "faults")
+
+    def clock(self) -> Row:
+        """``now`` (UTC), ``elapsed`` sandbox seconds, ``speed``."""
+        return self._call("GET", "clock")
+
+    def advance(self, seconds: float) -> Row:
+        """Move sandbox time forward."""
+        return self._call("POST", "clock", {"advance": seconds})
+
+    def settings(self, **changes: Any) -> Row:
+        """Change settings; answers all that are in force."""
+        return self._call("POST", "settings", changes)
+
+    def add_credentials(self, **credentials: Row) -> None:
+        """``vpsorg_token={"token", "permissions"}``, ``ilkbyte_key={"access_key", "secret_key", "allowed_ips"}``."""
+        self._call("POST", "credentials", credentials)
+
+    def _call(self, method: str, path: str, body: Any = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self._url}/{path}", data=data, method=method,
+                                         headers={"Content-Type": "application/json"})
+        try:
+            with self._opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            text = error.read().decode("utf-8", "replace")
+        raise ControlError(f"{method} /{path}: {text}")
+
+
+def _path(*parts: Any) -> str:
+    return "/".join(quote(str(part), safe="") for part in parts)
+
+
+def _matching(rows: list[Row], wanted: Row) -> list[Row]:
+    wanted = {key: value for key, value in wanted.items() if value is not None}
+    return [row for row in rows if all(row.get(key) == value for key, value in wanted.items())]

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""VPS.org's API below ``/api/v1``: who may ask what, and how answers look."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Match, Route
+
+from .answer_faults import STALE
+from .django import ApiError, append_slash, check_fields, choice, integer, json_object, not_found_page, page_of, text
+from .vpsorg_cloud import POWER_ACTIONS, VpsOrg
+from .vpsorg_model import Refused, VpsServer, VpsSnapshot, server_row, snapshot_row
+
+BASE = "/api/v1"
+NAME_PATTERN = r"[A-Za-z0-9_-]+"
+NAME_COMPLAINT = "Name may only contain letters, numbers, hyphens and underscores."
+CREATING = "Snapshot is being created. This may take 3-10 minutes depending on server size."
+RESTORING = "Server is being restored from snapshot. This may take 5-15 minutes."
+POWER_MESSAGE = {"start": "Server is being started.", "stop": "Server is being stopped.",
+                 "hard_stop": "Server is being stopped.", "restart": "Server is being restarted."}
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Token:
+    """An API token. ``permissions`` without ``write`` may only read."""
+
+    name: str
+    permissions: tuple[str, ...] = ("read", "write")
+
+
+class VpsOrgApi:
+    """The routes over a :class:`VpsOrg`.
+
+    :param tokens: the valid tokens by their text; shared with the control API, which adds to it.
+    """
+
+    def __init__(self, cloud: VpsOrg, tokens: dict[str, Token]) -> None:
+        self._cloud = cloud
+        self._tokens = tokens
+        self.routes = [
+            self._route("/servers/", self._list_servers, "servers.list"),
+            self._route("/servers/{server}/", self._show_server, "servers.show"),
+            self._route("/servers/{server}/power/", self._power, "servers.power", "POST"),
+            self._route("/snapshots/", self._list_snapshots, "snapshots.list"),
+            self._route("/snapshots/", self._create_snapshot, "snapshots.create", "POST"),
+            self._route("/snapshots/{snapshot_id:int}/", self._delete_snapshot, "snapshots.delete", "DELETE"),
+            self._route("/snapshots/{snapshot_id:int}/restore/", self._restore_snapshot, "snapshots.restore", "POST"),
+            self._route("/account/me/", self._account, "account"),
+        ]
+        self.app = Starlette(
+            routes=self.routes,
+            exception_handlers={404: self._no_such_path, 405: self._wrong_method, ApiError: _api_error,
+                                Refused: _refused},
+        )
+        self.app.router.redirect_slashes = False  # Starlette's own redirect is a 307; Django's is not
+
+    def server_of(self, path: dict[str, Any], query: dict[str, Any], body: Any) -> Any:
+        """Which server a request is about (see :data:`sandbox.gate.ServerOf`)."""
+        if "snapshot_id" in path:
+            snapshot = self._cloud.snapshot(path["snapshot_id"])
+            return snapshot.server.id if snapshot else None
+        if "server" in path:
+            return path["server"]
+        fields = body if isinstance(body, dict) else query
+        return fields.get("server_id")
+
+    # Doors
+
+    def _route(self, path: str, handler: Handler, operation: str, method: str = "GET") -> Route:
+        async def guarded(request: Request) -> Response:
+            token = self._authenticate(request)
+            if method != "GET" and "write" not in token.permissions:
+                raise ApiError(403, {"detail": "You do not have permission to perform this action."})
+            return await handler(request)
+        return Route(BASE + path, guarded, methods=[method], name=operation)
+
+    def _authenticate(self, request: Request) -> Token:
+        challenge = {"www-authenticate": "Bearer"}
+        scheme, _, value = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not value:
+            raise ApiError(401, {"detail": "Authentication credentials were not provided."}, challenge)
+        token = self._tokens.get(value.strip())
+        if token is None:
+            raise ApiError(401, {"detail": "Invalid token."}, challenge)
+        return token
+
+    async def _no_such_path(self, request: Request, error: Exception) -> Response:
+        if not request.url.path.endswith("/"):
+            scope = {**request.scope, "path": request.url.path + "/"}
+            if any(route.matches(scope)[0] is not Match.NONE for route in self.routes):
+                return append_slash(request)
+        return not_found_page()
+
+    async def _wrong_method(self, request: Request, error: Exception) -> Response:
+        try:
+            self._authenticate(request)
+        except ApiError as refusal:
+            return refusal.response()
+        matching = [route for route in self.routes if route.matches(request.scope)[0] is not Match.NONE]
+        allowed = sorted({method for route in matching for method in route.methods or ()})
+        return JSONResponse({"detail": f'Method "{request.method}" not allowed.'}, 405,
+                            headers={"allow": ", ".join(allowed)})
+
+    # Servers
+
+    async def _list_servers(self, request: Request) -> Response:
+        rows = self._cloud.seen(request.scope.get(STALE))["servers"]
+        wanted_status, wanted_location = (request.query_params.get(key) for key in ("status", "location"))
+        if wanted_status:
+            if wanted_status not in ("active", "stopped", "suspended"):
+                raise ApiError(400, {"status": [f"Select a valid choice. {wanted_status} is not one of the available "
+                                                "choices."]})
+            rows = [row for row in rows if row["status"] == wanted_status]
+        if wanted_location:
+            rows = [row for row in rows if wanted_location in (str(row["location"]["id"]), row["location_name"])]
+        return page_of(request, rows, self._cloud.world.settings.vpsorg_page_size)
+
+    async def _show_server(self, request: Request) -> Response:
+        return JSONResponse(server_row(self._server_by_id(request.path_params["server"])))
+
+    async def _power(self, request: Request) -> Response:
+        server = self._server_by_id(request.path_params["server"])
+        action = check_fields(await json_object(request), {"action": choice(tuple(POWER_ACTIONS))})["action"]
+        self._cloud.power(server, action)
+        return JSONResponse({"status": "success", "message": POWER_MESSAGE[action],
+                             "server": {"id": server.id, "name": server.name, "status": server.status}})
+
+    def _server_by_id(self, reference: Any) -> VpsServer:
+        """By id or uuid; a name is no address here."""
+        server = self._cloud.server(reference)
+        if server is None or str(reference) not in (str(server.id), server.uuid):
+            raise ApiError(404, {"detail": "Server not found."})
+        return server
+
+    # Snapshots
+
+    async def _list_snapshots(self, request: Request) -> Response:
+        rows = self._cloud.seen(request.scope.get(STALE))["snapshots"]
+        wanted = request.query_params.get("server_id")
+        if wanted:
+            if not (wanted.isascii() and wanted.isdigit()):
+                raise ApiError(400, {"server_id": ["Enter a number."]})
+            rows = [row for row in rows if row["server"]["id"] == int(wanted)]
+        return page_of(request, rows, self._cloud.world.settings.vpsorg_page_size)
+
+    async def _create_snapshot(self, request: Request) -> Response:
+        fields = check_fields(await json_object(request), {
+            "server_id": integer,
+            "name": text(NAME_PATTERN, NAME_COMPLAINT),
+            "description": text(required=False),
+        })
+        server = self._server_by_id(fields["server_id"])
+        snapshot = await self._cloud.create_snapshot(server, fields["name"], fields["description"])
+        return JSONResponse({**snapshot_row(snapshot), "message": CREATING}, 201)
+
+    async def _restore_snapshot(self, request: Request) -> Response:
+        snapshot = self._snapshot(request)
+        await self._cloud.restore_snapshot(snapshot)
+        row = snapshot_row(snapshot)
+        return JSONResponse({
+            "status": "success",
+            "message": RESTORING,
+            "snapshot": {key: row[key] for key in ("id", "name", "created_at")},
+            "server": {**row["server"], "status": "restoring"},
+        })
+
+    async def _delete_snapshot(self, request: Request) -> Response:
+        await self._cloud.delete_snapshot(self._snapshot(request))
+        return Response(status_code=204)
+
+    def _snapshot(self, request: Request) -> VpsSnapshot:
+        snapshot = self._cloud.snapshot(request.path_params["snapshot_id"])
+        if snapshot is None:
+            raise ApiError(404, {"detail": "Snapshot not found."})
+        return snapshot
+
+    async def _account(self, request: Request) -> Response:
+        token = self._authenticate(request)
+        return JSONResponse({
+            "account": {"id": 1, "email": "sandbox@example.com", "name": "Sandbox"},
+            "token": {"name": token.name, "permissions": list(token.permissions)},
+        })
+
+
+async def _api_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return error.response()
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    return JSONResponse(error.body, error.status)

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""VPS.org behind its API: servers, power, snapshots and restores in sandbox time.
+
+Choices where the cloud's documentation is silent:
+
+- A snapshot holds the disk as it was when the request was accepted; what is written later is not in it.
+- A server is busy while its power changes, while a snapshot of it is taken and while it is restored. A busy server
+  refuses power actions and restores. It refuses further snapshots only while it is restored.
+- A restore ends with the server ``active``, whatever it was before. One that fails leaves the server ``stopped`` with
+  its disk as it was.
+- A failed snapshot is listed as ``failed`` and counts for the limit until it is deleted.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from .cloud import Cloud
+from .vpsorg_model import Refused, VpsServer, VpsSnapshot, server_row, snapshot_row
+
+FIRST_SERVER_ID = 12345
+FIRST_SNAPSHOT_ID = 801
+MAX_SNAPSHOTS = 5
+POWERED_ON = frozenset(("active", "stopping", "restarting"))
+POWER_ACTIONS = {
+    # action: (status it needs, status meanwhile, status afterwards)
+    "start": ("stopped", "starting", "active"),
+    "stop": ("active", "stopping", "stopped"),
+    "hard_stop": ("active", "stopping", "stopped"),
+    "restart": ("active", "restarting", "active"),
+}
+IN_TRANSITION = frozenset(("starting", "stopping", "restarting", "restoring"))
+
+
+class VpsOrg(Cloud[VpsServer]):
+    """The account's servers and snapshots."""
+
+    name = "vpsorg"
+
+    def __init__(self, world: Any) -> None:
+        super().__init__(world)
+        self.snapshots: list[VpsSnapshot] = []
+        self._next_server_id = FIRST_SERVER_ID
+        self._next_snapshot_id = FIRST_SNAPSHOT_ID
+
+    async def add_server(self, name: str, hostname: str | None = None, status: str = "active") -> VpsServer:
+        """Make a server, with a machine that is on when the status says so."""
+        machine = await self.world.park.add(f"vpsorg-{self._next_server_id}", hostname=name)
+        now = self.world.clock.now()
+        server = VpsServer(self._next_server_id, name, hostname or f"{name}.example.com", machine, now,
+                           status=status, updated_at=now)
+        self._next_server_id += 1
+        await self.keep_factory_disk(server)
+        self.servers.append(server)
+        await self.set_machine_power(server)
+        self.remember()
+        return server
+
+    async def remove_server(self, server: VpsServer) -> None:
+        """Remove a server with its machine and snapshots."""
+        await self.stop_work(server)
+        self.servers.remove(server)
+        self.snapshots = [snapshot for snapshot in self.snapshots if snapshot.server is not server]
+        await server.machine.remove()
+        self.remember()
+
+    async def renew(self, server: VpsServer, name: str, hostname: str) -> None:
+        """Put a server back as it was made: disk, power, no snapshots."""
+        await self.stop_work(server)
+        await self.renew_machine(server)
+        for snapshot in self.snapshots_of(server):
+            await server.machine.drop_image(snapshot.image)
+            self.snapshots.remove(snapshot)
+        server.name, server.hostname, server.status = name, hostname, "active"
+        server.created_at = server.updated_at = self.world.clock.now()
+        await self.set_machine_power(server)
+
+    def reset_numbers(self) -> None:
+        """Give ids from the start again (servers that stay keep theirs)."""
+        self._next_server_id = max((server.id + 1 for server in self.servers), default=FIRST_SERVER_ID)
+        self._next_snapshot_id = FIRST_SNAPSHOT_ID
+
+    def snapshots_of(self, server: VpsServer) -> list[VpsSnapshot]:
+        """A server's snapshots, oldest first."""
+        return [snapshot for snapshot in self.snapshots if snapshot.server is server]
+
+    def snapshot(self, snapshot_id: int) -> VpsSnapshot | None:
+        """The snapshot with this id, or None."""
+        return next((snapshot for snapshot in self.snapshots if snapshot.id == snapshot_id), None)
+
+    def set_status(self, server: VpsServer, status: str) -> None:
+        """Change the status word; ``updated_at`` moves."""
+        server.status = status
+        server.updated_at = self.world.clock.now()
+
+    async def set_machine_power(self, server: VpsServer) -> None:
+        """Make the machine's power what the status word means; unknown words leave it alone."""
+        if server.status in POWERED_ON and not server.machine.powered_on:
+            await server.machine.power_on()
+        elif server.status in ("stopped", "suspended", "restoring") and server.machine.powered_on:
+            await server.machine.power_off()
+
+    def is_busy(self, server: VpsServer) -> bool:
+        """Whether work on the server forbids other work."""
+        return server.status in IN_TRANSITION or any(
+            snapshot.status == "in_progress" for snapshot in self.snapshots_of(server))
+
+    # Power
+
+    def power(self, server: VpsServer, action: str) -> None:
+        """Begin a power action.
+
+        :raises Refused: the server is busy, suspended, or already as asked.
+        """
+        needed, meanwhile, afterwards = POWER_ACTIONS[action]
+        if self.is_busy(server):
+            raise Refused(400, {"detail": "Server is busy. Another operation is in progress."})
+        if server.status != needed:
+            raise Refused(400, {"detail": f"Cannot {action} a server that is {server.status}."})
+        fault = self.outcome_fault("power_stuck", "servers.power", server)
+        began = self.world.clock.elapsed()
+        self.set_status(server, meanwhile)
+        if fault is None:
+            ends = began + self.duration(f"servers.power.{action}")
+            self.spawn(server, self._power(server, action, began, ends, afterwards))
+        elif fault.get("seconds") is not None:
+            self.spawn(server, self._unstick(server, began + float(fault["seconds"]), needed))
+
+    async def _power(self, server: VpsServer, action: str, began: float, ends: float, afterwards: str) -> None:
+        if action == "restart":
+            await self.world.clock.sleep_until(began + (ends - began) * 0.4)
+            await server.machine.power_off()
+            self.effect("power_stopped", server)
+        await self.world.clock.sleep_until(ends)
+        if afterwards == "active":
+            await server.machine.power_on()
+        else:
+            await server.machine.power_off()
+        self.set_status(server, afterwards)
+        self.effect("power_started" if afterwards == "active" else "power_stopped", server)
+
+    async def _unstick(self, server: VpsServer, ends: float, status: str) -> None:
+        await self.world.clock.sleep_until(ends)
+        self.set_status(server, status)
+
+    # Snapshots
+
+    async def create_snapshot(self, server: VpsServer, name: str, description: str) -> VpsSnapshot:
+        """Begin a snapshot: the disk is saved now, the cloud calls it completed minutes later.
+
+        :raises Refused: the server has all the snapshots it may have, is suspended or being restored.
+        """
+        if len(self.snapshots_of(server)) >= MAX_SNAPSHOTS:
+            raise Refused(400, {"detail": f"Snapshot limit reached. Maximum {MAX_SNAPSHOTS} snapshots per server."})
+        if server.status in ("suspended", "restoring"):
+            raise Refused(400, {"detail": f"Cannot create a snapshot of a server that is {server.status}."})
+        snapshot = self._new_snapshot(server, name, description)
+        fault = self.outcome_fault("snapshot_fails", "snapshots.create", server)
+        ends = self.world.clock.elapsed() + self.duration("snapshots.create")
+        digest = await server.machine.save_disk(snapshot.image)
+        self.effect("snapshot_started", server, name, snapshot_id=snapshot.id, digest=digest)
+        self.spawn(server, self._finish_snapshot(snapshot, ends, digest, fails=fault is not None))
+        return snapshot
+
+    async def _finish_snapshot(self, snapshot: VpsSnapshot, ends: float, digest: str, fails: bool) -> None:
+        await self.world.clock.sleep_until(ends)
+        if snapshot not in self.snapshots:
+            return  # the control API has removed it meanwhile
+        if fails:
+            snapshot.status = "failed"
+            self.effect("snapshot_failed", snapshot.server, snapshot.name, snapshot_id=snapshot.id)
+            return
+        snapshot.status = "completed"
+        snapshot.size_mb = self.world.rng.randint(4000, 6000)
+        self.effect("snapshot_ready", snapshot.server, snapshot.name, snapshot_id=snapshot.id, digest=digest)
+
+    async def plant_snapshot(self, server: VpsServer, name: str, *, description: str = "", status: str = "completed",
+                             size_mb: int | None = None, created_at: datetime | None = None) -> VpsSnapshot:
+        """Put a snapshot of the present disk there as if it had been made before, beyond any limit."""
+        snapshot = self._new_snapshot(server, name, description)
+        snapshot.status = status
+        snapshot.size_mb = size_mb if size_mb is not None or status != "completed" else 5120
+        snapshot.created_at = created_at or snapshot.created_at
+        await server.machine.save_disk(snapshot.image)
+        self.remember()
+        return snapshot
+
+    def _new_snapshot(self, server: VpsServer, name: str, description: str) -> VpsSnapshot:
+        snapshot = VpsSnapshot(self._next_snapshot_id, server, name, description, "in_progress", None,
+                               self.world.clock.now())
+        self._next_snapshot_id += 1
+        self.snapshots.append(snapshot)
+        return snapshot
+
+    async def restore_snapshot(self, snapshot: VpsSnapshot) -> None:
+        """Begin a restore: the server stops now, and is back with the snapshot's disk minutes later.
+
+        :raises Refused: the server is busy or suspended, or the snapshot is not completed.
+        """
+        server = snapshot.server
+        if self.is_busy(server) or server.status == "suspended" or snapshot.status != "completed":
+            raise Refused(400, {"detail": "Server is not in a valid state for restoration."})
+        self.set_status(server, "restoring")
+        snapshot.being_restored = True
+        fault = self.outcome_fault("restore_fails", "snapshots.restore", server)
+        began = self.world.clock.elapsed()
+        ends = began + self.duration("snapshots.restore")
+        await server.machine.power_off()
+        self.effect("restore_started", server, snapshot.name, snapshot_id=snapshot.id)
+        self.spawn(server, self._finish_restore(snapshot, (began + ends) / 2 if fault else ends, fails=bool(fault)))
+
+    async def _finish_restore(self, snapshot: VpsSnapshot, ends: float, fails: bool) -> None:
+        server = snapshot.server
+        await self.world.clock.sleep_until(ends)
+        snapshot.being_restored = False
+        if fails:
+            self.set_status(server, "stopped")
+            self.effect("restore_failed", server, snapshot.name, snapshot_id=snapshot.id)
+            return
+        digest = await server.machine.load_disk(snapshot.image)
+        await server.machine.power_on()
+        self.set_status(server, "active")
+        self.effect("restore_done", server, snapshot.name, snapshot_id=snapshot.id, digest=digest)
+
+    async def delete_snapshot(self, snapshot: VpsSnapshot) -> None:
+        """Delete for good.
+
+        :raises Refused: it is being taken, or its server is being restored from it.
+        """
+        if snapshot.status == "in_progress" or snapshot.being_restored:
+            raise Refused(400, {"detail": "Snapshot is in use and cannot be deleted."})
+        await self.drop_snapshot(snapshot)
+        self.effect("snapshot_deleted", snapshot.server, snapshot.name, snapshot_id=snapshot.id)
+
+    async def drop_snapshot(self, snapshot: VpsSnapshot) -> None:
+        """Remove a snapshot and its copy of the disk, whatever its state; a restore under way keeps the copy."""
+        self.snapshots.remove(snapshot)
+        if not snapshot.being_restored:
+            await snapshot.server.machine.drop_image(snapshot.image)
+
+    # What lists show
+
+    def rows(self) -> dict[str, Any]:
+        """``servers`` by id, ``snapshots`` newest first."""
+        return {
+            "servers": [server_row(server) for server in self.servers],
+            "snapshots": [snapshot_row(snapshot) for snapshot in reversed(self.snapshots)],
+        }

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""VPS.org's servers and snapshots as data, and as its API shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from .clock import utc_text
+from .cloud import Server
+
+
+class Refused(Exception):
+    """The cloud does not do this: an HTTP status and the body of the answer."""
+
+    def __init__(self, status: int, body: dict[str, Any]) -> None:
+        super().__init__(f"{status} {body}")
+        self.status = status
+        self.body = body
+
+
+@dataclass(eq=False)
+class VpsServer(Server):
+    """A server with VPS.org's status word: active, stopped, suspended, restoring, or the word of a power action."""
+
+    status: str = "active"
+    updated_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+
+
+@dataclass(eq=False)
+class VpsSnapshot:
+    """A snapshot; ``status`` completed, in_progress, failed (or any word that the control API plants)."""
+
+    id: int
+    server: VpsServer
+    name: str
+    description: str
+    status: str
+    size_mb: int | None
+    created_at: datetime
+    being_restored: bool = False
+
+    @property
+    def image(self) -> str:
+        """The name of its copy of the disk."""
+        return f"snapshot-{self.id}"
+
+
+def server_row(server: VpsServer) -> dict[str, Any]:
+    """A server as the API shows it. The address is where the sandbox's machine really is."""
+    return {
+        "id": server.id,
+        "uuid": server.uuid,
+        "name": server.name,
+        "hostname": server.hostname,
+        "status": server.status,
+        "ip_address": "127.0.0.1",
+        "ipv4_addresses": ["127.0.0.1"],
+        "ipv6_addresses": [],
+        "location": {"id": 1, "name": "Sandbox"},
+        "location_name": "Sandbox",
+        "plan": {"name": "Sandbox 1", "ram": 1, "ram_unit": "GB", "cpu": 1, "disk_space": 25},
+        "os": {"name": "Sandbox", "version": "1"},
+        "created_at": utc_text(server.created_at),
+        "updated_at": utc_text(server.updated_at),
+    }
+
+
+def snapshot_row(snapshot: VpsSnapshot) -> dict[str, Any]:
+    """A snapshot as the API shows it."""
+    return {
+        "id": snapshot.id,
+        "server": {"id": snapshot.server.id, "name": snapshot.server.name},
+        "name": snapshot.name,
+        "status": snapshot.status,
+        "size_mb": snapshot.size_mb,
+        "created_at": utc_text(snapshot.created_at),
+        "description": snapshot.description,
+    }

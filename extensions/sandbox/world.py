@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything that the sandbox holds: time, both clouds, their machines, the ledger, faults, settings, credentials."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from dataclasses import dataclass, field
+
+from .answer_faults import ANSWER_KINDS
+from .clock import SandboxClock
+from .faults import FaultTable
+from .ilkbyte import Key
+from .ilkbyte_cloud import Ilkbyte
+from .ledger import Ledger
+from .machines import MachinePark
+from .settings import Settings
+from .vpsorg import Token
+from .vpsorg_cloud import VpsOrg
+
+
+@dataclass
+class Credentials:
+    """The sandbox's own credentials (they stay over a reset) and those that the control API added (they don't)."""
+
+    vpsorg_token: str = field(default_factory=lambda: f"vps_{secrets.token_hex(20)}")
+    ilkbyte_access_key: str = field(default_factory=lambda: secrets.token_hex(16))
+    ilkbyte_secret_key: str = field(default_factory=lambda: secrets.token_hex(16))
+    tokens: dict[str, Token] = field(default_factory=dict)
+    keys: dict[str, Key] = field(default_factory=dict)
+
+    def reset(self) -> None:
+        """Only the sandbox's own are valid."""
+        self.tokens.clear()
+        self.tokens[self.vpsorg_token] = Token("sandbox")
+        self.keys.clear()
+        self.keys[self.ilkbyte_access_key] = Key(self.ilkbyte_access_key, self.ilkbyte_secret_key)
+
+    def secrets(self) -> list[str]:
+        """Every value that must not be written down."""
+        return [*self.tokens, *self.keys, *(key.secret for key in self.keys.values())]
+
+
+class World:
+    """The whole sandbox, without its HTTP side.
+
+    :param park: where machines come from.
+    :param vpsorg_servers, ilkbyte_servers: how many servers each cloud has from the start.
+    :param seed: durations and sizes are random but the same for the same seed and the same calls.
+    """
+
+    def __init__(self, park: MachinePark, *, speed: float, vpsorg_servers: int, ilkbyte_servers: int,
+                 seed: int) -> None:
+        self.park = park
+        self.seed = seed
+        self.rng = random.Random(seed)
+        self.clock = SandboxClock(speed)
+        self.ledger = Ledger(self.clock)
+        self.faults = FaultTable(ANSWER_KINDS)
+        self.settings = Settings()
+        self.credentials = Credentials()
+        self.credentials.reset()
+        self.ledger.hide(self.credentials.secrets())
+        self.vpsorg = VpsOrg(self)
+        self.ilkbyte = Ilkbyte(self)
+        self._vpsorg_servers = vpsorg_servers
+        self._ilkbyte_servers = ilkbyte_servers
+
+    @property
+    def clouds(self) -> tuple[VpsOrg, Ilkbyte]:
+        """Both."""
+        return (self.vpsorg, self.ilkbyte)
+
+    async def populate(self) -> None:
+        """Make the servers: ``web1``… at VPS.org, ``app1``… at Ilkbyte."""
+        await asyncio.gather(self._fit_vpsorg(), self._fit_ilkbyte())
+        for cloud in self.clouds:
+            cloud.forget()
+
+    async def reset(self, vpsorg_servers: int | None = None, ilkbyte_servers: int | None = None) -> None:
+        """Make all as new: servers, disks, snapshots, ledger, faults, settings, added credentials, time.
+
+        Ports and the sandbox's own credentials stay; machines are used again, so that this is fast.
+        """
+        self._vpsorg_servers = self._vpsorg_servers if vpsorg_servers is None else vpsorg_servers
+        self._ilkbyte_servers = self._ilkbyte_servers if ilkbyte_servers is None else ilkbyte_servers
+        self.faults.clear()
+        self.settings = Settings()
+        self.credentials.reset()
+        for cloud in self.clouds:
+            for server in cloud.servers:
+                await cloud.stop_work(server)
+        self.rng = random.Random(self.seed)
+        self.clock.reset()
+        await self.populate()
+        self.ledger.clear()
+
+    async def stop(self) -> None:
+        """End all work under way. The machines are the park's to close."""
+        for cloud in self.clouds:
+            for server in cloud.servers:
+                await cloud.stop_work(server)
+
+    async def _fit_vpsorg(self) -> None:
+        for server in self.vpsorg.servers[self._vpsorg_servers:]:
+            await self.vpsorg.remove_server(server)
+        self.vpsorg.reset_numbers()
+        await asyncio.gather(*(self.vpsorg.renew(server, f"web{n}", f"web{n}.example.com")
+                               for n, server in enumerate(self.vpsorg.servers, 1)))
+        for n in range(len(self.vpsorg.servers) + 1, self._vpsorg_servers + 1):
+            await self.vpsorg.add_server(f"web{n}")
+
+    async def _fit_ilkbyte(self) -> None:
+        for server in self.ilkbyte.servers[self._ilkbyte_servers:]:
+            await self.ilkbyte.remove_server(server)
+        self.ilkbyte.reset_numbers()
+        await asyncio.gather(*(self.ilkbyte.renew(server, f"app{n}", f"app{n}")
+                               for n, server in enumerate(self.ilkbyte.servers, 1)))
+        for n in range(len(self.ilkbyte.servers) + 1, self._ilkbyte_servers + 1):
+            await self.ilkbyte.add_server(f"app{n}")

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The clouds' own public clients, unchanged, against the sandbox: what they ask for is answered as they expect."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import pytest
+import requests
+from ilkbyte.client import Ilkbyte
+from ilkbyte.utils import PowerAction
+from vps_mcp.client import VPSClient, format_paginated, format_server
+
+from sandbox import Box, launch
+
+# Slow enough that nothing ends by itself between two calls; whoever waits moves the clock.
+SPEED = 2.0
+
+
+@pytest.fixture(scope="module")
+def shared_box() -> Iterator[Box]:
+    with launch(servers=3, speed=SPEED, ssh=False) as box:
+        yield box
+
+
+@pytest.fixture
+def box(shared_box: Box) -> Box:
+    shared_box.control.reset()
+    return shared_box
+
+
+@pytest.fixture
+def ilkbyte(box: Box) -> Ilkbyte:
+    return Ilkbyte(host=box.ilkbyte_url, secret_key=box.ilkbyte_secret_key, access_key=box.ilkbyte_access_key)
+
+
+def until(box: Box, condition: Callable[[], Any]) -> Any:
+    """The condition's first true value, while sandbox time passes."""
+    for _ in range(200):
+        if value := condition():
+            return value
+        box.control.advance(30)
+        time.sleep(0.02)
+    raise AssertionError("it did not come true in time")
+
+
+# Ilkbyte
+
+
+def test_ilkbyte_account(ilkbyte: Ilkbyte) -> None:
+    account = ilkbyte.get_account()
+    assert account["status"] is True and account["error"] is None
+    assert set(account["data"]) == {"name", "group", "balance", "status"}
+    assert ilkbyte.get_users()["data"]["pagination"] == {"current_page": 1, "total_page": 1}
+
+
+def test_ilkbyte_server_lists_and_pages(box: Box, ilkbyte: Ilkbyte) -> None:
+    box.control.settings(ilkbyte_page_size=2)
+    box.control.update_server("ilkbyte", "app3", service="suspended")
+    pages = [ilkbyte.get_all_servers(page)["data"] for page in (1, 2)]
+    assert [row["name"] for page in pages for row in page["server_list"]] == ["app1", "app2", "app3"]
+    assert [page["pagination"] for page in pages] == [{"current_page": n, "total_page": 2} for n in (1, 2)]
+    active = ilkbyte.get_active_servers()["data"]
+    assert [row["name"] for row in active["server_list"]] == ["app1", "app2"]
+    assert set(active["server_list"][0]) == {"name", "ipv4", "ipv6", "osapp", "service", "status", "created_time",
+                                             "bandwidth_limit", "bandwidth_usage"}
+
+
+def test_ilkbyte_power(box: Box, ilkbyte: Ilkbyte) -> None:
+    def status() -> str:
+        return ilkbyte.get_server("app1")["data"]["status"]
+
+    assert status() == "running"
+    refused = ilkbyte.set_power("app1", PowerAction.start)
+    assert refused == {"status": False, "message": "", "error": "Server is already running!", "data": None}
+    for action, effect, reached in ((PowerAction.shutdown, "power_stopped", "shut off"),
+                                    (PowerAction.start, "power_started", "running"),
+                                    (PowerAction.reboot, "power_started", "running"),
+                                    (PowerAction.destroy, "power_stopped", "shut off")):
+        done = ilkbyte.set_power("app1", action)
+        assert done["status"] is True and done["data"] == {"Status": "Çalışıyor"}
+        until(box, lambda: box.control.effects(server="app1", effect=effect))  # noqa: B023
+        assert status() == reached
+        box.control.clear_ledger()
+
+
+def test_ilkbyte_snapshots(box: Box, ilkbyte: Ilkbyte) -> None:
+    assert ilkbyte.get_snapshots("app1")["data"] == {"snapshots": []}
+    # This client's create_snapshot sends no name, and the cloud wants one.
+    assert ilkbyte.create_snapshot("app1")["status"] is False
+    box.control.plant_snapshot("ilkbyte", "app1", "before")
+    box.control.plant_snapshot("ilkbyte", "app1", "after")
+
+    assert ilkbyte.restore_snapshot("app1", "before")["message"] == "Snapshot reverted!"
+    assert ilkbyte.get_server("app1")["data"]["status"] == "paused"
+    until(box, lambda: box.control.effects("restore_done"))
+    assert {row["name"]: row["current"] for row in ilkbyte.get_snapshots("app1")["data"]["snapshots"]} == {
+        "before": True, "after": False}
+
+    assert ilkbyte.update_snapshot("app1", "before")["message"] == "Snapshot recreated!"
+    until(box, lambda: box.control.effects("snapshot_recreated"))
+    assert ilkbyte.delete_snapshot("app1", "after")["message"] == "Snapshot deleted!"
+    until(box, lambda: box.control.effects("snapshot_deleted"))
+    (left,) = ilkbyte.get_snapshots("app1")["data"]["snapshots"]
+    assert (left["name"], left["current"], left["parent"], left["children"]) == ("before", True, "-", 0)
+
+    for refused in (ilkbyte.restore_snapshot("app1", "after"), ilkbyte.update_snapshot("app1", "after"),
+                    ilkbyte.delete_snapshot("app1", "after"), ilkbyte.get_snapshots("nobody")):
+        assert refused["status"] is False and refused["message"] == "" and refused["data"] is None
+        assert refused["error"].endswith("not found!")
+
+
+def test_ilkbyte_schedules(box: Box, ilkbyte: Ilkbyte) -> None:
+    box.control.plant_snapshot("ilkbyte", "app1", "nightly")
+    assert ilkbyte.set_cron("app1", "nightly", 1, 24, 0)["status"] is False
+    assert ilkbyte.set_cron("app1", "other", 1, 2, 3)["error"] == "Snapshot not found!"
+    assert ilkbyte.set_cron("app1", "nightly", 1, 2, 3)["message"] == "Scheduled snapshot task created!"
+    (row,) = ilkbyte.get_snapshots("app1")["data"]["snapshots"]
+    assert row["params"]["cron_time"] == "Her 1 günde bir 02:03 saatinde"
+    assert row["params"]["next_run"].endswith("T02:03:00+03:00")
+    assert ilkbyte.delete_cron("app1", "nightly")["message"] == "Scheduled snapshot task deleted!!"
+    assert ilkbyte.delete_cron("app1", "nightly")["status"] is False
+
+
+def test_ilkbyte_wrong_keys_are_an_http_error(box: Box) -> None:
+    client = Ilkbyte(host=box.ilkbyte_url, secret_key="wrong", access_key=box.ilkbyte_access_key)
+    with pytest.raises(requests.HTTPError) as raised:
+        client.get_account()
+    assert raised.value.response.status_code == 401
+    assert raised.value.response.json()["status"] is False
+
+
+def test_ilkbyte_newer_prefix_says_success(box: Box) -> None:
+    client = Ilkbyte(host=f"{box.ilkbyte_url}/v2", secret_key=box.ilkbyte_secret_key,
+                     access_key=box.ilkbyte_access_key)
+    account = client.get_account()
+    assert account["success"] is True and "status" not in account
+
+
+# VPS.org
+
+
+def with_client(box: Box, talk: Callable[[VPSClient], Coroutine[Any, Any, None]], token: str | None = None) -> None:
+    """Let ``talk`` use the client in an event loop of its own."""
+    async def run() -> None:
+        client = VPSClient(token or box.vpsorg_token, box.vpsorg_url)
+        try:
+            await talk(client)
+        finally:
+            await client.close()
+
+    asyncio.run(run())
+
+
+async def eventually(box: Box, ask: Callable[[], Coroutine[Any, Any, dict]], field: str, value: str) -> dict:
+    """The first answer whose field has the value, while sandbox time passes."""
+    for _ in range(200):
+        if (answer := await ask())[field] == value:
+            return answer
+        box.control.advance(30)
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"{field} never was {value}")
+
+
+def test_vpsorg_servers_and_account(box: Box) -> None:
+    async def talk(client: VPSClient) -> None:
+        page = await client._get("/servers/", params={"page": 1, "page_size": 2})
+        assert page["count"] == 3 and page["previous"] is None and page["next"].startswith(box.vpsorg_url)
+        assert "Page 1 of 2 (3 total)" in format_paginated(page, format_server)
+        rest = await client._get(page["next"])
+        assert rest["next"] is None and [row["name"] for row in rest["results"]] == ["web3"]
+        by_uuid = await client._get(f"/servers/{page['results'][0]['uuid']}/")
+        assert by_uuid == await client._get(f"/servers/{by_uuid['id']}/") == page["results"][0]
+        assert "Server: web1.example.com" in format_server(by_uuid) and "IPv4: 127.0.0.1" in format_server(by_uuid)
+        me = await client._get("/account/me/")
+        assert "@" in me["account"]["email"] and me["token"]["permissions"] == ["read", "write"]
+        assert await client._get("/servers/1/") == "Error (404): Server not found."
+
+    with_client(box, talk)
+
+
+def test_vpsorg_power(box: Box) -> None:
+    async def talk(client: VPSClient) -> None:
+        async def show() -> dict:
+            return await client._get("/servers/12345/")
+
+        for action, meanwhile, reached in (("stop", "stopping", "stopped"), ("start", "starting", "active"),
+                                           ("restart", "restarting", "active"), ("hard_stop", "stopping", "stopped")):
+            answer = await client._post("/servers/12345/power/", json={"action": action})
+            assert answer["server"]["status"] == meanwhile
+            await eventually(box, show, "status", reached)
+        assert (await client._post("/servers/12345/power/", json={"action": "stop"})).startswith("Error (400)")
+        bad = await client._post("/servers/12345/power/", json={"action": "explode"})
+        assert bad == 'Error (400):\n  action: "explode" is not a valid choice.'
+
+    with_client(box, talk)
+
+
+def test_vpsorg_snapshots(box: Box) -> None:
+    async def talk(client: VPSClient) -> None:
+        async def listed() -> dict:
+            return (await client._get("/snapshots/", params={"server_id": 12345}))["results"][0]
+
+        async def show() -> dict:
+            return await client._get("/servers/12345/")
+
+        made = await client._post("/snapshots/", json={"server_id": 12345, "name": "before-update"})
+        assert (made["status"], made["size_mb"], made["id"]) == ("in_progress", None, 801)
+        assert (await client._delete("/snapshots/801/")).startswith("Error (400)")
+        ready = await eventually(box, listed, "status", "completed")
+        assert ready["size_mb"] > 0 and "message" not in ready
+        restoring = await client._post("/snapshots/801/restore/")
+        assert restoring["status"] == "success" and restoring["server"] == {
+            "id": 12345, "name": "web1", "status": "restoring"}
+        assert (await client._post("/snapshots/801/restore/")) == (
+            "Error (400): Server is not in a valid state for restoration.")
+        await eventually(box, show, "status", "active")
+        assert await client._delete("/snapshots/801/") == {"detail": "Success (no content)"}
+        assert (await client._delete("/snapshots/801/")) == "Error (404): Snapshot not found."
+        assert (await client._get("/snapshots/"))["count"] == 0
+
+    with_client(box, talk)
+
+
+def test_vpsorg_refusals(box: Box) -> None:
+    async def talk(client: VPSClient) -> None:
+        nameless = await client._post("/snapshots/", json={"server_id": 12345})
+        assert nameless == "Error (400):\n  name: This field is required."
+        odd = await client._post("/snapshots/", json={"server_id": "x", "name": "no spaces"})
+        assert odd == ("Error (400):\n  server_id: A valid integer is required.\n"
+                       "  name: Name may only contain letters, numbers, hyphens and underscores.")
+        assert await client._post("/snapshots/", json={"server_id": 1, "name": "a"}) == "Error (404): Server not found."
+        for number in range(5):
+            assert (await client._post("/snapshots/", json={"server_id": 12345, "name": f"s{number}"}))["id"]
+        sixth = await client._post("/snapshots/", json={"server_id": 12345, "name": "s5"})
+        assert sixth == "Error (400): Snapshot limit reached. Maximum 5 snapshots per server."
+
+    with_client(box, talk)
+
+
+def test_vpsorg_tokens(box: Box) -> None:
+    async def reader(client: VPSClient) -> None:
+        assert (await client._get("/servers/"))["count"] == 3
+        refused = await client._post("/snapshots/", json={"server_id": 12345, "name": "a"})
+        assert refused == "Error (403): You do not have permission to perform this action."
+
+    async def stranger(client: VPSClient) -> None:
+        assert await client._get("/servers/") == "Error (401): Invalid token."
+
+    box.control.add_credentials(vpsorg_token={"token": "vps_reader", "permissions": ["read"]})
+    with_client(box, reader, token="vps_reader")
+    with_client(box, stranger, token="vps_unknown")
+    assert box.control.effects() == []

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One sandbox for all tests of this folder, as new for each."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# pytest reads this file before tests/conftest.py has made the sandbox importable, if this folder is its argument.
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).resolve().parents[3] / "extensions")]
+from cloud_calls import IlkbyteCalls, VpsOrgCalls  # noqa: E402
+
+from sandbox import Box, launch  # noqa: E402
+
+# Slow enough that nothing ends by itself between two calls; whoever waits moves the clock.
+SPEED = 1.0
+
+
+@pytest.fixture(scope="session")
+def shared_box() -> Iterator[Box]:
+    with launch(servers=2, speed=SPEED, ssh=False) as box:
+        yield box
+
+
+@pytest.fixture
+def box(shared_box: Box) -> Box:
+    shared_box.control.reset()
+    return shared_box
+
+
+@pytest.fixture
+def vpsorg(box: Box) -> VpsOrgCalls:
+    return VpsOrgCalls(box)
+
+
+@pytest.fixture
+def ilkbyte(box: Box) -> IlkbyteCalls:
+    return IlkbyteCalls(box)

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command: its first line, its end, and that it leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sandbox import launch
+
+EXTENSIONS = Path(__file__).resolve().parents[3] / "extensions"
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(EXTENSIONS)}
+KEYS = {"vpsorg_url", "vpsorg_token", "ilkbyte_url", "ilkbyte_access_key", "ilkbyte_secret_key", "control_url",
+        "inventory", "isolation", "isolation_reason", "speed"}
+
+
+def start(*arguments: str) -> tuple[subprocess.Popen, dict]:
+    process = subprocess.Popen([sys.executable, "-m", "sandbox", "--no-ssh", *arguments], env=ENVIRONMENT,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return process, json.loads(process.stdout.readline())
+
+
+@pytest.mark.parametrize(("number", "existed"), [(signal.SIGTERM, True), (signal.SIGINT, False)])
+def test_signal_ends_it_with_nothing_left(tmp_path, number, existed):
+    state = tmp_path / "state"
+    if existed:
+        state.mkdir()
+        (state / "mine").write_text("the user's own file")
+    process, facts = start("--state", str(state), "--servers", "1")
+    assert set(facts) == KEYS
+    assert facts["vpsorg_url"].endswith("/api/v1") and facts["vpsorg_token"].startswith("vps_")
+    assert Path(facts["inventory"]).is_file()
+    process.send_signal(number)
+    rest, said = process.communicate(timeout=15)
+    assert (process.returncode, rest) == (0, b"")
+    for secret in ("vpsorg_token", "ilkbyte_access_key", "ilkbyte_secret_key"):
+        assert facts[secret].encode() not in said
+    assert (existed and [entry.name for entry in state.iterdir()] == ["mine"]) or not state.exists()
+
+
+def test_ports_as_asked_and_taken_port(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        taken.listen()
+        process = subprocess.run([sys.executable, "-m", "sandbox", "--no-ssh", "--vpsorg-port", str(port), "--state",
+                                  str(tmp_path / "state")], env=ENVIRONMENT, capture_output=True, timeout=30)
+        assert process.returncode == 1 and b"cannot start" in process.stderr and b"Traceback" not in process.stderr
+    assert not (tmp_path / "state").exists()
+    process, facts = start("--vpsorg-port", str(port), "--servers", "0")
+    assert facts["vpsorg_url"] == f"http://127.0.0.1:{port}/api/v1"
+    process.terminate()
+    process.communicate(timeout=15)
+
+
+def test_it_ends_when_the_process_that_launched_it_is_killed(tmp_path):
+    script = ("import sys, time\nfrom sandbox import launch\n"
+              "with launch(servers=1, ssh=False) as box:\n"
+              "    print(box.process.pid, flush=True)\n    time.sleep(60)\n")
+    owner = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE,
+                             env={**ENVIRONMENT, "TMPDIR": str(tmp_path)})
+    sandbox = int(owner.stdout.readline())
+    owner.kill()
+    owner.communicate()
+    deadline = time.monotonic() + 10
+    while running(sandbox) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not running(sandbox)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_launch_says_why_it_did_not_start():
+    with pytest.raises(RuntimeError, match="cannot start: speed must be more than zero"):
+        with launch(speed=0, ssh=False):
+            pass
+
+
+def test_idle_sandbox_uses_no_processor_time(box):
+    def used() -> float:
+        fields = Path(f"/proc/{box.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    time.sleep(0.2)
+    before = used()
+    time.sleep(1.5)
+    assert used() - before <= 0.02
+
+
+def test_abrupt_clients_and_stop_during_a_request(tmp_path):
+    with launch(servers=1, ssh=False, speed=1) as box:
+        host, port = box.vpsorg_url.split("/")[2].split(":")
+        box.control.fault("delay", seconds=30)
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(b"GET /api/v1/servers/ HTTP/1.1\r\nHost: x\r\n\r\n")
+            time.sleep(0.1)
+            began = time.monotonic()
+            box.process.terminate()
+            assert box.process.wait(10) == 0
+            assert time.monotonic() - began < 5
+
+
+def running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

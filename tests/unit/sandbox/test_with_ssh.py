@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The clouds with real machines behind them: the SSH door follows power and restores."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from cloud_calls import IlkbyteCalls, VpsOrgCalls
+
+from sandbox import Box, launch
+
+pytestmark = pytest.mark.ssh
+
+
+@pytest.fixture(scope="module")
+def ssh_box() -> Iterator[Box]:
+    with launch(servers=1, speed=5) as box:
+        yield box
+
+
+def run(box: Box, host: str, command: str) -> subprocess.CompletedProcess[str]:
+    """A command on a server, by what the inventory says about it."""
+    group = yaml.safe_load(Path(box.inventory).read_text())["sandbox"]
+    hosts = {name: facts for child in group["children"].values() for name, facts in child["hosts"].items()}
+    facts = {**group["vars"], **hosts[host]}
+    return subprocess.run(
+        ["ssh", *shlex.split(facts["ansible_ssh_common_args"]), "-i", facts["ansible_ssh_private_key_file"],
+         "-o", "BatchMode=yes", "-p", str(facts["ansible_port"]),
+         f"{facts['ansible_user']}@{facts['ansible_host']}", command],
+        capture_output=True, text=True, timeout=20, check=False)
+
+
+def path_inside(box: Box, host: str, path: str) -> str:
+    """A path of the server as its commands have to name it: where there are no namespaces, they see the whole host."""
+    return box.control.server(host)["disk"] + path if box.isolation == "folder" else path
+
+
+def test_restore_closes_the_door_and_undoes_what_was_written(ssh_box: Box) -> None:
+    vpsorg = VpsOrgCalls(ssh_box)
+    file = path_inside(ssh_box, "web1", "/srv/version")
+    assert run(ssh_box, "web1", f"echo 1 > {file}").returncode == 0
+    snapshot = vpsorg.snapshot()
+    assert run(ssh_box, "web1", f"echo 2 > {file}").returncode == 0
+    assert vpsorg.call("POST", f"/snapshots/{snapshot['id']}/restore/").status_code == 200
+    assert run(ssh_box, "web1", "true").returncode == 255
+    vpsorg.until(lambda: vpsorg.status() == "active")
+    assert run(ssh_box, "web1", f"cat {file}").stdout == "1\n"
+    (ready,), (done,) = (ssh_box.control.effects(effect) for effect in ("snapshot_ready", "restore_done"))
+    assert ready["digest"] == done["digest"]
+
+
+def test_power_at_both_clouds_is_the_door(ssh_box: Box) -> None:
+    vpsorg, ilkbyte = VpsOrgCalls(ssh_box), IlkbyteCalls(ssh_box)
+    vpsorg.call("POST", "/servers/12345/power/", json={"action": "stop"})
+    ilkbyte.manage("/power", set="destroy")
+    vpsorg.until(lambda: vpsorg.status() == "stopped")
+    ilkbyte.until(lambda: ilkbyte.status() == "shut off")
+    assert [run(ssh_box, host, "true").returncode for host in ("web1", "app1")] == [255, 255]
+    vpsorg.call("POST", "/servers/12345/power/", json={"action": "start"})
+    ilkbyte.manage("/power", set="start")
+    vpsorg.until(lambda: vpsorg.status() == "active")
+    ilkbyte.until(lambda: ilkbyte.status() == "running")
+    assert [run(ssh_box, host, "true").returncode for host in ("web1", "app1")] == [0, 0]
+
+
+def test_cut_network_leaves_the_server_on(ssh_box: Box) -> None:
+    ssh_box.control.update_server("ilkbyte", "app1", network="down")
+    assert run(ssh_box, "app1", "true").returncode == 255
+    assert ssh_box.control.server("app1")["status"] == "running"
+    ssh_box.control.update_server("ilkbyte", "app1", network="up")
+    assert run(ssh_box, "app1", "true").returncode == 0
+
+
+def test_reset_keeps_ports_and_keys_and_mends_the_network(ssh_box: Box) -> None:
+    file = path_inside(ssh_box, "web1", "/srv/junk")
+    run(ssh_box, "web1", f"touch {file}")
+    before = Path(ssh_box.inventory).read_text()
+    ssh_box.control.update_server("vpsorg", "web1", network="down")
+    began = time.monotonic()
+    ssh_box.control.reset()
+    assert time.monotonic() - began < 5
+    assert Path(ssh_box.inventory).read_text() == before
+    assert run(ssh_box, "web1", f"test -e {file}").returncode == 1
