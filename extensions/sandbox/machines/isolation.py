@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which kind of world this host allows: found out by starting one, once, and running Python in it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from .disk_content import make_disk
+from .folder_world import FolderWorld
+from .namespace_world import NamespaceWorld
+from .world import World, WorldError, WorldPlan
+
+ROOT_NAMESPACE, USER_NAMESPACE, FOLDER = "root-namespace", "user-namespace", "folder"
+# "auto" falls back to a folder, "namespace" doesn't; the last three ask for one kind.
+CHOICES = ("auto", "namespace", ROOT_NAMESPACE, USER_NAMESPACE, FOLDER)
+PROBE_TIMEOUT_SECONDS = 20.0
+_REASONS = {
+    ROOT_NAMESPACE: "Each server has mount and process namespaces of its own, made with this process's root rights.",
+    USER_NAMESPACE: "Each server has mount and process namespaces of its own, made in a user namespace, for which no root is needed.",
+    FOLDER: "A plain folder was asked for: commands run on this host, and absolute paths are the host's own.",
+}
+
+
+class IsolationUnavailable(Exception):
+    """The isolation that was asked for is not to be had on this host; the text says why."""
+
+
+@dataclass(frozen=True)
+class Isolation:
+    """The kind of world in use, and why, in one sentence."""
+
+    kind: str
+    reason: str
+
+    def make_world(self, plan: WorldPlan) -> World:
+        if self.kind == FOLDER:
+            return FolderWorld(plan)
+        return NamespaceWorld(plan, user_namespace=self.kind == USER_NAMESPACE)
+
+
+def python_for_machines() -> tuple[str, tuple[str, ...]]:
+    """The interpreter that machines can run, and the folders that it needs beyond /usr.
+
+    Not a virtual environment's: that is a set of links into places which a machine doesn't see.
+    """
+    python = os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
+    prefixes = {os.path.realpath(prefix) for prefix in (sys.base_prefix, sys.base_exec_prefix)}
+    prefixes.add(os.path.dirname(os.path.dirname(python)))
+    return python, tuple(sorted(prefix for prefix in prefixes if prefix not in ("/", "/usr") and not prefix.startswith("/usr/")))
+
+
+def login_shell() -> str:
+    return "/bin/bash" if os.access("/bin/bash", os.X_OK) else "/bin/sh"
+
+
+def choose_isolation(wanted: str, scratch: Path) -> Isolation:
+    """Try the kinds that `wanted` allows, the best first. `scratch` is a folder of ours for the trial's disk.
+
+    Blocks for about 0.1 s. Raises IsolationUnavailable if nothing is left, ValueError if `wanted` is not in CHOICES.
+    """
+    if wanted not in CHOICES:
+        raise ValueError(f"isolation must be one of {', '.join(CHOICES)}, not {wanted!r}")
+    if wanted == FOLDER:
+        return Isolation(FOLDER, _REASONS[FOLDER])
+    kinds = [wanted] if wanted in (ROOT_NAMESPACE, USER_NAMESPACE) else [USER_NAMESPACE]
+    if wanted in ("auto", "namespace") and os.geteuid() == 0:
+        kinds.insert(0, ROOT_NAMESPACE)
+    problems = []
+    for kind in kinds:
+        problem = _try(kind, scratch)
+        if problem is None:
+            return Isolation(kind, _REASONS[kind])
+        problems.append(problem)
+    reason = f"Namespaces can't be used here ({'; '.join(dict.fromkeys(problems))}{_known_causes()})"
+    if wanted == "auto":
+        return Isolation(FOLDER, f"{reason}, so commands run on this host, and absolute paths are the host's own.")
+    raise IsolationUnavailable(f"{reason}.")
+
+
+def _try(kind: str, scratch: Path) -> str | None:
+    """None if a machine of this kind starts and runs Python, else the problem in a few words."""
+    missing = [tool for tool in ("unshare", "nsenter", "setpriv", "setsid") if not shutil.which(tool)]
+    if missing:
+        return f"util-linux's {' and '.join(missing)} not found"
+    # In a thread with a loop of its own: the caller may stand in a running loop.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, _run_python_in(kind, scratch / f"try-{kind}")).result()
+
+
+async def _run_python_in(kind: str, disk: Path) -> str | None:
+    python, prefixes = python_for_machines()
+    make_disk(disk, hostname="try", shell=login_shell(), python_prefixes=prefixes)
+    world = Isolation(kind, "").make_world(WorldPlan(disk, "try", python, prefixes, login_shell()))
+    try:
+        await world.start(lambda _reason: None)
+        entry = world.enter(f"exec {python} -I -c 'import os, json; print(os.getuid(), os.getpid() > 1)'", {}, terminal=False)
+        done = await asyncio.to_thread(
+            subprocess.run, entry.argv, env=entry.environment, cwd=entry.directory, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=PROBE_TIMEOUT_SECONDS, check=False)
+        if done.returncode or done.stdout.split() != ["0", "True"]:
+            return f"a command in it failed: {(done.stderr or done.stdout).strip()[-200:]}"
+        return None
+    except (WorldError, OSError, subprocess.TimeoutExpired) as problem:
+        return str(problem)
+    finally:
+        await world.stop()
+        # Not world.erase: that may need the very namespace that is forbidden here, and this disk is still as we made it.
+        await asyncio.to_thread(shutil.rmtree, disk, ignore_errors=True)
+
+
+def _known_causes() -> str:
+    """What usually forbids namespaces and is set on this host."""
+    settings = {
+        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns": (
+            "1", "AppArmor keeps them from ordinary users: sysctl kernel.apparmor_restrict_unprivileged_userns=1"),
+        "/proc/sys/kernel/unprivileged_userns_clone": ("0", "they are reserved for root: sysctl kernel.unprivileged_userns_clone=0"),
+        "/proc/sys/user/max_user_namespaces": ("0", "sysctl user.max_user_namespaces=0"),
+    }
+    causes = [cause for path, (value, cause) in settings.items() if os.path.exists(path) and Path(path).read_text().strip() == value]
+    if "Seccomp:\t2" in Path("/proc/self/status").read_text():
+        causes.append("a seccomp filter is in force, as in most containers")
+    return f"; likely because {' and '.join(causes)}" if causes else ""

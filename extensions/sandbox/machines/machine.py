@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One server: a disk, images of it, a power switch and an SSH door."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from urllib.parse import quote
+
+from .ssh_door import SshDoor
+from .world import REBOOT, World
+
+SECONDS_TO_REBOOT = 0.5
+
+
+class MachineError(Exception):
+    """What was asked for doesn't suit the machine's state (no such image, still powered on, removed)."""
+
+
+class Machine:
+    """Made by `MachinePark.add`; off until `power_on`. Calls on one machine wait for each other.
+
+    `powered_on` follows the machine when it reboots or powers off from inside; `boots` counts its boots.
+    """
+
+    def __init__(self, name: str, folder: Path, world: World, door: SshDoor | None, *, on_removed: Callable[[Machine], None]) -> None:
+        self.name = name
+        self.disk_path = folder / "disk"
+        self.powered_on = False
+        self.boots = 0
+        self.network_cut = False
+        self._folder = folder
+        self._images = folder / "images"
+        self._world = world
+        self._door = door
+        self._on_removed = on_removed
+        self._removed = False
+        self._busy = asyncio.Lock()
+        self._background: set[asyncio.Task[None]] = set()
+
+    @property
+    def port(self) -> int:
+        """The SSH port, the same for the machine's life; 0 in a park without SSH."""
+        return self._door.port if self._door else 0
+
+    @property
+    def root_inside(self) -> str:
+        """The disk's root as commands on the machine name it: "/", or on a folder machine the disk's host path."""
+        return self._world.root_inside
+
+    @property
+    def ansible_variables(self) -> dict[str, str]:
+        """Host variables that Ansible needs on this machine beyond address and key.
+
+        Ansible asks for `~root`, which on a folder machine is the host's, and would put its temporary and job files there.
+        """
+        if self.root_inside == "/":
+            return {}
+        home = self._world.home_inside
+        return {"ansible_remote_tmp": f"{home}/.ansible/tmp", "ansible_async_dir": f"{home}/.ansible_async"}
+
+    async def power_on(self) -> None:
+        """Boot (a new boot id) and open the SSH port. Nothing happens if it is on. Raises world.WorldError if it can't boot."""
+        async with self._busy:
+            self._must_exist()
+            await self._power_on()
+
+    async def power_off(self) -> None:
+        """Close the port, drop connections, kill every process inside. Nothing happens if it is off."""
+        async with self._busy:
+            await self._power_off()
+
+    async def cut_network(self) -> None:
+        """Close the port and drop connections; what runs inside goes on and doesn't notice. Holds over a power cycle."""
+        async with self._busy:
+            self.network_cut = True
+            if self._door:
+                await self._door.close()
+
+    async def restore_network(self) -> None:
+        """Undo `cut_network`."""
+        async with self._busy:
+            if self.network_cut:
+                self.network_cut = False
+                if self._door and self.powered_on:
+                    await self._door.open()
+
+    async def save_disk(self, image: str) -> str:
+        """Copy the disk to `image` (any name; an image of that name is replaced); return the image's digest.
+
+        On a machine that is on, the copy holds what stood on the disk file by file, like a snapshot of a running server.
+        """
+        async with self._busy:
+            self._must_exist()
+            saved = self._image_path(image)
+            self._images.mkdir(exist_ok=True)
+            await self._put(self.disk_path, saved)
+            return await self._world.digest(saved)
+
+    async def load_disk(self, image: str) -> str:
+        """Replace the disk of the powered-off machine by `image`; return the disk's digest. The disk stays as it was if that fails."""
+        async with self._busy:
+            self._must_exist()
+            if self.powered_on:
+                raise MachineError(f"{self.name} must be off to load a disk")
+            saved = self._image_path(image)
+            if not saved.is_dir():
+                raise MachineError(f"{self.name} has no image {image!r}")
+            await self._put(saved, self.disk_path)
+            return await self._world.digest(self.disk_path)
+
+    async def drop_image(self, image: str) -> None:
+        """Remove `image`; fine if there is none."""
+        async with self._busy:
+            await self._world.erase(self._image_path(image))
+
+    async def digest(self) -> str:
+        """The SHA-256 (hex) over the live disk: see `tree_digest.tree_digest`."""
+        async with self._busy:
+            self._must_exist()
+            return await self._world.digest(self.disk_path)
+
+    async def remove(self) -> None:
+        """Power off and remove the machine, its disk and its images. A second call does nothing."""
+        async with self._busy:
+            if self._removed:
+                return
+            self._removed = True
+            await self._power_off()
+            if self._door:
+                self._door.give_up_port()
+            await self._world.erase(self._folder)
+            self._on_removed(self)
+
+    async def _power_on(self) -> None:
+        if self.powered_on:
+            return
+        if self._door:
+            boot = self.boots + 1
+            await self._world.start(lambda reason: self._in_background(self._after_end(boot, reason)))
+            try:
+                if not self.network_cut:
+                    await self._door.open()
+            except BaseException:
+                await self._world.stop()
+                raise
+        self.boots += 1
+        self.powered_on = True
+
+    async def _power_off(self) -> None:
+        self.powered_on = False
+        if self._door:
+            await self._door.close()
+            await self._world.stop()
+            await self._door.wait_for_sessions()
+
+    async def _after_end(self, boot: int, reason: str) -> None:
+        """The machine ended by itself: a reboot or power off from inside, or a killed first process."""
+        async with self._busy:
+            if boot != self.boots or not self.powered_on:
+                return
+            await self._power_off()
+            if reason == REBOOT:
+                await asyncio.sleep(SECONDS_TO_REBOOT)
+                await self._power_on()
+
+    def _in_background(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _put(self, source: Path, target: Path) -> None:
+        """Make `target` a copy of `source`: beside it first, so that a failure half way leaves the old one."""
+        new, old = target.with_name(f"{target.name}.new"), target.with_name(f"{target.name}.old")
+        await self._world.erase(new)
+        await self._world.copy(source, new)
+        if target.exists():
+            os.rename(target, old)
+        os.rename(new, target)
+        await self._world.erase(old)
+
+    def _image_path(self, image: str) -> Path:
+        # Escaped, so that any name is one harmless file name; the prefix keeps "." and ".." from meaning a folder.
+        return self._images / f"image-{quote(image, safe='')}"
+
+    def _must_exist(self) -> None:
+        if self._removed:
+            raise MachineError(f"{self.name} has been removed")

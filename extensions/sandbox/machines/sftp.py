@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""SFTP into a machine's world: the same paths, and the same symlinks, as its commands see.
+
+asyncssh's own chroot lets the host's kernel follow symlinks, so an absolute one on the disk (/var/run -> /run) would lead out to the host. Here
+every path is followed step by step inside the machine's root before the host is asked for anything.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import posixpath
+import stat
+from contextlib import suppress
+
+import asyncssh
+
+from .world import World
+
+_MOST_SYMLINKS = 40
+
+
+def path_outside(root: bytes, path: bytes, *, follow_last: bool) -> bytes:
+    """The host's path of the machine's absolute `path`, in which no symlink is left but possibly the last part.
+
+    Parts that don't exist stay as they are: the caller's own system call then says so. Raises OSError (ELOOP) for symlinks in a circle.
+    """
+    waiting = [part for part in reversed(path.split(b"/")) if part not in (b"", b".")]
+    reached: list[bytes] = []
+    followed = 0
+    while waiting:
+        part = waiting.pop()
+        if part == b"..":
+            del reached[-1:]
+            continue
+        here = b"/".join((root, *reached, part))
+        if waiting or follow_last:
+            try:
+                is_link = stat.S_ISLNK(os.lstat(here).st_mode)
+            except OSError:
+                is_link = False
+            if is_link:
+                followed += 1
+                if followed > _MOST_SYMLINKS:
+                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+                target = os.readlink(here)
+                if target.startswith(b"/"):
+                    reached.clear()
+                waiting.extend(part for part in reversed(target.split(b"/")) if part not in (b"", b"."))
+                continue
+        reached.append(part)
+    return b"/".join((root, *reached)) if reached else root + b"/"
+
+
+class WorldSFTPServer(asyncssh.SFTPServer):
+    """asyncssh's file operations on the paths of one machine.
+
+    `map_path` follows the last part; the operations on a name itself (lstat, rename, remove...) are the ones written out below.
+    """
+
+    def __init__(self, channel: asyncssh.SSHServerChannel, world: World) -> None:
+        super().__init__(channel)
+        self._root = os.fsencode(world.root_outside)
+        self._root_inside = os.fsencode(world.root_inside)
+        self._home = os.fsencode(world.home_inside)
+
+    def map_path(self, path: bytes) -> bytes:
+        return path_outside(self._root, self._from_root(path), follow_last=True)
+
+    def _name(self, path: bytes) -> bytes:
+        return path_outside(self._root, self._from_root(path), follow_last=False)
+
+    def _from_root(self, path: bytes) -> bytes:
+        """`path` counted from the disk's root; a relative one begins in root's home, where commands begin too."""
+        path = posixpath.join(self._home, path)
+        # On a folder machine commands name files by their host path; one outside the disk is taken as counted from the disk's root.
+        if self._root_inside != b"/" and (path + b"/").startswith(self._root_inside + b"/"):
+            path = path[len(self._root_inside):]
+        return path
+
+    def _inside(self, outside: bytes) -> bytes:
+        return (self._root_inside.rstrip(b"/") + outside[len(self._root):].rstrip(b"/")) or b"/"
+
+    def realpath(self, path: bytes) -> bytes:
+        return self._inside(self.map_path(path))
+
+    def lstat(self, path: bytes) -> os.stat_result:
+        return os.lstat(self._name(path))
+
+    def lsetstat(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:
+        name = self._name(path)
+        if stat.S_ISLNK(os.lstat(name).st_mode):
+            if attrs.uid is not None and attrs.gid is not None:
+                os.lchown(name, attrs.uid, attrs.gid)
+            if attrs.atime is not None and attrs.mtime is not None:
+                os.utime(name, (attrs.atime, attrs.mtime), follow_symlinks=False)
+        else:
+            self.setstat(path, attrs)
+
+    def remove(self, path: bytes) -> None:
+        os.remove(self._name(path))
+
+    def rmdir(self, path: bytes) -> None:
+        os.rmdir(self._name(path))
+
+    def mkdir(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:
+        os.mkdir(self._name(path), 0o777 if attrs.permissions is None else attrs.permissions)
+
+    def rename(self, oldpath: bytes, newpath: bytes) -> None:
+        new = self._name(newpath)
+        if os.path.lexists(new):
+            raise asyncssh.SFTPFileAlreadyExists("File already exists")
+        os.rename(self._name(oldpath), new)
+
+    def posix_rename(self, oldpath: bytes, newpath: bytes) -> None:
+        os.replace(self._name(oldpath), self._name(newpath))
+
+    def readlink(self, path: bytes) -> bytes:
+        return os.readlink(self._name(path))
+
+    def symlink(self, oldpath: bytes, newpath: bytes) -> None:
+        os.symlink(oldpath, self._name(newpath))
+
+    def exit(self) -> None:
+        # OpenSSH's scp takes a session that ends without a status for a failed one.
+        with suppress(OSError):
+            self.channel.exit(0)
+
+    def link(self, oldpath: bytes, newpath: bytes) -> None:
+        os.link(self._name(oldpath), self._name(newpath))

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One SHA-256 over a whole tree, so that "the disk is back as it was" can be said in one comparison.
+
+Also a program (`python tree_digest.py TREE`), standard library only: in a user namespace some files may be read only from inside.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import sys
+
+
+def tree_digest(root: str, *, own_files_are_roots: bool = False) -> str:
+    """The SHA-256 (hex) over every path, type, mode, owner, symlink target, and every file's content and mtime_ns.
+
+    Times of directories and symlinks don't count: looking after a directory's entries is enough. What vanishes while we
+    read is treated as never seen. With `own_files_are_roots`, this process's own user and group count as 0, which is what
+    they are inside a user namespace; so the digest is the same from both sides.
+    Raises PermissionError where a file or folder can't be read.
+    """
+    owners = ((os.geteuid(), os.getegid()) if own_files_are_roots else (0, 0))
+    whole = hashlib.sha256()
+    for path in _every_path(os.fsencode(root)):
+        try:
+            record = _record(path, owners)
+        except FileNotFoundError:
+            continue
+        name = path[len(os.fsencode(root)):] or b"/"
+        for part in (name, *record):
+            # The length in front keeps ("ab", "c") and ("a", "bc") apart.
+            whole.update(b"%d:" % len(part))
+            whole.update(part)
+    return whole.hexdigest()
+
+
+def _every_path(root: bytes) -> list[bytes]:
+    found = [root]
+    waiting = [root]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    found.append(entry.path)
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+        except FileNotFoundError:
+            continue
+    return sorted(found)
+
+
+def _record(path: bytes, owners: tuple[int, int]) -> list[bytes]:
+    status = os.lstat(path)
+    uid = 0 if status.st_uid == owners[0] else status.st_uid
+    gid = 0 if status.st_gid == owners[1] else status.st_gid
+    record = [b"%o" % status.st_mode, b"%d" % uid, b"%d" % gid]
+    if stat.S_ISREG(status.st_mode):
+        with open(path, "rb", buffering=0) as file:
+            record += [b"%d" % status.st_mtime_ns, hashlib.file_digest(file, "sha256").digest()]
+    elif stat.S_ISLNK(status.st_mode):
+        record.append(os.readlink(path))
+    elif stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
+        record.append(b"%d" % status.st_rdev)
+    return record
+
+
+if __name__ == "__main__":
+    print(tree_digest(sys.argv[1], own_files_are_roots=True))

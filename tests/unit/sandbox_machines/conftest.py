@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tests of the sandbox's machines. Async tests run in a loop of their own; a `park` is made of every kind that this host allows."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import sys
+from pathlib import Path
+
+import pytest
+
+asyncssh = pytest.importorskip("asyncssh", reason="the sandbox's SSH doors need asyncssh")
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "extensions"))
+
+from sandbox.machines import IsolationUnavailable  # noqa: E402
+from sandbox.machines.isolation import choose_isolation  # noqa: E402
+
+NAMESPACE_KINDS = ("root-namespace", "user-namespace")
+_TEST_TIMEOUT_SECONDS = 60
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    asyncio.run(asyncio.wait_for(pyfuncitem.obj(**arguments), _TEST_TIMEOUT_SECONDS))
+    return True
+
+
+@pytest.fixture(scope="session")
+def why_not(tmp_path_factory):
+    """For each kind of namespace that this host forbids, the reason."""
+    reasons = {}
+    for kind in NAMESPACE_KINDS:
+        try:
+            choose_isolation(kind, tmp_path_factory.mktemp("probe"))
+        except IsolationUnavailable as problem:
+            reasons[kind] = str(problem)
+    return reasons
+
+
+@pytest.fixture(params=NAMESPACE_KINDS)
+def namespace_kind(request, why_not):
+    if request.param in why_not:
+        pytest.skip(why_not[request.param])
+    return request.param
+
+
+@pytest.fixture(params=(*NAMESPACE_KINDS, "folder"))
+def kind(request, why_not):
+    if request.param in why_not:
+        pytest.skip(why_not[request.param])
+    return request.param
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "ansible: runs the real ansible-playbook")

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the tests of the machines share."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncssh
+
+from sandbox.machines import Machine, MachinePark
+
+
+@asynccontextmanager
+async def running_machine(state_dir: Path, isolation: str):
+    """A park with one machine, powered on."""
+    park = MachinePark(state_dir, isolation=isolation)
+    try:
+        machine = await park.add("web1")
+        await machine.power_on()
+        yield park, machine
+    finally:
+        await park.close()
+
+
+def login(park: MachinePark, machine: Machine, **options):
+    """An SSH connection, as `async with login(...) as connection`."""
+    given = {"username": "root", "client_keys": [str(park.client_key_path)], "known_hosts": str(park.known_hosts_path), "config": None,
+             "agent_path": None, **options}
+    return asyncssh.connect("127.0.0.1", machine.port, **given)
+
+
+async def run(park: MachinePark, machine: Machine, command: str, **options) -> str:
+    """The standard output of a command that must succeed."""
+    async with login(park, machine) as connection:
+        done = await connection.run(command, check=True, **options)
+        return done.stdout.strip()
+
+
+def openssh_options(park: MachinePark) -> list[str]:
+    """What OpenSSH's programs need to know, host and port aside."""
+    options = [f"UserKnownHostsFile={park.known_hosts_path}", "StrictHostKeyChecking=yes", "IdentitiesOnly=yes", "BatchMode=yes"]
+    return ["-F", "/dev/null", "-i", str(park.client_key_path), *(word for option in options for word in ("-o", option))]
+
+
+async def output_of(*command: str, status: int = 0) -> str:
+    """The output (errors included) of a program of the host, run without blocking the machines in this loop."""
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
+    output, _ = await process.communicate()
+    assert process.returncode == status, output.decode(errors="replace")
+    return output.decode(errors="replace")
+
+
+def descendants(pid: int | str = "self") -> set[tuple[int, str]]:
+    """All processes below `pid`, each with its start time, which a reused pid would not share."""
+    found = set()
+    for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in tasks.read_text().split():
+            found |= {(int(child), started(child))} | descendants(child)
+    return found
+
+
+def processes_of(state_dir: Path) -> set[tuple[int, str]]:
+    """The sandbox's processes: those below this one, and those that only a folder machine's mark still ties to it."""
+    found = descendants()
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if f"REWIND_DISK={state_dir}/".encode() in environment.read_bytes():
+                found.add((int(environment.parent.name), started(environment.parent.name)))
+        except OSError:
+            continue
+    return found
+
+
+def started(pid: int | str) -> str:
+    """When a process started, in the kernel's ticks; "" if it is gone (or a zombie)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] in "ZX" else fields[19]
+
+
+def wait_until_gone(processes: set[tuple[int, str]], seconds: float = 5.0) -> set[tuple[int, str]]:
+    """Those of `processes` that are still alive when `seconds` have passed."""
+    deadline = time.monotonic() + seconds
+    while alive := {(pid, start) for pid, start in processes if start and started(pid) == start}:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.02)
+    return alive
+
+
+def host_mounts() -> str:
+    return Path("/proc/self/mountinfo").read_text()

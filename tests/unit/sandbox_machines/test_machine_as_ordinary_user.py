@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The sandbox in the hands of somebody who is not root, also where root runs the tests: the program is then run as nobody."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+HERE = Path(__file__).resolve().parent
+NOBODY = 65534
+LIBRARIES = Path(asyncssh.__file__).parents[1]
+
+
+def test_an_ordinary_user_has_machines_in_a_user_namespace(why_not):
+    if "user-namespace" in why_not:
+        pytest.skip(why_not["user-namespace"])
+    with tempfile.TemporaryDirectory(prefix="rw", dir="/tmp") as workspace:
+        paths = [str(LIBRARIES), str(HERE), str(HERE.parents[2] / "extensions")]
+        program = [os.path.realpath(sys._base_executable), "-B", str(HERE / "ordinary_user.py"), f"{workspace}/state", *paths]
+        if os.geteuid() == 0:
+            if not shutil.which("setpriv"):
+                pytest.skip("setpriv (util-linux) is needed to run a program as nobody")
+            os.chown(workspace, NOBODY, NOBODY)
+            program = _as_nobody(program, needed=[os.path.realpath(sys.base_prefix), *paths], workspace=workspace)
+        done = subprocess.run(program, capture_output=True, text=True, timeout=60, cwd="/", env={"PATH": os.environ["PATH"]}, check=False)
+        assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout)
+    assert seen.pop("user") != 0
+    assert "no root is needed" in seen.pop("reason")
+    assert seen.pop("tty").startswith("/dev/pts/")
+    assert seen == {
+        "isolation": "user-namespace", "output": "0\nsecret\n", "errors": "", "sftp": "mine\n", "saved_is_live": True, "changed": True,
+        "restored": True, "after": "mine\nsecret\n555\n0\n", "left_processes": 0, "left_mounts": False, "left_files": False}
+
+
+def _as_nobody(program: list[str], *, needed: list[str], workspace: str) -> list[str]:
+    """`program` run as nobody, in a mount namespace in which `needed` is within nobody's reach.
+
+    Python or the checkout may lie below a folder that is root's alone (/root). There, such a folder is covered by an empty one that shows
+    only what is needed.
+    """
+    steps = ["set -e"]
+    closed = sorted({top for path in needed for top in [_first_closed(path)] if top})
+    for number, path in enumerate(needed):
+        if _first_closed(path):
+            os.makedirs(f"{workspace}/kept/{number}", mode=0o755)
+            steps.append(f"mount --bind {shlex.quote(path)} {workspace}/kept/{number}")
+    steps += [f"mount -t tmpfs -o mode=755 cover {shlex.quote(folder)}" for folder in closed]
+    for number, path in enumerate(needed):
+        if _first_closed(path):
+            steps += [f"mkdir -p {shlex.quote(path)}", f"mount --bind {workspace}/kept/{number} {shlex.quote(path)}"]
+    user = f"setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups"
+    steps.append(f"exec {user} {' '.join(map(shlex.quote, program))}")
+    return ["unshare", "--mount", "sh", "-c", "\n".join(steps)]
+
+
+def _first_closed(path: str) -> str | None:
+    """The topmost folder on the way to `path` that only its owner may enter."""
+    parts = Path(path).parts
+    for number in range(1, len(parts) + 1):
+        folder = Path(*parts[:number])
+        if not folder.stat().st_mode & 0o001:
+            return str(folder)
+    return None

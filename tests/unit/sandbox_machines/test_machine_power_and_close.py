@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Power, network, and that nothing is left over."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import asyncssh
+import pytest
+from machine_helpers import descendants, host_mounts, login, processes_of, run, running_machine, started, wait_until_gone
+
+from sandbox.machines import MachineError, MachinePark
+
+# Left alone by its session: it ends only when its machine does.
+DAEMON = "nohup setsid sleep 1000 >/dev/null 2>&1 </dev/null & echo started"
+
+
+async def test_power_off_drops_connections_and_kills_everything(tmp_path, kind):
+    async with running_machine(tmp_path / "s", kind) as (park, machine), login(park, machine) as connection:
+        waiting = await connection.create_process("echo here; sleep 1000")
+        assert await waiting.stdout.readline() == "here\n"
+        await connection.run(DAEMON, check=True)
+        inside = processes_of(tmp_path)
+        assert len(inside) >= 3
+        await machine.power_off()
+        await asyncio.wait_for(connection.wait_closed(), 5)
+        assert wait_until_gone(inside, 1) == set()
+        assert not machine.powered_on
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", machine.port)
+
+
+async def test_the_port_stays_and_the_boot_id_changes(tmp_path, namespace_kind):
+    async with running_machine(tmp_path / "s", namespace_kind) as (park, machine):
+        port, ids = machine.port, set()
+        for _ in range(3):
+            ids.add(await run(park, machine, "cat /proc/sys/kernel/random/boot_id"))
+            await machine.power_off()
+            await machine.power_on()
+            assert machine.port == port
+        assert len(ids) == 3
+
+
+async def test_nobody_else_gets_the_port_of_a_machine_that_is_off(tmp_path):
+    async with running_machine(tmp_path / "s", "folder") as (park, machine):
+        await machine.power_off()
+        with pytest.raises(OSError):
+            await asyncio.start_server(lambda *_: None, "127.0.0.1", machine.port, reuse_address=False)
+        with pytest.raises(OSError):
+            await park.add("web2", port=await _port_in_use())
+        assert (await park.add("web3")).port != machine.port
+
+
+async def _port_in_use() -> int:
+    global _server  # Kept alive until the loop ends.
+    _server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    return _server.sockets[0].getsockname()[1]
+
+
+async def test_power_calls_may_be_repeated(tmp_path, kind):
+    async with running_machine(tmp_path / "s", kind) as (park, machine):
+        await machine.power_on()
+        assert machine.boots == 1
+        await machine.power_off()
+        await machine.power_off()
+        await machine.power_on()
+        assert await run(park, machine, "echo up") == "up"
+
+
+async def test_a_restored_disk_is_what_a_running_machine_sees(tmp_path, kind):
+    async with running_machine(tmp_path / "s", kind) as (park, machine):
+        at = "" if machine.root_inside == "/" else machine.root_inside
+        await run(park, machine, f"echo before > {at}/etc/state; mkdir {at}/srv/closed; touch {at}/srv/closed/x; chmod 555 {at}/srv/closed")
+        saved = await machine.save_disk("first")
+        assert saved == await machine.digest()
+        await run(park, machine, f"echo after > {at}/etc/state; rm -r {at}/var/log; chmod 700 {at}/srv/closed")
+        await machine.power_off()
+        assert await machine.load_disk("first") == saved
+        await machine.power_on()
+        assert await machine.digest() == saved
+        assert await run(park, machine, f"cat {at}/etc/state; ls {at}/var") == "before\ncache\nlib\nlock\nlog\nrun\nspool\ntmp"
+
+
+async def test_a_disk_can_be_saved_while_files_come_and_go(tmp_path, kind):
+    async with running_machine(tmp_path / "s", kind) as (park, machine), login(park, machine) as connection:
+        at = "" if machine.root_inside == "/" else machine.root_inside
+        await connection.create_process(f"cd {at}/tmp; while :; do for n in 1 2 3 4 5 6 7 8; do echo x > f$n; done; rm -f f*; done")
+        for number in range(10):
+            await machine.save_disk(f"image{number}")
+        await machine.power_off()
+        await machine.load_disk("image9")
+
+
+async def test_a_cut_network_leaves_the_processes_alone(tmp_path, kind):
+    async with running_machine(tmp_path / "s", kind) as (park, machine):
+        at = "" if machine.root_inside == "/" else machine.root_inside
+        connection = await login(park, machine)
+        talker = await connection.create_process(f"while :; do echo x >> {at}/srv/lines; echo x; sleep 0.02; done")
+        await talker.stdout.readline()
+        await machine.cut_network()
+        await asyncio.wait_for(connection.wait_closed(), 5)
+        assert machine.powered_on
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", machine.port)
+        at_the_cut = (machine.disk_path / "srv/lines").stat().st_size
+        await asyncio.sleep(0.5)
+        assert (machine.disk_path / "srv/lines").stat().st_size > at_the_cut + 6
+        await machine.restore_network()
+        assert await run(park, machine, "echo back") == "back"
+
+
+async def test_a_command_notices_that_its_client_is_gone(tmp_path, kind):
+    async with running_machine(tmp_path / "s", kind) as (park, machine):
+        for terminal in (None, "xterm"):
+            before = descendants()
+            connection = await login(park, machine)
+            talker = await connection.create_process("while :; do echo x; sleep 0.02; done", term_type=terminal)
+            await talker.stdout.readline()
+            inside = descendants() - before
+            assert inside
+            connection.abort()
+            assert await asyncio.to_thread(wait_until_gone, inside) == set()
+
+
+async def test_close_leaves_no_process_mount_or_file(tmp_path, kind):
+    mounts, before, state = host_mounts(), descendants(), tmp_path / "s"
+    async with running_machine(state, kind) as (park, machine):
+        second = await park.add("web2")
+        await second.power_on()
+        for each in (machine, second):
+            await run(park, each, DAEMON)
+        await machine.save_disk("first")
+        inside = processes_of(tmp_path) - before
+        assert len(inside) >= 4
+        assert host_mounts() == mounts
+    assert wait_until_gone(inside, 1) == set()
+    assert host_mounts() == mounts
+    assert not state.exists()
+    with pytest.raises(MachineError, match="removed"):
+        await machine.power_on()
+
+
+async def test_close_keeps_a_state_folder_that_was_there(tmp_path):
+    (tmp_path / "mine").write_text("x")
+    async with running_machine(tmp_path, "folder"):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_nothing_outlives_a_sandbox_that_is_killed(tmp_path, kind):
+    program = f"""
+import asyncio, sys
+sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(Path(__file__).resolve().parents[3] / "extensions")!r}]
+from pathlib import Path
+from machine_helpers import login, running_machine
+async def main():
+    async with running_machine(Path({str(tmp_path / "s")!r}), {kind!r}) as (park, machine), login(park, machine) as connection:
+        await connection.run({DAEMON!r}, check=True)
+        await connection.create_process("sleep 1000", term_type="xterm")
+        process = await connection.create_process("echo; sleep 1000")
+        await process.stdout.readline()
+        print("ready", flush=True)
+        await asyncio.sleep(1000)
+asyncio.run(main())
+"""
+    mounts = host_mounts()
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as sandbox:
+        try:
+            assert sandbox.stdout.readline() == "ready\n"
+            inside = descendants(sandbox.pid) | processes_of(tmp_path)
+            assert len(inside) >= 5
+        finally:
+            sandbox.send_signal(signal.SIGKILL)
+    assert wait_until_gone(inside) == set()
+    assert host_mounts() == mounts
+
+
+async def test_a_machine_whose_first_process_is_killed_is_off(tmp_path, namespace_kind):
+    async with running_machine(tmp_path / "s", namespace_kind) as (park, machine):
+        os.kill(next(pid for pid, _start in descendants() if b"namespace_init" in Path(f"/proc/{pid}/cmdline").read_bytes()
+                     and b"unshare" not in Path(f"/proc/{pid}/cmdline").read_bytes()), signal.SIGKILL)
+        while machine.powered_on:
+            await asyncio.sleep(0.02)
+        await machine.power_on()
+        assert await run(park, machine, "echo up") == "up"
+
+
+async def test_removed_machines_are_forgotten(tmp_path):
+    async with running_machine(tmp_path / "s", "folder") as (park, machine):
+        second = await park.add("web2")
+        assert park.known_hosts_path.read_text().count("\n") == 2
+        await second.remove()
+        await second.remove()
+        assert park.known_hosts_path.read_text().count("\n") == 1
+        assert not second.disk_path.exists()
+        assert (await park.add("web2")).name == "web2"
+
+
+async def test_the_host_key_is_checked_by_the_client(tmp_path):
+    async with running_machine(tmp_path / "s", "folder") as (park, machine):
+        line = park.known_hosts_path.read_text()
+        other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
+        (tmp_path / "wrong").write_text(f"{line.split()[0]} {other}")
+        with pytest.raises(asyncssh.HostKeyNotVerifiable):
+            async with login(park, machine, known_hosts=str(tmp_path / "wrong")):
+                pass
+
+
+async def test_disks_without_ssh_start_no_process(tmp_path):
+    before = descendants()
+    park = MachinePark(tmp_path / "s", ssh=False)
+    machine = await park.add("web1")
+    await machine.power_on()
+    await machine.cut_network()
+    await machine.restore_network()
+    assert (machine.port, machine.powered_on, park.isolation) == (0, True, "folder")
+    assert {pid for pid, start in descendants() - before if started(pid) == start} == set()
+    await park.close()
