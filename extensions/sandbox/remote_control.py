@@ -126,6 +126,7 @@ class Control:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self._url}/{path}", data=data, method=method,
                                          headers={"Content-Type": "application/json"})
+        text = ""
         try:
             with self._opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
                 return json.load(answer)

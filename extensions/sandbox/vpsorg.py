@@ -84,7 +84,7 @@ class VpsOrgApi:
 
     def _authenticate(self, request: Request) -> Token:
         challenge = {"www-authenticate": "Bearer"}
-        scheme, _, value = request.headers.get("authorization", "").partition(" ")
+        scheme, dummy, value = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not value:
             raise ApiError(401, {"detail": "Authentication credentials were not provided."}, challenge)
         token = self._tokens.get(value.strip())

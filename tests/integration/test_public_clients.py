@@ -39,7 +39,7 @@ def ilkbyte(box: Box) -> Ilkbyte:
 
 def until(box: Box, condition: Callable[[], Any]) -> Any:
     """The condition's first true value, while sandbox time passes."""
-    for _ in range(200):
+    for _attempt in range(200):
         if value := condition():
             return value
         box.control.advance(30)
@@ -157,7 +157,7 @@ def with_client(box: Box, talk: Callable[[VPSClient], Coroutine[Any, Any, None]]
 
 async def eventually(box: Box, ask: Callable[[], Coroutine[Any, Any, dict]], field: str, value: str) -> dict:
     """The first answer whose field has the value, while sandbox time passes."""
-    for _ in range(200):
+    for _attempt in range(200):
         if (answer := await ask())[field] == value:
             return answer
         box.control.advance(30)

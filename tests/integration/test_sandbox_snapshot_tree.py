@@ -60,7 +60,7 @@ class TreeWithPower:
 def random_operations(seed: int, number: int) -> list[tuple[str, str]]:
     rng = random.Random(seed)
     chosen = []
-    for _ in range(number):
+    for _attempt in range(number):
         operation = rng.choice(OPERATIONS)
         chosen.append((operation, rng.choice(("running", "shutoff") if operation == "power" else NAMES)))
     return chosen

@@ -157,7 +157,7 @@ def wait_for_end() -> str:
         signal.signal(number, lambda *_: None)
     say({"ready": True, "pid": HOST_PID})
     while True:
-        readable, _, _ = select.select([0, awake], [], [])
+        readable, dummy, dummy = select.select([0, awake], [], [])
         if 0 in readable and not os.read(0, 1):
             return ""
         signals = os.read(awake, 4096) if awake in readable else b""

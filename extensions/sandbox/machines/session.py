@@ -89,7 +89,7 @@ async def _run_in_terminal(process: Process, world: World, entry: Entry, network
         os.close(theirs)
     loop = asyncio.get_running_loop()
     output = asyncio.StreamReader(limit=_CHUNK_BYTES)
-    reading, _ = await loop.connect_read_pipe(lambda: _TerminalOutput(output), os.fdopen(ours, "rb", buffering=0))
+    reading, dummy = await loop.connect_read_pipe(lambda: _TerminalOutput(output), os.fdopen(ours, "rb", buffering=0))
     writing, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, os.fdopen(os.dup(ours), "wb", buffering=0))
     keyboard = asyncio.StreamWriter(writing, protocol, None, loop)
     incoming = asyncio.create_task(_feed(process, keyboard, lambda number: _send_signal(child.pid, entry.wrapped, number), ours))

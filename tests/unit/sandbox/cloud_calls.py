@@ -23,7 +23,7 @@ class Api:
 
     def until(self, condition: Callable[[], Any], step: float = 30.0) -> Any:
         """The condition's first true value, while sandbox time passes (``step`` seconds a look)."""
-        for _ in range(300):
+        for _attempt in range(300):
             if value := condition():
                 return value
             self._box.control.advance(step)

@@ -39,7 +39,7 @@ def test_skip_times_server_and_cloud(box, vpsorg, ilkbyte):
     assert shown == [200, 200, 503, 200, 503, 200]
     box.control.fault("status", status=502, cloud="vpsorg", times=None)
     assert ilkbyte.call("/account").status_code == 200
-    assert [vpsorg.call("GET", "/account/me/").status_code for _ in range(3)] == [502] * 3
+    assert [vpsorg.call("GET", "/account/me/").status_code for _attempt in range(3)] == [502] * 3
     assert len(box.control.faults()) == 1
     box.control.clear_faults()
     assert vpsorg.call("GET", "/account/me/").status_code == 200

@@ -32,6 +32,14 @@ def login(park: MachinePark, machine: Machine, **options):
     return asyncssh.connect("127.0.0.1", machine.port, **given)
 
 
+@asynccontextmanager
+async def logged_in(state_dir: Path, isolation: str):
+    """A park, its one machine, and an SSH connection to it."""
+    async with running_machine(state_dir, isolation) as (park, machine):
+        async with login(park, machine) as connection:
+            yield park, machine, connection
+
+
 async def run(park: MachinePark, machine: Machine, command: str, **options) -> str:
     """The standard output of a command that must succeed."""
     async with login(park, machine) as connection:
@@ -49,7 +57,7 @@ async def output_of(*command: str, status: int = 0) -> str:
     """The output (errors included) of a program of the host, run without blocking the machines in this loop."""
     process = await asyncio.create_subprocess_exec(
         *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
-    output, _ = await process.communicate()
+    output = (await process.communicate())[0]
     assert process.returncode == status, output.decode(errors="replace")
     return output.decode(errors="replace")
 

@@ -9,25 +9,25 @@ import shutil
 
 import asyncssh
 import pytest
-from machine_helpers import login, openssh_options, output_of, run, running_machine
+from machine_helpers import logged_in, login, openssh_options, output_of, run, running_machine
 
 needs_openssh = pytest.mark.skipif(not shutil.which("ssh"), reason="OpenSSH's client is not installed")
 
 
 async def test_a_command_has_input_output_errors_and_a_status(tmp_path, kind):
-    async with running_machine(tmp_path / "s", kind) as (park, machine), login(park, machine) as connection:
+    async with logged_in(tmp_path / "s", kind) as (park, machine, connection):
         done = await connection.run("cat; echo wrong >&2; exit 7", input="some\ninput\n")
         assert (done.stdout, done.stderr, done.exit_status) == ("some\ninput\n", "wrong\n", 7)
 
 
 async def test_a_command_killed_by_a_signal_says_which(tmp_path, kind):
-    async with running_machine(tmp_path / "s", kind) as (park, machine), login(park, machine) as connection:
+    async with logged_in(tmp_path / "s", kind) as (park, machine, connection):
         done = await connection.run("kill -KILL $$")
         assert done.exit_signal[0] == "KILL"
 
 
 async def test_a_signal_reaches_the_command(tmp_path, kind):
-    async with running_machine(tmp_path / "s", kind) as (park, machine), login(park, machine) as connection:
+    async with logged_in(tmp_path / "s", kind) as (park, machine, connection):
         process = await connection.create_process("trap 'echo caught; exit 5' TERM; echo ready; while :; do sleep 0.05; done")
         assert await process.stdout.readline() == "ready\n"
         process.send_signal("TERM")
@@ -37,19 +37,19 @@ async def test_a_signal_reaches_the_command(tmp_path, kind):
 
 async def test_megabytes_pass_both_ways_unharmed(tmp_path, kind):
     data = os.urandom(5_000_000)
-    async with running_machine(tmp_path / "s", kind) as (park, machine), login(park, machine) as connection:
+    async with logged_in(tmp_path / "s", kind) as (park, machine, connection):
         done = await connection.run("cat", input=data, encoding=None)
         assert done.stdout == data
 
 
 async def test_environment_variables_of_the_client_arrive(tmp_path, kind):
-    async with running_machine(tmp_path / "s", kind) as (park, machine), login(park, machine) as connection:
+    async with logged_in(tmp_path / "s", kind) as (park, machine, connection):
         done = await connection.run('echo "$LC_TEST:$USER"', env={"LC_TEST": "a b"}, check=True)
         assert done.stdout == "a b:root\n"
 
 
 async def test_a_terminal_has_a_name_a_size_and_can_be_resized(tmp_path, kind):
-    async with running_machine(tmp_path / "s", kind) as (park, machine), login(park, machine) as connection:
+    async with logged_in(tmp_path / "s", kind) as (park, machine, connection):
         process = await connection.create_process("tty; stty size; read line; stty size", term_type="xterm", term_size=(90, 30))
         assert (await process.stdout.readline()).startswith("/dev/pts/")
         assert await process.stdout.readline() == "30 90\r\n"
@@ -60,7 +60,7 @@ async def test_a_terminal_has_a_name_a_size_and_can_be_resized(tmp_path, kind):
 
 
 async def test_many_sessions_share_a_connection(tmp_path, kind):
-    async with running_machine(tmp_path / "s", kind) as (park, machine), login(park, machine) as connection:
+    async with logged_in(tmp_path / "s", kind) as (park, machine, connection):
         answers = await asyncio.gather(*(connection.run(f"sleep 0.05; echo {n}", check=True) for n in range(8)))
         assert [answer.stdout.strip() for answer in answers] == [str(n) for n in range(8)]
 
@@ -92,7 +92,7 @@ async def test_a_machine_has_a_root_of_its_own(tmp_path, namespace_kind):
 
 
 async def test_the_hosts_programs_are_there_but_read_only(tmp_path, namespace_kind):
-    async with running_machine(tmp_path / "s", namespace_kind) as (park, machine), login(park, machine) as connection:
+    async with logged_in(tmp_path / "s", namespace_kind) as (park, machine, connection):
         done = await connection.run(f"{park.python} -c 'import json, ssl, hashlib; print(1)' && : > /usr/bin/no-such-program")
         assert done.stdout == "1\n"
         assert done.exit_status != 0
@@ -104,7 +104,7 @@ async def test_the_hosts_programs_are_there_but_read_only(tmp_path, namespace_ki
 async def test_the_hosts_files_and_processes_are_out_of_sight(tmp_path, namespace_kind):
     secret = tmp_path / "secret"
     secret.write_text("x")
-    async with running_machine(tmp_path / "s", namespace_kind) as (park, machine), login(park, machine) as connection:
+    async with logged_in(tmp_path / "s", namespace_kind) as (park, machine, connection):
         done = await connection.run(f"cat {secret}; ls -d /proc/{os.getpid()}0 /proc/[0-9]* | wc -l; grep -c {tmp_path} /proc/*/cmdline")
         assert "No such file" in done.stderr
         assert int(done.stdout.split()[0]) < 12
@@ -154,7 +154,7 @@ async def _until(condition) -> None:
 
 
 async def test_the_last_words_on_a_terminal_are_not_lost(tmp_path, kind):
-    async with running_machine(tmp_path / "s", kind) as (park, machine), login(park, machine) as connection:
-        for _ in range(4):
-            answers = await asyncio.gather(*(connection.run("echo last words", term_type="xterm") for _ in range(8)))
+    async with logged_in(tmp_path / "s", kind) as (park, machine, connection):
+        for _attempt in range(4):
+            answers = await asyncio.gather(*(connection.run("echo last words", term_type="xterm") for _attempt in range(8)))
             assert [answer.stdout for answer in answers] == ["last words\r\n"] * 8

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import asyncssh
 import pytest
-from machine_helpers import descendants, host_mounts, login, processes_of, run, running_machine, started, wait_until_gone
+from machine_helpers import descendants, host_mounts, logged_in, login, processes_of, run, running_machine, started, wait_until_gone
 
 from sandbox.machines import MachineError, MachinePark
 
@@ -21,7 +21,7 @@ DAEMON = "nohup setsid sleep 1000 >/dev/null 2>&1 </dev/null & echo started"
 
 
 async def test_power_off_drops_connections_and_kills_everything(tmp_path, kind):
-    async with running_machine(tmp_path / "s", kind) as (park, machine), login(park, machine) as connection:
+    async with logged_in(tmp_path / "s", kind) as (park, machine, connection):
         waiting = await connection.create_process("echo here; sleep 1000")
         assert await waiting.stdout.readline() == "here\n"
         await connection.run(DAEMON, check=True)
@@ -38,7 +38,7 @@ async def test_power_off_drops_connections_and_kills_everything(tmp_path, kind):
 async def test_the_port_stays_and_the_boot_id_changes(tmp_path, namespace_kind):
     async with running_machine(tmp_path / "s", namespace_kind) as (park, machine):
         port, ids = machine.port, set()
-        for _ in range(3):
+        for _attempt in range(3):
             ids.add(await run(park, machine, "cat /proc/sys/kernel/random/boot_id"))
             await machine.power_off()
             await machine.power_on()
@@ -87,7 +87,7 @@ async def test_a_restored_disk_is_what_a_running_machine_sees(tmp_path, kind):
 
 
 async def test_a_disk_can_be_saved_while_files_come_and_go(tmp_path, kind):
-    async with running_machine(tmp_path / "s", kind) as (park, machine), login(park, machine) as connection:
+    async with logged_in(tmp_path / "s", kind) as (park, machine, connection):
         at = "" if machine.root_inside == "/" else machine.root_inside
         await connection.create_process(f"cd {at}/tmp; while :; do for n in 1 2 3 4 5 6 7 8; do echo x > f$n; done; rm -f f*; done")
         for number in range(10):
@@ -157,9 +157,9 @@ def test_nothing_outlives_a_sandbox_that_is_killed(tmp_path, kind):
 import asyncio, sys
 sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(Path(__file__).resolve().parents[3] / "extensions")!r}]
 from pathlib import Path
-from machine_helpers import login, running_machine
+from machine_helpers import logged_in
 async def main():
-    async with running_machine(Path({str(tmp_path / "s")!r}), {kind!r}) as (park, machine), login(park, machine) as connection:
+    async with logged_in(Path({str(tmp_path / "s")!r}), {kind!r}) as (park, machine, connection):
         await connection.run({DAEMON!r}, check=True)
         await connection.create_process("sleep 1000", term_type="xterm")
         process = await connection.create_process("echo; sleep 1000")

@@ -70,7 +70,7 @@ async def test_the_common_modules_work(tmp_path, kind):
             settings = {"ANSIBLE_CONFIG": f"{controls}/empty.cfg", "ANSIBLE_HOME": controls, "ANSIBLE_SSH_CONTROL_PATH_DIR": controls,
                         "ANSIBLE_LOCAL_TEMP": f"{controls}/tmp", "ANSIBLE_NOCOLOR": "1"}
             output = await output_of("env", *(f"{name}={value}" for name, value in settings.items()),
-                            PLAYBOOK, "-i", str(tmp_path / "hosts.json"), str(play))
+                                     PLAYBOOK, "-i", str(tmp_path / "hosts.json"), str(play))
             assert "WARNING" not in output  # Such as a way of transferring files that failed before another one worked.
             assert (machine.disk_path / "srv/name").read_text() == "web1\n"
             assert (machine.disk_path / "etc/copied").stat().st_mode & 0o777 == 0o640

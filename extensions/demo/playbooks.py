@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs `ansible-playbook` on the sandbox's servers and shows what it prints."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from demo.screen import Screen
+from sandbox import Box
+
+QUIET_SECONDS = 2.0  # without a line of output, until it is said what is going on
+STOP_SECONDS = 10.0
+
+_FOREIGN = ("ANSIBLE_", "ILKBYTE_", "REWIND_", "VPS_API_")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_PADDING = re.compile(r" \*{3,}(?=(\x1b\[[0-9;]*m)*$)")
+_RECAP = re.compile(r"(\S+)\s+: ok=\d+ .*unreachable=(\d+)\s+failed=(\d+)")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a playbook ended: ansible-playbook's exit status, and the hosts that failed or could not be reached."""
+
+    status: int
+    failed: list[str]
+
+
+class Playbooks:
+    """The demo's playbooks, run in the checkout so that the commands shown are the commands run.
+
+    :param root: the checkout.
+    :param scratch: an empty folder for Ansible's own files.
+    :param under_way: what to say while nothing is printed; None for nothing.
+    """
+
+    def __init__(self, box: Box, screen: Screen, root: Path, scratch: Path, under_way: Callable[[], str | None]) -> None:
+        self._screen = screen
+        self._root = root
+        self._under_way = under_way
+        self._environment = _environment(box, root, scratch, in_colours=screen.in_colours)
+
+    def run(self, name: str, limit: str | None = None) -> Outcome:
+        """Run a playbook, on the hosts of `limit` only if it is given."""
+        words = [f"extensions/demo/{name}", *(["--limit", limit] if limit else [])]
+        self._screen.command(["ansible-playbook", *words])
+        # A session of its own: Ctrl-C then reaches Ansible once, through us, and not twice.
+        child = subprocess.Popen(
+            [sys.executable, "-m", "ansible", "playbook", *words], cwd=self._root, env=self._environment, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace")
+        try:
+            failed = [host for line in self._shown(child) for host in _failed_host(line)]
+            return Outcome(child.wait(), failed)
+        finally:
+            _end(child)
+
+    def _shown(self, child: subprocess.Popen[str]) -> Iterator[str]:
+        """The lines of output as they come, without colours, each after it has been shown."""
+        lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        threading.Thread(target=_collect, args=(child, lines), daemon=True).start()
+        while True:
+            try:
+                line = lines.get(timeout=QUIET_SECONDS)
+            except queue.Empty:
+                if doing := self._under_way():
+                    self._screen.progress(doing)
+                continue
+            if line is None:
+                return
+            if plain := _COLOUR.sub("", line).strip():
+                self._screen.output(_PADDING.sub("", line.rstrip("\n")))
+                yield plain
+
+
+def _collect(child: subprocess.Popen[str], lines: queue.SimpleQueue[str | None]) -> None:
+    assert child.stdout is not None
+    with child.stdout:
+        for line in child.stdout:
+            lines.put(line)
+    lines.put(None)
+
+
+def _failed_host(line: str) -> list[str]:
+    recap = _RECAP.fullmatch(line.split("skipped=")[0].strip())
+    return [recap[1]] if recap and (int(recap[2]) or int(recap[3])) else []
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    """Harmless where it has ended. Ansible tidies up at an interrupt: it takes its own processes along."""
+    if child.poll() is not None:
+        return
+    child.send_signal(signal.SIGINT)
+    try:
+        child.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+
+def _environment(box: Box, root: Path, scratch: Path, *, in_colours: bool) -> dict[str, str]:
+    """The variables of Ansible's processes. Credentials go this way, since a command line is everybody's to read."""
+    # Whoever runs this may have real clouds and an Ansible of their own set up: neither has a part in this.
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+    return {
+        **kept,
+        "LC_ALL": "C.UTF-8",  # Ansible takes no locale without UTF-8
+        "ANSIBLE_COLLECTIONS_PATH": str(_collections(root, scratch)),
+        "ANSIBLE_CONFIG": str(root / "tests" / "ansible.cfg"),
+        "ANSIBLE_HOME": str(scratch / "ansible"),
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(scratch / "cp"),
+        "VPS_API_TOKEN": box.vpsorg_token,
+        "ILKBYTE_ACCESS_KEY": box.ilkbyte_access_key,
+        "ILKBYTE_SECRET_KEY": box.ilkbyte_secret_key,
+        "ANSIBLE_INVENTORY": box.inventory,
+        # From one run to the next, for the snapshots' ids.
+        "ANSIBLE_CACHE_PLUGIN": "ansible.builtin.jsonfile",
+        "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(scratch / "facts"),
+        # Readable output, and fewer round trips.
+        "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
+        "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false",
+        "ANSIBLE_PIPELINING": "true",
+        ("ANSIBLE_FORCE_COLOR" if in_colours else "ANSIBLE_NOCOLOR"): "true",
+    }
+
+
+def _collections(root: Path, scratch: Path) -> Path:
+    """A folder in which Ansible finds the checkout as rewind.vps."""
+    namespace = scratch / "collections" / "ansible_collections" / "rewind"
+    namespace.mkdir(parents=True)
+    (namespace / "vps").symlink_to(root)
+    return scratch / "collections"

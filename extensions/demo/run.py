@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the demo: `make demo`. Exit status 0 if all went as it should, 1 if not, 2 if it could not start."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+EXTENSIONS = Path(__file__).resolve().parent.parent
+# In place of this script's folder: the demo and the sandbox are packages of that one.
+sys.path[0] = str(EXTENSIONS)
+
+PACKAGES = ("ansible", "asyncssh", "requests", "rich", "starlette", "uvicorn")
+# Sandbox seconds a second: a restore of 5-15 minutes takes 3-9 seconds, so one sees that it takes time.
+SPEED = 100.0
+LONGEST_FOLDER = 40
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demo; answers the exit status."""
+    options = _parser().parse_args(arguments)
+    if problem := _cannot_start():
+        print(f"The demo can't start: {problem}", file=sys.stderr)
+        return 2
+    # Only now: these need the packages.
+    from demo.checks import NotAsItShouldBe
+    from demo.screen import Screen
+    from demo.story import Story
+    from sandbox import ControlError, launch
+
+    screen = Screen()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    try:
+        screen.title("An upgrade goes wrong, and the server is put back")
+        screen.say("Nothing of this leaves your machine, and no account is needed: the sandbox plays two clouds and their servers.")
+        with (
+            tempfile.TemporaryDirectory(prefix="rw-demo-", dir=_short_folder(), ignore_cleanup_errors=True) as scratch,
+            launch(vpsorg_servers=2, ilkbyte_servers=1, speed=options.speed, isolation=options.isolation) as box,
+        ):
+            Story(box, screen, EXTENSIONS.parent, Path(scratch)).play(restore_fails=options.restore_fails)
+    except (NotAsItShouldBe, ControlError, OSError, RuntimeError) as problem:
+        screen.failure(str(problem))
+        return 1
+    except SystemExit:
+        screen.say("Stopped. The sandbox and all that was in it are gone.")
+        raise
+    return 0
+
+
+def _stop(number: int, _frame: object) -> None:
+    # Once is enough: a second Ctrl-C must not cut the tidying short.
+    for either in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(either, signal.SIG_IGN)
+    raise SystemExit(128 + number)
+
+
+def _short_folder() -> str:
+    # SSH's control sockets lie in it, and a socket's path may have a hundred characters, no more.
+    usual = tempfile.gettempdir()
+    return usual if len(usual) <= LONGEST_FOLDER or not os.access("/tmp", os.W_OK) else "/tmp"
+
+
+def _cannot_start() -> str | None:
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        return f"{sys.executable} has no {', '.join(missing)}. Run `make demo`, which brings all that is needed."
+    if not shutil.which("ssh"):
+        return "it logs in to its servers over SSH, and there is no ssh here. Install it, for example: apt install openssh-client"
+    return None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="extensions/demo/run.py", description=__doc__)
+    parser.add_argument("--speed", type=float, default=SPEED, metavar="FACTOR",
+                        help="sandbox seconds in one second (default %(default)g)")
+    parser.add_argument("--isolation", default="auto", metavar="KIND",
+                        help="how the sandbox keeps its servers apart: auto (default), namespace, root-namespace, user-namespace, folder")
+    parser.add_argument("--restore-fails", action="store_true",
+                        help="let the cloud's restore fail half way, to see what one then sees; the demo then ends with status 1")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
