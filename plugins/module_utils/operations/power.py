@@ -37,10 +37,14 @@ def stopped(task: Task, server: Server, deadline: Deadline) -> Iterator[None]:
         yield
         return
     with _end_gently():
+        seen_off = False
         try:
             _change_power(task, server, STOP, STOPPED, deadline)
+            seen_off = True
             yield
         except BaseException as trouble:
+            if not seen_off and not _was_refused(trouble):
+                _watch_late_stop(task, server, trouble)
             _start_again(task, server, trouble)
             raise
         _start_again(task, server, None)
@@ -67,14 +71,29 @@ def _change_power(task: Task, server: Server, action: str, wanted: str, deadline
     return arrived
 
 
+def _was_refused(trouble: BaseException) -> bool:
+    return isinstance(trouble, RewindError) and trouble.outcome == errors.REFUSED
+
+
+def _watch_late_stop(task: Task, server: Server, trouble: BaseException) -> None:
+    """The server was asked to stop and was not seen off: it may still go off, and must not stay so.
+
+    A system that is shutting itself down may look as if it simply ran, so it is watched for a while longer.
+    """
+    task.tell(f"server {server.label} was asked to stop and has not yet; watching, so that it does not stay off")
+    try:
+        wait_for_power(task, server, STOPPED, Deadline(min(task.options["wait_timeout"], START_SECONDS)))
+    except RewindError as error:
+        if isinstance(trouble, RewindError) and error.kind == errors.WAIT_TIMEOUT:
+            trouble.hint = "the server runs, but it was asked to stop: if it still does, start it in the cloud's panel"
+
+
 def _start_again(task: Task, server: Server, trouble: BaseException | None) -> None:
     """Bring the server up; where that fails, that is what must be said first."""
     deadline = Deadline(START_SECONDS)
     try:
         if wait_until_settled(task, server, deadline).power != RUNNING:
             start(task, server, deadline)
-        elif isinstance(trouble, RewindError) and trouble.kind == errors.WAIT_TIMEOUT:
-            trouble.hint = "the server runs, but it was asked to stop: if it still does, start it in the cloud's panel"
     except RewindError as error:
         before = f"; before that: {trouble.message}" if isinstance(trouble, RewindError) else ""
         raise RewindError(

@@ -61,25 +61,31 @@ class Restore:
         return any(item.id == self.snapshot.id and item.current for item in listed)
 
     def must_have_worked(self, after: Server) -> None:
-        """Refuse to call a restore done that the cloud's own signs speak against.
+        """Refuse to call a restore done that the cloud's own signs speak against; nothing is started then.
 
         A revert that fails half way leaves the server off (libvirt), and one that worked leaves the server in the
         power state that the snapshot holds, with the snapshot as its current one.
+
+        :raises RewindError: C(failed) for a sure sign, C(unknown) for one that may have another cause.
         """
-        sign = None
+        can = self.task.provider.capabilities
+        outcome = errors.FAILED
         if after.power not in (RUNNING, STOPPED):
             sign = f"it is {after.power}"
         elif self.snapshot.power is not None and after.power != self.snapshot.power:
             sign = f"it is {after.power}, and the snapshot holds a {self.snapshot.power} server"
-        elif self.task.provider.capabilities.snapshot_tree and not self.is_current():
+        elif can.snapshot_tree and not self.is_current():
             sign = "the snapshot is not its current one"
-        if sign:
-            raise RewindError(
-                f"The restore of server {after.label} to snapshot {snapshot_label(self.snapshot)} did not succeed: {sign}",
-                kind=errors.OPERATION_FAILED, outcome=errors.FAILED,
-                server=after.label, snapshot=snapshot_label(self.snapshot),
-                hint="the snapshot is kept: look at the server in the cloud's panel, then ask for the restore again",
-            )
+        elif can.restore_ends_running and after.power == STOPPED:
+            sign, outcome = "it is stopped, where a restore that came to its end leaves it running", errors.UNKNOWN
+        else:
+            return
+        label = snapshot_label(self.snapshot)
+        raise RewindError(
+            f"The restore of server {after.label} to snapshot {label} is over and did not succeed, by the look of it: {sign}",
+            kind=errors.OPERATION_FAILED, outcome=outcome, server=after.label, snapshot=label,
+            hint="look at the server in the cloud's panel; the snapshot is kept, so the restore can be asked for again",
+        )
 
 
 def wait_for_restore(restore: Restore, deadline: Deadline) -> Server:

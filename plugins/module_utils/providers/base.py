@@ -164,6 +164,7 @@ class Capabilities:
     :ivar snapshot_tree: whether snapshots have parents and a current one.
     :ivar deletes_at_once: whether a snapshot is gone when its deletion is answered.
     :ivar tells_restoring: whether a server's C(busy) tells a restore (C(restoring)) from other work.
+    :ivar restore_ends_running: whether a restore that succeeded leaves the server running, whatever the snapshot holds.
     :ivar create_seconds: by when a snapshot is usually done.
     :ivar restore_seconds: by when a restore is usually done.
     """
@@ -180,6 +181,7 @@ class Capabilities:
     snapshot_tree: bool
     deletes_at_once: bool
     tells_restoring: bool
+    restore_ends_running: bool
     create_seconds: float
     restore_seconds: float
 

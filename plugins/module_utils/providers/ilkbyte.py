@@ -49,6 +49,7 @@ class Ilkbyte(base.Provider):
         snapshot_tree=True,  # seed
         deletes_at_once=False,  # inferred: nothing is said, so it is looked at
         tells_restoring=False,
+        restore_ends_running=False,  # inferred, from libvirt: it takes the power that the snapshot holds
         create_seconds=120,  # inferred: nothing is documented
         restore_seconds=180,  # inferred: nothing is documented
     )

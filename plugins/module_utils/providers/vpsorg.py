@@ -47,6 +47,7 @@ class VpsOrg(base.Provider):
         snapshot_tree=False,
         deletes_at_once=True,  # seed: 204, "deleted"
         tells_restoring=True,  # seed
+        restore_ends_running=True,  # inferred: it is said to be stopped first, and nothing is said of having to start it
         create_seconds=600,  # seed: 3-10 minutes
         restore_seconds=900,  # seed: 5-15 minutes
     )
