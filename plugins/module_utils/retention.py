@@ -12,7 +12,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable
 
-from ansible_collections.rewind.vps.plugins.module_utils.providers.base import FAILED, READY, Snapshot
+from ansible_collections.rewind.vps.plugins.module_utils.providers.base import READY, Snapshot
 
 
 def beyond_count(snapshots: Iterable[Snapshot], match: str, count: int, keep_ids: set[str]) -> list[Snapshot]:
@@ -33,10 +33,10 @@ def to_make_room(snapshots: Iterable[Snapshot], match: str, places: int, keep_id
     candidates = [
         snapshot
         for snapshot in _named(snapshots, match)
-        if snapshot.id not in keep_ids and snapshot.status in (READY, FAILED) and _may_go(snapshot)
+        if snapshot.id not in keep_ids and (snapshot.status == READY or snapshot.surely_failed) and _may_go(snapshot)
     ]
     oldest_first = newest_first(candidates)[::-1]
-    oldest_first.sort(key=lambda snapshot: snapshot.status != FAILED)
+    oldest_first.sort(key=lambda snapshot: not snapshot.surely_failed)
     return oldest_first[:places]
 
 

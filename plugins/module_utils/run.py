@@ -67,7 +67,7 @@ def run(
     except power.Ended:
         result = _failure(_interrupted(), task)
     except Exception as error:  # a mistake of ours: said without the exception's text, which may hold anything
-        result = _failure(_our_mistake(error), task)
+        result = _failure(_our_mistake(error, asked=task is not None and task.done.asked), task)
     result["warnings"] = task.warnings if task else []
     return scrubber.value(result)
 
@@ -102,19 +102,19 @@ def _failure(error: RewindError, task: Task | None) -> dict[str, Any]:
 
 def _interrupted() -> RewindError:
     return RewindError(
-        "The task was told to end (SIGTERM) while the server was stopped for its snapshot; the server was started again",
+        "The task was told to end while the server was stopped for its snapshot; the server runs again",
         kind=errors.INTERRUPTED,
         outcome=errors.UNKNOWN,
         hint="look at the server's snapshots (rewind.vps.snapshot_info), then run again; a rerun makes no second one",
     )
 
 
-def _our_mistake(error: Exception) -> RewindError:
+def _our_mistake(error: Exception, asked: bool) -> RewindError:
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else "an unknown place"
     return RewindError(
         f"rewind.vps made a mistake of its own ({type(error).__name__} at {place})",
         kind=errors.INTERNAL,
-        outcome=errors.UNKNOWN,
+        outcome=errors.UNKNOWN if asked else errors.REFUSED,
         hint="look at the server and its snapshots before running again, and please report this",
     )

@@ -134,7 +134,7 @@ class Transport:
             self._note_clock(reply)
             return reply
         kind, words = _WORDS[reason]
-        certificate = kind == errors.TLS and not connected
+        certificate = kind == errors.TLS
         raise _Trouble(
             RewindError(
                 f"{self.cloud} {words} ({method} {path}, {detail})",

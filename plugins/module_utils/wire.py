@@ -14,7 +14,9 @@ from __future__ import annotations
 import functools
 import ipaddress
 import json as json_module
+import logging
 import socket
+import ssl
 import threading
 from dataclasses import dataclass, field
 from typing import Any
@@ -92,6 +94,9 @@ class Wire:
     """
 
     def __init__(self, headers: dict[str, str], verify: bool | str, timeout: float, loopback: bool) -> None:
+        # urllib3 logs whole URLs, and with them the keys that Ilkbyte wants there: at DEBUG always, and as a warning
+        # where an answer's headers are malformed. Each task has a process of its own, so nobody else is silenced.
+        logging.getLogger("urllib3").setLevel(logging.CRITICAL + 1)
         self._verify = verify
         self._timeout = timeout
         self._watch = _Watch()
@@ -123,7 +128,7 @@ class Wire:
             detail = type(error).__name__
         finally:
             alarm.cancel()
-        raise WireFailure(reason, connected=watch.connected or not fresh, detail=detail) from None
+        raise WireFailure(reason, connected=watch.connected, detail=detail) from None
 
     def _read(self, method: str, url: str, params: dict | None, json: Any) -> Reply:
         limit = (min(CONNECT_SECONDS, self._timeout), self._timeout)
@@ -148,8 +153,10 @@ class Wire:
         self._watch.socket = sock
 
     def connection_begun(self, sock: Any) -> None:
-        """Called by a connection that an earlier exchange has opened and this one uses again."""
-        self._watch.socket = sock
+        """Called when a request is about to be written: a connection that is used again has its socket already."""
+        if sock is not None:
+            self._watch.connected = True
+            self._watch.socket = sock
 
 
 class _TooLarge(Exception):
@@ -164,13 +171,28 @@ def _leave_headers_alone(request: Any) -> Any:
 def _reason(error: BaseException) -> str:
     if isinstance(error, _TooLarge):
         return "bad_answer"
-    if isinstance(error, requests.exceptions.SSLError):
+    if _is_untrusted_certificate(error):
         return "tls"
     if isinstance(error, requests.exceptions.Timeout):
         return "timeout"
     if isinstance(error, (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError)):
         return "bad_answer"
     return "unreachable"
+
+
+def _is_untrusted_certificate(error: BaseException) -> bool:
+    """Whether the certificate is the cause: requests and urllib3 wrap it several times over."""
+    seen: list[BaseException] = []
+    waiting: list[Any] = [error]
+    while waiting:
+        cause = waiting.pop()
+        if not isinstance(cause, BaseException) or cause in seen:
+            continue
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return True
+        seen.append(cause)
+        waiting += [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args]
+    return False
 
 
 def _watched_adapter(wire: Wire) -> Any:

@@ -18,13 +18,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from ansible import constants as C
+from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.rewind.vps.plugins.module_utils.arguments import SPECS
+from ansible_collections.rewind.vps.plugins.module_utils.arguments import SECRET_OPTIONS, SPECS
 from ansible_collections.rewind.vps.plugins.module_utils.run import run
+from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
 from ansible_collections.rewind.vps.plugins.module_utils.wire import requests_available
 
 display = Display()
@@ -99,28 +101,43 @@ class QuickDoor(ActionBase):
     def _run_here(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         spec = SPECS[self.module]
         validation = ArgumentSpecValidator(spec.options, **spec.rules).validate(self._task.args.copy())
-        invocation = {"invocation": {"module_args": self._shown(validation.validated_parameters)}}
         if validation.error_messages:
-            message = validation.errors.msg
-            if isinstance(validation.errors[0], UnsupportedError):
-                message = f"Unsupported parameters for (rewind.vps.{self.module}) module: {message}"
-            return {"failed": True, "msg": message, **invocation}
+            result = {"failed": True, "msg": self._validation_message(validation.errors)}
+        else:
+            result = self._result_of_run(validation.validated_parameters, task_vars)
+        warnings = [f"Both option {item['option']} and its alias {item['alias']} are set." for item in validation._warnings]
+        if warnings or result.get("warnings"):
+            result["warnings"] = [*warnings, *result.get("warnings", [])]
+        else:
+            result.pop("warnings", None)
+        if self._tells_invocation(task_vars):
+            result["invocation"] = {"module_args": self._shown(validation.validated_parameters)}
+        # Once more over everything: a secret may have been written into another option, too.
+        return Scrubber([validation.validated_parameters.get(name) for name in SECRET_OPTIONS]).value(result)
+
+    def _result_of_run(self, parameters: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         host = task_vars.get("inventory_hostname", "localhost")
-        result = run(
+        return run(
             self.module,
-            validation.validated_parameters,
+            parameters,
             check_mode=self._task.check_mode,
             diff_mode=self._task.diff,
             tell=lambda text: display.display(f"{host}: {text}", stderr=True),
         )
-        if not result["warnings"]:
-            del result["warnings"]
-        return {**result, **invocation}
+
+    def _validation_message(self, errors: Any) -> str:
+        if isinstance(errors[0], UnsupportedError):
+            return f"Unsupported parameters for (rewind.vps.{self.module}) module: {errors.msg}"
+        return errors.msg
+
+    def _tells_invocation(self, task_vars: dict[str, Any]) -> bool:
+        """Whether modules show their options in results here: since core 2.21 a setting, before always."""
+        try:
+            return bool(C.config.get_config_value("INJECT_INVOCATION", variables=task_vars))
+        except AnsibleError:
+            return True
 
     def _shown(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """The options as a module's result shows them, with secrets hidden."""
-        options = SPECS[self.module].options
-        return {
-            name: HIDDEN if options.get(name, {}).get("no_log") and value is not None else value
-            for name, value in parameters.items()
-        }
+        secrets = {parameters.get(name) for name in SECRET_OPTIONS} - {None, ""}
+        return {name: HIDDEN if isinstance(value, str) and value in secrets else value for name, value in parameters.items()}

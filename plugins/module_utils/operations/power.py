@@ -16,84 +16,109 @@ from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task
 from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import (
+    POWER_SECONDS,
     wait_for_power,
-    wait_until_settled,
+    watch,
 )
 from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import RUNNING, START, STOP, STOPPED, Server
 
-UNKNOWN_SECONDS = 180  # how long to look for a change of power of which it is unknown whether it was asked for
-START_SECONDS = 300  # a started server gets this long, even when the task's own time is used up
+UNKNOWN_SECONDS = 180.0  # how long to look for a stop of which it is unknown whether it was asked for
+START_SECONDS = 300.0  # a start gets this long, beyond what a snapshot that is still being made may take
+NOT_NOW = frozenset({errors.PROVIDER_REFUSED, errors.BUSY, *errors.TRANSIENT})  # a no that may be a yes a little later
 
 
 @contextlib.contextmanager
 def stopped(task: Task, server: Server, deadline: Deadline) -> Iterator[None]:
-    """The server is off inside, and as it was before afterwards.
+    """The server is off inside, and runs again afterwards if it ran before.
 
     :arg server: freshly asked for, with its power.
     :raises RewindError: it can't be stopped, or, worst, can't be started again.
     """
-    if server.power == STOPPED and not server.busy:
+    if server.power == STOPPED:
         yield
         return
-    with _end_gently():
-        seen_off = False
+    if server.power != RUNNING:
+        raise RewindError(
+            f"Server {server.label} is {server.power}: neither running, so that it could be stopped, nor stopped",
+            kind=errors.NOT_READY, server=server.label, hint="look at it in the cloud's panel, or leave stop_server out",
+        )
+    with _ended_by_signals() as be_deaf:
+        stop_sent = seen_off = False
         try:
-            _change_power(task, server, STOP, STOPPED, deadline)
-            seen_off = True
+            deadline = _ask_to_stop(task, server, deadline)
+            stop_sent = True
+            wait_for_power(task, server, STOPPED, deadline)
+            seen_off = task.done.changed = True
             yield
         except BaseException as trouble:
-            if not seen_off and not _was_refused(trouble):
-                _watch_late_stop(task, server, trouble)
-            _start_again(task, server, trouble)
+            be_deaf()
+            if not isinstance(trouble, RewindError) or stop_sent:
+                _start_again(task, server, seen_off, trouble)
             raise
-        _start_again(task, server, None)
+        be_deaf()
+        _start_again(task, server, seen_off, None)
 
 
 def start(task: Task, server: Server, deadline: Deadline) -> Server:
-    """Start a server that is off and wait until it runs."""
-    return _change_power(task, server, START, RUNNING, deadline)
+    """Bring a server up, and return it once it runs.
 
+    A cloud that refuses to start it now may do so a little later (when a snapshot is done): a refused start did not
+    happen, so it is asked for again. One of unknown outcome is not.
+    """
+    refusal: RewindError | None = None
+    sent = False
 
-def _change_power(task: Task, server: Server, action: str, wanted: str, deadline: Deadline) -> Server:
-    task.tell(f"asking server {server.label} to {action}")
+    def step() -> Server | None:
+        nonlocal refusal, sent
+        now = task.provider.find_server(server.id)
+        if now.power == RUNNING and not now.busy:
+            return now
+        if not now.busy and not sent:
+            try:
+                task.send(lambda: task.provider.set_power(server, START))
+                sent = task.done.changed = True
+            except RewindError as error:
+                sent = error.outcome == errors.UNKNOWN
+                if not sent and error.kind not in NOT_NOW:
+                    raise
+                refusal = error
+        return None
+
+    task.tell(f"starting server {server.label}")
     try:
-        task.provider.set_power(server, action)
-        task.done.changed = True
+        return watch(
+            task, step, f"server {server.label} to be started", deadline, POWER_SECONDS, server, None,
+            "start the server in the cloud's panel",
+        )
     except RewindError as error:
+        if refusal is not None and error.kind == errors.WAIT_TIMEOUT:
+            error.message += f"; the last try to start it: {refusal.message}"
+            error.provider_message = refusal.provider_message
+        raise
+
+
+def _ask_to_stop(task: Task, server: Server, deadline: Deadline) -> Deadline:
+    """Ask once, and return how long to wait for it."""
+    task.tell(f"stopping server {server.label}")
+    try:
+        task.send(lambda: task.provider.set_power(server, STOP))
+        task.done.changed = True
+        return deadline
+    except RewindError as error:
+        error.about(server.label)
         if error.outcome != errors.UNKNOWN:
-            error.about(server.label)
             raise
         # It may have arrived: give it the time that it would need, and look.
-        deadline = Deadline(min(deadline.left, UNKNOWN_SECONDS), deadline.clock)
-    arrived = wait_for_power(task, server, wanted, deadline)
-    task.done.changed = True
-    return arrived
+        return Deadline(min(deadline.left, UNKNOWN_SECONDS), deadline.clock)
 
 
-def _was_refused(trouble: BaseException) -> bool:
-    return isinstance(trouble, RewindError) and trouble.outcome == errors.REFUSED
-
-
-def _watch_late_stop(task: Task, server: Server, trouble: BaseException) -> None:
-    """The server was asked to stop and was not seen off: it may still go off, and must not stay so.
-
-    A system that is shutting itself down may look as if it simply ran, so it is watched for a while longer.
-    """
-    task.tell(f"server {server.label} was asked to stop and has not yet; watching, so that it does not stay off")
-    try:
-        wait_for_power(task, server, STOPPED, Deadline(min(task.options["wait_timeout"], START_SECONDS)))
-    except RewindError as error:
-        if isinstance(trouble, RewindError) and error.kind == errors.WAIT_TIMEOUT:
-            trouble.hint = "the server runs, but it was asked to stop: if it still does, start it in the cloud's panel"
-
-
-def _start_again(task: Task, server: Server, trouble: BaseException | None) -> None:
+def _start_again(task: Task, server: Server, seen_off: bool, trouble: BaseException | None) -> None:
     """Bring the server up; where that fails, that is what must be said first."""
-    deadline = Deadline(START_SECONDS)
+    if not seen_off:
+        _watch_late_stop(task, server, trouble)
     try:
-        if wait_until_settled(task, server, deadline).power != RUNNING:
-            start(task, server, deadline)
+        start(task, server, Deadline(task.provider.capabilities.create_seconds + START_SECONDS))
     except RewindError as error:
         before = f"; before that: {trouble.message}" if isinstance(trouble, RewindError) else ""
         raise RewindError(
@@ -108,22 +133,46 @@ def _start_again(task: Task, server: Server, trouble: BaseException | None) -> N
         ) from None
 
 
+def _watch_late_stop(task: Task, server: Server, trouble: BaseException | None) -> None:
+    """The server was asked to stop and was not seen off: it may still go off, and must not stay so.
+
+    A system that is shutting itself down may look as if it simply ran, so it is watched for a while longer.
+    """
+    task.tell(f"server {server.label} was asked to stop and has not yet; watching, so that it does not stay off")
+    try:
+        wait_for_power(task, server, STOPPED, Deadline(min(task.options["wait_timeout"], START_SECONDS)))
+    except RewindError as error:
+        if isinstance(trouble, RewindError) and error.kind == errors.WAIT_TIMEOUT:
+            trouble.hint = "the server runs, but it was asked to stop: if it still does, start it in the cloud's panel"
+
+
 class Ended(BaseException):
-    """The process was asked to end; raised so that what must be put back is put back."""
+    """The process was told to end; raised so that what must be put back is put back first."""
 
 
 @contextlib.contextmanager
-def _end_gently() -> Iterator[None]:
-    """While a server is off because of us, SIGTERM unwinds as Ctrl-C does, instead of ending the process at once."""
+def _ended_by_signals() -> Iterator[Any]:
+    """While a server is off because of us, a signal unwinds instead of ending the process at once.
+
+    Gives a function that makes the process deaf: called before the server is started again, which nothing but
+    C(kill -9) shall interrupt.
+    """
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield lambda: None
         return
+    numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+    def be_deaf() -> None:
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
 
     def end(number: int, frame: Any) -> None:
+        be_deaf()
         raise Ended(number)
 
-    before = signal.signal(signal.SIGTERM, end)
+    before = {number: signal.signal(number, end) for number in numbers}
     try:
-        yield
+        yield be_deaf
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

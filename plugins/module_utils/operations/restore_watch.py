@@ -5,8 +5,9 @@
 """Tells whether a restore has been taken up and whether it is over, from what a cloud lets one see.
 
 A server that looks settled right after a restore was asked for is no proof: the cloud may not have begun, or the
-answer may be stale. A restore counts as over when the server was seen busy and is so no more; or when the snapshot
-has become the server's current one, which only a revert does; or when the server has looked settled for a while.
+answer may be stale. So a restore counts as over only when it was seen and is seen no more, or when the snapshot has
+become the server's current one, which only a revert does. Where a cloud has no word for it, a server that stays
+settled for a while after the cloud's own "done" counts too. And the signs that are there must not speak against it.
 """
 
 from __future__ import annotations
@@ -16,11 +17,19 @@ from dataclasses import dataclass
 from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task, snapshot_label
+from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import LOOK_SECONDS, Since, watch
 from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline, wait_until
-from ansible_collections.rewind.vps.plugins.module_utils.providers.base import RUNNING, STOPPED, Server, Snapshot
+from ansible_collections.rewind.vps.plugins.module_utils.providers.base import (
+    RESTORING,
+    RUNNING,
+    STOPPED,
+    Server,
+    Snapshot,
+)
 
-QUIET_SECONDS = 12.0  # settled for so long without having been seen busy: it is over, or was never busy
-TAKE_UP_SECONDS = 20.0  # how long to look whether a restore of unknown outcome was taken up
+QUIET_SECONDS = 12.0  # settled for so long, where a cloud has no word for a restore: it is over
+UNSEEN_SECONDS = 120.0  # settled for so long, where it has one and never said it: nobody saw the restore
+BAD_SIGN_SECONDS = 20.0  # a sign that speaks against success must last, for a server may be on its way up
 
 
 @dataclass
@@ -30,22 +39,26 @@ class Restore:
     task: Task
     server: Server
     snapshot: Snapshot
-    seen_busy: bool = False
-    settled_since: float | None = None
+    seen: bool = False
+
+    def is_under_way(self, now: Server) -> bool:
+        """Whether the server shows it: by the cloud's word for it, else by being busy with something."""
+        if self.task.provider.capabilities.tells_restoring:
+            return now.busy == RESTORING
+        return bool(now.busy)
 
     def was_taken_up(self) -> bool:
-        """Whether there is evidence that the restore began; False where there is none after a while."""
+        """Whether there is evidence that the restore began; False where there is none after a while.
+
+        The server was idle just before the restore was asked for, so what it is busy with now is the restore.
+        """
 
         def look() -> bool | None:
-            if self.task.provider.find_server(self.server.id).busy:
-                self.seen_busy = True
-                return True
-            return True if self.became_current() else None
+            self.seen = self.is_under_way(self.task.provider.find_server(self.server.id))
+            return True if self.seen or self.became_current() else None
 
         try:
-            return wait_until(
-                look, what="the restore to begin", deadline=Deadline(TAKE_UP_SECONDS), expected=TAKE_UP_SECONDS, hint="",
-            )
+            return wait_until(look, what="the restore to begin", deadline=Deadline(LOOK_SECONDS), expected=LOOK_SECONDS, hint="")
         except RewindError:
             return False
 
@@ -60,63 +73,70 @@ class Restore:
         listed = self.task.provider.list_snapshots(self.server)
         return any(item.id == self.snapshot.id and item.current for item in listed)
 
-    def must_have_worked(self, after: Server) -> None:
-        """Refuse to call a restore done that the cloud's own signs speak against; nothing is started then.
+    def bad_sign(self, after: Server) -> tuple[str, str] | None:
+        """What speaks against success, with the outcome that it makes likely; None where nothing does.
 
         A revert that fails half way leaves the server off (libvirt), and one that worked leaves the server in the
         power state that the snapshot holds, with the snapshot as its current one.
-
-        :raises RewindError: C(failed) for a sure sign, C(unknown) for one that may have another cause.
         """
         can = self.task.provider.capabilities
-        outcome = errors.FAILED
         if after.power not in (RUNNING, STOPPED):
-            sign = f"it is {after.power}"
-        elif self.snapshot.power is not None and after.power != self.snapshot.power:
-            sign = f"it is {after.power}, and the snapshot holds a {self.snapshot.power} server"
-        elif can.snapshot_tree and not self.is_current():
-            sign = "the snapshot is not its current one"
-        elif can.restore_ends_running and after.power == STOPPED:
-            sign, outcome = "it is stopped, where a restore that came to its end leaves it running", errors.UNKNOWN
-        else:
-            return
-        label = snapshot_label(self.snapshot)
-        raise RewindError(
-            f"The restore of server {after.label} to snapshot {label} is over and did not succeed, by the look of it: {sign}",
-            kind=errors.OPERATION_FAILED, outcome=outcome, server=after.label, snapshot=label,
-            hint="look at the server in the cloud's panel; the snapshot is kept, so the restore can be asked for again",
-        )
+            return f"it is {after.power}", errors.FAILED
+        if self.snapshot.power is not None and after.power != self.snapshot.power:
+            return f"it is {after.power}, and the snapshot holds a {self.snapshot.power} server", errors.FAILED
+        if can.snapshot_tree and not self.is_current():
+            return "the snapshot is not its current one", errors.FAILED
+        if can.restore_ends_running and after.power == STOPPED:
+            return "it is stopped, where a restore that came to its end leaves it running", errors.UNKNOWN
+        return None
 
 
 def wait_for_restore(restore: Restore, deadline: Deadline) -> Server:
     """The server when the restore is over.
 
-    :raises RewindError: it failed, or the time is up.
+    :raises RewindError: it failed, nobody saw it, or the time is up.
     """
     task, snapshot = restore.task, restore.snapshot
+    label = snapshot_label(snapshot)
+    settled, unsound = Since(deadline), Since(deadline)
 
     def look() -> Server | None:
         now = task.provider.find_server(restore.server.id)
-        if now.busy:
-            restore.seen_busy, restore.settled_since = True, None
+        restore.seen = restore.seen or restore.is_under_way(now)
+        quiet = settled.seconds(not now.busy)
+        if now.busy or not _is_over(restore, quiet):
+            unsound.seconds(False)
             return None
-        if restore.seen_busy or restore.became_current():
-            return now
-        if restore.settled_since is None:
-            restore.settled_since = deadline.elapsed
-        return now if deadline.elapsed - restore.settled_since >= QUIET_SECONDS else None
+        sign = restore.bad_sign(now)
+        if unsound.seconds(sign is not None) >= BAD_SIGN_SECONDS:
+            raise _not_restored(now, label, *sign)
+        return None if sign else now
 
-    try:
-        after = wait_until(
-            look,
-            what=f"the restore of server {restore.server.label} to snapshot {snapshot_label(snapshot)}",
-            deadline=deadline,
-            expected=task.provider.capabilities.restore_seconds,
-            tell=task.tell,
-            hint="it may still come to its end; a rerun while it is under way joins it, and asks for no second one",
-        )
-        restore.must_have_worked(after)
-        return after
-    except RewindError as error:
-        error.about(restore.server.label, snapshot_label(snapshot))
-        raise
+    return watch(
+        task, look, f"the restore of server {restore.server.label} to snapshot {label}", deadline,
+        task.provider.capabilities.restore_seconds, restore.server, label,
+        "it may still come to its end; a rerun while it is under way asks for no second one",
+    )
+
+
+def _is_over(restore: Restore, quiet: float) -> bool:
+    """Whether a server that is settled, for so many seconds, has its restore behind it."""
+    if restore.seen or restore.became_current():
+        return True
+    if not restore.task.provider.capabilities.tells_restoring:
+        return quiet >= QUIET_SECONDS
+    if quiet < UNSEEN_SECONDS:
+        return False
+    raise RewindError(
+        f"{restore.task.provider.title} took up the restore of server {restore.server.label}, but the server was never seen restoring",
+        kind=errors.OPERATION_FAILED, outcome=errors.UNKNOWN,
+        hint="look at the server in the cloud's panel, then ask for the restore again if it is not as it should be",
+    )
+
+
+def _not_restored(after: Server, label: str, sign: str, outcome: str) -> RewindError:
+    return RewindError(
+        f"The restore of server {after.label} to snapshot {label} is over and did not succeed, by the look of it: {sign}",
+        kind=errors.OPERATION_FAILED, outcome=outcome,
+        hint="look at the server in the cloud's panel; the snapshot is kept, so the restore can be asked for again",
+    )

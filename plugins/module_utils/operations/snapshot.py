@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors, retention
@@ -19,6 +20,7 @@ from ansible_collections.rewind.vps.plugins.module_utils.operations.snapshot_pla
     KEEP,
     RETAKE,
     Plan,
+    plan_confirmed,
     plan_present,
 )
 from ansible_collections.rewind.vps.plugins.module_utils.operations.task import (
@@ -32,7 +34,13 @@ from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting impo
     wait_for_snapshot,
     wait_until_settled,
 )
-from ansible_collections.rewind.vps.plugins.module_utils.providers.base import PENDING, READY, Server, Snapshot
+from ansible_collections.rewind.vps.plugins.module_utils.providers.base import (
+    PENDING,
+    READY,
+    Server,
+    Snapshot,
+    unsupported,
+)
 
 
 def run(task: Task) -> dict[str, Any]:
@@ -41,6 +49,8 @@ def run(task: Task) -> dict[str, Any]:
     if options["state"] == "absent":
         return _absent(task)
     check_name(provider, options["name"])
+    if options["stop_server"] and not provider.capabilities.power:
+        raise unsupported(provider, "call that stops a server", "leave stop_server out")
     if options["description"] and not provider.capabilities.description:
         raise bad_input(f"{provider.title} keeps no descriptions of snapshots", "leave description out")
     return _present(task)
@@ -93,7 +103,7 @@ def _present(task: Task) -> dict[str, Any]:
     plan = _plan(task, server, snapshots)
     if plan.action in (CREATE, RETAKE):
         server = server if server.power else provider.find_server(server.id)
-        if server.busy and not task.check_mode:
+        if server.busy and (not task.check_mode or not options["wait"]):
             server = _wait_while_busy(task, server)
             snapshots = provider.list_snapshots(server)
             plan = _plan(task, server, snapshots)
@@ -104,6 +114,8 @@ def _present(task: Task) -> dict[str, Any]:
         snapshot = plan.snapshot
         if options["wait"] and not task.check_mode:
             snapshot = wait_for_snapshot(task, snapshot, task.deadline)
+        if options["wait"] and task.check_mode:
+            snapshot = replace(snapshot, status=READY)
         return _finish(task, snapshot.server, snapshots, plan, snapshot, "was being made already")
 
     room = _make_room_with(task, server, snapshots, plan)
@@ -114,9 +126,10 @@ def _present(task: Task) -> dict[str, Any]:
 
 
 def _plan(task: Task, server: Server, snapshots: list[Snapshot]) -> Plan:
-    if task.options["id"] is not None:
-        _id_must_be_of_that_name(task, server, snapshots)
-    return plan_present(snapshots, task.options["name"], task.options["max_age"], task.provider.now())
+    name, id_, max_age, now = task.options["name"], task.options["id"], task.options["max_age"], task.provider.now()
+    if id_ is None:
+        return plan_present(snapshots, name, max_age, now)
+    return plan_confirmed(pick_snapshot(task.provider, server, snapshots, name, id_), server, id_, max_age, now)
 
 
 def _wait_while_busy(task: Task, server: Server) -> Server:
@@ -128,17 +141,6 @@ def _wait_while_busy(task: Task, server: Server) -> Server:
         kind=errors.BUSY, server=server.label, snapshot=task.options["name"],
         hint="run again when that is done, or with wait: true, which waits for it",
     )
-
-
-def _id_must_be_of_that_name(task: Task, server: Server, snapshots: list[Snapshot]) -> None:
-    """With state present an id can only confirm what is there: an id can't be chosen for a new snapshot."""
-    found = pick_snapshot(task.provider, server, snapshots, task.options["name"], task.options["id"])
-    if found is None:
-        raise RewindError(
-            f"Server {server.label} has no snapshot with the id {task.options['id']}",
-            kind=errors.NOT_FOUND, server=server.label, snapshot=task.options["id"],
-            hint="leave id out: a new snapshot gets its id from the cloud",
-        )
 
 
 def _make_room_with(task: Task, server: Server, snapshots: list[Snapshot], plan: Plan) -> list[Snapshot]:
@@ -179,30 +181,38 @@ def _make(task: Task, server: Server, snapshots: list[Snapshot], plan: Plan, roo
         if _recreates(task, plan):
             return recreate(task, plan.snapshot, task.deadline)
         for item in [*plan.failed, *room]:
-            delete(task, item)
-            task.done.pruned.append(item)
+            _prune(task, item)
         return create(task, server, {item.id for item in snapshots}, task.deadline)
+
+
+def _prune(task: Task, snapshot: Snapshot) -> None:
+    if task.check_mode:
+        task.done.changed = True
+    if task.check_mode or delete(task, snapshot):
+        task.done.pruned.append(snapshot)
 
 
 def _finish(
     task: Task, server: Server, snapshots: list[Snapshot], plan: Plan, snapshot: Snapshot, words: str,
 ) -> dict[str, Any]:
     """Once the wished snapshot is ready, the one it replaces goes, and so does what retention no longer keeps."""
+    listed = snapshots
     if snapshot.status == READY or task.check_mode:
-        for item in _no_longer_kept(task, snapshots, plan, snapshot):
-            if task.check_mode:
-                task.done.changed = True
-            else:
-                delete(task, item)
-            task.done.pruned.append(item)
+        going = _no_longer_kept(task, listed, plan, snapshot)
+        if going and plan.action != KEEP and not task.check_mode:
+            # The list is as old as the snapshot took: somebody may have hung a schedule on one, or taken one anew.
+            listed = task.provider.list_snapshots(server)
+            going = _no_longer_kept(task, listed, plan, snapshot)
+        for item in going:
+            _prune(task, item)
     elif _replaces(task, plan):
         task.warnings.append(
-            f"The older snapshot {snapshot_label(plan.snapshot)} of server {server.label} stays, since this task does not wait "
+            f"The older snapshot {snapshot_label(plan.replaces)} of server {server.label} stays, since this task does not wait "
             "for the new one. Delete it by its id, or let the task wait."
         )
     pruned = task.done.pruned
     gone = {item.id for item in pruned}
-    after = [item for item in snapshots if item.id not in gone and item.id != snapshot.id] + [snapshot]
+    after = [item for item in listed if item.id not in gone and item.id != snapshot.id] + [snapshot]
     message = f"Snapshot {snapshot_label(snapshot)} of server {server.label} {words}"
     if pruned:
         deleted = "would be deleted" if task.check_mode else "deleted"
@@ -211,12 +221,15 @@ def _finish(
 
 
 def _replaces(task: Task, plan: Plan) -> bool:
-    return plan.action == RETAKE and not _recreates(task, plan)
+    return plan.replaces is not None and not _recreates(task, plan)
 
 
 def _no_longer_kept(task: Task, snapshots: list[Snapshot], plan: Plan, snapshot: Snapshot) -> list[Snapshot]:
     made_room = {item.id for item in task.done.pruned}
-    going = [plan.snapshot] if _replaces(task, plan) and plan.snapshot.id not in made_room else []
+    going = []
+    if _replaces(task, plan):
+        old = (plan.replaces.id, plan.replaces.created_at)
+        going = [item for item in snapshots if (item.id, item.created_at) == old and item.id not in made_room]
     retain = task.options["retain"]
     if retain:
         gone = {*made_room, *(item.id for item in [*going, snapshot])}

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task, snapshot_label
@@ -25,19 +27,19 @@ def create(task: Task, server: Server, known: set[str], deadline: Deadline) -> S
 
     :arg known: ids listed before; a snapshot of the name that is not among them is the new one.
     """
-    name = task.options["name"]
+    name, description = task.options["name"], task.options["description"]
     try:
-        snapshot = task.provider.create_snapshot(server, name, task.options["description"])
+        snapshot = task.send(lambda: task.provider.create_snapshot(server, name, description))
         task.done.changed = True
     except RewindError as error:
+        error.about(server.label, name)
         if error.kind == errors.ALREADY_EXISTS:
             return _made_meanwhile(task, server, error)
         if error.outcome != errors.UNKNOWN:
-            error.about(server.label, name)
             raise
         snapshot = _after_unknown_create(task, server, known, deadline, error)
     if not task.options["wait"]:
-        return snapshot or Snapshot(id=None, name=name, server=server, status=PENDING, description=task.options["description"])
+        return snapshot or Snapshot(id=None, name=name, server=server, status=PENDING, description=description)
     if snapshot is None:
         snapshot = find_new_snapshot(task, server, name, known, deadline)
     return wait_for_snapshot(task, snapshot, deadline)
@@ -48,7 +50,7 @@ def _made_meanwhile(task: Task, server: Server, error: RewindError) -> Snapshot:
     for listed in task.provider.list_snapshots(server):
         if listed.name == task.options["name"]:
             return listed
-    raise error.about(server.label, task.options["name"])
+    raise error
 
 
 def _after_unknown_create(task: Task, server: Server, known: set[str], deadline: Deadline, error: RewindError) -> Snapshot:
@@ -56,44 +58,55 @@ def _after_unknown_create(task: Task, server: Server, known: set[str], deadline:
         found = find_new_snapshot(task, server, task.options["name"], known, _time_to_look(task, server, deadline))
     except RewindError:
         error.hint = "look at the server's snapshots (rewind.vps.snapshot_info); a rerun looks first and makes no second one"
-        raise error.about(server.label, task.options["name"]) from None
+        raise error from None
     task.done.changed = True
     return found
 
 
 def recreate(task: Task, snapshot: Snapshot, deadline: Deadline) -> Snapshot:
     """Take a snapshot anew under its name, with the cloud's own call."""
+    server = snapshot.server
+    unknown: RewindError | None = None
     try:
-        task.provider.recreate_snapshot(snapshot)
+        task.send(lambda: task.provider.recreate_snapshot(snapshot))
         task.done.changed = True
-        look_until = deadline
-        unknown = None
     except RewindError as error:
+        error.about(server.label, snapshot.name)
         if error.outcome != errors.UNKNOWN:
-            error.about(snapshot.server.label, snapshot.name)
+            _look_behind_refusal(task, snapshot, error)
             raise
-        look_until, unknown = _time_to_look(task, snapshot.server, deadline), error
+        unknown, deadline = error, _time_to_look(task, server, deadline)
     if not task.options["wait"] and unknown is None:
-        return Snapshot(id=snapshot.id, name=snapshot.name, server=snapshot.server, status=PENDING)
+        return Snapshot(id=snapshot.id, name=snapshot.name, server=server, status=PENDING)
     try:
-        renewed = wait_for_recreated(task, snapshot, look_until)
-    except RewindError:
-        if unknown is None:
-            raise
-        unknown.hint = "look at the server's snapshots (rewind.vps.snapshot_info) before running again: the old one may be gone"
-        raise unknown.about(snapshot.server.label, snapshot.name) from None
+        renewed = wait_for_recreated(task, snapshot, deadline)
+    except RewindError as error:
+        error = unknown or error
+        error.hint = "look at the server's snapshots (rewind.vps.snapshot_info) before running again: the old one may be gone"
+        raise error from None
     task.done.changed = True
     return renewed
 
 
-def delete(task: Task, snapshot: Snapshot) -> None:
-    """Delete a snapshot that was just listed, and see it gone. Counts as a change only where this task did it."""
+def _look_behind_refusal(task: Task, snapshot: Snapshot, error: RewindError) -> None:
+    """To take anew is to delete and to create: a no may come after the first half."""
+    with contextlib.suppress(RewindError):
+        if all(item.id != snapshot.id for item in task.provider.list_snapshots(snapshot.server)):
+            error.message += f"; the old snapshot {snapshot.name} is gone"
+            error.outcome = errors.FAILED
+            error.hint = "run again to make a new one"
+            task.done.asked = task.done.changed = True
+
+
+def delete(task: Task, snapshot: Snapshot) -> bool:
+    """Delete a snapshot that was just listed, and see it gone. False where somebody else was quicker."""
     unknown: RewindError | None = None
+    deleted = True
     try:
-        deleted = task.provider.delete_snapshot(snapshot)
-        task.done.changed = deleted or task.done.changed
-        if not deleted or task.provider.capabilities.deletes_at_once:
-            return
+        deleted = task.send(lambda: task.provider.delete_snapshot(snapshot))
+        task.done.changed = task.done.changed or deleted
+        if deleted and task.provider.capabilities.deletes_at_once:
+            return True
     except RewindError as error:
         unknown = error.about(snapshot.server.label, snapshot_label(snapshot))
         if error.outcome != errors.UNKNOWN:
@@ -101,10 +114,11 @@ def delete(task: Task, snapshot: Snapshot) -> None:
     try:
         wait_until_gone(task, snapshot, Deadline(LOOK_SECONDS))
     except RewindError as error:
-        unknown = unknown or error
-        unknown.hint = "look at the server's snapshots (rewind.vps.snapshot_info), then run again; a rerun is safe"
-        raise unknown from None
-    task.done.changed = True
+        error = unknown or error
+        error.hint = "look at the server's snapshots (rewind.vps.snapshot_info), then run again; a rerun is safe"
+        raise error from None
+    task.done.changed = task.done.changed or deleted
+    return deleted
 
 
 def _time_to_look(task: Task, server: Server, deadline: Deadline) -> Deadline:

@@ -12,6 +12,8 @@ from typing import Any
 from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task, choose_hint, pick_snapshot
+from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import LOOK_SECONDS
+from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline, wait_until
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Schedule, Server, Snapshot, unsupported
 
 
@@ -82,51 +84,62 @@ def _remove(task: Task, snapshot: Snapshot) -> dict[str, Any]:
 
 def _change(task: Task, snapshot: Snapshot, wished: Schedule | None) -> None:
     """Add the schedule, or remove the one there is; where the answer leaves it open, the list decides."""
+    provider = task.provider
     try:
         if wished is None:
-            task.provider.remove_schedule(snapshot)
+            task.send(lambda: provider.remove_schedule(snapshot))
         else:
-            task.provider.add_schedule(snapshot, wished)
+            task.send(lambda: provider.add_schedule(snapshot, wished))
     except RewindError as error:
         error.about(snapshot.server.label, snapshot.name)
-        if error.outcome != errors.UNKNOWN or not _is_so(task, snapshot, wished):
+        if error.outcome != errors.UNKNOWN or not _comes_true(task, snapshot, wished):
             raise
     task.done.changed = True
 
 
-def _is_so(task: Task, snapshot: Snapshot, wished: Schedule | None) -> bool:
-    """Whether the list shows the schedule as wished; False where it can't be read."""
-    try:
+def _comes_true(task: Task, snapshot: Snapshot, wished: Schedule | None) -> bool:
+    """Whether the list shows the schedule as wished, within a while."""
+
+    def look() -> bool | None:
         listed = task.provider.list_snapshots(snapshot.server)
+        now = next((item.schedule for item in listed if item.id == snapshot.id), None)
+        if wished is None or now is None:
+            return True if wished is None and now is None else None
+        return True if (now.hour, now.minute) == (wished.hour, wished.minute) and now.day in (None, wished.day) else None
+
+    try:
+        return wait_until(look, what="the schedule", deadline=Deadline(LOOK_SECONDS), expected=LOOK_SECONDS, hint="")
     except RewindError:
         return False
-    now = next((item.schedule for item in listed if item.id == snapshot.id), None)
-    if wished is None or now is None:
-        return wished is None and now is None
-    return (now.hour, now.minute) == (wished.hour, wished.minute) and now.day in (None, wished.day)
 
 
 def _after_lost_schedule(task: Task, snapshot: Snapshot, old: Schedule, error: RewindError) -> RewindError:
     """The old schedule is deleted and the new one is not there: put the old one back, and say how that went."""
     when = f"every {old.day} day(s) at {old.hour:02d}:{old.minute:02d}" if old.is_whole else "which can't be read"
-    put_back = False
-    if old.is_whole and error.outcome != errors.UNKNOWN:
-        try:
-            _change(task, snapshot, old)
-            put_back = True
-        except RewindError:
-            pass
-    if put_back:
+    label = f"of snapshot {snapshot.name}"
+    if error.outcome == errors.UNKNOWN:
+        error.message = f"The old schedule {label} ({when}) was deleted, and it is unknown whether the new one was set: {error.message}"
+    elif _put_back(task, snapshot, old):
         task.done.changed = False
-        error.message = f"The new schedule of snapshot {snapshot.name} was not taken, and the old one ({when}) is back: {error.message}"
+        error.message = f"The new schedule {label} was not taken, and the old one ({when}) is back: {error.message}"
+        return error
     else:
+        error.outcome = errors.FAILED
         error.message = (
-            f"The old schedule of snapshot {snapshot.name} ({when}) was deleted, the new one was not taken, and the old one could "
-            f"not be put back: {error.message}"
+            f"The old schedule {label} ({when}) was deleted, the new one was not taken, and the old one could not be put back: "
+            f"{error.message}"
         )
-        error.outcome = errors.UNKNOWN if error.outcome == errors.UNKNOWN else errors.FAILED
-        error.hint = "run again to set the schedule; look at it with rewind.vps.snapshot_info"
+    error.hint = "look at it with rewind.vps.snapshot_info, and run again to set the schedule"
     return error
+
+
+def _put_back(task: Task, snapshot: Snapshot, old: Schedule) -> bool:
+    try:
+        if old.is_whole:
+            _change(task, snapshot, old)
+        return old.is_whole
+    except RewindError:
+        return False
 
 
 def _result(

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors
@@ -22,6 +23,7 @@ from ansible_collections.rewind.vps.plugins.module_utils.operations.task import 
     snapshot_label,
 )
 from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import wait_until_settled
+from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import (
     FAILED,
     READY,
@@ -49,32 +51,36 @@ def run(task: Task) -> dict[str, Any]:
 
 def _busy(task: Task, server: Server, snapshots: list[Snapshot], snapshot: Snapshot) -> dict[str, Any]:
     """What is under way may be this very restore, asked for by an earlier run: then it is joined, never repeated."""
-    is_restore = server.busy == RESTORING
-    cloud_may_tell_later = not task.provider.capabilities.tells_restoring and task.options["wait"] and not task.check_mode
-    if not is_restore and not (cloud_may_tell_later and _was_a_revert(task, server, snapshots, snapshot)):
+    restore = Restore(task, server, snapshot, seen=True)
+    if task.provider.capabilities.tells_restoring:
+        joined = server.busy == RESTORING
+    else:
+        joined = _became_current_meanwhile(task, restore)
+    if not joined:
         raise RewindError(
-            f"Server {server.label} is in the middle of something else ({server.busy}), so it was not restored",
-            kind=errors.BUSY, server=server.label, snapshot=snapshot_label(snapshot), hint="run again when that is done",
+            f"Server {server.label} was in the middle of something ({server.busy}), and this task asked for nothing",
+            kind=errors.BUSY, server=server.label, snapshot=snapshot_label(snapshot),
+            hint="look at the server: if an earlier run's restore was under way it is done now; else run again",
         )
     task.warnings.append(
-        f"Server {server.label} was being restored already, so this task asked for nothing and joined that. "
-        f"{task.provider.title} does not say of which snapshot: if it was not {snapshot_label(snapshot)}, run again."
+        f"Server {server.label} was being restored already, so this task asked for nothing and joined that."
+        + (f" {task.provider.title} does not say of which snapshot: if it was not {snapshot_label(snapshot)}, run again."
+           if task.provider.capabilities.tells_restoring else "")
     )
-    after = server
-    if task.options["wait"] and not task.check_mode:
-        after = _wait_and_start(task, Restore(task, server, snapshot, seen_busy=True))
+    after = _wait_and_start(task, restore) if task.options["wait"] and not task.check_mode else server
     return _result(task, server, after, snapshot, joined=True)
 
 
-def _was_a_revert(task: Task, server: Server, before: list[Snapshot], snapshot: Snapshot) -> bool:
-    """Wait until the server is settled and tell from its snapshots what it was busy with.
+def _became_current_meanwhile(task: Task, restore: Restore) -> bool:
+    """Wait until the server is settled, where that may tell what it is busy with.
 
-    A revert changes nothing in them but which one is current; everything else that pauses a server leaves a trace.
+    Only a revert makes an older snapshot the current one. One that is current already can't become it, so nothing
+    would be proven: a server may be busy with much else.
     """
-    wait_until_settled(task, server, task.deadline)
-    after = task.provider.list_snapshots(server)
-    unchanged = {(item.id, item.created_at) for item in before} == {(item.id, item.created_at) for item in after}
-    return unchanged and any(item.id == snapshot.id and item.current for item in after)
+    if restore.snapshot.current or not task.options["wait"] or task.check_mode:
+        return False
+    wait_until_settled(task, restore.server, task.deadline)
+    return restore.became_current()
 
 
 def _wanted(task: Task, server: Server, snapshots: list[Snapshot]) -> Snapshot:
@@ -112,26 +118,41 @@ def _ask(task: Task, server: Server, snapshot: Snapshot) -> Restore:
     restore = Restore(task, server, snapshot)
     task.tell(f"asking for the restore of server {server.label} to snapshot {snapshot_label(snapshot)}")
     try:
-        task.provider.restore_snapshot(snapshot)
+        task.send(lambda: task.provider.restore_snapshot(snapshot))
         task.done.changed = True
     except RewindError as error:
         error.about(server.label, snapshot_label(snapshot))
         if error.outcome != errors.UNKNOWN:
+            _look_behind_refusal(task, server, error)
             raise
         if not restore.was_taken_up():
             error.hint = (
                 "look at the server in the cloud's panel; if it is not being restored, run again "
-                "(a rerun joins a restore that is under way)"
+                "(a rerun asks for no second one while one is under way)"
             )
             raise
         task.done.changed = True
     return restore
 
 
+def _look_behind_refusal(task: Task, server: Server, error: RewindError) -> None:
+    """A cloud that answers when it is done may say no after it has begun: the server then is not as it was."""
+    if error.kind in (errors.UNAUTHORIZED, errors.FORBIDDEN):
+        return
+    with contextlib.suppress(RewindError):
+        after = task.provider.find_server(server.id)
+        if after.power != server.power or after.busy:
+            error.message += f"; server {server.label} was {server.power} before and is {after.busy or after.power} now"
+            error.outcome = errors.FAILED
+            error.hint = "look at the server in the cloud's panel; the snapshot is kept, so the restore can be asked for again"
+            task.done.asked = task.done.changed = True
+
+
 def _wait_and_start(task: Task, restore: Restore) -> Server:
     after = wait_for_restore(restore, task.deadline)
     if after.power != RUNNING and task.options["start_server"]:
-        after = power.start(task, after, task.deadline)
+        # A server is not left off because the time for the restore is used up.
+        after = power.start(task, after, Deadline(max(task.deadline.left, power.START_SECONDS)))
     return after
 
 

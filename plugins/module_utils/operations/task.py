@@ -22,8 +22,14 @@ from ansible_collections.rewind.vps.plugins.module_utils.providers.base import P
 
 @dataclass
 class Done:
-    """What a task has changed."""
+    """What a task has done.
 
+    :ivar asked: a change was sent and not refused, so something may have happened.
+    :ivar changed: something was changed.
+    :ivar pruned: snapshots that this task has deleted besides.
+    """
+
+    asked: bool = False
     changed: bool = False
     pruned: list[Snapshot] = field(default_factory=list)
 
@@ -55,6 +61,16 @@ class Task:
     def server_reference(self) -> str:
         """How the user calls the server."""
         return self.options["server"][0]
+
+    def send(self, change: Callable[[], Any]) -> Any:
+        """Ask for a change, once. Unless it was refused, everything after it counts as having asked."""
+        asked_before, self.done.asked = self.done.asked, True
+        try:
+            return change()
+        except RewindError as error:
+            if error.outcome == errors.REFUSED:
+                self.done.asked = asked_before
+            raise
 
     def look_up(self) -> tuple[Server, list[Snapshot]]:
         """The server and its snapshots, in one request where the reference is the server's identity.

@@ -97,6 +97,7 @@ class Snapshot:
     :ivar server: the server it belongs to.
     :ivar status: C(ready), C(pending) or C(failed).
     :ivar status_word: the cloud's own word for it, or None.
+    :ivar surely_failed: the word is known to mean that it failed; a word that nobody knows is C(failed), but not surely.
     :ivar size_mb: MB, or None while not known.
     :ivar created_at: UTC, ISO 8601 with Z, or None.
     :ivar current: whether the server's state descends from it; says nothing about whether it has changed since.
@@ -109,6 +110,7 @@ class Snapshot:
     server: Server
     status: str
     status_word: str | None = None
+    surely_failed: bool = False
     size_mb: int | None = None
     created_at: str | None = None
     description: str | None = None
@@ -302,6 +304,18 @@ def age_seconds(created_at: str | None, now: datetime) -> float | None:
     """Seconds since a snapshot was made, never below 0; None where its date is unknown."""
     made = parse_time(created_at)
     return max(0.0, (now - made).total_seconds()) if made else None
+
+
+def text_or_none(value: Any) -> str | None:
+    """A cloud's text; numbers are taken as their digits, everything else as nothing."""
+    if isinstance(value, str):
+        return value or None
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def is_transition(word: str) -> bool:
+    """Whether a power word tells of something under way: C(starting), C(restoring), C(pending) ..."""
+    return (word.endswith("ing") and word != RUNNING) or word in ("pending", "in_progress", "queued", "unknown")
 
 
 def shape_error(title: str, operation: str, what: str) -> RewindError:

@@ -27,7 +27,7 @@ _POWER_WORDS = {
     "running": base.RUNNING, "çalışıyor": base.RUNNING,  # public
     "shut off": base.STOPPED, "shutoff": base.STOPPED, "kapalı": base.STOPPED,  # public, libvirt; the last inferred
 }
-_SETTLED_WORDS = {"crashed", "no state"}  # libvirt: not running, and nothing under way
+_BUSY_WORDS = {"paused", "in shutdown", "dying"}  # libvirt: a guest is paused while its snapshot is taken or loaded
 _POWER_ACTIONS = {base.START: "start", base.STOP: "shutdown"}  # public
 _MOST_PAGES = 2000
 
@@ -100,8 +100,10 @@ class Ilkbyte(base.Provider):
                     raise base.shape_error(self.title, "servers.list", "a server without a name")
                 found[name] = self._server(name, item, "servers.list")
             pagination = data.get("pagination") if isinstance(data, dict) else None
-            last = pagination.get("total_page") if isinstance(pagination, dict) else 1
-            if not isinstance(last, int) or page >= last:
+            last = str(pagination.get("total_page")) if isinstance(pagination, dict) else "1"
+            if not last.isascii() or not last.isdecimal():
+                raise base.shape_error(self.title, "servers.list", "no number of pages")
+            if page >= int(last[:6]):
                 break
         return list(found.values())
 
@@ -190,13 +192,12 @@ class Ilkbyte(base.Provider):
         if not isinstance(item, dict):
             raise base.shape_error(self.title, operation, "no server in it")
         word = str(item.get("status") or "unknown").lower()
-        settled = word in _POWER_WORDS or word in _SETTLED_WORDS
         return Server(
             id=name,
             name=name,
             power=_POWER_WORDS.get(word, word),
-            busy=None if settled else word,
-            address=item.get("ipv4") or item.get("ipv6") or None,
+            busy=word if word in _BUSY_WORDS or (base.is_transition(word) and word not in _POWER_WORDS) else None,
+            address=base.text_or_none(item.get("ipv4")) or base.text_or_none(item.get("ipv6")),
             raw=item,
         )
 
@@ -222,7 +223,8 @@ class Ilkbyte(base.Provider):
 
 
 def _refusal(title: str, path: str, operation: str, http_status: int, body: dict[str, Any]) -> RewindError:
-    said = quote_message(body) or ""
+    texts = (quote_message(body[key]) for key in ("error", "message") if isinstance(body.get(key), str))
+    said = next((text for text in texts if text), "")
     lowered = said.lower()
     kind = errors.PROVIDER_REFUSED
     if "already exists" in lowered:  # libvirt
@@ -235,4 +237,16 @@ def _refusal(title: str, path: str, operation: str, http_status: int, body: dict
         operation=operation,
         http_status=http_status,
         provider_message=said or None,
+        hint=_REFUSAL_HINTS.get(operation),
     )
+
+
+_REFUSAL_HINTS = {
+    "snapshots.create": "look at the server and its snapshots (rewind.vps.server_info, rewind.vps.snapshot_info), then run again",
+    "snapshots.restore": "look at the server in the cloud's panel, then run again",
+    "snapshots.update": "look at the server's snapshots (rewind.vps.snapshot_info) before running again: the old one may be gone",
+    "snapshots.delete": "look at the server's snapshots (rewind.vps.snapshot_info), then run again",
+    "servers.power": "look at the server (rewind.vps.server_info), then run again",
+    "cron.add": "look at the snapshot's schedule (rewind.vps.snapshot_info), then run again",
+    "cron.delete": "look at the snapshot's schedule (rewind.vps.snapshot_info), then run again",
+}

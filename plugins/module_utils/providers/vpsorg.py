@@ -10,6 +10,7 @@ documentation (public), and what follows from the two (inferred). See docs/provi
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import datetime
 from typing import Any
@@ -24,8 +25,8 @@ from ansible_collections.rewind.vps.plugins.module_utils.transport import Answer
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _READY_WORDS = {"completed"}  # seed
 _PENDING_WORDS = {"in_progress", "pending", "creating", "queued"}  # the first: seed; the others inferred
+_FAILED_WORDS = {"failed", "error"}  # inferred: no failure word is documented
 _POWER_WORDS = {"active": base.RUNNING, "running": base.RUNNING, "stopped": base.STOPPED, "off": base.STOPPED}
-_SETTLED_WORDS = {"suspended", "error", "failed"}  # neither on nor off, and nothing under way
 _PAGE_SIZE = 100  # the most that a page may have (public, for servers)
 _MOST_PAGES = 2000
 
@@ -67,10 +68,11 @@ class VpsOrg(base.Provider):
     # --- servers
 
     def identify(self, reference: str) -> Server | None:
-        return Server(str(int(reference))) if reference.isascii() and reference.isdecimal() else None
+        return Server(str(int(reference))) if _is_number(reference) else None
 
     def find_server(self, reference: str) -> Server:
-        is_number = reference.isascii() and reference.isdecimal()
+        is_number = _is_number(reference)
+        reference = reference.lower() if _UUID.fullmatch(reference) else reference
         if is_number or _UUID.fullmatch(reference):
             server = self._show_server(reference)
             if server is not None:
@@ -91,7 +93,7 @@ class VpsOrg(base.Provider):
                 return None
             raise
         server = self._server(answer.data, "servers.show")
-        if reference not in (server.id, *_names(server)) and server.id != reference.lstrip("0"):
+        if reference not in _names(server) and server.id != reference.lstrip("0"):
             raise base.shape_error(self.title, "servers.show", "another server than the one asked for")
         return server
 
@@ -161,7 +163,7 @@ class VpsOrg(base.Provider):
             raise base.shape_error(self.title, "account", "no account in it")
         permissions = token.get("permissions") if isinstance(token, dict) else None
         return Account(
-            name=account.get("email"),
+            name=base.text_or_none(account.get("email")),
             permissions=tuple(str(item) for item in permissions) if isinstance(permissions, list) else None,
         )
 
@@ -191,17 +193,17 @@ class VpsOrg(base.Provider):
             following = data.get("next")
             if not following:
                 return list(found.values())
-            if following in seen_pages:
+            if str(following) in seen_pages:
                 raise base.shape_error(self.title, operation, "the same page comes again")
-            seen_pages.add(following)
+            seen_pages.add(str(following))
             params = self._next_page(following, path, operation)
         raise base.shape_error(self.title, operation, "no end of pages")
 
     def _next_page(self, url: Any, path: str, operation: str) -> dict[str, str]:
         """The query of the next page. Host and path stay our own, so that the token goes nowhere else."""
         try:
-            parts = urlsplit(url)
-        except (ValueError, AttributeError, TypeError):
+            parts = urlsplit(url) if isinstance(url, str) else None
+        except ValueError:
             parts = None
         if parts is None or not parts.path.endswith(path):
             raise base.shape_error(self.title, operation, "the next page is not at this API")
@@ -211,15 +213,14 @@ class VpsOrg(base.Provider):
         if not isinstance(item, dict) or not _is_id(item.get("id")):
             raise base.shape_error(self.title, operation, "a server without an id")
         word = str(item.get("status") or "unknown").lower()
-        settled = word in _POWER_WORDS or word in _SETTLED_WORDS
         addresses = item.get("ipv4_addresses")
         first = addresses[0] if isinstance(addresses, list) and addresses else None
         return Server(
             id=str(item["id"]),
-            name=item.get("name") or item.get("hostname"),
+            name=base.text_or_none(item.get("name")) or base.text_or_none(item.get("hostname")),
             power=_POWER_WORDS.get(word, word),
-            busy=None if settled else word,
-            address=item.get("ip_address") or (str(first) if first else None),
+            busy=word if base.is_transition(word) and word not in _POWER_WORDS else None,
+            address=base.text_or_none(item.get("ip_address")) or base.text_or_none(first),
             raw=item,
         )
 
@@ -233,12 +234,13 @@ class VpsOrg(base.Provider):
         return Snapshot(
             id=str(item["id"]),
             name=item["name"],
-            server=Server(str(server["id"]), server.get("name")),
+            server=Server(str(server["id"]), base.text_or_none(server.get("name"))),
             status=_status(item.get("status")),
             status_word=str(item.get("status")),
-            size_mb=int(size) if isinstance(size, (int, float)) and not isinstance(size, bool) else None,
+            surely_failed=str(item.get("status")).lower() in _FAILED_WORDS,
+            size_mb=int(size) if isinstance(size, (int, float)) and math.isfinite(size) and not isinstance(size, bool) else None,
             created_at=base.utc_text(item.get("created_at")),
-            description=item.get("description") or None,
+            description=base.text_or_none(item.get("description")),
             raw=item,
         )
 
@@ -249,6 +251,10 @@ _REFUSAL_HINTS = {
     "snapshots.delete": "a snapshot that is being made or restored can't be deleted: run again when that is done",
     "servers.power": "the server must not be in the middle of something: look at it with rewind.vps.server_info, then run again",
 }
+
+
+def _is_number(reference: str) -> bool:
+    return reference.isascii() and reference.isdecimal() and len(reference) <= 18
 
 
 def _is_id(value: Any) -> bool:
@@ -266,7 +272,9 @@ def _status(word: Any) -> str:
 
 def _names(server: Server) -> set[str]:
     raw = server.raw
-    return {str(raw[key]) for key in ("uuid", "hostname", "name") if raw.get(key)}
+    uuid = base.text_or_none(raw.get("uuid"))
+    names = [uuid.lower() if uuid else None, *(base.text_or_none(raw.get(key)) for key in ("hostname", "name"))]
+    return {name for name in names if name}
 
 
 def _label(snapshot: Snapshot) -> str:
