@@ -35,7 +35,8 @@ options:
     description:
       - The snapshot's identity at the cloud. At Ilkbyte that is its name.
       - With O(state=absent) it says which snapshot to delete. When O(name) is given too, both must mean the same one.
-      - With O(state=present) it can only confirm that this snapshot is there; an id for a new one can't be chosen.
+      - With O(state=present) it can only confirm that this snapshot is there, ready (or being made) and young enough; else
+        the task fails, since an id for a new one can't be chosen.
     type: str
   description:
     description:
@@ -96,7 +97,9 @@ options:
       - A snapshot of a running server may hold an inconsistent file system. Use this, or stop the services that write
         (databases above all), when the snapshot must be sound.
       - The system inside is asked to shut down; it is never switched off hard. If it does not stop within O(wait_timeout),
-        the task fails. Starting it again may take up to 300 seconds beyond that.
+        the task fails; it is watched then, so that a late stop does not leave it off.
+      - Starting it again may take longer than O(wait_timeout), up to 300 seconds and the usual time of a snapshot, since a
+        cloud may refuse it while the snapshot is still being made.
       - A server that is off already stays off. When there is nothing to take, the server is left alone.
       - At Ilkbyte a snapshot of a stopped server restores to a stopped server; M(rewind.vps.snapshot_restore) then starts it.
       - Refused with O(state=absent) and with O(wait=false).

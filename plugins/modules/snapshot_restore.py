@@ -59,14 +59,14 @@ notes:
   - RV(snapshot.current) never makes this module skip the restore. It names the snapshot that the server's state
     descends from, and says nothing about whether the disk has changed since.
   - What is seen of success differs. At Ilkbyte the snapshot must have become the current one and the server must have the
-    power state that the snapshot holds, else the task fails. VPS.org tells no more than that the server is not being
-    restored any longer. What is on the disk neither tells; to be sure, look for something that was written after the
-    snapshot and must be gone.
-  - Neither cloud tells which snapshot is being restored. When a restore is joined a warning says so; if it may be of
+    power state that the snapshot holds, else the task fails. At VPS.org the server must have been seen restoring and run
+    afterwards; one that ends stopped is not called restored and is not started (RV(error.outcome) V(unknown)). What is on
+    the disk neither tells; to be sure, look for something that was written after the snapshot and must be gone.
+  - VPS.org does not tell which snapshot is being restored. When a restore is joined a warning says so; if it may be of
     another snapshot, run the task again when it is done.
-  - Ilkbyte does not tell a restore from other work either. There a busy server is joined only with O(wait=true), and only
-    when afterwards the snapshots are the same as before and this one is the current one; else the task fails with
-    RV(error.kind) V(busy). In check mode and with O(wait=false) a busy server at Ilkbyte is always that error.
+  - Ilkbyte does not tell a restore from other work either. There a busy server is waited for (with O(wait=true)), and only
+    a snapshot that has become the current one meanwhile counts as a restore that was joined. Everything else, and a
+    snapshot that was the current one before, is RV(error.kind) V(busy), and nothing was asked for.
   - SSH connections to the server do not survive. Use M(ansible.builtin.meta) with V(reset_connection) before going on.
 seealso:
   - module: rewind.vps.snapshot
