@@ -125,7 +125,6 @@ def _environment(box: Box, root: Path, scratch: Path, *, in_colours: bool) -> di
         "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(scratch / "facts"),
         # Readable output, and fewer round trips.
         "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
-        "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false",
         "ANSIBLE_PIPELINING": "true",
         ("ANSIBLE_FORCE_COLOR" if in_colours else "ANSIBLE_NOCOLOR"): "true",
     }

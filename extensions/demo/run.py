@@ -18,8 +18,8 @@ EXTENSIONS = Path(__file__).resolve().parent.parent
 sys.path[0] = str(EXTENSIONS)
 
 PACKAGES = ("ansible", "asyncssh", "requests", "rich", "starlette", "uvicorn")
-# Sandbox seconds a second: a restore of 5-15 minutes takes 3-9 seconds, so one sees that it takes time.
-SPEED = 100.0
+# Sandbox seconds a second: a restore of 5-15 minutes takes 1.5-4.5 seconds, so one sees that it takes time.
+SPEED = 200.0
 LONGEST_FOLDER = 40
 
 
