@@ -63,11 +63,9 @@ def pause_after(elapsed: float, expected: float) -> float:
     :arg elapsed: seconds since the operation began.
     :arg expected: seconds by which the cloud says that it is done.
     """
-    if elapsed < LONGEST_PAUSE:
-        return max(FIRST_PAUSE, min(1.5 * elapsed, LONGEST_PAUSE))
     # Closer together towards the expected end, further apart again the longer it is overdue.
-    distance = abs(expected - elapsed)
-    return min(LONGEST_PAUSE, max(SHORTEST_PAUSE, distance / 2.5))
+    pause = min(LONGEST_PAUSE, max(SHORTEST_PAUSE, abs(expected - elapsed) / 2.5))
+    return pause if elapsed >= LONGEST_PAUSE else max(FIRST_PAUSE, min(1.5 * elapsed, pause))
 
 
 def wait_until(

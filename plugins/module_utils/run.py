@@ -14,8 +14,8 @@ from typing import Any, Callable
 from ansible_collections.rewind.vps.plugins.module_utils import arguments, errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
 from ansible_collections.rewind.vps.plugins.module_utils.operations import (
-    power,
     server_info,
+    signals,
     snapshot,
     snapshot_cron,
     snapshot_info,
@@ -42,12 +42,14 @@ def run(
     check_mode: bool,
     diff_mode: bool,
     tell: Callable[[str], None] = lambda text: None,
+    hand_on_signal: Callable[[int], None] = lambda number: None,
     environ: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Run one module.
 
     :arg parameters: as Ansible's validator leaves them.
     :arg tell: shows one line of progress, free of secrets.
+    :arg hand_on_signal: called with a signal that was held back until nothing was left half done.
     :arg environ: where C(api_url)'s fallbacks are looked up; the process's own environment where not given.
     :returns: the result; with C(failed) and C(error) when it failed. C(warnings) is always there.
     """
@@ -60,11 +62,11 @@ def run(
             )
         options = arguments.clean(parameters, os.environ if environ is None else environ)
         options["verify"] = _verify(options)
-        task = Task(connect(options), options, check_mode, diff_mode, lambda text: tell(scrubber.text(text)))
+        task = Task(connect(options), options, check_mode, diff_mode, lambda text: tell(scrubber.text(text)), hand_on_signal)
         result = _OPERATIONS[module](task)
     except RewindError as error:
         result = _failure(error, task)
-    except power.Ended:
+    except signals.Ended:
         result = _failure(_interrupted(), task)
     except Exception as error:  # a mistake of ours: said without the exception's text, which may hold anything
         result = _failure(_our_mistake(error, asked=task is not None and task.done.asked), task)

@@ -11,8 +11,8 @@ short_description: Take or delete a snapshot of a VPS
 version_added: 0.1.0
 description:
   - Makes sure that a server has a ready snapshot of a name, or has none.
-  - A snapshot of that name that is being made already is adopted and waited for; a second one is never made. A failed one
-    is deleted and taken again.
+  - A snapshot of that name that is being made already is adopted and waited for, and no second one made. A failed one is
+    deleted and taken again. Only two tasks at the very same moment can make two of one name, and only at VPS.org.
   - Can retake a snapshot that is too old (O(max_age)) and delete old ones by a name pattern (O(retain)). Nothing that the
     pattern does not name is deleted, except failed or outdated snapshots of O(name) itself.
 author:
@@ -108,7 +108,8 @@ options:
   wait:
     description:
       - Whether the task waits until the snapshot is ready. VPS.org needs 3 to 10 minutes; Ilkbyte does not say.
-      - With V(true) a server in the middle of something else is waited for as well; with V(false) that is an error.
+      - With V(true) a server in the middle of something else is waited for as well; with V(false) that is an error. Where it
+        becomes busy only after the task has looked, the cloud may refuse, and nothing is changed.
       - With V(false) RV(snapshot.status) is V(pending), and nobody has seen yet whether the snapshot succeeds. Run the task
         again with V(true), or look with M(rewind.vps.snapshot_info), before you rely on it.
       - With O(state=absent) and V(true), a snapshot that is being made is waited for, then deleted.

@@ -123,6 +123,8 @@ class QuickDoor(ActionBase):
             check_mode=self._task.check_mode,
             diff_mode=self._task.diff,
             tell=lambda text: display.display(f"{host}: {text}", stderr=True),
+            # The process is the task's own: it ends now, and does not take up the next item of a loop.
+            hand_on_signal=lambda number: os.kill(os.getpid(), number),
         )
 
     def _validation_message(self, errors: Any) -> str:

@@ -7,16 +7,15 @@
 from __future__ import annotations
 
 import contextlib
-import signal
-import threading
 from collections.abc import Iterator
-from typing import Any
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.operations import signals
 from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task
 from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import (
     POWER_SECONDS,
+    Since,
     wait_for_power,
     watch,
 )
@@ -43,7 +42,7 @@ def stopped(task: Task, server: Server, deadline: Deadline) -> Iterator[None]:
             f"Server {server.label} is {server.power}: neither running, so that it could be stopped, nor stopped",
             kind=errors.NOT_READY, server=server.label, hint="look at it in the cloud's panel, or leave stop_server out",
         )
-    with _ended_by_signals() as be_deaf:
+    with signals.unwinding(task.hand_on_signal) as be_deaf:
         stop_sent = seen_off = False
         try:
             deadline = _ask_to_stop(task, server, deadline)
@@ -64,25 +63,30 @@ def start(task: Task, server: Server, deadline: Deadline) -> Server:
     """Bring a server up, and return it once it runs.
 
     A cloud that refuses to start it now may do so a little later (when a snapshot is done): a refused start did not
-    happen, so it is asked for again. One of unknown outcome is not.
+    happen, so it is asked for again. So is one after which the server has been seen off and idle for a minute.
     """
     refusal: RewindError | None = None
     sent = False
+    off = Since(deadline)
 
     def step() -> Server | None:
         nonlocal refusal, sent
         now = task.provider.find_server(server.id)
         if now.power == RUNNING and not now.busy:
             return now
+        if off.seconds(now.power == STOPPED and not now.busy) >= POWER_SECONDS:
+            off.seconds(False)
+            sent = False
         if not now.busy and not sent:
             try:
                 task.send(lambda: task.provider.set_power(server, START))
                 sent = task.done.changed = True
             except RewindError as error:
                 sent = error.outcome == errors.UNKNOWN
-                if not sent and error.kind not in NOT_NOW:
-                    raise
                 refusal = error
+                if not sent and error.kind not in NOT_NOW:
+                    error.outcome = errors.FAILED  # the cloud's clear no: that the server is off is known
+                    raise
         return None
 
     task.tell(f"starting server {server.label}")
@@ -93,6 +97,7 @@ def start(task: Task, server: Server, deadline: Deadline) -> Server:
         )
     except RewindError as error:
         if refusal is not None and error.kind == errors.WAIT_TIMEOUT:
+            error.outcome = errors.UNKNOWN if sent else errors.FAILED
             error.message += f"; the last try to start it: {refusal.message}"
             error.provider_message = refusal.provider_message
         raise
@@ -140,39 +145,7 @@ def _watch_late_stop(task: Task, server: Server, trouble: BaseException | None) 
     """
     task.tell(f"server {server.label} was asked to stop and has not yet; watching, so that it does not stay off")
     try:
-        wait_for_power(task, server, STOPPED, Deadline(min(task.options["wait_timeout"], START_SECONDS)))
+        wait_for_power(task, server, STOPPED, Deadline(START_SECONDS))
     except RewindError as error:
         if isinstance(trouble, RewindError) and error.kind == errors.WAIT_TIMEOUT:
             trouble.hint = "the server runs, but it was asked to stop: if it still does, start it in the cloud's panel"
-
-
-class Ended(BaseException):
-    """The process was told to end; raised so that what must be put back is put back first."""
-
-
-@contextlib.contextmanager
-def _ended_by_signals() -> Iterator[Any]:
-    """While a server is off because of us, a signal unwinds instead of ending the process at once.
-
-    Gives a function that makes the process deaf: called before the server is started again, which nothing but
-    C(kill -9) shall interrupt.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: None
-        return
-    numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-
-    def be_deaf() -> None:
-        for number in numbers:
-            signal.signal(number, signal.SIG_IGN)
-
-    def end(number: int, frame: Any) -> None:
-        be_deaf()
-        raise Ended(number)
-
-    before = {number: signal.signal(number, end) for number in numbers}
-    try:
-        yield be_deaf
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

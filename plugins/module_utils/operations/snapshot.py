@@ -122,7 +122,8 @@ def _present(task: Task) -> dict[str, Any]:
     if task.check_mode:
         return _predict(task, server, snapshots, plan, room)
     snapshot = _make(task, server, snapshots, plan, room)
-    return _finish(task, server, snapshots, plan, snapshot, "is made" if snapshot.status == READY else "is being made")
+    words = "is made" if snapshot.status == READY else "is being made"
+    return _finish(task, server, snapshots, plan, snapshot, words if task.done.changed else "was made by somebody else meanwhile")
 
 
 def _plan(task: Task, server: Server, snapshots: list[Snapshot]) -> Plan:
@@ -197,7 +198,7 @@ def _finish(
 ) -> dict[str, Any]:
     """Once the wished snapshot is ready, the one it replaces goes, and so does what retention no longer keeps."""
     listed = snapshots
-    if snapshot.status == READY or task.check_mode:
+    if snapshot.status == READY:
         going = _no_longer_kept(task, listed, plan, snapshot)
         if going and plan.action != KEEP and not task.check_mode:
             # The list is as old as the snapshot took: somebody may have hung a schedule on one, or taken one anew.

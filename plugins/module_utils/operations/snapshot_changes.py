@@ -19,7 +19,7 @@ from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting impo
     wait_until_gone,
 )
 from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline
-from ansible_collections.rewind.vps.plugins.module_utils.providers.base import PENDING, Server, Snapshot
+from ansible_collections.rewind.vps.plugins.module_utils.providers.base import PENDING, RUNNING, Server, Snapshot
 
 
 def create(task: Task, server: Server, known: set[str], deadline: Deadline) -> Snapshot:
@@ -89,7 +89,9 @@ def recreate(task: Task, snapshot: Snapshot, deadline: Deadline) -> Snapshot:
 
 
 def _look_behind_refusal(task: Task, snapshot: Snapshot, error: RewindError) -> None:
-    """To take anew is to delete and to create: a no may come after the first half."""
+    """To take anew is to delete and to create: a no may come after the first half, unless there was nothing to delete."""
+    if error.kind == errors.NOT_FOUND:
+        return
     with contextlib.suppress(RewindError):
         if all(item.id != snapshot.id for item in task.provider.list_snapshots(snapshot.server)):
             error.message += f"; the old snapshot {snapshot.name} is gone"
@@ -102,6 +104,8 @@ def delete(task: Task, snapshot: Snapshot) -> bool:
     """Delete a snapshot that was just listed, and see it gone. False where somebody else was quicker."""
     unknown: RewindError | None = None
     deleted = True
+    # Deletions may queue behind other work; one that was accepted gets what is left of the task's time.
+    deadline = Deadline(max(task.deadline.left if task.options["wait"] else 0.0, LOOK_SECONDS))
     try:
         deleted = task.send(lambda: task.provider.delete_snapshot(snapshot))
         task.done.changed = task.done.changed or deleted
@@ -111,8 +115,9 @@ def delete(task: Task, snapshot: Snapshot) -> bool:
         unknown = error.about(snapshot.server.label, snapshot_label(snapshot))
         if error.outcome != errors.UNKNOWN:
             raise
+        deadline = _time_to_look(task, snapshot.server, deadline)
     try:
-        wait_until_gone(task, snapshot, Deadline(LOOK_SECONDS))
+        wait_until_gone(task, snapshot, deadline)
     except RewindError as error:
         error = unknown or error
         error.hint = "look at the server's snapshots (rewind.vps.snapshot_info), then run again; a rerun is safe"
@@ -128,7 +133,8 @@ def _time_to_look(task: Task, server: Server, deadline: Deadline) -> Deadline:
     busy with, so the whole of the task's time is given to it.
     """
     try:
-        busy = task.provider.find_server(server.id).busy
+        now = task.provider.find_server(server.id)
+        may_be_at_it = bool(now.busy) or now.power != RUNNING  # a server that is off is idle whatever is done with its disk
     except RewindError:
-        busy = None
-    return Deadline(deadline.left if busy else min(LOOK_SECONDS, deadline.left), deadline.clock)
+        may_be_at_it = False
+    return Deadline(deadline.left if may_be_at_it else min(LOOK_SECONDS, deadline.left), deadline.clock)

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.operations import signals
 from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task, choose_hint, pick_snapshot
 from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import LOOK_SECONDS
 from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline, wait_until
@@ -48,15 +49,21 @@ def _set(task: Task, snapshot: Snapshot, wished: Schedule) -> dict[str, Any]:
     if task.check_mode:
         task.done.changed = True
         return _result(task, snapshot.server, snapshot, old, wished, f"The schedule of {label} would be set")
-    if old is not None:
-        _change(task, snapshot, None)
+    if old is None:
+        _change(task, snapshot, wished)
+    else:
+        # Between the two there is no schedule at all: that is no place to be ended.
+        with signals.deferred(task.hand_on_signal):
+            _exchange(task, snapshot, old, wished)
+    return _result(task, snapshot.server, snapshot, old, wished, f"The schedule of {label} is set")
+
+
+def _exchange(task: Task, snapshot: Snapshot, old: Schedule, wished: Schedule) -> None:
+    _change(task, snapshot, None)
     try:
         _change(task, snapshot, wished)
     except RewindError as error:
-        if old is None:
-            raise
         raise _after_lost_schedule(task, snapshot, old, error) from None
-    return _result(task, snapshot.server, snapshot, old, wished, f"The schedule of {label} is set")
 
 
 def _same(task: Task, old: Schedule, wished: Schedule, label: str) -> bool:

@@ -137,7 +137,7 @@ def _ask(task: Task, server: Server, snapshot: Snapshot) -> Restore:
 
 def _look_behind_refusal(task: Task, server: Server, error: RewindError) -> None:
     """A cloud that answers when it is done may say no after it has begun: the server then is not as it was."""
-    if error.kind in (errors.UNAUTHORIZED, errors.FORBIDDEN):
+    if error.kind in (errors.UNAUTHORIZED, errors.FORBIDDEN) or task.provider.capabilities.tells_restoring:
         return
     with contextlib.suppress(RewindError):
         after = task.provider.find_server(server.id)

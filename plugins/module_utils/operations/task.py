@@ -40,6 +40,7 @@ class Task:
 
     :ivar options: cleaned options (see arguments.py).
     :ivar tell: says one line of progress to a person.
+    :ivar hand_on_signal: what to do with a signal that was held back, once nothing is left half done.
     :ivar done: what this task has changed so far; a failed task's result reports it too.
     :ivar warnings: for Ansible to show.
     """
@@ -49,6 +50,7 @@ class Task:
     check_mode: bool = False
     diff_mode: bool = False
     tell: Callable[[str], None] = lambda text: None
+    hand_on_signal: Callable[[int], None] = lambda number: None
     done: Done = field(default_factory=Done)
     warnings: list[str] = field(default_factory=list)
 
