@@ -53,14 +53,29 @@ def run(
     :arg environ: where C(api_url)'s fallbacks are looked up; the process's own environment where not given.
     :returns: the result; with C(failed) and C(error) when it failed. C(warnings) is always there.
     """
-    scrubber = Scrubber([(parameters.get(name) or "").strip() for name in arguments.SECRET_OPTIONS])
+    try:
+        return _run(module, parameters, check_mode, diff_mode, tell, hand_on_signal, os.environ if environ is None else environ)
+    except Exception as error:  # not even a mistake in the handling of mistakes may show an exception's text
+        return {**_failure(_our_mistake(error, asked=True), None), "warnings": []}
+
+
+def _run(
+    module: str,
+    parameters: Mapping[str, Any],
+    check_mode: bool,
+    diff_mode: bool,
+    tell: Callable[[str], None],
+    hand_on_signal: Callable[[int], None],
+    environ: Mapping[str, str],
+) -> dict[str, Any]:
+    scrubber = Scrubber([parameters.get(name) for name in arguments.SECRET_OPTIONS])
     task: Task | None = None
     try:
         if not requests_available():
             raise bad_input(
                 "The Python library requests is missing where this task runs", "install it there: python -m pip install requests"
             )
-        options = arguments.clean(parameters, os.environ if environ is None else environ)
+        options = arguments.clean(parameters, environ)
         options["verify"] = _verify(options)
         task = Task(connect(options), options, check_mode, diff_mode, lambda text: tell(scrubber.text(text)), hand_on_signal)
         result = _OPERATIONS[module](task)

@@ -11,9 +11,10 @@ base64, JSON-escaped or cut short, so everything that a door returns or shows pa
 from __future__ import annotations
 
 import base64
+import html
 import json
 import math
-import re
+import string
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -25,6 +26,7 @@ except ImportError:
 
 MASK = "********"
 SHORTEST_PREFIX = 8  # a quoted beginning of this many characters already gives a key away
+_FOLD = {ord(letter): letter.lower() for letter in string.ascii_uppercase}  # one character stays one, so places stay
 SHORTEST_SECRET = 3  # masking one or two characters would only garble every text
 
 
@@ -32,15 +34,18 @@ class Scrubber:
     """Replaces every known secret, its encoded forms and their beginnings by a mask."""
 
     def __init__(self, secrets: list[str | None] | tuple[str | None, ...] = ()) -> None:
-        for secret in secrets:
-            if secret and register_secret is not None:
+        known = {secret.strip() for secret in secrets if secret and len(secret.strip()) >= SHORTEST_SECRET}
+        if register_secret is not None:
+            for secret in known:
                 register_secret(secret)
-        self._forms = sorted({form for secret in secrets if secret and len(secret) >= SHORTEST_SECRET for form in _forms(secret)})
+        # Without regard to case: what quotes a secret may have folded it.
+        self._forms = sorted({form.translate(_FOLD) for secret in known for form in _forms(secret)})
 
     def text(self, text: str) -> str:
         """The text without any secret."""
         # All places first, then the masks: what one form's beginning covers must not hide where another one begins.
-        places = sorted(place for form in self._forms for place in _places(text, form))
+        folded = text.translate(_FOLD)
+        places = sorted(place for form in self._forms for place in _places(folded, form))
         parts, done = [], 0
         for start, end in places:
             if start >= done:
@@ -75,14 +80,21 @@ def _places(text: str, form: str) -> Iterator[tuple[int, int]]:
 
 def _forms(secret: str) -> set[str]:
     raw = secret.encode("utf-8", "surrogateescape")
-    forms = {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
-    for percent in (quote(raw), quote(raw, safe=""), quote_plus(raw)):
-        forms |= {percent, re.sub("%[0-9A-F]{2}", lambda match: match.group().lower(), percent)}
-    forms.add("".join(f"%{byte:02x}" for byte in raw))
-    forms.add("".join(f"%{byte:02X}" for byte in raw))
-    forms |= {raw.hex(), raw.hex().upper()}
-    forms |= _base64_forms(raw)
-    return {form for form in forms if len(form) >= SHORTEST_SECRET}
+    as_json = json.dumps(secret)[1:-1]
+    escaped = {
+        secret,
+        as_json, json.dumps(secret, ensure_ascii=False)[1:-1], as_json.replace("/", "\\/"), json.dumps(as_json)[1:-1],
+        html.escape(secret), html.escape(secret).replace("&#x27;", "&#39;"), html.escape(secret, quote=False),
+        repr(secret)[1:-1],
+        "".join(f"\\u{ord(character):04x}" for character in secret),
+        "".join(f"%{byte:02x}" for byte in raw),
+        raw.hex(),
+    }
+    for safe in ("/", "", "-_.!~*'()", "-_.!~*'();/?:@&=+$,#"):  # Python's two, and JavaScript's two
+        percent = quote(raw, safe=safe)
+        escaped |= {percent, quote(percent, safe="")}
+    escaped.add(quote_plus(raw))
+    return {form for form in escaped | _base64_forms(raw) if len(form) >= SHORTEST_SECRET}
 
 
 def _base64_forms(raw: bytes) -> set[str]:

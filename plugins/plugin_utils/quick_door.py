@@ -76,12 +76,35 @@ class QuickDoor(ActionBase):
 
     def _hand_over(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         wrap_async = self._task.async_val
-        result = self._execute_module(
-            module_name=f"rewind.vps.{self.module}", module_args=self._task.args, task_vars=task_vars, wrap_async=wrap_async
-        )
+        with self._secrets_off_the_command_line() as options:
+            result = self._execute_module(
+                module_name=f"rewind.vps.{self.module}", module_args=options, task_vars=task_vars, wrap_async=wrap_async
+            )
         if not wrap_async:
             self._remove_tmp_path(self._connection._shell.tmpdir)
         return result
+
+    @contextlib.contextmanager
+    def _secrets_off_the_command_line(self) -> Iterator[dict[str, Any]]:
+        """The module's options, with the credentials of the task's C(environment) among them.
+
+        Ansible puts a task's environment on the command line of the module, where every user of that machine can read
+        it. As options they travel like any other secret option.
+        """
+        environment: dict[str, Any] = {}
+        self._compute_environment_string(environment)
+        options = dict(self._task.args)
+        for option in SECRET_OPTIONS:
+            names = SPECS[self.module].options[option]["fallback"][1]
+            found = [environment.pop(name) for name in names if name in environment]
+            if found and option not in options:
+                options[option] = found[0]
+        before = self._task.environment
+        self._task.environment = [environment]
+        try:
+            yield options
+        finally:
+            self._task.environment = before
 
     # --- here
 

@@ -55,6 +55,10 @@ def lint(_words: Words) -> int:
         )
 
 
+# Tests that wait for minutes, for what must be seen not to happen, run in test-all only.
+QUICK, PATIENT = ("-m", "not patient"), ("-m", "patient")
+
+
 def sanity(_words: Words) -> int:
     """ansible-test sanity"""
     with workspace(ROOT, TEST) as space:
@@ -75,19 +79,21 @@ def test(_words: Words) -> int:
                 Step("ruff", lambda: checks.ruff(space)),
                 Step("ansible-lint", lambda: checks.ansible_lint(space)),
                 Step("ansible-test sanity", lambda: checks.sanity(space)),
-                Step("pytest", lambda: checks.pytest(space)),
+                Step("pytest", lambda: checks.pytest(space, QUICK)),
             ]
         )
 
 
 def test_all(words: Words) -> int:
-    """test, then sanity and the tests again on the oldest supported ansible-core"""
+    """test, the tests that wait for minutes, then sanity and the tests on the oldest supported ansible-core"""
     newest = test(words)
+    with workspace(ROOT, TEST) as space:
+        newest = run_steps([Step("pytest (patient)", lambda: checks.pytest(space, PATIENT))]) or newest
     with workspace(ROOT, OLDEST_CORE) as space:
         oldest = run_steps(
             [
                 Step("ansible-test sanity (oldest)", lambda: checks.sanity(space)),
-                Step("pytest (oldest)", lambda: checks.pytest(space)),
+                Step("pytest (oldest)", lambda: checks.pytest(space, QUICK)),
             ]
         )
     return newest or oldest

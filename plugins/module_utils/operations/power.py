@@ -23,6 +23,7 @@ from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import RUNNING, START, STOP, STOPPED, Server
 
 UNKNOWN_SECONDS = 180.0  # how long to look for a stop of which it is unknown whether it was asked for
+LATE_STOP_SECONDS = 120.0  # a stop may come so long after the task has given up waiting for it
 START_SECONDS = 300.0  # a start gets this long, beyond what a snapshot that is still being made may take
 NOT_NOW = frozenset({errors.PROVIDER_REFUSED, errors.BUSY, *errors.TRANSIENT})  # a no that may be a yes a little later
 
@@ -145,7 +146,7 @@ def _watch_late_stop(task: Task, server: Server, trouble: BaseException | None) 
     """
     task.tell(f"server {server.label} was asked to stop and has not yet; watching, so that it does not stay off")
     try:
-        wait_for_power(task, server, STOPPED, Deadline(START_SECONDS))
+        wait_for_power(task, server, STOPPED, Deadline(LATE_STOP_SECONDS))
     except RewindError as error:
         if isinstance(trouble, RewindError) and error.kind == errors.WAIT_TIMEOUT:
             trouble.hint = "the server runs, but it was asked to stop: if it still does, start it in the cloud's panel"

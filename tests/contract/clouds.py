@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A provider and the sandbox's cloud behind it, seen from both sides.
+
+What a test has to know of a cloud's ways (names of servers, where an address is) stands in :data:`CLOUDS`; a new cloud
+needs an entry there, and all tests then hold for it.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Provider, Server, Snapshot
+from ansible_collections.rewind.vps.plugins.module_utils.providers.registry import connect
+from sandbox import Box
+
+REAL_SECONDS = 20.0  # how long disks may take to be copied on a busy machine
+LONG = 2000.0  # sandbox seconds after which everything that was begun is over
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How one cloud's sandbox names things."""
+
+    server_name: str
+    other_name: str
+    new_name: str
+    running: str  # its words for a server's power
+    stopped: str
+
+
+CLOUDS = {
+    "vpsorg": Ways("web1", "web2", "web3", "active", "stopped"),
+    "ilkbyte": Ways("app1", "app2", "app3", "running", "shut off"),
+}
+
+
+class Cloud:
+    """One cloud of the sandbox."""
+
+    def __init__(self, name: str, box: Box) -> None:
+        self.name = name
+        self.box = box
+        self.control = box.control
+        self.ways = CLOUDS[name]
+        self.naps: list[float] = []
+        self.provider = self.connect()
+
+    def connect(self, **options: Any) -> Provider:
+        """A provider with good credentials, unless the options say otherwise."""
+        url = self.box.vpsorg_url if self.name == "vpsorg" else self.box.ilkbyte_url
+        provider = connect({
+            "provider": self.name, "api_url": url, "api_token": self.box.vpsorg_token,
+            "access_key": self.box.ilkbyte_access_key, "secret_key": self.box.ilkbyte_secret_key, "verify": True,
+            "api_timeout": 10, **options,
+        })
+        provider._api._sleep = self.naps.append  # between tries nobody waits here
+        return provider
+
+    def wrong_credentials(self) -> Provider:
+        """A provider whose credentials the cloud does not know."""
+        return self.connect(api_token="vps_wrong0123456789", secret_key="wrong0123456789")
+
+    def credentials_without_rights(self) -> Provider:
+        """A provider whose credentials are known and may not do anything that changes something."""
+        if self.name == "vpsorg":
+            self.control.add_credentials(vpsorg_token={"token": "vps_readonly0123456789", "permissions": ["read"]})
+            return self.connect(api_token="vps_readonly0123456789")
+        key = {"access_key": "bastiononly0123456789", "secret_key": "bastionsecret0123456789", "allowed_ips": ["203.0.113.7"]}
+        self.control.add_credentials(ilkbyte_key=key)
+        return self.connect(access_key=key["access_key"], secret_key=key["secret_key"])
+
+    # --- what is there
+
+    def server(self) -> Server:
+        """The first server, as the provider finds it."""
+        return self.provider.find_server(self.ways.server_name)
+
+    def listed(self) -> list[Snapshot]:
+        """The first server's snapshots, as the provider lists them."""
+        return self.provider.list_snapshots(self.server())
+
+    def plant(self, name: str = "nightly", server: str | None = None, **fields: Any) -> Snapshot:
+        """A finished snapshot, planted behind the cloud's back, as the provider lists it."""
+        server = server or self.ways.server_name
+        self.control.plant_snapshot(self.name, server, name, **fields)
+        listed = self.provider.list_snapshots(self.provider.find_server(server))
+        found = max((item for item in listed if item.name == name), key=lambda item: item.id)
+        self.control.clear_ledger()
+        return found
+
+    def finish(self, effect: str) -> None:
+        """Let what is under way come to its end, and wait until the sandbox has noted this effect once more."""
+        before = self.effects().count(effect)
+        self.control.advance(LONG)
+        give_up_at = time.monotonic() + REAL_SECONDS
+        while self.effects().count(effect) == before:
+            assert time.monotonic() < give_up_at, f"no {effect} came: {self.effects()}"
+            time.sleep(0.01)
+
+    # --- what was sent
+
+    def requests(self, changing: bool | None = None) -> list[tuple[str, str]]:
+        """Method and path of the requests so far."""
+        return [(row["method"], row["path"]) for row in self.control.requests(changing=changing, cloud=self.name)]
+
+    def effects(self) -> list[str]:
+        """What happened behind the cloud's API so far."""
+        return [row["effect"] for row in self.control.effects(cloud=self.name)]

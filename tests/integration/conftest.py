@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One sandbox for each process of the tests, as new for every test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support.clouds import CLOUDS, FRESH, SPEED, Tasks
+from support.stage import Stage
+
+if TYPE_CHECKING:
+    from sandbox import Box
+
+
+@pytest.fixture(scope="session")
+def session_box() -> Iterator[Box]:
+    from sandbox import launch  # importable once tests/conftest.py has configured this run
+
+    with launch(servers=2, speed=SPEED, ssh=False) as box:
+        yield box
+
+
+@pytest.fixture
+def box(session_box: Box) -> Box:
+    for call, arguments in FRESH:
+        getattr(session_box.control, call)(**arguments)
+    return session_box
+
+
+@pytest.fixture
+def stage(box: Box, tmp_path: Path) -> Stage:
+    return Stage(box, tmp_path)
+
+
+@pytest.fixture(params=CLOUDS)
+def tasks(request: pytest.FixtureRequest, box: Box) -> Tasks:
+    """Tasks at each of the clouds."""
+    return Tasks(box, request.param)
+
+
+@pytest.fixture
+def vpsorg(box: Box) -> Tasks:
+    return Tasks(box, "vpsorg")
+
+
+@pytest.fixture
+def ilkbyte(box: Box) -> Tasks:
+    return Tasks(box, "ilkbyte")

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each module from the command line, with the credentials in the environment."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from support.clouds import access, planted
+from support.stage import Stage
+
+pytestmark = pytest.mark.playbook
+
+
+@pytest.fixture
+def environment(stage: Stage) -> dict[str, str]:
+    vpsorg, ilkbyte = access(stage.box, "vpsorg"), access(stage.box, "ilkbyte")
+    return {
+        "VPS_API_TOKEN": vpsorg["api_token"], "VPS_API_URL": vpsorg["api_url"],
+        # The other pair of names, which public clients use as well.
+        "ILKBYTE_ACCESSKEY": ilkbyte["access_key"], "ILKBYTE_SECRETKEY": ilkbyte["secret_key"],
+        "ILKBYTE_HOST": ilkbyte["api_url"],
+    }
+
+
+@pytest.mark.parametrize(("module", "arguments", "expected", "key", "changing"), [
+    ("server_info", "provider=vpsorg", "SUCCESS", "servers", []),
+    ("snapshot_info", "provider=ilkbyte server=app1", "SUCCESS", "snapshots", []),
+    ("snapshot", "provider=vpsorg server=web1 name=two", "CHANGED", "snapshot", ["snapshots.create"]),
+    ("snapshot", "provider=ilkbyte server=app1 name=one state=absent", "CHANGED", "snapshots", ["snapshots.delete"]),
+    ("snapshot_restore", "provider=vpsorg server=web1 id=801", "CHANGED", "server", ["snapshots.restore"]),
+    ("snapshot_cron", "provider=ilkbyte server=app1 name=one day=300 hour=2 min=3", "CHANGED", "schedule", ["cron.add"]),
+])
+def test_each_module(stage: Stage, environment: dict[str, str], module: str, arguments: str, expected: str, key: str,
+                     changing: list[str]) -> None:
+    for cloud in ("vpsorg", "ilkbyte"):
+        _, world = planted(cloud, "one")
+        stage.box.control.plant_snapshot(**world)
+    run = stage.ad_hoc("localhost", "-m", f"rewind.vps.{module}", "-a", arguments, environment=environment)
+    assert run.status == 0, run.output
+    head, _, body = run.stdout.partition(" => ")
+    assert head == f"localhost | {expected}"
+    assert key in json.loads(body)
+    assert [entry["operation"] for entry in stage.box.control.requests(changing=True)] == changing
+
+
+def test_provider_from_the_environment_and_check_mode(stage: Stage, environment: dict[str, str]) -> None:
+    run = stage.ad_hoc("localhost", "-m", "rewind.vps.snapshot", "-a", "server=web1 name=one", "--check",
+                       environment={**environment, "REWIND_PROVIDER": "vpsorg"})
+    assert run.status == 0 and run.stdout.startswith("localhost | CHANGED"), run.output
+    assert stage.box.control.requests(changing=True) == [] and stage.box.control.requests() != []
+
+
+def test_failure(stage: Stage) -> None:
+    run = stage.ad_hoc("localhost", "-m", "rewind.vps.server_info", "-a", "provider=vpsorg")
+    assert run.status == 2 and "FAILED" in run.output and "VPS_API_TOKEN" in run.output
+    assert "Traceback" not in run.output

@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Wrong options, wrong worlds and broken answers: each a message that says what, where and what next; nothing changed.
+
+Where it can be known before, nothing is sent at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from support.clouds import FRESH, SERVER, Tasks, fault, planted
+from support.stage import Call, Run, Stage
+
+pytestmark = pytest.mark.playbook
+
+
+@dataclass(frozen=True)
+class Case:
+    """A task that must fail.
+
+    ``says``: parts of the message; ``sends``: whether it may read before it fails; ``outcome`` as the error's.
+    """
+
+    name: str
+    module: str
+    options: dict[str, Any]
+    kind: str
+    says: tuple[str, ...]
+    world: tuple[Call, ...] = ()
+    sends: bool = True
+    changing: tuple[str, ...] = ()
+    outcome: str = "refused"
+
+
+def check(cases: list[Case], run: Run, subtests: pytest.Subtests) -> None:
+    """Every case failed as it should."""
+    assert "Traceback" not in run.output
+    for case in cases:
+        with subtests.test(case.name):
+            outcome = run[case.name]
+            assert outcome.failed, outcome.result
+            error = outcome.error
+            assert (error["kind"], error["outcome"]) == (case.kind, case.outcome), outcome.result
+            missing = [part for part in case.says if part not in outcome.msg]
+            assert not missing, f"{missing} not in: {outcome.msg}"
+            assert outcome.changing == list(case.changing)
+            assert case.sends or outcome.requests == []
+            assert outcome.result["changed"] is False
+            if case.outcome == "refused":
+                assert "Nothing was changed." in outcome.msg
+
+
+def play(stage: Stage, tasks: Tasks, cases: list[Case]) -> Run:
+    return stage.play(*(tasks(case.module, *FRESH, *case.world, step=case.name, **case.options) for case in cases))
+
+
+def cases_of_options(cloud: str) -> list[Case]:
+    """What is wrong before anything is sent."""
+    one = {"name": "one"}
+    secret = "VPS_API_TOKEN" if cloud == "vpsorg" else "ILKBYTE_SECRET_KEY"
+    without = {"api_token": None} if cloud == "vpsorg" else {"secret_key": None}
+
+    def bad(name: str, module: str, options: dict[str, Any], *says: str, kind: str = "bad_input") -> Case:
+        return Case(name, module, options, kind, says, sends=False)
+
+    cases = [
+        bad("no credentials", "snapshot", {**one, **without}, secret, "Next:"),
+        bad("a blank credential", "snapshot", {**one, **{key: "  " for key in without}}, secret),
+        bad("an empty name", "snapshot", {"name": ""}, "name is empty"),
+        bad("a blank server", "snapshot", {**one, "server": " "}, "server is empty"),
+        bad("two servers", "snapshot", {**one, "server": ["a", "b"]}, "one server", "loop"),
+        bad("http to a real host", "snapshot", {**one, "api_url": "http://192.0.2.1/api/v1"}, "192.0.2.1", "use https"),
+        bad("an API without a host", "snapshot", {**one, "api_url": "https:///api/v1"}, "api_url must look like", "no host"),
+        bad("an API that is no URL", "snapshot", {**one, "api_url": "admin.example"}, "api_url must look like", "https://"),
+        bad("a port that is none", "snapshot", {**one, "api_url": "https://example.com:99999"}, "can't be read as a URL"),
+        bad("credentials in the API's URL", "snapshot", {**one, "api_url": "https://me:pw@example.com/"}, "no user name"),
+        bad("a CA bundle that is not there", "snapshot", {**one, "ca_path": "/no/such.pem"}, "/no/such.pem"),
+        bad("no time per request", "server_info", {"api_timeout": 0}, "api_timeout must be from 1"),
+        bad("an age that is none", "snapshot", {**one, "max_age": "soon"}, "max_age must be a duration", "'soon'"),
+        bad("an age of nothing", "snapshot_info", {"older_than": "0"}, "older_than must be a duration"),
+        bad("keep none", "snapshot", {**one, "retain": {"count": 0, "match": "*"}}, "retain.count must be from 1"),
+        bad("keep what", "snapshot", {**one, "retain": {"count": 1, "match": " "}}, "retain.match is empty"),
+        bad("stop and not wait", "snapshot", {**one, "stop_server": True, "wait": False}, "stop_server", "wait"),
+        bad("absent and retain", "snapshot", {**one, "state": "absent", "retain": {"count": 1, "match": "*"}}, "retain",
+            "state: absent"),
+    ]
+    for timeout in (0, -5):
+        for module in ("snapshot", "snapshot_restore"):
+            cases.append(bad(f"{module} waits {timeout} s", module, {**one, "wait_timeout": timeout},
+                             "wait_timeout must be from 1", str(timeout)))
+    if cloud == "vpsorg":
+        cases += [
+            bad("a space in a name", "snapshot", {"name": "pre upgrade"}, "'pre upgrade'", "hyphens", "'preupgrade'"),
+            bad("a schedule", "snapshot_cron", {**one, "day": 1, "hour": 2, "minute": 3}, "VPS.org", "schedule",
+                "rewind.vps.snapshot", kind="unsupported"),
+        ]
+    else:
+        schedule = {**one, "day": 1, "hour": 2, "minute": 3}
+        cases += [
+            bad("a hyphen in a name", "snapshot", {"name": "pre-upgrade"}, "'pre-upgrade'", "letters and digits",
+                "'preupgrade'"),
+            bad("a letter beyond ASCII", "snapshot", {"name": "yükseltme"}, "letters and digits"),
+            bad("a description", "snapshot", {**one, "description": "x"}, "description"),
+            bad("day 0", "snapshot_cron", {**schedule, "day": 0}, "day must be from 1", "not 0"),
+            bad("hour 24", "snapshot_cron", {**schedule, "hour": 24}, "hour must be from 0 to 23", "not 24"),
+            bad("minute 60", "snapshot_cron", {**schedule, "minute": 60}, "minute must be from 0 to 59", "not 60"),
+            bad("day -1", "snapshot_cron", {**schedule, "day": -1}, "day must be from 1"),
+            bad("hour -1", "snapshot_cron", {**schedule, "hour": -1}, "hour must be from 0"),
+            bad("minute -1", "snapshot_cron", {**schedule, "minute": -1}, "minute must be from 0"),
+        ]
+    return cases
+
+
+def test_options(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
+    cases = cases_of_options(tasks.cloud)
+    check(cases, play(stage, tasks, cases), subtests)
+
+
+def test_options_that_ansible_refuses(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
+    """Ansible's own validation has its own words, and no C(error) in the result."""
+    cases: dict[str, tuple[str, dict[str, Any], str]] = {
+        "no name": ("snapshot", {}, "name"),
+        "no server": ("snapshot", {"name": "one", "server": None}, "server"),
+        "no such state": ("snapshot", {"name": "one", "state": "gone"}, "value of state must be one of: present, absent"),
+        "no such option": ("snapshot", {"name": "one", "names": "two"}, "Unsupported parameters"),
+        "no such cloud": ("snapshot", {"name": "one", "provider": "other"}, "vpsorg, ilkbyte"),
+        "no cloud": ("snapshot", {"name": "one", "provider": None}, "provider"),
+        "a number that is none": ("snapshot", {"name": "one", "wait_timeout": "long"}, "wait_timeout"),
+        "prune without a pattern": ("snapshot", {"name": "one", "when_full": "prune"}, "retain"),
+        "half a schedule": ("snapshot_cron", {"name": "one", "day": 1, "hour": 1}, "minute"),
+        "restore nothing": ("snapshot_restore", {}, "name, id"),
+        "a name and a pattern": ("snapshot_info", {"name": "one", "match": "o*"}, "mutually exclusive"),
+    }
+    run = stage.play(*(tasks(module, step=name, **options) for name, (module, options, _) in cases.items()))
+    assert "Traceback" not in run.output
+    for name, (_, _, says) in cases.items():
+        with subtests.test(name):
+            assert run[name].failed and says in run[name].msg, run[name].result
+            assert run[name].requests == []
+
+
+def test_slash_at_the_end_of_the_api(stage: Stage, tasks: Tasks) -> None:
+    """Both ways of writing the URL are the same."""
+    url = stage.box.vpsorg_url if tasks.cloud == "vpsorg" else stage.box.ilkbyte_url
+    run = stage.play(tasks("server_info", step="without", api_url=url.rstrip("/")),
+                     tasks("server_info", step="with", api_url=url.rstrip("/") + "/"))
+    assert [item["name"] for item in run["with"].result["servers"]] == [tasks.server]
+    assert run["with"].result["servers"] == run["without"].result["servers"]
+    assert [entry["path"] for entry in run["with"].requests] == [entry["path"] for entry in run["without"].requests]
+
+
+def cases_of_worlds(cloud: str) -> list[Case]:
+    """What only the cloud can know."""
+    one = {"name": "one"}
+    there = planted(cloud, "one")
+    server = SERVER[cloud]
+    wrong = {"api_token": "vps_wrong_token"} if cloud == "vpsorg" else {"secret_key": "wrong-secret-key"}
+    cases = [
+        Case("wrong credentials", "snapshot", {**one, **wrong}, "unauthorized", ("does not know these credentials", "Next:")),
+        Case("an unknown server", "snapshot", {**one, "server": "nowhere"}, "not_found", ("'nowhere'", "Next:")),
+        Case("nearly a server", "snapshot", {**one, "server": f"{server}x"}, "not_found", ("did you mean", server)),
+        Case("restore what is missing", "snapshot_restore", {"name": "two"}, "not_found",
+             (server, "has no snapshot two", "one"), (there,)),
+        Case("restore where there is none", "snapshot_restore", one, "not_found", (server, "has no snapshot one", "Next:")),
+        Case("id and name disagree", "snapshot_restore", {"name": "two", "id": "801" if cloud == "vpsorg" else "one"},
+             "bad_input", ("disagree", "'two'", "'one'"), (there, planted(cloud, "two"))),
+        Case("delete where id and name disagree", "snapshot",
+             {"name": "two", "id": "801" if cloud == "vpsorg" else "one", "state": "absent"},
+             "bad_input", ("disagree",), (there, planted(cloud, "two"))),
+        Case("an id for a new one", "snapshot", {"name": "one", "id": "99"}, "not_found", ("99", "leave id out")),
+    ]
+    return cases + (_vpsorg_worlds(there) if cloud == "vpsorg" else _ilkbyte_worlds(there))
+
+
+def _vpsorg_worlds(there: Call) -> list[Case]:
+    one = {"name": "one"}
+    five = tuple(planted("vpsorg", f"s{n}") for n in range(5))
+    foreign = ("plant_snapshot", {"cloud": "vpsorg", "server": "web2", "name": "theirs"})
+    twins = ("update_server", {"cloud": "vpsorg", "server": "web2", "name": "web1"})
+    reader = ("add_credentials", {"vpsorg_token": {"token": "vps_reader", "permissions": ["read"]}})
+
+    def status(word: str) -> Call:
+        return ("update_server", {"cloud": "vpsorg", "server": "web1", "status": word})
+
+    return [
+        Case("a token that may only read", "snapshot", {**one, "api_token": "vps_reader"}, "forbidden",
+             ("forbids this", "web1", "rights"), (reader,), changing=("snapshots.create",)),
+        Case("two servers of one name", "snapshot", one, "ambiguous", ("12345", "12346", "by its id"), (twins,)),
+        Case("an unknown number", "snapshot", {**one, "server": "99999"}, "not_found", ("'99999'", "Next:")),
+        Case("a sixth snapshot", "snapshot", one, "limit_reached", ("web1", "5", "s0", "s4", "when_full: prune"), five),
+        Case("full, and nothing to prune", "snapshot",
+             {**one, "when_full": "prune", "retain": {"count": 1, "match": "nightly-*"}}, "limit_reached",
+             ("'nightly-*'", "widen the pattern"), five),
+        Case("a snapshot of another server", "snapshot_restore", {"id": "801"}, "not_found",
+             ("web1 (12345) has no snapshot 801", "a snapshot of server web2 (12346)"), (foreign,)),
+        Case("restore a pending one", "snapshot_restore", one, "not_ready", ("pending", "in_progress", "when it is ready"),
+             (planted("vpsorg", "one", status="in_progress"),)),
+        Case("restore a failed one", "snapshot_restore", one, "not_ready", ("failed", "s0"),
+             (planted("vpsorg", "one", status="failed"), five[0])),
+        Case("restore one of an odd word", "snapshot_restore", one, "not_ready", ("'archived'",),
+             (planted("vpsorg", "one", status="archived"),)),
+        Case("one of an odd word stands in the way", "snapshot", one, "not_ready", ("web1", "'archived'", "801", "Next:"),
+             (planted("vpsorg", "one", status="archived"),)),
+        Case("restore a busy server", "snapshot_restore", one, "busy", ("web1", "starting", "Next:"),
+             (there, status("starting"))),
+        Case("snapshot a busy server", "snapshot", {**one, "wait": False}, "busy", ("web1", "restoring", "wait: true"),
+             (status("restoring"),)),
+        Case("delete one of two of a name", "snapshot", {**one, "state": "absent"}, "ambiguous",
+             ("801", "802", "say which one with id"), (there, there)),
+        Case("restore one of two of a name", "snapshot_restore", one, "ambiguous", ("801", "802", "id"), (there, there)),
+    ]
+
+
+def _ilkbyte_worlds(there: Call) -> list[Case]:
+    one = {"name": "one"}
+    elsewhere = ("add_credentials", {"ilkbyte_key": {"access_key": "elsewhere", "secret_key": "secret-of-elsewhere",
+                                                     "allowed_ips": ["192.0.2.7"]}})
+    return [
+        Case("a key for another address", "snapshot",
+             {**one, "access_key": "elsewhere", "secret_key": "secret-of-elsewhere"}, "forbidden",
+             ("forbids this", "IP addresses"), (elsewhere,)),
+        Case("restore a busy server", "snapshot_restore", {**one, "wait": False}, "busy", ("app1", "paused"),
+             (there, ("update_server", {"cloud": "ilkbyte", "server": "app1", "status": "paused"}))),
+        Case("a schedule on nothing", "snapshot_cron", {**one, "day": 1, "hour": 2, "minute": 3}, "not_found",
+             ("app1", "no snapshot one", "rewind.vps.snapshot")),
+        Case("a refusal with HTTP 200", "snapshot", one, "provider_refused", ("app1", "Paket yetersiz!"),
+             (fault("raw", operation="snapshots.create", apply=False, body={
+                 "status": False, "message": "", "error": "Paket yetersiz!", "data": None}),),
+             changing=("snapshots.create",)),
+    ]
+
+
+def test_worlds(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
+    cases = cases_of_worlds(tasks.cloud)
+    check(cases, play(stage, tasks, cases), subtests)
+
+
+def test_broken_answers(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
+    """A firewall's page, half an answer, nothing, an error: on a read nothing is changed, and the message names it."""
+    one = {"name": "one"}
+    broken = {"cloud": tasks.cloud, "operation": "snapshots.list", "times": None}
+    port = "http://127.0.0.1:9"  # nobody listens on discard
+    hint = "check api_url"
+    cases = [
+        Case("a web page", "snapshot", one, "bad_answer", ("not JSON", hint), (fault("html", **broken),)),
+        Case("a web page with 403", "snapshot", one, "forbidden", ("forbids this",), (fault("html", status=403, **broken),)),
+        Case("half an answer", "snapshot", one, "bad_answer", ("broke off its answer",), (fault("truncate", **broken),)),
+        Case("half a JSON", "snapshot", one, "bad_answer", ("not JSON", hint),
+             (fault("raw", body='{"results": [', **broken),)),
+        Case("an empty body", "snapshot", one, "bad_answer", ("not JSON", hint), (fault("empty", **broken),)),
+        Case("JSON of another kind", "snapshot", one, "bad_answer", ("shape", hint), (fault("raw", body=[1, 2], **broken),)),
+        Case("500", "snapshot", one, "provider_broken", ("HTTP 500", "status page"), (fault("status", **broken),)),
+        Case("a redirect", "snapshot", one, "bad_answer", ("redirect", "never followed"), (fault("redirect", **broken),)),
+        Case("nobody there", "snapshot", {**one, "api_url": port}, "unreachable", ("could not be reached", hint), sends=False),
+        Case("no TLS there", "server_info", {"api_url": (
+            stage.box.vpsorg_url if tasks.cloud == "vpsorg" else stage.box.ilkbyte_url).replace("http:", "https:")},
+             "unreachable", ("could not be reached", "SSLError", hint), sends=False),
+    ]
+    check(cases, play(stage, tasks, cases), subtests)

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A check run sends nothing that changes, and foretells what the real run then returns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from support.clouds import FRESH, SERVER, Tasks, ago, planted, quiet_hour
+from support.stage import Call, Stage
+
+pytestmark = pytest.mark.playbook
+
+Case = tuple[str, str, list[Call], dict[str, Any], bool]  # name, module, world, options, whether it changes something
+
+
+def snapshots(cloud: str) -> list[Case]:
+    """One case for each way that the module C(snapshot) can go."""
+    old = planted(cloud, "one", created_at=ago(days=3))
+    others = [planted(cloud, f"night{n}", created_at=ago(days=n)) for n in (4, 2)]
+    keep = {"count": 1, "match": "night*"}
+    cases: list[Case] = [
+        ("created", "snapshot", others, {"name": "one"}, True),
+        ("kept", "snapshot", [old, *others], {"name": "one"}, False),
+        ("retaken", "snapshot", [old, *others], {"name": "one", "max_age": "1d"}, True),
+        ("created and older ones deleted", "snapshot", others, {"name": "night9", "retain": keep}, True),
+        ("kept and older ones deleted", "snapshot", others, {"name": "night2", "retain": keep}, True),
+        ("created with the server stopped", "snapshot", [], {"name": "one", "stop_server": True}, True),
+        ("deleted", "snapshot", [old, *others], {"name": "one", "state": "absent"}, True),
+        ("not there to delete", "snapshot", others, {"name": "one", "state": "absent"}, False),
+        ("not waited for", "snapshot", others, {"name": "one", "wait": False}, True),
+    ]
+    if cloud == "vpsorg":
+        full = [old, *others, *(planted(cloud, name, created_at=ago(days=9)) for name in ("extra", "more"))]
+        failed = planted(cloud, "one", status="failed", created_at=ago(days=1))
+        cases += [
+            ("with a description", "snapshot", [], {"name": "one", "description": "before"}, True),
+            ("failed one replaced", "snapshot", [failed, *others], {"name": "one"}, True),
+            ("full and pruned", "snapshot", full, {"name": "night9", "when_full": "prune", "retain": keep}, True),
+            ("full with a failed one of its name", "snapshot", [failed, *full[1:]], {"name": "one"}, True),
+        ]
+    return cases
+
+
+def other_modules(cloud: str) -> list[Case]:
+    there = planted(cloud, "one", created_at=ago(days=3))
+    cases: list[Case] = [
+        ("restored", "snapshot_restore", [there], {"name": "one"}, True),
+        ("restored, not waited for", "snapshot_restore", [there], {"name": "one", "wait": False}, True),
+        ("listed", "snapshot_info", [there], {}, False),
+        ("servers", "server_info", [], {}, False),
+    ]
+    if cloud == "ilkbyte":
+        hour = quiet_hour()
+        hanging = planted(cloud, "one", created_at=ago(days=3), is_cron=True, day=1, hour=hour, min=30)
+        wished = {"name": "one", "day": 1, "hour": hour, "minute": 30}
+        cases += [
+            ("schedule set", "snapshot_cron", [there], wished, True),
+            ("schedule there", "snapshot_cron", [hanging], wished, False),
+            ("schedule changed", "snapshot_cron", [hanging], {**wished, "day": 7}, True),
+            ("schedule removed", "snapshot_cron", [hanging], {"name": "one", "state": "absent"}, True),
+            ("no schedule to remove", "snapshot_cron", [there], {"name": "one", "state": "absent"}, False),
+        ]
+    return cases
+
+
+@pytest.mark.parametrize("modules", [snapshots, other_modules])
+def test_check_foretells_the_real_run(stage: Stage, tasks: Tasks, modules: Any, subtests: pytest.Subtests) -> None:
+    cases = modules(tasks.cloud)
+    steps = []
+    for name, module, world, options, _ in cases:
+        for mode in ("check", "real"):
+            keywords = {"diff": True, "check_mode": mode == "check"}
+            steps.append(tasks(module, *FRESH, *world, step=f"{name}: {mode}", keywords=keywords, **options))
+    run = stage.play(*steps)
+    for name, module, _, _, changes in cases:
+        with subtests.test(name):
+            check, real = run[f"{name}: check"], run[f"{name}: real"]
+            assert not check.failed and not real.failed, (check.result, real.result)
+            assert check.changing == [] and check.effects == []
+            assert check.result["changed"] is real.result["changed"] is bool(real.changing) is changes
+            assert shape(check.result) == shape(real.result)
+            assert check.result.get("diff") == real.result.get("diff")
+            assert ("diff" in real.result) is not module.endswith("_info")
+            if changes:
+                assert real.result["diff"]["before"] != real.result["diff"]["after"]
+
+
+def test_check_refuses_what_the_real_run_refuses(stage: Stage, vpsorg: Tasks, subtests: pytest.Subtests) -> None:
+    full = [planted("vpsorg", f"s{n}", created_at=ago(days=1)) for n in range(5)]
+    cases: list[tuple[str, str, list[Call], dict[str, Any]]] = [
+        ("limit_reached", "snapshot", full, {"name": "one"}),
+        ("not_found", "snapshot_restore", full, {"name": "one"}),
+        ("not_ready", "snapshot_restore", [planted("vpsorg", "one", status="failed")], {"name": "one"}),
+        ("bad_input", "snapshot", [], {"name": "a b"}),
+        ("unsupported", "snapshot_cron", [], {"name": "one", "day": 1, "hour": 1, "minute": 1}),
+    ]
+    steps = [
+        vpsorg(module, *FRESH, *world, step=f"{kind} {mode}", keywords={"check_mode": mode == "check"}, **options)
+        for kind, module, world, options in cases for mode in ("check", "real")
+    ]
+    run = stage.play(*steps)
+    for kind, *_ in cases:
+        with subtests.test(kind):
+            check, real = run[f"{kind} check"], run[f"{kind} real"]
+            assert check.error == real.error and check.error["kind"] == kind
+            assert check.msg == real.msg
+            assert check.changing == real.changing == []
+
+
+def test_check_of_a_busy_server(stage: Stage, vpsorg: Tasks) -> None:
+    """A check run does not wait for what is under way: it says what the real run would do."""
+    restoring = ("update_server", {"cloud": "vpsorg", "server": SERVER["vpsorg"], "status": "restoring"})
+    run = stage.play(
+        vpsorg("snapshot_restore", *FRESH, planted("vpsorg", "one"), restoring, step="restore", name="one",
+               keywords={"check_mode": True}),
+        vpsorg("snapshot", *FRESH, restoring, step="snapshot", name="two", keywords={"check_mode": True}),
+    )
+    assert run["restore"].changing == [] and run["restore"].result["joined"] is True
+    assert run["restore"].result["changed"] is False
+    assert run["snapshot"].changing == [] and run["snapshot"].result["changed"] is True
+
+
+def shape(value: Any) -> Any:
+    """The keys in a value, all the way down; every leaf alike."""
+    if isinstance(value, dict):
+        return {key: shape(item) for key, item in value.items() if key != "invocation"}
+    if isinstance(value, list):
+        return [shape(item) for item in value]
+    return "a value"

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The second run of the same task sends nothing that changes. (Restores: test_snapshot_restore.py.)"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from support.clouds import FRESH, Tasks, ago, fault, lasting, planted, quiet_hour
+from support.stage import Call, Run, Stage, Step
+
+pytestmark = pytest.mark.playbook
+
+
+class Pairs:
+    """The same task twice, in a world made for the two."""
+
+    def __init__(self, tasks: Tasks) -> None:
+        self._tasks = tasks
+        self.steps: list[Step] = []
+        self._expected: dict[str, list[str]] = {}
+
+    def add(self, case: str, module: str, *world: Call, expected: list[str], **options: Any) -> None:
+        """:param expected: the changing requests of the first run."""
+        self._expected[case] = expected
+        self.steps.append(self._tasks(module, *FRESH, *world, step=f"{case} 1", **options))
+        self.steps.append(self._tasks(module, step=f"{case} 2", **options))
+
+    def check(self, run: Run, subtests: pytest.Subtests) -> None:
+        for name, expected in self._expected.items():
+            with subtests.test(name):
+                first, second = run[f"{name} 1"], run[f"{name} 2"]
+                assert not first.failed and not second.failed, (first.result, second.result)
+                assert first.changing == expected
+                assert first.result["changed"] is bool(expected)
+                assert second.changing == []
+                assert second.result["changed"] is False
+
+
+def test_snapshots(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
+    cloud = tasks.cloud
+    pairs = Pairs(tasks)
+    old = {"created_at": ago(days=3)}
+    pairs.add("present", "snapshot", name="one", expected=["snapshots.create"])
+    pairs.add("absent", "snapshot", planted(cloud, "one"), name="one", state="absent", expected=["snapshots.delete"])
+    pairs.add("absent and never there", "snapshot", name="one", state="absent", expected=[])
+    retaken = ["snapshots.create", "snapshots.delete"] if cloud == "vpsorg" else ["snapshots.update"]
+    pairs.add("expired", "snapshot", planted(cloud, "one", **old), name="one", max_age="1d", expected=retaken)
+    night = [planted(cloud, f"night{n}", created_at=ago(days=n)) for n in (3, 2, 1)]
+    pairs.add("retain", "snapshot", *night, name="night9", retain={"count": 2, "match": "night*"},
+              expected=["snapshots.create", "snapshots.delete", "snapshots.delete"])
+    pairs.add("retain where the snapshot is there", "snapshot", *night, name="night1",
+              retain={"count": 1, "match": "night*"}, expected=["snapshots.delete", "snapshots.delete"])
+    pairs.check(stage.play(*pairs.steps), subtests)
+
+
+def test_pending(stage: Stage, tasks: Tasks) -> None:
+    """Asked for without waiting and then again: the one that is being made is waited for."""
+    run = stage.play(
+        tasks("snapshot", lasting(2.5, f"{tasks.cloud}.snapshots.create"), step="asked for", name="one", wait=False),
+        tasks("snapshot", step="waited for", name="one"),
+        tasks("snapshot", step="there", name="one"),
+    )
+    assert run["asked for"].changing == ["snapshots.create"]
+    assert run["asked for"].result["snapshot"]["status"] == "pending"
+    assert run["waited for"].changing == [] and run["waited for"].result["changed"] is False
+    assert run["waited for"].result["snapshot"]["status"] == "ready"
+    assert [effect["effect"] for effect in run["waited for"].effects] == ["snapshot_ready"]
+    assert run["there"].changing == [] and len(run["there"].result["snapshots"]) == 1
+
+
+def test_failed(stage: Stage, vpsorg: Tasks, ilkbyte: Tasks, subtests: pytest.Subtests) -> None:
+    pairs = Pairs(vpsorg)
+    pairs.add("failed", "snapshot", planted("vpsorg", "one", status="failed"), name="one",
+              expected=["snapshots.delete", "snapshots.create"])
+    pairs.add("failed by another word", "snapshot", planted("vpsorg", "one", status="error"), name="one",
+              expected=["snapshots.delete", "snapshots.create"])
+    fails = (("settings", {"ilkbyte_answers": "when_done"}), fault("snapshot_fails", cloud="ilkbyte"))
+    run = stage.play(
+        *pairs.steps,
+        ilkbyte("snapshot", *fails, step="fails", name="one"),
+        ilkbyte("snapshot", step="made", name="one"),
+        ilkbyte("snapshot", step="there", name="one"),
+    )
+    pairs.check(run, subtests)
+    with subtests.test("ilkbyte"):
+        assert run["fails"].failed
+        assert run["made"].changing == ["snapshots.create"] and run["made"].result["changed"] is True
+        assert run["there"].changing == [] and run["there"].result["changed"] is False
+
+
+def test_schedules(stage: Stage, ilkbyte: Tasks, subtests: pytest.Subtests) -> None:
+    pairs = Pairs(ilkbyte)
+    hour = quiet_hour()
+    wished = {"name": "one", "day": 2, "hour": hour, "minute": 3}
+    scheduled = planted("ilkbyte", "one", is_cron=True, day=2, hour=hour, min=3)
+    another = planted("ilkbyte", "one", is_cron=True, day=1, hour=hour, min=3)
+    pairs.add("present", "snapshot_cron", planted("ilkbyte", "one"), **wished, expected=["cron.add"])
+    pairs.add("present and there", "snapshot_cron", scheduled, **wished, expected=[])
+    pairs.add("changed", "snapshot_cron", another, **wished, expected=["cron.delete", "cron.add"])
+    pairs.add("absent", "snapshot_cron", scheduled, name="one", state="absent", expected=["cron.delete"])
+    pairs.add("absent and no snapshot", "snapshot_cron", name="one", state="absent", expected=[])
+    pairs.check(stage.play(*pairs.steps), subtests)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two doors, one room: whatever is asked, both doors return the same and send the same."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from parity_cases import steps_for
+from support.clouds import Tasks, access
+from support.stage import MODULE, QUICK, Outcome, Stage, Step, door_of
+
+pytestmark = [pytest.mark.playbook, pytest.mark.slow]
+
+# The two worlds are alike but for the moment at which they were made.
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+
+
+def test_both_doors(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
+    opens = access(stage.box, tasks.cloud)
+    environment = {
+        "vpsorg": {"VPS_API_TOKEN": opens.get("api_token"), "VPS_API_URL": opens["api_url"]},
+        "ilkbyte": {"ILKBYTE_ACCESS_KEY": opens.get("access_key"), "ILKBYTE_SECRET_KEY": opens.get("secret_key"),
+                    "ILKBYTE_HOST": opens["api_url"]},
+    }[tasks.cloud]
+    environment["ANSIBLE_PIPELINING"] = "true"  # the module door is slow enough
+    environment["ANSIBLE_INJECT_INVOCATION"] = "true"  # else newer versions of Ansible leave it out
+    steps = steps_for(stage, tasks)
+    runs = {door: stage.play(*steps, door=door, arguments=("-vvv",), environment=environment) for door in (QUICK, MODULE)}
+    for door, run in runs.items():
+        assert door_of(run) == door
+    failed = [outcome.name for outcome in runs[QUICK].outcomes if outcome.failed]
+    assert 10 < len(failed) < 0.6 * len(steps), failed  # else most cases would test the same failure
+    for quick, module in zip(runs[QUICK].outcomes, runs[MODULE].outcomes, strict=True):
+        with subtests.test(quick.name):
+            assert quick.status == module.status
+            assert not (found := differences(timeless(quick.result), timeless(module.result))), found
+            assert changes(quick) == changes(module)
+            assert kinds_of_reads(quick) == kinds_of_reads(module)
+            assert [effect["effect"] for effect in quick.effects] == [effect["effect"] for effect in module.effects]
+
+
+def test_what_a_play_registers(stage: Stage, tasks: Tasks) -> None:
+    """What later tasks see, beside what is shown: the same keys and values."""
+    seen = []
+    for door in (QUICK, MODULE):
+        run = stage.play(
+            tasks("snapshot", ("reset", {}), step="fails", name="a b", keywords={"register": "failing"}),
+            tasks("server_info", step="works", keywords={"register": "working"}),
+            tasks("snapshot_info", step="hidden", keywords={"register": "hidden", "no_log": True}),
+            *(_shown(name) for name in ("failing", "working", "hidden")), door=door,
+        )
+        seen.append([timeless(run[f"show {name}"].result[name]) for name in ("failing", "working", "hidden")])
+    assert not (found := differences(seen[0], seen[1])), found
+    failing, working, hidden = seen[0]
+    assert failing["failed"] is True and failing["error"]["kind"] == "bad_input"
+    assert working["servers"][0]["name"] == tasks.server
+    assert hidden["snapshots"] == []
+
+
+def _shown(variable: str) -> Step:
+    return Step(f"show {variable}", {"ansible.builtin.debug": {"var": variable}})
+
+
+def changes(outcome: Outcome) -> list[dict[str, Any]]:
+    """Every request that changes something, as sent."""
+    keys = ("operation", "server", "method", "path", "query", "body", "http_status", "fault")
+    return [{key: request[key] for key in keys} for request in outcome.requests if request["changing"]]
+
+
+def kinds_of_reads(outcome: Outcome) -> list[tuple[str, str]]:
+    """The reads; how often one is repeated while waiting depends on how quick the machine is."""
+    reads = [(request["operation"], request["path"]) for request in outcome.requests if not request["changing"]]
+    return sorted(set(reads))
+
+
+def timeless(value: Any) -> Any:
+    """The value with every moment replaced by a word."""
+    if isinstance(value, dict):
+        return {key: "<age>" if key == "age" else timeless(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [timeless(item) for item in value]
+    return TIME.sub("<time>", value) if isinstance(value, str) else value
+
+
+def differences(quick: Any, module: Any, where: str = "result") -> list[str]:
+    """Where two results differ, and how."""
+    if isinstance(quick, dict) and isinstance(module, dict):
+        keys = sorted({*quick, *module}, key=str)
+        return [line for key in keys
+                for line in differences(quick.get(key, "(no key)"), module.get(key, "(no key)"), f"{where}.{key}")]
+    if isinstance(quick, list) and isinstance(module, list) and len(quick) == len(module):
+        return [line for number, pair in enumerate(zip(quick, module, strict=True))
+                for line in differences(*pair, f"{where}[{number}]")]
+    return [] if quick == module else [f"{where}: {quick!r} through the quick door, {module!r} through the module"]

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the README shows is run as it stands there, and its table of what the clouds can do is true."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support.stage import ROOT, Stage
+
+if TYPE_CHECKING:
+    from sandbox import Box
+
+README = (ROOT / "README.md").read_text("utf-8")
+EXAMPLES = dict(re.findall(r"<!-- example: (\w+) -->\n```yaml\n(.*?)```", README, re.DOTALL))
+AD_HOC = re.findall(r"^\$ ansible localhost (-m .*)$", README, re.MULTILINE)
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> str:
+    path = tmp_path / "hosts"
+    path.write_text("[web]\nweb1\n[app]\napp1\n", encoding="utf-8")
+    return str(path)
+
+
+def credentials(box: Box) -> dict[str, str]:
+    return {
+        "VPS_API_TOKEN": box.vpsorg_token, "VPS_API_URL": box.vpsorg_url,
+        "ILKBYTE_ACCESS_KEY": box.ilkbyte_access_key, "ILKBYTE_SECRET_KEY": box.ilkbyte_secret_key,
+        "ILKBYTE_HOST": box.ilkbyte_url,
+    }
+
+
+def changing(box: Box) -> list[str]:
+    return [request["operation"] for request in box.control.requests(changing=True)]
+
+
+# What each example asks the cloud to change, the first time it is run.
+EXPECTED = {
+    "vpsorg": ["snapshots.create", "snapshots.delete"],
+    "ilkbyte": ["snapshots.create"],
+    "restore": ["snapshots.restore"],
+    "vault": [],
+}
+
+
+def test_every_example_is_known() -> None:
+    assert sorted(EXAMPLES) == sorted(EXPECTED)
+
+
+@pytest.mark.playbook
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_example(stage: Stage, box: Box, tmp_path: Path, inventory: str, name: str) -> None:
+    for number in (1, 2, 3):
+        box.control.plant_snapshot("vpsorg", 12345, f"preupgrade-2026010{number}", created_at=f"2026-01-0{number}T00:00:00Z")
+    if name == "restore":
+        box.control.plant_snapshot("ilkbyte", "app1", "preupgrade")
+    playbook = tmp_path / f"{name}.yml"
+    playbook.write_text(EXAMPLES[name], encoding="utf-8")
+    command = ("ansible-playbook", "-i", inventory, str(playbook), "-e", f"vault_vps_api_token={box.vpsorg_token}")
+    environment = credentials(box)
+    if name == "vault":
+        del environment["VPS_API_TOKEN"]
+    run = stage.command(*command, environment=environment)
+    assert run.status == 0, run.output
+    assert changing(box) == EXPECTED[name]
+    if name != "restore":
+        again = stage.command(*command, environment=environment)
+        assert again.status == 0, again.output
+        assert changing(box) == EXPECTED[name], "a second run changed something"
+
+
+@pytest.mark.playbook
+def test_ad_hoc_commands(stage: Stage, box: Box) -> None:
+    box.control.plant_snapshot("ilkbyte", "app1", "nightly")
+    modules = set()
+    for line in AD_HOC:
+        run = stage.command("ansible", "localhost", *shlex.split(line), environment=credentials(box))
+        assert run.status == 0, run.output
+        modules.add(shlex.split(line)[1].rsplit(".", 1)[1])
+    assert modules == {path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")}
+    assert changing(box) == ["snapshots.create", "snapshots.restore", "cron.add"]
+
+
+def test_capability_table() -> None:
+    from ansible_collections.rewind.vps.plugins.module_utils.providers.ilkbyte import Ilkbyte
+    from ansible_collections.rewind.vps.plugins.module_utils.providers.vpsorg import VpsOrg
+
+    clouds = [VpsOrg.capabilities, Ilkbyte.capabilities]
+
+    def row(title: str, words: list[str]) -> str:
+        return f"| {title} | {' | '.join(words)} |"
+
+    def yes_or_no(values: list[bool], no: str = "no") -> list[str]:
+        return ["yes" if value else no for value in values]
+
+    expected = [
+        row("a snapshot's name", [cloud.name_rule for cloud in clouds]),
+        row("snapshots of one server", [
+            f"{cloud.max_snapshots} at most" if cloud.max_snapshots else "no limit known" for cloud in clouds]),
+        row("two snapshots of one name", [
+            "not possible" if cloud.unique_names else "possible; the id tells them apart" for cloud in clouds]),
+        row("all servers' snapshots in one call", yes_or_no([cloud.account_listing for cloud in clouds])),
+        row("description", yes_or_no([cloud.description for cloud in clouds])),
+        row("taken anew in place", yes_or_no(
+            [cloud.recreate for cloud in clouds], "no: a new one is made, then the old one goes")),
+        row("schedules", yes_or_no([cloud.schedule for cloud in clouds])),
+        row("start and stop", yes_or_no([cloud.power for cloud in clouds])),
+        row("tree of snapshots, a current one", yes_or_no([cloud.snapshot_tree for cloud in clouds])),
+        row("usual time for a snapshot", [f"within {cloud.create_seconds / 60:g} minutes" for cloud in clouds]),
+        row("usual time for a restore", [f"within {cloud.restore_seconds / 60:g} minutes" for cloud in clouds]),
+    ]
+    missing = [line for line in expected if line not in README]
+    assert not missing

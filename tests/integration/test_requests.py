@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How many requests each operation costs, and which."""
+
+from __future__ import annotations
+
+import pytest
+from support.clouds import FRESH, SERVER_ID, Tasks, planted
+from support.stage import Stage
+
+pytestmark = pytest.mark.playbook
+
+
+def test_where_the_server_is_given_by_its_identity(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
+    there = (*FRESH, planted(tasks.cloud, "one"))
+    server = SERVER_ID[tasks.cloud]
+    expected = {
+        "unchanged": ["snapshots.list"],
+        "info": ["snapshots.list"],
+        "server": ["servers.show"],
+        "created, not waited for": ["snapshots.list", "servers.show", "snapshots.create"],
+        "deleted": ["snapshots.list", "snapshots.delete"] + ["snapshots.list"] * (tasks.cloud == "ilkbyte"),
+        "restored, not waited for": ["servers.show", "snapshots.list", "snapshots.restore"],
+    }
+    run = stage.play(
+        tasks("snapshot", *there, step="unchanged", server=server, name="one"),
+        tasks("snapshot_info", step="info", server=server),
+        tasks("server_info", step="server", server=server),
+        tasks("snapshot", *there, step="created, not waited for", server=server, name="two", wait=False),
+        # A deletion that takes no time: the first look afterwards already sees it.
+        tasks("snapshot", *there, ("settings", {"seconds": {"ilkbyte.snapshots.delete": 0}}), step="deleted",
+              server=server, name="one", state="absent"),
+        tasks("snapshot_restore", *there, step="restored, not waited for", server=server, name="one", wait=False),
+    )
+    for name, operations in expected.items():
+        with subtests.test(name):
+            assert not run[name].failed, run[name].result
+            assert run[name].asked == operations
+
+
+def test_where_a_server_must_be_found_first(stage: Stage, vpsorg: Tasks, subtests: pytest.Subtests) -> None:
+    """At VPS.org a name costs one request more, and finding the server tells its power too."""
+    there = (*FRESH, planted("vpsorg", "one"))
+    run = stage.play(
+        vpsorg("snapshot", *there, step="unchanged", name="one"),
+        vpsorg("snapshot", *there, step="created, not waited for", name="two", wait=False),
+        vpsorg("snapshot_info", *there, step="info of all", server=None),
+        vpsorg("server_info", *there, step="all servers", server=None),
+    )
+    expected = {
+        "unchanged": ["servers.list", "snapshots.list"],
+        "created, not waited for": ["servers.list", "snapshots.list", "snapshots.create"],
+        "info of all": ["snapshots.list"],
+        "all servers": ["servers.list"],
+    }
+    for name, operations in expected.items():
+        with subtests.test(name):
+            assert run[name].asked == operations
+
+
+def test_first_snapshot_of_a_server(stage: Stage, tasks: Tasks) -> None:
+    """An empty list does not prove that the server exists, so it is asked for: once, for its power as well."""
+    made = stage.play(tasks("snapshot", server=SERVER_ID[tasks.cloud], name="one", wait=False)).only
+    assert made.asked == ["snapshots.list", "servers.show", "snapshots.create"]
+
+
+def test_pages_are_followed(stage: Stage, vpsorg: Tasks, ilkbyte: Tasks) -> None:
+    names = [f"s{n}" for n in range(5)]
+    run = stage.play(
+        vpsorg("snapshot_info", *FRESH, ("settings", {"vpsorg_page_size": 2}),
+               *(planted("vpsorg", name) for name in names), step="snapshots"),
+        ilkbyte("server_info", *FRESH, ("settings", {"ilkbyte_page_size": 1}), step="servers", server=None),
+    )
+    assert run["snapshots"].asked == ["servers.list", "snapshots.list", "snapshots.list", "snapshots.list"]
+    assert sorted(item["name"] for item in run["snapshots"].result["snapshots"]) == names
+    assert run["servers"].asked == ["servers.list", "servers.list"]
+    assert [item["name"] for item in run["servers"].result["servers"]] == ["app1", "app2"]

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module snapshot_cron: schedules that hang on a snapshot at Ilkbyte."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from support.clouds import FRESH, Tasks, fault, planted, quiet_hour
+from support.stage import Call, Stage
+
+pytestmark = pytest.mark.playbook
+
+
+def hanging(**schedule: int) -> Call:
+    return planted("ilkbyte", "one", is_cron=True, **{"day": 1, "hour": quiet_hour(), "min": 3, **schedule})
+
+
+def sentence(text: str) -> Call:
+    """Other words for the schedule, which nobody can read."""
+    return ("update_snapshot", {"cloud": "ilkbyte", "server": "app1", "snapshot": "one", "cron_time": text})
+
+
+def scheduled(stage: Stage) -> str | None:
+    """The cloud's words for the schedule of snapshot one."""
+    (snapshot,) = [row for row in stage.box.control.server("app1")["snapshots"] if row["name"] == "one"]
+    return snapshot["params"]["cron_time"]
+
+
+def test_set_changed_removed(stage: Stage, ilkbyte: Tasks, subtests: pytest.Subtests) -> None:
+    hour = quiet_hour()
+    wished = {"name": "one", "day": 3, "hour": hour, "minute": 7}
+    run = stage.play(
+        ilkbyte("snapshot_cron", *FRESH, planted("ilkbyte", "one"), step="set", **wished),
+        ilkbyte("snapshot_info", step="shown", name="one"),
+        ilkbyte("snapshot_cron", step="unchanged", name="one", day="3", hour=str(hour), min="07"),
+        ilkbyte("snapshot_cron", step="changed", **{**wished, "minute": 8}),
+        ilkbyte("snapshot_cron", step="removed", name="one", state="absent"),
+        ilkbyte("snapshot_cron", step="nothing to remove", name="one", state="absent"),
+        ilkbyte("snapshot_cron", step="no snapshot", name="two", state="absent"),
+    )
+    with subtests.test("set"):
+        (request,) = [request for request in run["set"].requests if request["changing"]]
+        assert (request["method"], request["path"]) == ("GET", "/server/manage/app1/snapshot/cron/add")
+        assert request["query"] == {"access": "***", "secret": "***", "name": "one", "day": "3", "hour": str(hour),
+                                    "min": "7"}
+        assert run["set"].result["changed"] is True
+        assert run["set"].result["schedule"] == {"day": 3, "hour": hour, "minute": 7, "last_run": None, "next_run": None}
+    with subtests.test("shown"):
+        shown = run["shown"].result["snapshots"][0]["schedule"]
+        assert (shown["day"], shown["hour"], shown["minute"]) == (3, hour, 7)
+        # The schedule is in Turkish time, three hours ahead of UTC.
+        assert shown["next_run"][11:] == f"{(hour - 3) % 24:02}:07:00Z" and shown["last_run"] is None
+    with subtests.test("unchanged"):
+        assert run["unchanged"].changing == [] and run["unchanged"].result["changed"] is False
+    with subtests.test("changed"):
+        assert run["changed"].changing == ["cron.delete", "cron.add"] and run["changed"].result["changed"] is True
+    with subtests.test("removed"):
+        assert run["removed"].changing == ["cron.delete"] and run["removed"].result["schedule"] is None
+    for name in ("nothing to remove", "no snapshot"):
+        with subtests.test(name):
+            assert run[name].changing == [] and run[name].result["changed"] is False
+    assert scheduled(stage) is None
+
+
+def test_words_that_cannot_be_read(stage: Stage, ilkbyte: Tasks, subtests: pytest.Subtests) -> None:
+    """Then the time of the next run decides, and a warning says that the number of days was not compared."""
+    hour = quiet_hour()
+    odd = (hanging(day=2), sentence("Haftada bir"))
+    same = {"name": "one", "day": 5, "hour": hour, "minute": 3}
+    run = stage.play(
+        ilkbyte("snapshot_cron", *FRESH, *odd, step="same time", **same),
+        ilkbyte("snapshot_cron", *FRESH, *odd, step="another time", **{**same, "minute": 4}),
+        ilkbyte("snapshot_cron", *FRESH, hanging(day=2), sentence("  HER 2 günde bir "
+                f"{hour:02}:03 saatinde."), step="readable all the same", **{**same, "day": 2}),
+        ilkbyte("snapshot_cron", *FRESH, *odd, step="removed", name="one", state="absent"),
+    )
+    with subtests.test("same time"):
+        assert run["same time"].changing == [] and run["same time"].result["changed"] is False
+        (warning,) = run["same time"].result["warnings"]
+        assert "can't be read" in warning and f"{hour:02}:03" in warning and "app1" in warning
+    with subtests.test("another time"):
+        assert run["another time"].changing == ["cron.delete", "cron.add"]
+    with subtests.test("readable all the same"):
+        assert run["readable all the same"].changing == []
+        assert not run["readable all the same"].result.get("warnings")
+    with subtests.test("removed"):
+        assert run["removed"].changing == ["cron.delete"]
+
+
+def test_the_old_one_is_put_back(stage: Stage, ilkbyte: Tasks) -> None:
+    refused = fault("raw", operation="cron.add", apply=False,
+                    body={"status": False, "message": "", "error": "Kota dolu!", "data": None})
+    hour = quiet_hour()
+    outcome = stage.play(ilkbyte("snapshot_cron", hanging(), refused, name="one", day=9, hour=hour, minute=3)).only
+    assert outcome.changing == ["cron.delete", "cron.add", "cron.add"]
+    assert outcome.error["outcome"] == "refused" and outcome.result["changed"] is False
+    assert f"the old one (every 1 day(s) at {hour:02}:03) is back" in outcome.msg and "Kota dolu!" in outcome.msg
+    assert scheduled(stage) == f"Her 1 günde bir {hour:02}:03 saatinde"
+
+
+def test_the_old_one_cannot_be_put_back(stage: Stage, ilkbyte: Tasks) -> None:
+    refused = fault("status", operation="cron.add", status=403, times=None)
+    outcome = stage.play(ilkbyte("snapshot_cron", hanging(), refused, name="one", day=9, hour=quiet_hour(), minute=3)).only
+    assert outcome.changing == ["cron.delete", "cron.add", "cron.add"]
+    assert outcome.error["outcome"] == "failed" and outcome.result["changed"] is True
+    assert "was deleted" in outcome.msg and "could not be put back" in outcome.msg and "every 1 day(s)" in outcome.msg
+    assert scheduled(stage) is None
+
+
+def test_answers_that_are_lost(stage: Stage, ilkbyte: Tasks, subtests: pytest.Subtests) -> None:
+    """Whether it happened is read from the list; nothing is sent twice."""
+    wished = {"name": "one", "day": 1, "hour": quiet_hour(), "minute": 3}
+    run = stage.play(
+        ilkbyte("snapshot_cron", *FRESH, planted("ilkbyte", "one"), fault("drop_after", operation="cron.add"),
+                step="added", **wished),
+        ilkbyte("snapshot_cron", *FRESH, hanging(), fault("drop_after", operation="cron.delete"), step="deleted",
+                name="one", state="absent"),
+        ilkbyte("snapshot_cron", *FRESH, planted("ilkbyte", "one"), fault("drop_before", operation="cron.add"),
+                step="not added", **wished),
+    )
+    for name, operation in (("added", "cron.add"), ("deleted", "cron.delete")):
+        with subtests.test(name):
+            assert not run[name].failed and run[name].changing == [operation] and run[name].result["changed"] is True
+    with subtests.test("not added"):
+        assert run["not added"].error["outcome"] == "unknown" and run["not added"].changing == ["cron.add"]
+
+
+def test_a_schedule_runs(stage: Stage, ilkbyte: Tasks) -> None:
+    """A snapshot that its schedule has taken anew: last_run tells when, and the schedule is unchanged."""
+    hour = quiet_hour()
+    wished = {"name": "one", "day": 1, "hour": hour, "minute": 3}
+    stage.play(ilkbyte("snapshot_cron", planted("ilkbyte", "one"), **wished))
+    stage.box.control.advance(24 * 3600)
+    run = stage.play(ilkbyte("snapshot_info", step="info", name="one"),
+                     ilkbyte("snapshot_cron", step="again", **wished))
+    (snapshot,) = run["info"].result["snapshots"]
+    last_run = datetime.fromisoformat(snapshot["schedule"]["last_run"].replace("Z", "+00:00"))
+    taken = datetime.fromisoformat(snapshot["created_at"].replace("Z", "+00:00"))
+    assert last_run.astimezone(timezone(timedelta(hours=3))).hour == hour and taken >= last_run
+    assert run["again"].changing == [] and run["again"].result["changed"] is False

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module snapshot_info: which snapshots there are, by every filter, on both clouds."""
+
+from __future__ import annotations
+
+import pytest
+from support.clouds import FRESH, SECOND, Tasks, ago, planted
+from support.stage import Outcome, Stage
+
+pytestmark = pytest.mark.playbook
+
+
+def names(outcome: Outcome) -> list[str]:
+    assert not outcome.failed, outcome.result
+    assert outcome.changing == [] and outcome.result["changed"] is False
+    return [item["name"] for item in outcome.result["snapshots"]]
+
+
+def test_filters(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
+    cloud = tasks.cloud
+    world = (
+        *FRESH, planted(cloud, "night2", created_at=ago(days=2)), planted(cloud, "night10", created_at=ago(days=10)),
+        planted(cloud, "Night1", created_at=ago(days=1)), planted(cloud, "hand", created_at=ago(days=400)),
+        ("plant_snapshot", {"cloud": cloud, "server": SECOND[cloud], "name": "theirs", "created_at": ago(days=5)}),
+    )
+    cases = {
+        "all of a server": ({}, ["Night1", "night2", "night10", "hand"]),
+        "all of the account": ({"server": None}, ["Night1", "night2", "theirs", "night10", "hand"]),
+        "by name": ({"name": "hand"}, ["hand"]),
+        "by a name that is not there": ({"name": "other"}, []),
+        "by pattern": ({"match": "night*"}, ["night2", "night10"]),
+        "by a class": ({"match": "[Nn]ight?"}, ["Night1", "night2"]),
+        "old ones": ({"older_than": "7d"}, ["night10", "hand"]),
+        "new ones": ({"newer_than": "1w"}, ["Night1", "night2"]),
+        "between": ({"older_than": "36h", "newer_than": "30d"}, ["night2", "night10"]),
+        "ready": ({"status": "ready"}, ["Night1", "night2", "night10", "hand"]),
+        "failed": ({"status": ["failed", "pending"]}, []),
+        "of another server": ({"server": SECOND[cloud]}, ["theirs"]),
+    }
+    steps = [tasks("snapshot_info", *(world if number == 0 else ()), step=name, **options)
+             for number, (name, (options, _)) in enumerate(cases.items())]
+    run = stage.play(*steps)
+    for name, (options, expected) in cases.items():
+        with subtests.test(name):
+            assert names(run[name]) == expected
+            for item in run[name].result["snapshots"]:
+                assert item["created_at"].endswith("Z") and item["age"] >= 86400
+                assert item["server"]["name"] == (SECOND[cloud] if item["name"] == "theirs" else tasks.server)
+            assert (run[name].result["server"] is None) is ("server" in options and options["server"] is None)
+
+
+def test_states(stage: Stage, vpsorg: Tasks, ilkbyte: Tasks) -> None:
+    words = {"completed": "ready", "in_progress": "pending", "failed": "failed", "deleting": "failed"}
+    run = stage.play(
+        vpsorg("snapshot_info", *(planted("vpsorg", word, status=word, size_mb=1234, description="") for word in words),
+               step="vpsorg"),
+        vpsorg("snapshot_info", step="not ready", status=["pending", "failed"]),
+        ilkbyte("snapshot_info", planted("ilkbyte", "s1"), planted("ilkbyte", "s2", state="shut off"), step="ilkbyte"),
+    )
+    shown = {item["name"]: item for item in run["vpsorg"].result["snapshots"]}
+    assert {word: shown[word]["status"] for word in words} == words
+    assert {word: shown[word]["status_word"] for word in words} == {word: word for word in words}
+    assert shown["completed"]["size_mb"] == 1234 and shown["completed"]["description"] is None
+    assert sorted(names(run["not ready"])) == ["deleting", "failed", "in_progress"]
+    tree = {item["name"]: item for item in run["ilkbyte"].result["snapshots"]}
+    assert (tree["s1"]["current"], tree["s1"]["parent"], tree["s1"]["power"]) == (False, None, "running")
+    assert (tree["s2"]["current"], tree["s2"]["parent"], tree["s2"]["power"]) == (True, "s1", "stopped")

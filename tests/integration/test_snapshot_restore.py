@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module snapshot_restore: asked for once, joined when under way, and never called done when it is not."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from support.clouds import FRESH, SPEED, Tasks, ago, fault, lasting, planted
+from support.stage import Call, Playing, Stage
+
+pytestmark = pytest.mark.playbook
+
+OFF = {"vpsorg": "stopped", "ilkbyte": "shut off"}
+ON = {"vpsorg": "active", "ilkbyte": "running"}
+WHEN_DONE = ("settings", {"ilkbyte_answers": "when_done"})
+
+
+def restores(stage: Stage) -> int:
+    return len(stage.box.control.requests(operation="snapshots.restore"))
+
+
+def until_restoring(stage: Stage, playing: Playing) -> None:
+    """Wait until a play has asked for a restore and the cloud has begun it."""
+    for _ in range(600):
+        if stage.box.control.effects("restore_started"):
+            return
+        assert playing.process.poll() is None, playing.finish().output
+        time.sleep(0.05)
+    raise AssertionError("no restore began in 30 s")
+
+
+def test_exact_requests(stage: Stage, vpsorg: Tasks, ilkbyte: Tasks) -> None:
+    run = stage.play(
+        vpsorg("snapshot_restore", planted("vpsorg", "other"), planted("vpsorg", "one"), step="vpsorg", id="802"),
+        ilkbyte("snapshot_restore", planted("ilkbyte", "one"), step="ilkbyte", name="one"),
+    )
+    (request,) = [request for request in run["vpsorg"].requests if request["changing"]]
+    assert (request["method"], request["path"], request["body"]) == ("POST", "/api/v1/snapshots/802/restore/", None)
+    (request,) = [request for request in run["ilkbyte"].requests if request["changing"]]
+    assert (request["method"], request["path"]) == ("GET", "/server/manage/app1/snapshot/revert")
+    assert request["query"] == {"access": "***", "secret": "***", "name": "one"}
+
+
+def test_restored(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
+    there = planted(tasks.cloud, "one", created_at=ago(days=3))
+    run = stage.play(
+        tasks("snapshot_restore", *FRESH, there, planted(tasks.cloud, "two"), step="restored", name="one"),
+        # Taken last, so Ilkbyte calls it current. That says nothing about the disk.
+        tasks("snapshot_restore", *FRESH, there, step="the current one", name="one"),
+        tasks("snapshot_restore", step="and once more", name="one"),
+        tasks("snapshot_restore", *FRESH, there, step="not waited for", name="one", wait=False),
+    )
+    for name in ("restored", "the current one", "and once more"):
+        with subtests.test(name):
+            done = run[name]
+            assert done.changing == ["snapshots.restore"] and done.result["changed"] is True
+            assert [effect["effect"] for effect in done.effects] == ["restore_started", "restore_done"]
+            assert done.effects[-1]["snapshot"] == "one"
+            assert done.result["server"]["power"] == "running" and done.result["server"]["busy"] is None
+            assert done.result["joined"] is False and done.result["snapshot"]["name"] == "one"
+    with subtests.test("not waited for"):
+        begun = run["not waited for"]
+        assert begun.changing == ["snapshots.restore"] and begun.result["changed"] is True
+        assert "is being restored" in begun.msg and begun.asked[-1] == "snapshots.restore"
+
+
+def test_power_afterwards(stage: Stage, ilkbyte: Tasks, vpsorg: Tasks, subtests: pytest.Subtests) -> None:
+    """Ilkbyte brings back the power that the snapshot holds; the server is started unless that is not wished."""
+    held_off = planted("ilkbyte", "one", state="shut off")
+    off = ("update_server", {"cloud": "vpsorg", "server": "web1", "status": "stopped"})
+    run = stage.play(
+        ilkbyte("snapshot_restore", *FRESH, held_off, step="started", name="one"),
+        ilkbyte("snapshot_restore", *FRESH, held_off, step="left off", name="one", start_server=False),
+        vpsorg("snapshot_restore", *FRESH, off, planted("vpsorg", "one"), step="off before", name="one"),
+    )
+    with subtests.test("started"):
+        assert run["started"].changing == ["snapshots.restore", "servers.power"]
+        assert run["started"].result["server"]["power"] == "running"
+    with subtests.test("left off"):
+        assert run["left off"].changing == ["snapshots.restore"]
+        assert run["left off"].result["server"]["power"] == "stopped"
+    with subtests.test("off before"):
+        assert run["off before"].changing == ["snapshots.restore"]
+        assert run["off before"].result["server"]["power"] == "running"
+
+
+def test_ilkbyte_that_answers_when_done(stage: Stage, ilkbyte: Tasks) -> None:
+    run = stage.play(
+        ilkbyte("snapshot_restore", *FRESH, WHEN_DONE, planted("ilkbyte", "one"), planted("ilkbyte", "two"),
+                step="restored", name="one"),
+        ilkbyte("snapshot", step="taken", name="three"),
+        # The answer comes later than the task is willing to wait for one: nobody knows, so it is looked at.
+        ilkbyte("snapshot_restore", lasting(3, "ilkbyte.snapshots.restore"), step="answer comes too late",
+                name="one", api_timeout=1),
+    )
+    assert run["restored"].changing == ["snapshots.restore"] and run["restored"].result["changed"] is True
+    assert run["taken"].changing == ["snapshots.create"] and run["taken"].result["snapshot"]["parent"] == "one"
+    late = run["answer comes too late"]
+    assert not late.failed, late.result
+    assert late.changing == ["snapshots.restore"] and late.result["changed"] is True
+    assert [effect["effect"] for effect in late.effects] == ["restore_started", "restore_done"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("cloud", "name", "world", "outcome"), [
+    # VPS.org says nothing of a failure, only that the server is stopped, where it should run.
+    pytest.param("vpsorg", "one", (), "unknown", id="vpsorg"),
+    pytest.param("ilkbyte", "two", (), "failed", id="ilkbyte, to its current one"),
+    pytest.param("ilkbyte", "one", (WHEN_DONE,), "failed", id="ilkbyte, answering when done"),
+])
+def test_failing_half_way(stage: Stage, cloud: str, name: str, world: tuple[Call, ...], outcome: str) -> None:
+    """The server is left off with its old disk. That must never pass for restored, nor be started unasked."""
+    tasks = Tasks(stage.box, cloud)
+    there = (planted(cloud, "one"), planted(cloud, "two"))
+    restored = stage.play(tasks("snapshot_restore", *there, *world, fault("restore_fails"), name=name)).only
+    assert restored.failed, restored.result
+    assert restored.error["outcome"] == outcome and "Nothing was changed" not in restored.msg
+    assert tasks.server in restored.msg and "Next:" in restored.msg
+    assert restored.changing == ["snapshots.restore"] and restored.result["changed"] is True
+    assert restored.effects[-1]["effect"] == "restore_failed"
+    assert stage.box.control.server(tasks.server)["status"] == OFF[cloud]
+
+
+@pytest.mark.slow
+def test_joined_by_another_run(stage: Stage, tasks: Tasks) -> None:
+    """Two plays that want the same at the same time: one restore."""
+    slow = (planted(tasks.cloud, "other"), planted(tasks.cloud, "one"), planted(tasks.cloud, "newer"),
+            lasting(20, f"{tasks.cloud}.snapshots.restore"))
+    first = stage.start(tasks("snapshot_restore", *slow, step="first", name="one"))
+    until_restoring(stage, first)
+    second = stage.start(tasks("snapshot_restore", step="second", name="one"))
+    for _ in range(600):  # until the second has looked at the server twice: then it waits
+        looks = [entry for entry in stage.box.control.requests(operation="snapshots.list")]
+        if len(looks) >= 2 or second.process.poll() is not None:
+            break
+        time.sleep(0.05)
+    time.sleep(0.5)
+    stage.box.control.advance(30 * SPEED)
+    first_run, second_run = first.finish(), second.finish()
+    assert restores(stage) == 1
+    assert first_run.only.result["changed"] is True and first_run.only.result["joined"] is False
+    joined = second_run.only
+    assert not joined.failed, joined.result
+    assert joined.result["joined"] is True and joined.result["changed"] is False and joined.changing == []
+    (warning,) = joined.result["warnings"]
+    assert "asked for nothing and joined" in warning and tasks.server in warning
+    if tasks.cloud == "vpsorg":  # it does not say which snapshot is being restored
+        assert "if it was not one (802), run again" in warning
+    assert joined.result["server"]["power"] == "running"
+
+
+@pytest.mark.slow
+def test_run_again_after_a_crash(stage: Stage, tasks: Tasks) -> None:
+    """Killed in the middle of the wait, with its workers: the next run joins and asks for nothing."""
+    step = tasks("snapshot_restore", planted(tasks.cloud, "one"), planted(tasks.cloud, "newer"),
+                 lasting(15, f"{tasks.cloud}.snapshots.restore"), step="killed", name="one")
+    killed = stage.start(step)
+    until_restoring(stage, killed)
+    killed.kill()
+    again = stage.play(tasks("snapshot_restore", step="again", name="one")).only
+    assert not again.failed, again.result
+    assert again.changing == [] and again.result["joined"] is True and again.result["changed"] is False
+    assert restores(stage) == 1
+    assert [effect["effect"] for effect in stage.box.control.effects()] == ["restore_started", "restore_done"]
+    assert stage.box.control.server(tasks.server)["status"] == ON[tasks.cloud]
+
+
+def test_busy_with_something_else(stage: Stage, tasks: Tasks) -> None:
+    """A server of which a snapshot is being made is not restored, and nothing is joined."""
+    run = stage.play(
+        tasks("snapshot", planted(tasks.cloud, "one"), lasting(3, f"{tasks.cloud}.snapshots.create"), step="begun",
+              name="two", wait=False),
+        tasks("snapshot_restore", step="refused", name="one"),
+    )
+    refused = run["refused"]
+    assert refused.failed and refused.result["changed"] is False, refused.result
+    assert refused.error["outcome"] == "refused" and refused.error["kind"] in ("busy", "provider_refused")
+    assert not any(effect["effect"].startswith("restore") for effect in stage.box.control.effects())
+
+
+def test_answer_is_lost(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
+    """A restore of which nobody knows whether it began is looked for, and never asked for again."""
+    there = (planted(tasks.cloud, "one"), planted(tasks.cloud, "newer"), lasting(2, f"{tasks.cloud}.snapshots.restore"))
+    lost = {"cloud": tasks.cloud, "operation": "snapshots.restore"}
+    run = stage.play(
+        tasks("snapshot_restore", *FRESH, *there, fault("drop_after", **lost), step="it began", name="one"),
+        tasks("snapshot_restore", *FRESH, *there, fault("html", status=502, apply=True, **lost), step="502", name="one"),
+        tasks("snapshot_restore", *FRESH, *there, fault("status", status=429, headers={"Retry-After": "0"}, **lost),
+              step="too many requests", name="one"),
+    )
+    for name in ("it began", "502"):
+        with subtests.test(name):
+            assert not run[name].failed, run[name].result
+            assert run[name].changing == ["snapshots.restore"] and run[name].result["changed"] is True
+            assert run[name].effects[-1]["effect"] == "restore_done"
+    with subtests.test("too many requests: provably not begun, so asked again"):
+        again = run["too many requests"]
+        assert not again.failed and again.changing == ["snapshots.restore"] * 2
+        assert [effect["effect"] for effect in again.effects] == ["restore_started", "restore_done"]
+
+
+@pytest.mark.slow
+def test_unknown_and_not_begun(stage: Stage, tasks: Tasks) -> None:
+    """The connection broke before anything was done: unknown, said so, and not sent again."""
+    lost = fault("drop_before", cloud=tasks.cloud, operation="snapshots.restore")
+    outcome = stage.play(tasks("snapshot_restore", planted(tasks.cloud, "one"), planted(tasks.cloud, "newer"), lost,
+                               name="one")).only
+    assert outcome.error["outcome"] == "unknown" and outcome.changing == ["snapshots.restore"]
+    assert "unknown whether" in outcome.msg and tasks.server in outcome.msg and "run again" in outcome.msg
+    assert outcome.result["changed"] is False

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module snapshot with stop_server: off while the snapshot is begun, and as before afterwards, whatever happens."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support.clouds import FRESH, SECOND, SERVER, SPEED, Tasks, fault, planted
+from support.stage import RUN_SECONDS, Outcome, Stage
+
+pytestmark = pytest.mark.playbook
+
+STOP = {"vpsorg": "stop", "ilkbyte": "shutdown"}
+OFF = {"vpsorg": "stopped", "ilkbyte": "shut off"}
+ON = {"vpsorg": "active", "ilkbyte": "running"}
+
+
+def power_actions(outcome: Outcome) -> list[str]:
+    """What was asked of the server's power, in order."""
+    return [(request["body"] or {}).get("action") or request["query"].get("set")
+            for request in outcome.requests if request["operation"] == "servers.power"]
+
+
+def status(stage: Stage, tasks: Tasks) -> str:
+    return stage.box.control.server(tasks.server)["status"]
+
+
+def test_stopped_and_started(stage: Stage, tasks: Tasks) -> None:
+    made = stage.play(tasks("snapshot", name="one", stop_server=True)).only
+    assert power_actions(made) == [STOP[tasks.cloud], "start"]
+    assert made.changing == ["servers.power", "snapshots.create", "servers.power"]
+    assert [effect["effect"] for effect in made.effects] == [
+        "power_stopped", "snapshot_started", "snapshot_ready", "power_started"]
+    assert made.result["snapshot"]["status"] == "ready" and made.result["changed"] is True
+    assert status(stage, tasks) == ON[tasks.cloud]
+    if tasks.cloud == "ilkbyte":
+        assert made.result["snapshot"]["power"] == "stopped"
+
+
+def test_left_alone(stage: Stage, tasks: Tasks) -> None:
+    """A server that is off stays off; one whose snapshot is there is not touched."""
+    off = ("update_server", {"cloud": tasks.cloud, "server": tasks.server, "status": OFF[tasks.cloud]})
+    run = stage.play(
+        tasks("snapshot", *FRESH, planted(tasks.cloud, "one"), step="there", name="one", stop_server=True),
+        tasks("snapshot", *FRESH, off, step="off before", name="one", stop_server=True),
+    )
+    assert run["there"].changing == []
+    assert run["off before"].changing == ["snapshots.create"] and run["off before"].result["changed"] is True
+    assert status(stage, tasks) == OFF[tasks.cloud]
+
+
+def test_snapshot_fails(stage: Stage, tasks: Tasks) -> None:
+    """Refused by the cloud, or taken up and not made: the server runs again."""
+    refused = fault("status", status=400, body={"detail": "No."}, operation="snapshots.create", cloud=tasks.cloud)
+    answers = ("settings", {"ilkbyte_answers": "when_done"})
+    run = stage.play(
+        tasks("snapshot", *FRESH, refused, step="refused", name="one", stop_server=True),
+        tasks("server_info", step="after refusal"),
+        tasks("snapshot", *FRESH, answers, fault("snapshot_fails"), step="fails", name="one", stop_server=True),
+        tasks("server_info", step="after failure"),
+    )
+    assert run["refused"].error["outcome"] == "refused" and run["refused"].result["changed"] is True
+    assert run["fails"].failed and "NOT be started" not in run["fails"].msg
+    for name in ("refused", "fails"):
+        assert power_actions(run[name]) == [STOP[tasks.cloud], "start"]
+    for name in ("after refusal", "after failure"):
+        assert run[name].result["servers"][0]["power"] == "running"
+
+
+@pytest.mark.patient
+def test_stop_never_ends(stage: Stage, tasks: Tasks) -> None:
+    """It is not switched off hard, no snapshot is taken, and the message says that it was asked to stop."""
+    # VPS.org shows a server that does not stop as stopping, until it gives up; Ilkbyte's just goes on running.
+    stuck = fault("power_stuck", seconds=3 * SPEED)
+    outcome = stage.play(tasks("snapshot", stuck, name="one", stop_server=True, wait_timeout=1)).only
+    assert outcome.error["kind"] == "wait_timeout"
+    assert tasks.server in outcome.msg and "stopped" in outcome.msg and "start it in the cloud's panel" in outcome.msg
+    assert power_actions(outcome) == [STOP[tasks.cloud]] and "snapshots.create" not in outcome.asked
+    assert status(stage, tasks) == ON[tasks.cloud]
+
+
+def test_stop_ends_late(stage: Stage, tasks: Tasks) -> None:
+    """The task's time is up before the server is off; it is started again all the same."""
+    action = f"{tasks.cloud}.servers.power.{STOP[tasks.cloud]}"
+    late = ("settings", {"seconds": {action: 3 * SPEED}})
+    outcome = stage.play(tasks("snapshot", late, name="one", stop_server=True, wait_timeout=2)).only
+    assert outcome.error["kind"] == "wait_timeout" and "snapshots.create" not in outcome.asked
+    stage.box.control.advance(10 * SPEED)
+    assert status(stage, tasks) == ON[tasks.cloud], (power_actions(outcome), outcome.msg)
+
+
+def test_start_is_refused(stage: Stage, tasks: Tasks) -> None:
+    """The worst: the server is off because of us. That is what the message begins with."""
+    refused = fault("status", status=403, operation="servers.power", cloud=tasks.cloud, skip=1, times=None)
+    outcome = stage.play(tasks("snapshot", refused, name="one", stop_server=True)).only
+    assert power_actions(outcome) == [STOP[tasks.cloud], "start"]
+    assert outcome.msg.startswith(f"Server {tasks.server}") and "could NOT be started again" in outcome.msg
+    assert "START IT NOW" in outcome.msg and outcome.result["changed"] is True
+    assert outcome.error["outcome"] == "failed" and outcome.error["server"].startswith(tasks.server)
+    assert status(stage, tasks) == OFF[tasks.cloud]
+
+
+def test_answer_to_stop_is_lost(stage: Stage, tasks: Tasks) -> None:
+    """Nobody knows whether the stop arrived: it is looked at, not asked for again."""
+    lost = fault("drop_after", operation="servers.power", cloud=tasks.cloud)
+    outcome = stage.play(tasks("snapshot", lost, name="one", stop_server=True)).only
+    assert not outcome.failed, outcome.result
+    assert power_actions(outcome) == [STOP[tasks.cloud], "start"]
+    assert status(stage, tasks) == ON[tasks.cloud]
+
+
+def test_a_signal_ends_a_loop_with_the_server_running(stage: Stage, tasks: Tasks) -> None:
+    """Ctrl-C while the first server of a loop is off: it runs again, and the second one is not touched."""
+    first, second = SERVER[tasks.cloud], SECOND[tasks.cloud]
+    slow = ("settings", {"seconds": {f"{tasks.cloud}.snapshots.create": 4 * SPEED}})
+    step = tasks("snapshot", slow, step="loop", name="one", stop_server=True, server="{{ item }}",
+                 keywords={"loop": [first, second]})
+    playing = stage.start(step)
+    wait_for(lambda: stage.box.control.effects("snapshot_started"))
+    os.killpg(playing.process.pid, signal.SIGINT)
+    playing.process.wait(RUN_SECONDS)
+    control = stage.box.control
+    wait_for(lambda: control.server(first)["status"] == ON[tasks.cloud])
+    time.sleep(1)  # an orphaned worker would have gone on by now
+    assert {request["server"] for request in control.requests(changing=True)} == {first}
+    assert control.server(second)["status"] == ON[tasks.cloud]
+
+
+def wait_for(happened: Callable[[], Any]) -> None:
+    until = time.monotonic() + RUN_SECONDS
+    while not happened():
+        assert time.monotonic() < until, "it never happened"
+        time.sleep(0.05)
+
+
+@pytest.mark.patient
+def test_a_lost_start_is_asked_for_again(stage: Stage, tasks: Tasks) -> None:
+    """A server that is seen off and idle for a minute has not been started, whatever became of the request."""
+    lost = fault("drop_before", operation="servers.power", cloud=tasks.cloud, skip=1)
+    outcome = stage.play(tasks("snapshot", lost, name="one", stop_server=True)).only
+    assert not outcome.failed, outcome.result
+    assert power_actions(outcome) == [STOP[tasks.cloud], "start", "start"]
+    assert status(stage, tasks) == ON[tasks.cloud]

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""For the tests: arranges the sandbox before each task, and writes down what the task returned and what it asked for.
+
+One start of ansible-playbook costs more than a task, so that a test plays many cases in one run. See stage.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase
+
+DOCUMENTATION = """
+name: stage_notes
+type: aggregate
+short_description: Arranges the sandbox between tasks and keeps their results
+description: Reads the file that STAGE_PLAN names, and appends one JSON object a task to the file that it names.
+requirements: [enabling in configuration]
+"""
+
+
+class CallbackModule(CallbackBase):
+    """One line in the notes for each task: name, status, result, entries of the ledger that the task caused."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "stage_notes"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        with open(os.environ["STAGE_PLAN"], encoding="utf-8") as file:
+            self._plan = json.load(file)
+        sys.path.insert(0, self._plan["extensions"])
+        from sandbox.remote_control import Control
+
+        self._control = Control(self._plan["control_url"])
+        self._seen = 0
+
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+        self._guarded(self._arrange, task.get_name())
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        self._guarded(self._note, "ok", result)
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        self._guarded(self._note, "failed", result)
+
+    def v2_runner_on_skipped(self, result: Any) -> None:
+        self._guarded(self._note, "skipped", result)
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        self._guarded(self._note, "unreachable", result)
+
+    def _arrange(self, name: str) -> None:
+        for call, arguments in self._plan["world"].get(name, []):
+            getattr(self._control, call)(**arguments)
+        entries = self._control.ledger()
+        self._seen = entries[-1]["n"] if entries else 0
+
+    def _note(self, status: str, result: Any) -> None:
+        task = getattr(result, "task", None) or result._task
+        entries = [entry for entry in self._control.ledger() if entry["n"] > self._seen]
+        shown = result.result if hasattr(type(result), "result") else result._result
+        self._write({"name": task.get_name(), "status": status, "result": dict(shown), "entries": entries})
+
+    def _guarded(self, work: Any, *arguments: Any) -> None:
+        # Ansible turns a callback's exception into a warning, and a test would go on with a world that is not arranged.
+        try:
+            work(*arguments)
+        except Exception:
+            self._write({"broken": traceback.format_exc()})
+
+    def _write(self, line: dict[str, Any]) -> None:
+        with open(self._plan["notes"], "a", encoding="utf-8") as file:
+            file.write(json.dumps(line, default=str) + "\n")

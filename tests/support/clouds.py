@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How tests speak of the two clouds: tasks with credentials, and worlds to arrange before them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from support.stage import Call, Step
+
+if TYPE_CHECKING:
+    from sandbox import Box
+
+SPEED = 100.0  # sandbox seconds in a real one
+CLOUDS = ("vpsorg", "ilkbyte")
+SERVER = {"vpsorg": "web1", "ilkbyte": "app1"}
+SECOND = {"vpsorg": "web2", "ilkbyte": "app2"}
+SERVER_ID = {"vpsorg": "12345", "ilkbyte": "app1"}  # what identifies it without asking
+
+# Real seconds of everything that takes time: over when it is looked at for the second time, 0.4 s after the first.
+SHORT = 0.3
+DURATIONS = (
+    "vpsorg.snapshots.create", "vpsorg.snapshots.restore", "vpsorg.servers.power.start", "vpsorg.servers.power.stop",
+    "ilkbyte.snapshots.create", "ilkbyte.snapshots.update", "ilkbyte.snapshots.restore", "ilkbyte.servers.power.start",
+    "ilkbyte.servers.power.shutdown",
+)
+
+
+def lasting(seconds: float, *operations: str) -> Call:
+    """Let operations take so many real seconds."""
+    return ("settings", {"seconds": {operation: seconds * SPEED for operation in operations}})
+
+
+FRESH: tuple[Call, ...] = (("reset", {}), lasting(SHORT, *DURATIONS), lasting(0.05, "ilkbyte.snapshots.delete"))
+
+
+def planted(cloud: str, name: str, **fields: Any) -> Call:
+    """A snapshot of the cloud's first server as if made by hand."""
+    return ("plant_snapshot", {"cloud": cloud, "server": SERVER[cloud], "name": name, **fields})
+
+
+def fault(kind: str, **details: Any) -> Call:
+    """Something that goes wrong; see the sandbox's fault table."""
+    return ("fault", {"kind": kind, **details})
+
+
+def ago(**time: float) -> str:
+    """A moment before now, as the control API takes it (``days=3``)."""
+    return (datetime.now(timezone.utc) - timedelta(**time)).isoformat(timespec="seconds")
+
+
+def quiet_hour() -> int:
+    """An hour of the clouds' day that is far off: a schedule at that hour does not run during a test."""
+    return (datetime.now(timezone(timedelta(hours=3))).hour + 12) % 24
+
+
+def access(box: Box, cloud: str) -> dict[str, Any]:
+    """The options that open a cloud's door."""
+    if cloud == "vpsorg":
+        return {"provider": cloud, "api_token": box.vpsorg_token, "api_url": box.vpsorg_url}
+    return {"provider": cloud, "access_key": box.ilkbyte_access_key, "secret_key": box.ilkbyte_secret_key,
+            "api_url": box.ilkbyte_url}
+
+
+class Tasks:
+    """Makes steps for one cloud.
+
+    ``tasks("snapshot", name="one")`` is a step of ``rewind.vps.snapshot`` on the cloud's first server.
+    """
+
+    def __init__(self, box: Box, cloud: str) -> None:
+        self._access = access(box, cloud)
+        self.cloud = cloud
+        self.server = SERVER[cloud]
+        self._made = 0
+
+    def __call__(self, module: str, *world: Call, step: str | None = None, keywords: dict[str, Any] | None = None,
+                 **options: Any) -> Step:
+        """:param world: what to arrange before; :param step: its name; :param keywords: of the task.
+        An option of value None is left out."""
+        self._made += 1
+        given = {**self._access, "server": self.server, **options}
+        given = {name: value for name, value in given.items() if value is not None}
+        name = step or f"{self.cloud} {self._made} {module}"
+        return Step(name, {f"rewind.vps.{module}": given, **(keywords or {})}, world)

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plays tasks with the real ansible-playbook against a sandbox, through the door that the test asks for.
+
+A test gives steps (a task, and what to arrange in the sandbox before it) and gets outcomes (the task's result and the
+requests that reached the clouds meanwhile), in the same order.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sandbox import Box
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+RUN_SECONDS = 180
+
+QUICK = "quick"  # the action plugin does the work in the controller's process
+MODULE = "module"  # another Python is asked for by hand, so the module does it in a process of its own
+DOORS = (QUICK, MODULE)
+
+Call = tuple[str, dict[str, Any]]  # a method of the sandbox's Control, and its arguments
+
+
+@dataclass(frozen=True)
+class Step:
+    """One task and the calls to the sandbox's control that come before it."""
+
+    name: str
+    task: dict[str, Any]
+    world: tuple[Call, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one task.
+
+    ``requests`` and ``effects`` are the ledger's, from the task's start to its end.
+    """
+
+    name: str
+    status: str
+    result: dict[str, Any]
+    requests: list[dict[str, Any]]
+    effects: list[dict[str, Any]]
+
+    @property
+    def failed(self) -> bool:
+        return self.status == "failed"
+
+    @property
+    def changing(self) -> list[str]:
+        """The operations of the requests that would change something, in order."""
+        return [request["operation"] for request in self.requests if request["changing"]]
+
+    @property
+    def asked(self) -> list[str]:
+        """The operations of all requests, in order."""
+        return [request["operation"] for request in self.requests]
+
+    @property
+    def error(self) -> dict[str, Any]:
+        assert self.failed, f"{self.name} did not fail: {self.result}"
+        return self.result["error"]
+
+    @property
+    def msg(self) -> str:
+        return self.result["msg"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One ansible-playbook from its start to its end."""
+
+    status: int
+    stdout: str
+    stderr: str
+    outcomes: list[Outcome]
+
+    @property
+    def output(self) -> str:
+        return self.stdout + self.stderr
+
+    @property
+    def only(self) -> Outcome:
+        (outcome,) = self.outcomes
+        return outcome
+
+    def __getitem__(self, name: str) -> Outcome:
+        return next(outcome for outcome in self.outcomes if outcome.name == name)
+
+
+@dataclass
+class Playing:
+    """An ansible-playbook that may still run."""
+
+    process: subprocess.Popen[str]
+    notes: Path
+    killed: bool = field(default=False)
+
+    def kill(self) -> None:
+        """End it with its workers as a crash would: nothing can be put back."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.killed = True
+
+    def finish(self) -> Run:
+        """Wait for its end."""
+        try:
+            stdout, stderr = self.process.communicate(timeout=RUN_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            stdout, stderr = self.process.communicate()
+            raise AssertionError(f"ansible-playbook took more than {RUN_SECONDS} s:\n{stdout}{stderr}") from None
+        return Run(self.process.returncode, stdout, stderr, _outcomes(self.notes, stdout + stderr))
+
+
+class Stage:
+    """Runs playbooks and ad-hoc commands against one sandbox.
+
+    :param folder: an empty folder; files of the runs go there.
+    """
+
+    def __init__(self, box: Box, folder: Path) -> None:
+        self.box = box
+        self._folder = folder
+        self._plays = 0
+
+    def play(self, *steps: Step, **how: Any) -> Run:
+        """Run the steps as the tasks of one play; a failed task does not end it. Options as :meth:`start`.
+
+        :raises AssertionError: a step has no outcome.
+        """
+        run = self.start(*steps, **how).finish()
+        assert [outcome.name for outcome in run.outcomes] == [step.name for step in steps], run.output
+        return run
+
+    def start(self, *steps: Step, door: str = QUICK, arguments: tuple[str, ...] = (),
+              environment: dict[str, str] | None = None, **play: Any) -> Playing:
+        """Begin to run the steps.
+
+        :param arguments: of ansible-playbook, for example ``--check``.
+        :param environment: variables added to the clean environment.
+        :param play: further keywords of the play.
+        """
+        assert len({step.name for step in steps}) == len(steps), "two steps of one name"
+        folder = self._new_folder()
+        tasks = [{"name": step.name, "ignore_errors": True, **step.task} for step in steps]
+        variables = {"ansible_python_interpreter": other_python()} if door == MODULE else {}
+        book = [{"name": "Stage", "hosts": "localhost", "connection": "local", "gather_facts": False, **play,
+                 "vars": {**variables, **play.get("vars", {})}, "tasks": tasks}]
+        (folder / "play.yml").write_text(json.dumps(book), encoding="utf-8")
+        plan = {"control_url": self.box.control_url, "extensions": str(ROOT / "extensions"),
+                "notes": str(folder / "notes"), "world": {step.name: step.world for step in steps}}
+        (folder / "plan").write_text(json.dumps(plan), encoding="utf-8")
+        noting = {"STAGE_PLAN": str(folder / "plan"), "ANSIBLE_CALLBACKS_ENABLED": "stage_notes",
+                  "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).with_name("callback_plugins"))}
+        process = self._begin("ansible-playbook", str(folder / "play.yml"), *arguments,
+                              environment={**noting, **(environment or {})})
+        return Playing(process, folder / "notes")
+
+    def command(self, program: str, *arguments: str, environment: dict[str, str] | None = None) -> Run:
+        """Run one of Ansible's programs with these arguments; the run has no outcomes, only what it printed."""
+        process = self._begin(program, *arguments, environment=environment or {})
+        return Playing(process, self._new_folder() / "notes").finish()
+
+    def ad_hoc(self, *arguments: str, environment: dict[str, str] | None = None) -> Run:
+        """Run the command ``ansible``; see :meth:`command`."""
+        return self.command("ansible", *arguments, environment=environment)
+
+    def _new_folder(self) -> Path:
+        self._plays += 1
+        folder = self._folder / f"play{self._plays}"
+        folder.mkdir()
+        return folder
+
+    def _begin(self, program: str, *arguments: str, environment: dict[str, str]) -> subprocess.Popen[str]:
+        # Started by its Python: the program's first line may name a path that no longer is.
+        command = [sys.executable, str(Path(sys.executable).with_name(program)), *arguments]
+        return subprocess.Popen(command, env={**self._clean_environment(), **environment}, text=True, encoding="utf-8",
+                                cwd=self._folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, start_new_session=True)
+
+    def _clean_environment(self) -> dict[str, str]:
+        """Nothing of whoever runs the tests: neither credentials nor settings of Ansible."""
+        home = self._folder / "home"
+        home.mkdir(exist_ok=True)
+        return {
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+            "HOME": str(home),
+            "ANSIBLE_HOME": str(home / ".ansible"),
+            "ANSIBLE_REMOTE_TMP": str(home / ".ansible" / "tmp"),  # else below the user's own home
+            "ANSIBLE_ASYNC_DIR": str(home / ".ansible_async"),
+            "LC_ALL": "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8",
+            "ANSIBLE_CONFIG": str(ROOT / "tests" / "ansible.cfg"),
+            "ANSIBLE_COLLECTIONS_PATH": os.environ["ANSIBLE_COLLECTIONS_PATH"],
+            "ANSIBLE_NOCOLOR": "1",
+        }
+
+
+def other_python() -> str:
+    """Another name of the Python that runs the tests."""
+    folder = Path(sys.executable).parent
+    names = ("python3", "python", f"python3.{sys.version_info.minor}")
+    return next(str(folder / name) for name in names if folder / name != Path(sys.executable)
+                and (folder / name).exists())
+
+
+def door_of(run: Run) -> str:
+    """Which door all tasks of a run with ``-vvv`` took, told from the programs that Ansible started.
+
+    :raises AssertionError: some took the one and some the other.
+    """
+    started = f" {other_python()} "
+    packed = sum(1 for line in run.stdout.splitlines() if " EXEC " in line and started in line.replace("'", " ") + " ")
+    handed_over = run.stdout.count("runs as a module, since another Python is asked for")
+    if packed == handed_over == 0:
+        return QUICK
+    assert packed == handed_over == len(run.outcomes), (packed, handed_over, len(run.outcomes), run.output)
+    return MODULE
+
+
+def _outcomes(notes: Path, output: str) -> list[Outcome]:
+    lines = notes.read_text("utf-8").splitlines() if notes.exists() else []
+    outcomes = []
+    for line in lines:
+        note = json.loads(line)
+        assert "broken" not in note, f"{note.get('broken')}\n{output}"
+        entries = note.pop("entries")
+        requests = [entry for entry in entries if entry["kind"] == "request"]
+        effects = [entry for entry in entries if entry["kind"] == "effect"]
+        outcomes.append(Outcome(**note, requests=requests, effects=effects))
+    return outcomes

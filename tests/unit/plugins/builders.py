@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Snapshots and clocks that tests make up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from ansible_collections.rewind.vps.plugins.module_utils.polling import Clock
+from ansible_collections.rewind.vps.plugins.module_utils.providers.base import READY, Schedule, Server, Snapshot
+
+SERVER = Server("12345", "web1")
+
+
+def snapshot(name: str = "nightly", **fields: Any) -> Snapshot:
+    """A ready snapshot of one server, made on 1 January 2026, unless the fields say otherwise."""
+    return Snapshot(**{"id": "801", "name": name, "server": SERVER, "status": READY,
+                       "created_at": "2026-01-01T00:00:00Z", **fields})
+
+
+def moments() -> st.SearchStrategy[str | None]:
+    """Times of creation, close enough together that some are equal, and now and then none."""
+    return st.none() | st.integers(0, 9).map(lambda minute: f"2026-01-01T00:0{minute}:00Z")
+
+
+def snapshots() -> st.SearchStrategy[list[Snapshot]]:
+    """A server's snapshots in any order: few names, all states, some scheduled, some undated."""
+    states = [("ready", False), ("ready", False), ("ready", False), ("pending", False), ("failed", True), ("failed", False)]
+
+    def made(state: tuple[str, bool], **fields: Any) -> Snapshot:
+        return snapshot(status=state[0], surely_failed=state[1], **fields)
+
+    one = st.builds(
+        made,
+        state=st.sampled_from(states),
+        name=st.sampled_from(["nightly", "nightly1", "weekly", "Nightly", "by-hand"]),
+        id=st.integers(1, 2000).map(str),
+        created_at=moments(),
+        schedule=st.none() | st.just(Schedule(1, 2, 3)),
+    )
+    return st.lists(one, max_size=8, unique_by=lambda item: item.id)
+
+
+class FakeClock(Clock):
+    """Time that passes only while somebody sleeps.
+
+    :param jitter: what every pause is multiplied with.
+    """
+
+    def __init__(self, jitter: float = 1.0) -> None:
+        self.now = 1000.0
+        self.naps: list[float] = []
+        super().__init__(monotonic=lambda: self.now, sleep=self._pass, jitter=lambda low, high: jitter)
+
+    def _pass(self, seconds: float) -> None:
+        self.naps.append(seconds)
+        self.now += max(seconds, 1e-6)  # no sleep takes no time at all

@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options are checked and put in order before anything is sent."""
+
+from __future__ import annotations
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.rewind.vps.plugins.module_utils.arguments import PROVIDERS, SPECS, clean, duration
+from ansible_collections.rewind.vps.plugins.module_utils.errors import BAD_INPUT, REFUSED, RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.providers.registry import REGISTRY
+
+VPSORG = {"provider": "vpsorg", "api_token": "vps_0123456789"}
+ILKBYTE = {"provider": "ilkbyte", "access_key": "access0123456789", "secret_key": "secret0123456789"}
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def cleaned(module, environ=None, **given_options):
+    """The options of a module as its operation gets them."""
+    spec = SPECS[module]
+    validation = ArgumentSpecValidator(spec.options, **spec.rules).validate(given_options)
+    assert not validation.error_messages, validation.error_messages
+    return clean(validation.validated_parameters, environ or {})
+
+
+def refused(module, environ=None, **given_options):
+    with pytest.raises(RewindError) as caught:
+        cleaned(module, environ, **given_options)
+    assert (caught.value.kind, caught.value.outcome) == (BAD_INPUT, REFUSED)
+    return caught.value.text()
+
+
+def ansible_refuses(module, **given_options):
+    spec = SPECS[module]
+    messages = ArgumentSpecValidator(spec.options, **spec.rules).validate(given_options).error_messages
+    assert messages
+    return " ".join(messages)
+
+
+@pytest.fixture(autouse=True)
+def no_credentials_around(monkeypatch):
+    for name in ("REWIND_PROVIDER", "VPS_API_TOKEN", "ILKBYTE_ACCESS_KEY", "ILKBYTE_ACCESSKEY", "ILKBYTE_SECRET_KEY",
+                 "ILKBYTE_SECRETKEY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+# --- durations
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.sampled_from("smhdw")), min_size=1, max_size=8))
+def test_duration_is_the_sum_of_its_parts(parts):
+    text = "".join(f"{amount}{unit}" for amount, unit in parts)
+    seconds = sum(amount * UNITS[unit] for amount, unit in parts)
+    if seconds:
+        assert duration("max_age", f" {text.upper()} ") == seconds
+    else:
+        with pytest.raises(RewindError):
+            duration("max_age", text)
+
+
+@given(st.integers(1, 10**12 - 1))
+def test_bare_number_is_seconds(number):
+    assert duration("max_age", str(number)) == number
+
+
+@given(st.text(max_size=12))
+def test_any_other_text_is_refused_by_name(text):
+    try:
+        assert duration("older_than", text) > 0
+    except RewindError as error:
+        assert error.kind == BAD_INPUT and "older_than" in error.message and "12h" in error.message
+
+
+@pytest.mark.parametrize("text", ["", " ", "0", "0s", "0d0h", "-5", "-1d", "1.5h", "7 d", "1d 12h", "1y", "h", "d7",
+                                  "1d12", "12h!", "1_0s", "٣d", "²", "None", "12h\n7d", "9" * 5000, "9" * 5000 + "d"])
+def test_durations_that_say_nothing_clear(text):
+    with pytest.raises(RewindError, match="max_age must be a duration"):
+        duration("max_age", text)
+
+
+@pytest.mark.parametrize(("module", "option"), [("snapshot", "max_age"), ("snapshot_info", "older_than"),
+                                                ("snapshot_info", "newer_than")])
+def test_duration_options_are_read(module, option):
+    more = {"server": "web1", "name": "nightly"} if module == "snapshot" else {}
+    assert cleaned(module, **VPSORG, **more, **{option: "1d12h"})[option] == 129600
+    assert option in refused(module, **VPSORG, **more, **{option: "soon"})
+
+
+# --- api_url
+
+
+@pytest.mark.parametrize(("credentials", "variable", "default"), [
+    (VPSORG, "VPS_API_URL", "https://admin.vps.org/api/v1"), (ILKBYTE, "ILKBYTE_HOST", "https://api.ilkbyte.com"),
+])
+def test_where_the_url_comes_from(credentials, variable, default):
+    other = {"VPS_API_URL": "ILKBYTE_HOST", "ILKBYTE_HOST": "VPS_API_URL"}[variable]
+    assert cleaned("server_info", **credentials)["api_url"] == default
+    environ = {variable: "https://env.example/x/", other: "https://wrong.example"}
+    assert cleaned("server_info", environ, **credentials)["api_url"] == "https://env.example/x"
+    option = cleaned("server_info", environ, **credentials, api_url="https://option.example")
+    assert option["api_url"] == "https://option.example"
+    assert cleaned("server_info", environ, **credentials, api_url="")["api_url"] == "https://env.example/x"
+    assert variable in refused("server_info", {variable: "ftp://env.example"}, **credentials)
+
+
+@pytest.mark.parametrize(("url", "kept"), [
+    ("https://cloud.example/api/v1", "https://cloud.example/api/v1"),
+    ("https://cloud.example/api/v1/", "https://cloud.example/api/v1"),
+    ("https://cloud.example///", "https://cloud.example"),
+    (" https://cloud.example:8443\n", "https://cloud.example:8443"),
+    ("HTTPS://cloud.example", "HTTPS://cloud.example"),
+    ("https://203.0.113.7/v2", "https://203.0.113.7/v2"),
+    ("http://localhost:8000/api/v1/", "http://localhost:8000/api/v1"),
+    ("http://LOCALHOST:8000", "http://LOCALHOST:8000"),
+    ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+    ("http://127.8.9.10", "http://127.8.9.10"),
+    ("http://[::1]:8000", "http://[::1]:8000"),
+])
+def test_urls_that_can_be_used(url, kept):
+    assert cleaned("server_info", **VPSORG, api_url=url)["api_url"] == kept
+
+
+@pytest.mark.parametrize("url", [
+    "http://cloud.example", "http://203.0.113.7/api/v1", "http://0.0.0.0:80", "http://10.0.0.1",
+    "http://localhost.cloud.example", "http://127.0.0.1.cloud.example", "http://[2001:db8::1]",
+])
+def test_plain_http_only_to_this_machine(url):
+    text = refused("server_info", **VPSORG, api_url=url)
+    assert "unprotected" in text and "https" in text and "Nothing was changed." in text
+
+
+@pytest.mark.parametrize("url", [
+    "https://", "https:///api/v1", "https://:443/", "https://cloud.example:0", "https://cloud.example:99999",
+    "https://cloud.example:port", "https://[::1", "https:cloud.example", "cloud.example", "cloud.example/api/v1",
+    "//cloud.example", "ftp://cloud.example", "file:///etc/passwd", "   ", "https://cloud example", "https://clo\nud.example",
+    "https://clo\tud.example", "https://bücher.example", "https://user@cloud.example", "https://user:word@cloud.example",
+    "https://@cloud.example", "https://cloud.example/?page=1", "https://cloud.example?", "https://cloud.example/#top",
+    "https://cloud.example/#", "http://localhost@cloud.example", "http://localhost\\@cloud.example",
+])
+def test_urls_that_can_not_be_used(url):
+    text = refused("server_info", **VPSORG, api_url=url)
+    assert "api_url" in text
+    assert "word" not in text and "page=1" not in text  # what stands in a URL may be a secret
+
+
+# --- credentials
+
+
+@pytest.mark.parametrize(("credentials", "option", "environment_names"), [
+    (VPSORG, "api_token", ["VPS_API_TOKEN"]),
+    (ILKBYTE, "access_key", ["ILKBYTE_ACCESS_KEY", "ILKBYTE_ACCESSKEY"]),
+    (ILKBYTE, "secret_key", ["ILKBYTE_SECRET_KEY", "ILKBYTE_SECRETKEY"]),
+])
+def test_credentials(credentials, option, environment_names, monkeypatch):
+    others = {key: value for key, value in credentials.items() if key != option}
+    for blank in ("", "   ", "\n", "\t\r\n"):
+        text = refused("server_info", **others, **{option: blank})
+        assert option in text and environment_names[0] in text
+    assert option in refused("server_info", **others)
+    assert cleaned("server_info", **others, **{option: " \n key-0123456789+/= \r\n"})[option] == "key-0123456789+/="
+    for odd in ("first-line\nsecond-line", "two words", "schlüssel-0123", "nul\x00byte", "tab\tinside", "zero\u200bwidth"):
+        text = refused("server_info", **others, **{option: odd})
+        assert option in text and "Next:" in text
+        assert odd not in text and odd[:8] not in text
+    for variable in environment_names:
+        with monkeypatch.context() as patch:
+            patch.setenv(variable, "from-the-environment")
+            assert cleaned("server_info", **others)[option] == "from-the-environment"
+
+
+def test_other_clouds_credentials_do_not_serve():
+    assert "api_token" in refused("server_info", provider="vpsorg", access_key="a" * 9, secret_key="b" * 9)
+    text = refused("server_info", provider="ilkbyte", api_token="t" * 9)
+    assert "access_key" in text and "secret_key" in text
+
+
+def test_provider_from_the_environment(monkeypatch):
+    monkeypatch.setenv("REWIND_PROVIDER", "ilkbyte")
+    options = {key: value for key, value in ILKBYTE.items() if key != "provider"}
+    assert cleaned("server_info", **options)["provider"] == "ilkbyte"
+    monkeypatch.setenv("REWIND_PROVIDER", "another")
+    assert "provider" in ansible_refuses("server_info", **options)
+
+
+def test_choices_are_the_registry():
+    assert list(PROVIDERS) == list(REGISTRY)
+
+
+# --- everything else
+
+SNAPSHOT = {**VPSORG, "server": "web1", "name": "nightly"}
+CRON = {**ILKBYTE, "server": "app1", "name": "nightly", "day": 1, "hour": 2, "minute": 3}
+
+
+@pytest.mark.parametrize(("module", "options", "option", "good", "bad"), [
+    ("server_info", VPSORG, "api_timeout", (1, 600), (0, -1, 601)),
+    ("snapshot", SNAPSHOT, "wait_timeout", (1, 86400), (0, -1, 86401)),
+    ("snapshot_restore", SNAPSHOT, "wait_timeout", (1, 86400), (0, -1, 86401)),
+    ("snapshot_cron", CRON, "day", (1, 365), (0, -1, 366)),
+    ("snapshot_cron", CRON, "hour", (0, 23), (-1, 24)),
+    ("snapshot_cron", CRON, "minute", (0, 59), (-1, 60)),
+])
+def test_ranges(module, options, option, good, bad):
+    for value in good:
+        assert cleaned(module, **{**options, option: value})[option] == value
+    for value in bad:
+        text = refused(module, **{**options, option: value})
+        assert option in text and str(value) in text
+
+
+@pytest.mark.parametrize(("count", "fits"), [(1, True), (10000, True), (0, False), (-1, False), (10001, False)])
+def test_range_of_retain(count, fits):
+    options = {**SNAPSHOT, "retain": {"count": count, "match": "night*"}}
+    if fits:
+        assert cleaned("snapshot", **options)["retain"]["count"] == count
+    else:
+        assert "retain.count" in refused("snapshot", **options)
+
+
+@pytest.mark.parametrize(("module", "option"), [
+    ("snapshot", "server"), ("snapshot", "name"), ("snapshot", "id"), ("snapshot_restore", "name"),
+    ("snapshot_info", "match"), ("snapshot_cron", "name"),
+])
+def test_empty_values_are_named(module, option):
+    options = {"snapshot_cron": CRON, "snapshot_info": VPSORG}.get(module, SNAPSHOT)
+    for blank in ("", "  "):
+        assert f"{option} is empty" in refused(module, **{**options, option: blank})
+    assert "retain.match is empty" in refused("snapshot", **SNAPSHOT, retain={"count": 1, "match": " "})
+
+
+def test_one_server_a_task():
+    assert cleaned("snapshot", **SNAPSHOT)["server"] == ["web1"]
+    assert "2 were given" in refused("snapshot", **{**SNAPSHOT, "server": ["web1", "web2"]})
+    assert "0 were given" in refused("snapshot", **{**SNAPSHOT, "server": []})
+    without = {key: value for key, value in SNAPSHOT.items() if key != "server"}
+    assert cleaned("snapshot", **without, servers=["web1"])["server"] == ["web1"]
+
+
+@pytest.mark.parametrize(("more", "named"), [
+    ({"state": "absent", "max_age": "1d"}, "max_age"),
+    ({"state": "absent", "retain": {"count": 1, "match": "*"}}, "retain"),
+    ({"state": "absent", "stop_server": True}, "stop_server"),
+    ({"state": "absent", "description": "why"}, "description"),
+    ({"wait": False, "retain": {"count": 1, "match": "*"}}, "retain"),
+    ({"wait": False, "stop_server": True}, "stop_server"),
+])
+def test_wishes_that_contradict(more, named):
+    text = refused("snapshot", **SNAPSHOT, **more)
+    assert named in text and "Next:" in text
+
+
+@pytest.mark.parametrize(("module", "options", "named"), [
+    ("snapshot", {**VPSORG, "server": "web1"}, "name"),
+    ("snapshot", {**VPSORG, "server": "web1", "id": "801"}, "name"),  # present needs the name
+    ("snapshot", {**VPSORG, "name": "nightly"}, "server"),
+    ("snapshot", {**SNAPSHOT, "when_full": "prune"}, "retain"),
+    ("snapshot", {**SNAPSHOT, "state": "gone"}, "state"),
+    ("snapshot_restore", {**VPSORG, "server": "web1"}, "name"),
+    ("snapshot_info", {**VPSORG, "name": "nightly", "match": "n*"}, "match"),
+    ("snapshot_info", {**VPSORG, "status": "done"}, "status"),
+    ("snapshot_cron", {**ILKBYTE, "server": "app1", "name": "nightly", "day": 1, "hour": 2}, "minute"),
+    ("snapshot_cron", {**ILKBYTE, "server": "app1"}, "name"),
+    ("server_info", {"api_token": "x"}, "provider"),
+    ("server_info", {**VPSORG, "colour": "blue"}, "colour"),
+])
+def test_what_ansible_itself_refuses(module, options, named):
+    assert named in ansible_refuses(module, **options)
+
+
+def test_secrets_and_only_they_are_hidden():
+    for spec in SPECS.values():
+        hidden = {name for name, option in spec.options.items() if option.get("no_log")}
+        assert hidden == {"api_token", "access_key", "secret_key"}
+
+
+def test_nothing_of_the_caller_is_changed():
+    options = {**SNAPSHOT, "api_token": " vps_0123456789 ", "max_age": "1d"}
+    spec = SPECS["snapshot"]
+    parameters = ArgumentSpecValidator(spec.options, **spec.rules).validate(options).validated_parameters
+    before = dict(parameters)
+    clean(parameters, {})
+    assert parameters == before

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A failure says what happened, to which server and snapshot, whether anything changed, and what to do next."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.rewind.vps.plugins.module_utils import errors
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
+
+KEYS = ["kind", "outcome", "operation", "server", "snapshot", "http_status", "provider_message", "hint"]
+
+
+def test_the_whole_sentence():
+    error = RewindError(
+        "VPS.org refused the request (POST /snapshots/, HTTP 400)", kind=errors.PROVIDER_REFUSED,
+        operation="snapshots.create", server="web1 (12345)", snapshot="nightly", http_status=400,
+        provider_message="Snapshot limit reached.", hint="delete one.",
+    )
+    assert error.text() == (
+        'VPS.org refused the request (POST /snapshots/, HTTP 400). The cloud says: "Snapshot limit reached.". '
+        "Concerned: server web1 (12345), snapshot nightly. Nothing was changed. Next: delete one."
+    )
+
+
+def test_what_the_message_names_is_not_said_twice():
+    error = RewindError("Server web1 has no snapshot nightly", kind=errors.NOT_FOUND, server="web1", snapshot="nightly")
+    assert error.text() == "Server web1 has no snapshot nightly. Nothing was changed."
+
+
+@pytest.mark.parametrize(("outcome", "already", "sentence"), [
+    (errors.REFUSED, False, "Nothing was changed."),
+    (errors.REFUSED, True, "This task had changed something before (see the result)."),
+    (errors.FAILED, False, "It was begun and did not succeed."),
+    (errors.FAILED, True, "This task had changed something before (see the result)."),
+    (errors.UNKNOWN, False, "It is unknown whether the change happened."),
+    (errors.UNKNOWN, True, "It is unknown whether the change happened."),
+])
+def test_every_outcome_is_said(outcome, already, sentence):
+    error = RewindError("Something went wrong", kind=errors.BUSY, outcome=outcome)
+    assert error.text(already_changed=already) == f"Something went wrong. {sentence}"
+
+
+def test_about_fills_in_and_never_overwrites():
+    error = RewindError("No", kind=errors.BUSY, server="web1")
+    assert error.about("other", "nightly") is error
+    assert (error.server, error.snapshot) == ("web1", "nightly")
+    assert error.about(None, "weekly").snapshot == "nightly"
+
+
+def test_result_has_always_the_same_keys():
+    assert list(RewindError("No", kind=errors.BUSY).to_result()) == KEYS
+    full = RewindError("No", kind=errors.TLS, outcome=errors.UNKNOWN, operation="account", server="s", snapshot="n",
+                       http_status=500, provider_message="m", hint="h")
+    assert full.to_result() == dict(zip(KEYS, ["tls", "unknown", "account", "s", "n", 500, "m", "h"]))
+
+
+def test_bad_input_changes_nothing():
+    error = bad_input("day must be from 1 to 365, not 0", "look it up")
+    assert (error.kind, error.outcome, error.hint) == ("bad_input", "refused", "look it up")
+
+
+def test_what_a_wait_survives():
+    assert {"rate_limited", "unreachable", "timeout", "provider_broken", "bad_answer"} == errors.TRANSIENT

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who may know whom. Data flows one way: options, operation, provider, transport, wire; no file imports one above it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PLUGINS = Path(__file__).resolve().parents[3] / "plugins"
+OURS = "ansible_collections.rewind.vps.plugins."
+FILES = {
+    path.relative_to(PLUGINS).as_posix()[:-3].replace("/", "."): path
+    for path in sorted(PLUGINS.rglob("*.py")) if path.name != "__init__.py"
+}
+
+UTILS = "module_utils."
+PROVIDER = {UTILS + "errors", UTILS + "transport", UTILS + "providers.base"}
+OPERATION = {UTILS + "errors", UTILS + "polling", UTILS + "retention", UTILS + "providers.base"}
+# Each file or folder, and what of ours it may import. The longest entry that fits counts.
+MAY_IMPORT = {
+    UTILS + "errors": set(),
+    UTILS + "version": set(),
+    UTILS + "secrets": set(),
+    UTILS + "wire": set(),
+    UTILS + "transport": {UTILS + "errors", UTILS + "version", UTILS + "wire"},
+    UTILS + "polling": {UTILS + "errors"},
+    UTILS + "retention": {UTILS + "providers.base"},
+    UTILS + "providers.base": {UTILS + "errors"},
+    UTILS + "providers.": PROVIDER | {UTILS + "providers.ilkbyte_schedule"},
+    UTILS + "providers.registry": {UTILS + "providers.base", UTILS + "providers.vpsorg", UTILS + "providers.ilkbyte"},
+    UTILS + "operations.": OPERATION,
+    UTILS + "arguments": {UTILS + "errors", UTILS + "wire"},
+    UTILS + "run": {UTILS + "arguments", UTILS + "errors", UTILS + "operations.", UTILS + "providers.registry",
+                    UTILS + "secrets", UTILS + "wire"},
+    UTILS + "module": {UTILS + "arguments", UTILS + "run"},
+    "plugin_utils.quick_door": {UTILS + "arguments", UTILS + "run", UTILS + "secrets", UTILS + "wire"},
+    "modules.": {UTILS + "module"},
+    "action.": {"plugin_utils.quick_door"},
+    "doc_fragments.": set(),
+}
+
+
+def parsed(name):
+    return ast.parse(FILES[name].read_text(encoding="utf-8"))
+
+
+def imports(name):
+    """Every module that a file imports; `from package import name` counts as package.name where that is a file."""
+    for node in ast.walk(parsed(name)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name} has a relative import"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner.startswith(OURS) and inner[len(OURS):] in FILES else node.module
+
+
+def entry_of(name):
+    fitting = [entry for entry in MAY_IMPORT if name == entry or entry.endswith(".") and name.startswith(entry)]
+    assert fitting, f"{name} has no place in the layers yet: say in MAY_IMPORT whom it may know"
+    return max(fitting, key=len)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_file_imports_one_above_it(name):
+    entry = entry_of(name)
+    allowed = MAY_IMPORT[entry]
+    for imported in imports(name):
+        if not imported.startswith(OURS):
+            continue
+        ours = imported[len(OURS):]
+        siblings = entry == UTILS + "operations." and ours.startswith(entry)
+        fits = any(ours == one or one.endswith(".") and ours.startswith(one) for one in allowed)
+        assert siblings or fits, f"{name} must not import {ours}"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_http_and_ansible_stay_where_they_belong(name):
+    tops = {imported.split(".")[0] for imported in imports(name)}
+    http = tops & {"requests", "urllib3", "http", "socket", "ssl", "aiohttp", "httpx"}
+    assert not http or name == UTILS + "wire", f"{name} imports {http}"
+    assert "urllib.request" not in set(imports(name)), name
+    ansible = {imported for imported in imports(name) if imported.split(".")[0] == "ansible"}
+    allowed = {
+        UTILS + "module": {"ansible.module_utils.basic"},
+        UTILS + "arguments": {"ansible.module_utils.common.parameters"},
+        UTILS + "secrets": {"ansible.module_utils.secrets"},
+        "plugin_utils.quick_door": {
+            "ansible", "ansible.module_utils.common.arg_spec", "ansible.module_utils.errors", "ansible.plugins.action",
+            "ansible.utils.display", "ansible.constants", "ansible.errors",
+        },
+    }
+    assert ansible <= allowed.get(name, set()), f"{name} imports {ansible}"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_only_the_poller_and_the_transport_sleep(name):
+    sleeps = [node for node in ast.walk(parsed(name)) if isinstance(node, ast.Attribute) and node.attr == "sleep"
+              and isinstance(node.value, ast.Name) and node.value.id == "time"]
+    from_time = [node for node in ast.walk(parsed(name)) if isinstance(node, ast.ImportFrom) and node.module == "time"]
+    assert not from_time, f"{name} imports from time by name"
+    assert not sleeps or name in (UTILS + "polling", UTILS + "transport")
+
+
+def texts(tree):
+    """Every text in the code that is not a docstring."""
+    docs = {id(node.body[0].value) for node in ast.walk(tree)
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and node.body
+            and isinstance(node.body[0], ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+            yield node
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_nobody_asks_which_cloud_it_is(name):
+    if name.startswith((UTILS + "providers.", "modules.", "doc_fragments.")) or name == UTILS + "arguments":
+        return
+    named = [node for node in texts(parsed(name)) if node.value.lower() in ("vpsorg", "ilkbyte", "vps.org")]
+    assert not named, f"{name}:{named[0].lineno} names a cloud: ask provider.capabilities"
+    for node in ast.walk(parsed(name)):
+        if isinstance(node, (ast.Compare, ast.Match if hasattr(ast, "Match") else ast.Compare)):
+            asked = [part for part in ast.walk(node.left if isinstance(node, ast.Compare) else node.subject)
+                     if isinstance(part, ast.Subscript) and isinstance(part.slice, ast.Constant)
+                     and part.slice.value == "provider"]
+            assert not asked, f"{name}:{node.lineno} asks which cloud it is"
+    titles = [node for node in ast.walk(parsed(name)) if isinstance(node, ast.Compare)
+              and any(isinstance(part, ast.Attribute) and part.attr == "title" for part in ast.walk(node))]
+    assert not titles, f"{name} compares a cloud's title"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_nothing_is_printed_or_logged(name):
+    calls = [node for node in ast.walk(parsed(name)) if isinstance(node, ast.Call)
+             and isinstance(node.func, ast.Name) and node.func.id in ("print", "exec", "eval")]
+    assert not calls, f"{name}:{calls[0].lineno}"
+
+
+def test_the_rules_see_what_they_should():
+    """The checks above would pass on nothing: hold them against files that are known."""
+    assert "requests" in set(imports(UTILS + "wire"))
+    assert f"{OURS}module_utils.errors" in set(imports(UTILS + "polling"))
+    assert entry_of(UTILS + "operations.power") == UTILS + "operations."
+    assert len(FILES) >= 30

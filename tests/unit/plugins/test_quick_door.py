@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which door a task goes through, decided with made-up tasks; what both doors do is tested with real playbooks."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from ansible_collections.rewind.vps.plugins.plugin_utils import quick_door
+from ansible_collections.rewind.vps.plugins.plugin_utils.quick_door import QuickDoor
+
+
+class Templar:
+    """Knows one variable."""
+
+    def template(self, text):
+        return str(text).replace("{{ ansible_playbook_python }}", sys.executable)
+
+
+def door(transport="local", async_val=0, become=None, delegate_to=None):
+    made = object.__new__(QuickDoor)
+    made.module = "snapshot"
+    made._connection = SimpleNamespace(transport=transport, become=become)
+    made._task = SimpleNamespace(async_val=async_val, delegate_to=delegate_to)
+    made._templar = Templar()
+    return made
+
+
+@pytest.fixture(autouse=True)
+def no_interpreter_around(monkeypatch):
+    monkeypatch.delenv("ANSIBLE_PYTHON_INTERPRETER", raising=False)
+
+
+@pytest.mark.parametrize(("task", "variables", "reason"), [
+    ({}, {}, None),
+    ({"transport": "ssh"}, {}, "the task does not run on the controller"),
+    ({"transport": "paramiko"}, {}, "the task does not run on the controller"),
+    ({"transport": "community.docker.docker"}, {}, "the task does not run on the controller"),
+    ({"async_val": 60}, {}, "the task is asynchronous"),
+    ({"become": object()}, {}, "the task becomes another user"),
+    ({}, {"ansible_python_interpreter": "/opt/other/python3"}, "another Python is asked for"),
+    ({}, {"ansible_python_interpreter": "python3"}, "another Python is asked for"),
+    ({}, {"ansible_python_interpreter": sys.executable}, None),
+    ({}, {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}, None),
+    ({}, {"ansible_python_interpreter": "auto"}, None),
+    ({}, {"ansible_python_interpreter": "auto_silent"}, None),
+    ({}, {"ansible_python_interpreter": None}, None),
+    ({}, {"ansible_python_interpreter": ""}, None),
+    # A delegated task runs where it is delegated to: the first host's interpreter says nothing about that.
+    ({"delegate_to": "localhost"}, {"ansible_python_interpreter": "/usr/bin/python9"}, None),
+    ({"delegate_to": "localhost"}, {"ansible_delegated_vars": {}}, None),
+    ({"delegate_to": "localhost"},
+     {"ansible_delegated_vars": {"localhost": {"ansible_python_interpreter": "/opt/other/python3"}}},
+     "another Python is asked for"),
+    ({"delegate_to": "localhost"},
+     {"ansible_delegated_vars": {"localhost": {"ansible_python_interpreter": sys.executable}}}, None),
+    ({"delegate_to": "localhost"},
+     {"ansible_delegated_vars": {"other": {"ansible_python_interpreter": "/opt/other/python3"}}}, None),
+    ({"delegate_to": "bastion", "transport": "ssh"}, {}, "the task does not run on the controller"),
+])
+def test_which_door(task, variables, reason):
+    assert door(**task)._why_not_here(variables) == reason
+
+
+@pytest.mark.parametrize(("asked", "reason"), [
+    ("/opt/other/python3", "another Python is asked for"), ("auto_legacy", None), (sys.executable, None),
+])
+def test_an_interpreter_asked_for_in_the_environment(asked, reason, monkeypatch):
+    monkeypatch.setenv("ANSIBLE_PYTHON_INTERPRETER", asked)
+    assert door()._why_not_here({}) == reason
+    # A variable outweighs the environment, as it does in Ansible.
+    assert door()._why_not_here({"ansible_python_interpreter": sys.executable}) is None
+
+
+def test_without_requests_in_the_controller(monkeypatch):
+    monkeypatch.setattr(quick_door, "requests_available", lambda: False)
+    assert door()._why_not_here({}) == "the controller's Python has no requests"
+
+
+def test_hidden_options_are_shown_as_ansible_does():
+    shown = door()._shown({"api_token": "vps_0123456789", "secret_key": None, "name": "nightly", "api_timeout": 30})
+    assert shown == {"api_token": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", "secret_key": None, "name": "nightly",
+                     "api_timeout": 30}
+
+
+def test_the_tasks_environment_is_there_only_inside(monkeypatch):
+    monkeypatch.setenv("REWIND_TEST_BEFORE", "before")
+    made = door()
+    made._compute_environment_string = lambda wanted: wanted.update(VPS_API_TOKEN="vps_task", REWIND_TEST_BEFORE=5)
+    before = dict(os.environ)
+    with pytest.raises(RuntimeError), made._task_environment():
+        assert os.environ["VPS_API_TOKEN"] == "vps_task" and os.environ["REWIND_TEST_BEFORE"] == "5"
+        os.environ["REWIND_TEST_LEFT"] = "over"
+        raise RuntimeError
+    assert dict(os.environ) == before

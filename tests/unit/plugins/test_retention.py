@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which snapshots may go. What is proven here is above all what may not."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections import Counter
+
+import pytest
+from builders import snapshot, snapshots
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Schedule
+from ansible_collections.rewind.vps.plugins.module_utils.retention import beyond_count, newest_first, to_make_room
+
+PATTERNS = st.sampled_from(["night*", "nightly", "*", "week*", "none*", "[nw]*"])
+
+
+def kept_ids(data, listed):
+    """Ids to keep, mostly of snapshots that are there."""
+    return data.draw(st.sets(st.sampled_from([item.id for item in listed]))) if listed else set()
+
+
+def must_stay(item, match, keep):
+    return (not fnmatch.fnmatchcase(item.name, match) or item.status == "pending" or item.schedule is not None
+            or item.created_at is None or item.id in keep or item.status == "failed" and not item.surely_failed)
+
+
+@given(st.data(), snapshots(), PATTERNS, st.integers(1, 6))
+def test_beyond_count_takes_only_what_may_go_and_the_oldest_first(data, listed, match, count):
+    keep = kept_ids(data, listed)
+    going = beyond_count(listed, match, count, keep)
+    assert not any(must_stay(item, match, keep) or item.status != "ready" for item in going)
+    assert len({item.id for item in going}) == len(going)
+    assert going == newest_first(going)[::-1]
+    ready = [item for item in newest_first(listed) if fnmatch.fnmatchcase(item.name, match) and item.status == "ready"]
+    gone = {item.id for item in going}
+    left = [item for item in ready if item.id not in gone]
+    assert len(left) >= min(count, len(ready))
+    # What goes is never newer than something that stays and could have gone in its place.
+    for item in left:
+        if not must_stay(item, match, keep):
+            assert all(newest_first([item, other])[0] is item for other in going)
+    # Nothing is spared beyond the count but what must stay.
+    assert len([item for item in left if not must_stay(item, match, keep)]) <= count
+
+
+@given(st.data(), snapshots(), PATTERNS, st.integers(0, 6))
+def test_to_make_room_takes_only_what_may_go_and_no_more_than_asked(data, listed, match, places):
+    keep = kept_ids(data, listed)
+    going = to_make_room(listed, match, places, keep)
+    assert not any(must_stay(item, match, keep) for item in going)
+    assert len(going) <= places and len({item.id for item in going}) == len(going)
+    could = [item for item in listed if not must_stay(item, match, keep)]
+    assert len(going) == min(places, len(could))
+    # Failed ones before ready ones, and within each the oldest first.
+    states = [item.status for item in going]
+    assert states == sorted(states)  # "failed" before "ready"
+    for status in ("failed", "ready"):
+        same = [item for item in going if item.status == status]
+        oldest = newest_first(item for item in could if item.status == status)[::-1]
+        assert same == oldest[:len(same)]
+
+
+@given(snapshots())
+def test_newest_first_is_an_order(listed):
+    ordered = newest_first(listed)
+    assert Counter(item.id for item in ordered) == Counter(item.id for item in listed)
+    times = [item.created_at or "" for item in ordered]
+    assert times == sorted(times, reverse=True)
+    assert newest_first(listed[::-1]) == ordered
+
+
+def test_equal_times_are_told_apart_by_number():
+    nine, ten = snapshot(id="9"), snapshot(id="10")
+    assert newest_first([nine, ten]) == [ten, nine]
+    foreseen = snapshot(id=None, created_at="2026-01-02T00:00:00Z")
+    assert newest_first([nine, foreseen])[0] is foreseen
+    assert [item.id for item in newest_first([snapshot("a", id="a"), snapshot("b", id="b")])] == ["b", "a"]
+
+
+def dated(day, **fields):
+    return snapshot(id=str(800 + day), created_at=f"2026-01-{day:02}T00:00:00Z", **fields)
+
+
+def test_a_plain_example():
+    listed = [dated(3), dated(1), dated(5), dated(2), dated(4)]
+    assert [item.id for item in beyond_count(listed, "night*", 3, set())] == ["801", "802"]
+    assert [item.id for item in to_make_room(listed, "night*", 2, set())] == ["801", "802"]
+
+
+def test_the_tasks_own_snapshot_holds_a_place_even_when_a_clock_dates_it_late():
+    listed = [dated(1), dated(2), dated(3)]
+    assert [item.id for item in beyond_count(listed, "*", 2, {"801"})] == ["802"]
+    assert beyond_count(listed, "*", 3, {"801"}) == []
+    assert [item.id for item in beyond_count(listed, "*", 1, {"801"})] == ["802", "803"]
+
+
+def test_own_snapshot_that_does_not_match_holds_none():
+    listed = [dated(1), dated(2), dated(3, name="by-hand")]
+    assert [item.id for item in beyond_count(listed, "night*", 1, {"803"})] == ["801"]
+
+
+@pytest.mark.parametrize("match", ["nightly", "night*", "n?ghtly", "[n]ightly"])
+def test_patterns_are_the_shells_and_case_counts(match):
+    listed = [dated(1), dated(2, name="Nightly"), dated(3, name="xnightly"), dated(4)]
+    assert [item.id for item in beyond_count(listed, match, 1, set())] == ["801"]
+
+
+def test_scheduled_and_undated_ones_stay_but_hold_their_place():
+    listed = [dated(1, schedule=Schedule(1, 2, 3)), dated(2), dated(3), snapshot(id="7", created_at=None)]
+    assert [item.id for item in beyond_count(listed, "*", 1, set())] == ["802"]
+    assert [item.id for item in to_make_room(listed, "*", 9, set())] == ["802", "803"]
+
+
+def test_failed_ones_make_room_first():
+    failed = {"status": "failed", "surely_failed": True}
+    listed = [dated(1), dated(2, **failed), dated(3, **failed), dated(4, status="pending")]
+    assert [item.id for item in to_make_room(listed, "*", 2, set())] == ["802", "803"]
+    assert [item.id for item in to_make_room(listed, "*", 9, set())] == ["802", "803", "801"]
+
+
+def test_one_of_a_state_that_nobody_knows_stays():
+    assert to_make_room([dated(1, status="failed", status_word="archived")], "*", 9, set()) == []

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""No secret leaves a door: as it stands, encoded, or cut short."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import string
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from ansible_collections.rewind.vps.plugins.module_utils.secrets import MASK, Scrubber
+
+PRINTABLE = "".join(chr(code) for code in range(33, 127) if chr(code) != "*")  # the mask's own character aside
+SECRETS = st.text(PRINTABLE, min_size=12, max_size=60) | st.text("ab+/=%\"\\", min_size=12, max_size=60)
+AROUND = st.text(string.ascii_lowercase + " .:{}\"'=&?", max_size=20)
+
+
+def encodings(secret):
+    """Every way in which a cloud, a proxy or a library may quote a secret."""
+    raw = secret.encode()
+    yield from (secret, quote(secret), quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1])
+    yield from (raw.hex(), raw.hex().upper())
+    yield from ("".join(f"%{byte:02X}" for byte in raw), "".join(f"%{byte:02x}" for byte in raw))
+    yield re.sub("%[0-9A-F]{2}", lambda match: match.group().lower(), quote(secret, safe=""))
+
+
+def fragments(text, size=8):
+    return {text[start:start + size] for start in range(len(text) - size + 1)}
+
+
+def assert_gone(shown, form, surroundings):
+    """No eight characters in a row of the form are shown, unless the surroundings have them anyway."""
+    left = fragments(form) & fragments(shown)
+    assert not {piece for piece in left if piece not in surroundings}, f"{left} of {form!r} in {shown!r}"
+
+
+@given(SECRETS, AROUND, AROUND)
+@example("ABCDEFGHIJ+the/rest=of-the-secret", "", "")  # its percent-encoded form begins alike and is longer
+@example("abcabcabcd-and-thirty-more-characters", "abc", "")  # begins within what looks like its own beginning
+def test_whole_secret_in_every_encoding(secret, before, after):
+    for form in encodings(secret):
+        shown = Scrubber([secret]).text(before + form + after)
+        assert MASK in shown
+        assert_gone(shown, form, before + after)
+
+
+@given(SECRETS, AROUND, AROUND, st.integers(8, 60))
+@example("ABCDEFGHIJ+the/rest=of-the-secret", "", "", 20)
+def test_secret_cut_short(secret, before, after, length):
+    for form in encodings(secret):
+        shown = Scrubber([secret]).text(before + form[:length] + after)
+        assert MASK in shown
+        assert_gone(shown, form, before + after)
+
+
+@given(SECRETS, st.binary(max_size=5), st.binary(max_size=5), st.booleans())
+def test_base64_wherever_the_secret_begins(secret, before, after, urlsafe):
+    raw = before + secret.encode() + after
+    encoded = (base64.urlsafe_b64encode if urlsafe else base64.b64encode)(raw).decode()
+    shown = Scrubber([secret]).text(f"Basic {encoded}")
+    assert MASK in shown
+    # At most the two characters at either end that the secret shares with its neighbours may be left.
+    beginning = len(before) * 8 // 6 + 2
+    end = (len(before) + len(secret)) * 8 // 6 - 2
+    assert_gone(shown, encoded[beginning:end], "")
+
+
+@given(SECRETS, SECRETS, AROUND)
+def test_two_secrets_in_one_text(first, second, between):
+    assume(first[:8] not in second and second[:8] not in first)
+    shown = Scrubber([first, second]).text(f"access={first}{between}&secret={second}")
+    assert_gone(shown, first, between)
+    assert_gone(shown, second, between)
+
+
+@given(SECRETS, AROUND, AROUND)
+def test_text_without_the_secret_stays(secret, before, after):
+    text = f"{before} {after}"
+    in_base64 = [base64.b64encode(b"\0" * offset + secret.encode()).decode()[2:] for offset in range(3)]
+    assume(not any(form[start:start + 8] in text for form in [*encodings(secret), *in_base64] for start in range(4)))
+    assert Scrubber([secret]).text(text) == text
+
+
+@pytest.mark.parametrize("text", ["", "snapshot 801 pending, 40 s", "vps_", "0123456", "Şifre değil", "a" * 10_000])
+def test_plain_texts_stay(text):
+    assert Scrubber(["vps_0123456789abcdef", "k3y+with/signs=="]).text(text) == text
+
+
+def test_seven_characters_are_no_secret_and_eight_are():
+    scrubber = Scrubber(["vps_0123456789abcdef"])
+    assert scrubber.text("vps_012") == "vps_012"
+    assert scrubber.text("token vps_0123!") == f"token {MASK}!"
+
+
+def test_short_secrets_are_masked_whole_and_tiny_ones_left():
+    assert Scrubber(["abc"]).text("xabcx") == f"x{MASK}x"
+    assert Scrubber(["ab", "", None]).text("abab") == "abab"
+
+
+def test_nested_values_keys_included():
+    secret = "vps_0123456789abcdef"
+    value = {f"k {secret}": [secret, {"in": (f"<{secret}>", 5, None, True, 1.5)}], "plain": "text"}
+    assert Scrubber([secret]).value(value) == {
+        f"k {MASK}": [MASK, {"in": [f"<{MASK}>", 5, None, True, 1.5]}], "plain": "text"
+    }
+
+
+def test_many_occurrences_and_neighbours():
+    secret = "vps_0123456789abcdef"
+    assert Scrubber([secret]).text(secret * 3) == MASK * 3
+    assert Scrubber([secret]).text(f"{secret},{secret}") == f"{MASK},{MASK}"
+
+
+@given(SECRETS)
+def test_scrubbing_twice_changes_nothing(secret):
+    scrubber = Scrubber([secret])
+    once = scrubber.text(f"a {secret} b")
+    assert scrubber.text(once) == once
+
+
+def test_a_secret_of_the_masks_own_characters_ends():
+    assert "secret" not in Scrubber(["*" * 8 + "secret"]).text("*" * 20 + "secret")

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What has to be done so that a snapshot is present: every combination of what may be there."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from builders import SERVER, snapshot, snapshots
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.rewind.vps.plugins.module_utils.errors import NOT_FOUND, NOT_READY, REFUSED, RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.operations.snapshot_plan import (
+    ADOPT,
+    CREATE,
+    KEEP,
+    RETAKE,
+    Plan,
+    is_fresh,
+    plan_confirmed,
+    plan_present,
+)
+
+NOW = datetime(2026, 1, 10, tzinfo=timezone.utc)
+
+
+def aged(seconds, **fields):
+    made = NOW - timedelta(seconds=seconds)
+    return snapshot(created_at=made.strftime("%Y-%m-%dT%H:%M:%SZ"), **fields)
+
+
+FRESH = aged(100, id="1")
+OLD = aged(9000, id="2")
+UNDATED = snapshot(id="3", created_at=None)
+PENDING = aged(10, id="4", status="pending")
+FAILED = aged(50, id="5", status="failed", surely_failed=True, status_word="failed")
+PUZZLING = aged(40, id="9", status="failed", status_word="archived")
+OTHER = aged(1, id="6", name="weekly")
+OTHER_PENDING = aged(1, id="7", name="weekly", status="pending")
+EVERYTHING = [FRESH, OLD, UNDATED, PENDING, FAILED, PUZZLING, OTHER, OTHER_PENDING]
+SUBSETS = [subset for size in range(len(EVERYTHING) + 1) for subset in itertools.combinations(EVERYTHING, size)]
+
+
+@pytest.mark.parametrize("max_age", [None, 3600])
+def test_every_combination(max_age):
+    for there in SUBSETS:
+        plan = puzzle = None
+        try:
+            plan = plan_present(list(there), "nightly", max_age, NOW)
+        except RewindError as error:
+            puzzle = error
+        old = OLD if OLD in there else UNDATED if UNDATED in there else None
+        if FRESH in there:
+            assert plan == Plan(KEEP, FRESH)
+        elif max_age is None and old is not None:
+            assert plan == Plan(KEEP, old)
+        elif PENDING in there:
+            assert plan == Plan(ADOPT, PENDING, replaces=old)
+        elif PUZZLING in there or old is UNDATED:
+            assert (puzzle.kind, puzzle.outcome) == (NOT_READY, REFUSED) and puzzle.hint
+            assert puzzle.snapshot == ("9" if PUZZLING in there else "3")
+            assert ("'archived'" if PUZZLING in there else "max_age") in puzzle.message
+        elif old is not None:
+            assert plan == Plan(RETAKE, OLD, replaces=OLD, failed=[FAILED] if FAILED in there else [])
+        else:
+            assert plan == Plan(CREATE, failed=[FAILED] if FAILED in there else [])
+        assert (plan is None) != (puzzle is None)
+
+
+@given(snapshots(), st.none() | st.integers(1, 10**6))
+def test_only_snapshots_of_that_name_count(listed, max_age):
+    def planned(some):
+        try:
+            return plan_present(some, "nightly", max_age, NOW)
+        except RewindError as error:
+            return error.message
+
+    plan = planned(listed)
+    assert planned([item for item in listed if item.name == "nightly"]) == plan
+    assert planned(listed[::-1]) == plan
+    if isinstance(plan, Plan):
+        assert all(item.name == "nightly" and item.surely_failed for item in plan.failed)
+        assert all(item is None or item.name == "nightly" for item in (plan.snapshot, plan.replaces))
+        assert (plan.snapshot is None) == (plan.action == CREATE)
+        assert plan.replaces is None or plan.action in (ADOPT, RETAKE) and plan.replaces.status == "ready"
+
+
+def test_two_ready_ones_of_one_name_are_no_trouble_the_newest_counts():
+    assert plan_present([OLD, FRESH], "nightly", 3600, NOW).snapshot is FRESH
+    older = aged(20_000, id="8")
+    assert plan_present([older, OLD], "nightly", 3600, NOW).snapshot is OLD
+
+
+@pytest.mark.parametrize(("age", "fresh"), [(0, True), (3599, True), (3600, True), (3601, False), (-500, True)])
+def test_where_freshness_ends(age, fresh):
+    assert is_fresh(aged(age), 3600, NOW) is fresh
+    assert is_fresh(aged(age), None, NOW)
+
+
+def test_without_a_date_nobody_knows():
+    assert is_fresh(UNDATED, None, NOW)
+    assert not is_fresh(UNDATED, 3600, NOW)
+    assert not is_fresh(snapshot(created_at="yesterday"), 3600, NOW)
+
+
+@pytest.mark.parametrize(("there", "max_age", "action"), [
+    (FRESH, None, KEEP), (FRESH, 3600, KEEP), (OLD, None, KEEP), (UNDATED, None, KEEP), (PENDING, None, ADOPT),
+    (PENDING, 3600, ADOPT),
+])
+def test_one_named_by_its_id_is_kept_or_adopted(there, max_age, action):
+    assert plan_confirmed(there, SERVER, there.id, max_age, NOW) == Plan(action, there)
+
+
+@pytest.mark.parametrize(("there", "max_age", "kind"), [
+    (None, None, NOT_FOUND), (OLD, 3600, NOT_READY), (UNDATED, 3600, NOT_READY), (FAILED, None, NOT_READY),
+    (PUZZLING, None, NOT_READY),
+])
+def test_one_named_by_its_id_is_never_made(there, max_age, kind):
+    with pytest.raises(RewindError) as caught:
+        plan_confirmed(there, SERVER, "77", max_age, NOW)
+    error = caught.value
+    assert (error.kind, error.outcome, error.snapshot) == (kind, REFUSED, "77")
+    assert "77" in error.message and SERVER.label in error.message and "leave id out" in error.hint

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads are asked again after passing trouble, as often and as late as is polite."""
+
+from __future__ import annotations
+
+import time
+from email.utils import formatdate
+
+import pytest
+from scripted_server import answer, half_an_answer, hang_up, raw_bytes, reset, serving, silence
+
+from ansible_collections.rewind.vps.plugins.module_utils import errors, transport
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.transport import Answer, Transport
+from ansible_collections.rewind.vps.plugins.module_utils.version import VERSION
+
+GOOD = answer(200, {"results": [1]})
+
+
+def api(server, naps, **options):
+    return Transport("VPS.org", f"{server.url}/api/v1", **{"timeout": 5.0, "sleep": naps.append, **options})
+
+
+def read(client):
+    return client.read("/snapshots/", operation="snapshots.list", params={"server_id": "12345"})
+
+
+def failure(client):
+    with pytest.raises(RewindError) as caught:
+        read(client)
+    error = caught.value
+    assert (error.outcome, error.operation) == (errors.REFUSED, "snapshots.list")
+    return error
+
+
+def test_one_good_answer_is_one_request():
+    naps = []
+    with serving(GOOD) as server:
+        client = api(server, naps, headers={"Authorization": "Bearer vps_token"}, query={"access": "key"})
+        assert read(client) == Answer(200, {"results": [1]})
+        assert read(client).data == {"results": [1]}
+    assert naps == [] and server.connections == 1  # the connection is used again
+    request = server.requests[0]
+    assert (request.method, request.target) == ("GET", "/api/v1/snapshots/?access=key&server_id=12345")
+    assert request.headers["authorization"] == "Bearer vps_token"
+    assert request.headers["user-agent"] == f"rewind.vps/{VERSION}"
+    assert request.headers["accept-encoding"] == "identity"
+    assert request.body == b""
+
+
+@pytest.mark.parametrize("trouble", [
+    *(answer(status) for status in (408, 429, 502, 503, 504)), reset, hang_up, half_an_answer,
+    answer(200, b"<html>maintenance</html>"), answer(200, b""), answer(200, b'{"results": ['), answer(200, b"\xff\xfe"),
+    raw_bytes(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), raw_bytes(b"garbage\r\n\r\n"),
+], ids=["408", "429", "502", "503", "504", "reset", "hang up", "half", "html", "empty", "half json", "not utf-8",
+        "bad chunk", "no http"])
+def test_passing_trouble_is_asked_again(trouble):
+    naps = []
+    with serving(trouble, trouble, GOOD) as server:
+        assert read(api(server, naps)).data == {"results": [1]}
+    assert len(server.requests) == 3 and len(naps) == 2
+
+
+def test_a_read_timeout_is_asked_again():
+    naps = []
+    with serving(silence, GOOD) as server:
+        assert read(api(server, naps, timeout=1.5)).status == 200
+    assert len(server.requests) == 2
+
+
+def test_a_refused_connection_is_tried_again():
+    with serving(GOOD, listening=False) as server:
+        client = Transport("VPS.org", server.url, timeout=5, sleep=lambda seconds: server.listen())
+        assert read(client).status == 200
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(("trouble", "kind"), [
+    (answer(429), errors.RATE_LIMITED), (answer(503), errors.PROVIDER_BROKEN), (reset, errors.UNREACHABLE),
+    (half_an_answer, errors.BAD_ANSWER), (answer(200, b"<html>"), errors.BAD_ANSWER), (answer(200, b""), errors.BAD_ANSWER),
+])
+def test_it_gives_up_after_five(trouble, kind):
+    naps = []
+    with serving(trouble) as server:
+        assert failure(api(server, naps)).kind == kind
+    assert len(server.requests) == 5
+    assert len(naps) == 4
+
+
+def test_pauses_grow_with_full_jitter(monkeypatch):
+    asked = []
+    monkeypatch.setattr(transport.random, "uniform", lambda low, high: asked.append((low, high)) or high)
+    naps = []
+    with serving(answer(503)) as server:
+        failure(api(server, naps))
+    assert asked[:4] == [(0, 0.5), (0, 1.0), (0, 2.0), (0, 4.0)]
+    assert naps == [0.5, 1.0, 2.0, 4.0]
+
+
+@pytest.mark.parametrize(("status", "kind"), [
+    (301, errors.BAD_ANSWER), (302, errors.BAD_ANSWER), (307, errors.BAD_ANSWER), (400, errors.PROVIDER_REFUSED),
+    (401, errors.UNAUTHORIZED), (403, errors.FORBIDDEN), (404, errors.NOT_FOUND), (405, errors.PROVIDER_REFUSED),
+    (409, errors.BUSY), (418, errors.PROVIDER_REFUSED), (500, errors.PROVIDER_BROKEN), (501, errors.PROVIDER_BROKEN),
+])
+def test_a_clear_answer_is_not_asked_again(status, kind):
+    naps = []
+    with serving(answer(status, {"detail": "No  such\nserver."}, location="/elsewhere/")) as server:
+        error = failure(api(server, naps))
+    assert (error.kind, error.http_status, error.provider_message) == (kind, status, "No such server.")
+    assert len(server.requests) == 1 and naps == []
+    assert f"HTTP {status}" in error.message and "GET /snapshots/" in error.message
+    assert error.__cause__ is None and error.__context__ is None
+
+
+# --- Retry-After
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(("said", "seconds"), [("7", 7.0), ("0", 0.0), (" 12 ", 12.0), ("007", 7.0)])
+def test_retry_after_in_seconds(status, said, seconds):
+    naps = []
+    with serving(answer(status, retry_after=said), GOOD) as server:
+        read(api(server, naps))
+    assert naps == [seconds]
+
+
+@pytest.mark.parametrize("cloud_ahead", [0, -86400, 3600])
+def test_retry_after_as_a_date_by_the_clouds_own_clock(cloud_ahead):
+    naps = []
+    now = time.time() + cloud_ahead
+    with serving(answer(503, date=formatdate(now, usegmt=True), retry_after=formatdate(now + 20, usegmt=True)), GOOD) as server:
+        read(api(server, naps))
+    assert naps[0] == pytest.approx(20, abs=2)
+
+
+def test_retry_after_in_the_past_is_no_pause():
+    naps = []
+    now = time.time()
+    with serving(answer(503, date=formatdate(now, usegmt=True), retry_after=formatdate(now - 999, usegmt=True)), GOOD) as server:
+        read(api(server, naps))
+    assert naps == [0.0]
+
+
+@pytest.mark.parametrize("said", ["soon", "-5", "", "1.5", "Mon, 99 Foo 2026 00:00:00 GMT", "²", "7 seconds"])
+def test_a_senseless_retry_after_leaves_our_own_pause(said):
+    naps = []
+    with serving(answer(503, retry_after=said), GOOD) as server:
+        read(api(server, naps))
+    assert 0 <= naps[0] <= 0.5
+
+
+@pytest.mark.parametrize("said", ["3600", "99999999999999999999", "tomorrow's date"])
+def test_a_retry_after_beyond_patience_ends_it_at_once(said):
+    naps = []
+    said = formatdate(time.time() + 86400, usegmt=True) if said == "tomorrow's date" else said
+    with serving(answer(429, {"detail": "Request was throttled."}, retry_after=said)) as server:
+        error = failure(api(server, naps))
+    assert error.kind == errors.RATE_LIMITED and error.hint
+    assert len(server.requests) == 1 and naps == []
+
+
+def test_all_tries_together_end_in_time(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(transport.time, "monotonic", lambda: now[0])
+
+    def nap(seconds):
+        now[0] += seconds
+
+    with serving(answer(503, retry_after="25")) as server:
+        client = Transport("VPS.org", server.url, timeout=5, sleep=nap)
+        assert failure(client).kind == errors.PROVIDER_BROKEN
+    assert now[0] <= transport.MIN_PATIENCE and len(server.requests) == 3
+
+
+# --- the cloud's clock
+
+
+def test_now_is_the_clouds_time():
+    with serving(answer(200, {}, date="Thu, 15 Jan 2026 18:30:00 GMT")) as server:
+        client = api(server, [])
+        assert abs(client.now().timestamp() - time.time()) < 5
+        read(client)
+        assert client.now().strftime("%Y-%m-%dT%H:%M") == "2026-01-15T18:30"
+        assert client.now().utcoffset().total_seconds() == 0
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Thu, 99 Jan 2026 18:30:00 GMT"])
+def test_without_a_date_this_machines_clock_serves(date):
+    with serving(answer(200, {}, date=date)) as server:
+        client = api(server, [])
+        read(client)
+        assert abs(client.now().timestamp() - time.time()) < 5
+
+
+# --- what a cloud says
+
+
+@pytest.mark.parametrize(("body", "quoted"), [
+    ({"detail": "Not found."}, "Not found."), ({"error": "Sunucu bulunamadı!"}, "Sunucu bulunamadı!"),
+    ({"name": ["Too long.", "Bad."], "server_id": ["Wrong."]}, "name: Too long. Bad.; server_id: Wrong."),
+    ({"message": "", "error": "Denied"}, "Denied"), (["one", "two"], "one two"), ("text", "text"), ({}, None), (None, None),
+    ({"detail": "x" * 5000}, "x" * 500),
+])
+def test_a_clouds_words_in_one_bounded_line(body, quoted):
+    with serving(answer(400, "null" if body is None else body)) as server:
+        error = failure(api(server, []))
+    assert error.provider_message == ("null" if body is None else quoted)
+
+
+def test_html_is_not_quoted():
+    with serving(answer(403, b"<html><h1>Blocked</h1></html>")) as server:
+        error = failure(api(server, []))
+    assert (error.kind, error.provider_message) == (errors.FORBIDDEN, None)
