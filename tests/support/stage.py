@@ -7,12 +7,13 @@ requests that reached the clouds meanwhile), in the same order.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,23 +104,35 @@ class Playing:
 
     process: subprocess.Popen[str]
     notes: Path
-    killed: bool = field(default=False)
 
     def kill(self) -> None:
         """End it with its workers as a crash would: nothing can be put back."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        self.killed = True
+        for pid in [self.process.pid, *_descendants(self.process.pid)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.communicate()
 
     def finish(self) -> Run:
         """Wait for its end."""
         try:
             stdout, stderr = self.process.communicate(timeout=RUN_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            stdout, stderr = self.process.communicate()
-            raise AssertionError(f"ansible-playbook took more than {RUN_SECONDS} s:\n{stdout}{stderr}") from None
+        except BaseException:  # too long, or the tests are interrupted: it must not go on behind their back
+            self.kill()
+            raise
         return Run(self.process.returncode, stdout, stderr, _outcomes(self.notes, stdout + stderr))
+
+
+def _descendants(pid: int) -> list[int]:
+    """The processes below one; newer versions of Ansible give each worker a session of its own."""
+    table = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    parents = {int(child): int(parent) for child, parent in map(str.split, table.splitlines())}
+    found, waiting = [], [pid]
+    while waiting:
+        above = waiting.pop()
+        below = [child for child, parent in parents.items() if parent == above]
+        found += below
+        waiting += below
+    return found
 
 
 class Stage:
