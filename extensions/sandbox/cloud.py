@@ -88,7 +88,7 @@ class Cloud(Generic[AnyServer]):
             return rows
         older = list(reversed(self._lists))
         if stale.get("seconds") is None:
-            return next((kept for _, kept in older if kept != rows), rows)
+            return next((kept for dummy, kept in older if kept != rows), rows)
         moment = self.world.clock.elapsed() - float(stale["seconds"])
         return next((kept for at, kept in older if at <= moment), older[-1][1] if older else rows)
 

@@ -128,7 +128,7 @@ class ControlApi:
         body = await _object(request)
         only(body, "advance")
         self._world.clock.advance(float(body["advance"]))
-        for _ in range(10):  # let what has come due begin before the caller goes on
+        for _dummy in range(10):  # let what has come due begin before the caller goes on
             await asyncio.sleep(0)
         return await self._clock(request)
 

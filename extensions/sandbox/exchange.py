@@ -108,7 +108,7 @@ class Exchange:
         for name, value in self._always:
             answer = answer.with_header(name, value)
         if answer.status >= 200 and answer.status not in (204, 304):
-            if not any(name.lower() == "content-length" for name, _ in answer.headers):
+            if not any(name.lower() == "content-length" for name, dummy in answer.headers):
                 answer = answer.with_header("content-length", str(len(answer.body)))
         headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
         await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})

@@ -34,11 +34,11 @@ def environment(stage: Stage) -> dict[str, str]:
 def test_each_module(stage: Stage, environment: dict[str, str], module: str, arguments: str, expected: str, key: str,
                      changing: list[str]) -> None:
     for cloud in ("vpsorg", "ilkbyte"):
-        _, world = planted(cloud, "one")
+        dummy, world = planted(cloud, "one")
         stage.box.control.plant_snapshot(**world)
     run = stage.ad_hoc("localhost", "-m", f"rewind.vps.{module}", "-a", arguments, environment=environment)
     assert run.status == 0, run.output
-    head, _, body = run.stdout.partition(" => ")
+    head, dummy, body = run.stdout.partition(" => ")
     assert head == f"localhost | {expected}"
     assert key in json.loads(body)
     assert [entry["operation"] for entry in stage.box.control.requests(changing=True)] == changing

@@ -133,9 +133,9 @@ def test_options_that_ansible_refuses(stage: Stage, tasks: Tasks, subtests: pyte
         "restore nothing": ("snapshot_restore", {}, "name, id"),
         "a name and a pattern": ("snapshot_info", {"name": "one", "match": "o*"}, "mutually exclusive"),
     }
-    run = stage.play(*(tasks(module, step=name, **options) for name, (module, options, _) in cases.items()))
+    run = stage.play(*(tasks(module, step=name, **options) for name, (module, options, dummy) in cases.items()))
     assert "Traceback" not in run.output
-    for name, (_, _, says) in cases.items():
+    for name, (_dummy, _dummy, says) in cases.items():
         with subtests.test(name):
             assert run[name].failed and says in run[name].msg, run[name].result
             assert run[name].requests == []
@@ -243,6 +243,8 @@ def test_broken_answers(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -
     broken = {"cloud": tasks.cloud, "operation": "snapshots.list", "times": None}
     port = "http://127.0.0.1:9"  # nobody listens on discard
     hint = "check api_url"
+    url = stage.box.vpsorg_url if tasks.cloud == "vpsorg" else stage.box.ilkbyte_url
+    no_tls = url.replace("http:", "https:")
     cases = [
         Case("a web page", "snapshot", one, "bad_answer", ("not JSON", hint), (fault("html", **broken),)),
         Case("a web page with 403", "snapshot", one, "forbidden", ("forbids this",), (fault("html", status=403, **broken),)),
@@ -254,8 +256,7 @@ def test_broken_answers(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -
         Case("500", "snapshot", one, "provider_broken", ("HTTP 500", "status page"), (fault("status", **broken),)),
         Case("a redirect", "snapshot", one, "bad_answer", ("redirect", "never followed"), (fault("redirect", **broken),)),
         Case("nobody there", "snapshot", {**one, "api_url": port}, "unreachable", ("could not be reached", hint), sends=False),
-        Case("no TLS there", "server_info", {"api_url": (
-            stage.box.vpsorg_url if tasks.cloud == "vpsorg" else stage.box.ilkbyte_url).replace("http:", "https:")},
+        Case("no TLS there", "server_info", {"api_url": no_tls},
              "unreachable", ("could not be reached", "SSLError", hint), sends=False),
     ]
     check(cases, play(stage, tasks, cases), subtests)

@@ -68,12 +68,12 @@ def other_modules(cloud: str) -> list[Case]:
 def test_check_foretells_the_real_run(stage: Stage, tasks: Tasks, modules: Any, subtests: pytest.Subtests) -> None:
     cases = modules(tasks.cloud)
     steps = []
-    for name, module, world, options, _ in cases:
+    for name, module, world, options, _dummy in cases:
         for mode in ("check", "real"):
             keywords = {"diff": True, "check_mode": mode == "check"}
             steps.append(tasks(module, *FRESH, *world, step=f"{name}: {mode}", keywords=keywords, **options))
     run = stage.play(*steps)
-    for name, module, _, _, changes in cases:
+    for name, module, _dummy, _dummy, changes in cases:
         with subtests.test(name):
             check, real = run[f"{name}: check"], run[f"{name}: real"]
             assert not check.failed and not real.failed, (check.result, real.result)
@@ -100,7 +100,7 @@ def test_check_refuses_what_the_real_run_refuses(stage: Stage, vpsorg: Tasks, su
         for kind, module, world, options in cases for mode in ("check", "real")
     ]
     run = stage.play(*steps)
-    for kind, *_ in cases:
+    for kind, *_dummy in cases:
         with subtests.test(kind):
             check, real = run[f"{kind} check"], run[f"{kind} real"]
             assert check.error == real.error and check.error["kind"] == kind

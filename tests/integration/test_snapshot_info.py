@@ -38,7 +38,7 @@ def test_filters(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
         "of another server": ({"server": SECOND[cloud]}, ["theirs"]),
     }
     steps = [tasks("snapshot_info", *(world if number == 0 else ()), step=name, **options)
-             for number, (name, (options, _)) in enumerate(cases.items())]
+             for number, (name, (options, dummy)) in enumerate(cases.items())]
     run = stage.play(*steps)
     for name, (options, expected) in cases.items():
         with subtests.test(name):

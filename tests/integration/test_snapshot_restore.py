@@ -22,7 +22,7 @@ def restores(stage: Stage) -> int:
 
 def until_restoring(stage: Stage, playing: Playing) -> None:
     """Wait until a play has asked for a restore and the cloud has begun it."""
-    for _ in range(600):
+    for _dummy in range(600):
         if stage.box.control.effects("restore_started"):
             return
         assert playing.process.poll() is None, playing.finish().output
@@ -130,8 +130,8 @@ def test_joined_by_another_run(stage: Stage, tasks: Tasks) -> None:
     first = stage.start(tasks("snapshot_restore", *slow, step="first", name="one"))
     until_restoring(stage, first)
     second = stage.start(tasks("snapshot_restore", step="second", name="one"))
-    for _ in range(600):  # until the second has looked at the server twice: then it waits
-        looks = [entry for entry in stage.box.control.requests(operation="snapshots.list")]
+    for _dummy in range(600):  # until the second has looked at the server twice: then it waits
+        looks = stage.box.control.requests(operation="snapshots.list")
         if len(looks) >= 2 or second.process.poll() is not None:
             break
         time.sleep(0.05)
