@@ -31,8 +31,8 @@ async def run_session(process: Process, world: World, network_is_cut: Callable[[
     the server has no way of knowing that the client is gone, so the command goes on, and its output is lost.
     """
     try:
-        entry = world.enter(process.command, _environment(process), terminal=bool(process.term_type))
-        if process.term_type:
+        entry = world.enter(process.command, _environment(process), terminal=process.term_type is not None)
+        if process.term_type is not None:  # it is empty where the client's TERM is not set
             await _run_in_terminal(process, world, entry, network_is_cut)
         else:
             await _run_with_pipes(process, entry, network_is_cut)
