@@ -18,6 +18,8 @@ from .parent import watch_parent
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a sandbox until SIGTERM or SIGINT; answers the exit status."""
+    # Under nohup the servers' commands would inherit deafness for SIGHUP, and outlive the terminal that they run in.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     parsed = _parser().parse_args(arguments)
     options = Options(
         vpsorg_servers=parsed.servers if parsed.vpsorg_servers is None else parsed.vpsorg_servers,

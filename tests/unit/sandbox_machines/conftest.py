@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import signal
 import sys
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import pytest
 
 asyncssh = pytest.importorskip("asyncssh", reason="the sandbox's SSH doors need asyncssh")
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "extensions"))
+
+import machine_helpers  # noqa: E402
 
 from sandbox.machines import IsolationUnavailable  # noqa: E402
 from sandbox.machines.isolation import choose_isolation  # noqa: E402
@@ -27,6 +30,15 @@ def pytest_pyfunc_call(pyfuncitem):
     arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
     asyncio.run(asyncio.wait_for(pyfuncitem.obj(**arguments), _TEST_TIMEOUT_SECONDS))
     return True
+
+
+@pytest.fixture(autouse=True)
+def only_this_tests_processes(monkeypatch):
+    """Whatever else this process runs (the sandbox of other tests, whoever started pytest with nohup) is left out."""
+    monkeypatch.setattr(machine_helpers, "there_before", machine_helpers.descendants())
+    hangup = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, hangup)
 
 
 @pytest.fixture(scope="session")

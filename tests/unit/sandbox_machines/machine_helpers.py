@@ -71,9 +71,13 @@ def descendants(pid: int | str = "self") -> set[tuple[int, str]]:
     return found
 
 
+# What ran below this process when the test began: another test's sandbox, which this process shares with it.
+there_before: set[tuple[int, str]] = set()
+
+
 def processes_of(state_dir: Path) -> set[tuple[int, str]]:
     """The sandbox's processes: those below this one, and those that only a folder machine's mark still ties to it."""
-    found = descendants()
+    found = descendants() - there_before
     for environment in Path("/proc").glob("[0-9]*/environ"):
         try:
             if f"REWIND_DISK={state_dir}/".encode() in environment.read_bytes():
