@@ -70,8 +70,7 @@ def _absent(task: Task) -> dict[str, Any]:
     after = [item for item in snapshots if item.id != snapshot.id]
     if not task.check_mode:
         if snapshot.status == PENDING and options["wait"]:
-            with contextlib.suppress(_Failed):
-                snapshot = _settled(task, snapshot)
+            _let_it_settle(task, snapshot)
         delete(task, snapshot)
     changed = task.check_mode or task.done.changed
     words = "would be deleted" if task.check_mode else "is deleted" if changed else "was deleted by somebody else meanwhile"
@@ -81,17 +80,13 @@ def _absent(task: Task) -> dict[str, Any]:
     )
 
 
-class _Failed(Exception):
-    """A pending snapshot has settled by failing, which suits whoever wants it gone."""
-
-
-def _settled(task: Task, snapshot: Snapshot) -> Snapshot:
+def _let_it_settle(task: Task, snapshot: Snapshot) -> None:
+    """A snapshot that is being made can't be deleted yet; one that fails or vanishes suits whoever wants it gone."""
     try:
-        return wait_for_snapshot(task, snapshot, task.deadline)
+        wait_for_snapshot(task, snapshot, task.deadline)
     except RewindError as error:
-        if error.kind in (errors.OPERATION_FAILED, errors.NOT_FOUND):
-            raise _Failed from None
-        raise
+        if error.kind not in (errors.OPERATION_FAILED, errors.NOT_FOUND):
+            raise
 
 
 # --- present
