@@ -27,7 +27,8 @@ PROVIDERS = ("vpsorg", "ilkbyte")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
-def _provider_options() -> dict[str, dict[str, Any]]:
+def provider_options() -> dict[str, dict[str, Any]]:
+    """The options that open a cloud's door, for every spec."""
     return {
         "provider": {"type": "str", "choices": list(PROVIDERS), "required": True, "fallback": (env_fallback, ["REWIND_PROVIDER"])},
         "api_token": {"type": "str", "no_log": True, "fallback": (env_fallback, ["VPS_API_TOKEN"])},
@@ -63,7 +64,7 @@ class ModuleSpec:
 SPECS: dict[str, ModuleSpec] = {
     "snapshot": ModuleSpec(
         {
-            **_provider_options(),
+            **provider_options(),
             **_server(required=True),
             "name": {"type": "str"},
             "id": {"type": "str"},
@@ -82,7 +83,7 @@ SPECS: dict[str, ModuleSpec] = {
     ),
     "snapshot_info": ModuleSpec(
         {
-            **_provider_options(),
+            **provider_options(),
             **_server(required=False),
             "name": {"type": "str"},
             "match": {"type": "str"},
@@ -94,7 +95,7 @@ SPECS: dict[str, ModuleSpec] = {
     ),
     "snapshot_restore": ModuleSpec(
         {
-            **_provider_options(),
+            **provider_options(),
             **_server(required=True),
             "name": {"type": "str"},
             "id": {"type": "str"},
@@ -105,7 +106,7 @@ SPECS: dict[str, ModuleSpec] = {
     ),
     "snapshot_cron": ModuleSpec(
         {
-            **_provider_options(),
+            **provider_options(),
             **_server(required=True),
             "name": {"type": "str", "required": True},
             "day": {"type": "int"},
@@ -115,7 +116,7 @@ SPECS: dict[str, ModuleSpec] = {
         },
         {"required_if": [["state", "present", ["day", "hour", "minute"]]]},
     ),
-    "server_info": ModuleSpec({**_provider_options(), **_server(required=False)}),
+    "server_info": ModuleSpec({**provider_options(), **_server(required=False)}),
 }
 
 SECRET_OPTIONS = ("api_token", "access_key", "secret_key")

@@ -20,6 +20,7 @@ from ansible_collections.rewind.vps.plugins.module_utils.operations import (
     snapshot_cron,
     snapshot_info,
     snapshot_restore,
+    upgrade_preflight,
 )
 from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task
 from ansible_collections.rewind.vps.plugins.module_utils.providers.registry import connect
@@ -32,6 +33,7 @@ _OPERATIONS = {
     "snapshot_cron": snapshot_cron.run,
     "snapshot_info": snapshot_info.run,
     "snapshot_restore": snapshot_restore.run,
+    "upgrade_guard": upgrade_preflight.run,
 }
 
 

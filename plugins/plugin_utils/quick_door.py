@@ -21,20 +21,20 @@ from ansible import constants as C
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.rewind.vps.plugins.module_utils.arguments import SECRET_OPTIONS, SPECS
 from ansible_collections.rewind.vps.plugins.module_utils.run import run
 from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
 from ansible_collections.rewind.vps.plugins.module_utils.wire import requests_available
+from ansible_collections.rewind.vps.plugins.plugin_utils.controller_action import ControllerAction
 
 display = Display()
 
 HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"  # as AnsibleModule shows hidden options
 
 
-class QuickDoor(ActionBase):
+class QuickDoor(ControllerAction):
     """Base of the collection's action plugins; C(module) names the module."""
 
     module: str
@@ -108,19 +108,6 @@ class QuickDoor(ActionBase):
 
     # --- here
 
-    @contextlib.contextmanager
-    def _task_environment(self) -> Iterator[None]:
-        """The task's C(environment), as its module would see it. Each task has a process of its own."""
-        wanted: dict[str, Any] = {}
-        self._compute_environment_string(wanted)
-        before = dict(os.environ)
-        os.environ.update({name: str(value) for name, value in wanted.items()})
-        try:
-            yield
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
-
     def _run_here(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         spec = SPECS[self.module]
         validation = ArgumentSpecValidator(spec.options, **spec.rules).validate(self._task.args.copy())
@@ -139,13 +126,12 @@ class QuickDoor(ActionBase):
         return Scrubber([validation.validated_parameters.get(name) for name in SECRET_OPTIONS]).value(result)
 
     def _result_of_run(self, parameters: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        host = task_vars.get("inventory_hostname", "localhost")
         return run(
             self.module,
             parameters,
             check_mode=self._task.check_mode,
             diff_mode=self._task.diff,
-            tell=lambda text: display.display(f"{host}: {text}", stderr=True),
+            tell=self._teller(task_vars),
             # The process is the task's own: it ends now, and does not take up the next item of a loop.
             hand_on_signal=lambda number: os.kill(os.getpid(), number),
         )

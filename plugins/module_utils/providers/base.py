@@ -209,6 +209,10 @@ class Provider(abc.ABC):
         :raises RewindError: C(not_found) or C(ambiguous), with the candidates.
         """
 
+    def names_of(self, server: Server) -> set[str]:
+        """Everything that a listed server answers to."""
+        return {name for name in (server.id, server.name) if name}
+
     @abc.abstractmethod
     def list_servers(self) -> list[Server]:
         """Every server of the account."""

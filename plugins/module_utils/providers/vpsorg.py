@@ -84,6 +84,9 @@ class VpsOrg(base.Provider):
             matches = [server for server in everyone if reference in _names(server)]
         return base.pick_server(self.title, reference, matches, everyone)
 
+    def names_of(self, server: Server) -> set[str]:
+        return super().names_of(server) | _names(server)
+
     def _show_server(self, reference: str) -> Server | None:
         """GET /servers/{id or uuid}/; None where the cloud knows no such server by that path (public)."""
         try:

@@ -1,0 +1,139 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from ansible import context as command_line
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
+from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
+from ansible_collections.rewind.vps.plugins.module_utils.wire import requests_available
+from ansible_collections.rewind.vps.plugins.plugin_utils.controller_action import ControllerAction
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import processes
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.evidence import connection_secrets
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.options import (
+    CLOUD_OPTIONS,
+    INVENTORY_VARIABLES,
+    OPTIONS,
+    RANGES,
+    ROLE_OPTIONS,
+    Context,
+    secrets_of,
+)
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.steps import OperationFailed, Steps
+
+
+class ActionModule(ControllerAction):
+    """One step of the role guarded_upgrade; always done on the controller, whatever the host's connection."""
+
+    _supports_async = False
+    _supports_check_mode = True
+    _requires_connection = False
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        task_vars = task_vars or {}
+        result = super().run(tmp, task_vars)
+        with self._task_environment():
+            validation = ArgumentSpecValidator(OPTIONS).validate(self._options(task_vars))
+            if validation.error_messages:
+                return {**result, "failed": True, "msg": validation.errors.msg}
+            parameters = validation.validated_parameters
+            scrubber = Scrubber([*secrets_of(parameters), *connection_secrets(task_vars)])
+            return scrubber.value({**result, **self._done(parameters, task_vars)})
+
+    def _options(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """The task's options; else the role's variables, then the inventory's; else module_defaults.
+
+        Credentials and the like stand in the task's arguments only where module_defaults have put them there.
+        """
+        options = dict(self._task.args)
+        for option in ROLE_OPTIONS:
+            if option in options and option not in CLOUD_OPTIONS:
+                continue
+            for variable in (f"guarded_upgrade_{option}", *INVENTORY_VARIABLES.get(option, ())):
+                value = self._templar.template(task_vars[variable]) if variable in task_vars else None
+                if value not in (None, ""):
+                    options[option] = value
+                    break
+        return options
+
+    def _done(self, parameters: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        try:
+            self._check(parameters)
+            return Steps(parameters, self._context(task_vars)).do(parameters["step"])
+        except OperationFailed as failure:
+            return failure.result
+        except RewindError as error:
+            return {"failed": True, "changed": False, "msg": error.text(), "error": error.to_result()}
+        except OSError as error:
+            return {"failed": True, "changed": False, "msg": f"rewind.vps can't read or write a file of its own: {error.strerror}: {error.filename}"}
+
+    @staticmethod
+    def _check(parameters: dict[str, Any]) -> None:
+        if not requests_available():
+            raise bad_input("The controller's Python has no requests", f"install it there: {sys.executable} -m pip install requests")
+        for name, (low, high) in RANGES.items():
+            if not low <= parameters[name] <= high:
+                raise bad_input(f"{name} must be from {low} to {high}, not {parameters[name]}")
+        if not parameters["prefix"].isalnum() or not parameters["prefix"].isascii():
+            raise bad_input("prefix takes letters and digits only, since it begins a snapshot's name")
+
+    def _context(self, task_vars: dict[str, Any]) -> Context:
+        host = task_vars.get("inventory_hostname", "localhost")
+        batch = list(task_vars.get("ansible_play_batch") or [host])
+        return Context(
+            host=host,
+            address=self._templar.template(task_vars.get("ansible_host")) if task_vars.get("ansible_host") else None,
+            connection=_short_name(self._connection),
+            folders=self._folders(task_vars),
+            process=processes.identity(os.getppid()),  # a task's process is a child of ansible-playbook's
+            what=" ".join(["ansible-playbook", *(os.path.basename(str(name)) for name in command_line.CLIARGS.get("args") or [])]),
+            batch=batch,
+            stops_all=self._stops_all() if len(batch) > 1 else None,
+            terminal=_terminal(),
+            check_mode=self._task.check_mode,
+            more_secrets=connection_secrets(task_vars),
+            tell=self._teller(task_vars),
+        )
+
+    def _folders(self, task_vars: dict[str, Any]) -> list[str]:
+        """Where the user's files may lie: beside the playbook, unless that is one of ours; where one stands; beside the inventory."""
+        playbook = str(task_vars.get("playbook_dir") or "")
+        ours = Path(__file__).resolve().parents[2] / "playbooks"
+        folders = [] if not playbook or Path(playbook).resolve() == ours else [playbook, os.path.join(playbook, "tasks")]
+        inventory = task_vars.get("inventory_dir")
+        return [*folders, os.getcwd(), *([str(inventory)] if inventory else [])]
+
+    def _stops_all(self) -> str | None:
+        """The play's setting by which one server's trouble stops the others of its batch half way."""
+        if self._task.any_errors_fatal:
+            return "any_errors_fatal"
+        share = getattr(self._task.play, "max_fail_percentage", None)
+        return f"max_fail_percentage: {share:g}" if share is not None and share < 100 else None
+
+
+def _short_name(connection: Any) -> str:
+    """A connection plugin's name; of those that come with Ansible without the collection's."""
+    name = getattr(connection, "ansible_name", None) or getattr(connection, "_load_name", None) or connection.transport
+    return name.rpartition(".")[2] if name.startswith(("ansible.builtin.", "ansible.legacy.")) else name
+
+
+def _terminal() -> str | None:
+    """The path of the terminal that the run was started in, if it was."""
+    try:
+        handle = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+    except OSError:
+        return None
+    try:
+        return os.ttyname(handle)
+    except OSError:
+        return None
+    finally:
+        os.close(handle)

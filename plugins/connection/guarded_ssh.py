@@ -1,0 +1,222 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: guarded_ssh
+short_description: SSH whose loss fails the task, so that rescue runs
+version_added: 0.1.0
+author:
+  - rewind.vps contributors (@rewind-vps)
+description:
+  - The connection plugin P(ansible.builtin.ssh#connection) with one difference. When the server can't be reached, or is lost in the
+    middle of a task, the host does not become unreachable. The task fails, so that C(rescue) and C(always) run, and the play can
+    bring the server back.
+  - It takes all options of P(ansible.builtin.ssh#connection) from the same variables, settings and environment variables. They are
+    not listed here again.
+  - A server on which no temporary folder can be made, such as one with a full disk, counts as lost too. Ansible would call it
+    unreachable.
+  - A server that falls silent is noticed after O(server_alive_interval) times O(server_alive_count_max) seconds.
+options:
+  server_alive_interval:
+    description:
+      - Seconds of silence after which OpenSSH asks the server for an answer, its C(ServerAliveInterval). V(0) leaves this to OpenSSH
+        and its configuration files, which by default wait for a silent server without end.
+      - C(ServerAliveInterval) in one of the options for arguments of P(ansible.builtin.ssh#connection) comes first.
+      - With C(ControlPersist), what was set when the shared connection was opened holds.
+    type: int
+    default: 15
+    vars:
+      - name: ansible_guarded_ssh_server_alive_interval
+  server_alive_count_max:
+    description:
+      - How many of these questions may stay without an answer, OpenSSH's C(ServerAliveCountMax).
+    type: int
+    default: 4
+    vars:
+      - name: ansible_guarded_ssh_server_alive_count_max
+  server_name:
+    description:
+      - What the server is called in messages.
+    type: str
+    vars:
+      - name: inventory_hostname
+notes:
+  - The failed task's result has RV(ignore:server_lost) set to V(true), which tells it from a task that failed on a server that is there.
+  - C(ignore_unreachable) does not apply, since no host becomes unreachable. C(ignore_errors) does.
+  - Set C(ansible_connection) with M(ansible.builtin.set_fact), which holds for the one host. As a variable of a task or block it also
+    applies to delegated tasks.
+  - A connection that P(ansible.builtin.ssh#connection) keeps open (C(ControlPersist)) is used on. Reset the connection after the
+    change of plugin, as in the example, so that a server that falls silent is noticed.
+  - An asynchronous task with C(poll) above 0 goes on asking while the connection is lost, and fails at the end of its time.
+seealso:
+  - plugin: ansible.builtin.ssh
+    plugin_type: connection
+"""
+
+EXAMPLES = r"""
+- name: Change the firewall, and take the change back if it locks us out
+  hosts: web
+  serial: 1
+  tasks:
+    - name: From here on a lost server is a failed task
+      ansible.builtin.set_fact:
+        ansible_connection: rewind.vps.guarded_ssh
+
+    - name: Leave the connection that was opened before
+      ansible.builtin.meta: reset_connection
+
+    - name: Change the firewall
+      block:
+        - name: Load the new rules
+          ansible.builtin.command: nft -f /etc/nftables.new
+
+        - name: Log in once more
+          ansible.builtin.wait_for_connection:
+            timeout: 60
+      rescue:
+        - name: Go back to the snapshot
+          rewind.vps.snapshot_restore:
+            provider: vpsorg
+            server: "{{ inventory_hostname }}"
+            name: before-firewall
+          delegate_to: localhost
+"""
+
+import functools
+
+import yaml
+from ansible.errors import AnsibleActionFail, AnsibleAuthenticationFailure, AnsibleConnectionFailure
+from ansible.module_utils.common.text.converters import to_bytes, to_text
+from ansible.plugins.connection import ssh as ssh_plugin
+
+
+def with_options_of_ssh(documentation: str, documentation_of_ssh: str) -> str:
+    """The documentation with ssh's options beside its own, as YAML text.
+
+    Ansible learns a plugin's options from the text of its documentation. ssh's options differ between its versions, so they
+    are those of the ssh plugin that is installed.
+    """
+    own, of_ssh = yaml.safe_load(documentation), yaml.safe_load(documentation_of_ssh)
+    own["options"] = {**of_ssh["options"], **own["options"]}
+    own["extends_documentation_fragment"] = of_ssh.get("extends_documentation_fragment", [])
+    return yaml.safe_dump(own)
+
+
+# Not an assignment: ansible-doc reads the assigned text without running this file, and can't read a call.
+globals().update(DOCUMENTATION=with_options_of_ssh(DOCUMENTATION, ssh_plugin.DOCUMENTATION))
+
+
+class ServerLost(AnsibleActionFail, AnsibleConnectionFailure):
+    """The server is lost: a failure of the task for Ansible's executor, one of the connection for actions such as reboot.
+
+    The executor takes whatever is an AnsibleActionFail for a failed task: by the order of its `except` clauses up to
+    ansible-core 2.18, by the two methods that the class comes with and the ones below since.
+    """
+
+    def __init__(self, message: str) -> None:
+        # Given as the result, too: actions may catch the exception and hand on no more than its `result`.
+        result = {"failed": True, "msg": message, "server_lost": True}
+        super().__init__(message, result=result)
+        result.pop("exception", None)  # a traceback, which up to ansible-core 2.18 is always put there
+
+    @property
+    def omit_failed_key(self) -> bool:
+        """False: the result says `failed`. An AnsibleConnectionFailure would have it left out."""
+        return False
+
+
+class LoginRefused(ServerLost, AnsibleAuthenticationFailure):
+    """The server refuses the login, which ssh's retries and some actions tell from other failures."""
+
+    _default_message = ""
+
+
+def loss_fails_the_task(method):
+    """Let a method of the connection raise ServerLost where it would raise AnsibleConnectionFailure."""
+
+    @functools.wraps(method)
+    def guarded(self, *args, **kwargs):
+        try:
+            return method(self, *args, **kwargs)
+        except ServerLost:
+            raise
+        except AnsibleConnectionFailure as failure:
+            kind = LoginRefused if isinstance(failure, AnsibleAuthenticationFailure) else ServerLost
+            message = self._message_of_loss(to_text(failure))
+        # Outside of `except`, and so without the failure as its cause: Ansible would find that and call the host unreachable.
+        self._lost = True
+        raise kind(message)
+
+    return guarded
+
+
+class Connection(ssh_plugin.Connection):
+    """ssh, but the loss of the connection fails the task.
+
+    `transport` stays "ssh", since actions look at it.
+    """
+
+    _lost = False  # whether the server was lost in the course of this task
+
+    def exec_command(self, cmd, in_data=None, sudoable=True):
+        lost_before = self._lost
+        try:
+            return self._exec_command(cmd, in_data=in_data, sudoable=sudoable)
+        except ServerLost as loss:
+            if lost_before and _removes_temporary_folder(cmd):
+                # This is the end of a task that has failed already. Before ansible-core 2.19 an exception would replace its
+                # result; a status makes a warning that the folder stays there.
+                return 255, b"", to_bytes(loss.message)
+            raise
+
+    @loss_fails_the_task
+    def _exec_command(self, cmd, in_data, sudoable):
+        status, stdout, stderr = super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
+        if status != 0 and _makes_temporary_folder(cmd):
+            words = to_text(stderr).strip() or to_text(stdout).strip() or f"the command ended with {status}"
+            raise ServerLost(self._message_of_loss(f"no temporary folder can be made there: {words}"))
+        return status, stdout, stderr
+
+    @loss_fails_the_task
+    def put_file(self, in_path, out_path):
+        return super().put_file(in_path, out_path)
+
+    @loss_fails_the_task
+    def fetch_file(self, in_path, out_path):
+        return super().fetch_file(in_path, out_path)
+
+    @loss_fails_the_task
+    def reset(self):
+        super().reset()
+
+    def _build_command(self, binary, subsystem, *other_args):
+        # After the user's own arguments: OpenSSH takes the first value that it is given.
+        return super()._build_command(binary, subsystem, *self._server_alive_arguments(), *other_args)
+
+    def _server_alive_arguments(self) -> list[str]:
+        interval = self.get_option("server_alive_interval")
+        if not interval:
+            return []
+        count = self.get_option("server_alive_count_max")
+        return ["-o", f"ServerAliveInterval={interval}", "-o", f"ServerAliveCountMax={count}"]
+
+    def _message_of_loss(self, words: str) -> str:
+        name = self.get_option("server_name") or self.host
+        words = words.rstrip(".: \r\n")
+        return f"server {name} was lost: {words}; the task has failed, so that rescue can run"
+
+
+def _makes_temporary_folder(cmd: str) -> bool:
+    """Whether a command is the one with which Ansible begins most tasks.
+
+    Ansible takes its failure for one of the connection, in a place that a connection plugin does not reach.
+    """
+    return all(part in cmd for part in ("umask 77", "mkdir", "ansible-tmp-"))
+
+
+def _removes_temporary_folder(cmd: str) -> bool:
+    """Whether a command is the one with which Ansible ends most tasks."""
+    return all(part in cmd for part in ("rm -f -r", "ansible-tmp-"))

@@ -1,0 +1,39 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the collection's actions share that do their work in the controller's own process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+display = Display()
+
+
+class ControllerAction(ActionBase):
+    """Base of actions that work here."""
+
+    @contextlib.contextmanager
+    def _task_environment(self) -> Iterator[None]:
+        """The task's C(environment), as its module would see it. Each task has a process of its own."""
+        wanted: dict[str, Any] = {}
+        self._compute_environment_string(wanted)
+        before = dict(os.environ)
+        os.environ.update({name: str(value) for name, value in wanted.items()})
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+    def _teller(self, task_vars: dict[str, Any]) -> Callable[[str], None]:
+        """Shows one line of progress; on standard error, so that JSON on standard output stays JSON."""
+        host = task_vars.get("inventory_hostname", "localhost")
+        return lambda text: display.display(f"{host}: {text}", stderr=True)

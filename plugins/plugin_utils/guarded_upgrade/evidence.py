@@ -1,0 +1,55 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is kept of an upgrade that went wrong, before the restore wipes it away. Secrets are taken out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import write_private
+
+LONGEST_LOG = 2_000_000  # characters; the end counts
+CENSORED = "hidden, since the task has no_log: true"
+# How Ansible logs in and becomes root; a log or a result may quote them.
+_SECRET_VARIABLES = (
+    "ansible_password", "ansible_ssh_pass", "ansible_ssh_password", "ansible_become_password", "ansible_become_pass",
+    "ansible_ssh_private_key", "ansible_ssh_private_key_passphrase", "ansible_sudo_pass",
+)
+
+
+def connection_secrets(task_vars: Mapping[str, Any]) -> list[str]:
+    """The passwords among a host's variables."""
+    return [value for value in (task_vars.get(name) for name in _SECRET_VARIABLES) if isinstance(value, str)]
+
+
+def keep_evidence(
+    folder: Path, failed_task: Mapping[str, Any] | None, failed_result: Mapping[str, Any] | None, server_log: str | None, scrubber: Scrubber,
+) -> list[str]:
+    """Write the failed task with its result, and the server's logs.
+
+    :returns: the files written.
+    """
+    files = []
+    if failed_task is not None:
+        hidden = bool(failed_task.get("no_log")) or "censored" in (failed_result or {})
+        told = {
+            "task": str(failed_task.get("name") or ""),
+            "action": str(failed_task.get("action") or ""),
+            "result": CENSORED if hidden else failed_result,
+        }
+        plain = json.loads(json.dumps(told, default=str))
+        files.append(_kept(folder / "failed_task.json", json.dumps(scrubber.value(plain), indent=2) + "\n"))
+    if server_log:
+        files.append(_kept(folder / "server.log", scrubber.text(server_log[-LONGEST_LOG:])))
+    return files
+
+
+def _kept(path: Path, text: str) -> str:
+    write_private(path, text)
+    return str(path)

@@ -1,0 +1,103 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The run's side of its guard: starts it, asks it, and learns when it is gone."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from ansible_collections.rewind.vps.plugins.module_utils import errors
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import Receipt
+
+PROGRAM = Path(__file__).with_name("guard_process.py")
+# What a program needs to reach a cloud; credentials and settings of Ansible stay behind.
+KEPT_VARIABLES = (
+    "HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "USER", "LOGNAME",
+    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
+    "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR",
+)
+
+
+def start_guard(order: dict[str, Any]) -> Receipt:
+    """Start a guard; it lives on when this process ends.
+
+    :arg order: see guard_service.serve; a C(parameters) with credentials reaches it through a pipe.
+    :returns: the receipt as it stands now.
+    :raises RewindError: C(busy), another guard watches this server; C(internal), it didn't start.
+    """
+    environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+    guard = subprocess.Popen(
+        [sys.executable, str(PROGRAM), order["receipt_path"]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        env=environment, cwd="/", start_new_session=True, text=True, encoding="utf-8",
+    )
+    answer: dict[str, Any] | None = None
+    with contextlib.suppress(OSError, ValueError):
+        guard.stdin.write(json.dumps({**order, "sys_path": [path for path in sys.path if path]}) + "\n")
+        guard.stdin.close()
+        answer = json.loads(guard.stdout.readline())
+    guard.stdout.close()
+    if answer and "done" in answer:
+        return Receipt(Path(order["receipt_path"]), answer["done"]["receipt"])
+    guard.wait()
+    if answer and answer["refused"]["kind"] == errors.BUSY:
+        raise RewindError("Another run guards this server", kind=errors.BUSY)
+    raise RewindError(
+        f"The guard's process did not start (it ended with status {guard.returncode})",
+        kind=errors.INTERNAL, hint=f"can {sys.executable} write to {order['receipt_path']}, and to its folder for temporary files?",
+    )
+
+
+def ask_guard(receipt: Receipt, request: dict[str, Any], say: Callable[[str], None] = lambda text: None) -> Receipt | None:
+    """Ask for something and wait until it is done.
+
+    :returns: the receipt as it stands then; None where no guard is there, so nothing was done, or where it went away meanwhile.
+    :raises RewindError: the guard refuses.
+    """
+    door = (receipt.data.get("guard") or {}).get("socket")
+    answer: dict[str, Any] = {}
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+        if door is None:
+            return None
+        line.connect(door)
+        with line.makefile("rw", encoding="utf-8") as stream:
+            stream.write(json.dumps(request) + "\n")
+            stream.flush()
+            answer = _final_answer(stream, say)
+    if "refused" in answer:
+        raise RewindError(**answer["refused"])
+    return Receipt(receipt.path, answer["done"]["receipt"]) if "done" in answer else None
+
+
+def _final_answer(stream: IO[str], say: Callable[[str], None]) -> dict[str, Any]:
+    for text in stream:
+        answer = json.loads(text)
+        if "say" not in answer:
+            return answer
+        say(answer["say"])
+    return {}
+
+
+def guard_is_there(lock_path: Path) -> bool:
+    """Whether some guard watches the server: it holds the lock for as long as it lives."""
+    if not lock_path.exists():
+        return False
+    handle = os.open(lock_path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False

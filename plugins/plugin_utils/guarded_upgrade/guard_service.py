@@ -1,0 +1,149 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The guard at work: its lock, its socket, and the loop in which it listens and watches."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from pathlib import Path
+from typing import IO, Any
+
+from ansible_collections.rewind.vps.plugins.module_utils import errors
+from ansible_collections.rewind.vps.plugins.module_utils.arguments import SECRET_OPTIONS
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.run import run
+from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import processes
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.guard import Guard, World, refusal
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import (
+    Receipt,
+    make_private_folder,
+    now_text,
+    said,
+)
+
+LOOK_SECONDS = 0.5  # how often it looks whether the run still lives
+LONGEST_REQUEST = 4_000_000  # bytes
+REQUEST_SECONDS = 10.0  # for one request to arrive
+
+
+def serve(order: dict[str, Any]) -> int:
+    """Guard as the order says.
+
+    :arg order: C(receipt_path), C(receipt) (a new one, or None to take up the one that is there), C(run), C(parameters) (of the
+        module C(snapshot_restore)), C(rollback_seconds), C(terminal).
+    """
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
+    os.umask(0o077)
+    answers = sys.stdout
+    path = Path(order["receipt_path"])
+    make_private_folder(path.parent)
+    lock = _lock(path.parent.parent / "lock")
+    if lock is None:
+        _put(answers, {"refused": {"kind": errors.BUSY, "message": "locked"}})
+        return 1
+    home = Path(tempfile.mkdtemp(prefix="rewind-guard-"))
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
+            door.bind(str(home / "socket"))
+            door.listen(8)
+            door.settimeout(LOOK_SECONDS)
+            guard = _guard(order, path, home / "socket")
+            _put(answers, {"done": {"receipt": guard.receipt.data}})
+            _let_go_of_streams()
+            _loop(guard, door, Scrubber([order["parameters"].get(name) for name in SECRET_OPTIONS]))
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    return 0
+
+
+def _lock(path: Path) -> int | None:
+    """Held until this process ends; None where another guard holds it."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        return None
+    return handle
+
+
+def _guard(order: dict[str, Any], path: Path, door: Path) -> Guard:
+    here = {
+        "run": {**order["run"]["process"], "what": order["run"]["what"]},
+        "guard": {**processes.identity(os.getpid()), "socket": str(door)},
+    }
+    resumed = order["receipt"] is None
+    receipt = Receipt.load(path) if resumed else Receipt(path, order["receipt"])
+    if resumed:
+        receipt.data["history"].append({"at": now_text(), "state": receipt.state, "note": f"taken up again, {said(receipt)}"})
+    receipt.note(**here, acknowledged=False)
+
+    def ask_restore(snapshot_id: str, wait_seconds: int) -> dict[str, Any]:
+        wishes = {"server": [receipt.data["server"]["id"]], "id": snapshot_id, "name": None, "start_server": True, "wait": True}
+        parameters = {**order["parameters"], **wishes, "wait_timeout": wait_seconds}
+        return run("snapshot_restore", parameters, check_mode=False, diff_mode=False, environ={})
+
+    def tell_terminal(text: str) -> None:
+        if order["terminal"]:
+            with contextlib.suppress(OSError):
+                handle = os.open(order["terminal"], os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+                with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as terminal:
+                    terminal.write(f"\r\n[rewind.vps guard] {text}\r\n")
+
+    world = World(ask_restore, lambda: processes.is_alive(order["run"]["process"]), tell_terminal)
+    return Guard(receipt, world, order["rollback_seconds"], resumed)
+
+
+def _let_go_of_streams() -> None:
+    """Whoever reads the run's output must not have to wait for its guard."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(nothing, number)
+
+
+def _loop(guard: Guard, door: socket.socket, scrubber: Scrubber) -> None:
+    while not guard.is_over:
+        with contextlib.suppress(TimeoutError):
+            caller, dummy = door.accept()
+            with caller, contextlib.suppress(OSError):
+                _attend(guard, caller, scrubber)
+        with contextlib.suppress(OSError):  # the receipt's disk is full: what has to be done is done without it
+            guard.watch()
+
+
+def _attend(guard: Guard, caller: socket.socket, scrubber: Scrubber) -> None:
+    caller.settimeout(REQUEST_SECONDS)
+    with caller.makefile("r", encoding="utf-8") as incoming, caller.makefile("w", encoding="utf-8") as outgoing:
+        line = incoming.readline(LONGEST_REQUEST)
+        if not line.endswith("\n"):
+            return
+        request = json.loads(line)
+
+        def say(text: str) -> None:
+            with contextlib.suppress(OSError):  # the run may be gone: what it asked for is done all the same
+                _put(outgoing, {"say": scrubber.text(text)})
+
+        try:
+            done: dict[str, Any] = {"done": guard.answer(request, say)}
+        except RewindError as error:
+            done = refusal(error)
+        except Exception as error:  # a guard that ends by a mistake guards no more
+            done = refusal(RewindError(f"The guard made a mistake ({type(error).__name__})", kind=errors.INTERNAL, outcome=errors.UNKNOWN))
+        _put(outgoing, done)
+
+
+def _put(stream: IO[str], answer: dict[str, Any]) -> None:
+    stream.write(json.dumps(answer) + "\n")
+    stream.flush()

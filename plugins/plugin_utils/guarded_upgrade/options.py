@@ -1,0 +1,106 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options of the action C(upgrade_guard), and what it knows of the run that it works for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.rewind.vps.plugins.module_utils.arguments import SECRET_OPTIONS, provider_options
+
+STEPS = (
+    "plan", "begin", "snapshot", "arm", "upgrading", "checking", "compare", "confirm", "trim",
+    "evidence", "roll_back", "prove", "report", "end", "last", "prune",
+)
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    **provider_options(),
+    "provider": {**provider_options()["provider"], "required": False},  # only where the cloud is asked
+    "step": {"type": "str", "choices": list(STEPS), "required": True},
+    "server": {"type": "str"},
+    "state_dir": {"type": "path", "default": "~/.local/state/rewind.vps"},
+    "run": {"type": "dict"},
+    "prefix": {"type": "str", "default": "rewind"},
+    "tasks": {"type": "list", "elements": "str", "default": []},
+    "checks": {"type": "list", "elements": "str", "default": []},
+    "notify_tasks": {"type": "list", "elements": "str", "default": []},
+    "resume_within": {"type": "int", "default": 1800},
+    "accept": {"type": "str"},
+    "marker_dir": {"type": "str", "default": "/var/tmp"},
+    "stop_server": {"type": "bool", "default": False},
+    "snapshot_timeout": {"type": "int", "default": 1800},
+    "timeout": {"type": "int", "default": 3600},
+    "check_timeout": {"type": "int", "default": 300},
+    "rollback_timeout": {"type": "int", "default": 3600},
+    "grace": {"type": "int", "default": 120},
+    "keep": {"type": "int", "default": 1},
+    "look": {"type": "str"},
+    "failed_task": {"type": "raw"},
+    "failed_result": {"type": "raw"},
+    "server_log": {"type": "str"},
+    "reason": {"type": "str"},
+    "checks_result": {"type": "str", "choices": ["passed", "failed", "not_run"], "default": "not_run"},
+    "outcome": {"type": "str"},
+    "message": {"type": "str"},
+    "proof": {"type": "list", "elements": "dict", "default": []},
+    "hosts": {"type": "list", "elements": "str", "default": []},
+}
+
+CLOUD_OPTIONS = tuple(provider_options())
+# Those that the role's user sets, as variables guarded_upgrade_X.
+ROLE_OPTIONS = (
+    *CLOUD_OPTIONS, "server", "state_dir", "run", "prefix", "tasks", "checks", "notify_tasks", "resume_within", "accept", "marker_dir",
+    "stop_server", "snapshot_timeout", "timeout", "check_timeout", "rollback_timeout", "grace", "keep",
+)
+# What an inventory may know of a host.
+INVENTORY_VARIABLES = {"provider": ("rewind_provider",), "api_url": ("rewind_api_url",), "server": ("rewind_server_id",)}
+# Each with its lowest and highest value; seconds, but for keep.
+RANGES = {
+    "resume_within": (0, 604800), "snapshot_timeout": (1, 86400), "timeout": (1, 86400), "check_timeout": (1, 86400),
+    "rollback_timeout": (1, 86400), "grace": (1, 3600), "keep": (0, 100), "api_timeout": (1, 600),
+}
+
+
+def cloud_options(parameters: dict[str, Any]) -> dict[str, Any]:
+    """The part that says which cloud, with which credentials."""
+    return {name: parameters[name] for name in CLOUD_OPTIONS}
+
+
+def secrets_of(parameters: dict[str, Any]) -> list[str | None]:
+    """The credentials among the options."""
+    return [parameters.get(name) for name in SECRET_OPTIONS]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the action knows of the run.
+
+    :ivar host: how the inventory calls the server.
+    :ivar address: where Ansible reaches it, or None.
+    :ivar connection: the connection plugin in use for it.
+    :ivar folders: where files of the user's are looked for, in this order.
+    :ivar process: identity of ansible-playbook's process (processes.identity).
+    :ivar what: what it runs, in words for a person.
+    :ivar batch: the hosts that are worked on together, and still are.
+    :ivar stops_all: the play stops every host of the batch when one fails.
+    :ivar terminal: the terminal's path, or None.
+    :ivar more_secrets: passwords of the connection.
+    :ivar tell: shows a line of progress.
+    """
+
+    host: str
+    address: str | None
+    connection: str
+    folders: list[str]
+    process: dict[str, Any]
+    what: str
+    batch: list[str]
+    stops_all: str | None
+    terminal: str | None
+    check_mode: bool
+    more_secrets: list[str] = field(repr=False, default_factory=list)
+    tell: Callable[[str], None] = lambda text: None

@@ -1,0 +1,146 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a run is to do with a server, decided from what is there before anything is changed."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.rewind.vps.plugins.module_utils import errors
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import processes
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.options import Context
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import Receipt, all_receipts, said
+
+# What comes next for a server
+UPGRADE = "upgrade"
+FINISH = "finish"  # an earlier run has confirmed its upgrade and was cut off while tidying up
+ROLL_BACK = "roll_back"  # an earlier run was cut off behind its guard, and there is no guard any more
+TELL = "tell"  # an earlier run has ended, and nobody has been told how
+
+BAD = (states.ROLLED_BACK, states.ROLLBACK_FAILED, states.UNKNOWN)
+
+
+def found_files(option: str, names: list[str], folders: list[str]) -> list[str]:
+    """The absolute paths of the user's files.
+
+    :raises RewindError: C(bad_input), naming what is missing and where it was looked for.
+    """
+    paths = []
+    for name in names:
+        given = Path(name).expanduser()
+        candidates = [given] if given.is_absolute() else [Path(folder, given) for folder in folders]
+        path = next((candidate for candidate in candidates if candidate.is_file()), None)
+        if path is None:
+            looked = ", ".join(dict.fromkeys(str(candidate) for candidate in candidates))
+            raise bad_input(f"{option}: there is no file {name} (looked for {looked})", "mend the path; nothing has been begun")
+        if not os.access(path, os.R_OK):
+            raise bad_input(f"{option}: {path} can't be read", "mend its permissions; nothing has been begun")
+        paths.append(str(path))
+    return paths
+
+
+def stop_after_failures(state_dir: str, context: Context) -> None:
+    """Refuse to go on with a roll-out in which a server has come to grief.
+
+    :raises RewindError: naming the server and what became of it.
+    """
+    for receipt in all_receipts(state_dir):
+        host = receipt.data["host"]
+        if host == context.host or not _same_run(receipt, context):
+            continue
+        ended_badly = receipt.state == states.ENDED and receipt.outcome in BAD
+        lost = receipt.state not in (states.ENDED, states.CONFIRMED) and host not in context.batch
+        if ended_badly or lost:
+            raise RewindError(
+                f"The roll-out stops before {context.host}: the guarded upgrade of {host} in this run is {said(receipt)}",
+                kind=errors.OPERATION_FAILED, server=context.host, hint=f"see what happened to {host} first ({receipt.path})",
+            )
+
+
+def _same_run(receipt: Receipt, context: Context) -> bool:
+    run = receipt.data["run"]
+    return (run.get("pid"), run.get("started")) == (context.process["pid"], context.process["started"])
+
+
+def what_comes_next(previous: Receipt | None, context: Context, resume_within: int, accept: str | None) -> tuple[str, bool]:
+    """What to do with a server of which there may be an earlier receipt, and no guard at work.
+
+    :arg previous: the newest receipt.
+    :arg resume_within: seconds within which a run that was cut off may be taken up again.
+    :arg accept: the id of a run whose unfinished upgrade the user takes as it is.
+    :returns: one of the words above; whether the receipt is taken up again.
+    :raises RewindError: a person has to decide.
+    """
+    if previous is None or previous.run_id == accept:
+        return UPGRADE, False
+    state, young = previous.state, _seconds_since(previous) <= resume_within
+    if state == states.ENDED:
+        told = previous.data.get("acknowledged") or previous.outcome == states.NOT_STARTED
+        return (UPGRADE, False) if told else (TELL, True)
+    if state == states.CONFIRMED:
+        return FINISH, True
+    if state in states.UNARMED:
+        return UPGRADE, young
+    if young:
+        return ROLL_BACK, True
+    snapshot = previous.snapshot
+    raise RewindError(
+        f"An earlier guarded upgrade of {previous.server_label} ({previous.run_id}) was cut off while it was {said(previous)}, too long ago "
+        f"to undo it without asking: whatever was written since {previous.data['history'][-1]['at']} would be lost",
+        kind=errors.NOT_READY, server=previous.server_label, snapshot=snapshot["name"],
+        hint=f"restore its snapshot {snapshot['name']} with the playbook rewind.vps.rollback, or take the server as it is: "
+        f"run again with -e guarded_upgrade_accept={previous.run_id}",
+    )
+
+
+def _seconds_since(receipt: Receipt) -> float:
+    """Seconds since the time was up that its last step had."""
+    last = datetime.fromisoformat(receipt.data["history"][-1]["at"].replace("Z", "+00:00"))
+    return (datetime.now(timezone.utc) - last).total_seconds() - (receipt.data.get("seconds_allowed") or 0)
+
+
+def guarded_by(previous: Receipt | None, context: Context) -> RewindError:
+    """The refusal where another run is at work on the server."""
+    if previous is None:
+        return RewindError(
+            f"Another run is about to begin a guarded upgrade of {context.host}", kind=errors.BUSY, hint="run again when it is done",
+        )
+    run = previous.data["run"]
+    whose = "This very run" if _same_run(previous, context) else f"Another run (process {run.get('pid')}, {run.get('what')})"
+    return RewindError(
+        f"{whose} guards server {previous.server_label} already, as host {previous.data['host']}; its upgrade is {said(previous)}",
+        kind=errors.BUSY, server=previous.server_label, hint=f"run again when it is done; {previous.path} shows how far it is",
+    )
+
+
+def is_being_undone(previous: Receipt | None) -> bool:
+    """Whether a guard is at work whose run is gone: it will be done by itself."""
+    return previous is not None and not processes.is_alive(previous.data["run"])
+
+
+def plan_lines(run: dict[str, Any], parameters: dict[str, Any], cloud: dict[str, Any]) -> list[str]:
+    """What a run would do, for a person."""
+    server = cloud["server"]["name"] or cloud["server"]["id"]
+    if run["next"] != UPGRADE:
+        words = {
+            FINISH: "tidy up after the upgrade that it had confirmed, and upgrade nothing",
+            ROLL_BACK: f"restore its snapshot {run['snapshot_name']}, and upgrade nothing",
+            TELL: "say how it ended, and upgrade nothing",
+        }
+        return [f"Take up the run {run['run_id']} of server {server}: {words[run['next']]}"]
+    going = [item["name"] for item in cloud["goes_to_make_room"]]
+    stopped = " with the server stopped" if parameters["stop_server"] else ""
+    lines = [
+        f"Take snapshot {run['snapshot_name']} of server {server} at {cloud['cloud']}{stopped}",
+        f"Upgrade: {', '.join(run['tasks']) or 'the packages of the operating system'}, within {parameters['timeout']} s",
+        f"Check: {', '.join(['built-in checks', *run['checks']])}, within {parameters['check_timeout']} s",
+        f"Confirm, and keep the newest {parameters['keep']} of these snapshots; or restore {run['snapshot_name']}, prove it, and fail",
+    ]
+    return ([f"Delete {', '.join(going)} (this role's own) to make room"] if going else []) + lines

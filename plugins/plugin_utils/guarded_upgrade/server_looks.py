@@ -1,0 +1,119 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the role sees when it looks at the server itself, and what two looks prove. Pure functions.
+
+The role's look is a shell script that prints lines of a word and its value: C(boot ID), C(units known), C(unit NAME) (failed),
+C(marker PATH), C(sum HASH PATH), C(end) when it came to its end.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from typing import Any
+
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
+
+MARKER_PREFIX = "rewind-guarded-upgrade-"
+
+PROVEN, NOT_PROVEN, DISPROVEN = "proven", "not_proven", "disproven"
+
+
+def parse_look(text: str | None) -> dict[str, Any] | None:
+    """One look: C(boot_id), C(failed_units) (None where the system has no units), C(markers), C(fingerprints).
+
+    None where there was no whole look.
+    """
+    lines = (text or "").replace("\r\n", "\n").split("\n")
+    if "end" not in lines:
+        return None
+    boot_ids = [value for value in _values(lines, "boot") if re.fullmatch("[0-9a-f-]{8,64}", value)]
+    sums = [value.partition(" ") for value in _values(lines, "sum")]
+    return {
+        "boot_id": boot_ids[0] if boot_ids else None,
+        "failed_units": sorted(_values(lines, "unit")) if "units known" in lines else None,
+        "markers": _values(lines, "marker"),
+        "fingerprints": {path: digest for digest, dummy, path in sums},
+    }
+
+
+def _values(lines: list[str], word: str) -> list[str]:
+    return [line[len(word) + 1:] for line in lines if line.startswith(word + " ")]
+
+
+def marker_path(folder: str, run_id: str) -> str:
+    """The file on the server that is written after the snapshot, so that a restore takes it away."""
+    return posixpath.join(folder, MARKER_PREFIX + run_id)
+
+
+def run_of_marker(path: str) -> str:
+    """The id of the run that wrote a marker."""
+    return posixpath.basename(path)[len(MARKER_PREFIX):]
+
+
+def units_failed_since(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[str]:
+    """Units that fail now and did not before."""
+    known = set((before or {}).get("failed_units") or [])
+    return [unit for unit in (after or {}).get("failed_units") or [] if unit not in known]
+
+
+def prove(receipt: dict[str, Any], after: dict[str, Any] | None, checks: str | None) -> dict[str, Any]:
+    """What a restored server shows, held against what it showed before its snapshot.
+
+    :arg after: the look at the restored server; None where it does not answer.
+    :arg checks: C(passed), C(failed), or None where none were run.
+    :returns: C(outcome), C(proof) (a list of C(what), C(result), C(detail)), C(message).
+    """
+    proof = list(receipt["proof"])
+    if after is None:
+        proof.append(_finding("server", NOT_PROVEN, "it does not answer, so nobody could look at it"))
+        message = "the cloud says that it is restored, but the server does not answer"
+        return {"outcome": states.UNKNOWN, "proof": proof, "message": message}
+    before = receipt.get("before") or {}
+    proof += [_marker(receipt, after), _boot(before, after), *_fingerprints(before, after), *_checks(checks)]
+    wrong = [finding for finding in proof if finding["result"] == DISPROVEN and finding["what"] != "checks"]
+    if wrong:
+        message = f"the cloud says that it is restored, but the server says otherwise: {'; '.join(item['detail'] for item in wrong)}"
+        return {"outcome": states.ROLLBACK_FAILED, "proof": proof, "message": message}
+    message = "the server is as it was when the snapshot was taken"
+    if checks == "failed":
+        message += "; the checks fail there, too: look whether they did before the upgrade"
+    return {"outcome": states.ROLLED_BACK, "proof": proof, "message": message}
+
+
+def _finding(what: str, result: str, detail: str) -> dict[str, str]:
+    return {"what": what, "result": result, "detail": detail}
+
+
+def _marker(receipt: dict[str, Any], after: dict[str, Any]) -> dict[str, str]:
+    if not receipt.get("marker_written"):
+        return _finding("marker", NOT_PROVEN, "it had not been written yet")
+    if receipt["marker"] in after["markers"]:
+        return _finding("marker", DISPROVEN, f"the marker {receipt['marker']}, written after the snapshot, is still there")
+    return _finding("marker", PROVEN, "the marker that was written after the snapshot is gone")
+
+
+def _boot(before: dict[str, Any], after: dict[str, Any]) -> dict[str, str]:
+    if not before.get("boot_id") or not after["boot_id"]:
+        return _finding("boot", NOT_PROVEN, "the system has no boot id")
+    if before["boot_id"] == after["boot_id"]:
+        return _finding("boot", NOT_PROVEN, "its boot id is that of the snapshot: a snapshot that holds the memory goes on in the same boot")
+    return _finding("boot", PROVEN, "it has booted anew")
+
+
+def _fingerprints(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, str]]:
+    known = before.get("fingerprints") or {}
+    if not known:
+        return []
+    other = [path for path, digest in known.items() if after["fingerprints"].get(path) != digest]
+    if other:
+        return [_finding("fingerprints", DISPROVEN, f"not as before the upgrade: {', '.join(sorted(other))}")]
+    return [_finding("fingerprints", PROVEN, f"as before the upgrade: {', '.join(sorted(known))}")]
+
+
+def _checks(checks: str | None) -> list[dict[str, str]]:
+    if checks is None:
+        return []
+    return [_finding("checks", PROVEN if checks == "passed" else DISPROVEN, f"the checks have {checks}")]

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One sandbox with SSH for each process of the tests, as new for every test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support.clouds import DURATIONS, SHORT, SPEED, lasting
+from support.rollout import Rollout, rollout
+
+if TYPE_CHECKING:
+    from sandbox import Box
+
+
+@pytest.fixture(scope="session")
+def ssh_box() -> Iterator[Box]:
+    from sandbox import launch  # importable once tests/conftest.py has configured this run
+
+    with launch(vpsorg_servers=5, ilkbyte_servers=1, speed=SPEED) as box:
+        yield box
+
+
+@pytest.fixture
+def upgrades(ssh_box: Box, tmp_path: Path) -> Iterator[Rollout]:
+    """Guarded upgrades of web1 to web5 at VPS.org and app1 at Ilkbyte."""
+    ssh_box.control.reset()
+    name, arguments = lasting(SHORT, *DURATIONS)
+    getattr(ssh_box.control, name)(**arguments)
+    with rollout(ssh_box, tmp_path) as one:
+        yield one

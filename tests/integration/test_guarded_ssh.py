@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The connection rewind.vps.guarded_ssh in real plays, on servers of the sandbox that are lost and come back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.stage import Run, Stage
+
+pytestmark = [pytest.mark.ssh, pytest.mark.playbook, pytest.mark.skipif(not shutil.which("ssh"), reason="needs an SSH client")]
+
+GUARDED = {"set_fact": {"ansible_connection": "rewind.vps.guarded_ssh"}}
+RESET = {"meta": "reset_connection"}
+FAILED = "ansible_failed_result"
+# Changes this server in the sandbox after so many seconds, and takes so many seconds more to end.
+CHANGE = """
+import json, sys, time, urllib.request as r
+url, field, value, before, after = sys.argv[1:]
+time.sleep(float(before))
+change = json.dumps({field: value}).encode()
+r.urlopen(r.Request(url, change, {"Content-Type": "application/json"}, method="PATCH"), timeout=30).read()
+time.sleep(float(after))
+"""
+# Between ssh and a server: passes on what both say until a file is there, and then nothing any more.
+RELAY = """
+import os, select, socket, sys
+port, silence = int(sys.argv[1]), sys.argv[2]
+door = socket.create_connection(("127.0.0.1", port))
+while True:
+    for end in select.select([0, door], [], [], 0.1)[0]:
+        data = os.read(0, 65536) if end == 0 else door.recv(65536)
+        if not data:
+            sys.exit()
+        if os.path.exists(silence):
+            continue
+        door.sendall(data) if end == 0 else os.write(1, data)
+"""
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[Any]:
+    from sandbox import launch  # importable once tests/conftest.py has configured this run
+
+    with launch(vpsorg_servers=3, ilkbyte_servers=0, speed=200) as box:
+        yield box
+
+
+class Plays:
+    """Plays on the sandbox's servers. What they `tell` is read after them."""
+
+    def __init__(self, box: Any, folder: Path, sockets: str) -> None:
+        self._box, self._folder = box, folder
+        self._stage = Stage(box, folder)
+        self._environment = {"ANSIBLE_SSH_CONTROL_PATH_DIR": sockets}
+        (folder / "told").mkdir()
+
+    def run(self, hosts: str, *tasks: dict[str, Any], environment: dict[str, str] | None = None, **play: Any) -> Run:
+        variables = {
+            "door": self._box.control_url + "/servers/vpsorg/{{ rewind_server_id }}",
+            "ansible_pipelining": False,
+        }
+        book = self._folder / "play.yml"
+        book.write_text(json.dumps([{"hosts": hosts, "gather_facts": False, "vars": variables, "tasks": tasks, **play}]), "utf-8")
+        return self._stage.command("ansible-playbook", "-i", self._box.inventory, str(book),
+                                   environment={**self._environment, **(environment or {})})
+
+    def tell(self, name: str, expression: str) -> dict[str, Any]:
+        """A task that notes a value under a name."""
+        destination = self._folder / "told" / f"{{{{ inventory_hostname }}}}-{name}"
+        return {"copy": {"content": f"{{{{ {expression} | to_json }}}}", "dest": str(destination)}, "delegate_to": "localhost"}
+
+    def told(self, host: str, name: str) -> Any:
+        return json.loads((self._folder / "told" / f"{host}-{name}").read_text("utf-8"))
+
+    def was_told(self, host: str) -> bool:
+        return any((self._folder / "told").glob(f"{host}-*"))
+
+
+@pytest.fixture
+def plays(box: Any, tmp_path: Path) -> Iterator[Plays]:
+    for server in box.control.servers():
+        box.control.update_server("vpsorg", server["id"], power="on", network="up")
+    sockets = tempfile.mkdtemp(prefix="rw", dir="/tmp")  # a control socket's path must be short
+    yield Plays(box, tmp_path, sockets)
+    shutil.rmtree(sockets, ignore_errors=True)
+
+
+def change(field: str, value: str, before: float = 0, **task: Any) -> dict[str, Any]:
+    """Change the server in the sandbox, from the controller."""
+    arguments = [sys.executable, "-c", CHANGE, "{{ door }}", field, value, str(before), "0"]
+    return {"command": {"argv": arguments}, "delegate_to": "localhost", **task}
+
+
+def cut_itself_off() -> dict[str, Any]:
+    """The server is lost while this task runs on it, as by a bad rule of its firewall."""
+    return {"command": {"argv": ["{{ ansible_python_interpreter }}", "-c", CHANGE, "{{ door }}", "network", "down", "0", "60"]}}
+
+
+def dictionary(expressions: dict[str, str]) -> str:
+    """An expression for a dictionary of these."""
+    return "{" + ", ".join(f"'{name}': {expression}" for name, expression in expressions.items()) + "}"
+
+
+def assert_lost(result: dict[str, Any], server: str, words: str = "") -> None:
+    """The result is that of a failed task, says what ssh said, and has no traceback."""
+    assert result["failed"] is True, result
+    assert not result.get("unreachable"), result
+    assert result["server_lost"] is True, result
+    assert result["msg"].startswith(f"server {server} was lost: "), result
+    assert words in result["msg"], result
+    assert "Traceback" not in json.dumps(result)
+
+
+IN_BACKGROUND = {"async": 60, "poll": 0}
+BACK = [change("network", "up"), {"wait_for_connection": {"timeout": 30}}]
+# Ways to meet a server that is gone: each takes its own path through Ansible.
+MEETINGS = {
+    "module": {"ping": {}},
+    "pipelined": {"ping": {}, "vars": {"ansible_pipelining": True}},
+    "ignore_unreachable": {"ping": {}, "ignore_unreachable": True},
+    "raw": {"raw": "true"},
+    "script": {"script": "{{ playbook_dir }}/script.sh"},
+    "put": {"copy": {"content": "x", "dest": "/root/x"}, "vars": {"ansible_remote_tmp": "/tmp"}},
+    "fetch": {"fetch": {"src": "/etc/hostname", "dest": "{{ playbook_dir }}/fetched"}},
+    "facts": {"setup": {}, "vars": {"ansible_python_interpreter": "auto"}},
+    "background": {"command": "true", "async": 20, "poll": 1},
+    "status": {"async_status": {"jid": "1.2"}},
+    "become": {"command": "true", "become": True, "become_user": "nobody"},
+}
+
+
+def test_rescue_runs_and_decides_whether_the_next_server_has_its_turn(plays, tmp_path):
+    """web1 cuts itself off in the middle of a task and is rescued. web2 is gone before its tasks, and its rescue fails."""
+    (tmp_path / "script.sh").write_text("#!/bin/sh\n", "utf-8")
+    first, second = {"when": "inventory_hostname == 'web1'"}, {"when": "inventory_hostname == 'web2'"}
+    met = {name: f"met_{name}" for name in MEETINGS}
+    meetings = [{**task, "register": met[name], "ignore_errors": True} for name, task in MEETINGS.items()]
+    run = plays.run(
+        "web1,web2,web3", GUARDED, RESET, plays.tell("began", "true"),
+        {**first, "block": [cut_itself_off()],
+         "rescue": [
+             {"set_fact": {"cut_off": f"{{{{ {FAILED} }}}}"}},
+             {"command": "hostname", "delegate_to": "web3", "register": "elsewhere"},
+             {"command": "true", "delegate_to": "localhost", "register": "here"},
+             plays.tell("rescue", "[cut_off, elsewhere.stdout, here.rc]"),
+             *BACK],
+         "always": [{"set_fact": {"always": True}}]},
+        {**first, "set_fact": {"ansible_connection": "ssh"}},
+        {**first, "command": "hostname", "register": "plain"},
+        {**first, **plays.tell("after", "[always, plain.stdout]")},
+        {**second, "block": [change("power", "off"), *meetings, plays.tell("meetings", dictionary(met)),
+                             {"ping": {}}],
+         "rescue": [plays.tell("before-a-task", FAILED), change("power", "on"),
+                    {"fail": {"msg": "rescued in vain"}}]},
+        serial=1)
+    assert run.status == 2, run.output
+    assert "unreachable=1" not in run.stdout
+    cut_off, *delegated = plays.told("web1", "rescue")
+    assert_lost(cut_off, "web1", "127.0.0.1 closed")
+    assert delegated == ["web3", 0]
+    assert plays.told("web1", "after") == [True, "web1"]
+    for name, result in plays.told("web2", "meetings").items():
+        assert_lost(result, "web2", "Data could not be sent" if name == "pipelined" else "Connection refused")
+    assert_lost(plays.told("web2", "before-a-task"), "web2", "Connection refused")
+    assert not plays.was_told("web3")
+    assert "rescued in vain" in run.stdout
+
+
+def test_reboot_and_wait_for_connection_sit_out_an_outage(plays):
+    """Both need Ansible's own failure of a connection; a server that stays away fails the reboot."""
+    run = plays.run(
+        "web1", GUARDED,
+        {"reboot": {"reboot_command": "reboot", "reboot_timeout": 60}, "register": "rebooted"},
+        change("network", "down"), change("network", "up", before=2, **IN_BACKGROUND),
+        {"wait_for_connection": {"timeout": 30}, "register": "waited"},
+        {"reboot": {"reboot_command": "poweroff", "reboot_timeout": 3, "connect_timeout": 1}, "register": "gone", "ignore_errors": True},
+        plays.tell("results", "[rebooted, waited, gone]"))
+    assert run.status == 0, run.output
+    rebooted, waited, gone = plays.told("web1", "results")
+    assert rebooted["rebooted"] is True
+    assert not rebooted.get("failed")
+    assert waited["elapsed"] >= 1
+    assert gone["failed"] is True, gone
+    assert not gone.get("unreachable")
+    assert "timeout=3" in gone["msg"]
+
+
+def test_connections_are_shared_reset_and_watched(plays, tmp_path):
+    """ssh's options hold, a reset closes the shared connection, and a server that falls silent or is full is lost."""
+    relay, silence = tmp_path / "relay.py", tmp_path / "silence"
+    relay.write_text(RELAY, "utf-8")
+    through_relay = f"-o 'ProxyCommand={sys.executable} {relay} {{{{ ansible_port }}}} {silence}'"
+    watched = {"ansible_ssh_extra_args": through_relay, "ansible_guarded_ssh_server_alive_interval": 1,
+               "ansible_guarded_ssh_server_alive_count_max": 2, "ansible_timeout": 2}
+    settings = tmp_path / "ansible.cfg"
+    settings.write_text("[ssh_connection]\ncontrol_path = %(directory)s/of-%%h-%%p\nretries = 0\n", "utf-8")
+    sockets = {"find": {"paths": "{{ lookup('env', 'ANSIBLE_SSH_CONTROL_PATH_DIR') }}", "file_type": "any"}, "delegate_to": "localhost"}
+    lost = {"ignore_errors": True}
+    run = plays.run(
+        "web1", GUARDED, {"ping": {}}, {**sockets, "register": "open"}, RESET, {**sockets, "register": "closed"},
+        {"ping": {}, "vars": {"ansible_remote_tmp": "/proc/none"}, "register": "full", **lost},
+        {"ping": {}, "vars": {"ansible_ssh_common_args": "-F /dev/null -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=yes",
+                              "ansible_control_path": "none"}, "register": "stranger", **lost},
+        RESET,
+        {"vars": watched, "block": [
+            {"ping": {}},
+            {"shell": f"sleep 2; touch {silence}", "delegate_to": "localhost", **IN_BACKGROUND},
+            {"command": "sleep 60", "register": "silent", **lost}]},
+        plays.tell("results", dictionary({name: name for name in ("open", "closed", "full", "stranger", "silent")})),
+        environment={"ANSIBLE_CONFIG": str(settings)})
+    assert run.status == 0, run.output
+    told = plays.told("web1", "results")
+    assert [Path(socket["path"]).name.rpartition("-")[0] for socket in told["open"]["files"]] == ["of-127.0.0.1"]
+    assert told["closed"]["files"] == []
+    assert_lost(told["full"], "web1", "no temporary folder can be made there: mkdir")
+    assert_lost(told["stranger"], "web1", "Host key verification failed")
+    assert_lost(told["silent"], "web1")

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs guarded upgrades with the real ansible-playbook over SSH, and tells what became of servers, clouds and receipts."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from support.stage import ROOT, Playing, Run, Stage
+
+if TYPE_CHECKING:
+    from sandbox import Box
+
+BOOK = "rewind.vps.guarded_upgrade"
+GUARD_PROGRAM = "guard_process.py"
+WAIT_SECONDS = 60
+
+# What most tests want: short waits, so that a run takes seconds.
+QUICK = {
+    "guarded_upgrade_timeout": 60, "guarded_upgrade_check_timeout": 30, "guarded_upgrade_grace": 5,
+    "guarded_upgrade_connection_timeout": 30, "guarded_upgrade_evidence_timeout": 10,
+}
+CHANGE = {"name": "Change a file", "ansible.builtin.copy": {"dest": "/etc/changed", "content": "new\n", "mode": "0644"}}
+FAIL = {"name": "Break", "ansible.builtin.command": "false"}
+
+
+@dataclass
+class Rollout:
+    """Guarded upgrades on one sandbox with SSH.
+
+    :ivar folder: an empty folder; the user's files and the controller's home lie there.
+    """
+
+    box: Box
+    folder: Path
+    control_path: str
+
+    def __post_init__(self) -> None:
+        self._stage = Stage(self.box, self.folder)
+        self._runs = 0
+
+    # --- running
+
+    def tasks(self, name: str, *tasks: dict[str, Any]) -> str:
+        """Write a file of tasks; its path."""
+        path = self.folder / f"{name}.yml"
+        path.write_text(json.dumps(list(tasks)), encoding="utf-8")
+        return str(path)
+
+    def book(self, name: str, *plays: dict[str, Any]) -> str:
+        """Write a playbook; its path."""
+        path = self.folder / f"{name}.yml"
+        path.write_text(json.dumps(list(plays)), encoding="utf-8")
+        return str(path)
+
+    def start(self, hosts: str, *arguments: str, book: str = BOOK, environment: dict[str, str] | None = None, **options: Any) -> Playing:
+        """Begin a run. Options are the role's, without their prefix."""
+        variables = {**QUICK, **{f"guarded_upgrade_{name}": value for name, value in options.items()}}
+        self._runs += 1
+        given = self.folder / f"variables{self._runs}.json"
+        given.write_text(json.dumps({"hosts": hosts, **variables}), encoding="utf-8")
+        process = self._stage._begin(
+            "ansible-playbook", "-i", self.box.inventory, book, "-e", f"@{given}", *arguments,
+            environment={**self.environment, **(environment or {})},
+        )
+        return Playing(process, self.folder / "no notes")
+
+    def run(self, hosts: str, *arguments: str, **how: Any) -> Run:
+        """Run to the end; see :meth:`start`."""
+        return self.start(hosts, *arguments, **how).finish()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "VPS_API_TOKEN": self.box.vpsorg_token, "ILKBYTE_ACCESS_KEY": self.box.ilkbyte_access_key,
+            "ILKBYTE_SECRET_KEY": self.box.ilkbyte_secret_key, "ANSIBLE_PIPELINING": "true",
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": self.control_path,
+        }
+
+    # --- what became of it
+
+    def digest(self, host: str) -> str:
+        """Of the server's disk as it is now."""
+        return self.box.control.server(host)["digest"]
+
+    def snapshot_digest(self, host: str) -> str:
+        """Of the server's disk when its newest snapshot was taken."""
+        return self.box.control.effects("snapshot_ready", server=host)[-1]["digest"]
+
+    def asked(self, host: str, operation: str) -> int:
+        """How often the cloud was asked for it."""
+        return len(self.box.control.requests(operation=operation, server=host))
+
+    def receipts(self, host: str) -> list[dict[str, Any]]:
+        """The server's receipts, oldest first."""
+        found = [json.loads(path.read_text("utf-8")) for path in sorted(self.state_dir.glob("*/[0-9]*/receipt.json"))]
+        return [receipt for receipt in found if receipt["host"] == host]
+
+    def receipt(self, host: str) -> dict[str, Any]:
+        """The server's newest receipt."""
+        return self.receipts(host)[-1]
+
+    @property
+    def state_dir(self) -> Path:
+        return self.folder / "home" / ".local" / "state" / "rewind.vps"
+
+    def wait_until(self, look: Callable[[], Any], what: str) -> Any:
+        """Wait until it gives something true."""
+        end = time.monotonic() + WAIT_SECONDS
+        while time.monotonic() < end:
+            with contextlib.suppress(IndexError, OSError, ValueError):
+                found = look()
+                if found:
+                    return found
+            time.sleep(0.1)
+        raise AssertionError(f"waited {WAIT_SECONDS} s for {what}")
+
+    def wait_for_state(self, host: str, *states: str) -> dict[str, Any]:
+        """Wait until the server's newest receipt is in one of the states."""
+        self.wait_until(lambda: self.receipt(host)["state"] in states, f"{host} to be {' or '.join(states)}")
+        return self.receipt(host)
+
+    def guards(self) -> list[int]:
+        """The guards of this rollout's receipts that still run."""
+        lines = subprocess.run(["ps", "-A", "-o", "pid=,args="], capture_output=True, text=True, check=True).stdout.splitlines()
+        return [int(line.split()[0]) for line in lines if GUARD_PROGRAM in line and str(self.folder) in line]
+
+    def no_guard_left(self) -> bool:
+        """Whether all guards are gone, a moment after the run."""
+        self.wait_until(lambda: not self.guards(), "the guards to be gone")
+        return True
+
+    def is_as_at_snapshot(self, host: str) -> bool:
+        """Whether the server's disk is byte for byte what it was when the snapshot was taken."""
+        return self.digest(host) == self.snapshot_digest(host)
+
+    def end(self) -> None:
+        for pid in self.guards():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def rollout(box: Box, folder: Path) -> Iterator[Rollout]:
+    """A rollout whose guards are gone afterwards."""
+    # SSH's control sockets lie in it, and a socket's path may have a hundred characters.
+    with TemporaryDirectory(prefix="rw-cp-") as control_path:
+        one = Rollout(box, folder, control_path)
+        try:
+            yield one
+        finally:
+            one.end()
+
+
+__all__ = ["BOOK", "CHANGE", "FAIL", "ROOT", "Rollout", "rollout"]
