@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from .machines import MachineError, WorldError
+
 if TYPE_CHECKING:
     from .machines import Machine
     from .world import World
@@ -116,6 +118,22 @@ class Cloud(Generic[AnyServer]):
         if await server.machine.digest() != server.factory_digest:  # most tests write nothing, and copying takes time
             await server.machine.load_disk(FACTORY_IMAGE)
         await server.machine.restore_network()
+
+    def follow_machine(self, server: AnyServer) -> None:
+        """From now on, show it when the server switches itself off from inside."""
+        server.machine.when_off_by_itself = lambda: self.went_off(server)
+
+    def went_off(self, server: AnyServer) -> None:
+        """The server has switched itself off."""
+        raise NotImplementedError
+
+    async def put_disk_back(self, server: AnyServer, image: str) -> str | None:
+        """The digest of the disk that was put back; None if that failed, said aloud, with the disk as it was."""
+        try:
+            return await server.machine.load_disk(image)
+        except (MachineError, WorldError, OSError):
+            traceback.print_exc(file=sys.stderr)
+            return None
 
     def outcome_fault(self, kind: str, operation: str, server: Server) -> dict[str, Any] | None:
         """The fault, if any, that this operation on this server shall have."""

@@ -85,7 +85,9 @@ class ControlApi:
             snapshots = [row for row in rows if row["server"]["id"] == server.id]
         return {
             "cloud": cloud, "id": server.id, "uuid": server.uuid, "name": server.name, "hostname": server.hostname,
-            "status": server.status, "powered_on": server.machine.powered_on, "ssh_port": server.machine.port,
+            "status": server.status, "powered_on": server.machine.powered_on,
+            "boot_problem": server.machine.boot_problem, "network": "up" if server.machine.network_up else "down",
+            "ssh_port": server.machine.port,
             "disk": str(server.machine.disk_path), "digest": await server.machine.digest(), "snapshots": snapshots,
         }
 

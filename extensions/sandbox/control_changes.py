@@ -88,9 +88,9 @@ async def change_server(world: World, cloud_name: str, server: Server, body: dic
         elif isinstance(server, VpsServer):
             world.vpsorg.set_status(server, str(body["status"]))
             await world.vpsorg.set_machine_power(server)
-    if body.get("power") == "on" and not server.machine.powered_on:
+    if body.get("power") == "on":
         await server.machine.power_on()
-    elif body.get("power") == "off" and server.machine.powered_on:
+    elif body.get("power") == "off":
         await server.machine.power_off()
     if body.get("network") == "up":
         await server.machine.restore_network()

@@ -17,8 +17,18 @@ from .ledger import Entry
 OUTCOME_KINDS = {
     "snapshot_fails": "taking the snapshot is accepted, goes on for a while and fails",
     "restore_fails": "the restore is accepted, goes on half way and fails; the server is left off",
-    "power_stuck": "the power action is accepted and never ends (with `seconds`: ends after so many sandbox seconds)",
+    "restore_stuck": "the restore is accepted and never ends (with `seconds`: ends well after so many sandbox seconds)",
+    "power_stuck": "the power action is accepted and never ends (with `seconds`: ends after so many sandbox seconds); where the rule "
+                   "names the operation snapshots.restore: the disk is put back, and the server is left off",
 }
+# Where each is looked for. A rule for any other operation would never hit.
+OUTCOME_OPERATIONS = {
+    "snapshot_fails": ("snapshots.create", "snapshots.update"),
+    "restore_fails": ("snapshots.restore",),
+    "restore_stuck": ("snapshots.restore",),
+    "power_stuck": ("servers.power", "snapshots.restore"),
+}
+USUAL_OPERATION = {"power_stuck": "servers.power"}  # where the rule names none
 OPERATIONS = (
     "servers.list", "servers.show", "servers.power", "snapshots.list", "snapshots.create", "snapshots.restore",
     "snapshots.delete", "snapshots.update", "cron.add", "cron.delete", "account",
@@ -31,6 +41,21 @@ CHANGING = frozenset(
 
 # The ledger's entry of the request that is being served; None in work that no request asked for (a schedule).
 current_request: ContextVar[Entry | None] = ContextVar("current_request", default=None)
+
+
+@dataclass(frozen=True)
+class RestoreFaults:
+    """What goes wrong with one restore. ``stuck``: the fault, or None."""
+
+    fails: bool
+    stays_off: bool
+    stuck: dict[str, Any] | None
+
+    def end(self, began: float, planned: float) -> float | None:
+        """When the restore ends, in the clock's elapsed seconds like the arguments; None for never."""
+        if self.stuck is not None:
+            return began + float(self.stuck["seconds"]) if self.stuck.get("seconds") is not None else None
+        return (began + planned) / 2 if self.fails else planned
 
 
 @dataclass
@@ -82,11 +107,14 @@ class FaultTable:
             raise ValueError(f"unknown cloud {spec['cloud']!r}")
         if spec.get("operation") not in (None, *OPERATIONS):
             raise ValueError(f"unknown operation {spec['operation']!r}; known: {', '.join(OPERATIONS)}")
+        meant_for = OUTCOME_OPERATIONS.get(fault["kind"], OPERATIONS)
+        if spec.get("operation") not in (None, *meant_for):
+            raise ValueError(f"{fault['kind']} has no meaning for {spec['operation']}, only for {', '.join(meant_for)}")
         times, skip = spec.get("times", 1), spec.get("skip", 0)
         if not isinstance(skip, int) or skip < 0 or not (times is None or (isinstance(times, int) and times > 0)):
             raise ValueError("times is an integer from 1 up, or null for always; skip an integer from 0 up")
         server = spec.get("server")
-        self._rules.append(Rule(dict(fault), spec.get("cloud"), spec.get("operation"),
+        self._rules.append(Rule(dict(fault), spec.get("cloud"), spec.get("operation") or USUAL_OPERATION.get(fault["kind"]),
                                 None if server is None else str(server), times, skip))
 
     def kinds(self) -> dict[str, str]:
@@ -113,6 +141,13 @@ class FaultTable:
         if fault is not None and entry is not None and entry["fault"] is None:
             entry["fault"] = kind
         return fault
+
+    def take_restore_faults(self, cloud: str, servers: frozenset[str]) -> RestoreFaults:
+        """All faults of a restore that begins now, each used up by one."""
+        def take(kind: str) -> dict[str, Any] | None:
+            return self.take_outcome_fault(kind, cloud, "snapshots.restore", servers)
+
+        return RestoreFaults(take("restore_fails") is not None, take("power_stuck") is not None, take("restore_stuck"))
 
     def _take(self, kinds: frozenset[str], cloud: str, operation: str | None,
               servers: frozenset[str]) -> dict[str, Any] | None:

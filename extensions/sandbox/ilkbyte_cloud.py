@@ -9,6 +9,8 @@ Choices where the cloud's documentation is silent:
 - To take a snapshot anew is to delete it first: if taking it fails, it is gone. Its schedule stays.
 - Deleting a snapshot removes its schedule. A snapshot has one schedule; a second one is refused.
 - A revert that fails half way leaves the server off, its disk and its tree as they were.
+- A server is ``running`` once it is switched on, whether its disk boots or not: the cloud doesn't look inside.
+- A server that switches itself off from inside is ``shut off`` from then on.
 """
 
 from __future__ import annotations
@@ -48,6 +50,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         self._next_server_id += 1
         await self.keep_factory_disk(server)
         self.servers.append(server)
+        self.follow_machine(server)
         await self.set_power(server, power)
         self.remember()
         return server
@@ -78,10 +81,16 @@ class Ilkbyte(Cloud[IlkbyteServer]):
     async def set_power(self, server: IlkbyteServer, power: str) -> None:
         """Make the machine's power so; a paused server's door is closed."""
         server.power = power
-        if power == "running" and not server.machine.powered_on:
+        if power == "running":
             await server.machine.power_on()
-        elif power != "running" and server.machine.powered_on:
+        else:
             await server.machine.power_off()
+
+    def went_off(self, server: IlkbyteServer) -> None:
+        """``running`` becomes ``shut off``."""
+        if server.power == "running":
+            server.power = "shutoff"
+            self.effect("power_stopped", server)
 
     # Operations: each waits for its turn, begins, and goes on in the background
 
@@ -134,7 +143,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
             if action in ("start", "reboot"):
                 await self.set_power(server, "running")
                 self.effect("power_started", server)
-            else:
+            elif server.power == "running":  # it may have switched itself off meanwhile
                 await self.set_power(server, "shutoff")
                 self.effect("power_stopped", server)
 
@@ -190,21 +199,24 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         """
         async def work(begun: Begun) -> None:
             self._must_exist(server, name)
-            fault = self.outcome_fault("restore_fails", "snapshots.restore", server)
+            faults = self.world.faults.take_restore_faults(self.name, server.known_as)
             began = self.world.clock.elapsed()
-            ends = began + self.duration("snapshots.restore")
+            ends = faults.end(began, began + self.duration("snapshots.restore"))
             server.doing = "revert"
             await server.machine.power_off()
             self.effect("restore_started", server, name)
             begun()
-            await self.world.clock.sleep_until((began + ends) / 2 if fault else ends)
-            if fault is not None:
+            if ends is None:
+                await asyncio.Event().wait()  # until a reset; whatever else is asked of the server waits for its turn
+            await self.world.clock.sleep_until(ends)
+            digest = None if faults.fails else await self.put_disk_back(server, server.images[name])
+            if digest is None:
                 server.doing = None
                 await self.set_power(server, "shutoff")
                 self.effect("restore_failed", server, name)
                 raise Refused("Snapshot could not be reverted!")
-            digest = await server.machine.load_disk(server.images[name])
-            await self.set_power(server, server.tree.revert(name))
+            state = server.tree.revert(name)
+            await self.set_power(server, "shutoff" if faults.stays_off else state)
             server.doing = None
             self.effect("restore_done", server, name, digest=digest)
 

@@ -53,7 +53,7 @@ class Control:
         self._call("POST", "reset", {**({} if servers is None else {"servers": servers}), **numbers})
 
     def servers(self, cloud: str | None = None) -> list[Row]:
-        """All servers with id, status, SSH port, disk digest and snapshots."""
+        """All servers with id, status, power, boot problem, network, SSH port, disk (its path here), digest and snapshots."""
         return _matching(self._call("GET", "servers")["servers"], {"cloud": cloud})
 
     def server(self, name: str) -> Row:

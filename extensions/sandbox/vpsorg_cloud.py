@@ -6,8 +6,9 @@ Choices where the cloud's documentation is silent:
 - A snapshot holds the disk as it was when the request was accepted; what is written later is not in it.
 - A server is busy while its power changes, while a snapshot of it is taken and while it is restored. A busy server
   refuses power actions and restores. It refuses further snapshots only while it is restored.
-- A restore ends with the server ``active``, whatever it was before. One that fails leaves the server ``stopped`` with
-  its disk as it was.
+- A restore ends with the server ``active``, whatever it was before, and whether the disk that was put back boots or not: the cloud
+  doesn't look inside. One that fails leaves the server ``stopped`` with its disk as it was.
+- A server that switches itself off from inside is ``stopped`` from then on.
 - A failed snapshot is listed as ``failed`` and counts for the limit until it is deleted.
 """
 
@@ -17,6 +18,7 @@ from datetime import datetime
 from typing import Any
 
 from .cloud import Cloud
+from .faults import RestoreFaults
 from .vpsorg_model import Refused, VpsServer, VpsSnapshot, server_row, snapshot_row
 
 FIRST_SERVER_ID = 12345
@@ -53,6 +55,7 @@ class VpsOrg(Cloud[VpsServer]):
         self._next_server_id += 1
         await self.keep_factory_disk(server)
         self.servers.append(server)
+        self.follow_machine(server)
         await self.set_machine_power(server)
         self.remember()
         return server
@@ -96,10 +99,16 @@ class VpsOrg(Cloud[VpsServer]):
 
     async def set_machine_power(self, server: VpsServer) -> None:
         """Make the machine's power what the status word means; unknown words leave it alone."""
-        if server.status in POWERED_ON and not server.machine.powered_on:
+        if server.status in POWERED_ON:
             await server.machine.power_on()
-        elif server.status in ("stopped", "suspended", "restoring") and server.machine.powered_on:
+        elif server.status in ("stopped", "suspended", "restoring"):
             await server.machine.power_off()
+
+    def went_off(self, server: VpsServer) -> None:
+        """``active`` becomes ``stopped``; work under way on the server has its own end."""
+        if server.status == "active":
+            self.set_status(server, "stopped")
+            self.effect("power_stopped", server)
 
     def is_busy(self, server: VpsServer) -> bool:
         """Whether work on the server forbids other work."""
@@ -203,24 +212,26 @@ class VpsOrg(Cloud[VpsServer]):
             raise Refused(400, {"detail": "Server is not in a valid state for restoration."})
         self.set_status(server, "restoring")
         snapshot.being_restored = True
-        fault = self.outcome_fault("restore_fails", "snapshots.restore", server)
+        faults = self.world.faults.take_restore_faults(self.name, server.known_as)
         began = self.world.clock.elapsed()
-        ends = began + self.duration("snapshots.restore")
+        ends = faults.end(began, began + self.duration("snapshots.restore"))
         await server.machine.power_off()
         self.effect("restore_started", server, snapshot.name, snapshot_id=snapshot.id)
-        self.spawn(server, self._finish_restore(snapshot, (began + ends) / 2 if fault else ends, fails=bool(fault)))
+        if ends is not None:
+            self.spawn(server, self._finish_restore(snapshot, ends, faults))
 
-    async def _finish_restore(self, snapshot: VpsSnapshot, ends: float, fails: bool) -> None:
+    async def _finish_restore(self, snapshot: VpsSnapshot, ends: float, faults: RestoreFaults) -> None:
         server = snapshot.server
         await self.world.clock.sleep_until(ends)
+        digest = None if faults.fails else await self.put_disk_back(server, snapshot.image)
         snapshot.being_restored = False
-        if fails:
+        if digest is None:
             self.set_status(server, "stopped")
             self.effect("restore_failed", server, snapshot.name, snapshot_id=snapshot.id)
             return
-        digest = await server.machine.load_disk(snapshot.image)
-        await server.machine.power_on()
-        self.set_status(server, "active")
+        if not faults.stays_off:
+            await server.machine.power_on()
+        self.set_status(server, "stopped" if faults.stays_off else "active")
         self.effect("restore_done", server, snapshot.name, snapshot_id=snapshot.id, digest=digest)
 
     async def delete_snapshot(self, snapshot: VpsSnapshot) -> None:

@@ -87,7 +87,6 @@ class ActionModule(ControllerAction):
 
     def _context(self, task_vars: dict[str, Any]) -> Context:
         host = task_vars.get("inventory_hostname", "localhost")
-        batch = list(task_vars.get("ansible_play_batch") or [host])
         return Context(
             host=host,
             address=self._templar.template(task_vars.get("ansible_host")) if task_vars.get("ansible_host") else None,
@@ -95,8 +94,8 @@ class ActionModule(ControllerAction):
             folders=self._folders(task_vars),
             process=processes.identity(os.getppid()),  # a task's process is a child of ansible-playbook's
             what=" ".join(["ansible-playbook", *(os.path.basename(str(name)) for name in command_line.CLIARGS.get("args") or [])]),
-            batch=batch,
-            stops_all=self._stops_all() if len(batch) > 1 else None,
+            batch=list(task_vars.get("ansible_play_batch") or [host]),
+            forces_handlers=bool(getattr(self._task.play, "force_handlers", False)),
             terminal=_terminal(),
             check_mode=self._task.check_mode,
             more_secrets=connection_secrets(task_vars),
@@ -110,13 +109,6 @@ class ActionModule(ControllerAction):
         folders = [] if not playbook or Path(playbook).resolve() == ours else [playbook, os.path.join(playbook, "tasks")]
         inventory = task_vars.get("inventory_dir")
         return [*folders, os.getcwd(), *([str(inventory)] if inventory else [])]
-
-    def _stops_all(self) -> str | None:
-        """The play's setting by which one server's trouble stops the others of its batch half way."""
-        if self._task.any_errors_fatal:
-            return "any_errors_fatal"
-        share = getattr(self._task.play, "max_fail_percentage", None)
-        return f"max_fail_percentage: {share:g}" if share is not None and share < 100 else None
 
 
 def _short_name(connection: Any) -> str:

@@ -72,6 +72,7 @@ EXAMPLES = r"""
       block:
         - name: Load the new rules
           ansible.builtin.command: nft -f /etc/nftables.new
+          changed_when: true
 
         - name: Log in once more
           ansible.builtin.wait_for_connection:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -15,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from support.stage import ROOT, Playing, Run, Stage
+from support.stage import Playing, Run, Stage
 
 if TYPE_CHECKING:
     from sandbox import Box
@@ -92,6 +93,10 @@ class Rollout:
         """Of the server's disk as it is now."""
         return self.box.control.server(host)["digest"]
 
+    def disk(self, host: str) -> Path:
+        """The server's disk as this machine sees it."""
+        return Path(self.box.control.server(host)["disk"])
+
     def snapshot_digest(self, host: str) -> str:
         """Of the server's disk when its newest snapshot was taken."""
         return self.box.control.effects("snapshot_ready", server=host)[-1]["digest"]
@@ -129,9 +134,37 @@ class Rollout:
         self.wait_until(lambda: self.receipt(host)["state"] in states, f"{host} to be {' or '.join(states)}")
         return self.receipt(host)
 
+    def snapshots(self, host: str) -> list[dict[str, Any]]:
+        """The server's snapshots as the cloud has them, with ids as text."""
+        return [{**item, "id": str(item.get("id", item["name"]))} for item in self.box.control.server(host)["snapshots"]]
+
+    def folder_of(self, host: str) -> Path:
+        """Where the newest receipt lies with its evidence."""
+        return next(self.state_dir.glob(f"*/{self.receipt(host)['run_id']}"))
+
+    def pinned_book(self, **play: Any) -> str:
+        """A playbook whose servers don't wait for each other."""
+        return self.book("pinned", {
+            "hosts": "{{ hosts }}", "gather_facts": False, "strategy": "ansible.builtin.host_pinned",
+            "roles": [{"role": "rewind.vps.guarded_upgrade"}], **play,
+        })
+
+    def assert_undone(self, host: str) -> None:
+        """One snapshot and one restore were asked for, the disk is as it was, and the receipt says so."""
+        assert self.asked(host, "snapshots.create") == 1, host
+        assert self.asked(host, "snapshots.restore") == 1, host
+        assert self.is_as_at_snapshot(host), host
+        assert self.receipt(host)["outcome"] == "rolled_back", host
+        assert self.no_guard_left()
+
+    def assert_untouched(self, host: str) -> None:
+        """Nothing was asked of the cloud that changes anything, no snapshot was begun, no guard is there."""
+        assert not self.box.control.requests(changing=True, server=host)
+        assert self.no_guard_left()
+
     def guards(self) -> list[int]:
         """The guards of this rollout's receipts that still run."""
-        lines = subprocess.run(["ps", "-A", "-o", "pid=,args="], capture_output=True, text=True, check=True).stdout.splitlines()
+        lines = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,args="], capture_output=True, text=True, check=True).stdout.splitlines()
         return [int(line.split()[0]) for line in lines if GUARD_PROGRAM in line and str(self.folder) in line]
 
     def no_guard_left(self) -> bool:
@@ -143,10 +176,30 @@ class Rollout:
         """Whether the server's disk is byte for byte what it was when the snapshot was taken."""
         return self.digest(host) == self.snapshot_digest(host)
 
+    def kill_guards(self) -> None:
+        """End them as a crash would."""
+        assert self.guards(), "there is no guard to kill"
+        self.end()
+
     def end(self) -> None:
+        """Leave no guard behind."""
         for pid in self.guards():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+
+def proven(receipt: dict[str, Any]) -> set[str]:
+    """What is proven of a restored server; everything else must at least be said."""
+    return {finding["what"] for finding in receipt["proof"] if finding["result"] == "proven"}
+
+
+def outcomes(run: Run) -> dict[str, str]:
+    """Host and outcome of each line of the report's last table."""
+    lines = [line.strip(" \"',-") for line in run.stdout.splitlines()]
+    start = max(number for number, line in enumerate(lines) if line.startswith("host ") and line.endswith("proof"))
+    end = next(number for number, line in enumerate(lines[start:], start) if line.startswith("The same as JSON"))
+    rows = [re.split(r"\s{2,}", line) for line in lines[start + 2:end]]
+    return {row[0]: row[3].replace(" ", "_") for row in rows}
 
 
 @contextlib.contextmanager
@@ -159,6 +212,3 @@ def rollout(box: Box, folder: Path) -> Iterator[Rollout]:
             yield one
         finally:
             one.end()
-
-
-__all__ = ["BOOK", "CHANGE", "FAIL", "ROOT", "Rollout", "rollout"]

@@ -12,5 +12,6 @@ from __future__ import annotations
 from .isolation import IsolationUnavailable
 from .machine import Machine, MachineError
 from .park import MachinePark
+from .world import WorldError
 
-__all__ = ["IsolationUnavailable", "Machine", "MachineError", "MachinePark"]
+__all__ = ["IsolationUnavailable", "Machine", "MachineError", "MachinePark", "WorldError"]

@@ -11,6 +11,8 @@ import os
 import secrets
 from pathlib import Path
 
+from .vital_files import DEVICE, INTERFACES, KERNEL
+
 # Bound from the host while the machine runs. Where the host has a symlink (/bin -> usr/bin), so has the disk.
 SYSTEM_DIRECTORIES = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store")
 # Without these two, programs below /usr don't find their libraries (the linker's cache) or themselves (Debian's awk, editor...).
@@ -19,12 +21,22 @@ SYSTEM_CONFIGURATION = ("/etc/ld.so.cache", "/etc/alternatives")
 VOLATILE_DIRECTORIES = ("/proc", "/sys", "/dev", "/run")
 
 _DIRECTORIES = {
-    "etc": 0o755, "etc/cron.d": 0o755, "etc/default": 0o755, "etc/profile.d": 0o755, "etc/sysctl.d": 0o755,
+    "boot": 0o755, "etc": 0o755, "etc/cron.d": 0o755, "etc/default": 0o755, "etc/network": 0o755, "etc/profile.d": 0o755, "etc/sysctl.d": 0o755,
     "home": 0o755, "mnt": 0o755, "media": 0o755, "opt": 0o755, "root": 0o700, "srv": 0o755, "srv/www": 0o755, "tmp": 0o1777,
     "var": 0o755, "var/cache": 0o755, "var/lib": 0o755, "var/log": 0o755, "var/spool": 0o755, "var/tmp": 0o1777,
 }
 _SYMLINKS = {"etc/mtab": "../proc/self/mounts", "var/run": "/run", "var/lock": "/run/lock"}
 _PROFILE = "# ~/.profile: read by login shells.\nexport PS1='\\u@\\h:\\w\\$ '\n"
+
+
+_INTERFACES = f"""# The network of this server (see interfaces(5)). Without the line "auto {DEVICE}" nobody reaches it.
+auto lo
+iface lo inet loopback
+
+auto {DEVICE}
+iface {DEVICE} inet dhcp
+"""
+_KERNEL = "Stands for the kernel of this sandbox server, which boots only with this file.\n"
 
 
 def make_disk(disk: Path, *, hostname: str, shell: str, python_prefixes: tuple[str, ...]) -> None:
@@ -85,6 +97,8 @@ def _files(hostname: str, shell: str) -> dict[str, tuple[int, str]]:
         "etc/resolv.conf": (0o644, "# The sandbox answers no names beyond /etc/hosts.\n"),
         "etc/fstab": (0o644, "# The disk is mounted by the sandbox.\n"),
         "etc/motd": (0o644, "A server of the rewind.vps sandbox.\n"),
+        INTERFACES[1:]: (0o644, _INTERFACES),
+        KERNEL[1:]: (0o644, _KERNEL),
         "root/.profile": (0o644, _PROFILE),
         "srv/www/index.html": (0o644, f"<h1>{hostname}</h1>\n"),
         "var/log/syslog": (0o640, ""),

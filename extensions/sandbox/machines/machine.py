@@ -5,14 +5,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from urllib.parse import quote
 
 from .ssh_door import SshDoor
-from .world import REBOOT, World
+from .vital_files import NetworkFile, boot_problem
+from .world import REBOOT, World, WorldError
 
 SECONDS_TO_REBOOT = 0.5
+SECONDS_BETWEEN_NETWORK_LOOKS = 0.3
+# A file that is being written in place is empty for a moment; only what is still so after this counts as lost.
+SECONDS_UNTIL_SURE = 0.1
 
 
 class MachineError(Exception):
@@ -22,7 +27,9 @@ class MachineError(Exception):
 class Machine:
     """Made by `MachinePark.add`; off until `power_on`. Calls on one machine wait for each other.
 
-    `powered_on` follows the machine when it reboots or powers off from inside; `boots` counts its boots.
+    `powered_on` follows the machine when it reboots or powers off from inside; `boots` counts its boots. A machine whose disk doesn't
+    boot is on all the same, but stays dark: no process, no SSH; `boot_problem` then says why. `when_off_by_itself` is called after each
+    end that nobody outside asked for (power off from inside, or a killed first process).
     """
 
     def __init__(self, name: str, folder: Path, world: World, door: SshDoor | None, *, on_removed: Callable[[Machine], None]) -> None:
@@ -30,11 +37,15 @@ class Machine:
         self.disk_path = folder / "disk"
         self.powered_on = False
         self.boots = 0
+        self.boot_problem: str | None = None
         self.network_cut = False
+        self.when_off_by_itself: Callable[[], None] = lambda: None
         self._folder = folder
         self._images = folder / "images"
         self._world = world
         self._door = door
+        self._network_file = NetworkFile(self.disk_path)
+        self._network_watch: asyncio.Task[None] | None = None
         self._on_removed = on_removed
         self._removed = False
         self._busy = asyncio.Lock()
@@ -44,6 +55,11 @@ class Machine:
     def port(self) -> int:
         """The SSH port, the same for the machine's life; 0 in a park without SSH."""
         return self._door.port if self._door else 0
+
+    @property
+    def network_up(self) -> bool:
+        """Whether the machine can be reached as far as its network goes: nobody has cut it, and the disk's own configuration brings it up."""
+        return not self.network_cut and self._network_file.brings_up()
 
     @property
     def root_inside(self) -> str:
@@ -62,7 +78,7 @@ class Machine:
         return {"ansible_remote_tmp": f"{home}/.ansible/tmp", "ansible_async_dir": f"{home}/.ansible_async"}
 
     async def power_on(self) -> None:
-        """Boot (a new boot id) and open the SSH port. Nothing happens if it is on. Raises world.WorldError if it can't boot."""
+        """Switch on: boot (a new boot id) and open the SSH port. Nothing happens if it is on. A disk that doesn't boot is no error here."""
         async with self._busy:
             self._must_exist()
             await self._power_on()
@@ -76,16 +92,13 @@ class Machine:
         """Close the port and drop connections; what runs inside goes on and doesn't notice. Holds over a power cycle."""
         async with self._busy:
             self.network_cut = True
-            if self._door:
-                await self._door.close()
+            await self._follow_network()
 
     async def restore_network(self) -> None:
         """Undo `cut_network`."""
         async with self._busy:
-            if self.network_cut:
-                self.network_cut = False
-                if self._door and self.powered_on:
-                    await self._door.open()
+            self.network_cut = False
+            await self._follow_network()
 
     async def save_disk(self, image: str) -> str:
         """Copy the disk to `image` (any name; an image of that name is replaced); return the image's digest.
@@ -137,20 +150,56 @@ class Machine:
     async def _power_on(self) -> None:
         if self.powered_on:
             return
-        if self._door:
-            boot = self.boots + 1
-            await self._world.start(lambda reason: self._in_background(self._after_end(boot, reason)))
-            try:
-                if not self.network_cut:
-                    await self._door.open()
-            except BaseException:
-                await self._world.stop()
-                raise
-        self.boots += 1
+        self.boot_problem = boot_problem(self.disk_path)
+        if not self.boot_problem and self._door:
+            self.boot_problem = await self._boot()
+        if not self.boot_problem:
+            self.boots += 1
         self.powered_on = True
+
+    async def _boot(self) -> str | None:
+        """Start the world and open the door; answers why that failed, or None."""
+        boot = self.boots + 1
+        try:
+            await self._world.start(lambda reason: self._in_background(self._after_end(boot, reason)))
+        except (WorldError, OSError) as problem:
+            # Mostly the disk's fault: what an upgrade may do to a server has no end. In case it is the sandbox's, it is said aloud.
+            print(f"sandbox: {self.name} does not boot: {problem}", file=sys.stderr, flush=True)
+            return str(problem)
+        try:
+            if self.network_up:
+                await self._door.open()
+        except BaseException:
+            await self._world.stop()
+            raise
+        self._network_watch = self._in_background(self._watch_network())
+        return None
+
+    async def _watch_network(self) -> None:
+        while True:
+            await asyncio.sleep(SECONDS_BETWEEN_NETWORK_LOOKS)
+            if self.network_up == self._door.is_open:
+                continue
+            if self._door.is_open:
+                await asyncio.sleep(SECONDS_UNTIL_SURE)
+            async with self._busy:
+                await self._follow_network()
+
+    async def _follow_network(self) -> None:
+        """Open or close the door of a machine that is up, as its network is now."""
+        if not self._door or not self.powered_on or self.boot_problem:
+            return
+        if self.network_up and not self._door.is_open:
+            await self._door.open()
+        elif not self.network_up and self._door.is_open:
+            await self._door.close(reset=True)
 
     async def _power_off(self) -> None:
         self.powered_on = False
+        self.boot_problem = None
+        if self._network_watch:
+            self._network_watch.cancel()
+            self._network_watch = None
         if self._door:
             await self._door.close()
             await self._world.stop()
@@ -165,11 +214,14 @@ class Machine:
             if reason == REBOOT:
                 await asyncio.sleep(SECONDS_TO_REBOOT)
                 await self._power_on()
+                return
+        self.when_off_by_itself()
 
-    def _in_background(self, work: Coroutine[None, None, None]) -> None:
+    def _in_background(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+        return task
 
     async def _put(self, source: Path, target: Path) -> None:
         """Make `target` a copy of `source`: beside it first, so that a failure half way leaves the old one."""

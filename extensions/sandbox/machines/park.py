@@ -77,7 +77,7 @@ class MachinePark:
         machine: Machine
         host_key = asyncssh.generate_private_key(_KEY_TYPE) if self._ssh else None
         door = SshDoor(world, port=port, host_key=host_key, client_key=self._authorized,
-                       network_is_cut=lambda: machine.network_cut) if self._ssh else None
+                       network_is_cut=lambda: not machine.network_up) if self._ssh else None
         machine = self._machines[name] = Machine(name, folder, world, door, on_removed=self._forget)
         await asyncio.to_thread(make_disk, plan.disk, hostname=plan.hostname, shell=plan.shell, python_prefixes=self._python_prefixes)
         if door:

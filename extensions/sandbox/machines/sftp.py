@@ -7,7 +7,6 @@ every path is followed step by step inside the machine's root before the host is
 
 from __future__ import annotations
 
-import errno
 import os
 import posixpath
 import stat
@@ -15,41 +14,8 @@ from contextlib import suppress
 
 import asyncssh
 
+from .disk_paths import path_outside
 from .world import World
-
-_MOST_SYMLINKS = 40
-
-
-def path_outside(root: bytes, path: bytes, *, follow_last: bool) -> bytes:
-    """The host's path of the machine's absolute `path`, in which no symlink is left but possibly the last part.
-
-    Parts that don't exist stay as they are: the caller's own system call then says so. Raises OSError (ELOOP) for symlinks in a circle.
-    """
-    waiting = [part for part in reversed(path.split(b"/")) if part not in (b"", b".")]
-    reached: list[bytes] = []
-    followed = 0
-    while waiting:
-        part = waiting.pop()
-        if part == b"..":
-            del reached[-1:]
-            continue
-        here = b"/".join((root, *reached, part))
-        if waiting or follow_last:
-            try:
-                is_link = stat.S_ISLNK(os.lstat(here).st_mode)
-            except OSError:
-                is_link = False
-            if is_link:
-                followed += 1
-                if followed > _MOST_SYMLINKS:
-                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-                target = os.readlink(here)
-                if target.startswith(b"/"):
-                    reached.clear()
-                waiting.extend(part for part in reversed(target.split(b"/")) if part not in (b"", b"."))
-                continue
-        reached.append(part)
-    return b"/".join((root, *reached)) if reached else root + b"/"
 
 
 class WorldSFTPServer(asyncssh.SFTPServer):

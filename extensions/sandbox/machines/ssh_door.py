@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from collections.abc import Callable
 
 import asyncssh
@@ -15,6 +16,7 @@ from .world import World
 
 HOST = "127.0.0.1"
 CLOSE_TIMEOUT_SECONDS = 5.0
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # Linger, for no time at all.
 
 
 class SshDoor:
@@ -41,13 +43,22 @@ class SshDoor:
             process_factory=self._start_session, sftp_factory=self._start_sftp, allow_scp=False, line_editor=False, encoding=None,
             x11_forwarding=False, agent_forwarding=False, backlog=128, tcp_keepalive=False)
 
-    async def close(self) -> None:
-        """Refuse new connections and drop the live ones, without a farewell, as a server that goes down."""
+    @property
+    def is_open(self) -> bool:
+        return self._acceptor is not None
+
+    async def close(self, *, reset: bool = False) -> None:
+        """Refuse new connections and drop the live ones, without a farewell of SSH's, as a server that goes down.
+
+        With `reset` not even TCP says goodbye: the client learns of it by an error, as of a lost network. What it hasn't read by then may be lost.
+        """
         acceptor, self._acceptor = self._acceptor, None
         if acceptor:
             acceptor.close()
         dropped = list(self._connections)
         for connection in dropped:
+            if reset:
+                connection.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             connection.abort()
         if dropped:
             waits = [asyncio.create_task(connection.wait_closed()) for connection in dropped]

@@ -46,7 +46,8 @@ def keep_evidence(
         plain = json.loads(json.dumps(told, default=str))
         files.append(_kept(folder / "failed_task.json", json.dumps(scrubber.value(plain), indent=2) + "\n"))
     if server_log:
-        files.append(_kept(folder / "server.log", scrubber.text(server_log[-LONGEST_LOG:])))
+        # Cut afterwards: the scrubber does not know the end of a secret that was cut in two.
+        files.append(_kept(folder / "server.log", scrubber.text(server_log)[-LONGEST_LOG:]))
     return files
 
 

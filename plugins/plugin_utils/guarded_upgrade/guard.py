@@ -10,10 +10,12 @@ The guard is a process of its own (see guard_process.py), which outlives the run
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils.polling import Clock, Deadline
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
@@ -72,19 +74,29 @@ class Guard:
     def _do(self, request: dict[str, Any], say: Say) -> None:
         wish = request["do"]
         if wish == "move":
-            self.receipt.move(request["to"], **request["facts"])
+            self._move(request["to"], request["facts"])
             self._set_deadline(request.get("seconds"))
         elif wish == "note":
             self.receipt.note(**request["facts"])
         elif wish == "roll_back":
             if request["by_hand"] and self.receipt.state in (states.READY, states.CONFIRMED):
                 self.receipt.move(states.ENDED, outcome=states.NOT_STARTED if self.receipt.state == states.READY else states.UPGRADED)
-            self._roll_back(request["reason"], say)
+            self._roll_back(request["reason"], say, by_hand=request["by_hand"])
         elif wish == "restored_already":
             self._restored(request["detail"])
         elif wish == "end":
-            self._end(request["outcome"], request["message"], request["proof"], acknowledged=True)
+            self._end(request["outcome"], request["message"], request["proof"])
+        elif wish == "told":
+            self.receipt.note(acknowledged=self.receipt.state == states.ENDED)
         # Anything else asks for the receipt only.
+
+    def _move(self, state: str, facts: dict[str, Any]) -> None:
+        before = copy.deepcopy(self.receipt.data)
+        try:
+            self.receipt.move(state, **facts)
+        except OSError:  # the run is told that this step has failed, so it is not taken here either
+            self.receipt.data = before
+            raise
 
     def _set_deadline(self, seconds: float | None) -> None:
         self._deadline = Deadline(seconds, self._world.clock) if seconds else None
@@ -114,14 +126,19 @@ class Guard:
         outcome = (self.receipt.outcome or "restored").replace("_", " ")
         tell(f"{label}: {outcome}. {self.receipt.data.get('message') or ''} See {self.receipt.path}")
 
-    def _roll_back(self, reason: str, say: Say) -> None:
-        """Restore the receipt's own snapshot, unless that is done."""
+    def _roll_back(self, reason: str, say: Say, *, by_hand: bool = False) -> None:
+        """Restore the receipt's own snapshot, unless that is done. What is over is restored by hand only."""
         receipt = self.receipt
-        if receipt.state == states.RESTORED:
+        if receipt.state == states.RESTORED or (receipt.state == states.ENDED and not by_hand):
             return
         snapshot_id = receipt.snapshot.get("id")
-        if snapshot_id is None or receipt.state in (*states.UNARMED, states.CONFIRMED):
+        if receipt.state in (*states.UNARMED, states.CONFIRMED):
             receipt.move(states.RESTORING)  # says what is the case, and that this can't be
+        if receipt.state == states.ENDED and snapshot_id is None:
+            raise RewindError(
+                f"The guarded upgrade of server {receipt.server_label} came to no snapshot, so there is nothing to restore",
+                kind=errors.NOT_FOUND, server=receipt.server_label, hint=f"see {receipt.path}",
+            )
         if receipt.state != states.RESTORING:
             # A disk that is full must not keep a broken server broken.
             with contextlib.suppress(OSError):
@@ -145,14 +162,12 @@ class Guard:
     def _end_unproven(self) -> None:
         self._end(
             states.ROLLED_BACK, f"{self.receipt.data['restore_message']}, and nobody has looked at the server since",
-            [BY_THE_CLOUD, NOBODY_LOOKED], acknowledged=False,
+            [BY_THE_CLOUD, NOBODY_LOOKED],
         )
 
-    def _end(self, outcome: str, message: str, proof: list[dict[str, str]], *, acknowledged: bool) -> None:
-        if self.receipt.state == states.ENDED:  # it has ended by itself: only that it has been said to somebody is new
-            self.receipt.note(acknowledged=acknowledged or self.receipt.data.get("acknowledged", False))
-            return
-        self.receipt.move(states.ENDED, outcome=outcome, message=message, proof=proof, acknowledged=acknowledged)
+    def _end(self, outcome: str, message: str, proof: list[dict[str, str]]) -> None:
+        if self.receipt.state != states.ENDED:  # else it has ended by itself
+            self.receipt.move(states.ENDED, outcome=outcome, message=message, proof=proof, acknowledged=False)
 
 
 def refusal(error: RewindError) -> dict[str, Any]:

@@ -82,6 +82,8 @@ def ask_guard(receipt: Receipt, request: dict[str, Any], say: Callable[[str], No
 
 def _final_answer(stream: IO[str], say: Callable[[str], None]) -> dict[str, Any]:
     for text in stream:
+        if not text.endswith("\n"):
+            break  # the guard went away in the middle of it
         answer = json.loads(text)
         if "say" not in answer:
             return answer

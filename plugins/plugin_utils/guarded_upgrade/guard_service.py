@@ -126,10 +126,9 @@ def _loop(guard: Guard, door: socket.socket, scrubber: Scrubber) -> None:
 def _attend(guard: Guard, caller: socket.socket, scrubber: Scrubber) -> None:
     caller.settimeout(REQUEST_SECONDS)
     with caller.makefile("r", encoding="utf-8") as incoming, caller.makefile("w", encoding="utf-8") as outgoing:
-        line = incoming.readline(LONGEST_REQUEST)
-        if not line.endswith("\n"):
+        request = _request(incoming)
+        if request is None:
             return
-        request = json.loads(line)
 
         def say(text: str) -> None:
             with contextlib.suppress(OSError):  # the run may be gone: what it asked for is done all the same
@@ -142,6 +141,15 @@ def _attend(guard: Guard, caller: socket.socket, scrubber: Scrubber) -> None:
         except Exception as error:  # a guard that ends by a mistake guards no more
             done = refusal(RewindError(f"The guard made a mistake ({type(error).__name__})", kind=errors.INTERNAL, outcome=errors.UNKNOWN))
         _put(outgoing, done)
+
+
+def _request(incoming: IO[str]) -> Any:
+    """One line of JSON; None for whatever else a caller sends."""
+    try:
+        line = incoming.readline(LONGEST_REQUEST)
+        return json.loads(line) if line.endswith("\n") else None
+    except (ValueError, RecursionError):
+        return None
 
 
 def _put(stream: IO[str], answer: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from ansible_collections.rewind.vps.plugins.module_utils.arguments import SECRET
 
 STEPS = (
     "plan", "begin", "snapshot", "arm", "upgrading", "checking", "compare", "confirm", "trim",
-    "evidence", "roll_back", "prove", "report", "end", "last", "prune",
+    "evidence", "roll_back", "prove", "end", "report", "told", "last", "prune",
 )
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -86,7 +86,7 @@ class Context:
     :ivar process: identity of ansible-playbook's process (processes.identity).
     :ivar what: what it runs, in words for a person.
     :ivar batch: the hosts that are worked on together, and still are.
-    :ivar stops_all: the play stops every host of the batch when one fails.
+    :ivar forces_handlers: handlers run even after a failure.
     :ivar terminal: the terminal's path, or None.
     :ivar more_secrets: passwords of the connection.
     :ivar tell: shows a line of progress.
@@ -99,7 +99,7 @@ class Context:
     process: dict[str, Any]
     what: str
     batch: list[str]
-    stops_all: str | None
+    forces_handlers: bool
     terminal: str | None
     check_mode: bool
     more_secrets: list[str] = field(repr=False, default_factory=list)

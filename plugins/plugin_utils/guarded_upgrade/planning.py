@@ -34,7 +34,7 @@ def found_files(option: str, names: list[str], folders: list[str]) -> list[str]:
     """
     paths = []
     for name in names:
-        given = Path(name).expanduser()
+        given = Path(os.path.expanduser(name))
         candidates = [given] if given.is_absolute() else [Path(folder, given) for folder in folders]
         path = next((candidate for candidate in candidates if candidate.is_file()), None)
         if path is None:

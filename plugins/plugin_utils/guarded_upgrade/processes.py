@@ -45,8 +45,9 @@ def _started(pid: int) -> str | None:
 
 
 def _started_by_ps(pid: int) -> str | None:
+    # One -o for each: where ps goes by the standard, everything behind the first = is a heading.
     answer = subprocess.run(
-        ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"},
+        ["ps", "-o", "stat=", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"},
     ).stdout.strip()
     state, dummy, started = answer.partition(" ")
     return started.strip() or None if state and not state.startswith("Z") else None

@@ -91,7 +91,7 @@ class Receipt:
         """:raises RewindError: it can't be read, or isn't a receipt."""
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             data = None
         if not isinstance(data, dict) or not _is_receipt(data):
             raise RewindError(
@@ -122,7 +122,7 @@ class Receipt:
     @property
     def server_label(self) -> str:
         server = self.data["server"]
-        return f"{server['name']} ({server['id']})" if server["name"] and server["name"] != server["id"] else server["id"]
+        return f"{server['name']} ({server['id']})" if server.get("name") not in (None, "", server["id"]) else server["id"]
 
     def move(self, state: str, note: str | None = None, **facts: Any) -> None:
         """Go on to another state, and have it on the disk before anything else happens.
@@ -164,11 +164,31 @@ def _moment(text: str) -> datetime:
 
 
 def _is_receipt(data: dict[str, Any]) -> bool:
-    shape = {"run_id": str, "state": str, "host": str, "provider": str, "server": dict, "snapshot": dict, "history": list, "run": dict}
-    if not all(isinstance(data.get(key), kind) for key, kind in shape.items()) or "outcome" not in data:
+    shape = {
+        "run_id": str, "state": str, "host": str, "provider": str, "server": dict, "snapshot": dict, "history": list, "run": dict, "proof": list,
+    }
+    if not all(isinstance(data.get(key), kind) for key, kind in shape.items()) or not {"outcome", "message"} <= set(data):
         return False
     texts = (data["server"].get("id"), data["snapshot"].get("name"))
-    return data["state"] in _FOLLOWS and bool(_RUN_ID.fullmatch(data["run_id"])) and all(isinstance(text, str) for text in texts)
+    texts_or_none = (data["server"].get("name"), data["snapshot"].get("id"), data["outcome"], data["message"])
+    return (
+        data["state"] in _FOLLOWS
+        and bool(_RUN_ID.fullmatch(data["run_id"]))
+        and all(isinstance(text, str) for text in texts)
+        and all(text is None or isinstance(text, str) for text in texts_or_none)
+        and bool(data["history"])
+        and all(_is_entry(entry) for entry in data["history"])
+    )
+
+
+def _is_entry(entry: Any) -> bool:
+    """Whether it is one of the history's: which state, and when, in UTC."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("state"), str) or not isinstance(entry.get("at"), str):
+        return False
+    try:
+        return _moment(entry["at"]).tzinfo is not None
+    except ValueError:
+        return False
 
 
 class ServerFolder:

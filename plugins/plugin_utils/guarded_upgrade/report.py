@@ -28,6 +28,7 @@ def row(receipt: Receipt) -> dict[str, Any]:
         "seconds_upgrading": receipt.seconds_between(states.UPGRADING, states.CONFIRMED, states.RESTORING),
         "seconds_rolling_back": receipt.seconds_between(states.RESTORING, states.RESTORED, states.ENDED),
         "proof": data.get("proof") or [],
+        "ended_at": data["history"][-1]["at"] if receipt.state == states.ENDED else None,
         "receipt": str(receipt.path),
         "run_id": receipt.run_id,
     }
@@ -37,7 +38,7 @@ def untouched_row(host: str) -> dict[str, Any]:
     """A host that the roll-out did not come to."""
     return {
         "host": host, "cloud": None, "server": None, "snapshot": None, "outcome": "not started", "message": None, "reason": None,
-        "seconds_upgrading": None, "seconds_rolling_back": None, "proof": [], "receipt": None, "run_id": None,
+        "seconds_upgrading": None, "seconds_rolling_back": None, "proof": [], "ended_at": None, "receipt": None, "run_id": None,
     }
 
 

@@ -48,6 +48,7 @@ def restore(
     :arg ours_under_way: a restore that is found under way was asked for by this very upgrade.
     """
     asked = refused = 0
+    known = True  # whether what became of the restores that were asked for is known
     pause = FIRST_PAUSE
     while True:
         result = ask(max(1, int(deadline.left)))
@@ -56,13 +57,15 @@ def restore(
         if result.get("failed"):
             error = result["error"]
             if error["outcome"] != errors.REFUSED:
-                asked, ours_under_way = asked + 1, True
+                asked, ours_under_way, known = asked + 1, True, error["outcome"] != errors.UNKNOWN
             elif error["kind"] not in _PASSING:
                 refused += 1
             over = deadline.left <= pause or asked >= MOST_ASKED or refused >= MOST_REFUSED
             if over or (error["outcome"] == errors.REFUSED and error["kind"] not in (*_PASSING, errors.PROVIDER_REFUSED)):
-                return Verdict(False, error["outcome"] != errors.UNKNOWN, result["msg"])
+                return Verdict(False, known, result["msg"])
             say(f"{result['msg']} Trying again in {pause:.0f} s.")
+        elif deadline.left <= 0:
+            return Verdict(False, known, result["msg"])
         else:
             # Somebody else's, maybe of another snapshot: it is over now, and ours is asked for.
             say(f"{result['msg']} It was not this upgrade's, so this upgrade's own is asked for now.")

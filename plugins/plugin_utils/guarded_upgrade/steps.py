@@ -16,7 +16,7 @@ from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindErr
 from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline, wait_until
 from ansible_collections.rewind.vps.plugins.module_utils.run import run as run_operation
 from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import planning, report, server_looks
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import planning, processes, report, server_looks
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.evidence import keep_evidence
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.guard_link import ask_guard, guard_is_there, start_guard
@@ -48,8 +48,8 @@ def _next_for(outcome: str, receipt: Receipt) -> str:
         states.UPGRADED: "",
         states.NOT_STARTED: "Mend what the failed task says, and run again.",
         states.ROLLED_BACK: f"Snapshot {receipt.snapshot['name']} is kept.{evidence}",
-        states.ROLLBACK_FAILED: f"The server is NOT as it was. Snapshot {snapshot} is kept: look at the server in the cloud's panel, and restore that "
-                                f"snapshot there or with the playbook rewind.vps.rollback.{evidence}",
+        states.ROLLBACK_FAILED: f"The server is NOT as it was. Snapshot {snapshot} is kept: look at the server in the cloud's panel, and "
+                                f"restore that snapshot there or with the playbook rewind.vps.rollback.{evidence}",
         states.UNKNOWN: f"Look at the server in the cloud's panel now. Snapshot {snapshot} is kept: if the server is not as it was, restore it "
                         f"there or with the playbook rewind.vps.rollback.{evidence}",
     }
@@ -84,11 +84,10 @@ class Steps:
         wishes, context = self._wishes, self._context
         files = {name: planning.found_files(f"guarded_upgrade_{name}", wishes[name], context.folders)
                  for name in ("tasks", "checks", "notify_tasks")}
-        if context.stops_all:
+        if context.forces_handlers:
             raise bad_input(
-                f"The play has {context.stops_all}, so one server's trouble would undo the upgrades of the {len(context.batch)} servers of "
-                "its batch that are well",
-                "leave it out: this role stops the roll-out by itself; or set serial: 1",
+                "force_handlers is on, so the handlers that a failed upgrade has notified would run on the restored server",
+                "leave it out of the play, the command line and ansible.cfg; this role runs the handlers itself, before its checks",
             )
         planning.stop_after_failures(wishes["state_dir"], context)
         name = self._some_name
@@ -337,6 +336,10 @@ class Steps:
         })
         return self._done(receipt, f"Run {receipt.run_id} of server {receipt.server_label} is {states.said(receipt)}", changed=False)
 
+    def _told(self) -> Result:
+        receipt = self._ask(self._receipt, {"do": "told"})
+        return self._done(receipt, f"Run {receipt.run_id} of server {receipt.server_label} is told", changed=False)
+
     # --- by hand, and looking back
 
     def _last(self) -> Result:
@@ -376,17 +379,17 @@ class Steps:
         return {"changed": self._context.check_mode, "msg": ". ".join(lines), "plan": lines, "run": run}
 
     def _report(self) -> Result:
-        """The table of all hosts of this run."""
+        """The table of all hosts of this run; C(whole) for the one that ended last of those that are worked on together."""
         process = self._context.process
         ours = {
             receipt.data["host"]: report.row(receipt) for receipt in states.all_receipts(self._wishes["state_dir"])
             if (receipt.data["run"].get("pid"), receipt.data["run"].get("started")) == (process["pid"], process["started"])
         }
-        if self._context.host in ours and self._wishes["outcome"]:
-            # Its end is written into the receipt last of all, and this is just before.
-            ours[self._context.host].update({key: self._wishes[key] for key in ("outcome", "message", "proof")})
         rows = [ours.get(host) or report.untouched_row(host) for host in self._wishes["hosts"]]
-        result = {"changed": False, "rows": rows, "table": report.table(rows), "path": None}
+        together = [row for host, row in ours.items() if host in self._context.batch]
+        last = max(together, key=lambda row: (row["ended_at"] or "", row["host"]), default=None)
+        whole = all(row["ended_at"] for row in together) and last is not None and last["host"] == self._context.host
+        result = {"changed": False, "rows": rows, "table": report.table(rows), "whole": whole, "path": None}
         if ours and not self._context.check_mode:
             first = min(item["run_id"] for item in ours.values())
             path = Path(self._wishes["state_dir"]) / "reports" / f"{first}.json"
@@ -429,7 +432,12 @@ class Steps:
         })
 
     def _ask(self, receipt: Receipt, request: dict[str, Any]) -> Receipt:
-        """Ask the guard; where it is gone, another one takes up the receipt first."""
+        """Ask the guard; where it is gone, another one takes up the receipt first.
+
+        A task may outlive its run by a moment. Then it is not for it to go on: the guard or the next run does.
+        """
+        if not processes.is_alive(self._context.process):
+            raise RewindError(f"The run is gone, so {receipt.data['host']} is left to its guard", kind=errors.INTERRUPTED, outcome=errors.UNKNOWN)
         answer = ask_guard(receipt, request, self._context.tell)
         if answer is None:
             self._context.tell(f"the guard of server {receipt.server_label} is gone; starting another one")

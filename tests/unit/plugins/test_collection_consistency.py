@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,21 @@ import yaml
 
 from ansible_collections.rewind.vps.plugins.module_utils import version
 from ansible_collections.rewind.vps.plugins.module_utils.arguments import SPECS
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.options import (
+    INVENTORY_VARIABLES,
+    OPTIONS,
+    RANGES,
+    ROLE_OPTIONS,
+    STEPS,
+)
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.steps import Steps
 
 # The checkout itself when the tests are run there, the copy when ansible-test runs them.
 ROOT = Path(__file__).resolve().parents[3]
-MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
+DOCUMENTED = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
+# Documentation only: its action does one step of a role on the controller, and no module ever runs.
+CONTROLLER_ONLY = "upgrade_guard"
+MODULES = [name for name in DOCUMENTED if name != CONTROLLER_ONLY]
 HEADER = [
     "# Copyright: (c) 2026, rewind.vps contributors",
     "# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)",
@@ -29,19 +41,82 @@ def test_version():
     assert loaded("galaxy.yml")["version"] == version.VERSION
 
 
-def test_five_modules():
+def texts_of(folder, name):
+    """The YAML texts that a file holds, by their names in lower case, without running it."""
+    tree = ast.parse((ROOT / "plugins" / folder / f"{name}.py").read_text(encoding="utf-8"))
+    return {node.targets[0].id.lower(): yaml.safe_load(node.value.value) for node in ast.walk(tree)
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)}
+
+
+def documented_options(module):
+    """With those of the fragments that it extends. What it says itself comes first, as with Ansible."""
+    own = texts_of("modules", module)["documentation"]
+    options = {}
+    for reference in own.get("extends_documentation_fragment", []):
+        file, dummy, part = reference[len("rewind.vps."):].partition(".")
+        for name, option in texts_of("doc_fragments", file)[part or "documentation"].get("options", {}).items():
+            options[name] = {**option, **options.get(name, {})}
+    for name, option in own.get("options", {}).items():
+        options[name] = {**options.get(name, {}), **option}
+    return options
+
+
+def as_said(option):
+    """What a documentation and a specification say of an option alike; what is left out has a value, too."""
+    return {
+        "type": option.get("type", "str"), "elements": option.get("elements"), "default": option.get("default"),
+        "choices": list(option.get("choices") or []), "required": bool(option.get("required")),
+        "aliases": sorted(option.get("aliases", [])),
+    }
+
+
+def test_five_modules_and_the_one_that_is_an_action_only():
     assert MODULES == ["server_info", "snapshot", "snapshot_cron", "snapshot_info", "snapshot_restore"]
+    assert DOCUMENTED == sorted([*MODULES, CONTROLLER_ONLY])
+
+
+@pytest.mark.parametrize(("module", "options"), [
+    *((name, spec.options) for name, spec in SPECS.items()), (CONTROLLER_ONLY, OPTIONS),
+], ids=[*SPECS, CONTROLLER_ONLY])
+def test_what_is_documented_is_what_is_taken(module, options):
+    documented = documented_options(module)
+    assert sorted(documented) == sorted(options)
+    for name, option in options.items():
+        assert as_said(documented[name]) == as_said(option), name
+
+
+def test_the_action_that_is_no_module_runs_no_module():
+    tree = ast.parse((ROOT / "plugins" / "modules" / f"{CONTROLLER_ONLY}.py").read_text(encoding="utf-8"))
+    code = [node for node in tree.body if not isinstance(node, (ast.Assign, ast.ImportFrom))]
+    assert not code, f"line {code[0].lineno}: nothing here is ever run"
+    assert CONTROLLER_ONLY not in SPECS
+
+
+def test_every_step_is_a_method_and_every_table_of_options_names_options():
+    assert all(callable(getattr(Steps, f"_{step}", None)) for step in STEPS)
+    for names in (ROLE_OPTIONS, RANGES, INVENTORY_VARIABLES):
+        assert set(names) <= set(OPTIONS)
+    for name, (low, high) in RANGES.items():
+        assert low <= OPTIONS[name]["default"] <= high, name
+
+
+def test_the_roles_defaults_are_the_actions():
+    """The action takes guarded_upgrade_X as the default of its option X, so both must say the same."""
+    defaults = loaded("roles/guarded_upgrade/defaults/main.yml")
+    shared = {name: defaults[f"guarded_upgrade_{name}"] for name in ROLE_OPTIONS if f"guarded_upgrade_{name}" in defaults}
+    assert len(shared) >= 10
+    assert shared == {name: OPTIONS[name].get("default") for name in shared}
 
 
 def test_the_action_group_lists_every_module():
     runtime = loaded("meta/runtime.yml")
-    assert runtime["action_groups"] == {"all": MODULES}
+    assert runtime["action_groups"] == {"all": DOCUMENTED}
     assert runtime["requires_ansible"] == ">=2.16.0"
 
 
 def test_every_module_has_its_options_and_its_quick_door():
     assert sorted(SPECS) == MODULES
-    assert sorted(path.stem for path in (ROOT / "plugins" / "action").glob("*.py")) == MODULES
+    assert sorted(path.stem for path in (ROOT / "plugins" / "action").glob("*.py")) == sorted([*MODULES, CONTROLLER_ONLY])
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ FILES = {
 }
 
 UTILS = "module_utils."
+GUARDED = "plugin_utils.guarded_upgrade."
 PROVIDER = {UTILS + "errors", UTILS + "transport", UTILS + "providers.base"}
 OPERATION = {UTILS + "errors", UTILS + "polling", UTILS + "retention", UTILS + "providers.base"}
 # Each file or folder, and what of ours it may import. The longest entry that fits counts.
@@ -31,13 +33,43 @@ MAY_IMPORT = {
     UTILS + "providers.": PROVIDER | {UTILS + "providers.ilkbyte_schedule"},
     UTILS + "providers.registry": {UTILS + "providers.base", UTILS + "providers.vpsorg", UTILS + "providers.ilkbyte"},
     UTILS + "operations.": OPERATION,
+    UTILS + "operations.upgrade_preflight": {UTILS + "errors", UTILS + "retention", UTILS + "operations.task", UTILS + "providers.base"},
     UTILS + "arguments": {UTILS + "errors", UTILS + "wire"},
     UTILS + "run": {UTILS + "arguments", UTILS + "errors", UTILS + "operations.", UTILS + "providers.registry",
                     UTILS + "secrets", UTILS + "wire"},
     UTILS + "module": {UTILS + "arguments", UTILS + "run"},
-    "plugin_utils.quick_door": {UTILS + "arguments", UTILS + "run", UTILS + "secrets", UTILS + "wire"},
+    "plugin_utils.controller_action": set(),
+    "plugin_utils.quick_door": {"plugin_utils.controller_action", UTILS + "arguments", UTILS + "run", UTILS + "secrets", UTILS + "wire"},
+    # What is on the disk, on the server and in the process table: knows nothing of guards and steps.
+    GUARDED + "receipt": {UTILS + "errors"},
+    GUARDED + "processes": set(),
+    GUARDED + "server_looks": {GUARDED + "receipt"},
+    GUARDED + "report": {GUARDED + "receipt"},
+    GUARDED + "evidence": {GUARDED + "receipt", UTILS + "secrets"},
+    # The guard's decisions, then the guard as a process.
+    GUARDED + "rollback": {UTILS + "errors", UTILS + "polling"},
+    GUARDED + "guard": {GUARDED + "receipt", GUARDED + "rollback", UTILS + "errors", UTILS + "polling"},
+    GUARDED + "guard_service": {
+        GUARDED + "guard", GUARDED + "processes", GUARDED + "receipt", UTILS + "arguments", UTILS + "errors", UTILS + "run", UTILS + "secrets",
+    },
+    GUARDED + "guard_process": {GUARDED + "guard_service"},
+    # The run's side: it reaches a guard through its socket alone.
+    GUARDED + "guard_link": {GUARDED + "receipt", UTILS + "errors"},
+    GUARDED + "options": {UTILS + "arguments"},
+    GUARDED + "planning": {GUARDED + "options", GUARDED + "processes", GUARDED + "receipt", UTILS + "errors"},
+    GUARDED + "steps": {
+        GUARDED + "evidence", GUARDED + "guard_link", GUARDED + "options", GUARDED + "planning", GUARDED + "processes",
+        GUARDED + "receipt", GUARDED + "report", GUARDED + "server_looks", UTILS + "arguments", UTILS + "errors", UTILS + "polling",
+        UTILS + "run", UTILS + "secrets",
+    },
     "modules.": {UTILS + "module"},
+    "modules.upgrade_guard": set(),  # documentation only
     "action.": {"plugin_utils.quick_door"},
+    "action.upgrade_guard": {
+        "plugin_utils.controller_action", GUARDED + "evidence", GUARDED + "options", GUARDED + "processes", GUARDED + "steps",
+        UTILS + "errors", UTILS + "secrets", UTILS + "wire",
+    },
+    "connection.guarded_ssh": set(),
     "doc_fragments.": set(),
 }
 
@@ -81,6 +113,10 @@ def test_no_file_imports_one_above_it(name):
 def test_http_and_ansible_stay_where_they_belong(name):
     tops = {imported.split(".")[0] for imported in imports(name)}
     http = tops & {"requests", "urllib3", "http", "socket", "ssl", "aiohttp", "httpx"}
+    if name in (GUARDED + "guard_service", GUARDED + "guard_link"):
+        http -= {"socket"}  # the run and its guard talk over a local one (AF_UNIX): nothing leaves the machine
+        families = {node.attr for node in ast.walk(parsed(name)) if isinstance(node, ast.Attribute) and node.attr.startswith("AF_")}
+        assert families == {"AF_UNIX"}, f"{name} opens {families}"
     assert not http or name == UTILS + "wire", f"{name} imports {http}"
     assert "urllib.request" not in set(imports(name)), name
     ansible = {imported for imported in imports(name) if imported.split(".")[0] == "ansible"}
@@ -88,9 +124,14 @@ def test_http_and_ansible_stay_where_they_belong(name):
         UTILS + "module": {"ansible.module_utils.basic"},
         UTILS + "arguments": {"ansible.module_utils.common.parameters"},
         UTILS + "secrets": {"ansible.module_utils.secrets"},
+        "plugin_utils.controller_action": {"ansible.plugins.action", "ansible.utils.display"},
         "plugin_utils.quick_door": {
-            "ansible", "ansible.module_utils.common.arg_spec", "ansible.module_utils.errors", "ansible.plugins.action",
-            "ansible.utils.display", "ansible.constants", "ansible.errors",
+            "ansible", "ansible.module_utils.common.arg_spec", "ansible.module_utils.errors", "ansible.utils.display",
+            "ansible.constants", "ansible.errors",
+        },
+        "action.upgrade_guard": {"ansible", "ansible.module_utils.common.arg_spec"},
+        "connection.guarded_ssh": {
+            "ansible.errors", "ansible.module_utils.common.text.converters", "ansible.plugins.connection",
         },
     }
     assert ansible <= allowed.get(name, set()), f"{name} imports {ansible}"
@@ -139,9 +180,25 @@ def test_nothing_is_printed_or_logged(name):
     assert not calls, f"{name}:{calls[0].lineno}"
 
 
+def test_the_rules_themselves_go_one_way():
+    """A pair of rules that let two files know each other would be no layers."""
+    exact = {name: {one for one in allowed if one in MAY_IMPORT} for name, allowed in MAY_IMPORT.items()}
+    assert list(graphlib.TopologicalSorter(exact).static_order())
+    assert not [entry for entry in MAY_IMPORT if entry not in FILES and not entry.endswith(".")], "a rule for a file that is gone"
+
+
+def test_the_runs_side_and_the_guards_side_know_each_other_by_the_socket_only():
+    runs_side = {GUARDED + name for name in ("guard_link", "options", "planning", "steps")} | {"action.upgrade_guard"}
+    guards_side = {GUARDED + name for name in ("rollback", "guard", "guard_service", "guard_process")}
+    for one, other in ((runs_side, guards_side), (guards_side, runs_side)):
+        known = {imported[len(OURS):] for name in one for imported in imports(name) if imported.startswith(OURS)}
+        assert not known & other
+
+
 def test_the_rules_see_what_they_should():
     """The checks above would pass on nothing: hold them against files that are known."""
     assert "requests" in set(imports(UTILS + "wire"))
     assert f"{OURS}module_utils.errors" in set(imports(UTILS + "polling"))
     assert entry_of(UTILS + "operations.power") == UTILS + "operations."
+    assert f"{OURS}{GUARDED}receipt" in set(imports(GUARDED + "planning")), "imported by name from its package"
     assert len(FILES) >= 30

@@ -6,8 +6,9 @@ from __future__ import annotations
 import shlex
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -87,3 +88,62 @@ def test_reset_keeps_ports_and_keys_and_mends_the_network(ssh_box: Box) -> None:
     assert time.monotonic() - began < 5
     assert Path(ssh_box.inventory).read_text() == before
     assert run(ssh_box, "web1", f"test -e {file}").returncode == 1
+
+
+def namespaces_only(box: Box) -> None:
+    if box.isolation == "folder":
+        pytest.skip("in a plain folder, `reboot` and `poweroff` are the host's own")
+
+
+def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_server_that_killed_its_network_is_brought_back_by_a_restore(ssh_box: Box) -> None:
+    ilkbyte = IlkbyteCalls(ssh_box)
+    ilkbyte.manage("/snapshot/create", name="before")
+    ilkbyte.until(lambda: "before" in ilkbyte.snapshots())
+    run(ssh_box, "app1", f"sed -i 's/^auto eth0//' {path_inside(ssh_box, 'app1', '/etc/network/interfaces')}")
+    until(lambda: run(ssh_box, "app1", "true").returncode == 255)
+    shown = ssh_box.control.server("app1")
+    assert (shown["status"], shown["powered_on"], shown["network"]) == ("running", True, "down")
+    ilkbyte.manage("/snapshot/revert", name="before")
+    ilkbyte.until(lambda: ssh_box.control.effects("restore_done", server="app1"))
+    assert run(ssh_box, "app1", "true").returncode == 0
+    (ready,), (done,) = (ssh_box.control.effects(effect, server="app1") for effect in ("snapshot_ready", "restore_done"))
+    assert ready["digest"] == done["digest"]
+
+
+def test_a_server_that_does_not_boot_is_active_and_dark_until_a_restore(ssh_box: Box) -> None:
+    vpsorg = VpsOrgCalls(ssh_box)
+    good = vpsorg.snapshot("good")
+    assert run(ssh_box, "web1", f"rm {path_inside(ssh_box, 'web1', '/boot/vmlinuz')}").returncode == 0
+    bad = vpsorg.snapshot("bad")
+    for action, path in (("restart", "/servers/12345/power/"), ("restore", f"/snapshots/{bad['id']}/restore/")):
+        vpsorg.call("POST", path, json={"action": action})
+        vpsorg.until(lambda: vpsorg.status() == "active")
+        assert run(ssh_box, "web1", "true").returncode == 255, action
+        shown = ssh_box.control.server("web1")
+        assert shown["powered_on"] and "kernel" in shown["boot_problem"]
+    vpsorg.call("POST", f"/snapshots/{good['id']}/restore/")
+    vpsorg.until(lambda: vpsorg.status() == "active")
+    assert run(ssh_box, "web1", "true").returncode == 0
+    assert ssh_box.control.server("web1")["boot_problem"] is None
+    assert "Traceback" not in ssh_box.log()
+
+
+def test_both_clouds_notice_a_server_that_switches_itself_off(ssh_box: Box) -> None:
+    namespaces_only(ssh_box)
+    vpsorg, ilkbyte = VpsOrgCalls(ssh_box), IlkbyteCalls(ssh_box)
+    ssh_box.control.clear_ledger()
+    for host in ("web1", "app1"):
+        run(ssh_box, host, "poweroff")
+    until(lambda: (vpsorg.status(), ilkbyte.status()) == ("stopped", "shut off"))
+    assert {effect["server"] for effect in ssh_box.control.effects("power_stopped")} == {"web1", "app1"}
+    vpsorg.call("POST", "/servers/12345/power/", json={"action": "start"})
+    ilkbyte.manage("/power", set="start")
+    vpsorg.until(lambda: (vpsorg.status(), ilkbyte.status()) == ("active", "running"))
+    assert [run(ssh_box, host, "true").returncode for host in ("web1", "app1")] == [0, 0]

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs that are cut off: the guard undoes what is not confirmed, and the next run takes up, stops, or tells. Never twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from support.rollout import CHANGE, FAIL, Rollout, proven
+from support.stage import Playing
+
+pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
+
+PLUGINS = str(Path(__file__).resolve().parents[2] / "support" / "callback_plugins")
+SLEEP = {"name": "Take long", "ansible.builtin.command": "sleep 300"}
+
+
+def killed_at(task: str) -> dict[str, str]:
+    return {"KILL_AT": task, "ANSIBLE_CALLBACKS_ENABLED": "kill_at", "ANSIBLE_CALLBACK_PLUGINS": PLUGINS}
+
+
+def patient(*tasks: str) -> list:
+    return [pytest.param(task, marks=pytest.mark.patient) for task in tasks]
+
+
+UNARMED = ["Arm the guard", *patient("Start the guard", "Forget what failed before this upgrade", "Take the snapshot and wait until it is ready")]
+GUARDED = [
+    "Mark the server, so that a restore can be told from none", "Begin the checks",
+    *patient("Say what guards the server from here on", "Begin the upgrade", "Run the upgrade's tasks", "Change a file",
+             "Run the handlers that the upgrade has notified", "See whether the system wants a reboot", "See that the server answers",
+             "Look at the server after its upgrade", "Compare its failed units", "Confirm the upgrade"),
+]
+CONFIRMED = ["Delete the older snapshots of this role",
+             *patient("Remove the marker", "Gather what is known for the hooks", "Write the end into the receipt", "Gather the report",
+                      "Write into the receipt that it is told")]
+UNDOING = ["Hold the server against what it was",
+           *patient("Fetch the server's logs before they are gone", "Keep the evidence", "Restore the snapshot",
+                    "Hang up the connections from before the restore", "Wait until one can log in", "Write the end into the receipt",
+                    "Gather the report", "Write into the receipt that it is told")]
+
+
+def cut_off(upgrades: Rollout, task: str, upgrade: str) -> None:
+    run = upgrades.run("web1", tasks=upgrade, environment=killed_at(task))
+    assert run.status == -signal.SIGKILL, run.output
+    assert f"[{'rewind.vps.guarded_upgrade'} : {task}]" not in run.stdout
+
+
+@pytest.mark.parametrize("task", UNARMED)
+def test_cut_off_before_the_guard_was_armed(upgrades: Rollout, task: str) -> None:
+    upgrade = upgrades.tasks("upgrade", CHANGE)
+    cut_off(upgrades, task, upgrade)
+    run = upgrades.run("web1", tasks=upgrade)
+    assert run.status == 0, run.output
+    assert upgrades.asked("web1", "snapshots.create") == 1
+    assert upgrades.asked("web1", "snapshots.restore") == 0
+    assert upgrades.receipt("web1")["outcome"] == "upgraded"
+    assert upgrades.no_guard_left()
+
+
+@pytest.mark.parametrize("task", GUARDED)
+def test_cut_off_behind_the_guard(upgrades: Rollout, task: str) -> None:
+    upgrade = upgrades.tasks("upgrade", CHANGE)
+    cut_off(upgrades, task, upgrade)
+    run = upgrades.run("web1", tasks=upgrade)  # at once: the guard may be at work still
+    assert run.status == 2, run.output
+    assert "ROLLED_BACK: web1" in run.stdout
+    assert "ended without a word" in upgrades.receipt("web1")["reason"]
+    upgrades.assert_undone("web1")
+
+
+@pytest.mark.parametrize("task", CONFIRMED)
+def test_cut_off_after_the_upgrade_was_confirmed(upgrades: Rollout, task: str) -> None:
+    upgrade = upgrades.tasks("upgrade", CHANGE)
+    cut_off(upgrades, task, upgrade)
+    run = upgrades.run("web1", tasks=upgrade)
+    assert run.status == 0, run.output
+    assert upgrades.asked("web1", "snapshots.create") == 1
+    assert upgrades.asked("web1", "snapshots.restore") == 0
+    assert upgrades.receipt("web1")["outcome"] == "upgraded"
+    assert not list(upgrades.disk("web1").glob("var/tmp/rewind-*"))
+    assert upgrades.no_guard_left()
+
+
+@pytest.mark.parametrize("task", UNDOING)
+def test_cut_off_while_it_was_undone(upgrades: Rollout, task: str) -> None:
+    upgrade = upgrades.tasks("upgrade", CHANGE, FAIL)
+    cut_off(upgrades, task, upgrade)
+    run = upgrades.run("web1", tasks=upgrade)
+    assert run.status == 2, run.output
+    assert "ROLLED_BACK: web1" in run.stdout
+    upgrades.assert_undone("web1")
+
+
+def in_the_middle(upgrades: Rollout, **how: object) -> Playing:
+    """A run whose upgrade has changed something and takes long."""
+    playing = upgrades.start("web1", tasks=upgrades.tasks("upgrade", CHANGE, SLEEP), **how)
+    upgrades.wait_for_state("web1", "upgrading")
+    upgrades.wait_until(lambda: (upgrades.disk("web1") / "etc" / "changed").exists(), "the change")
+    return playing
+
+
+def is_undone_without_the_run(upgrades: Rollout) -> None:
+    receipt = upgrades.wait_for_state("web1", "ended")
+    assert receipt["outcome"] == "rolled_back"
+    assert proven(receipt) == {"cloud"}
+    assert "nobody has looked" in receipt["message"]
+    upgrades.assert_undone("web1")
+
+
+def test_kill_9_and_the_next_run_tells(upgrades: Rollout) -> None:
+    in_the_middle(upgrades).kill()
+    is_undone_without_the_run(upgrades)
+    run = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE))
+    assert run.status == 2, run.output
+    assert "ROLLED_BACK: web1" in run.stdout
+    upgrades.assert_undone("web1")
+    # It has been told, so this is a new upgrade.
+    run = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE))
+    assert run.status == 0, run.output
+    assert upgrades.receipt("web1")["outcome"] == "upgraded"
+
+
+def test_ctrl_c(upgrades: Rollout) -> None:
+    playing = in_the_middle(upgrades)
+    os.killpg(playing.process.pid, signal.SIGINT)
+    run = playing.finish()
+    assert run.status != 0
+    assert "its guard (process" in run.stdout, "who was told what happens when the run ends?"
+    is_undone_without_the_run(upgrades)
+
+
+def test_a_second_run_refuses_and_spoils_nothing(upgrades: Rollout) -> None:
+    playing = in_the_middle(upgrades)
+    second = upgrades.run("web1", tasks=upgrades.tasks("other", CHANGE))
+    assert second.status == 2, second.output
+    assert "guards server web1 (12345) already" in second.stdout
+    assert upgrades.receipt("web1")["state"] == "upgrading"
+    assert upgrades.asked("web1", "snapshots.create") == 1
+    assert upgrades.asked("web1", "snapshots.restore") == 0
+    playing.kill()
+    is_undone_without_the_run(upgrades)
+
+
+def test_the_guard_is_killed_and_another_takes_its_place(upgrades: Rollout) -> None:
+    playing = upgrades.start("web1", tasks=upgrades.tasks("upgrade", CHANGE, {"name": "Wait", "ansible.builtin.command": "sleep 4"}, FAIL))
+    upgrades.wait_for_state("web1", "upgrading")
+    upgrades.kill_guards()
+    run = playing.finish()
+    assert run.status == 2, run.output
+    assert "ROLLED_BACK: web1" in run.stdout
+    upgrades.assert_undone("web1")
+
+
+def test_run_and_guard_are_killed_and_the_next_run_restores(upgrades: Rollout) -> None:
+    playing = in_the_middle(upgrades)
+    upgrades.kill_guards()
+    playing.kill()
+    time.sleep(1)
+    assert upgrades.asked("web1", "snapshots.restore") == 0
+    run = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE))
+    assert run.status == 2, run.output
+    assert "ROLLED_BACK: web1" in run.stdout
+    upgrades.assert_undone("web1")
+
+
+def test_what_was_cut_off_long_ago_is_left_to_a_person(upgrades: Rollout) -> None:
+    playing = in_the_middle(upgrades)
+    upgrades.kill_guards()
+    playing.kill()
+    receipt = upgrades.receipt("web1")
+    run_id = receipt["run_id"]
+    receipt["history"][-1]["at"] = "2026-01-01T00:00:00.000Z"
+    (upgrades.folder_of("web1") / "receipt.json").write_text(json.dumps(receipt), encoding="utf-8")
+    run = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE))
+    assert run.status == 2, run.output
+    assert f"guarded_upgrade_accept={run_id}" in run.stdout
+    assert upgrades.asked("web1", "snapshots.restore") == 0
+    accepted = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE), accept=run_id)
+    assert accepted.status == 0, accepted.output
+    assert upgrades.asked("web1", "snapshots.restore") == 0
+    assert upgrades.receipt("web1")["outcome"] == "upgraded"

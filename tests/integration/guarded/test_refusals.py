@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""When nothing is changed at all: whatever speaks against an upgrade is found before it is begun."""
+
+from __future__ import annotations
+
+import pytest
+from support.rollout import CHANGE, Rollout
+
+pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
+
+
+def is_refused(upgrades: Rollout, said: str, host: str = "web1", status: int = 2, **how: object) -> None:
+    how.setdefault("tasks", upgrades.tasks("upgrade", CHANGE))
+    before = upgrades.digest(host)
+    run = upgrades.run(host, **how)
+    assert run.status == status, run.output
+    assert said in run.output
+    assert "Traceback" not in run.output
+    assert upgrades.digest(host) == before
+    assert not upgrades.box.control.effects("restore_started")
+    assert upgrades.no_guard_left()
+
+
+@pytest.mark.parametrize("host", ["web1", "app1"])
+def test_a_wrong_key(upgrades: Rollout, host: str) -> None:
+    wrong = {"VPS_API_TOKEN": "vps_wrong", "ILKBYTE_SECRET_KEY": "wrong"}
+    is_refused(upgrades, "refuse", host, environment=wrong)
+    upgrades.assert_untouched(host)
+
+
+def test_a_key_that_may_only_read(upgrades: Rollout) -> None:
+    upgrades.box.control.add_credentials(vpsorg_token={"token": "vps_reader", "permissions": ["read"]})
+    is_refused(upgrades, "may only read", environment={"VPS_API_TOKEN": "vps_reader"})
+    upgrades.assert_untouched("web1")
+
+
+def test_files_that_are_missing_or_broken(upgrades: Rollout) -> None:
+    is_refused(upgrades, "there is no file nowhere.yml", tasks="nowhere.yml")
+    broken = upgrades.folder / "broken.yml"
+    broken.write_text("- name: Broken\n  no.such.module: {}\n", encoding="utf-8")
+    is_refused(upgrades, "no.such.module", status=4, tasks=str(broken))
+    is_refused(upgrades, "no.such.module", status=4, checks=str(broken))
+    upgrades.assert_untouched("web1")
+
+
+def test_the_server_is_busy_or_off(upgrades: Rollout) -> None:
+    upgrades.box.control.update_server("vpsorg", "web1", status="restoring")
+    is_refused(upgrades, "in the middle of something (restoring)")
+    upgrades.box.control.update_server("vpsorg", "web1", status="stopped")
+    is_refused(upgrades, "is stopped at VPS.org")
+    upgrades.assert_untouched("web1")
+
+
+def test_the_limit_is_full_of_snapshots_that_are_not_ours(upgrades: Rollout) -> None:
+    for number in range(5):
+        upgrades.box.control.plant_snapshot("vpsorg", "web1", f"rewind-by-hand-{number}")
+    is_refused(upgrades, "of them only 0 may go")
+    assert len(upgrades.snapshots("web1")) == 5
+    upgrades.assert_untouched("web1")
+
+
+def test_the_snapshot_fails_or_takes_too_long(upgrades: Rollout) -> None:
+    upgrades.box.control.fault("snapshot_fails", cloud="vpsorg", operation="snapshots.create", server="web1")
+    is_refused(upgrades, "could not make snapshot")
+    assert upgrades.receipt("web1")["outcome"] == "not_started"
+    upgrades.box.control.settings(seconds={"vpsorg.snapshots.create": 100000})
+    is_refused(upgrades, "NOT_STARTED: web2", "web2", snapshot_timeout=1)
+    assert upgrades.receipt("web2")["outcome"] == "not_started"
+    assert not (upgrades.disk("web2") / "etc" / "changed").exists()
+    assert upgrades.no_guard_left()
+
+
+def test_another_controllers_marker(upgrades: Rollout) -> None:
+    marker = upgrades.disk("web1") / "var" / "tmp" / "rewind-guarded-upgrade-20260101T000000Zabcd"
+    marker.parent.mkdir(exist_ok=True)
+    marker.write_text("")
+    is_refused(upgrades, "carries the marker of a guarded upgrade that this controller knows nothing of")
+    upgrades.assert_untouched("web1")
+
+
+def test_name_and_address_of_different_servers(upgrades: Rollout) -> None:
+    is_refused(upgrades, "There is no server 'nobody'", server="nobody")
+    upgrades.assert_untouched("web1")
+
+
+def test_check_mode_prints_the_plan(upgrades: Rollout) -> None:
+    before = upgrades.digest("web1")
+    run = upgrades.run("web1", "--check", "--diff", tasks=upgrades.tasks("upgrade", CHANGE), checks=upgrades.tasks("checks", CHANGE))
+    assert run.status == 0, run.output
+    for words in ("Take snapshot rewind", "upgrade.yml, within 60 s", "built-in checks,", "keep the newest 1"):
+        assert words in run.stdout
+    assert upgrades.digest("web1") == before
+    assert not upgrades.state_dir.exists()
+    upgrades.assert_untouched("web1")

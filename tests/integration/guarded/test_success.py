@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Upgrades that go well, and what the user's own tasks may do in them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from support.rollout import CHANGE, Rollout, outcomes
+
+pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
+
+# What people do in upgrades; each must work as it does without the guard.
+LIVELY = [
+    CHANGE,
+    {"name": "Become root", "become": True, "ansible.builtin.command": "id -u", "register": "who"},
+    {"name": "Ask this machine", "delegate_to": "localhost", "ansible.builtin.command": "echo {{ ansible_connection | default('none') }}",
+     "register": "here"},
+    {"name": "Ask a neighbour", "delegate_to": "web2", "ansible.builtin.command": "hostname", "register": "neighbour"},
+    {"name": "Notify", "ansible.builtin.copy": {"dest": "/etc/notified", "content": "once", "mode": "0644"}, "notify": "Take note"},
+    {"name": "Copy a file that lies beside this one", "ansible.builtin.copy": {"src": "beside.txt", "dest": "/etc/beside", "mode": "0644"}},
+    {"name": "Reboot", "ansible.builtin.reboot": {"reboot_timeout": 60}},
+    {"name": "Wait", "ansible.builtin.wait_for_connection": {"timeout": 30}},
+    {"name": "Work in the background", "ansible.builtin.command": "sleep 1", "async": 20, "poll": 1},
+    {"name": "Look", "ansible.builtin.assert": {"that": ["who.stdout == '0'", "neighbour.stdout == 'web2'"]}},
+]
+NOTE = {"name": "Take note", "ansible.builtin.copy": {"dest": "/etc/handled", "content": "yes", "mode": "0644"}}
+
+
+def test_a_lively_upgrade(upgrades: Rollout) -> None:
+    (upgrades.folder / "beside.txt").write_text("beside", encoding="utf-8")
+    told = upgrades.folder / "told.json"
+    notify = upgrades.tasks("notify", {
+        "name": "Tell", "delegate_to": "localhost",
+        "ansible.builtin.copy": {"dest": str(told), "content": "{{ guarded_upgrade_result | to_json }}", "mode": "0600"}})
+    book = upgrades.book("book", {
+        "hosts": "web1", "gather_facts": False, "roles": [{"role": "rewind.vps.guarded_upgrade"}], "handlers": [NOTE],
+        "post_tasks": [{"name": "Go on as before", "ansible.builtin.ping": None}],
+    })
+    run = upgrades.run("web1", "-v", book=book, tasks="upgrade.yml", checks=[upgrades.tasks("checks", {"ansible.builtin.command": "true"})],
+                       notify_tasks=[notify], ports=[], reboot="if_needed", **written(upgrades))
+    assert run.status == 0, run.output
+    disk = upgrades.disk("web1")
+    assert (disk / "etc" / "handled").read_text() == "yes"
+    assert (disk / "etc" / "beside").read_text() == "beside"
+    assert not list(disk.glob("var/tmp/rewind-*"))
+    assert upgrades.no_guard_left()
+    assert upgrades.receipt("web1")["outcome"] == "upgraded"
+    assert outcomes(run) == {"web1": "upgraded"}
+    assert json.loads(told.read_text("utf-8"))["outcome"] == "upgraded"
+    assert upgrades.asked("web1", "snapshots.restore") == 0
+    report = json.loads(next((upgrades.state_dir / "reports").iterdir()).read_text("utf-8"))
+    assert [row["outcome"] for row in report["hosts"]] == ["upgraded"]
+
+
+def written(upgrades: Rollout) -> dict:
+    upgrades.tasks("upgrade", *LIVELY)
+    return {}
+
+
+def test_older_snapshots_of_this_role_go_and_no_others(upgrades: Rollout) -> None:
+    for name, day in (("rewind20260101T000000Zaaaa", 1), ("rewind20260102T000000Zbbbb", 2), ("rewindbyhand", 1), ("before-php", 1)):
+        upgrades.box.control.plant_snapshot("vpsorg", "web1", name, created_at=f"2026-01-0{day}T00:00:00Z")
+    upgrades.box.control.plant_snapshot("vpsorg", "web2", "rewind20260101T000000Zaaaa", created_at="2026-01-01T00:00:00Z")
+    upgrade = upgrades.tasks("upgrade", CHANGE)
+    run = upgrades.run("web1", tasks=upgrade, keep=2)
+    assert run.status == 0, run.output
+    own = upgrades.receipt("web1")["snapshot"]["name"]
+    assert {item["name"] for item in upgrades.snapshots("web1")} == {"rewindbyhand", "before-php", "rewind20260102T000000Zbbbb", own}
+    assert [item["name"] for item in upgrades.snapshots("web2")] == ["rewind20260101T000000Zaaaa"]
+    run = upgrades.run("web1", "--check", book="rewind.vps.prune", keep=1)
+    assert run.status == 0, run.output
+    assert "Would delete: rewind20260102T000000Zbbbb" in run.stdout
+    assert len(upgrades.snapshots("web1")) == 4
+    run = upgrades.run("web1", book="rewind.vps.prune", keep=1)
+    assert run.status == 0, run.output
+    assert {item["name"] for item in upgrades.snapshots("web1")} == {"rewindbyhand", "before-php", own}
+
+
+def test_a_full_server_makes_room_with_its_own_old_ones(upgrades: Rollout) -> None:
+    upgrades.box.control.plant_snapshot("vpsorg", "web1", "rewind20260101T000000Zaaaa", created_at="2026-01-01T00:00:00Z")
+    for number in range(4):
+        upgrades.box.control.plant_snapshot("vpsorg", "web1", f"by-hand-{number}")
+    run = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE))
+    assert run.status == 0, run.output
+    names = {item["name"] for item in upgrades.snapshots("web1")}
+    assert names == {*(f"by-hand-{number}" for number in range(4)), upgrades.receipt("web1")["snapshot"]["name"]}
+
+
+def test_the_server_is_found_by_its_address_or_its_name(upgrades: Rollout) -> None:
+    """The sandbox's inventory names its servers' ids; without those, the host's name does it."""
+    for host in ("web1", "app1"):
+        run = upgrades.run(host, "--check", "-e", "rewind_server_id=", tasks=upgrades.tasks("upgrade", CHANGE))
+        assert run.status == 0, run.output
+        assert f"of server {host} at" in run.stdout
+
+
+def test_a_connection_that_is_not_ssh(upgrades: Rollout) -> None:
+    """Such a host is guarded, too; only its loss is left to the guard."""
+    book = upgrades.book("book", {"hosts": "{{ hosts }}", "gather_facts": False, "connection": "local",
+                                  "roles": [{"role": "rewind.vps.guarded_upgrade"}]})
+    marker = {"marker_dir": str(upgrades.folder)}
+    run = upgrades.run("web1", book=book, tasks=upgrades.tasks("upgrade", {"ansible.builtin.command": "true"}), **marker)
+    assert run.status == 0, run.output
+    run = upgrades.run("web2", book=book, tasks=upgrades.tasks("bad", {"ansible.builtin.command": "false"}), **marker)
+    assert run.status == 2, run.output
+    # It ran on this machine, which no restore of web2 brings back: the marker tells.
+    assert upgrades.receipt("web2")["outcome"] == "rollback_failed"
+    assert "is still there" in upgrades.receipt("web2")["message"]

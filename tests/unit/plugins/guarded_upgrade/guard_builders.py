@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Receipts, results and worlds that tests of the guarded upgrade make up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from builders import FakeClock
+
+from ansible_collections.rewind.vps.plugins.module_utils import errors
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.guard import Guard, World
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import Receipt, write_private
+
+RUN_ID = "20260101T000000Zab12"
+SNAPSHOT = {"name": f"rewind{RUN_ID}", "id": "801", "created_at": "2026-01-01T00:00:30Z"}
+MARKER = f"/var/tmp/rewind-guarded-upgrade-{RUN_ID}"
+
+
+def receipt_data(state: str = states.PLANNED, **facts: Any) -> dict[str, Any]:
+    """A receipt of web1 as plain data, in this state since the first moment of 2026."""
+    snapshot = dict(SNAPSHOT) if state not in (states.PLANNED, states.SNAPSHOTTING) else {**SNAPSHOT, "id": None, "created_at": None}
+    return {
+        "version": 1, "run_id": RUN_ID, "host": "web1", "provider": "vpsorg", "api_url": "https://cloud.example", "cloud": "VPS.org",
+        "server": {"id": "12345", "name": "web1", "address": "192.0.2.1"}, "snapshot": snapshot, "marker": MARKER,
+        "before": {"boot_id": "11111111-1111", "failed_units": [], "markers": [], "fingerprints": {}},
+        "state": state, "history": [{"at": "2026-01-01T00:00:00.000Z", "state": state}], "outcome": None, "message": None, "proof": [],
+        "run": {"pid": 1, "started": "never", "what": "ansible-playbook site.yml"}, "tasks": [], "checks": [], "acknowledged": False, **facts,
+    }
+
+
+def receipt_in(folder: Path, state: str = states.PLANNED, **facts: Any) -> Receipt:
+    """The same, as a file below the folder."""
+    receipt = Receipt(folder / "vpsorg-12345-0" / RUN_ID / "receipt.json", receipt_data(state, **facts))
+    receipt.note()
+    return receipt
+
+
+def restored(**facts: Any) -> dict[str, Any]:
+    """What the operation answers when the server is restored."""
+    return {"changed": True, "joined": False, "msg": "Server web1 is restored to snapshot 801", "warnings": [], **facts}
+
+
+def failed(kind: str, outcome: str = errors.REFUSED, **facts: Any) -> dict[str, Any]:
+    """What it answers when it is not."""
+    return {"failed": True, "changed": False, "msg": f"It failed: {kind}.", "error": {"kind": kind, "outcome": outcome}, **facts}
+
+
+class FakeWorld(World):
+    """A world whose answers to a restore are given; further ones are like the last.
+
+    :ivar asked: (snapshot id, seconds) of every restore that was asked for.
+    :ivar told: the terminal's lines.
+    """
+
+    def __init__(self, *answers: dict[str, Any], alive: bool = True) -> None:
+        self.answers = list(answers or [restored()])
+        self.alive = alive
+        self.asked: list[tuple[str, int]] = []
+        self.told: list[str] = []
+        super().__init__(self._ask, lambda: self.alive, self.told.append, FakeClock())
+
+    def _ask(self, snapshot_id: str, wait_seconds: int) -> dict[str, Any]:
+        self.asked.append((snapshot_id, wait_seconds))
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+    def pass_time(self, seconds: float) -> None:
+        self.clock.sleep(seconds)
+
+
+def guard_in(folder: Path, state: str, world: FakeWorld, resumed: bool = False, **facts: Any) -> Guard:
+    """A guard of a receipt in this state, which has 600 seconds for a rollback."""
+    return Guard(receipt_in(folder, state, **facts), world, 600, resumed)
+
+
+def on_disk(guard: Guard) -> dict[str, Any]:
+    """What the guard's receipt says on the disk."""
+    return Receipt.load(guard.receipt.path).data
+
+
+def history(data: dict[str, Any]) -> list[str]:
+    return [entry["state"] for entry in data["history"]]
+
+
+def fill_the_disk(monkeypatch: Any) -> None:
+    """From here on no receipt can be written."""
+
+    def no_space(path: Path, text: str) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(states, "write_private", no_space)
+
+
+def empty_the_disk(monkeypatch: Any) -> None:
+    """There is room again."""
+    monkeypatch.setattr(states, "write_private", write_private)

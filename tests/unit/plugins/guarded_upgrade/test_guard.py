@@ -1,0 +1,406 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a guard decides, in a made-up world: it restores where it must, once, and never where it must not."""
+
+from __future__ import annotations
+
+import pytest
+from guard_builders import (
+    FakeWorld,
+    empty_the_disk,
+    failed,
+    fill_the_disk,
+    guard_in,
+    history,
+    on_disk,
+    restored,
+)
+
+from ansible_collections.rewind.vps.plugins.module_utils import errors
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.guard import refusal
+
+ENDED_BADLY = {"outcome": states.ROLLBACK_FAILED, "message": "It failed.", "acknowledged": False}
+RESTORED_BEFORE = {"restore_message": "Server web1 is restored", "proof": []}
+IN_STATE = {
+    states.RESTORED: RESTORED_BEFORE, states.ENDED: ENDED_BADLY, states.CONFIRMED: {}, states.RESTORING: {},
+    **dict.fromkeys((*states.UNARMED, *states.GUARDED), {}),
+}
+QUIET = (*states.UNARMED, states.CONFIRMED, states.RESTORING)
+
+
+def quiet(text):
+    """Nobody listens."""
+
+
+def move(to, seconds=None, **facts):
+    return {"do": "move", "to": to, "seconds": seconds, "facts": facts}
+
+
+def roll_back(by_hand=False, reason="it failed"):
+    return {"do": "roll_back", "reason": reason, "by_hand": by_hand}
+
+
+END = {"do": "end", "outcome": states.ROLLED_BACK, "message": "proven", "proof": [{"what": "marker", "result": "proven", "detail": "gone"}]}
+
+
+# --- what it does of itself
+
+
+@pytest.mark.parametrize("state", IN_STATE)
+def test_while_the_run_lives_and_has_time_nothing_is_done(tmp_path, state):
+    world = FakeWorld()
+    guard = guard_in(tmp_path, state, world, **IN_STATE[state])
+    before = on_disk(guard)
+    for _attempt in range(3):
+        guard.watch()
+        world.pass_time(100_000)
+    assert (world.asked, world.told, guard.is_over) == ([], [], False)
+    assert on_disk(guard) == before
+
+
+@pytest.mark.parametrize("state", IN_STATE)
+def test_when_the_run_is_gone(tmp_path, state):
+    world = FakeWorld(alive=False)
+    guard = guard_in(tmp_path, state, world, **IN_STATE[state])
+    guard.watch()
+    assert guard.is_over
+    if state in states.GUARDED:
+        assert world.asked == [("801", 600)]
+        data = on_disk(guard)
+        assert (data["state"], data["outcome"], data["acknowledged"]) == (states.ENDED, states.ROLLED_BACK, False)
+        assert history(data) == [state, states.RESTORING, states.RESTORED, states.ENDED]
+        assert data["reason"] == "the run ended without a word"
+        assert [(finding["what"], finding["result"]) for finding in data["proof"]] == [("cloud", "proven"), ("server", "not_proven")]
+        assert "nobody has looked" in data["message"]
+    else:
+        assert world.asked == [], "nothing was changed, it is confirmed, or the restore is over"
+        assert guard.receipt.state == (states.ENDED if state == states.RESTORED else state)
+
+
+@pytest.mark.parametrize("state", states.GUARDED)
+def test_when_a_parts_time_is_up_while_the_run_lives(tmp_path, state):
+    world = FakeWorld()
+    before = {states.ARMED: states.READY, states.UPGRADING: states.ARMED, states.CHECKING: states.UPGRADING}[state]
+    guard = guard_in(tmp_path, before, world)
+    guard.answer(move(state, 100), quiet)
+    guard.watch()
+    world.pass_time(99)
+    guard.watch()
+    assert world.asked == []
+    world.pass_time(1)
+    guard.watch()
+    assert world.asked == [("801", 600)]
+    data = on_disk(guard)
+    assert data["state"] == states.RESTORED and "100 s" in data["reason"]
+    for _attempt in range(3):
+        world.pass_time(1000)
+        guard.watch()
+    assert len(world.asked) == 1 and not guard.is_over, "the run has to be told, and to look at the server"
+
+
+@pytest.mark.parametrize("state", [states.SNAPSHOTTING, states.READY, states.CONFIRMED])
+def test_a_deadline_means_nothing_where_nothing_is_to_be_undone(tmp_path, state):
+    before = {states.SNAPSHOTTING: states.PLANNED, states.READY: states.SNAPSHOTTING, states.CONFIRMED: states.CHECKING}[state]
+    world = FakeWorld()
+    guard = guard_in(tmp_path, before, world)
+    guard.answer(move(state, 1), quiet)
+    world.pass_time(1000)
+    guard.watch()
+    assert world.asked == [] and guard.receipt.state == state
+
+
+def test_each_part_has_its_own_time(tmp_path):
+    world = FakeWorld()
+    guard = guard_in(tmp_path, states.ARMED, world)
+    guard.answer(move(states.UPGRADING, 100), quiet)
+    world.pass_time(90)
+    guard.answer(move(states.CHECKING, 100), quiet)
+    world.pass_time(90)
+    guard.watch()
+    assert world.asked == []
+    guard.answer(move(states.CONFIRMED), quiet)
+    world.pass_time(1000)
+    guard.watch()
+    assert world.asked == [] and guard.receipt.state == states.CONFIRMED
+
+
+@pytest.mark.parametrize(("answer", "outcome"), [
+    (failed(errors.OPERATION_FAILED, errors.FAILED), states.ROLLBACK_FAILED), (failed(errors.TIMEOUT, errors.UNKNOWN), states.UNKNOWN),
+    (failed(errors.FORBIDDEN), states.ROLLBACK_FAILED),
+])
+@pytest.mark.parametrize("alive", [True, False])
+def test_a_restore_that_does_not_succeed_is_said_and_not_begun_again(tmp_path, answer, outcome, alive):
+    world = FakeWorld(answer, alive=alive)
+    guard = guard_in(tmp_path, states.CHECKING, world)
+    guard.answer(move(states.CONFIRMED), quiet)
+    guard = guard_in(tmp_path, states.UPGRADING, world)
+    guard._set_deadline(1)
+    world.pass_time(2)
+    guard.watch()
+    asked = len(world.asked)
+    data = on_disk(guard)
+    assert (data["state"], data["outcome"], data["message"], data["acknowledged"]) == (states.ENDED, outcome, answer["msg"], False)
+    assert guard.is_over is not alive
+    for _attempt in range(3):
+        guard.watch()
+        guard.answer(roll_back(), quiet)
+    assert len(world.asked) == asked, "at most one rollback a run"
+
+
+# --- what the run asks for
+
+
+def test_an_upgrade_that_goes_well(tmp_path):
+    world = FakeWorld()
+    guard = guard_in(tmp_path, states.PLANNED, world)
+    for state in (states.SNAPSHOTTING, states.READY, states.ARMED, states.UPGRADING, states.CHECKING, states.CONFIRMED):
+        facts = {"snapshot": {"id": "801", "name": "rewind1"}} if state == states.READY else {}
+        answer = guard.answer(move(state, 100, **facts), quiet)
+        assert answer["receipt"] == on_disk(guard) and answer["receipt"]["state"] == state
+        guard.watch()
+        assert not guard.is_over
+    guard.answer({**END, "outcome": states.UPGRADED}, quiet)
+    assert (guard.receipt.outcome, guard.receipt.data["acknowledged"]) == (states.UPGRADED, True)
+    guard.watch()
+    assert guard.is_over and world.asked == [] and world.told == []
+
+
+@pytest.mark.parametrize("state", states.GUARDED)
+def test_a_rollback_that_the_run_asks_for(tmp_path, state):
+    world, said = FakeWorld(failed(errors.BUSY), restored()), []
+    guard = guard_in(tmp_path, state, world)
+    data = guard.answer(roll_back(reason="Run the upgrade: failed"), said.append)["receipt"]
+    assert data == on_disk(guard)
+    assert (data["state"], data["reason"], data["restore_message"]) == (states.RESTORED, "Run the upgrade: failed", restored()["msg"])
+    assert [id_ for id_, dummy in world.asked] == ["801", "801"] and len(said) == 1
+    guard.answer(roll_back(), quiet)
+    guard.watch()
+    assert len(world.asked) == 2, "it is restored already"
+    guard.answer(END, quiet)
+    assert on_disk(guard)["proof"] == END["proof"]
+    guard.answer(roll_back(), quiet)
+    assert len(world.asked) == 2, "it is over"
+    guard.watch()
+    assert guard.is_over
+
+
+@pytest.mark.parametrize("state", [*states.UNARMED, states.CONFIRMED])
+def test_a_rollback_is_refused_where_there_is_nothing_to_undo(tmp_path, state):
+    world = FakeWorld()
+    guard = guard_in(tmp_path, state, world)
+    before = on_disk(guard)
+    with pytest.raises(RewindError):
+        guard.answer(roll_back(), quiet)
+    assert world.asked == [] and on_disk(guard) == before == guard.receipt.data
+
+
+@pytest.mark.parametrize("state", [states.RESTORING, states.RESTORED, states.ENDED])
+def test_what_is_undone_can_not_be_confirmed(tmp_path, state):
+    guard = guard_in(tmp_path, state, FakeWorld(), **IN_STATE[state])
+    before = on_disk(guard)
+    with pytest.raises(RewindError):
+        guard.answer(move(states.CONFIRMED), quiet)
+    assert on_disk(guard) == before
+
+
+def test_a_confirmation_that_comes_after_the_time_is_up_is_refused(tmp_path):
+    world = FakeWorld()
+    guard = guard_in(tmp_path, states.UPGRADING, world)
+    guard.answer(move(states.CHECKING, 10), quiet)
+    world.pass_time(11)
+    guard.watch()
+    with pytest.raises(RewindError) as caught:
+        guard.answer(move(states.CONFIRMED), quiet)
+    assert caught.value.kind == "busy" and guard.receipt.state == states.RESTORED
+
+
+@pytest.mark.parametrize(("state", "outcome"), [
+    (states.READY, states.NOT_STARTED), (states.CONFIRMED, states.UPGRADED), (states.ENDED, states.ROLLBACK_FAILED),
+])
+def test_by_hand_a_restore_is_possible_afterwards(tmp_path, state, outcome):
+    world = FakeWorld()
+    guard = guard_in(tmp_path, state, world, **{**IN_STATE[state], "outcome": outcome if state == states.ENDED else None})
+    guard.answer(roll_back(by_hand=True), quiet)
+    assert world.asked == [("801", 600)]
+    data = on_disk(guard)
+    assert data["state"] == states.RESTORED and data["outcome"] is None, "the outcome is that of the restore, once it is known"
+    expected = [state, states.RESTORING, states.RESTORED] if state == states.ENDED else [state, states.ENDED, states.RESTORING, states.RESTORED]
+    assert history(data) == expected
+    guard.answer(roll_back(by_hand=True), quiet)
+    assert len(world.asked) == 1
+
+
+@pytest.mark.parametrize("state", [states.PLANNED, states.SNAPSHOTTING])
+def test_by_hand_no_restore_is_possible_before_there_is_a_snapshot(tmp_path, state):
+    world = FakeWorld()
+    guard = guard_in(tmp_path, state, world)
+    with pytest.raises(RewindError):
+        guard.answer(roll_back(by_hand=True), quiet)
+    assert world.asked == [] and on_disk(guard)["state"] == state
+
+
+def test_by_hand_no_restore_is_possible_of_a_run_that_ended_without_a_snapshot(tmp_path):
+    world = FakeWorld()
+    guard = guard_in(tmp_path, states.ENDED, world, outcome=states.NOT_STARTED, snapshot={"name": "rewind1", "id": None})
+    with pytest.raises(RewindError):
+        guard.answer(roll_back(by_hand=True), quiet)
+    assert world.asked == [] and on_disk(guard)["state"] == states.ENDED
+
+
+def test_only_the_receipts_own_snapshot_is_restored(tmp_path):
+    world = FakeWorld(failed(errors.BUSY), failed(errors.TIMEOUT, errors.UNKNOWN), restored())
+    guard = guard_in(tmp_path, states.UPGRADING, world, snapshot={"id": "4711", "name": "rewind1"})
+    guard.answer(roll_back(), quiet)
+    assert [id_ for id_, dummy in world.asked] == ["4711"] * 3
+
+
+def test_what_is_noted_does_not_go_on_and_what_is_unknown_changes_nothing(tmp_path):
+    guard = guard_in(tmp_path, states.UPGRADING, FakeWorld())
+    assert guard.answer({"do": "note", "facts": {"evidence": ["/a"]}}, quiet)["receipt"]["evidence"] == ["/a"]
+    before = on_disk(guard)
+    assert guard.answer({"do": "look"}, quiet)["receipt"] == before == on_disk(guard)
+    assert before["state"] == states.UPGRADING
+
+
+# --- a guard that takes up what another has left
+
+
+def test_one_found_under_way_is_its_own_only_for_the_guard_that_takes_up_a_restore(tmp_path):
+    joined = restored(joined=True, msg="Server web1 was being restored already, and that is done")
+    for state, resumed, asks in ((states.RESTORING, True, 1), (states.RESTORING, False, 2), (states.UPGRADING, True, 2)):
+        world = FakeWorld(joined, restored())
+        guard = guard_in(tmp_path, state, world, resumed=resumed)
+        guard.answer(roll_back(), quiet)
+        assert (len(world.asked), guard.receipt.state) == (asks, states.RESTORED), (state, resumed)
+        assert history(on_disk(guard)).count(states.RESTORING) == 1
+
+
+def test_a_restore_that_is_found_done_is_not_asked_for_again(tmp_path):
+    world = FakeWorld()
+    guard = guard_in(tmp_path, states.RESTORING, world, resumed=True)
+    data = guard.answer({"do": "restored_already", "detail": "the restore is done"}, quiet)["receipt"]
+    assert (data["state"], data["restore_message"], world.asked) == (states.RESTORED, "the restore is done", [])
+    assert data["proof"], "the cloud's word is proof as well"
+
+
+@pytest.mark.parametrize("state", [*states.UNARMED, *states.GUARDED, states.CONFIRMED, states.ENDED])
+def test_nothing_is_restored_already_that_was_not_being_restored(tmp_path, state):
+    guard = guard_in(tmp_path, state, FakeWorld(), resumed=True, **IN_STATE[state])
+    with pytest.raises(RewindError):
+        guard.answer({"do": "restored_already", "detail": "so they say"}, quiet)
+    assert on_disk(guard)["state"] == state
+
+
+# --- when it is over
+
+
+def test_an_end_that_was_not_told_yet_keeps_it_until_it_is(tmp_path):
+    guard = guard_in(tmp_path, states.ENDED, FakeWorld(), **ENDED_BADLY)
+    guard.watch()
+    assert not guard.is_over
+    guard.answer({**END, "outcome": states.UPGRADED, "message": "another"}, quiet)
+    data = on_disk(guard)
+    assert data["acknowledged"] is True
+    assert (data["outcome"], data["message"]) == (states.ROLLBACK_FAILED, "It failed."), "how it ended stays"
+    guard.watch()
+    assert guard.is_over
+
+
+@pytest.mark.parametrize("state", states.GUARDED)
+def test_what_is_guarded_can_not_just_be_ended(tmp_path, state):
+    guard = guard_in(tmp_path, state, FakeWorld())
+    with pytest.raises(RewindError):
+        guard.answer({**END, "outcome": states.UPGRADED}, quiet)
+    guard.watch()
+    assert on_disk(guard)["state"] == state and not guard.is_over
+
+
+def test_the_run_may_go_while_its_guard_restores(tmp_path):
+    world = FakeWorld()
+    guard = guard_in(tmp_path, states.UPGRADING, world)
+    ask = world.ask_restore
+
+    def ask_and_die(snapshot_id, seconds):
+        world.alive = False
+        return ask(snapshot_id, seconds)
+
+    world.ask_restore = ask_and_die
+    guard.answer(roll_back(), quiet)
+    guard.watch()
+    assert len(world.asked) == 1 and guard.is_over
+    assert (on_disk(guard)["outcome"], on_disk(guard)["acknowledged"]) == (states.ROLLED_BACK, False)
+
+
+# --- a disk without room
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_a_full_disk_does_not_keep_a_broken_server_broken(tmp_path, monkeypatch, alive):
+    world = FakeWorld(alive=alive)
+    guard = guard_in(tmp_path, states.UPGRADING, world)
+    guard._set_deadline(1)
+    fill_the_disk(monkeypatch)
+    world.pass_time(2)
+    for _attempt in range(3):
+        try:
+            guard.watch()
+        except OSError:
+            pass  # as the guard's loop does
+    assert world.asked == [("801", 600)], "restored, and once"
+    assert guard.is_over is not alive
+    assert guard.receipt.state == (states.RESTORED if alive else states.ENDED)
+    if alive:
+        empty_the_disk(monkeypatch)
+        guard.answer(END, quiet)
+        assert on_disk(guard)["outcome"] == states.ROLLED_BACK
+
+
+def test_a_full_disk_while_the_run_asks_for_the_rollback(tmp_path, monkeypatch):
+    world = FakeWorld()
+    guard = guard_in(tmp_path, states.CHECKING, world)
+    fill_the_disk(monkeypatch)
+    assert guard.answer(roll_back(), quiet)["receipt"]["state"] == states.RESTORED
+    assert len(world.asked) == 1
+
+
+@pytest.mark.parametrize(("before", "after"), [(states.READY, states.ARMED), (states.ARMED, states.UPGRADING), (states.CHECKING, states.CONFIRMED)])
+def test_a_step_that_can_not_be_written_is_not_taken(tmp_path, monkeypatch, before, after):
+    """The run is told that it failed, so the guard must not go on as if it had not."""
+    world = FakeWorld()
+    guard = guard_in(tmp_path, before, world)
+    fill_the_disk(monkeypatch)
+    with pytest.raises(OSError):
+        guard.answer(move(after, 100, marker_written=True), quiet)
+    empty_the_disk(monkeypatch)
+    assert guard.receipt.state == before == on_disk(guard)["state"]
+    assert guard.receipt.data == on_disk(guard)
+    if before in states.GUARDED:
+        guard.answer(roll_back(), quiet)
+        assert len(world.asked) == 1
+
+
+# --- what is said
+
+
+def test_the_terminal_of_a_run_that_is_gone_is_told_before_and_after(tmp_path):
+    world = FakeWorld(failed(errors.UNREACHABLE), restored(), alive=False)
+    guard = guard_in(tmp_path, states.UPGRADING, world)
+    guard.watch()
+    first, *between, last = world.told
+    assert "web1 (12345)" in first and "the run ended without a word" in first and guard.receipt.snapshot["name"] in first
+    assert any("Trying again" in line for line in between)
+    assert "rolled back" in last and "nobody has looked" in last and str(guard.receipt.path) in last
+
+
+def test_the_terminal_is_told_of_a_restore_that_failed(tmp_path):
+    world = FakeWorld(failed(errors.FORBIDDEN), alive=False)
+    guard_in(tmp_path, states.UPGRADING, world).watch()
+    assert "rollback failed" in world.told[-1] and "It failed: forbidden." in world.told[-1]
+
+
+def test_a_refusal_is_plain_data():
+    error = RewindError("It can't be", kind=errors.BUSY, outcome=errors.UNKNOWN, hint="wait")
+    assert refusal(error) == {"refused": {"message": "It can't be", "kind": "busy", "outcome": "unknown", "hint": "wait"}}
+    again = RewindError(**refusal(error)["refused"])
+    assert again.text() == error.text()

@@ -1,0 +1,358 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The guard as the process that it is: started, asked, left alone, and at work when its run has been killed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from guard_builders import RUN_ID, SNAPSHOT, receipt_data
+
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import processes
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.guard_link import (
+    ask_guard,
+    guard_is_there,
+    start_guard,
+)
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import Receipt
+
+TOKEN = "vps_S3cretToken0123456789"
+SECONDS = 20  # for whatever should happen soon
+HAS_PROC = Path("/proc/self/stat").exists()
+LOOK = {"do": "look"}
+END = {"do": "end", "outcome": states.NOT_STARTED, "message": "over", "proof": []}
+
+
+def move(to, seconds=None, **facts):
+    return {"do": "move", "to": to, "seconds": seconds, "facts": facts}
+
+
+def wait_until(condition, what):
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {SECONDS} s for {what}"
+        time.sleep(0.05)
+
+
+class Stage:
+    """A state folder, a process that stands for the run, and the guards that were started for it."""
+
+    def __init__(self, folder):
+        self.path = folder / "state" / "vpsorg-12345-0" / RUN_ID / "receipt.json"
+        self.run = subprocess.Popen(["sleep", "300"])
+        self.parameters = {
+            "provider": "vpsorg", "api_token": TOKEN, "access_key": None, "secret_key": None, "api_url": "http://127.0.0.1:9",
+            "api_timeout": 5, "validate_certs": True, "ca_path": None,
+        }
+
+    def order(self, receipt=None, **changes):
+        return {
+            "receipt_path": str(self.path), "receipt": receipt, "run": {"process": processes.identity(self.run.pid), "what": "ansible-playbook"},
+            "parameters": self.parameters, "rollback_seconds": 60, "terminal": None, **changes,
+        }
+
+    def start(self, state=states.PLANNED, **facts):
+        return start_guard(self.order(receipt_data(state, **facts)))
+
+    @property
+    def receipt(self):
+        return Receipt.load(self.path)
+
+    @property
+    def lock(self):
+        return self.path.parent.parent / "lock"
+
+    def close(self):
+        self.run.kill()
+        self.run.wait()
+        with contextlib.suppress(RewindError):
+            guard = self.receipt.data.get("guard") or {}
+            if processes.is_alive(guard):
+                os.kill(guard["pid"], signal.SIGKILL)
+            if guard:
+                shutil.rmtree(Path(guard["socket"]).parent, ignore_errors=True)
+
+
+@pytest.fixture
+def stage(tmp_path):
+    one = Stage(tmp_path)
+    yield one
+    one.close()
+
+
+def is_gone(receipt, lock):
+    """The guard's process, its lock and its socket."""
+    guard = receipt.data["guard"]
+    return not processes.is_alive(guard) and not guard_is_there(lock) and not Path(guard["socket"]).parent.exists()
+
+
+# --- its life
+
+
+def test_from_start_to_end(stage, monkeypatch):
+    monkeypatch.setenv("VPS_API_TOKEN", TOKEN)
+    monkeypatch.setenv("ANSIBLE_SOMETHING", "of the run")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    assert not guard_is_there(stage.lock)
+    receipt = stage.start()
+    guard = receipt.data["guard"]
+    assert stage.receipt.data == receipt.data and receipt.state == states.PLANNED
+    assert receipt.data["run"] == {**processes.identity(stage.run.pid), "what": "ansible-playbook"}
+    assert guard == {**processes.identity(guard["pid"]), "socket": guard["socket"]}
+    assert guard_is_there(stage.lock)
+    home = Path(guard["socket"]).parent
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700 and os.listdir(home) == ["socket"]
+    assert os.getsid(guard["pid"]) == guard["pid"], "what ends the run's session does not end it"
+    if HAS_PROC:
+        process = Path("/proc", str(guard["pid"]))
+        wait_until(lambda: [os.readlink(process / "fd" / number) for number in "012"] == [os.devnull] * 3, "it to let go of its starter's streams")
+        assert os.readlink(process / "cwd") == "/"
+        environment = (process / "environ").read_bytes()
+        assert b"PATH=" in environment and b"HTTPS_PROXY=http://proxy.example:3128" in environment
+        assert b"ANSIBLE" not in environment
+        for shown in (environment, (process / "cmdline").read_bytes()):
+            assert TOKEN.encode() not in shown
+        assert str(stage.path).encode() in (process / "cmdline").read_bytes()
+
+    with pytest.raises(RewindError) as caught:
+        stage.start()
+    assert caught.value.kind == "busy"
+    assert stage.receipt.data == receipt.data, "the one that was refused has written nothing"
+
+    for number in (signal.SIGINT, signal.SIGHUP):
+        os.kill(guard["pid"], number)  # what a terminal sends is not for it
+    answer = ask_guard(receipt, move(states.SNAPSHOTTING, 10))
+    assert answer.state == states.SNAPSHOTTING and stage.receipt.data == answer.data
+    with pytest.raises(RewindError) as caught:
+        ask_guard(receipt, move(states.CONFIRMED))
+    assert caught.value.kind == "busy" and "snapshotting" in caught.value.message
+    assert ask_guard(receipt, {"do": "note", "facts": {"reason": "none"}}).data["reason"] == "none"
+
+    assert ask_guard(receipt, END).data["acknowledged"] is True
+    wait_until(lambda: is_gone(receipt, stage.lock), "the guard to be gone")
+    assert ask_guard(receipt, LOOK) is None
+    for file in stage.path.parent.parent.rglob("*"):
+        assert stat.S_IMODE(file.stat().st_mode) & 0o077 == 0, file
+        assert not file.is_file() or TOKEN.encode() not in file.read_bytes(), file
+
+
+BAD_LINES = [
+    b"", b"\n", b"{", b"{\n", b"5\n", b"null\n", b'"text"\n', b"[]\n", b"{}\n", b'{"do": null, "to": 1}\n', b"\xff\xfe\n", b"[" * 100_000 + b"\n",
+    b'{"do": "move"}\n', b'{"do": "move", "to": "armed"}\n', b'{"do": "move", "to": [], "facts": {}}\n', b'{"do": "move", "to": "x", "facts": {}}\n',
+    b'{"do": "move", "to": "snapshotting", "facts": 5}\n', b'{"do": "roll_back"}\n', b'{"do": "end"}\n', b'{"do": "note", "facts": [5]}\n',
+    b'{"do": "look"}', b"GET / HTTP/1.1\r\n\r\n", b"x" * 5_000_000,
+]
+
+
+def test_what_is_no_request_harms_nobody(stage):
+    receipt = stage.start()
+    for line in BAD_LINES:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
+            caller.settimeout(SECONDS)
+            caller.connect(receipt.data["guard"]["socket"])
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has had enough
+                caller.sendall(line)
+                caller.shutdown(socket.SHUT_WR)
+                answer = b"".join(iter(lambda: caller.recv(65536), b""))
+                assert not answer or b"refused" in answer or json.loads(line) == LOOK or b'"do": null' in line, line[:60]
+    assert processes.is_alive(receipt.data["guard"]), "a guard that is gone guards no more"
+    assert ask_guard(receipt, LOOK).data == receipt.data == stage.receipt.data
+
+
+def test_another_guard_takes_up_what_a_killed_one_has_left(stage):
+    first = stage.start()
+    ask_guard(first, move(states.SNAPSHOTTING))
+    left = Path(first.data["guard"]["socket"]).parent
+    os.kill(first.data["guard"]["pid"], signal.SIGKILL)
+    wait_until(lambda: not guard_is_there(stage.lock), "the guard to be gone")
+    assert ask_guard(first, LOOK) is None
+    second = start_guard(stage.order())
+    shutil.rmtree(left)
+    assert second.data["guard"] != first.data["guard"] and second.state == states.SNAPSHOTTING
+    assert second.data["history"][-1]["note"] == "taken up again, snapshotting"
+    assert ask_guard(second, LOOK).data == stage.receipt.data
+    stage.run.kill()
+    stage.run.wait()
+    wait_until(lambda: is_gone(second, stage.lock), "the guard to follow its run")
+    assert stage.receipt.state == states.SNAPSHOTTING, "nothing was to be undone"
+
+
+@pytest.mark.parametrize("trouble", ["no folder", "no receipt", "garbage"])
+def test_one_that_can_not_start_says_so(stage, trouble, tmp_path):
+    if trouble == "no folder":
+        (tmp_path / "state").write_text("a file", encoding="utf-8")
+    if trouble == "garbage":
+        stage.path.parent.mkdir(parents=True)
+        stage.path.write_bytes(b"[" * 100_000)
+    with pytest.raises(RewindError) as caught:
+        start_guard(stage.order())
+    assert caught.value.kind == "internal" and "status 1" in caught.value.message and str(stage.path) in caught.value.hint
+    assert not guard_is_there(stage.lock) if trouble != "no folder" else True
+
+
+# --- what the run's side makes of a guard that goes away
+
+
+@contextlib.contextmanager
+def answering(*chunks):
+    """A socket that sends these to the first who asks, and ends."""
+    home = Path(tempfile.mkdtemp(prefix="rewind-test-"))  # pytest's folders have names too long for a socket
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
+            door.bind(str(home / "socket"))
+            door.listen(1)
+
+            def serve():
+                caller, dummy = door.accept()
+                with caller:
+                    caller.recv(65536)
+                    for chunk in chunks:
+                        caller.sendall(chunk)
+
+            thread = threading.Thread(target=serve)
+            thread.start()
+            yield Receipt(Path("receipt.json"), receipt_data(guard={"socket": str(home / "socket")}))
+            thread.join(SECONDS)
+    finally:
+        shutil.rmtree(home)
+
+
+DONE = json.dumps({"done": {"receipt": receipt_data(states.ENDED)}}).encode() + b"\n"
+
+
+@pytest.mark.parametrize("chunks", [(), (b"",), (DONE[:40],), (b'{"say": "restoring"}\n',), (b'{"say": "resto',), (b'{"say": "a"}\n', DONE[:-2])])
+def test_an_answer_that_does_not_come_to_its_end_is_none(chunks):
+    with answering(*chunks) as receipt:
+        assert ask_guard(receipt, LOOK) is None
+
+
+def test_what_is_said_is_handed_on_before_the_answer():
+    said = []
+    with answering(b'{"say": "one"}\n{"sa', b'y": "two"}\n', DONE[:30], DONE[30:]) as receipt:
+        answer = ask_guard(receipt, LOOK, said.append)
+    assert said == ["one", "two"]
+    assert (answer.path, answer.data) == (Path("receipt.json"), receipt_data(states.ENDED))
+
+
+def test_without_a_socket_there_is_no_guard(tmp_path):
+    for guard in (None, {}, {"socket": None}, {"socket": str(tmp_path / "nowhere")}, {"socket": "x" * 500}):
+        assert ask_guard(Receipt(tmp_path, receipt_data(guard=guard)), LOOK) is None
+    assert ask_guard(Receipt(tmp_path, receipt_data()), LOOK) is None
+
+
+def test_a_lock_that_nobody_holds_is_no_guard(tmp_path):
+    (tmp_path / "lock").write_text("", encoding="utf-8")
+    assert not guard_is_there(tmp_path / "lock") and not guard_is_there(tmp_path / "nowhere")
+    assert not guard_is_there(tmp_path / "lock"), "looking leaves no lock"
+
+
+# --- when it acts
+
+
+@pytest.fixture(scope="module")
+def box():
+    from sandbox import launch  # importable once tests/conftest.py has configured this run
+
+    with launch(vpsorg_servers=1, ilkbyte_servers=0, speed=100, ssh=False) as one:
+        one.control.settings(seconds={"vpsorg.snapshots.restore": 30})
+        yield one
+
+
+RUN = """
+import json, sys, time
+order, *requests = json.loads(sys.stdin.readline())
+sys.path[:] = order.pop("path")
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import processes
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.guard_link import ask_guard, start_guard
+import os
+order["run"]["process"] = processes.identity(os.getpid())
+receipt = start_guard(order)
+for request in requests:
+    receipt = ask_guard(receipt, request)
+print(receipt.state, flush=True)
+time.sleep(300)
+"""
+
+
+def restores(box):
+    return box.control.requests(operation="snapshots.restore")
+
+
+def test_it_outlives_the_run_that_started_it_and_undoes_what_that_left(stage, box):
+    control = box.control
+    server = control.servers("vpsorg")[0]
+    control.plant_snapshot("vpsorg", server["id"], "by-hand-before")
+    planted = control.plant_snapshot("vpsorg", server["id"], SNAPSHOT["name"])
+    control.plant_snapshot("vpsorg", server["id"], "by-hand-after")
+    control.fault("status", operation="snapshots.restore", status=409, times=1, body=json.dumps({"detail": f"not for {box.vpsorg_token}"}))
+    control.clear_ledger()
+    stage.parameters.update(api_token=box.vpsorg_token, api_url=box.vpsorg_url)
+    terminal, line = pty.openpty()
+    receipt = receipt_data(server={"id": str(server["id"]), "name": "web1", "address": None})
+    order = stage.order(receipt, terminal=os.ttyname(line), path=[path for path in sys.path if path])
+    requests = [move(states.SNAPSHOTTING), move(states.READY, snapshot={**SNAPSHOT, "id": str(planted["id"])}), move(states.ARMED, 300),
+                move(states.UPGRADING, 300)]
+    run = subprocess.Popen([sys.executable, "-c", RUN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        run.stdin.write(json.dumps([order, *requests]) + "\n")
+        run.stdin.flush()
+        assert run.stdout.readline() == "upgrading\n"
+        time.sleep(1.2)
+        assert stage.receipt.state == states.UPGRADING and not restores(box), "it has time, and its run lives"
+        os.killpg(run.pid, signal.SIGKILL)
+        killed = time.monotonic()
+        assert run.stdout.read() == "", "whoever reads the run's output must not wait for the guard"
+        assert time.monotonic() - killed < 2 and not stage.receipt.state == states.ENDED
+        wait_until(lambda: stage.receipt.state == states.ENDED, "the rollback")
+        wait_until(lambda: is_gone(stage.receipt, stage.lock), "the guard to be gone")
+    finally:
+        run.kill()
+        run.communicate()
+    data = stage.receipt.data
+    assert (data["outcome"], data["acknowledged"], data["reason"]) == (states.ROLLED_BACK, False, "the run ended without a word")
+    assert len(restores(box)) == 2, "once more after a refusal"
+    assert [effect["snapshot"] for effect in control.effects("restore_done")] == [SNAPSHOT["name"]]
+    os.set_blocking(terminal, False)
+    told = os.read(terminal, 65536).decode()
+    os.close(terminal)
+    os.close(line)
+    assert told.count("[rewind.vps guard]") >= 3 and "not for ***" in told and "rolled back" in told and SNAPSHOT["name"] in told
+    for text in (told, stage.path.read_text(encoding="utf-8")):
+        assert box.vpsorg_token not in text
+
+
+def test_it_restores_when_it_is_asked_to_and_when_a_parts_time_is_up(stage, box):
+    control = box.control
+    control.reset()
+    control.settings(seconds={"vpsorg.snapshots.restore": 30})
+    server = control.servers("vpsorg")[0]
+    planted = control.plant_snapshot("vpsorg", server["id"], SNAPSHOT["name"])
+    stage.parameters.update(api_token=box.vpsorg_token, api_url=box.vpsorg_url)
+    control.clear_ledger()
+    receipt = stage.start(states.READY, server={"id": str(server["id"]), "name": "web1", "address": None},
+                          snapshot={**SNAPSHOT, "id": str(planted["id"])})
+    ask_guard(receipt, move(states.ARMED, 0.6))
+    wait_until(lambda: stage.receipt.state == states.RESTORED, "the rollback")
+    assert "0.6" in stage.receipt.data["reason"] or "1 s" in stage.receipt.data["reason"]
+    with pytest.raises(RewindError):
+        ask_guard(receipt, move(states.UPGRADING, 10))
+    assert ask_guard(receipt, {"do": "roll_back", "reason": "refused", "by_hand": False}).state == states.RESTORED
+    assert len(restores(box)) == 1, "once"
+    assert processes.is_alive(receipt.data["guard"]), "the run looks at the server first"
+    ask_guard(receipt, {**END, "outcome": states.ROLLED_BACK})
+    wait_until(lambda: is_gone(receipt, stage.lock), "the guard to be gone")

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A restore with patience: asked for again where that can do no harm, and given up where it can do no good."""
+
+from __future__ import annotations
+
+import pytest
+from builders import FakeClock
+from guard_builders import failed, restored
+
+from ansible_collections.rewind.vps.plugins.module_utils import errors
+from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import rollback
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.rollback import restore
+
+FOREIGN = restored(joined=True, changed=False, msg="Server web1 was being restored already, and that is done")
+PASSING = sorted({*errors.TRANSIENT, errors.BUSY})
+FINAL = [errors.UNAUTHORIZED, errors.FORBIDDEN, errors.NOT_FOUND, errors.AMBIGUOUS, errors.BAD_INPUT, errors.NOT_READY, errors.TLS,
+         errors.UNSUPPORTED, errors.INTERNAL]
+
+
+class Run:
+    """One restore against a script; the last answer is given again and again.
+
+    :ivar asked: the wait_timeout of every time that the operation was asked.
+    """
+
+    def __init__(self, *answers, seconds=600.0, ours_under_way=False, takes=0.0):
+        self.answers = list(answers)
+        self.asked, self.said, self.clock, self.takes = [], [], FakeClock(), takes
+        self.verdict = restore(self._ask, Deadline(seconds, self.clock), self.said.append, ours_under_way=ours_under_way)
+
+    def _ask(self, wait_seconds):
+        self.asked.append(wait_seconds)
+        assert len(self.asked) < 500, "it never ends"
+        self.clock.now += self.takes
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+    @property
+    def ended(self):
+        return (self.verdict.done, self.verdict.known, len(self.asked))
+
+
+def test_done_at_once():
+    run = Run(restored())
+    assert run.ended == (True, True, 1) and run.verdict.message == restored()["msg"]
+    assert (run.asked, run.clock.naps, run.said) == ([600], [], [])
+
+
+def test_a_restore_found_under_way_counts_only_if_it_is_ours():
+    assert Run(FOREIGN, ours_under_way=True).ended == (True, True, 1)
+    run = Run(FOREIGN, restored())
+    assert run.ended == (True, True, 2), "somebody else's may be of another snapshot"
+    assert run.said and run.clock.naps == [2.0]
+
+
+def test_one_found_under_way_after_an_ask_of_ours_is_taken_for_ours():
+    assert Run(failed(errors.TIMEOUT, errors.UNKNOWN), FOREIGN).ended == (True, True, 2)
+    assert Run(failed(errors.OPERATION_FAILED, errors.FAILED), FOREIGN).ended == (True, True, 2)
+    assert Run(failed(errors.BUSY), FOREIGN, restored()).ended == (True, True, 3), "a refused one never began"
+
+
+def test_others_that_restore_without_end_do_not_hold_it_for_ever():
+    run = Run(FOREIGN, seconds=60.0)
+    assert run.ended[:2] == (False, True)
+    assert run.clock.now == pytest.approx(1060, abs=3)
+
+
+@pytest.mark.parametrize("kind", FINAL)
+def test_a_no_for_good_ends_it_at_once(kind):
+    run = Run(failed(kind))
+    assert run.ended == (False, True, 1) and run.verdict.message == f"It failed: {kind}." and run.clock.naps == []
+
+
+@pytest.mark.parametrize("kind", PASSING)
+def test_a_passing_trouble_is_outlasted(kind):
+    assert Run(*[failed(kind)] * 7, restored()).ended == (True, True, 8)
+
+
+@pytest.mark.parametrize("kind", PASSING)
+def test_a_passing_trouble_that_does_not_pass_lasts_until_the_time_is_up(kind):
+    run = Run(failed(kind), seconds=600.0)
+    assert run.ended[:2] == (False, True)
+    assert 540 - 1 <= run.clock.now - 1000 <= 600, "the time was used"
+    assert all(wait >= 1 for wait in run.asked) and run.asked == sorted(run.asked, reverse=True)
+
+
+def test_the_pauses_double_up_to_a_minute():
+    run = Run(failed(errors.UNREACHABLE), seconds=600.0)
+    assert run.clock.naps[:7] == [2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0] and set(run.clock.naps[7:]) == {60.0}
+    assert "Trying again in 2 s." in run.said[0] and "Trying again in 60 s." in run.said[5]
+
+
+def test_a_clear_refusal_that_may_be_about_the_moment_is_tried_four_times():
+    assert Run(failed(errors.PROVIDER_REFUSED)).ended == (False, True, rollback.MOST_REFUSED) == (False, True, 4)
+    assert Run(*[failed(errors.PROVIDER_REFUSED)] * 3, restored()).ended == (True, True, 4)
+
+
+def test_passing_troubles_between_do_not_count_as_refusals():
+    both = [failed(errors.UNREACHABLE), failed(errors.PROVIDER_REFUSED)] * 3
+    assert Run(*both, restored()).ended == (True, True, 7)
+
+
+def test_one_that_was_begun_and_failed_is_tried_three_times():
+    assert Run(failed(errors.OPERATION_FAILED, errors.FAILED)).ended == (False, True, rollback.MOST_ASKED) == (False, True, 3)
+    assert Run(*[failed(errors.OPERATION_FAILED, errors.FAILED)] * 2, restored()).ended == (True, True, 3)
+
+
+def test_one_that_may_have_begun_is_tried_three_times_and_then_nobody_knows():
+    assert Run(failed(errors.TIMEOUT, errors.UNKNOWN)).ended == (False, False, 3)
+    assert Run(failed(errors.TIMEOUT, errors.UNKNOWN), failed(errors.TIMEOUT, errors.UNKNOWN), restored()).ended == (True, True, 3)
+
+
+@pytest.mark.parametrize("afterwards", [errors.UNAUTHORIZED, errors.UNREACHABLE, errors.PROVIDER_REFUSED])
+def test_a_refusal_says_nothing_of_one_that_was_asked_for_before(afterwards):
+    """The first may have restored the server, or be about to."""
+    run = Run(failed(errors.TIMEOUT, errors.UNKNOWN), failed(afterwards))
+    assert run.ended[:2] == (False, False)
+
+
+def test_a_failure_after_one_that_nobody_knows_of_is_known():
+    answers = [failed(errors.TIMEOUT, errors.UNKNOWN), failed(errors.OPERATION_FAILED, errors.FAILED)]
+    assert Run(*answers).ended == (False, True, 3)
+
+
+def test_no_pause_goes_beyond_the_deadline():
+    run = Run(failed(errors.BUSY), seconds=9.0)
+    assert run.clock.naps == [2.0, 4.0] and run.ended == (False, True, 3)
+    assert run.asked == [9, 7, 3]
+
+
+def test_an_operation_that_uses_up_the_time_is_the_last():
+    assert Run(failed(errors.WAIT_TIMEOUT, errors.UNKNOWN), seconds=600.0, takes=600.0).ended == (False, False, 1)

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the action upgrade_guard has its options and its knowledge of the run from; the steps themselves are not done here."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.rewind.vps.plugins.action import upgrade_guard
+from ansible_collections.rewind.vps.plugins.action.upgrade_guard import ActionModule
+from ansible_collections.rewind.vps.plugins.module_utils.errors import BUSY, RewindError
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.options import OPTIONS, RANGES, ROLE_OPTIONS
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.steps import OperationFailed
+
+TOKEN = "vps_S3cretToken0123456789"
+
+
+class Templar:
+    """Knows what {{ password }} and {{ url }} stand for."""
+
+    def template(self, value):
+        known = {"{{ password }}": "templated-password", "{{ url }}": "https://templated.example", "{{ number }}": 7}
+        return known.get(value, value) if isinstance(value, str) else value
+
+
+class Action:
+    """The action with a made-up task.
+
+    :ivar seen: (step, options, context) of every step that would have been done.
+    """
+
+    def __init__(self, monkeypatch):
+        self.seen, self.result, self.environment = [], {"changed": False, "msg": "done"}, {}
+        seen, action = self.seen, self
+
+        class Steps:
+            def __init__(self, parameters, context):
+                self.known = parameters, context
+
+            def do(self, step):
+                seen.append((step, *self.known))
+                if isinstance(action.result, Exception):
+                    raise action.result
+                return action.result
+
+        monkeypatch.setattr(upgrade_guard, "Steps", Steps)
+        monkeypatch.setattr(ActionBase, "run", lambda plugin, tmp, task_vars: {})
+        for name in ("VPS_API_TOKEN", "REWIND_PROVIDER", "ILKBYTE_ACCESS_KEY", "ILKBYTE_SECRET_KEY", "ILKBYTE_ACCESSKEY", "ILKBYTE_SECRETKEY"):
+            monkeypatch.delenv(name, raising=False)
+
+    def run(self, arguments=None, connection="ansible.builtin.ssh", check_mode=False, play=None, **variables):
+        made = object.__new__(ActionModule)
+        play = SimpleNamespace(max_fail_percentage=None, force_handlers=False, **(play or {}))
+        made._task = SimpleNamespace(args={"step": "plan", **(arguments or {})}, check_mode=check_mode, any_errors_fatal=False, play=play)
+        made._connection = SimpleNamespace(ansible_name=connection, transport="ssh")
+        made._templar = Templar()
+        made._compute_environment_string = lambda wanted: wanted.update(self.environment)
+        return made.run(None, {"inventory_hostname": "web1", **variables})
+
+    def options(self, arguments=None, **variables):
+        """The options that the step gets."""
+        result = self.run(arguments, **variables)
+        assert not result.get("failed"), result
+        return self.seen[-1][1]
+
+    def context(self, **how):
+        assert not self.run(**how).get("failed")
+        return self.seen[-1][2]
+
+
+@pytest.fixture
+def action(monkeypatch):
+    return Action(monkeypatch)
+
+
+# --- where an option comes from
+
+
+def test_defaults(action):
+    options = action.options()
+    assert set(options) == set(OPTIONS)
+    for name, option in OPTIONS.items():
+        expected = os.path.expanduser(option["default"]) if option.get("type") == "path" and "default" in option else option.get("default")
+        assert options[name] == ("plan" if name == "step" else expected), name
+
+
+def values():
+    """A value of every option of the role's that is none of the defaults'."""
+    made = {"str": "Other1", "path": "/other", "bool": lambda default: not default, "int": 7, "list": ["/a", "/b"], "dict": {"run_id": "1"}}
+    for name in ROLE_OPTIONS:
+        option = OPTIONS[name]
+        value = made[option["type"]]
+        yield name, option["choices"][1] if "choices" in option else value(option["default"]) if callable(value) else value
+
+
+@pytest.mark.parametrize(("name", "value"), list(values()), ids=lambda part: part if isinstance(part, str) else "")
+def test_every_role_variable_is_read(action, name, value):
+    assert action.options(**{f"guarded_upgrade_{name}": value})[name] == value != OPTIONS[name].get("default")
+
+
+def test_a_variable_is_templated_and_an_empty_one_counts_as_none(action):
+    assert action.options(guarded_upgrade_api_url="{{ url }}", guarded_upgrade_keep="{{ number }}")["api_url"] == "https://templated.example"
+    assert action.seen[-1][1]["keep"] == 7
+    options = action.options(guarded_upgrade_keep="", guarded_upgrade_server=None, guarded_upgrade_accept="", guarded_upgrade_tasks=[])
+    assert (options["keep"], options["server"], options["accept"], options["tasks"]) == (1, None, None, [])
+    assert action.options(guarded_upgrade_keep=0, guarded_upgrade_stop_server=False)["keep"] == 0, "zero is a value"
+
+
+def test_text_from_the_command_line_becomes_what_the_option_takes(action):
+    options = action.options(guarded_upgrade_keep="3", guarded_upgrade_stop_server="yes", guarded_upgrade_tasks="a.yml,b.yml")
+    assert (options["keep"], options["stop_server"], options["tasks"]) == (3, True, ["a.yml", "b.yml"])
+
+
+def test_the_tasks_own_option_comes_first_except_where_module_defaults_may_have_put_it(action):
+    arguments = {"keep": 5, "api_token": "of module_defaults", "provider": "ilkbyte"}
+    options = action.options(arguments, guarded_upgrade_keep=3, guarded_upgrade_api_token=TOKEN, guarded_upgrade_provider="vpsorg")
+    assert (options["keep"], options["api_token"], options["provider"]) == (5, TOKEN, "vpsorg")
+    options = action.options(arguments, guarded_upgrade_keep=3)
+    assert (options["api_token"], options["provider"]) == ("of module_defaults", "ilkbyte")
+
+
+def test_what_the_inventory_knows_comes_after_the_role_and_before_module_defaults(action):
+    inventory = {"rewind_provider": "vpsorg", "rewind_api_url": "https://inventory.example", "rewind_server_id": "12345"}
+    arguments = {"provider": "ilkbyte", "api_url": "https://defaults.example"}
+    options = action.options(arguments, **inventory)
+    assert [options[name] for name in ("provider", "api_url", "server")] == ["vpsorg", "https://inventory.example", "12345"]
+    role = {"guarded_upgrade_provider": "ilkbyte", "guarded_upgrade_api_url": "https://role.example", "guarded_upgrade_server": "web1"}
+    options = action.options({}, **inventory, **role)
+    assert [options[name] for name in ("provider", "api_url", "server")] == ["ilkbyte", "https://role.example", "web1"]
+
+
+def test_the_tasks_environment_is_the_last_resort_and_does_not_stay(action, monkeypatch):
+    action.environment = {"VPS_API_TOKEN": TOKEN, "REWIND_PROVIDER": "vpsorg"}
+    options = action.options()
+    assert (options["api_token"], options["provider"]) == (TOKEN, "vpsorg")
+    assert "VPS_API_TOKEN" not in os.environ
+    assert action.options(guarded_upgrade_api_token="of the role")["api_token"] == "of the role"
+
+
+# --- what is refused before anything is done
+
+
+@pytest.mark.parametrize(("name", "low", "high"), [(name, low, high) for name, (low, high) in RANGES.items()])
+def test_ranges(action, name, low, high):
+    for value in (low, high):
+        assert action.options(**{f"guarded_upgrade_{name}": value})[name] == value
+    done = len(action.seen)
+    for value in (low - 1, high + 1):
+        result = action.run(**{f"guarded_upgrade_{name}": value})
+        assert result["failed"] and not result["changed"] and result["error"]["kind"] == "bad_input"
+        assert name in result["msg"] and f"from {low} to {high}, not {value}" in result["msg"]
+    assert len(action.seen) == done
+
+
+@pytest.mark.parametrize("prefix", ["re-wind", "re wind", "rewind_", "ş", "rewind\n", "*", "²", "re?"])
+def test_a_prefix_that_not_every_cloud_takes_or_that_would_match_others(action, prefix):
+    result = action.run(guarded_upgrade_prefix=prefix)
+    assert result["failed"] and result["error"]["kind"] == "bad_input" and "letters and digits" in result["msg"] and not action.seen
+    assert action.options(guarded_upgrade_prefix="nightly7")["prefix"] == "nightly7"
+
+
+def test_an_empty_prefix_is_refused_where_the_task_itself_gives_it(action):
+    assert action.run({"prefix": ""})["failed"]
+
+
+@pytest.mark.parametrize(("arguments", "variables", "said"), [
+    ({"step": "destroy"}, {}, "step"), ({"nonsense": 1}, {}, "nonsense"), ({}, {"guarded_upgrade_keep": "many"}, "keep"),
+    ({}, {"guarded_upgrade_provider": "aws"}, "provider"), ({"checks_result": "perhaps"}, {}, "checks_result"), ({"step": None}, {}, "step"),
+])
+def test_what_an_option_does_not_take(action, arguments, variables, said):
+    result = action.run(arguments, **variables)
+    assert result["failed"] and said in result["msg"] and not action.seen
+
+
+def test_without_requests_in_the_controller(action, monkeypatch):
+    monkeypatch.setattr(upgrade_guard, "requests_available", lambda: False)
+    result = action.run()
+    assert result["failed"] and "requests" in result["msg"] and "pip install" in result["error"]["hint"] and not action.seen
+
+
+# --- what becomes of a step
+
+
+def test_failures_are_told_as_data(action):
+    action.result = RewindError("Another run guards it", kind=BUSY, server="web1", hint="wait")
+    result = action.run()
+    assert (result["failed"], result["changed"], result["error"]["kind"]) == (True, False, "busy")
+    assert result["msg"] == "Another run guards it. Concerned: server web1. Nothing was changed. Next: wait."
+    action.result = OperationFailed({"failed": True, "changed": True, "msg": "no", "error": {"kind": "limit_reached"}})
+    assert action.run() == {"failed": True, "changed": True, "msg": "no", "error": {"kind": "limit_reached"}}
+    action.result = OSError(28, "No space left on device", "/state/receipt.json")
+    result = action.run()
+    assert result["failed"] and "No space left on device: /state/receipt.json" in result["msg"]
+
+
+def test_no_secret_leaves_with_a_result(action):
+    action.result = {"changed": False, "msg": f"with {TOKEN}", "run": {"deep": [TOKEN, "hunter2-password"]}, TOKEN: "a key"}
+    result = action.run(guarded_upgrade_api_token=TOKEN, ansible_password="hunter2-password")
+    assert TOKEN not in repr(result) and "hunter2" not in repr(result)
+
+
+# --- what it knows of the run
+
+
+def test_the_context(action, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    context = action.context(ansible_host="{{ url }}", ansible_play_batch=["web1", "web2"], playbook_dir="/play", inventory_dir="/inventory",
+                             check_mode=True, ansible_password="hunter2-password", play={})
+    assert (context.host, context.address, context.batch, context.check_mode) == ("web1", "https://templated.example", ["web1", "web2"], True)
+    assert context.folders == ["/play", "/play/tasks", str(tmp_path), "/inventory"]
+    assert context.process["pid"] == os.getppid() and context.process["started"]
+    assert context.more_secrets == ["hunter2-password"] and "hunter2" not in repr(context)
+    alone = action.context()
+    assert (alone.address, alone.batch, alone.check_mode, alone.more_secrets) == (None, ["web1"], False, [])
+
+
+def test_beside_our_own_playbooks_no_user_keeps_files(action, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ours = Path(upgrade_guard.__file__).resolve().parents[2] / "playbooks"
+    assert action.context(playbook_dir=str(ours)).folders == [str(tmp_path)]
+
+
+@pytest.mark.parametrize(("plugin", "name"), [
+    ("ansible.builtin.ssh", "ssh"), ("ansible.legacy.ssh", "ssh"), ("ssh", "ssh"), ("rewind.vps.guarded_ssh", "rewind.vps.guarded_ssh"),
+    ("community.docker.docker", "community.docker.docker"),
+])
+def test_the_connections_name(action, plugin, name):
+    assert action.context(connection=plugin).connection == name

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run is to do with a server, by what an earlier one has left."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from guard_builders import RUN_ID, receipt_data
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import planning, processes
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.options import Context
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.planning import (
+    FINISH,
+    ROLL_BACK,
+    TELL,
+    UPGRADE,
+    found_files,
+    plan_lines,
+    stop_after_failures,
+    what_comes_next,
+)
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import Receipt, ServerFolder
+
+THIS_RUN = {"pid": 4711, "started": "5 since boot x"}
+OTHER_RUN = {"pid": 4711, "started": "9 since boot x", "what": "ansible-playbook other.yml"}
+OUTCOMES = (states.UPGRADED, states.ROLLED_BACK, states.ROLLBACK_FAILED, states.UNKNOWN, states.NOT_STARTED)
+
+
+def context(host="web3", batch=("web3",)):
+    known = {"host": host, "address": None, "connection": "ssh", "folders": [], "process": THIS_RUN, "what": "ansible-playbook site.yml",
+             "batch": list(batch), "terminal": None, "check_mode": False}
+    needed = {name for name in Context.__dataclass_fields__ if name not in ("more_secrets", "tell")}
+    return Context(**{**dict.fromkeys(needed - set(known), False), **known})
+
+
+# --- the user's files
+
+
+@pytest.fixture
+def folders(tmp_path):
+    for name in ("play/upgrade.yml", "play/both.yml", "inventory/both.yml", "inventory/checks.yml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("[]", encoding="utf-8")
+    (tmp_path / "play" / "checks.yml").mkdir()
+    return [str(tmp_path / "play"), str(tmp_path / "inventory")]
+
+
+def test_files_are_looked_for_in_the_folders_in_their_order(folders, tmp_path):
+    names = ["upgrade.yml", "both.yml", "checks.yml", "../play/upgrade.yml", str(tmp_path / "inventory" / "both.yml")]
+    play, inventory = folders
+    assert found_files("tasks", names, folders) == [
+        f"{play}/upgrade.yml", f"{play}/both.yml", f"{inventory}/checks.yml", f"{play}/../play/upgrade.yml", f"{inventory}/both.yml",
+    ]
+    assert found_files("tasks", [], folders) == []
+
+
+def test_a_file_at_home_is_found(folders, monkeypatch):
+    monkeypatch.setenv("HOME", folders[0])
+    assert found_files("tasks", ["~/upgrade.yml"], []) == [f"{folders[0]}/upgrade.yml"]
+
+
+@pytest.mark.parametrize("name", ["missing.yml", "", ".", "checks.yml/", "~nobody-of-this-name/upgrade.yml", "a\0b", "/nowhere/upgrade.yml"])
+def test_a_file_that_is_not_there_is_named_with_where_it_was_looked_for(folders, name):
+    with pytest.raises(RewindError) as caught:
+        found_files("guarded_upgrade_tasks", [name], folders[:1])
+    assert caught.value.kind == "bad_input" and caught.value.outcome == "refused"
+    assert "guarded_upgrade_tasks" in caught.value.message and name in caught.value.message
+    if name == "missing.yml":
+        assert f"{folders[0]}/missing.yml" in caught.value.message
+
+
+def test_a_file_that_can_not_be_read_is_named(folders, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, how: not str(path).endswith("both.yml"))
+    with pytest.raises(RewindError) as caught:
+        found_files("tasks", ["upgrade.yml", "both.yml"], folders)
+    assert "both.yml" in caught.value.message and "read" in caught.value.message
+
+
+# --- a roll-out in which a server has come to grief
+
+
+def put(state_dir, host, state, run=THIS_RUN, run_id=RUN_ID, **facts):
+    path = ServerFolder(state_dir, "vpsorg", f"id-of-{host}", "https://cloud.example").receipt_path(run_id)
+    Receipt(path, receipt_data(state, host=host, run={**run}, run_id=run_id, **facts)).note()
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+@pytest.mark.parametrize("batch", [("web3",), ("web1", "web3")], ids=["earlier batch", "same batch"])
+def test_an_upgrade_of_this_run_that_ended_badly_stops_the_others(tmp_path, outcome, batch):
+    put(tmp_path, "web1", states.ENDED, outcome=outcome)
+    if outcome in (states.UPGRADED, states.NOT_STARTED):
+        assert stop_after_failures(str(tmp_path), context(batch=batch)) is None
+        return
+    with pytest.raises(RewindError) as caught:
+        stop_after_failures(str(tmp_path), context(batch=batch))
+    assert "web1" in caught.value.message and "web3" in caught.value.message and outcome in caught.value.message
+    assert "receipt.json" in caught.value.hint
+
+
+@pytest.mark.parametrize("state", [*states.UNARMED, *states.GUARDED, states.CONFIRMED, states.RESTORING, states.RESTORED])
+def test_a_host_of_an_earlier_batch_that_is_still_half_way_was_lost(tmp_path, state):
+    put(tmp_path, "web1", state)
+    assert stop_after_failures(str(tmp_path), context(batch=("web1", "web3"))) is None, "it is worked on beside this one"
+    if state == states.CONFIRMED:
+        assert stop_after_failures(str(tmp_path), context()) is None
+        return
+    with pytest.raises(RewindError):
+        stop_after_failures(str(tmp_path), context())
+
+
+def test_other_runs_the_host_itself_and_older_receipts_stop_nobody(tmp_path):
+    put(tmp_path, "web1", states.ENDED, run=OTHER_RUN, outcome=states.UNKNOWN)
+    put(tmp_path, "web3", states.ENDED, outcome=states.ROLLED_BACK)
+    put(tmp_path, "web2", states.ENDED, outcome=states.ROLLED_BACK)
+    put(tmp_path, "web2", states.ENDED, run_id="20260102T000000Zab12", outcome=states.UPGRADED)
+    put(tmp_path, "web4", states.ENDED, run={}, outcome=states.UNKNOWN)
+    assert stop_after_failures(str(tmp_path), context()) is None
+    assert stop_after_failures(str(tmp_path / "nowhere"), context()) is None
+
+
+# --- what comes next
+
+
+def previous(state, seconds_ago, **facts):
+    at = (datetime.now(timezone.utc) - timedelta(seconds=seconds_ago)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    history = [{"at": "2026-01-01T00:00:00.000Z", "state": "planned"}, {"at": at, "state": state}]
+    return Receipt("receipt.json", receipt_data(state, history=history, **facts))
+
+
+YOUNG, OLD = 10, 2000
+
+
+def test_a_server_without_a_receipt_is_upgraded():
+    assert what_comes_next(None, context(), 1800, None) == (UPGRADE, False)
+
+
+@pytest.mark.parametrize(("state", "young", "old"), [
+    (states.PLANNED, (UPGRADE, True), (UPGRADE, False)), (states.SNAPSHOTTING, (UPGRADE, True), (UPGRADE, False)),
+    (states.READY, (UPGRADE, True), (UPGRADE, False)),
+    (states.ARMED, (ROLL_BACK, True), "a person decides"), (states.UPGRADING, (ROLL_BACK, True), "a person decides"),
+    (states.CHECKING, (ROLL_BACK, True), "a person decides"), (states.RESTORING, (ROLL_BACK, True), "a person decides"),
+    (states.RESTORED, (ROLL_BACK, True), "a person decides"),
+    (states.CONFIRMED, (FINISH, True), (FINISH, True)),
+])
+@pytest.mark.parametrize("age", [YOUNG, OLD])
+def test_what_comes_next(state, young, old, age):
+    receipt, expected = previous(state, age), young if age == YOUNG else old
+    if expected == "a person decides":
+        with pytest.raises(RewindError) as caught:
+            what_comes_next(receipt, context(), 1800, None)
+        error = caught.value
+        assert (error.kind, error.outcome, error.snapshot) == ("not_ready", "refused", receipt.snapshot["name"])
+        assert f"guarded_upgrade_accept={RUN_ID}" in error.hint and receipt.snapshot["name"] in error.hint
+    else:
+        assert what_comes_next(receipt, context(), 1800, None) == expected
+    assert what_comes_next(receipt, context(), 1800, RUN_ID) == (UPGRADE, False), "accepted as it is"
+
+
+@pytest.mark.parametrize("age", [YOUNG, OLD, 10 ** 8])
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_an_end_is_told_once_however_old(outcome, told, age):
+    receipt = previous(states.ENDED, age, outcome=outcome, acknowledged=told)
+    silent = told or outcome == states.NOT_STARTED
+    assert what_comes_next(receipt, context(), 1800, None) == ((UPGRADE, False) if silent else (TELL, True))
+    assert what_comes_next(receipt, context(), 1800, RUN_ID) == (UPGRADE, False)
+
+
+def test_accepting_another_run_accepts_nothing():
+    for accept in ("20250101T000000Zab12", "", RUN_ID[:-1], RUN_ID.upper()):
+        with pytest.raises(RewindError):
+            what_comes_next(previous(states.UPGRADING, OLD), context(), 1800, accept)
+        assert what_comes_next(previous(states.UPGRADING, YOUNG), context(), 1800, accept) == (ROLL_BACK, True)
+
+
+def test_the_age_counts_from_the_end_of_the_time_that_its_last_step_had():
+    assert what_comes_next(previous(states.UPGRADING, 5000, seconds_allowed=3600), context(), 1800, None) == (ROLL_BACK, True)
+    with pytest.raises(RewindError):
+        what_comes_next(previous(states.UPGRADING, 5500, seconds_allowed=3600), context(), 1800, None)
+
+
+def test_within_no_time_nothing_is_undone_without_asking():
+    with pytest.raises(RewindError):
+        what_comes_next(previous(states.UPGRADING, 1), context(), 0, None)
+    assert what_comes_next(previous(states.READY, 1), context(), 0, None) == (UPGRADE, False)
+
+
+@given(state=st.sampled_from([states.ARMED, states.UPGRADING, states.CHECKING, states.RESTORING, states.RESTORED]), age=st.integers(0, 10 ** 7),
+       within=st.integers(0, 604800))
+def test_a_server_that_may_be_changed_is_never_just_upgraded_again(state, age, within):
+    try:
+        assert what_comes_next(previous(state, age), context(), within, None) == (ROLL_BACK, True)
+    except RewindError:
+        assert age + 1 >= within
+
+
+# --- guards at work
+
+
+def test_who_guards_is_said():
+    assert "about to begin" in planning.guarded_by(None, context()).message
+    own = planning.guarded_by(previous(states.UPGRADING, 1, run=THIS_RUN), context())
+    assert "This very run" in own.message and "upgrading" in own.message
+    other = planning.guarded_by(previous(states.UPGRADING, 1, run=OTHER_RUN), context())
+    assert "other.yml" in other.message and "4711" in other.message and other.kind == "busy"
+
+
+def test_a_guard_whose_run_is_gone_undoes():
+    assert not planning.is_being_undone(None)
+    assert not planning.is_being_undone(previous(states.UPGRADING, 1, run=processes.identity(os.getpid())))
+    assert planning.is_being_undone(previous(states.UPGRADING, 1, run={"pid": os.getpid(), "started": "another"}))
+
+
+# --- the plan in words
+
+CLOUD = {"cloud": "VPS.org", "server": {"id": "12345", "name": "web1"}, "goes_to_make_room": []}
+WISHES = {"stop_server": False, "timeout": 3600, "check_timeout": 300, "keep": 2}
+
+
+def test_the_plan_of_an_upgrade():
+    run = {"next": UPGRADE, "snapshot_name": "rewind1", "tasks": ["/p/upgrade.yml"], "checks": ["/p/check.yml"], "run_id": RUN_ID}
+    text = "\n".join(plan_lines(run, WISHES, CLOUD))
+    for part in ("rewind1", "web1", "VPS.org", "/p/upgrade.yml", "3600 s", "/p/check.yml", "300 s", "newest 2"):
+        assert part in text
+    assert "stopped" not in text and "Delete" not in text
+    assert "packages" in "\n".join(plan_lines({**run, "tasks": []}, WISHES, CLOUD))
+    assert "stopped" in "\n".join(plan_lines(run, {**WISHES, "stop_server": True}, CLOUD))
+    first = plan_lines(run, WISHES, {**CLOUD, "goes_to_make_room": [{"name": "rewind0"}]})[0]
+    assert first.startswith("Delete rewind0")
+
+
+@pytest.mark.parametrize("coming", [FINISH, ROLL_BACK, TELL])
+def test_the_plan_of_taking_up_says_that_nothing_is_upgraded(coming):
+    run = {"next": coming, "snapshot_name": "rewind1", "tasks": ["/p/upgrade.yml"], "checks": [], "run_id": RUN_ID}
+    (line,) = plan_lines(run, WISHES, CLOUD)
+    assert RUN_ID in line and "upgrade nothing" in line and ("rewind1" in line) == (coming == ROLL_BACK)

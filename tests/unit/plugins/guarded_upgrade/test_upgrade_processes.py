@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which process a run is: alive only as itself, not as a zombie and not as another with its number."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.processes import identity, is_alive
+
+HAS_PROC = Path("/proc/self/stat").exists()
+NOBODY = 2 ** 22 + 1  # above what a kernel gives out
+
+
+@pytest.fixture(params=["proc", "ps"])
+def way(request, monkeypatch):
+    """Both ways to look; the second is for systems without /proc."""
+    if request.param == "proc":
+        if not HAS_PROC:
+            pytest.skip("this system has no /proc")
+        return
+    exists = Path.exists
+    monkeypatch.setattr(Path, "exists", lambda path, **how: str(path) != "/proc/self/stat" and exists(path, **how))
+
+
+@pytest.fixture
+def child():
+    """A process that lives until its standard input is closed."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def become_zombie(process):
+    """Ended, and nobody has asked how."""
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+
+
+def test_one_that_runs_is_alive_and_stays_the_same(way, child):
+    found = identity(child.pid)
+    assert found["pid"] == child.pid and found["started"]
+    assert is_alive(found) and identity(child.pid) == found
+    assert is_alive({**found, "what": "ansible-playbook site.yml"}), "more may be noted with it"
+
+
+def test_one_that_has_ended_is_not_alive_even_before_it_is_collected(way, child):
+    found = identity(child.pid)
+    become_zombie(child)
+    assert not is_alive(found)
+    assert identity(child.pid)["started"] is None
+    child.communicate()
+    assert not is_alive(found)
+
+
+def test_its_number_given_to_another_process_is_not_it(way, child):
+    found = identity(child.pid)
+    other = {**found, "started": identity(1)["started"]}
+    assert other["started"] != found["started"]
+    assert not is_alive(other)
+
+
+def test_one_that_never_was(way):
+    assert identity(NOBODY) == {"pid": NOBODY, "started": None}
+    assert not is_alive(identity(NOBODY))
+
+
+@pytest.mark.parametrize("process", [
+    None, {}, {"pid": os.getpid()}, {"pid": os.getpid(), "started": None}, {"pid": os.getpid(), "started": ""}, {"started": "1"},
+    {"pid": str(os.getpid()), "started": "1"}, {"pid": None, "started": None}, {"pid": -1, "started": "x"}, {"pid": 0, "started": "x"},
+])
+def test_what_describes_no_process_is_not_alive(way, process):
+    assert not is_alive(process)
+
+
+@pytest.mark.skipif(not HAS_PROC, reason="this system has no /proc")
+def test_a_process_of_an_earlier_boot_is_not_this_one(monkeypatch):
+    found = identity(os.getpid())
+    read = Path.read_text
+    monkeypatch.setattr(Path, "read_text", lambda path, **how: "another-boot\n" if path.name == "boot_id" else read(path, **how))
+    assert not is_alive(found)
+
+
+@pytest.mark.skipif(not HAS_PROC, reason="this system has no /proc")
+@pytest.mark.parametrize("name", ["evil) S 1 2 3", "((((", "a b c d", ") Z 0 0"])
+def test_a_name_that_looks_like_the_rest_of_the_line_deceives_nobody(name, tmp_path):
+    program = tmp_path / name
+    program.symlink_to(sys.executable)
+    process = subprocess.Popen([str(program), "-c", "input()"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 10
+        while name[:15] not in Path(f"/proc/{process.pid}/comm").read_text(encoding="utf-8") and time.monotonic() < deadline:
+            time.sleep(0.01)
+        found = identity(process.pid)
+        assert is_alive(found) and found["started"].split()[0].isdigit()
+        become_zombie(process)
+        assert not is_alive(found)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+POSIX_PS = """#!{python}
+# As POSIX has it, and macOS does it: what follows a = in an argument is a heading, commas included.
+import sys
+columns, arguments = [], sys.argv[1:]
+while arguments:
+    if arguments.pop(0) == "-o":
+        names, equals, heading = arguments.pop(0).partition("=")
+        names = names.split(",")
+        columns += [(name, name.upper()) for name in names[:-1]] + [(names[-1], heading if equals else names[-1].upper())]
+if any(heading for name, heading in columns):
+    print("  ".join(heading for name, heading in columns))
+values = {{"stat": "Ss+", "lstart": "Thu Jan  1 00:00:00 2026"}}
+print("  ".join(values[name] for name, heading in columns))
+"""
+
+
+def test_a_ps_that_takes_the_standard_by_its_word_is_understood(tmp_path, monkeypatch):
+    exists = Path.exists
+    monkeypatch.setattr(Path, "exists", lambda path, **how: str(path) != "/proc/self/stat" and exists(path, **how))
+    program = tmp_path / "ps"
+    program.write_text(POSIX_PS.format(python=sys.executable), encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    assert identity(5) == {"pid": 5, "started": "Thu Jan  1 00:00:00 2026"}

@@ -1,0 +1,378 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The receipt: whole on the disk before anything else happens, for its owner only, and never taken for one when it is none."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import re
+import stat
+import time
+
+import pytest
+from guard_builders import RUN_ID, receipt_data, receipt_in
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.providers.registry import connect
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import (
+    KEPT_RUNS,
+    RUN_ID_GLOB,
+    Receipt,
+    ServerFolder,
+    all_receipts,
+    new_run_id,
+    said,
+    write_private,
+)
+
+ALL = (states.PLANNED, states.SNAPSHOTTING, states.READY, states.ARMED, states.UPGRADING, states.CHECKING, states.CONFIRMED,
+       states.RESTORING, states.RESTORED, states.ENDED)
+# Every move that an upgrade may make; all others are refused.
+MOVES = {
+    (states.PLANNED, states.SNAPSHOTTING), (states.PLANNED, states.ENDED),
+    (states.SNAPSHOTTING, states.SNAPSHOTTING), (states.SNAPSHOTTING, states.READY), (states.SNAPSHOTTING, states.ENDED),
+    (states.READY, states.READY), (states.READY, states.SNAPSHOTTING), (states.READY, states.ARMED), (states.READY, states.ENDED),
+    (states.ARMED, states.UPGRADING), (states.ARMED, states.RESTORING),
+    (states.UPGRADING, states.CHECKING), (states.UPGRADING, states.RESTORING),
+    (states.CHECKING, states.CONFIRMED), (states.CHECKING, states.RESTORING),
+    (states.CONFIRMED, states.CONFIRMED), (states.CONFIRMED, states.ENDED),
+    (states.RESTORING, states.RESTORED), (states.RESTORING, states.ENDED),
+    (states.RESTORED, states.ENDED), (states.ENDED, states.RESTORING),
+}
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+# --- writing
+
+
+def test_only_the_owner_may_read_it_or_enter_the_folders_that_are_made(tmp_path):
+    before = os.umask(0)
+    try:
+        write_private(tmp_path / "state" / "server" / "run" / "receipt.json", "{}")
+    finally:
+        os.umask(before)
+    assert mode(tmp_path / "state" / "server" / "run" / "receipt.json") == 0o600
+    assert [mode(tmp_path / part) for part in ("state", "state/server", "state/server/run")] == [0o700] * 3
+
+
+def test_a_file_that_was_open_to_all_is_closed_and_a_left_over_one_does_not_open_it(tmp_path):
+    path = tmp_path / "receipt.json"
+    left = tmp_path / ".receipt.json.new"
+    for file in (path, left):
+        file.write_text("old and longer than what comes", encoding="utf-8")
+        file.chmod(0o666)
+    write_private(path, "new")
+    assert path.read_text(encoding="utf-8") == "new" and mode(path) == 0o600
+    assert os.listdir(tmp_path) == ["receipt.json"]
+
+
+def test_what_is_renamed_is_on_the_disk_already_and_the_name_is_afterwards(tmp_path, monkeypatch):
+    calls = []
+    fsync, rename = os.fsync, os.rename
+
+    def noted_fsync(handle):
+        kind = "folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file"
+        calls.append((f"fsync {kind}", os.fstat(handle).st_size if kind == "file" else None))
+        fsync(handle)
+
+    def noted_rename(old, new):
+        calls.append(("rename", None))
+        rename(old, new)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(os, "rename", noted_rename)
+    write_private(tmp_path / "receipt.json", "12345")
+    assert calls == [("fsync file", 5), ("rename", None), ("fsync folder", None)]
+
+
+@pytest.mark.parametrize("broken", ["fsync", "rename"])
+def test_a_write_that_fails_leaves_the_old_one_whole(tmp_path, monkeypatch, broken):
+    path = tmp_path / "receipt.json"
+    write_private(path, "the old one")
+
+    def fail(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, broken, fail)
+    with pytest.raises(OSError):
+        write_private(path, "half of the n")
+    assert path.read_text(encoding="utf-8") == "the old one"
+
+
+def test_a_symlink_in_its_place_is_replaced_and_one_in_the_way_is_not_followed(tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("precious", encoding="utf-8")
+    path = tmp_path / "receipt.json"
+    path.symlink_to(victim)
+    write_private(path, "receipt")
+    assert not path.is_symlink() and victim.read_text(encoding="utf-8") == "precious"
+    (tmp_path / ".receipt.json.new").symlink_to(victim)
+    with pytest.raises(OSError):
+        write_private(path, "another")
+    assert victim.read_text(encoding="utf-8") == "precious" and path.read_text(encoding="utf-8") == "receipt"
+
+
+def test_text_that_is_no_text_is_written_all_the_same(tmp_path):
+    write_private(tmp_path / "server.log", "half a \udc80 character")
+    assert (tmp_path / "server.log").read_text(encoding="utf-8") == "half a ? character"
+
+
+# --- moving
+
+
+@pytest.mark.parametrize("before", ALL)
+def test_moves(tmp_path, before):
+    for after in ALL:
+        receipt = receipt_in(tmp_path, before)
+        if (before, after) in MOVES:
+            receipt.move(after, "because", message="why")
+            data = json.loads(receipt.path.read_text(encoding="utf-8"))
+            assert data == receipt.data
+            assert (data["state"], data["message"]) == (after, "why")
+            assert (data["history"][-1]["state"], data["history"][-1]["note"], len(data["history"])) == (after, "because", 2)
+        else:
+            with pytest.raises(RewindError) as caught:
+                receipt.move(after, message="why")
+            assert caught.value.kind == "busy" and str(receipt.path) in caught.value.hint
+            assert receipt.state == before and len(receipt.data["history"]) == 1
+            assert receipt.data["message"] is None and Receipt.load(receipt.path).state == before
+
+
+def test_no_way_leads_back_from_confirmed_or_undone_to_the_upgrade():
+    reached = {states.CONFIRMED, states.RESTORING}
+    while True:
+        further = {after for before, after in MOVES if before in reached} - reached
+        if not further:
+            break
+        reached |= further
+    assert not reached & {*states.UNARMED, *states.GUARDED}
+
+
+def test_what_is_noted_is_on_the_disk(tmp_path):
+    receipt = receipt_in(tmp_path)
+    receipt.note(evidence=["a"], reason="b")
+    assert Receipt.load(receipt.path).data == receipt.data
+    assert (receipt.data["evidence"], receipt.state) == (["a"], states.PLANNED)
+
+
+# --- in words
+
+
+def test_its_state_in_words(tmp_path):
+    assert said(receipt_in(tmp_path, states.READY)) == "snapshot ready"
+    assert said(receipt_in(tmp_path, states.ENDED, outcome=states.ROLLED_BACK)) == "over (rolled_back)"
+
+
+@pytest.mark.parametrize(("server", "label"), [
+    ({"id": "12345", "name": "web1"}, "web1 (12345)"), ({"id": "app1", "name": "app1"}, "app1"), ({"id": "12345", "name": None}, "12345"),
+    ({"id": "12345"}, "12345"),
+])
+def test_what_the_server_is_called(tmp_path, server, label):
+    assert Receipt.load(receipt_in(tmp_path, server=server).path).server_label == label
+
+
+def timed(*entries):
+    return Receipt(None, receipt_data(history=[{"at": f"2026-01-01T00:{at}Z", "state": state} for at, state in entries]))
+
+
+def test_seconds_between():
+    receipt = timed(("00:00.000", "armed"), ("00:01.500", "upgrading"), ("00:31.750", "checking"), ("01:31.760", "confirmed"))
+    assert receipt.seconds_between("upgrading", "checking") == 30.2
+    assert receipt.seconds_between("upgrading", "confirmed", "checking") == 30.2, "the first of the later ones"
+    assert receipt.seconds_between("restoring", "restored") is None
+    assert receipt.seconds_between("confirmed", "ended") is None
+    assert receipt.seconds_between("checking", "upgrading") is None, "before is not after"
+
+
+def test_seconds_between_counts_from_the_last_time_before_it():
+    receipt = timed(("00:00.000", "restoring"), ("00:10.000", "restoring"), ("00:15.000", "ended"), ("05:00.000", "restoring"),
+                    ("06:00.000", "restored"))
+    assert receipt.seconds_between("restoring", "restored", "ended") == 5.0
+
+
+# --- reading
+
+
+def refused(path):
+    with pytest.raises(RewindError) as caught:
+        Receipt.load(path)
+    assert caught.value.kind == "bad_input" and str(path) in caught.value.message
+    return True
+
+
+@pytest.mark.parametrize("content", [
+    b"", b"{", b"null", b"[]", b"5", b'"text"', b"{}", b"\xff\xfe\x00", b"\0" * 4096, b"[" * 100_000, b'{"run_id": ' * 50_000, b"9" * 10_000,
+], ids=lambda content: f"{content[:10]!r}-{len(content)}")
+def test_what_is_no_receipt_is_refused(tmp_path, content):
+    path = tmp_path / "receipt.json"
+    path.write_bytes(content)
+    assert refused(path)
+
+
+def test_every_beginning_of_a_receipt_is_refused(tmp_path):
+    receipt = receipt_in(tmp_path, states.CHECKING)
+    whole = receipt.path.read_bytes().rstrip()
+    for length in range(0, len(whole), 37):
+        receipt.path.write_bytes(whole[:length])
+        assert refused(receipt.path)
+
+
+def test_what_is_not_there_or_no_file_is_refused(tmp_path):
+    assert refused(tmp_path / "nowhere.json")
+    assert refused(tmp_path)
+    (tmp_path / "circle").symlink_to("circle")
+    assert refused(tmp_path / "circle")
+
+
+@pytest.mark.parametrize(("key", "value"), [
+    ("state", "hacked"), ("state", None), ("state", []), ("run_id", "../../etc"), ("run_id", RUN_ID + "\n"), ("run_id", 5), ("host", None),
+    ("provider", 1), ("server", []), ("server", {}), ("server", {"id": 12345}), ("server", {"id": "1", "name": 5}), ("snapshot", None),
+    ("snapshot", {"id": "1"}), ("snapshot", {"name": "a", "id": 801}), ("history", {}), ("history", []), ("history", ["planned"]),
+    ("history", [{"state": "planned"}]), ("history", [{"at": "yesterday", "state": "planned"}]), ("history", [{"at": 5, "state": "planned"}]),
+    ("history", [{"at": "2026-01-01T00:00:00", "state": "planned"}]), ("history", [{"at": "2026-01-01T00:00:00.000Z"}]), ("run", None),
+    ("run", []), ("proof", None), ("proof", {}), ("message", 5),
+])
+def test_a_receipt_with_a_wrong_part_is_refused(tmp_path, key, value):
+    receipt = receipt_in(tmp_path)
+    assert Receipt.load(receipt.path).data == receipt.data
+    receipt.path.write_text(json.dumps({**receipt.data, key: value}), encoding="utf-8")
+    assert refused(receipt.path)
+
+
+@pytest.mark.parametrize("key", ["run_id", "state", "host", "provider", "server", "snapshot", "history", "run", "outcome", "message", "proof"])
+def test_a_receipt_without_a_part_is_refused(tmp_path, key):
+    receipt = receipt_in(tmp_path)
+    receipt.path.write_text(json.dumps({name: value for name, value in receipt.data.items() if name != key}), encoding="utf-8")
+    assert refused(receipt.path)
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4), max_leaves=12,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
+@given(changes=st.dictionaries(st.sampled_from(sorted(receipt_data())), anything, max_size=4), whole=anything, keep=st.booleans())
+def test_reading_raises_nothing_but_a_refusal_and_what_is_taken_can_be_used(tmp_path, changes, whole, keep):
+    path = tmp_path / "receipt.json"
+    path.write_text(json.dumps({**receipt_data(), **changes} if keep else whole), encoding="utf-8")
+    try:
+        receipt = Receipt.load(path)
+    except RewindError:
+        return
+    assert isinstance(receipt.server_label, str) and isinstance(said(receipt), str)
+    assert receipt.seconds_between(receipt.state, states.ENDED) is None or receipt.state
+
+
+# --- where they lie
+
+
+HOSTILE = ["..", ".", "", "/", "../../../etc/passwd", "a/b", "a\0b", "name with space", "-rf", "x" * 500, "sunucu-ı", "~root", "$(reboot)", "a\nb"]
+
+
+@pytest.mark.parametrize("server_id", HOSTILE, ids=repr)
+def test_a_servers_folder_lies_in_the_state_folder_whatever_it_is_called(tmp_path, server_id):
+    path = ServerFolder(tmp_path, "vpsorg", server_id, "https://cloud.example").path
+    assert path.parent == tmp_path and len(path.name) < 100
+    assert re.fullmatch("vpsorg-[A-Za-z0-9_-]*-[0-9a-f]{8}", path.name)
+
+
+def test_no_two_servers_share_a_folder(tmp_path):
+    places = [("vpsorg", id_, "https://cloud.example") for id_ in (*HOSTILE, "1", "2", "a_b", "x" * 501)]
+    places += [("ilkbyte", "1", "https://cloud.example"), ("vpsorg", "1", "https://other.example")]
+    assert len({ServerFolder(tmp_path, *place).path for place in places}) == len(places)
+    again = ServerFolder(str(tmp_path), *places[0])
+    assert again.path == ServerFolder(tmp_path, *places[0]).path, "the same one each time"
+
+
+def run_id(number):
+    return f"202601{number + 1:02d}T000000Zab12"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return ServerFolder(tmp_path, "vpsorg", "12345", "https://cloud.example")
+
+
+def put(folder, number, state=states.ENDED, **facts):
+    path = folder.receipt_path(run_id(number))
+    Receipt(path, receipt_data(state, run_id=run_id(number), **facts)).note()
+    return path
+
+
+def test_the_newest_run_of_a_server(folder):
+    assert (folder.runs(), folder.last(), folder.last_with_snapshot()) == ([], None, None)
+    for number in (3, 1, 2):
+        put(folder, number)
+    put(folder, 4, states.SNAPSHOTTING)
+    assert [path.parent.name for path in folder.runs()] == [run_id(number) for number in (1, 2, 3, 4)]
+    assert folder.last().run_id == run_id(4)
+    assert folder.last_with_snapshot().run_id == run_id(3)
+
+
+def test_an_unreadable_newest_receipt_is_not_passed_over(folder):
+    """The one before it would tell of another upgrade."""
+    put(folder, 1)
+    put(folder, 2).write_text("{", encoding="utf-8")
+    for look in (folder.last, folder.last_with_snapshot):
+        with pytest.raises(RewindError):
+            look()
+
+
+def test_only_the_newest_runs_are_kept_and_their_evidence_with_them(folder):
+    for number in range(KEPT_RUNS + 3):
+        (put(folder, number).parent / "server.log").write_text("evidence", encoding="utf-8")
+    folder.lock_path.write_text("", encoding="utf-8")
+    (folder.path / "notes").mkdir()
+    folder.drop_old_runs()
+    assert sorted(os.listdir(folder.path)) == sorted(["lock", "notes", *(run_id(number) for number in range(3, KEPT_RUNS + 3))])
+    folder.drop_old_runs()
+    assert len(folder.runs()) == KEPT_RUNS
+    assert all((path.parent / "server.log").exists() for path in folder.runs())
+
+
+def test_all_receipts_are_the_newest_of_each_server_without_the_unreadable(tmp_path):
+    assert all_receipts(tmp_path / "nowhere") == []
+    for server in ("1", "2", "3"):
+        one = ServerFolder(tmp_path, "vpsorg", server, "https://cloud.example")
+        put(one, 1, host=f"old{server}")
+        put(one, 2, host=f"web{server}")
+    put(ServerFolder(tmp_path, "vpsorg", "4", "https://cloud.example"), 1).write_bytes(b"[" * 100_000)
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    assert sorted(receipt.data["host"] for receipt in all_receipts(tmp_path)) == ["web1", "web2", "web3"]
+
+
+# --- the runs' names
+
+
+@pytest.mark.parametrize("options", [
+    {"provider": "vpsorg", "api_token": "vps_0123456789"},
+    {"provider": "ilkbyte", "access_key": "a" * 20, "secret_key": "b" * 20},
+], ids=["vpsorg", "ilkbyte"])
+def test_every_cloud_takes_a_runs_id_in_a_snapshots_name(options):
+    cloud = connect({**options, "api_url": "https://cloud.example", "api_timeout": 5, "verify": True})
+    for _attempt in range(200):
+        assert re.fullmatch(cloud.capabilities.name_pattern, f"rewind{new_run_id()}")
+
+
+def test_run_ids_are_known_again_and_sort_by_time(tmp_path, monkeypatch):
+    ids = [new_run_id() for _attempt in range(300)]
+    assert len(set(ids)) > 290
+    for one in ids:
+        assert fnmatch.fnmatchcase(one, RUN_ID_GLOB)
+        assert Receipt.load(receipt_in(tmp_path, run_id=one).path).run_id == one
+    moments = iter([0, 59, 3600, 86400 * 400])
+    monkeypatch.setattr(time, "gmtime", lambda: time.struct_time(time.localtime(next(moments))))
+    made = [new_run_id() for _attempt in range(4)]
+    assert made == sorted(made)
+    for other in ("before-php", "rewind-before-php", "20260101T000000Z", "nightly1"):
+        assert not fnmatch.fnmatchcase(other, RUN_ID_GLOB)

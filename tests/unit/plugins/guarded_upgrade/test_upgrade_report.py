@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table at the end of a roll-out, and what is kept of an upgrade that went wrong."""
+
+from __future__ import annotations
+
+import base64
+import json
+import stat
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from guard_builders import RUN_ID, SNAPSHOT, receipt_in
+
+from ansible_collections.rewind.vps.plugins.module_utils.secrets import MASK, Scrubber
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import evidence, report
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.evidence import connection_secrets, keep_evidence
+
+PROOF = [{"what": "marker", "result": "proven", "detail": "gone"}, {"what": "boot", "result": "not_proven", "detail": "same"},
+         {"what": "checks", "result": "disproven", "detail": "failed"}]
+
+
+def at(*entries):
+    return [{"at": f"2026-01-01T00:{minute}:00.000Z", "state": state} for minute, state in entries]
+
+
+def test_the_row_of_an_upgrade_that_went_well(tmp_path):
+    receipt = receipt_in(tmp_path, states.ENDED, outcome=states.UPGRADED, message="fine",
+                         history=at(("00", "upgrading"), ("02", "checking"), ("03", "confirmed"), ("04", "ended")))
+    row = report.row(receipt)
+    assert (row["host"], row["cloud"], row["outcome"], row["snapshot"], row["run_id"]) == ("web1", "VPS.org", "upgraded", SNAPSHOT, RUN_ID)
+    assert (row["seconds_upgrading"], row["seconds_rolling_back"], row["proof"], row["reason"]) == (180.0, None, [], None)
+    assert row["receipt"] == str(receipt.path)
+    json.dumps(row)
+
+
+def test_the_row_of_a_rollback(tmp_path):
+    row = report.row(receipt_in(tmp_path, states.ENDED, outcome=states.ROLLED_BACK, reason="it failed", proof=PROOF,
+                                history=at(("00", "upgrading"), ("10", "restoring"), ("14", "restored"), ("50", "ended"))))
+    assert (row["seconds_upgrading"], row["seconds_rolling_back"], row["reason"], row["proof"]) == (600.0, 240.0, "it failed", PROOF)
+
+
+def test_the_row_of_one_that_is_not_over_and_of_one_that_was_not_come_to(tmp_path):
+    row, untouched = report.row(receipt_in(tmp_path, states.CHECKING, cloud=None)), report.untouched_row("web9")
+    assert (row["outcome"], row["cloud"]) == ("unfinished (checking)", "vpsorg")
+    assert (untouched["host"], untouched["outcome"]) == ("web9", "not started") and set(untouched) == set(row)
+
+
+def test_the_table(tmp_path):
+    rows = [
+        report.row(receipt_in(tmp_path, states.ENDED, outcome=states.ROLLED_BACK, proof=PROOF,
+                              history=at(("00", "upgrading"), ("10", "restoring"), ("14", "restored"), ("50", "ended")))),
+        report.row(receipt_in(tmp_path, states.PLANNED)), report.untouched_row("a-host-with-a-long-name"),
+    ]
+    head, rule, *lines = report.table(rows)
+    assert head.split("  ")[0].strip() == "host" and set(rule) == {"-", " "}
+    cells = [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines]
+    assert cells == [
+        ["web1", "VPS.org", SNAPSHOT["name"], "rolled back", "600 s", "240 s", "marker, boot?, checks NOT"],
+        ["web1", "VPS.org", "-", "unfinished (planned)", "-", "-", "-"],
+        ["a-host-with-a-long-name", "-", "-", "not started", "-", "-", "-"],
+    ]
+    starts = [place for place, sign in enumerate(rule) if sign == "-" and rule[place - 1:place] in ("", " ")]
+    assert all(line[place] != " " and line[max(0, place - 2):place].isspace() for line in (head, *lines) for place in starts[1:]), "columns"
+    assert not any(line != line.rstrip() for line in lines)
+    assert len(report.table([])) == 2
+
+
+# --- evidence
+
+TOKEN = "vps_S3cret/Tok+n-0123456789"
+FORMS = {
+    "plain": TOKEN, "percent": quote(TOKEN, safe=""), "base64": base64.b64encode(f"root:{TOKEN}".encode()).decode(), "hex": TOKEN.encode().hex(),
+    "beginning": TOKEN[:10], "folded": TOKEN.upper(), "JSON": json.dumps(TOKEN + '"')[1:-3],
+}
+
+
+def kept(folder, task=None, result=None, log=None):
+    files = keep_evidence(folder, task, result, log, Scrubber([TOKEN]))
+    return {name: Path(file).read_text(encoding="utf-8") for file in files for name in [file.rpartition("/")[2]]}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=list(FORMS))
+def test_no_form_of_a_secret_is_kept(tmp_path, form):
+    files = kept(tmp_path, {"name": f"Use {form}", "action": f"shell {form}"},
+                 {"msg": f"failed with {form}", "results": [{"cmd": ["curl", f"-H{form}"], form: {"deep": (form,)}}], "error": ValueError(form)},
+                 f"line\nGET /?key={form} HTTP/1.1\n")
+    assert sorted(files) == ["failed_task.json", "server.log"]
+    for text in files.values():
+        assert form not in text and MASK in text and json.dumps(form)[1:-1] not in text
+    assert "line\n" in files["server.log"]
+
+
+def test_what_is_kept_is_for_the_owner_only(tmp_path):
+    files = keep_evidence(tmp_path / "run", {"name": "Upgrade", "action": "apt"}, {"msg": "no"}, "log", Scrubber([]))
+    assert [stat.S_IMODE((tmp_path / "run" / name).stat().st_mode) for name in ("failed_task.json", "server.log")] == [0o600] * 2
+    assert stat.S_IMODE((tmp_path / "run").stat().st_mode) == 0o700
+    assert json.loads(Path(files[0]).read_text(encoding="utf-8")) == {"task": "Upgrade", "action": "apt", "result": {"msg": "no"}}
+
+
+@pytest.mark.parametrize(("task", "result"), [
+    ({"name": "Login", "action": "uri", "no_log": True}, {"msg": "password: hunter2"}),
+    ({"name": "Login", "action": "uri"}, {"censored": "the output has been hidden", "password": "hunter2"}),
+    ({"name": "Login", "action": "uri", "no_log": "yes"}, None),
+])
+def test_what_ansible_hides_stays_hidden(tmp_path, task, result):
+    text = kept(tmp_path, task, result)["failed_task.json"]
+    assert "hunter2" not in text and json.loads(text) == {"task": "Login", "action": "uri", "result": evidence.CENSORED}
+
+
+def test_a_log_without_end_is_cut_and_its_end_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(evidence, "LONGEST_LOG", 1000)
+    text = kept(tmp_path, log="a" * 5000 + "the end")["server.log"]
+    assert len(text) == 1000 and text.endswith("athe end")
+
+
+@pytest.mark.parametrize("cut", range(1, len(TOKEN)))
+def test_a_cut_through_a_secret_leaves_nothing_of_it(tmp_path, monkeypatch, cut):
+    rest = "x" * 100
+    monkeypatch.setattr(evidence, "LONGEST_LOG", len(rest) + len(TOKEN) - cut)
+    text = kept(tmp_path, log=f"before {TOKEN}{rest}")["server.log"]
+    assert text.endswith(rest)
+    left = text[:-len(rest)]
+    assert not any(part in left for part in (TOKEN[-3:], TOKEN[cut:cut + 3])), left
+
+
+def test_nothing_to_keep(tmp_path):
+    assert kept(tmp_path / "run") == {} == kept(tmp_path / "run", log="")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_passwords_of_the_connection_are_secrets():
+    variables = {"ansible_password": "one", "ansible_become_password": "two", "ansible_ssh_private_key_passphrase": "three", "ansible_user": "root"}
+    assert sorted(connection_secrets(variables)) == ["one", "three", "two"]
+    assert connection_secrets({}) == []
