@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The collection's main job, shown on the sandbox: an upgrade breaks a server, and the server is put back."""
+"""The role guarded_upgrade, shown on the sandbox: one upgrade goes well, two go wrong and are undone byte for byte."""

@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import json
+import socket
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from demo.watch import View, view_of
 from sandbox import Control
 
 Digests = Mapping[str, str]
 """Of every server's disk, by the server's name (hex)."""
+SSH_SECONDS = 10
 
 
 class NotAsItShouldBe(Exception):
@@ -23,60 +27,60 @@ def disk_digests(control: Control) -> dict[str, str]:
     return {server["name"]: server["digest"] for server in control.servers()}
 
 
-def snapshots_hold(control: Control, disks: Digests) -> None:
-    """Each server has one ready snapshot, and that holds its disk as in `disks`.
+def untouched(control: Control, server: str, before: str) -> None:
+    """The server's disk is as before, and its cloud was asked for nothing that changes it.
 
-    :raises NotAsItShouldBe: also if a disk is not as in `disks` any more.
+    :raises NotAsItShouldBe: as all checks do.
     """
-    for server, digest in disks.items():
-        taken = control.effects("snapshot_ready", server=server)
-        _must(len(taken) == 1, f"{server} should have been given one snapshot, and was given {len(taken)}")
-        _must(taken[0]["digest"] == digest, f"the snapshot of {server} does not hold the disk that {server} had")
-    _must(disk_digests(control) == disks, "a disk has changed while the snapshots were taken")
+    asked = [request["operation"] for request in control.requests(changing=True, server=server)]
+    _must(not asked, f"nothing should have been asked for {server}, and this was: {', '.join(asked)}")
+    _must(control.server(server)["digest"] == before, f"the disk of {server} has changed, though its upgrade has not begun")
 
 
-def guests_lost(control: Control) -> dict[str, int]:
-    """How many guests of each server's guestbook are not among version 2.0's files on its disk."""
-    lost = {}
-    for server in control.servers():
-        data = Path(server["disk"], "var/lib/guestbook")
-        lost[server["name"]] = int((data / "signed").read_text()) - len(list((data / "guests").iterdir()))
-    return lost
+def snapshot_holds(control: Control, server: str, before: str) -> None:
+    """The server was given one snapshot, which holds this disk."""
+    taken = control.effects("snapshot_ready", server=server)
+    _must(len(taken) == 1, f"{server} should have been given one snapshot, and was given {len(taken)}")
+    _must(taken[0]["digest"] == before, f"the snapshot of {server} does not hold the disk that {server} had")
 
 
-def upgrade_broke_only(broken: str, failed: Sequence[str], lost: Mapping[str, int], before: Digests, now: Digests) -> None:
-    """The upgrade changed every disk, lost guests on `broken` alone, and failed there alone.
+def upgraded(control: Control, server: str, before: str) -> None:
+    """The server's disk has changed, no guest is lost, and no restore was asked for."""
+    now = view_of(control.server(server))
+    _must(now.digest != before, f"the upgrade has not changed the disk of {server}")
+    _must(now.guests_lost == 0, f"{server} has lost {now.guests_lost} guests")
+    asked = control.requests(operation="snapshots.restore", server=server)
+    _must(not asked, f"{server} was upgraded well, and yet a restore of it was asked for")
 
-    :param failed: the servers on which it failed, as Ansible says.
-    :param lost: see :func:`guests_lost`.
+
+def was_broken(server: str, view: View | None, before: str, *, lost: int = 0, cut_off: bool = False) -> View:
+    """The upgrade had changed the server's disk, with these signs; answers the view.
+
+    :param view: the server before its restore.
+    :param lost: how many guests it had lost.
+    :param cut_off: its network was down, and it was on.
     """
-    unchanged = [server for server in before if now[server] == before[server]]
-    _must(not unchanged, f"the upgrade has not changed the disk of {', '.join(unchanged)}")
-    _must(list(failed) == [broken], f"the upgrade should have failed on {broken} alone, and failed on {', '.join(failed) or 'none'}")
-    losers = [server for server, number in lost.items() if number]
-    _must(losers == [broken], f"guests should have been lost on {broken} alone, and were lost on {', '.join(losers) or 'none'}")
+    _must(view is not None and view.digest != before, f"the upgrade has not changed the disk of {server}")
+    assert view is not None
+    _must(view.guests_lost == lost, f"the upgrade should have lost {lost} guests of {server}, and has lost {view.guests_lost}")
+    _must(view.network_is_up != cut_off, f"the network of {server} should have been {'down' if cut_off else 'up'} after its upgrade")
+    return view
 
 
-def only_this_was_restored(control: Control, server: str, before: Digests, upgraded: Digests) -> None:
-    """`server` was restored once and its disk is as in `before`; the other servers' disks are as in `upgraded`."""
-    now = disk_digests(control)
-    _must(now[server] == before[server],
-          f"the disk of {server} is not as it was before the upgrade (it was {before[server][:8]} and is {now[server][:8]})")
-    for other in now.keys() - {server}:
-        _must(now[other] == upgraded[other], f"the disk of {other} has changed, though only {server} was to be restored")
-    asked = [request["server"] for request in control.requests(operation="snapshots.restore")]
-    _must(asked == [server], f"one restore should have been asked for, of {server}; the clouds were asked for {asked}")
-    done = [(effect["server"], effect["digest"]) for effect in control.effects("restore_done")]
-    _must(done == [(server, before[server])], f"one restore should have been done, of {server}; there were {len(done)}")
+def rolled_back(control: Control, server: str, before: str, told: str) -> None:
+    """The server's disk is as before, by one restore of its own snapshot, and one can log in.
 
-
-def snapshots_left(control: Control, wanted: Mapping[str, Sequence[str]]) -> None:
-    """:param wanted: the names of the snapshots that each server should have."""
-    for server in control.servers():
-        names = [snapshot["name"] for snapshot in server["snapshots"]]
-        _must(names == list(wanted[server["name"]]),
-              f"{server['name']} should have these snapshots: {', '.join(wanted[server['name']]) or 'none'}; "
-              f"it has: {', '.join(names) or 'none'}")
+    :param told: what the role said of it, for the text of a failure.
+    """
+    now = control.server(server)
+    _must(now["digest"] == before, f"the disk of {server} is not as it was before the upgrade (it was {before[:8]} and is "
+                                   f"{now['digest'][:8]}); the role says: {told}")
+    asked = len(control.requests(operation="snapshots.restore", server=server))
+    _must(asked == 1, f"one restore of {server} should have been asked for, and the cloud was asked for {asked}")
+    taken = [effect["snapshot"] for effect in control.effects("snapshot_ready", server=server)]
+    done = [effect["snapshot"] for effect in control.effects("restore_done", server=server)]
+    _must(done == taken, f"the snapshot {taken} of {server} should have been restored, and this was: {done}")
+    _must(_answers(now["ssh_port"]), f"{server} does not answer over SSH")
 
 
 def clouds_were_asked_only_for(control: Control, wanted: Sequence[tuple[str, str]]) -> None:
@@ -85,6 +89,33 @@ def clouds_were_asked_only_for(control: Control, wanted: Sequence[tuple[str, str
     surplus, missing = came - Counter(wanted), Counter(wanted) - came
     _must(not surplus, f"the clouds were asked for more than they should have been: {_listed(surplus)}")
     _must(not missing, f"the clouds were not asked for: {_listed(missing)}")
+
+
+def disks_are(control: Control, wanted: Digests) -> None:
+    """No disk is other than this."""
+    now = disk_digests(control)
+    other = [server for server in now if now[server] != wanted[server]]
+    _must(not other, f"the disk of {' and '.join(other)} has changed meanwhile")
+
+
+def told_outcomes(state_dir: Path) -> dict[str, str]:
+    """What the role's receipts say of each server."""
+    receipts = [json.loads(path.read_text("utf-8")) for path in sorted(state_dir.glob("*/*/receipt.json"))]
+    return {receipt["host"]: receipt["outcome"] for receipt in receipts}
+
+
+def role_says(state_dir: Path, wanted: Mapping[str, str]) -> None:
+    """The role's receipts say just these outcomes."""
+    told = told_outcomes(state_dir)
+    _must(told == wanted, f"the role should say {dict(wanted)}, and says {told}")
+
+
+def _answers(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), SSH_SECONDS) as line:
+            return line.recv(4) == b"SSH-"
+    except OSError:
+        return False
 
 
 def _listed(requests: Counter[Any]) -> str:

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import queue
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -14,6 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from demo.ansible_output import plain, telling
 from demo.screen import Screen
 from sandbox import Box
 
@@ -21,7 +25,6 @@ QUIET_SECONDS = 2.0  # without a line of output, until it is said what is going 
 STOP_SECONDS = 10.0
 
 _FOREIGN = ("ANSIBLE_", "ILKBYTE_", "REWIND_", "VPS_API_")
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _PADDING = re.compile(r" \*{3,}(?=(\x1b\[[0-9;]*m)*$)")
 _RECAP = re.compile(r"(\S+)\s+: ok=\d+ .*unreachable=(\d+)\s+failed=(\d+)")
 
@@ -39,31 +42,44 @@ class Playbooks:
 
     :param root: the checkout.
     :param scratch: an empty folder for Ansible's own files.
+    :param state_dir: where the role keeps its receipts; in a user's own runs that is below ~/.local/state.
     :param under_way: what to say while nothing is printed; None for nothing.
+
+    Left as a context, it leaves no guard behind.
     """
 
-    def __init__(self, box: Box, screen: Screen, root: Path, scratch: Path, under_way: Callable[[], str | None]) -> None:
+    def __init__(self, box: Box, screen: Screen, root: Path, scratch: Path, state_dir: Path, under_way: Callable[[], str | None]) -> None:
         self._screen = screen
         self._root = root
+        self._state_dir = state_dir
         self._under_way = under_way
-        self._environment = _environment(box, root, scratch, in_colours=screen.in_colours)
+        self._environment = _environment(box, root, scratch, state_dir, in_colours=screen.in_colours)
 
-    def run(self, name: str, limit: str | None = None) -> Outcome:
-        """Run a playbook, on the hosts of `limit` only if it is given."""
-        words = [f"extensions/demo/{name}", *(["--limit", limit] if limit else [])]
+    def __enter__(self) -> Playbooks:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        _end_guards(self._state_dir)
+
+    def run(self, name: str, *options: str) -> Outcome:
+        """Run a playbook with these options of ansible-playbook's."""
+        words = [f"extensions/demo/{name}", *options]
         self._screen.command(["ansible-playbook", *words])
         # A session of its own: Ctrl-C then reaches Ansible once, through us, and not twice.
         child = subprocess.Popen(
             [sys.executable, "-m", "ansible", "playbook", *words], cwd=self._root, env=self._environment, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace")
         try:
-            failed = [host for line in self._shown(child) for host in _failed_host(line)]
+            failed = []
+            for line in telling(self._lines(child)):
+                self._screen.output(_PADDING.sub("", line.rstrip()))
+                failed += _failed_host(plain(line))
             return Outcome(child.wait(), failed)
         finally:
             _end(child)
 
-    def _shown(self, child: subprocess.Popen[str]) -> Iterator[str]:
-        """The lines of output as they come, without colours, each after it has been shown."""
+    def _lines(self, child: subprocess.Popen[str]) -> Iterator[str]:
+        """The lines of output as they come. Where none comes for a while, it is shown what is going on."""
         lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         threading.Thread(target=_collect, args=(child, lines), daemon=True).start()
         while True:
@@ -75,9 +91,7 @@ class Playbooks:
                 continue
             if line is None:
                 return
-            if plain := _COLOUR.sub("", line).strip():
-                self._screen.output(_PADDING.sub("", line.rstrip("\n")))
-                yield plain
+            yield line
 
 
 def _collect(child: subprocess.Popen[str], lines: queue.SimpleQueue[str | None]) -> None:
@@ -95,17 +109,26 @@ def _failed_host(line: str) -> list[str]:
 
 def _end(child: subprocess.Popen[str]) -> None:
     """Harmless where it has ended. Ansible tidies up at an interrupt: it takes its own processes along."""
-    if child.poll() is not None:
-        return
-    child.send_signal(signal.SIGINT)
-    try:
-        child.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
+    if child.poll() is None:
+        child.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(STOP_SECONDS)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+    child.wait()
 
 
-def _environment(box: Box, root: Path, scratch: Path, *, in_colours: bool) -> dict[str, str]:
+def _end_guards(state_dir: Path) -> None:
+    """A guard outlives its run on purpose, and would try for an hour to reach a sandbox that is gone."""
+    for path in state_dir.glob("*/*/receipt.json"):
+        guard = json.loads(path.read_text("utf-8")).get("guard")
+        # Only where it listens, for else the number may be another process's by now.
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as line:
+            line.connect(guard["socket"])
+            os.kill(guard["pid"], signal.SIGKILL)
+
+
+def _environment(box: Box, root: Path, scratch: Path, state_dir: Path, *, in_colours: bool) -> dict[str, str]:
     """The variables of Ansible's processes. Credentials go this way, since a command line is everybody's to read."""
     # Whoever runs this may have real clouds and an Ansible of their own set up: neither has a part in this.
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
@@ -119,15 +142,18 @@ def _environment(box: Box, root: Path, scratch: Path, *, in_colours: bool) -> di
         "VPS_API_TOKEN": box.vpsorg_token,
         "ILKBYTE_ACCESS_KEY": box.ilkbyte_access_key,
         "ILKBYTE_SECRET_KEY": box.ilkbyte_secret_key,
-        "ANSIBLE_INVENTORY": box.inventory,
-        # From one run to the next, for the snapshots' ids.
-        "ANSIBLE_CACHE_PLUGIN": "ansible.builtin.jsonfile",
-        "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(scratch / "facts"),
-        # Readable output, and fewer round trips.
-        "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
-        "ANSIBLE_PIPELINING": "true",
+        "ANSIBLE_INVENTORY": f"{box.inventory},{_where_receipts_go(scratch, state_dir)}",
+        "ANSIBLE_PIPELINING": "true",  # fewer round trips
+        "TMPDIR": str(scratch),  # the guards' sockets
         ("ANSIBLE_FORCE_COLOR" if in_colours else "ANSIBLE_NOCOLOR"): "true",
     }
+
+
+def _where_receipts_go(scratch: Path, state_dir: Path) -> Path:
+    """One more inventory: nothing of the demo's goes into the user's home."""
+    path = scratch / "receipts.yml"
+    path.write_text(json.dumps({"all": {"vars": {"guarded_upgrade_state_dir": str(state_dir)}}}), encoding="utf-8")
+    return path
 
 
 def _collections(root: Path, scratch: Path) -> Path:

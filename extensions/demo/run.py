@@ -18,8 +18,8 @@ EXTENSIONS = Path(__file__).resolve().parent.parent
 sys.path[0] = str(EXTENSIONS)
 
 PACKAGES = ("ansible", "asyncssh", "requests", "rich", "starlette", "uvicorn")
-# Sandbox seconds a second: a restore of 5-15 minutes takes 1.5-4.5 seconds, so one sees that it takes time.
-SPEED = 200.0
+# Sandbox seconds a second: a restore of 5-15 minutes takes 1-3 seconds, so one sees that it takes time.
+SPEED = 300.0
 LONGEST_FOLDER = 40
 
 
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     try:
-        screen.title("An upgrade goes wrong, and the server is put back")
+        screen.title("Three upgrades behind guards: one goes well, two go wrong and are undone")
         screen.say("Nothing of this leaves your machine, and no account is needed: the sandbox plays two clouds and their servers.")
         with (
             tempfile.TemporaryDirectory(prefix="rw-demo-", dir=_short_folder(), ignore_cleanup_errors=True) as scratch,
@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--isolation", default="auto", metavar="KIND",
                         help="how the sandbox keeps its servers apart: auto (default), namespace, root-namespace, user-namespace, folder")
     parser.add_argument("--restore-fails", action="store_true",
-                        help="let the cloud's restore fail half way, to see what one then sees; the demo then ends with status 1")
+                        help="let the clouds' restores fail half way, to see what one then sees; the demo then ends with status 1")
     return parser
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from demo import checks
 from demo.checks import NotAsItShouldBe
 from demo.cloud_progress import TITLES, under_way
-from demo.playbooks import Playbooks
+from demo.playbooks import Outcome, Playbooks
 from demo.screen import Screen, ServerStory
+from demo.watch import View, Watch
 from sandbox import Box
 
-BROKEN = "web2"
-WELL = ("app1", "web1")
-SNAPSHOT = "beforeupgrade"
+WELL, ILL, CUT_OFF = "app1", "web1", "web2"
+GUESTS_LOST = 3  # O'Brien and the two after him
 
 
 class Story:
@@ -31,98 +31,110 @@ class Story:
         self._box = box
         self._control = box.control
         self._screen = screen
-        self._playbooks = Playbooks(box, screen, root, scratch, functools.partial(under_way, box.control))
+        self._state_dir = scratch / "state"
+        self._playbooks = Playbooks(box, screen, root, scratch, self._state_dir, functools.partial(under_way, box.control))
 
     def play(self, *, restore_fails: bool = False) -> None:
         """Play all steps.
 
-        :param restore_fails: let the cloud's restore fail half way.
+        :param restore_fails: let each of the clouds' restores fail half way.
         :raises NotAsItShouldBe: something did not happen as it should.
         """
-        self._introduce()
-        self._install()
-        before = self._snapshot()
-        upgraded = self._upgrade(before)
-        if restore_fails:
-            self._control.fault("restore_fails", operation="snapshots.restore")
-        self._restore(before, upgraded)
-        self._clean_up()
-        self._sum_up(before, upgraded)
+        with self._playbooks, Watch(self._control) as watch:
+            self._introduce()
+            self._install()
+            before = checks.disk_digests(self._control)
+            self._look_ahead(before)
+            if restore_fails:
+                self._control.fault("restore_fails", operation="snapshots.restore", times=None)
+            broken = {ILL: self._roll_out(before, watch)}
+            broken[CUT_OFF] = self._cut_off(before, watch)
+            self._sum_up(before, broken)
 
     def _introduce(self) -> None:
         names = {cloud: [server["name"] for server in self._control.servers(cloud)] for cloud in TITLES}
         self._screen.say(f"Its servers: {'; '.join(f'{TITLES[cloud]} has {_and(servers)}' for cloud, servers in names.items())}. "
                          f"{self._box.isolation_reason}")
-        self._screen.say("The inventory and the keys to the clouds reach Ansible through its environment, never on a command line.")
         self._screen.say(f"Its clocks run {self._box.speed:g} times as fast as yours, so a restore of ten minutes takes "
                          f"{600 / self._box.speed:.0f} seconds.")
+        self._screen.say("The inventory and the keys to the clouds reach Ansible through its environment. Of its output you see the tasks "
+                         "that change, say or fail something.")
 
     def _install(self) -> None:
-        self._screen.step("Install a program",
-                          "Ansible logs in to the three servers over SSH and installs version 1.0 of a small guestbook.")
-        self._must_succeed("install.yml")
+        self._screen.step("Install a program", "A small guestbook, version 1.0, is put on the three servers over SSH.")
+        outcome = self._playbooks.run("install.yml")
+        self._must_end(outcome, 0, [])
 
-    def _snapshot(self) -> dict[str, str]:
-        self._screen.step("Take snapshots",
-                          "Before anything is changed, the module rewind.vps.snapshot asks each server's cloud for a snapshot, over "
-                          "HTTP from this machine, and waits until it is ready.")
-        disks = checks.disk_digests(self._control)
-        self._must_succeed("snapshot.yml")
-        checks.snapshots_hold(self._control, disks)
-        self._screen.proven("each server has one snapshot, and it holds the server's disk exactly.")
-        return disks
+    def _look_ahead(self, before: dict[str, str]) -> None:
+        self._screen.step("Look at the plan",
+                          "Version 2.0 is to be installed behind a guard, by the role rewind.vps.guarded_upgrade. First only the plan:")
+        outcome = self._playbooks.run("upgrade.yml", "--check", "--limit", WELL)
+        self._must_end(outcome, 0, [])
+        checks.clouds_were_asked_only_for(self._control, [])
+        checks.disks_are(self._control, before)
+        self._screen.proven("nothing was changed, neither at the clouds nor on a server.")
 
-    def _upgrade(self, before: dict[str, str]) -> dict[str, str]:
-        self._screen.step("Upgrade the servers",
-                          "Ansible installs version 2.0 over SSH. That has a bug, on purpose, which loses guests whose names have an "
-                          f"apostrophe, and {BROKEN} has such a guest. Its health check will fail.")
+    def _roll_out(self, before: dict[str, str], watch: Watch) -> View:
+        self._screen.step("Upgrade one server after the other",
+                          "The upgrade has a bug: it loses guests whose names have an apostrophe. "
+                          f"{WELL} has no such guest; {ILL} has one, and its health check will fail.")
         outcome = self._playbooks.run("upgrade.yml")
-        disks = checks.disk_digests(self._control)
-        lost = checks.guests_lost(self._control)
-        checks.upgrade_broke_only(BROKEN, outcome.failed, lost, before, disks)
-        self._screen.proven(f"all three disks have changed, and {BROKEN} alone is broken: {lost[BROKEN]} of its guests are lost.")
-        return disks
+        told = checks.told_outcomes(self._state_dir)
+        for server in (WELL, ILL):
+            checks.snapshot_holds(self._control, server, before[server])
+        checks.upgraded(self._control, WELL, before[WELL])
+        broken = checks.was_broken(ILL, watch.before_restore.get(ILL), before[ILL], lost=GUESTS_LOST)
+        checks.rolled_back(self._control, ILL, before[ILL], told.get(ILL, "nothing"))
+        checks.untouched(self._control, CUT_OFF, before[CUT_OFF])
+        checks.role_says(self._state_dir, {WELL: "upgraded", ILL: "rolled_back"})
+        self._must_end(outcome, 2, [ILL])
+        self._screen.proven(f"{WELL} is upgraded, and all its guests are there.")
+        self._screen.proven(f"{ILL} had lost {broken.guests_lost} guests, was restored once, and its disk is byte for byte as it was: every "
+                            "file's content, name, mode, owner and time.")
+        self._screen.proven(f"the roll-out stopped there: nothing was done to {CUT_OFF}.")
+        return broken
 
-    def _restore(self, before: dict[str, str], upgraded: dict[str, str]) -> None:
-        self._screen.step(f"Put {BROKEN} back",
-                          f"The module rewind.vps.snapshot_restore asks for {BROKEN}'s own snapshot of step 2, by its id, and waits until "
-                          "the server is up again. The servers whose upgrade went well are left alone.")
-        self._must_succeed("restore.yml", BROKEN)
-        checks.only_this_was_restored(self._control, BROKEN, before, upgraded)
-        self._screen.proven(f"{BROKEN}'s disk is byte for byte as it was: every file's content, name, mode, owner and time. It was "
-                            "restored once, and the other servers' disks were not touched.")
-
-    def _clean_up(self) -> None:
-        self._screen.step("Clean up",
-                          f"Where the upgrade went well, the snapshot is deleted: it takes one of few places. {BROKEN} keeps its own for "
-                          "the next try.")
-        self._must_succeed("clean_up.yml", ",".join(WELL))
-        checks.snapshots_left(self._control, {BROKEN: [SNAPSHOT], **dict.fromkeys(WELL, [])})
+    def _cut_off(self, before: dict[str, str], watch: Watch) -> View:
+        self._screen.step("Upgrade a server that cuts itself off",
+                          f"{CUT_OFF}'s variables name a wrong network device. The upgrade writes it into /etc/network/interfaces: the server "
+                          "stays on, but SSH is dead, and nothing could mend that from here.")
+        others = {server: digest for server, digest in checks.disk_digests(self._control).items() if server != CUT_OFF}
+        outcome = self._playbooks.run("upgrade.yml", "--limit", CUT_OFF)
+        told = checks.told_outcomes(self._state_dir)
+        checks.snapshot_holds(self._control, CUT_OFF, before[CUT_OFF])
+        broken = checks.was_broken(CUT_OFF, watch.before_restore.get(CUT_OFF), before[CUT_OFF], cut_off=True)
+        checks.rolled_back(self._control, CUT_OFF, before[CUT_OFF], told.get(CUT_OFF, "nothing"))
+        checks.role_says(self._state_dir, {WELL: "upgraded", ILL: "rolled_back", CUT_OFF: "rolled_back"})
+        checks.disks_are(self._control, {**others, CUT_OFF: before[CUT_OFF]})
+        self._must_end(outcome, 2, [CUT_OFF])
+        self._screen.proven(f"{CUT_OFF} was on and out of reach; its cloud has put its disk back byte for byte, and SSH answers again.")
         checks.clouds_were_asked_only_for(self._control, [
-            *(("snapshots.create", server) for server in (BROKEN, *WELL)),
-            ("snapshots.restore", BROKEN),
-            *(("snapshots.delete", server) for server in WELL),
+            *(("snapshots.create", server) for server in (WELL, ILL, CUT_OFF)),
+            *(("snapshots.restore", server) for server in (ILL, CUT_OFF)),
         ])
-        self._screen.proven("the clouds were asked to change just this: three snapshots made, one restored, two deleted.")
+        self._screen.proven("in all, the clouds were asked to change just this: three snapshots taken, two of them restored.")
+        return broken
 
-    def _sum_up(self, before: dict[str, str], upgraded: dict[str, str]) -> None:
+    def _sum_up(self, before: dict[str, str], broken: dict[str, View]) -> None:
+        happened = {
+            WELL: "upgraded",
+            ILL: "rolled back: the health check failed",
+            CUT_OFF: "rolled back: the server was out of reach",
+        }
         stories = []
         for server in self._control.servers():
             name, at_end = server["name"], server["digest"]
-            wanted, what_happened = ((before, "the upgrade broke it; restored from its snapshot") if name == BROKEN
-                                     else (upgraded, "upgraded; its snapshot is deleted"))
-            if at_end != wanted[name]:
-                raise NotAsItShouldBe(f"the disk of {name} has changed since the restore of {BROKEN}")
-            stories.append(ServerStory(name, TITLES[server["cloud"]], what_happened, before[name], upgraded[name], at_end))
+            upgraded = broken[name].digest if name in broken else at_end
+            stories.append(ServerStory(name, TITLES[server["cloud"]], happened[name], before[name], upgraded, at_end))
         self._screen.table(stories)
         self._screen.say(f"All went as it should, in {time.monotonic() - self._began:.0f} seconds. The playbooks are in extensions/demo/.")
         self._screen.say("What to do next: read README.md to use this on your servers, or try it yourself on the sandbox: make sandbox")
 
-    def _must_succeed(self, playbook: str, limit: str | None = None) -> None:
-        outcome = self._playbooks.run(playbook, limit)
-        if outcome.status or outcome.failed:
-            on = f" on {_and(outcome.failed)}" if outcome.failed else ""
-            raise NotAsItShouldBe(f"{playbook} failed{on} (ansible-playbook's exit status is {outcome.status}); it says above why")
+    @staticmethod
+    def _must_end(outcome: Outcome, status: int, failed: list[str]) -> None:
+        if (outcome.status, outcome.failed) != (status, failed):
+            raise NotAsItShouldBe(f"ansible-playbook should have ended with status {status} and failed on {_and(failed) or 'no server'}; it ended "
+                                  f"with {outcome.status} and failed on {_and(outcome.failed) or 'no server'}. It says above why")
 
 
 def _and(names: list[str]) -> str:

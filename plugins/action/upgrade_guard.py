@@ -82,6 +82,8 @@ class ActionModule(ControllerAction):
         for name, (low, high) in RANGES.items():
             if not low <= parameters[name] <= high:
                 raise bad_input(f"{name} must be from {low} to {high}, not {parameters[name]}")
+        if not all(1 <= port <= 65535 for port in parameters["ports"]):
+            raise bad_input(f"ports takes numbers from 1 to 65535, not {parameters['ports']}")
         if not parameters["prefix"].isalnum() or not parameters["prefix"].isascii():
             raise bad_input("prefix takes letters and digits only, since it begins a snapshot's name")
 

@@ -147,15 +147,18 @@ def enter_root(root: str) -> None:
     os.chdir("/")
 
 
-def wait_for_end() -> str:
-    """Collect orphans until the machine ends; return why: "reboot", "poweroff", or "" when the sandbox ended it."""
+def wait_for_end(host_pid: int) -> str:
+    """Collect orphans until the machine ends; return why: "reboot", "poweroff", or "" when the sandbox ended it.
+
+    :param host_pid: the pid that the host knows this process by; told once it is ready.
+    """
     awake, wake = os.pipe()
     os.set_blocking(awake, False)
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     for number in (signal.SIGCHLD, *ENDS):
         signal.signal(number, lambda *_: None)
-    say({"ready": True, "pid": HOST_PID})
+    say({"ready": True, "pid": host_pid})
     while True:
         readable, dummy, dummy = select.select([0, awake], [], [])
         if 0 in readable and not os.read(0, 1):
@@ -194,4 +197,4 @@ if __name__ == "__main__":
     except (StepFailed, OSError) as problem:
         say({"ready": False, "problem": str(problem)})
         sys.exit(1)
-    say({"end": wait_for_end()})
+    say({"end": wait_for_end(HOST_PID)})

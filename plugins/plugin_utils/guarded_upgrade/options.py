@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.rewind.vps.plugins.module_utils.arguments import SECRET_OPTIONS, provider_options
 
+READING_STEPS = ("plan", "last", "prune", "report")  # those that a check run may do: they change nothing then
 STEPS = (
     "plan", "begin", "snapshot", "arm", "upgrading", "checking", "compare", "confirm", "trim",
     "evidence", "roll_back", "prove", "end", "report", "told", "last", "prune",
@@ -28,6 +29,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "tasks": {"type": "list", "elements": "str", "default": []},
     "checks": {"type": "list", "elements": "str", "default": []},
     "notify_tasks": {"type": "list", "elements": "str", "default": []},
+    "roles": {"type": "list", "elements": "str", "default": []},
+    "ports": {"type": "list", "elements": "int", "default": []},
+    "urls": {"type": "list", "elements": "str", "default": []},
+    "quiesce_services": {"type": "list", "elements": "str", "default": []},
+    "fingerprints": {"type": "list", "elements": "str", "default": []},
+    "evidence_logs": {"type": "list", "elements": "str", "default": []},
+    "reboot_timeout": {"type": "int", "default": 600},
+    "connection_timeout": {"type": "int", "default": 300},
+    "evidence_timeout": {"type": "int", "default": 30},
     "resume_within": {"type": "int", "default": 1800},
     "accept": {"type": "str"},
     "marker_dir": {"type": "str", "default": "/var/tmp"},
@@ -54,14 +64,18 @@ CLOUD_OPTIONS = tuple(provider_options())
 # Those that the role's user sets, as variables guarded_upgrade_X.
 ROLE_OPTIONS = (
     *CLOUD_OPTIONS, "server", "state_dir", "run", "prefix", "tasks", "checks", "notify_tasks", "resume_within", "accept", "marker_dir",
-    "stop_server", "snapshot_timeout", "timeout", "check_timeout", "rollback_timeout", "grace", "keep",
+    "stop_server", "snapshot_timeout", "timeout", "check_timeout", "rollback_timeout", "grace", "keep", "roles", "ports", "urls",
+    "quiesce_services", "fingerprints", "evidence_logs", "reboot_timeout", "connection_timeout", "evidence_timeout",
 )
+# Lists that the role goes through itself. The plan hands them on as lists, whether they were given as such or as text.
+LISTS = ("roles", "ports", "urls", "quiesce_services", "fingerprints", "evidence_logs")
 # What an inventory may know of a host.
 INVENTORY_VARIABLES = {"provider": ("rewind_provider",), "api_url": ("rewind_api_url",), "server": ("rewind_server_id",)}
 # Each with its lowest and highest value; seconds, but for keep.
 RANGES = {
     "resume_within": (0, 604800), "snapshot_timeout": (1, 86400), "timeout": (1, 86400), "check_timeout": (1, 86400),
-    "rollback_timeout": (1, 86400), "grace": (1, 3600), "keep": (0, 100), "api_timeout": (1, 600),
+    "rollback_timeout": (1, 86400), "grace": (1, 3600), "keep": (0, 100), "api_timeout": (1, 600), "reboot_timeout": (1, 86400),
+    "connection_timeout": (1, 86400), "evidence_timeout": (1, 3600),
 }
 
 

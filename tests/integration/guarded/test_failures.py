@@ -43,7 +43,7 @@ def test_each_server_comes_to_its_own_end(upgrades: Rollout) -> None:
         "roles": [{"role": "rewind.vps.guarded_upgrade"}],
         "handlers": [{"name": "Fall over", "ansible.builtin.command": "false"}],
     })
-    run = upgrades.run("web1,web2,web3,web4,web5,app1", book=book, tasks=tasks, checks=checks, timeout=25, check_timeout=15)
+    run = upgrades.run("web1,web2,web3,web4,web5,app1", "--forks", "6", book=book, tasks=tasks, checks=checks, timeout=25, check_timeout=15)
     assert run.status == 2, run.output
     for host in ("web1", "web2", "web3", "web4", "app1"):
         upgrades.assert_undone(host)

@@ -99,7 +99,8 @@ def in_the_middle(upgrades: Rollout, **how: object) -> Playing:
     """A run whose upgrade has changed something and takes long."""
     playing = upgrades.start("web1", tasks=upgrades.tasks("upgrade", CHANGE, SLEEP), **how)
     upgrades.wait_for_state("web1", "upgrading")
-    upgrades.wait_until(lambda: (upgrades.disk("web1") / "etc" / "changed").exists(), "the change")
+    changed = upgrades.disk("web1") / "etc" / "changed"
+    upgrades.wait_until(changed.exists, "the change")
     return playing
 
 

@@ -37,8 +37,10 @@ def test_a_lively_upgrade(upgrades: Rollout) -> None:
         "hosts": "web1", "gather_facts": False, "roles": [{"role": "rewind.vps.guarded_upgrade"}], "handlers": [NOTE],
         "post_tasks": [{"name": "Go on as before", "ansible.builtin.ping": None}],
     })
-    run = upgrades.run("web1", "-v", book=book, tasks="upgrade.yml", checks=[upgrades.tasks("checks", {"ansible.builtin.command": "true"})],
-                       notify_tasks=[notify], ports=[], reboot="if_needed", **written(upgrades))
+    upgrades.tasks("upgrade", *LIVELY)
+    # Lists of one, given as plain text; a file's path as it stands beside the playbook.
+    run = upgrades.run("web1", "-v", book=book, tasks="upgrade.yml", checks=upgrades.tasks("checks", {"ansible.builtin.command": "true"}),
+                       notify_tasks=notify, urls=f"{upgrades.box.control_url}/clock", fingerprints="/etc/os-release")
     assert run.status == 0, run.output
     disk = upgrades.disk("web1")
     assert (disk / "etc" / "handled").read_text() == "yes"
@@ -49,13 +51,9 @@ def test_a_lively_upgrade(upgrades: Rollout) -> None:
     assert outcomes(run) == {"web1": "upgraded"}
     assert json.loads(told.read_text("utf-8"))["outcome"] == "upgraded"
     assert upgrades.asked("web1", "snapshots.restore") == 0
+    assert list(upgrades.receipt("web1")["before"]["fingerprints"]) == ["/etc/os-release"]
     report = json.loads(next((upgrades.state_dir / "reports").iterdir()).read_text("utf-8"))
     assert [row["outcome"] for row in report["hosts"]] == ["upgraded"]
-
-
-def written(upgrades: Rollout) -> dict:
-    upgrades.tasks("upgrade", *LIVELY)
-    return {}
 
 
 def test_older_snapshots_of_this_role_go_and_no_others(upgrades: Rollout) -> None:

@@ -20,6 +20,8 @@ UTILS = "module_utils."
 GUARDED = "plugin_utils.guarded_upgrade."
 PROVIDER = {UTILS + "errors", UTILS + "transport", UTILS + "providers.base"}
 OPERATION = {UTILS + "errors", UTILS + "polling", UTILS + "retention", UTILS + "providers.base"}
+# What each part of the steps may know; the parts know nothing of each other.
+STEPS = {GUARDED + "step_base", GUARDED + "receipt", GUARDED + "server_looks", UTILS + "errors"}
 # Each file or folder, and what of ours it may import. The longest entry that fits counts.
 MAY_IMPORT = {
     UTILS + "errors": set(),
@@ -57,10 +59,17 @@ MAY_IMPORT = {
     GUARDED + "guard_link": {GUARDED + "receipt", UTILS + "errors"},
     GUARDED + "options": {UTILS + "arguments"},
     GUARDED + "planning": {GUARDED + "options", GUARDED + "processes", GUARDED + "receipt", UTILS + "errors"},
+    GUARDED + "step_base": {
+        GUARDED + "guard_link", GUARDED + "options", GUARDED + "planning", GUARDED + "processes", GUARDED + "receipt", UTILS + "arguments",
+        UTILS + "errors", UTILS + "polling", UTILS + "run",
+    },
+    GUARDED + "steps_before": STEPS | {GUARDED + "planning"},
+    GUARDED + "steps_behind": STEPS,
+    GUARDED + "steps_after": STEPS | {GUARDED + "evidence", GUARDED + "options", UTILS + "secrets"},
+    GUARDED + "steps_looking_back": STEPS | {GUARDED + "guard_link", GUARDED + "planning", GUARDED + "report"},
     GUARDED + "steps": {
-        GUARDED + "evidence", GUARDED + "guard_link", GUARDED + "options", GUARDED + "planning", GUARDED + "processes",
-        GUARDED + "receipt", GUARDED + "report", GUARDED + "server_looks", UTILS + "arguments", UTILS + "errors", UTILS + "polling",
-        UTILS + "run", UTILS + "secrets",
+        GUARDED + "options", GUARDED + "step_base", GUARDED + "steps_after", GUARDED + "steps_before", GUARDED + "steps_behind",
+        GUARDED + "steps_looking_back", UTILS + "errors",
     },
     "modules.": {UTILS + "module"},
     "modules.upgrade_guard": set(),  # documentation only
@@ -188,7 +197,8 @@ def test_the_rules_themselves_go_one_way():
 
 
 def test_the_runs_side_and_the_guards_side_know_each_other_by_the_socket_only():
-    runs_side = {GUARDED + name for name in ("guard_link", "options", "planning", "steps")} | {"action.upgrade_guard"}
+    runs_side = {name for name in FILES if name.startswith(GUARDED + "step")} | {"action.upgrade_guard"}
+    runs_side |= {GUARDED + name for name in ("guard_link", "options", "planning")}
     guards_side = {GUARDED + name for name in ("rollback", "guard", "guard_service", "guard_process")}
     for one, other in ((runs_side, guards_side), (guards_side, runs_side)):
         known = {imported[len(OURS):] for name in one for imported in imports(name) if imported.startswith(OURS)}

@@ -41,6 +41,7 @@ def roll_back(by_hand=False, reason="it failed"):
     return {"do": "roll_back", "reason": reason, "by_hand": by_hand}
 
 
+TOLD = {"do": "told"}
 END = {"do": "end", "outcome": states.ROLLED_BACK, "message": "proven", "proof": [{"what": "marker", "result": "proven", "detail": "gone"}]}
 
 
@@ -125,6 +126,16 @@ def test_each_part_has_its_own_time(tmp_path):
     assert world.asked == [] and guard.receipt.state == states.CONFIRMED
 
 
+def test_a_part_without_a_time_of_its_own_does_not_inherit_one(tmp_path):
+    world = FakeWorld()
+    guard = guard_in(tmp_path, states.READY, world)
+    guard.answer(move(states.ARMED, 10), quiet)
+    guard.answer(move(states.UPGRADING), quiet)
+    world.pass_time(1000)
+    guard.watch()
+    assert world.asked == [] and guard.receipt.state == states.UPGRADING
+
+
 @pytest.mark.parametrize(("answer", "outcome"), [
     (failed(errors.OPERATION_FAILED, errors.FAILED), states.ROLLBACK_FAILED), (failed(errors.TIMEOUT, errors.UNKNOWN), states.UNKNOWN),
     (failed(errors.FORBIDDEN), states.ROLLBACK_FAILED),
@@ -161,7 +172,10 @@ def test_an_upgrade_that_goes_well(tmp_path):
         guard.watch()
         assert not guard.is_over
     guard.answer({**END, "outcome": states.UPGRADED}, quiet)
-    assert (guard.receipt.outcome, guard.receipt.data["acknowledged"]) == (states.UPGRADED, True)
+    assert (guard.receipt.outcome, guard.receipt.data["acknowledged"]) == (states.UPGRADED, False)
+    guard.watch()
+    assert not guard.is_over, "nobody has been told yet"
+    assert guard.answer(TOLD, quiet)["receipt"]["acknowledged"] is True
     guard.watch()
     assert guard.is_over and world.asked == [] and world.told == []
 
@@ -181,6 +195,7 @@ def test_a_rollback_that_the_run_asks_for(tmp_path, state):
     assert on_disk(guard)["proof"] == END["proof"]
     guard.answer(roll_back(), quiet)
     assert len(world.asked) == 2, "it is over"
+    guard.answer(TOLD, quiet)
     guard.watch()
     assert guard.is_over
 
@@ -300,11 +315,22 @@ def test_an_end_that_was_not_told_yet_keeps_it_until_it_is(tmp_path):
     guard.watch()
     assert not guard.is_over
     guard.answer({**END, "outcome": states.UPGRADED, "message": "another"}, quiet)
+    guard.watch()
+    assert not guard.is_over
+    guard.answer(TOLD, quiet)
     data = on_disk(guard)
     assert data["acknowledged"] is True
     assert (data["outcome"], data["message"]) == (states.ROLLBACK_FAILED, "It failed."), "how it ended stays"
     guard.watch()
     assert guard.is_over
+
+
+@pytest.mark.parametrize("state", [state for state in IN_STATE if state != states.ENDED])
+def test_what_is_not_over_can_not_have_been_told(tmp_path, state):
+    guard = guard_in(tmp_path, state, FakeWorld(), **IN_STATE[state])
+    guard.answer(TOLD, quiet)
+    guard.watch()
+    assert on_disk(guard)["acknowledged"] is False and not guard.is_over
 
 
 @pytest.mark.parametrize("state", states.GUARDED)

@@ -143,7 +143,8 @@ def test_from_start_to_end(stage, monkeypatch):
     assert caught.value.kind == "busy" and "snapshotting" in caught.value.message
     assert ask_guard(receipt, {"do": "note", "facts": {"reason": "none"}}).data["reason"] == "none"
 
-    assert ask_guard(receipt, END).data["acknowledged"] is True
+    assert ask_guard(receipt, END).data["acknowledged"] is False
+    assert ask_guard(receipt, {"do": "told"}).data["acknowledged"] is True
     wait_until(lambda: is_gone(receipt, stage.lock), "the guard to be gone")
     assert ask_guard(receipt, LOOK) is None
     for file in stage.path.parent.parent.rglob("*"):
@@ -355,4 +356,5 @@ def test_it_restores_when_it_is_asked_to_and_when_a_parts_time_is_up(stage, box)
     assert len(restores(box)) == 1, "once"
     assert processes.is_alive(receipt.data["guard"]), "the run looks at the server first"
     ask_guard(receipt, {**END, "outcome": states.ROLLED_BACK})
+    ask_guard(receipt, {"do": "told"})
     wait_until(lambda: is_gone(receipt, stage.lock), "the guard to be gone")

@@ -106,7 +106,7 @@ PRINTS = {
 CHECKS = {"proven": "passed", "disproven": "failed", None: None}
 
 
-@pytest.mark.parametrize(("marker", "boot", "prints", "checks"), itertools.product(MARKERS, BOOTS, PRINTS, CHECKS))
+@pytest.mark.parametrize(("marker", "boot", "prints", "checks"), list(itertools.product(MARKERS, BOOTS, PRINTS, CHECKS)))
 def test_every_combination_of_signs(marker, boot, prints, checks):
     facts, markers = MARKERS[marker]
     (boot_before, boot_after), (prints_before, prints_after) = BOOTS[boot], PRINTS[prints]

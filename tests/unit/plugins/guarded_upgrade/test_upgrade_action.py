@@ -93,7 +93,7 @@ def values():
     made = {"str": "Other1", "path": "/other", "bool": lambda default: not default, "int": 7, "list": ["/a", "/b"], "dict": {"run_id": "1"}}
     for name in ROLE_OPTIONS:
         option = OPTIONS[name]
-        value = made[option["type"]]
+        value = [7, 8] if option.get("elements") == "int" else made[option["type"]]
         yield name, option["choices"][1] if "choices" in option else value(option["default"]) if callable(value) else value
 
 

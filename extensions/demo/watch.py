@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sees what is there only for a while: servers between their upgrade and their restore."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sandbox import Control, ControlError
+
+LOOK_SECONDS = 0.4
+
+
+@dataclass(frozen=True)
+class View:
+    """A server at one moment: its disk's digest (hex), guests that it lost, whether it is on, whether its network is up."""
+
+    digest: str
+    guests_lost: int
+    is_on: bool
+    network_is_up: bool
+
+
+def guests_lost(disk: Path) -> int:
+    """How many guests of the guestbook on this disk are not among version 2.0's files; 0 for version 1.0."""
+    data = disk / "var/lib/guestbook"
+    if not (data / "guests").is_dir():
+        return 0
+    return int((data / "signed").read_text()) - len(list((data / "guests").iterdir()))
+
+
+def view_of(server: dict[str, Any]) -> View:
+    """:param server: as the sandbox's control API tells of it."""
+    return View(server["digest"], guests_lost(Path(server["disk"])), server["powered_on"], server["network"] == "up")
+
+
+class Watch:
+    """While it is entered, keeps the last view of each server from before its restore began.
+
+    :ivar before_restore: by the server's name; of one that is not restored, the last view of all.
+    """
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self.before_restore: dict[str, View] = {}
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(LOOK_SECONDS):
+            # A disk that changes while it is looked at: the next look is soon.
+            with contextlib.suppress(ControlError, OSError, ValueError):
+                self._look()
+
+    def _look(self) -> None:
+        views = {server["name"]: view_of(server) for server in self._control.servers()}
+        # Asked for after the look, so that no view of a restore at work is taken for one from before.
+        restored = {effect["server"] for effect in self._control.effects("restore_started")}
+        self.before_restore.update({name: view for name, view in views.items() if name not in restored and view.is_on})

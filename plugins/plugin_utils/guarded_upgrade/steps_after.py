@@ -1,0 +1,91 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The steps when an upgrade went wrong, or was cut off: evidence, rollback, proof, end."""
+
+from __future__ import annotations
+
+from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import server_looks
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.evidence import keep_evidence
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.options import secrets_of
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import Receipt
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.step_base import Result, StepBase
+
+
+def _verdict_of(receipt: Receipt) -> Result:
+    """What is known of a run that has ended by itself, or that ends before anything was changed."""
+    outcome = receipt.outcome or (states.UPGRADED if receipt.state == states.CONFIRMED else states.NOT_STARTED)
+    return {"outcome": outcome, "proof": receipt.data["proof"], "message": receipt.data["message"] or "nothing was changed on the server"}
+
+
+def _next_for(outcome: str, receipt: Receipt) -> str:
+    """What a person does now."""
+    snapshot = f"{receipt.snapshot['name']} ({receipt.snapshot['id']})"
+    evidence = f" What was seen before the restore is in {receipt.path.parent}." if receipt.data.get("evidence") else ""
+    words = {
+        states.UPGRADED: "",
+        states.NOT_STARTED: "Mend what the failed task says, and run again.",
+        states.ROLLED_BACK: f"Snapshot {receipt.snapshot['name']} is kept.{evidence}",
+        states.ROLLBACK_FAILED: f"The server is NOT as it was. Snapshot {snapshot} is kept: look at the server in the cloud's panel, and "
+                                f"restore that snapshot there or with the playbook rewind.vps.rollback.{evidence}",
+        states.UNKNOWN: f"Look at the server in the cloud's panel now. Snapshot {snapshot} is kept: if the server is not as it was, restore it "
+                        f"there or with the playbook rewind.vps.rollback.{evidence}",
+    }
+    return words[outcome]
+
+
+class StepsAfter(StepBase):
+    """The guard restores; these ask it, and hold the server against what it was."""
+
+    def _evidence(self) -> Result:
+        receipt, wishes = self._receipt, self._wishes
+        scrubber = Scrubber([*secrets_of(wishes), *self._context.more_secrets])
+        files = keep_evidence(receipt.path.parent, wishes["failed_task"], wishes["failed_result"], wishes["server_log"], scrubber)
+        if files:
+            self._ask(receipt, {"do": "note", "facts": {"evidence": files}})
+        return self._done(receipt, f"Kept as evidence: {', '.join(files)}" if files else "There was no evidence to keep", changed=False)
+
+    def _roll_back(self) -> Result:
+        """Have the guard restore the receipt's snapshot; or say that there is nothing to restore."""
+        receipt = self._receipt
+        by_hand = bool(self._wishes["run"].get("by_hand"))
+        if receipt.state in states.UNARMED and not by_hand:
+            return self._done(receipt, f"Nothing was changed on server {receipt.server_label}, so nothing is restored", changed=False)
+        if receipt.state in (states.CONFIRMED, states.ENDED) and not by_hand:
+            return self._done(receipt, f"The guarded upgrade of server {receipt.server_label} is {states.said(receipt)}", changed=False)
+        look = server_looks.parse_look(self._wishes["look"])
+        if receipt.state == states.RESTORING and not by_hand and look is not None and receipt.data["marker"] not in look["markers"]:
+            detail = "the restore that an earlier run asked for is done"
+            receipt = self._ask(receipt, {"do": "restored_already", "detail": detail})
+            return self._done(receipt, f"Server {receipt.server_label}: {detail}", changed=False)
+        scrubber = Scrubber([*secrets_of(self._wishes), *self._context.more_secrets])
+        reason = scrubber.text(self._wishes["reason"] or "it failed")
+        receipt = self._ask(receipt, {"do": "roll_back", "reason": reason, "by_hand": by_hand})
+        message = receipt.data.get("message") if receipt.state == states.ENDED else receipt.data.get("restore_message")
+        return self._done(receipt, message or states.said(receipt), changed=True)
+
+    def _prove(self) -> Result:
+        """Hold the restored server against what it was; nothing is changed."""
+        receipt = self._receipt
+        if receipt.state == states.RESTORED:
+            checks = {"not_run": None}.get(self._wishes["checks_result"], self._wishes["checks_result"])
+            verdict = server_looks.prove(receipt.data, server_looks.parse_look(self._wishes["look"]), checks)
+        else:
+            verdict = _verdict_of(receipt)
+        verdict["reason"] = receipt.data.get("reason") or self._wishes["reason"]
+        verdict["next"] = _next_for(verdict["outcome"], receipt)
+        return {**self._done(receipt, verdict["message"], changed=False), **verdict}
+
+    def _end(self) -> Result:
+        wishes, receipt = self._wishes, self._receipt
+        receipt = self._ask(receipt, {
+            "do": "end", "outcome": wishes["outcome"], "message": wishes["message"], "proof": wishes["proof"],
+        })
+        return self._done(receipt, f"Run {receipt.run_id} of server {receipt.server_label} is {states.said(receipt)}", changed=False)
+
+    def _told(self) -> Result:
+        receipt = self._ask(self._receipt, {"do": "told"})
+        return self._done(receipt, f"Run {receipt.run_id} of server {receipt.server_label} is told", changed=False)

@@ -1,0 +1,109 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The steps before anything is changed on the server: plan, begin, snapshot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.rewind.vps.plugins.module_utils import errors
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import planning, server_looks
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import ServerFolder
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.step_base import OperationFailed, Result, StepBase
+
+
+class StepsBefore(StepBase):
+    """Nothing here changes the server."""
+
+    def _plan(self) -> Result:
+        wishes, context = self._wishes, self._context
+        files = {name: planning.found_files(f"guarded_upgrade_{name}", wishes[name], context.folders)
+                 for name in ("tasks", "checks", "notify_tasks")}
+        if context.forces_handlers:
+            raise bad_input(
+                "force_handlers is on, so the handlers that a failed upgrade has notified would run on the restored server",
+                "leave it out of the play, the command line and ansible.cfg; this role runs the handlers itself, before its checks",
+            )
+        planning.stop_after_failures(wishes["state_dir"], context)
+        name = self._some_name
+        cloud = self._look_at_cloud(name)
+        folder = self._folder(cloud["server"]["id"])
+        previous = self._previous(folder)
+        coming, taken_up = planning.what_comes_next(previous, context, wishes["resume_within"], wishes["accept"])
+        run: dict[str, Any] = {
+            "next": coming, "taken_up": taken_up, "run_id": name[len(wishes["prefix"]):], "snapshot_name": name, **files,
+            "server": cloud["server"], "cloud": cloud["cloud"], "match": self._match, "connection": context.connection, **self._lists,
+        }
+        if taken_up:
+            run.update(run_id=previous.run_id, snapshot_name=previous.snapshot["name"])
+        if coming == planning.UPGRADE:
+            if taken_up:
+                cloud = self._look_at_cloud(run["snapshot_name"])
+            if cloud["obstacle"]:
+                raise OperationFailed({"failed": True, "changed": False, **cloud["obstacle"]})
+        run["receipt"] = str(folder.receipt_path(run["run_id"]))
+        run["marker"] = server_looks.marker_path(wishes["marker_dir"], run["run_id"])
+        lines = planning.plan_lines(run, wishes, cloud)
+        return {"changed": context.check_mode, "msg": ". ".join(lines), "plan": lines, "run": run}
+
+    def _begin(self) -> Result:
+        """Start the guard, with a new receipt or the one that is taken up again."""
+        run, look = self._run, server_looks.parse_look(self._wishes["look"])
+        path = Path(run["receipt"])
+        if look is None and run["next"] == planning.UPGRADE:
+            raise RewindError(
+                f"The look at {self._context.host} came to no end, so nothing is begun", kind=errors.NOT_READY, server=self._context.host,
+                hint="run the playbook with -v and look at the task before this one",
+            )
+        if run["next"] == planning.UPGRADE:
+            self._must_be_unmarked(look, path)
+        fresh = not run["taken_up"]
+        receipt = self._start_guard(path, self._new_receipt(run, look) if fresh else None)
+        if run["taken_up"] and run["next"] == planning.UPGRADE:
+            receipt = self._ask(receipt, {"do": "note", "facts": {"before": look}})
+        if run.get("by_hand"):
+            marked = look is not None and receipt.data["marker"] in look["markers"]
+            receipt = self._ask(receipt, {"do": "note", "facts": {"marker_written": marked}})
+        if fresh:
+            ServerFolder(self._wishes["state_dir"], run["provider"], run["server"]["id"], run["api_url"]).drop_old_runs()
+        words = "has taken up" if run["taken_up"] else "has begun"
+        return self._done(receipt, f"The guard (process {receipt.data['guard']['pid']}) {words} run {receipt.run_id}", changed=False)
+
+    def _must_be_unmarked(self, look: dict[str, Any], path: Path) -> None:
+        """Another controller may be at work, or have been cut off: its marker tells."""
+        ours = {receipt.parent.name for receipt in path.parent.parent.glob("*/receipt.json")}
+        foreign = [marker for marker in look["markers"] if server_looks.run_of_marker(marker) not in ours]
+        if foreign:
+            raise RewindError(
+                f"Server {self._context.host} carries the marker of a guarded upgrade that this controller knows nothing of ({foreign[0]})",
+                kind=errors.BUSY, server=self._context.host,
+                hint="is another controller upgrading it, or was one cut off? End it there; if it is over, remove that file",
+            )
+
+    def _new_receipt(self, run: dict[str, Any], look: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "version": 1, "run_id": run["run_id"], "host": self._context.host, "provider": run["provider"], "api_url": run["api_url"],
+            "cloud": run["cloud"], "server": {key: run["server"].get(key) for key in ("id", "name", "address")},
+            "snapshot": {"name": run["snapshot_name"], "id": None, "created_at": None}, "marker": run["marker"], "before": look,
+            "state": states.PLANNED, "history": [{"at": states.now_text(), "state": states.PLANNED}], "outcome": None, "message": None,
+            "proof": [], "run": {}, "tasks": run["tasks"], "checks": run["checks"],
+        }
+
+    def _snapshot(self) -> Result:
+        wishes = self._wishes
+        receipt = self._ask(self._receipt, self._move(states.SNAPSHOTTING, wishes["snapshot_timeout"], guard_acts=False))
+        result = self._operate("snapshot", {
+            "server": [receipt.data["server"]["id"]], "name": receipt.snapshot["name"], "id": None, "description": None,
+            "state": "present", "max_age": None, "stop_server": wishes["stop_server"], "wait": True,
+            "wait_timeout": wishes["snapshot_timeout"],
+            # Only to make room where it is full; trimming waits until the upgrade is confirmed.
+            "when_full": "prune", "retain": {"count": 10000, "match": self._match},
+        })
+        made = {key: result["snapshot"][key] for key in ("id", "name", "created_at")}
+        receipt = self._ask(receipt, {**self._move(states.READY, None), "facts": {"snapshot": made}})
+        return {**self._done(receipt, result["msg"], changed=result["changed"]), "snapshot": result["snapshot"], "pruned": result["pruned"]}
