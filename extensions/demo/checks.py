@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 from collections import Counter
@@ -68,7 +69,7 @@ def was_broken(server: str, view: View | None, before: str, *, lost: int = 0, cu
 
 
 def rolled_back(control: Control, server: str, before: str, told: str) -> None:
-    """The server's disk is as before, by one restore of its own snapshot, and one can log in.
+    """The server's disk is as before, by one restore of its own snapshot.
 
     :param told: what the role said of it, for the text of a failure.
     """
@@ -80,7 +81,14 @@ def rolled_back(control: Control, server: str, before: str, told: str) -> None:
     taken = [effect["snapshot"] for effect in control.effects("snapshot_ready", server=server)]
     done = [effect["snapshot"] for effect in control.effects("restore_done", server=server)]
     _must(done == taken, f"the snapshot {taken} of {server} should have been restored, and this was: {done}")
-    _must(_answers(now["ssh_port"]), f"{server} does not answer over SSH")
+
+
+def answers_over_ssh(control: Control, server: str) -> None:
+    """An SSH server greets whoever connects."""
+    greeting = b""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", control.server(server)["ssh_port"]), SSH_SECONDS) as line:
+        greeting = line.recv(4)
+    _must(greeting == b"SSH-", f"{server} does not answer over SSH")
 
 
 def clouds_were_asked_only_for(control: Control, wanted: Sequence[tuple[str, str]]) -> None:
@@ -108,14 +116,6 @@ def role_says(state_dir: Path, wanted: Mapping[str, str]) -> None:
     """The role's receipts say just these outcomes."""
     told = told_outcomes(state_dir)
     _must(told == wanted, f"the role should say {dict(wanted)}, and says {told}")
-
-
-def _answers(port: int) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), SSH_SECONDS) as line:
-            return line.recv(4) == b"SSH-"
-    except OSError:
-        return False
 
 
 def _listed(requests: Counter[Any]) -> str:

@@ -48,7 +48,7 @@ EXPECTED = {
 
 
 def test_every_example_is_known() -> None:
-    assert sorted(EXAMPLES) == sorted(EXPECTED)
+    assert sorted(EXAMPLES) == sorted({*EXPECTED, "guarded"})  # that one is run in guarded/test_readme_guarded.py
 
 
 @pytest.mark.playbook
@@ -81,7 +81,7 @@ def test_ad_hoc_commands(stage: Stage, box: Box) -> None:
         run = stage.command("ansible", "localhost", *shlex.split(line), environment=credentials(box))
         assert run.status == 0, run.output
         modules.add(shlex.split(line)[1].rsplit(".", 1)[1])
-    assert modules == {path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")}
+    assert modules == {path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")} - {"upgrade_guard"}
     assert changing(box) == ["snapshots.create", "snapshots.restore", "cron.add"]
 
 

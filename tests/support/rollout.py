@@ -79,6 +79,10 @@ class Rollout:
         """Run to the end; see :meth:`start`."""
         return self.start(hosts, *arguments, **how).finish()
 
+    def command(self, program: str, *arguments: str, environment: dict[str, str]) -> Run:
+        """Run one of Ansible's programs, with the credentials in its environment."""
+        return self._stage.command(program, *arguments, environment={**self.environment, **environment})
+
     @property
     def environment(self) -> dict[str, str]:
         return {

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Sequence
 
 from tools.console import complain
-from tools.views import make_copy
+from tools.views import collection_folder, make_copy
 from tools.workspace import Workspace
 
 # ansible-core 2.16-2.17, 2.18-2.19 and 2.20-2.21 look for the get-pip script of these versions.
@@ -63,6 +63,25 @@ def pytest(space: Workspace, arguments: Sequence[str] = ()) -> int:
     """The project's own tests, on one process more than there are cores (two to four), since much of their time is waiting."""
     processes = str(min(4, max(2, (os.cpu_count() or 1) + 1)))
     return space.python("-m", "pytest", "-n", processes, "--dist", "worksteal", *arguments)
+
+
+def molecule(space: Workspace, arguments: Sequence[str] = ()) -> int:
+    """The scenarios in extensions/molecule, all or those that the arguments name."""
+    folder = space.scratch / "molecule"
+
+    def run(*words: str) -> int:
+        return space.python(
+            *("-m", "molecule", *words),
+            cwd=collection_folder(space.collections),
+            MOLECULE_EPHEMERAL_DIRECTORY=str(folder),
+        )
+
+    try:
+        return run("test", *(arguments or ("--all",)))
+    finally:
+        # Interrupted, it leaves the sandbox running, and so it does when it could not start it properly.
+        if (folder / "sandbox.json").exists():
+            run("destroy", "-s", "default")
 
 
 def _fresh_copy(space: Workspace, name: str) -> Path:

@@ -21,7 +21,7 @@ from tools import checks  # noqa: E402
 from tools.console import Problem, complain, say  # noqa: E402
 from tools.environment import ensure, environment_folder  # noqa: E402
 from tools.processes import Interrupted, mend_standard_streams  # noqa: E402
-from tools.recipes import CONSTRAINTS, DEMO, INSTALLER, OLDEST_CORE, RECIPES, TEST  # noqa: E402
+from tools.recipes import CONSTRAINTS, DEMO, INSTALLER, MOLECULE, OLDEST_CORE, RECIPES, TEST  # noqa: E402
 from tools.steps import Step, run_steps  # noqa: E402
 from tools.workspace import workspace  # noqa: E402
 
@@ -71,6 +71,12 @@ def pytest(words: Words) -> int:
         return checks.pytest(space, words)
 
 
+def molecule(words: Words) -> int:
+    """the role's scenarios, or one of them (ARGS="-s success")"""
+    with workspace(ROOT, MOLECULE) as space:
+        return checks.molecule(space, words)
+
+
 def test(_words: Words) -> int:
     """everything that CI checks"""
     with workspace(ROOT, TEST) as space:
@@ -85,10 +91,12 @@ def test(_words: Words) -> int:
 
 
 def test_all(words: Words) -> int:
-    """test, the tests that wait for minutes, then sanity and the tests on the oldest supported ansible-core"""
+    """test, the tests that wait for minutes, molecule, then sanity and the tests on the oldest supported ansible-core"""
     newest = test(words)
     with workspace(ROOT, TEST) as space:
         newest = run_steps([Step("pytest (patient)", lambda: checks.pytest(space, PATIENT))]) or newest
+    with workspace(ROOT, MOLECULE) as space:
+        newest = run_steps([Step("molecule", lambda: checks.molecule(space))]) or newest
     with workspace(ROOT, OLDEST_CORE) as space:
         oldest = run_steps(
             [
@@ -111,7 +119,7 @@ def run(words: Words) -> int:
 def lock(_words: Words) -> int:
     """write tests/constraints.txt anew from the requirement files, with the newest versions"""
     environment = ensure(ROOT, TEST)
-    files = dict.fromkeys(["tests/requirements-demo.txt", *TEST.requirements, INSTALLER])
+    files = dict.fromkeys(["tests/requirements-demo.txt", *TEST.requirements, *MOLECULE.requirements, INSTALLER])
     command = [str(environment.folder / "bin" / "uv"), "pip", "compile", *files, "--output-file", CONSTRAINTS]
     command += ["--universal", "--python-version", "3.11", "--no-annotate", "--no-header", "--quiet", "--upgrade"]
     return subprocess.call(command, cwd=str(ROOT))
@@ -136,6 +144,7 @@ COMMANDS: dict[str, Callable[[Words], int]] = {
     "lint": lint,
     "sanity": sanity,
     "pytest": pytest,
+    "molecule": molecule,
     "test-all": test_all,
     "run": run,
     "lock": lock,

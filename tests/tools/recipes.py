@@ -33,6 +33,8 @@ TEST = Recipe(
     ("tests/requirements-test.txt", "tests/requirements-lint.txt"),
     bare=("tests/requirements-clients.txt",),
 )
+# On its own, since few need it and it brings much that could change what other tools do.
+MOLECULE = Recipe("molecule", ("tests/requirements-molecule.txt",), folder_suffix="-molecule")
 OLDEST_CORE = Recipe(
     "oldest",
     ("tests/requirements-test.txt",),
@@ -41,7 +43,7 @@ OLDEST_CORE = Recipe(
     folder_suffix="-oldest",
     newest=(3, 12),  # ansible-core 2.16 runs on no newer one
 )
-RECIPES = {recipe.name: recipe for recipe in (DEMO, TEST, OLDEST_CORE)}
+RECIPES = {recipe.name: recipe for recipe in (DEMO, TEST, MOLECULE, OLDEST_CORE)}
 
 
 def digest(root: Path, recipe: Recipe) -> str:

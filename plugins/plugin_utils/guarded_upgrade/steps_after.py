@@ -11,30 +11,8 @@ from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import 
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import server_looks
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.evidence import keep_evidence
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.options import secrets_of
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import Receipt
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.step_base import Result, StepBase
-
-
-def _verdict_of(receipt: Receipt) -> Result:
-    """What is known of a run that has ended by itself, or that ends before anything was changed."""
-    outcome = receipt.outcome or (states.UPGRADED if receipt.state == states.CONFIRMED else states.NOT_STARTED)
-    return {"outcome": outcome, "proof": receipt.data["proof"], "message": receipt.data["message"] or "nothing was changed on the server"}
-
-
-def _next_for(outcome: str, receipt: Receipt) -> str:
-    """What a person does now."""
-    snapshot = f"{receipt.snapshot['name']} ({receipt.snapshot['id']})"
-    evidence = f" What was seen before the restore is in {receipt.path.parent}." if receipt.data.get("evidence") else ""
-    words = {
-        states.UPGRADED: "",
-        states.NOT_STARTED: "Mend what the failed task says, and run again.",
-        states.ROLLED_BACK: f"Snapshot {receipt.snapshot['name']} is kept.{evidence}",
-        states.ROLLBACK_FAILED: f"The server is NOT as it was. Snapshot {snapshot} is kept: look at the server in the cloud's panel, and "
-                                f"restore that snapshot there or with the playbook rewind.vps.rollback.{evidence}",
-        states.UNKNOWN: f"Look at the server in the cloud's panel now. Snapshot {snapshot} is kept: if the server is not as it was, restore it "
-                        f"there or with the playbook rewind.vps.rollback.{evidence}",
-    }
-    return words[outcome]
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.verdicts import verdict_of, whole
 
 
 class StepsAfter(StepBase):
@@ -57,7 +35,8 @@ class StepsAfter(StepBase):
         if receipt.state in (states.CONFIRMED, states.ENDED) and not by_hand:
             return self._done(receipt, f"The guarded upgrade of server {receipt.server_label} is {states.said(receipt)}", changed=False)
         look = server_looks.parse_look(self._wishes["look"])
-        if receipt.state == states.RESTORING and not by_hand and look is not None and receipt.data["marker"] not in look["markers"]:
+        marked = bool(receipt.data.get("marker_written"))
+        if receipt.state == states.RESTORING and marked and look is not None and receipt.data["marker"] not in look["markers"] and not by_hand:
             detail = "the restore that an earlier run asked for is done"
             receipt = self._ask(receipt, {"do": "restored_already", "detail": detail})
             return self._done(receipt, f"Server {receipt.server_label}: {detail}", changed=False)
@@ -74,9 +53,8 @@ class StepsAfter(StepBase):
             checks = {"not_run": None}.get(self._wishes["checks_result"], self._wishes["checks_result"])
             verdict = server_looks.prove(receipt.data, server_looks.parse_look(self._wishes["look"]), checks)
         else:
-            verdict = _verdict_of(receipt)
-        verdict["reason"] = receipt.data.get("reason") or self._wishes["reason"]
-        verdict["next"] = _next_for(verdict["outcome"], receipt)
+            verdict = verdict_of(receipt)
+        verdict = whole(receipt, verdict, self._wishes["reason"])
         return {**self._done(receipt, verdict["message"], changed=False), **verdict}
 
     def _end(self) -> Result:

@@ -14,6 +14,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import 
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import server_looks
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import Receipt
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.step_base import OperationFailed, Result, StepBase
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.verdicts import verdict_of
 
 
 def _deleted(pruned: list[Result], check_mode: bool = False) -> str:
@@ -68,7 +69,8 @@ class StepsBehind(StepBase):
 
     def _confirm(self) -> Result:
         receipt = self._ask(self._receipt, self._move(states.CONFIRMED, None))
-        return self._done(receipt, f"The upgrade of server {receipt.server_label} is confirmed; it is not rolled back any more", changed=False)
+        message = f"The upgrade of server {receipt.server_label} is confirmed; it is not rolled back any more"
+        return {**self._done(receipt, message, changed=False), **verdict_of(receipt)}
 
     def _trim(self) -> Result:
         """Delete this role's snapshots of this server beyond those to keep. Trouble is a warning: the upgrade is confirmed."""

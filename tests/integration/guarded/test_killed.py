@@ -31,11 +31,10 @@ UNARMED = ["Arm the guard", *patient("Start the guard", "Forget what failed befo
 GUARDED = [
     "Mark the server, so that a restore can be told from none", "Begin the checks",
     *patient("Say what guards the server from here on", "Begin the upgrade", "Run the upgrade's tasks", "Change a file",
-             "Run the handlers that the upgrade has notified", "See whether the system wants a reboot", "See that the server answers",
-             "Look at the server after its upgrade", "Compare its failed units", "Confirm the upgrade"),
+             "Run the handlers that the upgrade has notified", "See whether the system wants a reboot", "Look at the server after its upgrade", "Compare its failed units", "Confirm the upgrade"),
 ]
 CONFIRMED = ["Delete the older snapshots of this role",
-             *patient("Remove the marker", "Gather what is known for the hooks", "Write the end into the receipt", "Gather the report",
+             *patient("Remove the marker", "Run the user's hooks", "Write the end into the receipt", "Gather the report",
                       "Write into the receipt that it is told")]
 UNDOING = ["Hold the server against what it was",
            *patient("Fetch the server's logs before they are gone", "Keep the evidence", "Restore the snapshot",

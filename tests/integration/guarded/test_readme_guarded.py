@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the README shows of guarded upgrades is run as it stands there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import pytest
+from support.rollout import CHANGE, FAIL, Rollout
+from support.stage import ROOT, Run
+
+pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
+
+README = (ROOT / "README.md").read_text("utf-8")
+EXAMPLE = re.search(r"<!-- example: guarded -->\n```yaml\n(.*?)```", README, re.DOTALL)[1]
+COMMANDS = re.findall(r"^\$ ansible-playbook (rewind\.vps\.[^#\n]*)", README, re.MULTILINE)
+
+
+@pytest.fixture
+def web(upgrades: Rollout) -> Rollout:
+    """One server in the group web; upgrade.yml and checks.yml lie where the playbook and the person stand."""
+    (upgrades.folder / "web.ini").write_text("[web]\nweb1\n", encoding="utf-8")
+    upgrades.tasks("checks", {"ansible.builtin.command": "true"})
+    return upgrades
+
+
+def play(web: Rollout, *words: str) -> Run:
+    """As a person who knows nothing of the sandbox's inventory variables but the address of the API."""
+    return web.command("ansible-playbook", "-i", web.box.inventory, "-i", str(web.folder / "web.ini"), *words, environment={
+        "REWIND_PROVIDER": "vpsorg", "VPS_API_URL": web.box.vpsorg_url})
+
+
+def test_the_example_undoes_a_failed_upgrade(web: Rollout) -> None:
+    web.tasks("upgrade", CHANGE, FAIL)
+    (web.folder / "site.yml").write_text(EXAMPLE, encoding="utf-8")
+    run = play(web, str(web.folder / "site.yml"))
+    assert run.status == 2, run.output
+    web.assert_undone("web1")
+
+
+def test_the_commands(web: Rollout) -> None:
+    web.tasks("upgrade", CHANGE)
+    check, upgrade, rollback, prune = (shlex.split(command) for command in COMMANDS)
+    run = play(web, *check)
+    assert run.status == 0, run.output
+    assert "Take snapshot rewind" in run.stdout
+    web.assert_untouched("web1")
+    run = play(web, *upgrade)
+    assert run.status == 0, run.output
+    assert web.receipt("web1")["outcome"] == "upgraded"
+    run = play(web, *rollback)
+    assert run.status == 2, "nobody can answer here, so it must not go on"
+    assert "Nothing was restored" in run.stdout
+    run = play(web, *prune)
+    assert run.status == 0, run.output
+    assert web.asked("web1", "snapshots.delete") == 0, "the newest is kept"
