@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     try:
-        screen.title("Three upgrades behind guards: one goes well, two go wrong and are undone")
+        screen.title("three guarded upgrades; two of them go wrong, and are undone")
         screen.say("Nothing of this leaves your machine, and no account is needed: the sandbox plays two clouds and their servers.")
         with (
             tempfile.TemporaryDirectory(prefix="rw-demo-", dir=_short_folder(), ignore_cleanup_errors=True) as scratch,
@@ -81,8 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="extensions/demo/run.py", description=__doc__)
     parser.add_argument("--speed", type=float, default=SPEED, metavar="FACTOR",
                         help="sandbox seconds in one second (default %(default)g)")
-    parser.add_argument("--isolation", default="auto", metavar="KIND",
-                        help="how the sandbox keeps its servers apart: auto (default), namespace, root-namespace, user-namespace, folder")
+    parser.add_argument("--isolation", default="auto", choices=("auto", "namespace", "folder"),
+                        help="how the sandbox keeps its servers apart (default %(default)s)")
     parser.add_argument("--restore-fails", action="store_true",
                         help="let the clouds' restores fail half way, to see what one then sees; the demo then ends with status 1")
     return parser

@@ -17,7 +17,7 @@ from sandbox import Box
 
 WELL, ILL, CUT_OFF = "app1", "web1", "web2"
 GUESTS_LOST = 3  # O'Brien and the two after him
-IMPATIENT_SECONDS = 15
+IMPATIENT_SECONDS = 10
 
 
 class Story:
@@ -128,7 +128,7 @@ class Story:
             CUT_OFF: "rolled back: the server was out of reach",
         }
         stories = []
-        for server in self._control.servers():
+        for server in sorted(self._control.servers(), key=lambda server: server["name"]):
             name, at_end = server["name"], server["digest"]
             upgraded = broken[name].digest if name in broken else at_end
             stories.append(ServerStory(name, TITLES[server["cloud"]], happened[name], before[name], upgraded, at_end))

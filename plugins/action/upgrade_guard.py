@@ -11,16 +11,18 @@ from typing import Any
 
 from ansible import context as command_line
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
 from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
 from ansible_collections.rewind.vps.plugins.module_utils.wire import requests_available
 from ansible_collections.rewind.vps.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import processes
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.evidence import connection_secrets
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.evidence import SECRET_VARIABLES
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.options import (
     CLOUD_OPTIONS,
     INVENTORY_VARIABLES,
+    KEYWORDS_THAT_REACH_HANDLERS,
     OPTIONS,
     RANGES,
     ROLE_OPTIONS,
@@ -45,7 +47,7 @@ class ActionModule(ControllerAction):
             if validation.error_messages:
                 return {**result, "failed": True, "msg": validation.errors.msg}
             parameters = validation.validated_parameters
-            scrubber = Scrubber([*secrets_of(parameters), *connection_secrets(task_vars)])
+            scrubber = Scrubber([*secrets_of(parameters), *self._connection_secrets(task_vars)])
             return scrubber.value({**result, **self._done(parameters, task_vars)})
 
     def _options(self, task_vars: dict[str, Any]) -> dict[str, Any]:
@@ -75,6 +77,11 @@ class ActionModule(ControllerAction):
         except OSError as error:
             return {"failed": True, "changed": False, "msg": f"rewind.vps can't read or write a file of its own: {error.strerror}: {error.filename}"}
 
+    def _connection_secrets(self, task_vars: dict[str, Any]) -> list[str]:
+        """The passwords with which Ansible logs in to the host, as they are used."""
+        found = [self._templar.template(task_vars[name]) for name in SECRET_VARIABLES if name in task_vars]
+        return [str(value) for value in found if value is not None]
+
     @staticmethod
     def _check(parameters: dict[str, Any]) -> None:
         if not requests_available():
@@ -97,12 +104,15 @@ class ActionModule(ControllerAction):
             process=processes.identity(os.getppid()),  # a task's process is a child of ansible-playbook's
             what=" ".join(["ansible-playbook", *(os.path.basename(str(name)) for name in command_line.CLIARGS.get("args") or [])]),
             batch=list(task_vars.get("ansible_play_batch") or [host]),
-            forces_handlers=bool(getattr(self._task.play, "force_handlers", False)),
-            terminal=_terminal(),
+            play_keywords={keyword for keyword in KEYWORDS_THAT_REACH_HANDLERS if self._play_says(keyword)},
             check_mode=self._task.check_mode,
-            more_secrets=connection_secrets(task_vars),
+            more_secrets=self._connection_secrets(task_vars),
             tell=self._teller(task_vars),
         )
+
+    def _play_says(self, keyword: str) -> bool:
+        """Whether a keyword is on for the play, be it by the playbook, the command line or the configuration."""
+        return boolean(self._templar.template(getattr(self._task.play, keyword, None)), strict=False)
 
     def _folders(self, task_vars: dict[str, Any]) -> list[str]:
         """Where the user's files may lie: beside the playbook, unless that is one of ours; where one stands; beside the inventory."""
@@ -117,17 +127,3 @@ def _short_name(connection: Any) -> str:
     """A connection plugin's name; of those that come with Ansible without the collection's."""
     name = getattr(connection, "ansible_name", None) or getattr(connection, "_load_name", None) or connection.transport
     return name.rpartition(".")[2] if name.startswith(("ansible.builtin.", "ansible.legacy.")) else name
-
-
-def _terminal() -> str | None:
-    """The path of the terminal that the run was started in, if it was."""
-    try:
-        handle = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
-    except OSError:
-        return None
-    try:
-        return os.ttyname(handle)
-    except OSError:
-        return None
-    finally:
-        os.close(handle)

@@ -106,6 +106,48 @@ options:
     type: list
     elements: str
     default: []
+  roles:
+    description: Roles to upgrade with, beside or in place of O(tasks).
+    type: list
+    elements: str
+    default: []
+  ports:
+    description: TCP ports that must answer on the server itself after the upgrade, each from 1 to 65535.
+    type: list
+    elements: int
+    default: []
+  urls:
+    description: URLs that must answer the controller after the upgrade.
+    type: list
+    elements: str
+    default: []
+  quiesce_services:
+    description: Services that are stopped while the snapshot is taken.
+    type: list
+    elements: str
+    default: []
+  fingerprints:
+    description: Files on the server that must be the same after a rollback as before the snapshot.
+    type: list
+    elements: str
+    default: []
+  evidence_logs:
+    description: Files on the server whose ends are kept before a rollback.
+    type: list
+    elements: str
+    default: []
+  reboot_timeout:
+    description: Seconds within which the server must be back from its reboot, from 1 to 86400.
+    type: int
+    default: 600
+  connection_timeout:
+    description: Seconds within which one must be able to log in after the restore, from 1 to 86400.
+    type: int
+    default: 300
+  evidence_timeout:
+    description: Seconds that fetching the logs may take, from 1 to 3600.
+    type: int
+    default: 30
   resume_within:
     description:
       - Seconds within which a run that was cut off may be taken up or rolled back without asking, from 0 to 604800. They are counted

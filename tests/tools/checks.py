@@ -77,7 +77,7 @@ def molecule(space: Workspace, arguments: Sequence[str] = ()) -> int:
         )
 
     try:
-        return run("test", *(arguments or ("--all",)))
+        return run("test", "--no-command-borders", *(arguments or ("--all",)))
     finally:
         # Interrupted, it leaves the sandbox running, and so it does when it could not start it properly.
         if (folder / "sandbox.json").exists():

@@ -17,15 +17,10 @@ from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt
 LONGEST_LOG = 2_000_000  # characters; the end counts
 CENSORED = "hidden, since the task has no_log: true"
 # How Ansible logs in and becomes root; a log or a result may quote them.
-_SECRET_VARIABLES = (
+SECRET_VARIABLES = (
     "ansible_password", "ansible_ssh_pass", "ansible_ssh_password", "ansible_become_password", "ansible_become_pass",
     "ansible_ssh_private_key", "ansible_ssh_private_key_passphrase", "ansible_sudo_pass",
 )
-
-
-def connection_secrets(task_vars: Mapping[str, Any]) -> list[str]:
-    """The passwords among a host's variables."""
-    return [value for value in (task_vars.get(name) for name in _SECRET_VARIABLES) if isinstance(value, str)]
 
 
 def keep_evidence(

@@ -88,6 +88,9 @@ def secrets_of(parameters: dict[str, Any]) -> list[str | None]:
     """The credentials among the options."""
     return [parameters.get(name) for name in SECRET_OPTIONS]
 
+# The role sees to its own tasks and the user's, whatever the play says. Handlers belong to the play.
+KEYWORDS_THAT_REACH_HANDLERS = ("force_handlers", "ignore_errors", "any_errors_fatal")
+
 
 @dataclass(frozen=True)
 class Context:
@@ -100,8 +103,7 @@ class Context:
     :ivar process: identity of ansible-playbook's process (processes.identity).
     :ivar what: what it runs, in words for a person.
     :ivar batch: the hosts that are worked on together, and still are.
-    :ivar forces_handlers: handlers run even after a failure.
-    :ivar terminal: the terminal's path, or None.
+    :ivar play_keywords: those of KEYWORDS_THAT_REACH_HANDLERS that are on for the play.
     :ivar more_secrets: passwords of the connection.
     :ivar tell: shows a line of progress.
     """
@@ -113,8 +115,7 @@ class Context:
     process: dict[str, Any]
     what: str
     batch: list[str]
-    forces_handlers: bool
-    terminal: str | None
+    play_keywords: set[str]
     check_mode: bool
     more_secrets: list[str] = field(repr=False, default_factory=list)
     tell: Callable[[str], None] = lambda text: None

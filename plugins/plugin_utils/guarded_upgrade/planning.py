@@ -27,6 +27,28 @@ TELL = "tell"  # an earlier run has ended, and nobody has been told how
 BAD = (states.ROLLED_BACK, states.ROLLBACK_FAILED, states.UNKNOWN)
 
 
+_WHAT_HANDLERS_WOULD_DO = {
+    "force_handlers": "the handlers that a failed upgrade has notified would run on the restored server",
+    "ignore_errors": "a handler that fails would be taken for one that went well, and a broken upgrade be confirmed",
+    "any_errors_fatal": "one server's failing handler would undo the upgrades of the others that are worked on with it",
+}
+
+
+def check_play(context: Context) -> None:
+    """Refuse a play whose keywords would make its handlers do what nobody wants.
+
+    :raises RewindError: C(bad_input).
+    """
+    for keyword, what in _WHAT_HANDLERS_WOULD_DO.items():
+        alone = keyword == "any_errors_fatal" and len(context.batch) == 1
+        if keyword in context.play_keywords and not alone:
+            raise bad_input(
+                f"The play has {keyword}, so {what}",
+                "leave it out of the play, the command line and ansible.cfg: this role runs the handlers itself before its checks, and "
+                "stops the roll-out after a failure",
+            )
+
+
 def found_files(option: str, names: list[str], folders: list[str]) -> list[str]:
     """The absolute paths of the user's files.
 

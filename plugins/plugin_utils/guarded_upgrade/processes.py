@@ -28,6 +28,14 @@ def is_alive(process: dict[str, Any] | None) -> bool:
     return _started(process["pid"]) == process["started"]
 
 
+def terminal_of(pid: int) -> str | None:
+    """The path of the terminal that a process was started in; None where it has none."""
+    answer = subprocess.run(["ps", "-o", "tty=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    name = answer.stdout.strip()
+    path = f"/dev/{name}"
+    return path if name.strip("?-") and os.path.exists(path) else None
+
+
 def _started(pid: int) -> str | None:
     if not Path("/proc/self/stat").exists():
         return _started_by_ps(pid)

@@ -103,7 +103,7 @@ class StepBase:
             "receipt_path": str(path), "receipt": receipt, "run": {"process": context.process, "what": context.what},
             # As cleaned here: addresses may come from this task's environment, which the guard does not have.
             "parameters": {**cloud_options(wishes), "api_url": arguments.clean({**cloud_options(wishes)})["api_url"]},
-            "rollback_seconds": wishes["rollback_timeout"], "terminal": context.terminal,
+            "rollback_seconds": wishes["rollback_timeout"], "terminal": processes.terminal_of(context.process["pid"]),
         })
 
     def _ask(self, receipt: Receipt, request: dict[str, Any]) -> Receipt:

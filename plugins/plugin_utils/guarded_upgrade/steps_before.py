@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import planning, server_looks
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import ServerFolder
@@ -24,11 +24,7 @@ class StepsBefore(StepBase):
         wishes, context = self._wishes, self._context
         files = {name: planning.found_files(f"guarded_upgrade_{name}", wishes[name], context.folders)
                  for name in ("tasks", "checks", "notify_tasks")}
-        if context.forces_handlers:
-            raise bad_input(
-                "force_handlers is on, so the handlers that a failed upgrade has notified would run on the restored server",
-                "leave it out of the play, the command line and ansible.cfg; this role runs the handlers itself, before its checks",
-            )
+        planning.check_play(context)
         planning.stop_after_failures(wishes["state_dir"], context)
         name = self._some_name
         cloud = self._look_at_cloud(name)

@@ -11,43 +11,39 @@ pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
 BOOK = "rewind.vps.rollback"
 
 
-@pytest.fixture
-def upgraded(upgrades: Rollout) -> Rollout:
+def test_from_the_question_to_the_refusal(upgrades: Rollout) -> None:
+    """One upgraded server after the other: not asked, checked, restored, restored while out of reach, and refused."""
+    none = upgrades.run("web1", "-e", "confirm=yes", book=BOOK)
+    assert none.status == 2, none.output
+    assert "There is no receipt of a guarded upgrade of web1" in none.stdout
+
     run = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE))
     assert run.status == 0, run.output
-    return upgrades
 
-
-def test_it_asks_restores_and_proves(upgraded: Rollout) -> None:
-    asked = upgraded.run("web1", book=BOOK)
+    asked = upgrades.run("web1", book=BOOK)
     assert asked.status == 2, "without a terminal and without a yes it must not go on"
     assert "Nothing was restored" in asked.stdout
-    assert upgraded.asked("web1", "snapshots.restore") == 0
-    checked = upgraded.run("web1", "--check", "-e", "confirm=yes", book=BOOK)
+    checked = upgrades.run("web1", "--check", "-e", "confirm=yes", book=BOOK)
     assert checked.status == 0, checked.output
-    assert upgraded.asked("web1", "snapshots.restore") == 0
-    done = upgraded.run("web1", "-e", "confirm=yes", book=BOOK)
+    assert upgrades.asked("web1", "snapshots.restore") == 0
+
+    done = upgrades.run("web1", "-e", "confirm=yes", book=BOOK)
     assert done.status == 0, done.output
     assert "would go back to snapshot rewind" in done.stdout and "Everything written on it since then is lost" in done.stdout
-    upgraded.assert_undone("web1")
-    assert {"cloud", "marker", "boot"} <= proven(upgraded.receipt("web1"))
+    upgrades.assert_undone("web1")
+    assert {"cloud", "marker", "boot"} <= proven(upgrades.receipt("web1"))
 
+    (upgrades.disk("web1") / "etc" / "network" / "interfaces").write_text("# none\n")
+    again = upgrades.run("web1", "-e", "confirm=yes", book=BOOK)
+    assert again.status == 0, again.output
+    assert upgrades.is_as_at_snapshot("web1")
+    assert upgrades.asked("web1", "snapshots.restore") == 2
 
-def test_a_missing_or_foreign_snapshot_is_refused(upgraded: Rollout) -> None:
-    snapshot = upgraded.receipt("web1")["snapshot"]
-    upgraded.box.control.remove_snapshot("vpsorg", "web1", snapshot["id"])
-    upgraded.box.control.plant_snapshot("vpsorg", "web1", snapshot["name"])
-    run = upgraded.run("web1", "-e", "confirm=yes", book=BOOK)
-    assert run.status == 2, run.output
-    assert "is not there any more" in run.stdout
-    none = upgraded.run("web2", "-e", "confirm=yes", book=BOOK)
-    assert none.status == 2, none.output
-    assert "There is no receipt of a guarded upgrade of web2" in none.stdout
-    assert not upgraded.box.control.requests(operation="snapshots.restore")
-
-
-def test_a_server_out_of_reach_is_restored_all_the_same(upgraded: Rollout) -> None:
-    (upgraded.disk("web1") / "etc" / "network" / "interfaces").write_text("# none\n")
-    run = upgraded.run("web1", "-e", "confirm=yes", book=BOOK)
-    assert run.status == 0, run.output
-    upgraded.assert_undone("web1")
+    snapshot = upgrades.receipt("web1")["snapshot"]
+    upgrades.box.control.remove_snapshot("vpsorg", "web1", snapshot["id"])
+    upgrades.box.control.plant_snapshot("vpsorg", "web1", snapshot["name"])  # of that name, by somebody else
+    refused = upgrades.run("web1", "-e", "confirm=yes", book=BOOK)
+    assert refused.status == 2, refused.output
+    assert "is not there any more" in refused.stdout
+    assert upgrades.asked("web1", "snapshots.restore") == 2
+    assert upgrades.no_guard_left()

@@ -7,7 +7,7 @@ import re
 import shlex
 
 import pytest
-from support.rollout import CHANGE, FAIL, Rollout
+from support.rollout import CHANGE, FAIL, Rollout, outcomes
 from support.stage import ROOT, Run
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
@@ -19,8 +19,8 @@ COMMANDS = re.findall(r"^\$ ansible-playbook (rewind\.vps\.[^#\n]*)", README, re
 
 @pytest.fixture
 def web(upgrades: Rollout) -> Rollout:
-    """One server in the group web; upgrade.yml and checks.yml lie where the playbook and the person stand."""
-    (upgrades.folder / "web.ini").write_text("[web]\nweb1\n", encoding="utf-8")
+    """Two servers in the group web; upgrade.yml and checks.yml lie where the playbook and the person stand."""
+    (upgrades.folder / "web.ini").write_text("[web]\nweb1\nweb2\n", encoding="utf-8")
     upgrades.tasks("checks", {"ansible.builtin.command": "true"})
     return upgrades
 
@@ -31,12 +31,14 @@ def play(web: Rollout, *words: str) -> Run:
         "REWIND_PROVIDER": "vpsorg", "VPS_API_URL": web.box.vpsorg_url})
 
 
-def test_the_example_undoes_a_failed_upgrade(web: Rollout) -> None:
+def test_the_example_undoes_a_failed_upgrade_and_goes_no_further(web: Rollout) -> None:
     web.tasks("upgrade", CHANGE, FAIL)
     (web.folder / "site.yml").write_text(EXAMPLE, encoding="utf-8")
     run = play(web, str(web.folder / "site.yml"))
     assert run.status == 2, run.output
     web.assert_undone("web1")
+    assert not web.receipts("web2"), "the roll-out went on"
+    assert outcomes(run) == {"web1": "rolled_back", "web2": "not_started"}
 
 
 def test_the_commands(web: Rollout) -> None:
@@ -46,6 +48,7 @@ def test_the_commands(web: Rollout) -> None:
     assert run.status == 0, run.output
     assert "Take snapshot rewind" in run.stdout
     web.assert_untouched("web1")
+    (web.folder / "web.ini").write_text("[web]\nweb1\n", encoding="utf-8")  # one will do
     run = play(web, *upgrade)
     assert run.status == 0, run.output
     assert web.receipt("web1")["outcome"] == "upgraded"

@@ -93,6 +93,7 @@ def test_the_server_is_found_by_its_address_or_its_name(upgrades: Rollout) -> No
         assert f"of server {host} at" in run.stdout
 
 
+@pytest.mark.patient
 def test_a_connection_that_is_not_ssh(upgrades: Rollout) -> None:
     """Such a host is guarded, too; only its loss is left to the guard."""
     book = upgrades.book("book", {"hosts": "{{ hosts }}", "gather_facts": False, "connection": "local",

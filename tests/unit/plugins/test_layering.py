@@ -47,6 +47,7 @@ MAY_IMPORT = {
     GUARDED + "processes": set(),
     GUARDED + "server_looks": {GUARDED + "receipt"},
     GUARDED + "report": {GUARDED + "receipt"},
+    GUARDED + "verdicts": {GUARDED + "receipt"},
     GUARDED + "evidence": {GUARDED + "receipt", UTILS + "secrets"},
     # The guard's decisions, then the guard as a process.
     GUARDED + "rollback": {UTILS + "errors", UTILS + "polling"},
@@ -64,8 +65,8 @@ MAY_IMPORT = {
         UTILS + "errors", UTILS + "polling", UTILS + "run",
     },
     GUARDED + "steps_before": STEPS | {GUARDED + "planning"},
-    GUARDED + "steps_behind": STEPS,
-    GUARDED + "steps_after": STEPS | {GUARDED + "evidence", GUARDED + "options", UTILS + "secrets"},
+    GUARDED + "steps_behind": STEPS | {GUARDED + "verdicts"},
+    GUARDED + "steps_after": STEPS | {GUARDED + "evidence", GUARDED + "options", GUARDED + "verdicts", UTILS + "secrets"},
     GUARDED + "steps_looking_back": STEPS | {GUARDED + "guard_link", GUARDED + "planning", GUARDED + "report"},
     GUARDED + "steps": {
         GUARDED + "options", GUARDED + "step_base", GUARDED + "steps_after", GUARDED + "steps_before", GUARDED + "steps_behind",

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Ends the sandbox of molecule's ephemeral folder $FOLDER, and the upgrades and guards at work on it. Prints what it ended.
-# They are told by the folder in their command lines, so that no number can by now be somebody else's process.
-set -u
+# Ends the sandbox of molecule's ephemeral folder $FOLDER, and the upgrades and guards at work on it; removes their files.
+# Prints what it ended. Processes are told by the folder in their command lines: no number is taken for another's.
+set -eu
 
 all() {
     ps -A -ww -o pid=,args= | awk '
@@ -11,19 +11,22 @@ all() {
         index($0, " --inventory " ENVIRON["FOLDER"] "/") && /\/(prepare|converge|verify)\.yml$/'
 }
 
+# end_all SIGNAL: true once they are gone, false when some are still there after about five seconds.
 end_all() {
     all | while read -r pid command; do
         echo "ending $pid $command"
-        kill -s "$1" "$pid"
+        kill -s "$1" "$pid" 2> /dev/null || true
     done
-    for try in 1 2 3 4 5 6 7 8 9 10; do
-        [ -n "$(all)" ] || exit 0
-        sleep "0.$try"
+    for tenths in 1 2 3 4 5 6 7 8 9; do
+        [ -n "$(all)" ] || return 0
+        sleep "0.$tenths"
     done
+    return 1
 }
 
-end_all TERM
-end_all TERM
-end_all KILL
-echo "still running: $(all)" >&2
-exit 1
+if ! { end_all TERM || end_all TERM || end_all KILL; }; then
+    echo "These are still running: $(all)" >&2
+    exit 1
+fi
+cd "$FOLDER"
+rm -rf sandbox sandbox.json sandbox.log receipts inventory/sandbox.yml

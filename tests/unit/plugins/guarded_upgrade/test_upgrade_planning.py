@@ -34,7 +34,7 @@ OUTCOMES = (states.UPGRADED, states.ROLLED_BACK, states.ROLLBACK_FAILED, states.
 
 def context(host="web3", batch=("web3",)):
     known = {"host": host, "address": None, "connection": "ssh", "folders": [], "process": THIS_RUN, "what": "ansible-playbook site.yml",
-             "batch": list(batch), "terminal": None, "check_mode": False}
+             "batch": list(batch), "check_mode": False}
     needed = {name for name in Context.__dataclass_fields__ if name not in ("more_secrets", "tell")}
     return Context(**{**dict.fromkeys(needed - set(known), False), **known})
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.processes import identity, is_alive
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.processes import identity, is_alive, terminal_of
 
 HAS_PROC = Path("/proc/self/stat").exists()
 NOBODY = 2 ** 22 + 1  # above what a kernel gives out
@@ -130,3 +131,19 @@ def test_a_ps_that_takes_the_standard_by_its_word_is_understood(tmp_path, monkey
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     assert identity(5) == {"pid": 5, "started": "Thu Jan  1 00:00:00 2026"}
+
+
+def test_the_terminal_of_a_process_and_of_one_that_has_none():
+    terminal, line = pty.openpty()
+    # It takes the terminal by opening it, as the leader of a session without one.
+    take_it = "import os, sys, time; os.open(sys.argv[1], os.O_RDWR); print(flush=True); time.sleep(30)"
+    with subprocess.Popen([sys.executable, "-c", take_it, os.ttyname(line)], start_new_session=True, stdout=subprocess.PIPE) as child:
+        child.stdout.readline()
+        assert terminal_of(child.pid) == os.ttyname(line)
+        child.kill()
+    os.close(terminal)
+    os.close(line)
+    with subprocess.Popen(["sleep", "30"], start_new_session=True) as without:
+        assert terminal_of(without.pid) is None
+        without.kill()
+    assert terminal_of(without.pid) is None

@@ -15,7 +15,7 @@ from guard_builders import RUN_ID, SNAPSHOT, receipt_in
 from ansible_collections.rewind.vps.plugins.module_utils.secrets import MASK, Scrubber
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import evidence, report
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.evidence import connection_secrets, keep_evidence
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.evidence import keep_evidence
 
 PROOF = [{"what": "marker", "result": "proven", "detail": "gone"}, {"what": "boot", "result": "not_proven", "detail": "same"},
          {"what": "checks", "result": "disproven", "detail": "failed"}]
@@ -128,9 +128,3 @@ def test_a_cut_through_a_secret_leaves_nothing_of_it(tmp_path, monkeypatch, cut)
 def test_nothing_to_keep(tmp_path):
     assert kept(tmp_path / "run") == {} == kept(tmp_path / "run", log="")
     assert not (tmp_path / "run").exists()
-
-
-def test_the_passwords_of_the_connection_are_secrets():
-    variables = {"ansible_password": "one", "ansible_become_password": "two", "ansible_ssh_private_key_passphrase": "three", "ansible_user": "root"}
-    assert sorted(connection_secrets(variables)) == ["one", "three", "two"]
-    assert connection_secrets({}) == []
