@@ -139,7 +139,7 @@ def test_http_and_ansible_stay_where_they_belong(name):
             "ansible", "ansible.module_utils.common.arg_spec", "ansible.module_utils.errors", "ansible.utils.display",
             "ansible.constants", "ansible.errors",
         },
-        "action.upgrade_guard": {"ansible", "ansible.module_utils.common.arg_spec"},
+        "action.upgrade_guard": {"ansible.module_utils.parsing.convert_bool", "ansible", "ansible.module_utils.common.arg_spec"},
         "connection.guarded_ssh": {
             "ansible.errors", "ansible.module_utils.common.text.converters", "ansible.plugins.connection",
         },
