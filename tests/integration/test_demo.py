@@ -126,6 +126,7 @@ def test_one_upgrade_goes_well_and_two_are_undone(workspace: Path, isolation: st
 @pytest.mark.slow
 @pytest.mark.ssh
 @pytest.mark.playbook
+@pytest.mark.patient
 def test_a_restore_that_fails_makes_the_demo_fail(workspace: Path) -> None:
     output, status = output_and_status(start_demo(workspace, "--restore-fails", "--isolation", "folder", "--speed", "600"))
     assert status == 1, output
