@@ -24,7 +24,7 @@ MARKERS = (
     "ssh: logs in to a machine of the sandbox over SSH",
     "playbook: runs ansible-playbook",
     "slow: takes longer than about five seconds",
-    "patient: waits for minutes; run by make test-all only",
+    "patient: waits for minutes, or one of many of its kind; run by make test-all only",
 )
 # Set by the process that makes the view, and inherited by xdist's workers.
 VIEW_VARIABLE = "REWIND_TEST_VIEW"

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,9 @@ from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.options
 )
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.steps import OperationFailed, Steps
 
+# Of a task's environment only this is taken over: with another HOME or PATH it would look for its receipts elsewhere.
+OF_THE_CLOUD = re.compile("VPS_API_.*|ILKBYTE_.*|REWIND_.*|.*_proxy|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|SSL_CERT_.*", re.IGNORECASE)
+
 
 class ActionModule(ControllerAction):
     """One step of the role guarded_upgrade; always done on the controller, whatever the host's connection."""
@@ -42,11 +47,12 @@ class ActionModule(ControllerAction):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         task_vars = task_vars or {}
         result = super().run(tmp, task_vars)
-        with self._task_environment():
+        with self._task_environment(OF_THE_CLOUD):
             validation = ArgumentSpecValidator(OPTIONS).validate(self._options(task_vars))
             if validation.error_messages:
                 return {**result, "failed": True, "msg": validation.errors.msg}
             parameters = validation.validated_parameters
+            parameters["state_dir"] = os.path.abspath(parameters["state_dir"])  # the guard stands elsewhere
             scrubber = Scrubber([*secrets_of(parameters), *self._connection_secrets(task_vars)])
             return scrubber.value({**result, **self._done(parameters, task_vars)})
 
@@ -91,6 +97,8 @@ class ActionModule(ControllerAction):
                 raise bad_input(f"{name} must be from {low} to {high}, not {parameters[name]}")
         if not all(1 <= port <= 65535 for port in parameters["ports"]):
             raise bad_input(f"ports takes numbers from 1 to 65535, not {parameters['ports']}")
+        if not parameters["marker_dir"].startswith("/"):
+            raise bad_input(f"marker_dir takes an absolute path on the server, not {parameters['marker_dir']!r}")
         if not parameters["prefix"].isalnum() or not parameters["prefix"].isascii():
             raise bad_input("prefix takes letters and digits only, since it begins a snapshot's name")
 
@@ -101,8 +109,10 @@ class ActionModule(ControllerAction):
             address=self._templar.template(task_vars.get("ansible_host")) if task_vars.get("ansible_host") else None,
             connection=_short_name(self._connection),
             folders=self._folders(task_vars),
-            process=processes.identity(os.getppid()),  # a task's process is a child of ansible-playbook's
+            process=processes.identity(_pid_of_run()),  # a task's process is a child of ansible-playbook's
             what=" ".join(["ansible-playbook", *(os.path.basename(str(name)) for name in command_line.CLIARGS.get("args") or [])]),
+            conditional=" and ".join(map(str, self._task.when)) or None,
+            delegated=self._task.delegate_to or None,
             batch=list(task_vars.get("ansible_play_batch") or [host]),
             play_keywords={keyword for keyword in KEYWORDS_THAT_REACH_HANDLERS if self._play_says(keyword)},
             check_mode=self._task.check_mode,
@@ -121,6 +131,12 @@ class ActionModule(ControllerAction):
         folders = [] if not playbook or Path(playbook).resolve() == ours else [playbook, os.path.join(playbook, "tasks")]
         inventory = task_vars.get("inventory_dir")
         return [*folders, os.getcwd(), *([str(inventory)] if inventory else [])]
+
+
+def _pid_of_run() -> int:
+    """ansible-playbook's process: the parent of a task's, also when it is gone and another has adopted the task's."""
+    parent = multiprocessing.parent_process()
+    return parent.pid if parent is not None and parent.pid else os.getppid()
 
 
 def _short_name(connection: Any) -> str:

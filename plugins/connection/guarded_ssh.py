@@ -37,6 +37,15 @@ options:
     default: 4
     vars:
       - name: ansible_guarded_ssh_server_alive_count_max
+  guarded_receipt:
+    description:
+      - The receipt of a guarded upgrade, on the controller. Once it says that the upgrade is being undone, every further task on the
+        server fails before it begins, so that nothing is changed on a restored server by a run that doesn't know yet.
+      - Set by the role P(rewind.vps.guarded_upgrade#role).
+    type: str
+    default: ""
+    vars:
+      - name: guarded_upgrade_receipt_in_force
   server_name:
     description:
       - What the server is called in messages.
@@ -87,6 +96,7 @@ EXAMPLES = r"""
 """
 
 import functools
+import json
 
 import yaml
 from ansible.errors import AnsibleActionFail, AnsibleAuthenticationFailure, AnsibleConnectionFailure
@@ -108,6 +118,9 @@ def with_options_of_ssh(documentation: str, documentation_of_ssh: str) -> str:
 
 # Not an assignment: ansible-doc reads the assigned text without running this file, and can't read a call.
 globals().update(DOCUMENTATION=with_options_of_ssh(DOCUMENTATION, ssh_plugin.DOCUMENTATION))
+
+
+UNDONE = ("restoring", "restored", "ended")  # states of a receipt, see plugin_utils/guarded_upgrade/receipt.py
 
 
 class ServerLost(AnsibleActionFail, AnsibleConnectionFailure):
@@ -163,6 +176,7 @@ class Connection(ssh_plugin.Connection):
     _lost = False  # whether the server was lost in the course of this task
 
     def exec_command(self, cmd, in_data=None, sudoable=True):
+        self._must_be_guarded()
         lost_before = self._lost
         try:
             return self._exec_command(cmd, in_data=in_data, sudoable=sudoable)
@@ -183,15 +197,28 @@ class Connection(ssh_plugin.Connection):
 
     @loss_fails_the_task
     def put_file(self, in_path, out_path):
+        self._must_be_guarded()
         return super().put_file(in_path, out_path)
 
     @loss_fails_the_task
     def fetch_file(self, in_path, out_path):
+        self._must_be_guarded()
         return super().fetch_file(in_path, out_path)
 
     @loss_fails_the_task
     def reset(self):
         super().reset()
+
+    def _must_be_guarded(self) -> None:
+        """Nothing more is done on a server that its guard has restored, or is about to: the run it guards only doesn't know yet."""
+        path = self.get_option("guarded_receipt")
+        if not path:
+            return
+        with open(path, encoding="utf-8") as file:
+            receipt = json.load(file)
+        if receipt["state"] in UNDONE:
+            name = self.get_option("server_name") or self.host
+            raise ServerLost(f"the guard of server {name} has begun to undo the upgrade ({receipt.get('reason')}), so this task is not done there")
 
     def _build_command(self, binary, subsystem, *other_args):
         # After the user's own arguments: OpenSSH takes the first value that it is given.

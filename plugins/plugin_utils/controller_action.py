@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,12 +22,15 @@ class ControllerAction(ActionBase):
     """Base of actions that work here."""
 
     @contextlib.contextmanager
-    def _task_environment(self) -> Iterator[None]:
-        """The task's C(environment), as its module would see it. Each task has a process of its own."""
+    def _task_environment(self, only: re.Pattern[str] | None = None) -> Iterator[None]:
+        """The task's C(environment), as its module would see it. Each task has a process of its own.
+
+        :arg only: what the names that are taken over look like; all of them where not given.
+        """
         wanted: dict[str, Any] = {}
         self._compute_environment_string(wanted)
         before = dict(os.environ)
-        os.environ.update({name: str(value) for name, value in wanted.items()})
+        os.environ.update({name: str(value) for name, value in wanted.items() if only is None or only.fullmatch(name)})
         try:
             yield
         finally:

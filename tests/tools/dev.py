@@ -55,7 +55,7 @@ def lint(_words: Words) -> int:
         )
 
 
-# Tests that wait for minutes, for what must be seen not to happen, run in test-all only.
+# Tests that wait for minutes, for what must be seen not to happen, and most of a large kind, run in test-all only.
 QUICK, PATIENT = ("-m", "not patient"), ("-m", "patient")
 
 

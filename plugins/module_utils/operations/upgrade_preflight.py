@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors, retention
@@ -78,7 +79,7 @@ def _reference(task: Task) -> str:
     everyone = provider.list_servers()
     of_address = [server for server in everyone if address and server.address == address]
     named = [server for server in everyone if host in provider.names_of(server)]
-    if len(named) == 1 and (not of_address or of_address[0].id == named[0].id):
+    if len(named) == 1 and (not of_address or of_address[0].id == named[0].id) and not _elsewhere(address, named[0].address):
         return named[0].id
     if not named and len(of_address) == 1:
         return of_address[0].id
@@ -88,11 +89,25 @@ def _reference(task: Task) -> str:
             f"{provider.title} has no server that is called {host} or has the address {address}; this account's: {known}",
             kind=errors.NOT_FOUND, server=host, hint="say which one it is with guarded_upgrade_server",
         )
+    if len(named) == 1 and not of_address:
+        raise RewindError(
+            f"At {provider.title} {named[0].label} has the address {named[0].address}, and Ansible reaches {host} at {address}: another server "
+            "of that name?",
+            kind=errors.AMBIGUOUS, server=host, hint="say with guarded_upgrade_server which one it is, or use the credentials of the right account",
+        )
     meant = ", ".join(dict.fromkeys(server.label for server in [*named, *of_address]))
     raise RewindError(
         f"At {provider.title} the name {host} and the address {address} don't mean one and the same server ({meant})",
         kind=errors.AMBIGUOUS, server=host, hint="say which one it is with guarded_upgrade_server",
     )
+
+
+def _elsewhere(reached: str | None, known: str | None) -> bool:
+    """Whether a host is reached at a public address that is not the server's; names, private addresses and tunnels say nothing."""
+    try:
+        return ipaddress.ip_address(reached or "").is_global and ipaddress.ip_address(reached) != ipaddress.ip_address(known or "")
+    except ValueError:
+        return False
 
 
 def _room(task: Task, server: Server, snapshots: list[Snapshot]) -> list[Snapshot]:

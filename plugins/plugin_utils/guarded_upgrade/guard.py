@@ -82,8 +82,6 @@ class Guard:
             if request["by_hand"] and self.receipt.state in (states.READY, states.CONFIRMED):
                 self.receipt.move(states.ENDED, outcome=states.NOT_STARTED if self.receipt.state == states.READY else states.UPGRADED)
             self._roll_back(request["reason"], say, by_hand=request["by_hand"])
-        elif wish == "restored_already":
-            self._restored(request["detail"])
         elif wish == "end":
             self._end(request["outcome"], request["message"], request["proof"])
         elif wish == "told":

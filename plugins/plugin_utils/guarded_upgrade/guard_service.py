@@ -115,11 +115,11 @@ def _let_go_of_streams() -> None:
 
 def _loop(guard: Guard, door: socket.socket, scrubber: Scrubber) -> None:
     while not guard.is_over:
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(OSError):
             caller, dummy = door.accept()
             with caller, contextlib.suppress(OSError):
                 _attend(guard, caller, scrubber)
-        with contextlib.suppress(OSError):  # the receipt's disk is full: what has to be done is done without it
+        with contextlib.suppress(Exception):  # a full disk, a mistake: a guard that ends by it guards no more
             guard.watch()
 
 

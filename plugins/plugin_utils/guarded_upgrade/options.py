@@ -102,6 +102,8 @@ class Context:
     :ivar folders: where files of the user's are looked for, in this order.
     :ivar process: identity of ansible-playbook's process (processes.identity).
     :ivar what: what it runs, in words for a person.
+    :ivar conditional: the conditions that the role's tasks have inherited, or None.
+    :ivar delegated: the host that the role is delegated to, or None.
     :ivar batch: the hosts that are worked on together, and still are.
     :ivar play_keywords: those of KEYWORDS_THAT_REACH_HANDLERS that are on for the play.
     :ivar more_secrets: passwords of the connection.
@@ -116,6 +118,8 @@ class Context:
     what: str
     batch: list[str]
     play_keywords: set[str]
+    conditional: str | None
+    delegated: str | None
     check_mode: bool
     more_secrets: list[str] = field(repr=False, default_factory=list)
     tell: Callable[[str], None] = lambda text: None

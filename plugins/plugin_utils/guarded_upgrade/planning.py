@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ UPGRADE = "upgrade"
 FINISH = "finish"  # an earlier run has confirmed its upgrade and was cut off while tidying up
 ROLL_BACK = "roll_back"  # an earlier run was cut off behind its guard, and there is no guard any more
 TELL = "tell"  # an earlier run has ended, and nobody has been told how
+
+YOUNG_SNAPSHOT_SECONDS = 1800
+FUTURE_SECONDS = 300  # clocks may differ by so much
 
 BAD = (states.ROLLED_BACK, states.ROLLBACK_FAILED, states.UNKNOWN)
 
@@ -47,6 +51,53 @@ def check_play(context: Context) -> None:
                 "leave it out of the play, the command line and ansible.cfg: this role runs the handlers itself before its checks, and "
                 "stops the roll-out after a failure",
             )
+
+
+    if context.conditional:
+        raise bad_input(
+            f"The role stands under a condition ({context.conditional}), which would be asked anew before each of its tasks, its rollback included",
+            "put the condition on an include_role instead",
+        )
+    if context.delegated:
+        raise bad_input(f"The role is delegated to {context.delegated}, so another server would be changed than {context.host}", "leave it out")
+    if context.connection == "local":
+        raise bad_input(
+            f"Ansible works on {context.host} with the connection local, so the guard would be on the server that it guards",
+            "run it from another machine, over SSH",
+        )
+
+
+def check_files(paths: list[str]) -> None:
+    """Refuse files that would end the play for the server past all checks.
+
+    :raises RewindError: C(bad_input).
+    """
+    for path in paths:
+        found = re.search(r"\bmeta['\"]?\s*:\s*['\"]?(end_\w+)", Path(path).read_text(encoding="utf-8", errors="replace"))
+        if found:
+            raise bad_input(
+                f"{path} has meta: {found[1]}, after which nobody would check or confirm the upgrade", "use a condition on the tasks instead",
+            )
+
+
+def check_receipts(previous: Receipt | None, context: Context) -> None:
+    """Refuse where the receipts can't be what they seem.
+
+    :raises RewindError: two hosts of this run are one server; the newest receipt is from the future.
+    """
+    if previous is None:
+        return
+    if _same_run(previous, context) and previous.data["host"] != context.host:
+        raise RewindError(
+            f"{context.host} and {previous.data['host']} are one and the same server ({previous.server_label}) by what they are told",
+            kind=errors.AMBIGUOUS, server=previous.server_label, hint="give each host its own guarded_upgrade_server, never a group",
+        )
+    begun = datetime.strptime(previous.run_id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
+    if (begun - datetime.now(timezone.utc)).total_seconds() > FUTURE_SECONDS:
+        raise RewindError(
+            f"The newest receipt of server {previous.server_label} is from the future ({previous.run_id}), so nobody can tell which is the last",
+            kind=errors.NOT_READY, server=previous.server_label, hint=f"set the clock, or move {previous.path.parent} away",
+        )
 
 
 def found_files(option: str, names: list[str], folders: list[str]) -> list[str]:
@@ -109,7 +160,8 @@ def what_comes_next(previous: Receipt | None, context: Context, resume_within: i
     if state == states.CONFIRMED:
         return FINISH, True
     if state in states.UNARMED:
-        return UPGRADE, young
+        # Older than that, its snapshot is not "just before the upgrade" any more.
+        return UPGRADE, _seconds_since(previous) <= min(resume_within, YOUNG_SNAPSHOT_SECONDS)
     if young:
         return ROLL_BACK, True
     snapshot = previous.snapshot
@@ -120,6 +172,14 @@ def what_comes_next(previous: Receipt | None, context: Context, resume_within: i
         hint=f"restore its snapshot {snapshot['name']} with the playbook rewind.vps.rollback, or take the server as it is: "
         f"run again with -e guarded_upgrade_accept={previous.run_id}",
     )
+
+
+def counts_for_this_run(previous: Receipt | None, run: dict[str, Any], resume_within: int) -> bool:
+    """Whether an upgrade that is found confirmed is the one that this run was to do: the same files, a short while ago."""
+    if run["next"] not in (FINISH, TELL):
+        return True
+    same = all(previous.data.get(part) == run[part] for part in ("tasks", "roles"))
+    return same and _seconds_since(previous) <= resume_within
 
 
 def _seconds_since(receipt: Receipt) -> float:

@@ -30,7 +30,10 @@ def is_alive(process: dict[str, Any] | None) -> bool:
 
 def terminal_of(pid: int) -> str | None:
     """The path of the terminal that a process was started in; None where it has none."""
-    answer = subprocess.run(["ps", "-o", "tty=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    try:
+        answer = subprocess.run(["ps", "-o", "tty=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    except OSError:  # a small system may have no ps
+        return None
     name = answer.stdout.strip()
     path = f"/dev/{name}"
     return path if name.strip("?-") and os.path.exists(path) else None
@@ -55,7 +58,8 @@ def _started(pid: int) -> str | None:
 def _started_by_ps(pid: int) -> str | None:
     # One -o for each: where ps goes by the standard, everything behind the first = is a heading.
     answer = subprocess.run(
-        ["ps", "-o", "stat=", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"},
+        ["ps", "-o", "stat=", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False,
+        env={**os.environ, "LC_ALL": "C", "TZ": "UTC0"},
     ).stdout.strip()
     state, dummy, started = answer.partition(" ")
     return started.strip() or None if state and not state.startswith("Z") else None

@@ -231,7 +231,9 @@ class ServerFolder:
     def drop_old_runs(self) -> None:
         """Remove what is older than the newest KEPT_RUNS."""
         for path in self.runs()[:-KEPT_RUNS]:
-            shutil.rmtree(path.parent, ignore_errors=True)
+            with contextlib.suppress(RewindError):
+                if Receipt.load(path).state == ENDED:
+                    shutil.rmtree(path.parent, ignore_errors=True)
 
 
 def all_receipts(state_dir: str | Path) -> list[Receipt]:
@@ -257,8 +259,8 @@ def make_private_folder(path: Path) -> None:
 def write_private(path: Path, text: str) -> None:
     """The whole text or nothing, for the owner's eyes, and on the disk when this returns."""
     make_private_folder(path.parent)
-    new = path.with_name(f".{path.name}.new")
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    new = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.new")  # several may write at once
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
         os.fchmod(handle, 0o600)
         file.write(text)

@@ -18,6 +18,8 @@ from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import 
 
 MARKER_PREFIX = "rewind-guarded-upgrade-"
 
+UNREAD = "missing"  # in place of a checksum
+
 PROVEN, NOT_PROVEN, DISPROVEN = "proven", "not_proven", "disproven"
 
 
@@ -39,13 +41,19 @@ def parse_look(text: str | None) -> dict[str, Any] | None:
     }
 
 
+def boot_id_in(log: str | None) -> str | None:
+    """The boot id with which a log from the server begins, see the role's task."""
+    found = re.match("boot ([0-9a-f-]{8,64})\r?\n", log or "")
+    return found[1] if found else None
+
+
 def _values(lines: list[str], word: str) -> list[str]:
     return [line[len(word) + 1:] for line in lines if line.startswith(word + " ")]
 
 
 def marker_path(folder: str, run_id: str) -> str:
     """The file on the server that is written after the snapshot, so that a restore takes it away."""
-    return posixpath.join(folder, MARKER_PREFIX + run_id)
+    return posixpath.normpath("/" + posixpath.join(folder, MARKER_PREFIX + run_id).lstrip("/"))
 
 
 def run_of_marker(path: str) -> str:
@@ -72,7 +80,7 @@ def prove(receipt: dict[str, Any], after: dict[str, Any] | None, checks: str | N
         message = "the cloud says that it is restored, but the server does not answer"
         return {"outcome": states.UNKNOWN, "proof": proof, "message": message}
     before = receipt.get("before") or {}
-    proof += [_marker(receipt, after), _boot(before, after), *_fingerprints(before, after), *_checks(checks)]
+    proof += [_marker(receipt, after), _boot(receipt, before, after), *_fingerprints(before, after), *_checks(checks)]
     wrong = [finding for finding in proof if finding["result"] == DISPROVEN and finding["what"] != "checks"]
     if wrong:
         message = f"the cloud says that it is restored, but the server says otherwise: {'; '.join(item['detail'] for item in wrong)}"
@@ -95,10 +103,13 @@ def _marker(receipt: dict[str, Any], after: dict[str, Any]) -> dict[str, str]:
     return _finding("marker", PROVEN, "the marker that was written after the snapshot is gone")
 
 
-def _boot(before: dict[str, Any], after: dict[str, Any]) -> dict[str, str]:
+def _boot(receipt: dict[str, Any], before: dict[str, Any], after: dict[str, Any]) -> dict[str, str]:
+    just_before = receipt.get("boot_before_restore")
     if not before.get("boot_id") or not after["boot_id"]:
         return _finding("boot", NOT_PROVEN, "the system has no boot id")
-    if before["boot_id"] == after["boot_id"]:
+    if not just_before:
+        return _finding("boot", NOT_PROVEN, "nobody could see in which boot it was just before the restore")
+    if after["boot_id"] in (just_before, before["boot_id"]):
         return _finding("boot", NOT_PROVEN, "its boot id is that of the snapshot: a snapshot that holds the memory goes on in the same boot")
     return _finding("boot", PROVEN, "it has booted anew")
 
@@ -107,6 +118,9 @@ def _fingerprints(before: dict[str, Any], after: dict[str, Any]) -> list[dict[st
     known = before.get("fingerprints") or {}
     if not known:
         return []
+    unread = [path for path, digest in known.items() if digest == UNREAD]
+    if len(unread) == len(known):
+        return [_finding("fingerprints", NOT_PROVEN, f"could not be read before the upgrade: {', '.join(sorted(unread))}")]
     other = [path for path, digest in known.items() if after["fingerprints"].get(path) != digest]
     if other:
         return [_finding("fingerprints", DISPROVEN, f"not as before the upgrade: {', '.join(sorted(other))}")]

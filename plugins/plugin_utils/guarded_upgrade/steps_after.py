@@ -22,8 +22,9 @@ class StepsAfter(StepBase):
         receipt, wishes = self._receipt, self._wishes
         scrubber = Scrubber([*secrets_of(wishes), *self._context.more_secrets])
         files = keep_evidence(receipt.path.parent, wishes["failed_task"], wishes["failed_result"], wishes["server_log"], scrubber)
-        if files:
-            self._ask(receipt, {"do": "note", "facts": {"evidence": files}})
+        boot_id = server_looks.boot_id_in(wishes["server_log"])
+        if files or boot_id:
+            self._ask(receipt, {"do": "note", "facts": {"evidence": files, "boot_before_restore": boot_id}})
         return self._done(receipt, f"Kept as evidence: {', '.join(files)}" if files else "There was no evidence to keep", changed=False)
 
     def _roll_back(self) -> Result:
@@ -34,12 +35,6 @@ class StepsAfter(StepBase):
             return self._done(receipt, f"Nothing was changed on server {receipt.server_label}, so nothing is restored", changed=False)
         if receipt.state in (states.CONFIRMED, states.ENDED) and not by_hand:
             return self._done(receipt, f"The guarded upgrade of server {receipt.server_label} is {states.said(receipt)}", changed=False)
-        look = server_looks.parse_look(self._wishes["look"])
-        marked = bool(receipt.data.get("marker_written"))
-        if receipt.state == states.RESTORING and marked and look is not None and receipt.data["marker"] not in look["markers"] and not by_hand:
-            detail = "the restore that an earlier run asked for is done"
-            receipt = self._ask(receipt, {"do": "restored_already", "detail": detail})
-            return self._done(receipt, f"Server {receipt.server_label}: {detail}", changed=False)
         scrubber = Scrubber([*secrets_of(self._wishes), *self._context.more_secrets])
         reason = scrubber.text(self._wishes["reason"] or "it failed")
         receipt = self._ask(receipt, {"do": "roll_back", "reason": reason, "by_hand": by_hand})

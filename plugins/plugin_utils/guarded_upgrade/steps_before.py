@@ -25,11 +25,13 @@ class StepsBefore(StepBase):
         files = {name: planning.found_files(f"guarded_upgrade_{name}", wishes[name], context.folders)
                  for name in ("tasks", "checks", "notify_tasks")}
         planning.check_play(context)
+        planning.check_files(files["tasks"] + files["checks"])
         planning.stop_after_failures(wishes["state_dir"], context)
         name = self._some_name
         cloud = self._look_at_cloud(name)
         folder = self._folder(cloud["server"]["id"])
         previous = self._previous(folder)
+        planning.check_receipts(previous, context)
         coming, taken_up = planning.what_comes_next(previous, context, wishes["resume_within"], wishes["accept"])
         run: dict[str, Any] = {
             "next": coming, "taken_up": taken_up, "run_id": name[len(wishes["prefix"]):], "snapshot_name": name, **files,
@@ -43,7 +45,9 @@ class StepsBefore(StepBase):
             if cloud["obstacle"]:
                 raise OperationFailed({"failed": True, "changed": False, **cloud["obstacle"]})
         run["receipt"] = str(folder.receipt_path(run["run_id"]))
-        run["marker"] = server_looks.marker_path(wishes["marker_dir"], run["run_id"])
+        # Where a run that was cut off has put it, whatever the option says now.
+        run["marker"] = previous.data["marker"] if taken_up else server_looks.marker_path(wishes["marker_dir"], run["run_id"])
+        run["counts"] = planning.counts_for_this_run(previous, run, wishes["resume_within"])
         lines = planning.plan_lines(run, wishes, cloud)
         return {"changed": context.check_mode, "msg": ". ".join(lines), "plan": lines, "run": run}
 
@@ -64,7 +68,8 @@ class StepsBefore(StepBase):
             receipt = self._ask(receipt, {"do": "note", "facts": {"before": look}})
         if run.get("by_hand"):
             marked = look is not None and receipt.data["marker"] in look["markers"]
-            receipt = self._ask(receipt, {"do": "note", "facts": {"marker_written": marked}})
+            seen = {"marker_written": marked, "boot_before_restore": look["boot_id"] if look else None}
+            receipt = self._ask(receipt, {"do": "note", "facts": seen})
         if fresh:
             ServerFolder(self._wishes["state_dir"], run["provider"], run["server"]["id"], run["api_url"]).drop_old_runs()
         words = "has taken up" if run["taken_up"] else "has begun"
@@ -87,7 +92,7 @@ class StepsBefore(StepBase):
             "cloud": run["cloud"], "server": {key: run["server"].get(key) for key in ("id", "name", "address")},
             "snapshot": {"name": run["snapshot_name"], "id": None, "created_at": None}, "marker": run["marker"], "before": look,
             "state": states.PLANNED, "history": [{"at": states.now_text(), "state": states.PLANNED}], "outcome": None, "message": None,
-            "proof": [], "run": {}, "tasks": run["tasks"], "checks": run["checks"],
+            "proof": [], "run": {}, "tasks": run["tasks"], "checks": run["checks"], "roles": run["roles"],
         }
 
     def _snapshot(self) -> Result:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import server_looks
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import Receipt
@@ -24,10 +24,19 @@ def _deleted(pruned: list[Result], check_mode: bool = False) -> str:
     return f"{'Would delete' if check_mode else 'Deleted'}: {names}"
 
 
+GUARDED_CONNECTION = "rewind.vps.guarded_ssh"
+
+
 class StepsBehind(StepBase):
     """An end without a word from here on means rollback, until the upgrade is confirmed."""
 
     def _arm(self) -> Result:
+        if self._wishes["run"]["connection"] == "ssh" and self._context.connection != GUARDED_CONNECTION:
+            raise bad_input(
+                f"The connection of {self._context.host} is {self._context.connection} and not {GUARDED_CONNECTION}, so its loss would end the "
+                "play for it without a rollback",
+                "is ansible_connection set with -e, or at the role? Leave it out there, or set it in the inventory",
+            )
         receipt = self._ask(self._receipt, self._move(states.ARMED, self._wishes["timeout"]))
         pid = receipt.data["guard"]["pid"]
         return self._done(

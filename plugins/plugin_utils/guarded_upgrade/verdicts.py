@@ -22,7 +22,10 @@ def verdict_of(receipt: Receipt) -> dict[str, Any]:
 
 def whole(receipt: Receipt, verdict: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
     """A verdict with its reason and with what to do next."""
-    return {**verdict, "message": verdict["message"].rstrip("."), "reason": receipt.data.get("reason") or reason or "", "next": _next_for(verdict["outcome"], receipt)}
+    return {
+        **verdict, "message": verdict["message"].rstrip("."), "reason": receipt.data.get("reason") or reason or "",
+        "next": _next_for(verdict["outcome"], receipt),
+    }
 
 
 def _next_for(outcome: str, receipt: Receipt) -> str:

@@ -125,6 +125,7 @@ def test_keywords_that_would_make_handlers_dangerous_are_refused(upgrades: Rollo
         upgrades.assert_untouched(host)
 
 
+@pytest.mark.patient
 def test_ignored_errors_around_the_role_hide_nothing(upgrades: Rollout) -> None:
     book = upgrades.book("book", {"hosts": "{{ hosts }}", "gather_facts": False, "serial": 1, "tasks": [
         {"ignore_errors": True, "block": [{"ansible.builtin.include_role": {"name": "rewind.vps.guarded_upgrade"}}]}]})
@@ -132,3 +133,15 @@ def test_ignored_errors_around_the_role_hide_nothing(upgrades: Rollout) -> None:
     assert run.status == 2, run.output
     upgrades.assert_undone("web1")
     assert not upgrades.receipts("web2"), "the roll-out went on"
+
+
+def test_nothing_more_is_done_on_a_server_that_its_guard_has_restored(upgrades: Rollout) -> None:
+    """A task on this machine escapes every time limit, so the guard acts while the run goes on; its next task must not."""
+    poll = {"name": "Poll from here", "delegate_to": "localhost", "ansible.builtin.command": "false", "register": "poll",
+            "until": "poll is succeeded", "retries": 9, "delay": 1, "ignore_errors": True}
+    late = {"name": "Come late", "ansible.builtin.copy": {"dest": "/etc/late", "content": "late", "mode": "0644"}}
+    run = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE, poll, late), timeout=4, grace=2)
+    assert run.status == 2, run.output
+    assert not (upgrades.disk("web1") / "etc" / "late").exists()
+    upgrades.assert_undone("web1")
+    assert "not confirmed within its time" in upgrades.receipt("web1")["reason"]

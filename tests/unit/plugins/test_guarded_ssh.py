@@ -16,7 +16,7 @@ from ansible.plugins.loader import connection_loader
 
 PLUGINS = Path(__file__).resolve().parents[3] / "plugins" / "connection"
 GUARDED = "guarded_ssh"
-OWN_OPTIONS = {"server_alive_interval", "server_alive_count_max", "server_name"}
+OWN_OPTIONS = {"guarded_receipt", "server_alive_interval", "server_alive_count_max", "server_name"}
 
 
 # Found as a plugin in a folder: Ansible finds collections only in a process that has not imported any by itself.
@@ -118,7 +118,7 @@ def test_other_errors_and_failed_commands_stay_what_they_are(failing):
     for way in ways:
         with pytest.raises(AnsibleError, match="^no sshpass here$") as caught:
             way()
-        assert type(caught.value) is AnsibleError
+        assert caught.type is AnsibleError
     _connection, ways = failing((1, b"", b"no such file"))
     assert ways[0]() == (1, b"", b"no such file")
 

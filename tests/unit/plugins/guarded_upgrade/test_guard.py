@@ -291,22 +291,6 @@ def test_one_found_under_way_is_its_own_only_for_the_guard_that_takes_up_a_resto
         assert history(on_disk(guard)).count(states.RESTORING) == 1
 
 
-def test_a_restore_that_is_found_done_is_not_asked_for_again(tmp_path):
-    world = FakeWorld()
-    guard = guard_in(tmp_path, states.RESTORING, world, resumed=True)
-    data = guard.answer({"do": "restored_already", "detail": "the restore is done"}, quiet)["receipt"]
-    assert (data["state"], data["restore_message"], world.asked) == (states.RESTORED, "the restore is done", [])
-    assert data["proof"], "the cloud's word is proof as well"
-
-
-@pytest.mark.parametrize("state", [*states.UNARMED, *states.GUARDED, states.CONFIRMED, states.ENDED])
-def test_nothing_is_restored_already_that_was_not_being_restored(tmp_path, state):
-    guard = guard_in(tmp_path, state, FakeWorld(), resumed=True, **IN_STATE[state])
-    with pytest.raises(RewindError):
-        guard.answer({"do": "restored_already", "detail": "so they say"}, quiet)
-    assert on_disk(guard)["state"] == state
-
-
 # --- when it is over
 
 

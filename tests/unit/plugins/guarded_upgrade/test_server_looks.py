@@ -96,11 +96,15 @@ MARKERS = {
     "proven": ({"marker_written": True}, []), "disproven": ({"marker_written": True}, [MARKER]), "not_proven": ({}, []),
 }
 BOOTS = {
-    "proven": ("aaaaaaaa", "bbbbbbbb"), "not_proven": ("aaaaaaaa", "aaaaaaaa"), "not_proven ": ("aaaaaaaa", None),
-    "not_proven  ": (None, "bbbbbbbb"),
+    # before the snapshot, just before the restore, after it
+    "proven": ("aaaaaaaa", "aaaaaaaa", "bbbbbbbb"), "proven ": ("aaaaaaaa", "cccccccc", "bbbbbbbb"),
+    "not_proven": ("aaaaaaaa", "aaaaaaaa", "aaaaaaaa"), "not_proven ": ("aaaaaaaa", "aaaaaaaa", None),
+    "not_proven  ": (None, "aaaaaaaa", "bbbbbbbb"), "not_proven   ": ("aaaaaaaa", None, "bbbbbbbb"),
+    "not_proven    ": ("aaaaaaaa", "cccccccc", "cccccccc"), "not_proven     ": ("aaaaaaaa", "cccccccc", "aaaaaaaa"),
 }
 PRINTS = {
     "proven": ({"/etc/a": "1", "/etc/b": "2"}, {"/etc/b": "2", "/etc/a": "1", "/etc/new": "9"}), "disproven": ({"/etc/a": "1"}, {"/etc/a": "2"}),
+    "not_proven": ({"/etc/a": "missing"}, {"/etc/a": "missing"}),
     "disproven ": ({"/etc/a": "1"}, {}), None: ({}, {"/etc/a": "1"}), "None ": (None, {}),
 }
 CHECKS = {"proven": "passed", "disproven": "failed", None: None}
@@ -109,8 +113,9 @@ CHECKS = {"proven": "passed", "disproven": "failed", None: None}
 @pytest.mark.parametrize(("marker", "boot", "prints", "checks"), list(itertools.product(MARKERS, BOOTS, PRINTS, CHECKS)))
 def test_every_combination_of_signs(marker, boot, prints, checks):
     facts, markers = MARKERS[marker]
-    (boot_before, boot_after), (prints_before, prints_after) = BOOTS[boot], PRINTS[prints]
-    data = receipt_data(states.RESTORED, proof=[CLOUD], before={"boot_id": boot_before, "fingerprints": prints_before}, **facts)
+    (boot_before, boot_just_before, boot_after), (prints_before, prints_after) = BOOTS[boot], PRINTS[prints]
+    data = receipt_data(states.RESTORED, proof=[CLOUD], before={"boot_id": boot_before, "fingerprints": prints_before},
+                        boot_before_restore=boot_just_before, **facts)
     after = {"boot_id": boot_after, "failed_units": [], "markers": [*markers, "/var/tmp/another"], "fingerprints": prints_after}
     verdict = prove(data, after, CHECKS[checks])
 

@@ -55,7 +55,8 @@ class Action:
     def run(self, arguments=None, connection="ansible.builtin.ssh", check_mode=False, play=None, **variables):
         made = object.__new__(ActionModule)
         play = SimpleNamespace(max_fail_percentage=None, force_handlers=False, **(play or {}))
-        made._task = SimpleNamespace(args={"step": "plan", **(arguments or {})}, check_mode=check_mode, any_errors_fatal=False, play=play)
+        made._task = SimpleNamespace(args={"step": "plan", **(arguments or {})}, check_mode=check_mode, any_errors_fatal=False, play=play,
+                                     when=[], delegate_to=None)
         made._connection = SimpleNamespace(ansible_name=connection, transport="ssh")
         made._templar = Templar()
         made._compute_environment_string = lambda wanted: wanted.update(self.environment)
@@ -93,6 +94,9 @@ def values():
     made = {"str": "Other1", "path": "/other", "bool": lambda default: not default, "int": 7, "list": ["/a", "/b"], "dict": {"run_id": "1"}}
     for name in ROLE_OPTIONS:
         option = OPTIONS[name]
+        if name == "marker_dir":
+            yield name, "/absolute"
+            continue
         value = [7, 8] if option.get("elements") == "int" else made[option["type"]]
         yield name, option["choices"][1] if "choices" in option else value(option["default"]) if callable(value) else value
 

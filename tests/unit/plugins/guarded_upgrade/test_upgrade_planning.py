@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from guard_builders import RUN_ID, receipt_data
@@ -85,9 +87,9 @@ def test_a_file_that_can_not_be_read_is_named(folders, monkeypatch):
 # --- a roll-out in which a server has come to grief
 
 
-def put(state_dir, host, state, run=THIS_RUN, run_id=RUN_ID, **facts):
+def put(state_dir, host, state, run=None, run_id=RUN_ID, **facts):
     path = ServerFolder(state_dir, "vpsorg", f"id-of-{host}", "https://cloud.example").receipt_path(run_id)
-    Receipt(path, receipt_data(state, host=host, run={**run}, run_id=run_id, **facts)).note()
+    Receipt(path, receipt_data(state, host=host, run={**(THIS_RUN if run is None else run)}, run_id=run_id, **facts)).note()
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
@@ -240,3 +242,62 @@ def test_the_plan_of_taking_up_says_that_nothing_is_upgraded(coming):
     run = {"next": coming, "snapshot_name": "rewind1", "tasks": ["/p/upgrade.yml"], "checks": [], "run_id": RUN_ID}
     (line,) = plan_lines(run, WISHES, CLOUD)
     assert RUN_ID in line and "upgrade nothing" in line and ("rewind1" in line) == (coming == ROLL_BACK)
+
+
+# --- plays, files and receipts that can't be guarded
+
+
+@pytest.mark.parametrize(("facts", "said"), [
+    ({"play_keywords": {"force_handlers"}}, "The play has force_handlers"), ({"play_keywords": {"ignore_errors"}}, "The play has ignore_errors"),
+    ({"conditional": "version == 1"}, r"under a condition \(version == 1\)"), ({"delegated": "web9"}, "delegated to web9"),
+    ({"connection": "local"}, "on the server that it guards"),
+])
+def test_plays_that_can_not_be_guarded(facts, said):
+    usual = {"play_keywords": set(), "conditional": None, "delegated": None}
+    planning.check_play(replace(context(), **usual))
+    with pytest.raises(RewindError, match=said):
+        planning.check_play(replace(context(), **{**usual, **facts}))
+
+
+def test_any_errors_fatal_matters_where_several_are_worked_on_together():
+    usual = {"play_keywords": {"any_errors_fatal"}, "conditional": None, "delegated": None}
+    planning.check_play(replace(context(), **usual))
+    with pytest.raises(RewindError, match="any_errors_fatal"):
+        planning.check_play(replace(context(batch=("web3", "web4")), **usual))
+
+
+@pytest.mark.parametrize("line", ["- meta: end_host", "- ansible.builtin.meta: end_play", "  meta: 'end_batch'", '- meta: "end_role"'])
+def test_files_that_would_end_the_play_for_the_server(tmp_path, line):
+    path = tmp_path / "upgrade.yml"
+    path.write_text("- meta: flush_handlers\n- meta: reset_connection\n", encoding="utf-8")
+    planning.check_files([str(path)])
+    path.write_text(f"- name: Stop here\n{line}\n", encoding="utf-8")
+    with pytest.raises(RewindError, match="meta: end_"):
+        planning.check_files([str(path)])
+
+
+def receipt_of(tmp_path, **facts):
+    return Receipt(tmp_path / "receipt.json", receipt_data(states.ENDED, **{"run": THIS_RUN, "host": "web3", **facts}))
+
+
+def test_two_hosts_of_one_run_are_not_one_server(tmp_path):
+    planning.check_receipts(None, context())
+    planning.check_receipts(receipt_of(tmp_path), context())
+    planning.check_receipts(receipt_of(tmp_path, host="web4", run=OTHER_RUN), context())
+    with pytest.raises(RewindError, match="web3 and web4 are one and the same server"):
+        planning.check_receipts(receipt_of(tmp_path, host="web4"), context())
+
+
+def test_a_receipt_from_the_future_is_not_taken_for_the_last():
+    far = Receipt(Path("/nowhere/receipt.json"), receipt_data(states.ENDED, run_id="29991231T235959Zabcd", run=OTHER_RUN))
+    with pytest.raises(RewindError, match="from the future"):
+        planning.check_receipts(far, context())
+
+
+@pytest.mark.parametrize(("coming", "tasks", "resume_within", "counts"), [
+    ("upgrade", ["other"], 0, True), ("finish", ["same"], 10 ** 9, True), ("tell", ["same"], 10 ** 9, True), ("finish", ["other"], 10 ** 9, False),
+    ("finish", ["same"], 0, False),
+])
+def test_an_earlier_upgrade_counts_only_if_it_is_this_one(tmp_path, coming, tasks, resume_within, counts):
+    previous = receipt_of(tmp_path, tasks=["same"], roles=[])
+    assert planning.counts_for_this_run(previous, {"next": coming, "tasks": tasks, "roles": []}, resume_within) is counts
