@@ -88,6 +88,7 @@ def secrets_of(parameters: dict[str, Any]) -> list[str | None]:
     """The credentials among the options."""
     return [parameters.get(name) for name in SECRET_OPTIONS]
 
+
 # The role sees to its own tasks and the user's, whatever the play says. Handlers belong to the play.
 KEYWORDS_THAT_REACH_HANDLERS = ("force_handlers", "ignore_errors", "any_errors_fatal")
 

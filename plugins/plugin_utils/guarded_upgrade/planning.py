@@ -51,8 +51,6 @@ def check_play(context: Context) -> None:
                 "leave it out of the play, the command line and ansible.cfg: this role runs the handlers itself before its checks, and "
                 "stops the roll-out after a failure",
             )
-
-
     if context.conditional:
         raise bad_input(
             f"The role stands under a condition ({context.conditional}), which would be asked anew before each of its tasks, its rollback included",

@@ -27,8 +27,10 @@ def patient(*tasks: str) -> list:
     return [pytest.param(task, marks=pytest.mark.patient) for task in tasks]
 
 
-UNARMED = ["Mark the server", *patient("Arm the guard", "Start the guard", "Forget what failed before this upgrade",
-                                      "Take the snapshot and wait until it is ready")]
+UNARMED = [
+    "Mark the server",
+    *patient("Arm the guard", "Start the guard", "Forget what failed before this upgrade", "Take the snapshot and wait until it is ready"),
+]
 GUARDED = [
     "Begin the checks",
     *patient("Say what guards the server from here on", "Begin the upgrade", "Run the upgrade's tasks", "Change a file",

@@ -35,6 +35,7 @@ class Action:
 
     def __init__(self, monkeypatch):
         self.seen, self.result, self.environment = [], {"changed": False, "msg": "done"}, {}
+        self.trouble: Exception | None = None
         seen, action = self.seen, self
 
         class Steps:
@@ -43,8 +44,8 @@ class Action:
 
             def do(self, step):
                 seen.append((step, *self.known))
-                if isinstance(action.result, Exception):
-                    raise action.result
+                if action.trouble is not None:
+                    raise action.trouble
                 return action.result
 
         monkeypatch.setattr(upgrade_guard, "Steps", Steps)
@@ -190,13 +191,13 @@ def test_without_requests_in_the_controller(action, monkeypatch):
 
 
 def test_failures_are_told_as_data(action):
-    action.result = RewindError("Another run guards it", kind=BUSY, server="web1", hint="wait")
+    action.trouble = RewindError("Another run guards it", kind=BUSY, server="web1", hint="wait")
     result = action.run()
     assert (result["failed"], result["changed"], result["error"]["kind"]) == (True, False, "busy")
     assert result["msg"] == "Another run guards it. Concerned: server web1. Nothing was changed. Next: wait."
-    action.result = OperationFailed({"failed": True, "changed": True, "msg": "no", "error": {"kind": "limit_reached"}})
+    action.trouble = OperationFailed({"failed": True, "changed": True, "msg": "no", "error": {"kind": "limit_reached"}})
     assert action.run() == {"failed": True, "changed": True, "msg": "no", "error": {"kind": "limit_reached"}}
-    action.result = OSError(28, "No space left on device", "/state/receipt.json")
+    action.trouble = OSError(28, "No space left on device", "/state/receipt.json")
     result = action.run()
     assert result["failed"] and "No space left on device: /state/receipt.json" in result["msg"]
 
