@@ -20,7 +20,7 @@ from sandbox.machines import IsolationUnavailable  # noqa: E402
 from sandbox.machines.isolation import choose_isolation  # noqa: E402
 
 NAMESPACE_KINDS = ("root-namespace", "user-namespace")
-_TEST_TIMEOUT_SECONDS = 60
+_TEST_TIMEOUT_SECONDS = 150
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import pty
+import shlex
 import subprocess
 import sys
 import time
@@ -107,8 +108,7 @@ def test_a_name_that_looks_like_the_rest_of_the_line_deceives_nobody(name, tmp_p
         process.communicate()
 
 
-POSIX_PS = """#!{python}
-# As POSIX has it, and macOS does it: what follows a = in an argument is a heading, commas included.
+POSIX_PS = """# As POSIX has it, and macOS does it: what follows a = in an argument is a heading, commas included.
 import sys
 columns, arguments = [], sys.argv[1:]
 while arguments:
@@ -118,7 +118,7 @@ while arguments:
         columns += [(name, name.upper()) for name in names[:-1]] + [(names[-1], heading if equals else names[-1].upper())]
 if any(heading for name, heading in columns):
     print("  ".join(heading for name, heading in columns))
-values = {{"stat": "Ss+", "lstart": "Thu Jan  1 00:00:00 2026"}}
+values = {"stat": "Ss+", "lstart": "Thu Jan  1 00:00:00 2026"}
 print("  ".join(values[name] for name, heading in columns))
 """
 
@@ -126,8 +126,10 @@ print("  ".join(values[name] for name, heading in columns))
 def test_a_ps_that_takes_the_standard_by_its_word_is_understood(tmp_path, monkeypatch):
     exists = Path.exists
     monkeypatch.setattr(Path, "exists", lambda path, **how: str(path) != "/proc/self/stat" and exists(path, **how))
-    program = tmp_path / "ps"
-    program.write_text(POSIX_PS.format(python=sys.executable), encoding="utf-8")
+    script, program = tmp_path / "ps.py", tmp_path / "ps"
+    script.write_text(POSIX_PS, encoding="utf-8")
+    # By way of the shell: the first line of a program can't name a Python whose path has a blank in it.
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(script))} "$@"\n', encoding="utf-8")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     assert identity(5) == {"pid": 5, "started": "Thu Jan  1 00:00:00 2026"}
