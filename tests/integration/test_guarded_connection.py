@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import sys
 import tempfile
@@ -196,7 +197,11 @@ def test_connections_are_shared_reset_and_watched(plays, tmp_path):
     """ssh's options hold, a reset closes the shared connection, and a server that falls silent or is full is lost."""
     relay, silence = tmp_path / "relay.py", tmp_path / "silence"
     relay.write_text(RELAY, "utf-8")
-    through_relay = f"-o 'ProxyCommand={sys.executable} {relay} {{{{ ansible_port }}}} {silence}'"
+    # By way of the shell: OpenSSH would take a Python whose path has a blank in it apart.
+    program = tmp_path / "relay"
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {relay} "$@"\n', "utf-8")
+    program.chmod(0o755)
+    through_relay = f"-o 'ProxyCommand={program} {{{{ ansible_port }}}} {silence}'"
     watched = {"ansible_ssh_extra_args": through_relay, "ansible_guarded_ssh_server_alive_interval": 1,
                "ansible_guarded_ssh_server_alive_count_max": 2, "ansible_timeout": 2}
     settings = tmp_path / "ansible.cfg"
