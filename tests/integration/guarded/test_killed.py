@@ -33,7 +33,7 @@ UNARMED = [
 ]
 GUARDED = [
     "Begin the checks",
-    *patient("Say what guards the server from here on", "Begin the upgrade", "Run the upgrade's tasks", "Change a file",
+    *patient("Say what guards the server from here on", "Begin the upgrade", "Run the upgrade's tasks",
              "Run the handlers that the upgrade has notified", "See whether the system wants a reboot",
              "Look at the server after its upgrade", "Compare its failed units", "Confirm the upgrade"),
 ]
