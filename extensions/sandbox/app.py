@@ -15,7 +15,7 @@ from .gate import Gate
 from .ilkbyte import SERVER_HEADER, IlkbyteApi
 from .inventory import inventory, write_inventory
 from .listeners import Listener
-from .machines import Machine, MachinePark
+from .machines import ImaginedPark, Machine, MachinePark
 from .vpsorg import BASE, VpsOrgApi
 from .world import World
 
@@ -30,6 +30,7 @@ class Options:
     seed: int = 0
     state_dir: Path | None = None
     ssh: bool = True
+    disks: bool = True
     isolation: str = "auto"
     vpsorg_port: int = 0
     ilkbyte_port: int = 0
@@ -46,7 +47,7 @@ class Sandbox:
         self._state_dir = self._make_state_dir()
         self._inventory_path = self._state_dir / "inventory.yml"
         self._listeners: list[Listener] = []
-        self._park: MachinePark | None = None
+        self._park: MachinePark | ImaginedPark | None = None
         self._world: World | None = None
 
     async def open(self) -> dict[str, Any]:
@@ -55,8 +56,9 @@ class Sandbox:
         :raises OSError: a port is taken.
         """
         options = self._options
-        park = self._park = NumberedPorts(
-            self._state_dir, isolation=options.isolation, ssh=options.ssh, base=options.ssh_port_base)
+        park = self._park = (
+            NumberedPorts(self._state_dir, isolation=options.isolation, ssh=options.ssh, base=options.ssh_port_base)
+            if options.disks else ImaginedPark(self._state_dir))
         world = self._world = World(park, speed=options.speed, vpsorg_servers=options.vpsorg_servers,
                                     ilkbyte_servers=options.ilkbyte_servers, seed=options.seed)
         vpsorg_api = VpsOrgApi(world.vpsorg, world.credentials.tokens)

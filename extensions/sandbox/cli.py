@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = Options(
         vpsorg_servers=parsed.servers if parsed.vpsorg_servers is None else parsed.vpsorg_servers,
         ilkbyte_servers=parsed.servers if parsed.ilkbyte_servers is None else parsed.ilkbyte_servers,
-        speed=parsed.speed, seed=parsed.seed, state_dir=parsed.state, ssh=not parsed.no_ssh,
+        speed=parsed.speed, seed=parsed.seed, state_dir=parsed.state, ssh=not parsed.no_ssh, disks=not parsed.no_disks,
         isolation=parsed.isolation, vpsorg_port=parsed.vpsorg_port, ilkbyte_port=parsed.ilkbyte_port,
         control_port=parsed.control_port, ssh_port_base=parsed.ssh_port_base,
     )
@@ -78,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="for durations and sizes (default 0)")
     parser.add_argument("--state", type=Path, metavar="DIR", help="folder for disks and keys (default: temporary)")
     parser.add_argument("--no-ssh", action="store_true", help="disks only, no SSH in front of them")
+    parser.add_argument("--no-disks", action="store_true", help="the clouds only: servers have neither disk nor SSH, and take no time")
     parser.add_argument("--isolation", choices=("auto", "namespace", "folder"), default="auto",
                         help="what the servers' commands run in (default auto)")
     for name in ("vpsorg-port", "ilkbyte-port", "control-port"):

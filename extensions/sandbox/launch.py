@@ -51,14 +51,15 @@ class Box:
 
 @contextmanager
 def launch(*, servers: int = 2, vpsorg_servers: int | None = None, ilkbyte_servers: int | None = None,
-           speed: float = 60.0, seed: int = 0, ssh: bool = True, isolation: str = "auto", state: Path | None = None,
-           python: str = sys.executable) -> Iterator[Box]:
+           speed: float = 60.0, seed: int = 0, ssh: bool = True, disks: bool = True, isolation: str = "auto",
+           state: Path | None = None, python: str = sys.executable) -> Iterator[Box]:
     """A sandbox for as long as the ``with`` block lasts. It also ends when this process ends, however that ends.
 
     :param servers: servers at each cloud, where the other two numbers do not say otherwise.
     :param speed: sandbox seconds in one real second.
     :param seed: random durations and sizes are the same for the same seed.
     :param ssh: False for disks without SSH in front of them (starts in well under a second).
+    :param disks: False for the clouds only: whatever is done to a server takes no real time.
     :param state: folder for disks and keys; default a temporary one.
     :param python: an interpreter that has starlette, uvicorn and asyncssh.
     :raises RuntimeError: it did not start; the text has the end of its log.
@@ -68,6 +69,7 @@ def launch(*, servers: int = 2, vpsorg_servers: int | None = None, ilkbyte_serve
     command = [python, "-m", "sandbox", "--servers", str(servers), "--speed", str(speed), "--seed", str(seed),
                "--isolation", isolation, "--state", str(folder), "--parent", str(os.getpid())]
     command += [] if ssh else ["--no-ssh"]
+    command += [] if disks else ["--no-disks"]
     command += [] if vpsorg_servers is None else ["--vpsorg-servers", str(vpsorg_servers)]
     command += [] if ilkbyte_servers is None else ["--ilkbyte-servers", str(ilkbyte_servers)]
     extensions = str(Path(__file__).resolve().parent.parent)

@@ -14,7 +14,7 @@ from .faults import FaultTable
 from .ilkbyte import Key
 from .ilkbyte_cloud import Ilkbyte
 from .ledger import Ledger
-from .machines import MachinePark
+from .machines import ImaginedPark, MachinePark
 from .settings import Settings
 from .vpsorg import Token
 from .vpsorg_cloud import VpsOrg
@@ -50,7 +50,7 @@ class World:
     :param seed: durations and sizes are random but the same for the same seed and the same calls.
     """
 
-    def __init__(self, park: MachinePark, *, speed: float, vpsorg_servers: int, ilkbyte_servers: int,
+    def __init__(self, park: MachinePark | ImaginedPark, *, speed: float, vpsorg_servers: int, ilkbyte_servers: int,
                  seed: int) -> None:
         self.park = park
         self.seed = seed

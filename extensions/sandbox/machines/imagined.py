@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Machines without disks, for tests that ask only the clouds: whatever is done with one takes no time at all."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from .machine import MachineError
+
+
+class ImaginedMachine:
+    """A machine of which only its power and the state of its disk, a number, are kept.
+
+    The number grows with every image, as if the server wrote all the time: no two images are alike.
+    """
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name = name
+        self.disk_path = folder / name
+        self.powered_on = False
+        self.port = 0
+        self.boot_problem: str | None = None
+        self.network_up = True
+        self.root_inside = "/"
+        self.ansible_variables: dict[str, str] = {}
+        self.when_off_by_itself: Callable[[], None] = lambda: None
+        self._content = 0
+        self._newest = 0
+        self._images: dict[str, int] = {}
+
+    async def power_on(self) -> None:
+        """It is on."""
+        self.powered_on = True
+
+    async def power_off(self) -> None:
+        """It is off."""
+        self.powered_on = False
+
+    async def cut_network(self) -> None:
+        """Its network is down."""
+        self.network_up = False
+
+    async def restore_network(self) -> None:
+        """Its network is up."""
+        self.network_up = True
+
+    async def save_disk(self, image: str) -> str:
+        """Keep the disk under this name; returns its digest."""
+        self._images[image] = self._content
+        digest = await self.digest()
+        self._newest += 1
+        self._content = self._newest
+        return digest
+
+    async def load_disk(self, image: str) -> str:
+        """Put the disk back.
+
+        :raises MachineError: there is no such image.
+        """
+        if image not in self._images:
+            raise MachineError(f"{self.name} has no image {image}")
+        self._content = self._images[image]
+        return await self.digest()
+
+    async def drop_image(self, image: str) -> None:
+        """Forget an image."""
+        self._images.pop(image, None)
+
+    async def digest(self) -> str:
+        """Equal for equal disks."""
+        return hashlib.sha256(f"{self.name}\n{self._content}".encode()).hexdigest()
+
+    async def remove(self) -> None:
+        """Nothing is left behind."""
+
+
+class ImaginedPark:
+    """Makes such machines; see :class:`.park.MachinePark`."""
+
+    isolation = "none"
+    isolation_reason = "The servers have no disks and run no commands."
+    python = "/usr/bin/python3"
+
+    def __init__(self, state_dir: Path) -> None:
+        self.client_key_path = state_dir / "client_key"
+        self.known_hosts_path = state_dir / "known_hosts"
+        self._state_dir = state_dir
+
+    async def add(self, name: str, *, port: int = 0, hostname: str | None = None) -> ImaginedMachine:
+        """A new machine, powered off."""
+        del port, hostname
+        return ImaginedMachine(name, self._state_dir)
+
+    async def close(self) -> None:
+        """Nothing is left behind."""
