@@ -76,6 +76,7 @@ def wait_until(
     expected: float,
     tell: Callable[[str], None] = lambda text: None,
     hint: str,
+    longest_pause: float = LONGEST_PAUSE,
 ) -> Found:
     """Look again and again until there is something to return.
 
@@ -84,6 +85,7 @@ def wait_until(
     :arg expected: seconds by which it is usually done.
     :arg tell: says to a person how it goes.
     :arg hint: what to do after a timeout.
+    :arg longest_pause: seconds between two looks at the most, where looking costs little.
     :raises RewindError: C(wait_timeout) at the deadline; what C(look) raised, unless it was a passing read error.
     """
     trouble: RewindError | None = None
@@ -103,7 +105,7 @@ def wait_until(
         if deadline.elapsed >= next_word:
             tell(f"{what}: {deadline.elapsed:.0f} s so far")
             next_word = deadline.elapsed + WORD_EVERY
-        pause = pause_after(deadline.elapsed, expected) * deadline.clock.jitter(0.9, 1.1)
+        pause = min(longest_pause, pause_after(deadline.elapsed, expected)) * deadline.clock.jitter(0.9, 1.1)
         deadline.clock.sleep(min(pause, deadline.left))
     last = f"; the last look failed: {trouble.message}" if trouble else ""
     raise RewindError(

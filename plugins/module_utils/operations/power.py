@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors
@@ -45,6 +46,7 @@ def stopped(task: Task, server: Server, deadline: Deadline) -> Iterator[None]:
         )
     with signals.unwinding(task.hand_on_signal) as be_deaf:
         stop_sent = seen_off = False
+        _write_note(task, server)
         try:
             deadline = _ask_to_stop(task, server, deadline)
             stop_sent = True
@@ -55,9 +57,11 @@ def stopped(task: Task, server: Server, deadline: Deadline) -> Iterator[None]:
             be_deaf()
             if not isinstance(trouble, RewindError) or stop_sent:
                 _start_again(task, server, seen_off, trouble)
+            _remove_note(task)
             raise
         be_deaf()
         _start_again(task, server, seen_off, None)
+        _remove_note(task)
 
 
 def start(task: Task, server: Server, deadline: Deadline) -> Server:
@@ -120,11 +124,15 @@ def _ask_to_stop(task: Task, server: Server, deadline: Deadline) -> Deadline:
 
 
 def _start_again(task: Task, server: Server, seen_off: bool, trouble: BaseException | None) -> None:
-    """Bring the server up; where that fails, that is what must be said first."""
     if not seen_off:
         _watch_late_stop(task, server, trouble)
+    start_after_snapshot(task, server, trouble)
+
+
+def start_after_snapshot(task: Task, server: Server, trouble: BaseException | None) -> Server:
+    """Bring a server up that was stopped for its snapshot; where that fails, that is what must be said first."""
     try:
-        start(task, server, Deadline(task.provider.capabilities.create_seconds + START_SECONDS))
+        return start(task, server, Deadline(task.provider.capabilities.create_seconds + START_SECONDS))
     except RewindError as error:
         before = f"; before that: {trouble.message}" if isinstance(trouble, RewindError) else ""
         raise RewindError(
@@ -137,6 +145,21 @@ def _start_again(task: Task, server: Server, seen_off: bool, trouble: BaseExcept
             provider_message=error.provider_message,
             hint="START IT NOW in the cloud's panel",
         ) from None
+
+
+def _write_note(task: Task, server: Server) -> None:
+    """What the next task needs to start the server, should this process be killed (see earlier_stop.py)."""
+    if task.place is None:
+        return
+    try:
+        task.place.write_note({"at": time.time(), "server": server.id})
+    except OSError:
+        task.warnings.append(f"No note could be written on this machine, so if this task is killed, nothing starts server {server.label} again.")
+
+
+def _remove_note(task: Task) -> None:
+    if task.place is not None:
+        task.place.remove_note()
 
 
 def _watch_late_stop(task: Task, server: Server, trouble: BaseException | None) -> None:

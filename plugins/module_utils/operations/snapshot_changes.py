@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
@@ -22,8 +23,8 @@ from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import PENDING, RUNNING, Server, Snapshot
 
 
-def create(task: Task, server: Server, known: set[str], deadline: Deadline) -> Snapshot:
-    """Start a snapshot and, if so wished, wait for it.
+def create(task: Task, server: Server, known: set[str]) -> Callable[[], Snapshot]:
+    """Ask for a snapshot. What is returned waits for it, if so wished, and gives it.
 
     :arg known: ids listed before; a snapshot of the name that is not among them is the new one.
     """
@@ -34,15 +35,18 @@ def create(task: Task, server: Server, known: set[str], deadline: Deadline) -> S
     except RewindError as error:
         error.about(server.label, name)
         if error.kind == errors.ALREADY_EXISTS:
-            return _made_meanwhile(task, server, error)
+            made = _made_meanwhile(task, server, error)
+            return lambda: made
         if error.outcome != errors.UNKNOWN:
             raise
-        snapshot = _after_unknown_create(task, server, known, deadline, error)
-    if not task.options["wait"]:
-        return snapshot or Snapshot(id=None, name=name, server=server, status=PENDING, description=description)
-    if snapshot is None:
-        snapshot = find_new_snapshot(task, server, name, known, deadline)
-    return wait_for_snapshot(task, snapshot, deadline)
+        snapshot = _after_unknown_create(task, server, known, error)
+
+    def wait() -> Snapshot:
+        if not task.options["wait"]:
+            return snapshot or Snapshot(id=None, name=name, server=server, status=PENDING, description=description)
+        return wait_for_snapshot(task, snapshot or find_new_snapshot(task, server, name, known, task.deadline), task.deadline)
+
+    return wait
 
 
 def _made_meanwhile(task: Task, server: Server, error: RewindError) -> Snapshot:
@@ -53,9 +57,9 @@ def _made_meanwhile(task: Task, server: Server, error: RewindError) -> Snapshot:
     raise error
 
 
-def _after_unknown_create(task: Task, server: Server, known: set[str], deadline: Deadline, error: RewindError) -> Snapshot:
+def _after_unknown_create(task: Task, server: Server, known: set[str], error: RewindError) -> Snapshot:
     try:
-        found = find_new_snapshot(task, server, task.options["name"], known, _time_to_look(task, server, deadline))
+        found = find_new_snapshot(task, server, task.options["name"], known, _time_to_look(task, server, task.deadline))
     except RewindError:
         error.hint = "look at the server's snapshots (rewind.vps.snapshot_info); a rerun looks first and makes no second one"
         raise error from None
@@ -63,10 +67,9 @@ def _after_unknown_create(task: Task, server: Server, known: set[str], deadline:
     return found
 
 
-def recreate(task: Task, snapshot: Snapshot, deadline: Deadline) -> Snapshot:
-    """Take a snapshot anew under its name, with the cloud's own call."""
+def recreate(task: Task, snapshot: Snapshot) -> Callable[[], Snapshot]:
+    """Ask for a snapshot to be taken anew under its name, with the cloud's own call. What is returned waits for it, if so wished."""
     server = snapshot.server
-    unknown: RewindError | None = None
     try:
         task.send(lambda: task.provider.recreate_snapshot(snapshot))
         task.done.changed = True
@@ -75,9 +78,19 @@ def recreate(task: Task, snapshot: Snapshot, deadline: Deadline) -> Snapshot:
         if error.outcome != errors.UNKNOWN:
             _look_behind_refusal(task, snapshot, error)
             raise
-        unknown, deadline = error, _time_to_look(task, server, deadline)
-    if not task.options["wait"] and unknown is None:
-        return Snapshot(id=snapshot.id, name=snapshot.name, server=server, status=PENDING)
+        renewed = _renewed(task, snapshot, _time_to_look(task, server, task.deadline), error)
+        return lambda: renewed
+
+    def wait() -> Snapshot:
+        if not task.options["wait"]:
+            return Snapshot(id=snapshot.id, name=snapshot.name, server=server, status=PENDING)
+        return _renewed(task, snapshot, task.deadline, None)
+
+    return wait
+
+
+def _renewed(task: Task, snapshot: Snapshot, deadline: Deadline, unknown: RewindError | None) -> Snapshot:
+    """:arg unknown: what is to be said if it is not seen to have been taken anew."""
     try:
         renewed = wait_for_recreated(task, snapshot, deadline)
     except RewindError as error:

@@ -13,6 +13,7 @@ from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils.operations import signals
 from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task, choose_hint, pick_snapshot
+from ansible_collections.rewind.vps.plugins.module_utils.operations.turn import turn
 from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import LOOK_SECONDS
 from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline, wait_until
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Schedule, Server, Snapshot, unsupported
@@ -20,14 +21,20 @@ from ansible_collections.rewind.vps.plugins.module_utils.providers.base import S
 
 def run(task: Task) -> dict[str, Any]:
     """The module C(snapshot_cron)."""
-    options, provider = task.options, task.provider
+    provider = task.provider
     if not provider.capabilities.schedule:
         raise unsupported(
             provider, "snapshot schedules",
             "let your own scheduler (cron, a systemd timer, AWX) run a playbook with rewind.vps.snapshot and retain",
         )
-    server, snapshots = task.look_up()
-    snapshot = pick_snapshot(provider, server, snapshots, options["name"], None)
+    with turn(task) as server:
+        return _run(task, server)
+
+
+def _run(task: Task, server: Server) -> dict[str, Any]:
+    options = task.options
+    server, snapshots = task.look_up(server)
+    snapshot = pick_snapshot(task.provider, server, snapshots, options["name"], None)
     if options["state"] == "absent":
         if snapshot is None or snapshot.schedule is None:
             return _result(task, server, snapshot, None, None, f"{options['name']} of server {server.label} has no schedule")

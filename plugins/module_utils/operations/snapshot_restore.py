@@ -22,6 +22,7 @@ from ansible_collections.rewind.vps.plugins.module_utils.operations.task import 
     pick_snapshot,
     snapshot_label,
 )
+from ansible_collections.rewind.vps.plugins.module_utils.operations.turn import turn
 from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import wait_until_settled
 from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import (
@@ -36,20 +37,22 @@ from ansible_collections.rewind.vps.plugins.module_utils.providers.base import (
 
 def run(task: Task) -> dict[str, Any]:
     """The module C(snapshot_restore)."""
-    server = task.provider.find_server(task.server_reference)
-    snapshots = task.provider.list_snapshots(server)
-    snapshot = _wanted(task, server, snapshots)
+    with turn(task) as server:
+        server = server if server.power else task.provider.find_server(task.server_reference)
+        snapshots = task.provider.list_snapshots(server)
+        snapshot = _wanted(task, server, snapshots)
+        if not server.busy:
+            if task.check_mode:
+                task.done.changed = True
+                return _result(task, server, server, snapshot, joined=False)
+            restore = _ask(task, server, snapshot)
     if server.busy:
-        return _busy(task, server, snapshots, snapshot)
-    if task.check_mode:
-        task.done.changed = True
-        return _result(task, server, server, snapshot, joined=False)
-    restore = _ask(task, server, snapshot)
+        return _busy(task, server, snapshot)
     after = _wait_and_start(task, restore) if task.options["wait"] else server
     return _result(task, server, after, snapshot, joined=False)
 
 
-def _busy(task: Task, server: Server, snapshots: list[Snapshot], snapshot: Snapshot) -> dict[str, Any]:
+def _busy(task: Task, server: Server, snapshot: Snapshot) -> dict[str, Any]:
     """What is under way may be this very restore, asked for by an earlier run: then it is joined, never repeated."""
     restore = Restore(task, server, snapshot, seen=True)
     if task.provider.capabilities.tells_restoring:

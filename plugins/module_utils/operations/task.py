@@ -18,6 +18,7 @@ from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Provider, Server, Snapshot
+from ansible_collections.rewind.vps.plugins.module_utils.turns import Place
 
 
 @dataclass
@@ -43,6 +44,7 @@ class Task:
     :ivar hand_on_signal: what to do with a signal that was held back, once nothing is left half done.
     :ivar done: what this task has changed so far; a failed task's result reports it too.
     :ivar warnings: for Ansible to show.
+    :ivar place: the server's lock and note, while it is this task's turn (see turn.py); None where there is none.
     """
 
     provider: Provider
@@ -53,6 +55,7 @@ class Task:
     hand_on_signal: Callable[[int], None] = lambda number: None
     done: Done = field(default_factory=Done)
     warnings: list[str] = field(default_factory=list)
+    place: Place | None = None
 
     @functools.cached_property
     def deadline(self) -> Deadline:
@@ -74,15 +77,16 @@ class Task:
                 self.done.asked = asked_before
             raise
 
-    def look_up(self) -> tuple[Server, list[Snapshot]]:
+    def look_up(self, server: Server | None = None) -> tuple[Server, list[Snapshot]]:
         """The server and its snapshots, in one request where the reference is the server's identity.
 
         The list then proves that the server exists, unless it is empty: only then the server is asked for as well.
+
+        :arg server: as identified or found before.
         """
         provider = self.provider
-        server = provider.identify(self.server_reference)
-        if server is None:
-            server = provider.find_server(self.server_reference)
+        server = server or provider.identify(self.server_reference) or provider.find_server(self.server_reference)
+        if server.power is not None:  # it was found
             return server, provider.list_snapshots(server)
         try:
             snapshots = provider.list_snapshots(server)

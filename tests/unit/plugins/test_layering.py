@@ -19,7 +19,7 @@ FILES = {
 UTILS = "module_utils."
 GUARDED = "plugin_utils.guarded_upgrade."
 PROVIDER = {UTILS + "errors", UTILS + "transport", UTILS + "providers.base"}
-OPERATION = {UTILS + "errors", UTILS + "polling", UTILS + "retention", UTILS + "providers.base"}
+OPERATION = {UTILS + "errors", UTILS + "polling", UTILS + "retention", UTILS + "turns", UTILS + "providers.base"}
 # What each part of the steps may know; the parts know nothing of each other.
 STEPS = {GUARDED + "step_base", GUARDED + "receipt", GUARDED + "server_looks", UTILS + "errors"}
 # Each file or folder, and what of ours it may import. The longest entry that fits counts.
@@ -31,6 +31,7 @@ MAY_IMPORT = {
     UTILS + "transport": {UTILS + "errors", UTILS + "version", UTILS + "wire"},
     UTILS + "polling": {UTILS + "errors"},
     UTILS + "retention": {UTILS + "providers.base"},
+    UTILS + "turns": set(),
     UTILS + "providers.base": {UTILS + "errors"},
     UTILS + "providers.": PROVIDER | {UTILS + "providers.ilkbyte_schedule"},
     UTILS + "providers.registry": {UTILS + "providers.base", UTILS + "providers.vpsorg", UTILS + "providers.ilkbyte"},

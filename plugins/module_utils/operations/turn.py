@@ -1,0 +1,79 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Lets one task of this machine at a time look at a server, decide, and ask for a change.
+
+It is held from the look to the answer, and not while a task only waits: others may see what is under way, and adopt,
+join or refuse it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ansible_collections.rewind.vps.plugins.module_utils import errors, turns
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task
+from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline, wait_until
+from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Server
+
+IMPATIENT_SECONDS = 60.0  # how long a task that waits for nothing else waits for its turn
+LONGEST_PAUSE = 2.0  # the lock is on this machine: looking costs nothing
+
+
+@contextlib.contextmanager
+def turn(task: Task, server: Server | None = None) -> Iterator[Server]:
+    """The server, while no other task of this machine decides about it. In check mode nobody is kept waiting.
+
+    :arg server: where it is known already; what was seen of its power before is forgotten.
+    :raises RewindError: C(busy), it did not come to be this task's turn.
+    """
+    looked_at = turns.now()
+    known = replace(server, power=None, busy=None) if server else task.provider.identify(task.server_reference)
+    known = known or task.provider.find_server(task.server_reference)
+    task.place = _place(task, known)
+    held = task.place is not None and not task.check_mode and _enter(task, task.place, known)
+    try:
+        if held and known.power is not None and task.place.asked_since(looked_at):
+            known = task.provider.find_server(known.id)  # what was seen while another task had its turn
+        yield known
+    finally:
+        if task.place is not None:
+            task.place.leave(task.done.asked)
+        task.place = None
+
+
+def _place(task: Task, server: Server) -> turns.Place | None:
+    folder = turns.find_folder(make=not task.check_mode)
+    return turns.Place(folder, task.options["provider"], task.options["api_url"], server.id) if folder else _without(task)
+
+
+def _enter(task: Task, place: turns.Place, server: Server) -> bool:
+    """Wait for the turn; False where this machine can't lock, which is said."""
+    patient = task.options.get("wait", False)
+    deadline = task.deadline if patient else Deadline(IMPATIENT_SECONDS)
+    try:
+        return wait_until(
+            lambda: True if place.try_to_enter() else None, what=f"another task of this machine to be done with server {server.label}",
+            deadline=deadline, expected=0.0, tell=task.tell, hint="", longest_pause=LONGEST_PAUSE,
+        )
+    except OSError:
+        _without(task)
+        return False
+    except RewindError:
+        raise RewindError(
+            f"Another task on this machine is at work on server {server.label}",
+            kind=errors.BUSY, server=server.label, hint="run again when it is done",
+        ) from None
+
+
+def _without(task: Task) -> None:
+    if task.check_mode:
+        return
+    task.warnings.append(
+        f"Neither {turns.FOLDER} nor the folder for temporary files can be written where this task runs, so two tasks on one server at the "
+        "same moment would not know of each other."
+    )

@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where the tasks of one user on one machine agree about a server: who decides now, and what a killed task left undone.
+
+A cloud can't be asked to do something only if nobody else has done it meanwhile, so between a task's look and its
+request another task could ask for the same. A lock per server keeps the two together. The kernel lets go of it when
+its process ends, however it ends. It knows nothing of tasks on other machines or of other users.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import re
+import stat
+import tempfile
+import time
+from typing import Any
+
+FOLDER = "~/.local/state/rewind.vps/tasks"
+
+
+class Place:
+    """One server's lock and note. The lock is taken with L(try_to_enter); a note may be written only while it is held.
+
+    :arg folder: see L(find_folder).
+    :arg api_url: tells clouds of one kind at different addresses apart.
+    """
+
+    def __init__(self, folder: str, provider: str, api_url: str, server_id: str) -> None:
+        safe = re.sub("[^A-Za-z0-9_-]", "_", server_id)[:64]
+        address = hashlib.sha256(f"{api_url}\n{server_id}".encode("utf-8", "replace")).hexdigest()[:8]
+        self._path = os.path.join(folder, f"{provider}-{safe}-{address}")
+        self._handle: int | None = None
+
+    def try_to_enter(self) -> bool:
+        """Take the lock; False where somebody else has it.
+
+        :raises OSError: it can't be used at all.
+        """
+        handle = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return False
+        except OSError:
+            os.close(handle)
+            raise
+        self._handle = handle
+        return True
+
+    def leave(self, asked: bool) -> None:
+        """Let go of the lock.
+
+        :arg asked: a change was asked for meanwhile, so what others have seen before may no longer be so.
+        """
+        handle, self._handle = self._handle, None
+        if handle is None:
+            return
+        with contextlib.suppress(OSError):
+            if asked:
+                os.pwrite(handle, f"{_now():020d}".encode(), 0)
+        os.close(handle)
+
+    def asked_since(self, moment: int) -> bool:
+        """Whether somebody has asked for a change since a moment (of L(now)). Only for whoever holds the lock."""
+        try:
+            return int(os.pread(self._handle or 0, 20, 0) or b"0") >= moment
+        except (OSError, ValueError):
+            return True
+
+    # --- what is to be put right if this process is killed
+
+    def note(self) -> dict[str, Any] | None:
+        """What a task that was killed has left to be done, or None."""
+        try:
+            with open(f"{self._path}.undone", encoding="utf-8") as file:
+                note = json.loads(file.read(10000))
+        except (OSError, ValueError, RecursionError):
+            return None
+        return note if isinstance(note, dict) else None
+
+    def write_note(self, note: dict[str, Any]) -> None:
+        """The whole note or none, and on the disk when this returns."""
+        new = f"{self._path}.{os.getpid()}.new"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(new)
+        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(note, file)
+            file.flush()
+            os.fsync(handle)
+        os.rename(new, f"{self._path}.undone")
+
+    def remove_note(self) -> None:
+        """It is put right."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{self._path}.undone")
+
+
+def now() -> int:
+    """A moment, in nanoseconds, that all processes of this machine count alike; only for L(Place.asked_since)."""
+    return _now()
+
+
+def _now() -> int:
+    return time.monotonic_ns()
+
+
+def find_folder(make: bool) -> str | None:
+    """The folder of this user's places: below the home folder, else among the temporary files; None where there is none.
+
+    :arg make: make it where it is missing.
+    """
+    for folder in (os.path.expanduser(FOLDER), os.path.join(tempfile.gettempdir(), f"rewind.vps-{os.getuid()}")):
+        with contextlib.suppress(OSError):
+            if make:
+                os.makedirs(folder, mode=0o700, exist_ok=True)
+            found = os.stat(folder, follow_symlinks=False)
+            if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and os.access(folder, os.W_OK | os.X_OK):
+                return folder
+    return None
