@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A history: tasks under faults, other people's doings, and time that passes, played against the sandbox and judged step by step.
+
+A history is plain data, so that one that broke a promise can stand as a test of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from judge import Case, complaints
+from truth import TrueServer, servers
+from virtual_time import Room
+from wishes import Expected, Wish, foretell
+
+if TYPE_CHECKING:
+    from sandbox import Control
+
+LATE = {"late", "delay", "silence", "refuse", "drip"}  # what goes on in real time although the client has given up
+LATE_SECONDS = 0.35
+LONG = 5000.0  # sandbox seconds after which everything that was begun is over
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A rule of the sandbox's fault table."""
+
+    kind: str
+    operation: str | None = None
+    skip: int = 0
+    times: int | None = 1
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Do:
+    """A task under faults. ``rerun``: it is then run again at a quiet cloud, until it is as wished."""
+
+    wish: Wish
+    faults: tuple[Fault, ...] = ()
+    rerun: bool = False
+
+
+@dataclass(frozen=True)
+class Meddle:
+    """Somebody else has done something: ``plant`` (name, status, hours), ``remove`` (name), ``word`` (name, status), ``power``."""
+
+    what: str
+    name: str = ""
+    status: str = "completed"
+    hours: int = 0
+    first: bool = True
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Time passes: sandbox seconds."""
+
+    seconds: float
+
+
+Step = Do | Meddle | Pass
+
+
+class History:
+    """One cloud, as new, and all that is done to it."""
+
+    def __init__(self, room: Room, cloud: str) -> None:
+        self._room = room
+        self._control: Control = room.box.control
+        self._cloud = cloud
+        self.steps: list[Step] = []
+        self.tried: list[str] = []  # the kinds of faults that have hit
+        self._control.reset()
+
+    def play(self, step: Step) -> None:
+        """Play one more step.
+
+        :raises AssertionError: a promise is broken; the text is the whole history, ready to be pasted into a test.
+        """
+        self.steps.append(step)
+        if isinstance(step, Pass):
+            self._control.advance(step.seconds)
+        elif isinstance(step, Meddle):
+            self._meddle(step)
+        else:
+            self._do(step)
+
+    def _do(self, step: Do) -> None:
+        for fault in step.faults:
+            self._control.fault(fault.kind, cloud=self._cloud, operation=fault.operation, skip=fault.skip, times=fault.times, **fault.details)
+        case = self._case(step.wish)
+        if any(row["fault"] in LATE for row in case.requests):
+            time.sleep(LATE_SECONDS)
+            case = replace(case, rows=self._control.ledger(), after=self._server(step.wish))
+        self.tried += [row["fault"] for row in case.requests if row["fault"]]
+        self._must(complaints(case), case)
+        if step.rerun:
+            self._rerun(step.wish)
+
+    def _case(self, wish: Wish) -> Case:
+        before, now = self._server(wish), self._now()
+        self._control.clear_ledger()
+        result = self._room.task(wish.cloud, wish.module, server=[wish.server], **wish.options)
+        return Case(wish, result, before, self._server(wish), self._control.ledger(), now)
+
+    def _rerun(self, wish: Wish) -> None:
+        """At a quiet cloud the task does what it is for, and then finds nothing more to do."""
+        self._control.clear_faults()
+        for _dummy in range(3):
+            self._control.advance(LONG)
+        expected = foretell(wish, self._server(wish), self._now())
+        case = self._case(wish)
+        self._must(complaints(case) + list(_differs(case, expected)), case)
+        if expected.kind is None and wish.module != "snapshot_restore":
+            again = self._case(wish)
+            self._must(complaints(again) + list(_differs(again, Expected(changes=False))), again)
+
+    def _must(self, found: list[str], case: Case) -> None:
+        if found:
+            rows = "\n".join(f"  {_brief(row)}" for row in case.rows)
+            steps = "".join(f"\n    {step}," for step in self.steps)
+            raise AssertionError(
+                f"{'; '.join(found)}\n{case.wish}\n{case.result['msg']}\nbefore: {case.before}\nafter: {case.after}\n{rows}\n"
+                f"history({self._cloud!r}, [{steps}\n])"
+            )
+
+    def _meddle(self, step: Meddle) -> None:
+        server = Wish(self._cloud, "", first=step.first).server
+        truth = self._truth().get(server)
+        if truth is None:
+            return
+        if step.what == "plant" and not (self._cloud == "ilkbyte" and truth.named(step.name)):
+            at = (self._now() - timedelta(hours=step.hours)).isoformat()
+            more = {"status": step.status} if self._cloud == "vpsorg" else {}
+            self._control.plant_snapshot(self._cloud, server, step.name, created_at=at, **more)
+        for item in truth.named(step.name):
+            if step.what == "remove":
+                self._control.remove_snapshot(self._cloud, server, item.id)
+            elif step.what == "word" and self._cloud == "vpsorg":
+                self._control.update_snapshot(self._cloud, server, item.id, status=step.status)
+        if step.what == "power" and truth.power in ("running", "stopped"):
+            words = {"vpsorg": ("active", "stopped"), "ilkbyte": ("running", "shut off")}[self._cloud]
+            self._control.update_server(self._cloud, server, status=words[truth.power == "running"])
+
+    def _server(self, wish: Wish) -> TrueServer | None:
+        return self._truth().get(wish.server)
+
+    def _truth(self) -> dict[str, TrueServer]:
+        return servers(self._control.servers(self._cloud), self._cloud)
+
+    def _now(self) -> datetime:
+        return datetime.fromisoformat(self._control.clock()["now"].replace("Z", "+00:00"))
+
+
+def _differs(case: Case, expected: Expected) -> list[str]:
+    if expected.kind is not None:
+        if case.failed and (case.result["error"]["kind"], case.outcome) == (expected.kind, "refused") and not case.changing:
+            return []
+        return [f"must be refused as {expected.kind}, and: {case.result['msg']}"]
+    if case.failed:
+        return [f"must succeed at a quiet cloud, and: {case.result['msg']}"]
+    if case.result["changed"] != expected.changes:
+        return [f"changed must be {expected.changes} at a quiet cloud, and: {case.result['msg']}"]
+    return [] if expected.changes or not case.changing else ["asked for changes that nothing needs"]
+
+
+def _brief(row: dict[str, Any]) -> str:
+    if row["kind"] == "request":
+        return f"{row['n']} {row['method']} {row['path']} {row['query']} {row['body'] or ''} -> {row['http_status']} {row['fault'] or ''}"
+    return f"{row['n']}     {row['effect']} {row['server']} {row['snapshot']} for {row.get('request')} {row.get('by') or ''}"

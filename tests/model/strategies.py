@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Random wishes, faults and doings of other people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from history import Do, Fault, Meddle, Pass, Step
+from hypothesis import strategies as st
+from wishes import Wish
+
+NAMES = ("one", "two", "nightly1", "nightly2")
+READS = ("snapshots.list", "servers.list", "servers.show")
+CHANGES = {
+    "snapshot": ("snapshots.create", "snapshots.update", "snapshots.delete", "servers.power"),
+    "snapshot_restore": ("snapshots.restore", "servers.power"),
+    "snapshot_cron": ("cron.add", "cron.delete"),
+}
+ELSEWHERE = "https://elsewhere.example/api/v1/"
+
+# Each kind with the values of its keys: a list is one of them, anything else as it is.
+ANSWERS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("drop_before", {}), ("drop_after", {}), ("truncate", {"apply": [True, False]}), ("empty", {"apply": [True, False]}),
+    ("delay", {"seconds": 0.3, "apply": [True, False]}), ("late", {"seconds": 0.3}), ("silence", {"seconds": 0.3, "apply": [True, False]}),
+    ("drip", {"seconds": 0.01}), ("refuse", {"seconds": [0.01, 0.3]}),
+    ("status", {"status": [408, 500, 502, 503, 504], "apply": [True, False]}), ("status", {"status": [400, 401, 403, 404, 409]}),
+    ("throttle", {"retry_after": [0, 7, "date", "absurd", "missing"]}),
+    ("html", {"status": [200, 403, 503], "apply": [True, False]}), ("redirect", {"location": [None, ELSEWHERE], "apply": [True, False]}),
+    ("raw", {"body": ["", "null", "[]", "{}", '{"status": "yes"}', '{"results": [{"id": 1}]}'], "apply": [True, False]}),
+    ("misshape", {"seed": list(range(12))}), ("strange_word", {"word": ["hibernating", "failed", "in_progress", "restoring"]}),
+    ("stale", {}), ("shuffle", {"seed": [1, 2, 3]}), ("shift", {"rows": [1, -1]}), ("repeat_page", {}),
+    ("clock_wrong", {"seconds": [-7200, 7200, 86400]}), ("clock_wrong", {"date": ["missing", "garbage"]}),
+)
+OUTCOMES: dict[str, tuple[tuple[str, str, dict[str, Any]], ...]] = {
+    "snapshot": (("snapshot_fails", "snapshots.create", {}), ("snapshot_fails", "snapshots.update", {}), ("power_stuck", "servers.power", {"seconds": 2000})),
+    "snapshot_restore": (("restore_fails", "snapshots.restore", {}), ("restore_stuck", "snapshots.restore", {"seconds": 3000}),
+                         ("power_stuck", "snapshots.restore", {})),
+    "snapshot_cron": (),
+}
+OTHERS: tuple[dict[str, Any], ...] = (
+    {"do": "stop_server"}, {"do": "start_server"}, {"do": "restore", "snapshot": "one"}, {"do": "create_snapshot", "name": "one"},
+    {"do": "create_snapshot", "name": "other"}, {"do": "delete_snapshot", "snapshot": "newest"}, {"do": "delete_snapshot", "snapshot": "one"},
+    {"do": "delete_server"},
+)
+
+
+def steps(cloud: str) -> st.SearchStrategy[Step]:
+    """Mostly tasks."""
+    task = tasks(cloud)
+    return st.one_of(task, task, task, meddling(cloud), st.builds(Pass, st.sampled_from([5.0, 60.0, 400.0, 4000.0, 100000.0])))
+
+
+def tasks(cloud: str) -> st.SearchStrategy[Do]:
+    return wishes(cloud).flatmap(lambda wish: st.builds(Do, st.just(wish), st.lists(faults(wish.module), max_size=2).map(tuple), st.booleans()))
+
+
+def meddling(cloud: str) -> st.SearchStrategy[Meddle]:
+    statuses = st.sampled_from(["completed", "completed", "completed", "failed", "quarantined"])
+    return st.builds(Meddle, st.sampled_from(["plant", "plant", "plant", "remove", "word", "power"]), st.sampled_from(NAMES), statuses,
+                     st.sampled_from([0, 3, 50]), st.sampled_from([True, True, False]))
+
+
+def wishes(cloud: str) -> st.SearchStrategy[Wish]:
+    kinds = [_present(), _present(), _absent(), _restore()] + ([_cron(), _cron()] if cloud == "ilkbyte" else [])
+    return st.one_of(*(st.builds(Wish, st.just(cloud), st.just(module), options, st.just(True)) for module, options in kinds))
+
+
+def faults(module: str) -> st.SearchStrategy[Fault]:
+    operations = st.one_of(st.none(), st.sampled_from(READS), st.sampled_from(CHANGES[module]))
+    # A cloud that says nothing but nonsense all the time is dull; one or two answers in a row are worst.
+    times = st.sampled_from([1, 1, 1, 2, 6])
+    skip = st.integers(0, 3)
+
+    def answer(kind: str, keys: dict[str, Any]) -> st.SearchStrategy[Fault]:
+        return st.builds(Fault, st.just(kind), operations, skip, times, _details(keys))
+
+    spoilt = [answer(kind, keys) for kind, keys in ANSWERS]
+    ended = [st.builds(Fault, st.just(kind), st.just(operation), details=st.just(details)) for kind, operation, details in OUTCOMES[module]]
+    others = [
+        st.builds(Fault, st.just("meanwhile"), operations, skip, st.just(1), st.sampled_from(["before", "after"]).map(lambda when, it=other: {**it, "when": when}))
+        for other in OTHERS
+    ]
+    return st.one_of(st.one_of(*spoilt), st.one_of(*spoilt), st.one_of(*ended, *others))
+
+
+def _details(keys: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    fixed = {name: st.sampled_from(value) if isinstance(value, list) else st.just(value) for name, value in keys.items()}
+    return st.fixed_dictionaries(fixed)
+
+
+def _present() -> tuple[str, st.SearchStrategy[dict[str, Any]]]:
+    retain = st.none() | st.builds(lambda count, match: {"count": count, "match": match}, st.integers(1, 3), st.sampled_from(["nightly*", "o*", "*"]))
+
+    def whole(name: str, max_age: str | None, keep: dict | None, full: bool, stop: bool, wait: bool) -> dict[str, Any]:
+        options: dict[str, Any] = {"name": name, "wait": wait or keep is not None or stop}
+        options.update({"max_age": max_age} if max_age else {})
+        options.update({"retain": keep, "when_full": "prune" if full else "fail"} if keep else {})
+        options.update({"stop_server": True} if stop else {})
+        return options
+
+    rarely = st.sampled_from([False, False, False, True])
+    return "snapshot", st.builds(whole, st.sampled_from(NAMES), st.sampled_from([None, None, "1h", "24h"]), retain, st.booleans(), rarely,
+                                 st.sampled_from([True, True, True, False]))
+
+
+def _absent() -> tuple[str, st.SearchStrategy[dict[str, Any]]]:
+    return "snapshot", st.builds(lambda name, wait: {"name": name, "state": "absent", "wait": wait}, st.sampled_from(NAMES), st.booleans())
+
+
+def _restore() -> tuple[str, st.SearchStrategy[dict[str, Any]]]:
+    return "snapshot_restore", st.builds(lambda name, wait: {"name": name, "wait": wait}, st.sampled_from(NAMES), st.sampled_from([True, True, False]))
+
+
+def _cron() -> tuple[str, st.SearchStrategy[dict[str, Any]]]:
+    when = st.builds(lambda day, hour, minute: {"day": day, "hour": hour, "minute": minute}, st.integers(1, 3), st.sampled_from([2, 14]), st.sampled_from([0, 30]))
+    return "snapshot_cron", st.builds(lambda name, at: {"name": name, **(at or {"state": "absent"})}, st.sampled_from(NAMES), st.none() | when)

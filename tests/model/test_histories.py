@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Random histories at both clouds under random faults: whatever happens, the ledger must show that every promise was kept."""
+
+from __future__ import annotations
+
+import collections
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from strategies import steps
+
+from history import History, Step
+
+if TYPE_CHECKING:
+    from virtual_time import Room
+
+QUICK, LONG = 80, 550  # histories in each of the parts
+STEPS = 6
+
+
+def attack(room: Room, cloud: str, number: int, histories: int) -> collections.Counter[str]:
+    """Play that many histories; the kinds of faults that have hit, each with how often."""
+    tried: collections.Counter[str] = collections.Counter()
+
+    class Machine(RuleBasedStateMachine):
+        def __init__(self) -> None:
+            super().__init__()
+            self.history = History(room, cloud)
+            tried["histories"] += 1
+
+        @rule(step=steps(cloud))
+        def play(self, step: Step) -> None:
+            self.history.play(step)
+
+        def teardown(self) -> None:
+            tried["steps"] += len(self.history.steps)
+            tried.update(self.history.tried)
+
+    chosen = settings(max_examples=histories, stateful_step_count=STEPS, deadline=None, database=None, print_blob=False,
+                      phases=(Phase.generate, Phase.shrink), suppress_health_check=list(HealthCheck))
+    run_state_machine_as_test(seed(number)(Machine), settings=chosen)
+    return tried
+
+
+@pytest.mark.parametrize("number", range(2))
+@pytest.mark.parametrize("cloud", ["vpsorg", "ilkbyte"])
+def test_histories(room: Room, cloud: str, number: int, record_property) -> None:
+    record_property("tried", str(attack(room, cloud, number, int(os.environ.get("REWIND_HISTORIES", QUICK)))))
+
+
+@pytest.mark.patient
+@pytest.mark.parametrize("number", range(100, 102))
+@pytest.mark.parametrize("cloud", ["vpsorg", "ilkbyte"])
+def test_many_histories(room: Room, cloud: str, number: int, record_property) -> None:
+    record_property("tried", str(attack(room, cloud, number, LONG)))

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is really so at a cloud, as the sandbox's control tells it, and in one vocabulary for both clouds. Nothing of the product."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+LIMIT = {"vpsorg": 5, "ilkbyte": None}
+READY_WORDS, PENDING_WORDS, FAILED_WORDS = {"completed"}, {"in_progress"}, {"failed"}
+
+
+@dataclass(frozen=True)
+class TrueSnapshot:
+    """A snapshot that is listed. ``status``: ready, pending, failed or odd (a word that nobody knows)."""
+
+    id: str
+    name: str
+    status: str
+    at: datetime
+    schedule: tuple[int, int, int] | None = None
+
+
+@dataclass(frozen=True)
+class TrueServer:
+    """A server with its snapshots, oldest first. ``power``: running, stopped, or the cloud's word."""
+
+    name: str
+    references: frozenset[str]
+    power: str
+    digest: str
+    snapshots: tuple[TrueSnapshot, ...]
+
+    def named(self, name: str) -> list[TrueSnapshot]:
+        return [item for item in self.snapshots if item.name == name]
+
+    def matching(self, pattern: str) -> list[TrueSnapshot]:
+        return [item for item in self.snapshots if fnmatch.fnmatchcase(item.name, pattern)]
+
+    def with_id(self, id_: str) -> TrueSnapshot | None:
+        return next((item for item in self.snapshots if item.id == id_), None)
+
+
+def servers(rows: list[dict[str, Any]], cloud: str) -> dict[str, TrueServer]:
+    """A cloud's servers by name, from :meth:`sandbox.Control.servers`."""
+    return {row["name"]: _server(cloud, row) for row in rows if row["cloud"] == cloud}
+
+
+def _server(cloud: str, row: dict[str, Any]) -> TrueServer:
+    power = {"active": "running", "shut off": "stopped"}.get(row["status"], row["status"])
+    read = _vpsorg if cloud == "vpsorg" else _ilkbyte
+    snapshots = sorted((read(item) for item in row["snapshots"]), key=lambda item: (item.at, item.id))
+    return TrueServer(row["name"], frozenset((str(row["id"]), row["uuid"], row["name"])), power, row["digest"], tuple(snapshots))
+
+
+def _vpsorg(item: dict[str, Any]) -> TrueSnapshot:
+    word = item["status"]
+    status = "ready" if word in READY_WORDS else "pending" if word in PENDING_WORDS else "failed" if word in FAILED_WORDS else "odd"
+    return TrueSnapshot(str(item["id"]), item["name"], status, _moment(item["created_at"]))
+
+
+def _ilkbyte(item: dict[str, Any]) -> TrueSnapshot:
+    params = item["params"]
+    numbers = re.findall("[0-9]+", params["cron_time"] or "") if params["is_cron"] else []
+    schedule = tuple(int(number) for number in numbers) if numbers else None
+    return TrueSnapshot(item["name"], item["name"], "ready", _moment(item["date"]), schedule)
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(timezone.utc)

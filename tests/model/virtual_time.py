@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs a module's work in this process, with time that passes only while somebody waits.
+
+Whoever waits in the product moves the sandbox's clock by as much, so that a wait of ten minutes takes milliseconds. The
+requests are real: over HTTP, to the sandbox's process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.rewind.vps.plugins.module_utils import arguments, polling, run, transport
+
+if TYPE_CHECKING:
+    from sandbox import Box
+
+ANSWER_SECONDS = 0.2  # real seconds that a cloud may take to answer; more in a test would be wasted
+
+
+class Room:
+    """The room behind both doors, at one sandbox. Use within :meth:`open`."""
+
+    def __init__(self, box: Box, answer_seconds: float = ANSWER_SECONDS) -> None:
+        self.box = box
+        self._answer_seconds = answer_seconds
+        self._passed = 0.0
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Room]:
+        """Time is virtual inside."""
+        clock, sleeping = polling.Clock.__init__, transport.Transport.__init__
+        defaults, keywords, connect = clock.__defaults__, dict(sleeping.__kwdefaults__), run.connect
+        clock.__defaults__ = (self.monotonic, self.sleep, random.Random(0).uniform)
+        sleeping.__kwdefaults__["sleep"] = self.sleep
+        run.connect = lambda options: connect({**options, "api_timeout": self._answer_seconds})
+        try:
+            yield self
+        finally:
+            clock.__defaults__ = defaults
+            sleeping.__kwdefaults__.update(keywords)
+            run.connect = connect
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards."""
+        return time.monotonic() + self._passed
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass for both sides."""
+        self._passed += seconds
+        self.box.control.advance(seconds)
+
+    def task(self, cloud: str, module: str, *, check_mode: bool = False, diff_mode: bool = False, **options: Any) -> dict[str, Any]:
+        """Run one module with these options; its result."""
+        spec = arguments.SPECS[module]
+        validated = ArgumentSpecValidator(spec.options, **spec.rules).validate({**self._access(cloud), **options})
+        assert not validated.error_messages, validated.error_messages
+        return run.run(module, validated.validated_parameters, check_mode=check_mode, diff_mode=diff_mode, environ={})
+
+    def _access(self, cloud: str) -> dict[str, Any]:
+        box = self.box
+        if cloud == "vpsorg":
+            return {"provider": cloud, "api_token": box.vpsorg_token, "api_url": box.vpsorg_url}
+        return {"provider": cloud, "access_key": box.ilkbyte_access_key, "secret_key": box.ilkbyte_secret_key, "api_url": box.ilkbyte_url}

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a task is told to do, and what must become of it at a quiet cloud. Nothing of the product: a second opinion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from truth import LIMIT, TrueServer, TrueSnapshot
+
+SERVERS = {"vpsorg": ("web1", "web2"), "ilkbyte": ("app1", "app2")}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """One task. ``options`` are the module's own, without server and credentials; ``first``: on the cloud's first server."""
+
+    cloud: str
+    module: str
+    options: dict[str, Any] = field(default_factory=dict)
+    first: bool = True
+
+    @property
+    def server(self) -> str:
+        return SERVERS[self.cloud][0 if self.first else 1]
+
+    @property
+    def is_absent(self) -> bool:
+        return self.options.get("state") == "absent"
+
+    @property
+    def name(self) -> str:
+        return self.options["name"]
+
+    def option(self, name: str, default: Any = None) -> Any:
+        value = self.options.get(name)
+        return default if value is None else value
+
+
+@dataclass(frozen=True)
+class Expected:
+    """How a task must end at a quiet cloud. ``kind``: of the refusal, or None for success; ``changes``: whether it then changes something."""
+
+    kind: str | None = None
+    changes: bool = False
+
+
+def foretell(wish: Wish, server: TrueServer | None, now: datetime) -> Expected:
+    """What the task must do where nothing is under way and nothing goes wrong."""
+    if server is None:
+        return Expected("not_found")
+    return {"snapshot": _snapshot, "snapshot_restore": _restore, "snapshot_cron": _cron}[wish.module](wish, server, now)
+
+
+def _snapshot(wish: Wish, server: TrueServer, now: datetime) -> Expected:
+    named = server.named(wish.name)
+    if wish.is_absent:
+        return Expected("ambiguous") if len(named) > 1 else Expected(changes=bool(named))
+    ready = [item for item in named if item.status == "ready"]
+    if any(is_fresh(item, wish, now) for item in ready):
+        return Expected(changes=bool(beyond(wish, server, ready[-1])))
+    if any(item.status == "odd" for item in named):
+        return Expected("not_ready")
+    limit, failed = LIMIT[wish.cloud], [item for item in named if item.status == "failed"]
+    missing = 0 if limit is None else len(server.snapshots) - len(failed) + 1 - limit
+    if missing > 0:
+        if wish.option("when_full") != "prune":
+            return Expected("limit_reached")
+        may_go = [item for item in server.matching(wish.option("retain")["match"]) if item.status in ("ready", "failed") and item not in failed]
+        if len(may_go) < missing:
+            return Expected("limit_reached")
+    if wish.option("stop_server") and server.power not in ("running", "stopped"):
+        return Expected("not_ready")
+    return Expected(changes=True)
+
+
+def is_fresh(item: TrueSnapshot, wish: Wish, now: datetime) -> bool:
+    """Whether it is young enough for the task; times are given in whole hours here, so that seconds don't matter."""
+    hours = wish.option("max_age")
+    return hours is None or now - item.at <= timedelta(hours=int(hours[:-1]))
+
+
+def beyond(wish: Wish, server: TrueServer, own: TrueSnapshot) -> list[TrueSnapshot]:
+    """What retention must let go: ready ones of the pattern beyond the newest few, never the task's own, never a scheduled one."""
+    retain = wish.option("retain")
+    if not retain:
+        return []
+    ready = [item for item in server.matching(retain["match"]) if item.status == "ready"]
+    others = [item for item in ready if item != own]
+    keep = max(0, retain["count"] - (own in ready))
+    return [item for item in others[:max(0, len(others) - keep)] if item.schedule is None]
+
+
+def _restore(wish: Wish, server: TrueServer, now: datetime) -> Expected:
+    named = server.named(wish.name)
+    if not named:
+        return Expected("not_found")
+    if len(named) > 1:
+        return Expected("ambiguous")
+    return Expected(changes=True) if named[0].status == "ready" else Expected("not_ready")
+
+
+def _cron(wish: Wish, server: TrueServer, now: datetime) -> Expected:
+    if wish.cloud == "vpsorg":
+        return Expected("unsupported")
+    named = server.named(wish.name)
+    wished = None if wish.is_absent else schedule_of(wish)
+    if not named:
+        return Expected() if wish.is_absent else Expected("not_found")
+    return Expected(changes=named[0].schedule != wished)
+
+
+def schedule_of(wish: Wish) -> tuple[int, int, int]:
+    return tuple(wish.options[part] for part in ("day", "hour", "minute"))
