@@ -73,6 +73,7 @@ class Sandbox:
             (control_api.app, options.control_port),
         ):
             self._listeners.append(Listener(app, port))
+        world.doors.update(zip(("vpsorg", "ilkbyte"), self._listeners, strict=False))
         await world.populate()
         await asyncio.gather(*(listener.open() for listener in self._listeners))
         self._write_inventory()

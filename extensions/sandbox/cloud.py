@@ -10,10 +10,12 @@ import traceback
 import uuid
 from collections import deque
 from collections.abc import Coroutine
+from contextvars import Context
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from .ledger import current_request
 from .machines import MachineError, WorldError
 
 if TYPE_CHECKING:
@@ -70,8 +72,10 @@ class Cloud(Generic[AnyServer]):
         raise NotImplementedError
 
     def effect(self, effect: str, server: Server, snapshot: str | None = None, **more: Any) -> None:
-        """Note an effect, and remember what lists show from now on."""
-        self.world.ledger.effect(cloud=self.name, effect=effect, server=server.name, snapshot=snapshot, **more)
+        """Note an effect with the number of the request that has caused it, and remember what lists show from now on."""
+        entry = current_request.get()
+        self.world.ledger.effect(cloud=self.name, effect=effect, server=server.name, snapshot=snapshot,
+                                 request=entry["n"] if entry else None, **more)
         self.remember()
 
     def remember(self) -> None:
@@ -121,7 +125,8 @@ class Cloud(Generic[AnyServer]):
 
     def follow_machine(self, server: AnyServer) -> None:
         """From now on, show it when the server switches itself off from inside."""
-        server.machine.when_off_by_itself = lambda: self.went_off(server)
+        # In a context of its own: the machine says it from within whatever has switched it on, which is not the cause.
+        server.machine.when_off_by_itself = lambda: Context().run(self.went_off, server)
 
     def went_off(self, server: AnyServer) -> None:
         """The server has switched itself off."""

@@ -55,6 +55,7 @@ class ControlApi:
             ("POST", "/credentials", self._add_credentials),
             ("GET", "/faults", self._faults), ("POST", "/faults", self._add_faults),
             ("DELETE", "/faults", self._clear_faults),
+            ("POST", "/refuse", self._refuse_connections),
             ("GET", "/settings", self._settings), ("POST", "/settings", self._change_settings),
         ]
         self.app = Starlette(routes=[Route(path, _endpoint(handler), methods=[method])
@@ -147,7 +148,8 @@ class ControlApi:
         self._world.ledger.hide(credentials.secrets())
 
     async def _faults(self, request: Request) -> Any:
-        return {"faults": self._world.faults.rules(), "kinds": self._world.faults.kinds()}
+        return {"faults": self._world.faults.rules(), "kinds": self._world.faults.kinds(),
+                "keys": self._world.faults.keys()}
 
     async def _add_faults(self, request: Request) -> Any:
         body = await request.json()
@@ -157,6 +159,16 @@ class ControlApi:
 
     async def _clear_faults(self, request: Request) -> Any:
         self._world.faults.clear()
+
+    async def _refuse_connections(self, request: Request) -> Any:
+        body = await _object(request)
+        only(body, "cloud", "seconds")
+        door = self._world.doors[found_cloud(self._world, body.get("cloud")).name]
+        seconds = float(body["seconds"])
+        if seconds > 0:
+            door.refuse(seconds)
+        else:
+            await door.accept()
 
     async def _settings(self, request: Request) -> Any:
         return vars(self._world.settings)

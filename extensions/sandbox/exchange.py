@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import struct
 import sys
 import traceback
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .cloud import Cloud
+from .ledger import Entry
 
 MAX_BODY_BYTES = 1 << 20
 
@@ -27,6 +32,18 @@ class Answer:
         """The same answer with this header set (whatever it was before)."""
         kept = [(key, old) for key, old in self.headers if key.lower() != name.lower()]
         return Answer(self.status, [*kept, (name, value)], self.body)
+
+    def json(self) -> Any:
+        """The body as data; None when it is not JSON."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+    def with_json(self, data: Any) -> Answer:
+        """The same answer with this data as its body."""
+        body = json.dumps(data, ensure_ascii=False).encode()
+        return Answer(self.status, self.headers, body).with_header("content-length", str(len(body)))
 
 
 async def read_body(receive: Receive) -> bytes:
@@ -47,12 +64,18 @@ async def read_body(receive: Receive) -> bytes:
 
 
 class Exchange:
-    """The two halves of a request: carry it out, and answer it (or not)."""
+    """The two halves of a request: carry it out, and answer it (or not).
 
-    def __init__(self, app: ASGIApp, scope: Scope, body: bytes, receive: Receive, send: Send,
-                 always: list[tuple[str, str]]) -> None:
+    :param always: headers that every answer has.
+    :param entry: the request's entry in the ledger.
+    """
+
+    def __init__(self, app: ASGIApp, scope: Scope, body: bytes, receive: Receive, send: Send, *,
+                 always: list[tuple[str, str]], cloud: Cloud[Any], entry: Entry) -> None:
         self.scope = scope
         self.body = body
+        self.cloud = cloud
+        self.entry = entry
         self.status: int | None = None  # what went out; None: the connection was dropped without an answer
         self._app = app
         self._receive = receive
@@ -92,16 +115,19 @@ class Exchange:
         await self._start(answer.with_header("content-length", str(len(answer.body))))
         await self._send({"type": "http.response.body", "body": answer.body[:size], "more_body": True})
         _transport(self._receive).close()
-        await self._until_disconnected()
+        await self.until_disconnected()
 
     async def drop(self) -> None:
-        """Reset the connection without an answer."""
+        """Reset the connection without an answer, if the client is still there."""
         transport = _transport(self._receive)
+        if transport.is_closing():
+            return
         sock: Any = transport.get_extra_info("socket")
         # SO_LINGER with zero seconds: the client gets a TCP reset, as from a crashed proxy, instead of an orderly end.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()
-        await self._until_disconnected()
+        # uvicorn calls an application that ends without an answer a defect, unless the client is gone by then.
+        await self.until_disconnected()
 
     async def _start(self, answer: Answer) -> None:
         self.status = answer.status
@@ -113,8 +139,19 @@ class Exchange:
         headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
         await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
 
-    async def _until_disconnected(self) -> None:
-        # uvicorn calls an application that ends without an answer a defect, unless the client is gone by then.
+    def refuse_connections(self, seconds: float) -> None:
+        """From now on the cloud refuses connections."""
+        self.cloud.world.doors[self.cloud.name].refuse(seconds)
+
+    async def wait(self, what: Coroutine[Any, Any, None]) -> None:
+        """Until ``what`` is over.
+
+        :raises Abandoned: the world has been made anew meanwhile.
+        """
+        await self.cloud.world.waits.wait(what)
+
+    async def until_disconnected(self) -> None:
+        """Until the client has gone."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
 

@@ -3,16 +3,16 @@
 
 A rule names the requests it hits (cloud, operation, server; left out: any), how many of them pass first (``skip``),
 how many it then hits (``times``; None: all), and the fault. There are two groups of kinds: *answer* faults spoil the
-HTTP exchange (``answer_faults.py``), *outcome* faults spoil the operation behind it, which the cloud has accepted.
+HTTP exchange (``answer_faults.py`` has the table), *outcome* faults spoil the operation behind it, which the cloud has accepted.
 """
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from .ledger import Entry
+from .fault_kind import Kind
+from .ledger import current_request
 
 OUTCOME_KINDS = {
     "snapshot_fails": "taking the snapshot is accepted, goes on for a while and fails",
@@ -20,6 +20,9 @@ OUTCOME_KINDS = {
     "restore_stuck": "the restore is accepted and never ends (with `seconds`: ends well after so many sandbox seconds)",
     "power_stuck": "the power action is accepted and never ends (with `seconds`: ends after so many sandbox seconds); where the rule "
                    "names the operation snapshots.restore: the disk is put back, and the server is left off",
+}
+OUTCOME_KEYS: dict[str, dict[str, Any]] = {
+    "snapshot_fails": {}, "restore_fails": {}, "restore_stuck": {"seconds": None}, "power_stuck": {"seconds": None},
 }
 # Where each is looked for. A rule for any other operation would never hit.
 OUTCOME_OPERATIONS = {
@@ -38,9 +41,6 @@ CHANGING = frozenset(
     ("servers.power", "snapshots.create", "snapshots.restore", "snapshots.delete", "snapshots.update", "cron.add",
      "cron.delete")
 )
-
-# The ledger's entry of the request that is being served; None in work that no request asked for (a schedule).
-current_request: ContextVar[Entry | None] = ContextVar("current_request", default=None)
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,10 @@ class Rule:
 class FaultTable:
     """All rules, in the order in which they were added.
 
-    :param answer_kinds: the kinds of faults that spoil answers, with what each does.
+    :param answer_kinds: the kinds of faults that spoil answers, by name.
     """
 
-    def __init__(self, answer_kinds: dict[str, str]) -> None:
+    def __init__(self, answer_kinds: dict[str, Kind]) -> None:
         self._answer_kinds = answer_kinds
         self._rules: list[Rule] = []
 
@@ -103,6 +103,9 @@ class FaultTable:
         fault = spec.get("fault")
         if not isinstance(fault, dict) or fault.get("kind") not in self.kinds():
             raise ValueError(f"a fault needs a kind, one of: {', '.join(sorted(self.kinds()))}")
+        keys = self.keys()[fault["kind"]]
+        if strange := set(fault) - {"kind", *keys}:
+            raise ValueError(f"{fault['kind']} has no {', '.join(sorted(strange))}; it has: {', '.join(keys) or 'no keys'}")
         if spec.get("cloud") not in (None, "vpsorg", "ilkbyte"):
             raise ValueError(f"unknown cloud {spec['cloud']!r}")
         if spec.get("operation") not in (None, *OPERATIONS):
@@ -119,7 +122,11 @@ class FaultTable:
 
     def kinds(self) -> dict[str, str]:
         """Every kind of fault with what it does."""
-        return {**self._answer_kinds, **OUTCOME_KINDS}
+        return {**{name: kind.does for name, kind in self._answer_kinds.items()}, **OUTCOME_KINDS}
+
+    def keys(self) -> dict[str, dict[str, Any]]:
+        """Every kind's own keys with their defaults."""
+        return {**{name: kind.keys for name, kind in self._answer_kinds.items()}, **OUTCOME_KEYS}
 
     def rules(self) -> list[dict[str, Any]]:
         """The rules that can still hit."""

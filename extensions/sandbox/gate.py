@@ -16,8 +16,9 @@ from .answer_faults import ANSWER_FAULTS
 from .clock import SandboxClock
 from .cloud import Cloud
 from .exchange import Answer, Exchange, read_body
-from .faults import CHANGING, FaultTable, current_request
-from .ledger import Ledger
+from .faults import CHANGING, FaultTable
+from .ledger import Entry, Ledger, current_request
+from .waits import Abandoned
 
 # Which server a request is about: path parameters, query and decoded body -> a reference (id, uuid, name) or None.
 ServerOf = Callable[[dict[str, Any], dict[str, Any], Any], Any]
@@ -47,7 +48,7 @@ class Gate:
         try:
             body = await read_body(receive)
         except ValueError:
-            exchange = Exchange(self._app, scope, b"", receive, send, self._headers())
+            exchange = self._exchange(scope, b"", receive, send, {})
             await exchange.send_answer(Answer(413, [("connection", "close")]))
             return
         operation, path_params = self._route(scope)
@@ -59,7 +60,7 @@ class Gate:
             method=scope["method"], path=scope["path"], query=query, body=decoded, changing=operation in CHANGING,
         )
         current_request.set(entry)
-        exchange = Exchange(self._app, scope, body, receive, send, self._headers())
+        exchange = self._exchange(scope, body, receive, send, entry)
         fault = self._faults.take_answer_fault(
             self._cloud.name, operation, server.known_as if server else frozenset())
         try:
@@ -68,8 +69,13 @@ class Gate:
             else:
                 entry["fault"] = fault["kind"]
                 await ANSWER_FAULTS[fault["kind"]](fault, exchange)
+        except Abandoned:
+            await exchange.drop()
         finally:
             entry["http_status"] = exchange.status
+
+    def _exchange(self, scope: Scope, body: bytes, receive: Receive, send: Send, entry: Entry) -> Exchange:
+        return Exchange(self._app, scope, body, receive, send, always=self._headers(), cloud=self._cloud, entry=entry)
 
     def _route(self, scope: Scope) -> tuple[str | None, dict[str, Any]]:
         for route in self._routes:

@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .answer_faults import STALE
 from .ilkbyte_cloud import POWER_ACTIONS, Ilkbyte
 from .ilkbyte_model import IlkbyteServer, Refused, server_row
+from .list_faults import STALE
 
 SERVER_HEADER = "Netinternet WAF"
 WORKING = "Çalışıyor"  # what a power call answers, whatever the action

@@ -21,9 +21,9 @@ from datetime import datetime
 from typing import Any
 
 from .cloud import Cloud
-from .faults import current_request
 from .ilkbyte_model import IlkbyteServer, Refused, server_row, snapshot_row
 from .ilkbyte_schedule import Schedule
+from .ledger import current_request
 from .snapshot_tree import SnapshotTree
 
 FIRST_SERVER_ID = 501

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextvars import ContextVar
 from datetime import timezone
 from typing import Any
 
@@ -12,6 +13,9 @@ from .clock import SandboxClock
 Entry = dict[str, Any]
 REDACTED = "***"
 CREDENTIAL_NAMES = frozenset({"access", "secret", "authorization", "token", "password"})
+
+# The entry of the request that is being served; None in work that no request asked for (a schedule).
+current_request: ContextVar[Entry | None] = ContextVar("current_request", default=None)
 
 
 class Ledger:

@@ -7,15 +7,17 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
 KEEP_ALIVE_SECONDS = 75  # as nginx; uvicorn's 5 s would break the connections of clients that poll
+BACKLOG = 128
 
 
 class Listener(uvicorn.Server):
-    """One loopback port with one application.
+    """One loopback port with one application. It may refuse connections for a while; the port stays the same.
 
     :param port: 0 for any free one; :attr:`url` says which.
     :raises OSError: the port is taken.
@@ -28,32 +30,83 @@ class Listener(uvicorn.Server):
             timeout_graceful_shutdown=1,
         ))
         self._stop = asyncio.Event()
-        # asyncio sets TCP_NODELAY only where the protocol is named; without it answers wait 40 ms for an ACK.
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind(("127.0.0.1", port))
+        # Never listens. It keeps the port while connections are refused: else another program could get it, or a client's
+        # own end of a connection, which would then be connected to itself.
+        self._keeper = _bound(port)
+        self._port = self._keeper.getsockname()[1]
+        self._opening = asyncio.Lock()
+        self._reopening: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
         """``http://127.0.0.1:PORT``"""
-        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        return f"http://127.0.0.1:{self._port}"
 
     async def open(self) -> None:
-        """Accept connections from here on."""
-        self._socket.listen(128)
-        self._task = asyncio.create_task(self.serve(sockets=[self._socket]))
-        while not self.started:
+        """Accept connections from here on.
+
+        :raises OSError: the port is taken.
+        """
+        self._task = asyncio.create_task(self.serve())
+        while not self.started and not self._task.done():
             await asyncio.sleep(0)
+        if self._task.done():
+            await self._task
+
+    async def startup(self, sockets: Any = None) -> None:
+        """uvicorn's own would have the sockets given once and for all."""
+        await self.lifespan.startup()
+        self.servers: list[asyncio.base_events.Server] = []
+        await self._listen()
+        self.started = True
+
+    async def _listen(self) -> None:
+        async with self._opening:
+            if not self.servers:
+                self.servers.append(await asyncio.get_running_loop().create_server(
+                    self._protocol, sock=_bound(self._port), ssl=self.config.ssl, backlog=BACKLOG))
+
+    def _protocol(self) -> asyncio.Protocol:
+        protocol: Any = self.config.http_protocol_class
+        return protocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+
+    def refuse(self, seconds: float) -> None:
+        """From now on nothing listens, for so many real seconds; idle connections are closed, requests under way go on."""
+        self._close_door()
+        for connection in list(self.server_state.connections):
+            if connection.cycle is None or connection.cycle.response_complete:
+                connection.transport.abort()
+        self._reopening = asyncio.create_task(self._reopen(seconds))
+
+    async def accept(self) -> None:
+        """Listen again, if not so already."""
+        if self._reopening is not None:
+            self._reopening.cancel()
+            self._reopening = None
+        await self._listen()
+
+    async def _reopen(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        await self._listen()
+
+    def _close_door(self) -> None:
+        if self._reopening is not None:
+            self._reopening.cancel()
+            self._reopening = None
+        while self.servers:
+            self.servers.pop().close()
 
     async def close(self) -> None:
         """Break all connections and free the port."""
+        if self.started:
+            self._close_door()
         for connection in list(self.server_state.connections):
             connection.transport.abort()
         self._stop.set()
         if self._task is not None:
             await self._task
-        self._socket.close()
+        self._keeper.close()
 
     async def main_loop(self) -> None:
         """uvicorn's own looks ten times a second whether to stop; three of them would not be idle."""
@@ -63,3 +116,15 @@ class Listener(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Signals are the sandbox's business, not each listener's."""
         yield
+
+
+def _bound(port: int) -> socket.socket:
+    # asyncio sets TCP_NODELAY only where the protocol is named; without it answers wait 40 ms for an ACK.
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind(("127.0.0.1", port))
+    except OSError:
+        made.close()
+        raise
+    return made

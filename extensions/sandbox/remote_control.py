@@ -43,9 +43,9 @@ class Control:
         return _matching(self.ledger(), wanted)
 
     def effects(self, effect: str | None = None, cloud: str | None = None, server: str | None = None,
-                snapshot: str | None = None) -> list[Row]:
-        """The effects among the entries that match."""
-        wanted = {"kind": "effect", "effect": effect, "cloud": cloud, "server": server, "snapshot": snapshot}
+                snapshot: str | None = None, request: int | None = None) -> list[Row]:
+        """The effects among the entries that match. ``request``: the number (``n``) of the request that caused them."""
+        wanted = {"kind": "effect", "effect": effect, "cloud": cloud, "server": server, "snapshot": snapshot, "request": request}
         return _matching(self.ledger(), wanted)
 
     def reset(self, servers: int | None = None, **numbers: int) -> None:
@@ -105,6 +105,10 @@ class Control:
     def clear_faults(self) -> None:
         """Remove all rules."""
         self._call("DELETE", "faults")
+
+    def refuse_connections(self, cloud: str, seconds: float) -> None:
+        """From now on, for so many real seconds, nothing listens on the cloud's port; 0: it listens again at once."""
+        self._call("POST", "refuse", {"cloud": cloud, "seconds": seconds})
 
     def clock(self) -> Row:
         """``now`` (UTC), ``elapsed`` sandbox seconds, ``speed``."""

@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Route
 
-from .answer_faults import STALE
 from .django import ApiError, append_slash, check_fields, choice, integer, json_object, not_found_page, page_of, text
+from .list_faults import STALE
 from .vpsorg_cloud import POWER_ACTIONS, VpsOrg
 from .vpsorg_model import Refused, VpsServer, VpsSnapshot, server_row, snapshot_row
 

@@ -8,16 +8,18 @@ import random
 import secrets
 from dataclasses import dataclass, field
 
-from .answer_faults import ANSWER_KINDS
+from .answer_faults import ANSWER_FAULTS
 from .clock import SandboxClock
 from .faults import FaultTable
 from .ilkbyte import Key
 from .ilkbyte_cloud import Ilkbyte
 from .ledger import Ledger
+from .listeners import Listener
 from .machines import ImaginedPark, MachinePark
 from .settings import Settings
 from .vpsorg import Token
 from .vpsorg_cloud import VpsOrg
+from .waits import Waits
 
 
 @dataclass
@@ -57,7 +59,9 @@ class World:
         self.rng = random.Random(seed)
         self.clock = SandboxClock(speed)
         self.ledger = Ledger(self.clock)
-        self.faults = FaultTable(ANSWER_KINDS)
+        self.faults = FaultTable(ANSWER_FAULTS)
+        self.waits = Waits()
+        self.doors: dict[str, Listener] = {}  # by cloud; the sandbox fills it in when it opens
         self.settings = Settings()
         self.credentials = Credentials()
         self.credentials.reset()
@@ -86,6 +90,9 @@ class World:
         self._vpsorg_servers = self._vpsorg_servers if vpsorg_servers is None else vpsorg_servers
         self._ilkbyte_servers = self._ilkbyte_servers if ilkbyte_servers is None else ilkbyte_servers
         self.faults.clear()
+        self.waits.end()
+        for door in self.doors.values():
+            await door.accept()
         self.settings = Settings()
         self.credentials.reset()
         for cloud in self.clouds:
@@ -97,7 +104,8 @@ class World:
         self.ledger.clear()
 
     async def stop(self) -> None:
-        """End all work under way. The machines are the park's to close."""
+        """End all work and waits under way. The machines are the park's to close."""
+        self.waits.end()
         for cloud in self.clouds:
             for server in cloud.servers:
                 await cloud.stop_work(server)

@@ -35,7 +35,7 @@ class VpsOrgCalls(Api):
     def call(self, method: str, path: str, token: str | None = None, **more: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {token or self._box.vpsorg_token}", **more.pop("headers", {})}
         return self.session.request(method, self._box.vpsorg_url + path, headers=headers, allow_redirects=False,
-                                    timeout=TIMEOUT_SECONDS, **more)
+                                    **{"timeout": TIMEOUT_SECONDS, **more})
 
     def snapshot(self, name: str = "s", server: int = 12345) -> dict[str, Any]:
         """A completed one."""
@@ -49,10 +49,10 @@ class VpsOrgCalls(Api):
 
 
 class IlkbyteCalls(Api):
-    def call(self, path: str, **parameters: Any) -> requests.Response:
+    def call(self, path: str, timeout: float = TIMEOUT_SECONDS, **parameters: Any) -> requests.Response:
         keys = {"access": self._box.ilkbyte_access_key, "secret": self._box.ilkbyte_secret_key}
         return self.session.get(self._box.ilkbyte_url + path, params={**keys, **parameters}, allow_redirects=False,
-                                timeout=TIMEOUT_SECONDS)
+                                timeout=timeout)
 
     def manage(self, path: str, server: str = "app1", **parameters: Any) -> dict[str, Any]:
         return self.call(f"/server/manage/{server}{path}", **parameters).json()

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ import pytest
 # pytest reads this file before tests/conftest.py has made the sandbox importable, if this folder is its argument.
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).resolve().parents[3] / "extensions")]
 from cloud_calls import IlkbyteCalls, VpsOrgCalls  # noqa: E402
+from every_call import Call, every_call  # noqa: E402
 
 from sandbox import Box, launch  # noqa: E402
 
@@ -39,3 +40,12 @@ def vpsorg(box: Box) -> VpsOrgCalls:
 @pytest.fixture
 def ilkbyte(box: Box) -> IlkbyteCalls:
     return IlkbyteCalls(box)
+
+
+@pytest.fixture(params=[
+    pytest.param(frozenset(("snapshots.list", "snapshots.create", "snapshots.restore")), id="some"),
+    pytest.param(None, id="every", marks=pytest.mark.patient),
+])
+def calls(request: pytest.FixtureRequest, box: Box, vpsorg: VpsOrgCalls, ilkbyte: IlkbyteCalls) -> Callable[[], Iterator[Call]]:
+    """Every operation of both clouds, one after the other; some of them in the quick tests."""
+    return lambda: every_call(box, vpsorg, ilkbyte, request.param)

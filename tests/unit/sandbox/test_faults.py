@@ -153,7 +153,7 @@ def test_refused_request_uses_no_outcome_fault_up(box, vpsorg):
 @pytest.mark.parametrize("rule", [
     {"fault": {"kind": "earthquake"}}, {"fault": {}}, {"cloud": "azure", "fault": {"kind": "empty"}},
     {"operation": "snapshot.create", "fault": {"kind": "empty"}}, {"times": 0, "fault": {"kind": "empty"}},
-    {"tims": 1, "fault": {"kind": "empty"}},
+    {"tims": 1, "fault": {"kind": "empty"}}, {"fault": {"kind": "delay", "second": 1}}, {"fault": {"kind": "restore_fails", "seconds": 1}},
 ])
 def test_rules_that_make_no_sense_are_refused(box, rule):
     with pytest.raises(ControlError):

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Faults of what an answer says: another status, a web page, nothing, something made up.
+
+``apply`` says whether the request is carried out although its answer is spoilt.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from starlette.datastructures import URL
+
+from .exchange import Answer, Exchange
+from .fault_kind import Fault, fault_kind
+
+WAF_PAGE = (
+    "<!DOCTYPE html><html><head><title>Request blocked</title></head>"
+    "<body><h1>Request blocked</h1><p>Your request was blocked by the web application firewall.</p></body></html>"
+)
+
+
+@fault_kind(status=500, body=None, content_type=None, headers=None, apply=False)
+async def status(fault: Fault, exchange: Exchange) -> None:
+    """An HTTP ``status`` instead of the answer, with ``body`` (null: a web page, or for 429 what VPS.org says),
+    ``content_type`` (null: as the body is) and ``headers``."""
+    await _carry_out_if_wanted(fault, exchange)
+    code = int(fault["status"])
+    page: Any = {"detail": "Request was throttled."} if code == 429 else f"<h1>{code}</h1>"
+    await exchange.send_answer(_made(fault, code, page if fault["body"] is None else fault["body"]))
+
+
+@fault_kind(status=200, body=WAF_PAGE, content_type=None, headers=None, apply=False)
+async def html(fault: Fault, exchange: Exchange) -> None:
+    """A web page instead of JSON, as a firewall in front sends it, with ``status``."""
+    await _carry_out_if_wanted(fault, exchange)
+    await exchange.send_answer(_made(fault, int(fault["status"]), fault["body"]))
+
+
+@fault_kind(status=None, apply=True)
+async def empty(fault: Fault, exchange: Exchange) -> None:
+    """The answer's status (or ``status``) with no body at all."""
+    answer = await exchange.carry_out() if fault["apply"] else Answer(200)
+    headers = [(name, value) for name, value in answer.headers if name.lower() != "content-length"]
+    await exchange.send_answer(Answer(answer.status if fault["status"] is None else int(fault["status"]), headers))
+
+
+@fault_kind(body="", status=200, content_type="application/json", headers=None, apply=True)
+async def raw(fault: Fault, exchange: Exchange) -> None:
+    """Exactly this ``body`` (text, or anything to be sent as JSON) with ``status`` and ``content_type``."""
+    await _carry_out_if_wanted(fault, exchange)
+    await exchange.send_answer(_made(fault, int(fault["status"]), fault["body"]))
+
+
+@fault_kind(location=None, status=302, headers=None, apply=False)
+async def redirect(fault: Fault, exchange: Exchange) -> None:
+    """A redirect to ``location`` (null: the same address, so that whoever follows it asks twice) with ``status``."""
+    await _carry_out_if_wanted(fault, exchange)
+    location = str(URL(scope=exchange.scope)) if fault["location"] is None else fault["location"]
+    await exchange.send_answer(_made(fault, int(fault["status"]), "").with_header("location", location))
+
+
+KINDS = (status, html, empty, raw, redirect)
+
+
+def page_of_firewall(code: int) -> Answer:
+    """What a firewall in front of the cloud answers."""
+    return _made({}, code, WAF_PAGE)
+
+
+async def _carry_out_if_wanted(fault: Fault, exchange: Exchange) -> None:
+    if fault["apply"]:
+        await exchange.carry_out()
+
+
+def _made(fault: Fault, code: int, body: Any) -> Answer:
+    content_type = "text/html; charset=utf-8" if isinstance(body, str) else "application/json"
+    text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
+    answer = Answer(code, [("content-type", fault.get("content_type") or content_type)], text.encode())
+    for name, value in (fault.get("headers") or {}).items():
+        answer = answer.with_header(name, str(value))
+    return answer

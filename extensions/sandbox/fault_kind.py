@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a fault of the HTTP exchange is made of: a function, what it says of itself, and its keys with their defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .exchange import Exchange
+
+Fault = dict[str, Any]  # ``kind`` and the kind's own keys
+Run = Callable[[Fault, Exchange], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of fault. ``keys``: what a rule may set, with the defaults; None: as the text says."""
+
+    name: str
+    does: str
+    keys: dict[str, Any]
+    run: Run
+
+    async def __call__(self, fault: Fault, exchange: Exchange) -> None:
+        """Spoil an exchange; the function sees every key."""
+        await self.run({**self.keys, **fault}, exchange)
+
+
+def fault_kind(**keys: Any) -> Callable[[Run], Kind]:
+    """Make a kind of a function: its name is the kind's, its docstring says what the kind does."""
+    def of(function: Run) -> Kind:
+        return Kind(function.__name__, " ".join((function.__doc__ or "").split()), keys, function)
+    return of

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every operation of both clouds as one call that the cloud carries out at once, for faults that any call may have."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from cloud_calls import IlkbyteCalls, VpsOrgCalls
+
+from sandbox import Box
+
+AT_ONCE = {f"{cloud}.{what}": 0 for cloud, kinds in {
+    "vpsorg": ("snapshots.create", "snapshots.restore", "servers.power.hard_stop"),
+    "ilkbyte": ("snapshots.create", "snapshots.update", "snapshots.restore", "snapshots.delete", "servers.power.destroy"),
+}.items() for what in kinds}
+EFFECT = {  # by which one knows that a change was carried out; reads have none
+    "servers.power": "power_stopped", "snapshots.create": "snapshot_ready", "snapshots.restore": "restore_done",
+    "snapshots.delete": "snapshot_deleted", "snapshots.update": "snapshot_recreated", "cron.add": "cron_added",
+    "cron.delete": "cron_deleted",
+}
+VPSORG = {
+    "servers.list": ("GET", "/servers/", None), "servers.show": ("GET", "/servers/12345/", None),
+    "servers.power": ("POST", "/servers/12345/power/", {"action": "hard_stop"}), "snapshots.list": ("GET", "/snapshots/", None),
+    "snapshots.create": ("POST", "/snapshots/", {"server_id": 12345, "name": "new"}),
+    "snapshots.restore": ("POST", "/snapshots/801/restore/", None), "snapshots.delete": ("DELETE", "/snapshots/801/", None),
+    "account": ("GET", "/account/me/", None),
+}
+ILKBYTE = {
+    "servers.list": ("/server/list", {}), "servers.show": ("/server/manage/app1/show", {}),
+    "servers.power": ("/server/manage/app1/power", {"set": "destroy"}), "snapshots.list": ("/server/manage/app1/snapshot", {}),
+    "snapshots.create": ("/server/manage/app1/snapshot/create", {"name": "new"}),
+    "snapshots.restore": ("/server/manage/app1/snapshot/revert", {"name": "good"}),
+    "snapshots.delete": ("/server/manage/app1/snapshot/delete", {"name": "good"}),
+    "snapshots.update": ("/server/manage/app1/snapshot/update", {"name": "good"}),
+    "cron.add": ("/server/manage/app1/snapshot/cron/add", {"name": "good", "day": 1, "hour": 2, "min": 3}),
+    "cron.delete": ("/server/manage/app1/snapshot/cron/delete", {"name": "timed"}), "account": ("/account", {}),
+}
+
+
+@dataclass(frozen=True)
+class Call:
+    """One operation at one cloud. ``send`` does it, with ``timeout`` if wanted."""
+
+    box: Box
+    cloud: str
+    operation: str
+    send: Callable[..., requests.Response]
+
+    def fault(self, kind: str, **details: Any) -> None:
+        """Let the next such call go wrong."""
+        self.box.control.fault(kind, cloud=self.cloud, operation=self.operation, **details)
+
+    def entry(self) -> dict[str, Any]:
+        """The first such request in the ledger."""
+        return self.box.control.requests(cloud=self.cloud, operation=self.operation)[0]
+
+    def caused(self) -> list[str]:
+        """The effects that its first request has had."""
+        return [row["effect"] for row in self.box.control.effects(request=self.entry()["n"])]
+
+    def is_carried_out(self) -> bool:
+        """Whether the change becomes real within a moment; always so for a read."""
+        return self.operation not in EFFECT or soon(lambda: EFFECT[self.operation] in self.caused())
+
+
+def every_call(box: Box, vpsorg: VpsOrgCalls, ilkbyte: IlkbyteCalls, only: frozenset[str] | None = None) -> Iterator[Call]:
+    """Each operation (or ``only`` these) of each cloud, each with the world as new: a snapshot ``good``, at Ilkbyte one with a schedule, too."""
+    def vpsorg_send(method: str, path: str, body: Any) -> Callable[..., requests.Response]:
+        return lambda timeout=10: vpsorg.call(method, path, json=body, timeout=timeout)
+
+    def ilkbyte_send(path: str, parameters: dict[str, Any]) -> Callable[..., requests.Response]:
+        return lambda timeout=10: ilkbyte.call(path, timeout=timeout, **parameters)
+
+    calls = [Call(box, "vpsorg", operation, vpsorg_send(*how)) for operation, how in VPSORG.items()]
+    calls += [Call(box, "ilkbyte", operation, ilkbyte_send(*how)) for operation, how in ILKBYTE.items()]
+    for call in calls:
+        if only is not None and call.operation not in only:
+            continue
+        box.control.reset()
+        box.control.settings(seconds=AT_ONCE)
+        if call.cloud == "vpsorg":
+            box.control.plant_snapshot("vpsorg", "web1", "good")
+        else:
+            box.control.plant_snapshot("ilkbyte", "app1", "good")
+            box.control.plant_snapshot("ilkbyte", "app1", "timed", is_cron=True)
+        box.control.clear_ledger()
+        yield call
+
+
+def soon(condition: Callable[[], Any], seconds: float = 5.0) -> Any:
+    """The condition's first true value, or its last when time is up."""
+    give_up_at = time.monotonic() + seconds
+    while not (value := condition()) and time.monotonic() < give_up_at:
+        time.sleep(0.005)
+    return value

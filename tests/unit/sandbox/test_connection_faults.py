@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Faults of the connection, for every call of both clouds: what the client sees, and what the cloud has done."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from every_call import EFFECT, soon
+
+from sandbox import launch
+
+NEVER = 600
+# A client that a test can kill: it asks and would wait for ever.
+ASK = "import sys, requests; requests.request(sys.argv[1], sys.argv[2], headers={'Authorization': sys.argv[3]}, timeout=900)"
+
+
+def nobody_listens(url):
+    """Whether a connection is refused, as where no program has the port."""
+    with socket.socket() as knocking:
+        return knocking.connect_ex((urlsplit(url).hostname, urlsplit(url).port)) == errno.ECONNREFUSED
+
+
+def refused(error):
+    return "Errno 111" in str(error.value) or "Connection refused" in str(error.value)
+
+
+@pytest.mark.parametrize("apply", [True, False])
+def test_a_request_that_is_held(calls, apply):
+    for call in calls():
+        call.fault("hold", apply=apply)
+        with pytest.raises(requests.ReadTimeout):
+            call.send(timeout=0.2)
+        assert (call.entry()["fault"], call.entry()["http_status"]) == ("hold", None), call
+        assert soon(lambda call=call: call.entry().get("held")), call
+        if apply:
+            assert call.is_carried_out(), call
+        else:
+            assert call.caused() == [], call
+
+
+def test_a_client_that_is_killed_while_its_request_is_held(box):
+    planted = box.control.plant_snapshot("vpsorg", "web1", "good")
+    box.control.fault("hold", operation="snapshots.restore")
+    url = f"{box.vpsorg_url}/snapshots/{planted['id']}/restore/"
+    with subprocess.Popen([sys.executable, "-c", ASK, "POST", url, f"Bearer {box.vpsorg_token}"]) as client:
+        try:
+            assert soon(lambda: [row for row in box.control.requests(operation="snapshots.restore") if row.get("held")], 20)
+            assert client.poll() is None
+        finally:
+            os.kill(client.pid, signal.SIGKILL)
+    (entry,) = box.control.requests(operation="snapshots.restore")
+    assert entry["fault"] == "hold" and [row["effect"] for row in box.control.effects(request=entry["n"])] == ["restore_started"]
+
+
+def test_the_ledger_has_a_hold_before_the_carrying_out_is_over(box, ilkbyte):
+    box.control.settings(ilkbyte_answers="when_done")
+    box.control.fault("hold", operation="snapshots.create")
+    with pytest.raises(requests.ReadTimeout):
+        ilkbyte.call("/server/manage/app1/snapshot/create", name="s1", timeout=0.2)
+    (entry,) = box.control.requests()
+    assert entry["fault"] == "hold" and "held" not in entry
+    assert ilkbyte.until(lambda: box.control.requests()[0].get("held"))
+
+
+def test_silence_ends_with_a_reset(calls, box, vpsorg):
+    for call in calls():
+        call.fault("silence", seconds=0.05)
+        with pytest.raises(requests.ConnectionError):
+            call.send()
+        assert (call.entry()["fault"], call.entry()["http_status"], call.caused()) == ("silence", None, []), call
+    box.control.fault("silence", seconds=0.05, apply=True)
+    with pytest.raises(requests.ConnectionError):
+        vpsorg.call("POST", "/snapshots/", json={"server_id": 12345, "name": "s"})
+    assert len(box.control.effects("snapshot_started")) == 1
+
+
+def test_late_is_carried_out_after_its_client_has_given_up(calls):
+    for call in calls():
+        call.fault("late", seconds=0.6)
+        with pytest.raises(requests.ReadTimeout):
+            call.send(timeout=0.1)
+        assert (call.entry()["fault"], call.entry()["http_status"]) == ("late", None) and call.caused() == [], call
+        assert soon(lambda call=call: call.entry()["http_status"]), call  # nobody is there to read it
+        assert call.is_carried_out(), call
+
+
+def test_late_answers_a_client_that_has_waited(box, vpsorg):
+    box.control.fault("late", seconds=0.2)
+    began = time.monotonic()
+    assert vpsorg.call("POST", "/snapshots/", json={"server_id": 12345, "name": "s"}).status_code == 201
+    assert time.monotonic() - began >= 0.2
+
+
+def test_the_call_after_the_one_that_hits_is_refused(calls, box, vpsorg, ilkbyte):
+    for call in calls():
+        call.fault("refuse", seconds=NEVER)
+        assert call.send().ok, call
+        assert call.is_carried_out() and call.entry()["fault"] == "refuse", call
+        with pytest.raises(requests.ConnectionError) as error:
+            call.send()
+        assert refused(error) and len(box.control.requests(cloud=call.cloud)) == 1, call
+        other = ilkbyte.call("/account") if call.cloud == "vpsorg" else vpsorg.call("GET", "/account/me/")
+        assert other.ok
+        box.control.refuse_connections(call.cloud, 0)
+        assert call.send().status_code in (200, 201, 400, 404), call  # it listens again, at the same port
+
+
+@pytest.mark.parametrize("cloud", ["vpsorg", "ilkbyte"])
+def test_a_cloud_that_refuses_from_the_first_call_on(box, vpsorg, ilkbyte, cloud):
+    url = box.vpsorg_url if cloud == "vpsorg" else box.ilkbyte_url
+    ask = (lambda: vpsorg.call("GET", "/account/me/")) if cloud == "vpsorg" else (lambda: ilkbyte.call("/account"))
+    assert ask().ok  # so that there is a connection that was kept alive
+    box.control.refuse_connections(cloud, NEVER)
+    with pytest.raises(requests.ConnectionError) as error:
+        ask()
+    assert refused(error) and nobody_listens(url)
+    began = time.monotonic()
+    box.control.refuse_connections(cloud, 0.3)
+    assert soon(lambda: not nobody_listens(url)) and time.monotonic() - began >= 0.3
+    assert ask().ok and len(box.control.requests()) == 2
+
+
+def test_a_reset_ends_refusals_and_waits(box, vpsorg):
+    for kind, more in (("hold", {}), ("late", {"seconds": NEVER}), ("silence", {"seconds": NEVER}), ("delay", {"seconds": NEVER})):
+        box.control.fault(kind, **more)
+        with socket.create_connection((urlsplit(box.vpsorg_url).hostname, urlsplit(box.vpsorg_url).port), timeout=10) as client:
+            client.sendall(f"GET /api/v1/account/me/ HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {box.vpsorg_token}\r\n\r\n".encode())
+            assert soon(box.control.requests)
+            box.control.reset()
+            with pytest.raises(ConnectionResetError):
+                client.recv(1)
+    box.control.refuse_connections("vpsorg", NEVER)
+    box.control.reset()
+    assert vpsorg.call("GET", "/account/me/").ok
+
+
+def test_a_sandbox_ends_at_once_whatever_is_held_or_refused():
+    with launch(servers=1, ssh=False) as box:
+        box.control.fault("hold", operation="account")
+        box.control.fault("late", operation="servers.list", seconds=NEVER)
+        for path in ("/account", "/server/list"):
+            with pytest.raises(requests.ReadTimeout):
+                requests.get(box.ilkbyte_url + path, timeout=0.1)
+        box.control.refuse_connections("vpsorg", NEVER)
+        box.process.terminate()
+        assert box.process.wait(10) == 0
+        assert box.log().count("Traceback") == 0, box.log()
+
+
+def test_a_request_that_nobody_read_and_one_that_was_dropped_look_alike(calls):
+    for call in calls():
+        call.fault("drop_before")
+        with pytest.raises(requests.ConnectionError, match="reset by peer"):
+            call.send()
+        assert (call.entry()["http_status"], call.caused()) == (None, []), call
+
+
+def test_what_a_request_has_caused_carries_its_number(calls):
+    for call in calls():
+        assert call.send().ok and call.is_carried_out(), call
+        assert bool(call.caused()) == (call.operation in EFFECT), call
