@@ -40,7 +40,7 @@ def attack(room: Room, cloud: str, number: int, histories: int) -> collections.C
             tried.update(self.history.tried)
 
     chosen = settings(max_examples=histories, stateful_step_count=STEPS, deadline=None, database=None, print_blob=False,
-                      phases=(Phase.generate, Phase.shrink), suppress_health_check=list(HealthCheck))
+                      phases=(Phase.generate, Phase.shrink) if os.environ.get("REWIND_SHRINK") else (Phase.generate,), suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(seed(number)(Machine), settings=chosen)
     return tried
 

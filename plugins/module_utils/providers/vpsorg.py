@@ -128,23 +128,26 @@ class VpsOrg(base.Provider):
             error.about(server.label, name)
             raise
         if snapshot.server.id != server.id or snapshot.name != name:
-            error = base.shape_error(self.title, "snapshots.create", "it speaks of another snapshot")
-            error.outcome = errors.UNKNOWN
-            raise error.about(server.label, name)
+            raise self._unclear("snapshots.create", "it speaks of another snapshot").about(server.label, name)
         return snapshot
 
     def restore_snapshot(self, snapshot: Snapshot) -> None:
         path = f"/snapshots/{quote(snapshot.id, safe='')}/restore/"
-        self._change("POST", path, "snapshots.restore", snapshot.server.label, _label(snapshot))
+        answer = self._change("POST", path, "snapshots.restore", snapshot.server.label, _label(snapshot))
+        data = answer.data if isinstance(answer.data, dict) else {}
+        if data.get("status") != "success" or not _speaks_of(data.get("snapshot"), snapshot.id) or not _speaks_of(data.get("server"), snapshot.server.id):
+            raise self._unclear("snapshots.restore", "neither yes nor no in it").about(snapshot.server.label, _label(snapshot))
 
     def delete_snapshot(self, snapshot: Snapshot) -> bool:
         path = f"/snapshots/{quote(snapshot.id, safe='')}/"
         try:
-            self._change("DELETE", path, "snapshots.delete", snapshot.server.label, _label(snapshot))
+            answer = self._change("DELETE", path, "snapshots.delete", snapshot.server.label, _label(snapshot))
         except RewindError as error:
             if error.http_status == 404:
                 return False
             raise
+        if answer.status != 204:
+            raise self._unclear("snapshots.delete", f"HTTP {answer.status} instead of 204").about(snapshot.server.label, _label(snapshot))
         return True
 
     def recreate_snapshot(self, snapshot: Snapshot) -> None:
@@ -180,6 +183,12 @@ class VpsOrg(base.Provider):
                 error.hint = error.hint or _REFUSAL_HINTS.get(operation)
             error.about(server, snapshot)
             raise
+
+    def _unclear(self, operation: str, what: str) -> RewindError:
+        """An answer to a change that has the status of a success and is not what the API promises: who knows what has answered."""
+        error = base.shape_error(self.title, operation, what)
+        error.outcome = errors.UNKNOWN
+        return error
 
     def _pages(self, path: str, operation: str, params: dict[str, Any]) -> list[dict[str, Any]]:
         """Every item of a list, page after page as Django REST framework hands them out (public)."""
@@ -263,6 +272,11 @@ def _is_number(reference: str) -> bool:
 def _is_id(value: Any) -> bool:
     """Ids are whole numbers (seed); a path is built of nothing else."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _speaks_of(item: Any, id_: str) -> bool:
+    """Whether a part of an answer is about this id, as far as it says."""
+    return not isinstance(item, dict) or "id" not in item or str(item["id"]) == id_
 
 
 def _status(word: Any) -> str:
