@@ -43,9 +43,11 @@ class Control:
         return _matching(self.ledger(), wanted)
 
     def effects(self, effect: str | None = None, cloud: str | None = None, server: str | None = None,
-                snapshot: str | None = None, request: int | None = None) -> list[Row]:
-        """The effects among the entries that match. ``request``: the number (``n``) of the request that caused them."""
-        wanted = {"kind": "effect", "effect": effect, "cloud": cloud, "server": server, "snapshot": snapshot, "request": request}
+                snapshot: str | None = None, request: int | None = None, by: str | None = None) -> list[Row]:
+        """The effects among the entries that match. ``request``: the number (``n``) of the request that caused them; ``by``:
+        ``client``, ``schedule`` or ``somebody else``."""
+        wanted = {"kind": "effect", "effect": effect, "cloud": cloud, "server": server, "snapshot": snapshot, "request": request,
+                  "by": by}
         return _matching(self.ledger(), wanted)
 
     def reset(self, servers: int | None = None, **numbers: int) -> None:
