@@ -112,6 +112,11 @@ class Control:
         """From now on, for so many real seconds, nothing listens on the cloud's port; 0: it listens again at once."""
         self._call("POST", "refuse", {"cloud": cloud, "seconds": seconds})
 
+    def certificate(self, cloud: str, kind: str, times: int | None = None) -> None:
+        """With TLS: in the next ``times`` new connections (None: all) the cloud shows a certificate that is ``good``,
+        ``expired``, ``not_yet_valid``, ``self_signed``, for an ``other_name``, or signed by an ``other_ca``."""
+        self._call("POST", "certificate", {"cloud": cloud, "kind": kind, "times": times})
+
     def clock(self) -> Row:
         """``now`` (UTC), ``elapsed`` sandbox seconds, ``speed``."""
         return self._call("GET", "clock")

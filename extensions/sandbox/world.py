@@ -93,6 +93,8 @@ class World:
         self.waits.end()
         for door in self.doors.values():
             await door.accept()
+            if door.showing is not None:
+                door.showing.show("good", None)
         self.settings = Settings()
         self.credentials.reset()
         for cloud in self.clouds:
