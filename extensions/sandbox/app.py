@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .control import ControlApi
 from .gate import Gate
@@ -18,6 +18,9 @@ from .listeners import Listener
 from .machines import ImaginedPark, Machine, MachinePark
 from .vpsorg import BASE, VpsOrgApi
 from .world import World
+
+if TYPE_CHECKING:
+    from .certificates import Certificates, Showing
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Options:
     ilkbyte_port: int = 0
     control_port: int = 0
     ssh_port_base: int = 0
+    tls: bool = False
 
 
 class Sandbox:
@@ -47,6 +51,7 @@ class Sandbox:
         self._state_dir = self._make_state_dir()
         self._inventory_path = self._state_dir / "inventory.yml"
         self._listeners: list[Listener] = []
+        self._certificates: Certificates | None = None
         self._park: MachinePark | ImaginedPark | None = None
         self._world: World | None = None
 
@@ -56,6 +61,10 @@ class Sandbox:
         :raises OSError: a port is taken.
         """
         options = self._options
+        if options.tls:
+            from .certificates import Certificates  # takes a while, which most sandboxes need not wait for
+
+            self._certificates = Certificates(self._state_dir / "tls")
         park = self._park = (
             NumberedPorts(self._state_dir, isolation=options.isolation, ssh=options.ssh, base=options.ssh_port_base)
             if options.disks else ImaginedPark(self._state_dir))
@@ -72,7 +81,7 @@ class Sandbox:
                   server_header=SERVER_HEADER, **common), options.ilkbyte_port),
             (control_api.app, options.control_port),
         ):
-            self._listeners.append(Listener(app, port))
+            self._listeners.append(Listener(app, port, self._showing() if app is not control_api.app else None))
         world.doors.update(zip(("vpsorg", "ilkbyte"), self._listeners, strict=False))
         await world.populate()
         await asyncio.gather(*(listener.open() for listener in self._listeners))
@@ -84,6 +93,7 @@ class Sandbox:
             "ilkbyte_access_key": world.credentials.ilkbyte_access_key,
             "ilkbyte_secret_key": world.credentials.ilkbyte_secret_key,
             "control_url": self._listeners[2].url,
+            "ca_path": str(self._certificates.ca_path) if self._certificates else None,
             "inventory": str(self._inventory_path),
             "isolation": park.isolation,
             "isolation_reason": park.isolation_reason,
@@ -97,6 +107,8 @@ class Sandbox:
         await asyncio.gather(*(listener.close() for listener in self._listeners))
         if self._park is not None:
             await self._park.close()
+        if self._certificates is not None:
+            self._certificates.remove()
         if self._made_state_dir:
             shutil.rmtree(self._state_dir, ignore_errors=True)
         else:
@@ -107,6 +119,13 @@ class Sandbox:
             return Path(tempfile.mkdtemp(prefix="rewind-sandbox-"))
         self._options.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self._options.state_dir.resolve()
+
+    def _showing(self) -> Showing | None:
+        if self._certificates is None:
+            return None
+        from .certificates import Showing
+
+        return Showing(self._certificates)
 
     @property
     def _vpsorg_url(self) -> str:

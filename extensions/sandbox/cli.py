@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ilkbyte_servers=parsed.servers if parsed.ilkbyte_servers is None else parsed.ilkbyte_servers,
         speed=parsed.speed, seed=parsed.seed, state_dir=parsed.state, ssh=not parsed.no_ssh, disks=not parsed.no_disks,
         isolation=parsed.isolation, vpsorg_port=parsed.vpsorg_port, ilkbyte_port=parsed.ilkbyte_port,
-        control_port=parsed.control_port, ssh_port_base=parsed.ssh_port_base,
+        control_port=parsed.control_port, ssh_port_base=parsed.ssh_port_base, tls=parsed.tls,
     )
     return asyncio.run(_run(options, parsed.parent))
 
@@ -55,6 +55,7 @@ async def _run(options: Options, parent: int | None) -> int:
 
 def _explain(facts: dict[str, object]) -> None:
     for line in (
+        *([f"CA       {facts['ca_path']}"] if facts["ca_path"] else []),
         f"VPS.org  {facts['vpsorg_url']}",
         f"Ilkbyte  {facts['ilkbyte_url']}",
         f"control  {facts['control_url']}",
@@ -79,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--state", type=Path, metavar="DIR", help="folder for disks and keys (default: temporary)")
     parser.add_argument("--no-ssh", action="store_true", help="disks only, no SSH in front of them")
     parser.add_argument("--no-disks", action="store_true", help="the clouds only: servers have neither disk nor SSH, and take no time")
+    parser.add_argument("--tls", action="store_true", help="https, with a certificate authority of its own (see ca_path)")
     parser.add_argument("--isolation", choices=("auto", "namespace", "folder"), default="auto",
                         help="what the servers' commands run in (default auto)")
     for name in ("vpsorg-port", "ilkbyte-port", "control-port"):

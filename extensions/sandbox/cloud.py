@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from .ledger import current_request
+from .ledger import acting, current_request
 from .machines import MachineError, WorldError
 
 if TYPE_CHECKING:
@@ -56,9 +56,11 @@ class Cloud(Generic[AnyServer]):
     """One cloud: its servers, and its part of the ledger. Each cloud fills in the abstract methods."""
 
     name: str
+    first_server_id: int
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.next_server_id = self.first_server_id
         self.servers: list[AnyServer] = []
         self._lists: deque[tuple[float, dict[str, Any]]] = deque(maxlen=REMEMBERED_LISTS)
 
@@ -67,15 +69,42 @@ class Cloud(Generic[AnyServer]):
         wanted = str(reference)
         return next((server for server in self.servers if wanted in server.known_as), None)
 
+    async def add_server(self, name: str) -> AnyServer:
+        """Make a server with the next id, switched on."""
+        raise NotImplementedError
+
+    async def remove_server(self, server: AnyServer) -> None:
+        """Remove a server with its machine and snapshots."""
+        raise NotImplementedError
+
+    async def renew(self, server: AnyServer, name: str) -> None:
+        """Put a server back as it was made."""
+        raise NotImplementedError
+
+    async def start_anew(self, prefix: str, number: int) -> None:
+        """So many servers, all as new, with the ids from the first one on and names ``prefix1``…
+
+        Those that are there are used again, so that this is fast.
+        """
+        ids = range(self.first_server_id, self.first_server_id + number)
+        for server in [server for server in self.servers if server.id not in ids]:
+            await self.remove_server(server)
+        await asyncio.gather(*(self.renew(server, f"{prefix}{server.id - ids.start + 1}") for server in self.servers))
+        for missing in sorted(set(ids) - {server.id for server in self.servers}):
+            self.next_server_id = missing
+            await self.add_server(f"{prefix}{missing - ids.start + 1}")
+        self.servers.sort(key=lambda server: server.id)
+        self.next_server_id = ids.stop
+
     def rows(self) -> dict[str, Any]:
         """All that the cloud's lists show at this moment."""
         raise NotImplementedError
 
     def effect(self, effect: str, server: Server, snapshot: str | None = None, **more: Any) -> None:
-        """Note an effect with the number of the request that has caused it, and remember what lists show from now on."""
+        """Note an effect with the request that has caused it and who did it, and remember what lists show from now on."""
         entry = current_request.get()
         self.world.ledger.effect(cloud=self.name, effect=effect, server=server.name, snapshot=snapshot,
-                                 request=entry["n"] if entry else None, **more)
+                                 request=entry["n"] if entry else None, by=acting.get(), **more)
         self.remember()
 
     def remember(self) -> None:

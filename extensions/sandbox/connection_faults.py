@@ -84,4 +84,10 @@ async def truncate(fault: Fault, exchange: Exchange) -> None:
     await exchange.send_part(answer, len(answer.body) // 2 if fault["bytes"] is None else int(fault["bytes"]))
 
 
-KINDS = (drop_before, drop_after, delay, hold, silence, late, refuse, truncate)
+@fault_kind(seconds=1)
+async def drip(fault: Fault, exchange: Exchange) -> None:
+    """The real answer: its head at once, its body one byte after each pause of ``seconds``."""
+    await exchange.send_slowly(await exchange.carry_out(), float(fault["seconds"]))
+
+
+KINDS = (drop_before, drop_after, delay, hold, silence, late, refuse, truncate, drip)

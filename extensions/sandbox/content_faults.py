@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any
 
 from starlette.datastructures import URL
@@ -28,6 +30,21 @@ async def status(fault: Fault, exchange: Exchange) -> None:
     code = int(fault["status"])
     page: Any = {"detail": "Request was throttled."} if code == 429 else f"<h1>{code}</h1>"
     await exchange.send_answer(_made(fault, code, page if fault["body"] is None else fault["body"]))
+
+
+@fault_kind(retry_after=1, seconds=1, value="999999999", apply=False)
+async def throttle(fault: Fault, exchange: Exchange) -> None:
+    """429 with a Retry-After by ``retry_after``: a number of seconds, ``date`` (an HTTP date ``seconds`` after the answer's
+    own Date, so by the cloud's clock), ``absurd`` (just what ``value`` says) or ``missing`` (no such header)."""
+    await _carry_out_if_wanted(fault, exchange)
+    answer = _made({}, 429, {"detail": "Request was throttled."})
+    when = fault["retry_after"]
+    if when == "date":
+        until = exchange.date() + timedelta(seconds=float(fault["seconds"]))
+        answer = answer.with_header("retry-after", format_datetime(until, usegmt=True))
+    elif when != "missing":
+        answer = answer.with_header("retry-after", str(fault["value"] if when == "absurd" else when))
+    await exchange.send_answer(answer)
 
 
 @fault_kind(status=200, body=WAF_PAGE, content_type=None, headers=None, apply=False)
@@ -60,7 +77,7 @@ async def redirect(fault: Fault, exchange: Exchange) -> None:
     await exchange.send_answer(_made(fault, int(fault["status"]), "").with_header("location", location))
 
 
-KINDS = (status, html, empty, raw, redirect)
+KINDS = (status, throttle, html, empty, raw, redirect)
 
 
 def page_of_firewall(code: int) -> Answer:

@@ -56,6 +56,7 @@ class ControlApi:
             ("GET", "/faults", self._faults), ("POST", "/faults", self._add_faults),
             ("DELETE", "/faults", self._clear_faults),
             ("POST", "/refuse", self._refuse_connections),
+            ("POST", "/certificate", self._show_certificate),
             ("GET", "/settings", self._settings), ("POST", "/settings", self._change_settings),
         ]
         self.app = Starlette(routes=[Route(path, _endpoint(handler), methods=[method])
@@ -169,6 +170,14 @@ class ControlApi:
             door.refuse(seconds)
         else:
             await door.accept()
+
+    async def _show_certificate(self, request: Request) -> Any:
+        body = await _object(request)
+        only(body, "cloud", "kind", "times")
+        showing = self._world.doors[found_cloud(self._world, body.get("cloud")).name].showing
+        if showing is None:
+            raise BadRequest("this sandbox has no TLS; start it with --tls")
+        showing.show(body.get("kind", "good"), body.get("times"))
 
     async def _settings(self, request: Request) -> Any:
         return vars(self._world.settings)

@@ -12,6 +12,8 @@ from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from .list_faults import paging_of
+
 DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
 MAX_TEXT = 255
@@ -143,12 +145,12 @@ def page_of(request: Request, rows: list[dict[str, Any]], forced_size: int | Non
     number = last if number_text == "last" else int(number_text) if re.fullmatch("[0-9]+", number_text) else 0
     if not 1 <= number <= last:
         raise ApiError(404, {"detail": "Invalid page."})
-    url = request.url
+    url, paging = request.url, paging_of(request.scope)
     return JSONResponse({
         "count": len(rows),
-        "next": str(url.include_query_params(page=number + 1)) if number < last else None,
+        "next": str(url) if paging.repeats else str(url.include_query_params(page=number + 1)) if number < last else None,
         "previous": _previous(url, number) if number > 1 else None,
-        "results": rows[(number - 1) * size:number * size],
+        "results": paging.cut(rows, number, size),
     })
 
 

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import struct
 import sys
 import traceback
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -77,6 +80,7 @@ class Exchange:
         self.cloud = cloud
         self.entry = entry
         self.status: int | None = None  # what went out; None: the connection was dropped without an answer
+        self.meanwhile: Callable[[str], Awaitable[None]] | None = None  # what somebody else does before or after it
         self._app = app
         self._receive = receive
         self._send = send
@@ -84,6 +88,14 @@ class Exchange:
 
     async def carry_out(self) -> Answer:
         """Let the cloud do what is asked, and return what it would answer."""
+        if self.meanwhile is None:
+            return await self._carry_out()
+        await self.meanwhile("before")
+        answer = await self._carry_out()
+        await self.meanwhile("after")
+        return answer
+
+    async def _carry_out(self) -> Answer:
         sent: list[Message] = []
         body_read = False
 
@@ -116,6 +128,26 @@ class Exchange:
         await self._send({"type": "http.response.body", "body": answer.body[:size], "more_body": True})
         _transport(self._receive).close()
         await self.until_disconnected()
+
+    async def send_slowly(self, answer: Answer, pause: float) -> None:
+        """The head at once, then one byte after each pause, for as long as the client listens."""
+        await self._start(answer)
+        for at in range(len(answer.body)):
+            await self.wait(asyncio.sleep(pause))
+            if _transport(self._receive).is_closing():
+                return
+            await self._send({"type": "http.response.body", "body": answer.body[at:at + 1], "more_body": True})
+        await self._send({"type": "http.response.body", "body": b""})
+
+    def date(self) -> datetime:
+        """The time that the answer's Date header says."""
+        return parsedate_to_datetime(dict(self._always)["date"])
+
+    def say_date(self, text: str | None) -> None:
+        """Let the answer's Date header say this; None: no such header."""
+        self._always = [(name, value) for name, value in self._always if name != "date"]
+        if text is not None:
+            self._always.append(("date", text))
 
     async def drop(self) -> None:
         """Reset the connection without an answer, if the client is still there."""

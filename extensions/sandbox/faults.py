@@ -2,8 +2,9 @@
 """Faults: which requests go wrong, and how.
 
 A rule names the requests it hits (cloud, operation, server; left out: any), how many of them pass first (``skip``),
-how many it then hits (``times``; None: all), and the fault. There are two groups of kinds: *answer* faults spoil the
-HTTP exchange (``answer_faults.py`` has the table), *outcome* faults spoil the operation behind it, which the cloud has accepted.
+how many it then hits (``times``; None: all), and the fault. There are three groups of kinds: *answer* faults spoil the
+HTTP exchange (``answer_faults.py`` has the table), *outcome* faults spoil the operation behind it, which the cloud has
+accepted, and *interference* (``interference.py``) comes from somebody else. A request can have one of each.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .fault_kind import Kind
-from .ledger import current_request
+from .ledger import SOMEBODY_ELSE, acting, current_request
 
 OUTCOME_KINDS = {
     "snapshot_fails": "taking the snapshot is accepted, goes on for a while and fails",
@@ -21,6 +22,16 @@ OUTCOME_KINDS = {
     "power_stuck": "the power action is accepted and never ends (with `seconds`: ends after so many sandbox seconds); where the rule "
                    "names the operation snapshots.restore: the disk is put back, and the server is left off",
 }
+INTERFERENCE_KINDS = {
+    "meanwhile": "somebody else does something (`do`) to the request's server (or to the server `on`) `when`: before or after the request is "
+                 "carried out; what another answer fault spoils is the same request's answer. A `snapshot` is newest, oldest, an id or "
+                 "a name, `name` is a new one's; `day`, `hour`, `min` are a new schedule's",
+}
+INTERFERENCE_KEYS: dict[str, dict[str, Any]] = {
+    "meanwhile": {"do": None, "when": "before", "on": None, "snapshot": "newest", "name": "byhand", "day": 1, "hour": 0, "min": 0},
+}
+SCHEDULE_DOINGS = ("add_schedule", "remove_schedule")  # Ilkbyte only
+DOINGS = ("delete_server", "stop_server", "start_server", "restore", "create_snapshot", "delete_snapshot", *SCHEDULE_DOINGS)
 OUTCOME_KEYS: dict[str, dict[str, Any]] = {
     "snapshot_fails": {}, "restore_fails": {}, "restore_stuck": {"seconds": None}, "power_stuck": {"seconds": None},
 }
@@ -113,6 +124,8 @@ class FaultTable:
         meant_for = OUTCOME_OPERATIONS.get(fault["kind"], OPERATIONS)
         if spec.get("operation") not in (None, *meant_for):
             raise ValueError(f"{fault['kind']} has no meaning for {spec['operation']}, only for {', '.join(meant_for)}")
+        if fault["kind"] == "meanwhile":
+            _check_meanwhile(fault, spec.get("cloud"))
         times, skip = spec.get("times", 1), spec.get("skip", 0)
         if not isinstance(skip, int) or skip < 0 or not (times is None or (isinstance(times, int) and times > 0)):
             raise ValueError("times is an integer from 1 up, or null for always; skip an integer from 0 up")
@@ -122,11 +135,13 @@ class FaultTable:
 
     def kinds(self) -> dict[str, str]:
         """Every kind of fault with what it does."""
-        return {**{name: kind.does for name, kind in self._answer_kinds.items()}, **OUTCOME_KINDS}
+        return {**{name: kind.does for name, kind in self._answer_kinds.items()}, **OUTCOME_KINDS,
+                **INTERFERENCE_KINDS}
 
     def keys(self) -> dict[str, dict[str, Any]]:
         """Every kind's own keys with their defaults."""
-        return {**{name: kind.keys for name, kind in self._answer_kinds.items()}, **OUTCOME_KEYS}
+        return {**{name: kind.keys for name, kind in self._answer_kinds.items()}, **OUTCOME_KEYS,
+                **INTERFERENCE_KEYS}
 
     def rules(self) -> list[dict[str, Any]]:
         """The rules that can still hit."""
@@ -140,9 +155,17 @@ class FaultTable:
         """The fault for this request's HTTP exchange, used up by one; None for none."""
         return self._take(frozenset(self._answer_kinds), cloud, operation, servers)
 
+    def take_interference(self, cloud: str, operation: str | None, servers: frozenset[str]) -> dict[str, Any] | None:
+        """What somebody else does around this request, with all its keys, used up by one; None for nothing."""
+        fault = self._take(frozenset(INTERFERENCE_KINDS), cloud, operation, servers)
+        return None if fault is None else {**INTERFERENCE_KEYS[fault["kind"]], **fault}
+
     def take_outcome_fault(self, kind: str, cloud: str, operation: str,
                            servers: frozenset[str]) -> dict[str, Any] | None:
-        """The fault of this kind for an operation that begins now, used up by one; None for none."""
+        """The fault of this kind for an operation that begins now, used up by one; None for none. What somebody else does
+        has none: the rules are for the client."""
+        if acting.get() == SOMEBODY_ELSE:
+            return None
         fault = self._take(frozenset({kind}), cloud, operation, servers)
         entry = current_request.get()
         if fault is not None and entry is not None and entry["fault"] is None:
@@ -173,3 +196,12 @@ class FaultTable:
             if not chosen.times:
                 self._rules.remove(chosen)
         return chosen.fault
+
+
+def _check_meanwhile(fault: dict[str, Any], cloud: str | None) -> None:
+    if fault.get("do") not in DOINGS:
+        raise ValueError(f"do is one of: {', '.join(DOINGS)}")
+    if fault["do"] in SCHEDULE_DOINGS and cloud != "ilkbyte":
+        raise ValueError(f"{fault['do']} is for Ilkbyte only, and the rule has to say so (cloud: ilkbyte)")
+    if fault.get("when", "before") not in ("before", "after"):
+        raise ValueError("when is before or after")

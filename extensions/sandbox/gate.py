@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qsl
@@ -17,7 +18,8 @@ from .clock import SandboxClock
 from .cloud import Cloud
 from .exchange import Answer, Exchange, read_body
 from .faults import CHANGING, FaultTable
-from .ledger import Entry, Ledger, current_request
+from .interference import Meanwhile
+from .ledger import Entry, Ledger, acting, current_request
 from .waits import Abandoned
 
 # Which server a request is about: path parameters, query and decoded body -> a reference (id, uuid, name) or None.
@@ -60,9 +62,14 @@ class Gate:
             method=scope["method"], path=scope["path"], query=query, body=decoded, changing=operation in CHANGING,
         )
         current_request.set(entry)
+        acting.set("client")
         exchange = self._exchange(scope, body, receive, send, entry)
-        fault = self._faults.take_answer_fault(
-            self._cloud.name, operation, server.known_as if server else frozenset())
+        names = server.known_as if server else frozenset[str]()
+        fault = self._faults.take_answer_fault(self._cloud.name, operation, names)
+        wish = self._faults.take_interference(self._cloud.name, operation, names)
+        if wish is not None:
+            entry["fault"], entry["meanwhile"] = "meanwhile", wish["do"]
+            exchange.meanwhile = Meanwhile(wish, self._cloud, server).happen
         try:
             if fault is None:
                 await exchange.send_answer(await exchange.carry_out())
@@ -85,7 +92,8 @@ class Gate:
         return None, {}
 
     def _headers(self) -> list[tuple[str, str]]:
-        headers = [("date", format_datetime(self._clock.now(), usegmt=True))]
+        off = self._cloud.world.settings.date_off_seconds[self._cloud.name]
+        headers = [("date", format_datetime(self._clock.now() + timedelta(seconds=off), usegmt=True))]
         if self._server_header:
             headers.append(("server", self._server_header))
         return headers

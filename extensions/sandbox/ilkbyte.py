@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from .ilkbyte_cloud import POWER_ACTIONS, Ilkbyte
 from .ilkbyte_model import IlkbyteServer, Refused, server_row
-from .list_faults import STALE
+from .list_faults import STALE, paging_of
 
 SERVER_HEADER = "Netinternet WAF"
 WORKING = "Çalışıyor"  # what a power call answers, whatever the action
@@ -138,8 +138,9 @@ class IlkbyteApi:
         asked = call.parameters.get("p", "1")
         number = max(1, int(asked)) if re.fullmatch("[0-9]+", asked) else 1
         size = self._cloud.world.settings.ilkbyte_page_size
-        shown = rows[(number - 1) * size:number * size]
-        pagination = {"current_page": number, "total_page": max(1, -(-len(rows) // size))}
+        paging = paging_of(call.request.scope)
+        shown = paging.cut(rows, 1 if paging.repeats else number, size)
+        pagination = {"current_page": number, "total_page": number + 1 if paging.repeats else max(1, -(-len(rows) // size))}
         return Done(f"{len(shown)} Server Listed", {"pagination": pagination, "server_list": shown})
 
     async def _show(self, call: Call) -> Done:

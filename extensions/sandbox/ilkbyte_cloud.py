@@ -23,10 +23,9 @@ from typing import Any
 from .cloud import Cloud
 from .ilkbyte_model import IlkbyteServer, Refused, server_row, snapshot_row
 from .ilkbyte_schedule import Schedule
-from .ledger import current_request
+from .ledger import acting, current_request
 from .snapshot_tree import SnapshotTree
 
-FIRST_SERVER_ID = 501
 POWER_ACTIONS = ("start", "shutdown", "reboot", "destroy")
 
 Begun = Callable[[], None]
@@ -36,18 +35,18 @@ class Ilkbyte(Cloud[IlkbyteServer]):
     """The account's servers."""
 
     name = "ilkbyte"
+    first_server_id = 501
 
     def __init__(self, world: Any) -> None:
         super().__init__(world)
-        self._next_server_id = FIRST_SERVER_ID
         self._images_made = 0
 
     async def add_server(self, name: str, hostname: str | None = None, power: str = "running") -> IlkbyteServer:
         """Make a server with its machine; the name has 3-16 letters and digits."""
-        machine = await self.world.park.add(f"ilkbyte-{self._next_server_id}", hostname=name)
-        server = IlkbyteServer(self._next_server_id, name, hostname or name, machine, self.world.clock.now(),
+        machine = await self.world.park.add(f"ilkbyte-{self.next_server_id}", hostname=name)
+        server = IlkbyteServer(self.next_server_id, name, hostname or name, machine, self.world.clock.now(),
                                power=power)
-        self._next_server_id += 1
+        self.next_server_id += 1
         await self.keep_factory_disk(server)
         self.servers.append(server)
         self.follow_machine(server)
@@ -62,21 +61,17 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         await server.machine.remove()
         self.remember()
 
-    async def renew(self, server: IlkbyteServer, name: str, hostname: str) -> None:
+    async def renew(self, server: IlkbyteServer, name: str) -> None:
         """Put a server back as it was made: disk, power, no snapshots, no schedules."""
         await self.stop_work(server)
         await self.renew_machine(server)
         for image in server.images.values():
             await server.machine.drop_image(image)
-        server.name, server.hostname, server.service = name, hostname, "active"
+        server.name, server.hostname, server.service = name, name, "active"
         server.tree, server.images, server.schedules, server.timers = SnapshotTree(), {}, {}, {}
         server.lock, server.doing = asyncio.Lock(), None
         server.created_at = self.world.clock.now()
         await self.set_power(server, "running")
-
-    def reset_numbers(self) -> None:
-        """Give ids from the start again (servers that stay keep theirs)."""
-        self._next_server_id = max((server.id + 1 for server in self.servers), default=FIRST_SERVER_ID)
 
     async def set_power(self, server: IlkbyteServer, power: str) -> None:
         """Make the machine's power so; a paused server's door is closed."""
@@ -276,6 +271,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
 
     async def _run_schedule(self, server: IlkbyteServer, name: str) -> None:
         current_request.set(None)  # what happens from here on belongs to no request
+        acting.set("schedule")
         schedule = server.schedules[name]
         while True:
             await self.world.clock.sleep_until_time(schedule.next_run)

@@ -27,7 +27,8 @@ LOG_TAIL_CHARACTERS = 2000
 class Box:
     """A running sandbox: where its clouds are, how to log in to them, and its control.
 
-    ``inventory`` is the path of an Ansible inventory of its servers.
+    ``inventory`` is the path of an Ansible inventory of its servers, ``ca_path`` of the clouds' certificate authority where
+    they speak TLS.
     """
 
     vpsorg_url: str
@@ -37,6 +38,7 @@ class Box:
     ilkbyte_secret_key: str
     control_url: str
     inventory: str
+    ca_path: str | None
     isolation: str
     isolation_reason: str
     speed: float
@@ -52,7 +54,7 @@ class Box:
 @contextmanager
 def launch(*, servers: int = 2, vpsorg_servers: int | None = None, ilkbyte_servers: int | None = None,
            speed: float = 60.0, seed: int = 0, ssh: bool = True, disks: bool = True, isolation: str = "auto",
-           state: Path | None = None, python: str = sys.executable) -> Iterator[Box]:
+           state: Path | None = None, tls: bool = False, python: str = sys.executable) -> Iterator[Box]:
     """A sandbox for as long as the ``with`` block lasts. It also ends when this process ends, however that ends.
 
     :param servers: servers at each cloud, where the other two numbers do not say otherwise.
@@ -61,6 +63,7 @@ def launch(*, servers: int = 2, vpsorg_servers: int | None = None, ilkbyte_serve
     :param ssh: False for disks without SSH in front of them (starts in well under a second).
     :param disks: False for the clouds only: whatever is done to a server takes no real time.
     :param state: folder for disks and keys; default a temporary one.
+    :param tls: the clouds speak https, with certificates of a CA that the sandbox makes.
     :param python: an interpreter that has starlette, uvicorn and asyncssh.
     :raises RuntimeError: it did not start; the text has the end of its log.
     """
@@ -70,6 +73,7 @@ def launch(*, servers: int = 2, vpsorg_servers: int | None = None, ilkbyte_serve
                "--isolation", isolation, "--state", str(folder), "--parent", str(os.getpid())]
     command += [] if ssh else ["--no-ssh"]
     command += [] if disks else ["--no-disks"]
+    command += ["--tls"] if tls else []
     command += [] if vpsorg_servers is None else ["--vpsorg-servers", str(vpsorg_servers)]
     command += [] if ilkbyte_servers is None else ["--ilkbyte-servers", str(ilkbyte_servers)]
     extensions = str(Path(__file__).resolve().parent.parent)

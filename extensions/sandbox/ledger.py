@@ -14,6 +14,10 @@ Entry = dict[str, Any]
 REDACTED = "***"
 CREDENTIAL_NAMES = frozenset({"access", "secret", "authorization", "token", "password"})
 
+SOMEBODY_ELSE = "somebody else"
+
+# Who does what is being done: client, schedule, somebody else; None: the control API, or a server by itself.
+acting: ContextVar[str | None] = ContextVar("acting", default=None)
 # The entry of the request that is being served; None in work that no request asked for (a schedule).
 current_request: ContextVar[Entry | None] = ContextVar("current_request", default=None)
 

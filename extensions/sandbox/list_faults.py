@@ -1,16 +1,39 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Faults of lists: old ones, rows in another order."""
+"""Faults of lists: old ones, rows in another order, pages that were cut at the wrong place or never end."""
 
 from __future__ import annotations
 
 import json
 import random
+from dataclasses import dataclass
 from typing import Any
+
+from starlette.types import Scope
 
 from .exchange import Exchange
 from .fault_kind import Fault, fault_kind
 
 STALE = "sandbox.stale"  # key in the ASGI scope: lists answer with an older state
+PAGING = "sandbox.paging"  # key in the ASGI scope: a Paging
+
+
+@dataclass(frozen=True)
+class Paging:
+    """How the pages of one answer go wrong. ``shift``: by how many places the rows have moved back; ``repeats``: the page
+    says that there is one more, and it is always the same."""
+
+    shift: int = 0
+    repeats: bool = False
+
+    def cut(self, rows: list[Any], number: int, size: int) -> list[Any]:
+        """The rows of the page with this number, from 1 on."""
+        first = max(0, (number - 1) * size - self.shift)
+        return rows[first:first + size]
+
+
+def paging_of(scope: Scope) -> Paging:
+    """How pages are cut for this request."""
+    return scope.get(PAGING, STRAIGHT)
 
 
 @fault_kind(seconds=None)
@@ -32,7 +55,25 @@ async def shuffle(fault: Fault, exchange: Exchange) -> None:
     await exchange.send_answer(answer if body is None else answer.with_json(body))
 
 
-KINDS = (stale, shuffle)
+@fault_kind(rows=1)
+async def shift(fault: Fault, exchange: Exchange) -> None:
+    """The rows of a paged list move by ``rows`` places before this page is cut. Positive: as if others had come in front
+    since the page before, so that rows are repeated; negative: as if some had gone, so that rows are left out. ``count``
+    and ``total_page`` stay true."""
+    exchange.scope[PAGING] = Paging(shift=int(fault["rows"]))
+    await exchange.send_answer(await exchange.carry_out())
+
+
+@fault_kind()
+async def repeat_page(fault: Fault, exchange: Exchange) -> None:
+    """A page that leads nowhere: VPS.org's names itself as the next one, Ilkbyte's is always the first one's rows with one
+    more page to come."""
+    exchange.scope[PAGING] = Paging(repeats=True)
+    await exchange.send_answer(await exchange.carry_out())
+
+
+STRAIGHT = Paging()
+KINDS = (stale, shuffle, shift, repeat_page)
 
 
 def lists_of(body: Any) -> list[list[Any]]:

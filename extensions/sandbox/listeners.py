@@ -7,10 +7,13 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from starlette.types import ASGIApp
+
+if TYPE_CHECKING:
+    from .certificates import Showing
 
 KEEP_ALIVE_SECONDS = 75  # as nginx; uvicorn's 5 s would break the connections of clients that poll
 BACKLOG = 128
@@ -20,15 +23,17 @@ class Listener(uvicorn.Server):
     """One loopback port with one application. It may refuse connections for a while; the port stays the same.
 
     :param port: 0 for any free one; :attr:`url` says which.
+    :param showing: TLS, with which certificate; None: plain HTTP.
     :raises OSError: the port is taken.
     """
 
-    def __init__(self, app: ASGIApp, port: int) -> None:
+    def __init__(self, app: ASGIApp, port: int, showing: Showing | None = None) -> None:
         super().__init__(uvicorn.Config(
             app, http="h11", ws="none", lifespan="off", log_config=None, log_level="warning", access_log=False,
             date_header=False, server_header=False, timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=1,
         ))
+        self.showing = showing
         self._stop = asyncio.Event()
         # Never listens. It keeps the port while connections are refused: else another program could get it, or a client's
         # own end of a connection, which would then be connected to itself.
@@ -40,8 +45,8 @@ class Listener(uvicorn.Server):
 
     @property
     def url(self) -> str:
-        """``http://127.0.0.1:PORT``"""
-        return f"http://127.0.0.1:{self._port}"
+        """``http://127.0.0.1:PORT``, or ``https:``"""
+        return f"{'https' if self.showing else 'http'}://127.0.0.1:{self._port}"
 
     async def open(self) -> None:
         """Accept connections from here on.
@@ -65,7 +70,7 @@ class Listener(uvicorn.Server):
         async with self._opening:
             if not self.servers:
                 self.servers.append(await asyncio.get_running_loop().create_server(
-                    self._protocol, sock=_bound(self._port), ssl=self.config.ssl, backlog=BACKLOG))
+                    self._protocol, sock=_bound(self._port), ssl=self.showing.context if self.showing else None, backlog=BACKLOG))
 
     def _protocol(self) -> asyncio.Protocol:
         protocol: Any = self.config.http_protocol_class

@@ -43,9 +43,11 @@ class Control:
         return _matching(self.ledger(), wanted)
 
     def effects(self, effect: str | None = None, cloud: str | None = None, server: str | None = None,
-                snapshot: str | None = None, request: int | None = None) -> list[Row]:
-        """The effects among the entries that match. ``request``: the number (``n``) of the request that caused them."""
-        wanted = {"kind": "effect", "effect": effect, "cloud": cloud, "server": server, "snapshot": snapshot, "request": request}
+                snapshot: str | None = None, request: int | None = None, by: str | None = None) -> list[Row]:
+        """The effects among the entries that match. ``request``: the number (``n``) of the request that caused them; ``by``:
+        ``client``, ``schedule`` or ``somebody else``."""
+        wanted = {"kind": "effect", "effect": effect, "cloud": cloud, "server": server, "snapshot": snapshot, "request": request,
+                  "by": by}
         return _matching(self.ledger(), wanted)
 
     def reset(self, servers: int | None = None, **numbers: int) -> None:
@@ -109,6 +111,11 @@ class Control:
     def refuse_connections(self, cloud: str, seconds: float) -> None:
         """From now on, for so many real seconds, nothing listens on the cloud's port; 0: it listens again at once."""
         self._call("POST", "refuse", {"cloud": cloud, "seconds": seconds})
+
+    def certificate(self, cloud: str, kind: str, times: int | None = None) -> None:
+        """With TLS: in the next ``times`` new connections (None: all) the cloud shows a certificate that is ``good``,
+        ``expired``, ``not_yet_valid``, ``self_signed``, for an ``other_name``, or signed by an ``other_ca``."""
+        self._call("POST", "certificate", {"cloud": cloud, "kind": kind, "times": times})
 
     def clock(self) -> Row:
         """``now`` (UTC), ``elapsed`` sandbox seconds, ``speed``."""

@@ -36,11 +36,13 @@ class Settings:
     ``vpsorg_page_size``: rows on a page where the request names no ``page_size``; None for the cloud's own 20. When it
     is set it is also the largest page, so that a test gets short pages whatever the client asks for.
     ``ilkbyte_page_size``: servers on a page of a server list.
+    ``date_off_seconds``: by how much each cloud's Date headers are ahead of its clock, or behind if negative.
     """
 
     ilkbyte_answers: str = "at_once"
     vpsorg_page_size: int | None = None
     ilkbyte_page_size: int = 20
+    date_off_seconds: dict[str, float] = field(default_factory=lambda: {"vpsorg": 0.0, "ilkbyte": 0.0})
     seconds: dict[str, Range] = field(default_factory=lambda: dict(SECONDS))
 
     def update(self, changes: dict[str, Any]) -> None:
@@ -60,6 +62,10 @@ class Settings:
             if not isinstance(size, int) or isinstance(size, bool) or size < 1:
                 raise ValueError("a page size is an integer from 1 up")
         seconds = {key: _range(key, value) for key, value in (changes.get("seconds") or {}).items()}
+        date_off_seconds = {cloud: float(off) for cloud, off in (changes.get("date_off_seconds") or {}).items()}
+        if set(date_off_seconds) - set(self.date_off_seconds):
+            raise ValueError("date_off_seconds has the keys vpsorg and ilkbyte")
+        self.date_off_seconds.update(date_off_seconds)
         self.ilkbyte_answers = answers
         self.vpsorg_page_size = vpsorg_page_size
         self.ilkbyte_page_size = ilkbyte_page_size

@@ -21,7 +21,6 @@ from .cloud import Cloud
 from .faults import RestoreFaults
 from .vpsorg_model import Refused, VpsServer, VpsSnapshot, server_row, snapshot_row
 
-FIRST_SERVER_ID = 12345
 FIRST_SNAPSHOT_ID = 801
 MAX_SNAPSHOTS = 5
 POWERED_ON = frozenset(("active", "stopping", "restarting"))
@@ -39,20 +38,20 @@ class VpsOrg(Cloud[VpsServer]):
     """The account's servers and snapshots."""
 
     name = "vpsorg"
+    first_server_id = 12345
 
     def __init__(self, world: Any) -> None:
         super().__init__(world)
         self.snapshots: list[VpsSnapshot] = []
-        self._next_server_id = FIRST_SERVER_ID
         self._next_snapshot_id = FIRST_SNAPSHOT_ID
 
     async def add_server(self, name: str, hostname: str | None = None, status: str = "active") -> VpsServer:
         """Make a server, with a machine that is on when the status says so."""
-        machine = await self.world.park.add(f"vpsorg-{self._next_server_id}", hostname=name)
+        machine = await self.world.park.add(f"vpsorg-{self.next_server_id}", hostname=name)
         now = self.world.clock.now()
-        server = VpsServer(self._next_server_id, name, hostname or f"{name}.example.com", machine, now,
+        server = VpsServer(self.next_server_id, name, hostname or f"{name}.example.com", machine, now,
                            status=status, updated_at=now)
-        self._next_server_id += 1
+        self.next_server_id += 1
         await self.keep_factory_disk(server)
         self.servers.append(server)
         self.follow_machine(server)
@@ -68,20 +67,20 @@ class VpsOrg(Cloud[VpsServer]):
         await server.machine.remove()
         self.remember()
 
-    async def renew(self, server: VpsServer, name: str, hostname: str) -> None:
+    async def renew(self, server: VpsServer, name: str) -> None:
         """Put a server back as it was made: disk, power, no snapshots."""
         await self.stop_work(server)
         await self.renew_machine(server)
         for snapshot in self.snapshots_of(server):
             await server.machine.drop_image(snapshot.image)
             self.snapshots.remove(snapshot)
-        server.name, server.hostname, server.status = name, hostname, "active"
+        server.name, server.hostname, server.status = name, f"{name}.example.com", "active"
         server.created_at = server.updated_at = self.world.clock.now()
         await self.set_machine_power(server)
 
-    def reset_numbers(self) -> None:
-        """Give ids from the start again (servers that stay keep theirs)."""
-        self._next_server_id = max((server.id + 1 for server in self.servers), default=FIRST_SERVER_ID)
+    async def start_anew(self, prefix: str, number: int) -> None:
+        """See :meth:`Cloud.start_anew`; snapshots' ids begin anew, too."""
+        await super().start_anew(prefix, number)
         self._next_snapshot_id = FIRST_SNAPSHOT_ID
 
     def snapshots_of(self, server: VpsServer) -> list[VpsSnapshot]:

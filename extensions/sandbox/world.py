@@ -78,7 +78,7 @@ class World:
 
     async def populate(self) -> None:
         """Make the servers: ``web1``… at VPS.org, ``app1``… at Ilkbyte."""
-        await asyncio.gather(self._fit_vpsorg(), self._fit_ilkbyte())
+        await asyncio.gather(self.vpsorg.start_anew("web", self._vpsorg_servers), self.ilkbyte.start_anew("app", self._ilkbyte_servers))
         for cloud in self.clouds:
             cloud.forget()
 
@@ -93,6 +93,8 @@ class World:
         self.waits.end()
         for door in self.doors.values():
             await door.accept()
+            if door.showing is not None:
+                door.showing.show("good", None)
         self.settings = Settings()
         self.credentials.reset()
         for cloud in self.clouds:
@@ -109,21 +111,3 @@ class World:
         for cloud in self.clouds:
             for server in cloud.servers:
                 await cloud.stop_work(server)
-
-    async def _fit_vpsorg(self) -> None:
-        for server in self.vpsorg.servers[self._vpsorg_servers:]:
-            await self.vpsorg.remove_server(server)
-        self.vpsorg.reset_numbers()
-        await asyncio.gather(*(self.vpsorg.renew(server, f"web{n}", f"web{n}.example.com")
-                               for n, server in enumerate(self.vpsorg.servers, 1)))
-        for n in range(len(self.vpsorg.servers) + 1, self._vpsorg_servers + 1):
-            await self.vpsorg.add_server(f"web{n}")
-
-    async def _fit_ilkbyte(self) -> None:
-        for server in self.ilkbyte.servers[self._ilkbyte_servers:]:
-            await self.ilkbyte.remove_server(server)
-        self.ilkbyte.reset_numbers()
-        await asyncio.gather(*(self.ilkbyte.renew(server, f"app{n}", f"app{n}")
-                               for n, server in enumerate(self.ilkbyte.servers, 1)))
-        for n in range(len(self.ilkbyte.servers) + 1, self._ilkbyte_servers + 1):
-            await self.ilkbyte.add_server(f"app{n}")

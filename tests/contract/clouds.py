@@ -52,7 +52,7 @@ class Cloud:
         url = self.box.vpsorg_url if self.name == "vpsorg" else self.box.ilkbyte_url
         provider = connect({
             "provider": self.name, "api_url": url, "api_token": self.box.vpsorg_token,
-            "access_key": self.box.ilkbyte_access_key, "secret_key": self.box.ilkbyte_secret_key, "verify": True,
+            "access_key": self.box.ilkbyte_access_key, "secret_key": self.box.ilkbyte_secret_key, "verify": self.box.ca_path or True,
             "api_timeout": 10, **options,
         })
         provider._api._sleep = self.naps.append  # between tries nobody waits here

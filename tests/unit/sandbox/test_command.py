@@ -19,7 +19,7 @@ from sandbox import launch
 EXTENSIONS = Path(__file__).resolve().parents[3] / "extensions"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(EXTENSIONS)}
 KEYS = {"vpsorg_url", "vpsorg_token", "ilkbyte_url", "ilkbyte_access_key", "ilkbyte_secret_key", "control_url",
-        "inventory", "isolation", "isolation_reason", "speed"}
+        "inventory", "ca_path", "isolation", "isolation_reason", "speed"}
 
 
 def start(*arguments: str) -> tuple[subprocess.Popen, dict]:

@@ -123,3 +123,20 @@ def test_inventory_names_servers_and_holds_no_credentials(box):
         assert word in text
     for secret in (box.vpsorg_token, box.ilkbyte_access_key, box.ilkbyte_secret_key):
         assert secret not in text
+
+
+@pytest.mark.parametrize(("cloud", "first"), [("vpsorg", "web1"), ("ilkbyte", "app1")])
+def test_a_server_that_was_removed_is_back_after_a_reset(box, cloud, first):
+    def ids():
+        return [(row["id"], row["uuid"], row["name"]) for row in box.control.servers(cloud)]
+
+    before = ids()
+    box.control.remove_server(cloud, first)
+    box.control.add_server(cloud, "later")
+    box.control.reset()
+    assert ids() == before
+    box.control.remove_server(cloud, first)
+    box.control.reset(servers=1)
+    assert ids() == before[:1]
+    box.control.reset(servers=2)
+    assert ids() == before and box.control.server(first)["powered_on"]

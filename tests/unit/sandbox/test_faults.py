@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 import requests
@@ -159,3 +160,16 @@ def test_rules_that_make_no_sense_are_refused(box, rule):
     with pytest.raises(ControlError):
         box.control._call("POST", "faults", rule)
     assert box.control.faults() == []
+
+
+def test_every_fault_stands_in_the_documentation_with_its_keys(box):
+    told = box.control._call("GET", "faults")
+    rows = {}
+    for line in (Path(__file__).resolve().parents[3] / "docs" / "sandbox.md").read_text("utf-8").splitlines():
+        if line.startswith(("| `", "`meanwhile`")):
+            rows[line.split("`")[1]] = line
+    text = (Path(__file__).resolve().parents[3] / "docs" / "sandbox.md").read_text("utf-8")
+    for kind, keys in told["keys"].items():
+        assert kind in rows and told["kinds"][kind], kind
+        where = text.split("### Somebody else")[1] if kind == "meanwhile" else rows[kind]
+        assert [key for key in keys if f"`{key}`" not in where] == [], kind

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A certificate that can't be trusted ends a call, reads and changes alike, before anything is sent and without a second try."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from clouds import Cloud
+
+from ansible_collections.rewind.vps.plugins.module_utils import errors
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from sandbox import Box, launch
+
+BAD = ("expired", "not_yet_valid", "self_signed", "other_name", "other_ca")
+
+
+@pytest.fixture(scope="module")
+def started() -> Iterator[Box]:
+    with launch(servers=1, speed=1, ssh=False, tls=True) as box:
+        yield box
+
+
+@pytest.fixture(params=["vpsorg", "ilkbyte"])
+def tls_cloud(request: pytest.FixtureRequest, started: Box) -> Cloud:
+    started.control.reset()
+    return Cloud(request.param, started)
+
+
+def test_a_good_certificate_of_a_private_authority(tls_cloud):
+    assert tls_cloud.box.ca_path and tls_cloud.provider.whoami()
+    tls_cloud.provider.create_snapshot(tls_cloud.server(), "first", None)
+    assert "snapshot_started" in tls_cloud.effects()
+
+
+@pytest.mark.parametrize("certificate", BAD)
+def test_a_bad_certificate(tls_cloud, certificate):
+    server, snapshot = tls_cloud.server(), tls_cloud.plant()
+    for operation, call in {
+        "snapshots.create": lambda: tls_cloud.provider.create_snapshot(server, "another", None),
+        "snapshots.restore": lambda: tls_cloud.provider.restore_snapshot(snapshot),
+        "servers.list": lambda: tls_cloud.connect().list_servers(),
+    }.items():
+        tls_cloud.control.certificate(tls_cloud.name, certificate, times=1)  # so that a second try would succeed
+        with pytest.raises(RewindError) as caught:
+            call()
+        error = caught.value
+        assert (error.kind, error.outcome, error.operation) == (errors.TLS, errors.REFUSED, operation)
+        assert "ca_path" in error.hint and tls_cloud.naps == []
+    assert tls_cloud.requests() == [] and tls_cloud.effects() == []

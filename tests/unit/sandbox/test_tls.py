@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The clouds over TLS: a good certificate, bad ones, and faults of the connection below it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from cloud_calls import VpsOrgCalls
+
+from sandbox import Box, ControlError, launch
+
+BAD = {"expired": "expired", "not_yet_valid": "not yet valid", "self_signed": "self-signed", "other_name": "127.0.0.1",
+       "other_ca": "unable to get local issuer"}
+CREATE = {"server_id": 12345, "name": "s"}
+
+
+@pytest.fixture(scope="module")
+def started() -> Iterator[Box]:
+    with launch(servers=1, speed=1, ssh=False, tls=True) as box:
+        yield box
+
+
+@pytest.fixture
+def tls_box(started: Box) -> Box:
+    started.control.reset()
+    return started
+
+
+@pytest.fixture
+def api(tls_box: Box) -> VpsOrgCalls:
+    api = VpsOrgCalls(tls_box)
+    api.session.verify = tls_box.ca_path
+    api.session.trust_env = False
+    return api
+
+
+def create(api: VpsOrgCalls, **more: object) -> requests.Response:
+    return api.call("POST", "/snapshots/", json=CREATE, **more)
+
+
+def test_a_good_certificate(tls_box, api):
+    assert tls_box.vpsorg_url.startswith("https://") and tls_box.control.servers("vpsorg")
+    assert create(api).status_code == 201
+    tls_box.control.settings(vpsorg_page_size=1)
+    tls_box.control.plant_snapshot("vpsorg", "web1", "t")
+    after = api.call("GET", "/snapshots/").json()["next"]
+    assert after.startswith(tls_box.vpsorg_url)
+    localhost = tls_box.ilkbyte_url.replace("127.0.0.1", "localhost")
+    assert requests.get(localhost, verify=tls_box.ca_path, timeout=10).status_code == 404
+    with pytest.raises(requests.exceptions.SSLError):
+        requests.get(tls_box.ilkbyte_url, timeout=10)  # who does not know the CA trusts nobody here
+    keys = {"access": tls_box.ilkbyte_access_key, "secret": tls_box.ilkbyte_secret_key}
+    assert requests.get(f"{tls_box.ilkbyte_url}/account", params=keys, verify=tls_box.ca_path, timeout=10).json()["status"] is True
+
+
+@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_certificate(tls_box, api, kind):
+    tls_box.control.certificate("vpsorg", kind)
+    for _attempt in range(2):
+        with pytest.raises(requests.exceptions.SSLError, match=BAD[kind]):
+            create(api)
+    assert requests.get(tls_box.ilkbyte_url, verify=tls_box.ca_path, timeout=10).status_code == 404  # the other cloud has its own
+    assert tls_box.control.requests(cloud="vpsorg") == []
+    assert create(api, verify=False).status_code == 201
+
+
+def test_a_bad_certificate_for_a_while(tls_box, api):
+    tls_box.control.certificate("vpsorg", "expired", times=2)
+    for _attempt in range(2):
+        with pytest.raises(requests.exceptions.SSLError):
+            create(api)
+    assert create(api).status_code == 201
+    tls_box.control.certificate("vpsorg", "expired")
+    assert create(api).status_code == 201  # a connection that was kept alive has shown its certificate
+    tls_box.control.reset()
+    api.session.close()
+    assert create(api).status_code == 201
+
+
+@pytest.mark.parametrize(("kind", "done", "error"), [
+    ("drop_before", 0, requests.ConnectionError), ("drop_after", 1, requests.ConnectionError),
+    ("silence", 0, requests.ConnectionError), ("truncate", 1, requests.exceptions.ChunkedEncodingError),
+    ("hold", 1, requests.ReadTimeout),
+])
+def test_faults_of_the_connection(tls_box, api, kind, done, error):
+    more = {"silence": {"seconds": 0.05}}.get(kind, {})
+    tls_box.control.fault(kind, **more)
+    with pytest.raises(error):
+        create(api, timeout=1 if kind == "hold" else 10)
+    assert len(tls_box.control.effects("snapshot_started")) == done
+
+
+def test_refused_and_slow_answers(tls_box, api):
+    tls_box.control.fault("drip", seconds=0.0001)
+    assert create(api).status_code == 201
+    tls_box.control.fault("refuse", seconds=600)
+    assert api.call("GET", "/account/me/").ok
+    with pytest.raises(requests.ConnectionError, match="refused"):
+        api.call("GET", "/account/me/")
+    tls_box.control.refuse_connections("vpsorg", 0)
+    assert api.call("GET", "/account/me/").ok
+
+
+def test_keys_are_for_their_owner_only_and_go_with_the_sandbox(tmp_path):
+    state = tmp_path / "état d'essai"
+    state.mkdir()
+    with launch(servers=0, ssh=False, tls=True, state=state) as box:
+        folder = Path(box.ca_path).parent
+        assert folder.parent == state.resolve() and folder.stat().st_mode & 0o77 == 0
+        assert {path.stat().st_mode & 0o77 for path in folder.iterdir() if path.name != "ca.pem"} == {0}
+    assert not folder.exists()
+
+
+def test_a_sandbox_without_tls_has_no_certificates(box):
+    assert box.ca_path is None
+    with pytest.raises(ControlError, match="no TLS"):
+        box.control.certificate("vpsorg", "expired")
+
+
+def test_an_unknown_certificate_is_refused(tls_box):
+    for kind, times in (("worn", None), ("expired", 0)):
+        with pytest.raises(ControlError, match="one of"):
+            tls_box.control.certificate("vpsorg", kind, times)

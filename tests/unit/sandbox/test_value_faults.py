@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Faults within answers: Retry-After, slow bodies, wrong types, unknown words, wrong dates; each is carried out or not as it says."""
+
+from __future__ import annotations
+
+import json
+import time
+from email.utils import parsedate_to_datetime
+
+import pytest
+import requests
+
+from sandbox import ControlError
+from sandbox.value_faults import misshaped
+
+CREATE = {"server_id": 12345, "name": "s"}
+
+
+def date_of(answer):
+    return parsedate_to_datetime(answer.headers["Date"])
+
+
+def now_of(box):
+    """The clouds' own time."""
+    return parsedate_to_datetime(requests.get(f"{box.ilkbyte_url}/account", timeout=10).headers["Date"])
+
+
+@pytest.mark.parametrize(("how", "header"), [
+    ({"retry_after": 7}, "7"), ({"retry_after": 0.5}, "0.5"), ({"retry_after": "absurd"}, "999999999"), ({"retry_after": "missing"}, None),
+    *(({"retry_after": "absurd", "value": value}, value) for value in ("-5", "soon", "1e9", "Thu, 01 Jan 1970 00:00:00 GMT")),
+])
+@pytest.mark.parametrize("apply", [False, True])
+def test_throttle(box, vpsorg, how, header, apply):
+    box.control.fault("throttle", apply=apply, **how)
+    answer = vpsorg.call("POST", "/snapshots/", json=CREATE)
+    assert (answer.status_code, answer.headers.get("Retry-After")) == (429, header)
+    assert answer.json() == {"detail": "Request was throttled."}
+    assert len(box.control.effects("snapshot_started")) == apply
+
+
+def test_throttle_until_a_date_of_the_clouds_own_clock(box, ilkbyte):
+    box.control.advance(1_000_000)
+    box.control.settings(date_off_seconds={"ilkbyte": -7200})
+    box.control.fault("throttle", retry_after="date", seconds=90)
+    answer = ilkbyte.call("/server/manage/app1/snapshot/create", name="s1")
+    assert (parsedate_to_datetime(answer.headers["Retry-After"]) - date_of(answer)).total_seconds() == 90
+    assert box.control.effects() == []
+
+
+def test_every_call_can_be_throttled(calls):
+    for call in calls():
+        call.fault("throttle")
+        answer = call.send()
+        assert (answer.status_code, answer.headers["Retry-After"], call.caused()) == (429, "1", []), call
+
+
+def test_drip(calls):
+    for call in calls():
+        call.fault("drip", seconds=0.0005)
+        answer = call.send()
+        assert answer.ok and (answer.status_code == 204 or isinstance(answer.json(), dict)) and call.is_carried_out(), call
+
+
+def test_drip_outlasts_a_timeout_for_each_byte_and_ends_with_its_client(box, vpsorg):
+    box.control.fault("drip", seconds=0.1)
+    began = time.monotonic()
+    with pytest.raises(requests.ConnectionError, match="timed out"), requests.get(
+            f"{box.vpsorg_url}/account/me/", headers={"Authorization": f"Bearer {box.vpsorg_token}"}, stream=True, timeout=5) as answer:
+        assert answer.status_code == 200 and time.monotonic() - began < 4
+        answer.raw._fp.fp.raw._sock.settimeout(0.02)
+        answer.content  # noqa: B018
+    assert vpsorg.call("GET", "/account/me/").ok
+
+
+def test_misshape(calls):
+    for call in calls():
+        call.fault("misshape", seed=4)
+        answer = call.send()
+        assert answer.ok and call.is_carried_out(), call
+        if answer.content:
+            assert call.entry()["misshaped"], call
+
+
+def test_misshape_by_its_seed(box, vpsorg):
+    box.control.plant_snapshot("vpsorg", "web1", "good")
+    straight = vpsorg.call("GET", "/snapshots/").json()
+    seen = []
+    for seed in (1, 2, 1):
+        box.control.fault("misshape", seed=seed)
+        seen.append(vpsorg.call("GET", "/snapshots/").json())
+    assert seen[0] == seen[2] != straight and seen[1] not in (straight, seen[0])
+
+
+def test_misshape_spoils_one_place_in_every_way():
+    body = {"count": 1, "results": [{"id": 801, "status": "completed", "server": {"id": 12345}}], "next": None}
+    text = json.dumps(body)
+    kinds, places = set(), set()
+    for seed in range(600):
+        where, spoilt = misshaped(body, seed)
+        assert spoilt != body or json.dumps(spoilt) != text, where
+        assert json.dumps(body) == text
+        place, dummy, what = where.partition(" became ")
+        places.add(place.removesuffix(" left out"))
+        kinds.add("left out" if not what else type(json.loads(what)).__name__ if len(what) < 80 else "long")
+    assert {"left out", "NoneType", "bool", "int", "str", "list", "dict"} <= kinds
+    assert {"all of it", "count", "next", "results", "results.0", "results.0.id", "results.0.server.id"} <= places
+
+
+def test_strange_word_for_servers_and_snapshots(box, vpsorg, ilkbyte):
+    planted = box.control.plant_snapshot("vpsorg", "web1", "good")
+    box.control.plant_snapshot("ilkbyte", "app1", "good")
+    box.control.fault("strange_word", times=None)
+    assert {row["status"] for row in vpsorg.call("GET", "/servers/").json()["results"]} == {"hibernating"}
+    assert vpsorg.status() == "hibernating"
+    assert vpsorg.call("GET", "/snapshots/").json()["results"][0]["status"] == "hibernating"
+    restored = vpsorg.call("POST", f"/snapshots/{planted['id']}/restore/").json()
+    assert (restored["status"], restored["server"]["status"]) == ("success", "hibernating")
+    shown = ilkbyte.manage("/show")
+    assert (shown["status"], shown["data"]["status"]) == (True, "hibernating")
+    assert ilkbyte.snapshots()["good"]["state"] == "hibernating"
+    assert len(box.control.effects("restore_started")) == 1
+
+
+def test_strange_word_of_ones_own(calls):
+    for call in calls():
+        call.fault("strange_word", word="???")
+        assert call.send().ok and call.is_carried_out(), call
+
+
+@pytest.mark.parametrize("seconds", [7200, -7200])
+def test_clock_that_is_wrong_once(box, vpsorg, seconds):
+    box.control.fault("clock_wrong", seconds=seconds, operation="snapshots.create")
+    answer = vpsorg.call("POST", "/snapshots/", json=CREATE)
+    assert abs((date_of(answer) - now_of(box)).total_seconds() - seconds) < 60
+    assert answer.status_code == 201 and len(box.control.effects("snapshot_started")) == 1
+    assert abs((date_of(vpsorg.call("GET", "/snapshots/")) - now_of(box)).total_seconds()) < 60
+
+
+def test_date_that_is_missing_or_garbage(box, ilkbyte):
+    box.control.fault("clock_wrong", date="missing")
+    assert "Date" not in ilkbyte.call("/account").headers
+    box.control.fault("clock_wrong", date="garbage")
+    with pytest.raises(ValueError):
+        date_of(ilkbyte.call("/account"))
+
+
+def test_clock_that_is_always_wrong(box, vpsorg, ilkbyte):
+    box.control.settings(date_off_seconds={"vpsorg": 3600})
+    for _attempt in range(2):
+        assert 3540 < (date_of(vpsorg.call("GET", "/account/me/")) - date_of(ilkbyte.call("/account"))).total_seconds() < 3660
+    with pytest.raises(ControlError, match="date_off_seconds"):
+        box.control.settings(date_off_seconds={"azure": 1})
+    box.control.reset()
+    assert box.control.settings()["date_off_seconds"] == {"vpsorg": 0, "ilkbyte": 0}
