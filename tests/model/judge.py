@@ -42,13 +42,13 @@ class Case:
     def mine(self) -> list[Row]:
         """The effects of this task's requests."""
         numbers = {row["n"] for row in self.changing}
-        return [row for row in self.rows if row["kind"] == "effect" and row.get("request") in numbers and not row.get("by")]
+        return [row for row in self.rows if row["kind"] == "effect" and row.get("request") in numbers and row["by"] == "client"]
 
     @property
     def is_disturbed(self) -> bool:
         """Whether somebody else did something meanwhile."""
-        return any(row["kind"] == "effect" and row.get("request") not in {entry["n"] for entry in self.changing} or row.get("by")
-                   for row in self.rows)
+        effects = [row for row in self.rows if row["kind"] == "effect"]
+        return len(effects) != len(self.mine)
 
     @property
     def is_spoilt(self) -> bool:

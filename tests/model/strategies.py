@@ -116,7 +116,3 @@ def _cron() -> tuple[str, st.SearchStrategy[dict[str, Any]]]:
     when = st.builds(lambda day, hour, minute: {"day": day, "hour": hour, "minute": minute}, st.integers(1, 3), st.sampled_from([2, 14]), st.sampled_from([0, 30]))
     return "snapshot_cron", st.builds(lambda name, at: {"name": name, **(at or {"state": "absent"})}, st.sampled_from(NAMES), st.none() | when)
 
-
-_TEMP = {'delay', 'drop_after', 'drop_before', 'empty', 'html', 'late', 'raw', 'redirect', 'refuse', 'shuffle', 'silence', 'stale', 'status', 'truncate'}
-ANSWERS = tuple(item for item in ANSWERS if item[0] in _TEMP)
-OTHERS = ()
