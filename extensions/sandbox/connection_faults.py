@@ -73,7 +73,7 @@ async def refuse(fault: Fault, exchange: Exchange) -> None:
     """The request is carried out and answered; from then on the cloud refuses connections for ``seconds``, and idle ones
     are closed. So it is the call AFTER the matching one that is refused."""
     answer = await exchange.carry_out()
-    exchange.refuse_connections(float(fault["seconds"]))  # first, so that no client is quicker
+    await exchange.refuse_connections(float(fault["seconds"]))  # first, so that no client is quicker
     await exchange.send_answer(answer.with_header("connection", "close"))
 
 

@@ -167,7 +167,7 @@ class ControlApi:
         door = self._world.doors[found_cloud(self._world, body.get("cloud")).name]
         seconds = float(body["seconds"])
         if seconds > 0:
-            door.refuse(seconds)
+            await door.refuse(seconds)
         else:
             await door.accept()
 

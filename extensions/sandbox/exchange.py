@@ -171,9 +171,9 @@ class Exchange:
         headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
         await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
 
-    def refuse_connections(self, seconds: float) -> None:
+    async def refuse_connections(self, seconds: float) -> None:
         """From now on the cloud refuses connections."""
-        self.cloud.world.doors[self.cloud.name].refuse(seconds)
+        await self.cloud.world.doors[self.cloud.name].refuse(seconds)
 
     async def wait(self, what: Coroutine[Any, Any, None]) -> None:
         """Until ``what`` is over.

@@ -76,13 +76,16 @@ class Listener(uvicorn.Server):
         protocol: Any = self.config.http_protocol_class
         return protocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
-    def refuse(self, seconds: float) -> None:
+    async def refuse(self, seconds: float) -> None:
         """From now on nothing listens, for so many real seconds; idle connections are closed, requests under way go on."""
         self._close_door()
-        for connection in list(self.server_state.connections):
-            if connection.cycle is None or connection.cycle.response_complete:
-                connection.transport.abort()
         self._reopening = asyncio.create_task(self._reopen(seconds))
+        connections: set[Any] = self.server_state.connections
+        idle = {one for one in connections if one.cycle is None or one.cycle.response_complete}
+        for connection in idle:
+            connection.transport.abort()
+        while idle & connections:  # a client must see the end of its connection before it asks again
+            await asyncio.sleep(0)
 
     async def accept(self) -> None:
         """Listen again, if not so already."""

@@ -49,7 +49,7 @@ class VpsOrgCalls(Api):
 
 
 class IlkbyteCalls(Api):
-    def call(self, path: str, timeout: float = TIMEOUT_SECONDS, **parameters: Any) -> requests.Response:
+    def call(self, path: str, timeout: float | tuple[float, float] = TIMEOUT_SECONDS, **parameters: Any) -> requests.Response:
         keys = {"access": self._box.ilkbyte_access_key, "secret": self._box.ilkbyte_secret_key}
         return self.session.get(self._box.ilkbyte_url + path, params={**keys, **parameters}, allow_redirects=False,
                                 timeout=timeout)

@@ -49,3 +49,9 @@ def ilkbyte(box: Box) -> IlkbyteCalls:
 def calls(request: pytest.FixtureRequest, box: Box, vpsorg: VpsOrgCalls, ilkbyte: IlkbyteCalls) -> Callable[[], Iterator[Call]]:
     """Every operation of both clouds, one after the other; some of them in the quick tests."""
     return lambda: every_call(box, vpsorg, ilkbyte, request.param)
+
+
+@pytest.fixture
+def all_calls(box: Box, vpsorg: VpsOrgCalls, ilkbyte: IlkbyteCalls) -> Callable[[], Iterator[Call]]:
+    """Every operation of both clouds, one after the other."""
+    return lambda: every_call(box, vpsorg, ilkbyte)

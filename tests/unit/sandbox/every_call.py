@@ -43,7 +43,7 @@ ILKBYTE = {
 
 @dataclass(frozen=True)
 class Call:
-    """One operation at one cloud. ``send`` does it, with ``timeout`` if wanted."""
+    """One operation at one cloud. ``send`` does it, with a ``timeout`` for its answer if wanted."""
 
     box: Box
     cloud: str
@@ -55,8 +55,8 @@ class Call:
         self.box.control.fault(kind, cloud=self.cloud, operation=self.operation, **details)
 
     def entry(self) -> dict[str, Any]:
-        """The first such request in the ledger."""
-        return self.box.control.requests(cloud=self.cloud, operation=self.operation)[0]
+        """The first such request in the ledger, which may come a little after its client has given up."""
+        return soon(lambda: self.box.control.requests(cloud=self.cloud, operation=self.operation))[0]
 
     def caused(self) -> list[str]:
         """The effects that its first request has had."""
@@ -70,10 +70,10 @@ class Call:
 def every_call(box: Box, vpsorg: VpsOrgCalls, ilkbyte: IlkbyteCalls, only: frozenset[str] | None = None) -> Iterator[Call]:
     """Each operation (or ``only`` these) of each cloud, each with the world as new: a snapshot ``good``, at Ilkbyte one with a schedule, too."""
     def vpsorg_send(method: str, path: str, body: Any) -> Callable[..., requests.Response]:
-        return lambda timeout=10: vpsorg.call(method, path, json=body, timeout=timeout)
+        return lambda timeout=10: vpsorg.call(method, path, json=body, timeout=(10, timeout))
 
     def ilkbyte_send(path: str, parameters: dict[str, Any]) -> Callable[..., requests.Response]:
-        return lambda timeout=10: ilkbyte.call(path, timeout=timeout, **parameters)
+        return lambda timeout=10: ilkbyte.call(path, timeout=(10, timeout), **parameters)
 
     calls = [Call(box, "vpsorg", operation, vpsorg_send(*how)) for operation, how in VPSORG.items()]
     calls += [Call(box, "ilkbyte", operation, ilkbyte_send(*how)) for operation, how in ILKBYTE.items()]
