@@ -101,6 +101,9 @@ class Wire:
         self._timeout = timeout
         self._watch = _Watch()
         self._session = requests.Session()
+        # requests works out where a redirect leads even where it is not to follow it: it reads the whole body for that, and
+        # stumbles over a Location that is none.
+        self._session.get_redirect_target = lambda response: None
         self._session.trust_env = not loopback
         self._session.auth = _leave_headers_alone
         self._session.headers.clear()
@@ -123,7 +126,7 @@ class Wire:
         alarm.start()
         try:
             return self._read(method, url, params, json)
-        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, _TooLarge) as error:
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError, _TooLarge) as error:
             reason = "timeout" if watch.expired.is_set() else _reason(error)
             detail = type(error).__name__
         finally:

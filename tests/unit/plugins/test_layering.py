@@ -24,11 +24,12 @@ OPERATION = {UTILS + "errors", UTILS + "polling", UTILS + "retention", UTILS + "
 STEPS = {GUARDED + "step_base", GUARDED + "receipt", GUARDED + "server_looks", UTILS + "errors"}
 # Each file or folder, and what of ours it may import. The longest entry that fits counts.
 MAY_IMPORT = {
-    UTILS + "errors": set(),
+    UTILS + "plain_text": set(),
+    UTILS + "errors": {UTILS + "plain_text"},
     UTILS + "version": set(),
     UTILS + "secrets": set(),
     UTILS + "wire": set(),
-    UTILS + "transport": {UTILS + "errors", UTILS + "version", UTILS + "wire"},
+    UTILS + "transport": {UTILS + "errors", UTILS + "plain_text", UTILS + "version", UTILS + "wire"},
     UTILS + "polling": {UTILS + "errors"},
     UTILS + "retention": {UTILS + "providers.base"},
     UTILS + "providers.base": {UTILS + "errors"},
@@ -37,7 +38,7 @@ MAY_IMPORT = {
     UTILS + "operations.": OPERATION,
     UTILS + "operations.upgrade_preflight": {UTILS + "errors", UTILS + "retention", UTILS + "operations.task", UTILS + "providers.base"},
     UTILS + "arguments": {UTILS + "errors", UTILS + "wire"},
-    UTILS + "run": {UTILS + "arguments", UTILS + "errors", UTILS + "operations.", UTILS + "providers.registry",
+    UTILS + "run": {UTILS + "arguments", UTILS + "errors", UTILS + "operations.", UTILS + "plain_text", UTILS + "providers.registry",
                     UTILS + "secrets", UTILS + "wire"},
     UTILS + "module": {UTILS + "arguments", UTILS + "run"},
     "plugin_utils.controller_action": set(),
