@@ -16,6 +16,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
+from ansible_collections.rewind.vps.plugins.module_utils.plain_text import plain_in
 from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
 from ansible_collections.rewind.vps.plugins.module_utils.wire import requests_available
 from ansible_collections.rewind.vps.plugins.plugin_utils.controller_action import ControllerAction
@@ -36,6 +37,9 @@ from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.steps i
 # Of a task's environment only this is taken over: with another HOME or PATH it would look for its receipts elsewhere.
 OF_THE_CLOUD = re.compile("VPS_API_.*|ILKBYTE_.*|REWIND_.*|.*_proxy|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|SSL_CERT_.*", re.IGNORECASE)
 
+# What the role shows to a person; a cloud or a server may have had a word in it.
+SHOWN = frozenset({"msg", "message", "reason", "next", "plan", "table", "warnings"})
+
 
 class ActionModule(ControllerAction):
     """One step of the role guarded_upgrade; always done on the controller, whatever the host's connection."""
@@ -54,7 +58,8 @@ class ActionModule(ControllerAction):
             parameters = validation.validated_parameters
             parameters["state_dir"] = os.path.abspath(parameters["state_dir"])  # the guard stands elsewhere
             scrubber = Scrubber([*secrets_of(parameters), *self._connection_secrets(task_vars)])
-            return scrubber.value({**result, **self._done(parameters, task_vars)})
+            done = scrubber.value({**result, **self._done(parameters, task_vars)})
+            return {key: plain_in(value) if key in SHOWN else value for key, value in done.items()}
 
     def _options(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """The task's options; else the role's variables, then the inventory's; else module_defaults.

@@ -103,6 +103,8 @@ from ansible.errors import AnsibleActionFail, AnsibleAuthenticationFailure, Ansi
 from ansible.module_utils.common.text.converters import to_bytes, to_text
 from ansible.plugins.connection import ssh as ssh_plugin
 
+from ansible_collections.rewind.vps.plugins.module_utils.plain_text import plain
+
 
 def with_options_of_ssh(documentation: str, documentation_of_ssh: str) -> str:
     """The documentation with ssh's options beside its own, as YAML text.
@@ -214,11 +216,17 @@ class Connection(ssh_plugin.Connection):
         path = self.get_option("guarded_receipt")
         if not path:
             return
-        with open(path, encoding="utf-8") as file:
-            receipt = json.load(file)
-        if receipt["state"] in UNDONE:
-            name = self.get_option("server_name") or self.host
-            raise ServerLost(f"the guard of server {name} has begun to undo the upgrade ({receipt.get('reason')}), so this task is not done there")
+        name = self.get_option("server_name") or self.host
+        try:
+            with open(path, encoding="utf-8") as file:
+                receipt = json.load(file)
+            state = receipt["state"]
+        except (OSError, ValueError, RecursionError, TypeError, KeyError, IndexError) as error:
+            raise ServerLost(
+                f"the receipt of server {name}'s upgrade can't be read ({type(error).__name__}: {path}), so this task is not done there"
+            ) from None
+        if state in UNDONE:
+            raise ServerLost(f"the guard of server {name} has begun to undo the upgrade ({plain(str(receipt.get('reason')))}), so this task is not done there")
 
     def _build_command(self, binary, subsystem, *other_args):
         # After the user's own arguments: OpenSSH takes the first value that it is given.
@@ -233,7 +241,7 @@ class Connection(ssh_plugin.Connection):
 
     def _message_of_loss(self, words: str) -> str:
         name = self.get_option("server_name") or self.host
-        words = words.rstrip(".: \r\n")
+        words = plain(words.rstrip(".: \r\n").replace("\r\n", " ").replace("\n", " "))
         return f"server {name} was lost: {words}; the task has failed, so that rescue can run"
 
 

@@ -221,6 +221,8 @@ def _need_credentials(options: dict[str, Any]) -> None:
             )
 
 
+# A name or an address, and a port: what every library reads as the same host.
+_AUTHORITY = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Za-z:.%_-]+\])(:[0-9]*)?")
 _URL_VARIABLES = {"vpsorg": "VPS_API_URL", "ilkbyte": "ILKBYTE_HOST"}
 _DEFAULT_URLS = {"vpsorg": "https://admin.vps.org/api/v1", "ilkbyte": "https://api.ilkbyte.com"}
 
@@ -244,6 +246,8 @@ def _api_url(options: dict[str, Any], environ: Mapping[str, str]) -> str:
         raise bad_input(f"{shape}: it has no host that can be used")
     if "@" in parts.netloc or "?" in url or "#" in url:
         raise bad_input(f"{shape}: no user name, no ? and no # in it", "credentials have options of their own")
+    if not _AUTHORITY.fullmatch(parts.netloc):
+        raise bad_input(f"{shape}: it has no host that can be used")
     if parts.scheme == "http" and not is_loopback(url):
         raise bad_input(
             f"{source} uses http to {host}, which would send the credentials unprotected",

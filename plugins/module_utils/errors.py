@@ -11,6 +11,8 @@ and an exception's class, never from an exception's text or a URL: those may car
 
 from __future__ import annotations
 
+from ansible_collections.rewind.vps.plugins.module_utils.plain_text import plain, writable
+
 # Outcomes: what became of the change that was asked for.
 REFUSED = "refused"  # nothing happened: not sent, or the cloud said no
 FAILED = "failed"  # it was begun and did not succeed
@@ -88,7 +90,7 @@ class RewindError(Exception):
         return self
 
     def text(self, already_changed: bool = False) -> str:
-        """The whole message for a person: what, to which, whether anything changed, what next."""
+        """The whole message for a person: what, to which, whether anything changed, what next. In one line, safe to show."""
         parts = [self.message.rstrip(".") + "."]
         if self.provider_message:
             parts.append(f'The cloud says: "{self.provider_message}".')
@@ -102,7 +104,7 @@ class RewindError(Exception):
         parts.append(_outcome_sentence(self.outcome, already_changed))
         if self.hint:
             parts.append(f"Next: {self.hint}" if self.hint.endswith("?") else f"Next: {self.hint.rstrip('.')}.")
-        return " ".join(parts)
+        return plain(" ".join(parts))
 
     def to_result(self) -> dict[str, object]:
         """The C(error) part of a failed task's result; always the same keys."""
@@ -110,11 +112,11 @@ class RewindError(Exception):
             "kind": self.kind,
             "outcome": self.outcome,
             "operation": self.operation,
-            "server": self.server,
-            "snapshot": self.snapshot,
+            "server": writable(self.server),
+            "snapshot": writable(self.snapshot),
             "http_status": self.http_status,
             "provider_message": self.provider_message,
-            "hint": self.hint,
+            "hint": plain(self.hint) if self.hint else self.hint,
         }
 
 

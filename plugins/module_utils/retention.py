@@ -14,6 +14,8 @@ from collections.abc import Iterable
 
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import READY, Snapshot
 
+MOST_DIGITS = 100  # of an id that is taken for a number
+
 
 def beyond_count(snapshots: Iterable[Snapshot], match: str, count: int, keep_ids: set[str]) -> list[Snapshot]:
     """The oldest ready snapshots beyond the newest C(count) among those whose name matches.
@@ -47,7 +49,8 @@ def newest_first(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
 
 def _id_order(snapshot_id: str | None) -> tuple[int, str]:
     text = snapshot_id or ""  # one that is only foreseen has no id yet
-    return (int(text) if text.isdecimal() else 0, text)
+    # A cloud whose ids are names may have one of any length; Python refuses to read a number of thousands of digits.
+    return (int(text) if text.isdecimal() and len(text) <= MOST_DIGITS else 0, text)
 
 
 def _named(snapshots: Iterable[Snapshot], match: str) -> list[Snapshot]:

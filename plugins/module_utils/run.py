@@ -23,6 +23,7 @@ from ansible_collections.rewind.vps.plugins.module_utils.operations import (
     upgrade_preflight,
 )
 from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task
+from ansible_collections.rewind.vps.plugins.module_utils.plain_text import plain, plain_in, writable
 from ansible_collections.rewind.vps.plugins.module_utils.providers.registry import connect
 from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
 from ansible_collections.rewind.vps.plugins.module_utils.wire import requests_available
@@ -79,16 +80,18 @@ def _run(
             )
         options = arguments.clean(parameters, environ)
         options["verify"] = _verify(options)
-        task = Task(connect(options), options, check_mode, diff_mode, lambda text: tell(scrubber.text(text)), hand_on_signal)
+        task = Task(connect(options), options, check_mode, diff_mode, lambda text: tell(plain(scrubber.text(text))), hand_on_signal)
         result = _OPERATIONS[module](task)
+        if "msg" in result:
+            result["msg"] = plain(result["msg"])
     except RewindError as error:
         result = _failure(error, task)
     except signals.Ended:
         result = _failure(_interrupted(), task)
     except Exception as error:  # a mistake of ours: said without the exception's text, which may hold anything
         result = _failure(_our_mistake(error, asked=task is not None and task.done.asked), task)
-    result["warnings"] = task.warnings if task else []
-    return scrubber.value(result)
+    result["warnings"] = plain_in(task.warnings) if task else []
+    return writable(scrubber.value(result))
 
 
 def _verify(options: dict[str, Any]) -> bool | str:

@@ -79,7 +79,10 @@ def _places(text: str, form: str) -> Iterator[tuple[int, int]]:
 
 
 def _forms(secret: str) -> set[str]:
-    raw = secret.encode("utf-8", "surrogateescape")
+    try:
+        raw = secret.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half of a UTF-16 pair, which YAML can say
+        raw = secret.encode("utf-8", "surrogatepass")
     as_json = json.dumps(secret)[1:-1]
     escaped = {
         secret,

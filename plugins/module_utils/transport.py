@@ -20,6 +20,7 @@ from typing import Any, Callable
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.plain_text import plain, writable
 from ansible_collections.rewind.vps.plugins.module_utils.version import VERSION
 from ansible_collections.rewind.vps.plugins.module_utils.wire import Reply, Wire, WireFailure, is_loopback
 
@@ -29,6 +30,7 @@ FIRST_PAUSE = 0.5  # seconds; doubled for every further try, with full jitter
 LONGEST_PAUSE = 15.0
 MIN_PATIENCE = 60.0  # seconds that one call may take with all its tries
 QUOTED_CHARACTERS = 500  # of what a cloud says
+MOST_AHEAD = 100 * 365 * 86400.0  # seconds: a Date further off is none, and may be beyond what a date can be
 
 _WORDS = {
     "unreachable": (errors.UNREACHABLE, "could not be reached"),
@@ -176,7 +178,9 @@ class Transport:
     def _note_clock(self, reply: Reply) -> None:
         try:
             said = parsedate_to_datetime(reply.headers["date"])
-            self._clock_ahead = said.timestamp() - time.time()
+            ahead = said.timestamp() - time.time()
+            if abs(ahead) < MOST_AHEAD:
+                self._clock_ahead = ahead
         except (KeyError, TypeError, ValueError, IndexError, OverflowError):
             pass  # without a Date that can be read, this machine's clock serves
 
@@ -202,7 +206,7 @@ def _decode(reply: Reply) -> tuple[Any, bool]:
     if reply.status == 204 and not reply.body.strip():
         return None, True
     try:
-        return reply.json(), True
+        return writable(reply.json()), True
     except (ValueError, RecursionError):
         return None, False
 
@@ -267,4 +271,4 @@ def _joined(what: Any) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())[:QUOTED_CHARACTERS]
+    return plain(" ".join(text.split())[:QUOTED_CHARACTERS])

@@ -12,6 +12,7 @@ so that a failure is known to have come before anything was sent.
 from __future__ import annotations
 
 import functools
+import http.client
 import ipaddress
 import json as json_module
 import logging
@@ -101,6 +102,9 @@ class Wire:
         self._timeout = timeout
         self._watch = _Watch()
         self._session = requests.Session()
+        # requests works out where a redirect leads even where it is not to follow it: it reads the whole body for that, and
+        # stumbles over a Location that is none.
+        self._session.get_redirect_target = lambda response: None
         self._session.trust_env = not loopback
         self._session.auth = _leave_headers_alone
         self._session.headers.clear()
@@ -123,7 +127,7 @@ class Wire:
         alarm.start()
         try:
             return self._read(method, url, params, json)
-        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, _TooLarge) as error:
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError, _TooLarge) as error:
             reason = "timeout" if watch.expired.is_set() else _reason(error)
             detail = type(error).__name__
         finally:
@@ -169,8 +173,8 @@ def _leave_headers_alone(request: Any) -> Any:
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, _TooLarge):
-        return "bad_answer"
+    if isinstance(error, _TooLarge) or (isinstance(error, ValueError) and not isinstance(error, requests.exceptions.RequestException)):
+        return "bad_answer"  # too much, or what no library expects of an answer
     if _is_untrusted_certificate(error):
         return "tls"
     if isinstance(error, requests.exceptions.Timeout):
@@ -195,11 +199,22 @@ def _is_untrusted_certificate(error: BaseException) -> bool:
     return False
 
 
+class _BoundedResponse(http.client.HTTPResponse):
+    """An answer of which a chunk can't have a negative length, which would be read as: all that ever comes."""
+
+    def _safe_read(self, amt: int) -> bytes:
+        if amt < 0:
+            raise http.client.IncompleteRead(b"")
+        return super()._safe_read(amt)
+
+
 def _watched_adapter(wire: Wire) -> Any:
     """An adapter without retries whose connections report to the wire."""
 
     def watched(pool_class: type) -> type:
         class Connection(pool_class.ConnectionCls):
+            response_class = _BoundedResponse
+
             def connect(self) -> None:
                 super().connect()
                 wire.connection_made(self.sock)

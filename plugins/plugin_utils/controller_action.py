@@ -15,6 +15,8 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.rewind.vps.plugins.module_utils.plain_text import plain
+
 display = Display()
 
 
@@ -40,4 +42,4 @@ class ControllerAction(ActionBase):
     def _teller(self, task_vars: dict[str, Any]) -> Callable[[str], None]:
         """Shows one line of progress; on standard error, so that JSON on standard output stays JSON."""
         host = task_vars.get("inventory_hostname", "localhost")
-        return lambda text: display.display(f"{host}: {text}", stderr=True)
+        return lambda text: display.display(plain(f"{host}: {text}"), stderr=True)

@@ -290,7 +290,8 @@ def _listing(servers: list[Server]) -> str:
 def utc_text(text: Any) -> str | None:
     """A cloud's ISO 8601 time as UTC with Z, to the second; None for what can't be read."""
     moment = parse_time(text)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+    # Not strftime: it writes the year 999 with three digits, and texts are compared.
+    return moment.replace(microsecond=0, tzinfo=None).isoformat() + "Z" if moment else None
 
 
 def parse_time(text: Any) -> datetime | None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
@@ -23,6 +22,8 @@ from ansible_collections.rewind.vps.plugins.module_utils.providers.ilkbyte_sched
 from ansible_collections.rewind.vps.plugins.module_utils.transport import Transport, quote_message
 
 _SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # public: 3-16 letters and digits; read generously
+# A name that stands in a path as it is. A slash, a percent sign or dots alone would lead to another path, here or at the cloud.
+_PATH_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _POWER_WORDS = {
     "running": base.RUNNING, "çalışıyor": base.RUNNING,  # public
     "shut off": base.STOPPED, "shutoff": base.STOPPED, "kapalı": base.STOPPED,  # public, libvirt; the last inferred
@@ -94,6 +95,7 @@ class Ilkbyte(base.Provider):
             items = data.get("server_list") if isinstance(data, dict) else data
             if not isinstance(items, list):
                 raise base.shape_error(self.title, "servers.list", "no list of servers")
+            before = len(found)
             for item in items:
                 name = item.get("name") if isinstance(item, dict) else None
                 if not isinstance(name, str) or not name:
@@ -105,6 +107,8 @@ class Ilkbyte(base.Provider):
                 raise base.shape_error(self.title, "servers.list", "no number of pages")
             if page >= int(last[:6]):
                 break
+            if len(found) == before:
+                raise base.shape_error(self.title, "servers.list", "a page without a new server, and more pages to come")
         return list(found.values())
 
     def set_power(self, server: Server, action: str) -> None:
@@ -166,8 +170,13 @@ class Ilkbyte(base.Provider):
             raise
 
     def _ask(self, server: str, path: str, operation: str, params: dict | None = None, changes: bool = False) -> Any:
+        if not _PATH_PART.fullmatch(server):
+            raise RewindError(
+                f"The name of server {server!r} can't stand in an address of {self.title}, so nothing was asked about it",
+                kind=errors.UNSUPPORTED, operation=operation, server=server, hint="give it another name in the cloud's panel",
+            )
         try:
-            return self._call(f"/server/manage/{quote(server, safe='')}{path}", operation, params or {}, changes)
+            return self._call(f"/server/manage/{server}{path}", operation, params or {}, changes)
         except RewindError as error:
             error.about(server)
             raise

@@ -105,7 +105,9 @@ class VpsOrg(base.Provider):
         return [self._server(item, "servers.list") for item in items]
 
     def set_power(self, server: Server, action: str) -> None:
-        self._change("POST", f"/servers/{quote(server.id, safe='')}/power/", "servers.power", server.label, json={"action": action})
+        answer = self._change("POST", f"/servers/{quote(server.id, safe='')}/power/", "servers.power", server.label, json={"action": action})
+        if not isinstance(answer.data, dict) or not _speaks_of(answer.data, "server", server.id):
+            raise self._unclear("servers.power", "not about this server", server.label)
 
     # --- snapshots
 
@@ -128,15 +130,16 @@ class VpsOrg(base.Provider):
             error.about(server.label, name)
             raise
         if snapshot.server.id != server.id or snapshot.name != name:
-            raise self._unclear("snapshots.create", "it speaks of another snapshot").about(server.label, name)
+            raise self._unclear("snapshots.create", "it speaks of another snapshot", server.label, name)
         return snapshot
 
     def restore_snapshot(self, snapshot: Snapshot) -> None:
         path = f"/snapshots/{quote(snapshot.id, safe='')}/restore/"
-        answer = self._change("POST", path, "snapshots.restore", snapshot.server.label, _label(snapshot))
-        data = answer.data if isinstance(answer.data, dict) else {}
-        if data.get("status") != "success" or not _speaks_of(data.get("snapshot"), snapshot.id) or not _speaks_of(data.get("server"), snapshot.server.id):
-            raise self._unclear("snapshots.restore", "neither yes nor no in it").about(snapshot.server.label, _label(snapshot))
+        data = self._change("POST", path, "snapshots.restore", snapshot.server.label, _label(snapshot)).data
+        # Anything may answer 200: a proxy, a maintenance page. Whoever asked then looks whether the server is restoring.
+        said_yes = isinstance(data, dict) and data.get("status") == "success"  # seed
+        if not said_yes or not _speaks_of(data, "server", snapshot.server.id) or not _speaks_of(data, "snapshot", snapshot.id):
+            raise self._unclear("snapshots.restore", "not about this restore", snapshot.server.label, _label(snapshot))
 
     def delete_snapshot(self, snapshot: Snapshot) -> bool:
         path = f"/snapshots/{quote(snapshot.id, safe='')}/"
@@ -146,8 +149,8 @@ class VpsOrg(base.Provider):
             if error.http_status == 404:
                 return False
             raise
-        if answer.status != 204:
-            raise self._unclear("snapshots.delete", f"HTTP {answer.status} instead of 204").about(snapshot.server.label, _label(snapshot))
+        if answer.status != 204:  # seed; nobody looks after a deletion that is done at once
+            raise self._unclear("snapshots.delete", f"HTTP {answer.status} in place of 204", snapshot.server.label, _label(snapshot))
         return True
 
     def recreate_snapshot(self, snapshot: Snapshot) -> None:
@@ -184,11 +187,11 @@ class VpsOrg(base.Provider):
             error.about(server, snapshot)
             raise
 
-    def _unclear(self, operation: str, what: str) -> RewindError:
-        """An answer to a change that has the status of a success and is not what the API promises: who knows what has answered."""
+    def _unclear(self, operation: str, what: str, server: str, snapshot: str | None = None) -> RewindError:
+        """A change's answer that is a success by its status and not by what it says."""
         error = base.shape_error(self.title, operation, what)
         error.outcome = errors.UNKNOWN
-        return error
+        return error.about(server, snapshot)
 
     def _pages(self, path: str, operation: str, params: dict[str, Any]) -> list[dict[str, Any]]:
         """Every item of a list, page after page as Django REST framework hands them out (public)."""
@@ -242,7 +245,6 @@ class VpsOrg(base.Provider):
             raise base.shape_error(self.title, operation, "a snapshot without an id or a server")
         if not isinstance(item.get("name"), str):
             raise base.shape_error(self.title, operation, "a snapshot without a name")
-        size = item.get("size_mb")
         return Snapshot(
             id=str(item["id"]),
             name=item["name"],
@@ -250,7 +252,7 @@ class VpsOrg(base.Provider):
             status=_status(item.get("status")),
             status_word=str(item.get("status")),
             surely_failed=str(item.get("status")).lower() in _FAILED_WORDS,
-            size_mb=int(size) if isinstance(size, (int, float)) and math.isfinite(size) and not isinstance(size, bool) else None,
+            size_mb=_whole(item.get("size_mb")),
             created_at=base.utc_text(item.get("created_at")),
             description=base.text_or_none(item.get("description")),
             raw=item,
@@ -269,14 +271,21 @@ def _is_number(reference: str) -> bool:
     return reference.isascii() and reference.isdecimal() and len(reference) <= 18
 
 
+def _whole(size: Any) -> int | None:
+    if isinstance(size, float):
+        return int(size) if math.isfinite(size) else None
+    return size if isinstance(size, int) and not isinstance(size, bool) else None
+
+
 def _is_id(value: Any) -> bool:
     """Ids are whole numbers (seed); a path is built of nothing else."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _speaks_of(item: Any, id_: str) -> bool:
-    """Whether a part of an answer is about this id, as far as it says."""
-    return not isinstance(item, dict) or "id" not in item or str(item["id"]) == id_
+def _speaks_of(data: dict[str, Any], part: str, id_: str) -> bool:
+    """Whether an answer's part (C(server), C(snapshot)), if there is one, is the one with this id."""
+    found = data.get(part)
+    return found is None or (isinstance(found, dict) and _is_id(found.get("id")) and str(found["id"]) == id_)
 
 
 def _status(word: Any) -> str:

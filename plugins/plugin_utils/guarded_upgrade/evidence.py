@@ -15,6 +15,7 @@ from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import write_private
 
 LONGEST_LOG = 2_000_000  # characters; the end counts
+UNWRITABLE = "left out, since it can't be written as JSON"
 CENSORED = "hidden, since the task has no_log: true"
 # How Ansible logs in and becomes root; a log or a result may quote them.
 SECRET_VARIABLES = (
@@ -38,12 +39,19 @@ def keep_evidence(
             "action": str(failed_task.get("action") or ""),
             "result": CENSORED if hidden else failed_result,
         }
-        plain = json.loads(json.dumps(told, default=str))
-        files.append(_kept(folder / "failed_task.json", json.dumps(scrubber.value(plain), indent=2) + "\n"))
+        files.append(_kept(folder / "failed_task.json", _as_json(told, scrubber)))
     if server_log:
         # Cut afterwards: the scrubber does not know the end of a secret that was cut in two.
         files.append(_kept(folder / "server.log", scrubber.text(server_log)[-LONGEST_LOG:]))
     return files
+
+
+def _as_json(told: dict[str, Any], scrubber: Scrubber) -> str:
+    """A module on a server that is not the user's any more may return what no JSON can be made of."""
+    try:
+        return json.dumps(scrubber.value(json.loads(json.dumps(told, default=str))), indent=2) + "\n"
+    except (TypeError, ValueError, RecursionError):
+        return json.dumps({**told, "result": UNWRITABLE}, default=str, indent=2) + "\n"
 
 
 def _kept(path: Path, text: str) -> str:

@@ -19,6 +19,7 @@ from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils.polling import Clock, Deadline
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.guard_requests import check_request
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import Receipt
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.rollback import restore
 
@@ -68,6 +69,7 @@ class Guard:
         :returns: C(receipt): the receipt's data afterwards.
         :raises RewindError: it can't be done from where the upgrade stands.
         """
+        check_request(request, self.receipt)
         self._do(request, say)
         return {"receipt": self.receipt.data}
 

@@ -19,6 +19,7 @@ from typing import IO, Any
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.plain_text import writable
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import Receipt
 
 PROGRAM = Path(__file__).with_name("guard_process.py")
@@ -67,7 +68,7 @@ def ask_guard(receipt: Receipt, request: dict[str, Any], say: Callable[[str], No
     """
     door = (receipt.data.get("guard") or {}).get("socket")
     answer: dict[str, Any] = {}
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+    with contextlib.suppress(OSError, ValueError, RecursionError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
         if door is None:
             return None
         line.connect(door)
@@ -75,20 +76,32 @@ def ask_guard(receipt: Receipt, request: dict[str, Any], say: Callable[[str], No
             stream.write(json.dumps(request) + "\n")
             stream.flush()
             answer = _final_answer(stream, say)
-    if "refused" in answer:
-        raise RewindError(**answer["refused"])
-    return Receipt(receipt.path, answer["done"]["receipt"]) if "done" in answer else None
+    if isinstance(answer.get("refused"), dict):
+        raise _refusal(answer["refused"])
+    done = answer["done"].get("receipt") if isinstance(answer.get("done"), dict) else None
+    if not isinstance(done, dict) or done.get("run_id") != receipt.run_id or not receipt.would_take(done):
+        return None
+    return Receipt(receipt.path, done)
 
 
 def _final_answer(stream: IO[str], say: Callable[[str], None]) -> dict[str, Any]:
     for text in stream:
         if not text.endswith("\n"):
             break  # the guard went away in the middle of it
-        answer = json.loads(text)
+        answer = writable(json.loads(text))
+        if not isinstance(answer, dict):
+            break  # whoever that is, it is no guard
         if "say" not in answer:
             return answer
-        say(answer["say"])
+        say(str(answer["say"]))
     return {}
+
+
+def _refusal(said: dict[str, Any]) -> RewindError:
+    hint = said.get("hint")
+    return RewindError(
+        str(said.get("message")), kind=str(said.get("kind")), outcome=str(said.get("outcome", errors.REFUSED)), hint=None if hint is None else str(hint),
+    )
 
 
 def guard_is_there(lock_path: Path) -> bool:

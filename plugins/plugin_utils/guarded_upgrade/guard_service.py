@@ -15,12 +15,14 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import IO, Any
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.arguments import SECRET_OPTIONS
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.plain_text import plain, writable
 from ansible_collections.rewind.vps.plugins.module_utils.run import run
 from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import processes
@@ -35,6 +37,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt
 LOOK_SECONDS = 0.5  # how often it looks whether the run still lives
 LONGEST_REQUEST = 4_000_000  # bytes
 REQUEST_SECONDS = 10.0  # for one request to arrive
+CHUNK = 65536
 
 
 def serve(order: dict[str, Any]) -> int:
@@ -100,7 +103,7 @@ def _guard(order: dict[str, Any], path: Path, door: Path) -> Guard:
             with contextlib.suppress(OSError):
                 handle = os.open(order["terminal"], os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
                 with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as terminal:
-                    terminal.write(f"\r\n[rewind.vps guard] {text}\r\n")
+                    terminal.write(f"\r\n[rewind.vps guard] {plain(text)}\r\n")
 
     world = World(ask_restore, lambda: processes.is_alive(order["run"]["process"]), tell_terminal)
     return Guard(receipt, world, order["rollback_seconds"], resumed)
@@ -124,11 +127,11 @@ def _loop(guard: Guard, door: socket.socket, scrubber: Scrubber) -> None:
 
 
 def _attend(guard: Guard, caller: socket.socket, scrubber: Scrubber) -> None:
+    request = _request(caller)
+    if request is None:
+        return
     caller.settimeout(REQUEST_SECONDS)
-    with caller.makefile("r", encoding="utf-8") as incoming, caller.makefile("w", encoding="utf-8") as outgoing:
-        request = _request(incoming)
-        if request is None:
-            return
+    with caller.makefile("w", encoding="utf-8") as outgoing:
 
         def say(text: str) -> None:
             with contextlib.suppress(OSError):  # the run may be gone: what it asked for is done all the same
@@ -143,11 +146,21 @@ def _attend(guard: Guard, caller: socket.socket, scrubber: Scrubber) -> None:
         _put(outgoing, done)
 
 
-def _request(incoming: IO[str]) -> Any:
-    """One line of JSON; None for whatever else a caller sends."""
+def _request(caller: socket.socket) -> Any:
+    """One line of JSON; None for whatever else a caller sends, and for one who takes longer than all of it may take."""
+    give_up_at = time.monotonic() + REQUEST_SECONDS
+    line = bytearray()
+    while b"\n" not in line[-CHUNK:]:
+        left = give_up_at - time.monotonic()
+        if left <= 0 or len(line) > LONGEST_REQUEST:
+            return None
+        caller.settimeout(left)
+        part = caller.recv(CHUNK)
+        if not part:
+            return None
+        line += part
     try:
-        line = incoming.readline(LONGEST_REQUEST)
-        return json.loads(line) if line.endswith("\n") else None
+        return writable(json.loads(line.partition(b"\n")[0].decode("utf-8")))
     except (ValueError, RecursionError):
         return None
 

@@ -23,6 +23,8 @@ from typing import Any
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.plain_text import writable
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt_shape import is_receipt, moment
 
 # States, in the order of an upgrade that goes well; then those of a rollback; ENDED has an outcome.
 PLANNED = "planned"
@@ -46,6 +48,7 @@ ROLLBACK_FAILED = "rollback_failed"
 UNKNOWN = "unknown"
 NOT_STARTED = "not_started"  # it ended before anything was changed on the server
 
+LONGEST = 16_000_000  # bytes of a receipt's file
 KEPT_RUNS = 20  # receipts of one server that are kept with their evidence
 
 _FOLLOWS = {
@@ -60,7 +63,7 @@ _FOLLOWS = {
     RESTORED: {ENDED},
     ENDED: {RESTORING},
 }
-_RUN_ID = re.compile("[0-9]{8}T[0-9]{6}Z[0-9a-z]{4}")
+OUTCOMES = (UPGRADED, ROLLED_BACK, ROLLBACK_FAILED, UNKNOWN, NOT_STARTED)
 RUN_ID_GLOB = "????????T??????Z????"
 _RANDOM = "0123456789abcdefghjkmnpqrstvwxyz"
 
@@ -90,16 +93,13 @@ class Receipt:
     def load(cls, path: Path) -> Receipt:
         """:raises RewindError: it can't be read, or isn't a receipt."""
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            with open(path, "rb") as file:
+                raw = file.read(LONGEST + 1)
+            data = writable(json.loads(raw.decode("utf-8"))) if len(raw) <= LONGEST else None
         except (OSError, ValueError, RecursionError):
             data = None
-        if not isinstance(data, dict) or not _is_receipt(data):
-            raise RewindError(
-                f"The receipt {path} can't be read, or it is not one",
-                kind=errors.BAD_INPUT,
-                hint="look at the file: if an upgrade went wrong, its snapshot can be restored with rewind.vps.snapshot_restore; "
-                "then move the file away",
-            )
+        if not is_receipt(data, _FOLLOWS, OUTCOMES):
+            raise _no_receipt(path, "can't be read, or it is not one")
         return cls(path, data)
 
     @property
@@ -118,6 +118,11 @@ class Receipt:
     def snapshot(self) -> dict[str, Any]:
         """C(name), and C(id) and C(created_at) once it is there."""
         return self.data["snapshot"]
+
+    @property
+    def whose(self) -> tuple[str, str]:
+        """The cloud and the server's id there."""
+        return self.data["provider"], self.data["server"]["id"]
 
     @property
     def server_label(self) -> str:
@@ -143,52 +148,33 @@ class Receipt:
         self.data.update(facts)
         write_private(self.path, json.dumps(self.data, indent=2, sort_keys=True) + "\n")
 
+    def would_take(self, facts: dict[str, Any]) -> bool:
+        """Whether it would still be a receipt with these facts in it, one that can be read again."""
+        return is_receipt({**self.data, **facts}, _FOLLOWS, OUTCOMES) and len(json.dumps(facts)) <= LONGEST // 4
+
     def seconds_between(self, first: str, *later: str) -> float | None:
         """Seconds from entering a state for the last time to the first of the later ones after that; None if it wasn't."""
         began = None
         for entry in self.data["history"]:
             if entry["state"] == first:
-                began = _moment(entry["at"])
+                began = moment(entry["at"])
             elif began is not None and entry["state"] in later:
-                return round((_moment(entry["at"]) - began).total_seconds(), 1)
+                return round((moment(entry["at"]) - began).total_seconds(), 1)
         return None
+
+
+def _no_receipt(path: Path, what: str) -> RewindError:
+    return RewindError(
+        f"The receipt {path} {what}",
+        kind=errors.BAD_INPUT,
+        hint="look at the file: if an upgrade went wrong, its snapshot can be restored with rewind.vps.snapshot_restore; "
+        "then move the file away",
+    )
 
 
 def said(receipt: Receipt) -> str:
     """Its state in words."""
     return f"over ({receipt.outcome})" if receipt.state == ENDED else receipt.state.replace("_", " ")
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
-
-
-def _is_receipt(data: dict[str, Any]) -> bool:
-    shape = {
-        "run_id": str, "state": str, "host": str, "provider": str, "server": dict, "snapshot": dict, "history": list, "run": dict, "proof": list,
-    }
-    if not all(isinstance(data.get(key), kind) for key, kind in shape.items()) or not {"outcome", "message"} <= set(data):
-        return False
-    texts = (data["server"].get("id"), data["snapshot"].get("name"))
-    texts_or_none = (data["server"].get("name"), data["snapshot"].get("id"), data["outcome"], data["message"])
-    return (
-        data["state"] in _FOLLOWS
-        and bool(_RUN_ID.fullmatch(data["run_id"]))
-        and all(isinstance(text, str) for text in texts)
-        and all(text is None or isinstance(text, str) for text in texts_or_none)
-        and bool(data["history"])
-        and all(_is_entry(entry) for entry in data["history"])
-    )
-
-
-def _is_entry(entry: Any) -> bool:
-    """Whether it is one of the history's: which state, and when, in UTC."""
-    if not isinstance(entry, dict) or not isinstance(entry.get("state"), str) or not isinstance(entry.get("at"), str):
-        return False
-    try:
-        return _moment(entry["at"]).tzinfo is not None
-    except ValueError:
-        return False
 
 
 class ServerFolder:
@@ -202,6 +188,7 @@ class ServerFolder:
         safe = re.sub("[^A-Za-z0-9_-]", "_", server_id)[:64]
         address = hashlib.sha256(f"{api_url}\n{server_id}".encode()).hexdigest()[:8]
         self.path = Path(state_dir).expanduser() / f"{provider}-{safe}-{address}"
+        self._whose = (provider, server_id)
 
     @property
     def lock_path(self) -> Path:
@@ -215,15 +202,22 @@ class ServerFolder:
     def last(self) -> Receipt | None:
         """The newest receipt."""
         runs = self.runs()
-        return Receipt.load(runs[-1]) if runs else None
+        return self._own(runs[-1]) if runs else None
 
     def last_with_snapshot(self) -> Receipt | None:
         """The newest receipt of which there was a ready snapshot."""
         for path in reversed(self.runs()):
-            receipt = Receipt.load(path)
+            receipt = self._own(path)
             if receipt.snapshot.get("id"):
                 return receipt
         return None
+
+    def _own(self, path: Path) -> Receipt:
+        """The receipt there, if it is of this server and that run: one that was copied here speaks of another's snapshot."""
+        receipt = Receipt.load(path)
+        if receipt.whose != self._whose or receipt.run_id != path.parent.name:
+            raise _no_receipt(path, f"is of another server or run ({receipt.server_label}, {receipt.run_id})")
+        return receipt
 
     def receipt_path(self, run_id: str) -> Path:
         return self.path / run_id / "receipt.json"

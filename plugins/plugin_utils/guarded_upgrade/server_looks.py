@@ -15,8 +15,9 @@ import re
 from typing import Any
 
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt_shape import MARKER_PREFIX
 
-MARKER_PREFIX = "rewind-guarded-upgrade-"
+LONGEST_LOOK = 1_000_000  # characters; what prints more is no look of ours
 
 UNREAD = "missing"  # in place of a checksum
 
@@ -29,7 +30,7 @@ def parse_look(text: str | None) -> dict[str, Any] | None:
     None where there was no whole look.
     """
     lines = (text or "").replace("\r\n", "\n").split("\n")
-    if "end" not in lines:
+    if "end" not in lines or len(text) > LONGEST_LOOK:
         return None
     boot_ids = [value for value in _values(lines, "boot") if re.fullmatch("[0-9a-f-]{8,64}", value)]
     sums = [value.partition(" ") for value in _values(lines, "sum")]

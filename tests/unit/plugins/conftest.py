@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-# Which examples are tried is the same on every run; a machine under load is no failure.
-settings.register_profile("rewind", deadline=None, max_examples=60, derandomize=True, database=None)
+# Which examples are tried is the same on every run; a machine under load is no failure. To hunt: REWIND_EXAMPLES=5000, which
+# tries so many, others each time.
+hunting = os.environ.get("REWIND_EXAMPLES")
+settings.register_profile("rewind", deadline=None, max_examples=int(hunting or 60), derandomize=not hunting, database=None)
 settings.load_profile("rewind")

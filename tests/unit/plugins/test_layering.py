@@ -24,11 +24,12 @@ OPERATION = {UTILS + "errors", UTILS + "polling", UTILS + "retention", UTILS + "
 STEPS = {GUARDED + "step_base", GUARDED + "receipt", GUARDED + "server_looks", UTILS + "errors"}
 # Each file or folder, and what of ours it may import. The longest entry that fits counts.
 MAY_IMPORT = {
-    UTILS + "errors": set(),
+    UTILS + "plain_text": set(),
+    UTILS + "errors": {UTILS + "plain_text"},
     UTILS + "version": set(),
     UTILS + "secrets": set(),
     UTILS + "wire": set(),
-    UTILS + "transport": {UTILS + "errors", UTILS + "version", UTILS + "wire"},
+    UTILS + "transport": {UTILS + "errors", UTILS + "plain_text", UTILS + "version", UTILS + "wire"},
     UTILS + "polling": {UTILS + "errors"},
     UTILS + "retention": {UTILS + "providers.base"},
     UTILS + "turns": set(),
@@ -38,27 +39,30 @@ MAY_IMPORT = {
     UTILS + "operations.": OPERATION,
     UTILS + "operations.upgrade_preflight": {UTILS + "errors", UTILS + "retention", UTILS + "operations.task", UTILS + "providers.base"},
     UTILS + "arguments": {UTILS + "errors", UTILS + "wire"},
-    UTILS + "run": {UTILS + "arguments", UTILS + "errors", UTILS + "operations.", UTILS + "providers.registry",
+    UTILS + "run": {UTILS + "arguments", UTILS + "errors", UTILS + "operations.", UTILS + "plain_text", UTILS + "providers.registry",
                     UTILS + "secrets", UTILS + "wire"},
     UTILS + "module": {UTILS + "arguments", UTILS + "run"},
-    "plugin_utils.controller_action": set(),
+    "plugin_utils.controller_action": {UTILS + "plain_text"},
     "plugin_utils.quick_door": {"plugin_utils.controller_action", UTILS + "arguments", UTILS + "run", UTILS + "secrets", UTILS + "wire"},
     # What is on the disk, on the server and in the process table: knows nothing of guards and steps.
-    GUARDED + "receipt": {UTILS + "errors"},
+    GUARDED + "receipt_shape": set(),
+    GUARDED + "receipt": {GUARDED + "receipt_shape", UTILS + "errors", UTILS + "plain_text"},
     GUARDED + "processes": set(),
-    GUARDED + "server_looks": {GUARDED + "receipt"},
+    GUARDED + "server_looks": {GUARDED + "receipt", GUARDED + "receipt_shape"},
     GUARDED + "report": {GUARDED + "receipt"},
     GUARDED + "verdicts": {GUARDED + "receipt"},
     GUARDED + "evidence": {GUARDED + "receipt", UTILS + "secrets"},
     # The guard's decisions, then the guard as a process.
     GUARDED + "rollback": {UTILS + "errors", UTILS + "polling"},
-    GUARDED + "guard": {GUARDED + "receipt", GUARDED + "rollback", UTILS + "errors", UTILS + "polling"},
+    GUARDED + "guard_requests": {GUARDED + "receipt", UTILS + "errors"},
+    GUARDED + "guard": {GUARDED + "guard_requests", GUARDED + "receipt", GUARDED + "rollback", UTILS + "errors", UTILS + "polling"},
     GUARDED + "guard_service": {
-        GUARDED + "guard", GUARDED + "processes", GUARDED + "receipt", UTILS + "arguments", UTILS + "errors", UTILS + "run", UTILS + "secrets",
+        GUARDED + "guard", GUARDED + "processes", GUARDED + "receipt", UTILS + "arguments", UTILS + "errors", UTILS + "plain_text", UTILS + "run",
+        UTILS + "secrets",
     },
     GUARDED + "guard_process": {GUARDED + "guard_service"},
     # The run's side: it reaches a guard through its socket alone.
-    GUARDED + "guard_link": {GUARDED + "receipt", UTILS + "errors"},
+    GUARDED + "guard_link": {GUARDED + "receipt", UTILS + "errors", UTILS + "plain_text"},
     GUARDED + "options": {UTILS + "arguments"},
     GUARDED + "planning": {GUARDED + "options", GUARDED + "processes", GUARDED + "receipt", UTILS + "errors"},
     GUARDED + "step_base": {
@@ -78,9 +82,9 @@ MAY_IMPORT = {
     "action.": {"plugin_utils.quick_door"},
     "action.upgrade_guard": {
         "plugin_utils.controller_action", GUARDED + "evidence", GUARDED + "options", GUARDED + "processes", GUARDED + "steps",
-        UTILS + "errors", UTILS + "secrets", UTILS + "wire",
+        UTILS + "errors", UTILS + "plain_text", UTILS + "secrets", UTILS + "wire",
     },
-    "connection.guarded_ssh": set(),
+    "connection.guarded_ssh": {UTILS + "plain_text"},
     "doc_fragments.": set(),
 }
 

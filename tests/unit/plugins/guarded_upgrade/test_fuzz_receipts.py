@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Receipts that are none, or not what they seem: a clear refusal or "not there", never a mistake, never permission to restore or delete."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import pytest
+from guard_builders import MARKER, RUN_ID, receipt_data
+from hostile import ANYTHING, NAMES, RAW_BODIES
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import planning, report, verdicts
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.options import Context
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import Receipt, ServerFolder, all_receipts
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.server_looks import LONGEST_LOOK, parse_look, prove
+
+CONTEXT = Context(
+    host="web2", address=None, connection="ssh", folders=[], process={"pid": 1, "started": "never"}, what="x", batch=["web2"], play_keywords=set(),
+    conditional=None, delegated=None, check_mode=False,
+)
+ALL_STATES = list(states._FOLLOWS)
+WHOLE = receipt_data(
+    states.RESTORED, outcome="rolled_back", message="m", reason="r", restore_message="rm", evidence=["/e"], boot_before_restore="aaaaaaaa", roles=[],
+    marker_written=True, seconds_allowed=60, guard={"pid": 2, "started": "s", "socket": "/tmp/s"}, proof=[{"what": "cloud", "result": "proven", "detail": "d"}],
+    before={"boot_id": "11111111-1111", "failed_units": ["a"], "markers": [], "fingerprints": {"/etc/a": "1"}},
+)
+
+
+def places(value, path=()):
+    """Every place in nested data."""
+    yield path
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from places(inner, (*path, key))
+
+
+def put(whole, path, value):
+    made = {"": copy.deepcopy(whole)}
+    holder, key = made, ""
+    for step in path:
+        holder, key = holder[key], step
+    holder[key] = value
+    return made[""]
+
+
+def read_by_everybody(receipt):
+    """All that a receipt is read for; whatever is not a RewindError fails the test."""
+    look = parse_look("boot 22222222-2222\nunits known\nend")
+    for do in (
+        lambda: report.table([report.row(receipt)]), lambda: verdicts.verdict_of(receipt), lambda: verdicts.whole(receipt, verdicts.verdict_of(receipt)),
+        lambda: prove(receipt.data, look, "passed"), lambda: prove(receipt.data, None, None), lambda: planning.check_receipts(receipt, CONTEXT),
+        lambda: planning.guarded_by(receipt, CONTEXT), lambda: planning.is_being_undone(receipt), lambda: planning.what_comes_next(receipt, CONTEXT, 1800, None),
+        lambda: planning.counts_for_this_run(receipt, {"next": planning.TELL, "tasks": [], "roles": []}, 60), lambda: states.said(receipt),
+        lambda: json.dumps([receipt.server_label, receipt.outcome, receipt.snapshot.get("id")]),
+    ):
+        try:
+            do()
+        except RewindError as error:
+            assert json.dumps([error.text(), error.to_result()])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return ServerFolder(tmp_path_factory.mktemp("state"), "vpsorg", "12345", "https://cloud.example")
+
+
+def write(folder, raw):
+    path = folder.receipt_path(RUN_ID)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(raw)
+    return path
+
+
+def loaded(folder, raw):
+    path = write(folder, raw)
+    try:
+        return Receipt.load(path)
+    except RewindError as error:
+        assert error.kind == "bad_input" and str(path) in error.message
+        return None
+
+
+# One place after another is everything that it shouldn't be; a text where a text belongs is fine.
+ODD = [None, True, 0, -1, 1.5, 10**400, float("nan"), float("inf"), "", "\ud800", "x" * 3000, [], [None], [[]], {}, {"id": None}, {"\0": []}, *NAMES[:6]]
+
+
+@pytest.mark.parametrize("path", list(places(WHOLE)), ids=lambda path: ".".join(map(str, path)) or "all")
+def test_a_receipt_with_anything_in_any_place(folder, path):
+    for value in ODD:
+        for state in (ALL_STATES if len(path) == 1 and value in (None, [], {}) else [states.RESTORED]):
+            receipt = loaded(folder, json.dumps(put({**WHOLE, "state": state}, path, value)).encode())
+            if receipt is not None:
+                read_by_everybody(receipt)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=st.dictionaries(st.sampled_from(list(places(WHOLE))[1:]), ANYTHING, min_size=1, max_size=3), state=st.sampled_from(ALL_STATES),
+       outcome=st.sampled_from([None, *states.OUTCOMES, "odd"]))
+def test_receipts_with_some_parts_wrong(folder, changes, state, outcome):
+    whole = {**WHOLE, "state": state, "outcome": outcome}
+    for path, value in changes.items():
+        try:
+            whole = put(whole, path, value)
+        except (KeyError, IndexError, TypeError):
+            continue  # the place went with another one
+    receipt = loaded(folder, json.dumps(whole).encode())
+    if receipt is not None:
+        read_by_everybody(receipt)
+
+
+@given(raw=RAW_BODIES | ANYTHING.map(lambda value: json.dumps(value).encode()) | st.integers(0, 1000).map(lambda end: json.dumps(WHOLE).encode()[:end]))
+def test_what_is_hardly_json_is_no_receipt(folder, raw):
+    assert loaded(folder, raw) is None
+    with pytest.raises(RewindError):
+        folder.last()
+    assert all_receipts(folder.path.parent) == []
+
+
+def test_a_huge_file_is_no_receipt(folder, monkeypatch):
+    monkeypatch.setattr(states, "LONGEST", 10_000)
+    assert loaded(folder, json.dumps({**WHOLE, "message": "x" * 20_000}).encode()) is None
+    assert loaded(folder, json.dumps(WHOLE).encode()) is not None
+
+
+@pytest.mark.parametrize("run_id", ["20260199T000000Zab12", "20261301T000000Zab12", "99999999T999999Zab12", "00000101T000000Zab12", "../../../etc/passwd",
+                                    "20260101T000000Z/../", "20260101T000000Zab1\n", f"{RUN_ID}\n", "٢0260101T000000Zab12"])
+def test_a_run_id_is_a_moment_and_never_a_way_out_of_the_folder(folder, run_id):
+    assert loaded(folder, json.dumps({**WHOLE, "run_id": run_id, "marker": MARKER.replace(RUN_ID, run_id)}).encode()) is None
+
+
+@pytest.mark.parametrize("marker", ["/etc/passwd", "", "/", MARKER[1:], f"{MARKER}/../../../etc/passwd", f"{MARKER}\n/etc/passwd", f"/etc\0{MARKER}",
+                                    MARKER.replace(RUN_ID, "20260101T000000Zab13"), "$(reboot)", None, ["/etc/passwd"]])
+def test_no_receipt_has_another_file_removed_from_the_server(folder, marker):
+    """The role removes the marker's file before it writes it."""
+    assert loaded(folder, json.dumps({**WHOLE, "marker": marker}).encode()) is None
+
+
+@pytest.mark.parametrize("facts", [{"server": {"id": "12346", "name": "web1"}}, {"provider": "ilkbyte"},
+                                   {"run_id": "20260102T000000Zab12", "marker": MARKER.replace(RUN_ID, "20260102T000000Zab12")}], ids=["server", "cloud", "run"])
+def test_a_receipt_copied_from_another_server_or_run_is_not_this_ones(folder, facts):
+    """It names another server's snapshot, and that server nobody has asked to restore."""
+    write(folder, json.dumps({**WHOLE, **facts}).encode())
+    for look in (folder.last, folder.last_with_snapshot):
+        with pytest.raises(RewindError, match="of another server or run"):
+            look()
+    write(folder, json.dumps(WHOLE).encode())
+    assert folder.last().run_id == folder.last_with_snapshot().run_id == RUN_ID
+
+
+@pytest.mark.parametrize("text", ["unit \x1b[2J\nunits known\nend", "marker {{ 7*7 }}\nmarker $(touch X)\nend", "sum \0 \0\nend", "boot \ud800\nend", "end\n" * 5])
+def test_a_look_of_a_hacked_server(text):
+    seen = parse_look(text)
+    assert seen is not None and prove({**WHOLE, "before": seen}, seen, None)["outcome"] in (states.ROLLED_BACK, states.ROLLBACK_FAILED)
+
+
+def test_a_server_that_prints_without_end_gives_no_look():
+    assert parse_look("unit x\n" * (LONGEST_LOOK // 7) + "end\n") is None
+    assert len(parse_look("units known\n" + "unit x\n" * 100 + "end\n")["failed_units"]) == 100

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a hostile or broken cloud may answer, as hypothesis strategies, and a wire that hands it out without any socket."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from hypothesis import strategies as st
+
+from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Provider
+from ansible_collections.rewind.vps.plugins.module_utils.providers.registry import connect
+from ansible_collections.rewind.vps.plugins.module_utils.wire import Reply, WireFailure
+
+BASE = {"vpsorg": "https://cloud.test/api/v1", "ilkbyte": "https://cloud.test"}
+CREDENTIALS = {
+    "vpsorg": {"provider": "vpsorg", "api_token": "vps_0123456789"},
+    "ilkbyte": {"provider": "ilkbyte", "access_key": "access0123456789", "secret_key": "secret0123456789"},
+}
+
+# Names that mean something to a path, a query, a shell, a template, a terminal, a C library or a parser of numbers.
+NAMES = [
+    "..", ".", "../snapshot", "%2e%2e", "%2E%2E/", "a/b", "a%2Fb", "a\\b", "a?b=c", "a#b", "a;b", "a&name=b", " ", "a b", "a\nb", "a\r\nX: y", "\0",
+    "a\0b", "-oProxyCommand=touch X", "$(touch X)", "`touch X`", "; touch X", "{{ 7*7 }}", "{% for x in y %}", "{{ lookup('pipe', 'touch X') }}",
+    "\x1b[2J\x1b]0;owned\x07", "\x9b2J", "\u202eevil\u2066", "\u2028", "\U0001f600", "\ud800", "ı", "٣", "²", "0", "00", "-1", "9" * 5000,
+    "x" * 10_000, "None", "null", "CON", "~root", "",
+]
+HUGE = [10**18, 10**400, -(10**400), 10**4299]
+# \ud800 and its like stand alone: JSON can say them, and UTF-8 can't.
+TEXTS = st.sampled_from(NAMES) | st.text(st.characters(), max_size=8) | st.text(st.characters(categories=["Cs", "Cc", "Cf"]), max_size=4)
+SCALARS = st.none() | st.booleans() | st.integers() | st.sampled_from(HUGE) | st.floats() | TEXTS
+ANYTHING = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3), max_leaves=6,
+)
+
+
+def _nested(depth: int, opening: bytes, closing: bytes) -> bytes:
+    return opening * depth + b"1" + closing * depth
+
+
+# What json.dumps does not write.
+RAW_BODIES = st.sampled_from([
+    b"", b" ", b"{", b'{"results": [', b"\xff\xfe{}", b"\xef\xbb\xbf{}", b"<html>", b"null", b"NaN", b"1e999", b"9" * 5000, b'"\xed\xa0\x80"',
+    b'{"status": true, "status": false}', b'{"id": 1, "id": 2, "results": [], "results": {}}', *(
+        template.replace(b"@", _nested(depth, opening, closing))
+        for depth in (90, 900, 5000, 30_000) for opening, closing in ((b"[", b"]"), (b'{"a":', b"}"))
+        for template in (b"@", b'{"status": @, "error": @, "data": @, "results": [@]}', b'{"status": true, "data": {"name": "a", "status": @}}',
+                         b'{"id": 1, "name": "web1", "status": @, "server": {"id": 1}}')
+    ),
+]) | st.binary(max_size=12)
+
+
+@st.composite
+def spoiled(draw: Any, valid: Any) -> Any:
+    """A valid answer in which one thing is something else, or missing."""
+    whole = {"body": copy.deepcopy(valid)}
+    holder, key = whole, "body"
+    for _step in range(draw(st.integers(0, 5))):
+        inner = holder[key]
+        keys = list(inner) if isinstance(inner, dict) else list(range(len(inner))) if isinstance(inner, list) else []
+        if not keys:
+            break
+        holder, key = inner, draw(st.sampled_from(keys))
+    if isinstance(holder, dict) and holder is not whole and draw(st.booleans()) and draw(st.booleans()):
+        del holder[key]
+    else:
+        holder[key] = draw(ANYTHING)
+    return whole["body"]
+
+
+def bodies(*valid: Any) -> st.SearchStrategy[bytes]:
+    """Answers' bodies: mostly near a valid one, else any JSON, else what is hardly JSON or none."""
+    near = [spoiled(one) for one in valid]
+    return st.one_of(*near, *near, *[st.just(one) for one in valid], ANYTHING).map(lambda body: json.dumps(body).encode()) | RAW_BODIES
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request as it would have gone out: the URL after all that the libraries do to it."""
+
+    method: str
+    url: str
+    path: str
+
+
+class FakeWire:
+    """In a Wire's place. Answers with these replies in turn, the last one for ever; one may be a WireFailure."""
+
+    def __init__(self, replies: list[Reply | WireFailure]) -> None:
+        self._replies = list(replies)
+        self.sent: list[Sent] = []
+        self.changes: list[Sent] = []
+
+    def exchange(self, method: str, url: str, *, params: dict | None, json: Any, fresh: bool) -> Reply:
+        prepared = requests.Request(method, url, params=params, json=json).prepare()
+        sent = Sent(method, prepared.url, prepared.path_url.partition("?")[0])
+        self.sent.append(sent)
+        assert len(self.sent) <= 5000, "it asks without end"
+        if fresh:
+            self.changes.append(sent)
+        reply = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
+        if isinstance(reply, WireFailure):
+            raise reply
+        return reply
+
+
+def provider_on(name: str, wire: FakeWire) -> Provider:
+    """A provider that speaks to this wire and never sleeps."""
+    made = connect({**CREDENTIALS[name], "api_url": BASE[name], "verify": True, "api_timeout": 5})
+    put_on(made, wire)
+    return made
+
+
+def put_on(made: Provider, wire: Any) -> None:
+    """Let a provider speak to this wire."""
+    made._api._wire = wire
+    made._api._sleep = lambda seconds: None
+
+
+def is_sound(result: Any) -> None:
+    """A result can be written as JSON and as UTF-8, and says nothing that JSON has no word for."""
+    json.dumps(result, allow_nan=False, ensure_ascii=False).encode("utf-8")
