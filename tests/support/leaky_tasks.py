@@ -39,9 +39,10 @@ def given(cloud: str, way: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def quoting(cloud: str) -> str:
-    """What a cloud may say that quotes a request: each secret in each form, whole, cut short and wrapped."""
+    """What a cloud may say that quotes a request: each secret in each form, whole, cut short and wrapped, and its last characters."""
     parts = []
     for secret in SECRETS[cloud]:
+        parts.append(f"{secret[-4:]} in the end")  # the last four give nothing away
         for name, form in forms_of(secret).items():
             parts += [f"{name} >{form}<", f">{form[:8]}<", f">{form[:5]}\r\n{form[5:]}<"]
     return "; ".join(parts)
