@@ -18,6 +18,7 @@ from ansible import constants as C
 from ansible.utils.display import Display
 
 from ansible_collections.rewind.vps.plugins.module_utils.arguments import SECRET_OPTIONS, SPECS
+from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
 from ansible_collections.rewind.vps.plugins.plugin_utils.controller_action import ControllerAction
 
 display = Display()
@@ -36,6 +37,8 @@ class ModuleDoor(ControllerAction):
         with self._environment_apart():
             # None are named here, since ANSIBLE_DEBUG shows them, and a credential may have been written into any of them.
             result = self._execute_module(module_name=self._full_name, module_args={}, task_vars=task_vars, wrap_async=wrap_async)
+            # What AnsibleModule refuses it quotes, and hides values only.
+            result = Scrubber([str(self._options[name]) for name in SECRET_OPTIONS if self._options.get(name)]).value(result)
         if not wrap_async:
             self._remove_tmp_path(self._connection._shell.tmpdir)
         return result

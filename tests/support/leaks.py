@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from urllib.parse import quote, quote_plus, unquote
 
-SHOWN = 8  # a beginning of so many characters counts as the secret
+SHOWN = 8  # a beginning of so many characters counts as the secret,
+SURE = 3  # if so many of the secret's own are in it: in &#116;&# there is one
 
 _WHITE = re.compile(r"(?:\s|\\{1,4}[nrt]|%0[ad]|&#1[03];)+", re.IGNORECASE)
 _BACKSLASHED = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
@@ -71,6 +72,12 @@ def forms_of(secret: str) -> dict[str, str]:
     }
 
 
+def beginning_of(secret: str, name: str) -> str:
+    """The shortest beginning of a form that counts."""
+    least = 0 if name.startswith("base64") else len(forms_of(secret[:SURE])[name])
+    return forms_of(secret)[name][:max(SHOWN, least)]
+
+
 @dataclass
 class Searcher:
     """Looks for secrets in channels, and counts what it has looked at.
@@ -89,8 +96,7 @@ class Searcher:
         assert all(len(secret) >= 12 for secret in self.secrets), "too short to tell from chance"
         self._forms = {secret: forms_of(secret) for secret in self.secrets}
         # Forms that begin alike are one search.
-        self._heads = {secret: {form[:SHOWN].lower(): name for name, form in reversed(forms.items()) if len(form) >= SHOWN}
-                       for secret, forms in self._forms.items()}
+        self._heads = {secret: {beginning_of(secret, name).lower(): name for name in reversed(forms)} for secret, forms in self._forms.items()}
 
     def search(self, channel: str, data: bytes | str) -> list[Hit]:
         """The hits in one channel; they are kept in ``hits``, too."""

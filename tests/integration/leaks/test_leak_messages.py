@@ -84,7 +84,7 @@ def test_in_every_part_of_an_answer(leaks: LeakStage, tasks: Tasks, door: str) -
     for outcome in run.outcomes:
         if outcome.name.startswith("quoted"):
             assert "********" in outcome.error["provider_message"]
-            assert outcome.error["provider_message"].count(">********<") >= 2, "it was not just left out"
+            assert outcome.error["provider_message"].count(">********<") >= 1, "it was not just left out"
     for name, kind in {"unauthorized": "unauthorized", "header fields": "forbidden", "page": "provider_broken", "redirect": "bad_answer",
                        "unreachable": "unreachable", "shape": "bad_answer", "secrets in the URL": "bad_input"}.items():
         assert run[name].error["kind"] == kind, (name, run[name].result)

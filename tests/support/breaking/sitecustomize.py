@@ -51,7 +51,11 @@ def _patch(module) -> None:
         *path, name = place.partition(":")[2].split(".")
         for step in path:
             owner = getattr(owner, step)
-        setattr(owner, name, _breakable(place, owner.__dict__[name]))
+        found = owner.__dict__[name]
+        if isinstance(found, classmethod):
+            setattr(owner, name, classmethod(_breakable(place, found.__func__)))
+        else:
+            setattr(owner, name, _breakable(place, found))
 
 
 _find_and_load = _frozen_importlib._find_and_load

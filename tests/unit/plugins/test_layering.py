@@ -41,7 +41,7 @@ MAY_IMPORT = {
                     UTILS + "secrets", UTILS + "wire"},
     UTILS + "module": {UTILS + "arguments", UTILS + "run"},
     "plugin_utils.controller_action": set(),
-    "plugin_utils.module_door": {"plugin_utils.controller_action", UTILS + "arguments"},
+    "plugin_utils.module_door": {"plugin_utils.controller_action", UTILS + "arguments", UTILS + "secrets"},
     "plugin_utils.quick_door": {"plugin_utils.module_door", UTILS + "arguments", UTILS + "run", UTILS + "secrets", UTILS + "wire"},
     # What is on the disk, on the server and in the process table: knows nothing of guards and steps.
     GUARDED + "receipt": {UTILS + "errors"},
