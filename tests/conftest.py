@@ -24,6 +24,7 @@ MARKERS = (
     "ssh: logs in to a machine of the sandbox over SSH",
     "playbook: runs ansible-playbook",
     "slow: takes longer than about five seconds",
+    "leaks: searches all that a run leaves behind for secrets; run on four versions of ansible-core by make leaks",
     "patient: waits for minutes, or one of many of its kind; run by make test-all only",
 )
 # Set by the process that makes the view, and inherited by xdist's workers.

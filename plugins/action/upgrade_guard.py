@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from ansible import context as command_line
+from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
 from ansible_collections.rewind.vps.plugins.module_utils.plain_text import plain_in
+from ansible_collections.rewind.vps.plugins.module_utils.run import mistake
 from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
 from ansible_collections.rewind.vps.plugins.module_utils.wire import requests_available
 from ansible_collections.rewind.vps.plugins.plugin_utils.controller_action import ControllerAction
@@ -51,14 +53,22 @@ class ActionModule(ControllerAction):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         task_vars = task_vars or {}
         result = super().run(tmp, task_vars)
+        try:
+            return {**result, **self._step(task_vars)}
+        except AnsibleError:  # Ansible's own: a variable that can't be templated
+            raise
+        except Exception as error:  # Ansible would show its text, which may hold anything
+            return {**result, **mistake(error)}
+
+    def _step(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         with self._task_environment(OF_THE_CLOUD):
             validation = ArgumentSpecValidator(OPTIONS).validate(self._options(task_vars))
             if validation.error_messages:
-                return {**result, "failed": True, "msg": validation.errors.msg}
+                return {"failed": True, "msg": Scrubber(secrets_of(validation.validated_parameters)).text(validation.errors.msg)}
             parameters = validation.validated_parameters
             parameters["state_dir"] = os.path.abspath(parameters["state_dir"])  # the guard stands elsewhere
             scrubber = Scrubber([*secrets_of(parameters), *self._connection_secrets(task_vars)])
-            done = scrubber.value({**result, **self._done(parameters, task_vars)})
+            done = scrubber.value(self._done(parameters, task_vars))
             return {key: plain_in(value) if key in SHOWN else value for key, value in done.items()}
 
     def _options(self, task_vars: dict[str, Any]) -> dict[str, Any]:

@@ -6,18 +6,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.rewind.vps.plugins.module_utils.arguments import SPECS
-from ansible_collections.rewind.vps.plugins.module_utils.run import run
+from ansible_collections.rewind.vps.plugins.module_utils.run import mistake, run
 
 
 def run_module(name: str) -> None:
     """Run the module of that name in its own process and end it with the result."""
     spec = SPECS[name]
     module = AnsibleModule(argument_spec=spec.options, supports_check_mode=True, **spec.rules)
-    result = run(name, module.params, check_mode=module.check_mode, diff_mode=module._diff)
-    for warning in result.pop("warnings"):
+    try:
+        _end(module, run(name, module.params, check_mode=module.check_mode, diff_mode=module._diff))
+    except Exception as error:  # a result that can't be written as JSON, for example
+        result = mistake(error)
+    _end(module, result)  # no exception is being handled here any more: fail_json would show its text
+
+
+def _end(module: AnsibleModule, result: dict[str, Any]) -> None:
+    for warning in result.pop("warnings", ()):
         module.warn(warning)
     if result.pop("failed", False):
         module.fail_json(**result)

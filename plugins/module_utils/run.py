@@ -59,7 +59,15 @@ def run(
     try:
         return _run(module, parameters, check_mode, diff_mode, tell, hand_on_signal, os.environ if environ is None else environ)
     except Exception as error:  # not even a mistake in the handling of mistakes may show an exception's text
-        return {**_failure(_our_mistake(error, asked=True), None), "warnings": []}
+        return {**mistake(error), "warnings": []}
+
+
+def mistake(error: Exception) -> dict[str, Any]:
+    """The result of a task that ended by a mistake of ours, after which nobody knows how far it came.
+
+    Said without the exception's text, which may hold anything. For the doors too: what Ansible catches itself, it shows.
+    """
+    return _failure(_our_mistake(error, asked=True), None)
 
 
 def _run(

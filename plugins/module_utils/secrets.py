@@ -5,15 +5,20 @@
 """Takes secrets out of what leaves a door.
 
 Ansible's C(no_log) hides a value only as it stands. A cloud's message may quote a key percent-encoded, in
-base64, JSON-escaped or cut short, so everything that a door returns or shows passes through here first.
+base64, JSON-escaped, wrapped or cut short, so everything that a door returns or shows passes through here first.
+
+Two searches: for forms in which the whole secret is written in one way (base64, hexadecimal, ...), and for texts in which each
+character is written in a way of its own, as it happens where one escape is put on another.
 """
 
 from __future__ import annotations
 
 import base64
+import bisect
 import html
 import json
 import math
+import re
 import string
 from collections.abc import Iterator
 from typing import Any
@@ -28,6 +33,9 @@ MASK = "********"
 SHORTEST_PREFIX = 8  # a quoted beginning of this many characters already gives a key away
 _FOLD = {ord(letter): letter.lower() for letter in string.ascii_uppercase}  # one character stays one, so places stay
 SHORTEST_SECRET = 3  # masking one or two characters would only garble every text
+_SURE = 3  # characters of a secret in a row, in any spelling, with which a closer look begins
+# What may stand in the middle of a secret that is wrapped; in the second case escaped as well.
+_GAPS = (re.compile(r"\s+"), re.compile(r"(?:\s|\\{1,4}[nrt]|%(?:25){0,2}0[ad]|&#1[03];|&#x[ad];)+"))
 
 
 class Scrubber:
@@ -40,28 +48,68 @@ class Scrubber:
                 register_secret(secret)
         # Without regard to case: what quotes a secret may have folded it.
         self._forms = sorted({form.translate(_FOLD) for secret in known for form in _forms(secret)})
+        self._spelled = [_Spelled(secret) for secret in sorted(known) if len(secret) >= SHORTEST_PREFIX]
 
     def text(self, text: str) -> str:
         """The text without any secret."""
         # All places first, then the masks: what one form's beginning covers must not hide where another one begins.
         folded = text.translate(_FOLD)
-        places = sorted(place for form in self._forms for place in _places(folded, form))
+        places = list(self._places(folded, 1))
+        for gaps in _GAPS:
+            compact = _Compact(folded, gaps)
+            if compact.text != folded:
+                places += [compact.place(*place) for place in self._places(compact.text, SHORTEST_PREFIX)]
         parts, done = [], 0
-        for start, end in places:
+        for start, end in sorted(places):
             if start >= done:
                 parts += [text[done:start], MASK]
             done = max(done, end)
         return "".join(parts) + text[done:]
 
     def value(self, value: Any) -> Any:
-        """The same for nested dicts and lists, keys included."""
+        """The same for nested dicts and lists, keys included, and for numbers that are as long as a secret."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
             return {self.value(key): self.value(item) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
             return [self.value(item) for item in value]
+        if isinstance(value, (int, float)) and len(str(value)) >= SHORTEST_PREFIX:
+            shown = self.text(str(value))
+            return value if shown == str(value) else shown
         return value
+
+    def _places(self, text: str, shortest: int) -> Iterator[tuple[int, int]]:
+        for form in self._forms:
+            if len(form) >= shortest:
+                yield from _places(text, form)
+        for spelled in self._spelled:
+            yield from spelled.places(text)
+
+
+class _Compact:
+    """A text without its gaps."""
+
+    def __init__(self, text: str, gaps: re.Pattern[str]) -> None:
+        parts: list[str] = []
+        self._starts: list[int] = []  # where each part begins here
+        self._real: list[int] = []  # and in the whole text
+        length = begin = 0
+        for start, end in [*(gap.span() for gap in gaps.finditer(text)), (len(text), len(text))]:
+            self._starts.append(length)
+            self._real.append(begin)
+            parts.append(text[begin:start])
+            length += start - begin
+            begin = end
+        self.text = "".join(parts)
+
+    def place(self, start: int, end: int) -> tuple[int, int]:
+        """The place in the whole text."""
+        return self._whole(start), self._whole(end - 1) + 1
+
+    def _whole(self, place: int) -> int:
+        part = bisect.bisect_right(self._starts, place) - 1
+        return self._real[part] + place - self._starts[part]
 
 
 def _places(text: str, form: str) -> Iterator[tuple[int, int]]:
@@ -78,6 +126,65 @@ def _places(text: str, form: str) -> Iterator[tuple[int, int]]:
         start = text.find(head, start + 1)
 
 
+class _Spelled:
+    """A secret of which each character may be written in a way of its own."""
+
+    def __init__(self, secret: str) -> None:
+        self._spellings = [_spellings(character) for character in secret]
+        self._beginning = re.compile("".join(f"(?:{'|'.join(map(re.escape, spellings))})" for spellings in self._spellings[:_SURE]))
+
+    def places(self, text: str) -> Iterator[tuple[int, int]]:
+        match = self._beginning.search(text)
+        while match:
+            end = self._end(text, match.start())
+            if end - match.start() >= SHORTEST_PREFIX:
+                yield match.start(), end
+            match = self._beginning.search(text, match.start() + 1)
+
+    def _end(self, text: str, start: int) -> int:
+        """How far the text goes on as the secret does."""
+        ends = {start}  # one text may be read in several ways: all of them are followed
+        for spellings in self._spellings:
+            further = {end + len(spelling) for end in ends for spelling in spellings if text.startswith(spelling, end)}
+            if not further:
+                return max(end + _common(text, end, spellings) for end in ends)  # the last one may be cut
+            ends = further
+        return max(ends)
+
+
+def _common(text: str, place: int, spellings: list[str]) -> int:
+    """How many characters the text has in common with the beginning of the most fitting spelling."""
+    return max(next((count for count in range(len(spelling), 0, -1) if text.startswith(spelling[:count], place)), 0) for spelling in spellings)
+
+
+_NAMES = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
+
+
+def _spellings(character: str) -> list[str]:
+    """How one character of a secret may be written, folded; its case may have changed before it was written so."""
+    return sorted({spelling.translate(_FOLD) for case in {character, character.lower(), character.upper()} if len(case) == 1
+                   for spelling in _spellings_as_it_is(case)})
+
+
+def _spellings_as_it_is(character: str) -> list[str]:
+    code = ord(character)
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    percent = "".join(f"%{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
+    escaped = "".join(f"\\u{units[start:start + 4]}" for start in range(0, len(units), 4))
+    html_codes = [f"#{code};", f"#{code:03};", f"#x{code:x};", f"#x{code:02x};", *(f"{name};" for name in [_NAMES.get(character)] if name)]
+    found = [character, percent, percent.replace("%", "%25"), percent.replace("%", "%2525"), escaped, "\\" + escaped, "\\\\\\" + escaped]
+    found += [f"{ampersand}{name}" for name in html_codes for ampersand in ("&", "&amp;")]
+    if code < 256:
+        found += [f"{slashes}x{code:02x}" for slashes in ("\\", "\\\\", "\\\\\\\\")]
+    if character == "\\":
+        found += ["\\" * 2, "\\" * 4, "\\" * 8]
+    elif not character.isalnum():
+        found += ["\\" * count + character for count in (1, 2, 3, 7)]
+    if character == "%":
+        found += ["%25", "%2525"]
+    return found
+
+
 def _forms(secret: str) -> set[str]:
     try:
         raw = secret.encode("utf-8", "surrogateescape")
@@ -90,6 +197,8 @@ def _forms(secret: str) -> set[str]:
         html.escape(secret), html.escape(secret).replace("&#x27;", "&#39;"), html.escape(secret, quote=False),
         repr(secret)[1:-1],
         "".join(f"\\u{ord(character):04x}" for character in secret),
+        "".join(f"&#{ord(character)};" for character in secret),
+        "".join(f"&#x{ord(character):x};" for character in secret),
         "".join(f"%{byte:02x}" for byte in raw),
         raw.hex(),
     }

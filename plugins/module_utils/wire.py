@@ -95,9 +95,7 @@ class Wire:
     """
 
     def __init__(self, headers: dict[str, str], verify: bool | str, timeout: float, loopback: bool) -> None:
-        # urllib3 logs whole URLs, and with them the keys that Ilkbyte wants there: at DEBUG always, and as a warning
-        # where an answer's headers are malformed. Each task has a process of its own, so nobody else is silenced.
-        logging.getLogger("urllib3").setLevel(logging.CRITICAL + 1)
+        _silence_urllib3()
         self._verify = verify
         self._timeout = timeout
         self._watch = _Watch()
@@ -167,6 +165,14 @@ class _TooLarge(Exception):
     """The answer has more bytes than any honest one."""
 
 
+def _silence_urllib3() -> None:
+    """urllib3 logs whole URLs, and with them the keys that Ilkbyte wants there: at DEBUG always, and as a warning where
+    an answer's headers are malformed. Each task has a process of its own, so nobody else is silenced.
+    """
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith("urllib3.")] + ["urllib3"]:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # each: one may have been turned on by itself
+
+
 def _leave_headers_alone(request: Any) -> Any:
     """As the session's auth: keeps requests from putting .netrc's login over our header."""
     return request
@@ -214,6 +220,7 @@ def _watched_adapter(wire: Wire) -> Any:
     def watched(pool_class: type) -> type:
         class Connection(pool_class.ConnectionCls):
             response_class = _BoundedResponse
+            debuglevel = 0  # http.client prints every header where somebody has turned its own on
 
             def connect(self) -> None:
                 super().connect()

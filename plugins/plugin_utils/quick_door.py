@@ -11,10 +11,8 @@ hands over to the module. Results, errors, check mode, diff and hidden values ar
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 from ansible import constants as C
@@ -24,32 +22,39 @@ from ansible.module_utils.errors import UnsupportedError
 from ansible.utils.display import Display
 
 from ansible_collections.rewind.vps.plugins.module_utils.arguments import SECRET_OPTIONS, SPECS
-from ansible_collections.rewind.vps.plugins.module_utils.run import run
+from ansible_collections.rewind.vps.plugins.module_utils.run import mistake, run
 from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
 from ansible_collections.rewind.vps.plugins.module_utils.wire import requests_available
-from ansible_collections.rewind.vps.plugins.plugin_utils.controller_action import ControllerAction
+from ansible_collections.rewind.vps.plugins.plugin_utils.module_door import ModuleDoor
 
 display = Display()
 
 HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"  # as AnsibleModule shows hidden options
 
 
-class QuickDoor(ControllerAction):
+class QuickDoor(ModuleDoor):
     """Base of the collection's action plugins; C(module) names the module."""
 
-    module: str
     _supports_async = True
     _supports_check_mode = True
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         task_vars = task_vars or {}
         result = super().run(tmp, task_vars)
+        try:
+            return {**result, **self._through_a_door(task_vars)}
+        except AnsibleError:  # Ansible's own: a host that is not reached, a module that is not found
+            raise
+        except Exception as error:  # Ansible would show its text
+            return {**result, **mistake(error)}
+
+    def _through_a_door(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         reason = self._why_not_here(task_vars)
         if reason:
             display.vvv(f"rewind.vps.{self.module}: runs as a module, since {reason}")
-            return {**result, **self._hand_over(task_vars)}
+            return self._hand_over(task_vars)
         with self._task_environment():
-            return {**result, **self._run_here(task_vars)}
+            return self._run_here(task_vars)
 
     # --- which door
 
@@ -73,38 +78,6 @@ class QuickDoor(ControllerAction):
             variables = (task_vars.get("ansible_delegated_vars") or {}).get(self._task.delegate_to) or {}
         asked = self._templar.template(C.config.get_config_value("INTERPRETER_PYTHON", variables=variables))
         return bool(asked) and not str(asked).startswith("auto") and asked != sys.executable
-
-    def _hand_over(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        wrap_async = self._task.async_val
-        with self._secrets_off_the_command_line() as options:
-            result = self._execute_module(
-                module_name=f"rewind.vps.{self.module}", module_args=options, task_vars=task_vars, wrap_async=wrap_async
-            )
-        if not wrap_async:
-            self._remove_tmp_path(self._connection._shell.tmpdir)
-        return result
-
-    @contextlib.contextmanager
-    def _secrets_off_the_command_line(self) -> Iterator[dict[str, Any]]:
-        """The module's options, with the credentials of the task's C(environment) among them.
-
-        Ansible puts a task's environment on the command line of the module, where every user of that machine can read
-        it. As options they travel like any other secret option.
-        """
-        environment: dict[str, Any] = {}
-        self._compute_environment_string(environment)
-        options = dict(self._task.args)
-        for option in SECRET_OPTIONS:
-            names = SPECS[self.module].options[option]["fallback"][1]
-            found = [environment.pop(name) for name in names if name in environment]
-            if found and option not in options:
-                options[option] = found[0]
-        before = self._task.environment
-        self._task.environment = [environment]
-        try:
-            yield options
-        finally:
-            self._task.environment = before
 
     # --- here
 

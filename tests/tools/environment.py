@@ -18,7 +18,7 @@ from typing import Iterator
 from tools.console import Problem, say
 from tools.installer import Installer, install_environment
 from tools.pip_settings import read_pip_settings, uv_environment, write_pip_settings
-from tools.pythons import OLDEST, Interpreter, find_python, probe
+from tools.pythons import Interpreter, find_python, probe
 from tools.recipes import RECIPES, Recipe, constraints, digest
 
 # Written before anything else: says that the folder is ours to clear, and for which place it was made.
@@ -69,7 +69,7 @@ def _make(environment: Environment, recipe: Recipe) -> None:
         stamp.unlink()
     interpreter = _interpreter_in(environment, recipe)
     if not interpreter:
-        interpreter = find_python(os.environ, OLDEST, recipe.newest)
+        interpreter = find_python(os.environ, recipe.oldest, recipe.newest)
         _create(environment.folder, interpreter)
     environment.home.mkdir(exist_ok=True)
     settings = read_pip_settings(environment.python, install_environment(os.environ))
@@ -104,7 +104,7 @@ def _interpreter_in(environment: Environment, recipe: Recipe) -> Interpreter | N
     marker = environment.folder / MARKER
     if not marker.exists() or marker.read_text(encoding="utf-8") != str(environment.folder):
         return None
-    interpreter, _reason = probe(str(environment.python), OLDEST, recipe.newest)
+    interpreter, _reason = probe(str(environment.python), recipe.oldest, recipe.newest)
     return interpreter if interpreter and _works(environment, "import pip") else None
 
 

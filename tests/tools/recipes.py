@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.pythons import NEWEST, Version
+from tools.pythons import NEWEST, OLDEST, Version
 
 CONSTRAINTS = "tests/constraints.txt"
 INSTALLER = "tests/requirements-installer.txt"
@@ -24,6 +24,7 @@ class Recipe:
     overrides: str = ""  # a file of pins that come before those of tests/constraints.txt
     part_of: str = ""  # a recipe for the same folder that has all of this and more
     folder_suffix: str = ""
+    oldest: Version = OLDEST
     newest: Version = NEWEST
 
 
@@ -35,15 +36,27 @@ TEST = Recipe(
 )
 # On its own, since few need it and it brings much that could change what other tools do.
 MOLECULE = Recipe("molecule", ("tests/requirements-molecule.txt",), folder_suffix="-molecule")
-OLDEST_CORE = Recipe(
-    "oldest",
-    ("tests/requirements-test.txt",),
-    bare=("tests/requirements-clients.txt",),
-    overrides="tests/requirements-oldest.txt",
-    folder_suffix="-oldest",
-    newest=(3, 12),  # ansible-core 2.16 runs on no newer one
-)
-RECIPES = {recipe.name: recipe for recipe in (DEMO, TEST, MOLECULE, OLDEST_CORE)}
+
+
+def _other_core(name: str, oldest: Version = OLDEST, newest: Version = NEWEST) -> Recipe:
+    """The tests' environment with another ansible-core, which tests/requirements-NAME.txt pins."""
+    return Recipe(
+        name,
+        ("tests/requirements-test.txt",),
+        bare=("tests/requirements-clients.txt",),
+        overrides=f"tests/requirements-{name}.txt",
+        folder_suffix=f"-{name}",
+        oldest=oldest,
+        newest=newest,
+    )
+
+
+OLDEST_CORE = _other_core("oldest", newest=(3, 12))  # ansible-core 2.16 runs on no newer one
+# The first core that marks where each value comes from, and so handles options and results another way than 2.16.
+MIDDLE_CORE = _other_core("middle", newest=(3, 13))
+# The newest that installs, pre-releases too.
+NEXT_CORE = _other_core("next", oldest=(3, 13))
+RECIPES = {recipe.name: recipe for recipe in (DEMO, TEST, MOLECULE, OLDEST_CORE, MIDDLE_CORE, NEXT_CORE)}
 
 
 def digest(root: Path, recipe: Recipe) -> str:

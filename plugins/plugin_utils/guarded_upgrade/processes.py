@@ -15,7 +15,6 @@ from typing import Any
 _STARTED = 19  # field 22 of /proc/PID/stat, counted from the state (proc(5))
 _GONE = ("Z", "X", "x")  # a zombie has ended; somebody only hasn't asked how
 
-
 def identity(pid: int) -> dict[str, Any]:
     """C(pid) and C(started), which no other process has had together; C(started) is None where there is no such process."""
     return {"pid": pid, "started": _started(pid)}
@@ -31,7 +30,7 @@ def is_alive(process: dict[str, Any] | None) -> bool:
 def terminal_of(pid: int) -> str | None:
     """The path of the terminal that a process was started in; None where it has none."""
     try:
-        answer = subprocess.run(["ps", "-o", "tty=", "-p", str(pid)], capture_output=True, text=True, check=False)
+        answer = subprocess.run(["ps", "-o", "tty=", "-p", str(pid)], capture_output=True, text=True, check=False, env=_environment())
     except OSError:  # a small system may have no ps
         return None
     name = answer.stdout.strip()
@@ -55,11 +54,16 @@ def _started(pid: int) -> str | None:
     return f"{fields[_STARTED]} since boot {boot}"
 
 
+def _environment() -> dict[str, str]:
+    """Of programs that are started here: nothing of the task's, in which there may be credentials."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC0"}
+
+
 def _started_by_ps(pid: int) -> str | None:
     # One -o for each: where ps goes by the standard, everything behind the first = is a heading.
     answer = subprocess.run(
         ["ps", "-o", "stat=", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False,
-        env={**os.environ, "LC_ALL": "C", "TZ": "UTC0"},
+        env=_environment(),
     ).stdout.strip()
     state, dummy, started = answer.partition(" ")
     return started.strip() or None if state and not state.startswith("Z") else None

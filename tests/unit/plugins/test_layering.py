@@ -43,7 +43,8 @@ MAY_IMPORT = {
                     UTILS + "secrets", UTILS + "wire"},
     UTILS + "module": {UTILS + "arguments", UTILS + "run"},
     "plugin_utils.controller_action": {UTILS + "plain_text"},
-    "plugin_utils.quick_door": {"plugin_utils.controller_action", UTILS + "arguments", UTILS + "run", UTILS + "secrets", UTILS + "wire"},
+    "plugin_utils.module_door": {"plugin_utils.controller_action", UTILS + "arguments", UTILS + "secrets"},
+    "plugin_utils.quick_door": {"plugin_utils.module_door", UTILS + "arguments", UTILS + "run", UTILS + "secrets", UTILS + "wire"},
     # What is on the disk, on the server and in the process table: knows nothing of guards and steps.
     GUARDED + "receipt_shape": set(),
     GUARDED + "receipt": {GUARDED + "receipt_shape", UTILS + "errors", UTILS + "plain_text"},
@@ -82,7 +83,7 @@ MAY_IMPORT = {
     "action.": {"plugin_utils.quick_door"},
     "action.upgrade_guard": {
         "plugin_utils.controller_action", GUARDED + "evidence", GUARDED + "options", GUARDED + "processes", GUARDED + "steps",
-        UTILS + "errors", UTILS + "plain_text", UTILS + "secrets", UTILS + "wire",
+        UTILS + "errors", UTILS + "plain_text", UTILS + "run", UTILS + "secrets", UTILS + "wire",
     },
     "connection.guarded_ssh": {UTILS + "plain_text"},
     "doc_fragments.": set(),
@@ -140,11 +141,12 @@ def test_http_and_ansible_stay_where_they_belong(name):
         UTILS + "arguments": {"ansible.module_utils.common.parameters"},
         UTILS + "secrets": {"ansible.module_utils.secrets"},
         "plugin_utils.controller_action": {"ansible.plugins.action", "ansible.utils.display"},
+        "plugin_utils.module_door": {"ansible", "ansible.constants", "ansible.utils.display"},
         "plugin_utils.quick_door": {
             "ansible", "ansible.module_utils.common.arg_spec", "ansible.module_utils.errors", "ansible.utils.display",
             "ansible.constants", "ansible.errors",
         },
-        "action.upgrade_guard": {"ansible.module_utils.parsing.convert_bool", "ansible", "ansible.module_utils.common.arg_spec"},
+        "action.upgrade_guard": {"ansible.module_utils.parsing.convert_bool", "ansible", "ansible.errors", "ansible.module_utils.common.arg_spec"},
         "connection.guarded_ssh": {
             "ansible.errors", "ansible.module_utils.common.text.converters", "ansible.plugins.connection",
         },

@@ -7,11 +7,15 @@ import base64
 import json
 import re
 import string
+import time
 from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from support.leaks import Searcher, forms_of
+from support.leaky_tasks import SECRETS as TRICKY
+from support.leaky_tasks import quoting
 
 from ansible_collections.rewind.vps.plugins.module_utils.secrets import MASK, Scrubber
 
@@ -125,3 +129,50 @@ def test_scrubbing_twice_changes_nothing(secret):
 
 def test_a_secret_of_the_masks_own_characters_ends():
     assert "secret" not in Scrubber(["*" * 8 + "secret"]).text("*" * 20 + "secret")
+
+
+@pytest.mark.parametrize("cloud", TRICKY)
+def test_every_form_that_the_searcher_knows_whole_cut_short_and_wrapped(cloud):
+    searcher = Searcher(TRICKY[cloud])
+    scrubber = Scrubber(TRICKY[cloud])
+    said = quoting(cloud)
+    assert len(searcher.search("before", said)) > 30
+    searcher.hits.clear()
+    for text in (said, " ".join(said.split()), json.dumps(said), repr({said: [said]}), said.upper()):
+        assert not searcher.search("after", scrubber.text(text)), searcher.hits[0]
+
+
+@pytest.mark.parametrize("secret", [secret for secrets in TRICKY.values() for secret in secrets], ids=lambda secret: secret[:3])
+def test_a_form_that_a_limit_has_cut_anywhere(secret):
+    scrubber, searcher = Scrubber([secret]), Searcher([secret])
+    for name, form in forms_of(secret).items():
+        for cut in range(8, len(form), 3):
+            assert not searcher.search(name, scrubber.text(form[:cut])), searcher.hits[0]
+
+
+def spelled(character, how):
+    """A character of a secret in one of the ways in which it may be written."""
+    code = ord(character)
+    return (character, f"%{code:02X}", f"%25{code:02x}", f"\\u{code:04x}", f"\\\\u{code:04X}", f"\\x{code:02x}", f"&#{code};", f"&#x{code:X};",
+            f"&amp;#{code};", "\\" + character if not character.isalnum() else character)[how]
+
+
+@given(SECRETS, st.lists(st.integers(0, 9), min_size=60, max_size=60), st.sampled_from(["", "\n", " \t", "\\n", "%0A", "&#10;"]), st.integers(1, 11))
+@example("+\\\"<'>&%25tail-of-it", [0, 9] * 30, "\n", 3)
+def test_each_character_spelled_its_own_way_and_wrapped(secret, ways, gap, place):
+    parts = [spelled(character, how) for character, how in zip(secret, ways)]
+    shown = Scrubber([secret]).text("<" + "".join(parts[:place]) + gap + "".join(parts[place:]) + ">")
+    assert shown.startswith(f"<{MASK}"), shown
+    assert shown.endswith(">")
+    assert len(shown) < 3 * len(MASK) + 2, shown
+
+
+def test_numbers_as_long_as_a_secret():
+    assert Scrubber(["123456789012"]).value({"id": 123456789012, "size": 1234567, "yes": True}) == {"id": MASK, "size": 1234567, "yes": True}
+
+
+def test_a_long_log_takes_no_time_to_speak_of():
+    log = "2026-01-01T00:00:00 web1 vps_ daemon: GET /path%20with?a=b&c=\\n 200 t+K\n" * 5_000
+    began = time.monotonic()
+    assert Scrubber([secret for secrets in TRICKY.values() for secret in secrets]).text(log) == log
+    assert time.monotonic() - began < 10  # half a second; the limit is for slow machines

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Guarded upgrades leave no secret anywhere: in no output, receipt, evidence or report, and in no process of theirs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.clouds import fault
+from support.leak_channels import ProcessWatch, files_below, search_run, told
+from support.leaks import Searcher
+from support.leaky_tasks import ADDED, OPTIONS, SECRETS, VARIABLES, quoting
+from support.rollout import CHANGE, FAIL, GUARD_PROGRAM, Rollout
+from support.stage import Run
+
+pytestmark = [pytest.mark.ssh, pytest.mark.playbook, pytest.mark.leaks]
+
+HOSTS = {"vpsorg": "web1", "ilkbyte": "app1"}
+LOUDEST = {"ANSIBLE_DEBUG": "1", "ANSIBLE_KEEP_REMOTE_FILES": "1", "ANSIBLE_DISPLAY_TRACEBACK": "always"}
+BREAKING = Path(__file__).resolve().parents[2] / "support" / "breaking"
+BROKEN = ("guard_link:start_guard", "guard_link:ask_guard", "receipt:Receipt.load", "steps:Steps.do")
+
+
+class GuardedLeaks:
+    """Runs guarded upgrades and searches what they leave behind."""
+
+    def __init__(self, upgrades: Rollout) -> None:
+        self.upgrades, self.folder = upgrades, upgrades.folder
+        self.searcher = Searcher([secret for secrets in SECRETS.values() for secret in secrets])
+        (self.folder / "tmp").mkdir()
+        name, arguments = ADDED
+        getattr(upgrades.box.control, name)(**arguments)
+
+    def run(self, cloud: str, way: str, *arguments: str, environment: dict[str, str] | None = None, **how: Any) -> tuple[Run, ProcessWatch]:
+        """Run to the end and search every channel."""
+        more = {"TMPDIR": str(self.folder / "tmp"), "ANSIBLE_LOG_PATH": str(self.folder / "log"), **(environment or {})}
+        options = OPTIONS[cloud] if way == "vars" else {}
+        if way == "controller":
+            more |= VARIABLES[cloud]
+        with ProcessWatch(str(self.folder)) as watch:
+            run = self.upgrades.run(HOSTS[cloud], *arguments, environment=more, **options, **how)
+            assert self.upgrades.no_guard_left()
+        search_run(self.searcher, run, self.folder, watch, inherited=way == "controller")
+        return run, watch
+
+
+@pytest.fixture
+def leaks(upgrades: Rollout, record_property: Any) -> Iterator[GuardedLeaks]:
+    """Fails the test where a secret was found."""
+    one = GuardedLeaks(upgrades)
+    yield one
+    record_property("leaks searched", one.searcher.searched)
+    record_property("leaks characters", one.searcher.characters)
+    record_property("leaks hits", len(one.searcher.hits))
+    assert one.searcher.searched
+    if one.searcher.hits:
+        pytest.fail(told(one.searcher.hits), pytrace=False)
+
+
+@pytest.mark.parametrize(("cloud", "way"), [
+    ("ilkbyte", "controller"),
+    *(pytest.param(cloud, way, marks=pytest.mark.patient) for cloud, way in (("ilkbyte", "vars"), ("vpsorg", "vars"), ("vpsorg", "controller"))),
+])
+def test_an_upgrade_that_is_undone_by_a_cloud_that_quotes_its_keys(leaks: GuardedLeaks, cloud: str, way: str) -> None:
+    said = quoting(cloud)
+    body = {"detail": said} if cloud == "vpsorg" else {"status": False, "message": "", "error": said, "data": None}
+    name, arguments = fault("raw", cloud=cloud, operation="snapshots.restore", status=400 if cloud == "vpsorg" else 200, body=body, apply=False)
+    getattr(leaks.upgrades.box.control, name)(**arguments)
+    run, watch = leaks.run(cloud, way, "-vvvvv", "--diff", environment=LOUDEST, tasks=leaks.upgrades.tasks("upgrade", CHANGE, FAIL))
+    assert leaks.upgrades.receipt(HOSTS[cloud])["outcome"] == "rolled_back", run.output[-3000:]
+    assert ">********<" in run.output, "what the cloud said was told"
+    if watch.command_lines and Path("/proc/self").exists():
+        assert any(GUARD_PROGRAM.encode() in command for command in watch.command_lines), "the guard was not seen"
+        assert any(GUARD_PROGRAM.encode() in command for command, dummy in watch.environments)
+
+
+@pytest.mark.patient
+@pytest.mark.parametrize("cloud", HOSTS)
+def test_evidence_that_quotes_keys(leaks: GuardedLeaks, cloud: str) -> None:
+    """The user's own tasks show what they show; what is kept of them does not."""
+    said = quoting(cloud)
+    leaks.searcher.secrets, kept = SECRETS[cloud], leaks.searcher
+    tasks = leaks.upgrades.tasks(
+        "upgrade", {"name": "Log", "ansible.builtin.copy": {"dest": "/var/log/dpkg.log", "content": said + "\n" + json.dumps(said), "mode": "0644"}},
+        {"name": f"Spill {said[:200]}", "ansible.builtin.command": {"argv": ["sh", "-c", 'printf %s "$0"; exit 3', said]}},
+    )
+    run = leaks.upgrades.run(HOSTS[cloud], tasks=tasks, **OPTIONS[cloud])
+    assert run.status == 2, run.output
+    folder = leaks.upgrades.folder_of(HOSTS[cloud])
+    assert ">********<" in (folder / "failed_task.json").read_text("utf-8")
+    for path, data in files_below(leaks.upgrades.state_dir):
+        kept.search(f"file {path.name}", data)
+
+
+@pytest.mark.patient
+@pytest.mark.parametrize("place", BROKEN)
+def test_an_exception_in_a_step(leaks: GuardedLeaks, place: str) -> None:
+    text = leaks.folder / "given.text"
+    text.write_text(quoting("ilkbyte"), encoding="utf-8")
+    whole = f"plugin_utils.guarded_upgrade.{place}"
+    environment = {"PYTHONPATH": str(BREAKING), "REWIND_BREAK": whole, "REWIND_BREAK_TEXT": str(text), "ANSIBLE_DISPLAY_TRACEBACK": "always"}
+    run, dummy = leaks.run("ilkbyte", "vars", "-vvvvv", environment=environment, tasks=leaks.upgrades.tasks("upgrade", CHANGE))
+    assert run.status != 0
+    assert whole in (leaks.folder / "given.text.raised").read_text("utf-8")
+    assert "made a mistake of its own (RuntimeError at sitecustomize.py" in run.stdout
+
+
+@pytest.mark.patient
+def test_the_playbooks_for_afterwards(leaks: GuardedLeaks) -> None:
+    tasks = leaks.upgrades.tasks("upgrade", CHANGE)
+    assert leaks.run("ilkbyte", "vars", tasks=tasks)[0].status == 0
+    for book, more in (("rewind.vps.prune", {"keep": 0}), ("rewind.vps.rollback", {"confirm": True})):
+        leaks.run("ilkbyte", "vars", "-vvvvv", "--check", book=book, environment=LOUDEST, **more)

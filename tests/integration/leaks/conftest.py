@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A stage whose every channel is searched for secrets, and the count of what was searched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.leak_channels import ProcessWatch, search_run, told
+from support.leaks import Searcher
+from support.leaky_tasks import SECRETS
+from support.stage import Run, Stage, Step
+
+if TYPE_CHECKING:
+    from sandbox import Box
+
+
+class LeakStage:
+    """Plays steps and searches everything that they leave behind."""
+
+    def __init__(self, box: Box, folder: Path) -> None:
+        self.folder = folder
+        self.stage = Stage(box, folder)
+        self.searcher = Searcher([secret for secrets in SECRETS.values() for secret in secrets])
+        (folder / "tmp").mkdir()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"TMPDIR": str(self.folder / "tmp")}
+
+    def play(self, *steps: Step, inherited: bool = False, environment: dict[str, str] | None = None, **how: Any) -> Run:
+        """Play to the end and search; see Stage.play."""
+        with ProcessWatch(str(self.folder)) as watch:
+            run = self.stage.play(*steps, environment={**self.environment, **(environment or {})}, **how)
+        self.search(run, watch, inherited=inherited)
+        return run
+
+    def search(self, run: Run, watch: ProcessWatch | None = None, *, inherited: bool = False) -> None:
+        """Search all channels of a run."""
+        search_run(self.searcher, run, self.folder, watch, inherited=inherited)
+
+    def assert_none(self) -> None:
+        """No secret was found."""
+        assert self.searcher.searched
+        if self.searcher.hits:
+            pytest.fail(told(self.searcher.hits), pytrace=False)
+
+
+@pytest.fixture
+def leaks(box: Box, tmp_path: Path, record_property: Any) -> Iterator[LeakStage]:
+    """Fails the test where a secret was found."""
+    stage = LeakStage(box, tmp_path)
+    yield stage
+    record_property("leaks searched", stage.searcher.searched)
+    record_property("leaks characters", stage.searcher.characters)
+    record_property("leaks hits", len(stage.searcher.hits))
+    stage.assert_none()

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""No secret in any form leaves through either door, however loud Ansible is asked to be and however it was given."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.clouds import CLOUDS, FRESH, Tasks, fault, planted
+from support.leak_channels import ProcessWatch
+from support.leaky_tasks import ADDED, OPTIONS, VARIABLES, WAYS, quoting, tempting
+from support.stage import DOORS, MODULE, QUICK, Call, Run, Step
+
+if TYPE_CHECKING:
+    from integration.leaks.conftest import LeakStage
+
+pytestmark = [pytest.mark.playbook, pytest.mark.leaks]
+
+LOUDEST = {"ANSIBLE_DEBUG": "1", "ANSIBLE_KEEP_REMOTE_FILES": "1", "ANSIBLE_DISPLAY_TRACEBACK": "always"}
+
+
+# One of each cloud, door and most ways in every run of the tests, the others by make leaks and make test-all.
+QUICK_ONES = (("vpsorg", MODULE, "options"), ("ilkbyte", MODULE, "environment"), ("ilkbyte", QUICK, "vars"))
+ALL = [pytest.param(cloud, door, way, marks=() if (cloud, door, way) in QUICK_ONES else pytest.mark.patient)
+       for cloud in CLOUDS for door in DOORS for way in WAYS]
+MODERATE = {
+    "no flags": ((), {}), "-v": (("-v",), {}), "-vv": (("-vv",), {}), "-vvv": (("-vvv",), {}), "-vvvv": (("-vvvv",), {}), "-vvvvv": (("-vvvvv",), {}),
+    "check and diff": (("--check", "--diff"), {}), "debug": ((), {"ANSIBLE_DEBUG": "1"}), "yaml": (("-v",), {"ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"}),
+    "json": (("-v",), {"ANSIBLE_STDOUT_CALLBACK": "stage_json"}),
+    **{callback: (("-v",), {"ANSIBLE_STDOUT_CALLBACK": callback}) for callback in ("minimal", "oneline")},
+    "tree and junit": ((), {"ANSIBLE_CALLBACKS_ENABLED": "stage_notes,tree,junit", "ANSIBLE_CALLBACK_TREE_DIR": "tree", "JUNIT_OUTPUT_DIR": "junit"}),
+    "failures on stderr": ((), {"ANSIBLE_DISPLAY_FAILED_STDERR": "1"}),
+    "kept files": ((), {"ANSIBLE_KEEP_REMOTE_FILES": "1"}), "pipelining": (("-vvv",), {"ANSIBLE_PIPELINING": "1"}),
+}
+
+
+@pytest.mark.parametrize(("cloud", "door", "way"), ALL)
+def test_the_loudest_run(leaks: LeakStage, cloud: str, door: str, way: str, tmp_path: Path) -> None:
+    environment = {**LOUDEST, "ANSIBLE_LOG_PATH": str(tmp_path / "log"), **(VARIABLES[cloud] if way == "controller" else {})}
+    run = leaks.play(*tempting(Tasks(leaks.stage.box, cloud), way), door=door, arguments=("-vvvvv", "--diff"), environment=environment,
+                     inherited=way == "controller")
+    assert door_of_tempting(run) == door
+    assert not run[f"{way}: works"].failed, run[f"{way}: works"].result
+    # What the cloud said is shown, with the secrets masked: it was not just left out.
+    assert ">********<; >********<; >********<; percent >********<" in run[f"{way}: refused"].error["provider_message"]
+    kept = [path for path in tmp_path.rglob("AnsiballZ_*.py") if "rewind" in path.read_text("utf-8", "replace")]
+    assert not kept, "ANSIBLE_KEEP_REMOTE_FILES does not hold for modules that were given credentials"
+    assert (door == MODULE) == ("keeps no file of rewind.vps" in run.output)
+    assert (tmp_path / "log").read_text("utf-8").count("provider_message") > 0
+
+
+def door_of_tempting(run: Run) -> str:
+    return MODULE if "runs as a module, since" in run.stdout else QUICK
+
+
+@pytest.mark.patient
+@pytest.mark.parametrize("how", MODERATE)
+@pytest.mark.parametrize("door", DOORS)
+def test_each_loudness(leaks: LeakStage, ilkbyte: Tasks, door: str, how: str) -> None:
+    """By itself: what one setting shows, another may hide."""
+    arguments, environment = MODERATE[how]
+    steps = [step for way in ("options", "environment") for step in tempting(ilkbyte, way)[:4]]
+    leaks.play(*steps, door=door, arguments=arguments, environment=environment)
+
+
+def in_background(tasks: Tasks, title: str, /, *world: Call, **options: Any) -> list[Step]:
+    """A task, and a wait for its end; its job file stays."""
+    return [
+        tasks("snapshot", *FRESH, ADDED, planted(tasks.cloud, "one"), *world, step=title, keywords={"async": 60, "poll": 0, "register": "job"}, **options),
+        Step(f"{title} ended", {"ansible.builtin.async_status": {"jid": "{{ job.ansible_job_id }}"}, "register": "ended", "until": "ended is finished",
+                               "retries": 60, "delay": 1}),
+    ]
+
+
+@pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.patient)])
+def test_in_the_background(leaks: LeakStage, cloud: str, tmp_path: Path) -> None:
+    """An asynchronous task's job file stays on the disk, its module does not, whatever Ansible is told to keep."""
+    tasks = Tasks(leaks.stage.box, cloud)
+    forbidden = fault("status", status=403, body={"detail": quoting(cloud)}, cloud=cloud, times=None)
+    run = leaks.play(*in_background(tasks, "works", name="two", **OPTIONS[cloud]), *in_background(tasks, "fails", forbidden, name="one", **OPTIONS[cloud]),
+                     arguments=("-vvvvv",), environment=LOUDEST)
+    assert run.stdout.count("since the task is asynchronous") == 2
+    assert run["works ended"].result["snapshot"]["name"] == "two", run.output
+    assert run["fails ended"].error["kind"] == "forbidden"
+    assert len(list((tmp_path / "home" / ".ansible_async").iterdir())) == 2
+    deadline = time.monotonic() + 20  # the wrapper removes the module when the job has ended
+    while list(tmp_path.rglob("AnsiballZ_snapshot*")):
+        assert time.monotonic() < deadline, list(tmp_path.rglob("AnsiballZ_snapshot*"))
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize(("door", "number"), [(QUICK, signal.SIGINT), *(
+    pytest.param(door, number, marks=pytest.mark.patient) for door in DOORS for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+    if (door, number) != (QUICK, signal.SIGINT))])
+def test_ended_in_the_middle(leaks: LeakStage, ilkbyte: Tasks, door: str, number: int) -> None:
+    """While the module waits for an answer: nothing is shown, no file is left."""
+    late = fault("delay", seconds=8, cloud="ilkbyte", operation="snapshots.list")
+    step = ilkbyte("snapshot", *FRESH, ADDED, planted("ilkbyte", "one"), late, name="two", **OPTIONS["ilkbyte"])
+    with ProcessWatch(str(leaks.folder)) as watch:
+        playing = leaks.stage.start(step, door=door, arguments=("-vvvvv",), environment={**leaks.environment, **LOUDEST})
+        deadline = time.monotonic() + 30
+        while not leaks.stage.box.control.requests(operation="snapshots.list"):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        if number == signal.SIGKILL:
+            playing.kill()
+        else:
+            os.killpg(playing.process.pid, number)
+            leaks.search(playing.finish())
+    leaks.search(Run(0, "", "", []), watch)
+
+
+def test_files_of_a_run_that_becomes_another_user_are_removed(leaks: LeakStage, vpsorg: Tasks, tmp_path: Path) -> None:
+    """Without pipelining the module then lies in a file; it goes in spite of ANSIBLE_KEEP_REMOTE_FILES."""
+    step = vpsorg("server_info", *FRESH, ADDED, keywords={"become": True, "become_method": "ansible.builtin.sudo"}, **OPTIONS["vpsorg"])
+    sudo = tmp_path / "given.sudo"
+    sudo.write_text('#!/bin/sh\nwhile [ "$1" != /bin/sh ]; do shift; done\nexec "$@"\n', encoding="utf-8")
+    sudo.chmod(0o755)
+    run = leaks.play(step, arguments=("-vvvvv",), environment={**LOUDEST, "ANSIBLE_BECOME_EXE": str(sudo), "ANSIBLE_BECOME_ALLOW_SAME_USER": "1"})
+    assert run.stdout.count("since the task becomes another user") == 1
+    assert not run.only.failed, run.output[-3000:]
+    assert "AnsiballZ_server_info.py" in run.stdout
+    assert not list(tmp_path.rglob("AnsiballZ_*"))

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An exception whose text holds the credentials, forced into each layer, shows itself nowhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.breaking.sitecustomize import PLACES
+from support.clouds import FRESH, Tasks, planted
+from support.leaky_tasks import ADDED, OPTIONS, quoting
+from support.stage import DOORS, MODULE, QUICK, Step
+
+if TYPE_CHECKING:
+    from integration.leaks.conftest import LeakStage
+
+pytestmark = [pytest.mark.playbook, pytest.mark.leaks]
+
+BREAKING = Path(__file__).resolve().parents[2] / "support" / "breaking"
+# Where only one of the doors comes by, and where only one of the clouds does. A task's environment is there only behind its door.
+QUICK_ONLY = ("plugin_utils.quick_door:QuickDoor._run_here",)
+MODULE_ONLY = ("ansible.module_utils.basic:AnsibleModule.exit_json",)
+IN_FRONT = ("plugin_utils.quick_door:QuickDoor._why_not_here", "plugin_utils.module_door:ModuleDoor._environment_apart")
+IN_MODULES = [place for place in PLACES if "guarded_upgrade" not in place and place not in IN_FRONT]
+
+
+def places(cloud: str, door: str) -> list[str]:
+    other = {"vpsorg": "ilkbyte", "ilkbyte": "vpsorg"}[cloud]
+    not_here = MODULE_ONLY if door == QUICK else QUICK_ONLY
+    return [place for place in IN_MODULES if place not in not_here and f"providers.{other}:" not in place]
+
+
+def breaking(tasks: Tasks, place: str, keywords: dict[str, Any] | None = None) -> Step:
+    return tasks("snapshot", *FRESH, ADDED, planted(tasks.cloud, "one"), step=place, name="two", keywords=keywords, **OPTIONS[tasks.cloud])
+
+
+def environment(folder: Path, cloud: str) -> dict[str, str]:
+    (folder / "plan").write_text(f"GET https://example.com/?q={quoting(cloud)}", encoding="utf-8")
+    return {"PYTHONPATH": str(BREAKING), "REWIND_BREAK_TEXT": str(folder / "plan"), "ANSIBLE_DISPLAY_TRACEBACK": "always"}
+
+
+def raised(folder: Path) -> set[str]:
+    return set((folder / "plan.raised").read_text("utf-8").split())
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_in_each_layer(leaks: LeakStage, tasks: Tasks, door: str, tmp_path: Path) -> None:
+    wanted = places(tasks.cloud, door)
+    steps = [breaking(tasks, place, {"environment": {"REWIND_BREAK": place}}) for place in wanted]
+    run = leaks.play(*steps, door=door, arguments=("-vvvvv",), environment=environment(tmp_path, tasks.cloud))
+    assert raised(tmp_path) == set(wanted)
+    for place in wanted:
+        assert run[place].failed, place
+        assert "of its own (RuntimeError at" in run[place].msg, run[place].msg
+        assert run[place].error["kind"] == "internal"
+
+
+@pytest.mark.patient
+@pytest.mark.parametrize("place", IN_FRONT)
+def test_in_front_of_the_doors(leaks: LeakStage, vpsorg: Tasks, place: str, tmp_path: Path) -> None:
+    run = leaks.play(breaking(vpsorg, place), door=MODULE, arguments=("-vvvvv",),
+                     environment={**environment(tmp_path, "vpsorg"), "REWIND_BREAK": place})
+    assert raised(tmp_path) == {place}
+    assert run.only.error["kind"] == "internal"
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_with_all_that_libraries_say_of_http(leaks: LeakStage, ilkbyte: Tasks, door: str) -> None:
+    """Ilkbyte's keys stand in every address."""
+    for name, arguments in (*FRESH, ADDED):  # here: within the run, the tests' own client would be heard as well
+        getattr(leaks.stage.box.control, name)(**arguments)
+    run = leaks.play(ilkbyte("snapshot", name="two", **OPTIONS["ilkbyte"]), door=door, arguments=("-vvvvv",),
+                     environment={"PYTHONPATH": str(BREAKING), "REWIND_NOISE": "1"})
+    assert not run.only.failed, run.only.result
+    assert "send: b" in run.output, "the noise was not turned on"

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a cloud says may quote the credentials: in any form, in any part of an answer, in an error or in what it lists."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from support.clouds import FRESH, Tasks, fault, planted
+from support.leaks import forms_of
+from support.leaky_tasks import ADDED, OPTIONS, SECRETS, in_pieces, quoting
+from support.stage import DOORS, MODULE, QUICK, Step
+
+if TYPE_CHECKING:
+    from integration.leaks.conftest import LeakStage
+
+pytestmark = [pytest.mark.playbook, pytest.mark.leaks]
+
+
+class Answers:
+    """Steps for answers of one cloud to the list of snapshots."""
+
+    def __init__(self, tasks: Tasks) -> None:
+        self._tasks = tasks
+        self.cloud = tasks.cloud
+
+    def step(self, title: str, kind: str, *, module: str = "snapshot_info", **details: object) -> Step:
+        operation = "servers.list" if module == "server_info" else "snapshots.list"
+        arranged = fault(kind, cloud=self.cloud, operation=operation, times=None, **details)
+        more = {"server": None} if module == "server_info" else {}
+        return self._tasks(module, *FRESH, ADDED, planted(self.cloud, "one"), arranged, step=title, **OPTIONS[self.cloud], **more)
+
+    def refusal(self, title: str, said: object) -> Step:
+        body = {"detail": said} if self.cloud == "vpsorg" else {"status": False, "message": "", "error": said, "data": None}
+        return self.step(title, "raw", status=400 if self.cloud == "vpsorg" else 200, body=body)
+
+    def listing(self, title: str, row: dict[str, object], *, module: str = "snapshot_info") -> Step:
+        if module == "server_info":
+            body = {"count": 1, "results": [row]} if self.cloud == "vpsorg" else {"status": True, "data": {"server_list": [row]}}
+        else:
+            body = {"count": 1, "results": [row]} if self.cloud == "vpsorg" else {"status": True, "data": {"snapshots": [row]}}
+        return self.step(title, "raw", module=module, body=body)
+
+
+def steps_for(tasks: Tasks) -> list[Step]:
+    answers = Answers(tasks)
+    cloud, said, secret = tasks.cloud, quoting(tasks.cloud), SECRETS[tasks.cloud][0]
+    quoted = [answers.refusal(f"quoted {number}", piece) for number, piece in enumerate(in_pieces(said))]
+    # The limit of what is quoted falls into each place of a key.
+    cut = [answers.refusal(f"cut {length}", "x" * (500 - length) + form) for length in (9, 14, 21)
+           for form in [forms_of(secret)["percent" if length == 14 else "plain"]]]
+    one_line = " ".join(said.split())
+    row = {"id": 7, "server_id": 12345, "server_name": secret, "name": f"n {one_line[:300]}", "description": said, "status": said, "size_mb": 1,
+           "created_at": "2026-01-01T00:00:00Z", said: said, "server": {"name": said}}
+    return [
+        *quoted, *cut,
+        answers.step("fields", "raw", status=400, body={said: [said], secret: {secret: [secret]}}),
+        answers.step("nested", "raw", status=400, body={"error": {"code": secret, "fields": [{secret: said}]}, "message": [said]}),
+        answers.step("a list", "raw", status=400, body=[said, secret]),
+        answers.step("page", "html", status=503, body=f"<html><head><title>{said}</title></head><body>{said}</body></html>", headers={"Retry-After": "0"}),
+        answers.step("page for JSON", "html", status=200, body=f"<title>{secret}</title>"),
+        answers.step("header fields", "status", status=403, body={"detail": secret}, headers={
+            "Retry-After": one_line, "WWW-Authenticate": f'Bearer realm="{one_line}"', "Date": secret, "X-Key": one_line}),
+        answers.step("redirect", "redirect", location=f"https://example.com/?{one_line}"),
+        answers.step("redirect to nowhere", "redirect", location=f"http://{secret}:80:80/"),
+        answers.listing("shape", {said: said}),
+        answers.listing("listed", row if cloud == "vpsorg" else {**row, "name": "n1", "state": said, "current": True, "creation_time": secret}),
+        answers.listing("listed servers", {**row, "hostname": secret, "ip_address": secret, "status": "running"}, module="server_info"),
+        tasks("server_info", *FRESH, ADDED, step="secrets in the URL", api_url=f"https://{secret}@example.com/", **OPTIONS[cloud]),
+        tasks("server_info", *FRESH, ADDED, step="unreachable", api_url="http://127.0.0.1:9/api", **OPTIONS[cloud]),
+        tasks("server_info", *FRESH, ADDED, step="no such server", **{**OPTIONS[cloud], "server": secret}),
+        tasks("snapshot_restore", *FRESH, step="unauthorized", name="one", **OPTIONS[cloud]),
+        tasks("snapshot", *FRESH, step="wrong type", name="two", wait=secret, **OPTIONS[cloud]),
+        tasks("snapshot", *FRESH, step="wrong choice", name="two", state=secret, **OPTIONS[cloud]),
+        tasks("snapshot", *FRESH, step="dict for a key", name="two", **{**OPTIONS[cloud], next(iter(OPTIONS[cloud])): {secret: [secret]}}),
+        tasks("snapshot", *FRESH, step="blank in a key", name="two", **{name: f" {value} x" for name, value in OPTIONS[cloud].items()}),
+    ]
+
+
+@pytest.mark.parametrize("door", [QUICK, pytest.param(MODULE, marks=pytest.mark.patient)])
+def test_in_every_part_of_an_answer(leaks: LeakStage, tasks: Tasks, door: str) -> None:
+    assert DOORS == (QUICK, MODULE)
+    run = leaks.play(*steps_for(tasks), door=door, arguments=("-vvvvv", "--diff"), environment={"ANSIBLE_DISPLAY_TRACEBACK": "always"})
+    for outcome in run.outcomes:
+        if outcome.name.startswith("quoted"):
+            assert "********" in outcome.error["provider_message"]
+            assert outcome.error["provider_message"].count(">********<") >= 1, "it was not just left out"
+    for name, kind in {"unauthorized": "unauthorized", "header fields": "forbidden", "page": "provider_broken", "redirect": "bad_answer",
+                       "unreachable": "unreachable", "shape": "bad_answer", "secrets in the URL": "bad_input"}.items():
+        assert run[name].error["kind"] == kind, (name, run[name].result)
+    ends = {secret[-4:] for secret in SECRETS[tasks.cloud]}
+    assert any(f"{end} in the end" in run.stdout for end in ends), "the last four characters may be shown"

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Breaks the collection on purpose: with this folder in PYTHONPATH, every Python that starts can be told to fail.
+
+REWIND_BREAK says where: ``part.of.the.collection:Class.method``. It is read when the function is called, so that a task's
+own environment can say it. The file that REWIND_BREAK_TEXT names has the exception's text. REWIND_NOISE turns on what
+libraries have for debugging HTTP.
+"""
+
+from __future__ import annotations
+
+import _frozen_importlib
+import functools
+import os
+import sys
+
+COLLECTION = "ansible_collections.rewind.vps.plugins."
+PLACES = (
+    "module_utils.wire:Wire.exchange", "module_utils.wire:Wire._read", "module_utils.transport:Transport._understand",
+    "module_utils.providers.vpsorg:VpsOrg.list_snapshots", "module_utils.providers.ilkbyte:Ilkbyte.list_snapshots",
+    "module_utils.operations.snapshot:run", "module_utils.operations.task:Task.look_up", "module_utils.polling:wait_until",
+    "module_utils.arguments:clean", "module_utils.run:_run", "module_utils.run:_verify", "module_utils.secrets:Scrubber.text",
+    "module_utils.secrets:Scrubber.__init__", "plugin_utils.quick_door:QuickDoor._why_not_here",
+    "plugin_utils.quick_door:QuickDoor._run_here", "plugin_utils.module_door:ModuleDoor._environment_apart",
+    "plugin_utils.guarded_upgrade.guard_link:start_guard", "plugin_utils.guarded_upgrade.guard_link:ask_guard",
+    "plugin_utils.guarded_upgrade.receipt:Receipt.load", "plugin_utils.guarded_upgrade.steps:Steps.do",
+    "ansible.module_utils.basic:AnsibleModule.exit_json",
+)
+BY_MODULE: dict[str, list[str]] = {}
+for place in PLACES:
+    part = place.partition(":")[0]
+    BY_MODULE.setdefault(part if part.startswith("ansible.") else COLLECTION + part, []).append(place)
+
+
+def _breakable(place: str, function):
+    @functools.wraps(function)
+    def wrapper(*arguments, **keywords):
+        if os.environ.get("REWIND_BREAK") == place:
+            with open(os.environ["REWIND_BREAK_TEXT"], encoding="utf-8") as file:
+                text = file.read()
+            with open(os.environ["REWIND_BREAK_TEXT"] + ".raised", "a", encoding="utf-8") as file:
+                file.write(place + "\n")
+            raise RuntimeError(text) from ValueError(text)
+        return function(*arguments, **keywords)
+
+    return wrapper
+
+
+def _patch(module) -> None:
+    for place in BY_MODULE.pop(module.__name__, ()):
+        owner = module
+        *path, name = place.partition(":")[2].split(".")
+        for step in path:
+            owner = getattr(owner, step)
+        found = owner.__dict__[name]
+        if isinstance(found, classmethod):
+            setattr(owner, name, classmethod(_breakable(place, found.__func__)))
+        else:
+            setattr(owner, name, _breakable(place, found))
+
+
+_find_and_load = _frozen_importlib._find_and_load
+
+
+def _find_load_and_patch(name, import_):
+    module = _find_and_load(name, import_)
+    if name in BY_MODULE:
+        _patch(sys.modules[name])
+    return module
+
+
+_frozen_importlib._find_and_load = _find_load_and_patch
+
+if os.environ.get("REWIND_NOISE"):
+    import http.client
+    import logging
+
+    http.client.HTTPConnection.debuglevel = 1
+    logging.basicConfig(level=logging.DEBUG)
+    for logger in ("urllib3", "urllib3.connectionpool", "requests"):
+        logging.getLogger(logger).setLevel(logging.DEBUG)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The channels through which a secret could leave a run: what it prints and writes, and what its processes show."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from support.leaks import Hit, Searcher
+from support.rollout import GUARD_PROGRAM
+from support.stage import Run
+
+# What the test itself has put there, with the secrets in it.
+GIVEN = re.compile(r"play\.yml|plan|variables\d+\.json|given\..*")
+SAMPLE_SECONDS = 0.03
+
+
+class ProcessWatch:
+    """Looks at the command line and the environment of every process that a run starts, as long as it lasts.
+
+    :ivar command_lines: each that was seen.
+    :ivar environments: by program, those of the run's processes.
+    """
+
+    def __init__(self, marker: str) -> None:
+        """:param marker: a variable's value in the environment of the run, by which its processes are known."""
+        self._marker = marker.encode()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._before = set(_numbers())
+        self.command_lines: set[bytes] = set()
+        self.environments: set[tuple[bytes, bytes]] = set()
+
+    def __enter__(self) -> ProcessWatch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *dummy: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.is_set():
+            for number in _numbers():
+                if number not in self._before:
+                    with contextlib.suppress(OSError):
+                        self._note(Path("/proc") / number)
+            time.sleep(SAMPLE_SECONDS)
+
+    def _note(self, process: Path) -> None:
+        command = (process / "cmdline").read_bytes()
+        self.command_lines.add(command)
+        environment = (process / "environ").read_bytes()
+        if self._marker in environment or self._marker in command:
+            self.environments.add((command.replace(b"\0", b" ")[:200], environment))
+
+
+def _numbers() -> list[str]:
+    return [name for name in os.listdir("/proc") if name.isdigit()] if os.path.isdir("/proc") else []
+
+
+def files_below(folder: Path) -> Iterator[tuple[Path, bytes]]:
+    """Every file that a run has left behind, with its name as part of what it says."""
+    for place, dummy, names in os.walk(folder):
+        for name in names:
+            path = Path(place) / name
+            if not GIVEN.fullmatch(name) and path.is_file():
+                with contextlib.suppress(OSError):
+                    yield path, os.fsencode(path) + b"\n" + path.read_bytes()
+
+
+def search_run(searcher: Searcher, run: Run, folder: Path, watch: ProcessWatch | None = None, *, inherited: bool = False) -> None:
+    """Search all channels of a run.
+
+    :param folder: its home, its temporary folder and its own files lie there.
+    :param inherited: the user has put the credentials into the environment of ansible-playbook, so its children but for a guard have them.
+    """
+    searcher.search("stdout", run.stdout)
+    searcher.search("stderr", run.stderr)
+    for path, data in files_below(folder):
+        searcher.search(f"file {path.relative_to(folder)}", data)
+    if watch is not None:
+        for command in watch.command_lines:
+            searcher.search("process list", command.replace(b"\0", b" "))
+        for command, environment in watch.environments:
+            if inherited and GUARD_PROGRAM.encode() not in command:
+                continue  # they have them from the user
+            searcher.search(f"environment of {command.decode(errors='replace')}", environment.replace(b"\0", b"\n"))
+
+
+def told(hits: Iterable[Hit]) -> str:
+    """The hits as text, for a failed test: how many in each channel, and the first in each form."""
+    first: dict[tuple[str, str], Hit] = {}
+    counts: Counter[str] = Counter()
+    for hit in hits:
+        counts[hit.channel] += 1
+        first.setdefault((hit.channel, hit.form), hit)
+    return "\n".join([f"{counts.total()} hits: {dict(counts)}", *map(str, list(first.values())[:10])])

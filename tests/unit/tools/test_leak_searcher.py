@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The searcher of the leak tests finds each form of a secret, and nothing else."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+from html import escape
+from urllib.parse import quote
+
+import pytest
+from support.leaks import SHOWN, Searcher, beginning_of, forms_of
+
+# The first characters already look another way in each form; the second one is plain.
+SECRETS = ["t+K/\"\\=&%41<'>?:~tail9xyzuvw", "vps_0123456789abcdefghij"]
+FORMS = [pytest.param(secret, name, id=f"{secret[:3]} {name}") for secret in SECRETS for name in forms_of(secret)]
+
+
+def noise(seed: int, size: int = 2000) -> str:
+    some = random.Random(seed)
+    letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 \n\t\"'{}[]:,.%\\/&;=+-_<>#"
+    return "".join(some.choice(letters) for dummy in range(size))
+
+
+def found(secret: str, planted: str) -> bool:
+    return bool(Searcher([secret]).search("somewhere", (noise(1) + "|" + planted + "|" + noise(2)).encode()))
+
+
+@pytest.mark.parametrize(("secret", "name"), FORMS)
+def test_each_form_is_found_whole_cut_short_folded_and_wrapped(secret: str, name: str) -> None:
+    form = forms_of(secret)[name]
+    assert found(secret, form)
+    assert found(secret, beginning_of(secret, name)), "its beginning"
+    assert found(secret, form.upper())
+    assert found(secret, form.lower())
+    assert found(secret, "\n".join(form[start:start + 5] for start in range(0, len(form), 5)))
+    assert found(secret, " ".join(form))
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_escapes_on_escapes_are_found(secret: str) -> None:
+    assert found(secret, json.dumps({"cmd": repr({"url": quote(secret)})}))
+    assert found(secret, escape(json.dumps(secret)))
+    assert found(secret, quote(escape(secret)))
+    assert found(secret, repr(json.dumps(json.dumps(secret))))
+    assert found(secret, "\\n".join([secret[:5], secret[5:]])), "wrapped, and then written as JSON"
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab", "abc:"])
+@pytest.mark.parametrize("secret", SECRETS)
+def test_base64_is_found_wherever_the_secret_begins(secret: str, before: str) -> None:
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        text = encode(before.encode() + secret.encode() + b":tail").decode()
+        assert found(secret, text)
+        assert found(secret, "\r\n".join(text[start:start + 10] for start in range(0, len(text), 10)))
+
+
+def test_innocent_text_is_none() -> None:
+    searcher = Searcher(SECRETS)
+    for seed in range(100):
+        assert not searcher.search("noise", noise(seed))
+    for secret in SECRETS:
+        assert not searcher.search("seven", f"<{secret[:SHOWN - 1]}> and {secret[SHOWN:]}")
+    assert not searcher.search("masked", "Bearer ******** VALUE_SPECIFIED_IN_NO_LOG_PARAMETER")
+    assert searcher.hits == []
+    assert searcher.searched == sum(len(forms_of(secret)) for secret in SECRETS) * 103
+
+
+def test_bytes_that_are_no_text_are_searched_too() -> None:
+    assert Searcher(SECRETS).search("binary", b"\xff\x00\xfe" + SECRETS[0].encode() + b"\xff")
