@@ -129,7 +129,7 @@ MUTANTS = [
     Mutant(
         "the newest snapshots go to make room, and the oldest stay", RETENTION,
         "oldest_first = newest_first(candidates)[::-1]", "oldest_first = newest_first(candidates)",
-        (f"{KEPT}::test_to_make_room_takes_only_what_may_go_and_no_more_than_asked",),
+        (f"{KEPT}::test_failed_ones_make_room_first",),
     ),
     Mutant(
         "a snapshot whose state nobody knows is deleted to make room", RETENTION,
@@ -149,12 +149,12 @@ MUTANTS = [
     Mutant(
         "a diff is not shown through the quick door", QUICK_DOOR,
         "diff_mode=self._task.diff", "diff_mode=False",
-        ("integration/test_check_and_diff.py::test_check_foretells_the_real_run",),
+        ("integration/test_check_and_diff.py::test_check_foretells_the_real_run[vpsorg-other_modules]",),
     ),
     Mutant(
         "a check run through the module door sends its changes", "plugins/module_utils/module.py",
         "check_mode=module.check_mode", "check_mode=False",
-        ("integration/test_parity.py::test_both_doors",),
+        ("integration/test_parity.py::test_both_doors[ilkbyte]",),
     ),
     Mutant(
         "a task of another host is done on the controller", QUICK_DOOR,
@@ -174,7 +174,7 @@ MUTANTS = [
     Mutant(
         "credentials of the task's environment stand on a command line", QUICK_DOOR,
         "self._task.environment = [environment]", "self._task.environment = before",
-        ("integration/test_secrets.py::test_in_the_background", "integration/test_secrets.py::test_loud_and_failing"),
+        (f"{DOOR}::test_credentials_of_the_tasks_environment_become_options",),
     ),
     Mutant(
         "one task's credentials stay in the environment", CONTROLLER,

@@ -24,7 +24,8 @@ MADE = "integration/test_snapshot.py"
 STOPPED = "integration/test_stop_server.py"
 RESTORED = "integration/test_snapshot_restore.py"
 SCHEDULED = "integration/test_snapshot_cron.py"
-CHECKED = "integration/test_check_and_diff.py::test_check_foretells_the_real_run"
+FORETOLD = "integration/test_check_and_diff.py::test_check_foretells_the_real_run"
+CHECKED = f"{FORETOLD}[vpsorg-snapshots]"
 REFUSED = "integration/guarded/test_refusals.py"
 
 MUTANTS = [
@@ -58,17 +59,17 @@ MUTANTS = [
     Mutant(
         "the old snapshot is deleted before the new one is ready", SNAPSHOT,
         "for item in [*plan.failed, *room]:", "for item in [*plan.failed, *room, *([plan.replaces] if plan.replaces else [])]:",
-        (f"{MADE}::test_present",),
+        (f"{MADE}::test_present[vpsorg]",),
     ),
     Mutant(
         "a snapshot that is still being made counts as ready", WAITING,
         "return listed if listed is not None and listed.status == READY else None", "return listed",
-        (f"{MADE}::test_present",),
+        (f"{MADE}::test_present[vpsorg]",),
     ),
     Mutant(
         "a snapshot that was asked for and not listed yet is asked for again", SNAPSHOT,
         'if server.busy and (not task.check_mode or not options["wait"]):', "if server.busy is None:",
-        (f"{MADE}::test_adopted_while_it_is_made",),
+        (f"{MADE}::test_adopted_while_it_is_made[ilkbyte]",),
     ),
     Mutant(
         "a create whose answer is lost is sent again", CHANGES,
@@ -114,28 +115,28 @@ MUTANTS = [
     Mutant(
         "of two snapshots of one name any is deleted", TASK,
         "if len(matches) > 1:", "if not snapshots:",
-        ("integration/test_bad_input.py::test_worlds",),
+        ("integration/test_bad_input.py::test_worlds[vpsorg]",),
     ),
     Mutant(
         "an id goes before a name that contradicts it", TASK,
         "if found is not None and name is not None and found.name != name:", "if not snapshots:",
-        ("integration/test_bad_input.py::test_worlds",),
+        ("integration/test_bad_input.py::test_worlds[vpsorg]",),
     ),
     # --- a server that is stopped for its snapshot
     Mutant(
         "a stopped server is not started again", POWER,
         "_start_again(task, server, seen_off, None)", "task.tell('done')",
-        (f"{STOPPED}::test_stopped_and_started",),
+        (f"{STOPPED}::test_stopped_and_started[vpsorg]",),
     ),
     Mutant(
         "a stopped server stays off when its snapshot fails", POWER,
         "_start_again(task, server, seen_off, trouble)\n", "task.tell('done')\n",
-        (f"{STOPPED}::test_snapshot_fails",),
+        (f"{STOPPED}::test_snapshot_fails[vpsorg]",),
     ),
     Mutant(
         "a server that stops late stays off", POWER,
         "    if not seen_off:\n", "    if seen_off:\n",
-        (f"{STOPPED}::test_stop_ends_late",),
+        (f"{STOPPED}::test_stop_ends_late[vpsorg]",),
     ),
     Mutant(
         "a start that is refused for the moment is not asked for again", POWER,
@@ -145,12 +146,12 @@ MUTANTS = [
     Mutant(
         "a snapshot is taken before the server is off", WAITING,
         "return now if now.power == power and not now.busy else None", "return now",
-        (f"{STOPPED}::test_stopped_and_started",),
+        (f"{STOPPED}::test_stopped_and_started[vpsorg]",),
     ),
     Mutant(
         "nobody says START IT NOW", POWER,
         'hint="START IT NOW in the cloud\'s panel"', "hint=error.hint",
-        (f"{STOPPED}::test_start_is_refused",),
+        (f"{STOPPED}::test_start_is_refused[vpsorg]",),
     ),
     Mutant(
         "a signal ends the task while the server is off", SIGNALS,
@@ -167,7 +168,7 @@ MUTANTS = [
         "a restore is skipped where the snapshot is the current one", RESTORE,
         "    if server.busy:\n",
         "    if snapshot.current:\n        return _result(task, server, server, snapshot, joined=False)\n    if server.busy:\n",
-        (f"{RESTORED}::test_restored",),
+        (f"{RESTORED}::test_restored[ilkbyte]",),
     ),
     Mutant(
         "a snapshot that is not ready is restored", RESTORE,
@@ -177,22 +178,22 @@ MUTANTS = [
     Mutant(
         "a restore that is under way is asked for a second time", RESTORE,
         "    if server.busy:\n", "    if server.busy is False:\n",
-        (f"{RESTORED}::test_run_again_after_a_crash",),
+        (f"{RESTORED}::test_run_again_after_a_crash[vpsorg]",),
     ),
     Mutant(
         "a restore of which nobody knows whether it began counts as begun", RESTORE,
         "if not restore.was_taken_up():", "if restore is None:",
-        (f"{RESTORED}::test_unknown_and_not_begun",),
+        (f"{RESTORED}::test_unknown_and_not_begun[ilkbyte]",),
     ),
     Mutant(
         "a check run restores", RESTORE,
         "    if task.check_mode:\n        task.done.changed = True\n", "    if task.provider is None:\n        task.done.changed = True\n",
-        (CHECKED,),
+        (f"{FORETOLD}[vpsorg-other_modules]",),
     ),
     Mutant(
         "the diff of a restore shows nothing", RESTORE,
         '"after": restored if task.done.changed else state}', '"after": state}',
-        (CHECKED,),
+        (f"{FORETOLD}[vpsorg-other_modules]",),
     ),
     Mutant(
         "a restored server is left off", RESTORE,
@@ -202,12 +203,12 @@ MUTANTS = [
     Mutant(
         "a server that looks settled just after a restore was asked for counts as restored", WATCH,
         "    if restore.seen or restore.became_current():\n", "    if quiet >= 0:\n",
-        (f"{RESTORED}::test_restored",),
+        (f"{RESTORED}::test_restored[vpsorg]",),
     ),
     Mutant(
         "a restore that failed half way counts as done", WATCH,
         "sign = restore.bad_sign(now)", "sign = None",
-        (f"{RESTORED}::test_failing_half_way",),
+        (f"{RESTORED}::test_failing_half_way[ilkbyte, to its current one]",),
     ),
     Mutant(
         "a snapshot that was the current one before proves a restore", WATCH,
@@ -233,12 +234,12 @@ MUTANTS = [
     Mutant(
         "a check run sets a schedule", CRON,
         "    if task.check_mode:\n        task.done.changed = True\n        return", "    if task.provider is None:\n        return",
-        (CHECKED,),
+        (f"{FORETOLD}[ilkbyte-other_modules]",),
     ),
     Mutant(
         "a check run removes a schedule", CRON,
         "    if task.check_mode:\n        task.done.changed = True\n    else:", "    if task.provider is None:\n        pass\n    else:",
-        (CHECKED,),
+        (f"{FORETOLD}[ilkbyte-other_modules]",),
     ),
     # --- before an upgrade
     Mutant(

@@ -96,3 +96,17 @@ def test_the_tasks_environment_is_there_only_inside(monkeypatch):
         os.environ["REWIND_TEST_LEFT"] = "over"
         raise RuntimeError
     assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize(("given", "token"), [({}, "of-the-environment"), ({"api_token": "of-the-task"}, "of-the-task")])
+def test_credentials_of_the_tasks_environment_become_options(given, token):
+    """For Ansible puts a task's environment on the command line of its module."""
+    made = door(transport="ssh")
+    environment = {"VPS_API_TOKEN": "of-the-environment", "HTTPS_PROXY": "http://proxy.example"}
+    made._compute_environment_string = lambda wanted: wanted.update(environment)
+    made._task.args, made._task.environment = {"provider": "vpsorg", **given}, [environment]
+    with made._secrets_off_the_command_line() as options:
+        assert options == {"provider": "vpsorg", "api_token": token}
+        assert made._task.environment == [{"HTTPS_PROXY": "http://proxy.example"}]
+    assert made._task.environment == [environment]
+    assert made._task.args == {"provider": "vpsorg", **given}
