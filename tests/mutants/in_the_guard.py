@@ -157,7 +157,7 @@ MUTANTS = [
     Mutant(
         "the receipts of unfinished upgrades are tidied away", RECEIPT,
         "if Receipt.load(path).state == ENDED:", "if Receipt.load(path).state:",
-        (f"{WRITTEN}::test_only_the_newest_runs_are_kept_and_their_evidence_with_them",),
+        (f"{WRITTEN}::test_an_old_run_that_is_not_over_is_kept",),
     ),
     Mutant(
         "another process that got the run's number counts as the run", PROCESSES,
