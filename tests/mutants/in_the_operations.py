@@ -155,7 +155,7 @@ MUTANTS = [
     ),
     Mutant(
         "a signal ends the task while the server is off", SIGNALS,
-        "signal.signal(number, hold)", "signal.signal(number, signal.SIG_DFL)",
+        "signal.signal(number, hold)", "signal.getsignal(number)",
         ("unit/plugins/test_signals.py",),
     ),
     Mutant(
