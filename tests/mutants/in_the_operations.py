@@ -85,7 +85,7 @@ MUTANTS = [
     Mutant(
         "a wait that ends after a change was sent says that nothing was changed", WAITING,
         "error.outcome = errors.UNKNOWN if task.done.asked else errors.REFUSED", "error.outcome = errors.REFUSED",
-        (f"{MOMENTS}::test_a_start_that_may_have_happened_is_not_asked_for_again_at_once",),
+        (f"{MOMENTS}::test_a_wait_in_vain_tells_whether_anything_was_asked_for",),
     ),
     Mutant(
         "retention deletes by the list from before the snapshot", SNAPSHOT,

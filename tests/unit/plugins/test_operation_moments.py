@@ -16,6 +16,7 @@ from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindErr
 from ansible_collections.rewind.vps.plugins.module_utils.operations import power, snapshot_cron
 from ansible_collections.rewind.vps.plugins.module_utils.operations import snapshot as snapshot_operation
 from ansible_collections.rewind.vps.plugins.module_utils.operations.restore_watch import Restore
+from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import wait_for_snapshot
 from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Schedule
 
@@ -82,6 +83,16 @@ def test_a_start_that_may_have_happened_is_not_asked_for_again_at_once() -> None
         power.start(task(cloud), SERVER, Deadline(50, FakeClock()))
     assert cloud.asked == ["start"]
     assert caught.value.outcome == errors.UNKNOWN
+
+
+@pytest.mark.parametrize(("asked", "outcome"), [(True, errors.UNKNOWN), (False, errors.REFUSED)])
+def test_a_wait_in_vain_tells_whether_anything_was_asked_for(asked: bool, outcome: str) -> None:
+    pending = snapshot(status="pending")
+    waiting = task(Cloud("vpsorg", pending))
+    waiting.done.asked = asked
+    with pytest.raises(RewindError) as caught:
+        wait_for_snapshot(waiting, pending, Deadline(50, FakeClock()))
+    assert (caught.value.kind, caught.value.outcome) == (errors.WAIT_TIMEOUT, outcome)
 
 
 def test_a_snapshot_that_was_the_current_one_before_proves_no_restore() -> None:
