@@ -172,7 +172,7 @@ MUTANTS = [
     Mutant(
         "a deletion at Ilkbyte is believed before the list shows it", ILKBYTE,
         "deletes_at_once=False", "deletes_at_once=True",
-        ("integration/test_requests.py::test_where_the_server_is_given_by_its_identity",),
+        ("unit/plugins/test_operation_promises.py::test_a_deletion_that_takes_a_moment_is_seen_to_its_end",),
     ),
     Mutant(
         "a schedule is not seen, so that retention deletes the snapshot that it hangs on", SCHEDULE,

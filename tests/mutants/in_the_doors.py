@@ -144,17 +144,17 @@ MUTANTS = [
     Mutant(
         "a check run through the quick door sends its changes", QUICK_DOOR,
         "check_mode=self._task.check_mode", "check_mode=False",
-        ("integration/test_check_and_diff.py::test_check_of_a_busy_server",),
+        (f"{DOOR}::test_both_doors_hand_on_check_mode_and_diff",),
     ),
     Mutant(
         "a diff is not shown through the quick door", QUICK_DOOR,
         "diff_mode=self._task.diff", "diff_mode=False",
-        ("integration/test_check_and_diff.py::test_check_foretells_the_real_run[vpsorg-other_modules]",),
+        (f"{DOOR}::test_both_doors_hand_on_check_mode_and_diff",),
     ),
     Mutant(
         "a check run through the module door sends its changes", "plugins/module_utils/module.py",
         "check_mode=module.check_mode", "check_mode=False",
-        ("integration/test_parity.py::test_both_doors[ilkbyte]",),
+        (f"{DOOR}::test_both_doors_hand_on_check_mode_and_diff",),
     ),
     Mutant(
         "a task of another host is done on the controller", QUICK_DOOR,

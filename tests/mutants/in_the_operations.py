@@ -19,14 +19,8 @@ TASK = f"{OPERATIONS}/task.py"
 PREFLIGHT = f"{OPERATIONS}/upgrade_preflight.py"
 
 MOMENTS = "unit/plugins/test_operation_moments.py"
+PROMISES = "unit/plugins/test_operation_promises.py"
 PLANNED = "unit/plugins/test_snapshot_plan.py"
-MADE = "integration/test_snapshot.py"
-STOPPED = "integration/test_stop_server.py"
-RESTORED = "integration/test_snapshot_restore.py"
-SCHEDULED = "integration/test_snapshot_cron.py"
-FORETOLD = "integration/test_check_and_diff.py::test_check_foretells_the_real_run"
-CHECKED = f"{FORETOLD}[vpsorg-snapshots]"
-REFUSED = "integration/guarded/test_refusals.py"
 
 MUTANTS = [
     # --- what is to be done
@@ -59,17 +53,17 @@ MUTANTS = [
     Mutant(
         "the old snapshot is deleted before the new one is ready", SNAPSHOT,
         "for item in [*plan.failed, *room]:", "for item in [*plan.failed, *room, *([plan.replaces] if plan.replaces else [])]:",
-        (f"{MADE}::test_present[vpsorg]",),
+        (f"{MOMENTS}::test_a_create_whose_answer_is_lost_is_looked_for",),
     ),
     Mutant(
         "a snapshot that is still being made counts as ready", WAITING,
         "return listed if listed is not None and listed.status == READY else None", "return listed",
-        (f"{MADE}::test_present[vpsorg]",),
+        (f"{MOMENTS}::test_a_wait_in_vain_tells_whether_anything_was_asked_for",),
     ),
     Mutant(
         "a snapshot that was asked for and not listed yet is asked for again", SNAPSHOT,
         'if server.busy and (not task.check_mode or not options["wait"]):', "if server.busy is None:",
-        (f"{MADE}::test_adopted_while_it_is_made[ilkbyte]",),
+        (f"{PROMISES}::test_what_the_server_is_busy_with_may_be_this_very_snapshot",),
     ),
     Mutant(
         "a create whose answer is lost is sent again", CHANGES,
@@ -95,48 +89,48 @@ MUTANTS = [
     Mutant(
         "a check run deletes", SNAPSHOT,
         "    if not task.check_mode:\n        if snapshot.status", "    if task.provider:\n        if snapshot.status",
-        (CHECKED,),
+        (f"{PROMISES}::test_a_check_run_asks_for_nothing_and_shows_what_would_change",),
     ),
     Mutant(
         "a check run takes a snapshot", SNAPSHOT,
         "    if task.check_mode:\n        return _predict", "    if task.provider is None:\n        return _predict",
-        (CHECKED,),
+        (f"{PROMISES}::test_a_check_run_asks_for_nothing_and_shows_what_would_change",),
     ),
     Mutant(
         "a check run prunes", SNAPSHOT,
         "if task.check_mode or delete(task, snapshot):", "if delete(task, snapshot):",
-        (CHECKED,),
+        (f"{PROMISES}::test_a_check_run_asks_for_nothing_and_shows_what_would_change",),
     ),
     Mutant(
         "the diff of a snapshot shows nothing", SNAPSHOT,
         '"after": _for_diff(after, before)}', '"after": _for_diff(before, before)}',
-        (CHECKED,),
+        (f"{PROMISES}::test_a_check_run_asks_for_nothing_and_shows_what_would_change",),
     ),
     Mutant(
         "of two snapshots of one name any is deleted", TASK,
         "if len(matches) > 1:", "if not snapshots:",
-        ("integration/test_bad_input.py::test_worlds[vpsorg]",),
+        (f"{PROMISES}::test_what_means_no_single_snapshot_is_refused",),
     ),
     Mutant(
         "an id goes before a name that contradicts it", TASK,
         "if found is not None and name is not None and found.name != name:", "if not snapshots:",
-        ("integration/test_bad_input.py::test_worlds[vpsorg]",),
+        (f"{PROMISES}::test_what_means_no_single_snapshot_is_refused",),
     ),
     # --- a server that is stopped for its snapshot
     Mutant(
         "a stopped server is not started again", POWER,
         "_start_again(task, server, seen_off, None)", "task.tell('done')",
-        (f"{STOPPED}::test_stopped_and_started[vpsorg]",),
+        (f"{PROMISES}::test_a_stopped_server_is_started_again",),
     ),
     Mutant(
         "a stopped server stays off when its snapshot fails", POWER,
         "_start_again(task, server, seen_off, trouble)\n", "task.tell('done')\n",
-        (f"{STOPPED}::test_snapshot_fails[vpsorg]",),
+        (f"{PROMISES}::test_a_stopped_server_is_started_again_when_its_snapshot_fails",),
     ),
     Mutant(
         "a server that stops late stays off", POWER,
         "    if not seen_off:\n", "    if seen_off:\n",
-        (f"{STOPPED}::test_stop_ends_late[vpsorg]",),
+        (f"{PROMISES}::test_a_server_that_stops_late_is_started_again",),
     ),
     Mutant(
         "a start that is refused for the moment is not asked for again", POWER,
@@ -146,12 +140,12 @@ MUTANTS = [
     Mutant(
         "a snapshot is taken before the server is off", WAITING,
         "return now if now.power == power and not now.busy else None", "return now",
-        (f"{STOPPED}::test_stopped_and_started[vpsorg]",),
+        (f"{PROMISES}::test_a_stop_is_waited_for",),
     ),
     Mutant(
         "nobody says START IT NOW", POWER,
         'hint="START IT NOW in the cloud\'s panel"', "hint=error.hint",
-        (f"{STOPPED}::test_start_is_refused[vpsorg]",),
+        (f"{PROMISES}::test_one_that_can_not_be_started_again_is_what_is_said_first",),
     ),
     Mutant(
         "a signal ends the task while the server is off", SIGNALS,
@@ -168,47 +162,47 @@ MUTANTS = [
         "a restore is skipped where the snapshot is the current one", RESTORE,
         "    if server.busy:\n",
         "    if snapshot.current:\n        return _result(task, server, server, snapshot, joined=False)\n    if server.busy:\n",
-        (f"{RESTORED}::test_restored[ilkbyte]",),
+        (f"{PROMISES}::test_the_current_snapshot_is_restored_like_any_other",),
     ),
     Mutant(
         "a snapshot that is not ready is restored", RESTORE,
         "if snapshot.status != READY:", "if snapshot.status is None:",
-        ("integration/test_check_and_diff.py::test_check_refuses_what_the_real_run_refuses",),
+        (f"{PROMISES}::test_only_a_ready_snapshot_is_restored",),
     ),
     Mutant(
         "a restore that is under way is asked for a second time", RESTORE,
         "    if server.busy:\n", "    if server.busy is False:\n",
-        (f"{RESTORED}::test_run_again_after_a_crash[vpsorg]",),
+        (f"{PROMISES}::test_a_restore_that_is_under_way_is_joined",),
     ),
     Mutant(
         "a restore of which nobody knows whether it began counts as begun", RESTORE,
         "if not restore.was_taken_up():", "if restore is None:",
-        (f"{RESTORED}::test_unknown_and_not_begun[ilkbyte]",),
+        (f"{PROMISES}::test_a_restore_that_nobody_saw_begin_is_unknown_and_asked_for_once",),
     ),
     Mutant(
         "a check run restores", RESTORE,
         "    if task.check_mode:\n        task.done.changed = True\n", "    if task.provider is None:\n        task.done.changed = True\n",
-        (f"{FORETOLD}[vpsorg-other_modules]",),
+        (f"{PROMISES}::test_a_check_run_asks_for_nothing_and_shows_what_would_change",),
     ),
     Mutant(
         "the diff of a restore shows nothing", RESTORE,
         '"after": restored if task.done.changed else state}', '"after": state}',
-        (f"{FORETOLD}[vpsorg-other_modules]",),
+        (f"{PROMISES}::test_a_check_run_asks_for_nothing_and_shows_what_would_change",),
     ),
     Mutant(
         "a restored server is left off", RESTORE,
         'if after.power != RUNNING and task.options["start_server"]:', "if after.power is None:",
-        (f"{RESTORED}::test_power_afterwards",),
+        (f"{PROMISES}::test_a_restored_server_that_its_snapshot_holds_off_is_started_if_so_wished",),
     ),
     Mutant(
         "a server that looks settled just after a restore was asked for counts as restored", WATCH,
         "    if restore.seen or restore.became_current():\n", "    if quiet >= 0:\n",
-        (f"{RESTORED}::test_restored[vpsorg]",),
+        (f"{PROMISES}::test_a_server_that_only_looks_settled_is_not_restored",),
     ),
     Mutant(
         "a restore that failed half way counts as done", WATCH,
         "sign = restore.bad_sign(now)", "sign = None",
-        (f"{RESTORED}::test_failing_half_way[ilkbyte, to its current one]",),
+        (f"{PROMISES}::test_a_restore_that_left_the_server_off_has_failed",),
     ),
     Mutant(
         "a snapshot that was the current one before proves a restore", WATCH,
@@ -219,12 +213,12 @@ MUTANTS = [
     Mutant(
         "a schedule of other days counts as the wished one", CRON,
         "return old.day == wished.day", "return True",
-        ("integration/test_idempotence.py::test_schedules",),
+        (f"{PROMISES}::test_a_schedule_of_other_days_is_changed",),
     ),
     Mutant(
         "the old schedule is not put back where the new one is refused", CRON,
         "elif _put_back(task, snapshot, old):", "elif snapshot is None:",
-        (f"{SCHEDULED}::test_the_old_one_is_put_back",),
+        (f"{PROMISES}::test_the_old_schedule_is_put_back_where_the_new_one_is_refused",),
     ),
     Mutant(
         "a signal between the old and the new schedule leaves none", CRON,
@@ -234,32 +228,32 @@ MUTANTS = [
     Mutant(
         "a check run sets a schedule", CRON,
         "    if task.check_mode:\n        task.done.changed = True\n        return", "    if task.provider is None:\n        return",
-        (f"{FORETOLD}[ilkbyte-other_modules]",),
+        (f"{PROMISES}::test_a_check_run_asks_for_nothing_and_shows_what_would_change",),
     ),
     Mutant(
         "a check run removes a schedule", CRON,
         "    if task.check_mode:\n        task.done.changed = True\n    else:", "    if task.provider is None:\n        pass\n    else:",
-        (f"{FORETOLD}[ilkbyte-other_modules]",),
+        (f"{PROMISES}::test_a_check_run_asks_for_nothing_and_shows_what_would_change",),
     ),
     # --- before an upgrade
     Mutant(
         "an upgrade begins on a server that is in the middle of something", PREFLIGHT,
         "    if server.busy:\n", "    if server is None:\n",
-        (f"{REFUSED}::test_the_server_is_busy_or_off",),
+        (f"{PROMISES}::test_a_server_that_is_busy_or_off_is_an_obstacle",),
     ),
     Mutant(
         "an upgrade begins with a token that may take no snapshot", PREFLIGHT,
         "if words and all(word.lower() in _ONLY_READS for word in words):", "if words == ():",
-        (f"{REFUSED}::test_a_key_that_may_only_read",),
+        (f"{PROMISES}::test_a_token_that_may_only_read_is_refused",),
     ),
     Mutant(
         "a host whose name belongs to one server and its address to another is guarded by its name", PREFLIGHT,
         "(not of_address or of_address[0].id == named[0].id)", "named[0].id",
-        (f"{REFUSED}::test_name_and_address_of_different_servers",),
+        (f"{PROMISES}::test_a_name_and_an_address_of_different_servers_are_refused",),
     ),
     Mutant(
         "a server of the same name in another account is guarded", PREFLIGHT,
         " and not _elsewhere(address, named[0].address)", "",
-        (f"{REFUSED}::test_name_and_address_of_different_servers",),
+        (f"{PROMISES}::test_a_name_and_an_address_of_different_servers_are_refused",),
     ),
 ]

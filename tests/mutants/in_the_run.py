@@ -23,9 +23,6 @@ PROOF = f"{TESTS}/test_server_looks.py"
 KEPT = f"{TESTS}/test_upgrade_report.py"
 OPTIONS = f"{TESTS}/test_upgrade_action.py"
 DONE = f"{TESTS}/test_upgrade_steps.py"
-SUCCESS = "integration/guarded/test_success.py"
-FAILURES = "integration/guarded/test_failures.py"
-REFUSALS = "integration/guarded/test_refusals.py"
 
 MUTANTS = [
     Mutant(
@@ -111,7 +108,7 @@ MUTANTS = [
     Mutant(
         "after a rollback that failed nobody is told which snapshot to restore by hand", VERDICTS,
         "The server is NOT as it was. Snapshot {snapshot} is kept: look", "The server is NOT as it was: look",
-        (f"{FAILURES}::test_a_restore_that_is_refused_for_good",),
+        (f"{DONE}::test_after_a_failed_rollback_it_is_said_which_snapshot_to_restore",),
     ),
     Mutant(
         "the evidence shows what no_log hides", EVIDENCE,
@@ -151,7 +148,7 @@ MUTANTS = [
     Mutant(
         "an upgrade begins on a server that another controller is upgrading", BEFORE,
         "self._must_be_unmarked(look, path)", "path.exists()",
-        (f"{REFUSALS}::test_another_controllers_marker",),
+        (f"{DONE}::test_nothing_is_begun_on_a_server_with_another_controllers_marker",),
     ),
     Mutant(
         "the guard is armed although a lost connection would end the play", BEHIND,
@@ -176,12 +173,12 @@ MUTANTS = [
     Mutant(
         "tidying up deletes the snapshot of the upgrade itself", BEHIND,
         '[self._wishes["keep"]:]', "[:]",
-        (f"{SUCCESS}::test_older_snapshots_of_this_role_go_and_no_others",),
+        (f"{DONE}::test_tidying_up_spares_what_has_a_schedule",),
     ),
     Mutant(
         "a check run of prune deletes", BEHIND,
         "if not self._context.check_mode:", "if snapshot:",
-        (f"{SUCCESS}::test_older_snapshots_of_this_role_go_and_no_others",),
+        (f"{DONE}::test_a_check_run_of_prune_deletes_nothing",),
     ),
     Mutant(
         "prune deletes the snapshot of an upgrade that is not over", BEHIND,

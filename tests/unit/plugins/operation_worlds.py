@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -11,7 +12,7 @@ from builders import SERVER
 
 from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task
 from ansible_collections.rewind.vps.plugins.module_utils.providers import ilkbyte, vpsorg
-from ansible_collections.rewind.vps.plugins.module_utils.providers.base import RUNNING, Schedule, Server, Snapshot
+from ansible_collections.rewind.vps.plugins.module_utils.providers.base import RUNNING, Account, Schedule, Server, Snapshot
 
 CAPABILITIES = {"vpsorg": vpsorg.VpsOrg.capabilities, "ilkbyte": ilkbyte.Ilkbyte.capabilities}
 
@@ -20,6 +21,9 @@ class Cloud:
     """Of one server; everything is done at once.
 
     :ivar power: of the server.
+    :ivar busy: what the server is in the middle of.
+    :ivar address: of the server.
+    :ivar account: whose the credentials are.
     :ivar snapshots: it has.
     :ivar asked: the changes that were asked for, in order.
     :ivar before: called with each change before it is carried out; may raise in the cloud's place, or do something meanwhile.
@@ -29,6 +33,9 @@ class Cloud:
         self.title = kind
         self.capabilities = CAPABILITIES[kind]
         self.power = RUNNING
+        self.busy: str | None = None
+        self.address = "192.0.2.1"
+        self.account = Account("someone@example.com")
         self.snapshots = list(snapshots)
         self.asked: list[str] = []
         self.before: Callable[[str], None] = lambda change: None
@@ -44,7 +51,16 @@ class Cloud:
         return None
 
     def find_server(self, reference: str) -> Server:
-        return Server(SERVER.id, SERVER.name, power=self.power)
+        return Server(SERVER.id, SERVER.name, self.power, self.busy, self.address)
+
+    def list_servers(self) -> list[Server]:
+        return [self.find_server(SERVER.id), Server("2", "web2", RUNNING, None, "198.51.100.2")]
+
+    def names_of(self, server: Server) -> set[str | None]:
+        return {server.id, server.name}
+
+    def whoami(self) -> Account:
+        return self.account
 
     def list_snapshots(self, server: Server | None) -> list[Snapshot]:
         return list(self.snapshots)
@@ -60,6 +76,11 @@ class Cloud:
         self.snapshots = [item for item in self.snapshots if item.id != snapshot.id]
         return True
 
+    def restore_snapshot(self, snapshot: Snapshot) -> None:
+        self._asked(f"restore {snapshot.id}")
+        self.power = snapshot.power or self.power
+        self.snapshots = [replace(item, current=item.id == snapshot.id) for item in self.snapshots]
+
     def set_power(self, server: Server, action: str) -> None:
         self._asked(action)
         self.power = {"start": "running", "stop": "stopped"}[action]
@@ -71,10 +92,10 @@ class Cloud:
         self._asked("remove")
 
 
-def task(cloud: Cloud, **options: Any) -> Task:
-    """A task of the module snapshot, unless the options say otherwise."""
+def task(cloud: Cloud, check_mode: bool = False, **options: Any) -> Task:
+    """A task of the modules that change something, with a diff."""
     wishes = {
         "server": ["web1"], "name": "nightly", "id": None, "description": None, "state": "present", "max_age": None, "retain": None,
-        "when_full": "fail", "stop_server": False, "wait": True, "wait_timeout": 60,
+        "when_full": "fail", "stop_server": False, "start_server": True, "wait": True, "wait_timeout": 60,
     }
-    return Task(cloud, {**wishes, **options})  # type: ignore[arg-type]
+    return Task(cloud, {**wishes, **options}, check_mode, diff_mode=True)  # type: ignore[arg-type]

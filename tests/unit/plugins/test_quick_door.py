@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from ansible_collections.rewind.vps.plugins.module_utils import module
 from ansible_collections.rewind.vps.plugins.plugin_utils import quick_door
 from ansible_collections.rewind.vps.plugins.plugin_utils.quick_door import QuickDoor
 
@@ -110,3 +111,30 @@ def test_credentials_of_the_tasks_environment_become_options(given, token):
         assert made._task.environment == [{"HTTPS_PROXY": "http://proxy.example"}]
     assert made._task.environment == [environment]
     assert made._task.args == {"provider": "vpsorg", **given}
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+@pytest.mark.parametrize("diff", [True, False])
+def test_both_doors_hand_on_check_mode_and_diff(monkeypatch, check_mode, diff):
+    seen = []
+
+    def run(name, parameters, **how):
+        seen.append((name, how["check_mode"], how["diff_mode"]))
+        return {"warnings": []}
+
+    made = door()
+    made._task.check_mode, made._task.diff = check_mode, diff
+    monkeypatch.setattr(quick_door, "run", run)
+    made._result_of_run({}, {})
+
+    class Module:
+        def __init__(self, argument_spec, supports_check_mode, **rules):
+            self.params, self.check_mode, self._diff = {}, check_mode, diff
+
+        def exit_json(self, **result):
+            seen.append(result)
+
+    monkeypatch.setattr(module, "AnsibleModule", Module)
+    monkeypatch.setattr(module, "run", run)
+    module.run_module("snapshot")
+    assert seen == [("snapshot", check_mode, diff), ("snapshot", check_mode, diff), {}]

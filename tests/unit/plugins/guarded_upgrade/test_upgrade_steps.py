@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from guard_builders import RUN_ID, FakeWorld, guard_in, receipt_data
+from guard_builders import RUN_ID, SNAPSHOT, FakeWorld, guard_in, receipt_data
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
@@ -57,7 +57,7 @@ class Scene:
     def do(self, step: str, *, check_mode: bool = False, connection: str = GUARDED, **options: Any) -> dict[str, Any]:
         given = {"step": step, "provider": "vpsorg", "api_token": TOKEN, "api_url": URL, "state_dir": str(self.folder), **options}
         if self.guards:
-            given["run"] = {"receipt": str(self.receipt.path), "connection": "ssh", "next": "upgrade"}
+            given["run"] = {"receipt": str(self.receipt.path), "connection": "ssh", "next": "upgrade", "taken_up": True}
         validation = ArgumentSpecValidator(OPTIONS).validate(given)
         assert not validation.error_messages
         context = Context(
@@ -146,6 +146,20 @@ def test_tidying_up_spares_what_has_a_schedule(scene: Scene) -> None:
     assert [item["id"] for item in scene.do("trim")["pruned"]] == ["6", "5"] == scene.deleted
 
 
+def test_a_check_run_of_prune_deletes_nothing(scene: Scene) -> None:
+    scene.listed = [listed(9), listed(8)]
+    assert [item["id"] for item in scene.do("prune", check_mode=True)["pruned"]] == ["8"]
+    assert scene.deleted == []
+
+
+def test_nothing_is_begun_on_a_server_with_another_controllers_marker(scene: Scene) -> None:
+    scene.stand(states.PLANNED)
+    foreign = "/var/tmp/rewind-guarded-upgrade-20260102T000000Zzz99"
+    with pytest.raises(RewindError, match="that this controller knows nothing of") as caught:
+        scene.do("begin", look=f"boot 11111111-1111\nmarker {foreign}\nend\n")
+    assert (caught.value.kind, scene.started) == (errors.BUSY, 0)
+
+
 def test_prune_waits_for_an_upgrade_that_is_not_over(scene: Scene) -> None:
     path = ServerFolder(scene.folder, "vpsorg", "12345", URL).receipt_path(RUN_ID)
     scene.listed = [listed(9), listed(8)]
@@ -157,6 +171,14 @@ def test_prune_waits_for_an_upgrade_that_is_not_over(scene: Scene) -> None:
     assert not scene.deleted
     write_private(path, _text(states.ENDED))
     assert [item["id"] for item in scene.do("prune")["pruned"]] == ["8"] == scene.deleted
+
+
+def test_after_a_failed_rollback_it_is_said_which_snapshot_to_restore(scene: Scene) -> None:
+    for outcome in (states.ROLLBACK_FAILED, states.UNKNOWN):
+        scene.stand(states.ENDED, outcome=outcome, message="it failed")
+        told = scene.do("prove")
+        assert told["outcome"] == outcome
+        assert f"{SNAPSHOT['name']} ({SNAPSHOT['id']}) is kept" in told["next"] and "cloud's panel" in told["next"]
 
 
 def _text(state: str) -> str:
