@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The checks that make up `make test`, each a function that returns an exit status."""
+"""The checks that make up `make test` and `make test-all`, each a function that returns an exit status."""
 
 from __future__ import annotations
 
@@ -63,6 +63,11 @@ def pytest(space: Workspace, arguments: Sequence[str] = ()) -> int:
     """The project's own tests, on one process more than there are cores (two to four), since much of their time is waiting."""
     processes = str(min(4, max(2, (os.cpu_count() or 1) + 1)))
     return space.python("-m", "pytest", "-n", processes, "--dist", "worksteal", *arguments)
+
+
+def mutants(space: Workspace, arguments: Sequence[str] = ()) -> int:
+    """The code broken on purpose in private copies, one way after the other: the tests must see each."""
+    return space.python(space.root / "tests" / "mutants" / "run.py", *arguments)
 
 
 def molecule(space: Workspace, arguments: Sequence[str] = ()) -> int:

@@ -77,6 +77,12 @@ def molecule(words: Words) -> int:
         return checks.molecule(space, words)
 
 
+def mutants(words: Words) -> int:
+    """break the code on purpose, one way after the other; the tests must see each (ARGS="-k restore")"""
+    with workspace(ROOT, TEST) as space:
+        return checks.mutants(space, words)
+
+
 def test(_words: Words) -> int:
     """everything that CI checks"""
     with workspace(ROOT, TEST) as space:
@@ -91,10 +97,11 @@ def test(_words: Words) -> int:
 
 
 def test_all(words: Words) -> int:
-    """test, the tests that wait for minutes, molecule, then sanity and the tests on the oldest supported ansible-core"""
+    """test, the tests that wait for minutes, mutants, molecule, then sanity and the tests on the oldest supported ansible-core"""
     newest = test(words)
     with workspace(ROOT, TEST) as space:
-        newest = run_steps([Step("pytest (patient)", lambda: checks.pytest(space, PATIENT))]) or newest
+        patient = Step("pytest (patient)", lambda: checks.pytest(space, PATIENT))
+        newest = run_steps([patient, Step("mutants", lambda: checks.mutants(space))]) or newest
     with workspace(ROOT, MOLECULE) as space:
         newest = run_steps([Step("molecule", lambda: checks.molecule(space))]) or newest
     with workspace(ROOT, OLDEST_CORE) as space:
@@ -145,6 +152,7 @@ COMMANDS: dict[str, Callable[[Words], int]] = {
     "sanity": sanity,
     "pytest": pytest,
     "molecule": molecule,
+    "mutants": mutants,
     "test-all": test_all,
     "run": run,
     "lock": lock,

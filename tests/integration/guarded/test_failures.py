@@ -69,7 +69,10 @@ def evidence_is_kept_without_secrets(upgrades: Rollout, token: str) -> None:
 
 
 def test_trouble_with_the_restore_itself(upgrades: Rollout) -> None:
-    """Once each, at the first try: 500 not applied, 500 applied, 429, no answer before and after it was applied."""
+    """Once each, at the first try: 500 not applied, 500 applied, 429, no answer before and after it was applied.
+
+    What fails is the upgrade's last task, at web1 a port that nobody listens on, and at web2 a URL that nobody answers.
+    """
     troubles = {
         "web1": {"kind": "status", "status": 500, "apply": False}, "web2": {"kind": "status", "status": 500, "apply": True},
         "web3": {"kind": "status", "status": 429, "apply": False}, "web4": {"kind": "drop_before"}, "web5": {"kind": "drop_after"},
@@ -77,8 +80,14 @@ def test_trouble_with_the_restore_itself(upgrades: Rollout) -> None:
     for host, trouble in troubles.items():
         upgrades.box.control.fault(operation="snapshots.restore", server=host, cloud="vpsorg", **trouble)
     upgrades.box.control.fault("drop_before", operation="snapshots.restore", cloud="ilkbyte", server="app1")
-    run = upgrades.run("web1,web2,web3,web4,web5,app1", "--forks", "6", book=upgrades.pinned_book(), tasks=upgrades.tasks("upgrade", CHANGE, FAIL))
+    run = upgrades.run(
+        "web1,web2,web3,web4,web5,app1", "--forks", "6", book=upgrades.pinned_book(), check_timeout=4,
+        tasks=upgrades.tasks("upgrade", CHANGE, {**FAIL, "when": "inventory_hostname not in ['web1', 'web2']"}),
+        ports="{{ [9] if inventory_hostname == 'web1' else [] }}", urls="{{ ['http://127.0.0.1:9/'] if inventory_hostname == 'web2' else [] }}",
+    )
     assert run.status == 2, run.output
+    assert upgrades.receipt("web1")["reason"].startswith("Wait for the ports")
+    assert upgrades.receipt("web2")["reason"].startswith("Wait for the URLs")
     for host in (*troubles, "app1"):
         assert upgrades.receipt(host)["outcome"] == "rolled_back", (host, upgrades.receipt(host))
         assert upgrades.is_as_at_snapshot(host)

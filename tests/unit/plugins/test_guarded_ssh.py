@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 
 import pytest
@@ -141,3 +142,24 @@ def test_the_end_of_a_task_does_not_hide_why_it_failed(failing):
     assert b"No route to host" in words
     with pytest.raises(AnsibleActionFail):
         connection.exec_command("true")
+
+
+def guarded_by(failing, tmp_path, state):
+    """The connection's three ways to do something, behind a receipt in this state; ssh itself would do well."""
+    receipt = tmp_path / "receipt.json"
+    receipt.write_text(json.dumps({"state": state, "reason": "a task failed"}), encoding="utf-8")
+    connection, ways = failing((0, b"", b""))
+    connection.set_option("guarded_receipt", str(receipt))
+    return ways
+
+
+@pytest.mark.parametrize("state", ["restoring", "restored", "ended"])
+def test_nothing_is_done_on_a_server_that_its_guard_undoes(failing, tmp_path, state):
+    for way in guarded_by(failing, tmp_path, state):
+        with pytest.raises(AnsibleActionFail, match="has begun to undo the upgrade .a task failed., so this task is not done there"):
+            way()
+
+
+def test_behind_a_guard_that_only_watches_everything_is_done(failing, tmp_path):
+    for way in guarded_by(failing, tmp_path, "upgrading"):
+        way()

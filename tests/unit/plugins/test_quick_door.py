@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from ansible_collections.rewind.vps.plugins.module_utils import module
 from ansible_collections.rewind.vps.plugins.plugin_utils import quick_door
 from ansible_collections.rewind.vps.plugins.plugin_utils.quick_door import QuickDoor
 
@@ -96,3 +97,44 @@ def test_the_tasks_environment_is_there_only_inside(monkeypatch):
         os.environ["REWIND_TEST_LEFT"] = "over"
         raise RuntimeError
     assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize(("given", "token"), [({}, "of-the-environment"), ({"api_token": "of-the-task"}, "of-the-task")])
+def test_credentials_of_the_tasks_environment_become_options(given, token):
+    """For Ansible puts a task's environment on the command line of its module."""
+    made = door(transport="ssh")
+    environment = {"VPS_API_TOKEN": "of-the-environment", "HTTPS_PROXY": "http://proxy.example"}
+    made._compute_environment_string = lambda wanted: wanted.update(environment)
+    made._task.args, made._task.environment = {"provider": "vpsorg", **given}, [environment]
+    with made._secrets_off_the_command_line() as options:
+        assert options == {"provider": "vpsorg", "api_token": token}
+        assert made._task.environment == [{"HTTPS_PROXY": "http://proxy.example"}]
+    assert made._task.environment == [environment]
+    assert made._task.args == {"provider": "vpsorg", **given}
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+@pytest.mark.parametrize("diff", [True, False])
+def test_both_doors_hand_on_check_mode_and_diff(monkeypatch, check_mode, diff):
+    seen = []
+
+    def run(name, parameters, **how):
+        seen.append((name, how["check_mode"], how["diff_mode"]))
+        return {"warnings": []}
+
+    made = door()
+    made._task.check_mode, made._task.diff = check_mode, diff
+    monkeypatch.setattr(quick_door, "run", run)
+    made._result_of_run({}, {})
+
+    class Module:
+        def __init__(self, argument_spec, supports_check_mode, **rules):
+            self.params, self.check_mode, self._diff = {}, check_mode, diff
+
+        def exit_json(self, **result):
+            seen.append(result)
+
+    monkeypatch.setattr(module, "AnsibleModule", Module)
+    monkeypatch.setattr(module, "run", run)
+    module.run_module("snapshot")
+    assert seen == [("snapshot", check_mode, diff), ("snapshot", check_mode, diff), {}]

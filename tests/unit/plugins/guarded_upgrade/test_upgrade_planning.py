@@ -193,6 +193,14 @@ def test_within_no_time_nothing_is_undone_without_asking():
     assert what_comes_next(previous(states.READY, 1), context(), 0, None) == (UPGRADE, False)
 
 
+@pytest.mark.parametrize("state", states.UNARMED)
+def test_a_snapshot_of_long_ago_is_not_taken_up_however_long_a_run_may_be(state):
+    """A rollback to it would lose what was written since, although nobody had touched the server."""
+    week = 604800
+    assert what_comes_next(previous(state, YOUNG), context(), week, None) == (UPGRADE, True)
+    assert what_comes_next(previous(state, OLD), context(), week, None) == (UPGRADE, False)
+
+
 @given(state=st.sampled_from([states.ARMED, states.UPGRADING, states.CHECKING, states.RESTORING, states.RESTORED]), age=st.integers(0, 10 ** 7),
        within=st.integers(0, 604800))
 def test_a_server_that_may_be_changed_is_never_just_upgraded_again(state, age, within):

@@ -342,6 +342,15 @@ def test_only_the_newest_runs_are_kept_and_their_evidence_with_them(folder):
     assert all((path.parent / "server.log").exists() for path in folder.runs())
 
 
+def test_an_old_run_that_is_not_over_is_kept(folder):
+    """Its snapshot may be needed still, and somebody has to be told."""
+    unfinished = {1: states.UPGRADING, 2: states.RESTORING, 3: states.CONFIRMED}
+    for number in range(KEPT_RUNS + 5):
+        put(folder, number, unfinished.get(number, states.ENDED))
+    folder.drop_old_runs()
+    assert [path.parent.name for path in folder.runs()] == [run_id(number) for number in (1, 2, 3, *range(5, KEPT_RUNS + 5))]
+
+
 def test_all_receipts_are_the_newest_of_each_server_without_the_unreadable(tmp_path):
     assert all_receipts(tmp_path / "nowhere") == []
     for server in ("1", "2", "3"):

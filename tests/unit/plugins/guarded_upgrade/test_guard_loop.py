@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The guard's loop apart from its process: what it survives, and what it lets out."""
+
+from __future__ import annotations
+
+import json
+import socket
+from types import SimpleNamespace
+
+from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import guard_service
+
+TOKEN = "vps_S3cretToken0123456789"
+
+
+class Nobody:
+    """A door at which nobody knocks."""
+
+    def accept(self):
+        raise TimeoutError
+
+
+def test_a_mistake_while_it_watches_does_not_end_it():
+    guard = SimpleNamespace(is_over=False, looks=0)
+
+    def watch():
+        guard.looks += 1
+        if guard.looks == 1:
+            raise KeyError("a mistake of its own")
+        if guard.looks == 2:
+            raise OSError(28, "No space left on device")
+        guard.is_over = True
+
+    guard.watch = watch
+    guard_service._loop(guard, Nobody(), Scrubber())
+    assert guard.looks == 3
+
+
+def test_what_it_says_to_its_run_shows_no_secret():
+    def answer(request, say):
+        say(f"the cloud has said {TOKEN}")
+        return {"receipt": {"asked": request["do"]}}
+
+    ours, its = socket.socketpair()
+    with ours, its:
+        ours.sendall(b'{"do": "look"}\n')
+        guard_service._attend(SimpleNamespace(answer=answer), its, Scrubber([TOKEN]))
+        its.shutdown(socket.SHUT_WR)
+        said, done = (json.loads(line) for line in ours.makefile("r", encoding="utf-8"))
+    assert said == {"say": "the cloud has said ********"}
+    assert done == {"done": {"receipt": {"asked": "look"}}}

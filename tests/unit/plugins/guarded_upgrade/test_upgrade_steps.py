@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The steps of the role, apart from any cloud and process: what each refuses, asks its guard for, and deletes."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from guard_builders import RUN_ID, SNAPSHOT, FakeWorld, guard_in, receipt_data
+
+from ansible_collections.rewind.vps.plugins.module_utils import errors
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import processes, step_base
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.options import OPTIONS, READING_STEPS, STEPS, Context
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import Receipt, ServerFolder, write_private
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.steps import Steps
+
+TOKEN = "vps_S3cretToken0123456789"
+URL = "https://cloud.example"
+GUARDED = "rewind.vps.guarded_ssh"
+LOOK = "boot 11111111-1111\nunits known\n{units}end\n"
+
+
+class Scene:
+    """A guard whose receipt is in some state, and a run that does one step after the other.
+
+    :ivar guards: what there is to answer, one for each time that is asked; None for a guard that is gone. The last one stays.
+    :ivar started: how many guards were started besides.
+    :ivar listed: the server's snapshots of this role, newest first.
+    :ivar deleted: the ids of the snapshots that were deleted.
+    """
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self.process = processes.identity(os.getpid())
+        self.started = 0
+        self.listed: list[dict[str, Any]] = []
+        self.deleted: list[str] = []
+        self.guards: list[Any] = []
+        monkeypatch.setattr(step_base, "ask_guard", self._ask)
+        monkeypatch.setattr(step_base, "start_guard", self._start)
+        monkeypatch.setattr(step_base, "run_operation", self._operate)
+
+    def stand(self, state: str, **facts: Any) -> None:
+        """Where the upgrade stands, with a guard at work."""
+        self.guards = [guard_in(self.folder, state, FakeWorld(), **facts)]
+
+    @property
+    def receipt(self) -> Receipt:
+        return Receipt.load(self.folder / "vpsorg-12345-0" / RUN_ID / "receipt.json")
+
+    def do(self, step: str, *, check_mode: bool = False, connection: str = GUARDED, **options: Any) -> dict[str, Any]:
+        given = {"step": step, "provider": "vpsorg", "api_token": TOKEN, "api_url": URL, "state_dir": str(self.folder), **options}
+        if self.guards:
+            given["run"] = {"receipt": str(self.receipt.path), "connection": "ssh", "next": "upgrade", "taken_up": True}
+        validation = ArgumentSpecValidator(OPTIONS).validate(given)
+        assert not validation.error_messages
+        context = Context(
+            host="web1", address=None, connection=connection, folders=[], process=self.process, what="ansible-playbook", batch=["web1"],
+            play_keywords=set(), conditional=None, delegated=None, check_mode=check_mode,
+        )
+        return Steps(validation.validated_parameters, context).do(step)
+
+    def _ask(self, receipt: Receipt, request: dict[str, Any], say: Any = None) -> Receipt | None:
+        guard = self.guards.pop(0) if len(self.guards) > 1 else self.guards[0]
+        return Receipt(receipt.path, guard.answer(request, lambda text: None)["receipt"]) if guard else None
+
+    def _start(self, order: dict[str, Any]) -> Receipt:
+        self.started += 1
+        return Receipt.load(Path(order["receipt_path"]))
+
+    def _operate(self, module: str, options: dict[str, Any], **how: Any) -> dict[str, Any]:
+        if module == "upgrade_guard":
+            return {"server": {"id": "12345", "name": "web1", "address": None}}
+        if module == "snapshot_info":
+            return {"snapshots": self.listed}
+        assert (module, options["state"]) == ("snapshot", "absent")
+        self.deleted.append(options["id"])
+        return {"changed": True}
+
+
+@pytest.fixture
+def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    return Scene(tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize("step", sorted(set(STEPS) - set(READING_STEPS)))
+def test_in_check_mode_only_what_reads_is_done(scene: Scene, step: str) -> None:
+    scene.stand(states.UPGRADING)
+    with pytest.raises(RewindError, match=f"The step {step} is not for check mode"):
+        scene.do(step, check_mode=True)
+
+
+def test_a_task_that_outlives_its_run_is_left_to_the_guard(scene: Scene) -> None:
+    scene.stand(states.CHECKING)
+    scene.process = {"pid": os.getpid(), "started": "long ago"}
+    with pytest.raises(RewindError, match="The run is gone") as caught:
+        scene.do("confirm")
+    assert (caught.value.kind, caught.value.outcome) == (errors.INTERRUPTED, errors.UNKNOWN)
+    assert scene.receipt.state == states.CHECKING
+
+
+def test_a_guard_that_is_gone_is_replaced_once(scene: Scene) -> None:
+    scene.stand(states.CHECKING)
+    scene.guards.insert(0, None)
+    assert scene.do("confirm")["outcome"] == states.UPGRADED
+    assert scene.started == 1
+    scene.guards = [None]
+    with pytest.raises(RewindError, match="went away twice") as caught:
+        scene.do("told")
+    assert caught.value.outcome == errors.UNKNOWN
+    assert scene.started == 2
+
+
+def test_it_is_not_armed_where_a_lost_connection_would_end_the_play(scene: Scene) -> None:
+    scene.stand(states.READY, guard={"pid": 1})
+    with pytest.raises(RewindError, match="its loss would end the play"):
+        scene.do("arm", connection="ssh")
+    assert scene.receipt.state == states.READY
+    scene.do("arm")
+    assert scene.receipt.state == states.ARMED
+
+
+def test_a_unit_that_fails_since_the_upgrade_fails_the_check(scene: Scene) -> None:
+    scene.stand(states.CHECKING, before={"failed_units": ["old.service"]})
+    scene.do("compare", look=LOOK.format(units="unit old.service\n"))
+    with pytest.raises(RewindError, match="Failed since the upgrade on server .*: nginx.service"):
+        scene.do("compare", look=LOOK.format(units="unit nginx.service\nunit old.service\n"))
+    with pytest.raises(RewindError, match="came to no end"):
+        scene.do("compare", look="boot 11111111-1111\nunits known\n")
+
+
+def listed(number: int, schedule: dict[str, int] | None = None) -> dict[str, Any]:
+    return {"id": str(number), "name": f"rewind{number}", "schedule": schedule}
+
+
+def test_tidying_up_spares_what_has_a_schedule(scene: Scene) -> None:
+    """Nor does it count: the newest one without a schedule is kept."""
+    scene.stand(states.CONFIRMED)
+    scene.listed = [listed(9, {"day": 1}), listed(8), listed(7, {"day": 1}), listed(6), listed(5)]
+    assert [item["id"] for item in scene.do("trim")["pruned"]] == ["6", "5"] == scene.deleted
+
+
+def test_a_check_run_of_prune_deletes_nothing(scene: Scene) -> None:
+    scene.listed = [listed(9), listed(8)]
+    assert [item["id"] for item in scene.do("prune", check_mode=True)["pruned"]] == ["8"]
+    assert scene.deleted == []
+
+
+def test_nothing_is_begun_on_a_server_with_another_controllers_marker(scene: Scene) -> None:
+    scene.stand(states.PLANNED)
+    foreign = "/var/tmp/rewind-guarded-upgrade-20260102T000000Zzz99"
+    with pytest.raises(RewindError, match="that this controller knows nothing of") as caught:
+        scene.do("begin", look=f"boot 11111111-1111\nmarker {foreign}\nend\n")
+    assert (caught.value.kind, scene.started) == (errors.BUSY, 0)
+
+
+def test_prune_waits_for_an_upgrade_that_is_not_over(scene: Scene) -> None:
+    path = ServerFolder(scene.folder, "vpsorg", "12345", URL).receipt_path(RUN_ID)
+    scene.listed = [listed(9), listed(8)]
+    for state in (states.UPGRADING, states.RESTORING, states.CONFIRMED):
+        write_private(path, _text(state))
+        with pytest.raises(RewindError, match="may need its snapshot") as caught:
+            scene.do("prune")
+        assert caught.value.kind == errors.BUSY
+    assert not scene.deleted
+    write_private(path, _text(states.ENDED))
+    assert [item["id"] for item in scene.do("prune")["pruned"]] == ["8"] == scene.deleted
+
+
+def test_after_a_failed_rollback_it_is_said_which_snapshot_to_restore(scene: Scene) -> None:
+    for outcome in (states.ROLLBACK_FAILED, states.UNKNOWN):
+        scene.stand(states.ENDED, outcome=outcome, message="it failed")
+        told = scene.do("prove")
+        assert told["outcome"] == outcome
+        assert f"{SNAPSHOT['name']} ({SNAPSHOT['id']}) is kept" in told["next"] and "cloud's panel" in told["next"]
+
+
+def _text(state: str) -> str:
+    return json.dumps(receipt_data(state))
+
+
+def test_the_reason_shows_no_secret(scene: Scene) -> None:
+    scene.stand(states.UPGRADING)
+    scene.do("roll_back", reason=f"Install: curl said {TOKEN}")
+    assert scene.receipt.data["reason"] == "Install: curl said ********"
+    assert scene.receipt.state == states.RESTORED

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A cloud in memory, for moments of the operations that a test of a whole task can't bring about at will."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Any
+
+from builders import SERVER
+
+from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task
+from ansible_collections.rewind.vps.plugins.module_utils.providers import ilkbyte, vpsorg
+from ansible_collections.rewind.vps.plugins.module_utils.providers.base import RUNNING, Account, Schedule, Server, Snapshot
+
+CAPABILITIES = {"vpsorg": vpsorg.VpsOrg.capabilities, "ilkbyte": ilkbyte.Ilkbyte.capabilities}
+
+
+class Cloud:
+    """Of one server; everything is done at once.
+
+    :ivar power: of the server.
+    :ivar busy: what the server is in the middle of.
+    :ivar address: of the server.
+    :ivar account: whose the credentials are.
+    :ivar snapshots: it has.
+    :ivar asked: the changes that were asked for, in order.
+    :ivar before: called with each change before it is carried out; may raise in the cloud's place, or do something meanwhile.
+    """
+
+    def __init__(self, kind: str, *snapshots: Snapshot) -> None:
+        self.title = kind
+        self.capabilities = CAPABILITIES[kind]
+        self.power = RUNNING
+        self.busy: str | None = None
+        self.address = "192.0.2.1"
+        self.account = Account("someone@example.com")
+        self.snapshots = list(snapshots)
+        self.asked: list[str] = []
+        self.before: Callable[[str], None] = lambda change: None
+
+    def _asked(self, change: str) -> None:
+        self.asked.append(change)
+        self.before(change)
+
+    def now(self) -> datetime:
+        return datetime(2026, 6, 1, tzinfo=timezone.utc)
+
+    def identify(self, reference: str) -> Server | None:
+        return None
+
+    def find_server(self, reference: str) -> Server:
+        return Server(SERVER.id, SERVER.name, self.power, self.busy, self.address)
+
+    def list_servers(self) -> list[Server]:
+        return [self.find_server(SERVER.id), Server("2", "web2", RUNNING, None, "198.51.100.2")]
+
+    def names_of(self, server: Server) -> set[str | None]:
+        return {server.id, server.name}
+
+    def whoami(self) -> Account:
+        return self.account
+
+    def list_snapshots(self, server: Server | None) -> list[Snapshot]:
+        return list(self.snapshots)
+
+    def create_snapshot(self, server: Server, name: str, description: str | None) -> Snapshot:
+        self._asked(f"create {name}")
+        made = Snapshot("999", name, SERVER, "ready", created_at="2026-06-01T00:00:00Z")
+        self.snapshots.append(made)
+        return made
+
+    def delete_snapshot(self, snapshot: Snapshot) -> bool:
+        self._asked(f"delete {snapshot.id}")
+        self.snapshots = [item for item in self.snapshots if item.id != snapshot.id]
+        return True
+
+    def restore_snapshot(self, snapshot: Snapshot) -> None:
+        self._asked(f"restore {snapshot.id}")
+        self.power = snapshot.power or self.power
+        self.snapshots = [replace(item, current=item.id == snapshot.id) for item in self.snapshots]
+
+    def set_power(self, server: Server, action: str) -> None:
+        self._asked(action)
+        self.power = {"start": "running", "stop": "stopped"}[action]
+
+    def add_schedule(self, snapshot: Snapshot, schedule: Schedule) -> None:
+        self._asked(f"add {schedule.day} {schedule.hour}:{schedule.minute}")
+
+    def remove_schedule(self, snapshot: Snapshot) -> None:
+        self._asked("remove")
+
+
+def task(cloud: Cloud, check_mode: bool = False, **options: Any) -> Task:
+    """A task of the modules that change something, with a diff."""
+    wishes = {
+        "server": ["web1"], "name": "nightly", "id": None, "description": None, "state": "present", "max_age": None, "retain": None,
+        "when_full": "fail", "stop_server": False, "start_server": True, "wait": True, "wait_timeout": 60,
+    }
+    return Task(cloud, {**wishes, **options}, check_mode, diff_mode=True)  # type: ignore[arg-type]

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Moments of the operations: what somebody else does meanwhile, a signal between two changes, a no that is no for a moment only."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import replace
+
+import pytest
+from builders import SERVER, FakeClock, snapshot
+from operation_worlds import Cloud, task
+
+from ansible_collections.rewind.vps.plugins.module_utils import errors
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.operations import power, snapshot_cron
+from ansible_collections.rewind.vps.plugins.module_utils.operations import snapshot as snapshot_operation
+from ansible_collections.rewind.vps.plugins.module_utils.operations.restore_watch import Restore
+from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import wait_for_snapshot
+from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline
+from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Schedule
+
+OLD = "2025-01-01T00:00:00Z"
+
+
+def refusal(outcome: str = errors.REFUSED, kind: str = errors.PROVIDER_REFUSED) -> RewindError:
+    return RewindError("The cloud said no", kind=kind, outcome=outcome)
+
+
+def test_retention_looks_again_before_it_deletes() -> None:
+    """While the new snapshot is made, somebody hangs a schedule on one that was to go."""
+    cloud = Cloud("vpsorg", snapshot("nightly1", id="1", created_at=OLD), snapshot("nightly2", id="2", created_at=OLD))
+
+    def meanwhile(change: str) -> None:
+        if change.startswith("create"):
+            cloud.snapshots[0] = replace(cloud.snapshots[0], schedule=Schedule(1, 2, 3))
+
+    cloud.before = meanwhile
+    result = snapshot_operation.run(task(cloud, name="nightly3", retain={"count": 1, "match": "nightly*"}))
+    assert cloud.asked == ["create nightly3", "delete 2"]
+    assert [item["id"] for item in result["pruned"]] == ["2"]
+
+
+def test_a_create_whose_answer_is_lost_is_looked_for() -> None:
+    """By an id that was not there before: an old snapshot of the same name is not the new one."""
+    cloud = Cloud("vpsorg", snapshot(id="1", created_at=OLD))
+
+    def lost(change: str) -> None:
+        if change.startswith("create"):
+            cloud.snapshots.append(snapshot(id="2", created_at="2026-06-01T00:00:00Z"))
+            raise refusal(errors.UNKNOWN, errors.TIMEOUT)
+
+    cloud.before = lost
+    result = snapshot_operation.run(task(cloud, max_age=60))
+    assert cloud.asked == ["create nightly", "delete 1"]
+    assert result["snapshot"]["id"] == "2" and result["changed"] is True
+
+
+def test_a_start_that_is_refused_for_the_moment_is_asked_for_again() -> None:
+    """As by a cloud that starts no server whose snapshot is still being made."""
+    cloud = Cloud("vpsorg")
+    cloud.power = "stopped"
+    refusals = [refusal(), refusal(kind=errors.BUSY), refusal(kind=errors.RATE_LIMITED)]
+
+    def no_at_first(change: str) -> None:
+        if refusals:
+            raise refusals.pop(0)
+
+    cloud.before = no_at_first
+    assert power.start(task(cloud), SERVER, Deadline(60, FakeClock())).power == "running"
+    assert cloud.asked == ["start"] * 4
+
+
+def test_a_start_that_may_have_happened_is_not_asked_for_again_at_once() -> None:
+    cloud = Cloud("vpsorg")
+    cloud.power = "stopped"
+
+    def unknown(change: str) -> None:
+        raise refusal(errors.UNKNOWN, errors.TIMEOUT)
+
+    cloud.before = unknown
+    with pytest.raises(RewindError) as caught:
+        power.start(task(cloud), SERVER, Deadline(50, FakeClock()))
+    assert cloud.asked == ["start"]
+    assert caught.value.outcome == errors.UNKNOWN
+
+
+@pytest.mark.parametrize(("asked", "outcome"), [(True, errors.UNKNOWN), (False, errors.REFUSED)])
+def test_a_wait_in_vain_tells_whether_anything_was_asked_for(asked: bool, outcome: str) -> None:
+    pending = snapshot(status="pending")
+    waiting = task(Cloud("vpsorg", pending))
+    waiting.done.asked = asked
+    with pytest.raises(RewindError) as caught:
+        wait_for_snapshot(waiting, pending, Deadline(50, FakeClock()))
+    assert (caught.value.kind, caught.value.outcome) == (errors.WAIT_TIMEOUT, outcome)
+
+
+def test_a_snapshot_that_was_the_current_one_before_proves_no_restore() -> None:
+    """Ilkbyte calls the newest snapshot current whether or not anything was restored."""
+    for was, proves in ((True, False), (False, True)):
+        listed = snapshot("one", id="one", current=True)
+        assert Restore(task(Cloud("ilkbyte", listed)), SERVER, replace(listed, current=was)).became_current() is proves
+
+
+def test_a_signal_leaves_no_snapshot_without_its_schedule() -> None:
+    """It comes between the removal of the old schedule and the setting of the new one; it is handed on when both are done."""
+    cloud = Cloud("ilkbyte", snapshot("one", id="one", schedule=Schedule(1, 2, 3)))
+    cloud.before = lambda change: os.kill(os.getpid(), signal.SIGTERM) if change == "remove" else None
+    handed_on: list[int] = []
+    wished = task(cloud, name="one", day=4, hour=5, minute=6)
+    wished.hand_on_signal = handed_on.append
+
+    def ended(number: int, frame: object) -> None:
+        raise InterruptedError
+
+    before = signal.signal(signal.SIGTERM, ended)
+    try:
+        snapshot_cron.run(wished)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert cloud.asked == ["remove", "add 4 5:6"]
+    assert handed_on == [signal.SIGTERM]
