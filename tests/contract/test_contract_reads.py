@@ -259,3 +259,30 @@ def test_nothing_that_reads_changes_anything(cloud):
     cloud.provider.whoami()
     cloud.control.advance(LONG)
     assert cloud.requests(changing=True) == [] and cloud.effects() == []
+
+
+@pytest.mark.parametrize("rows", [1, -1])
+def test_a_list_that_changes_between_two_pages_is_read_again(vpsorg, rows):
+    """One more row in front repeats the last of the first page; one less would hide the first of the second."""
+    vpsorg.control.settings(vpsorg_page_size=2)
+    planted = {vpsorg.plant(f"s{n}").id for n in range(5)}
+    vpsorg.control.fault("shift", operation="snapshots.list", rows=rows, skip=1)
+    assert {item.id for item in vpsorg.listed()} == planted
+    assert len(vpsorg.control.requests(operation="snapshots.list")) == 6
+
+
+def test_a_list_that_never_stops_changing_is_an_error_and_no_half_truth(vpsorg):
+    vpsorg.control.settings(vpsorg_page_size=2)
+    for n in range(5):
+        vpsorg.plant(f"s{n}")
+    for number in range(4):
+        vpsorg.control.fault("shift", operation="snapshots.list", rows=-1, skip=1 + 3 * number)
+    error = failure(vpsorg.provider.list_snapshots, vpsorg.server())
+    assert error.kind == errors.BAD_ANSWER and "changed 4 times while it was read" in error.message
+
+
+def test_a_server_that_stands_on_two_pages_makes_the_list_be_read_again(ilkbyte):
+    ilkbyte.control.settings(ilkbyte_page_size=1)
+    ilkbyte.control.fault("shift", operation="servers.list", rows=1, skip=1)
+    assert [server.id for server in ilkbyte.provider.list_servers()] == ["app1", "app2"]
+    assert len(ilkbyte.control.requests(operation="servers.list")) == 4

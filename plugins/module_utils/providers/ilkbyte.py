@@ -31,6 +31,7 @@ _POWER_WORDS = {
 _BUSY_WORDS = {"paused", "in shutdown", "dying"}  # libvirt: a guest is paused while its snapshot is taken or loaded
 _POWER_ACTIONS = {base.START: "start", base.STOP: "shutdown"}  # public
 _MOST_PAGES = 2000
+_MOST_READS = 4  # of a list that changes while it is read
 
 
 class Ilkbyte(base.Provider):
@@ -89,13 +90,23 @@ class Ilkbyte(base.Provider):
         return base.pick_server(self.title, reference, matches, everyone)
 
     def list_servers(self) -> list[Server]:
+        # Where the list changes between two pages, a server may stand on both; it has no count that would tell of one on neither.
+        for _attempt in range(_MOST_READS):
+            found = self._read_servers()
+            if found is not None:
+                return found
+        raise base.shape_error(self.title, "servers.list", f"the list changed {_MOST_READS} times while it was read")
+
+    def _read_servers(self) -> list[Server] | None:
+        """The servers; None where the pages don't fit together."""
         found: dict[str, Server] = {}
+        rows = 0
         for page in range(1, _MOST_PAGES):
             data = self._call("/server/list/all", "servers.list", {"p": page})
             items = data.get("server_list") if isinstance(data, dict) else data
             if not isinstance(items, list):
                 raise base.shape_error(self.title, "servers.list", "no list of servers")
-            before = len(found)
+            before, rows = len(found), rows + len(items)
             for item in items:
                 name = item.get("name") if isinstance(item, dict) else None
                 if not isinstance(name, str) or not name:
@@ -109,7 +120,7 @@ class Ilkbyte(base.Provider):
                 break
             if len(found) == before:
                 raise base.shape_error(self.title, "servers.list", "a page without a new server, and more pages to come")
-        return list(found.values())
+        return list(found.values()) if len(found) == rows else None
 
     def set_power(self, server: Server, action: str) -> None:
         self._ask(server.id, "/power", "servers.power", {"set": _POWER_ACTIONS[action]}, changes=True)

@@ -29,6 +29,7 @@ _FAILED_WORDS = {"failed", "error"}  # inferred: no failure word is documented
 _POWER_WORDS = {"active": base.RUNNING, "running": base.RUNNING, "stopped": base.STOPPED, "off": base.STOPPED}
 _PAGE_SIZE = 100  # the most that a page may have (public, for servers)
 _MOST_PAGES = 2000
+_MOST_READS = 4  # of a list that changes while it is read
 
 
 class VpsOrg(base.Provider):
@@ -194,20 +195,41 @@ class VpsOrg(base.Provider):
         return error.about(server, snapshot)
 
     def _pages(self, path: str, operation: str, params: dict[str, Any]) -> list[dict[str, Any]]:
-        """Every item of a list, page after page as Django REST framework hands them out (public)."""
+        """Every item of a list, page after page as Django REST framework hands them out (public).
+
+        Where the list changes between two pages, an item may stand on both or on neither: then it is read anew.
+        """
+        for _attempt in range(_MOST_READS):
+            found = self._read_pages(path, operation, params)
+            if found is not None:
+                return found
+        raise base.shape_error(self.title, operation, f"the list changed {_MOST_READS} times while it was read")
+
+    def _read_pages(self, path: str, operation: str, params: dict[str, Any]) -> list[dict[str, Any]] | None:
+        """The items; None where the pages don't fit together."""
         found: dict[str, dict[str, Any]] = {}
-        seen_pages = set()
+        seen_pages: set[str] = set()
+        counts: set[int] = set()
+        rows = 0
         for _page in range(_MOST_PAGES):
-            data = self._api.read(path, operation=operation, params=params).data
+            try:
+                data = self._api.read(path, operation=operation, params=params).data
+            except RewindError as error:
+                if seen_pages and error.http_status == 404:
+                    return None  # there are fewer pages than a moment ago
+                raise
             if not isinstance(data, dict) or not isinstance(data.get("results"), list):
                 raise base.shape_error(self.title, operation, "no list of results")
             for item in data["results"]:
                 if not isinstance(item, dict) or not _is_id(item.get("id")):
                     raise base.shape_error(self.title, operation, "an entry without an id")
                 found[str(item["id"])] = item
+            rows += len(data["results"])
+            counts |= {data["count"]} if _is_id(data.get("count")) else set()
             following = data.get("next")
             if not following:
-                return list(found.values())
+                fits = not seen_pages or (len(found) == rows and counts <= {rows})
+                return list(found.values()) if fits else None
             if str(following) in seen_pages:
                 raise base.shape_error(self.title, operation, "the same page comes again")
             seen_pages.add(str(following))
