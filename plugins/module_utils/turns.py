@@ -23,10 +23,11 @@ import time
 from typing import Any
 
 FOLDER = "~/.local/state/rewind.vps/tasks"
+MOST_NOTES = 100_000  # characters
 
 
 class Place:
-    """One server's lock and note. The lock is taken with L(try_to_enter); a note may be written only while it is held.
+    """One server's lock and notes. The lock is taken with L(try_to_enter); a note may be written only while it is held.
 
     :arg folder: see L(find_folder).
     :arg api_url: tells clouds of one kind at different addresses apart.
@@ -75,33 +76,47 @@ class Place:
         except (OSError, ValueError):
             return True
 
-    # --- what is to be put right if this process is killed
+    # --- notes: what a task that is killed leaves undone, and what a list that lags does not show yet
 
-    def note(self) -> dict[str, Any] | None:
-        """What a task that was killed has left to be done, or None."""
+    def notes(self) -> dict[str, dict[str, Any]]:
+        """All notes by their keys; each has C(at), the seconds since 1970 when it was written."""
         try:
-            with open(f"{self._path}.undone", encoding="utf-8") as file:
-                note = json.loads(file.read(10000))
+            with open(f"{self._path}.notes", encoding="utf-8") as file:
+                found = json.loads(file.read(MOST_NOTES))
         except (OSError, ValueError, RecursionError):
-            return None
-        return note if isinstance(note, dict) else None
+            return {}
+        found = found if isinstance(found, dict) else {}
+        return {key: note for key, note in found.items() if isinstance(note, dict) and isinstance(note.get("at"), (int, float))}
 
-    def write_note(self, note: dict[str, Any]) -> None:
-        """The whole note or none, and on the disk when this returns."""
+    def note(self, key: str, oldest: float) -> dict[str, Any] | None:
+        """One note, unless it is older than so many seconds."""
+        note = self.notes().get(key)
+        return note if note is not None and 0 <= time.time() - note["at"] < oldest else None
+
+    def write_note(self, key: str, **fields: Any) -> None:
+        """The whole note or none, and on the disk when this returns.
+
+        :raises OSError: it can't be written.
+        """
+        self._write({**self.notes(), key: {"at": time.time(), **fields}})
+
+    def remove_note(self, key: str) -> None:
+        """It has no meaning any more."""
+        notes = self.notes()
+        if notes.pop(key, None) is not None:
+            with contextlib.suppress(OSError):
+                self._write(notes)
+
+    def _write(self, notes: dict[str, Any]) -> None:
         new = f"{self._path}.{os.getpid()}.new"
         with contextlib.suppress(FileNotFoundError):
             os.unlink(new)
         handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(note, file)
+            json.dump(notes, file)
             file.flush()
             os.fsync(handle)
-        os.rename(new, f"{self._path}.undone")
-
-    def remove_note(self) -> None:
-        """It is put right."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(f"{self._path}.undone")
+        os.rename(new, f"{self._path}.notes")
 
 
 def now() -> int:
@@ -118,7 +133,10 @@ def find_folder(make: bool) -> str | None:
 
     :arg make: make it where it is missing.
     """
-    for folder in (os.path.expanduser(FOLDER), os.path.join(tempfile.gettempdir(), f"rewind.vps-{os.getuid()}")):
+    folders = [os.path.join(tempfile.gettempdir(), f"rewind.vps-{os.getuid()}")]
+    if os.path.isdir(os.path.expanduser("~")):  # nobody wants a home folder made that isn't there
+        folders.insert(0, os.path.expanduser(FOLDER))
+    for folder in folders:
         with contextlib.suppress(OSError):
             if make:
                 os.makedirs(folder, mode=0o700, exist_ok=True)

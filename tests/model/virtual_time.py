@@ -28,7 +28,7 @@ class Room:
 
     def __init__(self, box: Box, answer_seconds: float = ANSWER_SECONDS) -> None:
         self.box = box
-        self._answer_seconds = answer_seconds
+        self._answer_seconds = self.answer_seconds = answer_seconds
         self._passed = 0.0
 
     @contextlib.contextmanager
@@ -38,7 +38,7 @@ class Room:
         defaults, keywords, connect = clock.__defaults__, dict(sleeping.__kwdefaults__), run.connect
         clock.__defaults__ = (self.monotonic, self.sleep, random.Random(0).uniform)
         sleeping.__kwdefaults__["sleep"] = self.sleep
-        run.connect = lambda options: connect({**options, "api_timeout": self._answer_seconds})
+        run.connect = lambda options: connect({**options, "api_timeout": self.answer_seconds})
         try:
             yield self
         finally:
@@ -57,6 +57,15 @@ class Room:
 
     def task(self, cloud: str, module: str, *, check_mode: bool = False, diff_mode: bool = False, **options: Any) -> dict[str, Any]:
         """Run one module with these options; its result."""
+        self.answer_seconds = self._answer_seconds
+        return self._task(cloud, module, check_mode, diff_mode, options)
+
+    def patient_task(self, cloud: str, module: str, **options: Any) -> dict[str, Any]:
+        """The same, and the cloud may take as long as it likes for its answers."""
+        self.answer_seconds = 600.0
+        return self._task(cloud, module, False, False, options)
+
+    def _task(self, cloud: str, module: str, check_mode: bool, diff_mode: bool, options: dict[str, Any]) -> dict[str, Any]:
         spec = arguments.SPECS[module]
         validated = ArgumentSpecValidator(spec.options, **spec.rules).validate({**self._access(cloud), **options})
         assert not validated.error_messages, validated.error_messages

@@ -12,7 +12,6 @@ one that was killed, for a task that lives would still have its turn.
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -30,43 +29,37 @@ class EarlierStop:
     """What an earlier task that was killed has left.
 
     :ivar server: stopped by it, and to be started; None where there is nothing to do.
-    :ivar started: the same once it runs.
+    :ivar after: the same once it runs; None where nothing had to be waited for.
     """
 
     task: Task
     server: Server | None = None
-    started: Server | None = None
+    after: Server | None = None
 
     def look(self, server: Server) -> None:
         """See, in this task's turn, whether there is a note about the server."""
         place = self.task.place
-        note = place.note() if place is not None else None
-        if note is None:
-            return
-        at = note.get("at")
-        age = time.time() - at if isinstance(at, (int, float)) else OLDEST_SECONDS
-        if 0 <= age < OLDEST_SECONDS:
+        if place is not None and place.note(power.STOPPED_NOTE, OLDEST_SECONDS) is not None:
             self.server = server
-        elif not self.task.check_mode:
-            place.remove_note()
 
     def end(self, trouble: RewindError | None) -> None:
         """Start the server, if it is off."""
-        task, server = self.task, self.server
-        if server is None:
+        task = self.task
+        if self.server is None:
             return
-        with turn(task, server):
+        with turn(task, self.server) as server:
             now = task.provider.find_server(server.id)
             if now.power == STOPPED:
                 task.warnings.append(
                     f"Server {now.label} was off: an earlier task of this machine has stopped it for a snapshot and was cut off. "
                     f"It {'would be' if task.check_mode else 'is'} started."
                 )
-                self.started = now
-                if not task.check_mode:
-                    self.started = power.start_after_snapshot(task, now, trouble)
-            if task.place is not None and not task.check_mode:
-                task.place.remove_note()
+                task.done.changed = True
+            if not task.check_mode:
+                if now.power == STOPPED or now.busy:
+                    self.after = power.start_after_snapshot(task, now, trouble)
+                if task.place is not None:
+                    task.place.remove_note(power.STOPPED_NOTE)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors
@@ -26,6 +25,7 @@ from ansible_collections.rewind.vps.plugins.module_utils.providers.base import R
 UNKNOWN_SECONDS = 180.0  # how long to look for a stop of which it is unknown whether it was asked for
 LATE_STOP_SECONDS = 120.0  # a stop may come so long after the task has given up waiting for it
 START_SECONDS = 300.0  # a start gets this long, beyond what a snapshot that is still being made may take
+STOPPED_NOTE = "stopped"  # the server was stopped for a snapshot and is to be started again
 NOT_NOW = frozenset({errors.PROVIDER_REFUSED, errors.BUSY, *errors.TRANSIENT})  # a no that may be a yes a little later
 
 
@@ -152,14 +152,14 @@ def _write_note(task: Task, server: Server) -> None:
     if task.place is None:
         return
     try:
-        task.place.write_note({"at": time.time(), "server": server.id})
+        task.place.write_note(STOPPED_NOTE)
     except OSError:
         task.warnings.append(f"No note could be written on this machine, so if this task is killed, nothing starts server {server.label} again.")
 
 
 def _remove_note(task: Task) -> None:
     if task.place is not None:
-        task.place.remove_note()
+        task.place.remove_note(STOPPED_NOTE)
 
 
 def _watch_late_stop(task: Task, server: Server, trouble: BaseException | None) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
+from ansible_collections.rewind.vps.plugins.module_utils.operations.memory import up_to_date
 from ansible_collections.rewind.vps.plugins.module_utils.operations.snapshot_changes import delete
 from ansible_collections.rewind.vps.plugins.module_utils.operations.snapshot_present import present
 from ansible_collections.rewind.vps.plugins.module_utils.operations.snapshot_result import snapshot_result
@@ -37,6 +38,7 @@ def _absent(task: Task) -> dict[str, Any]:
     while True:
         with turn(task) as server:
             server, snapshots = task.look_up(server)
+            snapshots = up_to_date(task, server, snapshots)
             snapshot = pick_snapshot(task.provider, server, snapshots, task.options["name"], task.options["id"])
             if snapshot is None:
                 return snapshot_result(task, server, None, False, f"Server {server.label} has no snapshot {wanted}", snapshots, snapshots)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.operations import memory
 from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task, snapshot_label
 from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import (
     LOOK_SECONDS,
@@ -23,10 +24,11 @@ from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import PENDING, RUNNING, Server, Snapshot
 
 
-def create(task: Task, server: Server, known: set[str]) -> Callable[[], Snapshot]:
+def create(task: Task, server: Server, known: set[str], replaces: Snapshot | None) -> Callable[[], Snapshot]:
     """Ask for a snapshot. What is returned waits for it, if so wished, and gives it.
 
     :arg known: ids listed before; a snapshot of the name that is not among them is the new one.
+    :arg replaces: the old one that goes once this one is ready.
     """
     name, description = task.options["name"], task.options["description"]
     try:
@@ -40,6 +42,10 @@ def create(task: Task, server: Server, known: set[str]) -> Callable[[], Snapshot
         if error.outcome != errors.UNKNOWN:
             raise
         snapshot = _after_unknown_create(task, server, known, error)
+    if snapshot is not None:
+        memory.note_made(task, snapshot)
+        if replaces is not None and task.options["wait"]:
+            memory.note_replaced(task, replaces, snapshot)
 
     def wait() -> Snapshot:
         if not task.options["wait"]:
@@ -73,6 +79,7 @@ def recreate(task: Task, snapshot: Snapshot) -> Callable[[], Snapshot]:
     try:
         task.send(lambda: task.provider.recreate_snapshot(snapshot))
         task.done.changed = True
+        memory.note_gone(task, snapshot)
     except RewindError as error:
         error.about(server.label, snapshot.name)
         if error.outcome != errors.UNKNOWN:
@@ -123,6 +130,7 @@ def delete(task: Task, snapshot: Snapshot) -> bool:
         deleted = task.send(lambda: task.provider.delete_snapshot(snapshot))
         task.done.changed = task.done.changed or deleted
         if deleted and task.provider.capabilities.deletes_at_once:
+            memory.note_gone(task, snapshot)
             return True
     except RewindError as error:
         unknown = error.about(snapshot.server.label, snapshot_label(snapshot))
@@ -136,6 +144,7 @@ def delete(task: Task, snapshot: Snapshot) -> bool:
         error.hint = "look at the server's snapshots (rewind.vps.snapshot_info), then run again; a rerun is safe"
         raise error from None
     task.done.changed = task.done.changed or deleted
+    memory.note_gone(task, snapshot)
     return deleted
 
 

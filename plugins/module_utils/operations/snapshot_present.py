@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors, retention
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils.operations import earlier_stop, power
+from ansible_collections.rewind.vps.plugins.module_utils.operations import earlier_stop, memory, power
 from ansible_collections.rewind.vps.plugins.module_utils.operations.snapshot_changes import create, delete, recreate
 from ansible_collections.rewind.vps.plugins.module_utils.operations.snapshot_plan import (
     ADOPT,
@@ -49,8 +49,9 @@ class _Begun:
 def present(task: Task) -> dict[str, Any]:
     with earlier_stop.undone(task) as earlier:
         result = _make_present(task, earlier)
-    if earlier.started is not None:
-        result.update(changed=True, server=earlier.started.to_result())
+    result["changed"] = task.done.changed
+    if earlier.after is not None:
+        result["server"] = earlier.after.to_result()
     return result
 
 
@@ -82,7 +83,12 @@ def _make_present(task: Task, earlier: earlier_stop.EarlierStop) -> dict[str, An
 def _begin(task: Task, server: Server) -> _Begun | Server:
     """Look, decide, and ask for what is missing; the server where it is busy, so that nothing can be asked for now."""
     server, snapshots = task.look_up(server)
+    snapshots = memory.up_to_date(task, server, snapshots)
     plan = _plan(task, server, snapshots)
+    if plan.action == KEEP:
+        plan = replace(plan, replaces=memory.replaced_by(task, snapshots, plan.snapshot))
+    if plan.action == ADOPT and plan.replaces is not None and task.options["wait"] and not task.check_mode:
+        memory.note_replaced(task, plan.replaces, plan.snapshot)
     if plan.action not in (CREATE, RETAKE):
         return _Begun(plan.snapshot.server, snapshots, plan)
     server = server if server.power else task.provider.find_server(server.id)
@@ -156,7 +162,7 @@ def _ask(task: Task, server: Server, snapshots: list[Snapshot], plan: Plan, room
         return recreate(task, plan.snapshot)
     for item in [*plan.failed, *room]:
         _prune(task, item)
-    return create(task, server, {item.id for item in snapshots})
+    return create(task, server, {item.id for item in snapshots}, plan.replaces)
 
 
 def _prune(task: Task, snapshot: Snapshot) -> None:
@@ -177,6 +183,8 @@ def _finish(task: Task, begun: _Begun, snapshot: Snapshot, words: str) -> dict[s
                 listed = task.provider.list_snapshots(server)
                 for item in _no_longer_kept(task, listed, plan, snapshot):
                     _prune(task, item)
+                if _replaces(task, plan) and task.place is not None:
+                    task.place.remove_note(memory.REPLACED)
         elif going:
             for item in going:
                 _prune(task, item)

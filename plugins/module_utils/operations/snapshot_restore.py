@@ -12,6 +12,7 @@ from typing import Any
 from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils.operations import power
+from ansible_collections.rewind.vps.plugins.module_utils.operations.memory import up_to_date
 from ansible_collections.rewind.vps.plugins.module_utils.operations.restore_watch import (
     Restore,
     wait_for_restore,
@@ -39,7 +40,7 @@ def run(task: Task) -> dict[str, Any]:
     """The module C(snapshot_restore)."""
     with turn(task) as server:
         server = server if server.power else task.provider.find_server(task.server_reference)
-        snapshots = task.provider.list_snapshots(server)
+        snapshots = up_to_date(task, server, task.provider.list_snapshots(server))
         snapshot = _wanted(task, server, snapshots)
         if not server.busy:
             if task.check_mode:

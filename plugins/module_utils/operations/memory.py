@@ -1,0 +1,77 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What this machine knows of a server's snapshots for a short while, and a list that lags does not show yet.
+
+A list may come from a replica that has not heard of the change that a task has asked for a moment ago. A task that
+believes it makes a second snapshot, or takes one for there that is gone. So each change is noted in the task's turn, and a
+list that does not show it is looked at again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task
+from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import LOOK_SECONDS
+from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline, wait_until
+from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Server, Snapshot
+
+LAG_SECONDS = 120.0  # a list that lags by more than this is no list
+MADE, GONE, REPLACED = "made", "gone", "replaced"
+
+
+def note_made(task: Task, snapshot: Snapshot) -> None:
+    """The cloud has begun to make it, so it must be listed."""
+    _note(task, MADE, id=snapshot.id)
+
+
+def note_gone(task: Task, snapshot: Snapshot) -> None:
+    """It is deleted, or taken anew: as it was it must not be listed any more."""
+    _note(task, GONE, id=snapshot.id, created_at=snapshot.created_at)
+    if task.place is not None and (task.place.notes().get(MADE) or {}).get("id") == snapshot.id:
+        task.place.remove_note(MADE)
+
+
+def note_replaced(task: Task, old: Snapshot, new: Snapshot) -> None:
+    """The old one goes once the new one is ready, even if this task is killed before."""
+    _note(task, REPLACED, id=old.id, created_at=old.created_at, by=new.id)
+
+
+def replaced_by(task: Task, snapshots: list[Snapshot], new: Snapshot) -> Snapshot | None:
+    """The old snapshot that an earlier task of this machine has replaced with this one and has not deleted any more."""
+    note = task.place.notes().get(REPLACED) if task.place is not None else None
+    if note is None or note.get("by") != new.id or new.id is None:
+        return None
+    old = (note.get("id"), note.get("created_at"))
+    return next((item for item in snapshots if (item.id, item.created_at) == old), None)
+
+
+def up_to_date(task: Task, server: Server, snapshots: list[Snapshot]) -> list[Snapshot]:
+    """The server's snapshots, read again for a short while where the list lags behind what this machine knows."""
+    if task.place is None or _agrees(task, snapshots):
+        return snapshots
+
+    def look() -> list[Snapshot] | None:
+        nonlocal snapshots
+        snapshots = task.provider.list_snapshots(server)
+        return snapshots if _agrees(task, snapshots) else None
+
+    with contextlib.suppress(RewindError):  # somebody else has deleted or made it by now; or else the next request says what is wrong
+        wait_until(look, what="the list of snapshots", deadline=Deadline(LOOK_SECONDS), expected=LOOK_SECONDS, hint="")
+    return snapshots
+
+
+def _agrees(task: Task, snapshots: list[Snapshot]) -> bool:
+    made, gone = task.place.note(MADE, LAG_SECONDS), task.place.note(GONE, LAG_SECONDS)
+    if made is not None and all(item.id != made.get("id") for item in snapshots):
+        return False
+    return gone is None or all((item.id, item.created_at) != (gone.get("id"), gone.get("created_at")) for item in snapshots)
+
+
+def _note(task: Task, key: str, **fields: str | None) -> None:
+    if task.place is not None:
+        with contextlib.suppress(OSError):  # a full disk is no reason to fail a task that has done its work
+            task.place.write_note(key, **fields)

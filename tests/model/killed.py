@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kills a task with SIGKILL at a chosen request, and runs it again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from truth import TrueServer, servers
+from virtual_time import Room
+from wishes import Wish
+
+PATIENCE = 60.0  # real seconds after which the tests give up
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A task and the world that it finds. ``restores``, ``makes``: how many of them its whole work takes."""
+
+    name: str
+    wish: Wish
+    world: tuple[tuple[str, dict[str, Any]], ...] = ()
+    makes: int = 1
+    restores: int = 0
+
+
+def arrange(room: Room, scenario: Scenario) -> None:
+    control = room.box.control
+    control.reset()
+    for call, arguments in scenario.world:
+        getattr(control, call)(**arguments)
+    control.clear_ledger()
+
+
+def play(room: Room, wish: Wish) -> dict[str, Any]:
+    return room.task(wish.cloud, wish.module, server=[wish.server], **wish.options)
+
+
+def truth(room: Room, wish: Wish) -> TrueServer:
+    return servers(room.box.control.servers(wish.cloud), wish.cloud)[wish.server]
+
+
+def state(server: TrueServer) -> tuple[Any, ...]:
+    """What must be the same however often the task was killed."""
+    return server.power, sorted((item.name, item.status, item.schedule) for item in server.snapshots)
+
+
+def kill_at(room: Room, wish: Wish, number: int, apply: bool) -> bool:
+    """Run the task in a process of its own and kill it at its request of that number (from 0 on), which the cloud carries
+    out (``apply``) or never sees. False where the task ended before."""
+    control = room.box.control
+    control.fault("hold", cloud=wish.cloud, skip=number, apply=apply)
+    child = os.fork()
+    if child == 0:
+        _run_and_exit(lambda: room.patient_task(wish.cloud, wish.module, server=[wish.server], **wish.options))
+    try:
+        give_up_at = time.monotonic() + PATIENCE
+        while not any(row.get("held") for row in control.requests()):
+            ended, dummy = os.waitpid(child, os.WNOHANG)
+            if ended:
+                child = 0
+                return False
+            assert time.monotonic() < give_up_at, f"it neither came to request {number} nor ended"
+            time.sleep(0.002)
+        return True
+    finally:
+        if child:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        control.clear_faults()
+
+
+def _run_and_exit(work: Callable[[], Any]) -> None:
+    """In the child: nothing of the tests' own may run there."""
+    try:
+        work()
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc(file=sys.__stderr__)
+        os._exit(1)
