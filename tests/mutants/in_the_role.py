@@ -66,7 +66,7 @@ MUTANTS = [
     ),
     Mutant(
         "the server carries no marker, so that any restore seems proven", f"{TASKS}/mark.yml",
-        "echo {{ guarded_upgrade_run.run_id | quote }} >", "true", (EACH_END,),
+        "echo {{ guarded_upgrade_run.run_id | quote }} >", "true", (LIVELY,),
     ),
     Mutant(
         "the connection stays unguarded", f"{TASKS}/behind_the_guard.yml",

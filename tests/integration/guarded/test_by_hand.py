@@ -12,7 +12,7 @@ BOOK = "rewind.vps.rollback"
 
 
 def test_from_the_question_to_the_refusal(upgrades: Rollout) -> None:
-    """One upgraded server after the other: not asked, checked, restored, restored while out of reach, and refused."""
+    """One upgraded server after the other: not asked, checked, restored, restored while out of reach, failing, and refused."""
     none = upgrades.run("web1", "-e", "confirm=yes", book=BOOK)
     assert none.status == 2, none.output
     assert "There is no receipt of a guarded upgrade of web1" in none.stdout
@@ -39,11 +39,16 @@ def test_from_the_question_to_the_refusal(upgrades: Rollout) -> None:
     assert upgrades.is_as_at_snapshot("web1")
     assert upgrades.asked("web1", "snapshots.restore") == 2
 
+    upgrades.box.control.fault("status", cloud="vpsorg", operation="snapshots.restore", status=403, apply=False, times=None)
+    failed = upgrades.run("web1", "-e", "confirm=yes", book=BOOK)
+    assert failed.status == 2, failed.output
+    assert "ROLLBACK_FAILED: web1" in failed.stdout
+
     snapshot = upgrades.receipt("web1")["snapshot"]
     upgrades.box.control.remove_snapshot("vpsorg", "web1", snapshot["id"])
     upgrades.box.control.plant_snapshot("vpsorg", "web1", snapshot["name"])  # of that name, by somebody else
     refused = upgrades.run("web1", "-e", "confirm=yes", book=BOOK)
     assert refused.status == 2, refused.output
     assert "is not there any more" in refused.stdout
-    assert upgrades.asked("web1", "snapshots.restore") == 2
+    assert upgrades.asked("web1", "snapshots.restore") == 3
     assert upgrades.no_guard_left()
