@@ -69,11 +69,15 @@ def killed_and_run_again(room: Room, scenario: Scenario, number: int, apply: boo
     where = f"killed at request {number}, {'carried out' if apply else 'not carried out'}"
     if not kill_at(room, wish, number, apply):
         return
-    result = play(room, wish)
+    result, restores = play(room, wish), scenario.restores
+    if result.get("failed") and restores and wish.cloud == "ilkbyte":
+        # A restore that ends between two looks can't be told from other work there: the task then refuses, rather than claim it.
+        assert (result["error"]["kind"], result["error"]["outcome"], result["changed"]) == ("busy", "refused", False), f"{where}: {result['msg']}"
+        result, restores = play(room, wish), restores + 1
     assert not result.get("failed"), f"{where}: {result['msg']}"
     assert state(truth(room, wish)) == wanted, f"{where}: {result['msg']}"
     assert len(control.effects("snapshot_started")) == scenario.makes, f"{where}: {control.effects()}"
-    assert len(control.effects("restore_started")) <= scenario.restores, f"{where}: {control.effects()}"
+    assert len(control.effects("restore_started")) <= restores, f"{where}: {control.effects()}"
     if wish.module != "snapshot_restore":
         again = play(room, wish)
         assert not again.get("failed") and not again["changed"], f"{where}, third run: {again['msg']}"

@@ -118,6 +118,8 @@ def _ask_to_stop(task: Task, server: Server, deadline: Deadline) -> Deadline:
     except RewindError as error:
         error.about(server.label)
         if error.outcome != errors.UNKNOWN:
+            if error.kind == errors.PROVIDER_REFUSED and _is_off(task, server):
+                return deadline  # a stop was under way already: an earlier task's, that was killed
             raise
         # It may have arrived: give it the time that it would need, and look.
         return Deadline(min(deadline.left, UNKNOWN_SECONDS), deadline.clock)
@@ -127,6 +129,13 @@ def _start_again(task: Task, server: Server, seen_off: bool, trouble: BaseExcept
     if not seen_off:
         _watch_late_stop(task, server, trouble)
     start_after_snapshot(task, server, trouble)
+
+
+def _is_off(task: Task, server: Server) -> bool:
+    try:
+        return task.provider.find_server(server.id).power == STOPPED
+    except RewindError:
+        return False
 
 
 def start_after_snapshot(task: Task, server: Server, trouble: BaseException | None) -> Server:
