@@ -37,7 +37,8 @@ HONEST = {
 }
 DEFAULTS = {"api_timeout": 5, "validate_certs": True, "wait_timeout": 30}
 CHOSEN = {
-    "state": st.sampled_from(["present", "absent"]), "when_full": st.sampled_from(["fail", "prune"]), "wait": st.booleans(), "stop_server": st.booleans(),
+    "state": st.sampled_from(["present", "absent"]), "when_full": st.sampled_from(["fail", "prune"]), "wait": st.booleans(),
+    "stop_server": st.booleans(),
     "start_server": st.booleans(), "max_age": st.sampled_from([None, "1s", "9999w"]), "older_than": st.sampled_from([None, "1d"]),
     "newer_than": st.sampled_from([None, "1d"]), "match": st.none() | st.sampled_from(["*", "night*", "[", "!", "[!]", "\0"]),
     "retain": st.none() | st.fixed_dictionaries({"count": st.integers(1, 2), "match": st.sampled_from(["*", "[", "night*"])}),

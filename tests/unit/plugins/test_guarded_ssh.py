@@ -141,3 +141,17 @@ def test_the_end_of_a_task_does_not_hide_why_it_failed(failing):
     assert b"No route to host" in words
     with pytest.raises(AnsibleActionFail):
         connection.exec_command("true")
+
+
+@pytest.mark.parametrize("raw", [None, b"", b"{", b"\xff", b"[]", b"5", b'"state"', b'{"states": 1}', b"[" * 100_000, b'{"state": []}'], ids=ascii)
+def test_a_receipt_that_can_not_be_read_lets_nothing_be_done_on_the_server(connect, monkeypatch, tmp_path, raw):
+    """Nobody knows then whether its guard is undoing the upgrade."""
+    asked = []
+    monkeypatch.setattr(ssh_plugin.Connection, "exec_command", lambda self, *args, **kwargs: asked.append(args) or (0, b"", b""))
+    path = tmp_path / "receipt.json"
+    if raw is not None:
+        path.write_bytes(raw)
+    connection = connect(guarded_upgrade_receipt_in_force=str(path))
+    with pytest.raises(AnsibleActionFail, match="can't be read"):
+        connection.exec_command("true")
+    assert not asked
