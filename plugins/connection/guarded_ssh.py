@@ -220,13 +220,14 @@ class Connection(ssh_plugin.Connection):
         try:
             with open(path, encoding="utf-8") as file:
                 receipt = json.load(file)
-            state = receipt["state"]
+            state = str.strip(receipt["state"])
         except (OSError, ValueError, RecursionError, TypeError, KeyError, IndexError) as error:
             raise ServerLost(
                 f"the receipt of server {name}'s upgrade can't be read ({type(error).__name__}: {path}), so this task is not done there"
             ) from None
         if state in UNDONE:
-            raise ServerLost(f"the guard of server {name} has begun to undo the upgrade ({plain(str(receipt.get('reason')))}), so this task is not done there")
+            reason = plain(str(receipt.get("reason")))
+            raise ServerLost(f"the guard of server {name} has begun to undo the upgrade ({reason}), so this task is not done there")
 
     def _build_command(self, binary, subsystem, *other_args):
         # After the user's own arguments: OpenSSH takes the first value that it is given.

@@ -41,6 +41,9 @@ OPERATION_FAILED = "operation_failed"
 INTERRUPTED = "interrupted"
 INTERNAL = "internal"
 
+LONGEST_MESSAGE = 4000  # characters of what is said; the results have the rest
+LONGEST_NAME = 300
+
 # What a wait survives: the next look may well succeed.
 TRANSIENT = frozenset({RATE_LIMITED, UNREACHABLE, TIMEOUT, PROVIDER_BROKEN, BAD_ANSWER})
 
@@ -91,11 +94,11 @@ class RewindError(Exception):
 
     def text(self, already_changed: bool = False) -> str:
         """The whole message for a person: what, to which, whether anything changed, what next. In one line, safe to show."""
-        parts = [self.message.rstrip(".") + "."]
+        parts = [_bounded(self.message, LONGEST_MESSAGE).rstrip(".") + "."]
         if self.provider_message:
             parts.append(f'The cloud says: "{self.provider_message}".')
         concerned = [
-            f"{label} {value}"
+            f"{label} {_bounded(value, LONGEST_NAME)}"
             for label, value in (("server", self.server), ("snapshot", self.snapshot))
             if value and str(value) not in self.message
         ]
@@ -103,7 +106,8 @@ class RewindError(Exception):
             parts.append(f"Concerned: {', '.join(concerned)}.")
         parts.append(_outcome_sentence(self.outcome, already_changed))
         if self.hint:
-            parts.append(f"Next: {self.hint}" if self.hint.endswith("?") else f"Next: {self.hint.rstrip('.')}.")
+            hint = _bounded(self.hint, LONGEST_MESSAGE)
+            parts.append(f"Next: {hint}" if hint.endswith("?") else f"Next: {hint.rstrip('.')}.")
         return plain(" ".join(parts))
 
     def to_result(self) -> dict[str, object]:
@@ -118,6 +122,11 @@ class RewindError(Exception):
             "provider_message": self.provider_message,
             "hint": plain(self.hint) if self.hint else self.hint,
         }
+
+
+def _bounded(text: str, most: int) -> str:
+    """Names come from others, and may be as long as an answer."""
+    return text if len(text) <= most else text[:most] + "…"
 
 
 def _outcome_sentence(outcome: str, already_changed: bool) -> str:

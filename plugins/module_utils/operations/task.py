@@ -20,6 +20,8 @@ from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Provider, Server, Snapshot
 from ansible_collections.rewind.vps.plugins.module_utils.turns import Place
 
+LONGEST_NAME = 255  # inferred: no cloud says, and no file system takes more
+
 
 @dataclass
 class Done:
@@ -101,6 +103,11 @@ class Task:
 
 def check_name(provider: Provider, name: str) -> None:
     """Refuse a snapshot name that the cloud forbids, before anything is sent."""
+    if len(name) > LONGEST_NAME:
+        raise RewindError(
+            f"A snapshot's name has {LONGEST_NAME} characters at most, and this one has {len(name)}",
+            kind=errors.BAD_INPUT, hint="choose a shorter one; description takes more, where the cloud has it",
+        )
     if not re.fullmatch(provider.capabilities.name_pattern, name):
         raise RewindError(
             f"{provider.title} takes only {provider.capabilities.name_rule} in a snapshot's name, so {name!r} can't be one",

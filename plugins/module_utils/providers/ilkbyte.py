@@ -21,9 +21,9 @@ from ansible_collections.rewind.vps.plugins.module_utils.providers.base import A
 from ansible_collections.rewind.vps.plugins.module_utils.providers.ilkbyte_schedule import read_schedule
 from ansible_collections.rewind.vps.plugins.module_utils.transport import Transport, quote_message
 
-_SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # public: 3-16 letters and digits; read generously
+_SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # public: 3-16 letters and digits; read generously
 # A name that stands in a path as it is. A slash, a percent sign or dots alone would lead to another path, here or at the cloud.
-_PATH_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_PATH_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _POWER_WORDS = {
     "running": base.RUNNING, "çalışıyor": base.RUNNING,  # public
     "shut off": base.STOPPED, "shutoff": base.STOPPED, "kapalı": base.STOPPED,  # public, libvirt; the last inferred

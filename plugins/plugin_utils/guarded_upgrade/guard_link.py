@@ -100,7 +100,8 @@ def _final_answer(stream: IO[str], say: Callable[[str], None]) -> dict[str, Any]
 def _refusal(said: dict[str, Any]) -> RewindError:
     hint = said.get("hint")
     return RewindError(
-        str(said.get("message")), kind=str(said.get("kind")), outcome=str(said.get("outcome", errors.REFUSED)), hint=None if hint is None else str(hint),
+        str(said.get("message")), kind=str(said.get("kind")), outcome=str(said.get("outcome", errors.REFUSED)),
+        hint=None if hint is None else str(hint),
     )
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from support.rollout import CHANGE, Rollout
 
@@ -119,3 +121,24 @@ def test_a_play_that_can_not_be_guarded(upgrades: Rollout) -> None:
     assert "is ansible_connection set with -e" in is_refused_at_arming.output
     assert upgrades.receipt("web1")["outcome"] == "not_started"
     assert not (upgrades.disk("web1") / "etc" / "changed").exists()
+
+
+@pytest.mark.parametrize("server", [
+    "-oProxyCommand=touch /tmp/owned-by-a-name", pytest.param("../snapshots", marks=pytest.mark.patient),
+    pytest.param("$(touch /tmp/owned-by-a-name)", marks=pytest.mark.patient),
+])
+def test_servers_that_are_called_like_a_command(upgrades: Rollout, server: str) -> None:
+    is_refused(upgrades, "There is no server", server=server)
+    upgrades.assert_untouched("web1")
+    assert not Path("/tmp/owned-by-a-name").exists()
+
+
+@pytest.mark.patient
+def test_a_folder_that_is_called_like_a_command(upgrades: Rollout) -> None:
+    """The marker's folder is quoted wherever a shell on the server reads it: an upgrade with such a folder goes well."""
+    folder = "/var/tmp/$(touch owned) `touch owned`; touch 'owned"
+    (upgrades.disk("web1") / folder[1:]).mkdir(parents=True)
+    run = upgrades.run("web1", marker_dir=folder, tasks=upgrades.tasks("upgrade", CHANGE))
+    assert run.status == 0, run.output
+    assert not list(upgrades.disk("web1").rglob("owned"))
+    assert upgrades.receipt("web1")["outcome"] == "upgraded"

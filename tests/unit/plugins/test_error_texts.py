@@ -62,3 +62,18 @@ def test_bad_input_changes_nothing():
 
 def test_what_a_wait_survives():
     assert {"rate_limited", "unreachable", "timeout", "provider_broken", "bad_answer"} == errors.TRANSIENT
+
+
+def test_names_without_end_leave_room_for_what_matters():
+    error = RewindError("There is no " + "x" * 100_000, kind=errors.NOT_FOUND, server="y" * 100_000,
+                        hint="did you mean " + "z" * 100_000 + "?")
+    text = error.text()
+    assert len(text) < 2 * errors.LONGEST_MESSAGE + 1000 and "Nothing was changed." in text
+    assert error.to_result()["server"] == "y" * 100_000
+
+
+def test_nothing_in_a_message_is_a_command_to_a_terminal():
+    error = RewindError("Server \x1b[2J\x9b\u202e is busy\n", kind=errors.BUSY, server="a\0b", provider_message="\x1b]0;x\x07",
+                        hint="look at \x1b[2J")
+    assert all(letter.isprintable() for letter in error.text()) and error.text().count("\ufffd") == 8
+    assert error.to_result()["server"] == "a\0b" and "\x1b" not in error.to_result()["hint"]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.operations.task import check_name
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import (
     FAILED,
     PENDING,
@@ -25,11 +26,13 @@ from ansible_collections.rewind.vps.plugins.module_utils.providers.base import (
     Server,
     Snapshot,
 )
+from ansible_collections.rewind.vps.plugins.module_utils.providers.registry import REGISTRY
 from ansible_collections.rewind.vps.plugins.module_utils.wire import Reply, WireFailure
 
 UUID = "6f9619ff-8b86-d011-b42d-00cf4fc964ff"
 VPS_SERVER = {
-    "id": 12345, "uuid": UUID, "name": "web1", "hostname": "web1.example", "status": "active", "ip_address": "192.0.2.1", "ipv4_addresses": ["192.0.2.1"],
+    "id": 12345, "uuid": UUID, "name": "web1", "hostname": "web1.example", "status": "active", "ip_address": "192.0.2.1",
+    "ipv4_addresses": ["192.0.2.1"],
 }
 VPS_SNAPSHOT = {
     "id": 801, "name": "nightly", "description": "", "status": "completed", "size_mb": 2048, "created_at": "2026-01-01T00:00:00Z",
@@ -57,7 +60,8 @@ SNAPSHOTS = {
 # Each read: how it is asked for, and what an honest cloud answers.
 READS = {
     "vpsorg": {
-        "list_servers": (lambda made: made.list_servers(), [page(VPS_SERVER), page(VPS_SERVER, following="https://cloud.test/api/v1/servers/?page=2")]),
+        "list_servers": (lambda made: made.list_servers(),
+        [page(VPS_SERVER), page(VPS_SERVER, following="https://cloud.test/api/v1/servers/?page=2")]),
         "find_server by number": (lambda made: made.find_server("12345"), [VPS_SERVER, page(VPS_SERVER)]),
         "find_server by uuid": (lambda made: made.find_server(UUID), [VPS_SERVER, page(VPS_SERVER)]),
         "find_server by name": (lambda made: made.find_server("web1"), [page(VPS_SERVER)]),
@@ -78,9 +82,11 @@ READS = {
 }
 CHANGES = {
     "vpsorg": {
-        "create": (lambda made: made.create_snapshot(SERVERS["vpsorg"], "nightly", "why"), {**VPS_SNAPSHOT, "status": "in_progress", "size_mb": None}),
+        "create": (lambda made: made.create_snapshot(SERVERS["vpsorg"], "nightly", "why"),
+        {**VPS_SNAPSHOT, "status": "in_progress", "size_mb": None}),
         "restore": (lambda made: made.restore_snapshot(SNAPSHOTS["vpsorg"]), {
-            "status": "success", "message": "", "snapshot": {"id": 801, "name": "nightly"}, "server": {"id": 12345, "name": "web1", "status": "restoring"},
+            "status": "success", "message": "", "snapshot": {"id": 801, "name": "nightly"},
+            "server": {"id": 12345, "name": "web1", "status": "restoring"},
         }),
         "delete": (lambda made: made.delete_snapshot(SNAPSHOTS["vpsorg"]), {}),
         "start": (lambda made: made.set_power(SERVERS["vpsorg"], START), {"status": "success", "message": ""}),
@@ -98,7 +104,8 @@ CHANGES = {
 # All paths that there are. At Ilkbyte a server's name stands in the path, so it must be no more than a name.
 PATHS = {
     "vpsorg": "/api/v1/(servers/|servers/12345/(power/)?|servers/[0-9a-f-]{36}/|snapshots/|snapshots/801/(restore/)?|account/me/)",
-    "ilkbyte": "/(account|server/list/all|server/manage/[A-Za-z0-9][A-Za-z0-9._-]*/(show|power|snapshot(/(create|revert|update|delete|cron/add|cron/delete))?))",
+    "ilkbyte": "/(account|server/list/all|server/manage/[A-Za-z0-9][A-Za-z0-9._-]*/"
+               "(show|power|snapshot(/(create|revert|update|delete|cron/add|cron/delete))?))",
 }
 
 
@@ -179,7 +186,8 @@ def clear_no(name, reply):
     return name == "ilkbyte" and 200 <= reply.status < 300 and isinstance(body, dict) and body.get("status", body.get("success")) is False
 
 
-STATUSES = st.sampled_from([200, 200, 200, 201, 202, 204, 206, 301, 302, 400, 401, 403, 404, 408, 409, 418, 429, 500, 502, 503, 504]) | st.integers(0, 999)
+STATUSES = st.sampled_from([200, 200, 200, 201, 202, 204, 206, 301, 302, 400, 401, 403, 404, 408, 409, 418, 429, 500, 502, 503,
+        504]) | st.integers(0, 999)
 
 
 @pytest.mark.parametrize(("name", "which"), ALL_CHANGES)
@@ -214,7 +222,8 @@ def test_a_change_whose_answer_got_lost(name, which, connected):
 # --- pages
 
 
-@given(st.lists(ANYTHING | st.text("./?&=%:@[]\\#abc2", max_size=12).map(lambda end: f"https://cloud.test/api/v1/snapshots/{end}"), min_size=1, max_size=4))
+@given(st.lists(ANYTHING | st.text("./?&=%:@[]\\#abc2", max_size=12).map(lambda end: f"https://cloud.test/api/v1/snapshots/{end}"), min_size=1,
+        max_size=4))
 @example(["https://evil.test/api/v1/snapshots/?page=2"])
 @example(["https://cloud.test/api/v1/snapshots/../../snapshots/?page=2", "//evil.test/snapshots/"])
 @example(["https://cloud.test/snapshots/?page=\ud800&\0=\n"])
@@ -294,3 +303,21 @@ def test_no_reference_leads_to_another_path(reference):
 
 def test_the_paths_are_those_of_the_base():
     assert set(BASE.values()) == {"https://cloud.test/api/v1", "https://cloud.test"}
+
+
+@pytest.mark.parametrize(("length", "asked"), [(64, "/server/manage/"), (65, "/server/list/all"), (10_000, "/server/list/all")])
+def test_a_reference_that_is_too_long_for_a_server_is_looked_up_and_not_put_in_a_path(length, asked):
+    wire = FakeWire([Reply(200, {}, json.dumps(yes([ILK_SERVER])).encode())])
+    with pytest.raises(RewindError):
+        provider_on("ilkbyte", wire).find_server("x" * length)
+    assert wire.sent[0].path.startswith(asked)
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+@pytest.mark.parametrize("length", [256, 10_000])
+def test_a_snapshots_name_that_is_too_long_is_refused_before_it_is_sent(name, length):
+    made = provider_on(name, FakeWire([]))
+    check_name(made, "x" * 255)
+    with pytest.raises(RewindError, match="255 characters at most") as caught:
+        check_name(made, "x" * length)
+    assert caught.value.kind == errors.BAD_INPUT and len(caught.value.text()) < 500

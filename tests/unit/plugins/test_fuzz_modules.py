@@ -10,7 +10,7 @@ import re
 import pytest
 from builders import FakeClock
 from hostile import BASE, CREDENTIALS, NAMES, FakeWire, bodies, is_sound, put_on
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_fuzz_clouds import ILK_SERVER, ILK_SNAPSHOT, PATHS, VPS_SERVER, VPS_SNAPSHOT, page, yes
 
@@ -37,7 +37,8 @@ HONEST = {
 }
 DEFAULTS = {"api_timeout": 5, "validate_certs": True, "wait_timeout": 30}
 CHOSEN = {
-    "state": st.sampled_from(["present", "absent"]), "when_full": st.sampled_from(["fail", "prune"]), "wait": st.booleans(), "stop_server": st.booleans(),
+    "state": st.sampled_from(["present", "absent"]), "when_full": st.sampled_from(["fail", "prune"]), "wait": st.booleans(),
+    "stop_server": st.booleans(),
     "start_server": st.booleans(), "max_age": st.sampled_from([None, "1s", "9999w"]), "older_than": st.sampled_from([None, "1d"]),
     "newer_than": st.sampled_from([None, "1d"]), "match": st.none() | st.sampled_from(["*", "night*", "[", "!", "[!]", "\0"]),
     "retain": st.none() | st.fixed_dictionaries({"count": st.integers(1, 2), "match": st.sampled_from(["*", "[", "night*"])}),
@@ -93,6 +94,7 @@ def check_result(module, result, wire, told, check_mode):
 
 @pytest.mark.parametrize("cloud", CREDENTIALS)
 @pytest.mark.parametrize("module", SPECS)
+@settings(max_examples=max(40, settings().max_examples // 2))
 @given(data=st.data())
 def test_a_module_never_makes_a_mistake_of_its_own(module, cloud, data):
     parameters = data.draw(tasks(module, cloud))

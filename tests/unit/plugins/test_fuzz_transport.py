@@ -26,7 +26,8 @@ DATES = st.sampled_from([
     "Thu, 01 Jan 1970 00:00:00 GMT", "Thu, 01 Jan 1970 00:00:00 -0000", "Wed, 21 Oct 2026 07:28:00 +99999999999", "21 Oct 2026 7:28", "9" * 5000,
     "1 Jan 99999999999999999999 00:00:00", "(((((", "Mon, 32 Foo 2026 25:61:61 GMT",
 ])
-HEADER = DATES | st.sampled_from(["0", "-1", "1e9", "٣", "9" * 400, "inf", "nan", " 5 ", "5,5", ""]) | st.text(st.characters(max_codepoint=255), max_size=12)
+HEADER = DATES | st.sampled_from(["0", "-1", "1e9", "٣", "9" * 400, "inf", "nan", " 5 ", "5,5", ""]) | st.text(st.characters(max_codepoint=255),
+        max_size=12)
 HEADERS = st.fixed_dictionaries({}, optional=dict.fromkeys(["date", "retry-after", "content-type", "content-length", "location"], HEADER))
 REPLIES = st.builds(Reply, st.integers(-1, 999), HEADERS, ANYTHING.map(lambda body: json.dumps(body).encode()) | RAW_BODIES)
 FAILURES = st.builds(WireFailure, st.sampled_from(["unreachable", "tls", "timeout", "bad_answer"]), st.booleans(), st.just("SomeError"))
@@ -99,7 +100,8 @@ def test_a_date_is_a_date_that_sorts_as_text_or_none(text):
 OK = b"HTTP/1.1 200 OK\r\n"
 BODY = b"\r\n{}"
 RAW_ANSWERS = {
-    "nothing": b"", "no HTTP": b"SSH-2.0-OpenSSH\r\n", "a status that is none": b"HTTP/1.1 abc OK\r\n\r\n", "a status of 9999": b"HTTP/1.1 9999 OK\r\n\r\n",
+    "nothing": b"", "no HTTP": b"SSH-2.0-OpenSSH\r\n", "a status that is none": b"HTTP/1.1 abc OK\r\n\r\n",
+    "a status of 9999": b"HTTP/1.1 9999 OK\r\n\r\n",
     "a status of 99": b"HTTP/1.1 99 OK\r\n\r\n", "HTTP/9.9": b"HTTP/9.9 200 OK\r\n" + BODY, "NUL": b"HTTP/1.1 200 \0\r\n\0: \0\r\n" + BODY,
     "a length that is none": OK + b"Content-Length: many\r\n" + BODY, "a negative length": OK + b"Content-Length: -5\r\n" + BODY,
     "two lengths": OK + b"Content-Length: 2\r\nContent-Length: 3\r\n" + BODY, "lengths": OK + b"Content-Length: 2, 3\r\n" + BODY,
@@ -107,13 +109,18 @@ RAW_ANSWERS = {
     "a long header": OK + b"a: " + b"b" * 200_000 + b"\r\n" + BODY, "a header without a colon": OK + b"nonsense\r\n" + BODY,
     "chunks": OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
     "a negative chunk": OK + b"Transfer-Encoding: chunked\r\n\r\n-5\r\n{}\r\n0\r\n\r\n",
-    "a chunk that is none": OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n", "a huge chunk": OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 60 + b"\r\n{}",
+    "a chunk that is none": OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n",
+    "a huge chunk": OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 60 + b"\r\n{}",
     "chunks without end": OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 999,
-    "gzip that is none": OK + b"Content-Encoding: gzip\r\n" + BODY, "many encodings": OK + b"Content-Encoding: " + b"gzip, " * 99 + b"gzip\r\n" + BODY,
-    "a Location that is no UTF-8": b"HTTP/1.1 302 Found\r\nLocation: \xff\r\n" + BODY, "a Location that is no URL": b"HTTP/1.1 302 Found\r\nLocation: http://[\r\n" + BODY,
+    "gzip that is none": OK + b"Content-Encoding: gzip\r\n" + BODY,
+    "many encodings": OK + b"Content-Encoding: " + b"gzip, " * 99 + b"gzip\r\n" + BODY,
+    "a Location that is no UTF-8": b"HTTP/1.1 302 Found\r\nLocation: \xff\r\n" + BODY,
+    "a Location that is no URL": b"HTTP/1.1 302 Found\r\nLocation: http://[\r\n" + BODY,
     "a Location of another kind": b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\n" + BODY,
-    "a Location without a host": b"HTTP/1.1 307 Found\r\nLocation: http://\r\n" + BODY, "an empty Location": b"HTTP/1.1 302 Found\r\nLocation:\r\n" + BODY,
-    "a cookie": OK + b"Set-Cookie: \xff=\0; expires=" + b"9" * 999 + b"; domain=[::\r\n" + BODY, "many 100s": b"HTTP/1.1 100 Continue\r\n\r\n" * 999 + OK + BODY,
+    "a Location without a host": b"HTTP/1.1 307 Found\r\nLocation: http://\r\n" + BODY,
+    "an empty Location": b"HTTP/1.1 302 Found\r\nLocation:\r\n" + BODY,
+    "a cookie": OK + b"Set-Cookie: \xff=\0; expires=" + b"9" * 999 + b"; domain=[::\r\n" + BODY,
+    "many 100s": b"HTTP/1.1 100 Continue\r\n\r\n" * 999 + OK + BODY,
     "a link": OK + b"Link: <\xff>; rel=[\r\n" + BODY, "a charset": OK + b"Content-Type: text/\xff; charset=\0\r\n" + BODY,
 }
 
@@ -139,7 +146,8 @@ def test_orderly_raw_answers_are_read(answer):
     assert over_the_wire(answer).data == {}
 
 
-@given(st.binary(max_size=40), st.binary(max_size=20), st.sampled_from([b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 302 Found\r\nLocation: ", b"", OK + b"Content-Length: "]))
+@given(st.binary(max_size=40), st.binary(max_size=20),
+        st.sampled_from([b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 302 Found\r\nLocation: ", b"", OK + b"Content-Length: "]))
 def test_random_raw_answers(start, end, before):
     over_the_wire(before + start + b"\r\n\r\n" + end)
 
@@ -155,7 +163,7 @@ def test_no_answer_fills_the_memory(head, monkeypatch):
 
     def step(connection):
         connection.sendall(head)
-        for dummy in range(30):
+        for _number in range(30):
             connection.sendall(endless)
         return False
 

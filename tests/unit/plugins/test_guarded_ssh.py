@@ -163,3 +163,17 @@ def test_nothing_is_done_on_a_server_that_its_guard_undoes(failing, tmp_path, st
 def test_behind_a_guard_that_only_watches_everything_is_done(failing, tmp_path):
     for way in guarded_by(failing, tmp_path, "upgrading"):
         way()
+
+
+@pytest.mark.parametrize("raw", [None, b"", b"{", b"\xff", b"[]", b"5", b'"state"', b'{"states": 1}', b"[" * 100_000, b'{"state": []}'], ids=ascii)
+def test_a_receipt_that_can_not_be_read_lets_nothing_be_done_on_the_server(connect, monkeypatch, tmp_path, raw):
+    """Nobody knows then whether its guard is undoing the upgrade."""
+    asked = []
+    monkeypatch.setattr(ssh_plugin.Connection, "exec_command", lambda self, *args, **kwargs: asked.append(args) or (0, b"", b""))
+    path = tmp_path / "receipt.json"
+    if raw is not None:
+        path.write_bytes(raw)
+    connection = connect(guarded_upgrade_receipt_in_force=str(path))
+    with pytest.raises(AnsibleActionFail, match="can't be read"):
+        connection.exec_command("true")
+    assert not asked

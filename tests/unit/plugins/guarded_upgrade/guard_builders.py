@@ -23,7 +23,8 @@ def receipt_data(state: str = states.PLANNED, **facts: Any) -> dict[str, Any]:
     snapshot = dict(SNAPSHOT) if state not in (states.PLANNED, states.SNAPSHOTTING) else {**SNAPSHOT, "id": None, "created_at": None}
     return {
         "version": 1, "run_id": RUN_ID, "host": "web1", "provider": "vpsorg", "api_url": "https://cloud.example", "cloud": "VPS.org",
-        "server": {"id": "12345", "name": "web1", "address": "192.0.2.1"}, "snapshot": snapshot, "marker": MARKER.replace(RUN_ID, str(facts.get("run_id", RUN_ID))),
+        "server": {"id": "12345", "name": "web1", "address": "192.0.2.1"}, "snapshot": snapshot,
+        "marker": MARKER.replace(RUN_ID, str(facts.get("run_id", RUN_ID))),
         "before": {"boot_id": "11111111-1111", "failed_units": [], "markers": [], "fingerprints": {}},
         "state": state, "history": [{"at": "2026-01-01T00:00:00.000Z", "state": state}], "outcome": None, "message": None, "proof": [],
         "run": {"pid": 1, "started": "never", "what": "ansible-playbook site.yml"}, "tasks": [], "checks": [], "acknowledged": False, **facts,

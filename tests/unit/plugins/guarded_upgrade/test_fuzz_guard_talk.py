@@ -63,7 +63,8 @@ def attend(guard, line):
 
 
 @with_folders
-@given(requests=st.lists(REQUESTS.map(lambda request: json.dumps(request).encode() + b"\n") | RAW_BODIES.map(lambda body: body + b"\n"), min_size=1, max_size=4))
+@given(requests=st.lists(REQUESTS.map(lambda request: json.dumps(request).encode() + b"\n") | RAW_BODIES.map(lambda body: body + b"\n"), min_size=1,
+        max_size=4))
 @example(requests=[b'{"do": "note", "facts": {"before": ' + b'{"a":' * 900 + b"1" + b"}" * 900 + b"}}\n"])
 @example(requests=[b'{"do": "note", "facts": {"snapshot": 5, "history": [], "state": "confirmed"}}\n'])
 @example(requests=[b'{"do": "move", "to": "checking", "facts": {}, "seconds": "soon"}\n'])
@@ -120,7 +121,8 @@ def test_a_caller_that_drips_does_not_keep_the_guard_from_watching(tmp_path, mon
 
 @with_folders
 @given(lines=st.lists(RAW_BODIES | ANYTHING.map(lambda value: json.dumps(value).encode()) | st.builds(
-    lambda key, value: json.dumps({key: value}).encode(), st.sampled_from(["done", "refused", "say"]), ANYTHING | st.fixed_dictionaries({"receipt": ANYTHING}),
+    lambda key, value: json.dumps({key: value}).encode(), st.sampled_from(["done", "refused", "say"]),
+    ANYTHING | st.fixed_dictionaries({"receipt": ANYTHING}),
 ), max_size=3))
 def test_a_run_takes_no_nonsense_for_its_guards_answer(tmp_path, lines):
     receipt = Receipt(tmp_path / "receipt.json", receipt_data(states.UPGRADING))
@@ -157,7 +159,7 @@ def test_a_door_that_is_none(tmp_path, door):
 
 def deep(levels):
     value = {}
-    for dummy in range(levels):
+    for _level in range(levels):
         value = {"a": value}
     return value
 

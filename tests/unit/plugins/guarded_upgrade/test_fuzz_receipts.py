@@ -26,7 +26,8 @@ CONTEXT = Context(
 ALL_STATES = list(states._FOLLOWS)
 WHOLE = receipt_data(
     states.RESTORED, outcome="rolled_back", message="m", reason="r", restore_message="rm", evidence=["/e"], boot_before_restore="aaaaaaaa", roles=[],
-    marker_written=True, seconds_allowed=60, guard={"pid": 2, "started": "s", "socket": "/tmp/s"}, proof=[{"what": "cloud", "result": "proven", "detail": "d"}],
+    marker_written=True, seconds_allowed=60, guard={"pid": 2, "started": "s", "socket": "/tmp/s"},
+    proof=[{"what": "cloud", "result": "proven", "detail": "d"}],
     before={"boot_id": "11111111-1111", "failed_units": ["a"], "markers": [], "fingerprints": {"/etc/a": "1"}},
 )
 
@@ -51,9 +52,11 @@ def read_by_everybody(receipt):
     """All that a receipt is read for; whatever is not a RewindError fails the test."""
     look = parse_look("boot 22222222-2222\nunits known\nend")
     for do in (
-        lambda: report.table([report.row(receipt)]), lambda: verdicts.verdict_of(receipt), lambda: verdicts.whole(receipt, verdicts.verdict_of(receipt)),
+        lambda: report.table([report.row(receipt)]), lambda: verdicts.verdict_of(receipt),
+        lambda: verdicts.whole(receipt, verdicts.verdict_of(receipt)),
         lambda: prove(receipt.data, look, "passed"), lambda: prove(receipt.data, None, None), lambda: planning.check_receipts(receipt, CONTEXT),
-        lambda: planning.guarded_by(receipt, CONTEXT), lambda: planning.is_being_undone(receipt), lambda: planning.what_comes_next(receipt, CONTEXT, 1800, None),
+        lambda: planning.guarded_by(receipt, CONTEXT), lambda: planning.is_being_undone(receipt),
+        lambda: planning.what_comes_next(receipt, CONTEXT, 1800, None),
         lambda: planning.counts_for_this_run(receipt, {"next": planning.TELL, "tasks": [], "roles": []}, 60), lambda: states.said(receipt),
         lambda: json.dumps([receipt.server_label, receipt.outcome, receipt.snapshot.get("id")]),
     ):
@@ -85,7 +88,8 @@ def loaded(folder, raw):
 
 
 # One place after another is everything that it shouldn't be; a text where a text belongs is fine.
-ODD = [None, True, 0, -1, 1.5, 10**400, float("nan"), float("inf"), "", "\ud800", "x" * 3000, [], [None], [[]], {}, {"id": None}, {"\0": []}, *NAMES[:6]]
+ODD = [None, True, 0, -1, 1.5, 10**400, float("nan"), float("inf"), "", "\ud800", "x" * 3000, [], [None], [[]], {}, {"id": None}, {"\0": []},
+        *NAMES[:6]]
 
 
 @pytest.mark.parametrize("path", list(places(WHOLE)), ids=lambda path: ".".join(map(str, path)) or "all")
@@ -112,7 +116,8 @@ def test_receipts_with_some_parts_wrong(folder, changes, state, outcome):
         read_by_everybody(receipt)
 
 
-@given(raw=RAW_BODIES | ANYTHING.map(lambda value: json.dumps(value).encode()) | st.integers(0, 1000).map(lambda end: json.dumps(WHOLE).encode()[:end]))
+@given(raw=RAW_BODIES | ANYTHING.map(lambda value: json.dumps(value).encode()) | st.integers(0,
+        1000).map(lambda end: json.dumps(WHOLE).encode()[:end]))
 def test_what_is_hardly_json_is_no_receipt(folder, raw):
     assert loaded(folder, raw) is None
     with pytest.raises(RewindError):
@@ -126,7 +131,8 @@ def test_a_huge_file_is_no_receipt(folder, monkeypatch):
     assert loaded(folder, json.dumps(WHOLE).encode()) is not None
 
 
-@pytest.mark.parametrize("run_id", ["20260199T000000Zab12", "20261301T000000Zab12", "99999999T999999Zab12", "00000101T000000Zab12", "../../../etc/passwd",
+@pytest.mark.parametrize("run_id",
+        ["20260199T000000Zab12", "20261301T000000Zab12", "99999999T999999Zab12", "00000101T000000Zab12", "../../../etc/passwd",
                                     "20260101T000000Z/../", "20260101T000000Zab1\n", f"{RUN_ID}\n", "٢0260101T000000Zab12"])
 def test_a_run_id_is_a_moment_and_never_a_way_out_of_the_folder(folder, run_id):
     assert loaded(folder, json.dumps({**WHOLE, "run_id": run_id, "marker": MARKER.replace(RUN_ID, run_id)}).encode()) is None
@@ -140,7 +146,8 @@ def test_no_receipt_has_another_file_removed_from_the_server(folder, marker):
 
 
 @pytest.mark.parametrize("facts", [{"server": {"id": "12346", "name": "web1"}}, {"provider": "ilkbyte"},
-                                   {"run_id": "20260102T000000Zab12", "marker": MARKER.replace(RUN_ID, "20260102T000000Zab12")}], ids=["server", "cloud", "run"])
+                                   {"run_id": "20260102T000000Zab12", "marker": MARKER.replace(RUN_ID, "20260102T000000Zab12")}],
+                                   ids=["server", "cloud", "run"])
 def test_a_receipt_copied_from_another_server_or_run_is_not_this_ones(folder, facts):
     """It names another server's snapshot, and that server nobody has asked to restore."""
     write(folder, json.dumps({**WHOLE, **facts}).encode())
@@ -151,7 +158,8 @@ def test_a_receipt_copied_from_another_server_or_run_is_not_this_ones(folder, fa
     assert folder.last().run_id == folder.last_with_snapshot().run_id == RUN_ID
 
 
-@pytest.mark.parametrize("text", ["unit \x1b[2J\nunits known\nend", "marker {{ 7*7 }}\nmarker $(touch X)\nend", "sum \0 \0\nend", "boot \ud800\nend", "end\n" * 5])
+@pytest.mark.parametrize("text",
+        ["unit \x1b[2J\nunits known\nend", "marker {{ 7*7 }}\nmarker $(touch X)\nend", "sum \0 \0\nend", "boot \ud800\nend", "end\n" * 5])
 def test_a_look_of_a_hacked_server(text):
     seen = parse_look(text)
     assert seen is not None and prove({**WHOLE, "before": seen}, seen, None)["outcome"] in (states.ROLLED_BACK, states.ROLLBACK_FAILED)

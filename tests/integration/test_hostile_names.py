@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names that mean something to a path, a shell, a template or a terminal, from the user and from the cloud, in real plays.
+
+No request goes to another path than meant, nothing is executed or templated, and nobody sees a traceback.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.clouds import FRESH, SERVER_ID, Tasks, fault, planted
+from support.stage import DOORS, MODULE, QUICK, Call, Outcome, Run, Stage, Step, door_of
+
+pytestmark = pytest.mark.playbook
+
+OWNED = "owned-by-a-name"  # a file that nobody may make
+NAMES = {
+    "up": "..", "up and away": "../snapshot", "encoded": "%2e%2e", "encoded slash": "app1%2Fsnapshot", "slash": "app1/snapshot",
+    "query": "app1?name=one",
+    "fragment": "app1#x", "semicolon": f"app1;touch {OWNED}", "blank": "app 1", "break": "one\nunits: two", "NUL": "one\0two", "long": "x" * 10_000,
+    "right to left": "one\u202etwo", "smiley": "one\U0001f600", "dollar": f"$(touch {OWNED})", "backticks": f"`touch {OWNED}`",
+    "template": "{{ 7*7 }}",
+    "statement": "{% if true %}49{% endif %}", "lookup": f"{{{{ lookup('pipe', 'touch {OWNED}') }}}}", "option": f"-oProxyCommand=touch {OWNED}",
+    "terminal": "\x1b[2J\x1b]0;owned\x07", "C1": "\x9b2J",
+}
+FEW = {QUICK: ("up", "encoded slash", "NUL", "terminal", "template", "lookup"), MODULE: ("up", "terminal")}
+PATHS = {
+    "vpsorg": "/api/v1/(servers/|servers/12345/|snapshots/)",
+    "ilkbyte": "/(server/list/all|server/manage/app1/(show|snapshot))",
+}
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def unsafe(text: str) -> str:
+    """A text in YAML that Ansible must not take for a template."""
+    return '!unsafe "' + "".join(f"\\U{ord(letter):08x}" for letter in text) + '"'
+
+
+def variables(folder: Path, names: dict[str, str]) -> tuple[str, ...]:
+    path = folder / "names.yml"
+    path.write_text("names:\n" + "".join(f"  {json.dumps(key)}: {unsafe(name)}\n" for key, name in names.items()), encoding="utf-8")
+    return ("-e", f"@{path}", "-vvv")
+
+
+def check(run: Run, folder: Path) -> None:
+    """Nothing was executed, nothing came as a traceback, nothing but text reached the terminal."""
+    assert "Traceback" not in run.output
+    assert not [path for path in folder.rglob("*") if OWNED in path.name] and not Path(OWNED).exists()
+    assert not CONTROLS.search(run.stderr), CONTROLS.search(run.stderr)
+    for outcome in run.outcomes:
+        if "shown" in outcome.name or outcome.name == "fact":
+            continue  # Ansible's own modules show a name as it is, escaped as JSON
+        assert not CONTROLS.search(str(outcome.result.get("msg"))), outcome.result
+        assert "49" not in [outcome.result.get(key) for key in ("msg", "fact")]
+
+
+def check_paths(outcome: Outcome, cloud: str) -> None:
+    for request in outcome.requests:
+        assert re.fullmatch(PATHS[cloud], request["path"]) and not request["changing"], request
+
+
+def given(tasks: Tasks, names: dict[str, str]) -> list[Step]:
+    """Each name as a server, as the name of a snapshot to make, and as one to restore and to delete."""
+    steps = []
+    for key in names:
+        text = f"{{{{ names[{key!r}] }}}}"
+        steps += [
+            tasks("snapshot", step=f"server {key}", server=[text], name="one"),  # in a list, since a text is split at its commas
+            tasks("snapshot", step=f"new {key}", server=SERVER_ID[tasks.cloud], name=text),
+            tasks("snapshot_restore", step=f"restore {key}", server=SERVER_ID[tasks.cloud], name=text),
+            tasks("snapshot", step=f"delete {key}", server=SERVER_ID[tasks.cloud], id=text, state="absent"),
+        ]
+    return steps
+
+
+def play_given(stage: Stage, tasks: Tasks, names: dict[str, str], folder: Path, door: str) -> None:
+    for call, arguments in (*FRESH, planted(tasks.cloud, "one")):
+        getattr(stage.box.control, call)(**arguments)
+    run = stage.play(*given(tasks, names), door=door, arguments=variables(folder, names))
+    assert door_of(run) == door
+    check(run, folder)
+    for outcome in run.outcomes:
+        check_paths(outcome, tasks.cloud)
+    for key, name in names.items():
+        server, new, restore, delete = (run[f"{what} {key}"] for what in ("server", "new", "restore", "delete"))
+        assert server.error["kind"] == "not_found" and server.error["server"] == name, server.result
+        assert new.error["kind"] == "bad_input" and new.requests == [], "known before the first call"
+        assert len(new.msg) < 1500
+        assert restore.error["kind"] == "not_found" and restore.error["snapshot"] == name
+        assert not delete.failed and not delete.result["changed"]
+
+
+def test_names_that_a_user_gives(stage: Stage, tasks: Tasks, tmp_path: Path) -> None:
+    play_given(stage, tasks, {key: NAMES[key] for key in FEW[QUICK]}, tmp_path, QUICK)
+
+
+def test_names_that_a_user_gives_a_module(stage: Stage, vpsorg: Tasks, tmp_path: Path) -> None:
+    play_given(stage, vpsorg, {key: NAMES[key] for key in FEW[MODULE]}, tmp_path, MODULE)
+
+
+@pytest.mark.patient
+@pytest.mark.parametrize("door", DOORS)
+def test_all_names_that_a_user_gives(stage: Stage, tasks: Tasks, tmp_path: Path, door: str) -> None:
+    play_given(stage, tasks, NAMES, tmp_path, door)
+
+
+# --- what a cloud says
+
+SAID = f"{{{{ 7*7 }}}} {NAMES['lookup']} $(touch {OWNED}) \x1b[2J\u202e {{% raw %}}"
+
+
+def body(cloud: str, name: str) -> dict[str, Any]:
+    """A list of one snapshot with hostile texts in all places."""
+    if cloud == "vpsorg":
+        return {"count": 1, "next": None, "results": [{
+            "id": 801, "name": name, "description": name, "status": name, "size_mb": 1, "created_at": "2026-01-01T00:00:00Z",
+            "server": {"id": 12345, "name": name},
+        }]}
+    return {"status": True, "message": name, "error": name, "data": {"snapshots": [
+        {"name": name, "date": "2026-01-01T00:00:00Z", "current": True, "parent": name, "state": name,
+         "params": {"is_cron": True, "cron_time": name, "last_run": name, "next_run": name}},
+    ]}}
+
+
+def listing(cloud: str, name: str, **more: Any) -> Call:
+    return fault("raw", cloud=cloud, operation="snapshots.list", times=None, body=body(cloud, name), **more)
+
+
+def refusal(cloud: str) -> Call:
+    said = {"detail": SAID} if cloud == "vpsorg" else {"status": False, "message": SAID, "error": SAID, "data": None}
+    return fault("raw", cloud=cloud, operation="snapshots.list", times=None, status=400 if cloud == "vpsorg" else 200, body=said)
+
+
+@pytest.mark.parametrize("door", [QUICK, pytest.param(MODULE, marks=pytest.mark.patient)])
+def test_names_that_a_cloud_says(stage: Stage, tasks: Tasks, tmp_path: Path, door: str) -> None:
+    """They are data to whatever uses the result later: templates, conditions, loops, facts, and further tasks of ours."""
+    cloud, mine = tasks.cloud, SERVER_ID[tasks.cloud]
+    text = "{{ told.snapshots[0].name }}"
+    fresh = (*FRESH, listing(cloud, SAID))
+
+    def builtin(name: str, module: str, options: dict[str, Any], **keywords: Any) -> Step:
+        return Step(name, {f"ansible.builtin.{module}": options, **keywords})
+
+    run = stage.play(
+        tasks("snapshot_info", *fresh, step="told", server=mine, keywords={"register": "told"}),
+        builtin("shown", "debug", {"msg": text}), builtin("fact", "set_fact", {"fact": text}), builtin("shown fact", "debug", {"msg": "{{ fact }}"}),
+        builtin("asked", "debug", {"msg": "yes"}, when="told.snapshots[0].name == fact and '7*7' in fact"),
+        builtin("each", "debug", {"msg": "{{ item.name }}"}, loop="{{ told.snapshots }}"),
+        tasks("snapshot_restore", step="not ready" if cloud == "vpsorg" else "not said", server=mine,
+        id="{{ fact }}" if cloud == "vpsorg" else "none"),
+        tasks("snapshot", *FRESH, refusal(cloud), step="refused", server=mine, name="one", keywords={"register": "refused"}),
+        builtin("shown refusal", "debug", {"msg": "{{ refused.msg }} {{ refused.error.provider_message }}"}),
+        door=door, arguments=("-vvv",),
+    )
+    check(run, tmp_path)
+    (snapshot,) = run["told"].result["snapshots"]
+    assert snapshot["name"] == SAID, "a result has it as the cloud says it"
+    assert run["shown"].msg == run["shown fact"].msg == SAID
+    assert run["asked"].status == "ok" and run["each"].status == "ok"
+    for name in ("refused", "shown refusal"):
+        assert "{{ 7*7 }}" in run[name].msg and "\ufffd[2J" in run[name].msg
+    assert "49" not in run["refused"].msg
+    for name in ("told", "refused"):
+        check_paths(run[name], cloud)
+
+
+def test_servers_that_a_cloud_lists_under_names_that_are_paths(stage: Stage, ilkbyte: Tasks, tmp_path: Path) -> None:
+    """At Ilkbyte a server's name is a part of the path, and libraries take /.. away with what stands before it."""
+    names = {key: NAMES[key] for key in ("up", "slash", "encoded", "query", "terminal")}
+
+    def listed(key: str) -> Call:
+        return fault("raw", cloud="ilkbyte", operation="servers.list", times=None, body={
+            "status": True, "data": {"server_list": [{"name": names[key], "status": "running", "ipv4": "192.0.2.1"}]}})
+
+    steps = []
+    for key in names:
+        text = f"{{{{ names[{key!r}] }}}}"
+        steps += [
+            ilkbyte("server_info", *FRESH, listed(key), step=f"show {key}", server=text),
+            ilkbyte("snapshot", step=f"new {key}", server=text, name="one"),
+            ilkbyte("snapshot_restore", step=f"restore {key}", server=text, name="one"),
+            ilkbyte("snapshot_info", step=f"all {key}", server=None),
+        ]
+    run = stage.play(*steps, arguments=variables(tmp_path, names))
+    check(run, tmp_path)
+    for outcome in run.outcomes:
+        assert [request["path"] for request in outcome.requests] == ["/server/list/all"], outcome
+    for key, name in names.items():
+        assert run[f"show {key}"].result["servers"][0]["name"] == name
+        for what in ("new", "restore", "all"):
+            assert (run[f"{what} {key}"].error["kind"], run[f"{what} {key}"].error["outcome"]) == ("unsupported", "refused")
+            assert "can't stand in an address" in run[f"{what} {key}"].msg
