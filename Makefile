@@ -8,7 +8,7 @@ DEV = $(or $(PYTHON),$(error No Python found: install Python 3.11 or newer, for 
 	tests/tools/dev.py
 ARGS ?=
 
-.PHONY: help demo test sandbox lint sanity pytest molecule test-all lock clean
+.PHONY: help demo test sandbox lint sanity pytest molecule leaks test-all lock clean
 
 help:
 	@echo 'make demo       see an upgrade go wrong and be undone, on two clouds simulated on this machine'
@@ -18,9 +18,10 @@ help:
 	@echo 'make sanity     ansible-test sanity only'
 	@echo 'make pytest     the project'"'"'s own tests only, for example: make pytest ARGS="-k retention"'
 	@echo 'make molecule   the role'"'"'s molecule scenarios'
-	@echo 'make test-all   make test and make molecule, then make test again on the oldest supported ansible-core'
+	@echo 'make leaks      search for leaked secrets on four versions of ansible-core, from the oldest to the newest pre-release'
+	@echo 'make test-all   make test and make molecule, make test again on the oldest supported ansible-core, and make leaks'
 	@echo 'make lock       renew the pinned versions in tests/constraints.txt'
 	@echo 'make clean      remove what these commands made'
 
-demo test sandbox lint sanity pytest molecule test-all lock clean:
+demo test sandbox lint sanity pytest molecule leaks test-all lock clean:
 	@$(DEV) $@ $(ARGS)

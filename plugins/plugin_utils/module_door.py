@@ -35,10 +35,12 @@ class ModuleDoor(ControllerAction):
             display.warning("ANSIBLE_KEEP_REMOTE_FILES keeps no file of rewind.vps: the credentials are in it")
         wrap_async = self._task.async_val
         with self._environment_apart():
-            # None are named here, since ANSIBLE_DEBUG shows them, and a credential may have been written into any of them.
+            # Before the module is built: ansible-core 2.22 gives it the secrets that are known here, and has it answer in clear
+            # with those that are new to it, to be seen with ANSIBLE_DEBUG and in an asynchronous task's job file.
+            scrubber = Scrubber([str(self._options[name]) for name in SECRET_OPTIONS if self._options.get(name)])
+            # No options are named here, since ANSIBLE_DEBUG shows them, and a credential may have been written into any of them.
             result = self._execute_module(module_name=self._full_name, module_args={}, task_vars=task_vars, wrap_async=wrap_async)
-            # What AnsibleModule refuses it quotes, and hides values only.
-            result = Scrubber([str(self._options[name]) for name in SECRET_OPTIONS if self._options.get(name)]).value(result)
+            result = scrubber.value(result)  # what AnsibleModule refuses it quotes, and hides values only
         if not wrap_async:
             self._remove_tmp_path(self._connection._shell.tmpdir)
         return result

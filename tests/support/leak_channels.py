@@ -67,12 +67,10 @@ def _numbers() -> list[str]:
 
 def files_below(folder: Path) -> Iterator[tuple[Path, bytes]]:
     """Every file that a run has left behind, with its name as part of what it says."""
-    for place, dummy, names in os.walk(folder):
-        for name in names:
-            path = Path(place) / name
-            if not GIVEN.fullmatch(name) and path.is_file():
-                with contextlib.suppress(OSError):
-                    yield path, os.fsencode(path) + b"\n" + path.read_bytes()
+    for path in folder.rglob("*"):
+        if not GIVEN.fullmatch(path.name) and path.is_file():
+            with contextlib.suppress(OSError):
+                yield path, os.fsencode(path) + b"\n" + path.read_bytes()
 
 
 def search_run(searcher: Searcher, run: Run, folder: Path, watch: ProcessWatch | None = None, *, inherited: bool = False) -> None:
