@@ -76,6 +76,14 @@ def test_what_the_module_refuses_is_shown_without_them():
     said = {"failed": True, "msg": f"Unsupported parameters: {TOKEN}", "invocation": {"module_args": {TOKEN: "hidden"}}}
     door = Door({"api_token": TOKEN, TOKEN: 1}, {}, said)
     assert TOKEN[:8] not in repr(door._hand_over({}))
+    dummy, options = door.built[0]
+    assert set(options) == {"api_token", "********", "_ansible_check_mode"}, "a job file and ANSIBLE_DEBUG have what the module itself says"
+
+
+def test_an_option_keeps_its_name_whatever_the_secret_is():
+    door = Door({"api_token": "server", "servers": ["web1"], "serverless": 1}, {})
+    door._hand_over({})
+    assert set(door.built[0][1]) == {"api_token", "servers", "********less", "_ansible_check_mode"}
 
 
 @pytest.mark.parametrize(("style", "in_background", "become", "able", "by_configuration", "expected"), [
