@@ -24,7 +24,7 @@ SAMPLE_SECONDS = 0.03
 class ProcessWatch:
     """Looks at the command line and the environment of every process that a run starts, as long as it lasts.
 
-    :ivar command_lines: each that was seen.
+    :ivar command_lines: each that was seen on this machine, those on the sandbox's servers among them.
     :ivar environments: by program, those of the run's processes.
     """
 
