@@ -40,6 +40,19 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["ANSIBLE_COLLECTIONS_PATH"] = str(collections)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How much was searched for secrets, where tests did that."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports if getattr(report, "when", "") == "teardown"]
+    properties = [dict(report.user_properties) for report in reports]
+    counted = [each for each in properties if "leaks searched" in each]
+    if counted:
+        total = {name: sum(each[name] for each in counted) for name in ("leaks searched", "leaks characters", "leaks hits")}
+        terminalreporter.write_line(
+            f"secrets looked for: {total['leaks searched']} pairs of a form and a channel, in {total['leaks characters']} characters "
+            f"of {len(counted)} tests; {total['leaks hits']} found"
+        )
+
+
 def _view_from_outside() -> Path | None:
     """The view that the tooling or this run's main process made, if it shows this checkout."""
     for variable in (VIEW_VARIABLE, "ANSIBLE_COLLECTIONS_PATH"):

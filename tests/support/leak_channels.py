@@ -24,7 +24,7 @@ SAMPLE_SECONDS = 0.03
 class ProcessWatch:
     """Looks at the command line and the environment of every process that a run starts, as long as it lasts.
 
-    :ivar command_lines: each that was seen.
+    :ivar command_lines: each that was seen on this machine, those on the sandbox's servers among them.
     :ivar environments: by program, those of the run's processes.
     """
 
@@ -67,12 +67,10 @@ def _numbers() -> list[str]:
 
 def files_below(folder: Path) -> Iterator[tuple[Path, bytes]]:
     """Every file that a run has left behind, with its name as part of what it says."""
-    for place, dummy, names in os.walk(folder):
-        for name in names:
-            path = Path(place) / name
-            if not GIVEN.fullmatch(name) and path.is_file():
-                with contextlib.suppress(OSError):
-                    yield path, os.fsencode(path) + b"\n" + path.read_bytes()
+    for path in folder.rglob("*"):
+        if not GIVEN.fullmatch(path.name) and path.is_file():
+            with contextlib.suppress(OSError):
+                yield path, os.fsencode(path) + b"\n" + path.read_bytes()
 
 
 def search_run(searcher: Searcher, run: Run, folder: Path, watch: ProcessWatch | None = None, *, inherited: bool = False) -> None:

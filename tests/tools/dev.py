@@ -21,7 +21,7 @@ from tools import checks  # noqa: E402
 from tools.console import Problem, complain, say  # noqa: E402
 from tools.environment import ensure, environment_folder  # noqa: E402
 from tools.processes import Interrupted, mend_standard_streams  # noqa: E402
-from tools.recipes import CONSTRAINTS, DEMO, INSTALLER, MOLECULE, OLDEST_CORE, RECIPES, TEST  # noqa: E402
+from tools.recipes import CONSTRAINTS, DEMO, INSTALLER, LEAK_CORES, MOLECULE, OLDEST_CORE, RECIPES, TEST, Recipe  # noqa: E402
 from tools.steps import Step, run_steps  # noqa: E402
 from tools.workspace import workspace  # noqa: E402
 
@@ -57,6 +57,8 @@ def lint(_words: Words) -> int:
 
 # Tests that wait for minutes, for what must be seen not to happen, and most of a large kind, run in test-all only.
 QUICK, PATIENT = ("-m", "not patient"), ("-m", "patient")
+# The search for secrets depends on what Ansible itself shows and keeps, so it runs on the oldest core, on the newest, and between.
+LEAKS = ("-m", "leaks")
 
 
 def sanity(_words: Words) -> int:
@@ -96,8 +98,21 @@ def test(_words: Words) -> int:
         )
 
 
+def leaks(words: Words) -> int:
+    """the search for leaked secrets, on four versions of ansible-core one after the other"""
+    return run_steps([Step(f"leaks ({recipe.name})", _leaks_on(recipe, words)) for recipe in LEAK_CORES])
+
+
+def _leaks_on(recipe: Recipe, words: Words) -> Callable[[], int]:
+    def check() -> int:
+        with workspace(ROOT, recipe) as space:
+            return checks.pytest(space, (*LEAKS, *words))
+
+    return check
+
+
 def test_all(words: Words) -> int:
-    """test, the tests that wait for minutes, mutants, molecule, then sanity and the tests on the oldest supported ansible-core"""
+    """test, the tests that wait for minutes, mutants, molecule, sanity and the tests on the oldest supported ansible-core, leaks"""
     newest = test(words)
     with workspace(ROOT, TEST) as space:
         patient = Step("pytest (patient)", lambda: checks.pytest(space, PATIENT))
@@ -111,7 +126,8 @@ def test_all(words: Words) -> int:
                 Step("pytest (oldest)", lambda: checks.pytest(space, QUICK)),
             ]
         )
-    return newest or oldest
+    leaked = leaks(())
+    return newest or oldest or leaked
 
 
 def run(words: Words) -> int:
@@ -153,6 +169,7 @@ COMMANDS: dict[str, Callable[[Words], int]] = {
     "pytest": pytest,
     "molecule": molecule,
     "mutants": mutants,
+    "leaks": leaks,
     "test-all": test_all,
     "run": run,
     "lock": lock,

@@ -56,6 +56,7 @@ OLDEST_CORE = _other_core("oldest", newest=(3, 12))  # ansible-core 2.16 runs on
 MIDDLE_CORE = _other_core("middle", newest=(3, 13))
 # The newest that installs, pre-releases too.
 NEXT_CORE = _other_core("next", oldest=(3, 13))
+LEAK_CORES = (OLDEST_CORE, MIDDLE_CORE, TEST, NEXT_CORE)
 RECIPES = {recipe.name: recipe for recipe in (DEMO, TEST, MOLECULE, OLDEST_CORE, MIDDLE_CORE, NEXT_CORE)}
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.clouds import CLOUDS, FRESH, Tasks, fault, planted
 from support.leak_channels import ProcessWatch
-from support.leaky_tasks import ADDED, OPTIONS, VARIABLES, WAYS, quoting, tempting
-from support.stage import DOORS, MODULE, QUICK, Call, Run, Step
+from support.leaks import Searcher
+from support.leaky_tasks import ADDED, OPTIONS, SECRETS, VARIABLES, WAYS, quoting, tempting
+from support.stage import DOORS, MODULE, QUICK, Call, Run, Stage, Step
 
 if TYPE_CHECKING:
     from integration.leaks.conftest import LeakStage
@@ -29,7 +30,8 @@ ALL = [pytest.param(cloud, door, way, marks=() if (cloud, door, way) in QUICK_ON
        for cloud in CLOUDS for door in DOORS for way in WAYS]
 MODERATE = {
     "no flags": ((), {}), "-v": (("-v",), {}), "-vv": (("-vv",), {}), "-vvv": (("-vvv",), {}), "-vvvv": (("-vvvv",), {}), "-vvvvv": (("-vvvvv",), {}),
-    "check and diff": (("--check", "--diff"), {}), "debug": ((), {"ANSIBLE_DEBUG": "1"}), "yaml": (("-v",), {"ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"}),
+    "check and diff": (("--check", "--diff"), {}), "debug": ((), {"ANSIBLE_DEBUG": "1"}),
+    "yaml": (("-v",), {"ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"}),
     "json": (("-v",), {"ANSIBLE_STDOUT_CALLBACK": "stage_json"}),
     **{callback: (("-v",), {"ANSIBLE_STDOUT_CALLBACK": callback}) for callback in ("minimal", "oneline")},
     "tree and junit": ((), {"ANSIBLE_CALLBACKS_ENABLED": "stage_notes,tree,junit", "ANSIBLE_CALLBACK_TREE_DIR": "tree", "JUNIT_OUTPUT_DIR": "junit"}),
@@ -70,9 +72,10 @@ def test_each_loudness(leaks: LeakStage, ilkbyte: Tasks, door: str, how: str) ->
 def in_background(tasks: Tasks, title: str, /, *world: Call, **options: Any) -> list[Step]:
     """A task, and a wait for its end; its job file stays."""
     return [
-        tasks("snapshot", *FRESH, ADDED, planted(tasks.cloud, "one"), *world, step=title, keywords={"async": 60, "poll": 0, "register": "job"}, **options),
-        Step(f"{title} ended", {"ansible.builtin.async_status": {"jid": "{{ job.ansible_job_id }}"}, "register": "ended", "until": "ended is finished",
-                               "retries": 60, "delay": 1}),
+        tasks("snapshot", *FRESH, ADDED, planted(tasks.cloud, "one"), *world, step=title,
+              keywords={"async": 60, "poll": 0, "register": "job"}, **options),
+        Step(f"{title} ended", {"ansible.builtin.async_status": {"jid": "{{ job.ansible_job_id }}"}, "register": "ended",
+                               "until": "ended is finished", "retries": 60, "delay": 1}),
     ]
 
 
@@ -81,16 +84,19 @@ def test_in_the_background(leaks: LeakStage, cloud: str, tmp_path: Path) -> None
     """An asynchronous task's job file stays on the disk, its module does not, whatever Ansible is told to keep."""
     tasks = Tasks(leaks.stage.box, cloud)
     forbidden = fault("status", status=403, body={"detail": quoting(cloud)}, cloud=cloud, times=None)
-    run = leaks.play(*in_background(tasks, "works", name="two", **OPTIONS[cloud]), *in_background(tasks, "fails", forbidden, name="one", **OPTIONS[cloud]),
-                     arguments=("-vvvvv",), environment=LOUDEST)
+    works = in_background(tasks, "works", name="two", **OPTIONS[cloud])
+    fails = in_background(tasks, "fails", forbidden, name="one", **OPTIONS[cloud])
+    with ProcessWatch(str(tmp_path)) as watch:
+        run = leaks.stage.play(*works, *fails, arguments=("-vvvvv",), environment={**leaks.environment, **LOUDEST})
+        deadline = time.monotonic() + 20  # the wrapper removes the module when the job has ended
+        while list(tmp_path.rglob("AnsiballZ_snapshot*")):
+            assert time.monotonic() < deadline, list(tmp_path.rglob("AnsiballZ_snapshot*"))
+            time.sleep(0.1)
+    leaks.search(run, watch)
     assert run.stdout.count("since the task is asynchronous") == 2
     assert run["works ended"].result["snapshot"]["name"] == "two", run.output
     assert run["fails ended"].error["kind"] == "forbidden"
     assert len(list((tmp_path / "home" / ".ansible_async").iterdir())) == 2
-    deadline = time.monotonic() + 20  # the wrapper removes the module when the job has ended
-    while list(tmp_path.rglob("AnsiballZ_snapshot*")):
-        assert time.monotonic() < deadline, list(tmp_path.rglob("AnsiballZ_snapshot*"))
-        time.sleep(0.1)
 
 
 @pytest.mark.parametrize(("door", "number"), [(QUICK, signal.SIGINT), *(
@@ -114,14 +120,57 @@ def test_ended_in_the_middle(leaks: LeakStage, ilkbyte: Tasks, door: str, number
     leaks.search(Run(0, "", "", []), watch)
 
 
-def test_files_of_a_run_that_becomes_another_user_are_removed(leaks: LeakStage, vpsorg: Tasks, tmp_path: Path) -> None:
-    """Without pipelining the module then lies in a file; it goes in spite of ANSIBLE_KEEP_REMOTE_FILES."""
-    step = vpsorg("server_info", *FRESH, ADDED, keywords={"become": True, "become_method": "ansible.builtin.sudo"}, **OPTIONS["vpsorg"])
-    sudo = tmp_path / "given.sudo"
+BECOMING = {"become": True, "become_method": "ansible.builtin.sudo"}
+
+
+def becoming(folder: Path) -> dict[str, str]:
+    """Settings with which a task becomes another user without really doing so."""
+    sudo = folder / "given.sudo"
     sudo.write_text('#!/bin/sh\nwhile [ "$1" != /bin/sh ]; do shift; done\nexec "$@"\n', encoding="utf-8")
     sudo.chmod(0o755)
-    run = leaks.play(step, arguments=("-vvvvv",), environment={**LOUDEST, "ANSIBLE_BECOME_EXE": str(sudo), "ANSIBLE_BECOME_ALLOW_SAME_USER": "1"})
+    return {"ANSIBLE_BECOME_EXE": str(sudo), "ANSIBLE_BECOME_ALLOW_SAME_USER": "1"}
+
+
+def test_files_of_a_run_that_becomes_another_user_are_removed(leaks: LeakStage, vpsorg: Tasks, tmp_path: Path) -> None:
+    """Without pipelining the module then lies in a file; it goes in spite of ANSIBLE_KEEP_REMOTE_FILES."""
+    step = vpsorg("server_info", *FRESH, ADDED, keywords=BECOMING, **OPTIONS["vpsorg"])
+    run = leaks.play(step, arguments=("-vvvvv",), environment={**LOUDEST, **becoming(tmp_path)})
     assert run.stdout.count("since the task becomes another user") == 1
     assert not run.only.failed, run.output[-3000:]
     assert "AnsiballZ_server_info.py" in run.stdout
     assert not list(tmp_path.rglob("AnsiballZ_*"))
+
+
+# --- what is left to Ansible; the documentation says so
+
+
+@pytest.mark.patient
+@pytest.mark.parametrize(("pipelining", "left"), [("0", 1), ("1", 0)])
+def test_a_killed_run_that_becomes_another_user_leaves_a_file_unless_pipelining_is_on(
+    leaks: LeakStage, vpsorg: Tasks, tmp_path: Path, pipelining: str, left: int,
+) -> None:
+    late = fault("delay", seconds=8, cloud="vpsorg", operation="servers.list")
+    step = vpsorg("server_info", *FRESH, ADDED, late, keywords=BECOMING, server=None, **OPTIONS["vpsorg"])
+    playing = leaks.stage.start(step, environment={**leaks.environment, **becoming(tmp_path), "ANSIBLE_PIPELINING": pipelining})
+    deadline = time.monotonic() + 60
+    while not leaks.stage.box.control.requests(operation="servers.list"):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    playing.kill()
+    files = list(tmp_path.rglob("AnsiballZ_*"))
+    assert len(files) == left
+    for path in files:
+        assert path.stat().st_mode & 0o077 == 0 or path.parent.stat().st_mode & 0o077 == 0, "only its user can read it"
+        assert Searcher(SECRETS["vpsorg"]).search("file", path.read_bytes())
+        path.unlink()
+    leaks.search(Run(0, "", "", []))
+
+
+@pytest.mark.patient
+@pytest.mark.parametrize(("way", "shown"), [("options", True), ("vars", False), ("environment", False), ("module_defaults", False)])
+def test_ansible_shows_a_tasks_options_as_they_are_written_where_it_is_told_to(
+    stage: Stage, vpsorg: Tasks, way: str, shown: bool,
+) -> None:
+    """With display_args_to_stdout, before any plugin of ours is asked: so they belong in variables."""
+    run = stage.play(tempting(vpsorg, way)[0], environment={"ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "1"})
+    assert bool(Searcher(SECRETS["vpsorg"]).search("stdout", run.stdout)) == shown

@@ -8,10 +8,10 @@ libraries have for debugging HTTP.
 
 from __future__ import annotations
 
-import _frozen_importlib
 import functools
 import os
 import sys
+from importlib import _bootstrap
 
 COLLECTION = "ansible_collections.rewind.vps.plugins."
 PLACES = (
@@ -58,7 +58,7 @@ def _patch(module) -> None:
             setattr(owner, name, _breakable(place, found))
 
 
-_find_and_load = _frozen_importlib._find_and_load
+_find_and_load = _bootstrap._find_and_load
 
 
 def _find_load_and_patch(name, import_):
@@ -68,7 +68,7 @@ def _find_load_and_patch(name, import_):
     return module
 
 
-_frozen_importlib._find_and_load = _find_load_and_patch
+_bootstrap._find_and_load = _find_load_and_patch
 
 if os.environ.get("REWIND_NOISE"):
     import http.client

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from tools.environment import ANOTHER_PLACE, MARKER, _create, environment_folder
 from tools.installer import install_environment
 from tools.pip_settings import read_pip_settings, uv_environment, write_pip_settings
 from tools.pythons import Interpreter
-from tools.recipes import CONSTRAINTS, OLDEST_CORE, RECIPES, TEST, constraints, digest, package_name, pins
+from tools.recipes import CONSTRAINTS, LEAK_CORES, OLDEST_CORE, RECIPES, TEST, constraints, digest, package_name, pins
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -51,6 +52,19 @@ def test_the_oldest_core_is_the_one_that_the_collection_promises() -> None:
     assert len(cores) == 1
     assert cores[0].startswith("ansible-core==2.16.")
     assert 'requires_ansible: ">=2.16.0"' in promised
+
+
+def test_leaks_are_looked_for_on_four_cores_in_order() -> None:
+    versions = []
+    for recipe in LEAK_CORES:
+        lines = [line for line in constraints(ROOT, recipe).split("\n") if package_name(line) == "ansible-core" and "<" not in line]
+        assert len(lines) == 1, recipe.name
+        versions.append(re.match(r"ansible-core==(\d+)\.(\d+)\.", lines[0]).groups())
+
+    numbers = [(int(major), int(minor)) for major, minor in versions]
+    assert numbers == sorted(set(numbers))
+    assert numbers[:2] == [(2, 16), (2, 19)]
+    assert len({recipe.folder_suffix for recipe in LEAK_CORES}) == 4
 
 
 def test_a_changed_pin_makes_another_digest(tmp_path: Path) -> None:

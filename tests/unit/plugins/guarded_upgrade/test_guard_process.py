@@ -17,12 +17,14 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from guard_builders import RUN_ID, SNAPSHOT, receipt_data
 
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import processes
+from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import guard_service, processes
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.guard_link import (
     ask_guard,
@@ -358,3 +360,14 @@ def test_it_restores_when_it_is_asked_to_and_when_a_parts_time_is_up(stage, box)
     ask_guard(receipt, {**END, "outcome": states.ROLLED_BACK})
     ask_guard(receipt, {"do": "told"})
     wait_until(lambda: is_gone(receipt, stage.lock), "the guard to be gone")
+
+
+def test_what_goes_wrong_in_the_guard_is_told_without_the_exceptions_text():
+    """Its process has nowhere to write to; what it answers is shown by the run."""
+    ours, theirs = socket.socketpair()
+    guard = SimpleNamespace(answer=lambda request, say: (_ for _ in ()).throw(RuntimeError(f"https://host/?secret={TOKEN}")))
+    with ours, theirs:
+        ours.sendall(b'{"do": "look"}\n')
+        guard_service._attend(guard, theirs, Scrubber([TOKEN]))
+        answer = ours.recv(100_000).decode()
+    assert "RuntimeError" in answer and TOKEN[:8] not in answer and "host" not in answer

@@ -190,6 +190,19 @@ def test_without_requests_in_the_controller(action, monkeypatch):
 # --- what becomes of a step
 
 
+def test_any_other_exception_is_a_mistake_and_its_text_is_not_told(action):
+    action.trouble = RuntimeError(f"https://api.example/?secret={TOKEN} the-text")
+    result = action.run({"api_token": TOKEN})
+    assert result["failed"] is True and result["error"]["kind"] == "internal"
+    assert "RuntimeError at test_upgrade_action.py" in result["msg"]
+    assert TOKEN not in repr(result) and "the-text" not in repr(result) and "exception" not in result
+
+
+def test_a_refused_option_is_told_without_credentials(action):
+    result = action.run({"api_token": TOKEN, TOKEN: 1})
+    assert result["failed"] is True and TOKEN[:8] not in repr(result), result
+
+
 def test_failures_are_told_as_data(action):
     action.trouble = RewindError("Another run guards it", kind=BUSY, server="web1", hint="wait")
     result = action.run()

@@ -135,6 +135,17 @@ def test_a_ps_that_takes_the_standard_by_its_word_is_understood(tmp_path, monkey
     assert identity(5) == {"pid": 5, "started": "Thu Jan  1 00:00:00 2026"}
 
 
+def test_programs_that_are_started_do_not_get_the_credentials(tmp_path, monkeypatch):
+    program = tmp_path / "ps"
+    program.write_text(f'#!/bin/sh\nenv > "{tmp_path}/seen"\n', encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("VPS_API_TOKEN", "vps_S3cretToken")  # the task's own environment is put there
+    assert terminal_of(os.getpid()) is None
+    assert "PATH=" in (tmp_path / "seen").read_text("utf-8")
+    assert "vps_S3cretToken" not in (tmp_path / "seen").read_text("utf-8")
+
+
 def test_the_terminal_of_a_process_and_of_one_that_has_none():
     terminal, line = pty.openpty()
     # It takes the terminal by opening it, as the leader of a session without one.

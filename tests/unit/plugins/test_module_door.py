@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a task is handed over to its module, with a made-up task; that nothing is shown or kept is tested with real playbooks."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from ansible import constants as C
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.rewind.vps.plugins.plugin_utils.module_door import ModuleDoor
+
+TOKEN = "vps_S3cretToken0123456789"
+OURS = "rewind.vps.snapshot"
+
+
+class Door(ModuleDoor):
+    """Notes what Ansible is asked to run and to build.
+
+    :ivar shown: the options as ANSIBLE_DEBUG shows them.
+    :ivar built: name and options of each module that is built.
+    """
+
+    module = "snapshot"
+
+    def __init__(self, args, environment, answer=None):
+        self._task = SimpleNamespace(args=args, environment=[environment], async_val=0)
+        self._connection = SimpleNamespace(become=None, has_pipelining=True, _shell=SimpleNamespace(tmpdir=None))
+        self._cleanup_remote_tmp = True
+        self.shown, self.built, self._answer = None, [], answer or {"changed": False}
+
+    def run(self, tmp=None, task_vars=None):
+        raise NotImplementedError
+
+    def _compute_environment_string(self, raw=None):
+        raw.update(self._task.environment[0])
+        return ""
+
+    def _execute_module(self, module_name, module_args, task_vars, wrap_async):
+        module_args["_ansible_check_mode"] = False
+        for name, options in ((module_name, module_args), ("ansible.legacy.async_wrapper", {})):
+            self._configure_module(module_name=name, module_args=options, task_vars=task_vars)
+        self.shown = repr(module_args)
+        self.environment = self._task.environment
+        return self._answer
+
+    def _remove_tmp_path(self, tmp_path):
+        assert tmp_path is None
+
+
+@pytest.fixture(autouse=True)
+def no_building(monkeypatch):
+    def build(self, module_name, module_args, task_vars):
+        self.built.append((module_name, module_args))
+
+    monkeypatch.setattr(ActionBase, "_configure_module", build)
+
+
+@pytest.mark.parametrize(("args", "environment", "token"), [
+    ({"api_token": TOKEN, "name": TOKEN}, {"LANG": "C"}, TOKEN),
+    ({"name": "one"}, {"VPS_API_TOKEN": TOKEN, "LANG": "C"}, TOKEN),
+    ({"api_token": "the option's"}, {"VPS_API_TOKEN": TOKEN, "LANG": "C"}, "the option's"),
+])
+def test_credentials_reach_the_module_and_nothing_else(args, environment, token):
+    door = Door(args, environment)
+    assert door._hand_over({}) == {"changed": False}
+    assert door.built[0] == (OURS, {**args, "api_token": token, "_ansible_check_mode": False})
+    assert door.built[1] == ("ansible.legacy.async_wrapper", {}), "not the wrapper's business"
+    assert TOKEN not in door.shown
+    assert door.environment == [{"LANG": "C"}]
+    assert door._task.environment == [environment] and door._options == {}, "as before for the next task"
+
+
+def test_what_the_module_refuses_is_shown_without_them():
+    said = {"failed": True, "msg": f"Unsupported parameters: {TOKEN}", "invocation": {"module_args": {TOKEN: "hidden"}}}
+    door = Door({"api_token": TOKEN, TOKEN: 1}, {}, said)
+    assert TOKEN[:8] not in repr(door._hand_over({}))
+    dummy, options = door.built[0]
+    assert set(options) == {"api_token", "********", "_ansible_check_mode"}, "a job file and ANSIBLE_DEBUG have what the module itself says"
+
+
+def test_an_option_keeps_its_name_whatever_the_secret_is():
+    door = Door({"api_token": "server", "servers": ["web1"], "serverless": 1}, {})
+    door._hand_over({})
+    assert set(door.built[0][1]) == {"api_token", "servers", "********less", "_ansible_check_mode"}
+
+
+@pytest.mark.parametrize(("style", "in_background", "become", "able", "by_configuration", "expected"), [
+    ("new", False, None, True, False, True),
+    ("new", False, object(), True, False, False),
+    ("new", False, object(), True, True, True),
+    ("new", 60, None, True, False, False),
+    ("new", False, None, False, False, False),
+    ("binary", False, None, True, False, False),
+])
+def test_through_a_pipe_wherever_it_can_be(style, in_background, become, able, by_configuration, expected, monkeypatch):
+    monkeypatch.setattr(ActionBase, "_is_pipelining_enabled", lambda self, module_style, wrap_async=False: by_configuration)
+    door = Door({}, {})
+    door._connection.become, door._connection.has_pipelining = become, able
+    assert door._is_pipelining_enabled(style, in_background) is expected
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_no_file_is_kept(kept, monkeypatch):
+    monkeypatch.setattr(C, "DEFAULT_KEEP_REMOTE_FILES", kept)
+    assert Door({}, {})._should_remove_tmp_path("/home/me/.ansible/tmp/ansible-tmp-1-2-3") is True
+    assert Door({}, {})._should_remove_tmp_path("/home/me") is False
+    assert Door({}, {})._should_remove_tmp_path(None) is False
