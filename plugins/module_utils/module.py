@@ -23,6 +23,7 @@ def run_module(name: str) -> None:
         module._new_secrets.flush()
     try:
         _end(module, run(name, module.params, check_mode=module.check_mode, diff_mode=module._diff))
+        return
     except Exception as error:  # a result that can't be written as JSON, for example
         result = mistake(error)
     _end(module, result)  # no exception is being handled here any more: fail_json would show its text

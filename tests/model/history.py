@@ -74,6 +74,7 @@ class History:
         self._cloud = cloud
         self.steps: list[Step] = []
         self.tried: list[str] = []  # the kinds of faults that have hit
+        self._room.forget()
         self._control.reset()
 
     def play(self, step: Step) -> None:

@@ -32,6 +32,7 @@ class Scenario:
 
 def arrange(room: Room, scenario: Scenario) -> None:
     control = room.box.control
+    room.forget()
     control.reset()
     for call, arguments in scenario.world:
         getattr(control, call)(**arguments)

@@ -8,11 +8,10 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from history import History, Step
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 from strategies import steps
-
-from history import History, Step
 
 if TYPE_CHECKING:
     from virtual_time import Room

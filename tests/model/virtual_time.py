@@ -8,14 +8,16 @@ requests are real: over HTTP, to the sandbox's process.
 from __future__ import annotations
 
 import contextlib
+import os
 import random
+import shutil
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.rewind.vps.plugins.module_utils import arguments, polling, run, transport
+from ansible_collections.rewind.vps.plugins.module_utils import arguments, polling, run, transport, turns
 
 if TYPE_CHECKING:
     from sandbox import Box
@@ -45,6 +47,10 @@ class Room:
             clock.__defaults__ = defaults
             sleeping.__kwdefaults__.update(keywords)
             run.connect = connect
+
+    def forget(self) -> None:
+        """What this machine has noted about servers is no more: for a world that begins anew."""
+        shutil.rmtree(os.path.expanduser(turns.FOLDER), ignore_errors=True)
 
     def monotonic(self) -> float:
         """Seconds that never run backwards."""

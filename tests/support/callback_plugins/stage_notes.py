@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import traceback
 from typing import Any
@@ -59,6 +60,8 @@ class CallbackModule(CallbackBase):
     def _arrange(self, name: str) -> None:
         for call, arguments in self._plan["world"].get(name, []):
             getattr(self._control, call)(**arguments)
+            if call == "reset":  # another world: what this machine knows of the old one is not so any more
+                shutil.rmtree(os.path.expanduser("~/.local/state/rewind.vps/tasks"), ignore_errors=True)
         entries = self._control.ledger()
         self._seen = entries[-1]["n"] if entries else 0
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -16,3 +18,15 @@ sys.path.insert(0, str(Path(__file__).parent))
 hunting = os.environ.get("REWIND_EXAMPLES")
 settings.register_profile("rewind", deadline=None, max_examples=int(hunting or 60), derandomize=not hunting, database=None)
 settings.load_profile("rewind")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_notes_of_other_tests(tmp_path_factory):
+    """What a task notes about its server is forgotten at once: each turn finds a place that is new."""
+    from ansible_collections.rewind.vps.plugins.module_utils import turns
+
+    folder = tmp_path_factory.mktemp("turns")
+    patch = pytest.MonkeyPatch()
+    patch.setattr(turns, "find_folder", lambda make: tempfile.mkdtemp(dir=folder))
+    yield
+    patch.undo()

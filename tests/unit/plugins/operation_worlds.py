@@ -98,4 +98,4 @@ def task(cloud: Cloud, check_mode: bool = False, **options: Any) -> Task:
         "server": ["web1"], "name": "nightly", "id": None, "description": None, "state": "present", "max_age": None, "retain": None,
         "when_full": "fail", "stop_server": False, "start_server": True, "wait": True, "wait_timeout": 60,
     }
-    return Task(cloud, {**wishes, **options}, check_mode, diff_mode=True)  # type: ignore[arg-type]
+    return Task(cloud, {"provider": cloud.title, "api_url": "https://cloud.example", **wishes, **options}, check_mode, diff_mode=True)  # type: ignore[arg-type]

@@ -106,8 +106,8 @@ def test_credentials_of_the_tasks_environment_become_options(given, token):
     environment = {"VPS_API_TOKEN": "of-the-environment", "HTTPS_PROXY": "http://proxy.example"}
     made._compute_environment_string = lambda wanted: wanted.update(environment)
     made._task.args, made._task.environment = {"provider": "vpsorg", **given}, [environment]
-    with made._secrets_off_the_command_line() as options:
-        assert options == {"provider": "vpsorg", "api_token": token}
+    with made._environment_apart():
+        assert made._options == {"provider": "vpsorg", "api_token": token}
         assert made._task.environment == [{"HTTPS_PROXY": "http://proxy.example"}]
     assert made._task.environment == [environment]
     assert made._task.args == {"provider": "vpsorg", **given}
