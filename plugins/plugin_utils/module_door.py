@@ -11,6 +11,7 @@ write them into a file, which ANSIBLE_KEEP_REMOTE_FILES keeps.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -58,13 +59,18 @@ class ModuleDoor(ControllerAction):
 
     @contextlib.contextmanager
     def _environment_apart(self) -> Iterator[None]:
-        """Makes options of the credentials in the task's C(environment), which Ansible would put on the module's command line."""
+        """Makes options of the credentials in the task's C(environment), which Ansible would put on the module's command line.
+
+        Of those that the module would find in its environment, too, where that is this process's own: then they are known here.
+        """
         environment: dict[str, Any] = {}
         self._compute_environment_string(environment)
         self._options = dict(self._task.args)
         for option in SECRET_OPTIONS:
             names = SPECS[self.module].options[option]["fallback"][1]
             found = [environment.pop(name) for name in names if name in environment]
+            if self._connection.transport == "local" and not getattr(self._connection, "become", None):
+                found += [os.environ[name] for name in names if name in os.environ]
             if found:
                 self._options.setdefault(option, found[0])
         before = self._task.environment

@@ -34,7 +34,8 @@ MODERATE = {
     "yaml": (("-v",), {"ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"}),
     "json": (("-v",), {"ANSIBLE_STDOUT_CALLBACK": "stage_json"}),
     **{callback: (("-v",), {"ANSIBLE_STDOUT_CALLBACK": callback}) for callback in ("minimal", "oneline")},
-    "tree and junit": ((), {"ANSIBLE_CALLBACKS_ENABLED": "stage_notes,tree,junit", "ANSIBLE_CALLBACK_TREE_DIR": "tree", "JUNIT_OUTPUT_DIR": "junit"}),
+    "tree": ((), {"ANSIBLE_CALLBACKS_ENABLED": "stage_notes,tree", "ANSIBLE_CALLBACK_TREE_DIR": "tree"}),
+    "junit": ((), {"ANSIBLE_CALLBACKS_ENABLED": "stage_notes,junit", "JUNIT_OUTPUT_DIR": "junit", "JUNIT_HIDE_TASK_ARGUMENTS": "true"}),
     "failures on stderr": ((), {"ANSIBLE_DISPLAY_FAILED_STDERR": "1"}),
     "kept files": ((), {"ANSIBLE_KEEP_REMOTE_FILES": "1"}), "pipelining": (("-vvv",), {"ANSIBLE_PIPELINING": "1"}),
 }
@@ -169,8 +170,11 @@ def test_a_killed_run_that_becomes_another_user_leaves_a_file_unless_pipelining_
 @pytest.mark.patient
 @pytest.mark.parametrize(("way", "shown"), [("options", True), ("vars", False), ("environment", False), ("module_defaults", False)])
 def test_ansible_shows_a_tasks_options_as_they_are_written_where_it_is_told_to(
-    stage: Stage, vpsorg: Tasks, way: str, shown: bool,
+    stage: Stage, vpsorg: Tasks, way: str, shown: bool, tmp_path: Path,
 ) -> None:
-    """With display_args_to_stdout, before any plugin of ours is asked: so they belong in variables."""
-    run = stage.play(tempting(vpsorg, way)[0], environment={"ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "1"})
-    assert bool(Searcher(SECRETS["vpsorg"]).search("stdout", run.stdout)) == shown
+    """With display_args_to_stdout and in the callback junit, before any plugin of ours is asked: so they belong in variables."""
+    run = stage.play(tempting(vpsorg, way)[0], environment={
+        "ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "1", "ANSIBLE_CALLBACKS_ENABLED": "stage_notes,junit", "JUNIT_OUTPUT_DIR": str(tmp_path / "junit")})
+    (report,) = (tmp_path / "junit").iterdir()
+    for text in (run.stdout, report.read_text("utf-8")):
+        assert bool(Searcher(SECRETS["vpsorg"]).search("shown", text)) == shown

@@ -26,7 +26,7 @@ class Door(ModuleDoor):
 
     def __init__(self, args, environment, answer=None):
         self._task = SimpleNamespace(args=args, environment=[environment], async_val=0)
-        self._connection = SimpleNamespace(become=None, has_pipelining=True, _shell=SimpleNamespace(tmpdir=None))
+        self._connection = SimpleNamespace(become=None, has_pipelining=True, transport="local", _shell=SimpleNamespace(tmpdir=None))
         self._cleanup_remote_tmp = True
         self.shown, self.built, self._answer = None, [], answer or {"changed": False}
 
@@ -51,6 +51,9 @@ class Door(ModuleDoor):
 
 @pytest.fixture(autouse=True)
 def no_building(monkeypatch):
+    for name in ("VPS_API_TOKEN", "ILKBYTE_ACCESS_KEY", "ILKBYTE_ACCESSKEY", "ILKBYTE_SECRET_KEY", "ILKBYTE_SECRETKEY"):
+        monkeypatch.delenv(name, raising=False)
+
     def build(self, module_name, module_args, task_vars):
         self.built.append((module_name, module_args))
 
@@ -78,6 +81,16 @@ def test_what_the_module_refuses_is_shown_without_them():
     assert TOKEN[:8] not in repr(door._hand_over({}))
     dummy, options = door.built[0]
     assert set(options) == {"api_token", "********", "_ansible_check_mode"}, "a job file and ANSIBLE_DEBUG have what the module itself says"
+
+
+@pytest.mark.parametrize(("transport", "become", "known"), [("local", None, True), ("ssh", None, False), ("local", object(), False)])
+def test_the_controllers_environment_counts_where_the_module_has_it(transport, become, known, monkeypatch):
+    monkeypatch.setenv("VPS_API_TOKEN", TOKEN)
+    door = Door({TOKEN: 1}, {})
+    door._connection.transport, door._connection.become = transport, become
+    door._hand_over({})
+    assert door.built[0][1].get("api_token") == (TOKEN if known else None)
+    assert (TOKEN in door.built[0][1]) != known
 
 
 def test_an_option_keeps_its_name_whatever_the_secret_is():
