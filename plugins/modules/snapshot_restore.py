@@ -61,7 +61,7 @@ notes:
   - What is seen of success differs. At Ilkbyte the snapshot must have become the current one and the server must have the
     power state that the snapshot holds, else the task fails. At VPS.org the server must have been seen restoring and run
     afterwards; one that ends stopped is not called restored and is not started (RV(error.outcome) V(unknown)). What is on
-    the disk neither tells; to be sure, look for something that was written after the snapshot and must be gone.
+    the disk neither tells (see RV(proven)); to be sure, look for something that was written after the snapshot and must be gone.
   - VPS.org does not tell which snapshot is being restored. When a restore is joined a warning says so; if it may be of
     another snapshot, run the task again when it is done.
   - Ilkbyte does not tell a restore from other work either. There a busy server is waited for (with O(wait=true)), and only
@@ -132,6 +132,13 @@ joined:
   returned: success
   type: bool
   sample: false
+proven:
+  description:
+    - Whether what the cloud shows would have told a restore that failed half way. V(false) where it would not, with a warning:
+      at Ilkbyte, for a snapshot that was the current one already and holds a server that is off. V(false) with O(wait=false), too.
+  returned: success
+  type: bool
+  sample: true
 snapshot:
   description: The snapshot, as listed before the restore.
   returned: success

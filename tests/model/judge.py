@@ -97,10 +97,17 @@ def _sent_once(case: Case) -> Iterator[str]:
             yield f"sent twice: {row['operation']} {row['path']} {row['query']} (first {earlier['http_status']}, {earlier['fault']})"
         seen[key] = row
     begun = case.effects("snapshot_started")
+    if begun and not case.is_disturbed and case.wish.module == "snapshot" and not case.wish.option("max_age") and _is_there_or_coming(case):
+        yield f"made another {case.wish.name} beside {case.before.named(case.wish.name)}"
     if len(begun) > 1:
         yield f"{len(begun)} snapshots made by one task"
     if len(case.effects("restore_started")) > 1:
         yield "two restores begun by one task"
+
+
+def _is_there_or_coming(case: Case) -> bool:
+    named = case.before.named(case.wish.name) if case.before else []
+    return any(item.status in ("ready", "pending") for item in named)
 
 
 def _is_start(row: Row) -> bool:
@@ -256,7 +263,7 @@ def _success_is_true(case: Case) -> Iterator[str]:
             yield f"said to be there and ready, and there is {named} ({case.result['msg']})"
         if case.result["snapshot"]["id"] not in {item.id for item in named if item.status == "ready"}:
             yield f"the result speaks of {case.result['snapshot']}, and there is {named}"
-    if wish.module == "snapshot_restore" and not case.result["joined"] and not case.effects("restore_done"):
+    if wish.module == "snapshot_restore" and case.result["proven"] and not case.result["joined"] and not case.effects("restore_done"):
         yield f"said to be restored, and no restore came to its end ({case.result['msg']})"
     if wish.module == "snapshot_cron" and _schedule(after, wish) != (None if wish.is_absent else schedule_of(wish)):
         yield f"said to be as wished, and it is {_schedule(after, wish)}"

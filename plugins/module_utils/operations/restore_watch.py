@@ -73,6 +73,15 @@ class Restore:
         listed = self.task.provider.list_snapshots(self.server)
         return any(item.id == self.snapshot.id and item.current for item in listed)
 
+    @property
+    def would_show_a_failure(self) -> bool:
+        """Whether a restore that failed half way would look other than one that worked.
+
+        It leaves the server off and the tree as it was (libvirt). So it can't be told from one to a snapshot that was the
+        current one already and holds a server that is off.
+        """
+        return not self.task.provider.capabilities.snapshot_tree or not self.snapshot.current or self.snapshot.power == RUNNING
+
     def bad_sign(self, after: Server) -> tuple[str, str] | None:
         """What speaks against success, with the outcome that it makes likely; None where nothing does.
 

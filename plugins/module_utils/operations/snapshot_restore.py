@@ -45,12 +45,12 @@ def run(task: Task) -> dict[str, Any]:
         if not server.busy:
             if task.check_mode:
                 task.done.changed = True
-                return _result(task, server, server, snapshot, joined=False)
+                return _result(task, server, server, Restore(task, server, snapshot), joined=False)
             restore = _ask(task, server, snapshot)
     if server.busy:
         return _busy(task, server, snapshot)
     after = _wait_and_start(task, restore) if task.options["wait"] else server
-    return _result(task, server, after, snapshot, joined=False)
+    return _result(task, server, after, restore, joined=False)
 
 
 def _busy(task: Task, server: Server, snapshot: Snapshot) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def _busy(task: Task, server: Server, snapshot: Snapshot) -> dict[str, Any]:
            if task.provider.capabilities.tells_restoring else "")
     )
     after = _wait_and_start(task, restore) if task.options["wait"] and not task.check_mode else server
-    return _result(task, server, after, snapshot, joined=True)
+    return _result(task, server, after, restore, joined=True)
 
 
 def _became_current_meanwhile(task: Task, restore: Restore) -> bool:
@@ -160,7 +160,14 @@ def _wait_and_start(task: Task, restore: Restore) -> Server:
     return after
 
 
-def _result(task: Task, before: Server, after: Server, snapshot: Snapshot, joined: bool) -> dict[str, Any]:
+def _result(task: Task, before: Server, after: Server, restore: Restore, joined: bool) -> dict[str, Any]:
+    snapshot = restore.snapshot
+    proven = task.options["wait"] and restore.would_show_a_failure
+    if task.options["wait"] and not proven and not task.check_mode:
+        task.warnings.append(
+            f"{task.provider.title} says that server {before.label} is restored, and shows nothing that would tell it from a restore that failed "
+            "half way: this snapshot was the current one already and holds a server that is off. Look at the server before you rely on it."
+        )
     label = f"snapshot {snapshot_label(snapshot)}"
     if task.check_mode:
         words = "is being restored already; would wait for it" if joined else f"would be restored to {label}"
@@ -174,6 +181,7 @@ def _result(task: Task, before: Server, after: Server, snapshot: Snapshot, joine
         "server": after.to_result(),
         "snapshot": snapshot.to_result(),
         "joined": joined,
+        "proven": proven,
     }
     if task.diff_mode:
         state = {"server": before.id, "state": "as it was" if task.done.changed else "restoring"}

@@ -53,7 +53,7 @@ def restore(
     while True:
         result = ask(max(1, int(deadline.left)))
         if not result.get("failed") and (not result["joined"] or ours_under_way):
-            return Verdict(True, True, result["msg"])
+            return Verdict(True, True, " ".join([result["msg"], *result.get("warnings", ())]))
         if result.get("failed"):
             error = result["error"]
             if error["outcome"] != errors.REFUSED:

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Histories that once broke a promise, each with what was wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from history import Do, Fault, History, Meddle, Pass
+from wishes import Wish
+
+if TYPE_CHECKING:
+    from virtual_time import Room
+
+
+def history(room: Room, cloud: str, steps: list) -> History:
+    played = History(room, cloud)
+    for step in steps:
+        played.play(step)
+    return played
+
+
+def present(cloud: str, name: str, **options) -> Wish:
+    return Wish(cloud, "snapshot", {"name": name, **options})
+
+
+def absent(cloud: str, name: str, **options) -> Wish:
+    return Wish(cloud, "snapshot", {"name": name, "state": "absent", **options})
+
+
+def test_any_answer_with_a_good_status_was_a_deletion(room: Room) -> None:
+    """A page in the API's place said 200, nothing was deleted, and the task said that it was."""
+    fault = Fault("raw", "snapshots.delete", details={"body": "[]", "apply": False})
+    history(room, "vpsorg", [Do(present("vpsorg", "one")), Do(absent("vpsorg", "one"), (fault,), rerun=True)])
+
+
+def test_a_restore_that_failed_was_said_to_be_done(room: Room) -> None:
+    """At Ilkbyte one that fails half way leaves the server off: as does one that works, to a snapshot of a stopped server."""
+    restore = Do(Wish("ilkbyte", "snapshot_restore", {"name": "one"}), (Fault("restore_fails", "snapshots.restore"),), rerun=True)
+    history(room, "ilkbyte", [Do(present("ilkbyte", "one", stop_server=True)), restore])
+
+
+def test_a_list_that_lags_led_to_a_second_snapshot(room: Room) -> None:
+    """What was made a moment ago was not listed yet, so it was made again."""
+    again = Do(present("vpsorg", "one"), (Fault("stale", "snapshots.list"),))
+    history(room, "vpsorg", [Do(present("vpsorg", "one", wait=False)), again, Pass(4000.0), Do(present("vpsorg", "one"), rerun=True)])
+
+
+def test_a_list_that_lags_showed_what_was_gone(room: Room) -> None:
+    """What was deleted a moment ago was listed still, so it was said to be there."""
+    for cloud in ("vpsorg", "ilkbyte"):
+        again = Do(present(cloud, "one"), (Fault("stale", "snapshots.list"),), rerun=True)
+        history(room, cloud, [Meddle("plant", "one", hours=3), Do(absent(cloud, "one")), again])
