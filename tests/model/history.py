@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 LATE = {"late", "delay", "silence", "refuse", "drip"}  # what goes on in real time although the client has given up
 LATE_SECONDS = 0.35
 LONG = 5000.0  # sandbox seconds after which everything that was begun is over
+MADE_SECONDS = 700.0  # after which a snapshot is ready, and is not an hour old
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class History:
         self._must(complaints(case) + list(_differs(case, expected)), case)
         if expected.kind is None and wish.module != "snapshot_restore":
             if not wish.option("wait", True):
-                self._control.advance(LONG)  # it is being made still, and nobody has waited for it
+                self._control.advance(MADE_SECONDS)  # it is being made still, and nobody has waited for it
             again = self._case(wish)
             self._must(complaints(again) + list(_differs(again, Expected(changes=False))), again)
 

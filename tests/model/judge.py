@@ -52,8 +52,8 @@ class Case:
 
     @property
     def is_spoilt(self) -> bool:
-        """Whether any answer or operation went wrong."""
-        return any(row["fault"] for row in self.requests)
+        """Whether any answer or operation went wrong, or did not come in time."""
+        return any(row["fault"] or row["http_status"] is None for row in self.requests)
 
     @property
     def failed(self) -> bool:
