@@ -38,23 +38,48 @@ class Place:
         address = hashlib.sha256(f"{api_url}\n{server_id}".encode("utf-8", "replace")).hexdigest()[:8]
         self._path = os.path.join(folder, f"{provider}-{safe}-{address}")
         self._handle: int | None = None
+        self._restoring: int | None = None
 
-    def try_to_enter(self) -> bool:
-        """Take the lock; False where somebody else has it.
+    def try_to_enter(self, beside_a_restore: bool = False) -> bool:
+        """Take the lock; False where somebody else has it, or waits for the end of a restore.
 
+        :arg beside_a_restore: whoever wants a restore may see one that is waited for, and join it.
         :raises OSError: it can't be used at all.
         """
-        handle = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        handle = self._lock("lock")
+        if handle is not None and not beside_a_restore:
+            restoring = self._lock("restoring")
+            os.close(handle if restoring is None else restoring)
+            handle = None if restoring is None else handle
+        self._handle = handle
+        return handle is not None
+
+    def begin_restore(self) -> None:
+        """Let nobody else change anything until L(end_restore), also when it is not this task's turn any more.
+
+        What else is done to a server can't be told from what the restore does.
+        """
+        with contextlib.suppress(OSError):
+            self._restoring = self._lock("restoring")
+
+    def end_restore(self) -> None:
+        """The restore is waited for no more."""
+        handle, self._restoring = self._restoring, None
+        if handle is not None:
+            os.close(handle)
+
+    def _lock(self, which: str) -> int | None:
+        """A handle that holds one of the two locks until it is closed; None where somebody else has it."""
+        handle = os.open(f"{self._path}.{which}", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(handle)
-            return False
+            return None
         except OSError:
             os.close(handle)
             raise
-        self._handle = handle
-        return True
+        return handle
 
     def leave(self, asked: bool) -> None:
         """Let go of the lock.

@@ -74,9 +74,18 @@ class History:
         self._control: Control = room.box.control
         self._cloud = cloud
         self.steps: list[Step] = []
+        self._ways = ""
         self.tried: list[str] = []  # the kinds of faults that have hit
         self._room.forget()
         self._control.reset()
+
+    def begin(self, small_pages: bool, late_answers: bool) -> None:
+        """Choose the cloud's ways: lists come in pages of two rows, and Ilkbyte answers when it is done, or begun."""
+        if small_pages:
+            self._control.settings(vpsorg_page_size=2, ilkbyte_page_size=1)
+        if late_answers and self._cloud == "ilkbyte":
+            self._control.settings(ilkbyte_answers="when_done")
+        self._ways = f"small_pages={small_pages}, late_answers={late_answers}"
 
     def play(self, step: Step) -> None:
         """Play one more step.
@@ -92,22 +101,30 @@ class History:
             self._do(step)
 
     def _do(self, step: Do) -> None:
+        wish = self._with_id(step.wish) if step.wish.by_id else step.wish
         for fault in step.faults:
             self._control.fault(fault.kind, cloud=self._cloud, operation=fault.operation, skip=fault.skip, times=fault.times, **fault.details)
-        case = self._case(step.wish)
+        case = self._case(wish)
         if any(row["fault"] in LATE for row in case.requests):
             time.sleep(LATE_SECONDS)
-            case = replace(case, rows=self._control.ledger(), after=self._server(step.wish))
+            case = replace(case, rows=self._control.ledger(), after=self._server(wish))
         self.tried += [row["fault"] for row in case.requests if row["fault"]]
         self._must(complaints(case), case)
         if step.rerun:
-            self._rerun(step.wish)
+            self._rerun(wish)
 
     def _case(self, wish: Wish) -> Case:
         before, now = self._server(wish), self._now()
         self._control.clear_ledger()
         result = self._room.task(wish.cloud, wish.module, server=[wish.server], **wish.options)
         return Case(wish, result, before, self._server(wish), self._control.ledger(), now)
+
+    def _with_id(self, wish: Wish) -> Wish:
+        """The wish with the id of the newest snapshot of its name, of its server or of the other one, in the name's place."""
+        server = self._truth().get(wish.elsewhere if wish.by_id == "foreign" else wish.server)
+        found = server.named(wish.name) if server else []
+        id_ = found[-1].id if found else "99999"
+        return replace(wish, by_id="", options={**{key: value for key, value in wish.options.items() if key != "name"}, "id": id_})
 
     def _rerun(self, wish: Wish) -> None:
         """At a quiet cloud the task does what it is for, and then finds nothing more to do."""
@@ -129,7 +146,7 @@ class History:
             steps = "".join(f"\n    {step}," for step in self.steps)
             raise AssertionError(
                 f"{'; '.join(found)}\n{case.wish}\n{case.result['msg']}\nbefore: {case.before}\nafter: {case.after}\n{rows}\n"
-                f"history({self._cloud!r}, [{steps}\n])"
+                f"history({self._cloud!r}, [{steps}\n], {self._ways})"
             )
 
     def _meddle(self, step: Meddle) -> None:

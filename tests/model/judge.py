@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from truth import TrueServer, TrueSnapshot
+from truth import LIMIT, TrueServer, TrueSnapshot
 from wishes import Wish, beyond, is_fresh, schedule_of
 
 Row = dict[str, Any]
@@ -152,8 +152,8 @@ def _deletes_only_its_own(case: Case) -> Iterator[str]:
         if target is None:
             continue  # somebody else has made it meanwhile, or it is not there: nothing can be lost by it
         if wish.is_absent:
-            if target.name != wish.name:
-                yield f"deleted {target} when told to delete {wish.name}"
+            if not wish.means(target):
+                yield f"deleted {target} when told to delete {wish.id or wish.name}"
         elif reason := _why_not(case, row, target):
             yield f"deleted {target}: {reason}"
 
@@ -174,8 +174,9 @@ def _why_not(case: Case, row: Row, target: TrueSnapshot) -> str | None:
         return "it is not this task's"
     if target.schedule is not None:
         return "a schedule hangs on it"
-    if wish.option("when_full") == "prune" and not _made_yet(case, row):
-        return None if len(before.snapshots) >= 5 else "there was room"
+    limit = LIMIT[wish.cloud]
+    if wish.option("when_full") == "prune" and not _made_yet(case, row) and limit is not None and len(before.snapshots) >= limit:
+        return None
     if not new_is_ready:
         return "the new one is not ready yet"
     return None if _is_beyond(case, target) else "it is among the newest that are kept"
@@ -217,8 +218,8 @@ def _restores_only_what_was_asked(case: Case) -> Iterator[str]:
         asked = before.with_id(str(id_)) if before else None
         if asked is None and not case.is_disturbed:
             yield f"restored {id_}, which the server does not have"
-        if asked is not None and asked.name != wish.name:
-            yield f"restored {asked} when told to restore {wish.name}"
+        if asked is not None and not wish.means(asked):
+            yield f"restored {asked} when told to restore {wish.id or wish.name}"
 
 
 def _changed_is_true(case: Case) -> Iterator[str]:
@@ -255,7 +256,7 @@ def _success_is_true(case: Case) -> Iterator[str]:
     wish, after = case.wish, case.after
     if case.failed or after is None or case.is_disturbed or not wish.option("wait", True):
         return
-    named = after.named(wish.name)
+    named = [item for item in after.snapshots if wish.means(item)]
     if wish.module == "snapshot" and wish.is_absent and named:
         yield f"said to be gone, and there is {named}"
     if wish.module == "snapshot" and not wish.is_absent:

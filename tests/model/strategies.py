@@ -32,7 +32,8 @@ ANSWERS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("clock_wrong", {"seconds": [-7200, 7200, 86400]}), ("clock_wrong", {"date": ["missing", "garbage"]}),
 )
 OUTCOMES: dict[str, tuple[tuple[str, str, dict[str, Any]], ...]] = {
-    "snapshot": (("snapshot_fails", "snapshots.create", {}), ("snapshot_fails", "snapshots.update", {}), ("power_stuck", "servers.power", {"seconds": 2000})),
+    "snapshot": (("snapshot_fails", "snapshots.create", {}), ("snapshot_fails", "snapshots.update", {}),
+                 ("power_stuck", "servers.power", {"seconds": 2000})),
     "snapshot_restore": (("restore_fails", "snapshots.restore", {}), ("restore_stuck", "snapshots.restore", {"seconds": 3000}),
                          ("power_stuck", "snapshots.restore", {})),
     "snapshot_cron": (),
@@ -61,8 +62,18 @@ def meddling(cloud: str) -> st.SearchStrategy[Meddle]:
 
 
 def wishes(cloud: str) -> st.SearchStrategy[Wish]:
+    """Mostly of the first server, mostly by a name."""
     kinds = [_present(), _present(), _absent(), _restore()] + ([_cron(), _cron()] if cloud == "ilkbyte" else [])
-    return st.one_of(*(st.builds(Wish, st.just(cloud), st.just(module), options, st.just(True)) for module, options in kinds))
+    first = st.sampled_from([True, True, True, False])
+
+    def ids(module: str, options: dict[str, Any]) -> st.SearchStrategy[str]:
+        can = module == "snapshot_restore" or options.get("state") == "absent" and module == "snapshot"
+        return st.sampled_from(["", "", "", "own", "foreign"] if can else [""])
+
+    def wish(module: str, options: dict[str, Any]) -> st.SearchStrategy[Wish]:
+        return st.builds(Wish, st.just(cloud), st.just(module), st.just(options), first, ids(module, options))
+
+    return st.one_of(*(strategy.flatmap(lambda options, module=module: wish(module, options)) for module, strategy in kinds))
 
 
 def faults(module: str) -> st.SearchStrategy[Fault]:
@@ -77,7 +88,7 @@ def faults(module: str) -> st.SearchStrategy[Fault]:
     spoilt = [answer(kind, keys) for kind, keys in ANSWERS]
     ended = [st.builds(Fault, st.just(kind), st.just(operation), details=st.just(details)) for kind, operation, details in OUTCOMES[module]]
     others = [
-        st.builds(Fault, st.just("meanwhile"), operations, skip, st.just(1), st.sampled_from(["before", "after"]).map(lambda when, it=other: {**it, "when": when}))
+        st.builds(Fault, st.just("meanwhile"), operations, skip, st.just(1), _details({**other, "when": ["before", "after"]}))
         for other in OTHERS
     ]
     more = [*ended, *others]
@@ -109,10 +120,11 @@ def _absent() -> tuple[str, st.SearchStrategy[dict[str, Any]]]:
 
 
 def _restore() -> tuple[str, st.SearchStrategy[dict[str, Any]]]:
-    return "snapshot_restore", st.builds(lambda name, wait: {"name": name, "wait": wait}, st.sampled_from(NAMES), st.sampled_from([True, True, False]))
+    wait = st.sampled_from([True, True, False])
+    return "snapshot_restore", st.builds(lambda name, wait: {"name": name, "wait": wait}, st.sampled_from(NAMES), wait)
 
 
 def _cron() -> tuple[str, st.SearchStrategy[dict[str, Any]]]:
-    when = st.builds(lambda day, hour, minute: {"day": day, "hour": hour, "minute": minute}, st.integers(1, 3), st.sampled_from([2, 14]), st.sampled_from([0, 30]))
+    times = (st.integers(1, 3), st.sampled_from([2, 14]), st.sampled_from([0, 30]))
+    when = st.builds(lambda day, hour, minute: {"day": day, "hour": hour, "minute": minute}, *times)
     return "snapshot_cron", st.builds(lambda name, at: {"name": name, **(at or {"state": "absent"})}, st.sampled_from(NAMES), st.none() | when)
-

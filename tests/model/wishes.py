@@ -14,12 +14,18 @@ SERVERS = {"vpsorg": ("web1", "web2"), "ilkbyte": ("app1", "app2")}
 
 @dataclass(frozen=True)
 class Wish:
-    """One task. ``options`` are the module's own, without server and credentials; ``first``: on the cloud's first server."""
+    """One task. ``options`` are the module's own, without server and credentials; ``first``: on the cloud's first server;
+    ``by_id``: it names the id of the newest snapshot of that name, of its "own" server or of the other ("foreign")."""
 
     cloud: str
     module: str
     options: dict[str, Any] = field(default_factory=dict)
     first: bool = True
+    by_id: str = ""
+
+    @property
+    def elsewhere(self) -> str:
+        return SERVERS[self.cloud][1 if self.first else 0]
 
     @property
     def server(self) -> str:
@@ -30,8 +36,16 @@ class Wish:
         return self.options.get("state") == "absent"
 
     @property
-    def name(self) -> str:
-        return self.options["name"]
+    def name(self) -> str | None:
+        return self.options.get("name")
+
+    @property
+    def id(self) -> str | None:
+        return self.options.get("id")
+
+    def means(self, item: TrueSnapshot) -> bool:
+        """Whether it is one of those that the task names."""
+        return item.id == self.id if self.id else item.name == self.name
 
     def option(self, name: str, default: Any = None) -> Any:
         value = self.options.get(name)
@@ -54,7 +68,7 @@ def foretell(wish: Wish, server: TrueServer | None, now: datetime) -> Expected:
 
 
 def _snapshot(wish: Wish, server: TrueServer, now: datetime) -> Expected:
-    named = server.named(wish.name)
+    named = [item for item in server.snapshots if wish.means(item)]
     if wish.is_absent:
         return Expected("ambiguous") if len(named) > 1 else Expected(changes=bool(named))
     ready = [item for item in named if item.status == "ready"]
@@ -93,7 +107,7 @@ def beyond(wish: Wish, server: TrueServer, own: TrueSnapshot) -> list[TrueSnapsh
 
 
 def _restore(wish: Wish, server: TrueServer, now: datetime) -> Expected:
-    named = server.named(wish.name)
+    named = [item for item in server.snapshots if wish.means(item)]
     if not named:
         return Expected("not_found")
     if len(named) > 1:

@@ -38,7 +38,7 @@ from ansible_collections.rewind.vps.plugins.module_utils.providers.base import (
 
 def run(task: Task) -> dict[str, Any]:
     """The module C(snapshot_restore)."""
-    with turn(task) as server:
+    with turn(task, beside_a_restore=True) as server, contextlib.ExitStack() as restoring:
         server = server if server.power else task.provider.find_server(task.server_reference)
         snapshots = up_to_date(task, server, task.provider.list_snapshots(server))
         snapshot = _wanted(task, server, snapshots)
@@ -47,9 +47,14 @@ def run(task: Task) -> dict[str, Any]:
                 task.done.changed = True
                 return _result(task, server, server, Restore(task, server, snapshot), joined=False)
             restore = _ask(task, server, snapshot)
+            if task.options["wait"] and task.place is not None:
+                task.place.begin_restore()
+                restoring.callback(task.place.end_restore)
+        waiting = restoring.pop_all()
     if server.busy:
         return _busy(task, server, snapshot)
-    after = _wait_and_start(task, restore) if task.options["wait"] else server
+    with waiting:
+        after = _wait_and_start(task, restore) if task.options["wait"] else server
     return _result(task, server, after, restore, joined=False)
 
 

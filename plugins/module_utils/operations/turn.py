@@ -25,17 +25,18 @@ LONGEST_PAUSE = 2.0  # the lock is on this machine: looking costs nothing
 
 
 @contextlib.contextmanager
-def turn(task: Task, server: Server | None = None) -> Iterator[Server]:
+def turn(task: Task, server: Server | None = None, beside_a_restore: bool = False) -> Iterator[Server]:
     """The server, while no other task of this machine decides about it. In check mode nobody is kept waiting.
 
     :arg server: where it is known already; what was seen of its power before is forgotten.
+    :arg beside_a_restore: also while another task of this machine waits for a restore of the server.
     :raises RewindError: C(busy), it did not come to be this task's turn.
     """
     looked_at = turns.now()
     known = replace(server, power=None, busy=None) if server else task.provider.identify(task.server_reference)
     known = known or task.provider.find_server(task.server_reference)
     task.place = _place(task, known)
-    held = task.place is not None and not task.check_mode and _enter(task, task.place, known)
+    held = task.place is not None and not task.check_mode and _enter(task, task.place, known, beside_a_restore)
     try:
         if held and known.power is not None and task.place.asked_since(looked_at):
             known = task.provider.find_server(known.id)  # what was seen while another task had its turn
@@ -51,14 +52,15 @@ def _place(task: Task, server: Server) -> turns.Place | None:
     return turns.Place(folder, task.options["provider"], task.options["api_url"], server.id) if folder else _without(task)
 
 
-def _enter(task: Task, place: turns.Place, server: Server) -> bool:
+def _enter(task: Task, place: turns.Place, server: Server, beside_a_restore: bool) -> bool:
     """Wait for the turn; False where this machine can't lock, which is said."""
     patient = task.options.get("wait", False)
     deadline = task.deadline if patient else Deadline(IMPATIENT_SECONDS)
     try:
         return wait_until(
-            lambda: True if place.try_to_enter() else None, what=f"another task of this machine to be done with server {server.label}",
-            deadline=deadline, expected=0.0, tell=task.tell, hint="", longest_pause=LONGEST_PAUSE,
+            lambda: True if place.try_to_enter(beside_a_restore) else None,
+            what=f"another task of this machine to be done with server {server.label}", deadline=deadline, expected=0.0,
+            tell=task.tell, hint="", longest_pause=LONGEST_PAUSE,
         )
     except OSError:
         _without(task)

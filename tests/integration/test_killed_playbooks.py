@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""kill -9 of ansible-playbook and its workers while a cloud works, then the same playbook again: as if nothing had happened, nothing twice.
+
+Every request of every operation is in tests/model/test_killed_between_requests.py; here are the worst moments, through the real doors.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from support.clouds import CLOUDS, DURATIONS, Tasks, ago, lasting, planted
+from support.stage import DOORS, MODULE, Stage
+
+pytestmark = pytest.mark.playbook
+
+HELD_SECONDS = 60  # real ones, after which the tests give up
+
+# Operation to be killed at, whether the cloud carries it out, the module and its options, the world before.
+MOMENTS: dict[str, tuple[str, bool, str, dict[str, Any], list[dict[str, Any]]]] = {
+    "made and not told": ("snapshots.create", True, "snapshot", {"name": "nightly"}, []),
+    "stopped for its snapshot": ("snapshots.create", False, "snapshot", {"name": "nightly", "stop_server": True}, []),
+    "deleted and not told": ("snapshots.delete", True, "snapshot", {"name": "old", "state": "absent"}, [{"name": "old"}]),
+    "restored and not told": ("snapshots.restore", True, "snapshot_restore", {"name": "old"}, [{"name": "old"}, {"name": "newer"}]),
+    "between two schedules": ("cron.add", False, "snapshot_cron", {"name": "old", "day": 1, "hour": 2, "minute": 3},
+                              [{"name": "old", "is_cron": True, "day": 7, "hour": 8, "min": 9}]),
+}
+
+
+def cases() -> list[Any]:
+    """Through the module's door the same code runs, so most of those are for test-all."""
+    found = []
+    for door in DOORS:
+        for cloud in CLOUDS:
+            for moment, (operation, *_rest) in MOMENTS.items():
+                if cloud == "ilkbyte" or not operation.startswith("cron"):
+                    marks = [pytest.mark.patient] if door == MODULE and moment != "stopped for its snapshot" else []
+                    found.append(pytest.param(cloud, moment, door, marks=marks, id=f"{cloud}-{moment}-{door}"))
+    return found
+
+
+@pytest.mark.parametrize(("cloud", "moment", "door"), cases())
+def test_killed_and_run_again(stage: Stage, cloud: str, moment: str, door: str) -> None:
+    operation, apply, module, options, snapshots = MOMENTS[moment]
+    control, tasks = stage.box.control, Tasks(stage.box, cloud)
+    for number, snapshot in enumerate(snapshots):
+        call, arguments = planted(cloud, created_at=ago(days=2, minutes=-number), **snapshot)
+        getattr(control, call)(**arguments)
+    control.settings(**lasting(1.5, *DURATIONS)[1])
+    control.clear_ledger()
+    control.fault("hold", cloud=cloud, operation=operation, apply=apply)
+    playing = stage.start(tasks(module, step="first", **options), door=door)
+    give_up_at = time.monotonic() + HELD_SECONDS
+    while not any(row.get("held") for row in control.requests(operation=operation)):
+        assert playing.process.poll() is None and time.monotonic() < give_up_at, "it never asked"
+        time.sleep(0.01)
+    playing.kill()
+    control.clear_faults()
+
+    again = stage.play(tasks(module, step="again", **options), door=door).only
+    assert not again.failed, again.msg
+    third = None if module == "snapshot_restore" else stage.play(tasks(module, step="third", **options), door=door).only
+    assert third is None or not (third.failed or third.result["changed"] or third.changing), third.result
+    for effect in ("snapshot_started", "snapshot_deleted", "restore_started", "cron_added", "cron_deleted"):
+        assert len(control.effects(effect)) <= 1, control.effects()
+    server = control.server(tasks.server)
+    assert server["powered_on"] and server["status"] in ("active", "running")
+    if moment == "between two schedules":
+        assert server["snapshots"][0]["params"]["cron_time"] == "Her 1 günde bir 02:03 saatinde"
+    elif moment == "restored and not told":
+        assert again.result["joined"] and len(control.effects("restore_done")) == 1
+    else:
+        assert [row["name"] for row in server["snapshots"]] == ([] if options.get("state") == "absent" else ["nightly"])

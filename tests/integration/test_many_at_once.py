@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Eight playbooks at the same moment, on one server and on many: nothing twice, nothing lost, and clear words for whoever has to wait."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+import pytest
+from support.clouds import DURATIONS, SECOND, Tasks, ago, lasting, planted
+from support.stage import Run, Stage, Step
+
+pytestmark = pytest.mark.playbook
+
+EIGHT = 8
+
+
+def at_once(stage: Stage, plays: Iterable[list[Step]]) -> list[Run]:
+    """Start them all, then wait for all."""
+    started = [stage.start(*steps) for steps in plays]
+    runs = [playing.finish() for playing in started]
+    for run in runs:
+        assert "Traceback" not in run.output
+        for outcome in run.outcomes:
+            if outcome.failed:
+                assert outcome.error["outcome"] == "refused", outcome.msg
+                assert "Next:" in outcome.msg and not outcome.result["changed"], outcome.msg
+    return runs
+
+
+def arrange(stage: Stage, *world: tuple) -> None:
+    for call, arguments in world:
+        getattr(stage.box.control, call)(**arguments)
+
+
+def made(stage: Stage) -> Counter[tuple[str, str]]:
+    """How many snapshots were begun, by server and name."""
+    return Counter((row["server"], row["snapshot"]) for row in stage.box.control.effects("snapshot_started"))
+
+
+def test_one_wish(stage: Stage, tasks: Tasks) -> None:
+    """One of them makes the snapshot; the others adopt it, or find it there."""
+    arrange(stage, lasting(2, *DURATIONS))
+    runs = at_once(stage, [[tasks("snapshot", name="one")] for _number in range(EIGHT)])
+    assert made(stage) == {(tasks.server, "one"): 1}
+    assert [run.only.status for run in runs] == ["ok"] * EIGHT, [run.only.result for run in runs]
+    assert sorted(run.only.result["changed"] for run in runs) == [False] * (EIGHT - 1) + [True]
+    assert {run.only.result["snapshot"]["status"] for run in runs} == {"ready"}
+
+
+def test_a_wish_for_each_of_several_servers(stage: Stage, vpsorg: Tasks, ilkbyte: Tasks) -> None:
+    def play() -> list[Step]:
+        return [tasks("snapshot", step=f"{server}", server=server, name="one")
+                for tasks in (vpsorg, ilkbyte) for server in (tasks.server, SECOND[tasks.cloud])]
+
+    runs = at_once(stage, [play() for _number in range(EIGHT)])
+    assert made(stage) == {(server, "one"): 1 for server in ("web1", "web2", "app1", "app2")}
+    for server in ("web1", "web2", "app1", "app2"):
+        assert sum(run[server].result["changed"] for run in runs) == 1, [run[server].result for run in runs]
+
+
+def test_wishes_that_get_in_each_others_way(stage: Stage, tasks: Tasks) -> None:
+    """Two each of: make one, make two, delete the old one, go back to the base."""
+    restore, create = f"{tasks.cloud}.snapshots.restore", f"{tasks.cloud}.snapshots.create"
+    arrange(stage, planted(tasks.cloud, "base", created_at=ago(days=2)), planted(tasks.cloud, "old", created_at=ago(days=1)),
+            lasting(4, restore), lasting(2, create))
+    wishes = [
+        lambda: tasks("snapshot", step="one", name="one"), lambda: tasks("snapshot", step="two", name="two"),
+        lambda: tasks("snapshot", step="old", name="old", state="absent"), lambda: tasks("snapshot_restore", step="base", name="base"),
+    ]
+    runs = at_once(stage, [[wish()] for wish in wishes * 2])
+    outcomes = [run.only for run in runs]
+    control = stage.box.control
+    for name in ("one", "two"):
+        changed = sum(outcome.result["changed"] for outcome in outcomes if outcome.name == name)
+        assert made(stage)[(tasks.server, name)] == changed <= 1
+    gone = [outcome for outcome in outcomes if outcome.name == "old"]
+    assert len(control.effects("snapshot_deleted")) == sum(outcome.result["changed"] for outcome in gone) <= 1
+    assert {row["snapshot"] for row in control.effects("snapshot_deleted")} <= {"old"}
+    restored = [outcome for outcome in outcomes if outcome.name == "base"]
+    assert len(control.effects("restore_started")) == sum(outcome.result["changed"] for outcome in restored)
+    assert {row["snapshot"] for row in control.effects("restore_started")} <= {"base"}
+    assert control.server(tasks.server)["powered_on"]
+
+
+def test_retention(stage: Stage, vpsorg: Tasks) -> None:
+    """Each wants a snapshot of its own and keeps two: what was made by hand stays, and so do the newest."""
+    arrange(stage, planted("vpsorg", "byhand", created_at=ago(days=9)), planted("vpsorg", "nightly0", created_at=ago(days=8)),
+            lasting(1, "vpsorg.snapshots.create"))
+    keep = {"retain": {"count": 2, "match": "nightly*"}, "when_full": "prune"}
+    runs = at_once(stage, [[vpsorg("snapshot", step=f"nightly{number}", name=f"nightly{number}", **keep)] for number in range(1, EIGHT + 1)])
+    well = [run.only for run in runs if not run.only.failed]
+    assert well and all(count == 1 for count in made(stage).values())
+    assert sum(made(stage).values()) == len(well)
+    names = [row["name"] for row in stage.box.control.server("web1")["snapshots"]]
+    assert "byhand" in names and len(names) <= 5
+    assert len([name for name in names if name.startswith("nightly")]) >= 2
+    asked = stage.box.control.requests(operation="snapshots.create")
+    assert {row["http_status"] for row in asked} == {201}, "the limit was found out by asking"
+
+
+def test_schedules(stage: Stage, ilkbyte: Tasks) -> None:
+    """The last one wins; none is lost between another's deletion and addition."""
+    arrange(stage, planted("ilkbyte", "nightly", is_cron=True, day=1, hour=1, min=1))
+    wished = [(number, 3 * number % 24, number) for number in range(1, EIGHT + 1)]
+    runs = at_once(stage, [[ilkbyte("snapshot_cron", name="nightly", day=day, hour=hour, minute=minute)] for day, hour, minute in wished])
+    assert [run.only.status for run in runs] == ["ok"] * EIGHT, [run.only.result for run in runs]
+    (row,) = stage.box.control.server("app1")["snapshots"]
+    assert row["params"]["cron_time"] in {f"Her {day} günde bir {hour:02}:{minute:02} saatinde" for day, hour, minute in wished}
+    operations = [entry["operation"] for entry in stage.box.control.requests(changing=True)]
+    assert operations == ["cron.delete", "cron.add"] * EIGHT
+    assert {entry["http_status"] for entry in stage.box.control.requests(changing=True)} == {200}
