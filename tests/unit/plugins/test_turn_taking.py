@@ -250,7 +250,7 @@ def test_a_check_run_makes_no_folder_and_no_file(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(turns, "find_folder", find_folder)
-    for run, kind, listed, options, dummy in CHANGES.values():
+    for run, kind, listed, options, _asked in CHANGES.values():
         checked = task(Cloud(kind, *listed), check_mode=True, **options)
         run(checked)
         assert checked.warnings == []

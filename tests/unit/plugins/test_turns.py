@@ -139,7 +139,7 @@ def test_a_kernel_that_does_not_lock_is_no_lock_taken(place: Place, monkeypatch:
 
     before = next_handle()
     monkeypatch.setattr(turns.fcntl, "flock", no_locks)
-    for dummy in range(3):
+    for _attempt in range(3):
         with pytest.raises(OSError, match="No locks"):
             place.try_to_enter()
     assert next_handle() == before
