@@ -183,7 +183,7 @@ MUTANTS = [
     Mutant(
         "a check run restores", RESTORE,
         "            if task.check_mode:\n", "            if task.provider is None:\n",
-        (f"{PROMISES}::test_a_check_run_asks_for_nothing_and_shows_what_would_change",),
+        ("unit/plugins/test_turn_taking.py::test_a_check_run_keeps_nobody_waiting_and_waits_for_nobody",),
     ),
     Mutant(
         "the diff of a restore shows nothing", RESTORE,
