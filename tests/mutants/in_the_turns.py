@@ -93,7 +93,7 @@ MUTANTS = [
     # --- turns
     Mutant(
         "a task does not wait for its turn", TURN,
-        "lambda: True if place.try_to_enter() else None", "lambda: place.try_to_enter() or True",
+        "held = task.place is not None and not task.check_mode and _enter(", "held = task.place is None and _enter(",
         (f"{TAKING}::test_whoever_never_gets_their_turn_has_asked_for_nothing",),
     ),
     Mutant(
