@@ -111,7 +111,7 @@ class Place:
         except (OSError, ValueError, RecursionError):
             return {}
         found = found if isinstance(found, dict) else {}
-        return {key: note for key, note in found.items() if isinstance(note, dict) and isinstance(note.get("at"), (int, float))}
+        return {key: note for key, note in found.items() if isinstance(note, dict) and isinstance(note.get("at"), float)}
 
     def note(self, key: str, oldest: float) -> dict[str, Any] | None:
         """One note, unless it is older than so many seconds."""
@@ -159,13 +159,21 @@ def find_folder(make: bool) -> str | None:
     :arg make: make it where it is missing.
     """
     folders = [os.path.join(tempfile.gettempdir(), f"rewind.vps-{os.getuid()}")]
-    if os.path.isdir(os.path.expanduser("~")):  # nobody wants a home folder made that isn't there
+    # Nobody wants a home folder made that is not there, or files of root in theirs (sudo -E).
+    if _is_ours(os.path.expanduser("~"), follow=True):
         folders.insert(0, os.path.expanduser(FOLDER))
     for folder in folders:
         with contextlib.suppress(OSError):
             if make:
                 os.makedirs(folder, mode=0o700, exist_ok=True)
-            found = os.stat(folder, follow_symlinks=False)
-            if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and os.access(folder, os.W_OK | os.X_OK):
+            if _is_ours(folder, follow=False) and os.access(folder, os.W_OK | os.X_OK):
                 return folder
     return None
+
+
+def _is_ours(folder: str, follow: bool) -> bool:
+    try:
+        found = os.stat(folder, follow_symlinks=follow)
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from mutants import in_the_clouds, in_the_connection, in_the_doors, in_the_guard, in_the_operations, in_the_role, in_the_run
+from mutants import in_the_clouds, in_the_connection, in_the_doors, in_the_guard, in_the_operations, in_the_role, in_the_run, in_the_turns
 
 MUTANTS = [
     *in_the_clouds.MUTANTS,
     *in_the_doors.MUTANTS,
     *in_the_operations.MUTANTS,
+    *in_the_turns.MUTANTS,
     *in_the_guard.MUTANTS,
     *in_the_run.MUTANTS,
     *in_the_connection.MUTANTS,

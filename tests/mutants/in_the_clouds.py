@@ -84,7 +84,7 @@ MUTANTS = [
     ),
     Mutant(
         "a library logs whole URLs, and the keys in them", WIRE,
-        'logging.getLogger("urllib3").setLevel(logging.CRITICAL + 1)', 'logging.getLogger("urllib3")',
+        "logging.getLogger(name).setLevel(logging.CRITICAL + 1)", "logging.getLogger(name)",
         (f"{LIMITS}::test_neither_error_nor_log_nor_screen_tells",),
     ),
     Mutant(

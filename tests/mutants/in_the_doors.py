@@ -12,6 +12,7 @@ POLLING = "plugins/module_utils/polling.py"
 ERRORS = "plugins/module_utils/errors.py"
 RETENTION = "plugins/module_utils/retention.py"
 QUICK_DOOR = "plugins/plugin_utils/quick_door.py"
+MODULE_DOOR = "plugins/plugin_utils/module_door.py"
 CONTROLLER = "plugins/plugin_utils/controller_action.py"
 
 ROOM = "unit/plugins/test_run_room.py"
@@ -28,12 +29,12 @@ MUTANTS = [
     ),
     Mutant(
         "a result leaves with the secrets that are in it", RUN,
-        "return scrubber.value(result)", "return result",
+        "return writable(scrubber.value(result))", "return writable(result)",
         (f"{ROOM}::test_whatever_leaves_is_scrubbed",),
     ),
     Mutant(
         "a line of progress shows a secret", RUN,
-        "tell(scrubber.text(text))", "tell(text)",
+        "tell(plain(scrubber.text(text)))", "tell(plain(text))",
         (f"{ROOM}::test_whatever_leaves_is_scrubbed",),
     ),
     Mutant(
@@ -172,7 +173,7 @@ MUTANTS = [
         (f"{DOOR}::test_hidden_options_are_shown_as_ansible_does",),
     ),
     Mutant(
-        "credentials of the task's environment stand on a command line", QUICK_DOOR,
+        "credentials of the task's environment stand on a command line", MODULE_DOOR,
         "self._task.environment = [environment]", "self._task.environment = before",
         (f"{DOOR}::test_credentials_of_the_tasks_environment_become_options",),
     ),

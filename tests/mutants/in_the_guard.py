@@ -150,7 +150,7 @@ MUTANTS = [
     ),
     Mutant(
         "a receipt that can't be read is passed over, and its upgrade forgotten", RECEIPT,
-        "return Receipt.load(runs[-1]) if runs else None",
+        "return self._own(runs[-1]) if runs else None",
         "return next((item for item in all_receipts(self.path.parent) if item.path in runs), None)",
         (f"{WRITTEN}::test_an_unreadable_newest_receipt_is_not_passed_over",),
     ),

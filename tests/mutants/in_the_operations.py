@@ -10,6 +10,8 @@ PLAN = f"{OPERATIONS}/snapshot_plan.py"
 CHANGES = f"{OPERATIONS}/snapshot_changes.py"
 WAITING = f"{OPERATIONS}/waiting.py"
 SNAPSHOT = f"{OPERATIONS}/snapshot.py"
+PRESENT = f"{OPERATIONS}/snapshot_present.py"
+RESULT = f"{OPERATIONS}/snapshot_result.py"
 POWER = f"{OPERATIONS}/power.py"
 SIGNALS = f"{OPERATIONS}/signals.py"
 RESTORE = f"{OPERATIONS}/snapshot_restore.py"
@@ -51,7 +53,7 @@ MUTANTS = [
     ),
     # --- snapshots
     Mutant(
-        "the old snapshot is deleted before the new one is ready", SNAPSHOT,
+        "the old snapshot is deleted before the new one is ready", PRESENT,
         "for item in [*plan.failed, *room]:", "for item in [*plan.failed, *room, *([plan.replaces] if plan.replaces else [])]:",
         (f"{MOMENTS}::test_a_create_whose_answer_is_lost_is_looked_for",),
     ),
@@ -61,13 +63,13 @@ MUTANTS = [
         (f"{MOMENTS}::test_a_wait_in_vain_tells_whether_anything_was_asked_for",),
     ),
     Mutant(
-        "a snapshot that was asked for and not listed yet is asked for again", SNAPSHOT,
-        'if server.busy and (not task.check_mode or not options["wait"]):', "if server.busy is None:",
+        "a snapshot that was asked for and not listed yet is asked for again", PRESENT,
+        'if server.busy and (not task.check_mode or not task.options["wait"]):', "if not task:",
         (f"{PROMISES}::test_what_the_server_is_busy_with_may_be_this_very_snapshot",),
     ),
     Mutant(
         "a create whose answer is lost is sent again", CHANGES,
-        "snapshot = _after_unknown_create(task, server, known, deadline, error)",
+        "snapshot = _after_unknown_create(task, server, known, error)",
         "snapshot = task.provider.create_snapshot(server, name, description)",
         (f"{MOMENTS}::test_a_create_whose_answer_is_lost_is_looked_for",),
     ),
@@ -82,27 +84,27 @@ MUTANTS = [
         (f"{MOMENTS}::test_a_wait_in_vain_tells_whether_anything_was_asked_for",),
     ),
     Mutant(
-        "retention deletes by the list from before the snapshot", SNAPSHOT,
-        "listed = task.provider.list_snapshots(server)", "listed = snapshots",
+        "retention deletes by the list from before the snapshot", PRESENT,
+        "listed = task.provider.list_snapshots(server)", "listed = begun.snapshots",
         (f"{MOMENTS}::test_retention_looks_again_before_it_deletes",),
     ),
     Mutant(
         "a check run deletes", SNAPSHOT,
-        "    if not task.check_mode:\n        if snapshot.status", "    if task.provider:\n        if snapshot.status",
+        "                if not task.check_mode:\n                    delete", "                if task.provider:\n                    delete",
         (f"{PROMISES}::test_a_check_run_asks_for_nothing_and_shows_what_would_change",),
     ),
     Mutant(
-        "a check run takes a snapshot", SNAPSHOT,
-        "    if task.check_mode:\n        return _predict", "    if task.provider is None:\n        return _predict",
+        "a check run takes a snapshot", PRESENT,
+        "wait = None if task.check_mode else _make(", "wait = _make(",
         (f"{PROMISES}::test_a_check_run_asks_for_nothing_and_shows_what_would_change",),
     ),
     Mutant(
-        "a check run prunes", SNAPSHOT,
+        "a check run prunes", PRESENT,
         "if task.check_mode or delete(task, snapshot):", "if delete(task, snapshot):",
         (f"{PROMISES}::test_a_check_run_asks_for_nothing_and_shows_what_would_change",),
     ),
     Mutant(
-        "the diff of a snapshot shows nothing", SNAPSHOT,
+        "the diff of a snapshot shows nothing", RESULT,
         '"after": _for_diff(after, before)}', '"after": _for_diff(before, before)}',
         (f"{PROMISES}::test_a_check_run_asks_for_nothing_and_shows_what_would_change",),
     ),
@@ -160,8 +162,7 @@ MUTANTS = [
     # --- restores
     Mutant(
         "a restore is skipped where the snapshot is the current one", RESTORE,
-        "    if server.busy:\n",
-        "    if snapshot.current:\n        return _result(task, server, server, snapshot, joined=False)\n    if server.busy:\n",
+        "restore = _ask(task, server, snapshot)", "restore = Restore(task, server, snapshot) if snapshot.current else _ask(task, server, snapshot)",
         (f"{PROMISES}::test_the_current_snapshot_is_restored_like_any_other",),
     ),
     Mutant(
@@ -171,7 +172,7 @@ MUTANTS = [
     ),
     Mutant(
         "a restore that is under way is asked for a second time", RESTORE,
-        "    if server.busy:\n", "    if server.busy is False:\n",
+        "        if not server.busy:\n", "        if server:\n",
         (f"{PROMISES}::test_a_restore_that_is_under_way_is_joined",),
     ),
     Mutant(
@@ -181,8 +182,8 @@ MUTANTS = [
     ),
     Mutant(
         "a check run restores", RESTORE,
-        "    if task.check_mode:\n        task.done.changed = True\n", "    if task.provider is None:\n        task.done.changed = True\n",
-        (f"{PROMISES}::test_a_check_run_asks_for_nothing_and_shows_what_would_change",),
+        "            if task.check_mode:\n", "            if task.provider is None:\n",
+        ("unit/plugins/test_turn_taking.py::test_a_check_run_keeps_nobody_waiting_and_waits_for_nobody",),
     ),
     Mutant(
         "the diff of a restore shows nothing", RESTORE,

@@ -92,7 +92,7 @@ MUTANTS = [
     ),
     Mutant(
         "half a look at the server counts as a whole one", LOOKS,
-        'if "end" not in lines:', "if not lines:",
+        'if "end" not in lines or len', "if not lines or len",
         (f"{PROOF}::test_a_look_that_came_to_no_end_is_none",),
     ),
     Mutant(
@@ -122,7 +122,7 @@ MUTANTS = [
     ),
     Mutant(
         "a step's result shows the token", ACTION,
-        "return scrubber.value({**result, **self._done(parameters, task_vars)})", "return {**result, **self._done(parameters, task_vars)}",
+        "done = scrubber.value(self._done(parameters, task_vars))", "done = self._done(parameters, task_vars)",
         (f"{OPTIONS}::test_no_secret_leaves_with_a_result",),
     ),
     Mutant(

@@ -73,9 +73,9 @@ def _enter(task: Task, place: turns.Place, server: Server, beside_a_restore: boo
 
 
 def _without(task: Task) -> None:
-    if task.check_mode:
-        return
-    task.warnings.append(
+    warning = (
         f"Neither {turns.FOLDER} nor the folder for temporary files can be written where this task runs, so two tasks on one server at the "
         "same moment would not know of each other."
     )
+    if not task.check_mode and warning not in task.warnings:  # a task has more than one turn
+        task.warnings.append(warning)

@@ -30,3 +30,11 @@ def no_notes_of_other_tests(tmp_path_factory):
     patch.setattr(turns, "find_folder", lambda make: tempfile.mkdtemp(dir=folder))
     yield
     patch.undo()
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """Where tasks find what earlier ones have noted (see one_machine.py)."""
+    from one_machine import Machine
+
+    return Machine(tmp_path / "tasks é", monkeypatch)

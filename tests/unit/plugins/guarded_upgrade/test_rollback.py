@@ -130,3 +130,10 @@ def test_no_pause_goes_beyond_the_deadline():
 
 def test_an_operation_that_uses_up_the_time_is_the_last():
     assert Run(failed(errors.WAIT_TIMEOUT, errors.UNKNOWN), seconds=600.0, takes=600.0).ended == (False, False, 1)
+
+
+def test_what_the_operation_warns_of_is_told():
+    """As that a restore which failed would look the same."""
+    run = Run(restored(warnings=["Look at the server.", "Then rely on it."]))
+    assert run.ended == (True, True, 1)
+    assert run.verdict.message == f"{restored()['msg']} Look at the server. Then rely on it."

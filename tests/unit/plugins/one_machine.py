@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One machine on which several tasks run: one folder for what they note, and time that passes only while one of them waits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import SERVER, FakeClock
+from operation_worlds import Cloud
+
+from ansible_collections.rewind.vps.plugins.module_utils import polling, turns
+from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Server, Snapshot
+
+
+class Machine:
+    """Tasks of L(operation_worlds.task) find their places here.
+
+    :ivar clock: passes while a task waits.
+    :ivar meanwhile: called in each pause of a task.
+    """
+
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
+        folder.mkdir()
+        self.folder = folder
+        self.clock = FakeClock()
+        self.meanwhile: Callable[[], Any] = lambda: None
+        patch.setattr(turns, "find_folder", lambda make: str(folder))
+        patch.setattr(polling.Clock.__init__, "__defaults__", (lambda: self.clock.now, self._sleep, lambda low, high: 1.0))
+
+    def _sleep(self, seconds: float) -> None:
+        self.clock.sleep(seconds)
+        self.meanwhile()
+
+    @property
+    def waited(self) -> float:
+        """Seconds that tasks have waited in all."""
+        return sum(self.clock.naps)
+
+    def place(self, cloud: Cloud) -> turns.Place:
+        """Where tasks meet that are about this cloud's server."""
+        return turns.Place(str(self.folder), cloud.title, "https://cloud.example", SERVER.id)
+
+    def held(self, cloud: Cloud) -> turns.Place:
+        """The same, held by a task of another's."""
+        place = self.place(cloud)
+        assert place.try_to_enter()
+        return place
+
+    def is_free(self, cloud: Cloud) -> bool:
+        """Whether another task could take its turn now."""
+        place = self.place(cloud)
+        free = place.try_to_enter()
+        place.leave(False)
+        return free
+
+    def write(self, cloud: Cloud, key: str, ago: float = 0.0, **fields: Any) -> None:
+        """A note that an earlier task has left, some seconds ago."""
+        self.place(cloud).write_note(key, at=time.time() - ago, **fields)
+
+    def notes(self, cloud: Cloud) -> set[str]:
+        return set(self.place(cloud).notes())
+
+
+class SlowCloud(Cloud):
+    """What it is asked to make is pending for a while.
+
+    :ivar looks: the reads that were asked for, in order.
+    :ivar lag: how many of the next lists still are as they were before the last change.
+    """
+
+    def __init__(self, kind: str, *snapshots: Snapshot, lag: int = 0) -> None:
+        super().__init__(kind, *snapshots)
+        self.looks: list[str] = []
+        self.lag = lag
+        self.stale = list(snapshots)
+
+    def _asked(self, change: str) -> None:
+        super()._asked(change)
+        self.stale = list(self.snapshots)
+
+    def find_server(self, reference: str) -> Server:
+        self.looks.append("server")
+        return super().find_server(reference)
+
+    def list_snapshots(self, server: Server | None) -> list[Snapshot]:
+        self.looks.append("snapshots")
+        if self.lag > 0:
+            self.lag -= 1
+            return list(self.stale)
+        return super().list_snapshots(server)
+
+    def create_snapshot(self, server: Server, name: str, description: str | None) -> Snapshot:
+        self._asked(f"create {name}")
+        made = Snapshot(str(900 + len(self.asked)), name, SERVER, "pending", created_at="2026-06-01T00:00:00Z")
+        self.snapshots.append(made)
+        return made
