@@ -47,12 +47,18 @@ class Place:
         :raises OSError: it can't be used at all.
         """
         handle = self._lock("lock")
-        if handle is not None and not beside_a_restore:
-            restoring = self._lock("restoring")
-            os.close(handle if restoring is None else restoring)
-            handle = None if restoring is None else handle
+        if handle is None:
+            return False
+        with contextlib.ExitStack() as otherwise:
+            otherwise.callback(os.close, handle)
+            if not beside_a_restore:
+                restoring = self._lock("restoring")
+                if restoring is None:
+                    return False
+                os.close(restoring)
+            otherwise.pop_all()
         self._handle = handle
-        return handle is not None
+        return True
 
     def begin_restore(self) -> None:
         """Let nobody else change anything until L(end_restore), also when it is not this task's turn any more.

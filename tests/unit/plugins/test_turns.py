@@ -319,6 +319,40 @@ def test_a_full_disk_is_said_and_harms_no_old_note(folder: Path, place: Place, m
 # --- the folder
 
 
+# --- a restore that is waited for
+
+
+def test_while_a_restore_is_waited_for_only_another_one_may_look(folder: Path, place: Place) -> None:
+    other = Place(str(folder), "vpsorg", URL, "12345")
+    assert place.try_to_enter(beside_a_restore=True)
+    place.begin_restore()
+    place.leave(True)
+    for _attempt in range(2):
+        assert not other.try_to_enter()
+        assert other.try_to_enter(beside_a_restore=True)
+        other.begin_restore()  # it joins: the first one's wait goes on
+        other.leave(False)
+        other.end_restore()
+    place.end_restore()
+    assert other.try_to_enter()
+    other.leave(False)
+
+
+def test_a_restore_that_can_not_be_looked_for_leaves_no_lock_behind(folder: Path, place: Place) -> None:
+    assert place.try_to_enter()
+    place.leave(False)
+    next_lock = lock_of(folder).with_suffix(".restoring")
+    next_lock.unlink()
+    next_lock.symlink_to(folder / "elsewhere")
+    before = next_handle()
+    with pytest.raises(OSError):
+        place.try_to_enter()
+    assert next_handle() == before
+    next_lock.unlink()
+    assert place.try_to_enter()
+    place.leave(False)
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user's home, and a folder for temporary files beside it."""
