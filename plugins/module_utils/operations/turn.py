@@ -35,8 +35,10 @@ def turn(task: Task, server: Server | None = None) -> Iterator[Server]:
     known = replace(server, power=None, busy=None) if server else task.provider.identify(task.server_reference)
     known = known or task.provider.find_server(task.server_reference)
     task.place = _place(task, known)
-    held = task.place is not None and not task.check_mode and _enter(task, task.place, known)
     try:
+        held = task.place is not None and not task.check_mode and _enter(task, task.place, known)
+        if not held and not task.check_mode:
+            task.place = None  # without the lock a note may be of a task that is at work
         if held and known.power is not None and task.place.asked_since(looked_at):
             known = task.provider.find_server(known.id)  # what was seen while another task had its turn
         yield known
