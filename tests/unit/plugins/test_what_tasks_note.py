@@ -10,7 +10,9 @@ import pytest
 from builders import SERVER, snapshot
 from operation_worlds import Cloud, task
 
-from ansible_collections.rewind.vps.plugins.module_utils import polling, turns
+from ansible_collections.rewind.vps.plugins.module_utils import errors, polling, turns
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.operations import power, snapshot_restore
 from ansible_collections.rewind.vps.plugins.module_utils.operations import snapshot as snapshot_operation
 from ansible_collections.rewind.vps.plugins.module_utils.operations.memory import note_replaced
 from ansible_collections.rewind.vps.plugins.module_utils.turns import Place
@@ -35,10 +37,154 @@ def place(folder: Path, kind: str = "vpsorg") -> Place:
     return Place(str(folder), kind, "https://cloud.example", SERVER.id)
 
 
+def left_off(folder: Path, kind: str = "vpsorg", *listed, at: float = 3600.0, **fields) -> Cloud:
+    """A server that a task has stopped, so many seconds ago, before it was killed."""
+    notes = place(folder, kind)
+    notes.write_note(power.STOPPED_NOTE, **fields)
+    notes._write({power.STOPPED_NOTE: {**notes.notes()[power.STOPPED_NOTE], "at": time.time() - at}})
+    cloud = Cloud(kind, *listed)
+    cloud.power = "stopped"
+    return cloud
+
+
+# --- a server that is off
+
+
+def test_a_server_that_a_killed_task_has_stopped_is_started(folder: Path) -> None:
+    cloud = left_off(folder, "vpsorg", snapshot(), address="192.0.2.1")
+    assert snapshot_operation.run(task(cloud))["changed"] is True
+    assert cloud.asked == ["start"]
+    assert place(folder).notes() == {}
+
+
+def test_a_check_run_leaves_a_living_tasks_server_out(folder: Path) -> None:
+    """The task that has stopped it is at work, so nothing was cut off."""
+    cloud = left_off(folder, "vpsorg", snapshot())
+    living = place(folder)
+    assert living.try_to_enter()
+    checked = task(cloud, check_mode=True)
+    assert (snapshot_operation.run(checked)["changed"], checked.warnings) == (False, [])
+    living.leave(asked=False)
+    assert snapshot_operation.run(task(cloud, check_mode=True))["changed"] is True
+
+
+def test_no_note_is_believed_where_nothing_can_be_locked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has written it may be at work."""
+
+    def can_not(self: Place) -> bool:
+        raise OSError("no locks available")
+
+    monkeypatch.setattr(Place, "try_to_enter", can_not)
+    cloud = left_off(folder, "vpsorg", snapshot())
+    assert snapshot_operation.run(task(cloud))["changed"] is False
+    assert cloud.asked == []
+
+
+def test_another_server_of_the_same_name_is_not_started(folder: Path) -> None:
+    """Of another account, or a new one: at one cloud the name is all that a server is known by."""
+    cloud = left_off(folder, "ilkbyte", snapshot(), address="203.0.113.9")
+    assert snapshot_operation.run(task(cloud))["changed"] is False
+    assert cloud.asked == []
+
+
+def test_a_restored_server_is_as_its_restore_left_it(folder: Path) -> None:
+    """One that was restored to be off is off by somebody's wish."""
+    cloud = left_off(folder, "ilkbyte", snapshot("one", id="one", current=False, power="stopped"))
+    snapshot_restore.run(task(cloud, name="one", start_server=False, wait=False))
+    assert snapshot_operation.run(task(cloud, name="one"))["changed"] is False
+    assert cloud.asked == ["restore one"]
+
+
+def test_a_stop_that_a_killed_task_has_asked_for_may_come_late(folder: Path) -> None:
+    """The server still runs when the next task looks, and goes off a little later."""
+    cloud = left_off(folder, "vpsorg", snapshot(), at=1.0)
+    find, looks = cloud.find_server, []
+
+    def off_at_the_third_look(reference: str):
+        looks.append(reference)
+        if "start" not in cloud.asked:
+            cloud.power = "stopped" if len(looks) > 2 else "running"
+        return find(reference)
+
+    cloud.find_server = off_at_the_third_look  # type: ignore[method-assign]
+    snapshot_operation.run(task(cloud))
+    assert (cloud.asked, cloud.power) == (["start"], "running")
+
+
+@pytest.mark.parametrize(("wait", "noted"), [(True, False), (False, True)])
+def test_a_server_that_never_goes_off_is_watched_once(folder: Path, wait: bool, noted: bool) -> None:
+    """The stop never came to the cloud. A task that does not wait leaves the watching to the next one."""
+    cloud = left_off(folder, "vpsorg", snapshot(), at=1.0)
+    cloud.power = "running"
+    assert snapshot_operation.run(task(cloud, wait=wait))["changed"] is False
+    assert (cloud.asked, power.STOPPED_NOTE in place(folder).notes()) == ([], noted)
+
+
+def test_a_refused_stop_leaves_the_note_of_an_earlier_one(folder: Path) -> None:
+    """Refused, since a killed task's is under way: then it is that one which has to be undone."""
+    cloud = left_off(folder, "vpsorg")
+    cloud.power = "running"
+
+    def refuse(change: str) -> None:
+        if change == "stop":
+            raise RewindError("it is stopping", kind=errors.PROVIDER_REFUSED)
+
+    cloud.before = refuse
+    with pytest.raises(RewindError, match="it is stopping"), power.stopped(with_place(cloud, folder), cloud.find_server(""), polling.Deadline(1)):
+        raise AssertionError("it is not off")
+    assert power.STOPPED_NOTE in place(folder).notes()
+
+
 def with_place(cloud: Cloud, folder: Path):
     found = task(cloud)
     found.place = place(folder)
     return found
+
+
+def test_what_happened_before_is_said_where_the_server_can_not_be_seen_to(folder: Path) -> None:
+    """A snapshot may be under way: that another task has its turn now doesn't make it refused."""
+    cloud = left_off(folder)
+    other = place(folder)
+
+    def unknown(change: str) -> None:
+        assert other.try_to_enter() is False
+        raise RewindError("no answer", kind=errors.TIMEOUT, outcome=errors.UNKNOWN)
+
+    cloud.before = unknown
+    wanted = task(cloud, wait_timeout=1)
+    list_snapshots = cloud.list_snapshots
+
+    def listed(server):
+        other.try_to_enter()  # as soon as this task has let go of it
+        return list_snapshots(server)
+
+    cloud.list_snapshots = listed  # type: ignore[method-assign]
+    other_leaves = Place.leave
+
+    def leave(self: Place, asked: bool) -> None:
+        other_leaves(self, asked)
+        other.try_to_enter()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Place, "leave", leave)
+        with pytest.raises(RewindError) as caught:
+            snapshot_operation.run(wanted)
+    assert caught.value.outcome == errors.UNKNOWN
+    assert "no answer" in caught.value.message and "may still be off" in caught.value.message
+    assert power.STOPPED_NOTE in place(folder).notes()
+
+
+def test_a_server_that_can_not_be_started_was_not_changed(folder: Path) -> None:
+    cloud = left_off(folder, "vpsorg", snapshot())
+
+    def refuse(change: str) -> None:
+        raise RewindError("no", kind=errors.FORBIDDEN)
+
+    cloud.before = refuse
+    wanted = task(cloud)
+    with pytest.raises(RewindError, match="could NOT be started again"):
+        snapshot_operation.run(wanted)
+    assert wanted.done.changed is False
 
 
 # --- snapshots that were replaced
