@@ -15,7 +15,7 @@ import contextlib
 
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task
-from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import LOOK_SECONDS
+from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import MISSED_SECONDS
 from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline, wait_until
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Server, Snapshot
 
@@ -71,7 +71,7 @@ def up_to_date(task: Task, server: Server, snapshots: list[Snapshot]) -> list[Sn
         return snapshots if _agrees(task, snapshots) else None
 
     with contextlib.suppress(RewindError):  # somebody else has deleted or made it by now; or else the next request says what is wrong
-        wait_until(look, what="the list of snapshots", deadline=Deadline(LOOK_SECONDS), expected=LOOK_SECONDS, hint="")
+        wait_until(look, what="the list of snapshots", deadline=Deadline(MISSED_SECONDS), expected=MISSED_SECONDS, hint="")
     return snapshots
 
 

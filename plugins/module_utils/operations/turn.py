@@ -20,7 +20,7 @@ from ansible_collections.rewind.vps.plugins.module_utils.operations.task import 
 from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline, wait_until
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Server
 
-IMPATIENT_SECONDS = 60.0  # how long a task that waits for nothing else waits for its turn
+IMPATIENT_SECONDS = 60.0  # how long a task that waits for nothing else, or has no time left, waits for its turn
 LONGEST_PAUSE = 2.0  # the lock is on this machine: looking costs nothing
 
 
@@ -55,8 +55,9 @@ def _place(task: Task, server: Server) -> turns.Place | None:
 
 def _enter(task: Task, place: turns.Place, server: Server) -> bool:
     """Wait for the turn; False where this machine can't lock, which is said."""
-    patient = task.options.get("wait", False)
-    deadline = task.deadline if patient else Deadline(IMPATIENT_SECONDS)
+    deadline = task.deadline if task.options.get("wait", False) else Deadline(IMPATIENT_SECONDS)
+    if task.done.asked:  # its time may be up with what it has asked for, and that is to be finished all the same
+        deadline = Deadline(max(deadline.left, IMPATIENT_SECONDS))
     try:
         return wait_until(
             lambda: True if place.try_to_enter() else None, what=f"another task of this machine to be done with server {server.label}",

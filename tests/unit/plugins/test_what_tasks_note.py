@@ -14,7 +14,9 @@ from ansible_collections.rewind.vps.plugins.module_utils import errors, polling,
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils.operations import power, snapshot_restore
 from ansible_collections.rewind.vps.plugins.module_utils.operations import snapshot as snapshot_operation
-from ansible_collections.rewind.vps.plugins.module_utils.operations.memory import note_replaced
+from ansible_collections.rewind.vps.plugins.module_utils.operations.memory import note_made, note_replaced
+from ansible_collections.rewind.vps.plugins.module_utils.operations.turn import turn
+from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import MISSED_SECONDS
 from ansible_collections.rewind.vps.plugins.module_utils.turns import Place
 
 OLD = "2026-05-01T00:00:00Z"
@@ -236,3 +238,40 @@ def test_what_was_asked_before_the_machine_began_anew_is_long_ago(folder: Path) 
     here.leave(asked=True)
     assert here.try_to_enter() and here.asked_since(looked_at)
     here.leave(asked=False)
+
+
+def test_a_task_that_has_asked_for_something_does_not_give_up_its_turn_at_once(folder: Path) -> None:
+    """Its time is up with its snapshot, and somebody else has the server for a moment."""
+    cloud = Cloud("vpsorg")
+    wanted, other = task(cloud, wait_timeout=1), place(folder)
+    wanted.done.asked = True
+    polling.Clock().sleep(wanted.deadline.seconds + 1)
+    assert other.try_to_enter()
+    wanted.tell = lambda text: other.leave(asked=False)
+    with turn(wanted, SERVER):
+        assert place(folder).try_to_enter() is False
+
+
+def test_a_list_may_be_as_late_as_a_wait_allows(folder: Path) -> None:
+    """What was made is not made again while any wait would still take the list for stale."""
+    made = snapshot(id="1", created_at=NEW)
+    cloud = Cloud("vpsorg")
+    note_made(with_place(cloud, folder), made)
+    begun, clock = [], polling.Clock()
+
+    def listed(server: object) -> list:
+        begun.append(clock.monotonic())
+        return [made] if begun[-1] - begun[0] > MISSED_SECONDS - 5 else []
+
+    cloud.list_snapshots = listed  # type: ignore[method-assign]
+    assert snapshot_operation.run(task(cloud))["changed"] is False
+    assert cloud.asked == []
+
+
+def test_the_server_whose_turn_it_is_stays_the_one(folder: Path) -> None:
+    """Another one may have got its name while the task waited."""
+    cloud, asked_for = Cloud("vpsorg"), []
+    find = cloud.find_server
+    cloud.find_server = lambda reference: asked_for.append(reference) or find(reference)  # type: ignore[method-assign, func-returns-value]
+    task(cloud).look_up(SERVER)
+    assert asked_for == [SERVER.id]
