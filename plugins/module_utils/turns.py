@@ -103,9 +103,24 @@ class Place:
     def asked_since(self, moment: int) -> bool:
         """Whether somebody has asked for a change since a moment (of L(now)). Only for whoever holds the lock."""
         try:
-            return int(os.pread(self._handle or 0, 20, 0) or b"0") >= moment
+            # One that is still to come is of the time before this machine was booted.
+            return moment <= int(os.pread(self._handle or 0, 20, 0) or b"0") <= _now()
         except (OSError, ValueError):
             return True
+
+    def is_taken(self) -> bool:
+        """Whether somebody has the lock, without taking it or writing anything."""
+        try:
+            handle = os.open(f"{self._path}.lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(handle)
+        return False
 
     # --- notes: what a task that is killed leaves undone, and what a list that lags does not show yet
 

@@ -100,7 +100,9 @@ options:
         the task fails; it is watched then, so that a late stop does not leave it off.
       - Starting it again may take longer than O(wait_timeout), up to 300 seconds and the usual time of a snapshot, since a
         cloud may refuse it while the snapshot is still being made.
-      - A server that is off already stays off. When there is nothing to take, the server is left alone.
+      - A server that is off already stays off. When there is nothing to take, the server is left alone. Where a task with this
+        option was killed (C(kill -9)), the next task of this module on the same machine starts the server within a day, with a
+        warning, whatever else it does.
       - At Ilkbyte a snapshot of a stopped server restores to a stopped server; M(rewind.vps.snapshot_restore) then starts it.
       - Refused with O(state=absent) and with O(wait=false).
     type: bool

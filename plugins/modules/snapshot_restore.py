@@ -134,8 +134,8 @@ joined:
   sample: false
 proven:
   description:
-    - Whether what the cloud shows would have told a restore that failed half way. V(false) where it would not, with a warning,
-      at Ilkbyte, for a snapshot that was the current one already and holds a server that is off. V(false) with O(wait=false), too.
+    - Whether what the cloud shows would have told a restore that failed half way. V(false) where it would not, with a warning;
+      that is so at Ilkbyte, for a snapshot that was the current one already and holds a server that is off. V(false) with O(wait=false), too.
   returned: success
   type: bool
   sample: true

@@ -12,14 +12,17 @@ one that was killed, for a task that lives would still have its turn.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
+from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils.operations import power
 from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task
 from ansible_collections.rewind.vps.plugins.module_utils.operations.turn import turn
-from ansible_collections.rewind.vps.plugins.module_utils.providers.base import STOPPED, Server
+from ansible_collections.rewind.vps.plugins.module_utils.providers.base import RUNNING, STOPPED, Server
 
 OLDEST_SECONDS = 86400.0  # a server that has been off for longer may be so by somebody's wish
 
@@ -38,28 +41,79 @@ class EarlierStop:
 
     def look(self, server: Server) -> None:
         """See, in this task's turn, whether there is a note about the server."""
-        place = self.task.place
-        if place is not None and place.note(power.STOPPED_NOTE, OLDEST_SECONDS) is not None:
+        if self._note() is not None:
             self.server = server
 
     def end(self, trouble: RewindError | None) -> None:
         """Start the server, if it is off."""
-        task = self.task
+        task, looked = self.task, False
         if self.server is None:
             return
-        with turn(task, self.server) as server:
+        try:
+            with turn(task, self.server) as server:
+                note = self._note()
+                if note is None:
+                    return  # it runs again: by this task's own doing, or by another's
+                now = self._look_again(server, note)
+                looked = True
+                if _is_another(now, note):
+                    return
+                self._start(now, note, trouble)
+        except RewindError as error:
+            if not looked:
+                _say_all(error, self.server, trouble)
+            raise
+
+    def _note(self) -> dict[str, Any] | None:
+        place = self.task.place
+        if place is None or (self.task.check_mode and place.is_taken()):  # a check run waits for no turn: this one is another's, who lives
+            return None
+        return place.note(power.STOPPED_NOTE, OLDEST_SECONDS)
+
+    def _look_again(self, server: Server, note: dict[str, Any]) -> Server:
+        """The server now; one that still runs is watched for a while, since the stop may come late."""
+        task = self.task
+        now = task.provider.find_server(server.id)
+        left = _may_stop_for(note)
+        if now.power == RUNNING and left > 0 and task.options["wait"] and not task.check_mode and not _is_another(now, note):
+            power.watch_late_stop(task, now, None, left)
             now = task.provider.find_server(server.id)
-            if now.power == STOPPED:
-                task.warnings.append(
-                    f"Server {now.label} was off: an earlier task of this machine has stopped it for a snapshot and was cut off. "
-                    f"It {'would be' if task.check_mode else 'is'} started."
-                )
-                task.done.changed = True
-            if not task.check_mode:
-                if now.power == STOPPED or now.busy:
-                    self.after = power.start_after_snapshot(task, now, trouble)
-                if task.place is not None:
-                    task.place.remove_note(power.STOPPED_NOTE)
+        return now
+
+    def _start(self, now: Server, note: dict[str, Any], trouble: RewindError | None) -> None:
+        task = self.task
+        if now.power == STOPPED:
+            task.warnings.append(
+                f"Server {now.label} was off: an earlier task of this machine has stopped it for a snapshot and was cut off. "
+                f"It {'would be' if task.check_mode else 'is'} started."
+            )
+            task.done.changed = task.done.changed or task.check_mode
+        if task.check_mode:
+            return
+        if now.power == STOPPED or now.busy:
+            self.after = power.start_after_snapshot(task, now, trouble)
+        elif not task.options["wait"] and _may_stop_for(note) > 0:
+            return  # this task does not watch it: the next one looks again
+        power.forget_stop(task)
+
+
+def _may_stop_for(note: dict[str, Any]) -> float:
+    """Seconds for which a server that still runs may go off by the stop that was noted."""
+    return power.LATE_STOP_SECONDS - (time.time() - note["at"])
+
+
+def _is_another(now: Server, note: dict[str, Any]) -> bool:
+    """Whether it is another server of that name: another account's, or a new one."""
+    noted = note.get("address")
+    return None not in (noted, now.address) and noted != now.address
+
+
+def _say_all(error: RewindError, server: Server, trouble: RewindError | None) -> None:
+    """What kept this task from seeing to the server must not hide what happened before."""
+    error.message = f"Server {server.label}, which an earlier task has stopped for a snapshot, may still be off: {error.message}"
+    if trouble is not None:
+        error.message += f"; before that: {trouble.message}"
+        error.outcome = trouble.outcome if error.outcome == errors.REFUSED else error.outcome
 
 
 @contextlib.contextmanager

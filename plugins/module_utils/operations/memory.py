@@ -15,7 +15,7 @@ import contextlib
 
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task
-from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import LOOK_SECONDS
+from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import MISSED_SECONDS
 from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline, wait_until
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Server, Snapshot
 
@@ -37,13 +37,24 @@ def note_gone(task: Task, snapshot: Snapshot) -> None:
 
 def note_replaced(task: Task, old: Snapshot, new: Snapshot) -> None:
     """The old one goes once the new one is ready, even if this task is killed before."""
-    _note(task, REPLACED, id=old.id, created_at=old.created_at, by=new.id)
+    _note(task, _replaced_with(new), id=old.id, created_at=old.created_at)
+
+
+def forget_replaced(task: Task, new: Snapshot) -> None:
+    """The old one is gone."""
+    if task.place is not None:
+        task.place.remove_note(_replaced_with(new))
 
 
 def replaced_by(task: Task, snapshots: list[Snapshot], new: Snapshot) -> Snapshot | None:
-    """The old snapshot that an earlier task of this machine has replaced with this one and has not deleted any more."""
-    note = task.place.notes().get(REPLACED) if task.place is not None else None
-    if note is None or note.get("by") != new.id or new.id is None:
+    """The old snapshot that an earlier task of this machine has replaced with this one and has not deleted any more.
+
+    Only for a task that would have replaced it as well: any other has been told of no deletion.
+    """
+    if task.options["max_age"] is None or task.options["id"] is not None:
+        return None
+    note = task.place.notes().get(_replaced_with(new)) if task.place is not None else None
+    if note is None:
         return None
     old = (note.get("id"), note.get("created_at"))
     return next((item for item in snapshots if (item.id, item.created_at) == old), None)
@@ -60,7 +71,7 @@ def up_to_date(task: Task, server: Server, snapshots: list[Snapshot]) -> list[Sn
         return snapshots if _agrees(task, snapshots) else None
 
     with contextlib.suppress(RewindError):  # somebody else has deleted or made it by now; or else the next request says what is wrong
-        wait_until(look, what="the list of snapshots", deadline=Deadline(LOOK_SECONDS), expected=LOOK_SECONDS, hint="")
+        wait_until(look, what="the list of snapshots", deadline=Deadline(MISSED_SECONDS), expected=MISSED_SECONDS, hint="")
     return snapshots
 
 
@@ -69,6 +80,11 @@ def _agrees(task: Task, snapshots: list[Snapshot]) -> bool:
     if made is not None and all(item.id != made.get("id") for item in snapshots):
         return False
     return gone is None or all((item.id, item.created_at) != (gone.get("id"), gone.get("created_at")) for item in snapshots)
+
+
+def _replaced_with(new: Snapshot) -> str:
+    """The note's key: tasks of other names have notes of their own."""
+    return f"{REPLACED} by {new.id}"
 
 
 def _note(task: Task, key: str, **fields: str | None) -> None:

@@ -46,6 +46,7 @@ def stopped(task: Task, server: Server, deadline: Deadline) -> Iterator[None]:
         )
     with signals.unwinding(task.hand_on_signal) as be_deaf:
         stop_sent = seen_off = False
+        noted_before = task.place is not None and STOPPED_NOTE in task.place.notes()
         _write_note(task, server)
         try:
             deadline = _ask_to_stop(task, server, deadline)
@@ -55,13 +56,15 @@ def stopped(task: Task, server: Server, deadline: Deadline) -> Iterator[None]:
             yield
         except BaseException as trouble:
             be_deaf()
-            if not isinstance(trouble, RewindError) or stop_sent:
+            asked_to_stop = not isinstance(trouble, RewindError) or stop_sent
+            if asked_to_stop:
                 _start_again(task, server, seen_off, trouble)
-            _remove_note(task)
+            if asked_to_stop or not noted_before:  # a refused stop does not undo an earlier one that may be under way
+                forget_stop(task)
             raise
         be_deaf()
         _start_again(task, server, seen_off, None)
-        _remove_note(task)
+        forget_stop(task)
 
 
 def start(task: Task, server: Server, deadline: Deadline) -> Server:
@@ -127,7 +130,7 @@ def _ask_to_stop(task: Task, server: Server, deadline: Deadline) -> Deadline:
 
 def _start_again(task: Task, server: Server, seen_off: bool, trouble: BaseException | None) -> None:
     if not seen_off:
-        _watch_late_stop(task, server, trouble)
+        watch_late_stop(task, server, trouble, LATE_STOP_SECONDS)
     start_after_snapshot(task, server, trouble)
 
 
@@ -161,24 +164,25 @@ def _write_note(task: Task, server: Server) -> None:
     if task.place is None:
         return
     try:
-        task.place.write_note(STOPPED_NOTE)
+        task.place.write_note(STOPPED_NOTE, address=server.address)
     except OSError:
         task.warnings.append(f"No note could be written on this machine, so if this task is killed, nothing starts server {server.label} again.")
 
 
-def _remove_note(task: Task) -> None:
+def forget_stop(task: Task) -> None:
+    """The server need not be started for a snapshot's sake any more."""
     if task.place is not None:
         task.place.remove_note(STOPPED_NOTE)
 
 
-def _watch_late_stop(task: Task, server: Server, trouble: BaseException | None) -> None:
+def watch_late_stop(task: Task, server: Server, trouble: BaseException | None, seconds: float) -> None:
     """The server was asked to stop and was not seen off: it may still go off, and must not stay so.
 
     A system that is shutting itself down may look as if it simply ran, so it is watched for a while longer.
     """
     task.tell(f"server {server.label} was asked to stop and has not yet; watching, so that it does not stay off")
     try:
-        wait_for_power(task, server, STOPPED, Deadline(LATE_STOP_SECONDS))
+        wait_for_power(task, server, STOPPED, Deadline(seconds))
     except RewindError as error:
         if isinstance(trouble, RewindError) and error.kind == errors.WAIT_TIMEOUT:
             trouble.hint = "the server runs, but it was asked to stop: if it still does, start it in the cloud's panel"

@@ -183,8 +183,8 @@ def _finish(task: Task, begun: _Begun, snapshot: Snapshot, words: str) -> dict[s
                 listed = task.provider.list_snapshots(server)
                 for item in _no_longer_kept(task, listed, plan, snapshot):
                     _prune(task, item)
-                if _replaces(task, plan) and task.place is not None:
-                    task.place.remove_note(memory.REPLACED)
+                if _replaces(task, plan):
+                    memory.forget_replaced(task, snapshot)
         elif going:
             for item in going:
                 _prune(task, item)

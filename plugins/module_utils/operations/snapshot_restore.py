@@ -141,6 +141,7 @@ def _ask(task: Task, server: Server, snapshot: Snapshot) -> Restore:
             )
             raise
         task.done.changed = True
+    power.forget_stop(task)  # from now on the restore, and this task's start_server, say whether it runs
     return restore
 
 

@@ -86,7 +86,7 @@ class Task:
 
         :arg server: as identified or found before.
         """
-        provider = self.provider
+        provider, reference = self.provider, server.id if server else self.server_reference  # a name may be another's by now
         server = server or provider.identify(self.server_reference) or provider.find_server(self.server_reference)
         if server.power is not None:  # it was found
             return server, provider.list_snapshots(server)
@@ -94,11 +94,11 @@ class Task:
             snapshots = provider.list_snapshots(server)
         except RewindError as error:
             if error.kind == errors.NOT_FOUND:
-                provider.find_server(self.server_reference)  # says it better: with the names that there are
+                provider.find_server(reference)  # says it better: with the names that there are
             raise
         if snapshots:
             return snapshots[0].server, snapshots
-        return provider.find_server(self.server_reference), snapshots
+        return provider.find_server(reference), snapshots
 
 
 def check_name(provider: Provider, name: str) -> None:

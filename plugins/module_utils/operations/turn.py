@@ -20,7 +20,7 @@ from ansible_collections.rewind.vps.plugins.module_utils.operations.task import 
 from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline, wait_until
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Server
 
-IMPATIENT_SECONDS = 60.0  # how long a task that waits for nothing else waits for its turn
+IMPATIENT_SECONDS = 60.0  # how long a task that waits for nothing else, or has no time left, waits for its turn
 LONGEST_PAUSE = 2.0  # the lock is on this machine: looking costs nothing
 
 
@@ -36,8 +36,10 @@ def turn(task: Task, server: Server | None = None, beside_a_restore: bool = Fals
     known = replace(server, power=None, busy=None) if server else task.provider.identify(task.server_reference)
     known = known or task.provider.find_server(task.server_reference)
     task.place = _place(task, known)
-    held = task.place is not None and not task.check_mode and _enter(task, task.place, known, beside_a_restore)
     try:
+        held = task.place is not None and not task.check_mode and _enter(task, task.place, known, beside_a_restore)
+        if not held and not task.check_mode:
+            task.place = None  # without the lock a note may be of a task that is at work
         if held and known.power is not None and task.place.asked_since(looked_at):
             known = task.provider.find_server(known.id)  # what was seen while another task had its turn
         yield known
@@ -54,8 +56,9 @@ def _place(task: Task, server: Server) -> turns.Place | None:
 
 def _enter(task: Task, place: turns.Place, server: Server, beside_a_restore: bool) -> bool:
     """Wait for the turn; False where this machine can't lock, which is said."""
-    patient = task.options.get("wait", False)
-    deadline = task.deadline if patient else Deadline(IMPATIENT_SECONDS)
+    deadline = task.deadline if task.options.get("wait", False) else Deadline(IMPATIENT_SECONDS)
+    if task.done.asked:  # its time may be up with what it has asked for, and that is to be finished all the same
+        deadline = Deadline(max(deadline.left, IMPATIENT_SECONDS))
     try:
         return wait_until(
             lambda: True if place.try_to_enter(beside_a_restore) else None,

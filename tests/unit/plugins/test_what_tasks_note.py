@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""When a note that a task has left about a server is acted upon, and when it must not be."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from builders import SERVER, snapshot
+from operation_worlds import Cloud, task
+
+from ansible_collections.rewind.vps.plugins.module_utils import errors, polling, turns
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.operations import power, snapshot_restore
+from ansible_collections.rewind.vps.plugins.module_utils.operations import snapshot as snapshot_operation
+from ansible_collections.rewind.vps.plugins.module_utils.operations.memory import note_made, note_replaced
+from ansible_collections.rewind.vps.plugins.module_utils.operations.turn import turn
+from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import MISSED_SECONDS
+from ansible_collections.rewind.vps.plugins.module_utils.turns import Place
+
+OLD = "2026-05-01T00:00:00Z"
+NEW = "2026-05-31T23:59:00Z"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One folder for a test's tasks, and time that passes only while somebody waits."""
+    passed = [0.0]
+    monkeypatch.setattr(turns, "find_folder", lambda make: str(tmp_path))
+    monkeypatch.setattr(
+        polling.Clock.__init__, "__defaults__",
+        (lambda: time.monotonic() + passed[0], lambda seconds: passed.__setitem__(0, passed[0] + seconds), lambda low, high: 1.0),
+    )
+    return tmp_path
+
+
+def place(folder: Path, kind: str = "vpsorg") -> Place:
+    return Place(str(folder), kind, "https://cloud.example", SERVER.id)
+
+
+def left_off(folder: Path, kind: str = "vpsorg", *listed, at: float = 3600.0, **fields) -> Cloud:
+    """A server that a task has stopped, so many seconds ago, before it was killed."""
+    notes = place(folder, kind)
+    notes.write_note(power.STOPPED_NOTE, **fields)
+    notes._write({power.STOPPED_NOTE: {**notes.notes()[power.STOPPED_NOTE], "at": time.time() - at}})
+    cloud = Cloud(kind, *listed)
+    cloud.power = "stopped"
+    return cloud
+
+
+# --- a server that is off
+
+
+def test_a_server_that_a_killed_task_has_stopped_is_started(folder: Path) -> None:
+    cloud = left_off(folder, "vpsorg", snapshot(), address="192.0.2.1")
+    assert snapshot_operation.run(task(cloud))["changed"] is True
+    assert cloud.asked == ["start"]
+    assert place(folder).notes() == {}
+
+
+def test_a_check_run_leaves_a_living_tasks_server_out(folder: Path) -> None:
+    """The task that has stopped it is at work, so nothing was cut off."""
+    cloud = left_off(folder, "vpsorg", snapshot())
+    living = place(folder)
+    assert living.try_to_enter()
+    checked = task(cloud, check_mode=True)
+    assert (snapshot_operation.run(checked)["changed"], checked.warnings) == (False, [])
+    living.leave(asked=False)
+    assert snapshot_operation.run(task(cloud, check_mode=True))["changed"] is True
+
+
+def test_no_note_is_believed_where_nothing_can_be_locked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has written it may be at work."""
+
+    def can_not(self: Place) -> bool:
+        raise OSError("no locks available")
+
+    monkeypatch.setattr(Place, "try_to_enter", can_not)
+    cloud = left_off(folder, "vpsorg", snapshot())
+    assert snapshot_operation.run(task(cloud))["changed"] is False
+    assert cloud.asked == []
+
+
+def test_another_server_of_the_same_name_is_not_started(folder: Path) -> None:
+    """Of another account, or a new one: at one cloud the name is all that a server is known by."""
+    cloud = left_off(folder, "ilkbyte", snapshot(), address="203.0.113.9")
+    assert snapshot_operation.run(task(cloud))["changed"] is False
+    assert cloud.asked == []
+
+
+def test_a_restored_server_is_as_its_restore_left_it(folder: Path) -> None:
+    """One that was restored to be off is off by somebody's wish."""
+    cloud = left_off(folder, "ilkbyte", snapshot("one", id="one", current=False, power="stopped"))
+    snapshot_restore.run(task(cloud, name="one", start_server=False, wait=False))
+    assert snapshot_operation.run(task(cloud, name="one"))["changed"] is False
+    assert cloud.asked == ["restore one"]
+
+
+def test_a_stop_that_a_killed_task_has_asked_for_may_come_late(folder: Path) -> None:
+    """The server still runs when the next task looks, and goes off a little later."""
+    cloud = left_off(folder, "vpsorg", snapshot(), at=1.0)
+    find, looks = cloud.find_server, []
+
+    def off_at_the_third_look(reference: str):
+        looks.append(reference)
+        if "start" not in cloud.asked:
+            cloud.power = "stopped" if len(looks) > 2 else "running"
+        return find(reference)
+
+    cloud.find_server = off_at_the_third_look  # type: ignore[method-assign]
+    snapshot_operation.run(task(cloud))
+    assert (cloud.asked, cloud.power) == (["start"], "running")
+
+
+@pytest.mark.parametrize(("wait", "noted"), [(True, False), (False, True)])
+def test_a_server_that_never_goes_off_is_watched_once(folder: Path, wait: bool, noted: bool) -> None:
+    """The stop never came to the cloud. A task that does not wait leaves the watching to the next one."""
+    cloud = left_off(folder, "vpsorg", snapshot(), at=1.0)
+    cloud.power = "running"
+    assert snapshot_operation.run(task(cloud, wait=wait))["changed"] is False
+    assert (cloud.asked, power.STOPPED_NOTE in place(folder).notes()) == ([], noted)
+
+
+def test_a_refused_stop_leaves_the_note_of_an_earlier_one(folder: Path) -> None:
+    """Refused, since a killed task's is under way: then it is that one which has to be undone."""
+    cloud = left_off(folder, "vpsorg")
+    cloud.power = "running"
+
+    def refuse(change: str) -> None:
+        if change == "stop":
+            raise RewindError("it is stopping", kind=errors.PROVIDER_REFUSED)
+
+    cloud.before = refuse
+    with pytest.raises(RewindError, match="it is stopping"), power.stopped(with_place(cloud, folder), cloud.find_server(""), polling.Deadline(1)):
+        raise AssertionError("it is not off")
+    assert power.STOPPED_NOTE in place(folder).notes()
+
+
+def with_place(cloud: Cloud, folder: Path):
+    found = task(cloud)
+    found.place = place(folder)
+    return found
+
+
+def test_what_happened_before_is_said_where_the_server_can_not_be_seen_to(folder: Path) -> None:
+    """A snapshot may be under way: that another task has its turn now doesn't make it refused."""
+    cloud = left_off(folder)
+    other = place(folder)
+
+    def unknown(change: str) -> None:
+        assert other.try_to_enter() is False
+        raise RewindError("no answer", kind=errors.TIMEOUT, outcome=errors.UNKNOWN)
+
+    cloud.before = unknown
+    wanted = task(cloud, wait_timeout=1)
+    list_snapshots = cloud.list_snapshots
+
+    def listed(server):
+        other.try_to_enter()  # as soon as this task has let go of it
+        return list_snapshots(server)
+
+    cloud.list_snapshots = listed  # type: ignore[method-assign]
+    other_leaves = Place.leave
+
+    def leave(self: Place, asked: bool) -> None:
+        other_leaves(self, asked)
+        other.try_to_enter()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Place, "leave", leave)
+        with pytest.raises(RewindError) as caught:
+            snapshot_operation.run(wanted)
+    assert caught.value.outcome == errors.UNKNOWN
+    assert "no answer" in caught.value.message and "may still be off" in caught.value.message
+    assert power.STOPPED_NOTE in place(folder).notes()
+
+
+def test_a_server_that_can_not_be_started_was_not_changed(folder: Path) -> None:
+    cloud = left_off(folder, "vpsorg", snapshot())
+
+    def refuse(change: str) -> None:
+        raise RewindError("no", kind=errors.FORBIDDEN)
+
+    cloud.before = refuse
+    wanted = task(cloud)
+    with pytest.raises(RewindError, match="could NOT be started again"):
+        snapshot_operation.run(wanted)
+    assert wanted.done.changed is False
+
+
+# --- snapshots that were replaced
+
+
+OLDER, NEWER = snapshot(id="1", created_at=OLD), snapshot(id="2", created_at=NEW)
+
+
+def replaced(folder: Path) -> Cloud:
+    cloud = Cloud("vpsorg", OLDER, NEWER)
+    note_replaced(with_place(cloud, folder), OLDER, NEWER)
+    return cloud
+
+
+def test_a_replaced_snapshot_goes_with_the_next_task_of_the_kind(folder: Path) -> None:
+    cloud = replaced(folder)
+    assert snapshot_operation.run(task(cloud, max_age=3600))["changed"] is True
+    assert cloud.asked == ["delete 1"]
+    assert place(folder).notes().keys() == {"gone"}
+
+
+@pytest.mark.parametrize("wish", [{}, {"id": "2"}, {"id": "2", "max_age": 3600}])
+def test_a_task_that_replaces_nothing_deletes_nothing(folder: Path, wish: dict) -> None:
+    cloud = replaced(folder)
+    assert snapshot_operation.run(task(cloud, **wish))["changed"] is False
+    assert cloud.asked == []
+
+
+def test_a_replaced_snapshot_is_not_forgotten_for_another(folder: Path) -> None:
+    cloud = replaced(folder)
+    weekly = [snapshot("weekly", id="3", created_at=OLD), snapshot("weekly", id="4", created_at=NEW)]
+    note_replaced(with_place(cloud, folder), *weekly)
+    cloud.snapshots += weekly
+    for name in ("weekly", "nightly"):
+        snapshot_operation.run(task(cloud, name=name, max_age=3600))
+    assert cloud.asked == ["delete 3", "delete 1"]
+
+
+# --- the lock
+
+
+def test_what_was_asked_before_the_machine_began_anew_is_long_ago(folder: Path) -> None:
+    """The clock that all processes share begins anew with the machine."""
+    here = place(folder)
+    assert here.try_to_enter()
+    looked_at = turns.now()
+    (folder / next(folder.glob("*.lock")).name).write_text(f"{turns.now() + 10**15:020d}")
+    assert not here.asked_since(looked_at)
+    here.leave(asked=True)
+    assert here.try_to_enter() and here.asked_since(looked_at)
+    here.leave(asked=False)
+
+
+def test_a_task_that_has_asked_for_something_does_not_give_up_its_turn_at_once(folder: Path) -> None:
+    """Its time is up with its snapshot, and somebody else has the server for a moment."""
+    cloud = Cloud("vpsorg")
+    wanted, other = task(cloud, wait_timeout=1), place(folder)
+    wanted.done.asked = True
+    polling.Clock().sleep(wanted.deadline.seconds + 1)
+    assert other.try_to_enter()
+    wanted.tell = lambda text: other.leave(asked=False)
+    with turn(wanted, SERVER):
+        assert place(folder).try_to_enter() is False
+
+
+def test_a_list_may_be_as_late_as_a_wait_allows(folder: Path) -> None:
+    """What was made is not made again while any wait would still take the list for stale."""
+    made = snapshot(id="1", created_at=NEW)
+    cloud = Cloud("vpsorg")
+    note_made(with_place(cloud, folder), made)
+    begun, clock = [], polling.Clock()
+
+    def listed(server: object) -> list:
+        begun.append(clock.monotonic())
+        return [made] if begun[-1] - begun[0] > MISSED_SECONDS - 5 else []
+
+    cloud.list_snapshots = listed  # type: ignore[method-assign]
+    assert snapshot_operation.run(task(cloud))["changed"] is False
+    assert cloud.asked == []
+
+
+def test_the_server_whose_turn_it_is_stays_the_one(folder: Path) -> None:
+    """Another one may have got its name while the task waited."""
+    cloud, asked_for = Cloud("vpsorg"), []
+    find = cloud.find_server
+    cloud.find_server = lambda reference: asked_for.append(reference) or find(reference)  # type: ignore[method-assign, func-returns-value]
+    task(cloud).look_up(SERVER)
+    assert asked_for == [SERVER.id]
