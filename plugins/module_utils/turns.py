@@ -24,6 +24,7 @@ from typing import Any
 
 FOLDER = "~/.local/state/rewind.vps/tasks"
 MOST_NOTES = 100_000  # characters
+LONGEST_SECONDS = 30 * 86400.0  # nobody goes by an older note
 
 
 class Place:
@@ -144,7 +145,8 @@ class Place:
 
         :raises OSError: it can't be written.
         """
-        self._write({**self.notes(), key: {"at": time.time(), **fields}})
+        lasting = {name: note for name, note in self.notes().items() if time.time() - note["at"] < LONGEST_SECONDS}
+        self._write({**lasting, key: {"at": time.time(), **fields}})
 
     def remove_note(self, key: str) -> None:
         """It has no meaning any more."""

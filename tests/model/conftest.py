@@ -13,18 +13,25 @@ import pytest
 if TYPE_CHECKING:
     from virtual_time import Room
 
+    from sandbox import Box
+
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).resolve().parents[2] / "extensions")]
 
 
 @pytest.fixture(scope="session")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
-    from virtual_time import Room
-
+def model_box() -> Iterator[Box]:
     from sandbox import launch
 
     # Real time adds next to nothing: all that passes is what somebody waits.
-    patch = pytest.MonkeyPatch()
-    patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
-    with launch(servers=2, speed=1.0, ssh=False, disks=False) as box, Room(box).open() as room:
+    with launch(servers=2, speed=1.0, ssh=False, disks=False) as box:
+        yield box
+
+
+@pytest.fixture
+def room(model_box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
+    """Virtual time for as long as a test lasts, and a home of its own for what tasks note."""
+    from virtual_time import Room
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with Room(model_box).open() as room:
         yield room
-    patch.undo()

@@ -13,6 +13,9 @@ from wishes import SERVERS, Wish
 if TYPE_CHECKING:
     from virtual_time import Room
 
+# The child goes its own way at once, and no thread of the tests' holds a lock that it needs.
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+
 CLOUDS = ("vpsorg", "ilkbyte")
 
 

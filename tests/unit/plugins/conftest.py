@@ -20,16 +20,15 @@ settings.register_profile("rewind", deadline=None, max_examples=int(hunting or 6
 settings.load_profile("rewind")
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True)
 def no_notes_of_other_tests(tmp_path_factory):
     """What a task notes about its server is forgotten at once: each turn finds a place that is new."""
     from ansible_collections.rewind.vps.plugins.module_utils import turns
 
-    folder = tmp_path_factory.mktemp("turns")
-    patch = pytest.MonkeyPatch()
-    patch.setattr(turns, "find_folder", lambda make: tempfile.mkdtemp(dir=folder))
-    yield
-    patch.undo()
+    folder = tmp_path_factory.getbasetemp()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(turns, "find_folder", lambda make: tempfile.mkdtemp(prefix="turns", dir=folder))
+        yield
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils.operations import memory, snapshot_restore
 from ansible_collections.rewind.vps.plugins.module_utils.operations import snapshot as snapshot_operation
-from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import LOOK_SECONDS
+from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import MISSED_SECONDS
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Snapshot
 
 OLD = "2025-01-01T00:00:00Z"
@@ -47,7 +47,7 @@ def test_what_was_made_a_moment_ago_is_not_made_again(machine: Machine, lag: int
     snapshot_operation.run(task(cloud, wait=False))
     assert machine.waited == 0
     assert both_runs(machine, cloud, lag, wait=False)["changed"] is False
-    assert cloud.asked == ["create nightly"] and cloud.lag == 0 and machine.waited < LOOK_SECONDS
+    assert cloud.asked == ["create nightly"] and cloud.lag == 0 and machine.waited < MISSED_SECONDS
 
 
 def test_a_list_that_shows_it_is_believed_at_once(machine: Machine) -> None:
@@ -65,7 +65,7 @@ def test_a_list_that_never_shows_it_is_believed_after_a_while(machine: Machine) 
     cloud.snapshots = []
     assert snapshot_operation.run(task(cloud, wait=False))["changed"] is True
     assert cloud.asked == ["create nightly"] * 2
-    assert machine.waited == pytest.approx(LOOK_SECONDS)
+    assert machine.waited == pytest.approx(MISSED_SECONDS)
 
 
 def test_a_list_that_can_not_be_read_while_it_is_looked_at_again_is_told(machine: Machine) -> None:
@@ -137,7 +137,7 @@ def test_what_is_gone_does_not_count_as_there(machine: Machine, lag: int) -> Non
     cloud = SlowCloud("vpsorg", snapshot(id="1"))
     snapshot_operation.run(task(cloud, state="absent"))
     assert both_runs(machine, cloud, lag, wait=False)["changed"] is True
-    assert cloud.asked == ["delete 1", "create nightly"] and cloud.lag == 0 and machine.waited < LOOK_SECONDS
+    assert cloud.asked == ["delete 1", "create nightly"] and cloud.lag == 0 and machine.waited < MISSED_SECONDS
 
 
 def test_what_is_gone_is_not_deleted_again(machine: Machine) -> None:
@@ -160,7 +160,7 @@ def test_one_that_is_listed_for_ever_is_believed_after_a_while(machine: Machine)
     cloud = SlowCloud("vpsorg", snapshot(id="1"))
     machine.write(cloud, memory.GONE, id="1", created_at=snapshot().created_at)
     assert snapshot_operation.run(task(cloud))["changed"] is False
-    assert machine.waited == pytest.approx(LOOK_SECONDS) and cloud.asked == []
+    assert machine.waited == pytest.approx(MISSED_SECONDS) and cloud.asked == []
 
 
 def test_what_was_taken_anew_in_place_is_not_taken_anew_again(machine: Machine) -> None:
@@ -182,18 +182,26 @@ def test_what_was_taken_anew_in_place_is_not_taken_anew_again(machine: Machine) 
 def replaced(machine: Machine, *listed: Snapshot, **note: Any) -> SlowCloud:
     """A task has replaced 1 with 2, and was killed before 2 was ready."""
     cloud = SlowCloud("vpsorg", *(listed or (snapshot(id="1", created_at=OLD), snapshot(id="2", created_at=NEW))))
-    machine.write(cloud, memory.REPLACED, 86400.0, **{"id": "1", "created_at": OLD, "by": "2", **note})
+    machine.write(cloud, f"{memory.REPLACED} by {note.pop('by', '2')}", 86400.0, **{"id": "1", "created_at": OLD, **note})
     return cloud
 
 
-@pytest.mark.parametrize("max_age", [None, 3600])
-def test_the_rerun_deletes_what_a_killed_task_has_replaced(machine: Machine, max_age: int | None) -> None:
+FOR_EVER = 10**9  # seconds that are no limit, but for which a task that makes the snapshot anew would replace it
+
+
+def test_the_rerun_deletes_what_a_killed_task_has_replaced(machine: Machine) -> None:
     cloud = replaced(machine)
-    result = both_runs(machine, cloud, max_age=max_age)
+    result = both_runs(machine, cloud, max_age=FOR_EVER)
     assert cloud.asked == ["delete 1"]
     assert result["changed"] is True and [item["id"] for item in result["pruned"]] == ["1"]
-    assert memory.REPLACED not in machine.notes(cloud)
-    assert both_runs(machine, cloud, max_age=max_age)["changed"] is False
+    assert not [key for key in machine.notes(cloud) if key.startswith(memory.REPLACED)]
+    assert both_runs(machine, cloud, max_age=FOR_EVER)["changed"] is False
+
+
+def test_a_task_that_would_not_replace_it_leaves_it(machine: Machine) -> None:
+    cloud = replaced(machine)
+    assert both_runs(machine, cloud)["changed"] is False
+    assert cloud.asked == []
 
 
 @pytest.mark.parametrize("note", [
@@ -201,21 +209,21 @@ def test_the_rerun_deletes_what_a_killed_task_has_replaced(machine: Machine, max
 ])
 def test_nothing_goes_that_the_note_does_not_mean(machine: Machine, note: dict[str, Any]) -> None:
     cloud = replaced(machine, **note)
-    assert both_runs(machine, cloud)["changed"] is False
+    assert both_runs(machine, cloud, max_age=FOR_EVER)["changed"] is False
     assert cloud.asked == []
 
 
 def test_one_of_the_name_made_by_hand_stays(machine: Machine) -> None:
     by_hand = snapshot(id="3", created_at="2025-06-01T00:00:00Z")
     cloud = replaced(machine, snapshot(id="1", created_at=OLD), by_hand, snapshot(id="2", created_at=NEW))
-    both_runs(machine, cloud)
+    both_runs(machine, cloud, max_age=FOR_EVER)
     assert cloud.asked == ["delete 1"] and [item.id for item in cloud.snapshots] == ["3", "2"]
 
 
 def test_nothing_goes_where_another_is_the_one_that_is_kept(machine: Machine) -> None:
     newest = snapshot(id="3", created_at="2026-06-02T00:00:00Z")
     cloud = replaced(machine, snapshot(id="1", created_at=OLD), snapshot(id="2", created_at=NEW), newest)
-    assert both_runs(machine, cloud)["changed"] is False
+    assert both_runs(machine, cloud, max_age=FOR_EVER)["changed"] is False
     assert cloud.asked == []
 
 

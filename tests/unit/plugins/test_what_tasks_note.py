@@ -73,7 +73,7 @@ def test_a_check_run_leaves_a_living_tasks_server_out(folder: Path) -> None:
 def test_no_note_is_believed_where_nothing_can_be_locked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever has written it may be at work."""
 
-    def can_not(self: Place) -> bool:
+    def can_not(self: Place, beside_a_restore: bool) -> bool:
         raise OSError("no locks available")
 
     monkeypatch.setattr(Place, "try_to_enter", can_not)
