@@ -12,7 +12,8 @@ version_added: 0.1.0
 description:
   - Makes sure that a server has a ready snapshot of a name, or has none.
   - A snapshot of that name that is being made already is adopted and waited for, and no second one made. A failed one is
-    deleted and taken again. Only two tasks at the very same moment can make two of one name, and only at VPS.org.
+    deleted and taken again. Tasks of one user on one machine take turns at a server; only from two machines at
+    the very same moment can two of one name be made, and only at VPS.org.
   - Can retake a snapshot that is too old (O(max_age)) and delete old ones by a name pattern (O(retain)). Nothing that the
     pattern does not name is deleted, except failed or outdated snapshots of O(name) itself.
 author:
