@@ -74,6 +74,7 @@ class History:
         self._control: Control = room.box.control
         self._cloud = cloud
         self.steps: list[Step] = []
+        self.cases: list[Case] = []
         self._ways = ""
         self.tried: list[str] = []  # the kinds of faults that have hit
         self._room.forget()
@@ -113,11 +114,16 @@ class History:
         if step.rerun:
             self._rerun(wish)
 
+    def asked(self, operation: str) -> list[int]:
+        """How often each task, reruns among them, has asked for this."""
+        return [sum(row["operation"] == operation for row in case.requests) for case in self.cases]
+
     def _case(self, wish: Wish) -> Case:
         before, now = self._server(wish), self._now()
         self._control.clear_ledger()
         result = self._room.task(wish.cloud, wish.module, server=[wish.server], **wish.options)
-        return Case(wish, result, before, self._server(wish), self._control.ledger(), now)
+        self.cases.append(Case(wish, result, before, self._server(wish), self._control.ledger(), now))
+        return self.cases[-1]
 
     def _with_id(self, wish: Wish) -> Wish:
         """The wish with the id of the newest snapshot of its name, of its server or of the other one, in the name's place."""

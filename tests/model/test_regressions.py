@@ -50,3 +50,17 @@ def test_a_list_that_lags_showed_what_was_gone(room: Room) -> None:
     for cloud in ("vpsorg", "ilkbyte"):
         again = Do(present(cloud, "one"), (Fault("stale", "snapshots.list"),), rerun=True)
         history(room, cloud, [Meddle("plant", "one", hours=3), Do(absent(cloud, "one")), again])
+
+
+def test_a_server_that_is_off_shows_nothing_of_its_snapshot(room: Room) -> None:
+    """Ilkbyte lists a snapshot when it is made, and a server that is off is never busy: the rerun asked for it again."""
+    quick = Do(present("ilkbyte", "one", wait=False))
+    played = history(room, "ilkbyte", [Meddle("power"), quick, quick, Do(present("ilkbyte", "one"), rerun=True)])
+    assert played.asked("snapshots.create") == [1, 0, 0, 0, 0]
+
+
+def test_a_server_that_is_off_shows_nothing_of_a_snapshot_taken_anew(room: Room) -> None:
+    again = Do(present("ilkbyte", "one", max_age="1h", wait=False))
+    played = history(room, "ilkbyte", [Meddle("plant", "one", hours=3), Meddle("power"), again, again, Do(absent("ilkbyte", "one"), rerun=True)])
+    assert played.asked("snapshots.update") == [1, 0, 0, 0, 0]
+    assert played.asked("snapshots.create") == [0, 0, 0, 0, 0]

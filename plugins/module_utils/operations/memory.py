@@ -17,10 +17,10 @@ from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindErr
 from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task
 from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import MISSED_SECONDS
 from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline, wait_until
-from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Server, Snapshot
+from ansible_collections.rewind.vps.plugins.module_utils.providers.base import RUNNING, Server, Snapshot
 
 LAG_SECONDS = 120.0  # a list that lags by more than this is no list
-MADE, GONE, REPLACED = "made", "gone", "replaced"
+MADE, GONE, REPLACED, COMING = "made", "gone", "replaced", "coming"
 
 
 def note_made(task: Task, snapshot: Snapshot) -> None:
@@ -33,6 +33,32 @@ def note_gone(task: Task, snapshot: Snapshot) -> None:
     _note(task, GONE, id=snapshot.id, created_at=snapshot.created_at)
     if task.place is not None and (task.place.notes().get(MADE) or {}).get("id") == snapshot.id:
         task.place.remove_note(MADE)
+    if task.place is not None and (task.place.notes().get(COMING) or {}).get("name") == snapshot.name:
+        task.place.remove_note(COMING)
+
+
+def note_coming(task: Task, name: str) -> None:
+    """The cloud has said yes to a snapshot, and lists it only when it is made. A server that is off shows nothing of it meanwhile."""
+    _note(task, COMING, name=name, asked_at=task.provider.now().timestamp())
+
+
+def is_coming(task: Task, server: Server) -> bool:
+    """Whether the snapshot of the task's name is still being made, by all that this machine knows, though it is not listed yet."""
+    note = task.place.notes().get(COMING) if task.place is not None else None
+    asked_at = note.get("asked_at") if note is not None and note.get("name") == task.options["name"] else None
+    if not isinstance(asked_at, float):
+        return False
+    age = task.provider.now().timestamp() - asked_at  # by the cloud's clock, which is read to the second
+    if not -2.0 <= age < task.provider.capabilities.create_seconds:
+        return False
+    now = server if server.power else task.provider.find_server(server.id)
+    return now.power != RUNNING or bool(now.busy)  # a server that runs and is idle is making none
+
+
+def forget_coming(task: Task) -> None:
+    """It is there, or will not be."""
+    if task.place is not None:
+        task.place.remove_note(COMING)
 
 
 def note_replaced(task: Task, old: Snapshot, new: Snapshot) -> None:
@@ -87,7 +113,7 @@ def _replaced_with(new: Snapshot) -> str:
     return f"{REPLACED} by {new.id}"
 
 
-def _note(task: Task, key: str, **fields: str | None) -> None:
+def _note(task: Task, key: str, **fields: str | float | None) -> None:
     if task.place is not None:
         with contextlib.suppress(OSError):  # a full disk is no reason to fail a task that has done its work
             task.place.write_note(key, **fields)

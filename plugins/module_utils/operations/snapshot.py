@@ -10,14 +10,15 @@ from typing import Any
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
-from ansible_collections.rewind.vps.plugins.module_utils.operations.memory import up_to_date
+from ansible_collections.rewind.vps.plugins.module_utils.operations.memory import is_coming, up_to_date
 from ansible_collections.rewind.vps.plugins.module_utils.operations.snapshot_changes import delete
 from ansible_collections.rewind.vps.plugins.module_utils.operations.snapshot_present import present
 from ansible_collections.rewind.vps.plugins.module_utils.operations.snapshot_result import snapshot_result
 from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task, check_name, pick_snapshot, snapshot_label
 from ansible_collections.rewind.vps.plugins.module_utils.operations.turn import turn
-from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import wait_for_snapshot
-from ansible_collections.rewind.vps.plugins.module_utils.providers.base import PENDING, Snapshot, unsupported
+from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import find_new_snapshot, wait_for_snapshot
+from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline
+from ansible_collections.rewind.vps.plugins.module_utils.providers.base import PENDING, Server, Snapshot, unsupported
 
 
 def run(task: Task) -> dict[str, Any]:
@@ -34,20 +35,25 @@ def run(task: Task) -> dict[str, Any]:
 
 
 def _absent(task: Task) -> dict[str, Any]:
-    wanted = task.options["id"] or task.options["name"]
+    options = task.options
+    wanted = options["id"] or options["name"]
     while True:
         with turn(task) as server:
             server, snapshots = task.look_up(server)
             snapshots = up_to_date(task, server, snapshots)
-            snapshot = pick_snapshot(task.provider, server, snapshots, task.options["name"], task.options["id"])
+            snapshot = pick_snapshot(task.provider, server, snapshots, options["name"], options["id"])
+            if snapshot is None and options["name"] and is_coming(task, server):
+                snapshot = Snapshot(id=None, name=options["name"], server=server, status=PENDING)
+                if not options["wait"]:
+                    raise _not_yet(server, snapshot)
             if snapshot is None:
                 return snapshot_result(task, server, None, False, f"Server {server.label} has no snapshot {wanted}", snapshots, snapshots)
-            settles = snapshot.status == PENDING and task.options["wait"] and not task.check_mode
+            settles = snapshot.status == PENDING and options["wait"] and not task.check_mode
             if not settles:
                 if not task.check_mode:
                     delete(task, snapshot)
                 break
-        _let_it_settle(task, snapshot)
+        _let_it_settle(task, snapshot, {item.id for item in snapshots})
 
     after = [item for item in snapshots if item.id != snapshot.id]
     changed = task.check_mode or task.done.changed
@@ -58,10 +64,21 @@ def _absent(task: Task) -> dict[str, Any]:
     )
 
 
-def _let_it_settle(task: Task, snapshot: Snapshot) -> None:
+def _not_yet(server: Server, snapshot: Snapshot) -> RewindError:
+    return RewindError(
+        f"Snapshot {snapshot.name} of server {server.label} was asked for a moment ago and is not listed yet, so it can't be deleted",
+        kind=errors.BUSY, server=server.label, snapshot=snapshot.name, hint="run again when it is made, or with wait: true, which waits for it",
+    )
+
+
+def _let_it_settle(task: Task, snapshot: Snapshot, known: set[str]) -> None:
     """A snapshot that is being made can't be deleted yet; one that fails or vanishes suits whoever wants it gone."""
     try:
-        wait_for_snapshot(task, snapshot, task.deadline)
+        if snapshot.id is None:  # not even listed
+            patience = min(task.deadline.left, 2 * task.provider.capabilities.create_seconds)
+            find_new_snapshot(task, snapshot.server, snapshot.name, known, Deadline(patience))
+        else:
+            wait_for_snapshot(task, snapshot, task.deadline)
     except RewindError as error:
         if error.kind not in (errors.OPERATION_FAILED, errors.NOT_FOUND):
             raise

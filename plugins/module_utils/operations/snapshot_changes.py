@@ -42,7 +42,9 @@ def create(task: Task, server: Server, known: set[str], replaces: Snapshot | Non
         if error.outcome != errors.UNKNOWN:
             raise
         snapshot = _after_unknown_create(task, server, known, error)
-    if snapshot is not None:
+    if snapshot is None:
+        memory.note_coming(task, name)
+    else:
         memory.note_made(task, snapshot)
         if replaces is not None and task.options["wait"]:
             memory.note_replaced(task, replaces, snapshot)
@@ -80,6 +82,7 @@ def recreate(task: Task, snapshot: Snapshot) -> Callable[[], Snapshot]:
         task.send(lambda: task.provider.recreate_snapshot(snapshot))
         task.done.changed = True
         memory.note_gone(task, snapshot)
+        memory.note_coming(task, snapshot.name)
     except RewindError as error:
         error.about(server.label, snapshot.name)
         if error.outcome != errors.UNKNOWN:

@@ -26,7 +26,13 @@ from ansible_collections.rewind.vps.plugins.module_utils.operations.snapshot_pla
 from ansible_collections.rewind.vps.plugins.module_utils.operations.snapshot_result import snapshot_result
 from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task, listing, pick_snapshot, snapshot_label
 from ansible_collections.rewind.vps.plugins.module_utils.operations.turn import turn
-from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import wait_for_snapshot, wait_until_settled
+from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import (
+    find_new_snapshot,
+    wait_for_recreated,
+    wait_for_snapshot,
+    wait_until_settled,
+)
+from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import PENDING, READY, Server, Snapshot
 
 
@@ -70,8 +76,10 @@ def _make_present(task: Task, earlier: earlier_stop.EarlierStop) -> dict[str, An
         return _finish(task, begun, plan.snapshot, "is there")
     if plan.action == ADOPT:
         snapshot = plan.snapshot
-        if task.options["wait"]:
-            snapshot = replace(snapshot, status=READY) if task.check_mode else wait_for_snapshot(task, snapshot, task.deadline)
+        if task.options["wait"] and task.check_mode:
+            snapshot = replace(snapshot, status=READY)
+        elif task.options["wait"]:
+            snapshot = begun.wait() if begun.wait else wait_for_snapshot(task, snapshot, task.deadline)
         return _finish(task, begun, snapshot, "was being made already")
     if begun.wait is None:
         return _predict(task, begun)
@@ -86,6 +94,8 @@ def _begin(task: Task, server: Server) -> _Begun | Server:
     snapshots = memory.up_to_date(task, server, snapshots)
     plan = _plan(task, server, snapshots)
     if plan.action == KEEP:
+        if not task.check_mode:
+            memory.forget_coming(task)
         plan = replace(plan, replaces=memory.replaced_by(task, snapshots, plan.snapshot))
     if plan.action == ADOPT and plan.replaces is not None and task.options["wait"] and not task.check_mode:
         memory.note_replaced(task, plan.replaces, plan.snapshot)
@@ -94,9 +104,20 @@ def _begin(task: Task, server: Server) -> _Begun | Server:
     server = server if server.power else task.provider.find_server(server.id)
     if server.busy and (not task.check_mode or not task.options["wait"]):
         return server
+    if memory.is_coming(task, server):
+        coming = Snapshot(id=None, name=task.options["name"], server=server, status=PENDING)
+        return _Begun(server, snapshots, Plan(ADOPT, coming), wait=lambda: _come(task, server, snapshots, plan))
     room = _make_room_with(task, server, snapshots, plan)
     wait = None if task.check_mode else _make(task, server, snapshots, plan, room)
     return _Begun(server, snapshots, plan, room, wait)
+
+
+def _come(task: Task, server: Server, snapshots: list[Snapshot], plan: Plan) -> Snapshot:
+    """A snapshot that an earlier task has asked for and the cloud lists only when it is made."""
+    deadline = Deadline(min(task.deadline.left, 2 * task.provider.capabilities.create_seconds))
+    if plan.action == RETAKE:
+        return wait_for_recreated(task, plan.snapshot, deadline)
+    return find_new_snapshot(task, server, task.options["name"], {item.id for item in snapshots}, deadline)
 
 
 def _plan(task: Task, server: Server, snapshots: list[Snapshot]) -> Plan:
