@@ -64,3 +64,10 @@ def test_a_server_that_is_off_shows_nothing_of_a_snapshot_taken_anew(room: Room)
     played = history(room, "ilkbyte", [Meddle("plant", "one", hours=3), Meddle("power"), again, again, Do(absent("ilkbyte", "one"), rerun=True)])
     assert played.asked("snapshots.update") == [1, 0, 0, 0, 0]
     assert played.asked("snapshots.create") == [0, 0, 0, 0, 0]
+
+
+def test_a_snapshot_that_never_came_is_asked_for_again(room: Room) -> None:
+    """Of a server that is off, too: what was asked for is not waited for longer than it takes."""
+    failing = Do(present("ilkbyte", "one", wait=False), (Fault("snapshot_fails", "snapshots.create"),))
+    played = history(room, "ilkbyte", [Meddle("power"), failing, Pass(400.0), Do(present("ilkbyte", "one"), rerun=True)])
+    assert played.asked("snapshots.create") == [1, 1, 0, 0]

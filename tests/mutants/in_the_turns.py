@@ -171,7 +171,7 @@ MUTANTS = [
     ),
     Mutant(
         "the replaced one is deleted though another than its successor is kept", MEMORY,
-        'if note is None or note.get("by") != new.id or new.id is None:', "if note is None:",
+        'return f"{REPLACED} by {new.id}"', 'return f"{REPLACED} by another"',
         (f"{LISTS}::test_nothing_goes_that_the_note_does_not_mean", f"{LISTS}::test_nothing_goes_where_another_is_the_one_that_is_kept"),
     ),
     Mutant(
@@ -191,8 +191,23 @@ MUTANTS = [
     ),
     Mutant(
         "the note of what was replaced is not removed", PRESENT,
-        "                    task.place.remove_note(memory.REPLACED)\n", "                    task.tell(memory.REPLACED)\n",
+        "                    memory.forget_replaced(task, snapshot)\n", "                    task.tell(memory.REPLACED)\n",
         (f"{LISTS}::test_the_rerun_deletes_what_a_killed_task_has_replaced",),
+    ),
+    Mutant(
+        "a snapshot of a server that is off is asked for again while it is made", MEMORY,
+        "return now.power != RUNNING or bool(now.busy)", "return bool(now.busy)",
+        ("model/test_regressions.py::test_a_server_that_is_off_shows_nothing_of_its_snapshot",),
+    ),
+    Mutant(
+        "a snapshot that comes is waited for for ever", MEMORY,
+        "if not -2.0 <= age < task.provider.capabilities.create_seconds:", "if age < -2.0:",
+        ("model/test_regressions.py::test_a_snapshot_that_never_came_is_asked_for_again",),
+    ),
+    Mutant(
+        "others may change a server whose restore is waited for", TURNS,
+        "if not beside_a_restore:", "if None:",
+        ("unit/plugins/test_turns.py::test_while_a_restore_is_waited_for_only_another_one_may_look",),
     ),
     # --- servers that were left off
     Mutant(
@@ -212,12 +227,12 @@ MUTANTS = [
     ),
     Mutant(
         "the note of a stop is not removed when the next task has started the server", EARLIER,
-        "task.place.remove_note(power.STOPPED_NOTE)", "task.tell(power.STOPPED_NOTE)",
+        "        power.forget_stop(task)\n", "        task.tell(power.STOPPED_NOTE)\n",
         (f"{STOPS}::test_it_is_started_once",),
     ),
     Mutant(
         "a check run starts a server that was left off", EARLIER,
-        "            if not task.check_mode:\n", "            if task.provider:\n",
+        "        if task.check_mode:\n            return\n", "",
         (f"{STOPS}::test_it_is_started_when_the_work_is_done",),
     ),
     Mutant(
@@ -227,7 +242,7 @@ MUTANTS = [
     ),
     Mutant(
         "the note of a stop stays when the server runs again", POWER,
-        "        _start_again(task, server, seen_off, None)\n        _remove_note(task)\n", "        _start_again(task, server, seen_off, None)\n",
+        "        _start_again(task, server, seen_off, None)\n        forget_stop(task)\n", "        _start_again(task, server, seen_off, None)\n",
         (f"{STOPS}::test_a_task_that_stops_a_server_notes_it_before_and_takes_it_back_after",),
     ),
     Mutant(
