@@ -162,7 +162,7 @@ _NAMES = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
 
 def _spellings(character: str) -> list[str]:
     """How one character of a secret may be written, folded; its case may have changed before it was written so."""
-    return sorted({spelling.translate(_FOLD) for case in {character, character.lower(), character.upper()} if len(case) == 1
+    return sorted({spelling.translate(_FOLD) for case in (character, character.lower(), character.upper()) if len(case) == 1
                    for spelling in _spellings_as_it_is(case)})
 
 

@@ -158,7 +158,8 @@ class Transport:
         kind, words, hint = _status_meaning(reply.status)
         if 200 <= reply.status < 300:
             kind, words, hint = errors.BAD_ANSWER, "gave an answer that is not JSON", _NOT_JSON
-        said_no = 400 <= reply.status < 500 and reply.status != 408
+        # A page is not the API's word: a firewall may have kept the answer back and not the request.
+        said_no = 400 <= reply.status < 500 and reply.status != 408 and (readable or not reply.body.strip() or reply.status == 429)
         pause = _retry_after(reply, self.now()) if reply.status in (429, 503) else None
         raise _Trouble(
             RewindError(

@@ -151,7 +151,7 @@ def test_names_that_a_cloud_says(stage: Stage, tasks: Tasks, tmp_path: Path, doo
         builtin("asked", "debug", {"msg": "yes"}, when="told.snapshots[0].name == fact and '7*7' in fact"),
         builtin("each", "debug", {"msg": "{{ item.name }}"}, loop="{{ told.snapshots }}"),
         tasks("snapshot_restore", step="not ready" if cloud == "vpsorg" else "not said", server=mine,
-        id="{{ fact }}" if cloud == "vpsorg" else "none"),
+              id="{{ fact }}" if cloud == "vpsorg" else "none"),
         tasks("snapshot", *FRESH, refusal(cloud), step="refused", server=mine, name="one", keywords={"register": "refused"}),
         builtin("shown refusal", "debug", {"msg": "{{ refused.msg }} {{ refused.error.provider_message }}"}),
         door=door, arguments=("-vvv",),

@@ -17,7 +17,7 @@ from strategies import steps
 if TYPE_CHECKING:
     from virtual_time import Room
 
-QUICK, LONG = 80, 550  # histories in each of the parts
+QUICK, LONG = 40, 550  # histories in each of the parts
 STEPS = 6
 
 
@@ -51,7 +51,7 @@ def attack(room: Room, cloud: str, number: int, histories: int) -> collections.C
     return tried
 
 
-@pytest.mark.parametrize("number", range(2))
+@pytest.mark.parametrize("number", range(4))
 @pytest.mark.parametrize("cloud", ["vpsorg", "ilkbyte"])
 def test_histories(room: Room, cloud: str, number: int, record_property) -> None:
     record_property("tried", str(attack(room, cloud, number, int(os.environ.get("REWIND_HISTORIES", QUICK)))))

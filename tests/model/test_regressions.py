@@ -71,3 +71,10 @@ def test_a_snapshot_that_never_came_is_asked_for_again(room: Room) -> None:
     failing = Do(present("ilkbyte", "one", wait=False), (Fault("snapshot_fails", "snapshots.create"),))
     played = history(room, "ilkbyte", [Meddle("power"), failing, Pass(400.0), Do(present("ilkbyte", "one"), rerun=True)])
     assert played.asked("snapshots.create") == [1, 1, 0, 0]
+
+
+def test_a_firewalls_page_was_taken_for_the_clouds_no(room: Room) -> None:
+    """It had kept back the answer and not the request: the snapshot was made, and the task said that nothing was changed."""
+    for cloud in ("vpsorg", "ilkbyte"):
+        page = Fault("html", "snapshots.create", details={"status": 403, "apply": True})
+        history(room, cloud, [Do(present(cloud, "one"), (page,), rerun=True)])

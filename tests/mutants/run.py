@@ -52,8 +52,9 @@ class Verdict:
         return f"{self.word:<13} {self.seconds:6.1f} s  {self.mutant.name} ({self.detail})"
 
 
-def main(arguments: Sequence[str], mutants: Sequence[Mutant] = MUTANTS, root: Path = ROOT) -> int:
+def main(arguments: Sequence[str], mutants: Sequence[Mutant] | None = None, root: Path = ROOT) -> int:
     """Returns the exit status: 0 all caught, 1 not all, 2 nothing can be said, 130 interrupted."""
+    mutants = MUTANTS if mutants is None else mutants
     parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
     parser.add_argument("-k", metavar="TEXT", default="", help="only those that have it in their name or file")
     parser.add_argument("--workers", type=int, choices=(1, 2), default=2, help="how many at the same time (2)")

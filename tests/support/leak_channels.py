@@ -73,16 +73,17 @@ def files_below(folder: Path) -> Iterator[tuple[Path, bytes]]:
                 yield path, os.fsencode(path) + b"\n" + path.read_bytes()
 
 
-def search_run(searcher: Searcher, run: Run, folder: Path, watch: ProcessWatch | None = None, *, inherited: bool = False) -> None:
+def search_run(searcher: Searcher, run: Run, folders: list[Path], watch: ProcessWatch | None = None, *, inherited: bool = False) -> None:
     """Search all channels of a run.
 
-    :param folder: its home, its temporary folder and its own files lie there.
+    :param folders: its home, its temporary folder and its own files lie there.
     :param inherited: the user has put the credentials into the environment of ansible-playbook, so its children but for a guard have them.
     """
     searcher.search("stdout", run.stdout)
     searcher.search("stderr", run.stderr)
-    for path, data in files_below(folder):
-        searcher.search(f"file {path.relative_to(folder)}", data)
+    for folder in folders:
+        for path, data in files_below(folder):
+            searcher.search(f"file {path.relative_to(folder)}", data)
     if watch is not None:
         for command in watch.command_lines:
             searcher.search("process list", command.replace(b"\0", b" "))

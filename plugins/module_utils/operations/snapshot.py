@@ -82,5 +82,3 @@ def _let_it_settle(task: Task, snapshot: Snapshot, known: set[str]) -> None:
     except RewindError as error:
         if error.kind not in (errors.OPERATION_FAILED, errors.NOT_FOUND):
             raise
-
-

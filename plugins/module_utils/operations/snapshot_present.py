@@ -257,5 +257,3 @@ def _predict(task: Task, begun: _Begun) -> dict[str, Any]:
         description=task.options["description"],
     )
     return _finish(task, begun, imagined, "would be made")
-
-

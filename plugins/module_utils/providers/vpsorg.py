@@ -147,7 +147,7 @@ class VpsOrg(base.Provider):
         try:
             answer = self._change("DELETE", path, "snapshots.delete", snapshot.server.label, _label(snapshot))
         except RewindError as error:
-            if error.http_status == 404:
+            if error.http_status == 404 and error.outcome == errors.REFUSED:
                 return False
             raise
         if answer.status != 204:  # seed; nobody looks after a deletion that is done at once

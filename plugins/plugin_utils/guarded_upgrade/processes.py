@@ -15,6 +15,7 @@ from typing import Any
 _STARTED = 19  # field 22 of /proc/PID/stat, counted from the state (proc(5))
 _GONE = ("Z", "X", "x")  # a zombie has ended; somebody only hasn't asked how
 
+
 def identity(pid: int) -> dict[str, Any]:
     """C(pid) and C(started), which no other process has had together; C(started) is None where there is no such process."""
     return {"pid": pid, "started": _started(pid)}

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,20 +32,20 @@ class GuardedLeaks:
     def __init__(self, upgrades: Rollout) -> None:
         self.upgrades, self.folder = upgrades, upgrades.folder
         self.searcher = Searcher([secret for secrets in SECRETS.values() for secret in secrets])
-        (self.folder / "tmp").mkdir()
+        self.temporary = Path(tempfile.mkdtemp(prefix="rw-"))  # short: sockets lie in it
         name, arguments = ADDED
         getattr(upgrades.box.control, name)(**arguments)
 
     def run(self, cloud: str, way: str, *arguments: str, environment: dict[str, str] | None = None, **how: Any) -> tuple[Run, ProcessWatch]:
         """Run to the end and search every channel."""
-        more = {"TMPDIR": str(self.folder / "tmp"), "ANSIBLE_LOG_PATH": str(self.folder / "log"), **(environment or {})}
+        more = {"TMPDIR": str(self.temporary), "ANSIBLE_LOG_PATH": str(self.folder / "log"), **(environment or {})}
         options = OPTIONS[cloud] if way == "vars" else {}
         if way == "controller":
             more |= VARIABLES[cloud]
         with ProcessWatch(str(self.folder)) as watch:
             run = self.upgrades.run(HOSTS[cloud], *arguments, environment=more, **options, **how)
             assert self.upgrades.no_guard_left()
-        search_run(self.searcher, run, self.folder, watch, inherited=way == "controller")
+        search_run(self.searcher, run, [self.folder, self.temporary], watch, inherited=way == "controller")
         return run, watch
 
 
@@ -52,6 +54,7 @@ def leaks(upgrades: Rollout, record_property: Any) -> Iterator[GuardedLeaks]:
     """Fails the test where a secret was found."""
     one = GuardedLeaks(upgrades)
     yield one
+    shutil.rmtree(one.temporary, ignore_errors=True)
     record_property("leaks searched", one.searcher.searched)
     record_property("leaks characters", one.searcher.characters)
     record_property("leaks hits", len(one.searcher.hits))

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,11 +26,12 @@ class LeakStage:
         self.folder = folder
         self.stage = Stage(box, folder)
         self.searcher = Searcher([secret for secrets in SECRETS.values() for secret in secrets])
-        (folder / "tmp").mkdir()
+        # Short: sockets lie in it, whose paths may have some 100 characters.
+        self.temporary = Path(tempfile.mkdtemp(prefix="rw-"))
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"TMPDIR": str(self.folder / "tmp")}
+        return {"TMPDIR": str(self.temporary)}
 
     def play(self, *steps: Step, inherited: bool = False, environment: dict[str, str] | None = None, **how: Any) -> Run:
         """Play to the end and search; see Stage.play."""
@@ -39,7 +42,7 @@ class LeakStage:
 
     def search(self, run: Run, watch: ProcessWatch | None = None, *, inherited: bool = False) -> None:
         """Search all channels of a run."""
-        search_run(self.searcher, run, self.folder, watch, inherited=inherited)
+        search_run(self.searcher, run, [self.folder, self.temporary], watch, inherited=inherited)
 
     def assert_none(self) -> None:
         """No secret was found."""
@@ -53,6 +56,7 @@ def leaks(box: Box, tmp_path: Path, record_property: Any) -> Iterator[LeakStage]
     """Fails the test where a secret was found."""
     stage = LeakStage(box, tmp_path)
     yield stage
+    shutil.rmtree(stage.temporary, ignore_errors=True)
     record_property("leaks searched", stage.searcher.searched)
     record_property("leaks characters", stage.searcher.characters)
     record_property("leaks hits", len(stage.searcher.hits))

@@ -76,7 +76,7 @@ def in_background(tasks: Tasks, title: str, /, *world: Call, **options: Any) -> 
         tasks("snapshot", *FRESH, ADDED, planted(tasks.cloud, "one"), *world, step=title,
               keywords={"async": 60, "poll": 0, "register": "job"}, **options),
         Step(f"{title} ended", {"ansible.builtin.async_status": {"jid": "{{ job.ansible_job_id }}"}, "register": "ended",
-                               "until": "ended is finished", "retries": 60, "delay": 1}),
+                                "until": "ended is finished", "retries": 60, "delay": 1}),
     ]
 
 

@@ -53,7 +53,7 @@ def test_any_options_are_refused_or_clean(module, data):
     assert set(options) == set(given_options)
     assert options["api_url"].startswith(("http://", "https://", "HTTP://", "HTTPS://")) and 1 <= options["api_timeout"] <= 600
     for name in ("max_age", "older_than", "newer_than"):
-        assert options.get(name) is None or (type(options[name]) is int and options[name] > 0)
+        assert options.get(name) is None or (isinstance(options[name], int) and options[name] > 0)
     for name in arguments.SECRET_OPTIONS:
         assert options[name] is None or (options[name].isascii() and options[name].isprintable())
 
@@ -79,9 +79,9 @@ HOSTS = [
     "localhost:99999999999", "127.0.0.1:-1", "localhost:0", "[::1", "::1", "[::1]evil.com", "[::1]@evil.com", "1.1.1.1 &@2.2.2.2# @3.3.3.3/", "",
 ]
 SCHEMES = st.sampled_from(["http://", "https://", "HTTP://", "hTTp://", "http:", "http:/", "http:///", "http:\\\\", "//", "", "ftp://",
-        "http+unix://", "\x00http://"])
+                           "http+unix://", "\x00http://"])
 ENDS = st.sampled_from(["", "/", "/v2", "/a/../b", "\\@evil.com", "/\\@evil.com", "/@evil.com", "//evil.com", ":80", ":80/", "?x", "#x", "/%2e%2e/",
-        "/;x", "\n", " "])
+                        "/;x", "\n", " "])
 URLS = st.builds(
     "{}{}{}".format, SCHEMES, st.sampled_from(HOSTS) | st.text("a.:@\\/%[]019-;,#?xlocalhst ", max_size=14), ENDS,
 ) | TEXTS

@@ -27,15 +27,16 @@ DATES = st.sampled_from([
     "1 Jan 99999999999999999999 00:00:00", "(((((", "Mon, 32 Foo 2026 25:61:61 GMT",
 ])
 HEADER = DATES | st.sampled_from(["0", "-1", "1e9", "٣", "9" * 400, "inf", "nan", " 5 ", "5,5", ""]) | st.text(st.characters(max_codepoint=255),
-        max_size=12)
+                                                                                                               max_size=12)
 HEADERS = st.fixed_dictionaries({}, optional=dict.fromkeys(["date", "retry-after", "content-type", "content-length", "location"], HEADER))
 REPLIES = st.builds(Reply, st.integers(-1, 999), HEADERS, ANYTHING.map(lambda body: json.dumps(body).encode()) | RAW_BODIES)
 FAILURES = st.builds(WireFailure, st.sampled_from(["unreachable", "tls", "timeout", "bad_answer"]), st.booleans(), st.just("SomeError"))
 
 
 def transport_on(*replies):
-    made = Transport("Cloud", "https://cloud.test", timeout=5, sleep=lambda seconds: made.naps.append(seconds))
-    made.naps = []
+    naps = []
+    made = Transport("Cloud", "https://cloud.test", timeout=5, sleep=naps.append)
+    made.naps = naps
     made._wire = FakeWire(list(replies))
     return made
 
@@ -147,7 +148,7 @@ def test_orderly_raw_answers_are_read(answer):
 
 
 @given(st.binary(max_size=40), st.binary(max_size=20),
-        st.sampled_from([b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 302 Found\r\nLocation: ", b"", OK + b"Content-Length: "]))
+       st.sampled_from([b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 302 Found\r\nLocation: ", b"", OK + b"Content-Length: "]))
 def test_random_raw_answers(start, end, before):
     over_the_wire(before + start + b"\r\n\r\n" + end)
 

@@ -33,8 +33,8 @@ class Door(ModuleDoor):
     def run(self, tmp=None, task_vars=None):
         raise NotImplementedError
 
-    def _compute_environment_string(self, raw=None):
-        raw.update(self._task.environment[0])
+    def _compute_environment_string(self, raw_environment_out=None):
+        raw_environment_out.update(self._task.environment[0])
         return ""
 
     def _execute_module(self, module_name, module_args, task_vars, wrap_async):

@@ -44,10 +44,11 @@ def failure(client, call):
     (answer(201, b'{"id": 801'), errors.BAD_ANSWER), (answer(200, b"\x1f\x8b", content_encoding="gzip"), errors.BAD_ANSWER),
     (answer(301, location="/elsewhere/"), errors.BAD_ANSWER), (answer(302, location="/elsewhere/"), errors.BAD_ANSWER),
     (answer(307, location="/elsewhere/"), errors.BAD_ANSWER), (answer(408), errors.PROVIDER_REFUSED),
+    (answer(403, b"<html>Request blocked</html>"), errors.FORBIDDEN), (answer(404, b"<html>Not here</html>"), errors.NOT_FOUND),
     (answer(500), errors.PROVIDER_BROKEN), (answer(502), errors.PROVIDER_BROKEN),
     (answer(503, retry_after="1"), errors.PROVIDER_BROKEN), (answer(504), errors.PROVIDER_BROKEN),
 ], ids=["silence", "reset", "hang up", "half", "half a status", "bad chunk", "html", "empty", "half json", "bad gzip", "301",
-        "302", "307", "408", "500", "502", "503", "504"])
+        "302", "307", "408", "403 page", "404 page", "500", "502", "503", "504"])
 def test_what_may_have_happened_is_sent_once_and_unknown(call, trouble, kind):
     naps = []
     with serving(trouble, DONE) as server:

@@ -64,7 +64,7 @@ def attend(guard, line):
 
 @with_folders
 @given(requests=st.lists(REQUESTS.map(lambda request: json.dumps(request).encode() + b"\n") | RAW_BODIES.map(lambda body: body + b"\n"), min_size=1,
-        max_size=4))
+                         max_size=4))
 @example(requests=[b'{"do": "note", "facts": {"before": ' + b'{"a":' * 900 + b"1" + b"}" * 900 + b"}}\n"])
 @example(requests=[b'{"do": "note", "facts": {"snapshot": 5, "history": [], "state": "confirmed"}}\n'])
 @example(requests=[b'{"do": "move", "to": "checking", "facts": {}, "seconds": "soon"}\n'])
@@ -170,5 +170,3 @@ def test_evidence_of_any_result(tmp_path, result):
     files = evidence.keep_evidence(tmp_path, {"name": "x", "action": "command"}, result, "boot \x1b[2J\0\ud800\n", Scrubber(["secret-of-mine"]))
     told = json.loads((tmp_path / "failed_task.json").read_text(encoding="utf-8"))
     assert told["task"] == "x" and len(files) == 2
-
-

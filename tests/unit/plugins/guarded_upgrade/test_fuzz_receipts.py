@@ -89,7 +89,7 @@ def loaded(folder, raw):
 
 # One place after another is everything that it shouldn't be; a text where a text belongs is fine.
 ODD = [None, True, 0, -1, 1.5, 10**400, float("nan"), float("inf"), "", "\ud800", "x" * 3000, [], [None], [[]], {}, {"id": None}, {"\0": []},
-        *NAMES[:6]]
+       *NAMES[:6]]
 
 
 @pytest.mark.parametrize("path", list(places(WHOLE)), ids=lambda path: ".".join(map(str, path)) or "all")
@@ -117,7 +117,7 @@ def test_receipts_with_some_parts_wrong(folder, changes, state, outcome):
 
 
 @given(raw=RAW_BODIES | ANYTHING.map(lambda value: json.dumps(value).encode()) | st.integers(0,
-        1000).map(lambda end: json.dumps(WHOLE).encode()[:end]))
+                                                                                             1000).map(lambda end: json.dumps(WHOLE).encode()[:end]))
 def test_what_is_hardly_json_is_no_receipt(folder, raw):
     assert loaded(folder, raw) is None
     with pytest.raises(RewindError):
@@ -132,8 +132,8 @@ def test_a_huge_file_is_no_receipt(folder, monkeypatch):
 
 
 @pytest.mark.parametrize("run_id",
-        ["20260199T000000Zab12", "20261301T000000Zab12", "99999999T999999Zab12", "00000101T000000Zab12", "../../../etc/passwd",
-                                    "20260101T000000Z/../", "20260101T000000Zab1\n", f"{RUN_ID}\n", "٢0260101T000000Zab12"])
+                         ["20260199T000000Zab12", "20261301T000000Zab12", "99999999T999999Zab12", "00000101T000000Zab12", "../../../etc/passwd",
+                          "20260101T000000Z/../", "20260101T000000Zab1\n", f"{RUN_ID}\n", "٢0260101T000000Zab12"])
 def test_a_run_id_is_a_moment_and_never_a_way_out_of_the_folder(folder, run_id):
     assert loaded(folder, json.dumps({**WHOLE, "run_id": run_id, "marker": MARKER.replace(RUN_ID, run_id)}).encode()) is None
 
@@ -147,7 +147,7 @@ def test_no_receipt_has_another_file_removed_from_the_server(folder, marker):
 
 @pytest.mark.parametrize("facts", [{"server": {"id": "12346", "name": "web1"}}, {"provider": "ilkbyte"},
                                    {"run_id": "20260102T000000Zab12", "marker": MARKER.replace(RUN_ID, "20260102T000000Zab12")}],
-                                   ids=["server", "cloud", "run"])
+                         ids=["server", "cloud", "run"])
 def test_a_receipt_copied_from_another_server_or_run_is_not_this_ones(folder, facts):
     """It names another server's snapshot, and that server nobody has asked to restore."""
     write(folder, json.dumps({**WHOLE, **facts}).encode())
@@ -158,8 +158,9 @@ def test_a_receipt_copied_from_another_server_or_run_is_not_this_ones(folder, fa
     assert folder.last().run_id == folder.last_with_snapshot().run_id == RUN_ID
 
 
-@pytest.mark.parametrize("text",
-        ["unit \x1b[2J\nunits known\nend", "marker {{ 7*7 }}\nmarker $(touch X)\nend", "sum \0 \0\nend", "boot \ud800\nend", "end\n" * 5])
+@pytest.mark.parametrize("text", [
+    "unit \x1b[2J\nunits known\nend", "marker {{ 7*7 }}\nmarker $(touch X)\nend", "sum \0 \0\nend", "boot \ud800\nend", "end\n" * 5,
+])
 def test_a_look_of_a_hacked_server(text):
     seen = parse_look(text)
     assert seen is not None and prove({**WHOLE, "before": seen}, seen, None)["outcome"] in (states.ROLLED_BACK, states.ROLLBACK_FAILED)

@@ -365,7 +365,11 @@ def test_it_restores_when_it_is_asked_to_and_when_a_parts_time_is_up(stage, box)
 def test_what_goes_wrong_in_the_guard_is_told_without_the_exceptions_text():
     """Its process has nowhere to write to; what it answers is shown by the run."""
     ours, theirs = socket.socketpair()
-    guard = SimpleNamespace(answer=lambda request, say: (_ for _ in ()).throw(RuntimeError(f"https://host/?secret={TOKEN}")))
+
+    def answer(request, say):
+        raise RuntimeError(f"https://host/?secret={TOKEN}")
+
+    guard = SimpleNamespace(answer=answer)
     with ours, theirs:
         ours.sendall(b'{"do": "look"}\n')
         guard_service._attend(guard, theirs, Scrubber([TOKEN]))
