@@ -12,7 +12,7 @@ from hostile import ANYTHING, BASE, NAMES, FakeWire, bodies, is_sound, provider_
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ansible_collections.rewind.vps.plugins.module_utils import errors
+from ansible_collections.rewind.vps.plugins.module_utils import errors, transport
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils.operations.task import check_name
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import (
@@ -178,9 +178,8 @@ def clear_yes(name, which, reply):
 
 def clear_no(name, reply):
     said_so = 400 <= reply.status < 500 and reply.status != 408
-    try:
-        body = reply.json()
-    except (ValueError, RecursionError):
+    body, readable = transport._decode(reply)
+    if not readable:
         return said_so and (not reply.body.strip() or reply.status == 429)  # a page is not the API's word
     if said_so:
         return True
