@@ -153,7 +153,10 @@ class Place:
         notes = self.notes()
         if notes.pop(key, None) is not None:
             with contextlib.suppress(OSError):
-                self._write(notes)
+                if notes:
+                    self._write(notes)
+                else:
+                    os.unlink(f"{self._path}.notes")  # also where the disk is full
 
     def _write(self, notes: dict[str, Any]) -> None:
         new = f"{self._path}.{os.getpid()}.new"

@@ -227,12 +227,12 @@ MUTANTS = [
     ),
     Mutant(
         "the note of a stop is not removed when the next task has started the server", EARLIER,
-        "        power.forget_stop(task)\n", "        task.tell(power.STOPPED_NOTE)\n",
+        "(task, now, trouble)\n            power.forget_stop(task)\n", "(task, now, trouble)\n",
         (f"{STOPS}::test_it_is_started_once",),
     ),
     Mutant(
         "a check run starts a server that was left off", EARLIER,
-        "        if task.check_mode:\n            return\n", "",
+        "        if task.check_mode:\n            task.done", "        if not task.provider:\n            task.done",
         (f"{STOPS}::test_it_is_started_when_the_work_is_done",),
     ),
     Mutant(

@@ -81,20 +81,28 @@ class EarlierStop:
         return now
 
     def _start(self, now: Server, note: dict[str, Any], trouble: RewindError | None) -> None:
-        task = self.task
-        if now.power == STOPPED:
-            task.warnings.append(
-                f"Server {now.label} was off: an earlier task of this machine has stopped it for a snapshot and was cut off. "
-                f"It {'would be' if task.check_mode else 'is'} started."
-            )
-            task.done.changed = task.done.changed or task.check_mode
+        task, is_off = self.task, now.power == STOPPED
         if task.check_mode:
-            return
-        if now.power == STOPPED or now.busy:
-            self.after = power.start_after_snapshot(task, now, trouble)
-        elif not task.options["wait"] and _may_stop_for(note) > 0:
-            return  # this task does not watch it: the next one looks again
-        power.forget_stop(task)
+            task.done.changed = task.done.changed or is_off
+            self._say(now, "It would be started.")
+        elif task.options["wait"]:
+            self._say(now, "It is started.")
+            if is_off or now.busy:
+                self.after = power.start_after_snapshot(task, now, trouble)
+            power.forget_stop(task)
+        elif is_off and power.start_at_once(task, now):
+            self._say(now, "Its start is asked for, and this task does not wait for it.")
+            power.forget_stop(task)
+        elif is_off:
+            self._say(now, "It can't be started right now: the next task that waits does it, or you in the cloud's panel.")
+        elif _may_stop_for(note) <= 0:  # else the stop may still come, which this task does not watch: the next one looks again
+            power.forget_stop(task)
+
+    def _say(self, now: Server, what: str) -> None:
+        if now.power == STOPPED:
+            self.task.warnings.append(
+                f"Server {now.label} was off: an earlier task of this machine has stopped it for a snapshot and was cut off. {what}"
+            )
 
 
 def _may_stop_for(note: dict[str, Any]) -> float:

@@ -159,6 +159,16 @@ def start_after_snapshot(task: Task, server: Server, trouble: BaseException | No
         ) from None
 
 
+def start_at_once(task: Task, server: Server) -> bool:
+    """Ask once for a start, and wait for nothing; False where the cloud does not take it now."""
+    try:
+        task.send(lambda: task.provider.set_power(server, START))
+    except RewindError:
+        return False
+    task.done.changed = True
+    return True
+
+
 def _write_note(task: Task, server: Server) -> None:
     """What the next task needs to start the server, should this process be killed (see earlier_stop.py)."""
     if task.place is None:

@@ -48,10 +48,28 @@ def test_it_is_started_when_the_work_is_done(machine: Machine, listed: list, opt
     result = snapshot_operation.run(working)
     assert cloud.asked == asked and cloud.power == "running"
     assert foretold["changed"] is result["changed"] is True
-    assert result["server"]["power"] == "running"
-    assert [warning.endswith(f"{WORDS} It is started.") for warning in working.warnings] == [True]
+    if options.get("wait", True):
+        assert result["server"]["power"] == "running"
+    words = "It is started." if options.get("wait", True) else "Its start is asked for, and this task does not wait for it."
+    assert [warning.endswith(f"{WORDS} {words}") for warning in working.warnings] == [True]
     assert [warning.endswith(f"{WORDS} It would be started.") for warning in checked.warnings] == [True]
     assert power.STOPPED_NOTE not in machine.notes(cloud)
+
+
+def test_a_task_that_does_not_wait_leaves_it_to_the_next_where_it_can_not_be_started_now(machine: Machine) -> None:
+    cloud = left_off(machine, snapshot())
+
+    def refuse(change: str) -> None:
+        raise no()
+
+    cloud.before = refuse
+    hasty = task(cloud, wait=False)
+    assert snapshot_operation.run(hasty)["changed"] is False
+    assert [warning for warning in hasty.warnings if "can't be started right now" in warning] and cloud.asked == ["start"]
+    assert machine.notes(cloud) == {power.STOPPED_NOTE}
+    cloud.before = lambda change: None
+    assert snapshot_operation.run(task(cloud))["changed"] is True
+    assert cloud.power == "running"
 
 
 def test_it_is_started_once(machine: Machine) -> None:
