@@ -53,6 +53,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins first, so that no process is left alone with it at the end; the unit tests fill the gaps."""
+    items.sort(key=lambda item: (ROOT / "tests" / "unit") in item.path.parents)
+
+
 def _view_from_outside() -> Path | None:
     """The view that the tooling or this run's main process made, if it shows this checkout."""
     for variable in (VIEW_VARIABLE, "ANSIBLE_COLLECTIONS_PATH"):

@@ -24,11 +24,12 @@ WAF_PAGE = (
 
 @fault_kind(status=500, body=None, content_type=None, headers=None, apply=False)
 async def status(fault: Fault, exchange: Exchange) -> None:
-    """An HTTP ``status`` instead of the answer, with ``body`` (null: a web page, or for 429 what VPS.org says),
+    """An HTTP ``status`` instead of the answer, with ``body`` (null: a web page, or for a 4xx a no in JSON),
     ``content_type`` (null: as the body is) and ``headers``."""
     await _carry_out_if_wanted(fault, exchange)
     code = int(fault["status"])
-    page: Any = {"detail": "Request was throttled."} if code == 429 else f"<h1>{code}</h1>"
+    no = {"detail": "Request was throttled." if code == 429 else "Not allowed."}
+    page: Any = no if 400 <= code < 500 else f"<h1>{code}</h1>"
     await exchange.send_answer(_made(fault, code, page if fault["body"] is None else fault["body"]))
 
 
