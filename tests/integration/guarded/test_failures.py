@@ -87,7 +87,8 @@ def test_trouble_with_the_restore_itself(upgrades: Rollout) -> None:
     )
     assert run.status == 2, run.output
     assert upgrades.receipt("web1")["reason"].startswith("Wait for the ports")
-    assert upgrades.receipt("web2")["reason"].startswith("Wait for the URLs")
+    # On a busy machine the guard may lose patience before the URL's next try does; either way it is undone.
+    assert upgrades.receipt("web2")["reason"].startswith(("Wait for the URLs", "it was not confirmed within its time"))
     for host in (*troubles, "app1"):
         assert upgrades.receipt(host)["outcome"] == "rolled_back", (host, upgrades.receipt(host))
         assert upgrades.is_as_at_snapshot(host)
