@@ -33,19 +33,18 @@ def note_gone(task: Task, snapshot: Snapshot) -> None:
     _note(task, GONE, id=snapshot.id, created_at=snapshot.created_at)
     if task.place is not None and (task.place.notes().get(MADE) or {}).get("id") == snapshot.id:
         task.place.remove_note(MADE)
-    if task.place is not None and (task.place.notes().get(COMING) or {}).get("name") == snapshot.name:
-        task.place.remove_note(COMING)
+    forget_coming(task, snapshot.name)
 
 
 def note_coming(task: Task, name: str) -> None:
     """The cloud has said yes to a snapshot, and lists it only when it is made. A server that is off shows nothing of it meanwhile."""
-    _note(task, COMING, name=name, asked_at=task.provider.now().timestamp())
+    _note(task, _coming(name), asked_at=task.provider.now().timestamp())
 
 
 def is_coming(task: Task, server: Server) -> bool:
     """Whether the snapshot of the task's name is still being made, by all that this machine knows, though it is not listed yet."""
-    note = task.place.notes().get(COMING) if task.place is not None else None
-    asked_at = note.get("asked_at") if note is not None and note.get("name") == task.options["name"] else None
+    note = task.place.notes().get(_coming(task.options["name"])) if task.place is not None else None
+    asked_at = note.get("asked_at") if note is not None else None
     if not isinstance(asked_at, float):
         return False
     age = task.provider.now().timestamp() - asked_at  # by the cloud's clock, which is read to the second
@@ -55,10 +54,10 @@ def is_coming(task: Task, server: Server) -> bool:
     return now.power != RUNNING or bool(now.busy)  # a server that runs and is idle is making none
 
 
-def forget_coming(task: Task) -> None:
+def forget_coming(task: Task, name: str) -> None:
     """It is there, or will not be."""
     if task.place is not None:
-        task.place.remove_note(COMING)
+        task.place.remove_note(_coming(name))
 
 
 def note_replaced(task: Task, old: Snapshot, new: Snapshot) -> None:
@@ -106,6 +105,10 @@ def _agrees(task: Task, snapshots: list[Snapshot]) -> bool:
     if made is not None and all(item.id != made.get("id") for item in snapshots):
         return False
     return gone is None or all((item.id, item.created_at) != (gone.get("id"), gone.get("created_at")) for item in snapshots)
+
+
+def _coming(name: str) -> str:
+    return f"{COMING} {name}"
 
 
 def _replaced_with(new: Snapshot) -> str:

@@ -95,7 +95,7 @@ def _begin(task: Task, server: Server) -> _Begun | Server:
     plan = _plan(task, server, snapshots)
     if plan.action == KEEP:
         if not task.check_mode:
-            memory.forget_coming(task)
+            memory.forget_coming(task, plan.snapshot.name)
         plan = replace(plan, replaces=memory.replaced_by(task, snapshots, plan.snapshot))
     if plan.action == ADOPT and plan.replaces is not None and task.options["wait"] and not task.check_mode:
         memory.note_replaced(task, plan.replaces, plan.snapshot)

@@ -14,6 +14,7 @@ from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils.operations import memory, snapshot_restore
 from ansible_collections.rewind.vps.plugins.module_utils.operations import snapshot as snapshot_operation
+from ansible_collections.rewind.vps.plugins.module_utils.operations.turn import turn
 from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import MISSED_SECONDS
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Snapshot
 
@@ -292,3 +293,19 @@ def test_a_full_disk_fails_no_task_that_has_done_its_work(machine: Machine, monk
     cloud = Cloud("vpsorg", snapshot(id="1", created_at=OLD))
     assert snapshot_operation.run(task(cloud, max_age=60))["changed"] is True
     assert cloud.asked == ["create nightly", "delete 1"]
+
+
+def test_what_comes_is_remembered_by_its_name(machine: Machine) -> None:
+    """A server that is off shows nothing of either; the second one's note must not take the place of the first one's."""
+    cloud = SlowCloud("ilkbyte")
+    cloud.power = "stopped"
+    one, two = task(cloud, name="one"), task(cloud, name="two")
+    for each in (one, two):
+        with turn(each):
+            memory.note_coming(each, each.options["name"])
+    with turn(one) as server:
+        assert memory.is_coming(one, server)
+        memory.note_gone(one, snapshot("one", id="one"))
+        assert not memory.is_coming(one, server)
+    with turn(two) as server:
+        assert memory.is_coming(two, server)
