@@ -81,14 +81,13 @@ def test_trouble_with_the_restore_itself(upgrades: Rollout) -> None:
         upgrades.box.control.fault(operation="snapshots.restore", server=host, cloud="vpsorg", **trouble)
     upgrades.box.control.fault("drop_before", operation="snapshots.restore", cloud="ilkbyte", server="app1")
     run = upgrades.run(
-        "web1,web2,web3,web4,web5,app1", "--forks", "6", book=upgrades.pinned_book(), check_timeout=4,
+        "web1,web2,web3,web4,web5,app1", "--forks", "6", book=upgrades.pinned_book(), check_timeout=4, grace=60,
         tasks=upgrades.tasks("upgrade", CHANGE, {**FAIL, "when": "inventory_hostname not in ['web1', 'web2']"}),
         ports="{{ [9] if inventory_hostname == 'web1' else [] }}", urls="{{ ['http://127.0.0.1:9/'] if inventory_hostname == 'web2' else [] }}",
     )
     assert run.status == 2, run.output
     assert upgrades.receipt("web1")["reason"].startswith("Wait for the ports")
-    # On a busy machine the guard may lose patience before the URL's next try does; either way it is undone.
-    assert upgrades.receipt("web2")["reason"].startswith(("Wait for the URLs", "it was not confirmed within its time"))
+    assert upgrades.receipt("web2")["reason"].startswith("Wait for the URLs")
     for host in (*troubles, "app1"):
         assert upgrades.receipt(host)["outcome"] == "rolled_back", (host, upgrades.receipt(host))
         assert upgrades.is_as_at_snapshot(host)
