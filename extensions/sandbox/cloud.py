@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-import copy
+import functools
 import sys
 import traceback
 import uuid
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from .kept_rows import Shown
 from .ledger import acting, current_request
 from .machines import MachineError, WorldError
 
@@ -27,7 +28,7 @@ REMEMBERED_LISTS = 50
 
 
 @dataclass(eq=False)
-class Server:
+class Server(Shown):
     """A server of either cloud."""
 
     id: int
@@ -38,7 +39,7 @@ class Server:
     factory_digest: str = field(default="", init=False, repr=False)
     tasks: set[asyncio.Task[None]] = field(default_factory=set, init=False, repr=False)
 
-    @property
+    @functools.cached_property
     def uuid(self) -> str:
         """Always the same for the same server of the same cloud."""
         return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{self.id}.{self.machine.name}.rewind.invalid"))
@@ -67,10 +68,19 @@ class Cloud(Generic[AnyServer]):
     def server(self, reference: Any) -> AnyServer | None:
         """The server with this id, uuid or name; None when there is none."""
         wanted = str(reference)
-        return next((server for server in self.servers if wanted in server.known_as), None)
+        for server in self.servers:  # asked for at every request: no calls and no sets for those that it isn't
+            if wanted == server.name or wanted == server.uuid or wanted == str(server.id):
+                return server
+        return None
 
-    async def add_server(self, name: str) -> AnyServer:
-        """Make a server with the next id, switched on."""
+    async def add_server(self, name: str, hostname: str | None = None, state: str | None = None) -> AnyServer:
+        """Make a server with the next id; ``state`` is a word of the cloud's own, None for switched on."""
+        server = await self.make_server(name, hostname, state)
+        self.remember()
+        return server
+
+    async def make_server(self, name: str, hostname: str | None = None, state: str | None = None) -> AnyServer:
+        """The same, without remembering what lists show from now on."""
         raise NotImplementedError
 
     async def remove_server(self, server: AnyServer) -> None:
@@ -84,7 +94,7 @@ class Cloud(Generic[AnyServer]):
     async def start_anew(self, prefix: str, number: int) -> None:
         """So many servers, all as new, with the ids from the first one on and names ``prefix1``…
 
-        Those that are there are used again, so that this is fast.
+        Those that are there are used again, so that this is fast. What lists showed before is to be forgotten then.
         """
         ids = range(self.first_server_id, self.first_server_id + number)
         for server in [server for server in self.servers if server.id not in ids]:
@@ -92,12 +102,12 @@ class Cloud(Generic[AnyServer]):
         await asyncio.gather(*(self.renew(server, f"{prefix}{server.id - ids.start + 1}") for server in self.servers))
         for missing in sorted(set(ids) - {server.id for server in self.servers}):
             self.next_server_id = missing
-            await self.add_server(f"{prefix}{missing - ids.start + 1}")
+            await self.make_server(f"{prefix}{missing - ids.start + 1}")
         self.servers.sort(key=lambda server: server.id)
         self.next_server_id = ids.stop
 
     def rows(self) -> dict[str, Any]:
-        """All that the cloud's lists show at this moment."""
+        """All that the cloud's lists show at this moment. The rows are shared with what was remembered: never change one."""
         raise NotImplementedError
 
     def effect(self, effect: str, server: Server, snapshot: str | None = None, **more: Any) -> None:
@@ -109,7 +119,7 @@ class Cloud(Generic[AnyServer]):
 
     def remember(self) -> None:
         """Keep what lists show now; stale answers come from here."""
-        self._lists.append((self.world.clock.elapsed(), copy.deepcopy(self.rows())))
+        self._lists.append((self.world.clock.elapsed(), self.rows()))
 
     def forget(self) -> None:
         """Start remembering anew."""

@@ -24,6 +24,7 @@ from .control_changes import (
     found_server,
     only,
     plant_snapshot,
+    plant_snapshots,
     remove_snapshot,
 )
 from .ilkbyte import Key
@@ -48,7 +49,7 @@ class ControlApi:
             ("GET", "/servers", self._servers), ("POST", "/servers", self._add_server),
             ("PATCH", "/servers/{cloud}/{server}", self._change_server),
             ("DELETE", "/servers/{cloud}/{server}", self._remove_server),
-            ("POST", "/snapshots", self._plant_snapshot),
+            ("POST", "/snapshots", self._plant_snapshot), ("POST", "/snapshots/many", self._plant_snapshots),
             ("PATCH", "/snapshots/{cloud}/{server}/{snapshot}", self._change_snapshot),
             ("DELETE", "/snapshots/{cloud}/{server}/{snapshot}", self._remove_snapshot),
             ("GET", "/clock", self._clock), ("POST", "/clock", self._advance),
@@ -111,6 +112,9 @@ class ControlApi:
 
     async def _plant_snapshot(self, request: Request) -> Any:
         return await plant_snapshot(self._world, await _object(request))
+
+    async def _plant_snapshots(self, request: Request) -> Any:
+        return {"planted": await plant_snapshots(self._world, await _object(request))}
 
     async def _change_snapshot(self, request: Request) -> Any:
         path = request.path_params

@@ -103,6 +103,25 @@ async def plant_snapshot(world: World, body: dict[str, Any]) -> dict[str, Any]:
     """Put a snapshot there as if made by hand: ``cloud``, ``server``, ``name``, ``created_at``; for VPS.org also
     ``status``, ``size_mb``, ``description``; for Ilkbyte ``state`` and, with ``is_cron``, ``day``, ``hour``, ``min``.
     Answers the row that lists show."""
+    row = await _planted(world, body)
+    found_cloud(world, body["cloud"]).remember()
+    return row
+
+
+async def plant_snapshots(world: World, body: dict[str, Any]) -> int:
+    """Many in one change, the last one planted being the newest: ``cloud`` and ``snapshots``, each as for
+    :func:`plant_snapshot` without its ``cloud``. Answers how many; those before one that makes no sense are there."""
+    only(body, "cloud", "snapshots")
+    cloud = found_cloud(world, body.get("cloud"))
+    try:
+        for snapshot in body["snapshots"]:
+            await _planted(world, {**snapshot, "cloud": cloud.name})
+    finally:
+        cloud.remember()
+    return len(body["snapshots"])
+
+
+async def _planted(world: World, body: dict[str, Any]) -> dict[str, Any]:
     server = found_server(world, body.get("cloud"), body.get("server"))
     created_at = parse_time(body["created_at"]) if body.get("created_at") else None
     if isinstance(server, VpsServer):
@@ -117,6 +136,7 @@ async def plant_snapshot(world: World, body: dict[str, Any]) -> dict[str, Any]:
     state = TREE_POWER[body["state"]] if "state" in body else None
     await world.ilkbyte.plant_snapshot(server, body["name"], state, created_at)
     if body.get("is_cron"):
+        world.ilkbyte.remember()  # two changes, as where a client makes them
         world.ilkbyte.add_schedule(server, body["name"], int(body.get("day", 1)), int(body.get("hour", 0)),
                                    int(body.get("min", 0)))
     return ilkbyte_row(server, body["name"])
@@ -139,11 +159,10 @@ def change_snapshot(world: World, cloud_name: str, server: Server, reference: st
     assert isinstance(server, IlkbyteServer)
     only(body, "created_at", "state", "cron_time", "next_run")
     _ilkbyte_snapshot(server, reference)
-    held = server.tree.get(reference)
     if "created_at" in body:
-        held.taken_at = parse_time(body["created_at"])
+        server.tree.change(reference, taken_at=parse_time(body["created_at"]))
     if "state" in body:
-        held.state = TREE_POWER[body["state"]]
+        server.tree.change(reference, state=TREE_POWER[body["state"]])
     if "cron_time" in body:
         _schedule(server, reference).sentence = body["cron_time"]
     if "next_run" in body:

@@ -21,7 +21,7 @@ from datetime import datetime
 from typing import Any
 
 from .cloud import Cloud
-from .ilkbyte_model import IlkbyteServer, Refused, server_row, snapshot_row
+from .ilkbyte_model import IlkbyteServer, Refused, server_row, snapshot_rows
 from .ilkbyte_schedule import Schedule
 from .ledger import acting, current_request
 from .snapshot_tree import SnapshotTree
@@ -41,8 +41,9 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         super().__init__(world)
         self._images_made = 0
 
-    async def add_server(self, name: str, hostname: str | None = None, power: str = "running") -> IlkbyteServer:
-        """Make a server with its machine; the name has 3-16 letters and digits."""
+    async def make_server(self, name: str, hostname: str | None = None, state: str | None = None) -> IlkbyteServer:
+        """With its machine; the name has 3-16 letters and digits."""
+        power = state or "running"
         machine = await self.world.park.add(f"ilkbyte-{self.next_server_id}", hostname=name)
         server = IlkbyteServer(self.next_server_id, name, hostname or name, machine, self.world.clock.now(),
                                power=power)
@@ -51,7 +52,6 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         self.servers.append(server)
         self.follow_machine(server)
         await self.set_power(server, power)
-        self.remember()
         return server
 
     async def remove_server(self, server: IlkbyteServer) -> None:
@@ -237,11 +237,11 @@ class Ilkbyte(Cloud[IlkbyteServer]):
 
     async def plant_snapshot(self, server: IlkbyteServer, name: str, state: str | None = None,
                              taken_at: datetime | None = None) -> None:
-        """Put a snapshot of the present disk there as if it had been made before; it is current, as after a create."""
+        """Put a snapshot of the present disk there as if it had been made before; it is current, as after a create. The
+        caller remembers."""
         server.tree.create(name, state or server.power, taken_at or self.world.clock.now())
         server.images[name] = self._new_image()
         await server.machine.save_disk(server.images[name])
-        self.remember()
 
     # Schedules
 
@@ -302,7 +302,5 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         """``servers`` in the order they were made; ``snapshots`` by server name."""
         return {
             "servers": [server_row(server) for server in self.servers],
-            "snapshots": {
-                server.name: [snapshot_row(server, name) for name in server.tree.names()] for server in self.servers
-            },
+            "snapshots": {server.name: snapshot_rows(server) for server in self.servers},
         }

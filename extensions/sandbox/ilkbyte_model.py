@@ -41,7 +41,12 @@ class IlkbyteServer(Server):
 
 
 def server_row(server: IlkbyteServer) -> dict[str, Any]:
-    """A server as lists show it. The address is where the sandbox's machine really is."""
+    """A server as lists show it; kept, so not to be changed."""
+    return _kept(server)[0]
+
+
+def _server_row(server: IlkbyteServer) -> dict[str, Any]:
+    """The address is where the sandbox's machine really is."""
     return {
         "name": server.name,
         "ipv4": "127.0.0.1",
@@ -53,6 +58,23 @@ def server_row(server: IlkbyteServer) -> dict[str, Any]:
         "bandwidth_limit": 1073741824000,
         "bandwidth_usage": 4166959,
     }
+
+
+def snapshot_rows(server: IlkbyteServer) -> list[dict[str, Any]]:
+    """All snapshots of a server as the API shows them; kept, so not to be changed."""
+    return _kept(server)[1]
+
+
+def _kept(server: IlkbyteServer) -> tuple[dict[str, Any], list[dict[str, Any]], int, bool]:
+    """The server's row, its snapshots' rows, the state of the tree that they show, and whether schedules are in them.
+
+    Schedules change by themselves, so what shows them is made anew each time.
+    """
+    kept = server.kept
+    if kept is None or kept[2] != server.tree.changes or server.schedules or kept[3]:
+        rows = [snapshot_row(server, name) for name in server.tree.names()]
+        kept = server.kept = (_server_row(server), rows, server.tree.changes, bool(server.schedules))
+    return kept
 
 
 def snapshot_row(server: IlkbyteServer, name: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ The rules, as libvirt's test driver and real QEMU machines show them:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -34,7 +34,7 @@ class NoSuchSnapshot(Exception):
         super().__init__(f"no domain snapshot with matching name '{name}'")
 
 
-@dataclass
+@dataclass(frozen=True)
 class TreeSnapshot:
     """One snapshot: the power state it holds (``running``, ``shutoff``, ``paused``), when it was taken, its parent's
     name or None."""
@@ -46,11 +46,15 @@ class TreeSnapshot:
 
 
 class SnapshotTree:
-    """All snapshots of one server and which of them is current (``current``: a name or None)."""
+    """All snapshots of one server and which of them is current (``current``: a name or None).
+
+    ``changes`` counts what was changed, so that equal numbers mean the same tree.
+    """
 
     def __init__(self) -> None:
         self._snapshots: dict[str, TreeSnapshot] = {}
         self.current: str | None = None
+        self.changes = 0
 
     def __contains__(self, name: object) -> bool:
         return name in self._snapshots
@@ -76,6 +80,7 @@ class SnapshotTree:
         snapshot = TreeSnapshot(name, state, taken_at, parent=self.current)
         self._snapshots[name] = snapshot
         self.current = name
+        self.changes += 1
         return snapshot
 
     def revert(self, name: str) -> str:
@@ -85,6 +90,7 @@ class SnapshotTree:
         """
         snapshot = self.get(name)
         self.current = name
+        self.changes += 1
         return snapshot.state
 
     def delete(self, name: str) -> None:
@@ -94,11 +100,19 @@ class SnapshotTree:
         """
         gone = self.get(name)
         del self._snapshots[name]
-        for snapshot in self._snapshots.values():
-            if snapshot.parent == name:
-                snapshot.parent = gone.parent
+        for child in self.children(name):
+            self._snapshots[child] = replace(self._snapshots[child], parent=gone.parent)
         if self.current == name:
             self.current = gone.parent
+        self.changes += 1
+
+    def change(self, name: str, **fields: Any) -> None:
+        """Give a snapshot another ``state`` or ``taken_at``, which no hypervisor does.
+
+        :raises NoSuchSnapshot: there is none of that name.
+        """
+        self._snapshots[name] = replace(self.get(name), **fields)
+        self.changes += 1
 
     def recreate(self, name: str, state: str, taken_at: datetime) -> TreeSnapshot:
         """Take a snapshot anew under its name: a new leaf below the then-current one.

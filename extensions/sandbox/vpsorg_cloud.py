@@ -45,18 +45,17 @@ class VpsOrg(Cloud[VpsServer]):
         self.snapshots: list[VpsSnapshot] = []
         self._next_snapshot_id = FIRST_SNAPSHOT_ID
 
-    async def add_server(self, name: str, hostname: str | None = None, status: str = "active") -> VpsServer:
-        """Make a server, with a machine that is on when the status says so."""
+    async def make_server(self, name: str, hostname: str | None = None, state: str | None = None) -> VpsServer:
+        """With a machine that is on when the status says so."""
         machine = await self.world.park.add(f"vpsorg-{self.next_server_id}", hostname=name)
         now = self.world.clock.now()
         server = VpsServer(self.next_server_id, name, hostname or f"{name}.example.com", machine, now,
-                           status=status, updated_at=now)
+                           status=state or "active", updated_at=now)
         self.next_server_id += 1
         await self.keep_factory_disk(server)
         self.servers.append(server)
         self.follow_machine(server)
         await self.set_machine_power(server)
-        self.remember()
         return server
 
     async def remove_server(self, server: VpsServer) -> None:
@@ -185,13 +184,12 @@ class VpsOrg(Cloud[VpsServer]):
 
     async def plant_snapshot(self, server: VpsServer, name: str, *, description: str = "", status: str = "completed",
                              size_mb: int | None = None, created_at: datetime | None = None) -> VpsSnapshot:
-        """Put a snapshot of the present disk there as if it had been made before, beyond any limit."""
+        """Put a snapshot of the present disk there as if it had been made before, beyond any limit. The caller remembers."""
         snapshot = self._new_snapshot(server, name, description)
         snapshot.status = status
         snapshot.size_mb = size_mb if size_mb is not None or status != "completed" else 5120
         snapshot.created_at = created_at or snapshot.created_at
         await server.machine.save_disk(snapshot.image)
-        self.remember()
         return snapshot
 
     def _new_snapshot(self, server: VpsServer, name: str, description: str) -> VpsSnapshot:

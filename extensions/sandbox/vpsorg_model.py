@@ -9,6 +9,7 @@ from typing import Any
 
 from .clock import utc_text
 from .cloud import Server
+from .kept_rows import Shown
 
 
 class Refused(Exception):
@@ -29,7 +30,7 @@ class VpsServer(Server):
 
 
 @dataclass(eq=False)
-class VpsSnapshot:
+class VpsSnapshot(Shown):
     """A snapshot; ``status`` completed, in_progress, failed (or any word that the control API plants)."""
 
     id: int
@@ -48,7 +49,14 @@ class VpsSnapshot:
 
 
 def server_row(server: VpsServer) -> dict[str, Any]:
-    """A server as the API shows it. The address is where the sandbox's machine really is."""
+    """A server as the API shows it; kept, so not to be changed."""
+    if server.kept is None:
+        server.kept = _server_row(server)
+    return server.kept
+
+
+def _server_row(server: VpsServer) -> dict[str, Any]:
+    """The address is where the sandbox's machine really is."""
     return {
         "id": server.id,
         "uuid": server.uuid,
@@ -68,7 +76,14 @@ def server_row(server: VpsServer) -> dict[str, Any]:
 
 
 def snapshot_row(snapshot: VpsSnapshot) -> dict[str, Any]:
-    """A snapshot as the API shows it."""
+    """A snapshot as the API shows it; kept, so not to be changed."""
+    server_name = snapshot.server.name
+    if snapshot.kept is None or snapshot.kept["server"]["name"] != server_name:
+        snapshot.kept = _snapshot_row(snapshot)
+    return snapshot.kept
+
+
+def _snapshot_row(snapshot: VpsSnapshot) -> dict[str, Any]:
     return {
         "id": snapshot.id,
         "server": {"id": snapshot.server.id, "name": snapshot.server.name},

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lists' rows are kept while nothing changes, so that thousands of servers cost little, and never show what is no more."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox import ControlError
+from sandbox.machines import ImaginedPark
+from sandbox.world import World
+
+MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
+LATER = datetime(2026, 6, 7, 8, 9, 10, tzinfo=timezone.utc)
+
+
+def in_a_world(work: Any) -> None:
+    """Run ``work(world)`` in a world of three servers at each cloud."""
+    async def run() -> None:
+        world = World(ImaginedPark(Path("/nowhere")), speed=1.0, vpsorg_servers=3, ilkbyte_servers=3, seed=0)
+        await world.populate()
+        await work(world)
+        await world.stop()
+
+    asyncio.run(run())
+
+
+def as_made_anew(cloud: Any) -> Any:
+    """The cloud's rows when nothing is kept."""
+    for shown in (*cloud.servers, *getattr(cloud, "snapshots", ())):
+        shown.kept = None
+    return cloud.rows()
+
+
+def test_rows_that_did_not_change_are_not_made_again():
+    async def work(world: World) -> None:
+        for cloud in world.clouds:
+            before = cloud.rows()
+            await cloud.plant_snapshot(cloud.servers[0], "one")
+            after = cloud.rows()
+            assert all(old is new for old, new in zip(before["servers"][1:], after["servers"][1:], strict=True))
+            assert after["snapshots"] != before["snapshots"]
+        shown = world.ilkbyte.rows()["snapshots"]
+        assert shown["app2"] is world.ilkbyte.rows()["snapshots"]["app2"]
+
+    in_a_world(work)
+
+
+def test_what_was_remembered_stays_as_it_was():
+    async def work(world: World) -> None:
+        cloud, server = world.vpsorg, world.vpsorg.servers[1]
+        snapshot = await cloud.plant_snapshot(server, "one")
+        before = cloud.rows()
+        cloud.set_status(server, "stopped")
+        snapshot.status = "failed"
+        assert [row["status"] for row in before["servers"]] == ["active"] * 3
+        assert before["snapshots"][0]["status"] == "completed"
+        assert cloud.rows()["servers"][1]["status"] == "stopped" and cloud.rows()["snapshots"][0]["status"] == "failed"
+
+    in_a_world(work)
+
+
+def test_every_change_shows_at_vpsorg():
+    async def work(world: World) -> None:
+        cloud, server = world.vpsorg, world.vpsorg.servers[0]
+        first = await cloud.plant_snapshot(server, "one")
+        for change in (
+            lambda: setattr(server, "name", "renamed"), lambda: setattr(server, "hostname", "renamed.example.com"),
+            lambda: cloud.set_status(server, "stopped"), lambda: setattr(first, "status", "failed"),
+            lambda: setattr(first, "size_mb", 1), lambda: setattr(first, "created_at", MOMENT), lambda: cloud.snapshots.remove(first),
+        ):
+            before = cloud.rows()
+            change()
+            await asyncio.sleep(0)  # a schedule begins to wait
+            shown = cloud.rows()
+            assert shown != before and shown == as_made_anew(cloud)
+
+    in_a_world(work)
+
+
+def test_every_change_shows_at_ilkbyte():
+    async def work(world: World) -> None:
+        cloud, server = world.ilkbyte, world.ilkbyte.servers[0]
+        await cloud.plant_snapshot(server, "one")
+        for change in (
+            lambda: setattr(server, "service", "suspended"), lambda: setattr(server, "power", "shutoff"),
+            lambda: setattr(server, "doing", "revert"), lambda: server.tree.create("two", "running", MOMENT),
+            lambda: server.tree.revert("one"), lambda: server.tree.change("one", taken_at=LATER),
+            lambda: server.tree.change("one", state="shutoff"), lambda: cloud.add_schedule(server, "one", 1, 2, 3),
+            lambda: setattr(server.schedules["one"], "sentence", "each day"), lambda: cloud.delete_schedule(server, "one"),
+            lambda: server.tree.delete("one"), lambda: setattr(server, "name", "renamed"),
+        ):
+            before = cloud.rows()
+            change()
+            await asyncio.sleep(0)  # a schedule begins to wait
+            shown = cloud.rows()
+            assert shown != before and shown == as_made_anew(cloud)
+
+    in_a_world(work)
+
+
+@pytest.mark.parametrize(("cloud", "servers"), [("vpsorg", ("web1", "web2")), ("ilkbyte", ("app1", "app2"))])
+def test_many_snapshots_are_planted_at_once(box, cloud, servers):
+    box.control.plant_snapshots(cloud, [
+        {"server": server, "name": f"s{number}", "created_at": "2026-01-02T03:04:05Z"} for number in range(3) for server in servers])
+    found = {server: [row["name"] for row in box.control.server(server)["snapshots"]] for server in servers}
+    newest_first = cloud == "vpsorg"
+    assert found == {server: ["s2", "s1", "s0"] if newest_first else ["s0", "s1", "s2"] for server in servers}
+
+
+def test_planting_many_refuses_what_makes_no_sense(box):
+    with pytest.raises(ControlError, match="colour"):
+        box.control.plant_snapshots("vpsorg", [{"server": "web1", "name": "one", "colour": "red"}])
+    with pytest.raises(ControlError, match="no server"):
+        box.control.plant_snapshots("vpsorg", [{"server": "web1", "name": "one"}, {"server": "other", "name": "two"}])
+    assert [row["name"] for row in box.control.server("web1")["snapshots"]] == ["one"]
+
+
+def test_a_stale_list_shows_what_was_before_many_were_planted(box, vpsorg):
+    box.control.plant_snapshots("vpsorg", [{"server": "web1", "name": f"s{number}"} for number in range(3)])
+    box.control.fault("stale", cloud="vpsorg", operation="snapshots.list")
+    assert vpsorg.call("GET", "/snapshots/").json()["count"] == 0
+    assert vpsorg.call("GET", "/snapshots/").json()["count"] == 3
