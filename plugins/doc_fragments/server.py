@@ -6,9 +6,9 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Which server the task is about."""
+    """Which server the task is about, or which servers."""
 
-    # For modules that change something, which need to know the server.
+    # For modules that change something of one server.
     DOCUMENTATION = r"""
 options:
   server:
@@ -22,15 +22,46 @@ options:
     required: true
 """
 
+    # For modules that change something of one server or of many.
+    MANY = r"""
+options:
+  server:
+    description:
+      - The server that the task is about, or a list of them, of one account.
+      - At VPS.org its number, UUID, name or hostname; text of digits only is taken as the number. At Ilkbyte its name.
+      - A reference that fits no server or more than one is an error that lists the candidates, and nothing is changed.
+      - Many servers are worked at together. Requests go out over O(concurrency) connections, and all are waited for at once, at
+        VPS.org with one listing of the account for all of them. O(wait_timeout) is each server's own. One server's failure does
+        not touch the others; when all are settled the task fails, and RV(failed_servers) tells of each. A rerun takes up what is missing.
+      - With several servers, and whenever it is written as C(servers), the result has RV(by_server), RV(failed_servers) and
+        RV(msg) only. An empty list is fine, and nothing is done.
+    type: list
+    elements: str
+    aliases: [servers]
+    required: true
+  concurrency:
+    description:
+      - With many servers, how many requests may be under way at the same time, from 1 to 64.
+      - Where the cloud has had too many requests (HTTP 429), all wait for as long as it says, and go on more slowly.
+    type: int
+    default: 8
+"""
+
     # For modules that only read: without a server they show the whole account.
     OPTIONAL = r"""
 options:
   server:
     description:
-      - Show this server only. At most one; without it, the whole account is shown.
+      - Show this server only, or these. Without it, or with V(all), the whole account is shown.
       - At VPS.org its number, UUID, name or hostname; text of digits only is taken as the number. At Ilkbyte its name.
-      - A reference that fits no server or more than one is an error that lists the candidates.
+      - A reference that fits no server or more than one is an error that lists the candidates. With several servers the others are
+        shown nevertheless, and the task fails; RV(failed_servers) tells of each.
     type: list
     elements: str
     aliases: [servers]
+  concurrency:
+    description:
+      - Where several servers have to be asked about, how many requests may be under way at the same time, from 1 to 64.
+    type: int
+    default: 8
 """

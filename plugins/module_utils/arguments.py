@@ -49,6 +49,10 @@ def _server(required: bool) -> dict[str, dict[str, Any]]:
     return {"server": {"type": "list", "elements": "str", "aliases": ["servers"], "required": required}}
 
 
+def _many() -> dict[str, dict[str, Any]]:
+    return {"concurrency": {"type": "int", "default": 8}}
+
+
 def _waiting(default_timeout: int) -> dict[str, dict[str, Any]]:
     return {"wait": {"type": "bool", "default": True}, "wait_timeout": {"type": "int", "default": default_timeout}}
 
@@ -66,6 +70,7 @@ SPECS: dict[str, ModuleSpec] = {
         {
             **provider_options(),
             **_server(required=True),
+            **_many(),
             "name": {"type": "str"},
             "id": {"type": "str"},
             "description": {"type": "str"},
@@ -85,6 +90,7 @@ SPECS: dict[str, ModuleSpec] = {
         {
             **provider_options(),
             **_server(required=False),
+            **_many(),
             "name": {"type": "str"},
             "match": {"type": "str"},
             "status": {"type": "list", "elements": "str", "choices": ["ready", "pending", "failed"]},
@@ -97,6 +103,7 @@ SPECS: dict[str, ModuleSpec] = {
         {
             **provider_options(),
             **_server(required=True),
+            **_many(),
             "name": {"type": "str"},
             "id": {"type": "str"},
             "start_server": {"type": "bool", "default": True},
@@ -116,9 +123,10 @@ SPECS: dict[str, ModuleSpec] = {
         },
         {"required_if": [["state", "present", ["day", "hour", "minute"]]]},
     ),
-    "server_info": ModuleSpec({**provider_options(), **_server(required=False)}),
+    "server_info": ModuleSpec({**provider_options(), **_server(required=False), **_many()}),
 }
 
+ALL = "all"
 SECRET_OPTIONS = ("api_token", "access_key", "secret_key")
 
 
@@ -140,12 +148,7 @@ def clean(parameters: Mapping[str, Any], environ: Mapping[str, str] | None = Non
 def _check_values(options: dict[str, Any]) -> None:
     """Everything about the module's own options that a type can't say."""
     if options.get("server") is not None:
-        options["server"] = [_not_blank("server", reference) for reference in options["server"]]
-        if len(options["server"]) != 1:
-            raise bad_input(
-                f"server takes one server a task here, and {len(options['server'])} were given",
-                "use a loop or one task for each host",
-            )
+        _check_servers(options)
     for name in ("name", "id", "match"):
         if options.get(name) is not None:
             options[name] = _not_blank(name, options[name])
@@ -158,6 +161,32 @@ def _check_values(options: dict[str, Any]) -> None:
     for name, low, high in (("day", 1, 365), ("hour", 0, 23), ("minute", 0, 59)):
         if options.get(name) is not None:
             _in_range(name, options[name], low, high)
+
+
+def _check_servers(options: dict[str, Any]) -> None:
+    servers = list(dict.fromkeys(_not_blank("server", reference) for reference in options["server"]))
+    options["server"] = servers
+    if "concurrency" not in options:
+        if len(servers) != 1:
+            raise bad_input(f"server takes one server a task here, and {len(servers)} were given", "use a loop or one task for each host")
+        return
+    _in_range("concurrency", options["concurrency"], 1, 64)
+    if ALL in servers and "state" not in options and "start_server" not in options:
+        if servers != [ALL]:
+            raise bad_input(f"{ALL} means every server of the account, so no other can stand beside it", "give it alone, or name the servers")
+        options["server"] = None
+    elif options.get("id") is not None and len(servers) != 1:
+        raise bad_input("id is the id of one server's snapshot, and several servers were given", "give name, or one server")
+
+
+def is_for_many(options: Mapping[str, Any]) -> bool:
+    """Whether cleaned options want results by server: several are given, or they are written as C(servers)."""
+    return options.get("server") is not None and (len(options["server"]) != 1 or "servers" in options)
+
+
+def may_be_for_many(options: Mapping[str, Any]) -> bool:
+    """Whether more than one server may have to be asked about."""
+    return "concurrency" in options and (options["server"] is None or is_for_many(options))
 
 
 def _check_snapshot_wishes(options: dict[str, Any]) -> None:

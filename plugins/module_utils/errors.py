@@ -40,6 +40,7 @@ WAIT_TIMEOUT = "wait_timeout"
 OPERATION_FAILED = "operation_failed"
 INTERRUPTED = "interrupted"
 INTERNAL = "internal"
+SEVERAL = "several"  # of several servers, not all for the same reason
 
 LONGEST_MESSAGE = 4000  # characters of what is said; the results have the rest
 LONGEST_NAME = 300

@@ -10,8 +10,11 @@ the middle, and short again towards the time by which the cloud says that it is 
 
 from __future__ import annotations
 
+import contextlib
 import random
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Callable, TypeVar
 
@@ -26,13 +29,29 @@ WORD_EVERY = 30.0
 
 Found = TypeVar("Found")
 
+_this_thread = threading.local()
+
+
+def _sleep(seconds: float) -> None:
+    getattr(_this_thread, "sleep", time.sleep)(seconds)
+
+
+@contextlib.contextmanager
+def pausing_with(sleep: Callable[[float], None]) -> Iterator[None]:
+    """Whoever waits in this thread does it so: where several wait, one may be woken by what another has seen."""
+    _this_thread.sleep = sleep
+    try:
+        yield
+    finally:
+        del _this_thread.sleep
+
 
 @dataclass
 class Clock:
     """Time as the poller sees it; tests put their own here."""
 
     monotonic: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = _sleep
     jitter: Callable[[float, float], float] = random.uniform
 
 
@@ -64,7 +83,7 @@ def pause_after(elapsed: float, expected: float) -> float:
     :arg expected: seconds by which the cloud says that it is done.
     """
     # Closer together towards the expected end, further apart again the longer it is overdue.
-    pause = min(LONGEST_PAUSE, max(SHORTEST_PAUSE, abs(expected - elapsed) / 2.5))
+    pause = min(LONGEST_PAUSE, max(SHORTEST_PAUSE, abs(expected - elapsed) / 2))
     return pause if elapsed >= LONGEST_PAUSE else max(FIRST_PAUSE, min(1.5 * elapsed, pause))
 
 
@@ -103,7 +122,8 @@ def wait_until(
         if deadline.left <= 0:
             break
         if deadline.elapsed >= next_word:
-            tell(f"{what}: {deadline.elapsed:.0f} s so far")
+            usually = f", usually done within {expected:.0f} s" if expected > deadline.elapsed else ""
+            tell(f"{what}: {deadline.elapsed:.0f} s so far{usually}")
             next_word = deadline.elapsed + WORD_EVERY
         pause = min(longest_pause, pause_after(deadline.elapsed, expected)) * deadline.clock.jitter(0.9, 1.1)
         deadline.clock.sleep(min(pause, deadline.left))

@@ -7,13 +7,15 @@
 from __future__ import annotations
 
 import os
-import traceback
 from collections.abc import Mapping
 from typing import Any, Callable
 
-from ansible_collections.rewind.vps.plugins.module_utils import arguments, errors
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
+from ansible_collections.rewind.vps.plugins.module_utils import arguments
+from ansible_collections.rewind.vps.plugins.module_utils.errors import bad_input
+from ansible_collections.rewind.vps.plugins.module_utils.failures import failure, mistake
+from ansible_collections.rewind.vps.plugins.module_utils.fleet.fleet import Fleet
 from ansible_collections.rewind.vps.plugins.module_utils.operations import (
+    many,
     server_info,
     signals,
     snapshot,
@@ -25,6 +27,7 @@ from ansible_collections.rewind.vps.plugins.module_utils.operations import (
 from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task
 from ansible_collections.rewind.vps.plugins.module_utils.plain_text import plain, plain_in, writable
 from ansible_collections.rewind.vps.plugins.module_utils.providers.registry import connect
+from ansible_collections.rewind.vps.plugins.module_utils.rate_limit import RateLimit
 from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
 from ansible_collections.rewind.vps.plugins.module_utils.wire import requests_available
 
@@ -36,6 +39,8 @@ _OPERATIONS = {
     "snapshot_restore": snapshot_restore.run,
     "upgrade_guard": upgrade_preflight.run,
 }
+_OF_ONE_SERVER = frozenset({"snapshot", "snapshot_restore"})  # for several each has a result of its own; what reads has one shape for all
+_READ_PATIENCE = 60.0  # seconds for which a read is asked again that the cloud has had too many of
 
 
 def run(
@@ -62,14 +67,6 @@ def run(
         return {**mistake(error), "warnings": []}
 
 
-def mistake(error: Exception) -> dict[str, Any]:
-    """The result of a task that ended by a mistake of ours, after which nobody knows how far it came.
-
-    Said without the exception's text, which may hold anything. For the doors too: what Ansible catches itself, it shows.
-    """
-    return _failure(_our_mistake(error, asked=True), None)
-
-
 def _run(
     module: str,
     parameters: Mapping[str, Any],
@@ -88,18 +85,27 @@ def _run(
             )
         options = arguments.clean(parameters, environ)
         options["verify"] = _verify(options)
+        if arguments.may_be_for_many(options):
+            options["rate_limit"] = RateLimit(options.get("wait_timeout", _READ_PATIENCE))
         task = Task(connect(options), options, check_mode, diff_mode, lambda text: tell(plain(scrubber.text(text))), hand_on_signal)
-        result = _OPERATIONS[module](task)
-        if "msg" in result:
-            result["msg"] = plain(result["msg"])
-    except RewindError as error:
-        result = _failure(error, task)
-    except signals.Ended:
-        result = _failure(_interrupted(), task)
-    except Exception as error:  # a mistake of ours: said without the exception's text, which may hold anything
-        result = _failure(_our_mistake(error, asked=task is not None and task.done.asked), task)
+        result = _result(module, task)
+    except (Exception, signals.Ended) as error:
+        result = failure(error, task)
     result["warnings"] = plain_in(task.warnings) if task else []
     return writable(scrubber.value(result))
+
+
+def _result(module: str, task: Task) -> dict[str, Any]:
+    operation, options = _OPERATIONS[module], task.options
+    if arguments.may_be_for_many(options):
+        can = task.provider.capabilities
+        expected = can.restore_seconds if module == "snapshot_restore" else can.create_seconds
+        task.for_each = Fleet(task, lambda: connect(options), expected).for_each
+    if module in _OF_ONE_SERVER and arguments.is_for_many(options):
+        result = many.change_each(task, operation)
+    else:
+        result = operation(task)
+    return {**result, "msg": plain(result["msg"])} if "msg" in result else result
 
 
 def _verify(options: dict[str, Any]) -> bool | str:
@@ -112,39 +118,3 @@ def _verify(options: dict[str, Any]) -> bool | str:
     if not os.path.exists(path):
         raise bad_input(f"ca_path {path} does not exist where this task runs")
     return path
-
-
-def _failure(error: RewindError, task: Task | None) -> dict[str, Any]:
-    changed = task.done.changed if task else False
-    if task:
-        asked_for = task.options.get("id") or task.options.get("name")
-        error.about((task.options["server"] or [None])[0], asked_for)
-    result = {
-        "failed": True,
-        "changed": changed,
-        "msg": error.text(already_changed=changed),
-        "error": error.to_result(),
-    }
-    if task and task.done.pruned:
-        result["pruned"] = [item.to_result() for item in task.done.pruned]
-    return result
-
-
-def _interrupted() -> RewindError:
-    return RewindError(
-        "The task was told to end while the server was stopped for its snapshot; the server runs again",
-        kind=errors.INTERRUPTED,
-        outcome=errors.UNKNOWN,
-        hint="look at the server's snapshots (rewind.vps.snapshot_info), then run again; a rerun makes no second one",
-    )
-
-
-def _our_mistake(error: Exception, asked: bool) -> RewindError:
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else "an unknown place"
-    return RewindError(
-        f"rewind.vps made a mistake of its own ({type(error).__name__} at {place})",
-        kind=errors.INTERNAL,
-        outcome=errors.UNKNOWN if asked else errors.REFUSED,
-        hint="look at the server and its snapshots before running again, and please report this",
-    )

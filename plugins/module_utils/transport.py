@@ -21,6 +21,7 @@ from typing import Any, Callable
 from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils.plain_text import plain, writable
+from ansible_collections.rewind.vps.plugins.module_utils.rate_limit import RateLimit
 from ansible_collections.rewind.vps.plugins.module_utils.version import VERSION
 from ansible_collections.rewind.vps.plugins.module_utils.wire import Reply, Wire, WireFailure, is_loopback
 
@@ -57,6 +58,7 @@ class Transport:
     :arg query: credentials in the query string, if there.
     :arg verify: True, False or the path of a CA bundle.
     :arg timeout: seconds for one exchange.
+    :arg rate_limit: shared with the other transports of this task, where there are several.
     :arg sleep: waits so many seconds; tests put their own here.
     """
 
@@ -69,12 +71,14 @@ class Transport:
         query: dict[str, str] | None = None,
         verify: bool | str = True,
         timeout: float = 30.0,
+        rate_limit: RateLimit | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.cloud = cloud
         self.base_url = base_url
         self._query = query or {}
         self._timeout = timeout
+        self._rate_limit = rate_limit
         self._sleep = sleep
         self._clock_ahead: float | None = None
         self._wire = Wire(
@@ -109,16 +113,26 @@ class Transport:
 
     def _call(self, method: str, path: str, operation: str, params: dict | None, json: Any, changes: bool) -> Answer:
         give_up_at = time.monotonic() + max(MIN_PATIENCE, 2 * self._timeout)
-        for attempt in range(1, TRIES + 1):
+        attempt = 0
+        while True:
+            if self._rate_limit is not None:
+                self._rate_limit.wait(self._sleep)
+            attempt += 1
             try:
                 reply = self._exchange(method, path, operation, params, json, changes)
-                return self._understand(reply, method, path, operation, changes)
+                answer = self._understand(reply, method, path, operation, changes)
             except _Trouble as trouble:
                 error, pause = trouble.error, trouble.pause
                 again = trouble.never_happened if changes else trouble.passing
+            else:
+                if self._rate_limit is not None:
+                    self._rate_limit.went_well()
+                return answer
             if pause is None:
                 pause = random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempt - 1)))
-            if not again or attempt == TRIES or time.monotonic() + pause >= give_up_at:
+            if error.kind == errors.RATE_LIMITED and self._rate_limit is not None and self._rate_limit.too_many(pause):
+                continue
+            if not again or attempt >= TRIES or time.monotonic() + pause >= give_up_at:
                 break
             self._sleep(pause)
         raise error from None

@@ -10,7 +10,7 @@ module: server_info
 short_description: List VPS servers and their power state
 version_added: 0.1.0
 description:
-  - Lists the servers of the account, or one of them, with their power state and what they are in the middle of.
+  - Lists the servers of the account, or some of them, with their power state and what they are in the middle of.
   - Changes nothing.
 author:
   - rewind.vps contributors (@rewind-vps)
@@ -65,7 +65,7 @@ msg:
   sample: 2 servers
 servers:
   description:
-    - The servers, sorted by name. With O(server) a list of that one.
+    - The servers, sorted by name. With O(server) those that were asked for.
   returned: success
   type: list
   elements: dict
@@ -101,6 +101,42 @@ servers:
       power: restoring
       busy: restoring
       address: 203.0.113.11
+failed_servers:
+  description: The servers that failed, each with what went wrong. An empty list where none did.
+  returned: always, except where the task fails as a whole
+  type: list
+  elements: dict
+  contains:
+    server:
+      description: The server as it was written in O(server).
+      type: str
+      returned: always
+    changed:
+      description: Whether something had been changed at it before it failed.
+      type: bool
+      returned: always
+    msg:
+      description: What went wrong with it and what to do next, for people.
+      type: str
+      returned: always
+    error:
+      description: The same as data, with the keys of RV(error).
+      type: dict
+      returned: always
+  sample:
+    - server: web9
+      changed: false
+      msg: >-
+        There is no server 'web9' in this VPS.org account. Nothing was changed. Next: did you mean web1 (12345)?
+      error:
+        kind: not_found
+        outcome: refused
+        operation: null
+        server: web9
+        snapshot: null
+        http_status: null
+        provider_message: null
+        hint: did you mean web1 (12345)?
 error:
   description: What went wrong, as data for RV(ignore:failed) tasks and C(rescue).
   returned: on failure, except where Ansible itself refuses the options
@@ -110,7 +146,8 @@ error:
       description: >-
         One of V(already_exists), V(ambiguous), V(bad_answer), V(bad_input), V(busy), V(forbidden), V(internal), V(interrupted),
         V(limit_reached), V(not_found), V(not_ready), V(operation_failed), V(provider_broken), V(provider_refused),
-        V(rate_limited), V(timeout), V(tls), V(unauthorized), V(unreachable), V(unsupported), V(wait_timeout).
+        V(rate_limited), V(several) (of several servers, not all for one reason), V(timeout), V(tls), V(unauthorized), V(unreachable),
+        V(unsupported), V(wait_timeout).
       type: str
       returned: always
     outcome:

@@ -20,7 +20,7 @@ author:
   - rewind.vps contributors (@rewind-vps)
 extends_documentation_fragment:
   - rewind.vps.provider
-  - rewind.vps.server
+  - rewind.vps.server.many
   - rewind.vps.waiting
   - rewind.vps.attributes
 options:
@@ -36,6 +36,7 @@ options:
     description:
       - The snapshot's identity at the cloud. At Ilkbyte that is its name.
       - With O(state=absent) it says which snapshot to delete. When O(name) is given too, both must mean the same one.
+      - Only with one server.
       - With O(state=present) it can only confirm that this snapshot is there, ready (or being made) and young enough; else
         the task fails, since an id for a new one can't be chosen.
     type: str
@@ -101,6 +102,7 @@ options:
         the task fails; it is watched then, so that a late stop does not leave it off.
       - Starting it again may take longer than O(wait_timeout), up to 300 seconds and the usual time of a snapshot, since a
         cloud may refuse it while the snapshot is still being made.
+      - With several servers at most O(concurrency) are off at the same time.
       - A server that is off already stays off. When there is nothing to take, the server is left alone. Where a task with this
         option was killed (C(kill -9)), the next task of this module on the same machine starts the server within a day, with a
         warning, whatever else it does.
@@ -152,6 +154,25 @@ EXAMPLES = r"""
       ansible.builtin.debug:
         msg: "Way back: {{ before_upgrade.snapshot.id }} of {{ before_upgrade.snapshot.created_at }}"
 
+- name: Snapshot a whole fleet in one task
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: Take all snapshots at the same time
+      rewind.vps.snapshot:
+        provider: vpsorg
+        servers: "{{ groups['web'] }}"
+        name: preupgrade
+        max_age: 1h
+      register: before_upgrade
+
+    - name: Remember which ones they are
+      ansible.builtin.debug:
+        msg: "Way back of {{ item.key }}: {{ item.value.snapshot.id }}"
+      loop: "{{ before_upgrade.by_server | dict2items }}"
+      loop_control:
+        label: "{{ item.key }}"
+
 - name: Nightly snapshots of a database server, the newest three kept
   hosts: localhost
   gather_facts: false
@@ -200,7 +221,7 @@ snapshot:
   description:
     - The snapshot that is there now. Null with O(state=absent), and where there is none.
     - In check mode one that would be made has no RV(snapshot.id) yet.
-  returned: success
+  returned: success, with one server
   type: dict
   contains:
     id:
@@ -281,7 +302,7 @@ snapshot:
     schedule: null
 snapshots:
   description: All snapshots of the server after the task, newest first. Each has the keys of RV(snapshot).
-  returned: success
+  returned: success, with one server
   type: list
   elements: dict
   sample:
@@ -302,13 +323,13 @@ pruned:
     - What was deleted besides, or in check mode would be, by O(retain), O(when_full) or because it had failed or was too
       old. Each has the keys of RV(snapshot). The snapshot that O(state=absent) deletes is not in it.
     - On failure what had been deleted by then.
-  returned: success; on failure where something had been deleted
+  returned: with one server on success; on failure where something had been deleted
   type: list
   elements: dict
   sample: []
 server:
   description: The server. Where the task had no need to ask for it, all but RV(server.id) may be null.
-  returned: success
+  returned: success, with one server
   type: dict
   contains:
     id:
@@ -337,6 +358,52 @@ server:
     power: running
     busy: null
     address: 203.0.113.10
+by_server:
+  description:
+    - What became of each server, by the name that it has in O(server). Each has the keys that a task of that server alone returns;
+      one that failed has C(failed), C(msg) and C(error).
+  returned: with several servers, and where O(server) is written as C(servers)
+  type: dict
+  sample:
+    web1:
+      changed: true
+      msg: Snapshot preupgrade (802) of server web1 (12345) is made
+failed_servers:
+  description: The servers that failed, each with what went wrong. An empty list where none did.
+  returned: with several servers, and where O(server) is written as C(servers)
+  type: list
+  elements: dict
+  contains:
+    server:
+      description: The server as it was written in O(server).
+      type: str
+      returned: always
+    changed:
+      description: Whether something had been changed at it before it failed.
+      type: bool
+      returned: always
+    msg:
+      description: What went wrong with it and what to do next, for people.
+      type: str
+      returned: always
+    error:
+      description: The same as data, with the keys of RV(error).
+      type: dict
+      returned: always
+  sample:
+    - server: web9
+      changed: false
+      msg: >-
+        There is no server 'web9' in this VPS.org account. Nothing was changed. Next: did you mean web1 (12345)?
+      error:
+        kind: not_found
+        outcome: refused
+        operation: null
+        server: web9
+        snapshot: null
+        http_status: null
+        provider_message: null
+        hint: did you mean web1 (12345)?
 error:
   description: What went wrong, as data for RV(ignore:failed) tasks and C(rescue).
   returned: on failure, except where Ansible itself refuses the options
@@ -346,7 +413,8 @@ error:
       description: >-
         One of V(already_exists), V(ambiguous), V(bad_answer), V(bad_input), V(busy), V(forbidden), V(internal), V(interrupted),
         V(limit_reached), V(not_found), V(not_ready), V(operation_failed), V(provider_broken), V(provider_refused),
-        V(rate_limited), V(timeout), V(tls), V(unauthorized), V(unreachable), V(unsupported), V(wait_timeout).
+        V(rate_limited), V(several) (of several servers, not all for one reason), V(timeout), V(tls), V(unauthorized), V(unreachable),
+        V(unsupported), V(wait_timeout).
       type: str
       returned: always
     outcome:

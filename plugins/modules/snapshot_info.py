@@ -10,7 +10,7 @@ module: snapshot_info
 short_description: List snapshots of VPS servers
 version_added: 0.1.0
 description:
-  - Lists the snapshots of one server or of the whole account, newest first.
+  - Lists the snapshots of one server, of several or of the whole account, newest first.
   - Changes nothing. What is asked for by several options must all be true of a snapshot.
 author:
   - rewind.vps contributors (@rewind-vps)
@@ -50,8 +50,8 @@ options:
       - Only snapshots of at most this age, written like O(older_than).
     type: str
 notes:
-  - VPS.org lists an account's snapshots in one go (page by page); Ilkbyte is asked once for each server, so give O(server)
-    there where you can.
+  - VPS.org lists an account's snapshots in one go (page by page); Ilkbyte is asked once for each server, over
+    O(concurrency) connections, so give O(server) there where you can.
 seealso:
   - module: rewind.vps.snapshot
   - module: rewind.vps.snapshot_restore
@@ -201,7 +201,9 @@ snapshots:
         next_run: "2020-11-24T23:03:00Z"
       age: 91833
 server:
-  description: The server that was asked for, or null. Where the task had no need to ask for it, all but RV(server.id) may be null.
+  description:
+    - The server that was asked for, or null where it was not exactly one.
+    - Where the task had no need to ask for it, all but RV(server.id) may be null.
   returned: success
   type: dict
   contains:
@@ -231,6 +233,42 @@ server:
     power: null
     busy: null
     address: null
+failed_servers:
+  description: The servers that failed, each with what went wrong. An empty list where none did.
+  returned: always, except where the task fails as a whole
+  type: list
+  elements: dict
+  contains:
+    server:
+      description: The server as it was written in O(server).
+      type: str
+      returned: always
+    changed:
+      description: Whether something had been changed at it before it failed.
+      type: bool
+      returned: always
+    msg:
+      description: What went wrong with it and what to do next, for people.
+      type: str
+      returned: always
+    error:
+      description: The same as data, with the keys of RV(error).
+      type: dict
+      returned: always
+  sample:
+    - server: web9
+      changed: false
+      msg: >-
+        There is no server 'web9' in this VPS.org account. Nothing was changed. Next: did you mean web1 (12345)?
+      error:
+        kind: not_found
+        outcome: refused
+        operation: null
+        server: web9
+        snapshot: null
+        http_status: null
+        provider_message: null
+        hint: did you mean web1 (12345)?
 error:
   description: What went wrong, as data for RV(ignore:failed) tasks and C(rescue).
   returned: on failure, except where Ansible itself refuses the options
@@ -240,7 +278,8 @@ error:
       description: >-
         One of V(already_exists), V(ambiguous), V(bad_answer), V(bad_input), V(busy), V(forbidden), V(internal), V(interrupted),
         V(limit_reached), V(not_found), V(not_ready), V(operation_failed), V(provider_broken), V(provider_refused),
-        V(rate_limited), V(timeout), V(tls), V(unauthorized), V(unreachable), V(unsupported), V(wait_timeout).
+        V(rate_limited), V(several) (of several servers, not all for one reason), V(timeout), V(tls), V(unauthorized), V(unreachable),
+        V(unsupported), V(wait_timeout).
       type: str
       returned: always
     outcome:

@@ -19,7 +19,7 @@ author:
   - rewind.vps contributors (@rewind-vps)
 extends_documentation_fragment:
   - rewind.vps.provider
-  - rewind.vps.server
+  - rewind.vps.server.many
   - rewind.vps.waiting
   - rewind.vps.attributes
 options:
@@ -32,7 +32,7 @@ options:
   id:
     description:
       - The snapshot's identity at the cloud, the surest way to say which. At Ilkbyte that is its name.
-      - When O(name) is given too, both must mean the same snapshot.
+      - When O(name) is given too, both must mean the same snapshot. Only with one server.
     type: str
   start_server:
     description:
@@ -129,19 +129,19 @@ joined:
   description:
     - Whether a restore was under way already, so that this task asked for none. RV(ignore:changed) is then V(false),
       unless the task had to start the server.
-  returned: success
+  returned: success, with one server
   type: bool
   sample: false
 proven:
   description:
     - Whether what the cloud shows would have told a restore that failed half way. V(false) where it would not, with a warning;
       that is so at Ilkbyte, for a snapshot that was the current one already and holds a server that is off. V(false) with O(wait=false), too.
-  returned: success
+  returned: success, with one server
   type: bool
   sample: true
 snapshot:
   description: The snapshot, as listed before the restore.
-  returned: success
+  returned: success, with one server
   type: dict
   contains:
     id:
@@ -222,7 +222,7 @@ snapshot:
     schedule: null
 server:
   description: The server after the restore. With O(wait=false) and in check mode as it was before.
-  returned: success
+  returned: success, with one server
   type: dict
   contains:
     id:
@@ -251,6 +251,52 @@ server:
     power: running
     busy: null
     address: 203.0.113.10
+by_server:
+  description:
+    - What became of each server, by the name that it has in O(server). Each has the keys that a task of that server alone returns;
+      one that failed has C(failed), C(msg) and C(error).
+  returned: with several servers, and where O(server) is written as C(servers)
+  type: dict
+  sample:
+    web1:
+      changed: true
+      msg: Server web1 (12345) is restored to snapshot preupgrade (802)
+failed_servers:
+  description: The servers that failed, each with what went wrong. An empty list where none did.
+  returned: with several servers, and where O(server) is written as C(servers)
+  type: list
+  elements: dict
+  contains:
+    server:
+      description: The server as it was written in O(server).
+      type: str
+      returned: always
+    changed:
+      description: Whether something had been changed at it before it failed.
+      type: bool
+      returned: always
+    msg:
+      description: What went wrong with it and what to do next, for people.
+      type: str
+      returned: always
+    error:
+      description: The same as data, with the keys of RV(error).
+      type: dict
+      returned: always
+  sample:
+    - server: web9
+      changed: false
+      msg: >-
+        There is no server 'web9' in this VPS.org account. Nothing was changed. Next: did you mean web1 (12345)?
+      error:
+        kind: not_found
+        outcome: refused
+        operation: null
+        server: web9
+        snapshot: null
+        http_status: null
+        provider_message: null
+        hint: did you mean web1 (12345)?
 error:
   description: What went wrong, as data for RV(ignore:failed) tasks and C(rescue).
   returned: on failure, except where Ansible itself refuses the options
@@ -260,7 +306,8 @@ error:
       description: >-
         One of V(already_exists), V(ambiguous), V(bad_answer), V(bad_input), V(busy), V(forbidden), V(internal), V(interrupted),
         V(limit_reached), V(not_found), V(not_ready), V(operation_failed), V(provider_broken), V(provider_refused),
-        V(rate_limited), V(timeout), V(tls), V(unauthorized), V(unreachable), V(unsupported), V(wait_timeout).
+        V(rate_limited), V(several) (of several servers, not all for one reason), V(timeout), V(tls), V(unauthorized), V(unreachable),
+        V(unsupported), V(wait_timeout).
       type: str
       returned: always
     outcome:

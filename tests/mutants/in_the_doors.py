@@ -6,6 +6,7 @@ from __future__ import annotations
 from mutants.mutant import Mutant
 
 RUN = "plugins/module_utils/run.py"
+FAILURES = "plugins/module_utils/failures.py"
 ARGUMENTS = "plugins/module_utils/arguments.py"
 SECRETS = "plugins/module_utils/secrets.py"
 POLLING = "plugins/module_utils/polling.py"
@@ -23,7 +24,7 @@ WAITS = "unit/plugins/test_polling.py"
 
 MUTANTS = [
     Mutant(
-        "an exception is printed, with whatever stands in it", RUN,
+        "an exception is printed, with whatever stands in it", FAILURES,
         "({type(error).__name__} at {place})", "({error} at {place})",
         (f"{ROOM}::test_our_own_mistake_is_said_without_the_exceptions_text",),
     ),
@@ -38,12 +39,12 @@ MUTANTS = [
         (f"{ROOM}::test_whatever_leaves_is_scrubbed",),
     ),
     Mutant(
-        "a task that failed after a change says that nothing was changed", RUN,
+        "a task that failed after a change says that nothing was changed", FAILURES,
         "changed = task.done.changed if task else False", "changed = False",
         (f"{ROOM}::test_a_failure_tells_what_was_changed_before",),
     ),
     Mutant(
-        "our own mistake after a change was sent is called refused", RUN,
+        "our own mistake after a change was sent is called refused", FAILURES,
         "outcome=errors.UNKNOWN if asked else errors.REFUSED", "outcome=errors.REFUSED",
         (f"{ROOM}::test_our_own_mistake_is_said_without_the_exceptions_text",),
     ),
@@ -58,8 +59,8 @@ MUTANTS = [
         (f"{OPTIONS}::test_plain_http_only_to_this_machine",),
     ),
     Mutant(
-        "of several servers given to one task all but the first are forgotten", ARGUMENTS,
-        'if len(options["server"]) != 1:', 'if not options["server"]:',
+        "of several servers given to a schedule all but the first are forgotten", ARGUMENTS,
+        "        if len(servers) != 1:\n", "        if not servers:\n",
         (f"{OPTIONS}::test_one_server_a_task",),
     ),
     Mutant(

@@ -97,7 +97,7 @@ def start(task: Task, server: Server, deadline: Deadline) -> Server:
                     raise
         return None
 
-    task.tell(f"starting server {server.label}")
+    task.tell_of(server, "it is started")
     try:
         return watch(
             task, step, f"server {server.label} to be started", deadline, POWER_SECONDS, server, None,
@@ -113,7 +113,7 @@ def start(task: Task, server: Server, deadline: Deadline) -> Server:
 
 def _ask_to_stop(task: Task, server: Server, deadline: Deadline) -> Deadline:
     """Ask once, and return how long to wait for it."""
-    task.tell(f"stopping server {server.label}")
+    task.tell_of(server, "it is stopped for its snapshot")
     try:
         task.send(lambda: task.provider.set_power(server, STOP))
         task.done.changed = True
@@ -190,7 +190,7 @@ def watch_late_stop(task: Task, server: Server, trouble: BaseException | None, s
 
     A system that is shutting itself down may look as if it simply ran, so it is watched for a while longer.
     """
-    task.tell(f"server {server.label} was asked to stop and has not yet; watching, so that it does not stay off")
+    task.tell_of(server, "it was asked to stop and has not yet; it is watched, so that it does not stay off")
     try:
         wait_for_power(task, server, STOPPED, Deadline(seconds))
     except RewindError as error:

@@ -8,17 +8,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.rewind.vps.plugins.module_utils.operations.many import count, failed_part
 from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task
 
 
 def run(task: Task) -> dict[str, Any]:
     """The module C(server_info)."""
-    if task.options["server"]:
+    references, settled = task.options["server"], []
+    if references is None:
+        servers = task.provider.list_servers()
+    elif len(references) == 1:
         servers = [task.provider.find_server(task.server_reference)]
     else:
-        servers = sorted(task.provider.list_servers(), key=lambda server: (server.name or "", server.id))
+        settled = task.for_each(lambda one: one.provider.find_server(one.server_reference), references)
+        servers = [item.value for item in settled if item.failure is None]
     return {
         "changed": False,
-        "msg": f"{len(servers)} server{'' if len(servers) == 1 else 's'}",
-        "servers": [server.to_result() for server in servers],
+        "msg": count(len(servers)),
+        "servers": [server.to_result() for server in sorted(servers, key=lambda server: (server.name or "", server.id))],
+        **failed_part(task, settled),
     }

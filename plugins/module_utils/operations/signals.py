@@ -11,10 +11,13 @@ The signals of someone who wants the process to end (SIGTERM, SIGHUP, SIGINT), a
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
+
+_this_thread = threading.local()
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _ALL = (*_ENDING, signal.SIGALRM)
@@ -48,8 +51,10 @@ def unwinding(hand_on: Callable[[int], None]) -> Iterator[Callable[[], None]]:
 
 @contextlib.contextmanager
 def _watched(hand_on: Callable[[int], None]) -> Iterator[tuple[Callable[[], None], Callable[[], None]]]:
-    if threading.current_thread() is not threading.main_thread():
-        yield (lambda: None), (lambda: None)  # only the main thread may say what a signal does
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may say what a signal does
+        crowd: Crowd | None = getattr(_this_thread, "crowd", None)
+        with crowd.careful() if crowd is not None else contextlib.nullcontext(((lambda: None), (lambda: None))) as both:
+            yield both
         return
     held: list[int] = []
 
@@ -77,3 +82,87 @@ def _watched(hand_on: Callable[[int], None]) -> Iterator[tuple[Callable[[], None
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
         if held:
             hand_on(held[0])
+
+
+class Crowd:
+    """Several threads at work for one task. The main thread hears the signals, and heeds those that are in the middle of something.
+
+    While none is, a signal does what it did before. While one is, it waits: those within L(unwinding) put back what is to
+    be put back, and then it is handed on.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._careful = 0  # threads in the middle of something
+        self._held: list[int] = []
+        self._before: dict[int, Any] = {}
+
+    @contextlib.contextmanager
+    def heard(self) -> Iterator[None]:
+        """The main thread hears signals for the others inside."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        self._before = {number: signal.getsignal(number) for number in _ALL}
+        for number in _ALL:
+            signal.signal(number, self._hear)
+        try:
+            yield
+        finally:
+            self._put_back()
+
+    def hand_on(self, hand_on: Callable[[int], None]) -> None:
+        """Hand on the first signal that was held, once nobody is in the middle of anything. For the main thread, now and then."""
+        if self._held and not self._careful:
+            number = self._held[0]
+            self._held.clear()
+            self._put_back()
+            hand_on(number)
+
+    @contextlib.contextmanager
+    def joined(self) -> Iterator[None]:
+        """This thread is one of the crowd inside."""
+        _this_thread.crowd, _this_thread.listens = self, False
+        try:
+            yield
+        finally:
+            del _this_thread.crowd
+
+    @contextlib.contextmanager
+    def careful(self) -> Iterator[tuple[Callable[[], None], Callable[[], None]]]:
+        """This thread is in the middle of something inside. Gives a function that makes it deaf, and one that makes it listen."""
+
+        def defer() -> None:
+            _this_thread.listens = False
+
+        def raise_once() -> None:
+            _this_thread.listens = True
+            self.check()
+
+        with self._lock:
+            self._careful += 1
+        try:
+            yield defer, raise_once
+        finally:
+            _this_thread.listens = False
+            with self._lock:
+                self._careful -= 1
+
+    def check(self) -> None:
+        """Raise L(Ended), once, in a thread that listens while a signal is held. Called where nothing has been sent yet."""
+        if self._held and _this_thread.listens:
+            _this_thread.listens = False
+            raise Ended(self._held[0])
+
+    def _hear(self, number: int, frame: Any) -> None:
+        # In the main thread, between any two steps of it: no lock may be taken here.
+        if self._careful:
+            self._held.append(number)
+            return
+        self._put_back()
+        os.kill(os.getpid(), number)
+
+    def _put_back(self) -> None:
+        before, self._before = self._before, {}
+        for number, handler in before.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)

@@ -48,6 +48,8 @@ def create(task: Task, server: Server, known: set[str], replaces: Snapshot | Non
         memory.note_made(task, snapshot)
         if replaces is not None and task.options["wait"]:
             memory.note_replaced(task, replaces, snapshot)
+    if task.options["wait"]:
+        task.tell_of(server, f"snapshot {name} is asked for")
 
     def wait() -> Snapshot:
         if not task.options["wait"]:
@@ -90,6 +92,8 @@ def recreate(task: Task, snapshot: Snapshot) -> Callable[[], Snapshot]:
             raise
         renewed = _renewed(task, snapshot, _time_to_look(task, server, task.deadline), error)
         return lambda: renewed
+    if task.options["wait"]:
+        task.tell_of(server, f"snapshot {snapshot.name} is asked to be taken anew")
 
     def wait() -> Snapshot:
         if not task.options["wait"]:

@@ -9,14 +9,25 @@ from __future__ import annotations
 import fnmatch
 from typing import Any
 
-from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task
-from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Snapshot, age_seconds
+from ansible_collections.rewind.vps.plugins.module_utils.operations.many import failed_part
+from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Settled, Task
+from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Server, Snapshot, age_seconds
 from ansible_collections.rewind.vps.plugins.module_utils.retention import newest_first
 
 
 def run(task: Task) -> dict[str, Any]:
     """The module C(snapshot_info)."""
-    server, listed = task.look_up() if task.options["server"] else (None, task.provider.list_snapshots(None))
+    server: Server | None = None
+    settled: list[Settled] = []
+    references = task.options["server"]
+    if references is not None and len(references) == 1:
+        server, listed = task.look_up()
+    elif references is None and task.provider.capabilities.account_listing:
+        listed = task.provider.list_snapshots(None)
+    else:
+        references = [item.id for item in task.provider.list_servers()] if references is None else references
+        settled = task.for_each(lambda one: one.look_up()[1], references)
+        listed = [snapshot for item in settled if item.failure is None for snapshot in item.value]
     now = task.provider.now()
     found = newest_first(item for item in listed if _is_wanted(item, task.options, age_seconds(item.created_at, now)))
     return {
@@ -24,6 +35,7 @@ def run(task: Task) -> dict[str, Any]:
         "msg": f"{len(found)} of {len(listed)} snapshots",
         "snapshots": [{**item.to_result(), "age": _whole(age_seconds(item.created_at, now))} for item in found],
         "server": server.to_result() if server else None,
+        **failed_part(task, settled),
     }
 
 

@@ -125,7 +125,7 @@ def _whose(task: Task, server: Server, id_: str | None) -> str:
 def _ask(task: Task, server: Server, snapshot: Snapshot) -> Restore:
     """Ask for the restore, once. Where the answer leaves it open, the server's state decides."""
     restore = Restore(task, server, snapshot)
-    task.tell(f"asking for the restore of server {server.label} to snapshot {snapshot_label(snapshot)}")
+    task.tell_of(server, f"its restore to snapshot {snapshot.name} is asked for")
     try:
         task.send(lambda: task.provider.restore_snapshot(snapshot))
         task.done.changed = True

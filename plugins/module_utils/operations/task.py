@@ -9,6 +9,7 @@ An operation gets a L(Task) and returns the module's result as plain data. It kn
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 from dataclasses import dataclass, field
@@ -38,11 +39,30 @@ class Done:
 
 
 @dataclass
+class Settled:
+    """What became of one of several servers.
+
+    :ivar reference: as the user calls it.
+    :ivar value: what was wanted of it; None where it failed.
+    :ivar failure: a failed task's result; None where it went well.
+    """
+
+    reference: str
+    value: Any = None
+    failure: dict[str, Any] | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass
 class Task:
     """One task's wishes and means.
 
     :ivar options: cleaned options (see arguments.py).
-    :ivar tell: says one line of progress to a person.
+    :ivar tell: says one line of progress to a person: how long something has been waited for.
+    :ivar tell_change: says what is under way at the task's server now; where not given, L(tell) does.
+    :ivar for_each: does something for each of several servers, and gives what became of each, in their order; only where there
+        may be several.
+    :ivar slot: is entered while the task decides about its server; where many do at once, they take turns.
     :ivar hand_on_signal: what to do with a signal that was held back, once nothing is left half done.
     :ivar done: what this task has changed so far; a failed task's result reports it too.
     :ivar warnings: for Ansible to show.
@@ -58,6 +78,9 @@ class Task:
     done: Done = field(default_factory=Done)
     warnings: list[str] = field(default_factory=list)
     place: Place | None = None
+    tell_change: Callable[[str], None] | None = None
+    for_each: Callable[[Callable[[Task], Any], list[str]], list[Settled]] | None = None
+    slot: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
 
     @functools.cached_property
     def deadline(self) -> Deadline:
@@ -68,6 +91,13 @@ class Task:
     def server_reference(self) -> str:
         """How the user calls the server."""
         return self.options["server"][0]
+
+    def tell_of(self, server: Server, what: str) -> None:
+        """Say what is under way at the server now."""
+        if self.tell_change is not None:
+            self.tell_change(what)
+        else:
+            self.tell(f"server {server.label}: {what}")
 
     def send(self, change: Callable[[], Any]) -> Any:
         """Ask for a change, once. Unless it was refused, everything after it counts as having asked."""

@@ -32,6 +32,11 @@ def turn(task: Task, server: Server | None = None, beside_a_restore: bool = Fals
     :arg beside_a_restore: also while another task of this machine waits for a restore of the server.
     :raises RewindError: C(busy), it did not come to be this task's turn.
     """
+    with task.slot():
+        yield from _turn(task, server, beside_a_restore)
+
+
+def _turn(task: Task, server: Server | None, beside_a_restore: bool) -> Iterator[Server]:
     looked_at = turns.now()
     known = replace(server, power=None, busy=None) if server else task.provider.identify(task.server_reference)
     known = known or task.provider.find_server(task.server_reference)
@@ -40,6 +45,7 @@ def turn(task: Task, server: Server | None = None, beside_a_restore: bool = Fals
         held = task.place is not None and not task.check_mode and _enter(task, task.place, known, beside_a_restore)
         if not held and not task.check_mode:
             task.place = None  # without the lock a note may be of a task that is at work
+        task.provider.look_anew()
         if held and known.power is not None and task.place.asked_since(looked_at):
             known = task.provider.find_server(known.id)  # what was seen while another task had its turn
         yield known

@@ -113,16 +113,17 @@ def _watch_for_a_sign(
 ) -> Found:
     """Wait for a snapshot that the cloud lists only once it is made.
 
-    A server that runs and has long been idle is making none. One that is off says nothing: it is always idle.
+    A server that runs and has long been idle, though the time is over by which it is usually done, is making none. One
+    that is off says nothing: it is always idle.
     """
     expected = task.provider.capabilities.create_seconds
     idle = Since(deadline)
 
     def look_at_both() -> Found | None:
         found = look()
-        if found is None:
+        if found is None and deadline.elapsed >= expected:
             now = task.provider.find_server(server.id)
-            if idle.seconds(now.power == RUNNING and not now.busy) >= 2 * expected:
+            if idle.seconds(now.power == RUNNING and not now.busy) >= expected:
                 raise RewindError(
                     f"{task.provider.title} accepted to take snapshot {name} of server {server.label}, and does not seem to do it",
                     kind=errors.OPERATION_FAILED, outcome=errors.UNKNOWN,

@@ -159,6 +159,7 @@ class Capabilities:
     :ivar max_snapshots: of one server; None where no limit is known.
     :ivar unique_names: whether two snapshots of one server can't bear one name.
     :ivar account_listing: whether one call lists the snapshots of all servers.
+    :ivar server_listing: whether the list of servers tells of each what a look at it alone tells.
     :ivar description: whether a snapshot can have one.
     :ivar recreate: whether there is a call that takes a snapshot anew under its name.
     :ivar schedule: whether the cloud has schedules.
@@ -176,6 +177,7 @@ class Capabilities:
     max_snapshots: int | None
     unique_names: bool
     account_listing: bool
+    server_listing: bool
     description: bool
     recreate: bool
     schedule: bool
@@ -212,6 +214,22 @@ class Provider(abc.ABC):
     def names_of(self, server: Server) -> set[str]:
         """Everything that a listed server answers to."""
         return {name for name in (server.id, server.name) if name}
+
+    def pick(self, reference: str, everyone: list[Server]) -> Server:
+        """The one of the account's servers that a reference means.
+
+        :raises RewindError: as L(find_server).
+        """
+        identified = self.identify(reference)
+        if identified is not None:
+            matches = [server for server in everyone if server.id == identified.id]
+        else:
+            matches = [server for server in everyone if reference in self.names_of(server)]
+        return pick_server(self.title, reference, matches, everyone)
+
+    def look_anew(self) -> None:
+        """Whatever was read before does not count from now on, where a provider keeps anything for others."""
+        return
 
     @abc.abstractmethod
     def list_servers(self) -> list[Server]:

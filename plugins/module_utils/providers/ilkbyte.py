@@ -44,6 +44,7 @@ class Ilkbyte(base.Provider):
         max_snapshots=None,
         unique_names=True,  # inferred, from libvirt
         account_listing=False,
+        server_listing=False,  # inferred: the list may be a copy that the machine itself has not been asked for
         description=False,
         recreate=True,  # seed
         schedule=True,  # seed
@@ -63,6 +64,7 @@ class Ilkbyte(base.Provider):
             query={"access": options["access_key"], "secret": options["secret_key"]},
             verify=options["verify"],
             timeout=options["api_timeout"],
+            rate_limit=options.get("rate_limit"),
         )
 
     def now(self) -> datetime:
@@ -84,10 +86,9 @@ class Ilkbyte(base.Provider):
                     raise
                 refusal = error
         everyone = self.list_servers()
-        matches = [server for server in everyone if server.id == reference]
-        if matches and refusal is not None:
+        if refusal is not None and any(server.id == reference for server in everyone):
             raise refusal.about(reference)
-        return base.pick_server(self.title, reference, matches, everyone)
+        return self.pick(reference, everyone)
 
     def list_servers(self) -> list[Server]:
         # Where the list changes between two pages, a server may stand on both; it has no count that would tell of one on neither.

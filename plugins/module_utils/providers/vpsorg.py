@@ -42,6 +42,7 @@ class VpsOrg(base.Provider):
         max_snapshots=5,  # seed
         unique_names=False,  # inferred
         account_listing=True,  # seed
+        server_listing=True,  # public: the same object
         description=True,  # seed
         recreate=False,
         schedule=False,
@@ -61,6 +62,7 @@ class VpsOrg(base.Provider):
             headers={"Authorization": f"Bearer {options['api_token']}"},
             verify=options["verify"],
             timeout=options["api_timeout"],
+            rate_limit=options.get("rate_limit"),
         )
 
     def now(self) -> datetime:
@@ -78,12 +80,10 @@ class VpsOrg(base.Provider):
             server = self._show_server(reference)
             if server is not None:
                 return server
-        everyone = self.list_servers()
-        if is_number:
-            matches = [server for server in everyone if server.id == str(int(reference))]
-        else:
-            matches = [server for server in everyone if reference in _names(server)]
-        return base.pick_server(self.title, reference, matches, everyone)
+        return self.pick(reference, self.list_servers())
+
+    def pick(self, reference: str, everyone: list[Server]) -> Server:
+        return super().pick(reference.lower() if _UUID.fullmatch(reference) else reference, everyone)
 
     def names_of(self, server: Server) -> set[str]:
         return super().names_of(server) | _names(server)

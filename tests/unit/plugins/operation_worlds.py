@@ -56,6 +56,9 @@ class Cloud:
     def list_servers(self) -> list[Server]:
         return [self.find_server(SERVER.id), Server("2", "web2", RUNNING, None, "198.51.100.2")]
 
+    def look_anew(self) -> None:
+        """Nothing is kept that could be old."""
+
     def names_of(self, server: Server) -> set[str | None]:
         return {server.id, server.name}
 

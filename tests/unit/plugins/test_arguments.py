@@ -232,8 +232,9 @@ def test_empty_values_are_named(module, option):
 
 def test_one_server_a_task():
     assert cleaned("snapshot", **SNAPSHOT)["server"] == ["web1"]
-    assert "2 were given" in refused("snapshot", **{**SNAPSHOT, "server": ["web1", "web2"]})
-    assert "0 were given" in refused("snapshot", **{**SNAPSHOT, "server": []})
+    schedule = {"provider": "ilkbyte", "access_key": "A", "secret_key": "S", "name": "nightly", "day": 1, "hour": 2, "minute": 3}
+    assert "2 were given" in refused("snapshot_cron", **schedule, server=["web1", "web2"])
+    assert "0 were given" in refused("snapshot_cron", **schedule, server=[])
     without = {key: value for key, value in SNAPSHOT.items() if key != "server"}
     assert cleaned("snapshot", **without, servers=["web1"])["server"] == ["web1"]
 

@@ -35,7 +35,7 @@ HONEST = {
         for word in ("running", "paused", "shut off") for snapshot in (ILK_SNAPSHOT, {**ILK_SNAPSHOT, "params": None, "current": False})
     ] + [yes({**ILK_SERVER, "server_list": [ILK_SERVER], "snapshots": []}), {"status": False, "error": "domain snapshot nightly already exists"}],
 }
-DEFAULTS = {"api_timeout": 5, "validate_certs": True, "wait_timeout": 30}
+DEFAULTS = {"api_timeout": 5, "validate_certs": True, "wait_timeout": 30, "concurrency": 2}
 CHOSEN = {
     "state": st.sampled_from(["present", "absent"]), "when_full": st.sampled_from(["fail", "prune"]), "wait": st.booleans(),
     "stop_server": st.booleans(),

@@ -29,7 +29,8 @@ MAY_IMPORT = {
     UTILS + "version": set(),
     UTILS + "secrets": set(),
     UTILS + "wire": set(),
-    UTILS + "transport": {UTILS + "errors", UTILS + "plain_text", UTILS + "version", UTILS + "wire"},
+    UTILS + "rate_limit": set(),
+    UTILS + "transport": {UTILS + "errors", UTILS + "plain_text", UTILS + "rate_limit", UTILS + "version", UTILS + "wire"},
     UTILS + "polling": {UTILS + "errors"},
     UTILS + "retention": {UTILS + "providers.base"},
     UTILS + "turns": set(),
@@ -39,8 +40,22 @@ MAY_IMPORT = {
     UTILS + "operations.": OPERATION,
     UTILS + "operations.upgrade_preflight": {UTILS + "errors", UTILS + "retention", UTILS + "operations.task", UTILS + "providers.base"},
     UTILS + "arguments": {UTILS + "errors", UTILS + "wire"},
-    UTILS + "run": {UTILS + "arguments", UTILS + "errors", UTILS + "operations.", UTILS + "plain_text", UTILS + "providers.registry",
-                    UTILS + "secrets", UTILS + "wire"},
+    UTILS + "failures": {UTILS + "errors", UTILS + "operations.signals", UTILS + "operations.task"},
+    # The parts of a fleet know a provider; only the fleet itself knows operations.
+    UTILS + "fleet.lines": {UTILS + "providers.base"},
+    UTILS + "fleet.shared_read": {UTILS + "fleet.lines"},
+    UTILS + "fleet.member": {UTILS + "errors", UTILS + "fleet.lines", UTILS + "fleet.shared_read", UTILS + "providers.base"},
+    UTILS + "fleet.batches": set(),
+    UTILS + "fleet.crowd": set(),
+    UTILS + "fleet.progress": set(),
+    UTILS + "fleet.fleet": {
+        UTILS + "failures", UTILS + "fleet.batches", UTILS + "fleet.crowd", UTILS + "fleet.lines", UTILS + "fleet.member", UTILS + "fleet.progress",
+        UTILS + "operations.signals", UTILS + "operations.task", UTILS + "polling", UTILS + "providers.base",
+    },
+    UTILS + "run": {
+        UTILS + "arguments", UTILS + "errors", UTILS + "failures", UTILS + "fleet.fleet", UTILS + "operations.", UTILS + "plain_text",
+        UTILS + "providers.registry", UTILS + "rate_limit", UTILS + "secrets", UTILS + "wire",
+    },
     UTILS + "module": {UTILS + "arguments", UTILS + "run"},
     "plugin_utils.controller_action": {UTILS + "plain_text"},
     "plugin_utils.module_door": {"plugin_utils.controller_action", UTILS + "arguments", UTILS + "secrets"},
@@ -160,7 +175,8 @@ def test_only_the_poller_and_the_transport_sleep(name):
               and isinstance(node.value, ast.Name) and node.value.id == "time"]
     from_time = [node for node in ast.walk(parsed(name)) if isinstance(node, ast.ImportFrom) and node.module == "time"]
     assert not from_time, f"{name} imports from time by name"
-    assert not sleeps or name in (UTILS + "polling", UTILS + "transport")
+    # The member of a fleet is what the poller sleeps with.
+    assert not sleeps or name in (UTILS + "polling", UTILS + "transport", UTILS + "fleet.member")
 
 
 def texts(tree):

@@ -1,0 +1,199 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The cloud as one server of a fleet sees it: reads that others want too are shared, changes go out one by one.
+
+An operation can't tell it from a provider of its own. What it reads was read after its question, and after whatever it
+had asked for or waited for before.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from ansible_collections.rewind.vps.plugins.module_utils import errors
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
+from ansible_collections.rewind.vps.plugins.module_utils.fleet.lines import Answer, Lines, moment
+from ansible_collections.rewind.vps.plugins.module_utils.fleet.shared_read import Round, SharedRead
+from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Account, Provider, Schedule, Server, Snapshot
+
+PAGE_SIZE = 100  # rows that one request of a listing gives; only for an estimate
+
+
+class SharedReads:
+    """The readings that all members of a fleet share."""
+
+    def __init__(self, lines: Lines) -> None:
+        self.lines = lines
+        self.owners: dict[str, str] = {}  # the name by which a server is at work, by its id
+        self.servers = SharedRead(self._list_servers)
+        self.snapshots = SharedRead(self._list_snapshots)
+
+    def _list_servers(self) -> tuple[list[Server], int]:
+        everyone = self.lines.list_all(lambda provider: provider.list_servers())
+        return everyone, _requests(everyone)
+
+    def _list_snapshots(self) -> tuple[dict[str, list[Snapshot]], int]:
+        listed = self.lines.list_all(lambda provider: provider.list_snapshots(None))
+        by_server: dict[str, list[Snapshot]] = {}
+        for snapshot in listed:
+            by_server.setdefault(snapshot.server.id, []).append(snapshot)
+        return by_server, _requests(listed)
+
+
+def _requests(rows: list[Any]) -> int:
+    return max(1, -(-len(rows) // PAGE_SIZE))
+
+
+class Member(Provider):
+    """One server's view. Used by one thread.
+
+    :arg reference: as the user calls the server.
+    :arg check: called before each request and while waiting; may raise to end this member's work.
+    """
+
+    def __init__(self, reference: str, shared: SharedReads, check: Callable[[], None] = lambda: None) -> None:
+        self._reference = reference
+        self._shared, self._lines, self._check = shared, shared.lines, check
+        first = shared.lines.first
+        self.title, self.capabilities = first.title, first.capabilities
+        self._since = moment()
+        self._served: dict[SharedRead, float] = {}
+        self._looked_at: SharedRead | None = None  # by what it waits for
+        self._waited = False
+        self._look_took = 0.0  # seconds
+
+    # --- what needs no request
+
+    def now(self) -> datetime:
+        return self._lines.now()
+
+    def identify(self, reference: str) -> Server | None:
+        server = self._lines.first.identify(reference)
+        return server and self._claimed(server, reference)
+
+    def names_of(self, server: Server) -> set[str]:
+        return self._lines.first.names_of(server)
+
+    def pick(self, reference: str, everyone: list[Server]) -> Server:
+        return self._lines.first.pick(reference, everyone)
+
+    def look_anew(self) -> None:
+        self._since = moment()
+
+    def pause(self, seconds: float) -> None:
+        """Wait, as polling.py wants; shorter where another member has had read meanwhile what this one waits for.
+
+        And longer where so many look that each waits for a line: the lines are not there for looking again alone.
+        """
+        self._waited = True
+        end = time.monotonic() + max(seconds, self._look_took)
+        while True:
+            self._check()
+            left = min(1.0, end - time.monotonic())
+            if left <= 0 or self._is_answered():
+                return
+            if self._looked_at is None:
+                time.sleep(left)
+            else:
+                self._looked_at.wait(self._after(self._looked_at), left)
+
+    # --- reads
+
+    def find_server(self, reference: str) -> Server:
+        if self.capabilities.server_listing:
+            everyone = self._read(self._shared.servers)
+            if everyone is not None:
+                try:
+                    return self._claimed(self.pick(reference, everyone), reference)
+                except RewindError as error:
+                    if error.kind != errors.NOT_FOUND:
+                        raise
+        self._looked_at = None
+        return self._claimed(self._ask(lambda provider: provider.find_server(reference)), reference)
+
+    def list_servers(self) -> list[Server]:
+        return self._ask(lambda provider: provider.list_servers())
+
+    def list_snapshots(self, server: Server | None) -> list[Snapshot]:
+        if server is not None and self.capabilities.account_listing:
+            by_server = self._read(self._shared.snapshots)
+            if by_server is not None:
+                return list(by_server.get(server.id, ()))
+        self._looked_at = None
+        return self._ask(lambda provider: provider.list_snapshots(server))
+
+    def whoami(self) -> Account:
+        return self._ask(lambda provider: provider.whoami())
+
+    # --- changes
+
+    def create_snapshot(self, server: Server, name: str, description: str | None) -> Snapshot | None:
+        return self._change(lambda provider: provider.create_snapshot(server, name, description))
+
+    def restore_snapshot(self, snapshot: Snapshot) -> None:
+        self._change(lambda provider: provider.restore_snapshot(snapshot))
+
+    def delete_snapshot(self, snapshot: Snapshot) -> bool:
+        return self._change(lambda provider: provider.delete_snapshot(snapshot))
+
+    def recreate_snapshot(self, snapshot: Snapshot) -> None:
+        self._change(lambda provider: provider.recreate_snapshot(snapshot))
+
+    def set_power(self, server: Server, action: str) -> None:
+        self._change(lambda provider: provider.set_power(server, action))
+
+    def add_schedule(self, snapshot: Snapshot, schedule: Schedule) -> None:
+        self._change(lambda provider: provider.add_schedule(snapshot, schedule))
+
+    def remove_schedule(self, snapshot: Snapshot) -> None:
+        self._change(lambda provider: provider.remove_schedule(snapshot))
+
+    # --- how
+
+    def _claimed(self, server: Server, reference: str) -> Server:
+        """The server, unless it is another member's by another name: two would be at work on it at once."""
+        if reference == self._reference:
+            owner = self._shared.owners.setdefault(server.id, reference)
+            if owner != reference:
+                raise bad_input(f"{owner} and {reference} are the same server, {server.label}", "name it once")
+        return server
+
+    def _ask(self, call: Callable[[Provider], Answer]) -> Answer:
+        self._check()
+        urgent, self._waited = not self._waited, False
+        began = time.monotonic()
+        try:
+            return self._lines.ask(call, urgent)
+        finally:
+            self._look_took = time.monotonic() - began
+
+    def _change(self, call: Callable[[Provider], Answer]) -> Answer:
+        self._check()
+        self._waited = False
+        try:
+            return self._lines.change(call)
+        finally:
+            self.look_anew()
+
+    def _read(self, what: SharedRead) -> Any:
+        """What a shared reading has found; None where this member had better ask for itself."""
+        self._check()
+        urgent, self._waited = not self._waited, False
+        round_: Round = what.get(self._after(what), urgent)
+        if round_.alone:
+            return None
+        self._looked_at = what
+        self._served[what] = round_.began
+        return round_.found
+
+    def _after(self, what: SharedRead) -> float:
+        """No reading twice, and none that is older than what this member has done."""
+        return max(self._since, self._served.get(what, 0.0))
+
+    def _is_answered(self) -> bool:
+        return self._looked_at is not None and self._looked_at.has(self._after(self._looked_at))

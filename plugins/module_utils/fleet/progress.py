@@ -1,0 +1,83 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a person sees while a fleet is at work: each change of state, and now and then how far it is."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+NAMED = 3  # servers of which one line tells, where many have changed alike
+EACH_UP_TO = 5  # so many have a line each
+EVENTS_EVERY = 2.0  # seconds
+FIRST_SUMMARY_AFTER = 10.0
+SUMMARY_EVERY = 30.0
+
+
+class Progress:
+    """Told of changes by the servers' threads; tells a person of them when L(tick) is called.
+
+    :arg tell: shows one line.
+    :arg total: number of servers.
+    :arg expected: seconds that the cloud says it takes for one.
+    """
+
+    def __init__(self, tell: Callable[[str], None], total: int, expected: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._tell, self._total, self._expected, self._monotonic = tell, total, expected, monotonic
+        self._began = monotonic()
+        self._lock = threading.Lock()
+        self._events: dict[str, list[str]] = {}  # what, and which servers
+        self._since: dict[str, float] = {}  # when something was asked for, for those that are not done
+        self._done = self._failed = 0
+        self._next_events = self._began + EVENTS_EVERY
+        self._next_summary = self._began + FIRST_SUMMARY_AFTER
+
+    def changed(self, server: str, what: str) -> None:
+        """Something is under way at a server."""
+        with self._lock:
+            self._since.setdefault(server, self._monotonic())
+            self._events.setdefault(what, []).append(server)
+
+    def over(self, server: str, what: str | None, failed: bool) -> None:
+        """:arg what: how it ended; None where nothing was to be done, which is no change."""
+        with self._lock:
+            self._since.pop(server, None)
+            self._done, self._failed = self._done + (not failed), self._failed + failed
+            if what is not None:
+                self._events.setdefault(what, []).append(server)
+
+    def tick(self) -> None:
+        """Tell what there is to tell by now."""
+        now = self._monotonic()
+        if now >= self._next_events:
+            self._next_events = now + EVENTS_EVERY
+            self.flush()
+        if now >= self._next_summary:
+            self._next_summary = now + SUMMARY_EVERY
+            self._tell(self._summary(now))
+
+    def flush(self) -> None:
+        """Tell of all changes that were not told yet."""
+        with self._lock:
+            events, self._events = self._events, {}
+        for what, servers in events.items():
+            if len(servers) <= EACH_UP_TO:
+                for server in servers:
+                    self._tell(f"{server}: {what}")
+            else:
+                self._tell(f"{', '.join(servers[:NAMED])} and {len(servers) - NAMED} more: {what}")
+
+    def _summary(self, now: float) -> str:
+        with self._lock:
+            pending = self._total - self._done - self._failed
+            slowest, since = min(self._since.items(), key=lambda item: item[1], default=(None, now))
+            newest = max(self._since.values(), default=now)
+        parts = [f"{self._done} of {self._total} servers are done, {pending} pending, {self._failed} failed, after {now - self._began:.0f} s"]
+        if slowest is not None:
+            parts.append(f"slowest: {slowest} ({now - since:.0f} s)")
+            left = newest + self._expected - now
+            parts.append(f"some {left:.0f} s left by what the cloud says it takes" if left > 0 else "longer than the cloud says it takes")
+        return "; ".join(parts)
