@@ -52,6 +52,7 @@ def run(
     tell: Callable[[str], None] = lambda text: None,
     hand_on_signal: Callable[[int], None] = lambda number: None,
     environ: Mapping[str, str] | None = None,
+    scrubber: Scrubber | None = None,
 ) -> dict[str, Any]:
     """Run one module.
 
@@ -59,10 +60,12 @@ def run(
     :arg tell: shows one line of progress, free of secrets.
     :arg hand_on_signal: called with a signal that was held back until nothing was left half done.
     :arg environ: where C(api_url)'s fallbacks are looked up; the process's own environment where not given.
+    :arg scrubber: knows the parameters' secrets; made here where not given.
     :returns: the result; with C(failed) and C(error) when it failed. C(warnings) is always there.
     """
     try:
-        return _run(module, parameters, check_mode, diff_mode, tell, hand_on_signal, os.environ if environ is None else environ)
+        scrubber = scrubber or Scrubber([parameters.get(name) for name in arguments.SECRET_OPTIONS])
+        return _run(module, parameters, check_mode, diff_mode, tell, hand_on_signal, os.environ if environ is None else environ, scrubber)
     except Exception as error:  # not even a mistake in the handling of mistakes may show an exception's text
         return {**mistake(error), "warnings": []}
 
@@ -75,8 +78,8 @@ def _run(
     tell: Callable[[str], None],
     hand_on_signal: Callable[[int], None],
     environ: Mapping[str, str],
+    scrubber: Scrubber,
 ) -> dict[str, Any]:
-    scrubber = Scrubber([parameters.get(name) for name in arguments.SECRET_OPTIONS])
     task: Task | None = None
     try:
         if not requests_available():

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import base64
 import bisect
+import functools
 import html
 import json
 import math
@@ -33,6 +34,9 @@ MASK = "********"
 SHORTEST_PREFIX = 8  # a quoted beginning of this many characters already gives a key away
 _FOLD = {ord(letter): letter.lower() for letter in string.ascii_uppercase}  # one character stays one, so places stay
 SHORTEST_SECRET = 3  # masking one or two characters would only garble every text
+_SPECIAL = "%&\\"  # one of these stands in every spelling of a character other than itself
+_MOST_KNOWN = 20_000  # texts that are remembered to be clean: keys and words come again and again
+_LONGEST_KNOWN = 64
 _SURE = 3  # characters of a secret in a row, in any spelling, with which a closer look begins
 # What may stand in the middle of a secret that is wrapped; in the second case escaped as well.
 _GAPS = (re.compile(r"\s+"), re.compile(r"(?:\s|\\{1,4}[nrt]|%(?:25){0,2}0[ad]|&#1[03];|&#x[ad];)+"))
@@ -48,12 +52,31 @@ class Scrubber:
                 register_secret(secret)
         # Without regard to case: what quotes a secret may have folded it.
         self._forms = sorted({form.translate(_FOLD) for secret in known for form in _forms(secret)})
+        self._heads = sorted({form[:SHORTEST_PREFIX] for form in self._forms})
         self._spelled = [_Spelled(secret) for secret in sorted(known) if len(secret) >= SHORTEST_PREFIX]
+        self._spells_case = not all(secret.isascii() for secret in known)  # other letters may be written in another case
+        self._clean: set[str] = set()
 
     def text(self, text: str) -> str:
         """The text without any secret."""
-        # All places first, then the masks: what one form's beginning covers must not hide where another one begins.
+        if text in self._clean:
+            return text
         folded = text.translate(_FOLD)
+        if self._is_clean(folded):
+            if len(text) <= _LONGEST_KNOWN and len(self._clean) < _MOST_KNOWN:
+                self._clean.add(text)
+            return text
+        return self._masked(text, folded)
+
+    def _is_clean(self, folded: str) -> bool:
+        """A quick look that is right about almost every text: no form begins in it, and no character is written as something else."""
+        if self._spells_case or any(special in folded for special in _SPECIAL) or any(head in folded for head in self._heads):
+            return False
+        compact = "".join(folded.split())
+        return len(compact) == len(folded) or not any(head in compact for head in self._heads)
+
+    def _masked(self, text: str, folded: str) -> str:
+        # All places first, then the masks: what one form's beginning covers must not hide where another one begins.
         places = list(self._places(folded, 1))
         for gaps in _GAPS:
             compact = _Compact(folded, gaps)
@@ -130,10 +153,21 @@ class _Spelled:
     """A secret of which each character may be written in a way of its own."""
 
     def __init__(self, secret: str) -> None:
-        self._spellings = [_spellings(character) for character in secret]
-        self._beginning = re.compile("".join(f"(?:{'|'.join(map(re.escape, spellings))})" for spellings in self._spellings[:_SURE]))
+        self._secret = secret
+        self._spells_case = not secret.isascii()
+
+    # Few texts have anything that could be a spelling, so all this is worked out for the first one that has.
+    @functools.cached_property
+    def _spellings(self) -> list[list[str]]:
+        return [_spellings(character) for character in self._secret]
+
+    @functools.cached_property
+    def _beginning(self) -> re.Pattern[str]:
+        return re.compile("".join(f"(?:{'|'.join(map(re.escape, spellings))})" for spellings in self._spellings[:_SURE]))
 
     def places(self, text: str) -> Iterator[tuple[int, int]]:
+        if not self._spells_case and not any(special in text for special in _SPECIAL):
+            return  # as it is, it is one of the forms
         match = self._beginning.search(text)
         while match:
             end = self._end(text, match.start())

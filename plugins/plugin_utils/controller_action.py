@@ -9,15 +9,25 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from ansible import constants as C
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.rewind.vps.plugins.module_utils.plain_text import plain
 
 display = Display()
+
+# Whoever reads these reads them with a program, and may have both streams in one.
+SILENT_CALLBACKS = frozenset({"json", "jsonl", "null"})
+
+
+def wants_progress(environ: Mapping[str, str], stdout_callback: str) -> bool:
+    """Whether a person watches: not with C(REWIND_PROGRESS=0), and not where the output is JSON."""
+    off = environ.get("REWIND_PROGRESS", "").strip().lower() in ("0", "no", "off", "false")
+    return not off and stdout_callback.rpartition(".")[2] not in SILENT_CALLBACKS
 
 
 class ControllerAction(ActionBase):
@@ -40,6 +50,8 @@ class ControllerAction(ActionBase):
             os.environ.update(before)
 
     def _teller(self, task_vars: dict[str, Any]) -> Callable[[str], None]:
-        """Shows one line of progress; on standard error, so that JSON on standard output stays JSON."""
+        """Shows one line of progress, on standard error. None where nobody wants it: see L(wants_progress)."""
+        if not wants_progress(os.environ, C.DEFAULT_STDOUT_CALLBACK):
+            return lambda text: None
         host = task_vars.get("inventory_hostname", "localhost")
         return lambda text: display.display(plain(f"{host}: {text}"), stderr=True)

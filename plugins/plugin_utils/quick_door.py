@@ -84,21 +84,22 @@ class QuickDoor(ModuleDoor):
     def _run_here(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         spec = SPECS[self.module]
         validation = ArgumentSpecValidator(spec.options, **spec.rules).validate(self._task.args.copy())
+        # A secret may have been written into another option, too, so whatever is said about options passes through it as well.
+        scrubber = Scrubber([validation.validated_parameters.get(name) for name in SECRET_OPTIONS])
         if validation.error_messages:
-            result = {"failed": True, "msg": self._validation_message(validation.errors)}
+            result = {"failed": True, "msg": scrubber.text(self._validation_message(validation.errors))}
         else:
-            result = self._result_of_run(validation.validated_parameters, task_vars)
+            result = self._result_of_run(validation.validated_parameters, task_vars, scrubber)
         warnings = [f"Both option {item['option']} and its alias {item['alias']} are set." for item in validation._warnings]
         if warnings or result.get("warnings"):
             result["warnings"] = [*warnings, *result.get("warnings", [])]
         else:
             result.pop("warnings", None)
         if self._tells_invocation(task_vars):
-            result["invocation"] = {"module_args": self._shown(validation.validated_parameters)}
-        # Once more over everything: a secret may have been written into another option, too.
-        return Scrubber([validation.validated_parameters.get(name) for name in SECRET_OPTIONS]).value(result)
+            result["invocation"] = scrubber.value({"module_args": self._shown(validation.validated_parameters)})
+        return result
 
-    def _result_of_run(self, parameters: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+    def _result_of_run(self, parameters: dict[str, Any], task_vars: dict[str, Any], scrubber: Scrubber) -> dict[str, Any]:
         return run(
             self.module,
             parameters,
@@ -107,6 +108,7 @@ class QuickDoor(ModuleDoor):
             tell=self._teller(task_vars),
             # The process is the task's own: it ends now, and does not take up the next item of a loop.
             hand_on_signal=lambda number: os.kill(os.getpid(), number),
+            scrubber=scrubber,
         )
 
     def _validation_message(self, errors: Any) -> str:

@@ -155,7 +155,7 @@ def test_http_and_ansible_stay_where_they_belong(name):
         UTILS + "module": {"ansible.module_utils.basic"},
         UTILS + "arguments": {"ansible.module_utils.common.parameters"},
         UTILS + "secrets": {"ansible.module_utils.secrets"},
-        "plugin_utils.controller_action": {"ansible.plugins.action", "ansible.utils.display"},
+        "plugin_utils.controller_action": {"ansible", "ansible.constants", "ansible.plugins.action", "ansible.utils.display"},
         "plugin_utils.module_door": {"ansible", "ansible.constants", "ansible.utils.display"},
         "plugin_utils.quick_door": {
             "ansible", "ansible.module_utils.common.arg_spec", "ansible.module_utils.errors", "ansible.utils.display",

@@ -10,7 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.rewind.vps.plugins.module_utils import module
+from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
 from ansible_collections.rewind.vps.plugins.plugin_utils import quick_door
+from ansible_collections.rewind.vps.plugins.plugin_utils.controller_action import wants_progress
 from ansible_collections.rewind.vps.plugins.plugin_utils.quick_door import QuickDoor
 
 
@@ -125,7 +127,7 @@ def test_both_doors_hand_on_check_mode_and_diff(monkeypatch, check_mode, diff):
     made = door()
     made._task.check_mode, made._task.diff = check_mode, diff
     monkeypatch.setattr(quick_door, "run", run)
-    made._result_of_run({}, {})
+    made._result_of_run({}, {}, Scrubber([]))
 
     class Module:
         def __init__(self, argument_spec, supports_check_mode, **rules):
@@ -138,3 +140,12 @@ def test_both_doors_hand_on_check_mode_and_diff(monkeypatch, check_mode, diff):
     monkeypatch.setattr(module, "run", run)
     module.run_module("snapshot")
     assert seen == [("snapshot", check_mode, diff), ("snapshot", check_mode, diff), {}]
+
+
+@pytest.mark.parametrize(("environ", "callback", "wanted"), [
+    ({}, "default", True), ({}, "ansible.posix.debug", True), ({"REWIND_PROGRESS": "1"}, "default", True), ({"REWIND_PROGRESS": ""}, "default", True),
+    ({"REWIND_PROGRESS": "0"}, "default", False), ({"REWIND_PROGRESS": " No "}, "default", False), ({"REWIND_PROGRESS": "false"}, "default", False),
+    ({}, "json", False), ({}, "ansible.posix.json", False), ({}, "ansible.posix.jsonl", False), ({}, "community.general.null", False),
+])
+def test_progress_is_for_people(environ, callback, wanted):
+    assert wants_progress(environ, callback) is wanted
