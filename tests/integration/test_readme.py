@@ -42,6 +42,7 @@ def changing(box: Box) -> list[str]:
 EXPECTED = {
     "vpsorg": ["snapshots.create", "snapshots.delete"],
     "ilkbyte": ["snapshots.create"],
+    "fleet": ["snapshots.create"],
     "restore": ["snapshots.restore"],
     "vault": [],
 }
