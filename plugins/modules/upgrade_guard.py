@@ -16,7 +16,7 @@ description:
     Use the role; its options and what it promises are shown by C(ansible-doc -t role rewind.vps.guarded_upgrade).
   - The steps belong together. Each takes the run from where the step before has left it, and one that can't follow is refused.
   - From O(step=begin) on, a process of its own on the controller, the guard, watches over the server. It outlives
-    C(ansible-playbook). It alone writes the run's receipt and asks for the restore, so that neither is done twice.
+    C(ansible-playbook). It alone writes the run's receipt, takes the snapshot and asks for the restore, so that none of them is done twice.
   - From O(step=arm) on, the guard restores the run's snapshot when the run ends without a word, or when a part of the upgrade has
     taken longer than it may.
 author:
@@ -28,14 +28,17 @@ options:
     description:
       - V(plan) looks at the cloud, the user's files and the receipts, and decides what comes next. Changes nothing.
       - V(begin) starts the guard and writes the receipt.
-      - V(snapshot) takes the run's snapshot and waits until it is ready.
+      - V(snapshot) has the guard take the run's snapshot, and does not wait for it. So the snapshots of many hosts are taken together,
+        however few forks there are.
+      - V(await_snapshot) waits until that snapshot is ready, and fails where it does not become so. It asks for none.
       - V(arm) makes the guard act, from here on, on an end without a word.
       - V(upgrading) and V(checking) begin the two parts of the upgrade, each with its time.
       - V(compare) fails where a unit of the server fails that did not fail before.
       - V(confirm) ends the guard's watch over the upgrade. It is not rolled back any more.
       - V(trim) deletes the role's snapshots of the server beyond O(keep).
       - V(evidence) keeps the failed task and the server's logs, with secrets taken out.
-      - V(roll_back) has the guard restore exactly the run's snapshot.
+      - V(roll_back) has the guard restore exactly the run's snapshot, and does not wait for it.
+      - V(await_restore) waits until that restore is over. It asks for none.
       - V(prove) holds the restored server against what it was before its snapshot. Changes nothing.
       - V(end) writes the outcome into the receipt.
       - V(report) gathers all hosts of this run in a table, and writes it as JSON too.
@@ -48,6 +51,7 @@ options:
       - plan
       - begin
       - snapshot
+      - await_snapshot
       - arm
       - upgrading
       - checking
@@ -56,6 +60,7 @@ options:
       - trim
       - evidence
       - roll_back
+      - await_restore
       - prove
       - end
       - report
@@ -170,7 +175,7 @@ options:
     default: false
   snapshot_timeout:
     description:
-      - Seconds that O(step=snapshot) may take, from 1 to 86400.
+      - Seconds that the snapshot may take, from 1 to 86400. They begin with O(step=snapshot).
     type: int
     default: 1800
   timeout:
@@ -186,7 +191,7 @@ options:
   rollback_timeout:
     description:
       - Seconds that the guard may try to restore the snapshot, from 1 to 86400.
-      - As long O(step=plan) waits for the guard of an earlier run that was cut off.
+      - As long, or as long as O(snapshot_timeout) if that is longer, O(step=plan) waits for the guard of an earlier run that was cut off.
     type: int
     default: 3600
   grace:
@@ -423,11 +428,11 @@ plan:
   elements: str
 snapshot:
   description: The snapshot, as RV(rewind.vps.snapshot#module:snapshot).
-  returned: O(step=snapshot)
+  returned: O(step=await_snapshot)
   type: dict
 pruned:
   description: The snapshots that were deleted, or would be in check mode, as RV(rewind.vps.snapshot_info#module:snapshots).
-  returned: O(step=snapshot), O(step=trim) and O(step=prune)
+  returned: O(step=await_snapshot), O(step=trim) and O(step=prune)
   type: list
   elements: dict
 server:

@@ -89,9 +89,55 @@ MUTANTS = [
         (f"{LOOP}::test_a_mistake_while_it_watches_does_not_end_it",),
     ),
     Mutant(
-        "what the guard says shows the token", SERVICE,
-        '{"say": scrubber.text(text)}', '{"say": text}',
-        (f"{LOOP}::test_what_it_says_to_its_run_shows_no_secret",),
+        "the snapshots of a batch are taken one after the other", GUARD,
+        "self._begun = self._take_snapshot", "self._take_snapshot()",
+        (f"{DECIDES}::test_a_snapshot_is_answered_before_it_is_asked_for_and_seen_ready_later",),
+    ),
+    Mutant(
+        "the restores of a batch are done one after the other", GUARD,
+        "self._begun = self._restore", "self._restore()",
+        (f"{DECIDES}::test_a_rollback_is_answered_before_it_is_done_and_nothing_else_is_before_it",),
+    ),
+    Mutant(
+        "what was begun is done after something else that is asked for", GUARD,
+        "        check_request(request, self.receipt)\n        self._go_on()\n", "        check_request(request, self.receipt)\n",
+        (f"{DECIDES}::test_a_rollback_is_answered_before_it_is_done_and_nothing_else_is_before_it",),
+    ),
+    Mutant(
+        "whoever waits for a snapshot that failed has it taken again", GUARD,
+        'if self.receipt.state == states.SNAPSHOTTING and self.receipt.data.get("snapshot_result") is None:',
+        "if self.receipt.state == states.SNAPSHOTTING:",
+        (f"{DECIDES}::test_a_snapshot_that_fails_is_told_and_not_asked_for_again_by_waiting_for_it",),
+    ),
+    Mutant(
+        "a snapshot is taken for a run that is gone", GUARD,
+        "if wishes is None or not self._world.run_is_alive():", "if wishes is None:",
+        (f"{DECIDES}::test_no_snapshot_is_asked_for_when_its_run_is_gone",),
+    ),
+    Mutant(
+        "an upgrade begins though its snapshot's id is on no disk", GUARD,
+        'self._move(states.READY, {"snapshot"', 'self.receipt.move(states.READY, **{"snapshot"',
+        (f"{DECIDES}::test_a_full_disk_keeps_an_upgrade_from_beginning",),
+    ),
+    Mutant(
+        "anything may be deleted to make room", f"{FOLDER}/receipt_shape.py",
+        "return _text(value) and value.endswith(RUN_ID_GLOB) and value[:-len(RUN_ID_GLOB)].isalnum()", "return _text(value)",
+        (f"{TESTS}/test_fuzz_guard_talk.py::test_wishes_that_a_run_does_not_have",),
+    ),
+    Mutant(
+        "one of a fleet gives up because its cloud has had too many requests", f"{FOLDER}/taking.py",
+        "if not only_too_many or stops_server", "if only_too_many or stops_server",
+        (f"{TESTS}/test_taking.py::test_too_many_requests_are_outlasted",),
+    ),
+    Mutant(
+        "a server is stopped and started as long as its cloud has too many requests", f"{FOLDER}/taking.py",
+        "if not only_too_many or stops_server", "if not only_too_many",
+        (f"{TESTS}/test_taking.py::test_a_server_is_not_stopped_and_started_again_and_again",),
+    ),
+    Mutant(
+        "a wait that outlives its run starts another guard", f"{FOLDER}/step_base.py",
+        "        if answer is None:\n            self._must_still_run(receipt)\n", "        if answer is None:\n",
+        (f"{TESTS}/test_upgrade_steps.py::test_a_wait_that_outlives_its_run_starts_no_other_guard",),
     ),
     Mutant(
         "the guard ends with the terminal of its run", LINK,

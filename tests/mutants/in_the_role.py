@@ -13,13 +13,14 @@ LIVELY = "integration/guarded/test_success.py::test_a_lively_upgrade"
 OLDER_GO = "integration/guarded/test_success.py::test_older_snapshots_of_this_role_go_and_no_others"
 LOST = "integration/guarded/test_lost_servers.py::test_the_only_server_of_the_batch_cuts_its_own_network"
 NO_BOOT = "integration/guarded/test_lost_servers.py::test_a_server_never_comes_back_from_its_reboot"
+FLEET = "integration/guarded/test_lost_servers.py::test_one_of_five_is_lost_and_the_others_are_well"
 BY_HAND = "integration/guarded/test_by_hand.py::test_from_the_question_to_the_refusal"
 CONFIRMED = "integration/guarded/test_killed.py::test_cut_off_after_the_upgrade_was_confirmed"
 CHECK_MODE = "integration/guarded/test_refusals.py::test_check_mode_prints_the_plan"
 
 SNAPSHOT = """\
     - name: Take the snapshot
-      ansible.builtin.include_tasks: "{{ 'snapshot_at_rest.yml' if guarded_upgrade_rests else 'snapshot.yml' }}"
+      ansible.builtin.include_tasks: snapshot.yml
 
 """
 UPGRADE = """\
@@ -35,6 +36,16 @@ CHECK = """\
 
 MUTANTS = [
     Mutant("the snapshot is taken after the upgrade", f"{TASKS}/upgrade.yml", SNAPSHOT + UPGRADE, UPGRADE + SNAPSHOT, (OLDER_GO,)),
+    Mutant("the snapshot is not waited for", f"{TASKS}/snapshot.yml", "step: await_snapshot", "step: snapshot", (OLDER_GO,)),
+    Mutant(
+        "services don't rest for the snapshot", f"{TASKS}/snapshot.yml",
+        "ansible.builtin.include_tasks: rest.yml", "ansible.builtin.meta: noop", (FLEET,),
+    ),
+    Mutant(
+        "services that have rested are not started again", f"{TASKS}/snapshot.yml",
+        "ansible.builtin.include_tasks: go_on.yml", "ansible.builtin.meta: noop", (FLEET,),
+    ),
+    Mutant("the restore is not waited for", f"{TASKS}/restore.yml", "step: await_restore", "step: roll_back", (LOST,)),
     Mutant("the upgrade is confirmed without its checks", f"{TASKS}/upgrade.yml", CHECK, "", (OLDER_GO,)),
     Mutant(
         "a failed upgrade is not undone", f"{TASKS}/upgrade.yml",
@@ -123,7 +134,8 @@ MUTANTS = [
     ),
     Mutant(
         "what an earlier run left half done is not restored", f"{TASKS}/end_earlier_run.yml",
-        "step: roll_back\n", "step: report\n", ("integration/guarded/test_killed.py::test_cut_off_behind_the_guard",),
+        "ansible.builtin.include_tasks: restore.yml", "ansible.builtin.debug:",
+        ("integration/guarded/test_killed.py::test_cut_off_behind_the_guard",),
     ),
     Mutant(
         "a restore by hand goes on without a yes", f"{TASKS}/rollback_by_hand.yml",

@@ -142,7 +142,7 @@ MUTANTS = [
     ),
     Mutant(
         "a guard that was killed is not replaced", BASE,
-        "answer = ask_guard(self._start_guard(receipt.path, None), request, self._context.tell)", "answer = None",
+        "answer = ask_guard(self._start_guard(receipt.path, None), request, meanwhile)", "answer = None",
         (f"{DONE}::test_a_guard_that_is_gone_is_replaced_once",),
     ),
     Mutant(

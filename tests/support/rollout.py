@@ -31,6 +31,14 @@ QUICK = {
     "guarded_upgrade_connection_timeout": 30, "guarded_upgrade_evidence_timeout": 10,
 }
 CHANGE = {"name": "Change a file", "ansible.builtin.copy": {"dest": "/etc/changed", "content": "new\n", "mode": "0644"}}
+# As systems without systemd have it.
+SERVICE = """#!/bin/sh
+case "$1" in
+start) touch /srv/app.runs; echo started >> /srv/app.log ;;
+stop) rm -f /srv/app.runs; echo stopped >> /srv/app.log ;;
+status) [ -e /srv/app.runs ] && echo "app is running" || { echo "app is stopped"; exit 3; } ;;
+esac
+"""
 FAIL = {"name": "Break", "ansible.builtin.command": "false"}
 
 
@@ -151,6 +159,27 @@ class Rollout:
         return self.book("pinned", {
             "hosts": "{{ hosts }}", "gather_facts": False, "strategy": "ansible.builtin.host_pinned",
             "roles": [{"role": "rewind.vps.guarded_upgrade"}], **play,
+        })
+
+    def install_service(self, host: str) -> None:
+        """Put a service C(app) on the server, which runs."""
+        disk = self.disk(host)
+        for folder in ("etc/init.d", "srv"):
+            (disk / folder).mkdir(parents=True, exist_ok=True)
+        script = disk / "etc" / "init.d" / "app"
+        script.write_text(SERVICE, encoding="utf-8")
+        script.chmod(0o755)
+        (disk / "srv" / "app.runs").touch()
+
+    def service_log(self, host: str) -> list[str]:
+        """How the service was started and stopped since, by the server's disk."""
+        return (self.disk(host) / "srv" / "app.log").read_text("utf-8").splitlines()
+
+    def batch_book(self, size: int) -> str:
+        """A playbook of batches of this size, whose servers have services as :meth:`install_service` puts them there."""
+        fact = {"name": "Say how services are kept here", "ansible.builtin.set_fact": {"service_mgr": "sysvinit", "cacheable": True}}
+        return self.book("batch", {
+            "hosts": "{{ hosts }}", "gather_facts": False, "serial": size, "pre_tasks": [fact], "roles": [{"role": "rewind.vps.guarded_upgrade"}],
         })
 
     def assert_undone(self, host: str) -> None:

@@ -15,13 +15,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils.plain_text import writable
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import Receipt
 
+LOOK_SECONDS = 1.0
 PROGRAM = Path(__file__).with_name("guard_process.py")
 # What a program needs to reach a cloud; credentials and settings of Ansible stay behind.
 KEPT_VARIABLES = (
@@ -60,9 +61,10 @@ def start_guard(order: dict[str, Any]) -> Receipt:
     )
 
 
-def ask_guard(receipt: Receipt, request: dict[str, Any], say: Callable[[str], None] = lambda text: None) -> Receipt | None:
-    """Ask for something and wait until it is done.
+def ask_guard(receipt: Receipt, request: dict[str, Any], meanwhile: Callable[[], None] = lambda: None) -> Receipt | None:
+    """Ask for something and wait for the answer; a guard at work answers when it is done.
 
+    :arg meanwhile: called once a second.
     :returns: the receipt as it stands then; None where no guard is there, so nothing was done, or where it went away meanwhile.
     :raises RewindError: the guard refuses.
     """
@@ -72,10 +74,10 @@ def ask_guard(receipt: Receipt, request: dict[str, Any], say: Callable[[str], No
         if door is None:
             return None
         line.connect(door)
-        with line.makefile("rw", encoding="utf-8") as stream:
-            stream.write(json.dumps(request) + "\n")
-            stream.flush()
-            answer = _final_answer(stream, say)
+        line.sendall((json.dumps(request) + "\n").encode())
+        _wait_for(line, meanwhile)
+        with line.makefile("r", encoding="utf-8") as stream:
+            answer = _answer(stream.readline())
     if isinstance(answer.get("refused"), dict):
         raise _refusal(answer["refused"])
     done = answer["done"].get("receipt") if isinstance(answer.get("done"), dict) else None
@@ -84,17 +86,22 @@ def ask_guard(receipt: Receipt, request: dict[str, Any], say: Callable[[str], No
     return Receipt(receipt.path, done)
 
 
-def _final_answer(stream: IO[str], say: Callable[[str], None]) -> dict[str, Any]:
-    for text in stream:
-        if not text.endswith("\n"):
-            break  # the guard went away in the middle of it
-        answer = writable(json.loads(text))
-        if not isinstance(answer, dict):
-            break  # whoever that is, it is no guard
-        if "say" not in answer:
-            return answer
-        say(str(answer["say"]))
-    return {}
+def _wait_for(line: socket.socket, meanwhile: Callable[[], None]) -> None:
+    """Until there is something to read, or the guard is gone."""
+    line.settimeout(LOOK_SECONDS)
+    while True:
+        try:
+            line.recv(1, socket.MSG_PEEK)
+            break
+        except TimeoutError:
+            meanwhile()
+    line.settimeout(None)
+
+
+def _answer(text: str) -> dict[str, Any]:
+    """What a line says; nothing where the guard went away in the middle of it, or whoever that is is no guard."""
+    answer = writable(json.loads(text)) if text.endswith("\n") else {}
+    return answer if isinstance(answer, dict) else {}
 
 
 def _refusal(said: dict[str, Any]) -> RewindError:

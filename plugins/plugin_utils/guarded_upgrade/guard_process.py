@@ -8,8 +8,8 @@ It is a program of its own, not an asynchronous job of Ansible's: that would wri
 a file and show them on a command line. This one reads one line of JSON from its standard input and keeps the credentials in
 its memory; its command line shows the receipt's path, and its environment holds none of them.
 
-It answers on a local socket in a folder that only its user can enter: one line of JSON asks, one or more lines answer
-(C({"say": text}), then C({"done": ...}) or C({"refused": ...})).
+It answers on a local socket in a folder that only its user can enter: one line of JSON asks, one answers (C({"done": ...}) or
+C({"refused": ...})). While it takes a snapshot or restores one it answers nobody, and the receipt's C(progress) tells how it goes.
 """
 
 from __future__ import annotations

@@ -15,7 +15,9 @@ from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt
 # What is the guard's own, or was settled when the run began.
 _SETTLED = frozenset({
     "version", "run_id", "host", "provider", "api_url", "cloud", "server", "marker", "state", "history", "run", "guard", "tasks", "checks", "roles",
+    "snapshot_wishes", "snapshot_result", "progress",
 })
+_WISHES = {"match", "stop_server", "seconds"}
 _LONGEST = 7 * 86400  # seconds
 
 
@@ -30,15 +32,24 @@ def check_request(request: Any, receipt: Receipt) -> None:
             raise _not_understood("facts that don't belong in a receipt")
     if wish == "move":
         seconds = request.get("seconds")
-        is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-        if not isinstance(request.get("to"), str) or not (seconds is None or (is_number and 0 < seconds <= _LONGEST)):
+        if not isinstance(request.get("to"), str) or not (seconds is None or _is_time(seconds)):
             raise _not_understood("no state, or no time, to go on with")
+    if wish == "snapshot":
+        wishes = request.get("wishes")
+        if not isinstance(wishes, dict) or set(wishes) != _WISHES or not _is_time(wishes["seconds"]) or not receipt.would_take(
+            {"snapshot_wishes": wishes}
+        ):
+            raise _not_understood("no wishes for a snapshot")
     if wish == "roll_back" and not (isinstance(request.get("reason"), str) and isinstance(request.get("by_hand"), bool)):
         raise _not_understood("no reason")
     if wish == "end":
         ends = {key: request.get(key) for key in ("outcome", "message", "proof")}
         if not isinstance(ends["outcome"], str) or not isinstance(ends["message"], str) or not receipt.would_take(ends):
             raise _not_understood("no outcome")
+
+
+def _is_time(seconds: Any) -> bool:
+    return isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and 0 < seconds <= _LONGEST
 
 
 def _not_understood(what: str) -> RewindError:

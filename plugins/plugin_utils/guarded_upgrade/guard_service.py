@@ -20,13 +20,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors
-from ansible_collections.rewind.vps.plugins.module_utils.arguments import SECRET_OPTIONS
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils.plain_text import plain, writable
 from ansible_collections.rewind.vps.plugins.module_utils.run import run
-from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import processes
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.guard import Guard, World, refusal
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.guard import Guard, Say, World, refusal
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import (
     Receipt,
     make_private_folder,
@@ -43,8 +41,8 @@ CHUNK = 65536
 def serve(order: dict[str, Any]) -> int:
     """Guard as the order says.
 
-    :arg order: C(receipt_path), C(receipt) (a new one, or None to take up the one that is there), C(run), C(parameters) (of the
-        module C(snapshot_restore)), C(rollback_seconds), C(terminal).
+    :arg order: C(receipt_path), C(receipt) (a new one, or None to take up the one that is there), C(run), C(parameters)
+        (which cloud, with which credentials), C(rollback_seconds), C(terminal).
     """
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
@@ -65,7 +63,7 @@ def serve(order: dict[str, Any]) -> int:
             guard = _guard(order, path, home / "socket")
             _put(answers, {"done": {"receipt": guard.receipt.data}})
             _let_go_of_streams()
-            _loop(guard, door, Scrubber([order["parameters"].get(name) for name in SECRET_OPTIONS]))
+            _loop(guard, door)
     finally:
         shutil.rmtree(home, ignore_errors=True)
     return 0
@@ -93,10 +91,22 @@ def _guard(order: dict[str, Any], path: Path, door: Path) -> Guard:
         receipt.data["history"].append({"at": now_text(), "state": receipt.state, "note": f"taken up again, {said(receipt)}"})
     receipt.note(**here, acknowledged=False)
 
-    def ask_restore(snapshot_id: str, wait_seconds: int) -> dict[str, Any]:
-        wishes = {"server": [receipt.data["server"]["id"]], "id": snapshot_id, "name": None, "start_server": True, "wait": True}
-        parameters = {**order["parameters"], **wishes, "wait_timeout": wait_seconds}
-        return run("snapshot_restore", parameters, check_mode=False, diff_mode=False, environ={})
+    def operate(module: str, wishes: dict[str, Any], wait_seconds: int, tell: Say) -> dict[str, Any]:
+        server = {"server": [receipt.data["server"]["id"]], "wait": True, "wait_timeout": wait_seconds}
+        return run(
+            module, {**order["parameters"], **server, **wishes}, check_mode=False, diff_mode=False, tell=tell, hand_on_signal=_end_by, environ={},
+        )
+
+    def ask_restore(snapshot_id: str, wait_seconds: int, tell: Say) -> dict[str, Any]:
+        return operate("snapshot_restore", {"id": snapshot_id, "name": None, "start_server": True}, wait_seconds, tell)
+
+    def ask_snapshot(wishes: dict[str, Any], wait_seconds: int, tell: Say) -> dict[str, Any]:
+        return operate("snapshot", {
+            "name": receipt.snapshot["name"], "id": None, "description": None, "state": "present", "max_age": None,
+            "stop_server": wishes["stop_server"],
+            # Only to make room where it is full; trimming waits until the upgrade is confirmed.
+            "when_full": "prune", "retain": {"count": 10000, "match": wishes["match"]},
+        }, wait_seconds, tell)
 
     def tell_terminal(text: str) -> None:
         if order["terminal"]:
@@ -105,8 +115,13 @@ def _guard(order: dict[str, Any], path: Path, door: Path) -> Guard:
                 with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as terminal:
                     terminal.write(f"\r\n[rewind.vps guard] {plain(text)}\r\n")
 
-    world = World(ask_restore, lambda: processes.is_alive(order["run"]["process"]), tell_terminal)
+    world = World(ask_restore, ask_snapshot, lambda: processes.is_alive(order["run"]["process"]), tell_terminal)
     return Guard(receipt, world, order["rollback_seconds"], resumed)
+
+
+def _end_by(number: int) -> None:
+    """Take a signal that was held back while the server was stopped for its snapshot."""
+    os.kill(os.getpid(), number)
 
 
 def _let_go_of_streams() -> None:
@@ -116,33 +131,28 @@ def _let_go_of_streams() -> None:
         os.dup2(nothing, number)
 
 
-def _loop(guard: Guard, door: socket.socket, scrubber: Scrubber) -> None:
+def _loop(guard: Guard, door: socket.socket) -> None:
     while not guard.is_over:
         with contextlib.suppress(OSError):
             caller, dummy = door.accept()
             with caller, contextlib.suppress(OSError):
-                _attend(guard, caller, scrubber)
+                _attend(guard, caller)
         with contextlib.suppress(Exception):  # a full disk, a mistake: a guard that ends by it guards no more
             guard.watch()
 
 
-def _attend(guard: Guard, caller: socket.socket, scrubber: Scrubber) -> None:
+def _attend(guard: Guard, caller: socket.socket) -> None:
     request = _request(caller)
     if request is None:
         return
+    try:
+        done: dict[str, Any] = {"done": guard.answer(request)}
+    except RewindError as error:
+        done = refusal(error)
+    except Exception as error:  # a guard that ends by a mistake guards no more
+        done = refusal(RewindError(f"The guard made a mistake ({type(error).__name__})", kind=errors.INTERNAL, outcome=errors.UNKNOWN))
     caller.settimeout(REQUEST_SECONDS)
     with caller.makefile("w", encoding="utf-8") as outgoing:
-
-        def say(text: str) -> None:
-            with contextlib.suppress(OSError):  # the run may be gone: what it asked for is done all the same
-                _put(outgoing, {"say": scrubber.text(text)})
-
-        try:
-            done: dict[str, Any] = {"done": guard.answer(request, say)}
-        except RewindError as error:
-            done = refusal(error)
-        except Exception as error:  # a guard that ends by a mistake guards no more
-            done = refusal(RewindError(f"The guard made a mistake ({type(error).__name__})", kind=errors.INTERNAL, outcome=errors.UNKNOWN))
         _put(outgoing, done)
 
 

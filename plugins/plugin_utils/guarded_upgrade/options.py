@@ -14,8 +14,8 @@ from ansible_collections.rewind.vps.plugins.module_utils.arguments import SECRET
 
 READING_STEPS = ("plan", "last", "prune", "report")  # those that a check run may do: they change nothing then
 STEPS = (
-    "plan", "begin", "snapshot", "arm", "upgrading", "checking", "compare", "confirm", "trim",
-    "evidence", "roll_back", "prove", "end", "report", "told", "last", "prune",
+    "plan", "begin", "snapshot", "await_snapshot", "arm", "upgrading", "checking", "compare", "confirm", "trim",
+    "evidence", "roll_back", "await_restore", "prove", "end", "report", "told", "last", "prune",
 )
 
 OPTIONS: dict[str, dict[str, Any]] = {

@@ -28,7 +28,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt
 
 # States, in the order of an upgrade that goes well; then those of a rollback; ENDED has an outcome.
 PLANNED = "planned"
-SNAPSHOTTING = "snapshotting"  # the snapshot may have been asked for
+SNAPSHOTTING = "snapshotting"  # the snapshot may have been asked for, and was not yet seen ready
 READY = "snapshot_ready"  # read back from the cloud
 ARMED = "armed"  # from here on an end without a word means rollback
 UPGRADING = "upgrading"
@@ -64,7 +64,6 @@ _FOLLOWS = {
     ENDED: {RESTORING},
 }
 OUTCOMES = (UPGRADED, ROLLED_BACK, ROLLBACK_FAILED, UNKNOWN, NOT_STARTED)
-RUN_ID_GLOB = "????????T??????Z????"
 _RANDOM = "0123456789abcdefghjkmnpqrstvwxyz"
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 MARKER_PREFIX = "rewind-guarded-upgrade-"
+RUN_ID_GLOB = "????????T??????Z????"
 _RUN_ID = re.compile("[0-9]{8}T[0-9]{6}Z[0-9a-z]{4}")
 
 Check = Callable[[Any], bool]
@@ -76,6 +77,11 @@ def is_run_id(value: Any) -> bool:
     return True
 
 
+def _match(value: Any) -> bool:
+    """What may be deleted to make room: names that the role makes, and no others."""
+    return _text(value) and value.endswith(RUN_ID_GLOB) and value[:-len(RUN_ID_GLOB)].isalnum()
+
+
 _PROCESS = {"pid": _number, "started": _text, "what": _text, "socket": _text}
 _WHOLE = _mapping(
     {
@@ -89,6 +95,12 @@ _WHOLE = _mapping(
         "outcome": _text, "message": _text, "reason": _text, "restore_message": _text, "cloud": _text, "api_url": _text,
         "boot_before_restore": _text, "acknowledged": _flag, "marker_written": _flag, "seconds_allowed": _number,
         "guard": _mapping({}, _PROCESS), "tasks": _list_of(_text), "checks": _list_of(_text), "roles": _list_of(_text), "evidence": _list_of(_text),
+        "progress": _text, "snapshot_wishes": _mapping({"match": _match, "stop_server": _flag, "seconds": _number}, {}),
+        "snapshot_result": _mapping(
+            {"changed": _flag, "msg": _text},
+            {"failed": _flag, "error": _mapping({}, {}), "snapshot": _mapping({}, {}), "pruned": _list_of(_mapping({"name": _text}, {})),
+             "warnings": _list_of(_text)},
+        ),
         "before": _mapping({}, {"boot_id": _text, "failed_units": _list_of(_text), "markers": _list_of(_text), "fingerprints": _checksums}),
     },
 )

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import 
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.guard_link import ask_guard, guard_is_there, start_guard
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.options import LISTS, Context, cloud_options
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import Receipt, ServerFolder
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt_shape import RUN_ID_GLOB
 
 Result = dict[str, Any]
 
@@ -58,7 +61,7 @@ class StepBase:
     @property
     def _match(self) -> str:
         """Only names that this role makes: what a person calls C(rewind-before-php) is not among them."""
-        return self._wishes["prefix"] + states.RUN_ID_GLOB
+        return self._wishes["prefix"] + RUN_ID_GLOB
 
     @property
     def _some_name(self) -> str:
@@ -88,13 +91,14 @@ class StepBase:
         self._context.tell(f"the guard of an earlier run is at work on server {previous.server_label}; waiting for it")
         wait_until(
             lambda: None if guard_is_there(folder.lock_path) else True, what=f"the guard of run {previous.run_id} to be done",
-            deadline=Deadline(self._wishes["rollback_timeout"]), expected=60, tell=self._context.tell, hint=f"see {previous.path}",
+            deadline=Deadline(max(self._wishes["rollback_timeout"], self._wishes["snapshot_timeout"])), expected=60,
+            tell=self._context.tell, hint=f"see {previous.path}",
         )
         return folder.last()
 
-    def _move(self, state: str, seconds: int | None, *, guard_acts: bool = True) -> dict[str, Any]:
+    def _move(self, state: str, seconds: int | None) -> dict[str, Any]:
         """The request to go on, with the seconds that this part may take."""
-        allowed = seconds + self._wishes["grace"] if seconds and guard_acts else None
+        allowed = seconds + self._wishes["grace"] if seconds else None
         return {"do": "move", "to": state, "seconds": allowed, "facts": {"seconds_allowed": seconds}}
 
     def _start_guard(self, path: Path, receipt: dict[str, Any] | None) -> Receipt:
@@ -106,23 +110,41 @@ class StepBase:
             "rollback_seconds": wishes["rollback_timeout"], "terminal": processes.terminal_of(context.process["pid"]),
         })
 
-    def _ask(self, receipt: Receipt, request: dict[str, Any]) -> Receipt:
+    def _wait_for_guard(self, receipt: Receipt) -> Receipt:
+        """Wait until the guard is done with what was begun, and tell what it says of it meanwhile."""
+        told = None
+
+        def tell() -> None:
+            nonlocal told
+            with contextlib.suppress(RewindError):
+                progress = Receipt.load(receipt.path).data.get("progress")
+                if progress and progress != told:
+                    self._context.tell(progress)
+                    told = progress
+
+        return self._ask(receipt, {"do": "await"}, tell)
+
+    def _ask(self, receipt: Receipt, request: dict[str, Any], meanwhile: Callable[[], None] = lambda: None) -> Receipt:
         """Ask the guard; where it is gone, another one takes up the receipt first.
 
         A task may outlive its run by a moment. Then it is not for it to go on: the guard or the next run does.
         """
-        if not processes.is_alive(self._context.process):
-            raise RewindError(f"The run is gone, so {receipt.data['host']} is left to its guard", kind=errors.INTERRUPTED, outcome=errors.UNKNOWN)
-        answer = ask_guard(receipt, request, self._context.tell)
+        self._must_still_run(receipt)
+        answer = ask_guard(receipt, request, meanwhile)
         if answer is None:
+            self._must_still_run(receipt)
             self._context.tell(f"the guard of server {receipt.server_label} is gone; starting another one")
-            answer = ask_guard(self._start_guard(receipt.path, None), request, self._context.tell)
+            answer = ask_guard(self._start_guard(receipt.path, None), request, meanwhile)
         if answer is None:
             raise RewindError(
                 f"The guard of server {receipt.server_label} went away twice", kind=errors.INTERNAL, outcome=errors.UNKNOWN,
                 server=receipt.server_label, snapshot=receipt.snapshot["name"], hint=f"see {receipt.path}, then run again",
             )
         return answer
+
+    def _must_still_run(self, receipt: Receipt) -> None:
+        if not processes.is_alive(self._context.process):
+            raise RewindError(f"The run is gone, so {receipt.data['host']} is left to its guard", kind=errors.INTERRUPTED, outcome=errors.UNKNOWN)
 
     def _operate(self, module: str, options: dict[str, Any]) -> Result:
         """Run one of the modules' operations here."""

@@ -28,7 +28,10 @@ class StepsAfter(StepBase):
         return self._done(receipt, f"Kept as evidence: {', '.join(files)}" if files else "There was no evidence to keep", changed=False)
 
     def _roll_back(self) -> Result:
-        """Have the guard restore the receipt's snapshot; or say that there is nothing to restore."""
+        """Have the guard restore the receipt's snapshot; or say that there is nothing to restore.
+
+        The guard goes on by itself, so that all servers of the batch that have come to grief are restored together.
+        """
         receipt = self._receipt
         by_hand = bool(self._wishes["run"].get("by_hand"))
         if receipt.state in states.UNARMED and not by_hand:
@@ -38,8 +41,15 @@ class StepsAfter(StepBase):
         scrubber = Scrubber([*secrets_of(self._wishes), *self._context.more_secrets])
         reason = scrubber.text(self._wishes["reason"] or "it failed")
         receipt = self._ask(receipt, {"do": "roll_back", "reason": reason, "by_hand": by_hand})
+        return self._done(receipt, f"The guard restores snapshot {receipt.snapshot['name']} of server {receipt.server_label}", changed=True)
+
+    def _await_restore(self) -> Result:
+        """Wait until the guard's restore is over, if there is one; nothing is asked for here."""
+        receipt = self._receipt
+        if receipt.state not in states.UNARMED or self._wishes["run"].get("by_hand"):
+            receipt = self._wait_for_guard(receipt)
         message = receipt.data.get("message") if receipt.state == states.ENDED else receipt.data.get("restore_message")
-        return self._done(receipt, message or states.said(receipt), changed=True)
+        return self._done(receipt, message or states.said(receipt), changed=False)
 
     def _prove(self) -> Result:
         """Hold the restored server against what it was; nothing is changed."""

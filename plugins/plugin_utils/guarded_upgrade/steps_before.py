@@ -96,15 +96,25 @@ class StepsBefore(StepBase):
         }
 
     def _snapshot(self) -> Result:
+        """Have the guard take the run's snapshot. It goes on by itself, so that the whole batch's are taken together."""
         wishes = self._wishes
-        receipt = self._ask(self._receipt, self._move(states.SNAPSHOTTING, wishes["snapshot_timeout"], guard_acts=False))
-        result = self._operate("snapshot", {
-            "server": [receipt.data["server"]["id"]], "name": receipt.snapshot["name"], "id": None, "description": None,
-            "state": "present", "max_age": None, "stop_server": wishes["stop_server"], "wait": True,
-            "wait_timeout": wishes["snapshot_timeout"],
-            # Only to make room where it is full; trimming waits until the upgrade is confirmed.
-            "when_full": "prune", "retain": {"count": 10000, "match": self._match},
-        })
-        made = {key: result["snapshot"][key] for key in ("id", "name", "created_at")}
-        receipt = self._ask(receipt, {**self._move(states.READY, None), "facts": {"snapshot": made}})
-        return {**self._done(receipt, result["msg"], changed=result["changed"]), "snapshot": result["snapshot"], "pruned": result["pruned"]}
+        receipt = self._ask(self._receipt, {"do": "snapshot", "wishes": {
+            "match": self._match, "stop_server": wishes["stop_server"], "seconds": wishes["snapshot_timeout"],
+        }})
+        return self._done(receipt, f"The guard takes snapshot {receipt.snapshot['name']} of server {receipt.server_label}", changed=False)
+
+    def _await_snapshot(self) -> Result:
+        """Wait until the guard has seen the snapshot ready; nothing is asked for here.
+
+        :raises OperationFailed: it did not come to that.
+        """
+        receipt = self._wait_for_guard(self._receipt)
+        result = receipt.data.get("snapshot_result")
+        if result is not None and result.get("failed"):
+            raise OperationFailed(result)
+        if result is None or receipt.state != states.READY:
+            raise RewindError(
+                f"The guarded upgrade of server {receipt.server_label} is {states.said(receipt)}, and its snapshot was not seen ready",
+                kind=errors.NOT_READY, server=receipt.server_label, snapshot=receipt.snapshot["name"], hint=f"see {receipt.path}, then run again",
+            )
+        return {**result, **self._done(receipt, result["msg"], changed=result["changed"])}

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support.clouds import SPEED
 from support.rollout import CHANGE, FAIL, Rollout, proven
 from support.stage import Playing
 
@@ -28,8 +29,8 @@ def patient(*tasks: str) -> list:
 
 
 UNARMED = [
-    "Mark the server",
-    *patient("Arm the guard", "Start the guard", "Forget what failed before this upgrade", "Take the snapshot and wait until it is ready"),
+    "Wait until the snapshot is ready",
+    *patient("Mark the server", "Arm the guard", "Start the guard", "Forget what failed before this upgrade", "Begin the snapshot"),
 ]
 GUARDED = [
     "Begin the checks",
@@ -40,9 +41,9 @@ GUARDED = [
 CONFIRMED = ["Delete the older snapshots of this role",
              *patient("Remove the marker", "Run the user's hooks", "Write the end into the receipt", "Gather the report",
                       "Write into the receipt that it is told")]
-UNDOING = ["Hold the server against what it was",
-           *patient("Fetch the server's logs before they are gone", "Keep the evidence", "Restore the snapshot",
-                    "Hang up the connections from before the restore", "Wait until one can log in", "Write the end into the receipt",
+UNDOING = ["Wait until the snapshot is restored",
+           *patient("Fetch the server's logs before they are gone", "Keep the evidence", "Begin the restore", "Hold the server against what it was",
+                    "Wait until one can log in", "Write the end into the receipt",
                     "Gather the report", "Write into the receipt that it is told")]
 
 
@@ -160,6 +161,39 @@ def test_run_and_guard_are_killed_and_the_next_run_restores(upgrades: Rollout) -
     time.sleep(1)
     assert upgrades.asked("web1", "snapshots.restore") == 0
     run = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE))
+    assert run.status == 2, run.output
+    assert "ROLLED_BACK: web1" in run.stdout
+    upgrades.assert_undone("web1")
+
+
+def lasting_long(upgrades: Rollout) -> None:
+    """So that what was begun is under way for longer than it takes to kill a guard and to run again."""
+    upgrades.box.control.settings(seconds={"vpsorg.snapshots.create": 12 * SPEED, "vpsorg.snapshots.restore": 12 * SPEED})
+
+
+@pytest.mark.patient
+def test_run_and_guard_are_killed_while_the_snapshot_is_made_and_the_next_run_goes_on_with_it(upgrades: Rollout) -> None:
+    lasting_long(upgrades)
+    upgrade = upgrades.tasks("upgrade", CHANGE)
+    cut_off(upgrades, "Wait until the snapshot is ready", upgrade)
+    upgrades.wait_until(lambda: upgrades.asked("web1", "snapshots.create"), "the snapshot to be begun")
+    upgrades.kill_guards()
+    assert upgrades.receipt("web1")["state"] == "snapshotting"
+    run = upgrades.run("web1", tasks=upgrade)
+    assert run.status == 0, run.output
+    assert [upgrades.asked("web1", operation) for operation in ("snapshots.create", "snapshots.restore")] == [1, 0]
+    assert upgrades.receipt("web1")["outcome"] == "upgraded"
+
+
+@pytest.mark.patient
+def test_run_and_guard_are_killed_while_it_is_restored_and_the_next_run_joins(upgrades: Rollout) -> None:
+    lasting_long(upgrades)
+    upgrade = upgrades.tasks("upgrade", CHANGE, FAIL)
+    cut_off(upgrades, "Wait until the snapshot is restored", upgrade)
+    upgrades.wait_until(lambda: upgrades.asked("web1", "snapshots.restore"), "the restore to be begun")
+    upgrades.kill_guards()
+    assert upgrades.receipt("web1")["state"] == "restoring"
+    run = upgrades.run("web1", tasks=upgrade)
     assert run.status == 2, run.output
     assert "ROLLED_BACK: web1" in run.stdout
     upgrades.assert_undone("web1")

@@ -70,11 +70,13 @@ MAY_IMPORT = {
     GUARDED + "evidence": {GUARDED + "receipt", UTILS + "secrets"},
     # The guard's decisions, then the guard as a process.
     GUARDED + "rollback": {UTILS + "errors", UTILS + "polling"},
+    GUARDED + "taking": {UTILS + "errors", UTILS + "polling"},
     GUARDED + "guard_requests": {GUARDED + "receipt", UTILS + "errors"},
-    GUARDED + "guard": {GUARDED + "guard_requests", GUARDED + "receipt", GUARDED + "rollback", UTILS + "errors", UTILS + "polling"},
+    GUARDED + "guard": {
+        GUARDED + "guard_requests", GUARDED + "receipt", GUARDED + "rollback", GUARDED + "taking", UTILS + "errors", UTILS + "polling",
+    },
     GUARDED + "guard_service": {
-        GUARDED + "guard", GUARDED + "processes", GUARDED + "receipt", UTILS + "arguments", UTILS + "errors", UTILS + "plain_text", UTILS + "run",
-        UTILS + "secrets",
+        GUARDED + "guard", GUARDED + "processes", GUARDED + "receipt", UTILS + "errors", UTILS + "plain_text", UTILS + "run",
     },
     GUARDED + "guard_process": {GUARDED + "guard_service"},
     # The run's side: it reaches a guard through its socket alone.
@@ -82,8 +84,8 @@ MAY_IMPORT = {
     GUARDED + "options": {UTILS + "arguments"},
     GUARDED + "planning": {GUARDED + "options", GUARDED + "processes", GUARDED + "receipt", UTILS + "errors"},
     GUARDED + "step_base": {
-        GUARDED + "guard_link", GUARDED + "options", GUARDED + "planning", GUARDED + "processes", GUARDED + "receipt", UTILS + "arguments",
-        UTILS + "errors", UTILS + "polling", UTILS + "run",
+        GUARDED + "guard_link", GUARDED + "options", GUARDED + "planning", GUARDED + "processes", GUARDED + "receipt",
+        GUARDED + "receipt_shape", UTILS + "arguments", UTILS + "errors", UTILS + "polling", UTILS + "run",
     },
     GUARDED + "steps_before": STEPS | {GUARDED + "planning"},
     GUARDED + "steps_behind": STEPS | {GUARDED + "verdicts"},

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,12 @@ def restored(**facts: Any) -> dict[str, Any]:
     return {"changed": True, "joined": False, "msg": "Server web1 is restored to snapshot 801", "warnings": [], **facts}
 
 
+def is_ready(**facts: Any) -> dict[str, Any]:
+    """What it answers when the snapshot is ready."""
+    return {"changed": True, "msg": "Snapshot is made", "snapshot": {**SNAPSHOT, "status": "ready"}, "pruned": [], "snapshots": [], "warnings": [],
+            **facts}
+
+
 def failed(kind: str, outcome: str = errors.REFUSED, **facts: Any) -> dict[str, Any]:
     """What it answers when it is not."""
     return {"failed": True, "changed": False, "msg": f"It failed: {kind}.", "error": {"kind": kind, "outcome": outcome}, **facts}
@@ -51,20 +58,30 @@ def failed(kind: str, outcome: str = errors.REFUSED, **facts: Any) -> dict[str, 
 class FakeWorld(World):
     """A world whose answers to a restore are given; further ones are like the last.
 
+    :ivar taken: the answers to a snapshot, in the same way.
     :ivar asked: (snapshot id, seconds) of every restore that was asked for.
+    :ivar asked_to_take: (wishes, seconds) of every snapshot that was asked for.
     :ivar told: the terminal's lines.
     """
 
-    def __init__(self, *answers: dict[str, Any], alive: bool = True) -> None:
+    def __init__(self, *answers: dict[str, Any], alive: bool = True, taken: tuple[dict[str, Any], ...] = ()) -> None:
         self.answers = list(answers or [restored()])
+        self.taken = list(taken or [is_ready()])
         self.alive = alive
         self.asked: list[tuple[str, int]] = []
+        self.asked_to_take: list[tuple[dict[str, Any], int]] = []
         self.told: list[str] = []
-        super().__init__(self._ask, lambda: self.alive, self.told.append, FakeClock())
+        super().__init__(self._ask, self._take, lambda: self.alive, self.told.append, FakeClock())
 
-    def _ask(self, snapshot_id: str, wait_seconds: int) -> dict[str, Any]:
+    def _ask(self, snapshot_id: str, wait_seconds: int, tell: Callable[[str], None]) -> dict[str, Any]:
         self.asked.append((snapshot_id, wait_seconds))
+        tell(f"restoring {snapshot_id}")
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+    def _take(self, wishes: dict[str, Any], wait_seconds: int, tell: Callable[[str], None]) -> dict[str, Any]:
+        self.asked_to_take.append((wishes, wait_seconds))
+        tell("taking it")
+        return self.taken.pop(0) if len(self.taken) > 1 else self.taken[0]
 
     def pass_time(self, seconds: float) -> None:
         self.clock.sleep(seconds)

@@ -17,6 +17,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import 
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.options import Context
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import Receipt, ServerFolder, all_receipts
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt_shape import RUN_ID_GLOB
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.server_looks import LONGEST_LOOK, parse_look, prove
 
 CONTEXT = Context(
@@ -26,7 +27,10 @@ CONTEXT = Context(
 ALL_STATES = list(states._FOLLOWS)
 WHOLE = receipt_data(
     states.RESTORED, outcome="rolled_back", message="m", reason="r", restore_message="rm", evidence=["/e"], boot_before_restore="aaaaaaaa", roles=[],
-    marker_written=True, seconds_allowed=60, guard={"pid": 2, "started": "s", "socket": "/tmp/s"},
+    marker_written=True, seconds_allowed=60, progress="p",
+    snapshot_wishes={"match": f"rewind{RUN_ID_GLOB}", "stop_server": True, "seconds": 60},
+    snapshot_result={"changed": True, "msg": "m", "pruned": [{"name": "n"}], "snapshot": {"id": "1"}, "warnings": ["w"], "error": {"kind": "busy"}},
+    guard={"pid": 2, "started": "s", "socket": "/tmp/s"},
     proof=[{"what": "cloud", "result": "proven", "detail": "d"}],
     before={"boot_id": "11111111-1111", "failed_units": ["a"], "markers": [], "fingerprints": {"/etc/a": "1"}},
 )

@@ -11,6 +11,7 @@ from guard_builders import (
     fill_the_disk,
     guard_in,
     history,
+    is_ready,
     on_disk,
     restored,
 )
@@ -29,10 +30,6 @@ IN_STATE = {
 QUIET = (*states.UNARMED, states.CONFIRMED, states.RESTORING)
 
 
-def quiet(text):
-    """Nobody listens."""
-
-
 def move(to, seconds=None, **facts):
     return {"do": "move", "to": to, "seconds": seconds, "facts": facts}
 
@@ -41,6 +38,13 @@ def roll_back(by_hand=False, reason="it failed"):
     return {"do": "roll_back", "reason": reason, "by_hand": by_hand}
 
 
+def undo(guard, **how):
+    """As the role's two steps do: have the rollback begun, then wait for its end."""
+    guard.answer(roll_back(**how))
+    return guard.answer(AWAIT)
+
+
+AWAIT = {"do": "await"}
 TOLD = {"do": "told"}
 END = {"do": "end", "outcome": states.ROLLED_BACK, "message": "proven", "proof": [{"what": "marker", "result": "proven", "detail": "gone"}]}
 
@@ -84,7 +88,7 @@ def test_when_a_parts_time_is_up_while_the_run_lives(tmp_path, state):
     world = FakeWorld()
     before = {states.ARMED: states.READY, states.UPGRADING: states.ARMED, states.CHECKING: states.UPGRADING}[state]
     guard = guard_in(tmp_path, before, world)
-    guard.answer(move(state, 100), quiet)
+    guard.answer(move(state, 100))
     guard.watch()
     world.pass_time(99)
     guard.watch()
@@ -105,7 +109,7 @@ def test_a_deadline_means_nothing_where_nothing_is_to_be_undone(tmp_path, state)
     before = {states.SNAPSHOTTING: states.PLANNED, states.READY: states.SNAPSHOTTING, states.CONFIRMED: states.CHECKING}[state]
     world = FakeWorld()
     guard = guard_in(tmp_path, before, world)
-    guard.answer(move(state, 1), quiet)
+    guard.answer(move(state, 1))
     world.pass_time(1000)
     guard.watch()
     assert world.asked == [] and guard.receipt.state == state
@@ -114,13 +118,13 @@ def test_a_deadline_means_nothing_where_nothing_is_to_be_undone(tmp_path, state)
 def test_each_part_has_its_own_time(tmp_path):
     world = FakeWorld()
     guard = guard_in(tmp_path, states.ARMED, world)
-    guard.answer(move(states.UPGRADING, 100), quiet)
+    guard.answer(move(states.UPGRADING, 100))
     world.pass_time(90)
-    guard.answer(move(states.CHECKING, 100), quiet)
+    guard.answer(move(states.CHECKING, 100))
     world.pass_time(90)
     guard.watch()
     assert world.asked == []
-    guard.answer(move(states.CONFIRMED), quiet)
+    guard.answer(move(states.CONFIRMED))
     world.pass_time(1000)
     guard.watch()
     assert world.asked == [] and guard.receipt.state == states.CONFIRMED
@@ -129,8 +133,8 @@ def test_each_part_has_its_own_time(tmp_path):
 def test_a_part_without_a_time_of_its_own_does_not_inherit_one(tmp_path):
     world = FakeWorld()
     guard = guard_in(tmp_path, states.READY, world)
-    guard.answer(move(states.ARMED, 10), quiet)
-    guard.answer(move(states.UPGRADING), quiet)
+    guard.answer(move(states.ARMED, 10))
+    guard.answer(move(states.UPGRADING))
     world.pass_time(1000)
     guard.watch()
     assert world.asked == [] and guard.receipt.state == states.UPGRADING
@@ -144,7 +148,7 @@ def test_a_part_without_a_time_of_its_own_does_not_inherit_one(tmp_path):
 def test_a_restore_that_does_not_succeed_is_said_and_not_begun_again(tmp_path, answer, outcome, alive):
     world = FakeWorld(answer, alive=alive)
     guard = guard_in(tmp_path, states.CHECKING, world)
-    guard.answer(move(states.CONFIRMED), quiet)
+    guard.answer(move(states.CONFIRMED))
     guard = guard_in(tmp_path, states.UPGRADING, world)
     guard._set_deadline(1)
     world.pass_time(2)
@@ -155,7 +159,7 @@ def test_a_restore_that_does_not_succeed_is_said_and_not_begun_again(tmp_path, a
     assert guard.is_over is not alive
     for _attempt in range(3):
         guard.watch()
-        guard.answer(roll_back(), quiet)
+        undo(guard)
     assert len(world.asked) == asked, "at most one rollback a run"
 
 
@@ -167,35 +171,35 @@ def test_an_upgrade_that_goes_well(tmp_path):
     guard = guard_in(tmp_path, states.PLANNED, world)
     for state in (states.SNAPSHOTTING, states.READY, states.ARMED, states.UPGRADING, states.CHECKING, states.CONFIRMED):
         facts = {"snapshot": {"id": "801", "name": "rewind1"}} if state == states.READY else {}
-        answer = guard.answer(move(state, 100, **facts), quiet)
+        answer = guard.answer(move(state, 100, **facts))
         assert answer["receipt"] == on_disk(guard) and answer["receipt"]["state"] == state
         guard.watch()
         assert not guard.is_over
-    guard.answer({**END, "outcome": states.UPGRADED}, quiet)
+    guard.answer({**END, "outcome": states.UPGRADED})
     assert (guard.receipt.outcome, guard.receipt.data["acknowledged"]) == (states.UPGRADED, False)
     guard.watch()
     assert not guard.is_over, "nobody has been told yet"
-    assert guard.answer(TOLD, quiet)["receipt"]["acknowledged"] is True
+    assert guard.answer(TOLD)["receipt"]["acknowledged"] is True
     guard.watch()
     assert guard.is_over and world.asked == [] and world.told == []
 
 
 @pytest.mark.parametrize("state", states.GUARDED)
 def test_a_rollback_that_the_run_asks_for(tmp_path, state):
-    world, said = FakeWorld(failed(errors.BUSY), restored()), []
+    world = FakeWorld(failed(errors.BUSY), restored())
     guard = guard_in(tmp_path, state, world)
-    data = guard.answer(roll_back(reason="Run the upgrade: failed"), said.append)["receipt"]
+    data = undo(guard, reason="Run the upgrade: failed")["receipt"]
     assert data == on_disk(guard)
     assert (data["state"], data["reason"], data["restore_message"]) == (states.RESTORED, "Run the upgrade: failed", restored()["msg"])
-    assert [id_ for id_, dummy in world.asked] == ["801", "801"] and len(said) == 1
-    guard.answer(roll_back(), quiet)
+    assert [id_ for id_, dummy in world.asked] == ["801", "801"] and data["progress"] is None
+    undo(guard)
     guard.watch()
     assert len(world.asked) == 2, "it is restored already"
-    guard.answer(END, quiet)
+    guard.answer(END)
     assert on_disk(guard)["proof"] == END["proof"]
-    guard.answer(roll_back(), quiet)
+    undo(guard)
     assert len(world.asked) == 2, "it is over"
-    guard.answer(TOLD, quiet)
+    guard.answer(TOLD)
     guard.watch()
     assert guard.is_over
 
@@ -206,7 +210,7 @@ def test_a_rollback_is_refused_where_there_is_nothing_to_undo(tmp_path, state):
     guard = guard_in(tmp_path, state, world)
     before = on_disk(guard)
     with pytest.raises(RewindError):
-        guard.answer(roll_back(), quiet)
+        undo(guard)
     assert world.asked == [] and on_disk(guard) == before == guard.receipt.data
 
 
@@ -215,18 +219,18 @@ def test_what_is_undone_can_not_be_confirmed(tmp_path, state):
     guard = guard_in(tmp_path, state, FakeWorld(), **IN_STATE[state])
     before = on_disk(guard)
     with pytest.raises(RewindError):
-        guard.answer(move(states.CONFIRMED), quiet)
+        guard.answer(move(states.CONFIRMED))
     assert on_disk(guard) == before
 
 
 def test_a_confirmation_that_comes_after_the_time_is_up_is_refused(tmp_path):
     world = FakeWorld()
     guard = guard_in(tmp_path, states.UPGRADING, world)
-    guard.answer(move(states.CHECKING, 10), quiet)
+    guard.answer(move(states.CHECKING, 10))
     world.pass_time(11)
     guard.watch()
     with pytest.raises(RewindError) as caught:
-        guard.answer(move(states.CONFIRMED), quiet)
+        guard.answer(move(states.CONFIRMED))
     assert caught.value.kind == "busy" and guard.receipt.state == states.RESTORED
 
 
@@ -236,13 +240,13 @@ def test_a_confirmation_that_comes_after_the_time_is_up_is_refused(tmp_path):
 def test_by_hand_a_restore_is_possible_afterwards(tmp_path, state, outcome):
     world = FakeWorld()
     guard = guard_in(tmp_path, state, world, **{**IN_STATE[state], "outcome": outcome if state == states.ENDED else None})
-    guard.answer(roll_back(by_hand=True), quiet)
+    undo(guard, by_hand=True)
     assert world.asked == [("801", 600)]
     data = on_disk(guard)
     assert data["state"] == states.RESTORED and data["outcome"] is None, "the outcome is that of the restore, once it is known"
     expected = [state, states.RESTORING, states.RESTORED] if state == states.ENDED else [state, states.ENDED, states.RESTORING, states.RESTORED]
     assert history(data) == expected
-    guard.answer(roll_back(by_hand=True), quiet)
+    undo(guard, by_hand=True)
     assert len(world.asked) == 1
 
 
@@ -251,7 +255,7 @@ def test_by_hand_no_restore_is_possible_before_there_is_a_snapshot(tmp_path, sta
     world = FakeWorld()
     guard = guard_in(tmp_path, state, world)
     with pytest.raises(RewindError):
-        guard.answer(roll_back(by_hand=True), quiet)
+        undo(guard, by_hand=True)
     assert world.asked == [] and on_disk(guard)["state"] == state
 
 
@@ -259,23 +263,160 @@ def test_by_hand_no_restore_is_possible_of_a_run_that_ended_without_a_snapshot(t
     world = FakeWorld()
     guard = guard_in(tmp_path, states.ENDED, world, outcome=states.NOT_STARTED, snapshot={"name": "rewind1", "id": None})
     with pytest.raises(RewindError):
-        guard.answer(roll_back(by_hand=True), quiet)
+        undo(guard, by_hand=True)
     assert world.asked == [] and on_disk(guard)["state"] == states.ENDED
 
 
 def test_only_the_receipts_own_snapshot_is_restored(tmp_path):
     world = FakeWorld(failed(errors.BUSY), failed(errors.TIMEOUT, errors.UNKNOWN), restored())
     guard = guard_in(tmp_path, states.UPGRADING, world, snapshot={"id": "4711", "name": "rewind1"})
-    guard.answer(roll_back(), quiet)
+    undo(guard)
     assert [id_ for id_, dummy in world.asked] == ["4711"] * 3
 
 
 def test_what_is_noted_does_not_go_on_and_what_is_unknown_changes_nothing(tmp_path):
     guard = guard_in(tmp_path, states.UPGRADING, FakeWorld())
-    assert guard.answer({"do": "note", "facts": {"evidence": ["/a"]}}, quiet)["receipt"]["evidence"] == ["/a"]
+    assert guard.answer({"do": "note", "facts": {"evidence": ["/a"]}})["receipt"]["evidence"] == ["/a"]
     before = on_disk(guard)
-    assert guard.answer({"do": "look"}, quiet)["receipt"] == before == on_disk(guard)
+    assert guard.answer({"do": "look"})["receipt"] == before == on_disk(guard)
     assert before["state"] == states.UPGRADING
+
+
+def test_a_rollback_is_answered_before_it_is_done_and_nothing_else_is_before_it(tmp_path):
+    """So that the batch's other servers' are begun meanwhile."""
+    world = FakeWorld()
+    guard = guard_in(tmp_path, states.CHECKING, world)
+    assert guard.answer(roll_back())["receipt"]["state"] == states.RESTORING == on_disk(guard)["state"]
+    assert world.asked == []
+    guard.answer(END)
+    assert history(on_disk(guard)) == [states.CHECKING, states.RESTORING, states.RESTORED, states.ENDED] and len(world.asked) == 1
+    guard.watch()
+    assert len(world.asked) == 1
+
+
+def test_a_restore_by_hand_that_fails_is_not_asked_for_again_by_waiting_for_it(tmp_path):
+    world = FakeWorld(failed(errors.FORBIDDEN))
+    guard = guard_in(tmp_path, states.ENDED, world, outcome=states.UPGRADED)
+    undo(guard, by_hand=True)
+    assert guard.answer(AWAIT)["receipt"]["outcome"] == states.ROLLBACK_FAILED
+    assert len(world.asked) == 1
+
+
+# --- the snapshot
+
+WISHES = {"match": f"rewind{'?' * 8}T{'?' * 6}Z{'?' * 4}", "stop_server": False, "seconds": 900}
+
+
+def take(**changes):
+    return {"do": "snapshot", "wishes": {**WISHES, **changes}}
+
+
+def test_a_snapshot_is_answered_before_it_is_asked_for_and_seen_ready_later(tmp_path):
+    world = FakeWorld()
+    guard = guard_in(tmp_path, states.PLANNED, world)
+    assert guard.answer(take())["receipt"]["state"] == states.SNAPSHOTTING == on_disk(guard)["state"]
+    assert world.asked_to_take == []
+    guard.watch()
+    assert world.asked_to_take == [(WISHES, 900)]
+    data = guard.answer(AWAIT)["receipt"]
+    assert data == on_disk(guard) and (data["state"], data["snapshot"]["id"], data["progress"]) == (states.READY, "801", None)
+    assert data["snapshot_result"]["msg"] == "Snapshot is made" and "snapshots" not in data["snapshot_result"]
+    assert len(world.asked_to_take) == 1
+    guard.answer(move(states.ARMED, 10))
+
+
+def test_a_snapshot_that_fails_is_told_and_not_asked_for_again_by_waiting_for_it(tmp_path):
+    world = FakeWorld(taken=(failed(errors.OPERATION_FAILED, errors.FAILED), is_ready()))
+    guard = guard_in(tmp_path, states.PLANNED, world)
+    guard.answer(take())
+    for _attempt in range(2):
+        data = guard.answer(AWAIT)["receipt"]
+        assert (data["state"], data["snapshot"]["id"], data["snapshot_result"]["msg"]) == (states.SNAPSHOTTING, None, "It failed: operation_failed.")
+    assert data == on_disk(guard) and len(world.asked_to_take) == 1
+    with pytest.raises(RewindError):
+        guard.answer(move(states.ARMED, 10))
+    guard.answer(take())
+    assert guard.answer(AWAIT)["receipt"]["state"] == states.READY, "a rerun takes up the receipt and asks anew"
+
+
+def test_another_guard_finishes_the_snapshot_that_one_has_begun(tmp_path):
+    for result, asks in ((None, 1), ({**failed(errors.FORBIDDEN)}, 0)):
+        world = FakeWorld()
+        guard = guard_in(tmp_path, states.SNAPSHOTTING, world, resumed=True, snapshot_wishes=WISHES, snapshot_result=result)
+        guard.watch()
+        assert world.asked_to_take == [], "only when the run asks: it may not want it any more"
+        guard.answer(AWAIT)
+        assert len(world.asked_to_take) == asks
+
+
+@pytest.mark.parametrize("state", [states.PLANNED, states.SNAPSHOTTING, states.READY, states.CONFIRMED])
+def test_waiting_begins_nothing(tmp_path, state):
+    world = FakeWorld()
+    guard = guard_in(tmp_path, state, world)
+    guard.answer(AWAIT)
+    assert (world.asked, world.asked_to_take, on_disk(guard)["state"]) == ([], [], state)
+
+
+@pytest.mark.parametrize("state", [*states.GUARDED, states.CONFIRMED, states.RESTORING, states.RESTORED, states.ENDED])
+def test_no_snapshot_is_taken_where_the_way_back_is_one_already(tmp_path, state):
+    world = FakeWorld()
+    guard = guard_in(tmp_path, state, world, **IN_STATE[state])
+    with pytest.raises(RewindError):
+        guard.answer(take())
+    guard.watch()
+    assert world.asked_to_take == [] and on_disk(guard)["snapshot"]["id"] == "801"
+
+
+def test_no_snapshot_is_asked_for_when_its_run_is_gone(tmp_path):
+    world = FakeWorld()
+    guard = guard_in(tmp_path, states.PLANNED, world)
+    guard.answer(take())
+    world.alive = False
+    guard.watch()
+    assert world.asked_to_take == [] and guard.is_over and on_disk(guard)["state"] == states.SNAPSHOTTING
+
+
+def test_the_run_may_go_while_its_guard_takes_the_snapshot(tmp_path):
+    world = FakeWorld()
+    guard = guard_in(tmp_path, states.PLANNED, world)
+    ask = world.ask_snapshot
+
+    def ask_and_die(wishes, seconds, tell):
+        world.alive = False
+        return ask(wishes, seconds, tell)
+
+    world.ask_snapshot = ask_and_die
+    guard.answer(take())
+    guard.watch()
+    assert guard.is_over and on_disk(guard)["state"] == states.READY, "the next run goes on with it"
+    assert world.asked == []
+
+
+def test_a_full_disk_keeps_an_upgrade_from_beginning(tmp_path, monkeypatch):
+    """Its snapshot's id is not written down, so nobody could restore it."""
+    guard = guard_in(tmp_path, states.PLANNED, FakeWorld())
+    guard.answer(take())
+    fill_the_disk(monkeypatch)
+    data = guard.answer(AWAIT)["receipt"]
+    assert data["state"] == states.SNAPSHOTTING and data["snapshot_result"]["failed"]
+    assert "could not be written (No space left on device)" in data["snapshot_result"]["msg"]
+    empty_the_disk(monkeypatch)
+    with pytest.raises(RewindError):
+        guard.answer(move(states.ARMED, 10))
+
+
+def test_the_receipt_tells_how_it_goes(tmp_path):
+    world, seen = FakeWorld(failed(errors.BUSY), restored()), []
+    guard = guard_in(tmp_path, states.UPGRADING, world)
+    ask = world.ask_restore
+
+    def ask_and_look(snapshot_id, seconds, tell):
+        seen.append(on_disk(guard).get("progress"))
+        return ask(snapshot_id, seconds, tell)
+
+    world.ask_restore = ask_and_look
+    undo(guard)
+    assert seen[0] is None and "Trying again in 2 s" in seen[1] and on_disk(guard)["progress"] is None
 
 
 # --- a guard that takes up what another has left
@@ -286,7 +427,7 @@ def test_one_found_under_way_is_its_own_only_for_the_guard_that_takes_up_a_resto
     for state, resumed, asks in ((states.RESTORING, True, 1), (states.RESTORING, False, 2), (states.UPGRADING, True, 2)):
         world = FakeWorld(joined, restored())
         guard = guard_in(tmp_path, state, world, resumed=resumed)
-        guard.answer(roll_back(), quiet)
+        undo(guard)
         assert (len(world.asked), guard.receipt.state) == (asks, states.RESTORED), (state, resumed)
         assert history(on_disk(guard)).count(states.RESTORING) == 1
 
@@ -298,10 +439,10 @@ def test_an_end_that_was_not_told_yet_keeps_it_until_it_is(tmp_path):
     guard = guard_in(tmp_path, states.ENDED, FakeWorld(), **ENDED_BADLY)
     guard.watch()
     assert not guard.is_over
-    guard.answer({**END, "outcome": states.UPGRADED, "message": "another"}, quiet)
+    guard.answer({**END, "outcome": states.UPGRADED, "message": "another"})
     guard.watch()
     assert not guard.is_over
-    guard.answer(TOLD, quiet)
+    guard.answer(TOLD)
     data = on_disk(guard)
     assert data["acknowledged"] is True
     assert (data["outcome"], data["message"]) == (states.ROLLBACK_FAILED, "It failed."), "how it ended stays"
@@ -312,7 +453,7 @@ def test_an_end_that_was_not_told_yet_keeps_it_until_it_is(tmp_path):
 @pytest.mark.parametrize("state", [state for state in IN_STATE if state != states.ENDED])
 def test_what_is_not_over_can_not_have_been_told(tmp_path, state):
     guard = guard_in(tmp_path, state, FakeWorld(), **IN_STATE[state])
-    guard.answer(TOLD, quiet)
+    guard.answer(TOLD)
     guard.watch()
     assert on_disk(guard)["acknowledged"] is False and not guard.is_over
 
@@ -321,7 +462,7 @@ def test_what_is_not_over_can_not_have_been_told(tmp_path, state):
 def test_what_is_guarded_can_not_just_be_ended(tmp_path, state):
     guard = guard_in(tmp_path, state, FakeWorld())
     with pytest.raises(RewindError):
-        guard.answer({**END, "outcome": states.UPGRADED}, quiet)
+        guard.answer({**END, "outcome": states.UPGRADED})
     guard.watch()
     assert on_disk(guard)["state"] == state and not guard.is_over
 
@@ -331,14 +472,15 @@ def test_the_run_may_go_while_its_guard_restores(tmp_path):
     guard = guard_in(tmp_path, states.UPGRADING, world)
     ask = world.ask_restore
 
-    def ask_and_die(snapshot_id, seconds):
+    def ask_and_die(snapshot_id, seconds, tell):
         world.alive = False
-        return ask(snapshot_id, seconds)
+        return ask(snapshot_id, seconds, tell)
 
     world.ask_restore = ask_and_die
-    guard.answer(roll_back(), quiet)
+    guard.answer(roll_back())
     guard.watch()
     assert len(world.asked) == 1 and guard.is_over
+    assert "rolled back" in world.told[-1], "nobody else tells"
     assert (on_disk(guard)["outcome"], on_disk(guard)["acknowledged"]) == (states.ROLLED_BACK, False)
 
 
@@ -362,7 +504,7 @@ def test_a_full_disk_does_not_keep_a_broken_server_broken(tmp_path, monkeypatch,
     assert guard.receipt.state == (states.RESTORED if alive else states.ENDED)
     if alive:
         empty_the_disk(monkeypatch)
-        guard.answer(END, quiet)
+        guard.answer(END)
         assert on_disk(guard)["outcome"] == states.ROLLED_BACK
 
 
@@ -370,7 +512,7 @@ def test_a_full_disk_while_the_run_asks_for_the_rollback(tmp_path, monkeypatch):
     world = FakeWorld()
     guard = guard_in(tmp_path, states.CHECKING, world)
     fill_the_disk(monkeypatch)
-    assert guard.answer(roll_back(), quiet)["receipt"]["state"] == states.RESTORED
+    assert undo(guard)["receipt"]["state"] == states.RESTORED
     assert len(world.asked) == 1
 
 
@@ -381,12 +523,12 @@ def test_a_step_that_can_not_be_written_is_not_taken(tmp_path, monkeypatch, befo
     guard = guard_in(tmp_path, before, world)
     fill_the_disk(monkeypatch)
     with pytest.raises(OSError):
-        guard.answer(move(after, 100, marker_written=True), quiet)
+        guard.answer(move(after, 100, marker_written=True))
     empty_the_disk(monkeypatch)
     assert guard.receipt.state == before == on_disk(guard)["state"]
     assert guard.receipt.data == on_disk(guard)
     if before in states.GUARDED:
-        guard.answer(roll_back(), quiet)
+        undo(guard)
         assert len(world.asked) == 1
 
 

@@ -23,8 +23,7 @@ import pytest
 from guard_builders import RUN_ID, SNAPSHOT, receipt_data
 
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import guard_service, processes
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import guard_link, guard_service, processes
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.guard_link import (
     ask_guard,
@@ -91,7 +90,8 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path):
+def stage(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))  # what one test's guard notes of a server is not for the next one's
     one = Stage(tmp_path)
     yield one
     one.close()
@@ -213,7 +213,7 @@ def test_one_that_can_not_start_says_so(stage, trouble, tmp_path):
 
 @contextlib.contextmanager
 def answering(*chunks):
-    """A socket that sends these to the first who asks, and ends."""
+    """A socket that sends these to the first who asks, or waits so many seconds, and ends."""
     home = Path(tempfile.mkdtemp(prefix="rewind-test-"))  # pytest's folders have names too long for a socket
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
@@ -225,7 +225,7 @@ def answering(*chunks):
                 with caller:
                     caller.recv(65536)
                     for chunk in chunks:
-                        caller.sendall(chunk)
+                        time.sleep(chunk) if isinstance(chunk, float) else caller.sendall(chunk)
 
             thread = threading.Thread(target=serve)
             thread.start()
@@ -238,17 +238,18 @@ def answering(*chunks):
 DONE = json.dumps({"done": {"receipt": receipt_data(states.ENDED)}}).encode() + b"\n"
 
 
-@pytest.mark.parametrize("chunks", [(), (b"",), (DONE[:40],), (b'{"say": "restoring"}\n',), (b'{"say": "resto',), (b'{"say": "a"}\n', DONE[:-2])])
+@pytest.mark.parametrize("chunks", [(), (b"",), (DONE[:40],), (b"[]\n", DONE), (DONE[:40], DONE[40:-2])])
 def test_an_answer_that_does_not_come_to_its_end_is_none(chunks):
     with answering(*chunks) as receipt:
         assert ask_guard(receipt, LOOK) is None
 
 
-def test_what_is_said_is_handed_on_before_the_answer():
-    said = []
-    with answering(b'{"say": "one"}\n{"sa', b'y": "two"}\n', DONE[:30], DONE[30:]) as receipt:
-        answer = ask_guard(receipt, LOOK, said.append)
-    assert said == ["one", "two"]
+def test_whoever_waits_for_an_answer_can_look_about_meanwhile(monkeypatch):
+    monkeypatch.setattr(guard_link, "LOOK_SECONDS", 0.05)
+    looks = []
+    with answering(0.3, DONE[:30], DONE[30:]) as receipt:
+        answer = ask_guard(receipt, LOOK, lambda: looks.append(1))
+    assert len(looks) >= 2
     assert (answer.path, answer.data) == (Path("receipt.json"), receipt_data(states.ENDED))
 
 
@@ -355,6 +356,7 @@ def test_it_restores_when_it_is_asked_to_and_when_a_parts_time_is_up(stage, box)
     with pytest.raises(RewindError):
         ask_guard(receipt, move(states.UPGRADING, 10))
     assert ask_guard(receipt, {"do": "roll_back", "reason": "refused", "by_hand": False}).state == states.RESTORED
+    assert ask_guard(receipt, {"do": "await"}).state == states.RESTORED
     assert len(restores(box)) == 1, "once"
     assert processes.is_alive(receipt.data["guard"]), "the run looks at the server first"
     ask_guard(receipt, {**END, "outcome": states.ROLLED_BACK})
@@ -362,16 +364,54 @@ def test_it_restores_when_it_is_asked_to_and_when_a_parts_time_is_up(stage, box)
     wait_until(lambda: is_gone(receipt, stage.lock), "the guard to be gone")
 
 
+WISHES = {"match": f"rewind{'?' * 8}T{'?' * 6}Z{'?' * 4}", "stop_server": False, "seconds": 300}
+
+
+def snapshot_stage(stage, box):
+    """A guard of a run that has planned to upgrade web1."""
+    control = box.control
+    control.reset()
+    control.settings(seconds={"vpsorg.snapshots.create": 100})
+    server = control.servers("vpsorg")[0]
+    stage.parameters.update(api_token=box.vpsorg_token, api_url=box.vpsorg_url)
+    return stage.start(server={"id": str(server["id"]), "name": "web1", "address": None})
+
+
+def test_it_takes_the_snapshot_while_its_run_may_do_something_else(stage, box):
+    receipt = snapshot_stage(stage, box)
+    began = time.monotonic()
+    assert ask_guard(receipt, {"do": "snapshot", "wishes": WISHES}).state == states.SNAPSHOTTING
+    assert time.monotonic() - began < 1 and stage.receipt.state == states.SNAPSHOTTING
+    ready = ask_guard(receipt, {"do": "await"})
+    made = box.control.effects("snapshot_ready")[0]
+    assert (ready.state, ready.snapshot["id"], made["snapshot"]) == (states.READY, str(made["snapshot_id"]), SNAPSHOT["name"])
+    assert len(box.control.requests(operation="snapshots.create")) == 1
+
+
+def test_a_server_that_it_has_stopped_for_the_snapshot_runs_again_though_its_run_is_killed(stage, box):
+    control, server = box.control, box.control.servers("vpsorg")[0]["name"]
+    receipt = snapshot_stage(stage, box)
+    ask_guard(receipt, {"do": "snapshot", "wishes": {**WISHES, "stop_server": True}})
+    wait_until(lambda: control.effects("snapshot_started"), "the snapshot to be begun")
+    assert not control.server(server)["powered_on"]
+    stage.run.kill()
+    stage.run.wait()
+    wait_until(lambda: is_gone(receipt, stage.lock), "the guard to follow its run")
+    assert control.server(server)["powered_on"]
+    assert stage.receipt.state == states.READY, "the next run goes on with it"
+    assert [len(control.requests(operation=name)) for name in ("snapshots.create", "servers.power")] == [1, 2]
+
+
 def test_what_goes_wrong_in_the_guard_is_told_without_the_exceptions_text():
     """Its process has nowhere to write to; what it answers is shown by the run."""
     ours, theirs = socket.socketpair()
 
-    def answer(request, say):
+    def answer(request):
         raise RuntimeError(f"https://host/?secret={TOKEN}")
 
     guard = SimpleNamespace(answer=answer)
     with ours, theirs:
         ours.sendall(b'{"do": "look"}\n')
-        guard_service._attend(guard, theirs, Scrubber([TOKEN]))
+        guard_service._attend(guard, theirs)
         answer = ours.recv(100_000).decode()
     assert "RuntimeError" in answer and TOKEN[:8] not in answer and "host" not in answer

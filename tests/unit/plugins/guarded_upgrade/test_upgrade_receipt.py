@@ -21,7 +21,6 @@ from ansible_collections.rewind.vps.plugins.module_utils.providers.registry impo
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import (
     KEPT_RUNS,
-    RUN_ID_GLOB,
     Receipt,
     ServerFolder,
     all_receipts,
@@ -29,6 +28,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt
     said,
     write_private,
 )
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt_shape import RUN_ID_GLOB
 
 ALL = (states.PLANNED, states.SNAPSHOTTING, states.READY, states.ARMED, states.UPGRADING, states.CHECKING, states.CONFIRMED,
        states.RESTORING, states.RESTORED, states.ENDED)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from guard_builders import RUN_ID, SNAPSHOT, FakeWorld, guard_in, receipt_data
+from guard_builders import RUN_ID, SNAPSHOT, FakeWorld, failed, guard_in, receipt_data
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
@@ -18,7 +18,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import 
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.options import OPTIONS, READING_STEPS, STEPS, Context
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import Receipt, ServerFolder, write_private
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.steps import Steps
+from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.steps import OperationFailed, Steps
 
 TOKEN = "vps_S3cretToken0123456789"
 URL = "https://cloud.example"
@@ -33,6 +33,8 @@ class Scene:
     :ivar started: how many guards were started besides.
     :ivar listed: the server's snapshots of this role, newest first.
     :ivar deleted: the ids of the snapshots that were deleted.
+    :ivar told: what the run's person was told.
+    :ivar ask: asks the guard.
     """
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,7 +44,9 @@ class Scene:
         self.listed: list[dict[str, Any]] = []
         self.deleted: list[str] = []
         self.guards: list[Any] = []
-        monkeypatch.setattr(step_base, "ask_guard", self._ask)
+        self.told: list[str] = []
+        self.ask = self._ask
+        monkeypatch.setattr(step_base, "ask_guard", lambda receipt, request, meanwhile: self.ask(receipt, request, meanwhile))
         monkeypatch.setattr(step_base, "start_guard", self._start)
         monkeypatch.setattr(step_base, "run_operation", self._operate)
 
@@ -62,13 +66,13 @@ class Scene:
         assert not validation.error_messages
         context = Context(
             host="web1", address=None, connection=connection, folders=[], process=self.process, what="ansible-playbook", batch=["web1"],
-            play_keywords=set(), conditional=None, delegated=None, check_mode=check_mode,
+            play_keywords=set(), conditional=None, delegated=None, check_mode=check_mode, tell=self.told.append,
         )
         return Steps(validation.validated_parameters, context).do(step)
 
-    def _ask(self, receipt: Receipt, request: dict[str, Any], say: Any = None) -> Receipt | None:
+    def _ask(self, receipt: Receipt, request: dict[str, Any], meanwhile: Any = None) -> Receipt | None:
         guard = self.guards.pop(0) if len(self.guards) > 1 else self.guards[0]
-        return Receipt(receipt.path, guard.answer(request, lambda text: None)["receipt"]) if guard else None
+        return Receipt(receipt.path, guard.answer(request)["receipt"]) if guard else None
 
     def _start(self, order: dict[str, Any]) -> Receipt:
         self.started += 1
@@ -185,8 +189,67 @@ def _text(state: str) -> str:
     return json.dumps(receipt_data(state))
 
 
+def test_the_snapshot_is_begun_and_then_waited_for(scene: Scene) -> None:
+    scene.stand(states.PLANNED)
+    begun = scene.do("snapshot", snapshot_timeout=77, stop_server=True, prefix="before")
+    assert (begun["changed"], begun["run"]["state"]) == (False, states.SNAPSHOTTING)
+    assert scene.receipt.data["snapshot_wishes"] == {"match": "before????????T??????Z????", "stop_server": True, "seconds": 77}
+    ready = scene.do("await_snapshot")
+    assert (ready["changed"], ready["run"]["state"], ready["snapshot"]["id"]) == (True, states.READY, SNAPSHOT["id"])
+
+
+def test_a_snapshot_that_was_not_seen_ready_fails_the_wait_for_it(scene: Scene) -> None:
+    scene.stand(states.SNAPSHOTTING, snapshot_wishes=None, snapshot_result=failed(errors.FORBIDDEN))
+    with pytest.raises(OperationFailed) as failure:
+        scene.do("await_snapshot")
+    assert failure.value.result["error"]["kind"] == errors.FORBIDDEN
+    for state in (states.PLANNED, states.SNAPSHOTTING, states.UPGRADING):
+        scene.stand(state)
+        with pytest.raises(RewindError, match="its snapshot was not seen ready") as caught:
+            scene.do("await_snapshot")
+        assert caught.value.kind == errors.NOT_READY
+
+
+@pytest.mark.parametrize("state", states.UNARMED)
+def test_where_nothing_is_restored_nothing_is_waited_for(scene: Scene, state: str) -> None:
+    scene.stand(state)
+    scene.guards = [*scene.guards, None]
+    assert scene.do("await_restore")["run"]["state"] == state
+
+
+def test_whoever_waits_is_told_what_the_receipt_says(scene: Scene) -> None:
+    scene.stand(states.UPGRADING)
+    (guard,) = scene.guards
+
+    def ask(receipt: Receipt, request: dict[str, Any], meanwhile: Any) -> Receipt:
+        guard.receipt.note(progress="10 s so far")
+        meanwhile()
+        meanwhile()
+        scene.receipt.path.write_text("garbage", encoding="utf-8")
+        meanwhile()
+        return guard.receipt
+
+    scene.ask = ask
+    scene.do("await_restore")
+    assert scene.told == ["10 s so far"]
+
+
+def test_a_wait_that_outlives_its_run_starts_no_other_guard(scene: Scene) -> None:
+    """The guard of a run that is gone goes when it is done, and whoever still waited for it hears nothing more."""
+    scene.stand(states.UPGRADING)
+
+    def ask(receipt: Receipt, request: dict[str, Any], meanwhile: Any) -> None:
+        scene.process["started"] = "long ago"
+
+    scene.ask = ask
+    with pytest.raises(RewindError, match="The run is gone"):
+        scene.do("await_restore")
+    assert scene.started == 0
+
+
 def test_the_reason_shows_no_secret(scene: Scene) -> None:
     scene.stand(states.UPGRADING)
     scene.do("roll_back", reason=f"Install: curl said {TOKEN}")
     assert scene.receipt.data["reason"] == "Install: curl said ********"
-    assert scene.receipt.state == states.RESTORED
+    assert scene.receipt.state == states.RESTORING
+    assert scene.do("await_restore")["run"]["state"] == states.RESTORED

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Many servers in one batch of the linear strategy: the cloud works on all of them at once, however few forks Ansible has."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.clouds import DURATIONS, SHORT, SPEED, lasting
+from support.rollout import CHANGE, Rollout, outcomes, rollout
+
+pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
+
+HOSTS = [f"web{number}" for number in range(1, 9)]
+NO_SNAPSHOT = "web1"
+BROKEN = ["web2", "web3", "web4"]  # more than there are forks
+WELL = HOSTS[4:]
+STOPPED = "web5"
+RESTING = ["web2", "web6"]
+SECONDS = 6.0  # of a snapshot and of a restore; in them, all servers' must have been asked for
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Rollout]:
+    """Guarded upgrades of web1 to web8 at VPS.org."""
+    from sandbox import launch  # importable once tests/conftest.py has configured this run
+
+    with launch(vpsorg_servers=len(HOSTS), ilkbyte_servers=0, speed=SPEED) as box:
+        for name, arguments in (lasting(SHORT, *DURATIONS), lasting(SECONDS, "vpsorg.snapshots.create", "vpsorg.snapshots.restore")):
+            getattr(box.control, name)(**arguments)
+        with rollout(box, tmp_path) as one:
+            yield one
+
+
+@pytest.mark.patient
+def test_the_whole_batch_at_once(fleet: Rollout) -> None:
+    """One has no snapshot, three fail their check; one is stopped for its snapshot, and a service rests on two."""
+    control = fleet.box.control
+    control.fault("snapshot_fails", operation="snapshots.create", server=NO_SNAPSHOT)
+    for host in RESTING:
+        fleet.install_service(host)
+    checks = fleet.tasks("checks", {"name": "Fall over", "ansible.builtin.command": "false", "when": f"inventory_hostname in {BROKEN}"})
+    began = time.monotonic()
+    run = fleet.run(",".join(HOSTS), "--forks", "2", book=fleet.batch_book(len(HOSTS)), tasks=fleet.tasks("upgrade", CHANGE),
+                    checks=checks, stop_server=f"{{{{ inventory_hostname == '{STOPPED}' }}}}",
+                    quiesce_services=f"{{{{ ['app'] if inventory_hostname in {RESTING} else [] }}}}")
+    print(f"the batch took {time.monotonic() - began:.1f} s")
+    print(span(control, "snapshot_started", "snapshot_ready"), span(control, "restore_started", "restore_done"))
+    assert run.status == 2, run.output
+    assert outcomes(run) == {NO_SNAPSHOT: "not_started", **dict.fromkeys(BROKEN, "rolled_back"), **dict.fromkeys(WELL, "upgraded")}
+    for host in BROKEN:
+        fleet.assert_undone(host)
+    for host in [NO_SNAPSHOT, *WELL]:
+        assert fleet.asked(host, "snapshots.create") == 1, host
+        assert fleet.asked(host, "snapshots.restore") == 0, host
+        assert (fleet.disk(host) / "etc" / "changed").exists() == (host in WELL), host
+    assert all_before_the_first(control, "snapshot_started", HOSTS, "snapshot_ready")
+    assert all_before_the_first(control, "restore_started", BROKEN, "restore_done")
+    assert [request["operation"] for request in control.requests(changing=True, server=STOPPED)] == [
+        "servers.power", "snapshots.create", "servers.power"]
+    assert control.server(STOPPED)["powered_on"]
+    assert fleet.service_log("web6") == ["stopped", "started"]
+    assert fleet.service_log("web2") == ["stopped"], "it rested when its snapshot was taken, which is back now"
+
+
+def all_before_the_first(control: Any, begun: str, hosts: list[str], done: str) -> bool:
+    first = min(effect["n"] for effect in control.effects(done))
+    return {effect["server"] for effect in control.effects(begun) if effect["n"] < first} == set(hosts)
+
+
+def span(control: Any, begun: str, done: str) -> str:
+    """For whoever looks at the figures (-rP)."""
+    first, last = control.effects(begun)[0]["at"], control.effects(done)[-1]["at"]
+    moments = [datetime.fromisoformat(text.replace("Z", "+00:00")) for text in (first, last)]
+    return f"{begun} to {done}: {(moments[1] - moments[0]).total_seconds() / SPEED:.1f} s"
