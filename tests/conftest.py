@@ -18,12 +18,13 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
+from tools.dealing import dealt  # noqa: E402
 from tools.views import collection_folder, existing_view, make_view  # noqa: E402
 
 MARKERS = (
     "ssh: logs in to a machine of the sandbox over SSH",
     "playbook: runs ansible-playbook",
-    "slow: takes longer than about five seconds",
+    "slow(seconds): takes longer than about five seconds, or about so many; the longest begin first",
     "leaks: searches all that a run leaves behind for secrets; run on four versions of ansible-core by make leaks",
     "patient: waits for minutes, or one of many of its kind; run by make test-all only",
 )
@@ -53,9 +54,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(trylast=True)  # when it is known which tests are left out
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What takes long begins first, so that no process is left alone with it at the end; the unit tests fill the gaps."""
-    items.sort(key=lambda item: (ROOT / "tests" / "unit") in item.path.parents)
+    processes = getattr(config, "workerinput", {}).get("workercount", 1)
+    items[:] = dealt(items, processes, _seconds, lambda item: (ROOT / "tests" / "unit") in item.path.parents)
+
+
+def _seconds(item: pytest.Item) -> float:
+    marker = item.get_closest_marker("slow")
+    return (marker.args[0] if marker.args else 5.0) if marker else 0.0
 
 
 def _view_from_outside() -> Path | None:

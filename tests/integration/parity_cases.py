@@ -13,10 +13,14 @@ DIFF = {"diff": True}
 ONE = {"name": "one"}
 
 
-def steps_for(stage: Stage, tasks: Tasks) -> list[Step]:
-    """All cases of a cloud, each in a world of its own."""
-    steps = [*_snapshots(tasks), *_restores_and_infos(tasks), *_failures(tasks), *_credentials(stage, tasks)]
-    return steps + (_only_vpsorg(tasks) if tasks.cloud == "vpsorg" else _only_ilkbyte(tasks))
+def of_every_cloud(tasks: Tasks) -> list[Step]:
+    """Cases that mean the same at every cloud, each in a world of its own."""
+    return [*_snapshots(tasks), *_restores_and_infos(tasks), *_failures(tasks)]
+
+
+def of_one_cloud(stage: Stage, tasks: Tasks) -> list[Step]:
+    """Cases that are each cloud's own: its credentials, and what only it can do."""
+    return [*_credentials(stage, tasks), *(_only_vpsorg(tasks) if tasks.cloud == "vpsorg" else _only_ilkbyte(tasks))]
 
 
 def _snapshots(tasks: Tasks) -> list[Step]:

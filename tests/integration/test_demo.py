@@ -96,7 +96,7 @@ def table_rows(output: str) -> dict[str, list[str]]:
 
 
 @NEEDS_SSH
-@pytest.mark.slow
+@pytest.mark.slow(60)
 @pytest.mark.ssh
 @pytest.mark.playbook
 @pytest.mark.parametrize("isolation", ["auto", pytest.param("folder", marks=pytest.mark.patient)])
@@ -123,7 +123,7 @@ def test_one_upgrade_goes_well_and_two_are_undone(workspace: Path, isolation: st
 
 
 @NEEDS_SSH
-@pytest.mark.slow
+@pytest.mark.slow(30)
 @pytest.mark.ssh
 @pytest.mark.playbook
 @pytest.mark.patient
@@ -140,7 +140,7 @@ def test_a_restore_that_fails_makes_the_demo_fail(workspace: Path) -> None:
 
 
 @NEEDS_SSH
-@pytest.mark.slow
+@pytest.mark.slow(12)
 @pytest.mark.ssh
 @pytest.mark.playbook
 def test_an_interrupt_behind_the_guard_leaves_nothing_behind(workspace: Path) -> None:

@@ -43,8 +43,10 @@ def made(stage: Stage) -> Counter[tuple[str, str]]:
     return Counter((row["server"], row["snapshot"]) for row in stage.box.control.effects("snapshot_started"))
 
 
+@pytest.mark.patient
+@pytest.mark.slow(15)
 def test_one_wish(stage: Stage, tasks: Tasks) -> None:
-    """One of them makes the snapshot; the others adopt it, or find it there."""
+    """One of them makes the snapshot; the others adopt it, or find it there. (The next test: the same at each server.)"""
     arrange(stage, lasting(2, *DURATIONS))
     runs = at_once(stage, [[tasks("snapshot", name="one")] for _number in range(EIGHT)])
     assert made(stage) == {(tasks.server, "one"): 1}
@@ -53,7 +55,11 @@ def test_one_wish(stage: Stage, tasks: Tasks) -> None:
     assert {run.only.result["snapshot"]["status"] for run in runs} == {"ready"}
 
 
+@pytest.mark.slow(30)
 def test_a_wish_for_each_of_several_servers(stage: Stage, vpsorg: Tasks, ilkbyte: Tasks) -> None:
+    """At each, one of them makes the snapshot; the others adopt it, or find it there."""
+    arrange(stage, lasting(2, *DURATIONS))
+
     def play() -> list[Step]:
         return [tasks("snapshot", step=f"{server}", server=server, name="one")
                 for tasks in (vpsorg, ilkbyte) for server in (tasks.server, SECOND[tasks.cloud])]
@@ -61,11 +67,16 @@ def test_a_wish_for_each_of_several_servers(stage: Stage, vpsorg: Tasks, ilkbyte
     runs = at_once(stage, [play() for _number in range(EIGHT)])
     assert made(stage) == {(server, "one"): 1 for server in ("web1", "web2", "app1", "app2")}
     for server in ("web1", "web2", "app1", "app2"):
+        assert [run[server].status for run in runs] == ["ok"] * EIGHT, [run[server].result for run in runs]
         assert sum(run[server].result["changed"] for run in runs) == 1, [run[server].result for run in runs]
+        assert {run[server].result["snapshot"]["status"] for run in runs} == {"ready"}
 
 
-def test_wishes_that_get_in_each_others_way(stage: Stage, tasks: Tasks) -> None:
+@pytest.mark.slow(15)
+@pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.patient)])
+def test_wishes_that_get_in_each_others_way(stage: Stage, cloud: str) -> None:
     """Two each of: make one, make two, delete the old one, go back to the base."""
+    tasks = Tasks(stage.box, cloud)
     restore, create = f"{tasks.cloud}.snapshots.restore", f"{tasks.cloud}.snapshots.create"
     arrange(stage, planted(tasks.cloud, "base", created_at=ago(days=2)), planted(tasks.cloud, "old", created_at=ago(days=1)),
             lasting(4, restore), lasting(2, create))
@@ -88,6 +99,7 @@ def test_wishes_that_get_in_each_others_way(stage: Stage, tasks: Tasks) -> None:
     assert control.server(tasks.server)["powered_on"]
 
 
+@pytest.mark.slow(40)
 def test_retention(stage: Stage, vpsorg: Tasks) -> None:
     """Each wants a snapshot of its own and keeps two: what was made by hand stays, and so do the newest."""
     arrange(stage, planted("vpsorg", "byhand", created_at=ago(days=9)), planted("vpsorg", "nightly0", created_at=ago(days=8)),
@@ -105,6 +117,7 @@ def test_retention(stage: Stage, vpsorg: Tasks) -> None:
     assert {row["http_status"] for row in asked} == {201}, "the limit was found out by asking"
 
 
+@pytest.mark.slow(10)
 def test_schedules(stage: Stage, ilkbyte: Tasks) -> None:
     """The last one wins; none is lost between another's deletion and addition."""
     arrange(stage, planted("ilkbyte", "nightly", is_cron=True, day=1, hour=1, min=1))

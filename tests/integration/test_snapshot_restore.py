@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module snapshot_restore: asked for once, joined when under way, and never called done when it is not."""
+"""The module snapshot_restore: asked for once, joined when under way, and never called done when it is not.
+
+What takes long waits to see is here for test-all, and in virtual time in model/test_restores_that_go_wrong.py.
+"""
 
 from __future__ import annotations
 
@@ -102,7 +105,8 @@ def test_ilkbyte_that_answers_when_done(stage: Stage, ilkbyte: Tasks) -> None:
     assert [effect["effect"] for effect in late.effects] == ["restore_started", "restore_done"]
 
 
-@pytest.mark.slow
+@pytest.mark.patient
+@pytest.mark.slow(40)
 @pytest.mark.parametrize(("cloud", "name", "world", "outcome"), [
     # VPS.org says nothing of a failure, only that the server is stopped, where it should run.
     pytest.param("vpsorg", "one", (), "unknown", id="vpsorg"),
@@ -122,7 +126,7 @@ def test_failing_half_way(stage: Stage, cloud: str, name: str, world: tuple[Call
     assert stage.box.control.server(tasks.server)["status"] == OFF[cloud]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(10)
 def test_joined_by_another_run(stage: Stage, tasks: Tasks) -> None:
     """Two plays that want the same at the same time: one restore."""
     slow = (planted(tasks.cloud, "other"), planted(tasks.cloud, "one"), planted(tasks.cloud, "newer"),
@@ -150,9 +154,13 @@ def test_joined_by_another_run(stage: Stage, tasks: Tasks) -> None:
     assert joined.result["server"]["power"] == "running"
 
 
-@pytest.mark.slow
+@pytest.mark.patient
+@pytest.mark.slow(20)
 def test_run_again_after_a_crash(stage: Stage, tasks: Tasks) -> None:
-    """Killed in the middle of the wait, with its workers: the next run joins and asks for nothing."""
+    """Killed in the middle of the wait, with its workers: the next run joins and asks for nothing.
+
+    Killed at the request itself: test_killed_playbooks.py.
+    """
     step = tasks("snapshot_restore", planted(tasks.cloud, "one"), planted(tasks.cloud, "newer"),
                  lasting(15, f"{tasks.cloud}.snapshots.restore"), step="killed", name="one")
     killed = stage.start(step)
@@ -179,6 +187,8 @@ def test_busy_with_something_else(stage: Stage, tasks: Tasks) -> None:
     assert not any(effect["effect"].startswith("restore") for effect in stage.box.control.effects())
 
 
+@pytest.mark.patient
+@pytest.mark.slow(15)
 def test_answer_is_lost(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
     """A restore of which nobody knows whether it began is looked for, and never asked for again."""
     there = (planted(tasks.cloud, "one"), planted(tasks.cloud, "newer"), lasting(2, f"{tasks.cloud}.snapshots.restore"))
@@ -200,7 +210,8 @@ def test_answer_is_lost(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -
         assert [effect["effect"] for effect in again.effects] == ["restore_started", "restore_done"]
 
 
-@pytest.mark.slow
+@pytest.mark.patient
+@pytest.mark.slow(25)
 def test_unknown_and_not_begun(stage: Stage, tasks: Tasks) -> None:
     """The connection broke before anything was done: unknown, said so, and not sent again."""
     lost = fault("drop_before", cloud=tasks.cloud, operation="snapshots.restore")

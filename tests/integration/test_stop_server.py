@@ -114,6 +114,7 @@ def test_answer_to_stop_is_lost(stage: Stage, tasks: Tasks) -> None:
     assert status(stage, tasks) == ON[tasks.cloud]
 
 
+@pytest.mark.slow(15)
 def test_a_signal_ends_a_loop_with_the_server_running(stage: Stage, tasks: Tasks) -> None:
     """Ctrl-C while the first server of a loop is off: it runs again, and the second one is not touched."""
     first, second = SERVER[tasks.cloud], SECOND[tasks.cloud]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from history import Do, Fault, Meddle, Pass, Step
@@ -52,7 +53,7 @@ def steps(cloud: str) -> st.SearchStrategy[Step]:
 
 
 def tasks(cloud: str) -> st.SearchStrategy[Do]:
-    return wishes(cloud).flatmap(lambda wish: st.builds(Do, st.just(wish), st.lists(faults(wish.module), max_size=2).map(tuple), st.booleans()))
+    return wishes(cloud).flatmap(lambda wish: st.builds(Do, st.just(wish), two_faults(wish.module), st.booleans()))
 
 
 def meddling(cloud: str) -> st.SearchStrategy[Meddle]:
@@ -74,6 +75,12 @@ def wishes(cloud: str) -> st.SearchStrategy[Wish]:
         return st.builds(Wish, st.just(cloud), st.just(module), st.just(options), first, ids(module, options))
 
     return st.one_of(*(strategy.flatmap(lambda options, module=module: wish(module, options)) for module, strategy in kinds))
+
+
+@functools.cache  # made anew for each wish it would cost as much as all the rest of a history
+def two_faults(module: str) -> st.SearchStrategy[tuple[Fault, ...]]:
+    """At most two."""
+    return st.lists(faults(module), max_size=2).map(tuple)
 
 
 def faults(module: str) -> st.SearchStrategy[Fault]:

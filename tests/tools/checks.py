@@ -60,9 +60,12 @@ def sanity(space: Workspace) -> int:
 
 
 def pytest(space: Workspace, arguments: Sequence[str] = ()) -> int:
-    """The project's own tests, on one process more than there are cores (two to four), since much of their time is waiting."""
-    processes = str(min(4, max(2, (os.cpu_count() or 1) + 1)))
-    return space.python("-m", "pytest", "-n", processes, "--dist", "worksteal", *arguments)
+    """The project's own tests, on two processes a core (two to eight), since much of their time is waiting.
+
+    The ten slowest are named, so that it is seen what grows.
+    """
+    processes = str(min(8, 2 * (os.cpu_count() or 1)))
+    return space.python("-m", "pytest", "-n", processes, "--dist", "worksteal", "--durations", "10", *arguments)
 
 
 def mutants(space: Workspace, arguments: Sequence[str] = ()) -> int:

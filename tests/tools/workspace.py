@@ -19,7 +19,10 @@ from tools.views import collection_folder, make_view
 # Whoever runs the tests may have real clouds and an Ansible of their own set up: the first must not be touched, the
 # second must not change a result.
 FOREIGN_PREFIXES = ("ANSIBLE_", "GIT_", "ILKBYTE_", "MOLECULE_", "REWIND_", "VPS_API_", "XDG_")
-FOREIGN_NAMES = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHONHOME", "PYTHONPATH", "SSH_AGENT_PID", "SSH_AUTH_SOCK")
+FOREIGN_NAMES = (
+    *("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHONHOME", "PYTHONPATH", "SSH_AGENT_PID", "SSH_AUTH_SOCK"),
+    "PYTHONDONTWRITEBYTECODE",  # with it every program that starts compiles all that it imports
+)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from support.rollout import CHANGE, FAIL, Rollout, outcomes, proven
@@ -17,6 +18,7 @@ def on(host: str, task: dict) -> dict:
     return {"name": f"{host} only", "when": f"inventory_hostname == '{host}'", **task}
 
 
+@pytest.mark.slow(40)
 def test_each_server_comes_to_its_own_end(upgrades: Rollout) -> None:
     """At once, in one batch: a check fails, a check hangs, a task hangs, a handler fails, a task fails, and one goes well.
 
@@ -68,27 +70,38 @@ def evidence_is_kept_without_secrets(upgrades: Rollout, token: str) -> None:
             assert path.stat().st_mode & 0o077 == 0, path
 
 
+@pytest.mark.slow(40)
 def test_trouble_with_the_restore_itself(upgrades: Rollout) -> None:
-    """Once each, at the first try: 500 not applied, 500 applied, 429, no answer before and after it was applied.
+    """Once each, at the first try: 500 not applied, 500 applied, no answer after and (at Ilkbyte) before it was applied.
 
     What fails is the upgrade's last task, at web1 a port that nobody listens on, and at web2 a URL that nobody answers.
     """
-    troubles = {
+    all_are_undone_in_spite_of(upgrades, {
         "web1": {"kind": "status", "status": 500, "apply": False}, "web2": {"kind": "status", "status": 500, "apply": True},
-        "web3": {"kind": "status", "status": 429, "apply": False}, "web4": {"kind": "drop_before"}, "web5": {"kind": "drop_after"},
-    }
+        "web5": {"kind": "drop_after"}, "app1": {"kind": "drop_before"},
+    })
+    assert upgrades.receipt("web1")["reason"].startswith("Wait for the ports")
+    assert upgrades.receipt("web2")["reason"].startswith("Wait for the URLs")
+
+
+@pytest.mark.patient
+@pytest.mark.slow(20)
+def test_more_trouble_with_the_restore_itself(upgrades: Rollout) -> None:
+    """429, and no answer before it was applied."""
+    all_are_undone_in_spite_of(upgrades, {"web3": {"kind": "status", "status": 429, "apply": False}, "web4": {"kind": "drop_before"}})
+
+
+def all_are_undone_in_spite_of(upgrades: Rollout, troubles: dict[str, dict[str, Any]]) -> None:
     for host, trouble in troubles.items():
-        upgrades.box.control.fault(operation="snapshots.restore", server=host, cloud="vpsorg", **trouble)
-    upgrades.box.control.fault("drop_before", operation="snapshots.restore", cloud="ilkbyte", server="app1")
+        cloud = "ilkbyte" if host == "app1" else "vpsorg"
+        upgrades.box.control.fault(operation="snapshots.restore", server=host, cloud=cloud, **trouble)
     run = upgrades.run(
-        "web1,web2,web3,web4,web5,app1", "--forks", "6", book=upgrades.pinned_book(), check_timeout=4, grace=60,
+        ",".join(troubles), "--forks", "6", book=upgrades.pinned_book(), check_timeout=4, grace=60,
         tasks=upgrades.tasks("upgrade", CHANGE, {**FAIL, "when": "inventory_hostname not in ['web1', 'web2']"}),
         ports="{{ [9] if inventory_hostname == 'web1' else [] }}", urls="{{ ['http://127.0.0.1:9/'] if inventory_hostname == 'web2' else [] }}",
     )
     assert run.status == 2, run.output
-    assert upgrades.receipt("web1")["reason"].startswith("Wait for the ports")
-    assert upgrades.receipt("web2")["reason"].startswith("Wait for the URLs")
-    for host in (*troubles, "app1"):
+    for host in troubles:
         assert upgrades.receipt(host)["outcome"] == "rolled_back", (host, upgrades.receipt(host))
         assert upgrades.is_as_at_snapshot(host)
         assert len(upgrades.box.control.effects("restore_started", server=host)) == 1, host
@@ -98,6 +111,7 @@ def test_trouble_with_the_restore_itself(upgrades: Rollout) -> None:
 REFUSAL = {"status": False, "message": "", "error": "Snapshot is locked!", "data": None}
 
 
+@pytest.mark.slow(20)
 def test_a_restore_that_is_refused_for_good(upgrades: Rollout) -> None:
     upgrades.box.control.fault("status", cloud="vpsorg", operation="snapshots.restore", status=400, apply=False, times=None)
     upgrades.box.control.fault("raw", cloud="ilkbyte", operation="snapshots.restore", body=json.dumps(REFUSAL), apply=False, times=None,
@@ -106,6 +120,7 @@ def test_a_restore_that_is_refused_for_good(upgrades: Rollout) -> None:
 
 
 @pytest.mark.patient
+@pytest.mark.slow(20)
 def test_a_restore_that_fails_half_way_each_time(upgrades: Rollout) -> None:
     upgrades.box.control.fault("restore_fails", operation="snapshots.restore", times=None)
     it_is_said_that_the_rollback_failed(upgrades, "rollback_failed", "unknown")
@@ -144,6 +159,7 @@ def test_ignored_errors_around_the_role_hide_nothing(upgrades: Rollout) -> None:
     assert not upgrades.receipts("web2"), "the roll-out went on"
 
 
+@pytest.mark.slow(15)
 def test_nothing_more_is_done_on_a_server_that_its_guard_has_restored(upgrades: Rollout) -> None:
     """A task on this machine escapes every time limit, so the guard acts while the run goes on; its next task must not."""
     poll = {"name": "Poll from here", "delegate_to": "localhost", "ansible.builtin.command": "false", "register": "poll",

@@ -63,6 +63,7 @@ def leaks(upgrades: Rollout, record_property: Any) -> Iterator[GuardedLeaks]:
         pytest.fail(told(one.searcher.hits), pytrace=False)
 
 
+@pytest.mark.slow(12)
 @pytest.mark.parametrize(("cloud", "way"), [
     ("ilkbyte", "controller"),
     *(pytest.param(cloud, way, marks=pytest.mark.patient) for cloud, way in (("ilkbyte", "vars"), ("vpsorg", "vars"), ("vpsorg", "controller"))),

@@ -29,6 +29,7 @@ MARKED = {"name": "Carry the marker", "ansible.builtin.command": "grep -qx {{ gu
 NOTE = {"name": "Take note", "ansible.builtin.copy": {"dest": "/etc/handled", "content": "yes", "mode": "0644"}}
 
 
+@pytest.mark.slow(18)
 def test_a_lively_upgrade(upgrades: Rollout) -> None:
     (upgrades.folder / "beside.txt").write_text("beside", encoding="utf-8")
     told = upgrades.folder / "told.json"
