@@ -60,8 +60,11 @@ def play_both(stage: Stage, tasks: Tasks, steps: list[Step], subtests: pytest.Su
             assert [effect["effect"] for effect in quick.effects] == [effect["effect"] for effect in module.effects]
 
 
-def test_what_a_play_registers(stage: Stage, tasks: Tasks) -> None:
+@pytest.mark.slow(10)
+@pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.patient)])
+def test_what_a_play_registers(stage: Stage, cloud: str) -> None:
     """What later tasks see, beside what is shown: the same keys and values."""
+    tasks = Tasks(stage.box, cloud)
     seen = []
     for door in (QUICK, MODULE):
         run = stage.play(
