@@ -182,7 +182,7 @@ asyncio.run(main())
 
 async def test_a_machine_whose_first_process_is_killed_is_off(tmp_path, namespace_kind):
     async with running_machine(tmp_path / "s", namespace_kind) as (park, machine):
-        os.kill(next(pid for pid, _start in descendants() if b"namespace_init" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        os.kill(next(pid for pid, _start in processes_of(tmp_path / "s") if b"namespace_init" in Path(f"/proc/{pid}/cmdline").read_bytes()
                      and b"unshare" not in Path(f"/proc/{pid}/cmdline").read_bytes()), signal.SIGKILL)
         while machine.powered_on:
             await asyncio.sleep(0.02)
