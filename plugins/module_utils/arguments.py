@@ -23,6 +23,7 @@ from ansible_collections.rewind.vps.plugins.module_utils.errors import bad_input
 from ansible_collections.rewind.vps.plugins.module_utils.wire import is_loopback
 
 PROVIDERS = ("vpsorg", "ilkbyte")
+CREDENTIALS = {"vpsorg": ("api_token",), "ilkbyte": ("access_key", "secret_key")}  # what each can't do without
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 

@@ -11,6 +11,7 @@ import yaml
 
 from ansible_collections.rewind.vps.plugins.module_utils import version
 from ansible_collections.rewind.vps.plugins.module_utils.arguments import SPECS
+from ansible_collections.rewind.vps.plugins.plugin_utils.fleet_report import options as report
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.options import (
     INVENTORY_VARIABLES,
     OPTIONS,
@@ -23,9 +24,9 @@ from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.steps i
 # The checkout itself when the tests are run there, the copy when ansible-test runs them.
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENTED = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
-# Documentation only: its action does one step of a role on the controller, and no module ever runs.
-CONTROLLER_ONLY = "upgrade_guard"
-MODULES = [name for name in DOCUMENTED if name != CONTROLLER_ONLY]
+# Documentation only: their actions do the work on the controller, and no module ever runs.
+CONTROLLER_ONLY = {"report": report.OPTIONS, "upgrade_guard": OPTIONS}
+MODULES = [name for name in DOCUMENTED if name not in CONTROLLER_ONLY]
 HEADER = [
     "# Copyright: (c) 2026, rewind.vps contributors",
     "# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)",
@@ -70,26 +71,30 @@ def as_said(option):
     }
 
 
-def test_five_modules_and_the_one_that_is_an_action_only():
+def test_five_modules_and_those_that_are_actions_only():
     assert MODULES == ["server_info", "snapshot", "snapshot_cron", "snapshot_info", "snapshot_restore"]
-    assert DOCUMENTED == sorted([*MODULES, CONTROLLER_ONLY])
+    assert DOCUMENTED == sorted([*MODULES, *CONTROLLER_ONLY])
 
 
 @pytest.mark.parametrize(("module", "options"), [
-    *((name, spec.options) for name, spec in SPECS.items()), (CONTROLLER_ONLY, OPTIONS),
-], ids=[*SPECS, CONTROLLER_ONLY])
+    *((name, spec.options) for name, spec in SPECS.items()), *CONTROLLER_ONLY.items(),
+], ids=[*SPECS, *CONTROLLER_ONLY])
 def test_what_is_documented_is_what_is_taken(module, options):
     documented = documented_options(module)
     assert sorted(documented) == sorted(options)
     for name, option in options.items():
         assert as_said(documented[name]) == as_said(option), name
+        if module in CONTROLLER_ONLY:
+            within, taken = documented[name].get("suboptions") or {}, option.get("options") or {}
+            assert {key: as_said(value) for key, value in within.items()} == {key: as_said(value) for key, value in taken.items()}, name
 
 
-def test_the_action_that_is_no_module_runs_no_module():
-    tree = ast.parse((ROOT / "plugins" / "modules" / f"{CONTROLLER_ONLY}.py").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("name", CONTROLLER_ONLY)
+def test_the_action_that_is_no_module_runs_no_module(name):
+    tree = ast.parse((ROOT / "plugins" / "modules" / f"{name}.py").read_text(encoding="utf-8"))
     code = [node for node in tree.body if not isinstance(node, (ast.Assign, ast.ImportFrom))]
     assert not code, f"line {code[0].lineno}: nothing here is ever run"
-    assert CONTROLLER_ONLY not in SPECS
+    assert name not in SPECS
 
 
 def test_every_step_is_a_method_and_every_table_of_options_names_options():
@@ -118,7 +123,7 @@ def test_the_action_group_lists_every_module():
 
 def test_every_module_has_its_options_and_its_quick_door():
     assert sorted(SPECS) == MODULES
-    assert sorted(path.stem for path in (ROOT / "plugins" / "action").glob("*.py")) == sorted([*MODULES, CONTROLLER_ONLY])
+    assert sorted(path.stem for path in (ROOT / "plugins" / "action").glob("*.py")) == sorted([*MODULES, *CONTROLLER_ONLY])
 
 
 @pytest.mark.parametrize("module", MODULES)

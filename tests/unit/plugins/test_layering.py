@@ -18,6 +18,7 @@ FILES = {
 
 UTILS = "module_utils."
 GUARDED = "plugin_utils.guarded_upgrade."
+FLEET = "plugin_utils.fleet_report."
 PROVIDER = {UTILS + "errors", UTILS + "transport", UTILS + "providers.base"}
 OPERATION = {UTILS + "errors", UTILS + "polling", UTILS + "retention", UTILS + "turns", UTILS + "providers.base"}
 # What each part of the steps may know; the parts know nothing of each other.
@@ -95,12 +96,34 @@ MAY_IMPORT = {
         GUARDED + "options", GUARDED + "step_base", GUARDED + "steps_after", GUARDED + "steps_before", GUARDED + "steps_behind",
         GUARDED + "steps_looking_back", UTILS + "errors",
     },
+    # The report: what is gathered, then what it means, then how the page says it.
+    FLEET + "options": {UTILS + "arguments", UTILS + "errors"},
+    FLEET + "accounts": {UTILS + "arguments", UTILS + "errors", UTILS + "providers.registry", UTILS + "run"},
+    FLEET + "upgrades": {GUARDED + "processes", GUARDED + "receipt", GUARDED + "receipt_shape", UTILS + "errors"},
+    FLEET + "wording": {UTILS + "plain_text", UTILS + "providers.base"},
+    FLEET + "axis": set(),
+    FLEET + "judgement": {FLEET + "upgrades", FLEET + "wording", UTILS + "providers.base"},
+    FLEET + "server_lines": {FLEET + "axis", FLEET + "judgement", FLEET + "wording", UTILS + "providers.base"},
+    FLEET + "fleet_lines": {
+        FLEET + "judgement", FLEET + "server_lines", FLEET + "upgrades", FLEET + "wording", UTILS + "providers.base",
+    },
+    FLEET + "page": {
+        FLEET + "axis", FLEET + "fleet_lines", FLEET + "judgement", FLEET + "server_lines", FLEET + "wording", UTILS + "providers.base",
+        UTILS + "version",
+    },
+    FLEET + "outcome": {FLEET + "judgement", FLEET + "page", FLEET + "wording", UTILS + "plain_text"},
+    FLEET + "page_file": set(),
     "modules.": {UTILS + "module"},
     "modules.upgrade_guard": set(),  # documentation only
+    "modules.report": set(),  # the same
     "action.": {"plugin_utils.quick_door"},
     "action.upgrade_guard": {
         "plugin_utils.controller_action", GUARDED + "evidence", GUARDED + "options", GUARDED + "processes", GUARDED + "steps",
         UTILS + "errors", UTILS + "plain_text", UTILS + "run", UTILS + "secrets", UTILS + "wire",
+    },
+    "action.report": {
+        "plugin_utils.controller_action", FLEET + "accounts", FLEET + "options", FLEET + "outcome", FLEET + "page", FLEET + "page_file",
+        FLEET + "upgrades", UTILS + "errors", UTILS + "plain_text", UTILS + "run", UTILS + "secrets",
     },
     "connection.guarded_ssh": {UTILS + "plain_text"},
     "doc_fragments.": set(),
@@ -164,6 +187,8 @@ def test_http_and_ansible_stay_where_they_belong(name):
             "ansible.constants", "ansible.errors",
         },
         "action.upgrade_guard": {"ansible.module_utils.parsing.convert_bool", "ansible", "ansible.errors", "ansible.module_utils.common.arg_spec"},
+        "action.report": {"ansible.errors", "ansible.module_utils.common.arg_spec"},
+        FLEET + "options": {"ansible.module_utils.common.arg_spec"},
         "connection.guarded_ssh": {
             "ansible.errors", "ansible.module_utils.common.text.converters", "ansible.plugins.connection",
         },

@@ -1,0 +1,78 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timezone
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
+from ansible_collections.rewind.vps.plugins.module_utils.plain_text import plain
+from ansible_collections.rewind.vps.plugins.module_utils.run import mistake
+from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
+from ansible_collections.rewind.vps.plugins.plugin_utils.controller_action import ControllerAction
+from ansible_collections.rewind.vps.plugins.plugin_utils.fleet_report import accounts as clouds
+from ansible_collections.rewind.vps.plugins.plugin_utils.fleet_report import options, outcome, page, upgrades
+from ansible_collections.rewind.vps.plugins.plugin_utils.fleet_report.page_file import write_page
+
+
+class ActionModule(ControllerAction):
+    """Gathers, makes the page and writes it; always on the controller."""
+
+    _supports_async = False
+    _supports_check_mode = True
+    _requires_connection = False
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        task_vars = task_vars or {}
+        result = super().run(tmp, task_vars)
+        try:
+            with self._task_environment():
+                return {**result, **self._report(task_vars)}
+        except AnsibleError:  # Ansible's own: a variable that can't be templated
+            raise
+        except Exception as error:  # Ansible would show its text, which may hold anything
+            return {**result, **mistake(error)}
+
+    def _report(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        validation = ArgumentSpecValidator(options.OPTIONS).validate(self._task.args.copy())
+        parameters = validation.validated_parameters
+        secrets = options.secrets_of(parameters)
+        if validation.error_messages:
+            return {"failed": True, "msg": Scrubber([*secrets, *_given_secrets(self._task.args)]).text(validation.errors.msg)}
+        try:
+            accounts = clouds.labelled(self._accounts(parameters, task_vars))
+            scrubber = Scrubber([*secrets, *(secret for account in accounts for secret in options.secrets_of(account))])
+            gathered = scrubber.value({
+                "made_at": datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z"),
+                "accounts": [clouds.ask(account, self._teller(task_vars)) for account in accounts],
+                "upgrades": upgrades.read_upgrades(parameters["state_dir"], parameters["upgrades"]),
+            })
+            path = os.path.abspath(parameters["path"])
+            if not self._task.check_mode:
+                write_page(path, page.render(gathered))
+            return outcome.outcome_of(gathered, path, self._task.check_mode)
+        except RewindError as error:
+            return {"failed": True, "changed": False, "msg": error.text(), "error": error.to_result()}
+        except OSError as error:
+            return {"failed": True, "changed": False, "msg": plain(f"The page can't be written: {error.strerror}: {error.filename}")}
+
+    def _accounts(self, parameters: dict[str, Any], task_vars: dict[str, Any]) -> list[dict[str, Any]]:
+        if not 1 <= parameters["upgrades"] <= options.MOST_UPGRADES:
+            raise bad_input(f"upgrades must be from 1 to {options.MOST_UPGRADES}, not {parameters['upgrades']}")
+        if os.path.isdir(parameters["path"]):
+            raise bad_input(f"path is a file's, and {parameters['path']} is a folder")
+        hostvars = task_vars.get("hostvars") or {}
+        return options.accounts_of(parameters, lambda host, name: (hostvars[host] if host in hostvars else {}).get(name))
+
+
+def _given_secrets(arguments: dict[str, Any]) -> list[str]:
+    """Credentials as they were given, where nothing is validated yet."""
+    accounts = arguments.get("accounts")
+    every = [arguments, *(account for account in (accounts if isinstance(accounts, list) else []) if isinstance(account, dict))]
+    return [str(secret) for account in every for secret in options.secrets_of(account) if secret]

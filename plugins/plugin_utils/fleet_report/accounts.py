@@ -1,0 +1,60 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is asked of the clouds for a report: each account's servers and snapshots, by the operations of the info modules.
+
+An account that can't be asked is told as such, with the reason; the others are none the worse for it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ansible_collections.rewind.vps.plugins.module_utils import arguments
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.providers.registry import REGISTRY
+from ansible_collections.rewind.vps.plugins.module_utils.run import run
+
+_EVERYTHING = {"server": None, "name": None, "match": None, "status": None, "older_than": None, "newer_than": None}
+
+
+def labelled(accounts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each with a label of its own: the given one, else the cloud's name, numbered where there are several."""
+    labels = [account.get("label") or REGISTRY[account["provider"]].title for account in accounts]
+    totals, seen = Counter(labels), Counter()
+    result = []
+    for account, label in zip(accounts, labels):
+        seen[label] += 1
+        result.append({**account, "label": label if totals[label] == 1 else f"{label} {seen[label]}"})
+    return result
+
+
+def ask(account: Mapping[str, Any], tell: Callable[[str], None]) -> dict[str, Any]:
+    """One account as plain data without secrets.
+
+    :arg account: validated options of a cloud, and C(label).
+    :returns: C(servers) is None where they could not be listed, C(snapshots) likewise; C(error) says why.
+    """
+    provider = REGISTRY[account["provider"]]
+    limits = provider.capabilities
+    told: dict[str, Any] = {
+        "label": account["label"], "provider": account["provider"], "cloud": provider.title, "api_url": None,
+        "limit": limits.max_snapshots, "usual_seconds": limits.create_seconds,
+        "servers": None, "snapshots": None, "error": None,
+    }
+    options = {name: account[name] for name in arguments.provider_options()}
+    try:
+        told["api_url"] = arguments.clean(options)["api_url"]
+    except RewindError as error:
+        return {**told, "error": error.text()}
+    for module, key in (("server_info", "servers"), ("snapshot_info", "snapshots")):
+        tell(f"{account['label']}: asking for its {key}")
+        wanted = {name: _EVERYTHING[name] for name in arguments.SPECS[module].options if name in _EVERYTHING}
+        result = run(module, {**options, **wanted}, check_mode=False, diff_mode=False, tell=tell)
+        if result.get("failed"):
+            return {**told, "error": result["msg"]}
+        told[key] = result[key]
+    return told
