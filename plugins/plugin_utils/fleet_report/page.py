@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -44,13 +45,13 @@ def render(gathered: dict[str, Any]) -> str:
         total=len(fleet), cards=fleet_lines.cards(fleet, accounts, told), urgent=urgent, named=_ATTENTION_AT_MOST,
         opened={known.anchor for known in urgent} if len(urgent) <= _OPEN_AT_MOST else set(),
         accounts=[
-            {"label": wording.shown(account["label"], 80), "error": account["error"],
+            {"label": wording.shown(account["label"], 80), "error": wording.shown(account["error"], 2000) if account["error"] else None,
              "servers": [server_lines(known, axis, now) for known in servers], "note": _account_note(account, servers)}
             for account, servers in zip(accounts, by_account)
         ],
         filters=_filters(fleet),
         upgrades=[fleet_lines.upgrade_line(run, _server_of(run, by_server), now) for run in told["runs"]],
-        left_out=told["left_out"], problem=told["problem"],
+        left_out=told["left_out"], problem=wording.shown(told["problem"], 400) if told["problem"] else None,
     )
 
 
@@ -118,6 +119,7 @@ def _csp_hash(style: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
 
 
+@functools.cache
 def _template() -> Any:
     # Everything is escaped but what is marked, and only our own style is.
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbook rewind.vps.report: one page on both clouds and the receipts of this controller, which changes nothing anywhere."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.clouds import ago, quiet_hour
+from support.leaks import forms_of
+from support.pages import Element, assert_harmless, read_page
+from support.stage import Run, Stage
+
+if TYPE_CHECKING:
+    from sandbox import Box
+
+pytestmark = pytest.mark.playbook
+
+BOOK = "rewind.vps.report"
+
+
+def credentials(box: Box) -> dict[str, str]:
+    """Both clouds', in the environment."""
+    return {
+        "VPS_API_TOKEN": box.vpsorg_token, "VPS_API_URL": box.vpsorg_url, "ILKBYTE_ACCESS_KEY": box.ilkbyte_access_key,
+        "ILKBYTE_SECRET_KEY": box.ilkbyte_secret_key, "ILKBYTE_HOST": box.ilkbyte_url,
+    }
+
+
+def report(stage: Stage, box: Box, *arguments: str, environment: dict[str, str] | None = None, **variables: Any) -> Run:
+    given = ("-e", json.dumps(variables)) if variables else ()
+    return stage.command("ansible-playbook", BOOK, *given, *arguments, environment=credentials(box) if environment is None else environment)
+
+
+def receipt(folder: Path, outcome: str | None, days: float, state: str = "ended", **facts: Any) -> Path:
+    """A receipt of web1 on the controller whose home is in the folder."""
+    began = datetime.now(timezone.utc) - timedelta(days=days)
+    run_id = began.strftime("%Y%m%dT%H%M%SZ") + "ab12"
+    path = folder / "home/.local/state/rewind.vps/vpsorg-12345-1a2b3c4d" / run_id / "receipt.json"
+    moments = [(began + timedelta(seconds=seconds)).isoformat() for seconds in (0, 125)]
+    data = {
+        "version": 1, "run_id": run_id, "host": "web1", "provider": "vpsorg", "api_url": None, "cloud": "VPS.org",
+        "server": {"id": "12345", "name": "web1", "address": None}, "snapshot": {"name": f"rewind{run_id}", "id": "801", "created_at": None},
+        "marker": f"/var/tmp/rewind-guarded-upgrade-{run_id}", "state": state, "outcome": outcome, "message": f"it is {outcome}", "proof": [],
+        "history": [{"at": moments[0], "state": "planned"}, {"at": moments[1], "state": state}], "run": {"pid": 1, "started": "never"}, **facts,
+    }
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(data), encoding="utf-8")
+    return path
+
+
+def receipts(folder: Path, api_url: str) -> None:
+    """One of each kind; the newest was cut off."""
+    receipt(folder, None, 0.1, "upgrading", api_url=api_url)
+    receipt(folder, "upgraded", 1)
+    receipt(folder, "rolled_back", 2, reason="Check <b>the shop</b>: timed out", proof=[{"what": "marker", "result": "proven", "detail": ""}])
+    receipt(folder, "rollback_failed", 3)
+    receipt(folder, "unknown", 4)
+    receipt(folder, "upgraded", 5).write_text("{ half a receipt", encoding="utf-8")
+    receipt(folder, "upgraded", 6, run_id="20200101T000000Zzz99", marker="/var/tmp/rewind-guarded-upgrade-20200101T000000Zzz99")
+
+
+def rows(page: Element) -> dict[str, Element]:
+    """Each server's part of the page by its name."""
+    return {one.one("h3").text: one for one in page.all("details", "server")}
+
+
+def test_one_page_on_both_clouds(stage: Stage, box: Box, tmp_path: Path) -> None:
+    control = box.control
+    for number in range(5):
+        control.plant_snapshot("vpsorg", "web1", f"full{number}", created_at=ago(days=number + 1, hours=4))
+    control.plant_snapshot("ilkbyte", "app1", "nightly", created_at=ago(hours=5), is_cron=True, day=1, hour=quiet_hour(), min=3)
+    receipts(tmp_path, box.vpsorg_url)
+    path = tmp_path / "fleet.html"
+
+    checked = report(stage, box, "--check", report_path=str(path))
+    assert checked.status == 0, checked.output
+    assert "The page would be" in checked.stdout and not path.exists()
+
+    run = report(stage, box, report_path=str(path))
+    assert run.status == 0, run.output
+    assert "4 servers with 6 snapshots" in run.stdout and f"The page is {path}" in run.stdout
+    assert not control.requests(changing=True)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+    html = path.read_text("utf-8")
+    assert not [form for secret in (box.vpsorg_token, box.ilkbyte_access_key, box.ilkbyte_secret_key) for form in forms_of(secret).values() if form in html]
+    page = read_page(html)
+    assert_harmless(page)
+    assert [one.text for one in page.all("h2")] == ["Needs attention", "VPS.org", "Ilkbyte", "Guarded upgrades"]
+    servers = rows(page)
+    assert set(servers) == {"web1", "web2", "app1", "app2"}
+    assert list(servers)[0] == "web1", "what needs attention comes first"
+    assert {"bad", "k-full", "k-upgrade"} <= servers["web1"].classes and "k-none" in servers["web2"].classes
+    assert "5 of 5" in servers["web1"].text and len(servers["web1"].one("tbody").all("tr")) == 5
+    assert re.search(r"1 d 4 h", servers["web1"].one("tbody").text)
+    assert "every day at" in servers["app1"].text and "current" in servers["app1"].text
+    assert [use.attributes["href"] for use in servers["app1"].one("svg", "line").all("use")] == \
+        ["#grid", "#m-ring", "#m-current", "#m-ready", "#m-next"]
+    upgrades = page.by_id("upgrades").one("tbody").all("tr")
+    assert [run.one("span", "tag").text for run in upgrades] == [
+        "cut off, not over", "upgraded", "rolled back", "rollback failed", "unknown", "unreadable receipt", "unreadable receipt",
+    ]
+    assert "Check <b>the shop</b>: timed out" in upgrades[2].text and "proven: marker" in upgrades[2].text and "2 min 5 s" in upgrades[2].text
+
+
+@pytest.mark.patient
+def test_several_accounts_of_which_one_does_not_answer(stage: Stage, box: Box, tmp_path: Path) -> None:
+    """The page has the others, says which and why, and the run fails."""
+    accounts = [
+        {"label": "Shop", "provider": "vpsorg"}, {"provider": "ilkbyte"},
+        {"label": "Old", "provider": "vpsorg", "api_token": "wrong-token-0123456789"},
+    ]
+    (tmp_path / "accounts.yml").write_text(json.dumps({"report_accounts": accounts}), encoding="utf-8")
+    run = report(stage, box, "-e", f"@{tmp_path / 'accounts.yml'}", "-vvvv")
+    assert run.status == 2
+    assert "Not every account could be asked. Old:" in run.stdout and "4 servers with 0 snapshots" in run.stdout
+    page = read_page((tmp_path / "rewind-report.html").read_text("utf-8"))
+    assert [one.text for one in page.all("h2")][1:4] == ["Shop", "Ilkbyte", "Old"]
+    assert "could not be asked in full" in page.one("div", "notice").text
+    for text in (run.output, (tmp_path / "rewind-report.html").read_text("utf-8")):
+        for secret in ("wrong-token-0123456789", box.vpsorg_token, box.ilkbyte_access_key, box.ilkbyte_secret_key):
+            assert secret not in text
+
+
+@pytest.mark.patient
+def test_where_snapshots_can_not_be_listed_no_server_is_called_bare(stage: Stage, box: Box, tmp_path: Path) -> None:
+    box.control.fault("status", cloud="ilkbyte", operation="snapshots.list", status=403, times=None)
+    run = report(stage, box)
+    assert run.status == 2, run.output
+    servers = rows(read_page((tmp_path / "rewind-report.html").read_text("utf-8")))
+    assert "k-none" in servers["web1"].classes
+    assert "k-unlisted" in servers["app1"].classes and "k-none" not in servers["app1"].classes
+
+
+@pytest.mark.patient
+def test_the_accounts_of_hosts(stage: Stage, box: Box, tmp_path: Path) -> None:
+    """Each account once, told by the hosts' variables."""
+    environment = {name: value for name, value in credentials(box).items() if name not in ("VPS_API_URL", "ILKBYTE_HOST")}
+    run = report(stage, box, "-i", box.inventory, "-e", "hosts=sandbox", environment=environment)
+    assert run.status == 0, run.output
+    page = read_page((tmp_path / "rewind-report.html").read_text("utf-8"))
+    assert set(rows(page)) == {"web1", "web2", "app1", "app2"} and len(page.all("h2")) == 4
+    assert len(box.control.requests(operation="snapshots.list", cloud="vpsorg")) == 1
+    only = report(stage, box, "-i", box.inventory, "-e", "hosts=app1", environment=environment)
+    assert only.status == 0, only.output
+    assert set(rows(read_page((tmp_path / "rewind-report.html").read_text("utf-8")))) == {"app1", "app2"}
+
+
+@pytest.mark.patient
+def test_what_can_not_work_is_said_before_anything_is_asked(stage: Stage, box: Box, tmp_path: Path) -> None:
+    none = report(stage, box, environment={})
+    assert none.status == 2 and "There is no account to report on" in none.stdout
+    half = report(stage, box, environment={"ILKBYTE_ACCESS_KEY": box.ilkbyte_access_key, "ILKBYTE_HOST": box.ilkbyte_url})
+    assert half.status == 2 and "not given: secret_key" in half.stdout
+    folder = report(stage, box, report_path=str(tmp_path))
+    assert folder.status == 2 and "is a folder" in folder.stdout
+    assert not box.control.requests()
+    missing = report(stage, box, report_path=str(tmp_path / "none" / "page.html"))
+    assert missing.status == 2 and "The page can't be written: No such file or directory" in missing.stdout
+    for run in (none, half, folder, missing):
+        assert "Traceback" not in run.output
+
+
+@pytest.mark.patient
+def test_a_page_that_is_there_is_replaced_in_its_place(stage: Stage, box: Box, tmp_path: Path) -> None:
+    real, link = tmp_path / "real.html", tmp_path / "link.html"
+    real.write_text("old")
+    real.chmod(0o644)
+    link.symlink_to(real)
+    run = report(stage, box, report_path=str(link))
+    assert run.status == 0 and "changed=1" in run.stdout, run.output
+    assert link.is_symlink() and real.stat().st_mode & 0o777 == 0o644
+    read_page(real.read_text("utf-8"))
+    assert not list(tmp_path.glob(".*.new"))
+
+
+@pytest.mark.patient
+def test_names_that_a_cloud_says(stage: Stage, box: Box, tmp_path: Path) -> None:
+    bad = "</title><script>alert(1)</script><style>*{display:none}</style>\u202e\x1b[2J{{ 7*7 }}\"' onload=x " + "x" * 10_000
+    box.control.fault("raw", cloud="vpsorg", operation="snapshots.list", times=None, body={"count": 1, "next": None, "results": [{
+        "id": 801, "name": bad, "description": bad, "status": bad, "size_mb": 1, "created_at": "2026-01-01T00:00:00Z",
+        "server": {"id": 12345, "name": bad},
+    }]})
+    run = report(stage, box)
+    assert run.status == 0, run.output
+    html = (tmp_path / "rewind-report.html").read_text("utf-8")
+    page = read_page(html)
+    assert_harmless(page)
+    assert len(html) < 100_000, "ten thousand characters are cut"
+    assert "{{ 7*7 }}" in rows(page)["web1"].text, "a name is no template"

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbook rewind.vps.snapshot: snapshots of servers that the command line names, or the inventory."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.clouds import access, ago
+from support.stage import Run, Stage
+
+if TYPE_CHECKING:
+    from sandbox import Box
+
+pytestmark = pytest.mark.playbook
+
+BOOK = "rewind.vps.snapshot"
+GENERATED = re.compile("manual[0-9]{8}T[0-9]{6}Z")
+
+
+def take(stage: Stage, box: Box, *arguments: str, cloud: str = "vpsorg", **variables: Any) -> Run:
+    given = access(box, cloud)
+    environment = {
+        "VPS_API_TOKEN": box.vpsorg_token, "ILKBYTE_ACCESS_KEY": box.ilkbyte_access_key, "ILKBYTE_SECRET_KEY": box.ilkbyte_secret_key,
+        "REWIND_PROVIDER": cloud, {"vpsorg": "VPS_API_URL", "ilkbyte": "ILKBYTE_HOST"}[cloud]: given["api_url"],
+    }
+    return stage.command("ansible-playbook", BOOK, *arguments, "-e", json.dumps(variables), environment=environment)
+
+
+def names(box: Box, server: str) -> list[str]:
+    return [item["name"] for item in box.control.server(server)["snapshots"]]
+
+
+def test_two_servers_by_name_and_retention_of_generated_names_alone(stage: Stage, box: Box) -> None:
+    for number in (1, 2):
+        box.control.plant_snapshot("vpsorg", "web1", f"manual2026010{number}T000000Z", created_at=ago(days=9 - number))
+    box.control.plant_snapshot("vpsorg", "web1", "manual-by-hand", created_at=ago(days=300))
+    run = take(stage, box, "-e", "server=web1,web2", "-e", "retain_count=2")
+    assert run.status == 0, run.output
+    left = names(box, "web1")
+    assert "manual20260101T000000Z" not in left and {"manual20260102T000000Z", "manual-by-hand"} <= set(left) and len(left) == 3
+    (new,) = names(box, "web2")
+    assert GENERATED.fullmatch(new) and new in run.stdout
+    assert [request["operation"] for request in box.control.requests(changing=True)].count("snapshots.create") == 2
+    assert "reserved name" not in run.output
+
+
+@pytest.mark.patient
+def test_hosts_of_the_inventory_at_both_clouds(stage: Stage, box: Box) -> None:
+    checked = take(stage, box, "-i", box.inventory, "--check", hosts="sandbox")
+    assert checked.status == 0 and not box.control.requests(changing=True), checked.output
+    run = take(stage, box, "-i", box.inventory, hosts="sandbox")
+    assert run.status == 0, run.output
+    for server in ("web1", "web2", "app1", "app2"):
+        (name,) = names(box, server)
+        assert GENERATED.fullmatch(name), server
+
+
+@pytest.mark.patient
+def test_a_given_name_is_taken_once_and_its_retention_must_be_said(stage: Stage, box: Box) -> None:
+    for dummy in range(2):
+        run = take(stage, box, server="web1", snapshot_name="before-php8")
+        assert run.status == 0, run.output
+    assert names(box, "web1") == ["before-php8"]
+    refused = take(stage, box, server="web1", snapshot_name="before-php9", retain_count=1)
+    assert refused.status == 2 and "retain.match is empty" in refused.stdout
+    kept = take(stage, box, server="web1", snapshot_name="before-php9", retain_count=1, retain_match="before-*")
+    assert kept.status == 0 and names(box, "web1") == ["before-php9"], kept.output
+
+
+@pytest.mark.patient
+def test_without_waiting_and_without_a_server(stage: Stage, box: Box) -> None:
+    run = take(stage, box, cloud="ilkbyte", server="app1", wait=False)
+    assert run.status == 0 and len(box.control.requests(operation="snapshots.create")) == 1, run.output
+    for wrong in ({}, {"server": "web1", "hosts": "localhost"}):
+        refused = take(stage, box, **wrong)
+        assert refused.status == 2 and "Name the servers either with -e server=web1" in refused.stdout, refused.output
+
+
+@pytest.mark.patient
+def test_one_server_that_fails_does_not_keep_the_next_from_its_snapshot(stage: Stage, box: Box) -> None:
+    run = take(stage, box, server=["nobody", "web2"])
+    assert run.status == 2 and "There is no server 'nobody'" in run.stdout, run.output
+    assert len(names(box, "web2")) == 1
