@@ -60,7 +60,7 @@ def test_hosts_of_the_inventory_at_both_clouds(stage: Stage, box: Box) -> None:
 
 @pytest.mark.patient
 def test_a_given_name_is_taken_once_and_its_retention_must_be_said(stage: Stage, box: Box) -> None:
-    for dummy in range(2):
+    for _ in range(2):
         run = take(stage, box, server="web1", snapshot_name="before-php8")
         assert run.status == 0, run.output
     assert names(box, "web1") == ["before-php8"]

@@ -10,7 +10,9 @@ from html.parser import HTMLParser
 VOID = {"meta", "input", "br", "hr", "img", "link"}
 DRAWN = {"path", "rect", "line", "circle", "use"}  # in SVG they may close themselves
 # What could load or run something, or send something away.
-ACTIVE_TAGS = {"script", "iframe", "object", "embed", "link", "img", "base", "form", "audio", "video", "source", "image", "foreignobject", "animate", "set"}
+ACTIVE_TAGS = {
+    "script", "iframe", "object", "embed", "link", "img", "base", "form", "audio", "video", "source", "image", "foreignobject", "animate", "set",
+}
 
 
 @dataclass
@@ -53,17 +55,17 @@ class _Reader(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.open = [Element("", {})]
 
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        names = [name for name, dummy in attributes]
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = [name for name, dummy in attrs]
         assert len(names) == len(set(names)), f"<{tag}> says an attribute twice: {names}"
-        element = Element(tag, dict(attributes))
+        element = Element(tag, dict(attrs))
         self.open[-1].children.append(element)
         if tag not in VOID:
             self.open.append(element)
 
-    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         assert tag in DRAWN, f"<{tag}/> is no end in HTML"
-        self.open[-1].children.append(Element(tag, dict(attributes)))
+        self.open[-1].children.append(Element(tag, dict(attrs)))
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open[-1].tag == tag, f"</{tag}> where <{self.open[-1].tag}> is open"

@@ -136,10 +136,8 @@ def test_five_hundred_servers_are_a_page_of_a_few_megabytes_in_seconds():
     html = render(fleet)
     assert time.monotonic() - began < 10
     assert 500_000 < len(html.encode()) < 3_000_000
-    page = read_page(html)
-    assert len(page.all("details", "server")) == 500
-    assert len(page.all("section")[0].all("ul", "urgent")) == 2, "beyond the first few they are folded away"
-    assert not [one for one in page.all("details") if "open" in one.attributes]
+    assert html.count('<details class="server') == 500 and html.count('<ul class="urgent">') == 2, "beyond the first few they are folded away"
+    assert not re.search("<details[^>]* open", html)
 
 
 def test_few_that_need_attention_stand_open():
