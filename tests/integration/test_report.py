@@ -130,11 +130,11 @@ def test_several_accounts_of_which_one_does_not_answer(stage: Stage, box: Box, t
 
 @pytest.mark.patient
 def test_where_snapshots_can_not_be_listed_no_server_is_called_bare(stage: Stage, box: Box, tmp_path: Path) -> None:
-    box.control.fault("status", cloud="ilkbyte", operation="snapshots.list", status=403, times=None)
+    box.control.fault("status", cloud="ilkbyte", operation="snapshots.list", server="app1", status=403, times=None)
     run = report(stage, box)
     assert run.status == 2, run.output
     servers = rows(read_page((tmp_path / "rewind-report.html").read_text("utf-8")))
-    assert "k-none" in servers["web1"].classes
+    assert "k-none" in servers["web1"].classes and "k-none" in servers["app2"].classes
     assert "k-unlisted" in servers["app1"].classes and "k-none" not in servers["app1"].classes
 
 

@@ -18,7 +18,7 @@ from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindErr
 from ansible_collections.rewind.vps.plugins.module_utils.providers.registry import REGISTRY
 from ansible_collections.rewind.vps.plugins.module_utils.run import run
 
-_EVERYTHING = {"server": None, "name": None, "match": None, "status": None, "older_than": None, "newer_than": None}
+_READS = (("server_info", "servers"), ("snapshot_info", "snapshots"))
 
 
 def labelled(accounts: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -36,25 +36,26 @@ def ask(account: Mapping[str, Any], tell: Callable[[str], None]) -> dict[str, An
     """One account as plain data without secrets.
 
     :arg account: validated options of a cloud, and C(label).
-    :returns: C(servers) is None where they could not be listed, C(snapshots) likewise; C(error) says why.
+    :returns: C(servers) is None where they could not be listed, C(snapshots) likewise; C(unlisted) are the ids of servers whose
+        snapshots alone could not be; C(error) says why.
     """
     provider = REGISTRY[account["provider"]]
     limits = provider.capabilities
     told: dict[str, Any] = {
         "label": account["label"], "provider": account["provider"], "cloud": provider.title, "api_url": None,
         "limit": limits.max_snapshots, "usual_seconds": limits.create_seconds,
-        "servers": None, "snapshots": None, "error": None,
+        "servers": None, "snapshots": None, "unlisted": [], "error": None,
     }
     options = {name: account[name] for name in arguments.provider_options()}
     try:
         told["api_url"] = arguments.clean(options)["api_url"]
     except RewindError as error:
         return {**told, "error": error.text()}
-    for module, key in (("server_info", "servers"), ("snapshot_info", "snapshots")):
+    for module, key in _READS:
         tell(f"{account['label']}: asking for its {key}")
-        wanted = {name: _EVERYTHING[name] for name in arguments.SPECS[module].options if name in _EVERYTHING}
-        result = run(module, {**options, **wanted}, check_mode=False, diff_mode=False, tell=tell)
+        everything = {name: option.get("default") for name, option in arguments.SPECS[module].options.items() if name not in options}
+        result = run(module, {**everything, **options}, check_mode=False, diff_mode=False, tell=tell)
+        told[key] = result.get(key)
         if result.get("failed"):
-            return {**told, "error": result["msg"]}
-        told[key] = result[key]
+            return {**told, "error": result["msg"], "unlisted": [failed["server"] for failed in result.get("failed_servers", [])]}
     return told

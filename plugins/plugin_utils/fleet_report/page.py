@@ -76,10 +76,10 @@ def _servers_of(account: dict[str, Any]) -> list[tuple[dict[str, Any], list[dict
     servers = {server["id"]: server for server in account["servers"] or []}
     if account["snapshots"] is None:
         return [(server, None) for server in servers.values()]
-    theirs: dict[str, list[dict[str, Any]]] = {server_id: [] for server_id in servers}
+    theirs: dict[str, list[dict[str, Any]] | None] = {server_id: None if server_id in account["unlisted"] else [] for server_id in servers}
     for item in account["snapshots"]:
         servers.setdefault(item["server"]["id"], item["server"])
-        theirs.setdefault(item["server"]["id"], []).append(item)
+        theirs[item["server"]["id"]] = [*(theirs.get(item["server"]["id"]) or []), item]
     return [(server, theirs[server_id]) for server_id, server in servers.items()]
 
 

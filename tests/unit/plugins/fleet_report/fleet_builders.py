@@ -46,7 +46,7 @@ def account(servers: list[dict[str, Any]] | None, snapshots: list[dict[str, Any]
     """One as it is asked of a cloud."""
     return {
         "label": "VPS.org", "provider": "vpsorg", "cloud": "VPS.org", "api_url": "https://cloud.example", "limit": 5, "usual_seconds": 600.0,
-        "servers": servers, "snapshots": snapshots, "error": None, **fields,
+        "servers": servers, "snapshots": snapshots, "unlisted": [], "error": None, **fields,
     }
 
 

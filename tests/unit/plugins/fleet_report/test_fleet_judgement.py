@@ -73,6 +73,12 @@ def test_a_server_that_only_its_snapshots_tell_of_is_there():
     assert [(known.name, len(known.snapshots)) for known in fleet] == [("999", 1)]
 
 
+def test_one_server_whose_snapshots_could_not_be_listed():
+    servers = [server("1", "web1"), server("2", "web2"), server("3", "web3")]
+    fleet = known_servers(gathered(account(servers, [snapshot("a", DAY, "3")], unlisted=["2"], error="2: no")))
+    assert {known.name: [one.kind for one in known.found] for known in fleet} == {"web1": ["none"], "web2": ["unlisted"], "web3": []}
+
+
 def cards(*accounts, runs=()):
     fleet = gathered(*accounts, runs=list(runs))
     return {card["label"]: card for card in fleet_lines.cards(known_servers(fleet), fleet["accounts"], fleet["upgrades"])}
