@@ -18,8 +18,8 @@ description:
   - The file's name is C(rewind_vps.yml) or ends with C(.rewind_vps.yml); C(yaml) will do as well.
   - Only reads. One request for each page of an account's servers, none where the cache has them.
 extends_documentation_fragment:
-  - ansible.builtin.constructed
-  - ansible.builtin.inventory_cache
+  - constructed
+  - inventory_cache
 options:
   plugin:
     description: Marks the file as one for this plugin.
@@ -196,7 +196,7 @@ except ImportError:
 
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
 from ansible_collections.rewind.vps.plugins.module_utils.plain_text import plain
-from ansible_collections.rewind.vps.plugins.module_utils.run import mistake, run
+from ansible_collections.rewind.vps.plugins.module_utils.run import run
 from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
 from ansible_collections.rewind.vps.plugins.plugin_utils import host_account
 from ansible_collections.rewind.vps.plugins.plugin_utils.servers_inventory import cached, draft, hosts
@@ -226,18 +226,18 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             return
         except RewindError as error:
             trouble = f"{error.message.rstrip('.')}.{f' Next: {error.hint}.' if error.hint else ''}"
-        except AnsibleError as error:
-            trouble = self._words_of_ansible(error)
-        except Exception as error:  # its text may hold anything
-            trouble = mistake(error)["msg"]
+        except Exception as error:
+            trouble = self._what_went_wrong(error)
         # Outside all of them, so that the error carries no other one along.
         raise AnsibleParserError(plain(Scrubber(self._accounts.secrets).text(f"{path} gives no hosts. {trouble}")))
 
-    def _words_of_ansible(self, error: AnsibleError) -> str:
-        """What Ansible says of an option; not what it says of a file, of which it shows lines."""
-        if self._is_config:
+    def _what_went_wrong(self, error: Exception) -> str:
+        """Ansible's own words of an option or an expression. Not of a file, of which it shows lines; and not those of any other exception."""
+        if not self._is_config:
+            return f"It can't be read ({type(error).__name__}): is it YAML, with plugin: {self.NAME}, and has its vault's password been given?"
+        if isinstance(error, AnsibleError):
             return str(error)
-        return f"It can't be read ({type(error).__name__}): is it YAML, with plugin: {self.NAME}, and has its vault's password been given?"
+        return f"rewind.vps made a mistake of its own ({type(error).__name__}). Next: please report this."
 
     def _parse(self, path: str, cache: bool) -> None:
         config = self._read_config_data(path)
@@ -323,10 +323,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _holds(self, condition: Any, variables: dict[str, Any]) -> bool:
         held = condition if isinstance(condition, bool) else self._expression("filters", condition, variables)
-        if held in (True, "True"):  # before ansible-core 2.19 it may come as text
-            return True
-        if held in (False, "False"):
-            return False
+        if isinstance(held, bool) or held in ("True", "False"):  # before ansible-core 2.19 it may come as text
+            return held in (True, "True")
         raise bad_input(f"The condition {condition} of filters is neither true nor false for server {variables['rewind_server_name']}")
 
     def _name_of(self, variables: dict[str, Any]) -> str:
