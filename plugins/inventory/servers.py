@@ -313,8 +313,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self._add_host_to_keyed_groups(self.get_option("keyed_groups"), everything, name, strict=strict)
 
     def _is_wanted(self, variables: dict[str, Any]) -> bool:
-        for entry in self.get_option("filters"):
-            if len(entry) != 1 or not set(entry) <= {"include", "exclude"}:
+        for entry in self.get_option("filters") or []:
+            if not isinstance(entry, Mapping) or len(entry) != 1 or not set(entry) <= {"include", "exclude"}:
                 raise bad_input("An entry of filters is one of include and exclude, with a condition")
             ((verb, condition),) = entry.items()
             if self._holds(condition, variables):
@@ -329,7 +329,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _name_of(self, variables: dict[str, Any]) -> str:
         tried = []
-        for expression in self.get_option("hostnames"):
+        for expression in self.get_option("hostnames") or []:
             name = self._expression("hostnames", expression, variables)
             if hosts.is_usable(name, self.inventory.groups):
                 if tried:

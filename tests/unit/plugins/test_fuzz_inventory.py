@@ -55,9 +55,11 @@ ILK = {"provider": "ilkbyte", "access_key": OTHER, "secret_key": TOKEN}
 # No templates from nowhere: a file is the user's own, and what stands in it is evaluated.
 PLAIN = ANYTHING.filter(lambda value: "{" + "{" not in repr(value) and "{" + "%" not in repr(value) and "\\ud" not in ascii(value))
 KEYS = st.sampled_from(["name", "provider", "api_token", "access_key", "secret_key", "api_url", "api_timeout", "validate_certs", "ca_path", "tokn"])
-ACCOUNTS = st.builds(lambda base, key, value: {**base, key: value}, st.sampled_from([GOOD, ILK, {}]), KEYS, PLAIN) | st.sampled_from([GOOD, ILK]) | PLAIN
+CHANGED = st.builds(lambda base, key, value: {**base, key: value}, st.sampled_from([GOOD, ILK, {}]), KEYS, PLAIN)
+ACCOUNTS = CHANGED | st.sampled_from([GOOD, ILK]) | PLAIN
 OTHERS = st.dictionaries(
-    st.sampled_from(["compose", "groups", "keyed_groups", "filters", "hostnames", "strict", "cache", "use_extra_vars", "nonsense"]), PLAIN, max_size=2,
+    st.sampled_from(["compose", "groups", "keyed_groups", "filters", "hostnames", "strict", "cache", "use_extra_vars", "nonsense"]), PLAIN,
+    max_size=2,
 )
 
 

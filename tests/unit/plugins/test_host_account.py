@@ -17,7 +17,10 @@ URL = "https://gate.example/v1"
 REST = {"api_timeout": 7, "validate_certs": True, "ca_path": None}
 SHOP = Account("shop", {"provider": "vpsorg", "api_token": TOKEN, "access_key": None, "secret_key": None, "api_url": URL, **REST})
 ILK = Account("ilk", {"provider": "ilkbyte", "api_token": None, "access_key": "an access key", "secret_key": "a secret key", "api_url": URL, **REST})
-HOST = {"rewind_provider": "vpsorg", "rewind_api_url": URL, "rewind_server_id": "12345", "rewind_inventory": "/x/rewind_vps.yml", "rewind_account": "shop"}
+HOST = {
+    "rewind_provider": "vpsorg", "rewind_api_url": URL, "rewind_server_id": "12345", "rewind_inventory": "/x/rewind_vps.yml",
+    "rewind_account": "shop",
+}
 ILK_HOST = {**HOST, "rewind_provider": "ilkbyte", "rewind_account": "ilk"}
 PLACE = {"provider": "vpsorg", "api_url": URL, "server": "12345"}
 ALL = {**PLACE, "api_token": TOKEN, "api_timeout": 7, "validate_certs": True}

@@ -106,8 +106,8 @@ def test_filters(file, filters, expected):
 
 
 @pytest.mark.parametrize("entry", [
-    {"include": "no_such"}, {"include": "rewind_server_name"}, {"include": "1"}, {"include": "{{"}, {"include": True, "exclude": True}, {"only": "true"},
-    {},
+    {"include": "no_such"}, {"include": "rewind_server_name"}, {"include": "1"}, {"include": "{{"},
+    {"include": True, "exclude": True}, {"only": "true"}, {}, None, "true",
 ])
 def test_a_filter_that_does_not_work_gives_no_hosts_whatever_strict_says(file, entry):
     assert "filters" in refused(file, {**SHOP, "strict": False, "filters": [entry]})
@@ -117,8 +117,8 @@ def test_a_filter_that_does_not_work_gives_no_hosts_whatever_strict_says(file, e
 
 
 @pytest.mark.parametrize("name", [
-    "localhost", "LOCALHOST", "127.0.0.1", "all", "ungrouped", "..", "../up", "a/b", "-x", "a b", "a,b", "a:b", "[a]", "*", "!a", "&a", "~a", "@a", "",
-    "x" * 254, "a\nb", "\x1b[2J", "é", "{{ 7*7 }}", None,
+    "localhost", "LOCALHOST", "127.0.0.1", "all", "ungrouped", "..", "../up", "a/b", "-x", "a b", "a,b", "a:b", "[a]", "*", "!a", "&a", "~a", "@a",
+    "", "x" * 254, "a\nb", "\x1b[2J", "é", "{{ 7*7 }}", None,
 ])
 def test_a_name_that_no_host_may_have_gives_way_to_the_id(file, name):
     file.servers[ONE] = [server(name, id="4711")]
@@ -185,20 +185,26 @@ def test_names_of_groups_are_sound_whatever_the_cloud_says(file):
 
 @pytest.mark.parametrize(("config", "said"), [
     ({}, "provider"), ({"provider": "aws"}, "provider"), ({"provider": "vpsorg"}, "VPS_API_TOKEN"), ({**ILK, "secret_key": " "}, "secret_key"),
-    ({"accounts": []}, "at least one"), ({"accounts": {"provider": "vpsorg"}}, "accounts"), ({"accounts": ["vpsorg"]}, "accounts"), ({"accounts": None}, "accounts"),
+    ({"accounts": []}, "at least one"), ({"accounts": {"provider": "vpsorg"}}, "accounts"),
+    ({"accounts": ["vpsorg"]}, "accounts"), ({"accounts": None}, "accounts"),
     ({**SHOP, "accounts": [BLOG]}, "beside accounts"), ({"accounts": [{**SHOP, "tokn": 1}]}, "account 1"), ({**SHOP, "tokn": "x"}, "tokn"),
-    ({"accounts": [SHOP, {**BLOG, "name": "shop"}]}, "called shop"), ({"accounts": [{**BLOG, "name": ""}, {**SHOP, "name": "vpsorg"}]}, "called vpsorg"),
+    ({"accounts": [SHOP, {**BLOG, "name": "shop"}]}, "called shop"),
+    ({"accounts": [{**BLOG, "name": ""}, {**SHOP, "name": "vpsorg"}]}, "called vpsorg"),
     ({**SHOP, "name": "a b"}, "name"), ({**SHOP, "name": "{{ 'x' * 65 }}"}, "name"), ({**SHOP, "api_url": "http://evil.example"}, "https"),
-    ({**SHOP, "api_timeout": 0}, "api_timeout"), ({**SHOP, "api_timeout": "soon"}, "api_timeout"), ({**SHOP, "validate_certs": "perhaps"}, "validate_certs"),
+    ({**SHOP, "api_timeout": 0}, "api_timeout"), ({**SHOP, "api_timeout": "soon"}, "api_timeout"),
+    ({**SHOP, "validate_certs": "perhaps"}, "validate_certs"),
     ({**SHOP, "api_token": "{{ no_such }}"}, "api_token of the account"), ({**SHOP, "api_token": "{{ lookup('file', '/no/such') }}"}, "api_token"),
-    ({**SHOP, "api_token": "two words"}, "api_token"), ({**SHOP, "cache_timeout": f"{ONE}"}, "cache_timeout"), ({**SHOP, "cache": True, "cache_plugin": "jsonfile"}, "cache plugin"),
+    ({**SHOP, "api_token": "two words"}, "api_token"), ({**SHOP, "cache_timeout": f"{ONE}"}, "cache_timeout"),
+    ({**SHOP, "cache": True, "cache_plugin": "jsonfile"}, "cache plugin"),
 ])
 def test_what_is_not_right_is_said_before_anything_is_asked(file, config, said):
     assert said.lower() in refused(file, config).lower()
     assert file.asked == []
 
 
-@pytest.mark.parametrize("text", ["", "[]", "plugin: other.one.thing", f"plugin: {NAME}\napi_token: \"{ONE}", f"plugin: {NAME}\n- {ONE}", "\tx: y", "x"])
+@pytest.mark.parametrize("text", [
+    "", "[]", "plugin: other.one.thing", f"plugin: {NAME}\napi_token: \"{ONE}", f"plugin: {NAME}\n- {ONE}", "\tx: y", "x",
+])
 def test_a_file_that_is_none_of_this_plugins_is_not_quoted(file, text):
     assert "can't be read" in refused(file, text)
 
@@ -257,7 +263,8 @@ def test_the_cache_is_not_believed_where_the_cloud_is_to_be_asked(file, tmp_path
 
 @pytest.mark.parametrize("content", [
     [], {}, {"version": 2, "servers": []}, {"version": 1}, {"version": 1, "servers": [{"id": "1"}]},
-    {"version": 1, "servers": [{**server("x"), "address": {"__ansible_unsafe": 1}}]}, {"version": 1, "servers": [{**server("x"), "root_password": "y"}]},
+    {"version": 1, "servers": [{**server("x"), "address": {"__ansible_unsafe": 1}}]},
+    {"version": 1, "servers": [{**server("x"), "root_password": "y"}]},
 ])
 def test_what_is_no_entry_of_ours_is_asked_anew(file, tmp_path, content):
     config = {**SHOP, **cached(tmp_path)}
