@@ -3,7 +3,17 @@
 
 from __future__ import annotations
 
-from mutants import in_the_clouds, in_the_connection, in_the_doors, in_the_guard, in_the_operations, in_the_role, in_the_run, in_the_turns
+from mutants import (
+    in_the_clouds,
+    in_the_connection,
+    in_the_doors,
+    in_the_guard,
+    in_the_inventory,
+    in_the_operations,
+    in_the_role,
+    in_the_run,
+    in_the_turns,
+)
 
 MUTANTS = [
     *in_the_clouds.MUTANTS,
@@ -14,4 +24,5 @@ MUTANTS = [
     *in_the_run.MUTANTS,
     *in_the_connection.MUTANTS,
     *in_the_role.MUTANTS,
+    *in_the_inventory.MUTANTS,
 ]

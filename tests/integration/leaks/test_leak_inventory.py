@@ -75,7 +75,8 @@ FAILURES: dict[str, dict[str, Any]] = {
     "a condition": {"filters": [{"include": f"'{ACCESS[:8]}' in no_such"}]}, "a name": {"hostnames": [f"'{SECRET[:9]}' ~ no_such"]},
     "another option of an account": {"accounts": [{"provider": TOKEN, "api_token": TOKEN}]},
     "a name of an account": {"accounts": [{"provider": "vpsorg", "name": SECRET, "secret_key": SECRET, "api_token": TOKEN}]},
-    "a template": {"accounts": [{"provider": "vpsorg", "api_token": TOKEN}, {"provider": "ilkbyte", "access_key": f"{{{{ '{ACCESS[2:10]}' ~ x }}}}"}]},
+    "a template": {"accounts": [
+        {"provider": "vpsorg", "api_token": TOKEN}, {"provider": "ilkbyte", "access_key": f"{{{{ '{ACCESS[2:10]}' ~ x }}}}"}]},
 }
 
 
