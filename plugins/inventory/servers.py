@@ -122,6 +122,8 @@ notes:
     C(ansible_host), which is only there if the address is an IP address. None holds a secret.'
   - The credentials stay in the memory of the program that has read the file. Where inventory and play are two programs (AWX, an inventory written
     with C(ansible-inventory --export)), give the tasks credentials in another way.
+  - The credentials are used by tasks that run on the controller, for this cloud and this address. A task that runs elsewhere must be given its own.
+  - Keep credentials out of the file. Before 2.19, ansible-core quotes lines of a file that is no valid YAML before this plugin has read it.
   - When a file fails, Ansible warns and goes on without its hosts. Set E(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED) to V(true), or
     C(any_unparsed_is_failed = true) in the section C([inventory]) of C(ansible.cfg), to end there instead.
   - With O(cache) the servers, their addresses and their power are as they were up to O(cache_timeout) seconds ago. C(--flush-cache) asks anew.
