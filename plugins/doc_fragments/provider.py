@@ -38,8 +38,8 @@ options:
   api_url:
     description:
       - The base URL of the cloud's API, for example when a gateway of your own stands before it.
-      - Where it is not given, the host's variable C(rewind_api_url), the environment variable E(VPS_API_URL) (VPS.org) or E(ILKBYTE_HOST) (Ilkbyte) where the
-        task runs is used, then V(https://admin.vps.org/api/v1) or V(https://api.ilkbyte.com).
+      - Where it is not given, the host's variable C(rewind_api_url), else the environment variable E(VPS_API_URL) (VPS.org) or
+        E(ILKBYTE_HOST) (Ilkbyte) where the task runs is used, then V(https://admin.vps.org/api/v1) or V(https://api.ilkbyte.com).
       - Must be https. Plain http is refused, except to the machine itself (V(localhost), V(127.0.0.0/8), V(::1)).
       - A user name, a C(?) or a C(#) in it is refused. Redirects are never followed.
     type: str

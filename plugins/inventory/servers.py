@@ -182,19 +182,14 @@ cache_connection: ~/.cache/rewind_vps
 cache_timeout: 300
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from os.path import basename
 from typing import Any
 
+import ansible.template
 from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.inventory.group import to_safe_group_name
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
-
-try:
-    from ansible.template import trust_as_template  # since ansible-core 2.19, which evaluates nothing that is not marked as trusted
-except ImportError:
-    trust_as_template = None
-    from ansible.utils.unsafe_proxy import wrap_var
 
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
 from ansible_collections.rewind.vps.plugins.module_utils.plain_text import plain
@@ -203,6 +198,13 @@ from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
 from ansible_collections.rewind.vps.plugins.plugin_utils import host_account
 from ansible_collections.rewind.vps.plugins.plugin_utils.servers_inventory import cached, draft, hosts
 from ansible_collections.rewind.vps.plugins.plugin_utils.servers_inventory.accounts import Account, AccountReader
+
+if hasattr(ansible.template, "trust_as_template"):  # since ansible-core 2.19 only what is marked as trusted is evaluated
+    def no_template(value: Any) -> Any:
+        """The value, not to be evaluated."""
+        return value
+else:
+    from ansible.utils.unsafe_proxy import wrap_var as no_template
 
 ENDINGS = ("rewind_vps.yml", "rewind_vps.yaml")
 Host = tuple[str, dict[str, Any]]  # its name and its variables
@@ -365,6 +367,5 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
 
 def variables_for_templates(variables: Mapping[str, Any], but: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The variables, marked where ansible-core is older than 2.19 as what must not be evaluated, except those of other sources."""
-    mark: Callable[[Any], Any] = (lambda value: value) if trust_as_template else wrap_var
-    return {key: value if but and key in but and but[key] is value else mark(value) for key, value in variables.items()}
+    """The variables, marked as what must not be evaluated, except those of other sources."""
+    return {key: value if but and key in but and but[key] is value else no_template(value) for key, value in variables.items()}
