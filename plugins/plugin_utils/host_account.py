@@ -48,7 +48,9 @@ def of_host(given: Mapping[str, Any], variables: Mapping[str, Any], *, on_contro
     api_url = str(given.get("api_url") or found["api_url"]).rstrip("/")
     if on_controller and account is not None and (account.provider, account.api_url) == (provider, api_url):
         found.update(_of_account(account, given))
-    return {name: value for name, value in found.items() if value not in (None, "") and given.get(name) in (None, "")}
+    # Which server it is about a task leaves out or says: one that says nothing by mistake is not to be led to this one.
+    open_to_all = {name for name in found if (name not in given if name == "server" else given.get(name) in (None, ""))}
+    return {name: value for name, value in found.items() if value not in (None, "") and name in open_to_all}
 
 
 def _of_account(account: Account, given: Mapping[str, Any]) -> dict[str, Any]:
