@@ -21,6 +21,7 @@ from ansible_collections.rewind.vps.plugins.module_utils.plain_text import plain
 from ansible_collections.rewind.vps.plugins.module_utils.run import mistake
 from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
 from ansible_collections.rewind.vps.plugins.module_utils.wire import requests_available
+from ansible_collections.rewind.vps.plugins.plugin_utils import host_account
 from ansible_collections.rewind.vps.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import processes
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.evidence import SECRET_VARIABLES
@@ -72,7 +73,7 @@ class ActionModule(ControllerAction):
             return {key: plain_in(value) if key in SHOWN else value for key, value in done.items()}
 
     def _options(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        """The task's options; else the role's variables, then the inventory's; else module_defaults.
+        """The task's options; else the role's variables, then the inventory's; else module_defaults; else the host's account.
 
         Credentials and the like stand in the task's arguments only where module_defaults have put them there.
         """
@@ -85,7 +86,9 @@ class ActionModule(ControllerAction):
                 if value not in (None, ""):
                     options[option] = value
                     break
-        return options
+        variables = {name: self._templar.template(task_vars[name]) for name in host_account.VARIABLES if name in task_vars}
+        added = host_account.of_host(options, variables, on_controller=True)
+        return {**options, **{name: value for name, value in added.items() if name in CLOUD_OPTIONS}}
 
     def _done(self, parameters: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         try:

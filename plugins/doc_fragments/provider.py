@@ -14,8 +14,8 @@ options:
     description:
       - The cloud that the server is at.
       - V(vpsorg) is VPS.org and needs O(api_token). V(ilkbyte) is Ilkbyte and needs O(access_key) and O(secret_key).
-      - Falls back to the environment variable E(REWIND_PROVIDER) where the task runs, so it may be left out of the task
-        when that is set.
+      - Falls back to the host's variable C(rewind_provider), which the inventory P(rewind.vps.servers#inventory) sets, then to the
+        environment variable E(REWIND_PROVIDER) where the task runs, so it may be left out of the task when one is set.
     type: str
     required: true
     choices: [vpsorg, ilkbyte]
@@ -38,8 +38,8 @@ options:
   api_url:
     description:
       - The base URL of the cloud's API, for example when a gateway of your own stands before it.
-      - Where it is not given, the environment variable E(VPS_API_URL) (VPS.org) or E(ILKBYTE_HOST) (Ilkbyte) where the
-        task runs is used, then V(https://admin.vps.org/api/v1) or V(https://api.ilkbyte.com).
+      - Where it is not given, the host's variable C(rewind_api_url), else the environment variable E(VPS_API_URL) (VPS.org) or
+        E(ILKBYTE_HOST) (Ilkbyte) where the task runs is used, then V(https://admin.vps.org/api/v1) or V(https://api.ilkbyte.com).
       - Must be https. Plain http is refused, except to the machine itself (V(localhost), V(127.0.0.0/8), V(::1)).
       - A user name, a C(?) or a C(#) in it is refused. Redirects are never followed.
     type: str
@@ -69,6 +69,8 @@ notes:
   - Let the task run on the controller or on a bastion host (C(delegate_to), C(connection=local)), not on the server that
     it is about. A server that is stopped or restored takes the task on it down as well. A cloud that limits a key to IP
     addresses must know the address of the machine where the task runs.
+  - For hosts of the inventory P(rewind.vps.servers#inventory), a task that runs on the controller takes the credentials, O(api_timeout),
+    O(validate_certs) and O(ca_path) that it does not say itself from the host's account there, before it looks into the environment.
   - Proxies are taken from the environment (E(HTTPS_PROXY), E(NO_PROXY)), but never for an API on the machine itself.
   - Reads are tried again after a passing trouble. A change is sent again only when it provably did not happen (no
     connection was made, or the cloud answered HTTP 429). The same holds at Ilkbyte, where every change is an HTTP GET.

@@ -16,6 +16,7 @@ options:
       - The server that the task is about. Exactly one; for several use a loop, or a task that runs for each host.
       - At VPS.org its number, UUID, name or hostname; text of digits only is taken as the number. At Ilkbyte its name.
       - A reference that fits no server or more than one is an error that lists the candidates, and nothing is changed.
+      - Left out, it is the host's variable C(rewind_server_id), which the inventory P(rewind.vps.servers#inventory) sets.
     type: list
     elements: str
     aliases: [servers]

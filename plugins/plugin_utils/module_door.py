@@ -20,6 +20,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.rewind.vps.plugins.module_utils.arguments import SECRET_OPTIONS, SPECS
 from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
+from ansible_collections.rewind.vps.plugins.plugin_utils import host_account
 from ansible_collections.rewind.vps.plugins.plugin_utils.controller_action import ControllerAction
 
 display = Display()
@@ -35,7 +36,7 @@ class ModuleDoor(ControllerAction):
         if C.DEFAULT_KEEP_REMOTE_FILES:
             display.warning("ANSIBLE_KEEP_REMOTE_FILES keeps no file of rewind.vps: the credentials are in it")
         wrap_async = self._task.async_val
-        with self._environment_apart():
+        with self._environment_apart(self._arguments(task_vars)):
             # Before the module is built: ansible-core 2.22 gives it the secrets that are known here, and has it answer in clear
             # with those that are new to it, to be seen with ANSIBLE_DEBUG and in an asynchronous task's job file.
             scrubber = Scrubber([str(self._options[name]) for name in SECRET_OPTIONS if self._options.get(name)])
@@ -46,6 +47,14 @@ class ModuleDoor(ControllerAction):
         if not wrap_async:
             self._remove_tmp_path(self._connection._shell.tmpdir)
         return result
+
+    def _arguments(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """The task's options, with what the inventory knows of its host. Not in the task itself: callbacks are shown that."""
+        options, arguments = SPECS[self.module].options, dict(self._task.args)
+        variables = {name: self._templar.template(task_vars[name]) for name in host_account.VARIABLES if name in task_vars}
+        names = {name for name in options if name != "server" or (options[name]["required"] and "servers" not in arguments)}
+        added = host_account.of_host(arguments, variables, on_controller=self._connection.transport == "local")
+        return {**arguments, **{name: value for name, value in added.items() if name in names}}
 
     @property
     def _full_name(self) -> str:
@@ -58,14 +67,14 @@ class ModuleDoor(ControllerAction):
         return name if name in known else scrubber.text(str(name))
 
     @contextlib.contextmanager
-    def _environment_apart(self) -> Iterator[None]:
+    def _environment_apart(self, arguments: dict[str, Any]) -> Iterator[None]:
         """Makes options of the credentials in the task's C(environment), which Ansible would put on the module's command line.
 
         Of those that the module would find in its environment, too, where that is this process's own: then they are known here.
         """
         environment: dict[str, Any] = {}
         self._compute_environment_string(environment)
-        self._options = dict(self._task.args)
+        self._options = arguments
         for option in SECRET_OPTIONS:
             names = SPECS[self.module].options[option]["fallback"][1]
             found = [environment.pop(name) for name in names if name in environment]

@@ -83,7 +83,7 @@ class QuickDoor(ModuleDoor):
 
     def _run_here(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         spec = SPECS[self.module]
-        validation = ArgumentSpecValidator(spec.options, **spec.rules).validate(self._task.args.copy())
+        validation = ArgumentSpecValidator(spec.options, **spec.rules).validate(self._arguments(task_vars))
         # A secret may have been written into another option, too, so whatever is said about options passes through it as well.
         scrubber = Scrubber([validation.validated_parameters.get(name) for name in SECRET_OPTIONS])
         if validation.error_messages:

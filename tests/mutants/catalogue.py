@@ -8,6 +8,7 @@ from mutants import (
     in_the_connection,
     in_the_doors,
     in_the_guard,
+    in_the_inventory,
     in_the_operations,
     in_the_report,
     in_the_role,
@@ -25,4 +26,5 @@ MUTANTS = [
     *in_the_connection.MUTANTS,
     *in_the_role.MUTANTS,
     *in_the_report.MUTANTS,
+    *in_the_inventory.MUTANTS,
 ]

@@ -20,6 +20,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.options
     STEPS,
 )
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.steps import Steps
+from ansible_collections.rewind.vps.plugins.plugin_utils.servers_inventory.accounts import ACCOUNT_OPTIONS
 
 # The checkout itself when the tests are run there, the copy when ansible-test runs them.
 ROOT = Path(__file__).resolve().parents[3]
@@ -43,10 +44,10 @@ def test_version():
 
 
 def texts_of(folder, name):
-    """The YAML texts that a file holds, by their names in lower case, without running it."""
+    """The YAML texts that a file holds, by their names in lower case, without running it; of several documents the first."""
     tree = ast.parse((ROOT / "plugins" / folder / f"{name}.py").read_text(encoding="utf-8"))
-    return {node.targets[0].id.lower(): yaml.safe_load(node.value.value) for node in ast.walk(tree)
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)}
+    return {node.targets[0].id.lower(): next(yaml.safe_load_all(node.value.value), None) for node in ast.walk(tree)
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)}
 
 
 def documented_options(module):
@@ -87,6 +88,19 @@ def test_what_is_documented_is_what_is_taken(module, options):
         if module in CONTROLLER_ONLY:
             within, taken = documented[name].get("suboptions") or {}, option.get("options") or {}
             assert {key: as_said(value) for key, value in within.items()} == {key: as_said(value) for key, value in taken.items()}, name
+
+
+def test_an_account_of_an_inventory_has_the_modules_options():
+    options = texts_of("inventory", "servers")["documentation"]["options"]
+    suboptions = options["accounts"]["suboptions"]
+    assert sorted(suboptions) == sorted(ACCOUNT_OPTIONS)
+    for name, option in ACCOUNT_OPTIONS.items():
+        assert options[name] == suboptions[name]
+        # Whether one is needed is only known when the environment has been looked at.
+        assert as_said(suboptions[name]) == {**as_said(option), "required": False}, name
+        said = " ".join(suboptions[name]["description"]) if isinstance(suboptions[name]["description"], list) else ""
+        assert all(f"E({variable})" in said for variable in option.get("fallback", (None, []))[1]), name
+        assert "env" not in suboptions[name], "ansible-config dump would show it"
 
 
 @pytest.mark.parametrize("name", CONTROLLER_ONLY)

@@ -19,6 +19,7 @@ FILES = {
 UTILS = "module_utils."
 GUARDED = "plugin_utils.guarded_upgrade."
 FLEET = "plugin_utils.fleet_report."
+SERVERS = "plugin_utils.servers_inventory."
 PROVIDER = {UTILS + "errors", UTILS + "transport", UTILS + "providers.base"}
 OPERATION = {UTILS + "errors", UTILS + "polling", UTILS + "retention", UTILS + "turns", UTILS + "providers.base"}
 # What each part of the steps may know; the parts know nothing of each other.
@@ -59,8 +60,18 @@ MAY_IMPORT = {
     },
     UTILS + "module": {UTILS + "arguments", UTILS + "run"},
     "plugin_utils.controller_action": {UTILS + "plain_text"},
-    "plugin_utils.module_door": {"plugin_utils.controller_action", UTILS + "arguments", UTILS + "secrets"},
+    "plugin_utils.host_account": {SERVERS + "accounts", UTILS + "arguments"},
+    "plugin_utils.module_door": {"plugin_utils.controller_action", "plugin_utils.host_account", UTILS + "arguments", UTILS + "secrets"},
     "plugin_utils.quick_door": {"plugin_utils.module_door", UTILS + "arguments", UTILS + "run", UTILS + "secrets", UTILS + "wire"},
+    # The inventory: options, then what a host is told, and what Ansible is told.
+    SERVERS + "accounts": {UTILS + "arguments", UTILS + "errors"},
+    SERVERS + "hosts": {SERVERS + "accounts", UTILS + "errors", UTILS + "plain_text"},
+    SERVERS + "cached": {SERVERS + "accounts"},
+    SERVERS + "draft": set(),
+    "inventory.servers": {
+        SERVERS + "accounts", SERVERS + "cached", SERVERS + "draft", SERVERS + "hosts", "plugin_utils.host_account", UTILS + "errors",
+        UTILS + "plain_text", UTILS + "run", UTILS + "secrets",
+    },
     # What is on the disk, on the server and in the process table: knows nothing of guards and steps.
     GUARDED + "receipt_shape": set(),
     GUARDED + "receipt": {GUARDED + "receipt_shape", UTILS + "errors", UTILS + "plain_text"},
@@ -118,7 +129,8 @@ MAY_IMPORT = {
     "modules.report": set(),  # the same
     "action.": {"plugin_utils.quick_door"},
     "action.upgrade_guard": {
-        "plugin_utils.controller_action", GUARDED + "evidence", GUARDED + "options", GUARDED + "processes", GUARDED + "steps",
+        "plugin_utils.controller_action", "plugin_utils.host_account", GUARDED + "evidence", GUARDED + "options", GUARDED + "processes",
+        GUARDED + "steps",
         UTILS + "errors", UTILS + "plain_text", UTILS + "run", UTILS + "secrets", UTILS + "wire",
     },
     "action.report": {
@@ -189,6 +201,11 @@ def test_http_and_ansible_stay_where_they_belong(name):
         "action.upgrade_guard": {"ansible.module_utils.parsing.convert_bool", "ansible", "ansible.errors", "ansible.module_utils.common.arg_spec"},
         "action.report": {"ansible.errors", "ansible.module_utils.common.arg_spec"},
         FLEET + "options": {"ansible.module_utils.common.arg_spec"},
+        SERVERS + "accounts": {"ansible.module_utils.common.arg_spec"},
+        SERVERS + "draft": {"ansible.inventory.data"},
+        "inventory.servers": {
+            "ansible.errors", "ansible.inventory.group", "ansible.plugins.inventory", "ansible.template", "ansible.utils.unsafe_proxy",
+        },
         "connection.guarded_ssh": {
             "ansible.errors", "ansible.module_utils.common.text.converters", "ansible.plugins.connection",
         },

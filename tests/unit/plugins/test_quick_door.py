@@ -108,7 +108,7 @@ def test_credentials_of_the_tasks_environment_become_options(given, token):
     environment = {"VPS_API_TOKEN": "of-the-environment", "HTTPS_PROXY": "http://proxy.example"}
     made._compute_environment_string = lambda wanted: wanted.update(environment)
     made._task.args, made._task.environment = {"provider": "vpsorg", **given}, [environment]
-    with made._environment_apart():
+    with made._environment_apart(made._arguments({})):
         assert made._options == {"provider": "vpsorg", "api_token": token}
         assert made._task.environment == [{"HTTPS_PROXY": "http://proxy.example"}]
     assert made._task.environment == [environment]

@@ -1,0 +1,50 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A draft of what an inventory file gives, so that Ansible gets all of it or nothing.
+
+Ansible keeps what a plugin has added before it failed: half an inventory, which a playbook would take for the whole.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.inventory.data import InventoryData
+
+_OF_EVERY_INVENTORY = ("all", "ungrouped")
+_OF_THE_SOURCE = ("inventory_file", "inventory_dir")
+
+
+def begin(inventory: Any) -> InventoryData:
+    """An empty draft for an inventory in the making."""
+    draft = InventoryData()
+    draft.current_source = inventory.current_source
+    return draft
+
+
+def earlier_variables(inventory: Any, name: str) -> dict[str, Any]:
+    """The variables that a host has from sources that were read earlier."""
+    host = inventory.hosts.get(name)
+    return {} if host is None else {key: value for key, value in host.vars.items() if key not in _OF_THE_SOURCE}
+
+
+def carry_over(draft: InventoryData, inventory: Any, earlier: dict[str, dict[str, Any]]) -> None:
+    """Add everything in the draft to the inventory.
+
+    :arg earlier: by host, the variables that it had in the inventory before.
+    """
+    for group in draft.groups.values():
+        inventory.add_group(group.name)
+    for host in draft.hosts.values():
+        inventory.add_host(host.name)
+        before = earlier.get(host.name, {})
+        for key, value in host.vars.items():
+            if key not in _OF_THE_SOURCE and not (key in before and before[key] is value):
+                inventory.set_variable(host.name, key, value)
+    for group in draft.groups.values():
+        if group.name in _OF_EVERY_INVENTORY:
+            continue
+        for child in [*group.child_groups, *group.hosts]:
+            inventory.add_child(group.name, child.name)

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Guarded upgrades of hosts that the inventory plugin gives: no option of the role, and no credentials but those in the inventory file."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from support import servers_file
+from support.rollout import CHANGE, FAIL, Rollout
+
+pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
+
+NONE = {"VPS_API_TOKEN": "", "ILKBYTE_ACCESS_KEY": "", "ILKBYTE_SECRET_KEY": ""}
+
+
+def upgrade(upgrades: Rollout, hosts: str, *arguments: str, tasks: str) -> int:
+    """Run the collection's playbook; its exit status."""
+    box = upgrades.box
+    with open(box.inventory, encoding="utf-8") as file:
+        sandbox = yaml.safe_load(file)["sandbox"]
+    known = [accounts for accounts in servers_file.accounts(box) if accounts.get("name") != "blog"]
+    ports = {name: host["ansible_port"] for cloud in sandbox["children"].values() for name, host in cloud["hosts"].items()}
+    path = servers_file.write(upgrades.folder, accounts=known, compose={"ansible_port": f"{ports!r}[rewind_server_name]"}, strict=True)
+    of_one = next(iter(sandbox["children"].values()))["hosts"]["web1"]
+    not_these = ("rewind_", "ansible_host", "ansible_port")  # those come from the plugin
+    variables = {key: value for key, value in {**sandbox["vars"], **of_one}.items() if not key.startswith(not_these)}
+    variables |= {"guarded_upgrade_timeout": 60, "guarded_upgrade_check_timeout": 30, "guarded_upgrade_grace": 5}
+    (upgrades.folder / "group_vars").mkdir(exist_ok=True)
+    (upgrades.folder / "group_vars" / "all.yml").write_text(yaml.safe_dump(variables), encoding="utf-8")
+    given = ("-e", f"hosts={hosts}", "-e", f"guarded_upgrade_tasks={tasks}", *arguments)
+    environment = {**NONE, **servers_file.environment(box)}
+    run = upgrades.command("ansible-playbook", "-i", path, "rewind.vps.guarded_upgrade", *given, environment=environment)
+    print(run.output)
+    return run.status
+
+
+@pytest.mark.patient
+def test_the_plan_for_hosts_of_both_clouds(upgrades: Rollout) -> None:
+    assert upgrade(upgrades, "web1:app1", "--check", tasks=upgrades.tasks("upgrade", CHANGE)) == 0
+    assert not upgrades.box.control.requests(changing=True)
+    assert {request["server"] for request in upgrades.box.control.requests(operation="snapshots.list")} == {"web1", "app1"}
+
+
+def test_the_guard_has_the_accounts_credentials(upgrades: Rollout) -> None:
+    assert upgrade(upgrades, "app1", tasks=upgrades.tasks("upgrade", CHANGE, FAIL)) != 0
+    upgrades.assert_undone("app1")

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""No secret leaves through the inventory plugin: not in variables, caches, messages, logs or process lists, and not when something fails."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from support.clouds import fault
+from support.leak_channels import ProcessWatch
+from support.leaky_tasks import ACCESS, ADDED, SECRET, TOKEN, VARIABLES, quoting
+from support.servers_file import cache
+from support.stage import Run
+
+if TYPE_CHECKING:
+    from integration.leaks.conftest import LeakStage
+
+pytestmark = [pytest.mark.playbook, pytest.mark.leaks]
+
+INHERITED = {**VARIABLES["vpsorg"], **VARIABLES["ilkbyte"]}
+
+
+def write(leaks: LeakStage, **config: Any) -> str:
+    """A file with the credentials in it as they are, line by line as people write one."""
+    box = leaks.stage.box
+    getattr(box.control, ADDED[0])(**ADDED[1])
+    accounts = [
+        {"name": "shop", "provider": "vpsorg", "api_token": TOKEN, "api_url": box.vpsorg_url},
+        {"provider": "ilkbyte", "access_key": ACCESS, "secret_key": SECRET, "api_url": box.ilkbyte_url},
+    ]
+    path = leaks.folder / "given.rewind_vps.yml"
+    path.write_text(yaml.safe_dump({"plugin": "rewind.vps.servers", "accounts": accounts, **config}, sort_keys=False), encoding="utf-8")
+    return str(path)
+
+
+def loud(leaks: LeakStage, program: str, *arguments: str, inherited: bool = False) -> Run:
+    """Run a program as loud as it can be, and search everything."""
+    environment = {
+        **leaks.environment, "ANSIBLE_DEBUG": "1", "ANSIBLE_KEEP_REMOTE_FILES": "1", "ANSIBLE_DISPLAY_TRACEBACK": "always",
+        "ANSIBLE_LOG_PATH": str(leaks.folder / "log"), **(INHERITED if inherited else {}),
+    }
+    with ProcessWatch(str(leaks.folder)) as watch:
+        run = leaks.stage.command(program, "-vvvvv", *arguments, environment=environment)
+    leaks.search(run, watch, inherited=inherited)
+    return run
+
+
+def test_a_play_that_is_given_nothing_but_the_inventory(leaks: LeakStage, tmp_path: Path) -> None:
+    path = write(leaks, **cache(tmp_path), compose={"everything": "vars | default('none')"}, keyed_groups=[{"key": "rewind_account"}])
+    book = tmp_path / "play.yml"
+    refusal = {"name": "Refused", "ignore_errors": True, "delegate_to": "localhost", "rewind.vps.snapshot_restore": {"name": "none"}}
+    book.write_text(json.dumps([{"hosts": "web1:app1", "gather_facts": False, "connection": "local", "tasks": [
+        {"name": "Works", "rewind.vps.snapshot": {"name": "one"}, "delegate_to": "localhost"}, refusal,
+        {"name": "Shown", "ansible.builtin.debug": {"var": "hostvars"}},
+    ]}]), encoding="utf-8")
+    run = loud(leaks, "ansible-playbook", "-i", path, str(book))
+    assert run.status == 0, run.output
+    assert "changed: [web1 -> localhost]" in run.stdout and len(list((tmp_path / "cache").iterdir())) == 2
+
+
+@pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.patient)])
+def test_an_account_that_is_refused_with_a_quotation(leaks: LeakStage, cloud: str) -> None:
+    path = write(leaks)
+    name, details = fault("status", status=403, body={"detail": quoting(cloud), "error": quoting(cloud)}, cloud=cloud, times=None)
+    getattr(leaks.stage.box.control, name)(**details)
+    run = loud(leaks, "ansible-inventory", "-i", path, "--list")
+    assert "gives no hosts" in run.output and "hostvars" in run.stdout
+
+
+FAILURES: dict[str, dict[str, Any]] = {
+    "an unknown option": {TOKEN: 1}, "a value of another kind": {"cache_timeout": TOKEN}, "an expression": {"strict": True, "compose": {"x": TOKEN}},
+    "a condition": {"filters": [{"include": f"'{ACCESS[:8]}' in no_such"}]}, "a name": {"hostnames": [f"'{SECRET[:9]}' ~ no_such"]},
+    "another option of an account": {"accounts": [{"provider": TOKEN, "api_token": TOKEN}]},
+    "a name of an account": {"accounts": [{"provider": "vpsorg", "name": SECRET, "secret_key": SECRET, "api_token": TOKEN}]},
+    "a template": {"accounts": [
+        {"provider": "vpsorg", "api_token": TOKEN}, {"provider": "ilkbyte", "access_key": f"{{{{ '{ACCESS[2:10]}' ~ x }}}}"}]},
+}
+
+
+@pytest.mark.patient
+@pytest.mark.parametrize("how", FAILURES)
+def test_a_file_that_is_not_right(leaks: LeakStage, how: str) -> None:
+    run = loud(leaks, "ansible-inventory", "-i", write(leaks, **FAILURES[how]), "--list")
+    assert "gives no hosts" in run.output
+
+
+@pytest.mark.patient
+@pytest.mark.parametrize("arguments", [("--list",), ("--graph", "--vars"), ("--list", "--yaml"), ("--list", "--export")], ids="".join)
+def test_what_is_listed_with_credentials_from_the_environment(leaks: LeakStage, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    box = leaks.stage.box
+    accounts = [{"provider": "vpsorg", "api_url": box.vpsorg_url}, {"provider": "ilkbyte", "api_url": box.ilkbyte_url}]
+    run = loud(leaks, "ansible-inventory", "-i", write(leaks, accounts=accounts, **cache(tmp_path)), *arguments, inherited=True)
+    assert run.status == 0 and "web1" in run.stdout and "app1" in run.stdout

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A cloud that lists servers under names and addresses which mean something to templates, shells, terminals and Ansible itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import servers_file
+from support.servers_file import accounts, write
+from support.stage import Run, Stage
+from test_hostile_names import CONTROLS, NAMES, OWNED
+
+pytestmark = pytest.mark.playbook
+
+MORE = {"localhost": "localhost", "all": "all", "group": "ungrouped", "host_vars": "../host_vars/evil"}
+ALL = {**NAMES, **MORE}
+WISHES: dict[str, Any] = {
+    "keyed_groups": [{"key": "rewind_server_name", "prefix": "name"}, {"key": "rewind_server_power", "prefix": "power", "parent_group": "powers"}],
+    "compose": {"label": "rewind_server_name ~ '/' ~ rewind_server_power", "again": "rewind_server_name"},
+    "groups": {"web": "rewind_server_busy is none"},
+    "filters": [{"exclude": "rewind_server_name == 'nobody'"}], "strict": True,
+}
+
+
+def listed(stage: Stage, cloud: str, names: list[str]) -> None:
+    """From now on the cloud lists these servers."""
+    rows = [{"id": 700 + number, "name": name, "status": name, "ip_address": name, "ipv4": name, "root_password": "hunter2hunter2"}
+            for number, name in enumerate(names)]
+    body = {"count": len(rows), "next": None, "results": rows} if cloud == "vpsorg" else {"status": True, "data": {"server_list": rows}}
+    stage.box.control.fault("raw", cloud=cloud, operation="servers.list", times=None, body=body)
+
+
+def run(stage: Stage, program: str, *arguments: str) -> Run:
+    """Nothing was executed, nothing came as a traceback, nothing but text reached the terminal."""
+    made = stage.command(program, *arguments, environment=servers_file.environment(stage.box))
+    assert "Traceback" not in made.output and not CONTROLS.search(made.output), made.output
+    assert "hunter2" not in made.output
+    return made
+
+
+def test_names_that_a_cloud_lists(stage: Stage, tmp_path: Path) -> None:
+    listed(stage, "vpsorg", list(ALL.values()))
+    path = write(tmp_path, **accounts(stage.box)[0], **WISHES)
+    found = json.loads(run(stage, "ansible-inventory", "-i", path, "--list").stdout, object_hook=lambda item: item.get("__ansible_unsafe", item))
+    variables = found["_meta"]["hostvars"]
+    assert sorted(variables) == sorted(str(700 + number) for number, name in enumerate(ALL.values()))
+    assert not any("ansible_host" in each for each in variables.values()), "no name is an address"
+    # As they are, but for what a terminal would obey; neither evaluated nor a part of another host.
+    for host, each in variables.items():
+        name = list(ALL.values())[int(host) - 700]
+        assert each["rewind_server_name"] == each["again"] == CONTROLS.sub("\ufffd", name.replace("\n", "\ufffd"))
+        assert each["rewind_server_id"] == host and "root_password" not in each
+    book = tmp_path / "play.yml"
+    book.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "connection": "local", "tasks": [
+        {"ansible.builtin.debug": {"msg": "{{ rewind_server_name }} {{ label }} {{ again }} {{ hostvars[inventory_hostname].label }}"}},
+        {"ansible.builtin.assert": {"that": ["again == rewind_server_name", "rewind_server_name in label"]}},
+    ]}]), encoding="utf-8")
+    played = run(stage, "ansible-playbook", "-i", path, str(book), "-vvv")
+    assert played.status == 0 and '"msg": "{{ 7*7 }} {{ 7*7 }}/{{ 7*7 }} {{ 7*7 }} {{ 7*7 }}/{{ 7*7 }}"' in played.stdout, played.output
+    run(stage, "ansible-inventory", "-i", path, "--graph", "--vars")
+    assert not [file for file in tmp_path.rglob("*") if OWNED in file.name] and not Path(OWNED).exists()
+
+
+def test_a_name_that_is_an_id_too(stage: Stage, tmp_path: Path) -> None:
+    """At Ilkbyte there is nothing else to call it, so the file gives no hosts, and says which server it is."""
+    listed(stage, "ilkbyte", [NAMES["terminal"] + NAMES["lookup"]])
+    made = run(stage, "ansible-inventory", "-i", write(tmp_path, **accounts(stage.box)[2]), "--list")
+    assert json.loads(made.stdout)["_meta"]["hostvars"] == {}
+    assert "of account ilkbyte can't be called" in " ".join(made.stderr.split())
+    assert not [file for file in tmp_path.rglob("*") if OWNED in file.name]

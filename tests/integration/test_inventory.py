@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The inventory plugin through Ansible's own programs, and tasks that say nothing but what they want."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support import servers_file
+from support.servers_file import TOLD_APART, accounts, cache, write
+from support.stage import MODULE, QUICK, Run, Stage, other_python
+
+if TYPE_CHECKING:
+    from sandbox import Box
+
+pytestmark = pytest.mark.playbook
+
+GROUPED: dict[str, Any] = {
+    "keyed_groups": [{"key": "rewind_account", "prefix": "account"}], "groups": {"web": "rewind_server_name is match('web')"},
+    "compose": {"label": "rewind_provider ~ '/' ~ rewind_server_id"}, "filters": [{"exclude": "rewind_server_name is match('.*2')"}],
+}
+LIST = ["servers.list"] * 3
+
+
+def asked(box: Box) -> list[str]:
+    """The operations of all requests since the last look."""
+    found = [request["operation"] for request in box.control.requests()]
+    box.control.clear_ledger()
+    return found
+
+
+def inventory(stage: Stage, path: str, *arguments: str, **environment: str) -> Run:
+    variables = {**servers_file.environment(stage.box), **environment}
+    return stage.command("ansible-inventory", "-i", path, *(arguments or ("--list",)), environment=variables)
+
+
+def hosts(run: Run) -> dict[str, dict[str, Any]]:
+    """The hosts and their variables, without Ansible's mark of what must not be evaluated."""
+    assert run.status == 0, run.output
+    found = json.loads(run.stdout, object_hook=lambda item: item.get("__ansible_unsafe", item))
+    return found["_meta"]["hostvars"]
+
+
+def test_three_accounts_in_one_file(stage: Stage, box: Box, tmp_path: Path) -> None:
+    path = write(tmp_path, accounts=accounts(box), **TOLD_APART, **GROUPED, strict=True, **cache(tmp_path))
+    asked(box)
+    first = hosts(inventory(stage, path))
+    assert asked(box) == LIST, "one request for each account"
+    assert set(first) == {"shop-web1", "blog-web1", "ilkbyte-app1"}
+    assert first["shop-web1"] == {
+        "ansible_host": "127.0.0.1", "label": "vpsorg/12345", "rewind_account": "shop", "rewind_api_url": box.vpsorg_url,
+        "rewind_inventory": path, "rewind_provider": "vpsorg", "rewind_server_address": "127.0.0.1", "rewind_server_busy": None,
+        "rewind_server_id": "12345", "rewind_server_name": "web1", "rewind_server_power": "running",
+    }
+    graph = inventory(stage, path, "--graph")
+    assert asked(box) == [], "the cache has them"
+    groups = "all ungrouped account_blog account_ilkbyte account_shop web".split()
+    members = "blog-web1 blog-web1 ilkbyte-app1 shop-web1 shop-web1".split()
+    assert sorted(line.strip(" |-:") for line in graph.stdout.splitlines()) == sorted([*(f"@{group}" for group in groups), *members])
+
+
+def test_two_servers_of_one_name_are_no_host_at_all(stage: Stage, box: Box, tmp_path: Path) -> None:
+    run = inventory(stage, write(tmp_path, accounts=accounts(box)))
+    assert hosts(run) == {}
+    said = " ".join(run.stderr.split())
+    assert "Two servers would be the host web1: web1 (12345) of account shop and web1 (12345) of account blog" in said
+
+
+def test_an_account_that_fails_leaves_no_half_of_an_inventory(stage: Stage, box: Box, tmp_path: Path) -> None:
+    path = write(tmp_path, accounts=accounts(box), **TOLD_APART, **cache(tmp_path))
+    assert len(hosts(inventory(stage, path))) == 6
+    for entry in (tmp_path / "cache").iterdir():
+        os.utime(entry, times=(time.time() - 7200,) * 2)  # older than cache_timeout
+    box.control.fault("status", status=403, cloud="ilkbyte", times=None)
+    run = inventory(stage, path)
+    assert hosts(run) == {}, "neither the accounts that do answer nor a stale cache"
+    assert "Account ilkbyte:" in " ".join(run.stderr.split()) and "Traceback" not in run.output
+    run = inventory(stage, path, "--list", ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED="true")
+    assert run.status != 0
+
+
+def play(stage: Stage, path: str, *tasks: dict[str, Any], door: str, **play: Any) -> tuple[Run, dict[str, dict[str, Any]]]:
+    """Play tasks for all hosts, with nothing but the inventory; also the first task's result of each host."""
+    folder = Path(path).parent
+    written = {"dest": f"{folder}/told-{{{{ inventory_hostname }}}}", "mode": "0600", "content": "{{ seen | to_json }}"}
+    told = [{"name": "Tell", "ansible.builtin.copy": written, "delegate_to": "localhost"}]
+    first, *others = tasks
+    book = folder / "play.yml"
+    local = {"ansible_python_interpreter": other_python()} if door == MODULE else {}
+    book.write_text(json.dumps([{
+        "hosts": "all", "gather_facts": False, "connection": "local", "vars": local,
+        "tasks": [{**first, "register": "seen", "ignore_errors": True}, *told, *others], **play}]), encoding="utf-8")
+    run = stage.command("ansible-playbook", "-i", path, str(book), "-vvv", environment=servers_file.environment(stage.box))
+    assert ("since another Python is asked for" in run.stdout) == (door == MODULE), run.output
+    return run, {file.name[5:]: json.loads(file.read_text("utf-8")) for file in folder.glob("told-*")}
+
+
+@pytest.mark.parametrize("door", [QUICK, pytest.param(MODULE, marks=pytest.mark.patient)])
+def test_a_task_says_what_it_wants_and_nothing_else(stage: Stage, box: Box, tmp_path: Path, door: str) -> None:
+    path = write(tmp_path, accounts=accounts(box), **TOLD_APART, filters=GROUPED["filters"])
+    run, results = play(stage, path, {"rewind.vps.snapshot": {"name": "before"}, "delegate_to": "localhost"} if door == QUICK
+                        else {"rewind.vps.snapshot": {"name": "before"}}, door=door)
+    assert run.status == 0, run.output
+    assert results["shop-web1"]["snapshot"]["server"]["name"] == "web1" and results["ilkbyte-app1"]["snapshot"]["server"]["name"] == "app1"
+    assert {name for name, result in results.items() if result["changed"]} == {"shop-web1", "ilkbyte-app1"}
+    # Each with its own account's token: this one may only read, so it found the other's snapshot or was not allowed to make one.
+    assert results["blog-web1"].get("error", {}).get("kind") == "forbidden" or results["blog-web1"]["snapshot"]["name"] == "before"
+    made = Counter((effect["cloud"], effect["server"]) for effect in box.control.effects("snapshot_ready"))
+    assert made == {("vpsorg", "web1"): 1, ("ilkbyte", "app1"): 1}
+
+
+def test_each_account_with_its_own_token_unless_the_task_says_another(stage: Stage, box: Box, tmp_path: Path) -> None:
+    task = {"rewind.vps.snapshot": {"name": "before"}, "delegate_to": "localhost"}
+    said = {"rewind.vps.snapshot": {"name": "before", "server": "web2", "api_token": box.vpsorg_token}, "delegate_to": "localhost", "run_once": True}
+    run, results = play(stage, write(tmp_path, **accounts(box)[1]), task, said, door=QUICK)
+    assert {name: result["error"]["kind"] for name, result in results.items()} == {"web1": "forbidden", "web2": "forbidden"}
+    assert run.status == 0 and [effect["server"] for effect in box.control.effects("snapshot_ready")] == ["web2"]

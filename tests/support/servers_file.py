@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Inventory files of the sandbox's accounts: one that may write, a second one at VPS.org that may only read, one at Ilkbyte."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sandbox import Box
+
+READS_ONLY = "vps_ReadsOnly0123456789"
+# Both tokens at VPS.org see the same servers there, since the sandbox has one world.
+TOLD_APART = {"hostnames": ["rewind_account ~ '-' ~ rewind_server_name"]}
+
+
+def environment(box: Box) -> dict[str, str]:
+    """Under names that no module looks for by itself."""
+    return {"SHOP": box.vpsorg_token, "BLOG": READS_ONLY, "ILK_KEY": box.ilkbyte_access_key, "ILK_SECRET": box.ilkbyte_secret_key}
+
+
+def accounts(box: Box) -> list[dict[str, Any]]:
+    """Shop, blog and ilkbyte, with credentials from that environment."""
+    box.control.add_credentials(vpsorg_token={"token": READS_ONLY, "permissions": ["read"]})
+    return [
+        {"name": "shop", "provider": "vpsorg", "api_token": "{{ lookup('ansible.builtin.env', 'SHOP') }}", "api_url": box.vpsorg_url},
+        {"name": "blog", "provider": "vpsorg", "api_token": "{{ lookup('ansible.builtin.env', 'BLOG') }}", "api_url": box.vpsorg_url},
+        {"provider": "ilkbyte", "access_key": "{{ lookup('ansible.builtin.env', 'ILK_KEY') }}",
+         "secret_key": "{{ lookup('ansible.builtin.env', 'ILK_SECRET') }}", "api_url": box.ilkbyte_url},
+    ]
+
+
+def write(folder: Path, **config: Any) -> str:
+    """The path of an inventory file with these options."""
+    path = folder / "given.rewind_vps.yml"
+    path.write_text(json.dumps({"plugin": "rewind.vps.servers", **config}), encoding="utf-8")
+    return str(path)
+
+
+def cache(folder: Path) -> dict[str, Any]:
+    """Options for a cache of files."""
+    return {"cache": True, "cache_plugin": "ansible.builtin.jsonfile", "cache_connection": str(folder / "cache")}

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What tasks take from the inventory: only what fits, only what they have not said themselves, and credentials only on the controller."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from ansible_collections.rewind.vps.plugins.plugin_utils import host_account
+from ansible_collections.rewind.vps.plugins.plugin_utils.host_account import of_host
+from ansible_collections.rewind.vps.plugins.plugin_utils.quick_door import QuickDoor
+from ansible_collections.rewind.vps.plugins.plugin_utils.servers_inventory.accounts import Account
+
+TOKEN = "vps_first_0123456789"
+URL = "https://gate.example/v1"
+REST = {"api_timeout": 7, "validate_certs": True, "ca_path": None}
+SHOP = Account("shop", {"provider": "vpsorg", "api_token": TOKEN, "access_key": None, "secret_key": None, "api_url": URL, **REST})
+ILK = Account("ilk", {"provider": "ilkbyte", "api_token": None, "access_key": "an access key", "secret_key": "a secret key", "api_url": URL, **REST})
+HOST = {
+    "rewind_provider": "vpsorg", "rewind_api_url": URL, "rewind_server_id": "12345", "rewind_inventory": "/x/rewind_vps.yml",
+    "rewind_account": "shop",
+}
+ILK_HOST = {**HOST, "rewind_provider": "ilkbyte", "rewind_account": "ilk"}
+PLACE = {"provider": "vpsorg", "api_url": URL, "server": "12345"}
+ALL = {**PLACE, "api_token": TOKEN, "api_timeout": 7, "validate_certs": True}
+
+
+@pytest.fixture(autouse=True)
+def known():
+    host_account.remember("/x/rewind_vps.yml", [SHOP, ILK])
+    yield
+    host_account.forget("/x/rewind_vps.yml")
+
+
+@pytest.mark.parametrize(("given", "variables", "added"), [
+    ({}, HOST, ALL),
+    ({}, {}, {}),
+    ({}, {"rewind_server_id": "12345"}, {}),
+    ({"provider": "ilkbyte"}, HOST, {}),  # another cloud: its server has another id, and its keys are others
+    ({"provider": "vpsorg"}, HOST, {key: value for key, value in ALL.items() if key != "provider"}),
+    ({"provider": "", "api_token": None}, HOST, ALL),
+    *(({"server": empty}, HOST, {key: value for key, value in ALL.items() if key != "server"}) for empty in ("", [], None)),
+    ({"api_url": "https://other.example"}, HOST, {"provider": "vpsorg", "server": "12345"}),  # no credentials to another address
+    ({"api_url": f"{URL}/"}, HOST, {key: value for key, value in ALL.items() if key != "api_url"}),
+    ({"api_token": "own"}, HOST, {key: value for key, value in ALL.items() if key != "api_token"}),
+    ({"server": ["web9"], "api_timeout": 9}, HOST, {key: value for key, value in ALL.items() if key not in ("server", "api_timeout")}),
+    ({}, {**HOST, "rewind_account": "blog"}, PLACE),
+    ({}, {**HOST, "rewind_inventory": "/y/rewind_vps.yml"}, PLACE),
+    ({}, {**HOST, "rewind_account": "ilk"}, PLACE),  # an account of another cloud
+    ({}, {**HOST, "rewind_api_url": "https://evil.example"}, {**PLACE, "api_url": "https://evil.example"}),
+    ({"access_key": "own"}, ILK_HOST, {"provider": "ilkbyte", "api_url": URL, "server": "12345", "api_timeout": 7, "validate_certs": True}),
+    ({"api_token": "of another cloud"}, ILK_HOST, {**PLACE, "provider": "ilkbyte", "access_key": "an access key", "secret_key": "a secret key",
+                                                   "api_timeout": 7, "validate_certs": True}),
+])
+def test_what_is_added(given, variables, added):
+    assert of_host(given, variables, on_controller=True) == added
+    elsewhere = of_host(given, variables, on_controller=False)
+    assert elsewhere == {key: value for key, value in added.items() if key in PLACE}, "no credentials leave the controller"
+
+
+def test_a_file_that_is_read_again_replaces_what_was_known():
+    host_account.remember("/x/rewind_vps.yml", [ILK])
+    assert "api_token" not in of_host({}, HOST, on_controller=True)
+    host_account.forget("/x/rewind_vps.yml")
+    assert "access_key" not in of_host({}, ILK_HOST, on_controller=True)
+
+
+def door(module, transport="local", **args):
+    made = object.__new__(QuickDoor)
+    made.module = module
+    made._connection, made._task = SimpleNamespace(transport=transport), SimpleNamespace(args=args)
+    made._templar = SimpleNamespace(template=lambda value: value)
+    return made
+
+
+@pytest.mark.parametrize("module", ["snapshot", "snapshot_restore", "snapshot_cron", "snapshot_info", "server_info"])
+def test_what_a_module_is_given(module):
+    made = door(module, name="one")
+    arguments = made._arguments({**HOST, "other": 1})
+    assert arguments["api_token"] == TOKEN and arguments["provider"] == "vpsorg" and arguments["name"] == "one"
+    # A list is not cut down to one server that nobody has asked for.
+    assert ("server" in arguments) == (not module.endswith("_info"))
+    assert made._task.args == {"name": "one"}, "callbacks are shown a task's own options"
+    assert "server" not in door(module, servers=["web2"])._arguments(HOST)
+    assert not {"api_token", "ca_path", "validate_certs"} & set(door(module, transport="ssh")._arguments(HOST))
