@@ -8,7 +8,7 @@ DEV = $(or $(PYTHON),$(error No Python found: install Python 3.11 or newer, for 
 	tests/tools/dev.py
 ARGS ?=
 
-.PHONY: help demo test sandbox lint sanity pytest molecule leaks mutants test-all lock clean
+.PHONY: help demo test sandbox lint sanity pytest molecule leaks mutants bench test-all lock clean
 
 help:
 	@echo 'make demo       see an upgrade go wrong and be undone, on two clouds simulated on this machine'
@@ -20,9 +20,10 @@ help:
 	@echo 'make molecule   the role'"'"'s molecule scenarios'
 	@echo 'make mutants    break the code on purpose, one way after the other: the tests must see each (ARGS="-k restore")'
 	@echo 'make leaks      search for leaked secrets on four versions of ansible-core, from the oldest to the newest pre-release'
+	@echo 'make bench      what tasks cost in time, processor, memory and requests, beside Ansible'"'"'s own (ARGS="doors fleet --profile")'
 	@echo 'make test-all   make test, all slow tests, mutants, molecule and leaks, and make test on the oldest supported ansible-core'
 	@echo 'make lock       renew the pinned versions in tests/constraints.txt'
 	@echo 'make clean      remove what these commands made'
 
-demo test sandbox lint sanity pytest molecule leaks mutants test-all lock clean:
+demo test sandbox lint sanity pytest molecule leaks mutants bench test-all lock clean:
 	@$(DEV) $@ $(ARGS)

@@ -202,20 +202,26 @@ class Stage:
                                 stderr=subprocess.PIPE, start_new_session=True)
 
     def _clean_environment(self) -> dict[str, str]:
-        """Nothing of whoever runs the tests: neither credentials nor settings of Ansible."""
-        home = self._folder / "home"
-        home.mkdir(exist_ok=True)
-        return {
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
-            "HOME": str(home),
-            "ANSIBLE_HOME": str(home / ".ansible"),
-            "ANSIBLE_REMOTE_TMP": str(home / ".ansible" / "tmp"),  # else below the user's own home
-            "ANSIBLE_ASYNC_DIR": str(home / ".ansible_async"),
-            "LC_ALL": "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8",
-            "ANSIBLE_CONFIG": str(ROOT / "tests" / "ansible.cfg"),
-            "ANSIBLE_COLLECTIONS_PATH": os.environ["ANSIBLE_COLLECTIONS_PATH"],
-            "ANSIBLE_NOCOLOR": "1",
-        }
+        return clean_environment(self._folder / "home")
+
+
+def clean_environment(home: Path) -> dict[str, str]:
+    """Variables for Ansible's programs, with nothing of whoever runs the tests: neither credentials nor settings.
+
+    :param home: a folder of its own, made where it is missing.
+    """
+    home.mkdir(exist_ok=True)
+    return {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+        "HOME": str(home),
+        "ANSIBLE_HOME": str(home / ".ansible"),
+        "ANSIBLE_REMOTE_TMP": str(home / ".ansible" / "tmp"),  # else below the user's own home
+        "ANSIBLE_ASYNC_DIR": str(home / ".ansible_async"),
+        "LC_ALL": "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8",
+        "ANSIBLE_CONFIG": str(ROOT / "tests" / "ansible.cfg"),
+        "ANSIBLE_COLLECTIONS_PATH": os.environ["ANSIBLE_COLLECTIONS_PATH"],
+        "ANSIBLE_NOCOLOR": "1",
+    }
 
 
 def other_python() -> str:

@@ -73,6 +73,11 @@ def mutants(space: Workspace, arguments: Sequence[str] = ()) -> int:
     return space.python(space.root / "tests" / "mutants" / "run.py", *arguments)
 
 
+def bench(space: Workspace, arguments: Sequence[str] = ()) -> int:
+    """What tasks cost; a timing is told and never judged."""
+    return space.python(space.root / "tests" / "benchmark" / "run.py", *arguments)
+
+
 def molecule(space: Workspace, arguments: Sequence[str] = ()) -> int:
     """The scenarios in extensions/molecule, all or those that the arguments name."""
     folder = space.scratch / "molecule"

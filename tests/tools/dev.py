@@ -85,6 +85,12 @@ def mutants(words: Words) -> int:
         return checks.mutants(space, words)
 
 
+def bench(words: Words) -> int:
+    """what tasks cost, beside Ansible's own (ARGS="doors fleet --profile"; ARGS=--help names the parts)"""
+    with workspace(ROOT, TEST) as space:
+        return checks.bench(space, words)
+
+
 def test(_words: Words) -> int:
     """everything that CI checks"""
     with workspace(ROOT, TEST) as space:
@@ -169,6 +175,7 @@ COMMANDS: dict[str, Callable[[Words], int]] = {
     "pytest": pytest,
     "molecule": molecule,
     "mutants": mutants,
+    "bench": bench,
     "leaks": leaks,
     "test-all": test_all,
     "run": run,

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A snapshot of many servers: in one task, and with a task for each host."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from support.clouds import access
+
+from benchmark.ledger import count
+from benchmark.player import Task
+from benchmark.profile import profile_of
+from benchmark.report import Part, Table, Target
+from benchmark.scale import Bench
+from sandbox import Box, launch
+
+NAME = "fleet"
+MOST_SERVERS = 1000  # the targets speak of so many
+MORE_SECONDS, TIMES_ONE = 15.0, 1.25
+MOST_MB = 250.0
+PREFIX = {"vpsorg": "web", "ilkbyte": "app"}
+RESULT = "taken"
+
+Row = dict[str, Any]
+
+
+def run(bench: Bench) -> Part:
+    """For each cloud: tasks of growing numbers of servers, then a host each at growing forks."""
+    part = Part(NAME)
+    for cloud in bench.scale.clouds:
+        table = Table(f"{cloud}, an operation takes {bench.scale.operation_seconds:g} s")
+        for servers in bench.scale.servers:
+            table.rows.append(_one_task(bench, cloud, servers))
+        for forks in bench.scale.forks:
+            table.rows.append(_one_host_each(bench, cloud, forks))
+        part.tables.append(table)
+        part.targets += targets(cloud, table.rows)
+        if bench.profile:
+            part.tables.append(_profile(bench, cloud))
+    return part
+
+
+def _one_task(bench: Bench, cloud: str, servers: int) -> Row:
+    with _box(bench, cloud, servers) as box:
+        names = _names(cloud, servers)
+        tasks: list[Task] = [{"rewind.vps.snapshot": {**access(box, cloud), "servers": names, "name": "fleet"}, "register": RESULT}]
+        if servers > 1:
+            tasks.append({"ansible.builtin.assert": {"quiet": True, "that": [
+                f"{RESULT}.by_server | length == {servers}", f"{RESULT}.failed_servers | length == 0"]}})
+        played = bench.player.play(*tasks)
+        return _row("one task", box, cloud, servers, played)
+
+
+def _one_host_each(bench: Bench, cloud: str, forks: int) -> Row:
+    hosts = bench.scale.hosts
+    with _box(bench, cloud, hosts) as box:
+        task = {"rewind.vps.snapshot": {**access(box, cloud), "server": "{{ inventory_hostname }}", "name": "fleet"}, "delegate_to": "localhost"}
+        played = bench.player.play(task, hosts=tuple(_names(cloud, hosts)), forks=forks)
+        return _row(f"a task for each host, forks {forks}", box, cloud, hosts, played)
+
+
+def _row(how: str, box: Box, cloud: str, servers: int, played: Any) -> Row:
+    counts = count(box.control.requests(cloud=cloud), servers)
+    ready = len(box.control.effects("snapshot_ready", cloud=cloud))
+    trouble = played.trouble or (None if ready == servers else f"{ready} snapshots are ready")
+    return {
+        "how": how, "servers": servers, "seconds": played.usage.seconds, "CPU s": played.usage.cpu, "creates": counts.creates,
+        "reads": counts.all_reads, "of them needed": counts.allowed_reads, "rounds": counts.rounds, "MB biggest": played.usage.biggest_mb,
+        "MB whole tree": played.usage.tree_mb, "reads by path": counts.reads_in_words(), "trouble": trouble,
+    }
+
+
+def _profile(bench: Bench, cloud: str) -> Table:
+    servers = max(bench.scale.servers)
+    with _box(bench, cloud, servers) as box:
+        task = {"rewind.vps.snapshot": {**access(box, cloud), "servers": _names(cloud, servers), "name": "fleet"}}
+        return profile_of(bench, f"{cloud}, {servers} servers in one task", task, times=1)
+
+
+def _box(bench: Bench, cloud: str, servers: int) -> Any:
+    """A sandbox whose snapshots take just as long; used with ``with``."""
+    return _Lasting(bench.scale.operation_seconds, cloud, servers)
+
+
+class _Lasting:
+    def __init__(self, seconds: float, cloud: str, servers: int) -> None:
+        numbers = {"vpsorg_servers": 0, "ilkbyte_servers": 0, f"{cloud}_servers": servers}
+        self._launched = launch(speed=1.0, ssh=False, disks=False, **numbers)
+        self._settings = {f"{cloud}.snapshots.create": seconds}
+
+    def __enter__(self) -> Box:
+        box = self._launched.__enter__()
+        box.control.settings(seconds=self._settings)
+        return box
+
+    def __exit__(self, *why: Any) -> None:
+        self._launched.__exit__(*why)
+
+
+def _names(cloud: str, number: int) -> list[str]:
+    return [f"{PREFIX[cloud]}{one}" for one in range(1, number + 1)]
+
+
+def targets(cloud: str, rows: list[Row]) -> list[Target]:
+    """What is promised of a thousand servers in one task, by the rows of one cloud."""
+    by_servers = {row["servers"]: row for row in rows if row["how"] == "one task"}
+    one, most = by_servers.get(1), by_servers.get(MOST_SERVERS)
+    why = "not measured" if most is None else most["trouble"] or ""
+    whole = most if most is not None and not most["trouble"] else None
+
+    def target(what: str, figure: float | None, limit: float, unit: str = "") -> Target:
+        return Target(f"{cloud}, {MOST_SERVERS:,} servers in one task: {what}", figure, limit, unit, why)
+
+    return [
+        target(f"seconds, beside {TIMES_ONE:g} times one server's and {MORE_SECONDS:.0f}", whole and whole["seconds"],
+               math.inf if one is None or one["trouble"] else TIMES_ONE * one["seconds"] + MORE_SECONDS, " s"),
+        target("creates", whole and whole["creates"], MOST_SERVERS),
+        target("reads, beside rounds times pages", whole and whole["reads"], whole["of them needed"] if whole else math.inf),
+        target("memory of the biggest process", whole and whole["MB biggest"], MOST_MB, " MB"),
+        target("memory of the whole tree", whole and whole["MB whole tree"], MOST_MB, " MB"),
+    ]

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plays tasks with the real ansible-playbook, measured."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from support.stage import clean_environment, other_python
+
+from benchmark.measure import Ended, Usage, run
+
+Task = dict[str, Any]
+LONGEST_TROUBLE = 300
+
+
+@dataclass(frozen=True)
+class Played:
+    """A playbook that has ended. ``trouble``: None, or why it failed, in a few words."""
+
+    usage: Usage
+    trouble: str | None
+
+
+class Player:
+    """Runs playbooks.
+
+    :param folder: an empty folder; files of the runs go there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._plays = 0
+
+    def play(self, *tasks: Task, hosts: tuple[str, ...] = (), forks: int = 5, module_door: bool = False,
+             environment: dict[str, str] | None = None) -> Played:
+        """Run the tasks as one play.
+
+        :param hosts: of the play; where there are none, localhost.
+        :param module_door: ask for another Python, so that our tasks run as modules.
+        """
+        self._plays += 1
+        folder = self._folder / f"play{self._plays}"
+        folder.mkdir()
+        variables = {"ansible_python_interpreter": other_python()} if module_door else {}
+        book = [{"name": "Benchmark", "hosts": "all" if hosts else "localhost", "connection": "local", "gather_facts": False,
+                 "vars": variables, "tasks": list(tasks)}]
+        (folder / "play.yml").write_text(json.dumps(book), encoding="utf-8")
+        (folder / "hosts").write_text("".join(f"{host}\n" for host in hosts), encoding="utf-8")
+        inventory = ["-i", str(folder / "hosts")] if hosts else []
+        # Started by its Python: the program's first line may name a path that no longer is.
+        program = Path(sys.executable).with_name("ansible-playbook")
+        ended = run([sys.executable, program, folder / "play.yml", "--forks", forks, *inventory], folder=folder,
+                    environment={**clean_environment(self._folder / "home"), **(environment or {})})
+        return Played(ended.usage, _trouble(ended))
+
+
+def _trouble(ended: Ended) -> str | None:
+    if ended.status == 0:
+        return None
+    said = re.findall(r'"msg": ("(?:[^"\\]|\\.)*")', ended.output)
+    return (json.loads(said[0]) if said else " ".join(ended.output.split()))[-LONGEST_TROUBLE:]

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the processor's time goes in the workers of a playbook: timers around places of the collection, of Ansible and of libraries.
+
+Timers, and not cProfile: that makes small functions look dear, and these are what most of a task consists of.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmark.player import Task
+from benchmark.report import Table
+from benchmark.scale import Bench
+
+PROFILED = Path(__file__).with_name("profiled")
+TIMES = 20
+ROWS = 20
+
+
+def profile_of(bench: Bench, title: str, task: Task, times: int = TIMES) -> Table:
+    """Run a task so many times, and tell what its workers did, the dearest first."""
+    notes = bench.folder / f"profile {title}".replace("/", " ")
+    notes.mkdir()
+    played = bench.player.play(*[task] * times, environment={
+        "BENCHMARK_PROFILE": str(notes), "PYTHONPATH": os.pathsep.join(filter(None, (str(PROFILED), os.environ.get("PYTHONPATH"))))})
+    found = [json.loads(path.read_text("utf-8")) for path in notes.glob("*.json")]
+    suffix = f" ({played.trouble})" if played.trouble else ""
+    return Table(f"where the CPU of a worker goes, {title}{suffix}", rows_of(found)[:ROWS])
+
+
+def rows_of(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The places of all workers as rows, by the median of each worker's own milliseconds.
+
+    :param found: for each worker ``cpu``, its seconds of processor, and ``places``: calls, seconds with and without what is called.
+    """
+    if not found:
+        return []
+    names = {name for worker in found for name in worker["places"]}
+
+    def middle(name: str, which: int) -> float:
+        return median(worker["places"].get(name, (0, 0.0, 0.0))[which] for worker in found)
+
+    rows = [{"place": name, "calls": middle(name, 0), "own ms": middle(name, 2) * 1000, "with all inside ms": middle(name, 1) * 1000}
+            for name in names]
+    rows.sort(key=lambda row: -row["own ms"])
+    return [{"place": "the whole worker", "calls": 1, "own ms": None, "with all inside ms": median(worker["cpu"] for worker in found) * 1000}, *rows]
