@@ -18,7 +18,6 @@ from benchmark.scale import Bench
 
 PROFILED = Path(__file__).with_name("profiled")
 TIMES = 20
-ROWS = 20
 
 
 def profile_of(bench: Bench, title: str, task: Task, times: int = TIMES) -> Table:
@@ -29,7 +28,7 @@ def profile_of(bench: Bench, title: str, task: Task, times: int = TIMES) -> Tabl
         "BENCHMARK_PROFILE": str(notes), "PYTHONPATH": os.pathsep.join(filter(None, (str(PROFILED), os.environ.get("PYTHONPATH"))))})
     found = [json.loads(path.read_text("utf-8")) for path in notes.glob("*.json")]
     suffix = f" ({played.trouble})" if played.trouble else ""
-    return Table(f"where the CPU of a worker goes, {title}{suffix}", rows_of(found)[:ROWS])
+    return Table(f"where the CPU of a worker goes, {title}{suffix}", rows_of(found))
 
 
 def rows_of(found: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -48,7 +48,7 @@ class Scale:
 
 
 WHOLE = Scale()
-TINY = Scale(few=1, many=2, repeats=1, doors=("debug", "VPS.org, quick door"), clouds=("vpsorg",), servers=(1,), hosts=2, forks=(2,),
+TINY = Scale(few=1, many=2, repeats=1, doors=("VPS.org, quick door",), clouds=("vpsorg",), servers=(1,), hosts=2, forks=(2,),
              operation_seconds=0.3, notice_seconds=(5.0,), listed=120, listed_servers=3, sandbox_servers=3, sandbox_calls=2)
 
 

@@ -33,9 +33,9 @@ def test_a_tiny_round_of_every_part(tmp_path: Path) -> None:
     assert list(parts) == ["doors", "fleet", "listing", "notice", "peers", "sandbox"]
     rows = {name: part["tables"][0]["rows"] for name, part in parts.items() if part["tables"]}
 
-    assert [row["task"] for row in rows["doors"]] == ["debug", "VPS.org, quick door"]
-    assert all(row["MB biggest"] > 10 for row in rows["doors"])
-    assert [target["verdict"] for target in parts["doors"]["targets"]][0] == "not measured"  # there is no ping in a tiny round
+    (door,) = rows["doors"]
+    assert door["task"] == "VPS.org, quick door" and door["MB biggest"] > 10
+    assert {target["verdict"] for target in parts["doors"]["targets"]} == {"not measured"}  # there is no ping in a tiny round
 
     alone, each = rows["fleet"]
     assert (alone["servers"], alone["creates"], alone["trouble"]) == (1, 1, None)
@@ -52,6 +52,7 @@ def test_a_tiny_round_of_every_part(tmp_path: Path) -> None:
     assert all(f"{name}: " in printed or f"({name})" in printed for name in parts)
 
 
+@pytest.mark.patient
 def test_the_profile_names_what_a_worker_does(tmp_path: Path) -> None:
     parts, dummy = bench(tmp_path, "listing", "--profile")
     places = {row["place"]: row for row in parts["listing"]["tables"][1]["rows"]}
