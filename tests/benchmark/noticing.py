@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import Counter
 from datetime import datetime
 from typing import Any
 
@@ -24,15 +25,19 @@ Row = dict[str, Any]
 def main(plan: str) -> None:
     """Play all, and print the rows as JSON.
 
-    :param plan: JSON, a list of clouds and one of seconds.
+    :param plan: JSON: a list of clouds, one of seconds, and how often each is played (jitter makes each time another).
     """
-    clouds, durations = json.loads(plan)
+    clouds, durations, times = json.loads(plan)
     # As good as no time passes by itself.
     with launch(servers=1, speed=0.001, ssh=False, disks=False) as box, Room(box, ANSWER_SECONDS).open() as room:
-        print(json.dumps([_row(box, room, cloud, seconds) for cloud in clouds for seconds in durations]))
+        print(json.dumps([_worst([_play(box, room, cloud, seconds) for _time in range(times)]) for cloud in clouds for seconds in durations]))
 
 
-def _row(box: Box, room: Room, cloud: str, seconds: float) -> Row:
+def _worst(rows: list[Row]) -> Row:
+    return {**rows[0], **{key: max(row[key] for row in rows) for key in ("polls", "noticed after s", "reads")}}
+
+
+def _play(box: Box, room: Room, cloud: str, seconds: float) -> Row:
     box.control.reset()
     room.forget()
     box.control.settings(seconds={f"{cloud}.snapshots.create": seconds})
@@ -42,7 +47,9 @@ def _row(box: Box, room: Room, cloud: str, seconds: float) -> Row:
     (create,) = box.control.requests(cloud=cloud, operation="snapshots.create")
     looks = [request for request in box.control.requests(cloud=cloud, changing=False) if request["n"] > create["n"]]
     last = (_moment(looks[-1]) - _moment(create)).total_seconds()
-    return {"cloud": cloud, "operation s": seconds, "polls": len(looks), "noticed after s": max(0.0, last - seconds)}
+    asked = Counter(request["operation"] for request in looks)
+    return {"cloud": cloud, "operation s": seconds, "polls": max(asked.values()), "noticed after s": max(0.0, last - seconds),
+            "reads": len(looks), "which": " and ".join(sorted(asked))}
 
 
 def _moment(entry: Row) -> datetime:

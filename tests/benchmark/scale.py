@@ -20,7 +20,7 @@ class Scale:
     :ivar servers: in one task.
     :ivar hosts, forks: of the plays in which each host has its own task.
     :ivar operation_seconds: what an operation takes at the clouds.
-    :ivar notice_seconds: the same where time is virtual.
+    :ivar notice_seconds, notice_times: the same where time is virtual, and how often each is played.
     :ivar listed: snapshots in one listing, spread over ``listed_servers`` servers.
     :ivar delay_seconds: of each answer, where others are measured beside.
     :ivar sandbox_servers: at each cloud, where the sandbox itself is measured.
@@ -36,6 +36,7 @@ class Scale:
     forks: tuple[int, ...] = (5, 50)
     operation_seconds: float = 20.0
     notice_seconds: tuple[float, ...] = (5.0, 60.0, 600.0)
+    notice_times: int = 5
     listed: int = 10_000
     listed_servers: int = 1000
     delay_seconds: float = 0.02
@@ -49,7 +50,7 @@ class Scale:
 
 WHOLE = Scale()
 TINY = Scale(few=1, many=2, repeats=1, doors=("VPS.org, quick door",), clouds=("vpsorg",), servers=(1,), hosts=2, forks=(2,),
-             operation_seconds=0.3, notice_seconds=(5.0,), listed=120, listed_servers=3, sandbox_servers=3, sandbox_calls=2)
+             operation_seconds=0.3, notice_seconds=(5.0,), notice_times=1, listed=120, listed_servers=3, sandbox_servers=3, sandbox_calls=2)
 
 
 @dataclass(frozen=True)

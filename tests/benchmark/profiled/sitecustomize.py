@@ -49,26 +49,27 @@ WORKER = "ansible.executor.process.worker"
 
 spent: dict[str, list[float]] = {}  # place: calls, seconds, seconds without the places inside
 lock = threading.Lock()
-inside = threading.local()  # stack: for each place that this thread is in, the seconds of the places inside it
+inside = threading.local()  # stack: for each place that this thread is in, its name and the seconds of the places inside it
 
 
 def _timed(place, function):
     @functools.wraps(function)
     def wrapper(*arguments, **keywords):
         stack = inside.__dict__.setdefault("stack", [])
-        stack.append(0.0)
+        within_itself = any(name == place for name, _below in stack)
+        stack.append([place, 0.0])
         began = time.thread_time()
         try:
             return function(*arguments, **keywords)
         finally:
             seconds = time.thread_time() - began
-            below = stack.pop()
+            below = stack.pop()[1]
             if stack:
-                stack[-1] += seconds
+                stack[-1][1] += seconds
             with lock:
                 figures = spent.setdefault(place, [0, 0.0, 0.0])
                 figures[0] += 1
-                figures[1] += seconds
+                figures[1] += 0.0 if within_itself else seconds
                 figures[2] += seconds - below
 
     return wrapper
