@@ -26,7 +26,7 @@ sys.path.insert(1, str(ROOT / "extensions"))
 from rich.console import Console  # noqa: E402
 
 from benchmark import doors, fleet, listing, notice, peers, speed  # noqa: E402
-from benchmark.report import NOT_MET, Part, as_data, show, show_targets, write_json  # noqa: E402
+from benchmark.report import MET, NOT_MEASURED, NOT_MET, Part, as_data, show, show_targets, write_json  # noqa: E402
 from benchmark.scale import TINY, WHOLE, Bench  # noqa: E402
 from tools.views import collection_folder, make_view  # noqa: E402
 
@@ -68,11 +68,13 @@ def main(arguments: Sequence[str]) -> int:
         return 130
     finally:
         signal.signal(signal.SIGTERM, before)
-    show_targets(parts, console)
+    verdicts = [target.verdict for part in parts for target in part.targets]
+    if verdicts:
+        show_targets(parts, console)
     write_json(chosen.json, as_data(parts, machine()))
     console.print(f"results: {chosen.json}", soft_wrap=True)
-    missed = sum(target.verdict == NOT_MET for part in parts for target in part.targets)
-    console.print(f"{missed} targets are not met" if missed else "every target that was measured is met")
+    counted = ", ".join(f"{verdicts.count(word)} {word}" for word in (MET, NOT_MET, NOT_MEASURED))
+    console.print(f"targets: {counted}" if verdicts else "these parts have no targets")
     return 0
 
 
