@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fetches all pages of a list and reads their JSON, as little as a client can do. Run as a program; prints the seconds of processor."""
+"""Fetches lists and reads their JSON, as little as a client can do. Run as a program; prints the seconds of processor."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ import requests
 
 
 def main(plan: str) -> None:
-    """:param plan: JSON with the first page's ``url`` and the ``token``."""
-    wanted = json.loads(plan)
-    url: str | None = wanted["url"]
+    """:param plan: path of a JSON file: ``urls``, each followed by the pages that it names as the next ones, and ``token``."""
+    with open(plan, encoding="utf-8") as file:
+        wanted = json.load(file)
     began = time.process_time()
     with requests.Session() as session:
         session.trust_env = False
         session.headers["Authorization"] = f"Bearer {wanted['token']}"
-        while url:
-            url = session.get(url, timeout=60).json()["next"]
+        for url in wanted["urls"]:
+            while url:
+                url = session.get(url, timeout=60).json().get("next")
     print(time.process_time() - began)
 
 

@@ -12,14 +12,13 @@ from benchmark.ledger import count
 from benchmark.player import Task
 from benchmark.profile import profile_of
 from benchmark.report import Part, Table, Target
-from benchmark.scale import Bench
+from benchmark.scale import PREFIX, Bench
 from sandbox import Box, launch
 
 NAME = "fleet"
 MOST_SERVERS = 1000  # the targets speak of so many
 MORE_SECONDS, TIMES_ONE = 15.0, 1.25
 MOST_MB = 250.0
-PREFIX = {"vpsorg": "web", "ilkbyte": "app"}
 RESULT = "taken"
 
 Row = dict[str, Any]

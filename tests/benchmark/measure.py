@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.stage import descendants
+
 SAMPLE_SECONDS = 0.2
 LIMIT_SECONDS = 3600.0
 MEGABYTE = 1024 * 1024
@@ -50,7 +52,7 @@ class Ended:
 def run(command: Sequence[object], *, environment: Mapping[str, str], folder: Path, limit: float = LIMIT_SECONDS) -> Ended:
     """Run a program in the foreground.
 
-    :raises TimeoutError: it took longer than ``limit`` seconds; it and its session are gone then.
+    :raises TimeoutError: it took longer than ``limit`` seconds; it and all that it started are gone then.
     """
     with tempfile.TemporaryFile() as output:
         began = time.monotonic()
@@ -86,8 +88,9 @@ def _wait(process: subprocess.Popen[bytes]) -> tuple[int, resource.struct_rusage
 
 
 def _kill(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
+    for one in [pid, *descendants(pid)]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(one, signal.SIGKILL)
 
 
 @contextlib.contextmanager

@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"which parts (all): {', '.join(PARTS)}")
     parser.add_argument("--tiny", action="store_true", help="a tiny round: shows that the benchmark runs, and measures nothing")
     parser.add_argument("--profile", action="store_true", help="show where the processor's time goes, too (doors, fleet, listing)")
-    parser.add_argument("--cloud", choices=WHOLE.clouds, help="at one cloud only (fleet, notice)")
+    parser.add_argument("--cloud", choices=WHOLE.clouds, help="at one cloud only (fleet, listing, notice)")
     parser.add_argument("--servers", type=int, nargs="+", metavar="N", help=f"in one task (fleet; {_words(WHOLE.servers)})")
     parser.add_argument("--forks", type=int, nargs="*", metavar="N", help=f"of plays with a task for each host (fleet; {_words(WHOLE.forks)})")
     parser.add_argument("--operation-seconds", type=float, metavar="S", help=f"what an operation takes (fleet; {WHOLE.operation_seconds:g})")

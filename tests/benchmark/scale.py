@@ -9,6 +9,8 @@ from typing import Any
 
 from benchmark.player import Player
 
+PREFIX = {"vpsorg": "web", "ilkbyte": "app"}  # of the sandbox's servers
+
 
 @dataclass(frozen=True)
 class Scale:

@@ -107,7 +107,7 @@ class Playing:
 
     def kill(self) -> None:
         """End it with its workers as a crash would: nothing can be put back."""
-        for pid in [self.process.pid, *_descendants(self.process.pid)]:
+        for pid in [self.process.pid, *descendants(self.process.pid)]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.process.communicate()
@@ -122,7 +122,7 @@ class Playing:
         return Run(self.process.returncode, stdout, stderr, _outcomes(self.notes, stdout + stderr))
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
     """The processes below one; newer versions of Ansible give each worker a session of its own."""
     table = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
     parents = {int(child): int(parent) for child, parent in map(str.split, table.splitlines())}

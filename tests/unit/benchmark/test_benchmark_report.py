@@ -9,6 +9,7 @@ import math
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -166,10 +167,23 @@ def test_a_program_is_measured_with_its_children(tmp_path: Path) -> None:
     assert ended.usage.tree_mb is None or ended.usage.tree_mb > 0
 
 
-def test_what_hangs_is_ended(tmp_path: Path) -> None:
-    with pytest.raises(TimeoutError, match="said before"):
-        measured([sys.executable, "-c", "import time; print('said before', flush=True); time.sleep(60)"],
-                 environment=dict(os.environ), folder=tmp_path, limit=1.0)
+def test_what_hangs_is_ended_with_what_it_started(tmp_path: Path) -> None:
+    """Newer versions of Ansible give each worker a session of its own."""
+    worker = "import time; time.sleep(60)"
+    program = (f"import subprocess, sys\nprocess = subprocess.Popen([sys.executable, '-c', {worker!r}], start_new_session=True)\n"
+               "print(process.pid, flush=True)\nprocess.wait()")
+    with pytest.raises(TimeoutError) as caught:
+        measured([sys.executable, "-c", program], environment=dict(os.environ), folder=tmp_path, limit=2.0)
+    pid = int(str(caught.value).split()[-1])
+    gone = time.monotonic() + 10
+    while time.monotonic() < gone and _runs(pid):
+        time.sleep(0.05)
+    assert not _runs(pid)
+
+
+def _runs(pid: int) -> bool:
+    shown = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout.strip()
+    return bool(shown) and not shown.startswith("Z")
 
 
 def test_the_other_clouds_answer_and_end_with_whoever_started_them() -> None:
