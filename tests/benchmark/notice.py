@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ def run(bench: Bench) -> Part:
 
     :raises RuntimeError: one was not taken.
     """
-    environment = {**clean_environment(bench.folder / "home"), "BENCHMARK_PATH": json.dumps([*filter(None, sys.path), str(MODEL)])}
+    environment = {**clean_environment(bench.folder / "home"), "BENCHMARK_PATH": json.dumps([*filter(None, sys.path), str(MODEL)]),
+                   "PYTHONPATH": os.environ.get("PYTHONPATH", "")}  # where the sandbox's process finds its code
     plan = json.dumps([bench.scale.clouds, bench.scale.notice_seconds, bench.scale.notice_times])
     ended = measured([sys.executable, PROGRAM, plan], environment=environment, folder=bench.folder)
     if ended.status:
