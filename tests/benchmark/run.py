@@ -94,7 +94,8 @@ def machine() -> dict[str, object]:
     """What was measured on."""
     return {
         "at": datetime.now(timezone.utc).isoformat(timespec="seconds"), "python": platform.python_version(), "system": platform.platform(),
-        "cores": os.cpu_count(), "load of 15 minutes": round(os.getloadavg()[2], 2), "ansible-core": version("ansible-core"), "requests": version("requests"),
+        "cores": os.cpu_count(), "load of 15 minutes": round(os.getloadavg()[2], 2),
+        "ansible-core": version("ansible-core"), "requests": version("requests"),
     }
 
 
