@@ -48,16 +48,16 @@ def _measure(bench: Bench, cloud: str, part: Part) -> None:
         reads = count(box.control.requests(cloud=cloud), scale.listed_servers).all_reads
         trouble = listed.trouble or bench.player.play(task, check).trouble
         fetched = _fetch(bench, box, cloud)
-        if bench.profile:
-            part.tables.append(profile_of(bench, f"{cloud}, a listing of {scale.listed:,}", task, times=1))
+        profiles = [profile_of(bench, f"{cloud}, a listing of {scale.listed:,}", task, times=1)] if bench.profile else []
     beyond = listed.usage.cpu - nothing.usage.cpu - fetched
-    part.tables.insert(0, Table(f"all snapshots of an account, {cloud}", [
+    part.tables.append(Table(f"all snapshots of an account, {cloud}", [
         {"what": "snapshot_info", "snapshots": scale.listed, "CPU s": listed.usage.cpu, "seconds": listed.usage.seconds, "reads": reads,
          "MB biggest": listed.usage.biggest_mb, "MB whole tree": listed.usage.tree_mb, "trouble": trouble},
         {"what": "a debug task instead", "CPU s": nothing.usage.cpu, "seconds": nothing.usage.seconds, "trouble": nothing.trouble},
         {"what": "the lists fetched by requests alone", "snapshots": scale.listed, "CPU s": fetched},
         {"what": "snapshot_info beyond both", "CPU s": beyond},
     ]))
+    part.tables += profiles
     found = None if trouble or nothing.trouble else beyond
     part.targets.append(Target(f"{cloud}, a listing of {scale.listed:,}: CPU beyond the network", found, MOST_SECONDS, " s", trouble or ""))
 
