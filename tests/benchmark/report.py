@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -78,6 +79,7 @@ def as_data(parts: Iterable[Part], machine: dict[str, Any]) -> dict[str, Any]:
     for part in found:
         for target in part["targets"]:
             target["verdict"] = Target(**target).verdict
+            target["limit"] = target["limit"] if math.isfinite(target["limit"]) else None  # JSON has no word for it
     return {"machine": machine, "parts": found}
 
 

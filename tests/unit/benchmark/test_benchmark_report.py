@@ -72,6 +72,7 @@ def test_json_has_figures_verdicts_and_the_machine(tmp_path: Path) -> None:
     data = json.loads(path.read_text("utf-8"))
     assert data["machine"] == {"cores": 2} and data["parts"][0]["tables"][0]["rows"] == [{"ms": 1.5}]
     assert [target["verdict"] for target in data["parts"][0]["targets"]] == [MET, NOT_MEASURED]
+    assert [target["limit"] for target in data["parts"][0]["targets"]] == [0.12, None]
     assert [entry.name for entry in path.parent.iterdir()] == ["found.json"]
 
 
