@@ -42,7 +42,7 @@ def writable(value: Any, levels: int = DEEPEST) -> Any:
     :raises ValueError: it is nested deeper than anything that can be meant.
     """
     if isinstance(value, str):
-        return _LONE_HALVES.sub(MARK, value)
+        return value if value.isascii() else _LONE_HALVES.sub(MARK, value)
     if isinstance(value, (dict, list)) and levels <= 0:
         raise ValueError("nested too deep")
     if isinstance(value, dict):

@@ -23,6 +23,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from ansible_collections.rewind.vps.plugins.module_utils.alarms import time_limit
+
 try:
     import requests
     import requests.adapters
@@ -120,16 +122,12 @@ class Wire:
         if fresh:
             self._adapter.close()
         watch = self._watch = _Watch(connected=False)
-        alarm = threading.Timer(self._timeout, watch.expire)
-        alarm.daemon = True
-        alarm.start()
         try:
-            return self._read(method, url, params, json)
+            with time_limit(self._timeout, watch.expire):
+                return self._read(method, url, params, json)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError, _TooLarge) as error:
             reason = "timeout" if watch.expired.is_set() else _reason(error)
             detail = type(error).__name__
-        finally:
-            alarm.cancel()
         raise WireFailure(reason, connected=watch.connected, detail=detail) from None
 
     def _read(self, method: str, url: str, params: dict | None, json: Any) -> Reply:

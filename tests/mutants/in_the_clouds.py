@@ -74,7 +74,7 @@ MUTANTS = [
     ),
     Mutant(
         "an answer that comes one byte at a time never ends", WIRE,
-        "alarm.start()", "alarm.args = []",
+        "time_limit(self._timeout, watch.expire)", "time_limit(self._timeout, bool)",
         (f"{LIMITS}::test_one_byte_at_a_time_ends_within_the_limit",), may_hang=True,
     ),
     Mutant(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import os
 import socket
 import threading
 import time
@@ -12,7 +13,7 @@ import time
 import pytest
 from scripted_server import ScriptedServer, answer, drip, half_an_answer, head, raw_bytes, reset, serving, silence
 
-from ansible_collections.rewind.vps.plugins.module_utils import errors, wire
+from ansible_collections.rewind.vps.plugins.module_utils import alarms, errors, wire
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils.transport import Transport
 from ansible_collections.rewind.vps.plugins.module_utils.wire import is_loopback
@@ -114,9 +115,45 @@ def test_no_alarm_is_left_behind():
         client = api(server)
         for _attempt in range(5):
             client.read("/servers/", operation="servers.list")
-        timers = [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
-        assert not [timer for timer in timers if not timer.finished.is_set()]
+        assert not [alarm for alarm in alarms._alarms._set if alarm.call is not None]
+        assert len([thread for thread in threading.enumerate() if thread.name == "rewind.vps alarms"]) == 1
     assert threading.active_count() <= before + 3
+
+
+def test_a_machine_without_a_thread_for_the_time_limit_sends_nothing(monkeypatch):
+    def refused(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(alarms, "_alarms", alarms._Alarms())
+    with serving(GOOD) as server:
+        client = api(server)
+        monkeypatch.setattr(threading.Thread, "start", refused)
+        with pytest.raises(RewindError) as caught:
+            change(client)
+        assert (caught.value.kind, caught.value.outcome) == ("unreachable", "refused")
+        monkeypatch.undo()
+        assert change(client).status == 200
+        assert len(server.requests) == 1
+
+
+def test_a_time_limit_holds_after_a_fork():
+    rung = threading.Event()
+    with alarms.time_limit(60, rung.set):
+        child = os.fork()
+        if not child:
+            with alarms.time_limit(0.05, rung.set):
+                os._exit(0 if rung.wait(5) else 1)
+        assert os.waitpid(child, 0)[1] == 0
+    assert not rung.is_set()
+
+
+def test_time_limits_end_in_their_order_whatever_the_order_in_which_they_are_set():
+    ended, both = [], threading.Event()
+    with alarms.time_limit(0.1, lambda: (ended.append("long"), both.set())), alarms.time_limit(0.02, lambda: ended.append("short")):
+        with alarms.time_limit(0.01, lambda: ended.append("over before")):
+            pass
+        assert both.wait(5)
+    assert ended == ["short", "long"]
 
 
 # --- size
