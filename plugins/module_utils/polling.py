@@ -23,7 +23,7 @@ from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindErr
 
 SHORTEST_PAUSE = 9.0  # seconds, once the first minute is over
 LONGEST_PAUSE = 60.0
-FIRST_PAUSE = 0.4
+FIRST_PAUSE = 0.6
 FIRST_WORD_AFTER = 10.0  # seconds until a person is told that the task waits
 WORD_EVERY = 30.0
 
@@ -83,7 +83,7 @@ def pause_after(elapsed: float, expected: float) -> float:
     :arg expected: seconds by which the cloud says that it is done.
     """
     # Closer together towards the expected end, further apart again the longer it is overdue.
-    pause = min(LONGEST_PAUSE, max(SHORTEST_PAUSE, abs(expected - elapsed) / 2))
+    pause = min(LONGEST_PAUSE, max(SHORTEST_PAUSE, abs(expected - elapsed) / 1.7))
     return pause if elapsed >= LONGEST_PAUSE else max(FIRST_PAUSE, min(1.5 * elapsed, pause))
 
 

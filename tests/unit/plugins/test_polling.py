@@ -39,8 +39,8 @@ def passing(kind):
     return RewindError("the last look's trouble", kind=kind)
 
 
-@pytest.mark.parametrize(("jitter", "most"), [(0.9, 24), (1.0, 22), (1.1, 22)])
-def test_ten_minutes_are_about_twenty_looks(jitter, most):
+@pytest.mark.parametrize(("jitter", "most"), [(0.9, 20), (1.0, 20), (1.1, 20)])
+def test_ten_minutes_are_twenty_looks_at_most(jitter, most):
     clock = FakeClock(jitter)
     operation = Operation(clock, 600)
     assert waited(clock, operation) == "done"
@@ -62,7 +62,7 @@ def test_short_operations_are_noticed_soon(ends, jitter):
     clock = FakeClock(jitter)
     operation = Operation(clock, ends)
     waited(clock, operation)
-    assert clock.now - operation.ends <= 0.5 + 1.65 * ends
+    assert clock.now - operation.ends <= 0.66 + 1.65 * ends
     assert len(operation.looks) <= 10
 
 
@@ -90,7 +90,7 @@ def test_pauses_are_sane_and_the_deadline_holds(ends, expected, jitter, timeout)
 
 @given(st.floats(0, 10**6), st.floats(0, 10**6))
 def test_pause_has_bounds(elapsed, expected):
-    assert 0.4 <= pause_after(elapsed, expected) <= 60
+    assert 0.6 <= pause_after(elapsed, expected) <= 60
 
 
 def test_what_is_done_already_costs_one_look_and_no_sleep():
