@@ -132,6 +132,7 @@ class ActionModule(ControllerAction):
             conditional=" and ".join(map(str, self._task.when)) or None,
             delegated=self._task.delegate_to or None,
             batch=list(task_vars.get("ansible_play_batch") or [host]),
+            forks=self._forks(task_vars),
             play_keywords={keyword for keyword in KEYWORDS_THAT_REACH_HANDLERS if self._play_says(keyword)},
             check_mode=self._task.check_mode,
             more_secrets=self._connection_secrets(task_vars),
@@ -141,6 +142,11 @@ class ActionModule(ControllerAction):
     def _play_says(self, keyword: str) -> bool:
         """Whether a keyword is on for the play, be it by the playbook, the command line or the configuration."""
         return boolean(self._templar.template(getattr(self._task.play, keyword, None)), strict=False)
+
+    def _forks(self, task_vars: dict[str, Any]) -> int | None:
+        """Only with Ansible's usual strategy does one server wait for a fork of another's between two of its tasks."""
+        strategy = str(getattr(self._task.play, "strategy", None) or "linear").rpartition(".")[2]
+        return int(task_vars.get("ansible_forks") or 5) if strategy in ("linear", "debug") else None
 
     def _folders(self, task_vars: dict[str, Any]) -> list[str]:
         """Where the user's files may lie: beside the playbook, unless that is one of ours; where one stands; beside the inventory."""

@@ -106,6 +106,7 @@ class Context:
     :ivar conditional: the conditions that the role's tasks have inherited, or None.
     :ivar delegated: the host that the role is delegated to, or None.
     :ivar batch: the hosts that are worked on together, and still are.
+    :ivar forks: how many of them Ansible works on at the same time, or None where that does not make one wait for another.
     :ivar play_keywords: those of KEYWORDS_THAT_REACH_HANDLERS that are on for the play.
     :ivar more_secrets: passwords of the connection.
     :ivar tell: shows a line of progress.
@@ -122,5 +123,6 @@ class Context:
     conditional: str | None
     delegated: str | None
     check_mode: bool
+    forks: int | None = None
     more_secrets: list[str] = field(repr=False, default_factory=list)
     tell: Callable[[str], None] = lambda text: None

@@ -65,6 +65,18 @@ def check_play(context: Context) -> None:
         )
 
 
+def time_shared(context: Context) -> list[str]:
+    """A warning where the servers of a batch wait for each other's tasks while the time of all of them runs."""
+    if context.forks is None or len(context.batch) <= context.forks:
+        return []
+    servers = len(context.batch)
+    return [
+        f"{servers} servers are upgraded together with {context.forks} forks. The time allowed for the upgrade and its checks runs for all "
+        "of them at once, so a server that hangs uses up that of its neighbours. "
+        f"Give as many forks as servers (-f {servers}), or a smaller serial."
+    ]
+
+
 def check_files(paths: list[str]) -> None:
     """Refuse files that would end the play for the server past all checks.
 

@@ -49,7 +49,8 @@ class StepsBefore(StepBase):
         run["marker"] = previous.data["marker"] if taken_up else server_looks.marker_path(wishes["marker_dir"], run["run_id"])
         run["counts"] = planning.counts_for_this_run(previous, run, wishes["resume_within"])
         lines = planning.plan_lines(run, wishes, cloud)
-        return {"changed": context.check_mode, "msg": ". ".join(lines), "plan": lines, "run": run}
+        warnings = planning.time_shared(context) if coming == planning.UPGRADE else []
+        return {"changed": context.check_mode, "msg": ". ".join(lines), "plan": lines, "run": run, "warnings": warnings}
 
     def _begin(self) -> Result:
         """Start the guard, with a new receipt or the one that is taken up again."""

@@ -309,3 +309,11 @@ def test_a_receipt_from_the_future_is_not_taken_for_the_last():
 def test_an_earlier_upgrade_counts_only_if_it_is_this_one(tmp_path, coming, tasks, resume_within, counts):
     previous = receipt_of(tmp_path, tasks=["same"], roles=[])
     assert planning.counts_for_this_run(previous, {"next": coming, "tasks": tasks, "roles": []}, resume_within) is counts
+
+
+def test_servers_that_wait_for_each_others_tasks_are_told_of():
+    batch = [f"web{number}" for number in range(12)]
+    (warning,) = planning.time_shared(replace(context(batch=batch), forks=5))
+    assert "12 servers" in warning and "5 forks" in warning and "-f 12" in warning
+    for forks in (None, 12, 50):
+        assert planning.time_shared(replace(context(batch=batch), forks=forks)) == []
