@@ -80,8 +80,9 @@ def test_names_of_a_server(stage: Stage, vpsorg: Tasks, subtests: pytest.Subtest
     ))
     for kind in references:
         with subtests.test(kind):
-            assert run[kind].result["server"]["id"] == "12345" and run[kind].result["changed"] is False
-            assert run[kind].result["snapshot"]["id"] == "801"
+            result = run[kind].result["by_server"]["web1"] if kind == "alias" else run[kind].result
+            assert result["server"]["id"] == "12345" and result["changed"] is False
+            assert result["snapshot"]["id"] == "801"
 
 
 def test_adopted_while_it_is_made(stage: Stage, tasks: Tasks) -> None:

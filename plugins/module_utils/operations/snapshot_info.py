@@ -25,8 +25,8 @@ def run(task: Task) -> dict[str, Any]:
     elif references is None and task.provider.capabilities.account_listing:
         listed = task.provider.list_snapshots(None)
     else:
-        references = [item.id for item in task.provider.list_servers()] if references is None else references
-        settled = task.for_each(lambda one: one.look_up()[1], references)
+        known = {item.id: item for item in task.provider.list_servers()} if references is None else {}
+        settled = task.for_each(lambda one: _snapshots_of(one, known), references or list(known))
         listed = [snapshot for item in settled if item.failure is None for snapshot in item.value]
     now = task.provider.now()
     found = newest_first(item for item in listed if _is_wanted(item, task.options, age_seconds(item.created_at, now)))
@@ -37,6 +37,12 @@ def run(task: Task) -> dict[str, Any]:
         "server": server.to_result() if server else None,
         **failed_part(task, settled),
     }
+
+
+def _snapshots_of(one: Task, known: dict[str, Server]) -> list[Snapshot]:
+    """Of one server; of those that are known to exist nothing has to prove it."""
+    server = known.get(one.server_reference)
+    return one.provider.list_snapshots(server) if server is not None else one.look_up()[1]
 
 
 def _is_wanted(snapshot: Snapshot, options: dict[str, Any], age: float | None) -> bool:

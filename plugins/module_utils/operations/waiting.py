@@ -70,6 +70,13 @@ def wait_for_snapshot(task: Task, snapshot: Snapshot, deadline: Deadline) -> Sna
                 kind=errors.NOT_FOUND, outcome=errors.UNKNOWN,
                 hint="look at the server's snapshots (rewind.vps.snapshot_info): somebody else may have deleted it",
             )
+        if listed is not None and listed.status == FAILED and not listed.surely_failed:
+            raise RewindError(
+                f"Snapshot {label} of server {server.label} has a status that is not known here ({listed.status_word!r}), "
+                "so nobody can tell whether it is still being made",
+                kind=errors.OPERATION_FAILED, outcome=errors.UNKNOWN,
+                hint="look at it in the cloud's panel, then run again; a rerun makes no second one",
+            )
         if listed is not None and listed.status == FAILED:
             raise RewindError(
                 f"{task.provider.title} could not make snapshot {label} of server {server.label} "

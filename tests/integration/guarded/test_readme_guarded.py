@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
 
 README = (ROOT / "README.md").read_text("utf-8")
 EXAMPLE = re.search(r"<!-- example: guarded -->\n```yaml\n(.*?)```", README, re.DOTALL)[1]
-COMMANDS = re.findall(r"^\$ ansible-playbook (rewind\.vps\.[^#\n]*)", README, re.MULTILINE)
+COMMANDS = re.findall(r"^\$ ansible-playbook (rewind\.vps\.(?:guarded_upgrade|rollback|prune)\b[^#\n]*)", README, re.MULTILINE)
 
 
 @pytest.fixture

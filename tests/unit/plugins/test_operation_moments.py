@@ -95,6 +95,18 @@ def test_a_wait_in_vain_tells_whether_anything_was_asked_for(asked: bool, outcom
     assert (caught.value.kind, caught.value.outcome) == (errors.WAIT_TIMEOUT, outcome)
 
 
+@pytest.mark.parametrize(("asked", "surely", "outcome"), [
+    (True, True, errors.FAILED), (False, True, errors.FAILED), (True, False, errors.UNKNOWN), (False, False, errors.REFUSED),
+])
+def test_a_status_that_nobody_knows_is_not_called_a_failure(asked: bool, surely: bool, outcome: str) -> None:
+    odd = snapshot(status="failed", surely_failed=surely, status_word="restoring")
+    waiting = task(Cloud("vpsorg", odd))
+    waiting.done.asked = asked
+    with pytest.raises(RewindError, match="restoring") as caught:
+        wait_for_snapshot(waiting, odd, Deadline(50, FakeClock()))
+    assert (caught.value.kind, caught.value.outcome) == (errors.OPERATION_FAILED, outcome)
+
+
 def test_a_snapshot_that_was_the_current_one_before_proves_no_restore() -> None:
     """Ilkbyte calls the newest snapshot current whether or not anything was restored."""
     for was, proves in ((True, False), (False, True)):
