@@ -52,7 +52,7 @@ class SharedRead:
         self._latest: Round | None = None
         self._news = threading.Event()  # set when the next reading has succeeded
         self._waiting = 0  # how many wait for the next reading
-        self._requests = 1  # that it takes
+        self._requests = 2  # that it takes, as far as is known: whoever is alone is not the one to find it out
         self._rest_until = 0.0
 
     def get(self, after: float, urgent: bool) -> Round:
@@ -74,7 +74,7 @@ class SharedRead:
         else:
             mine.over.wait()
         if mine.error is not None:
-            raise copy.copy(mine.error)
+            raise _own(mine.error)
         return mine
 
     def has(self, after: float) -> bool:
@@ -115,7 +115,7 @@ class SharedRead:
             mine.over.wait(GATHER_SECONDS)  # nobody can have ended it
         with self._lock:
             self._next = Round()
-            mine.alone = mine.joined + self._waiting <= self._requests  # those who wait are answered as well
+            mine.alone = mine.joined + self._waiting < self._requests  # those who wait are answered as well
             mine.began = moment()
 
     def _end(self, mine: Round) -> None:
@@ -129,3 +129,11 @@ class SharedRead:
         mine.over.set()
         if news is not None:
             news.set()
+
+
+def _own(error: Exception) -> Exception:
+    """The same for one of those who are told it: each adds whom it concerns."""
+    try:
+        return copy.copy(error).with_traceback(error.__traceback__)
+    except TypeError:  # some can't be made a second time
+        return RuntimeError(type(error).__name__).with_traceback(error.__traceback__)
