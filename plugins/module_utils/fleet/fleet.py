@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -34,7 +35,7 @@ class Fleet:
 
     def __init__(self, task: Task, connect: Callable[[], Provider], expected: float) -> None:
         self._task, self._expected = task, expected
-        width = task.options["concurrency"]
+        width = self._width = task.options["concurrency"]
         self._shared = SharedReads(Lines([task.provider, *(connect() for _line in range(width - 1))]))
         # Nobody wishes that all servers of a fleet are off at the same time.
         self._deciding = Batches(width, width - 1) if task.options.get("stop_server") else Batches(MOST_DECIDING, width)
@@ -47,11 +48,14 @@ class Fleet:
 
         def meanwhile() -> None:
             self._signals.hand_on(self._task.hand_on_signal)
-            progress.tick()
+            with contextlib.suppress(Exception):  # a terminal that is gone is no reason to leave servers alone
+                progress.tick()
 
         with self._signals.heard():
-            crowd.run_all([self._job(item, operation, progress) for item in settled], meanwhile)
-        progress.flush()
+            # Each request has a thread that ends it in time.
+            crowd.run_all([self._job(item, operation, progress) for item in settled], meanwhile, spare=self._width)
+        with contextlib.suppress(Exception):
+            progress.flush()
         return settled
 
     def _job(self, item: Settled, operation: Callable[[Task], Any], progress: Progress) -> Callable[[], None]:
