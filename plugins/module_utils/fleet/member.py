@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
@@ -22,6 +22,8 @@ from ansible_collections.rewind.vps.plugins.module_utils.fleet.shared_read impor
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Account, Provider, Schedule, Server, Snapshot
 
 PAGE_SIZE = 100  # rows that one request of a listing gives; only for an estimate
+
+Row = TypeVar("Row")
 
 
 class SharedReads:
@@ -33,16 +35,25 @@ class SharedReads:
         self.servers = SharedRead(self._list_servers)
         self.snapshots = SharedRead(self._list_snapshots)
 
-    def _list_servers(self) -> tuple[list[Server], int]:
-        everyone = self.lines.list_all(lambda provider: provider.list_servers())
-        return everyone, _requests(everyone)
+    def _list_servers(self) -> tuple[list[Server], int, float]:
+        everyone, seconds = self._timed(lambda provider: provider.list_servers())
+        return everyone, _requests(everyone), seconds
 
-    def _list_snapshots(self) -> tuple[dict[str, list[Snapshot]], int]:
-        listed = self.lines.list_all(lambda provider: provider.list_snapshots(None))
+    def _list_snapshots(self) -> tuple[dict[str, list[Snapshot]], int, float]:
+        listed, seconds = self._timed(lambda provider: provider.list_snapshots(None))
         by_server: dict[str, list[Snapshot]] = {}
         for snapshot in listed:
             by_server.setdefault(snapshot.server.id, []).append(snapshot)
-        return by_server, _requests(listed)
+        return by_server, _requests(listed), seconds
+
+    def _timed(self, call: Callable[[Provider], list[Row]]) -> tuple[list[Row], float]:
+        """What was listed, and for how long; without the time that it took to get a line."""
+
+        def timed(provider: Provider) -> tuple[list[Row], float]:
+            began = moment()
+            return call(provider), moment() - began
+
+        return self.lines.list_all(timed)
 
 
 def _requests(rows: list[Any]) -> int:

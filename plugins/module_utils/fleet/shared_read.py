@@ -21,6 +21,7 @@ from ansible_collections.rewind.vps.plugins.module_utils.fleet.lines import mome
 GATHER_SECONDS = 0.03  # a reading begins when nobody has joined for so long
 LONGEST_GATHERING = 0.5
 LEISURE = 4  # after a reading of one second, the next that nobody is in a hurry for begins so many seconds later
+LONGEST_REST = 10.0
 
 
 @dataclass
@@ -42,9 +43,9 @@ class Round:
 
 
 class SharedRead:
-    """:arg read: reads everything, and gives it with the number of requests that it took."""
+    """:arg read: reads everything, and gives it with the number of requests and of seconds that it took the cloud."""
 
-    def __init__(self, read: Callable[[], tuple[Any, int]]) -> None:
+    def __init__(self, read: Callable[[], tuple[Any, int, float]]) -> None:
         self._read = read
         self._lock = threading.Lock()
         self._reading = threading.Lock()  # one at a time
@@ -97,8 +98,8 @@ class SharedRead:
             with self._reading:
                 self._gather(mine)
                 if not mine.alone:
-                    mine.found, self._requests = self._read()
-                    self._rest_until = moment() + LEISURE * (moment() - mine.began)
+                    mine.found, self._requests, seconds = self._read()
+                    self._rest_until = moment() + min(LONGEST_REST, LEISURE * seconds)
         except Exception as error:
             mine.error = error
         except BaseException as error:  # this thread is to end, and the others must not wait for it

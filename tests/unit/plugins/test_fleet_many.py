@@ -14,9 +14,11 @@ from fleet_world import SOON, World, in_thread, task_of, until
 
 from ansible_collections.rewind.vps.plugins.module_utils import turns
 from ansible_collections.rewind.vps.plugins.module_utils.errors import UNKNOWN, RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.failures import failure
 from ansible_collections.rewind.vps.plugins.module_utils.fleet.fleet import Fleet
 from ansible_collections.rewind.vps.plugins.module_utils.operations import many, server_info, snapshot_info, snapshot_restore
 from ansible_collections.rewind.vps.plugins.module_utils.operations import snapshot as snapshot_operation
+from ansible_collections.rewind.vps.plugins.module_utils.operations.signals import Abandoned
 from ansible_collections.rewind.vps.plugins.module_utils.operations.turn import turn
 
 TEN = [f"web{number}" for number in range(1, 11)]
@@ -236,6 +238,18 @@ def test_warnings_of_many_are_bounded_and_told_once():
     task = task_of(world, TEN)
     many.change_each(task, operation, many.TAKES_UP)
     assert task.warnings.count("the same of all") == 1 and len(task.warnings) == 11
+
+
+@pytest.mark.parametrize(("asked", "outcome", "words"), [
+    (False, "refused", "before it had asked for anything. Concerned: server web1, snapshot nightly. Nothing was changed."),
+    (True, "unknown", "while it waited for what it had asked for"),
+])
+def test_one_that_was_told_to_end_says_how_far_it_came(asked, outcome, words):
+    task = task_of(World("vpsorg", "web1"), ["web1"])
+    task.done.asked = asked
+    result = failure(Abandoned(), task)
+    assert (result["error"]["kind"], result["error"]["outcome"]) == ("interrupted", outcome)
+    assert words in result["msg"] and "stopped for its snapshot" not in result["msg"]
 
 
 def test_a_terminal_that_is_gone_leaves_no_server_alone():

@@ -21,19 +21,19 @@ MANY = 20
 class Reader:
     """A reading whose begin and end a test decides."""
 
-    def __init__(self, requests: int = 1) -> None:
-        self.requests, self.count = requests, 0
+    def __init__(self, requests: int = 1, seconds: float = 0.0) -> None:
+        self.requests, self.seconds, self.count = requests, seconds, 0
         self.may_end = threading.Event()
         self.may_end.set()
         self.error: BaseException | None = None
 
-    def __call__(self) -> tuple[int, int]:
+    def __call__(self) -> tuple[int, int, float]:
         self.count += 1
         found = self.count
         assert self.may_end.wait(SOON)
         if self.error is not None:
             raise self.error
-        return found, self.requests
+        return found, self.requests, self.seconds
 
 
 def ask(shared: SharedRead, askers: int, urgent: bool = True) -> list:
@@ -171,15 +171,27 @@ def test_whatever_ends_the_reading_ends_it_for_all(error):
     assert len(ask(shared, 2)) == 2
 
 
-def test_looking_again_leaves_the_cloud_some_rest_and_a_decision_does_not_wait_for_it(monkeypatch):
-    monkeypatch.setattr(shared_read, "LEISURE", 1e7)
-    shared = SharedRead(Reader())
+def test_looking_again_leaves_the_cloud_some_rest_and_a_decision_does_not_wait_for_it():
+    shared = SharedRead(Reader(seconds=1.0))
     ask(shared, 2)
     patient = threading.Event()
     in_thread(lambda: (shared.get(moment(), False), patient.set()))
     assert not patient.wait(0.15)
     ask(shared, 1, urgent=True)
     assert patient.wait(1.0)
+
+
+def test_the_rest_has_an_end_and_does_not_count_the_wait_for_a_line():
+    shared = SharedRead(Reader(seconds=1000.0))
+    ask(shared, 2)
+    assert shared._rest_until - moment() <= shared_read.LONGEST_REST
+
+    lines = Lines([Line(World("vpsorg", "web1"))])
+    change = in_thread(lambda: lines.change(lambda provider: time.sleep(0.2)))
+    until(lambda: lines._changing)
+    _found, requests, seconds = SharedReads(lines)._list_snapshots()
+    change.join(SOON)
+    assert requests == 1 and seconds < 0.1
 
 
 # --- what one member sees
@@ -189,12 +201,21 @@ def member(world: World, reference: str = "web1", shared: SharedReads | None = N
     return Member(reference, shared or SharedReads(Lines([Line(world), Line(world)])))
 
 
+def had_read(shared: SharedReads, world: World) -> None:
+    """Others have had the account listed, once; from now on all know that it is one page."""
+    server = world.servers["2"]
+    while not shared.snapshots.has(0.0):
+        threads = [in_thread(lambda: Member("2", shared).list_snapshots(server)) for _number in range(2)]
+        [thread.join(SOON) for thread in threads]
+    world.asked.clear()
+
+
 def test_a_member_is_never_told_what_was_read_before_its_own_change():
     world = World("vpsorg", "web1", "web2")
     shared = SharedReads(Lines([Line(world)]))
-    one = member(world, "1", shared)
-    server = one.find_server("1")
-    assert one.list_snapshots(server) == []
+    one, server = member(world, "1", shared), world.servers["1"]
+    had_read(shared, world)
+    assert one.list_snapshots(server) == [] and world.asked == []
     one.create_snapshot(server, "nightly", None)
     assert [item.name for item in one.list_snapshots(server)] == ["nightly"]
 
@@ -202,10 +223,8 @@ def test_a_member_is_never_told_what_was_read_before_its_own_change():
 def test_a_member_that_looks_anew_is_not_told_what_others_had_read():
     world = World("vpsorg", "web1", "web2")
     shared = SharedReads(Lines([Line(world)]))
-    one, other = member(world, "1", shared), member(world, "2", shared)
-    server = world.servers["1"]
-    in_thread(lambda: other.list_snapshots(world.servers["2"]))
-    one.list_snapshots(server)
+    one, server = member(world, "1", shared), world.servers["1"]
+    had_read(shared, world)
     Line(world).create_snapshot(server, "byhand", None)
     one.look_anew()
     assert [item.name for item in one.list_snapshots(server)] == ["byhand"]
@@ -213,22 +232,23 @@ def test_a_member_that_looks_anew_is_not_told_what_others_had_read():
 
 def test_no_reading_is_told_twice():
     world = World("vpsorg", "web1", "web2")
-    world.looks = 10
-    one = member(world, "1")
-    one.create_snapshot(world.servers["1"], "nightly", None)
-    for looks in range(1, 4):
+    shared = SharedReads(Lines([Line(world)]))
+    one = member(world, "1", shared)
+    had_read(shared, world)
+    for looks in range(3):  # the first is answered by what others have had read
         one.list_snapshots(world.servers["1"])
-        assert len(world.names("list_snapshots")) == looks
+        assert world.names("list_snapshots") == ["*"] * looks
 
 
 def test_a_member_that_waits_for_a_lock_is_not_woken_again_and_again():
     """What others have had read says nothing about the lock: it would look at once, and again."""
     world = World("vpsorg", "web1", "web2")
     shared = SharedReads(Lines([Line(world), Line(world)]))
-    one, other = member(world, "web1", shared), member(world, "web2", shared)
-    threads = [in_thread(lambda who=who, name=name: who.find_server(name)) for who, name in ((one, "web1"), (other, "web2"))]
-    [thread.join(SOON) for thread in threads]
-    other.find_server("web2")
+    had_read(shared, world)
+    one, other = member(world, "1", shared), member(world, "2", shared)
+    one.list_snapshots(world.servers["1"])
+    other.look_anew()
+    other.list_snapshots(world.servers["2"])
     began = time.monotonic()
     one.pause(0.1)
     one.pause(0.1)
@@ -238,8 +258,8 @@ def test_a_member_that_waits_for_a_lock_is_not_woken_again_and_again():
 def test_a_pause_ends_when_another_has_had_read_what_is_waited_for():
     world = World("vpsorg", "web1", "web2")
     shared = SharedReads(Lines([Line(world), Line(world)]))
+    had_read(shared, world)
     one, other = member(world, "1", shared), member(world, "2", shared)
-    in_thread(lambda: other.list_snapshots(world.servers["2"]))
     one.list_snapshots(world.servers["1"])
     ended = threading.Event()
     in_thread(lambda: (one.pause(SOON), ended.set()))
