@@ -182,6 +182,26 @@ def test_a_signal_leaves_no_server_off_and_stops_no_other(stage: Stage, vpsorg: 
 
 
 @pytest.mark.patient
+def test_ansibles_time_limit_leaves_no_server_off(stage: Stage, vpsorg: Tasks) -> None:
+    """The task's timeout comes while two of six are off: they run again, then the task has timed out, and no other was touched."""
+    control, names = stage.box.control, NAMES["vpsorg"][:6]
+    slow = lasting(4, "vpsorg.snapshots.create")
+    outcome = stage.play(fleet(vpsorg, "snapshot", slow, name="one", servers=names, stop_server=True, concurrency=2, keywords={"timeout": 3})).only
+    assert outcome.failed and "3" in outcome.msg and "Traceback" not in outcome.msg
+    stopped = {request["server"] for request in of(outcome, "servers.power") if request["body"]["action"] == "stop"}
+    assert len(stopped) == 2 and all(control.server(name)["status"] == "active" for name in names)
+
+
+@pytest.mark.patient
+def test_without_a_server_to_start_the_time_limit_ends_the_task_at_once(stage: Stage, vpsorg: Tasks) -> None:
+    slow, began = lasting(20, "vpsorg.snapshots.create"), time.monotonic()
+    run = stage.play(fleet(vpsorg, "snapshot", slow, step="ended", name="one", keywords={"timeout": 2}), fleet(vpsorg, "server_info", step="next"))
+    assert run["ended"].failed and time.monotonic() - began < 15
+    time.sleep(0.5)
+    assert not run["next"].failed and len(stage.box.control.requests(operation="snapshots.create")) <= FORTY
+
+
+@pytest.mark.patient
 def test_stopped_around_their_snapshots_two_at_a_time(stage: Stage, tasks: Tasks) -> None:
     control, names = stage.box.control, NAMES[tasks.cloud][:6]
     outcome = stage.play(fleet(tasks, "snapshot", name="one", servers=names, stop_server=True, concurrency=2)).only
