@@ -35,7 +35,7 @@ class Fleet:
 
     def __init__(self, task: Task, connect: Callable[[], Provider], expected: float) -> None:
         self._task, self._expected = task, expected
-        width = self._width = task.options["concurrency"]
+        width = task.options["concurrency"]
         self._shared = SharedReads(Lines([task.provider, *(connect() for _line in range(width - 1))]))
         # Nobody wishes that all servers of a fleet are off at the same time.
         self._deciding = Batches(width, width - 1) if task.options.get("stop_server") else Batches(MOST_DECIDING, width)
@@ -52,8 +52,8 @@ class Fleet:
                 progress.tick()
 
         with self._signals.heard():
-            # Each request has a thread that ends it in time.
-            crowd.run_all([self._job(item, operation, progress) for item in settled], meanwhile, spare=self._width)
+            # One thread more ends all requests in time.
+            crowd.run_all([self._job(item, operation, progress) for item in settled], meanwhile, spare=1)
         with contextlib.suppress(Exception):
             progress.flush()
         return settled

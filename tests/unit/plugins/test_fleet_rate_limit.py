@@ -134,19 +134,6 @@ def test_other_troubles_have_all_their_tries_after_many_429():
     assert len(server.requests) == len(script)
 
 
-def test_without_a_thread_for_its_time_limit_nothing_is_sent(monkeypatch):
-    def start(thread):
-        raise RuntimeError("can't start new thread")
-
-    with serving(answer(200, {})) as server:
-        monkeypatch.setattr(threading.Timer, "start", start)
-        with pytest.raises(RewindError) as caught:
-            Transport("VPS.org", server.url, sleep=lambda seconds: None).change("POST", "/x", operation="o")
-        monkeypatch.undo()
-    assert (caught.value.kind, caught.value.outcome) == ("unreachable", "refused") and server.requests == []
-    assert "no thread is left on this machine" in caught.value.message
-
-
 def test_a_pause_longer_than_anybodys_patience_lets_nobody_out():
     clock = Clock()
     rate = limit(clock, patience=600.0)
