@@ -33,7 +33,8 @@ options:
       - A reference that fits no server or more than one is an error that lists the candidates, and nothing is changed.
       - Many servers are worked at together. Requests go out over O(concurrency) connections, and all are waited for at once, at
         VPS.org with one listing of the account for all of them. O(wait_timeout) is each server's own. One server's failure does
-        not touch the others; when all are settled the task fails, and RV(failed_servers) tells of each. A rerun takes up what is missing.
+        not touch the others; when all are settled the task fails, and RV(failed_servers) tells of each. A rerun makes no snapshot that is there or
+        in the making; but it restores once more what was restored, so restore again only those that failed.
       - With several servers, and whenever it is written as C(servers), the result has RV(by_server), RV(failed_servers) and
         RV(msg) only. An empty list is fine, and nothing is done.
     type: list

@@ -176,7 +176,7 @@ def _check_servers(options: dict[str, Any]) -> None:
         if servers != [ALL]:
             raise bad_input(f"{ALL} means every server of the account, so no other can stand beside it", "give it alone, or name the servers")
         options["server"] = None
-    elif options.get("id") is not None and len(servers) != 1:
+    elif options.get("id") is not None and len(servers) > 1:
         raise bad_input("id is the id of one server's snapshot, and several servers were given", "give name, or one server")
 
 

@@ -87,6 +87,12 @@ class RewindError(Exception):
         self.provider_message = provider_message
         self.hint = hint
 
+    def __copy__(self) -> RewindError:
+        """Another with the same to say: one that several are told is theirs alone to fill in."""
+        twin = RewindError(self.message, kind=self.kind)
+        twin.__dict__.update(self.__dict__)
+        return twin
+
     def about(self, server: str | None = None, snapshot: str | None = None) -> RewindError:
         """Fill in what the place that raised it could not know; what is there already stays."""
         self.server = self.server or server

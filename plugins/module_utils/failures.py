@@ -25,7 +25,7 @@ def failure(error: BaseException, task: Task | None) -> dict[str, Any]:
     if isinstance(error, RewindError):
         return _failure(error, task)
     if isinstance(error, signals.Ended):
-        return _failure(_interrupted(), task)
+        return _failure(_interrupted(error, asked=task is not None and task.done.asked), task)
     return _failure(_our_mistake(error, asked=task is not None and task.done.asked), task)
 
 
@@ -50,9 +50,14 @@ def _failure(error: RewindError, task: Task | None) -> dict[str, Any]:
     return result
 
 
-def _interrupted() -> RewindError:
+def _interrupted(ended: signals.Ended, asked: bool) -> RewindError:
+    message = "The task was told to end while the server was stopped for its snapshot; the server runs again"
+    if isinstance(ended, signals.Abandoned):
+        if not asked:
+            return RewindError("The task was told to end before it had asked for anything", kind=errors.INTERRUPTED, hint="run again")
+        message = "The task was told to end while it waited for what it had asked for"
     return RewindError(
-        "The task was told to end while the server was stopped for its snapshot; the server runs again",
+        message,
         kind=errors.INTERRUPTED,
         outcome=errors.UNKNOWN,
         hint="look at the server's snapshots (rewind.vps.snapshot_info), then run again; a rerun makes no second one",

@@ -39,7 +39,8 @@ _OPERATIONS = {
     "snapshot_restore": snapshot_restore.run,
     "upgrade_guard": upgrade_preflight.run,
 }
-_OF_ONE_SERVER = frozenset({"snapshot", "snapshot_restore"})  # for several each has a result of its own; what reads has one shape for all
+# For several servers each has a result of its own; what reads has one shape for all.
+_OF_ONE_SERVER = {"snapshot": many.TAKES_UP, "snapshot_restore": many.REPEATS}
 _READ_PATIENCE = 60.0  # seconds for which a read is asked again that the cloud has had too many of
 
 
@@ -105,7 +106,7 @@ def _result(module: str, task: Task) -> dict[str, Any]:
         expected = can.restore_seconds if module == "snapshot_restore" else can.create_seconds
         task.for_each = Fleet(task, lambda: connect(options), expected).for_each
     if module in _OF_ONE_SERVER and arguments.is_for_many(options):
-        result = many.change_each(task, operation)
+        result = many.change_each(task, operation, _OF_ONE_SERVER[module])
     else:
         result = operation(task)
     return {**result, "msg": plain(result["msg"])} if "msg" in result else result

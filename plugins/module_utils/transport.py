@@ -21,7 +21,7 @@ from typing import Any, Callable
 from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils.plain_text import plain, writable
-from ansible_collections.rewind.vps.plugins.module_utils.rate_limit import RateLimit
+from ansible_collections.rewind.vps.plugins.module_utils.rate_limit import RateLimit, TooLong
 from ansible_collections.rewind.vps.plugins.module_utils.version import VERSION
 from ansible_collections.rewind.vps.plugins.module_utils.wire import Reply, Wire, WireFailure, is_loopback
 
@@ -112,12 +112,19 @@ class Transport:
         return datetime.fromtimestamp(time.time() + (self._clock_ahead or 0.0), timezone.utc)
 
     def _call(self, method: str, path: str, operation: str, params: dict | None, json: Any, changes: bool) -> Answer:
-        give_up_at = time.monotonic() + max(MIN_PATIENCE, 2 * self._timeout)
-        attempt = 0
+        limit = self._rate_limit
+        patience = max(MIN_PATIENCE, 2 * self._timeout)
+        patient_until = limit.give_up_at() if limit is not None else 0.0
+        began, held_up, attempt, too_many = time.monotonic(), 0.0, 0, 0
         while True:
-            if self._rate_limit is not None:
-                self._rate_limit.wait(self._sleep)
-            attempt += 1
+            if limit is not None:
+                before = time.monotonic()
+                try:
+                    turn = limit.wait(self._sleep, patient_until)
+                except TooLong as too_long:
+                    error = self._kept_back(method, path, operation, too_long.seconds)
+                    break
+                held_up += time.monotonic() - before
             try:
                 reply = self._exchange(method, path, operation, params, json, changes)
                 answer = self._understand(reply, method, path, operation, changes)
@@ -125,17 +132,25 @@ class Transport:
                 error, pause = trouble.error, trouble.pause
                 again = trouble.never_happened if changes else trouble.passing
             else:
-                if self._rate_limit is not None:
-                    self._rate_limit.went_well()
+                if limit is not None:
+                    limit.went_well()
                 return answer
-            if pause is None:
-                pause = random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempt - 1)))
-            if error.kind == errors.RATE_LIMITED and self._rate_limit is not None and self._rate_limit.too_many(pause):
+            if error.kind == errors.RATE_LIMITED and limit is not None:
+                too_many += 1
+                limit.too_many(_backoff(too_many) if pause is None else pause, turn)
                 continue
-            if not again or attempt >= TRIES or time.monotonic() + pause >= give_up_at:
+            attempt += 1
+            pause = _backoff(attempt) if pause is None else pause
+            if not again or attempt >= TRIES or time.monotonic() + pause >= began + held_up + patience:
                 break
             self._sleep(pause)
         raise error from None
+
+    def _kept_back(self, method: str, path: str, operation: str, seconds: float) -> RewindError:
+        return RewindError(
+            f"{self.cloud} has had too many requests, and this one was not let out any more ({method} {path})",
+            kind=errors.RATE_LIMITED, operation=operation, hint=f"run again in {seconds:.0f} s, when the cloud wants to hear of us again",
+        )
 
     def _exchange(
         self, method: str, path: str, operation: str, params: dict | None, json: Any, changes: bool
@@ -198,6 +213,11 @@ class Transport:
                 self._clock_ahead = ahead
         except (KeyError, TypeError, ValueError, IndexError, OverflowError):
             pass  # without a Date that can be read, this machine's clock serves
+
+
+def _backoff(attempt: int) -> float:
+    """Seconds to wait before another try, where the cloud names none."""
+    return random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempt - 1)))
 
 
 class _Trouble(Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from support.clouds import FRESH, SHORT, Tasks, access, ago, fault, lasting, planted, quiet_hour
+from support.clouds import FRESH, SECOND, SHORT, Tasks, access, ago, fault, lasting, planted, quiet_hour
 from support.stage import Stage, Step
 
 CHECK = {"check_mode": True, "diff": True}
@@ -15,7 +15,7 @@ ONE = {"name": "one"}
 
 def of_every_cloud(tasks: Tasks) -> list[Step]:
     """Cases that mean the same at every cloud, each in a world of its own."""
-    return [*_snapshots(tasks), *_restores_and_infos(tasks), *_failures(tasks)]
+    return [*_snapshots(tasks), *_restores_and_infos(tasks), *of_many(tasks), *_failures(tasks)]
 
 
 def of_one_cloud(stage: Stage, tasks: Tasks) -> list[Step]:
@@ -60,6 +60,23 @@ def _restores_and_infos(tasks: Tasks) -> list[Step]:
         tasks("snapshot_info", *there, step="info, check", keywords=CHECK, older_than="2d"),
         tasks("server_info", *FRESH, step="servers", server=None),
         tasks("server_info", *FRESH, step="servers, check", keywords=CHECK),
+    ]
+
+
+def of_many(tasks: Tasks) -> list[Step]:
+    """Of two servers one is changed, so that the order of the requests is the same each time."""
+    both: dict[str, Any] = {"server": None, "servers": [tasks.server, SECOND[tasks.cloud]], **ONE}
+    there = (*FRESH, planted(tasks.cloud, "one", created_at=ago(days=3)))
+    return [
+        tasks("snapshot", *there, step="two servers, check", keywords=CHECK, **both),
+        tasks("snapshot", *there, step="two servers, diff", keywords=DIFF, **both),
+        tasks("snapshot", *there, step="a list of one", keywords=DIFF, **{**both, "servers": tasks.server}),
+        tasks("snapshot", *there, step="one of two unknown", **{**both, "servers": [tasks.server, "nowhere"]}),
+        tasks("snapshot", *there, step="no servers at all", keywords=CHECK, **{**both, "servers": []}),
+        tasks("snapshot", *there, step="two servers and an id", id="801", **both),
+        tasks("snapshot_restore", *there, step="one of two restored", keywords=DIFF, **both),
+        tasks("snapshot_info", *there, step="info of two", **{**both, "name": None}),
+        tasks("server_info", *there, step="servers of two, one unknown", server=[tasks.server, "nowhere"]),
     ]
 
 

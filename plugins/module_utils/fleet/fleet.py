@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -47,11 +48,14 @@ class Fleet:
 
         def meanwhile() -> None:
             self._signals.hand_on(self._task.hand_on_signal)
-            progress.tick()
+            with contextlib.suppress(Exception):  # a terminal that is gone is no reason to leave servers alone
+                progress.tick()
 
         with self._signals.heard():
-            crowd.run_all([self._job(item, operation, progress) for item in settled], meanwhile)
-        progress.flush()
+            # One thread more ends all requests in time.
+            crowd.run_all([self._job(item, operation, progress) for item in settled], meanwhile, spare=1)
+        with contextlib.suppress(Exception):
+            progress.flush()
         return settled
 
     def _job(self, item: Settled, operation: Callable[[Task], Any], progress: Progress) -> Callable[[], None]:

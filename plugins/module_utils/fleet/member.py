@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
@@ -22,6 +22,8 @@ from ansible_collections.rewind.vps.plugins.module_utils.fleet.shared_read impor
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Account, Provider, Schedule, Server, Snapshot
 
 PAGE_SIZE = 100  # rows that one request of a listing gives; only for an estimate
+
+Row = TypeVar("Row")
 
 
 class SharedReads:
@@ -33,16 +35,25 @@ class SharedReads:
         self.servers = SharedRead(self._list_servers)
         self.snapshots = SharedRead(self._list_snapshots)
 
-    def _list_servers(self) -> tuple[list[Server], int]:
-        everyone = self.lines.list_all(lambda provider: provider.list_servers())
-        return everyone, _requests(everyone)
+    def _list_servers(self) -> tuple[list[Server], int, float]:
+        everyone, seconds = self._timed(lambda provider: provider.list_servers())
+        return everyone, _requests(everyone), seconds
 
-    def _list_snapshots(self) -> tuple[dict[str, list[Snapshot]], int]:
-        listed = self.lines.list_all(lambda provider: provider.list_snapshots(None))
+    def _list_snapshots(self) -> tuple[dict[str, list[Snapshot]], int, float]:
+        listed, seconds = self._timed(lambda provider: provider.list_snapshots(None))
         by_server: dict[str, list[Snapshot]] = {}
         for snapshot in listed:
             by_server.setdefault(snapshot.server.id, []).append(snapshot)
-        return by_server, _requests(listed)
+        return by_server, _requests(listed), seconds
+
+    def _timed(self, call: Callable[[Provider], list[Row]]) -> tuple[list[Row], float]:
+        """What was listed, and for how long; without the time that it took to get a line."""
+
+        def timed(provider: Provider) -> tuple[list[Row], float]:
+            began = moment()
+            return call(provider), moment() - began
+
+        return self.lines.list_all(timed)
 
 
 def _requests(rows: list[Any]) -> int:
@@ -63,8 +74,8 @@ class Member(Provider):
         self.title, self.capabilities = first.title, first.capabilities
         self._since = moment()
         self._served: dict[SharedRead, float] = {}
-        self._looked_at: SharedRead | None = None  # by what it waits for
-        self._waited = False
+        self._looked_at: SharedRead | None = None  # since the last pause, by what it waits for
+        self._urgent = True  # it decides by what it reads now, and does not only look again
         self._look_took = 0.0  # seconds
 
     # --- what needs no request
@@ -84,23 +95,26 @@ class Member(Provider):
 
     def look_anew(self) -> None:
         self._since = moment()
+        self._urgent = True
 
     def pause(self, seconds: float) -> None:
         """Wait, as polling.py wants; shorter where another member has had read meanwhile what this one waits for.
 
         And longer where so many look that each waits for a line: the lines are not there for looking again alone.
         """
-        self._waited = True
+        self._urgent = False
+        # Who waits for something else, such as a lock, is not woken: it would look again at once, and again.
+        what, self._looked_at = self._looked_at, None
         end = time.monotonic() + max(seconds, self._look_took)
         while True:
             self._check()
             left = min(1.0, end - time.monotonic())
-            if left <= 0 or self._is_answered():
+            if left <= 0 or (what is not None and what.has(self._after(what))):
                 return
-            if self._looked_at is None:
+            if what is None:
                 time.sleep(left)
             else:
-                self._looked_at.wait(self._after(self._looked_at), left)
+                what.wait(self._after(what), left)
 
     # --- reads
 
@@ -113,7 +127,6 @@ class Member(Provider):
                 except RewindError as error:
                     if error.kind != errors.NOT_FOUND:
                         raise
-        self._looked_at = None
         return self._claimed(self._ask(lambda provider: provider.find_server(reference)), reference)
 
     def list_servers(self) -> list[Server]:
@@ -124,7 +137,6 @@ class Member(Provider):
             by_server = self._read(self._shared.snapshots)
             if by_server is not None:
                 return list(by_server.get(server.id, ()))
-        self._looked_at = None
         return self._ask(lambda provider: provider.list_snapshots(server))
 
     def whoami(self) -> Account:
@@ -165,35 +177,34 @@ class Member(Provider):
 
     def _ask(self, call: Callable[[Provider], Answer]) -> Answer:
         self._check()
-        urgent, self._waited = not self._waited, False
         began = time.monotonic()
         try:
-            return self._lines.ask(call, urgent)
+            return self._lines.ask(call, self._urgent)
         finally:
             self._look_took = time.monotonic() - began
 
     def _change(self, call: Callable[[Provider], Answer]) -> Answer:
         self._check()
-        self._waited = False
         try:
             return self._lines.change(call)
         finally:
-            self.look_anew()
+            self._since = moment()
+            self._urgent = False  # what comes now is looked at until it is there
 
     def _read(self, what: SharedRead) -> Any:
         """What a shared reading has found; None where this member had better ask for itself."""
         self._check()
-        urgent, self._waited = not self._waited, False
-        round_: Round = what.get(self._after(what), urgent)
-        if round_.alone:
-            return None
-        self._looked_at = what
-        self._served[what] = round_.began
-        return round_.found
+        self._looked_at, self._look_took = what, 0.0
+        try:
+            round_: Round = what.get(self._after(what), self._urgent)
+        except RewindError as error:
+            if error.kind != errors.BAD_ANSWER:
+                raise
+            round_ = Round(alone=True)  # a list that never holds still, or another server's row that is none, is nobody's end
+        # What it asks for itself is newer than any reading up to now, and a later one answers it as well.
+        self._served[what] = moment() if round_.alone else round_.began
+        return None if round_.alone else round_.found
 
     def _after(self, what: SharedRead) -> float:
         """No reading twice, and none that is older than what this member has done."""
         return max(self._since, self._served.get(what, 0.0))
-
-    def _is_answered(self) -> bool:
-        return self._looked_at is not None and self._looked_at.has(self._after(self._looked_at))

@@ -21,6 +21,7 @@ from ansible_collections.rewind.vps.plugins.module_utils.fleet.lines import mome
 GATHER_SECONDS = 0.03  # a reading begins when nobody has joined for so long
 LONGEST_GATHERING = 0.5
 LEISURE = 4  # after a reading of one second, the next that nobody is in a hurry for begins so many seconds later
+LONGEST_REST = 10.0
 
 
 @dataclass
@@ -42,9 +43,9 @@ class Round:
 
 
 class SharedRead:
-    """:arg read: reads everything, and gives it with the number of requests that it took."""
+    """:arg read: reads everything, and gives it with the number of requests and of seconds that it took the cloud."""
 
-    def __init__(self, read: Callable[[], tuple[Any, int]]) -> None:
+    def __init__(self, read: Callable[[], tuple[Any, int, float]]) -> None:
         self._read = read
         self._lock = threading.Lock()
         self._reading = threading.Lock()  # one at a time
@@ -52,7 +53,7 @@ class SharedRead:
         self._latest: Round | None = None
         self._news = threading.Event()  # set when the next reading has succeeded
         self._waiting = 0  # how many wait for the next reading
-        self._requests = 1  # that it takes
+        self._requests = 2  # that it takes, as far as is known: whoever is alone is not the one to find it out
         self._rest_until = 0.0
 
     def get(self, after: float, urgent: bool) -> Round:
@@ -74,7 +75,7 @@ class SharedRead:
         else:
             mine.over.wait()
         if mine.error is not None:
-            raise copy.copy(mine.error)
+            raise _own(mine.error)
         return mine
 
     def has(self, after: float) -> bool:
@@ -97,8 +98,8 @@ class SharedRead:
             with self._reading:
                 self._gather(mine)
                 if not mine.alone:
-                    mine.found, self._requests = self._read()
-                    self._rest_until = moment() + LEISURE * (moment() - mine.began)
+                    mine.found, self._requests, seconds = self._read()
+                    self._rest_until = moment() + min(LONGEST_REST, LEISURE * seconds)
         except Exception as error:
             mine.error = error
         except BaseException as error:  # this thread is to end, and the others must not wait for it
@@ -115,7 +116,7 @@ class SharedRead:
             mine.over.wait(GATHER_SECONDS)  # nobody can have ended it
         with self._lock:
             self._next = Round()
-            mine.alone = mine.joined + self._waiting <= self._requests  # those who wait are answered as well
+            mine.alone = mine.joined + self._waiting < self._requests  # those who wait are answered as well
             mine.began = moment()
 
     def _end(self, mine: Round) -> None:
@@ -129,3 +130,11 @@ class SharedRead:
         mine.over.set()
         if news is not None:
             news.set()
+
+
+def _own(error: Exception) -> Exception:
+    """The same for one of those who are told it: each adds whom it concerns."""
+    try:
+        return copy.copy(error).with_traceback(error.__traceback__)
+    except TypeError:  # some can't be made a second time
+        return RuntimeError(type(error).__name__).with_traceback(error.__traceback__)

@@ -14,11 +14,17 @@ from ansible_collections.rewind.vps.plugins.module_utils.operations.task import 
 
 TOLD_IN_FULL = 5  # failures in the message; the result has all
 MOST_WARNINGS = 20
+TAKES_UP = "Run again when that is mended: it takes up what is missing, and begins nothing twice."
+REPEATS = "Run again only for those in failed_servers when that is mended: for the others it would be done once more."
+ONLY_READS = "Run again when that is mended."
 _WORST_LAST = (errors.REFUSED, errors.FAILED, errors.UNKNOWN)
 
 
-def change_each(task: Task, operation: Callable[[Task], dict[str, Any]]) -> dict[str, Any]:
-    """A module that changes something, for many servers."""
+def change_each(task: Task, operation: Callable[[Task], dict[str, Any]], again: str) -> dict[str, Any]:
+    """A module that changes something, for many servers.
+
+    :arg again: what to say about running it again after a failure.
+    """
     settled = task.for_each(operation, task.options["server"])
     if not settled:
         task.warnings.append("The list of servers is empty, so there was nothing to do.")
@@ -36,14 +42,14 @@ def change_each(task: Task, operation: Callable[[Task], dict[str, Any]]) -> dict
         "changed": bool(changed),
         "msg": f"{count(len(settled))}: {len(changed)} {word}, {len(settled) - len(changed)} as wished already",
         "by_server": by_server,
-        **failed_part(task, settled),
+        **failed_part(task, settled, again),
     }
     if task.diff_mode:
         result["diff"] = diffs
     return result
 
 
-def failed_part(task: Task, settled: list[Settled]) -> dict[str, Any]:
+def failed_part(task: Task, settled: list[Settled], again: str = ONLY_READS) -> dict[str, Any]:
     """What a result says of those that failed: C(failed_servers), and with it C(failed), C(msg) and C(error)."""
     task.warnings += _bounded([warning for item in settled for warning in item.warnings])
     failed = [item for item in settled if item.failure is not None]
@@ -54,7 +60,7 @@ def failed_part(task: Task, settled: list[Settled]) -> dict[str, Any]:
     }
     if failed:
         done = [item for item in settled if item.failure is None]
-        part.update(failed=True, msg=_message(failed, done), error=_common_error([item.failure["error"] for item in failed]))
+        part.update(failed=True, msg=_message(failed, done, task.check_mode, again), error=_common_error([item.failure["error"] for item in failed]))
     return part
 
 
@@ -63,17 +69,15 @@ def count(servers: int) -> str:
     return f"{servers} server{'' if servers == 1 else 's'}"
 
 
-def _message(failed: list[Settled], done: list[Settled]) -> str:
+def _message(failed: list[Settled], done: list[Settled], check_mode: bool, again: str) -> str:
     told = [f"{item.reference}: {item.failure['msg']}" for item in failed[:TOLD_IN_FULL]]
     more = len(failed) - len(told)
     if more:
         told.append(f"And {more} more, see failed_servers.")
     changed = sum(1 for item in done if isinstance(item.value, dict) and item.value.get("changed"))
-    others = f"; of the other {len(done)}, which went well, {changed} were changed" if done else ""
-    return (
-        f"{len(failed)} of {count(len(failed) + len(done))} failed{others}. {' '.join(told)} "
-        "Run again when that is mended: it takes up what is missing, and begins nothing twice."
-    )
+    words = "would be changed" if check_mode else "were changed"
+    others = f"; of the other {len(done)}, which went well, {changed} {words}" if done and again != ONLY_READS else ""
+    return f"{len(failed)} of {count(len(failed) + len(done))} failed{others}. {' '.join(told)} {again}"
 
 
 def _common_error(each: list[dict[str, Any]]) -> dict[str, Any]:

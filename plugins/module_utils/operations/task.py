@@ -88,6 +88,11 @@ class Task:
         return Deadline(self.options["wait_timeout"])
 
     @property
+    def is_one_of_many(self) -> bool:
+        """Whether others of the same task are at work at the same time."""
+        return self.slot is not contextlib.nullcontext
+
+    @property
     def server_reference(self) -> str:
         """How the user calls the server."""
         return self.options["server"][0]

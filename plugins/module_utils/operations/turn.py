@@ -32,17 +32,19 @@ def turn(task: Task, server: Server | None = None, beside_a_restore: bool = Fals
     :arg beside_a_restore: also while another task of this machine waits for a restore of the server.
     :raises RewindError: C(busy), it did not come to be this task's turn.
     """
-    with task.slot():
-        yield from _turn(task, server, beside_a_restore)
+    with contextlib.ExitStack() as slot:
+        slot.enter_context(task.slot())
+        yield from _turn(task, server, beside_a_restore, slot)
 
 
-def _turn(task: Task, server: Server | None, beside_a_restore: bool) -> Iterator[Server]:
+def _turn(task: Task, server: Server | None, beside_a_restore: bool, slot: contextlib.ExitStack) -> Iterator[Server]:
     looked_at = turns.now()
+    task.provider.look_anew()  # what others have had read while this task waited for its slot is older
     known = replace(server, power=None, busy=None) if server else task.provider.identify(task.server_reference)
     known = known or task.provider.find_server(task.server_reference)
     task.place = _place(task, known)
     try:
-        held = task.place is not None and not task.check_mode and _enter(task, task.place, known, beside_a_restore)
+        held = task.place is not None and not task.check_mode and _enter(task, task.place, known, beside_a_restore, slot)
         if not held and not task.check_mode:
             task.place = None  # without the lock a note may be of a task that is at work
         task.provider.look_anew()
@@ -60,17 +62,31 @@ def _place(task: Task, server: Server) -> turns.Place | None:
     return turns.Place(folder, task.options["provider"], task.options["api_url"], server.id) if folder else _without(task)
 
 
-def _enter(task: Task, place: turns.Place, server: Server, beside_a_restore: bool) -> bool:
+def _enter(task: Task, place: turns.Place, server: Server, beside_a_restore: bool, slot: contextlib.ExitStack) -> bool:
     """Wait for the turn; False where this machine can't lock, which is said."""
-    deadline = task.deadline if task.options.get("wait", False) else Deadline(IMPATIENT_SECONDS)
-    if task.done.asked:  # its time may be up with what it has asked for, and that is to be finished all the same
-        deadline = Deadline(max(deadline.left, IMPATIENT_SECONDS))
+
+    def is_free() -> bool | None:
+        if not place.try_to_enter(beside_a_restore):
+            return None
+        place.leave(asked=False)
+        return True
+
     try:
-        return wait_until(
-            lambda: True if place.try_to_enter(beside_a_restore) else None,
-            what=f"another task of this machine to be done with server {server.label}", deadline=deadline, expected=0.0,
-            tell=task.tell, hint="", longest_pause=LONGEST_PAUSE,
-        )
+        if place.try_to_enter(beside_a_restore):
+            return True
+        deadline = _patience(task)
+        while True:
+            slot.close()  # who waits for another task keeps nobody of its own waiting meanwhile
+            wait_until(
+                is_free, what=f"another task of this machine to be done with server {server.label}", deadline=deadline, expected=0.0,
+                tell=task.tell, hint="", longest_pause=LONGEST_PAUSE,
+            )
+            left = deadline.left
+            slot.enter_context(task.slot())
+            if place.try_to_enter(beside_a_restore):
+                return True
+            if task.is_one_of_many:
+                deadline = Deadline(left)  # the time until there was a slot again was not the other task's
     except OSError:
         _without(task)
         return False
@@ -79,6 +95,16 @@ def _enter(task: Task, place: turns.Place, server: Server, beside_a_restore: boo
             f"Another task on this machine is at work on server {server.label}",
             kind=errors.BUSY, server=server.label, hint="run again when it is done",
         ) from None
+
+
+def _patience(task: Task) -> Deadline:
+    deadline = Deadline(IMPATIENT_SECONDS)
+    if task.options.get("wait", False):
+        # One of many begins to wait for what it has asked for when it has asked.
+        deadline = Deadline(task.options["wait_timeout"]) if task.is_one_of_many else task.deadline
+    if task.done.asked:  # its time may be up with what it has asked for, and that is to be finished all the same
+        deadline = Deadline(max(deadline.left, IMPATIENT_SECONDS))
+    return deadline
 
 
 def _without(task: Task) -> None:

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Many servers in one task, through real playbooks: each asked for once, all waited for together, and each told of by itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.clouds import CLOUDS, FRESH, SPEED, Tasks, fault, lasting
+from support.stage import MODULE, QUICK, RUN_SECONDS, Outcome, Stage
+
+if TYPE_CHECKING:
+    from sandbox import Box
+
+pytestmark = pytest.mark.playbook
+
+FORTY = 40
+NAMES = {"vpsorg": [f"web{number}" for number in range(1, FORTY + 1)], "ilkbyte": [f"app{number}" for number in range(1, FORTY + 1)]}
+CHECK = {"check_mode": True, "diff": True}
+WIDTH = 8  # concurrency, unless said otherwise
+
+
+@pytest.fixture(scope="session")
+def session_box() -> Iterator[Box]:
+    """In place of the other files' two servers at each cloud."""
+    from sandbox import launch
+
+    with launch(servers=FORTY, speed=SPEED, ssh=False, disks=False) as box:
+        yield box
+
+
+@pytest.fixture
+def stage(box: Box, tmp_path: Path) -> Stage:
+    box.control.clear_ledger()
+    return Stage(box, tmp_path)
+
+
+def fleet(tasks: Tasks, module: str, *world: Any, servers: list[str] | None = None, **options: Any) -> Any:
+    return tasks(module, *world, server=None, servers=NAMES[tasks.cloud] if servers is None else servers, **options)
+
+
+def started(outcome: Outcome) -> Counter[str]:
+    """How many snapshots were begun, by server."""
+    return Counter(effect["server"] for effect in outcome.effects if effect["effect"] == "snapshot_started")
+
+
+def moments(requests: list[dict[str, Any]]) -> list[float]:
+    """When they came, in real seconds."""
+    return [datetime.fromisoformat(request["at"]).timestamp() / SPEED for request in requests]
+
+
+def of(outcome: Outcome, operation: str) -> list[dict[str, Any]]:
+    return [request for request in outcome.requests if request["operation"] == operation]
+
+
+def wait_for(happened: Callable[[], Any]) -> None:
+    give_up_at = time.monotonic() + RUN_SECONDS
+    while not happened():
+        assert time.monotonic() < give_up_at, "it never happened"
+        time.sleep(0.02)
+
+
+@pytest.mark.slow(8)
+def test_forty_servers(stage: Stage, tasks: Tasks) -> None:
+    """A check run, the run, the same again, ten of them put back together, and what there is then."""
+    cloud, names, slow = tasks.cloud, NAMES[tasks.cloud], 0.3
+    late = fault("delay", seconds=slow, cloud=cloud, operation="snapshots.create", times=None)
+    run = stage.play(
+        fleet(tasks, "snapshot", step="check", name="one", keywords=CHECK),
+        fleet(tasks, "snapshot", late, step="take", name="one", keywords={"diff": True}),
+        fleet(tasks, "snapshot", step="again", name="one"),
+        fleet(tasks, "snapshot_restore", step="restore", name="one", servers=names[:10]),
+        fleet(tasks, "snapshot_info", step="some", servers=[*names[:3], "nowhere"], match="o*"),
+        tasks("snapshot_info", step="all", server="all"),
+        fleet(tasks, "server_info", step="servers", servers=names[5:7]),
+    )
+    check, take, again, restore = (run[name] for name in ("check", "take", "again", "restore"))
+    assert check.changing == [] and check.result["msg"] == "40 servers: 40 would be changed, 0 as wished already"
+    assert sorted(check.result) == sorted(take.result) and len(check.result["diff"]) == len(take.result["diff"]) == FORTY
+    shapes = {(name, *sorted(one)) for outcome in (check, take) for name, one in outcome.result["by_server"].items()}
+    assert len(shapes) == FORTY
+
+    assert take.result["msg"] == "40 servers: 40 changed, 0 as wished already" and take.result["failed_servers"] == []
+    assert started(take) == Counter(names) and len(take.changing) == FORTY
+    assert {one["snapshot"]["status"] for one in take.result["by_server"].values()} == {"ready"}
+    assert {name: one["snapshot"]["server"]["name"] for name, one in take.result["by_server"].items()} == {name: name for name in names}
+    began = moments(of(take, "snapshots.create"))
+    assert all(later - earlier > 0.9 * slow for earlier, later in zip(began, began[WIDTH:], strict=False)), "more at once than there are lines"
+    assert not again.result["changed"] and again.changing == []
+
+    effects = Counter((effect["effect"], effect["server"]) for effect in restore.effects)
+    assert all(effects["restore_started", name] == effects["restore_done", name] == 1 for name in names[:10])
+    assert restore.changing == ["snapshots.restore"] * 10 and restore.result["failed_servers"] == []
+    assert [(one["joined"], one["proven"], one["server"]["power"]) for one in restore.result["by_server"].values()] == [(False, True, "running")] * 10
+
+    assert run["some"].failed and [one["server"] for one in run["some"].result["failed_servers"]] == ["nowhere"]
+    assert sorted(one["server"]["name"] for one in run["some"].result["snapshots"]) == sorted(names[:3])
+    assert len(run["all"].result["snapshots"]) == FORTY and not run["all"].failed
+    assert {one["name"] for one in run["servers"].result["servers"]} == set(names[5:7])
+    if cloud == "vpsorg":
+        listings = of(take, "snapshots.list")
+        assert not [one for one in listings if "server_id" in one["query"]], "a server was looked at by itself"
+        # Each would look four times; all together look when the first of them is due.
+        assert 3 <= len(listings) <= 20 and len(of(take, "servers.list")) == 1, Counter(take.asked)
+        assert len(again.asked) <= 4
+
+
+@pytest.mark.slow(10)
+def test_what_fails_is_told_and_only_that_is_taken_up(stage: Stage, vpsorg: Tasks) -> None:
+    """Two fail in two ways, one is unknown, one is named twice; then too many requests; and the second run begins what is missing."""
+    names = NAMES["vpsorg"]
+    run = stage.play(
+        fleet(vpsorg, "snapshot", fault("snapshot_fails", server="web3"),
+              fault("status", status=400, body={"detail": "No."}, operation="snapshots.create", server="web7"),
+              step="take", servers=[*names, "nowhere", "12345"], name="one"),
+        fleet(vpsorg, "snapshot", step="again", name="one"),
+        fleet(vpsorg, "snapshot", ("reset", {}), FRESH[1], fault("throttle", retry_after=2, operation="snapshots.create", skip=5, times=3),
+              step="throttled", name="two"),
+    )
+    take, again, throttled = (run[name] for name in ("take", "again", "throttled"))
+    failed = {one["server"]: one["error"] for one in take.result["failed_servers"]}
+    one_of_two = {"web1", "12345"} & set(failed)
+    assert len(one_of_two) == 1 and failed[one_of_two.pop()]["kind"] == "bad_input"
+    assert (failed["web3"]["kind"], failed["web3"]["outcome"]) == ("operation_failed", "failed")
+    assert (failed["web7"]["kind"], failed["web7"]["outcome"], failed["web7"]["provider_message"]) == ("provider_refused", "refused", "No.")
+    assert failed["nowhere"]["kind"] == "not_found" and len(failed) == 4
+    assert take.error["kind"] == "several" and take.error["outcome"] == "failed" and take.result["changed"] is True
+    assert "4 of 42 servers failed; of the other 38, which went well, 38 were changed." in take.msg
+    assert started(take) == Counter(set(names) - {"web7"})
+
+    assert not again.failed and started(again) == {"web3": 1, "web7": 1}
+    assert sorted(name for name, one in again.result["by_server"].items() if one["changed"]) == ["web3", "web7"]
+
+    assert not throttled.failed and started(throttled) == Counter(names)
+    creates = of(throttled, "snapshots.create")
+    assert len(creates) == FORTY + 3, "sent again where it was not needed"
+    came = moments(throttled.requests)
+    first = next(index for index, request in enumerate(throttled.requests) if request["http_status"] == 429)
+    meanwhile = [moment for moment in came[first + 1:] if moment - came[first] < 1.8]
+    assert len(meanwhile) < 2 * WIDTH, "not all have waited for the end of the pause"
+
+
+@pytest.mark.slow(8)
+@pytest.mark.parametrize("cloud", [pytest.param(cloud, marks=[pytest.mark.patient] if cloud == "ilkbyte" else []) for cloud in CLOUDS])
+def test_killed_in_the_middle_and_run_again(stage: Stage, cloud: str) -> None:
+    """Some are made, of some nobody was told that they are, most were not begun."""
+    control, tasks = stage.box.control, Tasks(stage.box, cloud)
+    control.fault("hold", cloud=cloud, operation="snapshots.create", apply=True, skip=10, times=None)
+    control.settings(**lasting(1.5, f"{cloud}.snapshots.create")[1])
+    playing = stage.start(fleet(tasks, "snapshot", step="killed", name="one"))
+    wait_for(lambda: sum(1 for row in control.requests(operation="snapshots.create") if row.get("held")) == WIDTH)
+    playing.kill()
+    assert len(control.effects("snapshot_started")) == 10 + WIDTH
+    control.clear_faults()
+    again = stage.play(fleet(tasks, "snapshot", step="again", name="one")).only
+    assert not again.failed, again.msg
+    assert Counter(effect["server"] for effect in control.effects("snapshot_started")) == Counter(NAMES[cloud])
+    assert {one["snapshot"]["status"] for one in again.result["by_server"].values()} == {"ready"}
+
+
+@pytest.mark.slow(6)
+@pytest.mark.parametrize("door", [QUICK, pytest.param(MODULE, marks=pytest.mark.patient)])
+def test_a_signal_leaves_no_server_off_and_stops_no_other(stage: Stage, vpsorg: Tasks, door: str) -> None:
+    """Told to end while two servers of six are off: they run again first, and the other four were never touched."""
+    control, names = stage.box.control, NAMES["vpsorg"][:6]
+    control.settings(**lasting(1.5, "vpsorg.snapshots.create")[1])
+    playing = stage.start(fleet(vpsorg, "snapshot", step="ended", name="one", servers=names, stop_server=True, concurrency=2), door=door)
+    wait_for(lambda: len(control.effects("snapshot_started")) == 2)
+    os.killpg(playing.process.pid, signal.SIGINT)
+    playing.finish()
+    wait_for(lambda: all(control.server(name)["status"] == "active" for name in names))
+    time.sleep(0.5)  # one that went on would have stopped the next by now
+    stopped = {request["server"] for request in control.requests(operation="servers.power") if request["body"]["action"] == "stop"}
+    assert len(stopped) == 2 and len(control.effects("power_started")) == 2
+
+
+@pytest.mark.patient
+def test_ansibles_time_limit_leaves_no_server_off(stage: Stage, vpsorg: Tasks) -> None:
+    """The task's timeout comes while two of six are off: they run again, then the task has timed out, and no other was touched."""
+    control, names = stage.box.control, NAMES["vpsorg"][:6]
+    slow = lasting(4, "vpsorg.snapshots.create")
+    outcome = stage.play(fleet(vpsorg, "snapshot", slow, name="one", servers=names, stop_server=True, concurrency=2, keywords={"timeout": 3})).only
+    assert outcome.failed and "3" in outcome.msg and "Traceback" not in outcome.msg
+    stopped = {request["server"] for request in of(outcome, "servers.power") if request["body"]["action"] == "stop"}
+    assert len(stopped) == 2 and all(control.server(name)["status"] == "active" for name in names)
+
+
+@pytest.mark.patient
+def test_without_a_server_to_start_the_time_limit_ends_the_task_at_once(stage: Stage, vpsorg: Tasks) -> None:
+    slow, began = lasting(20, "vpsorg.snapshots.create"), time.monotonic()
+    run = stage.play(fleet(vpsorg, "snapshot", slow, step="ended", name="one", keywords={"timeout": 2}), fleet(vpsorg, "server_info", step="next"))
+    assert run["ended"].failed and time.monotonic() - began < 15
+    time.sleep(0.5)
+    assert not run["next"].failed and len(stage.box.control.requests(operation="snapshots.create")) <= FORTY
+
+
+@pytest.mark.patient
+def test_stopped_around_their_snapshots_two_at_a_time(stage: Stage, tasks: Tasks) -> None:
+    control, names = stage.box.control, NAMES[tasks.cloud][:6]
+    outcome = stage.play(fleet(tasks, "snapshot", name="one", servers=names, stop_server=True, concurrency=2)).only
+    assert not outcome.failed and started(outcome) == Counter(names)
+    off = most = 0
+    for effect in outcome.effects:
+        off += {"power_stopped": 1, "power_started": -1}.get(effect["effect"], 0)
+        most = max(most, off)
+    assert most == 2 and off == 0
+    assert all(control.server(name)["powered_on"] for name in names)
+
+
+@pytest.mark.patient
+def test_one_that_takes_long_is_looked_at_by_itself(stage: Stage, vpsorg: Tasks) -> None:
+    """The account's 160 snapshots are two pages; one straggler is not worth them."""
+    control = stage.box.control
+    planted = [{"server": name, "name": f"old{number}", "created_at": "2025-01-01T00:00:00Z"} for name in NAMES["vpsorg"] for number in range(4)]
+    control.plant_snapshots("vpsorg", planted)
+    outcome = stage.play(
+        fleet(vpsorg, "snapshot", step="most", name="one", servers=NAMES["vpsorg"][1:]),
+        fleet(vpsorg, "snapshot", lasting(6, "vpsorg.snapshots.create"), step="all", name="one"),
+    )["all"]
+    assert started(outcome) == {"web1": 1} and not outcome.failed
+    waited = [request["query"] for request in of(outcome, "snapshots.list")]
+    own = [query for query in waited if "server_id" in query]
+    assert len(own) >= 3 and len(waited) - len(own) <= 4, waited

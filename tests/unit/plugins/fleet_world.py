@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A cloud of many servers in memory, which many lines speak to at the same time."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Any
+
+from operation_worlds import CAPABILITIES
+
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.fleet.fleet import Fleet
+from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task
+from ansible_collections.rewind.vps.plugins.module_utils.providers import base
+from ansible_collections.rewind.vps.plugins.module_utils.providers.base import PENDING, READY, RUNNING, Server, Snapshot
+
+SOON = 5.0  # real seconds after which a test gives up
+
+
+class World:
+    """What all lines see.
+
+    :ivar asked: every call, in order: its name and the server it is about (``*`` for all).
+    :ivar before: called with both before a call is answered; may raise, or hold it.
+    :ivar looks: how often a new snapshot is seen pending before it is ready.
+    :ivar at_once: the most calls at the same time.
+    :ivar off_at_once: the most servers off at the same time.
+    """
+
+    def __init__(self, kind: str, *names: str) -> None:
+        self.kind = kind
+        self.servers = {str(number): Server(str(number), name, RUNNING) for number, name in enumerate(names, 1)}
+        if kind == "ilkbyte":
+            self.servers = {name: Server(name, name, RUNNING) for name in names}
+        self.snapshots: dict[str, list[Snapshot]] = {id_: [] for id_ in self.servers}
+        self.asked: list[tuple[str, str]] = []
+        self.before: Callable[[str, str], None] = lambda call, server: None
+        self.looks = 0
+        self.at_once = self.off_at_once = 0
+        self._seen: dict[str, int] = {}
+        self._inside = 0
+        self._lock = threading.RLock()
+
+    @contextlib.contextmanager
+    def call(self, name: str, server: str) -> Iterator[None]:
+        with self._lock:
+            self.asked.append((name, server))
+            self._inside += 1
+            self.at_once = max(self.at_once, self._inside)
+        try:
+            self.before(name, server)
+            with self._lock:
+                yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+
+    def names(self, call: str) -> list[str]:
+        """The servers that a call was about, in order."""
+        return [server for name, server in self.asked if name == call]
+
+    def listed(self, server: Server) -> list[Snapshot]:
+        return [self._aged(item) for item in self.snapshots[server.id]]
+
+    def _aged(self, item: Snapshot) -> Snapshot:
+        if item.status != PENDING:
+            return item
+        self._seen[item.server.id] = self._seen.get(item.server.id, 0) + 1
+        if self._seen[item.server.id] <= self.looks:
+            return item
+        ready = replace(item, status=READY)
+        self.snapshots[item.server.id] = [ready if other is item else other for other in self.snapshots[item.server.id]]
+        return ready
+
+
+class Line(base.Provider):
+    """One connection to the world."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.title, self.capabilities = world, world.kind, CAPABILITIES[world.kind]
+
+    def now(self) -> datetime:
+        return datetime(2026, 6, 1, tzinfo=timezone.utc)
+
+    def identify(self, reference: str) -> Server | None:
+        return Server(reference) if reference.isdecimal() or self.world.kind == "ilkbyte" else None
+
+    def find_server(self, reference: str) -> Server:
+        with self.world.call("find_server", reference):
+            return self.pick(reference, list(self.world.servers.values()))
+
+    def list_servers(self) -> list[Server]:
+        with self.world.call("list_servers", "*"):
+            return list(self.world.servers.values())
+
+    def list_snapshots(self, server: Server | None) -> list[Snapshot]:
+        with self.world.call("list_snapshots", server.id if server else "*"):
+            if server is not None and server.id not in self.world.servers:
+                raise RewindError("no such server", kind="not_found")
+            servers = [server] if server else list(self.world.servers.values())
+            return [item for each in servers for item in self.world.listed(each)]
+
+    def create_snapshot(self, server: Server, name: str, description: str | None) -> Snapshot:
+        with self.world.call("create", server.id):
+            made = Snapshot(f"s{server.id}", name, self.world.servers[server.id], PENDING, created_at="2026-06-01T00:00:00Z")
+            self.world.snapshots[server.id].append(made)
+            return made
+
+    def delete_snapshot(self, snapshot: Snapshot) -> bool:
+        with self.world.call("delete", snapshot.server.id):
+            self.world.snapshots[snapshot.server.id] = [item for item in self.world.snapshots[snapshot.server.id] if item.id != snapshot.id]
+            return True
+
+    def restore_snapshot(self, snapshot: Snapshot) -> None:
+        with self.world.call("restore", snapshot.server.id):
+            pass
+
+    def recreate_snapshot(self, snapshot: Snapshot) -> None:
+        raise NotImplementedError
+
+    def set_power(self, server: Server, action: str) -> None:
+        with self.world.call(action, server.id):
+            self.world.servers[server.id] = replace(self.world.servers[server.id], power={"start": "running", "stop": "stopped"}[action])
+            off = sum(1 for item in self.world.servers.values() if item.power == "stopped")
+            self.world.off_at_once = max(self.world.off_at_once, off)
+
+    def add_schedule(self, snapshot: Snapshot, schedule: base.Schedule) -> None:
+        raise NotImplementedError
+
+    def remove_schedule(self, snapshot: Snapshot) -> None:
+        raise NotImplementedError
+
+    def whoami(self) -> base.Account:
+        return base.Account("someone@example.com")
+
+
+def task_of(world: World, references: list[str], check_mode: bool = False, **options: Any) -> Task:
+    """A task for many servers."""
+    wishes = {
+        "server": references, "name": "nightly", "id": None, "description": None, "state": "present", "max_age": None, "retain": None,
+        "when_full": "fail", "stop_server": False, "start_server": True, "wait": True, "wait_timeout": 60, "concurrency": 8,
+        "provider": world.kind, "api_url": "https://cloud.example",
+    }
+    task = Task(Line(world), {**wishes, **options}, check_mode, diff_mode=True)
+    task.for_each = Fleet(task, lambda: Line(world), 10.0).for_each
+    return task
+
+
+def in_thread(work: Callable[[], Any]) -> threading.Thread:
+    """Begin something beside the test."""
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
+
+
+def until(is_so: Callable[[], Any]) -> None:
+    """Wait for something that comes at once, or fail."""
+    give_up_at = time.monotonic() + SOON
+    while not is_so():
+        assert time.monotonic() < give_up_at, "it did not come"
+        time.sleep(0.002)

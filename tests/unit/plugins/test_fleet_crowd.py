@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A thread for each server, as many as the machine has room for, and what signals do to them."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+from fleet_world import SOON, in_thread, until
+
+from ansible_collections.rewind.vps.plugins.module_utils.fleet import crowd
+from ansible_collections.rewind.vps.plugins.module_utils.operations import signals
+from ansible_collections.rewind.vps.plugins.module_utils.operations.signals import Abandoned, Crowd, Ended, unwinding
+
+ENDING = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGALRM]
+
+
+# --- threads
+
+
+class FewThreads:
+    """A machine that has so many threads for us."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+        self.alive, self.most = 0, most
+        self._lock = threading.Lock()
+        start, run = threading.Thread.start, crowd._Worker.run
+
+        def limited(thread: threading.Thread) -> None:
+            with self._lock:
+                if self.alive >= self.most:
+                    raise RuntimeError("can't start new thread")
+                self.alive += 1
+            start(thread)
+
+        def counted(worker: crowd._Worker) -> None:
+            try:
+                run(worker)
+            finally:
+                with self._lock:
+                    self.alive -= 1
+
+        monkeypatch.setattr(crowd._Worker, "start", limited)
+        monkeypatch.setattr(crowd._Worker, "run", counted)
+
+
+def run(jobs: int, spare: int = 0, job=lambda: None) -> list[str]:
+    """Which threads have done them."""
+    done: list[str] = []
+
+    def one() -> None:
+        job()
+        done.append(threading.current_thread().name)
+
+    crowd.run_all([one] * jobs, lambda: None, spare)
+    assert len(done) == jobs
+    return done
+
+
+def test_all_are_at_work_at_the_same_time():
+    meeting = threading.Barrier(50)
+    assert len(set(run(50, job=lambda: meeting.wait(SOON)))) == 50
+
+
+@pytest.mark.parametrize(("threads", "spare", "workers"), [(30, 8, 22), (10, 8, 5), (2, 8, 1), (1, 8, 0), (0, 8, 0)])
+def test_where_threads_are_few_some_are_left_for_what_the_jobs_need(monkeypatch, threads, spare, workers):
+    """Each request needs one that ends it in time: without any, no request could go out."""
+    machine = FewThreads(monkeypatch, threads)
+    seen = []
+    names = set(run(100, spare, job=lambda: seen.append(machine.alive)))
+    assert max(seen) == workers
+    assert names == {threading.current_thread().name} if not workers else len(names) <= workers
+
+
+def test_where_threads_are_not_few_none_is_spared(monkeypatch):
+    FewThreads(monkeypatch, 40)
+    meeting = threading.Barrier(40)
+    assert len(set(run(40, 8, job=lambda: meeting.wait(SOON)))) == 40
+
+
+def test_an_answer_of_hostile_depth_does_not_end_the_process():
+    """json's C code needs a stack for each level; a segmentation fault would end the whole fleet."""
+    code = (
+        "import json, threading; threading.stack_size(STACK)\n"
+        "def read():\n"
+        "    for text in ('[' * 3000000, '{\"a\":' * 1000000, '[{\"a\":' * 1000000):\n"
+        "        try: json.loads(text)\n"
+        "        except (ValueError, RecursionError): pass\n"
+        "thread = threading.Thread(target=read); thread.start(); thread.join(); print('alive')\n"
+    ).replace("STACK", str(crowd.STACK_BYTES))
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.stdout == "alive\n", ended.returncode
+
+
+def test_the_stack_of_other_threads_stays_as_it_was():
+    before = threading.stack_size()
+    run(3)
+    assert threading.stack_size() == before
+
+
+@pytest.mark.parametrize(("soft", "hard", "wanted", "room"), [
+    (256, 256, 1000, 78), (1024, 4096, 1000, 1000), (1024, 1024, 1000, 462), (64, 64, 1000, 1), (resource.RLIM_INFINITY,) * 2 + (5000, 1000),
+    (1024, resource.RLIM_INFINITY, 5000, 1000), (256, 256, 10, 10),
+])
+def test_each_server_has_room_for_its_lock_and_that_of_its_restore(monkeypatch, soft, hard, wanted, room):
+    limits = [soft, hard]
+    monkeypatch.setattr(resource, "getrlimit", lambda which: tuple(limits))
+    monkeypatch.setattr(resource, "setrlimit", lambda which, both: limits.__setitem__(slice(None), both))
+    assert crowd._room_for(wanted) == room
+    assert limits[0] == resource.RLIM_INFINITY or limits[0] >= min(hard if hard >= 0 else 10**9, 2 * room + 100)
+
+
+# --- signals
+
+
+@pytest.fixture(autouse=True)
+def strays():
+    """Signals that get past the code under test must not end the test run; none may be left in charge."""
+    heard: list[int] = []
+    before = {number: signal.signal(number, lambda number, frame: heard.append(number)) for number in ENDING}
+    installed = {number: signal.getsignal(number) for number in before}
+    yield heard
+    left = {number: signal.getsignal(number) for number in before}
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    assert left == installed
+
+
+class Member:
+    """A thread of a crowd that does as it is told."""
+
+    def __init__(self, crowd_: Crowd, careful: bool) -> None:
+        self.ended: list[str] = []
+        self.inside, self.go, self.look = threading.Event(), threading.Event(), threading.Event()
+        self._crowd, self._careful = crowd_, careful
+        self.thread = in_thread(self._run)
+        assert self.inside.wait(SOON)
+
+    def _run(self) -> None:
+        with self._crowd.joined():
+            try:
+                if self._careful:
+                    with unwinding(lambda number: self.ended.append("handed on by a thread")) as be_deaf:
+                        try:
+                            self._work()
+                        except BaseException:
+                            be_deaf()
+                            self._crowd.check()
+                            self.ended.append("put back")
+                            raise
+                else:
+                    self._work()
+            except Ended as ended:
+                self.ended.append(type(ended).__name__)
+
+    def _work(self) -> None:
+        self.inside.set()
+        assert self.look.wait(SOON)
+        self._crowd.check()
+        assert self.go.wait(SOON)
+
+    def let_go(self) -> None:
+        self.look.set(), self.go.set()
+        self.thread.join(SOON)
+
+
+def tell(number: int) -> None:
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_while_nobody_is_in_the_middle_of_anything_a_signal_does_what_it_did(number, strays):
+    crowd_ = Crowd()
+    with crowd_.heard():
+        member = Member(crowd_, careful=False)
+        tell(number)
+        assert strays == [number]
+        tell(number)
+        assert strays == [number, number], "heard only once"
+        member.let_go()
+    assert member.ended == []
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_a_signal_waits_for_those_in_the_middle_of_something_who_put_it_back(number, strays):
+    crowd_, handed_on = Crowd(), []
+    with crowd_.heard():
+        members = [Member(crowd_, careful=True) for _number in range(3)]
+        tell(number)
+        crowd_.hand_on(handed_on.append)
+        assert strays == [] and handed_on == []
+        for member in members[:2]:
+            member.let_go()
+        crowd_.hand_on(handed_on.append)
+        assert handed_on == []
+        members[2].let_go()
+        crowd_.hand_on(handed_on.append)
+        crowd_.hand_on(handed_on.append)
+    assert handed_on == [number] and strays == []
+    assert [member.ended for member in members] == [["put back", "Ended"]] * 3
+
+
+def test_from_a_signal_on_nobody_gets_into_the_middle_of_anything():
+    crowd_ = Crowd()
+    with crowd_.heard():
+        first = Member(crowd_, careful=True)
+        tell(signal.SIGTERM)
+        late: list[str] = []
+
+        def come_late() -> None:
+            with crowd_.joined():
+                try:
+                    with unwinding(lambda number: None):
+                        late.append("stopped a server")
+                except Ended as ended:
+                    late.append(type(ended).__name__)
+
+        in_thread(come_late).join(SOON)
+        first.let_go()
+        crowd_.hand_on(lambda number: None)
+    assert late == ["Abandoned"]
+
+
+def test_where_the_signal_does_not_end_the_process_nothing_more_is_begun():
+    """In the module's own process nobody hands it on: the task has to end by itself, and say how far it came."""
+    crowd_ = Crowd()
+    with crowd_.heard():
+        waiting, stopped = Member(crowd_, careful=False), Member(crowd_, careful=True)
+        tell(signal.SIGTERM)
+        stopped.let_go()
+        crowd_.hand_on(lambda number: None)
+        waiting.let_go()
+    assert waiting.ended == ["Abandoned"]
+
+
+def test_an_exception_of_the_main_thread_waits_until_servers_run_again():
+    crowd_ = Crowd()
+    with pytest.raises(KeyError), crowd_.heard():
+        member = Member(crowd_, careful=True)
+        threading.Timer(0.1, member.let_go).start()
+        raise KeyError
+    assert member.ended == ["put back", "Ended"]
+
+
+@pytest.mark.parametrize("careful", [True, False])
+def test_a_signal_that_is_ignored_stays_ignored(careful):
+    """nohup: the connection that is gone is no reason to end, and not to stop hearing either."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        crowd_, handed_on = Crowd(), []
+        with crowd_.heard():
+            member = Member(crowd_, careful=careful)
+            tell(signal.SIGHUP)
+            crowd_.hand_on(handed_on.append)
+            member.let_go()
+        assert member.ended == [] and handed_on == [] and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        with unwinding(handed_on.append):
+            tell(signal.SIGHUP)
+        assert handed_on == []
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_handler_that_ends_the_task_leaves_nobody_beginning_anything():
+    class TimeIsUp(BaseException):
+        pass
+
+    def time_is_up(number, frame):
+        raise TimeIsUp
+
+    before = signal.signal(signal.SIGALRM, time_is_up)
+    crowd_ = Crowd()
+    try:
+        with pytest.raises(TimeIsUp), crowd_.heard():
+            member = Member(crowd_, careful=False)
+            tell(signal.SIGALRM)
+            until(lambda: False)
+        member.let_go()
+        assert member.ended == ["Abandoned"]
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_beside_the_main_thread_no_signal_is_touched():
+    seen: list[object] = []
+
+    def elsewhere() -> None:
+        with Crowd().heard():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    before = signal.getsignal(signal.SIGTERM)
+    in_thread(elsewhere).join(SOON)
+    assert seen == [before]
+
+
+def test_outside_of_a_crowd_a_thread_has_nothing_to_unwind():
+    done = []
+
+    def elsewhere() -> None:
+        with unwinding(lambda number: None) as be_deaf, signals.deferred(lambda number: None):
+            be_deaf()
+            done.append(True)
+
+    in_thread(elsewhere).join(SOON)
+    assert done and issubclass(Abandoned, Ended)

@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Many servers in one task: each has a result of its own, one's trouble stays its own, and what is said of all is true."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from builders import snapshot
+from fleet_world import SOON, World, in_thread, task_of, until
+
+from ansible_collections.rewind.vps.plugins.module_utils import turns
+from ansible_collections.rewind.vps.plugins.module_utils.errors import UNKNOWN, RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.failures import failure
+from ansible_collections.rewind.vps.plugins.module_utils.fleet.fleet import Fleet
+from ansible_collections.rewind.vps.plugins.module_utils.operations import many, server_info, snapshot_info, snapshot_restore
+from ansible_collections.rewind.vps.plugins.module_utils.operations import snapshot as snapshot_operation
+from ansible_collections.rewind.vps.plugins.module_utils.operations.signals import Abandoned
+from ansible_collections.rewind.vps.plugins.module_utils.operations.turn import turn
+
+TEN = [f"web{number}" for number in range(1, 11)]
+
+
+@pytest.fixture(autouse=True)
+def one_folder(tmp_path, monkeypatch):
+    """All turns of a test are at the same places, as on a real machine."""
+    monkeypatch.setattr(turns, "find_folder", lambda make: str(tmp_path))
+    return tmp_path
+
+
+def take(world: World, references: list[str], check_mode: bool = False, **options):
+    task = task_of(world, references, check_mode, **options)
+    return many.change_each(task, snapshot_operation.run, many.TAKES_UP), task
+
+
+@pytest.mark.parametrize("kind", ["vpsorg", "ilkbyte"])
+def test_each_is_asked_for_once_and_a_second_run_asks_for_nothing(kind):
+    world = World(kind, *TEN)
+    result, _task = take(world, TEN)
+    assert Counter(world.names("create")) == dict.fromkeys(world.servers, 1)
+    assert result["changed"] and result["failed_servers"] == [] and set(result["by_server"]) == set(TEN)
+    assert {one["snapshot"]["status"] for one in result["by_server"].values()} == {"ready"}
+    again, _task = take(world, TEN)
+    assert not again["changed"] and len(world.names("create")) == 10
+    assert again["msg"] == "10 servers: 0 changed, 10 as wished already"
+
+
+def test_no_more_requests_at_once_than_concurrency_and_one_listing_for_all():
+    world = World("vpsorg", *TEN)
+    world.before = lambda call, server: time.sleep(0.002)
+    take(world, TEN, concurrency=3)
+    assert world.at_once <= 3
+    assert world.names("list_snapshots").count("*") >= 1 and len(world.names("list_snapshots")) < 10
+
+
+def test_some_fail_and_the_others_do_not_mind():
+    world = World("vpsorg", *TEN)
+
+    def no(call: str, server: str) -> None:
+        if call == "create" and server in ("3", "7"):
+            raise RewindError("no", kind="provider_refused" if server == "3" else "busy", outcome="refused" if server == "3" else UNKNOWN)
+
+    world.before = no
+    result, _task = take(world, [*TEN, "nowhere"], wait_timeout=1)
+    failed = {one["server"]: one["error"] for one in result["failed_servers"]}
+    assert result["failed"] and {server: error["kind"] for server, error in failed.items()} == {
+        "web3": "provider_refused", "web7": "busy", "nowhere": "not_found",
+    }
+    assert (result["error"]["kind"], result["error"]["outcome"]) == ("several", "unknown")
+    assert sum(one["changed"] for one in result["by_server"].values()) == 8
+    assert result["msg"].startswith("3 of 11 servers failed; of the other 8, which went well, 8 were changed. web3: no.")
+    assert result["msg"].endswith("begins nothing twice.")
+
+
+def test_a_failed_listing_is_told_to_each_about_itself():
+    """All are told by one reading; what one adds to its error is not the others'."""
+    world = World("vpsorg", "web1", "web2", "web3")
+
+    def no(call: str, server: str) -> None:
+        raise RewindError("forbidden", kind="forbidden")
+
+    world.before = no
+    result, _task = take(world, ["web1", "web2", "web3"])
+    assert [one["error"]["server"] for one in result["failed_servers"]] == ["web1", "web2", "web3"]
+    assert [one["error"]["kind"] for one in result["failed_servers"]] == ["forbidden"] * 3
+    assert result["error"]["kind"] == "forbidden" and result["error"]["server"] is None
+
+
+def test_a_mistake_of_ours_at_one_server_is_its_own():
+    world = World("vpsorg", "web1", "web2")
+
+    def mistake(call: str, server: str) -> None:
+        if call == "create" and server == "1":
+            raise ZeroDivisionError("secret-token")
+
+    world.before = mistake
+    result, _task = take(world, ["web1", "web2"])
+    (failed,) = result["failed_servers"]
+    assert (failed["server"], failed["error"]["kind"], failed["error"]["outcome"]) == ("web1", "internal", "unknown")
+    assert "secret" not in str(result) and result["by_server"]["web2"]["changed"]
+
+
+def test_an_empty_list_is_nothing_to_do_and_says_so():
+    result, task = take(World("vpsorg", "web1"), [])
+    assert not result["changed"] and result["by_server"] == {} and "empty" in task.warnings[0]
+
+
+def test_check_mode_has_the_same_keys_and_asks_for_nothing():
+    def keys(result):
+        return {key: sorted(one) for key, one in result["by_server"].items()}, sorted(result)
+
+    world = World("vpsorg", "web1", "web2")
+    world.snapshots["1"] = [replace(snapshot(), server=world.servers["1"])]
+    checked, _task = take(world, ["web1", "web2"], check_mode=True)
+    assert not world.names("create") and checked["msg"] == "2 servers: 1 would be changed, 1 as wished already"
+    done, _task = take(world, ["web1", "web2"])
+    assert keys(checked) == keys(done) and checked["changed"] and done["changed"]
+    assert [diff["before_header"] for diff in checked["diff"]] == ["web2"] == [diff["before_header"] for diff in done["diff"]]
+
+
+def test_a_check_run_that_fails_does_not_say_that_others_were_changed():
+    world = World("vpsorg", "web1")
+    result, _task = take(world, ["web1", "nowhere"], check_mode=True)
+    assert "of the other 1, which went well, 1 would be changed" in result["msg"]
+
+
+def test_after_failed_restores_nobody_is_told_to_restore_the_others_again():
+    world = World("vpsorg", "web1", "web2")
+    for id_ in ("1", "2"):
+        world.snapshots[id_] = [replace(snapshot(id=f"s{id_}"), server=world.servers[id_])]
+
+    def no(call: str, server: str) -> None:
+        if call == "restore" and server == "2":
+            raise RewindError("no", kind="provider_refused")
+
+    world.before = no
+    task = task_of(world, ["web1", "web2"], wait=False)
+    result = many.change_each(task, snapshot_restore.run, many.REPEATS)
+    assert result["failed_servers"][0]["server"] == "web2" and result["by_server"]["web1"]["changed"]
+    assert "Run again only for those in failed_servers" in result["msg"] and "nothing twice" not in result["msg"]
+
+
+def test_of_servers_that_are_stopped_no_more_are_off_at_once_than_wished():
+    world = World("vpsorg", *TEN)
+    result, _task = take(world, TEN[:5], stop_server=True, concurrency=2)
+    assert result["failed_servers"] == [] and 1 <= world.off_at_once <= 2
+    assert {server.power for server in world.servers.values()} == {"running"}
+    assert Counter(world.names("stop")) == Counter(world.names("start")) == dict.fromkeys("12345", 1)
+
+
+def test_one_of_many_waits_for_another_task_without_keeping_its_own_waiting(monkeypatch):
+    """web1 is another play's for as long as it likes; with room for one at a time the others come all the same."""
+    world = World("vpsorg", "web1", "web2", "web3")
+    other = task_of(world, ["1"])
+    let_go, has_it = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        one = replace(other, options={**other.options, "server": ["1"]})
+        with turn(one):
+            has_it.set()
+            assert let_go.wait(SOON)
+
+    holder = in_thread(hold)
+    assert has_it.wait(SOON)
+    results: list = []
+    ours = in_thread(lambda: results.append(take(world, ["1", "2", "3"], stop_server=True, concurrency=1)[0]))
+    try:
+        until(lambda: {"2", "3"} <= set(world.names("create")))
+        assert "1" not in world.names("create")
+    finally:
+        let_go.set()
+    holder.join(SOON), ours.join(SOON)
+    assert results and results[0]["failed_servers"] == [] and Counter(world.names("create")) == {"1": 1, "2": 1, "3": 1}
+    assert world.off_at_once == 1
+
+
+def test_what_was_read_before_a_servers_turn_does_not_count():
+    """Between the reading that others had and its turn, another task begins a restore: nothing may be asked for."""
+    world = World("vpsorg", "web1", "web2", "web3")
+    world.snapshots["3"] = [replace(snapshot(id="s3"), server=world.servers["3"])]
+    all_are_there, others_have_looked = threading.Barrier(3), threading.Barrier(3)
+
+    def operation(one):
+        all_are_there.wait(SOON)
+        if one.server_reference != "web3":
+            one.provider.find_server(one.server_reference)
+            others_have_looked.wait(SOON)
+            return {"changed": False}
+        others_have_looked.wait(SOON)
+        world.servers["3"] = replace(world.servers["3"], power="restoring", busy="restoring")
+        return snapshot_restore.run(one)
+
+    result = many.change_each(task_of(world, ["web1", "web2", "web3"], wait=False), operation, many.REPEATS)
+    assert world.names("restore") == [], "a server that was being restored was asked to be restored"
+    assert result["by_server"]["web3"]["joined"]
+
+
+def test_time_begins_to_run_for_a_server_when_it_is_its_turn():
+    world = World("vpsorg", *TEN)
+    elapsed: list[float] = []
+
+    def operation(one):
+        with turn(one):
+            elapsed.append(one.deadline.elapsed)
+            time.sleep(0.02)
+        return {"changed": False}
+
+    many.change_each(task_of(world, TEN, stop_server=True, concurrency=1), operation, many.TAKES_UP)
+    assert len(elapsed) == 10 and max(elapsed) < 0.02
+
+
+def test_what_reads_has_one_shape_and_names_those_that_failed():
+    world = World("ilkbyte", "app1", "app2")
+    world.snapshots["app1"] = [replace(snapshot(), server=world.servers["app1"])]
+    filters = dict.fromkeys(("match", "status", "older_than", "newer_than"))
+    task = task_of(world, ["app1", "app2", "gone"], **{**filters, "name": None})
+    result = snapshot_info.run(task)
+    assert [item["name"] for item in result["snapshots"]] == ["nightly"] and result["failed"]
+    assert [one["server"] for one in result["failed_servers"]] == ["gone"]
+    assert result["msg"].startswith("1 of 3 servers failed. gone:") and "begins" not in result["msg"], "it only reads"
+
+    everyone = snapshot_info.run(replace(task, options={**task.options, "server": None}))
+    assert len(everyone["snapshots"]) == 1 and everyone["failed_servers"] == []
+    servers = server_info.run(task_of(world, ["app2", "app1"]))
+    assert [one["id"] for one in servers["servers"]] == ["app1", "app2"]
+
+
+def test_warnings_of_many_are_bounded_and_told_once():
+    world = World("vpsorg", *TEN)
+
+    def operation(one):
+        one.warnings += ["the same of all", f"of {one.server_reference} alone"]
+        return {"changed": False}
+
+    task = task_of(world, TEN)
+    many.change_each(task, operation, many.TAKES_UP)
+    assert task.warnings.count("the same of all") == 1 and len(task.warnings) == 11
+
+
+@pytest.mark.parametrize(("asked", "outcome", "words"), [
+    (False, "refused", "before it had asked for anything. Concerned: server web1, snapshot nightly. Nothing was changed."),
+    (True, "unknown", "while it waited for what it had asked for"),
+])
+def test_one_that_was_told_to_end_says_how_far_it_came(asked, outcome, words):
+    task = task_of(World("vpsorg", "web1"), ["web1"])
+    task.done.asked = asked
+    result = failure(Abandoned(), task)
+    assert (result["error"]["kind"], result["error"]["outcome"]) == ("interrupted", outcome)
+    assert words in result["msg"] and "stopped for its snapshot" not in result["msg"]
+
+
+def test_a_terminal_that_is_gone_leaves_no_server_alone():
+    world = World("vpsorg", *TEN)
+
+    def gone(text: str) -> None:
+        raise BrokenPipeError
+
+    task = replace(task_of(world, TEN), tell=gone)
+    task.for_each = Fleet(task, lambda: task.provider, 10.0).for_each
+    result = many.change_each(task, snapshot_operation.run, many.TAKES_UP)
+    assert len(result["by_server"]) == 10 and result["failed_servers"] == []

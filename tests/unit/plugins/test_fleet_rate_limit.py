@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A cloud that has had too many requests is left alone by all who share one limit, and then asked slowly."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from fleet_world import SOON, in_thread, until
+from scripted_server import answer, serving
+
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.rate_limit import FIRST_GAP, LONGEST_GAP, RateLimit, TooLong
+from ansible_collections.rewind.vps.plugins.module_utils.transport import Transport
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+def limit(clock: Clock, patience: float = 600.0) -> RateLimit:
+    return RateLimit(patience, lambda: clock.now)
+
+
+def turn(rate: RateLimit, clock: Clock) -> float:
+    return rate.wait(clock.sleep, rate.give_up_at())
+
+
+def test_nobody_waits_while_the_cloud_takes_everything():
+    clock = Clock()
+    rate = limit(clock)
+    for _request in range(100):
+        turn(rate, clock)
+        rate.went_well()
+    assert clock.slept == []
+
+
+def test_one_429_holds_all_up_and_then_lets_them_out_one_after_the_other():
+    clock = Clock()
+    rate = limit(clock)
+    rate.too_many(10.0, turn(rate, clock))
+    turns = [rate.wait(lambda seconds: None, rate.give_up_at()) for _other in range(4)]
+    assert turns == [1010.0 + number * FIRST_GAP for number in range(4)]
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.05, 10.0])
+def test_of_those_under_way_together_only_the_first_slows_all_down(pause):
+    clock = Clock()
+    rate = limit(clock)
+    turns = [turn(rate, clock) for _line in range(8)]
+    for asked_at in turns:
+        clock.now += 0.01
+        rate.too_many(pause, asked_at)
+    first, second = (rate.wait(lambda seconds: None, rate.give_up_at()) for _other in range(2))
+    assert second - first == pytest.approx(FIRST_GAP)
+
+
+def test_a_429_to_one_that_waited_slows_further_and_success_makes_it_quicker_again():
+    clock = Clock()
+    rate = limit(clock)
+    for _again in range(12):
+        rate.too_many(1.0, turn(rate, clock))
+    assert rate._gap == LONGEST_GAP
+    for _request in range(60):
+        turn(rate, clock)
+        rate.went_well()
+    assert rate._gap == 0.0
+
+
+def test_a_pause_that_grows_holds_for_those_who_wait_already():
+    """Eight wait for the end of the cloud's pause; the first is told to wait again: the others don't run into that."""
+    rate, out = RateLimit(600.0), []
+    go: list[threading.Event] = []
+    rate.too_many(30.0, rate.wait(pytest.fail, rate.give_up_at()))
+
+    def one() -> None:
+        mine = threading.Event()
+
+        def sleep(seconds: float) -> None:
+            go.append(mine)
+            assert mine.wait(SOON)
+
+        out.append(rate.wait(sleep, rate.give_up_at()))
+
+    threads = [in_thread(one) for _line in range(3)]
+    until(lambda: len(go) == 3)
+    go[0].set()
+    until(lambda: out)
+    rate.too_many(60.0, out[0])
+    closed_until = rate._closed_until
+    until(lambda: [event.set() for event in go] and len(out) == 3)
+    [thread.join(SOON) for thread in threads]
+    assert min(out[1:]) >= closed_until and out[1] != out[2]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_transport_waits_with_the_others_and_is_let_through(method):
+    """Also a change: with a 429 it did not happen. Five tries are for other troubles."""
+    naps: list[float] = []
+    with serving(*[answer(429, retry_after="3")] * 7, answer(200, {})) as server:
+        api = Transport("VPS.org", server.url, rate_limit=RateLimit(600.0), sleep=naps.append)
+        assert (api.read("/x", operation="o") if method == "GET" else api.change(method, "/x", operation="o")).data == {}
+    assert len(server.requests) == 8 and all(nap >= 2.0 for nap in naps)
+
+
+def test_an_hour_is_longer_than_the_patience_and_nobody_else_is_let_out_meanwhile():
+    rate = RateLimit(600.0)
+    with serving(answer(429, retry_after="3600")) as server:
+        for _line in range(3):
+            with pytest.raises(RewindError) as caught:
+                Transport("VPS.org", server.url, rate_limit=rate, sleep=pytest.fail).change("POST", "/x", operation="o")
+            assert (caught.value.kind, caught.value.outcome) == ("rate_limited", "refused")
+            assert "3600 s" in caught.value.hint
+    assert len(server.requests) == 1
+
+
+def test_what_may_have_happened_is_not_sent_again_after_a_429_either():
+    with serving(answer(429, retry_after="0"), answer(502), answer(200, {})) as server:
+        with pytest.raises(RewindError) as caught:
+            Transport("VPS.org", server.url, rate_limit=RateLimit(600.0), sleep=lambda seconds: None).change("POST", "/x", operation="o")
+    assert caught.value.outcome == "unknown" and len(server.requests) == 2
+
+
+def test_other_troubles_have_all_their_tries_after_many_429():
+    script = [*[answer(429, retry_after="0")] * 6, answer(502), answer(502), answer(200, {})]
+    with serving(*script) as server:
+        Transport("VPS.org", server.url, rate_limit=RateLimit(600.0), sleep=lambda seconds: None).read("/x", operation="o")
+    assert len(server.requests) == len(script)
+
+
+def test_a_pause_longer_than_anybodys_patience_lets_nobody_out():
+    clock = Clock()
+    rate = limit(clock, patience=600.0)
+    rate.too_many(3600.0, turn(rate, clock))
+    for _other in range(3):
+        with pytest.raises(TooLong) as caught:
+            turn(rate, clock)
+        assert caught.value.seconds == 3600.0
+    assert clock.slept == []
+    clock.now += 3600.0
+    turn(rate, clock)
+
+
+def test_patience_is_each_requests_own_and_not_the_tasks():
+    """A fleet that is at work for hours is as patient in the last one as in the first."""
+    clock = Clock()
+    rate = limit(clock, patience=600.0)
+    clock.now += 86400.0
+    rate.too_many(500.0, turn(rate, clock))
+    assert turn(rate, clock) == pytest.approx(1000.0 + 86400.0 + 500.0)
