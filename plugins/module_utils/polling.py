@@ -24,6 +24,7 @@ from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindErr
 SHORTEST_PAUSE = 9.0  # seconds, once the first minute is over
 LONGEST_PAUSE = 60.0
 FIRST_PAUSE = 0.6
+SAME_MOMENT = 0.01
 FIRST_WORD_AFTER = 10.0  # seconds until a person is told that the task waits
 WORD_EVERY = 30.0
 
@@ -83,7 +84,8 @@ def pause_after(elapsed: float, expected: float) -> float:
     :arg expected: seconds by which the cloud says that it is done.
     """
     # Closer together towards the expected end, further apart again the longer it is overdue.
-    pause = min(LONGEST_PAUSE, max(SHORTEST_PAUSE, abs(expected - elapsed) / 1.7))
+    longest = LONGEST_PAUSE if elapsed >= expected else min(LONGEST_PAUSE, max(SHORTEST_PAUSE, expected / 8))
+    pause = min(longest, max(SHORTEST_PAUSE, abs(expected - elapsed) / 1.7))
     return pause if elapsed >= LONGEST_PAUSE else max(FIRST_PAUSE, min(1.5 * elapsed, pause))
 
 
@@ -109,6 +111,7 @@ def wait_until(
     """
     trouble: RewindError | None = None
     next_word = FIRST_WORD_AFTER
+    due = deadline.elapsed
     while True:
         try:
             found = look()
@@ -125,8 +128,10 @@ def wait_until(
             usually = f", usually done within {expected:.0f} s" if expected > deadline.elapsed else ""
             tell(f"{what}: {deadline.elapsed:.0f} s so far{usually}")
             next_word = deadline.elapsed + WORD_EVERY
-        pause = min(longest_pause, pause_after(deadline.elapsed, expected)) * deadline.clock.jitter(0.9, 1.1)
-        deadline.clock.sleep(min(pause, deadline.left))
+        # The moments are the schedule's, however long a look takes. Whoever is woken before by what another has seen keeps his own.
+        while due <= deadline.elapsed + SAME_MOMENT:
+            due += min(longest_pause, pause_after(due, expected)) * deadline.clock.jitter(0.9, 1.1)
+        deadline.clock.sleep(min(due - deadline.elapsed, deadline.left))
     last = f"; the last look failed: {trouble.message}" if trouble else ""
     raise RewindError(
         f"Waited {deadline.seconds:.0f} s for {what}, and it is not done{last}",

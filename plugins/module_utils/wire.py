@@ -122,6 +122,7 @@ class Wire:
         if fresh:
             self._adapter.close()
         watch = self._watch = _Watch(connected=False)
+        reason = detail = ""
         try:
             with time_limit(self._timeout, watch.expire):
                 return self._read(method, url, params, json)

@@ -100,7 +100,7 @@ MUTANTS = [
     ),
     Mutant(
         "the cloud is asked ten times a second", POLLING,
-        "deadline.clock.sleep(min(pause, deadline.left))", "deadline.clock.sleep(min(pause, 0.1))",
+        "deadline.clock.sleep(min(due - deadline.elapsed, deadline.left))", "deadline.clock.sleep(min(due - deadline.elapsed, 0.1))",
         (f"{WAITS}::test_ten_minutes_are_twenty_looks_at_most",),
     ),
     Mutant(

@@ -84,7 +84,7 @@ def test_pauses_are_sane_and_the_deadline_holds(ends, expected, jitter, timeout)
     except RewindError as error:
         assert error.kind == errors.WAIT_TIMEOUT
         assert ends > timeout - 0.001
-    assert all(0 <= nap <= 66 for nap in clock.naps)
+    assert all(0 <= nap <= 66.001 for nap in clock.naps)
     assert clock.now - began <= timeout + 0.001
 
 
@@ -178,3 +178,36 @@ def test_a_person_is_told_now_and_then():
     told.clear()
     waited(clock, Operation(clock, 5), tell=told.append)
     assert told == []
+
+
+def test_what_is_usually_done_in_two_minutes_is_looked_at_more_closely():
+    clock = FakeClock()
+    operation = Operation(clock, 60)
+    waited(clock, operation, expected=120)
+    assert clock.now - operation.ends <= 16.5
+    assert len(operation.looks) <= 10
+
+
+def test_whoever_is_woken_early_keeps_the_moment_of_the_next_look():
+    """What another has seen is looked at when it comes, and does not put off one's own look."""
+    alone, woken = FakeClock(), FakeClock()
+    whole = woken.sleep
+    woken.sleep = lambda seconds: whole(min(seconds, 2.5))
+    both = [Operation(alone, 21.0), Operation(woken, 21.0)]
+    waited(alone, both[0])
+    waited(woken, both[1])
+    assert set(both[0].looks) - {alone.now} <= set(both[1].looks), "a look of its own was put off"
+    assert len(both[1].looks) > len(both[0].looks) and woken.now <= alone.now
+
+
+def test_slow_looks_put_off_no_later_one():
+    clock = FakeClock()
+    began, looks = clock.now, []
+
+    def look():
+        looks.append(clock.now - began)
+        clock.now += 1.0
+        return True if clock.now - began > 24 else None
+
+    wait_until(look, what="it", deadline=Deadline(600, clock), expected=600, hint="")
+    assert looks[-1] == pytest.approx(23.4, abs=0.5)
