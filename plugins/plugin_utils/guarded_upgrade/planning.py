@@ -224,7 +224,10 @@ def nothing_left(previous: Receipt | None, server: dict[str, Any]) -> str:
     if previous is None:
         return f"There is no receipt of a guarded upgrade of server {label} here, so there is nothing to end"
     if previous.state in states.UNARMED:
-        return f"The guarded upgrade {previous.run_id} of server {label} was cut off before anything was changed on it, so there is nothing to undo"
+        return (
+            f"The guarded upgrade {previous.run_id} of server {label} was cut off before it upgraded anything, so there is nothing to undo. If the "
+            "server was to be stopped or services to rest for its snapshot, see that they run"
+        )
     return f"The last guarded upgrade of server {label}, {previous.run_id}, is {said(previous)}, and there is nothing left to end"
 
 
