@@ -27,6 +27,8 @@ options:
   step:
     description:
       - V(plan) looks at the cloud, the user's files and the receipts, and decides what comes next. Changes nothing.
+      - V(unfinished) looks for what an earlier run has left, to be ended. Where there is nothing, RV(run.next) is V(nothing), and nothing
+        is to be begun. Changes nothing.
       - V(begin) starts the guard and writes the receipt.
       - V(snapshot) has the guard take the run's snapshot, and does not wait for it. So the snapshots of many hosts are taken together,
         however few forks there are.
@@ -49,6 +51,7 @@ options:
     required: true
     choices:
       - plan
+      - unfinished
       - begin
       - snapshot
       - await_snapshot
@@ -85,7 +88,7 @@ options:
     default: ~/.local/state/rewind.vps
   run:
     description:
-      - The run as the step before has returned it, RV(run). Needed by all steps but V(plan), V(last), V(prune) and V(report).
+      - The run as the step before has returned it, RV(run). Needed by all steps but V(plan), V(unfinished), V(last), V(prune) and V(report).
     type: dict
   prefix:
     description:
@@ -423,7 +426,7 @@ run:
       returned: O(step=upgrading) and O(step=checking)
 plan:
   description: What would be done, in lines for people.
-  returned: O(step=plan) and O(step=last)
+  returned: O(step=plan), O(step=unfinished) and O(step=last)
   type: list
   elements: str
 snapshot:

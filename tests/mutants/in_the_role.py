@@ -16,6 +16,7 @@ NO_BOOT = "integration/guarded/test_lost_servers.py::test_a_server_never_comes_b
 FLEET = "integration/guarded/test_lost_servers.py::test_one_of_five_is_lost_and_the_others_are_well"
 BY_HAND = "integration/guarded/test_by_hand.py::test_from_the_question_to_the_refusal"
 CONFIRMED = "integration/guarded/test_killed.py::test_cut_off_after_the_upgrade_was_confirmed"
+SETTLED = "integration/guarded/test_settle.py::test_only_what_was_cut_off_is_ended"
 CHECK_MODE = "integration/guarded/test_refusals.py::test_check_mode_prints_the_plan"
 
 SNAPSHOT = """\
@@ -35,6 +36,10 @@ CHECK = """\
 """
 
 MUTANTS = [
+    Mutant(
+        "a server that settling has rolled back counts as upgraded", f"{TASKS}/settle.yml",
+        "    - guarded_upgrade_verdict.outcome != 'upgraded'", "    - false", (SETTLED,),
+    ),
     Mutant("the snapshot is taken after the upgrade", f"{TASKS}/upgrade.yml", SNAPSHOT + UPGRADE, UPGRADE + SNAPSHOT, (OLDER_GO,)),
     Mutant("the snapshot is not waited for", f"{TASKS}/snapshot.yml", "step: await_snapshot", "step: snapshot", (OLDER_GO,)),
     Mutant(

@@ -26,6 +26,11 @@ DONE = f"{TESTS}/test_upgrade_steps.py"
 
 MUTANTS = [
     Mutant(
+        "settling begins an upgrade where nothing was cut off", BEFORE,
+        "        if coming == planning.UPGRADE:\n            lines", "        if coming is None:\n            lines",
+        (f"{DONE}::test_settling_begins_nothing",),
+    ),
+    Mutant(
         "a rollback that nobody was told of is forgotten", PLANNING,
         'told = previous.data.get("acknowledged") or', "told = previous.data or",
         (f"{PLANNED}::test_an_end_is_told_once_however_old",),

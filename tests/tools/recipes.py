@@ -32,7 +32,7 @@ DEMO = Recipe("demo", ("tests/requirements-demo.txt",), part_of="test")
 TEST = Recipe(
     "test",
     ("tests/requirements-test.txt", "tests/requirements-lint.txt"),
-    bare=("tests/requirements-clients.txt",),
+    bare=("tests/requirements-clients.txt", "tests/requirements-rulebook.txt"),
 )
 # On its own, since few need it and it brings much that could change what other tools do.
 MOLECULE = Recipe("molecule", ("tests/requirements-molecule.txt",), folder_suffix="-molecule")
@@ -43,7 +43,7 @@ def _other_core(name: str, oldest: Version = OLDEST, newest: Version = NEWEST) -
     return Recipe(
         name,
         ("tests/requirements-test.txt",),
-        bare=("tests/requirements-clients.txt",),
+        bare=("tests/requirements-clients.txt", "tests/requirements-rulebook.txt"),
         overrides=f"tests/requirements-{name}.txt",
         folder_suffix=f"-{name}",
         oldest=oldest,

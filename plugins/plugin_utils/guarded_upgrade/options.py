@@ -12,9 +12,9 @@ from typing import Any
 
 from ansible_collections.rewind.vps.plugins.module_utils.arguments import SECRET_OPTIONS, provider_options
 
-READING_STEPS = ("plan", "last", "prune", "report")  # those that a check run may do: they change nothing then
+READING_STEPS = ("plan", "unfinished", "last", "prune", "report")  # those that a check run may do: they change nothing then
 STEPS = (
-    "plan", "begin", "snapshot", "await_snapshot", "arm", "upgrading", "checking", "compare", "confirm", "trim",
+    "plan", "unfinished", "begin", "snapshot", "await_snapshot", "arm", "upgrading", "checking", "compare", "confirm", "trim",
     "evidence", "roll_back", "await_restore", "prove", "end", "report", "told", "last", "prune",
 )
 

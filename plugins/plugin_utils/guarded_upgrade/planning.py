@@ -24,6 +24,7 @@ UPGRADE = "upgrade"
 FINISH = "finish"  # an earlier run has confirmed its upgrade and was cut off while tidying up
 ROLL_BACK = "roll_back"  # an earlier run was cut off behind its guard, and there is no guard any more
 TELL = "tell"  # an earlier run has ended, and nobody has been told how
+NOTHING = "nothing"  # there is nothing to end, and nothing was to be begun
 
 YOUNG_SNAPSHOT_SECONDS = 1800
 FUTURE_SECONDS = 300  # clocks may differ by so much
@@ -215,6 +216,19 @@ def guarded_by(previous: Receipt | None, context: Context) -> RewindError:
 def is_being_undone(previous: Receipt | None) -> bool:
     """Whether a guard is at work whose run is gone: it will be done by itself."""
     return previous is not None and not processes.is_alive(previous.data["run"])
+
+
+def nothing_left(previous: Receipt | None, server: dict[str, Any]) -> str:
+    """Why there is nothing to end, for a person."""
+    label = server["name"] or server["id"]
+    if previous is None:
+        return f"There is no receipt of a guarded upgrade of server {label} here, so there is nothing to end"
+    if previous.state in states.UNARMED:
+        return (
+            f"The guarded upgrade {previous.run_id} of server {label} was cut off before it upgraded anything, so there is nothing to undo. If the "
+            "server was to be stopped or services to rest for its snapshot, see that they run"
+        )
+    return f"The last guarded upgrade of server {label}, {previous.run_id}, is {said(previous)}, and there is nothing left to end"
 
 
 def plan_lines(run: dict[str, Any], parameters: dict[str, Any], cloud: dict[str, Any]) -> list[str]:

@@ -52,6 +52,31 @@ class StepsBefore(StepBase):
         warnings = planning.time_shared(context) if coming == planning.UPGRADE else []
         return {"changed": context.check_mode, "msg": ". ".join(lines), "plan": lines, "run": run, "warnings": warnings}
 
+    def _unfinished(self) -> Result:
+        """What an earlier run has left, to be ended. Where it has left nothing, nothing is begun."""
+        wishes, context = self._wishes, self._context
+        files = {name: planning.found_files(f"guarded_upgrade_{name}", wishes[name], context.folders) for name in ("checks", "notify_tasks")}
+        planning.check_play(context)
+        planning.check_files(files["checks"])
+        cloud = self._look_at_cloud(self._some_name)
+        folder = self._folder(cloud["server"]["id"])
+        previous = self._previous(folder)
+        planning.check_receipts(previous, context)
+        coming, dummy = planning.what_comes_next(previous, context, wishes["resume_within"], wishes["accept"])
+        run: dict[str, Any] = {
+            "next": planning.NOTHING, "taken_up": False, "tasks": [], **files, "server": cloud["server"], "cloud": cloud["cloud"],
+            "match": self._match, "connection": context.connection, **self._lists,
+        }
+        if coming == planning.UPGRADE:
+            lines = [planning.nothing_left(previous, cloud["server"])]
+            return {"changed": False, "msg": lines[0], "plan": lines, "run": run}
+        run.update(
+            next=coming, taken_up=True, run_id=previous.run_id, snapshot_name=previous.snapshot["name"], receipt=str(previous.path),
+            marker=previous.data["marker"],
+        )
+        lines = planning.plan_lines(run, wishes, cloud)
+        return {"changed": context.check_mode, "msg": ". ".join(lines), "plan": lines, "run": run}
+
     def _begin(self) -> Result:
         """Start the guard, with a new receipt or the one that is taken up again."""
         run, look = self._run, server_looks.parse_look(self._wishes["look"])

@@ -31,14 +31,14 @@ def test_every_named_package_is_pinned(recipe) -> None:
 
 
 def test_every_line_is_an_exact_version() -> None:
-    lines = [*pins(ROOT / CONSTRAINTS), *pins(ROOT / "tests/requirements-clients.txt")]
+    lines = [*pins(ROOT / CONSTRAINTS), *(pin for name in TEST.bare for pin in pins(ROOT / name))]
 
     assert [line for line in lines if "==" not in line.split(";")[0]] == []
 
 
 @pytest.mark.skipif(not (Path(sys.prefix) / "rewind-test.json").exists(), reason="not in the environment of make test")
 def test_nothing_is_installed_that_is_not_pinned() -> None:
-    allowed = {package_name(pin) for pin in [*pins(ROOT / CONSTRAINTS), *pins(ROOT / "tests/requirements-clients.txt")]}
+    allowed = {package_name(pin) for pin in [*pins(ROOT / CONSTRAINTS), *(pin for name in TEST.bare for pin in pins(ROOT / name))]}
     installed = {package_name(package.metadata["Name"]) for package in importlib.metadata.distributions()}
 
     assert installed - allowed - {"pip", "setuptools"} == set()

@@ -46,7 +46,11 @@ class Scene:
         self.guards: list[Any] = []
         self.told: list[str] = []
         self.ask = self._ask
-        monkeypatch.setattr(step_base, "ask_guard", lambda receipt, request, meanwhile: self.ask(receipt, request, meanwhile))
+
+        def ask(*arguments: Any) -> Receipt | None:
+            return self.ask(*arguments)  # whatever it is by then: tests replace it
+
+        monkeypatch.setattr(step_base, "ask_guard", ask)
         monkeypatch.setattr(step_base, "start_guard", self._start)
         monkeypatch.setattr(step_base, "run_operation", self._operate)
 
@@ -80,7 +84,7 @@ class Scene:
 
     def _operate(self, module: str, options: dict[str, Any], **how: Any) -> dict[str, Any]:
         if module == "upgrade_guard":
-            return {"server": {"id": "12345", "name": "web1", "address": None}}
+            return {"server": {"id": "12345", "name": "web1", "address": None}, "cloud": "VPS.org"}
         if module == "snapshot_info":
             return {"snapshots": self.listed}
         assert (module, options["state"]) == ("snapshot", "absent")
@@ -183,6 +187,24 @@ def test_after_a_failed_rollback_it_is_said_which_snapshot_to_restore(scene: Sce
         told = scene.do("prove")
         assert told["outcome"] == outcome
         assert f"{SNAPSHOT['name']} ({SNAPSHOT['id']}) is kept" in told["next"] and "cloud's panel" in told["next"]
+
+
+@pytest.mark.parametrize(("state", "facts", "coming"), [
+    (None, {}, "nothing"), (states.SNAPSHOTTING, {}, "nothing"), (states.READY, {}, "nothing"),
+    (states.ENDED, {"outcome": states.UPGRADED, "acknowledged": True}, "nothing"),
+    (states.ENDED, {"outcome": states.ROLLED_BACK, "acknowledged": True}, "nothing"), (states.ENDED, {"outcome": states.NOT_STARTED}, "nothing"),
+    (states.ENDED, {"outcome": states.ROLLED_BACK}, "tell"), (states.CONFIRMED, {}, "finish"),
+    (states.ARMED, {}, "roll_back"), (states.UPGRADING, {}, "roll_back"), (states.RESTORING, {}, "roll_back"),
+])
+def test_settling_begins_nothing(scene: Scene, state: str | None, facts: dict[str, Any], coming: str) -> None:
+    if state:
+        now = [{"at": states.now_text(), "state": state}]
+        write_private(ServerFolder(scene.folder, "vpsorg", "12345", URL).receipt_path(RUN_ID), json.dumps(receipt_data(state, history=now, **facts)))
+    found = scene.do("unfinished")
+    assert (found["run"]["next"], found["run"]["taken_up"], found["changed"]) == (coming, coming != "nothing", False)
+    assert (scene.started, scene.deleted) == (0, [])
+    if coming != "nothing":
+        assert found["run"]["run_id"] == RUN_ID and found["run"]["snapshot_name"] == SNAPSHOT["name"]
 
 
 def _text(state: str) -> str:

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Guarded upgrades as jobs of Automation Controller or AWX, and the workflow's node after one that was cut off."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.clouds import SPEED
+from support.controller import Job, content, credentials, launch, secrets
+from support.leaks import Searcher
+from support.node_count import counted_nodes
+from support.rollout import CHANGE, FAIL, QUICK, Rollout
+from support.stage import Stage
+
+pytestmark = [pytest.mark.ssh, pytest.mark.playbook, pytest.mark.patient]
+
+SLEEP = {"name": "Take long", "ansible.builtin.command": "sleep 300"}
+
+
+def job_of(upgrades: Rollout, name: str, playbook: str, *tasks: dict[str, Any]) -> Job:
+    """A job with the workflow's variables on C(web1): the second has the options that the first had."""
+    upgrade = {"upgrade.yml": list(tasks)} if tasks else {}
+    named = {"guarded_upgrade_tasks": "upgrade.yml"} if tasks else {}
+    home = upgrades.folder / f"{name}-home"
+    home.mkdir()
+    return launch(
+        Stage(upgrades.box, home), upgrades.folder / name, playbook, inventory=Path(upgrades.box.inventory), files=upgrade,
+        environment={**upgrades.environment, **credentials(upgrades.box, "vpsorg")},
+        extra_vars={"hosts": "web1", "guarded_upgrade_state_dir": str(upgrades.state_dir), **QUICK, **named},
+    )
+
+
+def leaks_nothing(upgrades: Rollout, *jobs: Job) -> None:
+    searcher = Searcher(secrets(upgrades.box))
+    for job in jobs:
+        for name, text in job.left().items():
+            searcher.search(name, text)
+        searcher.search("output", job.run.output)
+    for path in upgrades.state_dir.rglob("*"):
+        if path.is_file():
+            searcher.search(str(path), path.read_bytes())
+    assert not searcher.hits, "\n".join(map(str, searcher.hits))
+
+
+@pytest.mark.slow(40)
+def test_a_failed_upgrade_is_a_failed_job_and_the_node_after_it_changes_nothing(upgrades: Rollout) -> None:
+    good = job_of(upgrades, "good", "guarded_upgrade.yml", CHANGE)
+    assert good.status == "successful", good.shown
+    upgrades.box.control.settings(seconds={"vpsorg.snapshots.restore": 4 * SPEED})  # long enough to be told of
+    bad = job_of(upgrades, "bad", "guarded_upgrade.yml", CHANGE, FAIL)
+    assert bad.status == "failed"
+    assert "ROLLED_BACK: web1" in bad.shown
+    assert "its restore to snapshot rewind" in bad.shown, "the guard's progress"
+    assert counted_nodes(bad.events) == [], "its hosts are counted as hosts"
+    asked = len(upgrades.box.control.requests(changing=True))
+    node = job_of(upgrades, "node", "settle_after_failure.yml")
+    assert node.status == "failed", "else the workflow would be shown as successful"
+    assert "there is nothing left to end" in node.shown and "The upgrade before this job has failed" in node.shown
+    assert len(upgrades.box.control.requests(changing=True)) == asked
+    leaks_nothing(upgrades, good, bad, node)
+
+
+@pytest.mark.slow(40)
+def test_the_node_after_a_job_whose_pod_was_killed_restores(upgrades: Rollout) -> None:
+    playing = upgrades.start("web1", tasks=upgrades.tasks("upgrade", CHANGE, SLEEP))
+    upgrades.wait_for_state("web1", "upgrading")
+    upgrades.wait_until((upgrades.disk("web1") / "etc" / "changed").exists, "the change")
+    upgrades.kill_guards()
+    playing.kill()
+    node = job_of(upgrades, "node", "settle_after_failure.yml")
+    assert node.status == "failed"
+    assert "ROLLED_BACK: web1" in node.shown
+    upgrades.assert_undone("web1")
+    leaks_nothing(upgrades, node)
+
+
+def test_the_workflow_s_node_is_what_these_tests_run() -> None:
+    (workflow,) = content("workflows.yml")["controller_workflows"]
+    (node,) = [item for item in workflow["workflow_nodes"] if item["identifier"] == "rollback"]
+    (template,) = [item for item in content("templates.yml")["controller_templates"] if item["name"] == node["unified_job_template"]["name"]]
+    assert template["playbook"] == "settle_after_failure.yml"

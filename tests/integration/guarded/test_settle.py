@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbook rewind.vps.settle: what was cut off is ended, and nothing else is done, however the run before it has ended."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from support.rollout import CHANGE, FAIL, Rollout, proven
+
+pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
+
+BOOK = "rewind.vps.settle"
+
+
+def changing(upgrades: Rollout, host: str) -> int:
+    return len(upgrades.box.control.requests(changing=True, server=host))
+
+
+@pytest.mark.slow(25)
+def test_only_what_was_cut_off_is_ended(upgrades: Rollout) -> None:
+    """Of four servers, one whose run was killed with its guard, one that is rolled back already, one that is upgraded, one never touched."""
+    sleep = {"name": "Take long", "ansible.builtin.command": "sleep 300"}
+    good = upgrades.run("web2", tasks=upgrades.tasks("good", CHANGE))
+    assert good.status == 0, good.output
+    bad = upgrades.run("web3", tasks=upgrades.tasks("bad", CHANGE, FAIL))
+    assert bad.status == 2, bad.output
+    playing = upgrades.start("web1", tasks=upgrades.tasks("long", CHANGE, sleep))
+    upgrades.wait_for_state("web1", "upgrading")
+    upgrades.wait_until((upgrades.disk("web1") / "etc" / "changed").exists, "the change")
+    upgrades.kill_guards()
+    playing.kill()  # as where their container ends
+    before = {host: changing(upgrades, host) for host in ("web1", "web2", "web3", "web4")}
+
+    planned = upgrades.run("web1,web2,web3,web4", "--check", book=BOOK)
+    assert planned.status == 0, planned.output
+    assert {host: changing(upgrades, host) for host in before} == before
+
+    run = upgrades.run("web1,web2,web3,web4", book=BOOK)
+    assert run.status == 2, "who reads that it went well takes the server for upgraded"
+    assert "ROLLED_BACK: web1" in run.stdout
+    upgrades.assert_undone("web1")
+    assert {"cloud", "marker"} <= proven(upgrades.receipt("web1"))
+    for host in ("web2", "web3", "web4"):
+        assert changing(upgrades, host) == before[host], host
+    assert "there is nothing left to end" in run.stdout and "no receipt of a guarded upgrade of server web4" in run.stdout
+    assert not upgrades.is_as_at_snapshot("web2"), "it is upgraded, and must stay so"
+
+    again = upgrades.run("web1,web2,web3,web4", book=BOOK)
+    assert again.status == 0, again.output
+    assert upgrades.asked("web1", "snapshots.restore") == 1
+    assert upgrades.no_guard_left()
+
+
+@pytest.mark.patient
+def test_what_was_cut_off_long_ago_is_left_to_a_person(upgrades: Rollout) -> None:
+    playing = upgrades.start("web1", tasks=upgrades.tasks("long", CHANGE, {"name": "Take long", "ansible.builtin.command": "sleep 300"}))
+    upgrades.wait_for_state("web1", "upgrading")
+    upgrades.kill_guards()
+    playing.kill()
+    receipt = upgrades.receipt("web1")
+    receipt["history"][-1]["at"] = "2026-01-01T00:00:00.000Z"
+    (upgrades.folder_of("web1") / "receipt.json").write_text(json.dumps(receipt), encoding="utf-8")
+    run = upgrades.run("web1", book=BOOK)
+    assert run.status == 2, run.output
+    assert f"guarded_upgrade_accept={receipt['run_id']}" in run.stdout
+    assert upgrades.asked("web1", "snapshots.restore") == 0

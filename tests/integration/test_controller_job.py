@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A job of Automation Controller or AWX: ansible-runner with the project's playbooks and the credential types' environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support.controller import credentials, launch, secrets
+from support.leaks import Searcher
+from support.node_count import counted_nodes
+from support.stage import Stage
+
+if TYPE_CHECKING:
+    from sandbox import Box
+
+pytestmark = pytest.mark.playbook
+
+
+@pytest.mark.slow(8)
+def test_a_snapshot_job_shows_its_progress_counts_its_servers_and_leaks_nothing(stage: Stage, box: Box, tmp_path: Path) -> None:
+    job = launch(
+        stage, tmp_path / "job", "snapshot.yml", inventory=Path(box.inventory), environment=credentials(box, "vpsorg"),
+        extra_vars={"hosts": "vpsorg", "snapshot_name": "preupgrade"},
+    )
+    assert job.status == "successful", job.run.output
+    assert "snapshot preupgrade is asked for" in job.shown
+    assert {node["name"] for node in counted_nodes(job.events)} == {"web1", "web2"}
+    searcher = Searcher(secrets(box))
+    for name, text in job.left().items():
+        searcher.search(name, text)
+    assert not searcher.search("output", job.run.output)
+    assert not searcher.hits, "\n".join(map(str, searcher.hits))

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs jobs as Automation Controller and AWX do: with ansible-runner, in a folder laid out as theirs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from support.stage import ROOT, Run, Stage
+
+if TYPE_CHECKING:
+    from sandbox import Box
+
+AWX = ROOT / "extensions" / "awx"
+BECOME_PASSWORD = "Xq7-Passw0rd-of-the-machine-credential"
+
+
+def content(name: str) -> Any:
+    """A file of extensions/awx/controller, as Ansible reads it, as plain data."""
+    return json.loads(json.dumps(DataLoader().load_from_file(str(AWX / "controller" / name))))
+
+
+def credential_types() -> dict[str, dict[str, Any]]:
+    """By their names."""
+    return {item["name"]: item for item in content("credential_types.yml")["controller_credential_types"]}
+
+
+def injected(type_name: str, **inputs: Any) -> dict[str, str]:
+    """The environment that a credential of that type gives to a job.
+
+    A controller leaves out fields that are empty, and takes a boolean that nobody has set for false.
+    """
+    kind = credential_types()[type_name]
+    missing = {item["id"]: False for item in kind["inputs"]["fields"] if item["type"] == "boolean"}
+    sandboxed = ImmutableSandboxedEnvironment()
+    return {name: sandboxed.from_string(template).render({**missing, **inputs}) for name, template in kind["injectors"]["env"].items()}
+
+
+def credentials(box: Box, cloud: str) -> dict[str, str]:
+    """What the sandbox's credentials give to a job."""
+    if cloud == "vpsorg":
+        return injected("VPS.org", api_token=box.vpsorg_token, api_url=box.vpsorg_url)
+    return injected("Ilkbyte", access_key=box.ilkbyte_access_key, secret_key=box.ilkbyte_secret_key, api_url=box.ilkbyte_url)
+
+
+def secrets(box: Box) -> list[str]:
+    """All that must not be seen after a job."""
+    return [box.vpsorg_token, box.ilkbyte_access_key, box.ilkbyte_secret_key, BECOME_PASSWORD]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What ansible-runner leaves of one job."""
+
+    run: Run
+    folder: Path
+
+    @property
+    def artifacts(self) -> Path:
+        return self.folder / "artifacts" / "1"
+
+    @property
+    def status(self) -> str:
+        """C(successful) or C(failed), as the controller shows it."""
+        return (self.artifacts / "status").read_text("utf-8")
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The job's events in order."""
+        found = [json.loads(path.read_text("utf-8")) for path in (self.artifacts / "job_events").glob("*.json")]
+        return sorted(found, key=lambda event: event["counter"])
+
+    @property
+    def shown(self) -> str:
+        """What the controller shows as the job's output."""
+        return "\n".join(event["stdout"] for event in self.events)
+
+    def left(self) -> dict[str, str]:
+        """All files that are left of it, but for what was put there before, and for ansible-runner's own copy of the environment."""
+        paths = [path for path in self.artifacts.rglob("*") if path.is_file()]
+        copy = self.artifacts / "command"
+        assert copy in paths and copy.stat().st_mode & 0o077 == 0
+        return {str(path.relative_to(self.folder)): path.read_text("utf-8", "replace") for path in paths if path != copy}
+
+
+def launch(stage: Stage, folder: Path, playbook: str, *, inventory: Path, environment: dict[str, str], extra_vars: dict[str, Any],
+           files: dict[str, list[dict[str, Any]]] | None = None) -> Job:
+    """Run one of the project's playbooks to its end.
+
+    :param folder: where its private data folder is to be; made here.
+    :param files: the user's files of tasks in the project.
+    """
+    shutil.copytree(AWX / "project", folder / "project")
+    for name, tasks in (files or {}).items():
+        (folder / "project" / name).write_text(json.dumps(tasks), encoding="utf-8")
+    for name in ("env", "inventory"):
+        (folder / name).mkdir()
+    shutil.copyfile(inventory, folder / "inventory" / "hosts.yml")
+    passwords = {r"BECOME password.*:\s*?$": BECOME_PASSWORD}
+    for name, value in {"envvars": environment, "extravars": extra_vars, "passwords": passwords}.items():
+        (folder / "env" / name).write_text(yaml.safe_dump(value), encoding="utf-8")
+    (folder / "env" / "cmdline").write_text("--ask-become-pass --forks 5", encoding="utf-8")
+    run = stage.command("ansible-runner", "run", str(folder), "--playbook", playbook, "--ident", "1")
+    return Job(run, folder)

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The content for Automation Controller, AWX and Event-Driven Ansible names nothing that there isn't, and no secret is shown."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from support.controller import AWX, content, credential_types, injected
+from support.node_count import QUERIES, asked
+from support.stage import ROOT
+
+from ansible_collections.rewind.vps.plugins.module_utils import arguments
+
+RULEBOOKS = sorted((ROOT / "extensions" / "eda" / "rulebooks").glob("*.yml"))
+TEMPLATES = {item["name"]: item for item in content("templates.yml")["controller_templates"]}
+WORKFLOWS = {item["name"]: item for item in content("workflows.yml")["controller_workflows"]}
+GUARDED = "rewind.vps: guarded upgrade"
+SECRETS = {"vpsorg": {"api_token": "vps_0123456789abcdef"}, "ilkbyte": {"access_key": "access0123456789", "secret_key": "secret0123456789"}}
+TYPES = {"vpsorg": "VPS.org", "ilkbyte": "Ilkbyte"}
+
+
+def options_read_from(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What a module without options takes from a job's environment."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    validation = ArgumentSpecValidator(arguments.provider_options()).validate({})
+    assert not validation.error_messages
+    return arguments.clean(validation.validated_parameters, environment)
+
+
+@pytest.mark.parametrize("cloud", TYPES)
+def test_a_credential_gives_a_module_all_that_it_needs(cloud: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled = options_read_from(injected(TYPES[cloud], **SECRETS[cloud], api_url="https://cloud.example/v1"), monkeypatch)
+    assert filled["provider"] == cloud and filled["api_url"] == "https://cloud.example/v1"
+    assert {name: filled[name] for name in SECRETS[cloud]} == SECRETS[cloud]
+    assert options_read_from(injected(TYPES[cloud], **SECRETS[cloud]), monkeypatch)["api_url"] == arguments._DEFAULT_URLS[cloud]
+
+
+@pytest.mark.parametrize("cloud", TYPES)
+def test_with_both_clouds_credentials_none_is_the_cloud_of_a_host_that_names_none(cloud: str) -> None:
+    assert injected(TYPES[cloud], **SECRETS[cloud], hosts_name_their_cloud=True)["REWIND_PROVIDER"] == ""
+
+
+@pytest.mark.parametrize("cloud", TYPES)
+def test_every_key_is_secret_and_goes_into_the_environment_alone(cloud: str) -> None:
+    kind = credential_types()[TYPES[cloud]]
+    fields = {item["id"]: item for item in kind["inputs"]["fields"]}
+    assert {name for name, item in fields.items() if item.get("secret")} == set(arguments.CREDENTIALS[cloud]) == set(kind["inputs"]["required"])
+    assert set(kind["injectors"]) == {"env"}
+    used = {name for template in kind["injectors"]["env"].values() for name in re.findall(r"[a-z_]{5,}", re.sub("'[a-z]*'", "", template))}
+    assert used == set(fields)
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_job_template_names_a_playbook_of_the_project_and_keeps_the_guard_alive(name: str) -> None:
+    template = TEMPLATES[name]
+    text = (AWX / "project" / template["playbook"]).read_text("utf-8")
+    # How a controller tells playbooks from other files; older ones do not know the name with ansible.builtin.
+    assert any(re.match(r"^\s*?-?\s*?(?:hosts|include|import_playbook):\s*?.*?$", line) for line in text.splitlines())
+    imported = [play["import_playbook"] for play in yaml.safe_load(text) if "import_playbook" in play]
+    assert imported and all((ROOT / "playbooks" / f"{book.rpartition('.')[2]}.yml").is_file() for book in imported)
+    assert (template["timeout"], template["job_slice_count"], template["allow_simultaneous"]) == (0, 1, False)
+    assert "hosts" in {question["variable"] for question in template["survey_spec"]["spec"]}
+
+
+def test_the_receipts_lie_on_the_volume_that_outlives_the_pod() -> None:
+    (group,) = content("instance_groups.yml")["controller_instance_groups"]
+    pod = yaml.safe_load(group["pod_spec_override"])["spec"]
+    (mount,) = pod["containers"][0]["volumeMounts"]
+    claims = {volume["name"]: volume["persistentVolumeClaim"]["claimName"] for volume in pod["volumes"]}
+    assert mount["name"] in claims and group["max_concurrent_jobs"] == 1
+    for template in TEMPLATES.values():
+        assert template["instance_groups"] == [group["name"]]
+        assert template["extra_vars"]["guarded_upgrade_state_dir"] == mount["mountPath"]
+
+
+def test_whatever_ends_the_upgrade_badly_the_workflow_settles_and_never_rolls_back_by_hand() -> None:
+    for workflow in WORKFLOWS.values():
+        nodes = {node["identifier"]: node for node in workflow["workflow_nodes"]}
+        for node in nodes.values():
+            assert set(node["related"]) == {"success_nodes", "failure_nodes", "always_nodes", "credentials"}
+            assert TEMPLATES[node["unified_job_template"]["name"]]["playbook"] != "rollback.yml"
+        (upgrade,) = [node for node in nodes.values() if node["unified_job_template"]["name"] == GUARDED]
+        followed_by = [nodes[item["identifier"]] for item in upgrade["related"]["failure_nodes"]]
+        assert [TEMPLATES[node["unified_job_template"]["name"]]["playbook"] for node in followed_by] == ["settle_after_failure.yml"]
+
+
+@pytest.mark.parametrize("path", RULEBOOKS, ids=lambda path: path.stem)
+def test_a_rulebook_is_valid_and_names_what_there_is(path: Path) -> None:
+    rulesets = yaml.safe_load(path.read_text("utf-8"))
+    schema = json.loads((resources.files("ansible_rulebook") / "schema" / "ruleset_schema.json").read_text("utf-8"))
+    jsonschema.validate(rulesets, schema)
+    for ruleset in rulesets:
+        for source in ruleset["sources"]:
+            assert source["ansible.eda.webhook"]["token"] == "{{ webhook_token }}", "anybody could start it"
+        for rule in ruleset["rules"]:
+            assert re.search(r"event\.payload\.hosts in \[", rule["condition"]), "whoever sends it would choose the servers"
+            ((action, how),) = rule["action"].items()
+            variables = how.get("extra_vars") or how["job_args"]["extra_vars"]
+            assert variables == {"hosts": "{{ event.payload.hosts }}"}
+            if action == "run_workflow_template":
+                assert how["organization"] == WORKFLOWS[how["name"]]["organization"]
+            else:
+                assert (action, how["name"]) == ("run_playbook", "rewind.vps.guarded_upgrade")
+                assert not {"retry", "retries"} & set(how), "an upgrade that was undone would be tried again"
+
+
+SERVER = {"id": 12345, "name": "web1", "power": "running", "busy": False, "address": None}
+
+
+def test_each_server_of_a_task_for_many_is_counted_and_those_that_failed_are_not() -> None:
+    result = {"changed": True, "by_server": {"web1": {"server": SERVER}, "web2": {"failed": True, "error": {"server": "web2"}}}, "failed_servers": []}
+    (node,) = asked("rewind.vps.snapshot", result)
+    assert node["name"] == "web1"
+    assert node["canonical_facts"] == {"rewind_server_id": "12345", "host_name": "web1"}
+    assert node["facts"] == {"infra_type": "PublicCloud", "infra_bucket": "Compute", "device_type": "VM"}
+
+
+def test_a_server_without_a_name_has_no_null() -> None:
+    (node,) = asked("rewind.vps.snapshot_restore", {"server": {**SERVER, "name": None}})
+    assert node["canonical_facts"] == {"rewind_server_id": "12345", "host_name": "12345"}
+
+
+@pytest.mark.parametrize("module", QUERIES)
+@pytest.mark.parametrize("result", [
+    {}, {"censored": "the output has been hidden"}, {"failed": True, "msg": "no"}, {"server": None}, {"server": "web1"}, {"server": {}},
+    {"by_server": None}, {"by_server": []}, {"by_server": {"web1": None, "web2": "x"}}, {"results": [{"server": SERVER}]}, [], "text", None,
+], ids=str)
+def test_no_result_makes_a_query_fail_which_would_end_the_count_of_the_whole_job(module: str, result: Any) -> None:
+    assert asked(module, result) == []
+
+
+def test_there_is_a_query_for_every_module_that_changes_a_server() -> None:
+    changing = {name for name, spec in arguments.SPECS.items() if "state" in spec.options or "start_server" in spec.options}
+    assert set(QUERIES) == {f"rewind.vps.{name}" for name in changing}
