@@ -6,10 +6,15 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from .cloud import Cloud
 from .control import ControlApi
 from .gate import Gate
 from .ilkbyte import SERVER_HEADER, IlkbyteApi
@@ -42,11 +47,30 @@ class Options:
     tls: bool = False
 
 
+class Api(Protocol):
+    """A cloud's API as the sandbox serves it: see :class:`VpsOrgApi`."""
+
+    app: ASGIApp
+    routes: list[Route]
+
+    def server_of(self, path: dict[str, Any], query: dict[str, Any], body: Any) -> Any:
+        """Which server a request is about."""
+
+
+@dataclass(frozen=True)
+class Further:
+    """A cloud beside the two: what is behind its API, and the API. Its URL is among the facts as ``NAME_url``."""
+
+    cloud: Callable[[World], Cloud[Any]]
+    api: Callable[[Any], Api]
+
+
 class Sandbox:
     """A running sandbox. Use :meth:`open` and :meth:`close`, both in the same event loop."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, further: Sequence[Further] = ()) -> None:
         self._options = options
+        self._further = further
         self._made_state_dir = options.state_dir is None or not options.state_dir.exists()
         self._state_dir = self._make_state_dir()
         self._inventory_path = self._state_dir / "inventory.yml"
@@ -69,7 +93,8 @@ class Sandbox:
             NumberedPorts(self._state_dir, isolation=options.isolation, ssh=options.ssh, base=options.ssh_port_base)
             if options.disks else ImaginedPark(self._state_dir))
         world = self._world = World(park, speed=options.speed, vpsorg_servers=options.vpsorg_servers,
-                                    ilkbyte_servers=options.ilkbyte_servers, seed=options.seed)
+                                    ilkbyte_servers=options.ilkbyte_servers, seed=options.seed,
+                                    further=[one.cloud for one in self._further])
         vpsorg_api = VpsOrgApi(world.vpsorg, world.credentials.tokens)
         ilkbyte_api = IlkbyteApi(world.ilkbyte, world.credentials.keys)
         common: dict[str, Any] = {"clock": world.clock, "ledger": world.ledger, "faults": world.faults}
@@ -82,7 +107,13 @@ class Sandbox:
             (control_api.app, options.control_port),
         ):
             self._listeners.append(Listener(app, port, self._showing() if app is not control_api.app else None))
+        further_clouds = world.clouds[2:]
+        for cloud, one in zip(further_clouds, self._further, strict=True):
+            api = one.api(cloud)
+            gate = Gate(api.app, cloud=cloud, routes=api.routes, server_of=api.server_of, **common)
+            self._listeners.append(Listener(gate, 0, self._showing()))
         world.doors.update(zip(("vpsorg", "ilkbyte"), self._listeners, strict=False))
+        world.doors.update(zip((cloud.name for cloud in further_clouds), self._listeners[3:], strict=True))
         await world.populate()
         await asyncio.gather(*(listener.open() for listener in self._listeners))
         self._write_inventory()
@@ -92,6 +123,7 @@ class Sandbox:
             "ilkbyte_url": self._ilkbyte_url,
             "ilkbyte_access_key": world.credentials.ilkbyte_access_key,
             "ilkbyte_secret_key": world.credentials.ilkbyte_secret_key,
+            **{f"{cloud.name}_url": world.doors[cloud.name].url for cloud in further_clouds},
             "control_url": self._listeners[2].url,
             "ca_path": str(self._certificates.ca_path) if self._certificates else None,
             "inventory": str(self._inventory_path),

@@ -57,6 +57,7 @@ class Cloud(Generic[AnyServer]):
     """One cloud: its servers, and its part of the ledger. Each cloud fills in the abstract methods."""
 
     name: str
+    server_prefix: str  # its servers are called so, with a number
     first_server_id: int
 
     def __init__(self, world: World) -> None:

@@ -71,9 +71,10 @@ class ControlApi:
 
     async def _reset(self, request: Request) -> Any:
         body = await _object(request)
-        only(body, "servers", "vpsorg_servers", "ilkbyte_servers")
-        both = body.get("servers")
-        await self._world.reset(body.get("vpsorg_servers", both), body.get("ilkbyte_servers", both))
+        names = [cloud.name for cloud in self._world.clouds]
+        only(body, "servers", *(f"{name}_servers" for name in names))
+        wanted = {name: body.get(f"{name}_servers", body.get("servers")) for name in names}
+        await self._world.reset({name: number for name, number in wanted.items() if number is not None})
         self._servers_changed()
 
     async def _servers(self, request: Request) -> Any:
@@ -84,7 +85,7 @@ class ControlApi:
         if cloud == "ilkbyte":
             snapshots = self._world.ilkbyte.rows()["snapshots"][server.name]
         else:
-            rows = self._world.vpsorg.rows()["snapshots"]
+            rows = found_cloud(self._world, cloud).rows()["snapshots"]
             snapshots = [row for row in rows if row["server"]["id"] == server.id]
         return {
             "cloud": cloud, "id": server.id, "uuid": server.uuid, "name": server.name, "hostname": server.hostname,

@@ -40,7 +40,7 @@ def found_cloud(world: World, name: Any) -> Any:
     for cloud in world.clouds:
         if cloud.name == name:
             return cloud
-    raise NotFound(f"no cloud {name!r}; there are vpsorg and ilkbyte")
+    raise NotFound(f"no cloud {name!r}; there are {', '.join(cloud.name for cloud in world.clouds)}")
 
 
 def found_server(world: World, cloud: Any, reference: Any) -> Any:
@@ -86,8 +86,8 @@ async def change_server(world: World, cloud_name: str, server: Server, body: dic
         if isinstance(server, IlkbyteServer):
             await world.ilkbyte.set_power(server, _tree_power(body["status"]))
         elif isinstance(server, VpsServer):
-            world.vpsorg.set_status(server, str(body["status"]))
-            await world.vpsorg.set_machine_power(server)
+            cloud.set_status(server, str(body["status"]))
+            await cloud.set_machine_power(server)
     if body.get("power") == "on":
         await server.machine.power_on()
     elif body.get("power") == "off":
@@ -126,7 +126,7 @@ async def _planted(world: World, body: dict[str, Any]) -> dict[str, Any]:
     created_at = parse_time(body["created_at"]) if body.get("created_at") else None
     if isinstance(server, VpsServer):
         only(body, "cloud", "server", "name", "status", "size_mb", "description", "created_at")
-        snapshot = await world.vpsorg.plant_snapshot(
+        snapshot = await found_cloud(world, body["cloud"]).plant_snapshot(
             server, str(body["name"]), description=body.get("description", ""),
             status=body.get("status", "completed"), size_mb=body.get("size_mb"), created_at=created_at)
         return vpsorg_row(snapshot)
@@ -148,13 +148,14 @@ def change_snapshot(world: World, cloud_name: str, server: Server, reference: st
     ``created_at``, ``state``, ``cron_time`` (the sentence only), ``next_run`` (the schedule really moves)."""
     if isinstance(server, VpsServer):
         only(body, "status", "created_at", "size_mb", "description")
-        snapshot = _vps_snapshot(world, server, reference)
+        cloud = found_cloud(world, cloud_name)
+        snapshot = _vps_snapshot(cloud, server, reference)
         snapshot.status = body.get("status", snapshot.status)
         snapshot.size_mb = body.get("size_mb", snapshot.size_mb)
         snapshot.description = body.get("description", snapshot.description)
         if "created_at" in body:
             snapshot.created_at = parse_time(body["created_at"])
-        world.vpsorg.remember()
+        cloud.remember()
         return vpsorg_row(snapshot)
     assert isinstance(server, IlkbyteServer)
     only(body, "created_at", "state", "cron_time", "next_run")
@@ -175,17 +176,18 @@ def change_snapshot(world: World, cloud_name: str, server: Server, reference: st
 async def remove_snapshot(world: World, cloud_name: str, server: Server, reference: str) -> None:
     """Remove a snapshot whatever its state, as if somebody else had done it."""
     if isinstance(server, VpsServer):
-        await world.vpsorg.drop_snapshot(_vps_snapshot(world, server, reference))
-        world.vpsorg.remember()
+        cloud = found_cloud(world, cloud_name)
+        await cloud.drop_snapshot(_vps_snapshot(cloud, server, reference))
+        cloud.remember()
     elif isinstance(server, IlkbyteServer):
         _ilkbyte_snapshot(server, reference)
         await world.ilkbyte.drop_snapshot(server, reference)
         world.ilkbyte.remember()
 
 
-def _vps_snapshot(world: World, server: VpsServer, reference: str) -> VpsSnapshot:
+def _vps_snapshot(cloud: VpsOrg, server: VpsServer, reference: str) -> VpsSnapshot:
     """By id, else the newest of that name."""
-    candidates = world.vpsorg.snapshots_of(server)
+    candidates = cloud.snapshots_of(server)
     for snapshot in candidates:
         if str(snapshot.id) == reference:
             return snapshot

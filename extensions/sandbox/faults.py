@@ -9,6 +9,7 @@ accepted, and *interference* (``interference.py``) comes from somebody else. A r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,10 +98,12 @@ class FaultTable:
     """All rules, in the order in which they were added.
 
     :param answer_kinds: the kinds of faults that spoil answers, by name.
+    :param clouds: the names of the clouds that rules may be for.
     """
 
-    def __init__(self, answer_kinds: dict[str, Kind]) -> None:
+    def __init__(self, answer_kinds: dict[str, Kind], clouds: Sequence[str]) -> None:
         self._answer_kinds = answer_kinds
+        self._clouds = clouds
         self._rules: list[Rule] = []
 
     def add(self, spec: dict[str, Any]) -> None:
@@ -117,7 +120,7 @@ class FaultTable:
         keys = self.keys()[fault["kind"]]
         if strange := set(fault) - {"kind", *keys}:
             raise ValueError(f"{fault['kind']} has no {', '.join(sorted(strange))}; it has: {', '.join(keys) or 'no keys'}")
-        if spec.get("cloud") not in (None, "vpsorg", "ilkbyte"):
+        if spec.get("cloud") not in (None, *self._clouds):
             raise ValueError(f"unknown cloud {spec['cloud']!r}")
         if spec.get("operation") not in (None, *OPERATIONS):
             raise ValueError(f"unknown operation {spec['operation']!r}; known: {', '.join(OPERATIONS)}")

@@ -92,7 +92,7 @@ class Gate:
         return None, {}
 
     def _headers(self) -> list[tuple[str, str]]:
-        off = self._cloud.world.settings.date_off_seconds[self._cloud.name]
+        off = self._cloud.world.settings.date_off_seconds.get(self._cloud.name, 0.0)
         headers = [("date", format_datetime(self._clock.now() + timedelta(seconds=off), usegmt=True))]
         if self._server_header:
             headers.append(("server", self._server_header))

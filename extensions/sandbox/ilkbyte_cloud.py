@@ -35,6 +35,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
     """The account's servers."""
 
     name = "ilkbyte"
+    server_prefix = "app"
     first_server_id = 501
 
     def __init__(self, world: Any) -> None:

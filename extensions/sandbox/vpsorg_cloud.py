@@ -38,6 +38,7 @@ class VpsOrg(Cloud[VpsServer]):
     """The account's servers and snapshots."""
 
     name = "vpsorg"
+    server_prefix = "web"
     first_server_id = 12345
 
     def __init__(self, world: Any) -> None:

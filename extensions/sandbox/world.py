@@ -6,10 +6,13 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from .answer_faults import ANSWER_FAULTS
 from .clock import SandboxClock
+from .cloud import Cloud
 from .faults import FaultTable
 from .ilkbyte import Key
 from .ilkbyte_cloud import Ilkbyte
@@ -50,16 +53,16 @@ class World:
     :param park: where machines come from.
     :param vpsorg_servers, ilkbyte_servers: how many servers each cloud has from the start.
     :param seed: durations and sizes are random but the same for the same seed and the same calls.
+    :param further: clouds beside these two, without servers until a reset gives them some.
     """
 
     def __init__(self, park: MachinePark | ImaginedPark, *, speed: float, vpsorg_servers: int, ilkbyte_servers: int,
-                 seed: int) -> None:
+                 seed: int, further: Sequence[Callable[[World], Cloud[Any]]] = ()) -> None:
         self.park = park
         self.seed = seed
         self.rng = random.Random(seed)
         self.clock = SandboxClock(speed)
         self.ledger = Ledger(self.clock)
-        self.faults = FaultTable(ANSWER_FAULTS)
         self.waits = Waits()
         self.doors: dict[str, Listener] = {}  # by cloud; the sandbox fills it in when it opens
         self.settings = Settings()
@@ -68,27 +71,24 @@ class World:
         self.ledger.hide(self.credentials.secrets())
         self.vpsorg = VpsOrg(self)
         self.ilkbyte = Ilkbyte(self)
-        self._vpsorg_servers = vpsorg_servers
-        self._ilkbyte_servers = ilkbyte_servers
-
-    @property
-    def clouds(self) -> tuple[VpsOrg, Ilkbyte]:
-        """Both."""
-        return (self.vpsorg, self.ilkbyte)
+        self.clouds: tuple[Any, ...] = (self.vpsorg, self.ilkbyte, *(make(self) for make in further))
+        self.faults = FaultTable(ANSWER_FAULTS, [cloud.name for cloud in self.clouds])
+        self._servers = {"vpsorg": vpsorg_servers, "ilkbyte": ilkbyte_servers}
 
     async def populate(self) -> None:
         """Make the servers: ``web1``… at VPS.org, ``app1``… at Ilkbyte."""
-        await asyncio.gather(self.vpsorg.start_anew("web", self._vpsorg_servers), self.ilkbyte.start_anew("app", self._ilkbyte_servers))
+        await asyncio.gather(*(cloud.start_anew(cloud.server_prefix, self._servers.get(cloud.name, 0)) for cloud in self.clouds))
         for cloud in self.clouds:
             cloud.forget()
 
-    async def reset(self, vpsorg_servers: int | None = None, ilkbyte_servers: int | None = None) -> None:
+    async def reset(self, servers: dict[str, int] | None = None) -> None:
         """Make all as new: servers, disks, snapshots, ledger, faults, settings, added credentials, time.
 
         Ports and the sandbox's own credentials stay; machines are used again, so that this is fast.
+
+        :param servers: how many each cloud has from now on, by its name; a cloud that is not in it has as many as before.
         """
-        self._vpsorg_servers = self._vpsorg_servers if vpsorg_servers is None else vpsorg_servers
-        self._ilkbyte_servers = self._ilkbyte_servers if ilkbyte_servers is None else ilkbyte_servers
+        self._servers.update(servers or {})
         self.faults.clear()
         self.waits.end()
         for door in self.doors.values():

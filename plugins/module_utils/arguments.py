@@ -20,10 +20,12 @@ from urllib.parse import urlsplit
 from ansible.module_utils.common.parameters import env_fallback
 
 from ansible_collections.rewind.vps.plugins.module_utils.errors import bad_input
+from ansible_collections.rewind.vps.plugins.module_utils.providers.registry import REGISTRY
 from ansible_collections.rewind.vps.plugins.module_utils.wire import is_loopback
 
-PROVIDERS = ("vpsorg", "ilkbyte")
-CREDENTIALS = {"vpsorg": ("api_token",), "ilkbyte": ("access_key", "secret_key")}  # what each can't do without
+PROVIDERS = tuple(REGISTRY)
+# What each can't do without.
+CREDENTIALS = {name: tuple(one.option for one in provider.access.credentials) for name, provider in REGISTRY.items()}
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -32,12 +34,9 @@ def provider_options() -> dict[str, dict[str, Any]]:
     """The options that open a cloud's door, for every spec."""
     return {
         "provider": {"type": "str", "choices": list(PROVIDERS), "required": True, "fallback": (env_fallback, ["REWIND_PROVIDER"])},
-        "api_token": {"type": "str", "no_log": True, "fallback": (env_fallback, ["VPS_API_TOKEN"])},
-        "access_key": {
-            "type": "str", "no_log": True, "fallback": (env_fallback, ["ILKBYTE_ACCESS_KEY", "ILKBYTE_ACCESSKEY"]),
-        },
-        "secret_key": {
-            "type": "str", "no_log": True, "fallback": (env_fallback, ["ILKBYTE_SECRET_KEY", "ILKBYTE_SECRETKEY"]),
+        **{
+            one.option: {"type": "str", "no_log": True, "fallback": (env_fallback, list(one.variables))}
+            for provider in REGISTRY.values() for one in provider.access.credentials
         },
         "api_url": {"type": "str"},
         "api_timeout": {"type": "int", "default": 30},
@@ -128,7 +127,7 @@ SPECS: dict[str, ModuleSpec] = {
 }
 
 ALL = "all"
-SECRET_OPTIONS = ("api_token", "access_key", "secret_key")
+SECRET_OPTIONS = tuple(option for options in CREDENTIALS.values() for option in options)
 
 
 def clean(parameters: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -236,35 +235,30 @@ def _credential(option: str, value: str | None) -> str | None:
 
 
 def _need_credentials(options: dict[str, Any]) -> None:
-    if options["provider"] == "vpsorg" and not options["api_token"]:
+    provider = REGISTRY[options["provider"]]
+    wanted = provider.access.credentials
+    missing = [one.option for one in wanted if not options[one.option]]
+    if missing:
+        lacking = "and none was given" if len(wanted) == 1 else f"not given: {', '.join(missing)}"
         raise bad_input(
-            "VPS.org needs an API token, and none was given",
-            "set api_token, or VPS_API_TOKEN in the environment where the task runs",
+            f"{provider.title} needs {' and '.join(one.words for one in wanted)}{',' if len(wanted) == 1 else ';'} {lacking}",
+            f"set {' and '.join(one.option for one in wanted)}, or {' and '.join(one.variables[0] for one in wanted)} "
+            "in the environment where the task runs",
         )
-    if options["provider"] == "ilkbyte":
-        missing = [name for name in ("access_key", "secret_key") if not options[name]]
-        if missing:
-            raise bad_input(
-                f"Ilkbyte needs an access key and a secret key; not given: {', '.join(missing)}",
-                "set access_key and secret_key, or ILKBYTE_ACCESS_KEY and ILKBYTE_SECRET_KEY in the environment "
-                "where the task runs",
-            )
 
 
 # A name or an address, and a port: what every library reads as the same host.
 _AUTHORITY = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Za-z:.%_-]+\])(:[0-9]*)?")
-_URL_VARIABLES = {"vpsorg": "VPS_API_URL", "ilkbyte": "ILKBYTE_HOST"}
-_DEFAULT_URLS = {"vpsorg": "https://admin.vps.org/api/v1", "ilkbyte": "https://api.ilkbyte.com"}
 
 
 def _api_url(options: dict[str, Any], environ: Mapping[str, str]) -> str:
     """The API's base URL without a slash at its end; https, except to this machine."""
-    provider = options["provider"]
+    access = REGISTRY[options["provider"]].access
     source, url = "api_url", options.get("api_url")
     if not url:
-        source, url = _URL_VARIABLES[provider], environ.get(_URL_VARIABLES[provider])
-    url = (url or _DEFAULT_URLS[provider]).strip()
-    shape = f"{source} must look like {_DEFAULT_URLS[provider]}"
+        source, url = access.url_variable, environ.get(access.url_variable)
+    url = (url or access.url).strip()
+    shape = f"{source} must look like {access.url}"
     try:
         parts = urlsplit(url)
         host = parts.hostname if parts.port is None or parts.port else None

@@ -11,8 +11,10 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from example_box import provider_module
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Provider, Server, Snapshot
-from ansible_collections.rewind.vps.plugins.module_utils.providers.registry import connect
+from ansible_collections.rewind.vps.plugins.module_utils.providers.registry import REGISTRY
+from examplecloud.sandbox_side import READ_ONLY_KEY, KEY as EXAMPLE_KEY
 from sandbox import Box
 
 REAL_SECONDS = 20.0  # how long disks may take to be copied on a busy machine
@@ -26,14 +28,18 @@ class Ways:
     server_name: str
     other_name: str
     new_name: str
-    running: str  # its words for a server's power
+    running: str  # its words for a server's power, as the sandbox's control takes them
     stopped: str
+    pages: bool = True  # whether its list of servers comes in pages
 
 
 CLOUDS = {
     "vpsorg": Ways("web1", "web2", "web3", "active", "stopped"),
     "ilkbyte": Ways("app1", "app2", "app3", "running", "shut off"),
+    "examplecloud": Ways("box1", "box2", "box3", "active", "stopped", pages=False),
 }
+# By name: those that ship, and the one that docs/adding-a-cloud.md adds.
+PROVIDERS = {**REGISTRY, "examplecloud": provider_module().ExampleCloud}
 
 
 class Cloud:
@@ -49,24 +55,29 @@ class Cloud:
 
     def connect(self, **options: Any) -> Provider:
         """A provider with good credentials, unless the options say otherwise."""
-        url = self.box.vpsorg_url if self.name == "vpsorg" else self.box.ilkbyte_url
-        provider = connect({
-            "provider": self.name, "api_url": url, "api_token": self.box.vpsorg_token,
-            "access_key": self.box.ilkbyte_access_key, "secret_key": self.box.ilkbyte_secret_key, "verify": self.box.ca_path or True,
-            "api_timeout": 10, **options,
+        provider = PROVIDERS[self.name]({
+            "provider": self.name, "api_url": getattr(self.box, f"{self.name}_url"), **self._credentials(),
+            "verify": self.box.ca_path or True, "api_timeout": 10, **options,
         })
         provider._api._sleep = self.naps.append  # between tries nobody waits here
         return provider
 
+    def _credentials(self) -> dict[str, str]:
+        if self.name == "examplecloud":
+            return {"example_key": EXAMPLE_KEY}
+        return {"api_token": self.box.vpsorg_token, "access_key": self.box.ilkbyte_access_key, "secret_key": self.box.ilkbyte_secret_key}
+
     def wrong_credentials(self) -> Provider:
         """A provider whose credentials the cloud does not know."""
-        return self.connect(api_token="vps_wrong0123456789", secret_key="wrong0123456789")
+        return self.connect(api_token="vps_wrong0123456789", secret_key="wrong0123456789", example_key="example_wrong0123456789")
 
     def credentials_without_rights(self) -> Provider:
         """A provider whose credentials are known and may not do anything that changes something."""
         if self.name == "vpsorg":
             self.control.add_credentials(vpsorg_token={"token": "vps_readonly0123456789", "permissions": ["read"]})
             return self.connect(api_token="vps_readonly0123456789")
+        if self.name == "examplecloud":
+            return self.connect(example_key=READ_ONLY_KEY)
         key = {"access_key": "bastiononly0123456789", "secret_key": "bastionsecret0123456789", "allowed_ips": ["203.0.113.7"]}
         self.control.add_credentials(ilkbyte_key=key)
         return self.connect(access_key=key["access_key"], secret_key=key["secret_key"])

@@ -137,13 +137,14 @@ def test_suspended_is_neither_on_nor_busy(vpsorg):
 
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_servers_of_all_pages(cloud, size):
-    cloud.control.settings(**{f"{cloud.name}_page_size": size})
+    if cloud.ways.pages:
+        cloud.control.settings(**{f"{cloud.name}_page_size": size})
     for number in range(3, 6):
         cloud.control.add_server(cloud.name, cloud.ways.server_name.replace("1", str(number)))
     cloud.control.clear_ledger()
     servers = cloud.provider.list_servers()
     assert sorted(server.name[-1] for server in servers) == ["1", "2", "3", "4", "5"]
-    assert len(cloud.requests()) == -(-5 // size)
+    assert len(cloud.requests()) == (-(-5 // size) if cloud.ways.pages else 1)
     assert cloud.provider.find_server(servers[-1].name).id == servers[-1].id
 
 

@@ -74,8 +74,8 @@ MUTANTS = [
         (f"{OPTIONS}::test_empty_values_are_named",),
     ),
     Mutant(
-        "Ansible does not know that the token is a secret", ARGUMENTS,
-        '"api_token": {"type": "str", "no_log": True', '"api_token": {"type": "str", "no_log": False',
+        "Ansible does not know that credentials are secrets", ARGUMENTS,
+        'one.option: {"type": "str", "no_log": True', 'one.option: {"type": "str", "no_log": False',
         (f"{OPTIONS}::test_secrets_and_only_they_are_hidden",),
     ),
     Mutant(

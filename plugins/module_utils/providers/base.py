@@ -151,6 +151,34 @@ class Account:
 
 
 @dataclass(frozen=True)
+class Credential:
+    """One secret that a cloud wants.
+
+    :ivar option: the option's name, of this cloud alone: so that no secret is ever sent to another.
+    :ivar words: what messages call it, with its article.
+    :ivar variables: environment variables that hold it; the first that is set counts.
+    """
+
+    option: str
+    words: str
+    variables: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Access:
+    """Where a cloud's API is and what it wants to see. The options of all modules are made of it.
+
+    :ivar url: the API's own base URL, without a slash at its end.
+    :ivar url_variable: the environment variable that holds another one.
+    :ivar credentials: what the cloud can't do without.
+    """
+
+    url: str
+    url_variable: str
+    credentials: tuple[Credential, ...]
+
+
+@dataclass(frozen=True)
 class Capabilities:
     """What a cloud can do, and the rules it has.
 
@@ -194,6 +222,7 @@ class Provider(abc.ABC):
     """One cloud, spoken to with one set of credentials."""
 
     title: str
+    access: Access
     capabilities: Capabilities
 
     @abc.abstractmethod

@@ -38,6 +38,14 @@ class Ilkbyte(base.Provider):
     """One Ilkbyte account."""
 
     title = "Ilkbyte"
+    access = base.Access(
+        url="https://api.ilkbyte.com",  # seed
+        url_variable="ILKBYTE_HOST",
+        credentials=(
+            base.Credential("access_key", "an access key", ("ILKBYTE_ACCESS_KEY", "ILKBYTE_ACCESSKEY")),
+            base.Credential("secret_key", "a secret key", ("ILKBYTE_SECRET_KEY", "ILKBYTE_SECRETKEY")),
+        ),
+    )
     capabilities = base.Capabilities(
         name_pattern=r"[A-Za-z0-9]+",  # seed
         name_rule="letters and digits",

@@ -36,6 +36,11 @@ class VpsOrg(base.Provider):
     """One VPS.org account."""
 
     title = "VPS.org"
+    access = base.Access(
+        url="https://admin.vps.org/api/v1",  # seed
+        url_variable="VPS_API_URL",
+        credentials=(base.Credential("api_token", "an API token", ("VPS_API_TOKEN",)),),
+    )
     capabilities = base.Capabilities(
         name_pattern=r"[A-Za-z0-9_-]+",  # seed
         name_rule="letters, digits, hyphens and underscores",

@@ -42,7 +42,7 @@ MAY_IMPORT = {
     UTILS + "providers.registry": {UTILS + "providers.base", UTILS + "providers.vpsorg", UTILS + "providers.ilkbyte"},
     UTILS + "operations.": OPERATION,
     UTILS + "operations.upgrade_preflight": {UTILS + "errors", UTILS + "retention", UTILS + "operations.task", UTILS + "providers.base"},
-    UTILS + "arguments": {UTILS + "errors", UTILS + "wire"},
+    UTILS + "arguments": {UTILS + "errors", UTILS + "providers.registry", UTILS + "wire"},
     UTILS + "failures": {UTILS + "errors", UTILS + "operations.signals", UTILS + "operations.task"},
     # The parts of a fleet know a provider; only the fleet itself knows operations.
     UTILS + "fleet.lines": {UTILS + "providers.base"},

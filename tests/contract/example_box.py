@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A sandbox with ExampleCloud in it, and its provider made known to the collection, for as long as a test runs."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from sandbox.app import Further, Options, Sandbox
+from sandbox.remote_control import Control
+
+NAME = "examplecloud"
+FOLDER = Path(__file__).with_name(NAME)
+MODULE = f"ansible_collections.rewind.vps.plugins.module_utils.providers.{NAME}"
+
+
+@dataclass(frozen=True)
+class ExampleBox:
+    """What tests need of it."""
+
+    examplecloud_url: str
+    control: Control
+    ca_path: None = None
+
+
+@contextmanager
+def example_box(speed: float) -> Iterator[ExampleBox]:
+    """The sandbox runs in a thread of this process, since its own program has the two real clouds only."""
+    from examplecloud.sandbox_side import ExampleApi, ExampleWorld
+
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    options = Options(vpsorg_servers=0, ilkbyte_servers=0, speed=speed, ssh=False, disks=False)
+    sandbox = Sandbox(options, [Further(ExampleWorld, ExampleApi)])
+    try:
+        facts = asyncio.run_coroutine_threadsafe(sandbox.open(), loop).result(30)
+        yield ExampleBox(facts["examplecloud_url"], Control(facts["control_url"]))
+    finally:
+        asyncio.run_coroutine_threadsafe(sandbox.close(), loop).result(30)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(30)
+        loop.close()
+
+
+def provider_module() -> ModuleType:
+    """The provider's file under the name that it would have in the collection."""
+    if MODULE not in sys.modules:
+        spec = importlib.util.spec_from_file_location(MODULE, FOLDER / "provider.py")
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[MODULE] = module
+        spec.loader.exec_module(module)
+    return sys.modules[MODULE]

@@ -1,0 +1,191 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""ExampleCloud: a cloud that does not exist, for docs/adding-a-cloud.md. A REST API with a key in a header."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from ansible_collections.rewind.vps.plugins.module_utils import errors
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.providers import base
+from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Account, Schedule, Server, Snapshot
+from ansible_collections.rewind.vps.plugins.module_utils.transport import Transport
+
+
+class ExampleCloud(base.Provider):
+    """One ExampleCloud account."""
+
+    title = "ExampleCloud"
+    access = base.Access(
+        url="https://api.examplecloud.example/v1",
+        url_variable="EXAMPLECLOUD_URL",
+        credentials=(base.Credential("example_key", "an API key", ("EXAMPLECLOUD_KEY",)),),
+    )
+    capabilities = base.Capabilities(
+        name_pattern=r"[A-Za-z0-9_-]+",
+        name_rule="letters, digits, hyphens and underscores",
+        max_snapshots=5,
+        unique_names=False,
+        account_listing=False,  # its documentation has a list for each server only
+        server_listing=True,
+        description=False,
+        recreate=False,
+        schedule=False,
+        power=True,
+        snapshot_tree=False,
+        deletes_at_once=True,
+        tells_restoring=True,
+        restore_ends_running=True,
+        create_seconds=300,
+        restore_seconds=600,
+    )
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._api = Transport(
+            self.title,
+            options["api_url"],
+            headers={"X-Api-Key": options["example_key"]},
+            verify=options["verify"],
+            timeout=options["api_timeout"],
+            rate_limit=options.get("rate_limit"),
+        )
+
+    def now(self) -> datetime:
+        return self._api.now()
+
+    def identify(self, reference: str) -> Server | None:
+        return Server(str(int(reference))) if _is_number(reference) else None
+
+    def find_server(self, reference: str) -> Server:
+        if _is_number(reference):
+            try:
+                data = self._api.read(f"/servers/{int(reference)}", operation="servers.show").data
+            except RewindError as error:
+                if error.kind != errors.NOT_FOUND:
+                    raise
+            else:
+                server = self._server(data, "servers.show")
+                if server.id != str(int(reference)):
+                    raise base.shape_error(self.title, "servers.show", "another server than the one asked for")
+                return server
+        return self.pick(reference, self.list_servers())
+
+    def list_servers(self) -> list[Server]:
+        data = self._api.read("/servers", operation="servers.list").data
+        return [self._server(item, "servers.list") for item in self._list(data, "servers", "servers.list")]
+
+    def list_snapshots(self, server: Server | None) -> list[Snapshot]:
+        if server is None:
+            return [snapshot for each in self.list_servers() for snapshot in self.list_snapshots(each)]
+        data = self._api.read(f"/servers/{quote(server.id, safe='')}/snapshots", operation="snapshots.list").data
+        return [self._snapshot(server, item, "snapshots.list") for item in self._list(data, "snapshots", "snapshots.list")]
+
+    def whoami(self) -> Account:
+        data = self._api.read("/me", operation="account").data
+        if not isinstance(data, dict) or not base.text_or_none(data.get("email")):
+            raise base.shape_error(self.title, "account", "no email in it")
+        return Account(name=data["email"])
+
+    def create_snapshot(self, server: Server, name: str, description: str | None) -> Snapshot:
+        path = f"/servers/{quote(server.id, safe='')}/snapshots"
+        data = self._change("POST", path, "snapshots.create", server, name, {"label": name})
+        try:
+            created = self._snapshot(server, data, "snapshots.create")
+        except RewindError:
+            created = None
+        if created is None or created.name != name:
+            raise self._unclear("snapshots.create", server, name)
+        return created
+
+    def restore_snapshot(self, snapshot: Snapshot) -> None:
+        self._snapshot_change("POST", f"/snapshots/{quote(str(snapshot.id), safe='')}/restore", "snapshots.restore", snapshot)
+
+    def delete_snapshot(self, snapshot: Snapshot) -> bool:
+        try:
+            self._snapshot_change("DELETE", f"/snapshots/{quote(str(snapshot.id), safe='')}", "snapshots.delete", snapshot)
+        except RewindError as error:
+            if error.kind == errors.NOT_FOUND and error.outcome == errors.REFUSED:
+                return False
+            raise
+        return True
+
+    def set_power(self, server: Server, action: str) -> None:
+        data = self._change("POST", f"/servers/{quote(server.id, safe='')}/power", "servers.power", server, None, {"action": action})
+        if not isinstance(data, dict) or str(data.get("server")) != server.id:
+            raise self._unclear("servers.power", server, None)
+
+    def recreate_snapshot(self, snapshot: Snapshot) -> None:
+        raise base.unsupported(self, "call that takes a snapshot anew")
+
+    def add_schedule(self, snapshot: Snapshot, schedule: Schedule) -> None:
+        raise base.unsupported(self, "snapshot schedules")
+
+    def remove_schedule(self, snapshot: Snapshot) -> None:
+        raise base.unsupported(self, "snapshot schedules")
+
+    def _snapshot_change(self, method: str, path: str, operation: str, snapshot: Snapshot) -> None:
+        data = self._change(method, path, operation, snapshot.server, f"{snapshot.name} ({snapshot.id})")
+        if not isinstance(data, dict) or str(data.get("snapshot")) != snapshot.id:
+            raise self._unclear(operation, snapshot.server, snapshot.name)
+
+    def _change(self, method: str, path: str, operation: str, server: Server, snapshot: str | None, json: Any = None) -> Any:
+        try:
+            return self._api.change(method, path, operation=operation, json=json).data
+        except RewindError as error:
+            if error.kind == errors.PROVIDER_REFUSED:
+                error.hint = "look at the server and its snapshots (rewind.vps.server_info, rewind.vps.snapshot_info), then run again"
+            error.about(server.label, snapshot)
+            raise
+
+    def _unclear(self, operation: str, server: Server, snapshot: str | None) -> RewindError:
+        """A success by its status that is not about what was asked: whether it happened must be looked up."""
+        error = base.shape_error(self.title, operation, "not about what was asked")
+        error.outcome = errors.UNKNOWN
+        return error.about(server.label, snapshot)
+
+    def _list(self, data: Any, key: str, operation: str) -> list[Any]:
+        items = data.get(key) if isinstance(data, dict) else None
+        if not isinstance(items, list):
+            raise base.shape_error(self.title, operation, f"no list of {key}")
+        return items
+
+    def _server(self, item: Any, operation: str) -> Server:
+        if not isinstance(item, dict) or not _is_id(item.get("id")):
+            raise base.shape_error(self.title, operation, "a server without an id")
+        word = str(item.get("state") or "unknown").lower()
+        return Server(
+            id=str(item["id"]),
+            name=base.text_or_none(item.get("name")),
+            power={"on": base.RUNNING, "off": base.STOPPED}.get(word, word),
+            busy=word if base.is_transition(word) else None,
+            address=base.text_or_none(item.get("ip")),
+            raw=item,
+        )
+
+    def _snapshot(self, server: Server, item: Any, operation: str) -> Snapshot:
+        if not isinstance(item, dict) or not _is_id(item.get("id")) or not isinstance(item.get("label"), str):
+            raise base.shape_error(self.title, operation, "a snapshot without an id or a label")
+        word = str(item.get("state")).lower()
+        return Snapshot(
+            id=str(item["id"]),
+            name=item["label"],
+            server=server,
+            status={"done": base.READY, "working": base.PENDING}.get(word, base.FAILED),
+            status_word=word,
+            surely_failed=word == "failed",
+            created_at=base.utc_text(item.get("created")),
+            raw=item,
+        )
+
+
+def _is_number(reference: str) -> bool:
+    return reference.isascii() and reference.isdecimal() and len(reference) <= 18
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
