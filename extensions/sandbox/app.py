@@ -18,7 +18,7 @@ from .cloud import Cloud
 from .control import ControlApi
 from .gate import Gate
 from .ilkbyte import SERVER_HEADER, IlkbyteApi
-from .inventory import inventory, write_inventory
+from .inventory import inventory, write_environment, write_inventory
 from .listeners import Listener
 from .machines import ImaginedPark, Machine, MachinePark
 from .vpsorg import BASE, VpsOrgApi
@@ -74,6 +74,7 @@ class Sandbox:
         self._made_state_dir = options.state_dir is None or not options.state_dir.exists()
         self._state_dir = self._make_state_dir()
         self._inventory_path = self._state_dir / "inventory.yml"
+        self._environment_path = self._state_dir / "environment"
         self._listeners: list[Listener] = []
         self._certificates: Certificates | None = None
         self._park: MachinePark | ImaginedPark | None = None
@@ -117,16 +118,24 @@ class Sandbox:
         await world.populate()
         await asyncio.gather(*(listener.open() for listener in self._listeners))
         self._write_inventory()
+        facts = self._facts()
+        write_environment(self._environment_path, facts)
+        return facts
+
+    def _facts(self) -> dict[str, Any]:
+        options, park, world = self._options, self._park, self._world
+        assert park is not None and world is not None
         return {
             "vpsorg_url": self._vpsorg_url,
             "vpsorg_token": world.credentials.vpsorg_token,
             "ilkbyte_url": self._ilkbyte_url,
             "ilkbyte_access_key": world.credentials.ilkbyte_access_key,
             "ilkbyte_secret_key": world.credentials.ilkbyte_secret_key,
-            **{f"{cloud.name}_url": world.doors[cloud.name].url for cloud in further_clouds},
+            **{f"{cloud.name}_url": world.doors[cloud.name].url for cloud in world.clouds[2:]},
             "control_url": self._listeners[2].url,
             "ca_path": str(self._certificates.ca_path) if self._certificates else None,
             "inventory": str(self._inventory_path),
+            "environment": str(self._environment_path),
             "isolation": park.isolation,
             "isolation_reason": park.isolation_reason,
             "speed": options.speed,
@@ -145,6 +154,7 @@ class Sandbox:
             shutil.rmtree(self._state_dir, ignore_errors=True)
         else:
             self._inventory_path.unlink(missing_ok=True)
+            self._environment_path.unlink(missing_ok=True)
 
     def _make_state_dir(self) -> Path:
         if self._options.state_dir is None:

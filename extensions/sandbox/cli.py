@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -60,6 +61,7 @@ def _explain(facts: dict[str, object]) -> None:
         f"Ilkbyte  {facts['ilkbyte_url']}",
         f"control  {facts['control_url']}",
         f"servers  {facts['inventory']}",
+        f"to use it, in another terminal:  . {shlex.quote(str(facts['environment']))}",
         f"machines {facts['isolation']}: {facts['isolation_reason']}",
         f"one real second is {facts['speed']:g} sandbox seconds; stop with Ctrl-C",
     ):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An Ansible inventory of the sandbox's servers, without credentials."""
+"""Files for whoever uses the sandbox: an Ansible inventory of its servers, without credentials, and the environment."""
 
 from __future__ import annotations
 
@@ -51,6 +51,18 @@ def write_inventory(path: Path, content: dict[str, Any]) -> None:
     unfinished.write_text("# The sandbox's servers; made anew whenever they change.\n" + _yaml(content),
                           encoding="utf-8")
     unfinished.replace(path)
+
+
+def write_environment(path: Path, facts: dict[str, Any]) -> None:
+    """What a shell reads (``. FILE``), so that Ansible talks to the sandbox; for the owner's eyes only, as credentials are in it."""
+    variables = {
+        "VPS_API_URL": facts["vpsorg_url"], "VPS_API_TOKEN": facts["vpsorg_token"], "ILKBYTE_HOST": facts["ilkbyte_url"],
+        "ILKBYTE_ACCESS_KEY": facts["ilkbyte_access_key"], "ILKBYTE_SECRET_KEY": facts["ilkbyte_secret_key"],
+        "SANDBOX_INVENTORY": facts["inventory"],
+    }
+    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()]
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.writelines(lines)
 
 
 def _yaml(value: dict[str, Any], indent: int = 0) -> str:

@@ -27,8 +27,8 @@ LOG_TAIL_CHARACTERS = 2000
 class Box:
     """A running sandbox: where its clouds are, how to log in to them, and its control.
 
-    ``inventory`` is the path of an Ansible inventory of its servers, ``ca_path`` of the clouds' certificate authority where
-    they speak TLS.
+    ``inventory`` is the path of an Ansible inventory of its servers, ``environment`` of a file that a shell reads to use them,
+    ``ca_path`` of the clouds' certificate authority where they speak TLS.
     """
 
     vpsorg_url: str
@@ -38,6 +38,7 @@ class Box:
     ilkbyte_secret_key: str
     control_url: str
     inventory: str
+    environment: str
     ca_path: str | None
     isolation: str
     isolation_reason: str

@@ -19,7 +19,7 @@ from sandbox import launch
 EXTENSIONS = Path(__file__).resolve().parents[3] / "extensions"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(EXTENSIONS)}
 KEYS = {"vpsorg_url", "vpsorg_token", "ilkbyte_url", "ilkbyte_access_key", "ilkbyte_secret_key", "control_url",
-        "inventory", "ca_path", "isolation", "isolation_reason", "speed"}
+        "inventory", "environment", "ca_path", "isolation", "isolation_reason", "speed"}
 
 
 def start(*arguments: str) -> tuple[subprocess.Popen, dict]:
@@ -38,6 +38,12 @@ def test_signal_ends_it_with_nothing_left(tmp_path, number, existed):
     assert set(facts) == KEYS
     assert facts["vpsorg_url"].endswith("/api/v1") and facts["vpsorg_token"].startswith("vps_")
     assert Path(facts["inventory"]).is_file()
+    assert Path(facts["environment"]).stat().st_mode & 0o777 == 0o600
+    said = subprocess.run(
+        ["sh", "-c", '. "$1"; echo "$VPS_API_URL $VPS_API_TOKEN $ILKBYTE_HOST $ILKBYTE_ACCESS_KEY $ILKBYTE_SECRET_KEY $SANDBOX_INVENTORY"', "sh",
+         facts["environment"]], capture_output=True, text=True, check=True, env={}).stdout.split()
+    names = ("vpsorg_url", "vpsorg_token", "ilkbyte_url", "ilkbyte_access_key", "ilkbyte_secret_key", "inventory")
+    assert said == [facts[name] for name in names]
     process.send_signal(number)
     rest, said = process.communicate(timeout=15)
     assert (process.returncode, rest) == (0, b"")
