@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each command and each example of the documentation is run as it stands there, or says why it can't be.
+
+A page is followed from its top to its end by one :class:`Reader`: files that it shows are saved, commands are typed, what they print is
+held against what the page says. Pages with a guarded upgrade or a sandbox of their own take minutes of a cloud's time: they are patient.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support.clouds import DURATIONS, SHORT, SPEED, lasting
+from support.doc_pages import TESTED_BY_NAME, Block, blocks, missing_line
+from support.doc_reader import Reader
+from support.stage import ROOT
+
+if TYPE_CHECKING:
+    from sandbox import Box
+
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("roles/*/README.md"))]
+MAKE_TARGETS = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)[1].split()
+TESTS_BY_NAME = "".join((ROOT / test).read_text("utf-8") for test in TESTED_BY_NAME)
+LONG = ("guarded_upgrade", "rewind.vps.rollback", " sandbox ")
+OWN_SANDBOX = "in the background"
+
+
+def to_follow(page: Path) -> list[Block]:
+    """The blocks that a reader of the page would do something with, and that no mark takes out."""
+    return [block for block in blocks(page) if block.language in ("console", "yaml") and not {"not run", "example", "file"} & set(block.marks)]
+
+
+def is_long(page: Path) -> bool:
+    return any(word in block.text for block in to_follow(page) for word in LONG)
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+SHORT_PAGES = [page for page in PAGES if to_follow(page) and not is_long(page)]
+LONG_PAGES = [page for page in PAGES if to_follow(page) and is_long(page)]
+
+
+def test_the_pages_are_there() -> None:
+    index = (ROOT / "docs" / "README.md").read_text("utf-8")
+    missing = [page.name for page in (ROOT / "docs").glob("*.md") if page.name != "README.md" and f"({page.name})" not in index]
+    assert not missing, "docs/README.md does not list them"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+        if not target.startswith(("http://", "https://", "mailto:")):
+            path, dummy, anchor = target.partition("#")
+            other = (page.parent / path).resolve() if path else page
+            assert other.exists(), f"{name_of(page)} leads to {target}"
+            assert not anchor or anchor in anchors(other), f"{name_of(page)} leads to {target}, and {other.name} has no such heading"
+
+
+def anchors(page: Path) -> set[str]:
+    """As GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_command_is_run_or_says_why_not(page: Path) -> None:
+    """What bears no mark is followed below."""
+    for block in blocks(page):
+        assert block.problem is None, f"{block.where}: {block.problem}"
+        name = block.marks.get("example")
+        assert name is None or (name_of(page) == "README.md" and f'"{name}"' in TESTS_BY_NAME), f"{block.where}: no test runs the example {name}"
+        for command in block.commands if block.language == "console" else []:
+            for target in re.findall(r"^make (?:-C \S+ )?([\w-]+)", command.text):
+                assert target in MAKE_TARGETS, f"{block.where}: there is no make {target}"
+                assert {"not run", OWN_SANDBOX} & set(block.marks), f"{block.where}: make {target} needs a mark"
+
+
+@pytest.mark.parametrize(("printed", "output", "missing"), [
+    (["one", "two"], "one\nx\ntwo\n", None),
+    (["two", "one"], "one\ntwo\n", "one"),
+    (["on… (8…) is"], "one (801) is made\n", None),
+    (["…", "ne"], "one\n", "ne"),
+    (['  "a":  1'], 'x\n "a": 1,\n', None),
+])
+def test_what_is_printed_is_held_against_the_page(printed: list[str], output: str, missing: str | None) -> None:
+    assert missing_line(printed, output) == missing
+
+
+@pytest.fixture(scope="module")
+def docs_box() -> Iterator[Box]:
+    from sandbox import launch  # importable once tests/conftest.py has configured this run
+
+    with launch(servers=2, speed=SPEED) as box:
+        yield box
+
+
+@pytest.fixture
+def reader(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Reader]:
+    """The reader of a page."""
+    box = None
+    if not any(OWN_SANDBOX in block.marks for block in blocks(request.param)):
+        box = request.getfixturevalue("docs_box")
+        box.control.reset()
+        name, arguments = lasting(SHORT, *DURATIONS)
+        getattr(box.control, name)(**arguments)
+    one = Reader(tmp_path, box)
+    yield one
+    one.close()
+
+
+def follow(page: Path, reader: Reader) -> None:
+    for block in to_follow(page):
+        reader.follow(block)
+
+
+@pytest.mark.ssh
+@pytest.mark.playbook
+@pytest.mark.parametrize(("reader", "page"), [(page, page) for page in SHORT_PAGES], ids=name_of, indirect=["reader"])
+def test_short_page(reader: Reader, page: Path) -> None:
+    follow(page, reader)
+
+
+@pytest.mark.ssh
+@pytest.mark.playbook
+@pytest.mark.patient
+@pytest.mark.parametrize(("reader", "page"), [(page, page) for page in LONG_PAGES], ids=name_of, indirect=["reader"])
+def test_long_page(reader: Reader, page: Path) -> None:
+    follow(page, reader)

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Does what a page says, as its reader would: saves the files that it shows and types its commands, in order, in one shell."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from support.doc_pages import Block, Command, missing_line
+from support.stage import ROOT
+
+if TYPE_CHECKING:
+    from sandbox import Box
+
+COMMAND_SECONDS = 300
+PROGRAMS = ("ansible", "ansible-doc", "ansible-galaxy", "ansible-inventory", "ansible-playbook", "ansible-vault")
+GIVEN_ELSEWHERE = re.compile(r"\b\w+=(\.\.\.|…)(\s|$)")  # a value that the reader has, and the sandbox has given already
+
+
+class Reader:
+    """A person at a shell, in an empty folder that is their home.
+
+    :param box: the sandbox whose accounts are theirs; None for somebody who begins one, as the page says.
+    """
+
+    def __init__(self, folder: Path, box: Box | None) -> None:
+        self.home = folder
+        self.output = ""
+        self._after = ExitStack()
+        self._bin = folder / ".bin"
+        self._bin.mkdir()
+        for program in PROGRAMS:
+            self._script(program, f"exec {shlex.quote(sys.executable)} {shlex.quote(str(Path(sys.executable).with_name(program)))}")
+        for program in ("python", "python3"):
+            self._script(program, f"exec {shlex.quote(sys.executable)}")
+        self._environment = folder / ".environment"
+        self._environment.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in self._begin(box).items()), "utf-8")
+        self._place = folder / ".place"
+        self._place.write_text(str(folder), "utf-8")
+        if box is None:
+            shutil.copytree(ROOT, folder / "rewind.vps", symlinks=True, ignore=shutil.ignore_patterns(".*", "__pycache__", "tests"))
+        else:
+            self._own_collection()
+            self._prepare(box)
+
+    def _script(self, name: str, command: str) -> None:
+        path = self._bin / name
+        path.write_text(f'#!/bin/sh\n{command} "$@"\n', "utf-8")
+        path.chmod(0o755)
+
+    def _begin(self, box: Box | None) -> dict[str, str]:
+        sandbox = {} if box is None else {
+            "VPS_API_TOKEN": box.vpsorg_token, "VPS_API_URL": box.vpsorg_url, "ILKBYTE_ACCESS_KEY": box.ilkbyte_access_key,
+            "ILKBYTE_SECRET_KEY": box.ilkbyte_secret_key, "ILKBYTE_HOST": box.ilkbyte_url, "SANDBOX_INVENTORY": box.inventory,
+            "SHOP_VPS_TOKEN": box.vpsorg_token,
+        }
+        return {
+            "PATH": os.pathsep.join([str(self._bin), os.environ.get("PATH", os.defpath)]), "HOME": str(self.home), "ANSIBLE_NOCOLOR": "1",
+            "LC_ALL": "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8", "TERM": "dumb", "COLUMNS": "150",
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self._short_folder()), "ANSIBLE_PIPELINING": "1", **sandbox,
+        }
+
+    def _short_folder(self) -> Path:
+        """SSH's control sockets lie in it, and a socket's path may have a hundred characters."""
+        from tempfile import TemporaryDirectory
+
+        return Path(self._after.enter_context(TemporaryDirectory(prefix="rw-doc-")))
+
+    def _own_collection(self) -> None:
+        """Installed already."""
+        place = self.home / ".ansible" / "collections" / "ansible_collections" / "rewind"
+        place.mkdir(parents=True)
+        (place / "vps").symlink_to(Path(os.environ["ANSIBLE_COLLECTIONS_PATH"]) / "ansible_collections" / "rewind" / "vps")
+
+    def _prepare(self, box: Box) -> None:
+        """What pages take for granted: an inventory with the groups web and app, an upgrade, checks, and a snapshot to go back to."""
+        groups = {group: {"hosts": {name: {} for name in names}} for group, names in (("web", ["web1", "web2"]), ("app", ["app1"]))}
+        sandbox = yaml.safe_load(Path(box.inventory).read_text("utf-8"))
+        (self.home / "inventory").write_text(json.dumps({**sandbox, **groups}), "utf-8")
+        (self.home / "ansible.cfg").write_text("[defaults]\ninventory = inventory\nlocalhost_warning = false\n", "utf-8")
+        for name, task in (("upgrade", {"ansible.builtin.command": "true"}), ("checks", {"ansible.builtin.command": "true"})):
+            (self.home / f"{name}.yml").write_text(json.dumps([{"name": name, **task}]), "utf-8")
+        (self.home / "host_vars").mkdir()  # how to log in, for inventories that the pages show
+        for cloud in sandbox["sandbox"]["children"].values():
+            for name, variables in cloud["hosts"].items():
+                (self.home / "host_vars" / f"{name}.yml").write_text(json.dumps({**sandbox["sandbox"]["vars"], **variables}), "utf-8")
+        for cloud, server, name in (
+            ("vpsorg", "web1", "preupgrade"), ("vpsorg", "web2", "preupgrade"), ("ilkbyte", "app1", "preupgrade"), ("ilkbyte", "app1", "nightly"),
+        ):
+            box.control.plant_snapshot(cloud, server, name)
+
+    # --- following a page
+
+    def follow(self, block: Block) -> None:
+        """Do what a block says.
+
+        :raises AssertionError: a command ends otherwise, or does not print what the page shows.
+        """
+        if "in the background" in block.marks:
+            (command,) = block.commands
+            self._begin_sandbox(command)
+        elif block.language == "console":
+            for command in block.commands:
+                self._type(block, command)
+        elif block.language in ("yaml", "ini"):
+            self._use(block)
+
+    def _type(self, block: Block, command: Command) -> None:
+        text = GIVEN_ELSEWHERE.sub("", command.text)
+        script = f'. "$1"; cd "$(cat "$2")"; {text}\ns=$?; export -p > "$1"; pwd > "$2"; exit $s'
+        run = subprocess.run(
+            ["bash", "-c", script, "bash", str(self._environment), str(self._place)], env={}, stdin=subprocess.DEVNULL, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=COMMAND_SECONDS, check=False, encoding="utf-8")
+        self.output += run.stdout
+        said = f"{block.page.name}:{command.line}: $ {command.text}\n{run.stdout}"
+        assert run.returncode == command.status, f"it ended with {run.returncode} and not {command.status}\n{said}"
+        missing = missing_line(command.printed, run.stdout)
+        assert missing is None, f"it does not print {missing!r}\n{said}"
+
+    def _begin_sandbox(self, command: Command) -> None:
+        """As ``make sandbox`` does it, but in the environment that the tests run in."""
+        words = shlex.split(command.text)
+        assert words[0] == "make" and "sandbox" in words, command.text
+        given = [word for each in words if each.startswith("ARGS=") for word in shlex.split(each.removeprefix("ARGS="))]
+        given = [word.replace("~", str(self.home), 1) if word.startswith("~/") else word for word in given]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "sandbox", *given, "--parent", str(os.getpid())], stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(ROOT / "extensions")})
+        assert process.stdout is not None
+        self._after.callback(process.wait, 30)
+        self._after.callback(process.terminate)
+        assert process.stdout.readline(), "the sandbox did not start"
+
+    def _use(self, block: Block) -> None:
+        """Save it if it says under which name; and where nothing says that a command uses it later, see that Ansible takes it."""
+        content: Any = yaml.load(block.text, _Reading) if block.language == "yaml" else None
+        if block.file_name:
+            path = self.home / block.file_name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.text, "utf-8")
+            return
+        if isinstance(content, list) and all("hosts" in item for item in content):
+            self._check(block, block.text)
+        elif isinstance(content, list):
+            tasks = "".join(f"    {line}" if line.strip() else line for line in block.text.splitlines(keepends=True))
+            self._check(block, f"- hosts: localhost\n  connection: local\n  gather_facts: false\n  tasks:\n{tasks}")
+        else:
+            assert isinstance(content, dict), f"{block.where}: neither a play, nor tasks, nor variables"
+            if content.get("plugin") == "rewind.vps.servers":
+                (self.home / "shown.rewind_vps.yml").write_text(block.text, "utf-8")
+                self._type(block, Command(block.line, "ansible-inventory -i shown.rewind_vps.yml --list"))
+
+    def _check(self, block: Block, text: str) -> None:
+        (self.home / "shown.yml").write_text(text, "utf-8")
+        self._type(block, Command(block.line, "ansible-playbook shown.yml --check"))
+
+    def close(self) -> None:
+        """End what was begun in the background."""
+        self._after.close()
+
+
+class _Reading(yaml.SafeLoader):
+    """Takes Ansible's own tags for text."""
+
+
+_Reading.add_constructor("!vault", lambda loader, node: loader.construct_scalar(node))
