@@ -16,6 +16,7 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
 
+from ansible_collections.rewind.vps.plugins.module_utils.arguments import VARIABLES
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
 from ansible_collections.rewind.vps.plugins.module_utils.plain_text import plain_in
 from ansible_collections.rewind.vps.plugins.module_utils.run import mistake
@@ -38,7 +39,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.options
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.steps import OperationFailed, Steps
 
 # Of a task's environment only this is taken over: with another HOME or PATH it would look for its receipts elsewhere.
-OF_THE_CLOUD = re.compile("VPS_API_.*|ILKBYTE_.*|REWIND_.*|.*_proxy|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|SSL_CERT_.*", re.IGNORECASE)
+OF_THE_CLOUD = re.compile(f"{'|'.join(VARIABLES)}|REWIND_.*|.*_proxy|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|SSL_CERT_.*", re.IGNORECASE)
 
 # What the role shows to a person; a cloud or a server may have had a word in it.
 SHOWN = frozenset({"msg", "message", "reason", "next", "plan", "table", "warnings"})

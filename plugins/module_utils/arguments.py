@@ -26,6 +26,11 @@ from ansible_collections.rewind.vps.plugins.module_utils.wire import is_loopback
 PROVIDERS = tuple(REGISTRY)
 # What each can't do without.
 CREDENTIALS = {name: tuple(one.option for one in provider.access.credentials) for name, provider in REGISTRY.items()}
+# Of the environment, what says where a cloud is and what opens it.
+VARIABLES = tuple(
+    name for provider in REGISTRY.values()
+    for name in (provider.access.url_variable, *(name for one in provider.access.credentials for name in one.variables))
+)
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from support.doc_pages import Block, Command, missing_line
-from support.stage import ROOT
+from support.stage import ROOT, other_python
 
 if TYPE_CHECKING:
     from sandbox import Box
@@ -84,8 +84,10 @@ class Reader:
 
     def _prepare(self, box: Box) -> None:
         """What pages take for granted: an inventory with the groups web and app, an upgrade, checks, and a snapshot to go back to."""
-        groups = {group: {"hosts": {name: {} for name in names}} for group, names in (("web", ["web1", "web2"]), ("app", ["app1"]))}
+        groups: dict[str, Any] = {group: {"hosts": {name: {} for name in names}} for group, names in (("web", ["web1", "web2"]), ("app", ["app1"]))}
         sandbox = yaml.safe_load(Path(box.inventory).read_text("utf-8"))
+        # No other machine, but another Python: so a task that is delegated to it is a module in a process of its own, as it would be there.
+        groups["bastions"] = {"hosts": {"bastion": {"ansible_connection": "local", "ansible_python_interpreter": other_python()}}}
         (self.home / "inventory").write_text(json.dumps({**sandbox, **groups}), "utf-8")
         (self.home / "ansible.cfg").write_text("[defaults]\ninventory = inventory\nlocalhost_warning = false\n", "utf-8")
         for name, task in (("upgrade", {"ansible.builtin.command": "true"}), ("checks", {"ansible.builtin.command": "true"})):

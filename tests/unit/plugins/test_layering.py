@@ -132,7 +132,7 @@ MAY_IMPORT = {
     "action.upgrade_guard": {
         "plugin_utils.controller_action", "plugin_utils.host_account", GUARDED + "evidence", GUARDED + "options", GUARDED + "processes",
         GUARDED + "steps",
-        UTILS + "errors", UTILS + "plain_text", UTILS + "run", UTILS + "secrets", UTILS + "wire",
+        UTILS + "arguments", UTILS + "errors", UTILS + "plain_text", UTILS + "run", UTILS + "secrets", UTILS + "wire",
     },
     "action.report": {
         "plugin_utils.controller_action", FLEET + "accounts", FLEET + "options", FLEET + "outcome", FLEET + "page", FLEET + "page_file",
