@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""docs/adding-a-cloud.md shows the code that is tested here, and what it says is all that there is to do."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from clouds import Cloud
+from example_box import FOLDER, ExampleBox
+from support.stage import ROOT, Run, Stage, other_python
+
+from ansible_collections.rewind.vps.plugins.module_utils import errors
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+
+PAGE = (ROOT / "docs" / "adding-a-cloud.md").read_text("utf-8")
+
+
+def parts(name: str) -> list[str]:
+    """The blocks of the page that bear this mark, in order."""
+    return re.findall(rf"^<!-- file: {re.escape(name)} -->\n```\w+\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("name", ["provider.py", "sandbox_side.py"])
+def test_the_page_shows_the_file_in_whole(name: str) -> None:
+    shown = parts(f"tests/contract/examplecloud/{name}")
+    assert "".join(shown) == (FOLDER / name).read_text("utf-8")
+    assert len(shown) > 1, "it is explained part by part"
+
+
+def test_the_page_shows_the_entry_among_the_clouds() -> None:
+    (entry,) = parts("tests/contract/clouds.py")
+    assert entry in (ROOT / "tests" / "contract" / "clouds.py").read_text("utf-8")
+
+
+def test_the_page_names_every_file_that_lists_the_clouds() -> None:
+    listing = [path for folder in ("plugins", "roles") for path in (ROOT / folder).rglob("*.*")
+               if path.suffix in (".py", ".yml") and re.search(r"choices: \[vpsorg, ilkbyte\]", path.read_text("utf-8"))]
+    assert listing
+    missing = [path.relative_to(ROOT).as_posix() for path in listing if path.relative_to(ROOT).as_posix() not in PAGE]
+    assert not missing
+
+
+class Changed:
+    """A copy of the collection to which steps 1 and 2 of the page were applied."""
+
+    def __init__(self, folder: Path, box: ExampleBox) -> None:
+        self._collections = folder / "collections"
+        copy = self._collections / "ansible_collections" / "rewind" / "vps"
+        for name in ("plugins", "meta"):
+            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "galaxy.yml", copy)
+        providers = copy / "plugins" / "module_utils" / "providers"
+        shutil.copy(FOLDER / "provider.py", providers / "examplecloud.py")
+        (lines,) = parts("registry")
+        with (providers / "registry.py").open("a", encoding="utf-8") as registry:
+            registry.write(lines)
+        stage = folder / "stage"
+        stage.mkdir()
+        self._stage, self._box = Stage(box, stage), box  # type: ignore[arg-type]
+
+    def ad_hoc(self, *words: str) -> Run:
+        return self._stage.command("ansible", *words, environment={
+            "ANSIBLE_COLLECTIONS_PATH": str(self._collections), "EXAMPLECLOUD_URL": self._box.examplecloud_url})
+
+
+@pytest.mark.playbook
+@pytest.mark.slow(8)
+def test_one_file_and_two_lines_are_all_that_the_modules_need(shared_example_box: ExampleBox, tmp_path: Path) -> None:
+    shared_example_box.control.reset(servers=2)
+    changed = Changed(tmp_path, shared_example_box)
+    (command,) = parts("command")
+    options = re.fullmatch(r'\$ ansible localhost -m rewind\.vps\.server_info -a "(.*)"\n', command)[1]
+    packed = ("-e", f"ansible_python_interpreter={other_python()}")  # through the module's door, so that Ansible must have packed it, too
+    run = changed.ad_hoc("localhost", "-m", "rewind.vps.server_info", "-a", options, *packed, "-vvv")
+    assert run.status == 0 and '"name": "box1"' in run.stdout and '"name": "box2"' in run.stdout, run.output
+    assert "examplekey0123456789" not in run.output, "its secret is hidden without a word more"
+    run = changed.ad_hoc("localhost", "-m", "rewind.vps.server_info", "-a", "provider=examplecloud")
+    assert run.status != 0 and "ExampleCloud needs an API key, and none was given" in run.output
+    assert "set example_key, or EXAMPLECLOUD_KEY in the environment" in run.output
+
+
+@pytest.fixture
+def broken(cloud_of_the_page: Cloud) -> Iterator[Cloud]:
+    """With the provider as the page's mutant leaves it."""
+    (entry,) = parts("mutant")
+    old, new = re.search(r'^ +"(if .*?)", "(if .*?)",$', entry, re.MULTILINE).groups()
+    source = (FOLDER / "provider.py").read_text("utf-8")
+    assert source.count(old) == 1
+    module = ModuleType("broken_examplecloud")
+    sys.modules[module.__name__] = module
+    exec(compile(source.replace(old, new), "broken provider.py", "exec"), module.__dict__)  # noqa: S102
+    cloud_of_the_page.provider.__class__ = module.ExampleCloud
+    yield cloud_of_the_page
+    del sys.modules[module.__name__]
+
+
+@pytest.fixture
+def cloud_of_the_page(shared_example_box: ExampleBox) -> Cloud:
+    shared_example_box.control.reset(servers=2)
+    return Cloud("examplecloud", shared_example_box)  # type: ignore[arg-type]
+
+
+def test_the_mutant_of_the_page_would_be_caught(broken: Cloud) -> None:
+    """By the test that it names, whose assertion does not hold here."""
+    assert "test_contract_changes.py::test_deleting_what_is_gone_is_false_and_no_error" in parts("mutant")[0]
+    going = broken.plant("going")
+    broken.control.remove_snapshot("examplecloud", "box1", going.id)
+    with pytest.raises(RewindError) as caught:
+        broken.provider.delete_snapshot(going)
+    assert caught.value.kind == errors.NOT_FOUND
