@@ -20,6 +20,8 @@ REASONS = {
     "needs the internet": "it loads something from elsewhere",
     "needs a real account": "it names an account, a file or a server that only its reader has",
     "needs a network of your own": "it names a bastion, a proxy or a certificate authority that only its reader has",
+    "needs other software": "it uses a program that the tests don't have",
+    "takes half an hour": "a tiny round of it is run by a test of its own",
     "waits for a person": "it asks, or runs until somebody ends it",
     "part of a larger file": "it is shown in its place elsewhere, and makes no sense alone",
     "is run by CI": "a test can't run all tests, or what makes the tests' own environment; CI does",
@@ -27,7 +29,7 @@ REASONS = {
 # The files that run examples by their names.
 TESTED_BY_NAME = ("tests/integration/test_readme.py", "tests/integration/guarded/test_readme_guarded.py")
 
-_BLOCK = re.compile(r"((?:^<!-- [^\n]* -->\n)*)^( *)```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"((?:^ *<!-- [^\n]* -->\n)*)^( *)```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _MARK = re.compile(r"<!-- (not run|example|in the background|exit|file)(?:: (.*?))? -->")
 _FILE_NAME = re.compile(r"# ([\w./-]+\.(?:yml|ini|cfg))\b")
 
