@@ -86,6 +86,8 @@ class Reader:
         """What pages take for granted: an inventory with the groups web and app, an upgrade, checks, and a snapshot to go back to."""
         groups: dict[str, Any] = {group: {"hosts": {name: {} for name in names}} for group, names in (("web", ["web1", "web2"]), ("app", ["app1"]))}
         sandbox = yaml.safe_load(Path(box.inventory).read_text("utf-8"))
+        # A server of the sandbox has no packages that could be upgraded, so where a page names no tasks these are taken.
+        groups["web"]["vars"] = {"guarded_upgrade_tasks": [str(self.home / "upgrade.yml")]}
         # No other machine, but another Python: so a task that is delegated to it is a module in a process of its own, as it would be there.
         groups["bastions"] = {"hosts": {"bastion": {"ansible_connection": "local", "ansible_python_interpreter": other_python()}}}
         (self.home / "inventory").write_text(json.dumps({**sandbox, **groups}), "utf-8")
