@@ -213,6 +213,7 @@ def test_a_user_who_is_not_root(schedules: Scheduling, subtests: pytest.Subtests
     ("web1", {"hour": 24}, {}, "snapshot_schedule_hour must be a whole number from 0 to 23"),
     ("web1", {"method": "cron", "timezone": "UTC"}, {}, "cron follows the clock of its host"),
     ("web1", {}, {"VPS_API_TOKEN": ""}, "credentials of its own"),
+    ("web1", {}, {"VPS_API_TOKEN": "a-token-with-$(touch b)"}, "credentials of its own"),
     ("web1", {"runner_ansible_playbook": "/nonexistent/ansible-playbook"}, {}, "is not found at localhost"),
     ("web1", {"runner_collections_path": "/nonexistent"}, {}, "can't run the playbook rewind.vps.scheduled_snapshot"),
     ("web1", {"runner_dir": "/tmp/a $(touch b)"}, {}, "can't be used for a schedule"),
