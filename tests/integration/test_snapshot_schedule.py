@@ -213,6 +213,7 @@ def test_a_user_who_is_not_root(schedules: Scheduling, subtests: pytest.Subtests
     ("web1", {"hour": 24}, {}, "snapshot_schedule_hour must be a whole number from 0 to 23"),
     ("web1", {"method": "cron", "timezone": "UTC"}, {}, "cron follows the clock of its host"),
     ("web1", {}, {"VPS_API_TOKEN": ""}, "credentials of its own"),
+    ("web1", {"ACCOUNT": "shop"}, {}, "credentials of its own"),
     ("web1", {}, {"VPS_API_TOKEN": "a-token-with-$(touch b)"}, "credentials of its own"),
     ("web1", {"runner_ansible_playbook": "/nonexistent/ansible-playbook"}, {}, "is not found at localhost"),
     ("web1", {"runner_collections_path": "/nonexistent"}, {}, "can't run the playbook rewind.vps.scheduled_snapshot"),
@@ -220,7 +221,10 @@ def test_a_user_who_is_not_root(schedules: Scheduling, subtests: pytest.Subtests
 ], ids=lambda value: None)
 def test_a_wish_that_cannot_be_kept_is_refused(schedules: Scheduling, host: str, wishes: dict[str, object], environment: dict[str, str],
                                                words: str) -> None:
-    run = schedules.role(host, environment=environment, **wishes)
+    wishes = dict(wishes)
+    account = wishes.pop("ACCOUNT", None)  # of the inventory: whose credentials the environment has, nobody knows
+    arguments = ("-e", f"rewind_account={account}") if account else ()
+    run = schedules.role(host, *arguments, environment=environment, **wishes)
     assert run.status == 2 and words in run.stdout.replace('\\"', '"'), run.output
     assert "Nothing was changed" in run.stdout
     assert schedules.changing() == [] and schedules.installed() == {} and schedules.crontab == ""
