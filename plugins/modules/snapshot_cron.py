@@ -12,8 +12,8 @@ version_added: 0.1.0
 description:
   - Sets or removes the cloud's own schedule of a snapshot. The cloud then takes that snapshot anew each time, under the
     same name, so there is always one of that name and never more.
-  - Only Ilkbyte has schedules. At VPS.org this module is an error (RV(error.kind) V(unsupported)); there let cron, a
-    systemd timer or AWX run M(rewind.vps.snapshot) with its O(rewind.vps.snapshot#module:retain).
+  - Only Ilkbyte has schedules. At VPS.org this module is an error (RV(error.kind) V(unsupported)); there the role
+    C(rewind.vps.snapshot_schedule) has a systemd timer or cron of a host of yours take them, with retention.
   - A schedule hangs on a snapshot that is there. Make it first with M(rewind.vps.snapshot).
 author:
   - rewind.vps contributors (@rewind-vps)

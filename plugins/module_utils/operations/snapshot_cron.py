@@ -25,7 +25,7 @@ def run(task: Task) -> dict[str, Any]:
     if not provider.capabilities.schedule:
         raise unsupported(
             provider, "snapshot schedules",
-            "let your own scheduler (cron, a systemd timer, AWX) run a playbook with rewind.vps.snapshot and retain",
+            "use the role rewind.vps.snapshot_schedule, which has a systemd timer or cron take them, with retention",
         )
     with turn(task) as server:
         return _run(task, server)

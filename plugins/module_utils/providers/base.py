@@ -191,6 +191,7 @@ class Capabilities:
     :ivar description: whether a snapshot can have one.
     :ivar recreate: whether there is a call that takes a snapshot anew under its name.
     :ivar schedule: whether the cloud has schedules.
+    :ivar schedule_zone: the time zone of their time of day, and the minutes that it is ahead of UTC all year; None without schedules.
     :ivar power: whether servers can be started and stopped.
     :ivar snapshot_tree: whether snapshots have parents and a current one.
     :ivar deletes_at_once: whether a snapshot is gone when its deletion is answered.
@@ -209,6 +210,7 @@ class Capabilities:
     description: bool
     recreate: bool
     schedule: bool
+    schedule_zone: tuple[str, int] | None
     power: bool
     snapshot_tree: bool
     deletes_at_once: bool

@@ -56,6 +56,7 @@ class Ilkbyte(base.Provider):
         description=False,
         recreate=True,  # seed
         schedule=True,  # seed
+        schedule_zone=("Europe/Istanbul", 180),  # seed: its listing writes +03:00, which is Turkey's time all year
         power=True,  # public
         snapshot_tree=True,  # seed
         deletes_at_once=False,  # inferred: nothing is said, so it is looked at

@@ -51,6 +51,7 @@ class VpsOrg(base.Provider):
         description=True,  # seed
         recreate=False,
         schedule=False,
+        schedule_zone=None,
         power=True,  # public
         snapshot_tree=False,
         deletes_at_once=True,  # seed: 204, "deleted"

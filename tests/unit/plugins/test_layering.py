@@ -125,6 +125,8 @@ MAY_IMPORT = {
     },
     FLEET + "outcome": {FLEET + "judgement", FLEET + "page", FLEET + "wording", UTILS + "plain_text"},
     FLEET + "page_file": set(),
+    "plugin_utils.snapshot_schedule": {UTILS + "errors", UTILS + "providers.base"},
+    "filter.schedule_plan": {"plugin_utils.snapshot_schedule", UTILS + "errors", UTILS + "providers.registry"},
     "modules.": {UTILS + "module"},
     "modules.upgrade_guard": set(),  # documentation only
     "modules.report": set(),  # the same

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role snapshot_schedule: what it installs, what that then does, and that all of it goes again."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support.clouds import FRESH, ago
+from support.leak_channels import ProcessWatch, search_run, told
+from support.leaks import Searcher
+from support.scheduling import SYSTEMCTL, Scheduling
+from support.stage import Run
+
+if TYPE_CHECKING:
+    from sandbox import Box
+
+pytestmark = pytest.mark.playbook
+
+UNIT = "rewind-snapshot-vpsorg-web1.nightly"
+needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze to judge the units")
+
+
+@pytest.fixture
+def schedules(box: Box, tmp_path: Path) -> Scheduling:
+    return Scheduling(box, tmp_path)
+
+
+def fine(run: Run) -> Run:
+    assert run.status == 0, run.output
+    return run
+
+
+def changed(run: Run) -> int:
+    return int(re.search(r"changed=(\d+)", fine(run).stdout)[1])
+
+
+def plant(box: Box, name: str, **age: float) -> None:
+    box.control.plant_snapshot("vpsorg", "web1", name, created_at=ago(**age))
+
+
+@needs_systemd
+def test_what_the_timer_runs(schedules: Scheduling) -> None:
+    """The units are sound, hold no secret, and do what was asked for: a snapshot, and retention among those of the schedule only."""
+    fine(schedules.role("web1", hour=4, minute=30, timezone="UTC", retain_count=2))
+    assert schedules.changing() == [], "the rehearsal asks for no change"
+    assert (schedules.files / f"{UNIT}.env").stat().st_mode & 0o777 == 0o600 and schedules.files.stat().st_mode & 0o777 == 0o700
+    units = [str(schedules.units / f"{UNIT}.{kind}") for kind in ("service", "timer")]
+    verdict = subprocess.run(["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, check=False)
+    assert verdict.returncode == 0 and UNIT not in verdict.stderr, verdict.stderr
+    timer = Path(units[1]).read_text("utf-8")
+    assert "\nOnCalendar=*-*-* 04:30:00 UTC\n" in timer and "\nPersistent=true\n" in timer
+    assert {f"{UNIT}.timer.active", f"{UNIT}.timer.enabled"} <= set(schedules.installed())
+
+    for name, days in (("nightly-202601010430", 3), ("nightly-202601020430", 2), ("nightly-before-php8", 9), ("byhand", 9)):
+        plant(schedules.box, name, days=days)
+    ran = schedules.run_unit(UNIT)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert schedules.changing() == ["snapshots.create", "snapshots.delete"]
+    new, *rest = sorted(schedules.snapshots("web1"), key=lambda name: name in ("byhand", "nightly-before-php8", "nightly-202601020430"))
+    assert re.fullmatch(r"nightly-20\d{10}", new) and sorted(rest) == ["byhand", "nightly-202601020430", "nightly-before-php8"]
+
+
+def test_the_cloud_keeps_it(schedules: Scheduling) -> None:
+    """At a cloud with schedules: the snapshot is made, the schedule set once, changed, removed; and the snapshot stays."""
+    for call, arguments in FRESH:
+        getattr(schedules.box.control, call)(**arguments)
+    wished = {"hour": 23, "minute": 5, "timezone": "UTC"}
+    run = fine(schedules.roles("app1", wished, wished, {**wished, "every_days": 3}, {"state": "absent"}))
+    # The second run of the role asks for nothing.
+    assert schedules.changing() == ["snapshots.create", "cron.add", "cron.delete", "cron.add", "cron.delete"]
+    first, second = schedules.box.control.requests(operation="cron.add")
+    assert {name: first["query"][name] for name in ("name", "day", "hour", "min")} == {"name": "nightly", "day": "1", "hour": "2", "min": "5"}
+    assert second["query"]["day"] == "3"
+    assert schedules.snapshots("app1") == ["nightly"] and schedules.installed() == {}
+    assert "anew every 3 days at 23:05 UTC" in run.stdout
+
+
+@pytest.mark.patient
+@needs_systemd
+def test_a_timer_from_check_mode_to_its_end(schedules: Scheduling, subtests: pytest.Subtests) -> None:
+    before = schedules.installed()
+    with subtests.test("check mode"):
+        run = schedules.role("web1", "--check", "--diff")
+        assert changed(run) > 0 and "Would be scheduled" in run.stdout
+        assert schedules.installed() == before == {} and not schedules.files.exists()
+    with subtests.test("installed"):
+        assert changed(schedules.role("web1")) > 0
+    installed = schedules.installed()
+    with subtests.test("again"):
+        assert changed(schedules.role("web1")) == 0 and schedules.installed() == installed
+    with subtests.test("another time, in check mode"):
+        run = schedules.role("web1", "--check", "--diff", hour=5)
+        assert changed(run) > 0 and "+OnCalendar=*-*-* 05:00:00" in run.stdout
+        assert schedules.installed() == installed
+    with subtests.test("another time"):
+        log = schedules.state / "systemctl.log"
+        log.write_text("", encoding="utf-8")
+        assert changed(schedules.role("web1", hour=5)) > 0
+        said = log.read_text("utf-8").splitlines()
+        assert said.index("daemon-reload ") < said.index(f"restart {UNIT}.timer"), said
+    with subtests.test("another is beside it"):
+        fine(schedules.role("web1", name="weekly", every_days=7))
+        assert len([name for name in schedules.installed() if name.endswith(".timer.active")]) == 2
+        assert '"unless_newer_than": "146h"' in (schedules.files / "rewind-snapshot-vpsorg-web1.weekly.json").read_text("utf-8")
+    with subtests.test("check mode of its end"):
+        installed = schedules.installed()
+        assert changed(schedules.role("web1", "--check", state="absent")) > 0 and schedules.installed() == installed
+    with subtests.test("its end, though the server and the credentials are gone"):
+        schedules.box.control.remove_server("vpsorg", "web1")
+        plain = {"VPS_API_TOKEN": "", "VPS_API_URL": ""}
+        assert changed(schedules.role("web1", state="absent", environment=plain)) > 0
+        assert not [name for name in schedules.installed() if ".nightly." in name]
+        assert [name for name in schedules.installed() if ".weekly." in name], "only the one that was named goes"
+        assert changed(schedules.role("web1", state="absent", environment=plain)) == 0
+    assert schedules.changing() == []
+
+
+@pytest.mark.patient
+@needs_systemd
+def test_when_one_is_due(schedules: Scheduling, subtests: pytest.Subtests) -> None:
+    """The timer comes daily; whether a snapshot is taken depends on the newest of the schedule."""
+    fine(schedules.role("web1", every_days=3))
+    cases = {
+        "the first": ([], True), "two days": (["nightly-202601010300", 48], False), "three days": (["nightly-202601010300", 72], True),
+        "three days, the last was late": (["nightly-202601010300", 55], True), "not of the schedule": (["nightly-now", 1], True),
+    }
+    for name, (planted, due) in cases.items():
+        with subtests.test(name):
+            schedules.box.control.reset()
+            if planted:
+                plant(schedules.box, planted[0], hours=planted[1])
+            ran = schedules.run_unit(UNIT)
+            assert ran.returncode == 0, ran.stdout
+            assert schedules.changing() == (["snapshots.create"] if due else [])
+    with subtests.test("twice at once"):
+        schedules.box.control.reset()
+        assert schedules.run_unit(UNIT).returncode == schedules.run_unit(UNIT).returncode == 0
+        assert schedules.changing() == ["snapshots.create"]
+    with subtests.test("a run that fails says so"):
+        schedules.box.control.reset()
+        schedules.box.control.remove_server("vpsorg", "web1")
+        assert schedules.run_unit(UNIT).returncode != 0
+
+
+@pytest.mark.patient
+def test_cron(schedules: Scheduling, subtests: pytest.Subtests) -> None:
+    schedules.systemd_says("offline")
+    (schedules.state / "crontab").write_text("MAILTO=ops\n7 7 * * * /bin/true\n", encoding="utf-8")
+    with subtests.test("installed, and again"):
+        assert changed(schedules.role("web1", hour=4, minute=30)) > 0
+        assert changed(schedules.role("web1", hour=4, minute=30)) == 0
+        assert f"#Ansible: {UNIT}\n30 4 * * * /bin/sh {schedules.files}/{UNIT}.sh\n" in schedules.crontab
+        assert f"{UNIT}.timer" not in schedules.installed()
+    with subtests.test("what cron runs"):
+        ran = schedules.run_cron(UNIT)
+        assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", ""), "cron mails what is printed"
+        assert schedules.changing() == ["snapshots.create"]
+    with subtests.test("what cron runs, and can't"):
+        schedules.box.control.remove_server("vpsorg", "web1")
+        ran = schedules.run_cron(UNIT)
+        assert ran.returncode == 1 and "There is no server" in ran.stdout
+        schedules.box.control.reset()
+    if shutil.which("systemd-analyze"):
+        with subtests.test("systemd in its place"):
+            schedules.systemd_says("running")
+            assert changed(schedules.role("web1", hour=4, minute=30)) > 0
+            assert UNIT not in schedules.crontab and f"{UNIT}.sh" not in schedules.installed()
+        with subtests.test("and back"):
+            assert changed(schedules.role("web1", hour=4, minute=30, method="cron")) > 0
+            assert UNIT in schedules.crontab and not [name for name in schedules.installed() if ".timer" in name]
+    with subtests.test("its end"):
+        assert changed(schedules.role("web1", state="absent")) > 0
+        assert schedules.crontab == "MAILTO=ops\n7 7 * * * /bin/true\n" and schedules.installed() == {}
+
+
+@pytest.mark.patient
+@needs_systemd
+def test_a_user_who_is_not_root(schedules: Scheduling, subtests: pytest.Subtests) -> None:
+    """Timers of the user's own, in the home, and only where they run without a login. Only ``id`` says here that it is not root."""
+    schedules.program("id", '#!/bin/sh\n[ "$1" = -u ] && echo 4711 || echo tester\n')
+    own = {"runner_dir": "", "runner_unit_dir": ""}
+    (schedules.state / "linger").write_text("no\n", encoding="utf-8")
+    with subtests.test("would run only while somebody is logged in"):
+        run = schedules.role("web1", method="systemd", **own)
+        assert run.status == 2 and "loginctl enable-linger tester" in run.stdout and "Nothing was changed" in run.stdout
+        assert not (schedules.home / ".config").exists()
+    with subtests.test("installed in the home"):
+        (schedules.state / "linger").write_text("yes\n", encoding="utf-8")
+        schedules.units = schedules.home / ".config/systemd/user"
+        schedules.files = schedules.home / ".config/rewind.vps/schedules"
+        schedules.program("systemctl", SYSTEMCTL)
+        fine(schedules.role("web1", **own))
+        assert f"{UNIT}.timer.active" in schedules.installed() and (schedules.files / f"{UNIT}.env").stat().st_mode & 0o777 == 0o600
+        assert "network-online" not in (schedules.units / f"{UNIT}.service").read_text("utf-8"), "users' units know no network-online.target"
+        assert schedules.run_unit(UNIT).returncode == 0 and schedules.changing() == ["snapshots.create"]
+    with subtests.test("and gone"):
+        fine(schedules.role("web1", state="absent", **own))
+        assert schedules.installed() == {}
+
+
+@pytest.mark.patient
+@pytest.mark.parametrize(("host", "wishes", "environment", "words"), [
+    ("app1", {"retain_count": 3}, {}, "takes the one snapshot anew each time, so it can't keep 3"),
+    ("app1", {"timezone": "Europe/Berlin"}, {}, "follow its own clock (Europe/Istanbul)"),
+    ("app1", {"name": "night-ly"}, {}, "letters and digits"),
+    ("web1", {"method": "cloud"}, {}, "VPS.org has no schedules of its own"),
+    ("web1", {"retain_count": 5}, {}, "allows 5 snapshots of a server"),
+    ("web1", {"hour": 24}, {}, "snapshot_schedule_hour must be a whole number from 0 to 23"),
+    ("web1", {"method": "cron", "timezone": "UTC"}, {}, "cron follows the clock of its host"),
+    ("web1", {}, {"VPS_API_TOKEN": ""}, "credentials of its own"),
+    ("web1", {"ACCOUNT": "shop"}, {}, "credentials of its own"),
+    ("web1", {}, {"VPS_API_TOKEN": "a-token-with-$(touch b)"}, "credentials of its own"),
+    ("web1", {"runner_ansible_playbook": "/nonexistent/ansible-playbook"}, {}, "is not found at localhost"),
+    ("web1", {"runner_collections_path": "/nonexistent"}, {}, "can't run the playbook rewind.vps.scheduled_snapshot"),
+    ("web1", {"runner_dir": "/tmp/a $(touch b)"}, {}, "can't be used for a schedule"),
+], ids=lambda value: None)
+def test_a_wish_that_cannot_be_kept_is_refused(schedules: Scheduling, host: str, wishes: dict[str, object], environment: dict[str, str],
+                                               words: str) -> None:
+    wishes = dict(wishes)
+    account = wishes.pop("ACCOUNT", None)  # of the inventory: whose credentials the environment has, nobody knows
+    arguments = ("-e", f"rewind_account={account}") if account else ()
+    run = schedules.role(host, *arguments, environment=environment, **wishes)
+    assert run.status == 2 and words in run.stdout.replace('\\"', '"'), run.output
+    assert "Nothing was changed" in run.stdout
+    assert schedules.changing() == [] and schedules.installed() == {} and schedules.crontab == ""
+
+
+@pytest.mark.patient
+def test_a_runner_that_can_keep_nothing(schedules: Scheduling) -> None:
+    schedules.systemd_says("offline")
+    run = schedules.role("web1", method="systemd")
+    assert run.status == 2 and "systemd does not run at localhost" in run.stdout and "it says: offline" in run.stdout
+    (schedules.programs / "crontab").unlink()
+    if not shutil.which("crontab"):
+        run = schedules.role("web1")
+        assert run.status == 2 and "There is no crontab at localhost" in run.stdout
+    assert schedules.installed() == {}
+
+
+@pytest.mark.patient
+def test_a_rehearsal_that_fails(schedules: Scheduling) -> None:
+    """A token that opens nothing is noticed now and not at night, and no timer is started with it."""
+    run = schedules.role("web1", environment={"VPS_API_TOKEN": "a-token-of-somebody-else"})
+    assert run.status == 2 and "A run of the schedule would fail at localhost: VPS.org" in run.stdout, run.output
+    assert not [name for name in schedules.installed() if ".timer" in name]
+    fine(schedules.role("web1", state="absent"))
+    assert schedules.installed() == {}
+
+
+@pytest.mark.patient
+@pytest.mark.leaks
+@needs_systemd
+def test_credentials_are_in_the_one_file_only(schedules: Scheduling) -> None:
+    """Output at its loudest with diffs, every file, every process's command line: while it is installed, and while it runs."""
+    box = schedules.box
+    searcher = Searcher([box.vpsorg_token, box.ilkbyte_access_key, box.ilkbyte_secret_key])
+    marker = {"REWIND_LEAK_MARK": "schedule"}
+    for host, wishes in (("web1", {}), ("web2", {"method": "cron"}), ("app1", {"method": "systemd"})):
+        with ProcessWatch(marker["REWIND_LEAK_MARK"]) as watch:
+            run = fine(schedules.role(host, "-vvvv", "--diff", environment={**marker, "ANSIBLE_PIPELINING": "false"}, **wishes))
+            ran = schedules.run_cron("web2") if host == "web2" else schedules.run_unit(next(schedules.units.glob(f"*{host}*.timer")).stem)
+        assert ran.returncode == 0 and watch.command_lines
+        secret = {path for path in schedules.files.iterdir() if path.suffix == ".env"}
+        kept = {path: path.read_text("utf-8") for path in secret}
+        for path in secret:
+            path.write_text("moved away for the search", encoding="utf-8")
+        search_run(searcher, run, [schedules.folder], watch, inherited=True)
+        searcher.search("what the run prints", ran.stdout + ran.stderr)
+        for path, text in kept.items():
+            path.write_text(text, encoding="utf-8")
+        assert any(secret_ in text for text in kept.values() for secret_ in searcher.secrets), "the search would find nothing"
+    assert searcher.hits == [], told(searcher.hits)

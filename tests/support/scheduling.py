@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the role snapshot_schedule with the real ansible-playbook, and what it has installed.
+
+No test may touch the timers and crontabs of whoever runs it, and most machines that run tests have no systemd at work. So
+``systemctl``, ``loginctl`` and ``crontab`` are stand-ins that come first on the PATH and keep their state in files. They
+are strict where the role could go wrong: a unit that was not loaded can't be started. The unit files are real, and are held
+against the real ``systemd-analyze``; and what they say is really run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from support.stage import Run, Stage
+
+if TYPE_CHECKING:
+    from sandbox import Box
+
+SYSTEMCTL = r"""#!/bin/sh
+# Stand-in: units lie in UNITS, state in STATE.
+case "$1" in --user | --system) shift ;; esac
+verb=$1 unit=$2
+echo "$verb $unit" >> STATE/systemctl.log
+case "$verb" in
+is-system-running) cat STATE/is-system-running ;;
+daemon-reload) ls UNITS > STATE/loaded ;;
+show)
+    grep -qx "$unit" STATE/loaded && echo LoadState=loaded || echo LoadState=not-found
+    [ -e "STATE/$unit.active" ] && echo ActiveState=active || echo ActiveState=inactive ;;
+is-enabled) [ -e "STATE/$unit.enabled" ] && echo enabled || { echo disabled; exit 1; } ;;
+enable) touch "STATE/$unit.enabled" ;;
+disable) rm -f "STATE/$unit.enabled" ;;
+start | restart) grep -qx "$unit" STATE/loaded && touch "STATE/$unit.active" ;;
+stop) rm -f "STATE/$unit.active" ;;
+*) exit 1 ;;
+esac
+"""
+LOGINCTL = "#!/bin/sh\ncat STATE/linger\n"
+CRONTAB = r"""#!/bin/sh
+case "$1" in
+-l) cat STATE/crontab 2> /dev/null || { echo "no crontab for $(id -un)" >&2; exit 1; } ;;
+-r) rm STATE/crontab ;;
+*) cp "$1" STATE/crontab ;;
+esac
+"""
+
+
+@dataclass
+class Scheduling:
+    """Schedules of the sandbox's servers, kept on this machine.
+
+    :ivar folder: an empty folder; all that is installed lies below it.
+    """
+
+    box: Box
+    folder: Path
+
+    def __post_init__(self) -> None:
+        self._stage = Stage(self.box, self.folder)
+        self.state, self.units, self.files, self.programs = (self.folder / name for name in ("state", "units", "schedules", "bin"))
+        self.home = self.folder / "home"  # as the stage has it
+        for folder in (self.state, self.programs):
+            folder.mkdir()
+        for name, text in (("systemctl", SYSTEMCTL), ("loginctl", LOGINCTL), ("crontab", CRONTAB)):
+            self.program(name, text)
+        (self.state / "loaded").touch()
+        (self.state / "linger").write_text("yes\n", encoding="utf-8")
+        self.systemd_says("running")
+        (self.folder / "hosts").write_text("web1\nweb2\napp1\n", encoding="utf-8")
+
+    def program(self, name: str, text: str) -> None:
+        """Put a program on the PATH."""
+        path = self.programs / name
+        path.write_text(text.replace("STATE", str(self.state)).replace("UNITS", str(self.units)), encoding="utf-8")
+        path.chmod(0o755)
+
+    def systemd_says(self, word: str) -> None:
+        """What ``systemctl is-system-running`` answers."""
+        (self.state / "is-system-running").write_text(f"{word}\n", encoding="utf-8")
+
+    # --- running the role
+
+    def role(self, host: str, *arguments: str, environment: dict[str, str] | None = None, **options: Any) -> Run:
+        """Run the role for one host. Options are the role's, without their prefix."""
+        return self.roles(host, options, arguments=arguments, environment=environment)
+
+    def roles(self, host: str, *wishes: dict[str, Any], arguments: tuple[str, ...] = (), environment: dict[str, str] | None = None) -> Run:
+        """Run the role several times in one run, once with each of the wishes."""
+        ours = {"name": "nightly", "runner_dir": str(self.files), "runner_unit_dir": str(self.units)}
+        # The play's become must not count for the cloud and the runner: there is no sudo that would let a test become root.
+        book = [{"hosts": host, "gather_facts": False, "become": True, "become_method": "ansible.builtin.su", "roles": [
+            {"role": "rewind.vps.snapshot_schedule", **{f"snapshot_schedule_{name}": value for name, value in {**ours, **wish}.items()}}]}
+                for wish in wishes]
+        path = self.folder / "given.yml"
+        path.write_text(json.dumps(book), encoding="utf-8")
+        return self._stage.command("ansible-playbook", "-i", str(self.folder / "hosts"), str(path), *arguments,
+                                   environment={**self._environment(host), **(environment or {})})
+
+    def _environment(self, host: str) -> dict[str, str]:
+        path = os.pathsep.join([str(self.programs), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+        common = {"PATH": path, "ANSIBLE_PIPELINING": "true"}
+        if host.startswith("app"):
+            return {**common, "REWIND_PROVIDER": "ilkbyte", "ILKBYTE_HOST": self.box.ilkbyte_url,
+                    "ILKBYTE_ACCESS_KEY": self.box.ilkbyte_access_key, "ILKBYTE_SECRET_KEY": self.box.ilkbyte_secret_key}
+        return {**common, "REWIND_PROVIDER": "vpsorg", "VPS_API_URL": self.box.vpsorg_url, "VPS_API_TOKEN": self.box.vpsorg_token}
+
+    # --- running what it has installed
+
+    def run_unit(self, unit: str) -> subprocess.CompletedProcess[str]:
+        """What systemd would do at the timer's time: the service's command, with the environment that the unit says and no other."""
+        service = (self.units / f"{unit}.service").read_text("utf-8")
+        said: dict[str, list[str]] = {}
+        for line in service.splitlines():
+            key, equals, value = line.partition("=")
+            if equals and not line.startswith("#"):
+                said.setdefault(key, []).append(value)
+        environment = dict(setting.split("=", 1) for setting in said["Environment"])
+        for line in Path(said["EnvironmentFile"][0]).read_text("utf-8").splitlines():
+            if line and not line.startswith("#"):
+                environment.update([shlex.split(line)[0].split("=", 1)])
+        return subprocess.run(shlex.split(said["ExecStart"][0]), env=environment, cwd=said["WorkingDirectory"][0], text=True,
+                              capture_output=True, timeout=120, check=False)
+
+    def run_cron(self, unit: str) -> subprocess.CompletedProcess[str]:
+        """What cron would do: the entry's command, through a shell, with next to no environment."""
+        (line,) = [line for line in self.crontab.splitlines() if unit in line and not line.startswith("#")]
+        command = line.split(maxsplit=5)[5]
+        assert "%" not in command, "cron would take what follows for the program's input"
+        environment = {"SHELL": "/bin/sh", "HOME": "/nonexistent", "LOGNAME": "x", "PATH": "/usr/bin:/bin"}
+        return subprocess.run(["/bin/sh", "-c", command], env=environment, cwd="/", text=True, capture_output=True, timeout=120, check=False)
+
+    # --- what became of it
+
+    @property
+    def crontab(self) -> str:
+        path = self.state / "crontab"
+        return path.read_text("utf-8") if path.exists() else ""
+
+    def installed(self) -> dict[str, bytes]:
+        """Every file that is installed, and what is in it."""
+        found = [path for folder in (self.files, self.units) if folder.exists() for path in folder.iterdir()]
+        return {path.name: path.read_bytes() for path in [*found, *self.state.glob("*.active"), *self.state.glob("*.enabled")]}
+
+    def changing(self) -> list[str]:
+        """The operations of the requests that would change something, in order."""
+        return [request["operation"] for request in self.box.control.requests(changing=True)]
+
+    def snapshots(self, server: str) -> list[str]:
+        return sorted(snapshot["name"] for snapshot in self.box.control.server(server)["snapshots"])

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a wished schedule comes to, and which wishes are refused."""
+
+from __future__ import annotations
+
+import fnmatch
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from ansible_collections.rewind.vps.plugins.filter.schedule_plan import schedule_plan
+from ansible_collections.rewind.vps.plugins.plugin_utils.snapshot_schedule import MINUTE, unit_name
+
+WISHES = {"name": "nightly", "method": "auto", "state": "present", "every_days": 1, "hour": 3, "minute": 0, "timezone": "", "retain_count": ""}
+
+
+def vpsorg(**wishes):
+    return schedule_plan({**WISHES, "provider": "vpsorg", "server": "web1", **wishes})
+
+
+def ilkbyte(**wishes):
+    return schedule_plan({**WISHES, "provider": "ilkbyte", "server": "app1", **wishes})
+
+
+def test_who_keeps_it():
+    assert vpsorg()["by"] == "runner" and ilkbyte()["by"] == "cloud"
+    assert ilkbyte(method="systemd")["by"] == ilkbyte(method="cron")["by"] == "runner"
+
+
+@pytest.mark.parametrize(("zone", "hour", "at"), [("", 3, 3), ("Europe/Istanbul", 3, 3), ("UTC", 3, 6), ("UTC", 22, 1)])
+def test_the_clouds_clock(zone, hour, at):
+    assert ilkbyte(timezone=zone, hour=hour, minute=7, every_days="2")["cloud"] == {"day": 2, "hour": at, "minute": 7}
+
+
+@pytest.mark.parametrize("plan", [vpsorg(), ilkbyte(method="systemd")], ids=["vpsorg", "ilkbyte"])
+def test_the_pattern_names_what_is_made_and_nothing_else(plan):
+    run = plan["run"]
+    moments = [datetime(2026, 1, 1, tzinfo=timezone.utc) + timedelta(minutes=7919 * step) for step in range(3000)]
+    assert all(fnmatch.fnmatchcase(run["prefix"] + moment.strftime(MINUTE), run["match"]) for moment in moments)
+    for other in ("nightly", "nightly-before", "nightly-202601010300x", "xnightly-202601010300", "nightly-20260101", "weekly-202601010300",
+                  "nightly-2-202601010300"):
+        assert not fnmatch.fnmatchcase(other, run["match"])
+
+
+def test_names_are_what_the_cloud_takes():
+    assert vpsorg()["run"]["prefix"] == "nightly-" and ilkbyte(method="cron")["run"]["prefix"] == "nightly"
+
+
+@pytest.mark.parametrize(("days", "hours"), [(1, "2h"), (3, "50h"), (365, "8738h")])
+def test_when_one_is_due(days, hours):
+    assert vpsorg(every_days=days)["run"]["unless_newer_than"] == hours
+
+
+def test_what_systemd_is_told():
+    assert vpsorg(hour="4", minute=5)["on_calendar"] == "*-*-* 04:05:00"
+    assert vpsorg(timezone="Europe/Istanbul")["on_calendar"] == "*-*-* 03:00:00 Europe/Istanbul"
+
+
+def test_how_many_stay():
+    assert vpsorg()["run"]["count"] == 3 and vpsorg(retain_count="4")["run"]["count"] == 4
+    assert ilkbyte(method="cron", retain_count=30)["run"]["count"] == 30 and "cloud" in ilkbyte(retain_count=1)
+
+
+@pytest.mark.parametrize(("plan", "words"), [
+    (vpsorg(method="cloud"), "has no schedules of its own"), (vpsorg(retain_count=5), "allows 5 snapshots"),
+    (vpsorg(method="cron", timezone="UTC"), "the clock of its host"), (ilkbyte(retain_count=2), "can't keep 2"),
+    (ilkbyte(timezone="Europe/Berlin"), "follow its own clock"), (ilkbyte(name="night-ly"), "letters and digits"),
+    (vpsorg(name="a b"), "snapshot_schedule_name"), (vpsorg(name="n" * 65), "64 at most"), (vpsorg(name="nightly\n"), "snapshot_schedule_name"),
+    (vpsorg(server=" "), "is empty"), (vpsorg(server="a{{ b }}"), "template"), (vpsorg(server="a\x1b[2J"), "can't be shown"),
+    (vpsorg(every_days=0), "from 1 to 365"), (vpsorg(hour=24), "from 0 to 23"), (vpsorg(minute="-1"), "from 0 to 59"), (vpsorg(hour=3.5), "hour"),
+    (vpsorg(timezone="UTC; reboot"), "snapshot_schedule_timezone"), (vpsorg(method="at"), "takes one of"),
+    (schedule_plan({**WISHES, "provider": "elsewhere", "server": "a"}), "snapshot_schedule_provider"),
+], ids=lambda value: value if isinstance(value, str) else "")
+def test_refused(plan, words):
+    assert list(plan) == ["refusal"] and words in plan["refusal"] and "Nothing was changed" in plan["refusal"]
+
+
+def test_an_end_needs_no_times():
+    assert vpsorg(state="absent", hour="what") == {
+        "refusal": "", "by": "runner", "provider": "vpsorg", "server": "web1", "name": "nightly", "unit": "rewind-snapshot-vpsorg-web1.nightly",
+    }
+
+
+def test_unit_names_are_safe_and_of_one_schedule_each():
+    servers = ["web1", "web1.example.org", "web 1", "web_1", "web/1", "../../etc/x", "Ünal", "x" * 300, "x" * 301, ".", "web1.", "a%n", "-x", "@a"]
+    names = [unit_name(provider, server, name) for provider in ("vpsorg", "ilkbyte") for server in servers for name in ("a", "b")]
+    assert len(set(names)) == len(names)
+    assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") and len(name) < 200 for name in names)
+    assert unit_name("vpsorg", "a.b", "c") != unit_name("vpsorg", "a", "b.c"[2:])
