@@ -103,6 +103,9 @@ def verify_release(space: Workspace) -> int:
 def demo_of_release(space: Workspace) -> int:
     """The demo as it was installed, upgrading servers with the modules that were installed."""
     folder = collection_folder(_installed(space))
+    if not folder.is_dir():
+        complain("Nothing was installed, so there is no demo to run.")
+        return 1
     return space.python(folder / "extensions" / "demo" / "run.py", cwd=folder, **_alone(space))
 
 
@@ -112,4 +115,6 @@ def _installed(space: Workspace) -> Path:
 
 def _alone(space: Workspace) -> dict[str, str]:
     """Variables that hide the checkout: its collection, its Python packages and its settings."""
-    return {"ANSIBLE_COLLECTIONS_PATH": str(_installed(space)), "ANSIBLE_CONFIG": os.devnull, "PYTHONPATH": ""}
+    settings = space.scratch / "empty.cfg"
+    settings.touch()
+    return {"ANSIBLE_COLLECTIONS_PATH": str(_installed(space)), "ANSIBLE_CONFIG": str(settings), "PYTHONPATH": ""}
