@@ -8,7 +8,7 @@ DEV = $(or $(PYTHON),$(error No Python found: install Python 3.11 or newer, for 
 	tests/tools/dev.py
 ARGS ?=
 
-.PHONY: help demo test sandbox lint sanity pytest molecule leaks mutants bench test-all lock clean
+.PHONY: help demo test sandbox lint sanity pytest molecule leaks mutants bench gates docs changelog release-check test-all run lock clean
 
 help:
 	@echo 'make demo       see an upgrade go wrong and be undone, on two clouds simulated on this machine'
@@ -21,9 +21,15 @@ help:
 	@echo 'make mutants    break the code on purpose, one way after the other: the tests must see each (ARGS="-k restore")'
 	@echo 'make leaks      search for leaked secrets on four versions of ansible-core, from the oldest to the newest pre-release'
 	@echo 'make bench      what tasks cost in time, processor, memory and requests, beside Ansible'"'"'s own (ARGS="doors fleet --profile")'
-	@echo 'make test-all   make test, all slow tests, mutants, molecule and leaks, and make test on the oldest supported ansible-core'
-	@echo 'make lock       renew the pinned versions in tests/constraints.txt'
+	@echo 'make gates      what else the Ansible ecosystem asks: docs lint and site, changelog, Galaxy'"'"'s import, sanity on other cores'
+	@echo 'make docs       the documentation as web pages: tests/output/docs-site/index.html'
+	@echo 'make changelog  make the release'"'"'s CHANGELOG.md of the fragments, which are used up'
+	@echo 'make release-check'
+	@echo '                build the release, look into it, install it into an empty environment, run its demo from there'
+	@echo 'make test-all   all of the above, all slow tests, and the tests on the oldest supported ansible-core'
+	@echo 'make run        any command in the tests'"'"' environment: make run ARGS="ansible-doc rewind.vps.snapshot"'
+	@echo 'make lock       renew the pinned versions in tests/constraints*.txt'
 	@echo 'make clean      remove what these commands made'
 
-demo test sandbox lint sanity pytest molecule leaks mutants bench test-all lock clean:
+demo test sandbox lint sanity pytest molecule leaks mutants bench gates docs changelog release-check test-all run lock clean:
 	@$(DEV) $@ $(ARGS)

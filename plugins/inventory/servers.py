@@ -142,44 +142,42 @@ EXAMPLES = r"""
 plugin: rewind.vps.servers
 provider: vpsorg
 
----
-# Several accounts. The tokens come from a password store, a vault and the environment.
-plugin: rewind.vps.servers
-accounts:
-  - name: shop
-    provider: vpsorg
-    api_token: "{{ lookup('community.general.passwordstore', 'vps/shop') }}"
-  - name: blog
-    provider: vpsorg
-    api_token: "{{ lookup('ansible.builtin.env', 'BLOG_VPS_TOKEN') }}"
-  - provider: ilkbyte # named ilkbyte; its keys in ILKBYTE_ACCESS_KEY and ILKBYTE_SECRET_KEY
-# Both accounts have a server web1, so hosts are called shop-web1 and blog-web1.
-hostnames:
-  - rewind_account ~ '-' ~ rewind_server_name
-keyed_groups:
-  - key: rewind_account # groups account_shop, account_blog, account_ilkbyte
-    prefix: account
-  - key: rewind_server_power # groups power_running, power_stopped
-    prefix: power
+# # Several accounts. The tokens come from a password store, a vault and the environment.
+# plugin: rewind.vps.servers
+# accounts:
+#   - name: shop
+#     provider: vpsorg
+#     api_token: "{{ lookup('community.general.passwordstore', 'vps/shop') }}"
+#   - name: blog
+#     provider: vpsorg
+#     api_token: "{{ lookup('ansible.builtin.env', 'BLOG_VPS_TOKEN') }}"
+#   - provider: ilkbyte # named ilkbyte; its keys in ILKBYTE_ACCESS_KEY and ILKBYTE_SECRET_KEY
+# # Both accounts have a server web1, so hosts are called shop-web1 and blog-web1.
+# hostnames:
+#   - rewind_account ~ '-' ~ rewind_server_name
+# keyed_groups:
+#   - key: rewind_account # groups account_shop, account_blog, account_ilkbyte
+#     prefix: account
+#   - key: rewind_server_power # groups power_running, power_stopped
+#     prefix: power
 
----
-# Only what is named web-... and runs, as a group of its own, over another port.
-plugin: rewind.vps.servers
-provider: ilkbyte
-filters:
-  - exclude: rewind_server_power != 'running'
-  - include: rewind_server_name is match('web-')
-  - exclude: true
-groups:
-  web: true
-compose:
-  ansible_port: 2222
-strict: true
-# At most five minutes old.
-cache: true
-cache_plugin: ansible.builtin.jsonfile
-cache_connection: ~/.cache/rewind_vps
-cache_timeout: 300
+# # Only what is named web-... and runs, as a group of its own, over another port.
+# plugin: rewind.vps.servers
+# provider: ilkbyte
+# filters:
+#   - exclude: rewind_server_power != 'running'
+#   - include: rewind_server_name is match('web-')
+#   - exclude: true
+# groups:
+#   web: true
+# compose:
+#   ansible_port: 2222
+# strict: true
+# # At most five minutes old.
+# cache: true
+# cache_plugin: ansible.builtin.jsonfile
+# cache_connection: ~/.cache/rewind_vps
+# cache_timeout: 300
 """
 
 from collections.abc import Mapping

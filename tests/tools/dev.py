@@ -11,19 +11,35 @@ import argparse
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Callable, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[0] = str(ROOT / "tests")
 
-from tools import checks  # noqa: E402
+from tools import checks, ecosystem, release  # noqa: E402
 from tools.console import Problem, complain, say  # noqa: E402
 from tools.environment import ensure, environment_folder  # noqa: E402
 from tools.processes import Interrupted, mend_standard_streams  # noqa: E402
-from tools.recipes import CONSTRAINTS, DEMO, INSTALLER, LEAK_CORES, MOLECULE, OLDEST_CORE, RECIPES, TEST, Recipe  # noqa: E402
+from tools.recipes import (  # noqa: E402
+    CONSTRAINTS,
+    DEMO,
+    GATES,
+    IMPORTER,
+    IMPORTER_CONSTRAINTS,
+    INSTALLER,
+    LEAK_CORES,
+    MOLECULE,
+    OLDEST_CORE,
+    RECIPES,
+    RELEASE,
+    SANITY_CORES,
+    TEST,
+    Recipe,
+)
 from tools.steps import Step, run_steps  # noqa: E402
-from tools.workspace import workspace  # noqa: E402
+from tools.workspace import Workspace, workspace  # noqa: E402
 
 Words = Sequence[str]
 
@@ -117,23 +133,71 @@ def _leaks_on(recipe: Recipe, words: Words) -> Callable[[], int]:
     return check
 
 
+def gates(_words: Words) -> int:
+    """what else the Ansible ecosystem asks of a collection: its documentation, its changelog, Galaxy's import, sanity on other cores"""
+    with workspace(ROOT, GATES) as space:
+        status = run_steps(
+            [
+                Step("antsibull-docs lint", lambda: ecosystem.docs_lint(space)),
+                Step("docs site", lambda: ecosystem.docs_site(space)),
+                Step("antsibull-changelog", lambda: ecosystem.changelog(space)),
+                Step("ansible-builder", lambda: ecosystem.execution_environment(space)),
+            ]
+        )
+    steps = [Step("galaxy-importer", _in(IMPORTER, ecosystem.importer))]
+    for recipe, left_out in SANITY_CORES:
+        name = f"sanity ({recipe.name}{', no ' if left_out else ''}{', '.join(left_out)})"
+        steps.append(Step(name, _in(recipe, partial(checks.sanity, skip=left_out))))
+    return run_steps(steps) or status
+
+
+def _in(recipe: Recipe, check: Callable[[Workspace], int]) -> Callable[[], int]:
+    def in_its_environment() -> int:
+        with workspace(ROOT, recipe) as space:
+            return check(space)
+
+    return in_its_environment
+
+
+def docs(_words: Words) -> int:
+    """the documentation of all modules, plugins and roles as web pages, in tests/output/docs-site"""
+    with workspace(ROOT, GATES) as space:
+        return ecosystem.docs_site(space)
+
+
+def changelog(_words: Words) -> int:
+    """make a release's CHANGELOG.md of the fragments, for the version in galaxy.yml; the fragments are used up"""
+    with workspace(ROOT, GATES) as space:
+        return space.python(space.script("antsibull-changelog"), "release", "--update-existing")
+
+
+def release_check(_words: Words) -> int:
+    """build the release, look into it, install it where nothing else is, and run its demo from there"""
+    with workspace(ROOT, RELEASE) as space:
+        return run_steps(
+            [
+                Step("the artifact", lambda: release.build_release(space)),
+                Step("installed", lambda: release.install_release(space)),
+                Step("found by Ansible", lambda: release.verify_release(space)),
+                Step("its demo", lambda: release.demo_of_release(space)),
+            ]
+        )
+
+
 def test_all(words: Words) -> int:
-    """test, the tests that wait for minutes, mutants, molecule, sanity and the tests on the oldest supported ansible-core, leaks"""
+    """test, the tests that wait for minutes, mutants, molecule, gates, the tests on the oldest supported ansible-core, leaks, release-check"""
     newest = test(words)
     with workspace(ROOT, TEST) as space:
         patient = Step("pytest (patient)", lambda: checks.pytest(space, PATIENT))
         newest = run_steps([patient, Step("mutants", lambda: checks.mutants(space))]) or newest
     with workspace(ROOT, MOLECULE) as space:
         newest = run_steps([Step("molecule", lambda: checks.molecule(space))]) or newest
+    judged = gates(())
     with workspace(ROOT, OLDEST_CORE) as space:
-        oldest = run_steps(
-            [
-                Step("ansible-test sanity (oldest)", lambda: checks.sanity(space)),
-                Step("pytest (oldest)", lambda: checks.pytest(space, QUICK)),
-            ]
-        )
+        oldest = run_steps([Step("pytest (oldest)", lambda: checks.pytest(space, QUICK))])
     leaked = leaks(())
-    return newest or oldest or leaked
+    released = release_check(())
+    return newest or judged or oldest or leaked or released
 
 
 def run(words: Words) -> int:
@@ -146,12 +210,15 @@ def run(words: Words) -> int:
 
 
 def lock(_words: Words) -> int:
-    """write tests/constraints.txt anew from the requirement files, with the newest versions"""
-    environment = ensure(ROOT, TEST)
-    files = dict.fromkeys(["tests/requirements-demo.txt", *TEST.requirements, *MOLECULE.requirements, INSTALLER])
-    command = [str(environment.folder / "bin" / "uv"), "pip", "compile", *files, "--output-file", CONSTRAINTS]
-    command += ["--universal", "--python-version", "3.11", "--no-annotate", "--no-header", "--quiet", "--upgrade"]
-    return subprocess.call(command, cwd=str(ROOT))
+    """write the pinned versions (tests/constraints*.txt) anew from the requirement files, with the newest"""
+    uv = str(ensure(ROOT, TEST).folder / "bin" / "uv")
+    together = dict.fromkeys([*DEMO.requirements, *TEST.requirements, *MOLECULE.requirements, *GATES.requirements, INSTALLER])
+    status = 0
+    for files, target in ((together, CONSTRAINTS), (IMPORTER.requirements, IMPORTER_CONSTRAINTS)):
+        command = [uv, "pip", "compile", *files, "--output-file", target, "--universal", "--python-version", "3.11"]
+        command += ["--no-annotate", "--no-header", "--quiet", "--upgrade"]
+        status = subprocess.call(command, cwd=str(ROOT)) or status
+    return status
 
 
 def clean(_words: Words) -> int:
@@ -177,6 +244,10 @@ COMMANDS: dict[str, Callable[[Words], int]] = {
     "mutants": mutants,
     "bench": bench,
     "leaks": leaks,
+    "gates": gates,
+    "docs": docs,
+    "changelog": changelog,
+    "release-check": release_check,
     "test-all": test_all,
     "run": run,
     "lock": lock,
@@ -188,7 +259,7 @@ def main(arguments: list[str]) -> int:
     """Run one command; returns the exit status."""
     parser = argparse.ArgumentParser(prog="dev.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument(
-        "command", choices=COMMANDS, help="\n".join(f"{name:<10} {COMMANDS[name].__doc__}" for name in COMMANDS)
+        "command", choices=COMMANDS, help="\n".join(f"{name:<13} {COMMANDS[name].__doc__}" for name in COMMANDS)
     )
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="...", help="passed on to what the command runs")
     chosen = parser.parse_args(arguments)

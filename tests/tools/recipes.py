@@ -11,6 +11,7 @@ from pathlib import Path
 from tools.pythons import NEWEST, OLDEST, Version
 
 CONSTRAINTS = "tests/constraints.txt"
+IMPORTER_CONSTRAINTS = "tests/constraints-importer.txt"
 INSTALLER = "tests/requirements-installer.txt"
 
 
@@ -36,6 +37,13 @@ TEST = Recipe(
 )
 # On its own, since few need it and it brings much that could change what other tools do.
 MOLECULE = Recipe("molecule", ("tests/requirements-molecule.txt",), folder_suffix="-molecule")
+# The ecosystem's tools that judge a collection, apart for the same reason.
+GATES = Recipe("gates", ("tests/requirements-gates.txt",), folder_suffix="-gates")
+IMPORTER = Recipe(
+    "importer", ("tests/requirements-importer.txt",), overrides=IMPORTER_CONSTRAINTS, folder_suffix="-importer"
+)
+# What a user has who installs a release and runs its demo, and nothing of the tests.
+RELEASE = Recipe("release", ("tests/requirements-demo.txt",), folder_suffix="-release")
 
 
 def _other_core(name: str, oldest: Version = OLDEST, newest: Version = NEWEST) -> Recipe:
@@ -57,12 +65,17 @@ MIDDLE_CORE = _other_core("middle", newest=(3, 13))
 # The newest that installs, pre-releases too.
 NEXT_CORE = _other_core("next", oldest=(3, 13))
 LEAK_CORES = (OLDEST_CORE, MIDDLE_CORE, TEST, NEXT_CORE)
-RECIPES = {recipe.name: recipe for recipe in (DEMO, TEST, MOLECULE, OLDEST_CORE, MIDDLE_CORE, NEXT_CORE)}
+# The newest release is in `make test`. The pre-release's pylint is fetched from GitHub, not from a package index, so it is left out.
+SANITY_CORES = ((OLDEST_CORE, ()), (MIDDLE_CORE, ()), (NEXT_CORE, ("pylint",)))
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (DEMO, TEST, MOLECULE, GATES, IMPORTER, RELEASE, OLDEST_CORE, MIDDLE_CORE, NEXT_CORE)
+}
 
 
 def digest(root: Path, recipe: Recipe) -> str:
     """Changes when anything changes that decides what is installed."""
-    files = [*sorted((root / "tests").glob("requirements-*.txt")), root / CONSTRAINTS]
+    files = [*sorted((root / "tests").glob("requirements-*.txt")), *sorted((root / "tests").glob("constraints*.txt"))]
     texts = [repr(recipe), *(f"{path.name}\n{path.read_text(encoding='utf-8')}" for path in files)]
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 

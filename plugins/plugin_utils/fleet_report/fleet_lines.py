@@ -97,12 +97,12 @@ def upgrade_line(run: dict[str, Any], known: Known | None, now: datetime) -> dic
     :arg known: its server, where the page has it.
     """
     word, level = OUTCOMES[run["outcome"]]
-    ago = wording.seconds_until(run["began_at"], now)
+    ago = wording.seconds_since(run["began_at"], now)
     texts = [run["reason"], run["message"] if run["outcome"] != upgrades.states.UPGRADED else None]
     return {
         "outcome": run["outcome"], "word": word, "level": level, "anchor": known.anchor if known else None,
         "host": shown(run["host"], 80) if run["host"] else None, "cloud": shown(run["cloud"], 40) if run["cloud"] else None,
-        "when": wording.moment(run["began_at"]), "ago": duration(-ago) if ago is not None else None,
+        "when": wording.moment(run["began_at"]), "ago": duration(ago) if ago is not None else None,
         "seconds": duration(run["seconds"]) if run["seconds"] is not None else None,
         "why": [shown(text, 400) for text in texts if text], "snapshot": shown(run["snapshot"], 80) if run["snapshot"] else None,
         "proof": _proof(run["proof"]), "receipt": shown(run["receipt"], 300),

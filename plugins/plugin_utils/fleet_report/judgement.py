@@ -85,7 +85,7 @@ def _of_snapshots(snapshots: list[dict[str, Any]], account: dict[str, Any], now:
 def _of_schedules(snapshots: list[dict[str, Any]], now: datetime) -> list[Finding]:
     found = []
     for item in snapshots:
-        left = wording.seconds_until((item["schedule"] or {}).get("next_run"), now)
-        if left is not None and left < -OVERDUE_SECONDS:
-            found.append(Finding(WARN, "schedule", f"schedule of {wording.shown(item['name'], 40)} overdue by {wording.duration(-left)}"))
+        late = wording.seconds_since((item["schedule"] or {}).get("next_run"), now)
+        if late is not None and late > OVERDUE_SECONDS:
+            found.append(Finding(WARN, "schedule", f"schedule of {wording.shown(item['name'], 40)} overdue by {wording.duration(late)}"))
     return found

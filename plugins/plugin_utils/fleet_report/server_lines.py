@@ -86,8 +86,8 @@ def _facts(known: Known, now: datetime) -> list[tuple[str, str]]:
     if server.get("address"):
         facts.append(("Address", shown(server["address"], 60)))
     if upgrade:
-        ago = wording.seconds_until(upgrade["began_at"], now)
-        when = f", {duration(-ago)} ago" if ago is not None else ""
+        ago = wording.seconds_since(upgrade["began_at"], now)
+        when = f", {duration(ago)} ago" if ago is not None else ""
         facts.append(("Last guarded upgrade", f"{upgrade['outcome'].replace('_', ' ')}{when}"))
     return facts
 
@@ -111,10 +111,11 @@ def _marks(item: dict[str, Any], axis: Axis, now: datetime) -> list[dict[str, An
             "shape": item["status"], "place": axis.place(item["age"]), "scheduled": bool(item["schedule"]), "current": bool(item["current"]),
             "says": ", ".join(says),
         })
-    left = wording.seconds_until((item["schedule"] or {}).get("next_run"), now)
+    next_run = (item["schedule"] or {}).get("next_run")
+    left, age = wording.seconds_until(next_run, now), wording.seconds_since(next_run, now)
     if left is not None and left > 0:
         marks.append({
-            "shape": "next", "place": axis.place(-left), "scheduled": False, "current": False, "says": f"{name}: taken anew in {duration(left)}",
+            "shape": "next", "place": axis.place(age), "scheduled": False, "current": False, "says": f"{name}: taken anew in {duration(left)}",
         })
     return marks
 
@@ -142,5 +143,5 @@ def _schedule_text(schedule: dict[str, Any] | None, now: datetime) -> str | None
     left = wording.seconds_until(schedule["next_run"], now)
     if left is None:
         return f"{every}{at}; next run not told"
-    when = f"in {duration(left)}" if left >= 0 else f"due {duration(-left)} ago"
+    when = f"in {duration(left)}" if left >= 0 else f"due {duration(wording.seconds_since(schedule['next_run'], now))} ago"
     return f"{every}{at}; next {wording.moment(schedule['next_run'])} UTC, {when}"

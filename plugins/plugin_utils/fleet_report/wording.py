@@ -54,6 +54,12 @@ def seconds_until(text: Any, now: datetime) -> float | None:
     return (found - now).total_seconds() if found else None
 
 
+def seconds_since(text: Any, now: datetime) -> float | None:
+    """From a moment to now; negative where it is to come, None for what can't be read."""
+    found = parse_time(text)
+    return (now - found).total_seconds() if found else None
+
+
 def counted(number: int, one: str, many: str | None = None) -> str:
     """C(1 server), C(2 servers)."""
     return f"{number} {one if number == 1 else many or one + 's'}"

@@ -16,7 +16,18 @@ from tools.environment import ANOTHER_PLACE, MARKER, _create, environment_folder
 from tools.installer import install_environment
 from tools.pip_settings import read_pip_settings, uv_environment, write_pip_settings
 from tools.pythons import Interpreter
-from tools.recipes import CONSTRAINTS, LEAK_CORES, OLDEST_CORE, RECIPES, TEST, constraints, digest, package_name, pins
+from tools.recipes import (
+    CONSTRAINTS,
+    IMPORTER_CONSTRAINTS,
+    LEAK_CORES,
+    OLDEST_CORE,
+    RECIPES,
+    TEST,
+    constraints,
+    digest,
+    package_name,
+    pins,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -31,7 +42,7 @@ def test_every_named_package_is_pinned(recipe) -> None:
 
 
 def test_every_line_is_an_exact_version() -> None:
-    lines = [*pins(ROOT / CONSTRAINTS), *(pin for name in TEST.bare for pin in pins(ROOT / name))]
+    lines = [*pins(ROOT / CONSTRAINTS), *pins(ROOT / IMPORTER_CONSTRAINTS), *(pin for name in TEST.bare for pin in pins(ROOT / name))]
 
     assert [line for line in lines if "==" not in line.split(";")[0]] == []
 

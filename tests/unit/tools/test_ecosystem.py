@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The gates judge what the ecosystem's tools print, since several of them exit with 0 whatever they find."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tools.ecosystem import IMPORTER_COMPLAINT, PAGES_OF_ANSIBLE, context_faults, introspection_faults, pages
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "WARNING: playbooks/prune.yml:6:10: syntax-check[specific][/]: Error processing keyword 'hosts': 'hosts' is undefined",
+        "ERROR: Timeout on call to ansible-lint",
+        "ansible-lint not found, skipping lint of collection",
+        "Traceback (most recent call last):",
+    ],
+)
+def test_a_complaint_of_the_importer_is_seen(line: str) -> None:
+    assert IMPORTER_COMPLAINT.search(line)
+
+
+@pytest.mark.parametrize("line", ["Loading module_utils errors", "Loading module_utils failures", "Importer processing completed successfully"])
+def test_what_the_importer_says_of_its_work_is_no_complaint(line: str) -> None:
+    assert not IMPORTER_COMPLAINT.search(line)
+
+
+def test_only_pages_of_ansible_itself_may_be_out_of_reach() -> None:
+    prefix = "/tmp/site/rst/snapshot_module.rst:59: WARNING: undefined label: "
+
+    assert PAGES_OF_ANSIBLE.search(prefix + "'ansible_collections.ansible.builtin.reboot_module' [ref.ref]")
+    assert PAGES_OF_ANSIBLE.search(prefix + "'common_return_values' [ref.ref]")
+    assert not PAGES_OF_ANSIBLE.search(prefix + "'ansible_collections.rewind.vps.snapshots_module' [ref.ref]")
+    assert not PAGES_OF_ANSIBLE.search("/tmp/site/rst/index.rst:3: WARNING: Title underline too short.")
+    assert not PAGES_OF_ANSIBLE.search("x.rst:1: WARNING: 'envvar' reference target not found: REWIND_SURPRISE [ref.envvar]")
+
+
+def test_everything_that_is_called_by_name_has_a_page() -> None:
+    found = pages(ROOT)
+
+    assert {"snapshot_module.html", "servers_inventory.html", "guarded_ssh_connection.html", "guarded_upgrade_role.html"} <= set(found)
+    assert len([name for name in found if name.endswith("_module.html")]) == len(list((ROOT / "plugins/modules").glob("[a-z]*.py")))
+    assert len([name for name in found if name.endswith("_role.html")]) == len([path for path in (ROOT / "roles").iterdir() if path.is_dir()])
+
+
+def test_an_image_that_gets_more_or_less_than_requests_is_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "_build").mkdir()
+    (tmp_path / "Containerfile").write_text("FROM x\n", encoding="utf-8")
+    needed = tmp_path / "_build/requirements.txt"
+    needed.write_text("# why\nrequests\n", encoding="utf-8")
+    assert context_faults(tmp_path) == []
+
+    needed.write_text("requests\nhttpx\n", encoding="utf-8")
+    (tmp_path / "_build/bindep.txt").write_text("gcc\n", encoding="utf-8")
+    (tmp_path / "Containerfile").unlink()
+    assert len(context_faults(tmp_path)) == 3
+
+
+def test_a_collection_in_which_other_things_are_found_is_a_fault() -> None:
+    right = ["---", "python:", "- 'requests  # from collection rewind.vps'", "system: []", ""]
+    assert introspection_faults(right) == []
+
+    assert introspection_faults(["python: []", "system: []"])
+    assert introspection_faults([*right, "- 'httpx  # from collection rewind.vps'"])
+    assert introspection_faults([line.replace("system: []", "system:") for line in right])
