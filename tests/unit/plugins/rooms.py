@@ -19,10 +19,12 @@ ROOMS = {
     "action": ("action.",),
     "inventory": ("inventory.",),
     "connection": ("connection.",),
+    "filter": ("filter.",),
     "doors": ("plugin_utils.quick_door", "plugin_utils.module_door", "plugin_utils.controller_action"),
     "host_account": ("plugin_utils.host_account",),
     "servers_inventory": ("plugin_utils.servers_inventory.",),
     "fleet_report": ("plugin_utils.fleet_report.",),
+    "snapshot_schedule": ("plugin_utils.snapshot_schedule",),
     "upgrade: run": tuple(GUARDED + name for name in (
         "guard_link", "options", "planning", "step_base", "steps", "steps_after", "steps_before", "steps_behind", "steps_looking_back")),
     "upgrade: guard": tuple(GUARDED + name for name in (
@@ -64,7 +66,7 @@ def arrows_between(files: Iterable[str], known_by: Callable[[str], Iterable[str]
 
 def picture(arrows: Arrows) -> str:
     """The picture as it stands in docs/architecture.md: a drawing of the shortest ways, and a list of all of them."""
-    return f"{BEGIN}\n{_drawing(arrows)}\n\n{_list(arrows)}\n{END}"
+    return f"{BEGIN}\n\n{_drawing(arrows)}\n\n{_list(arrows)}\n{END}"
 
 
 def picture_in(text: str) -> str:
