@@ -167,6 +167,5 @@ def _every(days: int) -> str:
     return "every day" if days == 1 else f"every {days} days"
 
 
-
 def _not_kept(message: str, hint: str) -> RewindError:
     return RewindError(message, kind=UNSUPPORTED, hint=hint)

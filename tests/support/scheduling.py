@@ -95,9 +95,9 @@ class Scheduling:
         """Run the role several times in one run, once with each of the wishes."""
         ours = {"name": "nightly", "runner_dir": str(self.files), "runner_unit_dir": str(self.units)}
         # The play's become must not count for the cloud and the runner: there is no sudo that would let a test become root.
-        book = [{"hosts": host, "gather_facts": False, "become": True, "become_method": "ansible.builtin.su", "roles": [
-            {"role": "rewind.vps.snapshot_schedule", **{f"snapshot_schedule_{name}": value for name, value in {**ours, **wish}.items()}}]}
-                for wish in wishes]
+        play = {"hosts": host, "gather_facts": False, "become": True, "become_method": "ansible.builtin.su"}
+        roles = [{f"snapshot_schedule_{name}": value for name, value in {**ours, **wish}.items()} for wish in wishes]
+        book = [{**play, "roles": [{"role": "rewind.vps.snapshot_schedule", **variables}]} for variables in roles]
         path = self.folder / "given.yml"
         path.write_text(json.dumps(book), encoding="utf-8")
         return self._stage.command("ansible-playbook", "-i", str(self.folder / "hosts"), str(path), *arguments,
