@@ -206,7 +206,11 @@ def run(words: Words) -> int:
         raise Problem("Say what to run, for example: run ansible --version")
     with workspace(ROOT, TEST) as space:
         program = space.script(words[0])
-        return space.python(program, *words[1:]) if program.is_file() else space.program(*words)
+        if not program.is_file():
+            return space.program(*words)
+        # Some packages bring a compiled program along (ruff, uv), most a Python script.
+        is_script = program.read_bytes()[:2] == b"#!"
+        return space.python(program, *words[1:]) if is_script else space.program(program, *words[1:])
 
 
 def lock(_words: Words) -> int:
