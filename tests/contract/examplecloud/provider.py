@@ -36,6 +36,7 @@ class ExampleCloud(base.Provider):
         description=False,
         recreate=False,
         schedule=False,
+        schedule_zone=None,
         power=True,
         snapshot_tree=False,
         deletes_at_once=True,
