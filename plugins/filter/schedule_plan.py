@@ -28,7 +28,8 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ wishes | rewind.vps.schedule_plan }}"
   vars:
-    wishes: {provider: ilkbyte, server: app1, name: nightly, method: auto, state: present, every_days: 1, hour: 3, minute: 0, timezone: UTC}
+    wishes:
+      {provider: ilkbyte, server: app1, name: nightly, method: auto, state: present, every_days: 1, hour: 3, minute: 0}
 """
 
 RETURN = r"""

@@ -108,7 +108,7 @@ def test_capability_table() -> None:
         row("description", yes_or_no([cloud.description for cloud in clouds])),
         row("taken anew in place", yes_or_no(
             [cloud.recreate for cloud in clouds], "no: a new one is made, then the old one goes")),
-        row("schedules", yes_or_no([cloud.schedule for cloud in clouds])),
+        row("schedules", yes_or_no([cloud.schedule for cloud in clouds], "no; the role `snapshot_schedule` brings them")),
         row("start and stop", yes_or_no([cloud.power for cloud in clouds])),
         row("tree of snapshots, a current one", yes_or_no([cloud.snapshot_tree for cloud in clouds])),
         row("usual time for a snapshot", [f"within {cloud.create_seconds / 60:g} minutes" for cloud in clouds]),

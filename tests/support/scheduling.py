@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -91,9 +92,23 @@ class Scheduling:
         """Run the role for one host. Options are the role's, without their prefix."""
         return self.roles(host, options, arguments=arguments, environment=environment)
 
+    def _plain_paths(self) -> dict[str, str]:
+        """The role refuses paths with blanks or accents in them, so a checkout with such a name is reached by another."""
+        real = {"runner_ansible_playbook": Path(sys.executable).parent / "ansible-playbook",
+                "runner_collections_path": Path(os.environ["ANSIBLE_COLLECTIONS_PATH"])}
+        if all(re.fullmatch("[A-Za-z0-9/._+-]*", str(path)) for path in real.values()):
+            return {}
+        plain = {}
+        for option, path in real.items():
+            link = self.folder / option
+            if not link.is_symlink():
+                link.symlink_to(path)
+            plain[option] = str(link)
+        return plain
+
     def roles(self, host: str, *wishes: dict[str, Any], arguments: tuple[str, ...] = (), environment: dict[str, str] | None = None) -> Run:
         """Run the role several times in one run, once with each of the wishes."""
-        ours = {"name": "nightly", "runner_dir": str(self.files), "runner_unit_dir": str(self.units)}
+        ours = {"name": "nightly", "runner_dir": str(self.files), "runner_unit_dir": str(self.units), **self._plain_paths()}
         # The play's become must not count for the cloud and the runner: there is no sudo that would let a test become root.
         play = {"hosts": host, "gather_facts": False, "become": True, "become_method": "ansible.builtin.su"}
         roles = [{f"snapshot_schedule_{name}": value for name, value in {**ours, **wish}.items()} for wish in wishes]

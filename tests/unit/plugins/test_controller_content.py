@@ -18,6 +18,7 @@ from support.node_count import QUERIES, asked
 from support.stage import ROOT
 
 from ansible_collections.rewind.vps.plugins.module_utils import arguments
+from ansible_collections.rewind.vps.plugins.module_utils.providers.registry import REGISTRY
 
 RULEBOOKS = sorted((ROOT / "extensions" / "eda" / "rulebooks").glob("*.yml"))
 TEMPLATES = {item["name"]: item for item in content("templates.yml")["controller_templates"]}
@@ -41,7 +42,7 @@ def test_a_credential_gives_a_module_all_that_it_needs(cloud: str, monkeypatch: 
     filled = options_read_from(injected(TYPES[cloud], **SECRETS[cloud], api_url="https://cloud.example/v1"), monkeypatch)
     assert filled["provider"] == cloud and filled["api_url"] == "https://cloud.example/v1"
     assert {name: filled[name] for name in SECRETS[cloud]} == SECRETS[cloud]
-    assert options_read_from(injected(TYPES[cloud], **SECRETS[cloud]), monkeypatch)["api_url"] == arguments._DEFAULT_URLS[cloud]
+    assert options_read_from(injected(TYPES[cloud], **SECRETS[cloud]), monkeypatch)["api_url"] == REGISTRY[cloud].access.url
 
 
 @pytest.mark.parametrize("cloud", TYPES)
