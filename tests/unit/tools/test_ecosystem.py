@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.ecosystem import IMPORTER_COMPLAINT, PAGES_OF_ANSIBLE, context_faults, introspection_faults, pages
+from tools.ecosystem import PAGES_OF_ANSIBLE, context_faults, importer_faults, introspection_faults, pages
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -19,15 +19,18 @@ ROOT = Path(__file__).resolve().parents[3]
         "ERROR: Timeout on call to ansible-lint",
         "ansible-lint not found, skipping lint of collection",
         "Traceback (most recent call last):",
+        "WARNING: ERROR    Failed to find rewind.vps.gone playbook.",
+        "WARNING: ERROR    Failed to find other.collection.prune playbook.",
     ],
 )
 def test_a_complaint_of_the_importer_is_seen(line: str) -> None:
-    assert IMPORTER_COMPLAINT.search(line)
+    assert importer_faults(["Loading role guarded_upgrade", line], {"prune"}) == [line]
 
 
-@pytest.mark.parametrize("line", ["Loading module_utils errors", "Loading module_utils failures", "Importer processing completed successfully"])
+@pytest.mark.parametrize("line", ["Loading module_utils errors", "Loading module_utils failures", "Importer processing completed successfully",
+                                  "WARNING: ERROR    Failed to find rewind.vps.prune playbook."])
 def test_what_the_importer_says_of_its_work_is_no_complaint(line: str) -> None:
-    assert not IMPORTER_COMPLAINT.search(line)
+    assert importer_faults([line], {"prune"}) == []
 
 
 def test_only_pages_of_ansible_itself_may_be_out_of_reach() -> None:
