@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import sys
@@ -76,7 +77,7 @@ def test_one_file_and_two_lines_are_all_that_the_modules_need(shared_example_box
     changed = Changed(tmp_path, shared_example_box)
     (command,) = parts("command")
     options = re.fullmatch(r'\$ ansible localhost -m rewind\.vps\.server_info -a "(.*)"\n', command)[1]
-    packed = ("-e", f"ansible_python_interpreter={other_python()}")  # through the module's door, so that Ansible must have packed it, too
+    packed = ("-e", json.dumps({"ansible_python_interpreter": other_python()}))  # through the module's door, so that Ansible must have packed it, too
     run = changed.ad_hoc("localhost", "-m", "rewind.vps.server_info", "-a", options, *packed, "-vvv")
     assert run.status == 0 and '"name": "box1"' in run.stdout and '"name": "box2"' in run.stdout, run.output
     assert "examplekey0123456789" not in run.output, "its secret is hidden without a word more"
