@@ -13,7 +13,7 @@ from typing import Any, Callable
 from ansible_collections.rewind.vps.plugins.module_utils import arguments
 from ansible_collections.rewind.vps.plugins.module_utils.errors import bad_input
 from ansible_collections.rewind.vps.plugins.module_utils.failures import failure, mistake
-from ansible_collections.rewind.vps.plugins.module_utils.fleet.fleet import Fleet
+from ansible_collections.rewind.vps.plugins.module_utils.fleet.fleet import fleet_of
 from ansible_collections.rewind.vps.plugins.module_utils.operations import (
     many,
     server_info,
@@ -104,7 +104,7 @@ def _result(module: str, task: Task) -> dict[str, Any]:
     if arguments.may_be_for_many(options):
         can = task.provider.capabilities
         expected = can.restore_seconds if module == "snapshot_restore" else can.create_seconds
-        task.for_each = Fleet(task, lambda: connect(options), expected).for_each
+        task.for_each = fleet_of(task, lambda: connect(options), expected)
     if module in _OF_ONE_SERVER and arguments.is_for_many(options):
         result = many.change_each(task, operation, _OF_ONE_SERVER[module])
     else:

@@ -25,17 +25,26 @@ from ansible_collections.rewind.vps.plugins.module_utils.providers.base import P
 MOST_DECIDING = 250  # servers that have been looked at and wait for their request: what was seen must not become old
 
 
-class Fleet:
-    """The servers of one task.
+def fleet_of(task: Task, connect: Callable[[], Provider], expected: float) -> Callable[[Callable[[Task], Any], list[str]], list[Settled]]:
+    """What a task does things for each of several servers with (L(Task.for_each)). Nothing is opened before.
 
     :arg task: of all of them; its provider is one of the lines.
     :arg connect: opens another line.
     :arg expected: seconds that the cloud says it takes for one server.
     """
 
-    def __init__(self, task: Task, connect: Callable[[], Provider], expected: float) -> None:
+    def for_each(operation: Callable[[Task], Any], references: list[str]) -> list[Settled]:
+        return _Fleet(task, len(references), connect, expected).for_each(operation, references)
+
+    return for_each
+
+
+class _Fleet:
+    """The servers of one task, and the lines to their cloud: no more than there are servers."""
+
+    def __init__(self, task: Task, servers: int, connect: Callable[[], Provider], expected: float) -> None:
         self._task, self._expected = task, expected
-        width = task.options["concurrency"]
+        width = max(1, min(servers, task.options["concurrency"]))
         self._shared = SharedReads(Lines([task.provider, *(connect() for _line in range(width - 1))]))
         # Nobody wishes that all servers of a fleet are off at the same time.
         self._deciding = Batches(width, width - 1) if task.options.get("stop_server") else Batches(MOST_DECIDING, width)

@@ -20,6 +20,7 @@ from typing import TypeVar
 
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Provider
 
+CHANGES, LISTINGS = "changes", "listings"
 CALM_SECONDS = 2.0  # for so long a listing and the changes make way for each other
 
 Answer = TypeVar("Answer")
@@ -35,7 +36,7 @@ class Lines:
         self._urgent: collections.deque[_Waiting] = collections.deque()
         self._patient: collections.deque[_Waiting] = collections.deque()
         self._calm = threading.Condition()
-        self._changing = self._listing = 0
+        self._under_way = {CHANGES: 0, LISTINGS: 0}
 
     def ask(self, call: Callable[[Provider], Answer], urgent: bool = True) -> Answer:
         """Read something."""
@@ -48,9 +49,9 @@ class Lines:
     def change(self, call: Callable[[Provider], Answer]) -> Answer:
         """Ask for a change; not while a listing of the whole account is read, if that can be."""
         with self._calm:
-            self._calm.wait_for(lambda: not self._listing, CALM_SECONDS)
-            self._changing += 1
-        with self._until_over("_changing"):
+            self._calm.wait_for(lambda: not self._under_way[LISTINGS], CALM_SECONDS)
+            self._under_way[CHANGES] += 1
+        with self._until_over(CHANGES):
             return self.ask(call)
 
     def list_all(self, call: Callable[[Provider], Answer]) -> Answer:
@@ -60,9 +61,9 @@ class Lines:
         this task wait for a moment.
         """
         with self._calm:
-            self._listing += 1
-            self._calm.wait_for(lambda: not self._changing, CALM_SECONDS)
-        with self._until_over("_listing"):
+            self._under_way[LISTINGS] += 1
+            self._calm.wait_for(lambda: not self._under_way[CHANGES], CALM_SECONDS)
+        with self._until_over(LISTINGS):
             return self.ask(call)
 
     def now(self) -> datetime:
@@ -90,13 +91,13 @@ class Lines:
         waiting.served.set()
 
     @contextlib.contextmanager
-    def _until_over(self, count: str) -> Iterator[None]:
+    def _until_over(self, what: str) -> Iterator[None]:
         try:
             yield
         finally:
             with self._calm:
-                setattr(self, count, getattr(self, count) - 1)
-                if not getattr(self, count):
+                self._under_way[what] -= 1
+                if not self._under_way[what]:
                     self._calm.notify_all()
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from operation_worlds import CAPABILITIES
 
 from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils.fleet.fleet import Fleet
+from ansible_collections.rewind.vps.plugins.module_utils.fleet.fleet import fleet_of
 from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task
 from ansible_collections.rewind.vps.plugins.module_utils.providers import base
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import PENDING, READY, RUNNING, Server, Snapshot
@@ -147,7 +147,7 @@ def task_of(world: World, references: list[str], check_mode: bool = False, **opt
         "provider": world.kind, "api_url": "https://cloud.example",
     }
     task = Task(Line(world), {**wishes, **options}, check_mode, diff_mode=True)
-    task.for_each = Fleet(task, lambda: Line(world), 10.0).for_each
+    task.for_each = fleet_of(task, lambda: Line(world), 10.0)
     return task
 
 

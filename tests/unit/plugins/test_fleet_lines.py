@@ -71,7 +71,7 @@ def test_a_call_that_fails_gives_its_line_back():
             lines.change(fail)
         with pytest.raises(ValueError):
             lines.list_all(fail)
-    assert lines.ask(lambda provider: provider) == "a" and lines._changing == lines._listing == 0
+    assert lines.ask(lambda provider: provider) == "a" and set(lines._under_way.values()) == {0}
 
 
 def test_changes_wait_for_a_listing_of_the_account_and_only_for_a_while(monkeypatch):

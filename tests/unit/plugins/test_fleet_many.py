@@ -15,7 +15,7 @@ from fleet_world import SOON, World, in_thread, task_of, until
 from ansible_collections.rewind.vps.plugins.module_utils import turns
 from ansible_collections.rewind.vps.plugins.module_utils.errors import UNKNOWN, RewindError
 from ansible_collections.rewind.vps.plugins.module_utils.failures import failure
-from ansible_collections.rewind.vps.plugins.module_utils.fleet.fleet import Fleet
+from ansible_collections.rewind.vps.plugins.module_utils.fleet.fleet import fleet_of
 from ansible_collections.rewind.vps.plugins.module_utils.operations import many, server_info, snapshot_info, snapshot_restore
 from ansible_collections.rewind.vps.plugins.module_utils.operations import snapshot as snapshot_operation
 from ansible_collections.rewind.vps.plugins.module_utils.operations.signals import Abandoned
@@ -259,6 +259,16 @@ def test_a_terminal_that_is_gone_leaves_no_server_alone():
         raise BrokenPipeError
 
     task = replace(task_of(world, TEN), tell=gone)
-    task.for_each = Fleet(task, lambda: task.provider, 10.0).for_each
+    task.for_each = fleet_of(task, lambda: task.provider, 10.0)
     result = many.change_each(task, snapshot_operation.run, many.TAKES_UP)
     assert len(result["by_server"]) == 10 and result["failed_servers"] == []
+
+
+@pytest.mark.parametrize(("servers", "concurrency", "lines"), [(0, 8, 0), (1, 8, 0), (2, 8, 1), (10, 8, 7), (10, 1, 0)])
+def test_no_more_lines_are_opened_than_there_are_servers_for(servers, concurrency, lines):
+    world, opened = World("vpsorg", *TEN), []
+    task = task_of(world, TEN[:servers], concurrency=concurrency)
+    task.for_each = fleet_of(task, lambda: opened.append(1) or task.provider, 10.0)
+    assert opened == [], "nothing is opened before it is needed"
+    many.change_each(task, snapshot_operation.run, many.TAKES_UP)
+    assert len(opened) == lines

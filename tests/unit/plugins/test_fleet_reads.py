@@ -188,7 +188,7 @@ def test_the_rest_has_an_end_and_does_not_count_the_wait_for_a_line():
 
     lines = Lines([Line(World("vpsorg", "web1"))])
     change = in_thread(lambda: lines.change(lambda provider: time.sleep(0.2)))
-    until(lambda: lines._changing)
+    until(lambda: lines._under_way["changes"])
     _found, requests, seconds = SharedReads(lines)._list_snapshots()
     change.join(SOON)
     assert requests == 1 and seconds < 0.1
