@@ -21,7 +21,7 @@ help:
 	@echo 'make mutants    break the code on purpose, one way after the other: the tests must see each (ARGS="-k restore")'
 	@echo 'make leaks      search for leaked secrets on four versions of ansible-core, from the oldest to the newest pre-release'
 	@echo 'make bench      what tasks cost in time, processor, memory and requests, beside Ansible'"'"'s own (ARGS="doors fleet --profile")'
-	@echo 'make gates      what else the Ansible ecosystem asks: docs lint and site, changelog, Galaxy'"'"'s import, sanity on other cores'
+	@echo 'make gates      what else the Ansible ecosystem asks: docs lint and site, changelog, Galaxy'"'"'s import, rulebooks, sanity on other cores'
 	@echo 'make docs       the documentation as web pages: tests/output/docs-site/index.html'
 	@echo 'make changelog  make the release'"'"'s CHANGELOG.md of the fragments, which are used up'
 	@echo 'make release-check'

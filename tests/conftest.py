@@ -26,6 +26,7 @@ MARKERS = (
     "playbook: runs ansible-playbook",
     "slow(seconds): takes longer than about five seconds, or about so many; the longest begin first",
     "leaks: searches all that a run leaves behind for secrets; run on four versions of ansible-core by make leaks",
+    "events: runs ansible-rulebook, which has an environment of its own; run by make gates only",
     "patient: waits for minutes, or one of many of its kind; run by make test-all only",
 )
 # Set by the process that makes the view, and inherited by xdist's workers.

@@ -15,6 +15,8 @@ from tools.workspace import Workspace
 
 # ansible-core 2.16-2.17, 2.18-2.19 and 2.20-2.21 look for the get-pip script of these versions.
 GET_PIP_VERSIONS = ("23_1_2", "24_2", "25_2")
+# What the script ansible-test starts. In a path with a blank the installer adds lines to the script which that of 2.16 does not survive.
+ANSIBLE_TEST = "ansible_test._util.target.cli.ansible_test_cli_stub"
 # What ansible-test says when it leaves something out because of the machine, and goes on to exit with 0.
 LEFT_OUT = re.compile(r"WARNING: Skipping (sanity test|pylint|validate-modules)")
 
@@ -49,7 +51,7 @@ def sanity(space: Workspace, skip: Sequence[str] = ()) -> int:
             left_out.append(line)
 
     status = space.python(
-        *(space.script("ansible-test"), "sanity", "--python", space.python_version),
+        *("-m", ANSIBLE_TEST, "sanity", "--python", space.python_version),
         *(word for name in skip for word in ("--skip-test", name)),
         cwd=folder,
         on_line=listen,

@@ -25,6 +25,7 @@ from tools.processes import Interrupted, mend_standard_streams  # noqa: E402
 from tools.recipes import (  # noqa: E402
     CONSTRAINTS,
     DEMO,
+    EVENTS,
     GATES,
     IMPORTER,
     IMPORTER_CONSTRAINTS,
@@ -72,9 +73,10 @@ def lint(_words: Words) -> int:
 
 
 # Tests that wait for minutes, for what must be seen not to happen, and most of a large kind, run in test-all only.
-QUICK, PATIENT = ("-m", "not patient"), ("-m", "patient")
+QUICK, PATIENT = ("-m", "not patient and not events"), ("-m", "patient and not events")
 # The search for secrets depends on what Ansible itself shows and keeps, so it runs on the oldest core, on the newest, and between.
 LEAKS = ("-m", "leaks")
+EVENTS_ONLY = ("-m", "events")
 
 
 def sanity(_words: Words) -> int:
@@ -134,7 +136,7 @@ def _leaks_on(recipe: Recipe, words: Words) -> Callable[[], int]:
 
 
 def gates(_words: Words) -> int:
-    """what else the Ansible ecosystem asks of a collection: its documentation, its changelog, Galaxy's import, sanity on other cores"""
+    """what else the Ansible ecosystem asks of a collection: its documentation, its changelog, Galaxy's import, its rulebooks, sanity on other cores"""
     with workspace(ROOT, GATES) as space:
         status = run_steps(
             [
@@ -144,7 +146,10 @@ def gates(_words: Words) -> int:
                 Step("ansible-builder", lambda: ecosystem.execution_environment(space)),
             ]
         )
-    steps = [Step("galaxy-importer", _in(IMPORTER, ecosystem.importer))]
+    steps = [
+        Step("galaxy-importer", _in(IMPORTER, ecosystem.importer)),
+        Step("ansible-rulebook", _in(EVENTS, lambda space: checks.pytest(space, EVENTS_ONLY))),
+    ]
     for recipe, left_out in SANITY_CORES:
         name = f"sanity ({recipe.name}{', no ' if left_out else ''}{', '.join(left_out)})"
         steps.append(Step(name, _in(recipe, partial(checks.sanity, skip=left_out))))
@@ -216,7 +221,7 @@ def run(words: Words) -> int:
 def lock(_words: Words) -> int:
     """write the pinned versions (tests/constraints*.txt) anew from the requirement files, with the newest"""
     uv = str(ensure(ROOT, TEST).folder / "bin" / "uv")
-    together = dict.fromkeys([*DEMO.requirements, *TEST.requirements, *MOLECULE.requirements, *GATES.requirements, INSTALLER])
+    together = dict.fromkeys([*DEMO.requirements, *TEST.requirements, *MOLECULE.requirements, *GATES.requirements, *EVENTS.requirements, INSTALLER])
     status = 0
     for files, target in ((together, CONSTRAINTS), (IMPORTER.requirements, IMPORTER_CONSTRAINTS)):
         command = [uv, "pip", "compile", *files, "--output-file", target, "--universal", "--python-version", "3.11"]

@@ -42,6 +42,10 @@ GATES = Recipe("gates", ("tests/requirements-gates.txt",), folder_suffix="-gates
 IMPORTER = Recipe(
     "importer", ("tests/requirements-importer.txt",), overrides=IMPORTER_CONSTRAINTS, folder_suffix="-importer"
 )
+# What runs rulebooks, with the tests that drive it.
+EVENTS = Recipe(
+    "events", ("tests/requirements-events.txt",), bare=("tests/requirements-clients.txt",), folder_suffix="-events"
+)
 # What a user has who installs a release and runs its demo, and nothing of the tests.
 RELEASE = Recipe("release", ("tests/requirements-demo.txt",), folder_suffix="-release")
 
@@ -69,7 +73,7 @@ LEAK_CORES = (OLDEST_CORE, MIDDLE_CORE, TEST, NEXT_CORE)
 SANITY_CORES = ((OLDEST_CORE, ()), (MIDDLE_CORE, ()), (NEXT_CORE, ("pylint",)))
 RECIPES = {
     recipe.name: recipe
-    for recipe in (DEMO, TEST, MOLECULE, GATES, IMPORTER, RELEASE, OLDEST_CORE, MIDDLE_CORE, NEXT_CORE)
+    for recipe in (DEMO, TEST, MOLECULE, GATES, IMPORTER, EVENTS, RELEASE, OLDEST_CORE, MIDDLE_CORE, NEXT_CORE)
 }
 
 

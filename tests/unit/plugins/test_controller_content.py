@@ -109,6 +109,7 @@ def test_a_rulebook_is_valid_and_names_what_there_is(path: Path) -> None:
             assert variables == {"hosts": "{{ event.payload.hosts }}"}
             if action == "run_workflow_template":
                 assert how["organization"] == WORKFLOWS[how["name"]]["organization"]
+                assert how["include_events"] is False, "all that was sent would be a variable of the job"
             else:
                 assert (action, how["name"]) == ("run_playbook", "rewind.vps.guarded_upgrade")
                 assert not {"retry", "retries"} & set(how), "an upgrade that was undone would be tried again"
