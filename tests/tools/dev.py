@@ -136,7 +136,7 @@ def _leaks_on(recipe: Recipe, words: Words) -> Callable[[], int]:
 
 
 def gates(_words: Words) -> int:
-    """what else the Ansible ecosystem asks of a collection: its documentation, its changelog, Galaxy's import, its rulebooks, sanity on other cores"""
+    """what else the Ansible ecosystem asks of a collection: documentation, changelog, Galaxy's import, rulebooks, sanity on other cores"""
     with workspace(ROOT, GATES) as space:
         status = run_steps(
             [
