@@ -7,11 +7,13 @@ import json
 import os
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import servers_file
+from support.leaks import Searcher
 from support.servers_file import TOLD_APART, accounts, cache, write
 from support.stage import MODULE, QUICK, Run, Stage, other_python
 
@@ -120,3 +122,29 @@ def test_each_account_with_its_own_token_unless_the_task_says_another(stage: Sta
     run, results = play(stage, write(tmp_path, **accounts(box)[1]), task, said, door=QUICK)
     assert {name: result["error"]["kind"] for name, result in results.items()} == {"web1": "forbidden", "web2": "forbidden"}
     assert run.status == 0 and [effect["server"] for effect in box.control.effects("snapshot_ready")] == ["web2"]
+
+
+@pytest.mark.slow(6)
+def test_a_token_that_a_vault_keeps_opens_the_account_for_inventory_and_tasks_and_is_not_shown(stage: Stage, box: Box, tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    password.write_text("vault-Password-0123456789", encoding="utf-8")
+    sealed = stage.command("ansible-vault", "encrypt_string", "--vault-password-file", str(password), "--name", "api_token", box.vpsorg_token)
+    assert sealed.status == 0, sealed.output
+    path = tmp_path / "sealed.rewind_vps.yml"
+    path.write_text(f"plugin: rewind.vps.servers\nprovider: vpsorg\napi_url: {box.vpsorg_url}\n{sealed.stdout}", encoding="utf-8")
+    opened = {"ANSIBLE_VAULT_PASSWORD_FILE": str(password)}
+    listed = inventory(stage, str(path), "--list", "-vvvv", **opened)
+    told = replace(listed, stdout=listed.stdout[listed.stdout.index("{\n"):])  # what -vvvv says stands before it
+    assert set(hosts(told)) == {"web1", "web2"}
+    book = tmp_path / "play.yml"
+    task = {"rewind.vps.snapshot": {"name": "before"}, "delegate_to": "localhost"}
+    book.write_text(json.dumps([{"hosts": "web1", "gather_facts": False, "tasks": [task]}]), encoding="utf-8")
+    played = stage.command("ansible-playbook", "-i", str(path), str(book), "-vvvv", environment=opened)
+    assert played.status == 0, played.output
+    assert [effect["server"] for effect in box.control.effects("snapshot_ready")] == ["web1"]
+    closed = inventory(stage, str(path))
+    assert hosts(closed) == {} and "vault" in closed.stderr.lower() and "Traceback" not in closed.output
+    searcher = Searcher([box.vpsorg_token, password.read_text("utf-8")])
+    for name, run in {"listed": listed, "played": played, "closed": closed}.items():
+        searcher.search(name, run.output)
+    assert not searcher.hits, "\n".join(map(str, searcher.hits))
