@@ -11,13 +11,22 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.rewind.vps.plugins.module_utils.arguments import SPECS
+from ansible_collections.rewind.vps.plugins.module_utils.plain_text import plain, plain_in
 from ansible_collections.rewind.vps.plugins.module_utils.run import mistake, run
+
+
+class _Module(AnsibleModule):
+    """One whose options may hold any character."""
+
+    def log(self, msg: str, log_args: dict[str, Any] | None = None) -> None:
+        """Ansible's line in the system's log, which is one line whatever was given. A NUL in it would end the task with a word about syslog."""
+        super().log(plain(msg), log_args and plain_in(log_args))
 
 
 def run_module(name: str) -> None:
     """Run the module of that name in its own process and end it with the result."""
     spec = SPECS[name]
-    module = AnsibleModule(argument_spec=spec.options, supports_check_mode=True, **spec.rules)
+    module = _Module(argument_spec=spec.options, supports_check_mode=True, **spec.rules)
     # Since ansible-core 2.22 a result tells secrets in clear that the controller doesn't know: here those of the environment.
     if hasattr(module, "_new_secrets"):
         module._new_secrets.flush()

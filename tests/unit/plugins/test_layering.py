@@ -59,7 +59,7 @@ MAY_IMPORT = {
         UTILS + "arguments", UTILS + "errors", UTILS + "failures", UTILS + "fleet.fleet", UTILS + "operations.", UTILS + "plain_text",
         UTILS + "providers.registry", UTILS + "rate_limit", UTILS + "secrets", UTILS + "wire",
     },
-    UTILS + "module": {UTILS + "arguments", UTILS + "run"},
+    UTILS + "module": {UTILS + "arguments", UTILS + "plain_text", UTILS + "run"},
     "plugin_utils.controller_action": {UTILS + "plain_text"},
     "plugin_utils.host_account": {SERVERS + "accounts", UTILS + "arguments"},
     "plugin_utils.module_door": {"plugin_utils.controller_action", "plugin_utils.host_account", UTILS + "arguments", UTILS + "secrets"},
