@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,7 @@ def test_what_the_timer_runs(schedules: Scheduling) -> None:
     assert verdict.returncode == 0 and UNIT not in verdict.stderr, verdict.stderr
     timer = Path(units[1]).read_text("utf-8")
     assert "\nOnCalendar=*-*-* 04:30:00 UTC\n" in timer and "\nPersistent=true\n" in timer
+    assert "\nDescription=Every day at 04:30 UTC: snapshot nightly " in timer, "what systemctl list-timers and status show"
     assert {f"{UNIT}.timer.active", f"{UNIT}.timer.enabled"} <= set(schedules.installed())
 
     for name, days in (("nightly-202601010430", 3), ("nightly-202601020430", 2), ("nightly-before-php8", 9), ("byhand", 9)):
@@ -113,6 +115,7 @@ def test_a_timer_from_check_mode_to_its_end(schedules: Scheduling, subtests: pyt
     with subtests.test("its end, though the server and the credentials are gone"):
         schedules.box.control.remove_server("vpsorg", "web1")
         plain = {"VPS_API_TOKEN": "", "VPS_API_URL": ""}
+        (schedules.state / f"{UNIT}.service.failed").touch()  # as the run of last night has left it in systemctl --failed
         assert changed(schedules.role("web1", state="absent", environment=plain)) > 0
         assert not [name for name in schedules.installed() if ".nightly." in name]
         assert [name for name in schedules.installed() if ".weekly." in name], "only the one that was named goes"
@@ -212,7 +215,8 @@ def test_a_user_who_is_not_root(schedules: Scheduling, subtests: pytest.Subtests
     ("web1", {"retain_count": 5}, {}, "allows 5 snapshots of a server"),
     ("web1", {"hour": 24}, {}, "snapshot_schedule_hour must be a whole number from 0 to 23"),
     ("web1", {"method": "cron", "timezone": "UTC"}, {}, "cron follows the clock of its host"),
-    ("web1", {}, {"VPS_API_TOKEN": ""}, "credentials of its own"),
+    ("web1", {}, {"VPS_API_TOKEN": ""}, "Next: set snapshot_schedule_api_token, or the environment"),
+    ("app1", {"method": "cron"}, {"ILKBYTE_SECRET_KEY": ""}, "Next: set snapshot_schedule_access_key and snapshot_schedule_secret_key, or"),
     ("web1", {"ACCOUNT": "shop"}, {}, "credentials of its own"),
     ("web1", {}, {"VPS_API_TOKEN": "a-token-with-$(touch b)"}, "credentials of its own"),
     ("web1", {"runner_ansible_playbook": "/nonexistent/ansible-playbook"}, {}, "is not found at localhost"),
@@ -240,6 +244,11 @@ def test_a_runner_that_can_keep_nothing(schedules: Scheduling) -> None:
         run = schedules.role("web1")
         assert run.status == 2 and "There is no crontab at localhost" in run.stdout
     assert schedules.installed() == {}
+    odd = schedules.folder / "a b"
+    odd.symlink_to(Path(sys.executable).parent / "ansible-playbook")
+    run = schedules.role("web1", runner_ansible_playbook=str(odd))
+    assert run.status == 2 and f"{odd} can't be used for a schedule" in run.stdout
+    fine(schedules.role("web1", runner_ansible_playbook=str(odd), state="absent"))  # what is removed is not run any more
 
 
 @pytest.mark.patient

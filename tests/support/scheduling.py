@@ -40,6 +40,7 @@ enable) touch "STATE/$unit.enabled" ;;
 disable) rm -f "STATE/$unit.enabled" ;;
 start | restart) grep -qx "$unit" STATE/loaded && touch "STATE/$unit.active" ;;
 stop) rm -f "STATE/$unit.active" ;;
+reset-failed) rm "STATE/$unit.failed" ;;
 *) exit 1 ;;
 esac
 """
@@ -161,7 +162,8 @@ class Scheduling:
     def installed(self) -> dict[str, bytes]:
         """Every file that is installed, and what is in it."""
         found = [path for folder in (self.files, self.units) if folder.exists() for path in folder.iterdir()]
-        return {path.name: path.read_bytes() for path in [*found, *self.state.glob("*.active"), *self.state.glob("*.enabled")]}
+        found += [path for kind in ("active", "enabled", "failed") for path in self.state.glob(f"*.{kind}")]
+        return {path.name: path.read_bytes() for path in found}
 
     def changing(self) -> list[str]:
         """The operations of the requests that would change something, in order."""
