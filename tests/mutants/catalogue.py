@@ -14,6 +14,7 @@ from mutants import (
     in_the_report,
     in_the_role,
     in_the_run,
+    in_the_schedule,
     in_the_turns,
 )
 
@@ -29,4 +30,5 @@ MUTANTS = [
     *in_the_role.MUTANTS,
     *in_the_report.MUTANTS,
     *in_the_inventory.MUTANTS,
+    *in_the_schedule.MUTANTS,
 ]
