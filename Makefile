@@ -17,7 +17,7 @@ help:
 	@echo 'make lint       the linters only'
 	@echo 'make sanity     ansible-test sanity only'
 	@echo 'make pytest     the project'"'"'s own tests only, for example: make pytest ARGS="-k retention"'
-	@echo 'make molecule   the role'"'"'s molecule scenarios'
+	@echo 'make molecule   the molecule scenarios of the roles and the modules'
 	@echo 'make mutants    break the code on purpose, one way after the other: the tests must see each (ARGS="-k restore")'
 	@echo 'make leaks      search for leaked secrets on four versions of ansible-core, from the oldest to the newest pre-release'
 	@echo 'make bench      what tasks cost in time, processor, memory and requests, beside Ansible'"'"'s own (ARGS="doors fleet --profile")'

@@ -92,7 +92,7 @@ def pytest(words: Words) -> int:
 
 
 def molecule(words: Words) -> int:
-    """the role's scenarios, or one of them (ARGS="-s success")"""
+    """the scenarios of the roles and the modules, or one of them (ARGS="-s success")"""
     with workspace(ROOT, MOLECULE) as space:
         return checks.molecule(space, words)
 
