@@ -136,7 +136,7 @@ def test_both_doors_hand_on_check_mode_and_diff(monkeypatch, check_mode, diff):
         def exit_json(self, **result):
             seen.append(result)
 
-    monkeypatch.setattr(module, "AnsibleModule", Module)
+    monkeypatch.setattr(module, "_Module", Module)
     monkeypatch.setattr(module, "run", run)
     module.run_module("snapshot")
     assert seen == [("snapshot", check_mode, diff), ("snapshot", check_mode, diff), {}]
