@@ -58,6 +58,9 @@ def test_what_the_timer_runs(schedules: Scheduling) -> None:
     assert "\nDescription=Every day at 04:30 UTC: snapshot nightly " in timer, "what systemctl list-timers and status show"
     assert {f"{UNIT}.timer.active", f"{UNIT}.timer.enabled"} <= set(schedules.installed())
 
+    plant(schedules.box, "nightly-202601030430", hours=1)
+    assert schedules.run_unit(UNIT).returncode == 0 and schedules.changing() == [], "none is due yet"
+    schedules.box.control.reset()
     for name, days in (("nightly-202601010430", 3), ("nightly-202601020430", 2), ("nightly-before-php8", 9), ("byhand", 9)):
         plant(schedules.box, name, days=days)
     ran = schedules.run_unit(UNIT)
