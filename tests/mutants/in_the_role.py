@@ -41,7 +41,6 @@ MUTANTS = [
         "    - guarded_upgrade_verdict.outcome != 'upgraded'", "    - false", (SETTLED,),
     ),
     Mutant("the snapshot is taken after the upgrade", f"{TASKS}/upgrade.yml", SNAPSHOT + UPGRADE, UPGRADE + SNAPSHOT, (OLDER_GO,)),
-    Mutant("the snapshot is not waited for", f"{TASKS}/snapshot.yml", "step: await_snapshot", "step: snapshot", (OLDER_GO,)),
     Mutant(
         "services don't rest for the snapshot", f"{TASKS}/snapshot.yml",
         "ansible.builtin.include_tasks: rest.yml", "ansible.builtin.meta: noop", (FLEET,),
@@ -50,7 +49,6 @@ MUTANTS = [
         "services that have rested are not started again", f"{TASKS}/snapshot.yml",
         "ansible.builtin.include_tasks: go_on.yml", "ansible.builtin.meta: noop", (FLEET,),
     ),
-    Mutant("the restore is not waited for", f"{TASKS}/restore.yml", "step: await_restore", "step: roll_back", (LOST,)),
     Mutant("the upgrade is confirmed without its checks", f"{TASKS}/upgrade.yml", CHECK, "", (OLDER_GO,)),
     Mutant(
         "a failed upgrade is not undone", f"{TASKS}/upgrade.yml",
