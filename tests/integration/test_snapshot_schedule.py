@@ -7,11 +7,12 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.clouds import FRESH, ago
+from support.clouds import FRESH
 from support.leak_channels import ProcessWatch, search_run, told
 from support.leaks import Searcher
 from support.scheduling import SYSTEMCTL, Scheduling
@@ -41,7 +42,9 @@ def changed(run: Run) -> int:
 
 
 def plant(box: Box, name: str, **age: float) -> None:
-    box.control.plant_snapshot("vpsorg", "web1", name, created_at=ago(**age))
+    """One of that age by the sandbox's own clock, which runs faster than this machine's."""
+    now = datetime.fromisoformat(box.control.clock()["now"])
+    box.control.plant_snapshot("vpsorg", "web1", name, created_at=(now - timedelta(**age)).isoformat(timespec="seconds"))
 
 
 @needs_systemd

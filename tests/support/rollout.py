@@ -27,7 +27,7 @@ WAIT_SECONDS = 60
 
 # What most tests want: short waits, so that a run takes seconds.
 QUICK = {
-    "guarded_upgrade_timeout": 60, "guarded_upgrade_check_timeout": 30, "guarded_upgrade_grace": 5,
+    "guarded_upgrade_timeout": 60, "guarded_upgrade_check_timeout": 30, "guarded_upgrade_grace": 30,
     "guarded_upgrade_connection_timeout": 30, "guarded_upgrade_evidence_timeout": 10,
 }
 CHANGE = {"name": "Change a file", "ansible.builtin.copy": {"dest": "/etc/changed", "content": "new\n", "mode": "0644"}}

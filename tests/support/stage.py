@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sandbox import Box
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-RUN_SECONDS = 180
+RUN_SECONDS = 400
 
 QUICK = "quick"  # the action plugin does the work in the controller's process
 MODULE = "module"  # another Python is asked for by hand, so the module does it in a process of its own
