@@ -167,9 +167,9 @@ def test_ignored_errors_around_the_role_hide_nothing(upgrades: Rollout) -> None:
 def test_nothing_more_is_done_on_a_server_that_its_guard_has_restored(upgrades: Rollout) -> None:
     """A task on this machine escapes every time limit, so the guard acts while the run goes on; its next task must not."""
     poll = {"name": "Poll from here", "delegate_to": "localhost", "ansible.builtin.command": "false", "register": "poll",
-            "until": "poll is succeeded", "retries": 25, "delay": 1, "ignore_errors": True, "timeout": 60}
+            "until": "poll is succeeded", "retries": 35, "delay": 1, "ignore_errors": True, "timeout": 60}
     late = {"name": "Come late", "ansible.builtin.copy": {"dest": "/etc/late", "content": "late", "mode": "0644"}}
-    run = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE, poll, late), timeout=10, grace=2)
+    run = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE, poll, late), timeout=18, grace=2)
     assert run.status == 2, run.output
     assert not (upgrades.disk("web1") / "etc" / "late").exists()
     upgrades.assert_undone("web1")

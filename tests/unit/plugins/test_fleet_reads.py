@@ -87,7 +87,7 @@ def test_who_waits_is_woken_by_a_reading_of_others():
     in_thread(lambda: (shared.wait(since, SOON), woken.set()))
     until(lambda: shared._waiting == 1)
     ask(shared, 2)
-    assert woken.wait(1.0) and shared._waiting == 0
+    assert woken.wait(SOON / 2) and shared._waiting == 0
 
 
 def test_who_waits_for_a_newer_reading_does_not_miss_one_that_came_just_before():
@@ -96,7 +96,7 @@ def test_who_waits_for_a_newer_reading_does_not_miss_one_that_came_just_before()
     ask(shared, 2)
     began = time.monotonic()
     shared.wait(since, SOON)
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < SOON / 2
 
 
 def test_one_straggler_does_not_read_a_hundred_pages():
@@ -187,11 +187,11 @@ def test_the_rest_has_an_end_and_does_not_count_the_wait_for_a_line():
     assert shared._rest_until - moment() <= shared_read.LONGEST_REST
 
     lines = Lines([Line(World("vpsorg", "web1"))])
-    change = in_thread(lambda: lines.change(lambda provider: time.sleep(0.2)))
+    change = in_thread(lambda: lines.change(lambda provider: time.sleep(1.0)))
     until(lambda: lines._under_way["changes"])
     _found, requests, seconds = SharedReads(lines)._list_snapshots()
     change.join(SOON)
-    assert requests == 1 and seconds < 0.1
+    assert requests == 1 and seconds < 0.5
 
 
 # --- what one member sees

@@ -12,7 +12,7 @@ from machine_helpers import logged_in, processes_of, run, running_machine
 from sandbox.machines import MachinePark
 from sandbox.machines.vital_files import INTERFACES, KERNEL, NetworkFile, boot_problem
 
-SECONDS_TO_NOTICE = 1.5  # about half a second on a machine that isn't busy
+SECONDS_TO_NOTICE = 4  # about half a second on a machine that isn't busy
 
 
 def is_reachable(machine) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tools.checks import linter_faults
 from tools.ecosystem import PAGES_OF_ANSIBLE, context_faults, importer_faults, introspection_faults, pages
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -31,6 +32,23 @@ def test_a_complaint_of_the_importer_is_seen(line: str) -> None:
                                   "WARNING: ERROR    Failed to find rewind.vps.prune playbook."])
 def test_what_the_importer_says_of_its_work_is_no_complaint(line: str) -> None:
     assert importer_faults([line], {"prune"}) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ERROR    Failed to find rewind.vps.prune playbook.",
+        "ERROR    Failed to load rewind.vps.gone playbook due to failing syntax check.",
+        "ERROR    Failed to load other.collection.prune playbook due to failing syntax check.",
+        "ERROR    Broken file",
+    ],
+)
+def test_what_the_linter_could_not_look_at_is_seen_though_it_exits_with_0(line: str) -> None:
+    assert linter_faults([line, "Passed: 0 failure(s), 0 warning(s) in 2 files"], {"prune"}) == [line]
+
+
+def test_own_playbooks_are_no_fault_where_they_are_imported() -> None:
+    assert linter_faults(["ERROR    Failed to load rewind.vps.prune playbook due to failing syntax check."], {"prune"}) == []
 
 
 def test_only_pages_of_ansible_itself_may_be_out_of_reach() -> None:
