@@ -34,7 +34,7 @@ def ansible_lint(space: Workspace) -> int:
     collections = fresh_copy(space, "lint")
     said: list[str] = []
     status = space.python(
-        *("-m", "ansiblelint", "--profile", "production", "--offline"),
+        *("-m", "ansiblelint", "--profile", "production", "--offline", "--nocolor"),
         cwd=make_copy(space.root, collections),
         on_line=said.append,
         ANSIBLE_COLLECTIONS_PATH=str(collections),

@@ -94,7 +94,7 @@ def test_a_body_without_a_length_that_the_limit_cuts_off_is_never_taken_for_whol
 
     server.script = [step]
     try:
-        error = failure(api(server, timeout=3 * TIMEOUT))  # where even to connect takes long, it would not come to the body
+        error = failure(api(server, timeout=6 * TIMEOUT))  # where even to connect takes long, it would not come to the body
     finally:
         server.close()
     assert error.kind == errors.TIMEOUT
