@@ -28,7 +28,6 @@ def bench(folder: Path, *arguments: str) -> tuple[dict, str]:
     return {part["name"]: part for part in data["parts"]}, ended.stdout
 
 
-@pytest.mark.patient
 def test_a_tiny_round_of_every_part(tmp_path: Path) -> None:
     parts, printed = bench(tmp_path)
     assert list(parts) == ["doors", "fleet", "listing", "notice", "peers", "sandbox"]

@@ -18,13 +18,9 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
 @pytest.mark.slow(40)
-def test_both_doors_where_clouds_are_alike(stage: Stage, vpsorg: Tasks, subtests: pytest.Subtests) -> None:
-    """Every second case; each of them takes two processes a task, and at one cloud after the other all are played by make test-all."""
-    play_both(stage, vpsorg, of_every_cloud(vpsorg)[::2], subtests)
-
-
-@pytest.mark.patient
-def test_both_doors_in_every_case_where_clouds_are_alike(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
+@pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.patient)])
+def test_both_doors_where_clouds_are_alike(stage: Stage, cloud: str, subtests: pytest.Subtests) -> None:
+    tasks = Tasks(stage.box, cloud)
     play_both(stage, tasks, of_every_cloud(tasks), subtests)
 
 

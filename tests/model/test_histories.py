@@ -17,7 +17,7 @@ from strategies import steps
 if TYPE_CHECKING:
     from virtual_time import Room
 
-QUICK, LONG = 15, 580  # histories in each of the parts
+QUICK, LONG = 25, 580  # histories in each of the parts
 STEPS = 6
 
 
@@ -51,7 +51,7 @@ def attack(room: Room, cloud: str, number: int, histories: int) -> collections.C
     return tried
 
 
-@pytest.mark.slow(18)
+@pytest.mark.slow(30)
 @pytest.mark.parametrize("number", range(4))
 @pytest.mark.parametrize("cloud", ["vpsorg", "ilkbyte"])
 def test_histories(room: Room, cloud: str, number: int, record_property) -> None:
