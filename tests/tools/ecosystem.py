@@ -10,8 +10,8 @@ import re
 import shutil
 from pathlib import Path
 
-from tools.checks import fresh_copy
-from tools.console import complain, say
+from tools.checks import fresh_copy, judged, not_about, own_playbooks
+from tools.console import say
 from tools.views import NAME, NAMESPACE, make_copy
 from tools.workspace import Workspace
 
@@ -65,7 +65,7 @@ def docs_site(space: Workspace) -> int:
     if not wrong:
         _replace(space.root / SITE, source / "html")
         say(f"{len(pages(copy))} pages: {SITE}/index.html; {len(warnings)} references lead to Ansible's own pages, which are not in it")
-    return _judged(wrong)
+    return judged(wrong)
 
 
 def changelog(space: Workspace) -> int:
@@ -98,10 +98,10 @@ def importer(space: Workspace) -> int:
         GALAXY_IMPORTER_CONFIG="",
         GALAXY_IMPORTER_CHECK_REQUIRED_TAGS="true",
     )
-    wrong = importer_faults(said, {path.stem for path in space.root.glob("playbooks/*.yml")})
+    wrong = importer_faults(said, own_playbooks(space))
     if not any("Importer processing completed successfully" in line for line in said):
         wrong.append("the importer did not say that it completed")
-    return status or _judged(wrong)
+    return status or judged(wrong)
 
 
 def execution_environment(space: Workspace) -> int:
@@ -116,7 +116,7 @@ def execution_environment(space: Workspace) -> int:
         return status
     said: list[str] = []
     status = space.python(program, "introspect", collections, cwd=copy, on_line=said.append)
-    return status or _judged(context_faults(context) + introspection_faults(said))
+    return status or judged(context_faults(context) + introspection_faults(said))
 
 
 def build(space: Workspace, collection: Path, folder: Path) -> Path | None:
@@ -139,8 +139,7 @@ def pages(collection: Path) -> list[str]:
 
 def importer_faults(said: list[str], playbooks: set[str]) -> list[str]:
     """What Galaxy's import complains of. `playbooks`: the collection's own."""
-    complaints = [line for line in said if IMPORTER_COMPLAINT.search(line)]
-    return [line for line in complaints if not (found := NOT_FOUND_BY_THE_IMPORTER.match(line)) or found[1] not in playbooks]
+    return not_about([line for line in said if IMPORTER_COMPLAINT.search(line)], NOT_FOUND_BY_THE_IMPORTER, playbooks)
 
 
 def context_faults(context: Path) -> list[str]:
@@ -175,9 +174,3 @@ def _stay_off_the_network(source: Path) -> None:
 def _replace(target: Path, folder: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(folder, target)
-
-
-def _judged(wrong: list[str]) -> int:
-    for line in wrong:
-        complain(f"This counts as a failure: {line}")
-    return 1 if wrong else 0
