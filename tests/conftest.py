@@ -18,15 +18,14 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from tools.dealing import dealt  # noqa: E402
-from tools.views import collection_folder, existing_view, make_view  # noqa: E402
+from support.collection_link import collection_dir, containing_collections, link_collection  # noqa: E402
 
 MARKERS = (
     "ssh: logs in to a machine of the sandbox over SSH",
     "playbook: runs ansible-playbook",
     "slow(seconds): takes longer than about five seconds, or about so many; the longest begin first",
-    "leaks: searches all that a run leaves behind for secrets; run on four versions of ansible-core by make leaks",
-    "events: runs ansible-rulebook, which has an environment of its own; run by make gates only",
+    "leaks: searches all that a run leaves behind for secrets; run on four versions of ansible-core by make secret-scan",
+    "events: runs ansible-rulebook, which has an environment of its own; run by make ecosystem-checks only",
     "patient: waits for minutes, or one of many of its kind; run by make test-all only",
 )
 # Set by the process that makes the view, and inherited by xdist's workers.
@@ -36,7 +35,7 @@ VIEW_VARIABLE = "REWIND_TEST_VIEW"
 def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
-    collections = existing_view(ROOT) or _view_from_outside() or _make_own_view(config)
+    collections = containing_collections(ROOT) or _view_from_outside() or _make_own_view(config)
     # First in line: an installed release of the collection must not be tested in place of the checkout.
     sys.path[:0] = [str(collections), str(ROOT / "extensions")]
     os.environ["ANSIBLE_COLLECTIONS_PATH"] = str(collections)
@@ -55,11 +54,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         )
 
 
-@pytest.hookimpl(trylast=True)  # when it is known which tests are left out
+@pytest.hookimpl(trylast=True)  # when it is known which tests are deselected
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What takes long begins first, so that no process is left alone with it at the end; the unit tests fill the gaps."""
+    """Start with the slowest tests, so that at the end no process runs one alone. An idle process takes unit tests, which come last.
+
+    xdist's worksteal gives each process an equal part of this order. Other tests keep their order, and so share fixtures.
+    """
     processes = getattr(config, "workerinput", {}).get("workercount", 1)
-    items[:] = dealt(items, processes, _seconds, lambda item: (ROOT / "tests" / "unit") in item.path.parents)
+    slow = sorted(filter(_seconds, items), key=_seconds, reverse=True)
+    others = [item for item in items if not _seconds(item)]
+    items[:] = []
+    for number in range(processes):
+        part = others[len(others) * number // processes:len(others) * (number + 1) // processes]
+        items += slow[number::processes] + sorted(part, key=lambda item: (ROOT / "tests" / "unit") in item.path.parents)
 
 
 def _seconds(item: pytest.Item) -> float:
@@ -71,7 +78,7 @@ def _view_from_outside() -> Path | None:
     """The view that the tooling or this run's main process made, if it shows this checkout."""
     for variable in (VIEW_VARIABLE, "ANSIBLE_COLLECTIONS_PATH"):
         for folder in filter(None, os.environ.get(variable, "").split(os.pathsep)):
-            tests = collection_folder(Path(folder)) / "tests"
+            tests = collection_dir(Path(folder)) / "tests"
             if tests.exists() and tests.samefile(ROOT / "tests"):
                 return Path(folder)
     return None
@@ -81,4 +88,4 @@ def _make_own_view(config: pytest.Config) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="rewind-view-"))
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     os.environ[VIEW_VARIABLE] = str(folder)
-    return make_view(ROOT, folder)
+    return link_collection(ROOT, folder)

@@ -28,7 +28,7 @@ from rich.console import Console  # noqa: E402
 from benchmark import doors, fleet, listing, notice, peers, speed  # noqa: E402
 from benchmark.report import MET, NOT_MEASURED, NOT_MET, Part, as_data, show, show_targets, write_json  # noqa: E402
 from benchmark.scale import TINY, WHOLE, Bench  # noqa: E402
-from tools.views import collection_folder, make_view  # noqa: E402
+from support.collection_link import collection_dir, link_collection  # noqa: E402
 
 PARTS = {module.NAME: module.run for module in (doors, fleet, listing, notice, peers, speed)}
 RESULTS = ROOT / "tests" / "output" / "benchmark.json"
@@ -37,7 +37,7 @@ WIDEST = 200
 
 def main(arguments: Sequence[str]) -> int:
     """Returns the exit status: 0 measured (whether targets are met or not), 2 wrong arguments, 130 interrupted."""
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(prog="make benchmark", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"which parts (all): {', '.join(PARTS)}")
     parser.add_argument("--tiny", action="store_true", help="a tiny round: shows that the benchmark runs, and measures nothing")
     parser.add_argument("--profile", action="store_true", help="show where the processor's time goes, too (doors, fleet, listing)")
@@ -102,11 +102,11 @@ def machine() -> dict[str, object]:
 def _show_this_checkout(folder: Path) -> None:
     """Let Ansible find this checkout as a collection, unless the tooling has done so."""
     for collections in filter(None, os.environ.get("ANSIBLE_COLLECTIONS_PATH", "").split(os.pathsep)):
-        tests = collection_folder(Path(collections)) / "tests"
+        tests = collection_dir(Path(collections)) / "tests"
         if tests.exists() and tests.samefile(ROOT / "tests"):
             break
     else:
-        collections = str(make_view(ROOT, folder / "view"))
+        collections = str(link_collection(ROOT, folder / "view"))
         os.environ["ANSIBLE_COLLECTIONS_PATH"] = collections
     sys.path.insert(2, collections)
 

@@ -25,7 +25,6 @@ sys.path[0] = str(ROOT / "tests")
 from mutants.catalogue import MUTANTS  # noqa: E402
 from mutants.mutant import Mutant, check  # noqa: E402
 from mutants.workshop import NOTHING_RAN, TESTS_FAILED, Interrupted, Ran, Workshop  # noqa: E402
-from tools.console import complain, say  # noqa: E402
 
 LIMIT = 180.0  # seconds for the tests of one breakage
 BASELINE_LIMIT = 1800.0
@@ -33,6 +32,14 @@ FEW = 5  # named tests that are not worth a process more
 THE_OTHERS = ("unit/plugins", "contract")
 OTHERS_LIMIT = 600.0
 CAUGHT, SURVIVED, HUNG, OUT_OF_DATE = "caught", "SURVIVED", "HUNG", "LIST IS WRONG"
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def complain(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True)

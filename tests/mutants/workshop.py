@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mutants.mutant import Mutant
-from tools.views import make_copy
+from support.collection_link import copy_collection
 
 NOT_PATIENT = ("-m", "not patient")
 PYTEST = ("-m", "pytest", "-p", "no:cacheprovider", "--tb=short", "-q", "-rfE", *NOT_PATIENT)
@@ -54,7 +54,7 @@ class Workshop:
         self._folder = folder
         self._temporary = folder / "t"
         self._temporary.mkdir(parents=True)
-        self.checkout = make_copy(root, folder)
+        self.checkout = copy_collection(root, folder)
 
     @contextlib.contextmanager
     def broken(self, mutant: Mutant) -> Iterator[None]:

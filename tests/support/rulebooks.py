@@ -23,7 +23,7 @@ from typing import Any
 import httpx
 
 from support.stage import ROOT, descendants
-from tools.views import make_view
+from support.collection_link import link_collection
 
 TOKEN = "webhook-Token-0123456789"
 READY_SECONDS = 60
@@ -40,7 +40,7 @@ def free_port() -> int:
 
 def collections(folder: Path) -> Path:
     """A folder of collections with this one and the webhook of C(ansible.eda), both as C(ansible-galaxy) lists them."""
-    made = make_view(ROOT, folder / "collections")
+    made = link_collection(ROOT, folder / "collections")
     eda = made / "ansible_collections" / "ansible" / "eda"
     source = eda / "extensions" / "eda" / "plugins" / "event_source"
     source.mkdir(parents=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The release as its users get it: what is in the artifact, and whether it works where nothing else of the project is."""
+"""The release as its users get it: what is in the artifact, and whether it works without the rest of the project."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import os
 import re
 import shutil
 import tarfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Iterable, Mapping
 
-from tools.console import complain, say
+from support.collection_link import collection_dir, project_files
+
 from tools.ecosystem import build
-from tools.views import collection_folder, project_files
 from tools.workspace import Workspace
 
 RELEASES = "tests/output/release"
 # Written by ansible-galaxy; galaxy.yml becomes a part of the first.
 MADE = {"FILES.json", "MANIFEST.json"}
-# For work on the project alone. galaxy.yml leaves these out (build_ignore).
+# Needed for development only. galaxy.yml excludes these (build_ignore).
 DEVELOPMENT_ONLY = {
     ".ci",
     ".editorconfig",
@@ -29,25 +29,38 @@ DEVELOPMENT_ONLY = {
 }
 MUST_HAVE = {"LICENSE", "README.md", "CHANGELOG.md", "meta/runtime.yml", "requirements.txt", "extensions/demo/run.py"}
 LARGEST = 3 * 1024 * 1024  # bytes of the artifact; the first had 0.9 MB
-# Put together from halves, so that this file does not match itself.
+# Concatenated, so that this file does not match itself.
 PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*" + rb"PRIVATE KEY-----")
 CREDENTIALS = ("VPS_API_TOKEN", "ILKBYTE_ACCESS_KEY", "ILKBYTE_SECRET_KEY")
 
 
-def build_release(space: Workspace) -> int:
-    """Build the artifact from the checkout as it is, with all that lies about in it, and look into it."""
-    folder = space.root / RELEASES
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    artifact = build(space, space.root, folder)
-    if not artifact:
-        return 1
-    wrong = faults(artifact, project_files(space.root), os.environ)
-    for line in wrong:
-        complain(f"{artifact.name}: {line}")
-    if not wrong:
-        say(f"{artifact.relative_to(space.root)} ({artifact.stat().st_size / 1024:.0f} kB)")
-    return 1 if wrong else 0
+def check(space: Workspace) -> None:
+    """Build the artifact, check its contents, install it in an empty directory, and run the demo that was installed."""
+    artifact = _build_release(space)
+    installed = space.scratch / "installed"
+    settings = space.scratch / "empty.cfg"
+    settings.touch()
+    # They hide the checkout: its collection, its Python packages and its settings.
+    alone = {"ANSIBLE_COLLECTIONS_PATH": str(installed), "ANSIBLE_CONFIG": str(settings), "PYTHONPATH": ""}
+    galaxy = ("-m", "ansible", "galaxy", "collection")
+    space.python(*galaxy, "install", artifact, "--offline", "--collections-path", installed, cwd=space.scratch, **alone)
+    listed = space.python("-m", "ansible", "doc", "--list", "rewind.vps", cwd=space.scratch, capture=True, **alone).splitlines()
+    modules = {path.stem for path in (space.root / "plugins" / "modules").glob("*.py")} - {"__init__"}
+    missing = sorted(name for name in modules if not any(line.startswith(f"rewind.vps.{name} ") for line in listed))
+    space.fail_on([f"The installed collection has no module {name}." for name in missing])
+    space.python(*galaxy, "verify", "rewind.vps", "--offline", cwd=space.scratch, **alone)
+    directory = collection_dir(installed)
+    space.python(directory / "extensions" / "demo" / "run.py", cwd=directory, **alone)
+
+
+def _build_release(space: Workspace) -> Path:
+    """Build the artifact from the checkout as it is, with all generated files in it, and check its contents."""
+    directory = space.root / RELEASES
+    shutil.rmtree(directory, ignore_errors=True)
+    artifact = build(space, space.root, directory)
+    space.fail_on([f"{artifact.name}: {fault}" for fault in faults(artifact, project_files(space.root), os.environ)])
+    print(f"{artifact.relative_to(space.root)} ({artifact.stat().st_size / 1024:.0f} kB)", flush=True)
+    return artifact
 
 
 def faults(artifact: Path, ours: Iterable[str], environ: Mapping[str, str]) -> list[str]:
@@ -74,47 +87,3 @@ def faults(artifact: Path, ours: Iterable[str], environ: Mapping[str, str]) -> l
     if artifact.stat().st_size > LARGEST:
         wrong.append(f"it has {artifact.stat().st_size} bytes, and should have {LARGEST} at most")
     return wrong
-
-
-def install_release(space: Workspace) -> int:
-    """Install the artifact, offline and without the checkout in sight, into an empty folder."""
-    artifact = next((space.root / RELEASES).glob("*.tar.gz"), None)
-    if not artifact:
-        complain(f"{RELEASES} holds no artifact to install.")
-        return 1
-    target = _installed(space)
-    words = ("-m", "ansible", "galaxy", "collection", "install", artifact, "--offline", "--collections-path", target)
-    return space.python(*words, cwd=space.scratch, **_alone(space))
-
-
-def verify_release(space: Workspace) -> int:
-    """Ansible finds the installed modules and playbooks, and their files are those of the artifact."""
-    listed: list[str] = []
-    words = ("-m", "ansible", "doc", "--list", "rewind.vps")
-    status = space.python(*words, cwd=space.scratch, on_line=listed.append, **_alone(space))
-    modules = {path.stem for path in (space.root / "plugins" / "modules").glob("*.py")} - {"__init__"}
-    missing = sorted(name for name in modules if not any(line.startswith(f"rewind.vps.{name} ") for line in listed))
-    for name in missing:
-        complain(f"The installed collection has no module {name}.")
-    words = ("-m", "ansible", "galaxy", "collection", "verify", "rewind.vps", "--offline")
-    return status or (1 if missing else 0) or space.python(*words, cwd=space.scratch, **_alone(space))
-
-
-def demo_of_release(space: Workspace) -> int:
-    """The demo as it was installed, upgrading servers with the modules that were installed."""
-    folder = collection_folder(_installed(space))
-    if not folder.is_dir():
-        complain("Nothing was installed, so there is no demo to run.")
-        return 1
-    return space.python(folder / "extensions" / "demo" / "run.py", cwd=folder, **_alone(space))
-
-
-def _installed(space: Workspace) -> Path:
-    return space.scratch / "installed"
-
-
-def _alone(space: Workspace) -> dict[str, str]:
-    """Variables that hide the checkout: its collection, its Python packages and its settings."""
-    settings = space.scratch / "empty.cfg"
-    settings.touch()
-    return {"ANSIBLE_COLLECTIONS_PATH": str(_installed(space)), "ANSIBLE_CONFIG": str(settings), "PYTHONPATH": ""}

@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.playbook, pytest.mark.leaks]
 LOUDEST = {"ANSIBLE_DEBUG": "1", "ANSIBLE_KEEP_REMOTE_FILES": "1", "ANSIBLE_DISPLAY_TRACEBACK": "always"}
 
 
-# One of each cloud, door and most ways in every run of the tests, the others by make leaks and make test-all.
+# One of each cloud, door and most ways in every run of the tests, the others by make secret-scan and make test-all.
 QUICK_ONES = (("vpsorg", MODULE, "options"), ("ilkbyte", MODULE, "environment"), ("ilkbyte", QUICK, "vars"))
 ALL = [pytest.param(cloud, door, way, marks=() if (cloud, door, way) in QUICK_ONES else pytest.mark.patient)
        for cloud in CLOUDS for door in DOORS for way in WAYS]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The gates judge what the ecosystem's tools print, since several of them exit with 0 whatever they find."""
+"""The checks judge what the ecosystem's tools print, since several of them exit with 0 whatever they find."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.checks import linter_faults
-from tools.ecosystem import PAGES_OF_ANSIBLE, context_faults, importer_faults, introspection_faults, pages
+from tools.ecosystem import PAGES_OF_ANSIBLE, context_faults, importer_faults, introspection_faults, linter_faults, pages
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from support.collection_link import collection_dir, copy_collection, project_files
 from tools.release import faults
-from tools.views import collection_folder, make_copy, project_files
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -33,10 +33,10 @@ def galaxy(*words: str, cwd: Path) -> None:
 @pytest.fixture(name="archive", scope="module")
 def archive_fixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("build")
-    copy = make_copy(ROOT, folder / "copy")
+    copy = copy_collection(ROOT, folder / "copy")
     # What tools leave in a checkout must not be released.
-    (copy / ".venv/bin").mkdir(parents=True)
-    (copy / ".venv/bin/python").write_text("", encoding="utf-8")
+    (copy / ".nox/bin").mkdir(parents=True)
+    (copy / ".nox/bin/python").write_text("", encoding="utf-8")
     (copy / "plugins/modules/__pycache__").mkdir(parents=True, exist_ok=True)
     (copy / "plugins/modules/__pycache__/snapshot.cpython-312.pyc").write_text("", encoding="utf-8")
     galaxy("build", str(copy), "--output-path", str(folder), cwd=folder)
@@ -49,13 +49,13 @@ def test_the_archive_holds_the_collection_and_nothing_of_the_tools(archive: Path
 
     assert faults(archive, project_files(ROOT), {}) == []
     assert {"plugins/modules/snapshot.py", ".ansible-lint"} <= set(names)
-    assert [name for name in names if name.endswith(".pyc") or name.startswith(".venv")] == []
+    assert [name for name in names if name.endswith(".pyc") or name.startswith(".nox")] == []
 
 
 def test_the_archive_installs_offline(archive: Path, tmp_path: Path) -> None:
     galaxy("install", str(archive), "--offline", "--no-deps", "--collections-path", str(tmp_path), cwd=tmp_path)
 
-    assert (collection_folder(tmp_path) / "plugins/module_utils").is_dir()
+    assert (collection_dir(tmp_path) / "plugins/module_utils").is_dir()
 
 
 def test_an_execution_environment_gets_what_the_plugins_import() -> None:

@@ -36,7 +36,7 @@ def test_a_sound_one_has_no_faults(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        ({".venv/bin/python": b""}, ".venv/bin/python is not a file of the project"),
+        ({".nox/test/bin/python": b""}, ".nox/test/bin/python is not a file of the project"),
         ({"tests/output/result.xml": b""}, "tests/output/result.xml is not a file of the project"),
         ({".ci/run": b""}, ".ci/run is for work on the project alone"),
         ({"../outside": b""}, "../outside is no plain file of the collection"),

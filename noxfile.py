@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The project's commands. `make NAME` runs a session in the nox of its own environment; so does any nox with uv: `nox -s NAME`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+import nox
+
+ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+from tools import ecosystem, release  # noqa: E402
+from tools.environments import CONSTRAINTS, ENVIRONMENTS, IMPORTER_CONSTRAINTS, RECIPES  # noqa: E402
+from tools.workspace import Workspace, workspace  # noqa: E402
+
+nox.options.default_venv_backend = "none"  # sessions share environments, see tests/tools/environments.py
+nox.options.sessions = ["test"]
+# In the summary "73 s" and not "a minute".
+nox.tasks._duration_str = nox.sessions._duration_str = lambda seconds, text: text.format(time=f"{seconds:.1f} s")
+
+QUICK, SLOW = "not patient and not events", "patient and not events"
+
+
+def _on_sigterm(_number: int, _frame: FrameType | None) -> None:
+    """Pass the signal on, and let nox end as after Ctrl-C, which it handles."""
+    for children in Path("/proc/self/task").glob("*/children"):
+        for child in children.read_text().split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGTERM)
+    raise KeyboardInterrupt
+
+
+signal.signal(signal.SIGTERM, _on_sigterm)
+
+
+def run_pytest(space: Workspace, markers: str) -> None:
+    """Run the tests with these markers, unless the command line names others."""
+    arguments = space.session.posargs
+    cores = os.cpu_count() or 1
+    # Tests often wait, so a core can run two at a time. Beside the linters it runs one.
+    processes = min(8, cores if space.session.parallel else 2 * cores)
+    options = ("-n", processes, "--dist", "worksteal", "--durations", "10")
+    space.python("-m", "pytest", *options, *([] if "-m" in arguments else ["-m", markers]), *arguments)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Upgrade servers of the sandbox under guard; one of them is broken on purpose."""
+    with workspace(session, "demo") as space:
+        space.python("extensions/demo/run.py", *session.posargs)
+
+
+@nox.session
+def sandbox(session: nox.Session) -> None:
+    """Both simulated providers on loopback until Ctrl-C (ARGS="--servers 3 --speed 60")."""
+    with workspace(session, "demo") as space:
+        space.python("-m", "sandbox", *session.posargs)
+
+
+@nox.session(allow_parallel=True)
+def ruff(session: nox.Session) -> None:
+    """Python errors and style."""
+    with workspace(session, "test") as space:
+        space.run(space.script("ruff"), "check", "--no-cache", "--output-format", "concise", ".")
+
+
+@nox.session(name="ansible-lint", allow_parallel=True)
+def ansible_lint(session: nox.Session) -> None:
+    """Ansible's linter."""
+    with workspace(session, "test") as space:
+        ecosystem.ansible_lint(space)
+
+
+@nox.session(requires=["ruff", "ansible-lint"])
+def lint(session: nox.Session) -> None:
+    """The linters: ruff, ansible-lint."""
+
+
+@nox.session(allow_parallel=True)
+def sanity(session: nox.Session) -> None:
+    """ansible-test sanity."""
+    with workspace(session, "test") as space:
+        ecosystem.sanity(space)
+
+
+@nox.session(allow_parallel=True)
+def pytest(session: nox.Session) -> None:
+    """The project's own quick tests (ARGS="-k name"; ARGS="-m patient" runs the slow ones)."""
+    with workspace(session, "test") as space:
+        run_pytest(space, QUICK)
+
+
+# pytest is first: it takes longest, and with --parallel the others run beside it.
+@nox.session(requires=["pytest", "ruff", "ansible-lint", "sanity"])
+def test(session: nox.Session) -> None:
+    """Everything that CI checks."""
+
+
+@nox.session(name="pytest-slow")
+def pytest_slow(session: nox.Session) -> None:
+    """The tests that wait for minutes."""
+    with workspace(session, "test") as space:
+        run_pytest(space, SLOW)
+
+
+@nox.session(name="pytest-oldest")
+def pytest_oldest(session: nox.Session) -> None:
+    """The quick tests on the oldest supported ansible-core."""
+    with workspace(session, "oldest") as space:
+        run_pytest(space, QUICK)
+
+
+# What Ansible itself displays and stores differs between these versions.
+@nox.session(name="secret-scan")
+@nox.parametrize("core", ["oldest", "middle", "test", "next"], ids=["oldest", "middle", "newest", "next"])
+def secret_scan(session: nox.Session, core: str) -> None:
+    """Search for leaked secrets, on four versions of ansible-core."""
+    with workspace(session, core) as space:
+        run_pytest(space, "leaks")
+
+
+@nox.session
+def molecule(session: nox.Session) -> None:
+    """The scenarios of the roles and the modules, or one of them (ARGS="-s success")."""
+    with workspace(session, "molecule") as space:
+        directory = space.scratch / "molecule"
+        where = {"cwd": space.collections / "ansible_collections/rewind/vps", "MOLECULE_EPHEMERAL_DIRECTORY": str(directory)}
+        try:
+            space.python("-m", "molecule", "test", "--no-command-borders", *(session.posargs or ["--all"]), **where)
+        finally:
+            # Interrupted, or after a failed start, molecule leaves the sandbox running.
+            if (directory / "sandbox.json").exists():
+                space.python("-m", "molecule", "destroy", "-s", "default", **where)
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Change the code in ways that the tests must detect (ARGS="-k restore")."""
+    with workspace(session, "test") as space:
+        runner = next(path for path in (ROOT / "tests/mutation/run.py", ROOT / "tests/mutants/run.py") if path.exists())
+        space.python(runner, *session.posargs)
+
+
+@nox.session
+def benchmark(session: nox.Session) -> None:
+    """What tasks cost, compared with Ansible's own (ARGS="doors fleet --profile"; ARGS=--help names the parts)."""
+    with workspace(session, "test") as space:
+        space.python("tests/benchmark/run.py", *session.posargs)
+
+
+@nox.session(name="docs-lint")
+def docs_lint(session: nox.Session) -> None:
+    """antsibull-docs: lint the documentation."""
+    with workspace(session, "ecosystem") as space:
+        ecosystem.docs_lint(space)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation as web pages, in tests/output/docs-site."""
+    with workspace(session, "ecosystem") as space:
+        ecosystem.docs_site(space)
+
+
+@nox.session(name="changelog-check")
+def changelog_check(session: nox.Session) -> None:
+    """antsibull-changelog: check the fragments."""
+    with workspace(session, "ecosystem") as space:
+        ecosystem.changelog(space)
+
+
+@nox.session(name="ansible-builder")
+def ansible_builder(session: nox.Session) -> None:
+    """What an execution environment with the collection gets."""
+    with workspace(session, "ecosystem") as space:
+        ecosystem.execution_environment(space)
+
+
+@nox.session(name="galaxy-importer")
+def galaxy_importer(session: nox.Session) -> None:
+    """Galaxy's import of the artifact."""
+    with workspace(session, "importer") as space:
+        ecosystem.importer(space)
+
+
+@nox.session(name="ansible-rulebook")
+def ansible_rulebook(session: nox.Session) -> None:
+    """The rulebooks in the real ansible-rulebook."""
+    with workspace(session, "rulebooks") as space:
+        run_pytest(space, "events")
+
+
+# The pre-release's pylint is downloaded from GitHub, not from a package index, so it is skipped.
+@nox.session(name="sanity-cores")
+@nox.parametrize(("core", "skipped"), [("oldest", ()), ("middle", ()), ("next", ("pylint",))], ids=["oldest", "middle", "next, pylint skipped"])
+def sanity_cores(session: nox.Session, core: str, skipped: tuple[str, ...]) -> None:
+    """ansible-test sanity on other versions of ansible-core."""
+    with workspace(session, core) as space:
+        ecosystem.sanity(space, skipped)
+
+
+@nox.session(
+    name="ecosystem-checks",
+    requires=["docs-lint", "docs", "changelog-check", "ansible-builder", "galaxy-importer", "ansible-rulebook", "sanity-cores"],
+)
+def ecosystem_checks(session: nox.Session) -> None:
+    """Documentation, changelog, execution environment, Galaxy's import, rulebooks, and sanity on other cores."""
+
+
+@nox.session
+def changelog(session: nox.Session) -> None:
+    """Write the release's CHANGELOG.md from the fragments, for the version in galaxy.yml, and remove the fragments."""
+    with workspace(session, "ecosystem") as space:
+        space.python(space.script("antsibull-changelog"), "release", "--update-existing")
+
+
+@nox.session(name="release-check")
+def release_check(session: nox.Session) -> None:
+    """Build the release, check its contents, install it in an empty environment, and run its demo there."""
+    with workspace(session, "release") as space:
+        release.check(space)
+
+
+@nox.session(
+    name="test-all",
+    requires=["test", "pytest-slow", "mutants", "molecule", "ecosystem-checks", "pytest-oldest", "secret-scan", "release-check"],
+)
+def test_all(session: nox.Session) -> None:
+    """All checks, the slow tests, and the tests on the oldest supported ansible-core."""
+
+
+@nox.session
+def run(session: nox.Session) -> None:
+    """Any command in the tests' environment (ARGS="ansible --version")."""
+    if not session.posargs:
+        session.error('Name a command, for example: make run ARGS="ansible --version"')
+    with workspace(session, "test") as space:
+        name, *arguments = session.posargs
+        program = Path(space.script(name))
+        if not program.is_file():
+            space.run(name, *arguments)
+        elif program.read_bytes()[:2] == b"#!":  # most packages install a Python script, some a compiled program
+            space.python(program, *arguments)
+        else:
+            space.run(program, *arguments)
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Pin the newest versions of the packages in tests/constraints*.txt."""
+    from uv import find_uv_bin
+
+    recipes = [RECIPES[name] for name in ("demo", "test", "molecule", "ecosystem", "rulebooks")]
+    together = dict.fromkeys(["requirements-tools.txt", *(file for recipe in recipes for file in recipe.requirements)])
+    options = ("--universal", "--python-version", "3.11", "--no-annotate", "--no-header", "--quiet", *(session.posargs or ["--upgrade"]))
+    with workspace(session, "test") as space:
+        for files, target in ((together, CONSTRAINTS), (RECIPES["importer"].requirements, IMPORTER_CONSTRAINTS)):
+            space.run(find_uv_bin(), "pip", "compile", *files, "--output-file", target, *options, cwd=ROOT / "tests")
+
+
+@nox.session
+def clean(session: nox.Session) -> None:
+    """Remove the environments and everything else that the commands have created."""
+    generated = [ROOT / name for name in (".ansible", ".hypothesis", ".pytest_cache", ".ruff_cache", "tests/output")]
+    generated += [path for path in ROOT.rglob("__pycache__") if ".nox" not in path.parts]
+    # In place of this program, whose own environment is removed, too.
+    os.execvp("rm", ["rm", "-rf", "--", *map(str, generated), str(ENVIRONMENTS)])
