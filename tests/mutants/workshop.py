@@ -17,8 +17,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mutants.mutant import Mutant
 from support.collection_link import copy_collection
+
+from mutants.mutant import Mutant
 
 NOT_PATIENT = ("-m", "not patient")
 PYTEST = ("-m", "pytest", "-p", "no:cacheprovider", "--tb=short", "-q", "-rfE", *NOT_PATIENT)

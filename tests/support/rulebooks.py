@@ -22,8 +22,8 @@ from typing import Any
 
 import httpx
 
-from support.stage import ROOT, descendants
 from support.collection_link import link_collection
+from support.stage import ROOT, descendants
 
 TOKEN = "webhook-Token-0123456789"
 READY_SECONDS = 60

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The project's own tools, run by tests/tools/dev.py: standard library only, Python 3.8 or newer."""
+"""What the sessions of noxfile.py use. bootstrap.py starts nox, with the standard library only and any Python from 3.8 on."""

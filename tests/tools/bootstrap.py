@@ -15,7 +15,7 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 OLDEST, NEWEST = 11, 14  # minor versions of Python 3
-PROBE = "import sys, ctypes, ensurepip, ssl, venv, zlib; sys.exit(not (3, {}) <= sys.version_info[:2] <= (3, {}))".format(OLDEST, NEWEST)
+PROBE = f"import sys, ctypes, ensurepip, ssl, venv, zlib; sys.exit(not (3, {OLDEST}) <= sys.version_info[:2] <= (3, {NEWEST}))"
 FILES = [os.path.join(ROOT, "tests", name) for name in ("requirements-tools.txt", "constraints.txt")]
 # They would send packages elsewhere than into the environment, or change what nox does.
 MISLEADING = ("NOX", "PIP_PREFIX", "PIP_TARGET", "PIP_USER", "PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
@@ -24,7 +24,7 @@ MISLEADING = ("NOX", "PIP_PREFIX", "PIP_TARGET", "PIP_USER", "PYTHONHOME", "PYTH
 def environments_dir(root=ROOT):
     """The directory of all environments. PATH cannot hold a directory with a colon, so such a checkout has it elsewhere."""
     if os.pathsep in root:
-        name = "rewind.vps-{}-{}".format(os.getuid(), hashlib.sha256(os.fsencode(root)).hexdigest()[:12])
+        name = f"rewind.vps-{os.getuid()}-{hashlib.sha256(os.fsencode(root)).hexdigest()[:12]}"
         return os.path.join(tempfile.gettempdir(), name)
     return os.path.join(root, ".nox")
 
@@ -42,7 +42,7 @@ def candidates(environ):
     """Pythons to try: the one named, or the one that runs this, those on PATH, and those of version managers."""
     if environ.get("REWIND_PYTHON"):
         return [environ["REWIND_PYTHON"]]
-    names = ["python3.{}".format(minor) for minor in range(NEWEST, OLDEST - 1, -1)] + ["python3"]
+    names = [f"python3.{minor}" for minor in range(NEWEST, OLDEST - 1, -1)] + ["python3"]
     # Every directory of PATH: a version manager's shim that exits with 127 may hide a Python that runs.
     found = [os.path.join(directory, name) for name in names for directory in environ.get("PATH", os.defpath).split(os.pathsep)]
     return [sys.executable] + found + managed_pythons(environ)
@@ -85,7 +85,7 @@ def ensure(environ):
     with locked(directory):
         if os.path.exists(python) and os.path.exists(stamp) and open(stamp, encoding="utf-8").read() == wanted:
             return python
-        print("==> creating the environment of nox and uv in {}".format(directory), flush=True)
+        print(f"==> creating the environment of nox and uv in {directory}", flush=True)
         install = [python, "-m", "pip", "install", "--quiet", "--requirement", FILES[0], "--constraint", FILES[1]]
         for command in ([find_python(environ), "-I", "-m", "venv", "--clear", directory], install):
             if subprocess.call(command, env=environ, stdin=subprocess.DEVNULL) != 0:

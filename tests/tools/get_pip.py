@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stands in for the get-pip script that ansible-test would download: runs the pip that this Python brings along.
+"""Replaces the get-pip script that ansible-test would download: runs the pip that this Python includes.
 
-Copied into ansible-test's cache by tests/tools/sanity.py. ansible-test starts it inside an environment without pip and
-gives it pip's install options; the pip of the version it asks for then comes from the package index like any other
-package, so that nothing is downloaded from anywhere else.
+`make sanity` copies it into ansible-test's cache. ansible-test starts it in an environment without pip, with options of
+pip's install command. The pip version that it requests comes from the package index, so nothing else is downloaded.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ def find_bundled_pip():  # type: () -> str
         wheels = sorted(glob.glob(os.path.join(folder, "pip-*.whl")))
         if folder and wheels:
             return wheels[-1]
-    raise SystemExit("This Python brings no pip along (looked in {}). Install its ensurepip, for example with "
+    raise SystemExit("This Python includes no pip (searched: {}). Install its ensurepip, for example with "
                      "apt install python3-venv.".format(", ".join(filter(None, folders))))
 
 

@@ -10,11 +10,14 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import nox
 from support.collection_link import collection_dir, copy_collection, link_collection
 
 from tools.environments import ENVIRONMENTS, ROOT, ensure
+
+if TYPE_CHECKING:
+    import nox  # not in the environment of the tests, which import this file
 
 # The user's accounts must not be touched, and the user's Ansible settings must not change a result.
 FOREIGN_PREFIXES = ("ANSIBLE_", "GIT_", "ILKBYTE_", "MOLECULE_", "NOX", "REWIND_", "VPS_API_", "XDG_")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from support.collection_link import collection_dir, copy_collection, project_files
+
 from tools.release import faults
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What starts nox: which Python it finds, and what it reports if there is none."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools import bootstrap
+
+FILE = Path(bootstrap.__file__)
+
+
+def program(path: Path, body: str) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.fixture(name="environ")
+def environ_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Nothing but `bin` on PATH, and a Python that is too old runs bootstrap.py."""
+    monkeypatch.setattr(sys, "executable", program(tmp_path / "old/python3", "exit 1"))
+    return {"PATH": f"{tmp_path / 'shims'}{os.pathsep}{tmp_path / 'bin'}", "HOME": str(tmp_path / "home")}
+
+
+def test_python_3_8_can_read_the_file() -> None:
+    ast.parse(FILE.read_text(encoding="utf-8"), feature_version=(3, 8))
+
+
+def test_the_python_that_runs_it_is_taken_if_it_is_suitable(environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(tmp_path / "bin/python3.13", "exit 0")
+    monkeypatch.setattr(sys, "executable", program(tmp_path / "good", "exit 0"))
+
+    assert bootstrap.find_python(environ) == str(tmp_path / "good")
+
+
+def test_a_broken_shim_does_not_hide_a_python_behind_it(environ: dict[str, str], tmp_path: Path) -> None:
+    program(tmp_path / "shims/python3.12", "echo 'command not found' >&2; exit 127")
+    good = program(tmp_path / "bin/python3.12", "exit 0")
+
+    assert bootstrap.find_python(environ) == good
+
+
+@pytest.mark.parametrize("directory", [".pyenv/versions/3.12.1", ".asdf/installs/python/3.12.1", ".local/share/mise/installs/python/3.12.1",
+                                       ".local/share/uv/python/cpython-3.12.1-linux"])
+def test_version_managers_are_searched(environ: dict[str, str], tmp_path: Path, directory: str) -> None:
+    good = program(tmp_path / "home" / directory / "bin/python3", "exit 0")
+
+    assert bootstrap.find_python(environ) == good
+
+
+def test_a_named_python_is_the_only_candidate(environ: dict[str, str], tmp_path: Path) -> None:
+    program(tmp_path / "bin/python3.13", "exit 0")
+    environ["REWIND_PYTHON"] = program(tmp_path / "odd dir 'x'/python", "exit 1")
+
+    with pytest.raises(SystemExit, match="odd dir 'x'/python is not Python 3.11 to 3.14"):
+        bootstrap.find_python(environ)
+
+
+def test_without_a_suitable_python_one_sentence_names_the_remedy(environ: dict[str, str], tmp_path: Path) -> None:
+    program(tmp_path / "shims/python3.12", "exit 127")
+    program(tmp_path / "bin/python3.11", "exit 1")  # without ensurepip, for example
+
+    with pytest.raises(SystemExit) as stopped:
+        bootstrap.find_python(environ)
+
+    text = str(stopped.value)
+    assert "\n" not in text
+    assert f"Python {sys.version.split()[0]} is not Python 3.11 to 3.14 with the modules venv, ensurepip and ssl" in text
+    assert "apt install python3 python3-venv" in text and "REWIND_PYTHON" in text
+
+
+def test_the_probe_rejects_other_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert subprocess.call([sys.executable, "-I", "-c", bootstrap.PROBE]) == 0
+    assert subprocess.call([sys.executable, "-I", "-c", bootstrap.PROBE.replace("(3, 11)", "(3, 99)")]) == 1
+
+
+def test_environments_are_in_the_checkout_unless_its_path_has_a_colon() -> None:
+    assert bootstrap.environments_dir("/odd dir é's 1") == "/odd dir é's 1/.nox"
+    elsewhere = bootstrap.environments_dir("/a:b")
+    assert ":" not in elsewhere
+    assert elsewhere != bootstrap.environments_dir("/a:c")
+
+
+def test_closed_standard_streams_are_opened() -> None:
+    code = (
+        "import subprocess, sys\nfrom tools.bootstrap import open_standard_streams\nopen_standard_streams()\n"
+        "child = 'import os, sys; os.fstat(0); os.fstat(1); sys.exit(42)'\n"
+        "sys.exit(subprocess.call([sys.executable, '-c', child]))\n"
+    )
+    closing = ["sh", "-c", 'exec "$0" "$@" <&- >&-', sys.executable, "-c", code]
+
+    assert subprocess.run(closing, env={**os.environ, "PYTHONPATH": str(FILE.parents[1])}, check=False).returncode == 42
