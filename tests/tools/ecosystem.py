@@ -43,7 +43,7 @@ def ansible_lint(space: Workspace) -> None:
     lines = space.python(*command, cwd=directory, capture=True, **variables).splitlines()
     space.fail_on(linter_faults(lines, own_playbooks(space.root)))
     if any(map(LOADED_WITHOUT_HOSTS.match, lines)):
-        print('("Failed to load" above is no failure: an imported playbook is loaded without its hosts.)')
+        print('("Failed to load" above is no failure: an imported playbook is loaded without its hosts.)', flush=True)
 
 
 def sanity(space: Workspace, skipped: Sequence[str] = ()) -> None:
@@ -88,7 +88,7 @@ def docs_site(space: Workspace) -> None:
     space.fail_on(faults)
     shutil.rmtree(space.root / SITE, ignore_errors=True)
     shutil.copytree(source / "html", space.root / SITE)
-    print(f"{len(pages(directory))} pages: {SITE}/index.html; {len(warnings)} references lead to Ansible's own pages, which are not included")
+    print(f"{len(pages(directory))} pages: {SITE}/index.html; {len(warnings)} references lead to Ansible's own pages, which are not included", flush=True)
 
 
 def changelog(space: Workspace) -> None:

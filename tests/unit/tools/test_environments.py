@@ -91,10 +91,8 @@ def test_uv_and_ansible_test_use_the_settings_of_pip(tmp_path: Path) -> None:
     assert (uv["UV_HTTP_TIMEOUT"], uv["SSL_CERT_FILE"], uv["UV_PYTHON_DOWNLOADS"]) == ("9", "/ca.pem", "never")
     assert uv_variables(settings, {"UV_DEFAULT_INDEX": "mine"})["UV_DEFAULT_INDEX"] == "mine"
 
-    assert "cert" in read_pip_settings({**pip, "HOME": str(tmp_path), "REQUESTS_CA_BUNDLE": "/ca.pem"})
     write_pip_settings(settings, tmp_path / "home")
-    again = read_pip_settings({**pip, "HOME": str(tmp_path / "home")})
-    assert {option: again[option].split() for option in settings} == {option: value.split() for option, value in settings.items()}
+    assert "index-url = https://user:pw@mirror.example/simple\n" in (tmp_path / "home/.config/pip/pip.conf").read_text(encoding="utf-8")
     assert (tmp_path / "home/.config/pip/pip.conf").stat().st_mode & 0o077 == 0
 
 
