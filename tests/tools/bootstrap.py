@@ -85,9 +85,10 @@ def ensure(environ):
     with locked(directory):
         if os.path.exists(python) and os.path.exists(stamp) and open(stamp, encoding="utf-8").read() == wanted:
             return python
+        interpreter = find_python(environ)
         print(f"==> creating the environment of nox and uv in {directory}", flush=True)
-        install = [python, "-m", "pip", "install", "--quiet", "--requirement", FILES[0], "--constraint", FILES[1]]
-        for command in ([find_python(environ), "-I", "-m", "venv", "--clear", directory], install):
+        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", FILES[0], "--constraint", FILES[1]]
+        for command in ([interpreter, "-I", "-m", "venv", "--clear", directory], install):
             if subprocess.call(command, env=environ, stdin=subprocess.DEVNULL) != 0:
                 sys.exit("nox and uv could not be installed (see above). They come from PyPI, or from the mirror in pip's configuration.")
         with open(stamp, "w", encoding="utf-8") as file:

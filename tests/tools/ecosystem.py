@@ -88,7 +88,7 @@ def docs_site(space: Workspace) -> None:
     space.fail_on(faults)
     shutil.rmtree(space.root / SITE, ignore_errors=True)
     shutil.copytree(source / "html", space.root / SITE)
-    print(f"{len(pages(directory))} pages: {SITE}/index.html; {len(warnings)} references lead to Ansible's own pages, which are not included", flush=True)
+    print(f"{len(pages(directory))} pages: {SITE}/index.html; {len(warnings)} references lead to Ansible's own pages", flush=True)
 
 
 def changelog(space: Workspace) -> None:
