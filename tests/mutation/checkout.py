@@ -45,6 +45,7 @@ class BrokenCheckout:
         self._temporary = directory / "t"
         self._temporary.mkdir(parents=True)
         self._running: subprocess.Popen | None = None
+        self._stopped = False
         self.path = make_copy(root, directory)
 
     @contextlib.contextmanager
@@ -68,9 +69,10 @@ class BrokenCheckout:
         return self._run([*PYTEST, "--basetemp", str(self._temporary / "b"), *options, *(f"tests/{test}" for test in tests)], timeout)
 
     def stop(self) -> None:
-        """Interrupt the tests that run now. Another thread may call this."""
-        if self._running is not None:
-            self._running.send_signal(signal.SIGINT)
+        """Interrupt the tests that run now, and run no more. Another thread may call this."""
+        self._stopped = True
+        if running := self._running:
+            running.send_signal(signal.SIGINT)
 
     def close(self) -> None:
         """End the processes that this copy left running, and remove it."""
@@ -78,10 +80,12 @@ class BrokenCheckout:
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def _run(self, arguments: Sequence[str], timeout: float) -> Result:
+        if self._stopped:
+            raise KeyboardInterrupt
         with tempfile.TemporaryFile() as output:
             # A session of its own: Ctrl-C in the terminal reaches pytest through `stop` only.
             process = self._running = subprocess.Popen(
-                [sys.executable, *arguments], cwd=self.path, env=self._environment(), stdin=subprocess.DEVNULL, stdout=output,
+                [sys.executable, *arguments], cwd=self.path, env=self.environment(), stdin=subprocess.DEVNULL, stdout=output,
                 stderr=subprocess.STDOUT, start_new_session=True,
             )
             try:
@@ -95,7 +99,7 @@ class BrokenCheckout:
             output.seek(0)
             return Result(status, output.read().decode("utf-8", "replace"))
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         return {
             **{name: value for name, value in os.environ.items() if name != "REWIND_TEST_VIEW"},
             "PYTHONPATH": str(self.path / "extensions"),

@@ -22,7 +22,7 @@ class Mutant:
     """One defect.
 
     `function` is the dotted name of a function, class or constant of a Python file (`Class.method`). In a YAML file it
-    is `key: value`, which selects the task with that key and value; the collection prefix of the key may be left out.
+    is `key: value` or `key`, which selects the one task that has it; the collection prefix of the key is left out.
     `pattern` is a regular expression that must match exactly once there. Write `\\w+` for local names: a rename of a
     variable must not break the list. `promise` is a key of `PROMISES` in `all.py`. `tests` are relative to `tests/`.
     """
@@ -47,10 +47,10 @@ class Mutant:
         if len(segments) != 1:
             raise OutOfDate(f"{self.name}: {self.file} has {self.function} {len(segments)} times")
         start, end = segments[0]
-        mutated, count = re.subn(self.pattern, self.replacement, text[start:end])
+        count = len(re.findall(self.pattern, text[start:end]))
         if count != 1:
             raise OutOfDate(f"{self.name}: the pattern matches {count} times in {self.function} of {self.file}")
-        mutated = text[:start] + mutated + text[end:]
+        mutated = text[:start] + re.sub(self.pattern, self.replacement, text[start:end]) + text[end:]
         if mutated == text:
             raise OutOfDate(f"{self.name}: it changes nothing")
         try:
@@ -87,7 +87,7 @@ def _yaml_segments(text: str, wanted: str) -> Iterator[tuple[int, int]]:
     while nodes:
         node = nodes.pop()
         if isinstance(node, yaml.MappingNode):
-            if any(key.value.rpartition(".")[2] == wanted_key and value.value == wanted_value for key, value in node.value):
+            if any(key.value.rpartition(".")[2] == wanted_key and wanted_value in ("", value.value) for key, value in node.value):
                 yield node.start_mark.index, node.end_mark.index
             nodes += [value for _, value in node.value]
         elif isinstance(node, yaml.SequenceNode):

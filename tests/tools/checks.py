@@ -104,7 +104,7 @@ def pytest(space: Workspace, arguments: Sequence[str] = ()) -> int:
 
 def mutants(space: Workspace, arguments: Sequence[str] = ()) -> int:
     """The code broken on purpose in private copies, one way after the other: the tests must see each."""
-    return space.python(space.root / "tests" / "mutants" / "run.py", *arguments)
+    return space.python(space.root / "tests" / "mutation" / "run.py", *arguments)
 
 
 def bench(space: Workspace, arguments: Sequence[str] = ()) -> int:
