@@ -141,10 +141,9 @@ def molecule(session: nox.Session) -> None:
 
 @nox.session
 def mutants(session: nox.Session) -> None:
-    """Change the code in ways that the tests must detect (ARGS="-k restore")."""
-    with workspace(session, "test") as space:
-        runner = next(path for path in (ROOT / "tests/mutation/run.py", ROOT / "tests/mutants/run.py") if path.exists())
-        space.python(runner, *session.posargs)
+    """Change the code in ways that the tests must detect (ARGS="-k restore"; ARGS=--generated for the pure modules)."""
+    with workspace(session, "mutation" if "--generated" in session.posargs else "test") as space:
+        space.python("tests/mutation/run.py", *session.posargs)
 
 
 @nox.session

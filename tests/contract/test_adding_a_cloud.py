@@ -14,6 +14,7 @@ from types import ModuleType
 import pytest
 from clouds import Cloud
 from example_box import FOLDER, ExampleBox
+from mutation.mutant import Mutant
 from support.stage import ROOT, Run, Stage, other_python
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors
@@ -90,12 +91,11 @@ def test_one_file_and_two_lines_are_all_that_the_modules_need(shared_example_box
 def broken(cloud_of_the_page: Cloud) -> Iterator[Cloud]:
     """With the provider as the page's mutant leaves it."""
     (entry,) = parts("mutant")
-    old, new = re.search(r'^ +"(if .*?)", "(if .*?)",$', entry, re.MULTILINE).groups()
+    mutant = eval(entry.strip().removesuffix(","), {"Mutant": Mutant})  # noqa: S307
     source = (FOLDER / "provider.py").read_text("utf-8")
-    assert source.count(old) == 1
     module = ModuleType("broken_examplecloud")
     sys.modules[module.__name__] = module
-    exec(compile(source.replace(old, new), "broken provider.py", "exec"), module.__dict__)  # noqa: S102
+    exec(compile(mutant.applied_to(source), "broken provider.py", "exec"), module.__dict__)  # noqa: S102
     cloud_of_the_page.provider.__class__ = module.ExampleCloud
     yield cloud_of_the_page
     del sys.modules[module.__name__]

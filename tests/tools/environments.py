@@ -49,6 +49,7 @@ _TESTS = ("requirements-test.txt",)
 RECIPES = {
     "demo": Recipe(("requirements-demo.txt",)),
     "test": Recipe((*_TESTS, "requirements-lint.txt"), (CLIENTS, SCHEMA)),
+    "mutation": Recipe((*_TESTS, "requirements-mutation.txt"), (CLIENTS, SCHEMA)),
     "molecule": Recipe(("requirements-molecule.txt",)),
     "ecosystem": Recipe(("requirements-ecosystem.txt",)),
     "importer": Recipe(("requirements-importer.txt",), overrides=IMPORTER_CONSTRAINTS),

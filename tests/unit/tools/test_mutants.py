@@ -1,48 +1,54 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Breaking the code on purpose: the list fits the code, and what is said of a breakage is true."""
+"""Mutation testing: the list fits the code and the promises, and a verdict on a mutant is right."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
-import threading
 import time
 from pathlib import Path
 
 import pytest
-from mutants import run as runner
-from mutants.catalogue import MUTANTS
-from mutants.mutant import Mutant, OutOfDate, check
-from mutants.workshop import Interrupted, Ran, Workshop
+from mutation import run as runner
+from mutation.all import MUTANTS, PROMISES
+from mutation.checkout import BrokenCheckout, Result
+from mutation.generated import MODULES
+from mutation.mutant import Mutant, OutOfDate, check
 
 ROOT = Path(__file__).resolve().parents[3]
-MUTANT = Mutant("a sum is wrong", "plugins/sums.py", "a + b", "a - b", ("unit/plugins/test_sums.py::test_sum",))
+SUM = "unit/plugins/test_sums.py"
+MUTANT = Mutant("a sum is wrong", "plugins/sums.py", "total", r"(\w+) \+ (\w+)", r"\1 - \2", "sums", (f"{SUM}::test_sum",))
+TASK = Mutant("a task is left out", "tasks/main.yml", "include_tasks: b.yml", "include_tasks: .*", "meta: noop", "sums", (f"{SUM}::test_sum",))
 
 
 def test_the_list_fits_the_code() -> None:
     assert check(MUTANTS, ROOT) == []
+    assert len(MUTANTS) <= 80
+    missing = [name for module, tests in MODULES.items() for name in (module, *tests) if not (ROOT / name).is_file()]
+    assert missing == []
 
 
-def test_every_room_of_the_code_is_broken_somewhere() -> None:
-    broken = {mutant.file for mutant in MUTANTS}
-    rooms = ("module_utils", "module_utils/operations", "module_utils/providers", "plugin_utils", "plugin_utils/guarded_upgrade", "action",
-             "connection")
-    for room in rooms:
-        assert any(Path(file).parent == Path("plugins", room) for file in broken), room
-    assert sum(file.startswith("roles/") for file in broken) >= 10
+def test_every_promise_and_every_provider_has_a_mutant() -> None:
+    page = (ROOT / "docs" / "promises.md").read_text(encoding="utf-8")
+    table = page.partition("## The promises")[2].partition("\n## ")[0]
+    rows = [row.removeprefix("| ").replace("**", "") for row in table.splitlines() if row.startswith("| **")]
+    assert [[start for start in PROMISES.values() if row.startswith(start)] for row in rows] == [[start] for start in PROMISES.values()]
+    assert {mutant.promise for mutant in MUTANTS} == set(PROMISES)
+    providers = {"plugins/module_utils/providers/ilkbyte.py", "plugins/module_utils/providers/vpsorg.py"}
+    assert providers <= {mutant.file for mutant in MUTANTS}
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A small project of its own, with one file, a test that looks at its sums and one that looks at nothing."""
+    """A small project with one file, a test that checks its sums, and tests that check nothing."""
     files = {
         "plugins/sums.py": "def total(a, b):\n    return a + b\n\n\ndef product(a, b):\n    return a * b\n",
+        "tasks/main.yml": "- a.b.include_tasks: a.yml\n- block:\n    - a.b.include_tasks: b.yml\n      when: true\n",
         "tests/conftest.py": "import sys\nfrom pathlib import Path\n\nsys.path.insert(0, str(Path(__file__).resolve().parents[4]))\n",
-        "tests/unit/plugins/test_sums.py":
+        f"tests/{SUM}":
             "import pytest\n\nfrom ansible_collections.rewind.vps.plugins.sums import product, total\n\n\n"
             "def test_sum():\n    assert total(1, 2) == 3\n\n\ndef test_nothing():\n    assert product and total\n\n\n"
             "@pytest.mark.patient\ndef test_product():\n    assert product(2, 3) == 6\n",
-        "tests/contract/test_empty.py": "def test_well():\n    pass\n",
     }
     root = tmp_path / "a checkout, é"
     for name, text in files.items():
@@ -52,110 +58,78 @@ def checkout(tmp_path: Path) -> Path:
     return root
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    ({"old": "a / b"}, "stands 0 times"),
-    ({"old": "def "}, "stands 2 times"),
-    ({"new": "a +"}, "can't even be read"),
-    ({"new": "a + b"}, "changes nothing"),
+@pytest.mark.parametrize(("change", "message"), [
+    ({"function": "sum"}, "has sum 0 times"),
+    ({"pattern": r"a / b"}, "matches 0 times in total"),
+    ({"pattern": r"\w+"}, "matches 7 times in total"),
+    ({"pattern": r"a \* b"}, "matches 0 times in total"),  # it is in the next function
+    ({"replacement": r"\1 +"}, "is not valid then"),
+    ({"replacement": r"\1 + \2"}, "it changes nothing"),
     ({"file": "plugins/none.py"}, "there is no file plugins/none.py"),
     ({"tests": ()}, "no tests are named"),
     ({"tests": ("unit/plugins/test_none.py",)}, "there is no file tests/unit/plugins/test_none.py"),
-    ({"tests": ("unit/plugins/test_sums.py::test_none",)}, "there is no test"),
-    ({"tests": ("unit/plugins/test_sums.py::test_product",)}, "is patient"),
+    ({"tests": (f"{SUM}::test_none",)}, "there is no test"),
+    ({"tests": (f"{SUM}::test_product",)}, "make test leaves out"),
 ])
-def test_what_does_not_fit_is_named(checkout: Path, change: dict, words: str) -> None:
-    assert check([MUTANT], checkout) == []
-    (said,) = check([dataclasses.replace(MUTANT, **change)], checkout)
-    assert said.startswith("a sum is wrong: ") and words in said
+def test_what_does_not_fit_is_named(checkout: Path, change: dict, message: str) -> None:
+    assert check([MUTANT, TASK], checkout) == []
+    (error,) = check([dataclasses.replace(MUTANT, **change)], checkout)
+    assert error.startswith("a sum is wrong: ") and message in error
 
 
-def test_a_name_stands_once(checkout: Path) -> None:
-    assert check([MUTANT, MUTANT], checkout) == ["a sum is wrong: it stands twice in the list"]
+def test_a_task_is_found_by_a_key(checkout: Path) -> None:
+    text = (checkout / TASK.file).read_text(encoding="utf-8")
+    assert TASK.applied_to(text) == text.replace("include_tasks: b.yml", "meta: noop")
+    with pytest.raises(OutOfDate, match="has include_tasks 2 times"):
+        dataclasses.replace(TASK, function="include_tasks").applied_to(text)
 
 
-FAILED = Ran(1, "=== short test summary info ===\nFAILED tests/unit/plugins/test_sums.py::test_sum - assert 0\n1 failed", 1.0)
-WELL, NOTHING, BROKEN, HUNG = Ran(0, "1 passed", 1.0), Ran(5, "no tests ran", 1.0), Ran(2, "error", 1.0), Ran(None, "", 1.0)
+FAILED = Result(1, f"E   FAILED nothing\n=== short test summary info ===\nFAILED tests/{SUM}::test_sum - assert 0\n1 failed")
+PASSED, NONE, BROKEN, HUNG = Result(0, "1 passed"), Result(5, "no tests ran"), Result(2, "error"), Result(None, "")
 
 
-@pytest.mark.parametrize(("imported", "ran", "may_hang", "word", "detail"), [
-    (WELL, [FAILED], False, runner.CAUGHT, "by test_sums.py::test_sum"),
-    (WELL, [WELL, FAILED], False, runner.CAUGHT, "by test_sums.py::test_sum, which the list does not name"),
-    (WELL, [WELL, WELL], False, runner.SURVIVED, "no test minds"),
-    (WELL, [HUNG], True, runner.CAUGHT, "hung"),
-    (WELL, [HUNG], False, runner.HUNG, "no end within 9 s"),
-    (WELL, [NOTHING], False, runner.OUT_OF_DATE, "no test of make test was run"),
-    (WELL, [BROKEN], False, runner.OUT_OF_DATE, "pytest ended with 2"),
-    (FAILED, [], False, runner.OUT_OF_DATE, "it can't be imported: 1 failed"),
+@pytest.mark.parametrize(("imported", "ran", "may_hang", "verdict", "detail"), [
+    (PASSED, FAILED, False, runner.KILLED, "by test_sums.py::test_sum"),
+    (PASSED, PASSED, False, runner.SURVIVED, "no named test fails"),
+    (PASSED, HUNG, True, runner.KILLED, "no end within 9 s"),
+    (PASSED, HUNG, False, runner.HUNG, "no end within 9 s"),
+    (PASSED, NONE, False, runner.OUT_OF_DATE, "make test runs none of the named tests"),
+    (PASSED, BROKEN, False, runner.OUT_OF_DATE, "pytest: error"),
+    (FAILED, PASSED, False, runner.OUT_OF_DATE, "it can't be imported: 1 failed"),
 ])
-def test_what_counts_as_caught(imported: Ran, ran: list[Ran], may_hang: bool, word: str, detail: str) -> None:
-    answers = iter(ran)
-    mutant = dataclasses.replace(MUTANT, may_hang=may_hang)
-    said = runner._judged(mutant, 9, lambda file: imported, lambda tests, seconds, *options: next(answers))
-    assert said[0] == word and said[1].startswith(detail)
-    assert next(answers, None) is None, "a test run less than expected"
-
-
-@pytest.mark.parametrize(("line", "test"), [
-    ("FAILED tests/integration/test_a.py::test_one[vpsorg] - AssertionError: x", "test_a.py::test_one"),
-    ("SUBFAILED[by name] tests/integration/test_a.py::test_one[vpsorg] - AssertionError", "test_a.py::test_one"),
-    ("ERROR tests/unit/test_b.py::test_two - OSError", "test_b.py::test_two"),
-    ("all is lost", "a test that can't be told from the output"),
-])
-def test_which_test_has_caught_it(line: str, test: str) -> None:
-    assert Ran(1, f"E   FAILED nothing\n{line}\n1 failed", 1.0).first_failure == test
-
-
-def test_a_file_that_is_named_as_a_whole_is_not_named_again() -> None:
-    named = [("b.py::test_two", "a.py"), ("a.py::test_one", "b.py::test_one"), ("b.py::test_two",)]
-    mutants = [dataclasses.replace(MUTANT, tests=tests) for tests in named]
-    assert runner.all_tests(mutants) == ["a.py", "b.py::test_one", "b.py::test_two"]
+def test_only_a_failed_test_kills(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, imported: Result, ran: Result, may_hang: bool, verdict: str, detail: str,
+) -> None:
+    copy = BrokenCheckout(checkout, tmp_path / "copy")
+    monkeypatch.setattr(copy, "import_file", lambda file: imported)
+    monkeypatch.setattr(copy, "run_tests", lambda *arguments: ran)
+    assert runner.judge(copy, dataclasses.replace(MUTANT, may_hang=may_hang), 9) == (verdict, detail)
+    assert (copy.path / MUTANT.file).read_bytes() == (checkout / MUTANT.file).read_bytes()
 
 
 def test_from_the_list_to_the_score(checkout: Path, capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One is caught and one is not; the checkout stays as it is, and the copies vanish."""
+    """One mutant is killed and one survives; the checkout stays as it is, and the copies are removed."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    unseen = dataclasses.replace(MUTANT, name="a product is wrong", old="a * b", new="a / b", tests=("unit/plugins/test_sums.py::test_nothing",))
+    survivor = dataclasses.replace(
+        MUTANT, name="a product is wrong", function="product", pattern=r"\*", replacement="/", tests=(f"{SUM}::test_nothing",),
+    )
     before = {path: path.read_bytes() for path in checkout.rglob("*") if path.is_file()}
-    assert runner.main([], [MUTANT, unseen], checkout) == 1
+    assert runner.main([], [MUTANT, survivor], checkout) == 1
     out = capfd.readouterr().out
     assert "(by test_sums.py::test_sum)" in out
-    assert "SURVIVED" in out and "a product is wrong (no test minds)" in out
-    assert "score: 1 of 2 caught (50 %)" in out
+    assert "SURVIVED" in out and "a product is wrong (no named test fails)" in out
+    assert "score: 1 of 2 killed (50 %)" in out
     assert {path: path.read_bytes() for path in checkout.rglob("*") if path.is_file()} == before
     assert [path for path in tmp_path.iterdir() if path.name.startswith("rw-")] == []
 
 
-def test_where_the_tests_are_red_already_nothing_is_said(checkout: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    (checkout / "tests/unit/plugins/test_sums.py").write_text("def test_sum():\n    raise OSError\n", encoding="utf-8")
+def test_there_is_no_verdict_where_the_tests_fail_already(checkout: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (checkout / "tests" / SUM).write_text("def test_sum():\n    raise OSError\n", encoding="utf-8")
     assert runner.main(["--workers", "1"], [MUTANT], checkout) == 2
-    assert "not green without any breakage" in capfd.readouterr().err
+    assert "fail without any defect" in capfd.readouterr().err
 
 
-def test_a_list_that_does_not_fit_ends_it_before_anything_is_run(checkout: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert runner.main([], [dataclasses.replace(MUTANT, old="a / b")], checkout) == 2
-    assert "The list is out of date" in capfd.readouterr().err
-
-
-@pytest.fixture
-def workshop(checkout: Path, tmp_path: Path):
-    shop = Workshop(checkout, tmp_path / "shop", threading.Event())
-    yield shop
-    shop.close()
-    assert not (tmp_path / "shop").exists()
-
-
-def test_the_copy_is_broken_for_a_while_only(workshop: Workshop) -> None:
-    path = workshop.checkout / MUTANT.file
-    whole = path.read_text(encoding="utf-8")
-    with pytest.raises(KeyboardInterrupt), workshop.broken(MUTANT):
-        assert path.read_text(encoding="utf-8") == whole.replace("a + b", "a - b")
-        raise KeyboardInterrupt
-    assert path.read_text(encoding="utf-8") == whole
-    with pytest.raises(OutOfDate), workshop.broken(dataclasses.replace(MUTANT, old="none")):
-        pass
-
-
-# Notes the number of a process in a session of its own, as a guard is, and goes on for ever.
+# Notes the number of a process in a session of its own, as a guard is, and goes on.
 PARENT = (
     "import subprocess, sys, time\n"
     "left = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)'], start_new_session=True)\n"
@@ -163,34 +137,26 @@ PARENT = (
 )
 
 
-def left_over(workshop: Workshop) -> bool:
-    """Whether what the program has started still runs."""
-    pid = int((workshop.checkout / "left").read_text())
-    end = time.monotonic() + 5
-    while time.monotonic() < end:
-        try:
-            os.kill(pid, 0)
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return False  # ended, and nobody has asked how
-        except OSError:
-            return False
-        time.sleep(0.05)
-    return True
-
-
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
-def test_nothing_is_left_running(workshop: Workshop) -> None:
-    assert workshop._run(["-c", PARENT, "0"], 50).status == 0
-    assert not left_over(workshop)
-    assert workshop._run(["-c", PARENT, "300"], 1).status is None
-    assert not left_over(workshop)
+@pytest.mark.parametrize(("seconds", "timeout", "status"), [("0", 50, 0), ("300", 1, None)])
+def test_no_process_is_left(checkout: Path, tmp_path: Path, seconds: str, timeout: float, status: int | None) -> None:
+    copy = BrokenCheckout(checkout, tmp_path / "copy")
+    assert copy._run(["-c", PARENT, seconds], timeout).status == status
+    pid = int((copy.path / "left").read_text())
+    end = time.monotonic() + 5
+    while _runs(pid) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not _runs(pid)
+    copy.close()
+    assert not (tmp_path / "copy").exists()
+    copy.stop()
+    with pytest.raises(KeyboardInterrupt):
+        copy._run(["-c", ""], 9)
 
 
-def test_whoever_stops_it_does_not_wait(workshop: Workshop) -> None:
-    timer = threading.Timer(0.3, workshop._stop.set)
-    timer.start()
-    began = time.monotonic()
-    with pytest.raises(Interrupted):
-        workshop._run(["-c", "import time; time.sleep(300)"], 200)
-    assert time.monotonic() - began < 20
-    timer.join()
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Defects in what every task passes through: options, both execution modes, redaction, error messages, check mode."""
+
+from __future__ import annotations
+
+from mutation.mutant import Mutant
+
+UTILS = "plugins/module_utils"
+EXECUTE = "unit/plugins/test_run_room.py"
+ACTION = "unit/plugins/test_quick_door.py"
+
+MUTANTS = [
+    Mutant(
+        "plain http carries the credentials to any host", f"{UTILS}/arguments.py", "_api_url",
+        r'== "http" and not', '== "ftp" and not', "secrets", ("unit/plugins/test_arguments.py::test_plain_http_only_to_this_machine",),
+    ),
+    Mutant(
+        "a result contains the secrets that are in it", f"{UTILS}/run.py", "_run",
+        r"scrubber\.value\((\w+)\)", r"\1", "secrets", (f"{EXECUTE}::test_whatever_leaves_is_scrubbed",),
+    ),
+    Mutant(
+        "a task that failed after a change reports no change", f"{UTILS}/failures.py", "_failure",
+        r"= \w+\.done\.changed if .*", "= False", "changed", (f"{EXECUTE}::test_a_failure_tells_what_was_changed_before",),
+    ),
+    Mutant(
+        "an in-process task in check mode sends its changes", "plugins/plugin_utils/quick_door.py", "QuickDoor._result_of_run",
+        r"check_mode=self\._task\.check_mode", "check_mode=False", "changed", (f"{ACTION}::test_both_doors_hand_on_check_mode_and_diff",),
+    ),
+    Mutant(
+        "a module in check mode sends its changes", f"{UTILS}/module.py", "run_module",
+        r"check_mode=\w+\.check_mode", "check_mode=False", "changed", (f"{ACTION}::test_both_doors_hand_on_check_mode_and_diff",),
+    ),
+]

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Defects in HTTP and in the two providers."""
+
+from __future__ import annotations
+
+from mutation.mutant import Mutant
+
+TRANSPORT = "plugins/module_utils/transport.py"
+WIRE = "plugins/module_utils/wire.py"
+VPSORG = "plugins/module_utils/providers/vpsorg.py"
+ILKBYTE = "plugins/module_utils/providers/ilkbyte.py"
+
+CHANGES = "unit/plugins/test_transport_changes.py"
+LIMITS = "unit/plugins/test_transport_limits.py"
+SHAPES = "unit/plugins/test_provider_shapes.py"
+UNCLEAR = (f"{CHANGES}::test_what_may_have_happened_is_sent_once_and_unknown",)
+
+MUTANTS = [
+    Mutant(
+        "a change is sent again after a timeout", TRANSPORT, "Transport._call",
+        r"= (\w+\.never_happened) if \w+ else (\w+\.passing)", r"= \1 or \2", "sent_once", UNCLEAR,
+    ),
+    Mutant(
+        "a change uses an old connection, whose loss proves nothing", TRANSPORT, "Transport._exchange",
+        r"fresh=\w+", "fresh=False", "sent_once", (f"{CHANGES}::test_a_change_never_rides_on_an_old_connection",),
+    ),
+    Mutant("the HTTP library sends again by itself", WIRE, "_watched_adapter", r"max_retries=0", "max_retries=3", "sent_once", (CHANGES,)),
+    Mutant(
+        "a change that timed out is called refused", TRANSPORT, "Transport._exchange",
+        r"errors\.UNKNOWN if .+? else errors\.REFUSED", "errors.REFUSED", "outcome_is_right", UNCLEAR,
+    ),
+    Mutant(
+        "a redirect is followed, with the token", WIRE, "Wire._read",
+        # The session's own get_redirect_target is a second guard, so both have to go.
+        r"allow_redirects=False", "allow_redirects=bool(self._session.__dict__.pop('get_redirect_target', True))", "nothing_followed",
+        (f"{LIMITS}::test_a_redirect_is_never_followed",),
+    ),
+    Mutant(
+        "the provider's certificate is not verified", WIRE, "Wire._read", r"verify=self\.\w+", "verify=False", "credentials",
+        ("unit/plugins/test_transport_tls.py::test_an_unknown_certificate_is_refused_at_once_and_nothing_is_sent",),
+    ),
+    Mutant(
+        "an exception's text, with the URL in it, becomes part of the message", WIRE, "Wire.exchange",
+        r"type\((\w+)\)\.__name__", r"str(\1)", "secrets",
+        (f"{LIMITS}::test_neither_error_nor_log_nor_screen_tells", f"{LIMITS}::test_unreachable_tells_nothing"),
+    ),
+    # --- VPS.org
+    Mutant(
+        "VPS.org's next page may be at another address", VPSORG, "VpsOrg._next_page",
+        r"if (\w+) is None or not .*endswith\(\w+\):", r"if \1 is None:", "nothing_followed", (f"{SHAPES}::test_a_next_page_that_is_none",),
+    ),
+    Mutant(
+        "the snapshots of another server count as this server's", VPSORG, "VpsOrg.list_snapshots",
+        r"(\w+) is None or \w+\.server\.id == \w+\.id", r"\1 is None or True", "restores_what_is_named",
+        (f"{SHAPES}::test_a_filter_that_the_cloud_ignores_makes_no_others_snapshot_ours",),
+    ),
+    Mutant(
+        "a failed snapshot counts as ready", VPSORG, "_status", r"else base\.FAILED", "else base.READY", "unknown",
+        (f"{SHAPES}::test_what_is_neither_pending_nor_completed_has_failed",),
+    ),
+    Mutant(
+        "a create that is answered with another server's snapshot is believed", VPSORG, "VpsOrg.create_snapshot",
+        r"if (\w+)\.server\.id != .+:", r"if not \1:", "unknown", (f"{SHAPES}::test_a_snapshot_made_under_another_name_or_server_is_unknown",),
+    ),
+    # --- Ilkbyte
+    Mutant(
+        "Ilkbyte's refusal, which comes with HTTP 200, counts as success", ILKBYTE, "Ilkbyte._call",
+        r"= \w+\.get\(.status.*\)", "= True", "unknown", (f"{SHAPES}::test_ilkbytes_no_comes_with_a_200",),
+    ),
+    Mutant(
+        "Ilkbyte's changes, which are GETs, are repeated like reads", ILKBYTE, "Ilkbyte._call", r"if changes:", "if False:", "sent_once",
+        (f"{SHAPES}::test_an_unclear_answer_to_a_change_leaves_its_outcome_unknown",
+         "contract/test_contract_refusals.py::test_a_change_whose_answer_makes_no_sense_is_unknown_and_asked_once"),
+    ),
+    Mutant(
+        "a server that is on two pages is not noticed at Ilkbyte", ILKBYTE, "Ilkbyte._read_servers",
+        r"if len\(\w+\) == \w+ else None", "", "lists",
+        ("unit/plugins/test_provider_answers.py::test_ilkbytes_pages_that_do_not_fit_together_are_read_anew",),
+    ),
+]

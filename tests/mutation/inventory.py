@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Defects in the inventory plugin, in what tasks take from it, and in schedules and reports."""
+
+from __future__ import annotations
+
+from mutation.mutant import Mutant
+
+PLUGIN_UTILS = "plugins/plugin_utils"
+
+TESTS = "unit/plugins/test_servers_inventory.py"
+ACCOUNT = "unit/plugins/test_host_account.py"
+
+MUTANTS = [
+    Mutant(
+        "an account that fails leaves the hosts of the others", "plugins/inventory/servers.py", "InventoryModule._ask",
+        r"raise bad_input\(f\"Account .*\)", "return []", "inventory", (f"{TESTS}::test_an_account_that_fails_fails_the_whole_file_and_is_named",),
+    ),
+    Mutant(
+        "a server called localhost gets what is delegated to the controller", f"{PLUGIN_UTILS}/servers_inventory/hosts.py", "is_usable",
+        r"(\w+)\.lower\(\) not in", r"\1 not in", "inventory", (f"{TESTS}::test_a_name_that_no_host_may_have_gives_way_to_the_id",),
+    ),
+    Mutant(
+        "credentials go to another address", f"{PLUGIN_UTILS}/host_account.py", "of_host",
+        r"\((\w+\.provider), \w+\.api_url\) == \((\w+), \w+\)", r"\1 == \2", "credentials", (f"{ACCOUNT}::test_what_is_added",),
+    ),
+    Mutant(
+        "credentials go to another machine", f"{PLUGIN_UTILS}/module_door.py", "ModuleDoor._arguments",
+        r'on_controller=[^)]*"local"', "on_controller=True", "credentials", (f"{ACCOUNT}::test_what_a_module_is_given",),
+    ),
+    Mutant(
+        "a schedule's retention counts snapshots with a similar name", f"{PLUGIN_UTILS}/snapshot_schedule.py", "_by_a_runner",
+        r'("match": \w+) \+ \w+', r'\1 + "*"', "deletes_what_is_named",
+        ("unit/plugins/test_schedule_plan.py::test_the_pattern_names_what_is_made_and_nothing_else",),
+    ),
+    Mutant(
+        "the report takes a server's name for HTML", f"{PLUGIN_UTILS}/fleet_report/page.py", "_template",
+        r"autoescape=True", "autoescape=False", "nothing_followed",
+        ("unit/plugins/fleet_report/test_fleet_page.py::test_texts_of_others_are_only_text",),
+    ),
+]

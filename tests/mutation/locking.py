@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Defects in the lock of a server, and in what tasks of one machine record for each other."""
+
+from __future__ import annotations
+
+from mutation.mutant import Mutant
+
+LOCK = "plugins/module_utils/turns.py"
+LOCKING = "plugins/module_utils/operations/turn.py"
+
+LOCK_TESTS = "unit/plugins/test_turns.py"
+TESTS = "unit/plugins/test_turn_taking.py"
+
+MUTANTS = [
+    Mutant(
+        "two tasks hold the lock of one server at the same time", LOCK, "Place._lock",
+        r"LOCK_EX", "LOCK_SH", "one_at_a_time", (f"{LOCK_TESTS}::test_two_processes_are_never_in_the_same_place",),
+    ),
+    Mutant(
+        "a task does not wait for the lock", LOCKING, "_turn",
+        r"(= \w+\.place is) not (None and) not \w+\.check_mode and", r"\1 \2", "one_at_a_time",
+        (f"{TESTS}::test_whoever_never_gets_their_turn_has_asked_for_nothing",),
+    ),
+    Mutant(
+        "a task holds the lock while it waits for its snapshot", "plugins/module_utils/operations/snapshot_present.py", "_make_present",
+        r"(\n +)(\w+) = _begin\(.*\)", r"\g<0>\1wait_now = getattr(\2, 'wait', None)\1wait_now and wait_now()", "one_at_a_time",
+        (f"{TESTS}::test_another_task_takes_its_turn_while_one_waits_for_its_snapshot",),
+    ),
+    Mutant(
+        "what was read before another task held the lock is believed", LOCKING, "_turn",
+        r"\w+\.place\.asked_since\(\w+\)", "False", "one_at_a_time",
+        (f"{TESTS}::test_what_was_seen_before_anothers_turn_is_looked_at_again_if_it_has_asked",),
+    ),
+    Mutant(
+        "others may change a server while a task waits for its restore", LOCK, "Place.try_to_enter",
+        r"if not \w+:", "if False:", "one_at_a_time", (f"{LOCK_TESTS}::test_while_a_restore_is_waited_for_only_another_one_may_look",),
+    ),
+    Mutant(
+        "a list that lacks what was just made is believed", "plugins/module_utils/operations/memory.py", "_agrees",
+        r"(\w+) is not None and all", r"\1 is None and all", "lists",
+        ("unit/plugins/test_memory_of_lists.py::test_what_was_made_a_moment_ago_is_not_made_again",),
+    ),
+]

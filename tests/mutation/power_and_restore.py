@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Defects in restores, and around a server that is stopped for its snapshot."""
+
+from __future__ import annotations
+
+from mutation.mutant import Mutant
+
+OPERATIONS = "plugins/module_utils/operations"
+POWER = f"{OPERATIONS}/power.py"
+SIGNALS = f"{OPERATIONS}/signals.py"
+RESTORE = f"{OPERATIONS}/snapshot_restore.py"
+WATCH = f"{OPERATIONS}/restore_watch.py"
+
+REQUESTS = "unit/plugins/test_operation_promises.py"
+
+MUTANTS = [
+    Mutant(
+        "a stopped server stays off when its snapshot fails", POWER, "stopped",
+        r"_start_again\((\w+), \w+, \w+, \w*trouble\w*\)", r"\1.tell('done')", "starts_again",
+        (f"{REQUESTS}::test_a_stopped_server_is_started_again_when_its_snapshot_fails",),
+    ),
+    Mutant(
+        "a signal ends the task while the server is off", SIGNALS, "_watched.defer",
+        r"signal\.signal\((\w+), \w+\)", r"signal.getsignal(\1)", "starts_again", ("unit/plugins/test_signals.py",),
+    ),
+    Mutant(
+        "a server that a killed task has left off stays off", f"{OPERATIONS}/earlier_stop.py", "EarlierStop.look",
+        r"self\.server = server", "self.server = None", "starts_again",
+        ("unit/plugins/test_earlier_stop.py::test_it_is_started_when_the_work_is_done",),
+    ),
+    Mutant(
+        "a restore is skipped where the snapshot is the current one", RESTORE, "run",
+        r"= _ask\((\w+), (\w+), (\w+)\)", r"= Restore(\1, \2, \3) if \3.current else _ask(\1, \2, \3)", "restores_what_is_named",
+        (f"{REQUESTS}::test_the_current_snapshot_is_restored_like_any_other",),
+    ),
+    Mutant(
+        "a restore that is under way is sent a second time", RESTORE, "run",
+        r"if not \w+\.busy:", "if True:", "rerun_is_safe", (f"{REQUESTS}::test_a_restore_that_is_under_way_is_joined",),
+    ),
+    Mutant(
+        "check mode restores", RESTORE, "run", r"if \w+\.check_mode:", "if False:", "changed",
+        ("unit/plugins/test_turn_taking.py::test_a_check_run_keeps_nobody_waiting_and_waits_for_nobody",),
+    ),
+    Mutant(
+        "a server that is idle just after a restore was requested counts as restored", WATCH, "_is_over",
+        r"if \w+\.seen or \w+\.became_current\(\):", "if True:", "unknown", (f"{REQUESTS}::test_a_server_that_only_looks_settled_is_not_restored",),
+    ),
+    Mutant(
+        "a restore that failed half way counts as done", WATCH, "wait_for_restore",
+        r"= \w+\.bad_sign\(\w+\)", "= None", "outcome_is_right", (f"{REQUESTS}::test_a_restore_that_left_the_server_off_has_failed",),
+    ),
+    Mutant(
+        "a snapshot that was the current one before proves a restore", WATCH, "Restore.became_current",
+        r"not self\.snapshot\.current and ", "", "restores_what_is_named",
+        ("unit/plugins/test_operation_moments.py::test_a_snapshot_that_was_the_current_one_before_proves_no_restore",),
+    ),
+]

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Defects in snapshots and retention."""
+
+from __future__ import annotations
+
+from mutation.mutant import Mutant
+
+RETENTION = "plugins/module_utils/retention.py"
+OPERATIONS = "plugins/module_utils/operations"
+PRESENT = f"{OPERATIONS}/snapshot_present.py"
+PLAN = f"{OPERATIONS}/snapshot_plan.py"
+
+KEPT = "unit/plugins/test_retention.py"
+RACES = "unit/plugins/test_operation_moments.py"
+REQUESTS = "unit/plugins/test_operation_promises.py"
+CHECK_MODE = (f"{REQUESTS}::test_a_check_run_asks_for_nothing_and_shows_what_would_change",)
+EVERY_PLAN = ("unit/plugins/test_snapshot_plan.py::test_every_combination",)
+LOST_ANSWER = (f"{RACES}::test_a_create_whose_answer_is_lost_is_looked_for",)
+
+MUTANTS = [
+    Mutant(
+        "retention deletes what the pattern does not match", RETENTION, "_named",
+        r"fnmatch\.fnmatchcase\(\w+\.name, (\w+)\)", r"\1", "deletes_what_is_named", (KEPT,),
+    ),
+    Mutant(
+        "retention deletes a snapshot that a schedule uses", RETENTION, "_may_go",
+        r"\w+\.schedule is None and ", "", "deletes_what_is_named", (f"{KEPT}::test_scheduled_and_undated_ones_stay_but_hold_their_place",),
+    ),
+    Mutant(
+        "retention deletes the snapshot that the task has just made", RETENTION, "beyond_count",
+        r" if \w+\.id not in keep_ids", "", "deletes_what_is_named", (KEPT,),
+    ),
+    Mutant(
+        "the newest snapshots are deleted to free capacity", RETENTION, "to_make_room",
+        r"\[::-1\]", "", "deletes_what_is_named", (f"{KEPT}::test_failed_ones_make_room_first",),
+    ),
+    Mutant(
+        "retention uses the list from before the snapshot", PRESENT, "_finish",
+        r"= \w+\.provider\.list_snapshots\(\w+\)", "= begun.snapshots", "deletes_what_is_named",
+        (f"{RACES}::test_retention_looks_again_before_it_deletes",),
+    ),
+    Mutant(
+        "a snapshot with an unknown status word is replaced and deleted", PLAN, "plan_present",
+        r"if not (\w+)\.surely_failed:", r"if not \1:", "deletes_what_is_named", EVERY_PLAN,
+    ),
+    Mutant(
+        "the old snapshot is deleted before the new one is ready", PRESENT, "_ask",
+        r"\[\*(\w+)\.failed, ", r"[*\1.failed, *([\1.replaces] if \1.replaces else []), ", "deletes_what_is_named", LOST_ANSWER,
+    ),
+    Mutant(
+        "of two snapshots of one name any is deleted", f"{OPERATIONS}/task.py", "pick_snapshot",
+        r"if len\(\w+\) > 1:", "if False:", "deletes_what_is_named", (f"{REQUESTS}::test_what_means_no_single_snapshot_is_refused",),
+    ),
+    Mutant(
+        "a second snapshot is made while the first is being made", PLAN, "plan_present", r"if pending:", "if False:", "rerun_is_safe", EVERY_PLAN,
+    ),
+    Mutant(
+        "a create whose answer is lost is sent again", f"{OPERATIONS}/snapshot_changes.py", "create",
+        r"= _after_unknown_create\(.*\)", "= task.provider.create_snapshot(server, name, description)", "sent_once", LOST_ANSWER,
+    ),
+    Mutant(
+        "a snapshot that is still being made counts as ready", f"{OPERATIONS}/waiting.py", "wait_for_snapshot",
+        r" and \w+\.status == READY", "", "unknown", (f"{RACES}::test_a_wait_in_vain_tells_whether_anything_was_asked_for",),
+    ),
+    Mutant(
+        "check mode deletes", f"{OPERATIONS}/snapshot.py", "_absent",
+        r"if not \w+\.check_mode:(?=\s+delete)", "if True:", "changed", CHECK_MODE,
+    ),
+    Mutant(
+        "check mode takes a snapshot", PRESENT, "_begin", r"= None if \w+\.check_mode else", "=", "changed", CHECK_MODE,
+    ),
+]

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Imports follow the layers that pyproject.toml lists; import-linter reads both absolute and relative imports."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+PROGRAM = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+
+
+def lint_imports(collections: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, "--no-cache", str(ROOT / "pyproject.toml")], cwd=collections, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, env={**os.environ, "PYTHONPATH": str(collections), "COLUMNS": "200"},
+    )
+
+
+def test_imports_follow_the_layers() -> None:
+    linted = lint_imports(Path(os.environ["ANSIBLE_COLLECTIONS_PATH"]))
+    assert linted.returncode == 0, linted.stdout
+
+
+@pytest.mark.parametrize(("file", "line", "broken"), [
+    ("providers/base.py", "from ansible_collections.rewind.vps.plugins.module_utils.operations import task", "options, operations, providers"),
+    ("providers/base.py", "from ..operations import task", "options, operations, providers"),
+    ("operations/power.py", "import requests", "One file speaks HTTP"),
+    ("retention.py", "import ansible.constants", "Decisions work without Ansible"),
+    ("surprise.py", "import json", "options, operations, providers"),
+])
+def test_an_import_against_the_layers_is_reported(tmp_path: Path, file: str, line: str, broken: str) -> None:
+    plugins = tmp_path / "ansible_collections" / "rewind" / "vps" / "plugins"
+    shutil.copytree(ROOT / "plugins", plugins, ignore=shutil.ignore_patterns("__pycache__"))
+    with (plugins / "module_utils" / file).open("a", encoding="utf-8") as changed:
+        changed.write(f"\n{line}\n")
+    linted = lint_imports(tmp_path)
+    assert linted.returncode == 1 and f"{broken}" in linted.stdout.partition("Broken contracts")[2], linted.stdout
