@@ -24,7 +24,7 @@ MUTANTS = [
     ),
     Mutant(
         "a change that timed out is called refused", TRANSPORT,
-        "outcome=errors.UNKNOWN if changes and connected else errors.REFUSED", "outcome=errors.REFUSED",
+        "outcome=errors.UNKNOWN if changes and connected else errors.NOT_APPLIED", "outcome=errors.NOT_APPLIED",
         (f"{CHANGES}::test_what_may_have_happened_is_sent_once_and_unknown",),
     ),
     Mutant(
@@ -136,7 +136,7 @@ MUTANTS = [
     ),
     Mutant(
         "a server that is being restored counts as settled at VPS.org", VPSORG,
-        "busy=word if base.is_transition(word) and word not in _POWER_WORDS else None", "busy=None",
+        "task_state=word if base.is_transition(word) and word not in _POWER_WORDS else None", "task_state=None",
         (f"{SHAPES}::test_power_and_busy",),
     ),
     Mutant(
@@ -152,7 +152,7 @@ MUTANTS = [
     ),
     Mutant(
         "an answer to a change with neither yes nor no in it is called refused", ILKBYTE,
-        "error.outcome = errors.UNKNOWN if changes else errors.REFUSED", "error.outcome = errors.REFUSED",
+        "error.outcome = errors.UNKNOWN if changes else errors.NOT_APPLIED", "error.outcome = errors.NOT_APPLIED",
         (f"{SHAPES}::test_neither_yes_nor_no",),
     ),
     Mutant(
@@ -167,7 +167,7 @@ MUTANTS = [
     ),
     Mutant(
         "a guest that is paused for its snapshot counts as idle", ILKBYTE,
-        "busy=word if word in _BUSY_WORDS or (", "busy=word if (",
+        "task_state=word if word in _BUSY_WORDS or (", "task_state=word if (",
         (f"{SHAPES}::test_power_and_busy",),
     ),
     Mutant(

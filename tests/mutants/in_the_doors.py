@@ -45,7 +45,7 @@ MUTANTS = [
     ),
     Mutant(
         "our own mistake after a change was sent is called refused", FAILURES,
-        "outcome=errors.UNKNOWN if asked else errors.REFUSED", "outcome=errors.REFUSED",
+        "outcome=errors.UNKNOWN if asked else errors.NOT_APPLIED", "outcome=errors.NOT_APPLIED",
         (f"{ROOM}::test_our_own_mistake_is_said_without_the_exceptions_text",),
     ),
     Mutant(
@@ -59,9 +59,14 @@ MUTANTS = [
         (f"{OPTIONS}::test_plain_http_only_to_this_machine",),
     ),
     Mutant(
-        "of several servers given to a schedule all but the first are forgotten", ARGUMENTS,
-        "        if len(servers) != 1:\n", "        if not servers:\n",
-        (f"{OPTIONS}::test_one_server_a_task",),
+        "a list that is given as one server is made a server with a strange name", QUICK_DOOR,
+        'if isinstance(self._task.args.get("server"), (list, tuple)):', "if self._task is None:",
+        (f"{DOOR}::test_a_list_is_not_made_one_server_with_a_strange_name",),
+    ),
+    Mutant(
+        "server and servers may both be given, and one of them is forgotten", ARGUMENTS,
+        '{"mutually_exclusive": [_SERVERS], "required_one_of": [_SERVERS, ["name", "id"]]}', '{"required_one_of": [_SERVERS, ["name", "id"]]}',
+        (f"{OPTIONS}::test_what_ansible_itself_refuses",),
     ),
     Mutant(
         "a server is stopped for a snapshot that nobody waits for", ARGUMENTS,
@@ -95,7 +100,7 @@ MUTANTS = [
     ),
     Mutant(
         "a wait whose time is up says that nothing was changed", POLLING,
-        "outcome=errors.UNKNOWN", "outcome=errors.REFUSED",
+        "outcome=errors.UNKNOWN", "outcome=errors.NOT_APPLIED",
         (f"{WAITS}::test_timeout_says_what_and_what_next",),
     ),
     Mutant(

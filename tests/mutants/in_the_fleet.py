@@ -63,7 +63,7 @@ MUTANTS = [
     ),
     Mutant(
         "a list that never holds still fails every server", MEMBER,
-        "if error.kind != errors.BAD_ANSWER:", "if error.kind:",
+        "if error.kind != errors.INVALID_RESPONSE:", "if error.kind:",
         (f"{SEEN}::test_a_list_that_never_holds_still_is_nobodys_end",),
     ),
     Mutant(

@@ -70,7 +70,8 @@ MUTANTS = [
     ),
     Mutant(
         "what ends counts as told", GUARD,
-        "outcome=outcome, message=message, proof=proof, acknowledged=False)", "outcome=outcome, message=message, proof=proof, acknowledged=True)",
+        "outcome=outcome, message=message, verification=proof, acknowledged=False)",
+        "outcome=outcome, message=message, verification=proof, acknowledged=True)",
         (f"{DECIDES}::test_an_end_that_was_not_told_yet_keeps_it_until_it_is", DECIDES),
     ),
     Mutant(
@@ -151,7 +152,7 @@ MUTANTS = [
     ),
     Mutant(
         "a restore that was found under way counts, whoever asked for it", ROLLBACK,
-        'if not result.get("failed") and (not result["joined"] or ours_under_way):', 'if not result.get("failed"):',
+        'if not result.get("failed") and (not result["already_in_progress"] or ours_under_way):', 'if not result.get("failed"):',
         (f"{RESTORES}::test_a_restore_found_under_way_counts_only_if_it_is_ours",),
     ),
     Mutant(

@@ -19,7 +19,7 @@ TAKEN_TESTS = "unit/plugins/test_host_account.py"
 MUTANTS = [
     Mutant(
         "an account that fails leaves the hosts of the others", SERVERS,
-        """            raise bad_input(f"Account {account.name}: {result['msg']}")\n""", "            return []\n",
+        """            raise invalid_argument(f"Account {account.name}: {result['msg']}")\n""", "            return []\n",
         (f"{TESTS}::test_an_account_that_fails_fails_the_whole_file_and_is_named",),
     ),
     Mutant(
@@ -57,7 +57,7 @@ MUTANTS = [
     ),
     Mutant(
         "a condition that can't be evaluated lets every server in", SERVERS,
-        """        raise bad_input(f"The condition""", """        return True\n        raise bad_input(f"The condition""",
+        """        raise invalid_argument(f"The condition""", """        return True\n        raise invalid_argument(f"The condition""",
         (f"{TESTS}::test_a_filter_that_does_not_work_gives_no_hosts_whatever_strict_says",),
     ),
     Mutant(
@@ -105,7 +105,7 @@ MUTANTS = [
     ),
     Mutant(
         "a list is cut down to the play's host", DOOR,
-        """if name != "server" or (options[name]["required"] and""", """if name != "server" or (True and""",
+        """not (may_name_none or "servers" in arguments)""", """not may_name_none""",
         (f"{TAKEN_TESTS}::test_what_a_module_is_given",),
     ),
 ]

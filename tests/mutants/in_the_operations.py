@@ -64,7 +64,7 @@ MUTANTS = [
     ),
     Mutant(
         "a snapshot that was asked for and not listed yet is asked for again", PRESENT,
-        'if server.busy and (not task.check_mode or not task.options["wait"]):', "if not task:",
+        'if server.task_state and (not task.check_mode or not task.options["wait"]):', "if not task:",
         (f"{PROMISES}::test_what_the_server_is_busy_with_may_be_this_very_snapshot",),
     ),
     Mutant(
@@ -80,7 +80,7 @@ MUTANTS = [
     ),
     Mutant(
         "a wait that ends after a change was sent says that nothing was changed", WAITING,
-        "error.outcome = errors.UNKNOWN if task.done.asked else errors.REFUSED", "error.outcome = errors.REFUSED",
+        "error.outcome = errors.UNKNOWN if task.done.asked else errors.NOT_APPLIED", "error.outcome = errors.NOT_APPLIED",
         (f"{MOMENTS}::test_a_wait_in_vain_tells_whether_anything_was_asked_for",),
     ),
     Mutant(
@@ -136,12 +136,12 @@ MUTANTS = [
     ),
     Mutant(
         "a start that is refused for the moment is not asked for again", POWER,
-        "NOT_NOW = frozenset({errors.PROVIDER_REFUSED, errors.BUSY, *errors.TRANSIENT})", "NOT_NOW = frozenset()",
+        "NOT_NOW = frozenset({errors.PROVIDER_REJECTED, errors.BUSY, *errors.TRANSIENT})", "NOT_NOW = frozenset()",
         (f"{MOMENTS}::test_a_start_that_is_refused_for_the_moment_is_asked_for_again",),
     ),
     Mutant(
         "a snapshot is taken before the server is off", WAITING,
-        "return now if now.power == power and not now.busy else None", "return now",
+        "return now if now.power_state == power and not now.task_state else None", "return now",
         (f"{PROMISES}::test_a_stop_is_waited_for",),
     ),
     Mutant(
@@ -172,7 +172,7 @@ MUTANTS = [
     ),
     Mutant(
         "a restore that is under way is asked for a second time", RESTORE,
-        "        if not server.busy:\n", "        if server:\n",
+        "        if not server.task_state:\n", "        if server:\n",
         (f"{PROMISES}::test_a_restore_that_is_under_way_is_joined",),
     ),
     Mutant(
@@ -192,7 +192,7 @@ MUTANTS = [
     ),
     Mutant(
         "a restored server is left off", RESTORE,
-        'if after.power != RUNNING and task.options["start_server"]:', "if after.power is None:",
+        'if after.power_state != RUNNING and task.options["start_server"]:', "if after.power_state is None:",
         (f"{PROMISES}::test_a_restored_server_that_its_snapshot_holds_off_is_started_if_so_wished",),
     ),
     Mutant(
@@ -239,7 +239,7 @@ MUTANTS = [
     # --- before an upgrade
     Mutant(
         "an upgrade begins on a server that is in the middle of something", PREFLIGHT,
-        "    if server.busy:\n", "    if server is None:\n",
+        "    if server.task_state:\n", "    if server is None:\n",
         (f"{PROMISES}::test_a_server_that_is_busy_or_off_is_an_obstacle",),
     ),
     Mutant(

@@ -37,7 +37,7 @@ CHECK = """\
 
 MUTANTS = [
     Mutant(
-        "a server that settling has rolled back counts as upgraded", f"{TASKS}/settle.yml",
+        "a server that settling has rolled back counts as upgraded", f"{TASKS}/recover.yml",
         "    - guarded_upgrade_verdict.outcome != 'upgraded'", "    - false", (SETTLED,),
     ),
     Mutant("the snapshot is taken after the upgrade", f"{TASKS}/upgrade.yml", SNAPSHOT + UPGRADE, UPGRADE + SNAPSHOT, (OLDER_GO,)),
@@ -60,11 +60,11 @@ MUTANTS = [
     ),
     Mutant(
         "the ports are not waited for", f"{TASKS}/checks.yml",
-        'loop: "{{ guarded_upgrade_run.ports }}"', "loop: []", (BUILT_IN,),
+        'loop: "{{ guarded_upgrade_run.check_ports }}"', "loop: []", (BUILT_IN,),
     ),
     Mutant(
         "the URLs are not asked for", f"{TASKS}/checks.yml",
-        'loop: "{{ guarded_upgrade_run.urls }}"', "loop: []", (BUILT_IN,),
+        'loop: "{{ guarded_upgrade_run.check_urls }}"', "loop: []", (BUILT_IN,),
     ),
     Mutant(
         "the handlers run only after the upgrade is confirmed", f"{TASKS}/behind_the_guard.yml",
@@ -101,7 +101,8 @@ MUTANTS = [
     ),
     Mutant(
         "a run that was rolled back ends well, and the roll-out goes on", f"{TASKS}/main.yml",
-        "when: not ansible_check_mode and (guarded_upgrade_verdict.outcome != 'upgraded' or not guarded_upgrade_run.counts)", "when: false", (LOST,),
+        "when: not ansible_check_mode and (guarded_upgrade_verdict.outcome != 'upgraded' or not guarded_upgrade_run.is_this_upgrade)",
+        "when: false", (LOST,),
     ),
     Mutant(
         "the evidence is not fetched before the restore wipes it away", f"{TASKS}/roll_back.yml",
@@ -141,7 +142,7 @@ MUTANTS = [
         ("integration/guarded/test_killed.py::test_cut_off_behind_the_guard",),
     ),
     Mutant(
-        "a restore by hand goes on without a yes", f"{TASKS}/rollback_by_hand.yml",
+        "a restore by hand goes on without a yes", f"{TASKS}/manual_rollback.yml",
         "that: guarded_upgrade_yes or guarded_upgrade_answer.user_input | default('') == 'yes'", "that: true", (BY_HAND,),
     ),
     Mutant(

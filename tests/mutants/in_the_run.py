@@ -47,7 +47,7 @@ MUTANTS = [
     ),
     Mutant(
         "a snapshot of yesterday counts as taken just before the upgrade", PLANNING,
-        "<= min(resume_within, YOUNG_SNAPSHOT_SECONDS)", "<= resume_within",
+        "<= min(auto_recover_within, YOUNG_SNAPSHOT_SECONDS)", "<= auto_recover_within",
         (f"{PLANNED}::test_a_snapshot_of_long_ago_is_not_taken_up_however_long_a_run_may_be",),
     ),
     Mutant(
@@ -77,7 +77,7 @@ MUTANTS = [
     ),
     Mutant(
         "another upgrade that is found confirmed counts as this one", PLANNING,
-        "return same and _seconds_since(previous) <= resume_within", "return _seconds_since(previous) <= resume_within",
+        "return same and _seconds_since(previous) <= auto_recover_within", "return _seconds_since(previous) <= auto_recover_within",
         (f"{PLANNED}::test_an_earlier_upgrade_counts_only_if_it_is_this_one",),
     ),
     Mutant(
@@ -92,7 +92,7 @@ MUTANTS = [
     ),
     Mutant(
         "what the server says against its restore changes nothing of the verdict", LOOKS,
-        'if finding["result"] == DISPROVEN and finding["what"] != "checks"]', 'if finding["result"] is None]',
+        'if finding["result"] == FAILED and finding["check"] != "checks"]', 'if finding["result"] is None]',
         (f"{PROOF}::test_every_combination_of_signs",),
     ),
     Mutant(
@@ -107,7 +107,7 @@ MUTANTS = [
     ),
     Mutant(
         "a restored server that does not answer counts as rolled back", LOOKS,
-        'return {"outcome": states.UNKNOWN, "proof": proof', 'return {"outcome": states.ROLLED_BACK, "proof": proof',
+        'return {"outcome": states.UNKNOWN, "verification": proof', 'return {"outcome": states.ROLLED_BACK, "verification": proof',
         (f"{PROOF}::test_a_restored_server_that_does_not_answer_proves_nothing",),
     ),
     Mutant(
@@ -132,7 +132,7 @@ MUTANTS = [
     ),
     Mutant(
         "with a prefix of * every snapshot counts as the role's own", ACTION,
-        'if not parameters["prefix"].isalnum() or not parameters["prefix"].isascii():', 'if not parameters["prefix"]:',
+        'if not parameters["snapshot_prefix"].isalnum() or not parameters["snapshot_prefix"].isascii():', 'if not parameters["snapshot_prefix"]:',
         (f"{OPTIONS}::test_a_prefix_that_not_every_cloud_takes_or_that_would_match_others",),
     ),
     Mutant(
@@ -177,7 +177,7 @@ MUTANTS = [
     ),
     Mutant(
         "tidying up deletes the snapshot of the upgrade itself", BEHIND,
-        '[self._wishes["keep"]:]', "[:]",
+        '[self._wishes["keep_snapshots"]:]', "[:]",
         (f"{DONE}::test_tidying_up_spares_what_has_a_schedule",),
     ),
     Mutant(

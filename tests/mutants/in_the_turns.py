@@ -196,7 +196,7 @@ MUTANTS = [
     ),
     Mutant(
         "a snapshot of a server that is off is asked for again while it is made", MEMORY,
-        "return now.power != RUNNING or bool(now.busy)", "return bool(now.busy)",
+        "return now.power_state != RUNNING or bool(now.task_state)", "return bool(now.task_state)",
         ("model/test_regressions.py::test_a_server_that_is_off_shows_nothing_of_its_snapshot",),
     ),
     Mutant(
@@ -247,28 +247,28 @@ MUTANTS = [
     ),
     Mutant(
         "a refused stop of a server that is off by now fails the task", POWER,
-        "if error.kind == errors.PROVIDER_REFUSED and _is_off(task, server):", "if error.kind is None:",
+        "if error.kind == errors.PROVIDER_REJECTED and _is_off(task, server):", "if error.kind is None:",
         (f"{STOPS}::test_a_refused_stop_of_a_server_that_is_off_by_now_counts_as_stopped",),
     ),
     Mutant(
         "a refused stop counts as stopped whatever the server does", POWER,
-        "if error.kind == errors.PROVIDER_REFUSED and _is_off(task, server):", "if error.kind == errors.PROVIDER_REFUSED:",
+        "if error.kind == errors.PROVIDER_REJECTED and _is_off(task, server):", "if error.kind == errors.PROVIDER_REJECTED:",
         (f"{STOPS}::test_a_stop_that_is_refused_else_ends_it",),
     ),
     # --- what is proven, and what is believed
     Mutant(
         "every restore is called proven", RESTORE,
-        'proven = task.options["wait"] and restore.would_show_a_failure', "proven = True",
+        'verified = task.options["wait"] and restore.would_show_a_failure', "verified = True",
         (f"{PROVEN}::test_what_is_proven",),
     ),
     Mutant(
         "a restore to the current snapshot of a stopped server is called proven", WATCH,
-        " or self.snapshot.power == RUNNING", " or self.snapshot.power != RUNNING",
+        " or self.snapshot.power_state == RUNNING", " or self.snapshot.power_state != RUNNING",
         (f"{PROVEN}::test_what_is_proven",),
     ),
     Mutant(
         "nobody is told that a restore is not proven", RESTORE,
-        'if task.options["wait"] and not proven and not task.check_mode:', "if not task:",
+        'if task.options["wait"] and not verified and not task.check_mode:', "if not task:",
         (f"{PROVEN}::test_what_is_proven",),
     ),
     Mutant(
