@@ -120,7 +120,7 @@ def _end(child: subprocess.Popen[str]) -> None:
 
 def _end_guards(state_dir: Path) -> None:
     """A guard outlives its run on purpose, and would try for an hour to reach a sandbox that is gone."""
-    for path in state_dir.glob("*/*/receipt.json"):
+    for path in state_dir.glob("*/*/run.json"):
         guard = json.loads(path.read_text("utf-8")).get("guard")
         # Only where it listens, for else the number may be another process's by now.
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as line:

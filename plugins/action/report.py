@@ -11,7 +11,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, invalid_argument
 from ansible_collections.rewind.vps.plugins.module_utils.plain_text import plain
 from ansible_collections.rewind.vps.plugins.module_utils.run import mistake
 from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
@@ -64,9 +64,9 @@ class ActionModule(ControllerAction):
 
     def _accounts(self, parameters: dict[str, Any], task_vars: dict[str, Any]) -> list[dict[str, Any]]:
         if not 1 <= parameters["upgrades"] <= options.MOST_UPGRADES:
-            raise bad_input(f"upgrades must be from 1 to {options.MOST_UPGRADES}, not {parameters['upgrades']}")
+            raise invalid_argument(f"upgrades must be from 1 to {options.MOST_UPGRADES}, not {parameters['upgrades']}")
         if os.path.isdir(parameters["path"]):
-            raise bad_input(f"path is a file's, and {parameters['path']} is a folder")
+            raise invalid_argument(f"path is a file's, and {parameters['path']} is a folder")
         hostvars = task_vars.get("hostvars") or {}
         return options.accounts_of(parameters, lambda host, name: (hostvars[host] if host in hostvars else {}).get(name))
 

@@ -17,7 +17,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.rewind.vps.plugins.module_utils.arguments import VARIABLES
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, invalid_argument
 from ansible_collections.rewind.vps.plugins.module_utils.plain_text import plain_in
 from ansible_collections.rewind.vps.plugins.module_utils.run import mistake
 from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
@@ -110,16 +110,16 @@ class ActionModule(ControllerAction):
     @staticmethod
     def _check(parameters: dict[str, Any]) -> None:
         if not requests_available():
-            raise bad_input("The controller's Python has no requests", f"install it there: {sys.executable} -m pip install requests")
+            raise invalid_argument("The controller's Python has no requests", f"install it there: {sys.executable} -m pip install requests")
         for name, (low, high) in RANGES.items():
             if not low <= parameters[name] <= high:
-                raise bad_input(f"{name} must be from {low} to {high}, not {parameters[name]}")
-        if not all(1 <= port <= 65535 for port in parameters["ports"]):
-            raise bad_input(f"ports takes numbers from 1 to 65535, not {parameters['ports']}")
+                raise invalid_argument(f"{name} must be from {low} to {high}, not {parameters[name]}")
+        if not all(1 <= port <= 65535 for port in parameters["check_ports"]):
+            raise invalid_argument(f"check_ports takes numbers from 1 to 65535, not {parameters['check_ports']}")
         if not parameters["marker_dir"].startswith("/"):
-            raise bad_input(f"marker_dir takes an absolute path on the server, not {parameters['marker_dir']!r}")
-        if not parameters["prefix"].isalnum() or not parameters["prefix"].isascii():
-            raise bad_input("prefix takes letters and digits only, since it begins a snapshot's name")
+            raise invalid_argument(f"marker_dir takes an absolute path on the server, not {parameters['marker_dir']!r}")
+        if not parameters["snapshot_prefix"].isalnum() or not parameters["snapshot_prefix"].isascii():
+            raise invalid_argument("snapshot_prefix takes letters and digits only, since it begins a snapshot's name")
 
     def _context(self, task_vars: dict[str, Any]) -> Context:
         host = task_vars.get("inventory_hostname", "localhost")

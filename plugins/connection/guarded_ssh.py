@@ -37,7 +37,7 @@ options:
     default: 4
     vars:
       - name: ansible_guarded_ssh_server_alive_count_max
-  guarded_receipt:
+  run_record:
     description:
       - The receipt of a guarded upgrade, on the controller. Once it says that the upgrade is being undone, every further task on the
         server fails before it begins, so that nothing is changed on a restored server by a run that doesn't know yet.
@@ -45,7 +45,7 @@ options:
     type: str
     default: ""
     vars:
-      - name: guarded_upgrade_receipt_in_force
+      - name: guarded_upgrade_active_record
   server_name:
     description:
       - What the server is called in messages.
@@ -53,7 +53,7 @@ options:
     vars:
       - name: inventory_hostname
 notes:
-  - The failed task's result has RV(ignore:server_lost) set to V(true), which tells it from a task that failed on a server that is there.
+  - The failed task's result has RV(ignore:connection_lost) set to V(true), which tells it from a task that failed on a server that is there.
   - C(ignore_unreachable) does not apply, since no host becomes unreachable. C(ignore_errors) does.
   - Set C(ansible_connection) with M(ansible.builtin.set_fact), which holds for the one host. As a variable of a task or block it also
     applies to delegated tasks.
@@ -134,7 +134,7 @@ class ServerLost(AnsibleActionFail, AnsibleConnectionFailure):
 
     def __init__(self, message: str) -> None:
         # Given as the result, too: actions may catch the exception and hand on no more than its `result`.
-        result = {"failed": True, "msg": message, "server_lost": True}
+        result = {"failed": True, "msg": message, "connection_lost": True}
         super().__init__(message, result=result)
         result.pop("exception", None)  # a traceback, which up to ansible-core 2.18 is always put there
 
@@ -213,7 +213,7 @@ class Connection(ssh_plugin.Connection):
 
     def _must_be_guarded(self) -> None:
         """Nothing more is done on a server that its guard has restored, or is about to: the run it guards only doesn't know yet."""
-        path = self.get_option("guarded_receipt")
+        path = self.get_option("run_record")
         if not path:
             return
         name = self.get_option("server_name") or self.host

@@ -17,9 +17,7 @@ options:
       - At VPS.org its number, UUID, name or hostname; text of digits only is taken as the number. At Ilkbyte its name.
       - A reference that fits no server or more than one is an error that lists the candidates, and nothing is changed.
       - Left out, it is the host's variable C(rewind_server_id), which the inventory P(rewind.vps.servers#inventory) sets.
-    type: list
-    elements: str
-    aliases: [servers]
+    type: str
     required: true
 """
 
@@ -28,22 +26,25 @@ options:
 options:
   server:
     description:
-      - The server that the task is about, or a list of them, of one account.
+      - The server that the task is about. Exactly one. O(server) and O(servers) are mutually exclusive, and one of them is required.
       - At VPS.org its number, UUID, name or hostname; text of digits only is taken as the number. At Ilkbyte its name.
       - A reference that fits no server or more than one is an error that lists the candidates, and nothing is changed.
+      - With neither O(server) nor O(servers), it is the host's variable C(rewind_server_id), which the inventory
+        P(rewind.vps.servers#inventory) sets.
+    type: str
+  servers:
+    description:
+      - The servers that the task is about, all of one account, each written like O(server). O(servers) and O(server) are mutually exclusive.
+      - The result has RV(by_server), RV(failed_servers) and RV(msg) only, also for a list of one. An empty list is fine, and nothing is done.
       - Many servers are worked at together. Requests go out over O(concurrency) connections, and all are waited for at once, at
         VPS.org with one listing of the account for all of them. O(wait_timeout) is each server's own. One server's failure does
         not touch the others; when all are settled the task fails, and RV(failed_servers) tells of each. A rerun makes no snapshot that is there or
         in the making; but it restores once more what was restored, so restore again only those that failed.
-      - With several servers, and whenever it is written as C(servers), the result has RV(by_server), RV(failed_servers) and
-        RV(msg) only. An empty list is fine, and nothing is done.
     type: list
     elements: str
-    aliases: [servers]
-    required: true
   concurrency:
     description:
-      - With many servers, how many requests may be under way at the same time, from 1 to 64.
+      - With O(servers), how many requests may be under way at the same time, from 1 to 64.
       - Where the cloud has had too many requests (HTTP 429), all wait for as long as it says, and go on more slowly.
     type: int
     default: 8
@@ -54,13 +55,18 @@ options:
 options:
   server:
     description:
-      - Show this server only, or these. Without it, or with V(all), the whole account is shown.
+      - Show this server only. With neither O(server) nor O(servers) the whole account is shown.
       - At VPS.org its number, UUID, name or hostname; text of digits only is taken as the number. At Ilkbyte its name.
-      - A reference that fits no server or more than one is an error that lists the candidates. With several servers the others are
-        shown nevertheless, and the task fails; RV(failed_servers) tells of each.
+      - A reference that fits no server or more than one is an error that lists the candidates.
+      - O(server) and O(servers) are mutually exclusive.
+    type: str
+  servers:
+    description:
+      - Show these servers only, each written like O(server). With V(all), which stands alone, the whole account is shown.
+      - Where one of them fails the others are shown nevertheless, and the task fails; RV(failed_servers) tells of each.
+      - With an empty list none is shown.
     type: list
     elements: str
-    aliases: [servers]
   concurrency:
     description:
       - Where several servers have to be asked about, how many requests may be under way at the same time, from 1 to 64.

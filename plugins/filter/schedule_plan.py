@@ -42,7 +42,7 @@ _value:
 
 from typing import Any
 
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, invalid_argument
 from ansible_collections.rewind.vps.plugins.module_utils.providers.registry import REGISTRY
 from ansible_collections.rewind.vps.plugins.plugin_utils.snapshot_schedule import plan
 
@@ -52,7 +52,7 @@ def schedule_plan(wishes: dict[str, Any]) -> dict[str, Any]:
     try:
         provider = REGISTRY.get(str(wishes["provider"]))
         if provider is None:
-            raise bad_input(
+            raise invalid_argument(
                 f"snapshot_schedule_provider must be one of {', '.join(REGISTRY)}",
                 "set it, the host's variable rewind_provider, or REWIND_PROVIDER in the controller's environment",
             )

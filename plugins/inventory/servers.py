@@ -118,8 +118,8 @@ options:
       - Accounts, O(filters) and O(hostnames) are always strict.
 notes:
   - 'The variables of each host: C(rewind_provider), C(rewind_account), C(rewind_api_url), C(rewind_inventory) (the file), C(rewind_server_id),
-    C(rewind_server_name), C(rewind_server_power), C(rewind_server_busy), C(rewind_server_address) as M(rewind.vps.server_info) returns them, and
-    C(ansible_host), which is only there if the address is an IP address. None holds a secret.'
+    C(rewind_server_name), C(rewind_server_power_state), C(rewind_server_task_state), C(rewind_server_address) as M(rewind.vps.server_info) returns
+    them, and C(ansible_host), which is only there if the address is an IP address. None holds a secret.'
   - The credentials stay in the memory of the program that has read the file. Where inventory and play are two programs (AWX, an inventory written
     with C(ansible-inventory --export)), give the tasks credentials in another way.
   - The credentials are used by tasks that run on the controller, for this cloud and this address. A task that runs elsewhere must be given its own.
@@ -158,14 +158,14 @@ provider: vpsorg
 # keyed_groups:
 #   - key: rewind_account # groups account_shop, account_blog, account_ilkbyte
 #     prefix: account
-#   - key: rewind_server_power # groups power_running, power_stopped
+#   - key: rewind_server_power_state # groups power_running, power_stopped
 #     prefix: power
 
 # # Only what is named web-... and runs, as a group of its own, over another port.
 # plugin: rewind.vps.servers
 # provider: ilkbyte
 # filters:
-#   - exclude: rewind_server_power != 'running'
+#   - exclude: rewind_server_power_state != 'running'
 #   - include: rewind_server_name is match('web-')
 #   - exclude: true
 # groups:
@@ -189,7 +189,7 @@ from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.inventory.group import to_safe_group_name
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, invalid_argument
 from ansible_collections.rewind.vps.plugins.module_utils.plain_text import plain
 from ansible_collections.rewind.vps.plugins.module_utils.run import run
 from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
@@ -245,7 +245,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         config = self._read_config_data(path)
         unknown = sorted(str(name) for name in config if name not in self._options)
         if unknown:
-            raise bad_input(f"There are options that this plugin does not have: {', '.join(unknown)}", f"see ansible-doc -t inventory {self.NAME}")
+            raise invalid_argument(
+                f"There are options that this plugin does not have: {', '.join(unknown)}", f"see ansible-doc -t inventory {self.NAME}",
+            )
         accounts = self._accounts.read(config)
         servers = [(account, server) for account in accounts for server in self._servers(account, cache)]
         self._add([variables_for_templates(hosts.variables_of(account, server, path)) for account, server in servers])
@@ -279,7 +281,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _ask(self, account: Account) -> list[dict[str, Any]]:
         result = run("server_info", {**account.options, "server": None}, check_mode=False, diff_mode=False)
         if result.get("failed"):
-            raise bad_input(f"Account {account.name}: {result['msg']}")
+            raise invalid_argument(f"Account {account.name}: {result['msg']}")
         return result["servers"]
 
     # --- hosts
@@ -317,7 +319,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _is_wanted(self, variables: dict[str, Any]) -> bool:
         for entry in self.get_option("filters") or []:
             if not isinstance(entry, Mapping) or len(entry) != 1 or not set(entry) <= {"include", "exclude"}:
-                raise bad_input("An entry of filters is one of include and exclude, with a condition")
+                raise invalid_argument("An entry of filters is one of include and exclude, with a condition")
             ((verb, condition),) = entry.items()
             if self._holds(condition, variables):
                 return verb == "include"
@@ -327,7 +329,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         held = condition if isinstance(condition, bool) else self._expression("filters", condition, variables)
         if isinstance(held, bool) or held in ("True", "False"):  # before ansible-core 2.19 it may come as text
             return held in (True, "True")
-        raise bad_input(f"The condition {condition} of filters is neither true nor false for server {variables['rewind_server_name']}")
+        raise invalid_argument(f"The condition {condition} of filters is neither true nor false for server {variables['rewind_server_name']}")
 
     def _name_of(self, variables: dict[str, Any]) -> str:
         tried = []
@@ -339,7 +341,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                                                f"{variables['rewind_account']} is the host {name}"))
                 return str(name)
             tried.append(str(name))
-        raise bad_input(
+        raise invalid_argument(
             f"Server {variables['rewind_server_name'][:80]!r} of account {variables['rewind_account']} can't be called what hostnames "
             f"says ({', '.join(repr(name[:80]) for name in tried)})",
             "it must be a name that Ansible can use and that no group has: see hostnames, or leave the server out with filters",
@@ -351,7 +353,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             return self._compose(expression, variables)
         except Exception as error:  # Jinja2 raises what it likes
             trouble = type(error).__name__
-        raise bad_input(
+        raise invalid_argument(
             f"The expression {expression} of {option} can't be evaluated for server {variables['rewind_server_name']} ({trouble})",
             "the variables that there are stand in ansible-doc -t inventory rewind.vps.servers",
         )

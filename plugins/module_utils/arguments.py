@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from ansible.module_utils.common.parameters import env_fallback
 
-from ansible_collections.rewind.vps.plugins.module_utils.errors import bad_input
+from ansible_collections.rewind.vps.plugins.module_utils.errors import invalid_argument
 from ansible_collections.rewind.vps.plugins.module_utils.providers.registry import REGISTRY
 from ansible_collections.rewind.vps.plugins.module_utils.wire import is_loopback
 
@@ -32,6 +32,7 @@ VARIABLES = tuple(
     for name in (provider.access.url_variable, *(name for one in provider.access.credentials for name in one.variables))
 )
 
+_SERVERS = ["server", "servers"]  # one option decides the shape of the result, the other has always one server
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -50,12 +51,8 @@ def provider_options() -> dict[str, dict[str, Any]]:
     }
 
 
-def _server(required: bool) -> dict[str, dict[str, Any]]:
-    return {"server": {"type": "list", "elements": "str", "aliases": ["servers"], "required": required}}
-
-
-def _many() -> dict[str, dict[str, Any]]:
-    return {"concurrency": {"type": "int", "default": 8}}
+def _one_or_many() -> dict[str, dict[str, Any]]:
+    return {"server": {"type": "str"}, "servers": {"type": "list", "elements": "str"}, "concurrency": {"type": "int", "default": 8}}
 
 
 def _waiting(default_timeout: int) -> dict[str, dict[str, Any]]:
@@ -74,8 +71,7 @@ SPECS: dict[str, ModuleSpec] = {
     "snapshot": ModuleSpec(
         {
             **provider_options(),
-            **_server(required=True),
-            **_many(),
+            **_one_or_many(),
             "name": {"type": "str"},
             "id": {"type": "str"},
             "description": {"type": "str"},
@@ -89,37 +85,39 @@ SPECS: dict[str, ModuleSpec] = {
             "stop_server": {"type": "bool", "default": False},
             **_waiting(1200),
         },
-        {"required_one_of": [["name", "id"]], "required_if": [["state", "present", ["name"]], ["when_full", "prune", ["retain"]]]},
+        {
+            "mutually_exclusive": [_SERVERS],
+            "required_one_of": [_SERVERS, ["name", "id"]],
+            "required_if": [["state", "present", ["name"]], ["when_full", "prune", ["retain"]]],
+        },
     ),
     "snapshot_info": ModuleSpec(
         {
             **provider_options(),
-            **_server(required=False),
-            **_many(),
+            **_one_or_many(),
             "name": {"type": "str"},
             "match": {"type": "str"},
             "status": {"type": "list", "elements": "str", "choices": ["ready", "pending", "failed"]},
             "older_than": {"type": "str"},
             "newer_than": {"type": "str"},
         },
-        {"mutually_exclusive": [["name", "match"]]},
+        {"mutually_exclusive": [_SERVERS, ["name", "match"]]},
     ),
     "snapshot_restore": ModuleSpec(
         {
             **provider_options(),
-            **_server(required=True),
-            **_many(),
+            **_one_or_many(),
             "name": {"type": "str"},
             "id": {"type": "str"},
             "start_server": {"type": "bool", "default": True},
             **_waiting(1800),
         },
-        {"required_one_of": [["name", "id"]]},
+        {"mutually_exclusive": [_SERVERS], "required_one_of": [_SERVERS, ["name", "id"]]},
     ),
     "snapshot_cron": ModuleSpec(
         {
             **provider_options(),
-            **_server(required=True),
+            "server": {"type": "str", "required": True},
             "name": {"type": "str", "required": True},
             "day": {"type": "int"},
             "hour": {"type": "int"},
@@ -128,7 +126,7 @@ SPECS: dict[str, ModuleSpec] = {
         },
         {"required_if": [["state", "present", ["day", "hour", "minute"]]]},
     ),
-    "server_info": ModuleSpec({**provider_options(), **_server(required=False), **_many()}),
+    "server_info": ModuleSpec({**provider_options(), **_one_or_many()}, {"mutually_exclusive": [_SERVERS]}),
 }
 
 ALL = "all"
@@ -138,7 +136,7 @@ SECRET_OPTIONS = tuple(option for options in CREDENTIALS.values() for option in 
 def clean(parameters: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The validated parameters with credentials trimmed, durations in seconds and C(api_url) resolved.
 
-    :raises RewindError: C(bad_input), naming the option and what it takes.
+    :raises RewindError: C(invalid_argument), naming the option and what it takes.
     """
     options = dict(parameters)
     for secret in SECRET_OPTIONS:
@@ -153,7 +151,14 @@ def clean(parameters: Mapping[str, Any], environ: Mapping[str, str] | None = Non
 def _check_values(options: dict[str, Any]) -> None:
     """Everything about the module's own options that a type can't say."""
     if options.get("server") is not None:
+        _not_blank("server", options["server"])
+    options.setdefault("servers", None)
+    if options["servers"] is not None:
         _check_servers(options)
+    elif options.get("server") is None and not _only_reads(options):  # given, and null
+        raise invalid_argument("no server is given", "is a variable undefined or empty?")
+    if "concurrency" in options:
+        _in_range("concurrency", options["concurrency"], 1, 64)
     for name in ("name", "id", "match"):
         if options.get(name) is not None:
             options[name] = _not_blank(name, options[name])
@@ -168,30 +173,29 @@ def _check_values(options: dict[str, Any]) -> None:
             _in_range(name, options[name], low, high)
 
 
+def _only_reads(options: Mapping[str, Any]) -> bool:
+    return "state" not in options and "start_server" not in options
+
+
 def _check_servers(options: dict[str, Any]) -> None:
-    servers = list(dict.fromkeys(_not_blank("server", reference) for reference in options["server"]))
-    options["server"] = servers
-    if "concurrency" not in options:
-        if len(servers) != 1:
-            raise bad_input(f"server takes one server a task here, and {len(servers)} were given", "use a loop or one task for each host")
-        return
-    _in_range("concurrency", options["concurrency"], 1, 64)
-    if ALL in servers and "state" not in options and "start_server" not in options:
+    servers = list(dict.fromkeys(_not_blank("servers", reference) for reference in options["servers"]))
+    options["servers"] = servers
+    if ALL in servers and _only_reads(options):
         if servers != [ALL]:
-            raise bad_input(f"{ALL} means every server of the account, so no other can stand beside it", "give it alone, or name the servers")
-        options["server"] = None
+            raise invalid_argument(f"{ALL} means every server of the account, so no other can stand beside it", "give it alone, or name the servers")
+        options["servers"] = None
     elif options.get("id") is not None and len(servers) > 1:
-        raise bad_input("id is the id of one server's snapshot, and several servers were given", "give name, or one server")
+        raise invalid_argument("id is the id of one server's snapshot, and several servers were given", "give name instead, or server for one server")
 
 
 def is_for_many(options: Mapping[str, Any]) -> bool:
-    """Whether cleaned options want results by server: several are given, or they are written as C(servers)."""
-    return options.get("server") is not None and (len(options["server"]) != 1 or "servers" in options)
+    """Whether cleaned options name servers with C(servers), so that each of them has a result of its own."""
+    return options["servers"] is not None
 
 
 def may_be_for_many(options: Mapping[str, Any]) -> bool:
     """Whether more than one server may have to be asked about."""
-    return "concurrency" in options and (options["server"] is None or is_for_many(options))
+    return "concurrency" in options and options["server"] is None
 
 
 def _check_snapshot_wishes(options: dict[str, Any]) -> None:
@@ -202,11 +206,11 @@ def _check_snapshot_wishes(options: dict[str, Any]) -> None:
     if options.get("state") == "absent":
         given = [name for name in ("max_age", "retain", "stop_server", "description") if options.get(name)]
         if given:
-            raise bad_input(f"{', '.join(given)} can't go with state: absent", "leave it out, or use state: present")
+            raise invalid_argument(f"{', '.join(given)} can't go with state: absent", "leave it out, or use state: present")
     if options.get("wait") is False:
         given = [name for name in ("retain", "stop_server") if options.get(name)]
         if given:
-            raise bad_input(
+            raise invalid_argument(
                 f"{' and '.join(given)} need the finished snapshot, so wait can't be false",
                 "leave wait at true, or leave them out",
             )
@@ -220,7 +224,7 @@ def duration(option: str, text: str) -> int:
     parts = re.findall("([0-9]{1,12})([smhdw])", compact)
     seconds = sum(int(amount) * _UNITS[unit] for amount, unit in parts)
     if not parts or "".join(amount + unit for amount, unit in parts) != compact or seconds <= 0:
-        raise bad_input(
+        raise invalid_argument(
             f"{option} must be a duration greater than zero, such as 12h, 7d or 1d12h (s, m, h, d, w; a bare number is "
             f"seconds), not {text!r}"
         )
@@ -232,7 +236,7 @@ def _credential(option: str, value: str | None) -> str | None:
     if not value:
         return None
     if not value.isascii() or not value.isprintable() or " " in value:
-        raise bad_input(
+        raise invalid_argument(
             f"{option} has characters that no token or key has (a space, a line break, a letter outside ASCII)",
             "look at how it is read: a file with several lines, or text around the key?",
         )
@@ -245,7 +249,7 @@ def _need_credentials(options: dict[str, Any]) -> None:
     missing = [one.option for one in wanted if not options[one.option]]
     if missing:
         lacking = "and none was given" if len(wanted) == 1 else f"not given: {', '.join(missing)}"
-        raise bad_input(
+        raise invalid_argument(
             f"{provider.title} needs {' and '.join(one.words for one in wanted)}{',' if len(wanted) == 1 else ';'} {lacking}",
             f"set {' and '.join(one.option for one in wanted)}, or {' and '.join(one.variables[0] for one in wanted)} "
             "in the environment where the task runs",
@@ -268,17 +272,17 @@ def _api_url(options: dict[str, Any], environ: Mapping[str, str]) -> str:
         parts = urlsplit(url)
         host = parts.hostname if parts.port is None or parts.port else None
     except ValueError:
-        raise bad_input(f"{shape}; the one given can't be read as a URL") from None
+        raise invalid_argument(f"{shape}; the one given can't be read as a URL") from None
     if parts.scheme not in ("http", "https"):
-        raise bad_input(f"{shape}: it begins with https://")
+        raise invalid_argument(f"{shape}: it begins with https://")
     if not host or not url.isascii() or not url.isprintable() or " " in url:
-        raise bad_input(f"{shape}: it has no host that can be used")
+        raise invalid_argument(f"{shape}: it has no host that can be used")
     if "@" in parts.netloc or "?" in url or "#" in url:
-        raise bad_input(f"{shape}: no user name, no ? and no # in it", "credentials have options of their own")
+        raise invalid_argument(f"{shape}: no user name, no ? and no # in it", "credentials have options of their own")
     if not _AUTHORITY.fullmatch(parts.netloc):
-        raise bad_input(f"{shape}: it has no host that can be used")
+        raise invalid_argument(f"{shape}: it has no host that can be used")
     if parts.scheme == "http" and not is_loopback(url):
-        raise bad_input(
+        raise invalid_argument(
             f"{source} uses http to {host}, which would send the credentials unprotected",
             "use https; plain http is only for this machine (localhost, 127.0.0.1, ::1)",
         )
@@ -287,10 +291,10 @@ def _api_url(options: dict[str, Any], environ: Mapping[str, str]) -> str:
 
 def _not_blank(option: str, value: str) -> str:
     if not value.strip():
-        raise bad_input(f"{option} is empty", "is a variable undefined or empty?")
+        raise invalid_argument(f"{option} is empty", "is a variable undefined or empty?")
     return value
 
 
 def _in_range(option: str, value: int, low: int, high: int) -> None:
     if not low <= value <= high:
-        raise bad_input(f"{option} must be from {low} to {high}, not {value}")
+        raise invalid_argument(f"{option} must be from {low} to {high}, not {value}")

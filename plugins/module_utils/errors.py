@@ -14,12 +14,12 @@ from __future__ import annotations
 from ansible_collections.rewind.vps.plugins.module_utils.plain_text import plain, writable
 
 # Outcomes: what became of the change that was asked for.
-REFUSED = "refused"  # nothing happened: not sent, or the cloud said no
+NOT_APPLIED = "not_applied"  # nothing happened: not sent, or the cloud said no
 FAILED = "failed"  # it was begun and did not succeed
 UNKNOWN = "unknown"  # it may or may not have happened
 
 # Kinds: what to tell apart by program.
-BAD_INPUT = "bad_input"
+INVALID_ARGUMENT = "invalid_argument"
 UNAUTHORIZED = "unauthorized"
 FORBIDDEN = "forbidden"
 NOT_FOUND = "not_found"
@@ -29,24 +29,24 @@ BUSY = "busy"
 NOT_READY = "not_ready"
 LIMIT_REACHED = "limit_reached"
 UNSUPPORTED = "unsupported"
-PROVIDER_REFUSED = "provider_refused"
+PROVIDER_REJECTED = "provider_rejected"
 RATE_LIMITED = "rate_limited"
 UNREACHABLE = "unreachable"
 TLS = "tls"
 TIMEOUT = "timeout"
-PROVIDER_BROKEN = "provider_broken"
-BAD_ANSWER = "bad_answer"
+PROVIDER_ERROR = "provider_error"
+INVALID_RESPONSE = "invalid_response"
 WAIT_TIMEOUT = "wait_timeout"
 OPERATION_FAILED = "operation_failed"
 INTERRUPTED = "interrupted"
 INTERNAL = "internal"
-SEVERAL = "several"  # of several servers, not all for the same reason
+MULTIPLE = "multiple"  # of several servers, not all for the same reason
 
 LONGEST_MESSAGE = 4000  # characters of what is said; the results have the rest
 LONGEST_NAME = 300
 
 # What a wait survives: the next look may well succeed.
-TRANSIENT = frozenset({RATE_LIMITED, UNREACHABLE, TIMEOUT, PROVIDER_BROKEN, BAD_ANSWER})
+TRANSIENT = frozenset({RATE_LIMITED, UNREACHABLE, TIMEOUT, PROVIDER_ERROR, INVALID_RESPONSE})
 
 
 class RewindError(Exception):
@@ -54,7 +54,7 @@ class RewindError(Exception):
 
     :arg message: one sentence on what happened.
     :arg kind: one of the kinds above.
-    :arg outcome: C(refused), C(failed) or C(unknown).
+    :arg outcome: C(not_applied), C(failed) or C(unknown).
     :arg operation: the provider's operation, for example C(snapshots.create).
     :arg server: id or name of the server concerned; filled in by whoever knows it.
     :arg snapshot: id or name of the snapshot concerned.
@@ -68,7 +68,7 @@ class RewindError(Exception):
         message: str,
         *,
         kind: str,
-        outcome: str = REFUSED,
+        outcome: str = NOT_APPLIED,
         operation: str | None = None,
         server: str | None = None,
         snapshot: str | None = None,
@@ -141,11 +141,11 @@ def _outcome_sentence(outcome: str, already_changed: bool) -> str:
         return "It is unknown whether the change happened."
     if already_changed:
         return "This task had changed something before (see the result)."
-    if outcome == REFUSED:
+    if outcome == NOT_APPLIED:
         return "Nothing was changed."
     return "It was begun and did not succeed."
 
 
-def bad_input(message: str, hint: str | None = None) -> RewindError:
+def invalid_argument(message: str, hint: str | None = None) -> RewindError:
     """An option's value that can't work; raised before the first call."""
-    return RewindError(message, kind=BAD_INPUT, hint=hint)
+    return RewindError(message, kind=INVALID_ARGUMENT, hint=hint)

@@ -38,7 +38,7 @@ def _failure(error: RewindError, task: Task | None) -> dict[str, Any]:
     changed = task.done.changed if task else False
     if task:
         asked_for = task.options.get("id") or task.options.get("name")
-        error.about((task.options["server"] or [None])[0], asked_for)
+        error.about(task.options["server"], asked_for)
     result = {
         "failed": True,
         "changed": changed,
@@ -70,6 +70,6 @@ def _our_mistake(error: BaseException, asked: bool) -> RewindError:
     return RewindError(
         f"rewind.vps made a mistake of its own ({type(error).__name__} at {place})",
         kind=errors.INTERNAL,
-        outcome=errors.UNKNOWN if asked else errors.REFUSED,
+        outcome=errors.UNKNOWN if asked else errors.NOT_APPLIED,
         hint="look at the server and its snapshots before running again, and please report this",
     )

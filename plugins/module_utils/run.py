@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Callable
 
 from ansible_collections.rewind.vps.plugins.module_utils import arguments
-from ansible_collections.rewind.vps.plugins.module_utils.errors import bad_input
+from ansible_collections.rewind.vps.plugins.module_utils.errors import invalid_argument
 from ansible_collections.rewind.vps.plugins.module_utils.failures import failure, mistake
 from ansible_collections.rewind.vps.plugins.module_utils.fleet.fleet import fleet_of
 from ansible_collections.rewind.vps.plugins.module_utils.operations import (
@@ -84,7 +84,7 @@ def _run(
     task: Task | None = None
     try:
         if not requests_available():
-            raise bad_input(
+            raise invalid_argument(
                 "The Python library requests is missing where this task runs", "install it there: python -m pip install requests"
             )
         options = arguments.clean(parameters, environ)
@@ -120,5 +120,5 @@ def _verify(options: dict[str, Any]) -> bool | str:
     if path is None:
         return True
     if not os.path.exists(path):
-        raise bad_input(f"ca_path {path} does not exist where this task runs")
+        raise invalid_argument(f"ca_path {path} does not exist where this task runs")
     return path

@@ -37,7 +37,7 @@ _WORDS = {
     "unreachable": (errors.UNREACHABLE, "could not be reached"),
     "tls": (errors.TLS, "did not show a certificate that can be trusted"),
     "timeout": (errors.TIMEOUT, "did not answer in time"),
-    "bad_answer": (errors.BAD_ANSWER, "broke off its answer"),
+    "invalid_response": (errors.INVALID_RESPONSE, "broke off its answer"),
 }
 
 
@@ -170,7 +170,7 @@ class Transport:
             RewindError(
                 f"{self.cloud} {words} ({method} {path}, {detail})",
                 kind=kind,
-                outcome=errors.UNKNOWN if changes and connected else errors.REFUSED,
+                outcome=errors.UNKNOWN if changes and connected else errors.NOT_APPLIED,
                 operation=operation,
                 hint=_connection_hint(kind, certificate),
             ),
@@ -186,7 +186,7 @@ class Transport:
 
         kind, words, hint = _status_meaning(reply.status)
         if 200 <= reply.status < 300:
-            kind, words, hint = errors.BAD_ANSWER, "gave an answer that is not JSON", _NOT_JSON
+            kind, words, hint = errors.INVALID_RESPONSE, "gave an answer that is not JSON", _NOT_JSON
         # A page is not the API's word: a firewall may have kept the answer back and not the request.
         said_no = 400 <= reply.status < 500 and reply.status != 408 and (readable or not reply.body.strip() or reply.status == 429)
         pause = _retry_after(reply, self.now()) if reply.status in (429, 503) else None
@@ -194,7 +194,7 @@ class Transport:
             RewindError(
                 f"{self.cloud} {words} ({method} {path}, HTTP {reply.status})",
                 kind=kind,
-                outcome=errors.REFUSED if said_no or not changes else errors.UNKNOWN,
+                outcome=errors.NOT_APPLIED if said_no or not changes else errors.UNKNOWN,
                 operation=operation,
                 http_status=reply.status,
                 provider_message=quote_message(data) if readable else None,
@@ -249,11 +249,11 @@ def _decode(reply: Reply) -> tuple[Any, bool]:
 def _status_meaning(status: int) -> tuple[str, str, str | None]:
     """Kind, words and hint for a status that is not a success."""
     if 300 <= status < 400:
-        return errors.BAD_ANSWER, "answered with a redirect, which is never followed", (
+        return errors.INVALID_RESPONSE, "answered with a redirect, which is never followed", (
             "check api_url: scheme, host and path must be the API's own"
         )
     known = {
-        400: (errors.PROVIDER_REFUSED, "refused the request", None),
+        400: (errors.PROVIDER_REJECTED, "refused the request", None),
         401: (errors.UNAUTHORIZED, "does not know these credentials", (
             "check the token or keys for this cloud; a new one is made in its panel"
         )),
@@ -267,8 +267,8 @@ def _status_meaning(status: int) -> tuple[str, str, str | None]:
     if status in known:
         return known[status]
     if 400 <= status < 500:
-        return errors.PROVIDER_REFUSED, "refused the request", None
-    return errors.PROVIDER_BROKEN, "had an error of its own", "look at the cloud's status page; a rerun is safe"
+        return errors.PROVIDER_REJECTED, "refused the request", None
+    return errors.PROVIDER_ERROR, "had an error of its own", "look at the cloud's status page; a rerun is safe"
 
 
 def _connection_hint(kind: str, certificate: bool) -> str:

@@ -57,7 +57,7 @@ class Reply:
 class WireFailure(Exception):
     """No whole answer came.
 
-    :arg reason: C(unreachable), C(tls), C(timeout) or C(bad_answer).
+    :arg reason: C(unreachable), C(tls), C(timeout) or C(invalid_response).
     :arg connected: False when no connection was made, so nothing can have been sent.
     :arg detail: the class of what happened, never its text.
     """
@@ -179,13 +179,13 @@ def _leave_headers_alone(request: Any) -> Any:
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, _TooLarge) or (isinstance(error, ValueError) and not isinstance(error, requests.exceptions.RequestException)):
-        return "bad_answer"  # too much, or what no library expects of an answer
+        return "invalid_response"  # too much, or what no library expects of an answer
     if _is_untrusted_certificate(error):
         return "tls"
     if isinstance(error, requests.exceptions.Timeout):
         return "timeout"
     if isinstance(error, (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError)):
-        return "bad_answer"
+        return "invalid_response"
     return "unreachable"
 
 

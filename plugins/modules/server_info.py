@@ -44,7 +44,7 @@ EXAMPLES = r"""
 
     - name: Show those that are not running
       ansible.builtin.debug:
-        msg: "{{ account.servers | rejectattr('power', 'equalto', 'running') | map(attribute='name') }}"
+        msg: "{{ account.servers | rejectattr('power_state', 'equalto', 'running') | map(attribute='name') }}"
 
     - name: Look at one server
       rewind.vps.server_info:
@@ -53,8 +53,8 @@ EXAMPLES = r"""
 
     - name: Go no further while something is under way on it
       ansible.builtin.assert:
-        that: app1.servers[0].busy is none
-        fail_msg: "app1 is in the middle of something: {{ app1.servers[0].busy }}"
+        that: app1.servers[0].task_state is none
+        fail_msg: "app1 is in the middle of something: {{ app1.servers[0].task_state }}"
 """
 
 RETURN = r"""
@@ -65,7 +65,7 @@ msg:
   sample: 2 servers
 servers:
   description:
-    - The servers, sorted by name. With O(server) those that were asked for.
+    - The servers, sorted by name. With O(server) or O(servers) those that were asked for.
   returned: success
   type: list
   elements: dict
@@ -78,11 +78,11 @@ servers:
       description: What people call it, or null where the task did not need to ask.
       type: str
       returned: always
-    power:
+    power_state:
       description: V(running), V(stopped), another word of the cloud's, or null where the task did not need to ask.
       type: str
       returned: always
-    busy:
+    task_state:
       description: What it is in the middle of, in the cloud's word, for example V(restoring), or null.
       type: str
       returned: always
@@ -93,13 +93,13 @@ servers:
   sample:
     - id: "12345"
       name: web-server-01
-      power: running
-      busy: null
+      power_state: running
+      task_state: null
       address: 203.0.113.10
     - id: "12346"
       name: web-server-02
-      power: restoring
-      busy: restoring
+      power_state: restoring
+      task_state: restoring
       address: 203.0.113.11
 failed_servers:
   description: The servers that failed, each with what went wrong. An empty list where none did.
@@ -108,7 +108,7 @@ failed_servers:
   elements: dict
   contains:
     server:
-      description: The server as it was written in O(server).
+      description: The server as it was written in O(servers).
       type: str
       returned: always
     changed:
@@ -130,7 +130,7 @@ failed_servers:
         There is no server 'web9' in this VPS.org account. Nothing was changed. Next: did you mean web1 (12345)?
       error:
         kind: not_found
-        outcome: refused
+        outcome: not_applied
         operation: null
         server: web9
         snapshot: null
@@ -144,16 +144,16 @@ error:
   contains:
     kind:
       description: >-
-        One of V(already_exists), V(ambiguous), V(bad_answer), V(bad_input), V(busy), V(forbidden), V(internal), V(interrupted),
-        V(limit_reached), V(not_found), V(not_ready), V(operation_failed), V(provider_broken), V(provider_refused),
-        V(rate_limited), V(several) (of several servers, not all for one reason), V(timeout), V(tls), V(unauthorized), V(unreachable),
-        V(unsupported), V(wait_timeout).
+        One of V(already_exists), V(ambiguous), V(busy), V(forbidden), V(internal), V(interrupted), V(invalid_argument),
+        V(invalid_response), V(limit_reached), V(multiple) (of several servers, not all for one reason), V(not_found), V(not_ready),
+        V(operation_failed), V(provider_error), V(provider_rejected), V(rate_limited), V(timeout), V(tls), V(unauthorized),
+        V(unreachable), V(unsupported), V(wait_timeout).
       type: str
       returned: always
     outcome:
       description:
         - What became of the change that failed.
-        - V(refused) it did not happen. V(failed) it was begun and did not succeed. V(unknown) it may have happened.
+        - V(not_applied) it did not happen. V(failed) it was begun and did not succeed. V(unknown) it may have happened.
         - What the same task had changed before it failed is told by RV(ignore:changed).
       type: str
       returned: always
@@ -183,7 +183,7 @@ error:
       returned: always
   sample:
     kind: unauthorized
-    outcome: refused
+    outcome: not_applied
     operation: servers.list
     server: null
     snapshot: null

@@ -36,7 +36,7 @@ options:
     description:
       - The snapshot's identity at the cloud. At Ilkbyte that is its name.
       - With O(state=absent) it says which snapshot to delete. When O(name) is given too, both must mean the same one.
-      - Only with one server.
+      - Not with several O(servers).
       - With O(state=present) it can only confirm that this snapshot is there, ready (or being made) and young enough; else
         the task fails, since an id for a new one can't be chosen.
     type: str
@@ -102,7 +102,7 @@ options:
         the task fails; it is watched then, so that a late stop does not leave it off.
       - Starting it again may take longer than O(wait_timeout), up to 300 seconds and the usual time of a snapshot, since a
         cloud may refuse it while the snapshot is still being made.
-      - With several servers at most O(concurrency) are off at the same time.
+      - With O(servers) at most O(concurrency) are off at the same time.
       - A server that is off already stays off. When there is nothing to take, the server is left alone. Where a task with this
         option was killed (C(kill -9)), the next task of this module on the same machine starts the server within a day, with a
         warning, whatever else it does.
@@ -221,7 +221,7 @@ snapshot:
   description:
     - The snapshot that is there now. Null with O(state=absent), and where there is none.
     - In check mode one that would be made has no RV(snapshot.id) yet.
-  returned: success, with one server
+  returned: success, with O(server)
   type: dict
   contains:
     id:
@@ -251,7 +251,7 @@ snapshot:
         - Ilkbyte lists finished snapshots only, so there it is always V(ready).
       type: str
       returned: always
-    status_word:
+    provider_status:
       description: The cloud's own word for the status, or null where it has none (Ilkbyte).
       type: str
       returned: always
@@ -277,7 +277,7 @@ snapshot:
       description: The name of the snapshot that it was taken on top of (Ilkbyte), or null.
       type: str
       returned: always
-    power:
+    power_state:
       description: The power state that a restore brings back (Ilkbyte), V(running) or V(stopped), or null.
       type: str
       returned: always
@@ -292,17 +292,17 @@ snapshot:
     name: before-update-snapshot
     server: {id: "12345", name: web-server-01}
     status: ready
-    status_word: completed
+    provider_status: completed
     size_mb: 5120
     created_at: "2025-01-16T16:15:00Z"
     description: Snapshot before system update
     current: null
     parent: null
-    power: null
+    power_state: null
     schedule: null
 snapshots:
   description: All snapshots of the server after the task, newest first. Each has the keys of RV(snapshot).
-  returned: success, with one server
+  returned: success, with O(server)
   type: list
   elements: dict
   sample:
@@ -310,26 +310,26 @@ snapshots:
       name: before-update-snapshot
       server: {id: "12345", name: web-server-01}
       status: ready
-      status_word: completed
+      provider_status: completed
       size_mb: 5120
       created_at: "2025-01-16T16:15:00Z"
       description: Snapshot before system update
       current: null
       parent: null
-      power: null
+      power_state: null
       schedule: null
 pruned:
   description:
     - What was deleted besides, or in check mode would be, by O(retain), O(when_full) or because it had failed or was too
       old. Each has the keys of RV(snapshot). The snapshot that O(state=absent) deletes is not in it.
     - On failure what had been deleted by then.
-  returned: with one server on success; on failure where something had been deleted
+  returned: with O(server) on success; on failure where something had been deleted
   type: list
   elements: dict
   sample: []
 server:
   description: The server. Where the task had no need to ask for it, all but RV(server.id) may be null.
-  returned: success, with one server
+  returned: success, with O(server)
   type: dict
   contains:
     id:
@@ -340,11 +340,11 @@ server:
       description: What people call it, or null where the task did not need to ask.
       type: str
       returned: always
-    power:
+    power_state:
       description: V(running), V(stopped), another word of the cloud's, or null where the task did not need to ask.
       type: str
       returned: always
-    busy:
+    task_state:
       description: What it is in the middle of, in the cloud's word, for example V(restoring), or null.
       type: str
       returned: always
@@ -355,14 +355,14 @@ server:
   sample:
     id: "12345"
     name: web-server-01
-    power: running
-    busy: null
+    power_state: running
+    task_state: null
     address: 203.0.113.10
 by_server:
   description:
-    - What became of each server, by the name that it has in O(server). Each has the keys that a task of that server alone returns;
+    - What became of each server, by the name that it has in O(servers). Each has the keys that a task of that server alone returns;
       one that failed has C(failed), C(msg) and C(error).
-  returned: with several servers, and where O(server) is written as C(servers)
+  returned: with O(servers)
   type: dict
   sample:
     web1:
@@ -370,12 +370,12 @@ by_server:
       msg: Snapshot preupgrade (802) of server web1 (12345) is made
 failed_servers:
   description: The servers that failed, each with what went wrong. An empty list where none did.
-  returned: with several servers, and where O(server) is written as C(servers)
+  returned: with O(servers)
   type: list
   elements: dict
   contains:
     server:
-      description: The server as it was written in O(server).
+      description: The server as it was written in O(servers).
       type: str
       returned: always
     changed:
@@ -397,7 +397,7 @@ failed_servers:
         There is no server 'web9' in this VPS.org account. Nothing was changed. Next: did you mean web1 (12345)?
       error:
         kind: not_found
-        outcome: refused
+        outcome: not_applied
         operation: null
         server: web9
         snapshot: null
@@ -411,16 +411,16 @@ error:
   contains:
     kind:
       description: >-
-        One of V(already_exists), V(ambiguous), V(bad_answer), V(bad_input), V(busy), V(forbidden), V(internal), V(interrupted),
-        V(limit_reached), V(not_found), V(not_ready), V(operation_failed), V(provider_broken), V(provider_refused),
-        V(rate_limited), V(several) (of several servers, not all for one reason), V(timeout), V(tls), V(unauthorized), V(unreachable),
-        V(unsupported), V(wait_timeout).
+        One of V(already_exists), V(ambiguous), V(busy), V(forbidden), V(internal), V(interrupted), V(invalid_argument),
+        V(invalid_response), V(limit_reached), V(multiple) (of several servers, not all for one reason), V(not_found), V(not_ready),
+        V(operation_failed), V(provider_error), V(provider_rejected), V(rate_limited), V(timeout), V(tls), V(unauthorized),
+        V(unreachable), V(unsupported), V(wait_timeout).
       type: str
       returned: always
     outcome:
       description:
         - What became of the change that failed.
-        - V(refused) it did not happen. V(failed) it was begun and did not succeed. V(unknown) it may have happened.
+        - V(not_applied) it did not happen. V(failed) it was begun and did not succeed. V(unknown) it may have happened.
         - What the same task had changed before it failed is told by RV(ignore:changed).
       type: str
       returned: always
@@ -450,7 +450,7 @@ error:
       returned: always
   sample:
     kind: limit_reached
-    outcome: refused
+    outcome: not_applied
     operation: null
     server: web-server-01 (12345)
     snapshot: before-update-snapshot

@@ -178,7 +178,7 @@ snapshot:
         - Ilkbyte lists finished snapshots only, so there it is always V(ready).
       type: str
       returned: always
-    status_word:
+    provider_status:
       description: The cloud's own word for the status, or null where it has none (Ilkbyte).
       type: str
       returned: always
@@ -204,7 +204,7 @@ snapshot:
       description: The name of the snapshot that it was taken on top of (Ilkbyte), or null.
       type: str
       returned: always
-    power:
+    power_state:
       description: The power state that a restore brings back (Ilkbyte), V(running) or V(stopped), or null.
       type: str
       returned: always
@@ -219,16 +219,16 @@ snapshot:
     name: nightly
     server: {id: app1, name: app1}
     status: ready
-    status_word: null
+    provider_status: null
     size_mb: null
     created_at: "2020-11-23T12:31:07Z"
     description: null
     current: true
     parent: null
-    power: running
+    power_state: running
     schedule: {day: 1, hour: 2, minute: 3, last_run: null, next_run: null}
 server:
-  description: The server. Where the task had no need to ask for it, RV(server.power) and RV(server.address) are null.
+  description: The server. Where the task had no need to ask for it, RV(server.power_state) and RV(server.address) are null.
   returned: success
   type: dict
   contains:
@@ -240,11 +240,11 @@ server:
       description: What people call it, or null where the task did not need to ask.
       type: str
       returned: always
-    power:
+    power_state:
       description: V(running), V(stopped), another word of the cloud's, or null where the task did not need to ask.
       type: str
       returned: always
-    busy:
+    task_state:
       description: What it is in the middle of, in the cloud's word, for example V(restoring), or null.
       type: str
       returned: always
@@ -255,8 +255,8 @@ server:
   sample:
     id: app1
     name: app1
-    power: null
-    busy: null
+    power_state: null
+    task_state: null
     address: null
 error:
   description: What went wrong, as data for RV(ignore:failed) tasks and C(rescue).
@@ -265,15 +265,16 @@ error:
   contains:
     kind:
       description: >-
-        One of V(already_exists), V(ambiguous), V(bad_answer), V(bad_input), V(busy), V(forbidden), V(internal), V(interrupted),
-        V(limit_reached), V(not_found), V(not_ready), V(operation_failed), V(provider_broken), V(provider_refused),
-        V(rate_limited), V(timeout), V(tls), V(unauthorized), V(unreachable), V(unsupported), V(wait_timeout).
+        One of V(already_exists), V(ambiguous), V(busy), V(forbidden), V(internal), V(interrupted), V(invalid_argument),
+        V(invalid_response), V(limit_reached), V(not_found), V(not_ready),
+        V(operation_failed), V(provider_error), V(provider_rejected), V(rate_limited), V(timeout), V(tls), V(unauthorized),
+        V(unreachable), V(unsupported), V(wait_timeout).
       type: str
       returned: always
     outcome:
       description:
         - What became of the change that failed.
-        - V(refused) it did not happen. V(failed) it was begun and did not succeed. V(unknown) it may have happened.
+        - V(not_applied) it did not happen. V(failed) it was begun and did not succeed. V(unknown) it may have happened.
         - What the same task had changed before it failed is told by RV(ignore:changed).
       type: str
       returned: always
@@ -303,7 +304,7 @@ error:
       returned: always
   sample:
     kind: not_found
-    outcome: refused
+    outcome: not_applied
     operation: null
     server: app1
     snapshot: nightly

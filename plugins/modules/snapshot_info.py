@@ -51,7 +51,7 @@ options:
     type: str
 notes:
   - VPS.org lists an account's snapshots in one go (page by page); Ilkbyte is asked once for each server, over
-    O(concurrency) connections, so give O(server) there where you can.
+    O(concurrency) connections, so give O(server) or O(servers) there where you can.
 seealso:
   - module: rewind.vps.snapshot
   - module: rewind.vps.snapshot_restore
@@ -141,7 +141,7 @@ snapshots:
         - Ilkbyte lists finished snapshots only, so there it is always V(ready).
       type: str
       returned: always
-    status_word:
+    provider_status:
       description: The cloud's own word for the status, or null where it has none (Ilkbyte).
       type: str
       returned: always
@@ -167,7 +167,7 @@ snapshots:
       description: The name of the snapshot that it was taken on top of (Ilkbyte), or null.
       type: str
       returned: always
-    power:
+    power_state:
       description: The power state that a restore brings back (Ilkbyte), V(running) or V(stopped), or null.
       type: str
       returned: always
@@ -177,7 +177,7 @@ snapshots:
         - A dictionary of C(day), C(hour), C(minute), C(last_run) and C(next_run), as RV(rewind.vps.snapshot_cron#module:schedule).
       type: dict
       returned: always
-    age:
+    age_seconds:
       description: Whole seconds since it was made, by the cloud's clock, or null where its date is unknown.
       type: int
       returned: always
@@ -186,23 +186,23 @@ snapshots:
       name: DenemeSnapshot
       server: {id: app1, name: app1}
       status: ready
-      status_word: null
+      provider_status: null
       size_mb: null
       created_at: "2020-11-23T12:31:07Z"
       description: null
       current: false
       parent: null
-      power: running
+      power_state: running
       schedule:
         day: 1
         hour: 2
         minute: 3
         last_run: "2020-11-23T23:03:00Z"
         next_run: "2020-11-24T23:03:00Z"
-      age: 91833
+      age_seconds: 91833
 server:
   description:
-    - The server that was asked for, or null where it was not exactly one.
+    - The O(server) that was asked for, else null.
     - Where the task had no need to ask for it, all but RV(server.id) may be null.
   returned: success
   type: dict
@@ -215,11 +215,11 @@ server:
       description: What people call it, or null where the task did not need to ask.
       type: str
       returned: always
-    power:
+    power_state:
       description: V(running), V(stopped), another word of the cloud's, or null where the task did not need to ask.
       type: str
       returned: always
-    busy:
+    task_state:
       description: What it is in the middle of, in the cloud's word, for example V(restoring), or null.
       type: str
       returned: always
@@ -230,8 +230,8 @@ server:
   sample:
     id: app1
     name: app1
-    power: null
-    busy: null
+    power_state: null
+    task_state: null
     address: null
 failed_servers:
   description: The servers that failed, each with what went wrong. An empty list where none did.
@@ -240,7 +240,7 @@ failed_servers:
   elements: dict
   contains:
     server:
-      description: The server as it was written in O(server).
+      description: The server as it was written in O(servers).
       type: str
       returned: always
     changed:
@@ -262,7 +262,7 @@ failed_servers:
         There is no server 'web9' in this VPS.org account. Nothing was changed. Next: did you mean web1 (12345)?
       error:
         kind: not_found
-        outcome: refused
+        outcome: not_applied
         operation: null
         server: web9
         snapshot: null
@@ -276,16 +276,16 @@ error:
   contains:
     kind:
       description: >-
-        One of V(already_exists), V(ambiguous), V(bad_answer), V(bad_input), V(busy), V(forbidden), V(internal), V(interrupted),
-        V(limit_reached), V(not_found), V(not_ready), V(operation_failed), V(provider_broken), V(provider_refused),
-        V(rate_limited), V(several) (of several servers, not all for one reason), V(timeout), V(tls), V(unauthorized), V(unreachable),
-        V(unsupported), V(wait_timeout).
+        One of V(already_exists), V(ambiguous), V(busy), V(forbidden), V(internal), V(interrupted), V(invalid_argument),
+        V(invalid_response), V(limit_reached), V(multiple) (of several servers, not all for one reason), V(not_found), V(not_ready),
+        V(operation_failed), V(provider_error), V(provider_rejected), V(rate_limited), V(timeout), V(tls), V(unauthorized),
+        V(unreachable), V(unsupported), V(wait_timeout).
       type: str
       returned: always
     outcome:
       description:
         - What became of the change that failed.
-        - V(refused) it did not happen. V(failed) it was begun and did not succeed. V(unknown) it may have happened.
+        - V(not_applied) it did not happen. V(failed) it was begun and did not succeed. V(unknown) it may have happened.
         - What the same task had changed before it failed is told by RV(ignore:changed).
       type: str
       returned: always
@@ -315,7 +315,7 @@ error:
       returned: always
   sample:
     kind: not_found
-    outcome: refused
+    outcome: not_applied
     operation: null
     server: web9
     snapshot: null

@@ -13,7 +13,7 @@ description:
   - Puts a server back to one of its own snapshots. Everything written on it since is lost, and this cannot be undone.
   - The server is down meanwhile. VPS.org stops it by itself and needs 5 to 15 minutes; Ilkbyte does not say how long it needs.
   - Every run restores again, however often it was restored before. Only a restore that is still under way is not asked for
-    a second time, but joined (RV(joined)).
+    a second time, but joined (RV(already_in_progress)).
   - A snapshot that is missing, ambiguous, of another server, not ready or failed is an error, and nothing is sent.
 author:
   - rewind.vps contributors (@rewind-vps)
@@ -32,7 +32,7 @@ options:
   id:
     description:
       - The snapshot's identity at the cloud, the surest way to say which. At Ilkbyte that is its name.
-      - When O(name) is given too, both must mean the same snapshot. Only with one server.
+      - When O(name) is given too, both must mean the same snapshot. Not with several O(servers).
     type: str
   start_server:
     description:
@@ -61,7 +61,7 @@ notes:
   - What is seen of success differs. At Ilkbyte the snapshot must have become the current one and the server must have the
     power state that the snapshot holds, else the task fails. At VPS.org the server must have been seen restoring and run
     afterwards; one that ends stopped is not called restored and is not started (RV(error.outcome) V(unknown)). What is on
-    the disk neither tells (see RV(proven)); to be sure, look for something that was written after the snapshot and must be gone.
+    the disk neither tells (see RV(verified)); to be sure, look for something that was written after the snapshot and must be gone.
   - VPS.org does not tell which snapshot is being restored. When a restore is joined a warning says so; if it may be of
     another snapshot, run the task again when it is done.
   - Ilkbyte does not tell a restore from other work either. There a busy server is waited for (with O(wait=true)), and only
@@ -125,23 +125,23 @@ msg:
   returned: always
   type: str
   sample: Server web-server-01 (12345) is restored to snapshot pre-migration-snapshot (801)
-joined:
+already_in_progress:
   description:
     - Whether a restore was under way already, so that this task asked for none. RV(ignore:changed) is then V(false),
       unless the task had to start the server.
-  returned: success, with one server
+  returned: success, with O(server)
   type: bool
   sample: false
-proven:
+verified:
   description:
     - Whether what the cloud shows would have told a restore that failed half way. V(false) where it would not, with a warning;
       that is so at Ilkbyte, for a snapshot that was the current one already and holds a server that is off. V(false) with O(wait=false), too.
-  returned: success, with one server
+  returned: success, with O(server)
   type: bool
   sample: true
 snapshot:
   description: The snapshot, as listed before the restore.
-  returned: success, with one server
+  returned: success, with O(server)
   type: dict
   contains:
     id:
@@ -171,7 +171,7 @@ snapshot:
         - Ilkbyte lists finished snapshots only, so there it is always V(ready).
       type: str
       returned: always
-    status_word:
+    provider_status:
       description: The cloud's own word for the status, or null where it has none (Ilkbyte).
       type: str
       returned: always
@@ -197,7 +197,7 @@ snapshot:
       description: The name of the snapshot that it was taken on top of (Ilkbyte), or null.
       type: str
       returned: always
-    power:
+    power_state:
       description: The power state that a restore brings back (Ilkbyte), V(running) or V(stopped), or null.
       type: str
       returned: always
@@ -212,17 +212,17 @@ snapshot:
     name: pre-migration-snapshot
     server: {id: "12345", name: web-server-01}
     status: ready
-    status_word: completed
+    provider_status: completed
     size_mb: 5120
     created_at: "2025-01-15T18:30:00Z"
     description: Before major migration
     current: null
     parent: null
-    power: null
+    power_state: null
     schedule: null
 server:
   description: The server after the restore. With O(wait=false) and in check mode as it was before.
-  returned: success, with one server
+  returned: success, with O(server)
   type: dict
   contains:
     id:
@@ -233,11 +233,11 @@ server:
       description: What people call it, or null where the task did not need to ask.
       type: str
       returned: always
-    power:
+    power_state:
       description: V(running), V(stopped), another word of the cloud's, or null where the task did not need to ask.
       type: str
       returned: always
-    busy:
+    task_state:
       description: What it is in the middle of, in the cloud's word, for example V(restoring), or null.
       type: str
       returned: always
@@ -248,14 +248,14 @@ server:
   sample:
     id: "12345"
     name: web-server-01
-    power: running
-    busy: null
+    power_state: running
+    task_state: null
     address: 203.0.113.10
 by_server:
   description:
-    - What became of each server, by the name that it has in O(server). Each has the keys that a task of that server alone returns;
+    - What became of each server, by the name that it has in O(servers). Each has the keys that a task of that server alone returns;
       one that failed has C(failed), C(msg) and C(error).
-  returned: with several servers, and where O(server) is written as C(servers)
+  returned: with O(servers)
   type: dict
   sample:
     web1:
@@ -263,12 +263,12 @@ by_server:
       msg: Server web1 (12345) is restored to snapshot preupgrade (802)
 failed_servers:
   description: The servers that failed, each with what went wrong. An empty list where none did.
-  returned: with several servers, and where O(server) is written as C(servers)
+  returned: with O(servers)
   type: list
   elements: dict
   contains:
     server:
-      description: The server as it was written in O(server).
+      description: The server as it was written in O(servers).
       type: str
       returned: always
     changed:
@@ -290,7 +290,7 @@ failed_servers:
         There is no server 'web9' in this VPS.org account. Nothing was changed. Next: did you mean web1 (12345)?
       error:
         kind: not_found
-        outcome: refused
+        outcome: not_applied
         operation: null
         server: web9
         snapshot: null
@@ -304,16 +304,16 @@ error:
   contains:
     kind:
       description: >-
-        One of V(already_exists), V(ambiguous), V(bad_answer), V(bad_input), V(busy), V(forbidden), V(internal), V(interrupted),
-        V(limit_reached), V(not_found), V(not_ready), V(operation_failed), V(provider_broken), V(provider_refused),
-        V(rate_limited), V(several) (of several servers, not all for one reason), V(timeout), V(tls), V(unauthorized), V(unreachable),
-        V(unsupported), V(wait_timeout).
+        One of V(already_exists), V(ambiguous), V(busy), V(forbidden), V(internal), V(interrupted), V(invalid_argument),
+        V(invalid_response), V(limit_reached), V(multiple) (of several servers, not all for one reason), V(not_found), V(not_ready),
+        V(operation_failed), V(provider_error), V(provider_rejected), V(rate_limited), V(timeout), V(tls), V(unauthorized),
+        V(unreachable), V(unsupported), V(wait_timeout).
       type: str
       returned: always
     outcome:
       description:
         - What became of the change that failed.
-        - V(refused) it did not happen. V(failed) it was begun and did not succeed. V(unknown) it may have happened.
+        - V(not_applied) it did not happen. V(failed) it was begun and did not succeed. V(unknown) it may have happened.
         - What the same task had changed before it failed is told by RV(ignore:changed).
       type: str
       returned: always
@@ -343,7 +343,7 @@ error:
       returned: always
   sample:
     kind: not_found
-    outcome: refused
+    outcome: not_applied
     operation: null
     server: web-server-01 (12345)
     snapshot: preupgrade

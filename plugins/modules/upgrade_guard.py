@@ -37,7 +37,7 @@ options:
       - V(upgrading) and V(checking) begin the two parts of the upgrade, each with its time.
       - V(compare) fails where a unit of the server fails that did not fail before.
       - V(confirm) ends the guard's watch over the upgrade. It is not rolled back any more.
-      - V(trim) deletes the role's snapshots of the server beyond O(keep).
+      - V(trim) deletes the role's snapshots of the server beyond O(keep_snapshots).
       - V(evidence) keeps the failed task and the server's logs, with secrets taken out.
       - V(roll_back) has the guard restore exactly the run's snapshot, and does not wait for it.
       - V(await_restore) waits until that restore is over. It asks for none.
@@ -90,7 +90,7 @@ options:
     description:
       - The run as the step before has returned it, RV(run). Needed by all steps but V(plan), V(unfinished), V(last), V(prune) and V(report).
     type: dict
-  prefix:
+  snapshot_prefix:
     description:
       - What the names of the snapshots begin with, letters and digits only. The run's id follows.
     type: str
@@ -119,12 +119,12 @@ options:
     type: list
     elements: str
     default: []
-  ports:
+  check_ports:
     description: TCP ports that must answer on the server itself after the upgrade, each from 1 to 65535.
     type: list
     elements: int
     default: []
-  urls:
+  check_urls:
     description: URLs that must answer the controller after the upgrade.
     type: list
     elements: str
@@ -134,12 +134,12 @@ options:
     type: list
     elements: str
     default: []
-  fingerprints:
+  verify_files:
     description: Files on the server that must be the same after a rollback as before the snapshot.
     type: list
     elements: str
     default: []
-  evidence_logs:
+  diagnostics_log_files:
     description: Files on the server whose ends are kept before a rollback.
     type: list
     elements: str
@@ -152,17 +152,17 @@ options:
     description: Seconds within which one must be able to log in after the restore, from 1 to 86400.
     type: int
     default: 300
-  evidence_timeout:
+  diagnostics_timeout:
     description: Seconds that fetching the logs may take, from 1 to 3600.
     type: int
     default: 30
-  resume_within:
+  auto_recover_within:
     description:
       - Seconds within which a run that was cut off may be taken up or rolled back without asking, from 0 to 604800. They are counted
         from when the time was up that its last part had.
     type: int
     default: 1800
-  accept:
+  accept_run:
     description:
       - The id of a run that was cut off, and whose server is to be taken as it is.
     type: str
@@ -197,16 +197,16 @@ options:
       - As long, or as long as O(snapshot_timeout) if that is longer, O(step=plan) waits for the guard of an earlier run that was cut off.
     type: int
     default: 3600
-  grace:
+  grace_period:
     description:
       - Seconds that the guard waits beyond O(timeout) and O(check_timeout) before it acts, from 1 to 3600. In them the run itself
         can end what it does and collect evidence.
     type: int
     default: 120
-  keep:
+  keep_snapshots:
     description:
       - How many of the role's snapshots of the server O(step=trim) and O(step=prune) leave, newest first, from 0 to 100.
-      - A snapshot counts as the role's when its name is O(prefix) and the id of a run. One with a schedule is never deleted.
+      - A snapshot counts as the role's when its name is O(snapshot_prefix) and the id of a run. One with a schedule is never deleted.
     type: int
     default: 1
   look:
@@ -243,9 +243,9 @@ options:
     description:
       - The same for people, RV(message).
     type: str
-  proof:
+  verification:
     description:
-      - What speaks for it, RV(proof).
+      - What speaks for it, RV(verification).
     type: list
     elements: dict
     default: []
@@ -347,11 +347,11 @@ run:
           its upgrade) or V(tell) (an earlier run has ended, and nobody was told how).
       type: str
       returned: always
-    taken_up:
+    resumed:
       description: Whether the receipt of an earlier run is used on.
       type: bool
       returned: always
-    by_hand:
+    manual:
       description: V(true) for a restore that is asked for by hand.
       type: bool
       returned: after O(step=last)
@@ -363,7 +363,7 @@ run:
       description: The name of its snapshot.
       type: str
       returned: always
-    receipt:
+    run_record:
       description: The path of its receipt on the controller. Evidence lies beside it.
       type: str
       returned: always
@@ -460,18 +460,18 @@ next:
   description: What a person does now, or an empty text.
   returned: O(step=prove)
   type: str
-proof:
+verification:
   description: What speaks for the outcome and what does not.
   returned: O(step=prove)
   type: list
   elements: dict
   contains:
-    what:
-      description: V(cloud), V(server), V(marker), V(boot), V(fingerprints) or V(checks).
+    check:
+      description: V(cloud), V(server), V(marker), V(boot), V(files) or V(checks).
       type: str
       returned: always
     result:
-      description: V(proven), V(not_proven) or V(disproven).
+      description: V(passed), V(inconclusive) or V(failed).
       type: str
       returned: always
     detail:
@@ -479,8 +479,8 @@ proof:
       type: str
       returned: always
   sample:
-    - what: marker
-      result: proven
+    - check: marker
+      result: passed
       detail: the marker that was written after the snapshot is gone
 rows:
   description: One dictionary for each of O(hosts).
@@ -505,7 +505,12 @@ rows:
       type: dict
       returned: always
     outcome:
-      description: As RV(outcome), or C(unfinished) with the state, or C(not started) where the run did not come to the host.
+      description:
+        - As RV(outcome), or V(in_progress) while the run has not ended, or V(not_reached) where the run did not come to the host.
+      type: str
+      returned: always
+    state:
+      description: The state that the run is in, as RV(run.state), or null where the run did not come to the host.
       type: str
       returned: always
     message:
@@ -524,12 +529,12 @@ rows:
       description: Seconds that the restore took, or null.
       type: float
       returned: always
-    proof:
-      description: As RV(proof).
+    verification:
+      description: As RV(verification).
       type: list
       elements: dict
       returned: always
-    receipt:
+    run_record:
       description: The path of the receipt, or null.
       type: str
       returned: always

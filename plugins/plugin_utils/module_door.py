@@ -52,7 +52,9 @@ class ModuleDoor(ControllerAction):
         """The task's options, with what the inventory knows of its host. Not in the task itself: callbacks are shown that."""
         options, arguments = SPECS[self.module].options, dict(self._task.args)
         variables = {name: self._templar.template(task_vars[name]) for name in host_account.VARIABLES if name in task_vars}
-        names = {name for name in options if name != "server" or (options[name]["required"] and "servers" not in arguments)}
+        # A task that only reads means the whole account where it names no server.
+        may_name_none = "servers" in options and ["server", "servers"] not in SPECS[self.module].rules.get("required_one_of", [])
+        names = {name for name in options if name != "server" or not (may_name_none or "servers" in arguments)}
         added = host_account.of_host(arguments, variables, on_controller=self._connection.transport == "local")
         return {**arguments, **{name: value for name, value in added.items() if name in names}}
 

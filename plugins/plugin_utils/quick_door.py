@@ -49,6 +49,9 @@ class QuickDoor(ModuleDoor):
             return {**result, **mistake(error)}
 
     def _through_a_door(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        if isinstance(self._task.args.get("server"), (list, tuple)):  # Ansible would make one text of it
+            instead = "give a list as servers" if "servers" in SPECS[self.module].options else "use a loop, or one task for each host"
+            return {"failed": True, "msg": f"server takes one server, and a list was given: {instead}"}
         reason = self._why_not_here(task_vars)
         if reason:
             display.vvv(f"rewind.vps.{self.module}: runs as a module, since {reason}")

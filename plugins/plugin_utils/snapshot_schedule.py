@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.rewind.vps.plugins.module_utils.errors import UNSUPPORTED, RewindError, bad_input
+from ansible_collections.rewind.vps.plugins.module_utils.errors import UNSUPPORTED, RewindError, invalid_argument
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Capabilities
 
 CLOUD = "cloud"
@@ -39,7 +39,7 @@ def plan(wishes: Mapping[str, Any], cloud: Capabilities, title: str) -> dict[str
     :arg title: what people call the cloud.
     :returns: C(by) (C(cloud) or C(runner)), C(unit) (the name of all that is installed), C(when) (in words), C(cloud) (what the cloud's
         schedule takes) or C(run) (what the playbook takes), C(at) (cron's) and C(on_calendar) (systemd's words).
-    :raises RewindError: C(bad_input) or C(unsupported).
+    :raises RewindError: C(invalid_argument) or C(unsupported).
     """
     server, name = _server(wishes), _name(wishes, cloud, title)
     by = _by(wishes, cloud, title)
@@ -121,7 +121,7 @@ def _by_a_runner(
 def _by(wishes: Mapping[str, Any], cloud: Capabilities, title: str) -> str:
     method = str(wishes["method"])
     if method not in METHODS:
-        raise bad_input(f"snapshot_schedule_method takes one of {', '.join(METHODS)}, not {method!r}")
+        raise invalid_argument(f"snapshot_schedule_method takes one of {', '.join(METHODS)}, not {method!r}")
     if method == CLOUD and not cloud.schedule:
         raise _not_kept(f"{title} has no schedules of its own", "set snapshot_schedule_method to auto, systemd or cron")
     return CLOUD if method == CLOUD or method == "auto" and cloud.schedule else "runner"
@@ -130,23 +130,23 @@ def _by(wishes: Mapping[str, Any], cloud: Capabilities, title: str) -> str:
 def _name(wishes: Mapping[str, Any], cloud: Capabilities, title: str) -> str:
     name = str(wishes["name"])
     if not re.fullmatch(cloud.name_pattern, name) or len(name) > LONGEST_NAME:
-        raise bad_input(f"snapshot_schedule_name must be {cloud.name_rule} at {title}, {LONGEST_NAME} at most, not {name!r}")
+        raise invalid_argument(f"snapshot_schedule_name must be {cloud.name_rule} at {title}, {LONGEST_NAME} at most, not {name!r}")
     return name
 
 
 def _server(wishes: Mapping[str, Any]) -> str:
     server = str(wishes["server"]).strip()
     if not server or not server.isprintable():
-        raise bad_input("snapshot_schedule_server is empty, or has characters that can't be shown", "is a variable undefined or empty?")
+        raise invalid_argument("snapshot_schedule_server is empty, or has characters that can't be shown", "is a variable undefined or empty?")
     if _TEMPLATE.search(server):
-        raise bad_input("snapshot_schedule_server holds a template, which would be read again when the schedule runs")
+        raise invalid_argument("snapshot_schedule_server holds a template, which would be read again when the schedule runs")
     return server
 
 
 def _zone(wishes: Mapping[str, Any]) -> str:
     zone = str(wishes["timezone"] or "")
     if zone and not _ZONE.fullmatch(zone):
-        raise bad_input(f"snapshot_schedule_timezone takes UTC or a name like Europe/Istanbul, not {zone!r}")
+        raise invalid_argument(f"snapshot_schedule_timezone takes UTC or a name like Europe/Istanbul, not {zone!r}")
     return zone
 
 
@@ -159,7 +159,7 @@ def _count(wishes: Mapping[str, Any], default: int) -> int:
 def _number(wishes: Mapping[str, Any], option: str, low: int, high: int) -> int:
     text = str(wishes[option]).strip()
     if not re.fullmatch("[0-9]{1,6}", text) or not low <= int(text) <= high:
-        raise bad_input(f"snapshot_schedule_{option} must be a whole number from {low} to {high}, not {text!r}")
+        raise invalid_argument(f"snapshot_schedule_{option} must be a whole number from {low} to {high}, not {text!r}")
     return int(text)
 
 

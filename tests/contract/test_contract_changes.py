@@ -61,7 +61,7 @@ def test_names_are_unique_where_the_cloud_says_so(cloud):
     cloud.plant("nightly")
     if cloud.provider.capabilities.unique_names:
         error = failure(cloud.provider.create_snapshot, cloud.server(), "nightly", None)
-        assert (error.kind, error.outcome) == (errors.ALREADY_EXISTS, errors.REFUSED)
+        assert (error.kind, error.outcome) == (errors.ALREADY_EXISTS, errors.NOT_APPLIED)
         assert len(cloud.listed()) == 1
     else:
         cloud.provider.create_snapshot(cloud.server(), "nightly", None)
@@ -76,7 +76,7 @@ def test_the_pattern_is_the_clouds_own(cloud):
             cloud.provider.create_snapshot(cloud.server(), name, None)
             taken = True
         except RewindError as error:
-            assert (error.kind, error.outcome) == (errors.PROVIDER_REFUSED, errors.REFUSED)
+            assert (error.kind, error.outcome) == (errors.PROVIDER_REJECTED, errors.NOT_APPLIED)
             taken = False
         assert taken == fits, name
         if taken:
@@ -92,7 +92,7 @@ def test_the_limit_is_the_clouds_own(cloud):
         cloud.provider.create_snapshot(cloud.server(), "onemore", None)
         return
     error = failure(cloud.provider.create_snapshot, cloud.server(), "onemore", None)
-    assert (error.kind, error.outcome, error.http_status) == (errors.PROVIDER_REFUSED, errors.REFUSED, 400)
+    assert (error.kind, error.outcome, error.http_status) == (errors.PROVIDER_REJECTED, errors.NOT_APPLIED, 400)
     assert "limit" in error.provider_message.lower() and error.hint
     assert cloud.ways.server_name in error.server and error.snapshot == "onemore"
     assert len(cloud.listed()) == limit
@@ -101,7 +101,7 @@ def test_the_limit_is_the_clouds_own(cloud):
 def test_create_on_a_server_that_is_not_there(cloud):
     gone = Server("99999", "gone")
     error = failure(cloud.provider.create_snapshot, gone, "nightly", None)
-    assert (error.kind, error.outcome) == (errors.NOT_FOUND, errors.REFUSED)
+    assert (error.kind, error.outcome) == (errors.NOT_FOUND, errors.NOT_APPLIED)
     assert error.server in ("99999", "gone (99999)")
 
 
@@ -128,7 +128,7 @@ def test_deleting_what_is_gone_is_false_and_no_error(cloud):
 def test_a_snapshot_that_is_being_made_is_not_deleted(vpsorg):
     created = vpsorg.provider.create_snapshot(vpsorg.server(), "nightly", None)
     error = failure(vpsorg.provider.delete_snapshot, created)
-    assert (error.kind, error.outcome) == (errors.PROVIDER_REFUSED, errors.REFUSED)
+    assert (error.kind, error.outcome) == (errors.PROVIDER_REJECTED, errors.NOT_APPLIED)
     assert error.hint and error.snapshot == f"nightly ({created.id})"
 
 
@@ -140,11 +140,11 @@ def test_restore(cloud):
     assert cloud.provider.restore_snapshot(snapshot) is None
     assert changes(cloud) == 1
     during = cloud.server()
-    assert during.busy
-    assert (during.busy == RESTORING) == cloud.provider.capabilities.tells_restoring
+    assert during.task_state
+    assert (during.task_state == RESTORING) == cloud.provider.capabilities.tells_restoring
     cloud.finish("restore_done")
     after = cloud.server()
-    assert (after.power, after.busy) == (RUNNING, None)
+    assert (after.power_state, after.task_state) == (RUNNING, None)
     assert cloud.effects() == ["restore_started", "restore_done"]
 
 
@@ -152,7 +152,7 @@ def test_restore_of_a_missing_snapshot(cloud):
     snapshot = cloud.plant("nightly")
     cloud.control.remove_snapshot(cloud.name, cloud.ways.server_name, snapshot.id)
     error = failure(cloud.provider.restore_snapshot, snapshot)
-    assert (error.kind, error.outcome) == (errors.NOT_FOUND, errors.REFUSED)
+    assert (error.kind, error.outcome) == (errors.NOT_FOUND, errors.NOT_APPLIED)
     assert cloud.ways.server_name in error.server and "nightly" in error.snapshot
     assert cloud.effects() == []
 
@@ -161,7 +161,7 @@ def test_restore_while_one_is_under_way(vpsorg):
     snapshot = vpsorg.plant("nightly")
     vpsorg.provider.restore_snapshot(snapshot)
     error = failure(vpsorg.provider.restore_snapshot, snapshot)
-    assert (error.kind, error.outcome) == (errors.PROVIDER_REFUSED, errors.REFUSED) and error.hint
+    assert (error.kind, error.outcome) == (errors.PROVIDER_REJECTED, errors.NOT_APPLIED) and error.hint
 
 
 def test_restore_goes_to_the_snapshots_own_server(cloud):
@@ -186,7 +186,7 @@ def test_recreate_or_a_clear_no(cloud):
     old = cloud.plant("nightly", created_at="2025-01-15T18:30:00Z")
     if not cloud.provider.capabilities.recreate:
         error = failure(cloud.provider.recreate_snapshot, old)
-        assert (error.kind, error.outcome) == (errors.UNSUPPORTED, errors.REFUSED)
+        assert (error.kind, error.outcome) == (errors.UNSUPPORTED, errors.NOT_APPLIED)
         assert cloud.provider.title in error.message and cloud.requests() == []
         return
     cloud.provider.recreate_snapshot(old)
@@ -205,7 +205,7 @@ def test_schedules_or_a_clear_no(cloud):
     if not cloud.provider.capabilities.schedule:
         for call in (lambda: cloud.provider.add_schedule(snapshot, wished), lambda: cloud.provider.remove_schedule(snapshot)):
             error = failure(call)
-            assert (error.kind, error.outcome) == (errors.UNSUPPORTED, errors.REFUSED)
+            assert (error.kind, error.outcome) == (errors.UNSUPPORTED, errors.NOT_APPLIED)
         assert cloud.requests() == []
         return
     cloud.provider.add_schedule(snapshot, wished)
@@ -213,11 +213,11 @@ def test_schedules_or_a_clear_no(cloud):
     (scheduled,) = cloud.listed()
     assert (scheduled.schedule.day, scheduled.schedule.hour, scheduled.schedule.minute) == (2, 3, 4)
     error = failure(cloud.provider.add_schedule, snapshot, Schedule(1, 1, 1))
-    assert (error.kind, error.outcome) == (errors.ALREADY_EXISTS, errors.REFUSED)
+    assert (error.kind, error.outcome) == (errors.ALREADY_EXISTS, errors.NOT_APPLIED)
     cloud.provider.remove_schedule(snapshot)
     assert cloud.listed()[0].schedule is None
     error = failure(cloud.provider.remove_schedule, snapshot)
-    assert (error.kind, error.outcome) == (errors.NOT_FOUND, errors.REFUSED)
+    assert (error.kind, error.outcome) == (errors.NOT_FOUND, errors.NOT_APPLIED)
     assert cloud.effects() == ["cron_added", "cron_deleted"]
 
 
@@ -233,7 +233,7 @@ def test_a_schedule_on_a_snapshot_that_is_not_there(ilkbyte):
     snapshot = ilkbyte.plant("nightly")
     ilkbyte.control.remove_snapshot("ilkbyte", "app1", "nightly")
     error = failure(ilkbyte.provider.add_schedule, snapshot, Schedule(1, 2, 3))
-    assert (error.kind, error.outcome, error.snapshot) == (errors.NOT_FOUND, errors.REFUSED, "nightly")
+    assert (error.kind, error.outcome, error.snapshot) == (errors.NOT_FOUND, errors.NOT_APPLIED, "nightly")
 
 
 # --- power
@@ -246,10 +246,10 @@ def test_power(cloud):
     cloud.provider.set_power(server, STOP)
     assert changes(cloud) == 1
     cloud.finish("power_stopped")
-    assert (cloud.server().power, cloud.server().busy) == (STOPPED, None)
+    assert (cloud.server().power_state, cloud.server().task_state) == (STOPPED, None)
     cloud.provider.set_power(server, START)
     cloud.finish("power_started")
-    assert (cloud.server().power, cloud.server().busy) == (RUNNING, None)
+    assert (cloud.server().power_state, cloud.server().task_state) == (RUNNING, None)
     assert cloud.effects() == ["power_stopped", "power_started"]
 
 
@@ -261,5 +261,5 @@ def test_stopping_is_graceful(cloud):
 
 def test_power_that_is_so_already_is_refused(cloud):
     error = failure(cloud.provider.set_power, cloud.server(), START)
-    assert (error.kind, error.outcome) == (errors.PROVIDER_REFUSED, errors.REFUSED)
+    assert (error.kind, error.outcome) == (errors.PROVIDER_REJECTED, errors.NOT_APPLIED)
     assert cloud.ways.server_name in error.server and error.hint

@@ -53,8 +53,8 @@ def test_servers(cloud):
     assert sorted(server.name for server in servers) == [cloud.ways.server_name, cloud.ways.other_name]
     for server in servers:
         assert isinstance(server, Server) and isinstance(server.id, str)
-        assert (server.power, server.busy, server.address) == (RUNNING, None, "127.0.0.1")
-        assert list(server.to_result()) == ["id", "name", "power", "busy", "address"]
+        assert (server.power_state, server.task_state, server.address) == (RUNNING, None, "127.0.0.1")
+        assert list(server.to_result()) == ["id", "name", "power_state", "task_state", "address"]
         assert server.raw and "raw" not in repr(server)
     assert cloud.requests(changing=True) == []
 
@@ -71,7 +71,7 @@ def test_a_server_is_found_by_everything_that_the_cloud_shows_of_it(cloud):
     references = [shown.id, *(shown.raw[key] for key in ("uuid", "hostname", "name") if shown.raw.get(key))]
     for reference in references:
         found = cloud.provider.find_server(reference)
-        assert (found.id, found.name, found.power) == (shown.id, shown.name, RUNNING)
+        assert (found.id, found.name, found.power_state) == (shown.id, shown.name, RUNNING)
 
 
 def test_vpsorg_shows_four_references_and_reads_more_ways_to_write_them(vpsorg):
@@ -98,7 +98,7 @@ def test_identify_asks_nobody(cloud):
 @pytest.mark.parametrize("reference", ["nobody", "99999", "6f9619ff-8b86-d011-b42d-00cf4fc964ff", "a/b", "../1", "x?y", "ğ", "%2e"])
 def test_an_unknown_server_is_an_error_with_the_candidates(cloud, reference):
     error = failure(cloud.provider.find_server, reference)
-    assert (error.kind, error.outcome) == (errors.NOT_FOUND, errors.REFUSED)
+    assert (error.kind, error.outcome) == (errors.NOT_FOUND, errors.NOT_APPLIED)
     assert repr(reference) in error.message and cloud.provider.title in error.message
     assert cloud.ways.server_name in error.hint and cloud.ways.other_name in error.hint
     assert cloud.requests(changing=True) == []
@@ -113,7 +113,7 @@ def test_a_misspelt_name_is_answered_with_the_likely_one(cloud):
 def test_two_servers_of_one_name_are_ambiguous(vpsorg):
     twin = vpsorg.control.add_server("vpsorg", "web1", hostname="twin.example.com")
     error = failure(vpsorg.provider.find_server, "web1")
-    assert (error.kind, error.outcome) == (errors.AMBIGUOUS, errors.REFUSED)
+    assert (error.kind, error.outcome) == (errors.AMBIGUOUS, errors.NOT_APPLIED)
     assert f"web1 ({twin['id']})" in error.message and "web1 (12345)" in error.message and "id" in error.hint
     assert vpsorg.provider.find_server("twin.example.com").id == str(twin["id"])
 
@@ -125,14 +125,14 @@ def test_a_name_of_digits_is_taken_for_an_id(vpsorg):
 
 def test_power_words(cloud):
     cloud.control.update_server(cloud.name, cloud.ways.server_name, status=cloud.ways.stopped)
-    assert (cloud.server().power, cloud.server().busy) == (STOPPED, None)
+    assert (cloud.server().power_state, cloud.server().task_state) == (STOPPED, None)
     cloud.control.update_server(cloud.name, cloud.ways.server_name, status=cloud.ways.running)
-    assert (cloud.server().power, cloud.server().busy) == (RUNNING, None)
+    assert (cloud.server().power_state, cloud.server().task_state) == (RUNNING, None)
 
 
 def test_suspended_is_neither_on_nor_busy(vpsorg):
     vpsorg.control.update_server("vpsorg", "web1", status="suspended")
-    assert (vpsorg.server().power, vpsorg.server().busy) == ("suspended", None)
+    assert (vpsorg.server().power_state, vpsorg.server().task_state) == ("suspended", None)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
@@ -167,7 +167,7 @@ def test_a_snapshot_as_data(cloud):
     assert (snapshot.current is not None) == can.snapshot_tree
     assert can.snapshot_tree or snapshot.parent is None
     if can.unique_names and can.snapshot_tree:
-        assert snapshot.power == RUNNING
+        assert snapshot.power_state == RUNNING
 
 
 def test_sizes_and_descriptions_where_the_cloud_has_them(vpsorg):
@@ -180,7 +180,7 @@ def test_the_tree(ilkbyte):
     first = ilkbyte.plant("first")
     assert first.current is True and first.parent is None
     second = ilkbyte.plant("second", state="shut off")
-    assert (second.parent, second.current, second.power) == ("first", True, STOPPED)
+    assert (second.parent, second.current, second.power_state) == ("first", True, STOPPED)
     assert {item.name: item.current for item in ilkbyte.listed()} == {"first": False, "second": True}
 
 
@@ -213,7 +213,7 @@ def test_snapshots_of_all_pages(vpsorg, size):
 @pytest.mark.parametrize(("word", "status"), [("in_progress", "pending"), ("failed", "failed"), ("error", "failed"), ("odd", "failed")])
 def test_states(vpsorg, word, status):
     snapshot = vpsorg.plant("nightly", status=word)
-    assert (snapshot.status, snapshot.status_word) == (status, word)
+    assert (snapshot.status, snapshot.provider_status) == (status, word)
     assert snapshot.surely_failed == (word in ("failed", "error"))
 
 
@@ -279,7 +279,7 @@ def test_a_list_that_never_stops_changing_is_an_error_and_no_half_truth(vpsorg):
     for number in range(4):
         vpsorg.control.fault("shift", operation="snapshots.list", rows=-1, skip=1 + 3 * number)
     error = failure(vpsorg.provider.list_snapshots, vpsorg.server())
-    assert error.kind == errors.BAD_ANSWER and "changed 4 times while it was read" in error.message
+    assert error.kind == errors.INVALID_RESPONSE and "changed 4 times while it was read" in error.message
 
 
 def test_a_server_that_stands_on_two_pages_makes_the_list_be_read_again(ilkbyte):

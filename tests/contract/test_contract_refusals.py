@@ -76,7 +76,7 @@ def test_wrong_credentials(call):
     if call is None:
         return
     error = call.failure(call.cloud.wrong_credentials())
-    assert (error.kind, error.outcome, error.http_status) == (errors.UNAUTHORIZED, errors.REFUSED, 401)
+    assert (error.kind, error.outcome, error.http_status) == (errors.UNAUTHORIZED, errors.NOT_APPLIED, 401)
     assert error.hint and call.cloud.effects() == [] and call.sent() == 1
     assert "wrong0123456789" not in error.text()
 
@@ -85,11 +85,11 @@ def test_credentials_without_rights(change):
     if change is None:
         return
     error = change.failure(change.cloud.credentials_without_rights())
-    assert (error.kind, error.outcome, error.http_status) == (errors.FORBIDDEN, errors.REFUSED, 403)
+    assert (error.kind, error.outcome, error.http_status) == (errors.FORBIDDEN, errors.NOT_APPLIED, 403)
     assert error.hint and change.cloud.effects() == [] and change.sent() == 1
 
 
-@pytest.mark.parametrize(("status", "kind"), [(404, errors.NOT_FOUND), (409, errors.BUSY), (400, errors.PROVIDER_REFUSED)])
+@pytest.mark.parametrize(("status", "kind"), [(404, errors.NOT_FOUND), (409, errors.BUSY), (400, errors.PROVIDER_REJECTED)])
 def test_other_refusals(change, status, kind):
     if change is None:
         return
@@ -98,7 +98,7 @@ def test_other_refusals(change, status, kind):
         assert change.cloud.provider.delete_snapshot(change.snapshot) is False  # gone is gone
         return
     error = change.failure()
-    assert (error.kind, error.outcome, error.http_status) == (kind, errors.REFUSED, status)
+    assert (error.kind, error.outcome, error.http_status) == (kind, errors.NOT_APPLIED, status)
     assert error.provider_message == "No." and error.operation == change.operation and change.sent() == 1
 
 
@@ -188,7 +188,7 @@ def test_an_answer_of_another_shape(cloud, name):
             assert found == [] or found in (Account(None), Server("app1", "app1", "unknown", "unknown")), shape
             continue
         error = read.failure()
-        assert (error.kind, error.outcome, error.operation) == (errors.BAD_ANSWER, errors.REFUSED, read.operation), shape
+        assert (error.kind, error.outcome, error.operation) == (errors.INVALID_RESPONSE, errors.NOT_APPLIED, read.operation), shape
         assert error.hint
 
 
@@ -197,7 +197,7 @@ def test_a_create_answered_in_another_shape_is_unknown(cloud, shape):
     create = Prepared(cloud, "create_snapshot")
     cloud.control.fault("raw", operation=create.operation, body=shape, content_type="application/json")
     error = create.failure()
-    assert (error.kind, error.outcome) == (errors.BAD_ANSWER, errors.UNKNOWN)
+    assert (error.kind, error.outcome) == (errors.INVALID_RESPONSE, errors.UNKNOWN)
     assert create.sent() == 1
 
 

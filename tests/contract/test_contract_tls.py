@@ -45,6 +45,6 @@ def test_a_bad_certificate(tls_cloud, certificate):
         with pytest.raises(RewindError) as caught:
             call()
         error = caught.value
-        assert (error.kind, error.outcome, error.operation) == (errors.TLS, errors.REFUSED, operation)
+        assert (error.kind, error.outcome, error.operation) == (errors.TLS, errors.NOT_APPLIED, operation)
         assert "ca_path" in error.hint and tls_cloud.naps == []
     assert tls_cloud.requests() == [] and tls_cloud.effects() == []

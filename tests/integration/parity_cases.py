@@ -76,7 +76,7 @@ def of_many(tasks: Tasks) -> list[Step]:
         tasks("snapshot", *there, step="two servers and an id", id="801", **both),
         tasks("snapshot_restore", *there, step="one of two restored", keywords=DIFF, **both),
         tasks("snapshot_info", *there, step="info of two", **{**both, "name": None}),
-        tasks("server_info", *there, step="servers of two, one unknown", server=[tasks.server, "nowhere"]),
+        tasks("server_info", *there, step="servers of two, one unknown", server=None, servers=[tasks.server, "nowhere"]),
     ]
 
 

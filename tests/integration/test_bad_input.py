@@ -31,7 +31,7 @@ class Case:
     world: tuple[Call, ...] = ()
     sends: bool = True
     changing: tuple[str, ...] = ()
-    outcome: str = "refused"
+    outcome: str = "not_applied"
 
 
 def check(cases: list[Case], run: Run, subtests: pytest.Subtests) -> None:
@@ -62,7 +62,7 @@ def cases_of_options(cloud: str) -> list[Case]:
     secret = "VPS_API_TOKEN" if cloud == "vpsorg" else "ILKBYTE_SECRET_KEY"
     without = {"api_token": None} if cloud == "vpsorg" else {"secret_key": None}
 
-    def bad(name: str, module: str, options: dict[str, Any], *says: str, kind: str = "bad_input") -> Case:
+    def bad(name: str, module: str, options: dict[str, Any], *says: str, kind: str = "invalid_argument") -> Case:
         return Case(name, module, options, kind, says, sends=False)
 
     cases = [
@@ -70,9 +70,11 @@ def cases_of_options(cloud: str) -> list[Case]:
         bad("a blank credential", "snapshot", {**one, **{key: "  " for key in without}}, secret),
         bad("an empty name", "snapshot", {"name": ""}, "name is empty"),
         bad("a blank server", "snapshot", {**one, "server": " "}, "server is empty"),
-        bad("an id for two servers", "snapshot", {"id": "1", "state": "absent", "server": ["a", "b"]}, "several servers", "give name"),
+        bad("an id for two servers", "snapshot", {"id": "1", "state": "absent", "server": None, "servers": ["a", "b"]},
+            "several servers", "give name"),
+        bad("a blank one of many", "snapshot", {**one, "server": None, "servers": ["web1", " "]}, "servers is empty"),
         bad("too many at once", "snapshot", {**one, "concurrency": 65}, "concurrency", "64"),
-        bad("all and another", "snapshot_info", {"server": ["all", "web1"]}, "all means every server"),
+        bad("all and another", "snapshot_info", {"server": None, "servers": ["all", "web1"]}, "all means every server"),
         bad("http to a real host", "snapshot", {**one, "api_url": "http://192.0.2.1/api/v1"}, "192.0.2.1", "use https"),
         bad("an API without a host", "snapshot", {**one, "api_url": "https:///api/v1"}, "api_url must look like", "no host"),
         bad("an API that is no URL", "snapshot", {**one, "api_url": "admin.example"}, "api_url must look like", "https://"),
@@ -125,6 +127,12 @@ def test_options_that_ansible_refuses(stage: Stage, tasks: Tasks, subtests: pyte
     cases: dict[str, tuple[str, dict[str, Any], str]] = {
         "no name": ("snapshot", {}, "name"),
         "no server": ("snapshot", {"name": "one", "server": None}, "server"),
+        "one and many": ("snapshot", {"name": "one", "servers": [tasks.server]}, "mutually exclusive: server|servers"),
+        "one and many to restore": ("snapshot_restore", {"name": "one", "servers": [tasks.server]}, "mutually exclusive: server|servers"),
+        "one and many to list": ("snapshot_info", {"servers": "all"}, "mutually exclusive: server|servers"),
+        "one and many to show": ("server_info", {"servers": []}, "mutually exclusive: server|servers"),
+        "a list as one": ("snapshot", {"name": "one", "server": [tasks.server]}, "a list was given: give a list as servers"),
+        "a list for a schedule": ("snapshot_cron", {"name": "one", "server": [tasks.server]}, "a list was given: use a loop"),
         "no such state": ("snapshot", {"name": "one", "state": "gone"}, "value of state must be one of: present, absent"),
         "no such option": ("snapshot", {"name": "one", "names": "two"}, "Unsupported parameters"),
         "no such cloud": ("snapshot", {"name": "one", "provider": "other"}, "vpsorg, ilkbyte"),
@@ -167,10 +175,10 @@ def cases_of_worlds(cloud: str) -> list[Case]:
              (server, "has no snapshot two", "one"), (there,)),
         Case("restore where there is none", "snapshot_restore", one, "not_found", (server, "has no snapshot one", "Next:")),
         Case("id and name disagree", "snapshot_restore", {"name": "two", "id": "801" if cloud == "vpsorg" else "one"},
-             "bad_input", ("disagree", "'two'", "'one'"), (there, planted(cloud, "two"))),
+             "invalid_argument", ("disagree", "'two'", "'one'"), (there, planted(cloud, "two"))),
         Case("delete where id and name disagree", "snapshot",
              {"name": "two", "id": "801" if cloud == "vpsorg" else "one", "state": "absent"},
-             "bad_input", ("disagree",), (there, planted(cloud, "two"))),
+             "invalid_argument", ("disagree",), (there, planted(cloud, "two"))),
         Case("an id for a new one", "snapshot", {"name": "one", "id": "99"}, "not_found", ("99", "leave id out")),
     ]
     return cases + (_vpsorg_worlds(there) if cloud == "vpsorg" else _ilkbyte_worlds(there))
@@ -227,7 +235,7 @@ def _ilkbyte_worlds(there: Call) -> list[Case]:
              (there, ("update_server", {"cloud": "ilkbyte", "server": "app1", "status": "paused"}))),
         Case("a schedule on nothing", "snapshot_cron", {**one, "day": 1, "hour": 2, "minute": 3}, "not_found",
              ("app1", "no snapshot one", "rewind.vps.snapshot")),
-        Case("a refusal with HTTP 200", "snapshot", one, "provider_refused", ("app1", "Paket yetersiz!"),
+        Case("a refusal with HTTP 200", "snapshot", one, "provider_rejected", ("app1", "Paket yetersiz!"),
              (fault("raw", operation="snapshots.create", apply=False, body={
                  "status": False, "message": "", "error": "Paket yetersiz!", "data": None}),),
              changing=("snapshots.create",)),
@@ -249,15 +257,15 @@ def test_broken_answers(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -
     url = stage.box.vpsorg_url if tasks.cloud == "vpsorg" else stage.box.ilkbyte_url
     no_tls = url.replace("http:", "https:")
     cases = [
-        Case("a web page", "snapshot", one, "bad_answer", ("not JSON", hint), (fault("html", **broken),)),
+        Case("a web page", "snapshot", one, "invalid_response", ("not JSON", hint), (fault("html", **broken),)),
         Case("a web page with 403", "snapshot", one, "forbidden", ("forbids this",), (fault("html", status=403, **broken),)),
-        Case("half an answer", "snapshot", one, "bad_answer", ("broke off its answer",), (fault("truncate", **broken),)),
-        Case("half a JSON", "snapshot", one, "bad_answer", ("not JSON", hint),
+        Case("half an answer", "snapshot", one, "invalid_response", ("broke off its answer",), (fault("truncate", **broken),)),
+        Case("half a JSON", "snapshot", one, "invalid_response", ("not JSON", hint),
              (fault("raw", body='{"results": [', **broken),)),
-        Case("an empty body", "snapshot", one, "bad_answer", ("not JSON", hint), (fault("empty", **broken),)),
-        Case("JSON of another kind", "snapshot", one, "bad_answer", ("shape", hint), (fault("raw", body=[1, 2], **broken),)),
-        Case("500", "snapshot", one, "provider_broken", ("HTTP 500", "status page"), (fault("status", **broken),)),
-        Case("a redirect", "snapshot", one, "bad_answer", ("redirect", "never followed"), (fault("redirect", **broken),)),
+        Case("an empty body", "snapshot", one, "invalid_response", ("not JSON", hint), (fault("empty", **broken),)),
+        Case("JSON of another kind", "snapshot", one, "invalid_response", ("shape", hint), (fault("raw", body=[1, 2], **broken),)),
+        Case("500", "snapshot", one, "provider_error", ("HTTP 500", "status page"), (fault("status", **broken),)),
+        Case("a redirect", "snapshot", one, "invalid_response", ("redirect", "never followed"), (fault("redirect", **broken),)),
         Case("nobody there", "snapshot", {**one, "api_url": port}, "unreachable", ("could not be reached", hint), sends=False),
         Case("no TLS there", "server_info", {"api_url": no_tls},
              "unreachable", ("could not be reached", "SSLError", hint), sends=False),

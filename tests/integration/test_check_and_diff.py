@@ -93,7 +93,7 @@ def test_check_refuses_what_the_real_run_refuses(stage: Stage, vpsorg: Tasks, su
         ("limit_reached", "snapshot", full, {"name": "one"}),
         ("not_found", "snapshot_restore", full, {"name": "one"}),
         ("not_ready", "snapshot_restore", [planted("vpsorg", "one", status="failed")], {"name": "one"}),
-        ("bad_input", "snapshot", [], {"name": "a b"}),
+        ("invalid_argument", "snapshot", [], {"name": "a b"}),
         ("unsupported", "snapshot_cron", [], {"name": "one", "day": 1, "hour": 1, "minute": 1}),
     ]
     steps = [
@@ -117,7 +117,7 @@ def test_check_of_a_busy_server(stage: Stage, vpsorg: Tasks) -> None:
                keywords={"check_mode": True}),
         vpsorg("snapshot", *FRESH, restoring, step="snapshot", name="two", keywords={"check_mode": True}),
     )
-    assert run["restore"].changing == [] and run["restore"].result["joined"] is True
+    assert run["restore"].changing == [] and run["restore"].result["already_in_progress"] is True
     assert run["restore"].result["changed"] is False
     assert run["snapshot"].changing == [] and run["snapshot"].result["changed"] is True
 

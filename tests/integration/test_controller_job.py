@@ -22,7 +22,7 @@ pytestmark = pytest.mark.playbook
 def test_a_snapshot_job_shows_its_progress_counts_its_servers_and_leaks_nothing(stage: Stage, box: Box, tmp_path: Path) -> None:
     job = launch(
         stage, tmp_path / "job", "snapshot.yml", inventory=Path(box.inventory), environment=credentials(box, "vpsorg"),
-        extra_vars={"hosts": "vpsorg", "snapshot_name": "preupgrade"},
+        extra_vars={"target": "vpsorg", "snapshot_name": "preupgrade"},
     )
     assert job.status == "successful", job.run.output
     assert "snapshot preupgrade is asked for" in job.shown

@@ -99,7 +99,8 @@ def test_forty_servers(stage: Stage, tasks: Tasks) -> None:
     effects = Counter((effect["effect"], effect["server"]) for effect in restore.effects)
     assert all(effects["restore_started", name] == effects["restore_done", name] == 1 for name in names[:10])
     assert restore.changing == ["snapshots.restore"] * 10 and restore.result["failed_servers"] == []
-    assert [(one["joined"], one["proven"], one["server"]["power"]) for one in restore.result["by_server"].values()] == [(False, True, "running")] * 10
+    each = restore.result["by_server"].values()
+    assert [(one["already_in_progress"], one["verified"], one["server"]["power_state"]) for one in each] == [(False, True, "running")] * 10
 
     assert run["some"].failed and [one["server"] for one in run["some"].result["failed_servers"]] == ["nowhere"]
     assert sorted(one["server"]["name"] for one in run["some"].result["snapshots"]) == sorted(names[:3])
@@ -128,11 +129,11 @@ def test_what_fails_is_told_and_only_that_is_taken_up(stage: Stage, vpsorg: Task
     take, again, throttled = (run[name] for name in ("take", "again", "throttled"))
     failed = {one["server"]: one["error"] for one in take.result["failed_servers"]}
     one_of_two = {"web1", "12345"} & set(failed)
-    assert len(one_of_two) == 1 and failed[one_of_two.pop()]["kind"] == "bad_input"
+    assert len(one_of_two) == 1 and failed[one_of_two.pop()]["kind"] == "invalid_argument"
     assert (failed["web3"]["kind"], failed["web3"]["outcome"]) == ("operation_failed", "failed")
-    assert (failed["web7"]["kind"], failed["web7"]["outcome"], failed["web7"]["provider_message"]) == ("provider_refused", "refused", "No.")
+    assert (failed["web7"]["kind"], failed["web7"]["outcome"], failed["web7"]["provider_message"]) == ("provider_rejected", "not_applied", "No.")
     assert failed["nowhere"]["kind"] == "not_found" and len(failed) == 4
-    assert take.error["kind"] == "several" and take.error["outcome"] == "failed" and take.result["changed"] is True
+    assert take.error["kind"] == "multiple" and take.error["outcome"] == "failed" and take.result["changed"] is True
     assert "4 of 42 servers failed; of the other 38, which went well, 38 were changed." in take.msg
     assert started(take) == Counter(set(names) - {"web7"})
 

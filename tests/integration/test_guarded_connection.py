@@ -113,7 +113,7 @@ def assert_lost(result: dict[str, Any], server: str, words: str = "") -> None:
     """The result is that of a failed task, says what ssh said, and has no traceback."""
     assert result["failed"] is True, result
     assert not result.get("unreachable"), result
-    assert result["server_lost"] is True, result
+    assert result["connection_lost"] is True, result
     assert result["msg"].startswith(f"server {server} was lost: "), result
     assert words in result["msg"], result
     assert "Traceback" not in json.dumps(result)

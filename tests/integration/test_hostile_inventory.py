@@ -18,9 +18,10 @@ pytestmark = pytest.mark.playbook
 MORE = {"localhost": "localhost", "all": "all", "group": "ungrouped", "host_vars": "../host_vars/evil"}
 ALL = {**NAMES, **MORE}
 WISHES: dict[str, Any] = {
-    "keyed_groups": [{"key": "rewind_server_name", "prefix": "name"}, {"key": "rewind_server_power", "prefix": "power", "parent_group": "powers"}],
-    "compose": {"label": "rewind_server_name ~ '/' ~ rewind_server_power", "again": "rewind_server_name"},
-    "groups": {"web": "rewind_server_busy is none"},
+    "keyed_groups": [{"key": "rewind_server_name", "prefix": "name"},
+                     {"key": "rewind_server_power_state", "prefix": "power", "parent_group": "powers"}],
+    "compose": {"label": "rewind_server_name ~ '/' ~ rewind_server_power_state", "again": "rewind_server_name"},
+    "groups": {"web": "rewind_server_task_state is none"},
     "filters": [{"exclude": "rewind_server_name == 'nobody'"}], "strict": True,
 }
 

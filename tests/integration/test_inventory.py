@@ -56,8 +56,8 @@ def test_three_accounts_in_one_file(stage: Stage, box: Box, tmp_path: Path) -> N
     assert set(first) == {"shop-web1", "blog-web1", "ilkbyte-app1"}
     assert first["shop-web1"] == {
         "ansible_host": "127.0.0.1", "label": "vpsorg/12345", "rewind_account": "shop", "rewind_api_url": box.vpsorg_url,
-        "rewind_inventory": path, "rewind_provider": "vpsorg", "rewind_server_address": "127.0.0.1", "rewind_server_busy": None,
-        "rewind_server_id": "12345", "rewind_server_name": "web1", "rewind_server_power": "running",
+        "rewind_inventory": path, "rewind_provider": "vpsorg", "rewind_server_address": "127.0.0.1", "rewind_server_task_state": None,
+        "rewind_server_id": "12345", "rewind_server_name": "web1", "rewind_server_power_state": "running",
     }
     graph = inventory(stage, path, "--graph")
     assert asked(box) == [], "the cache has them"

@@ -91,7 +91,7 @@ def test_killed_and_run_again(stage: Stage, cloud: str, moment: str, door: str) 
     if moment == "between two schedules":
         assert server["snapshots"][0]["params"]["cron_time"] == "Her 1 günde bir 02:03 saatinde"
     elif moment == "restored and not told":
-        assert again.result["joined"] and not again.result["changed"] and again.changing == []
+        assert again.result["already_in_progress"] and not again.result["changed"] and again.changing == []
         assert [row["effect"] for row in control.effects()] == ["restore_started", "restore_done"]
     else:
         assert [row["name"] for row in server["snapshots"]] == ([] if options.get("state") == "absent" else ["nightly"])

@@ -28,7 +28,7 @@ def at_once(stage: Stage, plays: Iterable[list[Step]], may_be_pruned: bool = Fal
         assert "Traceback" not in run.output
         for outcome in run.outcomes:
             if outcome.failed and not (may_be_pruned and was_pruned(outcome)):
-                assert outcome.error["outcome"] == "refused", outcome.msg
+                assert outcome.error["outcome"] == "not_applied", outcome.msg
                 assert "Next:" in outcome.msg and not outcome.result["changed"], outcome.msg
     return runs
 

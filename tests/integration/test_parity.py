@@ -70,7 +70,7 @@ def test_what_a_play_registers(stage: Stage, cloud: str) -> None:
         seen.append([timeless(run[f"show {name}"].result[name]) for name in ("failing", "working", "hidden")])
     assert not (found := differences(seen[0], seen[1])), found
     failing, working, hidden = seen[0]
-    assert failing["failed"] is True and failing["error"]["kind"] == "bad_input"
+    assert failing["failed"] is True and failing["error"]["kind"] == "invalid_argument"
     assert working["servers"][0]["name"] == tasks.server
     assert hidden["snapshots"] == []
 
@@ -94,7 +94,7 @@ def kinds_of_reads(outcome: Outcome) -> list[tuple[str, str]]:
 def timeless(value: Any) -> Any:
     """The value with every moment replaced by a word."""
     if isinstance(value, dict):
-        return {key: "<age>" if key == "age" else timeless(item) for key, item in value.items()}
+        return {key: "<age>" if key == "age_seconds" else timeless(item) for key, item in value.items()}
     if isinstance(value, list):
         return [timeless(item) for item in value]
     return TIME.sub("<time>", value) if isinstance(value, str) else value

@@ -40,12 +40,12 @@ def receipt(folder: Path, outcome: str | None, days: float, state: str = "ended"
     """A receipt of web1 on the controller whose home is in the folder."""
     began = datetime.now(timezone.utc) - timedelta(days=days)
     run_id = began.strftime("%Y%m%dT%H%M%SZ") + "ab12"
-    path = folder / "home/.local/state/rewind.vps/vpsorg-12345-1a2b3c4d" / run_id / "receipt.json"
+    path = folder / "home/.local/state/rewind.vps/vpsorg-12345-1a2b3c4d" / run_id / "run.json"
     moments = [(began + timedelta(seconds=seconds)).isoformat() for seconds in (0, 125)]
     data = {
         "version": 1, "run_id": run_id, "host": "web1", "provider": "vpsorg", "api_url": None, "cloud": "VPS.org",
         "server": {"id": "12345", "name": "web1", "address": None}, "snapshot": {"name": f"rewind{run_id}", "id": "801", "created_at": None},
-        "marker": f"/var/tmp/rewind-guarded-upgrade-{run_id}", "state": state, "outcome": outcome, "message": f"it is {outcome}", "proof": [],
+        "marker": f"/var/tmp/rewind-guarded-upgrade-{run_id}", "state": state, "outcome": outcome, "message": f"it is {outcome}", "verification": [],
         "history": [{"at": moments[0], "state": "planned"}, {"at": moments[1], "state": state}], "run": {"pid": 1, "started": "never"}, **facts,
     }
     path.parent.mkdir(parents=True)
@@ -57,7 +57,7 @@ def receipts(folder: Path, api_url: str) -> None:
     """One of each kind; the newest was cut off."""
     receipt(folder, None, 0.1, "upgrading", api_url=api_url)
     receipt(folder, "upgraded", 1)
-    receipt(folder, "rolled_back", 2, reason="Check <b>the shop</b>: timed out", proof=[{"what": "marker", "result": "proven", "detail": ""}])
+    receipt(folder, "rolled_back", 2, reason="Check <b>the shop</b>: timed out", verification=[{"check": "marker", "result": "passed", "detail": ""}])
     receipt(folder, "rollback_failed", 3)
     receipt(folder, "unknown", 4)
     receipt(folder, "upgraded", 5).write_text("{ half a receipt", encoding="utf-8")
@@ -106,7 +106,7 @@ def test_one_page_on_both_clouds(stage: Stage, box: Box, tmp_path: Path) -> None
     assert [run.one("span", "tag").text for run in upgrades] == [
         "cut off, not over", "upgraded", "rolled back", "rollback failed", "unknown", "unreadable receipt", "unreadable receipt",
     ]
-    assert "Check <b>the shop</b>: timed out" in upgrades[2].text and "proven: marker" in upgrades[2].text and "2 min 5 s" in upgrades[2].text
+    assert "Check <b>the shop</b>: timed out" in upgrades[2].text and "passed: marker" in upgrades[2].text and "2 min 5 s" in upgrades[2].text
 
 
 @pytest.mark.patient
@@ -142,12 +142,12 @@ def test_where_snapshots_can_not_be_listed_no_server_is_called_bare(stage: Stage
 def test_the_accounts_of_hosts(stage: Stage, box: Box, tmp_path: Path) -> None:
     """Each account once, told by the hosts' variables."""
     environment = {name: value for name, value in credentials(box).items() if name not in ("VPS_API_URL", "ILKBYTE_HOST")}
-    run = report(stage, box, "-i", box.inventory, "-e", "hosts=sandbox", environment=environment)
+    run = report(stage, box, "-i", box.inventory, "-e", "target=sandbox", environment=environment)
     assert run.status == 0, run.output
     page = read_page((tmp_path / "rewind-report.html").read_text("utf-8"))
     assert set(rows(page)) == {"web1", "web2", "app1", "app2"} and len(page.all("h2")) == 4
     assert len(box.control.requests(operation="snapshots.list", cloud="vpsorg")) == 1
-    only = report(stage, box, "-i", box.inventory, "-e", "hosts=app1", environment=environment)
+    only = report(stage, box, "-i", box.inventory, "-e", "target=app1", environment=environment)
     assert only.status == 0, only.output
     assert set(rows(read_page((tmp_path / "rewind-report.html").read_text("utf-8")))) == {"app1", "app2"}
 

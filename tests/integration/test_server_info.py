@@ -25,13 +25,13 @@ def test_servers(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
     for outcome in run.outcomes:
         assert outcome.changing == [] and outcome.result["changed"] is False
     first, second = run["all"].result["servers"]
-    assert (first["name"], first["power"], first["busy"]) == (tasks.server, "running", None)
-    assert (second["name"], second["power"], second["busy"]) == (SECOND[tasks.cloud], "stopped", None)
+    assert (first["name"], first["power_state"], first["task_state"]) == (tasks.server, "running", None)
+    assert (second["name"], second["power_state"], second["task_state"]) == (SECOND[tasks.cloud], "stopped", None)
     assert first["address"] == "127.0.0.1" and first["id"] == {"vpsorg": "12345", "ilkbyte": "app1"}[tasks.cloud]
     assert run["one"].result["servers"] == [first]
     with subtests.test("busy"):
         (now,) = run["busy"].result["servers"]
-        assert now["busy"] == busy
+        assert now["task_state"] == busy
 
 
 def test_an_account_without_servers(stage: Stage, tasks: Tasks) -> None:

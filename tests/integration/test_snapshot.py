@@ -73,14 +73,14 @@ def test_names_of_a_server(stage: Stage, vpsorg: Tasks, subtests: pytest.Subtest
     """Id, uuid, hostname and name mean the same server."""
     there = planted("vpsorg", "one")
     uuid = stage.box.control.server("web1")["uuid"]
-    references = {"id": "12345", "uuid": uuid, "hostname": "web1.example.com", "name": "web1", "alias": None}
+    references = {"id": "12345", "uuid": uuid, "hostname": "web1.example.com", "name": "web1", "in a list": None}
     run = stage.play(*(
         vpsorg("snapshot", *FRESH, there, step=kind, server=reference, name="one", servers=None if reference else ["web1"])
         for kind, reference in references.items()
     ))
     for kind in references:
         with subtests.test(kind):
-            result = run[kind].result["by_server"]["web1"] if kind == "alias" else run[kind].result
+            result = run[kind].result["by_server"]["web1"] if kind == "in a list" else run[kind].result
             assert result["server"]["id"] == "12345" and result["changed"] is False
             assert result["snapshot"]["id"] == "801"
 
@@ -132,7 +132,7 @@ def test_failing(stage: Stage, vpsorg: Tasks, ilkbyte: Tasks, subtests: pytest.S
         assert run["retaking fails"].changing == ["snapshots.create"]
     with subtests.test("never ends"):
         assert run["never ends"].error["kind"] == "wait_timeout"
-        assert run["never ends"].error["outcome"] == "refused"  # this task has asked for nothing
+        assert run["never ends"].error["outcome"] == "not_applied"  # this task has asked for nothing
         assert "one (801)" in run["never ends"].msg and "a rerun adopts it" in run["never ends"].msg
         assert run["never ends"].changing == []
     with subtests.test("refused when done"):
@@ -251,5 +251,5 @@ def test_when_full(stage: Stage, vpsorg: Tasks, subtests: pytest.Subtests) -> No
         assert run["there already"].changing == [] and run["there already"].result["changed"] is False
     with subtests.test("what was deleted is told when it fails then"):
         refused = run["pruned, then refused"]
-        assert refused.error["outcome"] == "refused" and refused.result["changed"] is True
+        assert refused.error["outcome"] == "not_applied" and refused.result["changed"] is True
         assert pruned(refused) == ["night3"] and "Nothing was changed" not in refused.msg

@@ -94,7 +94,7 @@ def test_the_old_one_is_put_back(stage: Stage, ilkbyte: Tasks) -> None:
     hour = quiet_hour()
     outcome = stage.play(ilkbyte("snapshot_cron", hanging(), refused, name="one", day=9, hour=hour, minute=3)).only
     assert outcome.changing == ["cron.delete", "cron.add", "cron.add"]
-    assert outcome.error["outcome"] == "refused" and outcome.result["changed"] is False
+    assert outcome.error["outcome"] == "not_applied" and outcome.result["changed"] is False
     assert f"the old one (every 1 day(s) at {hour:02}:03) is back" in outcome.msg and "Kota dolu!" in outcome.msg
     assert scheduled(stage) == f"Her 1 günde bir {hour:02}:03 saatinde"
 

@@ -44,7 +44,7 @@ def test_filters(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
         with subtests.test(name):
             assert names(run[name]) == expected
             for item in run[name].result["snapshots"]:
-                assert item["created_at"].endswith("Z") and item["age"] >= 86400
+                assert item["created_at"].endswith("Z") and item["age_seconds"] >= 86400
                 assert item["server"]["name"] == (SECOND[cloud] if item["name"] == "theirs" else tasks.server)
             assert (run[name].result["server"] is None) is ("server" in options and options["server"] is None)
 
@@ -59,9 +59,9 @@ def test_states(stage: Stage, vpsorg: Tasks, ilkbyte: Tasks) -> None:
     )
     shown = {item["name"]: item for item in run["vpsorg"].result["snapshots"]}
     assert {word: shown[word]["status"] for word in words} == words
-    assert {word: shown[word]["status_word"] for word in words} == {word: word for word in words}
+    assert {word: shown[word]["provider_status"] for word in words} == {word: word for word in words}
     assert shown["completed"]["size_mb"] == 1234 and shown["completed"]["description"] is None
     assert sorted(names(run["not ready"])) == ["deleting", "failed", "in_progress"]
     tree = {item["name"]: item for item in run["ilkbyte"].result["snapshots"]}
-    assert (tree["s1"]["current"], tree["s1"]["parent"], tree["s1"]["power"]) == (False, None, "running")
-    assert (tree["s2"]["current"], tree["s2"]["parent"], tree["s2"]["power"]) == (True, "s1", "stopped")
+    assert (tree["s1"]["current"], tree["s1"]["parent"], tree["s1"]["power_state"]) == (False, None, "running")
+    assert (tree["s2"]["current"], tree["s2"]["parent"], tree["s2"]["power_state"]) == (True, "s1", "stopped")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.playbook
 
+ROOT = Path(__file__).resolve().parents[2]
 BOOK = "rewind.vps.snapshot"
 GENERATED = re.compile("manual[0-9]{8}T[0-9]{6}Z")
 
@@ -37,7 +39,7 @@ def test_two_servers_by_name_and_retention_of_generated_names_alone(stage: Stage
     for number in (1, 2):
         box.control.plant_snapshot("vpsorg", "web1", f"manual2026010{number}T000000Z", created_at=ago(days=9 - number))
     box.control.plant_snapshot("vpsorg", "web1", "manual-by-hand", created_at=ago(days=300))
-    run = take(stage, box, "-e", "server=web1,web2", "-e", "retain_count=2")
+    run = take(stage, box, "-e", "snapshot_servers=web1,web2", "-e", "snapshot_retain_count=2")
     assert run.status == 0, run.output
     left = names(box, "web1")
     assert "manual20260101T000000Z" not in left and {"manual20260102T000000Z", "manual-by-hand"} <= set(left) and len(left) == 3
@@ -49,9 +51,9 @@ def test_two_servers_by_name_and_retention_of_generated_names_alone(stage: Stage
 
 @pytest.mark.patient
 def test_hosts_of_the_inventory_at_both_clouds(stage: Stage, box: Box) -> None:
-    checked = take(stage, box, "-i", box.inventory, "--check", hosts="sandbox")
+    checked = take(stage, box, "-i", box.inventory, "--check", target="sandbox")
     assert checked.status == 0 and not box.control.requests(changing=True), checked.output
-    run = take(stage, box, "-i", box.inventory, hosts="sandbox")
+    run = take(stage, box, "-i", box.inventory, target="sandbox")
     assert run.status == 0, run.output
     for server in ("web1", "web2", "app1", "app2"):
         (name,) = names(box, server)
@@ -61,26 +63,36 @@ def test_hosts_of_the_inventory_at_both_clouds(stage: Stage, box: Box) -> None:
 @pytest.mark.patient
 def test_a_given_name_is_taken_once_and_its_retention_must_be_said(stage: Stage, box: Box) -> None:
     for changed in (1, 0):
-        run = take(stage, box, server="web1", snapshot_name="before-php8")
+        run = take(stage, box, snapshot_servers="web1", snapshot_name="before-php8")
         assert run.status == 0 and f"changed={changed}" in run.stdout, run.output
     assert names(box, "web1") == ["before-php8"]
-    refused = take(stage, box, server="web1", snapshot_name="before-php9", retain_count=1)
+    refused = take(stage, box, snapshot_servers="web1", snapshot_name="before-php9", snapshot_retain_count=1)
     assert refused.status == 2 and "retain.match is empty" in refused.stdout
-    kept = take(stage, box, server="web1", snapshot_name="before-php9", retain_count=1, retain_match="before-*")
+    kept = take(stage, box, snapshot_servers="web1", snapshot_name="before-php9", snapshot_retain_count=1, snapshot_retain_match="before-*")
     assert kept.status == 0 and names(box, "web1") == ["before-php9"], kept.output
 
 
 @pytest.mark.patient
 def test_without_waiting_and_without_a_server(stage: Stage, box: Box) -> None:
-    run = take(stage, box, cloud="ilkbyte", server="app1", wait=False)
+    run = take(stage, box, cloud="ilkbyte", snapshot_servers="app1", snapshot_wait=False)
     assert run.status == 0 and len(box.control.requests(operation="snapshots.create")) == 1, run.output
-    for wrong in ({}, {"server": "web1", "hosts": "localhost"}):
+    for wrong in ({}, {"snapshot_servers": "web1", "target": "localhost"}):
         refused = take(stage, box, **wrong)
-        assert refused.status == 2 and "Name the servers either with -e server=web1" in refused.stdout, refused.output
+        assert refused.status == 2 and "Name the servers either with -e snapshot_servers=web1" in refused.stdout, refused.output
+
+
+def test_no_variable_that_a_page_names_is_a_reserved_name(stage: Stage, box: Box) -> None:
+    """Ansible warns of `hosts`, `serial` and the like at every run."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "roles").glob("*/README.md"), *(ROOT / "playbooks").glob("*.yml")]
+    named = {name for page in pages for name in re.findall(r"-e ([a-z_]+)=", page.read_text("utf-8"))}
+    assert {"target", "batch", "snapshot_servers", "snapshot_wait", "report_provider", "rollback_confirm"} <= named
+    run = take(stage, box, **{**dict.fromkeys(named, "1"), "target": "localhost"})
+    assert run.status == 2 and "Name the servers either with" in run.stdout, run.output
+    assert "reserved name" not in run.output and not box.control.requests()
 
 
 @pytest.mark.patient
 def test_one_server_that_fails_does_not_keep_the_next_from_its_snapshot(stage: Stage, box: Box) -> None:
-    run = take(stage, box, server=["nobody", "web2"])
+    run = take(stage, box, snapshot_servers=["nobody", "web2"])
     assert run.status == 2 and "There is no server 'nobody'" in run.stdout, run.output
     assert len(names(box, "web2")) == 1

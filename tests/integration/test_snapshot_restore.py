@@ -60,8 +60,8 @@ def test_restored(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None
             assert done.changing == ["snapshots.restore"] and done.result["changed"] is True
             assert [effect["effect"] for effect in done.effects] == ["restore_started", "restore_done"]
             assert done.effects[-1]["snapshot"] == "one"
-            assert done.result["server"]["power"] == "running" and done.result["server"]["busy"] is None
-            assert done.result["joined"] is False and done.result["snapshot"]["name"] == "one"
+            assert done.result["server"]["power_state"] == "running" and done.result["server"]["task_state"] is None
+            assert done.result["already_in_progress"] is False and done.result["snapshot"]["name"] == "one"
     with subtests.test("not waited for"):
         begun = run["not waited for"]
         assert begun.changing == ["snapshots.restore"] and begun.result["changed"] is True
@@ -79,13 +79,13 @@ def test_power_afterwards(stage: Stage, ilkbyte: Tasks, vpsorg: Tasks, subtests:
     )
     with subtests.test("started"):
         assert run["started"].changing == ["snapshots.restore", "servers.power"]
-        assert run["started"].result["server"]["power"] == "running"
+        assert run["started"].result["server"]["power_state"] == "running"
     with subtests.test("left off"):
         assert run["left off"].changing == ["snapshots.restore"]
-        assert run["left off"].result["server"]["power"] == "stopped"
+        assert run["left off"].result["server"]["power_state"] == "stopped"
     with subtests.test("off before"):
         assert run["off before"].changing == ["snapshots.restore"]
-        assert run["off before"].result["server"]["power"] == "running"
+        assert run["off before"].result["server"]["power_state"] == "running"
 
 
 def test_ilkbyte_that_answers_when_done(stage: Stage, ilkbyte: Tasks) -> None:
@@ -143,15 +143,15 @@ def test_joined_by_another_run(stage: Stage, tasks: Tasks) -> None:
     stage.box.control.advance(30 * SPEED)
     first_run, second_run = first.finish(), second.finish()
     assert restores(stage) == 1
-    assert first_run.only.result["changed"] is True and first_run.only.result["joined"] is False
+    assert first_run.only.result["changed"] is True and first_run.only.result["already_in_progress"] is False
     joined = second_run.only
     assert not joined.failed, joined.result
-    assert joined.result["joined"] is True and joined.result["changed"] is False and joined.changing == []
+    assert joined.result["already_in_progress"] is True and joined.result["changed"] is False and joined.changing == []
     (warning,) = joined.result["warnings"]
     assert "asked for nothing and joined" in warning and tasks.server in warning
     if tasks.cloud == "vpsorg":  # it does not say which snapshot is being restored
         assert "if it was not one (802), run again" in warning
-    assert joined.result["server"]["power"] == "running"
+    assert joined.result["server"]["power_state"] == "running"
 
 
 @pytest.mark.patient
@@ -168,7 +168,7 @@ def test_run_again_after_a_crash(stage: Stage, tasks: Tasks) -> None:
     killed.kill()
     again = stage.play(tasks("snapshot_restore", step="again", name="one")).only
     assert not again.failed, again.result
-    assert again.changing == [] and again.result["joined"] is True and again.result["changed"] is False
+    assert again.changing == [] and again.result["already_in_progress"] is True and again.result["changed"] is False
     assert restores(stage) == 1
     assert [effect["effect"] for effect in stage.box.control.effects()] == ["restore_started", "restore_done"]
     assert stage.box.control.server(tasks.server)["status"] == ON[tasks.cloud]
@@ -183,7 +183,7 @@ def test_busy_with_something_else(stage: Stage, tasks: Tasks) -> None:
     )
     refused = run["refused"]
     assert refused.failed and refused.result["changed"] is False, refused.result
-    assert refused.error["outcome"] == "refused" and refused.error["kind"] in ("busy", "provider_refused")
+    assert refused.error["outcome"] == "not_applied" and refused.error["kind"] in ("busy", "provider_rejected")
     assert not any(effect["effect"].startswith("restore") for effect in stage.box.control.effects())
 
 

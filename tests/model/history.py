@@ -121,7 +121,7 @@ class History:
     def _case(self, wish: Wish) -> Case:
         before, now = self._server(wish), self._now()
         self._control.clear_ledger()
-        result = self._room.task(wish.cloud, wish.module, server=[wish.server], **wish.options)
+        result = self._room.task(wish.cloud, wish.module, server=wish.server, **wish.options)
         self.cases.append(Case(wish, result, before, self._server(wish), self._control.ledger(), now))
         return self.cases[-1]
 
@@ -169,9 +169,9 @@ class History:
                 self._control.remove_snapshot(self._cloud, server, item.id)
             elif step.what == "word" and self._cloud == "vpsorg":
                 self._control.update_snapshot(self._cloud, server, item.id, status=step.status)
-        if step.what == "power" and truth.power in ("running", "stopped"):
+        if step.what == "power" and truth.power_state in ("running", "stopped"):
             words = {"vpsorg": ("active", "stopped"), "ilkbyte": ("running", "shut off")}[self._cloud]
-            self._control.update_server(self._cloud, server, status=words[truth.power == "running"])
+            self._control.update_server(self._cloud, server, status=words[truth.power_state == "running"])
 
     def _server(self, wish: Wish) -> TrueServer | None:
         return self._truth().get(wish.server)
@@ -185,7 +185,7 @@ class History:
 
 def _differs(case: Case, expected: Expected) -> list[str]:
     if expected.kind is not None:
-        if case.failed and (case.result["error"]["kind"], case.outcome) == (expected.kind, "refused") and not case.changing:
+        if case.failed and (case.result["error"]["kind"], case.outcome) == (expected.kind, "not_applied") and not case.changing:
             return []
         return [f"must be refused as {expected.kind}, and: {case.result['msg']}"]
     if case.failed:

@@ -82,7 +82,7 @@ def _shape(case: Case) -> Iterator[str]:
         yield f"the error's keys are {sorted(result.get('error', ()))}"
     if case.failed and result["error"]["kind"] == "internal":
         yield f"a mistake of its own: {result['msg']}"
-    if case.failed and result["error"]["outcome"] not in ("refused", "failed", "unknown"):
+    if case.failed and result["error"]["outcome"] not in ("not_applied", "failed", "unknown"):
         yield f"outcome {result['error']['outcome']}"
 
 
@@ -117,7 +117,7 @@ def _is_start(row: Row) -> bool:
 
 def _put_back(case: Case, row: Row) -> bool:
     """The old schedule may be as the wished one would be sent only by chance; each is a decision of its own."""
-    return row["operation"] == "cron.add" and case.outcome in ("refused", "failed")
+    return row["operation"] == "cron.add" and case.outcome in ("not_applied", "failed")
 
 
 _OPERATIONS = {
@@ -244,8 +244,8 @@ def _outcome_is_right(case: Case) -> Iterator[str]:
     if not case.failed:
         return
     error = case.result["error"]
-    if case.outcome == "refused" and case.mine and not case.result["changed"]:
-        yield f"refused, and this was done: {[row['effect'] for row in case.mine]} ({case.result['msg']})"
+    if case.outcome == "not_applied" and case.mine and not case.result["changed"]:
+        yield f"not_applied, and this was done: {[row['effect'] for row in case.mine]} ({case.result['msg']})"
     if case.outcome == "failed" and not case.mine and not case.is_disturbed and not any(row["fault"] for row in case.changing):
         yield f"failed, and nothing was begun ({case.result['msg']})"
     if case.outcome == "unknown" and not case.is_spoilt and not case.is_disturbed and error["kind"] != "wait_timeout":
@@ -264,7 +264,7 @@ def _success_is_true(case: Case) -> Iterator[str]:
             yield f"said to be there and ready, and there is {named} ({case.result['msg']})"
         if case.result["snapshot"]["id"] not in {item.id for item in named if item.status == "ready"}:
             yield f"the result speaks of {case.result['snapshot']}, and there is {named}"
-    if wish.module == "snapshot_restore" and case.result["proven"] and not case.result["joined"] and not case.effects("restore_done"):
+    if wish.module == "snapshot_restore" and case.result["verified"] and not case.result["already_in_progress"] and not case.effects("restore_done"):
         yield f"said to be restored, and no restore came to its end ({case.result['msg']})"
     if wish.module == "snapshot_cron" and _schedule(after, wish) != (None if wish.is_absent else schedule_of(wish)):
         yield f"said to be as wished, and it is {_schedule(after, wish)}"
@@ -273,7 +273,7 @@ def _success_is_true(case: Case) -> Iterator[str]:
 def _server_not_left_off(case: Case) -> Iterator[str]:
     """A server that ran runs afterwards, or the message says what to do at once."""
     wish, before, after = case.wish, case.before, case.after
-    if wish.module != "snapshot" or not before or not after or before.power != "running" or case.is_disturbed:
+    if wish.module != "snapshot" or not before or not after or before.power_state != "running" or case.is_disturbed:
         return
-    if after.power == "stopped" and "START IT NOW" not in case.result["msg"]:
+    if after.power_state == "stopped" and "START IT NOW" not in case.result["msg"]:
         yield f"the server was left off ({case.result['msg']})"

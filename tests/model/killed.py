@@ -40,7 +40,7 @@ def arrange(room: Room, scenario: Scenario) -> None:
 
 
 def play(room: Room, wish: Wish) -> dict[str, Any]:
-    return room.task(wish.cloud, wish.module, server=[wish.server], **wish.options)
+    return room.task(wish.cloud, wish.module, server=wish.server, **wish.options)
 
 
 def truth(room: Room, wish: Wish) -> TrueServer:
@@ -49,7 +49,7 @@ def truth(room: Room, wish: Wish) -> TrueServer:
 
 def state(server: TrueServer) -> tuple[Any, ...]:
     """What must be the same however often the task was killed."""
-    return server.power, sorted((item.name, item.status, item.schedule) for item in server.snapshots)
+    return server.power_state, sorted((item.name, item.status, item.schedule) for item in server.snapshots)
 
 
 def kill_at(room: Room, wish: Wish, number: int, apply: bool) -> bool:
@@ -59,7 +59,7 @@ def kill_at(room: Room, wish: Wish, number: int, apply: bool) -> bool:
     control.fault("hold", cloud=wish.cloud, skip=number, apply=apply)
     child = os.fork()
     if child == 0:
-        _run_and_exit(lambda: room.patient_task(wish.cloud, wish.module, server=[wish.server], **wish.options))
+        _run_and_exit(lambda: room.patient_task(wish.cloud, wish.module, server=wish.server, **wish.options))
     try:
         give_up_at = time.monotonic() + PATIENCE
         while not any(row.get("held") for row in control.requests()):

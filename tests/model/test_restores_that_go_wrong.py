@@ -43,7 +43,7 @@ def restore(room: Room, cloud: str, name: str, *faults: dict[str, Any], snapshot
     control.clear_ledger()
     for fault in faults:
         control.fault(**{"cloud": cloud, "operation": "snapshots.restore", **fault})
-    result = room.task(cloud, "snapshot_restore", server=[SERVERS[cloud][0]], name=name)
+    result = room.task(cloud, "snapshot_restore", server=SERVERS[cloud][0], name=name)
     return Restored(result, [row["operation"] for row in control.requests(changing=True)], [row["effect"] for row in control.effects()])
 
 

@@ -26,11 +26,11 @@ class TrueSnapshot:
 
 @dataclass(frozen=True)
 class TrueServer:
-    """A server with its snapshots, oldest first. ``power``: running, stopped, or the cloud's word."""
+    """A server with its snapshots, oldest first. ``power_state``: running, stopped, or the cloud's word."""
 
     name: str
     references: frozenset[str]
-    power: str
+    power_state: str
     digest: str
     snapshots: tuple[TrueSnapshot, ...]
 

@@ -84,7 +84,7 @@ def _snapshot(wish: Wish, server: TrueServer, now: datetime) -> Expected:
         may_go = [item for item in server.matching(wish.option("retain")["match"]) if item.status in ("ready", "failed") and item not in failed]
         if len(may_go) < missing:
             return Expected("limit_reached")
-    if wish.option("stop_server") and server.power not in ("running", "stopped"):
+    if wish.option("stop_server") and server.power_state not in ("running", "stopped"):
         return Expected("not_ready")
     return Expected(changes=True)
 

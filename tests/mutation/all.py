@@ -13,7 +13,7 @@ PROMISES = {
     "deletes_what_is_named": "Nothing is deleted but",
     "restores_what_is_named": "Nothing is restored but",
     "changed": "`changed` is true exactly",
-    "outcome_is_right": "A failure says `refused`, `failed` or `unknown`",
+    "outcome_is_right": "A failure says `not_applied`, `failed` or `unknown`",
     "starts_again": "A server that was stopped for its snapshot",
     "lists": "A list that changes",
     "own_outcome": "Of many servers in one task",

@@ -47,7 +47,7 @@ MUTANTS = [
     ),
     Mutant(
         "somebody else's restore counts as the guard's own", f"{DIRECTORY}/rollback.py", "restore",
-        r' and \(not \w+\["joined"\] or \w+\)', "", "upgrade",
+        r' and \(not \w+\["already_in_progress"\] or \w+\)', "", "upgrade",
         (f"{TESTS}/test_rollback.py::test_a_restore_found_under_way_counts_only_if_it_is_ours",),
     ),
     Mutant(

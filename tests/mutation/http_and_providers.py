@@ -27,7 +27,7 @@ MUTANTS = [
     Mutant("the HTTP library sends again by itself", WIRE, "_watched_adapter", r"max_retries=0", "max_retries=3", "sent_once", (CHANGES,)),
     Mutant(
         "a change that timed out is called refused", TRANSPORT, "Transport._exchange",
-        r"errors\.UNKNOWN if .+? else errors\.REFUSED", "errors.REFUSED", "outcome_is_right", UNCLEAR,
+        r"errors\.UNKNOWN if .+? else errors\.NOT_APPLIED", "errors.NOT_APPLIED", "outcome_is_right", UNCLEAR,
     ),
     Mutant(
         "a redirect is followed, with the token", WIRE, "Wire._read",

@@ -35,7 +35,7 @@ MUTANTS = [
     ),
     Mutant(
         "a restore that is under way is sent a second time", RESTORE, "run",
-        r"if not \w+\.busy:", "if True:", "rerun_is_safe", (f"{REQUESTS}::test_a_restore_that_is_under_way_is_joined",),
+        r"if not \w+\.task_state:", "if True:", "rerun_is_safe", (f"{REQUESTS}::test_a_restore_that_is_under_way_is_joined",),
     ),
     Mutant(
         "check mode restores", RESTORE, "run", r"if \w+\.check_mode:", "if False:", "changed",

@@ -27,8 +27,8 @@ WAIT_SECONDS = 60
 
 # What most tests want: short waits, so that a run takes seconds.
 QUICK = {
-    "guarded_upgrade_timeout": 60, "guarded_upgrade_check_timeout": 30, "guarded_upgrade_grace": 30,
-    "guarded_upgrade_connection_timeout": 30, "guarded_upgrade_evidence_timeout": 10,
+    "guarded_upgrade_timeout": 60, "guarded_upgrade_check_timeout": 30, "guarded_upgrade_grace_period": 30,
+    "guarded_upgrade_connection_timeout": 30, "guarded_upgrade_diagnostics_timeout": 10,
 }
 CHANGE = {"name": "Change a file", "ansible.builtin.copy": {"dest": "/etc/changed", "content": "new\n", "mode": "0644"}}
 # As systems without systemd have it.
@@ -76,7 +76,7 @@ class Rollout:
         variables = {**QUICK, **{f"guarded_upgrade_{name}": value for name, value in options.items()}}
         self._runs += 1
         given = self.folder / f"variables{self._runs}.json"
-        given.write_text(json.dumps({"hosts": hosts, **variables}), encoding="utf-8")
+        given.write_text(json.dumps({"target": hosts, **variables}), encoding="utf-8")
         process = self._stage._begin(
             "ansible-playbook", "-i", self.box.inventory, book, "-e", f"@{given}", *arguments,
             environment={**self.environment, **(environment or {})},
@@ -119,7 +119,7 @@ class Rollout:
 
     def receipts(self, host: str) -> list[dict[str, Any]]:
         """The server's receipts, oldest first."""
-        found = [json.loads(path.read_text("utf-8")) for path in sorted(self.state_dir.glob("*/[0-9]*/receipt.json"))]
+        found = [json.loads(path.read_text("utf-8")) for path in sorted(self.state_dir.glob("*/[0-9]*/run.json"))]
         return [receipt for receipt in found if receipt["host"] == host]
 
     def receipt(self, host: str) -> dict[str, Any]:
@@ -157,7 +157,7 @@ class Rollout:
     def pinned_book(self, **play: Any) -> str:
         """A playbook whose servers don't wait for each other."""
         return self.book("pinned", {
-            "hosts": "{{ hosts }}", "gather_facts": False, "strategy": "ansible.builtin.host_pinned",
+            "hosts": "{{ target }}", "gather_facts": False, "strategy": "ansible.builtin.host_pinned",
             "roles": [{"role": "rewind.vps.guarded_upgrade"}], **play,
         })
 
@@ -179,7 +179,7 @@ class Rollout:
         """A playbook of batches of this size, whose servers have services as :meth:`install_service` puts them there."""
         fact = {"name": "Say how services are kept here", "ansible.builtin.set_fact": {"service_mgr": "sysvinit", "cacheable": True}}
         return self.book("batch", {
-            "hosts": "{{ hosts }}", "gather_facts": False, "serial": size, "pre_tasks": [fact], "roles": [{"role": "rewind.vps.guarded_upgrade"}],
+            "hosts": "{{ target }}", "gather_facts": False, "serial": size, "pre_tasks": [fact], "roles": [{"role": "rewind.vps.guarded_upgrade"}],
         })
 
     def assert_undone(self, host: str) -> None:
@@ -223,13 +223,13 @@ class Rollout:
 
 def proven(receipt: dict[str, Any]) -> set[str]:
     """What is proven of a restored server; everything else must at least be said."""
-    return {finding["what"] for finding in receipt["proof"] if finding["result"] == "proven"}
+    return {finding["check"] for finding in receipt["verification"] if finding["result"] == "passed"}
 
 
 def outcomes(run: Run) -> dict[str, str]:
     """Host and outcome of each line of the report's last table."""
     lines = [line.strip(" \"',-") for line in run.stdout.splitlines()]
-    start = max(number for number, line in enumerate(lines) if line.startswith("host ") and line.endswith("proof"))
+    start = max(number for number, line in enumerate(lines) if line.startswith("host ") and line.endswith("verification"))
     end = next(number for number, line in enumerate(lines[start:], start) if line.startswith("The same as JSON"))
     rows = [re.split(r"\s{2,}", line) for line in lines[start + 2:end]]
     return {row[0]: row[3].replace(" ", "_") for row in rows}

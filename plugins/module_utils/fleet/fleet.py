@@ -85,7 +85,7 @@ class _Fleet:
         return replace(
             self._task,
             provider=member,
-            options={**self._task.options, "server": [reference]},
+            options={**self._task.options, "server": reference, "servers": None},
             tell=lambda text: None,  # how long each has been waited for is in the summary
             tell_change=lambda what: progress.changed(reference, what),
             slot=self._deciding.place,

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, invalid_argument
 from ansible_collections.rewind.vps.plugins.module_utils.fleet.lines import Answer, Lines, moment
 from ansible_collections.rewind.vps.plugins.module_utils.fleet.shared_read import Round, SharedRead
 from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Account, Provider, Schedule, Server, Snapshot
@@ -172,7 +172,7 @@ class Member(Provider):
         if reference == self._reference:
             owner = self._shared.owners.setdefault(server.id, reference)
             if owner != reference:
-                raise bad_input(f"{owner} and {reference} are the same server, {server.label}", "name it once")
+                raise invalid_argument(f"{owner} and {reference} are the same server, {server.label}", "name it once")
         return server
 
     def _ask(self, call: Callable[[Provider], Answer]) -> Answer:
@@ -198,7 +198,7 @@ class Member(Provider):
         try:
             round_: Round = what.get(self._after(what), self._urgent)
         except RewindError as error:
-            if error.kind != errors.BAD_ANSWER:
+            if error.kind != errors.INVALID_RESPONSE:
                 raise
             round_ = Round(alone=True)  # a list that never holds still, or another server's row that is none, is nobody's end
         # What it asks for itself is newer than any reading up to now, and a later one answers it as well.

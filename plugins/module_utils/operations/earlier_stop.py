@@ -75,19 +75,19 @@ class EarlierStop:
         task = self.task
         now = task.provider.find_server(server.id)
         left = _may_stop_for(note)
-        if now.power == RUNNING and left > 0 and task.options["wait"] and not task.check_mode and not _is_another(now, note):
+        if now.power_state == RUNNING and left > 0 and task.options["wait"] and not task.check_mode and not _is_another(now, note):
             power.watch_late_stop(task, now, None, left)
             now = task.provider.find_server(server.id)
         return now
 
     def _start(self, now: Server, note: dict[str, Any], trouble: RewindError | None) -> None:
-        task, is_off = self.task, now.power == STOPPED
+        task, is_off = self.task, now.power_state == STOPPED
         if task.check_mode:
             task.done.changed = task.done.changed or is_off
             self._say(now, "It would be started.")
         elif task.options["wait"]:
             self._say(now, "It is started.")
-            if is_off or now.busy:
+            if is_off or now.task_state:
                 self.after = power.start_after_snapshot(task, now, trouble)
             power.forget_stop(task)
         elif is_off and power.start_at_once(task, now):
@@ -99,7 +99,7 @@ class EarlierStop:
             power.forget_stop(task)
 
     def _say(self, now: Server, what: str) -> None:
-        if now.power == STOPPED:
+        if now.power_state == STOPPED:
             self.task.warnings.append(
                 f"Server {now.label} was off: an earlier task of this machine has stopped it for a snapshot and was cut off. {what}"
             )
@@ -121,7 +121,7 @@ def _say_all(error: RewindError, server: Server, trouble: RewindError | None) ->
     error.message = f"Server {server.label}, which an earlier task has stopped for a snapshot, may still be off: {error.message}"
     if trouble is not None:
         error.message += f"; before that: {trouble.message}"
-        error.outcome = trouble.outcome if error.outcome == errors.REFUSED else error.outcome
+        error.outcome = trouble.outcome if error.outcome == errors.NOT_APPLIED else error.outcome
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ MOST_WARNINGS = 20
 TAKES_UP = "Run again when that is mended: it takes up what is missing, and begins nothing twice."
 REPEATS = "Run again only for those in failed_servers when that is mended: for the others it would be done once more."
 ONLY_READS = "Run again when that is mended."
-_WORST_LAST = (errors.REFUSED, errors.FAILED, errors.UNKNOWN)
+_WORST_LAST = (errors.NOT_APPLIED, errors.FAILED, errors.UNKNOWN)
 
 
 def change_each(task: Task, operation: Callable[[Task], dict[str, Any]], again: str) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def change_each(task: Task, operation: Callable[[Task], dict[str, Any]], again: 
 
     :arg again: what to say about running it again after a failure.
     """
-    settled = task.for_each(operation, task.options["server"])
+    settled = task.for_each(operation, task.options["servers"])
     if not settled:
         task.warnings.append("The list of servers is empty, so there was nothing to do.")
     by_server: dict[str, Any] = {}
@@ -83,7 +83,7 @@ def _message(failed: list[Settled], done: list[Settled], check_mode: bool, again
 def _common_error(each: list[dict[str, Any]]) -> dict[str, Any]:
     """One C(error) for all: what they have in common, and the worst of the outcomes."""
     common = {key: value if all(error[key] == value for error in each) else None for key, value in each[0].items()}
-    common["kind"] = common["kind"] or errors.SEVERAL
+    common["kind"] = common["kind"] or errors.MULTIPLE
     common["outcome"] = max((error["outcome"] for error in each), key=_WORST_LAST.index)
     if len(each) > 1:
         common["hint"] = "see failed_servers for what to do about each"

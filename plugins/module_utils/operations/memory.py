@@ -50,8 +50,8 @@ def is_coming(task: Task, server: Server) -> bool:
     age = task.provider.now().timestamp() - asked_at  # by the cloud's clock, which is read to the second
     if not -2.0 <= age < task.provider.capabilities.create_seconds:
         return False
-    now = server if server.power else task.provider.find_server(server.id)
-    return now.power != RUNNING or bool(now.busy)  # a server that runs and is idle is making none
+    now = server if server.power_state else task.provider.find_server(server.id)
+    return now.power_state != RUNNING or bool(now.task_state)  # a server that runs and is idle is making none
 
 
 def forget_coming(task: Task, name: str) -> None:

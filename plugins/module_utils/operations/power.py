@@ -26,7 +26,7 @@ UNKNOWN_SECONDS = 180.0  # how long to look for a stop of which it is unknown wh
 LATE_STOP_SECONDS = 120.0  # a stop may come so long after the task has given up waiting for it
 START_SECONDS = 300.0  # a start gets this long, beyond what a snapshot that is still being made may take
 STOPPED_NOTE = "stopped"  # the server was stopped for a snapshot and is to be started again
-NOT_NOW = frozenset({errors.PROVIDER_REFUSED, errors.BUSY, *errors.TRANSIENT})  # a no that may be a yes a little later
+NOT_NOW = frozenset({errors.PROVIDER_REJECTED, errors.BUSY, *errors.TRANSIENT})  # a no that may be a yes a little later
 
 
 @contextlib.contextmanager
@@ -36,12 +36,12 @@ def stopped(task: Task, server: Server, deadline: Deadline) -> Iterator[None]:
     :arg server: freshly asked for, with its power.
     :raises RewindError: it can't be stopped, or, worst, can't be started again.
     """
-    if server.power == STOPPED:
+    if server.power_state == STOPPED:
         yield
         return
-    if server.power != RUNNING:
+    if server.power_state != RUNNING:
         raise RewindError(
-            f"Server {server.label} is {server.power}: neither running, so that it could be stopped, nor stopped",
+            f"Server {server.label} is {server.power_state}: neither running, so that it could be stopped, nor stopped",
             kind=errors.NOT_READY, server=server.label, hint="look at it in the cloud's panel, or leave stop_server out",
         )
     with signals.unwinding(task.hand_on_signal) as be_deaf:
@@ -80,12 +80,12 @@ def start(task: Task, server: Server, deadline: Deadline) -> Server:
     def step() -> Server | None:
         nonlocal refusal, sent
         now = task.provider.find_server(server.id)
-        if now.power == RUNNING and not now.busy:
+        if now.power_state == RUNNING and not now.task_state:
             return now
-        if off.seconds(now.power == STOPPED and not now.busy) >= POWER_SECONDS:
+        if off.seconds(now.power_state == STOPPED and not now.task_state) >= POWER_SECONDS:
             off.seconds(False)
             sent = False
-        if not now.busy and not sent:
+        if not now.task_state and not sent:
             try:
                 task.send(lambda: task.provider.set_power(server, START))
                 sent = task.done.changed = True
@@ -121,7 +121,7 @@ def _ask_to_stop(task: Task, server: Server, deadline: Deadline) -> Deadline:
     except RewindError as error:
         error.about(server.label)
         if error.outcome != errors.UNKNOWN:
-            if error.kind == errors.PROVIDER_REFUSED and _is_off(task, server):
+            if error.kind == errors.PROVIDER_REJECTED and _is_off(task, server):
                 return deadline  # a stop was under way already: an earlier task's, that was killed
             raise
         # It may have arrived: give it the time that it would need, and look.
@@ -136,7 +136,7 @@ def _start_again(task: Task, server: Server, seen_off: bool, trouble: BaseExcept
 
 def _is_off(task: Task, server: Server) -> bool:
     try:
-        return task.provider.find_server(server.id).power == STOPPED
+        return task.provider.find_server(server.id).power_state == STOPPED
     except RewindError:
         return False
 

@@ -44,8 +44,8 @@ class Restore:
     def is_under_way(self, now: Server) -> bool:
         """Whether the server shows it: by the cloud's word for it, else by being busy with something."""
         if self.task.provider.capabilities.tells_restoring:
-            return now.busy == RESTORING
-        return bool(now.busy)
+            return now.task_state == RESTORING
+        return bool(now.task_state)
 
     def was_taken_up(self) -> bool:
         """Whether there is evidence that the restore began; False where there is none after a while.
@@ -80,7 +80,7 @@ class Restore:
         It leaves the server off and the tree as it was (libvirt). So it can't be told from one to a snapshot that was the
         current one already and holds a server that is off.
         """
-        return not self.task.provider.capabilities.snapshot_tree or not self.snapshot.current or self.snapshot.power == RUNNING
+        return not self.task.provider.capabilities.snapshot_tree or not self.snapshot.current or self.snapshot.power_state == RUNNING
 
     def bad_sign(self, after: Server) -> tuple[str, str] | None:
         """What speaks against success, with the outcome that it makes likely; None where nothing does.
@@ -89,13 +89,13 @@ class Restore:
         power state that the snapshot holds, with the snapshot as its current one.
         """
         can = self.task.provider.capabilities
-        if after.power not in (RUNNING, STOPPED):
-            return f"it is {after.power}", errors.FAILED
-        if self.snapshot.power is not None and after.power != self.snapshot.power:
-            return f"it is {after.power}, and the snapshot holds a {self.snapshot.power} server", errors.FAILED
+        if after.power_state not in (RUNNING, STOPPED):
+            return f"it is {after.power_state}", errors.FAILED
+        if self.snapshot.power_state is not None and after.power_state != self.snapshot.power_state:
+            return f"it is {after.power_state}, and the snapshot holds a {self.snapshot.power_state} server", errors.FAILED
         if can.snapshot_tree and not self.is_current():
             return "the snapshot is not its current one", errors.FAILED
-        if can.restore_ends_running and after.power == STOPPED:
+        if can.restore_ends_running and after.power_state == STOPPED:
             return "it is stopped, where a restore that came to its end leaves it running", errors.UNKNOWN
         return None
 
@@ -112,8 +112,8 @@ def wait_for_restore(restore: Restore, deadline: Deadline) -> Server:
     def look() -> Server | None:
         now = task.provider.find_server(restore.server.id)
         restore.seen = restore.seen or restore.is_under_way(now)
-        quiet = settled.seconds(not now.busy)
-        if now.busy or not _is_over(restore, quiet):
+        quiet = settled.seconds(not now.task_state)
+        if now.task_state or not _is_over(restore, quiet):
             unsound.seconds(False)
             return None
         sign = restore.bad_sign(now)

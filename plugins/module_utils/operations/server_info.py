@@ -9,18 +9,18 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.rewind.vps.plugins.module_utils.operations.many import count, failed_part
-from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task
+from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Settled, Task
 
 
 def run(task: Task) -> dict[str, Any]:
     """The module C(server_info)."""
-    references, settled = task.options["server"], []
-    if references is None:
-        servers = task.provider.list_servers()
-    elif len(references) == 1:
+    settled: list[Settled] = []
+    if task.options["server"] is not None:
         servers = [task.provider.find_server(task.server_reference)]
+    elif task.options["servers"] is None:
+        servers = task.provider.list_servers()
     else:
-        settled = task.for_each(lambda one: one.provider.find_server(one.server_reference), references)
+        settled = task.for_each(lambda one: one.provider.find_server(one.server_reference), task.options["servers"])
         servers = [item.value for item in settled if item.failure is None]
     return {
         "changed": False,

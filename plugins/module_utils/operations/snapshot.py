@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, invalid_argument
 from ansible_collections.rewind.vps.plugins.module_utils.operations.memory import is_coming, up_to_date
 from ansible_collections.rewind.vps.plugins.module_utils.operations.snapshot_changes import delete
 from ansible_collections.rewind.vps.plugins.module_utils.operations.snapshot_present import present
@@ -30,7 +30,7 @@ def run(task: Task) -> dict[str, Any]:
     if options["stop_server"] and not provider.capabilities.power:
         raise unsupported(provider, "call that stops a server", "leave stop_server out")
     if options["description"] and not provider.capabilities.description:
-        raise bad_input(f"{provider.title} keeps no descriptions of snapshots", "leave description out")
+        raise invalid_argument(f"{provider.title} keeps no descriptions of snapshots", "leave description out")
     return present(task)
 
 

@@ -163,7 +163,7 @@ def _time_to_look(task: Task, server: Server, deadline: Deadline) -> Deadline:
     """
     try:
         now = task.provider.find_server(server.id)
-        may_be_at_it = bool(now.busy) or now.power != RUNNING  # a server that is off is idle whatever is done with its disk
+        may_be_at_it = bool(now.task_state) or now.power_state != RUNNING  # a server that is off is idle whatever is done with its disk
     except RewindError:
         may_be_at_it = False
     return Deadline(deadline.left if may_be_at_it else min(LOOK_SECONDS, deadline.left), deadline.clock)

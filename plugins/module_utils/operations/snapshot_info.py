@@ -19,8 +19,8 @@ def run(task: Task) -> dict[str, Any]:
     """The module C(snapshot_info)."""
     server: Server | None = None
     settled: list[Settled] = []
-    references = task.options["server"]
-    if references is not None and len(references) == 1:
+    references = task.options["servers"]
+    if task.options["server"] is not None:
         server, listed = task.look_up()
     elif references is None and task.provider.capabilities.account_listing:
         listed = task.provider.list_snapshots(None)
@@ -33,7 +33,7 @@ def run(task: Task) -> dict[str, Any]:
     return {
         "changed": False,
         "msg": f"{len(found)} of {len(listed)} snapshots",
-        "snapshots": [{**item.to_result(), "age": _whole(age_seconds(item.created_at, now))} for item in found],
+        "snapshots": [{**item.to_result(), "age_seconds": _whole(age_seconds(item.created_at, now))} for item in found],
         "server": server.to_result() if server else None,
         **failed_part(task, settled),
     }

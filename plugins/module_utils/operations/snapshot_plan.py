@@ -60,7 +60,7 @@ def plan_present(snapshots: list[Snapshot], name: str, max_age: int | None, now:
         return Plan(ADOPT, pending[0], replaces=old)
     for snapshot in failed:
         if not snapshot.surely_failed:
-            raise _puzzling(snapshot, f"has a status that is not known here ({snapshot.status_word!r})")
+            raise _puzzling(snapshot, f"has a status that is not known here ({snapshot.provider_status!r})")
     if old is not None and old.created_at is None:
         raise _puzzling(old, "has no date that can be read, so nobody can tell whether it is older than max_age")
     if old is not None:
@@ -79,7 +79,7 @@ def plan_confirmed(snapshot: Snapshot | None, server: Server, id_: str, max_age:
         return Plan(ADOPT, snapshot)
     trouble = "is not there"
     if snapshot is not None:
-        trouble = "is older than max_age" if snapshot.status == READY else f"is {snapshot.status} ({snapshot.status_word!r})"
+        trouble = "is older than max_age" if snapshot.status == READY else f"is {snapshot.status} ({snapshot.provider_status!r})"
     raise RewindError(
         f"Snapshot {id_} of server {server.label} {trouble}",
         kind=errors.NOT_FOUND if snapshot is None else errors.NOT_READY, server=server.label, snapshot=id_,

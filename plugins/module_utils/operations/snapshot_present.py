@@ -101,8 +101,8 @@ def _begin(task: Task, server: Server) -> _Begun | Server:
         memory.note_replaced(task, plan.replaces, plan.snapshot)
     if plan.action not in (CREATE, RETAKE):
         return _Begun(plan.snapshot.server, snapshots, plan)
-    server = server if server.power else task.provider.find_server(server.id)
-    if server.busy and (not task.check_mode or not task.options["wait"]):
+    server = server if server.power_state else task.provider.find_server(server.id)
+    if server.task_state and (not task.check_mode or not task.options["wait"]):
         return server
     if memory.is_coming(task, server):
         coming = Snapshot(id=None, name=task.options["name"], server=server, status=PENDING)
@@ -132,7 +132,7 @@ def _wait_while_busy(task: Task, server: Server) -> Server:
     if task.options["wait"]:
         return wait_until_settled(task, server, task.deadline)
     raise RewindError(
-        f"Server {server.label} is in the middle of something ({server.busy})",
+        f"Server {server.label} is in the middle of something ({server.task_state})",
         kind=errors.BUSY, server=server.label, snapshot=task.options["name"],
         hint="run again when that is done, or with wait: true, which waits for it",
     )

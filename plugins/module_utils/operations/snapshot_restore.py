@@ -39,10 +39,10 @@ from ansible_collections.rewind.vps.plugins.module_utils.providers.base import (
 def run(task: Task) -> dict[str, Any]:
     """The module C(snapshot_restore)."""
     with turn(task, beside_a_restore=True) as server, contextlib.ExitStack() as restoring:
-        server = server if server.power else task.provider.find_server(task.server_reference)
+        server = server if server.power_state else task.provider.find_server(task.server_reference)
         snapshots = up_to_date(task, server, task.provider.list_snapshots(server))
         snapshot = _wanted(task, server, snapshots)
-        if not server.busy:
+        if not server.task_state:
             if task.check_mode:
                 task.done.changed = True
                 return _result(task, server, server, Restore(task, server, snapshot), joined=False)
@@ -51,7 +51,7 @@ def run(task: Task) -> dict[str, Any]:
                 task.place.begin_restore()
                 restoring.callback(task.place.end_restore)
         waiting = restoring.pop_all()
-    if server.busy:
+    if server.task_state:
         return _busy(task, server, snapshot)
     with waiting:
         after = _wait_and_start(task, restore) if task.options["wait"] else server
@@ -62,12 +62,12 @@ def _busy(task: Task, server: Server, snapshot: Snapshot) -> dict[str, Any]:
     """What is under way may be this very restore, asked for by an earlier run: then it is joined, never repeated."""
     restore = Restore(task, server, snapshot, seen=True)
     if task.provider.capabilities.tells_restoring:
-        joined = server.busy == RESTORING
+        joined = server.task_state == RESTORING
     else:
         joined = _became_current_meanwhile(task, restore)
     if not joined:
         raise RewindError(
-            f"Server {server.label} was in the middle of something ({server.busy}), and this task asked for nothing",
+            f"Server {server.label} was in the middle of something ({server.task_state}), and this task asked for nothing",
             kind=errors.BUSY, server=server.label, snapshot=snapshot_label(snapshot),
             hint="look at the server: if an earlier run's restore was under way it is done now; else run again",
         )
@@ -107,7 +107,7 @@ def _wanted(task: Task, server: Server, snapshots: list[Snapshot]) -> Snapshot:
         failed = snapshot.status == FAILED
         raise RewindError(
             f"Snapshot {snapshot_label(snapshot)} of server {server.label} is {snapshot.status} "
-            f"(the cloud says {snapshot.status_word!r}), so nothing can be restored from it",
+            f"(the cloud says {snapshot.provider_status!r}), so nothing can be restored from it",
             kind=errors.NOT_READY, server=server.label, snapshot=snapshot_label(snapshot),
             hint=choose_hint([item for item in snapshots if item.status == READY]) if failed else "run again when it is ready",
         )
@@ -151,8 +151,8 @@ def _look_behind_refusal(task: Task, server: Server, error: RewindError) -> None
         return
     with contextlib.suppress(RewindError):
         after = task.provider.find_server(server.id)
-        if after.power != server.power or after.busy:
-            error.message += f"; server {server.label} was {server.power} before and is {after.busy or after.power} now"
+        if after.power_state != server.power_state or after.task_state:
+            error.message += f"; server {server.label} was {server.power_state} before and is {after.task_state or after.power_state} now"
             error.outcome = errors.FAILED
             error.hint = "look at the server in the cloud's panel; the snapshot is kept, so the restore can be asked for again"
             task.done.asked = task.done.changed = True
@@ -160,7 +160,7 @@ def _look_behind_refusal(task: Task, server: Server, error: RewindError) -> None
 
 def _wait_and_start(task: Task, restore: Restore) -> Server:
     after = wait_for_restore(restore, task.deadline)
-    if after.power != RUNNING and task.options["start_server"]:
+    if after.power_state != RUNNING and task.options["start_server"]:
         # A server is not left off because the time for the restore is used up.
         after = power.start(task, after, Deadline(max(task.deadline.left, power.START_SECONDS)))
     return after
@@ -168,8 +168,8 @@ def _wait_and_start(task: Task, restore: Restore) -> Server:
 
 def _result(task: Task, before: Server, after: Server, restore: Restore, joined: bool) -> dict[str, Any]:
     snapshot = restore.snapshot
-    proven = task.options["wait"] and restore.would_show_a_failure
-    if task.options["wait"] and not proven and not task.check_mode:
+    verified = task.options["wait"] and restore.would_show_a_failure
+    if task.options["wait"] and not verified and not task.check_mode:
         task.warnings.append(
             f"{task.provider.title} says that server {before.label} is restored, and shows nothing that would tell it from a restore that failed "
             "half way: this snapshot was the current one already and holds a server that is off. Look at the server before you rely on it."
@@ -186,8 +186,8 @@ def _result(task: Task, before: Server, after: Server, restore: Restore, joined:
         "msg": f"Server {before.label} {words}",
         "server": after.to_result(),
         "snapshot": snapshot.to_result(),
-        "joined": joined,
-        "proven": proven,
+        "already_in_progress": joined,
+        "verified": verified,
     }
     if task.diff_mode:
         state = {"server": before.id, "state": "as it was" if task.done.changed else "restoring"}

@@ -95,7 +95,7 @@ class Task:
     @property
     def server_reference(self) -> str:
         """How the user calls the server."""
-        return self.options["server"][0]
+        return self.options["server"]
 
     def tell_of(self, server: Server, what: str) -> None:
         """Say what is under way at the server now."""
@@ -110,7 +110,7 @@ class Task:
         try:
             return change()
         except RewindError as error:
-            if error.outcome == errors.REFUSED:
+            if error.outcome == errors.NOT_APPLIED:
                 self.done.asked = asked_before
             raise
 
@@ -123,7 +123,7 @@ class Task:
         """
         provider, reference = self.provider, server.id if server else self.server_reference  # a name may be another's by now
         server = server or provider.identify(self.server_reference) or provider.find_server(self.server_reference)
-        if server.power is not None:  # it was found
+        if server.power_state is not None:  # it was found
             return server, provider.list_snapshots(server)
         try:
             snapshots = provider.list_snapshots(server)
@@ -141,12 +141,12 @@ def check_name(provider: Provider, name: str) -> None:
     if len(name) > LONGEST_NAME:
         raise RewindError(
             f"A snapshot's name has {LONGEST_NAME} characters at most, and this one has {len(name)}",
-            kind=errors.BAD_INPUT, hint="choose a shorter one; description takes more, where the cloud has it",
+            kind=errors.INVALID_ARGUMENT, hint="choose a shorter one; description takes more, where the cloud has it",
         )
     if not re.fullmatch(provider.capabilities.name_pattern, name):
         raise RewindError(
             f"{provider.title} takes only {provider.capabilities.name_rule} in a snapshot's name, so {name!r} can't be one",
-            kind=errors.BAD_INPUT,
+            kind=errors.INVALID_ARGUMENT,
             snapshot=name,
             hint=f"choose a name like {_suggest(provider, name)!r}",
         )
@@ -160,14 +160,14 @@ def _suggest(provider: Provider, name: str) -> str:
 def pick_snapshot(provider: Provider, server: Server, snapshots: list[Snapshot], name: str | None, id_: str | None) -> Snapshot | None:
     """The one snapshot that name, id or both mean; None where there is none.
 
-    :raises RewindError: C(ambiguous) where a name means two; C(bad_input) where id and name disagree.
+    :raises RewindError: C(ambiguous) where a name means two; C(invalid_argument) where id and name disagree.
     """
     if id_ is not None:
         found = next((snapshot for snapshot in snapshots if snapshot.id == id_), None)
         if found is not None and name is not None and found.name != name:
             raise RewindError(
                 f"id {id_} and name {name!r} disagree: at {provider.title} {id_} is called {found.name!r}",
-                kind=errors.BAD_INPUT,
+                kind=errors.INVALID_ARGUMENT,
                 server=server.label,
                 snapshot=id_,
                 hint="give one of them, the right one",

@@ -40,7 +40,7 @@ def turn(task: Task, server: Server | None = None, beside_a_restore: bool = Fals
 def _turn(task: Task, server: Server | None, beside_a_restore: bool, slot: contextlib.ExitStack) -> Iterator[Server]:
     looked_at = turns.now()
     task.provider.look_anew()  # what others have had read while this task waited for its slot is older
-    known = replace(server, power=None, busy=None) if server else task.provider.identify(task.server_reference)
+    known = replace(server, power_state=None, task_state=None) if server else task.provider.identify(task.server_reference)
     known = known or task.provider.find_server(task.server_reference)
     task.place = _place(task, known)
     try:
@@ -48,7 +48,7 @@ def _turn(task: Task, server: Server | None, beside_a_restore: bool, slot: conte
         if not held and not task.check_mode:
             task.place = None  # without the lock a note may be of a task that is at work
         task.provider.look_anew()
-        if held and known.power is not None and task.place.asked_since(looked_at):
+        if held and known.power_state is not None and task.place.asked_since(looked_at):
             known = task.provider.find_server(known.id)  # what was seen while another task had its turn
         yield known
     finally:

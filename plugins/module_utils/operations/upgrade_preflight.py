@@ -47,14 +47,14 @@ def run(task: Task) -> dict[str, Any]:
 
 
 def _must_be_idle(task: Task, server: Server) -> None:
-    if server.busy:
+    if server.task_state:
         raise RewindError(
-            f"Server {server.label} is in the middle of something ({server.busy}), so no upgrade is begun",
+            f"Server {server.label} is in the middle of something ({server.task_state}), so no upgrade is begun",
             kind=errors.BUSY, server=server.label, hint="run again when that is done",
         )
-    if server.power != RUNNING:
+    if server.power_state != RUNNING:
         raise RewindError(
-            f"Server {server.label} is {server.power} at {task.provider.title}, so no upgrade is begun",
+            f"Server {server.label} is {server.power_state} at {task.provider.title}, so no upgrade is begun",
             kind=errors.NOT_READY, server=server.label, hint="start it, and run again",
         )
 

@@ -50,7 +50,7 @@ def watch(
         error.about(server.label, snapshot)
         if error.outcome != errors.FAILED:
             # A look that fails, even with a clear no, says nothing about what was asked for before.
-            error.outcome = errors.UNKNOWN if task.done.asked else errors.REFUSED
+            error.outcome = errors.UNKNOWN if task.done.asked else errors.NOT_APPLIED
         raise
 
 
@@ -72,7 +72,7 @@ def wait_for_snapshot(task: Task, snapshot: Snapshot, deadline: Deadline) -> Sna
             )
         if listed is not None and listed.status == FAILED and not listed.surely_failed:
             raise RewindError(
-                f"Snapshot {label} of server {server.label} has a status that is not known here ({listed.status_word!r}), "
+                f"Snapshot {label} of server {server.label} has a status that is not known here ({listed.provider_status!r}), "
                 "so nobody can tell whether it is still being made",
                 kind=errors.OPERATION_FAILED, outcome=errors.UNKNOWN,
                 hint="look at it in the cloud's panel, then run again; a rerun makes no second one",
@@ -80,7 +80,7 @@ def wait_for_snapshot(task: Task, snapshot: Snapshot, deadline: Deadline) -> Sna
         if listed is not None and listed.status == FAILED:
             raise RewindError(
                 f"{task.provider.title} could not make snapshot {label} of server {server.label} "
-                f"(its status is {listed.status_word!r})",
+                f"(its status is {listed.provider_status!r})",
                 kind=errors.OPERATION_FAILED, outcome=errors.FAILED, hint="run again: the failed one is then replaced",
             )
         return listed if listed is not None and listed.status == READY else None
@@ -130,7 +130,7 @@ def _watch_for_a_sign(
         found = look()
         if found is None and deadline.elapsed >= expected:
             now = task.provider.find_server(server.id)
-            if idle.seconds(now.power == RUNNING and not now.busy) >= expected:
+            if idle.seconds(now.power_state == RUNNING and not now.task_state) >= expected:
                 raise RewindError(
                     f"{task.provider.title} accepted to take snapshot {name} of server {server.label}, and does not seem to do it",
                     kind=errors.OPERATION_FAILED, outcome=errors.UNKNOWN,
@@ -162,7 +162,7 @@ def wait_for_power(task: Task, server: Server, power: str, deadline: Deadline) -
 
     def look() -> Server | None:
         now = task.provider.find_server(server.id)
-        return now if now.power == power and not now.busy else None
+        return now if now.power_state == power and not now.task_state else None
 
     return watch(
         task, look, f"server {server.label} to be {power}", deadline, POWER_SECONDS, server, None,
@@ -175,7 +175,7 @@ def wait_until_settled(task: Task, server: Server, deadline: Deadline) -> Server
 
     def look() -> Server | None:
         now = task.provider.find_server(server.id)
-        return None if now.busy else now
+        return None if now.task_state else now
 
     return watch(
         task, look, f"server {server.label} to be done with what is under way", deadline, POWER_SECONDS, server, None,

@@ -26,7 +26,7 @@ FAILED = "failed"
 RUNNING = "running"
 STOPPED = "stopped"
 
-RESTORING = "restoring"  # Server.busy, where the cloud tells a restore from other work
+RESTORING = "restoring"  # Server.task_state, where the cloud tells a restore from other work
 
 START = "start"
 STOP = "stop"  # graceful: the system inside shuts itself down
@@ -38,16 +38,16 @@ class Server:
 
     :ivar id: what the cloud knows it by (VPS.org: the number as text; Ilkbyte: the name).
     :ivar name: what people call it; None while only the id is known.
-    :ivar power: C(running), C(stopped), another word of the cloud's, or None while not asked.
-    :ivar busy: what it is in the middle of (C(restoring), ...), or None.
+    :ivar power_state: C(running), C(stopped), another word of the cloud's, or None while not asked.
+    :ivar task_state: what it is in the middle of (C(restoring), ...), or None.
     :ivar address: its first IP address, or None.
     :ivar raw: the cloud's own object. Never shown: it may hold a root password.
     """
 
     id: str
     name: str | None = None
-    power: str | None = None
-    busy: str | None = None
+    power_state: str | None = None
+    task_state: str | None = None
     address: str | None = None
     raw: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -58,7 +58,7 @@ class Server:
 
     def to_result(self) -> dict[str, Any]:
         """For a task's result."""
-        return {"id": self.id, "name": self.name, "power": self.power, "busy": self.busy, "address": self.address}
+        return {"id": self.id, "name": self.name, "power_state": self.power_state, "task_state": self.task_state, "address": self.address}
 
 
 @dataclass(frozen=True)
@@ -96,27 +96,27 @@ class Snapshot:
     :ivar id: its identity at the cloud (Ilkbyte: its name).
     :ivar server: the server it belongs to.
     :ivar status: C(ready), C(pending) or C(failed).
-    :ivar status_word: the cloud's own word for it, or None.
+    :ivar provider_status: the cloud's own word for it, or None.
     :ivar surely_failed: the word is known to mean that it failed; a word that nobody knows is C(failed), but not surely.
     :ivar size_mb: MB, or None while not known.
     :ivar created_at: UTC, ISO 8601 with Z, or None.
     :ivar current: whether the server's state descends from it; says nothing about whether it has changed since.
     :ivar parent: the snapshot it was taken on top of, or None.
-    :ivar power: the power state that it holds and a restore brings back (C(running), C(stopped)), or None.
+    :ivar power_state: the power state that it holds and a restore brings back (C(running), C(stopped)), or None.
     """
 
     id: str | None
     name: str
     server: Server
     status: str
-    status_word: str | None = None
+    provider_status: str | None = None
     surely_failed: bool = False
     size_mb: int | None = None
     created_at: str | None = None
     description: str | None = None
     current: bool | None = None
     parent: str | None = None
-    power: str | None = None
+    power_state: str | None = None
     schedule: Schedule | None = None
     raw: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -127,13 +127,13 @@ class Snapshot:
             "name": self.name,
             "server": {"id": self.server.id, "name": self.server.name},
             "status": self.status,
-            "status_word": self.status_word,
+            "provider_status": self.provider_status,
             "size_mb": self.size_mb,
             "created_at": self.created_at,
             "description": self.description,
             "current": self.current,
             "parent": self.parent,
-            "power": self.power,
+            "power_state": self.power_state,
             "schedule": self.schedule.to_result() if self.schedule else None,
         }
 
@@ -195,7 +195,7 @@ class Capabilities:
     :ivar power: whether servers can be started and stopped.
     :ivar snapshot_tree: whether snapshots have parents and a current one.
     :ivar deletes_at_once: whether a snapshot is gone when its deletion is answered.
-    :ivar tells_restoring: whether a server's C(busy) tells a restore (C(restoring)) from other work.
+    :ivar tells_restoring: whether a server's C(task_state) tells a restore (C(restoring)) from other work.
     :ivar restore_ends_running: whether a restore that succeeded leaves the server running, whatever the snapshot holds.
     :ivar create_seconds: by when a snapshot is usually done.
     :ivar restore_seconds: by when a restore is usually done.
@@ -376,7 +376,7 @@ def shape_error(title: str, operation: str, what: str) -> RewindError:
     """An answer that is JSON but not what the API promises."""
     return RewindError(
         f"{title} gave an answer of another shape than expected ({operation}: {what})",
-        kind=errors.BAD_ANSWER,
+        kind=errors.INVALID_RESPONSE,
         operation=operation,
         hint="check api_url; if it is right, the cloud's API may have changed: please report this",
     )

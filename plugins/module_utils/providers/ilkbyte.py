@@ -91,7 +91,7 @@ class Ilkbyte(base.Provider):
             try:
                 return self._server(reference, self._ask(reference, "/show", "servers.show"), "servers.show")
             except RewindError as error:
-                if error.kind not in (errors.PROVIDER_REFUSED, errors.NOT_FOUND):
+                if error.kind not in (errors.PROVIDER_REJECTED, errors.NOT_FOUND):
                     raise
                 refusal = error
         everyone = self.list_servers()
@@ -159,7 +159,7 @@ class Ilkbyte(base.Provider):
         try:
             self._snapshot_change(snapshot, "/snapshot/delete", "snapshots.delete")
         except RewindError as error:
-            if error.kind == errors.NOT_FOUND and error.outcome == errors.REFUSED:
+            if error.kind == errors.NOT_FOUND and error.outcome == errors.NOT_APPLIED:
                 return False
             raise
         return True
@@ -215,7 +215,7 @@ class Ilkbyte(base.Provider):
         if verdict is False:
             raise _refusal(self.title, path, operation, answer.status, body)
         error = base.shape_error(self.title, operation, "neither yes nor no in it")
-        error.outcome = errors.UNKNOWN if changes else errors.REFUSED
+        error.outcome = errors.UNKNOWN if changes else errors.NOT_APPLIED
         raise error
 
     def _server(self, name: str, item: Any, operation: str) -> Server:
@@ -225,8 +225,8 @@ class Ilkbyte(base.Provider):
         return Server(
             id=name,
             name=name,
-            power=_POWER_WORDS.get(word, word),
-            busy=word if word in _BUSY_WORDS or (base.is_transition(word) and word not in _POWER_WORDS) else None,
+            power_state=_POWER_WORDS.get(word, word),
+            task_state=word if word in _BUSY_WORDS or (base.is_transition(word) and word not in _POWER_WORDS) else None,
             address=base.text_or_none(item.get("ipv4")) or base.text_or_none(item.get("ipv6")),
             raw=item,
         )
@@ -242,11 +242,11 @@ class Ilkbyte(base.Provider):
             server=server,
             # What is listed is finished: the list has no word for one that is being made (inferred, from libvirt).
             status=base.READY,
-            status_word=None,
+            provider_status=None,
             created_at=base.utc_text(item.get("date")),
             current=item.get("current") is True,
             parent=parent if isinstance(parent, str) and parent not in ("", "-") else None,
-            power=_POWER_WORDS.get(str(item.get("state")).lower()),
+            power_state=_POWER_WORDS.get(str(item.get("state")).lower()),
             schedule=read_schedule(item.get("params")),
             raw=item,
         )
@@ -256,7 +256,7 @@ def _refusal(title: str, path: str, operation: str, http_status: int, body: dict
     texts = (quote_message(body[key]) for key in ("error", "message") if isinstance(body.get(key), str))
     said = next((text for text in texts if text), "")
     lowered = said.lower()
-    kind = errors.PROVIDER_REFUSED
+    kind = errors.PROVIDER_REJECTED
     if "already exists" in lowered:  # libvirt
         kind = errors.ALREADY_EXISTS
     elif "no domain snapshot" in lowered or "not found" in lowered:  # libvirt; public

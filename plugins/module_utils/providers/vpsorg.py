@@ -153,7 +153,7 @@ class VpsOrg(base.Provider):
         try:
             answer = self._change("DELETE", path, "snapshots.delete", snapshot.server.label, _label(snapshot))
         except RewindError as error:
-            if error.http_status == 404 and error.outcome == errors.REFUSED:
+            if error.http_status == 404 and error.outcome == errors.NOT_APPLIED:
                 return False
             raise
         if answer.status != 204:  # seed; nobody looks after a deletion that is done at once
@@ -189,7 +189,7 @@ class VpsOrg(base.Provider):
         try:
             return self._api.change(method, path, operation=operation, json=json)
         except RewindError as error:
-            if error.kind == errors.PROVIDER_REFUSED:
+            if error.kind == errors.PROVIDER_REJECTED:
                 error.hint = error.hint or _REFUSAL_HINTS.get(operation)
             error.about(server, snapshot)
             raise
@@ -261,8 +261,8 @@ class VpsOrg(base.Provider):
         return Server(
             id=str(item["id"]),
             name=base.text_or_none(item.get("name")) or base.text_or_none(item.get("hostname")),
-            power=_POWER_WORDS.get(word, word),
-            busy=word if base.is_transition(word) and word not in _POWER_WORDS else None,
+            power_state=_POWER_WORDS.get(word, word),
+            task_state=word if base.is_transition(word) and word not in _POWER_WORDS else None,
             address=base.text_or_none(item.get("ip_address")) or base.text_or_none(first),
             raw=item,
         )
@@ -278,7 +278,7 @@ class VpsOrg(base.Provider):
             name=item["name"],
             server=Server(str(server["id"]), base.text_or_none(server.get("name"))),
             status=_status(item.get("status")),
-            status_word=str(item.get("status")),
+            provider_status=str(item.get("status")),
             surely_failed=str(item.get("status")).lower() in _FAILED_WORDS,
             size_mb=_whole(item.get("size_mb")),
             created_at=base.utc_text(item.get("created_at")),

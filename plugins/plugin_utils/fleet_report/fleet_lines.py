@@ -57,7 +57,7 @@ def _sizes(items: list[dict[str, Any]]) -> str:
 
 
 def _oldest(every: list[tuple[Known, dict[str, Any]]]) -> dict[str, Any]:
-    dated = [(item["age"], known, item) for known, item in every if item["age"] is not None]
+    dated = [(item["age_seconds"], known, item) for known, item in every if item["age_seconds"] is not None]
     if not dated:
         return _card("Oldest", "none", "no snapshot with a date")
     age, known, item = max(dated, key=lambda one: one[0])
@@ -105,14 +105,14 @@ def upgrade_line(run: dict[str, Any], known: Known | None, now: datetime) -> dic
         "when": wording.moment(run["began_at"]), "ago": duration(ago) if ago is not None else None,
         "seconds": duration(run["seconds"]) if run["seconds"] is not None else None,
         "why": [shown(text, 400) for text in texts if text], "snapshot": shown(run["snapshot"], 80) if run["snapshot"] else None,
-        "proof": _proof(run["proof"]), "receipt": shown(run["receipt"], 300),
+        "verification": _proof(run["verification"]), "run_record": shown(run["run_record"], 300),
     }
 
 
 def _proof(proof: list[dict[str, str]]) -> list[str]:
     """What was found on the restored server, by how it was found."""
     lines = []
-    for result in ("disproven", "not_proven", "proven"):
-        what = ", ".join(finding["what"] for finding in proof if finding["result"] == result)
-        lines += [f"{result.replace('_', ' ')}: {shown(what, 120)}"] if what else []
+    for result in ("failed", "inconclusive", "passed"):
+        what = ", ".join(finding["check"] for finding in proof if finding["result"] == result)
+        lines += [f"{result}: {shown(what, 120)}"] if what else []
     return lines

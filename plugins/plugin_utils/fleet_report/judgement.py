@@ -63,7 +63,7 @@ def level_of(found: list[Finding]) -> str:
 
 def _of_snapshots(snapshots: list[dict[str, Any]], account: dict[str, Any], now: datetime) -> list[Finding]:
     failed = [item for item in snapshots if item["status"] == base.FAILED]
-    late = [item for item in snapshots if item["status"] == base.PENDING and (item["age"] or 0) > 2 * account["usual_seconds"]]
+    late = [item for item in snapshots if item["status"] == base.PENDING and (item["age_seconds"] or 0) > 2 * account["usual_seconds"]]
     found = []
     if failed:
         found.append(Finding(BAD, "failed", wording.counted(len(failed), "snapshot has failed", "snapshots have failed")))
@@ -72,7 +72,7 @@ def _of_snapshots(snapshots: list[dict[str, Any]], account: dict[str, Any], now:
     elif not any(item["status"] == base.READY for item in snapshots):
         found.append(Finding(WARN, "none", "no snapshot that is ready"))
     if late:
-        found.append(Finding(WARN, "pending", f"{wording.counted(len(late), 'snapshot')} not ready after {wording.duration(late[0]['age'])}"))
+        found.append(Finding(WARN, "pending", f"{wording.counted(len(late), 'snapshot')} not ready after {wording.duration(late[0]['age_seconds'])}"))
     found += _of_schedules(snapshots, now)
     limit = account["limit"]
     if limit and len(snapshots) >= limit:

@@ -12,7 +12,7 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.rewind.vps.plugins.module_utils.arguments import CREDENTIALS, PROVIDERS, SECRET_OPTIONS, provider_options
-from ansible_collections.rewind.vps.plugins.module_utils.errors import bad_input
+from ansible_collections.rewind.vps.plugins.module_utils.errors import invalid_argument
 
 OPTIONS: dict[str, dict[str, Any]] = {
     **provider_options(),
@@ -36,7 +36,7 @@ def accounts_of(parameters: Mapping[str, Any], host_variable: Callable[[str, str
     """The accounts to ask, validated: those given; else those of the hosts; else the task's own; else all in the environment.
 
     :arg host_variable: a host's variable, or None where it has none.
-    :raises RewindError: C(bad_input), there is none.
+    :raises RewindError: C(invalid_argument), there is none.
     """
     if parameters["accounts"]:
         return parameters["accounts"]
@@ -47,7 +47,7 @@ def accounts_of(parameters: Mapping[str, Any], host_variable: Callable[[str, str
     found = [account for account in (_validated({"provider": name}) for name in PROVIDERS)
              if any(account[secret] for secret in CREDENTIALS[account["provider"]])]
     if not found:
-        raise bad_input(
+        raise invalid_argument(
             "There is no account to report on", "export the credentials of a cloud, or name the accounts in accounts (report_accounts)",
         )
     return found
@@ -77,5 +77,5 @@ def _validated(given: dict[str, Any], whose: str = "") -> dict[str, Any]:
     """With what the environment has for it."""
     validation = ArgumentSpecValidator(provider_options()).validate(given)
     if validation.error_messages:
-        raise bad_input(f"{whose}{validation.errors.msg}", "set provider or REWIND_PROVIDER, or rewind_provider of the host")
+        raise invalid_argument(f"{whose}{validation.errors.msg}", "set provider or REWIND_PROVIDER, or rewind_provider of the host")
     return validation.validated_parameters

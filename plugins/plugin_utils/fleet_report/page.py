@@ -95,7 +95,7 @@ def _server_of(run: dict[str, Any], by_server: dict[Any, Known]) -> Known | None
 def _axis(fleet: list[Known], now: Any) -> Axis:
     items = [item for known in fleet for item in known.snapshots or []]
     coming = [wording.seconds_until((item["schedule"] or {}).get("next_run"), now) for item in items]
-    return Axis([item["age"] for item in items if item["age"] is not None], [left for left in coming if left is not None])
+    return Axis([item["age_seconds"] for item in items if item["age_seconds"] is not None], [left for left in coming if left is not None])
 
 
 def _account_note(account: dict[str, Any], servers: list[Known]) -> str:

@@ -26,7 +26,7 @@ class Known:
     """One server with all that is known of it.
 
     :ivar account: as gathered.
-    :ivar server: as C(server_info) returns it; C(power) is None for one that only its snapshots tell of.
+    :ivar server: as C(server_info) returns it; C(power_state) is None for one that only its snapshots tell of.
     :ivar snapshots: newest first, or None where they could not be listed.
     :ivar last_upgrade: its last guarded upgrade, or None.
     :ivar anchor: its place on the page.
@@ -55,8 +55,8 @@ class Known:
 def server_lines(known: Known, axis: Axis, now: datetime) -> dict[str, Any]:
     """One server's row and what opens below it."""
     snapshots, limit = known.snapshots, known.account["limit"]
-    ages = [item["age"] for item in snapshots or [] if item["age"] is not None]
-    ready = [item["age"] for item in snapshots or [] if item["age"] is not None and item["status"] == base.READY]
+    ages = [item["age_seconds"] for item in snapshots or [] if item["age_seconds"] is not None]
+    ready = [item["age_seconds"] for item in snapshots or [] if item["age_seconds"] is not None and item["status"] == base.READY]
     return {
         "anchor": known.anchor, "level": known.level, "name": known.name, "found": known.found,
         "kinds": sorted({one.kind for one in known.found}),
@@ -77,7 +77,7 @@ def _worst_last(snapshots: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _state(server: dict[str, Any]) -> str:
     """What it is in the middle of, else its power."""
-    return shown(server.get("busy") or server.get("power") or "not among the account's servers", 40)
+    return shown(server.get("task_state") or server.get("power_state") or "not among the account's servers", 40)
 
 
 def _facts(known: Known, now: datetime) -> list[tuple[str, str]]:
@@ -104,11 +104,11 @@ def _told(known: Known, ages: list[float]) -> str:
 def _marks(item: dict[str, Any], axis: Axis, now: datetime) -> list[dict[str, Any]]:
     """Its dot, and where it is taken anew the place of the next run."""
     marks, name = [], shown(item["name"], 60)
-    if item["age"] is not None:
-        says = [f"{name}: {duration(item['age'])} old, {wording.moment(item['created_at'])} UTC, {_STATUS[item['status']]}"]
+    if item["age_seconds"] is not None:
+        says = [f"{name}: {duration(item['age_seconds'])} old, {wording.moment(item['created_at'])} UTC, {_STATUS[item['status']]}"]
         says += [word for word, is_so in (("on a schedule", item["schedule"]), ("current", item["current"])) if is_so]
         marks.append({
-            "shape": item["status"], "place": axis.place(item["age"]), "scheduled": bool(item["schedule"]), "current": bool(item["current"]),
+            "shape": item["status"], "place": axis.place(item["age_seconds"]), "scheduled": bool(item["schedule"]), "current": bool(item["current"]),
             "says": ", ".join(says),
         })
     next_run = (item["schedule"] or {}).get("next_run")
@@ -121,11 +121,11 @@ def _marks(item: dict[str, Any], axis: Axis, now: datetime) -> list[dict[str, An
 
 
 def _snapshot_line(item: dict[str, Any], now: datetime) -> dict[str, Any]:
-    word = item["status_word"]
+    word = item["provider_status"]
     status = _STATUS[item["status"]]
     return {
         "name": shown(item["name"]), "id": None if item["id"] in (None, item["name"]) else shown(item["id"], 60),
-        "age": duration(item["age"]) if item["age"] is not None else None, "made": wording.moment(item["created_at"]),
+        "age": duration(item["age_seconds"]) if item["age_seconds"] is not None else None, "made": wording.moment(item["created_at"]),
         "size": wording.size(item["size_mb"]) if item["size_mb"] is not None else None,
         "status": item["status"], "status_text": f"{status} ({shown(word, 40)})" if item["status"] == base.FAILED and word else status,
         "current": bool(item["current"]), "parent": shown(item["parent"]) if item["parent"] else None,

@@ -44,7 +44,7 @@ def read_upgrades(state_dir: str, newest: int) -> dict[str, Any]:
 
 def _runs_of(folder: Path) -> list[Path]:
     """The receipts of one server, oldest first."""
-    return sorted(folder.glob("[0-9]*/receipt.json"))
+    return sorted(folder.glob("[0-9]*/run.json"))
 
 
 def _told(path: Path, is_last: bool) -> dict[str, Any]:
@@ -54,9 +54,9 @@ def _told(path: Path, is_last: bool) -> dict[str, Any]:
     """
     run_id = path.parent.name
     told: dict[str, Any] = {
-        "run_id": run_id, "receipt": str(path), "last": is_last, "outcome": UNREADABLE, "host": None, "cloud": None, "provider": None,
+        "run_id": run_id, "run_record": str(path), "last": is_last, "outcome": UNREADABLE, "host": None, "cloud": None, "provider": None,
         "api_url": None, "server": None, "snapshot": None, "began_at": _moment_of(run_id), "seconds": None, "message": None,
-        "reason": None, "proof": [],
+        "reason": None, "verification": [],
     }
     try:
         receipt = Receipt.load(path)
@@ -70,7 +70,7 @@ def _told(path: Path, is_last: bool) -> dict[str, Any]:
         "provider": data["provider"], "api_url": data.get("api_url"), "server": data["server"],
         "snapshot": receipt.snapshot["name"] if receipt.snapshot.get("id") else None, "began_at": history[0]["at"],
         "seconds": max(0.0, (moment(history[-1]["at"]) - moment(history[0]["at"])).total_seconds()),
-        "message": data.get("message"), "reason": data.get("reason"), "proof": data["proof"],
+        "message": data.get("message"), "reason": data.get("reason"), "verification": data["verification"],
     }
 
 

@@ -27,10 +27,11 @@ from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.taking 
 Say = Callable[[str], None]
 
 NOBODY_LOOKED = {
-    "what": "server", "result": "not_proven", "detail": "the run was gone, so nobody looked at the server; only the cloud says that it is restored",
+    "check": "server", "result": "inconclusive",
+    "detail": "the run was gone, so nobody looked at the server; only the cloud says that it is restored",
 }
 KEPT_OF_SNAPSHOT = ("failed", "changed", "msg", "error", "pruned", "snapshot", "warnings")  # of the operation's result
-BY_THE_CLOUD = {"what": "cloud", "result": "proven", "detail": "the cloud has carried out the restore of this very snapshot"}
+BY_THE_CLOUD = {"check": "cloud", "result": "passed", "detail": "the cloud has carried out the restore of this very snapshot"}
 
 
 @dataclass
@@ -93,14 +94,14 @@ class Guard:
             self._set_deadline(None)
             self._begun = self._take_snapshot
         elif wish == "roll_back":
-            if request["by_hand"] and self.receipt.state in (states.READY, states.CONFIRMED):
+            if request["manual"] and self.receipt.state in (states.READY, states.CONFIRMED):
                 self.receipt.move(states.ENDED, outcome=states.NOT_STARTED if self.receipt.state == states.READY else states.UPGRADED)
-            if self._begin_rolling_back(request["reason"], by_hand=request["by_hand"]):
+            if self._begin_rolling_back(request["reason"], by_hand=request["manual"]):
                 self._begun = self._restore
         elif wish == "await":
             self._finish()
         elif wish == "end":
-            self._end(request["outcome"], request["message"], request["proof"])
+            self._end(request["outcome"], request["message"], request["verification"])
         elif wish == "told":
             self.receipt.note(acknowledged=self.receipt.state == states.ENDED)
         # Anything else asks for the receipt only.
@@ -201,7 +202,7 @@ class Guard:
         if receipt.state != states.RESTORING:
             # A disk that is full must not keep a broken server broken.
             with contextlib.suppress(OSError):
-                receipt.move(states.RESTORING, reason=reason, outcome=None, proof=[], progress=None)
+                receipt.move(states.RESTORING, reason=reason, outcome=None, verification=[], progress=None)
         self._deadline = None
         return True
 
@@ -218,11 +219,11 @@ class Guard:
             return
         outcome = states.ROLLBACK_FAILED if verdict.known else states.UNKNOWN
         with contextlib.suppress(OSError):
-            receipt.move(states.ENDED, outcome=outcome, message=verdict.message, proof=[], acknowledged=False, progress=None)
+            receipt.move(states.ENDED, outcome=outcome, message=verdict.message, verification=[], acknowledged=False, progress=None)
 
     def _restored(self, detail: str) -> None:
         with contextlib.suppress(OSError):
-            self.receipt.move(states.RESTORED, restore_message=detail, proof=[BY_THE_CLOUD], progress=None)
+            self.receipt.move(states.RESTORED, restore_message=detail, verification=[BY_THE_CLOUD], progress=None)
 
     def _end_unproven(self) -> None:
         self._end(
@@ -232,7 +233,7 @@ class Guard:
 
     def _end(self, outcome: str, message: str, proof: list[dict[str, str]]) -> None:
         if self.receipt.state != states.ENDED:  # else it has ended by itself
-            self.receipt.move(states.ENDED, outcome=outcome, message=message, proof=proof, acknowledged=False)
+            self.receipt.move(states.ENDED, outcome=outcome, message=message, verification=proof, acknowledged=False)
 
 
 def _unwritten(receipt: Receipt, trouble: OSError, *, changed: bool) -> dict[str, Any]:

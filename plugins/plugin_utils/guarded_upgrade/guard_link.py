@@ -107,7 +107,7 @@ def _answer(text: str) -> dict[str, Any]:
 def _refusal(said: dict[str, Any]) -> RewindError:
     hint = said.get("hint")
     return RewindError(
-        str(said.get("message")), kind=str(said.get("kind")), outcome=str(said.get("outcome", errors.REFUSED)),
+        str(said.get("message")), kind=str(said.get("kind")), outcome=str(said.get("outcome", errors.NOT_APPLIED)),
         hint=None if hint is None else str(hint),
     )
 

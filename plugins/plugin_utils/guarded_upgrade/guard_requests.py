@@ -40,10 +40,10 @@ def check_request(request: Any, receipt: Receipt) -> None:
             {"snapshot_wishes": wishes}
         ):
             raise _not_understood("no wishes for a snapshot")
-    if wish == "roll_back" and not (isinstance(request.get("reason"), str) and isinstance(request.get("by_hand"), bool)):
+    if wish == "roll_back" and not (isinstance(request.get("reason"), str) and isinstance(request.get("manual"), bool)):
         raise _not_understood("no reason")
     if wish == "end":
-        ends = {key: request.get(key) for key in ("outcome", "message", "proof")}
+        ends = {key: request.get(key) for key in ("outcome", "message", "verification")}
         if not isinstance(ends["outcome"], str) or not isinstance(ends["message"], str) or not receipt.would_take(ends):
             raise _not_understood("no outcome")
 

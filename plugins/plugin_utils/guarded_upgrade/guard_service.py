@@ -92,7 +92,7 @@ def _guard(order: dict[str, Any], path: Path, door: Path) -> Guard:
     receipt.note(**here, acknowledged=False)
 
     def operate(module: str, wishes: dict[str, Any], wait_seconds: int, tell: Say) -> dict[str, Any]:
-        server = {"server": [receipt.data["server"]["id"]], "wait": True, "wait_timeout": wait_seconds}
+        server = {"server": receipt.data["server"]["id"], "wait": True, "wait_timeout": wait_seconds}
         return run(
             module, {**order["parameters"], **server, **wishes}, check_mode=False, diff_mode=False, tell=tell, hand_on_signal=_end_by, environ={},
         )

@@ -25,29 +25,29 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "server": {"type": "str"},
     "state_dir": {"type": "path", "default": "~/.local/state/rewind.vps"},
     "run": {"type": "dict"},
-    "prefix": {"type": "str", "default": "rewind"},
+    "snapshot_prefix": {"type": "str", "default": "rewind"},
     "tasks": {"type": "list", "elements": "str", "default": []},
     "checks": {"type": "list", "elements": "str", "default": []},
     "notify_tasks": {"type": "list", "elements": "str", "default": []},
     "roles": {"type": "list", "elements": "str", "default": []},
-    "ports": {"type": "list", "elements": "int", "default": []},
-    "urls": {"type": "list", "elements": "str", "default": []},
+    "check_ports": {"type": "list", "elements": "int", "default": []},
+    "check_urls": {"type": "list", "elements": "str", "default": []},
     "quiesce_services": {"type": "list", "elements": "str", "default": []},
-    "fingerprints": {"type": "list", "elements": "str", "default": []},
-    "evidence_logs": {"type": "list", "elements": "str", "default": []},
+    "verify_files": {"type": "list", "elements": "str", "default": []},
+    "diagnostics_log_files": {"type": "list", "elements": "str", "default": []},
     "reboot_timeout": {"type": "int", "default": 600},
     "connection_timeout": {"type": "int", "default": 300},
-    "evidence_timeout": {"type": "int", "default": 30},
-    "resume_within": {"type": "int", "default": 1800},
-    "accept": {"type": "str"},
+    "diagnostics_timeout": {"type": "int", "default": 30},
+    "auto_recover_within": {"type": "int", "default": 1800},
+    "accept_run": {"type": "str"},
     "marker_dir": {"type": "str", "default": "/var/tmp"},
     "stop_server": {"type": "bool", "default": False},
     "snapshot_timeout": {"type": "int", "default": 1800},
     "timeout": {"type": "int", "default": 3600},
     "check_timeout": {"type": "int", "default": 300},
     "rollback_timeout": {"type": "int", "default": 3600},
-    "grace": {"type": "int", "default": 120},
-    "keep": {"type": "int", "default": 1},
+    "grace_period": {"type": "int", "default": 120},
+    "keep_snapshots": {"type": "int", "default": 1},
     "look": {"type": "str"},
     "failed_task": {"type": "raw"},
     "failed_result": {"type": "raw"},
@@ -56,26 +56,27 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "checks_result": {"type": "str", "choices": ["passed", "failed", "not_run"], "default": "not_run"},
     "outcome": {"type": "str"},
     "message": {"type": "str"},
-    "proof": {"type": "list", "elements": "dict", "default": []},
+    "verification": {"type": "list", "elements": "dict", "default": []},
     "hosts": {"type": "list", "elements": "str", "default": []},
 }
 
 CLOUD_OPTIONS = tuple(provider_options())
 # Those that the role's user sets, as variables guarded_upgrade_X.
 ROLE_OPTIONS = (
-    *CLOUD_OPTIONS, "server", "state_dir", "run", "prefix", "tasks", "checks", "notify_tasks", "resume_within", "accept", "marker_dir",
-    "stop_server", "snapshot_timeout", "timeout", "check_timeout", "rollback_timeout", "grace", "keep", "roles", "ports", "urls",
-    "quiesce_services", "fingerprints", "evidence_logs", "reboot_timeout", "connection_timeout", "evidence_timeout",
+    *CLOUD_OPTIONS, "server", "state_dir", "run", "snapshot_prefix", "tasks", "checks", "notify_tasks", "auto_recover_within", "accept_run",
+    "marker_dir", "stop_server", "snapshot_timeout", "timeout", "check_timeout", "rollback_timeout", "grace_period", "keep_snapshots", "roles",
+    "check_ports", "check_urls", "quiesce_services", "verify_files", "diagnostics_log_files", "reboot_timeout", "connection_timeout",
+    "diagnostics_timeout",
 )
 # Lists that the role goes through itself. The plan hands them on as lists, whether they were given as such or as text.
-LISTS = ("roles", "ports", "urls", "quiesce_services", "fingerprints", "evidence_logs")
+LISTS = ("roles", "check_ports", "check_urls", "quiesce_services", "verify_files", "diagnostics_log_files")
 # What an inventory may know of a host.
 INVENTORY_VARIABLES = {"provider": ("rewind_provider",), "api_url": ("rewind_api_url",), "server": ("rewind_server_id",)}
 # Each with its lowest and highest value; seconds, but for keep.
 RANGES = {
-    "resume_within": (0, 604800), "snapshot_timeout": (1, 86400), "timeout": (1, 86400), "check_timeout": (1, 86400),
-    "rollback_timeout": (1, 86400), "grace": (1, 3600), "keep": (0, 100), "api_timeout": (1, 600), "reboot_timeout": (1, 86400),
-    "connection_timeout": (1, 86400), "evidence_timeout": (1, 3600),
+    "auto_recover_within": (0, 604800), "snapshot_timeout": (1, 86400), "timeout": (1, 86400), "check_timeout": (1, 86400),
+    "rollback_timeout": (1, 86400), "grace_period": (1, 3600), "keep_snapshots": (0, 100), "api_timeout": (1, 600), "reboot_timeout": (1, 86400),
+    "connection_timeout": (1, 86400), "diagnostics_timeout": (1, 3600),
 }
 
 

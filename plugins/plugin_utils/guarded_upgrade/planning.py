@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, invalid_argument
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import processes
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.options import Context
@@ -42,25 +42,27 @@ _WHAT_HANDLERS_WOULD_DO = {
 def check_play(context: Context) -> None:
     """Refuse a play whose keywords would make its handlers do what nobody wants.
 
-    :raises RewindError: C(bad_input).
+    :raises RewindError: C(invalid_argument).
     """
     for keyword, what in _WHAT_HANDLERS_WOULD_DO.items():
         alone = keyword == "any_errors_fatal" and len(context.batch) == 1
         if keyword in context.play_keywords and not alone:
-            raise bad_input(
+            raise invalid_argument(
                 f"The play has {keyword}, so {what}",
                 "leave it out of the play, the command line and ansible.cfg: this role runs the handlers itself before its checks, and "
                 "stops the roll-out after a failure",
             )
     if context.conditional:
-        raise bad_input(
+        raise invalid_argument(
             f"The role stands under a condition ({context.conditional}), which would be asked anew before each of its tasks, its rollback included",
             "put the condition on an include_role instead",
         )
     if context.delegated:
-        raise bad_input(f"The role is delegated to {context.delegated}, so another server would be changed than {context.host}", "leave it out")
+        raise invalid_argument(
+            f"The role is delegated to {context.delegated}, so another server would be changed than {context.host}", "leave it out",
+        )
     if context.connection == "local":
-        raise bad_input(
+        raise invalid_argument(
             f"Ansible works on {context.host} with the connection local, so the guard would be on the server that it guards",
             "run it from another machine, over SSH",
         )
@@ -81,12 +83,12 @@ def time_shared(context: Context) -> list[str]:
 def check_files(paths: list[str]) -> None:
     """Refuse files that would end the play for the server past all checks.
 
-    :raises RewindError: C(bad_input).
+    :raises RewindError: C(invalid_argument).
     """
     for path in paths:
         found = re.search(r"\bmeta['\"]?\s*:\s*['\"]?(end_\w+)", Path(path).read_text(encoding="utf-8", errors="replace"))
         if found:
-            raise bad_input(
+            raise invalid_argument(
                 f"{path} has meta: {found[1]}, after which nobody would check or confirm the upgrade", "use a condition on the tasks instead",
             )
 
@@ -114,7 +116,7 @@ def check_receipts(previous: Receipt | None, context: Context) -> None:
 def found_files(option: str, names: list[str], folders: list[str]) -> list[str]:
     """The absolute paths of the user's files.
 
-    :raises RewindError: C(bad_input), naming what is missing and where it was looked for.
+    :raises RewindError: C(invalid_argument), naming what is missing and where it was looked for.
     """
     paths = []
     for name in names:
@@ -123,9 +125,9 @@ def found_files(option: str, names: list[str], folders: list[str]) -> list[str]:
         path = next((candidate for candidate in candidates if candidate.is_file()), None)
         if path is None:
             looked = ", ".join(dict.fromkeys(str(candidate) for candidate in candidates))
-            raise bad_input(f"{option}: there is no file {name} (looked for {looked})", "mend the path; nothing has been begun")
+            raise invalid_argument(f"{option}: there is no file {name} (looked for {looked})", "mend the path; nothing has been begun")
         if not os.access(path, os.R_OK):
-            raise bad_input(f"{option}: {path} can't be read", "mend its permissions; nothing has been begun")
+            raise invalid_argument(f"{option}: {path} can't be read", "mend its permissions; nothing has been begun")
         paths.append(str(path))
     return paths
 
@@ -153,18 +155,18 @@ def _same_run(receipt: Receipt, context: Context) -> bool:
     return (run.get("pid"), run.get("started")) == (context.process["pid"], context.process["started"])
 
 
-def what_comes_next(previous: Receipt | None, context: Context, resume_within: int, accept: str | None) -> tuple[str, bool]:
+def what_comes_next(previous: Receipt | None, context: Context, auto_recover_within: int, accept_run: str | None) -> tuple[str, bool]:
     """What to do with a server of which there may be an earlier receipt, and no guard at work.
 
     :arg previous: the newest receipt.
-    :arg resume_within: seconds within which a run that was cut off may be taken up again.
-    :arg accept: the id of a run whose unfinished upgrade the user takes as it is.
+    :arg auto_recover_within: seconds within which a run that was cut off may be taken up again.
+    :arg accept_run: the id of a run whose unfinished upgrade the user takes as it is.
     :returns: one of the words above; whether the receipt is taken up again.
     :raises RewindError: a person has to decide.
     """
-    if previous is None or previous.run_id == accept:
+    if previous is None or previous.run_id == accept_run:
         return UPGRADE, False
-    state, young = previous.state, _seconds_since(previous) <= resume_within
+    state, young = previous.state, _seconds_since(previous) <= auto_recover_within
     if state == states.ENDED:
         told = previous.data.get("acknowledged") or previous.outcome == states.NOT_STARTED
         return (UPGRADE, False) if told else (TELL, True)
@@ -172,7 +174,7 @@ def what_comes_next(previous: Receipt | None, context: Context, resume_within: i
         return FINISH, True
     if state in states.UNARMED:
         # Older than that, its snapshot is not "just before the upgrade" any more.
-        return UPGRADE, _seconds_since(previous) <= min(resume_within, YOUNG_SNAPSHOT_SECONDS)
+        return UPGRADE, _seconds_since(previous) <= min(auto_recover_within, YOUNG_SNAPSHOT_SECONDS)
     if young:
         return ROLL_BACK, True
     snapshot = previous.snapshot
@@ -181,16 +183,16 @@ def what_comes_next(previous: Receipt | None, context: Context, resume_within: i
         f"to undo it without asking: whatever was written since {previous.data['history'][-1]['at']} would be lost",
         kind=errors.NOT_READY, server=previous.server_label, snapshot=snapshot["name"],
         hint=f"restore its snapshot {snapshot['name']} with the playbook rewind.vps.rollback, or take the server as it is: "
-        f"run again with -e guarded_upgrade_accept={previous.run_id}",
+        f"run again with -e guarded_upgrade_accept_run={previous.run_id}",
     )
 
 
-def counts_for_this_run(previous: Receipt | None, run: dict[str, Any], resume_within: int) -> bool:
+def counts_for_this_run(previous: Receipt | None, run: dict[str, Any], auto_recover_within: int) -> bool:
     """Whether an upgrade that is found confirmed is the one that this run was to do: the same files, a short while ago."""
     if run["next"] not in (FINISH, TELL):
         return True
     same = all(previous.data.get(part) == run[part] for part in ("tasks", "roles"))
-    return same and _seconds_since(previous) <= resume_within
+    return same and _seconds_since(previous) <= auto_recover_within
 
 
 def _seconds_since(receipt: Receipt) -> float:
@@ -247,6 +249,6 @@ def plan_lines(run: dict[str, Any], parameters: dict[str, Any], cloud: dict[str,
         f"Take snapshot {run['snapshot_name']} of server {server} at {cloud['cloud']}{stopped}",
         f"Upgrade: {', '.join(run['tasks']) or 'the packages of the operating system'}, within {parameters['timeout']} s",
         f"Check: {', '.join(['built-in checks', *run['checks']])}, within {parameters['check_timeout']} s",
-        f"Confirm, and keep the newest {parameters['keep']} of these snapshots; or restore {run['snapshot_name']}, prove it, and fail",
+        f"Confirm, and keep the newest {parameters['keep_snapshots']} of these snapshots; or restore {run['snapshot_name']}, prove it, and fail",
     ]
     return ([f"Delete {', '.join(going)} (this role's own) to make room"] if going else []) + lines

@@ -165,7 +165,7 @@ class Receipt:
 def _no_receipt(path: Path, what: str) -> RewindError:
     return RewindError(
         f"The receipt {path} {what}",
-        kind=errors.BAD_INPUT,
+        kind=errors.INVALID_ARGUMENT,
         hint="look at the file: if an upgrade went wrong, its snapshot can be restored with rewind.vps.snapshot_restore; "
         "then move the file away",
     )
@@ -196,7 +196,7 @@ class ServerFolder:
 
     def runs(self) -> list[Path]:
         """The receipts, oldest first."""
-        return sorted(self.path.glob("[0-9]*/receipt.json")) if self.path.is_dir() else []
+        return sorted(self.path.glob("[0-9]*/run.json")) if self.path.is_dir() else []
 
     def last(self) -> Receipt | None:
         """The newest receipt."""
@@ -219,7 +219,7 @@ class ServerFolder:
         return receipt
 
     def receipt_path(self, run_id: str) -> Path:
-        return self.path / run_id / "receipt.json"
+        return self.path / run_id / "run.json"
 
     def drop_old_runs(self) -> None:
         """Remove what is older than the newest KEPT_RUNS."""
@@ -234,7 +234,7 @@ def all_receipts(state_dir: str | Path) -> list[Receipt]:
     found = []
     root = Path(state_dir).expanduser()
     for folder in sorted(root.iterdir()) if root.is_dir() else []:
-        runs = sorted(folder.glob("[0-9]*/receipt.json"))
+        runs = sorted(folder.glob("[0-9]*/run.json"))
         if runs:
             with contextlib.suppress(RewindError):
                 found.append(Receipt.load(runs[-1]))

@@ -89,7 +89,7 @@ _WHOLE = _mapping(
         "server": _mapping({"id": _text}, {"name": _text, "address": _text}),
         "snapshot": _mapping({"name": _text}, {"id": _text, "created_at": _text}),
         "run": _mapping({}, _PROCESS),
-        "proof": _list_of(_mapping({"what": _text, "result": _text, "detail": _text}, {})),
+        "verification": _list_of(_mapping({"check": _text, "result": _text, "detail": _text}, {})),
     },
     {
         "outcome": _text, "message": _text, "reason": _text, "restore_message": _text, "cloud": _text, "api_url": _text,

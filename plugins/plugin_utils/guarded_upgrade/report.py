@@ -11,7 +11,10 @@ from typing import Any
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import Receipt
 
-_COLUMNS = ("host", "cloud", "snapshot", "outcome", "upgrading", "rolling back", "proof")
+# Outcomes of a row beside those that a run can end with.
+IN_PROGRESS, NOT_REACHED = "in_progress", "not_reached"
+
+_COLUMNS = ("host", "cloud", "snapshot", "outcome", "upgrading", "rolling back", "verification")
 
 
 def row(receipt: Receipt) -> dict[str, Any]:
@@ -22,14 +25,15 @@ def row(receipt: Receipt) -> dict[str, Any]:
         "cloud": data.get("cloud") or data["provider"],
         "server": data["server"],
         "snapshot": receipt.snapshot,
-        "outcome": receipt.outcome or f"unfinished ({receipt.state})",
+        "outcome": receipt.outcome or IN_PROGRESS,
+        "state": receipt.state,
         "message": data.get("message"),
         "reason": data.get("reason"),
         "seconds_upgrading": receipt.seconds_between(states.UPGRADING, states.CONFIRMED, states.RESTORING),
         "seconds_rolling_back": receipt.seconds_between(states.RESTORING, states.RESTORED, states.ENDED),
-        "proof": data.get("proof") or [],
+        "verification": data.get("verification") or [],
         "ended_at": data["history"][-1]["at"] if receipt.state == states.ENDED else None,
-        "receipt": str(receipt.path),
+        "run_record": str(receipt.path),
         "run_id": receipt.run_id,
     }
 
@@ -37,8 +41,9 @@ def row(receipt: Receipt) -> dict[str, Any]:
 def untouched_row(host: str) -> dict[str, Any]:
     """A host that the roll-out did not come to."""
     return {
-        "host": host, "cloud": None, "server": None, "snapshot": None, "outcome": "not started", "message": None, "reason": None,
-        "seconds_upgrading": None, "seconds_rolling_back": None, "proof": [], "ended_at": None, "receipt": None, "run_id": None,
+        "host": host, "cloud": None, "server": None, "snapshot": None, "outcome": NOT_REACHED, "state": None,
+        "message": None, "reason": None, "seconds_upgrading": None, "seconds_rolling_back": None, "verification": [], "ended_at": None,
+        "run_record": None, "run_id": None,
     }
 
 
@@ -52,9 +57,10 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
 
 def _cells(item: dict[str, Any]) -> tuple[str, ...]:
     snapshot = item["snapshot"]["name"] if item["snapshot"] and item["snapshot"].get("id") else "-"
+    outcome = item["outcome"].replace("_", " ") + (f" ({item['state']})" if item["outcome"] == IN_PROGRESS else "")
     return (
-        item["host"], item["cloud"] or "-", snapshot, item["outcome"].replace("_", " "), _seconds(item["seconds_upgrading"]),
-        _seconds(item["seconds_rolling_back"]), _proof(item["proof"]),
+        item["host"], item["cloud"] or "-", snapshot, outcome, _seconds(item["seconds_upgrading"]),
+        _seconds(item["seconds_rolling_back"]), _proof(item["verification"]),
     )
 
 
@@ -63,5 +69,5 @@ def _seconds(seconds: float | None) -> str:
 
 
 def _proof(proof: list[dict[str, str]]) -> str:
-    words = {"proven": "", "not_proven": "?", "disproven": " NOT"}
-    return ", ".join(f"{finding['what']}{words.get(finding['result'], '?')}" for finding in proof) or "-"
+    words = {"passed": "", "inconclusive": "?", "failed": " NOT"}
+    return ", ".join(f"{finding['check']}{words.get(finding['result'], '?')}" for finding in proof) or "-"

@@ -52,16 +52,16 @@ def restore(
     pause = FIRST_PAUSE
     while True:
         result = ask(max(1, int(deadline.left)))
-        if not result.get("failed") and (not result["joined"] or ours_under_way):
+        if not result.get("failed") and (not result["already_in_progress"] or ours_under_way):
             return Verdict(True, True, " ".join([result["msg"], *result.get("warnings", ())]))
         if result.get("failed"):
             error = result["error"]
-            if error["outcome"] != errors.REFUSED:
+            if error["outcome"] != errors.NOT_APPLIED:
                 asked, ours_under_way, known = asked + 1, True, error["outcome"] != errors.UNKNOWN
             elif error["kind"] not in _PASSING:
                 refused += 1
             over = deadline.left <= pause or asked >= MOST_ASKED or refused >= MOST_REFUSED
-            if over or (error["outcome"] == errors.REFUSED and error["kind"] not in (*_PASSING, errors.PROVIDER_REFUSED)):
+            if over or (error["outcome"] == errors.NOT_APPLIED and error["kind"] not in (*_PASSING, errors.PROVIDER_REJECTED)):
                 return Verdict(False, known, result["msg"])
             say(f"{result['msg']} Trying again in {pause:.0f} s.")
         elif deadline.left <= 0:

@@ -21,7 +21,7 @@ LONGEST_LOOK = 1_000_000  # characters; what prints more is no look of ours
 
 UNREAD = "missing"  # in place of a checksum
 
-PROVEN, NOT_PROVEN, DISPROVEN = "proven", "not_proven", "disproven"
+PASSED, INCONCLUSIVE, FAILED = "passed", "inconclusive", "failed"
 
 
 def parse_look(text: str | None) -> dict[str, Any] | None:
@@ -73,46 +73,46 @@ def prove(receipt: dict[str, Any], after: dict[str, Any] | None, checks: str | N
 
     :arg after: the look at the restored server; None where it does not answer.
     :arg checks: C(passed), C(failed), or None where none were run.
-    :returns: C(outcome), C(proof) (a list of C(what), C(result), C(detail)), C(message).
+    :returns: C(outcome), C(verification) (a list of C(check), C(result), C(detail)), C(message).
     """
-    proof = list(receipt["proof"])
+    proof = list(receipt["verification"])
     if after is None:
-        proof.append(_finding("server", NOT_PROVEN, "it does not answer, so nobody could look at it"))
+        proof.append(_finding("server", INCONCLUSIVE, "it does not answer, so nobody could look at it"))
         message = "the cloud says that it is restored, but the server does not answer"
-        return {"outcome": states.UNKNOWN, "proof": proof, "message": message}
+        return {"outcome": states.UNKNOWN, "verification": proof, "message": message}
     before = receipt.get("before") or {}
     proof += [_marker(receipt, after), _boot(receipt, before, after), *_fingerprints(before, after), *_checks(checks)]
-    wrong = [finding for finding in proof if finding["result"] == DISPROVEN and finding["what"] != "checks"]
+    wrong = [finding for finding in proof if finding["result"] == FAILED and finding["check"] != "checks"]
     if wrong:
         message = f"the cloud says that it is restored, but the server says otherwise: {'; '.join(item['detail'] for item in wrong)}"
-        return {"outcome": states.ROLLBACK_FAILED, "proof": proof, "message": message}
+        return {"outcome": states.ROLLBACK_FAILED, "verification": proof, "message": message}
     message = "the server is as it was when the snapshot was taken"
     if checks == "failed":
         message += "; the checks fail there, too: look whether they did before the upgrade"
-    return {"outcome": states.ROLLED_BACK, "proof": proof, "message": message}
+    return {"outcome": states.ROLLED_BACK, "verification": proof, "message": message}
 
 
-def _finding(what: str, result: str, detail: str) -> dict[str, str]:
-    return {"what": what, "result": result, "detail": detail}
+def _finding(check: str, result: str, detail: str) -> dict[str, str]:
+    return {"check": check, "result": result, "detail": detail}
 
 
 def _marker(receipt: dict[str, Any], after: dict[str, Any]) -> dict[str, str]:
     if not receipt.get("marker_written"):
-        return _finding("marker", NOT_PROVEN, "it had not been written yet")
+        return _finding("marker", INCONCLUSIVE, "it had not been written yet")
     if receipt["marker"] in after["markers"]:
-        return _finding("marker", DISPROVEN, f"the marker {receipt['marker']}, written after the snapshot, is still there")
-    return _finding("marker", PROVEN, "the marker that was written after the snapshot is gone")
+        return _finding("marker", FAILED, f"the marker {receipt['marker']}, written after the snapshot, is still there")
+    return _finding("marker", PASSED, "the marker that was written after the snapshot is gone")
 
 
 def _boot(receipt: dict[str, Any], before: dict[str, Any], after: dict[str, Any]) -> dict[str, str]:
     just_before = receipt.get("boot_before_restore")
     if not before.get("boot_id") or not after["boot_id"]:
-        return _finding("boot", NOT_PROVEN, "the system has no boot id")
+        return _finding("boot", INCONCLUSIVE, "the system has no boot id")
     if not just_before:
-        return _finding("boot", NOT_PROVEN, "nobody could see in which boot it was just before the restore")
+        return _finding("boot", INCONCLUSIVE, "nobody could see in which boot it was just before the restore")
     if after["boot_id"] in (just_before, before["boot_id"]):
-        return _finding("boot", NOT_PROVEN, "its boot id is that of the snapshot: a snapshot that holds the memory goes on in the same boot")
-    return _finding("boot", PROVEN, "it has booted anew")
+        return _finding("boot", INCONCLUSIVE, "its boot id is that of the snapshot: a snapshot that holds the memory goes on in the same boot")
+    return _finding("boot", PASSED, "it has booted anew")
 
 
 def _fingerprints(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, str]]:
@@ -121,14 +121,14 @@ def _fingerprints(before: dict[str, Any], after: dict[str, Any]) -> list[dict[st
         return []
     unread = [path for path, digest in known.items() if digest == UNREAD]
     if len(unread) == len(known):
-        return [_finding("fingerprints", NOT_PROVEN, f"could not be read before the upgrade: {', '.join(sorted(unread))}")]
+        return [_finding("files", INCONCLUSIVE, f"could not be read before the upgrade: {', '.join(sorted(unread))}")]
     other = [path for path, digest in known.items() if after["fingerprints"].get(path) != digest]
     if other:
-        return [_finding("fingerprints", DISPROVEN, f"not as before the upgrade: {', '.join(sorted(other))}")]
-    return [_finding("fingerprints", PROVEN, f"as before the upgrade: {', '.join(sorted(known))}")]
+        return [_finding("files", FAILED, f"not as before the upgrade: {', '.join(sorted(other))}")]
+    return [_finding("files", PASSED, f"as before the upgrade: {', '.join(sorted(known))}")]
 
 
 def _checks(checks: str | None) -> list[dict[str, str]]:
     if checks is None:
         return []
-    return [_finding("checks", PROVEN if checks == "passed" else DISPROVEN, f"the checks have {checks}")]
+    return [_finding("checks", PASSED if checks == "passed" else FAILED, f"the checks have {checks}")]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.rewind.vps.plugins.module_utils import arguments, errors
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, invalid_argument
 from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline, wait_until
 from ansible_collections.rewind.vps.plugins.module_utils.run import run as run_operation
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import planning, processes
@@ -44,15 +44,15 @@ class StepBase:
     def _run(self) -> dict[str, Any]:
         """The plan, with the cloud that the options name."""
         if not self._wishes["run"]:
-            raise bad_input("run is missing: the plan's result goes there")
+            raise invalid_argument("run is missing: the plan's result goes there")
         options = arguments.clean({**cloud_options(self._wishes)})
         return {**self._wishes["run"], "provider": options["provider"], "api_url": options["api_url"]}
 
     @property
     def _receipt(self) -> Receipt:
         if not self._wishes["run"]:
-            raise bad_input("run is missing: the plan's result goes there")
-        return Receipt.load(Path(self._wishes["run"]["receipt"]))
+            raise invalid_argument("run is missing: the plan's result goes there")
+        return Receipt.load(Path(self._wishes["run"]["run_record"]))
 
     def _folder(self, server_id: str) -> ServerFolder:
         options = arguments.clean({**cloud_options(self._wishes)})
@@ -61,20 +61,19 @@ class StepBase:
     @property
     def _match(self) -> str:
         """Only names that this role makes: what a person calls C(rewind-before-php) is not among them."""
-        return self._wishes["prefix"] + RUN_ID_GLOB
+        return self._wishes["snapshot_prefix"] + RUN_ID_GLOB
 
     @property
     def _some_name(self) -> str:
-        return f"{self._wishes['prefix']}{states.new_run_id()}"
+        return f"{self._wishes['snapshot_prefix']}{states.new_run_id()}"
 
     @property
     def _lists(self) -> dict[str, list[Any]]:
         return {name: self._wishes[name] for name in LISTS}
 
     def _look_at_cloud(self, snapshot_name: str) -> Result:
-        reference = self._wishes["server"]
         return self._operate("upgrade_guard", {
-            "server": [reference] if reference else None, "host": self._context.host, "address": self._context.address,
+            "server": self._wishes["server"] or None, "host": self._context.host, "address": self._context.address,
             "name": snapshot_name, "match": self._match,
         })
 
@@ -98,7 +97,7 @@ class StepBase:
 
     def _move(self, state: str, seconds: int | None) -> dict[str, Any]:
         """The request to go on, with the seconds that this part may take."""
-        allowed = seconds + self._wishes["grace"] if seconds else None
+        allowed = seconds + self._wishes["grace_period"] if seconds else None
         return {"do": "move", "to": state, "seconds": allowed, "facts": {"seconds_allowed": seconds}}
 
     def _start_guard(self, path: Path, receipt: dict[str, Any] | None) -> Receipt:
@@ -158,6 +157,6 @@ class StepBase:
     def _done(self, receipt: Receipt, message: str, *, changed: bool) -> Result:
         run = {
             **(self._wishes["run"] or {}), "state": receipt.state, "outcome": receipt.outcome, "snapshot": receipt.snapshot,
-            "receipt": str(receipt.path), "marker_written": bool(receipt.data.get("marker_written")),
+            "run_record": str(receipt.path), "marker_written": bool(receipt.data.get("marker_written")),
         }
         return {"changed": changed, "msg": message, "run": run}

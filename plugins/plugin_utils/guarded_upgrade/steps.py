@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.rewind.vps.plugins.module_utils.errors import bad_input
+from ansible_collections.rewind.vps.plugins.module_utils.errors import invalid_argument
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.options import READING_STEPS
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.step_base import OperationFailed, Result
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.steps_after import StepsAfter
@@ -27,5 +27,5 @@ class Steps(StepsBefore, StepsBehind, StepsAfter, StepsLookingBack):
         :raises OperationFailed: a module's operation failed.
         """
         if self._context.check_mode and step not in READING_STEPS:
-            raise bad_input(f"The step {step} is not for check mode, since it changes something", "in check mode, leave it out")
+            raise invalid_argument(f"The step {step} is not for check mode, since it changes something", "in check mode, leave it out")
         return getattr(self, f"_{step}")()

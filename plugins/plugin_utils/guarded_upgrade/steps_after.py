@@ -33,20 +33,20 @@ class StepsAfter(StepBase):
         The guard goes on by itself, so that all servers of the batch that have come to grief are restored together.
         """
         receipt = self._receipt
-        by_hand = bool(self._wishes["run"].get("by_hand"))
+        by_hand = bool(self._wishes["run"].get("manual"))
         if receipt.state in states.UNARMED and not by_hand:
             return self._done(receipt, f"Nothing was changed on server {receipt.server_label}, so nothing is restored", changed=False)
         if receipt.state in (states.CONFIRMED, states.ENDED) and not by_hand:
             return self._done(receipt, f"The guarded upgrade of server {receipt.server_label} is {states.said(receipt)}", changed=False)
         scrubber = Scrubber([*secrets_of(self._wishes), *self._context.more_secrets])
         reason = scrubber.text(self._wishes["reason"] or "it failed")
-        receipt = self._ask(receipt, {"do": "roll_back", "reason": reason, "by_hand": by_hand})
+        receipt = self._ask(receipt, {"do": "roll_back", "reason": reason, "manual": by_hand})
         return self._done(receipt, f"The guard restores snapshot {receipt.snapshot['name']} of server {receipt.server_label}", changed=True)
 
     def _await_restore(self) -> Result:
         """Wait until the guard's restore is over, if there is one; nothing is asked for here."""
         receipt = self._receipt
-        if receipt.state not in states.UNARMED or self._wishes["run"].get("by_hand"):
+        if receipt.state not in states.UNARMED or self._wishes["run"].get("manual"):
             receipt = self._wait_for_guard(receipt)
         message = receipt.data.get("message") if receipt.state == states.ENDED else receipt.data.get("restore_message")
         return self._done(receipt, message or states.said(receipt), changed=False)
@@ -65,7 +65,7 @@ class StepsAfter(StepBase):
     def _end(self) -> Result:
         wishes, receipt = self._wishes, self._receipt
         receipt = self._ask(receipt, {
-            "do": "end", "outcome": wishes["outcome"], "message": wishes["message"], "proof": wishes["proof"],
+            "do": "end", "outcome": wishes["outcome"], "message": wishes["message"], "verification": wishes["verification"],
         })
         return self._done(receipt, f"Run {receipt.run_id} of server {receipt.server_label} is {states.said(receipt)}", changed=False)
 

@@ -32,22 +32,22 @@ class StepsBefore(StepBase):
         folder = self._folder(cloud["server"]["id"])
         previous = self._previous(folder)
         planning.check_receipts(previous, context)
-        coming, taken_up = planning.what_comes_next(previous, context, wishes["resume_within"], wishes["accept"])
+        coming, resumed = planning.what_comes_next(previous, context, wishes["auto_recover_within"], wishes["accept_run"])
         run: dict[str, Any] = {
-            "next": coming, "taken_up": taken_up, "run_id": name[len(wishes["prefix"]):], "snapshot_name": name, **files,
+            "next": coming, "resumed": resumed, "run_id": name[len(wishes["snapshot_prefix"]):], "snapshot_name": name, **files,
             "server": cloud["server"], "cloud": cloud["cloud"], "match": self._match, "connection": context.connection, **self._lists,
         }
-        if taken_up:
+        if resumed:
             run.update(run_id=previous.run_id, snapshot_name=previous.snapshot["name"])
         if coming == planning.UPGRADE:
-            if taken_up:
+            if resumed:
                 cloud = self._look_at_cloud(run["snapshot_name"])
             if cloud["obstacle"]:
                 raise OperationFailed({"failed": True, "changed": False, **cloud["obstacle"]})
-        run["receipt"] = str(folder.receipt_path(run["run_id"]))
+        run["run_record"] = str(folder.receipt_path(run["run_id"]))
         # Where a run that was cut off has put it, whatever the option says now.
-        run["marker"] = previous.data["marker"] if taken_up else server_looks.marker_path(wishes["marker_dir"], run["run_id"])
-        run["counts"] = planning.counts_for_this_run(previous, run, wishes["resume_within"])
+        run["marker"] = previous.data["marker"] if resumed else server_looks.marker_path(wishes["marker_dir"], run["run_id"])
+        run["is_this_upgrade"] = planning.counts_for_this_run(previous, run, wishes["auto_recover_within"])
         lines = planning.plan_lines(run, wishes, cloud)
         warnings = planning.time_shared(context) if coming == planning.UPGRADE else []
         return {"changed": context.check_mode, "msg": ". ".join(lines), "plan": lines, "run": run, "warnings": warnings}
@@ -62,16 +62,16 @@ class StepsBefore(StepBase):
         folder = self._folder(cloud["server"]["id"])
         previous = self._previous(folder)
         planning.check_receipts(previous, context)
-        coming, dummy = planning.what_comes_next(previous, context, wishes["resume_within"], wishes["accept"])
+        coming, dummy = planning.what_comes_next(previous, context, wishes["auto_recover_within"], wishes["accept_run"])
         run: dict[str, Any] = {
-            "next": planning.NOTHING, "taken_up": False, "tasks": [], **files, "server": cloud["server"], "cloud": cloud["cloud"],
+            "next": planning.NOTHING, "resumed": False, "tasks": [], **files, "server": cloud["server"], "cloud": cloud["cloud"],
             "match": self._match, "connection": context.connection, **self._lists,
         }
         if coming == planning.UPGRADE:
             lines = [planning.nothing_left(previous, cloud["server"])]
             return {"changed": False, "msg": lines[0], "plan": lines, "run": run}
         run.update(
-            next=coming, taken_up=True, run_id=previous.run_id, snapshot_name=previous.snapshot["name"], receipt=str(previous.path),
+            next=coming, resumed=True, run_id=previous.run_id, snapshot_name=previous.snapshot["name"], run_record=str(previous.path),
             marker=previous.data["marker"],
         )
         lines = planning.plan_lines(run, wishes, cloud)
@@ -80,7 +80,7 @@ class StepsBefore(StepBase):
     def _begin(self) -> Result:
         """Start the guard, with a new receipt or the one that is taken up again."""
         run, look = self._run, server_looks.parse_look(self._wishes["look"])
-        path = Path(run["receipt"])
+        path = Path(run["run_record"])
         if look is None and run["next"] == planning.UPGRADE:
             raise RewindError(
                 f"The look at {self._context.host} came to no end, so nothing is begun", kind=errors.NOT_READY, server=self._context.host,
@@ -88,22 +88,22 @@ class StepsBefore(StepBase):
             )
         if run["next"] == planning.UPGRADE:
             self._must_be_unmarked(look, path)
-        fresh = not run["taken_up"]
+        fresh = not run["resumed"]
         receipt = self._start_guard(path, self._new_receipt(run, look) if fresh else None)
-        if run["taken_up"] and run["next"] == planning.UPGRADE:
+        if run["resumed"] and run["next"] == planning.UPGRADE:
             receipt = self._ask(receipt, {"do": "note", "facts": {"before": look}})
-        if run.get("by_hand"):
+        if run.get("manual"):
             marked = look is not None and receipt.data["marker"] in look["markers"]
             seen = {"marker_written": marked, "boot_before_restore": look["boot_id"] if look else None}
             receipt = self._ask(receipt, {"do": "note", "facts": seen})
         if fresh:
             ServerFolder(self._wishes["state_dir"], run["provider"], run["server"]["id"], run["api_url"]).drop_old_runs()
-        words = "has taken up" if run["taken_up"] else "has begun"
+        words = "has taken up" if run["resumed"] else "has begun"
         return self._done(receipt, f"The guard (process {receipt.data['guard']['pid']}) {words} run {receipt.run_id}", changed=False)
 
     def _must_be_unmarked(self, look: dict[str, Any], path: Path) -> None:
         """Another controller may be at work, or have been cut off: its marker tells."""
-        ours = {receipt.parent.name for receipt in path.parent.parent.glob("*/receipt.json")}
+        ours = {receipt.parent.name for receipt in path.parent.parent.glob("*/run.json")}
         foreign = [marker for marker in look["markers"] if server_looks.run_of_marker(marker) not in ours]
         if foreign:
             raise RewindError(
@@ -118,7 +118,7 @@ class StepsBefore(StepBase):
             "cloud": run["cloud"], "server": {key: run["server"].get(key) for key in ("id", "name", "address")},
             "snapshot": {"name": run["snapshot_name"], "id": None, "created_at": None}, "marker": run["marker"], "before": look,
             "state": states.PLANNED, "history": [{"at": states.now_text(), "state": states.PLANNED}], "outcome": None, "message": None,
-            "proof": [], "run": {}, "tasks": run["tasks"], "checks": run["checks"], "roles": run["roles"],
+            "verification": [], "run": {}, "tasks": run["tasks"], "checks": run["checks"], "roles": run["roles"],
         }
 
     def _snapshot(self) -> Result:

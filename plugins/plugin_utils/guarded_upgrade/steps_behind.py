@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, invalid_argument
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import server_looks
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import Receipt
@@ -32,7 +32,7 @@ class StepsBehind(StepBase):
 
     def _arm(self) -> Result:
         if self._wishes["run"]["connection"] == "ssh" and self._context.connection != GUARDED_CONNECTION:
-            raise bad_input(
+            raise invalid_argument(
                 f"The connection of {self._context.host} is {self._context.connection} and not {GUARDED_CONNECTION}, so its loss would end the "
                 "play for it without a rollback",
                 "is ansible_connection set with -e, or at the role? Leave it out there, or set it in the inventory",
@@ -109,13 +109,13 @@ class StepsBehind(StepBase):
 
     def _delete_beyond_keep(self, server_id: str, pruned: list[Result]) -> None:
         listed = self._operate("snapshot_info", {
-            "server": [server_id], "name": None, "match": self._match, "status": ["ready"], "older_than": None, "newer_than": None,
+            "server": server_id, "name": None, "match": self._match, "status": ["ready"], "older_than": None, "newer_than": None,
         })["snapshots"]
         # With a schedule on it somebody has made it his own.
-        for snapshot in [item for item in listed if not item["schedule"]][self._wishes["keep"]:]:
+        for snapshot in [item for item in listed if not item["schedule"]][self._wishes["keep_snapshots"]:]:
             if not self._context.check_mode:
                 self._operate("snapshot", {
-                    "server": [server_id], "name": snapshot["name"], "id": snapshot["id"], "description": None, "state": "absent",
+                    "server": server_id, "name": snapshot["name"], "id": snapshot["id"], "description": None, "state": "absent",
                     "max_age": None, "retain": None, "when_full": "fail", "stop_server": False, "wait": True, "wait_timeout": 600,
                 })
             pruned.append(snapshot)

@@ -34,7 +34,7 @@ class StepsLookingBack(StepBase):
                 server=self._context.host, hint=f"receipts of this server lie in {folder.path}; rewind.vps.snapshot_info lists its snapshots",
             )
         listed = self._operate("snapshot_info", {
-            "server": [receipt.data["server"]["id"]], "name": None, "match": None, "status": None, "older_than": None, "newer_than": None,
+            "server": receipt.data["server"]["id"], "name": None, "match": None, "status": None, "older_than": None, "newer_than": None,
         })["snapshots"]
         found = next((item for item in listed if item["id"] == receipt.snapshot["id"]), None)
         if found is None or found["name"] != receipt.snapshot["name"] or found["status"] != "ready":
@@ -50,7 +50,7 @@ class StepsLookingBack(StepBase):
             f"Everything written on it since then is lost (run {receipt.run_id}, {states.said(receipt)})",
         ] + ([f"Snapshots taken later: {', '.join(newer)}"] if newer else [])
         run = {
-            "next": planning.ROLL_BACK, "taken_up": True, "by_hand": True, "run_id": receipt.run_id, "receipt": str(receipt.path),
+            "next": planning.ROLL_BACK, "resumed": True, "manual": True, "run_id": receipt.run_id, "run_record": str(receipt.path),
             "snapshot_name": found["name"], "marker": receipt.data["marker"], "server": cloud["server"], "cloud": cloud["cloud"],
             "tasks": [], "checks": planning.found_files("guarded_upgrade_checks", self._wishes["checks"], self._context.folders),
             "notify_tasks": [], "connection": self._context.connection, "match": self._match, **self._lists,

@@ -35,7 +35,7 @@ def take(ask: Callable[[int], dict[str, Any]], deadline: Deadline, say: Callable
         pruned = [*pruned, *result.get("pruned", ())]
         result = {**result, "changed": result["changed"] or bool(pruned), "pruned": pruned}
         error = result["error"] if result.get("failed") else {}
-        only_too_many = error.get("kind") == errors.RATE_LIMITED and error.get("outcome") == errors.REFUSED
+        only_too_many = error.get("kind") == errors.RATE_LIMITED and error.get("outcome") == errors.NOT_APPLIED
         # Spread out: guards that were turned away together must not come back together.
         pause_now = pause * deadline.clock.jitter(0.5, 1.0)
         if not only_too_many or stops_server or deadline.left <= pause_now:

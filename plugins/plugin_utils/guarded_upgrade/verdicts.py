@@ -13,11 +13,11 @@ from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt
 
 
 def verdict_of(receipt: Receipt) -> dict[str, Any]:
-    """The verdict on a run that has nothing restored that could be proven: C(outcome), C(message), C(proof), C(reason), C(next)."""
+    """The verdict on a run that has nothing restored that could be proven: C(outcome), C(message), C(verification), C(reason), C(next)."""
     outcome, message = receipt.outcome or states.NOT_STARTED, receipt.data["message"] or "nothing was changed on the server"
     if receipt.state == states.CONFIRMED:
         outcome, message = states.UPGRADED, "the upgrade is confirmed"
-    return whole(receipt, {"outcome": outcome, "message": message, "proof": receipt.data["proof"]})
+    return whole(receipt, {"outcome": outcome, "message": message, "verification": receipt.data["verification"]})
 
 
 def whole(receipt: Receipt, verdict: dict[str, Any], reason: str | None = None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.rewind.vps.plugins.module_utils.arguments import SECRET_OPTIONS, clean, provider_options
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, invalid_argument
 
 ACCOUNT_OPTIONS: dict[str, dict[str, Any]] = {"name": {"type": "str"}, **provider_options()}
 
@@ -73,13 +73,13 @@ class AccountReader:
     def read(self, config: Mapping[str, Any]) -> list[Account]:
         """The accounts, in the file's order; at least one.
 
-        :raises RewindError: C(bad_input), naming the account and the option.
+        :raises RewindError: C(invalid_argument), naming the account and the option.
         """
         accounts = [self._account(given, label) for given, label in _given(config)]
         names = [account.name for account in accounts]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise bad_input(f"{names.count(twice[0])} accounts are called {twice[0]}", "give each account a name of its own")
+            raise invalid_argument(f"{names.count(twice[0])} accounts are called {twice[0]}", "give each account a name of its own")
         return accounts
 
     def _account(self, given: Mapping[str, Any], label: str) -> Account:
@@ -89,10 +89,10 @@ class AccountReader:
         parameters = validation.validated_parameters
         self.note_secrets(parameters)  # those of the environment, too
         if validation.error_messages:
-            raise bad_input(f"{label.capitalize()}: {validation.errors.msg}")
+            raise invalid_argument(f"{label.capitalize()}: {validation.errors.msg}")
         name = parameters.pop("name", None) or parameters["provider"]
         if not _NAME.fullmatch(name):
-            raise bad_input(
+            raise invalid_argument(
                 f"The name of {label} has characters that no account's name may have",
                 "use up to 64 letters, digits, dots, hyphens and underscores, and begin with a letter or a digit",
             )
@@ -110,7 +110,7 @@ class AccountReader:
             return str(evaluated) if getattr(evaluated, "__ENCRYPTED__", False) else evaluated  # an inline vault, before ansible-core 2.19
         except Exception as error:
             trouble = type(error).__name__
-        raise bad_input(
+        raise invalid_argument(
             f"{what} can't be evaluated ({trouble})",
             "is a variable, a file or a vault's password missing? Besides lookups only variables given with -e are known in an inventory file",
         )
@@ -122,13 +122,13 @@ def _given(config: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str]]:
     if "accounts" not in config:
         return [(outside, "the account")]
     if outside:
-        raise bad_input(f"{', '.join(outside)} can't stand beside accounts", "let each account have its own")
+        raise invalid_argument(f"{', '.join(outside)} can't stand beside accounts", "let each account have its own")
     accounts = config["accounts"]
     if not isinstance(accounts, list) or not accounts:
-        raise bad_input("accounts must be a list of at least one account", "or leave it out, and say the one account's options in its place")
+        raise invalid_argument("accounts must be a list of at least one account", "or leave it out, and say the one account's options in its place")
     for number, given in enumerate(accounts, 1):
         if not isinstance(given, Mapping):
-            raise bad_input(f"Account {number} of accounts must be options with their values, such as provider: and api_token:")
+            raise invalid_argument(f"Account {number} of accounts must be options with their values, such as provider: and api_token:")
         if not set(given) <= set(ACCOUNT_OPTIONS):
-            raise bad_input(f"Account {number} of accounts has options that no account has", f"there are: {', '.join(ACCOUNT_OPTIONS)}")
+            raise invalid_argument(f"Account {number} of accounts has options that no account has", f"there are: {', '.join(ACCOUNT_OPTIONS)}")
     return [(given, f"account {number} of accounts") for number, given in enumerate(accounts, 1)]

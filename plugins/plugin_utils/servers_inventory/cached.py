@@ -12,7 +12,7 @@ from typing import Any
 from ansible_collections.rewind.vps.plugins.plugin_utils.servers_inventory.accounts import Account
 
 VERSION = 1
-FIELDS = ("id", "name", "power", "busy", "address")  # as Server.to_result has them
+FIELDS = ("id", "name", "power_state", "task_state", "address")  # as Server.to_result has them
 _ROUNDS = 100_000
 
 

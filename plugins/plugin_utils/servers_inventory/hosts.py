@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.rewind.vps.plugins.module_utils.errors import bad_input
+from ansible_collections.rewind.vps.plugins.module_utils.errors import invalid_argument
 from ansible_collections.rewind.vps.plugins.module_utils.plain_text import plain_in
 from ansible_collections.rewind.vps.plugins.plugin_utils.servers_inventory.accounts import Account
 
@@ -34,8 +34,8 @@ def variables_of(account: Account, server: Mapping[str, Any], source: str) -> di
         "rewind_inventory": source,
         "rewind_server_id": server["id"],
         "rewind_server_name": server["name"] or server["id"],
-        "rewind_server_power": server["power"],
-        "rewind_server_busy": server["busy"],
+        "rewind_server_power_state": server["power_state"],
+        "rewind_server_task_state": server["task_state"],
         "rewind_server_address": server["address"],
     }
     if _is_address(server["address"]):
@@ -60,12 +60,12 @@ def check_names(hosts: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
     """Whether each host is one server.
 
     :arg hosts: names and variables.
-    :raises RewindError: C(bad_input), naming both servers.
+    :raises RewindError: C(invalid_argument), naming both servers.
     """
     seen: dict[str, Mapping[str, Any]] = {}
     for name, variables in hosts:
         if name in seen:
-            raise bad_input(
+            raise invalid_argument(
                 f"Two servers would be the host {name}: {_label(seen[name])} and {_label(variables)}",
                 """tell them apart with hostnames, for example ["rewind_account ~ '-' ~ rewind_server_name"], or leave one out with filters""",
             )
@@ -76,11 +76,11 @@ def check_other_sources(name: str, before: Mapping[str, Any], variables: Mapping
     """Whether a host that was there before may be this server.
 
     :arg before: the variables that the host has from sources that were read earlier.
-    :raises RewindError: C(bad_input).
+    :raises RewindError: C(invalid_argument).
     """
     other = before.get("rewind_inventory")
     if other is not None and other != variables["rewind_inventory"]:
-        raise bad_input(
+        raise invalid_argument(
             f"The host {name} has come from {other} already, and would be {_label(variables)} here, too",
             "name the accounts in one file, or tell the hosts apart with hostnames or filters",
         )

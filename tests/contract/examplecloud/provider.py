@@ -110,7 +110,7 @@ class ExampleCloud(base.Provider):
         try:
             self._snapshot_change("DELETE", f"/snapshots/{quote(str(snapshot.id), safe='')}", "snapshots.delete", snapshot)
         except RewindError as error:
-            if error.kind == errors.NOT_FOUND and error.outcome == errors.REFUSED:
+            if error.kind == errors.NOT_FOUND and error.outcome == errors.NOT_APPLIED:
                 return False
             raise
         return True
@@ -138,7 +138,7 @@ class ExampleCloud(base.Provider):
         try:
             return self._api.change(method, path, operation=operation, json=json).data
         except RewindError as error:
-            if error.kind == errors.PROVIDER_REFUSED:
+            if error.kind == errors.PROVIDER_REJECTED:
                 error.hint = "look at the server and its snapshots (rewind.vps.server_info, rewind.vps.snapshot_info), then run again"
             error.about(server.label, snapshot)
             raise
@@ -162,8 +162,8 @@ class ExampleCloud(base.Provider):
         return Server(
             id=str(item["id"]),
             name=base.text_or_none(item.get("name")),
-            power={"on": base.RUNNING, "off": base.STOPPED}.get(word, word),
-            busy=word if base.is_transition(word) else None,
+            power_state={"on": base.RUNNING, "off": base.STOPPED}.get(word, word),
+            task_state=word if base.is_transition(word) else None,
             address=base.text_or_none(item.get("ip")),
             raw=item,
         )
@@ -177,7 +177,7 @@ class ExampleCloud(base.Provider):
             name=item["label"],
             server=server,
             status={"done": base.READY, "working": base.PENDING}.get(word, base.FAILED),
-            status_word=word,
+            provider_status=word,
             surely_failed=word == "failed",
             created_at=base.utc_text(item.get("created")),
             raw=item,

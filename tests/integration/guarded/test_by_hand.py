@@ -14,7 +14,7 @@ BOOK = "rewind.vps.rollback"
 @pytest.mark.slow(30)
 def test_from_the_question_to_the_refusal(upgrades: Rollout) -> None:
     """One upgraded server after the other: not asked, checked, restored, restored while out of reach, failing, and refused."""
-    none = upgrades.run("web1", "-e", "confirm=yes", book=BOOK)
+    none = upgrades.run("web1", "-e", "rollback_confirm=yes", book=BOOK)
     assert none.status == 2, none.output
     assert "There is no receipt of a guarded upgrade of web1" in none.stdout
 
@@ -24,31 +24,31 @@ def test_from_the_question_to_the_refusal(upgrades: Rollout) -> None:
     asked = upgrades.run("web1", book=BOOK)
     assert asked.status == 2, "without a terminal and without a yes it must not go on"
     assert "Nothing was restored" in asked.stdout
-    checked = upgrades.run("web1", "--check", "-e", "confirm=yes", book=BOOK)
+    checked = upgrades.run("web1", "--check", "-e", "rollback_confirm=yes", book=BOOK)
     assert checked.status == 0, checked.output
     assert upgrades.asked("web1", "snapshots.restore") == 0
 
-    done = upgrades.run("web1", "-e", "confirm=yes", book=BOOK)
+    done = upgrades.run("web1", "-e", "rollback_confirm=yes", book=BOOK)
     assert done.status == 0, done.output
     assert "would go back to snapshot rewind" in done.stdout and "Everything written on it since then is lost" in done.stdout
     upgrades.assert_undone("web1")
     assert {"cloud", "marker", "boot"} <= proven(upgrades.receipt("web1"))
 
     (upgrades.disk("web1") / "etc" / "network" / "interfaces").write_text("# none\n")
-    again = upgrades.run("web1", "-e", "confirm=yes", book=BOOK)
+    again = upgrades.run("web1", "-e", "rollback_confirm=yes", book=BOOK)
     assert again.status == 0, again.output
     assert upgrades.is_as_at_snapshot("web1")
     assert upgrades.asked("web1", "snapshots.restore") == 2
 
     upgrades.box.control.fault("status", cloud="vpsorg", operation="snapshots.restore", status=403, apply=False, times=None)
-    failed = upgrades.run("web1", "-e", "confirm=yes", book=BOOK)
+    failed = upgrades.run("web1", "-e", "rollback_confirm=yes", book=BOOK)
     assert failed.status == 2, failed.output
     assert "ROLLBACK_FAILED: web1" in failed.stdout
 
     snapshot = upgrades.receipt("web1")["snapshot"]
     upgrades.box.control.remove_snapshot("vpsorg", "web1", snapshot["id"])
     upgrades.box.control.plant_snapshot("vpsorg", "web1", snapshot["name"])  # of that name, by somebody else
-    refused = upgrades.run("web1", "-e", "confirm=yes", book=BOOK)
+    refused = upgrades.run("web1", "-e", "rollback_confirm=yes", book=BOOK)
     assert refused.status == 2, refused.output
     assert "is not there any more" in refused.stdout
     assert upgrades.asked("web1", "snapshots.restore") == 3

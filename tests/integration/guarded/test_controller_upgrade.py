@@ -28,7 +28,7 @@ def job_of(upgrades: Rollout, name: str, playbook: str, *tasks: dict[str, Any]) 
     return launch(
         Stage(upgrades.box, home), upgrades.folder / name, playbook, inventory=Path(upgrades.box.inventory), files=upgrade,
         environment={**upgrades.environment, **credentials(upgrades.box, "vpsorg")},
-        extra_vars={"hosts": "web1", "guarded_upgrade_state_dir": str(upgrades.state_dir), **QUICK, **named},
+        extra_vars={"target": "web1", "guarded_upgrade_state_dir": str(upgrades.state_dir), **QUICK, **named},
     )
 
 
@@ -55,7 +55,7 @@ def test_a_failed_upgrade_is_a_failed_job_and_the_node_after_it_changes_nothing(
     assert "its restore to snapshot rewind" in bad.shown, "the guard's progress"
     assert counted_nodes(bad.events) == [], "its hosts are counted as hosts"
     asked = len(upgrades.box.control.requests(changing=True))
-    node = job_of(upgrades, "node", "settle_after_failure.yml")
+    node = job_of(upgrades, "node", "recover_after_failure.yml")
     assert node.status == "failed", "else the workflow would be shown as successful"
     assert "there is nothing left to end" in node.shown and "The upgrade before this job has failed" in node.shown
     assert len(upgrades.box.control.requests(changing=True)) == asked
@@ -69,7 +69,7 @@ def test_the_node_after_a_job_whose_pod_was_killed_restores(upgrades: Rollout) -
     upgrades.wait_until((upgrades.disk("web1") / "etc" / "changed").exists, "the change")
     upgrades.kill_guards()
     playing.kill()
-    node = job_of(upgrades, "node", "settle_after_failure.yml")
+    node = job_of(upgrades, "node", "recover_after_failure.yml")
     assert node.status == "failed"
     assert "ROLLED_BACK: web1" in node.shown
     upgrades.assert_undone("web1")
@@ -80,4 +80,4 @@ def test_the_workflow_s_node_is_what_these_tests_run() -> None:
     (workflow,) = content("workflows.yml")["controller_workflows"]
     (node,) = [item for item in workflow["workflow_nodes"] if item["identifier"] == "rollback"]
     (template,) = [item for item in content("templates.yml")["controller_templates"] if item["name"] == node["unified_job_template"]["name"]]
-    assert template["playbook"] == "settle_after_failure.yml"
+    assert template["playbook"] == "recover_after_failure.yml"

@@ -41,7 +41,7 @@ def test_each_server_comes_to_its_own_end(upgrades: Rollout) -> None:
     )
     # Only those that hang wait for their limit, and no guard acts before its run has failed by itself, however slow the machine is.
     run = upgrades.run(
-        "web1,web2,web3,web4,web5,app1", "--forks", "6", book=book, tasks=tasks, checks=checks, grace=120,
+        "web1,web2,web3,web4,web5,app1", "--forks", "6", book=book, tasks=tasks, checks=checks, grace_period=120,
         timeout="{{ 40 if inventory_hostname == 'web3' else 120 }}", check_timeout="{{ 20 if inventory_hostname == 'web2' else 120 }}",
     )
     assert run.status == 2, run.output
@@ -100,9 +100,10 @@ def all_are_undone_in_spite_of(upgrades: Rollout, troubles: dict[str, dict[str, 
         cloud = "ilkbyte" if host == "app1" else "vpsorg"
         upgrades.box.control.fault(operation="snapshots.restore", server=host, cloud=cloud, **trouble)
     run = upgrades.run(
-        ",".join(troubles), "--forks", "6", book=upgrades.pinned_book(), check_timeout=8, grace=120,
+        ",".join(troubles), "--forks", "6", book=upgrades.pinned_book(), check_timeout=8, grace_period=120,
         tasks=upgrades.tasks("upgrade", CHANGE, {**FAIL, "when": "inventory_hostname not in ['web1', 'web2']"}),
-        ports="{{ [9] if inventory_hostname == 'web1' else [] }}", urls="{{ ['http://127.0.0.1:9/'] if inventory_hostname == 'web2' else [] }}",
+        check_ports="{{ [9] if inventory_hostname == 'web1' else [] }}",
+        check_urls="{{ ['http://127.0.0.1:9/'] if inventory_hostname == 'web2' else [] }}",
     )
     assert run.status == 2, run.output
     for host in troubles:
@@ -155,7 +156,7 @@ def test_keywords_that_would_make_handlers_dangerous_are_refused(upgrades: Rollo
 
 @pytest.mark.patient
 def test_ignored_errors_around_the_role_hide_nothing(upgrades: Rollout) -> None:
-    book = upgrades.book("book", {"hosts": "{{ hosts }}", "gather_facts": False, "serial": 1, "tasks": [
+    book = upgrades.book("book", {"hosts": "{{ target }}", "gather_facts": False, "serial": 1, "tasks": [
         {"ignore_errors": True, "block": [{"ansible.builtin.include_role": {"name": "rewind.vps.guarded_upgrade"}}]}]})
     run = upgrades.run("web1,web2", book=book, tasks=upgrades.tasks("upgrade", CHANGE, FAIL))
     assert run.status == 2, run.output
@@ -169,7 +170,7 @@ def test_nothing_more_is_done_on_a_server_that_its_guard_has_restored(upgrades: 
     poll = {"name": "Poll from here", "delegate_to": "localhost", "ansible.builtin.command": "false", "register": "poll",
             "until": "poll is succeeded", "retries": 35, "delay": 1, "ignore_errors": True, "timeout": 60}
     late = {"name": "Come late", "ansible.builtin.copy": {"dest": "/etc/late", "content": "late", "mode": "0644"}}
-    run = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE, poll, late), timeout=18, grace=2)
+    run = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE, poll, late), timeout=18, grace_period=2)
     assert run.status == 2, run.output
     assert not (upgrades.disk("web1") / "etc" / "late").exists()
     upgrades.assert_undone("web1")

@@ -117,5 +117,5 @@ def test_an_exception_in_a_step(leaks: GuardedLeaks, place: str) -> None:
 def test_the_playbooks_for_afterwards(leaks: GuardedLeaks) -> None:
     tasks = leaks.upgrades.tasks("upgrade", CHANGE)
     assert leaks.run("ilkbyte", "vars", tasks=tasks)[0].status == 0
-    for book, more in (("rewind.vps.prune", {"keep": 0}), ("rewind.vps.rollback", {"confirm": True})):
+    for book, more in (("rewind.vps.prune", {"keep_snapshots": 0}), ("rewind.vps.rollback", {"confirm": True})):
         leaks.run("ilkbyte", "vars", "-vvvvv", "--check", book=book, environment=LOUDEST, **more)

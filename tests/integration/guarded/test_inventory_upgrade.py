@@ -24,10 +24,10 @@ def upgrade(upgrades: Rollout, hosts: str, *arguments: str, tasks: str) -> int:
     of_one = next(iter(sandbox["children"].values()))["hosts"]["web1"]
     not_these = ("rewind_", "ansible_host", "ansible_port")  # those come from the plugin
     variables = {key: value for key, value in {**sandbox["vars"], **of_one}.items() if not key.startswith(not_these)}
-    variables |= {"guarded_upgrade_timeout": 60, "guarded_upgrade_check_timeout": 30, "guarded_upgrade_grace": 5}
+    variables |= {"guarded_upgrade_timeout": 60, "guarded_upgrade_check_timeout": 30, "guarded_upgrade_grace_period": 5}
     (upgrades.folder / "group_vars").mkdir(exist_ok=True)
     (upgrades.folder / "group_vars" / "all.yml").write_text(yaml.safe_dump(variables), encoding="utf-8")
-    given = ("-e", f"hosts={hosts}", "-e", f"guarded_upgrade_tasks={tasks}", *arguments)
+    given = ("-e", f"target={hosts}", "-e", f"guarded_upgrade_tasks={tasks}", *arguments)
     environment = {**NONE, **servers_file.environment(box)}
     run = upgrades.command("ansible-playbook", "-i", path, "rewind.vps.guarded_upgrade", *given, environment=environment)
     print(run.output)

@@ -207,12 +207,12 @@ def test_what_was_cut_off_long_ago_is_left_to_a_person(upgrades: Rollout) -> Non
     receipt = upgrades.receipt("web1")
     run_id = receipt["run_id"]
     receipt["history"][-1]["at"] = "2026-01-01T00:00:00.000Z"
-    (upgrades.folder_of("web1") / "receipt.json").write_text(json.dumps(receipt), encoding="utf-8")
+    (upgrades.folder_of("web1") / "run.json").write_text(json.dumps(receipt), encoding="utf-8")
     run = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE))
     assert run.status == 2, run.output
-    assert f"guarded_upgrade_accept={run_id}" in run.stdout
+    assert f"guarded_upgrade_accept_run={run_id}" in run.stdout
     assert upgrades.asked("web1", "snapshots.restore") == 0
-    accepted = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE), accept=run_id)
+    accepted = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE), accept_run=run_id)
     assert accepted.status == 0, accepted.output
     assert upgrades.asked("web1", "snapshots.restore") == 0
     assert upgrades.receipt("web1")["outcome"] == "upgraded"

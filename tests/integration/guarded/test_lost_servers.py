@@ -72,7 +72,7 @@ def test_a_lost_server_behind_another_connection_is_left_to_the_guard(upgrades: 
     (connections / "other_ssh.py").write_text(
         "from ansible.plugins.connection import ssh\nfrom ansible.plugins.connection.ssh import Connection as Ssh\n\n"
         "DOCUMENTATION = ssh.DOCUMENTATION\n\n\nclass Connection(Ssh):\n    transport = 'other_ssh'\n", encoding="utf-8")
-    book = upgrades.book("book", {"hosts": "{{ hosts }}", "gather_facts": False, "serial": 1, "connection": "other_ssh",
+    book = upgrades.book("book", {"hosts": "{{ target }}", "gather_facts": False, "serial": 1, "connection": "other_ssh",
                                   "roles": [{"role": "rewind.vps.guarded_upgrade"}]})
     run = upgrades.run("web1", book=book, tasks=upgrades.tasks("upgrade", CHANGE, lost))
     assert run.status == 4, run.output

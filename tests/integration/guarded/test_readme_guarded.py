@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
 
 README = (ROOT / "README.md").read_text("utf-8")
 EXAMPLE = re.search(r"<!-- example: guarded -->\n```yaml\n(.*?)```", README, re.DOTALL)[1]
-COMMANDS = re.findall(r"^\$ ansible-playbook (rewind\.vps\.(?:guarded_upgrade|rollback|settle|prune)\b[^#\n]*)", README, re.MULTILINE)
+COMMANDS = re.findall(r"^\$ ansible-playbook (rewind\.vps\.(?:guarded_upgrade|rollback|recover|prune)\b[^#\n]*)", README, re.MULTILINE)
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_the_example_undoes_a_failed_upgrade_and_goes_no_further(web: Rollout) -
 @pytest.mark.slow(15)
 def test_the_commands(web: Rollout) -> None:
     web.tasks("upgrade", CHANGE)
-    check, upgrade, rollback, settle, prune = (shlex.split(command) for command in COMMANDS)
+    check, upgrade, rollback, recover, prune = (shlex.split(command) for command in COMMANDS)
     run = play(web, *check)
     assert run.status == 0, run.output
     assert "Take snapshot rewind" in run.stdout
@@ -57,7 +57,7 @@ def test_the_commands(web: Rollout) -> None:
     run = play(web, *rollback)
     assert run.status == 2, "nobody can answer here, so it must not go on"
     assert "Nothing was restored" in run.stdout
-    run = play(web, *settle)
+    run = play(web, *recover)
     assert run.status == 0 and "there is nothing left to end" in run.stdout, run.output
     run = play(web, *prune)
     assert run.status == 0, run.output

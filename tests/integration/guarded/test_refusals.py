@@ -26,7 +26,7 @@ def is_refused(upgrades: Rollout, said: str, host: str = "web1", status: int = 2
 @pytest.mark.parametrize("host", ["web1", "app1"])
 def test_a_wrong_key(upgrades: Rollout, host: str) -> None:
     wrong = {"VPS_API_TOKEN": "vps_wrong", "ILKBYTE_SECRET_KEY": "wrong"}
-    is_refused(upgrades, "refuse", host, environment=wrong)
+    is_refused(upgrades, "unauthorized", host, environment=wrong)
     upgrades.assert_untouched(host)
 
 
@@ -107,11 +107,11 @@ def test_two_hosts_that_are_told_to_be_one_server(upgrades: Rollout) -> None:
 
 def test_a_play_that_can_not_be_guarded(upgrades: Rollout) -> None:
     for keywords, said in (({"when": "1 == 1"}, "under a condition"), ({"delegate_to": "web2"}, "delegated to web2")):
-        book = upgrades.book("book", {"hosts": "{{ hosts }}", "gather_facts": False,
+        book = upgrades.book("book", {"hosts": "{{ target }}", "gather_facts": False,
                                       "roles": [{"role": "rewind.vps.guarded_upgrade", **keywords}]})
         is_refused(upgrades, said, book=book)
     is_refused(upgrades, "has meta: end_host", tasks=upgrades.tasks("ends", {"name": "End", "ansible.builtin.meta": "end_host"}))
-    book = upgrades.book("local", {"hosts": "{{ hosts }}", "gather_facts": False, "connection": "local",
+    book = upgrades.book("local", {"hosts": "{{ target }}", "gather_facts": False, "connection": "local",
                                    "roles": [{"role": "rewind.vps.guarded_upgrade"}]})
     is_refused(upgrades, "on the server that it guards", book=book)
     upgrades.assert_untouched("web1")

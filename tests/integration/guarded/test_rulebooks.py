@@ -26,7 +26,7 @@ def inventory(upgrades: Rollout) -> str:
     """The sandbox's servers with a group that the rulebooks know, which upgrades C(web1) by changing a file."""
     tasks = upgrades.tasks("upgrade", CHANGE)
     known = yaml.safe_load(Path(upgrades.box.inventory).read_text("utf-8"))
-    known[GROUP] = {"hosts": {"web1": {}}, "vars": {"guarded_upgrade_tasks": tasks, "guarded_upgrade_grace": 5}}
+    known[GROUP] = {"hosts": {"web1": {}}, "vars": {"guarded_upgrade_tasks": tasks, "guarded_upgrade_grace_period": 5}}
     path = upgrades.folder / "inventory.yml"
     path.write_text(yaml.safe_dump(known), encoding="utf-8")
     return str(path)
@@ -105,5 +105,5 @@ def test_a_request_starts_the_workflow_at_the_controller_with_the_group_and_noth
         assert events.post({"upgrade": "packages", "hosts": "app"}) == 200
         wait_until(lambda: len(controller.launched) == 2, events)
     assert [path for path, _body in controller.launched] == [template["related"]["launch"]] * 2
-    assert [body["extra_vars"] for _path, body in controller.launched] == [{"hosts": GROUP}, {"hosts": "app"}]
+    assert [body["extra_vars"] for _path, body in controller.launched] == [{"target": GROUP}, {"target": "app"}]
     assert not mark.exists() and TOKEN not in events.said

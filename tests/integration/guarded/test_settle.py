@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbook rewind.vps.settle: what was cut off is ended, and nothing else is done, however the run before it has ended."""
+"""The playbook rewind.vps.recover: what was cut off is ended, and nothing else is done, however the run before it has ended."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from support.rollout import CHANGE, FAIL, Rollout, proven
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
 
-BOOK = "rewind.vps.settle"
+BOOK = "rewind.vps.recover"
 
 
 def changing(upgrades: Rollout, host: str) -> int:
@@ -60,8 +60,8 @@ def test_what_was_cut_off_long_ago_is_left_to_a_person(upgrades: Rollout) -> Non
     playing.kill()
     receipt = upgrades.receipt("web1")
     receipt["history"][-1]["at"] = "2026-01-01T00:00:00.000Z"
-    (upgrades.folder_of("web1") / "receipt.json").write_text(json.dumps(receipt), encoding="utf-8")
+    (upgrades.folder_of("web1") / "run.json").write_text(json.dumps(receipt), encoding="utf-8")
     run = upgrades.run("web1", book=BOOK)
     assert run.status == 2, run.output
-    assert f"guarded_upgrade_accept={receipt['run_id']}" in run.stdout
+    assert f"guarded_upgrade_accept_run={receipt['run_id']}" in run.stdout
     assert upgrades.asked("web1", "snapshots.restore") == 0

@@ -43,7 +43,7 @@ def test_a_lively_upgrade(upgrades: Rollout) -> None:
     upgrades.tasks("upgrade", *LIVELY)
     # Lists of one, given as plain text; a file's path as it stands beside the playbook.
     run = upgrades.run("web1", "-v", book=book, tasks="upgrade.yml", checks=upgrades.tasks("checks", MARKED),
-                       notify_tasks=notify, urls=f"{upgrades.box.control_url}/clock", fingerprints="/etc/os-release")
+                       notify_tasks=notify, check_urls=f"{upgrades.box.control_url}/clock", verify_files="/etc/os-release")
     assert run.status == 0, run.output
     disk = upgrades.disk("web1")
     assert (disk / "etc" / "handled").read_text() == "yes"
@@ -64,16 +64,16 @@ def test_older_snapshots_of_this_role_go_and_no_others(upgrades: Rollout) -> Non
         upgrades.box.control.plant_snapshot("vpsorg", "web1", name, created_at=f"2026-01-0{day}T00:00:00Z")
     upgrades.box.control.plant_snapshot("vpsorg", "web2", "rewind20260101T000000Zaaaa", created_at="2026-01-01T00:00:00Z")
     upgrade = upgrades.tasks("upgrade", CHANGE)
-    run = upgrades.run("web1", tasks=upgrade, keep=2)
+    run = upgrades.run("web1", tasks=upgrade, keep_snapshots=2)
     assert run.status == 0, run.output
     own = upgrades.receipt("web1")["snapshot"]["name"]
     assert {item["name"] for item in upgrades.snapshots("web1")} == {"rewindbyhand", "before-php", "rewind20260102T000000Zbbbb", own}
     assert [item["name"] for item in upgrades.snapshots("web2")] == ["rewind20260101T000000Zaaaa"]
-    run = upgrades.run("web1", "--check", book="rewind.vps.prune", keep=1)
+    run = upgrades.run("web1", "--check", book="rewind.vps.prune", keep_snapshots=1)
     assert run.status == 0, run.output
     assert "Would delete: rewind20260102T000000Zbbbb" in run.stdout
     assert len(upgrades.snapshots("web1")) == 4
-    run = upgrades.run("web1", book="rewind.vps.prune", keep=1)
+    run = upgrades.run("web1", book="rewind.vps.prune", keep_snapshots=1)
     assert run.status == 0, run.output
     assert {item["name"] for item in upgrades.snapshots("web1")} == {"rewindbyhand", "before-php", own}
 
@@ -92,6 +92,7 @@ def test_a_full_server_makes_room_with_its_own_old_ones(upgrades: Rollout) -> No
 def test_the_server_is_found_by_its_address_or_its_name(upgrades: Rollout) -> None:
     """The sandbox's inventory names its servers' ids; without those, the host's name does it."""
     for host in ("web1", "app1"):
-        run = upgrades.run(host, "--check", "-e", "rewind_server_id=", tasks=upgrades.tasks("upgrade", CHANGE))
+        run = upgrades.run(host, "--check", "-e", "rewind_server_id=", "-e", "batch=2", tasks=upgrades.tasks("upgrade", CHANGE))
         assert run.status == 0, run.output
         assert f"of server {host} at" in run.stdout
+        assert "reserved name" not in run.output

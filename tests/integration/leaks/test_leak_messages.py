@@ -87,8 +87,8 @@ def test_in_every_part_of_an_answer(leaks: LeakStage, cloud: str, door: str) -> 
         if outcome.name.startswith("quoted"):
             assert "********" in outcome.error["provider_message"]
             assert outcome.error["provider_message"].count(">********<") >= 1, "it was not just left out"
-    for name, kind in {"unauthorized": "unauthorized", "header fields": "forbidden", "page": "provider_broken", "redirect": "bad_answer",
-                       "unreachable": "unreachable", "shape": "bad_answer", "secrets in the URL": "bad_input"}.items():
+    for name, kind in {"unauthorized": "unauthorized", "header fields": "forbidden", "page": "provider_error", "redirect": "invalid_response",
+                       "unreachable": "unreachable", "shape": "invalid_response", "secrets in the URL": "invalid_argument"}.items():
         assert run[name].error["kind"] == kind, (name, run[name].result)
     ends = {secret[-4:] for secret in SECRETS[tasks.cloud]}
     assert any(f"{end} in the end" in run.stdout for end in ends), "the last four characters may be shown"

@@ -125,8 +125,8 @@ class Line(base.Provider):
 
     def set_power(self, server: Server, action: str) -> None:
         with self.world.call(action, server.id):
-            self.world.servers[server.id] = replace(self.world.servers[server.id], power={"start": "running", "stop": "stopped"}[action])
-            off = sum(1 for item in self.world.servers.values() if item.power == "stopped")
+            self.world.servers[server.id] = replace(self.world.servers[server.id], power_state={"start": "running", "stop": "stopped"}[action])
+            off = sum(1 for item in self.world.servers.values() if item.power_state == "stopped")
             self.world.off_at_once = max(self.world.off_at_once, off)
 
     def add_schedule(self, snapshot: Snapshot, schedule: base.Schedule) -> None:
@@ -139,10 +139,11 @@ class Line(base.Provider):
         return base.Account("someone@example.com")
 
 
-def task_of(world: World, references: list[str], check_mode: bool = False, **options: Any) -> Task:
+def task_of(world: World, references: list[str] | None, check_mode: bool = False, **options: Any) -> Task:
     """A task for many servers."""
     wishes = {
-        "server": references, "name": "nightly", "id": None, "description": None, "state": "present", "max_age": None, "retain": None,
+        "server": None, "servers": references,
+        "name": "nightly", "id": None, "description": None, "state": "present", "max_age": None, "retain": None,
         "when_full": "fail", "stop_server": False, "start_server": True, "wait": True, "wait_timeout": 60, "concurrency": 8,
         "provider": world.kind, "api_url": "https://cloud.example",
     }

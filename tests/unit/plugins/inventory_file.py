@@ -22,7 +22,7 @@ inventory_loader.add_directory(str(PLUGINS))
 
 def server(name: str | None, **fields: Any) -> dict[str, Any]:
     """As server_info returns one."""
-    return {"id": f"id-{name}", "name": name, "power": "running", "busy": None, "address": "192.0.2.1", **fields}
+    return {"id": f"id-{name}", "name": name, "power_state": "running", "task_state": None, "address": "192.0.2.1", **fields}
 
 
 class InventoryFile:

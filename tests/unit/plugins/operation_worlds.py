@@ -20,8 +20,8 @@ CAPABILITIES = {"vpsorg": vpsorg.VpsOrg.capabilities, "ilkbyte": ilkbyte.Ilkbyte
 class Cloud:
     """Of one server; everything is done at once.
 
-    :ivar power: of the server.
-    :ivar busy: what the server is in the middle of.
+    :ivar power_state: of the server.
+    :ivar task_state: what the server is in the middle of.
     :ivar address: of the server.
     :ivar account: whose the credentials are.
     :ivar snapshots: it has.
@@ -32,8 +32,8 @@ class Cloud:
     def __init__(self, kind: str, *snapshots: Snapshot) -> None:
         self.title = kind
         self.capabilities = CAPABILITIES[kind]
-        self.power = RUNNING
-        self.busy: str | None = None
+        self.power_state = RUNNING
+        self.task_state: str | None = None
         self.address = "192.0.2.1"
         self.account = Account("someone@example.com")
         self.snapshots = list(snapshots)
@@ -51,7 +51,7 @@ class Cloud:
         return None
 
     def find_server(self, reference: str) -> Server:
-        return Server(SERVER.id, SERVER.name, self.power, self.busy, self.address)
+        return Server(SERVER.id, SERVER.name, self.power_state, self.task_state, self.address)
 
     def list_servers(self) -> list[Server]:
         return [self.find_server(SERVER.id), Server("2", "web2", RUNNING, None, "198.51.100.2")]
@@ -81,12 +81,12 @@ class Cloud:
 
     def restore_snapshot(self, snapshot: Snapshot) -> None:
         self._asked(f"restore {snapshot.id}")
-        self.power = snapshot.power or self.power
+        self.power_state = snapshot.power_state or self.power_state
         self.snapshots = [replace(item, current=item.id == snapshot.id) for item in self.snapshots]
 
     def set_power(self, server: Server, action: str) -> None:
         self._asked(action)
-        self.power = {"start": "running", "stop": "stopped"}[action]
+        self.power_state = {"start": "running", "stop": "stopped"}[action]
 
     def add_schedule(self, snapshot: Snapshot, schedule: Schedule) -> None:
         self._asked(f"add {schedule.day} {schedule.hour}:{schedule.minute}")
@@ -98,7 +98,7 @@ class Cloud:
 def task(cloud: Cloud, check_mode: bool = False, **options: Any) -> Task:
     """A task of the modules that change something, with a diff."""
     wishes = {
-        "server": ["web1"], "name": "nightly", "id": None, "description": None, "state": "present", "max_age": None, "retain": None,
+        "server": "web1", "servers": None, "name": "nightly", "id": None, "description": None, "state": "present", "max_age": None, "retain": None,
         "when_full": "fail", "stop_server": False, "start_server": True, "wait": True, "wait_timeout": 60,
     }
     return Task(cloud, {"provider": cloud.title, "api_url": "https://cloud.example", **wishes, **options}, check_mode, diff_mode=True)  # type: ignore[arg-type]

@@ -8,8 +8,15 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.rewind.vps.plugins.module_utils.arguments import PROVIDERS, SPECS, clean, duration
-from ansible_collections.rewind.vps.plugins.module_utils.errors import BAD_INPUT, REFUSED, RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.arguments import (
+    PROVIDERS,
+    SPECS,
+    clean,
+    duration,
+    is_for_many,
+    may_be_for_many,
+)
+from ansible_collections.rewind.vps.plugins.module_utils.errors import INVALID_ARGUMENT, NOT_APPLIED, RewindError
 from ansible_collections.rewind.vps.plugins.module_utils.providers.registry import REGISTRY
 
 VPSORG = {"provider": "vpsorg", "api_token": "vps_0123456789"}
@@ -28,7 +35,7 @@ def cleaned(module, environ=None, **given_options):
 def refused(module, environ=None, **given_options):
     with pytest.raises(RewindError) as caught:
         cleaned(module, environ, **given_options)
-    assert (caught.value.kind, caught.value.outcome) == (BAD_INPUT, REFUSED)
+    assert (caught.value.kind, caught.value.outcome) == (INVALID_ARGUMENT, NOT_APPLIED)
     return caught.value.text()
 
 
@@ -70,7 +77,7 @@ def test_any_other_text_is_refused_by_name(text):
     try:
         assert duration("older_than", text) > 0
     except RewindError as error:
-        assert error.kind == BAD_INPUT and "older_than" in error.message and "12h" in error.message
+        assert error.kind == INVALID_ARGUMENT and "older_than" in error.message and "12h" in error.message
 
 
 @pytest.mark.parametrize("text", ["", " ", "0", "0s", "0d0h", "-5", "-1d", "1.5h", "7 d", "1d 12h", "1y", "h", "d7",
@@ -238,13 +245,42 @@ def test_empty_values_are_named(module, option):
     assert "retain.match is empty" in refused("snapshot", **SNAPSHOT, retain={"count": 1, "match": " "})
 
 
-def test_one_server_a_task():
-    assert cleaned("snapshot", **SNAPSHOT)["server"] == ["web1"]
-    schedule = {"provider": "ilkbyte", "access_key": "A", "secret_key": "S", "name": "nightly", "day": 1, "hour": 2, "minute": 3}
-    assert "2 were given" in refused("snapshot_cron", **schedule, server=["web1", "web2"])
-    assert "0 were given" in refused("snapshot_cron", **schedule, server=[])
-    without = {key: value for key, value in SNAPSHOT.items() if key != "server"}
-    assert cleaned("snapshot", **without, servers=["web1"])["server"] == ["web1"]
+NO_SERVER = {key: value for key, value in SNAPSHOT.items() if key != "server"}
+
+
+def shape(module, **options):
+    made = cleaned(module, **options)
+    return made["server"], made["servers"], is_for_many(made), may_be_for_many(made)
+
+
+def test_server_is_always_one_and_servers_decides_the_shape():
+    assert shape("snapshot", **SNAPSHOT) == ("web1", None, False, False)
+    assert shape("snapshot", **NO_SERVER, servers="web1") == (None, ["web1"], True, True)
+    assert shape("snapshot", **NO_SERVER, servers=["web1", "web2", "web1"]) == (None, ["web1", "web2"], True, True)
+    assert shape("snapshot", **NO_SERVER, servers=[]) == (None, [], True, True), "nothing to do, which is said"
+    assert shape("snapshot", **{**SNAPSHOT, "server": "web1,web2"})[0] == "web1,web2", "one server, whatever it is called"
+    assert cleaned("snapshot_cron", **CRON)["servers"] is None and not is_for_many(cleaned("snapshot_cron", **CRON))
+
+
+@pytest.mark.parametrize("module", ["snapshot_info", "server_info"])
+def test_without_a_server_what_reads_shows_the_whole_account(module):
+    assert shape(module, **VPSORG) == (None, None, False, True) == shape(module, **VPSORG, servers="all")
+    assert shape(module, **VPSORG, server="all") == ("all", None, False, False), "a server may be called so"
+    assert shape(module, **VPSORG, servers=["web1"]) == (None, ["web1"], True, True)
+    assert "all means every server" in refused(module, **VPSORG, servers=["all", "web1"])
+
+
+@pytest.mark.parametrize("module", ["snapshot", "snapshot_restore"])
+def test_what_changes_takes_all_for_a_name(module):
+    assert shape(module, **NO_SERVER, servers="all") == (None, ["all"], True, True)
+
+
+def test_servers_that_are_empty_or_do_not_go_with_an_id():
+    assert "servers is empty" in refused("snapshot", **NO_SERVER, servers=["web1", " "])
+    assert "several servers" in refused("snapshot_restore", **VPSORG, id="801", servers=["web1", "web2"])
+    assert cleaned("snapshot_restore", **VPSORG, id="801", servers=["web1"])["id"] == "801"
+    for module in ("snapshot", "snapshot_restore"):
+        assert "no server is given" in refused(module, **{**SNAPSHOT, "server": None})
 
 
 @pytest.mark.parametrize(("more", "named"), [
@@ -263,7 +299,10 @@ def test_wishes_that_contradict(more, named):
 @pytest.mark.parametrize(("module", "options", "named"), [
     ("snapshot", {**VPSORG, "server": "web1"}, "name"),
     ("snapshot", {**VPSORG, "server": "web1", "id": "801"}, "name"),  # present needs the name
-    ("snapshot", {**VPSORG, "name": "nightly"}, "server"),
+    ("snapshot", {**VPSORG, "name": "nightly"}, "server, servers"),
+    *((module, {**VPSORG, "server": "web1", "servers": ["web2"]}, "mutually exclusive: server|servers")
+      for module in ("snapshot", "snapshot_restore", "snapshot_info", "server_info")),
+    ("snapshot_cron", {**CRON, "servers": ["web1"]}, "servers"),
     ("snapshot", {**SNAPSHOT, "when_full": "prune"}, "retain"),
     ("snapshot", {**SNAPSHOT, "state": "gone"}, "state"),
     ("snapshot_restore", {**VPSORG, "server": "web1"}, "name"),

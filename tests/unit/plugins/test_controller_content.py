@@ -69,7 +69,7 @@ def test_a_job_template_names_a_playbook_of_the_project_and_keeps_the_guard_aliv
     imported = [play["import_playbook"] for play in yaml.safe_load(text) if "import_playbook" in play]
     assert imported and all((ROOT / "playbooks" / f"{book.rpartition('.')[2]}.yml").is_file() for book in imported)
     assert (template["timeout"], template["job_slice_count"], template["allow_simultaneous"]) == (0, 1, False)
-    assert "hosts" in {question["variable"] for question in template["survey_spec"]["spec"]}
+    assert "target" in {question["variable"] for question in template["survey_spec"]["spec"]}
 
 
 def test_the_receipts_lie_on_the_volume_that_outlives_the_pod() -> None:
@@ -91,7 +91,7 @@ def test_whatever_ends_the_upgrade_badly_the_workflow_settles_and_never_rolls_ba
             assert TEMPLATES[node["unified_job_template"]["name"]]["playbook"] != "rollback.yml"
         (upgrade,) = [node for node in nodes.values() if node["unified_job_template"]["name"] == GUARDED]
         followed_by = [nodes[item["identifier"]] for item in upgrade["related"]["failure_nodes"]]
-        assert [TEMPLATES[node["unified_job_template"]["name"]]["playbook"] for node in followed_by] == ["settle_after_failure.yml"]
+        assert [TEMPLATES[node["unified_job_template"]["name"]]["playbook"] for node in followed_by] == ["recover_after_failure.yml"]
 
 
 @pytest.mark.parametrize("path", RULEBOOKS, ids=lambda path: path.stem)
@@ -106,7 +106,7 @@ def test_a_rulebook_is_valid_and_names_what_there_is(path: Path) -> None:
             assert re.search(r"event\.payload\.hosts in \[", rule["condition"]), "whoever sends it would choose the servers"
             ((action, how),) = rule["action"].items()
             variables = how.get("extra_vars") or how["job_args"]["extra_vars"]
-            assert variables == {"hosts": "{{ event.payload.hosts }}"}
+            assert variables == {"target": "{{ event.payload.hosts }}"}
             if action == "run_workflow_template":
                 assert how["organization"] == WORKFLOWS[how["name"]]["organization"]
                 assert how["include_events"] is False, "all that was sent would be a variable of the job"
@@ -115,7 +115,7 @@ def test_a_rulebook_is_valid_and_names_what_there_is(path: Path) -> None:
                 assert not {"retry", "retries"} & set(how), "an upgrade that was undone would be tried again"
 
 
-SERVER = {"id": 12345, "name": "web1", "power": "running", "busy": False, "address": None}
+SERVER = {"id": 12345, "name": "web1", "power_state": "running", "task_state": False, "address": None}
 
 
 def test_each_server_of_a_task_for_many_is_counted_and_those_that_failed_are_not() -> None:

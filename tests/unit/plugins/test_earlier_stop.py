@@ -23,12 +23,12 @@ WORDS = "was off: an earlier task of this machine has stopped it for a snapshot 
 def left_off(machine: Machine, *listed: Any, ago: float = 60.0) -> Cloud:
     """A cloud whose server is off, with the note of the task that has stopped it."""
     cloud = Cloud("vpsorg", *listed)
-    cloud.power = "stopped"
+    cloud.power_state = "stopped"
     machine.write(cloud, power.STOPPED_NOTE, ago)
     return cloud
 
 
-def no(kind: str = errors.PROVIDER_REFUSED, outcome: str = errors.REFUSED) -> RewindError:
+def no(kind: str = errors.PROVIDER_REJECTED, outcome: str = errors.NOT_APPLIED) -> RewindError:
     return RewindError("The cloud said no", kind=kind, outcome=outcome)
 
 
@@ -43,13 +43,13 @@ def test_it_is_started_when_the_work_is_done(machine: Machine, listed: list, opt
     cloud = left_off(machine, *listed)
     checked = task(cloud, check_mode=True, **options)
     foretold = snapshot_operation.run(checked)
-    assert (cloud.asked, cloud.power, machine.notes(cloud)) == ([], "stopped", {power.STOPPED_NOTE})
+    assert (cloud.asked, cloud.power_state, machine.notes(cloud)) == ([], "stopped", {power.STOPPED_NOTE})
     working = task(cloud, **options)
     result = snapshot_operation.run(working)
-    assert cloud.asked == asked and cloud.power == "running"
+    assert cloud.asked == asked and cloud.power_state == "running"
     assert foretold["changed"] is result["changed"] is True
     if options.get("wait", True):
-        assert result["server"]["power"] == "running"
+        assert result["server"]["power_state"] == "running"
     words = "It is started." if options.get("wait", True) else "Its start is asked for, and this task does not wait for it."
     assert [warning.endswith(f"{WORDS} {words}") for warning in working.warnings] == [True]
     assert [warning.endswith(f"{WORDS} It would be started.") for warning in checked.warnings] == [True]
@@ -69,13 +69,13 @@ def test_a_task_that_does_not_wait_leaves_it_to_the_next_where_it_can_not_be_sta
     assert machine.notes(cloud) == {power.STOPPED_NOTE}
     cloud.before = lambda change: None
     assert snapshot_operation.run(task(cloud))["changed"] is True
-    assert cloud.power == "running"
+    assert cloud.power_state == "running"
 
 
 def test_it_is_started_once(machine: Machine) -> None:
     cloud = left_off(machine, snapshot())
     snapshot_operation.run(task(cloud))
-    cloud.power = "stopped"  # now by somebody's wish
+    cloud.power_state = "stopped"  # now by somebody's wish
     again = task(cloud)
     assert snapshot_operation.run(again)["changed"] is False
     assert cloud.asked == ["start"] and again.warnings == []
@@ -101,8 +101,8 @@ def test_it_is_started_where_the_wish_fails_and_the_failure_is_told(machine: Mac
     failing = task(cloud, **options)
     with pytest.raises(RewindError, match="The cloud said no" if refused else "Snapshot 77 of server") as caught:
         snapshot_operation.run(failing)
-    assert caught.value.outcome == errors.REFUSED
-    assert cloud.asked[-1] == "start" and cloud.power == "running" and failing.done.changed
+    assert caught.value.outcome == errors.NOT_APPLIED
+    assert cloud.asked[-1] == "start" and cloud.power_state == "running" and failing.done.changed
     assert len(failing.warnings) == 1 and machine.notes(cloud) == set()
 
 
@@ -119,7 +119,7 @@ def test_where_it_can_not_be_started_both_are_told_and_the_next_task_tries_again
     assert machine.notes(cloud) == {power.STOPPED_NOTE}
     cloud.before = lambda change: None
     snapshot_operation.run(task(cloud))
-    assert cloud.asked == ["create nightly", "start", "create nightly", "start"] and cloud.power == "running"
+    assert cloud.asked == ["create nightly", "start", "create nightly", "start"] and cloud.power_state == "running"
 
 
 @pytest.mark.parametrize("ago", [86500.0, -3600.0])
@@ -128,7 +128,7 @@ def test_one_that_has_been_off_for_a_day_stays_off(machine: Machine, ago: float,
     cloud = left_off(machine, snapshot(), ago=ago)
     looking = task(cloud, check_mode=check_mode)
     assert snapshot_operation.run(looking)["changed"] is False
-    assert (cloud.asked, cloud.power, looking.warnings) == ([], "stopped", [])
+    assert (cloud.asked, cloud.power_state, looking.warnings) == ([], "stopped", [])
 
 
 def test_one_of_less_than_a_day_is_started(machine: Machine) -> None:
@@ -139,14 +139,14 @@ def test_one_of_less_than_a_day_is_started(machine: Machine) -> None:
 
 def test_one_that_is_off_without_a_note_stays_off(machine: Machine) -> None:
     cloud = Cloud("vpsorg", snapshot())
-    cloud.power = "stopped"
+    cloud.power_state = "stopped"
     assert snapshot_operation.run(task(cloud))["changed"] is False
     assert cloud.asked == []
 
 
 def test_one_that_runs_again_is_let_be_and_the_note_removed(machine: Machine) -> None:
     cloud = left_off(machine, snapshot())
-    cloud.power = "running"
+    cloud.power_state = "running"
     checked = task(cloud, check_mode=True)
     assert snapshot_operation.run(checked)["changed"] is False
     assert machine.notes(cloud) == {power.STOPPED_NOTE}
@@ -158,11 +158,11 @@ def test_one_that_runs_again_is_let_be_and_the_note_removed(machine: Machine) ->
 def test_one_that_is_on_its_way_off_is_waited_for_and_started(machine: Machine) -> None:
     """The killed task's stop is still at work."""
     cloud = left_off(machine, snapshot())
-    cloud.power, cloud.busy = "running", "stopping"
+    cloud.power_state, cloud.task_state = "running", "stopping"
 
     def off_by_now() -> None:
-        if cloud.busy:
-            cloud.power, cloud.busy = "stopped", None
+        if cloud.task_state:
+            cloud.power_state, cloud.task_state = "stopped", None
 
     machine.meanwhile = off_by_now
     assert snapshot_operation.run(task(cloud))["changed"] is True
@@ -180,7 +180,7 @@ def test_a_task_that_stops_a_server_notes_it_before_and_takes_it_back_after(mach
 
 def test_a_server_that_was_off_before_is_not_noted(machine: Machine) -> None:
     cloud = Cloud("vpsorg")
-    cloud.power = "stopped"
+    cloud.power_state = "stopped"
     cloud.before = lambda change: machine.notes(cloud) and pytest.fail("it may stay off")
     snapshot_operation.run(task(cloud, stop_server=True))
     assert cloud.asked == ["create nightly"]
@@ -214,7 +214,7 @@ def stop_is_refused(error: RewindError, seen: Callable[[Cloud], None]) -> SlowCl
 
 
 def goes_off(cloud: Cloud) -> None:
-    cloud.power = "stopped"
+    cloud.power_state = "stopped"
 
 
 def test_a_refused_stop_of_a_server_that_is_off_by_now_counts_as_stopped(machine: Machine) -> None:
@@ -226,17 +226,17 @@ def test_a_refused_stop_of_a_server_that_is_off_by_now_counts_as_stopped(machine
 
     machine.meanwhile = ready
     assert snapshot_operation.run(task(cloud, stop_server=True))["changed"] is True
-    assert cloud.asked == ["stop", "create nightly", "start"] and cloud.power == "running"
+    assert cloud.asked == ["stop", "create nightly", "start"] and cloud.power_state == "running"
     assert power.STOPPED_NOTE not in machine.notes(cloud)
 
 
-@pytest.mark.parametrize(("kind", "seen"), [(errors.PROVIDER_REFUSED, lambda cloud: None), (errors.FORBIDDEN, goes_off)])
+@pytest.mark.parametrize(("kind", "seen"), [(errors.PROVIDER_REJECTED, lambda cloud: None), (errors.FORBIDDEN, goes_off)])
 def test_a_stop_that_is_refused_else_ends_it(machine: Machine, kind: str, seen: Callable[[Cloud], None]) -> None:
     cloud = stop_is_refused(no(kind), seen)
     failing = task(cloud, stop_server=True)
     with pytest.raises(RewindError, match="The cloud said no") as caught:
         snapshot_operation.run(failing)
-    assert (caught.value.kind, caught.value.outcome) == (kind, errors.REFUSED)
+    assert (caught.value.kind, caught.value.outcome) == (kind, errors.NOT_APPLIED)
     assert cloud.asked == ["stop"] and not failing.done.changed and machine.notes(cloud) == set()
 
 
@@ -250,4 +250,4 @@ def test_a_refused_stop_of_a_server_that_can_not_be_looked_at_is_refused(machine
     cloud = stop_is_refused(no(), out_of_reach)
     with pytest.raises(RewindError) as caught:
         snapshot_operation.run(task(cloud, stop_server=True))
-    assert caught.value.kind == errors.PROVIDER_REFUSED and cloud.asked == ["stop"]
+    assert caught.value.kind == errors.PROVIDER_REJECTED and cloud.asked == ["stop"]

@@ -6,14 +6,14 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.rewind.vps.plugins.module_utils import errors
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, bad_input
+from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, invalid_argument
 
 KEYS = ["kind", "outcome", "operation", "server", "snapshot", "http_status", "provider_message", "hint"]
 
 
 def test_the_whole_sentence():
     error = RewindError(
-        "VPS.org refused the request (POST /snapshots/, HTTP 400)", kind=errors.PROVIDER_REFUSED,
+        "VPS.org refused the request (POST /snapshots/, HTTP 400)", kind=errors.PROVIDER_REJECTED,
         operation="snapshots.create", server="web1 (12345)", snapshot="nightly", http_status=400,
         provider_message="Snapshot limit reached.", hint="delete one.",
     )
@@ -29,8 +29,8 @@ def test_what_the_message_names_is_not_said_twice():
 
 
 @pytest.mark.parametrize(("outcome", "already", "sentence"), [
-    (errors.REFUSED, False, "Nothing was changed."),
-    (errors.REFUSED, True, "This task had changed something before (see the result)."),
+    (errors.NOT_APPLIED, False, "Nothing was changed."),
+    (errors.NOT_APPLIED, True, "This task had changed something before (see the result)."),
     (errors.FAILED, False, "It was begun and did not succeed."),
     (errors.FAILED, True, "This task had changed something before (see the result)."),
     (errors.UNKNOWN, False, "It is unknown whether the change happened."),
@@ -56,12 +56,12 @@ def test_result_has_always_the_same_keys():
 
 
 def test_bad_input_changes_nothing():
-    error = bad_input("day must be from 1 to 365, not 0", "look it up")
-    assert (error.kind, error.outcome, error.hint) == ("bad_input", "refused", "look it up")
+    error = invalid_argument("day must be from 1 to 365, not 0", "look it up")
+    assert (error.kind, error.outcome, error.hint) == ("invalid_argument", "not_applied", "look it up")
 
 
 def test_what_a_wait_survives():
-    assert {"rate_limited", "unreachable", "timeout", "provider_broken", "bad_answer"} == errors.TRANSIENT
+    assert {"rate_limited", "unreachable", "timeout", "provider_error", "invalid_response"} == errors.TRANSIENT
 
 
 def test_names_without_end_leave_room_for_what_matters():

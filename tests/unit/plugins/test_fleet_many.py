@@ -61,15 +61,15 @@ def test_some_fail_and_the_others_do_not_mind():
 
     def no(call: str, server: str) -> None:
         if call == "create" and server in ("3", "7"):
-            raise RewindError("no", kind="provider_refused" if server == "3" else "busy", outcome="refused" if server == "3" else UNKNOWN)
+            raise RewindError("no", kind="provider_rejected" if server == "3" else "busy", outcome="not_applied" if server == "3" else UNKNOWN)
 
     world.before = no
     result, _task = take(world, [*TEN, "nowhere"], wait_timeout=1)
     failed = {one["server"]: one["error"] for one in result["failed_servers"]}
     assert result["failed"] and {server: error["kind"] for server, error in failed.items()} == {
-        "web3": "provider_refused", "web7": "busy", "nowhere": "not_found",
+        "web3": "provider_rejected", "web7": "busy", "nowhere": "not_found",
     }
-    assert (result["error"]["kind"], result["error"]["outcome"]) == ("several", "unknown")
+    assert (result["error"]["kind"], result["error"]["outcome"]) == ("multiple", "unknown")
     assert sum(one["changed"] for one in result["by_server"].values()) == 8
     assert result["msg"].startswith("3 of 11 servers failed; of the other 8, which went well, 8 were changed. web3: no.")
     assert result["msg"].endswith("begins nothing twice.")
@@ -134,7 +134,7 @@ def test_after_failed_restores_nobody_is_told_to_restore_the_others_again():
 
     def no(call: str, server: str) -> None:
         if call == "restore" and server == "2":
-            raise RewindError("no", kind="provider_refused")
+            raise RewindError("no", kind="provider_rejected")
 
     world.before = no
     task = task_of(world, ["web1", "web2"], wait=False)
@@ -147,7 +147,7 @@ def test_of_servers_that_are_stopped_no_more_are_off_at_once_than_wished():
     world = World("vpsorg", *TEN)
     result, _task = take(world, TEN[:5], stop_server=True, concurrency=2)
     assert result["failed_servers"] == [] and 1 <= world.off_at_once <= 2
-    assert {server.power for server in world.servers.values()} == {"running"}
+    assert {server.power_state for server in world.servers.values()} == {"running"}
     assert Counter(world.names("stop")) == Counter(world.names("start")) == dict.fromkeys("12345", 1)
 
 
@@ -158,7 +158,7 @@ def test_one_of_many_waits_for_another_task_without_keeping_its_own_waiting(monk
     let_go, has_it = threading.Event(), threading.Event()
 
     def hold() -> None:
-        one = replace(other, options={**other.options, "server": ["1"]})
+        one = replace(other, options={**other.options, "server": "1", "servers": None})
         with turn(one):
             has_it.set()
             assert let_go.wait(SOON)
@@ -190,12 +190,12 @@ def test_what_was_read_before_a_servers_turn_does_not_count():
             others_have_looked.wait(SOON)
             return {"changed": False}
         others_have_looked.wait(SOON)
-        world.servers["3"] = replace(world.servers["3"], power="restoring", busy="restoring")
+        world.servers["3"] = replace(world.servers["3"], power_state="restoring", task_state="restoring")
         return snapshot_restore.run(one)
 
     result = many.change_each(task_of(world, ["web1", "web2", "web3"], wait=False), operation, many.REPEATS)
     assert world.names("restore") == [], "a server that was being restored was asked to be restored"
-    assert result["by_server"]["web3"]["joined"]
+    assert result["by_server"]["web3"]["already_in_progress"]
 
 
 def test_time_begins_to_run_for_a_server_when_it_is_its_turn():
@@ -222,7 +222,7 @@ def test_what_reads_has_one_shape_and_names_those_that_failed():
     assert [one["server"] for one in result["failed_servers"]] == ["gone"]
     assert result["msg"].startswith("1 of 3 servers failed. gone:") and "begins" not in result["msg"], "it only reads"
 
-    everyone = snapshot_info.run(replace(task, options={**task.options, "server": None}))
+    everyone = snapshot_info.run(replace(task, options={**task.options, "servers": None}))
     assert len(everyone["snapshots"]) == 1 and everyone["failed_servers"] == []
     servers = server_info.run(task_of(world, ["app2", "app1"]))
     assert [one["id"] for one in servers["servers"]] == ["app1", "app2"]
@@ -241,11 +241,11 @@ def test_warnings_of_many_are_bounded_and_told_once():
 
 
 @pytest.mark.parametrize(("asked", "outcome", "words"), [
-    (False, "refused", "before it had asked for anything. Concerned: server web1, snapshot nightly. Nothing was changed."),
+    (False, "not_applied", "before it had asked for anything. Concerned: server web1, snapshot nightly. Nothing was changed."),
     (True, "unknown", "while it waited for what it had asked for"),
 ])
 def test_one_that_was_told_to_end_says_how_far_it_came(asked, outcome, words):
-    task = task_of(World("vpsorg", "web1"), ["web1"])
+    task = task_of(World("vpsorg", "web1"), None, server="web1")
     task.done.asked = asked
     result = failure(Abandoned(), task)
     assert (result["error"]["kind"], result["error"]["outcome"]) == ("interrupted", outcome)

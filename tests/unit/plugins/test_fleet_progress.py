@@ -45,7 +45,7 @@ def test_the_summary_has_what_is_done_pending_failed_the_slowest_and_the_time_le
     watched.now = 4.0
     watched.progress.changed("web2", "asked for")
     watched.progress.over("web3", "done", failed=False)
-    watched.progress.over("web4", "failed (busy, refused)", failed=True)
+    watched.progress.over("web4", "failed (busy, not_applied)", failed=True)
     (summary,) = [line for line in watched.at(FIRST_SUMMARY_AFTER + 2.0) if "pending" in line]
     assert summary == (
         "1 of 5 servers are done, 3 pending, 1 failed, after 12 s; slowest: web1 (10 s); some 92 s left by what the cloud says it takes"

@@ -115,7 +115,7 @@ def test_an_hour_is_longer_than_the_patience_and_nobody_else_is_let_out_meanwhil
         for _line in range(3):
             with pytest.raises(RewindError) as caught:
                 Transport("VPS.org", server.url, rate_limit=rate, sleep=pytest.fail).change("POST", "/x", operation="o")
-            assert (caught.value.kind, caught.value.outcome) == ("rate_limited", "refused")
+            assert (caught.value.kind, caught.value.outcome) == ("rate_limited", "not_applied")
             assert "3600 s" in caught.value.hint
     assert len(server.requests) == 1
 

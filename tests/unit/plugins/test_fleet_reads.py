@@ -9,7 +9,7 @@ import time
 import pytest
 from fleet_world import SOON, Line, World, in_thread, until
 
-from ansible_collections.rewind.vps.plugins.module_utils.errors import BAD_ANSWER, UNREACHABLE, RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.errors import INVALID_RESPONSE, UNREACHABLE, RewindError
 from ansible_collections.rewind.vps.plugins.module_utils.fleet import shared_read
 from ansible_collections.rewind.vps.plugins.module_utils.fleet.lines import Lines, moment
 from ansible_collections.rewind.vps.plugins.module_utils.fleet.member import Member, SharedReads
@@ -286,7 +286,7 @@ def test_a_list_that_never_holds_still_is_nobodys_end():
 
     def never_still(call: str, server: str) -> None:
         if server == "*":
-            raise RewindError("the list changed 4 times while it was read", kind=BAD_ANSWER)
+            raise RewindError("the list changed 4 times while it was read", kind=INVALID_RESPONSE)
 
     world.before = never_still
     shared = SharedReads(Lines([Line(world), Line(world)]))
@@ -311,7 +311,7 @@ def test_two_names_of_one_server_are_refused_whichever_comes_first(references):
         assert (first.identify(references[0]) or first.find_server(references[0])).id == "1"
         with pytest.raises(RewindError, match="are the same server") as caught:
             second.identify(references[1]) or second.find_server(references[1])
-        assert caught.value.kind == "bad_input" and all(name in caught.value.message for name in references)
+        assert caught.value.kind == "invalid_argument" and all(name in caught.value.message for name in references)
         assert first.find_server("1").id == "1", "the first one goes on, by whatever name"
     finally:
         Line.identify = before

@@ -112,14 +112,14 @@ PATHS = {
 def check(item):
     if isinstance(item, Server):
         assert isinstance(item.id, str) and item.id and isinstance(item.label, str)
-        assert all(value is None or isinstance(value, str) for value in (item.name, item.power, item.busy, item.address))
+        assert all(value is None or isinstance(value, str) for value in (item.name, item.power_state, item.task_state, item.address))
         is_sound(item.to_result())
     elif isinstance(item, Snapshot):
         assert isinstance(item.id, str) and isinstance(item.name, str) and item.status in (READY, PENDING, FAILED)
         assert item.size_mb is None or (isinstance(item.size_mb, int) and not isinstance(item.size_mb, bool))
         assert item.created_at is None or re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", item.created_at)
         assert item.current in (None, True, False)
-        assert all(value is None or isinstance(value, str) for value in (item.description, item.parent, item.power, item.status_word))
+        assert all(value is None or isinstance(value, str) for value in (item.description, item.parent, item.power_state, item.provider_status))
         is_sound(item.to_result())
     else:
         assert isinstance(item, Account)
@@ -127,7 +127,7 @@ def check(item):
 
 
 def check_error(error):
-    assert error.kind != errors.INTERNAL and error.outcome in (errors.REFUSED, errors.UNKNOWN)
+    assert error.kind != errors.INTERNAL and error.outcome in (errors.NOT_APPLIED, errors.UNKNOWN)
     is_sound([error.text(), error.to_result()])
 
 
@@ -142,7 +142,7 @@ def read(name, which, replies):
         found = READS[name][which][0](provider_on(name, wire))
     except RewindError as error:
         check_error(error)
-        assert error.outcome == errors.REFUSED
+        assert error.outcome == errors.NOT_APPLIED
     else:
         for item in found if isinstance(found, list) else [found]:
             check(item)
@@ -200,7 +200,7 @@ def test_a_change_is_asked_for_once_and_never_taken_for_what_it_may_not_be(name,
     except RewindError as error:
         check_error(error)
         assert error.server, "whom it concerns"
-        assert error.outcome == (errors.REFUSED if clear_no(name, reply) else errors.UNKNOWN)
+        assert error.outcome == (errors.NOT_APPLIED if clear_no(name, reply) else errors.UNKNOWN)
     else:
         # A deletion of what is not there (any more) is no trouble.
         gone = which == "delete" and clear_no(name, reply)
@@ -215,7 +215,7 @@ def test_a_change_whose_answer_got_lost(name, which, connected):
     wire = FakeWire([WireFailure("timeout", connected, "ReadTimeout")])
     with pytest.raises(RewindError) as caught:
         CHANGES[name][which][0](provider_on(name, wire))
-    assert caught.value.outcome == (errors.UNKNOWN if connected else errors.REFUSED)
+    assert caught.value.outcome == (errors.UNKNOWN if connected else errors.NOT_APPLIED)
     assert len(wire.sent) == (1 if connected else 5)
 
 
@@ -284,7 +284,7 @@ def test_no_listed_server_is_asked_for_at_another_path(hostile):
             change(provider_on("ilkbyte", wire))
         except RewindError as error:
             check_error(error)
-            assert error.outcome == errors.REFUSED and not wire.sent
+            assert error.outcome == errors.NOT_APPLIED and not wire.sent
     check_paths("ilkbyte", wire)
 
 
@@ -320,4 +320,4 @@ def test_a_snapshots_name_that_is_too_long_is_refused_before_it_is_sent(name, le
     check_name(made, "x" * 255)
     with pytest.raises(RewindError, match="255 characters at most") as caught:
         check_name(made, "x" * length)
-    assert caught.value.kind == errors.BAD_INPUT and len(caught.value.text()) < 500
+    assert caught.value.kind == errors.INVALID_ARGUMENT and len(caught.value.text()) < 500

@@ -80,7 +80,7 @@ def test_any_file(file, account, others, several, more):
 
 
 SERVERS = st.lists(st.builds(
-    lambda name, power, busy, address, number: server(name, id=f"{number}", power=power, busy=busy, address=address),
+    lambda name, power, busy, address, number: server(name, id=f"{number}", power_state=power, task_state=busy, address=address),
     st.sampled_from(["web", "web1", "all", "localhost"]) | TEXTS, st.none() | TEXTS, st.none() | TEXTS, st.none() | TEXTS, st.integers(1, 3),
 ), max_size=3)
 
@@ -88,8 +88,8 @@ SERVERS = st.lists(st.builds(
 @given(servers=SERVERS, grouped=st.booleans(), strict=st.booleans())
 def test_any_servers(file, servers, grouped, strict):
     file.servers = {TOKEN: servers}
-    wishes = {"keyed_groups": [{"key": "rewind_server_name", "separator": ""}, {"key": "rewind_server_power", "prefix": "power"}],
-              "compose": {"said": "rewind_server_name ~ rewind_server_busy"}} if grouped else {}
+    wishes = {"keyed_groups": [{"key": "rewind_server_name", "separator": ""}, {"key": "rewind_server_power_state", "prefix": "power"}],
+              "compose": {"said": "rewind_server_name ~ rewind_server_task_state"}} if grouped else {}
     inventory = read(file, {**GOOD, "strict": strict, **wishes})
     assert inventory is None or len(inventory.hosts) == len(servers)
 

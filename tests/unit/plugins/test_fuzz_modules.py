@@ -52,7 +52,7 @@ def tasks(draw, module, cloud):
     made = {}
     for name in SPECS[module].options:
         if name == "server":
-            made[name] = draw((st.just(None) if module.endswith("info") else st.nothing()) | st.lists(REFERENCES, min_size=1, max_size=1))
+            made[name] = draw((st.just(None) if module.endswith("info") else st.nothing()) | REFERENCES)
         elif name in CHOSEN:
             made[name] = draw(CHOSEN[name])
         else:
@@ -85,9 +85,9 @@ def check_result(module, result, wire, told, check_mode):
     if result.get("failed"):
         error = result["error"]
         assert set(error) == ERROR_KEYS and error["kind"] != errors.INTERNAL, result
-        assert error["outcome"] in (errors.REFUSED, errors.FAILED, errors.UNKNOWN)
-        assert wire.changes or error["outcome"] == errors.REFUSED
-        assert error["outcome"] != errors.REFUSED or result["changed"] or "Nothing was changed." in result["msg"]
+        assert error["outcome"] in (errors.NOT_APPLIED, errors.FAILED, errors.UNKNOWN)
+        assert wire.changes or error["outcome"] == errors.NOT_APPLIED
+        assert error["outcome"] != errors.NOT_APPLIED or result["changed"] or "Nothing was changed." in result["msg"]
     assert not result["changed"] or wire.changes or check_mode
     assert not (wire.changes and (check_mode or module.endswith("info")))
 

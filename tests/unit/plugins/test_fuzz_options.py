@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.rewind.vps.plugins.module_utils import arguments
 from ansible_collections.rewind.vps.plugins.module_utils.arguments import SPECS, clean
-from ansible_collections.rewind.vps.plugins.module_utils.errors import BAD_INPUT, REFUSED, RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.errors import INVALID_ARGUMENT, NOT_APPLIED, RewindError
 from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
 from ansible_collections.rewind.vps.plugins.module_utils.wire import Wire
 
@@ -47,7 +47,7 @@ def test_any_options_are_refused_or_clean(module, data):
     try:
         options = clean(given_options, {})
     except RewindError as error:
-        assert (error.kind, error.outcome) == (BAD_INPUT, REFUSED)
+        assert (error.kind, error.outcome) == (INVALID_ARGUMENT, NOT_APPLIED)
         is_sound([error.text(), error.to_result()])
         return
     assert set(options) == set(given_options)
@@ -122,7 +122,7 @@ def test_plain_http_goes_to_this_machine_alone(url):
     try:
         kept = clean({**_REST, "api_url": url}, {})["api_url"]
     except RewindError as error:
-        assert error.kind == BAD_INPUT
+        assert error.kind == INVALID_ARGUMENT
         return
     with pytest.MonkeyPatch.context() as patch:
         there = destination(kept, patch)
@@ -150,7 +150,7 @@ def test_which_hosts_are_this_machine(host):
     try:
         clean({**_REST, "api_url": f"http://{host}/"}, {})
     except RewindError as error:
-        assert host not in ours and error.kind == BAD_INPUT
+        assert host not in ours and error.kind == INVALID_ARGUMENT
         assert json.dumps(error.text())
     else:
         assert host in ours | either

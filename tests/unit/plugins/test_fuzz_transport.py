@@ -30,7 +30,7 @@ HEADER = DATES | st.sampled_from(["0", "-1", "1e9", "٣", "9" * 400, "inf", "nan
                                                                                                                max_size=12)
 HEADERS = st.fixed_dictionaries({}, optional=dict.fromkeys(["date", "retry-after", "content-type", "content-length", "location"], HEADER))
 REPLIES = st.builds(Reply, st.integers(-1, 999), HEADERS, ANYTHING.map(lambda body: json.dumps(body).encode()) | RAW_BODIES)
-FAILURES = st.builds(WireFailure, st.sampled_from(["unreachable", "tls", "timeout", "bad_answer"]), st.booleans(), st.just("SomeError"))
+FAILURES = st.builds(WireFailure, st.sampled_from(["unreachable", "tls", "timeout", "invalid_response"]), st.booleans(), st.just("SomeError"))
 
 
 def transport_on(*replies):
@@ -48,7 +48,7 @@ def test_any_answers(replies, changes):
         answer = made.change("GET", "/x", operation="x") if changes else made.read("/x", operation="x")
     except RewindError as error:
         assert error.kind != errors.INTERNAL
-        assert error.outcome == errors.REFUSED or changes and error.outcome == errors.UNKNOWN
+        assert error.outcome == errors.NOT_APPLIED or changes and error.outcome == errors.UNKNOWN
         is_sound([error.text(), error.to_result()])
         assert plain(error.text()) == error.text() and len(error.text()) < 2000
     else:
@@ -177,7 +177,7 @@ def test_no_answer_fills_the_memory(head, monkeypatch):
             most = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
-    assert caught.value.outcome == errors.UNKNOWN and caught.value.kind in (errors.BAD_ANSWER, errors.UNREACHABLE, errors.TIMEOUT)
+    assert caught.value.outcome == errors.UNKNOWN and caught.value.kind in (errors.INVALID_RESPONSE, errors.UNREACHABLE, errors.TIMEOUT)
     assert most < 12_000_000, f"{most} bytes of memory for an answer of at most 1000000"
 
 

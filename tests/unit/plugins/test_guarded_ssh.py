@@ -17,7 +17,7 @@ from ansible.plugins.loader import connection_loader
 
 PLUGINS = Path(__file__).resolve().parents[3] / "plugins" / "connection"
 GUARDED = "guarded_ssh"
-OWN_OPTIONS = {"guarded_receipt", "server_alive_interval", "server_alive_count_max", "server_name"}
+OWN_OPTIONS = {"run_record", "server_alive_interval", "server_alive_count_max", "server_name"}
 
 
 # Found as a plugin in a folder: Ansible finds collections only in a process that has not imported any by itself.
@@ -102,7 +102,7 @@ def test_each_way_to_lose_the_server_fails_the_task(failing):
         assert not isinstance(loss, AnsibleAuthenticationFailure)
         assert loss.__cause__ is None and loss.__context__ is None  # else Ansible finds the failure of the connection there
         message = "server web1 was lost: No route to host; the task has failed, so that rescue can run"
-        assert loss.result == {"failed": True, "msg": message, "server_lost": True}
+        assert loss.result == {"failed": True, "msg": message, "connection_lost": True}
         assert str(loss) == message
 
 
@@ -146,10 +146,10 @@ def test_the_end_of_a_task_does_not_hide_why_it_failed(failing):
 
 def guarded_by(failing, tmp_path, state):
     """The connection's three ways to do something, behind a receipt in this state; ssh itself would do well."""
-    receipt = tmp_path / "receipt.json"
+    receipt = tmp_path / "run.json"
     receipt.write_text(json.dumps({"state": state, "reason": "a task failed"}), encoding="utf-8")
     connection, ways = failing((0, b"", b""))
-    connection.set_option("guarded_receipt", str(receipt))
+    connection.set_option("run_record", str(receipt))
     return ways
 
 
@@ -170,10 +170,10 @@ def test_a_receipt_that_can_not_be_read_lets_nothing_be_done_on_the_server(conne
     """Nobody knows then whether its guard is undoing the upgrade."""
     asked = []
     monkeypatch.setattr(ssh_plugin.Connection, "exec_command", lambda self, *args, **kwargs: asked.append(args) or (0, b"", b""))
-    path = tmp_path / "receipt.json"
+    path = tmp_path / "run.json"
     if raw is not None:
         path.write_bytes(raw)
-    connection = connect(guarded_upgrade_receipt_in_force=str(path))
+    connection = connect(guarded_upgrade_active_record=str(path))
     with pytest.raises(AnsibleActionFail, match="can't be read"):
         connection.exec_command("true")
     assert not asked

@@ -40,11 +40,11 @@ def known():
     ({"provider": "ilkbyte"}, HOST, {}),  # another cloud: its server has another id, and its keys are others
     ({"provider": "vpsorg"}, HOST, {key: value for key, value in ALL.items() if key != "provider"}),
     ({"provider": "", "api_token": None}, HOST, ALL),
-    *(({"server": empty}, HOST, {key: value for key, value in ALL.items() if key != "server"}) for empty in ("", [], None)),
+    *(({"server": empty}, HOST, {key: value for key, value in ALL.items() if key != "server"}) for empty in ("", None)),
     ({"api_url": "https://other.example"}, HOST, {"provider": "vpsorg", "server": "12345"}),  # no credentials to another address
     ({"api_url": f"{URL}/"}, HOST, {key: value for key, value in ALL.items() if key != "api_url"}),
     ({"api_token": "own"}, HOST, {key: value for key, value in ALL.items() if key != "api_token"}),
-    ({"server": ["web9"], "api_timeout": 9}, HOST, {key: value for key, value in ALL.items() if key not in ("server", "api_timeout")}),
+    ({"server": "web9", "api_timeout": 9}, HOST, {key: value for key, value in ALL.items() if key not in ("server", "api_timeout")}),
     ({}, {**HOST, "rewind_account": "blog"}, PLACE),
     ({}, {**HOST, "rewind_inventory": "/y/rewind_vps.yml"}, PLACE),
     ({}, {**HOST, "rewind_account": "ilk"}, PLACE),  # an account of another cloud

@@ -298,7 +298,7 @@ def test_a_full_disk_fails_no_task_that_has_done_its_work(machine: Machine, monk
 def test_what_comes_is_remembered_by_its_name(machine: Machine) -> None:
     """A server that is off shows nothing of either; the second one's note must not take the place of the first one's."""
     cloud = SlowCloud("ilkbyte")
-    cloud.power = "stopped"
+    cloud.power_state = "stopped"
     one, two = task(cloud, name="one"), task(cloud, name="two")
     for each in (one, two):
         with turn(each):

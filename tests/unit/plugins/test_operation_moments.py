@@ -23,7 +23,7 @@ from ansible_collections.rewind.vps.plugins.module_utils.providers.base import S
 OLD = "2025-01-01T00:00:00Z"
 
 
-def refusal(outcome: str = errors.REFUSED, kind: str = errors.PROVIDER_REFUSED) -> RewindError:
+def refusal(outcome: str = errors.NOT_APPLIED, kind: str = errors.PROVIDER_REJECTED) -> RewindError:
     return RewindError("The cloud said no", kind=kind, outcome=outcome)
 
 
@@ -59,7 +59,7 @@ def test_a_create_whose_answer_is_lost_is_looked_for() -> None:
 def test_a_start_that_is_refused_for_the_moment_is_asked_for_again() -> None:
     """As by a cloud that starts no server whose snapshot is still being made."""
     cloud = Cloud("vpsorg")
-    cloud.power = "stopped"
+    cloud.power_state = "stopped"
     refusals = [refusal(), refusal(kind=errors.BUSY), refusal(kind=errors.RATE_LIMITED)]
 
     def no_at_first(change: str) -> None:
@@ -67,13 +67,13 @@ def test_a_start_that_is_refused_for_the_moment_is_asked_for_again() -> None:
             raise refusals.pop(0)
 
     cloud.before = no_at_first
-    assert power.start(task(cloud), SERVER, Deadline(60, FakeClock())).power == "running"
+    assert power.start(task(cloud), SERVER, Deadline(60, FakeClock())).power_state == "running"
     assert cloud.asked == ["start"] * 4
 
 
 def test_a_start_that_may_have_happened_is_not_asked_for_again_at_once() -> None:
     cloud = Cloud("vpsorg")
-    cloud.power = "stopped"
+    cloud.power_state = "stopped"
 
     def unknown(change: str) -> None:
         raise refusal(errors.UNKNOWN, errors.TIMEOUT)
@@ -85,7 +85,7 @@ def test_a_start_that_may_have_happened_is_not_asked_for_again_at_once() -> None
     assert caught.value.outcome == errors.UNKNOWN
 
 
-@pytest.mark.parametrize(("asked", "outcome"), [(True, errors.UNKNOWN), (False, errors.REFUSED)])
+@pytest.mark.parametrize(("asked", "outcome"), [(True, errors.UNKNOWN), (False, errors.NOT_APPLIED)])
 def test_a_wait_in_vain_tells_whether_anything_was_asked_for(asked: bool, outcome: str) -> None:
     pending = snapshot(status="pending")
     waiting = task(Cloud("vpsorg", pending))
@@ -96,10 +96,10 @@ def test_a_wait_in_vain_tells_whether_anything_was_asked_for(asked: bool, outcom
 
 
 @pytest.mark.parametrize(("asked", "surely", "outcome"), [
-    (True, True, errors.FAILED), (False, True, errors.FAILED), (True, False, errors.UNKNOWN), (False, False, errors.REFUSED),
+    (True, True, errors.FAILED), (False, True, errors.FAILED), (True, False, errors.UNKNOWN), (False, False, errors.NOT_APPLIED),
 ])
 def test_a_status_that_nobody_knows_is_not_called_a_failure(asked: bool, surely: bool, outcome: str) -> None:
-    odd = snapshot(status="failed", surely_failed=surely, status_word="restoring")
+    odd = snapshot(status="failed", surely_failed=surely, provider_status="restoring")
     waiting = task(Cloud("vpsorg", odd))
     waiting.done.asked = asked
     with pytest.raises(RewindError, match="restoring") as caught:

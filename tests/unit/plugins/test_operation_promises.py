@@ -32,7 +32,7 @@ SCHEDULED = {"name": "one", "id": "one", "schedule": Schedule(1, 2, 3)}
 WISHED = {"name": "one", "day": 4, "hour": 2, "minute": 3}
 
 
-def no(kind: str = errors.PROVIDER_REFUSED, outcome: str = errors.REFUSED) -> RewindError:
+def no(kind: str = errors.PROVIDER_REJECTED, outcome: str = errors.NOT_APPLIED) -> RewindError:
     return RewindError("The cloud said no", kind=kind, outcome=outcome)
 
 
@@ -85,13 +85,13 @@ def test_a_check_run_asks_for_nothing_and_shows_what_would_change(case: str) -> 
 def test_what_the_server_is_busy_with_may_be_this_very_snapshot() -> None:
     """Some clouds list one only when it is done."""
     cloud = Cloud("ilkbyte")
-    cloud.busy = "paused"
+    cloud.task_state = "paused"
     find, looks = cloud.find_server, []
 
     def done_at_the_second_look(reference: str) -> Any:
         looks.append(reference)
         if len(looks) == 2:
-            cloud.busy, cloud.snapshots = None, [snapshot(id="nightly")]
+            cloud.task_state, cloud.snapshots = None, [snapshot(id="nightly")]
         return find(reference)
 
     cloud.find_server = done_at_the_second_look  # type: ignore[method-assign]
@@ -99,7 +99,7 @@ def test_what_the_server_is_busy_with_may_be_this_very_snapshot() -> None:
     assert cloud.asked == [] and result["changed"] is False
 
 
-@pytest.mark.parametrize(("name", "id_", "kind"), [("nightly", None, errors.AMBIGUOUS), ("weekly", "1", errors.BAD_INPUT)])
+@pytest.mark.parametrize(("name", "id_", "kind"), [("nightly", None, errors.AMBIGUOUS), ("weekly", "1", errors.INVALID_ARGUMENT)])
 def test_what_means_no_single_snapshot_is_refused(name: str, id_: str | None, kind: str) -> None:
     listed = [snapshot(id="1"), snapshot(id="2")]
     with pytest.raises(RewindError) as caught:
@@ -130,7 +130,7 @@ def test_a_stopped_server_is_started_again() -> None:
     cloud = Cloud("vpsorg")
     snapshot_operation.run(task(cloud, stop_server=True))
     assert cloud.asked == ["stop", "create nightly", "start"]
-    assert cloud.power == "running"
+    assert cloud.power_state == "running"
 
 
 def test_a_stopped_server_is_started_again_when_its_snapshot_fails() -> None:
@@ -157,10 +157,10 @@ def test_a_server_that_stops_late_is_started_again(monkeypatch: pytest.MonkeyPat
         waits.append(deadline.seconds)
         if len(waits) == 1:
             raise RewindError("too long", kind=errors.WAIT_TIMEOUT, outcome=errors.UNKNOWN)
-        cloud.power = wanted
+        cloud.power_state = wanted
 
     monkeypatch.setattr(power, "wait_for_power", wait)
-    monkeypatch.setattr(power, "start", lambda task, server, deadline: cloud.asked.append(f"start one that is {cloud.power}"))
+    monkeypatch.setattr(power, "start", lambda task, server, deadline: cloud.asked.append(f"start one that is {cloud.power_state}"))
     with pytest.raises(RewindError, match="too long"), power.stopped(task(cloud), cloud.find_server(""), Deadline(1, FakeClock())):
         raise AssertionError("it is not off")
     assert cloud.asked == ["stop", "start one that is stopped"]
@@ -193,9 +193,9 @@ def test_only_a_ready_snapshot_is_restored(status: str) -> None:
 
 def test_a_restore_that_is_under_way_is_joined() -> None:
     cloud = Cloud("vpsorg", snapshot())
-    cloud.busy = "restoring"
+    cloud.task_state = "restoring"
     result = snapshot_restore.run(task(cloud, wait=False))
-    assert (result["joined"], result["changed"], cloud.asked) == (True, False, [])
+    assert (result["already_in_progress"], result["changed"], cloud.asked) == (True, False, [])
 
 
 def test_a_restore_that_nobody_saw_begin_is_unknown_and_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,7 +209,7 @@ def test_a_restore_that_nobody_saw_begin_is_unknown_and_asked_for_once(monkeypat
 
 @pytest.mark.parametrize(("wish", "asked"), [(True, ["restore one", "start"]), (False, ["restore one"])])
 def test_a_restored_server_that_its_snapshot_holds_off_is_started_if_so_wished(wish: bool, asked: list[str]) -> None:
-    cloud = Cloud("ilkbyte", snapshot("one", id="one", current=False, power="stopped"))
+    cloud = Cloud("ilkbyte", snapshot("one", id="one", current=False, power_state="stopped"))
     snapshot_restore.run(task(cloud, name="one", start_server=wish))
     assert cloud.asked == asked
 
@@ -227,13 +227,13 @@ def test_a_server_that_only_looks_settled_is_not_restored() -> None:
     with pytest.raises(RewindError) as caught:
         looked_at("vpsorg", snapshot())
     assert (caught.value.kind, caught.value.outcome) == (errors.WAIT_TIMEOUT, errors.UNKNOWN)
-    assert looked_at("vpsorg", snapshot(), seen=True).power == "running"
+    assert looked_at("vpsorg", snapshot(), seen=True).power_state == "running"
 
 
 def test_a_restore_that_left_the_server_off_has_failed() -> None:
     for kind, holds, outcome in (("vpsorg", None, errors.UNKNOWN), ("ilkbyte", "running", errors.FAILED)):
         with pytest.raises(RewindError, match="did not succeed") as caught:
-            looked_at(kind, snapshot(power=holds, current=True), lambda cloud: setattr(cloud, "power", "stopped"), seen=True)
+            looked_at(kind, snapshot(power_state=holds, current=True), lambda cloud: setattr(cloud, "power_state", "stopped"), seen=True)
         assert (caught.value.kind, caught.value.outcome) == (errors.OPERATION_FAILED, outcome)
 
 
@@ -268,7 +268,7 @@ def test_a_server_that_is_idle_and_on_is_ready() -> None:
     assert preflight(Cloud("vpsorg"))["obstacle"] is None
 
 
-@pytest.mark.parametrize(("now", "kind"), [({"busy": "restoring"}, errors.BUSY), ({"power": "stopped"}, errors.NOT_READY)])
+@pytest.mark.parametrize(("now", "kind"), [({"task_state": "restoring"}, errors.BUSY), ({"power_state": "stopped"}, errors.NOT_READY)])
 def test_a_server_that_is_busy_or_off_is_an_obstacle(now: dict[str, str], kind: str) -> None:
     cloud = Cloud("vpsorg")
     for name, value in now.items():

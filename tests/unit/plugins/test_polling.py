@@ -116,7 +116,7 @@ def test_passing_trouble_does_not_end_a_wait(kind):
 
 
 @pytest.mark.parametrize("kind", [errors.OPERATION_FAILED, errors.NOT_FOUND, errors.UNAUTHORIZED, errors.FORBIDDEN,
-                                  errors.TLS, errors.PROVIDER_REFUSED, errors.AMBIGUOUS])
+                                  errors.TLS, errors.PROVIDER_REJECTED, errors.AMBIGUOUS])
 def test_a_clear_end_ends_it_at_once(kind):
     clock = FakeClock()
     error = RewindError("over", kind=kind, outcome=errors.FAILED)

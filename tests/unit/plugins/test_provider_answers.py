@@ -50,7 +50,7 @@ def test_only_204_is_a_deletion(status: int) -> None:
 def test_an_answer_that_is_not_about_this_restore_is_no_yes(body: Any) -> None:
     with pytest.raises(RewindError, match="not about this restore") as caught:
         at_vpsorg(200, body).restore_snapshot(SNAPSHOT)
-    assert (caught.value.kind, caught.value.outcome) == (errors.BAD_ANSWER, errors.UNKNOWN)
+    assert (caught.value.kind, caught.value.outcome) == (errors.INVALID_RESPONSE, errors.UNKNOWN)
 
 
 @pytest.mark.parametrize("more", [{}, {"server": {"id": 1}}, {"server": {"id": 1}, "snapshot": {"id": 801}}])

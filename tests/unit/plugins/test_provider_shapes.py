@@ -95,8 +95,8 @@ def provider(name, bodies):
 def check_server(server):
     assert isinstance(server, Server) and isinstance(server.id, str) and server.id
     assert server.name is None or isinstance(server.name, str)
-    assert server.busy is None or isinstance(server.busy, str)
-    assert server.power in (RUNNING, STOPPED) or isinstance(server.power, str)
+    assert server.task_state is None or isinstance(server.task_state, str)
+    assert server.power_state in (RUNNING, STOPPED) or isinstance(server.power_state, str)
     assert server.address is None or isinstance(server.address, str)
     assert server.label
 
@@ -117,7 +117,7 @@ def checked(call, check):
     try:
         found = call()
     except RewindError as error:
-        assert error.kind in (errors.BAD_ANSWER, errors.NOT_FOUND, errors.AMBIGUOUS, errors.PROVIDER_REFUSED,
+        assert error.kind in (errors.INVALID_RESPONSE, errors.NOT_FOUND, errors.AMBIGUOUS, errors.PROVIDER_REJECTED,
                               errors.ALREADY_EXISTS)
         assert error.message
         return error
@@ -150,7 +150,7 @@ def test_an_unclear_answer_to_a_change_leaves_its_outcome_unknown(name, data):
     made = provider(name, [data.draw(BODIES[name])])
     error = checked(lambda: made.create_snapshot(SERVERS[name], "nightly", None) or [], check_snapshot)
     assert made._api.changes == 1
-    if isinstance(error, RewindError) and error.kind == errors.BAD_ANSWER:
+    if isinstance(error, RewindError) and error.kind == errors.INVALID_RESPONSE:
         assert error.outcome == errors.UNKNOWN and error.server
 
 
@@ -175,7 +175,7 @@ def test_a_next_page_that_is_none(following):
     body = {"count": 2, "results": [], "next": following}
     with pytest.raises(RewindError, match="the next page is not at this API") as caught:
         provider("vpsorg", [body]).list_snapshots(None)
-    assert caught.value.kind == errors.BAD_ANSWER
+    assert caught.value.kind == errors.INVALID_RESPONSE
 
 
 def test_pages_that_go_round_in_circles_end():
@@ -194,7 +194,7 @@ def test_ilkbytes_pages_are_followed_even_where_numbers_are_written_as_text(tota
 def test_a_server_shown_that_was_not_asked_for_is_no_answer():
     with pytest.raises(RewindError) as caught:
         provider("vpsorg", [{"id": 2, "name": "web2", "status": "active"}]).find_server("1")
-    assert caught.value.kind == errors.BAD_ANSWER
+    assert caught.value.kind == errors.INVALID_RESPONSE
 
 
 @pytest.mark.parametrize("field", ["id", "name"])
@@ -214,7 +214,7 @@ def test_a_snapshot_made_under_another_name_or_server_is_unknown(field):
 def test_what_is_neither_pending_nor_completed_has_failed(word, status):
     item = {"id": 801, "name": "nightly", "status": word, "server": {"id": 1}}
     (found,) = provider("vpsorg", [{"results": [item]}]).list_snapshots(SERVERS["vpsorg"])
-    assert (found.status, found.status_word) == (status, str(word))
+    assert (found.status, found.provider_status) == (status, str(word))
 
 
 @pytest.mark.parametrize(("name", "word", "power", "busy"), [
@@ -227,22 +227,22 @@ def test_power_and_busy(name, word, power, busy):
     item = {"id": 1, "name": "app1", "status": word}
     body = item if name == "vpsorg" else {"status": True, "data": item}
     found = provider(name, [body]).find_server("1" if name == "vpsorg" else "app1")
-    assert (found.power, found.busy) == (power, busy)
+    assert (found.power_state, found.task_state) == (power, busy)
 
 
 @pytest.mark.parametrize(("body", "kind"), [
     ({"status": False, "message": "", "error": "Server backup not found!", "data": None}, errors.NOT_FOUND),
     ({"success": False, "error": "Server backup not found!"}, errors.NOT_FOUND),
     ({"status": False, "error": "domain snapshot nightly already exists"}, errors.ALREADY_EXISTS),
-    ({"status": False, "error": "Bakiye yetersiz"}, errors.PROVIDER_REFUSED),
-    ({"status": False}, errors.PROVIDER_REFUSED),
+    ({"status": False, "error": "Bakiye yetersiz"}, errors.PROVIDER_REJECTED),
+    ({"status": False}, errors.PROVIDER_REJECTED),
 ])
 def test_ilkbytes_no_comes_with_a_200(body, kind):
     made = provider("ilkbyte", [body])
     with pytest.raises(RewindError) as caught:
         made.create_snapshot(SERVERS["ilkbyte"], "nightly", None)
     error = caught.value
-    assert (error.kind, error.outcome, error.http_status) == (kind, errors.REFUSED, 200)
+    assert (error.kind, error.outcome, error.http_status) == (kind, errors.NOT_APPLIED, 200)
     assert error.provider_message == body.get("error")
 
 
@@ -250,10 +250,10 @@ def test_ilkbytes_no_comes_with_a_200(body, kind):
 def test_neither_yes_nor_no(body):
     with pytest.raises(RewindError) as caught:
         provider("ilkbyte", [body]).create_snapshot(SERVERS["ilkbyte"], "nightly", None)
-    assert (caught.value.kind, caught.value.outcome) == (errors.BAD_ANSWER, errors.UNKNOWN)
+    assert (caught.value.kind, caught.value.outcome) == (errors.INVALID_RESPONSE, errors.UNKNOWN)
     with pytest.raises(RewindError) as caught:
         provider("ilkbyte", [body]).list_servers()
-    assert (caught.value.kind, caught.value.outcome) == (errors.BAD_ANSWER, errors.REFUSED)
+    assert (caught.value.kind, caught.value.outcome) == (errors.INVALID_RESPONSE, errors.NOT_APPLIED)
 
 
 def test_age():

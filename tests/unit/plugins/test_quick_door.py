@@ -68,6 +68,14 @@ def test_which_door(task, variables, reason):
     assert door(**task)._why_not_here(variables) == reason
 
 
+@pytest.mark.parametrize(("module_name", "instead"), [("snapshot", "give a list as servers"), ("snapshot_cron", "use a loop")])
+def test_a_list_is_not_made_one_server_with_a_strange_name(module_name, instead):
+    made = door()
+    made.module, made._task.args = module_name, {"server": ["web1", "web2"]}
+    result = made._through_a_door({})
+    assert result["failed"] and instead in result["msg"]
+
+
 @pytest.mark.parametrize(("asked", "reason"), [
     ("/opt/other/python3", "another Python is asked for"), ("auto_legacy", None), (sys.executable, None),
 ])

@@ -18,11 +18,11 @@ WORDS = "shows nothing that would tell it from a restore that failed half way"
 @pytest.mark.parametrize("current", [True, False])
 @pytest.mark.parametrize("kind", ["vpsorg", "ilkbyte"])
 def test_what_is_proven(machine: Machine, kind: str, current: bool, holds: str | None, wait: bool) -> None:
-    cloud = Cloud(kind, snapshot("one", id="one", current=current, power=holds))
-    cloud.power = "stopped" if kind == "ilkbyte" and holds != "running" else "running"
+    cloud = Cloud(kind, snapshot("one", id="one", current=current, power_state=holds))
+    cloud.power_state = "stopped" if kind == "ilkbyte" and holds != "running" else "running"
 
     def at_work() -> None:
-        cloud.busy = "restoring" if len(machine.clock.naps) < 3 else None
+        cloud.task_state = "restoring" if len(machine.clock.naps) < 3 else None
 
     machine.meanwhile = at_work
     tells = not (kind == "ilkbyte" and current and holds != "running")
@@ -31,7 +31,7 @@ def test_what_is_proven(machine: Machine, kind: str, current: bool, holds: str |
         if kind == "vpsorg":
             cloud.snapshots = [snapshot("one", id="one", current=current)]
         result = snapshot_restore.run(asked)
-        assert result["proven"] is (wait and tells)
+        assert result["verified"] is (wait and tells)
         assert result["changed"] is True
         assert sum(WORDS in warning for warning in asked.warnings) == (wait and not tells and not check_mode)
         assert len(asked.warnings) == (wait and not tells and not check_mode)
@@ -40,14 +40,14 @@ def test_what_is_proven(machine: Machine, kind: str, current: bool, holds: str |
 
 def test_one_that_was_joined_is_proven_like_any_other(machine: Machine) -> None:
     """At Ilkbyte what is joined is a snapshot that became the current one meanwhile."""
-    cloud = Cloud("ilkbyte", snapshot("one", id="one", current=False, power="stopped"))
-    cloud.busy, cloud.power = "paused", "stopped"
+    cloud = Cloud("ilkbyte", snapshot("one", id="one", current=False, power_state="stopped"))
+    cloud.task_state, cloud.power_state = "paused", "stopped"
 
     def done() -> None:
-        cloud.busy, cloud.snapshots = None, [snapshot("one", id="one", current=True, power="stopped")]
+        cloud.task_state, cloud.snapshots = None, [snapshot("one", id="one", current=True, power_state="stopped")]
 
     machine.meanwhile = done
     joined = task(cloud, name="one", start_server=False)
     result = snapshot_restore.run(joined)
-    assert (result["joined"], result["proven"], cloud.asked) == (True, True, [])
+    assert (result["already_in_progress"], result["verified"], cloud.asked) == (True, True, [])
     assert not any(WORDS in warning for warning in joined.warnings)

@@ -122,4 +122,4 @@ def test_failed_ones_make_room_first():
 
 
 def test_one_of_a_state_that_nobody_knows_stays():
-    assert to_make_room([dated(1, status="failed", status_word="archived")], "*", 9, set()) == []
+    assert to_make_room([dated(1, status="failed", provider_status="archived")], "*", 9, set()) == []

@@ -54,7 +54,7 @@ def test_our_own_mistake_before_anything_was_sent_changed_nothing(monkeypatch):
         raise ZeroDivisionError
 
     result = run(operation, monkeypatch)
-    assert (result["error"]["kind"], result["error"]["outcome"], result["changed"]) == ("internal", "refused", False)
+    assert (result["error"]["kind"], result["error"]["outcome"], result["changed"]) == ("internal", "not_applied", False)
     assert "Nothing was changed." in result["msg"]
 
 
@@ -127,7 +127,7 @@ def test_who_is_concerned_is_filled_in_from_the_task(monkeypatch):
     def operation(task):
         raise RewindError("It is busy", kind=BUSY)
 
-    error = run(operation, monkeypatch, server=["web1"], name="nightly")["error"]
+    error = run(operation, monkeypatch, server="web1", name="nightly")["error"]
     assert (error["server"], error["snapshot"]) == ("web1", "nightly")
 
 
@@ -145,7 +145,7 @@ def test_bad_input_ends_before_the_operation(monkeypatch):
         raise AssertionError("must not be called")
 
     result = run(operation, monkeypatch, api_token="  ")
-    assert result["error"]["kind"] == "bad_input" and "api_token" in result["msg"] and result["changed"] is False
+    assert result["error"]["kind"] == "invalid_argument" and "api_token" in result["msg"] and result["changed"] is False
 
 
 def test_ca_path_must_exist(monkeypatch, tmp_path):
@@ -156,7 +156,7 @@ def test_ca_path_must_exist(monkeypatch, tmp_path):
         return {"changed": False}
 
     result = run(operation, monkeypatch, ca_path=str(tmp_path / "nowhere.pem"))
-    assert result["error"]["kind"] == "bad_input" and "nowhere.pem" in result["msg"]
+    assert result["error"]["kind"] == "invalid_argument" and "nowhere.pem" in result["msg"]
     bundle = tmp_path / "bundle.pem"
     bundle.write_text("", encoding="utf-8")
     run(operation, monkeypatch, ca_path=str(bundle))
@@ -168,7 +168,7 @@ def test_ca_path_must_exist(monkeypatch, tmp_path):
 def test_missing_requests_is_said_with_what_to_do(monkeypatch):
     monkeypatch.setattr(room, "requests_available", lambda: False)
     result = run(lambda task: {}, monkeypatch)
-    assert result["error"]["kind"] == "bad_input" and "requests" in result["msg"] and "pip install" in result["error"]["hint"]
+    assert result["error"]["kind"] == "invalid_argument" and "requests" in result["msg"] and "pip install" in result["error"]["hint"]
 
 
 def test_api_url_comes_from_the_given_environment(monkeypatch):

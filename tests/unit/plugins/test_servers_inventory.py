@@ -24,7 +24,8 @@ def file(tmp_path, monkeypatch):
                  "ILKBYTE_ACCESSKEY", "ILKBYTE_SECRETKEY"):
         monkeypatch.delenv(name, raising=False)
     made = InventoryFile(tmp_path, monkeypatch)
-    made.servers = {ONE: [server("web1"), server("web2", power="stopped", address=None)], TWO: [server("db1")], ILK["access_key"]: [server("app1")]}
+    made.servers = {ONE: [server("web1"), server("web2", power_state="stopped", address=None)], TWO: [server("db1")],
+                    ILK["access_key"]: [server("app1")]}
     return made
 
 
@@ -53,10 +54,10 @@ def test_what_a_host_is_told(file):
     inventory = file.read({**SHOP, "api_url": "https://gate.example/api/v1/"})
     assert variables(inventory, "web1") == {
         "ansible_host": "192.0.2.1", "rewind_account": "shop", "rewind_api_url": "https://gate.example/api/v1",
-        "rewind_inventory": str(file.path), "rewind_provider": "vpsorg", "rewind_server_address": "192.0.2.1", "rewind_server_busy": None,
-        "rewind_server_id": "id-web1", "rewind_server_name": "web1", "rewind_server_power": "running",
+        "rewind_inventory": str(file.path), "rewind_provider": "vpsorg", "rewind_server_address": "192.0.2.1", "rewind_server_task_state": None,
+        "rewind_server_id": "id-web1", "rewind_server_name": "web1", "rewind_server_power_state": "running",
     }
-    assert variables(inventory, "web2")["rewind_server_power"] == "stopped" and "ansible_host" not in variables(inventory, "web2")
+    assert variables(inventory, "web2")["rewind_server_power_state"] == "stopped" and "ansible_host" not in variables(inventory, "web2")
 
 
 @pytest.mark.parametrize("address", ["-oProxyCommand=touch X", "localhost", "example.com", "192.0.2.1 -p 1", "fe80::1%eth0", "", "{{ 7*7 }}", "1"])
@@ -77,8 +78,8 @@ def test_several_accounts_in_the_files_order(file):
 
 def test_constructed(file):
     inventory = file.read({
-        **SHOP, "compose": {"fqdn": "rewind_server_name ~ '.example'"}, "groups": {"web": "rewind_server_power == 'running'"},
-        "keyed_groups": [{"key": "rewind_server_power", "prefix": "power", "parent_group": "powers"}], "strict": True,
+        **SHOP, "compose": {"fqdn": "rewind_server_name ~ '.example'"}, "groups": {"web": "rewind_server_power_state == 'running'"},
+        "keyed_groups": [{"key": "rewind_server_power_state", "prefix": "power", "parent_group": "powers"}], "strict": True,
     })
     assert variables(inventory, "web1")["fqdn"] == "web1.example"
     assert [host.name for host in inventory.groups["web"].get_hosts()] == ["web1"]
@@ -95,7 +96,7 @@ def test_what_strict_decides_about(file):
 @pytest.mark.parametrize(("filters", "expected"), [
     ([], "web1 web2"),
     ([{"include": "rewind_server_name is match('web1')"}, {"exclude": True}], "web1"),
-    ([{"exclude": "rewind_server_power != 'running'"}], "web1"),
+    ([{"exclude": "rewind_server_power_state != 'running'"}], "web1"),
     ([{"exclude": "rewind_server_address is none"}], "web1"),
     ([{"include": True}, {"exclude": True}], "web1 web2"),
     ([{"exclude": True}], ""),
@@ -174,8 +175,8 @@ def test_no_host_has_the_name_of_a_group(file):
 
 
 def test_names_of_groups_are_sound_whatever_the_cloud_says(file):
-    file.servers[ONE] = [server("web1", power="\x1b[2J{{ 7*7 }}-x")]
-    inventory = file.read({**SHOP, "keyed_groups": [{"key": "rewind_server_power", "prefix": "p"}]})
+    file.servers[ONE] = [server("web1", power_state="\x1b[2J{{ 7*7 }}-x")]
+    inventory = file.read({**SHOP, "keyed_groups": [{"key": "rewind_server_power_state", "prefix": "p"}]})
     assert all(name.replace("_", "").isalnum() for name in inventory.groups)
     assert "\x1b" not in json.dumps(variables(inventory, "web1"))
 

@@ -11,7 +11,7 @@ from builders import SERVER, snapshot, snapshots
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.rewind.vps.plugins.module_utils.errors import NOT_FOUND, NOT_READY, REFUSED, RewindError
+from ansible_collections.rewind.vps.plugins.module_utils.errors import NOT_APPLIED, NOT_FOUND, NOT_READY, RewindError
 from ansible_collections.rewind.vps.plugins.module_utils.operations.snapshot_plan import (
     ADOPT,
     CREATE,
@@ -35,8 +35,8 @@ FRESH = aged(100, id="1")
 OLD = aged(9000, id="2")
 UNDATED = snapshot(id="3", created_at=None)
 PENDING = aged(10, id="4", status="pending")
-FAILED = aged(50, id="5", status="failed", surely_failed=True, status_word="failed")
-PUZZLING = aged(40, id="9", status="failed", status_word="archived")
+FAILED = aged(50, id="5", status="failed", surely_failed=True, provider_status="failed")
+PUZZLING = aged(40, id="9", status="failed", provider_status="archived")
 OTHER = aged(1, id="6", name="weekly")
 OTHER_PENDING = aged(1, id="7", name="weekly", status="pending")
 EVERYTHING = [FRESH, OLD, UNDATED, PENDING, FAILED, PUZZLING, OTHER, OTHER_PENDING]
@@ -59,7 +59,7 @@ def test_every_combination(max_age):
         elif PENDING in there:
             assert plan == Plan(ADOPT, PENDING, replaces=old)
         elif PUZZLING in there or old is UNDATED:
-            assert (puzzle.kind, puzzle.outcome) == (NOT_READY, REFUSED) and puzzle.hint
+            assert (puzzle.kind, puzzle.outcome) == (NOT_READY, NOT_APPLIED) and puzzle.hint
             assert puzzle.snapshot == ("9" if PUZZLING in there else "3")
             assert ("'archived'" if PUZZLING in there else "max_age") in puzzle.message
         elif old is not None:
@@ -121,5 +121,5 @@ def test_one_named_by_its_id_is_never_made(there, max_age, kind):
     with pytest.raises(RewindError) as caught:
         plan_confirmed(there, SERVER, "77", max_age, NOW)
     error = caught.value
-    assert (error.kind, error.outcome, error.snapshot) == (kind, REFUSED, "77")
+    assert (error.kind, error.outcome, error.snapshot) == (kind, NOT_APPLIED, "77")
     assert "77" in error.message and SERVER.label in error.message and "leave id out" in error.hint

@@ -38,15 +38,15 @@ def failure(client, call):
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize(("trouble", "kind"), [
     (silence, errors.TIMEOUT), (reset, errors.UNREACHABLE), (hang_up, errors.UNREACHABLE),
-    (half_an_answer, errors.BAD_ANSWER), (raw_bytes(b"HTTP/1.1 2"), errors.UNREACHABLE),
-    (raw_bytes(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), errors.BAD_ANSWER),
-    (answer(200, b"<html>Request blocked</html>"), errors.BAD_ANSWER), (answer(200, b""), errors.BAD_ANSWER),
-    (answer(201, b'{"id": 801'), errors.BAD_ANSWER), (answer(200, b"\x1f\x8b", content_encoding="gzip"), errors.BAD_ANSWER),
-    (answer(301, location="/elsewhere/"), errors.BAD_ANSWER), (answer(302, location="/elsewhere/"), errors.BAD_ANSWER),
-    (answer(307, location="/elsewhere/"), errors.BAD_ANSWER), (answer(408), errors.PROVIDER_REFUSED),
+    (half_an_answer, errors.INVALID_RESPONSE), (raw_bytes(b"HTTP/1.1 2"), errors.UNREACHABLE),
+    (raw_bytes(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), errors.INVALID_RESPONSE),
+    (answer(200, b"<html>Request blocked</html>"), errors.INVALID_RESPONSE), (answer(200, b""), errors.INVALID_RESPONSE),
+    (answer(201, b'{"id": 801'), errors.INVALID_RESPONSE), (answer(200, b"\x1f\x8b", content_encoding="gzip"), errors.INVALID_RESPONSE),
+    (answer(301, location="/elsewhere/"), errors.INVALID_RESPONSE), (answer(302, location="/elsewhere/"), errors.INVALID_RESPONSE),
+    (answer(307, location="/elsewhere/"), errors.INVALID_RESPONSE), (answer(408), errors.PROVIDER_REJECTED),
     (answer(403, b"<html>Request blocked</html>"), errors.FORBIDDEN), (answer(404, b"<html>Not here</html>"), errors.NOT_FOUND),
-    (answer(500), errors.PROVIDER_BROKEN), (answer(502), errors.PROVIDER_BROKEN),
-    (answer(503, retry_after="1"), errors.PROVIDER_BROKEN), (answer(504), errors.PROVIDER_BROKEN),
+    (answer(500), errors.PROVIDER_ERROR), (answer(502), errors.PROVIDER_ERROR),
+    (answer(503, retry_after="1"), errors.PROVIDER_ERROR), (answer(504), errors.PROVIDER_ERROR),
 ], ids=["silence", "reset", "hang up", "half", "half a status", "bad chunk", "html", "empty", "half json", "bad gzip", "301",
         "302", "307", "408", "403 page", "404 page", "500", "502", "503", "504"])
 def test_what_may_have_happened_is_sent_once_and_unknown(call, trouble, kind):
@@ -61,14 +61,14 @@ def test_what_may_have_happened_is_sent_once_and_unknown(call, trouble, kind):
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize(("status", "kind"), [
-    (400, errors.PROVIDER_REFUSED), (401, errors.UNAUTHORIZED), (403, errors.FORBIDDEN), (404, errors.NOT_FOUND),
-    (405, errors.PROVIDER_REFUSED), (409, errors.BUSY), (422, errors.PROVIDER_REFUSED),
+    (400, errors.PROVIDER_REJECTED), (401, errors.UNAUTHORIZED), (403, errors.FORBIDDEN), (404, errors.NOT_FOUND),
+    (405, errors.PROVIDER_REJECTED), (409, errors.BUSY), (422, errors.PROVIDER_REJECTED),
 ])
 def test_a_clear_no_is_a_refusal(call, status, kind):
     naps = []
     with serving(answer(status, {"detail": "No."}), DONE) as server:
         error = failure(api(server, naps), call)
-    assert (error.outcome, error.kind, error.provider_message) == (errors.REFUSED, kind, "No.")
+    assert (error.outcome, error.kind, error.provider_message) == (errors.NOT_APPLIED, kind, "No.")
     assert len(server.requests) == 1 and naps == []
 
 
@@ -86,7 +86,7 @@ def test_too_many_requests_did_not_happen_and_is_sent_again(call):
 def test_too_many_requests_to_the_end_is_a_refusal(call):
     with serving(answer(429)) as server:
         error = failure(api(server, []), call)
-    assert (error.outcome, error.kind) == (errors.REFUSED, errors.RATE_LIMITED)
+    assert (error.outcome, error.kind) == (errors.NOT_APPLIED, errors.RATE_LIMITED)
     assert len(server.requests) == 5
 
 
@@ -103,7 +103,7 @@ def test_a_connection_never_made_to_the_end_is_a_refusal(call):
     naps = []
     with serving(DONE, listening=False) as server:
         error = failure(api(server, naps), call)
-    assert (error.outcome, error.kind) == (errors.REFUSED, errors.UNREACHABLE)
+    assert (error.outcome, error.kind) == (errors.NOT_APPLIED, errors.UNREACHABLE)
     assert len(naps) == 4 and server.requests == []
 
 
@@ -135,7 +135,7 @@ def test_old_connection_gone_before_the_change_is_no_unknown():
     client.read("/servers/", operation="servers.list")
     first.close()
     error = failure(client, "POST")
-    assert (error.outcome, error.kind) == (errors.REFUSED, errors.UNREACHABLE)
+    assert (error.outcome, error.kind) == (errors.NOT_APPLIED, errors.UNREACHABLE)
 
 
 def test_what_is_sent():

@@ -130,7 +130,7 @@ def test_a_machine_without_a_thread_for_the_time_limit_sends_nothing(monkeypatch
         monkeypatch.setattr(threading.Thread, "start", refused)
         with pytest.raises(RewindError) as caught:
             change(client)
-        assert (caught.value.kind, caught.value.outcome) == ("unreachable", "refused")
+        assert (caught.value.kind, caught.value.outcome) == ("unreachable", "not_applied")
         monkeypatch.undo()
         assert change(client).status == 200
         assert len(server.requests) == 1
@@ -176,7 +176,7 @@ def test_a_too_large_answer_is_not_read_to_its_end(headers, monkeypatch):
 
     with serving(step) as server:
         error = failure(api(server))
-    assert (error.kind, error.outcome) == (errors.BAD_ANSWER, errors.UNKNOWN)
+    assert (error.kind, error.outcome) == (errors.INVALID_RESPONSE, errors.UNKNOWN)
     assert sum(sent) < 50_000_000  # what fits into the sockets' buffers, not the gigabyte
 
 
@@ -264,7 +264,7 @@ def test_a_proxy_serves_for_a_real_host_and_learns_no_credentials(monkeypatch):
                            query={"access": ACCESS}, timeout=5, sleep=lambda seconds: None)
         error = failure(client)
     # A tunnel that was never opened carried nothing.
-    assert (error.outcome, error.kind) == (errors.REFUSED, errors.UNREACHABLE)
+    assert (error.outcome, error.kind) == (errors.NOT_APPLIED, errors.UNREACHABLE)
     assert {request.method for request in proxy.requests} == {"CONNECT"}
     assert {request.target for request in proxy.requests} == {"cloud.test:443"}
     for request in proxy.requests:

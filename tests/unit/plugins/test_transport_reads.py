@@ -29,7 +29,7 @@ def failure(client):
     with pytest.raises(RewindError) as caught:
         read(client)
     error = caught.value
-    assert (error.outcome, error.operation) == (errors.REFUSED, "snapshots.list")
+    assert (error.outcome, error.operation) == (errors.NOT_APPLIED, "snapshots.list")
     return error
 
 
@@ -76,8 +76,8 @@ def test_a_refused_connection_is_tried_again():
 
 
 @pytest.mark.parametrize(("trouble", "kind"), [
-    (answer(429), errors.RATE_LIMITED), (answer(503), errors.PROVIDER_BROKEN), (reset, errors.UNREACHABLE),
-    (half_an_answer, errors.BAD_ANSWER), (answer(200, b"<html>"), errors.BAD_ANSWER), (answer(200, b""), errors.BAD_ANSWER),
+    (answer(429), errors.RATE_LIMITED), (answer(503), errors.PROVIDER_ERROR), (reset, errors.UNREACHABLE),
+    (half_an_answer, errors.INVALID_RESPONSE), (answer(200, b"<html>"), errors.INVALID_RESPONSE), (answer(200, b""), errors.INVALID_RESPONSE),
 ])
 def test_it_gives_up_after_five(trouble, kind):
     naps = []
@@ -98,9 +98,9 @@ def test_pauses_grow_with_full_jitter(monkeypatch):
 
 
 @pytest.mark.parametrize(("status", "kind"), [
-    (301, errors.BAD_ANSWER), (302, errors.BAD_ANSWER), (307, errors.BAD_ANSWER), (400, errors.PROVIDER_REFUSED),
-    (401, errors.UNAUTHORIZED), (403, errors.FORBIDDEN), (404, errors.NOT_FOUND), (405, errors.PROVIDER_REFUSED),
-    (409, errors.BUSY), (418, errors.PROVIDER_REFUSED), (500, errors.PROVIDER_BROKEN), (501, errors.PROVIDER_BROKEN),
+    (301, errors.INVALID_RESPONSE), (302, errors.INVALID_RESPONSE), (307, errors.INVALID_RESPONSE), (400, errors.PROVIDER_REJECTED),
+    (401, errors.UNAUTHORIZED), (403, errors.FORBIDDEN), (404, errors.NOT_FOUND), (405, errors.PROVIDER_REJECTED),
+    (409, errors.BUSY), (418, errors.PROVIDER_REJECTED), (500, errors.PROVIDER_ERROR), (501, errors.PROVIDER_ERROR),
 ])
 def test_a_clear_answer_is_not_asked_again(status, kind):
     naps = []
@@ -168,7 +168,7 @@ def test_all_tries_together_end_in_time(monkeypatch):
 
     with serving(answer(503, retry_after="25")) as server:
         client = Transport("VPS.org", server.url, timeout=5, sleep=nap)
-        assert failure(client).kind == errors.PROVIDER_BROKEN
+        assert failure(client).kind == errors.PROVIDER_ERROR
     assert now[0] <= transport.MIN_PATIENCE and len(server.requests) == 3
 
 

@@ -78,7 +78,7 @@ def test_an_unknown_certificate_is_refused_at_once_and_nothing_is_sent(call, own
         with pytest.raises(RewindError) as caught:
             call(api(server, naps))
         error = caught.value
-        assert (error.kind, error.outcome) == (errors.TLS, errors.REFUSED)
+        assert (error.kind, error.outcome) == (errors.TLS, errors.NOT_APPLIED)
         assert "ca_path" in error.hint and "certificate" in error.message
         assert server.requests == []
         assert (server.connections, naps) == (1, [])  # a certificate does not get better by asking again
@@ -90,7 +90,7 @@ def test_a_certificate_of_another_name_is_refused(call, folder):
     with serving(GOOD, tls=context(other)) as server:
         with pytest.raises(RewindError) as caught:
             call(api(server, [], verify=str(other[0])))
-        assert (caught.value.kind, caught.value.outcome, server.requests) == (errors.TLS, errors.REFUSED, [])
+        assert (caught.value.kind, caught.value.outcome, server.requests) == (errors.TLS, errors.NOT_APPLIED, [])
 
 
 @pytest.mark.parametrize("call", [read, change])
@@ -140,5 +140,5 @@ def test_a_server_that_speaks_no_tls_is_sent_nothing():
         client = Transport("VPS.org", server.url.replace("http:", "https:"), timeout=1.0, sleep=lambda seconds: None)
         with pytest.raises(RewindError) as caught:
             change(client)
-    assert caught.value.outcome == errors.REFUSED
+    assert caught.value.outcome == errors.NOT_APPLIED
     assert not [request for request in server.requests if request.method == "POST"]

@@ -61,7 +61,7 @@ def test_whoever_never_gets_their_turn_has_asked_for_nothing(machine: Machine, c
     waiting = task(cloud, **{**wishes, **options, "stop_server": False, "retain": None})
     with pytest.raises(RewindError, match="Another task on this machine is at work on server web1") as caught:
         run(waiting)
-    assert (caught.value.kind, caught.value.outcome, caught.value.server) == (errors.BUSY, errors.REFUSED, SERVER.label)
+    assert (caught.value.kind, caught.value.outcome, caught.value.server) == (errors.BUSY, errors.NOT_APPLIED, SERVER.label)
     assert caught.value.hint == "run again when it is done"
     assert cloud.asked == [] and not waiting.done.asked and not waiting.done.changed
     assert machine.waited == pytest.approx(patience) and max(machine.clock.naps) <= turn_operation.LONGEST_PAUSE
@@ -109,12 +109,12 @@ def test_what_was_seen_before_anothers_turn_is_looked_at_again_if_it_has_asked(m
     def done() -> None:
         if len(machine.clock.naps) == 3:
             if asks:
-                cloud.power = "stopped"
+                cloud.power_state = "stopped"
             other.leave(asked=asks)
 
     machine.meanwhile = done
     with turn(task(cloud)) as server:
-        assert server.power == power
+        assert server.power_state == power
     assert cloud.looks == ["server"] * looks
 
 
@@ -129,7 +129,7 @@ def test_what_others_asked_long_ago_costs_no_request(machine: Machine) -> None:
 def test_a_server_that_is_known_is_not_asked_for_and_its_power_forgotten(machine: Machine) -> None:
     cloud = SlowCloud("vpsorg")
     with turn(task(cloud), Server(SERVER.id, SERVER.name, "running", "restoring", "192.0.2.1")) as server:
-        assert (server.id, server.address, server.power, server.busy) == (SERVER.id, "192.0.2.1", None, None)
+        assert (server.id, server.address, server.power_state, server.task_state) == (SERVER.id, "192.0.2.1", None, None)
     assert cloud.looks == []
 
 
@@ -171,28 +171,28 @@ def test_another_task_takes_its_turn_while_one_waits_for_its_snapshot(machine: M
 
 def test_a_restore_that_another_task_waits_for_is_joined_meanwhile(machine: Machine) -> None:
     cloud = Cloud("vpsorg", snapshot())
-    cloud.before = lambda change: setattr(cloud, "busy", "restoring")
+    cloud.before = lambda change: setattr(cloud, "task_state", "restoring")
     joined: list[bool] = []
 
     def meanwhile() -> None:
-        joined.append(snapshot_restore.run(task(cloud, wait=False))["joined"])
-        cloud.busy = "restoring" if len(joined) < 4 else None
+        joined.append(snapshot_restore.run(task(cloud, wait=False))["already_in_progress"])
+        cloud.task_state = "restoring" if len(joined) < 4 else None
 
     machine.meanwhile = meanwhile
-    assert snapshot_restore.run(task(cloud, wait_timeout=600))["joined"] is False
+    assert snapshot_restore.run(task(cloud, wait_timeout=600))["already_in_progress"] is False
     assert joined == [True] * 4 and cloud.asked == ["restore 801"] and machine.is_free(cloud)
 
 
 @pytest.mark.parametrize("run", [snapshot_operation.run, snapshot_restore.run])
 def test_the_turn_is_free_while_a_busy_server_is_waited_for(machine: Machine, run: Callable[..., Any]) -> None:
     cloud = Cloud("ilkbyte", *([snapshot(current=False)] if run is snapshot_restore.run else []))
-    cloud.busy = "paused"
+    cloud.task_state = "paused"
     free: list[bool] = []
 
     def meanwhile() -> None:
         free.append(machine.is_free(cloud))
         if len(free) == 3:
-            cloud.busy, cloud.snapshots = None, [snapshot(current=True)]
+            cloud.task_state, cloud.snapshots = None, [snapshot(current=True)]
 
     machine.meanwhile = meanwhile
     assert run(task(cloud))["changed"] is False

@@ -45,7 +45,7 @@ def left_off(folder: Path, kind: str = "vpsorg", *listed, at: float = 3600.0, **
     notes.write_note(power.STOPPED_NOTE, **fields)
     notes._write({power.STOPPED_NOTE: {**notes.notes()[power.STOPPED_NOTE], "at": time.time() - at}})
     cloud = Cloud(kind, *listed)
-    cloud.power = "stopped"
+    cloud.power_state = "stopped"
     return cloud
 
 
@@ -91,7 +91,7 @@ def test_another_server_of_the_same_name_is_not_started(folder: Path) -> None:
 
 def test_a_restored_server_is_as_its_restore_left_it(folder: Path) -> None:
     """One that was restored to be off is off by somebody's wish."""
-    cloud = left_off(folder, "ilkbyte", snapshot("one", id="one", current=False, power="stopped"))
+    cloud = left_off(folder, "ilkbyte", snapshot("one", id="one", current=False, power_state="stopped"))
     snapshot_restore.run(task(cloud, name="one", start_server=False, wait=False))
     assert snapshot_operation.run(task(cloud, name="one"))["changed"] is False
     assert cloud.asked == ["restore one"]
@@ -105,19 +105,19 @@ def test_a_stop_that_a_killed_task_has_asked_for_may_come_late(folder: Path) -> 
     def off_at_the_third_look(reference: str):
         looks.append(reference)
         if "start" not in cloud.asked:
-            cloud.power = "stopped" if len(looks) > 2 else "running"
+            cloud.power_state = "stopped" if len(looks) > 2 else "running"
         return find(reference)
 
     cloud.find_server = off_at_the_third_look  # type: ignore[method-assign]
     snapshot_operation.run(task(cloud))
-    assert (cloud.asked, cloud.power) == (["start"], "running")
+    assert (cloud.asked, cloud.power_state) == (["start"], "running")
 
 
 @pytest.mark.parametrize(("wait", "noted"), [(True, False), (False, True)])
 def test_a_server_that_never_goes_off_is_watched_once(folder: Path, wait: bool, noted: bool) -> None:
     """The stop never came to the cloud. A task that does not wait leaves the watching to the next one."""
     cloud = left_off(folder, "vpsorg", snapshot(), at=1.0)
-    cloud.power = "running"
+    cloud.power_state = "running"
     assert snapshot_operation.run(task(cloud, wait=wait))["changed"] is False
     assert (cloud.asked, power.STOPPED_NOTE in place(folder).notes()) == ([], noted)
 
@@ -125,11 +125,11 @@ def test_a_server_that_never_goes_off_is_watched_once(folder: Path, wait: bool, 
 def test_a_refused_stop_leaves_the_note_of_an_earlier_one(folder: Path) -> None:
     """Refused, since a killed task's is under way: then it is that one which has to be undone."""
     cloud = left_off(folder, "vpsorg")
-    cloud.power = "running"
+    cloud.power_state = "running"
 
     def refuse(change: str) -> None:
         if change == "stop":
-            raise RewindError("it is stopping", kind=errors.PROVIDER_REFUSED)
+            raise RewindError("it is stopping", kind=errors.PROVIDER_REJECTED)
 
     cloud.before = refuse
     with pytest.raises(RewindError, match="it is stopping"), power.stopped(with_place(cloud, folder), cloud.find_server(""), polling.Deadline(1)):

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
-OUTCOMES = {"refused", "failed", "unknown"}
+OUTCOMES = {"not_applied", "failed", "unknown"}
 SECTIONS = dict(re.findall(r"^## ([a-z_]+)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 HOLE = "\0"  # for what is filled in
 

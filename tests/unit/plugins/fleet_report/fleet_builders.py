@@ -26,9 +26,9 @@ def snapshot(name: str, age: float | None, server: str = "12345", **fields: Any)
     """One as snapshot_info returns it."""
     made = None if age is None else iso(NOW - timedelta(seconds=age))
     return {
-        "id": f"8{abs(hash(name)) % 1000:03}", "name": name, "server": {"id": server, "name": None}, "status": "ready", "status_word": "ready",
-        "size_mb": 2048, "created_at": made, "description": None, "current": None, "parent": None, "power": None, "schedule": None,
-        "age": None if age is None else int(age), **fields,
+        "id": f"8{abs(hash(name)) % 1000:03}", "name": name, "server": {"id": server, "name": None}, "status": "ready", "provider_status": "ready",
+        "size_mb": 2048, "created_at": made, "description": None, "current": None, "parent": None, "power_state": None, "schedule": None,
+        "age_seconds": None if age is None else int(age), **fields,
     }
 
 
@@ -39,7 +39,7 @@ def schedule(day: int | None = 1, next_in: float | None = 14 * HOUR, hour: int |
 
 def server(id_: str = "12345", name: str | None = "web1", **fields: Any) -> dict[str, Any]:
     """One as server_info returns it."""
-    return {"id": id_, "name": name, "power": "running", "busy": None, "address": "203.0.113.10", **fields}
+    return {"id": id_, "name": name, "power_state": "running", "task_state": None, "address": "203.0.113.10", **fields}
 
 
 def account(servers: list[dict[str, Any]] | None, snapshots: list[dict[str, Any]] | None, **fields: Any) -> dict[str, Any]:
@@ -55,16 +55,16 @@ def upgrade(outcome: str, age: float = DAY, host: str = "web1", server_id: str =
     began = NOW - timedelta(seconds=age)
     run_id = began.strftime("%Y%m%dT%H%M%SZ") + "ab12"
     return {
-        "run_id": run_id, "receipt": f"/home/ops/.local/state/rewind.vps/vpsorg-{server_id}-1a2b3c4d/{run_id}/receipt.json", "last": True,
+        "run_id": run_id, "run_record": f"/home/ops/.local/state/rewind.vps/vpsorg-{server_id}-1a2b3c4d/{run_id}/run.json", "last": True,
         "outcome": outcome, "host": host, "cloud": "VPS.org", "provider": "vpsorg", "api_url": "https://cloud.example",
         "server": {"id": server_id, "name": host}, "snapshot": f"rewind{run_id}", "began_at": iso(began), "seconds": 312.0,
-        "message": None, "reason": None, "proof": [], **fields,
+        "message": None, "reason": None, "verification": [], **fields,
     }
 
 
 def unreadable(**fields: Any) -> dict[str, Any]:
     nothing = dict.fromkeys(("host", "cloud", "provider", "api_url", "server", "snapshot", "seconds", "message", "reason"))
-    return {**upgrade("unreadable"), **nothing, "proof": [], **fields}
+    return {**upgrade("unreadable"), **nothing, "verification": [], **fields}
 
 
 def gathered(*accounts: dict[str, Any], runs: list[dict[str, Any]] | None = None, left_out: int = 0, problem: str | None = None) -> dict[str, Any]:
@@ -81,10 +81,10 @@ def few() -> dict[str, Any]:
         snapshot("before-redis", 3 * HOUR, size_mb=11366, description="by Ayşe"),
     ]
     api = [snapshot("preupgrade-20260630", DAY, "12346", size_mb=4096),
-           snapshot("before-kernel", 8 * MINUTE, "12346", status="pending", status_word="pending", size_mb=None)]
-    mail = [snapshot("weekly", 5 * DAY, "12347", status="failed", status_word="error", size_mb=None),
+           snapshot("before-kernel", 8 * MINUTE, "12346", status="pending", provider_status="pending", size_mb=None)]
+    mail = [snapshot("weekly", 5 * DAY, "12347", status="failed", provider_status="error", size_mb=None),
             snapshot("rewind20260629T020000Zp4x7", 2 * DAY, "12347", size_mb=7373)]
-    told = {"size_mb": None, "status_word": None, "description": None}
+    told = {"size_mb": None, "provider_status": None, "description": None}
     app = [
         snapshot("nightly", 10 * HOUR, "app1", current=True, schedule=schedule(), **told),
         snapshot("base", 140 * DAY, "app1", current=False, **told),
@@ -95,17 +95,17 @@ def few() -> dict[str, Any]:
         item["id"] = item["name"]
     return gathered(
         account([server("12345", "shop1"), server("12346", "api1", address="203.0.113.11"), server("12347", "mail1", address="203.0.113.12"),
-                 server("12348", "staging", power="stopped", address="203.0.113.13")], newest(shop + api + mail), label="VPS.org production"),
+                 server("12348", "staging", power_state="stopped", address="203.0.113.13")], newest(shop + api + mail), label="VPS.org production"),
         account([server("app1", "app1", address="198.51.100.7"), server("db1", "db1", address="198.51.100.8")], newest(app + data),
                 label="Ilkbyte", provider="ilkbyte", cloud="Ilkbyte", limit=None, api_url="https://ilkbyte.example", usual_seconds=120.0),
         runs=[
             upgrade("upgraded", 33 * HOUR, "shop1", message="the upgrade is confirmed", seconds=402),
             upgrade("rolled_back", 2 * DAY, "mail1", "12347", seconds=731, message="the server is as it was before the upgrade",
                     reason="Check that mail is accepted: Timeout when waiting for 127.0.0.1:25",
-                    proof=[{"what": what, "result": "proven", "detail": ""} for what in ("cloud", "marker", "boot", "fingerprints")]),
+                    verification=[{"check": what, "result": "passed", "detail": ""} for what in ("cloud", "marker", "boot", "files")]),
             upgrade("rollback_failed", 3 * DAY, "api1", "12346", seconds=1815, reason="Install the new API: non-zero return code",
                     message="the marker is still on the server, so it was not restored",
-                    proof=[{"what": "marker", "result": "disproven", "detail": ""}, {"what": "boot", "result": "not_proven", "detail": ""}]),
+                    verification=[{"check": "marker", "result": "failed", "detail": ""}, {"check": "boot", "result": "inconclusive", "detail": ""}]),
             unreadable(),
             upgrade("upgraded", 12 * DAY, "app1", "app1", cloud="Ilkbyte", provider="ilkbyte", api_url="https://ilkbyte.example", seconds=188,
                     message="the upgrade is confirmed"),
@@ -134,7 +134,7 @@ def many(count: int = 500) -> dict[str, Any]:
 
 
 def newest(snapshots: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return sorted(snapshots, key=lambda item: item["age"])
+    return sorted(snapshots, key=lambda item: item["age_seconds"])
 
 
 if __name__ == "__main__":

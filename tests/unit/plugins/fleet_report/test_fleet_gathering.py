@@ -66,10 +66,10 @@ def run(folder, run_id, server="vpsorg-1-a", state="ended", outcome="upgraded", 
     """A receipt below the folder."""
     data = {
         "run_id": run_id, "host": "web1", "provider": "vpsorg", "server": {"id": "1", "name": "web1"}, "snapshot": {"name": "s", "id": "8"},
-        "marker": f"/var/tmp/rewind-guarded-upgrade-{run_id}", "state": state, "outcome": outcome, "message": None, "proof": [],
+        "marker": f"/var/tmp/rewind-guarded-upgrade-{run_id}", "state": state, "outcome": outcome, "message": None, "verification": [],
         "history": [{"at": "2026-01-01T00:00:00Z", "state": "planned"}, {"at": "2026-01-01T00:01:30Z", "state": state}], "run": {}, **facts,
     }
-    receipt = Receipt(folder / server / run_id / "receipt.json", data)
+    receipt = Receipt(folder / server / run_id / "run.json", data)
     receipt.note()
     return receipt.path
 

@@ -83,10 +83,10 @@ HOSTILE = (
 
 def with_text(text):
     """A fleet in which everything that others can say is this."""
-    item = snapshot(text, DAY, text, id=text, description=text, status="failed", status_word=text, parent=text, schedule=schedule())
+    item = snapshot(text, DAY, text, id=text, description=text, status="failed", provider_status=text, parent=text, schedule=schedule())
     run = upgrade("rolled_back", host=text, server_id=text, cloud=text, snapshot=text, message=text, reason=text, receipt=text,
-                  proof=[{"what": text, "result": "proven", "detail": text}])
-    host = server(text, text, power=text, busy=text, address=text)
+                  verification=[{"check": text, "result": "passed", "detail": text}])
+    host = server(text, text, power_state=text, task_state=text, address=text)
     return gathered(account([host], [item], label=text, error=text), runs=[run, unreadable(message=text, receipt=text)], problem=text)
 
 

@@ -27,21 +27,21 @@ def receipt_data(state: str = states.PLANNED, **facts: Any) -> dict[str, Any]:
         "server": {"id": "12345", "name": "web1", "address": "192.0.2.1"}, "snapshot": snapshot,
         "marker": MARKER.replace(RUN_ID, str(facts.get("run_id", RUN_ID))),
         "before": {"boot_id": "11111111-1111", "failed_units": [], "markers": [], "fingerprints": {}},
-        "state": state, "history": [{"at": "2026-01-01T00:00:00.000Z", "state": state}], "outcome": None, "message": None, "proof": [],
+        "state": state, "history": [{"at": "2026-01-01T00:00:00.000Z", "state": state}], "outcome": None, "message": None, "verification": [],
         "run": {"pid": 1, "started": "never", "what": "ansible-playbook site.yml"}, "tasks": [], "checks": [], "acknowledged": False, **facts,
     }
 
 
 def receipt_in(folder: Path, state: str = states.PLANNED, **facts: Any) -> Receipt:
     """The same, as a file below the folder."""
-    receipt = Receipt(folder / "vpsorg-12345-0" / RUN_ID / "receipt.json", receipt_data(state, **facts))
+    receipt = Receipt(folder / "vpsorg-12345-0" / RUN_ID / "run.json", receipt_data(state, **facts))
     receipt.note()
     return receipt
 
 
 def restored(**facts: Any) -> dict[str, Any]:
     """What the operation answers when the server is restored."""
-    return {"changed": True, "joined": False, "msg": "Server web1 is restored to snapshot 801", "warnings": [], **facts}
+    return {"changed": True, "already_in_progress": False, "msg": "Server web1 is restored to snapshot 801", "warnings": [], **facts}
 
 
 def is_ready(**facts: Any) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def is_ready(**facts: Any) -> dict[str, Any]:
             **facts}
 
 
-def failed(kind: str, outcome: str = errors.REFUSED, **facts: Any) -> dict[str, Any]:
+def failed(kind: str, outcome: str = errors.NOT_APPLIED, **facts: Any) -> dict[str, Any]:
     """What it answers when it is not."""
     return {"failed": True, "changed": False, "msg": f"It failed: {kind}.", "error": {"kind": kind, "outcome": outcome}, **facts}
 

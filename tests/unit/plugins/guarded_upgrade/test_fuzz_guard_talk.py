@@ -26,8 +26,8 @@ FACTS = st.dictionaries(st.sampled_from([*receipt_data(), "reason", "seconds_all
 REQUESTS = ANYTHING | st.fixed_dictionaries({}, optional={
     "do": st.sampled_from(["move", "note", "roll_back", "end", "told", "look", "snapshot", "await"]) | ANYTHING,
     "to": st.sampled_from([states.RESTORING, states.CHECKING, states.UPGRADING, states.ENDED, states.ARMED]) | ANYTHING, "facts": FACTS | ANYTHING,
-    "seconds": st.integers(-1, 60) | ANYTHING, "reason": ANYTHING, "by_hand": ANYTHING, "outcome": st.sampled_from(states.OUTCOMES) | ANYTHING,
-    "message": ANYTHING, "proof": ANYTHING,
+    "seconds": st.integers(-1, 60) | ANYTHING, "reason": ANYTHING, "manual": ANYTHING, "outcome": st.sampled_from(states.OUTCOMES) | ANYTHING,
+    "message": ANYTHING, "verification": ANYTHING,
     "wishes": st.fixed_dictionaries({"match": ANYTHING, "stop_server": ANYTHING, "seconds": ANYTHING}) | ANYTHING,
 })
 # Each of them writes files to the disk, so fewer than usual.
@@ -88,7 +88,7 @@ def test_a_guard_goes_on_guarding_whatever_it_is_told(tmp_path, requests):
 
 @pytest.mark.parametrize("facts", [
     {"state": "confirmed"}, {"history": []}, {"run": {"pid": 1, "started": None}}, {"snapshot": None}, {"server": {"id": "1"}}, {"outcome": "odd"},
-    {"proof": "yes"}, {"marker": "/etc/passwd"}, {"acknowledged": "yes"}, {"before": 5},
+    {"verification": "yes"}, {"marker": "/etc/passwd"}, {"acknowledged": "yes"}, {"before": 5},
 ])
 def test_facts_that_are_not_for_a_run_to_say(tmp_path, facts):
     guard = guard_in(tmp_path, states.UPGRADING, FakeWorld())
@@ -143,7 +143,7 @@ def test_a_caller_that_drips_does_not_keep_the_guard_from_watching(tmp_path, mon
     ANYTHING | st.fixed_dictionaries({"receipt": ANYTHING}),
 ), max_size=3))
 def test_a_run_takes_no_nonsense_for_its_guards_answer(tmp_path, lines):
-    receipt = Receipt(tmp_path / "receipt.json", receipt_data(states.UPGRADING))
+    receipt = Receipt(tmp_path / "run.json", receipt_data(states.UPGRADING))
     door = tmp_path / "s"
     door.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
@@ -169,7 +169,7 @@ def test_a_run_takes_no_nonsense_for_its_guards_answer(tmp_path, lines):
 
 @pytest.mark.parametrize("door", ["", "\0", "a\0b", "/nowhere", "x" * 500, "/", "\ud800"])
 def test_a_door_that_is_none(tmp_path, door):
-    receipt = Receipt(tmp_path / "receipt.json", receipt_data(states.UPGRADING, guard={"socket": door}))
+    receipt = Receipt(tmp_path / "run.json", receipt_data(states.UPGRADING, guard={"socket": door}))
     assert ask_guard(receipt, {"do": "look"}) is None
 
 

@@ -31,7 +31,7 @@ WHOLE = receipt_data(
     snapshot_wishes={"match": f"rewind{RUN_ID_GLOB}", "stop_server": True, "seconds": 60},
     snapshot_result={"changed": True, "msg": "m", "pruned": [{"name": "n"}], "snapshot": {"id": "1"}, "warnings": ["w"], "error": {"kind": "busy"}},
     guard={"pid": 2, "started": "s", "socket": "/tmp/s"},
-    proof=[{"what": "cloud", "result": "proven", "detail": "d"}],
+    verification=[{"check": "cloud", "result": "passed", "detail": "d"}],
     before={"boot_id": "11111111-1111", "failed_units": ["a"], "markers": [], "fingerprints": {"/etc/a": "1"}},
 )
 
@@ -87,7 +87,7 @@ def loaded(folder, raw):
     try:
         return Receipt.load(path)
     except RewindError as error:
-        assert error.kind == "bad_input" and str(path) in error.message
+        assert error.kind == "invalid_argument" and str(path) in error.message
         return None
 
 

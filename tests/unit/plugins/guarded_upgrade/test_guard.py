@@ -22,7 +22,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import 
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.guard import refusal
 
 ENDED_BADLY = {"outcome": states.ROLLBACK_FAILED, "message": "It failed.", "acknowledged": False}
-RESTORED_BEFORE = {"restore_message": "Server web1 is restored", "proof": []}
+RESTORED_BEFORE = {"restore_message": "Server web1 is restored", "verification": []}
 IN_STATE = {
     states.RESTORED: RESTORED_BEFORE, states.ENDED: ENDED_BADLY, states.CONFIRMED: {}, states.RESTORING: {},
     **dict.fromkeys((*states.UNARMED, *states.GUARDED), {}),
@@ -35,7 +35,7 @@ def move(to, seconds=None, **facts):
 
 
 def roll_back(by_hand=False, reason="it failed"):
-    return {"do": "roll_back", "reason": reason, "by_hand": by_hand}
+    return {"do": "roll_back", "reason": reason, "manual": by_hand}
 
 
 def undo(guard, **how):
@@ -46,7 +46,7 @@ def undo(guard, **how):
 
 AWAIT = {"do": "await"}
 TOLD = {"do": "told"}
-END = {"do": "end", "outcome": states.ROLLED_BACK, "message": "proven", "proof": [{"what": "marker", "result": "proven", "detail": "gone"}]}
+END = {"do": "end", "outcome": states.ROLLED_BACK, "message": "passed", "verification": [{"check": "marker", "result": "passed", "detail": "gone"}]}
 
 
 # --- what it does of itself
@@ -76,7 +76,7 @@ def test_when_the_run_is_gone(tmp_path, state):
         assert (data["state"], data["outcome"], data["acknowledged"]) == (states.ENDED, states.ROLLED_BACK, False)
         assert history(data) == [state, states.RESTORING, states.RESTORED, states.ENDED]
         assert data["reason"] == "the run ended without a word"
-        assert [(finding["what"], finding["result"]) for finding in data["proof"]] == [("cloud", "proven"), ("server", "not_proven")]
+        assert [(finding["check"], finding["result"]) for finding in data["verification"]] == [("cloud", "passed"), ("server", "inconclusive")]
         assert "nobody has looked" in data["message"]
     else:
         assert world.asked == [], "nothing was changed, it is confirmed, or the restore is over"
@@ -196,7 +196,7 @@ def test_a_rollback_that_the_run_asks_for(tmp_path, state):
     guard.watch()
     assert len(world.asked) == 2, "it is restored already"
     guard.answer(END)
-    assert on_disk(guard)["proof"] == END["proof"]
+    assert on_disk(guard)["verification"] == END["verification"]
     undo(guard)
     assert len(world.asked) == 2, "it is over"
     guard.answer(TOLD)
@@ -423,7 +423,7 @@ def test_the_receipt_tells_how_it_goes(tmp_path):
 
 
 def test_one_found_under_way_is_its_own_only_for_the_guard_that_takes_up_a_restore(tmp_path):
-    joined = restored(joined=True, msg="Server web1 was being restored already, and that is done")
+    joined = restored(already_in_progress=True, msg="Server web1 was being restored already, and that is done")
     for state, resumed, asks in ((states.RESTORING, True, 1), (states.RESTORING, False, 2), (states.UPGRADING, True, 2)):
         world = FakeWorld(joined, restored())
         guard = guard_in(tmp_path, state, world, resumed=resumed)

@@ -36,7 +36,7 @@ TOKEN = "vps_S3cretToken0123456789"
 SECONDS = 20  # for whatever should happen soon
 HAS_PROC = Path("/proc/self/stat").exists()
 LOOK = {"do": "look"}
-END = {"do": "end", "outcome": states.NOT_STARTED, "message": "over", "proof": []}
+END = {"do": "end", "outcome": states.NOT_STARTED, "message": "over", "verification": []}
 
 
 def move(to, seconds=None, **facts):
@@ -54,7 +54,7 @@ class Stage:
     """A state folder, a process that stands for the run, and the guards that were started for it."""
 
     def __init__(self, folder):
-        self.path = folder / "state" / "vpsorg-12345-0" / RUN_ID / "receipt.json"
+        self.path = folder / "state" / "vpsorg-12345-0" / RUN_ID / "run.json"
         self.run = subprocess.Popen(["sleep", "300"])
         self.parameters = {
             "provider": "vpsorg", "api_token": TOKEN, "access_key": None, "secret_key": None, "api_url": "http://127.0.0.1:9",
@@ -229,7 +229,7 @@ def answering(*chunks):
 
             thread = threading.Thread(target=serve)
             thread.start()
-            yield Receipt(Path("receipt.json"), receipt_data(guard={"socket": str(home / "socket")}))
+            yield Receipt(Path("run.json"), receipt_data(guard={"socket": str(home / "socket")}))
             thread.join(SECONDS)
     finally:
         shutil.rmtree(home)
@@ -250,7 +250,7 @@ def test_whoever_waits_for_an_answer_can_look_about_meanwhile(monkeypatch):
     with answering(0.3, DONE[:30], DONE[30:]) as receipt:
         answer = ask_guard(receipt, LOOK, lambda: looks.append(1))
     assert len(looks) >= 2
-    assert (answer.path, answer.data) == (Path("receipt.json"), receipt_data(states.ENDED))
+    assert (answer.path, answer.data) == (Path("run.json"), receipt_data(states.ENDED))
 
 
 def test_without_a_socket_there_is_no_guard(tmp_path):
@@ -355,7 +355,7 @@ def test_it_restores_when_it_is_asked_to_and_when_a_parts_time_is_up(stage, box)
     assert "0.6" in stage.receipt.data["reason"] or "1 s" in stage.receipt.data["reason"]
     with pytest.raises(RewindError):
         ask_guard(receipt, move(states.UPGRADING, 10))
-    assert ask_guard(receipt, {"do": "roll_back", "reason": "refused", "by_hand": False}).state == states.RESTORED
+    assert ask_guard(receipt, {"do": "roll_back", "reason": "refused", "manual": False}).state == states.RESTORED
     assert ask_guard(receipt, {"do": "await"}).state == states.RESTORED
     assert len(restores(box)) == 1, "once"
     assert processes.is_alive(receipt.data["guard"]), "the run looks at the server first"

@@ -12,9 +12,9 @@ from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import rollback
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.rollback import restore
 
-FOREIGN = restored(joined=True, changed=False, msg="Server web1 was being restored already, and that is done")
+FOREIGN = restored(already_in_progress=True, changed=False, msg="Server web1 was being restored already, and that is done")
 PASSING = sorted({*errors.TRANSIENT, errors.BUSY})
-FINAL = [errors.UNAUTHORIZED, errors.FORBIDDEN, errors.NOT_FOUND, errors.AMBIGUOUS, errors.BAD_INPUT, errors.NOT_READY, errors.TLS,
+FINAL = [errors.UNAUTHORIZED, errors.FORBIDDEN, errors.NOT_FOUND, errors.AMBIGUOUS, errors.INVALID_ARGUMENT, errors.NOT_READY, errors.TLS,
          errors.UNSUPPORTED, errors.INTERNAL]
 
 
@@ -91,12 +91,12 @@ def test_the_pauses_double_up_to_a_minute():
 
 
 def test_a_clear_refusal_that_may_be_about_the_moment_is_tried_four_times():
-    assert Run(failed(errors.PROVIDER_REFUSED)).ended == (False, True, rollback.MOST_REFUSED) == (False, True, 4)
-    assert Run(*[failed(errors.PROVIDER_REFUSED)] * 3, restored()).ended == (True, True, 4)
+    assert Run(failed(errors.PROVIDER_REJECTED)).ended == (False, True, rollback.MOST_REFUSED) == (False, True, 4)
+    assert Run(*[failed(errors.PROVIDER_REJECTED)] * 3, restored()).ended == (True, True, 4)
 
 
 def test_passing_troubles_between_do_not_count_as_refusals():
-    both = [failed(errors.UNREACHABLE), failed(errors.PROVIDER_REFUSED)] * 3
+    both = [failed(errors.UNREACHABLE), failed(errors.PROVIDER_REJECTED)] * 3
     assert Run(*both, restored()).ended == (True, True, 7)
 
 
@@ -110,7 +110,7 @@ def test_one_that_may_have_begun_is_tried_three_times_and_then_nobody_knows():
     assert Run(failed(errors.TIMEOUT, errors.UNKNOWN), failed(errors.TIMEOUT, errors.UNKNOWN), restored()).ended == (True, True, 3)
 
 
-@pytest.mark.parametrize("afterwards", [errors.UNAUTHORIZED, errors.UNREACHABLE, errors.PROVIDER_REFUSED])
+@pytest.mark.parametrize("afterwards", [errors.UNAUTHORIZED, errors.UNREACHABLE, errors.PROVIDER_REJECTED])
 def test_a_refusal_says_nothing_of_one_that_was_asked_for_before(afterwards):
     """The first may have restored the server, or be about to."""
     run = Run(failed(errors.TIMEOUT, errors.UNKNOWN), failed(afterwards))

@@ -90,53 +90,53 @@ def test_units_failed_since_without_a_look():
 
 # --- proof
 
-CLOUD = {"what": "cloud", "result": "proven", "detail": "the cloud has carried out the restore"}
+CLOUD = {"check": "cloud", "result": "passed", "detail": "the cloud has carried out the restore"}
 # What each sign shows: what it makes of the receipt, of the look before and of the look after.
 MARKERS = {
-    "proven": ({"marker_written": True}, []), "disproven": ({"marker_written": True}, [MARKER]), "not_proven": ({}, []),
+    "passed": ({"marker_written": True}, []), "failed": ({"marker_written": True}, [MARKER]), "inconclusive": ({}, []),
 }
 BOOTS = {
     # before the snapshot, just before the restore, after it
-    "proven": ("aaaaaaaa", "aaaaaaaa", "bbbbbbbb"), "proven ": ("aaaaaaaa", "cccccccc", "bbbbbbbb"),
-    "not_proven": ("aaaaaaaa", "aaaaaaaa", "aaaaaaaa"), "not_proven ": ("aaaaaaaa", "aaaaaaaa", None),
-    "not_proven  ": (None, "aaaaaaaa", "bbbbbbbb"), "not_proven   ": ("aaaaaaaa", None, "bbbbbbbb"),
-    "not_proven    ": ("aaaaaaaa", "cccccccc", "cccccccc"), "not_proven     ": ("aaaaaaaa", "cccccccc", "aaaaaaaa"),
+    "passed": ("aaaaaaaa", "aaaaaaaa", "bbbbbbbb"), "passed ": ("aaaaaaaa", "cccccccc", "bbbbbbbb"),
+    "inconclusive": ("aaaaaaaa", "aaaaaaaa", "aaaaaaaa"), "inconclusive ": ("aaaaaaaa", "aaaaaaaa", None),
+    "inconclusive  ": (None, "aaaaaaaa", "bbbbbbbb"), "inconclusive   ": ("aaaaaaaa", None, "bbbbbbbb"),
+    "inconclusive    ": ("aaaaaaaa", "cccccccc", "cccccccc"), "inconclusive     ": ("aaaaaaaa", "cccccccc", "aaaaaaaa"),
 }
 PRINTS = {
-    "proven": ({"/etc/a": "1", "/etc/b": "2"}, {"/etc/b": "2", "/etc/a": "1", "/etc/new": "9"}), "disproven": ({"/etc/a": "1"}, {"/etc/a": "2"}),
-    "not_proven": ({"/etc/a": "missing"}, {"/etc/a": "missing"}),
-    "disproven ": ({"/etc/a": "1"}, {}), None: ({}, {"/etc/a": "1"}), "None ": (None, {}),
+    "passed": ({"/etc/a": "1", "/etc/b": "2"}, {"/etc/b": "2", "/etc/a": "1", "/etc/new": "9"}), "failed": ({"/etc/a": "1"}, {"/etc/a": "2"}),
+    "inconclusive": ({"/etc/a": "missing"}, {"/etc/a": "missing"}),
+    "failed ": ({"/etc/a": "1"}, {}), None: ({}, {"/etc/a": "1"}), "None ": (None, {}),
 }
-CHECKS = {"proven": "passed", "disproven": "failed", None: None}
+CHECKS = {"passed": "passed", "failed": "failed", None: None}
 
 
 @pytest.mark.parametrize(("marker", "boot", "prints", "checks"), list(itertools.product(MARKERS, BOOTS, PRINTS, CHECKS)))
 def test_every_combination_of_signs(marker, boot, prints, checks):
     facts, markers = MARKERS[marker]
     (boot_before, boot_just_before, boot_after), (prints_before, prints_after) = BOOTS[boot], PRINTS[prints]
-    data = receipt_data(states.RESTORED, proof=[CLOUD], before={"boot_id": boot_before, "fingerprints": prints_before},
+    data = receipt_data(states.RESTORED, verification=[CLOUD], before={"boot_id": boot_before, "fingerprints": prints_before},
                         boot_before_restore=boot_just_before, **facts)
     after = {"boot_id": boot_after, "failed_units": [], "markers": [*markers, "/var/tmp/another"], "fingerprints": prints_after}
     verdict = prove(data, after, CHECKS[checks])
 
-    expected = {"cloud": "proven", "marker": marker, "boot": boot.strip(), "fingerprints": prints and prints.strip(), "checks": checks}
+    expected = {"cloud": "passed", "marker": marker, "boot": boot.strip(), "files": prints and prints.strip(), "checks": checks}
     expected = {what: result for what, result in expected.items() if result not in (None, "None")}
-    assert [(finding["what"], finding["result"]) for finding in verdict["proof"]] == list(expected.items())
-    assert data["proof"] == [CLOUD], "the receipt is the guard's alone"
-    undone = "disproven" not in (expected["marker"], expected.get("fingerprints"))
+    assert [(finding["check"], finding["result"]) for finding in verdict["verification"]] == list(expected.items())
+    assert data["verification"] == [CLOUD], "the receipt is the guard's alone"
+    undone = "failed" not in (expected["marker"], expected.get("files"))
     assert verdict["outcome"] == (states.ROLLED_BACK if undone else states.ROLLBACK_FAILED), "failing checks alone don't disprove a restore"
     if undone:
-        assert ("checks fail there, too" in verdict["message"]) == (checks == "disproven")
+        assert ("checks fail there, too" in verdict["message"]) == (checks == "failed")
     else:
-        assert (MARKER in verdict["message"]) == (marker == "disproven")
-        assert ("/etc/a" in verdict["message"]) == (expected.get("fingerprints") == "disproven")
+        assert (MARKER in verdict["message"]) == (marker == "failed")
+        assert ("/etc/a" in verdict["message"]) == (expected.get("files") == "failed")
 
 
 @pytest.mark.parametrize("checks", CHECKS.values())
 def test_a_restored_server_that_does_not_answer_proves_nothing(checks):
-    verdict = prove(receipt_data(states.RESTORED, proof=[CLOUD], marker_written=True), None, checks)
+    verdict = prove(receipt_data(states.RESTORED, verification=[CLOUD], marker_written=True), None, checks)
     assert verdict["outcome"] == states.UNKNOWN and "does not answer" in verdict["message"]
-    assert [(finding["what"], finding["result"]) for finding in verdict["proof"]] == [("cloud", "proven"), ("server", "not_proven")]
+    assert [(finding["check"], finding["result"]) for finding in verdict["verification"]] == [("cloud", "passed"), ("server", "inconclusive")]
 
 
 def test_without_a_look_before_the_marker_still_tells():

@@ -108,23 +108,23 @@ def test_every_role_variable_is_read(action, name, value):
 
 
 def test_a_variable_is_templated_and_an_empty_one_counts_as_none(action):
-    assert action.options(guarded_upgrade_api_url="{{ url }}", guarded_upgrade_keep="{{ number }}")["api_url"] == "https://templated.example"
-    assert action.seen[-1][1]["keep"] == 7
-    options = action.options(guarded_upgrade_keep="", guarded_upgrade_server=None, guarded_upgrade_accept="", guarded_upgrade_tasks=[])
-    assert (options["keep"], options["server"], options["accept"], options["tasks"]) == (1, None, None, [])
-    assert action.options(guarded_upgrade_keep=0, guarded_upgrade_stop_server=False)["keep"] == 0, "zero is a value"
+    assert action.options(guarded_upgrade_api_url="{{ url }}", guarded_upgrade_keep_snapshots="{{ number }}")["api_url"] == "https://templated.example"
+    assert action.seen[-1][1]["keep_snapshots"] == 7
+    options = action.options(guarded_upgrade_keep_snapshots="", guarded_upgrade_server=None, guarded_upgrade_accept_run="", guarded_upgrade_tasks=[])
+    assert (options["keep_snapshots"], options["server"], options["accept_run"], options["tasks"]) == (1, None, None, [])
+    assert action.options(guarded_upgrade_keep_snapshots=0, guarded_upgrade_stop_server=False)["keep_snapshots"] == 0, "zero is a value"
 
 
 def test_text_from_the_command_line_becomes_what_the_option_takes(action):
-    options = action.options(guarded_upgrade_keep="3", guarded_upgrade_stop_server="yes", guarded_upgrade_tasks="a.yml,b.yml")
-    assert (options["keep"], options["stop_server"], options["tasks"]) == (3, True, ["a.yml", "b.yml"])
+    options = action.options(guarded_upgrade_keep_snapshots="3", guarded_upgrade_stop_server="yes", guarded_upgrade_tasks="a.yml,b.yml")
+    assert (options["keep_snapshots"], options["stop_server"], options["tasks"]) == (3, True, ["a.yml", "b.yml"])
 
 
 def test_the_tasks_own_option_comes_first_except_where_module_defaults_may_have_put_it(action):
-    arguments = {"keep": 5, "api_token": "of module_defaults", "provider": "ilkbyte"}
-    options = action.options(arguments, guarded_upgrade_keep=3, guarded_upgrade_api_token=TOKEN, guarded_upgrade_provider="vpsorg")
-    assert (options["keep"], options["api_token"], options["provider"]) == (5, TOKEN, "vpsorg")
-    options = action.options(arguments, guarded_upgrade_keep=3)
+    arguments = {"keep_snapshots": 5, "api_token": "of module_defaults", "provider": "ilkbyte"}
+    options = action.options(arguments, guarded_upgrade_keep_snapshots=3, guarded_upgrade_api_token=TOKEN, guarded_upgrade_provider="vpsorg")
+    assert (options["keep_snapshots"], options["api_token"], options["provider"]) == (5, TOKEN, "vpsorg")
+    options = action.options(arguments, guarded_upgrade_keep_snapshots=3)
     assert (options["api_token"], options["provider"]) == ("of module_defaults", "ilkbyte")
 
 
@@ -156,24 +156,24 @@ def test_ranges(action, name, low, high):
     done = len(action.seen)
     for value in (low - 1, high + 1):
         result = action.run(**{f"guarded_upgrade_{name}": value})
-        assert result["failed"] and not result["changed"] and result["error"]["kind"] == "bad_input"
+        assert result["failed"] and not result["changed"] and result["error"]["kind"] == "invalid_argument"
         assert name in result["msg"] and f"from {low} to {high}, not {value}" in result["msg"]
     assert len(action.seen) == done
 
 
 @pytest.mark.parametrize("prefix", ["re-wind", "re wind", "rewind_", "ş", "rewind\n", "*", "²", "re?"])
 def test_a_prefix_that_not_every_cloud_takes_or_that_would_match_others(action, prefix):
-    result = action.run(guarded_upgrade_prefix=prefix)
-    assert result["failed"] and result["error"]["kind"] == "bad_input" and "letters and digits" in result["msg"] and not action.seen
-    assert action.options(guarded_upgrade_prefix="nightly7")["prefix"] == "nightly7"
+    result = action.run(guarded_upgrade_snapshot_prefix=prefix)
+    assert result["failed"] and result["error"]["kind"] == "invalid_argument" and "letters and digits" in result["msg"] and not action.seen
+    assert action.options(guarded_upgrade_snapshot_prefix="nightly7")["snapshot_prefix"] == "nightly7"
 
 
 def test_an_empty_prefix_is_refused_where_the_task_itself_gives_it(action):
-    assert action.run({"prefix": ""})["failed"]
+    assert action.run({"snapshot_prefix": ""})["failed"]
 
 
 @pytest.mark.parametrize(("arguments", "variables", "said"), [
-    ({"step": "destroy"}, {}, "step"), ({"nonsense": 1}, {}, "nonsense"), ({}, {"guarded_upgrade_keep": "many"}, "keep"),
+    ({"step": "destroy"}, {}, "step"), ({"nonsense": 1}, {}, "nonsense"), ({}, {"guarded_upgrade_keep_snapshots": "many"}, "keep"),
     ({}, {"guarded_upgrade_provider": "aws"}, "provider"), ({"checks_result": "perhaps"}, {}, "checks_result"), ({"step": None}, {}, "step"),
 ])
 def test_what_an_option_does_not_take(action, arguments, variables, said):
@@ -210,9 +210,9 @@ def test_failures_are_told_as_data(action):
     assert result["msg"] == "Another run guards it. Concerned: server web1. Nothing was changed. Next: wait."
     action.trouble = OperationFailed({"failed": True, "changed": True, "msg": "no", "error": {"kind": "limit_reached"}})
     assert action.run() == {"failed": True, "changed": True, "msg": "no", "error": {"kind": "limit_reached"}}
-    action.trouble = OSError(28, "No space left on device", "/state/receipt.json")
+    action.trouble = OSError(28, "No space left on device", "/state/run.json")
     result = action.run()
-    assert result["failed"] and "No space left on device: /state/receipt.json" in result["msg"]
+    assert result["failed"] and "No space left on device: /state/run.json" in result["msg"]
 
 
 def test_no_secret_leaves_with_a_result(action):

@@ -71,7 +71,7 @@ def test_a_file_at_home_is_found(folders, monkeypatch):
 def test_a_file_that_is_not_there_is_named_with_where_it_was_looked_for(folders, name):
     with pytest.raises(RewindError) as caught:
         found_files("guarded_upgrade_tasks", [name], folders[:1])
-    assert caught.value.kind == "bad_input" and caught.value.outcome == "refused"
+    assert caught.value.kind == "invalid_argument" and caught.value.outcome == "not_applied"
     assert "guarded_upgrade_tasks" in caught.value.message and name in caught.value.message
     if name == "missing.yml":
         assert f"{folders[0]}/missing.yml" in caught.value.message
@@ -102,7 +102,7 @@ def test_an_upgrade_of_this_run_that_ended_badly_stops_the_others(tmp_path, outc
     with pytest.raises(RewindError) as caught:
         stop_after_failures(str(tmp_path), context(batch=batch))
     assert "web1" in caught.value.message and "web3" in caught.value.message and outcome in caught.value.message
-    assert "receipt.json" in caught.value.hint
+    assert "run.json" in caught.value.hint
 
 
 @pytest.mark.parametrize("state", [*states.UNARMED, *states.GUARDED, states.CONFIRMED, states.RESTORING, states.RESTORED])
@@ -132,7 +132,7 @@ def test_other_runs_the_host_itself_and_older_receipts_stop_nobody(tmp_path):
 def previous(state, seconds_ago, **facts):
     at = (datetime.now(timezone.utc) - timedelta(seconds=seconds_ago)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     history = [{"at": "2026-01-01T00:00:00.000Z", "state": "planned"}, {"at": at, "state": state}]
-    return Receipt("receipt.json", receipt_data(state, history=history, **facts))
+    return Receipt("run.json", receipt_data(state, history=history, **facts))
 
 
 YOUNG, OLD = 10, 2000
@@ -157,8 +157,8 @@ def test_what_comes_next(state, young, old, age):
         with pytest.raises(RewindError) as caught:
             what_comes_next(receipt, context(), 1800, None)
         error = caught.value
-        assert (error.kind, error.outcome, error.snapshot) == ("not_ready", "refused", receipt.snapshot["name"])
-        assert f"guarded_upgrade_accept={RUN_ID}" in error.hint and receipt.snapshot["name"] in error.hint
+        assert (error.kind, error.outcome, error.snapshot) == ("not_ready", "not_applied", receipt.snapshot["name"])
+        assert f"guarded_upgrade_accept_run={RUN_ID}" in error.hint and receipt.snapshot["name"] in error.hint
     else:
         assert what_comes_next(receipt, context(), 1800, None) == expected
     assert what_comes_next(receipt, context(), 1800, RUN_ID) == (UPGRADE, False), "accepted as it is"
@@ -230,7 +230,7 @@ def test_a_guard_whose_run_is_gone_undoes():
 # --- the plan in words
 
 CLOUD = {"cloud": "VPS.org", "server": {"id": "12345", "name": "web1"}, "goes_to_make_room": []}
-WISHES = {"stop_server": False, "timeout": 3600, "check_timeout": 300, "keep": 2}
+WISHES = {"stop_server": False, "timeout": 3600, "check_timeout": 300, "keep_snapshots": 2}
 
 
 def test_the_plan_of_an_upgrade():
@@ -285,7 +285,7 @@ def test_files_that_would_end_the_play_for_the_server(tmp_path, line):
 
 
 def receipt_of(tmp_path, **facts):
-    return Receipt(tmp_path / "receipt.json", receipt_data(states.ENDED, **{"run": THIS_RUN, "host": "web3", **facts}))
+    return Receipt(tmp_path / "run.json", receipt_data(states.ENDED, **{"run": THIS_RUN, "host": "web3", **facts}))
 
 
 def test_two_hosts_of_one_run_are_not_one_server(tmp_path):
@@ -297,18 +297,18 @@ def test_two_hosts_of_one_run_are_not_one_server(tmp_path):
 
 
 def test_a_receipt_from_the_future_is_not_taken_for_the_last():
-    far = Receipt(Path("/nowhere/receipt.json"), receipt_data(states.ENDED, run_id="29991231T235959Zabcd", run=OTHER_RUN))
+    far = Receipt(Path("/nowhere/run.json"), receipt_data(states.ENDED, run_id="29991231T235959Zabcd", run=OTHER_RUN))
     with pytest.raises(RewindError, match="from the future"):
         planning.check_receipts(far, context())
 
 
-@pytest.mark.parametrize(("coming", "tasks", "resume_within", "counts"), [
+@pytest.mark.parametrize(("coming", "tasks", "auto_recover_within", "counts"), [
     ("upgrade", ["other"], 0, True), ("finish", ["same"], 10 ** 9, True), ("tell", ["same"], 10 ** 9, True), ("finish", ["other"], 10 ** 9, False),
     ("finish", ["same"], 0, False),
 ])
-def test_an_earlier_upgrade_counts_only_if_it_is_this_one(tmp_path, coming, tasks, resume_within, counts):
+def test_an_earlier_upgrade_counts_only_if_it_is_this_one(tmp_path, coming, tasks, auto_recover_within, counts):
     previous = receipt_of(tmp_path, tasks=["same"], roles=[])
-    assert planning.counts_for_this_run(previous, {"next": coming, "tasks": tasks, "roles": []}, resume_within) is counts
+    assert planning.counts_for_this_run(previous, {"next": coming, "tasks": tasks, "roles": []}, auto_recover_within) is counts
 
 
 def test_servers_that_wait_for_each_others_tasks_are_told_of():

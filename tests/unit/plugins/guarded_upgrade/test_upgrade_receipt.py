@@ -56,20 +56,20 @@ def mode(path):
 def test_only_the_owner_may_read_it_or_enter_the_folders_that_are_made(tmp_path):
     before = os.umask(0)
     try:
-        write_private(tmp_path / "state" / "server" / "run" / "receipt.json", "{}")
+        write_private(tmp_path / "state" / "server" / "run" / "run.json", "{}")
     finally:
         os.umask(before)
-    assert mode(tmp_path / "state" / "server" / "run" / "receipt.json") == 0o600
+    assert mode(tmp_path / "state" / "server" / "run" / "run.json") == 0o600
     assert [mode(tmp_path / part) for part in ("state", "state/server", "state/server/run")] == [0o700] * 3
 
 
 def test_a_file_that_was_open_to_all_is_closed(tmp_path):
-    path = tmp_path / "receipt.json"
+    path = tmp_path / "run.json"
     path.write_text("old and longer than what comes", encoding="utf-8")
     path.chmod(0o666)
     write_private(path, "new")
     assert path.read_text(encoding="utf-8") == "new" and mode(path) == 0o600
-    assert os.listdir(tmp_path) == ["receipt.json"]
+    assert os.listdir(tmp_path) == ["run.json"]
 
 
 def test_what_is_renamed_is_on_the_disk_already_and_the_name_is_afterwards(tmp_path, monkeypatch):
@@ -87,13 +87,13 @@ def test_what_is_renamed_is_on_the_disk_already_and_the_name_is_afterwards(tmp_p
 
     monkeypatch.setattr(os, "fsync", noted_fsync)
     monkeypatch.setattr(os, "rename", noted_rename)
-    write_private(tmp_path / "receipt.json", "12345")
+    write_private(tmp_path / "run.json", "12345")
     assert calls == [("fsync file", 5), ("rename", None), ("fsync folder", None)]
 
 
 @pytest.mark.parametrize("broken", ["fsync", "rename"])
 def test_a_write_that_fails_leaves_the_old_one_whole(tmp_path, monkeypatch, broken):
-    path = tmp_path / "receipt.json"
+    path = tmp_path / "run.json"
     write_private(path, "the old one")
 
     def fail(*arguments):
@@ -106,7 +106,7 @@ def test_a_write_that_fails_leaves_the_old_one_whole(tmp_path, monkeypatch, brok
 
 
 def test_a_symlink_in_its_place_is_replaced(tmp_path):
-    target, path = tmp_path / "target", tmp_path / "receipt.json"
+    target, path = tmp_path / "target", tmp_path / "run.json"
     target.write_text("untouched", encoding="utf-8")
     path.symlink_to(target)
     write_private(path, "new")
@@ -206,7 +206,7 @@ def test_seconds_between_counts_from_the_last_time_before_it():
 def refused(path):
     with pytest.raises(RewindError) as caught:
         Receipt.load(path)
-    assert caught.value.kind == "bad_input" and str(path) in caught.value.message
+    assert caught.value.kind == "invalid_argument" and str(path) in caught.value.message
     return True
 
 
@@ -214,7 +214,7 @@ def refused(path):
     b"", b"{", b"null", b"[]", b"5", b'"text"', b"{}", b"\xff\xfe\x00", b"\0" * 4096, b"[" * 100_000, b'{"run_id": ' * 50_000, b"9" * 10_000,
 ], ids=lambda content: f"{content[:10]!r}-{len(content)}")
 def test_what_is_no_receipt_is_refused(tmp_path, content):
-    path = tmp_path / "receipt.json"
+    path = tmp_path / "run.json"
     path.write_bytes(content)
     assert refused(path)
 
@@ -240,7 +240,7 @@ def test_what_is_not_there_or_no_file_is_refused(tmp_path):
     ("snapshot", {"id": "1"}), ("snapshot", {"name": "a", "id": 801}), ("history", {}), ("history", []), ("history", ["planned"]),
     ("history", [{"state": "planned"}]), ("history", [{"at": "yesterday", "state": "planned"}]), ("history", [{"at": 5, "state": "planned"}]),
     ("history", [{"at": "2026-01-01T00:00:00", "state": "planned"}]), ("history", [{"at": "2026-01-01T00:00:00.000Z"}]), ("run", None),
-    ("run", []), ("proof", None), ("proof", {}), ("message", 5),
+    ("run", []), ("verification", None), ("verification", {}), ("message", 5),
 ])
 def test_a_receipt_with_a_wrong_part_is_refused(tmp_path, key, value):
     receipt = receipt_in(tmp_path)
@@ -249,7 +249,7 @@ def test_a_receipt_with_a_wrong_part_is_refused(tmp_path, key, value):
     assert refused(receipt.path)
 
 
-@pytest.mark.parametrize("key", ["run_id", "state", "host", "provider", "server", "snapshot", "history", "run", "outcome", "message", "proof"])
+@pytest.mark.parametrize("key", ["run_id", "state", "host", "provider", "server", "snapshot", "history", "run", "outcome", "message", "verification"])
 def test_a_receipt_without_a_part_is_refused(tmp_path, key):
     receipt = receipt_in(tmp_path)
     receipt.path.write_text(json.dumps({name: value for name, value in receipt.data.items() if name != key}), encoding="utf-8")
@@ -265,7 +265,7 @@ anything = st.recursive(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
 @given(changes=st.dictionaries(st.sampled_from(sorted(receipt_data())), anything, max_size=4), whole=anything, keep=st.booleans())
 def test_reading_raises_nothing_but_a_refusal_and_what_is_taken_can_be_used(tmp_path, changes, whole, keep):
-    path = tmp_path / "receipt.json"
+    path = tmp_path / "run.json"
     path.write_text(json.dumps({**receipt_data(), **changes} if keep else whole), encoding="utf-8")
     try:
         receipt = Receipt.load(path)

@@ -17,8 +17,8 @@ from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import 
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
 from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.evidence import keep_evidence
 
-PROOF = [{"what": "marker", "result": "proven", "detail": "gone"}, {"what": "boot", "result": "not_proven", "detail": "same"},
-         {"what": "checks", "result": "disproven", "detail": "failed"}]
+PROOF = [{"check": "marker", "result": "passed", "detail": "gone"}, {"check": "boot", "result": "inconclusive", "detail": "same"},
+         {"check": "checks", "result": "failed", "detail": "failed"}]
 
 
 def at(*entries):
@@ -30,26 +30,35 @@ def test_the_row_of_an_upgrade_that_went_well(tmp_path):
                          history=at(("00", "upgrading"), ("02", "checking"), ("03", "confirmed"), ("04", "ended")))
     row = report.row(receipt)
     assert (row["host"], row["cloud"], row["outcome"], row["snapshot"], row["run_id"]) == ("web1", "VPS.org", "upgraded", SNAPSHOT, RUN_ID)
-    assert (row["seconds_upgrading"], row["seconds_rolling_back"], row["proof"], row["reason"]) == (180.0, None, [], None)
-    assert row["receipt"] == str(receipt.path)
+    assert row["state"] == states.ENDED
+    assert (row["seconds_upgrading"], row["seconds_rolling_back"], row["verification"], row["reason"]) == (180.0, None, [], None)
+    assert row["run_record"] == str(receipt.path)
     json.dumps(row)
 
 
 def test_the_row_of_a_rollback(tmp_path):
-    row = report.row(receipt_in(tmp_path, states.ENDED, outcome=states.ROLLED_BACK, reason="it failed", proof=PROOF,
+    row = report.row(receipt_in(tmp_path, states.ENDED, outcome=states.ROLLED_BACK, reason="it failed", verification=PROOF,
                                 history=at(("00", "upgrading"), ("10", "restoring"), ("14", "restored"), ("50", "ended"))))
-    assert (row["seconds_upgrading"], row["seconds_rolling_back"], row["reason"], row["proof"]) == (600.0, 240.0, "it failed", PROOF)
+    assert (row["seconds_upgrading"], row["seconds_rolling_back"], row["reason"], row["verification"]) == (600.0, 240.0, "it failed", PROOF)
 
 
 def test_the_row_of_one_that_is_not_over_and_of_one_that_was_not_come_to(tmp_path):
     row, untouched = report.row(receipt_in(tmp_path, states.CHECKING, cloud=None)), report.untouched_row("web9")
-    assert (row["outcome"], row["cloud"]) == ("unfinished (checking)", "vpsorg")
-    assert (untouched["host"], untouched["outcome"]) == ("web9", "not started") and set(untouched) == set(row)
+    assert (row["outcome"], row["state"], row["cloud"]) == ("in_progress", "checking", "vpsorg")
+    assert (untouched["host"], untouched["outcome"], untouched["state"]) == ("web9", "not_reached", None) and set(untouched) == set(row)
+
+
+@pytest.mark.parametrize("state", list(states._FOLLOWS))
+def test_an_outcome_of_a_row_is_always_one_of_an_enumeration(tmp_path, state):
+    known = {*states.OUTCOMES, "in_progress", "not_reached"}
+    rows = [report.untouched_row("web9"), report.row(receipt_in(tmp_path, state))]
+    rows += [report.row(receipt_in(tmp_path, states.ENDED, outcome=outcome)) for outcome in states.OUTCOMES]
+    assert {row["outcome"] for row in rows} == known and {row["state"] for row in rows} == {None, state, states.ENDED}
 
 
 def test_the_table(tmp_path):
     rows = [
-        report.row(receipt_in(tmp_path, states.ENDED, outcome=states.ROLLED_BACK, proof=PROOF,
+        report.row(receipt_in(tmp_path, states.ENDED, outcome=states.ROLLED_BACK, verification=PROOF,
                               history=at(("00", "upgrading"), ("10", "restoring"), ("14", "restored"), ("50", "ended")))),
         report.row(receipt_in(tmp_path, states.PLANNED)), report.untouched_row("a-host-with-a-long-name"),
     ]
@@ -58,8 +67,8 @@ def test_the_table(tmp_path):
     cells = [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines]
     assert cells == [
         ["web1", "VPS.org", SNAPSHOT["name"], "rolled back", "600 s", "240 s", "marker, boot?, checks NOT"],
-        ["web1", "VPS.org", "-", "unfinished (planned)", "-", "-", "-"],
-        ["a-host-with-a-long-name", "-", "-", "not started", "-", "-", "-"],
+        ["web1", "VPS.org", "-", "in progress (planned)", "-", "-", "-"],
+        ["a-host-with-a-long-name", "-", "-", "not reached", "-", "-", "-"],
     ]
     starts = [place for place, sign in enumerate(rule) if sign == "-" and rule[place - 1:place] in ("", " ")]
     assert all(line[place] != " " and line[max(0, place - 2):place].isspace() for line in (head, *lines) for place in starts[1:]), "columns"

@@ -60,12 +60,12 @@ class Scene:
 
     @property
     def receipt(self) -> Receipt:
-        return Receipt.load(self.folder / "vpsorg-12345-0" / RUN_ID / "receipt.json")
+        return Receipt.load(self.folder / "vpsorg-12345-0" / RUN_ID / "run.json")
 
     def do(self, step: str, *, check_mode: bool = False, connection: str = GUARDED, **options: Any) -> dict[str, Any]:
         given = {"step": step, "provider": "vpsorg", "api_token": TOKEN, "api_url": URL, "state_dir": str(self.folder), **options}
         if self.guards:
-            given["run"] = {"receipt": str(self.receipt.path), "connection": "ssh", "next": "upgrade", "taken_up": True}
+            given["run"] = {"run_record": str(self.receipt.path), "connection": "ssh", "next": "upgrade", "resumed": True}
         validation = ArgumentSpecValidator(OPTIONS).validate(given)
         assert not validation.error_messages
         context = Context(
@@ -201,7 +201,7 @@ def test_settling_begins_nothing(scene: Scene, state: str | None, facts: dict[st
         now = [{"at": states.now_text(), "state": state}]
         write_private(ServerFolder(scene.folder, "vpsorg", "12345", URL).receipt_path(RUN_ID), json.dumps(receipt_data(state, history=now, **facts)))
     found = scene.do("unfinished")
-    assert (found["run"]["next"], found["run"]["taken_up"], found["changed"]) == (coming, coming != "nothing", False)
+    assert (found["run"]["next"], found["run"]["resumed"], found["changed"]) == (coming, coming != "nothing", False)
     assert (scene.started, scene.deleted) == (0, [])
     if coming != "nothing":
         assert found["run"]["run_id"] == RUN_ID and found["run"]["snapshot_name"] == SNAPSHOT["name"]
@@ -213,7 +213,7 @@ def _text(state: str) -> str:
 
 def test_the_snapshot_is_begun_and_then_waited_for(scene: Scene) -> None:
     scene.stand(states.PLANNED)
-    begun = scene.do("snapshot", snapshot_timeout=77, stop_server=True, prefix="before")
+    begun = scene.do("snapshot", snapshot_timeout=77, stop_server=True, snapshot_prefix="before")
     assert (begun["changed"], begun["run"]["state"]) == (False, states.SNAPSHOTTING)
     assert scene.receipt.data["snapshot_wishes"] == {"match": "before????????T??????Z????", "stop_server": True, "seconds": 77}
     ready = scene.do("await_snapshot")
