@@ -87,7 +87,7 @@ class Sandbox:
         """
         options = self._options
         if options.tls:
-            from .certificates import Certificates  # takes a while, which most sandboxes need not wait for
+            from .certificates import Certificates
 
             self._certificates = Certificates(self._state_dir / "tls")
         park = self._park = (

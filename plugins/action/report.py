@@ -11,14 +11,14 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, invalid_argument
-from ansible_collections.rewind.vps.plugins.module_utils.plain_text import plain
-from ansible_collections.rewind.vps.plugins.module_utils.run import mistake
-from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
-from ansible_collections.rewind.vps.plugins.plugin_utils.controller_action import ControllerAction
-from ansible_collections.rewind.vps.plugins.plugin_utils.fleet_report import accounts as clouds
-from ansible_collections.rewind.vps.plugins.plugin_utils.fleet_report import options, outcome, page, upgrades
-from ansible_collections.rewind.vps.plugins.plugin_utils.fleet_report.page_file import write_page
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError, invalid_argument
+from ansible_collections.rewind.vps.plugins.module_utils._execute import mistake
+from ansible_collections.rewind.vps.plugins.module_utils._redaction import Scrubber
+from ansible_collections.rewind.vps.plugins.module_utils._text import plain
+from ansible_collections.rewind.vps.plugins.plugin_utils._controller_action import ControllerAction
+from ansible_collections.rewind.vps.plugins.plugin_utils._report import accounts as clouds
+from ansible_collections.rewind.vps.plugins.plugin_utils._report import options, render, result, upgrade_history
+from ansible_collections.rewind.vps.plugins.plugin_utils._report.page_file import write_page
 
 
 class ActionModule(ControllerAction):
@@ -51,12 +51,12 @@ class ActionModule(ControllerAction):
             gathered = scrubber.value({
                 "made_at": datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z"),
                 "accounts": [clouds.ask(account, self._teller(task_vars)) for account in accounts],
-                "upgrades": upgrades.read_upgrades(parameters["state_dir"], parameters["upgrades"]),
+                "upgrades": upgrade_history.read_upgrades(parameters["state_dir"], parameters["upgrades"]),
             })
             path = os.path.abspath(parameters["path"])
             if not self._task.check_mode:
-                write_page(path, page.render(gathered))
-            return outcome.outcome_of(gathered, path, self._task.check_mode)
+                write_page(path, render.render(gathered))
+            return result.outcome_of(gathered, path, self._task.check_mode)
         except RewindError as error:
             return {"failed": True, "changed": False, "msg": error.text(), "error": error.to_result()}
         except OSError as error:

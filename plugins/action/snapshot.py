@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.rewind.vps.plugins.plugin_utils.quick_door import QuickDoor
+from ansible_collections.rewind.vps.plugins.plugin_utils._action import QuickDoor
 
 
 class ActionModule(QuickDoor):

@@ -16,17 +16,17 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ansible_collections.rewind.vps.plugins.module_utils.arguments import VARIABLES
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, invalid_argument
-from ansible_collections.rewind.vps.plugins.module_utils.plain_text import plain_in
-from ansible_collections.rewind.vps.plugins.module_utils.run import mistake
-from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
-from ansible_collections.rewind.vps.plugins.module_utils.wire import requests_available
-from ansible_collections.rewind.vps.plugins.plugin_utils import host_account
-from ansible_collections.rewind.vps.plugins.plugin_utils.controller_action import ControllerAction
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import processes
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.evidence import SECRET_VARIABLES
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.options import (
+from ansible_collections.rewind.vps.plugins.module_utils._argspec import VARIABLES
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError, invalid_argument
+from ansible_collections.rewind.vps.plugins.module_utils._execute import mistake
+from ansible_collections.rewind.vps.plugins.module_utils._http.session import requests_available
+from ansible_collections.rewind.vps.plugins.module_utils._redaction import Scrubber
+from ansible_collections.rewind.vps.plugins.module_utils._text import plain_in
+from ansible_collections.rewind.vps.plugins.plugin_utils import _inventory_credentials as inventory_credentials
+from ansible_collections.rewind.vps.plugins.plugin_utils._controller_action import ControllerAction
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import process_identity
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.diagnostics import SECRET_VARIABLES
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import (
     CLOUD_OPTIONS,
     INVENTORY_VARIABLES,
     KEYWORDS_THAT_REACH_HANDLERS,
@@ -36,7 +36,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.options
     Context,
     secrets_of,
 )
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.steps import OperationFailed, Steps
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import OperationFailed, Steps
 
 # Of a task's environment only this is taken over: with another HOME or PATH it would look for its receipts elsewhere.
 OF_THE_CLOUD = re.compile(f"{'|'.join(VARIABLES)}|REWIND_.*|.*_proxy|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|SSL_CERT_.*", re.IGNORECASE)
@@ -87,8 +87,8 @@ class ActionModule(ControllerAction):
                 if value not in (None, ""):
                     options[option] = value
                     break
-        variables = {name: self._templar.template(task_vars[name]) for name in host_account.VARIABLES if name in task_vars}
-        added = host_account.of_host(options, variables, on_controller=True)
+        variables = {name: self._templar.template(task_vars[name]) for name in inventory_credentials.VARIABLES if name in task_vars}
+        added = inventory_credentials.of_host(options, variables, on_controller=True)
         return {**options, **{name: value for name, value in added.items() if name in CLOUD_OPTIONS}}
 
     def _done(self, parameters: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class ActionModule(ControllerAction):
             address=self._templar.template(task_vars.get("ansible_host")) if task_vars.get("ansible_host") else None,
             connection=_short_name(self._connection),
             folders=self._folders(task_vars),
-            process=processes.identity(_pid_of_run()),  # a task's process is a child of ansible-playbook's
+            process=process_identity.identity(_pid_of_run()),  # a task's process is a child of ansible-playbook's
             what=" ".join(["ansible-playbook", *(os.path.basename(str(name)) for name in command_line.CLIARGS.get("args") or [])]),
             conditional=" and ".join(map(str, self._task.when)) or None,
             delegated=self._task.delegate_to or None,

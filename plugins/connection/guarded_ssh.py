@@ -103,7 +103,7 @@ from ansible.errors import AnsibleActionFail, AnsibleAuthenticationFailure, Ansi
 from ansible.module_utils.common.text.converters import to_bytes, to_text
 from ansible.plugins.connection import ssh as ssh_plugin
 
-from ansible_collections.rewind.vps.plugins.module_utils.plain_text import plain
+from ansible_collections.rewind.vps.plugins.module_utils._text import plain
 
 
 def with_options_of_ssh(documentation: str, documentation_of_ssh: str) -> str:
@@ -122,7 +122,7 @@ def with_options_of_ssh(documentation: str, documentation_of_ssh: str) -> str:
 globals().update(DOCUMENTATION=with_options_of_ssh(DOCUMENTATION, ssh_plugin.DOCUMENTATION))
 
 
-UNDONE = ("restoring", "restored", "ended")  # states of a receipt, see plugin_utils/guarded_upgrade/receipt.py
+UNDONE = ("restoring", "restored", "ended")  # states of a receipt, see plugin_utils/_upgrade/record.py
 
 
 class ServerLost(AnsibleActionFail, AnsibleConnectionFailure):

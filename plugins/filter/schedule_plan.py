@@ -42,9 +42,9 @@ _value:
 
 from typing import Any
 
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, invalid_argument
-from ansible_collections.rewind.vps.plugins.module_utils.providers.registry import REGISTRY
-from ansible_collections.rewind.vps.plugins.plugin_utils.snapshot_schedule import plan
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError, invalid_argument
+from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import REGISTRY
+from ansible_collections.rewind.vps.plugins.plugin_utils._schedule import plan
 
 
 def schedule_plan(wishes: dict[str, Any]) -> dict[str, Any]:

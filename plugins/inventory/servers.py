@@ -189,13 +189,13 @@ from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.inventory.group import to_safe_group_name
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError, invalid_argument
-from ansible_collections.rewind.vps.plugins.module_utils.plain_text import plain
-from ansible_collections.rewind.vps.plugins.module_utils.run import run
-from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
-from ansible_collections.rewind.vps.plugins.plugin_utils import host_account
-from ansible_collections.rewind.vps.plugins.plugin_utils.servers_inventory import cached, draft, hosts
-from ansible_collections.rewind.vps.plugins.plugin_utils.servers_inventory.accounts import Account, AccountReader
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError, invalid_argument
+from ansible_collections.rewind.vps.plugins.module_utils._execute import run
+from ansible_collections.rewind.vps.plugins.module_utils._redaction import Scrubber
+from ansible_collections.rewind.vps.plugins.module_utils._text import plain
+from ansible_collections.rewind.vps.plugins.plugin_utils import _inventory_credentials as inventory_credentials
+from ansible_collections.rewind.vps.plugins.plugin_utils._inventory import cache, hosts, staging
+from ansible_collections.rewind.vps.plugins.plugin_utils._inventory.accounts import Account, AccountReader
 
 if hasattr(ansible.template, "trust_as_template"):  # since ansible-core 2.19 only what is marked as trusted is evaluated
     def no_template(value: Any) -> Any:
@@ -222,7 +222,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self._accounts = AccountReader(self._evaluated)
         self._taken: set[str] = set()  # the names of hosts: no group may have one
         self._is_config = False
-        host_account.forget(path)
+        inventory_credentials.forget(path)
         try:
             self._parse(path, cache)
             return
@@ -251,7 +251,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         accounts = self._accounts.read(config)
         servers = [(account, server) for account in accounts for server in self._servers(account, cache)]
         self._add([variables_for_templates(hosts.variables_of(account, server, path)) for account, server in servers])
-        host_account.remember(path, accounts)
+        inventory_credentials.remember(path, accounts)
 
     def set_options(self, task_keys: Any = None, var_options: Any = None, direct: Any = None) -> None:
         """As in Ansible; here the file is known to be one for this plugin, and its credentials are known from here on."""
@@ -269,11 +269,11 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         """The account's servers, from the cache or from the cloud."""
         if not self.get_option("cache"):
             return self._ask(account)
-        key = cached.cache_key(account)
-        servers = cached.unpacked(self._cache.get(key)) if may_read_cache else None
+        key = cache.cache_key(account)
+        servers = cache.unpacked(self._cache.get(key)) if may_read_cache else None
         if servers is None:
             servers = self._ask(account)
-            self._cache[key] = cached.packed(servers)
+            self._cache[key] = cache.packed(servers)
         else:
             self.display.vv(f"{self.NAME}: the servers of account {account.name} are from the cache")
         return servers
@@ -292,14 +292,14 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         found = [(self._name_of(variables), variables) for variables in servers if self._is_wanted(variables)]
         hosts.check_names(found)
         self._taken = {name for name, dummy in found}
-        earlier = {name: draft.earlier_variables(inventory, name) for name, dummy in found}
+        earlier = {name: staging.earlier_variables(inventory, name) for name, dummy in found}
         for name, variables in found:
             hosts.check_other_sources(name, earlier[name], variables)
-        self.inventory = draft.begin(inventory)
+        self.inventory = staging.begin(inventory)
         try:
             for name, variables in found:
                 self._construct(name, variables, earlier[name])
-            draft.carry_over(self.inventory, inventory, earlier)
+            staging.carry_over(self.inventory, inventory, earlier)
         finally:
             self.inventory = inventory
 

@@ -192,7 +192,7 @@ error:
     hint: check the token or keys for this cloud; a new one is made in its panel
 """
 
-from ansible_collections.rewind.vps.plugins.module_utils.module import run_module
+from ..module_utils._ansible_module import run_module
 
 
 def main() -> None:

@@ -459,7 +459,7 @@ error:
     hint: "delete one (state: absent), or let old ones go: when_full: prune with retain.match"
 """
 
-from ansible_collections.rewind.vps.plugins.module_utils.module import run_module
+from ..module_utils._ansible_module import run_module
 
 
 def main() -> None:

@@ -313,7 +313,7 @@ error:
     hint: "make it first with rewind.vps.snapshot, or choose one of this server's: weekly ready from 2020-11-16T12:31:07Z"
 """
 
-from ansible_collections.rewind.vps.plugins.module_utils.module import run_module
+from ..module_utils._ansible_module import run_module
 
 
 def main() -> None:

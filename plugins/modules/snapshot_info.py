@@ -324,7 +324,7 @@ error:
     hint: did you mean web1 (12345), web2 (12346)?
 """
 
-from ansible_collections.rewind.vps.plugins.module_utils.module import run_module
+from ..module_utils._ansible_module import run_module
 
 
 def main() -> None:

@@ -352,7 +352,7 @@ error:
     hint: "choose one of this server's: pre-migration-snapshot (801) ready from 2025-01-15T18:30:00Z"
 """
 
-from ansible_collections.rewind.vps.plugins.module_utils.module import run_module
+from ..module_utils._ansible_module import run_module
 
 
 def main() -> None:

@@ -15,8 +15,8 @@ from example_box import provider_module
 from examplecloud.sandbox_side import KEY as EXAMPLE_KEY
 from examplecloud.sandbox_side import READ_ONLY_KEY
 
-from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Provider, Server, Snapshot
-from ansible_collections.rewind.vps.plugins.module_utils.providers.registry import REGISTRY
+from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Provider, Server, Snapshot
+from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import REGISTRY
 from sandbox import Box
 
 REAL_SECONDS = 20.0  # how long disks may take to be copied on a busy machine

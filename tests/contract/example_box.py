@@ -18,7 +18,7 @@ from sandbox.remote_control import Control
 
 NAME = "examplecloud"
 FOLDER = Path(__file__).with_name(NAME)
-MODULE = f"ansible_collections.rewind.vps.plugins.module_utils.providers.{NAME}"
+MODULE = f"ansible_collections.rewind.vps.plugins.module_utils._provider.{NAME}"
 
 
 @dataclass(frozen=True)

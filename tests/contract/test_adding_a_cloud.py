@@ -17,8 +17,8 @@ from example_box import FOLDER, ExampleBox
 from mutation.mutant import Mutant
 from support.stage import ROOT, Run, Stage, other_python
 
-from ansible_collections.rewind.vps.plugins.module_utils import errors
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 
 PAGE = (ROOT / "docs" / "adding-a-cloud.md").read_text("utf-8")
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from clouds import Cloud
 
-from ansible_collections.rewind.vps.plugins.module_utils import errors
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from sandbox import Box, launch
 
 BAD = ("expired", "not_yet_valid", "self_signed", "other_name", "other_ca")

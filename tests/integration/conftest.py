@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def session_box() -> Iterator[Box]:
-    from sandbox import launch  # importable once tests/conftest.py has configured this run
+    from sandbox import launch
 
     with launch(servers=2, speed=SPEED, ssh=False) as box:
         yield box

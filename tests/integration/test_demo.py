@@ -149,7 +149,7 @@ def test_an_interrupt_behind_the_guard_leaves_nothing_behind(workspace: Path) ->
     for line in demo.stdout:
         if "From here on server app1 goes back to snapshot" in line:
             break
-    assert [process for process in _processes_naming(os.fsencode(workspace)) if "guard_process.py" in process]
+    assert [process for process in _processes_naming(os.fsencode(workspace)) if "_guard/__main__.py" in process]
     demo.send_signal(signal.SIGINT)
     output, status = output_and_status(demo)
     assert status == 130

@@ -94,7 +94,7 @@ def test_what_is_printed_is_held_against_the_page(printed: list[str], output: st
 
 @pytest.fixture(scope="module")
 def docs_box() -> Iterator[Box]:
-    from sandbox import launch  # importable once tests/conftest.py has configured this run
+    from sandbox import launch
 
     with launch(servers=2, speed=SPEED) as box:
         yield box

@@ -47,7 +47,7 @@ while True:
 
 @pytest.fixture(scope="module")
 def box() -> Iterator[Any]:
-    from sandbox import launch  # importable once tests/conftest.py has configured this run
+    from sandbox import launch
 
     with launch(vpsorg_servers=3, ilkbyte_servers=0, speed=200) as box:
         yield box

@@ -87,8 +87,8 @@ def test_ad_hoc_commands(stage: Stage, box: Box) -> None:
 
 
 def test_capability_table() -> None:
-    from ansible_collections.rewind.vps.plugins.module_utils.providers.ilkbyte import Ilkbyte
-    from ansible_collections.rewind.vps.plugins.module_utils.providers.vpsorg import VpsOrg
+    from ansible_collections.rewind.vps.plugins.module_utils._provider.ilkbyte import Ilkbyte
+    from ansible_collections.rewind.vps.plugins.module_utils._provider.vpsorg import VpsOrg
 
     clouds = [VpsOrg.capabilities, Ilkbyte.capabilities]
 

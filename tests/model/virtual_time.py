@@ -17,7 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.rewind.vps.plugins.module_utils import arguments, polling, run, transport, turns
+from ansible_collections.rewind.vps.plugins.module_utils import _argspec as argspec
+from ansible_collections.rewind.vps.plugins.module_utils import _execute as execute
+from ansible_collections.rewind.vps.plugins.module_utils._http import client
+from ansible_collections.rewind.vps.plugins.module_utils._state import server_lock
+from ansible_collections.rewind.vps.plugins.module_utils._wait import polling
 
 if TYPE_CHECKING:
     from sandbox import Box
@@ -36,21 +40,21 @@ class Room:
     @contextlib.contextmanager
     def open(self) -> Iterator[Room]:
         """Time is virtual inside."""
-        clock, sleeping = polling.Clock.__init__, transport.Transport.__init__
-        defaults, keywords, connect = clock.__defaults__, dict(sleeping.__kwdefaults__), run.connect
+        clock, sleeping = polling.Clock.__init__, client.Transport.__init__
+        defaults, keywords, connect = clock.__defaults__, dict(sleeping.__kwdefaults__), execute.connect
         clock.__defaults__ = (self.monotonic, self.sleep, random.Random(0).uniform)
         sleeping.__kwdefaults__["sleep"] = self.sleep
-        run.connect = lambda options: connect({**options, "api_timeout": self.answer_seconds})
+        execute.connect = lambda options: connect({**options, "api_timeout": self.answer_seconds})
         try:
             yield self
         finally:
             clock.__defaults__ = defaults
             sleeping.__kwdefaults__.update(keywords)
-            run.connect = connect
+            execute.connect = connect
 
     def forget(self) -> None:
         """What this machine has noted about servers is no more: for a world that begins anew."""
-        shutil.rmtree(os.path.expanduser(turns.FOLDER), ignore_errors=True)
+        shutil.rmtree(os.path.expanduser(server_lock.FOLDER), ignore_errors=True)
 
     def monotonic(self) -> float:
         """Seconds that never run backwards."""
@@ -72,10 +76,10 @@ class Room:
         return self._task(cloud, module, False, False, options)
 
     def _task(self, cloud: str, module: str, check_mode: bool, diff_mode: bool, options: dict[str, Any]) -> dict[str, Any]:
-        spec = arguments.SPECS[module]
+        spec = argspec.SPECS[module]
         validated = ArgumentSpecValidator(spec.options, **spec.rules).validate({**self._access(cloud), **options})
         assert not validated.error_messages, validated.error_messages
-        return run.run(module, validated.validated_parameters, check_mode=check_mode, diff_mode=diff_mode, environ={})
+        return execute.run(module, validated.validated_parameters, check_mode=check_mode, diff_mode=diff_mode, environ={})
 
     def _access(self, cloud: str) -> dict[str, Any]:
         box = self.box

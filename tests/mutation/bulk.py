@@ -19,7 +19,7 @@ MUTANTS = [
         ("unit/plugins/test_fleet_many.py::test_of_servers_that_are_stopped_no_more_are_off_at_once_than_wished",),
     ),
     Mutant(
-        "a signal ends the process while servers are off", f"{UTILS}/operations/signals.py", "Crowd._hear",
+        "a signal ends the process while servers are off", f"{UTILS}/_module/signal_guard.py", "Crowd._hear",
         r"if self\._careful:", "if False:", "starts_again",
         ("unit/plugins/test_fleet_crowd.py::test_a_signal_waits_for_those_in_the_middle_of_something_who_put_it_back",),
     ),

@@ -23,7 +23,7 @@ MUTANTS = [
         r"= \w+\.done\.changed if .*", "= False", "changed", (f"{EXECUTE}::test_a_failure_tells_what_was_changed_before",),
     ),
     Mutant(
-        "an in-process task in check mode sends its changes", "plugins/plugin_utils/quick_door.py", "QuickDoor._result_of_run",
+        "an in-process task in check mode sends its changes", "plugins/plugin_utils/_action.py", "QuickDoor._result_of_run",
         r"check_mode=self\._task\.check_mode", "check_mode=False", "changed", (f"{ACTION}::test_both_doors_hand_on_check_mode_and_diff",),
     ),
     Mutant(

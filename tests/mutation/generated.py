@@ -23,7 +23,7 @@ UNIT = "tests/unit/plugins"
 # Each module with the tests that must detect its mutants.
 MODULES = {
     f"{UTILS}/retention.py": (f"{UNIT}/test_retention.py",),
-    f"{UTILS}/operations/snapshot_plan.py": (f"{UNIT}/test_snapshot_plan.py",),
+    f"{UTILS}/_module/snapshot_plan.py": (f"{UNIT}/test_snapshot_plan.py",),
     f"{UTILS}/arguments.py": (f"{UNIT}/test_arguments.py",),
     f"{GUARD}/planning.py": (f"{UNIT}/guarded_upgrade/test_upgrade_planning.py",),
     f"{GUARD}/server_looks.py": (f"{UNIT}/guarded_upgrade/test_server_looks.py",),

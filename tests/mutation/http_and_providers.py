@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from mutation.mutant import Mutant
 
-TRANSPORT = "plugins/module_utils/transport.py"
-WIRE = "plugins/module_utils/wire.py"
-VPSORG = "plugins/module_utils/providers/vpsorg.py"
-ILKBYTE = "plugins/module_utils/providers/ilkbyte.py"
+TRANSPORT = "plugins/module_utils/_http/client.py"
+WIRE = "plugins/module_utils/_http/session.py"
+VPSORG = "plugins/module_utils/_provider/vpsorg.py"
+ILKBYTE = "plugins/module_utils/_provider/ilkbyte.py"
 
 CHANGES = "unit/plugins/test_transport_changes.py"
 LIMITS = "unit/plugins/test_transport_limits.py"

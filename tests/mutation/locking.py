@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from mutation.mutant import Mutant
 
-LOCK = "plugins/module_utils/turns.py"
-LOCKING = "plugins/module_utils/operations/turn.py"
+LOCK = "plugins/module_utils/_state/server_lock.py"
+LOCKING = "plugins/module_utils/_state/operation_lock.py"
 
 LOCK_TESTS = "unit/plugins/test_turns.py"
 TESTS = "unit/plugins/test_turn_taking.py"
@@ -22,7 +22,7 @@ MUTANTS = [
         (f"{TESTS}::test_whoever_never_gets_their_turn_has_asked_for_nothing",),
     ),
     Mutant(
-        "a task holds the lock while it waits for its snapshot", "plugins/module_utils/operations/snapshot_present.py", "_make_present",
+        "a task holds the lock while it waits for its snapshot", "plugins/module_utils/_module/snapshot_present.py", "_make_present",
         r"(\n +)(\w+) = _begin\(.*\)", r"\g<0>\1wait_now = getattr(\2, 'wait', None)\1wait_now and wait_now()", "one_at_a_time",
         (f"{TESTS}::test_another_task_takes_its_turn_while_one_waits_for_its_snapshot",),
     ),
@@ -36,7 +36,7 @@ MUTANTS = [
         r"if not \w+:", "if False:", "one_at_a_time", (f"{LOCK_TESTS}::test_while_a_restore_is_waited_for_only_another_one_may_look",),
     ),
     Mutant(
-        "a list that lacks what was just made is believed", "plugins/module_utils/operations/memory.py", "_agrees",
+        "a list that lacks what was just made is believed", "plugins/module_utils/_state/pending_changes.py", "_agrees",
         r"(\w+) is not None and all", r"\1 is None and all", "lists",
         ("unit/plugins/test_memory_of_lists.py::test_what_was_made_a_moment_ago_is_not_made_again",),
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from mutation.mutant import Mutant
 
-RETENTION = "plugins/module_utils/retention.py"
+RETENTION = "plugins/module_utils/_module/retention.py"
 OPERATIONS = "plugins/module_utils/operations"
 PRESENT = f"{OPERATIONS}/snapshot_present.py"
 PLAN = f"{OPERATIONS}/snapshot_plan.py"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sandbox import Box
 
 BOOK = "rewind.vps.guarded_upgrade"
-GUARD_PROGRAM = "guard_process.py"
+GUARD_PROGRAM = "_guard/__main__.py"
 WAIT_SECONDS = 60
 
 # What most tests want: short waits, so that a run takes seconds.

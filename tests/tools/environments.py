@@ -91,7 +91,7 @@ def ensure(name: str, run: Callable[..., object]) -> Path:
 
 def find_python(recipe: Recipe) -> str:
     """The newest Python on this machine that the recipe allows."""
-    from python_discovery import get_interpreter  # part of nox
+    from python_discovery import get_interpreter
 
     versions = [f"3.{minor}" for minor in range(recipe.newest, recipe.oldest - 1, -1)]
     named = os.environ.get("REWIND_PYTHON")

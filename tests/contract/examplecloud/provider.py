@@ -10,11 +10,11 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from ansible_collections.rewind.vps.plugins.module_utils import errors
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils.providers import base
-from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Account, Schedule, Server, Snapshot
-from ansible_collections.rewind.vps.plugins.module_utils.transport import Transport
+from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._http.client import Transport
+from ansible_collections.rewind.vps.plugins.module_utils._provider import base
+from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Account, Schedule, Server, Snapshot
 
 
 class ExampleCloud(base.Provider):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def ssh_box() -> Iterator[Box]:
-    from sandbox import launch  # importable once tests/conftest.py has configured this run
+    from sandbox import launch
 
     with launch(vpsorg_servers=5, ilkbyte_servers=1, speed=SPEED) as box:
         yield box

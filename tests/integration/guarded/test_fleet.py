@@ -27,7 +27,7 @@ SECONDS = 6.0  # of a snapshot and of a restore; in them, all servers' must have
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Rollout]:
     """Guarded upgrades of web1 to web8 at VPS.org."""
-    from sandbox import launch  # importable once tests/conftest.py has configured this run
+    from sandbox import launch
 
     with launch(vpsorg_servers=len(HOSTS), ilkbyte_servers=0, speed=SPEED) as box:
         for name, arguments in (lasting(SHORT, *DURATIONS), lasting(SECONDS, "vpsorg.snapshots.create", "vpsorg.snapshots.restore")):

@@ -7,8 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from ansible_collections.rewind.vps.plugins.module_utils.polling import Clock
-from ansible_collections.rewind.vps.plugins.module_utils.providers.base import READY, Schedule, Server, Snapshot
+from ansible_collections.rewind.vps.plugins.module_utils._provider.base import READY, Schedule, Server, Snapshot
+from ansible_collections.rewind.vps.plugins.module_utils._wait.polling import Clock
 
 SERVER = Server("12345", "web1")
 

@@ -23,11 +23,11 @@ settings.load_profile("rewind")
 @pytest.fixture(autouse=True)
 def no_notes_of_other_tests(tmp_path_factory):
     """What a task notes about its server is forgotten at once: each turn finds a place that is new."""
-    from ansible_collections.rewind.vps.plugins.module_utils import turns
+    from ansible_collections.rewind.vps.plugins.module_utils._state import server_lock
 
     folder = tmp_path_factory.getbasetemp()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(turns, "find_folder", lambda make: tempfile.mkdtemp(prefix="turns", dir=folder))
+        patch.setattr(server_lock, "find_folder", lambda make: tempfile.mkdtemp(prefix="turns", dir=folder))
         yield
 
 

@@ -13,11 +13,11 @@ from typing import Any
 
 from operation_worlds import CAPABILITIES
 
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils.fleet.fleet import fleet_of
-from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task
-from ansible_collections.rewind.vps.plugins.module_utils.providers import base
-from ansible_collections.rewind.vps.plugins.module_utils.providers.base import PENDING, READY, RUNNING, Server, Snapshot
+from ansible_collections.rewind.vps.plugins.module_utils._bulk.runner import fleet_of
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._module.context import Task
+from ansible_collections.rewind.vps.plugins.module_utils._provider import base
+from ansible_collections.rewind.vps.plugins.module_utils._provider.base import PENDING, READY, RUNNING, Server, Snapshot
 
 SOON = 5.0  # real seconds after which a test gives up
 

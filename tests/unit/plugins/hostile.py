@@ -11,9 +11,9 @@ from typing import Any
 import requests
 from hypothesis import strategies as st
 
-from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Provider
-from ansible_collections.rewind.vps.plugins.module_utils.providers.registry import connect
-from ansible_collections.rewind.vps.plugins.module_utils.wire import Reply, WireFailure
+from ansible_collections.rewind.vps.plugins.module_utils._http.session import Reply, WireFailure
+from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Provider
+from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import connect
 
 BASE = {"vpsorg": "https://cloud.test/api/v1", "ilkbyte": "https://cloud.test"}
 CREDENTIALS = {

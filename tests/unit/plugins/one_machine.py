@@ -12,8 +12,9 @@ import pytest
 from builders import SERVER, FakeClock
 from operation_worlds import Cloud
 
-from ansible_collections.rewind.vps.plugins.module_utils import polling, turns
-from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Server, Snapshot
+from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Server, Snapshot
+from ansible_collections.rewind.vps.plugins.module_utils._state import server_lock
+from ansible_collections.rewind.vps.plugins.module_utils._wait import polling
 
 
 class Machine:
@@ -28,7 +29,7 @@ class Machine:
         self.folder = folder
         self.clock = FakeClock()
         self.meanwhile: Callable[[], Any] = lambda: None
-        patch.setattr(turns, "find_folder", lambda make: str(folder))
+        patch.setattr(server_lock, "find_folder", lambda make: str(folder))
         patch.setattr(polling.Clock.__init__, "__defaults__", (lambda: self.clock.now, self._sleep, lambda low, high: 1.0))
 
     def _sleep(self, seconds: float) -> None:
@@ -40,11 +41,11 @@ class Machine:
         """Seconds that tasks have waited in all."""
         return sum(self.clock.naps)
 
-    def place(self, cloud: Cloud) -> turns.Place:
+    def place(self, cloud: Cloud) -> server_lock.Place:
         """Where tasks meet that are about this cloud's server."""
-        return turns.Place(str(self.folder), cloud.title, "https://cloud.example", SERVER.id)
+        return server_lock.Place(str(self.folder), cloud.title, "https://cloud.example", SERVER.id)
 
-    def held(self, cloud: Cloud) -> turns.Place:
+    def held(self, cloud: Cloud) -> server_lock.Place:
         """The same, held by a task of another's."""
         place = self.place(cloud)
         assert place.try_to_enter()

@@ -10,9 +10,9 @@ from typing import Any
 
 from builders import SERVER
 
-from ansible_collections.rewind.vps.plugins.module_utils.operations.task import Task
-from ansible_collections.rewind.vps.plugins.module_utils.providers import ilkbyte, vpsorg
-from ansible_collections.rewind.vps.plugins.module_utils.providers.base import RUNNING, Account, Schedule, Server, Snapshot
+from ansible_collections.rewind.vps.plugins.module_utils._module.context import Task
+from ansible_collections.rewind.vps.plugins.module_utils._provider import ilkbyte, vpsorg
+from ansible_collections.rewind.vps.plugins.module_utils._provider.base import RUNNING, Account, Schedule, Server, Snapshot
 
 CAPABILITIES = {"vpsorg": vpsorg.VpsOrg.capabilities, "ilkbyte": ilkbyte.Ilkbyte.capabilities}
 

@@ -8,16 +8,9 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.rewind.vps.plugins.module_utils.arguments import (
-    PROVIDERS,
-    SPECS,
-    clean,
-    duration,
-    is_for_many,
-    may_be_for_many,
-)
-from ansible_collections.rewind.vps.plugins.module_utils.errors import INVALID_ARGUMENT, NOT_APPLIED, RewindError
-from ansible_collections.rewind.vps.plugins.module_utils.providers.registry import REGISTRY
+from ansible_collections.rewind.vps.plugins.module_utils._argspec import PROVIDERS, SPECS, clean, duration, is_for_many, may_be_for_many
+from ansible_collections.rewind.vps.plugins.module_utils._errors import INVALID_ARGUMENT, NOT_APPLIED, RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import REGISTRY
 
 VPSORG = {"provider": "vpsorg", "api_token": "vps_0123456789"}
 ILKBYTE = {"provider": "ilkbyte", "access_key": "access0123456789", "secret_key": "secret0123456789"}

@@ -12,7 +12,7 @@ PLUGINS = Path(__file__).resolve().parents[3] / "plugins"
 FILES = {path.relative_to(PLUGINS).as_posix(): path for path in sorted(PLUGINS.rglob("*.py")) if path.name != "__init__.py"}
 # The connection of one server of a bulk task is the clock of the poller.
 MAY_SLEEP = {"module_utils/polling.py", "module_utils/transport.py", "module_utils/fleet/member.py"}
-MAY_NAME_PROVIDERS = ("module_utils/providers/", "modules/", "doc_fragments/", "module_utils/arguments.py")
+MAY_NAME_PROVIDERS = ("module_utils/_provider/", "modules/", "doc_fragments/", "module_utils/arguments.py")
 
 
 def nodes(name, *kinds):

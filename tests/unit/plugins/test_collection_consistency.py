@@ -9,18 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.rewind.vps.plugins.module_utils import version
-from ansible_collections.rewind.vps.plugins.module_utils.arguments import SPECS
-from ansible_collections.rewind.vps.plugins.plugin_utils.fleet_report import options as report
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.options import (
-    INVENTORY_VARIABLES,
-    OPTIONS,
-    RANGES,
-    ROLE_OPTIONS,
-    STEPS,
-)
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.steps import Steps
-from ansible_collections.rewind.vps.plugins.plugin_utils.servers_inventory.accounts import ACCOUNT_OPTIONS
+from ansible_collections.rewind.vps.plugins.module_utils import _version as version
+from ansible_collections.rewind.vps.plugins.module_utils._argspec import SPECS
+from ansible_collections.rewind.vps.plugins.plugin_utils._inventory.accounts import ACCOUNT_OPTIONS
+from ansible_collections.rewind.vps.plugins.plugin_utils._report import options as report
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import INVENTORY_VARIABLES, OPTIONS, RANGES, ROLE_OPTIONS, STEPS
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import Steps
 
 # The checkout itself when the tests are run there, the copy when ansible-test runs them.
 ROOT = Path(__file__).resolve().parents[3]

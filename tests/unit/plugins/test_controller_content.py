@@ -17,8 +17,8 @@ from support.controller import AWX, content, credential_types, injected
 from support.node_count import QUERIES, asked
 from support.stage import ROOT
 
-from ansible_collections.rewind.vps.plugins.module_utils import arguments
-from ansible_collections.rewind.vps.plugins.module_utils.providers.registry import REGISTRY
+from ansible_collections.rewind.vps.plugins.module_utils import _argspec as argspec
+from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import REGISTRY
 
 RULEBOOKS = sorted((ROOT / "extensions" / "eda" / "rulebooks").glob("*.yml"))
 TEMPLATES = {item["name"]: item for item in content("templates.yml")["controller_templates"]}
@@ -32,9 +32,9 @@ def options_read_from(environment: dict[str, str], monkeypatch: pytest.MonkeyPat
     """What a module without options takes from a job's environment."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    validation = ArgumentSpecValidator(arguments.provider_options()).validate({})
+    validation = ArgumentSpecValidator(argspec.provider_options()).validate({})
     assert not validation.error_messages
-    return arguments.clean(validation.validated_parameters, environment)
+    return argspec.clean(validation.validated_parameters, environment)
 
 
 @pytest.mark.parametrize("cloud", TYPES)
@@ -54,7 +54,7 @@ def test_with_both_clouds_credentials_none_is_the_cloud_of_a_host_that_names_non
 def test_every_key_is_secret_and_goes_into_the_environment_alone(cloud: str) -> None:
     kind = credential_types()[TYPES[cloud]]
     fields = {item["id"]: item for item in kind["inputs"]["fields"]}
-    assert {name for name, item in fields.items() if item.get("secret")} == set(arguments.CREDENTIALS[cloud]) == set(kind["inputs"]["required"])
+    assert {name for name, item in fields.items() if item.get("secret")} == set(argspec.CREDENTIALS[cloud]) == set(kind["inputs"]["required"])
     assert set(kind["injectors"]) == {"env"}
     used = {name for template in kind["injectors"]["env"].values() for name in re.findall(r"[a-z_]{5,}", re.sub("'[a-z]*'", "", template))}
     assert used == set(fields)
@@ -141,5 +141,5 @@ def test_no_result_makes_a_query_fail_which_would_end_the_count_of_the_whole_job
 
 
 def test_there_is_a_query_for_every_module_that_changes_a_server() -> None:
-    changing = {name for name, spec in arguments.SPECS.items() if "state" in spec.options or "start_server" in spec.options}
+    changing = {name for name, spec in argspec.SPECS.items() if "state" in spec.options or "start_server" in spec.options}
     assert set(QUERIES) == {f"rewind.vps.{name}" for name in changing}

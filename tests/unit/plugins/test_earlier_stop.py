@@ -11,11 +11,11 @@ from builders import snapshot
 from one_machine import Machine, SlowCloud
 from operation_worlds import Cloud, task
 
-from ansible_collections.rewind.vps.plugins.module_utils import errors
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils.operations import power
-from ansible_collections.rewind.vps.plugins.module_utils.operations import snapshot as snapshot_operation
-from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Server
+from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._module import power
+from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot as snapshot_operation
+from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Server
 
 WORDS = "was off: an earlier task of this machine has stopped it for a snapshot and was cut off."
 
@@ -190,7 +190,7 @@ def test_where_no_note_can_be_written_that_is_said(machine: Machine, monkeypatch
     def full(self: Any, notes: dict[str, Any]) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("ansible_collections.rewind.vps.plugins.module_utils.turns.Place._write", full)
+    monkeypatch.setattr("ansible_collections.rewind.vps.plugins.module_utils._state.server_lock.Place._write", full)
     cloud = Cloud("vpsorg")
     working = task(cloud, stop_server=True)
     snapshot_operation.run(working)

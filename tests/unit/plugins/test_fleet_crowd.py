@@ -13,9 +13,9 @@ import threading
 import pytest
 from fleet_world import SOON, in_thread, until
 
-from ansible_collections.rewind.vps.plugins.module_utils.fleet import crowd
-from ansible_collections.rewind.vps.plugins.module_utils.operations import signals
-from ansible_collections.rewind.vps.plugins.module_utils.operations.signals import Abandoned, Crowd, Ended, unwinding
+from ansible_collections.rewind.vps.plugins.module_utils._bulk import executor
+from ansible_collections.rewind.vps.plugins.module_utils._module import signal_guard
+from ansible_collections.rewind.vps.plugins.module_utils._module.signal_guard import Abandoned, Crowd, Ended, unwinding
 
 ENDING = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGALRM]
 
@@ -29,7 +29,7 @@ class FewThreads:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
         self.alive, self.most = 0, most
         self._lock = threading.Lock()
-        start, run = threading.Thread.start, crowd._Worker.run
+        start, run = threading.Thread.start, executor._Worker.run
 
         def limited(thread: threading.Thread) -> None:
             with self._lock:
@@ -38,15 +38,15 @@ class FewThreads:
                 self.alive += 1
             start(thread)
 
-        def counted(worker: crowd._Worker) -> None:
+        def counted(worker: executor._Worker) -> None:
             try:
                 run(worker)
             finally:
                 with self._lock:
                     self.alive -= 1
 
-        monkeypatch.setattr(crowd._Worker, "start", limited)
-        monkeypatch.setattr(crowd._Worker, "run", counted)
+        monkeypatch.setattr(executor._Worker, "start", limited)
+        monkeypatch.setattr(executor._Worker, "run", counted)
 
 
 def run(jobs: int, spare: int = 0, job=lambda: None) -> list[str]:
@@ -57,7 +57,7 @@ def run(jobs: int, spare: int = 0, job=lambda: None) -> list[str]:
         job()
         done.append(threading.current_thread().name)
 
-    crowd.run_all([one] * jobs, lambda: None, spare)
+    executor.run_all([one] * jobs, lambda: None, spare)
     assert len(done) == jobs
     return done
 
@@ -92,7 +92,7 @@ def test_an_answer_of_hostile_depth_does_not_end_the_process():
         "        try: json.loads(text)\n"
         "        except (ValueError, RecursionError): pass\n"
         "thread = threading.Thread(target=read); thread.start(); thread.join(); print('alive')\n"
-    ).replace("STACK", str(crowd.STACK_BYTES))
+    ).replace("STACK", str(executor.STACK_BYTES))
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ended.stdout == "alive\n", ended.returncode
 
@@ -111,7 +111,7 @@ def test_each_server_has_room_for_its_lock_and_that_of_its_restore(monkeypatch, 
     limits = [soft, hard]
     monkeypatch.setattr(resource, "getrlimit", lambda which: tuple(limits))
     monkeypatch.setattr(resource, "setrlimit", lambda which, both: limits.__setitem__(slice(None), both))
-    assert crowd._room_for(wanted) == room
+    assert executor._room_for(wanted) == room
     assert limits[0] == resource.RLIM_INFINITY or limits[0] >= min(hard if hard >= 0 else 10**9, 2 * room + 100)
 
 
@@ -302,7 +302,7 @@ def test_outside_of_a_crowd_a_thread_has_nothing_to_unwind():
     done = []
 
     def elsewhere() -> None:
-        with unwinding(lambda number: None) as be_deaf, signals.deferred(lambda number: None):
+        with unwinding(lambda number: None) as be_deaf, signal_guard.deferred(lambda number: None):
             be_deaf()
             done.append(True)
 

@@ -8,9 +8,9 @@ import threading
 import pytest
 from fleet_world import SOON, in_thread, until
 
-from ansible_collections.rewind.vps.plugins.module_utils.fleet import lines as lines_module
-from ansible_collections.rewind.vps.plugins.module_utils.fleet.batches import Batches
-from ansible_collections.rewind.vps.plugins.module_utils.fleet.lines import Lines
+from ansible_collections.rewind.vps.plugins.module_utils._bulk import connection_pool as lines_module
+from ansible_collections.rewind.vps.plugins.module_utils._bulk.admission import Batches
+from ansible_collections.rewind.vps.plugins.module_utils._bulk.connection_pool import Lines
 
 
 class Calls:

@@ -12,14 +12,15 @@ import pytest
 from builders import snapshot
 from fleet_world import SOON, World, in_thread, task_of, until
 
-from ansible_collections.rewind.vps.plugins.module_utils import turns
-from ansible_collections.rewind.vps.plugins.module_utils.errors import UNKNOWN, RewindError
-from ansible_collections.rewind.vps.plugins.module_utils.failures import failure
-from ansible_collections.rewind.vps.plugins.module_utils.fleet.fleet import fleet_of
-from ansible_collections.rewind.vps.plugins.module_utils.operations import many, server_info, snapshot_info, snapshot_restore
-from ansible_collections.rewind.vps.plugins.module_utils.operations import snapshot as snapshot_operation
-from ansible_collections.rewind.vps.plugins.module_utils.operations.signals import Abandoned
-from ansible_collections.rewind.vps.plugins.module_utils.operations.turn import turn
+from ansible_collections.rewind.vps.plugins.module_utils._bulk import results
+from ansible_collections.rewind.vps.plugins.module_utils._bulk.runner import fleet_of
+from ansible_collections.rewind.vps.plugins.module_utils._error_results import failure
+from ansible_collections.rewind.vps.plugins.module_utils._errors import UNKNOWN, RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._module import server_info, snapshot_info, snapshot_restore
+from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot as snapshot_operation
+from ansible_collections.rewind.vps.plugins.module_utils._module.signal_guard import Abandoned
+from ansible_collections.rewind.vps.plugins.module_utils._state import server_lock
+from ansible_collections.rewind.vps.plugins.module_utils._state.operation_lock import turn
 
 TEN = [f"web{number}" for number in range(1, 11)]
 
@@ -27,13 +28,13 @@ TEN = [f"web{number}" for number in range(1, 11)]
 @pytest.fixture(autouse=True)
 def one_folder(tmp_path, monkeypatch):
     """All turns of a test are at the same places, as on a real machine."""
-    monkeypatch.setattr(turns, "find_folder", lambda make: str(tmp_path))
+    monkeypatch.setattr(server_lock, "find_folder", lambda make: str(tmp_path))
     return tmp_path
 
 
 def take(world: World, references: list[str], check_mode: bool = False, **options):
     task = task_of(world, references, check_mode, **options)
-    return many.change_each(task, snapshot_operation.run, many.TAKES_UP), task
+    return results.change_each(task, snapshot_operation.run, results.TAKES_UP), task
 
 
 @pytest.mark.parametrize("kind", ["vpsorg", "ilkbyte"])
@@ -138,7 +139,7 @@ def test_after_failed_restores_nobody_is_told_to_restore_the_others_again():
 
     world.before = no
     task = task_of(world, ["web1", "web2"], wait=False)
-    result = many.change_each(task, snapshot_restore.run, many.REPEATS)
+    result = results.change_each(task, snapshot_restore.run, results.REPEATS)
     assert result["failed_servers"][0]["server"] == "web2" and result["by_server"]["web1"]["changed"]
     assert "Run again only for those in failed_servers" in result["msg"] and "nothing twice" not in result["msg"]
 
@@ -193,7 +194,7 @@ def test_what_was_read_before_a_servers_turn_does_not_count():
         world.servers["3"] = replace(world.servers["3"], power_state="restoring", task_state="restoring")
         return snapshot_restore.run(one)
 
-    result = many.change_each(task_of(world, ["web1", "web2", "web3"], wait=False), operation, many.REPEATS)
+    result = results.change_each(task_of(world, ["web1", "web2", "web3"], wait=False), operation, results.REPEATS)
     assert world.names("restore") == [], "a server that was being restored was asked to be restored"
     assert result["by_server"]["web3"]["already_in_progress"]
 
@@ -208,7 +209,7 @@ def test_time_begins_to_run_for_a_server_when_it_is_its_turn():
             time.sleep(0.02)
         return {"changed": False}
 
-    many.change_each(task_of(world, TEN, stop_server=True, concurrency=1), operation, many.TAKES_UP)
+    results.change_each(task_of(world, TEN, stop_server=True, concurrency=1), operation, results.TAKES_UP)
     assert len(elapsed) == 10 and max(elapsed) < 0.02
 
 
@@ -236,7 +237,7 @@ def test_warnings_of_many_are_bounded_and_told_once():
         return {"changed": False}
 
     task = task_of(world, TEN)
-    many.change_each(task, operation, many.TAKES_UP)
+    results.change_each(task, operation, results.TAKES_UP)
     assert task.warnings.count("the same of all") == 1 and len(task.warnings) == 11
 
 
@@ -260,7 +261,7 @@ def test_a_terminal_that_is_gone_leaves_no_server_alone():
 
     task = replace(task_of(world, TEN), tell=gone)
     task.for_each = fleet_of(task, lambda: task.provider, 10.0)
-    result = many.change_each(task, snapshot_operation.run, many.TAKES_UP)
+    result = results.change_each(task, snapshot_operation.run, results.TAKES_UP)
     assert len(result["by_server"]) == 10 and result["failed_servers"] == []
 
 
@@ -270,5 +271,5 @@ def test_no_more_lines_are_opened_than_there_are_servers_for(servers, concurrenc
     task = task_of(world, TEN[:servers], concurrency=concurrency)
     task.for_each = fleet_of(task, lambda: opened.append(1) or task.provider, 10.0)
     assert opened == [], "nothing is opened before it is needed"
-    many.change_each(task, snapshot_operation.run, many.TAKES_UP)
+    results.change_each(task, snapshot_operation.run, results.TAKES_UP)
     assert len(opened) == lines

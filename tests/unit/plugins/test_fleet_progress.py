@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.rewind.vps.plugins.module_utils.fleet.progress import EACH_UP_TO, FIRST_SUMMARY_AFTER, SUMMARY_EVERY, Progress
+from ansible_collections.rewind.vps.plugins.module_utils._bulk.progress import EACH_UP_TO, FIRST_SUMMARY_AFTER, SUMMARY_EVERY, Progress
 
 
 class Watched:

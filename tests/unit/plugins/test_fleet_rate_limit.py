@@ -9,9 +9,9 @@ import pytest
 from fleet_world import SOON, in_thread, until
 from scripted_server import answer, serving
 
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils.rate_limit import FIRST_GAP, LONGEST_GAP, RateLimit, TooLong
-from ansible_collections.rewind.vps.plugins.module_utils.transport import Transport
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._http.client import Transport
+from ansible_collections.rewind.vps.plugins.module_utils._http.rate_limit import FIRST_GAP, LONGEST_GAP, RateLimit, TooLong
 
 
 class Clock:

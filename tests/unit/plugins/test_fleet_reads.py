@@ -9,11 +9,11 @@ import time
 import pytest
 from fleet_world import SOON, Line, World, in_thread, until
 
-from ansible_collections.rewind.vps.plugins.module_utils.errors import INVALID_RESPONSE, UNREACHABLE, RewindError
-from ansible_collections.rewind.vps.plugins.module_utils.fleet import shared_read
-from ansible_collections.rewind.vps.plugins.module_utils.fleet.lines import Lines, moment
-from ansible_collections.rewind.vps.plugins.module_utils.fleet.member import Member, SharedReads
-from ansible_collections.rewind.vps.plugins.module_utils.fleet.shared_read import SharedRead
+from ansible_collections.rewind.vps.plugins.module_utils._bulk import coalescing
+from ansible_collections.rewind.vps.plugins.module_utils._bulk.coalescing import SharedRead
+from ansible_collections.rewind.vps.plugins.module_utils._bulk.connection_pool import Lines, moment
+from ansible_collections.rewind.vps.plugins.module_utils._bulk.shared_provider import Member, SharedReads
+from ansible_collections.rewind.vps.plugins.module_utils._errors import INVALID_RESPONSE, UNREACHABLE, RewindError
 
 MANY = 20
 
@@ -184,7 +184,7 @@ def test_looking_again_leaves_the_cloud_some_rest_and_a_decision_does_not_wait_f
 def test_the_rest_has_an_end_and_does_not_count_the_wait_for_a_line():
     shared = SharedRead(Reader(seconds=1000.0))
     ask(shared, 2)
-    assert shared._rest_until - moment() <= shared_read.LONGEST_REST
+    assert shared._rest_until - moment() <= coalescing.LONGEST_REST
 
     lines = Lines([Line(World("vpsorg", "web1"))])
     change = in_thread(lambda: lines.change(lambda provider: time.sleep(1.0)))
@@ -301,7 +301,7 @@ def test_two_names_of_one_server_are_refused_whichever_comes_first(references):
     world = World("vpsorg", "web1", "web2")
 
     def identify(line: Line, reference: str):  # as VPS.org does: digits are a number
-        from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Server
+        from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Server
         return Server(str(int(reference))) if reference.isdecimal() else None
 
     shared = SharedReads(Lines([Line(world)]))

@@ -12,10 +12,12 @@ from hostile import ANYTHING, BASE, NAMES, FakeWire, bodies, is_sound, provider_
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ansible_collections.rewind.vps.plugins.module_utils import errors, transport
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils.operations.task import check_name
-from ansible_collections.rewind.vps.plugins.module_utils.providers.base import (
+from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._http import client
+from ansible_collections.rewind.vps.plugins.module_utils._http.session import Reply, WireFailure
+from ansible_collections.rewind.vps.plugins.module_utils._module.context import check_name
+from ansible_collections.rewind.vps.plugins.module_utils._provider.base import (
     FAILED,
     PENDING,
     READY,
@@ -26,8 +28,7 @@ from ansible_collections.rewind.vps.plugins.module_utils.providers.base import (
     Server,
     Snapshot,
 )
-from ansible_collections.rewind.vps.plugins.module_utils.providers.registry import REGISTRY
-from ansible_collections.rewind.vps.plugins.module_utils.wire import Reply, WireFailure
+from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import REGISTRY
 
 UUID = "6f9619ff-8b86-d011-b42d-00cf4fc964ff"
 VPS_SERVER = {
@@ -178,7 +179,7 @@ def clear_yes(name, which, reply):
 
 def clear_no(name, reply):
     said_so = 400 <= reply.status < 500 and reply.status != 408
-    body, readable = transport._decode(reply)
+    body, readable = client._decode(reply)
     if not readable:
         return said_so and (not reply.body.strip() or reply.status == 429)  # a page is not the API's word
     if said_so:

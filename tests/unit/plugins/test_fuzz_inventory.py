@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inventory_file import InventoryFile, server
 
-from ansible_collections.rewind.vps.plugins.module_utils.plain_text import plain, plain_in
-from ansible_collections.rewind.vps.plugins.plugin_utils.servers_inventory import cached
+from ansible_collections.rewind.vps.plugins.module_utils._text import plain, plain_in
+from ansible_collections.rewind.vps.plugins.plugin_utils._inventory import cache
 
 TOKEN, OTHER = "vps_first_0123456789", "access_0123456789"
 HOST_NAME = set(string.ascii_letters + string.digits + "._-")
@@ -26,7 +26,7 @@ def file(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for name in ("REWIND_PROVIDER", "VPS_API_TOKEN", "VPS_API_URL", "ILKBYTE_HOST", "ILKBYTE_ACCESS_KEY", "ILKBYTE_SECRET_KEY"):
             patch.delenv(name, raising=False)
-        patch.setattr(cached, "_ROUNDS", 1)
+        patch.setattr(cache, "_ROUNDS", 1)
         yield InventoryFile(tmp_path_factory.mktemp("fuzz"), patch)
 
 
@@ -96,11 +96,11 @@ def test_any_servers(file, servers, grouped, strict):
 
 @given(entry=ANYTHING | st.fixed_dictionaries({"version": st.sampled_from([1, 2, True, "1"]), "servers": ANYTHING | st.lists(ANYTHING, max_size=2)}))
 def test_any_entry_of_a_cache(entry):
-    found = cached.unpacked(entry)
-    assert found is None or all(set(item) == set(cached.FIELDS) and isinstance(item["id"], str) for item in found)
+    found = cache.unpacked(entry)
+    assert found is None or all(set(item) == set(cache.FIELDS) and isinstance(item["id"], str) for item in found)
 
 
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name)[:30])
 def test_what_is_packed_is_unpacked(name):
     servers = [server(name)]
-    assert cached.unpacked(json.loads(json.dumps(cached.packed(servers)))) == servers
+    assert cache.unpacked(json.loads(json.dumps(cache.packed(servers)))) == servers

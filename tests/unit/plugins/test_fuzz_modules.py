@@ -14,12 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_fuzz_clouds import ILK_SERVER, ILK_SNAPSHOT, PATHS, VPS_SERVER, VPS_SNAPSHOT, page, yes
 
-from ansible_collections.rewind.vps.plugins.module_utils import errors, polling
-from ansible_collections.rewind.vps.plugins.module_utils import run as room
-from ansible_collections.rewind.vps.plugins.module_utils.arguments import SPECS
-from ansible_collections.rewind.vps.plugins.module_utils.plain_text import plain
-from ansible_collections.rewind.vps.plugins.module_utils.providers.registry import connect
-from ansible_collections.rewind.vps.plugins.module_utils.wire import Reply, WireFailure
+from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
+from ansible_collections.rewind.vps.plugins.module_utils import _execute as room
+from ansible_collections.rewind.vps.plugins.module_utils._argspec import SPECS
+from ansible_collections.rewind.vps.plugins.module_utils._http.session import Reply, WireFailure
+from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import connect
+from ansible_collections.rewind.vps.plugins.module_utils._text import plain
+from ansible_collections.rewind.vps.plugins.module_utils._wait import polling
 
 ERROR_KEYS = {"kind", "outcome", "operation", "server", "snapshot", "http_status", "provider_message", "hint"}
 # What a server or a snapshot may be called in a task: what is there, what is not, and anything.

@@ -14,11 +14,11 @@ from hostile import CREDENTIALS, NAMES, TEXTS, is_sound
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ansible_collections.rewind.vps.plugins.module_utils import arguments
-from ansible_collections.rewind.vps.plugins.module_utils.arguments import SPECS, clean
-from ansible_collections.rewind.vps.plugins.module_utils.errors import INVALID_ARGUMENT, NOT_APPLIED, RewindError
-from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
-from ansible_collections.rewind.vps.plugins.module_utils.wire import Wire
+from ansible_collections.rewind.vps.plugins.module_utils import _argspec as argspec
+from ansible_collections.rewind.vps.plugins.module_utils._argspec import SPECS, clean
+from ansible_collections.rewind.vps.plugins.module_utils._errors import INVALID_ARGUMENT, NOT_APPLIED, RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._http.session import Wire
+from ansible_collections.rewind.vps.plugins.module_utils._redaction import Scrubber
 
 NUMBERS = st.integers() | st.sampled_from([10**18, -(10**18)])
 
@@ -54,7 +54,7 @@ def test_any_options_are_refused_or_clean(module, data):
     assert options["api_url"].startswith(("http://", "https://", "HTTP://", "HTTPS://")) and 1 <= options["api_timeout"] <= 600
     for name in ("max_age", "older_than", "newer_than"):
         assert options.get(name) is None or (isinstance(options[name], int) and options[name] > 0)
-    for name in arguments.SECRET_OPTIONS:
+    for name in argspec.SECRET_OPTIONS:
         assert options[name] is None or (options[name].isascii() and options[name].isprintable())
 
 

@@ -14,12 +14,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scripted_server import raw_bytes, serving
 
-from ansible_collections.rewind.vps.plugins.module_utils import errors, transport
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils.plain_text import plain
-from ansible_collections.rewind.vps.plugins.module_utils.providers.base import age_seconds, parse_time, utc_text
-from ansible_collections.rewind.vps.plugins.module_utils.transport import Transport, quote_message
-from ansible_collections.rewind.vps.plugins.module_utils.wire import Reply, WireFailure
+from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._http import client
+from ansible_collections.rewind.vps.plugins.module_utils._http.client import Transport, quote_message
+from ansible_collections.rewind.vps.plugins.module_utils._http.session import Reply, WireFailure
+from ansible_collections.rewind.vps.plugins.module_utils._provider.base import age_seconds, parse_time, utc_text
+from ansible_collections.rewind.vps.plugins.module_utils._text import plain
 
 DATES = st.sampled_from([
     "Fri, 31 Dec 9999 23:59:59 -2359", "Fri, 31 Dec 9999 23:59:59 GMT", "Mon, 01 Jan 0100 00:00:00 +2359", "Mon, 01 Jan 0001 00:00:00 GMT",
@@ -54,17 +55,17 @@ def test_any_answers(replies, changes):
     else:
         assert 200 <= answer.status < 300
         json.dumps(answer.data, ensure_ascii=False).encode("utf-8")
-    assert len(made._wire.sent) <= transport.TRIES
+    assert len(made._wire.sent) <= client.TRIES
     assert all(0 <= nap < 60 for nap in made.naps)
     before = datetime.now(timezone.utc)
-    assert abs((made.now() - before).total_seconds()) <= transport.MOST_AHEAD + 60
+    assert abs((made.now() - before).total_seconds()) <= client.MOST_AHEAD + 60
 
 
 @given(REPLIES, st.datetimes(timezones=st.just(timezone.utc)))
 @example(Reply(429, {"retry-after": "Fri, 31 Dec 9999 23:59:59 -2359"}, b""), datetime(1, 1, 1, tzinfo=timezone.utc))
 @example(Reply(429, {"retry-after": "9" * 400}, b""), datetime(2026, 1, 1, tzinfo=timezone.utc))
 def test_retry_after_is_a_time_or_nothing(reply, now):
-    seconds = transport._retry_after(reply, now)
+    seconds = client._retry_after(reply, now)
     assert seconds is None or (seconds >= 0 and math.isfinite(seconds))
 
 
@@ -79,7 +80,7 @@ def test_now_is_a_time_whatever_the_clouds_clock_says(said):
 @given(ANYTHING)
 def test_what_is_quoted_is_one_bounded_plain_line(body):
     said = quote_message(json.loads(json.dumps(body)))
-    assert said is None or (0 < len(said) <= transport.QUOTED_CHARACTERS and "\n" not in said and said == plain(said))
+    assert said is None or (0 < len(said) <= client.QUOTED_CHARACTERS and "\n" not in said and said == plain(said))
 
 
 @given(TEXTS | st.sampled_from([
@@ -159,7 +160,7 @@ def test_random_raw_answers(start, end, before):
 ], ids=["a redirect", "a chunk of -1", "a chunk of terabytes", "no length", "a length of terabytes"])
 def test_no_answer_fills_the_memory(head, monkeypatch):
     """Whatever is promised: no more is read than an answer may have."""
-    monkeypatch.setattr("ansible_collections.rewind.vps.plugins.module_utils.wire.MAX_ANSWER_BYTES", 1_000_000)
+    monkeypatch.setattr("ansible_collections.rewind.vps.plugins.module_utils._http.session.MAX_ANSWER_BYTES", 1_000_000)
     endless = b"x" * 1_000_000
 
     def step(connection):

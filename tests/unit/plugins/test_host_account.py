@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.rewind.vps.plugins.plugin_utils import host_account
-from ansible_collections.rewind.vps.plugins.plugin_utils.host_account import of_host
-from ansible_collections.rewind.vps.plugins.plugin_utils.quick_door import QuickDoor
-from ansible_collections.rewind.vps.plugins.plugin_utils.servers_inventory.accounts import Account
+from ansible_collections.rewind.vps.plugins.plugin_utils import _inventory_credentials as inventory_credentials
+from ansible_collections.rewind.vps.plugins.plugin_utils._action import QuickDoor
+from ansible_collections.rewind.vps.plugins.plugin_utils._inventory.accounts import Account
+from ansible_collections.rewind.vps.plugins.plugin_utils._inventory_credentials import of_host
 
 TOKEN = "vps_first_0123456789"
 URL = "https://gate.example/v1"
@@ -28,9 +28,9 @@ ALL = {**PLACE, "api_token": TOKEN, "api_timeout": 7, "validate_certs": True}
 
 @pytest.fixture(autouse=True)
 def known():
-    host_account.remember("/x/rewind_vps.yml", [SHOP, ILK])
+    inventory_credentials.remember("/x/rewind_vps.yml", [SHOP, ILK])
     yield
-    host_account.forget("/x/rewind_vps.yml")
+    inventory_credentials.forget("/x/rewind_vps.yml")
 
 
 @pytest.mark.parametrize(("given", "variables", "added"), [
@@ -60,9 +60,9 @@ def test_what_is_added(given, variables, added):
 
 
 def test_a_file_that_is_read_again_replaces_what_was_known():
-    host_account.remember("/x/rewind_vps.yml", [ILK])
+    inventory_credentials.remember("/x/rewind_vps.yml", [ILK])
     assert "api_token" not in of_host({}, HOST, on_controller=True)
-    host_account.forget("/x/rewind_vps.yml")
+    inventory_credentials.forget("/x/rewind_vps.yml")
     assert "access_key" not in of_host({}, ILK_HOST, on_controller=True)
 
 

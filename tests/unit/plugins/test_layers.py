@@ -28,9 +28,9 @@ def test_imports_follow_the_layers() -> None:
 
 
 @pytest.mark.parametrize(("file", "line", "broken"), [
-    ("providers/base.py", "from ansible_collections.rewind.vps.plugins.module_utils.operations import task", "options, operations, providers"),
-    ("providers/base.py", "from ..operations import task", "options, operations, providers"),
-    ("operations/power.py", "import requests", "One file speaks HTTP"),
+    ("_provider/base.py", "from ansible_collections.rewind.vps.plugins.module_utils._module import task", "options, operations, providers"),
+    ("_provider/base.py", "from ..operations import task", "options, operations, providers"),
+    ("_module/power.py", "import requests", "One file speaks HTTP"),
     ("retention.py", "import ansible.constants", "Decisions work without Ansible"),
     ("surprise.py", "import json", "options, operations, providers"),
 ])

@@ -10,13 +10,14 @@ from builders import snapshot
 from one_machine import Machine, SlowCloud
 from operation_worlds import Cloud, task
 
-from ansible_collections.rewind.vps.plugins.module_utils import errors
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils.operations import memory, snapshot_restore
-from ansible_collections.rewind.vps.plugins.module_utils.operations import snapshot as snapshot_operation
-from ansible_collections.rewind.vps.plugins.module_utils.operations.turn import turn
-from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import MISSED_SECONDS
-from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Snapshot
+from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot as snapshot_operation
+from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot_restore
+from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Snapshot
+from ansible_collections.rewind.vps.plugins.module_utils._state import pending_changes
+from ansible_collections.rewind.vps.plugins.module_utils._state.operation_lock import turn
+from ansible_collections.rewind.vps.plugins.module_utils._wait.waiters import MISSED_SECONDS
 
 OLD = "2025-01-01T00:00:00Z"
 NEW = "2026-06-01T00:00:00Z"
@@ -72,7 +73,7 @@ def test_a_list_that_never_shows_it_is_believed_after_a_while(machine: Machine) 
 def test_a_list_that_can_not_be_read_while_it_is_looked_at_again_is_told(machine: Machine) -> None:
     """By the next request, for which the same holds."""
     cloud = SlowCloud("vpsorg")
-    machine.write(cloud, memory.MADE, id="801")
+    machine.write(cloud, pending_changes.MADE, id="801")
     listed, looks = cloud.list_snapshots, []
 
     def once(server: Any) -> list[Snapshot]:
@@ -87,7 +88,7 @@ def test_a_list_that_can_not_be_read_while_it_is_looked_at_again_is_told(machine
 
 
 @pytest.mark.parametrize(("note", "fields"), [
-    (memory.MADE, {"id": "801"}), (memory.GONE, {"id": "1", "created_at": OLD}), (memory.GONE, {"id": [5], "created_at": {}}),
+    (pending_changes.MADE, {"id": "801"}), (pending_changes.GONE, {"id": "1", "created_at": OLD}), (pending_changes.GONE, {"id": [5], "created_at": {}}),
 ])
 @pytest.mark.parametrize("ago", [121.0, -60.0])
 def test_what_was_noted_long_ago_or_in_the_future_is_no_reason_to_wait(machine: Machine, note: str, fields: dict, ago: float) -> None:
@@ -100,9 +101,9 @@ def test_what_was_noted_long_ago_or_in_the_future_is_no_reason_to_wait(machine: 
 def test_what_is_deleted_again_is_not_waited_for(machine: Machine) -> None:
     cloud = Cloud("vpsorg")
     snapshot_operation.run(task(cloud))
-    assert machine.notes(cloud) == {memory.MADE}
+    assert machine.notes(cloud) == {pending_changes.MADE}
     snapshot_operation.run(task(cloud, state="absent"))
-    assert machine.notes(cloud) == {memory.GONE}
+    assert machine.notes(cloud) == {pending_changes.GONE}
     snapshot_operation.run(task(cloud, state="absent"))
     assert machine.waited == 0 and cloud.asked == ["create nightly", "delete 999"]
 
@@ -111,7 +112,7 @@ def test_the_deletion_of_another_leaves_the_note(machine: Machine) -> None:
     cloud = Cloud("vpsorg", snapshot("weekly", id="1"))
     snapshot_operation.run(task(cloud))
     snapshot_operation.run(task(cloud, name="weekly", state="absent"))
-    assert machine.notes(cloud) == {memory.MADE, memory.GONE}
+    assert machine.notes(cloud) == {pending_changes.MADE, pending_changes.GONE}
 
 
 def test_absent_deletes_what_is_not_listed_yet(machine: Machine) -> None:
@@ -159,7 +160,7 @@ def test_one_of_the_same_id_and_another_date_is_not_the_one_that_is_gone(machine
 
 def test_one_that_is_listed_for_ever_is_believed_after_a_while(machine: Machine) -> None:
     cloud = SlowCloud("vpsorg", snapshot(id="1"))
-    machine.write(cloud, memory.GONE, id="1", created_at=snapshot().created_at)
+    machine.write(cloud, pending_changes.GONE, id="1", created_at=snapshot().created_at)
     assert snapshot_operation.run(task(cloud))["changed"] is False
     assert machine.waited == pytest.approx(MISSED_SECONDS) and cloud.asked == []
 
@@ -183,7 +184,7 @@ def test_what_was_taken_anew_in_place_is_not_taken_anew_again(machine: Machine) 
 def replaced(machine: Machine, *listed: Snapshot, **note: Any) -> SlowCloud:
     """A task has replaced 1 with 2, and was killed before 2 was ready."""
     cloud = SlowCloud("vpsorg", *(listed or (snapshot(id="1", created_at=OLD), snapshot(id="2", created_at=NEW))))
-    machine.write(cloud, f"{memory.REPLACED} by {note.pop('by', '2')}", 86400.0, **{"id": "1", "created_at": OLD, **note})
+    machine.write(cloud, f"{pending_changes.REPLACED} by {note.pop('by', '2')}", 86400.0, **{"id": "1", "created_at": OLD, **note})
     return cloud
 
 
@@ -195,7 +196,7 @@ def test_the_rerun_deletes_what_a_killed_task_has_replaced(machine: Machine) -> 
     result = both_runs(machine, cloud, max_age=FOR_EVER)
     assert cloud.asked == ["delete 1"]
     assert result["changed"] is True and [item["id"] for item in result["pruned"]] == ["1"]
-    assert not [key for key in machine.notes(cloud) if key.startswith(memory.REPLACED)]
+    assert not [key for key in machine.notes(cloud) if key.startswith(pending_changes.REPLACED)]
     assert both_runs(machine, cloud, max_age=FOR_EVER)["changed"] is False
 
 
@@ -289,7 +290,7 @@ def test_a_full_disk_fails_no_task_that_has_done_its_work(machine: Machine, monk
     def full(self: Any, notes: dict[str, Any]) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("ansible_collections.rewind.vps.plugins.module_utils.turns.Place._write", full)
+    monkeypatch.setattr("ansible_collections.rewind.vps.plugins.module_utils._state.server_lock.Place._write", full)
     cloud = Cloud("vpsorg", snapshot(id="1", created_at=OLD))
     assert snapshot_operation.run(task(cloud, max_age=60))["changed"] is True
     assert cloud.asked == ["create nightly", "delete 1"]
@@ -302,10 +303,10 @@ def test_what_comes_is_remembered_by_its_name(machine: Machine) -> None:
     one, two = task(cloud, name="one"), task(cloud, name="two")
     for each in (one, two):
         with turn(each):
-            memory.note_coming(each, each.options["name"])
+            pending_changes.note_coming(each, each.options["name"])
     with turn(one) as server:
-        assert memory.is_coming(one, server)
-        memory.note_gone(one, snapshot("one", id="one"))
-        assert not memory.is_coming(one, server)
+        assert pending_changes.is_coming(one, server)
+        pending_changes.note_gone(one, snapshot("one", id="one"))
+        assert not pending_changes.is_coming(one, server)
     with turn(two) as server:
-        assert memory.is_coming(two, server)
+        assert pending_changes.is_coming(two, server)

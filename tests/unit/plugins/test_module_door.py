@@ -9,7 +9,7 @@ import pytest
 from ansible import constants as C
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.rewind.vps.plugins.plugin_utils.module_door import ModuleDoor
+from ansible_collections.rewind.vps.plugins.plugin_utils._module_execution import ModuleDoor
 
 TOKEN = "vps_S3cretToken0123456789"
 OURS = "rewind.vps.snapshot"

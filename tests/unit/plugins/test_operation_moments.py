@@ -11,14 +11,14 @@ import pytest
 from builders import SERVER, FakeClock, snapshot
 from operation_worlds import Cloud, task
 
-from ansible_collections.rewind.vps.plugins.module_utils import errors
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils.operations import power, snapshot_cron
-from ansible_collections.rewind.vps.plugins.module_utils.operations import snapshot as snapshot_operation
-from ansible_collections.rewind.vps.plugins.module_utils.operations.restore_watch import Restore
-from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import wait_for_snapshot
-from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline
-from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Schedule
+from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._module import power, snapshot_cron
+from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot as snapshot_operation
+from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Schedule
+from ansible_collections.rewind.vps.plugins.module_utils._wait.polling import Deadline
+from ansible_collections.rewind.vps.plugins.module_utils._wait.restore import Restore
+from ansible_collections.rewind.vps.plugins.module_utils._wait.waiters import wait_for_snapshot
 
 OLD = "2025-01-01T00:00:00Z"
 

@@ -11,21 +11,16 @@ import pytest
 from builders import SERVER, FakeClock, snapshot
 from operation_worlds import Cloud, task
 
-from ansible_collections.rewind.vps.plugins.module_utils import errors
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils.operations import (
-    power,
-    restore_watch,
-    snapshot_cron,
-    snapshot_restore,
-    upgrade_preflight,
-)
-from ansible_collections.rewind.vps.plugins.module_utils.operations import snapshot as snapshot_operation
-from ansible_collections.rewind.vps.plugins.module_utils.operations.restore_watch import Restore, wait_for_restore
-from ansible_collections.rewind.vps.plugins.module_utils.operations.task import pick_snapshot
-from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import wait_for_power
-from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline
-from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Account, Schedule, Snapshot
+from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._module import power, snapshot_cron, snapshot_restore, upgrade_preflight
+from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot as snapshot_operation
+from ansible_collections.rewind.vps.plugins.module_utils._module.context import pick_snapshot
+from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Account, Schedule, Snapshot
+from ansible_collections.rewind.vps.plugins.module_utils._wait import restore
+from ansible_collections.rewind.vps.plugins.module_utils._wait.polling import Deadline
+from ansible_collections.rewind.vps.plugins.module_utils._wait.restore import Restore, wait_for_restore
+from ansible_collections.rewind.vps.plugins.module_utils._wait.waiters import wait_for_power
 
 OLD = "2025-01-01T00:00:00Z"
 SCHEDULED = {"name": "one", "id": "one", "schedule": Schedule(1, 2, 3)}
@@ -199,7 +194,7 @@ def test_a_restore_that_is_under_way_is_joined() -> None:
 
 
 def test_a_restore_that_nobody_saw_begin_is_unknown_and_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(restore_watch, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(restore, "LOOK_SECONDS", 0.01)
     cloud = refusing(Cloud("vpsorg", snapshot()), "restore", error=no(errors.TIMEOUT, errors.UNKNOWN))
     wanted = task(cloud, wait=False)
     with pytest.raises(RewindError) as caught:

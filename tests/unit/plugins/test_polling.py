@@ -8,9 +8,9 @@ from builders import FakeClock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.rewind.vps.plugins.module_utils import errors
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline, pause_after, wait_until
+from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._wait.polling import Deadline, pause_after, wait_until
 
 
 class Operation:

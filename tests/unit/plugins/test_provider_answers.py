@@ -9,10 +9,10 @@ import pytest
 from builders import snapshot
 from test_provider_shapes import Api, provider
 
-from ansible_collections.rewind.vps.plugins.module_utils import errors
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Server
-from ansible_collections.rewind.vps.plugins.module_utils.transport import Answer
+from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._http.client import Answer
+from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Server
 
 SNAPSHOT = snapshot(server=Server("1", "web1"))
 

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.rewind.vps.plugins.module_utils import errors
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils.providers.base import (
+from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._http.client import Answer
+from ansible_collections.rewind.vps.plugins.module_utils._provider.base import (
     FAILED,
     PENDING,
     READY,
@@ -24,8 +25,7 @@ from ansible_collections.rewind.vps.plugins.module_utils.providers.base import (
     age_seconds,
     parse_time,
 )
-from ansible_collections.rewind.vps.plugins.module_utils.providers.registry import REGISTRY, connect
-from ansible_collections.rewind.vps.plugins.module_utils.transport import Answer
+from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import REGISTRY, connect
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 ANYTHING = st.recursive(

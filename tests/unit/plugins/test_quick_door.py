@@ -9,11 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.rewind.vps.plugins.module_utils import module
-from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
-from ansible_collections.rewind.vps.plugins.plugin_utils import quick_door
-from ansible_collections.rewind.vps.plugins.plugin_utils.controller_action import wants_progress
-from ansible_collections.rewind.vps.plugins.plugin_utils.quick_door import QuickDoor
+from ansible_collections.rewind.vps.plugins.module_utils import _ansible_module as ansible_module
+from ansible_collections.rewind.vps.plugins.module_utils._redaction import Scrubber
+from ansible_collections.rewind.vps.plugins.plugin_utils import _action as action
+from ansible_collections.rewind.vps.plugins.plugin_utils._action import QuickDoor
+from ansible_collections.rewind.vps.plugins.plugin_utils._controller_action import wants_progress
 
 
 class Templar:
@@ -87,7 +87,7 @@ def test_an_interpreter_asked_for_in_the_environment(asked, reason, monkeypatch)
 
 
 def test_without_requests_in_the_controller(monkeypatch):
-    monkeypatch.setattr(quick_door, "requests_available", lambda: False)
+    monkeypatch.setattr(action, "requests_available", lambda: False)
     assert door()._why_not_here({}) == "the controller's Python has no requests"
 
 
@@ -134,7 +134,7 @@ def test_both_doors_hand_on_check_mode_and_diff(monkeypatch, check_mode, diff):
 
     made = door()
     made._task.check_mode, made._task.diff = check_mode, diff
-    monkeypatch.setattr(quick_door, "run", run)
+    monkeypatch.setattr(action, "run", run)
     made._result_of_run({}, {}, Scrubber([]))
 
     class Module:
@@ -144,9 +144,9 @@ def test_both_doors_hand_on_check_mode_and_diff(monkeypatch, check_mode, diff):
         def exit_json(self, **result):
             seen.append(result)
 
-    monkeypatch.setattr(module, "_Module", Module)
-    monkeypatch.setattr(module, "run", run)
-    module.run_module("snapshot")
+    monkeypatch.setattr(ansible_module, "_Module", Module)
+    monkeypatch.setattr(ansible_module, "run", run)
+    ansible_module.run_module("snapshot")
     assert seen == [("snapshot", check_mode, diff), ("snapshot", check_mode, diff), {}]
 
 

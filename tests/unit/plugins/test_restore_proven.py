@@ -8,7 +8,7 @@ from builders import snapshot
 from one_machine import Machine
 from operation_worlds import Cloud, task
 
-from ansible_collections.rewind.vps.plugins.module_utils.operations import snapshot_restore
+from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot_restore
 
 WORDS = "shows nothing that would tell it from a restore that failed half way"
 

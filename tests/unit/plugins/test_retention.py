@@ -11,8 +11,8 @@ from builders import snapshot, snapshots
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Schedule
-from ansible_collections.rewind.vps.plugins.module_utils.retention import beyond_count, newest_first, to_make_room
+from ansible_collections.rewind.vps.plugins.module_utils._module.retention import beyond_count, newest_first, to_make_room
+from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Schedule
 
 PATTERNS = st.sampled_from(["night*", "nightly", "*", "week*", "none*", "[nw]*"])
 

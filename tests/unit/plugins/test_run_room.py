@@ -8,11 +8,11 @@ import base64
 import pytest
 from builders import snapshot
 
-from ansible_collections.rewind.vps.plugins.module_utils import run as room
-from ansible_collections.rewind.vps.plugins.module_utils.arguments import SPECS
-from ansible_collections.rewind.vps.plugins.module_utils.errors import BUSY, UNKNOWN, RewindError
-from ansible_collections.rewind.vps.plugins.module_utils.operations import signals
-from ansible_collections.rewind.vps.plugins.module_utils.secrets import MASK
+from ansible_collections.rewind.vps.plugins.module_utils import _execute as room
+from ansible_collections.rewind.vps.plugins.module_utils._argspec import SPECS
+from ansible_collections.rewind.vps.plugins.module_utils._errors import BUSY, UNKNOWN, RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._module import signal_guard
+from ansible_collections.rewind.vps.plugins.module_utils._redaction import MASK
 
 TOKEN = "vps_S3cretToken0123456789"
 PARAMETERS = {
@@ -133,7 +133,7 @@ def test_who_is_concerned_is_filled_in_from_the_task(monkeypatch):
 
 def test_a_task_told_to_end_says_so(monkeypatch):
     def operation(task):
-        raise signals.Ended(15)
+        raise signal_guard.Ended(15)
 
     result = run(operation, monkeypatch)
     assert (result["error"]["kind"], result["error"]["outcome"]) == ("interrupted", "unknown")

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from ansible_collections.rewind.vps.plugins.filter.schedule_plan import schedule_plan
-from ansible_collections.rewind.vps.plugins.plugin_utils.snapshot_schedule import MINUTE, unit_name
+from ansible_collections.rewind.vps.plugins.plugin_utils._schedule import MINUTE, unit_name
 
 WISHES = {"name": "nightly", "method": "auto", "state": "present", "every_days": 1, "hour": 3, "minute": 0, "timezone": "", "retain_count": ""}
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Schedule, utc_text
-from ansible_collections.rewind.vps.plugins.module_utils.providers.ilkbyte_schedule import read_schedule
+from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Schedule, utc_text
+from ansible_collections.rewind.vps.plugins.module_utils._provider.ilkbyte_schedule import read_schedule
 
 NEXT = "2020-11-24T02:03:00+03:00"
 LAST = "2020-11-23T02:03:07+03:00"

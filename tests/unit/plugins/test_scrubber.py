@@ -17,7 +17,7 @@ from support.leaks import Searcher, forms_of
 from support.leaky_tasks import SECRETS as TRICKY
 from support.leaky_tasks import quoting
 
-from ansible_collections.rewind.vps.plugins.module_utils.secrets import MASK, Scrubber
+from ansible_collections.rewind.vps.plugins.module_utils._redaction import MASK, Scrubber
 
 PRINTABLE = "".join(chr(code) for code in range(33, 127) if chr(code) != "*")  # the mask's own character aside
 SECRETS = st.text(PRINTABLE, min_size=12, max_size=60) | st.text("ab+/=%\"\\", min_size=12, max_size=60)

@@ -10,7 +10,7 @@ from ansible.errors import AnsibleParserError
 from ansible.inventory.data import InventoryData
 from inventory_file import NAME, InventoryFile, server
 
-from ansible_collections.rewind.vps.plugins.plugin_utils import host_account
+from ansible_collections.rewind.vps.plugins.plugin_utils import _inventory_credentials as inventory_credentials
 
 ONE, TWO = "vps_first_0123456789", "vps_second_0123456789"
 SHOP = {"name": "shop", "provider": "vpsorg", "api_token": ONE}
@@ -226,7 +226,7 @@ def test_an_account_that_fails_fails_the_whole_file_and_is_named(file):
     for accounts in ([SHOP, BLOG], [BLOG, SHOP]):
         said = refused(file, {"accounts": accounts})
         assert "Account blog: The API does not answer." in said and TWO[:9] not in said
-        assert host_account._known.get(str(file.path)) is None, "no credentials of a file that gives no hosts"
+        assert inventory_credentials._known.get(str(file.path)) is None, "no credentials of a file that gives no hosts"
 
 
 # --- the cache

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from ansible_collections.rewind.vps.plugins.module_utils.operations.signals import Ended, deferred, unwinding
+from ansible_collections.rewind.vps.plugins.module_utils._module.signal_guard import Ended, deferred, unwinding
 
 ENDING = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT]
 

@@ -11,8 +11,8 @@ from builders import SERVER, snapshot, snapshots
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.rewind.vps.plugins.module_utils.errors import NOT_APPLIED, NOT_FOUND, NOT_READY, RewindError
-from ansible_collections.rewind.vps.plugins.module_utils.operations.snapshot_plan import (
+from ansible_collections.rewind.vps.plugins.module_utils._errors import NOT_APPLIED, NOT_FOUND, NOT_READY, RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._module.snapshot_plan import (
     ADOPT,
     CREATE,
     KEEP,

@@ -6,9 +6,9 @@ from __future__ import annotations
 import pytest
 from scripted_server import ScriptedServer, answer, half_an_answer, hang_up, raw_bytes, reset, serving, silence
 
-from ansible_collections.rewind.vps.plugins.module_utils import errors
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils.transport import Transport
+from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._http.client import Transport
 
 DONE = answer(200, {"status": True})
 # VPS.org's two verbs, and Ilkbyte's, where a GET changes things.

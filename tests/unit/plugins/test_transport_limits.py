@@ -13,10 +13,11 @@ import time
 import pytest
 from scripted_server import ScriptedServer, answer, drip, half_an_answer, head, raw_bytes, reset, serving, silence
 
-from ansible_collections.rewind.vps.plugins.module_utils import alarms, errors, wire
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils.transport import Transport
-from ansible_collections.rewind.vps.plugins.module_utils.wire import is_loopback
+from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._http import session, timeouts
+from ansible_collections.rewind.vps.plugins.module_utils._http.client import Transport
+from ansible_collections.rewind.vps.plugins.module_utils._http.session import is_loopback
 
 TOKEN = "vps_S3cret/Token+0123456789"
 ACCESS, SECRET = "access-K3y/0123456789", "secret-K3y+0123456789"
@@ -115,7 +116,7 @@ def test_no_alarm_is_left_behind():
         client = api(server)
         for _attempt in range(5):
             client.read("/servers/", operation="servers.list")
-        assert not [alarm for alarm in alarms._alarms._set if alarm.call is not None]
+        assert not [alarm for alarm in timeouts._alarms._set if alarm.call is not None]
         assert len([thread for thread in threading.enumerate() if thread.name == "rewind.vps alarms"]) == 1
     assert threading.active_count() <= before + 3
 
@@ -124,7 +125,7 @@ def test_a_machine_without_a_thread_for_the_time_limit_sends_nothing(monkeypatch
     def refused(self):
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(alarms, "_alarms", alarms._Alarms())
+    monkeypatch.setattr(timeouts, "_alarms", timeouts._Alarms())
     with serving(GOOD) as server:
         client = api(server)
         monkeypatch.setattr(threading.Thread, "start", refused)
@@ -138,10 +139,10 @@ def test_a_machine_without_a_thread_for_the_time_limit_sends_nothing(monkeypatch
 
 def test_a_time_limit_holds_after_a_fork():
     rung = threading.Event()
-    with alarms.time_limit(60, rung.set):
+    with timeouts.time_limit(60, rung.set):
         child = os.fork()
         if not child:
-            with alarms.time_limit(0.05, rung.set):
+            with timeouts.time_limit(0.05, rung.set):
                 os._exit(0 if rung.wait(5) else 1)
         assert os.waitpid(child, 0)[1] == 0
     assert not rung.is_set()
@@ -149,8 +150,8 @@ def test_a_time_limit_holds_after_a_fork():
 
 def test_time_limits_end_in_their_order_whatever_the_order_in_which_they_are_set():
     ended, both = [], threading.Event()
-    with alarms.time_limit(0.1, lambda: (ended.append("long"), both.set())), alarms.time_limit(0.02, lambda: ended.append("short")):
-        with alarms.time_limit(0.01, lambda: ended.append("over before")):
+    with timeouts.time_limit(0.1, lambda: (ended.append("long"), both.set())), timeouts.time_limit(0.02, lambda: ended.append("short")):
+        with timeouts.time_limit(0.01, lambda: ended.append("over before")):
             pass
         assert both.wait(5)
     assert ended == ["short", "long"]
@@ -161,7 +162,7 @@ def test_time_limits_end_in_their_order_whatever_the_order_in_which_they_are_set
 
 @pytest.mark.parametrize("headers", [{"content-length": str(10**9)}, {"connection": "close"}], ids=["told", "endless"])
 def test_a_too_large_answer_is_not_read_to_its_end(headers, monkeypatch):
-    monkeypatch.setattr(wire, "MAX_ANSWER_BYTES", 200_000)
+    monkeypatch.setattr(session, "MAX_ANSWER_BYTES", 200_000)
     sent = []
 
     def step(connection):
@@ -182,7 +183,7 @@ def test_a_too_large_answer_is_not_read_to_its_end(headers, monkeypatch):
 
 def test_an_answer_just_within_the_bound_is_read(monkeypatch):
     body = b'{"results": "' + b"x" * 199_985 + b'"}'
-    monkeypatch.setattr(wire, "MAX_ANSWER_BYTES", len(body))
+    monkeypatch.setattr(session, "MAX_ANSWER_BYTES", len(body))
     with serving(answer(200, body)) as server:
         assert len(change(api(server)).data["results"]) == 199_985
 

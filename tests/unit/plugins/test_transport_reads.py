@@ -9,10 +9,11 @@ from email.utils import formatdate
 import pytest
 from scripted_server import answer, half_an_answer, hang_up, raw_bytes, reset, serving, silence
 
-from ansible_collections.rewind.vps.plugins.module_utils import errors, transport
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils.transport import Answer, Transport
-from ansible_collections.rewind.vps.plugins.module_utils.version import VERSION
+from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._http import client as http_client
+from ansible_collections.rewind.vps.plugins.module_utils._http.client import Answer, Transport
+from ansible_collections.rewind.vps.plugins.module_utils._version import VERSION
 
 GOOD = answer(200, {"results": [1]})
 
@@ -89,7 +90,7 @@ def test_it_gives_up_after_five(trouble, kind):
 
 def test_pauses_grow_with_full_jitter(monkeypatch):
     asked = []
-    monkeypatch.setattr(transport.random, "uniform", lambda low, high: asked.append((low, high)) or high)
+    monkeypatch.setattr(http_client.random, "uniform", lambda low, high: asked.append((low, high)) or high)
     naps = []
     with serving(answer(503)) as server:
         failure(api(server, naps))
@@ -161,7 +162,7 @@ def test_a_retry_after_beyond_patience_ends_it_at_once(said):
 
 def test_all_tries_together_end_in_time(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(transport.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(http_client.time, "monotonic", lambda: now[0])
 
     def nap(seconds):
         now[0] += seconds
@@ -169,7 +170,7 @@ def test_all_tries_together_end_in_time(monkeypatch):
     with serving(answer(503, retry_after="25")) as server:
         client = Transport("VPS.org", server.url, timeout=5, sleep=nap)
         assert failure(client).kind == errors.PROVIDER_ERROR
-    assert now[0] <= transport.MIN_PATIENCE and len(server.requests) == 3
+    assert now[0] <= http_client.MIN_PATIENCE and len(server.requests) == 3
 
 
 # --- the cloud's clock

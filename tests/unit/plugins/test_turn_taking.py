@@ -14,16 +14,17 @@ from builders import SERVER, snapshot
 from one_machine import Machine, SlowCloud
 from operation_worlds import Cloud, task
 
-from ansible_collections.rewind.vps.plugins.module_utils import errors, turns
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils.operations import snapshot as snapshot_operation
-from ansible_collections.rewind.vps.plugins.module_utils.operations import snapshot_cron, snapshot_restore
-from ansible_collections.rewind.vps.plugins.module_utils.operations import turn as turn_operation
-from ansible_collections.rewind.vps.plugins.module_utils.operations.turn import turn
-from ansible_collections.rewind.vps.plugins.module_utils.providers.base import Schedule, Server
+from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot as snapshot_operation
+from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot_cron, snapshot_restore
+from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Schedule, Server
+from ansible_collections.rewind.vps.plugins.module_utils._state import operation_lock as turn_operation
+from ansible_collections.rewind.vps.plugins.module_utils._state import server_lock
+from ansible_collections.rewind.vps.plugins.module_utils._state.operation_lock import turn
 
 # At the time of the import: the tests of this folder put another in its place.
-from ansible_collections.rewind.vps.plugins.module_utils.turns import find_folder
+from ansible_collections.rewind.vps.plugins.module_utils._state.server_lock import find_folder
 
 OLD = "2025-01-01T00:00:00Z"
 ONE = snapshot("one", id="one", schedule=Schedule(1, 2, 3))
@@ -90,7 +91,7 @@ def test_a_person_is_told_what_is_waited_for(machine: Machine) -> None:
 
 def test_tasks_on_other_servers_and_clouds_are_in_nobodys_way(machine: Machine) -> None:
     cloud = Cloud("vpsorg")
-    others = [turns.Place(str(machine.folder), *whose) for whose in (
+    others = [server_lock.Place(str(machine.folder), *whose) for whose in (
         ("vpsorg", "https://cloud.example", "2"), ("ilkbyte", "https://cloud.example", SERVER.id), ("vpsorg", "https://else.example", SERVER.id),
     )]
     assert all(other.try_to_enter() for other in others)
@@ -135,7 +136,7 @@ def test_a_server_that_is_known_is_not_asked_for_and_its_power_forgotten(machine
 
 @pytest.mark.parametrize(("sends", "noted"), [(True, True), (False, False)])
 def test_whether_a_task_has_asked_is_told_to_the_next(machine: Machine, sends: bool, noted: bool) -> None:
-    cloud, before = Cloud("vpsorg"), turns.now()
+    cloud, before = Cloud("vpsorg"), server_lock.now()
     asking = task(cloud)
     with turn(asking):
         asking.done.asked = sends
@@ -250,7 +251,7 @@ def test_a_check_run_keeps_nobody_waiting_and_waits_for_nobody(machine: Machine,
 def test_a_check_run_makes_no_folder_and_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(turns, "find_folder", find_folder)
+    monkeypatch.setattr(server_lock, "find_folder", find_folder)
     for run, kind, listed, options, _asked in CHANGES.values():
         checked = task(Cloud(kind, *listed), check_mode=True, **options)
         run(checked)
@@ -269,7 +270,7 @@ WORDS = "can be written where this task runs, so two tasks on one server at the 
 @pytest.mark.parametrize("case", CHANGES)
 def test_without_a_folder_the_work_is_done_and_that_is_said_once(machine: Machine, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
     run, kind, listed, options, asked = CHANGES[case]
-    monkeypatch.setattr(turns, "find_folder", lambda make: None)
+    monkeypatch.setattr(server_lock, "find_folder", lambda make: None)
     cloud = Cloud(kind, *listed)
     working = task(cloud, **options)
     run(working)

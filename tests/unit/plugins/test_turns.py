@@ -18,10 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.rewind.vps.plugins.module_utils import turns
+from ansible_collections.rewind.vps.plugins.module_utils._state import server_lock
 
 # At the time of the import: the tests of this folder put another in its place.
-from ansible_collections.rewind.vps.plugins.module_utils.turns import Place, find_folder
+from ansible_collections.rewind.vps.plugins.module_utils._state.server_lock import Place, find_folder
 
 URL = "https://api.example/v1"
 
@@ -42,7 +42,7 @@ place.leave(True)
 @contextlib.contextmanager
 def another_process(folder: Path, doing: str = "hold") -> Iterator[subprocess.Popen]:
     other = subprocess.Popen(
-        [sys.executable, "-I", "-c", OTHER, turns.__file__, str(folder), URL, doing],
+        [sys.executable, "-I", "-c", OTHER, server_lock.__file__, str(folder), URL, doing],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )
     try:
@@ -138,7 +138,7 @@ def test_a_kernel_that_does_not_lock_is_no_lock_taken(place: Place, monkeypatch:
         raise OSError(errno.ENOLCK, "No locks available")
 
     before = next_handle()
-    monkeypatch.setattr(turns.fcntl, "flock", no_locks)
+    monkeypatch.setattr(server_lock.fcntl, "flock", no_locks)
     for _attempt in range(3):
         with pytest.raises(OSError, match="No locks"):
             place.try_to_enter()
@@ -200,10 +200,10 @@ def test_what_lies_there_is_for_its_user_alone(folder: Path, place: Place) -> No
 
 def test_who_has_asked_meanwhile_is_known_to_whoever_comes_next(folder: Path, place: Place) -> None:
     assert place.try_to_enter()
-    assert not place.asked_since(turns.now()), "nobody ever has"
-    before = turns.now()
+    assert not place.asked_since(server_lock.now()), "nobody ever has"
+    before = server_lock.now()
     place.leave(True)
-    after = turns.now()
+    after = server_lock.now()
     other = Place(str(folder), "vpsorg", URL, "12345")
     assert other.try_to_enter()
     assert other.asked_since(before) and not other.asked_since(after)
@@ -213,11 +213,11 @@ def test_who_has_asked_meanwhile_is_known_to_whoever_comes_next(folder: Path, pl
 
 
 def test_all_processes_count_moments_alike(folder: Path, place: Place) -> None:
-    before = turns.now()
+    before = server_lock.now()
     with another_process(folder) as other:
         other.communicate("")  # it leaves, and has asked
     assert place.try_to_enter()
-    assert place.asked_since(before) and not place.asked_since(turns.now())
+    assert place.asked_since(before) and not place.asked_since(server_lock.now())
 
 
 @pytest.mark.parametrize("content", [b"garbage", b"\xff" * 20, b"12.5"])
@@ -225,7 +225,7 @@ def test_a_mark_that_can_not_be_read_means_look_again(folder: Path, place: Place
     """The last: from before a reboot, since which moments are counted anew."""
     assert place.try_to_enter()
     lock_of(folder).write_bytes(content)
-    assert place.asked_since(turns.now())
+    assert place.asked_since(server_lock.now())
 
 
 def test_an_empty_mark_means_that_nobody_has_asked(folder: Path, place: Place) -> None:
@@ -278,7 +278,7 @@ FRESH = time.time()
 @pytest.mark.parametrize("content", [
     b"", b"{", b"[]", b"5", b"null", b'"text"', b"\xff\xfe", b"[" * 90_000, b'{"made": 5}', b'{"made": {}}', b'{"made": {"at": "now"}}',
     b'{"made": {"at": null}}', b'{"made": {"at": NaN}}', b'{"made": {"at": 1e999}}', b'{"made": {"at": ' + b"9" * 400 + b"}}",
-    b'{"made": {"at": true}}', json.dumps({"made": {"at": FRESH, "id": "x" * turns.MOST_NOTES}}).encode(),
+    b'{"made": {"at": true}}', json.dumps({"made": {"at": FRESH, "id": "x" * server_lock.MOST_NOTES}}).encode(),
 ])
 def test_notes_that_are_none_are_passed_over(folder: Path, place: Place, content: bytes) -> None:
     place.write_note("made", id="801")
@@ -309,7 +309,7 @@ def test_a_full_disk_is_said_and_harms_no_old_note(folder: Path, place: Place, m
     def full(handle: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(turns.os, "fsync", full)
+    monkeypatch.setattr(server_lock.os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         place.write_note("made", id="802")
     assert place.note("made", 60.0)["id"] == "801"
@@ -410,13 +410,13 @@ def test_where_the_home_folder_can_not_be_written_the_temporary_folder_is_taken(
             raise OSError(errno.EROFS, "Read-only file system")
         make(path, **options)
 
-    monkeypatch.setattr(turns.os, "makedirs", read_only)
+    monkeypatch.setattr(server_lock.os, "makedirs", read_only)
     assert find_folder(make=True) == str(other(home))
 
 
 def test_a_folder_that_can_not_be_written_any_more_is_passed_over(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_folder(make=True) == str(ours(home))
-    monkeypatch.setattr(turns.os, "access", lambda path, mode: not path.startswith(str(home)))
+    monkeypatch.setattr(server_lock.os, "access", lambda path, mode: not path.startswith(str(home)))
     assert find_folder(make=True) == str(other(home))
 
 
@@ -425,7 +425,7 @@ class OwnedByOthers:
 
     def __init__(self, patch: pytest.MonkeyPatch, *paths: Path) -> None:
         self._stat, self._paths = os.stat, [str(path) for path in paths]
-        patch.setattr(turns.os, "stat", self)
+        patch.setattr(server_lock.os, "stat", self)
 
     def __call__(self, path: object, **options: object) -> os.stat_result:
         found = self._stat(path, **options)

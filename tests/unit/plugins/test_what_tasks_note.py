@@ -10,14 +10,16 @@ import pytest
 from builders import SERVER, snapshot
 from operation_worlds import Cloud, task
 
-from ansible_collections.rewind.vps.plugins.module_utils import errors, polling, turns
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils.operations import power, snapshot_restore
-from ansible_collections.rewind.vps.plugins.module_utils.operations import snapshot as snapshot_operation
-from ansible_collections.rewind.vps.plugins.module_utils.operations.memory import note_made, note_replaced
-from ansible_collections.rewind.vps.plugins.module_utils.operations.turn import turn
-from ansible_collections.rewind.vps.plugins.module_utils.operations.waiting import MISSED_SECONDS
-from ansible_collections.rewind.vps.plugins.module_utils.turns import Place
+from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._module import power, snapshot_restore
+from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot as snapshot_operation
+from ansible_collections.rewind.vps.plugins.module_utils._state import server_lock
+from ansible_collections.rewind.vps.plugins.module_utils._state.operation_lock import turn
+from ansible_collections.rewind.vps.plugins.module_utils._state.pending_changes import note_made, note_replaced
+from ansible_collections.rewind.vps.plugins.module_utils._state.server_lock import Place
+from ansible_collections.rewind.vps.plugins.module_utils._wait import polling
+from ansible_collections.rewind.vps.plugins.module_utils._wait.waiters import MISSED_SECONDS
 
 OLD = "2026-05-01T00:00:00Z"
 NEW = "2026-05-31T23:59:00Z"
@@ -27,7 +29,7 @@ NEW = "2026-05-31T23:59:00Z"
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """One folder for a test's tasks, and time that passes only while somebody waits."""
     passed = [0.0]
-    monkeypatch.setattr(turns, "find_folder", lambda make: str(tmp_path))
+    monkeypatch.setattr(server_lock, "find_folder", lambda make: str(tmp_path))
     monkeypatch.setattr(
         polling.Clock.__init__, "__defaults__",
         (lambda: time.monotonic() + passed[0], lambda seconds: passed.__setitem__(0, passed[0] + seconds), lambda low, high: 1.0),
@@ -232,8 +234,8 @@ def test_what_was_asked_before_the_machine_began_anew_is_long_ago(folder: Path) 
     """The clock that all processes share begins anew with the machine."""
     here = place(folder)
     assert here.try_to_enter()
-    looked_at = turns.now()
-    (folder / next(folder.glob("*.lock")).name).write_text(f"{turns.now() + 10**15:020d}")
+    looked_at = server_lock.now()
+    (folder / next(folder.glob("*.lock")).name).write_text(f"{server_lock.now() + 10**15:020d}")
     assert not here.asked_since(looked_at)
     here.leave(asked=True)
     assert here.try_to_enter() and here.asked_since(looked_at)

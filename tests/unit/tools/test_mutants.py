@@ -34,7 +34,7 @@ def test_every_promise_and_every_provider_has_a_mutant() -> None:
     rows = [row.removeprefix("| ").replace("**", "") for row in table.splitlines() if row.startswith("| **")]
     assert [[start for start in PROMISES.values() if row.startswith(start)] for row in rows] == [[start] for start in PROMISES.values()]
     assert {mutant.promise for mutant in MUTANTS} == set(PROMISES)
-    providers = {"plugins/module_utils/providers/ilkbyte.py", "plugins/module_utils/providers/vpsorg.py"}
+    providers = {"plugins/module_utils/_provider/ilkbyte.py", "plugins/module_utils/_provider/vpsorg.py"}
     assert providers <= {mutant.file for mutant in MUTANTS}
 
 

@@ -7,7 +7,7 @@ set -eu
 all() {
     ps -A -ww -o pid=,args= | awk '
         index($0, " -m sandbox --state " ENVIRON["FOLDER"] "/") ||
-        index($0, "guard_process.py " ENVIRON["FOLDER"] "/") ||
+        index($0, "_guard/__main__.py " ENVIRON["FOLDER"] "/") ||
         index($0, " --inventory " ENVIRON["FOLDER"] "/") && /\/(prepare|converge|verify)\.yml$/'
 }
 

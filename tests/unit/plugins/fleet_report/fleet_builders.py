@@ -138,7 +138,7 @@ def newest(snapshots: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    from ansible_collections.rewind.vps.plugins.plugin_utils.fleet_report.page import render
+    from ansible_collections.rewind.vps.plugins.plugin_utils._report.render import render
 
     for path, fleet in zip(sys.argv[1:], (few(), many())):
         Path(path).write_text(render(fleet), encoding="utf-8")

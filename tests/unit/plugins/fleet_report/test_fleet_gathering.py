@@ -7,12 +7,12 @@ import os
 
 import pytest
 
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
-from ansible_collections.rewind.vps.plugins.plugin_utils.fleet_report import accounts, options
-from ansible_collections.rewind.vps.plugins.plugin_utils.fleet_report.page_file import write_page
-from ansible_collections.rewind.vps.plugins.plugin_utils.fleet_report.upgrades import read_upgrades
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import processes
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import Receipt
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.plugin_utils._report import accounts, options
+from ansible_collections.rewind.vps.plugins.plugin_utils._report.page_file import write_page
+from ansible_collections.rewind.vps.plugins.plugin_utils._report.upgrade_history import read_upgrades
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import process_identity
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import Receipt
 
 VARIABLES = ("REWIND_PROVIDER", "VPS_API_TOKEN", "ILKBYTE_ACCESS_KEY", "ILKBYTE_ACCESSKEY", "ILKBYTE_SECRET_KEY", "ILKBYTE_SECRETKEY")
 
@@ -76,7 +76,7 @@ def run(folder, run_id, server="vpsorg-1-a", state="ended", outcome="upgraded", 
 
 def test_receipts_newest_first_and_every_kind_of_outcome(tmp_path):
     run(tmp_path, "20260101T000000Zaaaa", outcome="rolled_back")
-    run(tmp_path, "20260103T000000Zaaaa", state="upgrading", outcome=None, guard=processes.identity(os.getpid()))
+    run(tmp_path, "20260103T000000Zaaaa", state="upgrading", outcome=None, guard=process_identity.identity(os.getpid()))
     run(tmp_path, "20260102T000000Zaaaa", server="vpsorg-2-b", state="checking", outcome=None, guard={"pid": os.getpid(), "started": "long ago"})
     run(tmp_path, "20251231T000000Zaaaa", server="vpsorg-2-b").write_bytes(b"\xff{")
     (tmp_path / "reports").mkdir()

@@ -6,13 +6,13 @@ from __future__ import annotations
 import pytest
 from fleet_builders import DAY, HOUR, NOW, account, few, gathered, many, schedule, server, snapshot, unreadable, upgrade
 
-from ansible_collections.rewind.vps.plugins.plugin_utils.fleet_report import fleet_lines, judgement
-from ansible_collections.rewind.vps.plugins.plugin_utils.fleet_report.outcome import outcome_of
-from ansible_collections.rewind.vps.plugins.plugin_utils.fleet_report.page import known_servers
+from ansible_collections.rewind.vps.plugins.plugin_utils._report import findings, summary_view
+from ansible_collections.rewind.vps.plugins.plugin_utils._report.render import known_servers
+from ansible_collections.rewind.vps.plugins.plugin_utils._report.result import outcome_of
 
 
 def found(snapshots, last_upgrade=None, **fields):
-    return [(one.level, one.kind) for one in judgement.findings(snapshots, account([], [], **fields), last_upgrade, NOW)]
+    return [(one.level, one.kind) for one in findings.findings(snapshots, account([], [], **fields), last_upgrade, NOW)]
 
 
 def some_snapshots(count, **fields):
@@ -64,7 +64,7 @@ def test_an_upgrade_counts_for_its_own_server_and_only_the_last_one():
 
 def test_the_worst_comes_first_and_then_the_order_that_there_was():
     assert [known.name for known in known_servers(few())] == ["api1", "mail1", "shop1", "staging", "db1", "app1"]
-    levels = [judgement.LEVELS.index(known.level) for known in known_servers(many(100))]
+    levels = [findings.LEVELS.index(known.level) for known in known_servers(many(100))]
     assert levels == sorted(levels)
 
 
@@ -81,7 +81,7 @@ def test_one_server_whose_snapshots_could_not_be_listed():
 
 def cards(*accounts, runs=()):
     fleet = gathered(*accounts, runs=list(runs))
-    return {card["label"]: card for card in fleet_lines.cards(known_servers(fleet), fleet["accounts"], fleet["upgrades"])}
+    return {card["label"]: card for card in summary_view.cards(known_servers(fleet), fleet["accounts"], fleet["upgrades"])}
 
 
 def test_the_numbers_at_the_top():

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from support.pages import assert_harmless, read_page
 
-from ansible_collections.rewind.vps.plugins.plugin_utils.fleet_report.page import render
-from ansible_collections.rewind.vps.plugins.plugin_utils.fleet_report.wording import shown
+from ansible_collections.rewind.vps.plugins.plugin_utils._report.formatting import shown
+from ansible_collections.rewind.vps.plugins.plugin_utils._report.render import render
 
 
 def rows(page):

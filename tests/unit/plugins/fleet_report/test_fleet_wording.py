@@ -8,9 +8,9 @@ from fleet_builders import DAY, HOUR, NOW
 from hypothesis import given
 from hypothesis import strategies as some
 
-from ansible_collections.rewind.vps.plugins.module_utils.plain_text import MARK
-from ansible_collections.rewind.vps.plugins.plugin_utils.fleet_report import wording
-from ansible_collections.rewind.vps.plugins.plugin_utils.fleet_report.axis import Axis
+from ansible_collections.rewind.vps.plugins.module_utils._text import MARK
+from ansible_collections.rewind.vps.plugins.plugin_utils._report import formatting
+from ansible_collections.rewind.vps.plugins.plugin_utils._report.time_axis import Axis
 
 
 @pytest.mark.parametrize(("seconds", "text"), [
@@ -18,32 +18,32 @@ from ansible_collections.rewind.vps.plugins.plugin_utils.fleet_report.axis impor
     (3 * DAY + 4 * HOUR, "3 d 4 h"), (3 * DAY + 59, "3 d"), (140 * DAY, "140 d"), (400 * DAY, "1 y 35 d"), (-5, "0 s"),
 ])
 def test_duration(seconds, text):
-    assert wording.duration(seconds) == text
+    assert formatting.duration(seconds) == text
 
 
 @pytest.mark.parametrize(("megabytes", "text"), [(0, "0 MB"), (1023, "1023 MB"), (1024, "1.0 GB"), (10752, "10.5 GB"), (3 * 1024 * 1024, "3.0 TB")])
 def test_size(megabytes, text):
-    assert wording.size(megabytes) == text
+    assert formatting.size(megabytes) == text
 
 
 @pytest.mark.parametrize(("told", "text"), [
     ("2026-07-01T12:00:00Z", "2026-07-01 12:00"), ("2026-07-01T12:00:59.999+03:00", "2026-07-01 09:00"), ("soon", None), (None, None), (7, None),
 ])
 def test_moment(told, text):
-    assert wording.moment(told) == text
+    assert formatting.moment(told) == text
 
 
 def test_seconds_until():
-    assert wording.seconds_until("2026-07-01T12:01:00Z", NOW) == 60
-    assert wording.seconds_until("2026-07-01T11:00:00Z", NOW) == -HOUR
-    assert wording.seconds_until("<b>", NOW) is None
+    assert formatting.seconds_until("2026-07-01T12:01:00Z", NOW) == 60
+    assert formatting.seconds_until("2026-07-01T11:00:00Z", NOW) == -HOUR
+    assert formatting.seconds_until("<b>", NOW) is None
 
 
 def test_a_text_of_others_is_one_line_and_not_too_long():
-    assert wording.shown("one\u202etwo\nthree\x1b[2J") == f"one{MARK}two{MARK}three{MARK}[2J"
-    long = wording.shown("x" * 10_000)
+    assert formatting.shown("one\u202etwo\nthree\x1b[2J") == f"one{MARK}two{MARK}three{MARK}[2J"
+    long = formatting.shown("x" * 10_000)
     assert long == "x" * 160 + "… (10000 characters)"
-    assert wording.shown("x" * 160) == "x" * 160
+    assert formatting.shown("x" * 160) == "x" * 160
 
 
 def test_the_axis_reaches_as_far_as_needed_and_no_farther():

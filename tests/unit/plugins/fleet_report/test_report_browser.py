@@ -33,7 +33,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def page_url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    from ansible_collections.rewind.vps.plugins.plugin_utils.fleet_report.page import render
+    from ansible_collections.rewind.vps.plugins.plugin_utils._report.render import render
 
     path: Path = tmp_path_factory.mktemp("report") / "report.html"
     path.write_text(render(few()), encoding="utf-8")

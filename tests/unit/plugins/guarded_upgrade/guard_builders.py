@@ -9,10 +9,10 @@ from typing import Any
 
 from builders import FakeClock
 
-from ansible_collections.rewind.vps.plugins.module_utils import errors
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.guard import Guard, World
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import Receipt, write_private
+from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
+from ansible_collections.rewind.vps.plugins.plugin_utils._guard.guard import Guard, World
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import Receipt, write_private
 
 RUN_ID = "20260101T000000Zab12"
 SNAPSHOT = {"name": f"rewind{RUN_ID}", "id": "801", "created_at": "2026-01-01T00:00:30Z"}

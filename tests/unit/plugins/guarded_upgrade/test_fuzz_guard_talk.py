@@ -15,12 +15,13 @@ from hostile import ANYTHING, RAW_BODIES
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils.secrets import Scrubber
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import evidence, guard_service
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.guard_link import ask_guard
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import Receipt
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._redaction import Scrubber
+from ansible_collections.rewind.vps.plugins.plugin_utils._guard import server
+from ansible_collections.rewind.vps.plugins.plugin_utils._guard.client import ask_guard
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import diagnostics
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import Receipt
 
 FACTS = st.dictionaries(st.sampled_from([*receipt_data(), "reason", "seconds_allowed", "marker_written", "evidence", "odd"]), ANYTHING, max_size=3)
 REQUESTS = ANYTHING | st.fixed_dictionaries({}, optional={
@@ -59,7 +60,7 @@ class Caller:
 
 def attend(guard, line):
     caller = Caller(line)
-    guard_service._attend(guard, caller)
+    server._attend(guard, caller)
     return [json.loads(answer) for answer in caller.answer.splitlines()]
 
 
@@ -117,7 +118,7 @@ def test_wishes_that_a_run_does_not_have(tmp_path, wishes):
 
 
 def test_a_caller_that_drips_does_not_keep_the_guard_from_watching(tmp_path, monkeypatch):
-    monkeypatch.setattr(guard_service, "REQUEST_SECONDS", 0.4)
+    monkeypatch.setattr(server, "REQUEST_SECONDS", 0.4)
     guard = guard_in(tmp_path, states.UPGRADING, FakeWorld())
     ours, theirs = socket.socketpair()
     over = threading.Event()
@@ -131,7 +132,7 @@ def test_a_caller_that_drips_does_not_keep_the_guard_from_watching(tmp_path, mon
     thread.start()
     began = time.monotonic()
     with ours, theirs, contextlib.suppress(OSError):
-        guard_service._attend(guard, ours)
+        server._attend(guard, ours)
     over.set()
     thread.join()
     assert time.monotonic() - began < 3
@@ -183,6 +184,6 @@ def deep(levels):
 @pytest.mark.parametrize("result", [{"a": deep(5000)}, {("a", "b"): 1}, {"a": {1, 2}}, {"a": "\x1b[2J\ud800\0"}, {"a": float("nan")}, {"a": b"\xff"}],
                          ids=["deep", "a key that is no text", "a set", "controls", "NaN", "bytes"])
 def test_evidence_of_any_result(tmp_path, result):
-    files = evidence.keep_evidence(tmp_path, {"name": "x", "action": "command"}, result, "boot \x1b[2J\0\ud800\n", Scrubber(["secret-of-mine"]))
+    files = diagnostics.keep_evidence(tmp_path, {"name": "x", "action": "command"}, result, "boot \x1b[2J\0\ud800\n", Scrubber(["secret-of-mine"]))
     told = json.loads((tmp_path / "failed_task.json").read_text(encoding="utf-8"))
     assert told["task"] == "x" and len(files) == 2

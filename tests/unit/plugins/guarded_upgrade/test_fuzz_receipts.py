@@ -12,13 +12,13 @@ from hostile import ANYTHING, NAMES, RAW_BODIES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import planning, report, verdicts
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.options import Context
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import Receipt, ServerFolder, all_receipts
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt_shape import RUN_ID_GLOB
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.server_looks import LONGEST_LOOK, parse_look, prove
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import outcomes, planning, rollout_table
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import Context
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.probe import LONGEST_LOOK, parse_look, prove
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import Receipt, ServerFolder, all_receipts
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record_schema import RUN_ID_GLOB
 
 CONTEXT = Context(
     host="web2", address=None, connection="ssh", folders=[], process={"pid": 1, "started": "never"}, what="x", batch=["web2"], play_keywords=set(),
@@ -56,8 +56,8 @@ def read_by_everybody(receipt):
     """All that a receipt is read for; whatever is not a RewindError fails the test."""
     look = parse_look("boot 22222222-2222\nunits known\nend")
     for do in (
-        lambda: report.table([report.row(receipt)]), lambda: verdicts.verdict_of(receipt),
-        lambda: verdicts.whole(receipt, verdicts.verdict_of(receipt)),
+        lambda: rollout_table.table([rollout_table.row(receipt)]), lambda: outcomes.verdict_of(receipt),
+        lambda: outcomes.whole(receipt, outcomes.verdict_of(receipt)),
         lambda: prove(receipt.data, look, "passed"), lambda: prove(receipt.data, None, None), lambda: planning.check_receipts(receipt, CONTEXT),
         lambda: planning.guarded_by(receipt, CONTEXT), lambda: planning.is_being_undone(receipt),
         lambda: planning.what_comes_next(receipt, CONTEXT, 1800, None),

@@ -16,10 +16,10 @@ from guard_builders import (
     restored,
 )
 
-from ansible_collections.rewind.vps.plugins.module_utils import errors
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.guard import refusal
+from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.plugin_utils._guard.guard import refusal
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
 
 ENDED_BADLY = {"outcome": states.ROLLBACK_FAILED, "message": "It failed.", "acknowledged": False}
 RESTORED_BEFORE = {"restore_message": "Server web1 is restored", "verification": []}

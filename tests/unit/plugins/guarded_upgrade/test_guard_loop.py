@@ -7,7 +7,7 @@ import json
 import socket
 from types import SimpleNamespace
 
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import guard_service
+from ansible_collections.rewind.vps.plugins.plugin_utils._guard import server
 
 
 class Nobody:
@@ -29,7 +29,7 @@ def test_a_mistake_while_it_watches_does_not_end_it():
         guard.is_over = True
 
     guard.watch = watch
-    guard_service._loop(guard, Nobody())
+    server._loop(guard, Nobody())
     assert guard.looks == 3
 
 
@@ -37,7 +37,7 @@ def test_it_answers_in_one_line():
     ours, its = socket.socketpair()
     with ours, its:
         ours.sendall(b'{"do": "look"}\n')
-        guard_service._attend(SimpleNamespace(answer=lambda request: {"receipt": {"asked": request["do"]}}), its)
+        server._attend(SimpleNamespace(answer=lambda request: {"receipt": {"asked": request["do"]}}), its)
         its.shutdown(socket.SHUT_WR)
         (done,) = (json.loads(line) for line in ours.makefile("r", encoding="utf-8"))
     assert done == {"done": {"receipt": {"asked": "look"}}}

@@ -22,15 +22,12 @@ from types import SimpleNamespace
 import pytest
 from guard_builders import RUN_ID, SNAPSHOT, receipt_data
 
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import guard_link, guard_service, processes
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.guard_link import (
-    ask_guard,
-    guard_is_there,
-    start_guard,
-)
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import Receipt
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.plugin_utils._guard import client, server
+from ansible_collections.rewind.vps.plugins.plugin_utils._guard.client import ask_guard, guard_is_there, start_guard
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import process_identity
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import Receipt
 
 TOKEN = "vps_S3cretToken0123456789"
 SECONDS = 20  # for whatever should happen soon
@@ -63,7 +60,7 @@ class Stage:
 
     def order(self, receipt=None, **changes):
         return {
-            "receipt_path": str(self.path), "receipt": receipt, "run": {"process": processes.identity(self.run.pid), "what": "ansible-playbook"},
+            "receipt_path": str(self.path), "receipt": receipt, "run": {"process": process_identity.identity(self.run.pid), "what": "ansible-playbook"},
             "parameters": self.parameters, "rollback_seconds": 60, "terminal": None, **changes,
         }
 
@@ -83,7 +80,7 @@ class Stage:
         self.run.wait()
         with contextlib.suppress(RewindError):
             guard = self.receipt.data.get("guard") or {}
-            if processes.is_alive(guard):
+            if process_identity.is_alive(guard):
                 os.kill(guard["pid"], signal.SIGKILL)
             if guard:
                 shutil.rmtree(Path(guard["socket"]).parent, ignore_errors=True)
@@ -100,7 +97,7 @@ def stage(tmp_path, monkeypatch):
 def is_gone(receipt, lock):
     """The guard's process, its lock and its socket."""
     guard = receipt.data["guard"]
-    return not processes.is_alive(guard) and not guard_is_there(lock) and not Path(guard["socket"]).parent.exists()
+    return not process_identity.is_alive(guard) and not guard_is_there(lock) and not Path(guard["socket"]).parent.exists()
 
 
 # --- its life
@@ -114,8 +111,8 @@ def test_from_start_to_end(stage, monkeypatch):
     receipt = stage.start()
     guard = receipt.data["guard"]
     assert stage.receipt.data == receipt.data and receipt.state == states.PLANNED
-    assert receipt.data["run"] == {**processes.identity(stage.run.pid), "what": "ansible-playbook"}
-    assert guard == {**processes.identity(guard["pid"]), "socket": guard["socket"]}
+    assert receipt.data["run"] == {**process_identity.identity(stage.run.pid), "what": "ansible-playbook"}
+    assert guard == {**process_identity.identity(guard["pid"]), "socket": guard["socket"]}
     assert guard_is_there(stage.lock)
     home = Path(guard["socket"]).parent
     assert stat.S_IMODE(home.stat().st_mode) == 0o700 and os.listdir(home) == ["socket"]
@@ -173,7 +170,7 @@ def test_what_is_no_request_harms_nobody(stage):
                 caller.shutdown(socket.SHUT_WR)
                 answer = b"".join(iter(lambda: caller.recv(65536), b""))
                 assert not answer or b"refused" in answer or json.loads(line) == LOOK or b'"do": null' in line, line[:60]
-    assert processes.is_alive(receipt.data["guard"]), "a guard that is gone guards no more"
+    assert process_identity.is_alive(receipt.data["guard"]), "a guard that is gone guards no more"
     assert ask_guard(receipt, LOOK).data == receipt.data == stage.receipt.data
 
 
@@ -245,7 +242,7 @@ def test_an_answer_that_does_not_come_to_its_end_is_none(chunks):
 
 
 def test_whoever_waits_for_an_answer_can_look_about_meanwhile(monkeypatch):
-    monkeypatch.setattr(guard_link, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(client, "LOOK_SECONDS", 0.05)
     looks = []
     with answering(0.3, DONE[:30], DONE[30:]) as receipt:
         answer = ask_guard(receipt, LOOK, lambda: looks.append(1))
@@ -270,7 +267,7 @@ def test_a_lock_that_nobody_holds_is_no_guard(tmp_path):
 
 @pytest.fixture(scope="module")
 def box():
-    from sandbox import launch  # importable once tests/conftest.py has configured this run
+    from sandbox import launch
 
     with launch(vpsorg_servers=1, ilkbyte_servers=0, speed=100, ssh=False) as one:
         one.control.settings(seconds={"vpsorg.snapshots.restore": 30})
@@ -281,10 +278,10 @@ RUN = """
 import json, sys, time
 order, *requests = json.loads(sys.stdin.readline())
 sys.path[:] = order.pop("path")
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import processes
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.guard_link import ask_guard, start_guard
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import process_identity
+from ansible_collections.rewind.vps.plugins.plugin_utils._guard.client import ask_guard, start_guard
 import os
-order["run"]["process"] = processes.identity(os.getpid())
+order["run"]["process"] = process_identity.identity(os.getpid())
 receipt = start_guard(order)
 for request in requests:
     receipt = ask_guard(receipt, request)
@@ -358,7 +355,7 @@ def test_it_restores_when_it_is_asked_to_and_when_a_parts_time_is_up(stage, box)
     assert ask_guard(receipt, {"do": "roll_back", "reason": "refused", "manual": False}).state == states.RESTORED
     assert ask_guard(receipt, {"do": "await"}).state == states.RESTORED
     assert len(restores(box)) == 1, "once"
-    assert processes.is_alive(receipt.data["guard"]), "the run looks at the server first"
+    assert process_identity.is_alive(receipt.data["guard"]), "the run looks at the server first"
     ask_guard(receipt, {**END, "outcome": states.ROLLED_BACK})
     ask_guard(receipt, {"do": "told"})
     wait_until(lambda: is_gone(receipt, stage.lock), "the guard to be gone")
@@ -411,6 +408,6 @@ def test_what_goes_wrong_in_the_guard_is_told_without_the_exceptions_text():
     guard = SimpleNamespace(answer=answer)
     with ours, theirs:
         ours.sendall(b'{"do": "look"}\n')
-        guard_service._attend(guard, theirs)
+        server._attend(guard, theirs)
         answer = ours.recv(100_000).decode()
     assert "RuntimeError" in answer and TOKEN[:8] not in answer and "host" not in answer

@@ -7,10 +7,10 @@ import pytest
 from builders import FakeClock
 from guard_builders import failed, restored
 
-from ansible_collections.rewind.vps.plugins.module_utils import errors
-from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import rollback
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.rollback import restore
+from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
+from ansible_collections.rewind.vps.plugins.module_utils._wait.polling import Deadline
+from ansible_collections.rewind.vps.plugins.plugin_utils._guard import restore_retry
+from ansible_collections.rewind.vps.plugins.plugin_utils._guard.restore_retry import restore
 
 FOREIGN = restored(already_in_progress=True, changed=False, msg="Server web1 was being restored already, and that is done")
 PASSING = sorted({*errors.TRANSIENT, errors.BUSY})
@@ -91,7 +91,7 @@ def test_the_pauses_double_up_to_a_minute():
 
 
 def test_a_clear_refusal_that_may_be_about_the_moment_is_tried_four_times():
-    assert Run(failed(errors.PROVIDER_REJECTED)).ended == (False, True, rollback.MOST_REFUSED) == (False, True, 4)
+    assert Run(failed(errors.PROVIDER_REJECTED)).ended == (False, True, restore_retry.MOST_REFUSED) == (False, True, 4)
     assert Run(*[failed(errors.PROVIDER_REJECTED)] * 3, restored()).ended == (True, True, 4)
 
 
@@ -101,7 +101,7 @@ def test_passing_troubles_between_do_not_count_as_refusals():
 
 
 def test_one_that_was_begun_and_failed_is_tried_three_times():
-    assert Run(failed(errors.OPERATION_FAILED, errors.FAILED)).ended == (False, True, rollback.MOST_ASKED) == (False, True, 3)
+    assert Run(failed(errors.OPERATION_FAILED, errors.FAILED)).ended == (False, True, restore_retry.MOST_ASKED) == (False, True, 3)
     assert Run(*[failed(errors.OPERATION_FAILED, errors.FAILED)] * 2, restored()).ended == (True, True, 3)
 
 

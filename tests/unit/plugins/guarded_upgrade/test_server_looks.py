@@ -10,14 +10,8 @@ from guard_builders import MARKER, RUN_ID, receipt_data
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.server_looks import (
-    marker_path,
-    parse_look,
-    prove,
-    run_of_marker,
-    units_failed_since,
-)
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.probe import marker_path, parse_look, prove, run_of_marker, units_failed_since
 
 LOOK = f"""boot 11111111-2222-3333-4444-555555555555
 units known

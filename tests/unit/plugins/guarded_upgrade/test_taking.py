@@ -7,9 +7,9 @@ import pytest
 from builders import FakeClock
 from guard_builders import failed, is_ready
 
-from ansible_collections.rewind.vps.plugins.module_utils import errors
-from ansible_collections.rewind.vps.plugins.module_utils.polling import Deadline
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.taking import take
+from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
+from ansible_collections.rewind.vps.plugins.module_utils._wait.polling import Deadline
+from ansible_collections.rewind.vps.plugins.plugin_utils._guard.snapshot_retry import take
 
 TOO_MANY = failed(errors.RATE_LIMITED)
 

@@ -12,9 +12,9 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.rewind.vps.plugins.action import upgrade_guard
 from ansible_collections.rewind.vps.plugins.action.upgrade_guard import ActionModule
-from ansible_collections.rewind.vps.plugins.module_utils.errors import BUSY, RewindError
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.options import OPTIONS, RANGES, ROLE_OPTIONS
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.steps import OperationFailed
+from ansible_collections.rewind.vps.plugins.module_utils._errors import BUSY, RewindError
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import OPTIONS, RANGES, ROLE_OPTIONS
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import OperationFailed
 
 TOKEN = "vps_S3cretToken0123456789"
 

@@ -13,11 +13,11 @@ from guard_builders import RUN_ID, receipt_data
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import planning, processes
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.options import Context
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.planning import (
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import planning, process_identity
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import Context
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.planning import (
     FINISH,
     ROLL_BACK,
     TELL,
@@ -27,7 +27,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.plannin
     stop_after_failures,
     what_comes_next,
 )
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import Receipt, ServerFolder
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import Receipt, ServerFolder
 
 THIS_RUN = {"pid": 4711, "started": "5 since boot x"}
 OTHER_RUN = {"pid": 4711, "started": "9 since boot x", "what": "ansible-playbook other.yml"}
@@ -223,7 +223,7 @@ def test_who_guards_is_said():
 
 def test_a_guard_whose_run_is_gone_undoes():
     assert not planning.is_being_undone(None)
-    assert not planning.is_being_undone(previous(states.UPGRADING, 1, run=processes.identity(os.getpid())))
+    assert not planning.is_being_undone(previous(states.UPGRADING, 1, run=process_identity.identity(os.getpid())))
     assert planning.is_being_undone(previous(states.UPGRADING, 1, run={"pid": os.getpid(), "started": "another"}))
 
 

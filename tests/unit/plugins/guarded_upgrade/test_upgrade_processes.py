@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.processes import identity, is_alive, terminal_of
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.process_identity import identity, is_alive, terminal_of
 
 HAS_PROC = Path("/proc/self/stat").exists()
 NOBODY = 2 ** 22 + 1  # above what a kernel gives out

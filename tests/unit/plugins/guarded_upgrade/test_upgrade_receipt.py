@@ -16,10 +16,10 @@ from guard_builders import RUN_ID, receipt_data, receipt_in
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils.providers.registry import connect
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import (
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import connect
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import (
     KEPT_RUNS,
     Receipt,
     ServerFolder,
@@ -28,7 +28,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt
     said,
     write_private,
 )
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt_shape import RUN_ID_GLOB
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record_schema import RUN_ID_GLOB
 
 ALL = (states.PLANNED, states.SNAPSHOTTING, states.READY, states.ARMED, states.UPGRADING, states.CHECKING, states.CONFIRMED,
        states.RESTORING, states.RESTORED, states.ENDED)

@@ -12,10 +12,10 @@ from urllib.parse import quote
 import pytest
 from guard_builders import RUN_ID, SNAPSHOT, receipt_in
 
-from ansible_collections.rewind.vps.plugins.module_utils.secrets import MASK, Scrubber
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import evidence, report
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.evidence import keep_evidence
+from ansible_collections.rewind.vps.plugins.module_utils._redaction import MASK, Scrubber
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import diagnostics, rollout_table
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.diagnostics import keep_evidence
 
 PROOF = [{"check": "marker", "result": "passed", "detail": "gone"}, {"check": "boot", "result": "inconclusive", "detail": "same"},
          {"check": "checks", "result": "failed", "detail": "failed"}]
@@ -28,7 +28,7 @@ def at(*entries):
 def test_the_row_of_an_upgrade_that_went_well(tmp_path):
     receipt = receipt_in(tmp_path, states.ENDED, outcome=states.UPGRADED, message="fine",
                          history=at(("00", "upgrading"), ("02", "checking"), ("03", "confirmed"), ("04", "ended")))
-    row = report.row(receipt)
+    row = rollout_table.row(receipt)
     assert (row["host"], row["cloud"], row["outcome"], row["snapshot"], row["run_id"]) == ("web1", "VPS.org", "upgraded", SNAPSHOT, RUN_ID)
     assert row["state"] == states.ENDED
     assert (row["seconds_upgrading"], row["seconds_rolling_back"], row["verification"], row["reason"]) == (180.0, None, [], None)
@@ -37,13 +37,13 @@ def test_the_row_of_an_upgrade_that_went_well(tmp_path):
 
 
 def test_the_row_of_a_rollback(tmp_path):
-    row = report.row(receipt_in(tmp_path, states.ENDED, outcome=states.ROLLED_BACK, reason="it failed", verification=PROOF,
+    row = rollout_table.row(receipt_in(tmp_path, states.ENDED, outcome=states.ROLLED_BACK, reason="it failed", verification=PROOF,
                                 history=at(("00", "upgrading"), ("10", "restoring"), ("14", "restored"), ("50", "ended"))))
     assert (row["seconds_upgrading"], row["seconds_rolling_back"], row["reason"], row["verification"]) == (600.0, 240.0, "it failed", PROOF)
 
 
 def test_the_row_of_one_that_is_not_over_and_of_one_that_was_not_come_to(tmp_path):
-    row, untouched = report.row(receipt_in(tmp_path, states.CHECKING, cloud=None)), report.untouched_row("web9")
+    row, untouched = rollout_table.row(receipt_in(tmp_path, states.CHECKING, cloud=None)), rollout_table.untouched_row("web9")
     assert (row["outcome"], row["state"], row["cloud"]) == ("in_progress", "checking", "vpsorg")
     assert (untouched["host"], untouched["outcome"], untouched["state"]) == ("web9", "not_reached", None) and set(untouched) == set(row)
 
@@ -51,18 +51,18 @@ def test_the_row_of_one_that_is_not_over_and_of_one_that_was_not_come_to(tmp_pat
 @pytest.mark.parametrize("state", list(states._FOLLOWS))
 def test_an_outcome_of_a_row_is_always_one_of_an_enumeration(tmp_path, state):
     known = {*states.OUTCOMES, "in_progress", "not_reached"}
-    rows = [report.untouched_row("web9"), report.row(receipt_in(tmp_path, state))]
-    rows += [report.row(receipt_in(tmp_path, states.ENDED, outcome=outcome)) for outcome in states.OUTCOMES]
+    rows = [rollout_table.untouched_row("web9"), rollout_table.row(receipt_in(tmp_path, state))]
+    rows += [rollout_table.row(receipt_in(tmp_path, states.ENDED, outcome=outcome)) for outcome in states.OUTCOMES]
     assert {row["outcome"] for row in rows} == known and {row["state"] for row in rows} == {None, state, states.ENDED}
 
 
 def test_the_table(tmp_path):
     rows = [
-        report.row(receipt_in(tmp_path, states.ENDED, outcome=states.ROLLED_BACK, verification=PROOF,
+        rollout_table.row(receipt_in(tmp_path, states.ENDED, outcome=states.ROLLED_BACK, verification=PROOF,
                               history=at(("00", "upgrading"), ("10", "restoring"), ("14", "restored"), ("50", "ended")))),
-        report.row(receipt_in(tmp_path, states.PLANNED)), report.untouched_row("a-host-with-a-long-name"),
+        rollout_table.row(receipt_in(tmp_path, states.PLANNED)), rollout_table.untouched_row("a-host-with-a-long-name"),
     ]
-    head, rule, *lines = report.table(rows)
+    head, rule, *lines = rollout_table.table(rows)
     assert head.split("  ")[0].strip() == "host" and set(rule) == {"-", " "}
     cells = [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines]
     assert cells == [
@@ -73,7 +73,7 @@ def test_the_table(tmp_path):
     starts = [place for place, sign in enumerate(rule) if sign == "-" and rule[place - 1:place] in ("", " ")]
     assert all(line[place] != " " and line[max(0, place - 2):place].isspace() for line in (head, *lines) for place in starts[1:]), "columns"
     assert not any(line != line.rstrip() for line in lines)
-    assert len(report.table([])) == 2
+    assert len(rollout_table.table([])) == 2
 
 
 # --- evidence
@@ -115,11 +115,11 @@ def test_what_is_kept_is_for_the_owner_only(tmp_path):
 ])
 def test_what_ansible_hides_stays_hidden(tmp_path, task, result):
     text = kept(tmp_path, task, result)["failed_task.json"]
-    assert "hunter2" not in text and json.loads(text) == {"task": "Login", "action": "uri", "result": evidence.CENSORED}
+    assert "hunter2" not in text and json.loads(text) == {"task": "Login", "action": "uri", "result": diagnostics.CENSORED}
 
 
 def test_a_log_without_end_is_cut_and_its_end_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(evidence, "LONGEST_LOG", 1000)
+    monkeypatch.setattr(diagnostics, "LONGEST_LOG", 1000)
     text = kept(tmp_path, log="a" * 5000 + "the end")["server.log"]
     assert len(text) == 1000 and text.endswith("athe end")
 
@@ -127,7 +127,7 @@ def test_a_log_without_end_is_cut_and_its_end_kept(tmp_path, monkeypatch):
 @pytest.mark.parametrize("cut", range(1, len(TOKEN)))
 def test_a_cut_through_a_secret_leaves_nothing_of_it(tmp_path, monkeypatch, cut):
     rest = "x" * 100
-    monkeypatch.setattr(evidence, "LONGEST_LOG", len(rest) + len(TOKEN) - cut)
+    monkeypatch.setattr(diagnostics, "LONGEST_LOG", len(rest) + len(TOKEN) - cut)
     text = kept(tmp_path, log=f"before {TOKEN}{rest}")["server.log"]
     assert text.endswith(rest)
     left = text[:-len(rest)]

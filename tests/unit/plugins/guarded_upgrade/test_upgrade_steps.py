@@ -12,13 +12,13 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from guard_builders import RUN_ID, SNAPSHOT, FakeWorld, failed, guard_in, receipt_data
 
-from ansible_collections.rewind.vps.plugins.module_utils import errors
-from ansible_collections.rewind.vps.plugins.module_utils.errors import RewindError
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import processes, step_base
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade import receipt as states
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.options import OPTIONS, READING_STEPS, STEPS, Context
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.receipt import Receipt, ServerFolder, write_private
-from ansible_collections.rewind.vps.plugins.plugin_utils.guarded_upgrade.steps import OperationFailed, Steps
+from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import process_identity
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import OPTIONS, READING_STEPS, STEPS, Context
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import Receipt, ServerFolder, write_private
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import OperationFailed, Steps, base
 
 TOKEN = "vps_S3cretToken0123456789"
 URL = "https://cloud.example"
@@ -39,7 +39,7 @@ class Scene:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
-        self.process = processes.identity(os.getpid())
+        self.process = process_identity.identity(os.getpid())
         self.started = 0
         self.listed: list[dict[str, Any]] = []
         self.deleted: list[str] = []
@@ -50,9 +50,9 @@ class Scene:
         def ask(*arguments: Any) -> Receipt | None:
             return self.ask(*arguments)  # whatever it is by then: tests replace it
 
-        monkeypatch.setattr(step_base, "ask_guard", ask)
-        monkeypatch.setattr(step_base, "start_guard", self._start)
-        monkeypatch.setattr(step_base, "run_operation", self._operate)
+        monkeypatch.setattr(base, "ask_guard", ask)
+        monkeypatch.setattr(base, "start_guard", self._start)
+        monkeypatch.setattr(base, "run_operation", self._operate)
 
     def stand(self, state: str, **facts: Any) -> None:
         """Where the upgrade stands, with a guard at work."""

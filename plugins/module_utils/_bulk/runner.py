@@ -1,0 +1,100 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs an operation for each server of a task: all at once, over a bounded number of lines to the cloud."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from .._error_results import failure
+from .._module import signal_guard
+from .._module.context import Done, Settled, Task
+from .._provider.base import Provider
+from .._wait.polling import pausing_with
+from . import executor
+from .admission import Batches
+from .connection_pool import Lines
+from .progress import Progress
+from .shared_provider import Member, SharedReads
+
+MOST_DECIDING = 250  # servers that have been looked at and wait for their request: what was seen must not become old
+
+
+def fleet_of(task: Task, connect: Callable[[], Provider], expected: float) -> Callable[[Callable[[Task], Any], list[str]], list[Settled]]:
+    """What a task does things for each of several servers with (L(Task.for_each)). Nothing is opened before.
+
+    :arg task: of all of them; its provider is one of the lines.
+    :arg connect: opens another line.
+    :arg expected: seconds that the cloud says it takes for one server.
+    """
+
+    def for_each(operation: Callable[[Task], Any], references: list[str]) -> list[Settled]:
+        return _Fleet(task, len(references), connect, expected).for_each(operation, references)
+
+    return for_each
+
+
+class _Fleet:
+    """The servers of one task, and the lines to their cloud: no more than there are servers."""
+
+    def __init__(self, task: Task, servers: int, connect: Callable[[], Provider], expected: float) -> None:
+        self._task, self._expected = task, expected
+        width = max(1, min(servers, task.options["concurrency"]))
+        self._shared = SharedReads(Lines([task.provider, *(connect() for _line in range(width - 1))]))
+        # Nobody wishes that all servers of a fleet are off at the same time.
+        self._deciding = Batches(width, width - 1) if task.options.get("stop_server") else Batches(MOST_DECIDING, width)
+        self._signals = signal_guard.Crowd()
+
+    def for_each(self, operation: Callable[[Task], Any], references: list[str]) -> list[Settled]:
+        """What became of each server, once all are settled."""
+        settled = [Settled(reference) for reference in references]
+        progress = Progress(self._task.tell, len(settled), self._expected)
+
+        def meanwhile() -> None:
+            self._signals.hand_on(self._task.hand_on_signal)
+            with contextlib.suppress(Exception):  # a terminal that is gone is no reason to leave servers alone
+                progress.tick()
+
+        with self._signals.heard():
+            # One thread more ends all requests in time.
+            executor.run_all([self._job(item, operation, progress) for item in settled], meanwhile, spare=1)
+        with contextlib.suppress(Exception):
+            progress.flush()
+        return settled
+
+    def _job(self, item: Settled, operation: Callable[[Task], Any], progress: Progress) -> Callable[[], None]:
+        def job() -> None:
+            member = Member(item.reference, self._shared, self._signals.check)
+            task = self._task_of(item.reference, member, progress)
+            try:
+                with self._signals.joined(), pausing_with(member.pause):
+                    item.value = operation(task)
+            except BaseException as error:  # also a signal's: this thread's work is over, and the main thread hands it on
+                item.failure = failure(error, task)
+            item.warnings = task.warnings
+            progress.over(item.reference, _how_it_ended(item), failed=item.failure is not None)
+
+        return job
+
+    def _task_of(self, reference: str, member: Member, progress: Progress) -> Task:
+        return replace(
+            self._task,
+            provider=member,
+            options={**self._task.options, "server": reference, "servers": None},
+            tell=lambda text: None,  # how long each has been waited for is in the summary
+            tell_change=lambda what: progress.changed(reference, what),
+            slot=self._deciding.place,
+            done=Done(),
+            warnings=[],
+        )
+
+
+def _how_it_ended(item: Settled) -> str | None:
+    if item.failure is not None:
+        return f"failed ({item.failure['error']['kind']}, {item.failure['error']['outcome']})"
+    return "done" if isinstance(item.value, dict) and item.value.get("changed") else None

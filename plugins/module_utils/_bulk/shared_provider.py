@@ -1,0 +1,210 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The cloud as one server of a fleet sees it: reads that others want too are shared, changes go out one by one.
+
+An operation can't tell it from a provider of its own. What it reads was read after its question, and after whatever it
+had asked for or waited for before.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+from .. import _errors as errors
+from .._errors import RewindError, invalid_argument
+from .._provider.base import Account, Provider, Schedule, Server, Snapshot
+from .coalescing import Round, SharedRead
+from .connection_pool import Answer, Lines, moment
+
+PAGE_SIZE = 100  # rows that one request of a listing gives; only for an estimate
+
+Row = TypeVar("Row")
+
+
+class SharedReads:
+    """The readings that all members of a fleet share."""
+
+    def __init__(self, lines: Lines) -> None:
+        self.lines = lines
+        self.owners: dict[str, str] = {}  # the name by which a server is at work, by its id
+        self.servers = SharedRead(self._list_servers)
+        self.snapshots = SharedRead(self._list_snapshots)
+
+    def _list_servers(self) -> tuple[list[Server], int, float]:
+        everyone, seconds = self._timed(lambda provider: provider.list_servers())
+        return everyone, _requests(everyone), seconds
+
+    def _list_snapshots(self) -> tuple[dict[str, list[Snapshot]], int, float]:
+        listed, seconds = self._timed(lambda provider: provider.list_snapshots(None))
+        by_server: dict[str, list[Snapshot]] = {}
+        for snapshot in listed:
+            by_server.setdefault(snapshot.server.id, []).append(snapshot)
+        return by_server, _requests(listed), seconds
+
+    def _timed(self, call: Callable[[Provider], list[Row]]) -> tuple[list[Row], float]:
+        """What was listed, and for how long; without the time that it took to get a line."""
+
+        def timed(provider: Provider) -> tuple[list[Row], float]:
+            began = moment()
+            return call(provider), moment() - began
+
+        return self.lines.list_all(timed)
+
+
+def _requests(rows: list[Any]) -> int:
+    return max(1, -(-len(rows) // PAGE_SIZE))
+
+
+class Member(Provider):
+    """One server's view. Used by one thread.
+
+    :arg reference: as the user calls the server.
+    :arg check: called before each request and while waiting; may raise to end this member's work.
+    """
+
+    def __init__(self, reference: str, shared: SharedReads, check: Callable[[], None] = lambda: None) -> None:
+        self._reference = reference
+        self._shared, self._lines, self._check = shared, shared.lines, check
+        first = shared.lines.first
+        self.title, self.capabilities = first.title, first.capabilities
+        self._since = moment()
+        self._served: dict[SharedRead, float] = {}
+        self._looked_at: SharedRead | None = None  # since the last pause, by what it waits for
+        self._urgent = True  # it decides by what it reads now, and does not only look again
+        self._look_took = 0.0  # seconds
+
+    # --- what needs no request
+
+    def now(self) -> datetime:
+        return self._lines.now()
+
+    def identify(self, reference: str) -> Server | None:
+        server = self._lines.first.identify(reference)
+        return server and self._claimed(server, reference)
+
+    def names_of(self, server: Server) -> set[str]:
+        return self._lines.first.names_of(server)
+
+    def pick(self, reference: str, everyone: list[Server]) -> Server:
+        return self._lines.first.pick(reference, everyone)
+
+    def look_anew(self) -> None:
+        self._since = moment()
+        self._urgent = True
+
+    def pause(self, seconds: float) -> None:
+        """Wait, as polling.py wants; shorter where another member has had read meanwhile what this one waits for.
+
+        And longer where so many look that each waits for a line: the lines are not there for looking again alone.
+        """
+        self._urgent = False
+        # Who waits for something else, such as a lock, is not woken: it would look again at once, and again.
+        what, self._looked_at = self._looked_at, None
+        end = time.monotonic() + max(seconds, self._look_took)
+        while True:
+            self._check()
+            left = min(1.0, end - time.monotonic())
+            if left <= 0 or (what is not None and what.has(self._after(what))):
+                return
+            if what is None:
+                time.sleep(left)
+            else:
+                what.wait(self._after(what), left)
+
+    # --- reads
+
+    def find_server(self, reference: str) -> Server:
+        if self.capabilities.server_listing:
+            everyone = self._read(self._shared.servers)
+            if everyone is not None:
+                try:
+                    return self._claimed(self.pick(reference, everyone), reference)
+                except RewindError as error:
+                    if error.kind != errors.NOT_FOUND:
+                        raise
+        return self._claimed(self._ask(lambda provider: provider.find_server(reference)), reference)
+
+    def list_servers(self) -> list[Server]:
+        return self._ask(lambda provider: provider.list_servers())
+
+    def list_snapshots(self, server: Server | None) -> list[Snapshot]:
+        if server is not None and self.capabilities.account_listing:
+            by_server = self._read(self._shared.snapshots)
+            if by_server is not None:
+                return list(by_server.get(server.id, ()))
+        return self._ask(lambda provider: provider.list_snapshots(server))
+
+    def whoami(self) -> Account:
+        return self._ask(lambda provider: provider.whoami())
+
+    # --- changes
+
+    def create_snapshot(self, server: Server, name: str, description: str | None) -> Snapshot | None:
+        return self._change(lambda provider: provider.create_snapshot(server, name, description))
+
+    def restore_snapshot(self, snapshot: Snapshot) -> None:
+        self._change(lambda provider: provider.restore_snapshot(snapshot))
+
+    def delete_snapshot(self, snapshot: Snapshot) -> bool:
+        return self._change(lambda provider: provider.delete_snapshot(snapshot))
+
+    def recreate_snapshot(self, snapshot: Snapshot) -> None:
+        self._change(lambda provider: provider.recreate_snapshot(snapshot))
+
+    def set_power(self, server: Server, action: str) -> None:
+        self._change(lambda provider: provider.set_power(server, action))
+
+    def add_schedule(self, snapshot: Snapshot, schedule: Schedule) -> None:
+        self._change(lambda provider: provider.add_schedule(snapshot, schedule))
+
+    def remove_schedule(self, snapshot: Snapshot) -> None:
+        self._change(lambda provider: provider.remove_schedule(snapshot))
+
+    # --- how
+
+    def _claimed(self, server: Server, reference: str) -> Server:
+        """The server, unless it is another member's by another name: two would be at work on it at once."""
+        if reference == self._reference:
+            owner = self._shared.owners.setdefault(server.id, reference)
+            if owner != reference:
+                raise invalid_argument(f"{owner} and {reference} are the same server, {server.label}", "name it once")
+        return server
+
+    def _ask(self, call: Callable[[Provider], Answer]) -> Answer:
+        self._check()
+        began = time.monotonic()
+        try:
+            return self._lines.ask(call, self._urgent)
+        finally:
+            self._look_took = time.monotonic() - began
+
+    def _change(self, call: Callable[[Provider], Answer]) -> Answer:
+        self._check()
+        try:
+            return self._lines.change(call)
+        finally:
+            self._since = moment()
+            self._urgent = False  # what comes now is looked at until it is there
+
+    def _read(self, what: SharedRead) -> Any:
+        """What a shared reading has found; None where this member had better ask for itself."""
+        self._check()
+        self._looked_at, self._look_took = what, 0.0
+        try:
+            round_: Round = what.get(self._after(what), self._urgent)
+        except RewindError as error:
+            if error.kind != errors.INVALID_RESPONSE:
+                raise
+            round_ = Round(alone=True)  # a list that never holds still, or another server's row that is none, is nobody's end
+        # What it asks for itself is newer than any reading up to now, and a later one answers it as well.
+        self._served[what] = moment() if round_.alone else round_.began
+        return None if round_.alone else round_.found
+
+    def _after(self, what: SharedRead) -> float:
+        """No reading twice, and none that is older than what this member has done."""
+        return max(self._since, self._served.get(what, 0.0))

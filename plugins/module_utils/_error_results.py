@@ -1,0 +1,75 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A failure as a module's result, whatever it was."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from typing import Any
+
+from . import _errors as errors
+from ._errors import RewindError
+from ._module import signal_guard
+from ._module.context import Task
+
+
+def failure(error: BaseException, task: Task | None) -> dict[str, Any]:
+    """The result of a task that ended so.
+
+    :arg error: a L(RewindError), an L(signal_guard.Ended), or a mistake of ours, which is told without the exception's text: that may hold anything.
+    :arg task: None where it had not begun.
+    """
+    if isinstance(error, RewindError):
+        return _failure(error, task)
+    if isinstance(error, signal_guard.Ended):
+        return _failure(_interrupted(error, asked=task is not None and task.done.asked), task)
+    return _failure(_our_mistake(error, asked=task is not None and task.done.asked), task)
+
+
+def mistake(error: Exception) -> dict[str, Any]:
+    """The result of a task that ended by a mistake of ours, after which nobody knows how far it came."""
+    return _failure(_our_mistake(error, asked=True), None)
+
+
+def _failure(error: RewindError, task: Task | None) -> dict[str, Any]:
+    changed = task.done.changed if task else False
+    if task:
+        asked_for = task.options.get("id") or task.options.get("name")
+        error.about(task.options["server"], asked_for)
+    result = {
+        "failed": True,
+        "changed": changed,
+        "msg": error.text(already_changed=changed),
+        "error": error.to_result(),
+    }
+    if task and task.done.pruned:
+        result["pruned"] = [item.to_result() for item in task.done.pruned]
+    return result
+
+
+def _interrupted(ended: signal_guard.Ended, asked: bool) -> RewindError:
+    message = "The task was told to end while the server was stopped for its snapshot; the server runs again"
+    if isinstance(ended, signal_guard.Abandoned):
+        if not asked:
+            return RewindError("The task was told to end before it had asked for anything", kind=errors.INTERRUPTED, hint="run again")
+        message = "The task was told to end while it waited for what it had asked for"
+    return RewindError(
+        message,
+        kind=errors.INTERRUPTED,
+        outcome=errors.UNKNOWN,
+        hint="look at the server's snapshots (rewind.vps.snapshot_info), then run again; a rerun makes no second one",
+    )
+
+
+def _our_mistake(error: BaseException, asked: bool) -> RewindError:
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else "an unknown place"
+    return RewindError(
+        f"rewind.vps made a mistake of its own ({type(error).__name__} at {place})",
+        kind=errors.INTERNAL,
+        outcome=errors.UNKNOWN if asked else errors.NOT_APPLIED,
+        hint="look at the server and its snapshots before running again, and please report this",
+    )

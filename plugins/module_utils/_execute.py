@@ -1,0 +1,116 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The one room behind both doors: validated parameters in, a module's whole result out. Nothing is raised."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, Callable
+
+from . import _argspec as argspec
+from ._bulk import results
+from ._bulk.runner import fleet_of
+from ._error_results import failure, mistake
+from ._errors import invalid_argument
+from ._http.rate_limit import RateLimit
+from ._http.session import requests_available
+from ._module import server_info, signal_guard, snapshot, snapshot_cron, snapshot_info, snapshot_restore, upgrade_preflight
+from ._module.context import Task
+from ._provider.registry import connect
+from ._redaction import Scrubber
+from ._text import plain, plain_in, writable
+
+_OPERATIONS = {
+    "server_info": server_info.run,
+    "snapshot": snapshot.run,
+    "snapshot_cron": snapshot_cron.run,
+    "snapshot_info": snapshot_info.run,
+    "snapshot_restore": snapshot_restore.run,
+    "upgrade_guard": upgrade_preflight.run,
+}
+# For several servers each has a result of its own; what reads has one shape for all.
+_OF_ONE_SERVER = {"snapshot": results.TAKES_UP, "snapshot_restore": results.REPEATS}
+_READ_PATIENCE = 60.0  # seconds for which a read is asked again that the cloud has had too many of
+
+
+def run(
+    module: str,
+    parameters: Mapping[str, Any],
+    *,
+    check_mode: bool,
+    diff_mode: bool,
+    tell: Callable[[str], None] = lambda text: None,
+    hand_on_signal: Callable[[int], None] = lambda number: None,
+    environ: Mapping[str, str] | None = None,
+    scrubber: Scrubber | None = None,
+) -> dict[str, Any]:
+    """Run one module.
+
+    :arg parameters: as Ansible's validator leaves them.
+    :arg tell: shows one line of progress, free of secrets.
+    :arg hand_on_signal: called with a signal that was held back until nothing was left half done.
+    :arg environ: where C(api_url)'s fallbacks are looked up; the process's own environment where not given.
+    :arg scrubber: knows the parameters' secrets; made here where not given.
+    :returns: the result; with C(failed) and C(error) when it failed. C(warnings) is always there.
+    """
+    try:
+        scrubber = scrubber or Scrubber([parameters.get(name) for name in argspec.SECRET_OPTIONS])
+        return _run(module, parameters, check_mode, diff_mode, tell, hand_on_signal, os.environ if environ is None else environ, scrubber)
+    except Exception as error:  # not even a mistake in the handling of mistakes may show an exception's text
+        return {**mistake(error), "warnings": []}
+
+
+def _run(
+    module: str,
+    parameters: Mapping[str, Any],
+    check_mode: bool,
+    diff_mode: bool,
+    tell: Callable[[str], None],
+    hand_on_signal: Callable[[int], None],
+    environ: Mapping[str, str],
+    scrubber: Scrubber,
+) -> dict[str, Any]:
+    task: Task | None = None
+    try:
+        if not requests_available():
+            raise invalid_argument(
+                "The Python library requests is missing where this task runs", "install it there: python -m pip install requests"
+            )
+        options = argspec.clean(parameters, environ)
+        options["verify"] = _verify(options)
+        if argspec.may_be_for_many(options):
+            options["rate_limit"] = RateLimit(options.get("wait_timeout", _READ_PATIENCE))
+        task = Task(connect(options), options, check_mode, diff_mode, lambda text: tell(plain(scrubber.text(text))), hand_on_signal)
+        result = _result(module, task)
+    except (Exception, signal_guard.Ended) as error:
+        result = failure(error, task)
+    result["warnings"] = plain_in(task.warnings) if task else []
+    return writable(scrubber.value(result))
+
+
+def _result(module: str, task: Task) -> dict[str, Any]:
+    operation, options = _OPERATIONS[module], task.options
+    if argspec.may_be_for_many(options):
+        can = task.provider.capabilities
+        expected = can.restore_seconds if module == "snapshot_restore" else can.create_seconds
+        task.for_each = fleet_of(task, lambda: connect(options), expected)
+    if module in _OF_ONE_SERVER and argspec.is_for_many(options):
+        result = results.change_each(task, operation, _OF_ONE_SERVER[module])
+    else:
+        result = operation(task)
+    return {**result, "msg": plain(result["msg"])} if "msg" in result else result
+
+
+def _verify(options: dict[str, Any]) -> bool | str:
+    """What requests takes as verify."""
+    if not options["validate_certs"]:
+        return False
+    path = options["ca_path"]
+    if path is None:
+        return True
+    if not os.path.exists(path):
+        raise invalid_argument(f"ca_path {path} does not exist where this task runs")
+    return path

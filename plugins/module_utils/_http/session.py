@@ -1,0 +1,261 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One HTTP exchange: a request out, a bounded answer back, within a time limit that really ends it.
+
+Nothing here retries, follows a redirect or reads credentials from the user's files (C(.netrc) would silently
+replace the token). C(requests) is used as it is, but for one addition: a connection tells when it has been made,
+so that a failure is known to have come before anything was sent.
+"""
+
+from __future__ import annotations
+
+import functools
+import http.client
+import ipaddress
+import json as json_module
+import logging
+import socket
+import ssl
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from .timeouts import time_limit
+
+try:
+    import requests
+    import requests.adapters
+    import urllib3.connectionpool
+except ImportError:
+    requests = None
+
+MAX_ANSWER_BYTES = 32 * 1024 * 1024
+CONNECT_SECONDS = 10.0
+
+
+def requests_available() -> bool:
+    """Whether the one run-time dependency is there."""
+    return requests is not None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back: HTTP status, headers (names in lower case), the whole body."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as JSON; ValueError when it is none."""
+        return json_module.loads(self.body.decode("utf-8"))
+
+
+class WireFailure(Exception):
+    """No whole answer came.
+
+    :arg reason: C(unreachable), C(tls), C(timeout) or C(invalid_response).
+    :arg connected: False when no connection was made, so nothing can have been sent.
+    :arg detail: the class of what happened, never its text.
+    """
+
+    def __init__(self, reason: str, connected: bool, detail: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.connected = connected
+        self.detail = detail
+
+
+@dataclass
+class _Watch:
+    """What is known of the exchange under way, shared with its connection and its alarm."""
+
+    socket: Any = None
+    connected: bool = False
+    expired: threading.Event = field(default_factory=threading.Event)
+
+    def expire(self) -> None:
+        self.expired.set()
+        if self.socket is not None:
+            try:
+                # The base class's shutdown: SSLSocket's own would pull the TLS object from under the reader.
+                socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+class Wire:
+    """A session to one API. Not for use by two threads at once.
+
+    :arg headers: sent with every request, credentials included.
+    :arg verify: True, False, or the path of a CA bundle.
+    :arg timeout: seconds for one exchange, from connecting to the last byte.
+    :arg loopback: the API is on this machine: no proxy is asked for it.
+    """
+
+    def __init__(self, headers: dict[str, str], verify: bool | str, timeout: float, loopback: bool) -> None:
+        _silence_urllib3()
+        self._verify = verify
+        self._timeout = timeout
+        self._watch = _Watch()
+        self._session = requests.Session()
+        # requests works out where a redirect leads even where it is not to follow it: it reads the whole body for that, and
+        # stumbles over a Location that is none.
+        self._session.get_redirect_target = lambda response: None
+        self._session.trust_env = not loopback
+        self._session.auth = _leave_headers_alone
+        self._session.headers.clear()
+        self._session.headers.update(headers)
+        self._adapter = _watched_adapter(self)
+        self._session.mount("https://", self._adapter)
+        self._session.mount("http://", self._adapter)
+
+    def exchange(self, method: str, url: str, *, params: dict | None, json: Any, fresh: bool) -> Reply:
+        """Send one request and read its whole answer.
+
+        :arg fresh: open a new connection, so that a failure before it is made proves that nothing was sent.
+        :raises WireFailure: no whole answer came.
+        """
+        if fresh:
+            self._adapter.close()
+        watch = self._watch = _Watch(connected=False)
+        reason = detail = ""
+        try:
+            with time_limit(self._timeout, watch.expire):
+                return self._read(method, url, params, json)
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError, _TooLarge) as error:
+            reason = "timeout" if watch.expired.is_set() else _reason(error)
+            detail = type(error).__name__
+        raise WireFailure(reason, connected=watch.connected, detail=detail) from None
+
+    def _read(self, method: str, url: str, params: dict | None, json: Any) -> Reply:
+        limit = (min(CONNECT_SECONDS, self._timeout), self._timeout)
+        with self._session.request(
+            method, url, params=params, json=json, timeout=limit, verify=self._verify, allow_redirects=False, stream=True
+        ) as response:
+            body = bytearray()
+            for chunk in response.iter_content(65536):
+                body += chunk
+                if len(body) > MAX_ANSWER_BYTES:
+                    raise _TooLarge
+            if self._watch.expired.is_set():
+                raise requests.exceptions.ReadTimeout  # the alarm ended a body that has no length of its own
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return Reply(response.status_code, headers, bytes(body))
+
+    def connection_made(self, sock: Any) -> None:
+        """Called by a connection that is ready to carry a request (after TLS, when there is TLS)."""
+        if self._watch.expired.is_set():
+            raise TimeoutError  # the time was used up by connecting: send nothing any more
+        self._watch.connected = True
+        self._watch.socket = sock
+
+    def connection_begun(self, sock: Any) -> None:
+        """Called when a request is about to be written: a connection that is used again has its socket already."""
+        if sock is not None:
+            self._watch.connected = True
+            self._watch.socket = sock
+
+
+class _TooLarge(Exception):
+    """The answer has more bytes than any honest one."""
+
+
+def _silence_urllib3() -> None:
+    """urllib3 logs whole URLs, and with them the keys that Ilkbyte wants there: at DEBUG always, and as a warning where
+    an answer's headers are malformed. Each task has a process of its own, so nobody else is silenced.
+    """
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith("urllib3.")] + ["urllib3"]:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # each: one may have been turned on by itself
+
+
+def _leave_headers_alone(request: Any) -> Any:
+    """As the session's auth: keeps requests from putting .netrc's login over our header."""
+    return request
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, _TooLarge) or (isinstance(error, ValueError) and not isinstance(error, requests.exceptions.RequestException)):
+        return "invalid_response"  # too much, or what no library expects of an answer
+    if _is_untrusted_certificate(error):
+        return "tls"
+    if isinstance(error, requests.exceptions.Timeout):
+        return "timeout"
+    if isinstance(error, (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError)):
+        return "invalid_response"
+    return "unreachable"
+
+
+def _is_untrusted_certificate(error: BaseException) -> bool:
+    """Whether the certificate is the cause: requests and urllib3 wrap it several times over."""
+    seen: list[BaseException] = []
+    waiting: list[Any] = [error]
+    while waiting:
+        cause = waiting.pop()
+        if not isinstance(cause, BaseException) or cause in seen:
+            continue
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return True
+        seen.append(cause)
+        waiting += [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args]
+    return False
+
+
+class _BoundedResponse(http.client.HTTPResponse):
+    """An answer of which a chunk can't have a negative length, which would be read as: all that ever comes."""
+
+    def _safe_read(self, amt: int) -> bytes:
+        if amt < 0:
+            raise http.client.IncompleteRead(b"")
+        return super()._safe_read(amt)
+
+
+def _watched_adapter(wire: Wire) -> Any:
+    """An adapter without retries whose connections report to the wire."""
+
+    def watched(pool_class: type) -> type:
+        class Connection(pool_class.ConnectionCls):
+            response_class = _BoundedResponse
+            debuglevel = 0  # http.client prints every header where somebody has turned its own on
+
+            def connect(self) -> None:
+                super().connect()
+                wire.connection_made(self.sock)
+
+            def request(self, *args: Any, **kwargs: Any) -> Any:
+                wire.connection_begun(self.sock)
+                return super().request(*args, **kwargs)
+
+        return type(pool_class.__name__, (pool_class,), {"ConnectionCls": Connection})
+
+    pools = {
+        "http": watched(urllib3.connectionpool.HTTPConnectionPool),
+        "https": watched(urllib3.connectionpool.HTTPSConnectionPool),
+    }
+
+    class Adapter(requests.adapters.HTTPAdapter):
+        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+            super().init_poolmanager(*args, **kwargs)
+            self.poolmanager.pool_classes_by_scheme = pools
+
+        def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+            manager = super().proxy_manager_for(*args, **kwargs)
+            manager.pool_classes_by_scheme = pools
+            return manager
+
+    return Adapter(max_retries=0)
+
+
+@functools.cache
+def is_loopback(url: str) -> bool:
+    """Whether the URL's host is this machine: C(localhost), 127.0.0.0/8 or ::1."""
+    host = (urlsplit(url).hostname or "").lower()
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

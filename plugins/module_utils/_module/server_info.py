@@ -1,0 +1,30 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The account's servers and their power. Reads only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._bulk.results import count, failed_part
+from .context import Settled, Task
+
+
+def run(task: Task) -> dict[str, Any]:
+    """The module C(server_info)."""
+    settled: list[Settled] = []
+    if task.options["server"] is not None:
+        servers = [task.provider.find_server(task.server_reference)]
+    elif task.options["servers"] is None:
+        servers = task.provider.list_servers()
+    else:
+        settled = task.for_each(lambda one: one.provider.find_server(one.server_reference), task.options["servers"])
+        servers = [item.value for item in settled if item.failure is None]
+    return {
+        "changed": False,
+        "msg": count(len(servers)),
+        "servers": [server.to_result() for server in sorted(servers, key=lambda server: (server.name or "", server.id))],
+        **failed_part(task, settled),
+    }

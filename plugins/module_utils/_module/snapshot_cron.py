@@ -1,0 +1,175 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A schedule hangs on a snapshot, or it doesn't."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from .. import _errors as errors
+from .._errors import RewindError
+from .._provider.base import Schedule, Server, Snapshot, unsupported
+from .._state.operation_lock import turn
+from .._wait.polling import Deadline, wait_until
+from .._wait.waiters import LOOK_SECONDS
+from . import signal_guard
+from .context import Task, choose_hint, pick_snapshot
+
+
+def run(task: Task) -> dict[str, Any]:
+    """The module C(snapshot_cron)."""
+    provider = task.provider
+    if not provider.capabilities.schedule:
+        raise unsupported(
+            provider, "snapshot schedules",
+            "use the role rewind.vps.snapshot_schedule, which has a systemd timer or cron take them, with retention",
+        )
+    with turn(task) as server:
+        return _run(task, server)
+
+
+def _run(task: Task, server: Server) -> dict[str, Any]:
+    options = task.options
+    server, snapshots = task.look_up(server)
+    snapshot = pick_snapshot(task.provider, server, snapshots, options["name"], None)
+    if options["state"] == "absent":
+        if snapshot is None or snapshot.schedule is None:
+            return _result(task, server, snapshot, None, None, f"{options['name']} of server {server.label} has no schedule")
+        return _remove(task, snapshot)
+    if snapshot is None:
+        raise RewindError(
+            f"Server {server.label} has no snapshot {options['name']}, and a schedule needs one to hang on",
+            kind=errors.NOT_FOUND, server=server.label, snapshot=options["name"],
+            hint=f"make it first with rewind.vps.snapshot, or {choose_hint(snapshots)}",
+        )
+    return _set(task, snapshot, Schedule(options["day"], options["hour"], options["minute"]))
+
+
+def _set(task: Task, snapshot: Snapshot, wished: Schedule) -> dict[str, Any]:
+    old = snapshot.schedule
+    label = f"snapshot {snapshot.name} of server {snapshot.server.label}"
+    if old is not None and _same(task, old, wished, label):
+        return _result(task, snapshot.server, snapshot, old, old, f"The schedule of {label} is as wished")
+    if task.check_mode:
+        task.done.changed = True
+        return _result(task, snapshot.server, snapshot, old, wished, f"The schedule of {label} would be set")
+    if old is None:
+        _change(task, snapshot, wished)
+    else:
+        # Between the two there is no schedule at all: that is no place to be ended.
+        with signal_guard.deferred(task.hand_on_signal):
+            _exchange(task, snapshot, old, wished)
+    return _result(task, snapshot.server, snapshot, old, wished, f"The schedule of {label} is set")
+
+
+def _exchange(task: Task, snapshot: Snapshot, old: Schedule, wished: Schedule) -> None:
+    _change(task, snapshot, None)
+    try:
+        _change(task, snapshot, wished)
+    except RewindError as error:
+        raise _after_lost_schedule(task, snapshot, old, error) from None
+
+
+def _same(task: Task, old: Schedule, wished: Schedule, label: str) -> bool:
+    """Equal in all that can be read; where the cloud's words can't be, the time of its next run decides."""
+    if (old.hour, old.minute) != (wished.hour, wished.minute):
+        return False
+    if old.day is None:
+        task.warnings.append(
+            f"The cloud's words for the schedule of {label} can't be read, so only its time of day was compared "
+            f"({old.hour:02d}:{old.minute:02d}, from its next run), not every how many days."
+        )
+        return True
+    return old.day == wished.day
+
+
+def _remove(task: Task, snapshot: Snapshot) -> dict[str, Any]:
+    label = f"snapshot {snapshot.name} of server {snapshot.server.label}"
+    if task.check_mode:
+        task.done.changed = True
+    else:
+        _change(task, snapshot, None)
+    words = "would be removed" if task.check_mode else "is removed"
+    return _result(task, snapshot.server, snapshot, snapshot.schedule, None, f"The schedule of {label} {words}")
+
+
+def _change(task: Task, snapshot: Snapshot, wished: Schedule | None) -> None:
+    """Add the schedule, or remove the one there is; where the answer leaves it open, the list decides."""
+    provider = task.provider
+    try:
+        if wished is None:
+            task.send(lambda: provider.remove_schedule(snapshot))
+        else:
+            task.send(lambda: provider.add_schedule(snapshot, wished))
+    except RewindError as error:
+        error.about(snapshot.server.label, snapshot.name)
+        if error.outcome != errors.UNKNOWN or not _comes_true(task, snapshot, wished):
+            raise
+    task.done.changed = True
+
+
+def _comes_true(task: Task, snapshot: Snapshot, wished: Schedule | None) -> bool:
+    """Whether the list shows the schedule as wished, within a while."""
+
+    def look() -> bool | None:
+        listed = task.provider.list_snapshots(snapshot.server)
+        now = next((item.schedule for item in listed if item.id == snapshot.id), None)
+        if wished is None or now is None:
+            return True if wished is None and now is None else None
+        return True if (now.hour, now.minute) == (wished.hour, wished.minute) and now.day in (None, wished.day) else None
+
+    try:
+        return wait_until(look, what="the schedule", deadline=Deadline(LOOK_SECONDS), expected=LOOK_SECONDS, hint="")
+    except RewindError:
+        return False
+
+
+def _after_lost_schedule(task: Task, snapshot: Snapshot, old: Schedule, error: RewindError) -> RewindError:
+    """The old schedule is deleted and the new one is not there: put the old one back, and say how that went."""
+    when = f"every {old.day} day(s) at {old.hour:02d}:{old.minute:02d}" if old.is_whole else "which can't be read"
+    label = f"of snapshot {snapshot.name}"
+    if error.outcome == errors.UNKNOWN:
+        error.message = f"The old schedule {label} ({when}) was deleted, and it is unknown whether the new one was set: {error.message}"
+    elif _put_back(task, snapshot, old):
+        task.done.changed = False
+        error.message = f"The new schedule {label} was not taken, and the old one ({when}) is back: {error.message}"
+        return error
+    else:
+        error.outcome = errors.FAILED
+        error.message = (
+            f"The old schedule {label} ({when}) was deleted, the new one was not taken, and the old one could not be put back: "
+            f"{error.message}"
+        )
+    error.hint = "look at it with rewind.vps.snapshot_info, and run again to set the schedule"
+    return error
+
+
+def _put_back(task: Task, snapshot: Snapshot, old: Schedule) -> bool:
+    try:
+        if old.is_whole:
+            _change(task, snapshot, old)
+        return old.is_whole
+    except RewindError:
+        return False
+
+
+def _result(
+    task: Task, server: Server, snapshot: Snapshot | None, before: Schedule | None, after: Schedule | None, message: str,
+) -> dict[str, Any]:
+    result = {
+        "changed": task.done.changed,
+        "msg": message,
+        "server": server.to_result(),
+        "snapshot": replace(snapshot, schedule=after).to_result() if snapshot else None,
+        "schedule": after.to_result() if after else None,
+    }
+    if task.diff_mode:
+        result["diff"] = {"before": _for_diff(before), "after": _for_diff(after)}
+    return result
+
+
+def _for_diff(schedule: Schedule | None) -> dict[str, Any]:
+    return {"schedule": {"day": schedule.day, "hour": schedule.hour, "minute": schedule.minute} if schedule else None}

@@ -1,0 +1,61 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which snapshots there are. Reads only."""
+
+from __future__ import annotations
+
+import fnmatch
+from typing import Any
+
+from .._bulk.results import failed_part
+from .._provider.base import Server, Snapshot, age_seconds
+from .context import Settled, Task
+from .retention import newest_first
+
+
+def run(task: Task) -> dict[str, Any]:
+    """The module C(snapshot_info)."""
+    server: Server | None = None
+    settled: list[Settled] = []
+    references = task.options["servers"]
+    if task.options["server"] is not None:
+        server, listed = task.look_up()
+    elif references is None and task.provider.capabilities.account_listing:
+        listed = task.provider.list_snapshots(None)
+    else:
+        known = {item.id: item for item in task.provider.list_servers()} if references is None else {}
+        settled = task.for_each(lambda one: _snapshots_of(one, known), references or list(known))
+        listed = [snapshot for item in settled if item.failure is None for snapshot in item.value]
+    now = task.provider.now()
+    found = newest_first(item for item in listed if _is_wanted(item, task.options, age_seconds(item.created_at, now)))
+    return {
+        "changed": False,
+        "msg": f"{len(found)} of {len(listed)} snapshots",
+        "snapshots": [{**item.to_result(), "age_seconds": _whole(age_seconds(item.created_at, now))} for item in found],
+        "server": server.to_result() if server else None,
+        **failed_part(task, settled),
+    }
+
+
+def _snapshots_of(one: Task, known: dict[str, Server]) -> list[Snapshot]:
+    """Of one server; of those that are known to exist nothing has to prove it."""
+    server = known.get(one.server_reference)
+    return one.provider.list_snapshots(server) if server is not None else one.look_up()[1]
+
+
+def _is_wanted(snapshot: Snapshot, options: dict[str, Any], age: float | None) -> bool:
+    if options["name"] is not None and snapshot.name != options["name"]:
+        return False
+    if options["match"] is not None and not fnmatch.fnmatchcase(snapshot.name, options["match"]):
+        return False
+    if options["status"] and snapshot.status not in options["status"]:
+        return False
+    if options["older_than"] is not None and (age is None or age <= options["older_than"]):
+        return False
+    return options["newer_than"] is None or (age is not None and age <= options["newer_than"])
+
+
+def _whole(seconds: float | None) -> int | None:
+    return None if seconds is None else int(seconds)

@@ -1,0 +1,98 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What has to be done so that a snapshot is present: decided from a list, before anything is asked. Pure functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from .. import _errors as errors
+from .._errors import RewindError
+from .._provider.base import FAILED, PENDING, READY, Server, Snapshot, age_seconds
+from . import retention
+
+KEEP = "keep"  # it is there, ready and fresh
+ADOPT = "adopt"  # it is being made already: wait for that one
+CREATE = "create"  # there is none, or what there is failed
+RETAKE = "retake"  # there is one, older than max_age
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do.
+
+    :ivar action: one of the words above.
+    :ivar snapshot: the one to keep, adopt or retake.
+    :ivar replaces: the old one that goes once the new one is ready.
+    :ivar failed: failed snapshots of that name, deleted before a new one is made.
+    """
+
+    action: str
+    snapshot: Snapshot | None = None
+    replaces: Snapshot | None = None
+    failed: list[Snapshot] = field(default_factory=list)
+
+
+def plan_present(snapshots: list[Snapshot], name: str, max_age: int | None, now: datetime) -> Plan:
+    """Decide for the snapshots of one server.
+
+    :arg max_age: seconds, or None where any age will do.
+    :arg now: the cloud's time.
+    :raises RewindError: C(not_ready), where there is one of that name of which nobody can tell what it is.
+    """
+    named = retention.newest_first(snapshot for snapshot in snapshots if snapshot.name == name)
+    ready = [snapshot for snapshot in named if snapshot.status == READY]
+    pending = [snapshot for snapshot in named if snapshot.status == PENDING]
+    failed = [snapshot for snapshot in named if snapshot.status == FAILED]
+    if ready and is_fresh(ready[0], max_age, now):
+        return Plan(KEEP, ready[0])
+    old = ready[0] if ready else None
+    if pending:
+        return Plan(ADOPT, pending[0], replaces=old)
+    for snapshot in failed:
+        if not snapshot.surely_failed:
+            raise _puzzling(snapshot, f"has a status that is not known here ({snapshot.provider_status!r})")
+    if old is not None and old.created_at is None:
+        raise _puzzling(old, "has no date that can be read, so nobody can tell whether it is older than max_age")
+    if old is not None:
+        return Plan(RETAKE, old, replaces=old, failed=failed)
+    return Plan(CREATE, failed=failed)
+
+
+def plan_confirmed(snapshot: Snapshot | None, server: Server, id_: str, max_age: int | None, now: datetime) -> Plan:
+    """Decide where the snapshot is named by its id: it is there or being made, or it can't be made so.
+
+    :raises RewindError: it is missing, failed or too old; the id of a new one can't be chosen.
+    """
+    if snapshot is not None and snapshot.status == READY and is_fresh(snapshot, max_age, now):
+        return Plan(KEEP, snapshot)
+    if snapshot is not None and snapshot.status == PENDING:
+        return Plan(ADOPT, snapshot)
+    trouble = "is not there"
+    if snapshot is not None:
+        trouble = "is older than max_age" if snapshot.status == READY else f"is {snapshot.status} ({snapshot.provider_status!r})"
+    raise RewindError(
+        f"Snapshot {id_} of server {server.label} {trouble}",
+        kind=errors.NOT_FOUND if snapshot is None else errors.NOT_READY, server=server.label, snapshot=id_,
+        hint="leave id out to have a new one made: it gets its id from the cloud",
+    )
+
+
+def _puzzling(snapshot: Snapshot, what: str) -> RewindError:
+    """It may be a good snapshot: it is neither taken for one nor deleted."""
+    return RewindError(
+        f"Snapshot {snapshot.name} of server {snapshot.server.label} {what}, so it is left alone and no other is made",
+        kind=errors.NOT_READY, server=snapshot.server.label, snapshot=snapshot.id,
+        hint="look at it in the cloud's panel; choose another name, or delete it with state: absent and its id",
+    )
+
+
+def is_fresh(snapshot: Snapshot, max_age: int | None, now: datetime) -> bool:
+    """Whether it is young enough; one without a date is not, as nobody knows."""
+    if max_age is None:
+        return True
+    age = age_seconds(snapshot.created_at, now)
+    return age is not None and age <= max_age

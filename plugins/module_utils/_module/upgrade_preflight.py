@@ -1,0 +1,136 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether a guarded upgrade of a server could begin: everything that the cloud can tell. Asks for no change."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from .. import _errors as errors
+from .._errors import RewindError
+from .._provider.base import PENDING, RUNNING, Account, Server, Snapshot
+from . import retention
+from .context import Task, check_name, listing, snapshot_label
+
+# A token that may do no more than one of these can't take a snapshot. Inferred: the clouds list no words for it.
+_ONLY_READS = frozenset({"read", "read_only", "read-only", "readonly", "view"})
+
+
+def run(task: Task) -> dict[str, Any]:
+    """Part of the action C(upgrade_guard).
+
+    Options: C(server), what the user calls it, or None; C(host) and C(address), how Ansible calls and reaches it, used where
+    C(server) is None; C(name), the snapshot that is to be made or taken up; C(match), the pattern of this role's names.
+
+    What speaks against an upgrade now is returned as C(obstacle) and not raised: an earlier run's upgrade may have to be
+    ended all the same.
+    """
+    provider = task.provider
+    check_name(provider, task.options["name"])
+    _check_rights(task, provider.whoami())
+    server = provider.find_server(_reference(task))
+    result = {
+        "changed": False, "msg": f"Server {server.label} is ready for a snapshot", "cloud": provider.title, "server": server.to_result(),
+        "snapshots": [], "goes_to_make_room": [], "obstacle": None,
+    }
+    try:
+        _must_be_idle(task, server)
+        snapshots = provider.list_snapshots(server)
+        result["snapshots"] = [item.to_result() for item in retention.newest_first(snapshots)]
+        result["goes_to_make_room"] = [item.to_result() for item in _room(task, server, snapshots)]
+    except RewindError as error:
+        error.about(server.label)
+        result["obstacle"] = {"msg": error.text(), "error": error.to_result()}
+    return result
+
+
+def _must_be_idle(task: Task, server: Server) -> None:
+    if server.task_state:
+        raise RewindError(
+            f"Server {server.label} is in the middle of something ({server.task_state}), so no upgrade is begun",
+            kind=errors.BUSY, server=server.label, hint="run again when that is done",
+        )
+    if server.power_state != RUNNING:
+        raise RewindError(
+            f"Server {server.label} is {server.power_state} at {task.provider.title}, so no upgrade is begun",
+            kind=errors.NOT_READY, server=server.label, hint="start it, and run again",
+        )
+
+
+def _check_rights(task: Task, account: Account) -> None:
+    words = account.permissions
+    if words and all(word.lower() in _ONLY_READS for word in words):
+        raise RewindError(
+            f"These credentials of {task.provider.title} may only read ({', '.join(words)}), and a guarded upgrade takes a snapshot",
+            kind=errors.FORBIDDEN, hint="use a token that may take and restore snapshots",
+        )
+
+
+def _reference(task: Task) -> str:
+    """How the cloud calls the server: as the user says; else by the host's name; else by its address.
+
+    Nothing is worse than the wrong server: a host whose name belongs to one server and its address to another is refused.
+    """
+    if task.options["server"]:
+        return task.server_reference
+    host, address, provider = task.options["host"], task.options["address"], task.provider
+    everyone = provider.list_servers()
+    of_address = [server for server in everyone if address and server.address == address]
+    named = [server for server in everyone if host in provider.names_of(server)]
+    if len(named) == 1 and (not of_address or of_address[0].id == named[0].id) and not _elsewhere(address, named[0].address):
+        return named[0].id
+    if not named and len(of_address) == 1:
+        return of_address[0].id
+    if not named and not of_address:
+        known = ", ".join(server.label for server in everyone[:8]) or "none"
+        raise RewindError(
+            f"{provider.title} has no server that is called {host} or has the address {address}; this account's: {known}",
+            kind=errors.NOT_FOUND, server=host, hint="say which one it is with guarded_upgrade_server",
+        )
+    if len(named) == 1 and not of_address:
+        raise RewindError(
+            f"At {provider.title} {named[0].label} has the address {named[0].address}, and Ansible reaches {host} at {address}: another server "
+            "of that name?",
+            kind=errors.AMBIGUOUS, server=host, hint="say with guarded_upgrade_server which one it is, or use the credentials of the right account",
+        )
+    meant = ", ".join(dict.fromkeys(server.label for server in [*named, *of_address]))
+    raise RewindError(
+        f"At {provider.title} the name {host} and the address {address} don't mean one and the same server ({meant})",
+        kind=errors.AMBIGUOUS, server=host, hint="say which one it is with guarded_upgrade_server",
+    )
+
+
+def _elsewhere(reached: str | None, known: str | None) -> bool:
+    """Whether a host is reached at a public address that is not the server's; names, private addresses and tunnels say nothing."""
+    try:
+        return ipaddress.ip_address(reached or "").is_global and ipaddress.ip_address(reached) != ipaddress.ip_address(known or "")
+    except ValueError:
+        return False
+
+
+def _room(task: Task, server: Server, snapshots: list[Snapshot]) -> list[Snapshot]:
+    """This role's own old snapshots that go so that there is a place for one more."""
+    name, limit = task.options["name"], task.provider.capabilities.max_snapshots
+    if any(item.name == name for item in snapshots):
+        return []  # taken up from a run that was cut off
+    making = next((item for item in snapshots if item.status == PENDING), None)
+    if making is not None:
+        raise RewindError(
+            f"Snapshot {snapshot_label(making)} of server {server.label} is being made right now, so no upgrade is begun",
+            kind=errors.BUSY, server=server.label, snapshot=snapshot_label(making), hint="run again when it is done",
+        )
+    missing = 0 if limit is None else len(snapshots) + 1 - limit
+    if missing <= 0:
+        return []
+    room = retention.to_make_room(snapshots, task.options["match"], missing, set())
+    if len(room) < missing:
+        raise RewindError(
+            f"Server {server.label} has {len(snapshots)} snapshots, {task.provider.title} allows {limit}, and of them only "
+            f"{len(room)} may go for a new one: {listing(snapshots)}",
+            kind=errors.LIMIT_REACHED, server=server.label, snapshot=name,
+            hint="delete one that is needed no more (rewind.vps.snapshot, state: absent, with its id)",
+        )
+    return room

@@ -1,0 +1,382 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a cloud is to this collection: plain data, capabilities, and one set of calls.
+
+Operations know this file only. What a cloud can't do it says in its L(Capabilities); nobody asks which cloud it is.
+Where a call returns None, the thing is not there; trouble is always a RewindError.
+"""
+
+from __future__ import annotations
+
+import abc
+import difflib
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from .. import _errors as errors
+from .._errors import RewindError
+
+READY = "ready"
+PENDING = "pending"
+FAILED = "failed"
+
+RUNNING = "running"
+STOPPED = "stopped"
+
+RESTORING = "restoring"  # Server.task_state, where the cloud tells a restore from other work
+
+START = "start"
+STOP = "stop"  # graceful: the system inside shuts itself down
+
+
+@dataclass(frozen=True)
+class Server:
+    """One server.
+
+    :ivar id: what the cloud knows it by (VPS.org: the number as text; Ilkbyte: the name).
+    :ivar name: what people call it; None while only the id is known.
+    :ivar power_state: C(running), C(stopped), another word of the cloud's, or None while not asked.
+    :ivar task_state: what it is in the middle of (C(restoring), ...), or None.
+    :ivar address: its first IP address, or None.
+    :ivar raw: the cloud's own object. Never shown: it may hold a root password.
+    """
+
+    id: str
+    name: str | None = None
+    power_state: str | None = None
+    task_state: str | None = None
+    address: str | None = None
+    raw: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def label(self) -> str:
+        """How messages call it."""
+        return f"{self.name} ({self.id})" if self.name and self.name != self.id else self.id
+
+    def to_result(self) -> dict[str, Any]:
+        """For a task's result."""
+        return {"id": self.id, "name": self.name, "power_state": self.power_state, "task_state": self.task_state, "address": self.address}
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When a snapshot is taken anew: every C(day) days at C(hour):C(minute), the cloud's time of day.
+
+    :ivar day: None where the cloud's words for it can't be read.
+    :ivar last_run: UTC, ISO 8601, or None.
+    :ivar next_run: UTC, ISO 8601, or None.
+    """
+
+    day: int | None
+    hour: int | None
+    minute: int | None
+    last_run: str | None = None
+    next_run: str | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all three parts are known, so that it could be set again."""
+        return None not in (self.day, self.hour, self.minute)
+
+    def to_result(self) -> dict[str, Any]:
+        """For a task's result."""
+        return {
+            "day": self.day, "hour": self.hour, "minute": self.minute,
+            "last_run": self.last_run, "next_run": self.next_run,
+        }
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One snapshot of one server.
+
+    :ivar id: its identity at the cloud (Ilkbyte: its name).
+    :ivar server: the server it belongs to.
+    :ivar status: C(ready), C(pending) or C(failed).
+    :ivar provider_status: the cloud's own word for it, or None.
+    :ivar surely_failed: the word is known to mean that it failed; a word that nobody knows is C(failed), but not surely.
+    :ivar size_mb: MB, or None while not known.
+    :ivar created_at: UTC, ISO 8601 with Z, or None.
+    :ivar current: whether the server's state descends from it; says nothing about whether it has changed since.
+    :ivar parent: the snapshot it was taken on top of, or None.
+    :ivar power_state: the power state that it holds and a restore brings back (C(running), C(stopped)), or None.
+    """
+
+    id: str | None
+    name: str
+    server: Server
+    status: str
+    provider_status: str | None = None
+    surely_failed: bool = False
+    size_mb: int | None = None
+    created_at: str | None = None
+    description: str | None = None
+    current: bool | None = None
+    parent: str | None = None
+    power_state: str | None = None
+    schedule: Schedule | None = None
+    raw: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def to_result(self) -> dict[str, Any]:
+        """For a task's result."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "server": {"id": self.server.id, "name": self.server.name},
+            "status": self.status,
+            "provider_status": self.provider_status,
+            "size_mb": self.size_mb,
+            "created_at": self.created_at,
+            "description": self.description,
+            "current": self.current,
+            "parent": self.parent,
+            "power_state": self.power_state,
+            "schedule": self.schedule.to_result() if self.schedule else None,
+        }
+
+
+@dataclass(frozen=True)
+class Account:
+    """Whose credentials these are.
+
+    :ivar name: the account's email address or name.
+    :ivar permissions: what the token may do, in the cloud's words; None where it doesn't say.
+    """
+
+    name: str | None
+    permissions: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Credential:
+    """One secret that a cloud wants.
+
+    :ivar option: the option's name, of this cloud alone: so that no secret is ever sent to another.
+    :ivar words: what messages call it, with its article.
+    :ivar variables: environment variables that hold it; the first that is set counts.
+    """
+
+    option: str
+    words: str
+    variables: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Access:
+    """Where a cloud's API is and what it wants to see. The options of all modules are made of it.
+
+    :ivar url: the API's own base URL, without a slash at its end.
+    :ivar url_variable: the environment variable that holds another one.
+    :ivar credentials: what the cloud can't do without.
+    """
+
+    url: str
+    url_variable: str
+    credentials: tuple[Credential, ...]
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a cloud can do, and the rules it has.
+
+    :ivar name_pattern: what a snapshot's name must match in whole.
+    :ivar name_rule: the same in words.
+    :ivar max_snapshots: of one server; None where no limit is known.
+    :ivar unique_names: whether two snapshots of one server can't bear one name.
+    :ivar account_listing: whether one call lists the snapshots of all servers.
+    :ivar server_listing: whether the list of servers tells of each what a look at it alone tells.
+    :ivar description: whether a snapshot can have one.
+    :ivar recreate: whether there is a call that takes a snapshot anew under its name.
+    :ivar schedule: whether the cloud has schedules.
+    :ivar schedule_zone: the time zone of their time of day, and the minutes that it is ahead of UTC all year; None without schedules.
+    :ivar power: whether servers can be started and stopped.
+    :ivar snapshot_tree: whether snapshots have parents and a current one.
+    :ivar deletes_at_once: whether a snapshot is gone when its deletion is answered.
+    :ivar tells_restoring: whether a server's C(task_state) tells a restore (C(restoring)) from other work.
+    :ivar restore_ends_running: whether a restore that succeeded leaves the server running, whatever the snapshot holds.
+    :ivar create_seconds: by when a snapshot is usually done.
+    :ivar restore_seconds: by when a restore is usually done.
+    """
+
+    name_pattern: str
+    name_rule: str
+    max_snapshots: int | None
+    unique_names: bool
+    account_listing: bool
+    server_listing: bool
+    description: bool
+    recreate: bool
+    schedule: bool
+    schedule_zone: tuple[str, int] | None
+    power: bool
+    snapshot_tree: bool
+    deletes_at_once: bool
+    tells_restoring: bool
+    restore_ends_running: bool
+    create_seconds: float
+    restore_seconds: float
+
+
+class Provider(abc.ABC):
+    """One cloud, spoken to with one set of credentials."""
+
+    title: str
+    access: Access
+    capabilities: Capabilities
+
+    @abc.abstractmethod
+    def now(self) -> datetime:
+        """The time at the cloud, UTC."""
+
+    @abc.abstractmethod
+    def identify(self, reference: str) -> Server | None:
+        """The server that the reference itself identifies, without asking; None where the cloud must be asked."""
+
+    @abc.abstractmethod
+    def find_server(self, reference: str) -> Server:
+        """The one server with that id, uuid, hostname or name, its power included.
+
+        :raises RewindError: C(not_found) or C(ambiguous), with the candidates.
+        """
+
+    def names_of(self, server: Server) -> set[str]:
+        """Everything that a listed server answers to."""
+        return {name for name in (server.id, server.name) if name}
+
+    def pick(self, reference: str, everyone: list[Server]) -> Server:
+        """The one of the account's servers that a reference means.
+
+        :raises RewindError: as L(find_server).
+        """
+        identified = self.identify(reference)
+        if identified is not None:
+            matches = [server for server in everyone if server.id == identified.id]
+        else:
+            matches = [server for server in everyone if reference in self.names_of(server)]
+        return pick_server(self.title, reference, matches, everyone)
+
+    def look_anew(self) -> None:
+        """Whatever was read before does not count from now on, where a provider keeps anything for others."""
+        return
+
+    @abc.abstractmethod
+    def list_servers(self) -> list[Server]:
+        """Every server of the account."""
+
+    @abc.abstractmethod
+    def list_snapshots(self, server: Server | None) -> list[Snapshot]:
+        """The snapshots of one server, or of all."""
+
+    @abc.abstractmethod
+    def create_snapshot(self, server: Server, name: str, description: str | None) -> Snapshot | None:
+        """Start one. None where the cloud accepts without showing it: look for it in the list."""
+
+    @abc.abstractmethod
+    def restore_snapshot(self, snapshot: Snapshot) -> None:
+        """Overwrite the snapshot's server with it."""
+
+    @abc.abstractmethod
+    def delete_snapshot(self, snapshot: Snapshot) -> bool:
+        """Delete it for good. False where it was gone already."""
+
+    @abc.abstractmethod
+    def recreate_snapshot(self, snapshot: Snapshot) -> None:
+        """Take it anew under its name (only with the capability C(recreate))."""
+
+    @abc.abstractmethod
+    def set_power(self, server: Server, action: str) -> None:
+        """C(start) or C(stop) (gracefully). The answer may come before it is done."""
+
+    @abc.abstractmethod
+    def add_schedule(self, snapshot: Snapshot, schedule: Schedule) -> None:
+        """Hang a schedule on an existing snapshot (only with the capability C(schedule))."""
+
+    @abc.abstractmethod
+    def remove_schedule(self, snapshot: Snapshot) -> None:
+        """Take the schedule off a snapshot (only with the capability C(schedule))."""
+
+    @abc.abstractmethod
+    def whoami(self) -> Account:
+        """Whose credentials these are and what they may do."""
+
+
+def unsupported(provider: Provider, what: str, hint: str | None = None) -> RewindError:
+    """A cloud's no to something that it never can."""
+    return RewindError(f"{provider.title} has no {what}", kind=errors.UNSUPPORTED, hint=hint)
+
+
+def pick_server(title: str, reference: str, matches: list[Server], everyone: list[Server]) -> Server:
+    """The only match; else an error that lists whom it could have meant."""
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise RewindError(
+            f"{len(matches)} servers at {title} are called {reference!r}: {_listing(matches)}",
+            kind=errors.AMBIGUOUS,
+            server=reference,
+            hint="name the server by its id",
+        )
+    by_name = {server.name or server.id: server for server in everyone}
+    close = [by_name[name] for name in difflib.get_close_matches(reference, by_name, n=5, cutoff=0.5)]
+    if close:
+        hint = f"did you mean {_listing(close)}?"
+    elif everyone:
+        hint = f"this account's servers are {_listing(everyone[:8])}{', …' if len(everyone) > 8 else ''}"
+    else:
+        hint = "this account has no servers: are these the right credentials?"
+    raise RewindError(
+        f"There is no server {reference!r} in this {title} account", kind=errors.NOT_FOUND, server=reference, hint=hint
+    )
+
+
+def _listing(servers: list[Server]) -> str:
+    return ", ".join(server.label for server in servers)
+
+
+def utc_text(text: Any) -> str | None:
+    """A cloud's ISO 8601 time as UTC with Z, to the second; None for what can't be read."""
+    moment = parse_time(text)
+    # Not strftime: it writes the year 999 with three digits, and texts are compared.
+    return moment.replace(microsecond=0, tzinfo=None).isoformat() + "Z" if moment else None
+
+
+def parse_time(text: Any) -> datetime | None:
+    """An ISO 8601 time; one without a zone is taken as UTC. None for what can't be read."""
+    if not isinstance(text, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        return None
+
+
+def age_seconds(created_at: str | None, now: datetime) -> float | None:
+    """Seconds since a snapshot was made, never below 0; None where its date is unknown."""
+    made = parse_time(created_at)
+    return max(0.0, (now - made).total_seconds()) if made else None
+
+
+def text_or_none(value: Any) -> str | None:
+    """A cloud's text; numbers are taken as their digits, everything else as nothing."""
+    if isinstance(value, str):
+        return value or None
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def is_transition(word: str) -> bool:
+    """Whether a power word tells of something under way: C(starting), C(restoring), C(pending) ..."""
+    return (word.endswith("ing") and word != RUNNING) or word in ("pending", "in_progress", "queued", "unknown")
+
+
+def shape_error(title: str, operation: str, what: str) -> RewindError:
+    """An answer that is JSON but not what the API promises."""
+    return RewindError(
+        f"{title} gave an answer of another shape than expected ({operation}: {what})",
+        kind=errors.INVALID_RESPONSE,
+        operation=operation,
+        hint="check api_url; if it is right, the cloud's API may have changed: please report this",
+    )

@@ -1,0 +1,282 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ilkbyte: an API in which every call is a GET, those that change things too.
+
+Sources: the cloud's snapshot documentation (marked seed), its public clients and recorded traffic (public), and
+libvirt, whose snapshot fields these are (inferred). See docs/providers.md.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+
+from .. import _errors as errors
+from .._errors import RewindError
+from .._http.client import Transport, quote_message
+from . import base
+from .base import Account, Schedule, Server, Snapshot
+from .ilkbyte_schedule import read_schedule
+
+_SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # public: 3-16 letters and digits; read generously
+# A name that stands in a path as it is. A slash, a percent sign or dots alone would lead to another path, here or at the cloud.
+_PATH_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
+_POWER_WORDS = {
+    "running": base.RUNNING, "çalışıyor": base.RUNNING,  # public
+    "shut off": base.STOPPED, "shutoff": base.STOPPED, "kapalı": base.STOPPED,  # public, libvirt; the last inferred
+}
+_BUSY_WORDS = {"paused", "in shutdown", "dying"}  # libvirt: a guest is paused while its snapshot is taken or loaded
+_POWER_ACTIONS = {base.START: "start", base.STOP: "shutdown"}  # public
+_MOST_PAGES = 2000
+_MOST_READS = 4  # of a list that changes while it is read
+
+
+class Ilkbyte(base.Provider):
+    """One Ilkbyte account."""
+
+    title = "Ilkbyte"
+    access = base.Access(
+        url="https://api.ilkbyte.com",  # seed
+        url_variable="ILKBYTE_HOST",
+        credentials=(
+            base.Credential("access_key", "an access key", ("ILKBYTE_ACCESS_KEY", "ILKBYTE_ACCESSKEY")),
+            base.Credential("secret_key", "a secret key", ("ILKBYTE_SECRET_KEY", "ILKBYTE_SECRETKEY")),
+        ),
+    )
+    capabilities = base.Capabilities(
+        name_pattern=r"[A-Za-z0-9]+",  # seed
+        name_rule="letters and digits",
+        max_snapshots=None,
+        unique_names=True,  # inferred, from libvirt
+        account_listing=False,
+        server_listing=False,  # inferred: the list may be a copy that the machine itself has not been asked for
+        description=False,
+        recreate=True,  # seed
+        schedule=True,  # seed
+        schedule_zone=("Europe/Istanbul", 180),  # seed: its listing writes +03:00, which is Turkey's time all year
+        power=True,  # public
+        snapshot_tree=True,  # seed
+        deletes_at_once=False,  # inferred: nothing is said, so it is looked at
+        tells_restoring=False,
+        restore_ends_running=False,  # inferred, from libvirt: it takes the power that the snapshot holds
+        create_seconds=120,  # inferred: nothing is documented
+        restore_seconds=180,  # inferred: nothing is documented
+    )
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._api = Transport(
+            self.title,
+            options["api_url"],
+            query={"access": options["access_key"], "secret": options["secret_key"]},
+            verify=options["verify"],
+            timeout=options["api_timeout"],
+            rate_limit=options.get("rate_limit"),
+        )
+
+    def now(self) -> datetime:
+        return self._api.now()
+
+    # --- servers
+
+    def identify(self, reference: str) -> Server | None:
+        # A server's name is its place in the API's paths, so it is its identity.
+        return Server(reference, reference) if _SERVER_NAME.fullmatch(reference) else None
+
+    def find_server(self, reference: str) -> Server:
+        refusal: RewindError | None = None
+        if _SERVER_NAME.fullmatch(reference):
+            try:
+                return self._server(reference, self._ask(reference, "/show", "servers.show"), "servers.show")
+            except RewindError as error:
+                if error.kind not in (errors.PROVIDER_REJECTED, errors.NOT_FOUND):
+                    raise
+                refusal = error
+        everyone = self.list_servers()
+        if refusal is not None and any(server.id == reference for server in everyone):
+            raise refusal.about(reference)
+        return self.pick(reference, everyone)
+
+    def list_servers(self) -> list[Server]:
+        # Where the list changes between two pages, a server may stand on both; it has no count that would tell of one on neither.
+        for _attempt in range(_MOST_READS):
+            found = self._read_servers()
+            if found is not None:
+                return found
+        raise base.shape_error(self.title, "servers.list", f"the list changed {_MOST_READS} times while it was read")
+
+    def _read_servers(self) -> list[Server] | None:
+        """The servers; None where the pages don't fit together."""
+        found: dict[str, Server] = {}
+        rows = 0
+        for page in range(1, _MOST_PAGES):
+            data = self._call("/server/list/all", "servers.list", {"p": page})
+            items = data.get("server_list") if isinstance(data, dict) else data
+            if not isinstance(items, list):
+                raise base.shape_error(self.title, "servers.list", "no list of servers")
+            before, rows = len(found), rows + len(items)
+            for item in items:
+                name = item.get("name") if isinstance(item, dict) else None
+                if not isinstance(name, str) or not name:
+                    raise base.shape_error(self.title, "servers.list", "a server without a name")
+                found[name] = self._server(name, item, "servers.list")
+            pagination = data.get("pagination") if isinstance(data, dict) else None
+            last = str(pagination.get("total_page")) if isinstance(pagination, dict) else "1"
+            if not last.isascii() or not last.isdecimal():
+                raise base.shape_error(self.title, "servers.list", "no number of pages")
+            if page >= int(last[:6]):
+                break
+            if len(found) == before:
+                raise base.shape_error(self.title, "servers.list", "a page without a new server, and more pages to come")
+        return list(found.values()) if len(found) == rows else None
+
+    def set_power(self, server: Server, action: str) -> None:
+        self._ask(server.id, "/power", "servers.power", {"set": _POWER_ACTIONS[action]}, changes=True)
+
+    # --- snapshots
+
+    def list_snapshots(self, server: Server | None) -> list[Snapshot]:
+        if server is None:
+            return [snapshot for each in self.list_servers() for snapshot in self.list_snapshots(each)]
+        data = self._ask(server.id, "/snapshot", "snapshots.list")
+        items = [] if data == [] else data.get("snapshots") if isinstance(data, dict) else None
+        if not isinstance(items, list):
+            raise base.shape_error(self.title, "snapshots.list", "no list of snapshots").about(server.label)
+        return [self._snapshot(server, item) for item in items]
+
+    def create_snapshot(self, server: Server, name: str, description: str | None) -> None:
+        self._ask(server.id, "/snapshot/create", "snapshots.create", {"name": name}, changes=True)
+
+    def restore_snapshot(self, snapshot: Snapshot) -> None:
+        self._snapshot_change(snapshot, "/snapshot/revert", "snapshots.restore")
+
+    def recreate_snapshot(self, snapshot: Snapshot) -> None:
+        self._snapshot_change(snapshot, "/snapshot/update", "snapshots.update")
+
+    def delete_snapshot(self, snapshot: Snapshot) -> bool:
+        try:
+            self._snapshot_change(snapshot, "/snapshot/delete", "snapshots.delete")
+        except RewindError as error:
+            if error.kind == errors.NOT_FOUND and error.outcome == errors.NOT_APPLIED:
+                return False
+            raise
+        return True
+
+    # --- schedules and the account
+
+    def add_schedule(self, snapshot: Snapshot, schedule: Schedule) -> None:
+        when = {"day": schedule.day, "hour": schedule.hour, "min": schedule.minute}
+        self._snapshot_change(snapshot, "/snapshot/cron/add", "cron.add", when)
+
+    def remove_schedule(self, snapshot: Snapshot) -> None:
+        self._snapshot_change(snapshot, "/snapshot/cron/delete", "cron.delete")
+
+    def whoami(self) -> Account:
+        data = self._call("/account", "account", {})
+        if not isinstance(data, dict):
+            raise base.shape_error(self.title, "account", "no account in it")
+        names = (data.get(key) for key in ("email", "username", "name"))
+        return Account(name=next((str(name) for name in names if name), None))
+
+    # --- how it is said on the wire
+
+    def _snapshot_change(self, snapshot: Snapshot, path: str, operation: str, more: dict | None = None) -> None:
+        params = {"name": snapshot.name, **(more or {})}
+        try:
+            self._ask(snapshot.server.id, path, operation, params, changes=True)
+        except RewindError as error:
+            error.about(None, snapshot.name)
+            raise
+
+    def _ask(self, server: str, path: str, operation: str, params: dict | None = None, changes: bool = False) -> Any:
+        if not _PATH_PART.fullmatch(server):
+            raise RewindError(
+                f"The name of server {server!r} can't stand in an address of {self.title}, so nothing was asked about it",
+                kind=errors.UNSUPPORTED, operation=operation, server=server, hint="give it another name in the cloud's panel",
+            )
+        try:
+            return self._call(f"/server/manage/{server}{path}", operation, params or {}, changes)
+        except RewindError as error:
+            error.about(server)
+            raise
+
+    def _call(self, path: str, operation: str, params: dict[str, Any], changes: bool = False) -> Any:
+        """The C(data) of an answer. A no comes with HTTP 200 and C(status) false (C(success) under /v2)."""
+        if changes:
+            answer = self._api.change("GET", path, operation=operation, params=params)
+        else:
+            answer = self._api.read(path, operation=operation, params=params)
+        body = answer.data if isinstance(answer.data, dict) else {}
+        verdict = body.get("status", body.get("success"))
+        if verdict is True:
+            return body.get("data")
+        if verdict is False:
+            raise _refusal(self.title, path, operation, answer.status, body)
+        error = base.shape_error(self.title, operation, "neither yes nor no in it")
+        error.outcome = errors.UNKNOWN if changes else errors.NOT_APPLIED
+        raise error
+
+    def _server(self, name: str, item: Any, operation: str) -> Server:
+        if not isinstance(item, dict):
+            raise base.shape_error(self.title, operation, "no server in it")
+        word = str(item.get("status") or "unknown").lower()
+        return Server(
+            id=name,
+            name=name,
+            power_state=_POWER_WORDS.get(word, word),
+            task_state=word if word in _BUSY_WORDS or (base.is_transition(word) and word not in _POWER_WORDS) else None,
+            address=base.text_or_none(item.get("ipv4")) or base.text_or_none(item.get("ipv6")),
+            raw=item,
+        )
+
+    def _snapshot(self, server: Server, item: Any) -> Snapshot:
+        name = item.get("name") if isinstance(item, dict) else None
+        if not isinstance(name, str) or not name:
+            raise base.shape_error(self.title, "snapshots.list", "a snapshot without a name").about(server.label)
+        parent = item.get("parent")
+        return Snapshot(
+            id=name,
+            name=name,
+            server=server,
+            # What is listed is finished: the list has no word for one that is being made (inferred, from libvirt).
+            status=base.READY,
+            provider_status=None,
+            created_at=base.utc_text(item.get("date")),
+            current=item.get("current") is True,
+            parent=parent if isinstance(parent, str) and parent not in ("", "-") else None,
+            power_state=_POWER_WORDS.get(str(item.get("state")).lower()),
+            schedule=read_schedule(item.get("params")),
+            raw=item,
+        )
+
+
+def _refusal(title: str, path: str, operation: str, http_status: int, body: dict[str, Any]) -> RewindError:
+    texts = (quote_message(body[key]) for key in ("error", "message") if isinstance(body.get(key), str))
+    said = next((text for text in texts if text), "")
+    lowered = said.lower()
+    kind = errors.PROVIDER_REJECTED
+    if "already exists" in lowered:  # libvirt
+        kind = errors.ALREADY_EXISTS
+    elif "no domain snapshot" in lowered or "not found" in lowered:  # libvirt; public
+        kind = errors.NOT_FOUND
+    return RewindError(
+        f"{title} said no (GET {path})",
+        kind=kind,
+        operation=operation,
+        http_status=http_status,
+        provider_message=said or None,
+        hint=_REFUSAL_HINTS.get(operation),
+    )
+
+
+_REFUSAL_HINTS = {
+    "snapshots.create": "look at the server and its snapshots (rewind.vps.server_info, rewind.vps.snapshot_info), then run again",
+    "snapshots.restore": "look at the server in the cloud's panel, then run again",
+    "snapshots.update": "look at the server's snapshots (rewind.vps.snapshot_info) before running again: the old one may be gone",
+    "snapshots.delete": "look at the server's snapshots (rewind.vps.snapshot_info), then run again",
+    "servers.power": "look at the server (rewind.vps.server_info), then run again",
+    "cron.add": "look at the snapshot's schedule (rewind.vps.snapshot_info), then run again",
+    "cron.delete": "look at the snapshot's schedule (rewind.vps.snapshot_info), then run again",
+}

@@ -1,0 +1,335 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""VPS.org: a REST API with a bearer token.
+
+Sources: the cloud's snapshot documentation (marked seed), its public client vps-mcp and the rest of its public
+documentation (public), and what follows from the two (inferred). See docs/providers.md.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import datetime
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from .. import _errors as errors
+from .._errors import RewindError
+from .._http.client import Answer, Transport
+from . import base
+from .base import Account, Server, Snapshot
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_READY_WORDS = {"completed"}  # seed
+_PENDING_WORDS = {"in_progress", "pending", "creating", "queued"}  # the first: seed; the others inferred
+_FAILED_WORDS = {"failed", "error"}  # inferred: no failure word is documented
+_POWER_WORDS = {"active": base.RUNNING, "running": base.RUNNING, "stopped": base.STOPPED, "off": base.STOPPED}
+_PAGE_SIZE = 100  # the most that a page may have (public, for servers)
+_MOST_PAGES = 2000
+_MOST_READS = 4  # of a list that changes while it is read
+
+
+class VpsOrg(base.Provider):
+    """One VPS.org account."""
+
+    title = "VPS.org"
+    access = base.Access(
+        url="https://admin.vps.org/api/v1",  # seed
+        url_variable="VPS_API_URL",
+        credentials=(base.Credential("api_token", "an API token", ("VPS_API_TOKEN",)),),
+    )
+    capabilities = base.Capabilities(
+        name_pattern=r"[A-Za-z0-9_-]+",  # seed
+        name_rule="letters, digits, hyphens and underscores",
+        max_snapshots=5,  # seed
+        unique_names=False,  # inferred
+        account_listing=True,  # seed
+        server_listing=True,  # public: the same object
+        description=True,  # seed
+        recreate=False,
+        schedule=False,
+        schedule_zone=None,
+        power=True,  # public
+        snapshot_tree=False,
+        deletes_at_once=True,  # seed: 204, "deleted"
+        tells_restoring=True,  # seed
+        restore_ends_running=True,  # inferred: it is said to be stopped first, and nothing is said of having to start it
+        create_seconds=600,  # seed: 3-10 minutes
+        restore_seconds=900,  # seed: 5-15 minutes
+    )
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._api = Transport(
+            self.title,
+            options["api_url"],
+            headers={"Authorization": f"Bearer {options['api_token']}"},
+            verify=options["verify"],
+            timeout=options["api_timeout"],
+            rate_limit=options.get("rate_limit"),
+        )
+
+    def now(self) -> datetime:
+        return self._api.now()
+
+    # --- servers
+
+    def identify(self, reference: str) -> Server | None:
+        return Server(str(int(reference))) if _is_number(reference) else None
+
+    def find_server(self, reference: str) -> Server:
+        is_number = _is_number(reference)
+        reference = reference.lower() if _UUID.fullmatch(reference) else reference
+        if is_number or _UUID.fullmatch(reference):
+            server = self._show_server(reference)
+            if server is not None:
+                return server
+        return self.pick(reference, self.list_servers())
+
+    def pick(self, reference: str, everyone: list[Server]) -> Server:
+        return super().pick(reference.lower() if _UUID.fullmatch(reference) else reference, everyone)
+
+    def names_of(self, server: Server) -> set[str]:
+        return super().names_of(server) | _names(server)
+
+    def _show_server(self, reference: str) -> Server | None:
+        """GET /servers/{id or uuid}/; None where the cloud knows no such server by that path (public)."""
+        try:
+            answer = self._api.read(f"/servers/{quote(reference, safe='')}/", operation="servers.show")
+        except RewindError as error:
+            if error.http_status in (400, 404):
+                return None
+            raise
+        server = self._server(answer.data, "servers.show")
+        if reference not in _names(server) and server.id != reference.lstrip("0"):
+            raise base.shape_error(self.title, "servers.show", "another server than the one asked for")
+        return server
+
+    def list_servers(self) -> list[Server]:
+        items = self._pages("/servers/", "servers.list", {"page_size": _PAGE_SIZE})
+        return [self._server(item, "servers.list") for item in items]
+
+    def set_power(self, server: Server, action: str) -> None:
+        answer = self._change("POST", f"/servers/{quote(server.id, safe='')}/power/", "servers.power", server.label, json={"action": action})
+        if not isinstance(answer.data, dict) or not _speaks_of(answer.data, "server", server.id):
+            raise self._unclear("servers.power", "not about this server", server.label)
+
+    # --- snapshots
+
+    def list_snapshots(self, server: Server | None) -> list[Snapshot]:
+        params = {"server_id": server.id} if server else {"page_size": _PAGE_SIZE}
+        items = self._pages("/snapshots/", "snapshots.list", params)
+        snapshots = [self._snapshot(item, "snapshots.list") for item in items]
+        # A filter that the cloud ignored must not make another server's snapshot ours.
+        return [snapshot for snapshot in snapshots if server is None or snapshot.server.id == server.id]
+
+    def create_snapshot(self, server: Server, name: str, description: str | None) -> Snapshot:
+        body = {"server_id": int(server.id), "name": name}
+        if description:
+            body["description"] = description
+        answer = self._change("POST", "/snapshots/", "snapshots.create", server.label, name, json=body)
+        try:
+            snapshot = self._snapshot(answer.data, "snapshots.create")
+        except RewindError as error:
+            error.outcome = errors.UNKNOWN
+            error.about(server.label, name)
+            raise
+        if snapshot.server.id != server.id or snapshot.name != name:
+            raise self._unclear("snapshots.create", "it speaks of another snapshot", server.label, name)
+        return snapshot
+
+    def restore_snapshot(self, snapshot: Snapshot) -> None:
+        path = f"/snapshots/{quote(snapshot.id, safe='')}/restore/"
+        data = self._change("POST", path, "snapshots.restore", snapshot.server.label, _label(snapshot)).data
+        # Anything may answer 200: a proxy, a maintenance page. Whoever asked then looks whether the server is restoring.
+        said_yes = isinstance(data, dict) and data.get("status") == "success"  # seed
+        if not said_yes or not _speaks_of(data, "server", snapshot.server.id) or not _speaks_of(data, "snapshot", snapshot.id):
+            raise self._unclear("snapshots.restore", "not about this restore", snapshot.server.label, _label(snapshot))
+
+    def delete_snapshot(self, snapshot: Snapshot) -> bool:
+        path = f"/snapshots/{quote(snapshot.id, safe='')}/"
+        try:
+            answer = self._change("DELETE", path, "snapshots.delete", snapshot.server.label, _label(snapshot))
+        except RewindError as error:
+            if error.http_status == 404 and error.outcome == errors.NOT_APPLIED:
+                return False
+            raise
+        if answer.status != 204:  # seed; nobody looks after a deletion that is done at once
+            raise self._unclear("snapshots.delete", f"HTTP {answer.status} in place of 204", snapshot.server.label, _label(snapshot))
+        return True
+
+    def recreate_snapshot(self, snapshot: Snapshot) -> None:
+        raise base.unsupported(self, "call that takes a snapshot anew")
+
+    # --- schedules and the account
+
+    def add_schedule(self, snapshot: Snapshot, schedule: base.Schedule) -> None:
+        raise base.unsupported(self, "snapshot schedules")
+
+    def remove_schedule(self, snapshot: Snapshot) -> None:
+        raise base.unsupported(self, "snapshot schedules")
+
+    def whoami(self) -> Account:
+        data = self._api.read("/account/me/", operation="account").data
+        account = data.get("account") if isinstance(data, dict) else None
+        token = data.get("token") if isinstance(data, dict) else None
+        if not isinstance(account, dict):
+            raise base.shape_error(self.title, "account", "no account in it")
+        permissions = token.get("permissions") if isinstance(token, dict) else None
+        return Account(
+            name=base.text_or_none(account.get("email")),
+            permissions=tuple(str(item) for item in permissions) if isinstance(permissions, list) else None,
+        )
+
+    # --- how it is said on the wire
+
+    def _change(self, method: str, path: str, operation: str, server: str, snapshot: str | None = None, json: Any = None) -> Answer:
+        try:
+            return self._api.change(method, path, operation=operation, json=json)
+        except RewindError as error:
+            if error.kind == errors.PROVIDER_REJECTED:
+                error.hint = error.hint or _REFUSAL_HINTS.get(operation)
+            error.about(server, snapshot)
+            raise
+
+    def _unclear(self, operation: str, what: str, server: str, snapshot: str | None = None) -> RewindError:
+        """A change's answer that is a success by its status and not by what it says."""
+        error = base.shape_error(self.title, operation, what)
+        error.outcome = errors.UNKNOWN
+        return error.about(server, snapshot)
+
+    def _pages(self, path: str, operation: str, params: dict[str, Any]) -> list[dict[str, Any]]:
+        """Every item of a list, page after page as Django REST framework hands them out (public).
+
+        Where the list changes between two pages, an item may stand on both or on neither: then it is read anew.
+        """
+        for _attempt in range(_MOST_READS):
+            found = self._read_pages(path, operation, params)
+            if found is not None:
+                return found
+        raise base.shape_error(self.title, operation, f"the list changed {_MOST_READS} times while it was read")
+
+    def _read_pages(self, path: str, operation: str, params: dict[str, Any]) -> list[dict[str, Any]] | None:
+        """The items; None where the pages don't fit together."""
+        found: dict[str, dict[str, Any]] = {}
+        seen_pages: set[str] = set()
+        counts: set[int] = set()
+        rows = 0
+        for _page in range(_MOST_PAGES):
+            try:
+                data = self._api.read(path, operation=operation, params=params).data
+            except RewindError as error:
+                if seen_pages and error.http_status == 404:
+                    return None  # there are fewer pages than a moment ago
+                raise
+            if not isinstance(data, dict) or not isinstance(data.get("results"), list):
+                raise base.shape_error(self.title, operation, "no list of results")
+            for item in data["results"]:
+                if not isinstance(item, dict) or not _is_id(item.get("id")):
+                    raise base.shape_error(self.title, operation, "an entry without an id")
+                found[str(item["id"])] = item
+            rows += len(data["results"])
+            counts |= {data["count"]} if _is_id(data.get("count")) else set()
+            following = data.get("next")
+            if not following:
+                fits = not seen_pages or (len(found) == rows and counts <= {rows})
+                return list(found.values()) if fits else None
+            if str(following) in seen_pages:
+                raise base.shape_error(self.title, operation, "the same page comes again")
+            seen_pages.add(str(following))
+            params = self._next_page(following, path, operation)
+        raise base.shape_error(self.title, operation, "no end of pages")
+
+    def _next_page(self, url: Any, path: str, operation: str) -> dict[str, str]:
+        """The query of the next page. Host and path stay our own, so that the token goes nowhere else."""
+        try:
+            parts = urlsplit(url) if isinstance(url, str) else None
+        except ValueError:
+            parts = None
+        if parts is None or not parts.path.endswith(path):
+            raise base.shape_error(self.title, operation, "the next page is not at this API")
+        return dict(parse_qsl(parts.query))
+
+    def _server(self, item: Any, operation: str) -> Server:
+        if not isinstance(item, dict) or not _is_id(item.get("id")):
+            raise base.shape_error(self.title, operation, "a server without an id")
+        word = str(item.get("status") or "unknown").lower()
+        addresses = item.get("ipv4_addresses")
+        first = addresses[0] if isinstance(addresses, list) and addresses else None
+        return Server(
+            id=str(item["id"]),
+            name=base.text_or_none(item.get("name")) or base.text_or_none(item.get("hostname")),
+            power_state=_POWER_WORDS.get(word, word),
+            task_state=word if base.is_transition(word) and word not in _POWER_WORDS else None,
+            address=base.text_or_none(item.get("ip_address")) or base.text_or_none(first),
+            raw=item,
+        )
+
+    def _snapshot(self, item: Any, operation: str) -> Snapshot:
+        server = item.get("server") if isinstance(item, dict) else None
+        if not isinstance(server, dict) or not _is_id(server.get("id")) or not _is_id(item.get("id")):
+            raise base.shape_error(self.title, operation, "a snapshot without an id or a server")
+        if not isinstance(item.get("name"), str):
+            raise base.shape_error(self.title, operation, "a snapshot without a name")
+        return Snapshot(
+            id=str(item["id"]),
+            name=item["name"],
+            server=Server(str(server["id"]), base.text_or_none(server.get("name"))),
+            status=_status(item.get("status")),
+            provider_status=str(item.get("status")),
+            surely_failed=str(item.get("status")).lower() in _FAILED_WORDS,
+            size_mb=_whole(item.get("size_mb")),
+            created_at=base.utc_text(item.get("created_at")),
+            description=base.text_or_none(item.get("description")),
+            raw=item,
+        )
+
+
+_REFUSAL_HINTS = {
+    "snapshots.create": "look at the server's snapshots (rewind.vps.snapshot_info): it may have the most that it can have",
+    "snapshots.restore": "the server must not be in the middle of something: look at it with rewind.vps.server_info, then run again",
+    "snapshots.delete": "a snapshot that is being made or restored can't be deleted: run again when that is done",
+    "servers.power": "the server must not be in the middle of something: look at it with rewind.vps.server_info, then run again",
+}
+
+
+def _is_number(reference: str) -> bool:
+    return reference.isascii() and reference.isdecimal() and len(reference) <= 18
+
+
+def _whole(size: Any) -> int | None:
+    if isinstance(size, float):
+        return int(size) if math.isfinite(size) else None
+    return size if isinstance(size, int) and not isinstance(size, bool) else None
+
+
+def _is_id(value: Any) -> bool:
+    """Ids are whole numbers (seed); a path is built of nothing else."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _speaks_of(data: dict[str, Any], part: str, id_: str) -> bool:
+    """Whether an answer's part (C(server), C(snapshot)), if there is one, is the one with this id."""
+    found = data.get(part)
+    return found is None or (isinstance(found, dict) and _is_id(found.get("id")) and str(found["id"]) == id_)
+
+
+def _status(word: Any) -> str:
+    """Words that are neither pending nor completed mean failed: the documentation names no failure state (inferred)."""
+    text = str(word).lower()
+    if text in _READY_WORDS:
+        return base.READY
+    return base.PENDING if text in _PENDING_WORDS else base.FAILED
+
+
+def _names(server: Server) -> set[str]:
+    raw = server.raw
+    uuid = base.text_or_none(raw.get("uuid"))
+    names = [uuid.lower() if uuid else None, *(base.text_or_none(raw.get(key)) for key in ("hostname", "name"))]
+    return {name for name in names if name}
+
+
+def _label(snapshot: Snapshot) -> str:
+    return f"{snapshot.name} ({snapshot.id})"

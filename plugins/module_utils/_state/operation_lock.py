@@ -1,0 +1,117 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Lets one task of this machine at a time look at a server, decide, and ask for a change.
+
+It is held from the look to the answer, and not while a task only waits: others may see what is under way, and adopt,
+join or refuse it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+
+from .. import _errors as errors
+from .._errors import RewindError
+from .._module.context import Task
+from .._provider.base import Server
+from .._wait.polling import Deadline, wait_until
+from . import server_lock
+
+IMPATIENT_SECONDS = 60.0  # how long a task that waits for nothing else, or has no time left, waits for its turn
+LONGEST_PAUSE = 2.0  # the lock is on this machine: looking costs nothing
+
+
+@contextlib.contextmanager
+def turn(task: Task, server: Server | None = None, beside_a_restore: bool = False) -> Iterator[Server]:
+    """The server, while no other task of this machine decides about it. In check mode nobody is kept waiting.
+
+    :arg server: where it is known already; what was seen of its power before is forgotten.
+    :arg beside_a_restore: also while another task of this machine waits for a restore of the server.
+    :raises RewindError: C(busy), it did not come to be this task's turn.
+    """
+    with contextlib.ExitStack() as slot:
+        slot.enter_context(task.slot())
+        yield from _turn(task, server, beside_a_restore, slot)
+
+
+def _turn(task: Task, server: Server | None, beside_a_restore: bool, slot: contextlib.ExitStack) -> Iterator[Server]:
+    looked_at = server_lock.now()
+    task.provider.look_anew()  # what others have had read while this task waited for its slot is older
+    known = replace(server, power_state=None, task_state=None) if server else task.provider.identify(task.server_reference)
+    known = known or task.provider.find_server(task.server_reference)
+    task.place = _place(task, known)
+    try:
+        held = task.place is not None and not task.check_mode and _enter(task, task.place, known, beside_a_restore, slot)
+        if not held and not task.check_mode:
+            task.place = None  # without the lock a note may be of a task that is at work
+        task.provider.look_anew()
+        if held and known.power_state is not None and task.place.asked_since(looked_at):
+            known = task.provider.find_server(known.id)  # what was seen while another task had its turn
+        yield known
+    finally:
+        if task.place is not None:
+            task.place.leave(task.done.asked)
+        task.place = None
+
+
+def _place(task: Task, server: Server) -> server_lock.Place | None:
+    folder = server_lock.find_folder(make=not task.check_mode)
+    return server_lock.Place(folder, task.options["provider"], task.options["api_url"], server.id) if folder else _without(task)
+
+
+def _enter(task: Task, place: server_lock.Place, server: Server, beside_a_restore: bool, slot: contextlib.ExitStack) -> bool:
+    """Wait for the turn; False where this machine can't lock, which is said."""
+
+    def is_free() -> bool | None:
+        if not place.try_to_enter(beside_a_restore):
+            return None
+        place.leave(asked=False)
+        return True
+
+    try:
+        if place.try_to_enter(beside_a_restore):
+            return True
+        deadline = _patience(task)
+        while True:
+            slot.close()  # who waits for another task keeps nobody of its own waiting meanwhile
+            wait_until(
+                is_free, what=f"another task of this machine to be done with server {server.label}", deadline=deadline, expected=0.0,
+                tell=task.tell, hint="", longest_pause=LONGEST_PAUSE,
+            )
+            left = deadline.left
+            slot.enter_context(task.slot())
+            if place.try_to_enter(beside_a_restore):
+                return True
+            if task.is_one_of_many:
+                deadline = Deadline(left)  # the time until there was a slot again was not the other task's
+    except OSError:
+        _without(task)
+        return False
+    except RewindError:
+        raise RewindError(
+            f"Another task on this machine is at work on server {server.label}",
+            kind=errors.BUSY, server=server.label, hint="run again when it is done",
+        ) from None
+
+
+def _patience(task: Task) -> Deadline:
+    deadline = Deadline(IMPATIENT_SECONDS)
+    if task.options.get("wait", False):
+        # One of many begins to wait for what it has asked for when it has asked.
+        deadline = Deadline(task.options["wait_timeout"]) if task.is_one_of_many else task.deadline
+    if task.done.asked:  # its time may be up with what it has asked for, and that is to be finished all the same
+        deadline = Deadline(max(deadline.left, IMPATIENT_SECONDS))
+    return deadline
+
+
+def _without(task: Task) -> None:
+    warning = (
+        f"Neither {server_lock.FOLDER} nor the folder for temporary files can be written where this task runs, so two tasks on one server at the "
+        "same moment would not know of each other."
+    )
+    if not task.check_mode and warning not in task.warnings:  # a task has more than one turn
+        task.warnings.append(warning)

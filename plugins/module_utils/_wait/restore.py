@@ -1,0 +1,145 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Tells whether a restore has been taken up and whether it is over, from what a cloud lets one see.
+
+A server that looks settled right after a restore was asked for is no proof: the cloud may not have begun, or the
+answer may be stale. So a restore counts as over only when it was seen and is seen no more, or when the snapshot has
+become the server's current one, which only a revert does. Where a cloud has no word for it, a server that stays
+settled for a while after the cloud's own "done" counts too. And the signs that are there must not speak against it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .. import _errors as errors
+from .._errors import RewindError
+from .._module.context import Task, snapshot_label
+from .._provider.base import RESTORING, RUNNING, STOPPED, Server, Snapshot
+from .polling import Deadline, wait_until
+from .waiters import LOOK_SECONDS, Since, watch
+
+QUIET_SECONDS = 12.0  # settled for so long, where a cloud has no word for a restore: it is over
+UNSEEN_SECONDS = 120.0  # settled for so long, where it has one and never said it: nobody saw the restore
+BAD_SIGN_SECONDS = 20.0  # a sign that speaks against success must last, for a server may be on its way up
+
+
+@dataclass
+class Restore:
+    """A restore that was asked for, and what has been seen of it."""
+
+    task: Task
+    server: Server
+    snapshot: Snapshot
+    seen: bool = False
+
+    def is_under_way(self, now: Server) -> bool:
+        """Whether the server shows it: by the cloud's word for it, else by being busy with something."""
+        if self.task.provider.capabilities.tells_restoring:
+            return now.task_state == RESTORING
+        return bool(now.task_state)
+
+    def was_taken_up(self) -> bool:
+        """Whether there is evidence that the restore began; False where there is none after a while.
+
+        The server was idle just before the restore was asked for, so what it is busy with now is the restore.
+        """
+
+        def look() -> bool | None:
+            self.seen = self.is_under_way(self.task.provider.find_server(self.server.id))
+            return True if self.seen or self.became_current() else None
+
+        try:
+            return wait_until(look, what="the restore to begin", deadline=Deadline(LOOK_SECONDS), expected=LOOK_SECONDS, hint="")
+        except RewindError:
+            return False
+
+    def became_current(self) -> bool:
+        """Whether the snapshot is the current one and was not before: only a revert to it does that."""
+        return not self.snapshot.current and self.is_current()
+
+    def is_current(self) -> bool:
+        """Whether the cloud says that the server stands on the snapshot; False where it never says."""
+        if not self.task.provider.capabilities.snapshot_tree:
+            return False
+        listed = self.task.provider.list_snapshots(self.server)
+        return any(item.id == self.snapshot.id and item.current for item in listed)
+
+    @property
+    def would_show_a_failure(self) -> bool:
+        """Whether a restore that failed half way would look other than one that worked.
+
+        It leaves the server off and the tree as it was (libvirt). So it can't be told from one to a snapshot that was the
+        current one already and holds a server that is off.
+        """
+        return not self.task.provider.capabilities.snapshot_tree or not self.snapshot.current or self.snapshot.power_state == RUNNING
+
+    def bad_sign(self, after: Server) -> tuple[str, str] | None:
+        """What speaks against success, with the outcome that it makes likely; None where nothing does.
+
+        A revert that fails half way leaves the server off (libvirt), and one that worked leaves the server in the
+        power state that the snapshot holds, with the snapshot as its current one.
+        """
+        can = self.task.provider.capabilities
+        if after.power_state not in (RUNNING, STOPPED):
+            return f"it is {after.power_state}", errors.FAILED
+        if self.snapshot.power_state is not None and after.power_state != self.snapshot.power_state:
+            return f"it is {after.power_state}, and the snapshot holds a {self.snapshot.power_state} server", errors.FAILED
+        if can.snapshot_tree and not self.is_current():
+            return "the snapshot is not its current one", errors.FAILED
+        if can.restore_ends_running and after.power_state == STOPPED:
+            return "it is stopped, where a restore that came to its end leaves it running", errors.UNKNOWN
+        return None
+
+
+def wait_for_restore(restore: Restore, deadline: Deadline) -> Server:
+    """The server when the restore is over.
+
+    :raises RewindError: it failed, nobody saw it, or the time is up.
+    """
+    task, snapshot = restore.task, restore.snapshot
+    label = snapshot_label(snapshot)
+    settled, unsound = Since(deadline), Since(deadline)
+
+    def look() -> Server | None:
+        now = task.provider.find_server(restore.server.id)
+        restore.seen = restore.seen or restore.is_under_way(now)
+        quiet = settled.seconds(not now.task_state)
+        if now.task_state or not _is_over(restore, quiet):
+            unsound.seconds(False)
+            return None
+        sign = restore.bad_sign(now)
+        if unsound.seconds(sign is not None) >= BAD_SIGN_SECONDS:
+            raise _not_restored(now, label, *sign)
+        return None if sign else now
+
+    return watch(
+        task, look, f"the restore of server {restore.server.label} to snapshot {label}", deadline,
+        task.provider.capabilities.restore_seconds, restore.server, label,
+        "it may still come to its end; a rerun while it is under way asks for no second one",
+    )
+
+
+def _is_over(restore: Restore, quiet: float) -> bool:
+    """Whether a server that is settled, for so many seconds, has its restore behind it."""
+    if restore.seen or restore.became_current():
+        return True
+    if not restore.task.provider.capabilities.tells_restoring:
+        return quiet >= QUIET_SECONDS
+    if quiet < UNSEEN_SECONDS:
+        return False
+    raise RewindError(
+        f"{restore.task.provider.title} took up the restore of server {restore.server.label}, but the server was never seen restoring",
+        kind=errors.OPERATION_FAILED, outcome=errors.UNKNOWN,
+        hint="look at the server in the cloud's panel, then ask for the restore again if it is not as it should be",
+    )
+
+
+def _not_restored(after: Server, label: str, sign: str, outcome: str) -> RewindError:
+    return RewindError(
+        f"The restore of server {after.label} to snapshot {label} is over and did not succeed, by the look of it: {sign}",
+        kind=errors.OPERATION_FAILED, outcome=outcome,
+        hint="look at the server in the cloud's panel; the snapshot is kept, so the restore can be asked for again",
+    )

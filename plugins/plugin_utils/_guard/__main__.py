@@ -1,0 +1,46 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The guard's process: started by the role's first changing step, gone when the upgrade is confirmed or undone.
+
+It is a program of its own, not an asynchronous job of Ansible's: that would write its options, credentials among them, to
+a file and show them on a command line. This one reads one line of JSON from its standard input and keeps the credentials in
+its memory; its command line shows the receipt's path, and its environment holds none of them.
+
+It answers on a local socket in a folder that only its user can enter: one line of JSON asks, one answers (C({"done": ...}) or
+C({"refused": ...})). While it takes a snapshot or restores one it answers nobody, and the receipt's C(progress) tells how it goes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import types
+
+PACKAGES = ("ansible_collections", "ansible_collections.rewind", "ansible_collections.rewind.vps")
+
+
+def _open_the_collection() -> None:
+    """Make this very copy of the collection importable, whatever else is installed."""
+    # Three folders up from this one: guarded_upgrade, plugin_utils, plugins.
+    folder = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), *[os.pardir] * 3))
+    for depth, name in enumerate(PACKAGES):
+        package = types.ModuleType(name)
+        package.__path__ = [os.path.normpath(os.path.join(folder, *[os.pardir] * (len(PACKAGES) - 1 - depth)))]
+        sys.modules[name] = package
+
+
+def main() -> int:
+    """Guard until it is over; answers the exit status."""
+    order = json.loads(sys.stdin.readline())
+    sys.path[:] = order.pop("sys_path")
+    _open_the_collection()
+    from ansible_collections.rewind.vps.plugins.plugin_utils._guard.server import serve
+
+    return serve(order)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

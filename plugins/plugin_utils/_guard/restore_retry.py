@@ -1,0 +1,73 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A restore that does not give up at the first trouble: the last resort of an upgrade that went wrong.
+
+The module's own operation is asked, again where nothing happened or where what happened is known to have failed, until
+the server is restored, the cloud's no is final, or the time is up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ...module_utils import _errors as errors
+from ...module_utils._wait.polling import Deadline
+
+MOST_ASKED = 3  # restores that were asked for and did not come to a good end
+MOST_REFUSED = 4  # clear refusals that may be about the moment (a server in a state that is not valid)
+FIRST_PAUSE = 2.0  # seconds; each further pause is twice as long
+LONGEST_PAUSE = 60.0
+_PASSING = frozenset({*errors.TRANSIENT, errors.BUSY})
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a restore ended.
+
+    :ivar done: the cloud has restored the snapshot, by all that it shows.
+    :ivar known: False where nobody can tell whether it has.
+    :ivar message: what happened, for a person; free of secrets.
+    """
+
+    done: bool
+    known: bool
+    message: str
+
+
+def restore(
+    ask: Callable[[int], dict[str, Any]], deadline: Deadline, say: Callable[[str], None], *, ours_under_way: bool,
+) -> Verdict:
+    """Restore, with patience.
+
+    :arg ask: runs the operation with a C(wait_timeout) in seconds, and returns its result.
+    :arg say: tells a person how it goes.
+    :arg ours_under_way: a restore that is found under way was asked for by this very upgrade.
+    """
+    asked = refused = 0
+    known = True  # whether what became of the restores that were asked for is known
+    pause = FIRST_PAUSE
+    while True:
+        result = ask(max(1, int(deadline.left)))
+        if not result.get("failed") and (not result["already_in_progress"] or ours_under_way):
+            return Verdict(True, True, " ".join([result["msg"], *result.get("warnings", ())]))
+        if result.get("failed"):
+            error = result["error"]
+            if error["outcome"] != errors.NOT_APPLIED:
+                asked, ours_under_way, known = asked + 1, True, error["outcome"] != errors.UNKNOWN
+            elif error["kind"] not in _PASSING:
+                refused += 1
+            over = deadline.left <= pause or asked >= MOST_ASKED or refused >= MOST_REFUSED
+            if over or (error["outcome"] == errors.NOT_APPLIED and error["kind"] not in (*_PASSING, errors.PROVIDER_REJECTED)):
+                return Verdict(False, known, result["msg"])
+            say(f"{result['msg']} Trying again in {pause:.0f} s.")
+        elif deadline.left <= 0:
+            return Verdict(False, known, result["msg"])
+        else:
+            # Somebody else's, maybe of another snapshot: it is over now, and ours is asked for.
+            say(f"{result['msg']} It was not this upgrade's, so this upgrade's own is asked for now.")
+        deadline.clock.sleep(min(pause, deadline.left))
+        pause = min(LONGEST_PAUSE, 2 * pause)

@@ -1,0 +1,45 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Taking the snapshot with the patience that a fleet needs.
+
+The guards of a whole batch ask one cloud within the same second, and it may have had too many requests for a while. That
+is no reason to give up an upgrade: such a request did not happen, so it is sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ...module_utils import _errors as errors
+from ...module_utils._wait.polling import Deadline
+
+FIRST_PAUSE = 2.0  # seconds; each further pause is twice as long
+LONGEST_PAUSE = 30.0
+
+
+def take(ask: Callable[[int], dict[str, Any]], deadline: Deadline, say: Callable[[str], None], *, stops_server: bool) -> dict[str, Any]:
+    """Take the snapshot, again where the cloud has had too many requests and nothing was asked for.
+
+    :arg ask: runs the operation with a C(wait_timeout) in seconds, and returns its result.
+    :arg say: tells a person how it goes.
+    :arg stops_server: each try stops the server and starts it, which is not done again and again.
+    :returns: the last result; with all snapshots in C(pruned) that went to make room, in whichever try.
+    """
+    pause = FIRST_PAUSE
+    pruned: list[dict[str, Any]] = []
+    while True:
+        result = ask(max(1, int(deadline.left)))
+        pruned = [*pruned, *result.get("pruned", ())]
+        result = {**result, "changed": result["changed"] or bool(pruned), "pruned": pruned}
+        error = result["error"] if result.get("failed") else {}
+        only_too_many = error.get("kind") == errors.RATE_LIMITED and error.get("outcome") == errors.NOT_APPLIED
+        # Spread out: guards that were turned away together must not come back together.
+        pause_now = pause * deadline.clock.jitter(0.5, 1.0)
+        if not only_too_many or stops_server or deadline.left <= pause_now:
+            return result
+        say(f"{result['msg']} Trying again in {pause_now:.0f} s.")
+        deadline.clock.sleep(pause_now)
+        pause = min(LONGEST_PAUSE, 2 * pause)

@@ -1,0 +1,61 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is asked of the clouds for a report: each account's servers and snapshots, by the operations of the info modules.
+
+An account that can't be asked is told as such, with the reason; the others are none the worse for it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ...module_utils import _argspec as argspec
+from ...module_utils._errors import RewindError
+from ...module_utils._execute import run
+from ...module_utils._provider.registry import REGISTRY
+
+_READS = (("server_info", "servers"), ("snapshot_info", "snapshots"))
+
+
+def labelled(accounts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each with a label of its own: the given one, else the cloud's name, numbered where there are several."""
+    labels = [account.get("label") or REGISTRY[account["provider"]].title for account in accounts]
+    totals, seen = Counter(labels), Counter()
+    result = []
+    for account, label in zip(accounts, labels):
+        seen[label] += 1
+        result.append({**account, "label": label if totals[label] == 1 else f"{label} {seen[label]}"})
+    return result
+
+
+def ask(account: Mapping[str, Any], tell: Callable[[str], None]) -> dict[str, Any]:
+    """One account as plain data without secrets.
+
+    :arg account: validated options of a cloud, and C(label).
+    :returns: C(servers) is None where they could not be listed, C(snapshots) likewise; C(unlisted) are the ids of servers whose
+        snapshots alone could not be; C(error) says why.
+    """
+    provider = REGISTRY[account["provider"]]
+    limits = provider.capabilities
+    told: dict[str, Any] = {
+        "label": account["label"], "provider": account["provider"], "cloud": provider.title, "api_url": None,
+        "limit": limits.max_snapshots, "usual_seconds": limits.create_seconds,
+        "servers": None, "snapshots": None, "unlisted": [], "error": None,
+    }
+    options = {name: account[name] for name in argspec.provider_options()}
+    try:
+        told["api_url"] = argspec.clean(options)["api_url"]
+    except RewindError as error:
+        return {**told, "error": error.text()}
+    for module, key in _READS:
+        tell(f"{account['label']}: asking for its {key}")
+        everything = {name: option.get("default") for name, option in argspec.SPECS[module].options.items() if name not in options}
+        result = run(module, {**everything, **options}, check_mode=False, diff_mode=False, tell=tell)
+        told[key] = result.get(key)
+        if result.get("failed"):
+            return {**told, "error": result["msg"], "unlisted": [failed["server"] for failed in result.get("failed_servers", [])]}
+    return told

@@ -1,0 +1,45 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the action C(report) returns, for a person and for a program. Pure functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...module_utils._text import plain
+from .findings import BAD, WARN
+from .formatting import counted
+from .render import known_servers
+
+
+def outcome_of(gathered: dict[str, Any], path: str, check_mode: bool) -> dict[str, Any]:
+    """The result. It has failed where an account could not be asked: who only looks at the exit status must notice."""
+    fleet = known_servers(gathered)
+    urgent = [known for known in fleet if known.level in (BAD, WARN)]
+    accounts = [
+        {"label": account["label"], "provider": account["provider"], "error": account["error"],
+         "servers": len(account["servers"]) if account["servers"] is not None else None,
+         "snapshots": len(account["snapshots"]) if account["snapshots"] is not None else None}
+        for account in gathered["accounts"]
+    ]
+    missing = [f"{account['label']}: {account['error']}" for account in accounts if account["error"]]
+    snapshots = sum(account["snapshots"] or 0 for account in accounts)
+    page = f"The page would be {path}" if check_mode else f"The page is {path}"
+    said = f"{counted(len(fleet), 'server')} with {counted(snapshots, 'snapshot')}, {_attention(len(urgent))}. {page}"
+    result = {
+        "changed": True, "path": path, "accounts": accounts,
+        "attention": [
+            {"account": known.account["label"], "server": {"id": known.server["id"], "name": known.server["name"]}, "level": known.level,
+             "findings": [one.text for one in known.found]}
+            for known in urgent
+        ],
+    }
+    if missing:
+        return {**result, "failed": True, "msg": plain(f"Not every account could be asked. {' '.join(missing)} Of the others: {said}")}
+    return {**result, "msg": plain(said)}
+
+
+def _attention(number: int) -> str:
+    return f"{number} of them {'needs' if number == 1 else 'need'} attention" if number else "none of which needs attention"

@@ -1,0 +1,59 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is kept of an upgrade that went wrong, before the restore wipes it away. Secrets are taken out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ...module_utils._redaction import Scrubber
+from .record import write_private
+
+LONGEST_LOG = 2_000_000  # characters; the end counts
+UNWRITABLE = "left out, since it can't be written as JSON"
+CENSORED = "hidden, since the task has no_log: true"
+# How Ansible logs in and becomes root; a log or a result may quote them.
+SECRET_VARIABLES = (
+    "ansible_password", "ansible_ssh_pass", "ansible_ssh_password", "ansible_become_password", "ansible_become_pass",
+    "ansible_ssh_private_key", "ansible_ssh_private_key_passphrase", "ansible_sudo_pass",
+)
+
+
+def keep_evidence(
+    folder: Path, failed_task: Mapping[str, Any] | None, failed_result: Mapping[str, Any] | None, server_log: str | None, scrubber: Scrubber,
+) -> list[str]:
+    """Write the failed task with its result, and the server's logs.
+
+    :returns: the files written.
+    """
+    files = []
+    if failed_task is not None:
+        hidden = bool(failed_task.get("no_log")) or "censored" in (failed_result or {})
+        told = {
+            "task": str(failed_task.get("name") or ""),
+            "action": str(failed_task.get("action") or ""),
+            "result": CENSORED if hidden else failed_result,
+        }
+        files.append(_kept(folder / "failed_task.json", _as_json(told, scrubber)))
+    if server_log:
+        # Cut afterwards: the scrubber does not know the end of a secret that was cut in two.
+        files.append(_kept(folder / "server.log", scrubber.text(server_log)[-LONGEST_LOG:]))
+    return files
+
+
+def _as_json(told: dict[str, Any], scrubber: Scrubber) -> str:
+    """A module on a server that is not the user's any more may return what no JSON can be made of."""
+    try:
+        return json.dumps(scrubber.value(json.loads(json.dumps(told, default=str))), indent=2) + "\n"
+    except (TypeError, ValueError, RecursionError):
+        return json.dumps({**told, "result": UNWRITABLE}, default=str, indent=2) + "\n"
+
+
+def _kept(path: Path, text: str) -> str:
+    write_private(path, text)
+    return str(path)

@@ -1,0 +1,254 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a run is to do with a server, decided from what is there before anything is changed."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from ...module_utils import _errors as errors
+from ...module_utils._errors import RewindError, invalid_argument
+from . import process_identity
+from . import record as states
+from .options import Context
+from .record import Receipt, all_receipts, said
+
+# What comes next for a server
+UPGRADE = "upgrade"
+FINISH = "finish"  # an earlier run has confirmed its upgrade and was cut off while tidying up
+ROLL_BACK = "roll_back"  # an earlier run was cut off behind its guard, and there is no guard any more
+TELL = "tell"  # an earlier run has ended, and nobody has been told how
+NOTHING = "nothing"  # there is nothing to end, and nothing was to be begun
+
+YOUNG_SNAPSHOT_SECONDS = 1800
+FUTURE_SECONDS = 300  # clocks may differ by so much
+
+BAD = (states.ROLLED_BACK, states.ROLLBACK_FAILED, states.UNKNOWN)
+
+
+_WHAT_HANDLERS_WOULD_DO = {
+    "force_handlers": "the handlers that a failed upgrade has notified would run on the restored server",
+    "ignore_errors": "a handler that fails would be taken for one that went well, and a broken upgrade be confirmed",
+    "any_errors_fatal": "one server's failing handler would undo the upgrades of the others that are worked on with it",
+}
+
+
+def check_play(context: Context) -> None:
+    """Refuse a play whose keywords would make its handlers do what nobody wants.
+
+    :raises RewindError: C(invalid_argument).
+    """
+    for keyword, what in _WHAT_HANDLERS_WOULD_DO.items():
+        alone = keyword == "any_errors_fatal" and len(context.batch) == 1
+        if keyword in context.play_keywords and not alone:
+            raise invalid_argument(
+                f"The play has {keyword}, so {what}",
+                "leave it out of the play, the command line and ansible.cfg: this role runs the handlers itself before its checks, and "
+                "stops the roll-out after a failure",
+            )
+    if context.conditional:
+        raise invalid_argument(
+            f"The role stands under a condition ({context.conditional}), which would be asked anew before each of its tasks, its rollback included",
+            "put the condition on an include_role instead",
+        )
+    if context.delegated:
+        raise invalid_argument(
+            f"The role is delegated to {context.delegated}, so another server would be changed than {context.host}", "leave it out",
+        )
+    if context.connection == "local":
+        raise invalid_argument(
+            f"Ansible works on {context.host} with the connection local, so the guard would be on the server that it guards",
+            "run it from another machine, over SSH",
+        )
+
+
+def time_shared(context: Context) -> list[str]:
+    """A warning where the servers of a batch wait for each other's tasks while the time of all of them runs."""
+    if context.forks is None or len(context.batch) <= context.forks:
+        return []
+    servers = len(context.batch)
+    return [
+        f"{servers} servers are upgraded together with {context.forks} forks. The time allowed for the upgrade and its checks runs for all "
+        "of them at once, so a server that hangs uses up that of its neighbours. "
+        f"Give as many forks as servers (-f {servers}), or a smaller serial."
+    ]
+
+
+def check_files(paths: list[str]) -> None:
+    """Refuse files that would end the play for the server past all checks.
+
+    :raises RewindError: C(invalid_argument).
+    """
+    for path in paths:
+        found = re.search(r"\bmeta['\"]?\s*:\s*['\"]?(end_\w+)", Path(path).read_text(encoding="utf-8", errors="replace"))
+        if found:
+            raise invalid_argument(
+                f"{path} has meta: {found[1]}, after which nobody would check or confirm the upgrade", "use a condition on the tasks instead",
+            )
+
+
+def check_receipts(previous: Receipt | None, context: Context) -> None:
+    """Refuse where the receipts can't be what they seem.
+
+    :raises RewindError: two hosts of this run are one server; the newest receipt is from the future.
+    """
+    if previous is None:
+        return
+    if _same_run(previous, context) and previous.data["host"] != context.host:
+        raise RewindError(
+            f"{context.host} and {previous.data['host']} are one and the same server ({previous.server_label}) by what they are told",
+            kind=errors.AMBIGUOUS, server=previous.server_label, hint="give each host its own guarded_upgrade_server, never a group",
+        )
+    begun = datetime.strptime(previous.run_id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
+    if (begun - datetime.now(timezone.utc)).total_seconds() > FUTURE_SECONDS:
+        raise RewindError(
+            f"The newest receipt of server {previous.server_label} is from the future ({previous.run_id}), so nobody can tell which is the last",
+            kind=errors.NOT_READY, server=previous.server_label, hint=f"set the clock, or move {previous.path.parent} away",
+        )
+
+
+def found_files(option: str, names: list[str], folders: list[str]) -> list[str]:
+    """The absolute paths of the user's files.
+
+    :raises RewindError: C(invalid_argument), naming what is missing and where it was looked for.
+    """
+    paths = []
+    for name in names:
+        given = Path(os.path.expanduser(name))
+        candidates = [given] if given.is_absolute() else [Path(folder, given) for folder in folders]
+        path = next((candidate for candidate in candidates if candidate.is_file()), None)
+        if path is None:
+            looked = ", ".join(dict.fromkeys(str(candidate) for candidate in candidates))
+            raise invalid_argument(f"{option}: there is no file {name} (looked for {looked})", "mend the path; nothing has been begun")
+        if not os.access(path, os.R_OK):
+            raise invalid_argument(f"{option}: {path} can't be read", "mend its permissions; nothing has been begun")
+        paths.append(str(path))
+    return paths
+
+
+def stop_after_failures(state_dir: str, context: Context) -> None:
+    """Refuse to go on with a roll-out in which a server has come to grief.
+
+    :raises RewindError: naming the server and what became of it.
+    """
+    for receipt in all_receipts(state_dir):
+        host = receipt.data["host"]
+        if host == context.host or not _same_run(receipt, context):
+            continue
+        ended_badly = receipt.state == states.ENDED and receipt.outcome in BAD
+        lost = receipt.state not in (states.ENDED, states.CONFIRMED) and host not in context.batch
+        if ended_badly or lost:
+            raise RewindError(
+                f"The roll-out stops before {context.host}: the guarded upgrade of {host} in this run is {said(receipt)}",
+                kind=errors.OPERATION_FAILED, server=context.host, hint=f"see what happened to {host} first ({receipt.path})",
+            )
+
+
+def _same_run(receipt: Receipt, context: Context) -> bool:
+    run = receipt.data["run"]
+    return (run.get("pid"), run.get("started")) == (context.process["pid"], context.process["started"])
+
+
+def what_comes_next(previous: Receipt | None, context: Context, auto_recover_within: int, accept_run: str | None) -> tuple[str, bool]:
+    """What to do with a server of which there may be an earlier receipt, and no guard at work.
+
+    :arg previous: the newest receipt.
+    :arg auto_recover_within: seconds within which a run that was cut off may be taken up again.
+    :arg accept_run: the id of a run whose unfinished upgrade the user takes as it is.
+    :returns: one of the words above; whether the receipt is taken up again.
+    :raises RewindError: a person has to decide.
+    """
+    if previous is None or previous.run_id == accept_run:
+        return UPGRADE, False
+    state, young = previous.state, _seconds_since(previous) <= auto_recover_within
+    if state == states.ENDED:
+        told = previous.data.get("acknowledged") or previous.outcome == states.NOT_STARTED
+        return (UPGRADE, False) if told else (TELL, True)
+    if state == states.CONFIRMED:
+        return FINISH, True
+    if state in states.UNARMED:
+        # Older than that, its snapshot is not "just before the upgrade" any more.
+        return UPGRADE, _seconds_since(previous) <= min(auto_recover_within, YOUNG_SNAPSHOT_SECONDS)
+    if young:
+        return ROLL_BACK, True
+    snapshot = previous.snapshot
+    raise RewindError(
+        f"An earlier guarded upgrade of {previous.server_label} ({previous.run_id}) was cut off while it was {said(previous)}, too long ago "
+        f"to undo it without asking: whatever was written since {previous.data['history'][-1]['at']} would be lost",
+        kind=errors.NOT_READY, server=previous.server_label, snapshot=snapshot["name"],
+        hint=f"restore its snapshot {snapshot['name']} with the playbook rewind.vps.rollback, or take the server as it is: "
+        f"run again with -e guarded_upgrade_accept_run={previous.run_id}",
+    )
+
+
+def counts_for_this_run(previous: Receipt | None, run: dict[str, Any], auto_recover_within: int) -> bool:
+    """Whether an upgrade that is found confirmed is the one that this run was to do: the same files, a short while ago."""
+    if run["next"] not in (FINISH, TELL):
+        return True
+    same = all(previous.data.get(part) == run[part] for part in ("tasks", "roles"))
+    return same and _seconds_since(previous) <= auto_recover_within
+
+
+def _seconds_since(receipt: Receipt) -> float:
+    """Seconds since the time was up that its last step had."""
+    last = datetime.fromisoformat(receipt.data["history"][-1]["at"].replace("Z", "+00:00"))
+    return (datetime.now(timezone.utc) - last).total_seconds() - (receipt.data.get("seconds_allowed") or 0)
+
+
+def guarded_by(previous: Receipt | None, context: Context) -> RewindError:
+    """The refusal where another run is at work on the server."""
+    if previous is None:
+        return RewindError(
+            f"Another run is about to begin a guarded upgrade of {context.host}", kind=errors.BUSY, hint="run again when it is done",
+        )
+    run = previous.data["run"]
+    whose = "This very run" if _same_run(previous, context) else f"Another run (process {run.get('pid')}, {run.get('what')})"
+    return RewindError(
+        f"{whose} guards server {previous.server_label} already, as host {previous.data['host']}; its upgrade is {said(previous)}",
+        kind=errors.BUSY, server=previous.server_label, hint=f"run again when it is done; {previous.path} shows how far it is",
+    )
+
+
+def is_being_undone(previous: Receipt | None) -> bool:
+    """Whether a guard is at work whose run is gone: it will be done by itself."""
+    return previous is not None and not process_identity.is_alive(previous.data["run"])
+
+
+def nothing_left(previous: Receipt | None, server: dict[str, Any]) -> str:
+    """Why there is nothing to end, for a person."""
+    label = server["name"] or server["id"]
+    if previous is None:
+        return f"There is no receipt of a guarded upgrade of server {label} here, so there is nothing to end"
+    if previous.state in states.UNARMED:
+        return (
+            f"The guarded upgrade {previous.run_id} of server {label} was cut off before it upgraded anything, so there is nothing to undo. If the "
+            "server was to be stopped or services to rest for its snapshot, see that they run"
+        )
+    return f"The last guarded upgrade of server {label}, {previous.run_id}, is {said(previous)}, and there is nothing left to end"
+
+
+def plan_lines(run: dict[str, Any], parameters: dict[str, Any], cloud: dict[str, Any]) -> list[str]:
+    """What a run would do, for a person."""
+    server = cloud["server"]["name"] or cloud["server"]["id"]
+    if run["next"] != UPGRADE:
+        words = {
+            FINISH: "tidy up after the upgrade that it had confirmed, and upgrade nothing",
+            ROLL_BACK: f"restore its snapshot {run['snapshot_name']}, and upgrade nothing",
+            TELL: "say how it ended, and upgrade nothing",
+        }
+        return [f"Take up the run {run['run_id']} of server {server}: {words[run['next']]}"]
+    going = [item["name"] for item in cloud["goes_to_make_room"]]
+    stopped = " with the server stopped" if parameters["stop_server"] else ""
+    lines = [
+        f"Take snapshot {run['snapshot_name']} of server {server} at {cloud['cloud']}{stopped}",
+        f"Upgrade: {', '.join(run['tasks']) or 'the packages of the operating system'}, within {parameters['timeout']} s",
+        f"Check: {', '.join(['built-in checks', *run['checks']])}, within {parameters['check_timeout']} s",
+        f"Confirm, and keep the newest {parameters['keep_snapshots']} of these snapshots; or restore {run['snapshot_name']}, prove it, and fail",
+    ]
+    return ([f"Delete {', '.join(going)} (this role's own) to make room"] if going else []) + lines

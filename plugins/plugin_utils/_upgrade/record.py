@@ -1,0 +1,267 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The receipt of one guarded upgrade: what has been done so far, safe on the controller's disk before and after each step.
+
+Only the guard process writes it; everybody may read it. It holds no secrets.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from ...module_utils import _errors as errors
+from ...module_utils._errors import RewindError
+from ...module_utils._text import writable
+from .record_schema import is_receipt, moment
+
+# States, in the order of an upgrade that goes well; then those of a rollback; ENDED has an outcome.
+PLANNED = "planned"
+SNAPSHOTTING = "snapshotting"  # the snapshot may have been asked for, and was not yet seen ready
+READY = "snapshot_ready"  # read back from the cloud
+ARMED = "armed"  # from here on an end without a word means rollback
+UPGRADING = "upgrading"
+CHECKING = "checking"
+CONFIRMED = "confirmed"  # no rollback any more; tidying up
+RESTORING = "restoring"  # the restore may have been asked for
+RESTORED = "restored"  # by the cloud's word; not yet proven on the server
+ENDED = "ended"
+
+UNARMED = (PLANNED, SNAPSHOTTING, READY)
+GUARDED = (ARMED, UPGRADING, CHECKING)
+
+# Outcomes
+UPGRADED = "upgraded"
+ROLLED_BACK = "rolled_back"
+ROLLBACK_FAILED = "rollback_failed"
+UNKNOWN = "unknown"
+NOT_STARTED = "not_started"  # it ended before anything was changed on the server
+
+LONGEST = 16_000_000  # bytes of a receipt's file
+KEPT_RUNS = 20  # receipts of one server that are kept with their evidence
+
+_FOLLOWS = {
+    PLANNED: {SNAPSHOTTING, ENDED},
+    SNAPSHOTTING: {SNAPSHOTTING, READY, ENDED},
+    READY: {READY, SNAPSHOTTING, ARMED, ENDED},
+    ARMED: {UPGRADING, RESTORING},
+    UPGRADING: {CHECKING, RESTORING},
+    CHECKING: {CONFIRMED, RESTORING},
+    CONFIRMED: {CONFIRMED, ENDED},
+    RESTORING: {RESTORED, ENDED},
+    RESTORED: {ENDED},
+    ENDED: {RESTORING},
+}
+OUTCOMES = (UPGRADED, ROLLED_BACK, ROLLBACK_FAILED, UNKNOWN, NOT_STARTED)
+_RANDOM = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def new_run_id() -> str:
+    """Letters and digits only, so that every cloud takes it in a name; sorts by time."""
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + "".join(secrets.choice(_RANDOM) for dummy in range(4))
+
+
+def now_text() -> str:
+    """Now, UTC, ISO 8601 to the millisecond."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Receipt:
+    """One run's receipt.
+
+    :ivar path: its file; the run's evidence lies beside it.
+    :ivar data: plain data, as in the file.
+    """
+
+    def __init__(self, path: Path, data: dict[str, Any]) -> None:
+        self.path = path
+        self.data = data
+
+    @classmethod
+    def load(cls, path: Path) -> Receipt:
+        """:raises RewindError: it can't be read, or isn't a receipt."""
+        try:
+            with open(path, "rb") as file:
+                raw = file.read(LONGEST + 1)
+            data = writable(json.loads(raw.decode("utf-8"))) if len(raw) <= LONGEST else None
+        except (OSError, ValueError, RecursionError):
+            data = None
+        if not is_receipt(data, _FOLLOWS, OUTCOMES):
+            raise _no_receipt(path, "can't be read, or it is not one")
+        return cls(path, data)
+
+    @property
+    def run_id(self) -> str:
+        return self.data["run_id"]
+
+    @property
+    def state(self) -> str:
+        return self.data["state"]
+
+    @property
+    def outcome(self) -> str | None:
+        return self.data["outcome"]
+
+    @property
+    def snapshot(self) -> dict[str, Any]:
+        """C(name), and C(id) and C(created_at) once it is there."""
+        return self.data["snapshot"]
+
+    @property
+    def whose(self) -> tuple[str, str]:
+        """The cloud and the server's id there."""
+        return self.data["provider"], self.data["server"]["id"]
+
+    @property
+    def server_label(self) -> str:
+        server = self.data["server"]
+        return f"{server['name']} ({server['id']})" if server.get("name") not in (None, "", server["id"]) else server["id"]
+
+    def move(self, state: str, note: str | None = None, **facts: Any) -> None:
+        """Go on to another state, and have it on the disk before anything else happens.
+
+        :raises RewindError: that state can't follow.
+        """
+        if state not in _FOLLOWS[self.state]:
+            raise RewindError(
+                f"The guarded upgrade of server {self.server_label} is {said(self)} and can't become {state}",
+                kind=errors.BUSY, server=self.server_label, hint=f"see {self.path}",
+            )
+        self.data["state"] = state
+        self.data["history"].append({"at": now_text(), "state": state, **({"note": note} if note else {})})
+        self.note(**facts)
+
+    def note(self, **facts: Any) -> None:
+        """Write facts down without going on."""
+        self.data.update(facts)
+        write_private(self.path, json.dumps(self.data, indent=2, sort_keys=True) + "\n")
+
+    def would_take(self, facts: dict[str, Any]) -> bool:
+        """Whether it would still be a receipt with these facts in it, one that can be read again."""
+        return is_receipt({**self.data, **facts}, _FOLLOWS, OUTCOMES) and len(json.dumps(facts)) <= LONGEST // 4
+
+    def seconds_between(self, first: str, *later: str) -> float | None:
+        """Seconds from entering a state for the last time to the first of the later ones after that; None if it wasn't."""
+        began = None
+        for entry in self.data["history"]:
+            if entry["state"] == first:
+                began = moment(entry["at"])
+            elif began is not None and entry["state"] in later:
+                return round((moment(entry["at"]) - began).total_seconds(), 1)
+        return None
+
+
+def _no_receipt(path: Path, what: str) -> RewindError:
+    return RewindError(
+        f"The receipt {path} {what}",
+        kind=errors.INVALID_ARGUMENT,
+        hint="look at the file: if an upgrade went wrong, its snapshot can be restored with rewind.vps.snapshot_restore; "
+        "then move the file away",
+    )
+
+
+def said(receipt: Receipt) -> str:
+    """Its state in words."""
+    return f"over ({receipt.outcome})" if receipt.state == ENDED else receipt.state.replace("_", " ")
+
+
+class ServerFolder:
+    """The receipts of one server.
+
+    :arg state_dir: where all receipts of this controller lie.
+    :arg api_url: tells clouds of one kind at different addresses apart.
+    """
+
+    def __init__(self, state_dir: str | Path, provider: str, server_id: str, api_url: str) -> None:
+        safe = re.sub("[^A-Za-z0-9_-]", "_", server_id)[:64]
+        address = hashlib.sha256(f"{api_url}\n{server_id}".encode()).hexdigest()[:8]
+        self.path = Path(state_dir).expanduser() / f"{provider}-{safe}-{address}"
+        self._whose = (provider, server_id)
+
+    @property
+    def lock_path(self) -> Path:
+        """Locked by the guard for as long as it lives: one guarded upgrade of a server at a time."""
+        return self.path / "lock"
+
+    def runs(self) -> list[Path]:
+        """The receipts, oldest first."""
+        return sorted(self.path.glob("[0-9]*/run.json")) if self.path.is_dir() else []
+
+    def last(self) -> Receipt | None:
+        """The newest receipt."""
+        runs = self.runs()
+        return self._own(runs[-1]) if runs else None
+
+    def last_with_snapshot(self) -> Receipt | None:
+        """The newest receipt of which there was a ready snapshot."""
+        for path in reversed(self.runs()):
+            receipt = self._own(path)
+            if receipt.snapshot.get("id"):
+                return receipt
+        return None
+
+    def _own(self, path: Path) -> Receipt:
+        """The receipt there, if it is of this server and that run: one that was copied here speaks of another's snapshot."""
+        receipt = Receipt.load(path)
+        if receipt.whose != self._whose or receipt.run_id != path.parent.name:
+            raise _no_receipt(path, f"is of another server or run ({receipt.server_label}, {receipt.run_id})")
+        return receipt
+
+    def receipt_path(self, run_id: str) -> Path:
+        return self.path / run_id / "run.json"
+
+    def drop_old_runs(self) -> None:
+        """Remove what is older than the newest KEPT_RUNS."""
+        for path in self.runs()[:-KEPT_RUNS]:
+            with contextlib.suppress(RewindError):
+                if Receipt.load(path).state == ENDED:
+                    shutil.rmtree(path.parent, ignore_errors=True)
+
+
+def all_receipts(state_dir: str | Path) -> list[Receipt]:
+    """The newest receipt of every server; what can't be read is passed over."""
+    found = []
+    root = Path(state_dir).expanduser()
+    for folder in sorted(root.iterdir()) if root.is_dir() else []:
+        runs = sorted(folder.glob("[0-9]*/run.json"))
+        if runs:
+            with contextlib.suppress(RewindError):
+                found.append(Receipt.load(runs[-1]))
+    return found
+
+
+def make_private_folder(path: Path) -> None:
+    """Make it and what is missing above it; nobody else may look into what is made."""
+    missing = [path, *path.parents]
+    for folder in reversed([folder for folder in missing if not folder.exists()]):
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+
+
+def write_private(path: Path, text: str) -> None:
+    """The whole text or nothing, for the owner's eyes, and on the disk when this returns."""
+    make_private_folder(path.parent)
+    new = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.new")  # several may write at once
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
+        os.fchmod(handle, 0o600)
+        file.write(text)
+        file.flush()
+        os.fsync(handle)
+    os.rename(new, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,73 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The table at the end of a roll-out, for a person and as data. Pure functions over receipts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import record as states
+from .record import Receipt
+
+# Outcomes of a row beside those that a run can end with.
+IN_PROGRESS, NOT_REACHED = "in_progress", "not_reached"
+
+_COLUMNS = ("host", "cloud", "snapshot", "outcome", "upgrading", "rolling back", "verification")
+
+
+def row(receipt: Receipt) -> dict[str, Any]:
+    """One host's part of the report as data; seconds are None where that did not happen."""
+    data = receipt.data
+    return {
+        "host": data["host"],
+        "cloud": data.get("cloud") or data["provider"],
+        "server": data["server"],
+        "snapshot": receipt.snapshot,
+        "outcome": receipt.outcome or IN_PROGRESS,
+        "state": receipt.state,
+        "message": data.get("message"),
+        "reason": data.get("reason"),
+        "seconds_upgrading": receipt.seconds_between(states.UPGRADING, states.CONFIRMED, states.RESTORING),
+        "seconds_rolling_back": receipt.seconds_between(states.RESTORING, states.RESTORED, states.ENDED),
+        "verification": data.get("verification") or [],
+        "ended_at": data["history"][-1]["at"] if receipt.state == states.ENDED else None,
+        "run_record": str(receipt.path),
+        "run_id": receipt.run_id,
+    }
+
+
+def untouched_row(host: str) -> dict[str, Any]:
+    """A host that the roll-out did not come to."""
+    return {
+        "host": host, "cloud": None, "server": None, "snapshot": None, "outcome": NOT_REACHED, "state": None,
+        "message": None, "reason": None, "seconds_upgrading": None, "seconds_rolling_back": None, "verification": [], "ended_at": None,
+        "run_record": None, "run_id": None,
+    }
+
+
+def table(rows: list[dict[str, Any]]) -> list[str]:
+    """The same as lines of text, columns aligned."""
+    cells = [_COLUMNS, *(_cells(item) for item in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(_COLUMNS))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells]
+    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
+
+
+def _cells(item: dict[str, Any]) -> tuple[str, ...]:
+    snapshot = item["snapshot"]["name"] if item["snapshot"] and item["snapshot"].get("id") else "-"
+    outcome = item["outcome"].replace("_", " ") + (f" ({item['state']})" if item["outcome"] == IN_PROGRESS else "")
+    return (
+        item["host"], item["cloud"] or "-", snapshot, outcome, _seconds(item["seconds_upgrading"]),
+        _seconds(item["seconds_rolling_back"]), _proof(item["verification"]),
+    )
+
+
+def _seconds(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds:.0f} s"
+
+
+def _proof(proof: list[dict[str, str]]) -> str:
+    words = {"passed": "", "inconclusive": "?", "failed": " NOT"}
+    return ", ".join(f"{finding['check']}{words.get(finding['result'], '?')}" for finding in proof) or "-"

@@ -1,0 +1,31 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The steps of the role that the action C(upgrade_guard) does, one method each."""
+
+from __future__ import annotations
+
+from ....module_utils._errors import invalid_argument
+from ..options import READING_STEPS
+from .base import OperationFailed, Result
+from .history import StepsLookingBack
+from .prepare import StepsBefore
+from .rollback import StepsAfter
+from .upgrade import StepsBehind
+
+__all__ = ["OperationFailed", "Steps"]
+
+
+class Steps(StepsBefore, StepsBehind, StepsAfter, StepsLookingBack):
+    """All of them."""
+
+    def do(self, step: str) -> Result:
+        """Do one step.
+
+        :raises RewindError: it can't be done, or the guard refuses.
+        :raises OperationFailed: a module's operation failed.
+        """
+        if self._context.check_mode and step not in READING_STEPS:
+            raise invalid_argument(f"The step {step} is not for check mode, since it changes something", "in check mode, leave it out")
+        return getattr(self, f"_{step}")()

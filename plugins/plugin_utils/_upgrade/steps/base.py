@@ -1,0 +1,163 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the steps of the role share: the run, its receipt, its guard and the modules' operations."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ....module_utils import _argspec as argspec
+from ....module_utils import _errors as errors
+from ....module_utils._errors import RewindError, invalid_argument
+from ....module_utils._execute import run as run_operation
+from ....module_utils._wait.polling import Deadline, wait_until
+from ..._guard.client import ask_guard, guard_is_there, start_guard
+from .. import planning, process_identity
+from .. import record as states
+from ..options import LISTS, Context, cloud_options
+from ..record import Receipt, ServerFolder
+from ..record_schema import RUN_ID_GLOB
+
+Result = dict[str, Any]
+
+
+class OperationFailed(Exception):
+    """An operation of the modules failed; C(result) is its whole result."""
+
+    def __init__(self, result: Result) -> None:
+        super().__init__(result["msg"])
+        self.result = result
+
+
+class StepBase:
+    """:arg parameters: as options.OPTIONS has them, validated."""
+
+    def __init__(self, parameters: dict[str, Any], context: Context) -> None:
+        self._wishes = parameters
+        self._context = context
+
+    @property
+    def _run(self) -> dict[str, Any]:
+        """The plan, with the cloud that the options name."""
+        if not self._wishes["run"]:
+            raise invalid_argument("run is missing: the plan's result goes there")
+        options = argspec.clean({**cloud_options(self._wishes)})
+        return {**self._wishes["run"], "provider": options["provider"], "api_url": options["api_url"]}
+
+    @property
+    def _receipt(self) -> Receipt:
+        if not self._wishes["run"]:
+            raise invalid_argument("run is missing: the plan's result goes there")
+        return Receipt.load(Path(self._wishes["run"]["run_record"]))
+
+    def _folder(self, server_id: str) -> ServerFolder:
+        options = argspec.clean({**cloud_options(self._wishes)})
+        return ServerFolder(self._wishes["state_dir"], options["provider"], server_id, options["api_url"])
+
+    @property
+    def _match(self) -> str:
+        """Only names that this role makes: what a person calls C(rewind-before-php) is not among them."""
+        return self._wishes["snapshot_prefix"] + RUN_ID_GLOB
+
+    @property
+    def _some_name(self) -> str:
+        return f"{self._wishes['snapshot_prefix']}{states.new_run_id()}"
+
+    @property
+    def _lists(self) -> dict[str, list[Any]]:
+        return {name: self._wishes[name] for name in LISTS}
+
+    def _look_at_cloud(self, snapshot_name: str) -> Result:
+        return self._operate("upgrade_guard", {
+            "server": self._wishes["server"] or None, "host": self._context.host, "address": self._context.address,
+            "name": snapshot_name, "match": self._match,
+        })
+
+    def _previous(self, folder: ServerFolder) -> Receipt | None:
+        """The newest receipt, once no guard is at work on the server.
+
+        :raises RewindError: C(busy), another run is at work.
+        """
+        if not guard_is_there(folder.lock_path):
+            return folder.last()
+        previous = folder.last()
+        if self._context.check_mode or not planning.is_being_undone(previous):
+            raise planning.guarded_by(previous, self._context)
+        self._context.tell(f"the guard of an earlier run is at work on server {previous.server_label}; waiting for it")
+        wait_until(
+            lambda: None if guard_is_there(folder.lock_path) else True, what=f"the guard of run {previous.run_id} to be done",
+            deadline=Deadline(max(self._wishes["rollback_timeout"], self._wishes["snapshot_timeout"])), expected=60,
+            tell=self._context.tell, hint=f"see {previous.path}",
+        )
+        return folder.last()
+
+    def _move(self, state: str, seconds: int | None) -> dict[str, Any]:
+        """The request to go on, with the seconds that this part may take."""
+        allowed = seconds + self._wishes["grace_period"] if seconds else None
+        return {"do": "move", "to": state, "seconds": allowed, "facts": {"seconds_allowed": seconds}}
+
+    def _start_guard(self, path: Path, receipt: dict[str, Any] | None) -> Receipt:
+        context, wishes = self._context, self._wishes
+        return start_guard({
+            "receipt_path": str(path), "receipt": receipt, "run": {"process": context.process, "what": context.what},
+            # As cleaned here: addresses may come from this task's environment, which the guard does not have.
+            "parameters": {**cloud_options(wishes), "api_url": argspec.clean({**cloud_options(wishes)})["api_url"]},
+            "rollback_seconds": wishes["rollback_timeout"], "terminal": process_identity.terminal_of(context.process["pid"]),
+        })
+
+    def _wait_for_guard(self, receipt: Receipt) -> Receipt:
+        """Wait until the guard is done with what was begun, and tell what it says of it meanwhile."""
+        told = None
+
+        def tell() -> None:
+            nonlocal told
+            with contextlib.suppress(RewindError):
+                progress = Receipt.load(receipt.path).data.get("progress")
+                if progress and progress != told:
+                    self._context.tell(progress)
+                    told = progress
+
+        return self._ask(receipt, {"do": "await"}, tell)
+
+    def _ask(self, receipt: Receipt, request: dict[str, Any], meanwhile: Callable[[], None] = lambda: None) -> Receipt:
+        """Ask the guard; where it is gone, another one takes up the receipt first.
+
+        A task may outlive its run by a moment. Then it is not for it to go on: the guard or the next run does.
+        """
+        self._must_still_run(receipt)
+        answer = ask_guard(receipt, request, meanwhile)
+        if answer is None:
+            self._must_still_run(receipt)
+            self._context.tell(f"the guard of server {receipt.server_label} is gone; starting another one")
+            answer = ask_guard(self._start_guard(receipt.path, None), request, meanwhile)
+        if answer is None:
+            raise RewindError(
+                f"The guard of server {receipt.server_label} went away twice", kind=errors.INTERNAL, outcome=errors.UNKNOWN,
+                server=receipt.server_label, snapshot=receipt.snapshot["name"], hint=f"see {receipt.path}, then run again",
+            )
+        return answer
+
+    def _must_still_run(self, receipt: Receipt) -> None:
+        if not process_identity.is_alive(self._context.process):
+            raise RewindError(f"The run is gone, so {receipt.data['host']} is left to its guard", kind=errors.INTERRUPTED, outcome=errors.UNKNOWN)
+
+    def _operate(self, module: str, options: dict[str, Any]) -> Result:
+        """Run one of the modules' operations here."""
+        result = run_operation(
+            module, {**cloud_options(self._wishes), **options}, check_mode=False, diff_mode=False, tell=self._context.tell,
+        )
+        if result.get("failed"):
+            raise OperationFailed(result)
+        return result
+
+    def _done(self, receipt: Receipt, message: str, *, changed: bool) -> Result:
+        run = {
+            **(self._wishes["run"] or {}), "state": receipt.state, "outcome": receipt.outcome, "snapshot": receipt.snapshot,
+            "run_record": str(receipt.path), "marker_written": bool(receipt.data.get("marker_written")),
+        }
+        return {"changed": changed, "msg": message, "run": run}

@@ -1,0 +1,146 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The steps before anything is changed on the server: plan, begin, snapshot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ....module_utils import _errors as errors
+from ....module_utils._errors import RewindError
+from .. import planning, probe
+from .. import record as states
+from ..record import ServerFolder
+from .base import OperationFailed, Result, StepBase
+
+
+class StepsBefore(StepBase):
+    """Nothing here changes the server."""
+
+    def _plan(self) -> Result:
+        wishes, context = self._wishes, self._context
+        files = {name: planning.found_files(f"guarded_upgrade_{name}", wishes[name], context.folders)
+                 for name in ("tasks", "checks", "notify_tasks")}
+        planning.check_play(context)
+        planning.check_files(files["tasks"] + files["checks"])
+        planning.stop_after_failures(wishes["state_dir"], context)
+        name = self._some_name
+        cloud = self._look_at_cloud(name)
+        folder = self._folder(cloud["server"]["id"])
+        previous = self._previous(folder)
+        planning.check_receipts(previous, context)
+        coming, resumed = planning.what_comes_next(previous, context, wishes["auto_recover_within"], wishes["accept_run"])
+        run: dict[str, Any] = {
+            "next": coming, "resumed": resumed, "run_id": name[len(wishes["snapshot_prefix"]):], "snapshot_name": name, **files,
+            "server": cloud["server"], "cloud": cloud["cloud"], "match": self._match, "connection": context.connection, **self._lists,
+        }
+        if resumed:
+            run.update(run_id=previous.run_id, snapshot_name=previous.snapshot["name"])
+        if coming == planning.UPGRADE:
+            if resumed:
+                cloud = self._look_at_cloud(run["snapshot_name"])
+            if cloud["obstacle"]:
+                raise OperationFailed({"failed": True, "changed": False, **cloud["obstacle"]})
+        run["run_record"] = str(folder.receipt_path(run["run_id"]))
+        # Where a run that was cut off has put it, whatever the option says now.
+        run["marker"] = previous.data["marker"] if resumed else probe.marker_path(wishes["marker_dir"], run["run_id"])
+        run["is_this_upgrade"] = planning.counts_for_this_run(previous, run, wishes["auto_recover_within"])
+        lines = planning.plan_lines(run, wishes, cloud)
+        warnings = planning.time_shared(context) if coming == planning.UPGRADE else []
+        return {"changed": context.check_mode, "msg": ". ".join(lines), "plan": lines, "run": run, "warnings": warnings}
+
+    def _unfinished(self) -> Result:
+        """What an earlier run has left, to be ended. Where it has left nothing, nothing is begun."""
+        wishes, context = self._wishes, self._context
+        files = {name: planning.found_files(f"guarded_upgrade_{name}", wishes[name], context.folders) for name in ("checks", "notify_tasks")}
+        planning.check_play(context)
+        planning.check_files(files["checks"])
+        cloud = self._look_at_cloud(self._some_name)
+        folder = self._folder(cloud["server"]["id"])
+        previous = self._previous(folder)
+        planning.check_receipts(previous, context)
+        coming, dummy = planning.what_comes_next(previous, context, wishes["auto_recover_within"], wishes["accept_run"])
+        run: dict[str, Any] = {
+            "next": planning.NOTHING, "resumed": False, "tasks": [], **files, "server": cloud["server"], "cloud": cloud["cloud"],
+            "match": self._match, "connection": context.connection, **self._lists,
+        }
+        if coming == planning.UPGRADE:
+            lines = [planning.nothing_left(previous, cloud["server"])]
+            return {"changed": False, "msg": lines[0], "plan": lines, "run": run}
+        run.update(
+            next=coming, resumed=True, run_id=previous.run_id, snapshot_name=previous.snapshot["name"], run_record=str(previous.path),
+            marker=previous.data["marker"],
+        )
+        lines = planning.plan_lines(run, wishes, cloud)
+        return {"changed": context.check_mode, "msg": ". ".join(lines), "plan": lines, "run": run}
+
+    def _begin(self) -> Result:
+        """Start the guard, with a new receipt or the one that is taken up again."""
+        run, look = self._run, probe.parse_look(self._wishes["look"])
+        path = Path(run["run_record"])
+        if look is None and run["next"] == planning.UPGRADE:
+            raise RewindError(
+                f"The look at {self._context.host} came to no end, so nothing is begun", kind=errors.NOT_READY, server=self._context.host,
+                hint="run the playbook with -v and look at the task before this one",
+            )
+        if run["next"] == planning.UPGRADE:
+            self._must_be_unmarked(look, path)
+        fresh = not run["resumed"]
+        receipt = self._start_guard(path, self._new_receipt(run, look) if fresh else None)
+        if run["resumed"] and run["next"] == planning.UPGRADE:
+            receipt = self._ask(receipt, {"do": "note", "facts": {"before": look}})
+        if run.get("manual"):
+            marked = look is not None and receipt.data["marker"] in look["markers"]
+            seen = {"marker_written": marked, "boot_before_restore": look["boot_id"] if look else None}
+            receipt = self._ask(receipt, {"do": "note", "facts": seen})
+        if fresh:
+            ServerFolder(self._wishes["state_dir"], run["provider"], run["server"]["id"], run["api_url"]).drop_old_runs()
+        words = "has taken up" if run["resumed"] else "has begun"
+        return self._done(receipt, f"The guard (process {receipt.data['guard']['pid']}) {words} run {receipt.run_id}", changed=False)
+
+    def _must_be_unmarked(self, look: dict[str, Any], path: Path) -> None:
+        """Another controller may be at work, or have been cut off: its marker tells."""
+        ours = {receipt.parent.name for receipt in path.parent.parent.glob("*/run.json")}
+        foreign = [marker for marker in look["markers"] if probe.run_of_marker(marker) not in ours]
+        if foreign:
+            raise RewindError(
+                f"Server {self._context.host} carries the marker of a guarded upgrade that this controller knows nothing of ({foreign[0]})",
+                kind=errors.BUSY, server=self._context.host,
+                hint="is another controller upgrading it, or was one cut off? End it there; if it is over, remove that file",
+            )
+
+    def _new_receipt(self, run: dict[str, Any], look: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "version": 1, "run_id": run["run_id"], "host": self._context.host, "provider": run["provider"], "api_url": run["api_url"],
+            "cloud": run["cloud"], "server": {key: run["server"].get(key) for key in ("id", "name", "address")},
+            "snapshot": {"name": run["snapshot_name"], "id": None, "created_at": None}, "marker": run["marker"], "before": look,
+            "state": states.PLANNED, "history": [{"at": states.now_text(), "state": states.PLANNED}], "outcome": None, "message": None,
+            "verification": [], "run": {}, "tasks": run["tasks"], "checks": run["checks"], "roles": run["roles"],
+        }
+
+    def _snapshot(self) -> Result:
+        """Have the guard take the run's snapshot. It goes on by itself, so that the whole batch's are taken together."""
+        wishes = self._wishes
+        receipt = self._ask(self._receipt, {"do": "snapshot", "wishes": {
+            "match": self._match, "stop_server": wishes["stop_server"], "seconds": wishes["snapshot_timeout"],
+        }})
+        return self._done(receipt, f"The guard takes snapshot {receipt.snapshot['name']} of server {receipt.server_label}", changed=False)
+
+    def _await_snapshot(self) -> Result:
+        """Wait until the guard has seen the snapshot ready; nothing is asked for here.
+
+        :raises OperationFailed: it did not come to that.
+        """
+        receipt = self._wait_for_guard(self._receipt)
+        result = receipt.data.get("snapshot_result")
+        if result is not None and result.get("failed"):
+            raise OperationFailed(result)
+        if result is None or receipt.state != states.READY:
+            raise RewindError(
+                f"The guarded upgrade of server {receipt.server_label} is {states.said(receipt)}, and its snapshot was not seen ready",
+                kind=errors.NOT_READY, server=receipt.server_label, snapshot=receipt.snapshot["name"], hint=f"see {receipt.path}, then run again",
+            )
+        return {**result, **self._done(receipt, result["msg"], changed=result["changed"])}

@@ -1,0 +1,74 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The steps when an upgrade went wrong, or was cut off: evidence, rollback, proof, end."""
+
+from __future__ import annotations
+
+from ....module_utils._redaction import Scrubber
+from .. import probe
+from .. import record as states
+from ..diagnostics import keep_evidence
+from ..options import secrets_of
+from ..outcomes import verdict_of, whole
+from .base import Result, StepBase
+
+
+class StepsAfter(StepBase):
+    """The guard restores; these ask it, and hold the server against what it was."""
+
+    def _evidence(self) -> Result:
+        receipt, wishes = self._receipt, self._wishes
+        scrubber = Scrubber([*secrets_of(wishes), *self._context.more_secrets])
+        files = keep_evidence(receipt.path.parent, wishes["failed_task"], wishes["failed_result"], wishes["server_log"], scrubber)
+        boot_id = probe.boot_id_in(wishes["server_log"])
+        if files or boot_id:
+            self._ask(receipt, {"do": "note", "facts": {"evidence": files, "boot_before_restore": boot_id}})
+        return self._done(receipt, f"Kept as evidence: {', '.join(files)}" if files else "There was no evidence to keep", changed=False)
+
+    def _roll_back(self) -> Result:
+        """Have the guard restore the receipt's snapshot; or say that there is nothing to restore.
+
+        The guard goes on by itself, so that all servers of the batch that have come to grief are restored together.
+        """
+        receipt = self._receipt
+        by_hand = bool(self._wishes["run"].get("manual"))
+        if receipt.state in states.UNARMED and not by_hand:
+            return self._done(receipt, f"Nothing was changed on server {receipt.server_label}, so nothing is restored", changed=False)
+        if receipt.state in (states.CONFIRMED, states.ENDED) and not by_hand:
+            return self._done(receipt, f"The guarded upgrade of server {receipt.server_label} is {states.said(receipt)}", changed=False)
+        scrubber = Scrubber([*secrets_of(self._wishes), *self._context.more_secrets])
+        reason = scrubber.text(self._wishes["reason"] or "it failed")
+        receipt = self._ask(receipt, {"do": "roll_back", "reason": reason, "manual": by_hand})
+        return self._done(receipt, f"The guard restores snapshot {receipt.snapshot['name']} of server {receipt.server_label}", changed=True)
+
+    def _await_restore(self) -> Result:
+        """Wait until the guard's restore is over, if there is one; nothing is asked for here."""
+        receipt = self._receipt
+        if receipt.state not in states.UNARMED or self._wishes["run"].get("manual"):
+            receipt = self._wait_for_guard(receipt)
+        message = receipt.data.get("message") if receipt.state == states.ENDED else receipt.data.get("restore_message")
+        return self._done(receipt, message or states.said(receipt), changed=False)
+
+    def _prove(self) -> Result:
+        """Hold the restored server against what it was; nothing is changed."""
+        receipt = self._receipt
+        if receipt.state == states.RESTORED:
+            checks = {"not_run": None}.get(self._wishes["checks_result"], self._wishes["checks_result"])
+            verdict = probe.prove(receipt.data, probe.parse_look(self._wishes["look"]), checks)
+        else:
+            verdict = verdict_of(receipt)
+        verdict = whole(receipt, verdict, self._wishes["reason"])
+        return {**self._done(receipt, verdict["message"], changed=False), **verdict}
+
+    def _end(self) -> Result:
+        wishes, receipt = self._wishes, self._receipt
+        receipt = self._ask(receipt, {
+            "do": "end", "outcome": wishes["outcome"], "message": wishes["message"], "verification": wishes["verification"],
+        })
+        return self._done(receipt, f"Run {receipt.run_id} of server {receipt.server_label} is {states.said(receipt)}", changed=False)
+
+    def _told(self) -> Result:
+        receipt = self._ask(self._receipt, {"do": "told"})
+        return self._done(receipt, f"Run {receipt.run_id} of server {receipt.server_label} is told", changed=False)

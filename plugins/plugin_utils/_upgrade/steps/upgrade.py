@@ -1,0 +1,121 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The steps behind the guard, from arming it to confirming the upgrade, and tidying up afterwards."""
+
+from __future__ import annotations
+
+import time
+
+from ....module_utils import _errors as errors
+from ....module_utils._errors import RewindError, invalid_argument
+from .. import probe
+from .. import record as states
+from ..outcomes import verdict_of
+from ..record import Receipt
+from .base import OperationFailed, Result, StepBase
+
+
+def _deleted(pruned: list[Result], check_mode: bool = False) -> str:
+    names = ", ".join(item["name"] for item in pruned)
+    if not names:
+        return "No older snapshot of this role to delete"
+    return f"{'Would delete' if check_mode else 'Deleted'}: {names}"
+
+
+GUARDED_CONNECTION = "rewind.vps.guarded_ssh"
+
+
+class StepsBehind(StepBase):
+    """An end without a word from here on means rollback, until the upgrade is confirmed."""
+
+    def _arm(self) -> Result:
+        if self._wishes["run"]["connection"] == "ssh" and self._context.connection != GUARDED_CONNECTION:
+            raise invalid_argument(
+                f"The connection of {self._context.host} is {self._context.connection} and not {GUARDED_CONNECTION}, so its loss would end the "
+                "play for it without a rollback",
+                "is ansible_connection set with -e, or at the role? Leave it out there, or set it in the inventory",
+            )
+        receipt = self._ask(self._receipt, self._move(states.ARMED, self._wishes["timeout"]))
+        pid = receipt.data["guard"]["pid"]
+        return self._done(
+            receipt,
+            f"From here on server {receipt.server_label} goes back to snapshot {receipt.snapshot['name']} unless the upgrade is confirmed; "
+            f"if this run is killed, its guard (process {pid}) sees to it, and {receipt.path} shows how it goes",
+            changed=False,
+        )
+
+    def _upgrading(self) -> Result:
+        request = self._move(states.UPGRADING, self._wishes["timeout"])
+        request["facts"]["marker_written"] = True
+        return self._with_deadline(self._ask(self._receipt, request), self._wishes["timeout"])
+
+    def _checking(self) -> Result:
+        receipt = self._ask(self._receipt, self._move(states.CHECKING, self._wishes["check_timeout"]))
+        return self._with_deadline(receipt, self._wishes["check_timeout"])
+
+    def _with_deadline(self, receipt: Receipt, seconds: int) -> Result:
+        result = self._done(receipt, f"{states.said(receipt).capitalize()}, within {seconds} s", changed=False)
+        result["run"]["deadline"] = int(time.time()) + seconds
+        return result
+
+    def _compare(self) -> Result:
+        """A built-in check: no unit fails that did not fail before."""
+        receipt = self._receipt
+        after = probe.parse_look(self._wishes["look"])
+        if after is None:
+            raise RewindError(
+                f"The look at server {receipt.server_label} came to no end", kind=errors.NOT_READY, server=receipt.server_label,
+            )
+        units = probe.units_failed_since(receipt.data["before"], after)
+        if units:
+            raise RewindError(
+                f"Failed since the upgrade on server {receipt.server_label}: {', '.join(units)}",
+                kind=errors.OPERATION_FAILED, outcome=errors.FAILED, server=receipt.server_label,
+            )
+        return self._done(receipt, f"No unit fails on {receipt.data['host']} that did not fail before", changed=False)
+
+    def _confirm(self) -> Result:
+        receipt = self._ask(self._receipt, self._move(states.CONFIRMED, None))
+        message = f"The upgrade of server {receipt.server_label} is confirmed; it is not rolled back any more"
+        return {**self._done(receipt, message, changed=False), **verdict_of(receipt)}
+
+    def _trim(self) -> Result:
+        """Delete this role's snapshots of this server beyond those to keep. Trouble is a warning: the upgrade is confirmed."""
+        receipt, pruned, warnings = self._receipt, [], []
+        try:
+            self._delete_beyond_keep(receipt.data["server"]["id"], pruned)
+        except OperationFailed as failure:
+            warnings.append(f"Older snapshots of this role may be left: {failure.result['msg']}")
+        return {**self._done(receipt, _deleted(pruned), changed=bool(pruned)), "pruned": pruned, "warnings": warnings}
+
+    def _prune(self) -> Result:
+        """The same by itself, without an upgrade."""
+        server = self._look_at_cloud(self._some_name)["server"]
+        folder = self._folder(server["id"])
+        previous = self._previous(folder)
+        if previous is not None and previous.state != states.ENDED:
+            raise RewindError(
+                f"The guarded upgrade {previous.run_id} of server {previous.server_label} is {states.said(previous)} and may need its snapshot",
+                kind=errors.BUSY, server=previous.server_label, hint="run the guarded upgrade again first, which ends it",
+            )
+        pruned: list[Result] = []
+        try:
+            self._delete_beyond_keep(server["id"], pruned)
+        except OperationFailed as failure:
+            return {**failure.result, "changed": bool(pruned), "pruned": pruned}
+        return {"changed": bool(pruned), "msg": _deleted(pruned, self._context.check_mode), "pruned": pruned, "server": server}
+
+    def _delete_beyond_keep(self, server_id: str, pruned: list[Result]) -> None:
+        listed = self._operate("snapshot_info", {
+            "server": server_id, "name": None, "match": self._match, "status": ["ready"], "older_than": None, "newer_than": None,
+        })["snapshots"]
+        # With a schedule on it somebody has made it his own.
+        for snapshot in [item for item in listed if not item["schedule"]][self._wishes["keep_snapshots"]:]:
+            if not self._context.check_mode:
+                self._operate("snapshot", {
+                    "server": server_id, "name": snapshot["name"], "id": snapshot["id"], "description": None, "state": "absent",
+                    "max_age": None, "retain": None, "when_full": "fail", "stop_server": False, "wait": True, "wait_timeout": 600,
+                })
+            pruned.append(snapshot)
