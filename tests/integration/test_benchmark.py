@@ -57,4 +57,4 @@ def test_the_profile_names_what_a_worker_does(tmp_path: Path) -> None:
     parts, dummy = bench(tmp_path, "listing", "--profile")
     places = {row["place"]: row for row in parts["listing"]["tables"][1]["rows"]}
     assert "the whole worker" in places and len(places) > 10
-    assert places["module_utils.wire: Wire.exchange"]["calls"] == 2
+    assert places["module_utils._http.session: HttpSession.request"]["calls"] == 2

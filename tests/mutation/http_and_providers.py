@@ -30,17 +30,17 @@ MUTANTS = [
         r"errors\.UNKNOWN if .+? else errors\.NOT_APPLIED", "errors.NOT_APPLIED", "outcome_is_right", UNCLEAR,
     ),
     Mutant(
-        "a redirect is followed, with the token", WIRE, "Wire._read",
+        "a redirect is followed, with the token", WIRE, "HttpSession._read",
         # The session's own get_redirect_target is a second guard, so both have to go.
         r"allow_redirects=False", "allow_redirects=bool(self._session.__dict__.pop('get_redirect_target', True))", "nothing_followed",
         (f"{LIMITS}::test_a_redirect_is_never_followed",),
     ),
     Mutant(
-        "the provider's certificate is not verified", WIRE, "Wire._read", r"verify=self\.\w+", "verify=False", "credentials",
+        "the provider's certificate is not verified", WIRE, "HttpSession._read", r"verify=self\.\w+", "verify=False", "credentials",
         ("unit/plugins/test_transport_tls.py::test_an_unknown_certificate_is_refused_at_once_and_nothing_is_sent",),
     ),
     Mutant(
-        "an exception's text, with the URL in it, becomes part of the message", WIRE, "Wire.exchange",
+        "an exception's text, with the URL in it, becomes part of the message", WIRE, "HttpSession.request",
         r"type\((\w+)\)\.__name__", r"str(\1)", "secrets",
         (f"{LIMITS}::test_neither_error_nor_log_nor_screen_tells", f"{LIMITS}::test_unreachable_tells_nothing"),
     ),

@@ -23,7 +23,7 @@ from .._errors import RewindError
 from .._text import plain, writable
 from .._version import VERSION
 from .rate_limit import RateLimit, TooLong
-from .session import Reply, Wire, WireFailure, is_loopback
+from .session import HttpError, HttpResponse, HttpSession, is_loopback
 
 USER_AGENT = f"rewind.vps/{VERSION}"
 TRIES = 5
@@ -81,7 +81,7 @@ class Transport:
         self._rate_limit = rate_limit
         self._sleep = sleep
         self._clock_ahead: float | None = None
-        self._wire = Wire(
+        self._http = HttpSession(
             {
                 "User-Agent": USER_AGENT,
                 "Accept": "application/json",
@@ -154,12 +154,12 @@ class Transport:
 
     def _exchange(
         self, method: str, path: str, operation: str, params: dict | None, json: Any, changes: bool
-    ) -> Reply:
+    ) -> HttpResponse:
         try:
-            reply = self._wire.exchange(
-                method, self.base_url + path, params={**self._query, **(params or {})}, json=json, fresh=changes
+            reply = self._http.request(
+                method, self.base_url + path, params={**self._query, **(params or {})}, json=json, new_connection=changes
             )
-        except WireFailure as failure:
+        except HttpError as failure:
             reason, connected, detail = failure.reason, failure.connected, failure.detail
         else:
             self._note_clock(reply)
@@ -178,7 +178,7 @@ class Transport:
             never_happened=not connected and not certificate,
         )
 
-    def _understand(self, reply: Reply, method: str, path: str, operation: str, changes: bool) -> Answer:
+    def _understand(self, reply: HttpResponse, method: str, path: str, operation: str, changes: bool) -> Answer:
         """The answer's data, or what its status says."""
         data, readable = _decode(reply)
         if 200 <= reply.status < 300 and readable:
@@ -205,7 +205,7 @@ class Transport:
             pause=pause,
         )
 
-    def _note_clock(self, reply: Reply) -> None:
+    def _note_clock(self, reply: HttpResponse) -> None:
         try:
             said = parsedate_to_datetime(reply.headers["date"])
             ahead = said.timestamp() - time.time()
@@ -236,7 +236,7 @@ _NOT_JSON = (
 )
 
 
-def _decode(reply: Reply) -> tuple[Any, bool]:
+def _decode(reply: HttpResponse) -> tuple[Any, bool]:
     """The JSON of an answer, and whether it could be read. Only a 204 may be empty."""
     if reply.status == 204 and not reply.body.strip():
         return None, True
@@ -279,7 +279,7 @@ def _connection_hint(kind: str, certificate: bool) -> str:
     return "run again; a rerun looks first and does nothing twice"
 
 
-def _retry_after(reply: Reply, now: datetime) -> float | None:
+def _retry_after(reply: HttpResponse, now: datetime) -> float | None:
     """Seconds that the cloud asks to wait, or None where it says nothing sensible."""
     said = reply.headers.get("retry-after", "").strip()
     if said.isascii() and said.isdigit():

@@ -32,8 +32,8 @@ try:
 except ImportError:
     requests = None
 
-MAX_ANSWER_BYTES = 32 * 1024 * 1024
-CONNECT_SECONDS = 10.0
+MAX_RESPONSE_BYTES = 32 * 1024 * 1024
+CONNECT_TIMEOUT = 10.0
 
 
 def requests_available() -> bool:
@@ -42,7 +42,7 @@ def requests_available() -> bool:
 
 
 @dataclass(frozen=True)
-class Reply:
+class HttpResponse:
     """What came back: HTTP status, headers (names in lower case), the whole body."""
 
     status: int
@@ -54,7 +54,7 @@ class Reply:
         return json_module.loads(self.body.decode("utf-8"))
 
 
-class WireFailure(Exception):
+class HttpError(Exception):
     """No whole answer came.
 
     :arg reason: C(unreachable), C(tls), C(timeout) or C(invalid_response).
@@ -70,14 +70,14 @@ class WireFailure(Exception):
 
 
 @dataclass
-class _Watch:
+class _RequestState:
     """What is known of the exchange under way, shared with its connection and its alarm."""
 
     socket: Any = None
     connected: bool = False
     expired: threading.Event = field(default_factory=threading.Event)
 
-    def expire(self) -> None:
+    def abort(self) -> None:
         self.expired.set()
         if self.socket is not None:
             try:
@@ -87,7 +87,7 @@ class _Watch:
                 pass
 
 
-class Wire:
+class HttpSession:
     """A session to one API. Not for use by two threads at once.
 
     :arg headers: sent with every request, credentials included.
@@ -100,67 +100,67 @@ class Wire:
         _silence_urllib3()
         self._verify = verify
         self._timeout = timeout
-        self._watch = _Watch()
+        self._state = _RequestState()
         self._session = requests.Session()
         # requests works out where a redirect leads even where it is not to follow it: it reads the whole body for that, and
         # stumbles over a Location that is none.
         self._session.get_redirect_target = lambda response: None
         self._session.trust_env = not loopback
-        self._session.auth = _leave_headers_alone
+        self._session.auth = _no_auth
         self._session.headers.clear()
         self._session.headers.update(headers)
-        self._adapter = _watched_adapter(self)
+        self._adapter = _instrumented_adapter(self)
         self._session.mount("https://", self._adapter)
         self._session.mount("http://", self._adapter)
 
-    def exchange(self, method: str, url: str, *, params: dict | None, json: Any, fresh: bool) -> Reply:
+    def request(self, method: str, url: str, *, params: dict | None, json: Any, new_connection: bool) -> HttpResponse:
         """Send one request and read its whole answer.
 
-        :arg fresh: open a new connection, so that a failure before it is made proves that nothing was sent.
-        :raises WireFailure: no whole answer came.
+        :arg new_connection: open a new connection, so that a failure before it is made proves that nothing was sent.
+        :raises HttpError: no whole answer came.
         """
-        if fresh:
+        if new_connection:
             self._adapter.close()
-        watch = self._watch = _Watch(connected=False)
+        state = self._state = _RequestState(connected=False)
         reason = detail = ""
         try:
-            with time_limit(self._timeout, watch.expire):
+            with time_limit(self._timeout, state.abort):
                 return self._read(method, url, params, json)
-        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError, _TooLarge) as error:
-            reason = "timeout" if watch.expired.is_set() else _reason(error)
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError, _ResponseTooLarge) as error:
+            reason = "timeout" if state.expired.is_set() else _failure_reason(error)
             detail = type(error).__name__
-        raise WireFailure(reason, connected=watch.connected, detail=detail) from None
+        raise HttpError(reason, connected=state.connected, detail=detail) from None
 
-    def _read(self, method: str, url: str, params: dict | None, json: Any) -> Reply:
-        limit = (min(CONNECT_SECONDS, self._timeout), self._timeout)
+    def _read(self, method: str, url: str, params: dict | None, json: Any) -> HttpResponse:
+        timeouts = (min(CONNECT_TIMEOUT, self._timeout), self._timeout)
         with self._session.request(
-            method, url, params=params, json=json, timeout=limit, verify=self._verify, allow_redirects=False, stream=True
+            method, url, params=params, json=json, timeout=timeouts, verify=self._verify, allow_redirects=False, stream=True
         ) as response:
             body = bytearray()
             for chunk in response.iter_content(65536):
                 body += chunk
-                if len(body) > MAX_ANSWER_BYTES:
-                    raise _TooLarge
-            if self._watch.expired.is_set():
+                if len(body) > MAX_RESPONSE_BYTES:
+                    raise _ResponseTooLarge
+            if self._state.expired.is_set():
                 raise requests.exceptions.ReadTimeout  # the alarm ended a body that has no length of its own
             headers = {name.lower(): value for name, value in response.headers.items()}
-            return Reply(response.status_code, headers, bytes(body))
+            return HttpResponse(response.status_code, headers, bytes(body))
 
-    def connection_made(self, sock: Any) -> None:
+    def on_connected(self, sock: Any) -> None:
         """Called by a connection that is ready to carry a request (after TLS, when there is TLS)."""
-        if self._watch.expired.is_set():
+        if self._state.expired.is_set():
             raise TimeoutError  # the time was used up by connecting: send nothing any more
-        self._watch.connected = True
-        self._watch.socket = sock
+        self._state.connected = True
+        self._state.socket = sock
 
-    def connection_begun(self, sock: Any) -> None:
+    def on_request_start(self, sock: Any) -> None:
         """Called when a request is about to be written: a connection that is used again has its socket already."""
         if sock is not None:
-            self._watch.connected = True
-            self._watch.socket = sock
+            self._state.connected = True
+            self._state.socket = sock
 
 
-class _TooLarge(Exception):
+class _ResponseTooLarge(Exception):
     """The answer has more bytes than any honest one."""
 
 
@@ -172,13 +172,13 @@ def _silence_urllib3() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # each: one may have been turned on by itself
 
 
-def _leave_headers_alone(request: Any) -> Any:
+def _no_auth(request: Any) -> Any:
     """As the session's auth: keeps requests from putting .netrc's login over our header."""
     return request
 
 
-def _reason(error: BaseException) -> str:
-    if isinstance(error, _TooLarge) or (isinstance(error, ValueError) and not isinstance(error, requests.exceptions.RequestException)):
+def _failure_reason(error: BaseException) -> str:
+    if isinstance(error, _ResponseTooLarge) or (isinstance(error, ValueError) and not isinstance(error, requests.exceptions.RequestException)):
         return "invalid_response"  # too much, or what no library expects of an answer
     if _is_untrusted_certificate(error):
         return "tls"
@@ -192,15 +192,15 @@ def _reason(error: BaseException) -> str:
 def _is_untrusted_certificate(error: BaseException) -> bool:
     """Whether the certificate is the cause: requests and urllib3 wrap it several times over."""
     seen: list[BaseException] = []
-    waiting: list[Any] = [error]
-    while waiting:
-        cause = waiting.pop()
+    pending: list[Any] = [error]
+    while pending:
+        cause = pending.pop()
         if not isinstance(cause, BaseException) or cause in seen:
             continue
         if isinstance(cause, ssl.SSLCertVerificationError):
             return True
         seen.append(cause)
-        waiting += [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args]
+        pending += [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args]
     return False
 
 
@@ -213,27 +213,27 @@ class _BoundedResponse(http.client.HTTPResponse):
         return super()._safe_read(amt)
 
 
-def _watched_adapter(wire: Wire) -> Any:
+def _instrumented_adapter(session: HttpSession) -> Any:
     """An adapter without retries whose connections report to the wire."""
 
-    def watched(pool_class: type) -> type:
+    def instrumented(pool_class: type) -> type:
         class Connection(pool_class.ConnectionCls):
             response_class = _BoundedResponse
             debuglevel = 0  # http.client prints every header where somebody has turned its own on
 
             def connect(self) -> None:
                 super().connect()
-                wire.connection_made(self.sock)
+                session.on_connected(self.sock)
 
             def request(self, *args: Any, **kwargs: Any) -> Any:
-                wire.connection_begun(self.sock)
+                session.on_request_start(self.sock)
                 return super().request(*args, **kwargs)
 
         return type(pool_class.__name__, (pool_class,), {"ConnectionCls": Connection})
 
     pools = {
-        "http": watched(urllib3.connectionpool.HTTPConnectionPool),
-        "https": watched(urllib3.connectionpool.HTTPSConnectionPool),
+        "http": instrumented(urllib3.connectionpool.HTTPConnectionPool),
+        "https": instrumented(urllib3.connectionpool.HTTPSConnectionPool),
     }
 
     class Adapter(requests.adapters.HTTPAdapter):

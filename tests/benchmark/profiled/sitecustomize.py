@@ -16,26 +16,26 @@ from importlib import _bootstrap
 
 OURS = "ansible_collections.rewind.vps.plugins."
 PLACES = {
-    OURS + "module_utils.secrets": ("Scrubber.__init__", "Scrubber.value", "Scrubber.text"),
-    OURS + "module_utils.plain_text": ("writable",),
-    OURS + "module_utils.arguments": ("clean",),
-    OURS + "module_utils.wire": ("Wire.__init__", "Wire.exchange", "Wire._read"),
-    OURS + "module_utils.transport": ("Transport._call", "Transport._understand"),
-    OURS + "module_utils.run": ("run", "_run"),
+    OURS + "module_utils._redaction": ("Scrubber.__init__", "Scrubber.value", "Scrubber.text"),
+    OURS + "module_utils._text": ("writable",),
+    OURS + "module_utils._argspec": ("clean",),
+    OURS + "module_utils._http.session": ("HttpSession.__init__", "HttpSession.request", "HttpSession._read"),
+    OURS + "module_utils._http.client": ("Transport._call", "Transport._understand"),
+    OURS + "module_utils._execute": ("run", "_run"),
     OURS + "module_utils.polling": ("wait_until",),
     OURS + "module_utils.turns": ("find_folder", "Place.notes", "Place.try_to_enter", "Place.leave", "Place.write_note"),
     OURS + "module_utils.operations.turn": ("_place", "_enter"),
     OURS + "module_utils.operations.memory": ("up_to_date", "note_made"),
     OURS + "module_utils.operations.snapshot": ("run",),
     OURS + "module_utils.operations.snapshot_info": ("run",),
-    OURS + "module_utils.providers.base": ("Snapshot.to_result",),
-    OURS + "module_utils.providers.vpsorg": (
+    OURS + "module_utils._provider.base": ("Snapshot.to_result",),
+    OURS + "module_utils._provider.vpsorg": (
         "VpsOrg.list_servers", "VpsOrg.list_snapshots", "VpsOrg.find_server", "VpsOrg.create_snapshot", "VpsOrg._snapshot", "VpsOrg._server",
     ),
-    OURS + "module_utils.providers.ilkbyte": (
+    OURS + "module_utils._provider.ilkbyte": (
         "Ilkbyte.list_servers", "Ilkbyte.list_snapshots", "Ilkbyte.find_server", "Ilkbyte.create_snapshot",
     ),
-    OURS + "plugin_utils.quick_door": ("QuickDoor._why_not_here", "QuickDoor._run_here", "QuickDoor._tells_invocation"),
+    OURS + "plugin_utils._action": ("QuickDoor._why_not_here", "QuickDoor._run_here", "QuickDoor._tells_invocation"),
     "ansible.module_utils.common.arg_spec": ("ArgumentSpecValidator.validate",),
     "ansible.playbook.task": ("Task.post_validate",),
     "ansible.executor.task_executor": (

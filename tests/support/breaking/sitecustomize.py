@@ -15,12 +15,12 @@ from importlib import _bootstrap
 
 COLLECTION = "ansible_collections.rewind.vps.plugins."
 PLACES = (
-    "module_utils.wire:Wire.exchange", "module_utils.wire:Wire._read", "module_utils.transport:Transport._understand",
-    "module_utils.providers.vpsorg:VpsOrg.list_snapshots", "module_utils.providers.ilkbyte:Ilkbyte.list_snapshots",
+    "module_utils._http.session:HttpSession.request", "module_utils._http.session:HttpSession._read", "module_utils._http.client:Transport._understand",
+    "module_utils._provider.vpsorg:VpsOrg.list_snapshots", "module_utils._provider.ilkbyte:Ilkbyte.list_snapshots",
     "module_utils.operations.snapshot:run", "module_utils.operations.task:Task.look_up", "module_utils.polling:wait_until",
-    "module_utils.arguments:clean", "module_utils.run:_run", "module_utils.run:_verify", "module_utils.secrets:Scrubber.text",
-    "module_utils.secrets:Scrubber.__init__", "plugin_utils.quick_door:QuickDoor._why_not_here",
-    "plugin_utils.quick_door:QuickDoor._run_here", "plugin_utils.module_door:ModuleDoor._environment_apart",
+    "module_utils._argspec:clean", "module_utils._execute:_run", "module_utils._execute:_verify", "module_utils._redaction:Scrubber.text",
+    "module_utils._redaction:Scrubber.__init__", "plugin_utils._action:QuickDoor._why_not_here",
+    "plugin_utils._action:QuickDoor._run_here", "plugin_utils._module_execution:ModuleDoor._environment_apart",
     "plugin_utils.guarded_upgrade.guard_link:start_guard", "plugin_utils.guarded_upgrade.guard_link:ask_guard",
     "plugin_utils.guarded_upgrade.receipt:Receipt.load", "plugin_utils.guarded_upgrade.steps:Steps.do",
     "ansible.module_utils.basic:AnsibleModule.exit_json",

@@ -11,7 +11,7 @@ from typing import Any
 import requests
 from hypothesis import strategies as st
 
-from ansible_collections.rewind.vps.plugins.module_utils._http.session import Reply, WireFailure
+from ansible_collections.rewind.vps.plugins.module_utils._http.session import HttpError, HttpResponse
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Provider
 from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import connect
 
@@ -86,37 +86,37 @@ class Sent:
     path: str
 
 
-class FakeWire:
-    """In a Wire's place. Answers with these replies in turn, the last one for ever; one may be a WireFailure."""
+class FakeSession:
+    """In a HttpSession's place. Answers with these replies in turn, the last one for ever; one may be a HttpError."""
 
-    def __init__(self, replies: list[Reply | WireFailure]) -> None:
-        self._replies = list(replies)
+    def __init__(self, responses: list[HttpResponse | HttpError]) -> None:
+        self._responses = list(responses)
         self.sent: list[Sent] = []
         self.changes: list[Sent] = []
 
-    def exchange(self, method: str, url: str, *, params: dict | None, json: Any, fresh: bool) -> Reply:
+    def request(self, method: str, url: str, *, params: dict | None, json: Any, new_connection: bool) -> HttpResponse:
         prepared = requests.Request(method, url, params=params, json=json).prepare()
         sent = Sent(method, prepared.url, prepared.path_url.partition("?")[0])
         self.sent.append(sent)
         assert len(self.sent) <= 5000, "it asks without end"
-        if fresh:
+        if new_connection:
             self.changes.append(sent)
-        reply = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
-        if isinstance(reply, WireFailure):
-            raise reply
-        return reply
+        response = self._responses.pop(0) if len(self._responses) > 1 else self._responses[0]
+        if isinstance(response, HttpError):
+            raise response
+        return response
 
 
-def provider_on(name: str, wire: FakeWire) -> Provider:
+def provider_on(name: str, session: FakeSession) -> Provider:
     """A provider that speaks to this wire and never sleeps."""
     made = connect({**CREDENTIALS[name], "api_url": BASE[name], "verify": True, "api_timeout": 5})
-    put_on(made, wire)
+    put_on(made, session)
     return made
 
 
-def put_on(made: Provider, wire: Any) -> None:
+def put_on(made: Provider, session: Any) -> None:
     """Let a provider speak to this wire."""
-    made._api._wire = wire
+    made._api._http = session
     made._api._sleep = lambda seconds: None
 
 

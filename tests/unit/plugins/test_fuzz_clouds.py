@@ -8,14 +8,14 @@ import json
 import re
 
 import pytest
-from hostile import ANYTHING, BASE, NAMES, FakeWire, bodies, is_sound, provider_on
+from hostile import ANYTHING, BASE, NAMES, FakeSession, bodies, is_sound, provider_on
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._http import client
-from ansible_collections.rewind.vps.plugins.module_utils._http.session import Reply, WireFailure
+from ansible_collections.rewind.vps.plugins.module_utils._http.session import HttpError, HttpResponse
 from ansible_collections.rewind.vps.plugins.module_utils._module.context import check_name
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import (
     FAILED,
@@ -132,24 +132,24 @@ def check_error(error):
     is_sound([error.text(), error.to_result()])
 
 
-def check_paths(name, wire):
-    for sent in wire.sent:
+def check_paths(name, session):
+    for sent in session.sent:
         assert sent.url.startswith("https://cloud.test/") and re.fullmatch(PATHS[name], sent.path), sent
 
 
-def read(name, which, replies):
-    wire = FakeWire(replies)
+def read(name, which, responses):
+    session = FakeSession(responses)
     try:
-        found = READS[name][which][0](provider_on(name, wire))
+        found = READS[name][which][0](provider_on(name, session))
     except RewindError as error:
         check_error(error)
         assert error.outcome == errors.NOT_APPLIED
     else:
         for item in found if isinstance(found, list) else [found]:
             check(item)
-    check_paths(name, wire)
-    assert not wire.changes
-    return wire
+    check_paths(name, session)
+    assert not session.changes
+    return session
 
 
 ALL_READS = [(name, which) for name, reads in READS.items() for which in reads]
@@ -160,16 +160,16 @@ ALL_CHANGES = [(name, which) for name, changes in CHANGES.items() for which in c
 @given(data=st.data())
 def test_reads_of_whatever_is_answered(name, which, data):
     body = bodies(*READS[name][which][1])
-    read(name, which, [Reply(200, {}, one) for one in data.draw(st.lists(body, min_size=1, max_size=3))])
+    read(name, which, [HttpResponse(200, {}, one) for one in data.draw(st.lists(body, min_size=1, max_size=3))])
 
 
-def clear_yes(name, which, reply):
+def clear_yes(name, which, response):
     """Whether this answer can mean nothing but that the change was taken up."""
-    if not 200 <= reply.status < 300:
+    if not 200 <= response.status < 300:
         return False
     if (name, which) == ("vpsorg", "delete"):
-        return reply.status == 204
-    body = json.loads(reply.body)
+        return response.status == 204
+    body = json.loads(response.body)
     if name == "ilkbyte":
         return body.get("status", body.get("success")) is True
     if which == "create":
@@ -177,14 +177,14 @@ def clear_yes(name, which, reply):
     return isinstance(body, dict)
 
 
-def clear_no(name, reply):
-    said_so = 400 <= reply.status < 500 and reply.status != 408
-    body, readable = client._decode(reply)
+def clear_no(name, response):
+    said_so = 400 <= response.status < 500 and response.status != 408
+    body, readable = client._decode(response)
     if not readable:
-        return said_so and (not reply.body.strip() or reply.status == 429)  # a page is not the API's word
+        return said_so and (not response.body.strip() or response.status == 429)  # a page is not the API's word
     if said_so:
         return True
-    return name == "ilkbyte" and 200 <= reply.status < 300 and isinstance(body, dict) and body.get("status", body.get("success")) is False
+    return name == "ilkbyte" and 200 <= response.status < 300 and isinstance(body, dict) and body.get("status", body.get("success")) is False
 
 
 STATUSES = st.sampled_from([200, 200, 200, 201, 202, 204, 206, 301, 302, 400, 401, 403, 404, 408, 409, 418, 429, 500, 502, 503,
@@ -194,30 +194,30 @@ STATUSES = st.sampled_from([200, 200, 200, 201, 202, 204, 206, 301, 302, 400, 40
 @pytest.mark.parametrize(("name", "which"), ALL_CHANGES)
 @given(data=st.data())
 def test_a_change_is_asked_for_once_and_never_taken_for_what_it_may_not_be(name, which, data):
-    reply = Reply(data.draw(STATUSES), {}, data.draw(bodies(CHANGES[name][which][1])))
-    wire = FakeWire([reply])
+    response = HttpResponse(data.draw(STATUSES), {}, data.draw(bodies(CHANGES[name][which][1])))
+    session = FakeSession([response])
     try:
-        CHANGES[name][which][0](provider_on(name, wire))
+        CHANGES[name][which][0](provider_on(name, session))
     except RewindError as error:
         check_error(error)
         assert error.server, "whom it concerns"
-        assert error.outcome == (errors.NOT_APPLIED if clear_no(name, reply) else errors.UNKNOWN)
+        assert error.outcome == (errors.NOT_APPLIED if clear_no(name, response) else errors.UNKNOWN)
     else:
         # A deletion of what is not there (any more) is no trouble.
-        gone = which == "delete" and clear_no(name, reply)
-        assert gone or clear_yes(name, which, reply), reply
-    check_paths(name, wire)
-    assert len(wire.changes) == len(wire.sent) == (5 if reply.status == 429 else 1)
+        gone = which == "delete" and clear_no(name, response)
+        assert gone or clear_yes(name, which, response), response
+    check_paths(name, session)
+    assert len(session.changes) == len(session.sent) == (5 if response.status == 429 else 1)
 
 
 @pytest.mark.parametrize(("name", "which"), ALL_CHANGES)
 @pytest.mark.parametrize("connected", [True, False])
 def test_a_change_whose_answer_got_lost(name, which, connected):
-    wire = FakeWire([WireFailure("timeout", connected, "ReadTimeout")])
+    session = FakeSession([HttpError("timeout", connected, "ReadTimeout")])
     with pytest.raises(RewindError) as caught:
-        CHANGES[name][which][0](provider_on(name, wire))
+        CHANGES[name][which][0](provider_on(name, session))
     assert caught.value.outcome == (errors.UNKNOWN if connected else errors.NOT_APPLIED)
-    assert len(wire.sent) == (1 if connected else 5)
+    assert len(session.sent) == (1 if connected else 5)
 
 
 # --- pages
@@ -229,22 +229,22 @@ def test_a_change_whose_answer_got_lost(name, which, connected):
 @example(["https://cloud.test/api/v1/snapshots/../../snapshots/?page=2", "//evil.test/snapshots/"])
 @example(["https://cloud.test/snapshots/?page=\ud800&\0=\n"])
 def test_the_next_page_leads_nowhere_else(links):
-    replies = [Reply(200, {}, json.dumps(page(VPS_SNAPSHOT, following=link)).encode()) for link in links]
-    wire = read("vpsorg", "list_snapshots of all", replies)
-    assert {sent.path for sent in wire.sent} == {"/api/v1/snapshots/"} and len(wire.sent) <= len(links) + 1
+    responses = [HttpResponse(200, {}, json.dumps(page(VPS_SNAPSHOT, following=link)).encode()) for link in links]
+    session = read("vpsorg", "list_snapshots of all", responses)
+    assert {sent.path for sent in session.sent} == {"/api/v1/snapshots/"} and len(session.sent) <= len(links) + 1
 
 
 def test_pages_without_end_end(monkeypatch):
-    class Endless(FakeWire):
-        def exchange(self, method, url, *, params, json, fresh):
+    class Endless(FakeSession):
+        def request(self, method, url, *, params, json, new_connection):
             number = len(self.sent) + 2
-            self._replies = [Reply(200, {}, b'{"results": [], "next": "https://cloud.test/api/v1/servers/?page=%d"}' % number)]
-            return super().exchange(method, url, params=params, json=json, fresh=fresh)
+            self._responses = [HttpResponse(200, {}, b'{"results": [], "next": "https://cloud.test/api/v1/servers/?page=%d"}' % number)]
+            return super().request(method, url, params=params, json=json, new_connection=new_connection)
 
-    wire = Endless([])
+    session = Endless([])
     with pytest.raises(RewindError, match="no end of pages"):
-        provider_on("vpsorg", wire).list_servers()
-    assert len(wire.sent) == 2000
+        provider_on("vpsorg", session).list_servers()
+    assert len(session.sent) == 2000
 
 
 @given(ANYTHING | st.integers() | st.integers().map(str))
@@ -254,12 +254,12 @@ def test_pages_without_end_end(monkeypatch):
 @example(-1)
 def test_ilkbytes_number_of_pages(total):
     body = json.dumps(yes({"server_list": [ILK_SERVER], "pagination": {"total_page": total}})).encode()
-    wire = FakeWire([Reply(200, {}, body)])
+    session = FakeSession([HttpResponse(200, {}, body)])
     try:
-        assert [server.id for server in provider_on("ilkbyte", wire).list_servers()] == ["app1"]
+        assert [server.id for server in provider_on("ilkbyte", session).list_servers()] == ["app1"]
     except RewindError as error:
         check_error(error)
-    assert len(wire.sent) <= 2, "the second page has no server that the first had not"
+    assert len(session.sent) <= 2, "the second page has no server that the first had not"
 
 
 # --- names in paths
@@ -268,38 +268,38 @@ def test_ilkbytes_number_of_pages(total):
 @pytest.mark.parametrize("hostile", [name for name in NAMES if name], ids=lambda name: ascii(name)[:30])
 def test_no_listed_server_is_asked_for_at_another_path(hostile):
     """A cloud that lists a server with such a name, and a user who means it."""
-    listed = [Reply(200, {}, json.dumps(yes({"server_list": [{**ILK_SERVER, "name": hostile}]})).encode()),
-              Reply(200, {}, json.dumps(yes({"snapshots": []})).encode())]
+    listed = [HttpResponse(200, {}, json.dumps(yes({"server_list": [{**ILK_SERVER, "name": hostile}]})).encode()),
+              HttpResponse(200, {}, json.dumps(yes({"snapshots": []})).encode())]
     for ask in (lambda made: made.list_snapshots(None), lambda made: made.list_snapshots(made.find_server(hostile))):
-        wire = FakeWire(listed)
+        session = FakeSession(listed)
         try:
-            ask(provider_on("ilkbyte", wire))
+            ask(provider_on("ilkbyte", session))
         except RewindError as error:
             check_error(error)
-        check_paths("ilkbyte", wire)
-    wire = FakeWire([Reply(200, {}, b'{"status": true}')])
+        check_paths("ilkbyte", session)
+    session = FakeSession([HttpResponse(200, {}, b'{"status": true}')])
     server = Server(hostile, hostile)
     for change in (lambda made: made.create_snapshot(server, "one", None), lambda made: made.set_power(server, STOP),
                    lambda made: made.delete_snapshot(Snapshot("one", "one", server, READY))):
         try:
-            change(provider_on("ilkbyte", wire))
+            change(provider_on("ilkbyte", session))
         except RewindError as error:
             check_error(error)
-            assert error.outcome == errors.NOT_APPLIED and not wire.sent
-    check_paths("ilkbyte", wire)
+            assert error.outcome == errors.NOT_APPLIED and not session.sent
+    check_paths("ilkbyte", session)
 
 
 @given(st.sampled_from(NAMES) | st.text(max_size=10) | st.text("./%2eEfF\\;", max_size=8))
 def test_no_reference_leads_to_another_path(reference):
     for name, answer in (("vpsorg", page(VPS_SERVER)), ("ilkbyte", yes([ILK_SERVER]))):
-        wire = FakeWire([Reply(200, {}, json.dumps(answer).encode())])
-        made = provider_on(name, wire)
+        session = FakeSession([HttpResponse(200, {}, json.dumps(answer).encode())])
+        made = provider_on(name, session)
         try:
             made.find_server(reference)
         except RewindError as error:
             check_error(error)
         paths = PATHS[name].replace("servers/12345", "servers/[0-9]+")
-        assert all(re.fullmatch(paths, sent.path) for sent in wire.sent), wire.sent
+        assert all(re.fullmatch(paths, sent.path) for sent in session.sent), session.sent
 
 
 def test_the_paths_are_those_of_the_base():
@@ -308,16 +308,16 @@ def test_the_paths_are_those_of_the_base():
 
 @pytest.mark.parametrize(("length", "asked"), [(64, "/server/manage/"), (65, "/server/list/all"), (10_000, "/server/list/all")])
 def test_a_reference_that_is_too_long_for_a_server_is_looked_up_and_not_put_in_a_path(length, asked):
-    wire = FakeWire([Reply(200, {}, json.dumps(yes([ILK_SERVER])).encode())])
+    session = FakeSession([HttpResponse(200, {}, json.dumps(yes([ILK_SERVER])).encode())])
     with pytest.raises(RewindError):
-        provider_on("ilkbyte", wire).find_server("x" * length)
-    assert wire.sent[0].path.startswith(asked)
+        provider_on("ilkbyte", session).find_server("x" * length)
+    assert session.sent[0].path.startswith(asked)
 
 
 @pytest.mark.parametrize("name", REGISTRY)
 @pytest.mark.parametrize("length", [256, 10_000])
 def test_a_snapshots_name_that_is_too_long_is_refused_before_it_is_sent(name, length):
-    made = provider_on(name, FakeWire([]))
+    made = provider_on(name, FakeSession([]))
     check_name(made, "x" * 255)
     with pytest.raises(RewindError, match="255 characters at most") as caught:
         check_name(made, "x" * length)

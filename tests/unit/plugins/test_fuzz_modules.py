@@ -9,7 +9,7 @@ import re
 
 import pytest
 from builders import FakeClock
-from hostile import BASE, CREDENTIALS, NAMES, FakeWire, bodies, is_sound, put_on
+from hostile import BASE, CREDENTIALS, NAMES, FakeSession, bodies, is_sound, put_on
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_fuzz_clouds import ILK_SERVER, ILK_SNAPSHOT, PATHS, VPS_SERVER, VPS_SNAPSHOT, page, yes
@@ -17,7 +17,7 @@ from test_fuzz_clouds import ILK_SERVER, ILK_SNAPSHOT, PATHS, VPS_SERVER, VPS_SN
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils import _execute as room
 from ansible_collections.rewind.vps.plugins.module_utils._argspec import SPECS
-from ansible_collections.rewind.vps.plugins.module_utils._http.session import Reply, WireFailure
+from ansible_collections.rewind.vps.plugins.module_utils._http.session import HttpError, HttpResponse
 from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import connect
 from ansible_collections.rewind.vps.plugins.module_utils._text import plain
 from ansible_collections.rewind.vps.plugins.module_utils._wait import polling
@@ -64,13 +64,13 @@ def tasks(draw, module, cloud):
 
 
 @contextlib.contextmanager
-def world(wire):
+def world(session):
     """Time that passes only while somebody sleeps, and a cloud at the end of this wire."""
     clock = FakeClock()
 
     def connected(options):
         made = connect(options)
-        put_on(made, wire)
+        put_on(made, session)
         return made
 
     with pytest.MonkeyPatch.context() as patch:
@@ -79,7 +79,7 @@ def world(wire):
         yield
 
 
-def check_result(module, result, wire, told, check_mode):
+def check_result(module, result, session, told, check_mode):
     is_sound(result)
     assert isinstance(result["changed"], bool) and isinstance(result["warnings"], list)
     assert result["msg"] == plain(result["msg"]) and all(text == plain(text) for text in [*result["warnings"], *told])
@@ -87,10 +87,10 @@ def check_result(module, result, wire, told, check_mode):
         error = result["error"]
         assert set(error) == ERROR_KEYS and error["kind"] != errors.INTERNAL, result
         assert error["outcome"] in (errors.NOT_APPLIED, errors.FAILED, errors.UNKNOWN)
-        assert wire.changes or error["outcome"] == errors.NOT_APPLIED
+        assert session.changes or error["outcome"] == errors.NOT_APPLIED
         assert error["outcome"] != errors.NOT_APPLIED or result["changed"] or "Nothing was changed." in result["msg"]
-    assert not result["changed"] or wire.changes or check_mode
-    assert not (wire.changes and (check_mode or module.endswith("info")))
+    assert not result["changed"] or session.changes or check_mode
+    assert not (session.changes and (check_mode or module.endswith("info")))
 
 
 @pytest.mark.parametrize("cloud", CREDENTIALS)
@@ -100,12 +100,12 @@ def check_result(module, result, wire, told, check_mode):
 def test_a_module_never_makes_a_mistake_of_its_own(module, cloud, data):
     parameters = data.draw(tasks(module, cloud))
     body = st.sampled_from([json.dumps(one).encode() for one in HONEST[cloud]]) | bodies(*HONEST[cloud])
-    reply = st.builds(Reply, st.sampled_from([200] * 9 + [201, 204, 400, 404, 429, 500]), st.just({"date": "Thu, 01 Jan 2026 00:00:00 GMT"}), body)
-    replies = data.draw(st.lists(reply | reply | reply | st.just(WireFailure("timeout", True, "ReadTimeout")), min_size=1, max_size=8))
-    wire, told = FakeWire(replies), []
+    response = st.builds(HttpResponse, st.sampled_from([200] * 9 + [201, 204, 400, 404, 429, 500]), st.just({"date": "Thu, 01 Jan 2026 00:00:00 GMT"}), body)
+    responses = data.draw(st.lists(response | response | response | st.just(HttpError("timeout", True, "ReadTimeout")), min_size=1, max_size=8))
+    session, told = FakeSession(responses), []
     check_mode = data.draw(st.booleans() if cloud == "ilkbyte" else st.just(False))
-    with world(wire):
+    with world(session):
         result = room.run(module, parameters, check_mode=check_mode, diff_mode=True, tell=told.append, environ={})
-    check_result(module, result, wire, told, check_mode)
+    check_result(module, result, session, told, check_mode)
     paths = PATHS[cloud].replace("12345", "[0-9]+").replace("801", "[0-9]+")
-    assert all(re.fullmatch(paths, sent.path) for sent in wire.sent), wire.sent
+    assert all(re.fullmatch(paths, sent.path) for sent in session.sent), session.sent

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from ansible_collections.rewind.vps.plugins.module_utils import _argspec as argspec
 from ansible_collections.rewind.vps.plugins.module_utils._argspec import SPECS, clean
 from ansible_collections.rewind.vps.plugins.module_utils._errors import INVALID_ARGUMENT, NOT_APPLIED, RewindError
-from ansible_collections.rewind.vps.plugins.module_utils._http.session import Wire
+from ansible_collections.rewind.vps.plugins.module_utils._http.session import HttpSession
 from ansible_collections.rewind.vps.plugins.module_utils._redaction import Scrubber
 
 NUMBERS = st.integers() | st.sampled_from([10**18, -(10**18)])
@@ -98,9 +98,9 @@ def destination(url, monkeypatch):
         raise Stopped(address[0])
 
     monkeypatch.setattr("urllib3.util.connection.create_connection", note)
-    wire = Wire({}, True, 5.0, loopback=True)
+    session = HttpSession({}, True, 5.0, loopback=True)
     try:
-        wire._session.request("GET", url + "/servers/", timeout=1, allow_redirects=False)
+        session._session.request("GET", url + "/servers/", timeout=1, allow_redirects=False)
     except Stopped as stopped:
         return str(stopped)
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError):

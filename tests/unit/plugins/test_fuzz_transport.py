@@ -9,7 +9,7 @@ import tracemalloc
 from datetime import datetime, timezone
 
 import pytest
-from hostile import ANYTHING, NAMES, RAW_BODIES, TEXTS, FakeWire, is_sound
+from hostile import ANYTHING, NAMES, RAW_BODIES, TEXTS, FakeSession, is_sound
 from hypothesis import example, given
 from hypothesis import strategies as st
 from scripted_server import raw_bytes, serving
@@ -18,7 +18,7 @@ from ansible_collections.rewind.vps.plugins.module_utils import _errors as error
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._http import client
 from ansible_collections.rewind.vps.plugins.module_utils._http.client import Transport, quote_message
-from ansible_collections.rewind.vps.plugins.module_utils._http.session import Reply, WireFailure
+from ansible_collections.rewind.vps.plugins.module_utils._http.session import HttpError, HttpResponse
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import age_seconds, parse_time, utc_text
 from ansible_collections.rewind.vps.plugins.module_utils._text import plain
 
@@ -30,21 +30,21 @@ DATES = st.sampled_from([
 HEADER = DATES | st.sampled_from(["0", "-1", "1e9", "٣", "9" * 400, "inf", "nan", " 5 ", "5,5", ""]) | st.text(st.characters(max_codepoint=255),
                                                                                                                max_size=12)
 HEADERS = st.fixed_dictionaries({}, optional=dict.fromkeys(["date", "retry-after", "content-type", "content-length", "location"], HEADER))
-REPLIES = st.builds(Reply, st.integers(-1, 999), HEADERS, ANYTHING.map(lambda body: json.dumps(body).encode()) | RAW_BODIES)
-FAILURES = st.builds(WireFailure, st.sampled_from(["unreachable", "tls", "timeout", "invalid_response"]), st.booleans(), st.just("SomeError"))
+RESPONSES = st.builds(HttpResponse, st.integers(-1, 999), HEADERS, ANYTHING.map(lambda body: json.dumps(body).encode()) | RAW_BODIES)
+ERRORS = st.builds(HttpError, st.sampled_from(["unreachable", "tls", "timeout", "invalid_response"]), st.booleans(), st.just("SomeError"))
 
 
-def transport_on(*replies):
+def transport_on(*responses):
     naps = []
     made = Transport("Cloud", "https://cloud.test", timeout=5, sleep=naps.append)
     made.naps = naps
-    made._wire = FakeWire(list(replies))
+    made._http = FakeSession(list(responses))
     return made
 
 
-@given(st.lists(REPLIES | FAILURES, min_size=1, max_size=6), st.booleans())
-def test_any_answers(replies, changes):
-    made = transport_on(*replies)
+@given(st.lists(RESPONSES | ERRORS, min_size=1, max_size=6), st.booleans())
+def test_any_answers(responses, changes):
+    made = transport_on(*responses)
     try:
         answer = made.change("GET", "/x", operation="x") if changes else made.read("/x", operation="x")
     except RewindError as error:
@@ -55,23 +55,23 @@ def test_any_answers(replies, changes):
     else:
         assert 200 <= answer.status < 300
         json.dumps(answer.data, ensure_ascii=False).encode("utf-8")
-    assert len(made._wire.sent) <= client.TRIES
+    assert len(made._http.sent) <= client.TRIES
     assert all(0 <= nap < 60 for nap in made.naps)
     before = datetime.now(timezone.utc)
     assert abs((made.now() - before).total_seconds()) <= client.MOST_AHEAD + 60
 
 
-@given(REPLIES, st.datetimes(timezones=st.just(timezone.utc)))
-@example(Reply(429, {"retry-after": "Fri, 31 Dec 9999 23:59:59 -2359"}, b""), datetime(1, 1, 1, tzinfo=timezone.utc))
-@example(Reply(429, {"retry-after": "9" * 400}, b""), datetime(2026, 1, 1, tzinfo=timezone.utc))
-def test_retry_after_is_a_time_or_nothing(reply, now):
-    seconds = client._retry_after(reply, now)
+@given(RESPONSES, st.datetimes(timezones=st.just(timezone.utc)))
+@example(HttpResponse(429, {"retry-after": "Fri, 31 Dec 9999 23:59:59 -2359"}, b""), datetime(1, 1, 1, tzinfo=timezone.utc))
+@example(HttpResponse(429, {"retry-after": "9" * 400}, b""), datetime(2026, 1, 1, tzinfo=timezone.utc))
+def test_retry_after_is_a_time_or_nothing(response, now):
+    seconds = client._retry_after(response, now)
     assert seconds is None or (seconds >= 0 and math.isfinite(seconds))
 
 
 @given(DATES | TEXTS)
 def test_now_is_a_time_whatever_the_clouds_clock_says(said):
-    made = transport_on(Reply(200, {"date": said}, b"{}"))
+    made = transport_on(HttpResponse(200, {"date": said}, b"{}"))
     made.read("/x", operation="x")
     made._clock_ahead = made._clock_ahead or 0.0
     assert made.now().tzinfo is timezone.utc
@@ -127,7 +127,7 @@ RAW_ANSWERS = {
 }
 
 
-def over_the_wire(answer, changes=True):
+def send_raw(answer, changes=True):
     with serving(raw_bytes(answer)) as server:
         made = Transport("Cloud", server.url, timeout=5, sleep=lambda seconds: None)
         try:
@@ -140,18 +140,18 @@ def over_the_wire(answer, changes=True):
 
 @pytest.mark.parametrize("answer", RAW_ANSWERS.values(), ids=list(RAW_ANSWERS))
 def test_raw_answers(answer):
-    over_the_wire(answer)
+    send_raw(answer)
 
 
 @pytest.mark.parametrize("answer", [RAW_ANSWERS["chunks"], OK + BODY], ids=["chunks", "plain"])
 def test_orderly_raw_answers_are_read(answer):
-    assert over_the_wire(answer).data == {}
+    assert send_raw(answer).data == {}
 
 
 @given(st.binary(max_size=40), st.binary(max_size=20),
        st.sampled_from([b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 302 Found\r\nLocation: ", b"", OK + b"Content-Length: "]))
 def test_random_raw_answers(start, end, before):
-    over_the_wire(before + start + b"\r\n\r\n" + end)
+    send_raw(before + start + b"\r\n\r\n" + end)
 
 
 @pytest.mark.parametrize("head", [
@@ -160,7 +160,7 @@ def test_random_raw_answers(start, end, before):
 ], ids=["a redirect", "a chunk of -1", "a chunk of terabytes", "no length", "a length of terabytes"])
 def test_no_answer_fills_the_memory(head, monkeypatch):
     """Whatever is promised: no more is read than an answer may have."""
-    monkeypatch.setattr("ansible_collections.rewind.vps.plugins.module_utils._http.session.MAX_ANSWER_BYTES", 1_000_000)
+    monkeypatch.setattr("ansible_collections.rewind.vps.plugins.module_utils._http.session.MAX_RESPONSE_BYTES", 1_000_000)
     endless = b"x" * 1_000_000
 
     def step(connection):

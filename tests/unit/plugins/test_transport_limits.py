@@ -162,7 +162,7 @@ def test_time_limits_end_in_their_order_whatever_the_order_in_which_they_are_set
 
 @pytest.mark.parametrize("headers", [{"content-length": str(10**9)}, {"connection": "close"}], ids=["told", "endless"])
 def test_a_too_large_answer_is_not_read_to_its_end(headers, monkeypatch):
-    monkeypatch.setattr(session, "MAX_ANSWER_BYTES", 200_000)
+    monkeypatch.setattr(session, "MAX_RESPONSE_BYTES", 200_000)
     sent = []
 
     def step(connection):
@@ -183,7 +183,7 @@ def test_a_too_large_answer_is_not_read_to_its_end(headers, monkeypatch):
 
 def test_an_answer_just_within_the_bound_is_read(monkeypatch):
     body = b'{"results": "' + b"x" * 199_985 + b'"}'
-    monkeypatch.setattr(session, "MAX_ANSWER_BYTES", len(body))
+    monkeypatch.setattr(session, "MAX_RESPONSE_BYTES", len(body))
     with serving(answer(200, body)) as server:
         assert len(change(api(server)).data["results"]) == 199_985
 
