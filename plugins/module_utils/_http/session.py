@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from .timeouts import time_limit
+from .timeouts import request_timeout
 
 try:
     import requests
@@ -124,7 +124,7 @@ class HttpSession:
         state = self._state = _RequestState(connected=False)
         reason = detail = ""
         try:
-            with time_limit(self._timeout, state.abort):
+            with request_timeout(self._timeout, state.abort):
                 return self._read(method, url, params, json)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError, _ResponseTooLarge) as error:
             reason = "timeout" if state.expired.is_set() else _failure_reason(error)

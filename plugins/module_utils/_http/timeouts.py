@@ -15,73 +15,73 @@ import time
 from collections.abc import Callable, Iterator
 
 
-class _Alarm:
+class _Timeout:
     """One time limit, by the monotonic clock. Without a call it is over."""
 
-    def __init__(self, at: float, call: Callable[[], None]) -> None:
-        self.at = at
-        self.call: Callable[[], None] | None = call
+    def __init__(self, expires_at: float, callback: Callable[[], None]) -> None:
+        self.expires_at = expires_at
+        self.callback: Callable[[], None] | None = callback
 
-    def __lt__(self, other: _Alarm) -> bool:
-        return self.at < other.at
+    def __lt__(self, other: _Timeout) -> bool:
+        return self.expires_at < other.expires_at
 
 
-class _Alarms:
+class _TimeoutThread:
     """All alarms that are set, and the thread that waits for the next one."""
 
     def __init__(self) -> None:
-        self.forget()
+        self.reset()
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """As in a new process: after a fork the thread is not there, and nobody knows what its lock was doing."""
         self._changed = threading.Condition()
-        self._set: list[_Alarm] = []
+        self._heap: list[_Timeout] = []
         self._thread: threading.Thread | None = None
 
-    def add(self, alarm: _Alarm) -> None:
+    def add(self, timeout: _Timeout) -> None:
         """:raises OSError: the machine allows no thread for it."""
         with self._changed:
-            self._thread = self._thread or self._started()
-            heapq.heappush(self._set, alarm)
-            if self._set[0] is alarm:
+            self._thread = self._thread or self._start_thread()
+            heapq.heappush(self._heap, timeout)
+            if self._heap[0] is timeout:
                 self._changed.notify()
 
-    def _started(self) -> threading.Thread:
-        thread = threading.Thread(target=self._ring, name="rewind.vps alarms", daemon=True)
+    def _start_thread(self) -> threading.Thread:
+        thread = threading.Thread(target=self._run, name="rewind.vps timeouts", daemon=True)
         try:
             thread.start()
         except RuntimeError:
             raise OSError(errno.EAGAIN, "no thread") from None
         return thread
 
-    def _ring(self) -> None:
+    def _run(self) -> None:
         while True:
             with self._changed:
-                while self._set and self._set[0].call is None:
-                    heapq.heappop(self._set)
-                left = self._set[0].at - time.monotonic() if self._set else None
-                if left is None or left > 0:
-                    self._changed.wait(left)
+                while self._heap and self._heap[0].callback is None:
+                    heapq.heappop(self._heap)
+                remaining = self._heap[0].expires_at - time.monotonic() if self._heap else None
+                if remaining is None or remaining > 0:
+                    self._changed.wait(remaining)
                     continue
-                call = heapq.heappop(self._set).call
-            if call is not None:
-                call()
+                callback = heapq.heappop(self._heap).callback
+            if callback is not None:
+                callback()
 
 
-_alarms = _Alarms()
-os.register_at_fork(after_in_child=_alarms.forget)
+_timeouts = _TimeoutThread()
+os.register_at_fork(after_in_child=_timeouts.reset)
 
 
 @contextlib.contextmanager
-def time_limit(seconds: float, call: Callable[[], None]) -> Iterator[None]:
+def request_timeout(seconds: float, callback: Callable[[], None]) -> Iterator[None]:
     """Call, in another thread, when the block has not ended after so many seconds.
 
-    :arg call: quick, and raises nothing.
+    :arg callback: quick, and raises nothing.
     :raises OSError: the machine allows no thread for it.
     """
-    alarm = _Alarm(time.monotonic() + seconds, call)
-    _alarms.add(alarm)
+    timeout = _Timeout(time.monotonic() + seconds, callback)
+    _timeouts.add(timeout)
     try:
         yield
     finally:
-        alarm.call = None
+        timeout.callback = None

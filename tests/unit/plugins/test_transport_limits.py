@@ -116,8 +116,8 @@ def test_no_alarm_is_left_behind():
         client = api(server)
         for _attempt in range(5):
             client.read("/servers/", operation="servers.list")
-        assert not [alarm for alarm in timeouts._alarms._set if alarm.call is not None]
-        assert len([thread for thread in threading.enumerate() if thread.name == "rewind.vps alarms"]) == 1
+        assert not [timeout for timeout in timeouts._timeouts._heap if timeout.callback is not None]
+        assert len([thread for thread in threading.enumerate() if thread.name == "rewind.vps timeouts"]) == 1
     assert threading.active_count() <= before + 3
 
 
@@ -125,7 +125,7 @@ def test_a_machine_without_a_thread_for_the_time_limit_sends_nothing(monkeypatch
     def refused(self):
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(timeouts, "_alarms", timeouts._Alarms())
+    monkeypatch.setattr(timeouts, "_timeouts", timeouts._TimeoutThread())
     with serving(GOOD) as server:
         client = api(server)
         monkeypatch.setattr(threading.Thread, "start", refused)
@@ -139,10 +139,10 @@ def test_a_machine_without_a_thread_for_the_time_limit_sends_nothing(monkeypatch
 
 def test_a_time_limit_holds_after_a_fork():
     rung = threading.Event()
-    with timeouts.time_limit(60, rung.set):
+    with timeouts.request_timeout(60, rung.set):
         child = os.fork()
         if not child:
-            with timeouts.time_limit(0.05, rung.set):
+            with timeouts.request_timeout(0.05, rung.set):
                 os._exit(0 if rung.wait(5) else 1)
         assert os.waitpid(child, 0)[1] == 0
     assert not rung.is_set()
@@ -150,8 +150,8 @@ def test_a_time_limit_holds_after_a_fork():
 
 def test_time_limits_end_in_their_order_whatever_the_order_in_which_they_are_set():
     ended, both = [], threading.Event()
-    with timeouts.time_limit(0.1, lambda: (ended.append("long"), both.set())), timeouts.time_limit(0.02, lambda: ended.append("short")):
-        with timeouts.time_limit(0.01, lambda: ended.append("over before")):
+    with timeouts.request_timeout(0.1, lambda: (ended.append("long"), both.set())), timeouts.request_timeout(0.02, lambda: ended.append("short")):
+        with timeouts.request_timeout(0.01, lambda: ended.append("over before")):
             pass
         assert both.wait(5)
     assert ended == ["short", "long"]
