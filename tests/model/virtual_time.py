@@ -40,7 +40,7 @@ class Room:
     @contextlib.contextmanager
     def open(self) -> Iterator[Room]:
         """Time is virtual inside."""
-        clock, sleeping = polling.Clock.__init__, client.Transport.__init__
+        clock, sleeping = polling.Clock.__init__, client.ApiClient.__init__
         defaults, keywords, connect = clock.__defaults__, dict(sleeping.__kwdefaults__), execute.connect
         clock.__defaults__ = (self.monotonic, self.sleep, random.Random(0).uniform)
         sleeping.__kwdefaults__["sleep"] = self.sleep

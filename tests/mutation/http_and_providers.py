@@ -17,16 +17,16 @@ UNCLEAR = (f"{CHANGES}::test_what_may_have_happened_is_sent_once_and_unknown",)
 
 MUTANTS = [
     Mutant(
-        "a change is sent again after a timeout", TRANSPORT, "Transport._call",
+        "a change is sent again after a timeout", TRANSPORT, "ApiClient._send_with_retries",
         r"= (\w+\.never_happened) if \w+ else (\w+\.passing)", r"= \1 or \2", "sent_once", UNCLEAR,
     ),
     Mutant(
-        "a change uses an old connection, whose loss proves nothing", TRANSPORT, "Transport._exchange",
+        "a change uses an old connection, whose loss proves nothing", TRANSPORT, "ApiClient._exchange",
         r"fresh=\w+", "fresh=False", "sent_once", (f"{CHANGES}::test_a_change_never_rides_on_an_old_connection",),
     ),
     Mutant("the HTTP library sends again by itself", WIRE, "_watched_adapter", r"max_retries=0", "max_retries=3", "sent_once", (CHANGES,)),
     Mutant(
-        "a change that timed out is called refused", TRANSPORT, "Transport._exchange",
+        "a change that timed out is called refused", TRANSPORT, "ApiClient._exchange",
         r"errors\.UNKNOWN if .+? else errors\.NOT_APPLIED", "errors.NOT_APPLIED", "outcome_is_right", UNCLEAR,
     ),
     Mutant(

@@ -26,14 +26,14 @@ from .rate_limit import RateLimit, TooLong
 from .session import HttpError, HttpResponse, HttpSession, is_loopback
 
 USER_AGENT = f"rewind.vps/{VERSION}"
-TRIES = 5
-FIRST_PAUSE = 0.5  # seconds; doubled for every further try, with full jitter
-LONGEST_PAUSE = 15.0
-MIN_PATIENCE = 60.0  # seconds that one call may take with all its tries
-QUOTED_CHARACTERS = 500  # of what a cloud says
-MOST_AHEAD = 100 * 365 * 86400.0  # seconds: a Date further off is none, and may be beyond what a date can be
+MAX_ATTEMPTS = 5
+INITIAL_BACKOFF = 0.5  # seconds; doubled for every further try, with full jitter
+MAX_BACKOFF = 15.0
+MIN_RETRY_SECONDS = 60.0  # seconds that one call may take with all its tries
+MAX_PROVIDER_MESSAGE = 500  # of what a cloud says
+MAX_CLOCK_OFFSET = 100 * 365 * 86400.0  # seconds: a Date further off is none, and may be beyond what a date can be
 
-_WORDS = {
+_FAILURE_TEXT = {
     "unreachable": (errors.UNREACHABLE, "could not be reached"),
     "tls": (errors.TLS, "did not show a certificate that can be trusted"),
     "timeout": (errors.TIMEOUT, "did not answer in time"),
@@ -42,17 +42,17 @@ _WORDS = {
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApiResponse:
     """A cloud's answer: the HTTP status and the JSON in it (None for an empty body)."""
 
     status: int
     data: Any
 
 
-class Transport:
+class ApiClient:
     """Calls to one cloud's API.
 
-    :arg cloud: its name in messages.
+    :arg provider_name: its name in messages.
     :arg base_url: up to where a call's path begins; without a slash at its end.
     :arg headers: credentials in headers, if that is where the cloud wants them.
     :arg query: credentials in the query string, if there.
@@ -64,7 +64,7 @@ class Transport:
 
     def __init__(
         self,
-        cloud: str,
+        provider_name: str,
         base_url: str,
         *,
         headers: dict[str, str] | None = None,
@@ -74,13 +74,13 @@ class Transport:
         rate_limit: RateLimit | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.cloud = cloud
+        self.provider_name = provider_name
         self.base_url = base_url
         self._query = query or {}
         self._timeout = timeout
         self._rate_limit = rate_limit
         self._sleep = sleep
-        self._clock_ahead: float | None = None
+        self._clock_offset: float | None = None
         self._http = HttpSession(
             {
                 "User-Agent": USER_AGENT,
@@ -94,141 +94,141 @@ class Transport:
             is_loopback(base_url),
         )
 
-    def read(self, path: str, *, operation: str, params: dict | None = None) -> Answer:
+    def read(self, path: str, *, operation: str, params: dict | None = None) -> ApiResponse:
         """Ask for something that changes nothing; asked again after a passing trouble."""
-        return self._call("GET", path, operation, params, None, changes=False)
+        return self._send_with_retries("GET", path, operation, params, None, changes=False)
 
     def change(
         self, method: str, path: str, *, operation: str, params: dict | None = None, json: Any = None
-    ) -> Answer:
+    ) -> ApiResponse:
         """Ask for a change; sent again only when it provably did not happen.
 
         :raises RewindError: with outcome C(unknown) when it may have happened.
         """
-        return self._call(method, path, operation, params, json, changes=True)
+        return self._send_with_retries(method, path, operation, params, json, changes=True)
 
     def now(self) -> datetime:
         """The time at the cloud: by its last answer's Date, else by this machine's clock. UTC."""
-        return datetime.fromtimestamp(time.time() + (self._clock_ahead or 0.0), timezone.utc)
+        return datetime.fromtimestamp(time.time() + (self._clock_offset or 0.0), timezone.utc)
 
-    def _call(self, method: str, path: str, operation: str, params: dict | None, json: Any, changes: bool) -> Answer:
+    def _send_with_retries(self, method: str, path: str, operation: str, params: dict | None, json: Any, changes: bool) -> ApiResponse:
         limit = self._rate_limit
-        patience = max(MIN_PATIENCE, 2 * self._timeout)
-        patient_until = limit.give_up_at() if limit is not None else 0.0
-        began, held_up, attempt, too_many = time.monotonic(), 0.0, 0, 0
+        retry_budget = max(MIN_RETRY_SECONDS, 2 * self._timeout)
+        rate_limit_deadline = limit.give_up_at() if limit is not None else 0.0
+        started, throttled_seconds, attempt, too_many = time.monotonic(), 0.0, 0, 0
         while True:
             if limit is not None:
-                before = time.monotonic()
+                wait_started = time.monotonic()
                 try:
-                    turn = limit.wait(self._sleep, patient_until)
-                except TooLong as too_long:
-                    error = self._kept_back(method, path, operation, too_long.seconds)
+                    turn = limit.wait(self._sleep, rate_limit_deadline)
+                except TooLong as exceeded:
+                    error = self._rate_limit_error(method, path, operation, exceeded.seconds)
                     break
-                held_up += time.monotonic() - before
+                throttled_seconds += time.monotonic() - wait_started
             try:
-                reply = self._exchange(method, path, operation, params, json, changes)
-                answer = self._understand(reply, method, path, operation, changes)
-            except _Trouble as trouble:
-                error, pause = trouble.error, trouble.pause
-                again = trouble.never_happened if changes else trouble.passing
+                response = self._send_once(method, path, operation, params, json, changes)
+                result = self._parse_response(response, method, path, operation, changes)
+            except _AttemptFailed as failed:
+                error, retry_after = failed.error, failed.retry_after
+                is_retryable = failed.not_applied if changes else failed.transient
             else:
                 if limit is not None:
                     limit.went_well()
-                return answer
+                return result
             if error.kind == errors.RATE_LIMITED and limit is not None:
                 too_many += 1
-                limit.too_many(_backoff(too_many) if pause is None else pause, turn)
+                limit.too_many(_backoff(too_many) if retry_after is None else retry_after, turn)
                 continue
             attempt += 1
-            pause = _backoff(attempt) if pause is None else pause
-            if not again or attempt >= TRIES or time.monotonic() + pause >= began + held_up + patience:
+            delay = _backoff(attempt) if retry_after is None else retry_after
+            if not is_retryable or attempt >= MAX_ATTEMPTS or time.monotonic() + delay >= started + throttled_seconds + retry_budget:
                 break
-            self._sleep(pause)
+            self._sleep(delay)
         raise error from None
 
-    def _kept_back(self, method: str, path: str, operation: str, seconds: float) -> RewindError:
+    def _rate_limit_error(self, method: str, path: str, operation: str, seconds: float) -> RewindError:
         return RewindError(
-            f"{self.cloud} has had too many requests, and this one was not let out any more ({method} {path})",
+            f"{self.provider_name} has had too many requests, and this one was not let out any more ({method} {path})",
             kind=errors.RATE_LIMITED, operation=operation, hint=f"run again in {seconds:.0f} s, when the cloud wants to hear of us again",
         )
 
-    def _exchange(
+    def _send_once(
         self, method: str, path: str, operation: str, params: dict | None, json: Any, changes: bool
     ) -> HttpResponse:
         try:
-            reply = self._http.request(
+            response = self._http.request(
                 method, self.base_url + path, params={**self._query, **(params or {})}, json=json, new_connection=changes
             )
-        except HttpError as failure:
-            reason, connected, detail = failure.reason, failure.connected, failure.detail
+        except HttpError as http_error:
+            reason, connected, detail = http_error.reason, http_error.connected, http_error.detail
         else:
-            self._note_clock(reply)
-            return reply
-        kind, words = _WORDS[reason]
-        certificate = kind == errors.TLS
-        raise _Trouble(
+            self._update_clock_offset(response)
+            return response
+        kind, text = _FAILURE_TEXT[reason]
+        is_certificate_error = kind == errors.TLS
+        raise _AttemptFailed(
             RewindError(
-                f"{self.cloud} {words} ({method} {path}, {detail})",
+                f"{self.provider_name} {text} ({method} {path}, {detail})",
                 kind=kind,
                 outcome=errors.UNKNOWN if changes and connected else errors.NOT_APPLIED,
                 operation=operation,
-                hint=_connection_hint(kind, certificate),
+                hint=_connection_hint(kind, is_certificate_error),
             ),
-            passing=not certificate,
-            never_happened=not connected and not certificate,
+            transient=not is_certificate_error,
+            not_applied=not connected and not is_certificate_error,
         )
 
-    def _understand(self, reply: HttpResponse, method: str, path: str, operation: str, changes: bool) -> Answer:
+    def _parse_response(self, response: HttpResponse, method: str, path: str, operation: str, changes: bool) -> ApiResponse:
         """The answer's data, or what its status says."""
-        data, readable = _decode(reply)
-        if 200 <= reply.status < 300 and readable:
-            return Answer(reply.status, data)
+        data, readable = _decode_json(response)
+        if 200 <= response.status < 300 and readable:
+            return ApiResponse(response.status, data)
 
-        kind, words, hint = _status_meaning(reply.status)
-        if 200 <= reply.status < 300:
-            kind, words, hint = errors.INVALID_RESPONSE, "gave an answer that is not JSON", _NOT_JSON
+        kind, text, hint = _status_meaning(response.status)
+        if 200 <= response.status < 300:
+            kind, text, hint = errors.INVALID_RESPONSE, "gave an answer that is not JSON", _NOT_JSON
         # A page is not the API's word: a firewall may have kept the answer back and not the request.
-        said_no = 400 <= reply.status < 500 and reply.status != 408 and (readable or not reply.body.strip() or reply.status == 429)
-        pause = _retry_after(reply, self.now()) if reply.status in (429, 503) else None
-        raise _Trouble(
+        is_rejected = 400 <= response.status < 500 and response.status != 408 and (readable or not response.body.strip() or response.status == 429)
+        retry_after = _retry_after(response, self.now()) if response.status in (429, 503) else None
+        raise _AttemptFailed(
             RewindError(
-                f"{self.cloud} {words} ({method} {path}, HTTP {reply.status})",
+                f"{self.provider_name} {text} ({method} {path}, HTTP {response.status})",
                 kind=kind,
-                outcome=errors.NOT_APPLIED if said_no or not changes else errors.UNKNOWN,
+                outcome=errors.NOT_APPLIED if is_rejected or not changes else errors.UNKNOWN,
                 operation=operation,
-                http_status=reply.status,
-                provider_message=quote_message(data) if readable else None,
+                http_status=response.status,
+                provider_message=extract_error_message(data) if readable else None,
                 hint=hint,
             ),
-            passing=reply.status in (408, 429, 502, 503, 504) or (200 <= reply.status < 300),
-            never_happened=reply.status == 429,
-            pause=pause,
+            transient=response.status in (408, 429, 502, 503, 504) or (200 <= response.status < 300),
+            not_applied=response.status == 429,
+            retry_after=retry_after,
         )
 
-    def _note_clock(self, reply: HttpResponse) -> None:
+    def _update_clock_offset(self, response: HttpResponse) -> None:
         try:
-            said = parsedate_to_datetime(reply.headers["date"])
-            ahead = said.timestamp() - time.time()
-            if abs(ahead) < MOST_AHEAD:
-                self._clock_ahead = ahead
+            server_date = parsedate_to_datetime(response.headers["date"])
+            offset = server_date.timestamp() - time.time()
+            if abs(offset) < MAX_CLOCK_OFFSET:
+                self._clock_offset = offset
         except (KeyError, TypeError, ValueError, IndexError, OverflowError):
             pass  # without a Date that can be read, this machine's clock serves
 
 
 def _backoff(attempt: int) -> float:
     """Seconds to wait before another try, where the cloud names none."""
-    return random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempt - 1)))
+    return random.uniform(0, min(MAX_BACKOFF, INITIAL_BACKOFF * 2 ** (attempt - 1)))
 
 
-class _Trouble(Exception):
+class _AttemptFailed(Exception):
     """One try's failure, and whether another try makes sense."""
 
-    def __init__(self, error: RewindError, *, passing: bool, never_happened: bool, pause: float | None = None) -> None:
+    def __init__(self, error: RewindError, *, transient: bool, not_applied: bool, retry_after: float | None = None) -> None:
         super().__init__(error.kind)
         self.error = error
-        self.passing = passing
-        self.never_happened = never_happened
-        self.pause = pause
+        self.transient = transient
+        self.not_applied = not_applied
+        self.retry_after = retry_after
 
 
 _NOT_JSON = (
@@ -236,12 +236,12 @@ _NOT_JSON = (
 )
 
 
-def _decode(reply: HttpResponse) -> tuple[Any, bool]:
+def _decode_json(response: HttpResponse) -> tuple[Any, bool]:
     """The JSON of an answer, and whether it could be read. Only a 204 may be empty."""
-    if reply.status == 204 and not reply.body.strip():
+    if response.status == 204 and not response.body.strip():
         return None, True
     try:
-        return writable(reply.json()), True
+        return writable(response.json()), True
     except (ValueError, RecursionError):
         return None, False
 
@@ -252,7 +252,7 @@ def _status_meaning(status: int) -> tuple[str, str, str | None]:
         return errors.INVALID_RESPONSE, "answered with a redirect, which is never followed", (
             "check api_url: scheme, host and path must be the API's own"
         )
-    known = {
+    meanings = {
         400: (errors.PROVIDER_REJECTED, "refused the request", None),
         401: (errors.UNAUTHORIZED, "does not know these credentials", (
             "check the token or keys for this cloud; a new one is made in its panel"
@@ -264,46 +264,46 @@ def _status_meaning(status: int) -> tuple[str, str, str | None]:
         409: (errors.BUSY, "says that this conflicts with something under way", "try again when it is done"),
         429: (errors.RATE_LIMITED, "has had too many requests", "wait a little, then run again"),
     }
-    if status in known:
-        return known[status]
+    if status in meanings:
+        return meanings[status]
     if 400 <= status < 500:
         return errors.PROVIDER_REJECTED, "refused the request", None
     return errors.PROVIDER_ERROR, "had an error of its own", "look at the cloud's status page; a rerun is safe"
 
 
-def _connection_hint(kind: str, certificate: bool) -> str:
-    if certificate:
+def _connection_hint(kind: str, is_certificate_error: bool) -> str:
+    if is_certificate_error:
         return "check api_url; for a private certificate authority give its bundle as ca_path"
     if kind == errors.UNREACHABLE:
         return "check api_url, the network and the proxy settings, then run again; a rerun is safe"
     return "run again; a rerun looks first and does nothing twice"
 
 
-def _retry_after(reply: HttpResponse, now: datetime) -> float | None:
+def _retry_after(response: HttpResponse, now: datetime) -> float | None:
     """Seconds that the cloud asks to wait, or None where it says nothing sensible."""
-    said = reply.headers.get("retry-after", "").strip()
-    if said.isascii() and said.isdigit():
-        return float(said[:9])
+    header = response.headers.get("retry-after", "").strip()
+    if header.isascii() and header.isdigit():
+        return float(header[:9])
     try:
-        return max(0.0, (parsedate_to_datetime(said) - now).total_seconds())
+        return max(0.0, (parsedate_to_datetime(header) - now).total_seconds())
     except (TypeError, ValueError, IndexError, OverflowError):
         return None
 
 
-def quote_message(data: Any) -> str | None:
+def extract_error_message(data: Any) -> str | None:
     """What an error's body says, in one bounded line. Both clouds' shapes, and Django's field errors."""
     if isinstance(data, dict):
         for key in ("detail", "error", "message"):
             if isinstance(data.get(key), str) and data[key].strip():
                 return _one_line(data[key])
-        fields = [f"{name}: {_joined(what)}" for name, what in data.items()]
+        fields = [f"{name}: {_join(value)}" for name, value in data.items()]
         return _one_line("; ".join(fields)) or None
-    return _one_line(_joined(data)) or None if data else None
+    return _one_line(_join(data)) or None if data else None
 
 
-def _joined(what: Any) -> str:
-    return " ".join(str(item) for item in what) if isinstance(what, (list, tuple)) else str(what)
+def _join(value: Any) -> str:
+    return " ".join(str(item) for item in value) if isinstance(value, (list, tuple)) else str(value)
 
 
 def _one_line(text: str) -> str:
-    return plain(" ".join(text.split())[:QUOTED_CHARACTERS])
+    return plain(" ".join(text.split())[:MAX_PROVIDER_MESSAGE])

@@ -16,7 +16,7 @@ from typing import Any
 
 from .. import _errors as errors
 from .._errors import RewindError
-from .._http.client import Transport, quote_message
+from .._http.client import ApiClient, extract_error_message
 from . import base
 from .base import Account, Schedule, Server, Snapshot
 from .ilkbyte_schedule import read_schedule
@@ -67,7 +67,7 @@ class Ilkbyte(base.Provider):
     )
 
     def __init__(self, options: dict[str, Any]) -> None:
-        self._api = Transport(
+        self._api = ApiClient(
             self.title,
             options["api_url"],
             query={"access": options["access_key"], "secret": options["secret_key"]},
@@ -253,7 +253,7 @@ class Ilkbyte(base.Provider):
 
 
 def _refusal(title: str, path: str, operation: str, http_status: int, body: dict[str, Any]) -> RewindError:
-    texts = (quote_message(body[key]) for key in ("error", "message") if isinstance(body.get(key), str))
+    texts = (extract_error_message(body[key]) for key in ("error", "message") if isinstance(body.get(key), str))
     said = next((text for text in texts if text), "")
     lowered = said.lower()
     kind = errors.PROVIDER_REJECTED

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from .. import _errors as errors
 from .._errors import RewindError
-from .._http.client import Answer, Transport
+from .._http.client import ApiClient, ApiResponse
 from . import base
 from .base import Account, Server, Snapshot
 
@@ -62,7 +62,7 @@ class VpsOrg(base.Provider):
     )
 
     def __init__(self, options: dict[str, Any]) -> None:
-        self._api = Transport(
+        self._api = ApiClient(
             self.title,
             options["api_url"],
             headers={"Authorization": f"Bearer {options['api_token']}"},
@@ -185,7 +185,7 @@ class VpsOrg(base.Provider):
 
     # --- how it is said on the wire
 
-    def _change(self, method: str, path: str, operation: str, server: str, snapshot: str | None = None, json: Any = None) -> Answer:
+    def _change(self, method: str, path: str, operation: str, server: str, snapshot: str | None = None, json: Any = None) -> ApiResponse:
         try:
             return self._api.change(method, path, operation=operation, json=json)
         except RewindError as error:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils._http.client import Transport
+from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiClient
 from ansible_collections.rewind.vps.plugins.module_utils._provider import base
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Account, Schedule, Server, Snapshot
 
@@ -47,7 +47,7 @@ class ExampleCloud(base.Provider):
     )
 
     def __init__(self, options: dict[str, Any]) -> None:
-        self._api = Transport(
+        self._api = ApiClient(
             self.title,
             options["api_url"],
             headers={"X-Api-Key": options["example_key"]},

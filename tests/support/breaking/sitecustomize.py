@@ -15,7 +15,7 @@ from importlib import _bootstrap
 
 COLLECTION = "ansible_collections.rewind.vps.plugins."
 PLACES = (
-    "module_utils._http.session:HttpSession.request", "module_utils._http.session:HttpSession._read", "module_utils._http.client:Transport._understand",
+    "module_utils._http.session:HttpSession.request", "module_utils._http.session:HttpSession._read", "module_utils._http.client:ApiClient._parse_response",
     "module_utils._provider.vpsorg:VpsOrg.list_snapshots", "module_utils._provider.ilkbyte:Ilkbyte.list_snapshots",
     "module_utils.operations.snapshot:run", "module_utils.operations.task:Task.look_up", "module_utils.polling:wait_until",
     "module_utils._argspec:clean", "module_utils._execute:_run", "module_utils._execute:_verify", "module_utils._redaction:Scrubber.text",

@@ -10,7 +10,7 @@ from fleet_world import SOON, in_thread, until
 from scripted_server import answer, serving
 
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils._http.client import Transport
+from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiClient
 from ansible_collections.rewind.vps.plugins.module_utils._http.rate_limit import FIRST_GAP, LONGEST_GAP, RateLimit, TooLong
 
 
@@ -104,7 +104,7 @@ def test_a_transport_waits_with_the_others_and_is_let_through(method):
     """Also a change: with a 429 it did not happen. Five tries are for other troubles."""
     naps: list[float] = []
     with serving(*[answer(429, retry_after="3")] * 7, answer(200, {})) as server:
-        api = Transport("VPS.org", server.url, rate_limit=RateLimit(600.0), sleep=naps.append)
+        api = ApiClient("VPS.org", server.url, rate_limit=RateLimit(600.0), sleep=naps.append)
         assert (api.read("/x", operation="o") if method == "GET" else api.change(method, "/x", operation="o")).data == {}
     assert len(server.requests) == 8 and all(nap >= 2.0 for nap in naps)
 
@@ -114,7 +114,7 @@ def test_an_hour_is_longer_than_the_patience_and_nobody_else_is_let_out_meanwhil
     with serving(answer(429, retry_after="3600")) as server:
         for _line in range(3):
             with pytest.raises(RewindError) as caught:
-                Transport("VPS.org", server.url, rate_limit=rate, sleep=pytest.fail).change("POST", "/x", operation="o")
+                ApiClient("VPS.org", server.url, rate_limit=rate, sleep=pytest.fail).change("POST", "/x", operation="o")
             assert (caught.value.kind, caught.value.outcome) == ("rate_limited", "not_applied")
             assert "3600 s" in caught.value.hint
     assert len(server.requests) == 1
@@ -123,14 +123,14 @@ def test_an_hour_is_longer_than_the_patience_and_nobody_else_is_let_out_meanwhil
 def test_what_may_have_happened_is_not_sent_again_after_a_429_either():
     with serving(answer(429, retry_after="0"), answer(502), answer(200, {})) as server:
         with pytest.raises(RewindError) as caught:
-            Transport("VPS.org", server.url, rate_limit=RateLimit(600.0), sleep=lambda seconds: None).change("POST", "/x", operation="o")
+            ApiClient("VPS.org", server.url, rate_limit=RateLimit(600.0), sleep=lambda seconds: None).change("POST", "/x", operation="o")
     assert caught.value.outcome == "unknown" and len(server.requests) == 2
 
 
 def test_other_troubles_have_all_their_tries_after_many_429():
     script = [*[answer(429, retry_after="0")] * 6, answer(502), answer(502), answer(200, {})]
     with serving(*script) as server:
-        Transport("VPS.org", server.url, rate_limit=RateLimit(600.0), sleep=lambda seconds: None).read("/x", operation="o")
+        ApiClient("VPS.org", server.url, rate_limit=RateLimit(600.0), sleep=lambda seconds: None).read("/x", operation="o")
     assert len(server.requests) == len(script)
 
 

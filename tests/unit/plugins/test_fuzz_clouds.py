@@ -179,7 +179,7 @@ def clear_yes(name, which, response):
 
 def clear_no(name, response):
     said_so = 400 <= response.status < 500 and response.status != 408
-    body, readable = client._decode(response)
+    body, readable = client._decode_json(response)
     if not readable:
         return said_so and (not response.body.strip() or response.status == 429)  # a page is not the API's word
     if said_so:

@@ -17,7 +17,7 @@ from scripted_server import raw_bytes, serving
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._http import client
-from ansible_collections.rewind.vps.plugins.module_utils._http.client import Transport, quote_message
+from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiClient, extract_error_message
 from ansible_collections.rewind.vps.plugins.module_utils._http.session import HttpError, HttpResponse
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import age_seconds, parse_time, utc_text
 from ansible_collections.rewind.vps.plugins.module_utils._text import plain
@@ -36,7 +36,7 @@ ERRORS = st.builds(HttpError, st.sampled_from(["unreachable", "tls", "timeout", 
 
 def transport_on(*responses):
     naps = []
-    made = Transport("Cloud", "https://cloud.test", timeout=5, sleep=naps.append)
+    made = ApiClient("Cloud", "https://cloud.test", timeout=5, sleep=naps.append)
     made.naps = naps
     made._http = FakeSession(list(responses))
     return made
@@ -55,10 +55,10 @@ def test_any_answers(responses, changes):
     else:
         assert 200 <= answer.status < 300
         json.dumps(answer.data, ensure_ascii=False).encode("utf-8")
-    assert len(made._http.sent) <= client.TRIES
+    assert len(made._http.sent) <= client.MAX_ATTEMPTS
     assert all(0 <= nap < 60 for nap in made.naps)
     before = datetime.now(timezone.utc)
-    assert abs((made.now() - before).total_seconds()) <= client.MOST_AHEAD + 60
+    assert abs((made.now() - before).total_seconds()) <= client.MAX_CLOCK_OFFSET + 60
 
 
 @given(RESPONSES, st.datetimes(timezones=st.just(timezone.utc)))
@@ -73,14 +73,14 @@ def test_retry_after_is_a_time_or_nothing(response, now):
 def test_now_is_a_time_whatever_the_clouds_clock_says(said):
     made = transport_on(HttpResponse(200, {"date": said}, b"{}"))
     made.read("/x", operation="x")
-    made._clock_ahead = made._clock_ahead or 0.0
+    made._clock_offset = made._clock_offset or 0.0
     assert made.now().tzinfo is timezone.utc
 
 
 @given(ANYTHING)
 def test_what_is_quoted_is_one_bounded_plain_line(body):
-    said = quote_message(json.loads(json.dumps(body)))
-    assert said is None or (0 < len(said) <= client.QUOTED_CHARACTERS and "\n" not in said and said == plain(said))
+    said = extract_error_message(json.loads(json.dumps(body)))
+    assert said is None or (0 < len(said) <= client.MAX_PROVIDER_MESSAGE and "\n" not in said and said == plain(said))
 
 
 @given(TEXTS | st.sampled_from([
@@ -129,7 +129,7 @@ RAW_ANSWERS = {
 
 def send_raw(answer, changes=True):
     with serving(raw_bytes(answer)) as server:
-        made = Transport("Cloud", server.url, timeout=5, sleep=lambda seconds: None)
+        made = ApiClient("Cloud", server.url, timeout=5, sleep=lambda seconds: None)
         try:
             return (made.change if changes else made.read)(*(["GET"] if changes else []), "/x", operation="x")
         except RewindError as error:
@@ -170,7 +170,7 @@ def test_no_answer_fills_the_memory(head, monkeypatch):
         return False
 
     with serving(step) as server:
-        made = Transport("Cloud", server.url, timeout=5, sleep=lambda seconds: None)
+        made = ApiClient("Cloud", server.url, timeout=5, sleep=lambda seconds: None)
         tracemalloc.start()
         try:
             with pytest.raises(RewindError) as caught:

@@ -11,7 +11,7 @@ from test_provider_shapes import Api, provider
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils._http.client import Answer
+from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiResponse
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Server
 
 SNAPSHOT = snapshot(server=Server("1", "web1"))
@@ -26,7 +26,7 @@ class Changes(Api):
 
     def change(self, method, path, *, operation, params=None, json=None):
         self.changes += 1
-        return Answer(self.status, self.bodies[0])
+        return ApiResponse(self.status, self.bodies[0])
 
 
 def at_vpsorg(status: int, body: Any):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils._http.client import Answer
+from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiResponse
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import (
     FAILED,
     PENDING,
@@ -78,7 +78,7 @@ class Api:
         self.changes = 0
 
     def read(self, path, *, operation, params=None):
-        return Answer(200, self.bodies.pop(0) if len(self.bodies) > 1 else self.bodies[0])
+        return ApiResponse(200, self.bodies.pop(0) if len(self.bodies) > 1 else self.bodies[0])
 
     def change(self, method, path, *, operation, params=None, json=None):
         self.changes += 1

@@ -8,7 +8,7 @@ from scripted_server import ScriptedServer, answer, half_an_answer, hang_up, raw
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils._http.client import Transport
+from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiClient
 
 DONE = answer(200, {"status": True})
 # VPS.org's two verbs, and Ilkbyte's, where a GET changes things.
@@ -25,7 +25,7 @@ def change(client, call):
 
 
 def api(server, naps, **options):
-    return Transport("VPS.org", server.url, **{"timeout": 5.0, "sleep": naps.append, **options})
+    return ApiClient("VPS.org", server.url, **{"timeout": 5.0, "sleep": naps.append, **options})
 
 
 def failure(client, call):
@@ -93,7 +93,7 @@ def test_too_many_requests_to_the_end_is_a_refusal(call):
 @pytest.mark.parametrize("call", CALLS)
 def test_a_connection_never_made_is_tried_again(call):
     with serving(DONE, listening=False) as server:
-        client = Transport("VPS.org", server.url, timeout=5, sleep=lambda seconds: server.listen())
+        client = ApiClient("VPS.org", server.url, timeout=5, sleep=lambda seconds: server.listen())
         assert change(client, call).status == 200
     assert len(server.requests) == 1
 
@@ -140,7 +140,7 @@ def test_old_connection_gone_before_the_change_is_no_unknown():
 
 def test_what_is_sent():
     with serving(answer(201, {"id": 801})) as server:
-        client = Transport("VPS.org", server.url, headers={"Authorization": "Bearer vps_token"}, timeout=5)
+        client = ApiClient("VPS.org", server.url, headers={"Authorization": "Bearer vps_token"}, timeout=5)
         assert change(client, "POST").data == {"id": 801}
     (request,) = server.requests
     assert request.body == b'{"server_id": 12345, "name": "nightly"}'

@@ -16,7 +16,7 @@ from scripted_server import ScriptedServer, answer, drip, half_an_answer, head, 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._http import session, timeouts
-from ansible_collections.rewind.vps.plugins.module_utils._http.client import Transport
+from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiClient
 from ansible_collections.rewind.vps.plugins.module_utils._http.session import is_loopback
 
 TOKEN = "vps_S3cret/Token+0123456789"
@@ -28,7 +28,7 @@ IN_TIME = 3.0  # seconds: the time limit and what a busy machine may add
 
 def api(server, naps=None, **options):
     naps = [] if naps is None else naps
-    return Transport("VPS.org", server.url, **{
+    return ApiClient("VPS.org", server.url, **{
         "headers": {"Authorization": f"Bearer {TOKEN}"}, "query": {"access": ACCESS, "secret": SECRET},
         "timeout": 5.0, "sleep": naps.append, **options,
     })
@@ -250,7 +250,7 @@ def test_netrc_does_not_replace_the_token_for_a_real_host_either(netrc, monkeypa
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     with serving(GOOD) as server:
-        client = Transport("VPS.org", f"http://cloud.test:{server.port}", headers={"Authorization": f"Bearer {TOKEN}"})
+        client = ApiClient("VPS.org", f"http://cloud.test:{server.port}", headers={"Authorization": f"Bearer {TOKEN}"})
         change(client)
     assert server.requests[0].headers["authorization"] == f"Bearer {TOKEN}"
 
@@ -261,7 +261,7 @@ def test_a_proxy_serves_for_a_real_host_and_learns_no_credentials(monkeypatch):
     with serving(raw_bytes(b"HTTP/1.1 403 Forbidden\r\n\r\n")) as proxy:
         for variable in ("HTTPS_PROXY", "https_proxy"):
             monkeypatch.setenv(variable, proxy.url)
-        client = Transport("VPS.org", "https://cloud.test/api/v1", headers={"Authorization": f"Bearer {TOKEN}"},
+        client = ApiClient("VPS.org", "https://cloud.test/api/v1", headers={"Authorization": f"Bearer {TOKEN}"},
                            query={"access": ACCESS}, timeout=5, sleep=lambda seconds: None)
         error = failure(client)
     # A tunnel that was never opened carried nothing.
@@ -314,7 +314,7 @@ def test_neither_error_nor_log_nor_screen_tells(trouble, caplog, capfd):
             must_not_tell(error.text() + repr(error.to_result()) + repr(error.args), server)
             assert "/snapshots/" in error.message
             assert error.__cause__ is None and error.__context__ is None
-        must_not_tell(client.cloud, server)
+        must_not_tell(client.provider_name, server)
     for record in caplog.records:
         message = record.getMessage() + str(record.exc_info or "")
         for form in FORMS:

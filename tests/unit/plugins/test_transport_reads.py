@@ -12,14 +12,14 @@ from scripted_server import answer, half_an_answer, hang_up, raw_bytes, reset, s
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._http import client as http_client
-from ansible_collections.rewind.vps.plugins.module_utils._http.client import Answer, Transport
+from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiClient, ApiResponse
 from ansible_collections.rewind.vps.plugins.module_utils._version import VERSION
 
 GOOD = answer(200, {"results": [1]})
 
 
 def api(server, naps, **options):
-    return Transport("VPS.org", f"{server.url}/api/v1", **{"timeout": 5.0, "sleep": naps.append, **options})
+    return ApiClient("VPS.org", f"{server.url}/api/v1", **{"timeout": 5.0, "sleep": naps.append, **options})
 
 
 def read(client):
@@ -38,7 +38,7 @@ def test_one_good_answer_is_one_request():
     naps = []
     with serving(GOOD) as server:
         client = api(server, naps, headers={"Authorization": "Bearer vps_token"}, query={"access": "key"})
-        assert read(client) == Answer(200, {"results": [1]})
+        assert read(client) == ApiResponse(200, {"results": [1]})
         assert read(client).data == {"results": [1]}
     assert naps == [] and server.connections == 1  # the connection is used again
     request = server.requests[0]
@@ -71,7 +71,7 @@ def test_a_read_timeout_is_asked_again():
 
 def test_a_refused_connection_is_tried_again():
     with serving(GOOD, listening=False) as server:
-        client = Transport("VPS.org", server.url, timeout=5, sleep=lambda seconds: server.listen())
+        client = ApiClient("VPS.org", server.url, timeout=5, sleep=lambda seconds: server.listen())
         assert read(client).status == 200
     assert len(server.requests) == 1
 
@@ -168,9 +168,9 @@ def test_all_tries_together_end_in_time(monkeypatch):
         now[0] += seconds
 
     with serving(answer(503, retry_after="25")) as server:
-        client = Transport("VPS.org", server.url, timeout=5, sleep=nap)
+        client = ApiClient("VPS.org", server.url, timeout=5, sleep=nap)
         assert failure(client).kind == errors.PROVIDER_ERROR
-    assert now[0] <= http_client.MIN_PATIENCE and len(server.requests) == 3
+    assert now[0] <= http_client.MIN_RETRY_SECONDS and len(server.requests) == 3
 
 
 # --- the cloud's clock

@@ -17,7 +17,7 @@ from scripted_server import answer, raw_bytes, reset, serving, silence
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils._http.client import Transport
+from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiClient
 
 GOOD = answer(200, {"results": []})
 
@@ -67,7 +67,7 @@ def read(client):
 
 
 def api(server, naps, verify=True, timeout=5.0):
-    return Transport("VPS.org", server.url, headers={"Authorization": "Bearer vps_0123456789"}, verify=verify,
+    return ApiClient("VPS.org", server.url, headers={"Authorization": "Bearer vps_0123456789"}, verify=verify,
                      timeout=timeout, sleep=naps.append)
 
 
@@ -137,7 +137,7 @@ def test_a_connection_lost_after_the_request_is_unknown_under_tls_too(trouble, o
 
 def test_a_server_that_speaks_no_tls_is_sent_nothing():
     with serving(GOOD) as server:
-        client = Transport("VPS.org", server.url.replace("http:", "https:"), timeout=1.0, sleep=lambda seconds: None)
+        client = ApiClient("VPS.org", server.url.replace("http:", "https:"), timeout=1.0, sleep=lambda seconds: None)
         with pytest.raises(RewindError) as caught:
             change(client)
     assert caught.value.outcome == errors.NOT_APPLIED
