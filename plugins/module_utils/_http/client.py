@@ -22,7 +22,7 @@ from .. import _errors as errors
 from .._errors import RewindError
 from .._text import plain, writable
 from .._version import VERSION
-from .rate_limit import RateLimit, TooLong
+from .rate_limit import RateLimit, RateLimitExceeded
 from .session import HttpError, HttpResponse, HttpSession, is_loopback
 
 USER_AGENT = f"rewind.vps/{VERSION}"
@@ -114,14 +114,14 @@ class ApiClient:
     def _send_with_retries(self, method: str, path: str, operation: str, params: dict | None, json: Any, changes: bool) -> ApiResponse:
         limit = self._rate_limit
         retry_budget = max(MIN_RETRY_SECONDS, 2 * self._timeout)
-        rate_limit_deadline = limit.give_up_at() if limit is not None else 0.0
-        started, throttled_seconds, attempt, too_many = time.monotonic(), 0.0, 0, 0
+        rate_limit_deadline = limit.deadline() if limit is not None else 0.0
+        started, throttled_seconds, attempt, throttled_count = time.monotonic(), 0.0, 0, 0
         while True:
             if limit is not None:
                 wait_started = time.monotonic()
                 try:
-                    turn = limit.wait(self._sleep, rate_limit_deadline)
-                except TooLong as exceeded:
+                    scheduled_at = limit.wait(self._sleep, rate_limit_deadline)
+                except RateLimitExceeded as exceeded:
                     error = self._rate_limit_error(method, path, operation, exceeded.seconds)
                     break
                 throttled_seconds += time.monotonic() - wait_started
@@ -133,11 +133,11 @@ class ApiClient:
                 is_retryable = failed.not_applied if changes else failed.transient
             else:
                 if limit is not None:
-                    limit.went_well()
+                    limit.on_success()
                 return result
             if error.kind == errors.RATE_LIMITED and limit is not None:
-                too_many += 1
-                limit.too_many(_backoff(too_many) if retry_after is None else retry_after, turn)
+                throttled_count += 1
+                limit.on_throttled(_backoff(throttled_count) if retry_after is None else retry_after, scheduled_at)
                 continue
             attempt += 1
             delay = _backoff(attempt) if retry_after is None else retry_after

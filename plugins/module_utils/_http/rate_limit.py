@@ -14,13 +14,13 @@ import threading
 import time
 from collections.abc import Callable
 
-FIRST_GAP = 0.25  # seconds between two requests after a 429
-LONGEST_GAP = 15.0
-SMALLEST_GAP = 0.01  # below that there is none
-QUICKER = 0.8  # the gap becomes so much of itself with every request that goes well
+INITIAL_INTERVAL = 0.25  # seconds between two requests after a 429
+MAX_INTERVAL = 15.0
+MIN_INTERVAL = 0.01  # below that there is none
+RECOVERY_FACTOR = 0.8  # the gap becomes so much of itself with every request that goes well
 
 
-class TooLong(Exception):
+class RateLimitExceeded(Exception):
     """It would not be this request's turn as long as there is patience.
 
     :ivar seconds: that the cloud wants to be left alone.
@@ -34,55 +34,55 @@ class TooLong(Exception):
 class RateLimit:
     """Shared by all transports to one cloud.
 
-    :arg patience: seconds for which one request waits for its turn, or is asked again when the cloud has had too many.
+    :arg retry_budget: seconds for which one request waits for its turn, or is asked again when the cloud has had too many.
     """
 
-    def __init__(self, patience: float, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._patience, self._monotonic = patience, monotonic
+    def __init__(self, retry_budget: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._retry_budget, self._monotonic = retry_budget, monotonic
         self._lock = threading.Lock()
-        self._closed_until = 0.0  # the cloud's pause
+        self._paused_until = 0.0  # the cloud's pause
         self._next_at = 0.0  # the next turn, where there is a gap between two
-        self._gap = 0.0
+        self._interval = 0.0
         self._slowed_at = float("-inf")
 
-    def give_up_at(self) -> float:
+    def deadline(self) -> float:
         """Until when a request that is begun now is asked."""
-        return self._monotonic() + self._patience
+        return self._monotonic() + self._retry_budget
 
-    def wait(self, sleep: Callable[[float], None], give_up_at: float) -> float:
-        """Return when it is this request's turn: the moment of it, by which L(too_many) knows it.
+    def wait(self, sleep: Callable[[float], None], deadline: float) -> float:
+        """Return when it is this request's turn: the moment of it, by which L(on_throttled) knows it.
 
-        :raises TooLong: it would be later than that.
+        :raises RateLimitExceeded: it would be later than that.
         """
-        turn = self._monotonic()
+        scheduled_at = self._monotonic()
         while True:
             with self._lock:
                 now = self._monotonic()
-                turn = max(turn, self._closed_until, self._next_at if self._gap else 0.0)
-                if turn > give_up_at:
-                    raise TooLong(max(0.0, turn - now))
-                if self._gap:
-                    self._next_at = turn + self._gap
-            if turn > now:
-                sleep(turn - now)
+                scheduled_at = max(scheduled_at, self._paused_until, self._next_at if self._interval else 0.0)
+                if scheduled_at > deadline:
+                    raise RateLimitExceeded(max(0.0, scheduled_at - now))
+                if self._interval:
+                    self._next_at = scheduled_at + self._interval
+            if scheduled_at > now:
+                sleep(scheduled_at - now)
             with self._lock:
-                if self._closed_until <= turn:  # another was told to wait meanwhile, which holds for all
-                    return turn
+                if self._paused_until <= scheduled_at:  # another was told to wait meanwhile, which holds for all
+                    return scheduled_at
 
-    def went_well(self) -> None:
+    def on_success(self) -> None:
         """The cloud has taken a request."""
         with self._lock:
-            self._gap = self._gap * QUICKER if self._gap > SMALLEST_GAP else 0.0
+            self._interval = self._interval * RECOVERY_FACTOR if self._interval > MIN_INTERVAL else 0.0
 
-    def too_many(self, pause: float, asked_at: float) -> None:
+    def on_throttled(self, pause: float, scheduled_at: float) -> None:
         """The cloud has had too many.
 
         :arg pause: seconds that it wants to be left alone.
-        :arg asked_at: the turn of the request that was refused so.
+        :arg scheduled_at: the turn of the request that was refused so.
         """
         with self._lock:
             now = self._monotonic()
-            if asked_at >= self._slowed_at:  # of those that were under way together only the first one slows all down
-                self._gap = min(LONGEST_GAP, max(FIRST_GAP, 2 * self._gap))
-                self._slowed_at = max(now, asked_at)
-            self._closed_until = max(self._closed_until, now + pause)
+            if scheduled_at >= self._slowed_at:  # of those that were under way together only the first one slows all down
+                self._interval = min(MAX_INTERVAL, max(INITIAL_INTERVAL, 2 * self._interval))
+                self._slowed_at = max(now, scheduled_at)
+            self._paused_until = max(self._paused_until, now + pause)

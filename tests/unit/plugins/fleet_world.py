@@ -161,7 +161,7 @@ def in_thread(work: Callable[[], Any]) -> threading.Thread:
 
 def until(is_so: Callable[[], Any]) -> None:
     """Wait for something that comes at once, or fail."""
-    give_up_at = time.monotonic() + SOON
+    deadline = time.monotonic() + SOON
     while not is_so():
-        assert time.monotonic() < give_up_at, "it did not come"
+        assert time.monotonic() < deadline, "it did not come"
         time.sleep(0.002)

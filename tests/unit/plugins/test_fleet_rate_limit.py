@@ -11,7 +11,7 @@ from scripted_server import answer, serving
 
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiClient
-from ansible_collections.rewind.vps.plugins.module_utils._http.rate_limit import FIRST_GAP, LONGEST_GAP, RateLimit, TooLong
+from ansible_collections.rewind.vps.plugins.module_utils._http.rate_limit import INITIAL_INTERVAL, MAX_INTERVAL, RateLimit, RateLimitExceeded
 
 
 class Clock:
@@ -24,60 +24,60 @@ class Clock:
         self.now += seconds
 
 
-def limit(clock: Clock, patience: float = 600.0) -> RateLimit:
-    return RateLimit(patience, lambda: clock.now)
+def limit(clock: Clock, retry_budget: float = 600.0) -> RateLimit:
+    return RateLimit(retry_budget, lambda: clock.now)
 
 
-def turn(rate: RateLimit, clock: Clock) -> float:
-    return rate.wait(clock.sleep, rate.give_up_at())
+def schedule(rate: RateLimit, clock: Clock) -> float:
+    return rate.wait(clock.sleep, rate.deadline())
 
 
 def test_nobody_waits_while_the_cloud_takes_everything():
     clock = Clock()
     rate = limit(clock)
     for _request in range(100):
-        turn(rate, clock)
-        rate.went_well()
+        schedule(rate, clock)
+        rate.on_success()
     assert clock.slept == []
 
 
 def test_one_429_holds_all_up_and_then_lets_them_out_one_after_the_other():
     clock = Clock()
     rate = limit(clock)
-    rate.too_many(10.0, turn(rate, clock))
-    turns = [rate.wait(lambda seconds: None, rate.give_up_at()) for _other in range(4)]
-    assert turns == [1010.0 + number * FIRST_GAP for number in range(4)]
+    rate.on_throttled(10.0, schedule(rate, clock))
+    scheduled = [rate.wait(lambda seconds: None, rate.deadline()) for _other in range(4)]
+    assert scheduled == [1010.0 + number * INITIAL_INTERVAL for number in range(4)]
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.05, 10.0])
 def test_of_those_under_way_together_only_the_first_slows_all_down(pause):
     clock = Clock()
     rate = limit(clock)
-    turns = [turn(rate, clock) for _line in range(8)]
-    for asked_at in turns:
+    scheduled = [schedule(rate, clock) for _line in range(8)]
+    for scheduled_at in scheduled:
         clock.now += 0.01
-        rate.too_many(pause, asked_at)
-    first, second = (rate.wait(lambda seconds: None, rate.give_up_at()) for _other in range(2))
-    assert second - first == pytest.approx(FIRST_GAP)
+        rate.on_throttled(pause, scheduled_at)
+    first, second = (rate.wait(lambda seconds: None, rate.deadline()) for _other in range(2))
+    assert second - first == pytest.approx(INITIAL_INTERVAL)
 
 
 def test_a_429_to_one_that_waited_slows_further_and_success_makes_it_quicker_again():
     clock = Clock()
     rate = limit(clock)
     for _again in range(12):
-        rate.too_many(1.0, turn(rate, clock))
-    assert rate._gap == LONGEST_GAP
+        rate.on_throttled(1.0, schedule(rate, clock))
+    assert rate._interval == MAX_INTERVAL
     for _request in range(60):
-        turn(rate, clock)
-        rate.went_well()
-    assert rate._gap == 0.0
+        schedule(rate, clock)
+        rate.on_success()
+    assert rate._interval == 0.0
 
 
 def test_a_pause_that_grows_holds_for_those_who_wait_already():
     """Eight wait for the end of the cloud's pause; the first is told to wait again: the others don't run into that."""
     rate, out = RateLimit(600.0), []
     go: list[threading.Event] = []
-    rate.too_many(30.0, rate.wait(pytest.fail, rate.give_up_at()))
+    rate.on_throttled(30.0, rate.wait(pytest.fail, rate.deadline()))
 
     def one() -> None:
         mine = threading.Event()
@@ -86,17 +86,17 @@ def test_a_pause_that_grows_holds_for_those_who_wait_already():
             go.append(mine)
             assert mine.wait(SOON)
 
-        out.append(rate.wait(sleep, rate.give_up_at()))
+        out.append(rate.wait(sleep, rate.deadline()))
 
     threads = [in_thread(one) for _line in range(3)]
     until(lambda: len(go) == 3)
     go[0].set()
     until(lambda: out)
-    rate.too_many(60.0, out[0])
-    closed_until = rate._closed_until
+    rate.on_throttled(60.0, out[0])
+    paused_until = rate._paused_until
     until(lambda: [event.set() for event in go] and len(out) == 3)
     [thread.join(SOON) for thread in threads]
-    assert min(out[1:]) >= closed_until and out[1] != out[2]
+    assert min(out[1:]) >= paused_until and out[1] != out[2]
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -136,21 +136,21 @@ def test_other_troubles_have_all_their_tries_after_many_429():
 
 def test_a_pause_longer_than_anybodys_patience_lets_nobody_out():
     clock = Clock()
-    rate = limit(clock, patience=600.0)
-    rate.too_many(3600.0, turn(rate, clock))
+    rate = limit(clock, retry_budget=600.0)
+    rate.on_throttled(3600.0, schedule(rate, clock))
     for _other in range(3):
-        with pytest.raises(TooLong) as caught:
-            turn(rate, clock)
+        with pytest.raises(RateLimitExceeded) as caught:
+            schedule(rate, clock)
         assert caught.value.seconds == 3600.0
     assert clock.slept == []
     clock.now += 3600.0
-    turn(rate, clock)
+    schedule(rate, clock)
 
 
 def test_patience_is_each_requests_own_and_not_the_tasks():
     """A fleet that is at work for hours is as patient in the last one as in the first."""
     clock = Clock()
-    rate = limit(clock, patience=600.0)
+    rate = limit(clock, retry_budget=600.0)
     clock.now += 86400.0
-    rate.too_many(500.0, turn(rate, clock))
-    assert turn(rate, clock) == pytest.approx(1000.0 + 86400.0 + 500.0)
+    rate.on_throttled(500.0, schedule(rate, clock))
+    assert schedule(rate, clock) == pytest.approx(1000.0 + 86400.0 + 500.0)
