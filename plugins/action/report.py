@@ -14,7 +14,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError, invalid_argument
 from ansible_collections.rewind.vps.plugins.module_utils._execute import mistake
 from ansible_collections.rewind.vps.plugins.module_utils._redaction import Scrubber
-from ansible_collections.rewind.vps.plugins.module_utils._text import plain
+from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize
 from ansible_collections.rewind.vps.plugins.plugin_utils._controller_action import ControllerAction
 from ansible_collections.rewind.vps.plugins.plugin_utils._report import accounts as clouds
 from ansible_collections.rewind.vps.plugins.plugin_utils._report import options, render, result, upgrade_history
@@ -60,7 +60,7 @@ class ActionModule(ControllerAction):
         except RewindError as error:
             return {"failed": True, "changed": False, "msg": error.text(), "error": error.to_result()}
         except OSError as error:
-            return {"failed": True, "changed": False, "msg": plain(f"The page can't be written: {error.strerror}: {error.filename}")}
+            return {"failed": True, "changed": False, "msg": sanitize(f"The page can't be written: {error.strerror}: {error.filename}")}
 
     def _accounts(self, parameters: dict[str, Any], task_vars: dict[str, Any]) -> list[dict[str, Any]]:
         if not 1 <= parameters["upgrades"] <= options.MOST_UPGRADES:

@@ -21,7 +21,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindEr
 from ansible_collections.rewind.vps.plugins.module_utils._execute import mistake
 from ansible_collections.rewind.vps.plugins.module_utils._http.session import requests_available
 from ansible_collections.rewind.vps.plugins.module_utils._redaction import Scrubber
-from ansible_collections.rewind.vps.plugins.module_utils._text import plain_in
+from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize_nested
 from ansible_collections.rewind.vps.plugins.plugin_utils import _inventory_credentials as inventory_credentials
 from ansible_collections.rewind.vps.plugins.plugin_utils._controller_action import ControllerAction
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import process_identity
@@ -71,7 +71,7 @@ class ActionModule(ControllerAction):
             parameters["state_dir"] = os.path.abspath(parameters["state_dir"])  # the guard stands elsewhere
             scrubber = Scrubber([*secrets_of(parameters), *self._connection_secrets(task_vars)])
             done = scrubber.value(self._done(parameters, task_vars))
-            return {key: plain_in(value) if key in SHOWN else value for key, value in done.items()}
+            return {key: sanitize_nested(value) if key in SHOWN else value for key, value in done.items()}
 
     def _options(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """The task's options; else the role's variables, then the inventory's; else module_defaults; else the host's account.

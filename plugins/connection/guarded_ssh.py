@@ -103,7 +103,7 @@ from ansible.errors import AnsibleActionFail, AnsibleAuthenticationFailure, Ansi
 from ansible.module_utils.common.text.converters import to_bytes, to_text
 from ansible.plugins.connection import ssh as ssh_plugin
 
-from ansible_collections.rewind.vps.plugins.module_utils._text import plain
+from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize
 
 
 def with_options_of_ssh(documentation: str, documentation_of_ssh: str) -> str:
@@ -226,7 +226,7 @@ class Connection(ssh_plugin.Connection):
                 f"the receipt of server {name}'s upgrade can't be read ({type(error).__name__}: {path}), so this task is not done there"
             ) from None
         if state in UNDONE:
-            reason = plain(str(receipt.get("reason")))
+            reason = sanitize(str(receipt.get("reason")))
             raise ServerLost(f"the guard of server {name} has begun to undo the upgrade ({reason}), so this task is not done there")
 
     def _build_command(self, binary, subsystem, *other_args):
@@ -242,7 +242,7 @@ class Connection(ssh_plugin.Connection):
 
     def _message_of_loss(self, words: str) -> str:
         name = self.get_option("server_name") or self.host
-        words = plain(words.rstrip(".: \r\n").replace("\r\n", " ").replace("\n", " "))
+        words = sanitize(words.rstrip(".: \r\n").replace("\r\n", " ").replace("\n", " "))
         return f"server {name} was lost: {words}; the task has failed, so that rescue can run"
 
 

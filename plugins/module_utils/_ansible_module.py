@@ -12,7 +12,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ._argspec import SPECS
 from ._execute import mistake, run
-from ._text import plain, plain_in
+from ._text import sanitize, sanitize_nested
 
 
 class _Module(AnsibleModule):
@@ -20,7 +20,7 @@ class _Module(AnsibleModule):
 
     def log(self, msg: str, log_args: dict[str, Any] | None = None) -> None:
         """Ansible's line in the system's log, which is one line whatever was given. A NUL in it would end the task with a word about syslog."""
-        super().log(plain(msg), log_args and plain_in(log_args))
+        super().log(sanitize(msg), log_args and sanitize_nested(log_args))
 
 
 def run_module(name: str) -> None:

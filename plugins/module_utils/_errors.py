@@ -11,7 +11,7 @@ and an exception's class, never from an exception's text or a URL: those may car
 
 from __future__ import annotations
 
-from ._text import plain, writable
+from ._text import sanitize, to_valid_utf8
 
 # Outcomes: what became of the change that was asked for.
 NOT_APPLIED = "not_applied"  # nothing happened: not sent, or the cloud said no
@@ -115,7 +115,7 @@ class RewindError(Exception):
         if self.hint:
             hint = _bounded(self.hint, LONGEST_MESSAGE)
             parts.append(f"Next: {hint}" if hint.endswith("?") else f"Next: {hint.rstrip('.')}.")
-        return plain(" ".join(parts))
+        return sanitize(" ".join(parts))
 
     def to_result(self) -> dict[str, object]:
         """The C(error) part of a failed task's result; always the same keys."""
@@ -123,11 +123,11 @@ class RewindError(Exception):
             "kind": self.kind,
             "outcome": self.outcome,
             "operation": self.operation,
-            "server": writable(self.server),
-            "snapshot": writable(self.snapshot),
+            "server": to_valid_utf8(self.server),
+            "snapshot": to_valid_utf8(self.snapshot),
             "http_status": self.http_status,
             "provider_message": self.provider_message,
-            "hint": plain(self.hint) if self.hint else self.hint,
+            "hint": sanitize(self.hint) if self.hint else self.hint,
         }
 
 

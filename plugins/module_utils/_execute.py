@@ -21,7 +21,7 @@ from ._module import server_info, signal_guard, snapshot, snapshot_cron, snapsho
 from ._module.context import Task
 from ._provider.registry import connect
 from ._redaction import Scrubber
-from ._text import plain, plain_in, writable
+from ._text import sanitize, sanitize_nested, to_valid_utf8
 
 _OPERATIONS = {
     "server_info": server_info.run,
@@ -83,12 +83,12 @@ def _run(
         options["verify"] = _verify(options)
         if argspec.may_be_for_many(options):
             options["rate_limit"] = RateLimit(options.get("wait_timeout", _READ_PATIENCE))
-        task = Task(connect(options), options, check_mode, diff_mode, lambda text: tell(plain(scrubber.text(text))), hand_on_signal)
+        task = Task(connect(options), options, check_mode, diff_mode, lambda text: tell(sanitize(scrubber.text(text))), hand_on_signal)
         result = _result(module, task)
     except (Exception, signal_guard.Ended) as error:
         result = failure(error, task)
-    result["warnings"] = plain_in(task.warnings) if task else []
-    return writable(scrubber.value(result))
+    result["warnings"] = sanitize_nested(task.warnings) if task else []
+    return to_valid_utf8(scrubber.value(result))
 
 
 def _result(module: str, task: Task) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def _result(module: str, task: Task) -> dict[str, Any]:
         result = results.change_each(task, operation, _OF_ONE_SERVER[module])
     else:
         result = operation(task)
-    return {**result, "msg": plain(result["msg"])} if "msg" in result else result
+    return {**result, "msg": sanitize(result["msg"])} if "msg" in result else result
 
 
 def _verify(options: dict[str, Any]) -> bool | str:

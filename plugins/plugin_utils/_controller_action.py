@@ -16,7 +16,7 @@ from ansible import constants as C
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils._text import plain
+from ..module_utils._text import sanitize
 
 display = Display()
 
@@ -54,4 +54,4 @@ class ControllerAction(ActionBase):
         if not wants_progress(os.environ, C.DEFAULT_STDOUT_CALLBACK):
             return lambda text: None
         host = task_vars.get("inventory_hostname", "localhost")
-        return lambda text: display.display(plain(f"{host}: {text}"), stderr=True)
+        return lambda text: display.display(sanitize(f"{host}: {text}"), stderr=True)

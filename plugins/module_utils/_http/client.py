@@ -20,7 +20,7 @@ from typing import Any, Callable
 
 from .. import _errors as errors
 from .._errors import RewindError
-from .._text import plain, writable
+from .._text import sanitize, to_valid_utf8
 from .._version import VERSION
 from .rate_limit import RateLimit, RateLimitExceeded
 from .session import HttpError, HttpResponse, HttpSession, is_loopback
@@ -241,7 +241,7 @@ def _decode_json(response: HttpResponse) -> tuple[Any, bool]:
     if response.status == 204 and not response.body.strip():
         return None, True
     try:
-        return writable(response.json()), True
+        return to_valid_utf8(response.json()), True
     except (ValueError, RecursionError):
         return None, False
 
@@ -306,4 +306,4 @@ def _join(value: Any) -> str:
 
 
 def _one_line(text: str) -> str:
-    return plain(" ".join(text.split())[:MAX_PROVIDER_MESSAGE])
+    return sanitize(" ".join(text.split())[:MAX_PROVIDER_MESSAGE])

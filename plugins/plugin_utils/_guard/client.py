@@ -19,7 +19,7 @@ from typing import Any
 
 from ...module_utils import _errors as errors
 from ...module_utils._errors import RewindError
-from ...module_utils._text import writable
+from ...module_utils._text import to_valid_utf8
 from .._upgrade.record import Receipt
 
 LOOK_SECONDS = 1.0
@@ -100,7 +100,7 @@ def _wait_for(line: socket.socket, meanwhile: Callable[[], None]) -> None:
 
 def _answer(text: str) -> dict[str, Any]:
     """What a line says; nothing where the guard went away in the middle of it, or whoever that is is no guard."""
-    answer = writable(json.loads(text)) if text.endswith("\n") else {}
+    answer = to_valid_utf8(json.loads(text)) if text.endswith("\n") else {}
     return answer if isinstance(answer, dict) else {}
 
 

@@ -22,7 +22,7 @@ from typing import IO, Any
 from ...module_utils import _errors as errors
 from ...module_utils._errors import RewindError
 from ...module_utils._execute import run
-from ...module_utils._text import plain, writable
+from ...module_utils._text import sanitize, to_valid_utf8
 from .._upgrade import process_identity
 from .._upgrade.record import Receipt, make_private_folder, now_text, said
 from .guard import Guard, Say, World, refusal
@@ -108,7 +108,7 @@ def _guard(order: dict[str, Any], path: Path, door: Path) -> Guard:
             with contextlib.suppress(OSError):
                 handle = os.open(order["terminal"], os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
                 with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as terminal:
-                    terminal.write(f"\r\n[rewind.vps guard] {plain(text)}\r\n")
+                    terminal.write(f"\r\n[rewind.vps guard] {sanitize(text)}\r\n")
 
     world = World(ask_restore, ask_snapshot, lambda: process_identity.is_alive(order["run"]["process"]), tell_terminal)
     return Guard(receipt, world, order["rollback_seconds"], resumed)
@@ -165,7 +165,7 @@ def _request(caller: socket.socket) -> Any:
             return None
         line += part
     try:
-        return writable(json.loads(line.partition(b"\n")[0].decode("utf-8")))
+        return to_valid_utf8(json.loads(line.partition(b"\n")[0].decode("utf-8")))
     except (ValueError, RecursionError):
         return None
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...module_utils._errors import invalid_argument
-from ...module_utils._text import plain_in
+from ...module_utils._text import sanitize_nested
 from .accounts import Account
 
 # A host's name is a part of paths (host_vars), of patterns (--limit) and of command lines, and stands on terminals as it is.
@@ -40,7 +40,7 @@ def variables_of(account: Account, server: Mapping[str, Any], source: str) -> di
     }
     if _is_address(server["address"]):
         variables["ansible_host"] = server["address"]
-    return plain_in(variables)
+    return sanitize_nested(variables)
 
 
 def _is_address(text: Any) -> bool:

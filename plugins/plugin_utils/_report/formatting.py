@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from ...module_utils._provider.base import parse_time
-from ...module_utils._text import plain
+from ...module_utils._text import sanitize
 
 LONGEST_TEXT = 160  # characters of a name or a message that are shown; honest ones are shorter
 _UNITS = (("y", 31_536_000), ("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
@@ -18,7 +18,7 @@ _UNITS = (("y", 31_536_000), ("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 def shown(text: Any, most: int = LONGEST_TEXT) -> str:
     """A text of others in one line, without what changes the direction of writing, and cut where it is too long."""
-    whole = plain(str(text))
+    whole = sanitize(str(text))
     return whole if len(whole) <= most else f"{whole[:most]}… ({len(whole)} characters)"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...module_utils._text import plain
+from ...module_utils._text import sanitize
 from .findings import BAD, WARN
 from .formatting import counted
 from .render import known_servers
@@ -37,8 +37,8 @@ def outcome_of(gathered: dict[str, Any], path: str, check_mode: bool) -> dict[st
         ],
     }
     if missing:
-        return {**result, "failed": True, "msg": plain(f"Not every account could be asked. {' '.join(missing)} Of the others: {said}")}
-    return {**result, "msg": plain(said)}
+        return {**result, "failed": True, "msg": sanitize(f"Not every account could be asked. {' '.join(missing)} Of the others: {said}")}
+    return {**result, "msg": sanitize(said)}
 
 
 def _attention(number: int) -> str:

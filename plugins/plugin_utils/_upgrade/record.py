@@ -23,7 +23,7 @@ from typing import Any
 
 from ...module_utils import _errors as errors
 from ...module_utils._errors import RewindError
-from ...module_utils._text import writable
+from ...module_utils._text import to_valid_utf8
 from .record_schema import is_receipt, moment
 
 # States, in the order of an upgrade that goes well; then those of a rollback; ENDED has an outcome.
@@ -94,7 +94,7 @@ class Receipt:
         try:
             with open(path, "rb") as file:
                 raw = file.read(LONGEST + 1)
-            data = writable(json.loads(raw.decode("utf-8"))) if len(raw) <= LONGEST else None
+            data = to_valid_utf8(json.loads(raw.decode("utf-8"))) if len(raw) <= LONGEST else None
         except (OSError, ValueError, RecursionError):
             data = None
         if not is_receipt(data, _FOLLOWS, OUTCOMES):

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inventory_file import InventoryFile, server
 
-from ansible_collections.rewind.vps.plugins.module_utils._text import plain, plain_in
+from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize, sanitize_nested
 from ansible_collections.rewind.vps.plugins.plugin_utils._inventory import cache
 
 TOKEN, OTHER = "vps_first_0123456789", "access_0123456789"
@@ -38,15 +38,15 @@ def read(file, config):
         file.read(config, inventory)
     except AnsibleParserError as error:
         said = str(error)
-        assert said == plain(said) and "mistake of its own" not in said, said
+        assert said == sanitize(said) and "mistake of its own" not in said, said
         assert TOKEN not in said and OTHER not in said
         assert not inventory.hosts and set(inventory.groups) == {"all", "ungrouped", "web"}
         return None
     for name, host in inventory.hosts.items():
         assert set(name) <= HOST_NAME and name not in inventory.groups and name.lower() not in ("localhost", "127.0.0.1")
-        assert plain_in(host.vars) == host.vars and TOKEN not in repr(host.vars) and OTHER not in repr(host.vars)
+        assert sanitize_nested(host.vars) == host.vars and TOKEN not in repr(host.vars) and OTHER not in repr(host.vars)
     assert not any(group.vars for group in inventory.groups.values())
-    assert not file.warnings or file.warnings[-1] == plain(file.warnings[-1])
+    assert not file.warnings or file.warnings[-1] == sanitize(file.warnings[-1])
     return inventory
 
 

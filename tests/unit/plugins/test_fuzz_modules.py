@@ -19,7 +19,7 @@ from ansible_collections.rewind.vps.plugins.module_utils import _execute as room
 from ansible_collections.rewind.vps.plugins.module_utils._argspec import SPECS
 from ansible_collections.rewind.vps.plugins.module_utils._http.session import HttpError, HttpResponse
 from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import connect
-from ansible_collections.rewind.vps.plugins.module_utils._text import plain
+from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize
 from ansible_collections.rewind.vps.plugins.module_utils._wait import polling
 
 ERROR_KEYS = {"kind", "outcome", "operation", "server", "snapshot", "http_status", "provider_message", "hint"}
@@ -82,7 +82,7 @@ def world(session):
 def check_result(module, result, session, told, check_mode):
     is_sound(result)
     assert isinstance(result["changed"], bool) and isinstance(result["warnings"], list)
-    assert result["msg"] == plain(result["msg"]) and all(text == plain(text) for text in [*result["warnings"], *told])
+    assert result["msg"] == sanitize(result["msg"]) and all(text == sanitize(text) for text in [*result["warnings"], *told])
     if result.get("failed"):
         error = result["error"]
         assert set(error) == ERROR_KEYS and error["kind"] != errors.INTERNAL, result

@@ -20,7 +20,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._http import client
 from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiClient, extract_error_message
 from ansible_collections.rewind.vps.plugins.module_utils._http.session import HttpError, HttpResponse
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import age_seconds, parse_time, utc_text
-from ansible_collections.rewind.vps.plugins.module_utils._text import plain
+from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize
 
 DATES = st.sampled_from([
     "Fri, 31 Dec 9999 23:59:59 -2359", "Fri, 31 Dec 9999 23:59:59 GMT", "Mon, 01 Jan 0100 00:00:00 +2359", "Mon, 01 Jan 0001 00:00:00 GMT",
@@ -51,7 +51,7 @@ def test_any_answers(responses, changes):
         assert error.kind != errors.INTERNAL
         assert error.outcome == errors.NOT_APPLIED or changes and error.outcome == errors.UNKNOWN
         is_sound([error.text(), error.to_result()])
-        assert plain(error.text()) == error.text() and len(error.text()) < 2000
+        assert sanitize(error.text()) == error.text() and len(error.text()) < 2000
     else:
         assert 200 <= answer.status < 300
         json.dumps(answer.data, ensure_ascii=False).encode("utf-8")
@@ -80,7 +80,7 @@ def test_now_is_a_time_whatever_the_clouds_clock_says(said):
 @given(ANYTHING)
 def test_what_is_quoted_is_one_bounded_plain_line(body):
     said = extract_error_message(json.loads(json.dumps(body)))
-    assert said is None or (0 < len(said) <= client.MAX_PROVIDER_MESSAGE and "\n" not in said and said == plain(said))
+    assert said is None or (0 < len(said) <= client.MAX_PROVIDER_MESSAGE and "\n" not in said and said == sanitize(said))
 
 
 @given(TEXTS | st.sampled_from([
@@ -184,7 +184,7 @@ def test_no_answer_fills_the_memory(head, monkeypatch):
 
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name)[:30])
 def test_plain_text_obeys_nobody(name):
-    shown = plain(name)
+    shown = sanitize(name)
     assert len(shown) == len(name) and all(letter.isprintable() or letter == "\ufffd" or letter == name[place] for place, letter in enumerate(shown))
     assert not set(shown) & {chr(code) for code in (*range(32), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
-    assert plain("yükseltme \U0001f600 漢字 ok") == "yükseltme \U0001f600 漢字 ok"
+    assert sanitize("yükseltme \U0001f600 漢字 ok") == "yükseltme \U0001f600 漢字 ok"

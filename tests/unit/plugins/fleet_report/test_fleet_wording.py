@@ -8,7 +8,7 @@ from fleet_builders import DAY, HOUR, NOW
 from hypothesis import given
 from hypothesis import strategies as some
 
-from ansible_collections.rewind.vps.plugins.module_utils._text import MARK
+from ansible_collections.rewind.vps.plugins.module_utils._text import REPLACEMENT
 from ansible_collections.rewind.vps.plugins.plugin_utils._report import formatting
 from ansible_collections.rewind.vps.plugins.plugin_utils._report.time_axis import Axis
 
@@ -40,7 +40,7 @@ def test_seconds_until():
 
 
 def test_a_text_of_others_is_one_line_and_not_too_long():
-    assert formatting.shown("one\u202etwo\nthree\x1b[2J") == f"one{MARK}two{MARK}three{MARK}[2J"
+    assert formatting.shown("one\u202etwo\nthree\x1b[2J") == f"one{REPLACEMENT}two{REPLACEMENT}three{REPLACEMENT}[2J"
     long = formatting.shown("x" * 10_000)
     assert long == "x" * 160 + "… (10000 characters)"
     assert formatting.shown("x" * 160) == "x" * 160
