@@ -13,7 +13,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError, invalid_argument
 from ansible_collections.rewind.vps.plugins.module_utils._execute import mistake
-from ansible_collections.rewind.vps.plugins.module_utils._redaction import Scrubber
+from ansible_collections.rewind.vps.plugins.module_utils._redaction import Redactor
 from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize
 from ansible_collections.rewind.vps.plugins.plugin_utils._controller_action import ControllerAction
 from ansible_collections.rewind.vps.plugins.plugin_utils._report import accounts as clouds
@@ -44,11 +44,11 @@ class ActionModule(ControllerAction):
         parameters = validation.validated_parameters
         secrets = options.secrets_of(parameters)
         if validation.error_messages:
-            return {"failed": True, "msg": Scrubber([*secrets, *_given_secrets(self._task.args)]).text(validation.errors.msg)}
+            return {"failed": True, "msg": Redactor([*secrets, *_given_secrets(self._task.args)]).redact_text(validation.errors.msg)}
         try:
             accounts = clouds.labelled(self._accounts(parameters, task_vars))
-            scrubber = Scrubber([*secrets, *(secret for account in accounts for secret in options.secrets_of(account))])
-            gathered = scrubber.value({
+            redactor = Redactor([*secrets, *(secret for account in accounts for secret in options.secrets_of(account))])
+            gathered = redactor.redact({
                 "made_at": datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z"),
                 "accounts": [clouds.ask(account, self._teller(task_vars)) for account in accounts],
                 "upgrades": upgrade_history.read_upgrades(parameters["state_dir"], parameters["upgrades"]),

@@ -20,7 +20,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._argspec import VARIABL
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError, invalid_argument
 from ansible_collections.rewind.vps.plugins.module_utils._execute import mistake
 from ansible_collections.rewind.vps.plugins.module_utils._http.session import requests_available
-from ansible_collections.rewind.vps.plugins.module_utils._redaction import Scrubber
+from ansible_collections.rewind.vps.plugins.module_utils._redaction import Redactor
 from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize_nested
 from ansible_collections.rewind.vps.plugins.plugin_utils import _inventory_credentials as inventory_credentials
 from ansible_collections.rewind.vps.plugins.plugin_utils._controller_action import ControllerAction
@@ -66,11 +66,11 @@ class ActionModule(ControllerAction):
         with self._task_environment(OF_THE_CLOUD):
             validation = ArgumentSpecValidator(OPTIONS).validate(self._options(task_vars))
             if validation.error_messages:
-                return {"failed": True, "msg": Scrubber(secrets_of(validation.validated_parameters)).text(validation.errors.msg)}
+                return {"failed": True, "msg": Redactor(secrets_of(validation.validated_parameters)).redact_text(validation.errors.msg)}
             parameters = validation.validated_parameters
             parameters["state_dir"] = os.path.abspath(parameters["state_dir"])  # the guard stands elsewhere
-            scrubber = Scrubber([*secrets_of(parameters), *self._connection_secrets(task_vars)])
-            done = scrubber.value(self._done(parameters, task_vars))
+            redactor = Redactor([*secrets_of(parameters), *self._connection_secrets(task_vars)])
+            done = redactor.redact(self._done(parameters, task_vars))
             return {key: sanitize_nested(value) if key in SHOWN else value for key, value in done.items()}
 
     def _options(self, task_vars: dict[str, Any]) -> dict[str, Any]:

@@ -191,7 +191,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError, invalid_argument
 from ansible_collections.rewind.vps.plugins.module_utils._execute import run
-from ansible_collections.rewind.vps.plugins.module_utils._redaction import Scrubber
+from ansible_collections.rewind.vps.plugins.module_utils._redaction import Redactor
 from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize
 from ansible_collections.rewind.vps.plugins.plugin_utils import _inventory_credentials as inventory_credentials
 from ansible_collections.rewind.vps.plugins.plugin_utils._inventory import cache, hosts, staging
@@ -231,7 +231,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         except Exception as error:
             trouble = self._what_went_wrong(error)
         # Outside all of them, so that the error carries no other one along.
-        raise AnsibleParserError(sanitize(Scrubber(self._accounts.secrets).text(f"{path} gives no hosts. {trouble}")))
+        raise AnsibleParserError(sanitize(Redactor(self._accounts.secrets).redact_text(f"{path} gives no hosts. {trouble}")))
 
     def _what_went_wrong(self, error: Exception) -> str:
         """Ansible's own words of an option or an expression. Not of a file, of which it shows lines; and not those of any other exception."""

@@ -20,7 +20,7 @@ from ._http.session import requests_available
 from ._module import server_info, signal_guard, snapshot, snapshot_cron, snapshot_info, snapshot_restore, upgrade_preflight
 from ._module.context import Task
 from ._provider.registry import connect
-from ._redaction import Scrubber
+from ._redaction import Redactor
 from ._text import sanitize, sanitize_nested, to_valid_utf8
 
 _OPERATIONS = {
@@ -45,7 +45,7 @@ def run(
     tell: Callable[[str], None] = lambda text: None,
     hand_on_signal: Callable[[int], None] = lambda number: None,
     environ: Mapping[str, str] | None = None,
-    scrubber: Scrubber | None = None,
+    redactor: Redactor | None = None,
 ) -> dict[str, Any]:
     """Run one module.
 
@@ -53,12 +53,12 @@ def run(
     :arg tell: shows one line of progress, free of secrets.
     :arg hand_on_signal: called with a signal that was held back until nothing was left half done.
     :arg environ: where C(api_url)'s fallbacks are looked up; the process's own environment where not given.
-    :arg scrubber: knows the parameters' secrets; made here where not given.
+    :arg redactor: knows the parameters' secrets; made here where not given.
     :returns: the result; with C(failed) and C(error) when it failed. C(warnings) is always there.
     """
     try:
-        scrubber = scrubber or Scrubber([parameters.get(name) for name in argspec.SECRET_OPTIONS])
-        return _run(module, parameters, check_mode, diff_mode, tell, hand_on_signal, os.environ if environ is None else environ, scrubber)
+        redactor = redactor or Redactor([parameters.get(name) for name in argspec.SECRET_OPTIONS])
+        return _run(module, parameters, check_mode, diff_mode, tell, hand_on_signal, os.environ if environ is None else environ, redactor)
     except Exception as error:  # not even a mistake in the handling of mistakes may show an exception's text
         return {**mistake(error), "warnings": []}
 
@@ -71,7 +71,7 @@ def _run(
     tell: Callable[[str], None],
     hand_on_signal: Callable[[int], None],
     environ: Mapping[str, str],
-    scrubber: Scrubber,
+    redactor: Redactor,
 ) -> dict[str, Any]:
     task: Task | None = None
     try:
@@ -83,12 +83,12 @@ def _run(
         options["verify"] = _verify(options)
         if argspec.may_be_for_many(options):
             options["rate_limit"] = RateLimit(options.get("wait_timeout", _READ_PATIENCE))
-        task = Task(connect(options), options, check_mode, diff_mode, lambda text: tell(sanitize(scrubber.text(text))), hand_on_signal)
+        task = Task(connect(options), options, check_mode, diff_mode, lambda text: tell(sanitize(redactor.redact_text(text))), hand_on_signal)
         result = _result(module, task)
     except (Exception, signal_guard.Ended) as error:
         result = failure(error, task)
     result["warnings"] = sanitize_nested(task.warnings) if task else []
-    return to_valid_utf8(scrubber.value(result))
+    return to_valid_utf8(redactor.redact(result))
 
 
 def _result(module: str, task: Task) -> dict[str, Any]:

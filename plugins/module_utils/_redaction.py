@@ -31,181 +31,181 @@ except ImportError:
     register_secret = None
 
 MASK = "********"
-SHORTEST_PREFIX = 8  # a quoted beginning of this many characters already gives a key away
+MIN_PREFIX = 8  # a quoted beginning of this many characters already gives a key away
 _FOLD = {ord(letter): letter.lower() for letter in string.ascii_uppercase}  # one character stays one, so places stay
-SHORTEST_SECRET = 3  # masking one or two characters would only garble every text
+MIN_SECRET = 3  # masking one or two characters would only garble every text
 _SPECIAL = "%&\\"  # one of these stands in every spelling of a character other than itself
-_MOST_KNOWN = 20_000  # texts that are remembered to be clean: keys and words come again and again
-_LONGEST_KNOWN = 64
-_SURE = 3  # characters of a secret in a row, in any spelling, with which a closer look begins
+MAX_CACHE = 20_000  # texts that are remembered to be clean: keys and words come again and again
+MAX_CACHED_CHARS = 64
+MIN_MATCH = 3  # characters of a secret in a row, in any spelling, with which a closer look begins
 # What may stand in the middle of a secret that is wrapped; in the second case escaped as well.
-_GAPS = (re.compile(r"\s+"), re.compile(r"(?:\s|\\{1,4}[nrt]|%(?:25){0,2}0[ad]|&#1[03];|&#x[ad];)+"))
+_WRAPPING = (re.compile(r"\s+"), re.compile(r"(?:\s|\\{1,4}[nrt]|%(?:25){0,2}0[ad]|&#1[03];|&#x[ad];)+"))
 
 
-class Scrubber:
+class Redactor:
     """Replaces every known secret, its encoded forms and their beginnings by a mask."""
 
     def __init__(self, secrets: list[str | None] | tuple[str | None, ...] = ()) -> None:
-        known = {secret.strip() for secret in secrets if secret and len(secret.strip()) >= SHORTEST_SECRET}
+        secret_values = {secret.strip() for secret in secrets if secret and len(secret.strip()) >= MIN_SECRET}
         if register_secret is not None:
-            for secret in known:
+            for secret in secret_values:
                 register_secret(secret)
         # Without regard to case: what quotes a secret may have folded it.
-        self._forms = sorted({form.translate(_FOLD) for secret in known for form in _forms(secret)})
-        self._heads = sorted({form[:SHORTEST_PREFIX] for form in self._forms})
-        self._spelled = [_Spelled(secret) for secret in sorted(known) if len(secret) >= SHORTEST_PREFIX]
-        self._spells_case = not all(secret.isascii() for secret in known)  # other letters may be written in another case
-        self._clean: set[str] = set()
+        self._encodings = sorted({encoding.translate(_FOLD) for secret in secret_values for encoding in _encodings(secret)})
+        self._prefixes = sorted({encoding[:MIN_PREFIX] for encoding in self._encodings})
+        self._per_char = [_PerCharEncodings(secret) for secret in sorted(secret_values) if len(secret) >= MIN_PREFIX]
+        self._folds_non_ascii = not all(secret.isascii() for secret in secret_values)  # other letters may be written in another case
+        self._clean_texts: set[str] = set()
 
-    def text(self, text: str) -> str:
+    def redact_text(self, text: str) -> str:
         """The text without any secret."""
-        if text in self._clean:
+        if text in self._clean_texts:
             return text
         folded = text.translate(_FOLD)
         if self._is_clean(folded):
-            if len(text) <= _LONGEST_KNOWN and len(self._clean) < _MOST_KNOWN:
-                self._clean.add(text)
+            if len(text) <= MAX_CACHED_CHARS and len(self._clean_texts) < MAX_CACHE:
+                self._clean_texts.add(text)
             return text
-        return self._masked(text, folded)
+        return self._mask(text, folded)
 
     def _is_clean(self, folded: str) -> bool:
         """A quick look that is right about almost every text: no form begins in it, and no character is written as something else."""
-        if self._spells_case or any(special in folded for special in _SPECIAL) or any(head in folded for head in self._heads):
+        if self._folds_non_ascii or any(special in folded for special in _SPECIAL) or any(prefix in folded for prefix in self._prefixes):
             return False
-        compact = "".join(folded.split())
-        return len(compact) == len(folded) or not any(head in compact for head in self._heads)
+        unwrapped = "".join(folded.split())
+        return len(unwrapped) == len(folded) or not any(prefix in unwrapped for prefix in self._prefixes)
 
-    def _masked(self, text: str, folded: str) -> str:
+    def _mask(self, text: str, folded: str) -> str:
         # All places first, then the masks: what one form's beginning covers must not hide where another one begins.
-        places = list(self._places(folded, 1))
-        for gaps in _GAPS:
-            compact = _Compact(folded, gaps)
-            if compact.text != folded:
-                places += [compact.place(*place) for place in self._places(compact.text, SHORTEST_PREFIX)]
-        parts, done = [], 0
-        for start, end in sorted(places):
-            if start >= done:
-                parts += [text[done:start], MASK]
-            done = max(done, end)
-        return "".join(parts) + text[done:]
+        spans = list(self._find_spans(folded, 1))
+        for wrapping in _WRAPPING:
+            unwrapped = _Unwrapped(folded, wrapping)
+            if unwrapped.text != folded:
+                spans += [unwrapped.original_span(*span) for span in self._find_spans(unwrapped.text, MIN_PREFIX)]
+        parts, masked_until = [], 0
+        for start, end in sorted(spans):
+            if start >= masked_until:
+                parts += [text[masked_until:start], MASK]
+            masked_until = max(masked_until, end)
+        return "".join(parts) + text[masked_until:]
 
-    def value(self, value: Any) -> Any:
+    def redact(self, value: Any) -> Any:
         """The same for nested dicts and lists, keys included, and for numbers that are as long as a secret."""
         if isinstance(value, str):
-            return self.text(value)
+            return self.redact_text(value)
         if isinstance(value, dict):
-            return {self.value(key): self.value(item) for key, item in value.items()}
+            return {self.redact(key): self.redact(item) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
-            return [self.value(item) for item in value]
-        if isinstance(value, (int, float)) and len(str(value)) >= SHORTEST_PREFIX:
-            shown = self.text(str(value))
-            return value if shown == str(value) else shown
+            return [self.redact(item) for item in value]
+        if isinstance(value, (int, float)) and len(str(value)) >= MIN_PREFIX:
+            redacted = self.redact_text(str(value))
+            return value if redacted == str(value) else redacted
         return value
 
-    def _places(self, text: str, shortest: int) -> Iterator[tuple[int, int]]:
-        for form in self._forms:
-            if len(form) >= shortest:
-                yield from _places(text, form)
-        for spelled in self._spelled:
-            yield from spelled.places(text)
+    def _find_spans(self, text: str, min_length: int) -> Iterator[tuple[int, int]]:
+        for encoding in self._encodings:
+            if len(encoding) >= min_length:
+                yield from _find_spans(text, encoding)
+        for per_char in self._per_char:
+            yield from per_char.find_spans(text)
 
 
-class _Compact:
+class _Unwrapped:
     """A text without its gaps."""
 
-    def __init__(self, text: str, gaps: re.Pattern[str]) -> None:
+    def __init__(self, text: str, wrapping: re.Pattern[str]) -> None:
         parts: list[str] = []
         self._starts: list[int] = []  # where each part begins here
-        self._real: list[int] = []  # and in the whole text
-        length = begin = 0
-        for start, end in [*(gap.span() for gap in gaps.finditer(text)), (len(text), len(text))]:
+        self._original_starts: list[int] = []  # and in the whole text
+        length = part_start = 0
+        for start, end in [*(wrap.span() for wrap in wrapping.finditer(text)), (len(text), len(text))]:
             self._starts.append(length)
-            self._real.append(begin)
-            parts.append(text[begin:start])
-            length += start - begin
-            begin = end
+            self._original_starts.append(part_start)
+            parts.append(text[part_start:start])
+            length += start - part_start
+            part_start = end
         self.text = "".join(parts)
 
-    def place(self, start: int, end: int) -> tuple[int, int]:
+    def original_span(self, start: int, end: int) -> tuple[int, int]:
         """The place in the whole text."""
-        return self._whole(start), self._whole(end - 1) + 1
+        return self._original_index(start), self._original_index(end - 1) + 1
 
-    def _whole(self, place: int) -> int:
-        part = bisect.bisect_right(self._starts, place) - 1
-        return self._real[part] + place - self._starts[part]
+    def _original_index(self, index: int) -> int:
+        part = bisect.bisect_right(self._starts, index) - 1
+        return self._original_starts[part] + index - self._starts[part]
 
 
-def _places(text: str, form: str) -> Iterator[tuple[int, int]]:
-    """Where text runs like form from its beginning, for SHORTEST_PREFIX characters or more; places may overlap."""
-    head = form[:SHORTEST_PREFIX]
-    start = text.find(head)
+def _find_spans(text: str, encoding: str) -> Iterator[tuple[int, int]]:
+    """Where text runs like form from its beginning, for MIN_PREFIX characters or more; places may overlap."""
+    prefix = encoding[:MIN_PREFIX]
+    start = text.find(prefix)
     while start >= 0:
-        end = start + len(head)
-        for expected in form[SHORTEST_PREFIX:]:
+        end = start + len(prefix)
+        for expected in encoding[MIN_PREFIX:]:
             if end >= len(text) or text[end] != expected:
                 break
             end += 1
         yield start, end
-        start = text.find(head, start + 1)
+        start = text.find(prefix, start + 1)
 
 
-class _Spelled:
+class _PerCharEncodings:
     """A secret of which each character may be written in a way of its own."""
 
     def __init__(self, secret: str) -> None:
         self._secret = secret
-        self._spells_case = not secret.isascii()
+        self._folds_non_ascii = not secret.isascii()
 
     # Few texts have anything that could be a spelling, so all this is worked out for the first one that has.
     @functools.cached_property
-    def _spellings(self) -> list[list[str]]:
-        return [_spellings(character) for character in self._secret]
+    def _char_encodings(self) -> list[list[str]]:
+        return [_char_encodings(character) for character in self._secret]
 
     @functools.cached_property
-    def _beginning(self) -> re.Pattern[str]:
-        return re.compile("".join(f"(?:{'|'.join(map(re.escape, spellings))})" for spellings in self._spellings[:_SURE]))
+    def _prefix_pattern(self) -> re.Pattern[str]:
+        return re.compile("".join(f"(?:{'|'.join(map(re.escape, encodings))})" for encodings in self._char_encodings[:MIN_MATCH]))
 
-    def places(self, text: str) -> Iterator[tuple[int, int]]:
-        if not self._spells_case and not any(special in text for special in _SPECIAL):
+    def find_spans(self, text: str) -> Iterator[tuple[int, int]]:
+        if not self._folds_non_ascii and not any(special in text for special in _SPECIAL):
             return  # as it is, it is one of the forms
-        match = self._beginning.search(text)
+        match = self._prefix_pattern.search(text)
         while match:
-            end = self._end(text, match.start())
-            if end - match.start() >= SHORTEST_PREFIX:
+            end = self._match_end(text, match.start())
+            if end - match.start() >= MIN_PREFIX:
                 yield match.start(), end
-            match = self._beginning.search(text, match.start() + 1)
+            match = self._prefix_pattern.search(text, match.start() + 1)
 
-    def _end(self, text: str, start: int) -> int:
+    def _match_end(self, text: str, start: int) -> int:
         """How far the text goes on as the secret does."""
         ends = {start}  # one text may be read in several ways: all of them are followed
-        for spellings in self._spellings:
-            further = {end + len(spelling) for end in ends for spelling in spellings if text.startswith(spelling, end)}
-            if not further:
-                return max(end + _common(text, end, spellings) for end in ends)  # the last one may be cut
-            ends = further
+        for encodings in self._char_encodings:
+            next_ends = {end + len(encoding) for end in ends for encoding in encodings if text.startswith(encoding, end)}
+            if not next_ends:
+                return max(end + _common_prefix_length(text, end, encodings) for end in ends)  # the last one may be cut
+            ends = next_ends
         return max(ends)
 
 
-def _common(text: str, place: int, spellings: list[str]) -> int:
+def _common_prefix_length(text: str, index: int, encodings: list[str]) -> int:
     """How many characters the text has in common with the beginning of the most fitting spelling."""
-    return max(next((count for count in range(len(spelling), 0, -1) if text.startswith(spelling[:count], place)), 0) for spelling in spellings)
+    return max(next((count for count in range(len(encoding), 0, -1) if text.startswith(encoding[:count], index)), 0) for encoding in encodings)
 
 
-_NAMES = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
+_HTML_NAMES = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
 
 
-def _spellings(character: str) -> list[str]:
+def _char_encodings(character: str) -> list[str]:
     """How one character of a secret may be written, folded; its case may have changed before it was written so."""
-    return sorted({spelling.translate(_FOLD) for case in (character, character.lower(), character.upper()) if len(case) == 1
-                   for spelling in _spellings_as_it_is(case)})
+    return sorted({encoding.translate(_FOLD) for case in (character, character.lower(), character.upper()) if len(case) == 1
+                   for encoding in _char_encodings_of_case(case)})
 
 
-def _spellings_as_it_is(character: str) -> list[str]:
+def _char_encodings_of_case(character: str) -> list[str]:
     code = ord(character)
     units = character.encode("utf-16-be", "surrogatepass").hex()
     percent = "".join(f"%{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
     escaped = "".join(f"\\u{units[start:start + 4]}" for start in range(0, len(units), 4))
-    html_codes = [f"#{code};", f"#{code:03};", f"#x{code:x};", f"#x{code:02x};", *(f"{name};" for name in [_NAMES.get(character)] if name)]
+    html_codes = [f"#{code};", f"#{code:03};", f"#x{code:x};", f"#x{code:02x};", *(f"{name};" for name in [_HTML_NAMES.get(character)] if name)]
     found = [character, percent, percent.replace("%", "%25"), percent.replace("%", "%2525"), escaped, "\\" + escaped, "\\\\\\" + escaped]
     found += [f"{ampersand}{name}" for name in html_codes for ampersand in ("&", "&amp;")]
     if code < 256:
@@ -219,7 +219,7 @@ def _spellings_as_it_is(character: str) -> list[str]:
     return found
 
 
-def _forms(secret: str) -> set[str]:
+def _encodings(secret: str) -> set[str]:
     try:
         raw = secret.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:  # half of a UTF-16 pair, which YAML can say
@@ -240,17 +240,17 @@ def _forms(secret: str) -> set[str]:
         percent = quote(raw, safe=safe)
         escaped |= {percent, quote(percent, safe="")}
     escaped.add(quote_plus(raw))
-    return {form for form in escaped | _base64_forms(raw) if len(form) >= SHORTEST_SECRET}
+    return {encoding for encoding in escaped | _base64_encodings(raw) if len(encoding) >= MIN_SECRET}
 
 
-def _base64_forms(raw: bytes) -> set[str]:
+def _base64_encodings(raw: bytes) -> set[str]:
     """The part of a base64 text that depends on the secret alone, at each of the three alignments."""
-    forms = set()
+    encodings = set()
     for offset in range(3):
         padded = base64.b64encode(b"\0" * offset + raw).decode("ascii").rstrip("=")
         first = math.ceil(offset * 8 / 6)
-        whole = (offset + len(raw)) * 8 // 6
-        core = padded[first:whole]
-        if len(core) >= SHORTEST_PREFIX:
-            forms |= {core, core.replace("+", "-").replace("/", "_")}
-    return forms
+        end = (offset + len(raw)) * 8 // 6
+        core = padded[first:end]
+        if len(core) >= MIN_PREFIX:
+            encodings |= {core, core.replace("+", "-").replace("/", "_")}
+    return encodings

@@ -24,7 +24,7 @@ from ansible.utils.display import Display
 from ..module_utils._argspec import SECRET_OPTIONS, SPECS
 from ..module_utils._execute import mistake, run
 from ..module_utils._http.session import requests_available
-from ..module_utils._redaction import Scrubber
+from ..module_utils._redaction import Redactor
 from ._module_execution import ModuleDoor
 
 display = Display()
@@ -88,21 +88,21 @@ class QuickDoor(ModuleDoor):
         spec = SPECS[self.module]
         validation = ArgumentSpecValidator(spec.options, **spec.rules).validate(self._arguments(task_vars))
         # A secret may have been written into another option, too, so whatever is said about options passes through it as well.
-        scrubber = Scrubber([validation.validated_parameters.get(name) for name in SECRET_OPTIONS])
+        redactor = Redactor([validation.validated_parameters.get(name) for name in SECRET_OPTIONS])
         if validation.error_messages:
-            result = {"failed": True, "msg": scrubber.text(self._validation_message(validation.errors))}
+            result = {"failed": True, "msg": redactor.redact_text(self._validation_message(validation.errors))}
         else:
-            result = self._result_of_run(validation.validated_parameters, task_vars, scrubber)
+            result = self._result_of_run(validation.validated_parameters, task_vars, redactor)
         warnings = [f"Both option {item['option']} and its alias {item['alias']} are set." for item in validation._warnings]
         if warnings or result.get("warnings"):
             result["warnings"] = [*warnings, *result.get("warnings", [])]
         else:
             result.pop("warnings", None)
         if self._tells_invocation(task_vars):
-            result["invocation"] = scrubber.value({"module_args": self._shown(validation.validated_parameters)})
+            result["invocation"] = redactor.redact({"module_args": self._shown(validation.validated_parameters)})
         return result
 
-    def _result_of_run(self, parameters: dict[str, Any], task_vars: dict[str, Any], scrubber: Scrubber) -> dict[str, Any]:
+    def _result_of_run(self, parameters: dict[str, Any], task_vars: dict[str, Any], redactor: Redactor) -> dict[str, Any]:
         return run(
             self.module,
             parameters,
@@ -111,7 +111,7 @@ class QuickDoor(ModuleDoor):
             tell=self._teller(task_vars),
             # The process is the task's own: it ends now, and does not take up the next item of a loop.
             hand_on_signal=lambda number: os.kill(os.getpid(), number),
-            scrubber=scrubber,
+            redactor=redactor,
         )
 
     def _validation_message(self, errors: Any) -> str:

@@ -19,7 +19,7 @@ from ansible import constants as C
 from ansible.utils.display import Display
 
 from ..module_utils._argspec import SECRET_OPTIONS, SPECS
-from ..module_utils._redaction import Scrubber
+from ..module_utils._redaction import Redactor
 from . import _inventory_credentials as inventory_credentials
 from ._controller_action import ControllerAction
 
@@ -39,11 +39,11 @@ class ModuleDoor(ControllerAction):
         with self._environment_apart(self._arguments(task_vars)):
             # Before the module is built: ansible-core 2.22 gives it the secrets that are known here, and has it answer in clear
             # with those that are new to it, to be seen with ANSIBLE_DEBUG and in an asynchronous task's job file.
-            scrubber = Scrubber([str(self._options[name]) for name in SECRET_OPTIONS if self._options.get(name)])
-            self._options = {self._masked_unless_ours(name, scrubber): value for name, value in self._options.items()}
+            redactor = Redactor([str(self._options[name]) for name in SECRET_OPTIONS if self._options.get(name)])
+            self._options = {self._masked_unless_ours(name, redactor): value for name, value in self._options.items()}
             # No options are named here, since ANSIBLE_DEBUG shows them, and a credential may have been written into any of them.
             result = self._execute_module(module_name=self._full_name, module_args={}, task_vars=task_vars, wrap_async=wrap_async)
-            result = scrubber.value(result)  # what AnsibleModule refuses it quotes, and hides values only
+            result = redactor.redact(result)  # what AnsibleModule refuses it quotes, and hides values only
         if not wrap_async:
             self._remove_tmp_path(self._connection._shell.tmpdir)
         return result
@@ -62,11 +62,11 @@ class ModuleDoor(ControllerAction):
     def _full_name(self) -> str:
         return f"rewind.vps.{self.module}"
 
-    def _masked_unless_ours(self, name: str, scrubber: Scrubber) -> str:
+    def _masked_unless_ours(self, name: str, redactor: Redactor) -> str:
         """An option's name as AnsibleModule may show it: it quotes those that it does not know."""
         options = SPECS[self.module].options
         known = {*options, *(alias for option in options.values() for alias in option.get("aliases", ()))}
-        return name if name in known else scrubber.text(str(name))
+        return name if name in known else redactor.redact_text(str(name))
 
     @contextlib.contextmanager
     def _environment_apart(self, arguments: dict[str, Any]) -> Iterator[None]:

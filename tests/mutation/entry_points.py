@@ -16,7 +16,7 @@ MUTANTS = [
     ),
     Mutant(
         "a result contains the secrets that are in it", f"{UTILS}/run.py", "_run",
-        r"scrubber\.value\((\w+)\)", r"\1", "secrets", (f"{EXECUTE}::test_whatever_leaves_is_scrubbed",),
+        r"redactor\.value\((\w+)\)", r"\1", "secrets", (f"{EXECUTE}::test_whatever_leaves_is_scrubbed",),
     ),
     Mutant(
         "a task that failed after a change reports no change", f"{UTILS}/failures.py", "_failure",

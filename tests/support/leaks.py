@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Finds secrets in whatever a run has left behind, in each form in which one may be written.
 
-Made without the collection's own scrubber, so that the two don't share a mistake. Two ways at once: the beginnings of a
+Made without the collection's own redactor, so that the two don't share a mistake. Two ways at once: the beginnings of a
 secret's encoded forms are looked for in the bytes as they are, and the beginning of the secret itself in the bytes with
 their escapes undone, which finds forms that mix several escapes. Both again without white space, since a quoted key may
 be wrapped. Case never counts.

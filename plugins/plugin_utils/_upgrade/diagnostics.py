@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ...module_utils._redaction import Scrubber
+from ...module_utils._redaction import Redactor
 from .record import write_private
 
 LONGEST_LOG = 2_000_000  # characters; the end counts
@@ -25,7 +25,7 @@ SECRET_VARIABLES = (
 
 
 def keep_evidence(
-    folder: Path, failed_task: Mapping[str, Any] | None, failed_result: Mapping[str, Any] | None, server_log: str | None, scrubber: Scrubber,
+    folder: Path, failed_task: Mapping[str, Any] | None, failed_result: Mapping[str, Any] | None, server_log: str | None, redactor: Redactor,
 ) -> list[str]:
     """Write the failed task with its result, and the server's logs.
 
@@ -39,17 +39,17 @@ def keep_evidence(
             "action": str(failed_task.get("action") or ""),
             "result": CENSORED if hidden else failed_result,
         }
-        files.append(_kept(folder / "failed_task.json", _as_json(told, scrubber)))
+        files.append(_kept(folder / "failed_task.json", _as_json(told, redactor)))
     if server_log:
-        # Cut afterwards: the scrubber does not know the end of a secret that was cut in two.
-        files.append(_kept(folder / "server.log", scrubber.text(server_log)[-LONGEST_LOG:]))
+        # Cut afterwards: the redactor does not know the end of a secret that was cut in two.
+        files.append(_kept(folder / "server.log", redactor.redact_text(server_log)[-LONGEST_LOG:]))
     return files
 
 
-def _as_json(told: dict[str, Any], scrubber: Scrubber) -> str:
+def _as_json(told: dict[str, Any], redactor: Redactor) -> str:
     """A module on a server that is not the user's any more may return what no JSON can be made of."""
     try:
-        return json.dumps(scrubber.value(json.loads(json.dumps(told, default=str))), indent=2) + "\n"
+        return json.dumps(redactor.redact(json.loads(json.dumps(told, default=str))), indent=2) + "\n"
     except (TypeError, ValueError, RecursionError):
         return json.dumps({**told, "result": UNWRITABLE}, default=str, indent=2) + "\n"
 

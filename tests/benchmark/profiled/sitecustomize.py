@@ -16,7 +16,7 @@ from importlib import _bootstrap
 
 OURS = "ansible_collections.rewind.vps.plugins."
 PLACES = {
-    OURS + "module_utils._redaction": ("Scrubber.__init__", "Scrubber.value", "Scrubber.text"),
+    OURS + "module_utils._redaction": ("Redactor.__init__", "Redactor.redact", "Redactor.redact_text"),
     OURS + "module_utils._text": ("to_valid_utf8",),
     OURS + "module_utils._argspec": ("clean",),
     OURS + "module_utils._http.session": ("HttpSession.__init__", "HttpSession.request", "HttpSession._read"),

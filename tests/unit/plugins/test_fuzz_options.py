@@ -18,7 +18,7 @@ from ansible_collections.rewind.vps.plugins.module_utils import _argspec as args
 from ansible_collections.rewind.vps.plugins.module_utils._argspec import SPECS, clean
 from ansible_collections.rewind.vps.plugins.module_utils._errors import INVALID_ARGUMENT, NOT_APPLIED, RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._http.session import HttpSession
-from ansible_collections.rewind.vps.plugins.module_utils._redaction import Scrubber
+from ansible_collections.rewind.vps.plugins.module_utils._redaction import Redactor
 
 NUMBERS = st.integers() | st.sampled_from([10**18, -(10**18)])
 
@@ -60,7 +60,7 @@ def test_any_options_are_refused_or_clean(module, data):
 
 @pytest.mark.parametrize("name", [name for name in NAMES if len(name) < 100], ids=lambda name: ascii(name)[:30])
 def test_a_secret_of_any_text_is_taken_out(name):
-    shown = Scrubber([name]).text(f"before {name} after")
+    shown = Redactor([name]).redact_text(f"before {name} after")
     assert len(name.strip()) < 3 or name.strip() not in shown
 
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.rewind.vps.plugins.module_utils import _ansible_module as ansible_module
-from ansible_collections.rewind.vps.plugins.module_utils._redaction import Scrubber
+from ansible_collections.rewind.vps.plugins.module_utils._redaction import Redactor
 from ansible_collections.rewind.vps.plugins.plugin_utils import _action as action
 from ansible_collections.rewind.vps.plugins.plugin_utils._action import QuickDoor
 from ansible_collections.rewind.vps.plugins.plugin_utils._controller_action import wants_progress
@@ -135,7 +135,7 @@ def test_both_doors_hand_on_check_mode_and_diff(monkeypatch, check_mode, diff):
     made = door()
     made._task.check_mode, made._task.diff = check_mode, diff
     monkeypatch.setattr(action, "run", run)
-    made._result_of_run({}, {}, Scrubber([]))
+    made._result_of_run({}, {}, Redactor([]))
 
     class Module:
         def __init__(self, argument_spec, supports_check_mode, **rules):

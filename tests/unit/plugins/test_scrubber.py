@@ -17,7 +17,7 @@ from support.leaks import Searcher, forms_of
 from support.leaky_tasks import SECRETS as TRICKY
 from support.leaky_tasks import quoting
 
-from ansible_collections.rewind.vps.plugins.module_utils._redaction import MASK, Scrubber
+from ansible_collections.rewind.vps.plugins.module_utils._redaction import MASK, Redactor
 
 PRINTABLE = "".join(chr(code) for code in range(33, 127) if chr(code) != "*")  # the mask's own character aside
 SECRETS = st.text(PRINTABLE, min_size=12, max_size=60) | st.text("ab+/=%\"\\", min_size=12, max_size=60)
@@ -37,10 +37,10 @@ def fragments(text, size=8):
     return {text[start:start + size] for start in range(len(text) - size + 1)}
 
 
-def assert_gone(shown, form, surroundings):
+def assert_gone(redacted, form, surroundings):
     """No eight characters in a row of the form are shown, unless the surroundings have them anyway."""
-    left = fragments(form) & fragments(shown)
-    assert not {piece for piece in left if piece not in surroundings}, f"{left} of {form!r} in {shown!r}"
+    left = fragments(form) & fragments(redacted)
+    assert not {piece for piece in left if piece not in surroundings}, f"{left} of {form!r} in {redacted!r}"
 
 
 @given(SECRETS, AROUND, AROUND)
@@ -48,38 +48,38 @@ def assert_gone(shown, form, surroundings):
 @example("abcabcabcd-and-thirty-more-characters", "abc", "")  # begins within what looks like its own beginning
 def test_whole_secret_in_every_encoding(secret, before, after):
     for form in encodings(secret):
-        shown = Scrubber([secret]).text(before + form + after)
-        assert MASK in shown
-        assert_gone(shown, form, before + after)
+        redacted = Redactor([secret]).redact_text(before + form + after)
+        assert MASK in redacted
+        assert_gone(redacted, form, before + after)
 
 
 @given(SECRETS, AROUND, AROUND, st.integers(8, 60))
 @example("ABCDEFGHIJ+the/rest=of-the-secret", "", "", 20)
 def test_secret_cut_short(secret, before, after, length):
     for form in encodings(secret):
-        shown = Scrubber([secret]).text(before + form[:length] + after)
-        assert MASK in shown
-        assert_gone(shown, form, before + after)
+        redacted = Redactor([secret]).redact_text(before + form[:length] + after)
+        assert MASK in redacted
+        assert_gone(redacted, form, before + after)
 
 
 @given(SECRETS, st.binary(max_size=5), st.binary(max_size=5), st.booleans())
 def test_base64_wherever_the_secret_begins(secret, before, after, urlsafe):
     raw = before + secret.encode() + after
     encoded = (base64.urlsafe_b64encode if urlsafe else base64.b64encode)(raw).decode()
-    shown = Scrubber([secret]).text(f"Basic {encoded}")
-    assert MASK in shown
+    redacted = Redactor([secret]).redact_text(f"Basic {encoded}")
+    assert MASK in redacted
     # At most the two characters at either end that the secret shares with its neighbours may be left.
     beginning = len(before) * 8 // 6 + 2
     end = (len(before) + len(secret)) * 8 // 6 - 2
-    assert_gone(shown, encoded[beginning:end], "")
+    assert_gone(redacted, encoded[beginning:end], "")
 
 
 @given(SECRETS, SECRETS, AROUND)
 def test_two_secrets_in_one_text(first, second, between):
     assume(first[:8] not in second and second[:8] not in first)
-    shown = Scrubber([first, second]).text(f"access={first}{between}&secret={second}")
-    assert_gone(shown, first, between)
-    assert_gone(shown, second, between)
+    redacted = Redactor([first, second]).redact_text(f"access={first}{between}&secret={second}")
+    assert_gone(redacted, first, between)
+    assert_gone(redacted, second, between)
 
 
 @given(SECRETS, AROUND, AROUND)
@@ -87,92 +87,92 @@ def test_text_without_the_secret_stays(secret, before, after):
     text = f"{before} {after}"
     in_base64 = [base64.b64encode(b"\0" * offset + secret.encode()).decode()[2:] for offset in range(3)]
     assume(not any(form[start:start + 8] in text for form in [*encodings(secret), *in_base64] for start in range(4)))
-    assert Scrubber([secret]).text(text) == text
+    assert Redactor([secret]).redact_text(text) == text
 
 
 @pytest.mark.parametrize("text", ["", "snapshot 801 pending, 40 s", "vps_", "0123456", "Şifre değil", "a" * 10_000])
 def test_plain_texts_stay(text):
-    assert Scrubber(["vps_0123456789abcdef", "k3y+with/signs=="]).text(text) == text
+    assert Redactor(["vps_0123456789abcdef", "k3y+with/signs=="]).redact_text(text) == text
 
 
 def test_seven_characters_are_no_secret_and_eight_are():
-    scrubber = Scrubber(["vps_0123456789abcdef"])
-    assert scrubber.text("vps_012") == "vps_012"
-    assert scrubber.text("token vps_0123!") == f"token {MASK}!"
+    redactor = Redactor(["vps_0123456789abcdef"])
+    assert redactor.redact_text("vps_012") == "vps_012"
+    assert redactor.redact_text("token vps_0123!") == f"token {MASK}!"
 
 
 def test_short_secrets_are_masked_whole_and_tiny_ones_left():
-    assert Scrubber(["abc"]).text("xabcx") == f"x{MASK}x"
-    assert Scrubber(["ab", "", None]).text("abab") == "abab"
+    assert Redactor(["abc"]).redact_text("xabcx") == f"x{MASK}x"
+    assert Redactor(["ab", "", None]).redact_text("abab") == "abab"
 
 
 def test_nested_values_keys_included():
     secret = "vps_0123456789abcdef"
     value = {f"k {secret}": [secret, {"in": (f"<{secret}>", 5, None, True, 1.5)}], "plain": "text"}
-    assert Scrubber([secret]).value(value) == {
+    assert Redactor([secret]).redact(value) == {
         f"k {MASK}": [MASK, {"in": [f"<{MASK}>", 5, None, True, 1.5]}], "plain": "text"
     }
 
 
 def test_many_occurrences_and_neighbours():
     secret = "vps_0123456789abcdef"
-    assert Scrubber([secret]).text(secret * 3) == MASK * 3
-    assert Scrubber([secret]).text(f"{secret},{secret}") == f"{MASK},{MASK}"
+    assert Redactor([secret]).redact_text(secret * 3) == MASK * 3
+    assert Redactor([secret]).redact_text(f"{secret},{secret}") == f"{MASK},{MASK}"
 
 
 @given(SECRETS)
-def test_scrubbing_twice_changes_nothing(secret):
-    scrubber = Scrubber([secret])
-    once = scrubber.text(f"a {secret} b")
-    assert scrubber.text(once) == once
+def test_redacting_twice_changes_nothing(secret):
+    redactor = Redactor([secret])
+    once = redactor.redact_text(f"a {secret} b")
+    assert redactor.redact_text(once) == once
 
 
 def test_a_secret_of_the_masks_own_characters_ends():
-    assert "secret" not in Scrubber(["*" * 8 + "secret"]).text("*" * 20 + "secret")
+    assert "secret" not in Redactor(["*" * 8 + "secret"]).redact_text("*" * 20 + "secret")
 
 
 @pytest.mark.parametrize("cloud", TRICKY)
 def test_every_form_that_the_searcher_knows_whole_cut_short_and_wrapped(cloud):
     searcher = Searcher(TRICKY[cloud])
-    scrubber = Scrubber(TRICKY[cloud])
-    said = quoting(cloud)
-    assert len(searcher.search("before", said)) > 30
+    redactor = Redactor(TRICKY[cloud])
+    quoted = quoting(cloud)
+    assert len(searcher.search("before", quoted)) > 30
     searcher.hits.clear()
-    for text in (said, " ".join(said.split()), json.dumps(said), repr({said: [said]}), said.upper()):
-        assert not searcher.search("after", scrubber.text(text)), searcher.hits[0]
+    for text in (quoted, " ".join(quoted.split()), json.dumps(quoted), repr({quoted: [quoted]}), quoted.upper()):
+        assert not searcher.search("after", redactor.redact_text(text)), searcher.hits[0]
 
 
 @pytest.mark.parametrize("secret", [secret for secrets in TRICKY.values() for secret in secrets], ids=lambda secret: secret[:3])
 def test_a_form_that_a_limit_has_cut_anywhere(secret):
-    scrubber, searcher = Scrubber([secret]), Searcher([secret])
+    redactor, searcher = Redactor([secret]), Searcher([secret])
     for name, form in forms_of(secret).items():
         for cut in range(8, len(form), 3):
-            assert not searcher.search(name, scrubber.text(form[:cut])), searcher.hits[0]
+            assert not searcher.search(name, redactor.redact_text(form[:cut])), searcher.hits[0]
 
 
-def spelled(character, how):
+def encode_char(character, method):
     """A character of a secret in one of the ways in which it may be written."""
     code = ord(character)
     return (character, f"%{code:02X}", f"%25{code:02x}", f"\\u{code:04x}", f"\\\\u{code:04X}", f"\\x{code:02x}", f"&#{code};", f"&#x{code:X};",
-            f"&amp;#{code};", "\\" + character if not character.isalnum() else character)[how]
+            f"&amp;#{code};", "\\" + character if not character.isalnum() else character)[method]
 
 
 @given(SECRETS, st.lists(st.integers(0, 9), min_size=60, max_size=60), st.sampled_from(["", "\n", " \t", "\\n", "%0A", "&#10;"]), st.integers(1, 11))
 @example("+\\\"<'>&%25tail-of-it", [0, 9] * 30, "\n", 3)
-def test_each_character_spelled_its_own_way_and_wrapped(secret, ways, gap, place):
-    parts = [spelled(character, how) for character, how in zip(secret, ways)]
-    shown = Scrubber([secret]).text("<" + "".join(parts[:place]) + gap + "".join(parts[place:]) + ">")
-    assert shown.startswith(f"<{MASK}"), shown
-    assert shown.endswith(">")
-    assert len(shown) < 3 * len(MASK) + 2, shown
+def test_each_character_spelled_its_own_way_and_wrapped(secret, methods, wrapping, split):
+    parts = [encode_char(character, method) for character, method in zip(secret, methods)]
+    redacted = Redactor([secret]).redact_text("<" + "".join(parts[:split]) + wrapping + "".join(parts[split:]) + ">")
+    assert redacted.startswith(f"<{MASK}"), redacted
+    assert redacted.endswith(">")
+    assert len(redacted) < 3 * len(MASK) + 2, redacted
 
 
 def test_numbers_as_long_as_a_secret():
-    assert Scrubber(["123456789012"]).value({"id": 123456789012, "size": 1234567, "yes": True}) == {"id": MASK, "size": 1234567, "yes": True}
+    assert Redactor(["123456789012"]).redact({"id": 123456789012, "size": 1234567, "yes": True}) == {"id": MASK, "size": 1234567, "yes": True}
 
 
 def test_a_long_log_takes_no_time_to_speak_of():
     log = "2026-01-01T00:00:00 web1 vps_ daemon: GET /path%20with?a=b&c=\\n 200 t+K\n" * 5_000
-    began = time.monotonic()
-    assert Scrubber([secret for secrets in TRICKY.values() for secret in secrets]).text(log) == log
-    assert time.monotonic() - began < 10  # half a second; the limit is for slow machines
+    started = time.monotonic()
+    assert Redactor([secret for secrets in TRICKY.values() for secret in secrets]).redact_text(log) == log
+    assert time.monotonic() - started < 10  # half a second; the limit is for slow machines

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ....module_utils._redaction import Scrubber
+from ....module_utils._redaction import Redactor
 from .. import probe
 from .. import record as states
 from ..diagnostics import keep_evidence
@@ -20,8 +20,8 @@ class StepsAfter(StepBase):
 
     def _evidence(self) -> Result:
         receipt, wishes = self._receipt, self._wishes
-        scrubber = Scrubber([*secrets_of(wishes), *self._context.more_secrets])
-        files = keep_evidence(receipt.path.parent, wishes["failed_task"], wishes["failed_result"], wishes["server_log"], scrubber)
+        redactor = Redactor([*secrets_of(wishes), *self._context.more_secrets])
+        files = keep_evidence(receipt.path.parent, wishes["failed_task"], wishes["failed_result"], wishes["server_log"], redactor)
         boot_id = probe.boot_id_in(wishes["server_log"])
         if files or boot_id:
             self._ask(receipt, {"do": "note", "facts": {"evidence": files, "boot_before_restore": boot_id}})
@@ -38,8 +38,8 @@ class StepsAfter(StepBase):
             return self._done(receipt, f"Nothing was changed on server {receipt.server_label}, so nothing is restored", changed=False)
         if receipt.state in (states.CONFIRMED, states.ENDED) and not by_hand:
             return self._done(receipt, f"The guarded upgrade of server {receipt.server_label} is {states.said(receipt)}", changed=False)
-        scrubber = Scrubber([*secrets_of(self._wishes), *self._context.more_secrets])
-        reason = scrubber.text(self._wishes["reason"] or "it failed")
+        redactor = Redactor([*secrets_of(self._wishes), *self._context.more_secrets])
+        reason = redactor.redact_text(self._wishes["reason"] or "it failed")
         receipt = self._ask(receipt, {"do": "roll_back", "reason": reason, "manual": by_hand})
         return self._done(receipt, f"The guard restores snapshot {receipt.snapshot['name']} of server {receipt.server_label}", changed=True)
 

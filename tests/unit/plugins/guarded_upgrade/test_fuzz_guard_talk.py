@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils._redaction import Scrubber
+from ansible_collections.rewind.vps.plugins.module_utils._redaction import Redactor
 from ansible_collections.rewind.vps.plugins.plugin_utils._guard import server
 from ansible_collections.rewind.vps.plugins.plugin_utils._guard.client import ask_guard
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import diagnostics
@@ -184,6 +184,6 @@ def deep(levels):
 @pytest.mark.parametrize("result", [{"a": deep(5000)}, {("a", "b"): 1}, {"a": {1, 2}}, {"a": "\x1b[2J\ud800\0"}, {"a": float("nan")}, {"a": b"\xff"}],
                          ids=["deep", "a key that is no text", "a set", "controls", "NaN", "bytes"])
 def test_evidence_of_any_result(tmp_path, result):
-    files = diagnostics.keep_evidence(tmp_path, {"name": "x", "action": "command"}, result, "boot \x1b[2J\0\ud800\n", Scrubber(["secret-of-mine"]))
+    files = diagnostics.keep_evidence(tmp_path, {"name": "x", "action": "command"}, result, "boot \x1b[2J\0\ud800\n", Redactor(["secret-of-mine"]))
     told = json.loads((tmp_path / "failed_task.json").read_text(encoding="utf-8"))
     assert told["task"] == "x" and len(files) == 2

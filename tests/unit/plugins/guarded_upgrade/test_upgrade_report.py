@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 from guard_builders import RUN_ID, SNAPSHOT, receipt_in
 
-from ansible_collections.rewind.vps.plugins.module_utils._redaction import MASK, Scrubber
+from ansible_collections.rewind.vps.plugins.module_utils._redaction import MASK, Redactor
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import diagnostics, rollout_table
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.diagnostics import keep_evidence
@@ -86,7 +86,7 @@ FORMS = {
 
 
 def kept(folder, task=None, result=None, log=None):
-    files = keep_evidence(folder, task, result, log, Scrubber([TOKEN]))
+    files = keep_evidence(folder, task, result, log, Redactor([TOKEN]))
     return {name: Path(file).read_text(encoding="utf-8") for file in files for name in [file.rpartition("/")[2]]}
 
 
@@ -102,7 +102,7 @@ def test_no_form_of_a_secret_is_kept(tmp_path, form):
 
 
 def test_what_is_kept_is_for_the_owner_only(tmp_path):
-    files = keep_evidence(tmp_path / "run", {"name": "Upgrade", "action": "apt"}, {"msg": "no"}, "log", Scrubber([]))
+    files = keep_evidence(tmp_path / "run", {"name": "Upgrade", "action": "apt"}, {"msg": "no"}, "log", Redactor([]))
     assert [stat.S_IMODE((tmp_path / "run" / name).stat().st_mode) for name in ("failed_task.json", "server.log")] == [0o600] * 2
     assert stat.S_IMODE((tmp_path / "run").stat().st_mode) == 0o700
     assert json.loads(Path(files[0]).read_text(encoding="utf-8")) == {"task": "Upgrade", "action": "apt", "result": {"msg": "no"}}
