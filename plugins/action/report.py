@@ -12,7 +12,7 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError, invalid_argument
-from ansible_collections.rewind.vps.plugins.module_utils._execute import mistake
+from ansible_collections.rewind.vps.plugins.module_utils._execute import internal_error_result
 from ansible_collections.rewind.vps.plugins.module_utils._redaction import Redactor
 from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize
 from ansible_collections.rewind.vps.plugins.plugin_utils._controller_action import ControllerAction
@@ -37,7 +37,7 @@ class ActionModule(ControllerAction):
         except AnsibleError:  # Ansible's own: a variable that can't be templated
             raise
         except Exception as error:  # Ansible would show its text, which may hold anything
-            return {**result, **mistake(error)}
+            return {**result, **internal_error_result(error)}
 
     def _report(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         validation = ArgumentSpecValidator(options.OPTIONS).validate(self._task.args.copy())
@@ -58,7 +58,7 @@ class ActionModule(ControllerAction):
                 write_page(path, render.render(gathered))
             return result.outcome_of(gathered, path, self._task.check_mode)
         except RewindError as error:
-            return {"failed": True, "changed": False, "msg": error.text(), "error": error.to_result()}
+            return {"failed": True, "changed": False, "msg": error.format(), "error": error.to_result()}
         except OSError as error:
             return {"failed": True, "changed": False, "msg": sanitize(f"The page can't be written: {error.strerror}: {error.filename}")}
 

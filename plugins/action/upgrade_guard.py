@@ -18,7 +18,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.rewind.vps.plugins.module_utils._argspec import VARIABLES
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError, invalid_argument
-from ansible_collections.rewind.vps.plugins.module_utils._execute import mistake
+from ansible_collections.rewind.vps.plugins.module_utils._execute import internal_error_result
 from ansible_collections.rewind.vps.plugins.module_utils._http.session import requests_available
 from ansible_collections.rewind.vps.plugins.module_utils._redaction import Redactor
 from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize_nested
@@ -60,7 +60,7 @@ class ActionModule(ControllerAction):
         except AnsibleError:  # Ansible's own: a variable that can't be templated
             raise
         except Exception as error:  # Ansible would show its text, which may hold anything
-            return {**result, **mistake(error)}
+            return {**result, **internal_error_result(error)}
 
     def _step(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         with self._task_environment(OF_THE_CLOUD):
@@ -98,7 +98,7 @@ class ActionModule(ControllerAction):
         except OperationFailed as failure:
             return failure.result
         except RewindError as error:
-            return {"failed": True, "changed": False, "msg": error.text(), "error": error.to_result()}
+            return {"failed": True, "changed": False, "msg": error.format(), "error": error.to_result()}
         except OSError as error:
             return {"failed": True, "changed": False, "msg": f"rewind.vps can't read or write a file of its own: {error.strerror}: {error.filename}"}
 

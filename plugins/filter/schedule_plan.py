@@ -58,7 +58,7 @@ def schedule_plan(wishes: dict[str, Any]) -> dict[str, Any]:
             )
         return {"refusal": "", **plan(wishes, provider.capabilities, provider.title)}
     except RewindError as error:
-        return {"refusal": error.text()}
+        return {"refusal": error.format()}
 
 
 class FilterModule:

@@ -11,7 +11,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ._argspec import SPECS
-from ._execute import mistake, run
+from ._execute import internal_error_result, run
 from ._text import sanitize, sanitize_nested
 
 
@@ -34,7 +34,7 @@ def run_module(name: str) -> None:
         _end(module, run(name, module.params, check_mode=module.check_mode, diff_mode=module._diff))
         return
     except Exception as error:  # a result that can't be written as JSON, for example
-        result = mistake(error)
+        result = internal_error_result(error)
     _end(module, result)  # no exception is being handled here any more: fail_json would show its text
 
 

@@ -16,33 +16,33 @@ from ._module import signal_guard
 from ._module.context import Task
 
 
-def failure(error: BaseException, task: Task | None) -> dict[str, Any]:
+def error_result(error: BaseException, task: Task | None) -> dict[str, Any]:
     """The result of a task that ended so.
 
     :arg error: a L(RewindError), an L(signal_guard.Ended), or a mistake of ours, which is told without the exception's text: that may hold anything.
     :arg task: None where it had not begun.
     """
     if isinstance(error, RewindError):
-        return _failure(error, task)
+        return _build_result(error, task)
     if isinstance(error, signal_guard.Ended):
-        return _failure(_interrupted(error, asked=task is not None and task.done.asked), task)
-    return _failure(_our_mistake(error, asked=task is not None and task.done.asked), task)
+        return _build_result(_interrupted_error(error, request_sent=task is not None and task.done.asked), task)
+    return _build_result(_internal_error(error, request_sent=task is not None and task.done.asked), task)
 
 
-def mistake(error: Exception) -> dict[str, Any]:
+def internal_error_result(error: Exception) -> dict[str, Any]:
     """The result of a task that ended by a mistake of ours, after which nobody knows how far it came."""
-    return _failure(_our_mistake(error, asked=True), None)
+    return _build_result(_internal_error(error, request_sent=True), None)
 
 
-def _failure(error: RewindError, task: Task | None) -> dict[str, Any]:
+def _build_result(error: RewindError, task: Task | None) -> dict[str, Any]:
     changed = task.done.changed if task else False
     if task:
-        asked_for = task.options.get("id") or task.options.get("name")
-        error.about(task.options["server"], asked_for)
+        snapshot_reference = task.options.get("id") or task.options.get("name")
+        error.add_context(task.options["server"], snapshot_reference)
     result = {
         "failed": True,
         "changed": changed,
-        "msg": error.text(already_changed=changed),
+        "msg": error.format(already_changed=changed),
         "error": error.to_result(),
     }
     if task and task.done.pruned:
@@ -50,10 +50,10 @@ def _failure(error: RewindError, task: Task | None) -> dict[str, Any]:
     return result
 
 
-def _interrupted(ended: signal_guard.Ended, asked: bool) -> RewindError:
+def _interrupted_error(interruption: signal_guard.Ended, request_sent: bool) -> RewindError:
     message = "The task was told to end while the server was stopped for its snapshot; the server runs again"
-    if isinstance(ended, signal_guard.Abandoned):
-        if not asked:
+    if isinstance(interruption, signal_guard.Abandoned):
+        if not request_sent:
             return RewindError("The task was told to end before it had asked for anything", kind=errors.INTERRUPTED, hint="run again")
         message = "The task was told to end while it waited for what it had asked for"
     return RewindError(
@@ -64,12 +64,12 @@ def _interrupted(ended: signal_guard.Ended, asked: bool) -> RewindError:
     )
 
 
-def _our_mistake(error: BaseException, asked: bool) -> RewindError:
+def _internal_error(error: BaseException, request_sent: bool) -> RewindError:
     frames = traceback.extract_tb(error.__traceback__)
-    place = f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else "an unknown place"
+    location = f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else "an unknown place"
     return RewindError(
-        f"rewind.vps made a mistake of its own ({type(error).__name__} at {place})",
+        f"rewind.vps made a mistake of its own ({type(error).__name__} at {location})",
         kind=errors.INTERNAL,
-        outcome=errors.UNKNOWN if asked else errors.NOT_APPLIED,
+        outcome=errors.UNKNOWN if request_sent else errors.NOT_APPLIED,
         hint="look at the server and its snapshots before running again, and please report this",
     )

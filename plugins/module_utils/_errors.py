@@ -42,8 +42,8 @@ INTERRUPTED = "interrupted"
 INTERNAL = "internal"
 MULTIPLE = "multiple"  # of several servers, not all for the same reason
 
-LONGEST_MESSAGE = 4000  # characters of what is said; the results have the rest
-LONGEST_NAME = 300
+MAX_MESSAGE_CHARS = 4000  # characters of what is said; the results have the rest
+MAX_NAME_CHARS = 300
 
 # What a wait survives: the next look may well succeed.
 TRANSIENT = frozenset({RATE_LIMITED, UNREACHABLE, TIMEOUT, PROVIDER_ERROR, INVALID_RESPONSE})
@@ -89,31 +89,31 @@ class RewindError(Exception):
 
     def __copy__(self) -> RewindError:
         """Another with the same to say: one that several are told is theirs alone to fill in."""
-        twin = RewindError(self.message, kind=self.kind)
-        twin.__dict__.update(self.__dict__)
-        return twin
+        duplicate = RewindError(self.message, kind=self.kind)
+        duplicate.__dict__.update(self.__dict__)
+        return duplicate
 
-    def about(self, server: str | None = None, snapshot: str | None = None) -> RewindError:
+    def add_context(self, server: str | None = None, snapshot: str | None = None) -> RewindError:
         """Fill in what the place that raised it could not know; what is there already stays."""
         self.server = self.server or server
         self.snapshot = self.snapshot or snapshot
         return self
 
-    def text(self, already_changed: bool = False) -> str:
+    def format(self, already_changed: bool = False) -> str:
         """The whole message for a person: what, to which, whether anything changed, what next. In one line, safe to show."""
-        parts = [_bounded(self.message, LONGEST_MESSAGE).rstrip(".") + "."]
+        parts = [_truncate(self.message, MAX_MESSAGE_CHARS).rstrip(".") + "."]
         if self.provider_message:
             parts.append(f'The cloud says: "{self.provider_message}".')
-        concerned = [
-            f"{label} {_bounded(value, LONGEST_NAME)}"
+        subjects = [
+            f"{label} {_truncate(value, MAX_NAME_CHARS)}"
             for label, value in (("server", self.server), ("snapshot", self.snapshot))
             if value and str(value) not in self.message
         ]
-        if concerned:
-            parts.append(f"Concerned: {', '.join(concerned)}.")
+        if subjects:
+            parts.append(f"Concerned: {', '.join(subjects)}.")
         parts.append(_outcome_sentence(self.outcome, already_changed))
         if self.hint:
-            hint = _bounded(self.hint, LONGEST_MESSAGE)
+            hint = _truncate(self.hint, MAX_MESSAGE_CHARS)
             parts.append(f"Next: {hint}" if hint.endswith("?") else f"Next: {hint.rstrip('.')}.")
         return sanitize(" ".join(parts))
 
@@ -131,9 +131,9 @@ class RewindError(Exception):
         }
 
 
-def _bounded(text: str, most: int) -> str:
+def _truncate(text: str, max_chars: int) -> str:
     """Names come from others, and may be as long as an answer."""
-    return text if len(text) <= most else text[:most] + "…"
+    return text if len(text) <= max_chars else text[:max_chars] + "…"
 
 
 def _outcome_sentence(outcome: str, already_changed: bool) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Callable
 from . import _argspec as argspec
 from ._bulk import results
 from ._bulk.runner import fleet_of
-from ._error_results import failure, mistake
+from ._error_results import error_result, internal_error_result
 from ._errors import invalid_argument
 from ._http.rate_limit import RateLimit
 from ._http.session import requests_available
@@ -60,7 +60,7 @@ def run(
         redactor = redactor or Redactor([parameters.get(name) for name in argspec.SECRET_OPTIONS])
         return _run(module, parameters, check_mode, diff_mode, tell, hand_on_signal, os.environ if environ is None else environ, redactor)
     except Exception as error:  # not even a mistake in the handling of mistakes may show an exception's text
-        return {**mistake(error), "warnings": []}
+        return {**internal_error_result(error), "warnings": []}
 
 
 def _run(
@@ -86,7 +86,7 @@ def _run(
         task = Task(connect(options), options, check_mode, diff_mode, lambda text: tell(sanitize(redactor.redact_text(text))), hand_on_signal)
         result = _result(module, task)
     except (Exception, signal_guard.Ended) as error:
-        result = failure(error, task)
+        result = error_result(error, task)
     result["warnings"] = sanitize_nested(task.warnings) if task else []
     return to_valid_utf8(redactor.redact(result))
 

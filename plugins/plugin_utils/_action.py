@@ -22,7 +22,7 @@ from ansible.module_utils.errors import UnsupportedError
 from ansible.utils.display import Display
 
 from ..module_utils._argspec import SECRET_OPTIONS, SPECS
-from ..module_utils._execute import mistake, run
+from ..module_utils._execute import internal_error_result, run
 from ..module_utils._http.session import requests_available
 from ..module_utils._redaction import Redactor
 from ._module_execution import ModuleDoor
@@ -46,7 +46,7 @@ class QuickDoor(ModuleDoor):
         except AnsibleError:  # Ansible's own: a host that is not reached, a module that is not found
             raise
         except Exception as error:  # Ansible would show its text
-            return {**result, **mistake(error)}
+            return {**result, **internal_error_result(error)}
 
     def _through_a_door(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         if isinstance(self._task.args.get("server"), (list, tuple)):  # Ansible would make one text of it

@@ -78,7 +78,7 @@ def test_wrong_credentials(call):
     error = call.failure(call.cloud.wrong_credentials())
     assert (error.kind, error.outcome, error.http_status) == (errors.UNAUTHORIZED, errors.NOT_APPLIED, 401)
     assert error.hint and call.cloud.effects() == [] and call.sent() == 1
-    assert "wrong0123456789" not in error.text()
+    assert "wrong0123456789" not in error.format()
 
 
 def test_credentials_without_rights(change):

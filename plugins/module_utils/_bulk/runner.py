@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from .._error_results import failure
+from .._error_results import error_result
 from .._module import signal_guard
 from .._module.context import Done, Settled, Task
 from .._provider.base import Provider
@@ -75,7 +75,7 @@ class _Fleet:
                 with self._signals.joined(), pausing_with(member.pause):
                     item.value = operation(task)
             except BaseException as error:  # also a signal's: this thread's work is over, and the main thread hands it on
-                item.failure = failure(error, task)
+                item.failure = error_result(error, task)
             item.warnings = task.warnings
             progress.over(item.reference, _how_it_ended(item), failed=item.failure is not None)
 

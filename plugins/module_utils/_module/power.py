@@ -114,7 +114,7 @@ def _ask_to_stop(task: Task, server: Server, deadline: Deadline) -> Deadline:
         task.done.changed = True
         return deadline
     except RewindError as error:
-        error.about(server.label)
+        error.add_context(server.label)
         if error.outcome != errors.UNKNOWN:
             if error.kind == errors.PROVIDER_REJECTED and _is_off(task, server):
                 return deadline  # a stop was under way already: an earlier task's, that was killed

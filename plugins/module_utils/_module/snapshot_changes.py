@@ -29,7 +29,7 @@ def create(task: Task, server: Server, known: set[str], replaces: Snapshot | Non
         snapshot = task.send(lambda: task.provider.create_snapshot(server, name, description))
         task.done.changed = True
     except RewindError as error:
-        error.about(server.label, name)
+        error.add_context(server.label, name)
         if error.kind == errors.ALREADY_EXISTS:
             made = _made_meanwhile(task, server, error)
             return lambda: made
@@ -80,7 +80,7 @@ def recreate(task: Task, snapshot: Snapshot) -> Callable[[], Snapshot]:
         pending_changes.note_gone(task, snapshot)
         pending_changes.note_coming(task, snapshot.name)
     except RewindError as error:
-        error.about(server.label, snapshot.name)
+        error.add_context(server.label, snapshot.name)
         if error.outcome != errors.UNKNOWN:
             _look_behind_refusal(task, snapshot, error)
             raise
@@ -134,7 +134,7 @@ def delete(task: Task, snapshot: Snapshot) -> bool:
             pending_changes.note_gone(task, snapshot)
             return True
     except RewindError as error:
-        unknown = error.about(snapshot.server.label, snapshot_label(snapshot))
+        unknown = error.add_context(snapshot.server.label, snapshot_label(snapshot))
         if error.outcome != errors.UNKNOWN:
             raise
         deadline = _time_to_look(task, snapshot.server, deadline)

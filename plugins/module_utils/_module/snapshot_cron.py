@@ -105,7 +105,7 @@ def _change(task: Task, snapshot: Snapshot, wished: Schedule | None) -> None:
         else:
             task.send(lambda: provider.add_schedule(snapshot, wished))
     except RewindError as error:
-        error.about(snapshot.server.label, snapshot.name)
+        error.add_context(snapshot.server.label, snapshot.name)
         if error.outcome != errors.UNKNOWN or not _comes_true(task, snapshot, wished):
             raise
     task.done.changed = True

@@ -115,7 +115,7 @@ def _ask(task: Task, server: Server, snapshot: Snapshot) -> Restore:
         task.send(lambda: task.provider.restore_snapshot(snapshot))
         task.done.changed = True
     except RewindError as error:
-        error.about(server.label, snapshot_label(snapshot))
+        error.add_context(server.label, snapshot_label(snapshot))
         if error.outcome != errors.UNKNOWN:
             _look_behind_refusal(task, server, error)
             raise

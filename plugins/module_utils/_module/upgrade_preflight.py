@@ -42,8 +42,8 @@ def run(task: Task) -> dict[str, Any]:
         result["snapshots"] = [item.to_result() for item in retention.newest_first(snapshots)]
         result["goes_to_make_room"] = [item.to_result() for item in _room(task, server, snapshots)]
     except RewindError as error:
-        error.about(server.label)
-        result["obstacle"] = {"msg": error.text(), "error": error.to_result()}
+        error.add_context(server.label)
+        result["obstacle"] = {"msg": error.format(), "error": error.to_result()}
     return result
 
 

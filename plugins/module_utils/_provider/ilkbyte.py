@@ -96,7 +96,7 @@ class Ilkbyte(base.Provider):
                 refusal = error
         everyone = self.list_servers()
         if refusal is not None and any(server.id == reference for server in everyone):
-            raise refusal.about(reference)
+            raise refusal.add_context(reference)
         return self.pick(reference, everyone)
 
     def list_servers(self) -> list[Server]:
@@ -143,7 +143,7 @@ class Ilkbyte(base.Provider):
         data = self._ask(server.id, "/snapshot", "snapshots.list")
         items = [] if data == [] else data.get("snapshots") if isinstance(data, dict) else None
         if not isinstance(items, list):
-            raise base.shape_error(self.title, "snapshots.list", "no list of snapshots").about(server.label)
+            raise base.shape_error(self.title, "snapshots.list", "no list of snapshots").add_context(server.label)
         return [self._snapshot(server, item) for item in items]
 
     def create_snapshot(self, server: Server, name: str, description: str | None) -> None:
@@ -187,7 +187,7 @@ class Ilkbyte(base.Provider):
         try:
             self._ask(snapshot.server.id, path, operation, params, changes=True)
         except RewindError as error:
-            error.about(None, snapshot.name)
+            error.add_context(None, snapshot.name)
             raise
 
     def _ask(self, server: str, path: str, operation: str, params: dict | None = None, changes: bool = False) -> Any:
@@ -199,7 +199,7 @@ class Ilkbyte(base.Provider):
         try:
             return self._call(f"/server/manage/{server}{path}", operation, params or {}, changes)
         except RewindError as error:
-            error.about(server)
+            error.add_context(server)
             raise
 
     def _call(self, path: str, operation: str, params: dict[str, Any], changes: bool = False) -> Any:
@@ -234,7 +234,7 @@ class Ilkbyte(base.Provider):
     def _snapshot(self, server: Server, item: Any) -> Snapshot:
         name = item.get("name") if isinstance(item, dict) else None
         if not isinstance(name, str) or not name:
-            raise base.shape_error(self.title, "snapshots.list", "a snapshot without a name").about(server.label)
+            raise base.shape_error(self.title, "snapshots.list", "a snapshot without a name").add_context(server.label)
         parent = item.get("parent")
         return Snapshot(
             id=name,

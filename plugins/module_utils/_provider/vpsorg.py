@@ -134,7 +134,7 @@ class VpsOrg(base.Provider):
             snapshot = self._snapshot(answer.data, "snapshots.create")
         except RewindError as error:
             error.outcome = errors.UNKNOWN
-            error.about(server.label, name)
+            error.add_context(server.label, name)
             raise
         if snapshot.server.id != server.id or snapshot.name != name:
             raise self._unclear("snapshots.create", "it speaks of another snapshot", server.label, name)
@@ -191,14 +191,14 @@ class VpsOrg(base.Provider):
         except RewindError as error:
             if error.kind == errors.PROVIDER_REJECTED:
                 error.hint = error.hint or _REFUSAL_HINTS.get(operation)
-            error.about(server, snapshot)
+            error.add_context(server, snapshot)
             raise
 
     def _unclear(self, operation: str, what: str, server: str, snapshot: str | None = None) -> RewindError:
         """A change's answer that is a success by its status and not by what it says."""
         error = base.shape_error(self.title, operation, what)
         error.outcome = errors.UNKNOWN
-        return error.about(server, snapshot)
+        return error.add_context(server, snapshot)
 
     def _pages(self, path: str, operation: str, params: dict[str, Any]) -> list[dict[str, Any]]:
         """Every item of a list, page after page as Django REST framework hands them out (public).

@@ -47,7 +47,7 @@ def watch(
     try:
         return wait_until(look, what=what, deadline=deadline, expected=expected, tell=task.tell, hint=hint)
     except RewindError as error:
-        error.about(server.label, snapshot)
+        error.add_context(server.label, snapshot)
         if error.outcome != errors.FAILED:
             # A look that fails, even with a clear no, says nothing about what was asked for before.
             error.outcome = errors.UNKNOWN if task.done.asked else errors.NOT_APPLIED

@@ -243,7 +243,7 @@ def _unwritten(receipt: Receipt, trouble: OSError, *, changed: bool) -> dict[str
         kind=errors.INTERNAL, outcome=errors.FAILED, server=receipt.server_label, snapshot=receipt.snapshot["name"],
         hint=f"make room for {receipt.path}, and run again: the snapshot is used then",
     )
-    return {"failed": True, "changed": changed, "msg": error.text(already_changed=changed), "error": error.to_result(), "pruned": []}
+    return {"failed": True, "changed": changed, "msg": error.format(already_changed=changed), "error": error.to_result(), "pruned": []}
 
 
 def refusal(error: RewindError) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def ask(account: Mapping[str, Any], tell: Callable[[str], None]) -> dict[str, An
     try:
         told["api_url"] = argspec.clean(options)["api_url"]
     except RewindError as error:
-        return {**told, "error": error.text()}
+        return {**told, "error": error.format()}
     for module, key in _READS:
         tell(f"{account['label']}: asking for its {key}")
         everything = {name: option.get("default") for name, option in argspec.SPECS[module].options.items() if name not in options}

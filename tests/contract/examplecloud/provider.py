@@ -140,14 +140,14 @@ class ExampleCloud(base.Provider):
         except RewindError as error:
             if error.kind == errors.PROVIDER_REJECTED:
                 error.hint = "look at the server and its snapshots (rewind.vps.server_info, rewind.vps.snapshot_info), then run again"
-            error.about(server.label, snapshot)
+            error.add_context(server.label, snapshot)
             raise
 
     def _unclear(self, operation: str, server: Server, snapshot: str | None) -> RewindError:
         """A success by its status that is not about what was asked: whether it happened must be looked up."""
         error = base.shape_error(self.title, operation, "not about what was asked")
         error.outcome = errors.UNKNOWN
-        return error.about(server.label, snapshot)
+        return error.add_context(server.label, snapshot)
 
     def _list(self, data: Any, key: str, operation: str) -> list[Any]:
         items = data.get(key) if isinstance(data, dict) else None

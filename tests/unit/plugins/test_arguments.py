@@ -29,7 +29,7 @@ def refused(module, environ=None, **given_options):
     with pytest.raises(RewindError) as caught:
         cleaned(module, environ, **given_options)
     assert (caught.value.kind, caught.value.outcome) == (INVALID_ARGUMENT, NOT_APPLIED)
-    return caught.value.text()
+    return caught.value.format()
 
 
 def ansible_refuses(module, **given_options):

@@ -17,7 +17,7 @@ def test_the_whole_sentence():
         operation="snapshots.create", server="web1 (12345)", snapshot="nightly", http_status=400,
         provider_message="Snapshot limit reached.", hint="delete one.",
     )
-    assert error.text() == (
+    assert error.format() == (
         'VPS.org refused the request (POST /snapshots/, HTTP 400). The cloud says: "Snapshot limit reached.". '
         "Concerned: server web1 (12345), snapshot nightly. Nothing was changed. Next: delete one."
     )
@@ -25,7 +25,7 @@ def test_the_whole_sentence():
 
 def test_what_the_message_names_is_not_said_twice():
     error = RewindError("Server web1 has no snapshot nightly", kind=errors.NOT_FOUND, server="web1", snapshot="nightly")
-    assert error.text() == "Server web1 has no snapshot nightly. Nothing was changed."
+    assert error.format() == "Server web1 has no snapshot nightly. Nothing was changed."
 
 
 @pytest.mark.parametrize(("outcome", "already", "sentence"), [
@@ -38,14 +38,14 @@ def test_what_the_message_names_is_not_said_twice():
 ])
 def test_every_outcome_is_said(outcome, already, sentence):
     error = RewindError("Something went wrong", kind=errors.BUSY, outcome=outcome)
-    assert error.text(already_changed=already) == f"Something went wrong. {sentence}"
+    assert error.format(already_changed=already) == f"Something went wrong. {sentence}"
 
 
-def test_about_fills_in_and_never_overwrites():
+def test_add_context_fills_in_and_never_overwrites():
     error = RewindError("No", kind=errors.BUSY, server="web1")
-    assert error.about("other", "nightly") is error
+    assert error.add_context("other", "nightly") is error
     assert (error.server, error.snapshot) == ("web1", "nightly")
-    assert error.about(None, "weekly").snapshot == "nightly"
+    assert error.add_context(None, "weekly").snapshot == "nightly"
 
 
 def test_result_has_always_the_same_keys():
@@ -67,13 +67,13 @@ def test_what_a_wait_survives():
 def test_names_without_end_leave_room_for_what_matters():
     error = RewindError("There is no " + "x" * 100_000, kind=errors.NOT_FOUND, server="y" * 100_000,
                         hint="did you mean " + "z" * 100_000 + "?")
-    text = error.text()
-    assert len(text) < 2 * errors.LONGEST_MESSAGE + 1000 and "Nothing was changed." in text
+    text = error.format()
+    assert len(text) < 2 * errors.MAX_MESSAGE_CHARS + 1000 and "Nothing was changed." in text
     assert error.to_result()["server"] == "y" * 100_000
 
 
 def test_nothing_in_a_message_is_a_command_to_a_terminal():
     error = RewindError("Server \x1b[2J\x9b\u202e is busy\n", kind=errors.BUSY, server="a\0b", provider_message="\x1b]0;x\x07",
                         hint="look at \x1b[2J")
-    assert all(letter.isprintable() for letter in error.text()) and error.text().count("\ufffd") == 8
+    assert all(letter.isprintable() for letter in error.format()) and error.format().count("\ufffd") == 8
     assert error.to_result()["server"] == "a\0b" and "\x1b" not in error.to_result()["hint"]

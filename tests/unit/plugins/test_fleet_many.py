@@ -14,7 +14,7 @@ from fleet_world import SOON, World, in_thread, task_of, until
 
 from ansible_collections.rewind.vps.plugins.module_utils._bulk import results
 from ansible_collections.rewind.vps.plugins.module_utils._bulk.runner import fleet_of
-from ansible_collections.rewind.vps.plugins.module_utils._error_results import failure
+from ansible_collections.rewind.vps.plugins.module_utils._error_results import error_result
 from ansible_collections.rewind.vps.plugins.module_utils._errors import UNKNOWN, RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._module import server_info, snapshot_info, snapshot_restore
 from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot as snapshot_operation
@@ -248,7 +248,7 @@ def test_warnings_of_many_are_bounded_and_told_once():
 def test_one_that_was_told_to_end_says_how_far_it_came(asked, outcome, words):
     task = task_of(World("vpsorg", "web1"), None, server="web1")
     task.done.asked = asked
-    result = failure(Abandoned(), task)
+    result = error_result(Abandoned(), task)
     assert (result["error"]["kind"], result["error"]["outcome"]) == ("interrupted", outcome)
     assert words in result["msg"] and "stopped for its snapshot" not in result["msg"]
 

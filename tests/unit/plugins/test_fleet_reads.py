@@ -129,7 +129,7 @@ def test_all_are_told_the_error_and_each_has_its_own():
     reader.error = RewindError("no way", kind=UNREACHABLE, hint="look")
     told = ask(SharedRead(reader), MANY)
     assert {(error.kind, error.message, error.hint) for error in told} == {(UNREACHABLE, "no way", "look")}
-    told[0].about("web1", "nightly")
+    told[0].add_context("web1", "nightly")
     assert [error.server for error in told[1:]] == [None] * (MANY - 1)
 
 

@@ -129,7 +129,7 @@ def check(item):
 
 def check_error(error):
     assert error.kind != errors.INTERNAL and error.outcome in (errors.NOT_APPLIED, errors.UNKNOWN)
-    is_sound([error.text(), error.to_result()])
+    is_sound([error.format(), error.to_result()])
 
 
 def check_paths(name, session):
@@ -321,4 +321,4 @@ def test_a_snapshots_name_that_is_too_long_is_refused_before_it_is_sent(name, le
     check_name(made, "x" * 255)
     with pytest.raises(RewindError, match="255 characters at most") as caught:
         check_name(made, "x" * length)
-    assert caught.value.kind == errors.INVALID_ARGUMENT and len(caught.value.text()) < 500
+    assert caught.value.kind == errors.INVALID_ARGUMENT and len(caught.value.format()) < 500

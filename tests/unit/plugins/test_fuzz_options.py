@@ -48,7 +48,7 @@ def test_any_options_are_refused_or_clean(module, data):
         options = clean(given_options, {})
     except RewindError as error:
         assert (error.kind, error.outcome) == (INVALID_ARGUMENT, NOT_APPLIED)
-        is_sound([error.text(), error.to_result()])
+        is_sound([error.format(), error.to_result()])
         return
     assert set(options) == set(given_options)
     assert options["api_url"].startswith(("http://", "https://", "HTTP://", "HTTPS://")) and 1 <= options["api_timeout"] <= 600
@@ -151,6 +151,6 @@ def test_which_hosts_are_this_machine(host):
         clean({**_REST, "api_url": f"http://{host}/"}, {})
     except RewindError as error:
         assert host not in ours and error.kind == INVALID_ARGUMENT
-        assert json.dumps(error.text())
+        assert json.dumps(error.format())
     else:
         assert host in ours | either

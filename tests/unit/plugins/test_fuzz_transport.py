@@ -50,8 +50,8 @@ def test_any_answers(responses, changes):
     except RewindError as error:
         assert error.kind != errors.INTERNAL
         assert error.outcome == errors.NOT_APPLIED or changes and error.outcome == errors.UNKNOWN
-        is_sound([error.text(), error.to_result()])
-        assert sanitize(error.text()) == error.text() and len(error.text()) < 2000
+        is_sound([error.format(), error.to_result()])
+        assert sanitize(error.format()) == error.format() and len(error.format()) < 2000
     else:
         assert 200 <= answer.status < 300
         json.dumps(answer.data, ensure_ascii=False).encode("utf-8")

@@ -311,7 +311,7 @@ def test_neither_error_nor_log_nor_screen_tells(trouble, caplog, capfd):
         try:
             change(client)
         except RewindError as error:
-            must_not_tell(error.text() + repr(error.to_result()) + repr(error.args), server)
+            must_not_tell(error.format() + repr(error.to_result()) + repr(error.args), server)
             assert "/snapshots/" in error.message
             assert error.__cause__ is None and error.__context__ is None
         must_not_tell(client.provider_name, server)
@@ -327,4 +327,4 @@ def test_unreachable_tells_nothing():
     with serving(GOOD, listening=False) as server:
         with pytest.raises(RewindError) as caught:
             api(server).read("/servers/", operation="servers.list")
-        must_not_tell(caught.value.text() + repr(caught.value.to_result()), server)
+        must_not_tell(caught.value.format() + repr(caught.value.to_result()), server)

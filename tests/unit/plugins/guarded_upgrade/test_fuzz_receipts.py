@@ -67,7 +67,7 @@ def read_by_everybody(receipt):
         try:
             do()
         except RewindError as error:
-            assert json.dumps([error.text(), error.to_result()])
+            assert json.dumps([error.format(), error.to_result()])
 
 
 @pytest.fixture(scope="module")

@@ -555,4 +555,4 @@ def test_a_refusal_is_plain_data():
     error = RewindError("It can't be", kind=errors.BUSY, outcome=errors.UNKNOWN, hint="wait")
     assert refusal(error) == {"refused": {"message": "It can't be", "kind": "busy", "outcome": "unknown", "hint": "wait"}}
     again = RewindError(**refusal(error)["refused"])
-    assert again.text() == error.text()
+    assert again.format() == error.format()
