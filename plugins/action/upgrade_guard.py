@@ -16,7 +16,7 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ansible_collections.rewind.vps.plugins.module_utils._argspec import VARIABLES
+from ansible_collections.rewind.vps.plugins.module_utils._argspec import PROVIDER_ENV_VARS
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError, invalid_argument
 from ansible_collections.rewind.vps.plugins.module_utils._execute import internal_error_result
 from ansible_collections.rewind.vps.plugins.module_utils._http.session import requests_available
@@ -39,7 +39,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import OperationFailed, Steps
 
 # Of a task's environment only this is taken over: with another HOME or PATH it would look for its receipts elsewhere.
-OF_THE_CLOUD = re.compile(f"{'|'.join(VARIABLES)}|REWIND_.*|.*_proxy|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|SSL_CERT_.*", re.IGNORECASE)
+OF_THE_CLOUD = re.compile(f"{'|'.join(PROVIDER_ENV_VARS)}|REWIND_.*|.*_proxy|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|SSL_CERT_.*", re.IGNORECASE)
 
 # What the role shows to a person; a cloud or a server may have had a word in it.
 SHOWN = frozenset({"msg", "message", "reason", "next", "plan", "table", "warnings"})

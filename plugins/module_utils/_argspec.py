@@ -5,7 +5,7 @@
 """The options of every module, said once for the modules, their action plugins and the inventory.
 
 Two steps, both before the first call: Ansible's own validation against the specs here (types, choices, rules),
-then L(clean) for what a type can't say.
+then L(normalize_params) for what a type can't say.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from ._provider.registry import REGISTRY
 
 PROVIDERS = tuple(REGISTRY)
 # What each can't do without.
-CREDENTIALS = {name: tuple(one.option for one in provider.access.credentials) for name, provider in REGISTRY.items()}
+REQUIRED_CREDENTIALS = {name: tuple(item.option for item in provider.access.credentials) for name, provider in REGISTRY.items()}
 # Of the environment, what says where a cloud is and what opens it.
-VARIABLES = tuple(
+PROVIDER_ENV_VARS = tuple(
     name for provider in REGISTRY.values()
-    for name in (provider.access.url_variable, *(name for one in provider.access.credentials for name in one.variables))
+    for name in (provider.access.url_variable, *(name for item in provider.access.credentials for name in item.variables))
 )
 
 _SERVERS = ["server", "servers"]  # one option decides the shape of the result, the other has always one server
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_SECONDS_PER_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
-def provider_options() -> dict[str, dict[str, Any]]:
+def provider_spec() -> dict[str, dict[str, Any]]:
     """The options that open a cloud's door, for every spec."""
     return {
         "provider": {"type": "str", "choices": list(PROVIDERS), "required": True, "fallback": (env_fallback, ["REWIND_PROVIDER"])},
         **{
-            one.option: {"type": "str", "no_log": True, "fallback": (env_fallback, list(one.variables))}
-            for provider in REGISTRY.values() for one in provider.access.credentials
+            item.option: {"type": "str", "no_log": True, "fallback": (env_fallback, list(item.variables))}
+            for provider in REGISTRY.values() for item in provider.access.credentials
         },
         "api_url": {"type": "str"},
         "api_timeout": {"type": "int", "default": 30},
@@ -55,7 +55,7 @@ def _one_or_many() -> dict[str, dict[str, Any]]:
     return {"server": {"type": "str"}, "servers": {"type": "list", "elements": "str"}, "concurrency": {"type": "int", "default": 8}}
 
 
-def _waiting(default_timeout: int) -> dict[str, dict[str, Any]]:
+def wait_spec(default_timeout: int) -> dict[str, dict[str, Any]]:
     return {"wait": {"type": "bool", "default": True}, "wait_timeout": {"type": "int", "default": default_timeout}}
 
 
@@ -70,7 +70,7 @@ class ModuleSpec:
 SPECS: dict[str, ModuleSpec] = {
     "snapshot": ModuleSpec(
         {
-            **provider_options(),
+            **provider_spec(),
             **_one_or_many(),
             "name": {"type": "str"},
             "id": {"type": "str"},
@@ -83,7 +83,7 @@ SPECS: dict[str, ModuleSpec] = {
             },
             "when_full": {"type": "str", "choices": ["fail", "prune"], "default": "fail"},
             "stop_server": {"type": "bool", "default": False},
-            **_waiting(1200),
+            **wait_spec(1200),
         },
         {
             "mutually_exclusive": [_SERVERS],
@@ -93,7 +93,7 @@ SPECS: dict[str, ModuleSpec] = {
     ),
     "snapshot_info": ModuleSpec(
         {
-            **provider_options(),
+            **provider_spec(),
             **_one_or_many(),
             "name": {"type": "str"},
             "match": {"type": "str"},
@@ -105,18 +105,18 @@ SPECS: dict[str, ModuleSpec] = {
     ),
     "snapshot_restore": ModuleSpec(
         {
-            **provider_options(),
+            **provider_spec(),
             **_one_or_many(),
             "name": {"type": "str"},
             "id": {"type": "str"},
             "start_server": {"type": "bool", "default": True},
-            **_waiting(1800),
+            **wait_spec(1800),
         },
         {"mutually_exclusive": [_SERVERS], "required_one_of": [_SERVERS, ["name", "id"]]},
     ),
     "snapshot_cron": ModuleSpec(
         {
-            **provider_options(),
+            **provider_spec(),
             "server": {"type": "str", "required": True},
             "name": {"type": "str", "required": True},
             "day": {"type": "int"},
@@ -126,59 +126,59 @@ SPECS: dict[str, ModuleSpec] = {
         },
         {"required_if": [["state", "present", ["day", "hour", "minute"]]]},
     ),
-    "server_info": ModuleSpec({**provider_options(), **_one_or_many()}, {"mutually_exclusive": [_SERVERS]}),
+    "server_info": ModuleSpec({**provider_spec(), **_one_or_many()}, {"mutually_exclusive": [_SERVERS]}),
 }
 
 ALL = "all"
-SECRET_OPTIONS = tuple(option for options in CREDENTIALS.values() for option in options)
+SECRET_OPTIONS = tuple(option for options in REQUIRED_CREDENTIALS.values() for option in options)
 
 
-def clean(parameters: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+def normalize_params(parameters: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The validated parameters with credentials trimmed, durations in seconds and C(api_url) resolved.
 
     :raises RewindError: C(invalid_argument), naming the option and what it takes.
     """
     options = dict(parameters)
     for secret in SECRET_OPTIONS:
-        options[secret] = _credential(secret, options.get(secret))
-    _need_credentials(options)
-    options["api_url"] = _api_url(options, os.environ if environ is None else environ)
-    _in_range("api_timeout", options["api_timeout"], 1, 600)
-    _check_values(options)
+        options[secret] = _normalize_credential(secret, options.get(secret))
+    _require_credentials(options)
+    options["api_url"] = _resolve_api_url(options, os.environ if environ is None else environ)
+    _require_range("api_timeout", options["api_timeout"], 1, 600)
+    _validate_values(options)
     return options
 
 
-def _check_values(options: dict[str, Any]) -> None:
+def _validate_values(options: dict[str, Any]) -> None:
     """Everything about the module's own options that a type can't say."""
     if options.get("server") is not None:
-        _not_blank("server", options["server"])
+        _require_non_empty("server", options["server"])
     options.setdefault("servers", None)
     if options["servers"] is not None:
-        _check_servers(options)
+        _validate_servers(options)
     elif options.get("server") is None and not _only_reads(options):  # given, and null
         raise invalid_argument("no server is given", "is a variable undefined or empty?")
     if "concurrency" in options:
-        _in_range("concurrency", options["concurrency"], 1, 64)
+        _require_range("concurrency", options["concurrency"], 1, 64)
     for name in ("name", "id", "match"):
         if options.get(name) is not None:
-            options[name] = _not_blank(name, options[name])
+            options[name] = _require_non_empty(name, options[name])
     if "wait_timeout" in options:
-        _in_range("wait_timeout", options["wait_timeout"], 1, 86400)
+        _require_range("wait_timeout", options["wait_timeout"], 1, 86400)
     for name in ("max_age", "older_than", "newer_than"):
         if options.get(name) is not None:
-            options[name] = duration(name, options[name])
-    _check_snapshot_wishes(options)
-    for name, low, high in (("day", 1, 365), ("hour", 0, 23), ("minute", 0, 59)):
+            options[name] = parse_duration(name, options[name])
+    _validate_snapshot_options(options)
+    for name, minimum, maximum in (("day", 1, 365), ("hour", 0, 23), ("minute", 0, 59)):
         if options.get(name) is not None:
-            _in_range(name, options[name], low, high)
+            _require_range(name, options[name], minimum, maximum)
 
 
 def _only_reads(options: Mapping[str, Any]) -> bool:
     return "state" not in options and "start_server" not in options
 
 
-def _check_servers(options: dict[str, Any]) -> None:
-    servers = list(dict.fromkeys(_not_blank("servers", reference) for reference in options["servers"]))
+def _validate_servers(options: dict[str, Any]) -> None:
+    servers = list(dict.fromkeys(_require_non_empty("servers", reference) for reference in options["servers"]))
     options["servers"] = servers
     if ALL in servers and _only_reads(options):
         if servers != [ALL]:
@@ -188,42 +188,42 @@ def _check_servers(options: dict[str, Any]) -> None:
         raise invalid_argument("id is the id of one server's snapshot, and several servers were given", "give name instead, or server for one server")
 
 
-def is_for_many(options: Mapping[str, Any]) -> bool:
+def is_bulk(options: Mapping[str, Any]) -> bool:
     """Whether cleaned options name servers with C(servers), so that each of them has a result of its own."""
     return options["servers"] is not None
 
 
-def may_be_for_many(options: Mapping[str, Any]) -> bool:
+def may_query_many(options: Mapping[str, Any]) -> bool:
     """Whether more than one server may have to be asked about."""
     return "concurrency" in options and options["server"] is None
 
 
-def _check_snapshot_wishes(options: dict[str, Any]) -> None:
+def _validate_snapshot_options(options: dict[str, Any]) -> None:
     retain = options.get("retain")
     if retain:
-        _in_range("retain.count", retain["count"], 1, 10000)
-        _not_blank("retain.match", retain["match"])
+        _require_range("retain.count", retain["count"], 1, 10000)
+        _require_non_empty("retain.match", retain["match"])
     if options.get("state") == "absent":
-        given = [name for name in ("max_age", "retain", "stop_server", "description") if options.get(name)]
-        if given:
-            raise invalid_argument(f"{', '.join(given)} can't go with state: absent", "leave it out, or use state: present")
+        conflicting = [name for name in ("max_age", "retain", "stop_server", "description") if options.get(name)]
+        if conflicting:
+            raise invalid_argument(f"{', '.join(conflicting)} can't go with state: absent", "leave it out, or use state: present")
     if options.get("wait") is False:
-        given = [name for name in ("retain", "stop_server") if options.get(name)]
-        if given:
+        conflicting = [name for name in ("retain", "stop_server") if options.get(name)]
+        if conflicting:
             raise invalid_argument(
-                f"{' and '.join(given)} need the finished snapshot, so wait can't be false",
+                f"{' and '.join(conflicting)} need the finished snapshot, so wait can't be false",
                 "leave wait at true, or leave them out",
             )
 
 
-def duration(option: str, text: str) -> int:
+def parse_duration(option: str, text: str) -> int:
     """Seconds of a duration such as C(90), C(45m), C(12h), C(7d), C(1d12h)."""
-    compact = str(text).strip().lower()
-    if re.fullmatch("[0-9]{1,12}", compact) and int(compact) > 0:
-        return int(compact)
-    parts = re.findall("([0-9]{1,12})([smhdw])", compact)
-    seconds = sum(int(amount) * _UNITS[unit] for amount, unit in parts)
-    if not parts or "".join(amount + unit for amount, unit in parts) != compact or seconds <= 0:
+    normalized = str(text).strip().lower()
+    if re.fullmatch("[0-9]{1,12}", normalized) and int(normalized) > 0:
+        return int(normalized)
+    parts = re.findall("([0-9]{1,12})([smhdw])", normalized)
+    seconds = sum(int(amount) * _SECONDS_PER_UNIT[unit] for amount, unit in parts)
+    if not parts or "".join(amount + unit for amount, unit in parts) != normalized or seconds <= 0:
         raise invalid_argument(
             f"{option} must be a duration greater than zero, such as 12h, 7d or 1d12h (s, m, h, d, w; a bare number is "
             f"seconds), not {text!r}"
@@ -231,7 +231,7 @@ def duration(option: str, text: str) -> int:
     return seconds
 
 
-def _credential(option: str, value: str | None) -> str | None:
+def _normalize_credential(option: str, value: str | None) -> str | None:
     value = (value or "").strip()
     if not value:
         return None
@@ -243,15 +243,15 @@ def _credential(option: str, value: str | None) -> str | None:
     return value
 
 
-def _need_credentials(options: dict[str, Any]) -> None:
+def _require_credentials(options: dict[str, Any]) -> None:
     provider = REGISTRY[options["provider"]]
-    wanted = provider.access.credentials
-    missing = [one.option for one in wanted if not options[one.option]]
+    required = provider.access.credentials
+    missing = [item.option for item in required if not options[item.option]]
     if missing:
-        lacking = "and none was given" if len(wanted) == 1 else f"not given: {', '.join(missing)}"
+        problem = "and none was given" if len(required) == 1 else f"not given: {', '.join(missing)}"
         raise invalid_argument(
-            f"{provider.title} needs {' and '.join(one.words for one in wanted)}{',' if len(wanted) == 1 else ';'} {lacking}",
-            f"set {' and '.join(one.option for one in wanted)}, or {' and '.join(one.variables[0] for one in wanted)} "
+            f"{provider.title} needs {' and '.join(item.words for item in required)}{',' if len(required) == 1 else ';'} {problem}",
+            f"set {' and '.join(item.option for item in required)}, or {' and '.join(item.variables[0] for item in required)} "
             "in the environment where the task runs",
         )
 
@@ -260,27 +260,27 @@ def _need_credentials(options: dict[str, Any]) -> None:
 _AUTHORITY = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Za-z:.%_-]+\])(:[0-9]*)?")
 
 
-def _api_url(options: dict[str, Any], environ: Mapping[str, str]) -> str:
+def _resolve_api_url(options: dict[str, Any], environ: Mapping[str, str]) -> str:
     """The API's base URL without a slash at its end; https, except to this machine."""
     access = REGISTRY[options["provider"]].access
     source, url = "api_url", options.get("api_url")
     if not url:
         source, url = access.url_variable, environ.get(access.url_variable)
     url = (url or access.url).strip()
-    shape = f"{source} must look like {access.url}"
+    expected = f"{source} must look like {access.url}"
     try:
         parts = urlsplit(url)
         host = parts.hostname if parts.port is None or parts.port else None
     except ValueError:
-        raise invalid_argument(f"{shape}; the one given can't be read as a URL") from None
+        raise invalid_argument(f"{expected}; the one given can't be read as a URL") from None
     if parts.scheme not in ("http", "https"):
-        raise invalid_argument(f"{shape}: it begins with https://")
+        raise invalid_argument(f"{expected}: it begins with https://")
     if not host or not url.isascii() or not url.isprintable() or " " in url:
-        raise invalid_argument(f"{shape}: it has no host that can be used")
+        raise invalid_argument(f"{expected}: it has no host that can be used")
     if "@" in parts.netloc or "?" in url or "#" in url:
-        raise invalid_argument(f"{shape}: no user name, no ? and no # in it", "credentials have options of their own")
+        raise invalid_argument(f"{expected}: no user name, no ? and no # in it", "credentials have options of their own")
     if not _AUTHORITY.fullmatch(parts.netloc):
-        raise invalid_argument(f"{shape}: it has no host that can be used")
+        raise invalid_argument(f"{expected}: it has no host that can be used")
     if parts.scheme == "http" and not is_loopback(url):
         raise invalid_argument(
             f"{source} uses http to {host}, which would send the credentials unprotected",
@@ -289,12 +289,12 @@ def _api_url(options: dict[str, Any], environ: Mapping[str, str]) -> str:
     return url.rstrip("/")
 
 
-def _not_blank(option: str, value: str) -> str:
+def _require_non_empty(option: str, value: str) -> str:
     if not value.strip():
         raise invalid_argument(f"{option} is empty", "is a variable undefined or empty?")
     return value
 
 
-def _in_range(option: str, value: int, low: int, high: int) -> None:
-    if not low <= value <= high:
-        raise invalid_argument(f"{option} must be from {low} to {high}, not {value}")
+def _require_range(option: str, value: int, minimum: int, maximum: int) -> None:
+    if not minimum <= value <= maximum:
+        raise invalid_argument(f"{option} must be from {minimum} to {maximum}, not {value}")

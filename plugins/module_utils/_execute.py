@@ -79,9 +79,9 @@ def _run(
             raise invalid_argument(
                 "The Python library requests is missing where this task runs", "install it there: python -m pip install requests"
             )
-        options = argspec.clean(parameters, environ)
+        options = argspec.normalize_params(parameters, environ)
         options["verify"] = _verify(options)
-        if argspec.may_be_for_many(options):
+        if argspec.may_query_many(options):
             options["rate_limit"] = RateLimit(options.get("wait_timeout", _READ_PATIENCE))
         task = Task(connect(options), options, check_mode, diff_mode, lambda text: tell(sanitize(redactor.redact_text(text))), hand_on_signal)
         result = _result(module, task)
@@ -93,11 +93,11 @@ def _run(
 
 def _result(module: str, task: Task) -> dict[str, Any]:
     operation, options = _OPERATIONS[module], task.options
-    if argspec.may_be_for_many(options):
+    if argspec.may_query_many(options):
         can = task.provider.capabilities
         expected = can.restore_seconds if module == "snapshot_restore" else can.create_seconds
         task.for_each = fleet_of(task, lambda: connect(options), expected)
-    if module in _OF_ONE_SERVER and argspec.is_for_many(options):
+    if module in _OF_ONE_SERVER and argspec.is_bulk(options):
         result = results.change_each(task, operation, _OF_ONE_SERVER[module])
     else:
         result = operation(task)

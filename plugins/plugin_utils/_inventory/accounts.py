@@ -13,10 +13,10 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ...module_utils._argspec import SECRET_OPTIONS, clean, provider_options
+from ...module_utils._argspec import SECRET_OPTIONS, normalize_params, provider_spec
 from ...module_utils._errors import RewindError, invalid_argument
 
-ACCOUNT_OPTIONS: dict[str, dict[str, Any]] = {"name": {"type": "str"}, **provider_options()}
+ACCOUNT_OPTIONS: dict[str, dict[str, Any]] = {"name": {"type": "str"}, **provider_spec()}
 
 _NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
@@ -97,11 +97,11 @@ class AccountReader:
                 "use up to 64 letters, digits, dots, hyphens and underscores, and begin with a letter or a digit",
             )
         try:
-            options = clean(parameters)
+            options = normalize_params(parameters)
         except RewindError as error:
             error.message = f"Account {name}: {error.message}"
             raise
-        return Account(name, {option: options[option] for option in provider_options()})
+        return Account(name, {option: options[option] for option in provider_spec()})
 
     def _evaluated(self, value: Any, what: str) -> Any:
         """An option's value; the text of an error in it may hold anything, so it is not shown."""

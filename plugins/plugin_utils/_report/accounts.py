@@ -46,9 +46,9 @@ def ask(account: Mapping[str, Any], tell: Callable[[str], None]) -> dict[str, An
         "limit": limits.max_snapshots, "usual_seconds": limits.create_seconds,
         "servers": None, "snapshots": None, "unlisted": [], "error": None,
     }
-    options = {name: account[name] for name in argspec.provider_options()}
+    options = {name: account[name] for name in argspec.provider_spec()}
     try:
-        told["api_url"] = argspec.clean(options)["api_url"]
+        told["api_url"] = argspec.normalize_params(options)["api_url"]
     except RewindError as error:
         return {**told, "error": error.format()}
     for module, key in _READS:

@@ -11,20 +11,20 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ...module_utils._argspec import CREDENTIALS, PROVIDERS, SECRET_OPTIONS, provider_options
+from ...module_utils._argspec import PROVIDERS, REQUIRED_CREDENTIALS, SECRET_OPTIONS, provider_spec
 from ...module_utils._errors import invalid_argument
 
 OPTIONS: dict[str, dict[str, Any]] = {
-    **provider_options(),
-    "provider": {**provider_options()["provider"], "required": False},  # only where the accounts are not told otherwise
-    "accounts": {"type": "list", "elements": "dict", "options": {**provider_options(), "label": {"type": "str"}}},
+    **provider_spec(),
+    "provider": {**provider_spec()["provider"], "required": False},  # only where the accounts are not told otherwise
+    "accounts": {"type": "list", "elements": "dict", "options": {**provider_spec(), "label": {"type": "str"}}},
     "hosts": {"type": "list", "elements": "str"},
     "path": {"type": "path", "default": "rewind-report.html"},
     "state_dir": {"type": "path", "default": "~/.local/state/rewind.vps"},
     "upgrades": {"type": "int", "default": 50},
 }
 MOST_UPGRADES = 1000
-CLOUD_OPTIONS = tuple(provider_options())
+CLOUD_OPTIONS = tuple(provider_spec())
 
 # Which variables tell of a host's account, the nearest first: those of the role guarded_upgrade, then the inventory's.
 HOST_VARIABLES = {name: (f"guarded_upgrade_{name}",) for name in CLOUD_OPTIONS}
@@ -45,7 +45,7 @@ def accounts_of(parameters: Mapping[str, Any], host_variable: Callable[[str, str
     if parameters["provider"]:
         return [{name: parameters[name] for name in CLOUD_OPTIONS}]
     found = [account for account in (_validated({"provider": name}) for name in PROVIDERS)
-             if any(account[secret] for secret in CREDENTIALS[account["provider"]])]
+             if any(account[secret] for secret in REQUIRED_CREDENTIALS[account["provider"]])]
     if not found:
         raise invalid_argument(
             "There is no account to report on", "export the credentials of a cloud, or name the accounts in accounts (report_accounts)",
@@ -75,7 +75,7 @@ def _of_hosts(hosts: Iterable[str], host_variable: Callable[[str, str], Any]) ->
 
 def _validated(given: dict[str, Any], whose: str = "") -> dict[str, Any]:
     """With what the environment has for it."""
-    validation = ArgumentSpecValidator(provider_options()).validate(given)
+    validation = ArgumentSpecValidator(provider_spec()).validate(given)
     if validation.error_messages:
         raise invalid_argument(f"{whose}{validation.errors.msg}", "set provider or REWIND_PROVIDER, or rewind_provider of the host")
     return validation.validated_parameters

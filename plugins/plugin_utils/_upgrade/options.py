@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...module_utils._argspec import SECRET_OPTIONS, provider_options
+from ...module_utils._argspec import SECRET_OPTIONS, provider_spec
 
 READING_STEPS = ("plan", "unfinished", "last", "prune", "report")  # those that a check run may do: they change nothing then
 STEPS = (
@@ -19,8 +19,8 @@ STEPS = (
 )
 
 OPTIONS: dict[str, dict[str, Any]] = {
-    **provider_options(),
-    "provider": {**provider_options()["provider"], "required": False},  # only where the cloud is asked
+    **provider_spec(),
+    "provider": {**provider_spec()["provider"], "required": False},  # only where the cloud is asked
     "step": {"type": "str", "choices": list(STEPS), "required": True},
     "server": {"type": "str"},
     "state_dir": {"type": "path", "default": "~/.local/state/rewind.vps"},
@@ -60,7 +60,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "hosts": {"type": "list", "elements": "str", "default": []},
 }
 
-CLOUD_OPTIONS = tuple(provider_options())
+CLOUD_OPTIONS = tuple(provider_spec())
 # Those that the role's user sets, as variables guarded_upgrade_X.
 ROLE_OPTIONS = (
     *CLOUD_OPTIONS, "server", "state_dir", "run", "snapshot_prefix", "tasks", "checks", "notify_tasks", "auto_recover_within", "accept_run",

@@ -18,7 +18,7 @@ OURS = "ansible_collections.rewind.vps.plugins."
 PLACES = {
     OURS + "module_utils._redaction": ("Redactor.__init__", "Redactor.redact", "Redactor.redact_text"),
     OURS + "module_utils._text": ("to_valid_utf8",),
-    OURS + "module_utils._argspec": ("clean",),
+    OURS + "module_utils._argspec": ("normalize_params",),
     OURS + "module_utils._http.session": ("HttpSession.__init__", "HttpSession.request", "HttpSession._read"),
     OURS + "module_utils._http.client": ("ApiClient._send_with_retries", "ApiClient._parse_response"),
     OURS + "module_utils._execute": ("run", "_run"),

@@ -8,7 +8,14 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.rewind.vps.plugins.module_utils._argspec import PROVIDERS, SPECS, clean, duration, is_for_many, may_be_for_many
+from ansible_collections.rewind.vps.plugins.module_utils._argspec import (
+    PROVIDERS,
+    SPECS,
+    is_for_many,
+    may_be_for_many,
+    normalize_params,
+    parse_duration,
+)
 from ansible_collections.rewind.vps.plugins.module_utils._errors import INVALID_ARGUMENT, NOT_APPLIED, RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import REGISTRY
 
@@ -17,22 +24,22 @@ ILKBYTE = {"provider": "ilkbyte", "access_key": "access0123456789", "secret_key"
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
-def cleaned(module, environ=None, **given_options):
+def normalized(module, environ=None, **given_options):
     """The options of a module as its operation gets them."""
     spec = SPECS[module]
     validation = ArgumentSpecValidator(spec.options, **spec.rules).validate(given_options)
     assert not validation.error_messages, validation.error_messages
-    return clean(validation.validated_parameters, environ or {})
+    return normalize_params(validation.validated_parameters, environ or {})
 
 
-def refused(module, environ=None, **given_options):
+def rejection(module, environ=None, **given_options):
     with pytest.raises(RewindError) as caught:
-        cleaned(module, environ, **given_options)
+        normalized(module, environ, **given_options)
     assert (caught.value.kind, caught.value.outcome) == (INVALID_ARGUMENT, NOT_APPLIED)
     return caught.value.format()
 
 
-def ansible_refuses(module, **given_options):
+def ansible_rejection(module, **given_options):
     spec = SPECS[module]
     messages = ArgumentSpecValidator(spec.options, **spec.rules).validate(given_options).error_messages
     assert messages
@@ -54,21 +61,21 @@ def test_duration_is_the_sum_of_its_parts(parts):
     text = "".join(f"{amount}{unit}" for amount, unit in parts)
     seconds = sum(amount * UNITS[unit] for amount, unit in parts)
     if seconds:
-        assert duration("max_age", f" {text.upper()} ") == seconds
+        assert parse_duration("max_age", f" {text.upper()} ") == seconds
     else:
         with pytest.raises(RewindError):
-            duration("max_age", text)
+            parse_duration("max_age", text)
 
 
 @given(st.integers(1, 10**12 - 1))
 def test_bare_number_is_seconds(number):
-    assert duration("max_age", str(number)) == number
+    assert parse_duration("max_age", str(number)) == number
 
 
 @given(st.text(max_size=12))
 def test_any_other_text_is_refused_by_name(text):
     try:
-        assert duration("older_than", text) > 0
+        assert parse_duration("older_than", text) > 0
     except RewindError as error:
         assert error.kind == INVALID_ARGUMENT and "older_than" in error.message and "12h" in error.message
 
@@ -77,15 +84,15 @@ def test_any_other_text_is_refused_by_name(text):
                                   "1d12", "12h!", "1_0s", "٣d", "²", "None", "12h\n7d", "9" * 5000, "9" * 5000 + "d"])
 def test_durations_that_say_nothing_clear(text):
     with pytest.raises(RewindError, match="max_age must be a duration"):
-        duration("max_age", text)
+        parse_duration("max_age", text)
 
 
 @pytest.mark.parametrize(("module", "option"), [("snapshot", "max_age"), ("snapshot_info", "older_than"),
                                                 ("snapshot_info", "newer_than")])
 def test_duration_options_are_read(module, option):
     more = {"server": "web1", "name": "nightly"} if module == "snapshot" else {}
-    assert cleaned(module, **VPSORG, **more, **{option: "1d12h"})[option] == 129600
-    assert option in refused(module, **VPSORG, **more, **{option: "soon"})
+    assert normalized(module, **VPSORG, **more, **{option: "1d12h"})[option] == 129600
+    assert option in rejection(module, **VPSORG, **more, **{option: "soon"})
 
 
 # --- api_url
@@ -96,13 +103,13 @@ def test_duration_options_are_read(module, option):
 ])
 def test_where_the_url_comes_from(credentials, variable, default):
     other = {"VPS_API_URL": "ILKBYTE_HOST", "ILKBYTE_HOST": "VPS_API_URL"}[variable]
-    assert cleaned("server_info", **credentials)["api_url"] == default
+    assert normalized("server_info", **credentials)["api_url"] == default
     environ = {variable: "https://env.example/x/", other: "https://wrong.example"}
-    assert cleaned("server_info", environ, **credentials)["api_url"] == "https://env.example/x"
-    option = cleaned("server_info", environ, **credentials, api_url="https://option.example")
+    assert normalized("server_info", environ, **credentials)["api_url"] == "https://env.example/x"
+    option = normalized("server_info", environ, **credentials, api_url="https://option.example")
     assert option["api_url"] == "https://option.example"
-    assert cleaned("server_info", environ, **credentials, api_url="")["api_url"] == "https://env.example/x"
-    assert variable in refused("server_info", {variable: "ftp://env.example"}, **credentials)
+    assert normalized("server_info", environ, **credentials, api_url="")["api_url"] == "https://env.example/x"
+    assert variable in rejection("server_info", {variable: "ftp://env.example"}, **credentials)
 
 
 @pytest.mark.parametrize(("url", "kept"), [
@@ -119,7 +126,7 @@ def test_where_the_url_comes_from(credentials, variable, default):
     ("http://[::1]:8000", "http://[::1]:8000"),
 ])
 def test_urls_that_can_be_used(url, kept):
-    assert cleaned("server_info", **VPSORG, api_url=url)["api_url"] == kept
+    assert normalized("server_info", **VPSORG, api_url=url)["api_url"] == kept
 
 
 @pytest.mark.parametrize("url", [
@@ -127,7 +134,7 @@ def test_urls_that_can_be_used(url, kept):
     "http://localhost.cloud.example", "http://127.0.0.1.cloud.example", "http://[2001:db8::1]",
 ])
 def test_plain_http_only_to_this_machine(url):
-    text = refused("server_info", **VPSORG, api_url=url)
+    text = rejection("server_info", **VPSORG, api_url=url)
     assert "unprotected" in text and "https" in text and "Nothing was changed." in text
 
 
@@ -140,7 +147,7 @@ def test_plain_http_only_to_this_machine(url):
     "https://cloud.example/#", "http://localhost@cloud.example", "http://localhost\\@cloud.example",
 ])
 def test_urls_that_can_not_be_used(url):
-    text = refused("server_info", **VPSORG, api_url=url)
+    text = rejection("server_info", **VPSORG, api_url=url)
     assert "api_url" in text
     assert "word" not in text and "page=1" not in text  # what stands in a URL may be a secret
 
@@ -156,32 +163,32 @@ def test_urls_that_can_not_be_used(url):
 def test_credentials(credentials, option, environment_names, monkeypatch):
     others = {key: value for key, value in credentials.items() if key != option}
     for blank in ("", "   ", "\n", "\t\r\n"):
-        text = refused("server_info", **others, **{option: blank})
+        text = rejection("server_info", **others, **{option: blank})
         assert option in text and environment_names[0] in text
-    assert option in refused("server_info", **others)
-    assert cleaned("server_info", **others, **{option: " \n key-0123456789+/= \r\n"})[option] == "key-0123456789+/="
+    assert option in rejection("server_info", **others)
+    assert normalized("server_info", **others, **{option: " \n key-0123456789+/= \r\n"})[option] == "key-0123456789+/="
     for odd in ("first-line\nsecond-line", "two words", "schlüssel-0123", "nul\x00byte", "tab\tinside", "zero\u200bwidth"):
-        text = refused("server_info", **others, **{option: odd})
+        text = rejection("server_info", **others, **{option: odd})
         assert option in text and "Next:" in text
         assert odd not in text and odd[:8] not in text
     for variable in environment_names:
         with monkeypatch.context() as patch:
             patch.setenv(variable, "from-the-environment")
-            assert cleaned("server_info", **others)[option] == "from-the-environment"
+            assert normalized("server_info", **others)[option] == "from-the-environment"
 
 
 def test_other_clouds_credentials_do_not_serve():
-    assert "api_token" in refused("server_info", provider="vpsorg", access_key="a" * 9, secret_key="b" * 9)
-    text = refused("server_info", provider="ilkbyte", api_token="t" * 9)
+    assert "api_token" in rejection("server_info", provider="vpsorg", access_key="a" * 9, secret_key="b" * 9)
+    text = rejection("server_info", provider="ilkbyte", api_token="t" * 9)
     assert "access_key" in text and "secret_key" in text
 
 
 def test_provider_from_the_environment(monkeypatch):
     monkeypatch.setenv("REWIND_PROVIDER", "ilkbyte")
     options = {key: value for key, value in ILKBYTE.items() if key != "provider"}
-    assert cleaned("server_info", **options)["provider"] == "ilkbyte"
+    assert normalized("server_info", **options)["provider"] == "ilkbyte"
     monkeypatch.setenv("REWIND_PROVIDER", "another")
-    assert "provider" in ansible_refuses("server_info", **options)
+    assert "provider" in ansible_rejection("server_info", **options)
 
 
 def test_choices_are_the_registry():
@@ -212,9 +219,9 @@ CRON = {**ILKBYTE, "server": "app1", "name": "nightly", "day": 1, "hour": 2, "mi
 ])
 def test_ranges(module, options, option, good, bad):
     for value in good:
-        assert cleaned(module, **{**options, option: value})[option] == value
+        assert normalized(module, **{**options, option: value})[option] == value
     for value in bad:
-        text = refused(module, **{**options, option: value})
+        text = rejection(module, **{**options, option: value})
         assert option in text and str(value) in text
 
 
@@ -222,9 +229,9 @@ def test_ranges(module, options, option, good, bad):
 def test_range_of_retain(count, fits):
     options = {**SNAPSHOT, "retain": {"count": count, "match": "night*"}}
     if fits:
-        assert cleaned("snapshot", **options)["retain"]["count"] == count
+        assert normalized("snapshot", **options)["retain"]["count"] == count
     else:
-        assert "retain.count" in refused("snapshot", **options)
+        assert "retain.count" in rejection("snapshot", **options)
 
 
 @pytest.mark.parametrize(("module", "option"), [
@@ -234,15 +241,15 @@ def test_range_of_retain(count, fits):
 def test_empty_values_are_named(module, option):
     options = {"snapshot_cron": CRON, "snapshot_info": VPSORG}.get(module, SNAPSHOT)
     for blank in ("", "  "):
-        assert f"{option} is empty" in refused(module, **{**options, option: blank})
-    assert "retain.match is empty" in refused("snapshot", **SNAPSHOT, retain={"count": 1, "match": " "})
+        assert f"{option} is empty" in rejection(module, **{**options, option: blank})
+    assert "retain.match is empty" in rejection("snapshot", **SNAPSHOT, retain={"count": 1, "match": " "})
 
 
 NO_SERVER = {key: value for key, value in SNAPSHOT.items() if key != "server"}
 
 
 def shape(module, **options):
-    made = cleaned(module, **options)
+    made = normalized(module, **options)
     return made["server"], made["servers"], is_for_many(made), may_be_for_many(made)
 
 
@@ -252,7 +259,7 @@ def test_server_is_always_one_and_servers_decides_the_shape():
     assert shape("snapshot", **NO_SERVER, servers=["web1", "web2", "web1"]) == (None, ["web1", "web2"], True, True)
     assert shape("snapshot", **NO_SERVER, servers=[]) == (None, [], True, True), "nothing to do, which is said"
     assert shape("snapshot", **{**SNAPSHOT, "server": "web1,web2"})[0] == "web1,web2", "one server, whatever it is called"
-    assert cleaned("snapshot_cron", **CRON)["servers"] is None and not is_for_many(cleaned("snapshot_cron", **CRON))
+    assert normalized("snapshot_cron", **CRON)["servers"] is None and not is_for_many(normalized("snapshot_cron", **CRON))
 
 
 @pytest.mark.parametrize("module", ["snapshot_info", "server_info"])
@@ -260,7 +267,7 @@ def test_without_a_server_what_reads_shows_the_whole_account(module):
     assert shape(module, **VPSORG) == (None, None, False, True) == shape(module, **VPSORG, servers="all")
     assert shape(module, **VPSORG, server="all") == ("all", None, False, False), "a server may be called so"
     assert shape(module, **VPSORG, servers=["web1"]) == (None, ["web1"], True, True)
-    assert "all means every server" in refused(module, **VPSORG, servers=["all", "web1"])
+    assert "all means every server" in rejection(module, **VPSORG, servers=["all", "web1"])
 
 
 @pytest.mark.parametrize("module", ["snapshot", "snapshot_restore"])
@@ -269,11 +276,11 @@ def test_what_changes_takes_all_for_a_name(module):
 
 
 def test_servers_that_are_empty_or_do_not_go_with_an_id():
-    assert "servers is empty" in refused("snapshot", **NO_SERVER, servers=["web1", " "])
-    assert "several servers" in refused("snapshot_restore", **VPSORG, id="801", servers=["web1", "web2"])
-    assert cleaned("snapshot_restore", **VPSORG, id="801", servers=["web1"])["id"] == "801"
+    assert "servers is empty" in rejection("snapshot", **NO_SERVER, servers=["web1", " "])
+    assert "several servers" in rejection("snapshot_restore", **VPSORG, id="801", servers=["web1", "web2"])
+    assert normalized("snapshot_restore", **VPSORG, id="801", servers=["web1"])["id"] == "801"
     for module in ("snapshot", "snapshot_restore"):
-        assert "no server is given" in refused(module, **{**SNAPSHOT, "server": None})
+        assert "no server is given" in rejection(module, **{**SNAPSHOT, "server": None})
 
 
 @pytest.mark.parametrize(("more", "named"), [
@@ -284,8 +291,8 @@ def test_servers_that_are_empty_or_do_not_go_with_an_id():
     ({"wait": False, "retain": {"count": 1, "match": "*"}}, "retain"),
     ({"wait": False, "stop_server": True}, "stop_server"),
 ])
-def test_wishes_that_contradict(more, named):
-    text = refused("snapshot", **SNAPSHOT, **more)
+def test_options_that_contradict(more, named):
+    text = rejection("snapshot", **SNAPSHOT, **more)
     assert named in text and "Next:" in text
 
 
@@ -307,7 +314,7 @@ def test_wishes_that_contradict(more, named):
     ("server_info", {**VPSORG, "colour": "blue"}, "colour"),
 ])
 def test_what_ansible_itself_refuses(module, options, named):
-    assert named in ansible_refuses(module, **options)
+    assert named in ansible_rejection(module, **options)
 
 
 def test_secrets_and_only_they_are_hidden():
@@ -321,5 +328,5 @@ def test_nothing_of_the_caller_is_changed():
     spec = SPECS["snapshot"]
     parameters = ArgumentSpecValidator(spec.options, **spec.rules).validate(options).validated_parameters
     before = dict(parameters)
-    clean(parameters, {})
+    normalize_params(parameters, {})
     assert parameters == before

@@ -32,9 +32,9 @@ def options_read_from(environment: dict[str, str], monkeypatch: pytest.MonkeyPat
     """What a module without options takes from a job's environment."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    validation = ArgumentSpecValidator(argspec.provider_options()).validate({})
+    validation = ArgumentSpecValidator(argspec.provider_spec()).validate({})
     assert not validation.error_messages
-    return argspec.clean(validation.validated_parameters, environment)
+    return argspec.normalize_params(validation.validated_parameters, environment)
 
 
 @pytest.mark.parametrize("cloud", TYPES)
@@ -54,7 +54,8 @@ def test_with_both_clouds_credentials_none_is_the_cloud_of_a_host_that_names_non
 def test_every_key_is_secret_and_goes_into_the_environment_alone(cloud: str) -> None:
     kind = credential_types()[TYPES[cloud]]
     fields = {item["id"]: item for item in kind["inputs"]["fields"]}
-    assert {name for name, item in fields.items() if item.get("secret")} == set(argspec.CREDENTIALS[cloud]) == set(kind["inputs"]["required"])
+    secrets = {name for name, item in fields.items() if item.get("secret")}
+    assert secrets == set(argspec.REQUIRED_CREDENTIALS[cloud]) == set(kind["inputs"]["required"])
     assert set(kind["injectors"]) == {"env"}
     used = {name for template in kind["injectors"]["env"].values() for name in re.findall(r"[a-z_]{5,}", re.sub("'[a-z]*'", "", template))}
     assert used == set(fields)

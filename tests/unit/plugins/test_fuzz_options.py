@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ansible_collections.rewind.vps.plugins.module_utils import _argspec as argspec
-from ansible_collections.rewind.vps.plugins.module_utils._argspec import SPECS, clean
+from ansible_collections.rewind.vps.plugins.module_utils._argspec import SPECS, normalize_params
 from ansible_collections.rewind.vps.plugins.module_utils._errors import INVALID_ARGUMENT, NOT_APPLIED, RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._http.session import HttpSession
 from ansible_collections.rewind.vps.plugins.module_utils._redaction import Redactor
@@ -45,7 +45,7 @@ def parameters(module):
 def test_any_options_are_refused_or_clean(module, data):
     given_options = data.draw(parameters(module))
     try:
-        options = clean(given_options, {})
+        options = normalize_params(given_options, {})
     except RewindError as error:
         assert (error.kind, error.outcome) == (INVALID_ARGUMENT, NOT_APPLIED)
         is_sound([error.format(), error.to_result()])
@@ -120,7 +120,7 @@ def is_this_machine(host):
 @example(url="http://localhost/\\@evil.com/")
 def test_plain_http_goes_to_this_machine_alone(url):
     try:
-        kept = clean({**_REST, "api_url": url}, {})["api_url"]
+        kept = normalize_params({**_REST, "api_url": url}, {})["api_url"]
     except RewindError as error:
         assert error.kind == INVALID_ARGUMENT
         return
@@ -148,7 +148,7 @@ def test_which_hosts_are_this_machine(host):
     # Python 3.13 knows that this is the same address, older ones don't.
     either = {"[::ffff:127.0.0.1]"}
     try:
-        clean({**_REST, "api_url": f"http://{host}/"}, {})
+        normalize_params({**_REST, "api_url": f"http://{host}/"}, {})
     except RewindError as error:
         assert host not in ours and error.kind == INVALID_ARGUMENT
         assert json.dumps(error.format())

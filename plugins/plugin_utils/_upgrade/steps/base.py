@@ -46,7 +46,7 @@ class StepBase:
         """The plan, with the cloud that the options name."""
         if not self._wishes["run"]:
             raise invalid_argument("run is missing: the plan's result goes there")
-        options = argspec.clean({**cloud_options(self._wishes)})
+        options = argspec.normalize_params({**cloud_options(self._wishes)})
         return {**self._wishes["run"], "provider": options["provider"], "api_url": options["api_url"]}
 
     @property
@@ -56,7 +56,7 @@ class StepBase:
         return Receipt.load(Path(self._wishes["run"]["run_record"]))
 
     def _folder(self, server_id: str) -> ServerFolder:
-        options = argspec.clean({**cloud_options(self._wishes)})
+        options = argspec.normalize_params({**cloud_options(self._wishes)})
         return ServerFolder(self._wishes["state_dir"], options["provider"], server_id, options["api_url"])
 
     @property
@@ -106,7 +106,7 @@ class StepBase:
         return start_guard({
             "receipt_path": str(path), "receipt": receipt, "run": {"process": context.process, "what": context.what},
             # As cleaned here: addresses may come from this task's environment, which the guard does not have.
-            "parameters": {**cloud_options(wishes), "api_url": argspec.clean({**cloud_options(wishes)})["api_url"]},
+            "parameters": {**cloud_options(wishes), "api_url": argspec.normalize_params({**cloud_options(wishes)})["api_url"]},
             "rollback_seconds": wishes["rollback_timeout"], "terminal": process_identity.terminal_of(context.process["pid"]),
         })
 
