@@ -11,7 +11,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ._argspec import SPECS
-from ._execute import internal_error_result, run
+from ._execute import execute, internal_error_result
 from ._text import sanitize, sanitize_nested
 
 
@@ -31,14 +31,14 @@ def run_module(name: str) -> None:
     if hasattr(module, "_new_secrets"):
         module._new_secrets.flush()
     try:
-        _end(module, run(name, module.params, check_mode=module.check_mode, diff_mode=module._diff))
+        _exit(module, execute(name, module.params, check_mode=module.check_mode, diff_mode=module._diff))
         return
     except Exception as error:  # a result that can't be written as JSON, for example
         result = internal_error_result(error)
-    _end(module, result)  # no exception is being handled here any more: fail_json would show its text
+    _exit(module, result)  # no exception is being handled here any more: fail_json would show its text
 
 
-def _end(module: AnsibleModule, result: dict[str, Any]) -> None:
+def _exit(module: AnsibleModule, result: dict[str, Any]) -> None:
     for warning in result.pop("warnings", ()):
         module.warn(warning)
     if result.pop("failed", False):

@@ -32,11 +32,11 @@ _OPERATIONS = {
     "upgrade_guard": upgrade_preflight.run,
 }
 # For several servers each has a result of its own; what reads has one shape for all.
-_OF_ONE_SERVER = {"snapshot": results.TAKES_UP, "snapshot_restore": results.REPEATS}
-_READ_PATIENCE = 60.0  # seconds for which a read is asked again that the cloud has had too many of
+_BULK = {"snapshot": results.TAKES_UP, "snapshot_restore": results.REPEATS}
+READ_RETRY_SECONDS = 60.0  # seconds for which a read is asked again that the cloud has had too many of
 
 
-def run(
+def execute(
     module: str,
     parameters: Mapping[str, Any],
     *,
@@ -58,12 +58,12 @@ def run(
     """
     try:
         redactor = redactor or Redactor([parameters.get(name) for name in argspec.SECRET_OPTIONS])
-        return _run(module, parameters, check_mode, diff_mode, tell, hand_on_signal, os.environ if environ is None else environ, redactor)
+        return _execute(module, parameters, check_mode, diff_mode, tell, hand_on_signal, os.environ if environ is None else environ, redactor)
     except Exception as error:  # not even a mistake in the handling of mistakes may show an exception's text
         return {**internal_error_result(error), "warnings": []}
 
 
-def _run(
+def _execute(
     module: str,
     parameters: Mapping[str, Any],
     check_mode: bool,
@@ -80,31 +80,31 @@ def _run(
                 "The Python library requests is missing where this task runs", "install it there: python -m pip install requests"
             )
         options = argspec.normalize_params(parameters, environ)
-        options["verify"] = _verify(options)
+        options["verify"] = _tls_verify(options)
         if argspec.may_query_many(options):
-            options["rate_limit"] = RateLimit(options.get("wait_timeout", _READ_PATIENCE))
+            options["rate_limit"] = RateLimit(options.get("wait_timeout", READ_RETRY_SECONDS))
         task = Task(connect(options), options, check_mode, diff_mode, lambda text: tell(sanitize(redactor.redact_text(text))), hand_on_signal)
-        result = _result(module, task)
+        result = _dispatch(module, task)
     except (Exception, signal_guard.Ended) as error:
         result = error_result(error, task)
     result["warnings"] = sanitize_nested(task.warnings) if task else []
     return to_valid_utf8(redactor.redact(result))
 
 
-def _result(module: str, task: Task) -> dict[str, Any]:
+def _dispatch(module: str, task: Task) -> dict[str, Any]:
     operation, options = _OPERATIONS[module], task.options
     if argspec.may_query_many(options):
-        can = task.provider.capabilities
-        expected = can.restore_seconds if module == "snapshot_restore" else can.create_seconds
-        task.for_each = fleet_of(task, lambda: connect(options), expected)
-    if module in _OF_ONE_SERVER and argspec.is_bulk(options):
-        result = results.change_each(task, operation, _OF_ONE_SERVER[module])
+        capabilities = task.provider.capabilities
+        expected_seconds = capabilities.restore_seconds if module == "snapshot_restore" else capabilities.create_seconds
+        task.for_each = fleet_of(task, lambda: connect(options), expected_seconds)
+    if module in _BULK and argspec.is_bulk(options):
+        result = results.change_each(task, operation, _BULK[module])
     else:
         result = operation(task)
     return {**result, "msg": sanitize(result["msg"])} if "msg" in result else result
 
 
-def _verify(options: dict[str, Any]) -> bool | str:
+def _tls_verify(options: dict[str, Any]) -> bool | str:
     """What requests takes as verify."""
     if not options["validate_certs"]:
         return False

@@ -22,7 +22,7 @@ from ansible.module_utils.errors import UnsupportedError
 from ansible.utils.display import Display
 
 from ..module_utils._argspec import SECRET_OPTIONS, SPECS
-from ..module_utils._execute import internal_error_result, run
+from ..module_utils._execute import execute, internal_error_result
 from ..module_utils._http.session import requests_available
 from ..module_utils._redaction import Redactor
 from ._module_execution import ModuleDoor
@@ -103,7 +103,7 @@ class QuickDoor(ModuleDoor):
         return result
 
     def _result_of_run(self, parameters: dict[str, Any], task_vars: dict[str, Any], redactor: Redactor) -> dict[str, Any]:
-        return run(
+        return execute(
             self.module,
             parameters,
             check_mode=self._task.check_mode,

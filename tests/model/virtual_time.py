@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.rewind.vps.plugins.module_utils import _argspec as argspec
-from ansible_collections.rewind.vps.plugins.module_utils import _execute as execute
+from ansible_collections.rewind.vps.plugins.module_utils import _execute as execution
 from ansible_collections.rewind.vps.plugins.module_utils._http import client
 from ansible_collections.rewind.vps.plugins.module_utils._state import server_lock
 from ansible_collections.rewind.vps.plugins.module_utils._wait import polling
@@ -41,16 +41,16 @@ class Room:
     def open(self) -> Iterator[Room]:
         """Time is virtual inside."""
         clock, sleeping = polling.Clock.__init__, client.ApiClient.__init__
-        defaults, keywords, connect = clock.__defaults__, dict(sleeping.__kwdefaults__), execute.connect
+        defaults, keywords, connect = clock.__defaults__, dict(sleeping.__kwdefaults__), execution.connect
         clock.__defaults__ = (self.monotonic, self.sleep, random.Random(0).uniform)
         sleeping.__kwdefaults__["sleep"] = self.sleep
-        execute.connect = lambda options: connect({**options, "api_timeout": self.answer_seconds})
+        execution.connect = lambda options: connect({**options, "api_timeout": self.answer_seconds})
         try:
             yield self
         finally:
             clock.__defaults__ = defaults
             sleeping.__kwdefaults__.update(keywords)
-            execute.connect = connect
+            execution.connect = connect
 
     def forget(self) -> None:
         """What this machine has noted about servers is no more: for a world that begins anew."""
@@ -79,7 +79,7 @@ class Room:
         spec = argspec.SPECS[module]
         validated = ArgumentSpecValidator(spec.options, **spec.rules).validate({**self._access(cloud), **options})
         assert not validated.error_messages, validated.error_messages
-        return execute.run(module, validated.validated_parameters, check_mode=check_mode, diff_mode=diff_mode, environ={})
+        return execution.execute(module, validated.validated_parameters, check_mode=check_mode, diff_mode=diff_mode, environ={})
 
     def _access(self, cloud: str) -> dict[str, Any]:
         box = self.box

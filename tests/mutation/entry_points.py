@@ -16,11 +16,11 @@ MUTANTS = [
     ),
     Mutant(
         "a result contains the secrets that are in it", f"{UTILS}/run.py", "_run",
-        r"redactor\.value\((\w+)\)", r"\1", "secrets", (f"{EXECUTE}::test_whatever_leaves_is_scrubbed",),
+        r"redactor\.value\((\w+)\)", r"\1", "secrets", (f"{EXECUTE}::test_every_result_is_redacted",),
     ),
     Mutant(
         "a task that failed after a change reports no change", f"{UTILS}/failures.py", "_failure",
-        r"= \w+\.done\.changed if .*", "= False", "changed", (f"{EXECUTE}::test_a_failure_tells_what_was_changed_before",),
+        r"= \w+\.done\.changed if .*", "= False", "changed", (f"{EXECUTE}::test_an_error_reports_what_was_changed_before",),
     ),
     Mutant(
         "an in-process task in check mode sends its changes", "plugins/plugin_utils/_action.py", "QuickDoor._result_of_run",

@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from ...module_utils import _errors as errors
 from ...module_utils._errors import RewindError
-from ...module_utils._execute import run
+from ...module_utils._execute import execute
 from ...module_utils._text import sanitize, to_valid_utf8
 from .._upgrade import process_identity
 from .._upgrade.record import Receipt, make_private_folder, now_text, said
@@ -88,7 +88,7 @@ def _guard(order: dict[str, Any], path: Path, door: Path) -> Guard:
 
     def operate(module: str, wishes: dict[str, Any], wait_seconds: int, tell: Say) -> dict[str, Any]:
         server = {"server": receipt.data["server"]["id"], "wait": True, "wait_timeout": wait_seconds}
-        return run(
+        return execute(
             module, {**order["parameters"], **server, **wishes}, check_mode=False, diff_mode=False, tell=tell, hand_on_signal=_end_by, environ={},
         )
 

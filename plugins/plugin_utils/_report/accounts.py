@@ -15,7 +15,7 @@ from typing import Any
 
 from ...module_utils import _argspec as argspec
 from ...module_utils._errors import RewindError
-from ...module_utils._execute import run
+from ...module_utils._execute import execute
 from ...module_utils._provider.registry import REGISTRY
 
 _READS = (("server_info", "servers"), ("snapshot_info", "snapshots"))
@@ -54,7 +54,7 @@ def ask(account: Mapping[str, Any], tell: Callable[[str], None]) -> dict[str, An
     for module, key in _READS:
         tell(f"{account['label']}: asking for its {key}")
         everything = {name: option.get("default") for name, option in argspec.SPECS[module].options.items() if name not in options}
-        result = run(module, {**everything, **options}, check_mode=False, diff_mode=False, tell=tell)
+        result = execute(module, {**everything, **options}, check_mode=False, diff_mode=False, tell=tell)
         told[key] = result.get(key)
         if result.get("failed"):
             return {**told, "error": result["msg"], "unlisted": [failed["server"] for failed in result.get("failed_servers", [])]}

@@ -21,7 +21,7 @@ PLACES = {
     OURS + "module_utils._argspec": ("normalize_params",),
     OURS + "module_utils._http.session": ("HttpSession.__init__", "HttpSession.request", "HttpSession._read"),
     OURS + "module_utils._http.client": ("ApiClient._send_with_retries", "ApiClient._parse_response"),
-    OURS + "module_utils._execute": ("run", "_run"),
+    OURS + "module_utils._execute": ("execute", "_execute"),
     OURS + "module_utils.polling": ("wait_until",),
     OURS + "module_utils.turns": ("find_folder", "Place.notes", "Place.try_to_enter", "Place.leave", "Place.write_note"),
     OURS + "module_utils.operations.turn": ("_place", "_enter"),

@@ -43,7 +43,7 @@ class InventoryFile:
         """A new one, as Ansible makes one for each file."""
         made = inventory_loader.get("servers")
         made._redirected_names = [NAME]
-        self._patch.setattr(sys.modules[type(made).__module__], "run", self._run)
+        self._patch.setattr(sys.modules[type(made).__module__], "execute", self._execute)
         self._patch.setattr(made.display, "warning", self.warnings.append)
         return made
 
@@ -58,7 +58,7 @@ class InventoryFile:
             plugin.update_cache_if_changed()
         return inventory
 
-    def _run(self, module: str, parameters: dict[str, Any], *, check_mode: bool, diff_mode: bool) -> dict[str, Any]:
+    def _execute(self, module: str, parameters: dict[str, Any], *, check_mode: bool, diff_mode: bool) -> dict[str, Any]:
         assert (module, parameters["server"], check_mode, diff_mode) == ("server_info", None, False, False)
         key = parameters["api_token"] or parameters["access_key"]
         self.asked.append(key)

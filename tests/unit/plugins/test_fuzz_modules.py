@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from test_fuzz_clouds import ILK_SERVER, ILK_SNAPSHOT, PATHS, VPS_SERVER, VPS_SNAPSHOT, page, yes
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
-from ansible_collections.rewind.vps.plugins.module_utils import _execute as room
+from ansible_collections.rewind.vps.plugins.module_utils import _execute as execution
 from ansible_collections.rewind.vps.plugins.module_utils._argspec import SPECS
 from ansible_collections.rewind.vps.plugins.module_utils._http.session import HttpError, HttpResponse
 from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import connect
@@ -74,15 +74,15 @@ def world(session):
         return made
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(room, "connect", connected)
+        patch.setattr(execution, "connect", connected)
         patch.setattr(polling.Clock, "__init__", lambda self: self.__dict__.update(vars(clock)))
         yield
 
 
-def check_result(module, result, session, told, check_mode):
+def check_result(module, result, session, progress_lines, check_mode):
     is_sound(result)
     assert isinstance(result["changed"], bool) and isinstance(result["warnings"], list)
-    assert result["msg"] == sanitize(result["msg"]) and all(text == sanitize(text) for text in [*result["warnings"], *told])
+    assert result["msg"] == sanitize(result["msg"]) and all(text == sanitize(text) for text in [*result["warnings"], *progress_lines])
     if result.get("failed"):
         error = result["error"]
         assert set(error) == ERROR_KEYS and error["kind"] != errors.INTERNAL, result
@@ -102,10 +102,10 @@ def test_a_module_never_makes_a_mistake_of_its_own(module, cloud, data):
     body = st.sampled_from([json.dumps(one).encode() for one in HONEST[cloud]]) | bodies(*HONEST[cloud])
     response = st.builds(HttpResponse, st.sampled_from([200] * 9 + [201, 204, 400, 404, 429, 500]), st.just({"date": "Thu, 01 Jan 2026 00:00:00 GMT"}), body)
     responses = data.draw(st.lists(response | response | response | st.just(HttpError("timeout", True, "ReadTimeout")), min_size=1, max_size=8))
-    session, told = FakeSession(responses), []
+    session, progress_lines = FakeSession(responses), []
     check_mode = data.draw(st.booleans() if cloud == "ilkbyte" else st.just(False))
     with world(session):
-        result = room.run(module, parameters, check_mode=check_mode, diff_mode=True, tell=told.append, environ={})
-    check_result(module, result, session, told, check_mode)
+        result = execution.execute(module, parameters, check_mode=check_mode, diff_mode=True, tell=progress_lines.append, environ={})
+    check_result(module, result, session, progress_lines, check_mode)
     paths = PATHS[cloud].replace("12345", "[0-9]+").replace("801", "[0-9]+")
     assert all(re.fullmatch(paths, sent.path) for sent in session.sent), session.sent

@@ -128,13 +128,13 @@ def test_credentials_of_the_tasks_environment_become_options(given, token):
 def test_both_doors_hand_on_check_mode_and_diff(monkeypatch, check_mode, diff):
     seen = []
 
-    def run(name, parameters, **how):
-        seen.append((name, how["check_mode"], how["diff_mode"]))
+    def execute(name, parameters, **keywords):
+        seen.append((name, keywords["check_mode"], keywords["diff_mode"]))
         return {"warnings": []}
 
     made = door()
     made._task.check_mode, made._task.diff = check_mode, diff
-    monkeypatch.setattr(action, "run", run)
+    monkeypatch.setattr(action, "execute", execute)
     made._result_of_run({}, {}, Redactor([]))
 
     class Module:
@@ -145,7 +145,7 @@ def test_both_doors_hand_on_check_mode_and_diff(monkeypatch, check_mode, diff):
             seen.append(result)
 
     monkeypatch.setattr(ansible_module, "_Module", Module)
-    monkeypatch.setattr(ansible_module, "run", run)
+    monkeypatch.setattr(ansible_module, "execute", execute)
     ansible_module.run_module("snapshot")
     assert seen == [("snapshot", check_mode, diff), ("snapshot", check_mode, diff), {}]
 

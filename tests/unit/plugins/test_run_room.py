@@ -8,7 +8,7 @@ import base64
 import pytest
 from builders import snapshot
 
-from ansible_collections.rewind.vps.plugins.module_utils import _execute as room
+from ansible_collections.rewind.vps.plugins.module_utils import _execute as execution
 from ansible_collections.rewind.vps.plugins.module_utils._argspec import SPECS
 from ansible_collections.rewind.vps.plugins.module_utils._errors import BUSY, UNKNOWN, RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._module import signal_guard
@@ -22,20 +22,20 @@ PARAMETERS = {
 
 
 def run(operation, monkeypatch, tell=lambda text: None, **parameters):
-    monkeypatch.setitem(room._OPERATIONS, "server_info", operation)
-    return room.run("server_info", {**PARAMETERS, **parameters}, check_mode=False, diff_mode=False, tell=tell, environ={})
+    monkeypatch.setitem(execution._OPERATIONS, "server_info", operation)
+    return execution.execute("server_info", {**PARAMETERS, **parameters}, check_mode=False, diff_mode=False, tell=tell, environ={})
 
 
 def test_an_operation_for_every_module():
     # The one more is a part of an action that takes its options from elsewhere.
-    assert set(room._OPERATIONS) == {*SPECS, "upgrade_guard"}
+    assert set(execution._OPERATIONS) == {*SPECS, "upgrade_guard"}
 
 
 @pytest.mark.parametrize("error", [
     ValueError(f"{TOKEN} in https://user:word@host/?secret={TOKEN}"), KeyError("the-text"), RecursionError("the-text"),
     UnicodeDecodeError("utf-8", b"the-text", 0, 1, "bad"), AttributeError("the-text"), OSError(5, "the-text"),
 ])
-def test_our_own_mistake_is_said_without_the_exceptions_text(error, monkeypatch):
+def test_an_internal_error_is_reported_without_the_exceptions_text(error, monkeypatch):
     def operation(task):
         task.done.asked = task.done.changed = True
         raise error
@@ -49,7 +49,7 @@ def test_our_own_mistake_is_said_without_the_exceptions_text(error, monkeypatch)
     assert "exception" not in result and "Traceback" not in shown
 
 
-def test_our_own_mistake_before_anything_was_sent_changed_nothing(monkeypatch):
+def test_an_internal_error_before_anything_was_sent_changed_nothing(monkeypatch):
     def operation(task):
         raise ZeroDivisionError
 
@@ -59,7 +59,7 @@ def test_our_own_mistake_before_anything_was_sent_changed_nothing(monkeypatch):
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
-def test_being_told_to_end_is_no_failure_of_the_task(interruption, monkeypatch):
+def test_an_interruption_is_no_failure_of_the_task(interruption, monkeypatch):
     def operation(task):
         raise interruption
 
@@ -73,23 +73,23 @@ ENCODINGS = {
 }
 
 
-@pytest.mark.parametrize("said", ENCODINGS.values(), ids=list(ENCODINGS))
-@pytest.mark.parametrize("around", ["{}", " {}", "{}\n", "\n\t{} \r\n"], ids=["bare", "blank before", "break", "both"])
-def test_whatever_leaves_is_scrubbed(said, around, monkeypatch):
-    told = []
+@pytest.mark.parametrize("secret_text", ENCODINGS.values(), ids=list(ENCODINGS))
+@pytest.mark.parametrize("template", ["{}", " {}", "{}\n", "\n\t{} \r\n"], ids=["bare", "blank before", "break", "both"])
+def test_every_result_is_redacted(secret_text, template, monkeypatch):
+    progress_lines = []
 
     def operation(task):
-        task.tell(f"waiting for {said}")
-        task.warnings.append(f"warning of {said}")
-        return {"changed": True, "msg": said, "servers": [{said: [said, {"deep": (said,)}]}]}
+        task.tell(f"waiting for {secret_text}")
+        task.warnings.append(f"warning of {secret_text}")
+        return {"changed": True, "msg": secret_text, "servers": [{secret_text: [secret_text, {"deep": (secret_text,)}]}]}
 
-    result = run(operation, monkeypatch, told.append, api_token=around.format(TOKEN))
-    assert result["changed"] is True and result["warnings"] and told
-    for shown in (repr(result), repr(told)):
-        assert said not in shown and MASK in shown
+    result = run(operation, monkeypatch, progress_lines.append, api_token=template.format(TOKEN))
+    assert result["changed"] is True and result["warnings"] and progress_lines
+    for shown in (repr(result), repr(progress_lines)):
+        assert secret_text not in shown and MASK in shown
 
 
-def test_a_failure_is_scrubbed_too(monkeypatch):
+def test_an_error_is_redacted_too(monkeypatch):
     def operation(task):
         task.warnings.append(f"about {TOKEN}")
         raise RewindError(f"No {TOKEN}", kind=BUSY, outcome=UNKNOWN, server=TOKEN, provider_message=f"Invalid {TOKEN}!",
@@ -112,7 +112,7 @@ def test_the_shape_of_a_failure(monkeypatch):
         ["kind", "outcome", "operation", "server", "snapshot", "http_status", "provider_message", "hint"])
 
 
-def test_a_failure_tells_what_was_changed_before(monkeypatch):
+def test_an_error_reports_what_was_changed_before(monkeypatch):
     def operation(task):
         task.done.changed = True
         task.done.pruned.append(snapshot("nightly", id="801"))
@@ -123,7 +123,7 @@ def test_a_failure_tells_what_was_changed_before(monkeypatch):
     assert "had changed something before" in result["msg"]
 
 
-def test_who_is_concerned_is_filled_in_from_the_task(monkeypatch):
+def test_server_and_snapshot_are_filled_in_from_the_task(monkeypatch):
     def operation(task):
         raise RewindError("It is busy", kind=BUSY)
 
@@ -131,7 +131,7 @@ def test_who_is_concerned_is_filled_in_from_the_task(monkeypatch):
     assert (error["server"], error["snapshot"]) == ("web1", "nightly")
 
 
-def test_a_task_told_to_end_says_so(monkeypatch):
+def test_an_interrupted_task_says_so(monkeypatch):
     def operation(task):
         raise signal_guard.Ended(15)
 
@@ -165,8 +165,8 @@ def test_ca_path_must_exist(monkeypatch, tmp_path):
     assert verified == [str(bundle), False, True]
 
 
-def test_missing_requests_is_said_with_what_to_do(monkeypatch):
-    monkeypatch.setattr(room, "requests_available", lambda: False)
+def test_missing_requests_is_reported_with_what_to_do(monkeypatch):
+    monkeypatch.setattr(execution, "requests_available", lambda: False)
     result = run(lambda task: {}, monkeypatch)
     assert result["error"]["kind"] == "invalid_argument" and "requests" in result["msg"] and "pip install" in result["error"]["hint"]
 
@@ -178,9 +178,9 @@ def test_api_url_comes_from_the_given_environment(monkeypatch):
         seen.append(task.options["api_url"])
         return {}
 
-    monkeypatch.setitem(room._OPERATIONS, "server_info", operation)
+    monkeypatch.setitem(execution._OPERATIONS, "server_info", operation)
     monkeypatch.setenv("VPS_API_URL", "https://process.example")
     parameters = {**PARAMETERS, "api_url": None}
-    room.run("server_info", parameters, check_mode=False, diff_mode=False, environ={"VPS_API_URL": "https://task.example"})
-    room.run("server_info", parameters, check_mode=False, diff_mode=False)
+    execution.execute("server_info", parameters, check_mode=False, diff_mode=False, environ={"VPS_API_URL": "https://task.example"})
+    execution.execute("server_info", parameters, check_mode=False, diff_mode=False)
     assert seen == ["https://task.example", "https://process.example"]

@@ -14,7 +14,7 @@ from typing import Any
 from ....module_utils import _argspec as argspec
 from ....module_utils import _errors as errors
 from ....module_utils._errors import RewindError, invalid_argument
-from ....module_utils._execute import run as run_operation
+from ....module_utils._execute import execute as run_operation
 from ....module_utils._wait.polling import Deadline, wait_until
 from ..._guard.client import ask_guard, guard_is_there, start_guard
 from .. import planning, process_identity
