@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from ansible_collections.rewind.vps.plugins.plugin_utils._action import QuickDoor
+from ansible_collections.rewind.vps.plugins.plugin_utils._action import InProcessAction
 
 
-class ActionModule(QuickDoor):
+class ActionModule(InProcessAction):
     """The quick door of rewind.vps.snapshot_cron."""
 
     module = "snapshot_cron"

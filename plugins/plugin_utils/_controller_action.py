@@ -21,33 +21,33 @@ from ..module_utils._text import sanitize
 display = Display()
 
 # Whoever reads these reads them with a program, and may have both streams in one.
-SILENT_CALLBACKS = frozenset({"json", "jsonl", "null"})
+MACHINE_READABLE_CALLBACKS = frozenset({"json", "jsonl", "null"})
 
 
 def wants_progress(environ: Mapping[str, str], stdout_callback: str) -> bool:
     """Whether a person watches: not with C(REWIND_PROGRESS=0), and not where the output is JSON."""
-    off = environ.get("REWIND_PROGRESS", "").strip().lower() in ("0", "no", "off", "false")
-    return not off and stdout_callback.rpartition(".")[2] not in SILENT_CALLBACKS
+    disabled = environ.get("REWIND_PROGRESS", "").strip().lower() in ("0", "no", "off", "false")
+    return not disabled and stdout_callback.rpartition(".")[2] not in MACHINE_READABLE_CALLBACKS
 
 
 class ControllerAction(ActionBase):
     """Base of actions that work here."""
 
     @contextlib.contextmanager
-    def _task_environment(self, only: re.Pattern[str] | None = None) -> Iterator[None]:
+    def _task_environment(self, name_pattern: re.Pattern[str] | None = None) -> Iterator[None]:
         """The task's C(environment), as its module would see it. Each task has a process of its own.
 
-        :arg only: what the names that are taken over look like; all of them where not given.
+        :arg name_pattern: what the names that are taken over look like; all of them where not given.
         """
-        wanted: dict[str, Any] = {}
-        self._compute_environment_string(wanted)
-        before = dict(os.environ)
-        os.environ.update({name: str(value) for name, value in wanted.items() if only is None or only.fullmatch(name)})
+        requested: dict[str, Any] = {}
+        self._compute_environment_string(requested)
+        original = dict(os.environ)
+        os.environ.update({name: str(value) for name, value in requested.items() if name_pattern is None or name_pattern.fullmatch(name)})
         try:
             yield
         finally:
             os.environ.clear()
-            os.environ.update(before)
+            os.environ.update(original)
 
     def _teller(self, task_vars: dict[str, Any]) -> Callable[[str], None]:
         """Shows one line of progress, on standard error. None where nobody wants it: see L(wants_progress)."""

@@ -26,21 +26,21 @@ from ._controller_action import ControllerAction
 display = Display()
 
 
-class ModuleDoor(ControllerAction):
+class ModuleExecutionAction(ControllerAction):
     """The part of the action plugins that runs the module; C(module) names it."""
 
     module: str
     _options: dict[str, Any] = {}  # of the module that is being handed over to, credentials among them
 
-    def _hand_over(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+    def _run_as_module(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         if C.DEFAULT_KEEP_REMOTE_FILES:
             display.warning("ANSIBLE_KEEP_REMOTE_FILES keeps no file of rewind.vps: the credentials are in it")
         wrap_async = self._task.async_val
-        with self._environment_apart(self._arguments(task_vars)):
+        with self._credentials_as_options(self._build_arguments(task_vars)):
             # Before the module is built: ansible-core 2.22 gives it the secrets that are known here, and has it answer in clear
             # with those that are new to it, to be seen with ANSIBLE_DEBUG and in an asynchronous task's job file.
             redactor = Redactor([str(self._options[name]) for name in SECRET_OPTIONS if self._options.get(name)])
-            self._options = {self._masked_unless_ours(name, redactor): value for name, value in self._options.items()}
+            self._options = {self._safe_option_name(name, redactor): value for name, value in self._options.items()}
             # No options are named here, since ANSIBLE_DEBUG shows them, and a credential may have been written into any of them.
             result = self._execute_module(module_name=self._full_name, module_args={}, task_vars=task_vars, wrap_async=wrap_async)
             result = redactor.redact(result)  # what AnsibleModule refuses it quotes, and hides values only
@@ -48,7 +48,7 @@ class ModuleDoor(ControllerAction):
             self._remove_tmp_path(self._connection._shell.tmpdir)
         return result
 
-    def _arguments(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+    def _build_arguments(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """The task's options, with what the inventory knows of its host. Not in the task itself: callbacks are shown that."""
         options, arguments = SPECS[self.module].options, dict(self._task.args)
         variables = {name: self._templar.template(task_vars[name]) for name in inventory_credentials.VARIABLES if name in task_vars}
@@ -62,14 +62,14 @@ class ModuleDoor(ControllerAction):
     def _full_name(self) -> str:
         return f"rewind.vps.{self.module}"
 
-    def _masked_unless_ours(self, name: str, redactor: Redactor) -> str:
+    def _safe_option_name(self, name: str, redactor: Redactor) -> str:
         """An option's name as AnsibleModule may show it: it quotes those that it does not know."""
         options = SPECS[self.module].options
         known = {*options, *(alias for option in options.values() for alias in option.get("aliases", ()))}
         return name if name in known else redactor.redact_text(str(name))
 
     @contextlib.contextmanager
-    def _environment_apart(self, arguments: dict[str, Any]) -> Iterator[None]:
+    def _credentials_as_options(self, arguments: dict[str, Any]) -> Iterator[None]:
         """Makes options of the credentials in the task's C(environment), which Ansible would put on the module's command line.
 
         Of those that the module would find in its environment, too, where that is this process's own: then they are known here.
@@ -84,12 +84,12 @@ class ModuleDoor(ControllerAction):
                 found += [os.environ[name] for name in names if name in os.environ]
             if found:
                 self._options.setdefault(option, found[0])
-        before = self._task.environment
+        original = self._task.environment
         self._task.environment = [environment]
         try:
             yield
         finally:
-            self._task.environment = before
+            self._task.environment = original
             self._options = {}
 
     # --- where Ansible's own ways are left
@@ -106,8 +106,8 @@ class ModuleDoor(ControllerAction):
         Another user may need a terminal (sudo's requiretty), and an asynchronous module a file, so those go by the configuration.
         """
         connection = self._connection
-        can = module_style == "new" and getattr(connection, "has_pipelining", False) and not wrap_async and not getattr(connection, "become", None)
-        return bool(can or super()._is_pipelining_enabled(module_style, wrap_async))
+        usable = module_style == "new" and getattr(connection, "has_pipelining", False) and not wrap_async and not getattr(connection, "become", None)
+        return bool(usable or super()._is_pipelining_enabled(module_style, wrap_async))
 
     def _should_remove_tmp_path(self, tmp_path: str | None) -> bool:
         """As in Ansible, but for ANSIBLE_KEEP_REMOTE_FILES."""

@@ -23,11 +23,11 @@ MUTANTS = [
         r"= \w+\.done\.changed if .*", "= False", "changed", (f"{EXECUTE}::test_an_error_reports_what_was_changed_before",),
     ),
     Mutant(
-        "an in-process task in check mode sends its changes", "plugins/plugin_utils/_action.py", "QuickDoor._result_of_run",
-        r"check_mode=self\._task\.check_mode", "check_mode=False", "changed", (f"{ACTION}::test_both_doors_hand_on_check_mode_and_diff",),
+        "an in-process task in check mode sends its changes", "plugins/plugin_utils/_action.py", "InProcessAction._result_of_run",
+        r"check_mode=self\._task\.check_mode", "check_mode=False", "changed", (f"{ACTION}::test_both_execution_modes_pass_on_check_mode_and_diff",),
     ),
     Mutant(
         "a module in check mode sends its changes", f"{UTILS}/module.py", "run_module",
-        r"check_mode=\w+\.check_mode", "check_mode=False", "changed", (f"{ACTION}::test_both_doors_hand_on_check_mode_and_diff",),
+        r"check_mode=\w+\.check_mode", "check_mode=False", "changed", (f"{ACTION}::test_both_execution_modes_pass_on_check_mode_and_diff",),
     ),
 ]

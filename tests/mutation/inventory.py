@@ -24,7 +24,7 @@ MUTANTS = [
         r"\((\w+\.provider), \w+\.api_url\) == \((\w+), \w+\)", r"\1 == \2", "credentials", (f"{ACCOUNT}::test_what_is_added",),
     ),
     Mutant(
-        "credentials go to another machine", f"{PLUGIN_UTILS}/module_door.py", "ModuleDoor._arguments",
+        "credentials go to another machine", f"{PLUGIN_UTILS}/module_door.py", "ModuleExecutionAction._arguments",
         r'on_controller=[^)]*"local"', "on_controller=True", "credentials", (f"{ACCOUNT}::test_what_a_module_is_given",),
     ),
     Mutant(

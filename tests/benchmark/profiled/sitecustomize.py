@@ -35,7 +35,7 @@ PLACES = {
     OURS + "module_utils._provider.ilkbyte": (
         "Ilkbyte.list_servers", "Ilkbyte.list_snapshots", "Ilkbyte.find_server", "Ilkbyte.create_snapshot",
     ),
-    OURS + "plugin_utils._action": ("QuickDoor._why_not_here", "QuickDoor._run_here", "QuickDoor._tells_invocation"),
+    OURS + "plugin_utils._action": ("InProcessAction._module_reason", "InProcessAction._run_in_process", "InProcessAction._injects_invocation"),
     "ansible.module_utils.common.arg_spec": ("ArgumentSpecValidator.validate",),
     "ansible.playbook.task": ("Task.post_validate",),
     "ansible.executor.task_executor": (

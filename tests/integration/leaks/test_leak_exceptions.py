@@ -19,9 +19,9 @@ pytestmark = [pytest.mark.playbook, pytest.mark.leaks]
 
 BREAKING = Path(__file__).resolve().parents[2] / "support" / "breaking"
 # Where only one of the doors comes by, and where only one of the clouds does. A task's environment is there only behind its door.
-QUICK_ONLY = ("plugin_utils._action:QuickDoor._run_here",)
+QUICK_ONLY = ("plugin_utils._action:InProcessAction._run_in_process",)
 MODULE_ONLY = ("ansible.module_utils.basic:AnsibleModule.exit_json",)
-IN_FRONT = ("plugin_utils._action:QuickDoor._why_not_here", "plugin_utils._module_execution:ModuleDoor._environment_apart")
+IN_FRONT = ("plugin_utils._action:InProcessAction._module_reason", "plugin_utils._module_execution:ModuleExecutionAction._credentials_as_options")
 IN_MODULES = [place for place in PLACES if "guarded_upgrade" not in place and place not in IN_FRONT]
 
 

@@ -47,7 +47,7 @@ def ansible_rejection(module, **given_options):
 
 
 @pytest.fixture(autouse=True)
-def no_credentials_around(monkeypatch):
+def no_credentials_in_environment(monkeypatch):
     for name in ("REWIND_PROVIDER", "VPS_API_TOKEN", "ILKBYTE_ACCESS_KEY", "ILKBYTE_ACCESSKEY", "ILKBYTE_SECRET_KEY",
                  "ILKBYTE_SECRETKEY"):
         monkeypatch.delenv(name, raising=False)

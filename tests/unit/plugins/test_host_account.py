@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.rewind.vps.plugins.plugin_utils import _inventory_credentials as inventory_credentials
-from ansible_collections.rewind.vps.plugins.plugin_utils._action import QuickDoor
+from ansible_collections.rewind.vps.plugins.plugin_utils._action import InProcessAction
 from ansible_collections.rewind.vps.plugins.plugin_utils._inventory.accounts import Account
 from ansible_collections.rewind.vps.plugins.plugin_utils._inventory_credentials import of_host
 
@@ -66,8 +66,8 @@ def test_a_file_that_is_read_again_replaces_what_was_known():
     assert "access_key" not in of_host({}, ILK_HOST, on_controller=True)
 
 
-def door(module, transport="local", **args):
-    made = object.__new__(QuickDoor)
+def make_action(module, transport="local", **args):
+    made = object.__new__(InProcessAction)
     made.module = module
     made._connection, made._task = SimpleNamespace(transport=transport), SimpleNamespace(args=args)
     made._templar = SimpleNamespace(template=lambda value: value)
@@ -76,11 +76,11 @@ def door(module, transport="local", **args):
 
 @pytest.mark.parametrize("module", ["snapshot", "snapshot_restore", "snapshot_cron", "snapshot_info", "server_info"])
 def test_what_a_module_is_given(module):
-    made = door(module, name="one")
-    arguments = made._arguments({**HOST, "other": 1})
+    made = make_action(module, name="one")
+    arguments = made._build_arguments({**HOST, "other": 1})
     assert arguments["api_token"] == TOKEN and arguments["provider"] == "vpsorg" and arguments["name"] == "one"
     # A list is not cut down to one server that nobody has asked for.
     assert ("server" in arguments) == (not module.endswith("_info"))
     assert made._task.args == {"name": "one"}, "callbacks are shown a task's own options"
-    assert "server" not in door(module, servers=["web2"])._arguments(HOST)
-    assert not {"api_token", "ca_path", "validate_certs"} & set(door(module, transport="ssh")._arguments(HOST))
+    assert "server" not in make_action(module, servers=["web2"])._build_arguments(HOST)
+    assert not {"api_token", "ca_path", "validate_certs"} & set(make_action(module, transport="ssh")._build_arguments(HOST))

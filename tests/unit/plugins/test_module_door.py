@@ -9,13 +9,13 @@ import pytest
 from ansible import constants as C
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.rewind.vps.plugins.plugin_utils._module_execution import ModuleDoor
+from ansible_collections.rewind.vps.plugins.plugin_utils._module_execution import ModuleExecutionAction
 
 TOKEN = "vps_S3cretToken0123456789"
 OURS = "rewind.vps.snapshot"
 
 
-class Door(ModuleDoor):
+class FakeAction(ModuleExecutionAction):
     """Notes what Ansible is asked to run and to build.
 
     :ivar shown: the options as ANSIBLE_DEBUG shows them.
@@ -50,7 +50,7 @@ class Door(ModuleDoor):
 
 
 @pytest.fixture(autouse=True)
-def no_building(monkeypatch):
+def no_module_build(monkeypatch):
     for name in ("VPS_API_TOKEN", "ILKBYTE_ACCESS_KEY", "ILKBYTE_ACCESSKEY", "ILKBYTE_SECRET_KEY", "ILKBYTE_SECRETKEY"):
         monkeypatch.delenv(name, raising=False)
 
@@ -66,37 +66,37 @@ def no_building(monkeypatch):
     ({"api_token": "the option's"}, {"VPS_API_TOKEN": TOKEN, "LANG": "C"}, "the option's"),
 ])
 def test_credentials_reach_the_module_and_nothing_else(args, environment, token):
-    door = Door(args, environment)
-    assert door._hand_over({}) == {"changed": False}
-    assert door.built[0] == (OURS, {**args, "api_token": token, "_ansible_check_mode": False})
-    assert door.built[1] == ("ansible.legacy.async_wrapper", {}), "not the wrapper's business"
-    assert TOKEN not in door.shown
-    assert door.environment == [{"LANG": "C"}]
-    assert door._task.environment == [environment] and door._options == {}, "as before for the next task"
+    action = FakeAction(args, environment)
+    assert action._run_as_module({}) == {"changed": False}
+    assert action.built[0] == (OURS, {**args, "api_token": token, "_ansible_check_mode": False})
+    assert action.built[1] == ("ansible.legacy.async_wrapper", {}), "not the wrapper's business"
+    assert TOKEN not in action.shown
+    assert action.environment == [{"LANG": "C"}]
+    assert action._task.environment == [environment] and action._options == {}, "as before for the next task"
 
 
 def test_what_the_module_refuses_is_shown_without_them():
-    said = {"failed": True, "msg": f"Unsupported parameters: {TOKEN}", "invocation": {"module_args": {TOKEN: "hidden"}}}
-    door = Door({"api_token": TOKEN, TOKEN: 1}, {}, said)
-    assert TOKEN[:8] not in repr(door._hand_over({}))
-    dummy, options = door.built[0]
+    result = {"failed": True, "msg": f"Unsupported parameters: {TOKEN}", "invocation": {"module_args": {TOKEN: "hidden"}}}
+    action = FakeAction({"api_token": TOKEN, TOKEN: 1}, {}, result)
+    assert TOKEN[:8] not in repr(action._run_as_module({}))
+    dummy, options = action.built[0]
     assert set(options) == {"api_token", "********", "_ansible_check_mode"}, "a job file and ANSIBLE_DEBUG have what the module itself says"
 
 
 @pytest.mark.parametrize(("transport", "become", "known"), [("local", None, True), ("ssh", None, False), ("local", object(), False)])
 def test_the_controllers_environment_counts_where_the_module_has_it(transport, become, known, monkeypatch):
     monkeypatch.setenv("VPS_API_TOKEN", TOKEN)
-    door = Door({TOKEN: 1}, {})
-    door._connection.transport, door._connection.become = transport, become
-    door._hand_over({})
-    assert door.built[0][1].get("api_token") == (TOKEN if known else None)
-    assert (TOKEN in door.built[0][1]) != known
+    action = FakeAction({TOKEN: 1}, {})
+    action._connection.transport, action._connection.become = transport, become
+    action._run_as_module({})
+    assert action.built[0][1].get("api_token") == (TOKEN if known else None)
+    assert (TOKEN in action.built[0][1]) != known
 
 
 def test_an_option_keeps_its_name_whatever_the_secret_is():
-    door = Door({"api_token": "server", "servers": ["web1"], "serverless": 1}, {})
-    door._hand_over({})
-    assert set(door.built[0][1]) == {"api_token", "servers", "********less", "_ansible_check_mode"}
+    action = FakeAction({"api_token": "server", "servers": ["web1"], "serverless": 1}, {})
+    action._run_as_module({})
+    assert set(action.built[0][1]) == {"api_token", "servers", "********less", "_ansible_check_mode"}
 
 
 @pytest.mark.parametrize(("style", "in_background", "become", "able", "by_configuration", "expected"), [
@@ -109,14 +109,14 @@ def test_an_option_keeps_its_name_whatever_the_secret_is():
 ])
 def test_through_a_pipe_wherever_it_can_be(style, in_background, become, able, by_configuration, expected, monkeypatch):
     monkeypatch.setattr(ActionBase, "_is_pipelining_enabled", lambda self, module_style, wrap_async=False: by_configuration)
-    door = Door({}, {})
-    door._connection.become, door._connection.has_pipelining = become, able
-    assert door._is_pipelining_enabled(style, in_background) is expected
+    action = FakeAction({}, {})
+    action._connection.become, action._connection.has_pipelining = become, able
+    assert action._is_pipelining_enabled(style, in_background) is expected
 
 
 @pytest.mark.parametrize("kept", [True, False])
 def test_no_file_is_kept(kept, monkeypatch):
     monkeypatch.setattr(C, "DEFAULT_KEEP_REMOTE_FILES", kept)
-    assert Door({}, {})._should_remove_tmp_path("/home/me/.ansible/tmp/ansible-tmp-1-2-3") is True
-    assert Door({}, {})._should_remove_tmp_path("/home/me") is False
-    assert Door({}, {})._should_remove_tmp_path(None) is False
+    assert FakeAction({}, {})._should_remove_tmp_path("/home/me/.ansible/tmp/ansible-tmp-1-2-3") is True
+    assert FakeAction({}, {})._should_remove_tmp_path("/home/me") is False
+    assert FakeAction({}, {})._should_remove_tmp_path(None) is False

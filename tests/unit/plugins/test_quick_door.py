@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.rewind.vps.plugins.module_utils import _ansible_module as ansible_module
 from ansible_collections.rewind.vps.plugins.module_utils._redaction import Redactor
 from ansible_collections.rewind.vps.plugins.plugin_utils import _action as action
-from ansible_collections.rewind.vps.plugins.plugin_utils._action import QuickDoor
+from ansible_collections.rewind.vps.plugins.plugin_utils._action import InProcessAction
 from ansible_collections.rewind.vps.plugins.plugin_utils._controller_action import wants_progress
 
 
@@ -23,8 +23,8 @@ class Templar:
         return str(text).replace("{{ ansible_playbook_python }}", sys.executable)
 
 
-def door(transport="local", async_val=0, become=None, delegate_to=None):
-    made = object.__new__(QuickDoor)
+def make_action(transport="local", async_val=0, become=None, delegate_to=None):
+    made = object.__new__(InProcessAction)
     made.module = "snapshot"
     made._connection = SimpleNamespace(transport=transport, become=become)
     made._task = SimpleNamespace(async_val=async_val, delegate_to=delegate_to)
@@ -33,7 +33,7 @@ def door(transport="local", async_val=0, become=None, delegate_to=None):
 
 
 @pytest.fixture(autouse=True)
-def no_interpreter_around(monkeypatch):
+def no_interpreter_in_environment(monkeypatch):
     monkeypatch.delenv("ANSIBLE_PYTHON_INTERPRETER", raising=False)
 
 
@@ -64,42 +64,42 @@ def no_interpreter_around(monkeypatch):
      {"ansible_delegated_vars": {"other": {"ansible_python_interpreter": "/opt/other/python3"}}}, None),
     ({"delegate_to": "bastion", "transport": "ssh"}, {}, "the task does not run on the controller"),
 ])
-def test_which_door(task, variables, reason):
-    assert door(**task)._why_not_here(variables) == reason
+def test_execution_mode_of_a_task(task, variables, reason):
+    assert make_action(**task)._module_reason(variables) == reason
 
 
 @pytest.mark.parametrize(("module_name", "instead"), [("snapshot", "give a list as servers"), ("snapshot_cron", "use a loop")])
 def test_a_list_is_not_made_one_server_with_a_strange_name(module_name, instead):
-    made = door()
+    made = make_action()
     made.module, made._task.args = module_name, {"server": ["web1", "web2"]}
-    result = made._through_a_door({})
+    result = made._dispatch({})
     assert result["failed"] and instead in result["msg"]
 
 
-@pytest.mark.parametrize(("asked", "reason"), [
+@pytest.mark.parametrize(("interpreter", "reason"), [
     ("/opt/other/python3", "another Python is asked for"), ("auto_legacy", None), (sys.executable, None),
 ])
-def test_an_interpreter_asked_for_in_the_environment(asked, reason, monkeypatch):
-    monkeypatch.setenv("ANSIBLE_PYTHON_INTERPRETER", asked)
-    assert door()._why_not_here({}) == reason
+def test_an_interpreter_requested_by_the_environment(interpreter, reason, monkeypatch):
+    monkeypatch.setenv("ANSIBLE_PYTHON_INTERPRETER", interpreter)
+    assert make_action()._module_reason({}) == reason
     # A variable outweighs the environment, as it does in Ansible.
-    assert door()._why_not_here({"ansible_python_interpreter": sys.executable}) is None
+    assert make_action()._module_reason({"ansible_python_interpreter": sys.executable}) is None
 
 
 def test_without_requests_in_the_controller(monkeypatch):
     monkeypatch.setattr(action, "requests_available", lambda: False)
-    assert door()._why_not_here({}) == "the controller's Python has no requests"
+    assert make_action()._module_reason({}) == "the controller's Python has no requests"
 
 
 def test_hidden_options_are_shown_as_ansible_does():
-    shown = door()._shown({"api_token": "vps_0123456789", "secret_key": None, "name": "nightly", "api_timeout": 30})
+    shown = make_action()._mask_secrets({"api_token": "vps_0123456789", "secret_key": None, "name": "nightly", "api_timeout": 30})
     assert shown == {"api_token": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", "secret_key": None, "name": "nightly",
                      "api_timeout": 30}
 
 
 def test_the_tasks_environment_is_there_only_inside(monkeypatch):
     monkeypatch.setenv("REWIND_TEST_BEFORE", "before")
-    made = door()
+    made = make_action()
     made._compute_environment_string = lambda wanted: wanted.update(VPS_API_TOKEN="vps_task", REWIND_TEST_BEFORE=5)
     before = dict(os.environ)
     with pytest.raises(RuntimeError), made._task_environment():
@@ -112,11 +112,11 @@ def test_the_tasks_environment_is_there_only_inside(monkeypatch):
 @pytest.mark.parametrize(("given", "token"), [({}, "of-the-environment"), ({"api_token": "of-the-task"}, "of-the-task")])
 def test_credentials_of_the_tasks_environment_become_options(given, token):
     """For Ansible puts a task's environment on the command line of its module."""
-    made = door(transport="ssh")
+    made = make_action(transport="ssh")
     environment = {"VPS_API_TOKEN": "of-the-environment", "HTTPS_PROXY": "http://proxy.example"}
     made._compute_environment_string = lambda wanted: wanted.update(environment)
     made._task.args, made._task.environment = {"provider": "vpsorg", **given}, [environment]
-    with made._environment_apart(made._arguments({})):
+    with made._credentials_as_options(made._build_arguments({})):
         assert made._options == {"provider": "vpsorg", "api_token": token}
         assert made._task.environment == [{"HTTPS_PROXY": "http://proxy.example"}]
     assert made._task.environment == [environment]
@@ -125,17 +125,17 @@ def test_credentials_of_the_tasks_environment_become_options(given, token):
 
 @pytest.mark.parametrize("check_mode", [True, False])
 @pytest.mark.parametrize("diff", [True, False])
-def test_both_doors_hand_on_check_mode_and_diff(monkeypatch, check_mode, diff):
+def test_both_execution_modes_pass_on_check_mode_and_diff(monkeypatch, check_mode, diff):
     seen = []
 
     def execute(name, parameters, **keywords):
         seen.append((name, keywords["check_mode"], keywords["diff_mode"]))
         return {"warnings": []}
 
-    made = door()
+    made = make_action()
     made._task.check_mode, made._task.diff = check_mode, diff
     monkeypatch.setattr(action, "execute", execute)
-    made._result_of_run({}, {}, Redactor([]))
+    made._execute({}, {}, Redactor([]))
 
     class Module:
         def __init__(self, argument_spec, supports_check_mode, **rules):
