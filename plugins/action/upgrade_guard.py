@@ -87,8 +87,8 @@ class ActionModule(ControllerAction):
                 if value not in (None, ""):
                     options[option] = value
                     break
-        variables = {name: self._templar.template(task_vars[name]) for name in inventory_credentials.VARIABLES if name in task_vars}
-        added = inventory_credentials.of_host(options, variables, on_controller=True)
+        variables = {name: self._templar.template(task_vars[name]) for name in inventory_credentials.HOST_VARIABLES if name in task_vars}
+        added = inventory_credentials.options_for_host(options, variables, on_controller=True)
         return {**options, **{name: value for name, value in added.items() if name in CLOUD_OPTIONS}}
 
     def _done(self, parameters: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:

@@ -222,7 +222,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self._accounts = AccountReader(self._evaluated)
         self._taken: set[str] = set()  # the names of hosts: no group may have one
         self._is_config = False
-        inventory_credentials.forget(path)
+        inventory_credentials.unregister(path)
         try:
             self._parse(path, cache)
             return
@@ -251,7 +251,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         accounts = self._accounts.read(config)
         servers = [(account, server) for account in accounts for server in self._servers(account, cache)]
         self._add([variables_for_templates(hosts.variables_of(account, server, path)) for account, server in servers])
-        inventory_credentials.remember(path, accounts)
+        inventory_credentials.register(path, accounts)
 
     def set_options(self, task_keys: Any = None, var_options: Any = None, direct: Any = None) -> None:
         """As in Ansible; here the file is known to be one for this plugin, and its credentials are known from here on."""

@@ -51,11 +51,11 @@ class ModuleExecutionAction(ControllerAction):
     def _build_arguments(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """The task's options, with what the inventory knows of its host. Not in the task itself: callbacks are shown that."""
         options, arguments = SPECS[self.module].options, dict(self._task.args)
-        variables = {name: self._templar.template(task_vars[name]) for name in inventory_credentials.VARIABLES if name in task_vars}
+        variables = {name: self._templar.template(task_vars[name]) for name in inventory_credentials.HOST_VARIABLES if name in task_vars}
         # A task that only reads means the whole account where it names no server.
         may_name_none = "servers" in options and ["server", "servers"] not in SPECS[self.module].rules.get("required_one_of", [])
         names = {name for name in options if name != "server" or not (may_name_none or "servers" in arguments)}
-        added = inventory_credentials.of_host(arguments, variables, on_controller=self._connection.transport == "local")
+        added = inventory_credentials.options_for_host(arguments, variables, on_controller=self._connection.transport == "local")
         return {**arguments, **{name: value for name, value in added.items() if name in names}}
 
     @property

@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.rewind.vps.plugins.plugin_utils import _inventory_credentials as inventory_credentials
 from ansible_collections.rewind.vps.plugins.plugin_utils._action import InProcessAction
 from ansible_collections.rewind.vps.plugins.plugin_utils._inventory.accounts import Account
-from ansible_collections.rewind.vps.plugins.plugin_utils._inventory_credentials import of_host
+from ansible_collections.rewind.vps.plugins.plugin_utils._inventory_credentials import options_for_host
 
 TOKEN = "vps_first_0123456789"
 URL = "https://gate.example/v1"
@@ -22,15 +22,15 @@ HOST = {
     "rewind_account": "shop",
 }
 ILK_HOST = {**HOST, "rewind_provider": "ilkbyte", "rewind_account": "ilk"}
-PLACE = {"provider": "vpsorg", "api_url": URL, "server": "12345"}
-ALL = {**PLACE, "api_token": TOKEN, "api_timeout": 7, "validate_certs": True}
+ENDPOINT = {"provider": "vpsorg", "api_url": URL, "server": "12345"}
+ALL = {**ENDPOINT, "api_token": TOKEN, "api_timeout": 7, "validate_certs": True}
 
 
 @pytest.fixture(autouse=True)
-def known():
-    inventory_credentials.remember("/x/rewind_vps.yml", [SHOP, ILK])
+def registered_accounts():
+    inventory_credentials.register("/x/rewind_vps.yml", [SHOP, ILK])
     yield
-    inventory_credentials.forget("/x/rewind_vps.yml")
+    inventory_credentials.unregister("/x/rewind_vps.yml")
 
 
 @pytest.mark.parametrize(("given", "variables", "added"), [
@@ -45,25 +45,25 @@ def known():
     ({"api_url": f"{URL}/"}, HOST, {key: value for key, value in ALL.items() if key != "api_url"}),
     ({"api_token": "own"}, HOST, {key: value for key, value in ALL.items() if key != "api_token"}),
     ({"server": "web9", "api_timeout": 9}, HOST, {key: value for key, value in ALL.items() if key not in ("server", "api_timeout")}),
-    ({}, {**HOST, "rewind_account": "blog"}, PLACE),
-    ({}, {**HOST, "rewind_inventory": "/y/rewind_vps.yml"}, PLACE),
-    ({}, {**HOST, "rewind_account": "ilk"}, PLACE),  # an account of another cloud
-    ({}, {**HOST, "rewind_api_url": "https://evil.example"}, {**PLACE, "api_url": "https://evil.example"}),
+    ({}, {**HOST, "rewind_account": "blog"}, ENDPOINT),
+    ({}, {**HOST, "rewind_inventory": "/y/rewind_vps.yml"}, ENDPOINT),
+    ({}, {**HOST, "rewind_account": "ilk"}, ENDPOINT),  # an account of another cloud
+    ({}, {**HOST, "rewind_api_url": "https://evil.example"}, {**ENDPOINT, "api_url": "https://evil.example"}),
     ({"access_key": "own"}, ILK_HOST, {"provider": "ilkbyte", "api_url": URL, "server": "12345", "api_timeout": 7, "validate_certs": True}),
-    ({"api_token": "of another cloud"}, ILK_HOST, {**PLACE, "provider": "ilkbyte", "access_key": "an access key", "secret_key": "a secret key",
+    ({"api_token": "of another cloud"}, ILK_HOST, {**ENDPOINT, "provider": "ilkbyte", "access_key": "an access key", "secret_key": "a secret key",
                                                    "api_timeout": 7, "validate_certs": True}),
 ])
 def test_what_is_added(given, variables, added):
-    assert of_host(given, variables, on_controller=True) == added
-    elsewhere = of_host(given, variables, on_controller=False)
-    assert elsewhere == {key: value for key, value in added.items() if key in PLACE}, "no credentials leave the controller"
+    assert options_for_host(given, variables, on_controller=True) == added
+    elsewhere = options_for_host(given, variables, on_controller=False)
+    assert elsewhere == {key: value for key, value in added.items() if key in ENDPOINT}, "no credentials leave the controller"
 
 
-def test_a_file_that_is_read_again_replaces_what_was_known():
-    inventory_credentials.remember("/x/rewind_vps.yml", [ILK])
-    assert "api_token" not in of_host({}, HOST, on_controller=True)
-    inventory_credentials.forget("/x/rewind_vps.yml")
-    assert "access_key" not in of_host({}, ILK_HOST, on_controller=True)
+def test_a_file_that_is_read_again_replaces_its_accounts():
+    inventory_credentials.register("/x/rewind_vps.yml", [ILK])
+    assert "api_token" not in options_for_host({}, HOST, on_controller=True)
+    inventory_credentials.unregister("/x/rewind_vps.yml")
+    assert "access_key" not in options_for_host({}, ILK_HOST, on_controller=True)
 
 
 def make_action(module, transport="local", **args):

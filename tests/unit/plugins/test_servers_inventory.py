@@ -226,7 +226,7 @@ def test_an_account_that_fails_fails_the_whole_file_and_is_named(file):
     for accounts in ([SHOP, BLOG], [BLOG, SHOP]):
         said = refused(file, {"accounts": accounts})
         assert "Account blog: The API does not answer." in said and TWO[:9] not in said
-        assert inventory_credentials._known.get(str(file.path)) is None, "no credentials of a file that gives no hosts"
+        assert inventory_credentials._registry.get(str(file.path)) is None, "no credentials of a file that gives no hosts"
 
 
 # --- the cache
