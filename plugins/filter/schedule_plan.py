@@ -56,7 +56,7 @@ def schedule_plan(wishes: dict[str, Any]) -> dict[str, Any]:
                 f"snapshot_schedule_provider must be one of {', '.join(REGISTRY)}",
                 "set it, the host's variable rewind_provider, or REWIND_PROVIDER in the controller's environment",
             )
-        return {"refusal": "", **plan(wishes, provider.capabilities, provider.title)}
+        return {"refusal": "", **plan(wishes, provider.capabilities, provider.display_name)}
     except RewindError as error:
         return {"refusal": error.format()}
 

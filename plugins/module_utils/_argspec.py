@@ -25,11 +25,11 @@ from ._provider.registry import REGISTRY
 
 PROVIDERS = tuple(REGISTRY)
 # What each can't do without.
-REQUIRED_CREDENTIALS = {name: tuple(item.option for item in provider.access.credentials) for name, provider in REGISTRY.items()}
+REQUIRED_CREDENTIALS = {name: tuple(item.option for item in provider.endpoint.credentials) for name, provider in REGISTRY.items()}
 # Of the environment, what says where a cloud is and what opens it.
 PROVIDER_ENV_VARS = tuple(
     name for provider in REGISTRY.values()
-    for name in (provider.access.url_variable, *(name for item in provider.access.credentials for name in item.variables))
+    for name in (provider.endpoint.url_env_var, *(name for item in provider.endpoint.credentials for name in item.env_vars))
 )
 
 _SERVERS = ["server", "servers"]  # one option decides the shape of the result, the other has always one server
@@ -41,8 +41,8 @@ def provider_spec() -> dict[str, dict[str, Any]]:
     return {
         "provider": {"type": "str", "choices": list(PROVIDERS), "required": True, "fallback": (env_fallback, ["REWIND_PROVIDER"])},
         **{
-            item.option: {"type": "str", "no_log": True, "fallback": (env_fallback, list(item.variables))}
-            for provider in REGISTRY.values() for item in provider.access.credentials
+            item.option: {"type": "str", "no_log": True, "fallback": (env_fallback, list(item.env_vars))}
+            for provider in REGISTRY.values() for item in provider.endpoint.credentials
         },
         "api_url": {"type": "str"},
         "api_timeout": {"type": "int", "default": 30},
@@ -245,13 +245,13 @@ def _normalize_credential(option: str, value: str | None) -> str | None:
 
 def _require_credentials(options: dict[str, Any]) -> None:
     provider = REGISTRY[options["provider"]]
-    required = provider.access.credentials
+    required = provider.endpoint.credentials
     missing = [item.option for item in required if not options[item.option]]
     if missing:
         problem = "and none was given" if len(required) == 1 else f"not given: {', '.join(missing)}"
         raise invalid_argument(
-            f"{provider.title} needs {' and '.join(item.words for item in required)}{',' if len(required) == 1 else ';'} {problem}",
-            f"set {' and '.join(item.option for item in required)}, or {' and '.join(item.variables[0] for item in required)} "
+            f"{provider.display_name} needs {' and '.join(item.description for item in required)}{',' if len(required) == 1 else ';'} {problem}",
+            f"set {' and '.join(item.option for item in required)}, or {' and '.join(item.env_vars[0] for item in required)} "
             "in the environment where the task runs",
         )
 
@@ -262,12 +262,12 @@ _AUTHORITY = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Za-z:.%_-]+\])(:[0-9]*)?")
 
 def _resolve_api_url(options: dict[str, Any], environ: Mapping[str, str]) -> str:
     """The API's base URL without a slash at its end; https, except to this machine."""
-    access = REGISTRY[options["provider"]].access
+    endpoint = REGISTRY[options["provider"]].endpoint
     source, url = "api_url", options.get("api_url")
     if not url:
-        source, url = access.url_variable, environ.get(access.url_variable)
-    url = (url or access.url).strip()
-    expected = f"{source} must look like {access.url}"
+        source, url = endpoint.url_env_var, environ.get(endpoint.url_env_var)
+    url = (url or endpoint.url).strip()
+    expected = f"{source} must look like {endpoint.url}"
     try:
         parts = urlsplit(url)
         host = parts.hostname if parts.port is None or parts.port else None

@@ -88,7 +88,7 @@ class Cloud:
 
     def server(self) -> Server:
         """The first server, as the provider finds it."""
-        return self.provider.find_server(self.ways.server_name)
+        return self.provider.get_server(self.ways.server_name)
 
     def listed(self) -> list[Snapshot]:
         """The first server's snapshots, as the provider lists them."""
@@ -98,7 +98,7 @@ class Cloud:
         """A finished snapshot, planted behind the cloud's back, as the provider lists it."""
         server = server or self.ways.server_name
         self.control.plant_snapshot(self.name, server, name, **fields)
-        listed = self.provider.list_snapshots(self.provider.find_server(server))
+        listed = self.provider.list_snapshots(self.provider.get_server(server))
         found = max((item for item in listed if item.name == name), key=lambda item: item.id)
         self.control.clear_ledger()
         return found

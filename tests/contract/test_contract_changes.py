@@ -187,7 +187,7 @@ def test_recreate_or_a_clear_no(cloud):
     if not cloud.provider.capabilities.recreate:
         error = failure(cloud.provider.recreate_snapshot, old)
         assert (error.kind, error.outcome) == (errors.UNSUPPORTED, errors.NOT_APPLIED)
-        assert cloud.provider.title in error.message and cloud.requests() == []
+        assert cloud.provider.display_name in error.message and cloud.requests() == []
         return
     cloud.provider.recreate_snapshot(old)
     assert changes(cloud) == 1

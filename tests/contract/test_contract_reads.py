@@ -32,7 +32,7 @@ def failure(call, *arguments):
 
 
 def test_it_is_whole(cloud):
-    assert isinstance(cloud.provider, Provider) and cloud.provider.title
+    assert isinstance(cloud.provider, Provider) and cloud.provider.display_name
     can = cloud.provider.capabilities
     assert isinstance(can, Capabilities)
     assert re.fullmatch(can.name_pattern, "nightly1") and not re.fullmatch(can.name_pattern, "night ly")
@@ -62,7 +62,7 @@ def test_servers(cloud):
 def test_no_servers_is_an_empty_list(cloud):
     cloud.control.reset(servers=0)
     assert cloud.provider.list_servers() == []
-    error = failure(cloud.provider.find_server, "anything")
+    error = failure(cloud.provider.get_server, "anything")
     assert error.kind == errors.NOT_FOUND and "no servers" in error.hint
 
 
@@ -70,57 +70,57 @@ def test_a_server_is_found_by_everything_that_the_cloud_shows_of_it(cloud):
     shown = next(server for server in cloud.provider.list_servers() if server.name == cloud.ways.server_name)
     references = [shown.id, *(shown.raw[key] for key in ("uuid", "hostname", "name") if shown.raw.get(key))]
     for reference in references:
-        found = cloud.provider.find_server(reference)
+        found = cloud.provider.get_server(reference)
         assert (found.id, found.name, found.power_state) == (shown.id, shown.name, RUNNING)
 
 
 def test_vpsorg_shows_four_references_and_reads_more_ways_to_write_them(vpsorg):
     row = vpsorg.control.server("web2")
     for reference in (str(row["id"]), f"00{row['id']}", row["uuid"], row["uuid"].upper(), "web2.example.com", "web2"):
-        assert vpsorg.provider.find_server(reference).id == str(row["id"]), reference
+        assert vpsorg.provider.get_server(reference).id == str(row["id"]), reference
 
 
 def test_finding_by_identity_is_one_request(cloud):
     identity = cloud.server().id
     cloud.control.clear_ledger()
-    cloud.provider.find_server(identity)
+    cloud.provider.get_server(identity)
     assert len(cloud.requests()) == 1
 
 
 def test_identify_asks_nobody(cloud):
     identity = cloud.server().id
     cloud.control.clear_ledger()
-    assert cloud.provider.identify(identity).id == identity
-    assert cloud.provider.identify("no such thing!") is None
+    assert cloud.provider.server_from_reference(identity).id == identity
+    assert cloud.provider.server_from_reference("no such thing!") is None
     assert cloud.requests() == []
 
 
 @pytest.mark.parametrize("reference", ["nobody", "99999", "6f9619ff-8b86-d011-b42d-00cf4fc964ff", "a/b", "../1", "x?y", "ğ", "%2e"])
 def test_an_unknown_server_is_an_error_with_the_candidates(cloud, reference):
-    error = failure(cloud.provider.find_server, reference)
+    error = failure(cloud.provider.get_server, reference)
     assert (error.kind, error.outcome) == (errors.NOT_FOUND, errors.NOT_APPLIED)
-    assert repr(reference) in error.message and cloud.provider.title in error.message
+    assert repr(reference) in error.message and cloud.provider.display_name in error.message
     assert cloud.ways.server_name in error.hint and cloud.ways.other_name in error.hint
     assert cloud.requests(changing=True) == []
 
 
 def test_a_misspelt_name_is_answered_with_the_likely_one(cloud):
     misspelt = cloud.ways.server_name.replace("1", "l")
-    error = failure(cloud.provider.find_server, misspelt)
+    error = failure(cloud.provider.get_server, misspelt)
     assert "did you mean" in error.hint and cloud.ways.server_name in error.hint
 
 
 def test_two_servers_of_one_name_are_ambiguous(vpsorg):
     twin = vpsorg.control.add_server("vpsorg", "web1", hostname="twin.example.com")
-    error = failure(vpsorg.provider.find_server, "web1")
+    error = failure(vpsorg.provider.get_server, "web1")
     assert (error.kind, error.outcome) == (errors.AMBIGUOUS, errors.NOT_APPLIED)
     assert f"web1 ({twin['id']})" in error.message and "web1 (12345)" in error.message and "id" in error.hint
-    assert vpsorg.provider.find_server("twin.example.com").id == str(twin["id"])
+    assert vpsorg.provider.get_server("twin.example.com").id == str(twin["id"])
 
 
 def test_a_name_of_digits_is_taken_for_an_id(vpsorg):
     vpsorg.control.add_server("vpsorg", "777")
-    assert failure(vpsorg.provider.find_server, "777").kind == errors.NOT_FOUND
+    assert failure(vpsorg.provider.get_server, "777").kind == errors.NOT_FOUND
 
 
 def test_power_words(cloud):
@@ -145,7 +145,7 @@ def test_servers_of_all_pages(cloud, size):
     servers = cloud.provider.list_servers()
     assert sorted(server.name[-1] for server in servers) == ["1", "2", "3", "4", "5"]
     assert len(cloud.requests()) == (-(-5 // size) if cloud.ways.pages else 1)
-    assert cloud.provider.find_server(servers[-1].name).id == servers[-1].id
+    assert cloud.provider.get_server(servers[-1].name).id == servers[-1].id
 
 
 # --- snapshots
@@ -205,7 +205,7 @@ def test_snapshots_of_all_pages(vpsorg, size):
         vpsorg.control.plant_snapshot("vpsorg", "web1", f"nightly{number}")
     vpsorg.control.plant_snapshot("vpsorg", "web2", "theirs")
     vpsorg.control.clear_ledger()
-    assert len(vpsorg.provider.list_snapshots(vpsorg.provider.identify("12345"))) == 5
+    assert len(vpsorg.provider.list_snapshots(vpsorg.provider.server_from_reference("12345"))) == 5
     assert len(vpsorg.requests()) == -(-5 // size)
     assert len(vpsorg.provider.list_snapshots(None)) == 6
 
@@ -248,14 +248,14 @@ def test_whoami_tells_rights_where_the_cloud_does(vpsorg):
 def test_now_is_the_clouds_time(cloud):
     cloud.control.advance(86400)
     cloud.provider.whoami()
-    ahead = (cloud.provider.now() - datetime.now(timezone.utc)).total_seconds()
+    ahead = (cloud.provider.server_time() - datetime.now(timezone.utc)).total_seconds()
     assert ahead == pytest.approx(86400, abs=30)
 
 
 def test_nothing_that_reads_changes_anything(cloud):
     cloud.plant("nightly")
     cloud.provider.list_servers()
-    cloud.provider.find_server(cloud.ways.server_name)
+    cloud.provider.get_server(cloud.ways.server_name)
     cloud.provider.list_snapshots(None)
     cloud.provider.whoami()
     cloud.control.advance(LONG)

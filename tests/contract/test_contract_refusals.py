@@ -11,7 +11,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._provider.base import S
 
 READS = {
     "list_servers": ("servers.list", lambda cloud, provider, server, snapshot: provider.list_servers()),
-    "find_server": ("servers.show", lambda cloud, provider, server, snapshot: provider.find_server(server.id)),
+    "get_server": ("servers.show", lambda cloud, provider, server, snapshot: provider.get_server(server.id)),
     "list_snapshots": ("snapshots.list", lambda cloud, provider, server, snapshot: provider.list_snapshots(server)),
     "whoami": ("account", lambda cloud, provider, server, snapshot: provider.whoami()),
 }
@@ -174,7 +174,7 @@ def is_taken(cloud, name, shape):
     if cloud.name != "ilkbyte":
         return False
     # PHP writes an empty map as an empty list; and of a map no key is promised.
-    return data == [] and name.startswith("list") or isinstance(data, dict) and name in ("find_server", "whoami")
+    return data == [] and name.startswith("list") or isinstance(data, dict) and name in ("get_server", "whoami")
 
 
 @pytest.mark.parametrize("name", READS)
@@ -214,7 +214,7 @@ def test_rows_in_another_order_are_the_same_rows(cloud):
 
 def test_v2_is_understood(ilkbyte):
     provider = ilkbyte.connect(api_url=f"{ilkbyte.box.ilkbyte_url}/v2")
-    server = provider.find_server("app1")
+    server = provider.get_server("app1")
     assert [item.name for item in provider.list_servers()] == ["app1", "app2"]
     assert provider.create_snapshot(server, "nightly", None) is None
     ilkbyte.finish("snapshot_ready")

@@ -66,9 +66,9 @@ class Lines:
         with self._until_over(LISTINGS):
             return self.ask(call)
 
-    def now(self) -> datetime:
+    def server_time(self) -> datetime:
         """The time at the cloud, UTC."""
-        return self._last.now()
+        return self._last.server_time()
 
     def _take(self, urgent: bool) -> Provider:
         with self._lock:

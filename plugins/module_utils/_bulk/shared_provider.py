@@ -36,8 +36,8 @@ class SharedReads:
         self.snapshots = SharedRead(self._list_snapshots)
 
     def _list_servers(self) -> tuple[list[Server], int, float]:
-        everyone, seconds = self._timed(lambda provider: provider.list_servers())
-        return everyone, _requests(everyone), seconds
+        servers, seconds = self._timed(lambda provider: provider.list_servers())
+        return servers, _requests(servers), seconds
 
     def _list_snapshots(self) -> tuple[dict[str, list[Snapshot]], int, float]:
         listed, seconds = self._timed(lambda provider: provider.list_snapshots(None))
@@ -71,7 +71,7 @@ class Member(Provider):
         self._reference = reference
         self._shared, self._lines, self._check = shared, shared.lines, check
         first = shared.lines.first
-        self.title, self.capabilities = first.title, first.capabilities
+        self.display_name, self.capabilities = first.display_name, first.capabilities
         self._since = moment()
         self._served: dict[SharedRead, float] = {}
         self._looked_at: SharedRead | None = None  # since the last pause, by what it waits for
@@ -80,20 +80,20 @@ class Member(Provider):
 
     # --- what needs no request
 
-    def now(self) -> datetime:
-        return self._lines.now()
+    def server_time(self) -> datetime:
+        return self._lines.server_time()
 
-    def identify(self, reference: str) -> Server | None:
-        server = self._lines.first.identify(reference)
+    def server_from_reference(self, reference: str) -> Server | None:
+        server = self._lines.first.server_from_reference(reference)
         return server and self._claimed(server, reference)
 
-    def names_of(self, server: Server) -> set[str]:
-        return self._lines.first.names_of(server)
+    def aliases_of(self, server: Server) -> set[str]:
+        return self._lines.first.aliases_of(server)
 
-    def pick(self, reference: str, everyone: list[Server]) -> Server:
-        return self._lines.first.pick(reference, everyone)
+    def resolve_server(self, reference: str, servers: list[Server]) -> Server:
+        return self._lines.first.resolve_server(reference, servers)
 
-    def look_anew(self) -> None:
+    def invalidate(self) -> None:
         self._since = moment()
         self._urgent = True
 
@@ -118,16 +118,16 @@ class Member(Provider):
 
     # --- reads
 
-    def find_server(self, reference: str) -> Server:
+    def get_server(self, reference: str) -> Server:
         if self.capabilities.server_listing:
-            everyone = self._read(self._shared.servers)
-            if everyone is not None:
+            servers = self._read(self._shared.servers)
+            if servers is not None:
                 try:
-                    return self._claimed(self.pick(reference, everyone), reference)
+                    return self._claimed(self.resolve_server(reference, servers), reference)
                 except RewindError as error:
                     if error.kind != errors.NOT_FOUND:
                         raise
-        return self._claimed(self._ask(lambda provider: provider.find_server(reference)), reference)
+        return self._claimed(self._ask(lambda provider: provider.get_server(reference)), reference)
 
     def list_servers(self) -> list[Server]:
         return self._ask(lambda provider: provider.list_servers())

@@ -107,7 +107,7 @@ class ApiClient:
         """
         return self._send_with_retries(method, path, operation, params, json, changes=True)
 
-    def now(self) -> datetime:
+    def server_time(self) -> datetime:
         """The time at the cloud: by its last answer's Date, else by this machine's clock. UTC."""
         return datetime.fromtimestamp(time.time() + (self._clock_offset or 0.0), timezone.utc)
 
@@ -189,7 +189,7 @@ class ApiClient:
             kind, text, hint = errors.INVALID_RESPONSE, "gave an answer that is not JSON", _NOT_JSON
         # A page is not the API's word: a firewall may have kept the answer back and not the request.
         is_rejected = 400 <= response.status < 500 and response.status != 408 and (readable or not response.body.strip() or response.status == 429)
-        retry_after = _retry_after(response, self.now()) if response.status in (429, 503) else None
+        retry_after = _retry_after(response, self.server_time()) if response.status in (429, 503) else None
         raise _AttemptFailed(
             RewindError(
                 f"{self.provider_name} {text} ({method} {path}, HTTP {response.status})",

@@ -122,18 +122,18 @@ class Task:
         :arg server: as identified or found before.
         """
         provider, reference = self.provider, server.id if server else self.server_reference  # a name may be another's by now
-        server = server or provider.identify(self.server_reference) or provider.find_server(self.server_reference)
+        server = server or provider.server_from_reference(self.server_reference) or provider.get_server(self.server_reference)
         if server.power_state is not None:  # it was found
             return server, provider.list_snapshots(server)
         try:
             snapshots = provider.list_snapshots(server)
         except RewindError as error:
             if error.kind == errors.NOT_FOUND:
-                provider.find_server(reference)  # says it better: with the names that there are
+                provider.get_server(reference)  # says it better: with the names that there are
             raise
         if snapshots:
             return snapshots[0].server, snapshots
-        return provider.find_server(reference), snapshots
+        return provider.get_server(reference), snapshots
 
 
 def check_name(provider: Provider, name: str) -> None:
@@ -145,7 +145,7 @@ def check_name(provider: Provider, name: str) -> None:
         )
     if not re.fullmatch(provider.capabilities.name_pattern, name):
         raise RewindError(
-            f"{provider.title} takes only {provider.capabilities.name_rule} in a snapshot's name, so {name!r} can't be one",
+            f"{provider.display_name} takes only {provider.capabilities.name_rule} in a snapshot's name, so {name!r} can't be one",
             kind=errors.INVALID_ARGUMENT,
             snapshot=name,
             hint=f"choose a name like {_suggest(provider, name)!r}",
@@ -166,7 +166,7 @@ def pick_snapshot(provider: Provider, server: Server, snapshots: list[Snapshot],
         found = next((snapshot for snapshot in snapshots if snapshot.id == id_), None)
         if found is not None and name is not None and found.name != name:
             raise RewindError(
-                f"id {id_} and name {name!r} disagree: at {provider.title} {id_} is called {found.name!r}",
+                f"id {id_} and name {name!r} disagree: at {provider.display_name} {id_} is called {found.name!r}",
                 kind=errors.INVALID_ARGUMENT,
                 server=server.label,
                 snapshot=id_,

@@ -73,11 +73,11 @@ class EarlierStop:
     def _look_again(self, server: Server, note: dict[str, Any]) -> Server:
         """The server now; one that still runs is watched for a while, since the stop may come late."""
         task = self.task
-        now = task.provider.find_server(server.id)
+        now = task.provider.get_server(server.id)
         left = _may_stop_for(note)
         if now.power_state == RUNNING and left > 0 and task.options["wait"] and not task.check_mode and not _is_another(now, note):
             power.watch_late_stop(task, now, None, left)
-            now = task.provider.find_server(server.id)
+            now = task.provider.get_server(server.id)
         return now
 
     def _start(self, now: Server, note: dict[str, Any], trouble: RewindError | None) -> None:

@@ -74,7 +74,7 @@ def start(task: Task, server: Server, deadline: Deadline) -> Server:
 
     def step() -> Server | None:
         nonlocal refusal, sent
-        now = task.provider.find_server(server.id)
+        now = task.provider.get_server(server.id)
         if now.power_state == RUNNING and not now.task_state:
             return now
         if off.seconds(now.power_state == STOPPED and not now.task_state) >= POWER_SECONDS:
@@ -131,7 +131,7 @@ def _start_again(task: Task, server: Server, seen_off: bool, trouble: BaseExcept
 
 def _is_off(task: Task, server: Server) -> bool:
     try:
-        return task.provider.find_server(server.id).power_state == STOPPED
+        return task.provider.get_server(server.id).power_state == STOPPED
     except RewindError:
         return False
 

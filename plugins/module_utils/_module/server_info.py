@@ -16,11 +16,11 @@ def run(task: Task) -> dict[str, Any]:
     """The module C(server_info)."""
     settled: list[Settled] = []
     if task.options["server"] is not None:
-        servers = [task.provider.find_server(task.server_reference)]
+        servers = [task.provider.get_server(task.server_reference)]
     elif task.options["servers"] is None:
         servers = task.provider.list_servers()
     else:
-        settled = task.for_each(lambda one: one.provider.find_server(one.server_reference), task.options["servers"])
+        settled = task.for_each(lambda one: one.provider.get_server(one.server_reference), task.options["servers"])
         servers = [item.value for item in settled if item.failure is None]
     return {
         "changed": False,

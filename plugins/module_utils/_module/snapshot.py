@@ -30,7 +30,7 @@ def run(task: Task) -> dict[str, Any]:
     if options["stop_server"] and not provider.capabilities.power:
         raise unsupported(provider, "call that stops a server", "leave stop_server out")
     if options["description"] and not provider.capabilities.description:
-        raise invalid_argument(f"{provider.title} keeps no descriptions of snapshots", "leave description out")
+        raise invalid_argument(f"{provider.display_name} keeps no descriptions of snapshots", "leave description out")
     return present(task)
 
 

@@ -156,7 +156,7 @@ def _time_to_look(task: Task, server: Server, deadline: Deadline) -> Deadline:
     busy with, so the whole of the task's time is given to it.
     """
     try:
-        now = task.provider.find_server(server.id)
+        now = task.provider.get_server(server.id)
         may_be_at_it = bool(now.task_state) or now.power_state != RUNNING  # a server that is off is idle whatever is done with its disk
     except RewindError:
         may_be_at_it = False

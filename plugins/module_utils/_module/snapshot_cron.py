@@ -129,7 +129,7 @@ def _comes_true(task: Task, snapshot: Snapshot, wished: Schedule | None) -> bool
 
 def _after_lost_schedule(task: Task, snapshot: Snapshot, old: Schedule, error: RewindError) -> RewindError:
     """The old schedule is deleted and the new one is not there: put the old one back, and say how that went."""
-    when = f"every {old.day} day(s) at {old.hour:02d}:{old.minute:02d}" if old.is_whole else "which can't be read"
+    when = f"every {old.day} day(s) at {old.hour:02d}:{old.minute:02d}" if old.is_complete else "which can't be read"
     label = f"of snapshot {snapshot.name}"
     if error.outcome == errors.UNKNOWN:
         error.message = f"The old schedule {label} ({when}) was deleted, and it is unknown whether the new one was set: {error.message}"
@@ -149,9 +149,9 @@ def _after_lost_schedule(task: Task, snapshot: Snapshot, old: Schedule, error: R
 
 def _put_back(task: Task, snapshot: Snapshot, old: Schedule) -> bool:
     try:
-        if old.is_whole:
+        if old.is_complete:
             _change(task, snapshot, old)
-        return old.is_whole
+        return old.is_complete
     except RewindError:
         return False
 

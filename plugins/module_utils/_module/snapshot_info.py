@@ -28,7 +28,7 @@ def run(task: Task) -> dict[str, Any]:
         known = {item.id: item for item in task.provider.list_servers()} if references is None else {}
         settled = task.for_each(lambda one: _snapshots_of(one, known), references or list(known))
         listed = [snapshot for item in settled if item.failure is None for snapshot in item.value]
-    now = task.provider.now()
+    now = task.provider.server_time()
     found = newest_first(item for item in listed if _is_wanted(item, task.options, age_seconds(item.created_at, now)))
     return {
         "changed": False,

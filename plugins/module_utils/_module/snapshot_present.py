@@ -89,7 +89,7 @@ def _begin(task: Task, server: Server) -> _Begun | Server:
         pending_changes.note_replaced(task, plan.replaces, plan.snapshot)
     if plan.action not in (CREATE, RETAKE):
         return _Begun(plan.snapshot.server, snapshots, plan)
-    server = server if server.power_state else task.provider.find_server(server.id)
+    server = server if server.power_state else task.provider.get_server(server.id)
     if server.task_state and (not task.check_mode or not task.options["wait"]):
         return server
     if pending_changes.is_coming(task, server):
@@ -109,7 +109,7 @@ def _come(task: Task, server: Server, snapshots: list[Snapshot], plan: Plan) -> 
 
 
 def _plan(task: Task, server: Server, snapshots: list[Snapshot]) -> Plan:
-    name, id_, max_age, now = task.options["name"], task.options["id"], task.options["max_age"], task.provider.now()
+    name, id_, max_age, now = task.options["name"], task.options["id"], task.options["max_age"], task.provider.server_time()
     if id_ is None:
         return plan_present(snapshots, name, max_age, now)
     return plan_confirmed(pick_snapshot(task.provider, server, snapshots, name, id_), server, id_, max_age, now)
@@ -148,7 +148,7 @@ def _make_room_with(task: Task, server: Server, snapshots: list[Snapshot], plan:
     else:
         hint = "delete one (state: absent), or let old ones go: when_full: prune with retain.match"
     raise RewindError(
-        f"Server {server.label} has {len(snapshots)} snapshots, and {task.provider.title} allows {limit}: {listing(snapshots)}",
+        f"Server {server.label} has {len(snapshots)} snapshots, and {task.provider.display_name} allows {limit}: {listing(snapshots)}",
         kind=errors.LIMIT_REACHED, server=server.label, snapshot=task.options["name"], hint=hint,
     )
 
@@ -241,7 +241,7 @@ def _predict(task: Task, begun: _Begun) -> dict[str, Any]:
         name=task.options["name"],
         server=begun.server,
         status=READY if task.options["wait"] else PENDING,
-        created_at=task.provider.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+        created_at=task.provider.server_time().strftime("%Y-%m-%dT%H:%M:%SZ"),
         description=task.options["description"],
     )
     return _finish(task, begun, imagined, "would be made")

@@ -24,7 +24,7 @@ from .context import Task, choose_hint, pick_snapshot, snapshot_label
 def run(task: Task) -> dict[str, Any]:
     """The module C(snapshot_restore)."""
     with turn(task, beside_a_restore=True) as server, contextlib.ExitStack() as restoring:
-        server = server if server.power_state else task.provider.find_server(task.server_reference)
+        server = server if server.power_state else task.provider.get_server(task.server_reference)
         snapshots = up_to_date(task, server, task.provider.list_snapshots(server))
         snapshot = _wanted(task, server, snapshots)
         if not server.task_state:
@@ -58,7 +58,7 @@ def _busy(task: Task, server: Server, snapshot: Snapshot) -> dict[str, Any]:
         )
     task.warnings.append(
         f"Server {server.label} was being restored already, so this task asked for nothing and joined that."
-        + (f" {task.provider.title} does not say of which snapshot: if it was not {snapshot_label(snapshot)}, run again."
+        + (f" {task.provider.display_name} does not say of which snapshot: if it was not {snapshot_label(snapshot)}, run again."
            if task.provider.capabilities.tells_restoring else "")
     )
     after = _wait_and_start(task, restore) if task.options["wait"] and not task.check_mode else server
@@ -135,7 +135,7 @@ def _look_behind_refusal(task: Task, server: Server, error: RewindError) -> None
     if error.kind in (errors.UNAUTHORIZED, errors.FORBIDDEN) or task.provider.capabilities.tells_restoring:
         return
     with contextlib.suppress(RewindError):
-        after = task.provider.find_server(server.id)
+        after = task.provider.get_server(server.id)
         if after.power_state != server.power_state or after.task_state:
             error.message += f"; server {server.label} was {server.power_state} before and is {after.task_state or after.power_state} now"
             error.outcome = errors.FAILED
@@ -156,8 +156,9 @@ def _result(task: Task, before: Server, after: Server, restore: Restore, joined:
     verified = task.options["wait"] and restore.would_show_a_failure
     if task.options["wait"] and not verified and not task.check_mode:
         task.warnings.append(
-            f"{task.provider.title} says that server {before.label} is restored, and shows nothing that would tell it from a restore that failed "
-            "half way: this snapshot was the current one already and holds a server that is off. Look at the server before you rely on it."
+            f"{task.provider.display_name} says that server {before.label} is restored, and shows nothing that would tell it from a restore "
+            "that failed half way: this snapshot was the current one already and holds a server that is off. "
+            "Look at the server before you rely on it."
         )
     label = f"snapshot {snapshot_label(snapshot)}"
     if task.check_mode:

@@ -31,9 +31,9 @@ def run(task: Task) -> dict[str, Any]:
     provider = task.provider
     check_name(provider, task.options["name"])
     _check_rights(task, provider.whoami())
-    server = provider.find_server(_reference(task))
+    server = provider.get_server(_reference(task))
     result = {
-        "changed": False, "msg": f"Server {server.label} is ready for a snapshot", "cloud": provider.title, "server": server.to_result(),
+        "changed": False, "msg": f"Server {server.label} is ready for a snapshot", "cloud": provider.display_name, "server": server.to_result(),
         "snapshots": [], "goes_to_make_room": [], "obstacle": None,
     }
     try:
@@ -55,7 +55,7 @@ def _must_be_idle(task: Task, server: Server) -> None:
         )
     if server.power_state != RUNNING:
         raise RewindError(
-            f"Server {server.label} is {server.power_state} at {task.provider.title}, so no upgrade is begun",
+            f"Server {server.label} is {server.power_state} at {task.provider.display_name}, so no upgrade is begun",
             kind=errors.NOT_READY, server=server.label, hint="start it, and run again",
         )
 
@@ -64,7 +64,7 @@ def _check_rights(task: Task, account: Account) -> None:
     words = account.permissions
     if words and all(word.lower() in _ONLY_READS for word in words):
         raise RewindError(
-            f"These credentials of {task.provider.title} may only read ({', '.join(words)}), and a guarded upgrade takes a snapshot",
+            f"These credentials of {task.provider.display_name} may only read ({', '.join(words)}), and a guarded upgrade takes a snapshot",
             kind=errors.FORBIDDEN, hint="use a token that may take and restore snapshots",
         )
 
@@ -79,7 +79,7 @@ def _reference(task: Task) -> str:
     host, address, provider = task.options["host"], task.options["address"], task.provider
     everyone = provider.list_servers()
     of_address = [server for server in everyone if address and server.address == address]
-    named = [server for server in everyone if host in provider.names_of(server)]
+    named = [server for server in everyone if host in provider.aliases_of(server)]
     if len(named) == 1 and (not of_address or of_address[0].id == named[0].id) and not _elsewhere(address, named[0].address):
         return named[0].id
     if not named and len(of_address) == 1:
@@ -87,18 +87,18 @@ def _reference(task: Task) -> str:
     if not named and not of_address:
         known = ", ".join(server.label for server in everyone[:8]) or "none"
         raise RewindError(
-            f"{provider.title} has no server that is called {host} or has the address {address}; this account's: {known}",
+            f"{provider.display_name} has no server that is called {host} or has the address {address}; this account's: {known}",
             kind=errors.NOT_FOUND, server=host, hint="say which one it is with guarded_upgrade_server",
         )
     if len(named) == 1 and not of_address:
         raise RewindError(
-            f"At {provider.title} {named[0].label} has the address {named[0].address}, and Ansible reaches {host} at {address}: another server "
-            "of that name?",
+            f"At {provider.display_name} {named[0].label} has the address {named[0].address}, and Ansible reaches {host} at {address}: another "
+            "server of that name?",
             kind=errors.AMBIGUOUS, server=host, hint="say with guarded_upgrade_server which one it is, or use the credentials of the right account",
         )
     meant = ", ".join(dict.fromkeys(server.label for server in [*named, *of_address]))
     raise RewindError(
-        f"At {provider.title} the name {host} and the address {address} don't mean one and the same server ({meant})",
+        f"At {provider.display_name} the name {host} and the address {address} don't mean one and the same server ({meant})",
         kind=errors.AMBIGUOUS, server=host, hint="say which one it is with guarded_upgrade_server",
     )
 
@@ -128,7 +128,7 @@ def _room(task: Task, server: Server, snapshots: list[Snapshot]) -> list[Snapsho
     room = retention.to_make_room(snapshots, task.options["match"], missing, set())
     if len(room) < missing:
         raise RewindError(
-            f"Server {server.label} has {len(snapshots)} snapshots, {task.provider.title} allows {limit}, and of them only "
+            f"Server {server.label} has {len(snapshots)} snapshots, {task.provider.display_name} allows {limit}, and of them only "
             f"{len(room)} may go for a new one: {listing(snapshots)}",
             kind=errors.LIMIT_REACHED, server=server.label, snapshot=name,
             hint="delete one that is needed no more (rewind.vps.snapshot, state: absent, with its id)",

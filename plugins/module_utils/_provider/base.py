@@ -77,7 +77,7 @@ class Schedule:
     next_run: str | None = None
 
     @property
-    def is_whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether all three parts are known, so that it could be set again."""
         return None not in (self.day, self.hour, self.minute)
 
@@ -155,26 +155,26 @@ class Credential:
     """One secret that a cloud wants.
 
     :ivar option: the option's name, of this cloud alone: so that no secret is ever sent to another.
-    :ivar words: what messages call it, with its article.
-    :ivar variables: environment variables that hold it; the first that is set counts.
+    :ivar description: what messages call it, with its article.
+    :ivar env_vars: environment variables that hold it; the first that is set counts.
     """
 
     option: str
-    words: str
-    variables: tuple[str, ...]
+    description: str
+    env_vars: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Access:
+class ProviderEndpoint:
     """Where a cloud's API is and what it wants to see. The options of all modules are made of it.
 
     :ivar url: the API's own base URL, without a slash at its end.
-    :ivar url_variable: the environment variable that holds another one.
+    :ivar url_env_var: the environment variable that holds another one.
     :ivar credentials: what the cloud can't do without.
     """
 
     url: str
-    url_variable: str
+    url_env_var: str
     credentials: tuple[Credential, ...]
 
 
@@ -223,42 +223,42 @@ class Capabilities:
 class Provider(abc.ABC):
     """One cloud, spoken to with one set of credentials."""
 
-    title: str
-    access: Access
+    display_name: str
+    endpoint: ProviderEndpoint
     capabilities: Capabilities
 
     @abc.abstractmethod
-    def now(self) -> datetime:
+    def server_time(self) -> datetime:
         """The time at the cloud, UTC."""
 
     @abc.abstractmethod
-    def identify(self, reference: str) -> Server | None:
+    def server_from_reference(self, reference: str) -> Server | None:
         """The server that the reference itself identifies, without asking; None where the cloud must be asked."""
 
     @abc.abstractmethod
-    def find_server(self, reference: str) -> Server:
+    def get_server(self, reference: str) -> Server:
         """The one server with that id, uuid, hostname or name, its power included.
 
         :raises RewindError: C(not_found) or C(ambiguous), with the candidates.
         """
 
-    def names_of(self, server: Server) -> set[str]:
+    def aliases_of(self, server: Server) -> set[str]:
         """Everything that a listed server answers to."""
         return {name for name in (server.id, server.name) if name}
 
-    def pick(self, reference: str, everyone: list[Server]) -> Server:
+    def resolve_server(self, reference: str, servers: list[Server]) -> Server:
         """The one of the account's servers that a reference means.
 
-        :raises RewindError: as L(find_server).
+        :raises RewindError: as L(get_server).
         """
-        identified = self.identify(reference)
+        identified = self.server_from_reference(reference)
         if identified is not None:
-            matches = [server for server in everyone if server.id == identified.id]
+            matches = [server for server in servers if server.id == identified.id]
         else:
-            matches = [server for server in everyone if reference in self.names_of(server)]
-        return pick_server(self.title, reference, matches, everyone)
+            matches = [server for server in servers if reference in self.aliases_of(server)]
+        return require_single_match(self.display_name, reference, matches, servers)
 
-    def look_anew(self) -> None:
+    def invalidate(self) -> None:
         """Whatever was read before does not count from now on, where a provider keeps anything for others."""
         return
 
@@ -303,44 +303,44 @@ class Provider(abc.ABC):
         """Whose credentials these are and what they may do."""
 
 
-def unsupported(provider: Provider, what: str, hint: str | None = None) -> RewindError:
+def unsupported(provider: Provider, feature: str, hint: str | None = None) -> RewindError:
     """A cloud's no to something that it never can."""
-    return RewindError(f"{provider.title} has no {what}", kind=errors.UNSUPPORTED, hint=hint)
+    return RewindError(f"{provider.display_name} has no {feature}", kind=errors.UNSUPPORTED, hint=hint)
 
 
-def pick_server(title: str, reference: str, matches: list[Server], everyone: list[Server]) -> Server:
+def require_single_match(display_name: str, reference: str, matches: list[Server], servers: list[Server]) -> Server:
     """The only match; else an error that lists whom it could have meant."""
     if len(matches) == 1:
         return matches[0]
     if matches:
         raise RewindError(
-            f"{len(matches)} servers at {title} are called {reference!r}: {_listing(matches)}",
+            f"{len(matches)} servers at {display_name} are called {reference!r}: {_format_servers(matches)}",
             kind=errors.AMBIGUOUS,
             server=reference,
             hint="name the server by its id",
         )
-    by_name = {server.name or server.id: server for server in everyone}
-    close = [by_name[name] for name in difflib.get_close_matches(reference, by_name, n=5, cutoff=0.5)]
-    if close:
-        hint = f"did you mean {_listing(close)}?"
-    elif everyone:
-        hint = f"this account's servers are {_listing(everyone[:8])}{', …' if len(everyone) > 8 else ''}"
+    by_name = {server.name or server.id: server for server in servers}
+    suggestions = [by_name[name] for name in difflib.get_close_matches(reference, by_name, n=5, cutoff=0.5)]
+    if suggestions:
+        hint = f"did you mean {_format_servers(suggestions)}?"
+    elif servers:
+        hint = f"this account's servers are {_format_servers(servers[:8])}{', …' if len(servers) > 8 else ''}"
     else:
         hint = "this account has no servers: are these the right credentials?"
     raise RewindError(
-        f"There is no server {reference!r} in this {title} account", kind=errors.NOT_FOUND, server=reference, hint=hint
+        f"There is no server {reference!r} in this {display_name} account", kind=errors.NOT_FOUND, server=reference, hint=hint
     )
 
 
-def _listing(servers: list[Server]) -> str:
+def _format_servers(servers: list[Server]) -> str:
     return ", ".join(server.label for server in servers)
 
 
 def utc_text(text: Any) -> str | None:
     """A cloud's ISO 8601 time as UTC with Z, to the second; None for what can't be read."""
-    moment = parse_time(text)
+    timestamp = parse_time(text)
     # Not strftime: it writes the year 999 with three digits, and texts are compared.
-    return moment.replace(microsecond=0, tzinfo=None).isoformat() + "Z" if moment else None
+    return timestamp.replace(microsecond=0, tzinfo=None).isoformat() + "Z" if timestamp else None
 
 
 def parse_time(text: Any) -> datetime | None:
@@ -348,16 +348,16 @@ def parse_time(text: Any) -> datetime | None:
     if not isinstance(text, str):
         return None
     try:
-        moment = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
-        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
+        timestamp = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+        return (timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
     except (ValueError, OverflowError):
         return None
 
 
 def age_seconds(created_at: str | None, now: datetime) -> float | None:
     """Seconds since a snapshot was made, never below 0; None where its date is unknown."""
-    made = parse_time(created_at)
-    return max(0.0, (now - made).total_seconds()) if made else None
+    created = parse_time(created_at)
+    return max(0.0, (now - created).total_seconds()) if created else None
 
 
 def text_or_none(value: Any) -> str | None:
@@ -372,10 +372,10 @@ def is_transition(word: str) -> bool:
     return (word.endswith("ing") and word != RUNNING) or word in ("pending", "in_progress", "queued", "unknown")
 
 
-def shape_error(title: str, operation: str, what: str) -> RewindError:
+def shape_error(display_name: str, operation: str, problem: str) -> RewindError:
     """An answer that is JSON but not what the API promises."""
     return RewindError(
-        f"{title} gave an answer of another shape than expected ({operation}: {what})",
+        f"{display_name} gave an answer of another shape than expected ({operation}: {problem})",
         kind=errors.INVALID_RESPONSE,
         operation=operation,
         hint="check api_url; if it is right, the cloud's API may have changed: please report this",

@@ -37,10 +37,10 @@ _MOST_READS = 4  # of a list that changes while it is read
 class Ilkbyte(base.Provider):
     """One Ilkbyte account."""
 
-    title = "Ilkbyte"
-    access = base.Access(
+    display_name = "Ilkbyte"
+    endpoint = base.ProviderEndpoint(
         url="https://api.ilkbyte.com",  # seed
-        url_variable="ILKBYTE_HOST",
+        url_env_var="ILKBYTE_HOST",
         credentials=(
             base.Credential("access_key", "an access key", ("ILKBYTE_ACCESS_KEY", "ILKBYTE_ACCESSKEY")),
             base.Credential("secret_key", "a secret key", ("ILKBYTE_SECRET_KEY", "ILKBYTE_SECRETKEY")),
@@ -68,7 +68,7 @@ class Ilkbyte(base.Provider):
 
     def __init__(self, options: dict[str, Any]) -> None:
         self._api = ApiClient(
-            self.title,
+            self.display_name,
             options["api_url"],
             query={"access": options["access_key"], "secret": options["secret_key"]},
             verify=options["verify"],
@@ -76,16 +76,16 @@ class Ilkbyte(base.Provider):
             rate_limit=options.get("rate_limit"),
         )
 
-    def now(self) -> datetime:
-        return self._api.now()
+    def server_time(self) -> datetime:
+        return self._api.server_time()
 
     # --- servers
 
-    def identify(self, reference: str) -> Server | None:
+    def server_from_reference(self, reference: str) -> Server | None:
         # A server's name is its place in the API's paths, so it is its identity.
         return Server(reference, reference) if _SERVER_NAME.fullmatch(reference) else None
 
-    def find_server(self, reference: str) -> Server:
+    def get_server(self, reference: str) -> Server:
         refusal: RewindError | None = None
         if _SERVER_NAME.fullmatch(reference):
             try:
@@ -94,10 +94,10 @@ class Ilkbyte(base.Provider):
                 if error.kind not in (errors.PROVIDER_REJECTED, errors.NOT_FOUND):
                     raise
                 refusal = error
-        everyone = self.list_servers()
-        if refusal is not None and any(server.id == reference for server in everyone):
+        servers = self.list_servers()
+        if refusal is not None and any(server.id == reference for server in servers):
             raise refusal.add_context(reference)
-        return self.pick(reference, everyone)
+        return self.resolve_server(reference, servers)
 
     def list_servers(self) -> list[Server]:
         # Where the list changes between two pages, a server may stand on both; it has no count that would tell of one on neither.
@@ -105,7 +105,7 @@ class Ilkbyte(base.Provider):
             found = self._read_servers()
             if found is not None:
                 return found
-        raise base.shape_error(self.title, "servers.list", f"the list changed {_MOST_READS} times while it was read")
+        raise base.shape_error(self.display_name, "servers.list", f"the list changed {_MOST_READS} times while it was read")
 
     def _read_servers(self) -> list[Server] | None:
         """The servers; None where the pages don't fit together."""
@@ -115,21 +115,21 @@ class Ilkbyte(base.Provider):
             data = self._call("/server/list/all", "servers.list", {"p": page})
             items = data.get("server_list") if isinstance(data, dict) else data
             if not isinstance(items, list):
-                raise base.shape_error(self.title, "servers.list", "no list of servers")
+                raise base.shape_error(self.display_name, "servers.list", "no list of servers")
             before, rows = len(found), rows + len(items)
             for item in items:
                 name = item.get("name") if isinstance(item, dict) else None
                 if not isinstance(name, str) or not name:
-                    raise base.shape_error(self.title, "servers.list", "a server without a name")
+                    raise base.shape_error(self.display_name, "servers.list", "a server without a name")
                 found[name] = self._server(name, item, "servers.list")
             pagination = data.get("pagination") if isinstance(data, dict) else None
             last = str(pagination.get("total_page")) if isinstance(pagination, dict) else "1"
             if not last.isascii() or not last.isdecimal():
-                raise base.shape_error(self.title, "servers.list", "no number of pages")
+                raise base.shape_error(self.display_name, "servers.list", "no number of pages")
             if page >= int(last[:6]):
                 break
             if len(found) == before:
-                raise base.shape_error(self.title, "servers.list", "a page without a new server, and more pages to come")
+                raise base.shape_error(self.display_name, "servers.list", "a page without a new server, and more pages to come")
         return list(found.values()) if len(found) == rows else None
 
     def set_power(self, server: Server, action: str) -> None:
@@ -143,7 +143,7 @@ class Ilkbyte(base.Provider):
         data = self._ask(server.id, "/snapshot", "snapshots.list")
         items = [] if data == [] else data.get("snapshots") if isinstance(data, dict) else None
         if not isinstance(items, list):
-            raise base.shape_error(self.title, "snapshots.list", "no list of snapshots").add_context(server.label)
+            raise base.shape_error(self.display_name, "snapshots.list", "no list of snapshots").add_context(server.label)
         return [self._snapshot(server, item) for item in items]
 
     def create_snapshot(self, server: Server, name: str, description: str | None) -> None:
@@ -176,7 +176,7 @@ class Ilkbyte(base.Provider):
     def whoami(self) -> Account:
         data = self._call("/account", "account", {})
         if not isinstance(data, dict):
-            raise base.shape_error(self.title, "account", "no account in it")
+            raise base.shape_error(self.display_name, "account", "no account in it")
         names = (data.get(key) for key in ("email", "username", "name"))
         return Account(name=next((str(name) for name in names if name), None))
 
@@ -193,7 +193,7 @@ class Ilkbyte(base.Provider):
     def _ask(self, server: str, path: str, operation: str, params: dict | None = None, changes: bool = False) -> Any:
         if not _PATH_PART.fullmatch(server):
             raise RewindError(
-                f"The name of server {server!r} can't stand in an address of {self.title}, so nothing was asked about it",
+                f"The name of server {server!r} can't stand in an address of {self.display_name}, so nothing was asked about it",
                 kind=errors.UNSUPPORTED, operation=operation, server=server, hint="give it another name in the cloud's panel",
             )
         try:
@@ -213,14 +213,14 @@ class Ilkbyte(base.Provider):
         if verdict is True:
             return body.get("data")
         if verdict is False:
-            raise _refusal(self.title, path, operation, answer.status, body)
-        error = base.shape_error(self.title, operation, "neither yes nor no in it")
+            raise _refusal(self.display_name, path, operation, answer.status, body)
+        error = base.shape_error(self.display_name, operation, "neither yes nor no in it")
         error.outcome = errors.UNKNOWN if changes else errors.NOT_APPLIED
         raise error
 
     def _server(self, name: str, item: Any, operation: str) -> Server:
         if not isinstance(item, dict):
-            raise base.shape_error(self.title, operation, "no server in it")
+            raise base.shape_error(self.display_name, operation, "no server in it")
         word = str(item.get("status") or "unknown").lower()
         return Server(
             id=name,
@@ -234,7 +234,7 @@ class Ilkbyte(base.Provider):
     def _snapshot(self, server: Server, item: Any) -> Snapshot:
         name = item.get("name") if isinstance(item, dict) else None
         if not isinstance(name, str) or not name:
-            raise base.shape_error(self.title, "snapshots.list", "a snapshot without a name").add_context(server.label)
+            raise base.shape_error(self.display_name, "snapshots.list", "a snapshot without a name").add_context(server.label)
         parent = item.get("parent")
         return Snapshot(
             id=name,
@@ -252,7 +252,7 @@ class Ilkbyte(base.Provider):
         )
 
 
-def _refusal(title: str, path: str, operation: str, http_status: int, body: dict[str, Any]) -> RewindError:
+def _refusal(display_name: str, path: str, operation: str, http_status: int, body: dict[str, Any]) -> RewindError:
     texts = (extract_error_message(body[key]) for key in ("error", "message") if isinstance(body.get(key), str))
     said = next((text for text in texts if text), "")
     lowered = said.lower()
@@ -262,7 +262,7 @@ def _refusal(title: str, path: str, operation: str, http_status: int, body: dict
     elif "no domain snapshot" in lowered or "not found" in lowered:  # libvirt; public
         kind = errors.NOT_FOUND
     return RewindError(
-        f"{title} said no (GET {path})",
+        f"{display_name} said no (GET {path})",
         kind=kind,
         operation=operation,
         http_status=http_status,

@@ -44,7 +44,7 @@ def _read_sentence(sentence: Any) -> tuple[int, int, int] | None:
 def _time_of_day(text: Any) -> tuple[int | None, int | None]:
     """Hour and minute as written, in the cloud's own zone, which is what a schedule is set in."""
     try:
-        moment = datetime.fromisoformat(str(text).strip().replace("Z", "+00:00"))
+        timestamp = datetime.fromisoformat(str(text).strip().replace("Z", "+00:00"))
     except ValueError:
         return None, None
-    return moment.hour, moment.minute
+    return timestamp.hour, timestamp.minute

@@ -35,10 +35,10 @@ _MOST_READS = 4  # of a list that changes while it is read
 class VpsOrg(base.Provider):
     """One VPS.org account."""
 
-    title = "VPS.org"
-    access = base.Access(
+    display_name = "VPS.org"
+    endpoint = base.ProviderEndpoint(
         url="https://admin.vps.org/api/v1",  # seed
-        url_variable="VPS_API_URL",
+        url_env_var="VPS_API_URL",
         credentials=(base.Credential("api_token", "an API token", ("VPS_API_TOKEN",)),),
     )
     capabilities = base.Capabilities(
@@ -63,7 +63,7 @@ class VpsOrg(base.Provider):
 
     def __init__(self, options: dict[str, Any]) -> None:
         self._api = ApiClient(
-            self.title,
+            self.display_name,
             options["api_url"],
             headers={"Authorization": f"Bearer {options['api_token']}"},
             verify=options["verify"],
@@ -71,28 +71,28 @@ class VpsOrg(base.Provider):
             rate_limit=options.get("rate_limit"),
         )
 
-    def now(self) -> datetime:
-        return self._api.now()
+    def server_time(self) -> datetime:
+        return self._api.server_time()
 
     # --- servers
 
-    def identify(self, reference: str) -> Server | None:
+    def server_from_reference(self, reference: str) -> Server | None:
         return Server(str(int(reference))) if _is_number(reference) else None
 
-    def find_server(self, reference: str) -> Server:
+    def get_server(self, reference: str) -> Server:
         is_number = _is_number(reference)
         reference = reference.lower() if _UUID.fullmatch(reference) else reference
         if is_number or _UUID.fullmatch(reference):
             server = self._show_server(reference)
             if server is not None:
                 return server
-        return self.pick(reference, self.list_servers())
+        return self.resolve_server(reference, self.list_servers())
 
-    def pick(self, reference: str, everyone: list[Server]) -> Server:
-        return super().pick(reference.lower() if _UUID.fullmatch(reference) else reference, everyone)
+    def resolve_server(self, reference: str, servers: list[Server]) -> Server:
+        return super().resolve_server(reference.lower() if _UUID.fullmatch(reference) else reference, servers)
 
-    def names_of(self, server: Server) -> set[str]:
-        return super().names_of(server) | _names(server)
+    def aliases_of(self, server: Server) -> set[str]:
+        return super().aliases_of(server) | _names(server)
 
     def _show_server(self, reference: str) -> Server | None:
         """GET /servers/{id or uuid}/; None where the cloud knows no such server by that path (public)."""
@@ -104,7 +104,7 @@ class VpsOrg(base.Provider):
             raise
         server = self._server(answer.data, "servers.show")
         if reference not in _names(server) and server.id != reference.lstrip("0"):
-            raise base.shape_error(self.title, "servers.show", "another server than the one asked for")
+            raise base.shape_error(self.display_name, "servers.show", "another server than the one asked for")
         return server
 
     def list_servers(self) -> list[Server]:
@@ -176,7 +176,7 @@ class VpsOrg(base.Provider):
         account = data.get("account") if isinstance(data, dict) else None
         token = data.get("token") if isinstance(data, dict) else None
         if not isinstance(account, dict):
-            raise base.shape_error(self.title, "account", "no account in it")
+            raise base.shape_error(self.display_name, "account", "no account in it")
         permissions = token.get("permissions") if isinstance(token, dict) else None
         return Account(
             name=base.text_or_none(account.get("email")),
@@ -196,7 +196,7 @@ class VpsOrg(base.Provider):
 
     def _unclear(self, operation: str, what: str, server: str, snapshot: str | None = None) -> RewindError:
         """A change's answer that is a success by its status and not by what it says."""
-        error = base.shape_error(self.title, operation, what)
+        error = base.shape_error(self.display_name, operation, what)
         error.outcome = errors.UNKNOWN
         return error.add_context(server, snapshot)
 
@@ -209,7 +209,7 @@ class VpsOrg(base.Provider):
             found = self._read_pages(path, operation, params)
             if found is not None:
                 return found
-        raise base.shape_error(self.title, operation, f"the list changed {_MOST_READS} times while it was read")
+        raise base.shape_error(self.display_name, operation, f"the list changed {_MOST_READS} times while it was read")
 
     def _read_pages(self, path: str, operation: str, params: dict[str, Any]) -> list[dict[str, Any]] | None:
         """The items; None where the pages don't fit together."""
@@ -225,10 +225,10 @@ class VpsOrg(base.Provider):
                     return None  # there are fewer pages than a moment ago
                 raise
             if not isinstance(data, dict) or not isinstance(data.get("results"), list):
-                raise base.shape_error(self.title, operation, "no list of results")
+                raise base.shape_error(self.display_name, operation, "no list of results")
             for item in data["results"]:
                 if not isinstance(item, dict) or not _is_id(item.get("id")):
-                    raise base.shape_error(self.title, operation, "an entry without an id")
+                    raise base.shape_error(self.display_name, operation, "an entry without an id")
                 found[str(item["id"])] = item
             rows += len(data["results"])
             counts |= {data["count"]} if _is_id(data.get("count")) else set()
@@ -237,10 +237,10 @@ class VpsOrg(base.Provider):
                 fits = not seen_pages or (len(found) == rows and counts <= {rows})
                 return list(found.values()) if fits else None
             if str(following) in seen_pages:
-                raise base.shape_error(self.title, operation, "the same page comes again")
+                raise base.shape_error(self.display_name, operation, "the same page comes again")
             seen_pages.add(str(following))
             params = self._next_page(following, path, operation)
-        raise base.shape_error(self.title, operation, "no end of pages")
+        raise base.shape_error(self.display_name, operation, "no end of pages")
 
     def _next_page(self, url: Any, path: str, operation: str) -> dict[str, str]:
         """The query of the next page. Host and path stay our own, so that the token goes nowhere else."""
@@ -249,12 +249,12 @@ class VpsOrg(base.Provider):
         except ValueError:
             parts = None
         if parts is None or not parts.path.endswith(path):
-            raise base.shape_error(self.title, operation, "the next page is not at this API")
+            raise base.shape_error(self.display_name, operation, "the next page is not at this API")
         return dict(parse_qsl(parts.query))
 
     def _server(self, item: Any, operation: str) -> Server:
         if not isinstance(item, dict) or not _is_id(item.get("id")):
-            raise base.shape_error(self.title, operation, "a server without an id")
+            raise base.shape_error(self.display_name, operation, "a server without an id")
         word = str(item.get("status") or "unknown").lower()
         addresses = item.get("ipv4_addresses")
         first = addresses[0] if isinstance(addresses, list) and addresses else None
@@ -270,9 +270,9 @@ class VpsOrg(base.Provider):
     def _snapshot(self, item: Any, operation: str) -> Snapshot:
         server = item.get("server") if isinstance(item, dict) else None
         if not isinstance(server, dict) or not _is_id(server.get("id")) or not _is_id(item.get("id")):
-            raise base.shape_error(self.title, operation, "a snapshot without an id or a server")
+            raise base.shape_error(self.display_name, operation, "a snapshot without an id or a server")
         if not isinstance(item.get("name"), str):
-            raise base.shape_error(self.title, operation, "a snapshot without a name")
+            raise base.shape_error(self.display_name, operation, "a snapshot without a name")
         return Snapshot(
             id=str(item["id"]),
             name=item["name"],

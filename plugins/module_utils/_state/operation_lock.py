@@ -40,17 +40,17 @@ def turn(task: Task, server: Server | None = None, beside_a_restore: bool = Fals
 
 def _turn(task: Task, server: Server | None, beside_a_restore: bool, slot: contextlib.ExitStack) -> Iterator[Server]:
     looked_at = server_lock.now()
-    task.provider.look_anew()  # what others have had read while this task waited for its slot is older
-    known = replace(server, power_state=None, task_state=None) if server else task.provider.identify(task.server_reference)
-    known = known or task.provider.find_server(task.server_reference)
+    task.provider.invalidate()  # what others have had read while this task waited for its slot is older
+    known = replace(server, power_state=None, task_state=None) if server else task.provider.server_from_reference(task.server_reference)
+    known = known or task.provider.get_server(task.server_reference)
     task.place = _place(task, known)
     try:
         held = task.place is not None and not task.check_mode and _enter(task, task.place, known, beside_a_restore, slot)
         if not held and not task.check_mode:
             task.place = None  # without the lock a note may be of a task that is at work
-        task.provider.look_anew()
+        task.provider.invalidate()
         if held and known.power_state is not None and task.place.asked_since(looked_at):
-            known = task.provider.find_server(known.id)  # what was seen while another task had its turn
+            known = task.provider.get_server(known.id)  # what was seen while another task had its turn
         yield known
     finally:
         if task.place is not None:

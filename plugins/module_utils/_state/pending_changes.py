@@ -38,7 +38,7 @@ def note_gone(task: Task, snapshot: Snapshot) -> None:
 
 def note_coming(task: Task, name: str) -> None:
     """The cloud has said yes to a snapshot, and lists it only when it is made. A server that is off shows nothing of it meanwhile."""
-    _note(task, _coming(name), asked_at=task.provider.now().timestamp())
+    _note(task, _coming(name), asked_at=task.provider.server_time().timestamp())
 
 
 def is_coming(task: Task, server: Server) -> bool:
@@ -47,10 +47,10 @@ def is_coming(task: Task, server: Server) -> bool:
     asked_at = note.get("asked_at") if note is not None else None
     if not isinstance(asked_at, float):
         return False
-    age = task.provider.now().timestamp() - asked_at  # by the cloud's clock, which is read to the second
+    age = task.provider.server_time().timestamp() - asked_at  # by the cloud's clock, which is read to the second
     if not -2.0 <= age < task.provider.capabilities.create_seconds:
         return False
-    now = server if server.power_state else task.provider.find_server(server.id)
+    now = server if server.power_state else task.provider.get_server(server.id)
     return now.power_state != RUNNING or bool(now.task_state)  # a server that runs and is idle is making none
 
 

@@ -48,7 +48,7 @@ class Restore:
         """
 
         def look() -> bool | None:
-            self.seen = self.is_under_way(self.task.provider.find_server(self.server.id))
+            self.seen = self.is_under_way(self.task.provider.get_server(self.server.id))
             return True if self.seen or self.became_current() else None
 
         try:
@@ -104,7 +104,7 @@ def wait_for_restore(restore: Restore, deadline: Deadline) -> Server:
     settled, unsound = Since(deadline), Since(deadline)
 
     def look() -> Server | None:
-        now = task.provider.find_server(restore.server.id)
+        now = task.provider.get_server(restore.server.id)
         restore.seen = restore.seen or restore.is_under_way(now)
         quiet = settled.seconds(not now.task_state)
         if now.task_state or not _is_over(restore, quiet):
@@ -131,7 +131,7 @@ def _is_over(restore: Restore, quiet: float) -> bool:
     if quiet < UNSEEN_SECONDS:
         return False
     raise RewindError(
-        f"{restore.task.provider.title} took up the restore of server {restore.server.label}, but the server was never seen restoring",
+        f"{restore.task.provider.display_name} took up the restore of server {restore.server.label}, but the server was never seen restoring",
         kind=errors.OPERATION_FAILED, outcome=errors.UNKNOWN,
         hint="look at the server in the cloud's panel, then ask for the restore again if it is not as it should be",
     )

@@ -79,7 +79,7 @@ def wait_for_snapshot(task: Task, snapshot: Snapshot, deadline: Deadline) -> Sna
             )
         if listed is not None and listed.status == FAILED:
             raise RewindError(
-                f"{task.provider.title} could not make snapshot {label} of server {server.label} "
+                f"{task.provider.display_name} could not make snapshot {label} of server {server.label} "
                 f"(its status is {listed.provider_status!r})",
                 kind=errors.OPERATION_FAILED, outcome=errors.FAILED, hint="run again: the failed one is then replaced",
             )
@@ -129,10 +129,10 @@ def _watch_for_a_sign(
     def look_at_both() -> Found | None:
         found = look()
         if found is None and deadline.elapsed >= expected:
-            now = task.provider.find_server(server.id)
+            now = task.provider.get_server(server.id)
             if idle.seconds(now.power_state == RUNNING and not now.task_state) >= expected:
                 raise RewindError(
-                    f"{task.provider.title} accepted to take snapshot {name} of server {server.label}, and does not seem to do it",
+                    f"{task.provider.display_name} accepted to take snapshot {name} of server {server.label}, and does not seem to do it",
                     kind=errors.OPERATION_FAILED, outcome=errors.UNKNOWN,
                     hint="look at the server's snapshots (rewind.vps.snapshot_info), then run again",
                 )
@@ -161,7 +161,7 @@ def wait_for_power(task: Task, server: Server, power: str, deadline: Deadline) -
     """The server once it has that power state and nothing is under way."""
 
     def look() -> Server | None:
-        now = task.provider.find_server(server.id)
+        now = task.provider.get_server(server.id)
         return now if now.power_state == power and not now.task_state else None
 
     return watch(
@@ -174,7 +174,7 @@ def wait_until_settled(task: Task, server: Server, deadline: Deadline) -> Server
     """The server once nothing is under way on it, whatever its power."""
 
     def look() -> Server | None:
-        now = task.provider.find_server(server.id)
+        now = task.provider.get_server(server.id)
         return None if now.task_state else now
 
     return watch(

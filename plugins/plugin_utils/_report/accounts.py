@@ -23,7 +23,7 @@ _READS = (("server_info", "servers"), ("snapshot_info", "snapshots"))
 
 def labelled(accounts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Each with a label of its own: the given one, else the cloud's name, numbered where there are several."""
-    labels = [account.get("label") or REGISTRY[account["provider"]].title for account in accounts]
+    labels = [account.get("label") or REGISTRY[account["provider"]].display_name for account in accounts]
     totals, seen = Counter(labels), Counter()
     result = []
     for account, label in zip(accounts, labels):
@@ -42,7 +42,7 @@ def ask(account: Mapping[str, Any], tell: Callable[[str], None]) -> dict[str, An
     provider = REGISTRY[account["provider"]]
     limits = provider.capabilities
     told: dict[str, Any] = {
-        "label": account["label"], "provider": account["provider"], "cloud": provider.title, "api_url": None,
+        "label": account["label"], "provider": account["provider"], "cloud": provider.display_name, "api_url": None,
         "limit": limits.max_snapshots, "usual_seconds": limits.create_seconds,
         "servers": None, "snapshots": None, "unlisted": [], "error": None,
     }

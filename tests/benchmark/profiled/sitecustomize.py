@@ -30,10 +30,10 @@ PLACES = {
     OURS + "module_utils.operations.snapshot_info": ("run",),
     OURS + "module_utils._provider.base": ("Snapshot.to_result",),
     OURS + "module_utils._provider.vpsorg": (
-        "VpsOrg.list_servers", "VpsOrg.list_snapshots", "VpsOrg.find_server", "VpsOrg.create_snapshot", "VpsOrg._snapshot", "VpsOrg._server",
+        "VpsOrg.list_servers", "VpsOrg.list_snapshots", "VpsOrg.get_server", "VpsOrg.create_snapshot", "VpsOrg._snapshot", "VpsOrg._server",
     ),
     OURS + "module_utils._provider.ilkbyte": (
-        "Ilkbyte.list_servers", "Ilkbyte.list_snapshots", "Ilkbyte.find_server", "Ilkbyte.create_snapshot",
+        "Ilkbyte.list_servers", "Ilkbyte.list_snapshots", "Ilkbyte.get_server", "Ilkbyte.create_snapshot",
     ),
     OURS + "plugin_utils._action": ("InProcessAction._module_reason", "InProcessAction._run_in_process", "InProcessAction._injects_invocation"),
     "ansible.module_utils.common.arg_spec": ("ArgumentSpecValidator.validate",),

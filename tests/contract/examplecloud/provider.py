@@ -20,10 +20,10 @@ from ansible_collections.rewind.vps.plugins.module_utils._provider.base import A
 class ExampleCloud(base.Provider):
     """One ExampleCloud account."""
 
-    title = "ExampleCloud"
-    access = base.Access(
+    display_name = "ExampleCloud"
+    endpoint = base.ProviderEndpoint(
         url="https://api.examplecloud.example/v1",
-        url_variable="EXAMPLECLOUD_URL",
+        url_env_var="EXAMPLECLOUD_URL",
         credentials=(base.Credential("example_key", "an API key", ("EXAMPLECLOUD_KEY",)),),
     )
     capabilities = base.Capabilities(
@@ -48,7 +48,7 @@ class ExampleCloud(base.Provider):
 
     def __init__(self, options: dict[str, Any]) -> None:
         self._api = ApiClient(
-            self.title,
+            self.display_name,
             options["api_url"],
             headers={"X-Api-Key": options["example_key"]},
             verify=options["verify"],
@@ -56,13 +56,13 @@ class ExampleCloud(base.Provider):
             rate_limit=options.get("rate_limit"),
         )
 
-    def now(self) -> datetime:
-        return self._api.now()
+    def server_time(self) -> datetime:
+        return self._api.server_time()
 
-    def identify(self, reference: str) -> Server | None:
+    def server_from_reference(self, reference: str) -> Server | None:
         return Server(str(int(reference))) if _is_number(reference) else None
 
-    def find_server(self, reference: str) -> Server:
+    def get_server(self, reference: str) -> Server:
         if _is_number(reference):
             try:
                 data = self._api.read(f"/servers/{int(reference)}", operation="servers.show").data
@@ -72,9 +72,9 @@ class ExampleCloud(base.Provider):
             else:
                 server = self._server(data, "servers.show")
                 if server.id != str(int(reference)):
-                    raise base.shape_error(self.title, "servers.show", "another server than the one asked for")
+                    raise base.shape_error(self.display_name, "servers.show", "another server than the one asked for")
                 return server
-        return self.pick(reference, self.list_servers())
+        return self.resolve_server(reference, self.list_servers())
 
     def list_servers(self) -> list[Server]:
         data = self._api.read("/servers", operation="servers.list").data
@@ -89,7 +89,7 @@ class ExampleCloud(base.Provider):
     def whoami(self) -> Account:
         data = self._api.read("/me", operation="account").data
         if not isinstance(data, dict) or not base.text_or_none(data.get("email")):
-            raise base.shape_error(self.title, "account", "no email in it")
+            raise base.shape_error(self.display_name, "account", "no email in it")
         return Account(name=data["email"])
 
     def create_snapshot(self, server: Server, name: str, description: str | None) -> Snapshot:
@@ -145,19 +145,19 @@ class ExampleCloud(base.Provider):
 
     def _unclear(self, operation: str, server: Server, snapshot: str | None) -> RewindError:
         """A success by its status that is not about what was asked: whether it happened must be looked up."""
-        error = base.shape_error(self.title, operation, "not about what was asked")
+        error = base.shape_error(self.display_name, operation, "not about what was asked")
         error.outcome = errors.UNKNOWN
         return error.add_context(server.label, snapshot)
 
     def _list(self, data: Any, key: str, operation: str) -> list[Any]:
         items = data.get(key) if isinstance(data, dict) else None
         if not isinstance(items, list):
-            raise base.shape_error(self.title, operation, f"no list of {key}")
+            raise base.shape_error(self.display_name, operation, f"no list of {key}")
         return items
 
     def _server(self, item: Any, operation: str) -> Server:
         if not isinstance(item, dict) or not _is_id(item.get("id")):
-            raise base.shape_error(self.title, operation, "a server without an id")
+            raise base.shape_error(self.display_name, operation, "a server without an id")
         word = str(item.get("state") or "unknown").lower()
         return Server(
             id=str(item["id"]),
@@ -170,7 +170,7 @@ class ExampleCloud(base.Provider):
 
     def _snapshot(self, server: Server, item: Any, operation: str) -> Snapshot:
         if not isinstance(item, dict) or not _is_id(item.get("id")) or not isinstance(item.get("label"), str):
-            raise base.shape_error(self.title, operation, "a snapshot without an id or a label")
+            raise base.shape_error(self.display_name, operation, "a snapshot without an id or a label")
         word = str(item.get("state")).lower()
         return Snapshot(
             id=str(item["id"]),

@@ -82,17 +82,17 @@ class Line(base.Provider):
     """One connection to the world."""
 
     def __init__(self, world: World) -> None:
-        self.world, self.title, self.capabilities = world, world.kind, CAPABILITIES[world.kind]
+        self.world, self.display_name, self.capabilities = world, world.kind, CAPABILITIES[world.kind]
 
-    def now(self) -> datetime:
+    def server_time(self) -> datetime:
         return datetime(2026, 6, 1, tzinfo=timezone.utc)
 
-    def identify(self, reference: str) -> Server | None:
+    def server_from_reference(self, reference: str) -> Server | None:
         return Server(reference) if reference.isdecimal() or self.world.kind == "ilkbyte" else None
 
-    def find_server(self, reference: str) -> Server:
-        with self.world.call("find_server", reference):
-            return self.pick(reference, list(self.world.servers.values()))
+    def get_server(self, reference: str) -> Server:
+        with self.world.call("get_server", reference):
+            return self.resolve_server(reference, list(self.world.servers.values()))
 
     def list_servers(self) -> list[Server]:
         with self.world.call("list_servers", "*"):

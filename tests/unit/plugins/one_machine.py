@@ -43,7 +43,7 @@ class Machine:
 
     def place(self, cloud: Cloud) -> server_lock.Place:
         """Where tasks meet that are about this cloud's server."""
-        return server_lock.Place(str(self.folder), cloud.title, "https://cloud.example", SERVER.id)
+        return server_lock.Place(str(self.folder), cloud.display_name, "https://cloud.example", SERVER.id)
 
     def held(self, cloud: Cloud) -> server_lock.Place:
         """The same, held by a task of another's."""
@@ -83,9 +83,9 @@ class SlowCloud(Cloud):
         super()._asked(change)
         self.stale = list(self.snapshots)
 
-    def find_server(self, reference: str) -> Server:
+    def get_server(self, reference: str) -> Server:
         self.looks.append("server")
-        return super().find_server(reference)
+        return super().get_server(reference)
 
     def list_snapshots(self, server: Server | None) -> list[Snapshot]:
         self.looks.append("snapshots")

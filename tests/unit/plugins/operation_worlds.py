@@ -30,7 +30,7 @@ class Cloud:
     """
 
     def __init__(self, kind: str, *snapshots: Snapshot) -> None:
-        self.title = kind
+        self.display_name = kind
         self.capabilities = CAPABILITIES[kind]
         self.power_state = RUNNING
         self.task_state: str | None = None
@@ -44,22 +44,22 @@ class Cloud:
         self.asked.append(change)
         self.before(change)
 
-    def now(self) -> datetime:
+    def server_time(self) -> datetime:
         return datetime(2026, 6, 1, tzinfo=timezone.utc)
 
-    def identify(self, reference: str) -> Server | None:
+    def server_from_reference(self, reference: str) -> Server | None:
         return None
 
-    def find_server(self, reference: str) -> Server:
+    def get_server(self, reference: str) -> Server:
         return Server(SERVER.id, SERVER.name, self.power_state, self.task_state, self.address)
 
     def list_servers(self) -> list[Server]:
-        return [self.find_server(SERVER.id), Server("2", "web2", RUNNING, None, "198.51.100.2")]
+        return [self.get_server(SERVER.id), Server("2", "web2", RUNNING, None, "198.51.100.2")]
 
-    def look_anew(self) -> None:
+    def invalidate(self) -> None:
         """Nothing is kept that could be old."""
 
-    def names_of(self, server: Server) -> set[str | None]:
+    def aliases_of(self, server: Server) -> set[str | None]:
         return {server.id, server.name}
 
     def whoami(self) -> Account:
@@ -101,4 +101,4 @@ def task(cloud: Cloud, check_mode: bool = False, **options: Any) -> Task:
         "server": "web1", "servers": None, "name": "nightly", "id": None, "description": None, "state": "present", "max_age": None, "retain": None,
         "when_full": "fail", "stop_server": False, "start_server": True, "wait": True, "wait_timeout": 60,
     }
-    return Task(cloud, {"provider": cloud.title, "api_url": "https://cloud.example", **wishes, **options}, check_mode, diff_mode=True)  # type: ignore[arg-type]
+    return Task(cloud, {"provider": cloud.display_name, "api_url": "https://cloud.example", **wishes, **options}, check_mode, diff_mode=True)  # type: ignore[arg-type]

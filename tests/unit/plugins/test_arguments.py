@@ -197,10 +197,10 @@ def test_choices_are_the_registry():
 
 def test_no_two_clouds_share_a_credential_or_a_variable():
     """Else a secret of one would be sent to the other."""
-    each = [one for provider in REGISTRY.values() for one in provider.access.credentials]
+    each = [one for provider in REGISTRY.values() for one in provider.endpoint.credentials]
     options = [one.option for one in each]
-    variables = [name for one in each for name in one.variables] + [provider.access.url_variable for provider in REGISTRY.values()]
-    assert len(options) == len(set(options)) and len(variables) == len(set(variables))
+    env_vars = [name for one in each for name in one.env_vars] + [provider.endpoint.url_env_var for provider in REGISTRY.values()]
+    assert len(options) == len(set(options)) and len(env_vars) == len(set(env_vars))
 
 
 # --- everything else

@@ -42,7 +42,7 @@ def test_a_credential_gives_a_module_all_that_it_needs(cloud: str, monkeypatch: 
     filled = options_read_from(injected(TYPES[cloud], **SECRETS[cloud], api_url="https://cloud.example/v1"), monkeypatch)
     assert filled["provider"] == cloud and filled["api_url"] == "https://cloud.example/v1"
     assert {name: filled[name] for name in SECRETS[cloud]} == SECRETS[cloud]
-    assert options_read_from(injected(TYPES[cloud], **SECRETS[cloud]), monkeypatch)["api_url"] == REGISTRY[cloud].access.url
+    assert options_read_from(injected(TYPES[cloud], **SECRETS[cloud]), monkeypatch)["api_url"] == REGISTRY[cloud].endpoint.url
 
 
 @pytest.mark.parametrize("cloud", TYPES)

@@ -245,7 +245,7 @@ def test_a_refused_stop_of_a_server_that_can_not_be_looked_at_is_refused(machine
         def find(reference: str) -> Server:
             raise no(errors.TIMEOUT)
 
-        cloud.find_server = find  # type: ignore[method-assign]
+        cloud.get_server = find  # type: ignore[method-assign]
 
     cloud = stop_is_refused(no(), out_of_reach)
     with pytest.raises(RewindError) as caught:

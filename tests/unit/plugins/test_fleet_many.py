@@ -187,7 +187,7 @@ def test_what_was_read_before_a_servers_turn_does_not_count():
     def operation(one):
         all_are_there.wait(SOON)
         if one.server_reference != "web3":
-            one.provider.find_server(one.server_reference)
+            one.provider.get_server(one.server_reference)
             others_have_looked.wait(SOON)
             return {"changed": False}
         others_have_looked.wait(SOON)

@@ -226,7 +226,7 @@ def test_a_member_that_looks_anew_is_not_told_what_others_had_read():
     one, server = member(world, "1", shared), world.servers["1"]
     had_read(shared, world)
     Line(world).create_snapshot(server, "byhand", None)
-    one.look_anew()
+    one.invalidate()
     assert [item.name for item in one.list_snapshots(server)] == ["byhand"]
 
 
@@ -247,7 +247,7 @@ def test_a_member_that_waits_for_a_lock_is_not_woken_again_and_again():
     had_read(shared, world)
     one, other = member(world, "1", shared), member(world, "2", shared)
     one.list_snapshots(world.servers["1"])
-    other.look_anew()
+    other.invalidate()
     other.list_snapshots(world.servers["2"])
     began = time.monotonic()
     one.pause(0.1)
@@ -264,7 +264,7 @@ def test_a_pause_ends_when_another_has_had_read_what_is_waited_for():
     ended = threading.Event()
     in_thread(lambda: (one.pause(SOON), ended.set()))
     until(lambda: shared.snapshots._waiting)
-    other.look_anew()
+    other.invalidate()
     other.list_snapshots(world.servers["2"])
     assert ended.wait(1.0)
     asked = len(world.asked)
@@ -300,25 +300,25 @@ def test_a_list_that_never_holds_still_is_nobodys_end():
 def test_two_names_of_one_server_are_refused_whichever_comes_first(references):
     world = World("vpsorg", "web1", "web2")
 
-    def identify(line: Line, reference: str):  # as VPS.org does: digits are a number
+    def server_from_reference(line: Line, reference: str):  # as VPS.org does: digits are a number
         from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Server
         return Server(str(int(reference))) if reference.isdecimal() else None
 
     shared = SharedReads(Lines([Line(world)]))
-    Line.identify, before = identify, Line.identify
+    Line.server_from_reference, before = server_from_reference, Line.server_from_reference
     try:
         first, second = (member(world, reference, shared) for reference in references)
-        assert (first.identify(references[0]) or first.find_server(references[0])).id == "1"
+        assert (first.server_from_reference(references[0]) or first.get_server(references[0])).id == "1"
         with pytest.raises(RewindError, match="are the same server") as caught:
-            second.identify(references[1]) or second.find_server(references[1])
+            second.server_from_reference(references[1]) or second.get_server(references[1])
         assert caught.value.kind == "invalid_argument" and all(name in caught.value.message for name in references)
-        assert first.find_server("1").id == "1", "the first one goes on, by whatever name"
+        assert first.get_server("1").id == "1", "the first one goes on, by whatever name"
     finally:
-        Line.identify = before
+        Line.server_from_reference = before
 
 
 def test_an_unknown_server_among_good_ones_is_asked_for_by_itself_before_it_is_called_unknown():
     world = World("vpsorg", "web1", "web2")
     with pytest.raises(RewindError) as caught:
-        member(world, "nowhere").find_server("nowhere")
-    assert caught.value.kind == "not_found" and "nowhere" in world.names("find_server")
+        member(world, "nowhere").get_server("nowhere")
+    assert caught.value.kind == "not_found" and "nowhere" in world.names("get_server")

@@ -63,17 +63,17 @@ READS = {
     "vpsorg": {
         "list_servers": (lambda made: made.list_servers(),
                          [page(VPS_SERVER), page(VPS_SERVER, following="https://cloud.test/api/v1/servers/?page=2")]),
-        "find_server by number": (lambda made: made.find_server("12345"), [VPS_SERVER, page(VPS_SERVER)]),
-        "find_server by uuid": (lambda made: made.find_server(UUID), [VPS_SERVER, page(VPS_SERVER)]),
-        "find_server by name": (lambda made: made.find_server("web1"), [page(VPS_SERVER)]),
+        "get_server by number": (lambda made: made.get_server("12345"), [VPS_SERVER, page(VPS_SERVER)]),
+        "get_server by uuid": (lambda made: made.get_server(UUID), [VPS_SERVER, page(VPS_SERVER)]),
+        "get_server by name": (lambda made: made.get_server("web1"), [page(VPS_SERVER)]),
         "list_snapshots": (lambda made: made.list_snapshots(SERVERS["vpsorg"]), [page(VPS_SNAPSHOT)]),
         "list_snapshots of all": (lambda made: made.list_snapshots(None), [page(VPS_SNAPSHOT)]),
         "whoami": (lambda made: made.whoami(), [{"account": {"email": "a@b.c"}, "token": {"permissions": ["read"]}}]),
     },
     "ilkbyte": {
         "list_servers": (lambda made: made.list_servers(), [yes({"server_list": [ILK_SERVER], "pagination": {"current_page": 1, "total_page": 3}})]),
-        "find_server": (lambda made: made.find_server("app1"), [yes(ILK_SERVER)]),
-        "find_server of no name": (lambda made: made.find_server("../app1"), [yes([ILK_SERVER])]),
+        "get_server": (lambda made: made.get_server("app1"), [yes(ILK_SERVER)]),
+        "get_server of no name": (lambda made: made.get_server("../app1"), [yes([ILK_SERVER])]),
         "list_snapshots": (lambda made: made.list_snapshots(SERVERS["ilkbyte"]), [yes({"snapshots": [ILK_SNAPSHOT]})]),
         "list_snapshots of all": (lambda made: made.list_snapshots(None), [
             yes({"server_list": [ILK_SERVER], "snapshots": [ILK_SNAPSHOT], "pagination": {"total_page": 1}}),
@@ -270,7 +270,7 @@ def test_no_listed_server_is_asked_for_at_another_path(hostile):
     """A cloud that lists a server with such a name, and a user who means it."""
     listed = [HttpResponse(200, {}, json.dumps(yes({"server_list": [{**ILK_SERVER, "name": hostile}]})).encode()),
               HttpResponse(200, {}, json.dumps(yes({"snapshots": []})).encode())]
-    for ask in (lambda made: made.list_snapshots(None), lambda made: made.list_snapshots(made.find_server(hostile))):
+    for ask in (lambda made: made.list_snapshots(None), lambda made: made.list_snapshots(made.get_server(hostile))):
         session = FakeSession(listed)
         try:
             ask(provider_on("ilkbyte", session))
@@ -295,7 +295,7 @@ def test_no_reference_leads_to_another_path(reference):
         session = FakeSession([HttpResponse(200, {}, json.dumps(answer).encode())])
         made = provider_on(name, session)
         try:
-            made.find_server(reference)
+            made.get_server(reference)
         except RewindError as error:
             check_error(error)
         paths = PATHS[name].replace("servers/12345", "servers/[0-9]+")
@@ -310,7 +310,7 @@ def test_the_paths_are_those_of_the_base():
 def test_a_reference_that_is_too_long_for_a_server_is_looked_up_and_not_put_in_a_path(length, asked):
     session = FakeSession([HttpResponse(200, {}, json.dumps(yes([ILK_SERVER])).encode())])
     with pytest.raises(RewindError):
-        provider_on("ilkbyte", session).find_server("x" * length)
+        provider_on("ilkbyte", session).get_server("x" * length)
     assert session.sent[0].path.startswith(asked)
 
 

@@ -81,7 +81,7 @@ def test_what_the_server_is_busy_with_may_be_this_very_snapshot() -> None:
     """Some clouds list one only when it is done."""
     cloud = Cloud("ilkbyte")
     cloud.task_state = "paused"
-    find, looks = cloud.find_server, []
+    find, looks = cloud.get_server, []
 
     def done_at_the_second_look(reference: str) -> Any:
         looks.append(reference)
@@ -89,7 +89,7 @@ def test_what_the_server_is_busy_with_may_be_this_very_snapshot() -> None:
             cloud.task_state, cloud.snapshots = None, [snapshot(id="nightly")]
         return find(reference)
 
-    cloud.find_server = done_at_the_second_look  # type: ignore[method-assign]
+    cloud.get_server = done_at_the_second_look  # type: ignore[method-assign]
     result = snapshot_operation.run(task(cloud))
     assert cloud.asked == [] and result["changed"] is False
 
@@ -156,7 +156,7 @@ def test_a_server_that_stops_late_is_started_again(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(power, "wait_for_power", wait)
     monkeypatch.setattr(power, "start", lambda task, server, deadline: cloud.asked.append(f"start one that is {cloud.power_state}"))
-    with pytest.raises(RewindError, match="too long"), power.stopped(task(cloud), cloud.find_server(""), Deadline(1, FakeClock())):
+    with pytest.raises(RewindError, match="too long"), power.stopped(task(cloud), cloud.get_server(""), Deadline(1, FakeClock())):
         raise AssertionError("it is not off")
     assert cloud.asked == ["stop", "start one that is stopped"]
     assert waits[1] == power.LATE_STOP_SECONDS

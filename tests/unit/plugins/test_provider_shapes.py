@@ -134,7 +134,7 @@ def test_reads_survive_any_json(name, data):
     checked(lambda: provider(name, bodies).list_snapshots(SERVERS[name]), check_snapshot)
     checked(lambda: provider(name, bodies).list_snapshots(None), check_snapshot)
     for reference in ("1", "web1", "nightly", "6f9619ff-8b86-d011-b42d-00cf4fc964ff"):
-        checked(lambda reference=reference: provider(name, bodies).find_server(reference), check_server)
+        checked(lambda reference=reference: provider(name, bodies).get_server(reference), check_server)
 
     def check_account(account):
         assert isinstance(account, Account)
@@ -157,7 +157,7 @@ def test_an_unclear_answer_to_a_change_leaves_its_outcome_unknown(name, data):
 @given(st.text(max_size=12) | st.sampled_from(["12345", "012", "٣", "²", "web1", "../../x", "a/b", "a?b", "", " "]))
 def test_only_what_is_an_identity_identifies(reference):
     for name in REGISTRY:
-        server = provider(name, [{}]).identify(reference)
+        server = provider(name, [{}]).server_from_reference(reference)
         if server is not None:
             assert re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]*", server.id) and re.fullmatch("[A-Za-z0-9_-]+", reference)
 
@@ -193,7 +193,7 @@ def test_ilkbytes_pages_are_followed_even_where_numbers_are_written_as_text(tota
 
 def test_a_server_shown_that_was_not_asked_for_is_no_answer():
     with pytest.raises(RewindError) as caught:
-        provider("vpsorg", [{"id": 2, "name": "web2", "status": "active"}]).find_server("1")
+        provider("vpsorg", [{"id": 2, "name": "web2", "status": "active"}]).get_server("1")
     assert caught.value.kind == errors.INVALID_RESPONSE
 
 
@@ -226,7 +226,7 @@ def test_what_is_neither_pending_nor_completed_has_failed(word, status):
 def test_power_and_busy(name, word, power, busy):
     item = {"id": 1, "name": "app1", "status": word}
     body = item if name == "vpsorg" else {"status": True, "data": item}
-    found = provider(name, [body]).find_server("1" if name == "vpsorg" else "app1")
+    found = provider(name, [body]).get_server("1" if name == "vpsorg" else "app1")
     assert (found.power_state, found.task_state) == (power, busy)
 
 

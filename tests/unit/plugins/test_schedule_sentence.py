@@ -28,7 +28,7 @@ def params(sentence, next_run=NEXT, last_run=LAST):
 def test_every_schedule_is_read(day, hour, minute):
     found = read_schedule(params(f"Her {day} günde bir {hour:02}:{minute:02} saatinde"))
     assert found == Schedule(day, hour, minute, "2020-11-22T23:03:07Z", "2020-11-23T23:03:00Z")
-    assert found.is_whole
+    assert found.is_complete
 
 
 @pytest.mark.parametrize("sentence", [
@@ -51,7 +51,7 @@ def test_the_same_sentence_said_otherwise(sentence):
 def test_what_can_not_be_read_leaves_the_next_run_to_decide(sentence):
     found = read_schedule(params(sentence))
     assert (found.day, found.hour, found.minute) == (None, 2, 3)
-    assert not found.is_whole
+    assert not found.is_complete
     assert (found.last_run, found.next_run) == ("2020-11-22T23:03:07Z", "2020-11-23T23:03:00Z")
 
 

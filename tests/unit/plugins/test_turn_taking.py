@@ -238,8 +238,8 @@ def test_a_check_run_keeps_nobody_waiting_and_waits_for_nobody(machine: Machine,
     run, kind, listed, options, dummy = CHANGES[case]
     cloud = Cloud(kind, *listed)
     free: list[bool] = []
-    find = cloud.find_server
-    cloud.find_server = lambda reference: free.append(machine.is_free(cloud)) or find(reference)  # type: ignore[method-assign, func-returns-value]
+    find = cloud.get_server
+    cloud.get_server = lambda reference: free.append(machine.is_free(cloud)) or find(reference)  # type: ignore[method-assign, func-returns-value]
     run(task(cloud, check_mode=True, **options))
     assert free and all(free)
     other = machine.held(cloud)

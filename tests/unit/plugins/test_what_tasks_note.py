@@ -102,7 +102,7 @@ def test_a_restored_server_is_as_its_restore_left_it(folder: Path) -> None:
 def test_a_stop_that_a_killed_task_has_asked_for_may_come_late(folder: Path) -> None:
     """The server still runs when the next task looks, and goes off a little later."""
     cloud = left_off(folder, "vpsorg", snapshot(), at=1.0)
-    find, looks = cloud.find_server, []
+    find, looks = cloud.get_server, []
 
     def off_at_the_third_look(reference: str):
         looks.append(reference)
@@ -110,7 +110,7 @@ def test_a_stop_that_a_killed_task_has_asked_for_may_come_late(folder: Path) -> 
             cloud.power_state = "stopped" if len(looks) > 2 else "running"
         return find(reference)
 
-    cloud.find_server = off_at_the_third_look  # type: ignore[method-assign]
+    cloud.get_server = off_at_the_third_look  # type: ignore[method-assign]
     snapshot_operation.run(task(cloud))
     assert (cloud.asked, cloud.power_state) == (["start"], "running")
 
@@ -134,7 +134,7 @@ def test_a_refused_stop_leaves_the_note_of_an_earlier_one(folder: Path) -> None:
             raise RewindError("it is stopping", kind=errors.PROVIDER_REJECTED)
 
     cloud.before = refuse
-    with pytest.raises(RewindError, match="it is stopping"), power.stopped(with_place(cloud, folder), cloud.find_server(""), polling.Deadline(1)):
+    with pytest.raises(RewindError, match="it is stopping"), power.stopped(with_place(cloud, folder), cloud.get_server(""), polling.Deadline(1)):
         raise AssertionError("it is not off")
     assert power.STOPPED_NOTE in place(folder).notes()
 
@@ -273,7 +273,7 @@ def test_a_list_may_be_as_late_as_a_wait_allows(folder: Path) -> None:
 def test_the_server_whose_turn_it_is_stays_the_one(folder: Path) -> None:
     """Another one may have got its name while the task waited."""
     cloud, asked_for = Cloud("vpsorg"), []
-    find = cloud.find_server
-    cloud.find_server = lambda reference: asked_for.append(reference) or find(reference)  # type: ignore[method-assign, func-returns-value]
+    find = cloud.get_server
+    cloud.get_server = lambda reference: asked_for.append(reference) or find(reference)  # type: ignore[method-assign, func-returns-value]
     task(cloud).look_up(SERVER)
     assert asked_for == [SERVER.id]
