@@ -95,7 +95,7 @@ def _dispatch(module: str, task: Task) -> dict[str, Any]:
     operation, options = _OPERATIONS[module], task.options
     if argspec.may_query_many(options):
         capabilities = task.provider.capabilities
-        expected_seconds = capabilities.restore_seconds if module == "snapshot_restore" else capabilities.create_seconds
+        expected_seconds = capabilities.expected_restore_seconds if module == "snapshot_restore" else capabilities.expected_create_seconds
         task.for_each = fleet_of(task, lambda: connect(options), expected_seconds)
     if module in _BULK and argspec.is_bulk(options):
         result = results.change_each(task, operation, _BULK[module])

@@ -74,7 +74,7 @@ def _at_the_cloud(
             f"{title}'s own schedule takes the one snapshot anew each time, so it can't keep {wishes['retain_count']} of them",
             "leave snapshot_schedule_retain_count out, or set snapshot_schedule_method to systemd or cron: a runner keeps as many as you like",
         )
-    own_zone, ahead = cloud.schedule_zone or ("UTC", 0)
+    own_zone, ahead = cloud.schedule_timezone or ("UTC", 0)
     if zone not in ("", own_zone, "UTC"):
         raise _not_kept(
             f"{title}'s schedules follow its own clock ({own_zone}), so the time of day of {zone} can't be kept",

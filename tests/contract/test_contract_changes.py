@@ -112,7 +112,7 @@ def test_delete(cloud):
     going, staying = cloud.plant("going"), cloud.plant("staying")
     assert cloud.provider.delete_snapshot(going) is True
     assert changes(cloud) == 1
-    if not cloud.provider.capabilities.deletes_at_once:
+    if not cloud.provider.capabilities.synchronous_delete:
         cloud.finish("snapshot_deleted")
     assert [item.id for item in cloud.listed()] == [staying.id]
     assert cloud.effects() == ["snapshot_deleted"]
@@ -141,7 +141,7 @@ def test_restore(cloud):
     assert changes(cloud) == 1
     during = cloud.server()
     assert during.task_state
-    assert (during.task_state == RESTORING) == cloud.provider.capabilities.tells_restoring
+    assert (during.task_state == RESTORING) == cloud.provider.capabilities.reports_restoring
     cloud.finish("restore_done")
     after = cloud.server()
     assert (after.power_state, after.task_state) == (RUNNING, None)

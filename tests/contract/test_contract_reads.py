@@ -37,7 +37,7 @@ def test_it_is_whole(cloud):
     assert isinstance(can, Capabilities)
     assert re.fullmatch(can.name_pattern, "nightly1") and not re.fullmatch(can.name_pattern, "night ly")
     assert can.name_rule and (can.max_snapshots is None or can.max_snapshots > 0)
-    assert can.create_seconds > 0 and can.restore_seconds > 0
+    assert can.expected_create_seconds > 0 and can.expected_restore_seconds > 0
 
 
 def test_connecting_sends_nothing(cloud):
@@ -195,7 +195,7 @@ def test_all_snapshots_in_one_request_where_the_cloud_says_so(cloud):
     cloud.plant("mine")
     cloud.control.clear_ledger()
     cloud.provider.list_snapshots(None)
-    assert (len(cloud.requests()) == 1) == cloud.provider.capabilities.account_listing
+    assert (len(cloud.requests()) == 1) == cloud.provider.capabilities.lists_all_snapshots
 
 
 @pytest.mark.parametrize("size", [1, 2, 4])
@@ -214,7 +214,7 @@ def test_snapshots_of_all_pages(vpsorg, size):
 def test_states(vpsorg, word, status):
     snapshot = vpsorg.plant("nightly", status=word)
     assert (snapshot.status, snapshot.provider_status) == (status, word)
-    assert snapshot.surely_failed == (word in ("failed", "error"))
+    assert snapshot.failure_confirmed == (word in ("failed", "error"))
 
 
 def test_a_schedule_in_the_list(ilkbyte):

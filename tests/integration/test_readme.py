@@ -104,15 +104,15 @@ def test_capability_table() -> None:
             f"{cloud.max_snapshots} at most" if cloud.max_snapshots else "no limit known" for cloud in clouds]),
         row("two snapshots of one name", [
             "not possible" if cloud.unique_names else "possible; the id tells them apart" for cloud in clouds]),
-        row("all servers' snapshots in one call", yes_or_no([cloud.account_listing for cloud in clouds])),
+        row("all servers' snapshots in one call", yes_or_no([cloud.lists_all_snapshots for cloud in clouds])),
         row("description", yes_or_no([cloud.description for cloud in clouds])),
         row("taken anew in place", yes_or_no(
             [cloud.recreate for cloud in clouds], "no: a new one is made, then the old one goes")),
         row("schedules", yes_or_no([cloud.schedule for cloud in clouds], "no; the role `snapshot_schedule` brings them")),
         row("start and stop", yes_or_no([cloud.power for cloud in clouds])),
         row("tree of snapshots, a current one", yes_or_no([cloud.snapshot_tree for cloud in clouds])),
-        row("usual time for a snapshot", [f"within {cloud.create_seconds / 60:g} minutes" for cloud in clouds]),
-        row("usual time for a restore", [f"within {cloud.restore_seconds / 60:g} minutes" for cloud in clouds]),
+        row("usual time for a snapshot", [f"within {cloud.expected_create_seconds / 60:g} minutes" for cloud in clouds]),
+        row("usual time for a restore", [f"within {cloud.expected_restore_seconds / 60:g} minutes" for cloud in clouds]),
     ]
     missing = [line for line in expected if line not in README]
     assert not missing

@@ -41,7 +41,7 @@ MUTANTS = [
     ),
     Mutant(
         "a snapshot with an unknown status word is replaced and deleted", PLAN, "plan_present",
-        r"if not (\w+)\.surely_failed:", r"if not \1:", "deletes_what_is_named", EVERY_PLAN,
+        r"if not (\w+)\.failure_confirmed:", r"if not \1:", "deletes_what_is_named", EVERY_PLAN,
     ),
     Mutant(
         "the old snapshot is deleted before the new one is ready", PRESENT, "_ask",

@@ -119,7 +119,7 @@ class Member(Provider):
     # --- reads
 
     def get_server(self, reference: str) -> Server:
-        if self.capabilities.server_listing:
+        if self.capabilities.server_list_has_details:
             servers = self._read(self._shared.servers)
             if servers is not None:
                 try:
@@ -133,7 +133,7 @@ class Member(Provider):
         return self._ask(lambda provider: provider.list_servers())
 
     def list_snapshots(self, server: Server | None) -> list[Snapshot]:
-        if server is not None and self.capabilities.account_listing:
+        if server is not None and self.capabilities.lists_all_snapshots:
             by_server = self._read(self._shared.snapshots)
             if by_server is not None:
                 return list(by_server.get(server.id, ()))

@@ -139,7 +139,7 @@ def _is_off(task: Task, server: Server) -> bool:
 def start_after_snapshot(task: Task, server: Server, trouble: BaseException | None) -> Server:
     """Bring a server up that was stopped for its snapshot; where that fails, that is what must be said first."""
     try:
-        return start(task, server, Deadline(task.provider.capabilities.create_seconds + START_SECONDS))
+        return start(task, server, Deadline(task.provider.capabilities.expected_create_seconds + START_SECONDS))
     except RewindError as error:
         before = f"; before that: {trouble.message}" if isinstance(trouble, RewindError) else ""
         raise RewindError(

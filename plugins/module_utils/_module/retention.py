@@ -35,10 +35,10 @@ def to_make_room(snapshots: Iterable[Snapshot], match: str, places: int, keep_id
     candidates = [
         snapshot
         for snapshot in _named(snapshots, match)
-        if snapshot.id not in keep_ids and (snapshot.status == READY or snapshot.surely_failed) and _may_go(snapshot)
+        if snapshot.id not in keep_ids and (snapshot.status == READY or snapshot.failure_confirmed) and _may_go(snapshot)
     ]
     oldest_first = newest_first(candidates)[::-1]
-    oldest_first.sort(key=lambda snapshot: not snapshot.surely_failed)
+    oldest_first.sort(key=lambda snapshot: not snapshot.failure_confirmed)
     return oldest_first[:places]
 
 

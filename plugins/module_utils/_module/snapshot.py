@@ -75,7 +75,7 @@ def _let_it_settle(task: Task, snapshot: Snapshot, known: set[str]) -> None:
     """A snapshot that is being made can't be deleted yet; one that fails or vanishes suits whoever wants it gone."""
     try:
         if snapshot.id is None:  # not even listed
-            patience = min(task.deadline.left, 2 * task.provider.capabilities.create_seconds)
+            patience = min(task.deadline.left, 2 * task.provider.capabilities.expected_create_seconds)
             find_new_snapshot(task, snapshot.server, snapshot.name, known, Deadline(patience))
         else:
             wait_for_snapshot(task, snapshot, task.deadline)

@@ -130,7 +130,7 @@ def delete(task: Task, snapshot: Snapshot) -> bool:
     try:
         deleted = task.send(lambda: task.provider.delete_snapshot(snapshot))
         task.done.changed = task.done.changed or deleted
-        if deleted and task.provider.capabilities.deletes_at_once:
+        if deleted and task.provider.capabilities.synchronous_delete:
             pending_changes.note_gone(task, snapshot)
             return True
     except RewindError as error:

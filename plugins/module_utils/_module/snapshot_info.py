@@ -22,7 +22,7 @@ def run(task: Task) -> dict[str, Any]:
     references = task.options["servers"]
     if task.options["server"] is not None:
         server, listed = task.look_up()
-    elif references is None and task.provider.capabilities.account_listing:
+    elif references is None and task.provider.capabilities.lists_all_snapshots:
         listed = task.provider.list_snapshots(None)
     else:
         known = {item.id: item for item in task.provider.list_servers()} if references is None else {}

@@ -53,7 +53,7 @@ def plan_present(snapshots: list[Snapshot], name: str, max_age: int | None, now:
     if pending:
         return Plan(ADOPT, pending[0], replaces=old)
     for snapshot in failed:
-        if not snapshot.surely_failed:
+        if not snapshot.failure_confirmed:
             raise _puzzling(snapshot, f"has a status that is not known here ({snapshot.provider_status!r})")
     if old is not None and old.created_at is None:
         raise _puzzling(old, "has no date that can be read, so nobody can tell whether it is older than max_age")

@@ -102,7 +102,7 @@ def _begin(task: Task, server: Server) -> _Begun | Server:
 
 def _come(task: Task, server: Server, snapshots: list[Snapshot], plan: Plan) -> Snapshot:
     """A snapshot that an earlier task has asked for and the cloud lists only when it is made."""
-    deadline = Deadline(min(task.deadline.left, 2 * task.provider.capabilities.create_seconds))
+    deadline = Deadline(min(task.deadline.left, 2 * task.provider.capabilities.expected_create_seconds))
     if plan.action == RETAKE:
         return wait_for_recreated(task, plan.snapshot, deadline)
     return find_new_snapshot(task, server, task.options["name"], {item.id for item in snapshots}, deadline)

@@ -46,7 +46,7 @@ def run(task: Task) -> dict[str, Any]:
 def _busy(task: Task, server: Server, snapshot: Snapshot) -> dict[str, Any]:
     """What is under way may be this very restore, asked for by an earlier run: then it is joined, never repeated."""
     restore = Restore(task, server, snapshot, seen=True)
-    if task.provider.capabilities.tells_restoring:
+    if task.provider.capabilities.reports_restoring:
         joined = server.task_state == RESTORING
     else:
         joined = _became_current_meanwhile(task, restore)
@@ -59,7 +59,7 @@ def _busy(task: Task, server: Server, snapshot: Snapshot) -> dict[str, Any]:
     task.warnings.append(
         f"Server {server.label} was being restored already, so this task asked for nothing and joined that."
         + (f" {task.provider.display_name} does not say of which snapshot: if it was not {snapshot_label(snapshot)}, run again."
-           if task.provider.capabilities.tells_restoring else "")
+           if task.provider.capabilities.reports_restoring else "")
     )
     after = _wait_and_start(task, restore) if task.options["wait"] and not task.check_mode else server
     return _result(task, server, after, restore, joined=True)
@@ -101,7 +101,7 @@ def _wanted(task: Task, server: Server, snapshots: list[Snapshot]) -> Snapshot:
 
 def _whose(task: Task, server: Server, id_: str | None) -> str:
     """Where the id belongs to another server, say so: it is the mistake that matters most."""
-    if id_ is None or not task.provider.capabilities.account_listing:
+    if id_ is None or not task.provider.capabilities.lists_all_snapshots:
         return ""
     foreign = next((item for item in task.provider.list_snapshots(None) if item.id == id_), None)
     return f": it is a snapshot of server {foreign.server.label}" if foreign else ""
@@ -132,7 +132,7 @@ def _ask(task: Task, server: Server, snapshot: Snapshot) -> Restore:
 
 def _look_behind_refusal(task: Task, server: Server, error: RewindError) -> None:
     """A cloud that answers when it is done may say no after it has begun: the server then is not as it was."""
-    if error.kind in (errors.UNAUTHORIZED, errors.FORBIDDEN) or task.provider.capabilities.tells_restoring:
+    if error.kind in (errors.UNAUTHORIZED, errors.FORBIDDEN) or task.provider.capabilities.reports_restoring:
         return
     with contextlib.suppress(RewindError):
         after = task.provider.get_server(server.id)

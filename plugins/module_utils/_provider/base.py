@@ -97,7 +97,7 @@ class Snapshot:
     :ivar server: the server it belongs to.
     :ivar status: C(ready), C(pending) or C(failed).
     :ivar provider_status: the cloud's own word for it, or None.
-    :ivar surely_failed: the word is known to mean that it failed; a word that nobody knows is C(failed), but not surely.
+    :ivar failure_confirmed: the word is known to mean that it failed; a word that nobody knows is C(failed), but not surely.
     :ivar size_mb: MB, or None while not known.
     :ivar created_at: UTC, ISO 8601 with Z, or None.
     :ivar current: whether the server's state descends from it; says nothing about whether it has changed since.
@@ -110,7 +110,7 @@ class Snapshot:
     server: Server
     status: str
     provider_status: str | None = None
-    surely_failed: bool = False
+    failure_confirmed: bool = False
     size_mb: int | None = None
     created_at: str | None = None
     description: str | None = None
@@ -186,38 +186,38 @@ class Capabilities:
     :ivar name_rule: the same in words.
     :ivar max_snapshots: of one server; None where no limit is known.
     :ivar unique_names: whether two snapshots of one server can't bear one name.
-    :ivar account_listing: whether one call lists the snapshots of all servers.
-    :ivar server_listing: whether the list of servers tells of each what a look at it alone tells.
+    :ivar lists_all_snapshots: whether one call lists the snapshots of all servers.
+    :ivar server_list_has_details: whether the list of servers tells of each what a look at it alone tells.
     :ivar description: whether a snapshot can have one.
     :ivar recreate: whether there is a call that takes a snapshot anew under its name.
     :ivar schedule: whether the cloud has schedules.
-    :ivar schedule_zone: the time zone of their time of day, and the minutes that it is ahead of UTC all year; None without schedules.
+    :ivar schedule_timezone: the time zone of their time of day, and the minutes that it is ahead of UTC all year; None without schedules.
     :ivar power: whether servers can be started and stopped.
     :ivar snapshot_tree: whether snapshots have parents and a current one.
-    :ivar deletes_at_once: whether a snapshot is gone when its deletion is answered.
-    :ivar tells_restoring: whether a server's C(task_state) tells a restore (C(restoring)) from other work.
-    :ivar restore_ends_running: whether a restore that succeeded leaves the server running, whatever the snapshot holds.
-    :ivar create_seconds: by when a snapshot is usually done.
-    :ivar restore_seconds: by when a restore is usually done.
+    :ivar synchronous_delete: whether a snapshot is gone when its deletion is answered.
+    :ivar reports_restoring: whether a server's C(task_state) tells a restore (C(restoring)) from other work.
+    :ivar restore_leaves_running: whether a restore that succeeded leaves the server running, whatever the snapshot holds.
+    :ivar expected_create_seconds: by when a snapshot is usually done.
+    :ivar expected_restore_seconds: by when a restore is usually done.
     """
 
     name_pattern: str
     name_rule: str
     max_snapshots: int | None
     unique_names: bool
-    account_listing: bool
-    server_listing: bool
+    lists_all_snapshots: bool
+    server_list_has_details: bool
     description: bool
     recreate: bool
     schedule: bool
-    schedule_zone: tuple[str, int] | None
+    schedule_timezone: tuple[str, int] | None
     power: bool
     snapshot_tree: bool
-    deletes_at_once: bool
-    tells_restoring: bool
-    restore_ends_running: bool
-    create_seconds: float
-    restore_seconds: float
+    synchronous_delete: bool
+    reports_restoring: bool
+    restore_leaves_running: bool
+    expected_create_seconds: float
+    expected_restore_seconds: float
 
 
 class Provider(abc.ABC):

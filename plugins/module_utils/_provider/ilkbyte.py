@@ -51,19 +51,19 @@ class Ilkbyte(base.Provider):
         name_rule="letters and digits",
         max_snapshots=None,
         unique_names=True,  # inferred, from libvirt
-        account_listing=False,
-        server_listing=False,  # inferred: the list may be a copy that the machine itself has not been asked for
+        lists_all_snapshots=False,
+        server_list_has_details=False,  # inferred: the list may be a copy that the machine itself has not been asked for
         description=False,
         recreate=True,  # seed
         schedule=True,  # seed
-        schedule_zone=("Europe/Istanbul", 180),  # seed: its listing writes +03:00, which is Turkey's time all year
+        schedule_timezone=("Europe/Istanbul", 180),  # seed: its listing writes +03:00, which is Turkey's time all year
         power=True,  # public
         snapshot_tree=True,  # seed
-        deletes_at_once=False,  # inferred: nothing is said, so it is looked at
-        tells_restoring=False,
-        restore_ends_running=False,  # inferred, from libvirt: it takes the power that the snapshot holds
-        create_seconds=120,  # inferred: nothing is documented
-        restore_seconds=180,  # inferred: nothing is documented
+        synchronous_delete=False,  # inferred: nothing is said, so it is looked at
+        reports_restoring=False,
+        restore_leaves_running=False,  # inferred, from libvirt: it takes the power that the snapshot holds
+        expected_create_seconds=120,  # inferred: nothing is documented
+        expected_restore_seconds=180,  # inferred: nothing is documented
     )
 
     def __init__(self, options: dict[str, Any]) -> None:

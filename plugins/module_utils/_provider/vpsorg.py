@@ -46,19 +46,19 @@ class VpsOrg(base.Provider):
         name_rule="letters, digits, hyphens and underscores",
         max_snapshots=5,  # seed
         unique_names=False,  # inferred
-        account_listing=True,  # seed
-        server_listing=True,  # public: the same object
+        lists_all_snapshots=True,  # seed
+        server_list_has_details=True,  # public: the same object
         description=True,  # seed
         recreate=False,
         schedule=False,
-        schedule_zone=None,
+        schedule_timezone=None,
         power=True,  # public
         snapshot_tree=False,
-        deletes_at_once=True,  # seed: 204, "deleted"
-        tells_restoring=True,  # seed
-        restore_ends_running=True,  # inferred: it is said to be stopped first, and nothing is said of having to start it
-        create_seconds=600,  # seed: 3-10 minutes
-        restore_seconds=900,  # seed: 5-15 minutes
+        synchronous_delete=True,  # seed: 204, "deleted"
+        reports_restoring=True,  # seed
+        restore_leaves_running=True,  # inferred: it is said to be stopped first, and nothing is said of having to start it
+        expected_create_seconds=600,  # seed: 3-10 minutes
+        expected_restore_seconds=900,  # seed: 5-15 minutes
     )
 
     def __init__(self, options: dict[str, Any]) -> None:
@@ -279,7 +279,7 @@ class VpsOrg(base.Provider):
             server=Server(str(server["id"]), base.text_or_none(server.get("name"))),
             status=_status(item.get("status")),
             provider_status=str(item.get("status")),
-            surely_failed=str(item.get("status")).lower() in _FAILED_WORDS,
+            failure_confirmed=str(item.get("status")).lower() in _FAILED_WORDS,
             size_mb=_whole(item.get("size_mb")),
             created_at=base.utc_text(item.get("created_at")),
             description=base.text_or_none(item.get("description")),

@@ -48,7 +48,7 @@ def is_coming(task: Task, server: Server) -> bool:
     if not isinstance(asked_at, float):
         return False
     age = task.provider.server_time().timestamp() - asked_at  # by the cloud's clock, which is read to the second
-    if not -2.0 <= age < task.provider.capabilities.create_seconds:
+    if not -2.0 <= age < task.provider.capabilities.expected_create_seconds:
         return False
     now = server if server.power_state else task.provider.get_server(server.id)
     return now.power_state != RUNNING or bool(now.task_state)  # a server that runs and is idle is making none

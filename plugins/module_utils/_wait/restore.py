@@ -37,7 +37,7 @@ class Restore:
 
     def is_under_way(self, now: Server) -> bool:
         """Whether the server shows it: by the cloud's word for it, else by being busy with something."""
-        if self.task.provider.capabilities.tells_restoring:
+        if self.task.provider.capabilities.reports_restoring:
             return now.task_state == RESTORING
         return bool(now.task_state)
 
@@ -89,7 +89,7 @@ class Restore:
             return f"it is {after.power_state}, and the snapshot holds a {self.snapshot.power_state} server", errors.FAILED
         if can.snapshot_tree and not self.is_current():
             return "the snapshot is not its current one", errors.FAILED
-        if can.restore_ends_running and after.power_state == STOPPED:
+        if can.restore_leaves_running and after.power_state == STOPPED:
             return "it is stopped, where a restore that came to its end leaves it running", errors.UNKNOWN
         return None
 
@@ -117,7 +117,7 @@ def wait_for_restore(restore: Restore, deadline: Deadline) -> Server:
 
     return watch(
         task, look, f"the restore of server {restore.server.label} to snapshot {label}", deadline,
-        task.provider.capabilities.restore_seconds, restore.server, label,
+        task.provider.capabilities.expected_restore_seconds, restore.server, label,
         "it may still come to its end; a rerun while it is under way asks for no second one",
     )
 
@@ -126,7 +126,7 @@ def _is_over(restore: Restore, quiet: float) -> bool:
     """Whether a server that is settled, for so many seconds, has its restore behind it."""
     if restore.seen or restore.became_current():
         return True
-    if not restore.task.provider.capabilities.tells_restoring:
+    if not restore.task.provider.capabilities.reports_restoring:
         return quiet >= QUIET_SECONDS
     if quiet < UNSEEN_SECONDS:
         return False

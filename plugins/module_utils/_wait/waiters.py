@@ -70,7 +70,7 @@ def wait_for_snapshot(task: Task, snapshot: Snapshot, deadline: Deadline) -> Sna
                 kind=errors.NOT_FOUND, outcome=errors.UNKNOWN,
                 hint="look at the server's snapshots (rewind.vps.snapshot_info): somebody else may have deleted it",
             )
-        if listed is not None and listed.status == FAILED and not listed.surely_failed:
+        if listed is not None and listed.status == FAILED and not listed.failure_confirmed:
             raise RewindError(
                 f"Snapshot {label} of server {server.label} has a status that is not known here ({listed.provider_status!r}), "
                 "so nobody can tell whether it is still being made",
@@ -86,7 +86,7 @@ def wait_for_snapshot(task: Task, snapshot: Snapshot, deadline: Deadline) -> Sna
         return listed if listed is not None and listed.status == READY else None
 
     return watch(
-        task, look, f"snapshot {label} of server {server.label}", deadline, task.provider.capabilities.create_seconds,
+        task, look, f"snapshot {label} of server {server.label}", deadline, task.provider.capabilities.expected_create_seconds,
         server, label, "it may still become ready; a rerun adopts it and waits on, and makes no second one",
     )
 
@@ -123,7 +123,7 @@ def _watch_for_a_sign(
     A server that runs and has long been idle, though the time is over by which it is usually done, is making none. One
     that is off says nothing: it is always idle.
     """
-    expected = task.provider.capabilities.create_seconds
+    expected = task.provider.capabilities.expected_create_seconds
     idle = Since(deadline)
 
     def look_at_both() -> Found | None:

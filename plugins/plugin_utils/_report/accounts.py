@@ -43,7 +43,7 @@ def ask(account: Mapping[str, Any], tell: Callable[[str], None]) -> dict[str, An
     limits = provider.capabilities
     told: dict[str, Any] = {
         "label": account["label"], "provider": account["provider"], "cloud": provider.display_name, "api_url": None,
-        "limit": limits.max_snapshots, "usual_seconds": limits.create_seconds,
+        "limit": limits.max_snapshots, "usual_seconds": limits.expected_create_seconds,
         "servers": None, "snapshots": None, "unlisted": [], "error": None,
     }
     options = {name: account[name] for name in argspec.provider_spec()}

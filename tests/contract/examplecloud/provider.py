@@ -31,19 +31,19 @@ class ExampleCloud(base.Provider):
         name_rule="letters, digits, hyphens and underscores",
         max_snapshots=5,
         unique_names=False,
-        account_listing=False,  # its documentation has a list for each server only
-        server_listing=True,
+        lists_all_snapshots=False,  # its documentation has a list for each server only
+        server_list_has_details=True,
         description=False,
         recreate=False,
         schedule=False,
-        schedule_zone=None,
+        schedule_timezone=None,
         power=True,
         snapshot_tree=False,
-        deletes_at_once=True,
-        tells_restoring=True,
-        restore_ends_running=True,
-        create_seconds=300,
-        restore_seconds=600,
+        synchronous_delete=True,
+        reports_restoring=True,
+        restore_leaves_running=True,
+        expected_create_seconds=300,
+        expected_restore_seconds=600,
     )
 
     def __init__(self, options: dict[str, Any]) -> None:
@@ -178,7 +178,7 @@ class ExampleCloud(base.Provider):
             server=server,
             status={"done": base.READY, "working": base.PENDING}.get(word, base.FAILED),
             provider_status=word,
-            surely_failed=word == "failed",
+            failure_confirmed=word == "failed",
             created_at=base.utc_text(item.get("created")),
             raw=item,
         )

@@ -29,7 +29,7 @@ def snapshots() -> st.SearchStrategy[list[Snapshot]]:
     states = [("ready", False), ("ready", False), ("ready", False), ("pending", False), ("failed", True), ("failed", False)]
 
     def made(state: tuple[str, bool], **fields: Any) -> Snapshot:
-        return snapshot(status=state[0], surely_failed=state[1], **fields)
+        return snapshot(status=state[0], failure_confirmed=state[1], **fields)
 
     one = st.builds(
         made,

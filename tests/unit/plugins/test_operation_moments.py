@@ -99,7 +99,7 @@ def test_a_wait_in_vain_tells_whether_anything_was_asked_for(asked: bool, outcom
     (True, True, errors.FAILED), (False, True, errors.FAILED), (True, False, errors.UNKNOWN), (False, False, errors.NOT_APPLIED),
 ])
 def test_a_status_that_nobody_knows_is_not_called_a_failure(asked: bool, surely: bool, outcome: str) -> None:
-    odd = snapshot(status="failed", surely_failed=surely, provider_status="restoring")
+    odd = snapshot(status="failed", failure_confirmed=surely, provider_status="restoring")
     waiting = task(Cloud("vpsorg", odd))
     waiting.done.asked = asked
     with pytest.raises(RewindError, match="restoring") as caught:

@@ -24,7 +24,7 @@ def kept_ids(data, listed):
 
 def must_stay(item, match, keep):
     return (not fnmatch.fnmatchcase(item.name, match) or item.status == "pending" or item.schedule is not None
-            or item.created_at is None or item.id in keep or item.status == "failed" and not item.surely_failed)
+            or item.created_at is None or item.id in keep or item.status == "failed" and not item.failure_confirmed)
 
 
 @given(st.data(), snapshots(), PATTERNS, st.integers(1, 6))
@@ -115,7 +115,7 @@ def test_scheduled_and_undated_ones_stay_but_hold_their_place():
 
 
 def test_failed_ones_make_room_first():
-    failed = {"status": "failed", "surely_failed": True}
+    failed = {"status": "failed", "failure_confirmed": True}
     listed = [dated(1), dated(2, **failed), dated(3, **failed), dated(4, status="pending")]
     assert [item.id for item in to_make_room(listed, "*", 2, set())] == ["802", "803"]
     assert [item.id for item in to_make_room(listed, "*", 9, set())] == ["802", "803", "801"]

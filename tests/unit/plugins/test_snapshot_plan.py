@@ -35,7 +35,7 @@ FRESH = aged(100, id="1")
 OLD = aged(9000, id="2")
 UNDATED = snapshot(id="3", created_at=None)
 PENDING = aged(10, id="4", status="pending")
-FAILED = aged(50, id="5", status="failed", surely_failed=True, provider_status="failed")
+FAILED = aged(50, id="5", status="failed", failure_confirmed=True, provider_status="failed")
 PUZZLING = aged(40, id="9", status="failed", provider_status="archived")
 OTHER = aged(1, id="6", name="weekly")
 OTHER_PENDING = aged(1, id="7", name="weekly", status="pending")
@@ -81,7 +81,7 @@ def test_only_snapshots_of_that_name_count(listed, max_age):
     assert planned([item for item in listed if item.name == "nightly"]) == plan
     assert planned(listed[::-1]) == plan
     if isinstance(plan, Plan):
-        assert all(item.name == "nightly" and item.surely_failed for item in plan.failed)
+        assert all(item.name == "nightly" and item.failure_confirmed for item in plan.failed)
         assert all(item is None or item.name == "nightly" for item in (plan.snapshot, plan.replaces))
         assert (plan.snapshot is None) == (plan.action == CREATE)
         assert plan.replaces is None or plan.action in (ADOPT, RETAKE) and plan.replaces.status == "ready"
