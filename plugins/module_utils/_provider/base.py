@@ -336,14 +336,14 @@ def _format_servers(servers: list[Server]) -> str:
     return ", ".join(server.label for server in servers)
 
 
-def utc_text(text: Any) -> str | None:
+def to_iso8601(text: Any) -> str | None:
     """A cloud's ISO 8601 time as UTC with Z, to the second; None for what can't be read."""
-    timestamp = parse_time(text)
+    timestamp = parse_timestamp(text)
     # Not strftime: it writes the year 999 with three digits, and texts are compared.
     return timestamp.replace(microsecond=0, tzinfo=None).isoformat() + "Z" if timestamp else None
 
 
-def parse_time(text: Any) -> datetime | None:
+def parse_timestamp(text: Any) -> datetime | None:
     """An ISO 8601 time; one without a zone is taken as UTC. None for what can't be read."""
     if not isinstance(text, str):
         return None
@@ -356,23 +356,23 @@ def parse_time(text: Any) -> datetime | None:
 
 def age_seconds(created_at: str | None, now: datetime) -> float | None:
     """Seconds since a snapshot was made, never below 0; None where its date is unknown."""
-    created = parse_time(created_at)
+    created = parse_timestamp(created_at)
     return max(0.0, (now - created).total_seconds()) if created else None
 
 
-def text_or_none(value: Any) -> str | None:
+def str_or_none(value: Any) -> str | None:
     """A cloud's text; numbers are taken as their digits, everything else as nothing."""
     if isinstance(value, str):
         return value or None
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def is_transition(word: str) -> bool:
+def is_transitional(status: str) -> bool:
     """Whether a power word tells of something under way: C(starting), C(restoring), C(pending) ..."""
-    return (word.endswith("ing") and word != RUNNING) or word in ("pending", "in_progress", "queued", "unknown")
+    return (status.endswith("ing") and status != RUNNING) or status in ("pending", "in_progress", "queued", "unknown")
 
 
-def shape_error(display_name: str, operation: str, problem: str) -> RewindError:
+def unexpected_response(display_name: str, operation: str, problem: str) -> RewindError:
     """An answer that is JSON but not what the API promises."""
     return RewindError(
         f"{display_name} gave an answer of another shape than expected ({operation}: {problem})",

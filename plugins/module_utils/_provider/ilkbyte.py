@@ -19,19 +19,19 @@ from .._errors import RewindError
 from .._http.client import ApiClient, extract_error_message
 from . import base
 from .base import Account, Schedule, Server, Snapshot
-from .ilkbyte_schedule import read_schedule
+from .ilkbyte_schedule import parse_schedule
 
 _SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # public: 3-16 letters and digits; read generously
 # A name that stands in a path as it is. A slash, a percent sign or dots alone would lead to another path, here or at the cloud.
 _PATH_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
-_POWER_WORDS = {
+_POWER_STATES = {
     "running": base.RUNNING, "çalışıyor": base.RUNNING,  # public
     "shut off": base.STOPPED, "shutoff": base.STOPPED, "kapalı": base.STOPPED,  # public, libvirt; the last inferred
 }
-_BUSY_WORDS = {"paused", "in shutdown", "dying"}  # libvirt: a guest is paused while its snapshot is taken or loaded
+_BUSY_STATUSES = {"paused", "in shutdown", "dying"}  # libvirt: a guest is paused while its snapshot is taken or loaded
 _POWER_ACTIONS = {base.START: "start", base.STOP: "shutdown"}  # public
-_MOST_PAGES = 2000
-_MOST_READS = 4  # of a list that changes while it is read
+MAX_PAGES = 2000
+MAX_LIST_ATTEMPTS = 4  # of a list that changes while it is read
 
 
 class Ilkbyte(base.Provider):
@@ -86,68 +86,68 @@ class Ilkbyte(base.Provider):
         return Server(reference, reference) if _SERVER_NAME.fullmatch(reference) else None
 
     def get_server(self, reference: str) -> Server:
-        refusal: RewindError | None = None
+        rejection: RewindError | None = None
         if _SERVER_NAME.fullmatch(reference):
             try:
-                return self._server(reference, self._ask(reference, "/show", "servers.show"), "servers.show")
+                return self._server(reference, self._server_call(reference, "/show", "servers.show"), "servers.show")
             except RewindError as error:
                 if error.kind not in (errors.PROVIDER_REJECTED, errors.NOT_FOUND):
                     raise
-                refusal = error
+                rejection = error
         servers = self.list_servers()
-        if refusal is not None and any(server.id == reference for server in servers):
-            raise refusal.add_context(reference)
+        if rejection is not None and any(server.id == reference for server in servers):
+            raise rejection.add_context(reference)
         return self.resolve_server(reference, servers)
 
     def list_servers(self) -> list[Server]:
         # Where the list changes between two pages, a server may stand on both; it has no count that would tell of one on neither.
-        for _attempt in range(_MOST_READS):
-            found = self._read_servers()
+        for _attempt in range(MAX_LIST_ATTEMPTS):
+            found = self._list_servers_once()
             if found is not None:
                 return found
-        raise base.shape_error(self.display_name, "servers.list", f"the list changed {_MOST_READS} times while it was read")
+        raise base.unexpected_response(self.display_name, "servers.list", f"the list changed {MAX_LIST_ATTEMPTS} times while it was read")
 
-    def _read_servers(self) -> list[Server] | None:
+    def _list_servers_once(self) -> list[Server] | None:
         """The servers; None where the pages don't fit together."""
         found: dict[str, Server] = {}
         rows = 0
-        for page in range(1, _MOST_PAGES):
-            data = self._call("/server/list/all", "servers.list", {"p": page})
+        for page in range(1, MAX_PAGES):
+            data = self._request_data("/server/list/all", "servers.list", {"p": page})
             items = data.get("server_list") if isinstance(data, dict) else data
             if not isinstance(items, list):
-                raise base.shape_error(self.display_name, "servers.list", "no list of servers")
-            before, rows = len(found), rows + len(items)
+                raise base.unexpected_response(self.display_name, "servers.list", "no list of servers")
+            previous_count, rows = len(found), rows + len(items)
             for item in items:
                 name = item.get("name") if isinstance(item, dict) else None
                 if not isinstance(name, str) or not name:
-                    raise base.shape_error(self.display_name, "servers.list", "a server without a name")
+                    raise base.unexpected_response(self.display_name, "servers.list", "a server without a name")
                 found[name] = self._server(name, item, "servers.list")
             pagination = data.get("pagination") if isinstance(data, dict) else None
-            last = str(pagination.get("total_page")) if isinstance(pagination, dict) else "1"
-            if not last.isascii() or not last.isdecimal():
-                raise base.shape_error(self.display_name, "servers.list", "no number of pages")
-            if page >= int(last[:6]):
+            page_count = str(pagination.get("total_page")) if isinstance(pagination, dict) else "1"
+            if not page_count.isascii() or not page_count.isdecimal():
+                raise base.unexpected_response(self.display_name, "servers.list", "no number of pages")
+            if page >= int(page_count[:6]):
                 break
-            if len(found) == before:
-                raise base.shape_error(self.display_name, "servers.list", "a page without a new server, and more pages to come")
+            if len(found) == previous_count:
+                raise base.unexpected_response(self.display_name, "servers.list", "a page without a new server, and more pages to come")
         return list(found.values()) if len(found) == rows else None
 
     def set_power(self, server: Server, action: str) -> None:
-        self._ask(server.id, "/power", "servers.power", {"set": _POWER_ACTIONS[action]}, changes=True)
+        self._server_call(server.id, "/power", "servers.power", {"set": _POWER_ACTIONS[action]}, changes=True)
 
     # --- snapshots
 
     def list_snapshots(self, server: Server | None) -> list[Snapshot]:
         if server is None:
             return [snapshot for each in self.list_servers() for snapshot in self.list_snapshots(each)]
-        data = self._ask(server.id, "/snapshot", "snapshots.list")
+        data = self._server_call(server.id, "/snapshot", "snapshots.list")
         items = [] if data == [] else data.get("snapshots") if isinstance(data, dict) else None
         if not isinstance(items, list):
-            raise base.shape_error(self.display_name, "snapshots.list", "no list of snapshots").add_context(server.label)
+            raise base.unexpected_response(self.display_name, "snapshots.list", "no list of snapshots").add_context(server.label)
         return [self._snapshot(server, item) for item in items]
 
     def create_snapshot(self, server: Server, name: str, description: str | None) -> None:
-        self._ask(server.id, "/snapshot/create", "snapshots.create", {"name": name}, changes=True)
+        self._server_call(server.id, "/snapshot/create", "snapshots.create", {"name": name}, changes=True)
 
     def restore_snapshot(self, snapshot: Snapshot) -> None:
         self._snapshot_change(snapshot, "/snapshot/revert", "snapshots.restore")
@@ -167,74 +167,74 @@ class Ilkbyte(base.Provider):
     # --- schedules and the account
 
     def add_schedule(self, snapshot: Snapshot, schedule: Schedule) -> None:
-        when = {"day": schedule.day, "hour": schedule.hour, "min": schedule.minute}
-        self._snapshot_change(snapshot, "/snapshot/cron/add", "cron.add", when)
+        params = {"day": schedule.day, "hour": schedule.hour, "min": schedule.minute}
+        self._snapshot_change(snapshot, "/snapshot/cron/add", "cron.add", params)
 
     def remove_schedule(self, snapshot: Snapshot) -> None:
         self._snapshot_change(snapshot, "/snapshot/cron/delete", "cron.delete")
 
     def whoami(self) -> Account:
-        data = self._call("/account", "account", {})
+        data = self._request_data("/account", "account", {})
         if not isinstance(data, dict):
-            raise base.shape_error(self.display_name, "account", "no account in it")
+            raise base.unexpected_response(self.display_name, "account", "no account in it")
         names = (data.get(key) for key in ("email", "username", "name"))
         return Account(name=next((str(name) for name in names if name), None))
 
     # --- how it is said on the wire
 
-    def _snapshot_change(self, snapshot: Snapshot, path: str, operation: str, more: dict | None = None) -> None:
-        params = {"name": snapshot.name, **(more or {})}
+    def _snapshot_change(self, snapshot: Snapshot, path: str, operation: str, extra_params: dict | None = None) -> None:
+        params = {"name": snapshot.name, **(extra_params or {})}
         try:
-            self._ask(snapshot.server.id, path, operation, params, changes=True)
+            self._server_call(snapshot.server.id, path, operation, params, changes=True)
         except RewindError as error:
             error.add_context(None, snapshot.name)
             raise
 
-    def _ask(self, server: str, path: str, operation: str, params: dict | None = None, changes: bool = False) -> Any:
+    def _server_call(self, server: str, path: str, operation: str, params: dict | None = None, changes: bool = False) -> Any:
         if not _PATH_PART.fullmatch(server):
             raise RewindError(
                 f"The name of server {server!r} can't stand in an address of {self.display_name}, so nothing was asked about it",
                 kind=errors.UNSUPPORTED, operation=operation, server=server, hint="give it another name in the cloud's panel",
             )
         try:
-            return self._call(f"/server/manage/{server}{path}", operation, params or {}, changes)
+            return self._request_data(f"/server/manage/{server}{path}", operation, params or {}, changes)
         except RewindError as error:
             error.add_context(server)
             raise
 
-    def _call(self, path: str, operation: str, params: dict[str, Any], changes: bool = False) -> Any:
+    def _request_data(self, path: str, operation: str, params: dict[str, Any], changes: bool = False) -> Any:
         """The C(data) of an answer. A no comes with HTTP 200 and C(status) false (C(success) under /v2)."""
         if changes:
-            answer = self._api.change("GET", path, operation=operation, params=params)
+            response = self._api.change("GET", path, operation=operation, params=params)
         else:
-            answer = self._api.read(path, operation=operation, params=params)
-        body = answer.data if isinstance(answer.data, dict) else {}
-        verdict = body.get("status", body.get("success"))
-        if verdict is True:
+            response = self._api.read(path, operation=operation, params=params)
+        body = response.data if isinstance(response.data, dict) else {}
+        success = body.get("status", body.get("success"))
+        if success is True:
             return body.get("data")
-        if verdict is False:
-            raise _refusal(self.display_name, path, operation, answer.status, body)
-        error = base.shape_error(self.display_name, operation, "neither yes nor no in it")
+        if success is False:
+            raise _rejection(self.display_name, path, operation, response.status, body)
+        error = base.unexpected_response(self.display_name, operation, "neither yes nor no in it")
         error.outcome = errors.UNKNOWN if changes else errors.NOT_APPLIED
         raise error
 
     def _server(self, name: str, item: Any, operation: str) -> Server:
         if not isinstance(item, dict):
-            raise base.shape_error(self.display_name, operation, "no server in it")
-        word = str(item.get("status") or "unknown").lower()
+            raise base.unexpected_response(self.display_name, operation, "no server in it")
+        status = str(item.get("status") or "unknown").lower()
         return Server(
             id=name,
             name=name,
-            power_state=_POWER_WORDS.get(word, word),
-            task_state=word if word in _BUSY_WORDS or (base.is_transition(word) and word not in _POWER_WORDS) else None,
-            address=base.text_or_none(item.get("ipv4")) or base.text_or_none(item.get("ipv6")),
+            power_state=_POWER_STATES.get(status, status),
+            task_state=status if status in _BUSY_STATUSES or (base.is_transitional(status) and status not in _POWER_STATES) else None,
+            address=base.str_or_none(item.get("ipv4")) or base.str_or_none(item.get("ipv6")),
             raw=item,
         )
 
     def _snapshot(self, server: Server, item: Any) -> Snapshot:
         name = item.get("name") if isinstance(item, dict) else None
         if not isinstance(name, str) or not name:
-            raise base.shape_error(self.display_name, "snapshots.list", "a snapshot without a name").add_context(server.label)
+            raise base.unexpected_response(self.display_name, "snapshots.list", "a snapshot without a name").add_context(server.label)
         parent = item.get("parent")
         return Snapshot(
             id=name,
@@ -243,35 +243,35 @@ class Ilkbyte(base.Provider):
             # What is listed is finished: the list has no word for one that is being made (inferred, from libvirt).
             status=base.READY,
             provider_status=None,
-            created_at=base.utc_text(item.get("date")),
+            created_at=base.to_iso8601(item.get("date")),
             current=item.get("current") is True,
             parent=parent if isinstance(parent, str) and parent not in ("", "-") else None,
-            power_state=_POWER_WORDS.get(str(item.get("state")).lower()),
-            schedule=read_schedule(item.get("params")),
+            power_state=_POWER_STATES.get(str(item.get("state")).lower()),
+            schedule=parse_schedule(item.get("params")),
             raw=item,
         )
 
 
-def _refusal(display_name: str, path: str, operation: str, http_status: int, body: dict[str, Any]) -> RewindError:
-    texts = (extract_error_message(body[key]) for key in ("error", "message") if isinstance(body.get(key), str))
-    said = next((text for text in texts if text), "")
-    lowered = said.lower()
+def _rejection(display_name: str, path: str, operation: str, http_status: int, body: dict[str, Any]) -> RewindError:
+    messages = (extract_error_message(body[key]) for key in ("error", "message") if isinstance(body.get(key), str))
+    message = next((text for text in messages if text), "")
+    message_lower = message.lower()
     kind = errors.PROVIDER_REJECTED
-    if "already exists" in lowered:  # libvirt
+    if "already exists" in message_lower:  # libvirt
         kind = errors.ALREADY_EXISTS
-    elif "no domain snapshot" in lowered or "not found" in lowered:  # libvirt; public
+    elif "no domain snapshot" in message_lower or "not found" in message_lower:  # libvirt; public
         kind = errors.NOT_FOUND
     return RewindError(
         f"{display_name} said no (GET {path})",
         kind=kind,
         operation=operation,
         http_status=http_status,
-        provider_message=said or None,
-        hint=_REFUSAL_HINTS.get(operation),
+        provider_message=message or None,
+        hint=_REJECTION_HINTS.get(operation),
     )
 
 
-_REFUSAL_HINTS = {
+_REJECTION_HINTS = {
     "snapshots.create": "look at the server and its snapshots (rewind.vps.server_info, rewind.vps.snapshot_info), then run again",
     "snapshots.restore": "look at the server in the cloud's panel, then run again",
     "snapshots.update": "look at the server's snapshots (rewind.vps.snapshot_info) before running again: the old one may be gone",

@@ -14,23 +14,23 @@ import unicodedata
 from datetime import datetime
 from typing import Any
 
-from .base import Schedule, utc_text
+from .base import Schedule, to_iso8601
 
 _SENTENCE = re.compile(r"her\s+(\d{1,3})\s+günde\s+bir\s+(\d{1,2}):(\d{2})\s+saatinde\.?", re.IGNORECASE)
 
 
-def read_schedule(params: Any) -> Schedule | None:
+def parse_schedule(params: Any) -> Schedule | None:
     """The schedule in a listed snapshot's C(params), or None where there is none.
 
     Where the sentence can't be read, the hour and minute are those of C(next_run) and the day is None.
     """
     if not isinstance(params, dict) or params.get("is_cron") is not True:
         return None
-    day, hour, minute = _read_sentence(params.get("cron_time")) or (None, *_time_of_day(params.get("next_run")))
-    return Schedule(day, hour, minute, last_run=utc_text(params.get("last_run")), next_run=utc_text(params.get("next_run")))
+    day, hour, minute = _parse_cron_sentence(params.get("cron_time")) or (None, *_time_of_day(params.get("next_run")))
+    return Schedule(day, hour, minute, last_run=to_iso8601(params.get("last_run")), next_run=to_iso8601(params.get("next_run")))
 
 
-def _read_sentence(sentence: Any) -> tuple[int, int, int] | None:
+def _parse_cron_sentence(sentence: Any) -> tuple[int, int, int] | None:
     if not isinstance(sentence, str):
         return None
     # The ü may come as one character or as u with a diaeresis after it.

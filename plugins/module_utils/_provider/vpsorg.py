@@ -23,13 +23,13 @@ from . import base
 from .base import Account, Server, Snapshot
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_READY_WORDS = {"completed"}  # seed
-_PENDING_WORDS = {"in_progress", "pending", "creating", "queued"}  # the first: seed; the others inferred
-_FAILED_WORDS = {"failed", "error"}  # inferred: no failure word is documented
-_POWER_WORDS = {"active": base.RUNNING, "running": base.RUNNING, "stopped": base.STOPPED, "off": base.STOPPED}
+_READY_STATUSES = {"completed"}  # seed
+_PENDING_STATUSES = {"in_progress", "pending", "creating", "queued"}  # the first: seed; the others inferred
+_FAILED_STATUSES = {"failed", "error"}  # inferred: no failure word is documented
+_POWER_STATES = {"active": base.RUNNING, "running": base.RUNNING, "stopped": base.STOPPED, "off": base.STOPPED}
 _PAGE_SIZE = 100  # the most that a page may have (public, for servers)
-_MOST_PAGES = 2000
-_MOST_READS = 4  # of a list that changes while it is read
+MAX_PAGES = 2000
+MAX_LIST_ATTEMPTS = 4  # of a list that changes while it is read
 
 
 class VpsOrg(base.Provider):
@@ -92,35 +92,35 @@ class VpsOrg(base.Provider):
         return super().resolve_server(reference.lower() if _UUID.fullmatch(reference) else reference, servers)
 
     def aliases_of(self, server: Server) -> set[str]:
-        return super().aliases_of(server) | _names(server)
+        return super().aliases_of(server) | _raw_aliases(server)
 
     def _show_server(self, reference: str) -> Server | None:
         """GET /servers/{id or uuid}/; None where the cloud knows no such server by that path (public)."""
         try:
-            answer = self._api.read(f"/servers/{quote(reference, safe='')}/", operation="servers.show")
+            response = self._api.read(f"/servers/{quote(reference, safe='')}/", operation="servers.show")
         except RewindError as error:
             if error.http_status in (400, 404):
                 return None
             raise
-        server = self._server(answer.data, "servers.show")
-        if reference not in _names(server) and server.id != reference.lstrip("0"):
-            raise base.shape_error(self.display_name, "servers.show", "another server than the one asked for")
+        server = self._server(response.data, "servers.show")
+        if reference not in _raw_aliases(server) and server.id != reference.lstrip("0"):
+            raise base.unexpected_response(self.display_name, "servers.show", "another server than the one asked for")
         return server
 
     def list_servers(self) -> list[Server]:
-        items = self._pages("/servers/", "servers.list", {"page_size": _PAGE_SIZE})
+        items = self._list_all("/servers/", "servers.list", {"page_size": _PAGE_SIZE})
         return [self._server(item, "servers.list") for item in items]
 
     def set_power(self, server: Server, action: str) -> None:
-        answer = self._change("POST", f"/servers/{quote(server.id, safe='')}/power/", "servers.power", server.label, json={"action": action})
-        if not isinstance(answer.data, dict) or not _speaks_of(answer.data, "server", server.id):
-            raise self._unclear("servers.power", "not about this server", server.label)
+        response = self._change("POST", f"/servers/{quote(server.id, safe='')}/power/", "servers.power", server.label, json={"action": action})
+        if not isinstance(response.data, dict) or not _refers_to(response.data, "server", server.id):
+            raise self._unverified_response("servers.power", "not about this server", server.label)
 
     # --- snapshots
 
     def list_snapshots(self, server: Server | None) -> list[Snapshot]:
         params = {"server_id": server.id} if server else {"page_size": _PAGE_SIZE}
-        items = self._pages("/snapshots/", "snapshots.list", params)
+        items = self._list_all("/snapshots/", "snapshots.list", params)
         snapshots = [self._snapshot(item, "snapshots.list") for item in items]
         # A filter that the cloud ignored must not make another server's snapshot ours.
         return [snapshot for snapshot in snapshots if server is None or snapshot.server.id == server.id]
@@ -129,35 +129,35 @@ class VpsOrg(base.Provider):
         body = {"server_id": int(server.id), "name": name}
         if description:
             body["description"] = description
-        answer = self._change("POST", "/snapshots/", "snapshots.create", server.label, name, json=body)
+        response = self._change("POST", "/snapshots/", "snapshots.create", server.label, name, json=body)
         try:
-            snapshot = self._snapshot(answer.data, "snapshots.create")
+            snapshot = self._snapshot(response.data, "snapshots.create")
         except RewindError as error:
             error.outcome = errors.UNKNOWN
             error.add_context(server.label, name)
             raise
         if snapshot.server.id != server.id or snapshot.name != name:
-            raise self._unclear("snapshots.create", "it speaks of another snapshot", server.label, name)
+            raise self._unverified_response("snapshots.create", "it speaks of another snapshot", server.label, name)
         return snapshot
 
     def restore_snapshot(self, snapshot: Snapshot) -> None:
         path = f"/snapshots/{quote(snapshot.id, safe='')}/restore/"
         data = self._change("POST", path, "snapshots.restore", snapshot.server.label, _label(snapshot)).data
         # Anything may answer 200: a proxy, a maintenance page. Whoever asked then looks whether the server is restoring.
-        said_yes = isinstance(data, dict) and data.get("status") == "success"  # seed
-        if not said_yes or not _speaks_of(data, "server", snapshot.server.id) or not _speaks_of(data, "snapshot", snapshot.id):
-            raise self._unclear("snapshots.restore", "not about this restore", snapshot.server.label, _label(snapshot))
+        is_success = isinstance(data, dict) and data.get("status") == "success"  # seed
+        if not is_success or not _refers_to(data, "server", snapshot.server.id) or not _refers_to(data, "snapshot", snapshot.id):
+            raise self._unverified_response("snapshots.restore", "not about this restore", snapshot.server.label, _label(snapshot))
 
     def delete_snapshot(self, snapshot: Snapshot) -> bool:
         path = f"/snapshots/{quote(snapshot.id, safe='')}/"
         try:
-            answer = self._change("DELETE", path, "snapshots.delete", snapshot.server.label, _label(snapshot))
+            response = self._change("DELETE", path, "snapshots.delete", snapshot.server.label, _label(snapshot))
         except RewindError as error:
             if error.http_status == 404 and error.outcome == errors.NOT_APPLIED:
                 return False
             raise
-        if answer.status != 204:  # seed; nobody looks after a deletion that is done at once
-            raise self._unclear("snapshots.delete", f"HTTP {answer.status} in place of 204", snapshot.server.label, _label(snapshot))
+        if response.status != 204:  # seed; nobody looks after a deletion that is done at once
+            raise self._unverified_response("snapshots.delete", f"HTTP {response.status} in place of 204", snapshot.server.label, _label(snapshot))
         return True
 
     def recreate_snapshot(self, snapshot: Snapshot) -> None:
@@ -176,10 +176,10 @@ class VpsOrg(base.Provider):
         account = data.get("account") if isinstance(data, dict) else None
         token = data.get("token") if isinstance(data, dict) else None
         if not isinstance(account, dict):
-            raise base.shape_error(self.display_name, "account", "no account in it")
+            raise base.unexpected_response(self.display_name, "account", "no account in it")
         permissions = token.get("permissions") if isinstance(token, dict) else None
         return Account(
-            name=base.text_or_none(account.get("email")),
+            name=base.str_or_none(account.get("email")),
             permissions=tuple(str(item) for item in permissions) if isinstance(permissions, list) else None,
         )
 
@@ -190,34 +190,34 @@ class VpsOrg(base.Provider):
             return self._api.change(method, path, operation=operation, json=json)
         except RewindError as error:
             if error.kind == errors.PROVIDER_REJECTED:
-                error.hint = error.hint or _REFUSAL_HINTS.get(operation)
+                error.hint = error.hint or _REJECTION_HINTS.get(operation)
             error.add_context(server, snapshot)
             raise
 
-    def _unclear(self, operation: str, what: str, server: str, snapshot: str | None = None) -> RewindError:
+    def _unverified_response(self, operation: str, problem: str, server: str, snapshot: str | None = None) -> RewindError:
         """A change's answer that is a success by its status and not by what it says."""
-        error = base.shape_error(self.display_name, operation, what)
+        error = base.unexpected_response(self.display_name, operation, problem)
         error.outcome = errors.UNKNOWN
         return error.add_context(server, snapshot)
 
-    def _pages(self, path: str, operation: str, params: dict[str, Any]) -> list[dict[str, Any]]:
+    def _list_all(self, path: str, operation: str, params: dict[str, Any]) -> list[dict[str, Any]]:
         """Every item of a list, page after page as Django REST framework hands them out (public).
 
         Where the list changes between two pages, an item may stand on both or on neither: then it is read anew.
         """
-        for _attempt in range(_MOST_READS):
-            found = self._read_pages(path, operation, params)
+        for _attempt in range(MAX_LIST_ATTEMPTS):
+            found = self._list_all_once(path, operation, params)
             if found is not None:
                 return found
-        raise base.shape_error(self.display_name, operation, f"the list changed {_MOST_READS} times while it was read")
+        raise base.unexpected_response(self.display_name, operation, f"the list changed {MAX_LIST_ATTEMPTS} times while it was read")
 
-    def _read_pages(self, path: str, operation: str, params: dict[str, Any]) -> list[dict[str, Any]] | None:
+    def _list_all_once(self, path: str, operation: str, params: dict[str, Any]) -> list[dict[str, Any]] | None:
         """The items; None where the pages don't fit together."""
         found: dict[str, dict[str, Any]] = {}
         seen_pages: set[str] = set()
         counts: set[int] = set()
         rows = 0
-        for _page in range(_MOST_PAGES):
+        for _page in range(MAX_PAGES):
             try:
                 data = self._api.read(path, operation=operation, params=params).data
             except RewindError as error:
@@ -225,69 +225,69 @@ class VpsOrg(base.Provider):
                     return None  # there are fewer pages than a moment ago
                 raise
             if not isinstance(data, dict) or not isinstance(data.get("results"), list):
-                raise base.shape_error(self.display_name, operation, "no list of results")
+                raise base.unexpected_response(self.display_name, operation, "no list of results")
             for item in data["results"]:
                 if not isinstance(item, dict) or not _is_id(item.get("id")):
-                    raise base.shape_error(self.display_name, operation, "an entry without an id")
+                    raise base.unexpected_response(self.display_name, operation, "an entry without an id")
                 found[str(item["id"])] = item
             rows += len(data["results"])
             counts |= {data["count"]} if _is_id(data.get("count")) else set()
-            following = data.get("next")
-            if not following:
-                fits = not seen_pages or (len(found) == rows and counts <= {rows})
-                return list(found.values()) if fits else None
-            if str(following) in seen_pages:
-                raise base.shape_error(self.display_name, operation, "the same page comes again")
-            seen_pages.add(str(following))
-            params = self._next_page(following, path, operation)
-        raise base.shape_error(self.display_name, operation, "no end of pages")
+            next_url = data.get("next")
+            if not next_url:
+                is_consistent = not seen_pages or (len(found) == rows and counts <= {rows})
+                return list(found.values()) if is_consistent else None
+            if str(next_url) in seen_pages:
+                raise base.unexpected_response(self.display_name, operation, "the same page comes again")
+            seen_pages.add(str(next_url))
+            params = self._next_page_params(next_url, path, operation)
+        raise base.unexpected_response(self.display_name, operation, "no end of pages")
 
-    def _next_page(self, url: Any, path: str, operation: str) -> dict[str, str]:
+    def _next_page_params(self, url: Any, path: str, operation: str) -> dict[str, str]:
         """The query of the next page. Host and path stay our own, so that the token goes nowhere else."""
         try:
             parts = urlsplit(url) if isinstance(url, str) else None
         except ValueError:
             parts = None
         if parts is None or not parts.path.endswith(path):
-            raise base.shape_error(self.display_name, operation, "the next page is not at this API")
+            raise base.unexpected_response(self.display_name, operation, "the next page is not at this API")
         return dict(parse_qsl(parts.query))
 
     def _server(self, item: Any, operation: str) -> Server:
         if not isinstance(item, dict) or not _is_id(item.get("id")):
-            raise base.shape_error(self.display_name, operation, "a server without an id")
-        word = str(item.get("status") or "unknown").lower()
+            raise base.unexpected_response(self.display_name, operation, "a server without an id")
+        status = str(item.get("status") or "unknown").lower()
         addresses = item.get("ipv4_addresses")
         first = addresses[0] if isinstance(addresses, list) and addresses else None
         return Server(
             id=str(item["id"]),
-            name=base.text_or_none(item.get("name")) or base.text_or_none(item.get("hostname")),
-            power_state=_POWER_WORDS.get(word, word),
-            task_state=word if base.is_transition(word) and word not in _POWER_WORDS else None,
-            address=base.text_or_none(item.get("ip_address")) or base.text_or_none(first),
+            name=base.str_or_none(item.get("name")) or base.str_or_none(item.get("hostname")),
+            power_state=_POWER_STATES.get(status, status),
+            task_state=status if base.is_transitional(status) and status not in _POWER_STATES else None,
+            address=base.str_or_none(item.get("ip_address")) or base.str_or_none(first),
             raw=item,
         )
 
     def _snapshot(self, item: Any, operation: str) -> Snapshot:
         server = item.get("server") if isinstance(item, dict) else None
         if not isinstance(server, dict) or not _is_id(server.get("id")) or not _is_id(item.get("id")):
-            raise base.shape_error(self.display_name, operation, "a snapshot without an id or a server")
+            raise base.unexpected_response(self.display_name, operation, "a snapshot without an id or a server")
         if not isinstance(item.get("name"), str):
-            raise base.shape_error(self.display_name, operation, "a snapshot without a name")
+            raise base.unexpected_response(self.display_name, operation, "a snapshot without a name")
         return Snapshot(
             id=str(item["id"]),
             name=item["name"],
-            server=Server(str(server["id"]), base.text_or_none(server.get("name"))),
+            server=Server(str(server["id"]), base.str_or_none(server.get("name"))),
             status=_status(item.get("status")),
             provider_status=str(item.get("status")),
-            failure_confirmed=str(item.get("status")).lower() in _FAILED_WORDS,
-            size_mb=_whole(item.get("size_mb")),
-            created_at=base.utc_text(item.get("created_at")),
-            description=base.text_or_none(item.get("description")),
+            failure_confirmed=str(item.get("status")).lower() in _FAILED_STATUSES,
+            size_mb=_int_or_none(item.get("size_mb")),
+            created_at=base.to_iso8601(item.get("created_at")),
+            description=base.str_or_none(item.get("description")),
             raw=item,
         )
 
 
-_REFUSAL_HINTS = {
+_REJECTION_HINTS = {
     "snapshots.create": "look at the server's snapshots (rewind.vps.snapshot_info): it may have the most that it can have",
     "snapshots.restore": "the server must not be in the middle of something: look at it with rewind.vps.server_info, then run again",
     "snapshots.delete": "a snapshot that is being made or restored can't be deleted: run again when that is done",
@@ -299,7 +299,7 @@ def _is_number(reference: str) -> bool:
     return reference.isascii() and reference.isdecimal() and len(reference) <= 18
 
 
-def _whole(size: Any) -> int | None:
+def _int_or_none(size: Any) -> int | None:
     if isinstance(size, float):
         return int(size) if math.isfinite(size) else None
     return size if isinstance(size, int) and not isinstance(size, bool) else None
@@ -310,24 +310,24 @@ def _is_id(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _speaks_of(data: dict[str, Any], part: str, id_: str) -> bool:
+def _refers_to(data: dict[str, Any], part: str, id_: str) -> bool:
     """Whether an answer's part (C(server), C(snapshot)), if there is one, is the one with this id."""
     found = data.get(part)
     return found is None or (isinstance(found, dict) and _is_id(found.get("id")) and str(found["id"]) == id_)
 
 
-def _status(word: Any) -> str:
+def _status(status: Any) -> str:
     """Words that are neither pending nor completed mean failed: the documentation names no failure state (inferred)."""
-    text = str(word).lower()
-    if text in _READY_WORDS:
+    text = str(status).lower()
+    if text in _READY_STATUSES:
         return base.READY
-    return base.PENDING if text in _PENDING_WORDS else base.FAILED
+    return base.PENDING if text in _PENDING_STATUSES else base.FAILED
 
 
-def _names(server: Server) -> set[str]:
+def _raw_aliases(server: Server) -> set[str]:
     raw = server.raw
-    uuid = base.text_or_none(raw.get("uuid"))
-    names = [uuid.lower() if uuid else None, *(base.text_or_none(raw.get(key)) for key in ("hostname", "name"))]
+    uuid = base.str_or_none(raw.get("uuid"))
+    names = [uuid.lower() if uuid else None, *(base.str_or_none(raw.get(key)) for key in ("hostname", "name"))]
     return {name for name in names if name}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from ...module_utils._provider.base import parse_time
+from ...module_utils._provider.base import parse_timestamp
 from ...module_utils._text import sanitize
 
 LONGEST_TEXT = 160  # characters of a name or a message that are shown; honest ones are shorter
@@ -44,19 +44,19 @@ def size(megabytes: float) -> str:
 
 def moment(text: Any) -> str | None:
     """A moment to the minute, UTC; None for what can't be read."""
-    found = parse_time(text)
+    found = parse_timestamp(text)
     return f"{found.replace(tzinfo=None).isoformat(sep=' ')[:16]}" if found else None
 
 
 def seconds_until(text: Any, now: datetime) -> float | None:
     """From now to a moment; negative where it is past, None for what can't be read."""
-    found = parse_time(text)
+    found = parse_timestamp(text)
     return (found - now).total_seconds() if found else None
 
 
 def seconds_since(text: Any, now: datetime) -> float | None:
     """From a moment to now; negative where it is to come, None for what can't be read."""
-    found = parse_time(text)
+    found = parse_timestamp(text)
     return (now - found).total_seconds() if found else None
 
 

@@ -31,7 +31,7 @@ def render(gathered: dict[str, Any]) -> str:
 
     :arg gathered: C(made_at) (UTC, ISO 8601), C(accounts) (accounts.ask), C(upgrades) (upgrades.read_upgrades).
     """
-    now = base.parse_time(gathered["made_at"])
+    now = base.parse_timestamp(gathered["made_at"])
     accounts, told = gathered["accounts"], gathered["upgrades"]
     fleet = known_servers(gathered)
     axis = _axis(fleet, now)
@@ -57,7 +57,7 @@ def render(gathered: dict[str, Any]) -> str:
 
 def known_servers(gathered: dict[str, Any]) -> list[Known]:
     """Every server of all accounts, what needs attention first."""
-    now = base.parse_time(gathered["made_at"])
+    now = base.parse_timestamp(gathered["made_at"])
     last = {}
     for run in gathered["upgrades"]["runs"]:
         if run["last"] and run["server"]:

@@ -72,7 +72,7 @@ class ExampleCloud(base.Provider):
             else:
                 server = self._server(data, "servers.show")
                 if server.id != str(int(reference)):
-                    raise base.shape_error(self.display_name, "servers.show", "another server than the one asked for")
+                    raise base.unexpected_response(self.display_name, "servers.show", "another server than the one asked for")
                 return server
         return self.resolve_server(reference, self.list_servers())
 
@@ -88,8 +88,8 @@ class ExampleCloud(base.Provider):
 
     def whoami(self) -> Account:
         data = self._api.read("/me", operation="account").data
-        if not isinstance(data, dict) or not base.text_or_none(data.get("email")):
-            raise base.shape_error(self.display_name, "account", "no email in it")
+        if not isinstance(data, dict) or not base.str_or_none(data.get("email")):
+            raise base.unexpected_response(self.display_name, "account", "no email in it")
         return Account(name=data["email"])
 
     def create_snapshot(self, server: Server, name: str, description: str | None) -> Snapshot:
@@ -100,7 +100,7 @@ class ExampleCloud(base.Provider):
         except RewindError:
             created = None
         if created is None or created.name != name:
-            raise self._unclear("snapshots.create", server, name)
+            raise self._unverified_response("snapshots.create", server, name)
         return created
 
     def restore_snapshot(self, snapshot: Snapshot) -> None:
@@ -118,7 +118,7 @@ class ExampleCloud(base.Provider):
     def set_power(self, server: Server, action: str) -> None:
         data = self._change("POST", f"/servers/{quote(server.id, safe='')}/power", "servers.power", server, None, {"action": action})
         if not isinstance(data, dict) or str(data.get("server")) != server.id:
-            raise self._unclear("servers.power", server, None)
+            raise self._unverified_response("servers.power", server, None)
 
     def recreate_snapshot(self, snapshot: Snapshot) -> None:
         raise base.unsupported(self, "call that takes a snapshot anew")
@@ -132,7 +132,7 @@ class ExampleCloud(base.Provider):
     def _snapshot_change(self, method: str, path: str, operation: str, snapshot: Snapshot) -> None:
         data = self._change(method, path, operation, snapshot.server, f"{snapshot.name} ({snapshot.id})")
         if not isinstance(data, dict) or str(data.get("snapshot")) != snapshot.id:
-            raise self._unclear(operation, snapshot.server, snapshot.name)
+            raise self._unverified_response(operation, snapshot.server, snapshot.name)
 
     def _change(self, method: str, path: str, operation: str, server: Server, snapshot: str | None, json: Any = None) -> Any:
         try:
@@ -143,34 +143,34 @@ class ExampleCloud(base.Provider):
             error.add_context(server.label, snapshot)
             raise
 
-    def _unclear(self, operation: str, server: Server, snapshot: str | None) -> RewindError:
+    def _unverified_response(self, operation: str, server: Server, snapshot: str | None) -> RewindError:
         """A success by its status that is not about what was asked: whether it happened must be looked up."""
-        error = base.shape_error(self.display_name, operation, "not about what was asked")
+        error = base.unexpected_response(self.display_name, operation, "not about what was asked")
         error.outcome = errors.UNKNOWN
         return error.add_context(server.label, snapshot)
 
     def _list(self, data: Any, key: str, operation: str) -> list[Any]:
         items = data.get(key) if isinstance(data, dict) else None
         if not isinstance(items, list):
-            raise base.shape_error(self.display_name, operation, f"no list of {key}")
+            raise base.unexpected_response(self.display_name, operation, f"no list of {key}")
         return items
 
     def _server(self, item: Any, operation: str) -> Server:
         if not isinstance(item, dict) or not _is_id(item.get("id")):
-            raise base.shape_error(self.display_name, operation, "a server without an id")
+            raise base.unexpected_response(self.display_name, operation, "a server without an id")
         word = str(item.get("state") or "unknown").lower()
         return Server(
             id=str(item["id"]),
-            name=base.text_or_none(item.get("name")),
+            name=base.str_or_none(item.get("name")),
             power_state={"on": base.RUNNING, "off": base.STOPPED}.get(word, word),
-            task_state=word if base.is_transition(word) else None,
-            address=base.text_or_none(item.get("ip")),
+            task_state=word if base.is_transitional(word) else None,
+            address=base.str_or_none(item.get("ip")),
             raw=item,
         )
 
     def _snapshot(self, server: Server, item: Any, operation: str) -> Snapshot:
         if not isinstance(item, dict) or not _is_id(item.get("id")) or not isinstance(item.get("label"), str):
-            raise base.shape_error(self.display_name, operation, "a snapshot without an id or a label")
+            raise base.unexpected_response(self.display_name, operation, "a snapshot without an id or a label")
         word = str(item.get("state")).lower()
         return Snapshot(
             id=str(item["id"]),
@@ -179,7 +179,7 @@ class ExampleCloud(base.Provider):
             status={"done": base.READY, "working": base.PENDING}.get(word, base.FAILED),
             provider_status=word,
             failure_confirmed=word == "failed",
-            created_at=base.utc_text(item.get("created")),
+            created_at=base.to_iso8601(item.get("created")),
             raw=item,
         )
 

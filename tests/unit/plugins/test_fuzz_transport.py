@@ -19,7 +19,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindEr
 from ansible_collections.rewind.vps.plugins.module_utils._http import client
 from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiClient, extract_error_message
 from ansible_collections.rewind.vps.plugins.module_utils._http.session import HttpError, HttpResponse
-from ansible_collections.rewind.vps.plugins.module_utils._provider.base import age_seconds, parse_time, utc_text
+from ansible_collections.rewind.vps.plugins.module_utils._provider.base import age_seconds, parse_timestamp, to_iso8601
 from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize
 
 DATES = st.sampled_from([
@@ -88,11 +88,11 @@ def test_what_is_quoted_is_one_bounded_plain_line(body):
     "2026-01-01T00:00:00.999999999Z", "2026-01-01T00:00:00+00:00:00.1", "ZZZ", "2026-01-01T00:00:00ZZ",
 ]) | st.datetimes(timezones=st.none() | st.timezones(), allow_imaginary=False).map(lambda moment: moment.isoformat()))
 def test_a_date_is_a_date_that_sorts_as_text_or_none(text):
-    made = utc_text(text)
+    made = to_iso8601(text)
     if made is not None:
         assert len(made) == 20 and made.isascii()
-        assert utc_text(made) == made, "it is read again as it was written"
-        assert parse_time(made) <= parse_time(text)
+        assert to_iso8601(made) == made, "it is read again as it was written"
+        assert parse_timestamp(made) <= parse_timestamp(text)
     age = age_seconds(text, datetime(2026, 1, 1, tzinfo=timezone.utc))
     assert age is None or (age >= 0 and math.isfinite(age))
 

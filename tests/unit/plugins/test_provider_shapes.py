@@ -23,7 +23,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._provider.base import (
     Server,
     Snapshot,
     age_seconds,
-    parse_time,
+    parse_timestamp,
 )
 from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import REGISTRY, connect
 
@@ -262,4 +262,4 @@ def test_age():
     assert age_seconds("2026-01-01T14:00:00+03:00", now) == 3600
     assert age_seconds("2026-01-01T13:00:00Z", now) == 0.0
     assert age_seconds("2026-01-01T11:00:00", now) == 3600  # without a zone: UTC
-    assert age_seconds(None, now) is None and age_seconds("soon", now) is None and parse_time(5) is None
+    assert age_seconds(None, now) is None and age_seconds("soon", now) is None and parse_timestamp(5) is None

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Schedule, utc_text
-from ansible_collections.rewind.vps.plugins.module_utils._provider.ilkbyte_schedule import read_schedule
+from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Schedule, to_iso8601
+from ansible_collections.rewind.vps.plugins.module_utils._provider.ilkbyte_schedule import parse_schedule
 
 NEXT = "2020-11-24T02:03:00+03:00"
 LAST = "2020-11-23T02:03:07+03:00"
@@ -26,7 +26,7 @@ def params(sentence, next_run=NEXT, last_run=LAST):
 
 @given(st.integers(1, 999), st.integers(0, 23), st.integers(0, 59))
 def test_every_schedule_is_read(day, hour, minute):
-    found = read_schedule(params(f"Her {day} günde bir {hour:02}:{minute:02} saatinde"))
+    found = parse_schedule(params(f"Her {day} günde bir {hour:02}:{minute:02} saatinde"))
     assert found == Schedule(day, hour, minute, "2020-11-22T23:03:07Z", "2020-11-23T23:03:00Z")
     assert found.is_complete
 
@@ -37,7 +37,7 @@ def test_every_schedule_is_read(day, hour, minute):
     unicodedata.normalize("NFD", "Her 1 günde bir 14:05 saatinde"),
 ])
 def test_the_same_sentence_said_otherwise(sentence):
-    found = read_schedule(params(sentence))
+    found = parse_schedule(params(sentence))
     assert (found.day, found.hour, found.minute) == (1, 14, 5)
 
 
@@ -49,7 +49,7 @@ def test_the_same_sentence_said_otherwise(sentence):
     "Eskiden: Her 1 günde bir 14:05 saatinde", "Her 1 günde iki 14:05 saatinde", "Her 1234 günde bir 14:05 saatinde",
 ])
 def test_what_can_not_be_read_leaves_the_next_run_to_decide(sentence):
-    found = read_schedule(params(sentence))
+    found = parse_schedule(params(sentence))
     assert (found.day, found.hour, found.minute) == (None, 2, 3)
     assert not found.is_complete
     assert (found.last_run, found.next_run) == ("2020-11-22T23:03:07Z", "2020-11-23T23:03:00Z")
@@ -57,13 +57,13 @@ def test_what_can_not_be_read_leaves_the_next_run_to_decide(sentence):
 
 @pytest.mark.parametrize("next_run", [None, "", "soon", 5, [], "2020-13-01T00:00:00+03:00", "24.11.2020 02:03"])
 def test_nothing_can_be_read(next_run):
-    found = read_schedule(params("?", next_run=next_run))
+    found = parse_schedule(params("?", next_run=next_run))
     assert found == Schedule(None, None, None, "2020-11-22T23:03:07Z", None)
 
 
 def test_time_of_day_is_the_clouds_own_not_utc():
-    assert read_schedule(params("?", "2020-11-24T00:30:00+03:00")).hour == 0
-    assert read_schedule(params("?", "2020-11-24T21:30:00Z")).hour == 21
+    assert parse_schedule(params("?", "2020-11-24T00:30:00+03:00")).hour == 0
+    assert parse_schedule(params("?", "2020-11-24T21:30:00Z")).hour == 21
 
 
 @pytest.mark.parametrize("value", [
@@ -71,30 +71,30 @@ def test_time_of_day_is_the_clouds_own_not_utc():
     {**params("Her 1 günde bir 14:05 saatinde"), "is_cron": False},
 ])
 def test_no_schedule(value):
-    assert read_schedule(value) is None
+    assert parse_schedule(value) is None
 
 
 @given(JSON, JSON, JSON)
 def test_garbage_is_never_more_than_an_unread_schedule(sentence, next_run, last_run):
-    found = read_schedule({"is_cron": True, "cron_time": sentence, "next_run": next_run, "last_run": last_run})
+    found = parse_schedule({"is_cron": True, "cron_time": sentence, "next_run": next_run, "last_run": last_run})
     assert found.day is None or 1 <= found.day <= 999
     assert found.hour is None or (0 <= found.hour <= 23 and 0 <= found.minute <= 59)
 
 
 @given(JSON)
 def test_garbage_in_place_of_params(value):
-    assert read_schedule(value) is None or value.get("is_cron") is True
+    assert parse_schedule(value) is None or value.get("is_cron") is True
 
 
 @given(st.text(alphabet="Her 0123456789günde bir:satinGÜNDE.", max_size=40))
 def test_garbage_of_the_sentences_own_letters(sentence):
-    assert read_schedule(params(sentence)).minute in range(60)
+    assert parse_schedule(params(sentence)).minute in range(60)
 
 
 @given(st.datetimes(timezones=st.timezones() | st.none()))
 def test_times_become_utc_to_the_second(moment):
     if moment.year < 1000 or moment.utcoffset() is not None and moment.utcoffset().seconds % 60:
         return
-    text = utc_text(moment.isoformat())
+    text = to_iso8601(moment.isoformat())
     assert text is None or len(text) == 20 and text.endswith("Z")
-    assert utc_text(text) == text
+    assert to_iso8601(text) == text
