@@ -12,7 +12,7 @@ from typing import Any, Callable
 
 from . import _argspec as argspec
 from ._bulk import results
-from ._bulk.runner import fleet_of
+from ._bulk.runner import bulk_runner
 from ._error_results import error_result, internal_error_result
 from ._errors import invalid_argument
 from ._http.rate_limit import RateLimit
@@ -96,7 +96,7 @@ def _dispatch(module: str, task: Task) -> dict[str, Any]:
     if argspec.may_query_many(options):
         capabilities = task.provider.capabilities
         expected_seconds = capabilities.expected_restore_seconds if module == "snapshot_restore" else capabilities.expected_create_seconds
-        task.for_each = fleet_of(task, lambda: connect(options), expected_seconds)
+        task.for_each = bulk_runner(task, lambda: connect(options), expected_seconds)
     if module in _BULK and argspec.is_bulk(options):
         result = results.change_each(task, operation, _BULK[module])
     else:

@@ -11,21 +11,21 @@ import threading
 from collections.abc import Iterator
 
 
-class Batches:
+class BatchGate:
     """Those of a batch come in at about the same time, so that one reading serves them all.
 
     :arg size: of a batch.
-    :arg rest: the next one is let in when no more than so many are left, for whom the lines suffice.
+    :arg reopen_at: the next one is let in when no more than so many are left, for whom the lines suffice.
     """
 
-    def __init__(self, size: int, rest: int) -> None:
-        self._size, self._rest = size, rest
+    def __init__(self, size: int, reopen_at: int) -> None:
+        self._size, self._reopen_at = size, reopen_at
         self._inside = 0
         self._closed = False
         self._opened = threading.Condition()
 
     @contextlib.contextmanager
-    def place(self) -> Iterator[None]:
+    def admit(self) -> Iterator[None]:
         """A place in a batch, for as long as the block lasts."""
         with self._opened:
             self._opened.wait_for(lambda: not self._closed)
@@ -36,6 +36,6 @@ class Batches:
         finally:
             with self._opened:
                 self._inside -= 1
-                if self._closed and self._inside <= self._rest:
+                if self._closed and self._inside <= self._reopen_at:
                     self._closed = False
                     self._opened.notify_all()

@@ -14,9 +14,8 @@ import copy
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
-
-from .connection_pool import moment
 
 GATHER_SECONDS = 0.03  # a reading begins when nobody has joined for so long
 LONGEST_GATHERING = 0.5
@@ -99,7 +98,7 @@ class SharedRead:
                 self._gather(mine)
                 if not mine.alone:
                     mine.found, self._requests, seconds = self._read()
-                    self._rest_until = moment() + min(LONGEST_REST, LEISURE * seconds)
+                    self._rest_until = monotonic() + min(LONGEST_REST, LEISURE * seconds)
         except Exception as error:
             mine.error = error
         except BaseException as error:  # this thread is to end, and the others must not wait for it
@@ -109,15 +108,15 @@ class SharedRead:
             self._end(mine)
 
     def _gather(self, mine: Round) -> None:
-        mine.hurry.wait(max(0.0, self._rest_until - moment()))
-        last_moment, joined = moment() + LONGEST_GATHERING, 0
-        while joined != mine.joined and moment() < last_moment:
+        mine.hurry.wait(max(0.0, self._rest_until - monotonic()))
+        last_moment, joined = monotonic() + LONGEST_GATHERING, 0
+        while joined != mine.joined and monotonic() < last_moment:
             joined = mine.joined
             mine.over.wait(GATHER_SECONDS)  # nobody can have ended it
         with self._lock:
             self._next = Round()
             mine.alone = mine.joined + self._waiting < self._requests  # those who wait are answered as well
-            mine.began = moment()
+            mine.began = monotonic()
 
     def _end(self, mine: Round) -> None:
         with self._lock:

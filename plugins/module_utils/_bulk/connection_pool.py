@@ -13,7 +13,6 @@ from __future__ import annotations
 import collections
 import contextlib
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import TypeVar
@@ -21,95 +20,90 @@ from typing import TypeVar
 from .._provider.base import Provider
 
 CHANGES, LISTINGS = "changes", "listings"
-CALM_SECONDS = 2.0  # for so long a listing and the changes make way for each other
+YIELD_SECONDS = 2.0  # for so long a listing and the changes make way for each other
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
-class Lines:
+class ConnectionPool:
     """:arg providers: of one account; as many calls run at the same time."""
 
     def __init__(self, providers: list[Provider]) -> None:
-        self.first = self._last = providers[0]
+        self.primary = self._last_used = providers[0]
         self._lock = threading.Lock()
         self._free = list(reversed(providers))
-        self._urgent: collections.deque[_Waiting] = collections.deque()
-        self._patient: collections.deque[_Waiting] = collections.deque()
-        self._calm = threading.Condition()
-        self._under_way = {CHANGES: 0, LISTINGS: 0}
+        self._urgent_queue: collections.deque[_Waiter] = collections.deque()
+        self._normal_queue: collections.deque[_Waiter] = collections.deque()
+        self._condition = threading.Condition()
+        self._in_progress = {CHANGES: 0, LISTINGS: 0}
 
-    def ask(self, call: Callable[[Provider], Answer], urgent: bool = True) -> Answer:
+    def read(self, call: Callable[[Provider], Result], urgent: bool = True) -> Result:
         """Read something."""
-        provider = self._take(urgent)
+        provider = self._acquire(urgent)
         try:
             return call(provider)
         finally:
-            self._give_back(provider)
+            self._release(provider)
 
-    def change(self, call: Callable[[Provider], Answer]) -> Answer:
+    def change(self, call: Callable[[Provider], Result]) -> Result:
         """Ask for a change; not while a listing of the whole account is read, if that can be."""
-        with self._calm:
-            self._calm.wait_for(lambda: not self._under_way[LISTINGS], CALM_SECONDS)
-            self._under_way[CHANGES] += 1
-        with self._until_over(CHANGES):
-            return self.ask(call)
+        with self._condition:
+            self._condition.wait_for(lambda: not self._in_progress[LISTINGS], YIELD_SECONDS)
+            self._in_progress[CHANGES] += 1
+        with self._finish_on_exit(CHANGES):
+            return self.read(call)
 
-    def list_all(self, call: Callable[[Provider], Answer]) -> Answer:
+    def list_all(self, call: Callable[[Provider], Result]) -> Result:
         """Read a listing of the whole account, page by page.
 
         A snapshot that is made between two pages moves all rows, and then the listing has to be read anew. So changes of
         this task wait for a moment.
         """
-        with self._calm:
-            self._under_way[LISTINGS] += 1
-            self._calm.wait_for(lambda: not self._under_way[CHANGES], CALM_SECONDS)
-        with self._until_over(LISTINGS):
-            return self.ask(call)
+        with self._condition:
+            self._in_progress[LISTINGS] += 1
+            self._condition.wait_for(lambda: not self._in_progress[CHANGES], YIELD_SECONDS)
+        with self._finish_on_exit(LISTINGS):
+            return self.read(call)
 
     def server_time(self) -> datetime:
         """The time at the cloud, UTC."""
-        return self._last.server_time()
+        return self._last_used.server_time()
 
-    def _take(self, urgent: bool) -> Provider:
+    def _acquire(self, urgent: bool) -> Provider:
         with self._lock:
             if self._free:
                 return self._free.pop()
-            waiting = _Waiting()
-            (self._urgent if urgent else self._patient).append(waiting)
-        waiting.served.wait()
-        return waiting.provider
+            waiter = _Waiter()
+            (self._urgent_queue if urgent else self._normal_queue).append(waiter)
+        waiter.ready.wait()
+        return waiter.provider
 
-    def _give_back(self, provider: Provider) -> None:
+    def _release(self, provider: Provider) -> None:
         with self._lock:
-            self._last = provider
-            queue = self._urgent or self._patient
+            self._last_used = provider
+            queue = self._urgent_queue or self._normal_queue
             if not queue:
                 self._free.append(provider)
                 return
-            waiting = queue.popleft()
-        waiting.provider = provider
-        waiting.served.set()
+            waiter = queue.popleft()
+        waiter.provider = provider
+        waiter.ready.set()
 
     @contextlib.contextmanager
-    def _until_over(self, what: str) -> Iterator[None]:
+    def _finish_on_exit(self, kind: str) -> Iterator[None]:
         try:
             yield
         finally:
-            with self._calm:
-                self._under_way[what] -= 1
-                if not self._under_way[what]:
-                    self._calm.notify_all()
+            with self._condition:
+                self._in_progress[kind] -= 1
+                if not self._in_progress[kind]:
+                    self._condition.notify_all()
 
 
-class _Waiting:
+class _Waiter:
     """Somebody who waits for a line."""
 
     provider: Provider
 
     def __init__(self) -> None:
-        self.served = threading.Event()
-
-
-def moment() -> float:
-    """For telling what was read before something from what was read after it."""
-    return time.monotonic()
+        self.ready = threading.Event()

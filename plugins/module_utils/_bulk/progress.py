@@ -22,11 +22,11 @@ class Progress:
 
     :arg tell: shows one line.
     :arg total: number of servers.
-    :arg expected: seconds that the cloud says it takes for one.
+    :arg expected_seconds: seconds that the cloud says it takes for one.
     """
 
-    def __init__(self, tell: Callable[[str], None], total: int, expected: float, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._tell, self._total, self._expected, self._monotonic = tell, total, expected, monotonic
+    def __init__(self, tell: Callable[[str], None], total: int, expected_seconds: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._tell, self._total, self._expected_seconds, self._monotonic = tell, total, expected_seconds, monotonic
         self._began = monotonic()
         self._lock = threading.Lock()
         self._events: dict[str, list[str]] = {}  # what, and which servers
@@ -78,6 +78,6 @@ class Progress:
         parts = [f"{self._done} of {self._total} servers are done, {pending} pending, {self._failed} failed, after {now - self._began:.0f} s"]
         if slowest is not None:
             parts.append(f"slowest: {slowest} ({now - since:.0f} s)")
-            left = newest + self._expected - now
+            left = newest + self._expected_seconds - now
             parts.append(f"some {left:.0f} s left by what the cloud says it takes" if left > 0 else "longer than the cloud says it takes")
         return "; ".join(parts)

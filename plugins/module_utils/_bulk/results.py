@@ -25,12 +25,12 @@ def change_each(task: Task, operation: Callable[[Task], dict[str, Any]], again: 
 
     :arg again: what to say about running it again after a failure.
     """
-    settled = task.for_each(operation, task.options["servers"])
-    if not settled:
+    server_results = task.for_each(operation, task.options["servers"])
+    if not server_results:
         task.warnings.append("The list of servers is empty, so there was nothing to do.")
     by_server: dict[str, Any] = {}
     diffs = []
-    for item in settled:
+    for item in server_results:
         result = dict(item.value if item.failure is None else item.failure)
         diff = result.pop("diff", None)
         if diff is not None and diff["before"] != diff["after"]:
@@ -40,26 +40,26 @@ def change_each(task: Task, operation: Callable[[Task], dict[str, Any]], again: 
     word = "would be changed" if task.check_mode else "changed"
     result = {
         "changed": bool(changed),
-        "msg": f"{count(len(settled))}: {len(changed)} {word}, {len(settled) - len(changed)} as wished already",
+        "msg": f"{count(len(server_results))}: {len(changed)} {word}, {len(server_results) - len(changed)} as wished already",
         "by_server": by_server,
-        **failed_part(task, settled, again),
+        **failed_part(task, server_results, again),
     }
     if task.diff_mode:
         result["diff"] = diffs
     return result
 
 
-def failed_part(task: Task, settled: list[Settled], again: str = ONLY_READS) -> dict[str, Any]:
+def failed_part(task: Task, server_results: list[Settled], again: str = ONLY_READS) -> dict[str, Any]:
     """What a result says of those that failed: C(failed_servers), and with it C(failed), C(msg) and C(error)."""
-    task.warnings += _bounded([warning for item in settled for warning in item.warnings])
-    failed = [item for item in settled if item.failure is not None]
+    task.warnings += _bounded([warning for item in server_results for warning in item.warnings])
+    failed = [item for item in server_results if item.failure is not None]
     part: dict[str, Any] = {
         "failed_servers": [
             {"server": item.reference, **{key: item.failure[key] for key in ("changed", "msg", "error")}} for item in failed
         ]
     }
     if failed:
-        done = [item for item in settled if item.failure is None]
+        done = [item for item in server_results if item.failure is None]
         part.update(failed=True, msg=_message(failed, done, task.check_mode, again), error=_common_error([item.failure["error"] for item in failed]))
     return part
 

@@ -17,84 +17,84 @@ from .._module.context import Done, Settled, Task
 from .._provider.base import Provider
 from .._wait.polling import pausing_with
 from . import executor
-from .admission import Batches
-from .connection_pool import Lines
+from .admission import BatchGate
+from .connection_pool import ConnectionPool
 from .progress import Progress
 from .shared_provider import Member, SharedReads
 
-MOST_DECIDING = 250  # servers that have been looked at and wait for their request: what was seen must not become old
+MAX_PENDING_DECISIONS = 250  # servers that have been looked at and wait for their request: what was seen must not become old
 
 
-def fleet_of(task: Task, connect: Callable[[], Provider], expected: float) -> Callable[[Callable[[Task], Any], list[str]], list[Settled]]:
+def bulk_runner(task: Task, connect: Callable[[], Provider], expected_seconds: float) -> Callable[[Callable[[Task], Any], list[str]], list[Settled]]:
     """What a task does things for each of several servers with (L(Task.for_each)). Nothing is opened before.
 
     :arg task: of all of them; its provider is one of the lines.
     :arg connect: opens another line.
-    :arg expected: seconds that the cloud says it takes for one server.
+    :arg expected_seconds: seconds that the cloud says it takes for one server.
     """
 
     def for_each(operation: Callable[[Task], Any], references: list[str]) -> list[Settled]:
-        return _Fleet(task, len(references), connect, expected).for_each(operation, references)
+        return BulkRunner(task, len(references), connect, expected_seconds).for_each(operation, references)
 
     return for_each
 
 
-class _Fleet:
+class BulkRunner:
     """The servers of one task, and the lines to their cloud: no more than there are servers."""
 
-    def __init__(self, task: Task, servers: int, connect: Callable[[], Provider], expected: float) -> None:
-        self._task, self._expected = task, expected
-        width = max(1, min(servers, task.options["concurrency"]))
-        self._shared = SharedReads(Lines([task.provider, *(connect() for _line in range(width - 1))]))
+    def __init__(self, task: Task, servers: int, connect: Callable[[], Provider], expected_seconds: float) -> None:
+        self._task, self._expected_seconds = task, expected_seconds
+        connections = max(1, min(servers, task.options["concurrency"]))
+        self._account_cache = SharedReads(ConnectionPool([task.provider, *(connect() for _line in range(connections - 1))]))
         # Nobody wishes that all servers of a fleet are off at the same time.
-        self._deciding = Batches(width, width - 1) if task.options.get("stop_server") else Batches(MOST_DECIDING, width)
+        self._gate = BatchGate(connections, connections - 1) if task.options.get("stop_server") else BatchGate(MAX_PENDING_DECISIONS, connections)
         self._signals = signal_guard.Crowd()
 
     def for_each(self, operation: Callable[[Task], Any], references: list[str]) -> list[Settled]:
         """What became of each server, once all are settled."""
-        settled = [Settled(reference) for reference in references]
-        progress = Progress(self._task.tell, len(settled), self._expected)
+        server_results = [Settled(reference) for reference in references]
+        progress = Progress(self._task.tell, len(server_results), self._expected_seconds)
 
-        def meanwhile() -> None:
+        def on_idle() -> None:
             self._signals.hand_on(self._task.hand_on_signal)
             with contextlib.suppress(Exception):  # a terminal that is gone is no reason to leave servers alone
                 progress.tick()
 
         with self._signals.heard():
             # One thread more ends all requests in time.
-            executor.run_all([self._job(item, operation, progress) for item in settled], meanwhile, spare=1)
+            executor.run_all([self._job(item, operation, progress) for item in server_results], on_idle, reserve_threads=1)
         with contextlib.suppress(Exception):
             progress.flush()
-        return settled
+        return server_results
 
     def _job(self, item: Settled, operation: Callable[[Task], Any], progress: Progress) -> Callable[[], None]:
         def job() -> None:
-            member = Member(item.reference, self._shared, self._signals.check)
-            task = self._task_of(item.reference, member, progress)
+            provider = Member(item.reference, self._account_cache, self._signals.check)
+            task = self._task_of(item.reference, provider, progress)
             try:
-                with self._signals.joined(), pausing_with(member.pause):
+                with self._signals.joined(), pausing_with(provider.pause):
                     item.value = operation(task)
             except BaseException as error:  # also a signal's: this thread's work is over, and the main thread hands it on
                 item.failure = error_result(error, task)
             item.warnings = task.warnings
-            progress.over(item.reference, _how_it_ended(item), failed=item.failure is not None)
+            progress.over(item.reference, _summary(item), failed=item.failure is not None)
 
         return job
 
-    def _task_of(self, reference: str, member: Member, progress: Progress) -> Task:
+    def _task_of(self, reference: str, provider: Member, progress: Progress) -> Task:
         return replace(
             self._task,
-            provider=member,
+            provider=provider,
             options={**self._task.options, "server": reference, "servers": None},
             tell=lambda text: None,  # how long each has been waited for is in the summary
             tell_change=lambda what: progress.changed(reference, what),
-            slot=self._deciding.place,
+            slot=self._gate.admit,
             done=Done(),
             warnings=[],
         )
 
 
-def _how_it_ended(item: Settled) -> str | None:
+def _summary(item: Settled) -> str | None:
     if item.failure is not None:
         return f"failed ({item.failure['error']['kind']}, {item.failure['error']['outcome']})"
     return "done" if isinstance(item.value, dict) and item.value.get("changed") else None

@@ -13,13 +13,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime
+from time import monotonic
 from typing import Any, TypeVar
 
 from .. import _errors as errors
 from .._errors import RewindError, invalid_argument
 from .._provider.base import Account, Provider, Schedule, Server, Snapshot
 from .coalescing import Round, SharedRead
-from .connection_pool import Answer, Lines, moment
+from .connection_pool import ConnectionPool, Result
 
 PAGE_SIZE = 100  # rows that one request of a listing gives; only for an estimate
 
@@ -29,8 +30,8 @@ Row = TypeVar("Row")
 class SharedReads:
     """The readings that all members of a fleet share."""
 
-    def __init__(self, lines: Lines) -> None:
-        self.lines = lines
+    def __init__(self, pool: ConnectionPool) -> None:
+        self.pool = pool
         self.owners: dict[str, str] = {}  # the name by which a server is at work, by its id
         self.servers = SharedRead(self._list_servers)
         self.snapshots = SharedRead(self._list_snapshots)
@@ -50,10 +51,10 @@ class SharedReads:
         """What was listed, and for how long; without the time that it took to get a line."""
 
         def timed(provider: Provider) -> tuple[list[Row], float]:
-            began = moment()
-            return call(provider), moment() - began
+            began = monotonic()
+            return call(provider), monotonic() - began
 
-        return self.lines.list_all(timed)
+        return self.pool.list_all(timed)
 
 
 def _requests(rows: list[Any]) -> int:
@@ -67,12 +68,12 @@ class Member(Provider):
     :arg check: called before each request and while waiting; may raise to end this member's work.
     """
 
-    def __init__(self, reference: str, shared: SharedReads, check: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, reference: str, account_cache: SharedReads, check: Callable[[], None] = lambda: None) -> None:
         self._reference = reference
-        self._shared, self._lines, self._check = shared, shared.lines, check
-        first = shared.lines.first
-        self.display_name, self.capabilities = first.display_name, first.capabilities
-        self._since = moment()
+        self._account_cache, self._pool, self._check = account_cache, account_cache.pool, check
+        primary = account_cache.pool.primary
+        self.display_name, self.capabilities = primary.display_name, primary.capabilities
+        self._since = monotonic()
         self._served: dict[SharedRead, float] = {}
         self._looked_at: SharedRead | None = None  # since the last pause, by what it waits for
         self._urgent = True  # it decides by what it reads now, and does not only look again
@@ -81,20 +82,20 @@ class Member(Provider):
     # --- what needs no request
 
     def server_time(self) -> datetime:
-        return self._lines.server_time()
+        return self._pool.server_time()
 
     def server_from_reference(self, reference: str) -> Server | None:
-        server = self._lines.first.server_from_reference(reference)
+        server = self._pool.primary.server_from_reference(reference)
         return server and self._claimed(server, reference)
 
     def aliases_of(self, server: Server) -> set[str]:
-        return self._lines.first.aliases_of(server)
+        return self._pool.primary.aliases_of(server)
 
     def resolve_server(self, reference: str, servers: list[Server]) -> Server:
-        return self._lines.first.resolve_server(reference, servers)
+        return self._pool.primary.resolve_server(reference, servers)
 
     def invalidate(self) -> None:
-        self._since = moment()
+        self._since = monotonic()
         self._urgent = True
 
     def pause(self, seconds: float) -> None:
@@ -120,7 +121,7 @@ class Member(Provider):
 
     def get_server(self, reference: str) -> Server:
         if self.capabilities.server_list_has_details:
-            servers = self._read(self._shared.servers)
+            servers = self._read(self._account_cache.servers)
             if servers is not None:
                 try:
                     return self._claimed(self.resolve_server(reference, servers), reference)
@@ -134,7 +135,7 @@ class Member(Provider):
 
     def list_snapshots(self, server: Server | None) -> list[Snapshot]:
         if server is not None and self.capabilities.lists_all_snapshots:
-            by_server = self._read(self._shared.snapshots)
+            by_server = self._read(self._account_cache.snapshots)
             if by_server is not None:
                 return list(by_server.get(server.id, ()))
         return self._ask(lambda provider: provider.list_snapshots(server))
@@ -170,25 +171,25 @@ class Member(Provider):
     def _claimed(self, server: Server, reference: str) -> Server:
         """The server, unless it is another member's by another name: two would be at work on it at once."""
         if reference == self._reference:
-            owner = self._shared.owners.setdefault(server.id, reference)
+            owner = self._account_cache.owners.setdefault(server.id, reference)
             if owner != reference:
                 raise invalid_argument(f"{owner} and {reference} are the same server, {server.label}", "name it once")
         return server
 
-    def _ask(self, call: Callable[[Provider], Answer]) -> Answer:
+    def _ask(self, call: Callable[[Provider], Result]) -> Result:
         self._check()
         began = time.monotonic()
         try:
-            return self._lines.ask(call, self._urgent)
+            return self._pool.read(call, self._urgent)
         finally:
             self._look_took = time.monotonic() - began
 
-    def _change(self, call: Callable[[Provider], Answer]) -> Answer:
+    def _change(self, call: Callable[[Provider], Result]) -> Result:
         self._check()
         try:
-            return self._lines.change(call)
+            return self._pool.change(call)
         finally:
-            self._since = moment()
+            self._since = monotonic()
             self._urgent = False  # what comes now is looked at until it is there
 
     def _read(self, what: SharedRead) -> Any:
@@ -202,7 +203,7 @@ class Member(Provider):
                 raise
             round_ = Round(alone=True)  # a list that never holds still, or another server's row that is none, is nobody's end
         # What it asks for itself is newer than any reading up to now, and a later one answers it as well.
-        self._served[what] = moment() if round_.alone else round_.began
+        self._served[what] = monotonic() if round_.alone else round_.began
         return None if round_.alone else round_.found
 
     def _after(self, what: SharedRead) -> float:

@@ -13,7 +13,7 @@ from typing import Any
 
 from operation_worlds import CAPABILITIES
 
-from ansible_collections.rewind.vps.plugins.module_utils._bulk.runner import fleet_of
+from ansible_collections.rewind.vps.plugins.module_utils._bulk.runner import bulk_runner
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._module.context import Task
 from ansible_collections.rewind.vps.plugins.module_utils._provider import base
@@ -148,7 +148,7 @@ def task_of(world: World, references: list[str] | None, check_mode: bool = False
         "provider": world.kind, "api_url": "https://cloud.example",
     }
     task = Task(Line(world), {**wishes, **options}, check_mode, diff_mode=True)
-    task.for_each = fleet_of(task, lambda: Line(world), 10.0)
+    task.for_each = bulk_runner(task, lambda: Line(world), 10.0)
     return task
 
 

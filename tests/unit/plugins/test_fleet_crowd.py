@@ -111,7 +111,7 @@ def test_each_server_has_room_for_its_lock_and_that_of_its_restore(monkeypatch, 
     limits = [soft, hard]
     monkeypatch.setattr(resource, "getrlimit", lambda which: tuple(limits))
     monkeypatch.setattr(resource, "setrlimit", lambda which, both: limits.__setitem__(slice(None), both))
-    assert executor._room_for(wanted) == room
+    assert executor._max_workers(wanted) == room
     assert limits[0] == resource.RLIM_INFINITY or limits[0] >= min(hard if hard >= 0 else 10**9, 2 * room + 100)
 
 

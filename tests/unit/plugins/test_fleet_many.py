@@ -13,7 +13,7 @@ from builders import snapshot
 from fleet_world import SOON, World, in_thread, task_of, until
 
 from ansible_collections.rewind.vps.plugins.module_utils._bulk import results
-from ansible_collections.rewind.vps.plugins.module_utils._bulk.runner import fleet_of
+from ansible_collections.rewind.vps.plugins.module_utils._bulk.runner import bulk_runner
 from ansible_collections.rewind.vps.plugins.module_utils._error_results import error_result
 from ansible_collections.rewind.vps.plugins.module_utils._errors import UNKNOWN, RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._module import server_info, snapshot_info, snapshot_restore
@@ -260,16 +260,16 @@ def test_a_terminal_that_is_gone_leaves_no_server_alone():
         raise BrokenPipeError
 
     task = replace(task_of(world, TEN), tell=gone)
-    task.for_each = fleet_of(task, lambda: task.provider, 10.0)
+    task.for_each = bulk_runner(task, lambda: task.provider, 10.0)
     result = results.change_each(task, snapshot_operation.run, results.TAKES_UP)
     assert len(result["by_server"]) == 10 and result["failed_servers"] == []
 
 
-@pytest.mark.parametrize(("servers", "concurrency", "lines"), [(0, 8, 0), (1, 8, 0), (2, 8, 1), (10, 8, 7), (10, 1, 0)])
-def test_no_more_lines_are_opened_than_there_are_servers_for(servers, concurrency, lines):
+@pytest.mark.parametrize(("servers", "concurrency", "connections"), [(0, 8, 0), (1, 8, 0), (2, 8, 1), (10, 8, 7), (10, 1, 0)])
+def test_no_more_lines_are_opened_than_there_are_servers_for(servers, concurrency, connections):
     world, opened = World("vpsorg", *TEN), []
     task = task_of(world, TEN[:servers], concurrency=concurrency)
-    task.for_each = fleet_of(task, lambda: opened.append(1) or task.provider, 10.0)
+    task.for_each = bulk_runner(task, lambda: opened.append(1) or task.provider, 10.0)
     assert opened == [], "nothing is opened before it is needed"
     results.change_each(task, snapshot_operation.run, results.TAKES_UP)
-    assert len(opened) == lines
+    assert len(opened) == connections

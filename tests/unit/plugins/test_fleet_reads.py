@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import threading
 import time
+from time import monotonic
 
 import pytest
 from fleet_world import SOON, Line, World, in_thread, until
 
 from ansible_collections.rewind.vps.plugins.module_utils._bulk import coalescing
 from ansible_collections.rewind.vps.plugins.module_utils._bulk.coalescing import SharedRead
-from ansible_collections.rewind.vps.plugins.module_utils._bulk.connection_pool import Lines, moment
+from ansible_collections.rewind.vps.plugins.module_utils._bulk.connection_pool import ConnectionPool
 from ansible_collections.rewind.vps.plugins.module_utils._bulk.shared_provider import Member, SharedReads
 from ansible_collections.rewind.vps.plugins.module_utils._errors import INVALID_RESPONSE, UNREACHABLE, RewindError
 
@@ -42,7 +43,7 @@ def ask(shared: SharedRead, askers: int, urgent: bool = True) -> list:
 
     def one(number: int) -> None:
         try:
-            told[number] = shared.get(moment(), urgent)
+            told[number] = shared.get(monotonic(), urgent)
         except Exception as error:
             told[number] = error
 
@@ -64,7 +65,7 @@ def test_who_asks_while_a_reading_is_under_way_is_not_answered_by_it():
     reader.may_end.clear()
     early = in_thread(lambda: ask(shared, 2))
     until(lambda: reader.count == 1)
-    asked_at, late = moment(), []
+    asked_at, late = monotonic(), []
     later = in_thread(lambda: late.append(shared.get(asked_at, True)))
     time.sleep(0.05)
     reader.may_end.set()
@@ -75,15 +76,15 @@ def test_who_asks_while_a_reading_is_under_way_is_not_answered_by_it():
 def test_a_reading_that_began_after_the_question_serves_without_another():
     reader = Reader()
     shared = SharedRead(reader)
-    before = moment()
+    before = monotonic()
     ask(shared, 2)
     assert shared.get(before, True).found == 1 and reader.count == 1
-    assert shared.has(before) and not shared.has(moment())
+    assert shared.has(before) and not shared.has(monotonic())
 
 
 def test_who_waits_is_woken_by_a_reading_of_others():
     shared = SharedRead(Reader())
-    since, woken = moment(), threading.Event()
+    since, woken = monotonic(), threading.Event()
     in_thread(lambda: (shared.wait(since, SOON), woken.set()))
     until(lambda: shared._waiting == 1)
     ask(shared, 2)
@@ -92,7 +93,7 @@ def test_who_waits_is_woken_by_a_reading_of_others():
 
 def test_who_waits_for_a_newer_reading_does_not_miss_one_that_came_just_before():
     shared = SharedRead(Reader())
-    since = moment()
+    since = monotonic()
     ask(shared, 2)
     began = time.monotonic()
     shared.wait(since, SOON)
@@ -103,25 +104,25 @@ def test_one_straggler_does_not_read_a_hundred_pages():
     reader = Reader(requests=100)
     shared = SharedRead(reader)
     assert ask(shared, 2)[0].found == 1  # nobody knew how long it is
-    assert shared.get(moment(), True).alone and reader.count == 1
+    assert shared.get(monotonic(), True).alone and reader.count == 1
 
 
 def test_those_who_wait_count_when_it_is_decided_whether_a_reading_pays():
     reader = Reader(requests=3)
     shared = SharedRead(reader)
     ask(shared, 2)
-    since = moment()
+    since = monotonic()
     for number in range(2):
         in_thread(lambda: shared.wait(since, 0.5))
         until(lambda number=number: shared._waiting == number + 1)
-    assert not shared.get(moment(), True).alone
+    assert not shared.get(monotonic(), True).alone
 
 
 def test_a_list_of_one_page_is_read_for_all_even_by_one():
     reader = Reader(requests=1)
     shared = SharedRead(reader)
     ask(shared, 2)
-    assert not shared.get(moment(), True).alone
+    assert not shared.get(monotonic(), True).alone
 
 
 def test_all_are_told_the_error_and_each_has_its_own():
@@ -157,7 +158,7 @@ def test_whatever_ends_the_reading_ends_it_for_all(error):
 
     def join() -> None:
         try:
-            shared.get(moment(), True)
+            shared.get(monotonic(), True)
         except BaseException as raised:
             told.append(type(raised).__name__)
 
@@ -175,7 +176,7 @@ def test_looking_again_leaves_the_cloud_some_rest_and_a_decision_does_not_wait_f
     shared = SharedRead(Reader(seconds=1.0))
     ask(shared, 2)
     patient = threading.Event()
-    in_thread(lambda: (shared.get(moment(), False), patient.set()))
+    in_thread(lambda: (shared.get(monotonic(), False), patient.set()))
     assert not patient.wait(0.15)
     ask(shared, 1, urgent=True)
     assert patient.wait(1.0)
@@ -184,12 +185,12 @@ def test_looking_again_leaves_the_cloud_some_rest_and_a_decision_does_not_wait_f
 def test_the_rest_has_an_end_and_does_not_count_the_wait_for_a_line():
     shared = SharedRead(Reader(seconds=1000.0))
     ask(shared, 2)
-    assert shared._rest_until - moment() <= coalescing.LONGEST_REST
+    assert shared._rest_until - monotonic() <= coalescing.LONGEST_REST
 
-    lines = Lines([Line(World("vpsorg", "web1"))])
-    change = in_thread(lambda: lines.change(lambda provider: time.sleep(1.0)))
-    until(lambda: lines._under_way["changes"])
-    _found, requests, seconds = SharedReads(lines)._list_snapshots()
+    pool = ConnectionPool([Line(World("vpsorg", "web1"))])
+    change = in_thread(lambda: pool.change(lambda provider: time.sleep(1.0)))
+    until(lambda: pool._in_progress["changes"])
+    _found, requests, seconds = SharedReads(pool)._list_snapshots()
     change.join(SOON)
     assert requests == 1 and seconds < 0.5
 
@@ -198,7 +199,7 @@ def test_the_rest_has_an_end_and_does_not_count_the_wait_for_a_line():
 
 
 def member(world: World, reference: str = "web1", shared: SharedReads | None = None) -> Member:
-    return Member(reference, shared or SharedReads(Lines([Line(world), Line(world)])))
+    return Member(reference, shared or SharedReads(ConnectionPool([Line(world), Line(world)])))
 
 
 def had_read(shared: SharedReads, world: World) -> None:
@@ -212,7 +213,7 @@ def had_read(shared: SharedReads, world: World) -> None:
 
 def test_a_member_is_never_told_what_was_read_before_its_own_change():
     world = World("vpsorg", "web1", "web2")
-    shared = SharedReads(Lines([Line(world)]))
+    shared = SharedReads(ConnectionPool([Line(world)]))
     one, server = member(world, "1", shared), world.servers["1"]
     had_read(shared, world)
     assert one.list_snapshots(server) == [] and world.asked == []
@@ -222,7 +223,7 @@ def test_a_member_is_never_told_what_was_read_before_its_own_change():
 
 def test_a_member_that_looks_anew_is_not_told_what_others_had_read():
     world = World("vpsorg", "web1", "web2")
-    shared = SharedReads(Lines([Line(world)]))
+    shared = SharedReads(ConnectionPool([Line(world)]))
     one, server = member(world, "1", shared), world.servers["1"]
     had_read(shared, world)
     Line(world).create_snapshot(server, "byhand", None)
@@ -232,7 +233,7 @@ def test_a_member_that_looks_anew_is_not_told_what_others_had_read():
 
 def test_no_reading_is_told_twice():
     world = World("vpsorg", "web1", "web2")
-    shared = SharedReads(Lines([Line(world)]))
+    shared = SharedReads(ConnectionPool([Line(world)]))
     one = member(world, "1", shared)
     had_read(shared, world)
     for looks in range(3):  # the first is answered by what others have had read
@@ -243,7 +244,7 @@ def test_no_reading_is_told_twice():
 def test_a_member_that_waits_for_a_lock_is_not_woken_again_and_again():
     """What others have had read says nothing about the lock: it would look at once, and again."""
     world = World("vpsorg", "web1", "web2")
-    shared = SharedReads(Lines([Line(world), Line(world)]))
+    shared = SharedReads(ConnectionPool([Line(world), Line(world)]))
     had_read(shared, world)
     one, other = member(world, "1", shared), member(world, "2", shared)
     one.list_snapshots(world.servers["1"])
@@ -257,7 +258,7 @@ def test_a_member_that_waits_for_a_lock_is_not_woken_again_and_again():
 
 def test_a_pause_ends_when_another_has_had_read_what_is_waited_for():
     world = World("vpsorg", "web1", "web2")
-    shared = SharedReads(Lines([Line(world), Line(world)]))
+    shared = SharedReads(ConnectionPool([Line(world), Line(world)]))
     had_read(shared, world)
     one, other = member(world, "1", shared), member(world, "2", shared)
     one.list_snapshots(world.servers["1"])
@@ -289,7 +290,7 @@ def test_a_list_that_never_holds_still_is_nobodys_end():
             raise RewindError("the list changed 4 times while it was read", kind=INVALID_RESPONSE)
 
     world.before = never_still
-    shared = SharedReads(Lines([Line(world), Line(world)]))
+    shared = SharedReads(ConnectionPool([Line(world), Line(world)]))
     told: list = []
     threads = [in_thread(lambda name=name: told.append(member(world, name, shared).list_snapshots(world.servers[name]))) for name in ("1", "2")]
     [thread.join(SOON) for thread in threads]
@@ -304,7 +305,7 @@ def test_two_names_of_one_server_are_refused_whichever_comes_first(references):
         from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Server
         return Server(str(int(reference))) if reference.isdecimal() else None
 
-    shared = SharedReads(Lines([Line(world)]))
+    shared = SharedReads(ConnectionPool([Line(world)]))
     Line.server_from_reference, before = server_from_reference, Line.server_from_reference
     try:
         first, second = (member(world, reference, shared) for reference in references)
