@@ -17,121 +17,121 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
-GATHER_SECONDS = 0.03  # a reading begins when nobody has joined for so long
-LONGEST_GATHERING = 0.5
-LEISURE = 4  # after a reading of one second, the next that nobody is in a hurry for begins so many seconds later
-LONGEST_REST = 10.0
+COALESCE_WINDOW = 0.03  # a reading begins when nobody has joined for so long
+MAX_COALESCE = 0.5
+REFRESH_BACKOFF = 4  # after a reading of one second, the next that nobody is in a hurry for begins so many seconds later
+MAX_BACKOFF = 10.0
 
 
 @dataclass
-class Round:
+class Flight:
     """One reading.
 
-    :ivar began: the moment before its first request.
-    :ivar found: what was read.
-    :ivar alone: too few want to know it: each had better ask for itself.
+    :ivar started: the moment before its first request.
+    :ivar value: what was read.
+    :ivar direct: too few want to know it: each had better ask for itself.
     """
 
-    began: float = 0.0
-    found: Any = None
-    alone: bool = False
+    started: float = 0.0
+    value: Any = None
+    direct: bool = False
     error: Exception | None = None
-    joined: int = 0
-    hurry: threading.Event = field(default_factory=threading.Event)
-    over: threading.Event = field(default_factory=threading.Event)
+    callers: int = 0
+    urgent: threading.Event = field(default_factory=threading.Event)
+    finished: threading.Event = field(default_factory=threading.Event)
 
 
-class SharedRead:
+class CoalescedRead:
     """:arg read: reads everything, and gives it with the number of requests and of seconds that it took the cloud."""
 
     def __init__(self, read: Callable[[], tuple[Any, int, float]]) -> None:
         self._read = read
         self._lock = threading.Lock()
-        self._reading = threading.Lock()  # one at a time
-        self._next = Round()
-        self._latest: Round | None = None
-        self._news = threading.Event()  # set when the next reading has succeeded
-        self._waiting = 0  # how many wait for the next reading
+        self._fetch_lock = threading.Lock()  # one at a time
+        self._next = Flight()
+        self._latest: Flight | None = None
+        self._updated = threading.Event()  # set when the next reading has succeeded
+        self._waiter_count = 0  # how many wait for the next reading
         self._requests = 2  # that it takes, as far as is known: whoever is alone is not the one to find it out
-        self._rest_until = 0.0
+        self._backoff_until = 0.0
 
-    def get(self, after: float, urgent: bool) -> Round:
+    def get(self, not_before: float, urgent: bool) -> Flight:
         """The first reading that began after a moment.
 
         :arg urgent: somebody decides by it now; otherwise it is only looked at again.
         :raises Exception: what the reading ended with.
         """
         with self._lock:
-            if self.has(after):
+            if self.has_newer(not_before):
                 return self._latest
-            mine = self._next
-            mine.joined += 1
-            leads = mine.joined == 1
+            flight = self._next
+            flight.callers += 1
+            is_leader = flight.callers == 1
         if urgent:
-            mine.hurry.set()
-        if leads:
-            self._lead(mine)
+            flight.urgent.set()
+        if is_leader:
+            self._fetch(flight)
         else:
-            mine.over.wait()
-        if mine.error is not None:
-            raise _own(mine.error)
-        return mine
+            flight.finished.wait()
+        if flight.error is not None:
+            raise _copy_error(flight.error)
+        return flight
 
-    def has(self, after: float) -> bool:
+    def has_newer(self, not_before: float) -> bool:
         """Whether there is a reading that began after a moment."""
-        return self._latest is not None and self._latest.began > after
+        return self._latest is not None and self._latest.started > not_before
 
-    def wait(self, after: float, seconds: float) -> None:
+    def wait(self, not_before: float, seconds: float) -> None:
         """Return when a reading that began after a moment is there, or after so many seconds."""
         with self._lock:
-            if self.has(after):
+            if self.has_newer(not_before):
                 return
-            news = self._news
-            self._waiting += 1
-        news.wait(seconds)
+            updated = self._updated
+            self._waiter_count += 1
+        updated.wait(seconds)
         with self._lock:
-            self._waiting -= 1
+            self._waiter_count -= 1
 
-    def _lead(self, mine: Round) -> None:
+    def _fetch(self, flight: Flight) -> None:
         try:
-            with self._reading:
-                self._gather(mine)
-                if not mine.alone:
-                    mine.found, self._requests, seconds = self._read()
-                    self._rest_until = monotonic() + min(LONGEST_REST, LEISURE * seconds)
+            with self._fetch_lock:
+                self._collect_callers(flight)
+                if not flight.direct:
+                    flight.value, self._requests, seconds = self._read()
+                    self._backoff_until = monotonic() + min(MAX_BACKOFF, REFRESH_BACKOFF * seconds)
         except Exception as error:
-            mine.error = error
+            flight.error = error
         except BaseException as error:  # this thread is to end, and the others must not wait for it
-            mine.error = RuntimeError(type(error).__name__)
+            flight.error = RuntimeError(type(error).__name__)
             raise
         finally:
-            self._end(mine)
+            self._finish(flight)
 
-    def _gather(self, mine: Round) -> None:
-        mine.hurry.wait(max(0.0, self._rest_until - monotonic()))
-        last_moment, joined = monotonic() + LONGEST_GATHERING, 0
-        while joined != mine.joined and monotonic() < last_moment:
-            joined = mine.joined
-            mine.over.wait(GATHER_SECONDS)  # nobody can have ended it
+    def _collect_callers(self, flight: Flight) -> None:
+        flight.urgent.wait(max(0.0, self._backoff_until - monotonic()))
+        deadline, callers = monotonic() + MAX_COALESCE, 0
+        while callers != flight.callers and monotonic() < deadline:
+            callers = flight.callers
+            flight.finished.wait(COALESCE_WINDOW)  # nobody can have ended it
         with self._lock:
-            self._next = Round()
-            mine.alone = mine.joined + self._waiting < self._requests  # those who wait are answered as well
-            mine.began = monotonic()
+            self._next = Flight()
+            flight.direct = flight.callers + self._waiter_count < self._requests  # those who wait are answered as well
+            flight.started = monotonic()
 
-    def _end(self, mine: Round) -> None:
+    def _finish(self, flight: Flight) -> None:
         with self._lock:
-            if self._next is mine:
-                self._next = Round()
-            news = None
-            if not mine.alone and mine.error is None:
-                self._latest = mine
-                news, self._news = self._news, threading.Event()
-        mine.over.set()
-        if news is not None:
-            news.set()
+            if self._next is flight:
+                self._next = Flight()
+            updated = None
+            if not flight.direct and flight.error is None:
+                self._latest = flight
+                updated, self._updated = self._updated, threading.Event()
+        flight.finished.set()
+        if updated is not None:
+            updated.set()
 
 
-def _own(error: Exception) -> Exception:
+def _copy_error(error: Exception) -> Exception:
     """The same for one of those who are told it: each adds whom it concerns."""
     try:
         return copy.copy(error).with_traceback(error.__traceback__)

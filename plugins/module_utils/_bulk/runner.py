@@ -20,7 +20,7 @@ from . import executor
 from .admission import BatchGate
 from .connection_pool import ConnectionPool
 from .progress import Progress
-from .shared_provider import Member, SharedReads
+from .shared_provider import AccountCache, SharedProvider
 
 MAX_PENDING_DECISIONS = 250  # servers that have been looked at and wait for their request: what was seen must not become old
 
@@ -45,7 +45,7 @@ class BulkRunner:
     def __init__(self, task: Task, servers: int, connect: Callable[[], Provider], expected_seconds: float) -> None:
         self._task, self._expected_seconds = task, expected_seconds
         connections = max(1, min(servers, task.options["concurrency"]))
-        self._account_cache = SharedReads(ConnectionPool([task.provider, *(connect() for _line in range(connections - 1))]))
+        self._account_cache = AccountCache(ConnectionPool([task.provider, *(connect() for _line in range(connections - 1))]))
         # Nobody wishes that all servers of a fleet are off at the same time.
         self._gate = BatchGate(connections, connections - 1) if task.options.get("stop_server") else BatchGate(MAX_PENDING_DECISIONS, connections)
         self._signals = signal_guard.Crowd()
@@ -69,10 +69,10 @@ class BulkRunner:
 
     def _job(self, item: Settled, operation: Callable[[Task], Any], progress: Progress) -> Callable[[], None]:
         def job() -> None:
-            provider = Member(item.reference, self._account_cache, self._signals.check)
+            provider = SharedProvider(item.reference, self._account_cache, self._signals.check)
             task = self._task_of(item.reference, provider, progress)
             try:
-                with self._signals.joined(), pausing_with(provider.pause):
+                with self._signals.joined(), pausing_with(provider.sleep):
                     item.value = operation(task)
             except BaseException as error:  # also a signal's: this thread's work is over, and the main thread hands it on
                 item.failure = error_result(error, task)
@@ -81,7 +81,7 @@ class BulkRunner:
 
         return job
 
-    def _task_of(self, reference: str, provider: Member, progress: Progress) -> Task:
+    def _task_of(self, reference: str, provider: SharedProvider, progress: Progress) -> Task:
         return replace(
             self._task,
             provider=provider,

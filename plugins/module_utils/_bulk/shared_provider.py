@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from .. import _errors as errors
 from .._errors import RewindError, invalid_argument
 from .._provider.base import Account, Provider, Schedule, Server, Snapshot
-from .coalescing import Round, SharedRead
+from .coalescing import CoalescedRead, Flight
 from .connection_pool import ConnectionPool, Result
 
 PAGE_SIZE = 100  # rows that one request of a listing gives; only for an estimate
@@ -27,14 +27,14 @@ PAGE_SIZE = 100  # rows that one request of a listing gives; only for an estimat
 Row = TypeVar("Row")
 
 
-class SharedReads:
+class AccountCache:
     """The readings that all members of a fleet share."""
 
     def __init__(self, pool: ConnectionPool) -> None:
         self.pool = pool
         self.owners: dict[str, str] = {}  # the name by which a server is at work, by its id
-        self.servers = SharedRead(self._list_servers)
-        self.snapshots = SharedRead(self._list_snapshots)
+        self.servers = CoalescedRead(self._list_servers)
+        self.snapshots = CoalescedRead(self._list_snapshots)
 
     def _list_servers(self) -> tuple[list[Server], int, float]:
         servers, seconds = self._timed(lambda provider: provider.list_servers())
@@ -51,8 +51,8 @@ class SharedReads:
         """What was listed, and for how long; without the time that it took to get a line."""
 
         def timed(provider: Provider) -> tuple[list[Row], float]:
-            began = monotonic()
-            return call(provider), monotonic() - began
+            started = monotonic()
+            return call(provider), monotonic() - started
 
         return self.pool.list_all(timed)
 
@@ -61,23 +61,23 @@ def _requests(rows: list[Any]) -> int:
     return max(1, -(-len(rows) // PAGE_SIZE))
 
 
-class Member(Provider):
+class SharedProvider(Provider):
     """One server's view. Used by one thread.
 
     :arg reference: as the user calls the server.
     :arg check: called before each request and while waiting; may raise to end this member's work.
     """
 
-    def __init__(self, reference: str, account_cache: SharedReads, check: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, reference: str, account_cache: AccountCache, check: Callable[[], None] = lambda: None) -> None:
         self._reference = reference
         self._account_cache, self._pool, self._check = account_cache, account_cache.pool, check
         primary = account_cache.pool.primary
         self.display_name, self.capabilities = primary.display_name, primary.capabilities
         self._since = monotonic()
-        self._served: dict[SharedRead, float] = {}
-        self._looked_at: SharedRead | None = None  # since the last pause, by what it waits for
+        self._served: dict[CoalescedRead, float] = {}
+        self._last_read: CoalescedRead | None = None  # since the last pause, by what it waits for
         self._urgent = True  # it decides by what it reads now, and does not only look again
-        self._look_took = 0.0  # seconds
+        self._last_read_seconds = 0.0  # seconds
 
     # --- what needs no request
 
@@ -86,7 +86,7 @@ class Member(Provider):
 
     def server_from_reference(self, reference: str) -> Server | None:
         server = self._pool.primary.server_from_reference(reference)
-        return server and self._claimed(server, reference)
+        return server and self._claim(server, reference)
 
     def aliases_of(self, server: Server) -> set[str]:
         return self._pool.primary.aliases_of(server)
@@ -98,50 +98,50 @@ class Member(Provider):
         self._since = monotonic()
         self._urgent = True
 
-    def pause(self, seconds: float) -> None:
+    def sleep(self, seconds: float) -> None:
         """Wait, as polling.py wants; shorter where another member has had read meanwhile what this one waits for.
 
         And longer where so many look that each waits for a line: the lines are not there for looking again alone.
         """
         self._urgent = False
         # Who waits for something else, such as a lock, is not woken: it would look again at once, and again.
-        what, self._looked_at = self._looked_at, None
-        end = time.monotonic() + max(seconds, self._look_took)
+        shared_read, self._last_read = self._last_read, None
+        deadline = time.monotonic() + max(seconds, self._last_read_seconds)
         while True:
             self._check()
-            left = min(1.0, end - time.monotonic())
-            if left <= 0 or (what is not None and what.has(self._after(what))):
+            remaining = min(1.0, deadline - time.monotonic())
+            if remaining <= 0 or (shared_read is not None and shared_read.has_newer(self._not_before(shared_read))):
                 return
-            if what is None:
-                time.sleep(left)
+            if shared_read is None:
+                time.sleep(remaining)
             else:
-                what.wait(self._after(what), left)
+                shared_read.wait(self._not_before(shared_read), remaining)
 
     # --- reads
 
     def get_server(self, reference: str) -> Server:
         if self.capabilities.server_list_has_details:
-            servers = self._read(self._account_cache.servers)
+            servers = self._read_shared(self._account_cache.servers)
             if servers is not None:
                 try:
-                    return self._claimed(self.resolve_server(reference, servers), reference)
+                    return self._claim(self.resolve_server(reference, servers), reference)
                 except RewindError as error:
                     if error.kind != errors.NOT_FOUND:
                         raise
-        return self._claimed(self._ask(lambda provider: provider.get_server(reference)), reference)
+        return self._claim(self._read_direct(lambda provider: provider.get_server(reference)), reference)
 
     def list_servers(self) -> list[Server]:
-        return self._ask(lambda provider: provider.list_servers())
+        return self._read_direct(lambda provider: provider.list_servers())
 
     def list_snapshots(self, server: Server | None) -> list[Snapshot]:
         if server is not None and self.capabilities.lists_all_snapshots:
-            by_server = self._read(self._account_cache.snapshots)
+            by_server = self._read_shared(self._account_cache.snapshots)
             if by_server is not None:
                 return list(by_server.get(server.id, ()))
-        return self._ask(lambda provider: provider.list_snapshots(server))
+        return self._read_direct(lambda provider: provider.list_snapshots(server))
 
     def whoami(self) -> Account:
-        return self._ask(lambda provider: provider.whoami())
+        return self._read_direct(lambda provider: provider.whoami())
 
     # --- changes
 
@@ -168,7 +168,7 @@ class Member(Provider):
 
     # --- how
 
-    def _claimed(self, server: Server, reference: str) -> Server:
+    def _claim(self, server: Server, reference: str) -> Server:
         """The server, unless it is another member's by another name: two would be at work on it at once."""
         if reference == self._reference:
             owner = self._account_cache.owners.setdefault(server.id, reference)
@@ -176,13 +176,13 @@ class Member(Provider):
                 raise invalid_argument(f"{owner} and {reference} are the same server, {server.label}", "name it once")
         return server
 
-    def _ask(self, call: Callable[[Provider], Result]) -> Result:
+    def _read_direct(self, call: Callable[[Provider], Result]) -> Result:
         self._check()
-        began = time.monotonic()
+        started = time.monotonic()
         try:
             return self._pool.read(call, self._urgent)
         finally:
-            self._look_took = time.monotonic() - began
+            self._last_read_seconds = time.monotonic() - started
 
     def _change(self, call: Callable[[Provider], Result]) -> Result:
         self._check()
@@ -192,20 +192,20 @@ class Member(Provider):
             self._since = monotonic()
             self._urgent = False  # what comes now is looked at until it is there
 
-    def _read(self, what: SharedRead) -> Any:
+    def _read_shared(self, shared_read: CoalescedRead) -> Any:
         """What a shared reading has found; None where this member had better ask for itself."""
         self._check()
-        self._looked_at, self._look_took = what, 0.0
+        self._last_read, self._last_read_seconds = shared_read, 0.0
         try:
-            round_: Round = what.get(self._after(what), self._urgent)
+            flight: Flight = shared_read.get(self._not_before(shared_read), self._urgent)
         except RewindError as error:
             if error.kind != errors.INVALID_RESPONSE:
                 raise
-            round_ = Round(alone=True)  # a list that never holds still, or another server's row that is none, is nobody's end
+            flight = Flight(direct=True)  # a list that never holds still, or another server's row that is none, is nobody's end
         # What it asks for itself is newer than any reading up to now, and a later one answers it as well.
-        self._served[what] = monotonic() if round_.alone else round_.began
-        return None if round_.alone else round_.found
+        self._served[shared_read] = monotonic() if flight.direct else flight.started
+        return None if flight.direct else flight.value
 
-    def _after(self, what: SharedRead) -> float:
+    def _not_before(self, shared_read: CoalescedRead) -> float:
         """No reading twice, and none that is older than what this member has done."""
-        return max(self._since, self._served.get(what, 0.0))
+        return max(self._since, self._served.get(shared_read, 0.0))
