@@ -32,7 +32,7 @@ _OPERATIONS = {
     "upgrade_guard": upgrade_preflight.run,
 }
 # For several servers each has a result of its own; what reads has one shape for all.
-_BULK = {"snapshot": results.TAKES_UP, "snapshot_restore": results.REPEATS}
+_BULK = {"snapshot": results.RERUN_RESUMES, "snapshot_restore": results.RERUN_REPEATS}
 READ_RETRY_SECONDS = 60.0  # seconds for which a read is asked again that the cloud has had too many of
 
 
@@ -98,7 +98,7 @@ def _dispatch(module: str, task: Task) -> dict[str, Any]:
         expected_seconds = capabilities.expected_restore_seconds if module == "snapshot_restore" else capabilities.expected_create_seconds
         task.for_each = bulk_runner(task, lambda: connect(options), expected_seconds)
     if module in _BULK and argspec.is_bulk(options):
-        result = results.change_each(task, operation, _BULK[module])
+        result = results.run_on_each(task, operation, _BULK[module])
     else:
         result = operation(task)
     return {**result, "msg": sanitize(result["msg"])} if "msg" in result else result

@@ -10,11 +10,11 @@ import threading
 import time
 from collections.abc import Callable
 
-NAMED = 3  # servers of which one line tells, where many have changed alike
-EACH_UP_TO = 5  # so many have a line each
-EVENTS_EVERY = 2.0  # seconds
+MAX_NAMED = 3  # servers of which one line tells, where many have changed alike
+MAX_INDIVIDUAL_LINES = 5  # so many have a line each
+EVENT_INTERVAL = 2.0  # seconds
 FIRST_SUMMARY_AFTER = 10.0
-SUMMARY_EVERY = 30.0
+SUMMARY_INTERVAL = 30.0
 
 
 class Progress:
@@ -27,57 +27,57 @@ class Progress:
 
     def __init__(self, tell: Callable[[str], None], total: int, expected_seconds: float, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._tell, self._total, self._expected_seconds, self._monotonic = tell, total, expected_seconds, monotonic
-        self._began = monotonic()
+        self._started_at = monotonic()
         self._lock = threading.Lock()
         self._events: dict[str, list[str]] = {}  # what, and which servers
-        self._since: dict[str, float] = {}  # when something was asked for, for those that are not done
+        self._pending_since: dict[str, float] = {}  # when something was asked for, for those that are not done
         self._done = self._failed = 0
-        self._next_events = self._began + EVENTS_EVERY
-        self._next_summary = self._began + FIRST_SUMMARY_AFTER
+        self._next_events = self._started_at + EVENT_INTERVAL
+        self._next_summary = self._started_at + FIRST_SUMMARY_AFTER
 
-    def changed(self, server: str, what: str) -> None:
+    def started(self, server: str, event: str) -> None:
         """Something is under way at a server."""
         with self._lock:
-            self._since.setdefault(server, self._monotonic())
-            self._events.setdefault(what, []).append(server)
+            self._pending_since.setdefault(server, self._monotonic())
+            self._events.setdefault(event, []).append(server)
 
-    def over(self, server: str, what: str | None, failed: bool) -> None:
-        """:arg what: how it ended; None where nothing was to be done, which is no change."""
+    def finished(self, server: str, event: str | None, failed: bool) -> None:
+        """:arg event: how it ended; None where nothing was to be done, which is no change."""
         with self._lock:
-            self._since.pop(server, None)
+            self._pending_since.pop(server, None)
             self._done, self._failed = self._done + (not failed), self._failed + failed
-            if what is not None:
-                self._events.setdefault(what, []).append(server)
+            if event is not None:
+                self._events.setdefault(event, []).append(server)
 
     def tick(self) -> None:
         """Tell what there is to tell by now."""
         now = self._monotonic()
         if now >= self._next_events:
-            self._next_events = now + EVENTS_EVERY
+            self._next_events = now + EVENT_INTERVAL
             self.flush()
         if now >= self._next_summary:
-            self._next_summary = now + SUMMARY_EVERY
+            self._next_summary = now + SUMMARY_INTERVAL
             self._tell(self._summary(now))
 
     def flush(self) -> None:
         """Tell of all changes that were not told yet."""
         with self._lock:
             events, self._events = self._events, {}
-        for what, servers in events.items():
-            if len(servers) <= EACH_UP_TO:
+        for event, servers in events.items():
+            if len(servers) <= MAX_INDIVIDUAL_LINES:
                 for server in servers:
-                    self._tell(f"{server}: {what}")
+                    self._tell(f"{server}: {event}")
             else:
-                self._tell(f"{', '.join(servers[:NAMED])} and {len(servers) - NAMED} more: {what}")
+                self._tell(f"{', '.join(servers[:MAX_NAMED])} and {len(servers) - MAX_NAMED} more: {event}")
 
     def _summary(self, now: float) -> str:
         with self._lock:
             pending = self._total - self._done - self._failed
-            slowest, since = min(self._since.items(), key=lambda item: item[1], default=(None, now))
-            newest = max(self._since.values(), default=now)
-        parts = [f"{self._done} of {self._total} servers are done, {pending} pending, {self._failed} failed, after {now - self._began:.0f} s"]
+            slowest, since = min(self._pending_since.items(), key=lambda item: item[1], default=(None, now))
+            newest = max(self._pending_since.values(), default=now)
+        parts = [f"{self._done} of {self._total} servers are done, {pending} pending, {self._failed} failed, after {now - self._started_at:.0f} s"]
         if slowest is not None:
             parts.append(f"slowest: {slowest} ({now - since:.0f} s)")
-            left = newest + self._expected_seconds - now
-            parts.append(f"some {left:.0f} s left by what the cloud says it takes" if left > 0 else "longer than the cloud says it takes")
+            remaining = newest + self._expected_seconds - now
+            parts.append(f"some {remaining:.0f} s left by what the cloud says it takes" if remaining > 0 else "longer than the cloud says it takes")
         return "; ".join(parts)

@@ -12,18 +12,18 @@ from typing import Any
 from .. import _errors as errors
 from .._module.context import Settled, Task
 
-TOLD_IN_FULL = 5  # failures in the message; the result has all
-MOST_WARNINGS = 20
-TAKES_UP = "Run again when that is mended: it takes up what is missing, and begins nothing twice."
-REPEATS = "Run again only for those in failed_servers when that is mended: for the others it would be done once more."
-ONLY_READS = "Run again when that is mended."
-_WORST_LAST = (errors.NOT_APPLIED, errors.FAILED, errors.UNKNOWN)
+MAX_FAILURES_IN_MSG = 5  # failures in the message; the result has all
+MAX_WARNINGS = 20
+RERUN_RESUMES = "Run again when that is mended: it takes up what is missing, and begins nothing twice."
+RERUN_REPEATS = "Run again only for those in failed_servers when that is mended: for the others it would be done once more."
+RERUN_READS = "Run again when that is mended."
+SEVERITY = (errors.NOT_APPLIED, errors.FAILED, errors.UNKNOWN)
 
 
-def change_each(task: Task, operation: Callable[[Task], dict[str, Any]], again: str) -> dict[str, Any]:
+def run_on_each(task: Task, operation: Callable[[Task], dict[str, Any]], rerun_hint: str) -> dict[str, Any]:
     """A module that changes something, for many servers.
 
-    :arg again: what to say about running it again after a failure.
+    :arg rerun_hint: what to say about running it again after a failure.
     """
     server_results = task.for_each(operation, task.options["servers"])
     if not server_results:
@@ -37,61 +37,65 @@ def change_each(task: Task, operation: Callable[[Task], dict[str, Any]], again: 
             diffs.append({"before_header": item.reference, "after_header": item.reference, **diff})
         by_server[item.reference] = result
     changed = [result for result in by_server.values() if result["changed"]]
-    word = "would be changed" if task.check_mode else "changed"
+    verb = "would be changed" if task.check_mode else "changed"
     result = {
         "changed": bool(changed),
-        "msg": f"{count(len(server_results))}: {len(changed)} {word}, {len(server_results) - len(changed)} as wished already",
+        "msg": f"{format_server_count(len(server_results))}: {len(changed)} {verb}, {len(server_results) - len(changed)} as wished already",
         "by_server": by_server,
-        **failed_part(task, server_results, again),
+        **failure_summary(task, server_results, rerun_hint),
     }
     if task.diff_mode:
         result["diff"] = diffs
     return result
 
 
-def failed_part(task: Task, server_results: list[Settled], again: str = ONLY_READS) -> dict[str, Any]:
+def failure_summary(task: Task, server_results: list[Settled], rerun_hint: str = RERUN_READS) -> dict[str, Any]:
     """What a result says of those that failed: C(failed_servers), and with it C(failed), C(msg) and C(error)."""
-    task.warnings += _bounded([warning for item in server_results for warning in item.warnings])
+    task.warnings += _limit_warnings([warning for item in server_results for warning in item.warnings])
     failed = [item for item in server_results if item.failure is not None]
-    part: dict[str, Any] = {
+    summary: dict[str, Any] = {
         "failed_servers": [
             {"server": item.reference, **{key: item.failure[key] for key in ("changed", "msg", "error")}} for item in failed
         ]
     }
     if failed:
         done = [item for item in server_results if item.failure is None]
-        part.update(failed=True, msg=_message(failed, done, task.check_mode, again), error=_common_error([item.failure["error"] for item in failed]))
-    return part
+        summary.update(
+            failed=True,
+            msg=_message(failed, done, task.check_mode, rerun_hint),
+            error=_common_error([item.failure["error"] for item in failed]),
+        )
+    return summary
 
 
-def count(servers: int) -> str:
+def format_server_count(servers: int) -> str:
     """So many servers, in words."""
     return f"{servers} server{'' if servers == 1 else 's'}"
 
 
-def _message(failed: list[Settled], done: list[Settled], check_mode: bool, again: str) -> str:
-    told = [f"{item.reference}: {item.failure['msg']}" for item in failed[:TOLD_IN_FULL]]
-    more = len(failed) - len(told)
+def _message(failed: list[Settled], done: list[Settled], check_mode: bool, rerun_hint: str) -> str:
+    messages = [f"{item.reference}: {item.failure['msg']}" for item in failed[:MAX_FAILURES_IN_MSG]]
+    more = len(failed) - len(messages)
     if more:
-        told.append(f"And {more} more, see failed_servers.")
+        messages.append(f"And {more} more, see failed_servers.")
     changed = sum(1 for item in done if isinstance(item.value, dict) and item.value.get("changed"))
-    words = "would be changed" if check_mode else "were changed"
-    others = f"; of the other {len(done)}, which went well, {changed} {words}" if done and again != ONLY_READS else ""
-    return f"{len(failed)} of {count(len(failed) + len(done))} failed{others}. {' '.join(told)} {again}"
+    verb = "would be changed" if check_mode else "were changed"
+    succeeded = f"; of the other {len(done)}, which went well, {changed} {verb}" if done and rerun_hint != RERUN_READS else ""
+    return f"{len(failed)} of {format_server_count(len(failed) + len(done))} failed{succeeded}. {' '.join(messages)} {rerun_hint}"
 
 
-def _common_error(each: list[dict[str, Any]]) -> dict[str, Any]:
+def _common_error(failed_errors: list[dict[str, Any]]) -> dict[str, Any]:
     """One C(error) for all: what they have in common, and the worst of the outcomes."""
-    common = {key: value if all(error[key] == value for error in each) else None for key, value in each[0].items()}
+    common = {key: value if all(error[key] == value for error in failed_errors) else None for key, value in failed_errors[0].items()}
     common["kind"] = common["kind"] or errors.MULTIPLE
-    common["outcome"] = max((error["outcome"] for error in each), key=_WORST_LAST.index)
-    if len(each) > 1:
+    common["outcome"] = max((error["outcome"] for error in failed_errors), key=SEVERITY.index)
+    if len(failed_errors) > 1:
         common["hint"] = "see failed_servers for what to do about each"
     return common
 
 
-def _bounded(warnings: list[str]) -> list[str]:
-    different = list(dict.fromkeys(warnings))
-    if len(different) <= MOST_WARNINGS:
-        return different
-    return [*different[:MOST_WARNINGS], f"There were {len(different) - MOST_WARNINGS} more warnings like these."]
+def _limit_warnings(warnings: list[str]) -> list[str]:
+    unique = list(dict.fromkeys(warnings))
+    if len(unique) <= MAX_WARNINGS:
+        return unique
+    return [*unique[:MAX_WARNINGS], f"There were {len(unique) - MAX_WARNINGS} more warnings like these."]

@@ -77,7 +77,7 @@ class BulkRunner:
             except BaseException as error:  # also a signal's: this thread's work is over, and the main thread hands it on
                 item.failure = error_result(error, task)
             item.warnings = task.warnings
-            progress.over(item.reference, _summary(item), failed=item.failure is not None)
+            progress.finished(item.reference, _summary(item), failed=item.failure is not None)
 
         return job
 
@@ -87,7 +87,7 @@ class BulkRunner:
             provider=provider,
             options={**self._task.options, "server": reference, "servers": None},
             tell=lambda text: None,  # how long each has been waited for is in the summary
-            tell_change=lambda what: progress.changed(reference, what),
+            tell_change=lambda what: progress.started(reference, what),
             slot=self._gate.admit,
             done=Done(),
             warnings=[],

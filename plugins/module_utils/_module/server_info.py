@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._bulk.results import count, failed_part
+from .._bulk.results import failure_summary, format_server_count
 from .context import Settled, Task
 
 
@@ -24,7 +24,7 @@ def run(task: Task) -> dict[str, Any]:
         servers = [item.value for item in settled if item.failure is None]
     return {
         "changed": False,
-        "msg": count(len(servers)),
+        "msg": format_server_count(len(servers)),
         "servers": [server.to_result() for server in sorted(servers, key=lambda server: (server.name or "", server.id))],
-        **failed_part(task, settled),
+        **failure_summary(task, settled),
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fnmatch
 from typing import Any
 
-from .._bulk.results import failed_part
+from .._bulk.results import failure_summary
 from .._provider.base import Server, Snapshot, age_seconds
 from .context import Settled, Task
 from .retention import newest_first
@@ -35,7 +35,7 @@ def run(task: Task) -> dict[str, Any]:
         "msg": f"{len(found)} of {len(listed)} snapshots",
         "snapshots": [{**item.to_result(), "age_seconds": _whole(age_seconds(item.created_at, now))} for item in found],
         "server": server.to_result() if server else None,
-        **failed_part(task, settled),
+        **failure_summary(task, settled),
     }
 
 

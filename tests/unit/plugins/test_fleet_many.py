@@ -34,7 +34,7 @@ def one_folder(tmp_path, monkeypatch):
 
 def take(world: World, references: list[str], check_mode: bool = False, **options):
     task = task_of(world, references, check_mode, **options)
-    return results.change_each(task, snapshot_operation.run, results.TAKES_UP), task
+    return results.run_on_each(task, snapshot_operation.run, results.RERUN_RESUMES), task
 
 
 @pytest.mark.parametrize("kind", ["vpsorg", "ilkbyte"])
@@ -139,7 +139,7 @@ def test_after_failed_restores_nobody_is_told_to_restore_the_others_again():
 
     world.before = no
     task = task_of(world, ["web1", "web2"], wait=False)
-    result = results.change_each(task, snapshot_restore.run, results.REPEATS)
+    result = results.run_on_each(task, snapshot_restore.run, results.RERUN_REPEATS)
     assert result["failed_servers"][0]["server"] == "web2" and result["by_server"]["web1"]["changed"]
     assert "Run again only for those in failed_servers" in result["msg"] and "nothing twice" not in result["msg"]
 
@@ -194,7 +194,7 @@ def test_what_was_read_before_a_servers_turn_does_not_count():
         world.servers["3"] = replace(world.servers["3"], power_state="restoring", task_state="restoring")
         return snapshot_restore.run(one)
 
-    result = results.change_each(task_of(world, ["web1", "web2", "web3"], wait=False), operation, results.REPEATS)
+    result = results.run_on_each(task_of(world, ["web1", "web2", "web3"], wait=False), operation, results.RERUN_REPEATS)
     assert world.names("restore") == [], "a server that was being restored was asked to be restored"
     assert result["by_server"]["web3"]["already_in_progress"]
 
@@ -209,7 +209,7 @@ def test_time_begins_to_run_for_a_server_when_it_is_its_turn():
             time.sleep(0.02)
         return {"changed": False}
 
-    results.change_each(task_of(world, TEN, stop_server=True, concurrency=1), operation, results.TAKES_UP)
+    results.run_on_each(task_of(world, TEN, stop_server=True, concurrency=1), operation, results.RERUN_RESUMES)
     assert len(elapsed) == 10 and max(elapsed) < 0.02
 
 
@@ -237,7 +237,7 @@ def test_warnings_of_many_are_bounded_and_told_once():
         return {"changed": False}
 
     task = task_of(world, TEN)
-    results.change_each(task, operation, results.TAKES_UP)
+    results.run_on_each(task, operation, results.RERUN_RESUMES)
     assert task.warnings.count("the same of all") == 1 and len(task.warnings) == 11
 
 
@@ -261,7 +261,7 @@ def test_a_terminal_that_is_gone_leaves_no_server_alone():
 
     task = replace(task_of(world, TEN), tell=gone)
     task.for_each = bulk_runner(task, lambda: task.provider, 10.0)
-    result = results.change_each(task, snapshot_operation.run, results.TAKES_UP)
+    result = results.run_on_each(task, snapshot_operation.run, results.RERUN_RESUMES)
     assert len(result["by_server"]) == 10 and result["failed_servers"] == []
 
 
@@ -271,5 +271,5 @@ def test_no_more_lines_are_opened_than_there_are_servers_for(servers, concurrenc
     task = task_of(world, TEN[:servers], concurrency=concurrency)
     task.for_each = bulk_runner(task, lambda: opened.append(1) or task.provider, 10.0)
     assert opened == [], "nothing is opened before it is needed"
-    results.change_each(task, snapshot_operation.run, results.TAKES_UP)
+    results.run_on_each(task, snapshot_operation.run, results.RERUN_RESUMES)
     assert len(opened) == connections
