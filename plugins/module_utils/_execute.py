@@ -83,7 +83,9 @@ def _execute(
         options["verify"] = _tls_verify(options)
         if argspec.may_query_many(options):
             options["rate_limit"] = RateLimit(options.get("wait_timeout", READ_RETRY_SECONDS))
-        task = Task(connect(options), options, check_mode, diff_mode, lambda text: tell(sanitize(redactor.redact_text(text))), hand_on_signal)
+        task = Task(
+            connect(options), options, check_mode, diff_mode, lambda text: tell(sanitize(redactor.redact_text(text))), hand_on_signal,
+        )
         result = _dispatch(module, task)
     except (Exception, signal_guard.Ended) as error:
         result = error_result(error, task)

@@ -52,7 +52,7 @@ class Cloud:
         self.box = box
         self.control = box.control
         self.ways = CLOUDS[name]
-        self.naps: list[float] = []
+        self.sleeps: list[float] = []
         self.provider = self.connect()
 
     def connect(self, **options: Any) -> Provider:
@@ -61,7 +61,7 @@ class Cloud:
             "provider": self.name, "api_url": getattr(self.box, f"{self.name}_url"), **self._credentials(),
             "verify": self.box.ca_path or True, "api_timeout": 10, **options,
         })
-        provider._api._sleep = self.naps.append  # between tries nobody waits here
+        provider._api._sleep = self.sleeps.append  # between tries nobody waits here
         return provider
 
     def _credentials(self) -> dict[str, str]:

@@ -135,7 +135,7 @@ def must_be_unknown(change, answer):
     error = change.failure()
     assert error.outcome == errors.UNKNOWN
     assert error.operation == change.operation and change.cloud.ways.server_name in error.server
-    assert change.sent() == 1 and change.cloud.naps == []
+    assert change.sent() == 1 and change.cloud.sleeps == []
 
 
 def test_throttled_changes_are_sent_again_and_happen_once(change):
@@ -143,7 +143,7 @@ def test_throttled_changes_are_sent_again_and_happen_once(change):
         return
     change.cloud.control.fault("status", operation=change.operation, status=429, headers={"Retry-After": "2"}, times=2)
     change.make()
-    assert change.sent() == 3 and change.cloud.naps == [2.0, 2.0]
+    assert change.sent() == 3 and change.cloud.sleeps == [2.0, 2.0]
     begun = [effect for effect in change.cloud.effects() if not effect.endswith(("_ready", "_done"))]
     assert len(begun) <= 1
 
@@ -156,11 +156,11 @@ def test_a_read_is_asked_again(cloud, name):
     read = Prepared(cloud, name)
     for answer in ("dropped before", "html", "empty", "half", "no json", "503"):
         cloud.control.clear_ledger()
-        cloud.naps.clear()
+        cloud.sleeps.clear()
         fault = dict(ANSWERS[answer])
         cloud.control.fault(fault.pop("kind"), operation=read.operation, times=2, **fault)
         assert read.make()
-        assert read.sent() == 3 and len(cloud.naps) == 2, answer
+        assert read.sent() == 3 and len(cloud.sleeps) == 2, answer
 
 
 SHAPES = [[], "text", 5, {}, {"results": None}, {"results": [5]}, {"results": [{}]}, {"status": True, "data": None},

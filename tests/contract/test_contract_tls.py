@@ -46,5 +46,5 @@ def test_a_bad_certificate(tls_cloud, certificate):
             call()
         error = caught.value
         assert (error.kind, error.outcome, error.operation) == (errors.TLS, errors.NOT_APPLIED, operation)
-        assert "ca_path" in error.hint and tls_cloud.naps == []
+        assert "ca_path" in error.hint and tls_cloud.sleeps == []
     assert tls_cloud.requests() == [] and tls_cloud.effects() == []

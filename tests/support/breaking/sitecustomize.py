@@ -15,10 +15,12 @@ from importlib import _bootstrap
 
 COLLECTION = "ansible_collections.rewind.vps.plugins."
 PLACES = (
-    "module_utils._http.session:HttpSession.request", "module_utils._http.session:HttpSession._read", "module_utils._http.client:ApiClient._parse_response",
+    "module_utils._http.session:HttpSession.request", "module_utils._http.session:HttpSession._read",
+    "module_utils._http.client:ApiClient._parse_response",
     "module_utils._provider.vpsorg:VpsOrg.list_snapshots", "module_utils._provider.ilkbyte:Ilkbyte.list_snapshots",
     "module_utils.operations.snapshot:run", "module_utils.operations.task:Task.look_up", "module_utils.polling:wait_until",
-    "module_utils._argspec:normalize_params", "module_utils._execute:_execute", "module_utils._execute:_tls_verify", "module_utils._redaction:Redactor.redact_text",
+    "module_utils._argspec:normalize_params", "module_utils._execute:_execute", "module_utils._execute:_tls_verify",
+    "module_utils._redaction:Redactor.redact_text",
     "module_utils._redaction:Redactor.__init__", "plugin_utils._action:InProcessAction._module_reason",
     "plugin_utils._action:InProcessAction._run_in_process", "plugin_utils._module_execution:ModuleExecutionAction._credentials_as_options",
     "plugin_utils.guarded_upgrade.guard_link:start_guard", "plugin_utils.guarded_upgrade.guard_link:ask_guard",

@@ -19,7 +19,7 @@ def snapshot(name: str = "nightly", **fields: Any) -> Snapshot:
                        "created_at": "2026-01-01T00:00:00Z", **fields})
 
 
-def moments() -> st.SearchStrategy[str | None]:
+def timestamps() -> st.SearchStrategy[str | None]:
     """Times of creation, close enough together that some are equal, and now and then none."""
     return st.none() | st.integers(0, 9).map(lambda minute: f"2026-01-01T00:0{minute}:00Z")
 
@@ -28,15 +28,15 @@ def snapshots() -> st.SearchStrategy[list[Snapshot]]:
     """A server's snapshots in any order: few names, all states, some scheduled, some undated."""
     states = [("ready", False), ("ready", False), ("ready", False), ("pending", False), ("failed", True), ("failed", False)]
 
-    def made(state: tuple[str, bool], **fields: Any) -> Snapshot:
+    def build(state: tuple[str, bool], **fields: Any) -> Snapshot:
         return snapshot(status=state[0], failure_confirmed=state[1], **fields)
 
     one = st.builds(
-        made,
+        build,
         state=st.sampled_from(states),
         name=st.sampled_from(["nightly", "nightly1", "weekly", "Nightly", "by-hand"]),
         id=st.integers(1, 2000).map(str),
-        created_at=moments(),
+        created_at=timestamps(),
         schedule=st.none() | st.just(Schedule(1, 2, 3)),
     )
     return st.lists(one, max_size=8, unique_by=lambda item: item.id)
@@ -50,9 +50,9 @@ class FakeClock(Clock):
 
     def __init__(self, jitter: float = 1.0) -> None:
         self.now = 1000.0
-        self.naps: list[float] = []
+        self.sleeps: list[float] = []
         super().__init__(monotonic=lambda: self.now, sleep=self._pass, jitter=lambda low, high: jitter)
 
     def _pass(self, seconds: float) -> None:
-        self.naps.append(seconds)
+        self.sleeps.append(seconds)
         self.now += max(seconds, 1e-6)  # no sleep takes no time at all

@@ -19,17 +19,17 @@ from ansible_collections.rewind.vps.plugins.module_utils._module.context import 
 from ansible_collections.rewind.vps.plugins.module_utils._provider import base
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import PENDING, READY, RUNNING, Server, Snapshot
 
-SOON = 5.0  # real seconds after which a test gives up
+TEST_TIMEOUT = 5.0  # real seconds after which a test gives up
 
 
-class World:
+class FakeAccount:
     """What all lines see.
 
-    :ivar asked: every call, in order: its name and the server it is about (``*`` for all).
-    :ivar before: called with both before a call is answered; may raise, or hold it.
-    :ivar looks: how often a new snapshot is seen pending before it is ready.
-    :ivar at_once: the most calls at the same time.
-    :ivar off_at_once: the most servers off at the same time.
+    :ivar requests: every call, in order: its name and the server it is about (``*`` for all).
+    :ivar on_request: called with both before a call is answered; may raise, or hold it.
+    :ivar pending_polls: how often a new snapshot is seen pending before it is ready.
+    :ivar max_concurrent: the most calls at the same time.
+    :ivar max_stopped: the most servers off at the same time.
     """
 
     def __init__(self, kind: str, *names: str) -> None:
@@ -38,96 +38,96 @@ class World:
         if kind == "ilkbyte":
             self.servers = {name: Server(name, name, RUNNING) for name in names}
         self.snapshots: dict[str, list[Snapshot]] = {id_: [] for id_ in self.servers}
-        self.asked: list[tuple[str, str]] = []
-        self.before: Callable[[str, str], None] = lambda call, server: None
-        self.looks = 0
-        self.at_once = self.off_at_once = 0
-        self._seen: dict[str, int] = {}
-        self._inside = 0
+        self.requests: list[tuple[str, str]] = []
+        self.on_request: Callable[[str, str], None] = lambda call, server: None
+        self.pending_polls = 0
+        self.max_concurrent = self.max_stopped = 0
+        self._poll_counts: dict[str, int] = {}
+        self._running = 0
         self._lock = threading.RLock()
 
     @contextlib.contextmanager
     def call(self, name: str, server: str) -> Iterator[None]:
         with self._lock:
-            self.asked.append((name, server))
-            self._inside += 1
-            self.at_once = max(self.at_once, self._inside)
+            self.requests.append((name, server))
+            self._running += 1
+            self.max_concurrent = max(self.max_concurrent, self._running)
         try:
-            self.before(name, server)
+            self.on_request(name, server)
             with self._lock:
                 yield
         finally:
             with self._lock:
-                self._inside -= 1
+                self._running -= 1
 
-    def names(self, call: str) -> list[str]:
+    def servers_of(self, call: str) -> list[str]:
         """The servers that a call was about, in order."""
-        return [server for name, server in self.asked if name == call]
+        return [server for name, server in self.requests if name == call]
 
-    def listed(self, server: Server) -> list[Snapshot]:
-        return [self._aged(item) for item in self.snapshots[server.id]]
+    def poll_snapshots(self, server: Server) -> list[Snapshot]:
+        return [self._poll(item) for item in self.snapshots[server.id]]
 
-    def _aged(self, item: Snapshot) -> Snapshot:
+    def _poll(self, item: Snapshot) -> Snapshot:
         if item.status != PENDING:
             return item
-        self._seen[item.server.id] = self._seen.get(item.server.id, 0) + 1
-        if self._seen[item.server.id] <= self.looks:
+        self._poll_counts[item.server.id] = self._poll_counts.get(item.server.id, 0) + 1
+        if self._poll_counts[item.server.id] <= self.pending_polls:
             return item
         ready = replace(item, status=READY)
         self.snapshots[item.server.id] = [ready if other is item else other for other in self.snapshots[item.server.id]]
         return ready
 
 
-class Line(base.Provider):
+class FakeConnection(base.Provider):
     """One connection to the world."""
 
-    def __init__(self, world: World) -> None:
-        self.world, self.display_name, self.capabilities = world, world.kind, CAPABILITIES[world.kind]
+    def __init__(self, account: FakeAccount) -> None:
+        self.account, self.display_name, self.capabilities = account, account.kind, CAPABILITIES[account.kind]
 
     def server_time(self) -> datetime:
         return datetime(2026, 6, 1, tzinfo=timezone.utc)
 
     def server_from_reference(self, reference: str) -> Server | None:
-        return Server(reference) if reference.isdecimal() or self.world.kind == "ilkbyte" else None
+        return Server(reference) if reference.isdecimal() or self.account.kind == "ilkbyte" else None
 
     def get_server(self, reference: str) -> Server:
-        with self.world.call("get_server", reference):
-            return self.resolve_server(reference, list(self.world.servers.values()))
+        with self.account.call("get_server", reference):
+            return self.resolve_server(reference, list(self.account.servers.values()))
 
     def list_servers(self) -> list[Server]:
-        with self.world.call("list_servers", "*"):
-            return list(self.world.servers.values())
+        with self.account.call("list_servers", "*"):
+            return list(self.account.servers.values())
 
     def list_snapshots(self, server: Server | None) -> list[Snapshot]:
-        with self.world.call("list_snapshots", server.id if server else "*"):
-            if server is not None and server.id not in self.world.servers:
+        with self.account.call("list_snapshots", server.id if server else "*"):
+            if server is not None and server.id not in self.account.servers:
                 raise RewindError("no such server", kind="not_found")
-            servers = [server] if server else list(self.world.servers.values())
-            return [item for each in servers for item in self.world.listed(each)]
+            servers = [server] if server else list(self.account.servers.values())
+            return [item for each in servers for item in self.account.poll_snapshots(each)]
 
     def create_snapshot(self, server: Server, name: str, description: str | None) -> Snapshot:
-        with self.world.call("create", server.id):
-            made = Snapshot(f"s{server.id}", name, self.world.servers[server.id], PENDING, created_at="2026-06-01T00:00:00Z")
-            self.world.snapshots[server.id].append(made)
+        with self.account.call("create", server.id):
+            made = Snapshot(f"s{server.id}", name, self.account.servers[server.id], PENDING, created_at="2026-06-01T00:00:00Z")
+            self.account.snapshots[server.id].append(made)
             return made
 
     def delete_snapshot(self, snapshot: Snapshot) -> bool:
-        with self.world.call("delete", snapshot.server.id):
-            self.world.snapshots[snapshot.server.id] = [item for item in self.world.snapshots[snapshot.server.id] if item.id != snapshot.id]
+        with self.account.call("delete", snapshot.server.id):
+            self.account.snapshots[snapshot.server.id] = [item for item in self.account.snapshots[snapshot.server.id] if item.id != snapshot.id]
             return True
 
     def restore_snapshot(self, snapshot: Snapshot) -> None:
-        with self.world.call("restore", snapshot.server.id):
+        with self.account.call("restore", snapshot.server.id):
             pass
 
     def recreate_snapshot(self, snapshot: Snapshot) -> None:
         raise NotImplementedError
 
     def set_power(self, server: Server, action: str) -> None:
-        with self.world.call(action, server.id):
-            self.world.servers[server.id] = replace(self.world.servers[server.id], power_state={"start": "running", "stop": "stopped"}[action])
-            off = sum(1 for item in self.world.servers.values() if item.power_state == "stopped")
-            self.world.off_at_once = max(self.world.off_at_once, off)
+        with self.account.call(action, server.id):
+            self.account.servers[server.id] = replace(self.account.servers[server.id], power_state={"start": "running", "stop": "stopped"}[action])
+            stopped = sum(1 for item in self.account.servers.values() if item.power_state == "stopped")
+            self.account.max_stopped = max(self.account.max_stopped, stopped)
 
     def add_schedule(self, snapshot: Snapshot, schedule: base.Schedule) -> None:
         raise NotImplementedError
@@ -139,29 +139,29 @@ class Line(base.Provider):
         return base.Account("someone@example.com")
 
 
-def task_of(world: World, references: list[str] | None, check_mode: bool = False, **options: Any) -> Task:
+def bulk_task(account: FakeAccount, references: list[str] | None, check_mode: bool = False, **options: Any) -> Task:
     """A task for many servers."""
-    wishes = {
+    defaults = {
         "server": None, "servers": references,
         "name": "nightly", "id": None, "description": None, "state": "present", "max_age": None, "retain": None,
         "when_full": "fail", "stop_server": False, "start_server": True, "wait": True, "wait_timeout": 60, "concurrency": 8,
-        "provider": world.kind, "api_url": "https://cloud.example",
+        "provider": account.kind, "api_url": "https://cloud.example",
     }
-    task = Task(Line(world), {**wishes, **options}, check_mode, diff_mode=True)
-    task.for_each = bulk_runner(task, lambda: Line(world), 10.0)
+    task = Task(FakeConnection(account), {**defaults, **options}, check_mode, diff_mode=True)
+    task.for_each = bulk_runner(task, lambda: FakeConnection(account), 10.0)
     return task
 
 
-def in_thread(work: Callable[[], Any]) -> threading.Thread:
+def start_thread(work: Callable[[], Any]) -> threading.Thread:
     """Begin something beside the test."""
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     return thread
 
 
-def until(is_so: Callable[[], Any]) -> None:
+def wait_until(condition: Callable[[], Any]) -> None:
     """Wait for something that comes at once, or fail."""
-    deadline = time.monotonic() + SOON
-    while not is_so():
+    deadline = time.monotonic() + TEST_TIMEOUT
+    while not condition():
         assert time.monotonic() < deadline, "it did not come"
         time.sleep(0.002)

@@ -15,7 +15,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._http.session import Ht
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Provider
 from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import connect
 
-BASE = {"vpsorg": "https://cloud.test/api/v1", "ilkbyte": "https://cloud.test"}
+BASE_URLS = {"vpsorg": "https://cloud.test/api/v1", "ilkbyte": "https://cloud.test"}
 CREDENTIALS = {
     "vpsorg": {"provider": "vpsorg", "api_token": "vps_0123456789"},
     "ilkbyte": {"provider": "ilkbyte", "access_key": "access0123456789", "secret_key": "secret0123456789"},
@@ -54,26 +54,26 @@ RAW_BODIES = st.sampled_from([
 
 
 @st.composite
-def spoiled(draw: Any, valid: Any) -> Any:
+def corrupted(draw: Any, valid: Any) -> Any:
     """A valid answer in which one thing is something else, or missing."""
-    whole = {"body": copy.deepcopy(valid)}
-    holder, key = whole, "body"
+    root = {"body": copy.deepcopy(valid)}
+    container, key = root, "body"
     for _step in range(draw(st.integers(0, 5))):
-        inner = holder[key]
+        inner = container[key]
         keys = list(inner) if isinstance(inner, dict) else list(range(len(inner))) if isinstance(inner, list) else []
         if not keys:
             break
-        holder, key = inner, draw(st.sampled_from(keys))
-    if isinstance(holder, dict) and holder is not whole and draw(st.booleans()) and draw(st.booleans()):
-        del holder[key]
+        container, key = inner, draw(st.sampled_from(keys))
+    if isinstance(container, dict) and container is not root and draw(st.booleans()) and draw(st.booleans()):
+        del container[key]
     else:
-        holder[key] = draw(ANYTHING)
-    return whole["body"]
+        container[key] = draw(ANYTHING)
+    return root["body"]
 
 
 def bodies(*valid: Any) -> st.SearchStrategy[bytes]:
     """Answers' bodies: mostly near a valid one, else any JSON, else what is hardly JSON or none."""
-    near = [spoiled(one) for one in valid]
+    near = [corrupted(one) for one in valid]
     return st.one_of(*near, *near, *[st.just(one) for one in valid], ANYTHING).map(lambda body: json.dumps(body).encode()) | RAW_BODIES
 
 
@@ -107,19 +107,19 @@ class FakeSession:
         return response
 
 
-def provider_on(name: str, session: FakeSession) -> Provider:
+def provider_with_session(name: str, session: FakeSession) -> Provider:
     """A provider that speaks to this wire and never sleeps."""
-    made = connect({**CREDENTIALS[name], "api_url": BASE[name], "verify": True, "api_timeout": 5})
-    put_on(made, session)
+    made = connect({**CREDENTIALS[name], "api_url": BASE_URLS[name], "verify": True, "api_timeout": 5})
+    use_session(made, session)
     return made
 
 
-def put_on(made: Provider, session: Any) -> None:
+def use_session(made: Provider, session: Any) -> None:
     """Let a provider speak to this wire."""
     made._api._http = session
     made._api._sleep = lambda seconds: None
 
 
-def is_sound(result: Any) -> None:
+def assert_valid(result: Any) -> None:
     """A result can be written as JSON and as UTF-8, and says nothing that JSON has no word for."""
     json.dumps(result, allow_nan=False, ensure_ascii=False).encode("utf-8")

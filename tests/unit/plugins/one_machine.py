@@ -39,7 +39,7 @@ class Machine:
     @property
     def waited(self) -> float:
         """Seconds that tasks have waited in all."""
-        return sum(self.clock.naps)
+        return sum(self.clock.sleeps)
 
     def place(self, cloud: Cloud) -> server_lock.Place:
         """Where tasks meet that are about this cloud's server."""

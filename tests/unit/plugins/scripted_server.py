@@ -132,7 +132,7 @@ def head(status: int, headers: dict[str, str]) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
-def answer(status: int = 200, body: Any = None, **headers: str) -> Step:
+def response(status: int = 200, body: Any = None, **headers: str) -> Step:
     """An orderly answer. ``body``: bytes as they are, anything else as JSON. ``retry_after=`` is Retry-After."""
     raw = body if isinstance(body, bytes) else json.dumps({} if body is None else body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -160,30 +160,30 @@ def reset(connection: socket.socket) -> bool:
     return False
 
 
-def hang_up(connection: socket.socket) -> bool:
+def close_connection(connection: socket.socket) -> bool:
     """An orderly end of the connection without an answer."""
     return False
 
 
-def silence(connection: socket.socket) -> bool:
+def no_response(connection: socket.socket) -> bool:
     """No answer until the client has had enough."""
     connection.recv(1)
     return False
 
 
-def half_an_answer(connection: socket.socket) -> bool:
+def half_response(connection: socket.socket) -> bool:
     """The first half of the body that the headers promise."""
     connection.sendall(head(200, {"content-length": "20"}) + b'{"id": 801')
     return False
 
 
-def drip(data: bytes, every: float, closing: threading.Event) -> Step:
+def send_slowly(data: bytes, interval: float, closing: threading.Event) -> Step:
     """One byte after another, so slowly that no single read ever takes long."""
 
     def step(connection: socket.socket) -> bool:
         for byte in data:
             connection.sendall(bytes([byte]))
-            if closing.wait(every):
+            if closing.wait(interval):
                 break
         return False
 

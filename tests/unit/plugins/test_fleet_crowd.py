@@ -11,29 +11,29 @@ import sys
 import threading
 
 import pytest
-from fleet_world import SOON, in_thread, until
+from fleet_world import TEST_TIMEOUT, start_thread, wait_until
 
 from ansible_collections.rewind.vps.plugins.module_utils._bulk import executor
 from ansible_collections.rewind.vps.plugins.module_utils._module import signal_guard
 from ansible_collections.rewind.vps.plugins.module_utils._module.signal_guard import Abandoned, Crowd, Ended, unwinding
 
-ENDING = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGALRM]
+TERMINATING_SIGNALS = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGALRM]
 
 
 # --- threads
 
 
-class FewThreads:
+class LimitedThreads:
     """A machine that has so many threads for us."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
-        self.alive, self.most = 0, most
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, maximum: int) -> None:
+        self.alive, self.maximum = 0, maximum
         self._lock = threading.Lock()
         start, run = threading.Thread.start, executor._Worker.run
 
         def limited(thread: threading.Thread) -> None:
             with self._lock:
-                if self.alive >= self.most:
+                if self.alive >= self.maximum:
                     raise RuntimeError("can't start new thread")
                 self.alive += 1
             start(thread)
@@ -63,14 +63,14 @@ def run(jobs: int, spare: int = 0, job=lambda: None) -> list[str]:
 
 
 def test_all_are_at_work_at_the_same_time():
-    meeting = threading.Barrier(50)
-    assert len(set(run(50, job=lambda: meeting.wait(SOON)))) == 50
+    barrier = threading.Barrier(50)
+    assert len(set(run(50, job=lambda: barrier.wait(TEST_TIMEOUT)))) == 50
 
 
 @pytest.mark.parametrize(("threads", "spare", "workers"), [(30, 8, 22), (10, 8, 5), (2, 8, 1), (1, 8, 0), (0, 8, 0)])
 def test_where_threads_are_few_some_are_left_for_what_the_jobs_need(monkeypatch, threads, spare, workers):
     """Each request needs one that ends it in time: without any, no request could go out."""
-    machine = FewThreads(monkeypatch, threads)
+    machine = LimitedThreads(monkeypatch, threads)
     seen = []
     names = set(run(100, spare, job=lambda: seen.append(machine.alive)))
     assert max(seen) == workers
@@ -78,9 +78,9 @@ def test_where_threads_are_few_some_are_left_for_what_the_jobs_need(monkeypatch,
 
 
 def test_where_threads_are_not_few_none_is_spared(monkeypatch):
-    FewThreads(monkeypatch, 40)
-    meeting = threading.Barrier(40)
-    assert len(set(run(40, 8, job=lambda: meeting.wait(SOON)))) == 40
+    LimitedThreads(monkeypatch, 40)
+    barrier = threading.Barrier(40)
+    assert len(set(run(40, 8, job=lambda: barrier.wait(TEST_TIMEOUT)))) == 40
 
 
 def test_an_answer_of_hostile_depth_does_not_end_the_process():
@@ -103,46 +103,46 @@ def test_the_stack_of_other_threads_stays_as_it_was():
     assert threading.stack_size() == before
 
 
-@pytest.mark.parametrize(("soft", "hard", "wanted", "room"), [
+@pytest.mark.parametrize(("soft", "hard", "wanted", "max_workers"), [
     (256, 256, 1000, 78), (1024, 4096, 1000, 1000), (1024, 1024, 1000, 462), (64, 64, 1000, 1), (resource.RLIM_INFINITY,) * 2 + (5000, 1000),
     (1024, resource.RLIM_INFINITY, 5000, 1000), (256, 256, 10, 10),
 ])
-def test_each_server_has_room_for_its_lock_and_that_of_its_restore(monkeypatch, soft, hard, wanted, room):
+def test_each_server_has_room_for_its_lock_and_that_of_its_restore(monkeypatch, soft, hard, wanted, max_workers):
     limits = [soft, hard]
     monkeypatch.setattr(resource, "getrlimit", lambda which: tuple(limits))
     monkeypatch.setattr(resource, "setrlimit", lambda which, both: limits.__setitem__(slice(None), both))
-    assert executor._max_workers(wanted) == room
-    assert limits[0] == resource.RLIM_INFINITY or limits[0] >= min(hard if hard >= 0 else 10**9, 2 * room + 100)
+    assert executor._max_workers(wanted) == max_workers
+    assert limits[0] == resource.RLIM_INFINITY or limits[0] >= min(hard if hard >= 0 else 10**9, 2 * max_workers + 100)
 
 
 # --- signals
 
 
 @pytest.fixture(autouse=True)
-def strays():
+def received_signals():
     """Signals that get past the code under test must not end the test run; none may be left in charge."""
-    heard: list[int] = []
-    before = {number: signal.signal(number, lambda number, frame: heard.append(number)) for number in ENDING}
+    received: list[int] = []
+    before = {number: signal.signal(number, lambda number, frame: received.append(number)) for number in TERMINATING_SIGNALS}
     installed = {number: signal.getsignal(number) for number in before}
-    yield heard
+    yield received
     left = {number: signal.getsignal(number) for number in before}
     for number, handler in before.items():
         signal.signal(number, handler)
     assert left == installed
 
 
-class Member:
+class CriticalThread:
     """A thread of a crowd that does as it is told."""
 
-    def __init__(self, crowd_: Crowd, careful: bool) -> None:
+    def __init__(self, thread_signals: Crowd, careful: bool) -> None:
         self.ended: list[str] = []
-        self.inside, self.go, self.look = threading.Event(), threading.Event(), threading.Event()
-        self._crowd, self._careful = crowd_, careful
-        self.thread = in_thread(self._run)
-        assert self.inside.wait(SOON)
+        self.started, self.may_finish, self.may_check = threading.Event(), threading.Event(), threading.Event()
+        self._signals, self._careful = thread_signals, careful
+        self.thread = start_thread(self._run)
+        assert self.started.wait(TEST_TIMEOUT)
 
     def _run(self) -> None:
-        with self._crowd.joined():
+        with self._signals.joined():
             try:
                 if self._careful:
                     with unwinding(lambda number: self.ended.append("handed on by a thread")) as be_deaf:
@@ -150,7 +150,7 @@ class Member:
                             self._work()
                         except BaseException:
                             be_deaf()
-                            self._crowd.check()
+                            self._signals.check()
                             self.ended.append("put back")
                             raise
                 else:
@@ -159,92 +159,92 @@ class Member:
                 self.ended.append(type(ended).__name__)
 
     def _work(self) -> None:
-        self.inside.set()
-        assert self.look.wait(SOON)
-        self._crowd.check()
-        assert self.go.wait(SOON)
+        self.started.set()
+        assert self.may_check.wait(TEST_TIMEOUT)
+        self._signals.check()
+        assert self.may_finish.wait(TEST_TIMEOUT)
 
-    def let_go(self) -> None:
-        self.look.set(), self.go.set()
-        self.thread.join(SOON)
+    def finish(self) -> None:
+        self.may_check.set(), self.may_finish.set()
+        self.thread.join(TEST_TIMEOUT)
 
 
-def tell(number: int) -> None:
+def send_signal(number: int) -> None:
     os.kill(os.getpid(), number)
 
 
-@pytest.mark.parametrize("number", ENDING)
-def test_while_nobody_is_in_the_middle_of_anything_a_signal_does_what_it_did(number, strays):
-    crowd_ = Crowd()
-    with crowd_.heard():
-        member = Member(crowd_, careful=False)
-        tell(number)
-        assert strays == [number]
-        tell(number)
-        assert strays == [number, number], "heard only once"
-        member.let_go()
-    assert member.ended == []
+@pytest.mark.parametrize("number", TERMINATING_SIGNALS)
+def test_while_nobody_is_in_the_middle_of_anything_a_signal_does_what_it_did(number, received_signals):
+    thread_signals = Crowd()
+    with thread_signals.heard():
+        thread = CriticalThread(thread_signals, careful=False)
+        send_signal(number)
+        assert received_signals == [number]
+        send_signal(number)
+        assert received_signals == [number, number], "heard only once"
+        thread.finish()
+    assert thread.ended == []
 
 
-@pytest.mark.parametrize("number", ENDING)
-def test_a_signal_waits_for_those_in_the_middle_of_something_who_put_it_back(number, strays):
-    crowd_, handed_on = Crowd(), []
-    with crowd_.heard():
-        members = [Member(crowd_, careful=True) for _number in range(3)]
-        tell(number)
-        crowd_.hand_on(handed_on.append)
-        assert strays == [] and handed_on == []
-        for member in members[:2]:
-            member.let_go()
-        crowd_.hand_on(handed_on.append)
-        assert handed_on == []
-        members[2].let_go()
-        crowd_.hand_on(handed_on.append)
-        crowd_.hand_on(handed_on.append)
-    assert handed_on == [number] and strays == []
-    assert [member.ended for member in members] == [["put back", "Ended"]] * 3
+@pytest.mark.parametrize("number", TERMINATING_SIGNALS)
+def test_a_signal_waits_for_those_in_the_middle_of_something_who_put_it_back(number, received_signals):
+    thread_signals, redelivered = Crowd(), []
+    with thread_signals.heard():
+        threads = [CriticalThread(thread_signals, careful=True) for _number in range(3)]
+        send_signal(number)
+        thread_signals.hand_on(redelivered.append)
+        assert received_signals == [] and redelivered == []
+        for thread in threads[:2]:
+            thread.finish()
+        thread_signals.hand_on(redelivered.append)
+        assert redelivered == []
+        threads[2].finish()
+        thread_signals.hand_on(redelivered.append)
+        thread_signals.hand_on(redelivered.append)
+    assert redelivered == [number] and received_signals == []
+    assert [thread.ended for thread in threads] == [["put back", "Ended"]] * 3
 
 
 def test_from_a_signal_on_nobody_gets_into_the_middle_of_anything():
-    crowd_ = Crowd()
-    with crowd_.heard():
-        first = Member(crowd_, careful=True)
-        tell(signal.SIGTERM)
+    thread_signals = Crowd()
+    with thread_signals.heard():
+        first = CriticalThread(thread_signals, careful=True)
+        send_signal(signal.SIGTERM)
         late: list[str] = []
 
-        def come_late() -> None:
-            with crowd_.joined():
+        def enter_late() -> None:
+            with thread_signals.joined():
                 try:
                     with unwinding(lambda number: None):
                         late.append("stopped a server")
                 except Ended as ended:
                     late.append(type(ended).__name__)
 
-        in_thread(come_late).join(SOON)
-        first.let_go()
-        crowd_.hand_on(lambda number: None)
+        start_thread(enter_late).join(TEST_TIMEOUT)
+        first.finish()
+        thread_signals.hand_on(lambda number: None)
     assert late == ["Abandoned"]
 
 
 def test_where_the_signal_does_not_end_the_process_nothing_more_is_begun():
     """In the module's own process nobody hands it on: the task has to end by itself, and say how far it came."""
-    crowd_ = Crowd()
-    with crowd_.heard():
-        waiting, stopped = Member(crowd_, careful=False), Member(crowd_, careful=True)
-        tell(signal.SIGTERM)
-        stopped.let_go()
-        crowd_.hand_on(lambda number: None)
-        waiting.let_go()
+    thread_signals = Crowd()
+    with thread_signals.heard():
+        waiting, stopped = CriticalThread(thread_signals, careful=False), CriticalThread(thread_signals, careful=True)
+        send_signal(signal.SIGTERM)
+        stopped.finish()
+        thread_signals.hand_on(lambda number: None)
+        waiting.finish()
     assert waiting.ended == ["Abandoned"]
 
 
 def test_an_exception_of_the_main_thread_waits_until_servers_run_again():
-    crowd_ = Crowd()
-    with pytest.raises(KeyError), crowd_.heard():
-        member = Member(crowd_, careful=True)
-        threading.Timer(0.1, member.let_go).start()
+    thread_signals = Crowd()
+    with pytest.raises(KeyError), thread_signals.heard():
+        thread = CriticalThread(thread_signals, careful=True)
+        threading.Timer(0.1, thread.finish).start()
         raise KeyError
-    assert member.ended == ["put back", "Ended"]
+    assert thread.ended == ["put back", "Ended"]
 
 
 @pytest.mark.parametrize("careful", [True, False])
@@ -252,16 +252,16 @@ def test_a_signal_that_is_ignored_stays_ignored(careful):
     """nohup: the connection that is gone is no reason to end, and not to stop hearing either."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        crowd_, handed_on = Crowd(), []
-        with crowd_.heard():
-            member = Member(crowd_, careful=careful)
-            tell(signal.SIGHUP)
-            crowd_.hand_on(handed_on.append)
-            member.let_go()
-        assert member.ended == [] and handed_on == [] and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-        with unwinding(handed_on.append):
-            tell(signal.SIGHUP)
-        assert handed_on == []
+        thread_signals, redelivered = Crowd(), []
+        with thread_signals.heard():
+            thread = CriticalThread(thread_signals, careful=careful)
+            send_signal(signal.SIGHUP)
+            thread_signals.hand_on(redelivered.append)
+            thread.finish()
+        assert thread.ended == [] and redelivered == [] and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        with unwinding(redelivered.append):
+            send_signal(signal.SIGHUP)
+        assert redelivered == []
     finally:
         signal.signal(signal.SIGHUP, before)
 
@@ -274,14 +274,14 @@ def test_a_handler_that_ends_the_task_leaves_nobody_beginning_anything():
         raise TimeIsUp
 
     before = signal.signal(signal.SIGALRM, time_is_up)
-    crowd_ = Crowd()
+    thread_signals = Crowd()
     try:
-        with pytest.raises(TimeIsUp), crowd_.heard():
-            member = Member(crowd_, careful=False)
-            tell(signal.SIGALRM)
-            until(lambda: False)
-        member.let_go()
-        assert member.ended == ["Abandoned"]
+        with pytest.raises(TimeIsUp), thread_signals.heard():
+            thread = CriticalThread(thread_signals, careful=False)
+            send_signal(signal.SIGALRM)
+            wait_until(lambda: False)
+        thread.finish()
+        assert thread.ended == ["Abandoned"]
     finally:
         signal.signal(signal.SIGALRM, before)
 
@@ -289,22 +289,22 @@ def test_a_handler_that_ends_the_task_leaves_nobody_beginning_anything():
 def test_beside_the_main_thread_no_signal_is_touched():
     seen: list[object] = []
 
-    def elsewhere() -> None:
+    def in_other_thread() -> None:
         with Crowd().heard():
             seen.append(signal.getsignal(signal.SIGTERM))
 
     before = signal.getsignal(signal.SIGTERM)
-    in_thread(elsewhere).join(SOON)
+    start_thread(in_other_thread).join(TEST_TIMEOUT)
     assert seen == [before]
 
 
 def test_outside_of_a_crowd_a_thread_has_nothing_to_unwind():
     done = []
 
-    def elsewhere() -> None:
+    def in_other_thread() -> None:
         with unwinding(lambda number: None) as be_deaf, signal_guard.deferred(lambda number: None):
             be_deaf()
             done.append(True)
 
-    in_thread(elsewhere).join(SOON)
+    start_thread(in_other_thread).join(TEST_TIMEOUT)
     assert done and issubclass(Abandoned, Ended)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from fleet_world import SOON, in_thread, until
+from fleet_world import TEST_TIMEOUT, start_thread, wait_until
 
 from ansible_collections.rewind.vps.plugins.module_utils._bulk import connection_pool
 from ansible_collections.rewind.vps.plugins.module_utils._bulk.admission import BatchGate
@@ -28,7 +28,7 @@ class Calls:
                 self.started.append(name)
                 self.inside += 1
                 self.maximum = max(self.maximum, self.inside)
-            assert self._may_finish.acquire(timeout=SOON)
+            assert self._may_finish.acquire(timeout=TEST_TIMEOUT)
             with self._lock:
                 self.inside -= 1
             return provider
@@ -41,22 +41,22 @@ class Calls:
 
 def test_no_more_calls_at_once_than_there_are_lines():
     pool, calls = ConnectionPool(["a", "b", "c"]), Calls()
-    threads = [in_thread(lambda: pool.read(calls.named("x"))) for _number in range(12)]
-    until(lambda: calls.inside == 3)
+    threads = [start_thread(lambda: pool.read(calls.named("x"))) for _number in range(12)]
+    wait_until(lambda: calls.inside == 3)
     calls.finish(12)
-    [thread.join(SOON) for thread in threads]
+    [thread.join(TEST_TIMEOUT) for thread in threads]
     assert calls.maximum == 3 and len(calls.started) == 12 and len(pool._free) == 3
 
 
 def test_who_decides_comes_before_who_only_looks_again():
     pool, calls = ConnectionPool(["a"]), Calls()
-    threads = [in_thread(lambda: pool.read(calls.named("first")))]
-    until(lambda: calls.started)
+    threads = [start_thread(lambda: pool.read(calls.named("first")))]
+    wait_until(lambda: calls.started)
     for name, urgent in (("patient", False), ("urgent", True)):
-        threads.append(in_thread(lambda name=name, urgent=urgent: pool.read(calls.named(name), urgent)))
-        until(lambda urgent=urgent: pool._urgent_queue if urgent else pool._normal_queue)
+        threads.append(start_thread(lambda name=name, urgent=urgent: pool.read(calls.named(name), urgent)))
+        wait_until(lambda urgent=urgent: pool._urgent_queue if urgent else pool._normal_queue)
     calls.finish(3)
-    [thread.join(SOON) for thread in threads]
+    [thread.join(TEST_TIMEOUT) for thread in threads]
     assert calls.started == ["first", "urgent", "patient"]
 
 
@@ -76,33 +76,33 @@ def test_a_call_that_fails_gives_its_line_back():
 
 def test_changes_wait_for_a_listing_of_the_account_and_only_for_a_while(monkeypatch):
     pool, calls = ConnectionPool(["a", "b"]), Calls()
-    listing = in_thread(lambda: pool.list_all(calls.named("list")))
-    until(lambda: calls.started)
-    change = in_thread(lambda: pool.change(calls.named("change")))
+    listing = start_thread(lambda: pool.list_all(calls.named("list")))
+    wait_until(lambda: calls.started)
+    change = start_thread(lambda: pool.change(calls.named("change")))
     change.join(0.1)
     assert calls.started == ["list"]
     calls.finish(2)
-    listing.join(SOON), change.join(SOON)
+    listing.join(TEST_TIMEOUT), change.join(TEST_TIMEOUT)
     assert calls.started == ["list", "change"]
 
     monkeypatch.setattr(connection_pool, "YIELD_SECONDS", 0.05)
-    listing = in_thread(lambda: pool.list_all(calls.named("endless")))
-    until(lambda: len(calls.started) == 3)
-    change = in_thread(lambda: pool.change(calls.named("all the same")))
-    until(lambda: len(calls.started) == 4)
+    listing = start_thread(lambda: pool.list_all(calls.named("endless")))
+    wait_until(lambda: len(calls.started) == 3)
+    change = start_thread(lambda: pool.change(calls.named("all the same")))
+    wait_until(lambda: len(calls.started) == 4)
     calls.finish(2)
-    listing.join(SOON), change.join(SOON)
+    listing.join(TEST_TIMEOUT), change.join(TEST_TIMEOUT)
 
 
 def test_a_listing_waits_for_changes_that_are_under_way():
     pool, calls = ConnectionPool(["a", "b"]), Calls()
-    change = in_thread(lambda: pool.change(calls.named("change")))
-    until(lambda: calls.started)
-    listing = in_thread(lambda: pool.list_all(calls.named("list")))
+    change = start_thread(lambda: pool.change(calls.named("change")))
+    wait_until(lambda: calls.started)
+    listing = start_thread(lambda: pool.list_all(calls.named("list")))
     listing.join(0.1)
     assert calls.started == ["change"]
     calls.finish(2)
-    change.join(SOON), listing.join(SOON)
+    change.join(TEST_TIMEOUT), listing.join(TEST_TIMEOUT)
     assert calls.started == ["change", "list"]
 
 
@@ -117,10 +117,10 @@ class BatchMembers:
                 with self._lock:
                     self.entered, self.now = self.entered + 1, self.now + 1
                     self.maximum = max(self.maximum, self.now)
-                assert self._may_finish.acquire(timeout=SOON)
+                assert self._may_finish.acquire(timeout=TEST_TIMEOUT)
                 with self._lock:
                     self.now -= 1
-        return in_thread(work)
+        return start_thread(work)
 
     def finish(self, count: int) -> None:
         for _each in range(count):
@@ -130,14 +130,14 @@ class BatchMembers:
 def test_the_next_batch_is_let_in_when_few_are_left_of_the_last():
     inside = BatchMembers(BatchGate(size=4, reopen_at=1))
     threads = [inside.enter() for _number in range(8)]
-    until(lambda: inside.entered == 4)
+    wait_until(lambda: inside.entered == 4)
     inside.finish(2)
-    until(lambda: inside.now == 2)
+    wait_until(lambda: inside.now == 2)
     assert inside.entered == 4
     inside.finish(1)
-    until(lambda: inside.entered == 7)  # one is left of the first four
+    wait_until(lambda: inside.entered == 7)  # one is left of the first four
     inside.finish(5)
-    [thread.join(SOON) for thread in threads]
+    [thread.join(TEST_TIMEOUT) for thread in threads]
     assert inside.entered == 8 and inside.maximum == 4
 
 
@@ -146,7 +146,7 @@ def test_where_each_place_counts_there_are_never_more_inside(width):
     inside = BatchMembers(BatchGate(width, width - 1))
     threads = [inside.enter() for _number in range(3 * width)]
     inside.finish(3 * width)
-    [thread.join(SOON) for thread in threads]
+    [thread.join(TEST_TIMEOUT) for thread in threads]
     assert inside.maximum <= width and inside.entered == 3 * width
 
 

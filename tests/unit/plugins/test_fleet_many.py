@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 from builders import snapshot
-from fleet_world import SOON, World, in_thread, task_of, until
+from fleet_world import TEST_TIMEOUT, FakeAccount, bulk_task, start_thread, wait_until
 
 from ansible_collections.rewind.vps.plugins.module_utils._bulk import results
 from ansible_collections.rewind.vps.plugins.module_utils._bulk.runner import bulk_runner
@@ -26,46 +26,46 @@ TEN = [f"web{number}" for number in range(1, 11)]
 
 
 @pytest.fixture(autouse=True)
-def one_folder(tmp_path, monkeypatch):
+def one_directory(tmp_path, monkeypatch):
     """All turns of a test are at the same places, as on a real machine."""
     monkeypatch.setattr(server_lock, "find_folder", lambda make: str(tmp_path))
     return tmp_path
 
 
-def take(world: World, references: list[str], check_mode: bool = False, **options):
-    task = task_of(world, references, check_mode, **options)
+def take_snapshots(account: FakeAccount, references: list[str], check_mode: bool = False, **options):
+    task = bulk_task(account, references, check_mode, **options)
     return results.run_on_each(task, snapshot_operation.run, results.RERUN_RESUMES), task
 
 
 @pytest.mark.parametrize("kind", ["vpsorg", "ilkbyte"])
 def test_each_is_asked_for_once_and_a_second_run_asks_for_nothing(kind):
-    world = World(kind, *TEN)
-    result, _task = take(world, TEN)
-    assert Counter(world.names("create")) == dict.fromkeys(world.servers, 1)
+    account = FakeAccount(kind, *TEN)
+    result, _task = take_snapshots(account, TEN)
+    assert Counter(account.servers_of("create")) == dict.fromkeys(account.servers, 1)
     assert result["changed"] and result["failed_servers"] == [] and set(result["by_server"]) == set(TEN)
     assert {one["snapshot"]["status"] for one in result["by_server"].values()} == {"ready"}
-    again, _task = take(world, TEN)
-    assert not again["changed"] and len(world.names("create")) == 10
+    again, _task = take_snapshots(account, TEN)
+    assert not again["changed"] and len(account.servers_of("create")) == 10
     assert again["msg"] == "10 servers: 0 changed, 10 as wished already"
 
 
 def test_no_more_requests_at_once_than_concurrency_and_one_listing_for_all():
-    world = World("vpsorg", *TEN)
-    world.before = lambda call, server: time.sleep(0.002)
-    take(world, TEN, concurrency=3)
-    assert world.at_once <= 3
-    assert world.names("list_snapshots").count("*") >= 1 and len(world.names("list_snapshots")) < 10
+    account = FakeAccount("vpsorg", *TEN)
+    account.on_request = lambda call, server: time.sleep(0.002)
+    take_snapshots(account, TEN, concurrency=3)
+    assert account.max_concurrent <= 3
+    assert account.servers_of("list_snapshots").count("*") >= 1 and len(account.servers_of("list_snapshots")) < 10
 
 
 def test_some_fail_and_the_others_do_not_mind():
-    world = World("vpsorg", *TEN)
+    account = FakeAccount("vpsorg", *TEN)
 
-    def no(call: str, server: str) -> None:
+    def reject(call: str, server: str) -> None:
         if call == "create" and server in ("3", "7"):
             raise RewindError("no", kind="provider_rejected" if server == "3" else "busy", outcome="not_applied" if server == "3" else UNKNOWN)
 
-    world.before = no
-    result, _task = take(world, [*TEN, "nowhere"], wait_timeout=1)
+    account.on_request = reject
+    result, _task = take_snapshots(account, [*TEN, "nowhere"], wait_timeout=1)
     failed = {one["server"]: one["error"] for one in result["failed_servers"]}
     assert result["failed"] and {server: error["kind"] for server, error in failed.items()} == {
         "web3": "provider_rejected", "web7": "busy", "nowhere": "not_found",
@@ -78,34 +78,34 @@ def test_some_fail_and_the_others_do_not_mind():
 
 def test_a_failed_listing_is_told_to_each_about_itself():
     """All are told by one reading; what one adds to its error is not the others'."""
-    world = World("vpsorg", "web1", "web2", "web3")
+    account = FakeAccount("vpsorg", "web1", "web2", "web3")
 
-    def no(call: str, server: str) -> None:
+    def reject(call: str, server: str) -> None:
         raise RewindError("forbidden", kind="forbidden")
 
-    world.before = no
-    result, _task = take(world, ["web1", "web2", "web3"])
+    account.on_request = reject
+    result, _task = take_snapshots(account, ["web1", "web2", "web3"])
     assert [one["error"]["server"] for one in result["failed_servers"]] == ["web1", "web2", "web3"]
     assert [one["error"]["kind"] for one in result["failed_servers"]] == ["forbidden"] * 3
     assert result["error"]["kind"] == "forbidden" and result["error"]["server"] is None
 
 
 def test_a_mistake_of_ours_at_one_server_is_its_own():
-    world = World("vpsorg", "web1", "web2")
+    account = FakeAccount("vpsorg", "web1", "web2")
 
-    def mistake(call: str, server: str) -> None:
+    def raise_internal(call: str, server: str) -> None:
         if call == "create" and server == "1":
             raise ZeroDivisionError("secret-token")
 
-    world.before = mistake
-    result, _task = take(world, ["web1", "web2"])
+    account.on_request = raise_internal
+    result, _task = take_snapshots(account, ["web1", "web2"])
     (failed,) = result["failed_servers"]
     assert (failed["server"], failed["error"]["kind"], failed["error"]["outcome"]) == ("web1", "internal", "unknown")
     assert "secret" not in str(result) and result["by_server"]["web2"]["changed"]
 
 
 def test_an_empty_list_is_nothing_to_do_and_says_so():
-    result, task = take(World("vpsorg", "web1"), [])
+    result, task = take_snapshots(FakeAccount("vpsorg", "web1"), [])
     assert not result["changed"] and result["by_server"] == {} and "empty" in task.warnings[0]
 
 
@@ -113,94 +113,94 @@ def test_check_mode_has_the_same_keys_and_asks_for_nothing():
     def keys(result):
         return {key: sorted(one) for key, one in result["by_server"].items()}, sorted(result)
 
-    world = World("vpsorg", "web1", "web2")
-    world.snapshots["1"] = [replace(snapshot(), server=world.servers["1"])]
-    checked, _task = take(world, ["web1", "web2"], check_mode=True)
-    assert not world.names("create") and checked["msg"] == "2 servers: 1 would be changed, 1 as wished already"
-    done, _task = take(world, ["web1", "web2"])
+    account = FakeAccount("vpsorg", "web1", "web2")
+    account.snapshots["1"] = [replace(snapshot(), server=account.servers["1"])]
+    checked, _task = take_snapshots(account, ["web1", "web2"], check_mode=True)
+    assert not account.servers_of("create") and checked["msg"] == "2 servers: 1 would be changed, 1 as wished already"
+    done, _task = take_snapshots(account, ["web1", "web2"])
     assert keys(checked) == keys(done) and checked["changed"] and done["changed"]
     assert [diff["before_header"] for diff in checked["diff"]] == ["web2"] == [diff["before_header"] for diff in done["diff"]]
 
 
 def test_a_check_run_that_fails_does_not_say_that_others_were_changed():
-    world = World("vpsorg", "web1")
-    result, _task = take(world, ["web1", "nowhere"], check_mode=True)
+    account = FakeAccount("vpsorg", "web1")
+    result, _task = take_snapshots(account, ["web1", "nowhere"], check_mode=True)
     assert "of the other 1, which went well, 1 would be changed" in result["msg"]
 
 
 def test_after_failed_restores_nobody_is_told_to_restore_the_others_again():
-    world = World("vpsorg", "web1", "web2")
+    account = FakeAccount("vpsorg", "web1", "web2")
     for id_ in ("1", "2"):
-        world.snapshots[id_] = [replace(snapshot(id=f"s{id_}"), server=world.servers[id_])]
+        account.snapshots[id_] = [replace(snapshot(id=f"s{id_}"), server=account.servers[id_])]
 
-    def no(call: str, server: str) -> None:
+    def reject(call: str, server: str) -> None:
         if call == "restore" and server == "2":
             raise RewindError("no", kind="provider_rejected")
 
-    world.before = no
-    task = task_of(world, ["web1", "web2"], wait=False)
+    account.on_request = reject
+    task = bulk_task(account, ["web1", "web2"], wait=False)
     result = results.run_on_each(task, snapshot_restore.run, results.RERUN_REPEATS)
     assert result["failed_servers"][0]["server"] == "web2" and result["by_server"]["web1"]["changed"]
     assert "Run again only for those in failed_servers" in result["msg"] and "nothing twice" not in result["msg"]
 
 
 def test_of_servers_that_are_stopped_no_more_are_off_at_once_than_wished():
-    world = World("vpsorg", *TEN)
-    result, _task = take(world, TEN[:5], stop_server=True, concurrency=2)
-    assert result["failed_servers"] == [] and 1 <= world.off_at_once <= 2
-    assert {server.power_state for server in world.servers.values()} == {"running"}
-    assert Counter(world.names("stop")) == Counter(world.names("start")) == dict.fromkeys("12345", 1)
+    account = FakeAccount("vpsorg", *TEN)
+    result, _task = take_snapshots(account, TEN[:5], stop_server=True, concurrency=2)
+    assert result["failed_servers"] == [] and 1 <= account.max_stopped <= 2
+    assert {server.power_state for server in account.servers.values()} == {"running"}
+    assert Counter(account.servers_of("stop")) == Counter(account.servers_of("start")) == dict.fromkeys("12345", 1)
 
 
 def test_one_of_many_waits_for_another_task_without_keeping_its_own_waiting(monkeypatch):
     """web1 is another play's for as long as it likes; with room for one at a time the others come all the same."""
-    world = World("vpsorg", "web1", "web2", "web3")
-    other = task_of(world, ["1"])
-    let_go, has_it = threading.Event(), threading.Event()
+    account = FakeAccount("vpsorg", "web1", "web2", "web3")
+    other = bulk_task(account, ["1"])
+    may_release, is_locked = threading.Event(), threading.Event()
 
-    def hold() -> None:
+    def hold_lock() -> None:
         one = replace(other, options={**other.options, "server": "1", "servers": None})
         with turn(one):
-            has_it.set()
-            assert let_go.wait(SOON)
+            is_locked.set()
+            assert may_release.wait(TEST_TIMEOUT)
 
-    holder = in_thread(hold)
-    assert has_it.wait(SOON)
+    holder = start_thread(hold_lock)
+    assert is_locked.wait(TEST_TIMEOUT)
     results: list = []
-    ours = in_thread(lambda: results.append(take(world, ["1", "2", "3"], stop_server=True, concurrency=1)[0]))
+    ours = start_thread(lambda: results.append(take_snapshots(account, ["1", "2", "3"], stop_server=True, concurrency=1)[0]))
     try:
-        until(lambda: {"2", "3"} <= set(world.names("create")))
-        assert "1" not in world.names("create")
+        wait_until(lambda: {"2", "3"} <= set(account.servers_of("create")))
+        assert "1" not in account.servers_of("create")
     finally:
-        let_go.set()
-    holder.join(SOON), ours.join(SOON)
-    assert results and results[0]["failed_servers"] == [] and Counter(world.names("create")) == {"1": 1, "2": 1, "3": 1}
-    assert world.off_at_once == 1
+        may_release.set()
+    holder.join(TEST_TIMEOUT), ours.join(TEST_TIMEOUT)
+    assert results and results[0]["failed_servers"] == [] and Counter(account.servers_of("create")) == {"1": 1, "2": 1, "3": 1}
+    assert account.max_stopped == 1
 
 
 def test_what_was_read_before_a_servers_turn_does_not_count():
     """Between the reading that others had and its turn, another task begins a restore: nothing may be asked for."""
-    world = World("vpsorg", "web1", "web2", "web3")
-    world.snapshots["3"] = [replace(snapshot(id="s3"), server=world.servers["3"])]
-    all_are_there, others_have_looked = threading.Barrier(3), threading.Barrier(3)
+    account = FakeAccount("vpsorg", "web1", "web2", "web3")
+    account.snapshots["3"] = [replace(snapshot(id="s3"), server=account.servers["3"])]
+    all_are_there, others_have_read = threading.Barrier(3), threading.Barrier(3)
 
     def operation(one):
-        all_are_there.wait(SOON)
+        all_are_there.wait(TEST_TIMEOUT)
         if one.server_reference != "web3":
             one.provider.get_server(one.server_reference)
-            others_have_looked.wait(SOON)
+            others_have_read.wait(TEST_TIMEOUT)
             return {"changed": False}
-        others_have_looked.wait(SOON)
-        world.servers["3"] = replace(world.servers["3"], power_state="restoring", task_state="restoring")
+        others_have_read.wait(TEST_TIMEOUT)
+        account.servers["3"] = replace(account.servers["3"], power_state="restoring", task_state="restoring")
         return snapshot_restore.run(one)
 
-    result = results.run_on_each(task_of(world, ["web1", "web2", "web3"], wait=False), operation, results.RERUN_REPEATS)
-    assert world.names("restore") == [], "a server that was being restored was asked to be restored"
+    result = results.run_on_each(bulk_task(account, ["web1", "web2", "web3"], wait=False), operation, results.RERUN_REPEATS)
+    assert account.servers_of("restore") == [], "a server that was being restored was asked to be restored"
     assert result["by_server"]["web3"]["already_in_progress"]
 
 
 def test_time_begins_to_run_for_a_server_when_it_is_its_turn():
-    world = World("vpsorg", *TEN)
+    account = FakeAccount("vpsorg", *TEN)
     elapsed: list[float] = []
 
     def operation(one):
@@ -209,15 +209,15 @@ def test_time_begins_to_run_for_a_server_when_it_is_its_turn():
             time.sleep(0.02)
         return {"changed": False}
 
-    results.run_on_each(task_of(world, TEN, stop_server=True, concurrency=1), operation, results.RERUN_RESUMES)
+    results.run_on_each(bulk_task(account, TEN, stop_server=True, concurrency=1), operation, results.RERUN_RESUMES)
     assert len(elapsed) == 10 and max(elapsed) < 0.02
 
 
 def test_what_reads_has_one_shape_and_names_those_that_failed():
-    world = World("ilkbyte", "app1", "app2")
-    world.snapshots["app1"] = [replace(snapshot(), server=world.servers["app1"])]
+    account = FakeAccount("ilkbyte", "app1", "app2")
+    account.snapshots["app1"] = [replace(snapshot(), server=account.servers["app1"])]
     filters = dict.fromkeys(("match", "status", "older_than", "newer_than"))
-    task = task_of(world, ["app1", "app2", "gone"], **{**filters, "name": None})
+    task = bulk_task(account, ["app1", "app2", "gone"], **{**filters, "name": None})
     result = snapshot_info.run(task)
     assert [item["name"] for item in result["snapshots"]] == ["nightly"] and result["failed"]
     assert [one["server"] for one in result["failed_servers"]] == ["gone"]
@@ -225,18 +225,18 @@ def test_what_reads_has_one_shape_and_names_those_that_failed():
 
     everyone = snapshot_info.run(replace(task, options={**task.options, "servers": None}))
     assert len(everyone["snapshots"]) == 1 and everyone["failed_servers"] == []
-    servers = server_info.run(task_of(world, ["app2", "app1"]))
+    servers = server_info.run(bulk_task(account, ["app2", "app1"]))
     assert [one["id"] for one in servers["servers"]] == ["app1", "app2"]
 
 
 def test_warnings_of_many_are_bounded_and_told_once():
-    world = World("vpsorg", *TEN)
+    account = FakeAccount("vpsorg", *TEN)
 
     def operation(one):
         one.warnings += ["the same of all", f"of {one.server_reference} alone"]
         return {"changed": False}
 
-    task = task_of(world, TEN)
+    task = bulk_task(account, TEN)
     results.run_on_each(task, operation, results.RERUN_RESUMES)
     assert task.warnings.count("the same of all") == 1 and len(task.warnings) == 11
 
@@ -246,7 +246,7 @@ def test_warnings_of_many_are_bounded_and_told_once():
     (True, "unknown", "while it waited for what it had asked for"),
 ])
 def test_one_that_was_told_to_end_says_how_far_it_came(asked, outcome, words):
-    task = task_of(World("vpsorg", "web1"), None, server="web1")
+    task = bulk_task(FakeAccount("vpsorg", "web1"), None, server="web1")
     task.done.asked = asked
     result = error_result(Abandoned(), task)
     assert (result["error"]["kind"], result["error"]["outcome"]) == ("interrupted", outcome)
@@ -254,12 +254,12 @@ def test_one_that_was_told_to_end_says_how_far_it_came(asked, outcome, words):
 
 
 def test_a_terminal_that_is_gone_leaves_no_server_alone():
-    world = World("vpsorg", *TEN)
+    account = FakeAccount("vpsorg", *TEN)
 
-    def gone(text: str) -> None:
+    def broken_pipe(text: str) -> None:
         raise BrokenPipeError
 
-    task = replace(task_of(world, TEN), tell=gone)
+    task = replace(bulk_task(account, TEN), tell=broken_pipe)
     task.for_each = bulk_runner(task, lambda: task.provider, 10.0)
     result = results.run_on_each(task, snapshot_operation.run, results.RERUN_RESUMES)
     assert len(result["by_server"]) == 10 and result["failed_servers"] == []
@@ -267,8 +267,8 @@ def test_a_terminal_that_is_gone_leaves_no_server_alone():
 
 @pytest.mark.parametrize(("servers", "concurrency", "connections"), [(0, 8, 0), (1, 8, 0), (2, 8, 1), (10, 8, 7), (10, 1, 0)])
 def test_no_more_lines_are_opened_than_there_are_servers_for(servers, concurrency, connections):
-    world, opened = World("vpsorg", *TEN), []
-    task = task_of(world, TEN[:servers], concurrency=concurrency)
+    account, opened = FakeAccount("vpsorg", *TEN), []
+    task = bulk_task(account, TEN[:servers], concurrency=concurrency)
     task.for_each = bulk_runner(task, lambda: opened.append(1) or task.provider, 10.0)
     assert opened == [], "nothing is opened before it is needed"
     results.run_on_each(task, snapshot_operation.run, results.RERUN_RESUMES)

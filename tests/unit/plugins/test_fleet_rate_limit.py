@@ -6,8 +6,8 @@ from __future__ import annotations
 import threading
 
 import pytest
-from fleet_world import SOON, in_thread, until
-from scripted_server import answer, serving
+from fleet_world import TEST_TIMEOUT, start_thread, wait_until
+from scripted_server import response, serving
 
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiClient
@@ -84,34 +84,34 @@ def test_a_pause_that_grows_holds_for_those_who_wait_already():
 
         def sleep(seconds: float) -> None:
             go.append(mine)
-            assert mine.wait(SOON)
+            assert mine.wait(TEST_TIMEOUT)
 
         out.append(rate.wait(sleep, rate.deadline()))
 
-    threads = [in_thread(one) for _line in range(3)]
-    until(lambda: len(go) == 3)
+    threads = [start_thread(one) for _line in range(3)]
+    wait_until(lambda: len(go) == 3)
     go[0].set()
-    until(lambda: out)
+    wait_until(lambda: out)
     rate.on_throttled(60.0, out[0])
     paused_until = rate._paused_until
-    until(lambda: [event.set() for event in go] and len(out) == 3)
-    [thread.join(SOON) for thread in threads]
+    wait_until(lambda: [event.set() for event in go] and len(out) == 3)
+    [thread.join(TEST_TIMEOUT) for thread in threads]
     assert min(out[1:]) >= paused_until and out[1] != out[2]
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_transport_waits_with_the_others_and_is_let_through(method):
     """Also a change: with a 429 it did not happen. Five tries are for other troubles."""
-    naps: list[float] = []
-    with serving(*[answer(429, retry_after="3")] * 7, answer(200, {})) as server:
-        api = ApiClient("VPS.org", server.url, rate_limit=RateLimit(600.0), sleep=naps.append)
+    delays: list[float] = []
+    with serving(*[response(429, retry_after="3")] * 7, response(200, {})) as server:
+        api = ApiClient("VPS.org", server.url, rate_limit=RateLimit(600.0), sleep=delays.append)
         assert (api.read("/x", operation="o") if method == "GET" else api.change(method, "/x", operation="o")).data == {}
-    assert len(server.requests) == 8 and all(nap >= 2.0 for nap in naps)
+    assert len(server.requests) == 8 and all(delay >= 2.0 for delay in delays)
 
 
 def test_an_hour_is_longer_than_the_patience_and_nobody_else_is_let_out_meanwhile():
     rate = RateLimit(600.0)
-    with serving(answer(429, retry_after="3600")) as server:
+    with serving(response(429, retry_after="3600")) as server:
         for _line in range(3):
             with pytest.raises(RewindError) as caught:
                 ApiClient("VPS.org", server.url, rate_limit=rate, sleep=pytest.fail).change("POST", "/x", operation="o")
@@ -121,14 +121,14 @@ def test_an_hour_is_longer_than_the_patience_and_nobody_else_is_let_out_meanwhil
 
 
 def test_what_may_have_happened_is_not_sent_again_after_a_429_either():
-    with serving(answer(429, retry_after="0"), answer(502), answer(200, {})) as server:
+    with serving(response(429, retry_after="0"), response(502), response(200, {})) as server:
         with pytest.raises(RewindError) as caught:
             ApiClient("VPS.org", server.url, rate_limit=RateLimit(600.0), sleep=lambda seconds: None).change("POST", "/x", operation="o")
     assert caught.value.outcome == "unknown" and len(server.requests) == 2
 
 
 def test_other_troubles_have_all_their_tries_after_many_429():
-    script = [*[answer(429, retry_after="0")] * 6, answer(502), answer(502), answer(200, {})]
+    script = [*[response(429, retry_after="0")] * 6, response(502), response(502), response(200, {})]
     with serving(*script) as server:
         ApiClient("VPS.org", server.url, rate_limit=RateLimit(600.0), sleep=lambda seconds: None).read("/x", operation="o")
     assert len(server.requests) == len(script)

@@ -8,7 +8,7 @@ import time
 from time import monotonic
 
 import pytest
-from fleet_world import SOON, Line, World, in_thread, until
+from fleet_world import TEST_TIMEOUT, FakeAccount, FakeConnection, start_thread, wait_until
 
 from ansible_collections.rewind.vps.plugins.module_utils._bulk import coalescing
 from ansible_collections.rewind.vps.plugins.module_utils._bulk.coalescing import CoalescedRead
@@ -31,7 +31,7 @@ class Reader:
     def __call__(self) -> tuple[int, int, float]:
         self.count += 1
         value = self.count
-        assert self.may_finish.wait(SOON)
+        assert self.may_finish.wait(TEST_TIMEOUT)
         if self.error is not None:
             raise self.error
         return value, self.requests, self.seconds
@@ -47,9 +47,9 @@ def read_at_once(cache: CoalescedRead, callers: int, urgent: bool = True) -> lis
         except Exception as error:
             answers[number] = error
 
-    threads = [in_thread(lambda number=number: one(number)) for number in range(callers)]
+    threads = [start_thread(lambda number=number: one(number)) for number in range(callers)]
     for thread in threads:
-        thread.join(SOON)
+        thread.join(TEST_TIMEOUT)
     return answers
 
 
@@ -63,13 +63,13 @@ def test_who_asks_while_a_reading_is_under_way_is_not_answered_by_it():
     reader = Reader()
     cache = CoalescedRead(reader)
     reader.may_finish.clear()
-    early = in_thread(lambda: read_at_once(cache, 2))
-    until(lambda: reader.count == 1)
+    early = start_thread(lambda: read_at_once(cache, 2))
+    wait_until(lambda: reader.count == 1)
     asked_at, late = monotonic(), []
-    later = in_thread(lambda: late.append(cache.get(asked_at, True)))
+    later = start_thread(lambda: late.append(cache.get(asked_at, True)))
     time.sleep(0.05)
     reader.may_finish.set()
-    early.join(SOON), later.join(SOON)
+    early.join(TEST_TIMEOUT), later.join(TEST_TIMEOUT)
     assert late[0].value == 2 and late[0].started > asked_at
 
 
@@ -85,10 +85,10 @@ def test_a_reading_that_began_after_the_question_serves_without_another():
 def test_who_waits_is_woken_by_a_reading_of_others():
     cache = CoalescedRead(Reader())
     since, woken = monotonic(), threading.Event()
-    in_thread(lambda: (cache.wait(since, SOON), woken.set()))
-    until(lambda: cache._waiter_count == 1)
+    start_thread(lambda: (cache.wait(since, TEST_TIMEOUT), woken.set()))
+    wait_until(lambda: cache._waiter_count == 1)
     read_at_once(cache, 2)
-    assert woken.wait(SOON / 2) and cache._waiter_count == 0
+    assert woken.wait(TEST_TIMEOUT / 2) and cache._waiter_count == 0
 
 
 def test_who_waits_for_a_newer_reading_does_not_miss_one_that_came_just_before():
@@ -96,8 +96,8 @@ def test_who_waits_for_a_newer_reading_does_not_miss_one_that_came_just_before()
     since = monotonic()
     read_at_once(cache, 2)
     started = time.monotonic()
-    cache.wait(since, SOON)
-    assert time.monotonic() - started < SOON / 2
+    cache.wait(since, TEST_TIMEOUT)
+    assert time.monotonic() - started < TEST_TIMEOUT / 2
 
 
 def test_one_straggler_does_not_read_a_hundred_pages():
@@ -113,8 +113,8 @@ def test_those_who_wait_count_when_it_is_decided_whether_a_reading_pays():
     read_at_once(cache, 2)
     since = monotonic()
     for number in range(2):
-        in_thread(lambda: cache.wait(since, 0.5))
-        until(lambda number=number: cache._waiter_count == number + 1)
+        start_thread(lambda: cache.wait(since, 0.5))
+        wait_until(lambda number=number: cache._waiter_count == number + 1)
     assert not cache.get(monotonic(), True).direct
 
 
@@ -162,11 +162,11 @@ def test_whatever_ends_the_reading_ends_it_for_all(error):
         except BaseException as raised:
             answers.append(type(raised).__name__)
 
-    threads = [in_thread(join) for _number in range(3)]
-    until(lambda: reader.count)
+    threads = [start_thread(join) for _number in range(3)]
+    wait_until(lambda: reader.count)
     reader.may_finish.set()
     for thread in threads:
-        thread.join(SOON)
+        thread.join(TEST_TIMEOUT)
     assert sorted(answers) == sorted(["RuntimeError", "RuntimeError", "RuntimeError" if isinstance(error, Odd) else "SystemExit"])
     reader.error = None
     assert len(read_at_once(cache, 2)) == 2
@@ -176,7 +176,7 @@ def test_looking_again_leaves_the_cloud_some_rest_and_a_decision_does_not_wait_f
     cache = CoalescedRead(Reader(seconds=1.0))
     read_at_once(cache, 2)
     refreshed = threading.Event()
-    in_thread(lambda: (cache.get(monotonic(), False), refreshed.set()))
+    start_thread(lambda: (cache.get(monotonic(), False), refreshed.set()))
     assert not refreshed.wait(0.15)
     read_at_once(cache, 1, urgent=True)
     assert refreshed.wait(1.0)
@@ -187,69 +187,69 @@ def test_the_rest_has_an_end_and_does_not_count_the_wait_for_a_line():
     read_at_once(cache, 2)
     assert cache._backoff_until - monotonic() <= coalescing.MAX_BACKOFF
 
-    pool = ConnectionPool([Line(World("vpsorg", "web1"))])
-    change = in_thread(lambda: pool.change(lambda provider: time.sleep(1.0)))
-    until(lambda: pool._in_progress["changes"])
+    pool = ConnectionPool([FakeConnection(FakeAccount("vpsorg", "web1"))])
+    change = start_thread(lambda: pool.change(lambda provider: time.sleep(1.0)))
+    wait_until(lambda: pool._in_progress["changes"])
     _found, requests, seconds = AccountCache(pool)._list_snapshots()
-    change.join(SOON)
+    change.join(TEST_TIMEOUT)
     assert requests == 1 and seconds < 0.5
 
 
 # --- what one member sees
 
 
-def provider_for(world: World, reference: str = "web1", cache: AccountCache | None = None) -> SharedProvider:
-    return SharedProvider(reference, cache or AccountCache(ConnectionPool([Line(world), Line(world)])))
+def provider_for(account: FakeAccount, reference: str = "web1", cache: AccountCache | None = None) -> SharedProvider:
+    return SharedProvider(reference, cache or AccountCache(ConnectionPool([FakeConnection(account), FakeConnection(account)])))
 
 
-def fill_cache(cache: AccountCache, world: World) -> None:
+def fill_cache(cache: AccountCache, account: FakeAccount) -> None:
     """Others have had the account listed, once; from now on all know that it is one page."""
-    server = world.servers["2"]
+    server = account.servers["2"]
     while not cache.snapshots.has_newer(0.0):
-        threads = [in_thread(lambda: SharedProvider("2", cache).list_snapshots(server)) for _number in range(2)]
-        [thread.join(SOON) for thread in threads]
-    world.asked.clear()
+        threads = [start_thread(lambda: SharedProvider("2", cache).list_snapshots(server)) for _number in range(2)]
+        [thread.join(TEST_TIMEOUT) for thread in threads]
+    account.requests.clear()
 
 
 def test_a_member_is_never_told_what_was_read_before_its_own_change():
-    world = World("vpsorg", "web1", "web2")
-    cache = AccountCache(ConnectionPool([Line(world)]))
-    one, server = provider_for(world, "1", cache), world.servers["1"]
-    fill_cache(cache, world)
-    assert one.list_snapshots(server) == [] and world.asked == []
+    account = FakeAccount("vpsorg", "web1", "web2")
+    cache = AccountCache(ConnectionPool([FakeConnection(account)]))
+    one, server = provider_for(account, "1", cache), account.servers["1"]
+    fill_cache(cache, account)
+    assert one.list_snapshots(server) == [] and account.requests == []
     one.create_snapshot(server, "nightly", None)
     assert [item.name for item in one.list_snapshots(server)] == ["nightly"]
 
 
 def test_a_member_that_looks_anew_is_not_told_what_others_had_read():
-    world = World("vpsorg", "web1", "web2")
-    cache = AccountCache(ConnectionPool([Line(world)]))
-    one, server = provider_for(world, "1", cache), world.servers["1"]
-    fill_cache(cache, world)
-    Line(world).create_snapshot(server, "byhand", None)
+    account = FakeAccount("vpsorg", "web1", "web2")
+    cache = AccountCache(ConnectionPool([FakeConnection(account)]))
+    one, server = provider_for(account, "1", cache), account.servers["1"]
+    fill_cache(cache, account)
+    FakeConnection(account).create_snapshot(server, "byhand", None)
     one.invalidate()
     assert [item.name for item in one.list_snapshots(server)] == ["byhand"]
 
 
 def test_no_reading_is_told_twice():
-    world = World("vpsorg", "web1", "web2")
-    cache = AccountCache(ConnectionPool([Line(world)]))
-    one = provider_for(world, "1", cache)
-    fill_cache(cache, world)
+    account = FakeAccount("vpsorg", "web1", "web2")
+    cache = AccountCache(ConnectionPool([FakeConnection(account)]))
+    one = provider_for(account, "1", cache)
+    fill_cache(cache, account)
     for polls in range(3):  # the first is answered by what others have had read
-        one.list_snapshots(world.servers["1"])
-        assert world.names("list_snapshots") == ["*"] * polls
+        one.list_snapshots(account.servers["1"])
+        assert account.servers_of("list_snapshots") == ["*"] * polls
 
 
 def test_a_member_that_waits_for_a_lock_is_not_woken_again_and_again():
     """What others have had read says nothing about the lock: it would look at once, and again."""
-    world = World("vpsorg", "web1", "web2")
-    cache = AccountCache(ConnectionPool([Line(world), Line(world)]))
-    fill_cache(cache, world)
-    one, other = provider_for(world, "1", cache), provider_for(world, "2", cache)
-    one.list_snapshots(world.servers["1"])
+    account = FakeAccount("vpsorg", "web1", "web2")
+    cache = AccountCache(ConnectionPool([FakeConnection(account), FakeConnection(account)]))
+    fill_cache(cache, account)
+    one, other = provider_for(account, "1", cache), provider_for(account, "2", cache)
+    one.list_snapshots(account.servers["1"])
     other.invalidate()
-    other.list_snapshots(world.servers["2"])
+    other.list_snapshots(account.servers["2"])
     started = time.monotonic()
     one.sleep(0.1)
     one.sleep(0.1)
@@ -257,69 +257,72 @@ def test_a_member_that_waits_for_a_lock_is_not_woken_again_and_again():
 
 
 def test_a_pause_ends_when_another_has_had_read_what_is_waited_for():
-    world = World("vpsorg", "web1", "web2")
-    cache = AccountCache(ConnectionPool([Line(world), Line(world)]))
-    fill_cache(cache, world)
-    one, other = provider_for(world, "1", cache), provider_for(world, "2", cache)
-    one.list_snapshots(world.servers["1"])
+    account = FakeAccount("vpsorg", "web1", "web2")
+    cache = AccountCache(ConnectionPool([FakeConnection(account), FakeConnection(account)]))
+    fill_cache(cache, account)
+    one, other = provider_for(account, "1", cache), provider_for(account, "2", cache)
+    one.list_snapshots(account.servers["1"])
     ended = threading.Event()
-    in_thread(lambda: (one.sleep(SOON), ended.set()))
-    until(lambda: cache.snapshots._waiter_count)
+    start_thread(lambda: (one.sleep(TEST_TIMEOUT), ended.set()))
+    wait_until(lambda: cache.snapshots._waiter_count)
     other.invalidate()
-    other.list_snapshots(world.servers["2"])
+    other.list_snapshots(account.servers["2"])
     assert ended.wait(1.0)
-    asked = len(world.asked)
-    one.list_snapshots(world.servers["1"])
-    assert len(world.asked) == asked, "it was read for one already"
+    asked = len(account.requests)
+    one.list_snapshots(account.servers["1"])
+    assert len(account.requests) == asked, "it was read for one already"
 
 
 @pytest.mark.parametrize("kind", ["vpsorg", "ilkbyte"])
 def test_where_the_cloud_lists_no_account_each_is_asked_about_by_itself(kind):
-    world = World(kind, "web1", "web2")
-    one = provider_for(world, next(iter(world.servers)))
-    server = next(iter(world.servers.values()))
+    account = FakeAccount(kind, "web1", "web2")
+    one = provider_for(account, next(iter(account.servers)))
+    server = next(iter(account.servers.values()))
     one.list_snapshots(server)
-    assert world.names("list_snapshots") == [server.id]  # at VPS.org since nobody else wanted to know
+    assert account.servers_of("list_snapshots") == [server.id]  # at VPS.org since nobody else wanted to know
 
 
 def test_a_list_that_never_holds_still_is_nobodys_end():
-    world = World("vpsorg", "web1", "web2")
+    account = FakeAccount("vpsorg", "web1", "web2")
 
     def never_still(call: str, server: str) -> None:
         if server == "*":
             raise RewindError("the list changed 4 times while it was read", kind=INVALID_RESPONSE)
 
-    world.before = never_still
-    cache = AccountCache(ConnectionPool([Line(world), Line(world)]))
+    account.on_request = never_still
+    cache = AccountCache(ConnectionPool([FakeConnection(account), FakeConnection(account)]))
     answers: list = []
-    threads = [in_thread(lambda name=name: answers.append(provider_for(world, name, cache).list_snapshots(world.servers[name]))) for name in ("1", "2")]
-    [thread.join(SOON) for thread in threads]
-    assert answers == [[], []] and sorted(world.names("list_snapshots")) == ["*", "1", "2"]
+    threads = [
+        start_thread(lambda name=name: answers.append(provider_for(account, name, cache).list_snapshots(account.servers[name])))
+        for name in ("1", "2")
+    ]
+    [thread.join(TEST_TIMEOUT) for thread in threads]
+    assert answers == [[], []] and sorted(account.servers_of("list_snapshots")) == ["*", "1", "2"]
 
 
 @pytest.mark.parametrize("references", [("web1", "1"), ("1", "web1"), ("01", "1")])
 def test_two_names_of_one_server_are_refused_whichever_comes_first(references):
-    world = World("vpsorg", "web1", "web2")
+    account = FakeAccount("vpsorg", "web1", "web2")
 
-    def server_from_reference(line: Line, reference: str):  # as VPS.org does: digits are a number
+    def server_from_reference(connection: FakeConnection, reference: str):  # as VPS.org does: digits are a number
         from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Server
         return Server(str(int(reference))) if reference.isdecimal() else None
 
-    cache = AccountCache(ConnectionPool([Line(world)]))
-    Line.server_from_reference, before = server_from_reference, Line.server_from_reference
+    cache = AccountCache(ConnectionPool([FakeConnection(account)]))
+    FakeConnection.server_from_reference, before = server_from_reference, FakeConnection.server_from_reference
     try:
-        first, second = (provider_for(world, reference, cache) for reference in references)
+        first, second = (provider_for(account, reference, cache) for reference in references)
         assert (first.server_from_reference(references[0]) or first.get_server(references[0])).id == "1"
         with pytest.raises(RewindError, match="are the same server") as caught:
             second.server_from_reference(references[1]) or second.get_server(references[1])
         assert caught.value.kind == "invalid_argument" and all(name in caught.value.message for name in references)
         assert first.get_server("1").id == "1", "the first one goes on, by whatever name"
     finally:
-        Line.server_from_reference = before
+        FakeConnection.server_from_reference = before
 
 
 def test_an_unknown_server_among_good_ones_is_asked_for_by_itself_before_it_is_called_unknown():
-    world = World("vpsorg", "web1", "web2")
+    account = FakeAccount("vpsorg", "web1", "web2")
     with pytest.raises(RewindError) as caught:
-        provider_for(world, "nowhere").get_server("nowhere")
-    assert caught.value.kind == "not_found" and "nowhere" in world.names("get_server")
+        provider_for(account, "nowhere").get_server("nowhere")
+    assert caught.value.kind == "not_found" and "nowhere" in account.servers_of("get_server")

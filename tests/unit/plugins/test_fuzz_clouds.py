@@ -8,7 +8,7 @@ import json
 import re
 
 import pytest
-from hostile import ANYTHING, BASE, NAMES, FakeSession, bodies, is_sound, provider_on
+from hostile import ANYTHING, BASE_URLS, NAMES, FakeSession, assert_valid, bodies, provider_with_session
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -46,7 +46,7 @@ ILK_SNAPSHOT = {
 }
 
 
-def yes(data=None):
+def ok(data=None):
     return {"status": True, "message": "", "error": "", "data": data}
 
 
@@ -71,14 +71,14 @@ READS = {
         "whoami": (lambda made: made.whoami(), [{"account": {"email": "a@b.c"}, "token": {"permissions": ["read"]}}]),
     },
     "ilkbyte": {
-        "list_servers": (lambda made: made.list_servers(), [yes({"server_list": [ILK_SERVER], "pagination": {"current_page": 1, "total_page": 3}})]),
-        "get_server": (lambda made: made.get_server("app1"), [yes(ILK_SERVER)]),
-        "get_server of no name": (lambda made: made.get_server("../app1"), [yes([ILK_SERVER])]),
-        "list_snapshots": (lambda made: made.list_snapshots(SERVERS["ilkbyte"]), [yes({"snapshots": [ILK_SNAPSHOT]})]),
+        "list_servers": (lambda made: made.list_servers(), [ok({"server_list": [ILK_SERVER], "pagination": {"current_page": 1, "total_page": 3}})]),
+        "get_server": (lambda made: made.get_server("app1"), [ok(ILK_SERVER)]),
+        "get_server of no name": (lambda made: made.get_server("../app1"), [ok([ILK_SERVER])]),
+        "list_snapshots": (lambda made: made.list_snapshots(SERVERS["ilkbyte"]), [ok({"snapshots": [ILK_SNAPSHOT]})]),
         "list_snapshots of all": (lambda made: made.list_snapshots(None), [
-            yes({"server_list": [ILK_SERVER], "snapshots": [ILK_SNAPSHOT], "pagination": {"total_page": 1}}),
+            ok({"server_list": [ILK_SERVER], "snapshots": [ILK_SNAPSHOT], "pagination": {"total_page": 1}}),
         ]),
-        "whoami": (lambda made: made.whoami(), [yes({"email": "a@b.c"})]),
+        "whoami": (lambda made: made.whoami(), [ok({"email": "a@b.c"})]),
     },
 }
 CHANGES = {
@@ -93,13 +93,13 @@ CHANGES = {
         "start": (lambda made: made.set_power(SERVERS["vpsorg"], START), {"status": "success", "message": ""}),
     },
     "ilkbyte": {
-        "create": (lambda made: made.create_snapshot(SERVERS["ilkbyte"], "nightly", None), yes()),
-        "restore": (lambda made: made.restore_snapshot(SNAPSHOTS["ilkbyte"]), yes()),
-        "recreate": (lambda made: made.recreate_snapshot(SNAPSHOTS["ilkbyte"]), yes()),
-        "delete": (lambda made: made.delete_snapshot(SNAPSHOTS["ilkbyte"]), yes()),
-        "stop": (lambda made: made.set_power(SERVERS["ilkbyte"], STOP), yes({"Status": "Çalışıyor"})),
-        "add a schedule": (lambda made: made.add_schedule(SNAPSHOTS["ilkbyte"], Schedule(1, 2, 3)), yes()),
-        "remove a schedule": (lambda made: made.remove_schedule(SNAPSHOTS["ilkbyte"]), yes()),
+        "create": (lambda made: made.create_snapshot(SERVERS["ilkbyte"], "nightly", None), ok()),
+        "restore": (lambda made: made.restore_snapshot(SNAPSHOTS["ilkbyte"]), ok()),
+        "recreate": (lambda made: made.recreate_snapshot(SNAPSHOTS["ilkbyte"]), ok()),
+        "delete": (lambda made: made.delete_snapshot(SNAPSHOTS["ilkbyte"]), ok()),
+        "stop": (lambda made: made.set_power(SERVERS["ilkbyte"], STOP), ok({"Status": "Çalışıyor"})),
+        "add a schedule": (lambda made: made.add_schedule(SNAPSHOTS["ilkbyte"], Schedule(1, 2, 3)), ok()),
+        "remove a schedule": (lambda made: made.remove_schedule(SNAPSHOTS["ilkbyte"]), ok()),
     },
 }
 # All paths that there are. At Ilkbyte a server's name stands in the path, so it must be no more than a name.
@@ -114,22 +114,22 @@ def check(item):
     if isinstance(item, Server):
         assert isinstance(item.id, str) and item.id and isinstance(item.label, str)
         assert all(value is None or isinstance(value, str) for value in (item.name, item.power_state, item.task_state, item.address))
-        is_sound(item.to_result())
+        assert_valid(item.to_result())
     elif isinstance(item, Snapshot):
         assert isinstance(item.id, str) and isinstance(item.name, str) and item.status in (READY, PENDING, FAILED)
         assert item.size_mb is None or (isinstance(item.size_mb, int) and not isinstance(item.size_mb, bool))
         assert item.created_at is None or re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", item.created_at)
         assert item.current in (None, True, False)
         assert all(value is None or isinstance(value, str) for value in (item.description, item.parent, item.power_state, item.provider_status))
-        is_sound(item.to_result())
+        assert_valid(item.to_result())
     else:
         assert isinstance(item, Account)
-        is_sound([item.name, item.permissions])
+        assert_valid([item.name, item.permissions])
 
 
 def check_error(error):
     assert error.kind != errors.INTERNAL and error.outcome in (errors.NOT_APPLIED, errors.UNKNOWN)
-    is_sound([error.format(), error.to_result()])
+    assert_valid([error.format(), error.to_result()])
 
 
 def check_paths(name, session):
@@ -140,7 +140,7 @@ def check_paths(name, session):
 def read(name, which, responses):
     session = FakeSession(responses)
     try:
-        found = READS[name][which][0](provider_on(name, session))
+        found = READS[name][which][0](provider_with_session(name, session))
     except RewindError as error:
         check_error(error)
         assert error.outcome == errors.NOT_APPLIED
@@ -163,7 +163,7 @@ def test_reads_of_whatever_is_answered(name, which, data):
     read(name, which, [HttpResponse(200, {}, one) for one in data.draw(st.lists(body, min_size=1, max_size=3))])
 
 
-def clear_yes(name, which, response):
+def is_confirmed(name, which, response):
     """Whether this answer can mean nothing but that the change was taken up."""
     if not 200 <= response.status < 300:
         return False
@@ -177,12 +177,12 @@ def clear_yes(name, which, response):
     return isinstance(body, dict)
 
 
-def clear_no(name, response):
-    said_so = 400 <= response.status < 500 and response.status != 408
+def is_rejected(name, response):
+    is_client_error = 400 <= response.status < 500 and response.status != 408
     body, readable = client._decode_json(response)
     if not readable:
-        return said_so and (not response.body.strip() or response.status == 429)  # a page is not the API's word
-    if said_so:
+        return is_client_error and (not response.body.strip() or response.status == 429)  # a page is not the API's word
+    if is_client_error:
         return True
     return name == "ilkbyte" and 200 <= response.status < 300 and isinstance(body, dict) and body.get("status", body.get("success")) is False
 
@@ -197,15 +197,15 @@ def test_a_change_is_asked_for_once_and_never_taken_for_what_it_may_not_be(name,
     response = HttpResponse(data.draw(STATUSES), {}, data.draw(bodies(CHANGES[name][which][1])))
     session = FakeSession([response])
     try:
-        CHANGES[name][which][0](provider_on(name, session))
+        CHANGES[name][which][0](provider_with_session(name, session))
     except RewindError as error:
         check_error(error)
         assert error.server, "whom it concerns"
-        assert error.outcome == (errors.NOT_APPLIED if clear_no(name, response) else errors.UNKNOWN)
+        assert error.outcome == (errors.NOT_APPLIED if is_rejected(name, response) else errors.UNKNOWN)
     else:
         # A deletion of what is not there (any more) is no trouble.
-        gone = which == "delete" and clear_no(name, response)
-        assert gone or clear_yes(name, which, response), response
+        gone = which == "delete" and is_rejected(name, response)
+        assert gone or is_confirmed(name, which, response), response
     check_paths(name, session)
     assert len(session.changes) == len(session.sent) == (5 if response.status == 429 else 1)
 
@@ -215,7 +215,7 @@ def test_a_change_is_asked_for_once_and_never_taken_for_what_it_may_not_be(name,
 def test_a_change_whose_answer_got_lost(name, which, connected):
     session = FakeSession([HttpError("timeout", connected, "ReadTimeout")])
     with pytest.raises(RewindError) as caught:
-        CHANGES[name][which][0](provider_on(name, session))
+        CHANGES[name][which][0](provider_with_session(name, session))
     assert caught.value.outcome == (errors.UNKNOWN if connected else errors.NOT_APPLIED)
     assert len(session.sent) == (1 if connected else 5)
 
@@ -243,7 +243,7 @@ def test_pages_without_end_end(monkeypatch):
 
     session = Endless([])
     with pytest.raises(RewindError, match="no end of pages"):
-        provider_on("vpsorg", session).list_servers()
+        provider_with_session("vpsorg", session).list_servers()
     assert len(session.sent) == 2000
 
 
@@ -253,10 +253,10 @@ def test_pages_without_end_end(monkeypatch):
 @example("9" * 5000)
 @example(-1)
 def test_ilkbytes_number_of_pages(total):
-    body = json.dumps(yes({"server_list": [ILK_SERVER], "pagination": {"total_page": total}})).encode()
+    body = json.dumps(ok({"server_list": [ILK_SERVER], "pagination": {"total_page": total}})).encode()
     session = FakeSession([HttpResponse(200, {}, body)])
     try:
-        assert [server.id for server in provider_on("ilkbyte", session).list_servers()] == ["app1"]
+        assert [server.id for server in provider_with_session("ilkbyte", session).list_servers()] == ["app1"]
     except RewindError as error:
         check_error(error)
     assert len(session.sent) <= 2, "the second page has no server that the first had not"
@@ -268,12 +268,12 @@ def test_ilkbytes_number_of_pages(total):
 @pytest.mark.parametrize("hostile", [name for name in NAMES if name], ids=lambda name: ascii(name)[:30])
 def test_no_listed_server_is_asked_for_at_another_path(hostile):
     """A cloud that lists a server with such a name, and a user who means it."""
-    listed = [HttpResponse(200, {}, json.dumps(yes({"server_list": [{**ILK_SERVER, "name": hostile}]})).encode()),
-              HttpResponse(200, {}, json.dumps(yes({"snapshots": []})).encode())]
+    listed = [HttpResponse(200, {}, json.dumps(ok({"server_list": [{**ILK_SERVER, "name": hostile}]})).encode()),
+              HttpResponse(200, {}, json.dumps(ok({"snapshots": []})).encode())]
     for ask in (lambda made: made.list_snapshots(None), lambda made: made.list_snapshots(made.get_server(hostile))):
         session = FakeSession(listed)
         try:
-            ask(provider_on("ilkbyte", session))
+            ask(provider_with_session("ilkbyte", session))
         except RewindError as error:
             check_error(error)
         check_paths("ilkbyte", session)
@@ -282,7 +282,7 @@ def test_no_listed_server_is_asked_for_at_another_path(hostile):
     for change in (lambda made: made.create_snapshot(server, "one", None), lambda made: made.set_power(server, STOP),
                    lambda made: made.delete_snapshot(Snapshot("one", "one", server, READY))):
         try:
-            change(provider_on("ilkbyte", session))
+            change(provider_with_session("ilkbyte", session))
         except RewindError as error:
             check_error(error)
             assert error.outcome == errors.NOT_APPLIED and not session.sent
@@ -291,9 +291,9 @@ def test_no_listed_server_is_asked_for_at_another_path(hostile):
 
 @given(st.sampled_from(NAMES) | st.text(max_size=10) | st.text("./%2eEfF\\;", max_size=8))
 def test_no_reference_leads_to_another_path(reference):
-    for name, answer in (("vpsorg", page(VPS_SERVER)), ("ilkbyte", yes([ILK_SERVER]))):
+    for name, answer in (("vpsorg", page(VPS_SERVER)), ("ilkbyte", ok([ILK_SERVER]))):
         session = FakeSession([HttpResponse(200, {}, json.dumps(answer).encode())])
-        made = provider_on(name, session)
+        made = provider_with_session(name, session)
         try:
             made.get_server(reference)
         except RewindError as error:
@@ -303,21 +303,21 @@ def test_no_reference_leads_to_another_path(reference):
 
 
 def test_the_paths_are_those_of_the_base():
-    assert set(BASE.values()) == {"https://cloud.test/api/v1", "https://cloud.test"}
+    assert set(BASE_URLS.values()) == {"https://cloud.test/api/v1", "https://cloud.test"}
 
 
 @pytest.mark.parametrize(("length", "asked"), [(64, "/server/manage/"), (65, "/server/list/all"), (10_000, "/server/list/all")])
 def test_a_reference_that_is_too_long_for_a_server_is_looked_up_and_not_put_in_a_path(length, asked):
-    session = FakeSession([HttpResponse(200, {}, json.dumps(yes([ILK_SERVER])).encode())])
+    session = FakeSession([HttpResponse(200, {}, json.dumps(ok([ILK_SERVER])).encode())])
     with pytest.raises(RewindError):
-        provider_on("ilkbyte", session).get_server("x" * length)
+        provider_with_session("ilkbyte", session).get_server("x" * length)
     assert session.sent[0].path.startswith(asked)
 
 
 @pytest.mark.parametrize("name", REGISTRY)
 @pytest.mark.parametrize("length", [256, 10_000])
 def test_a_snapshots_name_that_is_too_long_is_refused_before_it_is_sent(name, length):
-    made = provider_on(name, FakeSession([]))
+    made = provider_with_session(name, FakeSession([]))
     check_name(made, "x" * 255)
     with pytest.raises(RewindError, match="255 characters at most") as caught:
         check_name(made, "x" * length)

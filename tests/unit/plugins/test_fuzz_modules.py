@@ -9,10 +9,10 @@ import re
 
 import pytest
 from builders import FakeClock
-from hostile import BASE, CREDENTIALS, NAMES, FakeSession, bodies, is_sound, put_on
+from hostile import BASE_URLS, CREDENTIALS, NAMES, FakeSession, assert_valid, bodies, use_session
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_fuzz_clouds import ILK_SERVER, ILK_SNAPSHOT, PATHS, VPS_SERVER, VPS_SNAPSHOT, page, yes
+from test_fuzz_clouds import ILK_SERVER, ILK_SNAPSHOT, PATHS, VPS_SERVER, VPS_SNAPSHOT, ok, page
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils import _execute as execution
@@ -32,9 +32,9 @@ HONEST = {
         for word in ("active", "completed", "in_progress", "restoring", "stopped", "failed")
     ] + [{**VPS_SERVER, **page(VPS_SERVER)}, page(VPS_SNAPSHOT), page({**VPS_SNAPSHOT, "status": "in_progress"})],
     "ilkbyte": [
-        yes({**ILK_SERVER, "status": word, "server_list": [ILK_SERVER], "snapshots": [snapshot]})
+        ok({**ILK_SERVER, "status": word, "server_list": [ILK_SERVER], "snapshots": [snapshot]})
         for word in ("running", "paused", "shut off") for snapshot in (ILK_SNAPSHOT, {**ILK_SNAPSHOT, "params": None, "current": False})
-    ] + [yes({**ILK_SERVER, "server_list": [ILK_SERVER], "snapshots": []}), {"status": False, "error": "domain snapshot nightly already exists"}],
+    ] + [ok({**ILK_SERVER, "server_list": [ILK_SERVER], "snapshots": []}), {"status": False, "error": "domain snapshot nightly already exists"}],
 }
 DEFAULTS = {"api_timeout": 5, "validate_certs": True, "wait_timeout": 30, "concurrency": 2}
 CHOSEN = {
@@ -60,17 +60,17 @@ def tasks(draw, module, cloud):
             made[name] = DEFAULTS.get(name)
     if "day" not in made and made.get("wait") is False:
         made.update({name: made[name] and None for name in ("retain", "stop_server") if name in made})
-    return {**made, **CREDENTIALS[cloud], "api_url": BASE[cloud]}
+    return {**made, **CREDENTIALS[cloud], "api_url": BASE_URLS[cloud]}
 
 
 @contextlib.contextmanager
-def world(session):
+def fake_provider(session):
     """Time that passes only while somebody sleeps, and a cloud at the end of this wire."""
     clock = FakeClock()
 
     def connected(options):
         made = connect(options)
-        put_on(made, session)
+        use_session(made, session)
         return made
 
     with pytest.MonkeyPatch.context() as patch:
@@ -80,7 +80,7 @@ def world(session):
 
 
 def check_result(module, result, session, progress_lines, check_mode):
-    is_sound(result)
+    assert_valid(result)
     assert isinstance(result["changed"], bool) and isinstance(result["warnings"], list)
     assert result["msg"] == sanitize(result["msg"]) and all(text == sanitize(text) for text in [*result["warnings"], *progress_lines])
     if result.get("failed"):
@@ -100,11 +100,14 @@ def check_result(module, result, session, progress_lines, check_mode):
 def test_a_module_never_makes_a_mistake_of_its_own(module, cloud, data):
     parameters = data.draw(tasks(module, cloud))
     body = st.sampled_from([json.dumps(one).encode() for one in HONEST[cloud]]) | bodies(*HONEST[cloud])
-    response = st.builds(HttpResponse, st.sampled_from([200] * 9 + [201, 204, 400, 404, 429, 500]), st.just({"date": "Thu, 01 Jan 2026 00:00:00 GMT"}), body)
+    response = st.builds(
+        HttpResponse, st.sampled_from([200] * 9 + [201, 204, 400, 404, 429, 500]),
+        st.just({"date": "Thu, 01 Jan 2026 00:00:00 GMT"}), body,
+    )
     responses = data.draw(st.lists(response | response | response | st.just(HttpError("timeout", True, "ReadTimeout")), min_size=1, max_size=8))
     session, progress_lines = FakeSession(responses), []
     check_mode = data.draw(st.booleans() if cloud == "ilkbyte" else st.just(False))
-    with world(session):
+    with fake_provider(session):
         result = execution.execute(module, parameters, check_mode=check_mode, diff_mode=True, tell=progress_lines.append, environ={})
     check_result(module, result, session, progress_lines, check_mode)
     paths = PATHS[cloud].replace("12345", "[0-9]+").replace("801", "[0-9]+")

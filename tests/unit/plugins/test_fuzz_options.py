@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 import urllib3.util
-from hostile import CREDENTIALS, NAMES, TEXTS, is_sound
+from hostile import CREDENTIALS, NAMES, TEXTS, assert_valid
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -48,7 +48,7 @@ def test_any_options_are_refused_or_clean(module, data):
         options = normalize_params(given_options, {})
     except RewindError as error:
         assert (error.kind, error.outcome) == (INVALID_ARGUMENT, NOT_APPLIED)
-        is_sound([error.format(), error.to_result()])
+        assert_valid([error.format(), error.to_result()])
         return
     assert set(options) == set(given_options)
     assert options["api_url"].startswith(("http://", "https://", "HTTP://", "HTTPS://")) and 1 <= options["api_timeout"] <= 600

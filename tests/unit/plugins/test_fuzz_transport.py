@@ -9,7 +9,7 @@ import tracemalloc
 from datetime import datetime, timezone
 
 import pytest
-from hostile import ANYTHING, NAMES, RAW_BODIES, TEXTS, FakeSession, is_sound
+from hostile import ANYTHING, NAMES, RAW_BODIES, TEXTS, FakeSession, assert_valid
 from hypothesis import example, given
 from hypothesis import strategies as st
 from scripted_server import raw_bytes, serving
@@ -34,29 +34,29 @@ RESPONSES = st.builds(HttpResponse, st.integers(-1, 999), HEADERS, ANYTHING.map(
 ERRORS = st.builds(HttpError, st.sampled_from(["unreachable", "tls", "timeout", "invalid_response"]), st.booleans(), st.just("SomeError"))
 
 
-def transport_on(*responses):
-    naps = []
-    made = ApiClient("Cloud", "https://cloud.test", timeout=5, sleep=naps.append)
-    made.naps = naps
+def client_on(*responses):
+    delays = []
+    made = ApiClient("Cloud", "https://cloud.test", timeout=5, sleep=delays.append)
+    made.delays = delays
     made._http = FakeSession(list(responses))
     return made
 
 
 @given(st.lists(RESPONSES | ERRORS, min_size=1, max_size=6), st.booleans())
 def test_any_answers(responses, changes):
-    made = transport_on(*responses)
+    made = client_on(*responses)
     try:
         answer = made.change("GET", "/x", operation="x") if changes else made.read("/x", operation="x")
     except RewindError as error:
         assert error.kind != errors.INTERNAL
         assert error.outcome == errors.NOT_APPLIED or changes and error.outcome == errors.UNKNOWN
-        is_sound([error.format(), error.to_result()])
+        assert_valid([error.format(), error.to_result()])
         assert sanitize(error.format()) == error.format() and len(error.format()) < 2000
     else:
         assert 200 <= answer.status < 300
         json.dumps(answer.data, ensure_ascii=False).encode("utf-8")
     assert len(made._http.sent) <= client.MAX_ATTEMPTS
-    assert all(0 <= nap < 60 for nap in made.naps)
+    assert all(0 <= delay < 60 for delay in made.delays)
     before = datetime.now(timezone.utc)
     assert abs((made.server_time() - before).total_seconds()) <= client.MAX_CLOCK_OFFSET + 60
 
@@ -70,8 +70,8 @@ def test_retry_after_is_a_time_or_nothing(response, now):
 
 
 @given(DATES | TEXTS)
-def test_now_is_a_time_whatever_the_clouds_clock_says(said):
-    made = transport_on(HttpResponse(200, {"date": said}, b"{}"))
+def test_now_is_a_time_whatever_the_clouds_clock_says(message):
+    made = client_on(HttpResponse(200, {"date": message}, b"{}"))
     made.read("/x", operation="x")
     made._clock_offset = made._clock_offset or 0.0
     assert made.server_time().tzinfo is timezone.utc
@@ -79,8 +79,8 @@ def test_now_is_a_time_whatever_the_clouds_clock_says(said):
 
 @given(ANYTHING)
 def test_what_is_quoted_is_one_bounded_plain_line(body):
-    said = extract_error_message(json.loads(json.dumps(body)))
-    assert said is None or (0 < len(said) <= client.MAX_PROVIDER_MESSAGE and "\n" not in said and said == sanitize(said))
+    message = extract_error_message(json.loads(json.dumps(body)))
+    assert message is None or (0 < len(message) <= client.MAX_PROVIDER_MESSAGE and "\n" not in message and message == sanitize(message))
 
 
 @given(TEXTS | st.sampled_from([
@@ -175,16 +175,16 @@ def test_no_answer_fills_the_memory(head, monkeypatch):
         try:
             with pytest.raises(RewindError) as caught:
                 made.change("GET", "/x", operation="x")
-            most = tracemalloc.get_traced_memory()[1]
+            peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
     assert caught.value.outcome == errors.UNKNOWN and caught.value.kind in (errors.INVALID_RESPONSE, errors.UNREACHABLE, errors.TIMEOUT)
-    assert most < 12_000_000, f"{most} bytes of memory for an answer of at most 1000000"
+    assert peak < 12_000_000, f"{peak} bytes of memory for an answer of at most 1000000"
 
 
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name)[:30])
 def test_plain_text_obeys_nobody(name):
     shown = sanitize(name)
-    assert len(shown) == len(name) and all(letter.isprintable() or letter == "\ufffd" or letter == name[place] for place, letter in enumerate(shown))
+    assert len(shown) == len(name) and all(letter.isprintable() or letter == "\ufffd" or letter == name[index] for index, letter in enumerate(shown))
     assert not set(shown) & {chr(code) for code in (*range(32), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
     assert sanitize("yükseltme \U0001f600 漢字 ok") == "yükseltme \U0001f600 漢字 ok"

@@ -84,7 +84,7 @@ def test_pauses_are_sane_and_the_deadline_holds(ends, expected, jitter, timeout)
     except RewindError as error:
         assert error.kind == errors.WAIT_TIMEOUT
         assert ends > timeout - 0.001
-    assert all(0 <= nap <= 66.001 for nap in clock.naps)
+    assert all(0 <= delay <= 66.001 for delay in clock.sleeps)
     assert clock.now - began <= timeout + 0.001
 
 
@@ -97,14 +97,14 @@ def test_what_is_done_already_costs_one_look_and_no_sleep():
     clock = FakeClock()
     operation = Operation(clock, 0)
     assert waited(clock, operation) == "done"
-    assert (len(operation.looks), clock.naps) == (1, [])
+    assert (len(operation.looks), clock.sleeps) == (1, [])
 
 
 def test_false_and_zero_count_as_found():
     clock = FakeClock()
     for found in (False, 0, ""):
         assert wait_until(lambda found=found: found, what="it", deadline=Deadline(9, clock), expected=1, hint="") == found
-    assert clock.naps == []
+    assert clock.sleeps == []
 
 
 @pytest.mark.parametrize("kind", sorted(errors.TRANSIENT))
@@ -124,7 +124,7 @@ def test_a_clear_end_ends_it_at_once(kind):
     with pytest.raises(RewindError) as caught:
         waited(clock, operation)
     assert caught.value is error
-    assert len(operation.looks) == 3 and len(clock.naps) == 2
+    assert len(operation.looks) == 3 and len(clock.sleeps) == 2
 
 
 def test_our_own_mistakes_are_not_swallowed():

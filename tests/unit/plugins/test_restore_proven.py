@@ -22,7 +22,7 @@ def test_what_is_proven(machine: Machine, kind: str, current: bool, holds: str |
     cloud.power_state = "stopped" if kind == "ilkbyte" and holds != "running" else "running"
 
     def at_work() -> None:
-        cloud.task_state = "restoring" if len(machine.clock.naps) < 3 else None
+        cloud.task_state = "restoring" if len(machine.clock.sleeps) < 3 else None
 
     machine.meanwhile = at_work
     tells = not (kind == "ilkbyte" and current and holds != "running")

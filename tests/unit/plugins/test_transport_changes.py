@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import pytest
-from scripted_server import ScriptedServer, answer, half_an_answer, hang_up, raw_bytes, reset, serving, silence
+from scripted_server import ScriptedServer, close_connection, half_response, no_response, raw_bytes, reset, response, serving
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiClient
 
-DONE = answer(200, {"status": True})
+DONE = response(200, {"status": True})
 # VPS.org's two verbs, and Ilkbyte's, where a GET changes things.
 CALLS = {
     "POST": ("POST", "/snapshots/", {"json": {"server_id": 12345, "name": "nightly"}}),
@@ -24,8 +24,8 @@ def change(client, call):
     return client.change(method, path, operation="snapshots.create", **options)
 
 
-def api(server, naps, **options):
-    return ApiClient("VPS.org", server.url, **{"timeout": 5.0, "sleep": naps.append, **options})
+def api(server, delays, **options):
+    return ApiClient("VPS.org", server.url, **{"timeout": 5.0, "sleep": delays.append, **options})
 
 
 def failure(client, call):
@@ -36,26 +36,26 @@ def failure(client, call):
 
 
 @pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize(("trouble", "kind"), [
-    (silence, errors.TIMEOUT), (reset, errors.UNREACHABLE), (hang_up, errors.UNREACHABLE),
-    (half_an_answer, errors.INVALID_RESPONSE), (raw_bytes(b"HTTP/1.1 2"), errors.UNREACHABLE),
+@pytest.mark.parametrize(("fault", "kind"), [
+    (no_response, errors.TIMEOUT), (reset, errors.UNREACHABLE), (close_connection, errors.UNREACHABLE),
+    (half_response, errors.INVALID_RESPONSE), (raw_bytes(b"HTTP/1.1 2"), errors.UNREACHABLE),
     (raw_bytes(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), errors.INVALID_RESPONSE),
-    (answer(200, b"<html>Request blocked</html>"), errors.INVALID_RESPONSE), (answer(200, b""), errors.INVALID_RESPONSE),
-    (answer(201, b'{"id": 801'), errors.INVALID_RESPONSE), (answer(200, b"\x1f\x8b", content_encoding="gzip"), errors.INVALID_RESPONSE),
-    (answer(301, location="/elsewhere/"), errors.INVALID_RESPONSE), (answer(302, location="/elsewhere/"), errors.INVALID_RESPONSE),
-    (answer(307, location="/elsewhere/"), errors.INVALID_RESPONSE), (answer(408), errors.PROVIDER_REJECTED),
-    (answer(403, b"<html>Request blocked</html>"), errors.FORBIDDEN), (answer(404, b"<html>Not here</html>"), errors.NOT_FOUND),
-    (answer(500), errors.PROVIDER_ERROR), (answer(502), errors.PROVIDER_ERROR),
-    (answer(503, retry_after="1"), errors.PROVIDER_ERROR), (answer(504), errors.PROVIDER_ERROR),
+    (response(200, b"<html>Request blocked</html>"), errors.INVALID_RESPONSE), (response(200, b""), errors.INVALID_RESPONSE),
+    (response(201, b'{"id": 801'), errors.INVALID_RESPONSE), (response(200, b"\x1f\x8b", content_encoding="gzip"), errors.INVALID_RESPONSE),
+    (response(301, location="/elsewhere/"), errors.INVALID_RESPONSE), (response(302, location="/elsewhere/"), errors.INVALID_RESPONSE),
+    (response(307, location="/elsewhere/"), errors.INVALID_RESPONSE), (response(408), errors.PROVIDER_REJECTED),
+    (response(403, b"<html>Request blocked</html>"), errors.FORBIDDEN), (response(404, b"<html>Not here</html>"), errors.NOT_FOUND),
+    (response(500), errors.PROVIDER_ERROR), (response(502), errors.PROVIDER_ERROR),
+    (response(503, retry_after="1"), errors.PROVIDER_ERROR), (response(504), errors.PROVIDER_ERROR),
 ], ids=["silence", "reset", "hang up", "half", "half a status", "bad chunk", "html", "empty", "half json", "bad gzip", "301",
         "302", "307", "408", "403 page", "404 page", "500", "502", "503", "504"])
-def test_what_may_have_happened_is_sent_once_and_unknown(call, trouble, kind):
-    naps = []
-    with serving(trouble, DONE) as server:
-        error = failure(api(server, naps, timeout=1.5 if trouble is silence else 5.0), call)
+def test_what_may_have_happened_is_sent_once_and_unknown(call, fault, kind):
+    delays = []
+    with serving(fault, DONE) as server:
+        error = failure(api(server, delays, timeout=1.5 if fault is no_response else 5.0), call)
     assert (error.outcome, error.kind) == (errors.UNKNOWN, kind)
     assert len(server.requests) == 1 and server.requests[0].method == call
-    assert naps == []
+    assert delays == []
     assert "It is unknown whether the change happened." in error.format() and error.__context__ is None
 
 
@@ -65,26 +65,26 @@ def test_what_may_have_happened_is_sent_once_and_unknown(call, trouble, kind):
     (405, errors.PROVIDER_REJECTED), (409, errors.BUSY), (422, errors.PROVIDER_REJECTED),
 ])
 def test_a_clear_no_is_a_refusal(call, status, kind):
-    naps = []
-    with serving(answer(status, {"detail": "No."}), DONE) as server:
-        error = failure(api(server, naps), call)
+    delays = []
+    with serving(response(status, {"detail": "No."}), DONE) as server:
+        error = failure(api(server, delays), call)
     assert (error.outcome, error.kind, error.provider_message) == (errors.NOT_APPLIED, kind, "No.")
-    assert len(server.requests) == 1 and naps == []
+    assert len(server.requests) == 1 and delays == []
 
 
 @pytest.mark.parametrize("call", CALLS)
 def test_too_many_requests_did_not_happen_and_is_sent_again(call):
-    naps = []
-    with serving(answer(429, retry_after="3"), answer(429), DONE) as server:
-        assert change(api(server, naps), call).data == {"status": True}
+    delays = []
+    with serving(response(429, retry_after="3"), response(429), DONE) as server:
+        assert change(api(server, delays), call).data == {"status": True}
     assert len(server.requests) == 3
-    assert naps[0] == 3.0 and len(naps) == 2
+    assert delays[0] == 3.0 and len(delays) == 2
     assert len({(request.target, request.body) for request in server.requests}) == 1
 
 
 @pytest.mark.parametrize("call", CALLS)
 def test_too_many_requests_to_the_end_is_a_refusal(call):
-    with serving(answer(429)) as server:
+    with serving(response(429)) as server:
         error = failure(api(server, []), call)
     assert (error.outcome, error.kind) == (errors.NOT_APPLIED, errors.RATE_LIMITED)
     assert len(server.requests) == 5
@@ -100,17 +100,17 @@ def test_a_connection_never_made_is_tried_again(call):
 
 @pytest.mark.parametrize("call", CALLS)
 def test_a_connection_never_made_to_the_end_is_a_refusal(call):
-    naps = []
+    delays = []
     with serving(DONE, listening=False) as server:
-        error = failure(api(server, naps), call)
+        error = failure(api(server, delays), call)
     assert (error.outcome, error.kind) == (errors.NOT_APPLIED, errors.UNREACHABLE)
-    assert len(naps) == 4 and server.requests == []
+    assert len(delays) == 4 and server.requests == []
 
 
 def test_connection_lost_after_429_is_unknown():
-    naps = []
-    with serving(answer(429), reset, DONE) as server:
-        error = failure(api(server, naps), "GET")
+    delays = []
+    with serving(response(429), reset, DONE) as server:
+        error = failure(api(server, delays), "GET")
     assert error.outcome == errors.UNKNOWN and len(server.requests) == 2
 
 
@@ -139,7 +139,7 @@ def test_old_connection_gone_before_the_change_is_no_unknown():
 
 
 def test_what_is_sent():
-    with serving(answer(201, {"id": 801})) as server:
+    with serving(response(201, {"id": 801})) as server:
         client = ApiClient("VPS.org", server.url, headers={"Authorization": "Bearer vps_token"}, timeout=5)
         assert change(client, "POST").data == {"id": 801}
     (request,) = server.requests
@@ -149,5 +149,5 @@ def test_what_is_sent():
 
 
 def test_a_deletion_may_be_answered_with_nothing():
-    with serving(answer(204, b"")) as server:
+    with serving(response(204, b"")) as server:
         assert change(api(server, []), "DELETE").data is None

@@ -11,7 +11,7 @@ import threading
 import time
 
 import pytest
-from scripted_server import ScriptedServer, answer, drip, half_an_answer, head, raw_bytes, reset, serving, silence
+from scripted_server import ScriptedServer, half_response, head, no_response, raw_bytes, reset, response, send_slowly, serving
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
@@ -21,16 +21,16 @@ from ansible_collections.rewind.vps.plugins.module_utils._http.session import is
 
 TOKEN = "vps_S3cret/Token+0123456789"
 ACCESS, SECRET = "access-K3y/0123456789", "secret-K3y+0123456789"
-GOOD = answer(200, {"results": []})
+GOOD = response(200, {"results": []})
 TIMEOUT = 0.5
 IN_TIME = 3.0  # seconds: the time limit and what a busy machine may add
 
 
-def api(server, naps=None, **options):
-    naps = [] if naps is None else naps
+def api(server, delays=None, **options):
+    delays = [] if delays is None else delays
     return ApiClient("VPS.org", server.url, **{
         "headers": {"Authorization": f"Bearer {TOKEN}"}, "query": {"access": ACCESS, "secret": SECRET},
-        "timeout": 5.0, "sleep": naps.append, **options,
+        "timeout": 5.0, "sleep": delays.append, **options,
     })
 
 
@@ -55,38 +55,38 @@ def failure(client):
     b"HTTP/1.1 100 Continue\r\n\r\n" * 50,
 ], ids=["body", "body without a length", "chunks", "headers", "only interim answers"])
 def test_one_byte_at_a_time_ends_within_the_limit(slow):
-    server = ScriptedServer(silence)
+    server = ScriptedServer(no_response)
     quick = slow.index(b"\r\n\r\n") + 4 if slow.startswith(b"HTTP/1.1 200 Scripted") else 20
 
     def step(connection):
         connection.sendall(slow[:quick])
-        return drip(slow[quick:], 0.05, server.closing)(connection)
+        return send_slowly(slow[quick:], 0.05, server.closing)(connection)
 
     server.script = [step]
-    began = time.monotonic()
+    started = time.monotonic()
     try:
         error = failure(api(server, timeout=TIMEOUT))
     finally:
         server.close()
-    assert TIMEOUT * 0.9 <= time.monotonic() - began < IN_TIME
+    assert TIMEOUT * 0.9 <= time.monotonic() - started < IN_TIME
     assert (error.kind, error.outcome) == (errors.TIMEOUT, errors.UNKNOWN)
     assert len(server.requests) == 1
 
 
 def test_a_slow_body_of_a_read_is_asked_again():
-    server = ScriptedServer(silence, GOOD)
-    server.script[0] = drip(head(200, {"connection": "close"}) + b"{}" + b" " * 100, 0.05, server.closing)
-    naps = []
+    server = ScriptedServer(no_response, GOOD)
+    server.script[0] = send_slowly(head(200, {"connection": "close"}) + b"{}" + b" " * 100, 0.05, server.closing)
+    delays = []
     try:
-        assert api(server, naps, timeout=TIMEOUT).read("/servers/", operation="servers.list").data == {"results": []}
+        assert api(server, delays, timeout=TIMEOUT).read("/servers/", operation="servers.list").data == {"results": []}
     finally:
         server.close()
-    assert len(naps) == 1 and len(server.requests) == 2
+    assert len(delays) == 1 and len(server.requests) == 2
 
 
 def test_a_body_without_a_length_that_the_limit_cuts_off_is_never_taken_for_whole():
     """What has come so far may be readable JSON and yet not the whole answer."""
-    server = ScriptedServer(silence)
+    server = ScriptedServer(no_response)
 
     def step(connection):
         connection.sendall(head(200, {"connection": "close"}) + b'{"results": []}')
@@ -102,8 +102,8 @@ def test_a_body_without_a_length_that_the_limit_cuts_off_is_never_taken_for_whol
 
 
 def test_a_slow_answer_within_the_limit_is_fine():
-    server = ScriptedServer(silence)
-    server.script = [drip(head(200, {"connection": "close"}) + b"{}", 0.001, server.closing)]
+    server = ScriptedServer(no_response)
+    server.script = [send_slowly(head(200, {"connection": "close"}) + b"{}", 0.001, server.closing)]
     try:
         assert change(api(server)).data == {}
     finally:
@@ -138,14 +138,14 @@ def test_a_machine_without_a_thread_for_the_time_limit_sends_nothing(monkeypatch
 
 
 def test_a_time_limit_holds_after_a_fork():
-    rung = threading.Event()
-    with timeouts.request_timeout(60, rung.set):
+    fired = threading.Event()
+    with timeouts.request_timeout(60, fired.set):
         child = os.fork()
         if not child:
-            with timeouts.request_timeout(0.05, rung.set):
-                os._exit(0 if rung.wait(5) else 1)
+            with timeouts.request_timeout(0.05, fired.set):
+                os._exit(0 if fired.wait(5) else 1)
         assert os.waitpid(child, 0)[1] == 0
-    assert not rung.is_set()
+    assert not fired.is_set()
 
 
 def test_time_limits_end_in_their_order_whatever_the_order_in_which_they_are_set():
@@ -184,7 +184,7 @@ def test_a_too_large_answer_is_not_read_to_its_end(headers, monkeypatch):
 def test_an_answer_just_within_the_bound_is_read(monkeypatch):
     body = b'{"results": "' + b"x" * 199_985 + b'"}'
     monkeypatch.setattr(session, "MAX_RESPONSE_BYTES", len(body))
-    with serving(answer(200, body)) as server:
+    with serving(response(200, body)) as server:
         assert len(change(api(server)).data["results"]) == 199_985
 
 
@@ -194,7 +194,7 @@ def test_an_answer_just_within_the_bound_is_read(monkeypatch):
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("kind", ["read", "change"])
 def test_a_redirect_is_never_followed(status, kind):
-    with serving(GOOD) as elsewhere, serving(answer(status, location=f"{elsewhere.url}/snapshots/")) as server:
+    with serving(GOOD) as elsewhere, serving(response(status, location=f"{elsewhere.url}/snapshots/")) as server:
         client = api(server)
         with pytest.raises(RewindError) as caught:
             if kind == "change":
@@ -289,32 +289,32 @@ FORMS = [form for secret in (TOKEN, ACCESS, SECRET) for form in (
     secret.replace("/", "%2F").replace("+", "%2B"), secret.replace("/", "%2f").replace("+", "%2b"),
 )]
 BAD_HEADERS = raw_bytes(b"HTTP/1.1 200 OK\r\nthis is no header\r\ncontent-length: 2\r\n\r\n{}")
-TROUBLES = {
-    "400": answer(400, {"detail": "No."}), "500": answer(500), "redirect": answer(302, location="/x"), "reset": reset,
-    "half": half_an_answer, "html": answer(200, b"<html>"), "silence": silence, "bad headers": BAD_HEADERS,
-    "no http": raw_bytes(b"\x00\x01\x02\r\n\r\n"), "429": answer(429),
+FAULTS = {
+    "400": response(400, {"detail": "No."}), "500": response(500), "redirect": response(302, location="/x"), "reset": reset,
+    "half": half_response, "html": response(200, b"<html>"), "silence": no_response, "bad headers": BAD_HEADERS,
+    "no http": raw_bytes(b"\x00\x01\x02\r\n\r\n"), "429": response(429),
 }
 
 
-def must_not_tell(text, server):
+def assert_no_secret(text, server):
     for form in FORMS:
         assert form not in text, f"{form} in {text}"
     assert "access=" not in text and "secret=" not in text
     assert server.url not in text and str(server.port) not in text
 
 
-@pytest.mark.parametrize("trouble", TROUBLES)
-def test_neither_error_nor_log_nor_screen_tells(trouble, caplog, capfd):
+@pytest.mark.parametrize("fault", FAULTS)
+def test_neither_error_nor_log_nor_screen_tells(fault, caplog, capfd):
     caplog.set_level(logging.DEBUG)
-    with serving(TROUBLES[trouble]) as server:
-        client = api(server, timeout=1.5 if trouble == "silence" else 5.0)
+    with serving(FAULTS[fault]) as server:
+        client = api(server, timeout=1.5 if fault == "silence" else 5.0)
         try:
             change(client)
         except RewindError as error:
-            must_not_tell(error.format() + repr(error.to_result()) + repr(error.args), server)
+            assert_no_secret(error.format() + repr(error.to_result()) + repr(error.args), server)
             assert "/snapshots/" in error.message
             assert error.__cause__ is None and error.__context__ is None
-        must_not_tell(client.provider_name, server)
+        assert_no_secret(client.provider_name, server)
     for record in caplog.records:
         message = record.getMessage() + str(record.exc_info or "")
         for form in FORMS:
@@ -327,4 +327,4 @@ def test_unreachable_tells_nothing():
     with serving(GOOD, listening=False) as server:
         with pytest.raises(RewindError) as caught:
             api(server).read("/servers/", operation="servers.list")
-        must_not_tell(caught.value.format() + repr(caught.value.to_result()), server)
+        assert_no_secret(caught.value.format() + repr(caught.value.to_result()), server)

@@ -65,7 +65,7 @@ def test_whoever_never_gets_their_turn_has_asked_for_nothing(machine: Machine, c
     assert (caught.value.kind, caught.value.outcome, caught.value.server) == (errors.BUSY, errors.NOT_APPLIED, SERVER.label)
     assert caught.value.hint == "run again when it is done"
     assert cloud.asked == [] and not waiting.done.asked and not waiting.done.changed
-    assert machine.waited == pytest.approx(patience) and max(machine.clock.naps) <= turn_operation.LONGEST_PAUSE
+    assert machine.waited == pytest.approx(patience) and max(machine.clock.sleeps) <= turn_operation.LONGEST_PAUSE
     other.leave(False)
     run(task(cloud, **wishes))
     assert cloud.asked == asked
@@ -74,9 +74,9 @@ def test_whoever_never_gets_their_turn_has_asked_for_nothing(machine: Machine, c
 def test_the_turn_comes_when_the_other_is_done(machine: Machine) -> None:
     cloud = Cloud("vpsorg")
     other = machine.held(cloud)
-    machine.meanwhile = lambda: other.leave(False) if len(machine.clock.naps) == 5 else None
+    machine.meanwhile = lambda: other.leave(False) if len(machine.clock.sleeps) == 5 else None
     assert snapshot_operation.run(task(cloud))["changed"] is True
-    assert cloud.asked == ["create nightly"] and len(machine.clock.naps) == 5
+    assert cloud.asked == ["create nightly"] and len(machine.clock.sleeps) == 5
 
 
 def test_a_person_is_told_what_is_waited_for(machine: Machine) -> None:
@@ -108,7 +108,7 @@ def test_what_was_seen_before_anothers_turn_is_looked_at_again_if_it_has_asked(m
     other = machine.held(cloud)
 
     def done() -> None:
-        if len(machine.clock.naps) == 3:
+        if len(machine.clock.sleeps) == 3:
             if asks:
                 cloud.power_state = "stopped"
             other.leave(asked=asks)
@@ -153,12 +153,12 @@ def test_another_task_takes_its_turn_while_one_waits_for_its_snapshot(machine: M
     results: list[dict[str, Any]] = []
 
     def meanwhile() -> None:
-        naps = len(machine.clock.naps)
-        if naps == 2:
+        sleeps = len(machine.clock.sleeps)
+        if sleeps == 2:
             results.append(snapshot_operation.run(task(cloud, name="weekly", state="absent")))
-        elif naps == 4:
+        elif sleeps == 4:
             results.append(snapshot_operation.run(task(cloud, wait=False)))
-        elif naps == 6:
+        elif sleeps == 6:
             cloud.snapshots = [snapshot(id=item.id) for item in cloud.snapshots]
 
     machine.meanwhile = meanwhile

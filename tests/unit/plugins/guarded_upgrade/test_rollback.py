@@ -43,14 +43,14 @@ class Run:
 def test_done_at_once():
     run = Run(restored())
     assert run.ended == (True, True, 1) and run.verdict.message == restored()["msg"]
-    assert (run.asked, run.clock.naps, run.said) == ([600], [], [])
+    assert (run.asked, run.clock.sleeps, run.said) == ([600], [], [])
 
 
 def test_a_restore_found_under_way_counts_only_if_it_is_ours():
     assert Run(FOREIGN, ours_under_way=True).ended == (True, True, 1)
     run = Run(FOREIGN, restored())
     assert run.ended == (True, True, 2), "somebody else's may be of another snapshot"
-    assert run.said and run.clock.naps == [2.0]
+    assert run.said and run.clock.sleeps == [2.0]
 
 
 def test_one_found_under_way_after_an_ask_of_ours_is_taken_for_ours():
@@ -68,7 +68,7 @@ def test_others_that_restore_without_end_do_not_hold_it_for_ever():
 @pytest.mark.parametrize("kind", FINAL)
 def test_a_no_for_good_ends_it_at_once(kind):
     run = Run(failed(kind))
-    assert run.ended == (False, True, 1) and run.verdict.message == f"It failed: {kind}." and run.clock.naps == []
+    assert run.ended == (False, True, 1) and run.verdict.message == f"It failed: {kind}." and run.clock.sleeps == []
 
 
 @pytest.mark.parametrize("kind", PASSING)
@@ -86,7 +86,7 @@ def test_a_passing_trouble_that_does_not_pass_lasts_until_the_time_is_up(kind):
 
 def test_the_pauses_double_up_to_a_minute():
     run = Run(failed(errors.UNREACHABLE), seconds=600.0)
-    assert run.clock.naps[:7] == [2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0] and set(run.clock.naps[7:]) == {60.0}
+    assert run.clock.sleeps[:7] == [2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0] and set(run.clock.sleeps[7:]) == {60.0}
     assert "Trying again in 2 s." in run.said[0] and "Trying again in 60 s." in run.said[5]
 
 
@@ -124,7 +124,7 @@ def test_a_failure_after_one_that_nobody_knows_of_is_known():
 
 def test_no_pause_goes_beyond_the_deadline():
     run = Run(failed(errors.BUSY), seconds=9.0)
-    assert run.clock.naps == [2.0, 4.0] and run.ended == (False, True, 3)
+    assert run.clock.sleeps == [2.0, 4.0] and run.ended == (False, True, 3)
     assert run.asked == [9, 7, 3]
 
 
