@@ -245,7 +245,7 @@ def test_whoami_tells_rights_where_the_cloud_does(vpsorg):
     assert vpsorg.credentials_without_rights().whoami().permissions == ("read",)
 
 
-def test_now_is_the_clouds_time(cloud):
+def test_server_time_is_the_providers_time(cloud):
     cloud.control.advance(86400)
     cloud.provider.whoami()
     ahead = (cloud.provider.server_time() - datetime.now(timezone.utc)).total_seconds()

@@ -22,7 +22,7 @@ MUTANTS = [
     ),
     Mutant(
         "a change uses an old connection, whose loss proves nothing", TRANSPORT, "ApiClient._exchange",
-        r"fresh=\w+", "fresh=False", "sent_once", (f"{CHANGES}::test_a_change_never_rides_on_an_old_connection",),
+        r"fresh=\w+", "fresh=False", "sent_once", (f"{CHANGES}::test_a_change_never_uses_an_old_connection",),
     ),
     Mutant("the HTTP library sends again by itself", WIRE, "_watched_adapter", r"max_retries=0", "max_retries=3", "sent_once", (CHANGES,)),
     Mutant(
@@ -42,7 +42,7 @@ MUTANTS = [
     Mutant(
         "an exception's text, with the URL in it, becomes part of the message", WIRE, "HttpSession.request",
         r"type\((\w+)\)\.__name__", r"str(\1)", "secrets",
-        (f"{LIMITS}::test_neither_error_nor_log_nor_screen_tells", f"{LIMITS}::test_unreachable_tells_nothing"),
+        (f"{LIMITS}::test_neither_error_nor_log_nor_screen_has_a_secret", f"{LIMITS}::test_an_unreachable_error_has_no_secret"),
     ),
     # --- VPS.org
     Mutant(
@@ -52,7 +52,7 @@ MUTANTS = [
     Mutant(
         "the snapshots of another server count as this server's", VPSORG, "VpsOrg.list_snapshots",
         r"(\w+) is None or \w+\.server\.id == \w+\.id", r"\1 is None or True", "restores_what_is_named",
-        (f"{SHAPES}::test_a_filter_that_the_cloud_ignores_makes_no_others_snapshot_ours",),
+        (f"{SHAPES}::test_a_filter_that_the_provider_ignores_makes_no_others_snapshot_ours",),
     ),
     Mutant(
         "a failed snapshot counts as ready", VPSORG, "_status", r"else base\.FAILED", "else base.READY", "unknown",
@@ -69,12 +69,12 @@ MUTANTS = [
     ),
     Mutant(
         "Ilkbyte's changes, which are GETs, are repeated like reads", ILKBYTE, "Ilkbyte._call", r"if changes:", "if False:", "sent_once",
-        (f"{SHAPES}::test_an_unclear_answer_to_a_change_leaves_its_outcome_unknown",
+        (f"{SHAPES}::test_an_unclear_response_to_a_change_leaves_its_outcome_unknown",
          "contract/test_contract_refusals.py::test_a_change_whose_answer_makes_no_sense_is_unknown_and_asked_once"),
     ),
     Mutant(
         "a server that is on two pages is not noticed at Ilkbyte", ILKBYTE, "Ilkbyte._read_servers",
         r"if len\(\w+\) == \w+ else None", "", "lists",
-        ("unit/plugins/test_provider_answers.py::test_ilkbytes_pages_that_do_not_fit_together_are_read_anew",),
+        ("unit/plugins/test_provider_answers.py::test_inconsistent_pages_of_ilkbyte_are_read_again",),
     ),
 ]

@@ -82,7 +82,7 @@ def test_any_other_text_is_refused_by_name(text):
 
 @pytest.mark.parametrize("text", ["", " ", "0", "0s", "0d0h", "-5", "-1d", "1.5h", "7 d", "1d 12h", "1y", "h", "d7",
                                   "1d12", "12h!", "1_0s", "٣d", "²", "None", "12h\n7d", "9" * 5000, "9" * 5000 + "d"])
-def test_durations_that_say_nothing_clear(text):
+def test_durations_that_are_invalid(text):
     with pytest.raises(RewindError, match="max_age must be a duration"):
         parse_duration("max_age", text)
 
@@ -177,7 +177,7 @@ def test_credentials(credentials, option, environment_names, monkeypatch):
             assert normalized("server_info", **others)[option] == "from-the-environment"
 
 
-def test_other_clouds_credentials_do_not_serve():
+def test_other_providers_credentials_are_not_accepted():
     assert "api_token" in rejection("server_info", provider="vpsorg", access_key="a" * 9, secret_key="b" * 9)
     text = rejection("server_info", provider="ilkbyte", api_token="t" * 9)
     assert "access_key" in text and "secret_key" in text
@@ -195,7 +195,7 @@ def test_choices_are_the_registry():
     assert list(PROVIDERS) == list(REGISTRY)
 
 
-def test_no_two_clouds_share_a_credential_or_a_variable():
+def test_no_two_providers_share_a_credential_or_a_variable():
     """Else a secret of one would be sent to the other."""
     each = [one for provider in REGISTRY.values() for one in provider.endpoint.credentials]
     options = [one.option for one in each]

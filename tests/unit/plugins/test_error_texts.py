@@ -23,7 +23,7 @@ def test_the_whole_sentence():
     )
 
 
-def test_what_the_message_names_is_not_said_twice():
+def test_what_the_message_names_is_not_repeated():
     error = RewindError("Server web1 has no snapshot nightly", kind=errors.NOT_FOUND, server="web1", snapshot="nightly")
     assert error.format() == "Server web1 has no snapshot nightly. Nothing was changed."
 
@@ -36,7 +36,7 @@ def test_what_the_message_names_is_not_said_twice():
     (errors.UNKNOWN, False, "It is unknown whether the change happened."),
     (errors.UNKNOWN, True, "It is unknown whether the change happened."),
 ])
-def test_every_outcome_is_said(outcome, already, sentence):
+def test_every_outcome_is_reported(outcome, already, sentence):
     error = RewindError("Something went wrong", kind=errors.BUSY, outcome=outcome)
     assert error.format(already_changed=already) == f"Something went wrong. {sentence}"
 
@@ -64,7 +64,7 @@ def test_what_a_wait_survives():
     assert {"rate_limited", "unreachable", "timeout", "provider_error", "invalid_response"} == errors.TRANSIENT
 
 
-def test_names_without_end_leave_room_for_what_matters():
+def test_endless_names_leave_space_for_what_matters():
     error = RewindError("There is no " + "x" * 100_000, kind=errors.NOT_FOUND, server="y" * 100_000,
                         hint="did you mean " + "z" * 100_000 + "?")
     text = error.format()

@@ -83,7 +83,7 @@ def test_where_threads_are_not_few_none_is_spared(monkeypatch):
     assert len(set(run(40, 8, job=lambda: barrier.wait(TEST_TIMEOUT)))) == 40
 
 
-def test_an_answer_of_hostile_depth_does_not_end_the_process():
+def test_a_response_of_hostile_depth_does_not_end_the_process():
     """json's C code needs a stack for each level; a segmentation fault would end the whole fleet."""
     code = (
         "import json, threading; threading.stack_size(STACK)\n"
@@ -107,7 +107,7 @@ def test_the_stack_of_other_threads_stays_as_it_was():
     (256, 256, 1000, 78), (1024, 4096, 1000, 1000), (1024, 1024, 1000, 462), (64, 64, 1000, 1), (resource.RLIM_INFINITY,) * 2 + (5000, 1000),
     (1024, resource.RLIM_INFINITY, 5000, 1000), (256, 256, 10, 10),
 ])
-def test_each_server_has_room_for_its_lock_and_that_of_its_restore(monkeypatch, soft, hard, wanted, max_workers):
+def test_each_server_has_open_files_for_its_lock_and_that_of_its_restore(monkeypatch, soft, hard, wanted, max_workers):
     limits = [soft, hard]
     monkeypatch.setattr(resource, "getrlimit", lambda which: tuple(limits))
     monkeypatch.setattr(resource, "setrlimit", lambda which, both: limits.__setitem__(slice(None), both))
@@ -174,7 +174,7 @@ def send_signal(number: int) -> None:
 
 
 @pytest.mark.parametrize("number", TERMINATING_SIGNALS)
-def test_while_nobody_is_in_the_middle_of_anything_a_signal_does_what_it_did(number, received_signals):
+def test_outside_of_critical_sections_a_signal_does_what_it_did(number, received_signals):
     thread_signals = Crowd()
     with thread_signals.heard():
         thread = CriticalThread(thread_signals, careful=False)
@@ -187,7 +187,7 @@ def test_while_nobody_is_in_the_middle_of_anything_a_signal_does_what_it_did(num
 
 
 @pytest.mark.parametrize("number", TERMINATING_SIGNALS)
-def test_a_signal_waits_for_those_in_the_middle_of_something_who_put_it_back(number, received_signals):
+def test_a_signal_waits_for_critical_sections_which_undo_their_change(number, received_signals):
     thread_signals, redelivered = Crowd(), []
     with thread_signals.heard():
         threads = [CriticalThread(thread_signals, careful=True) for _number in range(3)]
@@ -205,7 +205,7 @@ def test_a_signal_waits_for_those_in_the_middle_of_something_who_put_it_back(num
     assert [thread.ended for thread in threads] == [["put back", "Ended"]] * 3
 
 
-def test_from_a_signal_on_nobody_gets_into_the_middle_of_anything():
+def test_after_a_signal_no_critical_section_starts():
     thread_signals = Crowd()
     with thread_signals.heard():
         first = CriticalThread(thread_signals, careful=True)
@@ -226,7 +226,7 @@ def test_from_a_signal_on_nobody_gets_into_the_middle_of_anything():
     assert late == ["Abandoned"]
 
 
-def test_where_the_signal_does_not_end_the_process_nothing_more_is_begun():
+def test_where_the_signal_does_not_end_the_process_nothing_more_is_started():
     """In the module's own process nobody hands it on: the task has to end by itself, and say how far it came."""
     thread_signals = Crowd()
     with thread_signals.heard():
@@ -266,7 +266,7 @@ def test_a_signal_that_is_ignored_stays_ignored(careful):
         signal.signal(signal.SIGHUP, before)
 
 
-def test_a_handler_that_ends_the_task_leaves_nobody_beginning_anything():
+def test_after_a_handler_that_ends_the_task_nothing_more_is_started():
     class TimeIsUp(BaseException):
         pass
 
@@ -298,7 +298,7 @@ def test_beside_the_main_thread_no_signal_is_touched():
     assert seen == [before]
 
 
-def test_outside_of_a_crowd_a_thread_has_nothing_to_unwind():
+def test_an_unregistered_thread_has_nothing_to_unwind():
     done = []
 
     def in_other_thread() -> None:

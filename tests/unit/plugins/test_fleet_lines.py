@@ -39,7 +39,7 @@ class Calls:
             self._may_finish.release()
 
 
-def test_no_more_calls_at_once_than_there_are_lines():
+def test_no_more_calls_at_once_than_there_are_connections():
     pool, calls = ConnectionPool(["a", "b", "c"]), Calls()
     threads = [start_thread(lambda: pool.read(calls.named("x"))) for _number in range(12)]
     wait_until(lambda: calls.inside == 3)
@@ -48,7 +48,7 @@ def test_no_more_calls_at_once_than_there_are_lines():
     assert calls.maximum == 3 and len(calls.started) == 12 and len(pool._free) == 3
 
 
-def test_who_decides_comes_before_who_only_looks_again():
+def test_urgent_reads_come_before_polls():
     pool, calls = ConnectionPool(["a"]), Calls()
     threads = [start_thread(lambda: pool.read(calls.named("first")))]
     wait_until(lambda: calls.started)
@@ -60,7 +60,7 @@ def test_who_decides_comes_before_who_only_looks_again():
     assert calls.started == ["first", "urgent", "patient"]
 
 
-def test_a_call_that_fails_gives_its_line_back():
+def test_a_call_that_fails_releases_its_connection():
     pool = ConnectionPool(["a"])
 
     def fail(provider):
@@ -94,7 +94,7 @@ def test_changes_wait_for_a_listing_of_the_account_and_only_for_a_while(monkeypa
     listing.join(TEST_TIMEOUT), change.join(TEST_TIMEOUT)
 
 
-def test_a_listing_waits_for_changes_that_are_under_way():
+def test_a_listing_waits_for_changes_in_progress():
     pool, calls = ConnectionPool(["a", "b"]), Calls()
     change = start_thread(lambda: pool.change(calls.named("change")))
     wait_until(lambda: calls.started)
@@ -142,7 +142,7 @@ def test_the_next_batch_is_let_in_when_few_are_left_of_the_last():
 
 
 @pytest.mark.parametrize("width", [1, 2, 8])
-def test_where_each_place_counts_there_are_never_more_inside(width):
+def test_a_full_gate_never_admits_more_than_its_size(width):
     inside = BatchMembers(BatchGate(width, width - 1))
     threads = [inside.enter() for _number in range(3 * width)]
     inside.finish(3 * width)
@@ -150,7 +150,7 @@ def test_where_each_place_counts_there_are_never_more_inside(width):
     assert inside.maximum <= width and inside.entered == 3 * width
 
 
-def test_a_batch_opens_again_though_those_inside_fail():
+def test_a_batch_reopens_when_its_servers_fail():
     gate = BatchGate(1, 0)
     for _again in range(3):
         with pytest.raises(ValueError), gate.admit():

@@ -38,7 +38,7 @@ def take_snapshots(account: FakeAccount, references: list[str], check_mode: bool
 
 
 @pytest.mark.parametrize("kind", ["vpsorg", "ilkbyte"])
-def test_each_is_asked_for_once_and_a_second_run_asks_for_nothing(kind):
+def test_each_is_requested_once_and_a_second_run_requests_nothing(kind):
     account = FakeAccount(kind, *TEN)
     result, _task = take_snapshots(account, TEN)
     assert Counter(account.servers_of("create")) == dict.fromkeys(account.servers, 1)
@@ -57,7 +57,7 @@ def test_no_more_requests_at_once_than_concurrency_and_one_listing_for_all():
     assert account.servers_of("list_snapshots").count("*") >= 1 and len(account.servers_of("list_snapshots")) < 10
 
 
-def test_some_fail_and_the_others_do_not_mind():
+def test_some_fail_and_the_others_are_not_affected():
     account = FakeAccount("vpsorg", *TEN)
 
     def reject(call: str, server: str) -> None:
@@ -76,7 +76,7 @@ def test_some_fail_and_the_others_do_not_mind():
     assert result["msg"].endswith("begins nothing twice.")
 
 
-def test_a_failed_listing_is_told_to_each_about_itself():
+def test_a_failed_listing_is_reported_to_each_server_separately():
     """All are told by one reading; what one adds to its error is not the others'."""
     account = FakeAccount("vpsorg", "web1", "web2", "web3")
 
@@ -90,7 +90,7 @@ def test_a_failed_listing_is_told_to_each_about_itself():
     assert result["error"]["kind"] == "forbidden" and result["error"]["server"] is None
 
 
-def test_a_mistake_of_ours_at_one_server_is_its_own():
+def test_an_internal_error_at_one_server_does_not_affect_the_others():
     account = FakeAccount("vpsorg", "web1", "web2")
 
     def raise_internal(call: str, server: str) -> None:
@@ -104,12 +104,12 @@ def test_a_mistake_of_ours_at_one_server_is_its_own():
     assert "secret" not in str(result) and result["by_server"]["web2"]["changed"]
 
 
-def test_an_empty_list_is_nothing_to_do_and_says_so():
+def test_an_empty_list_is_nothing_to_do_and_is_reported():
     result, task = take_snapshots(FakeAccount("vpsorg", "web1"), [])
     assert not result["changed"] and result["by_server"] == {} and "empty" in task.warnings[0]
 
 
-def test_check_mode_has_the_same_keys_and_asks_for_nothing():
+def test_check_mode_has_the_same_keys_and_requests_nothing():
     def keys(result):
         return {key: sorted(one) for key, one in result["by_server"].items()}, sorted(result)
 
@@ -122,13 +122,13 @@ def test_check_mode_has_the_same_keys_and_asks_for_nothing():
     assert [diff["before_header"] for diff in checked["diff"]] == ["web2"] == [diff["before_header"] for diff in done["diff"]]
 
 
-def test_a_check_run_that_fails_does_not_say_that_others_were_changed():
+def test_a_check_run_that_fails_does_not_report_that_others_were_changed():
     account = FakeAccount("vpsorg", "web1")
     result, _task = take_snapshots(account, ["web1", "nowhere"], check_mode=True)
     assert "of the other 1, which went well, 1 would be changed" in result["msg"]
 
 
-def test_after_failed_restores_nobody_is_told_to_restore_the_others_again():
+def test_after_failed_restores_the_hint_does_not_repeat_the_others():
     account = FakeAccount("vpsorg", "web1", "web2")
     for id_ in ("1", "2"):
         account.snapshots[id_] = [replace(snapshot(id=f"s{id_}"), server=account.servers[id_])]
@@ -144,7 +144,7 @@ def test_after_failed_restores_nobody_is_told_to_restore_the_others_again():
     assert "Run again only for those in failed_servers" in result["msg"] and "nothing twice" not in result["msg"]
 
 
-def test_of_servers_that_are_stopped_no_more_are_off_at_once_than_wished():
+def test_no_more_servers_are_stopped_at_once_than_concurrency():
     account = FakeAccount("vpsorg", *TEN)
     result, _task = take_snapshots(account, TEN[:5], stop_server=True, concurrency=2)
     assert result["failed_servers"] == [] and 1 <= account.max_stopped <= 2
@@ -178,7 +178,7 @@ def test_one_of_many_waits_for_another_task_without_keeping_its_own_waiting(monk
     assert account.max_stopped == 1
 
 
-def test_what_was_read_before_a_servers_turn_does_not_count():
+def test_what_was_read_before_the_lock_does_not_count():
     """Between the reading that others had and its turn, another task begins a restore: nothing may be asked for."""
     account = FakeAccount("vpsorg", "web1", "web2", "web3")
     account.snapshots["3"] = [replace(snapshot(id="s3"), server=account.servers["3"])]
@@ -199,7 +199,7 @@ def test_what_was_read_before_a_servers_turn_does_not_count():
     assert result["by_server"]["web3"]["already_in_progress"]
 
 
-def test_time_begins_to_run_for_a_server_when_it_is_its_turn():
+def test_a_servers_deadline_starts_when_it_has_the_lock():
     account = FakeAccount("vpsorg", *TEN)
     elapsed: list[float] = []
 
@@ -229,7 +229,7 @@ def test_what_reads_has_one_shape_and_names_those_that_failed():
     assert [one["id"] for one in servers["servers"]] == ["app1", "app2"]
 
 
-def test_warnings_of_many_are_bounded_and_told_once():
+def test_warnings_of_many_are_bounded_and_reported_once():
     account = FakeAccount("vpsorg", *TEN)
 
     def operation(one):
@@ -245,7 +245,7 @@ def test_warnings_of_many_are_bounded_and_told_once():
     (False, "not_applied", "before it had asked for anything. Concerned: server web1, snapshot nightly. Nothing was changed."),
     (True, "unknown", "while it waited for what it had asked for"),
 ])
-def test_one_that_was_told_to_end_says_how_far_it_came(asked, outcome, words):
+def test_an_interrupted_server_reports_how_far_it_came(asked, outcome, words):
     task = bulk_task(FakeAccount("vpsorg", "web1"), None, server="web1")
     task.done.asked = asked
     result = error_result(Abandoned(), task)
@@ -253,7 +253,7 @@ def test_one_that_was_told_to_end_says_how_far_it_came(asked, outcome, words):
     assert words in result["msg"] and "stopped for its snapshot" not in result["msg"]
 
 
-def test_a_terminal_that_is_gone_leaves_no_server_alone():
+def test_a_closed_terminal_stops_no_server():
     account = FakeAccount("vpsorg", *TEN)
 
     def broken_pipe(text: str) -> None:
@@ -266,7 +266,7 @@ def test_a_terminal_that_is_gone_leaves_no_server_alone():
 
 
 @pytest.mark.parametrize(("servers", "concurrency", "connections"), [(0, 8, 0), (1, 8, 0), (2, 8, 1), (10, 8, 7), (10, 1, 0)])
-def test_no_more_lines_are_opened_than_there_are_servers_for(servers, concurrency, connections):
+def test_no_more_connections_are_opened_than_there_are_servers(servers, concurrency, connections):
     account, opened = FakeAccount("vpsorg", *TEN), []
     task = bulk_task(account, TEN[:servers], concurrency=concurrency)
     task.for_each = bulk_runner(task, lambda: opened.append(1) or task.provider, 10.0)

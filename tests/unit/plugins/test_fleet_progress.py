@@ -20,7 +20,7 @@ class RecordedProgress:
         return self.lines[before:]
 
 
-def test_each_change_is_told_once():
+def test_each_change_is_reported_once():
     recorded = RecordedProgress(2)
     recorded.progress.started("web1", "snapshot nightly is asked for")
     assert recorded.lines_at(1.0) == []

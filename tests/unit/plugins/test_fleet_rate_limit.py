@@ -32,7 +32,7 @@ def schedule(rate: RateLimit, clock: Clock) -> float:
     return rate.wait(clock.sleep, rate.deadline())
 
 
-def test_nobody_waits_while_the_cloud_takes_everything():
+def test_no_request_waits_while_none_is_throttled():
     clock = Clock()
     rate = limit(clock)
     for _request in range(100):
@@ -41,7 +41,7 @@ def test_nobody_waits_while_the_cloud_takes_everything():
     assert clock.slept == []
 
 
-def test_one_429_holds_all_up_and_then_lets_them_out_one_after_the_other():
+def test_one_429_delays_all_and_then_they_are_sent_one_after_the_other():
     clock = Clock()
     rate = limit(clock)
     rate.on_throttled(10.0, schedule(rate, clock))
@@ -50,7 +50,7 @@ def test_one_429_holds_all_up_and_then_lets_them_out_one_after_the_other():
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.05, 10.0])
-def test_of_those_under_way_together_only_the_first_slows_all_down(pause):
+def test_of_concurrent_requests_only_the_first_slows_all_down(pause):
     clock = Clock()
     rate = limit(clock)
     scheduled = [schedule(rate, clock) for _line in range(8)]
@@ -100,7 +100,7 @@ def test_a_pause_that_grows_holds_for_those_who_wait_already():
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_transport_waits_with_the_others_and_is_let_through(method):
+def test_a_client_waits_with_the_others_and_succeeds(method):
     """Also a change: with a 429 it did not happen. Five tries are for other troubles."""
     delays: list[float] = []
     with serving(*[response(429, retry_after="3")] * 7, response(200, {})) as server:
@@ -109,7 +109,7 @@ def test_a_transport_waits_with_the_others_and_is_let_through(method):
     assert len(server.requests) == 8 and all(delay >= 2.0 for delay in delays)
 
 
-def test_an_hour_is_longer_than_the_patience_and_nobody_else_is_let_out_meanwhile():
+def test_an_hour_exceeds_the_budget_and_no_other_request_is_sent():
     rate = RateLimit(600.0)
     with serving(response(429, retry_after="3600")) as server:
         for _line in range(3):
@@ -120,21 +120,21 @@ def test_an_hour_is_longer_than_the_patience_and_nobody_else_is_let_out_meanwhil
     assert len(server.requests) == 1
 
 
-def test_what_may_have_happened_is_not_sent_again_after_a_429_either():
+def test_what_may_have_happened_is_not_resent_after_a_429_either():
     with serving(response(429, retry_after="0"), response(502), response(200, {})) as server:
         with pytest.raises(RewindError) as caught:
             ApiClient("VPS.org", server.url, rate_limit=RateLimit(600.0), sleep=lambda seconds: None).change("POST", "/x", operation="o")
     assert caught.value.outcome == "unknown" and len(server.requests) == 2
 
 
-def test_other_troubles_have_all_their_tries_after_many_429():
+def test_other_faults_have_all_their_attempts_after_many_429():
     script = [*[response(429, retry_after="0")] * 6, response(502), response(502), response(200, {})]
     with serving(*script) as server:
         ApiClient("VPS.org", server.url, rate_limit=RateLimit(600.0), sleep=lambda seconds: None).read("/x", operation="o")
     assert len(server.requests) == len(script)
 
 
-def test_a_pause_longer_than_anybodys_patience_lets_nobody_out():
+def test_a_pause_longer_than_the_budget_lets_no_request_out():
     clock = Clock()
     rate = limit(clock, retry_budget=600.0)
     rate.on_throttled(3600.0, schedule(rate, clock))
@@ -147,7 +147,7 @@ def test_a_pause_longer_than_anybodys_patience_lets_nobody_out():
     schedule(rate, clock)
 
 
-def test_patience_is_each_requests_own_and_not_the_tasks():
+def test_the_budget_is_each_requests_own_and_not_the_tasks():
     """A fleet that is at work for hours is as patient in the last one as in the first."""
     clock = Clock()
     rate = limit(clock, retry_budget=600.0)

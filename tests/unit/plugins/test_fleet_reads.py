@@ -53,13 +53,13 @@ def read_at_once(cache: CoalescedRead, callers: int, urgent: bool = True) -> lis
     return answers
 
 
-def test_all_who_ask_at_once_are_answered_by_one_reading():
+def test_concurrent_callers_share_one_read():
     reader = Reader()
     flights = read_at_once(CoalescedRead(reader), MANY)
     assert {flight.value for flight in flights} == {1} and reader.count == 1
 
 
-def test_who_asks_while_a_reading_is_under_way_is_not_answered_by_it():
+def test_a_caller_during_a_read_does_not_share_it():
     reader = Reader()
     cache = CoalescedRead(reader)
     reader.may_finish.clear()
@@ -73,7 +73,7 @@ def test_who_asks_while_a_reading_is_under_way_is_not_answered_by_it():
     assert late[0].value == 2 and late[0].started > asked_at
 
 
-def test_a_reading_that_began_after_the_question_serves_without_another():
+def test_a_read_that_started_after_the_call_is_enough():
     reader = Reader()
     cache = CoalescedRead(reader)
     before = monotonic()
@@ -82,7 +82,7 @@ def test_a_reading_that_began_after_the_question_serves_without_another():
     assert cache.has_newer(before) and not cache.has_newer(monotonic())
 
 
-def test_who_waits_is_woken_by_a_reading_of_others():
+def test_a_waiter_is_woken_by_a_read_of_others():
     cache = CoalescedRead(Reader())
     since, woken = monotonic(), threading.Event()
     start_thread(lambda: (cache.wait(since, TEST_TIMEOUT), woken.set()))
@@ -91,7 +91,7 @@ def test_who_waits_is_woken_by_a_reading_of_others():
     assert woken.wait(TEST_TIMEOUT / 2) and cache._waiter_count == 0
 
 
-def test_who_waits_for_a_newer_reading_does_not_miss_one_that_came_just_before():
+def test_a_waiter_does_not_miss_a_read_that_came_just_before():
     cache = CoalescedRead(Reader())
     since = monotonic()
     read_at_once(cache, 2)
@@ -107,7 +107,7 @@ def test_one_straggler_does_not_read_a_hundred_pages():
     assert cache.get(monotonic(), True).direct and reader.count == 1
 
 
-def test_those_who_wait_count_when_it_is_decided_whether_a_reading_pays():
+def test_waiters_count_when_it_is_decided_whether_a_read_pays():
     reader = Reader(requests=3)
     cache = CoalescedRead(reader)
     read_at_once(cache, 2)
@@ -125,7 +125,7 @@ def test_a_list_of_one_page_is_read_for_all_even_by_one():
     assert not cache.get(monotonic(), True).direct
 
 
-def test_all_are_told_the_error_and_each_has_its_own():
+def test_all_callers_get_the_error_and_each_has_its_own_copy():
     reader = Reader()
     reader.error = RewindError("no way", kind=UNREACHABLE, hint="look")
     answers = read_at_once(CoalescedRead(reader), MANY)
@@ -134,7 +134,7 @@ def test_all_are_told_the_error_and_each_has_its_own():
     assert [error.server for error in answers[1:]] == [None] * (MANY - 1)
 
 
-def test_after_an_error_the_next_reading_is_a_new_one():
+def test_after_an_error_the_next_read_is_a_new_one():
     reader = Reader()
     cache = CoalescedRead(reader)
     reader.error = RewindError("no way", kind=UNREACHABLE)
@@ -149,7 +149,7 @@ class Odd(Exception):
 
 
 @pytest.mark.parametrize("error", [Odd("x", other="y"), SystemExit()])
-def test_whatever_ends_the_reading_ends_it_for_all(error):
+def test_whatever_ends_the_read_ends_it_for_all(error):
     reader = Reader()
     cache = CoalescedRead(reader)
     reader.error = error
@@ -172,7 +172,7 @@ def test_whatever_ends_the_reading_ends_it_for_all(error):
     assert len(read_at_once(cache, 2)) == 2
 
 
-def test_looking_again_leaves_the_cloud_some_rest_and_a_decision_does_not_wait_for_it():
+def test_polls_back_off_and_a_decision_does_not_wait_for_it():
     cache = CoalescedRead(Reader(seconds=1.0))
     read_at_once(cache, 2)
     refreshed = threading.Event()
@@ -182,7 +182,7 @@ def test_looking_again_leaves_the_cloud_some_rest_and_a_decision_does_not_wait_f
     assert refreshed.wait(1.0)
 
 
-def test_the_rest_has_an_end_and_does_not_count_the_wait_for_a_line():
+def test_the_backoff_has_an_end_and_does_not_count_the_wait_for_a_connection():
     cache = CoalescedRead(Reader(seconds=1000.0))
     read_at_once(cache, 2)
     assert cache._backoff_until - monotonic() <= coalescing.MAX_BACKOFF
@@ -211,7 +211,7 @@ def fill_cache(cache: AccountCache, account: FakeAccount) -> None:
     account.requests.clear()
 
 
-def test_a_member_is_never_told_what_was_read_before_its_own_change():
+def test_a_provider_never_returns_what_was_read_before_its_own_change():
     account = FakeAccount("vpsorg", "web1", "web2")
     cache = AccountCache(ConnectionPool([FakeConnection(account)]))
     one, server = provider_for(account, "1", cache), account.servers["1"]
@@ -221,7 +221,7 @@ def test_a_member_is_never_told_what_was_read_before_its_own_change():
     assert [item.name for item in one.list_snapshots(server)] == ["nightly"]
 
 
-def test_a_member_that_looks_anew_is_not_told_what_others_had_read():
+def test_an_invalidated_provider_does_not_return_what_others_had_read():
     account = FakeAccount("vpsorg", "web1", "web2")
     cache = AccountCache(ConnectionPool([FakeConnection(account)]))
     one, server = provider_for(account, "1", cache), account.servers["1"]
@@ -231,7 +231,7 @@ def test_a_member_that_looks_anew_is_not_told_what_others_had_read():
     assert [item.name for item in one.list_snapshots(server)] == ["byhand"]
 
 
-def test_no_reading_is_told_twice():
+def test_no_read_is_returned_twice():
     account = FakeAccount("vpsorg", "web1", "web2")
     cache = AccountCache(ConnectionPool([FakeConnection(account)]))
     one = provider_for(account, "1", cache)
@@ -241,7 +241,7 @@ def test_no_reading_is_told_twice():
         assert account.servers_of("list_snapshots") == ["*"] * polls
 
 
-def test_a_member_that_waits_for_a_lock_is_not_woken_again_and_again():
+def test_a_provider_that_waits_for_a_lock_is_not_woken_again_and_again():
     """What others have had read says nothing about the lock: it would look at once, and again."""
     account = FakeAccount("vpsorg", "web1", "web2")
     cache = AccountCache(ConnectionPool([FakeConnection(account), FakeConnection(account)]))
@@ -256,7 +256,7 @@ def test_a_member_that_waits_for_a_lock_is_not_woken_again_and_again():
     assert time.monotonic() - started >= 0.1
 
 
-def test_a_pause_ends_when_another_has_had_read_what_is_waited_for():
+def test_a_sleep_ends_when_another_has_read_what_is_waited_for():
     account = FakeAccount("vpsorg", "web1", "web2")
     cache = AccountCache(ConnectionPool([FakeConnection(account), FakeConnection(account)]))
     fill_cache(cache, account)
@@ -274,7 +274,7 @@ def test_a_pause_ends_when_another_has_had_read_what_is_waited_for():
 
 
 @pytest.mark.parametrize("kind", ["vpsorg", "ilkbyte"])
-def test_where_the_cloud_lists_no_account_each_is_asked_about_by_itself(kind):
+def test_where_the_provider_lists_no_account_each_server_is_read_separately(kind):
     account = FakeAccount(kind, "web1", "web2")
     one = provider_for(account, next(iter(account.servers)))
     server = next(iter(account.servers.values()))
@@ -282,7 +282,7 @@ def test_where_the_cloud_lists_no_account_each_is_asked_about_by_itself(kind):
     assert account.servers_of("list_snapshots") == [server.id]  # at VPS.org since nobody else wanted to know
 
 
-def test_a_list_that_never_holds_still_is_nobodys_end():
+def test_a_list_that_keeps_changing_fails_no_server():
     account = FakeAccount("vpsorg", "web1", "web2")
 
     def never_still(call: str, server: str) -> None:
@@ -321,7 +321,7 @@ def test_two_names_of_one_server_are_refused_whichever_comes_first(references):
         FakeConnection.server_from_reference = before
 
 
-def test_an_unknown_server_among_good_ones_is_asked_for_by_itself_before_it_is_called_unknown():
+def test_an_unknown_server_is_requested_separately_before_it_is_reported_unknown():
     account = FakeAccount("vpsorg", "web1", "web2")
     with pytest.raises(RewindError) as caught:
         provider_for(account, "nowhere").get_server("nowhere")

@@ -158,7 +158,7 @@ ALL_CHANGES = [(name, which) for name, changes in CHANGES.items() for which in c
 
 @pytest.mark.parametrize(("name", "which"), ALL_READS)
 @given(data=st.data())
-def test_reads_of_whatever_is_answered(name, which, data):
+def test_reads_of_any_response(name, which, data):
     body = bodies(*READS[name][which][1])
     read(name, which, [HttpResponse(200, {}, one) for one in data.draw(st.lists(body, min_size=1, max_size=3))])
 
@@ -193,7 +193,7 @@ STATUSES = st.sampled_from([200, 200, 200, 201, 202, 204, 206, 301, 302, 400, 40
 
 @pytest.mark.parametrize(("name", "which"), ALL_CHANGES)
 @given(data=st.data())
-def test_a_change_is_asked_for_once_and_never_taken_for_what_it_may_not_be(name, which, data):
+def test_a_change_is_requested_once_and_never_taken_for_what_it_may_not_be(name, which, data):
     response = HttpResponse(data.draw(STATUSES), {}, data.draw(bodies(CHANGES[name][which][1])))
     session = FakeSession([response])
     try:
@@ -212,7 +212,7 @@ def test_a_change_is_asked_for_once_and_never_taken_for_what_it_may_not_be(name,
 
 @pytest.mark.parametrize(("name", "which"), ALL_CHANGES)
 @pytest.mark.parametrize("connected", [True, False])
-def test_a_change_whose_answer_got_lost(name, which, connected):
+def test_a_change_whose_response_is_lost(name, which, connected):
     session = FakeSession([HttpError("timeout", connected, "ReadTimeout")])
     with pytest.raises(RewindError) as caught:
         CHANGES[name][which][0](provider_with_session(name, session))
@@ -266,7 +266,7 @@ def test_ilkbytes_number_of_pages(total):
 
 
 @pytest.mark.parametrize("hostile", [name for name in NAMES if name], ids=lambda name: ascii(name)[:30])
-def test_no_listed_server_is_asked_for_at_another_path(hostile):
+def test_no_listed_server_is_requested_at_another_path(hostile):
     """A cloud that lists a server with such a name, and a user who means it."""
     listed = [HttpResponse(200, {}, json.dumps(ok({"server_list": [{**ILK_SERVER, "name": hostile}]})).encode()),
               HttpResponse(200, {}, json.dumps(ok({"snapshots": []})).encode())]
@@ -307,7 +307,7 @@ def test_the_paths_are_those_of_the_base():
 
 
 @pytest.mark.parametrize(("length", "asked"), [(64, "/server/manage/"), (65, "/server/list/all"), (10_000, "/server/list/all")])
-def test_a_reference_that_is_too_long_for_a_server_is_looked_up_and_not_put_in_a_path(length, asked):
+def test_a_reference_that_is_too_long_for_a_server_is_searched_and_not_put_in_a_path(length, asked):
     session = FakeSession([HttpResponse(200, {}, json.dumps(ok([ILK_SERVER])).encode())])
     with pytest.raises(RewindError):
         provider_with_session("ilkbyte", session).get_server("x" * length)

@@ -97,7 +97,7 @@ def check_result(module, result, session, progress_lines, check_mode):
 @pytest.mark.parametrize("module", SPECS)
 @settings(max_examples=max(40, settings().max_examples // 2))
 @given(data=st.data())
-def test_a_module_never_makes_a_mistake_of_its_own(module, cloud, data):
+def test_a_module_never_has_an_internal_error(module, cloud, data):
     parameters = data.draw(tasks(module, cloud))
     body = st.sampled_from([json.dumps(one).encode() for one in HONEST[cloud]]) | bodies(*HONEST[cloud])
     response = st.builds(

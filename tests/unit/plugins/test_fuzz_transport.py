@@ -43,7 +43,7 @@ def client_on(*responses):
 
 
 @given(st.lists(RESPONSES | ERRORS, min_size=1, max_size=6), st.booleans())
-def test_any_answers(responses, changes):
+def test_any_responses(responses, changes):
     made = client_on(*responses)
     try:
         answer = made.change("GET", "/x", operation="x") if changes else made.read("/x", operation="x")
@@ -70,7 +70,7 @@ def test_retry_after_is_a_time_or_nothing(response, now):
 
 
 @given(DATES | TEXTS)
-def test_now_is_a_time_whatever_the_clouds_clock_says(message):
+def test_server_time_is_a_time_whatever_the_date_header_is(message):
     made = client_on(HttpResponse(200, {"date": message}, b"{}"))
     made.read("/x", operation="x")
     made._clock_offset = made._clock_offset or 0.0
@@ -78,7 +78,7 @@ def test_now_is_a_time_whatever_the_clouds_clock_says(message):
 
 
 @given(ANYTHING)
-def test_what_is_quoted_is_one_bounded_plain_line(body):
+def test_an_extracted_message_is_one_bounded_sanitized_line(body):
     message = extract_error_message(json.loads(json.dumps(body)))
     assert message is None or (0 < len(message) <= client.MAX_PROVIDER_MESSAGE and "\n" not in message and message == sanitize(message))
 
@@ -139,18 +139,18 @@ def send_raw(answer, changes=True):
 
 
 @pytest.mark.parametrize("answer", RAW_ANSWERS.values(), ids=list(RAW_ANSWERS))
-def test_raw_answers(answer):
+def test_raw_responses(answer):
     send_raw(answer)
 
 
 @pytest.mark.parametrize("answer", [RAW_ANSWERS["chunks"], OK + BODY], ids=["chunks", "plain"])
-def test_orderly_raw_answers_are_read(answer):
+def test_valid_raw_responses_are_read(answer):
     assert send_raw(answer).data == {}
 
 
 @given(st.binary(max_size=40), st.binary(max_size=20),
        st.sampled_from([b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 302 Found\r\nLocation: ", b"", OK + b"Content-Length: "]))
-def test_random_raw_answers(start, end, before):
+def test_random_raw_responses(start, end, before):
     send_raw(before + start + b"\r\n\r\n" + end)
 
 
@@ -158,7 +158,7 @@ def test_random_raw_answers(start, end, before):
     b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\n\r\n", OK + b"Transfer-Encoding: chunked\r\n\r\n-1\r\n",
     OK + b"Transfer-Encoding: chunked\r\n\r\nffffffffffff\r\n", OK + b"\r\n", OK + b"Content-Length: 999999999999\r\n\r\n",
 ], ids=["a redirect", "a chunk of -1", "a chunk of terabytes", "no length", "a length of terabytes"])
-def test_no_answer_fills_the_memory(head, monkeypatch):
+def test_no_response_fills_the_memory(head, monkeypatch):
     """Whatever is promised: no more is read than an answer may have."""
     monkeypatch.setattr("ansible_collections.rewind.vps.plugins.module_utils._http.session.MAX_RESPONSE_BYTES", 1_000_000)
     endless = b"x" * 1_000_000
@@ -183,7 +183,7 @@ def test_no_answer_fills_the_memory(head, monkeypatch):
 
 
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name)[:30])
-def test_plain_text_obeys_nobody(name):
+def test_sanitized_text_has_no_control_characters(name):
     shown = sanitize(name)
     assert len(shown) == len(name) and all(letter.isprintable() or letter == "\ufffd" or letter == name[index] for index, letter in enumerate(shown))
     assert not set(shown) & {chr(code) for code in (*range(32), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))}

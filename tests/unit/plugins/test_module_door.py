@@ -107,7 +107,7 @@ def test_an_option_keeps_its_name_whatever_the_secret_is():
     ("new", False, None, False, False, False),
     ("binary", False, None, True, False, False),
 ])
-def test_through_a_pipe_wherever_it_can_be(style, in_background, become, able, by_configuration, expected, monkeypatch):
+def test_pipelining_is_used_wherever_possible(style, in_background, become, able, by_configuration, expected, monkeypatch):
     monkeypatch.setattr(ActionBase, "_is_pipelining_enabled", lambda self, module_style, wrap_async=False: by_configuration)
     action = FakeAction({}, {})
     action._connection.become, action._connection.has_pipelining = become, able

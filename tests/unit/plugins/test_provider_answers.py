@@ -47,14 +47,14 @@ def test_only_204_is_a_deletion(status: int) -> None:
     None, [], {}, "OK", {"status": "error"}, {"status": True}, {"status": "success", "snapshot": {"id": 802}},
     {"status": "success", "server": {"id": 2}, "snapshot": {"id": 801}}, {"status": "success", "server": "web1"},
 ])
-def test_an_answer_that_is_not_about_this_restore_is_no_yes(body: Any) -> None:
+def test_a_response_that_is_not_about_this_restore_is_no_success(body: Any) -> None:
     with pytest.raises(RewindError, match="not about this restore") as caught:
         at_vpsorg(200, body).restore_snapshot(SNAPSHOT)
     assert (caught.value.kind, caught.value.outcome) == (errors.INVALID_RESPONSE, errors.UNKNOWN)
 
 
 @pytest.mark.parametrize("more", [{}, {"server": {"id": 1}}, {"server": {"id": 1}, "snapshot": {"id": 801}}])
-def test_an_answer_about_this_restore_is_a_yes(more: dict[str, Any]) -> None:
+def test_a_response_about_this_restore_is_a_success(more: dict[str, Any]) -> None:
     at_vpsorg(200, {"status": "success", **more}).restore_snapshot(SNAPSHOT)
 
 
@@ -69,14 +69,14 @@ def vpsorg_page(count: int | None, *ids: int, more: bool = False) -> dict[str, A
     [vpsorg_page(None, 1, 2, more=True), vpsorg_page(None, 2, 3)],
     [vpsorg_page(3, 1, 2, more=True), vpsorg_page(2, 3)],  # the count fell between the two
 ])
-def test_pages_that_do_not_fit_together_are_read_anew(unfit: list[dict[str, Any]]) -> None:
+def test_inconsistent_pages_are_read_again(unfit: list[dict[str, Any]]) -> None:
     fit = [vpsorg_page(3, 1, 2, more=True), vpsorg_page(3, 3)]
     cloud = provider("vpsorg", [*unfit, *fit])
     assert [item.id for item in cloud.list_snapshots(None)] == ["1", "2", "3"]
     assert cloud._api.bodies == [fit[1]], "all pages were read"
 
 
-def test_a_list_that_never_holds_still_is_no_list() -> None:
+def test_a_list_that_keeps_changing_is_no_list() -> None:
     with pytest.raises(RewindError, match="changed 4 times while it was read"):
         provider("vpsorg", [vpsorg_page(3, 1, 2, more=True), vpsorg_page(3)] * 4).list_snapshots(None)
 
@@ -85,7 +85,7 @@ def ilkbyte_page(*names: str) -> dict[str, Any]:
     return {"status": True, "data": {"pagination": {"total_page": 2}, "server_list": [{"name": name, "status": "running"} for name in names]}}
 
 
-def test_ilkbytes_pages_that_do_not_fit_together_are_read_anew() -> None:
+def test_inconsistent_pages_of_ilkbyte_are_read_again() -> None:
     pages = [ilkbyte_page("a", "b"), ilkbyte_page("b", "c"), ilkbyte_page("new", "a"), ilkbyte_page("b", "c")]
     assert [server.id for server in provider("ilkbyte", pages).list_servers()] == ["new", "a", "b", "c"]
     with pytest.raises(RewindError, match="changed 4 times while it was read"):

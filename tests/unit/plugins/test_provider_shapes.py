@@ -146,7 +146,7 @@ def test_reads_survive_any_json(name, data):
 
 @pytest.mark.parametrize("name", REGISTRY)
 @given(data=st.data())
-def test_an_unclear_answer_to_a_change_leaves_its_outcome_unknown(name, data):
+def test_an_unclear_response_to_a_change_leaves_its_outcome_unknown(name, data):
     made = provider(name, [data.draw(BODIES[name])])
     error = checked(lambda: made.create_snapshot(SERVERS[name], "nightly", None) or [], check_snapshot)
     assert made._api.changes == 1
@@ -162,7 +162,7 @@ def test_only_what_is_an_identity_identifies(reference):
             assert re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]*", server.id) and re.fullmatch("[A-Za-z0-9_-]+", reference)
 
 
-def test_a_filter_that_the_cloud_ignores_makes_no_others_snapshot_ours():
+def test_a_filter_that_the_provider_ignores_makes_no_others_snapshot_ours():
     item = {"id": 801, "name": "nightly", "status": "completed", "server": {"id": 2, "name": "web2"}}
     body = {"count": 2, "results": [item, {**item, "id": 802, "server": {"id": 1, "name": "web1"}}]}
     assert [found.id for found in provider("vpsorg", [body]).list_snapshots(SERVERS["vpsorg"])] == ["802"]
@@ -178,7 +178,7 @@ def test_a_next_page_that_is_none(following):
     assert caught.value.kind == errors.INVALID_RESPONSE
 
 
-def test_pages_that_go_round_in_circles_end():
+def test_pages_in_a_loop_end():
     pages = [{"results": [], "next": f"https://h/snapshots/?page={page}"} for page in (2, 1, 2)]
     with pytest.raises(RewindError, match="the same page comes again"):
         provider("vpsorg", pages).list_snapshots(None)
@@ -191,7 +191,7 @@ def test_ilkbytes_pages_are_followed_even_where_numbers_are_written_as_text(tota
     assert [server.id for server in provider("ilkbyte", pages).list_servers()] == ["app1", "app2"]
 
 
-def test_a_server_shown_that_was_not_asked_for_is_no_answer():
+def test_a_response_with_another_server_is_invalid():
     with pytest.raises(RewindError) as caught:
         provider("vpsorg", [{"id": 2, "name": "web2", "status": "active"}]).get_server("1")
     assert caught.value.kind == errors.INVALID_RESPONSE

@@ -91,7 +91,7 @@ def test_too_many_requests_to_the_end_is_a_refusal(call):
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_connection_never_made_is_tried_again(call):
+def test_a_connection_never_made_is_retried(call):
     with serving(DONE, listening=False) as server:
         client = ApiClient("VPS.org", server.url, timeout=5, sleep=lambda seconds: server.listen())
         assert change(client, call).status == 200
@@ -115,7 +115,7 @@ def test_connection_lost_after_429_is_unknown():
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_change_never_rides_on_an_old_connection(call):
+def test_a_change_never_uses_an_old_connection(call):
     """On a connection that was open already nobody could tell whether a failure came before or after the sending."""
     with serving(DONE) as server:
         client = api(server, [])
@@ -148,6 +148,6 @@ def test_what_is_sent():
     assert request.headers["authorization"] == "Bearer vps_token"
 
 
-def test_a_deletion_may_be_answered_with_nothing():
+def test_a_deletion_may_have_an_empty_response():
     with serving(response(204, b"")) as server:
         assert change(api(server, []), "DELETE").data is None

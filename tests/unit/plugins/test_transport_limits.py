@@ -73,7 +73,7 @@ def test_one_byte_at_a_time_ends_within_the_limit(slow):
     assert len(server.requests) == 1
 
 
-def test_a_slow_body_of_a_read_is_asked_again():
+def test_a_read_with_a_slow_body_is_retried():
     server = ScriptedServer(no_response, GOOD)
     server.script[0] = send_slowly(head(200, {"connection": "close"}) + b"{}" + b" " * 100, 0.05, server.closing)
     delays = []
@@ -101,7 +101,7 @@ def test_a_body_without_a_length_that_the_limit_cuts_off_is_never_taken_for_whol
     assert error.kind == errors.TIMEOUT
 
 
-def test_a_slow_answer_within_the_limit_is_fine():
+def test_a_slow_response_within_the_limit_is_fine():
     server = ScriptedServer(no_response)
     server.script = [send_slowly(head(200, {"connection": "close"}) + b"{}", 0.001, server.closing)]
     try:
@@ -110,7 +110,7 @@ def test_a_slow_answer_within_the_limit_is_fine():
         server.close()
 
 
-def test_no_alarm_is_left_behind():
+def test_no_timeout_is_left_behind():
     before = threading.active_count()
     with serving(GOOD) as server:
         client = api(server)
@@ -161,7 +161,7 @@ def test_time_limits_end_in_their_order_whatever_the_order_in_which_they_are_set
 
 
 @pytest.mark.parametrize("headers", [{"content-length": str(10**9)}, {"connection": "close"}], ids=["told", "endless"])
-def test_a_too_large_answer_is_not_read_to_its_end(headers, monkeypatch):
+def test_a_too_large_response_is_not_read_to_its_end(headers, monkeypatch):
     monkeypatch.setattr(session, "MAX_RESPONSE_BYTES", 200_000)
     sent = []
 
@@ -181,7 +181,7 @@ def test_a_too_large_answer_is_not_read_to_its_end(headers, monkeypatch):
     assert sum(sent) < 50_000_000  # what fits into the sockets' buffers, not the gigabyte
 
 
-def test_an_answer_just_within_the_bound_is_read(monkeypatch):
+def test_a_response_just_within_the_bound_is_read(monkeypatch):
     body = b'{"results": "' + b"x" * 199_985 + b'"}'
     monkeypatch.setattr(session, "MAX_RESPONSE_BYTES", len(body))
     with serving(response(200, body)) as server:
@@ -227,7 +227,7 @@ def test_netrc_does_not_replace_the_token(netrc):
 
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "HTTPS_PROXY"])
-def test_no_proxy_is_asked_for_this_machine(variable, monkeypatch):
+def test_no_proxy_is_used_for_this_machine(variable, monkeypatch):
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     with serving(GOOD) as proxy, serving(GOOD) as server:
@@ -304,7 +304,7 @@ def assert_no_secret(text, server):
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_neither_error_nor_log_nor_screen_tells(fault, caplog, capfd):
+def test_neither_error_nor_log_nor_screen_has_a_secret(fault, caplog, capfd):
     caplog.set_level(logging.DEBUG)
     with serving(FAULTS[fault]) as server:
         client = api(server, timeout=1.5 if fault == "silence" else 5.0)
@@ -323,7 +323,7 @@ def test_neither_error_nor_log_nor_screen_tells(fault, caplog, capfd):
     assert not [form for form in FORMS if form in printed]
 
 
-def test_unreachable_tells_nothing():
+def test_an_unreachable_error_has_no_secret():
     with serving(GOOD, listening=False) as server:
         with pytest.raises(RewindError) as caught:
             api(server).read("/servers/", operation="servers.list")

@@ -34,7 +34,7 @@ def failure(client):
     return error
 
 
-def test_one_good_answer_is_one_request():
+def test_one_good_response_is_one_request():
     delays = []
     with serving(GOOD) as server:
         client = api(server, delays, headers={"Authorization": "Bearer vps_token"}, query={"access": "key"})
@@ -55,21 +55,21 @@ def test_one_good_answer_is_one_request():
     raw_bytes(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), raw_bytes(b"garbage\r\n\r\n"),
 ], ids=["408", "429", "502", "503", "504", "reset", "hang up", "half", "html", "empty", "half json", "not utf-8",
         "bad chunk", "no http"])
-def test_passing_trouble_is_asked_again(fault):
+def test_a_transient_fault_is_retried(fault):
     delays = []
     with serving(fault, fault, GOOD) as server:
         assert read(api(server, delays)).data == {"results": [1]}
     assert len(server.requests) == 3 and len(delays) == 2
 
 
-def test_a_read_timeout_is_asked_again():
+def test_a_read_timeout_is_retried():
     delays = []
     with serving(no_response, GOOD) as server:
         assert read(api(server, delays, timeout=1.5)).status == 200
     assert len(server.requests) == 2
 
 
-def test_a_refused_connection_is_tried_again():
+def test_a_refused_connection_is_retried():
     with serving(GOOD, listening=False) as server:
         client = ApiClient("VPS.org", server.url, timeout=5, sleep=lambda seconds: server.listen())
         assert read(client).status == 200
@@ -103,7 +103,7 @@ def test_pauses_grow_with_full_jitter(monkeypatch):
     (401, errors.UNAUTHORIZED), (403, errors.FORBIDDEN), (404, errors.NOT_FOUND), (405, errors.PROVIDER_REJECTED),
     (409, errors.BUSY), (418, errors.PROVIDER_REJECTED), (500, errors.PROVIDER_ERROR), (501, errors.PROVIDER_ERROR),
 ])
-def test_a_clear_answer_is_not_asked_again(status, kind):
+def test_a_clear_response_is_not_retried(status, kind):
     delays = []
     with serving(response(status, {"detail": "No  such\nserver."}, location="/elsewhere/")) as server:
         error = failure(api(server, delays))
@@ -126,7 +126,7 @@ def test_retry_after_in_seconds(status, header, seconds):
 
 
 @pytest.mark.parametrize("clock_offset", [0, -86400, 3600])
-def test_retry_after_as_a_date_by_the_clouds_own_clock(clock_offset):
+def test_retry_after_as_a_date_by_the_providers_own_clock(clock_offset):
     delays = []
     now = time.time() + clock_offset
     with serving(response(503, date=formatdate(now, usegmt=True), retry_after=formatdate(now + 20, usegmt=True)), GOOD) as server:
@@ -143,7 +143,7 @@ def test_retry_after_in_the_past_is_no_pause():
 
 
 @pytest.mark.parametrize("header", ["soon", "-5", "", "1.5", "Mon, 99 Foo 2026 00:00:00 GMT", "²", "7 seconds"])
-def test_a_senseless_retry_after_leaves_our_own_pause(header):
+def test_an_invalid_retry_after_leaves_our_own_backoff(header):
     delays = []
     with serving(response(503, retry_after=header), GOOD) as server:
         read(api(server, delays))
@@ -151,7 +151,7 @@ def test_a_senseless_retry_after_leaves_our_own_pause(header):
 
 
 @pytest.mark.parametrize("header", ["3600", "99999999999999999999", "tomorrow's date"])
-def test_a_retry_after_beyond_patience_ends_it_at_once(header):
+def test_a_retry_after_beyond_the_budget_ends_it_at_once(header):
     delays = []
     header = formatdate(time.time() + 86400, usegmt=True) if header == "tomorrow's date" else header
     with serving(response(429, {"detail": "Request was throttled."}, retry_after=header)) as server:
@@ -176,7 +176,7 @@ def test_all_tries_together_end_in_time(monkeypatch):
 # --- the cloud's clock
 
 
-def test_now_is_the_clouds_time():
+def test_server_time_is_the_providers_time():
     with serving(response(200, {}, date="Thu, 15 Jan 2026 18:30:00 GMT")) as server:
         client = api(server, [])
         assert abs(client.server_time().timestamp() - time.time()) < 5
@@ -186,7 +186,7 @@ def test_now_is_the_clouds_time():
 
 
 @pytest.mark.parametrize("date", ["", "yesterday", "Thu, 99 Jan 2026 18:30:00 GMT"])
-def test_without_a_date_this_machines_clock_serves(date):
+def test_without_a_date_this_machines_clock_is_used(date):
     with serving(response(200, {}, date=date)) as server:
         client = api(server, [])
         read(client)
@@ -202,7 +202,7 @@ def test_without_a_date_this_machines_clock_serves(date):
     ({"message": "", "error": "Denied"}, "Denied"), (["one", "two"], "one two"), ("text", "text"), ({}, None), (None, None),
     ({"detail": "x" * 5000}, "x" * 500),
 ])
-def test_a_clouds_words_in_one_bounded_line(body, quoted):
+def test_a_provider_message_is_one_bounded_line(body, quoted):
     with serving(response(400, "null" if body is None else body)) as server:
         error = failure(api(server, []))
     assert error.provider_message == ("null" if body is None else quoted)

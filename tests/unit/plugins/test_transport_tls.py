@@ -101,7 +101,7 @@ def test_accepted_with_its_authority(call, own):
 
 
 @pytest.mark.parametrize("call", [read, change])
-def test_accepted_when_certificates_are_not_looked_at(call, own):
+def test_accepted_when_certificates_are_not_checked(call, own):
     with serving(GOOD, tls=context(own)) as server, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert call(api(server, [], verify=False)).status == 200
