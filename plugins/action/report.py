@@ -50,7 +50,7 @@ class ActionModule(ControllerAction):
             redactor = Redactor([*secrets, *(secret for account in accounts for secret in options.secrets_of(account))])
             gathered = redactor.redact({
                 "made_at": datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z"),
-                "accounts": [clouds.ask(account, self._teller(task_vars)) for account in accounts],
+                "accounts": [clouds.ask(account, self._progress_callback(task_vars)) for account in accounts],
                 "upgrades": upgrade_history.read_upgrades(parameters["state_dir"], parameters["upgrades"]),
             })
             path = os.path.abspath(parameters["path"])

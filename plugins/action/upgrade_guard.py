@@ -137,7 +137,7 @@ class ActionModule(ControllerAction):
             play_keywords={keyword for keyword in KEYWORDS_THAT_REACH_HANDLERS if self._play_says(keyword)},
             check_mode=self._task.check_mode,
             more_secrets=self._connection_secrets(task_vars),
-            tell=self._teller(task_vars),
+            progress=self._progress_callback(task_vars),
         )
 
     def _play_says(self, keyword: str) -> bool:

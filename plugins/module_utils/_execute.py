@@ -42,23 +42,23 @@ def execute(
     *,
     check_mode: bool,
     diff_mode: bool,
-    tell: Callable[[str], None] = lambda text: None,
-    hand_on_signal: Callable[[int], None] = lambda number: None,
+    progress: Callable[[str], None] = lambda text: None,
+    redeliver_signal: Callable[[int], None] = lambda number: None,
     environ: Mapping[str, str] | None = None,
     redactor: Redactor | None = None,
 ) -> dict[str, Any]:
     """Run one module.
 
     :arg parameters: as Ansible's validator leaves them.
-    :arg tell: shows one line of progress, free of secrets.
-    :arg hand_on_signal: called with a signal that was held back until nothing was left half done.
+    :arg progress: shows one line of progress, free of secrets.
+    :arg redeliver_signal: called with a signal that was held back until nothing was left half done.
     :arg environ: where C(api_url)'s fallbacks are looked up; the process's own environment where not given.
     :arg redactor: knows the parameters' secrets; made here where not given.
     :returns: the result; with C(failed) and C(error) when it failed. C(warnings) is always there.
     """
     try:
         redactor = redactor or Redactor([parameters.get(name) for name in argspec.SECRET_OPTIONS])
-        return _execute(module, parameters, check_mode, diff_mode, tell, hand_on_signal, os.environ if environ is None else environ, redactor)
+        return _execute(module, parameters, check_mode, diff_mode, progress, redeliver_signal, os.environ if environ is None else environ, redactor)
     except Exception as error:  # not even a mistake in the handling of mistakes may show an exception's text
         return {**internal_error_result(error), "warnings": []}
 
@@ -68,8 +68,8 @@ def _execute(
     parameters: Mapping[str, Any],
     check_mode: bool,
     diff_mode: bool,
-    tell: Callable[[str], None],
-    hand_on_signal: Callable[[int], None],
+    progress: Callable[[str], None],
+    redeliver_signal: Callable[[int], None],
     environ: Mapping[str, str],
     redactor: Redactor,
 ) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def _execute(
         if argspec.may_query_many(options):
             options["rate_limit"] = RateLimit(options.get("wait_timeout", READ_RETRY_SECONDS))
         task = Task(
-            connect(options), options, check_mode, diff_mode, lambda text: tell(sanitize(redactor.redact_text(text))), hand_on_signal,
+            connect(options), options, check_mode, diff_mode, lambda text: progress(sanitize(redactor.redact_text(text))), redeliver_signal,
         )
         result = _dispatch(module, task)
     except (Exception, signal_guard.Ended) as error:

@@ -108,9 +108,9 @@ class InProcessAction(ModuleExecutionAction):
             parameters,
             check_mode=self._task.check_mode,
             diff_mode=self._task.diff,
-            tell=self._teller(task_vars),
+            progress=self._progress_callback(task_vars),
             # The process is the task's own: it ends now, and does not take up the next item of a loop.
-            hand_on_signal=lambda number: os.kill(os.getpid(), number),
+            redeliver_signal=lambda number: os.kill(os.getpid(), number),
             redactor=redactor,
         )
 

@@ -49,7 +49,7 @@ class ControllerAction(ActionBase):
             os.environ.clear()
             os.environ.update(original)
 
-    def _teller(self, task_vars: dict[str, Any]) -> Callable[[str], None]:
+    def _progress_callback(self, task_vars: dict[str, Any]) -> Callable[[str], None]:
         """Shows one line of progress, on standard error. None where nobody wants it: see L(wants_progress)."""
         if not wants_progress(os.environ, C.DEFAULT_STDOUT_CALLBACK):
             return lambda text: None

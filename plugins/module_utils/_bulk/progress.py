@@ -20,13 +20,13 @@ SUMMARY_INTERVAL = 30.0
 class Progress:
     """Told of changes by the servers' threads; tells a person of them when L(tick) is called.
 
-    :arg tell: shows one line.
+    :arg progress: shows one line.
     :arg total: number of servers.
     :arg expected_seconds: seconds that the cloud says it takes for one.
     """
 
-    def __init__(self, tell: Callable[[str], None], total: int, expected_seconds: float, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._tell, self._total, self._expected_seconds, self._monotonic = tell, total, expected_seconds, monotonic
+    def __init__(self, progress: Callable[[str], None], total: int, expected_seconds: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._progress, self._total, self._expected_seconds, self._monotonic = progress, total, expected_seconds, monotonic
         self._started_at = monotonic()
         self._lock = threading.Lock()
         self._events: dict[str, list[str]] = {}  # what, and which servers
@@ -57,7 +57,7 @@ class Progress:
             self.flush()
         if now >= self._next_summary:
             self._next_summary = now + SUMMARY_INTERVAL
-            self._tell(self._summary(now))
+            self._progress(self._summary(now))
 
     def flush(self) -> None:
         """Tell of all changes that were not told yet."""
@@ -66,9 +66,9 @@ class Progress:
         for event, servers in events.items():
             if len(servers) <= MAX_INDIVIDUAL_LINES:
                 for server in servers:
-                    self._tell(f"{server}: {event}")
+                    self._progress(f"{server}: {event}")
             else:
-                self._tell(f"{', '.join(servers[:MAX_NAMED])} and {len(servers) - MAX_NAMED} more: {event}")
+                self._progress(f"{', '.join(servers[:MAX_NAMED])} and {len(servers) - MAX_NAMED} more: {event}")
 
     def _summary(self, now: float) -> str:
         with self._lock:

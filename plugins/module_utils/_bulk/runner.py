@@ -53,10 +53,10 @@ class BulkRunner:
     def for_each(self, operation: Callable[[Task], Any], references: list[str]) -> list[Settled]:
         """What became of each server, once all are settled."""
         server_results = [Settled(reference) for reference in references]
-        progress = Progress(self._task.tell, len(server_results), self._expected_seconds)
+        progress = Progress(self._task.progress, len(server_results), self._expected_seconds)
 
         def on_idle() -> None:
-            self._signals.hand_on(self._task.hand_on_signal)
+            self._signals.hand_on(self._task.redeliver_signal)
             with contextlib.suppress(Exception):  # a terminal that is gone is no reason to leave servers alone
                 progress.tick()
 
@@ -86,8 +86,8 @@ class BulkRunner:
             self._task,
             provider=provider,
             options={**self._task.options, "server": reference, "servers": None},
-            tell=lambda text: None,  # how long each has been waited for is in the summary
-            tell_change=lambda what: progress.started(reference, what),
+            progress=lambda text: None,  # how long each has been waited for is in the summary
+            on_server_progress=lambda what: progress.started(reference, what),
             slot=self._gate.admit,
             done=Done(),
             warnings=[],

@@ -58,12 +58,12 @@ class Task:
     """One task's wishes and means.
 
     :ivar options: cleaned options (see arguments.py).
-    :ivar tell: says one line of progress to a person: how long something has been waited for.
-    :ivar tell_change: says what is under way at the task's server now; where not given, L(tell) does.
+    :ivar progress: says one line of progress to a person: how long something has been waited for.
+    :ivar on_server_progress: says what is under way at the task's server now; where not given, L(progress) does.
     :ivar for_each: does something for each of several servers, and gives what became of each, in their order; only where there
         may be several.
     :ivar slot: is entered while the task decides about its server; where many do at once, they take turns.
-    :ivar hand_on_signal: what to do with a signal that was held back, once nothing is left half done.
+    :ivar redeliver_signal: what to do with a signal that was held back, once nothing is left half done.
     :ivar done: what this task has changed so far; a failed task's result reports it too.
     :ivar warnings: for Ansible to show.
     :ivar place: the server's lock and note, while it is this task's turn (see turn.py); None where there is none.
@@ -73,12 +73,12 @@ class Task:
     options: dict[str, Any]
     check_mode: bool = False
     diff_mode: bool = False
-    tell: Callable[[str], None] = lambda text: None
-    hand_on_signal: Callable[[int], None] = lambda number: None
+    progress: Callable[[str], None] = lambda text: None
+    redeliver_signal: Callable[[int], None] = lambda number: None
     done: Done = field(default_factory=Done)
     warnings: list[str] = field(default_factory=list)
     place: Place | None = None
-    tell_change: Callable[[str], None] | None = None
+    on_server_progress: Callable[[str], None] | None = None
     for_each: Callable[[Callable[[Task], Any], list[str]], list[Settled]] | None = None
     slot: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
 
@@ -97,12 +97,12 @@ class Task:
         """How the user calls the server."""
         return self.options["server"]
 
-    def tell_of(self, server: Server, what: str) -> None:
+    def report_progress(self, server: Server, what: str) -> None:
         """Say what is under way at the server now."""
-        if self.tell_change is not None:
-            self.tell_change(what)
+        if self.on_server_progress is not None:
+            self.on_server_progress(what)
         else:
-            self.tell(f"server {server.label}: {what}")
+            self.progress(f"server {server.label}: {what}")
 
     def send(self, change: Callable[[], Any]) -> Any:
         """Ask for a change, once. Unless it was refused, everything after it counts as having asked."""

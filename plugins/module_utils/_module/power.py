@@ -39,7 +39,7 @@ def stopped(task: Task, server: Server, deadline: Deadline) -> Iterator[None]:
             f"Server {server.label} is {server.power_state}: neither running, so that it could be stopped, nor stopped",
             kind=errors.NOT_READY, server=server.label, hint="look at it in the cloud's panel, or leave stop_server out",
         )
-    with signal_guard.unwinding(task.hand_on_signal) as be_deaf:
+    with signal_guard.unwinding(task.redeliver_signal) as be_deaf:
         stop_sent = seen_off = False
         noted_before = task.place is not None and STOPPED_NOTE in task.place.notes()
         _write_note(task, server)
@@ -92,7 +92,7 @@ def start(task: Task, server: Server, deadline: Deadline) -> Server:
                     raise
         return None
 
-    task.tell_of(server, "it is started")
+    task.report_progress(server, "it is started")
     try:
         return watch(
             task, step, f"server {server.label} to be started", deadline, POWER_SECONDS, server, None,
@@ -108,7 +108,7 @@ def start(task: Task, server: Server, deadline: Deadline) -> Server:
 
 def _ask_to_stop(task: Task, server: Server, deadline: Deadline) -> Deadline:
     """Ask once, and return how long to wait for it."""
-    task.tell_of(server, "it is stopped for its snapshot")
+    task.report_progress(server, "it is stopped for its snapshot")
     try:
         task.send(lambda: task.provider.set_power(server, STOP))
         task.done.changed = True
@@ -185,7 +185,7 @@ def watch_late_stop(task: Task, server: Server, trouble: BaseException | None, s
 
     A system that is shutting itself down may look as if it simply ran, so it is watched for a while longer.
     """
-    task.tell_of(server, "it was asked to stop and has not yet; it is watched, so that it does not stay off")
+    task.report_progress(server, "it was asked to stop and has not yet; it is watched, so that it does not stay off")
     try:
         wait_for_power(task, server, STOPPED, Deadline(seconds))
     except RewindError as error:

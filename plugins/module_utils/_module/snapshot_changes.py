@@ -43,7 +43,7 @@ def create(task: Task, server: Server, known: set[str], replaces: Snapshot | Non
         if replaces is not None and task.options["wait"]:
             pending_changes.note_replaced(task, replaces, snapshot)
     if task.options["wait"]:
-        task.tell_of(server, f"snapshot {name} is asked for")
+        task.report_progress(server, f"snapshot {name} is asked for")
 
     def wait() -> Snapshot:
         if not task.options["wait"]:
@@ -87,7 +87,7 @@ def recreate(task: Task, snapshot: Snapshot) -> Callable[[], Snapshot]:
         renewed = _renewed(task, snapshot, _time_to_look(task, server, task.deadline), error)
         return lambda: renewed
     if task.options["wait"]:
-        task.tell_of(server, f"snapshot {snapshot.name} is asked to be taken anew")
+        task.report_progress(server, f"snapshot {snapshot.name} is asked to be taken anew")
 
     def wait() -> Snapshot:
         if not task.options["wait"]:

@@ -60,7 +60,7 @@ def _set(task: Task, snapshot: Snapshot, wished: Schedule) -> dict[str, Any]:
         _change(task, snapshot, wished)
     else:
         # Between the two there is no schedule at all: that is no place to be ended.
-        with signal_guard.deferred(task.hand_on_signal):
+        with signal_guard.deferred(task.redeliver_signal):
             _exchange(task, snapshot, old, wished)
     return _result(task, snapshot.server, snapshot, old, wished, f"The schedule of {label} is set")
 

@@ -110,7 +110,7 @@ def _whose(task: Task, server: Server, id_: str | None) -> str:
 def _ask(task: Task, server: Server, snapshot: Snapshot) -> Restore:
     """Ask for the restore, once. Where the answer leaves it open, the server's state decides."""
     restore = Restore(task, server, snapshot)
-    task.tell_of(server, f"its restore to snapshot {snapshot.name} is asked for")
+    task.report_progress(server, f"its restore to snapshot {snapshot.name} is asked for")
     try:
         task.send(lambda: task.provider.restore_snapshot(snapshot))
         task.done.changed = True

@@ -80,7 +80,7 @@ def _enter(task: Task, place: server_lock.Place, server: Server, beside_a_restor
             slot.close()  # who waits for another task keeps nobody of its own waiting meanwhile
             wait_until(
                 is_free, what=f"another task of this machine to be done with server {server.label}", deadline=deadline, expected=0.0,
-                tell=task.tell, hint="", longest_pause=LONGEST_PAUSE,
+                on_progress=task.progress, hint="", longest_pause=LONGEST_PAUSE,
             )
             left = deadline.left
             slot.enter_context(task.slot())

@@ -95,7 +95,7 @@ def wait_until(
     what: str,
     deadline: Deadline,
     expected: float,
-    tell: Callable[[str], None] = lambda text: None,
+    on_progress: Callable[[str], None] = lambda text: None,
     hint: str,
     longest_pause: float = LONGEST_PAUSE,
 ) -> Found:
@@ -104,7 +104,7 @@ def wait_until(
     :arg look: returns None while there is nothing yet; raises to end the wait at once.
     :arg what: what is waited for, in the words of the timeout's message.
     :arg expected: seconds by which it is usually done.
-    :arg tell: says to a person how it goes.
+    :arg on_progress: says to a person how it goes.
     :arg hint: what to do after a timeout.
     :arg longest_pause: seconds between two looks at the most, where looking costs little.
     :raises RewindError: C(wait_timeout) at the deadline; what C(look) raised, unless it was a passing read error.
@@ -126,7 +126,7 @@ def wait_until(
             break
         if deadline.elapsed >= next_word:
             usually = f", usually done within {expected:.0f} s" if expected > deadline.elapsed else ""
-            tell(f"{what}: {deadline.elapsed:.0f} s so far{usually}")
+            on_progress(f"{what}: {deadline.elapsed:.0f} s so far{usually}")
             next_word = deadline.elapsed + WORD_EVERY
         # The moments are the schedule's, however long a look takes. Whoever is woken before by what another has seen keeps his own.
         while due <= deadline.elapsed + SAME_MOMENT:

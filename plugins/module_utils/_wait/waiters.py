@@ -45,7 +45,7 @@ def watch(
 ) -> Found:
     """Wait, and say of an error which server and snapshot it concerns and whether anything may have happened."""
     try:
-        return wait_until(look, what=what, deadline=deadline, expected=expected, tell=task.tell, hint=hint)
+        return wait_until(look, what=what, deadline=deadline, expected=expected, on_progress=task.progress, hint=hint)
     except RewindError as error:
         error.add_context(server.label, snapshot)
         if error.outcome != errors.FAILED:

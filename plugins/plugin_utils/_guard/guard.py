@@ -24,7 +24,7 @@ from .protocol import check_request
 from .restore_retry import restore
 from .snapshot_retry import take
 
-Say = Callable[[str], None]
+ProgressCallback = Callable[[str], None]
 
 NOBODY_LOOKED = {
     "check": "server", "result": "inconclusive",
@@ -45,10 +45,10 @@ class World:
     :ivar tell_terminal: writes a line to the terminal of a run that is gone, if it had one.
     """
 
-    ask_restore: Callable[[str, int, Say], dict[str, Any]]
-    ask_snapshot: Callable[[dict[str, Any], int, Say], dict[str, Any]]
+    ask_restore: Callable[[str, int, ProgressCallback], dict[str, Any]]
+    ask_snapshot: Callable[[dict[str, Any], int, ProgressCallback], dict[str, Any]]
     run_is_alive: Callable[[], bool]
-    tell_terminal: Say = lambda text: None
+    tell_terminal: ProgressCallback = lambda text: None
     clock: Clock = field(default_factory=Clock)
 
 
@@ -206,13 +206,13 @@ class Guard:
         self._deadline = None
         return True
 
-    def _restore(self, say: Say | None = None) -> None:
-        """:arg say: hears of trouble; the receipt where nobody does."""
+    def _restore(self, progress: ProgressCallback | None = None) -> None:
+        """:arg progress: hears of trouble; the receipt where nobody does."""
         receipt = self.receipt
         snapshot_id = receipt.snapshot.get("id")
         verdict = restore(
             lambda wait_seconds: self._world.ask_restore(snapshot_id, wait_seconds, self._note_progress),
-            Deadline(self._rollback_seconds, self._world.clock), say or self._note_progress, ours_under_way=self._ours_under_way,
+            Deadline(self._rollback_seconds, self._world.clock), progress or self._note_progress, ours_under_way=self._ours_under_way,
         )
         if verdict.done:
             self._restored(verdict.message)

@@ -39,12 +39,12 @@ class Verdict:
 
 
 def restore(
-    ask: Callable[[int], dict[str, Any]], deadline: Deadline, say: Callable[[str], None], *, ours_under_way: bool,
+    ask: Callable[[int], dict[str, Any]], deadline: Deadline, progress: Callable[[str], None], *, ours_under_way: bool,
 ) -> Verdict:
     """Restore, with patience.
 
     :arg ask: runs the operation with a C(wait_timeout) in seconds, and returns its result.
-    :arg say: tells a person how it goes.
+    :arg progress: tells a person how it goes.
     :arg ours_under_way: a restore that is found under way was asked for by this very upgrade.
     """
     asked = refused = 0
@@ -63,11 +63,11 @@ def restore(
             over = deadline.left <= pause or asked >= MOST_ASKED or refused >= MOST_REFUSED
             if over or (error["outcome"] == errors.NOT_APPLIED and error["kind"] not in (*_PASSING, errors.PROVIDER_REJECTED)):
                 return Verdict(False, known, result["msg"])
-            say(f"{result['msg']} Trying again in {pause:.0f} s.")
+            progress(f"{result['msg']} Trying again in {pause:.0f} s.")
         elif deadline.left <= 0:
             return Verdict(False, known, result["msg"])
         else:
             # Somebody else's, maybe of another snapshot: it is over now, and ours is asked for.
-            say(f"{result['msg']} It was not this upgrade's, so this upgrade's own is asked for now.")
+            progress(f"{result['msg']} It was not this upgrade's, so this upgrade's own is asked for now.")
         deadline.clock.sleep(min(pause, deadline.left))
         pause = min(LONGEST_PAUSE, 2 * pause)

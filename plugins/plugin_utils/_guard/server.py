@@ -25,7 +25,7 @@ from ...module_utils._execute import execute
 from ...module_utils._text import sanitize, to_valid_utf8
 from .._upgrade import process_identity
 from .._upgrade.record import Receipt, make_private_folder, now_text, said
-from .guard import Guard, Say, World, refusal
+from .guard import Guard, ProgressCallback, World, refusal
 
 LOOK_SECONDS = 0.5  # how often it looks whether the run still lives
 LONGEST_REQUEST = 4_000_000  # bytes
@@ -86,22 +86,23 @@ def _guard(order: dict[str, Any], path: Path, door: Path) -> Guard:
         receipt.data["history"].append({"at": now_text(), "state": receipt.state, "note": f"taken up again, {said(receipt)}"})
     receipt.note(**here, acknowledged=False)
 
-    def operate(module: str, wishes: dict[str, Any], wait_seconds: int, tell: Say) -> dict[str, Any]:
+    def operate(module: str, wishes: dict[str, Any], wait_seconds: int, progress: ProgressCallback) -> dict[str, Any]:
         server = {"server": receipt.data["server"]["id"], "wait": True, "wait_timeout": wait_seconds}
         return execute(
-            module, {**order["parameters"], **server, **wishes}, check_mode=False, diff_mode=False, tell=tell, hand_on_signal=_end_by, environ={},
+            module, {**order["parameters"], **server, **wishes}, check_mode=False, diff_mode=False,
+            progress=progress, redeliver_signal=_end_by, environ={},
         )
 
-    def ask_restore(snapshot_id: str, wait_seconds: int, tell: Say) -> dict[str, Any]:
-        return operate("snapshot_restore", {"id": snapshot_id, "name": None, "start_server": True}, wait_seconds, tell)
+    def ask_restore(snapshot_id: str, wait_seconds: int, progress: ProgressCallback) -> dict[str, Any]:
+        return operate("snapshot_restore", {"id": snapshot_id, "name": None, "start_server": True}, wait_seconds, progress)
 
-    def ask_snapshot(wishes: dict[str, Any], wait_seconds: int, tell: Say) -> dict[str, Any]:
+    def ask_snapshot(wishes: dict[str, Any], wait_seconds: int, progress: ProgressCallback) -> dict[str, Any]:
         return operate("snapshot", {
             "name": receipt.snapshot["name"], "id": None, "description": None, "state": "present", "max_age": None,
             "stop_server": wishes["stop_server"],
             # Only to make room where it is full; trimming waits until the upgrade is confirmed.
             "when_full": "prune", "retain": {"count": 10000, "match": wishes["match"]},
-        }, wait_seconds, tell)
+        }, wait_seconds, progress)
 
     def tell_terminal(text: str) -> None:
         if order["terminal"]:

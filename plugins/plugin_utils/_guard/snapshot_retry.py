@@ -20,11 +20,11 @@ FIRST_PAUSE = 2.0  # seconds; each further pause is twice as long
 LONGEST_PAUSE = 30.0
 
 
-def take(ask: Callable[[int], dict[str, Any]], deadline: Deadline, say: Callable[[str], None], *, stops_server: bool) -> dict[str, Any]:
+def take(ask: Callable[[int], dict[str, Any]], deadline: Deadline, progress: Callable[[str], None], *, stops_server: bool) -> dict[str, Any]:
     """Take the snapshot, again where the cloud has had too many requests and nothing was asked for.
 
     :arg ask: runs the operation with a C(wait_timeout) in seconds, and returns its result.
-    :arg say: tells a person how it goes.
+    :arg progress: tells a person how it goes.
     :arg stops_server: each try stops the server and starts it, which is not done again and again.
     :returns: the last result; with all snapshots in C(pruned) that went to make room, in whichever try.
     """
@@ -40,6 +40,6 @@ def take(ask: Callable[[int], dict[str, Any]], deadline: Deadline, say: Callable
         pause_now = pause * deadline.clock.jitter(0.5, 1.0)
         if not only_too_many or stops_server or deadline.left <= pause_now:
             return result
-        say(f"{result['msg']} Trying again in {pause_now:.0f} s.")
+        progress(f"{result['msg']} Trying again in {pause_now:.0f} s.")
         deadline.clock.sleep(pause_now)
         pause = min(LONGEST_PAUSE, 2 * pause)

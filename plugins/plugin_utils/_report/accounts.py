@@ -32,7 +32,7 @@ def labelled(accounts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return result
 
 
-def ask(account: Mapping[str, Any], tell: Callable[[str], None]) -> dict[str, Any]:
+def ask(account: Mapping[str, Any], progress: Callable[[str], None]) -> dict[str, Any]:
     """One account as plain data without secrets.
 
     :arg account: validated options of a cloud, and C(label).
@@ -52,9 +52,9 @@ def ask(account: Mapping[str, Any], tell: Callable[[str], None]) -> dict[str, An
     except RewindError as error:
         return {**told, "error": error.format()}
     for module, key in _READS:
-        tell(f"{account['label']}: asking for its {key}")
+        progress(f"{account['label']}: asking for its {key}")
         everything = {name: option.get("default") for name, option in argspec.SPECS[module].options.items() if name not in options}
-        result = execute(module, {**everything, **options}, check_mode=False, diff_mode=False, tell=tell)
+        result = execute(module, {**everything, **options}, check_mode=False, diff_mode=False, progress=progress)
         told[key] = result.get(key)
         if result.get("failed"):
             return {**told, "error": result["msg"], "unlisted": [failed["server"] for failed in result.get("failed_servers", [])]}

@@ -110,7 +110,7 @@ class Context:
     :ivar forks: how many of them Ansible works on at the same time, or None where that does not make one wait for another.
     :ivar play_keywords: those of KEYWORDS_THAT_REACH_HANDLERS that are on for the play.
     :ivar more_secrets: passwords of the connection.
-    :ivar tell: shows a line of progress.
+    :ivar progress: shows a line of progress.
     """
 
     host: str
@@ -126,4 +126,4 @@ class Context:
     check_mode: bool
     forks: int | None = None
     more_secrets: list[str] = field(repr=False, default_factory=list)
-    tell: Callable[[str], None] = lambda text: None
+    progress: Callable[[str], None] = lambda text: None

@@ -259,7 +259,7 @@ def test_a_closed_terminal_stops_no_server():
     def broken_pipe(text: str) -> None:
         raise BrokenPipeError
 
-    task = replace(bulk_task(account, TEN), tell=broken_pipe)
+    task = replace(bulk_task(account, TEN), progress=broken_pipe)
     task.for_each = bulk_runner(task, lambda: task.provider, 10.0)
     result = results.run_on_each(task, snapshot_operation.run, results.RERUN_RESUMES)
     assert len(result["by_server"]) == 10 and result["failed_servers"] == []

@@ -108,7 +108,7 @@ def test_a_module_never_has_an_internal_error(module, cloud, data):
     session, progress_lines = FakeSession(responses), []
     check_mode = data.draw(st.booleans() if cloud == "ilkbyte" else st.just(False))
     with fake_provider(session):
-        result = execution.execute(module, parameters, check_mode=check_mode, diff_mode=True, tell=progress_lines.append, environ={})
+        result = execution.execute(module, parameters, check_mode=check_mode, diff_mode=True, progress=progress_lines.append, environ={})
     check_result(module, result, session, progress_lines, check_mode)
     paths = PATHS[cloud].replace("12345", "[0-9]+").replace("801", "[0-9]+")
     assert all(re.fullmatch(paths, sent.path) for sent in session.sent), session.sent

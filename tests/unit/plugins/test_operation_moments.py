@@ -118,9 +118,9 @@ def test_a_signal_leaves_no_snapshot_without_its_schedule() -> None:
     """It comes between the removal of the old schedule and the setting of the new one; it is handed on when both are done."""
     cloud = Cloud("ilkbyte", snapshot("one", id="one", schedule=Schedule(1, 2, 3)))
     cloud.before = lambda change: os.kill(os.getpid(), signal.SIGTERM) if change == "remove" else None
-    handed_on: list[int] = []
+    redelivered: list[int] = []
     wished = task(cloud, name="one", day=4, hour=5, minute=6)
-    wished.hand_on_signal = handed_on.append
+    wished.redeliver_signal = redelivered.append
 
     def ended(number: int, frame: object) -> None:
         raise InterruptedError
@@ -131,4 +131,4 @@ def test_a_signal_leaves_no_snapshot_without_its_schedule() -> None:
     finally:
         signal.signal(signal.SIGTERM, before)
     assert cloud.asked == ["remove", "add 4 5:6"]
-    assert handed_on == [signal.SIGTERM]
+    assert redelivered == [signal.SIGTERM]

@@ -30,9 +30,9 @@ class Operation:
         return "done" if self.clock.now >= self.ends else None
 
 
-def waited(clock, operation, timeout=3600.0, expected=600.0, tell=lambda text: None):
+def waited(clock, operation, timeout=3600.0, expected=600.0, on_progress=lambda text: None):
     return wait_until(operation.look, what="snapshot nightly of server web1", deadline=Deadline(timeout, clock),
-                      expected=expected, tell=tell, hint="a rerun adopts it")
+                      expected=expected, on_progress=on_progress, hint="a rerun adopts it")
 
 
 def passing(kind):
@@ -171,13 +171,13 @@ def test_a_deadline_used_up_elsewhere_leaves_one_look():
 
 def test_a_person_is_told_now_and_then():
     clock = FakeClock()
-    told = []
-    waited(clock, Operation(clock, 600), tell=told.append)
-    assert told[0].startswith("snapshot nightly of server web1: ") and told[0].endswith(" s so far, usually done within 600 s")
-    assert 5 <= len(told) <= 20
-    told.clear()
-    waited(clock, Operation(clock, 5), tell=told.append)
-    assert told == []
+    messages = []
+    waited(clock, Operation(clock, 600), on_progress=messages.append)
+    assert messages[0].startswith("snapshot nightly of server web1: ") and messages[0].endswith(" s so far, usually done within 600 s")
+    assert 5 <= len(messages) <= 20
+    messages.clear()
+    waited(clock, Operation(clock, 5), on_progress=messages.append)
+    assert messages == []
 
 
 def test_what_is_usually_done_in_two_minutes_is_looked_at_more_closely():

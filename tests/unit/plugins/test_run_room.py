@@ -21,9 +21,9 @@ PARAMETERS = {
 }
 
 
-def run(operation, monkeypatch, tell=lambda text: None, **parameters):
+def run(operation, monkeypatch, progress=lambda text: None, **parameters):
     monkeypatch.setitem(execution._OPERATIONS, "server_info", operation)
-    return execution.execute("server_info", {**PARAMETERS, **parameters}, check_mode=False, diff_mode=False, tell=tell, environ={})
+    return execution.execute("server_info", {**PARAMETERS, **parameters}, check_mode=False, diff_mode=False, progress=progress, environ={})
 
 
 def test_an_operation_for_every_module():
@@ -79,7 +79,7 @@ def test_every_result_is_redacted(secret_text, template, monkeypatch):
     progress_lines = []
 
     def operation(task):
-        task.tell(f"waiting for {secret_text}")
+        task.progress(f"waiting for {secret_text}")
         task.warnings.append(f"warning of {secret_text}")
         return {"changed": True, "msg": secret_text, "servers": [{secret_text: [secret_text, {"deep": (secret_text,)}]}]}
 

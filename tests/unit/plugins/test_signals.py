@@ -33,28 +33,28 @@ def tell(number):
 
 @pytest.mark.parametrize("number", [*ENDING, signal.SIGALRM])
 def test_a_deferred_signal_waits_for_the_end_of_the_block(number, handlers_are_put_back):
-    handed_on, finished = [], []
-    with deferred(handed_on.append):
+    redelivered, finished = [], []
+    with deferred(redelivered.append):
         tell(number)
-        assert handed_on == []
+        assert redelivered == []
         tell(signal.SIGTERM)
         finished.append(True)
-    assert finished and handed_on == [number] and handlers_are_put_back == []
+    assert finished and redelivered == [number] and handlers_are_put_back == []
 
 
 def test_without_a_signal_nothing_is_handed_on():
-    handed_on = []
-    with deferred(handed_on.append):
+    redelivered = []
+    with deferred(redelivered.append):
         pass
-    with unwinding(handed_on.append):
+    with unwinding(redelivered.append):
         pass
-    assert handed_on == []
+    assert redelivered == []
 
 
 @pytest.mark.parametrize("number", ENDING)
 def test_a_signal_unwinds_once_and_the_putting_back_is_not_disturbed(number, handlers_are_put_back):
-    handed_on, put_back = [], []
-    with pytest.raises(Ended), unwinding(handed_on.append):
+    redelivered, put_back = [], []
+    with pytest.raises(Ended), unwinding(redelivered.append):
         try:
             tell(number)
             raise AssertionError("the signal did not unwind")
@@ -62,17 +62,17 @@ def test_a_signal_unwinds_once_and_the_putting_back_is_not_disturbed(number, han
             tell(signal.SIGTERM)
             tell(signal.SIGALRM)
             put_back.append(True)
-            assert handed_on == []
-    assert put_back and handed_on == [number] and handlers_are_put_back == []
+            assert redelivered == []
+    assert put_back and redelivered == [number] and handlers_are_put_back == []
 
 
 def test_from_a_certain_point_on_the_first_signal_waits_too():
-    handed_on, finished = [], []
-    with unwinding(handed_on.append) as be_deaf:
+    redelivered, finished = [], []
+    with unwinding(redelivered.append) as be_deaf:
         be_deaf()
         tell(signal.SIGTERM)
         finished.append(True)
-    assert finished and handed_on == [signal.SIGTERM]
+    assert finished and redelivered == [signal.SIGTERM]
 
 
 def test_a_time_limit_reaches_its_own_handler_while_nothing_is_half_done(handlers_are_put_back):

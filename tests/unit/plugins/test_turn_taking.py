@@ -84,7 +84,7 @@ def test_a_person_is_told_what_is_waited_for(machine: Machine) -> None:
     other = machine.held(cloud)
     machine.meanwhile = lambda: other.leave(False) if machine.waited > 15 else None
     waiting = task(cloud)
-    waiting.tell = said.append
+    waiting.progress = said.append
     snapshot_operation.run(waiting)
     assert any(line.startswith("another task of this machine to be done with server web1") for line in said)
 

@@ -249,7 +249,7 @@ def test_a_task_that_has_asked_for_something_does_not_give_up_its_turn_at_once(f
     wanted.done.asked = True
     polling.Clock().sleep(wanted.deadline.seconds + 1)
     assert other.try_to_enter()
-    wanted.tell = lambda text: other.leave(asked=False)
+    wanted.progress = lambda text: other.leave(asked=False)
     with turn(wanted, SERVER):
         assert place(folder).try_to_enter() is False
 

@@ -88,11 +88,11 @@ class StepBase:
         previous = folder.last()
         if self._context.check_mode or not planning.is_being_undone(previous):
             raise planning.guarded_by(previous, self._context)
-        self._context.tell(f"the guard of an earlier run is at work on server {previous.server_label}; waiting for it")
+        self._context.progress(f"the guard of an earlier run is at work on server {previous.server_label}; waiting for it")
         wait_until(
             lambda: None if guard_is_there(folder.lock_path) else True, what=f"the guard of run {previous.run_id} to be done",
             deadline=Deadline(max(self._wishes["rollback_timeout"], self._wishes["snapshot_timeout"])), expected=60,
-            tell=self._context.tell, hint=f"see {previous.path}",
+            on_progress=self._context.progress, hint=f"see {previous.path}",
         )
         return folder.last()
 
@@ -112,17 +112,17 @@ class StepBase:
 
     def _wait_for_guard(self, receipt: Receipt) -> Receipt:
         """Wait until the guard is done with what was begun, and tell what it says of it meanwhile."""
-        told = None
+        last_progress = None
 
-        def tell() -> None:
-            nonlocal told
+        def report_progress() -> None:
+            nonlocal last_progress
             with contextlib.suppress(RewindError):
                 progress = Receipt.load(receipt.path).data.get("progress")
-                if progress and progress != told:
-                    self._context.tell(progress)
-                    told = progress
+                if progress and progress != last_progress:
+                    self._context.progress(progress)
+                    last_progress = progress
 
-        return self._ask(receipt, {"do": "await"}, tell)
+        return self._ask(receipt, {"do": "await"}, report_progress)
 
     def _ask(self, receipt: Receipt, request: dict[str, Any], meanwhile: Callable[[], None] = lambda: None) -> Receipt:
         """Ask the guard; where it is gone, another one takes up the receipt first.
@@ -133,7 +133,7 @@ class StepBase:
         answer = ask_guard(receipt, request, meanwhile)
         if answer is None:
             self._must_still_run(receipt)
-            self._context.tell(f"the guard of server {receipt.server_label} is gone; starting another one")
+            self._context.progress(f"the guard of server {receipt.server_label} is gone; starting another one")
             answer = ask_guard(self._start_guard(receipt.path, None), request, meanwhile)
         if answer is None:
             raise RewindError(
@@ -149,7 +149,7 @@ class StepBase:
     def _operate(self, module: str, options: dict[str, Any]) -> Result:
         """Run one of the modules' operations here."""
         result = run_operation(
-            module, {**cloud_options(self._wishes), **options}, check_mode=False, diff_mode=False, tell=self._context.tell,
+            module, {**cloud_options(self._wishes), **options}, check_mode=False, diff_mode=False, progress=self._context.progress,
         )
         if result.get("failed"):
             raise OperationFailed(result)

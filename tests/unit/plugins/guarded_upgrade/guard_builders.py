@@ -73,14 +73,14 @@ class FakeWorld(World):
         self.told: list[str] = []
         super().__init__(self._ask, self._take, lambda: self.alive, self.told.append, FakeClock())
 
-    def _ask(self, snapshot_id: str, wait_seconds: int, tell: Callable[[str], None]) -> dict[str, Any]:
+    def _ask(self, snapshot_id: str, wait_seconds: int, progress: Callable[[str], None]) -> dict[str, Any]:
         self.asked.append((snapshot_id, wait_seconds))
-        tell(f"restoring {snapshot_id}")
+        progress(f"restoring {snapshot_id}")
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
-    def _take(self, wishes: dict[str, Any], wait_seconds: int, tell: Callable[[str], None]) -> dict[str, Any]:
+    def _take(self, wishes: dict[str, Any], wait_seconds: int, progress: Callable[[str], None]) -> dict[str, Any]:
         self.asked_to_take.append((wishes, wait_seconds))
-        tell("taking it")
+        progress("taking it")
         return self.taken.pop(0) if len(self.taken) > 1 else self.taken[0]
 
     def pass_time(self, seconds: float) -> None:

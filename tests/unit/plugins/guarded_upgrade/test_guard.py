@@ -381,9 +381,9 @@ def test_the_run_may_go_while_its_guard_takes_the_snapshot(tmp_path):
     guard = guard_in(tmp_path, states.PLANNED, world)
     ask = world.ask_snapshot
 
-    def ask_and_die(wishes, seconds, tell):
+    def ask_and_die(wishes, seconds, progress):
         world.alive = False
-        return ask(wishes, seconds, tell)
+        return ask(wishes, seconds, progress)
 
     world.ask_snapshot = ask_and_die
     guard.answer(take())
@@ -410,9 +410,9 @@ def test_the_receipt_tells_how_it_goes(tmp_path):
     guard = guard_in(tmp_path, states.UPGRADING, world)
     ask = world.ask_restore
 
-    def ask_and_look(snapshot_id, seconds, tell):
+    def ask_and_look(snapshot_id, seconds, progress):
         seen.append(on_disk(guard).get("progress"))
-        return ask(snapshot_id, seconds, tell)
+        return ask(snapshot_id, seconds, progress)
 
     world.ask_restore = ask_and_look
     undo(guard)
@@ -472,9 +472,9 @@ def test_the_run_may_go_while_its_guard_restores(tmp_path):
     guard = guard_in(tmp_path, states.UPGRADING, world)
     ask = world.ask_restore
 
-    def ask_and_die(snapshot_id, seconds, tell):
+    def ask_and_die(snapshot_id, seconds, progress):
         world.alive = False
-        return ask(snapshot_id, seconds, tell)
+        return ask(snapshot_id, seconds, progress)
 
     world.ask_restore = ask_and_die
     guard.answer(roll_back())

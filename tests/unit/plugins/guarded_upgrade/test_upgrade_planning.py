@@ -37,7 +37,7 @@ OUTCOMES = (states.UPGRADED, states.ROLLED_BACK, states.ROLLBACK_FAILED, states.
 def context(host="web3", batch=("web3",)):
     known = {"host": host, "address": None, "connection": "ssh", "folders": [], "process": THIS_RUN, "what": "ansible-playbook site.yml",
              "batch": list(batch), "check_mode": False}
-    needed = {name for name in Context.__dataclass_fields__ if name not in ("more_secrets", "tell")}
+    needed = {name for name in Context.__dataclass_fields__ if name not in ("more_secrets", "progress")}
     return Context(**{**dict.fromkeys(needed - set(known), False), **known})
 
 

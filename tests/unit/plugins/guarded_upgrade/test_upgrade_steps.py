@@ -70,7 +70,7 @@ class Scene:
         assert not validation.error_messages
         context = Context(
             host="web1", address=None, connection=connection, folders=[], process=self.process, what="ansible-playbook", batch=["web1"],
-            play_keywords=set(), conditional=None, delegated=None, check_mode=check_mode, tell=self.told.append,
+            play_keywords=set(), conditional=None, delegated=None, check_mode=check_mode, progress=self.told.append,
         )
         return Steps(validation.validated_parameters, context).do(step)
 
