@@ -13,20 +13,20 @@ from typing import Any
 from . import _errors as errors
 from ._errors import RewindError
 from ._module import signal_guard
-from ._module.context import Task
+from ._module.context import OperationContext
 
 
-def error_result(error: BaseException, task: Task | None) -> dict[str, Any]:
+def error_result(error: BaseException, ctx: OperationContext | None) -> dict[str, Any]:
     """The result of a task that ended so.
 
     :arg error: a L(RewindError), an L(signal_guard.Ended), or a mistake of ours, which is told without the exception's text: that may hold anything.
-    :arg task: None where it had not begun.
+    :arg ctx: None where it had not begun.
     """
     if isinstance(error, RewindError):
-        return _build_result(error, task)
+        return _build_result(error, ctx)
     if isinstance(error, signal_guard.Ended):
-        return _build_result(_interrupted_error(error, request_sent=task is not None and task.done.asked), task)
-    return _build_result(_internal_error(error, request_sent=task is not None and task.done.asked), task)
+        return _build_result(_interrupted_error(error, request_sent=ctx is not None and ctx.changes.request_sent), ctx)
+    return _build_result(_internal_error(error, request_sent=ctx is not None and ctx.changes.request_sent), ctx)
 
 
 def internal_error_result(error: Exception) -> dict[str, Any]:
@@ -34,19 +34,19 @@ def internal_error_result(error: Exception) -> dict[str, Any]:
     return _build_result(_internal_error(error, request_sent=True), None)
 
 
-def _build_result(error: RewindError, task: Task | None) -> dict[str, Any]:
-    changed = task.done.changed if task else False
-    if task:
-        snapshot_reference = task.options.get("id") or task.options.get("name")
-        error.add_context(task.options["server"], snapshot_reference)
+def _build_result(error: RewindError, ctx: OperationContext | None) -> dict[str, Any]:
+    changed = ctx.changes.changed if ctx else False
+    if ctx:
+        snapshot_reference = ctx.options.get("id") or ctx.options.get("name")
+        error.add_context(ctx.options["server"], snapshot_reference)
     result = {
         "failed": True,
         "changed": changed,
         "msg": error.format(already_changed=changed),
         "error": error.to_result(),
     }
-    if task and task.done.pruned:
-        result["pruned"] = [item.to_result() for item in task.done.pruned]
+    if ctx and ctx.changes.pruned:
+        result["pruned"] = [item.to_result() for item in ctx.changes.pruned]
     return result
 
 

@@ -18,7 +18,7 @@ from ._errors import invalid_argument
 from ._http.rate_limit import RateLimit
 from ._http.session import requests_available
 from ._module import server_info, signal_guard, snapshot, snapshot_cron, snapshot_info, snapshot_restore, upgrade_preflight
-from ._module.context import Task
+from ._module.context import OperationContext
 from ._provider.registry import connect
 from ._redaction import Redactor
 from ._text import sanitize, sanitize_nested, to_valid_utf8
@@ -73,7 +73,7 @@ def _execute(
     environ: Mapping[str, str],
     redactor: Redactor,
 ) -> dict[str, Any]:
-    task: Task | None = None
+    ctx: OperationContext | None = None
     try:
         if not requests_available():
             raise invalid_argument(
@@ -83,26 +83,26 @@ def _execute(
         options["verify"] = _tls_verify(options)
         if argspec.may_query_many(options):
             options["rate_limit"] = RateLimit(options.get("wait_timeout", READ_RETRY_SECONDS))
-        task = Task(
+        ctx = OperationContext(
             connect(options), options, check_mode, diff_mode, lambda text: progress(sanitize(redactor.redact_text(text))), redeliver_signal,
         )
-        result = _dispatch(module, task)
+        result = _dispatch(module, ctx)
     except (Exception, signal_guard.Ended) as error:
-        result = error_result(error, task)
-    result["warnings"] = sanitize_nested(task.warnings) if task else []
+        result = error_result(error, ctx)
+    result["warnings"] = sanitize_nested(ctx.warnings) if ctx else []
     return to_valid_utf8(redactor.redact(result))
 
 
-def _dispatch(module: str, task: Task) -> dict[str, Any]:
-    operation, options = _OPERATIONS[module], task.options
+def _dispatch(module: str, ctx: OperationContext) -> dict[str, Any]:
+    operation, options = _OPERATIONS[module], ctx.options
     if argspec.may_query_many(options):
-        capabilities = task.provider.capabilities
+        capabilities = ctx.provider.capabilities
         expected_seconds = capabilities.expected_restore_seconds if module == "snapshot_restore" else capabilities.expected_create_seconds
-        task.for_each = bulk_runner(task, lambda: connect(options), expected_seconds)
+        ctx.for_each = bulk_runner(ctx, lambda: connect(options), expected_seconds)
     if module in _BULK and argspec.is_bulk(options):
-        result = results.run_on_each(task, operation, _BULK[module])
+        result = results.run_on_each(ctx, operation, _BULK[module])
     else:
-        result = operation(task)
+        result = operation(ctx)
     return {**result, "msg": sanitize(result["msg"])} if "msg" in result else result
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import _errors as errors
-from .._module.context import Settled, Task
+from .._module.context import OperationContext, ServerResult
 
 MAX_FAILURES_IN_MSG = 5  # failures in the message; the result has all
 MAX_WARNINGS = 20
@@ -20,14 +20,14 @@ RERUN_READS = "Run again when that is mended."
 SEVERITY = (errors.NOT_APPLIED, errors.FAILED, errors.UNKNOWN)
 
 
-def run_on_each(task: Task, operation: Callable[[Task], dict[str, Any]], rerun_hint: str) -> dict[str, Any]:
+def run_on_each(ctx: OperationContext, operation: Callable[[OperationContext], dict[str, Any]], rerun_hint: str) -> dict[str, Any]:
     """A module that changes something, for many servers.
 
     :arg rerun_hint: what to say about running it again after a failure.
     """
-    server_results = task.for_each(operation, task.options["servers"])
+    server_results = ctx.for_each(operation, ctx.options["servers"])
     if not server_results:
-        task.warnings.append("The list of servers is empty, so there was nothing to do.")
+        ctx.warnings.append("The list of servers is empty, so there was nothing to do.")
     by_server: dict[str, Any] = {}
     diffs = []
     for item in server_results:
@@ -37,21 +37,21 @@ def run_on_each(task: Task, operation: Callable[[Task], dict[str, Any]], rerun_h
             diffs.append({"before_header": item.reference, "after_header": item.reference, **diff})
         by_server[item.reference] = result
     changed = [result for result in by_server.values() if result["changed"]]
-    verb = "would be changed" if task.check_mode else "changed"
+    verb = "would be changed" if ctx.check_mode else "changed"
     result = {
         "changed": bool(changed),
         "msg": f"{format_server_count(len(server_results))}: {len(changed)} {verb}, {len(server_results) - len(changed)} as wished already",
         "by_server": by_server,
-        **failure_summary(task, server_results, rerun_hint),
+        **failure_summary(ctx, server_results, rerun_hint),
     }
-    if task.diff_mode:
+    if ctx.diff_mode:
         result["diff"] = diffs
     return result
 
 
-def failure_summary(task: Task, server_results: list[Settled], rerun_hint: str = RERUN_READS) -> dict[str, Any]:
+def failure_summary(ctx: OperationContext, server_results: list[ServerResult], rerun_hint: str = RERUN_READS) -> dict[str, Any]:
     """What a result says of those that failed: C(failed_servers), and with it C(failed), C(msg) and C(error)."""
-    task.warnings += _limit_warnings([warning for item in server_results for warning in item.warnings])
+    ctx.warnings += _limit_warnings([warning for item in server_results for warning in item.warnings])
     failed = [item for item in server_results if item.failure is not None]
     summary: dict[str, Any] = {
         "failed_servers": [
@@ -62,7 +62,7 @@ def failure_summary(task: Task, server_results: list[Settled], rerun_hint: str =
         done = [item for item in server_results if item.failure is None]
         summary.update(
             failed=True,
-            msg=_message(failed, done, task.check_mode, rerun_hint),
+            msg=_message(failed, done, ctx.check_mode, rerun_hint),
             error=_common_error([item.failure["error"] for item in failed]),
         )
     return summary
@@ -73,7 +73,7 @@ def format_server_count(servers: int) -> str:
     return f"{servers} server{'' if servers == 1 else 's'}"
 
 
-def _message(failed: list[Settled], done: list[Settled], check_mode: bool, rerun_hint: str) -> str:
+def _message(failed: list[ServerResult], done: list[ServerResult], check_mode: bool, rerun_hint: str) -> str:
     messages = [f"{item.reference}: {item.failure['msg']}" for item in failed[:MAX_FAILURES_IN_MSG]]
     more = len(failed) - len(messages)
     if more:

@@ -13,7 +13,7 @@ from typing import Any
 
 from .._error_results import error_result
 from .._module import signal_guard
-from .._module.context import Done, Settled, Task
+from .._module.context import Changes, OperationContext, ServerResult
 from .._provider.base import Provider
 from .._wait.polling import pausing_with
 from . import executor
@@ -25,16 +25,18 @@ from .shared_provider import AccountCache, SharedProvider
 MAX_PENDING_DECISIONS = 250  # servers that have been looked at and wait for their request: what was seen must not become old
 
 
-def bulk_runner(task: Task, connect: Callable[[], Provider], expected_seconds: float) -> Callable[[Callable[[Task], Any], list[str]], list[Settled]]:
-    """What a task does things for each of several servers with (L(Task.for_each)). Nothing is opened before.
+def bulk_runner(
+    ctx: OperationContext, connect: Callable[[], Provider], expected_seconds: float,
+) -> Callable[[Callable[[OperationContext], Any], list[str]], list[ServerResult]]:
+    """What a task does things for each of several servers with (L(OperationContext.for_each)). Nothing is opened before.
 
-    :arg task: of all of them; its provider is one of the lines.
+    :arg ctx: of all of them; its provider is one of the lines.
     :arg connect: opens another line.
     :arg expected_seconds: seconds that the cloud says it takes for one server.
     """
 
-    def for_each(operation: Callable[[Task], Any], references: list[str]) -> list[Settled]:
-        return BulkRunner(task, len(references), connect, expected_seconds).for_each(operation, references)
+    def for_each(operation: Callable[[OperationContext], Any], references: list[str]) -> list[ServerResult]:
+        return BulkRunner(ctx, len(references), connect, expected_seconds).for_each(operation, references)
 
     return for_each
 
@@ -42,21 +44,21 @@ def bulk_runner(task: Task, connect: Callable[[], Provider], expected_seconds: f
 class BulkRunner:
     """The servers of one task, and the lines to their cloud: no more than there are servers."""
 
-    def __init__(self, task: Task, servers: int, connect: Callable[[], Provider], expected_seconds: float) -> None:
-        self._task, self._expected_seconds = task, expected_seconds
-        connections = max(1, min(servers, task.options["concurrency"]))
-        self._account_cache = AccountCache(ConnectionPool([task.provider, *(connect() for _line in range(connections - 1))]))
+    def __init__(self, ctx: OperationContext, servers: int, connect: Callable[[], Provider], expected_seconds: float) -> None:
+        self._ctx, self._expected_seconds = ctx, expected_seconds
+        connections = max(1, min(servers, ctx.options["concurrency"]))
+        self._account_cache = AccountCache(ConnectionPool([ctx.provider, *(connect() for _line in range(connections - 1))]))
         # Nobody wishes that all servers of a fleet are off at the same time.
-        self._gate = BatchGate(connections, connections - 1) if task.options.get("stop_server") else BatchGate(MAX_PENDING_DECISIONS, connections)
+        self._gate = BatchGate(connections, connections - 1) if ctx.options.get("stop_server") else BatchGate(MAX_PENDING_DECISIONS, connections)
         self._signals = signal_guard.Crowd()
 
-    def for_each(self, operation: Callable[[Task], Any], references: list[str]) -> list[Settled]:
+    def for_each(self, operation: Callable[[OperationContext], Any], references: list[str]) -> list[ServerResult]:
         """What became of each server, once all are settled."""
-        server_results = [Settled(reference) for reference in references]
-        progress = Progress(self._task.progress, len(server_results), self._expected_seconds)
+        server_results = [ServerResult(reference) for reference in references]
+        progress = Progress(self._ctx.progress, len(server_results), self._expected_seconds)
 
         def on_idle() -> None:
-            self._signals.hand_on(self._task.redeliver_signal)
+            self._signals.hand_on(self._ctx.redeliver_signal)
             with contextlib.suppress(Exception):  # a terminal that is gone is no reason to leave servers alone
                 progress.tick()
 
@@ -67,34 +69,34 @@ class BulkRunner:
             progress.flush()
         return server_results
 
-    def _job(self, item: Settled, operation: Callable[[Task], Any], progress: Progress) -> Callable[[], None]:
+    def _job(self, item: ServerResult, operation: Callable[[OperationContext], Any], progress: Progress) -> Callable[[], None]:
         def job() -> None:
             provider = SharedProvider(item.reference, self._account_cache, self._signals.check)
-            task = self._task_of(item.reference, provider, progress)
+            ctx = self._context_of(item.reference, provider, progress)
             try:
                 with self._signals.joined(), pausing_with(provider.sleep):
-                    item.value = operation(task)
+                    item.value = operation(ctx)
             except BaseException as error:  # also a signal's: this thread's work is over, and the main thread hands it on
-                item.failure = error_result(error, task)
-            item.warnings = task.warnings
+                item.failure = error_result(error, ctx)
+            item.warnings = ctx.warnings
             progress.finished(item.reference, _summary(item), failed=item.failure is not None)
 
         return job
 
-    def _task_of(self, reference: str, provider: SharedProvider, progress: Progress) -> Task:
+    def _context_of(self, reference: str, provider: SharedProvider, progress: Progress) -> OperationContext:
         return replace(
-            self._task,
+            self._ctx,
             provider=provider,
-            options={**self._task.options, "server": reference, "servers": None},
+            options={**self._ctx.options, "server": reference, "servers": None},
             progress=lambda text: None,  # how long each has been waited for is in the summary
             on_server_progress=lambda what: progress.started(reference, what),
             slot=self._gate.admit,
-            done=Done(),
+            changes=Changes(),
             warnings=[],
         )
 
 
-def _summary(item: Settled) -> str | None:
+def _summary(item: ServerResult) -> str | None:
     if item.failure is not None:
         return f"failed ({item.failure['error']['kind']}, {item.failure['error']['outcome']})"
     return "done" if isinstance(item.value, dict) and item.value.get("changed") else None

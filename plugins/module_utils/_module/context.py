@@ -4,7 +4,7 @@
 
 """What an operation is given, and what it has done so far.
 
-An operation gets a L(Task) and returns the module's result as plain data. It knows neither HTTP nor AnsibleModule.
+An operation gets a L(OperationContext) and returns the module's result as plain data. It knows neither HTTP nor AnsibleModule.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from .._provider.base import Provider, Server, Snapshot
 from .._state.server_lock import Place
 from .._wait.polling import Deadline
 
-LONGEST_NAME = 255  # inferred: no cloud says, and no file system takes more
+MAX_NAME_LENGTH = 255  # inferred: no cloud says, and no file system takes more
 
 
 @dataclass
-class Done:
+class Changes:
     """What a task has done.
 
-    :ivar asked: a change was sent and not refused, so something may have happened.
+    :ivar request_sent: a change was sent and not refused, so something may have happened.
     :ivar changed: something was changed.
     :ivar pruned: snapshots that this task has deleted besides.
     """
 
-    asked: bool = False
+    request_sent: bool = False
     changed: bool = False
     pruned: list[Snapshot] = field(default_factory=list)
 
 
 @dataclass
-class Settled:
+class ServerResult:
     """What became of one of several servers.
 
     :ivar reference: as the user calls it.
@@ -54,7 +54,7 @@ class Settled:
 
 
 @dataclass
-class Task:
+class OperationContext:
     """One task's wishes and means.
 
     :ivar options: cleaned options (see arguments.py).
@@ -64,7 +64,7 @@ class Task:
         may be several.
     :ivar slot: is entered while the task decides about its server; where many do at once, they take turns.
     :ivar redeliver_signal: what to do with a signal that was held back, once nothing is left half done.
-    :ivar done: what this task has changed so far; a failed task's result reports it too.
+    :ivar changes: what this task has changed so far; a failed task's result reports it too.
     :ivar warnings: for Ansible to show.
     :ivar place: the server's lock and note, while it is this task's turn (see turn.py); None where there is none.
     """
@@ -75,11 +75,11 @@ class Task:
     diff_mode: bool = False
     progress: Callable[[str], None] = lambda text: None
     redeliver_signal: Callable[[int], None] = lambda number: None
-    done: Done = field(default_factory=Done)
+    changes: Changes = field(default_factory=Changes)
     warnings: list[str] = field(default_factory=list)
     place: Place | None = None
     on_server_progress: Callable[[str], None] | None = None
-    for_each: Callable[[Callable[[Task], Any], list[str]], list[Settled]] | None = None
+    for_each: Callable[[Callable[[OperationContext], Any], list[str]], list[ServerResult]] | None = None
     slot: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
 
     @functools.cached_property
@@ -88,7 +88,7 @@ class Task:
         return Deadline(self.options["wait_timeout"])
 
     @property
-    def is_one_of_many(self) -> bool:
+    def is_part_of_bulk(self) -> bool:
         """Whether others of the same task are at work at the same time."""
         return self.slot is not contextlib.nullcontext
 
@@ -97,24 +97,24 @@ class Task:
         """How the user calls the server."""
         return self.options["server"]
 
-    def report_progress(self, server: Server, what: str) -> None:
+    def report_progress(self, server: Server, description: str) -> None:
         """Say what is under way at the server now."""
         if self.on_server_progress is not None:
-            self.on_server_progress(what)
+            self.on_server_progress(description)
         else:
-            self.progress(f"server {server.label}: {what}")
+            self.progress(f"server {server.label}: {description}")
 
-    def send(self, change: Callable[[], Any]) -> Any:
+    def send_change(self, change: Callable[[], Any]) -> Any:
         """Ask for a change, once. Unless it was refused, everything after it counts as having asked."""
-        asked_before, self.done.asked = self.done.asked, True
+        sent_before, self.changes.request_sent = self.changes.request_sent, True
         try:
             return change()
         except RewindError as error:
             if error.outcome == errors.NOT_APPLIED:
-                self.done.asked = asked_before
+                self.changes.request_sent = sent_before
             raise
 
-    def look_up(self, server: Server | None = None) -> tuple[Server, list[Snapshot]]:
+    def get_server_and_snapshots(self, server: Server | None = None) -> tuple[Server, list[Snapshot]]:
         """The server and its snapshots, in one request where the reference is the server's identity.
 
         The list then proves that the server exists, unless it is empty: only then the server is asked for as well.
@@ -136,11 +136,11 @@ class Task:
         return provider.get_server(reference), snapshots
 
 
-def check_name(provider: Provider, name: str) -> None:
+def validate_snapshot_name(provider: Provider, name: str) -> None:
     """Refuse a snapshot name that the cloud forbids, before anything is sent."""
-    if len(name) > LONGEST_NAME:
+    if len(name) > MAX_NAME_LENGTH:
         raise RewindError(
-            f"A snapshot's name has {LONGEST_NAME} characters at most, and this one has {len(name)}",
+            f"A snapshot's name has {MAX_NAME_LENGTH} characters at most, and this one has {len(name)}",
             kind=errors.INVALID_ARGUMENT, hint="choose a shorter one; description takes more, where the cloud has it",
         )
     if not re.fullmatch(provider.capabilities.name_pattern, name):
@@ -148,16 +148,16 @@ def check_name(provider: Provider, name: str) -> None:
             f"{provider.display_name} takes only {provider.capabilities.name_rule} in a snapshot's name, so {name!r} can't be one",
             kind=errors.INVALID_ARGUMENT,
             snapshot=name,
-            hint=f"choose a name like {_suggest(provider, name)!r}",
+            hint=f"choose a name like {_suggest_name(provider, name)!r}",
         )
 
 
-def _suggest(provider: Provider, name: str) -> str:
+def _suggest_name(provider: Provider, name: str) -> str:
     allowed = [character for character in name if re.fullmatch(provider.capabilities.name_pattern, character)]
     return "".join(allowed) or "preupgrade"
 
 
-def pick_snapshot(provider: Provider, server: Server, snapshots: list[Snapshot], name: str | None, id_: str | None) -> Snapshot | None:
+def select_snapshot(provider: Provider, server: Server, snapshots: list[Snapshot], name: str | None, id_: str | None) -> Snapshot | None:
     """The one snapshot that name, id or both mean; None where there is none.
 
     :raises RewindError: C(ambiguous) where a name means two; C(invalid_argument) where id and name disagree.
@@ -176,7 +176,7 @@ def pick_snapshot(provider: Provider, server: Server, snapshots: list[Snapshot],
     matches = [snapshot for snapshot in snapshots if snapshot.name == name]
     if len(matches) > 1:
         raise RewindError(
-            f"{len(matches)} snapshots of server {server.label} are called {name!r}: {listing(matches)}",
+            f"{len(matches)} snapshots of server {server.label} are called {name!r}: {format_snapshots(matches)}",
             kind=errors.AMBIGUOUS,
             server=server.label,
             snapshot=name,
@@ -185,12 +185,12 @@ def pick_snapshot(provider: Provider, server: Server, snapshots: list[Snapshot],
     return matches[0] if matches else None
 
 
-def choose_hint(snapshots: list[Snapshot]) -> str:
+def candidates_hint(snapshots: list[Snapshot]) -> str:
     """What to do where the snapshot that was asked for is not one of these."""
-    return f"choose one of this server's: {listing(snapshots)}" if snapshots else "this server has none to choose from"
+    return f"choose one of this server's: {format_snapshots(snapshots)}" if snapshots else "this server has none to choose from"
 
 
-def listing(snapshots: list[Snapshot]) -> str:
+def format_snapshots(snapshots: list[Snapshot]) -> str:
     """Snapshots in one line of a message."""
     return ", ".join(f"{snapshot_label(item)} {item.status} from {item.created_at or 'an unknown time'}" for item in snapshots)
 

@@ -22,7 +22,7 @@ from .._errors import RewindError
 from .._provider.base import RUNNING, STOPPED, Server
 from .._state.operation_lock import turn
 from . import power
-from .context import Task
+from .context import OperationContext
 
 OLDEST_SECONDS = 86400.0  # a server that has been off for longer may be so by somebody's wish
 
@@ -35,7 +35,7 @@ class EarlierStop:
     :ivar after: the same once it runs; None where nothing had to be waited for.
     """
 
-    task: Task
+    ctx: OperationContext
     server: Server | None = None
     after: Server | None = None
 
@@ -46,11 +46,11 @@ class EarlierStop:
 
     def end(self, trouble: RewindError | None) -> None:
         """Start the server, if it is off."""
-        task, looked = self.task, False
+        ctx, looked = self.ctx, False
         if self.server is None:
             return
         try:
-            with turn(task, self.server) as server:
+            with turn(ctx, self.server) as server:
                 note = self._note()
                 if note is None:
                     return  # it runs again: by this task's own doing, or by another's
@@ -65,42 +65,42 @@ class EarlierStop:
             raise
 
     def _note(self) -> dict[str, Any] | None:
-        place = self.task.place
-        if place is None or (self.task.check_mode and place.is_taken()):  # a check run waits for no turn: this one is another's, who lives
+        place = self.ctx.place
+        if place is None or (self.ctx.check_mode and place.is_taken()):  # a check run waits for no turn: this one is another's, who lives
             return None
         return place.note(power.STOPPED_NOTE, OLDEST_SECONDS)
 
     def _look_again(self, server: Server, note: dict[str, Any]) -> Server:
         """The server now; one that still runs is watched for a while, since the stop may come late."""
-        task = self.task
-        now = task.provider.get_server(server.id)
+        ctx = self.ctx
+        now = ctx.provider.get_server(server.id)
         left = _may_stop_for(note)
-        if now.power_state == RUNNING and left > 0 and task.options["wait"] and not task.check_mode and not _is_another(now, note):
-            power.watch_late_stop(task, now, None, left)
-            now = task.provider.get_server(server.id)
+        if now.power_state == RUNNING and left > 0 and ctx.options["wait"] and not ctx.check_mode and not _is_another(now, note):
+            power.watch_late_stop(ctx, now, None, left)
+            now = ctx.provider.get_server(server.id)
         return now
 
     def _start(self, now: Server, note: dict[str, Any], trouble: RewindError | None) -> None:
-        task, is_off = self.task, now.power_state == STOPPED
-        if task.check_mode:
-            task.done.changed = task.done.changed or is_off
+        ctx, is_off = self.ctx, now.power_state == STOPPED
+        if ctx.check_mode:
+            ctx.changes.changed = ctx.changes.changed or is_off
             self._say(now, "It would be started.")
-        elif task.options["wait"]:
+        elif ctx.options["wait"]:
             self._say(now, "It is started.")
             if is_off or now.task_state:
-                self.after = power.start_after_snapshot(task, now, trouble)
-            power.forget_stop(task)
-        elif is_off and power.start_at_once(task, now):
+                self.after = power.start_after_snapshot(ctx, now, trouble)
+            power.forget_stop(ctx)
+        elif is_off and power.start_at_once(ctx, now):
             self._say(now, "Its start is asked for, and this task does not wait for it.")
-            power.forget_stop(task)
+            power.forget_stop(ctx)
         elif is_off:
             self._say(now, "It can't be started right now: the next task that waits does it, or you in the cloud's panel.")
         elif _may_stop_for(note) <= 0:  # else the stop may still come, which this task does not watch: the next one looks again
-            power.forget_stop(task)
+            power.forget_stop(ctx)
 
     def _say(self, now: Server, what: str) -> None:
         if now.power_state == STOPPED:
-            self.task.warnings.append(
+            self.ctx.warnings.append(
                 f"Server {now.label} was off: an earlier task of this machine has stopped it for a snapshot and was cut off. {what}"
             )
 
@@ -125,9 +125,9 @@ def _say_all(error: RewindError, server: Server, trouble: RewindError | None) ->
 
 
 @contextlib.contextmanager
-def undone(task: Task) -> Iterator[EarlierStop]:
+def undone(ctx: OperationContext) -> Iterator[EarlierStop]:
     """After the block, what an earlier task has left stopped is started, whatever became of the block."""
-    earlier = EarlierStop(task)
+    earlier = EarlierStop(ctx)
     try:
         yield earlier
     except RewindError as trouble:

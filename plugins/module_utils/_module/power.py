@@ -15,7 +15,7 @@ from .._provider.base import RUNNING, START, STOP, STOPPED, Server
 from .._wait.polling import Deadline
 from .._wait.waiters import POWER_SECONDS, Since, wait_for_power, watch
 from . import signal_guard
-from .context import Task
+from .context import OperationContext
 
 UNKNOWN_SECONDS = 180.0  # how long to look for a stop of which it is unknown whether it was asked for
 LATE_STOP_SECONDS = 120.0  # a stop may come so long after the task has given up waiting for it
@@ -25,7 +25,7 @@ NOT_NOW = frozenset({errors.PROVIDER_REJECTED, errors.BUSY, *errors.TRANSIENT}) 
 
 
 @contextlib.contextmanager
-def stopped(task: Task, server: Server, deadline: Deadline) -> Iterator[None]:
+def stopped(ctx: OperationContext, server: Server, deadline: Deadline) -> Iterator[None]:
     """The server is off inside, and runs again afterwards if it ran before.
 
     :arg server: freshly asked for, with its power.
@@ -39,30 +39,30 @@ def stopped(task: Task, server: Server, deadline: Deadline) -> Iterator[None]:
             f"Server {server.label} is {server.power_state}: neither running, so that it could be stopped, nor stopped",
             kind=errors.NOT_READY, server=server.label, hint="look at it in the cloud's panel, or leave stop_server out",
         )
-    with signal_guard.unwinding(task.redeliver_signal) as be_deaf:
+    with signal_guard.unwinding(ctx.redeliver_signal) as be_deaf:
         stop_sent = seen_off = False
-        noted_before = task.place is not None and STOPPED_NOTE in task.place.notes()
-        _write_note(task, server)
+        noted_before = ctx.place is not None and STOPPED_NOTE in ctx.place.notes()
+        _write_note(ctx, server)
         try:
-            deadline = _ask_to_stop(task, server, deadline)
+            deadline = _ask_to_stop(ctx, server, deadline)
             stop_sent = True
-            wait_for_power(task, server, STOPPED, deadline)
-            seen_off = task.done.changed = True
+            wait_for_power(ctx, server, STOPPED, deadline)
+            seen_off = ctx.changes.changed = True
             yield
         except BaseException as trouble:
             be_deaf()
             asked_to_stop = not isinstance(trouble, RewindError) or stop_sent
             if asked_to_stop:
-                _start_again(task, server, seen_off, trouble)
+                _start_again(ctx, server, seen_off, trouble)
             if asked_to_stop or not noted_before:  # a refused stop does not undo an earlier one that may be under way
-                forget_stop(task)
+                forget_stop(ctx)
             raise
         be_deaf()
-        _start_again(task, server, seen_off, None)
-        forget_stop(task)
+        _start_again(ctx, server, seen_off, None)
+        forget_stop(ctx)
 
 
-def start(task: Task, server: Server, deadline: Deadline) -> Server:
+def start(ctx: OperationContext, server: Server, deadline: Deadline) -> Server:
     """Bring a server up, and return it once it runs.
 
     A cloud that refuses to start it now may do so a little later (when a snapshot is done): a refused start did not
@@ -74,7 +74,7 @@ def start(task: Task, server: Server, deadline: Deadline) -> Server:
 
     def step() -> Server | None:
         nonlocal refusal, sent
-        now = task.provider.get_server(server.id)
+        now = ctx.provider.get_server(server.id)
         if now.power_state == RUNNING and not now.task_state:
             return now
         if off.seconds(now.power_state == STOPPED and not now.task_state) >= POWER_SECONDS:
@@ -82,8 +82,8 @@ def start(task: Task, server: Server, deadline: Deadline) -> Server:
             sent = False
         if not now.task_state and not sent:
             try:
-                task.send(lambda: task.provider.set_power(server, START))
-                sent = task.done.changed = True
+                ctx.send_change(lambda: ctx.provider.set_power(server, START))
+                sent = ctx.changes.changed = True
             except RewindError as error:
                 sent = error.outcome == errors.UNKNOWN
                 refusal = error
@@ -92,10 +92,10 @@ def start(task: Task, server: Server, deadline: Deadline) -> Server:
                     raise
         return None
 
-    task.report_progress(server, "it is started")
+    ctx.report_progress(server, "it is started")
     try:
         return watch(
-            task, step, f"server {server.label} to be started", deadline, POWER_SECONDS, server, None,
+            ctx, step, f"server {server.label} to be started", deadline, POWER_SECONDS, server, None,
             "start the server in the cloud's panel",
         )
     except RewindError as error:
@@ -106,40 +106,40 @@ def start(task: Task, server: Server, deadline: Deadline) -> Server:
         raise
 
 
-def _ask_to_stop(task: Task, server: Server, deadline: Deadline) -> Deadline:
+def _ask_to_stop(ctx: OperationContext, server: Server, deadline: Deadline) -> Deadline:
     """Ask once, and return how long to wait for it."""
-    task.report_progress(server, "it is stopped for its snapshot")
+    ctx.report_progress(server, "it is stopped for its snapshot")
     try:
-        task.send(lambda: task.provider.set_power(server, STOP))
-        task.done.changed = True
+        ctx.send_change(lambda: ctx.provider.set_power(server, STOP))
+        ctx.changes.changed = True
         return deadline
     except RewindError as error:
         error.add_context(server.label)
         if error.outcome != errors.UNKNOWN:
-            if error.kind == errors.PROVIDER_REJECTED and _is_off(task, server):
+            if error.kind == errors.PROVIDER_REJECTED and _is_off(ctx, server):
                 return deadline  # a stop was under way already: an earlier task's, that was killed
             raise
         # It may have arrived: give it the time that it would need, and look.
         return Deadline(min(deadline.left, UNKNOWN_SECONDS), deadline.clock)
 
 
-def _start_again(task: Task, server: Server, seen_off: bool, trouble: BaseException | None) -> None:
+def _start_again(ctx: OperationContext, server: Server, seen_off: bool, trouble: BaseException | None) -> None:
     if not seen_off:
-        watch_late_stop(task, server, trouble, LATE_STOP_SECONDS)
-    start_after_snapshot(task, server, trouble)
+        watch_late_stop(ctx, server, trouble, LATE_STOP_SECONDS)
+    start_after_snapshot(ctx, server, trouble)
 
 
-def _is_off(task: Task, server: Server) -> bool:
+def _is_off(ctx: OperationContext, server: Server) -> bool:
     try:
-        return task.provider.get_server(server.id).power_state == STOPPED
+        return ctx.provider.get_server(server.id).power_state == STOPPED
     except RewindError:
         return False
 
 
-def start_after_snapshot(task: Task, server: Server, trouble: BaseException | None) -> Server:
+def start_after_snapshot(ctx: OperationContext, server: Server, trouble: BaseException | None) -> Server:
     """Bring a server up that was stopped for its snapshot; where that fails, that is what must be said first."""
     try:
-        return start(task, server, Deadline(task.provider.capabilities.expected_create_seconds + START_SECONDS))
+        return start(ctx, server, Deadline(ctx.provider.capabilities.expected_create_seconds + START_SECONDS))
     except RewindError as error:
         before = f"; before that: {trouble.message}" if isinstance(trouble, RewindError) else ""
         raise RewindError(
@@ -154,40 +154,40 @@ def start_after_snapshot(task: Task, server: Server, trouble: BaseException | No
         ) from None
 
 
-def start_at_once(task: Task, server: Server) -> bool:
+def start_at_once(ctx: OperationContext, server: Server) -> bool:
     """Ask once for a start, and wait for nothing; False where the cloud does not take it now."""
     try:
-        task.send(lambda: task.provider.set_power(server, START))
+        ctx.send_change(lambda: ctx.provider.set_power(server, START))
     except RewindError:
         return False
-    task.done.changed = True
+    ctx.changes.changed = True
     return True
 
 
-def _write_note(task: Task, server: Server) -> None:
+def _write_note(ctx: OperationContext, server: Server) -> None:
     """What the next task needs to start the server, should this process be killed (see earlier_stop.py)."""
-    if task.place is None:
+    if ctx.place is None:
         return
     try:
-        task.place.write_note(STOPPED_NOTE, address=server.address)
+        ctx.place.write_note(STOPPED_NOTE, address=server.address)
     except OSError:
-        task.warnings.append(f"No note could be written on this machine, so if this task is killed, nothing starts server {server.label} again.")
+        ctx.warnings.append(f"No note could be written on this machine, so if this task is killed, nothing starts server {server.label} again.")
 
 
-def forget_stop(task: Task) -> None:
+def forget_stop(ctx: OperationContext) -> None:
     """The server need not be started for a snapshot's sake any more."""
-    if task.place is not None:
-        task.place.remove_note(STOPPED_NOTE)
+    if ctx.place is not None:
+        ctx.place.remove_note(STOPPED_NOTE)
 
 
-def watch_late_stop(task: Task, server: Server, trouble: BaseException | None, seconds: float) -> None:
+def watch_late_stop(ctx: OperationContext, server: Server, trouble: BaseException | None, seconds: float) -> None:
     """The server was asked to stop and was not seen off: it may still go off, and must not stay so.
 
     A system that is shutting itself down may look as if it simply ran, so it is watched for a while longer.
     """
-    task.report_progress(server, "it was asked to stop and has not yet; it is watched, so that it does not stay off")
+    ctx.report_progress(server, "it was asked to stop and has not yet; it is watched, so that it does not stay off")
     try:
-        wait_for_power(task, server, STOPPED, Deadline(seconds))
+        wait_for_power(ctx, server, STOPPED, Deadline(seconds))
     except RewindError as error:
         if isinstance(trouble, RewindError) and error.kind == errors.WAIT_TIMEOUT:
             trouble.hint = "the server runs, but it was asked to stop: if it still does, start it in the cloud's panel"

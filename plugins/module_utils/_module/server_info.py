@@ -9,22 +9,22 @@ from __future__ import annotations
 from typing import Any
 
 from .._bulk.results import failure_summary, format_server_count
-from .context import Settled, Task
+from .context import OperationContext, ServerResult
 
 
-def run(task: Task) -> dict[str, Any]:
+def run(ctx: OperationContext) -> dict[str, Any]:
     """The module C(server_info)."""
-    settled: list[Settled] = []
-    if task.options["server"] is not None:
-        servers = [task.provider.get_server(task.server_reference)]
-    elif task.options["servers"] is None:
-        servers = task.provider.list_servers()
+    results: list[ServerResult] = []
+    if ctx.options["server"] is not None:
+        servers = [ctx.provider.get_server(ctx.server_reference)]
+    elif ctx.options["servers"] is None:
+        servers = ctx.provider.list_servers()
     else:
-        settled = task.for_each(lambda one: one.provider.get_server(one.server_reference), task.options["servers"])
-        servers = [item.value for item in settled if item.failure is None]
+        results = ctx.for_each(lambda one: one.provider.get_server(one.server_reference), ctx.options["servers"])
+        servers = [item.value for item in results if item.failure is None]
     return {
         "changed": False,
         "msg": format_server_count(len(servers)),
         "servers": [server.to_result() for server in sorted(servers, key=lambda server: (server.name or "", server.id))],
-        **failure_summary(task, settled),
+        **failure_summary(ctx, results),
     }

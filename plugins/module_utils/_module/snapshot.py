@@ -15,51 +15,51 @@ from .._state.operation_lock import turn
 from .._state.pending_changes import is_coming, up_to_date
 from .._wait.polling import Deadline
 from .._wait.waiters import find_new_snapshot, wait_for_snapshot
-from .context import Task, check_name, pick_snapshot, snapshot_label
+from .context import OperationContext, select_snapshot, snapshot_label, validate_snapshot_name
 from .snapshot_changes import delete
 from .snapshot_present import present
 from .snapshot_result import snapshot_result
 
 
-def run(task: Task) -> dict[str, Any]:
+def run(ctx: OperationContext) -> dict[str, Any]:
     """The module C(snapshot)."""
-    options, provider = task.options, task.provider
+    options, provider = ctx.options, ctx.provider
     if options["state"] == "absent":
-        return _absent(task)
-    check_name(provider, options["name"])
+        return _absent(ctx)
+    validate_snapshot_name(provider, options["name"])
     if options["stop_server"] and not provider.capabilities.power:
         raise unsupported(provider, "call that stops a server", "leave stop_server out")
     if options["description"] and not provider.capabilities.description:
         raise invalid_argument(f"{provider.display_name} keeps no descriptions of snapshots", "leave description out")
-    return present(task)
+    return present(ctx)
 
 
-def _absent(task: Task) -> dict[str, Any]:
-    options = task.options
+def _absent(ctx: OperationContext) -> dict[str, Any]:
+    options = ctx.options
     wanted = options["id"] or options["name"]
     while True:
-        with turn(task) as server:
-            server, snapshots = task.look_up(server)
-            snapshots = up_to_date(task, server, snapshots)
-            snapshot = pick_snapshot(task.provider, server, snapshots, options["name"], options["id"])
-            if snapshot is None and options["name"] and is_coming(task, server):
+        with turn(ctx) as server:
+            server, snapshots = ctx.get_server_and_snapshots(server)
+            snapshots = up_to_date(ctx, server, snapshots)
+            snapshot = select_snapshot(ctx.provider, server, snapshots, options["name"], options["id"])
+            if snapshot is None and options["name"] and is_coming(ctx, server):
                 snapshot = Snapshot(id=None, name=options["name"], server=server, status=PENDING)
                 if not options["wait"]:
                     raise _not_yet(server, snapshot)
             if snapshot is None:
-                return snapshot_result(task, server, None, False, f"Server {server.label} has no snapshot {wanted}", snapshots, snapshots)
-            settles = snapshot.status == PENDING and options["wait"] and not task.check_mode
+                return snapshot_result(ctx, server, None, False, f"Server {server.label} has no snapshot {wanted}", snapshots, snapshots)
+            settles = snapshot.status == PENDING and options["wait"] and not ctx.check_mode
             if not settles:
-                if not task.check_mode:
-                    delete(task, snapshot)
+                if not ctx.check_mode:
+                    delete(ctx, snapshot)
                 break
-        _let_it_settle(task, snapshot, {item.id for item in snapshots})
+        _let_it_settle(ctx, snapshot, {item.id for item in snapshots})
 
     after = [item for item in snapshots if item.id != snapshot.id]
-    changed = task.check_mode or task.done.changed
-    words = "would be deleted" if task.check_mode else "is deleted" if changed else "was deleted by somebody else meanwhile"
+    changed = ctx.check_mode or ctx.changes.changed
+    words = "would be deleted" if ctx.check_mode else "is deleted" if changed else "was deleted by somebody else meanwhile"
     return snapshot_result(
-        task, snapshot.server, None, changed, f"Snapshot {snapshot_label(snapshot)} of server {server.label} {words}",
+        ctx, snapshot.server, None, changed, f"Snapshot {snapshot_label(snapshot)} of server {server.label} {words}",
         snapshots, after,
     )
 
@@ -71,14 +71,14 @@ def _not_yet(server: Server, snapshot: Snapshot) -> RewindError:
     )
 
 
-def _let_it_settle(task: Task, snapshot: Snapshot, known: set[str]) -> None:
+def _let_it_settle(ctx: OperationContext, snapshot: Snapshot, known: set[str]) -> None:
     """A snapshot that is being made can't be deleted yet; one that fails or vanishes suits whoever wants it gone."""
     try:
         if snapshot.id is None:  # not even listed
-            patience = min(task.deadline.left, 2 * task.provider.capabilities.expected_create_seconds)
-            find_new_snapshot(task, snapshot.server, snapshot.name, known, Deadline(patience))
+            patience = min(ctx.deadline.left, 2 * ctx.provider.capabilities.expected_create_seconds)
+            find_new_snapshot(ctx, snapshot.server, snapshot.name, known, Deadline(patience))
         else:
-            wait_for_snapshot(task, snapshot, task.deadline)
+            wait_for_snapshot(ctx, snapshot, ctx.deadline)
     except RewindError as error:
         if error.kind not in (errors.OPERATION_FAILED, errors.NOT_FOUND):
             raise

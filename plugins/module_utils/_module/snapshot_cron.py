@@ -16,69 +16,69 @@ from .._state.operation_lock import turn
 from .._wait.polling import Deadline, wait_until
 from .._wait.waiters import LOOK_SECONDS
 from . import signal_guard
-from .context import Task, choose_hint, pick_snapshot
+from .context import OperationContext, candidates_hint, select_snapshot
 
 
-def run(task: Task) -> dict[str, Any]:
+def run(ctx: OperationContext) -> dict[str, Any]:
     """The module C(snapshot_cron)."""
-    provider = task.provider
+    provider = ctx.provider
     if not provider.capabilities.schedule:
         raise unsupported(
             provider, "snapshot schedules",
             "use the role rewind.vps.snapshot_schedule, which has a systemd timer or cron take them, with retention",
         )
-    with turn(task) as server:
-        return _run(task, server)
+    with turn(ctx) as server:
+        return _run(ctx, server)
 
 
-def _run(task: Task, server: Server) -> dict[str, Any]:
-    options = task.options
-    server, snapshots = task.look_up(server)
-    snapshot = pick_snapshot(task.provider, server, snapshots, options["name"], None)
+def _run(ctx: OperationContext, server: Server) -> dict[str, Any]:
+    options = ctx.options
+    server, snapshots = ctx.get_server_and_snapshots(server)
+    snapshot = select_snapshot(ctx.provider, server, snapshots, options["name"], None)
     if options["state"] == "absent":
         if snapshot is None or snapshot.schedule is None:
-            return _result(task, server, snapshot, None, None, f"{options['name']} of server {server.label} has no schedule")
-        return _remove(task, snapshot)
+            return _result(ctx, server, snapshot, None, None, f"{options['name']} of server {server.label} has no schedule")
+        return _remove(ctx, snapshot)
     if snapshot is None:
         raise RewindError(
             f"Server {server.label} has no snapshot {options['name']}, and a schedule needs one to hang on",
             kind=errors.NOT_FOUND, server=server.label, snapshot=options["name"],
-            hint=f"make it first with rewind.vps.snapshot, or {choose_hint(snapshots)}",
+            hint=f"make it first with rewind.vps.snapshot, or {candidates_hint(snapshots)}",
         )
-    return _set(task, snapshot, Schedule(options["day"], options["hour"], options["minute"]))
+    return _set(ctx, snapshot, Schedule(options["day"], options["hour"], options["minute"]))
 
 
-def _set(task: Task, snapshot: Snapshot, wished: Schedule) -> dict[str, Any]:
+def _set(ctx: OperationContext, snapshot: Snapshot, wished: Schedule) -> dict[str, Any]:
     old = snapshot.schedule
     label = f"snapshot {snapshot.name} of server {snapshot.server.label}"
-    if old is not None and _same(task, old, wished, label):
-        return _result(task, snapshot.server, snapshot, old, old, f"The schedule of {label} is as wished")
-    if task.check_mode:
-        task.done.changed = True
-        return _result(task, snapshot.server, snapshot, old, wished, f"The schedule of {label} would be set")
+    if old is not None and _same(ctx, old, wished, label):
+        return _result(ctx, snapshot.server, snapshot, old, old, f"The schedule of {label} is as wished")
+    if ctx.check_mode:
+        ctx.changes.changed = True
+        return _result(ctx, snapshot.server, snapshot, old, wished, f"The schedule of {label} would be set")
     if old is None:
-        _change(task, snapshot, wished)
+        _change(ctx, snapshot, wished)
     else:
         # Between the two there is no schedule at all: that is no place to be ended.
-        with signal_guard.deferred(task.redeliver_signal):
-            _exchange(task, snapshot, old, wished)
-    return _result(task, snapshot.server, snapshot, old, wished, f"The schedule of {label} is set")
+        with signal_guard.deferred(ctx.redeliver_signal):
+            _exchange(ctx, snapshot, old, wished)
+    return _result(ctx, snapshot.server, snapshot, old, wished, f"The schedule of {label} is set")
 
 
-def _exchange(task: Task, snapshot: Snapshot, old: Schedule, wished: Schedule) -> None:
-    _change(task, snapshot, None)
+def _exchange(ctx: OperationContext, snapshot: Snapshot, old: Schedule, wished: Schedule) -> None:
+    _change(ctx, snapshot, None)
     try:
-        _change(task, snapshot, wished)
+        _change(ctx, snapshot, wished)
     except RewindError as error:
-        raise _after_lost_schedule(task, snapshot, old, error) from None
+        raise _after_lost_schedule(ctx, snapshot, old, error) from None
 
 
-def _same(task: Task, old: Schedule, wished: Schedule, label: str) -> bool:
+def _same(ctx: OperationContext, old: Schedule, wished: Schedule, label: str) -> bool:
     """Equal in all that can be read; where the cloud's words can't be, the time of its next run decides."""
     if (old.hour, old.minute) != (wished.hour, wished.minute):
         return False
     if old.day is None:
-        task.warnings.append(
+        ctx.warnings.append(
             f"The cloud's words for the schedule of {label} can't be read, so only its time of day was compared "
             f"({old.hour:02d}:{old.minute:02d}, from its next run), not every how many days."
         )
@@ -86,36 +86,36 @@ def _same(task: Task, old: Schedule, wished: Schedule, label: str) -> bool:
     return old.day == wished.day
 
 
-def _remove(task: Task, snapshot: Snapshot) -> dict[str, Any]:
+def _remove(ctx: OperationContext, snapshot: Snapshot) -> dict[str, Any]:
     label = f"snapshot {snapshot.name} of server {snapshot.server.label}"
-    if task.check_mode:
-        task.done.changed = True
+    if ctx.check_mode:
+        ctx.changes.changed = True
     else:
-        _change(task, snapshot, None)
-    words = "would be removed" if task.check_mode else "is removed"
-    return _result(task, snapshot.server, snapshot, snapshot.schedule, None, f"The schedule of {label} {words}")
+        _change(ctx, snapshot, None)
+    words = "would be removed" if ctx.check_mode else "is removed"
+    return _result(ctx, snapshot.server, snapshot, snapshot.schedule, None, f"The schedule of {label} {words}")
 
 
-def _change(task: Task, snapshot: Snapshot, wished: Schedule | None) -> None:
+def _change(ctx: OperationContext, snapshot: Snapshot, wished: Schedule | None) -> None:
     """Add the schedule, or remove the one there is; where the answer leaves it open, the list decides."""
-    provider = task.provider
+    provider = ctx.provider
     try:
         if wished is None:
-            task.send(lambda: provider.remove_schedule(snapshot))
+            ctx.send_change(lambda: provider.remove_schedule(snapshot))
         else:
-            task.send(lambda: provider.add_schedule(snapshot, wished))
+            ctx.send_change(lambda: provider.add_schedule(snapshot, wished))
     except RewindError as error:
         error.add_context(snapshot.server.label, snapshot.name)
-        if error.outcome != errors.UNKNOWN or not _comes_true(task, snapshot, wished):
+        if error.outcome != errors.UNKNOWN or not _comes_true(ctx, snapshot, wished):
             raise
-    task.done.changed = True
+    ctx.changes.changed = True
 
 
-def _comes_true(task: Task, snapshot: Snapshot, wished: Schedule | None) -> bool:
+def _comes_true(ctx: OperationContext, snapshot: Snapshot, wished: Schedule | None) -> bool:
     """Whether the list shows the schedule as wished, within a while."""
 
     def look() -> bool | None:
-        listed = task.provider.list_snapshots(snapshot.server)
+        listed = ctx.provider.list_snapshots(snapshot.server)
         now = next((item.schedule for item in listed if item.id == snapshot.id), None)
         if wished is None or now is None:
             return True if wished is None and now is None else None
@@ -127,14 +127,14 @@ def _comes_true(task: Task, snapshot: Snapshot, wished: Schedule | None) -> bool
         return False
 
 
-def _after_lost_schedule(task: Task, snapshot: Snapshot, old: Schedule, error: RewindError) -> RewindError:
+def _after_lost_schedule(ctx: OperationContext, snapshot: Snapshot, old: Schedule, error: RewindError) -> RewindError:
     """The old schedule is deleted and the new one is not there: put the old one back, and say how that went."""
     when = f"every {old.day} day(s) at {old.hour:02d}:{old.minute:02d}" if old.is_complete else "which can't be read"
     label = f"of snapshot {snapshot.name}"
     if error.outcome == errors.UNKNOWN:
         error.message = f"The old schedule {label} ({when}) was deleted, and it is unknown whether the new one was set: {error.message}"
-    elif _put_back(task, snapshot, old):
-        task.done.changed = False
+    elif _put_back(ctx, snapshot, old):
+        ctx.changes.changed = False
         error.message = f"The new schedule {label} was not taken, and the old one ({when}) is back: {error.message}"
         return error
     else:
@@ -147,26 +147,26 @@ def _after_lost_schedule(task: Task, snapshot: Snapshot, old: Schedule, error: R
     return error
 
 
-def _put_back(task: Task, snapshot: Snapshot, old: Schedule) -> bool:
+def _put_back(ctx: OperationContext, snapshot: Snapshot, old: Schedule) -> bool:
     try:
         if old.is_complete:
-            _change(task, snapshot, old)
+            _change(ctx, snapshot, old)
         return old.is_complete
     except RewindError:
         return False
 
 
 def _result(
-    task: Task, server: Server, snapshot: Snapshot | None, before: Schedule | None, after: Schedule | None, message: str,
+    ctx: OperationContext, server: Server, snapshot: Snapshot | None, before: Schedule | None, after: Schedule | None, message: str,
 ) -> dict[str, Any]:
     result = {
-        "changed": task.done.changed,
+        "changed": ctx.changes.changed,
         "msg": message,
         "server": server.to_result(),
         "snapshot": replace(snapshot, schedule=after).to_result() if snapshot else None,
         "schedule": after.to_result() if after else None,
     }
-    if task.diff_mode:
+    if ctx.diff_mode:
         result["diff"] = {"before": _for_diff(before), "after": _for_diff(after)}
     return result
 

@@ -11,38 +11,38 @@ from typing import Any
 
 from .._bulk.results import failure_summary
 from .._provider.base import Server, Snapshot, age_seconds
-from .context import Settled, Task
+from .context import OperationContext, ServerResult
 from .retention import newest_first
 
 
-def run(task: Task) -> dict[str, Any]:
+def run(ctx: OperationContext) -> dict[str, Any]:
     """The module C(snapshot_info)."""
     server: Server | None = None
-    settled: list[Settled] = []
-    references = task.options["servers"]
-    if task.options["server"] is not None:
-        server, listed = task.look_up()
-    elif references is None and task.provider.capabilities.lists_all_snapshots:
-        listed = task.provider.list_snapshots(None)
+    results: list[ServerResult] = []
+    references = ctx.options["servers"]
+    if ctx.options["server"] is not None:
+        server, listed = ctx.get_server_and_snapshots()
+    elif references is None and ctx.provider.capabilities.lists_all_snapshots:
+        listed = ctx.provider.list_snapshots(None)
     else:
-        known = {item.id: item for item in task.provider.list_servers()} if references is None else {}
-        settled = task.for_each(lambda one: _snapshots_of(one, known), references or list(known))
-        listed = [snapshot for item in settled if item.failure is None for snapshot in item.value]
-    now = task.provider.server_time()
-    found = newest_first(item for item in listed if _is_wanted(item, task.options, age_seconds(item.created_at, now)))
+        known = {item.id: item for item in ctx.provider.list_servers()} if references is None else {}
+        results = ctx.for_each(lambda one: _snapshots_of(one, known), references or list(known))
+        listed = [snapshot for item in results if item.failure is None for snapshot in item.value]
+    now = ctx.provider.server_time()
+    found = newest_first(item for item in listed if _is_wanted(item, ctx.options, age_seconds(item.created_at, now)))
     return {
         "changed": False,
         "msg": f"{len(found)} of {len(listed)} snapshots",
         "snapshots": [{**item.to_result(), "age_seconds": _whole(age_seconds(item.created_at, now))} for item in found],
         "server": server.to_result() if server else None,
-        **failure_summary(task, settled),
+        **failure_summary(ctx, results),
     }
 
 
-def _snapshots_of(one: Task, known: dict[str, Server]) -> list[Snapshot]:
+def _snapshots_of(one: OperationContext, known: dict[str, Server]) -> list[Snapshot]:
     """Of one server; of those that are known to exist nothing has to prove it."""
     server = known.get(one.server_reference)
-    return one.provider.list_snapshots(server) if server is not None else one.look_up()[1]
+    return one.provider.list_snapshots(server) if server is not None else one.get_server_and_snapshots()[1]
 
 
 def _is_wanted(snapshot: Snapshot, options: dict[str, Any], age: float | None) -> bool:

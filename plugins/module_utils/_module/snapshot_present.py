@@ -18,7 +18,7 @@ from .._state.operation_lock import turn
 from .._wait.polling import Deadline
 from .._wait.waiters import find_new_snapshot, wait_for_recreated, wait_for_snapshot, wait_until_settled
 from . import interrupted_stop, power, retention
-from .context import Task, listing, pick_snapshot, snapshot_label
+from .context import OperationContext, format_snapshots, select_snapshot, snapshot_label
 from .snapshot_changes import create, delete, recreate
 from .snapshot_plan import ADOPT, CREATE, KEEP, RETAKE, Plan, plan_confirmed, plan_present
 from .snapshot_result import snapshot_result
@@ -40,106 +40,106 @@ class _Begun:
     wait: Callable[[], Snapshot] | None = None
 
 
-def present(task: Task) -> dict[str, Any]:
-    with interrupted_stop.undone(task) as earlier:
-        result = _make_present(task, earlier)
-    result["changed"] = task.done.changed
+def present(ctx: OperationContext) -> dict[str, Any]:
+    with interrupted_stop.undone(ctx) as earlier:
+        result = _make_present(ctx, earlier)
+    result["changed"] = ctx.changes.changed
     if earlier.after is not None:
         result["server"] = earlier.after.to_result()
     return result
 
 
-def _make_present(task: Task, earlier: interrupted_stop.EarlierStop) -> dict[str, Any]:
+def _make_present(ctx: OperationContext, earlier: interrupted_stop.EarlierStop) -> dict[str, Any]:
     server: Server | None = None
     while True:
-        with turn(task, server) as server:
+        with turn(ctx, server) as server:
             earlier.look(server)
-            begun = _begin(task, server)
+            begun = _begin(ctx, server)
         if isinstance(begun, _Begun):
             break
-        server = _wait_while_busy(task, begun)
+        server = _wait_while_busy(ctx, begun)
 
     plan = begun.plan
     if plan.action == KEEP:
-        return _finish(task, begun, plan.snapshot, "is there")
+        return _finish(ctx, begun, plan.snapshot, "is there")
     if plan.action == ADOPT:
         snapshot = plan.snapshot
-        if task.options["wait"] and task.check_mode:
+        if ctx.options["wait"] and ctx.check_mode:
             snapshot = replace(snapshot, status=READY)
-        elif task.options["wait"]:
-            snapshot = begun.wait() if begun.wait else wait_for_snapshot(task, snapshot, task.deadline)
-        return _finish(task, begun, snapshot, "was being made already")
+        elif ctx.options["wait"]:
+            snapshot = begun.wait() if begun.wait else wait_for_snapshot(ctx, snapshot, ctx.deadline)
+        return _finish(ctx, begun, snapshot, "was being made already")
     if begun.wait is None:
-        return _predict(task, begun)
+        return _predict(ctx, begun)
     snapshot = begun.wait()
     words = "is made" if snapshot.status == READY else "is being made"
-    return _finish(task, begun, snapshot, words if task.done.changed else "was made by somebody else meanwhile")
+    return _finish(ctx, begun, snapshot, words if ctx.changes.changed else "was made by somebody else meanwhile")
 
 
-def _begin(task: Task, server: Server) -> _Begun | Server:
+def _begin(ctx: OperationContext, server: Server) -> _Begun | Server:
     """Look, decide, and ask for what is missing; the server where it is busy, so that nothing can be asked for now."""
-    server, snapshots = task.look_up(server)
-    snapshots = pending_changes.up_to_date(task, server, snapshots)
-    plan = _plan(task, server, snapshots)
+    server, snapshots = ctx.get_server_and_snapshots(server)
+    snapshots = pending_changes.up_to_date(ctx, server, snapshots)
+    plan = _plan(ctx, server, snapshots)
     if plan.action == KEEP:
-        if not task.check_mode:
-            pending_changes.forget_coming(task, plan.snapshot.name)
-        plan = replace(plan, replaces=pending_changes.replaced_by(task, snapshots, plan.snapshot))
-    if plan.action == ADOPT and plan.replaces is not None and task.options["wait"] and not task.check_mode:
-        pending_changes.note_replaced(task, plan.replaces, plan.snapshot)
+        if not ctx.check_mode:
+            pending_changes.forget_coming(ctx, plan.snapshot.name)
+        plan = replace(plan, replaces=pending_changes.replaced_by(ctx, snapshots, plan.snapshot))
+    if plan.action == ADOPT and plan.replaces is not None and ctx.options["wait"] and not ctx.check_mode:
+        pending_changes.note_replaced(ctx, plan.replaces, plan.snapshot)
     if plan.action not in (CREATE, RETAKE):
         return _Begun(plan.snapshot.server, snapshots, plan)
-    server = server if server.power_state else task.provider.get_server(server.id)
-    if server.task_state and (not task.check_mode or not task.options["wait"]):
+    server = server if server.power_state else ctx.provider.get_server(server.id)
+    if server.task_state and (not ctx.check_mode or not ctx.options["wait"]):
         return server
-    if pending_changes.is_coming(task, server):
-        coming = Snapshot(id=None, name=task.options["name"], server=server, status=PENDING)
-        return _Begun(server, snapshots, Plan(ADOPT, coming), wait=lambda: _come(task, server, snapshots, plan))
-    room = _make_room_with(task, server, snapshots, plan)
-    wait = None if task.check_mode else _make(task, server, snapshots, plan, room)
+    if pending_changes.is_coming(ctx, server):
+        coming = Snapshot(id=None, name=ctx.options["name"], server=server, status=PENDING)
+        return _Begun(server, snapshots, Plan(ADOPT, coming), wait=lambda: _come(ctx, server, snapshots, plan))
+    room = _make_room_with(ctx, server, snapshots, plan)
+    wait = None if ctx.check_mode else _make(ctx, server, snapshots, plan, room)
     return _Begun(server, snapshots, plan, room, wait)
 
 
-def _come(task: Task, server: Server, snapshots: list[Snapshot], plan: Plan) -> Snapshot:
+def _come(ctx: OperationContext, server: Server, snapshots: list[Snapshot], plan: Plan) -> Snapshot:
     """A snapshot that an earlier task has asked for and the cloud lists only when it is made."""
-    deadline = Deadline(min(task.deadline.left, 2 * task.provider.capabilities.expected_create_seconds))
+    deadline = Deadline(min(ctx.deadline.left, 2 * ctx.provider.capabilities.expected_create_seconds))
     if plan.action == RETAKE:
-        return wait_for_recreated(task, plan.snapshot, deadline)
-    return find_new_snapshot(task, server, task.options["name"], {item.id for item in snapshots}, deadline)
+        return wait_for_recreated(ctx, plan.snapshot, deadline)
+    return find_new_snapshot(ctx, server, ctx.options["name"], {item.id for item in snapshots}, deadline)
 
 
-def _plan(task: Task, server: Server, snapshots: list[Snapshot]) -> Plan:
-    name, id_, max_age, now = task.options["name"], task.options["id"], task.options["max_age"], task.provider.server_time()
+def _plan(ctx: OperationContext, server: Server, snapshots: list[Snapshot]) -> Plan:
+    name, id_, max_age, now = ctx.options["name"], ctx.options["id"], ctx.options["max_age"], ctx.provider.server_time()
     if id_ is None:
         return plan_present(snapshots, name, max_age, now)
-    return plan_confirmed(pick_snapshot(task.provider, server, snapshots, name, id_), server, id_, max_age, now)
+    return plan_confirmed(select_snapshot(ctx.provider, server, snapshots, name, id_), server, id_, max_age, now)
 
 
-def _wait_while_busy(task: Task, server: Server) -> Server:
+def _wait_while_busy(ctx: OperationContext, server: Server) -> Server:
     """What it is busy with may be this very snapshot: some clouds list one only when it is done."""
-    if task.options["wait"]:
-        return wait_until_settled(task, server, task.deadline)
+    if ctx.options["wait"]:
+        return wait_until_settled(ctx, server, ctx.deadline)
     raise RewindError(
         f"Server {server.label} is in the middle of something ({server.task_state})",
-        kind=errors.BUSY, server=server.label, snapshot=task.options["name"],
+        kind=errors.BUSY, server=server.label, snapshot=ctx.options["name"],
         hint="run again when that is done, or with wait: true, which waits for it",
     )
 
 
-def _make_room_with(task: Task, server: Server, snapshots: list[Snapshot], plan: Plan) -> list[Snapshot]:
+def _make_room_with(ctx: OperationContext, server: Server, snapshots: list[Snapshot], plan: Plan) -> list[Snapshot]:
     """What is deleted first so that there is a place for the new one.
 
     :raises RewindError: there is no place, and none may be made; nothing was sent.
     """
-    limit = task.provider.capabilities.max_snapshots
-    if limit is None or _recreates(task, plan):
+    limit = ctx.provider.capabilities.max_snapshots
+    if limit is None or _recreates(ctx, plan):
         return []
     taken = len(snapshots) - len(plan.failed)
     missing = taken + 1 - limit
     if missing <= 0:
         return []
-    retain = task.options["retain"]
-    if task.options["when_full"] == "prune":
+    retain = ctx.options["retain"]
+    if ctx.options["when_full"] == "prune":
         keep = {item.id for item in plan.failed}
         room = retention.to_make_room(snapshots, retain["match"], missing, keep)
         if len(room) == missing:
@@ -148,81 +148,81 @@ def _make_room_with(task: Task, server: Server, snapshots: list[Snapshot], plan:
     else:
         hint = "delete one (state: absent), or let old ones go: when_full: prune with retain.match"
     raise RewindError(
-        f"Server {server.label} has {len(snapshots)} snapshots, and {task.provider.display_name} allows {limit}: {listing(snapshots)}",
-        kind=errors.LIMIT_REACHED, server=server.label, snapshot=task.options["name"], hint=hint,
+        f"Server {server.label} has {len(snapshots)} snapshots, and {ctx.provider.display_name} allows {limit}: {format_snapshots(snapshots)}",
+        kind=errors.LIMIT_REACHED, server=server.label, snapshot=ctx.options["name"], hint=hint,
     )
 
 
-def _recreates(task: Task, plan: Plan) -> bool:
-    return plan.action == RETAKE and task.provider.capabilities.recreate
+def _recreates(ctx: OperationContext, plan: Plan) -> bool:
+    return plan.action == RETAKE and ctx.provider.capabilities.recreate
 
 
-def _make(task: Task, server: Server, snapshots: list[Snapshot], plan: Plan, room: list[Snapshot]) -> Callable[[], Snapshot]:
+def _make(ctx: OperationContext, server: Server, snapshots: list[Snapshot], plan: Plan, room: list[Snapshot]) -> Callable[[], Snapshot]:
     """Ask for the snapshot. With the server stopped around it, it is waited for here: it must not be started before."""
-    if not task.options["stop_server"]:
-        return _ask(task, server, snapshots, plan, room)
-    with power.stopped(task, server, task.deadline):
-        snapshot = _ask(task, server, snapshots, plan, room)()
+    if not ctx.options["stop_server"]:
+        return _ask(ctx, server, snapshots, plan, room)
+    with power.stopped(ctx, server, ctx.deadline):
+        snapshot = _ask(ctx, server, snapshots, plan, room)()
     return lambda: snapshot
 
 
-def _ask(task: Task, server: Server, snapshots: list[Snapshot], plan: Plan, room: list[Snapshot]) -> Callable[[], Snapshot]:
-    if _recreates(task, plan):
-        return recreate(task, plan.snapshot)
+def _ask(ctx: OperationContext, server: Server, snapshots: list[Snapshot], plan: Plan, room: list[Snapshot]) -> Callable[[], Snapshot]:
+    if _recreates(ctx, plan):
+        return recreate(ctx, plan.snapshot)
     for item in [*plan.failed, *room]:
-        _prune(task, item)
-    return create(task, server, {item.id for item in snapshots}, plan.replaces)
+        _prune(ctx, item)
+    return create(ctx, server, {item.id for item in snapshots}, plan.replaces)
 
 
-def _prune(task: Task, snapshot: Snapshot) -> None:
-    if task.check_mode:
-        task.done.changed = True
-    if task.check_mode or delete(task, snapshot):
-        task.done.pruned.append(snapshot)
+def _prune(ctx: OperationContext, snapshot: Snapshot) -> None:
+    if ctx.check_mode:
+        ctx.changes.changed = True
+    if ctx.check_mode or delete(ctx, snapshot):
+        ctx.changes.pruned.append(snapshot)
 
 
-def _finish(task: Task, begun: _Begun, snapshot: Snapshot, words: str) -> dict[str, Any]:
+def _finish(ctx: OperationContext, begun: _Begun, snapshot: Snapshot, words: str) -> dict[str, Any]:
     """Once the wished snapshot is ready, the one it replaces goes, and so does what retention no longer keeps."""
     plan, server, listed = begun.plan, begun.server, begun.snapshots
     if snapshot.status == READY:
-        going = _no_longer_kept(task, listed, plan, snapshot)
-        if going and not task.check_mode:
-            with turn(task, server):
+        going = _no_longer_kept(ctx, listed, plan, snapshot)
+        if going and not ctx.check_mode:
+            with turn(ctx, server):
                 # The list is as old as the snapshot took: somebody may have hung a schedule on one, or taken one anew.
-                listed = task.provider.list_snapshots(server)
-                for item in _no_longer_kept(task, listed, plan, snapshot):
-                    _prune(task, item)
-                if _replaces(task, plan):
-                    pending_changes.forget_replaced(task, snapshot)
+                listed = ctx.provider.list_snapshots(server)
+                for item in _no_longer_kept(ctx, listed, plan, snapshot):
+                    _prune(ctx, item)
+                if _replaces(ctx, plan):
+                    pending_changes.forget_replaced(ctx, snapshot)
         elif going:
             for item in going:
-                _prune(task, item)
-    elif _replaces(task, plan):
-        task.warnings.append(
+                _prune(ctx, item)
+    elif _replaces(ctx, plan):
+        ctx.warnings.append(
             f"The older snapshot {snapshot_label(plan.replaces)} of server {server.label} stays, since this task does not wait "
             "for the new one. Delete it by its id, or let the task wait."
         )
-    pruned = task.done.pruned
+    pruned = ctx.changes.pruned
     gone = {item.id for item in pruned}
     after = [item for item in listed if item.id not in gone and item.id != snapshot.id] + [snapshot]
     message = f"Snapshot {snapshot_label(snapshot)} of server {server.label} {words}"
     if pruned:
-        deleted = "would be deleted" if task.check_mode else "deleted"
+        deleted = "would be deleted" if ctx.check_mode else "deleted"
         message += f"; {deleted}: {', '.join(snapshot_label(item) for item in pruned)}"
-    return snapshot_result(task, server, snapshot, task.done.changed, message, begun.snapshots, after)
+    return snapshot_result(ctx, server, snapshot, ctx.changes.changed, message, begun.snapshots, after)
 
 
-def _replaces(task: Task, plan: Plan) -> bool:
-    return plan.replaces is not None and not _recreates(task, plan)
+def _replaces(ctx: OperationContext, plan: Plan) -> bool:
+    return plan.replaces is not None and not _recreates(ctx, plan)
 
 
-def _no_longer_kept(task: Task, snapshots: list[Snapshot], plan: Plan, snapshot: Snapshot) -> list[Snapshot]:
-    made_room = {item.id for item in task.done.pruned}
+def _no_longer_kept(ctx: OperationContext, snapshots: list[Snapshot], plan: Plan, snapshot: Snapshot) -> list[Snapshot]:
+    made_room = {item.id for item in ctx.changes.pruned}
     going = []
-    if _replaces(task, plan):
+    if _replaces(ctx, plan):
         old = (plan.replaces.id, plan.replaces.created_at)
         going = [item for item in snapshots if (item.id, item.created_at) == old and item.id not in made_room]
-    retain = task.options["retain"]
+    retain = ctx.options["retain"]
     if retain:
         gone = {*made_room, *(item.id for item in [*going, snapshot])}
         present = [item for item in snapshots if item.id not in gone]
@@ -230,18 +230,18 @@ def _no_longer_kept(task: Task, snapshots: list[Snapshot], plan: Plan, snapshot:
     return going
 
 
-def _predict(task: Task, begun: _Begun) -> dict[str, Any]:
+def _predict(ctx: OperationContext, begun: _Begun) -> dict[str, Any]:
     """What _make and _finish would do, with nothing sent."""
-    plan, recreates = begun.plan, _recreates(task, begun.plan)
-    task.done.changed = True
+    plan, recreates = begun.plan, _recreates(ctx, begun.plan)
+    ctx.changes.changed = True
     if not recreates:
-        task.done.pruned += [*plan.failed, *begun.room]
+        ctx.changes.pruned += [*plan.failed, *begun.room]
     imagined = Snapshot(
         id=plan.snapshot.id if recreates else None,
-        name=task.options["name"],
+        name=ctx.options["name"],
         server=begun.server,
-        status=READY if task.options["wait"] else PENDING,
-        created_at=task.provider.server_time().strftime("%Y-%m-%dT%H:%M:%SZ"),
-        description=task.options["description"],
+        status=READY if ctx.options["wait"] else PENDING,
+        created_at=ctx.provider.server_time().strftime("%Y-%m-%dT%H:%M:%SZ"),
+        description=ctx.options["description"],
     )
-    return _finish(task, begun, imagined, "would be made")
+    return _finish(ctx, begun, imagined, "would be made")

@@ -10,11 +10,11 @@ from typing import Any
 
 from .._provider.base import Server, Snapshot
 from . import retention
-from .context import Task
+from .context import OperationContext
 
 
 def snapshot_result(
-    task: Task, server: Server, snapshot: Snapshot | None, changed: bool, message: str,
+    ctx: OperationContext, server: Server, snapshot: Snapshot | None, changed: bool, message: str,
     before: list[Snapshot], after: list[Snapshot],
 ) -> dict[str, Any]:
     """:arg before: the server's snapshots as the task found them; :arg after: as it leaves them."""
@@ -24,9 +24,9 @@ def snapshot_result(
         "server": server.to_result(),
         "snapshot": snapshot.to_result() if snapshot else None,
         "snapshots": [item.to_result() for item in retention.newest_first(after)],
-        "pruned": [item.to_result() for item in task.done.pruned],
+        "pruned": [item.to_result() for item in ctx.changes.pruned],
     }
-    if task.diff_mode:
+    if ctx.diff_mode:
         result["diff"] = {"before": _for_diff(before, before), "after": _for_diff(after, before)}
     return result
 

@@ -13,13 +13,13 @@ from .. import _errors as errors
 from .._errors import RewindError
 from .._provider.base import PENDING, RUNNING, Account, Server, Snapshot
 from . import retention
-from .context import Task, check_name, listing, snapshot_label
+from .context import OperationContext, format_snapshots, snapshot_label, validate_snapshot_name
 
 # A token that may do no more than one of these can't take a snapshot. Inferred: the clouds list no words for it.
 _ONLY_READS = frozenset({"read", "read_only", "read-only", "readonly", "view"})
 
 
-def run(task: Task) -> dict[str, Any]:
+def run(ctx: OperationContext) -> dict[str, Any]:
     """Part of the action C(upgrade_guard).
 
     Options: C(server), what the user calls it, or None; C(host) and C(address), how Ansible calls and reaches it, used where
@@ -28,26 +28,26 @@ def run(task: Task) -> dict[str, Any]:
     What speaks against an upgrade now is returned as C(obstacle) and not raised: an earlier run's upgrade may have to be
     ended all the same.
     """
-    provider = task.provider
-    check_name(provider, task.options["name"])
-    _check_rights(task, provider.whoami())
-    server = provider.get_server(_reference(task))
+    provider = ctx.provider
+    validate_snapshot_name(provider, ctx.options["name"])
+    _check_rights(ctx, provider.whoami())
+    server = provider.get_server(_reference(ctx))
     result = {
         "changed": False, "msg": f"Server {server.label} is ready for a snapshot", "cloud": provider.display_name, "server": server.to_result(),
         "snapshots": [], "goes_to_make_room": [], "obstacle": None,
     }
     try:
-        _must_be_idle(task, server)
+        _must_be_idle(ctx, server)
         snapshots = provider.list_snapshots(server)
         result["snapshots"] = [item.to_result() for item in retention.newest_first(snapshots)]
-        result["goes_to_make_room"] = [item.to_result() for item in _room(task, server, snapshots)]
+        result["goes_to_make_room"] = [item.to_result() for item in _room(ctx, server, snapshots)]
     except RewindError as error:
         error.add_context(server.label)
         result["obstacle"] = {"msg": error.format(), "error": error.to_result()}
     return result
 
 
-def _must_be_idle(task: Task, server: Server) -> None:
+def _must_be_idle(ctx: OperationContext, server: Server) -> None:
     if server.task_state:
         raise RewindError(
             f"Server {server.label} is in the middle of something ({server.task_state}), so no upgrade is begun",
@@ -55,28 +55,28 @@ def _must_be_idle(task: Task, server: Server) -> None:
         )
     if server.power_state != RUNNING:
         raise RewindError(
-            f"Server {server.label} is {server.power_state} at {task.provider.display_name}, so no upgrade is begun",
+            f"Server {server.label} is {server.power_state} at {ctx.provider.display_name}, so no upgrade is begun",
             kind=errors.NOT_READY, server=server.label, hint="start it, and run again",
         )
 
 
-def _check_rights(task: Task, account: Account) -> None:
+def _check_rights(ctx: OperationContext, account: Account) -> None:
     words = account.permissions
     if words and all(word.lower() in _ONLY_READS for word in words):
         raise RewindError(
-            f"These credentials of {task.provider.display_name} may only read ({', '.join(words)}), and a guarded upgrade takes a snapshot",
+            f"These credentials of {ctx.provider.display_name} may only read ({', '.join(words)}), and a guarded upgrade takes a snapshot",
             kind=errors.FORBIDDEN, hint="use a token that may take and restore snapshots",
         )
 
 
-def _reference(task: Task) -> str:
+def _reference(ctx: OperationContext) -> str:
     """How the cloud calls the server: as the user says; else by the host's name; else by its address.
 
     Nothing is worse than the wrong server: a host whose name belongs to one server and its address to another is refused.
     """
-    if task.options["server"]:
-        return task.server_reference
-    host, address, provider = task.options["host"], task.options["address"], task.provider
+    if ctx.options["server"]:
+        return ctx.server_reference
+    host, address, provider = ctx.options["host"], ctx.options["address"], ctx.provider
     everyone = provider.list_servers()
     of_address = [server for server in everyone if address and server.address == address]
     named = [server for server in everyone if host in provider.aliases_of(server)]
@@ -111,9 +111,9 @@ def _elsewhere(reached: str | None, known: str | None) -> bool:
         return False
 
 
-def _room(task: Task, server: Server, snapshots: list[Snapshot]) -> list[Snapshot]:
+def _room(ctx: OperationContext, server: Server, snapshots: list[Snapshot]) -> list[Snapshot]:
     """This role's own old snapshots that go so that there is a place for one more."""
-    name, limit = task.options["name"], task.provider.capabilities.max_snapshots
+    name, limit = ctx.options["name"], ctx.provider.capabilities.max_snapshots
     if any(item.name == name for item in snapshots):
         return []  # taken up from a run that was cut off
     making = next((item for item in snapshots if item.status == PENDING), None)
@@ -125,11 +125,11 @@ def _room(task: Task, server: Server, snapshots: list[Snapshot]) -> list[Snapsho
     missing = 0 if limit is None else len(snapshots) + 1 - limit
     if missing <= 0:
         return []
-    room = retention.to_make_room(snapshots, task.options["match"], missing, set())
+    room = retention.to_make_room(snapshots, ctx.options["match"], missing, set())
     if len(room) < missing:
         raise RewindError(
-            f"Server {server.label} has {len(snapshots)} snapshots, {task.provider.display_name} allows {limit}, and of them only "
-            f"{len(room)} may go for a new one: {listing(snapshots)}",
+            f"Server {server.label} has {len(snapshots)} snapshots, {ctx.provider.display_name} allows {limit}, and of them only "
+            f"{len(room)} may go for a new one: {format_snapshots(snapshots)}",
             kind=errors.LIMIT_REACHED, server=server.label, snapshot=name,
             hint="delete one that is needed no more (rewind.vps.snapshot, state: absent, with its id)",
         )

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from .. import _errors as errors
 from .._errors import RewindError
-from .._module.context import Task
+from .._module.context import OperationContext
 from .._provider.base import Server
 from .._wait.polling import Deadline, wait_until
 from . import server_lock
@@ -26,7 +26,7 @@ LONGEST_PAUSE = 2.0  # the lock is on this machine: looking costs nothing
 
 
 @contextlib.contextmanager
-def turn(task: Task, server: Server | None = None, beside_a_restore: bool = False) -> Iterator[Server]:
+def turn(ctx: OperationContext, server: Server | None = None, beside_a_restore: bool = False) -> Iterator[Server]:
     """The server, while no other task of this machine decides about it. In check mode nobody is kept waiting.
 
     :arg server: where it is known already; what was seen of its power before is forgotten.
@@ -34,36 +34,36 @@ def turn(task: Task, server: Server | None = None, beside_a_restore: bool = Fals
     :raises RewindError: C(busy), it did not come to be this task's turn.
     """
     with contextlib.ExitStack() as slot:
-        slot.enter_context(task.slot())
-        yield from _turn(task, server, beside_a_restore, slot)
+        slot.enter_context(ctx.slot())
+        yield from _turn(ctx, server, beside_a_restore, slot)
 
 
-def _turn(task: Task, server: Server | None, beside_a_restore: bool, slot: contextlib.ExitStack) -> Iterator[Server]:
+def _turn(ctx: OperationContext, server: Server | None, beside_a_restore: bool, slot: contextlib.ExitStack) -> Iterator[Server]:
     looked_at = server_lock.now()
-    task.provider.invalidate()  # what others have had read while this task waited for its slot is older
-    known = replace(server, power_state=None, task_state=None) if server else task.provider.server_from_reference(task.server_reference)
-    known = known or task.provider.get_server(task.server_reference)
-    task.place = _place(task, known)
+    ctx.provider.invalidate()  # what others have had read while this task waited for its slot is older
+    known = replace(server, power_state=None, task_state=None) if server else ctx.provider.server_from_reference(ctx.server_reference)
+    known = known or ctx.provider.get_server(ctx.server_reference)
+    ctx.place = _place(ctx, known)
     try:
-        held = task.place is not None and not task.check_mode and _enter(task, task.place, known, beside_a_restore, slot)
-        if not held and not task.check_mode:
-            task.place = None  # without the lock a note may be of a task that is at work
-        task.provider.invalidate()
-        if held and known.power_state is not None and task.place.asked_since(looked_at):
-            known = task.provider.get_server(known.id)  # what was seen while another task had its turn
+        held = ctx.place is not None and not ctx.check_mode and _enter(ctx, ctx.place, known, beside_a_restore, slot)
+        if not held and not ctx.check_mode:
+            ctx.place = None  # without the lock a note may be of a task that is at work
+        ctx.provider.invalidate()
+        if held and known.power_state is not None and ctx.place.asked_since(looked_at):
+            known = ctx.provider.get_server(known.id)  # what was seen while another task had its turn
         yield known
     finally:
-        if task.place is not None:
-            task.place.leave(task.done.asked)
-        task.place = None
+        if ctx.place is not None:
+            ctx.place.leave(ctx.changes.request_sent)
+        ctx.place = None
 
 
-def _place(task: Task, server: Server) -> server_lock.Place | None:
-    folder = server_lock.find_folder(make=not task.check_mode)
-    return server_lock.Place(folder, task.options["provider"], task.options["api_url"], server.id) if folder else _without(task)
+def _place(ctx: OperationContext, server: Server) -> server_lock.Place | None:
+    folder = server_lock.find_folder(make=not ctx.check_mode)
+    return server_lock.Place(folder, ctx.options["provider"], ctx.options["api_url"], server.id) if folder else _without(ctx)
 
 
-def _enter(task: Task, place: server_lock.Place, server: Server, beside_a_restore: bool, slot: contextlib.ExitStack) -> bool:
+def _enter(ctx: OperationContext, place: server_lock.Place, server: Server, beside_a_restore: bool, slot: contextlib.ExitStack) -> bool:
     """Wait for the turn; False where this machine can't lock, which is said."""
 
     def is_free() -> bool | None:
@@ -75,21 +75,21 @@ def _enter(task: Task, place: server_lock.Place, server: Server, beside_a_restor
     try:
         if place.try_to_enter(beside_a_restore):
             return True
-        deadline = _patience(task)
+        deadline = _patience(ctx)
         while True:
             slot.close()  # who waits for another task keeps nobody of its own waiting meanwhile
             wait_until(
                 is_free, what=f"another task of this machine to be done with server {server.label}", deadline=deadline, expected=0.0,
-                on_progress=task.progress, hint="", longest_pause=LONGEST_PAUSE,
+                on_progress=ctx.progress, hint="", longest_pause=LONGEST_PAUSE,
             )
             left = deadline.left
-            slot.enter_context(task.slot())
+            slot.enter_context(ctx.slot())
             if place.try_to_enter(beside_a_restore):
                 return True
-            if task.is_one_of_many:
+            if ctx.is_part_of_bulk:
                 deadline = Deadline(left)  # the time until there was a slot again was not the other task's
     except OSError:
-        _without(task)
+        _without(ctx)
         return False
     except RewindError:
         raise RewindError(
@@ -98,20 +98,20 @@ def _enter(task: Task, place: server_lock.Place, server: Server, beside_a_restor
         ) from None
 
 
-def _patience(task: Task) -> Deadline:
+def _patience(ctx: OperationContext) -> Deadline:
     deadline = Deadline(IMPATIENT_SECONDS)
-    if task.options.get("wait", False):
+    if ctx.options.get("wait", False):
         # One of many begins to wait for what it has asked for when it has asked.
-        deadline = Deadline(task.options["wait_timeout"]) if task.is_one_of_many else task.deadline
-    if task.done.asked:  # its time may be up with what it has asked for, and that is to be finished all the same
+        deadline = Deadline(ctx.options["wait_timeout"]) if ctx.is_part_of_bulk else ctx.deadline
+    if ctx.changes.request_sent:  # its time may be up with what it has asked for, and that is to be finished all the same
         deadline = Deadline(max(deadline.left, IMPATIENT_SECONDS))
     return deadline
 
 
-def _without(task: Task) -> None:
+def _without(ctx: OperationContext) -> None:
     warning = (
         f"Neither {server_lock.FOLDER} nor the folder for temporary files can be written where this task runs, so two tasks on one server at the "
         "same moment would not know of each other."
     )
-    if not task.check_mode and warning not in task.warnings:  # a task has more than one turn
-        task.warnings.append(warning)
+    if not ctx.check_mode and warning not in ctx.warnings:  # a task has more than one turn
+        ctx.warnings.append(warning)

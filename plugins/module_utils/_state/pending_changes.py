@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 
 from .._errors import RewindError
-from .._module.context import Task
+from .._module.context import OperationContext
 from .._provider.base import RUNNING, Server, Snapshot
 from .._wait.polling import Deadline, wait_until
 from .._wait.waiters import MISSED_SECONDS
@@ -23,85 +23,85 @@ LAG_SECONDS = 120.0  # a list that lags by more than this is no list
 MADE, GONE, REPLACED, COMING = "made", "gone", "replaced", "coming"
 
 
-def note_made(task: Task, snapshot: Snapshot) -> None:
+def note_made(ctx: OperationContext, snapshot: Snapshot) -> None:
     """The cloud has begun to make it, so it must be listed."""
-    _note(task, MADE, id=snapshot.id)
+    _note(ctx, MADE, id=snapshot.id)
 
 
-def note_gone(task: Task, snapshot: Snapshot) -> None:
+def note_gone(ctx: OperationContext, snapshot: Snapshot) -> None:
     """It is deleted, or taken anew: as it was it must not be listed any more."""
-    _note(task, GONE, id=snapshot.id, created_at=snapshot.created_at)
-    if task.place is not None and (task.place.notes().get(MADE) or {}).get("id") == snapshot.id:
-        task.place.remove_note(MADE)
-    forget_coming(task, snapshot.name)
+    _note(ctx, GONE, id=snapshot.id, created_at=snapshot.created_at)
+    if ctx.place is not None and (ctx.place.notes().get(MADE) or {}).get("id") == snapshot.id:
+        ctx.place.remove_note(MADE)
+    forget_coming(ctx, snapshot.name)
 
 
-def note_coming(task: Task, name: str) -> None:
+def note_coming(ctx: OperationContext, name: str) -> None:
     """The cloud has said yes to a snapshot, and lists it only when it is made. A server that is off shows nothing of it meanwhile."""
-    _note(task, _coming(name), asked_at=task.provider.server_time().timestamp())
+    _note(ctx, _coming(name), asked_at=ctx.provider.server_time().timestamp())
 
 
-def is_coming(task: Task, server: Server) -> bool:
+def is_coming(ctx: OperationContext, server: Server) -> bool:
     """Whether the snapshot of the task's name is still being made, by all that this machine knows, though it is not listed yet."""
-    note = task.place.notes().get(_coming(task.options["name"])) if task.place is not None else None
+    note = ctx.place.notes().get(_coming(ctx.options["name"])) if ctx.place is not None else None
     asked_at = note.get("asked_at") if note is not None else None
     if not isinstance(asked_at, float):
         return False
-    age = task.provider.server_time().timestamp() - asked_at  # by the cloud's clock, which is read to the second
-    if not -2.0 <= age < task.provider.capabilities.expected_create_seconds:
+    age = ctx.provider.server_time().timestamp() - asked_at  # by the cloud's clock, which is read to the second
+    if not -2.0 <= age < ctx.provider.capabilities.expected_create_seconds:
         return False
-    now = server if server.power_state else task.provider.get_server(server.id)
+    now = server if server.power_state else ctx.provider.get_server(server.id)
     return now.power_state != RUNNING or bool(now.task_state)  # a server that runs and is idle is making none
 
 
-def forget_coming(task: Task, name: str) -> None:
+def forget_coming(ctx: OperationContext, name: str) -> None:
     """It is there, or will not be."""
-    if task.place is not None:
-        task.place.remove_note(_coming(name))
+    if ctx.place is not None:
+        ctx.place.remove_note(_coming(name))
 
 
-def note_replaced(task: Task, old: Snapshot, new: Snapshot) -> None:
+def note_replaced(ctx: OperationContext, old: Snapshot, new: Snapshot) -> None:
     """The old one goes once the new one is ready, even if this task is killed before."""
-    _note(task, _replaced_with(new), id=old.id, created_at=old.created_at)
+    _note(ctx, _replaced_with(new), id=old.id, created_at=old.created_at)
 
 
-def forget_replaced(task: Task, new: Snapshot) -> None:
+def forget_replaced(ctx: OperationContext, new: Snapshot) -> None:
     """The old one is gone."""
-    if task.place is not None:
-        task.place.remove_note(_replaced_with(new))
+    if ctx.place is not None:
+        ctx.place.remove_note(_replaced_with(new))
 
 
-def replaced_by(task: Task, snapshots: list[Snapshot], new: Snapshot) -> Snapshot | None:
+def replaced_by(ctx: OperationContext, snapshots: list[Snapshot], new: Snapshot) -> Snapshot | None:
     """The old snapshot that an earlier task of this machine has replaced with this one and has not deleted any more.
 
     Only for a task that would have replaced it as well: any other has been told of no deletion.
     """
-    if task.options["max_age"] is None or task.options["id"] is not None:
+    if ctx.options["max_age"] is None or ctx.options["id"] is not None:
         return None
-    note = task.place.notes().get(_replaced_with(new)) if task.place is not None else None
+    note = ctx.place.notes().get(_replaced_with(new)) if ctx.place is not None else None
     if note is None:
         return None
     old = (note.get("id"), note.get("created_at"))
     return next((item for item in snapshots if (item.id, item.created_at) == old), None)
 
 
-def up_to_date(task: Task, server: Server, snapshots: list[Snapshot]) -> list[Snapshot]:
+def up_to_date(ctx: OperationContext, server: Server, snapshots: list[Snapshot]) -> list[Snapshot]:
     """The server's snapshots, read again for a short while where the list lags behind what this machine knows."""
-    if task.place is None or _agrees(task, snapshots):
+    if ctx.place is None or _agrees(ctx, snapshots):
         return snapshots
 
     def look() -> list[Snapshot] | None:
         nonlocal snapshots
-        snapshots = task.provider.list_snapshots(server)
-        return snapshots if _agrees(task, snapshots) else None
+        snapshots = ctx.provider.list_snapshots(server)
+        return snapshots if _agrees(ctx, snapshots) else None
 
     with contextlib.suppress(RewindError):  # somebody else has deleted or made it by now; or else the next request says what is wrong
         wait_until(look, what="the list of snapshots", deadline=Deadline(MISSED_SECONDS), expected=MISSED_SECONDS, hint="")
     return snapshots
 
 
-def _agrees(task: Task, snapshots: list[Snapshot]) -> bool:
-    made, gone = task.place.note(MADE, LAG_SECONDS), task.place.note(GONE, LAG_SECONDS)
+def _agrees(ctx: OperationContext, snapshots: list[Snapshot]) -> bool:
+    made, gone = ctx.place.note(MADE, LAG_SECONDS), ctx.place.note(GONE, LAG_SECONDS)
     if made is not None and all(item.id != made.get("id") for item in snapshots):
         return False
     return gone is None or all((item.id, item.created_at) != (gone.get("id"), gone.get("created_at")) for item in snapshots)
@@ -116,7 +116,7 @@ def _replaced_with(new: Snapshot) -> str:
     return f"{REPLACED} by {new.id}"
 
 
-def _note(task: Task, key: str, **fields: str | float | None) -> None:
-    if task.place is not None:
+def _note(ctx: OperationContext, key: str, **fields: str | float | None) -> None:
+    if ctx.place is not None:
         with contextlib.suppress(OSError):  # a full disk is no reason to fail a task that has done its work
-            task.place.write_note(key, **fields)
+            ctx.place.write_note(key, **fields)

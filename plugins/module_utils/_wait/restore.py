@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from .. import _errors as errors
 from .._errors import RewindError
-from .._module.context import Task, snapshot_label
+from .._module.context import OperationContext, snapshot_label
 from .._provider.base import RESTORING, RUNNING, STOPPED, Server, Snapshot
 from .polling import Deadline, wait_until
 from .waiters import LOOK_SECONDS, Since, watch
@@ -30,14 +30,14 @@ BAD_SIGN_SECONDS = 20.0  # a sign that speaks against success must last, for a s
 class Restore:
     """A restore that was asked for, and what has been seen of it."""
 
-    task: Task
+    ctx: OperationContext
     server: Server
     snapshot: Snapshot
     seen: bool = False
 
     def is_under_way(self, now: Server) -> bool:
         """Whether the server shows it: by the cloud's word for it, else by being busy with something."""
-        if self.task.provider.capabilities.reports_restoring:
+        if self.ctx.provider.capabilities.reports_restoring:
             return now.task_state == RESTORING
         return bool(now.task_state)
 
@@ -48,7 +48,7 @@ class Restore:
         """
 
         def look() -> bool | None:
-            self.seen = self.is_under_way(self.task.provider.get_server(self.server.id))
+            self.seen = self.is_under_way(self.ctx.provider.get_server(self.server.id))
             return True if self.seen or self.became_current() else None
 
         try:
@@ -62,9 +62,9 @@ class Restore:
 
     def is_current(self) -> bool:
         """Whether the cloud says that the server stands on the snapshot; False where it never says."""
-        if not self.task.provider.capabilities.snapshot_tree:
+        if not self.ctx.provider.capabilities.snapshot_tree:
             return False
-        listed = self.task.provider.list_snapshots(self.server)
+        listed = self.ctx.provider.list_snapshots(self.server)
         return any(item.id == self.snapshot.id and item.current for item in listed)
 
     @property
@@ -74,7 +74,7 @@ class Restore:
         It leaves the server off and the tree as it was (libvirt). So it can't be told from one to a snapshot that was the
         current one already and holds a server that is off.
         """
-        return not self.task.provider.capabilities.snapshot_tree or not self.snapshot.current or self.snapshot.power_state == RUNNING
+        return not self.ctx.provider.capabilities.snapshot_tree or not self.snapshot.current or self.snapshot.power_state == RUNNING
 
     def bad_sign(self, after: Server) -> tuple[str, str] | None:
         """What speaks against success, with the outcome that it makes likely; None where nothing does.
@@ -82,7 +82,7 @@ class Restore:
         A revert that fails half way leaves the server off (libvirt), and one that worked leaves the server in the
         power state that the snapshot holds, with the snapshot as its current one.
         """
-        can = self.task.provider.capabilities
+        can = self.ctx.provider.capabilities
         if after.power_state not in (RUNNING, STOPPED):
             return f"it is {after.power_state}", errors.FAILED
         if self.snapshot.power_state is not None and after.power_state != self.snapshot.power_state:
@@ -99,12 +99,12 @@ def wait_for_restore(restore: Restore, deadline: Deadline) -> Server:
 
     :raises RewindError: it failed, nobody saw it, or the time is up.
     """
-    task, snapshot = restore.task, restore.snapshot
+    ctx, snapshot = restore.ctx, restore.snapshot
     label = snapshot_label(snapshot)
     settled, unsound = Since(deadline), Since(deadline)
 
     def look() -> Server | None:
-        now = task.provider.get_server(restore.server.id)
+        now = ctx.provider.get_server(restore.server.id)
         restore.seen = restore.seen or restore.is_under_way(now)
         quiet = settled.seconds(not now.task_state)
         if now.task_state or not _is_over(restore, quiet):
@@ -116,8 +116,8 @@ def wait_for_restore(restore: Restore, deadline: Deadline) -> Server:
         return None if sign else now
 
     return watch(
-        task, look, f"the restore of server {restore.server.label} to snapshot {label}", deadline,
-        task.provider.capabilities.expected_restore_seconds, restore.server, label,
+        ctx, look, f"the restore of server {restore.server.label} to snapshot {label}", deadline,
+        ctx.provider.capabilities.expected_restore_seconds, restore.server, label,
         "it may still come to its end; a rerun while it is under way asks for no second one",
     )
 
@@ -126,12 +126,12 @@ def _is_over(restore: Restore, quiet: float) -> bool:
     """Whether a server that is settled, for so many seconds, has its restore behind it."""
     if restore.seen or restore.became_current():
         return True
-    if not restore.task.provider.capabilities.reports_restoring:
+    if not restore.ctx.provider.capabilities.reports_restoring:
         return quiet >= QUIET_SECONDS
     if quiet < UNSEEN_SECONDS:
         return False
     raise RewindError(
-        f"{restore.task.provider.display_name} took up the restore of server {restore.server.label}, but the server was never seen restoring",
+        f"{restore.ctx.provider.display_name} took up the restore of server {restore.server.label}, but the server was never seen restoring",
         kind=errors.OPERATION_FAILED, outcome=errors.UNKNOWN,
         hint="look at the server in the cloud's panel, then ask for the restore again if it is not as it should be",
     )

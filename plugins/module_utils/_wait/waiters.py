@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from .. import _errors as errors
 from .._errors import RewindError
-from .._module.context import Task, snapshot_label
+from .._module.context import OperationContext, snapshot_label
 from .._provider.base import FAILED, READY, RUNNING, Server, Snapshot
 from .polling import Deadline, Found, wait_until
 
@@ -40,21 +40,21 @@ class Since:
 
 
 def watch(
-    task: Task, look: Callable[[], Found | None], what: str, deadline: Deadline, expected: float,
+    ctx: OperationContext, look: Callable[[], Found | None], what: str, deadline: Deadline, expected: float,
     server: Server, snapshot: str | None, hint: str,
 ) -> Found:
     """Wait, and say of an error which server and snapshot it concerns and whether anything may have happened."""
     try:
-        return wait_until(look, what=what, deadline=deadline, expected=expected, on_progress=task.progress, hint=hint)
+        return wait_until(look, what=what, deadline=deadline, expected=expected, on_progress=ctx.progress, hint=hint)
     except RewindError as error:
         error.add_context(server.label, snapshot)
         if error.outcome != errors.FAILED:
             # A look that fails, even with a clear no, says nothing about what was asked for before.
-            error.outcome = errors.UNKNOWN if task.done.asked else errors.NOT_APPLIED
+            error.outcome = errors.UNKNOWN if ctx.changes.request_sent else errors.NOT_APPLIED
         raise
 
 
-def wait_for_snapshot(task: Task, snapshot: Snapshot, deadline: Deadline) -> Snapshot:
+def wait_for_snapshot(ctx: OperationContext, snapshot: Snapshot, deadline: Deadline) -> Snapshot:
     """The snapshot once it is ready.
 
     :raises RewindError: it failed, vanished, or the time is up.
@@ -63,7 +63,7 @@ def wait_for_snapshot(task: Task, snapshot: Snapshot, deadline: Deadline) -> Sna
     missing = Since(deadline)
 
     def look() -> Snapshot | None:
-        listed = next((item for item in task.provider.list_snapshots(server) if item.id == snapshot.id), None)
+        listed = next((item for item in ctx.provider.list_snapshots(server) if item.id == snapshot.id), None)
         if missing.seconds(listed is None) >= MISSED_SECONDS:
             raise RewindError(
                 f"Snapshot {label} of server {server.label} is not listed any more while it should be in the making",
@@ -79,105 +79,105 @@ def wait_for_snapshot(task: Task, snapshot: Snapshot, deadline: Deadline) -> Sna
             )
         if listed is not None and listed.status == FAILED:
             raise RewindError(
-                f"{task.provider.display_name} could not make snapshot {label} of server {server.label} "
+                f"{ctx.provider.display_name} could not make snapshot {label} of server {server.label} "
                 f"(its status is {listed.provider_status!r})",
                 kind=errors.OPERATION_FAILED, outcome=errors.FAILED, hint="run again: the failed one is then replaced",
             )
         return listed if listed is not None and listed.status == READY else None
 
     return watch(
-        task, look, f"snapshot {label} of server {server.label}", deadline, task.provider.capabilities.expected_create_seconds,
+        ctx, look, f"snapshot {label} of server {server.label}", deadline, ctx.provider.capabilities.expected_create_seconds,
         server, label, "it may still become ready; a rerun adopts it and waits on, and makes no second one",
     )
 
 
-def find_new_snapshot(task: Task, server: Server, name: str, known: set[str], deadline: Deadline) -> Snapshot:
+def find_new_snapshot(ctx: OperationContext, server: Server, name: str, known: set[str], deadline: Deadline) -> Snapshot:
     """The snapshot of that name that was not there before.
 
     :arg known: the ids that were listed before it was asked for.
     """
 
     def look() -> Snapshot | None:
-        listed = task.provider.list_snapshots(server)
+        listed = ctx.provider.list_snapshots(server)
         return next((item for item in listed if item.name == name and item.id not in known), None)
 
-    return _watch_for_a_sign(task, look, server, name, f"snapshot {name} of server {server.label} to appear", deadline)
+    return _watch_for_a_sign(ctx, look, server, name, f"snapshot {name} of server {server.label} to appear", deadline)
 
 
-def wait_for_recreated(task: Task, old: Snapshot, deadline: Deadline) -> Snapshot:
+def wait_for_recreated(ctx: OperationContext, old: Snapshot, deadline: Deadline) -> Snapshot:
     """The snapshot of that name once it bears another date than the old one."""
 
     def look() -> Snapshot | None:
-        listed = task.provider.list_snapshots(old.server)
+        listed = ctx.provider.list_snapshots(old.server)
         return next((item for item in listed if item.name == old.name and item.created_at != old.created_at), None)
 
     what = f"snapshot {old.name} of server {old.server.label} to be taken anew"
-    return _watch_for_a_sign(task, look, old.server, old.name, what, deadline)
+    return _watch_for_a_sign(ctx, look, old.server, old.name, what, deadline)
 
 
 def _watch_for_a_sign(
-    task: Task, look: Callable[[], Found | None], server: Server, name: str, what: str, deadline: Deadline,
+    ctx: OperationContext, look: Callable[[], Found | None], server: Server, name: str, what: str, deadline: Deadline,
 ) -> Found:
     """Wait for a snapshot that the cloud lists only once it is made.
 
     A server that runs and has long been idle, though the time is over by which it is usually done, is making none. One
     that is off says nothing: it is always idle.
     """
-    expected = task.provider.capabilities.expected_create_seconds
+    expected = ctx.provider.capabilities.expected_create_seconds
     idle = Since(deadline)
 
     def look_at_both() -> Found | None:
         found = look()
         if found is None and deadline.elapsed >= expected:
-            now = task.provider.get_server(server.id)
+            now = ctx.provider.get_server(server.id)
             if idle.seconds(now.power_state == RUNNING and not now.task_state) >= expected:
                 raise RewindError(
-                    f"{task.provider.display_name} accepted to take snapshot {name} of server {server.label}, and does not seem to do it",
+                    f"{ctx.provider.display_name} accepted to take snapshot {name} of server {server.label}, and does not seem to do it",
                     kind=errors.OPERATION_FAILED, outcome=errors.UNKNOWN,
                     hint="look at the server's snapshots (rewind.vps.snapshot_info), then run again",
                 )
         return found
 
     return watch(
-        task, look_at_both, what, deadline, expected, server, name,
+        ctx, look_at_both, what, deadline, expected, server, name,
         "look at the server's snapshots (rewind.vps.snapshot_info); a rerun looks first and makes no second one",
     )
 
 
-def wait_until_gone(task: Task, snapshot: Snapshot, deadline: Deadline) -> bool:
+def wait_until_gone(ctx: OperationContext, snapshot: Snapshot, deadline: Deadline) -> bool:
     """True once the snapshot is listed no more."""
     label = snapshot_label(snapshot)
 
     def look() -> bool | None:
-        return None if any(item.id == snapshot.id for item in task.provider.list_snapshots(snapshot.server)) else True
+        return None if any(item.id == snapshot.id for item in ctx.provider.list_snapshots(snapshot.server)) else True
 
     return watch(
-        task, look, f"snapshot {label} of server {snapshot.server.label} to be gone", deadline, LOOK_SECONDS,
+        ctx, look, f"snapshot {label} of server {snapshot.server.label} to be gone", deadline, LOOK_SECONDS,
         snapshot.server, label, "look at the server's snapshots (rewind.vps.snapshot_info), then run again; a rerun is safe",
     )
 
 
-def wait_for_power(task: Task, server: Server, power: str, deadline: Deadline) -> Server:
+def wait_for_power(ctx: OperationContext, server: Server, power: str, deadline: Deadline) -> Server:
     """The server once it has that power state and nothing is under way."""
 
     def look() -> Server | None:
-        now = task.provider.get_server(server.id)
+        now = ctx.provider.get_server(server.id)
         return now if now.power_state == power and not now.task_state else None
 
     return watch(
-        task, look, f"server {server.label} to be {power}", deadline, POWER_SECONDS, server, None,
+        ctx, look, f"server {server.label} to be {power}", deadline, POWER_SECONDS, server, None,
         "look at the server in the cloud's panel, then run again",
     )
 
 
-def wait_until_settled(task: Task, server: Server, deadline: Deadline) -> Server:
+def wait_until_settled(ctx: OperationContext, server: Server, deadline: Deadline) -> Server:
     """The server once nothing is under way on it, whatever its power."""
 
     def look() -> Server | None:
-        now = task.provider.get_server(server.id)
+        now = ctx.provider.get_server(server.id)
         return None if now.task_state else now
 
     return watch(
-        task, look, f"server {server.label} to be done with what is under way", deadline, POWER_SECONDS, server, None,
+        ctx, look, f"server {server.label} to be done with what is under way", deadline, POWER_SECONDS, server, None,
         "look at the server in the cloud's panel, then run again",
     )

@@ -15,7 +15,7 @@ from operation_worlds import CAPABILITIES
 
 from ansible_collections.rewind.vps.plugins.module_utils._bulk.runner import bulk_runner
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils._module.context import Task
+from ansible_collections.rewind.vps.plugins.module_utils._module.context import OperationContext
 from ansible_collections.rewind.vps.plugins.module_utils._provider import base
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import PENDING, READY, RUNNING, Server, Snapshot
 
@@ -139,7 +139,7 @@ class FakeConnection(base.Provider):
         return base.Account("someone@example.com")
 
 
-def bulk_task(account: FakeAccount, references: list[str] | None, check_mode: bool = False, **options: Any) -> Task:
+def bulk_task(account: FakeAccount, references: list[str] | None, check_mode: bool = False, **options: Any) -> OperationContext:
     """A task for many servers."""
     defaults = {
         "server": None, "servers": references,
@@ -147,9 +147,9 @@ def bulk_task(account: FakeAccount, references: list[str] | None, check_mode: bo
         "when_full": "fail", "stop_server": False, "start_server": True, "wait": True, "wait_timeout": 60, "concurrency": 8,
         "provider": account.kind, "api_url": "https://cloud.example",
     }
-    task = Task(FakeConnection(account), {**defaults, **options}, check_mode, diff_mode=True)
-    task.for_each = bulk_runner(task, lambda: FakeConnection(account), 10.0)
-    return task
+    ctx = OperationContext(FakeConnection(account), {**defaults, **options}, check_mode, diff_mode=True)
+    ctx.for_each = bulk_runner(ctx, lambda: FakeConnection(account), 10.0)
+    return ctx
 
 
 def start_thread(work: Callable[[], Any]) -> threading.Thread:

@@ -18,7 +18,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._wait import polling
 
 
 class Machine:
-    """Tasks of L(operation_worlds.task) find their places here.
+    """Tasks of L(operation_worlds.make_context) find their places here.
 
     :ivar clock: passes while a task waits.
     :ivar meanwhile: called in each pause of a task.

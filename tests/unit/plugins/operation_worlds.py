@@ -10,7 +10,7 @@ from typing import Any
 
 from builders import SERVER
 
-from ansible_collections.rewind.vps.plugins.module_utils._module.context import Task
+from ansible_collections.rewind.vps.plugins.module_utils._module.context import OperationContext
 from ansible_collections.rewind.vps.plugins.module_utils._provider import ilkbyte, vpsorg
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import RUNNING, Account, Schedule, Server, Snapshot
 
@@ -95,10 +95,11 @@ class Cloud:
         self._asked("remove")
 
 
-def task(cloud: Cloud, check_mode: bool = False, **options: Any) -> Task:
+def make_context(cloud: Cloud, check_mode: bool = False, **options: Any) -> OperationContext:
     """A task of the modules that change something, with a diff."""
     wishes = {
         "server": "web1", "servers": None, "name": "nightly", "id": None, "description": None, "state": "present", "max_age": None, "retain": None,
         "when_full": "fail", "stop_server": False, "start_server": True, "wait": True, "wait_timeout": 60,
     }
-    return Task(cloud, {"provider": cloud.display_name, "api_url": "https://cloud.example", **wishes, **options}, check_mode, diff_mode=True)  # type: ignore[arg-type]
+    parameters = {"provider": cloud.display_name, "api_url": "https://cloud.example", **wishes, **options}
+    return OperationContext(cloud, parameters, check_mode, diff_mode=True)  # type: ignore[arg-type]

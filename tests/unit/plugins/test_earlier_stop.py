@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from builders import snapshot
 from one_machine import Machine, SlowCloud
-from operation_worlds import Cloud, task
+from operation_worlds import Cloud, make_context
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
@@ -41,10 +41,10 @@ def no(kind: str = errors.PROVIDER_REJECTED, outcome: str = errors.NOT_APPLIED) 
 ])
 def test_it_is_started_when_the_work_is_done(machine: Machine, listed: list, options: dict, asked: list[str]) -> None:
     cloud = left_off(machine, *listed)
-    checked = task(cloud, check_mode=True, **options)
+    checked = make_context(cloud, check_mode=True, **options)
     foretold = snapshot_operation.run(checked)
     assert (cloud.asked, cloud.power_state, machine.notes(cloud)) == ([], "stopped", {power.STOPPED_NOTE})
-    working = task(cloud, **options)
+    working = make_context(cloud, **options)
     result = snapshot_operation.run(working)
     assert cloud.asked == asked and cloud.power_state == "running"
     assert foretold["changed"] is result["changed"] is True
@@ -63,20 +63,20 @@ def test_a_task_that_does_not_wait_leaves_it_to_the_next_where_it_can_not_be_sta
         raise no()
 
     cloud.before = refuse
-    hasty = task(cloud, wait=False)
+    hasty = make_context(cloud, wait=False)
     assert snapshot_operation.run(hasty)["changed"] is False
     assert [warning for warning in hasty.warnings if "can't be started right now" in warning] and cloud.asked == ["start"]
     assert machine.notes(cloud) == {power.STOPPED_NOTE}
     cloud.before = lambda change: None
-    assert snapshot_operation.run(task(cloud))["changed"] is True
+    assert snapshot_operation.run(make_context(cloud))["changed"] is True
     assert cloud.power_state == "running"
 
 
 def test_it_is_started_once(machine: Machine) -> None:
     cloud = left_off(machine, snapshot())
-    snapshot_operation.run(task(cloud))
+    snapshot_operation.run(make_context(cloud))
     cloud.power_state = "stopped"  # now by somebody's wish
-    again = task(cloud)
+    again = make_context(cloud)
     assert snapshot_operation.run(again)["changed"] is False
     assert cloud.asked == ["start"] and again.warnings == []
 
@@ -85,7 +85,7 @@ def test_it_is_started_in_the_tasks_turn(machine: Machine) -> None:
     cloud = left_off(machine, snapshot())
     free: list[bool] = []
     cloud.before = lambda change: free.append(machine.is_free(cloud))
-    snapshot_operation.run(task(cloud))
+    snapshot_operation.run(make_context(cloud))
     assert free == [False] and machine.is_free(cloud)
 
 
@@ -98,11 +98,11 @@ def test_it_is_started_where_the_wish_fails_and_the_failure_is_told(machine: Mac
             raise no()
 
     cloud.before = refuse
-    failing = task(cloud, **options)
+    failing = make_context(cloud, **options)
     with pytest.raises(RewindError, match="The cloud said no" if refused else "Snapshot 77 of server") as caught:
         snapshot_operation.run(failing)
     assert caught.value.outcome == errors.NOT_APPLIED
-    assert cloud.asked[-1] == "start" and cloud.power_state == "running" and failing.done.changed
+    assert cloud.asked[-1] == "start" and cloud.power_state == "running" and failing.changes.changed
     assert len(failing.warnings) == 1 and machine.notes(cloud) == set()
 
 
@@ -114,11 +114,11 @@ def test_where_it_can_not_be_started_both_are_told_and_the_next_task_tries_again
 
     cloud.before = refuse
     with pytest.raises(RewindError, match="could NOT be started again.*before that: The cloud said no") as caught:
-        snapshot_operation.run(task(cloud))
+        snapshot_operation.run(make_context(cloud))
     assert (caught.value.outcome, caught.value.hint) == (errors.FAILED, "START IT NOW in the cloud's panel")
     assert machine.notes(cloud) == {power.STOPPED_NOTE}
     cloud.before = lambda change: None
-    snapshot_operation.run(task(cloud))
+    snapshot_operation.run(make_context(cloud))
     assert cloud.asked == ["create nightly", "start", "create nightly", "start"] and cloud.power_state == "running"
 
 
@@ -126,31 +126,31 @@ def test_where_it_can_not_be_started_both_are_told_and_the_next_task_tries_again
 @pytest.mark.parametrize("check_mode", [False, True])
 def test_one_that_has_been_off_for_a_day_stays_off(machine: Machine, ago: float, check_mode: bool) -> None:
     cloud = left_off(machine, snapshot(), ago=ago)
-    looking = task(cloud, check_mode=check_mode)
+    looking = make_context(cloud, check_mode=check_mode)
     assert snapshot_operation.run(looking)["changed"] is False
     assert (cloud.asked, cloud.power_state, looking.warnings) == ([], "stopped", [])
 
 
 def test_one_of_less_than_a_day_is_started(machine: Machine) -> None:
     cloud = left_off(machine, snapshot(), ago=86300.0)
-    snapshot_operation.run(task(cloud))
+    snapshot_operation.run(make_context(cloud))
     assert cloud.asked == ["start"]
 
 
 def test_one_that_is_off_without_a_note_stays_off(machine: Machine) -> None:
     cloud = Cloud("vpsorg", snapshot())
     cloud.power_state = "stopped"
-    assert snapshot_operation.run(task(cloud))["changed"] is False
+    assert snapshot_operation.run(make_context(cloud))["changed"] is False
     assert cloud.asked == []
 
 
 def test_one_that_runs_again_is_let_be_and_the_note_removed(machine: Machine) -> None:
     cloud = left_off(machine, snapshot())
     cloud.power_state = "running"
-    checked = task(cloud, check_mode=True)
+    checked = make_context(cloud, check_mode=True)
     assert snapshot_operation.run(checked)["changed"] is False
     assert machine.notes(cloud) == {power.STOPPED_NOTE}
-    looking = task(cloud)
+    looking = make_context(cloud)
     assert snapshot_operation.run(looking)["changed"] is False
     assert (cloud.asked, looking.warnings, checked.warnings, machine.notes(cloud)) == ([], [], [], set())
 
@@ -165,7 +165,7 @@ def test_one_that_is_on_its_way_off_is_waited_for_and_started(machine: Machine) 
             cloud.power_state, cloud.task_state = "stopped", None
 
     machine.meanwhile = off_by_now
-    assert snapshot_operation.run(task(cloud))["changed"] is True
+    assert snapshot_operation.run(make_context(cloud))["changed"] is True
     assert cloud.asked == ["start"] and machine.notes(cloud) == set()
 
 
@@ -173,7 +173,7 @@ def test_a_task_that_stops_a_server_notes_it_before_and_takes_it_back_after(mach
     cloud = Cloud("vpsorg")
     noted: list[tuple[str, bool]] = []
     cloud.before = lambda change: noted.append((change, power.STOPPED_NOTE in machine.notes(cloud)))
-    snapshot_operation.run(task(cloud, stop_server=True))
+    snapshot_operation.run(make_context(cloud, stop_server=True))
     assert noted == [("stop", True), ("create nightly", True), ("start", True)]
     assert power.STOPPED_NOTE not in machine.notes(cloud)
 
@@ -182,7 +182,7 @@ def test_a_server_that_was_off_before_is_not_noted(machine: Machine) -> None:
     cloud = Cloud("vpsorg")
     cloud.power_state = "stopped"
     cloud.before = lambda change: machine.notes(cloud) and pytest.fail("it may stay off")
-    snapshot_operation.run(task(cloud, stop_server=True))
+    snapshot_operation.run(make_context(cloud, stop_server=True))
     assert cloud.asked == ["create nightly"]
 
 
@@ -192,7 +192,7 @@ def test_where_no_note_can_be_written_that_is_said(machine: Machine, monkeypatch
 
     monkeypatch.setattr("ansible_collections.rewind.vps.plugins.module_utils._state.server_lock.Place._write", full)
     cloud = Cloud("vpsorg")
-    working = task(cloud, stop_server=True)
+    working = make_context(cloud, stop_server=True)
     snapshot_operation.run(working)
     assert cloud.asked == ["stop", "create nightly", "start"]
     assert len(working.warnings) == 1 and "nothing starts server" in working.warnings[0]
@@ -225,7 +225,7 @@ def test_a_refused_stop_of_a_server_that_is_off_by_now_counts_as_stopped(machine
         cloud.snapshots = [snapshot(id=item.id) for item in cloud.snapshots]
 
     machine.meanwhile = ready
-    assert snapshot_operation.run(task(cloud, stop_server=True))["changed"] is True
+    assert snapshot_operation.run(make_context(cloud, stop_server=True))["changed"] is True
     assert cloud.asked == ["stop", "create nightly", "start"] and cloud.power_state == "running"
     assert power.STOPPED_NOTE not in machine.notes(cloud)
 
@@ -233,11 +233,11 @@ def test_a_refused_stop_of_a_server_that_is_off_by_now_counts_as_stopped(machine
 @pytest.mark.parametrize(("kind", "seen"), [(errors.PROVIDER_REJECTED, lambda cloud: None), (errors.FORBIDDEN, goes_off)])
 def test_a_stop_that_is_refused_else_ends_it(machine: Machine, kind: str, seen: Callable[[Cloud], None]) -> None:
     cloud = stop_is_refused(no(kind), seen)
-    failing = task(cloud, stop_server=True)
+    failing = make_context(cloud, stop_server=True)
     with pytest.raises(RewindError, match="The cloud said no") as caught:
         snapshot_operation.run(failing)
     assert (caught.value.kind, caught.value.outcome) == (kind, errors.NOT_APPLIED)
-    assert cloud.asked == ["stop"] and not failing.done.changed and machine.notes(cloud) == set()
+    assert cloud.asked == ["stop"] and not failing.changes.changed and machine.notes(cloud) == set()
 
 
 def test_a_refused_stop_of_a_server_that_can_not_be_looked_at_is_refused(machine: Machine) -> None:
@@ -249,5 +249,5 @@ def test_a_refused_stop_of_a_server_that_can_not_be_looked_at_is_refused(machine
 
     cloud = stop_is_refused(no(), out_of_reach)
     with pytest.raises(RewindError) as caught:
-        snapshot_operation.run(task(cloud, stop_server=True))
+        snapshot_operation.run(make_context(cloud, stop_server=True))
     assert caught.value.kind == errors.PROVIDER_REJECTED and cloud.asked == ["stop"]

@@ -33,18 +33,18 @@ def one_directory(tmp_path, monkeypatch):
 
 
 def take_snapshots(account: FakeAccount, references: list[str], check_mode: bool = False, **options):
-    task = bulk_task(account, references, check_mode, **options)
-    return results.run_on_each(task, snapshot_operation.run, results.RERUN_RESUMES), task
+    ctx = bulk_task(account, references, check_mode, **options)
+    return results.run_on_each(ctx, snapshot_operation.run, results.RERUN_RESUMES), ctx
 
 
 @pytest.mark.parametrize("kind", ["vpsorg", "ilkbyte"])
 def test_each_is_requested_once_and_a_second_run_requests_nothing(kind):
     account = FakeAccount(kind, *TEN)
-    result, _task = take_snapshots(account, TEN)
+    result, _ctx = take_snapshots(account, TEN)
     assert Counter(account.servers_of("create")) == dict.fromkeys(account.servers, 1)
     assert result["changed"] and result["failed_servers"] == [] and set(result["by_server"]) == set(TEN)
     assert {one["snapshot"]["status"] for one in result["by_server"].values()} == {"ready"}
-    again, _task = take_snapshots(account, TEN)
+    again, _ctx = take_snapshots(account, TEN)
     assert not again["changed"] and len(account.servers_of("create")) == 10
     assert again["msg"] == "10 servers: 0 changed, 10 as wished already"
 
@@ -65,7 +65,7 @@ def test_some_fail_and_the_others_are_not_affected():
             raise RewindError("no", kind="provider_rejected" if server == "3" else "busy", outcome="not_applied" if server == "3" else UNKNOWN)
 
     account.on_request = reject
-    result, _task = take_snapshots(account, [*TEN, "nowhere"], wait_timeout=1)
+    result, _ctx = take_snapshots(account, [*TEN, "nowhere"], wait_timeout=1)
     failed = {one["server"]: one["error"] for one in result["failed_servers"]}
     assert result["failed"] and {server: error["kind"] for server, error in failed.items()} == {
         "web3": "provider_rejected", "web7": "busy", "nowhere": "not_found",
@@ -84,7 +84,7 @@ def test_a_failed_listing_is_reported_to_each_server_separately():
         raise RewindError("forbidden", kind="forbidden")
 
     account.on_request = reject
-    result, _task = take_snapshots(account, ["web1", "web2", "web3"])
+    result, _ctx = take_snapshots(account, ["web1", "web2", "web3"])
     assert [one["error"]["server"] for one in result["failed_servers"]] == ["web1", "web2", "web3"]
     assert [one["error"]["kind"] for one in result["failed_servers"]] == ["forbidden"] * 3
     assert result["error"]["kind"] == "forbidden" and result["error"]["server"] is None
@@ -98,15 +98,15 @@ def test_an_internal_error_at_one_server_does_not_affect_the_others():
             raise ZeroDivisionError("secret-token")
 
     account.on_request = raise_internal
-    result, _task = take_snapshots(account, ["web1", "web2"])
+    result, _ctx = take_snapshots(account, ["web1", "web2"])
     (failed,) = result["failed_servers"]
     assert (failed["server"], failed["error"]["kind"], failed["error"]["outcome"]) == ("web1", "internal", "unknown")
     assert "secret" not in str(result) and result["by_server"]["web2"]["changed"]
 
 
 def test_an_empty_list_is_nothing_to_do_and_is_reported():
-    result, task = take_snapshots(FakeAccount("vpsorg", "web1"), [])
-    assert not result["changed"] and result["by_server"] == {} and "empty" in task.warnings[0]
+    result, ctx = take_snapshots(FakeAccount("vpsorg", "web1"), [])
+    assert not result["changed"] and result["by_server"] == {} and "empty" in ctx.warnings[0]
 
 
 def test_check_mode_has_the_same_keys_and_requests_nothing():
@@ -115,16 +115,16 @@ def test_check_mode_has_the_same_keys_and_requests_nothing():
 
     account = FakeAccount("vpsorg", "web1", "web2")
     account.snapshots["1"] = [replace(snapshot(), server=account.servers["1"])]
-    checked, _task = take_snapshots(account, ["web1", "web2"], check_mode=True)
+    checked, _ctx = take_snapshots(account, ["web1", "web2"], check_mode=True)
     assert not account.servers_of("create") and checked["msg"] == "2 servers: 1 would be changed, 1 as wished already"
-    done, _task = take_snapshots(account, ["web1", "web2"])
+    done, _ctx = take_snapshots(account, ["web1", "web2"])
     assert keys(checked) == keys(done) and checked["changed"] and done["changed"]
     assert [diff["before_header"] for diff in checked["diff"]] == ["web2"] == [diff["before_header"] for diff in done["diff"]]
 
 
 def test_a_check_run_that_fails_does_not_report_that_others_were_changed():
     account = FakeAccount("vpsorg", "web1")
-    result, _task = take_snapshots(account, ["web1", "nowhere"], check_mode=True)
+    result, _ctx = take_snapshots(account, ["web1", "nowhere"], check_mode=True)
     assert "of the other 1, which went well, 1 would be changed" in result["msg"]
 
 
@@ -138,15 +138,15 @@ def test_after_failed_restores_the_hint_does_not_repeat_the_others():
             raise RewindError("no", kind="provider_rejected")
 
     account.on_request = reject
-    task = bulk_task(account, ["web1", "web2"], wait=False)
-    result = results.run_on_each(task, snapshot_restore.run, results.RERUN_REPEATS)
+    ctx = bulk_task(account, ["web1", "web2"], wait=False)
+    result = results.run_on_each(ctx, snapshot_restore.run, results.RERUN_REPEATS)
     assert result["failed_servers"][0]["server"] == "web2" and result["by_server"]["web1"]["changed"]
     assert "Run again only for those in failed_servers" in result["msg"] and "nothing twice" not in result["msg"]
 
 
 def test_no_more_servers_are_stopped_at_once_than_concurrency():
     account = FakeAccount("vpsorg", *TEN)
-    result, _task = take_snapshots(account, TEN[:5], stop_server=True, concurrency=2)
+    result, _ctx = take_snapshots(account, TEN[:5], stop_server=True, concurrency=2)
     assert result["failed_servers"] == [] and 1 <= account.max_stopped <= 2
     assert {server.power_state for server in account.servers.values()} == {"running"}
     assert Counter(account.servers_of("stop")) == Counter(account.servers_of("start")) == dict.fromkeys("12345", 1)
@@ -217,13 +217,13 @@ def test_what_reads_has_one_shape_and_names_those_that_failed():
     account = FakeAccount("ilkbyte", "app1", "app2")
     account.snapshots["app1"] = [replace(snapshot(), server=account.servers["app1"])]
     filters = dict.fromkeys(("match", "status", "older_than", "newer_than"))
-    task = bulk_task(account, ["app1", "app2", "gone"], **{**filters, "name": None})
-    result = snapshot_info.run(task)
+    ctx = bulk_task(account, ["app1", "app2", "gone"], **{**filters, "name": None})
+    result = snapshot_info.run(ctx)
     assert [item["name"] for item in result["snapshots"]] == ["nightly"] and result["failed"]
     assert [one["server"] for one in result["failed_servers"]] == ["gone"]
     assert result["msg"].startswith("1 of 3 servers failed. gone:") and "begins" not in result["msg"], "it only reads"
 
-    everyone = snapshot_info.run(replace(task, options={**task.options, "servers": None}))
+    everyone = snapshot_info.run(replace(ctx, options={**ctx.options, "servers": None}))
     assert len(everyone["snapshots"]) == 1 and everyone["failed_servers"] == []
     servers = server_info.run(bulk_task(account, ["app2", "app1"]))
     assert [one["id"] for one in servers["servers"]] == ["app1", "app2"]
@@ -236,9 +236,9 @@ def test_warnings_of_many_are_bounded_and_reported_once():
         one.warnings += ["the same of all", f"of {one.server_reference} alone"]
         return {"changed": False}
 
-    task = bulk_task(account, TEN)
-    results.run_on_each(task, operation, results.RERUN_RESUMES)
-    assert task.warnings.count("the same of all") == 1 and len(task.warnings) == 11
+    ctx = bulk_task(account, TEN)
+    results.run_on_each(ctx, operation, results.RERUN_RESUMES)
+    assert ctx.warnings.count("the same of all") == 1 and len(ctx.warnings) == 11
 
 
 @pytest.mark.parametrize(("asked", "outcome", "words"), [
@@ -246,9 +246,9 @@ def test_warnings_of_many_are_bounded_and_reported_once():
     (True, "unknown", "while it waited for what it had asked for"),
 ])
 def test_an_interrupted_server_reports_how_far_it_came(asked, outcome, words):
-    task = bulk_task(FakeAccount("vpsorg", "web1"), None, server="web1")
-    task.done.asked = asked
-    result = error_result(Abandoned(), task)
+    ctx = bulk_task(FakeAccount("vpsorg", "web1"), None, server="web1")
+    ctx.changes.request_sent = asked
+    result = error_result(Abandoned(), ctx)
     assert (result["error"]["kind"], result["error"]["outcome"]) == ("interrupted", outcome)
     assert words in result["msg"] and "stopped for its snapshot" not in result["msg"]
 
@@ -259,17 +259,17 @@ def test_a_closed_terminal_stops_no_server():
     def broken_pipe(text: str) -> None:
         raise BrokenPipeError
 
-    task = replace(bulk_task(account, TEN), progress=broken_pipe)
-    task.for_each = bulk_runner(task, lambda: task.provider, 10.0)
-    result = results.run_on_each(task, snapshot_operation.run, results.RERUN_RESUMES)
+    ctx = replace(bulk_task(account, TEN), progress=broken_pipe)
+    ctx.for_each = bulk_runner(ctx, lambda: ctx.provider, 10.0)
+    result = results.run_on_each(ctx, snapshot_operation.run, results.RERUN_RESUMES)
     assert len(result["by_server"]) == 10 and result["failed_servers"] == []
 
 
 @pytest.mark.parametrize(("servers", "concurrency", "connections"), [(0, 8, 0), (1, 8, 0), (2, 8, 1), (10, 8, 7), (10, 1, 0)])
 def test_no_more_connections_are_opened_than_there_are_servers(servers, concurrency, connections):
     account, opened = FakeAccount("vpsorg", *TEN), []
-    task = bulk_task(account, TEN[:servers], concurrency=concurrency)
-    task.for_each = bulk_runner(task, lambda: opened.append(1) or task.provider, 10.0)
+    ctx = bulk_task(account, TEN[:servers], concurrency=concurrency)
+    ctx.for_each = bulk_runner(ctx, lambda: opened.append(1) or ctx.provider, 10.0)
     assert opened == [], "nothing is opened before it is needed"
-    results.run_on_each(task, snapshot_operation.run, results.RERUN_RESUMES)
+    results.run_on_each(ctx, snapshot_operation.run, results.RERUN_RESUMES)
     assert len(opened) == connections

@@ -16,7 +16,7 @@ from ansible_collections.rewind.vps.plugins.module_utils import _errors as error
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._http import client
 from ansible_collections.rewind.vps.plugins.module_utils._http.session import HttpError, HttpResponse
-from ansible_collections.rewind.vps.plugins.module_utils._module.context import check_name
+from ansible_collections.rewind.vps.plugins.module_utils._module.context import validate_snapshot_name
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import (
     FAILED,
     PENDING,
@@ -318,7 +318,7 @@ def test_a_reference_that_is_too_long_for_a_server_is_searched_and_not_put_in_a_
 @pytest.mark.parametrize("length", [256, 10_000])
 def test_a_snapshots_name_that_is_too_long_is_refused_before_it_is_sent(name, length):
     made = provider_with_session(name, FakeSession([]))
-    check_name(made, "x" * 255)
+    validate_snapshot_name(made, "x" * 255)
     with pytest.raises(RewindError, match="255 characters at most") as caught:
-        check_name(made, "x" * length)
+        validate_snapshot_name(made, "x" * length)
     assert caught.value.kind == errors.INVALID_ARGUMENT and len(caught.value.format()) < 500

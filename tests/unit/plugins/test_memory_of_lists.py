@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from builders import snapshot
 from one_machine import Machine, SlowCloud
-from operation_worlds import Cloud, task
+from operation_worlds import Cloud, make_context
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
@@ -31,10 +31,10 @@ def ready(cloud: Cloud) -> None:
 def both_runs(machine: Machine, cloud: SlowCloud, lag: int = 0, **options: Any) -> dict[str, Any]:
     """A check run and then the real one, of which it must have told the truth; the real one's result."""
     cloud.lag, before = lag, list(cloud.asked)
-    foretold = snapshot_operation.run(task(cloud, check_mode=True, **options))
+    foretold = snapshot_operation.run(make_context(cloud, check_mode=True, **options))
     assert cloud.asked == before
     cloud.lag = lag
-    result = snapshot_operation.run(task(cloud, **options))
+    result = snapshot_operation.run(make_context(cloud, **options))
     assert foretold["changed"] is result["changed"]
     assert [item["id"] for item in foretold.get("pruned", [])] == [item["id"] for item in result.get("pruned", [])]
     return result
@@ -46,7 +46,7 @@ def both_runs(machine: Machine, cloud: SlowCloud, lag: int = 0, **options: Any) 
 @pytest.mark.parametrize("lag", [1, 4])
 def test_what_was_made_a_moment_ago_is_not_made_again(machine: Machine, lag: int) -> None:
     cloud = SlowCloud("vpsorg")
-    snapshot_operation.run(task(cloud, wait=False))
+    snapshot_operation.run(make_context(cloud, wait=False))
     assert machine.waited == 0
     assert both_runs(machine, cloud, lag, wait=False)["changed"] is False
     assert cloud.asked == ["create nightly"] and cloud.lag == 0 and machine.waited < MISSED_SECONDS
@@ -54,18 +54,18 @@ def test_what_was_made_a_moment_ago_is_not_made_again(machine: Machine, lag: int
 
 def test_a_list_that_shows_it_is_believed_at_once(machine: Machine) -> None:
     cloud = SlowCloud("vpsorg")
-    snapshot_operation.run(task(cloud, wait=False))
+    snapshot_operation.run(make_context(cloud, wait=False))
     cloud.looks.clear()
-    assert snapshot_operation.run(task(cloud, wait=False))["changed"] is False
+    assert snapshot_operation.run(make_context(cloud, wait=False))["changed"] is False
     assert cloud.looks.count("snapshots") == 1 and machine.waited == 0
 
 
 def test_a_list_that_never_shows_it_is_believed_after_a_while(machine: Machine) -> None:
     """Somebody has deleted it by hand."""
     cloud = SlowCloud("vpsorg")
-    snapshot_operation.run(task(cloud, wait=False))
+    snapshot_operation.run(make_context(cloud, wait=False))
     cloud.snapshots = []
-    assert snapshot_operation.run(task(cloud, wait=False))["changed"] is True
+    assert snapshot_operation.run(make_context(cloud, wait=False))["changed"] is True
     assert cloud.asked == ["create nightly"] * 2
     assert machine.waited == pytest.approx(MISSED_SECONDS)
 
@@ -83,7 +83,7 @@ def test_a_list_that_can_not_be_read_while_it_is_looked_at_again_is_told(machine
         return listed(server)
 
     cloud.list_snapshots = once  # type: ignore[method-assign]
-    snapshot_operation.run(task(cloud, wait=False))
+    snapshot_operation.run(make_context(cloud, wait=False))
     assert len(looks) == 2 and cloud.asked == ["create nightly"]
 
 
@@ -100,34 +100,34 @@ def test_what_was_noted_long_ago_or_in_the_future_is_no_reason_to_wait(machine: 
 
 def test_what_is_deleted_again_is_not_waited_for(machine: Machine) -> None:
     cloud = Cloud("vpsorg")
-    snapshot_operation.run(task(cloud))
+    snapshot_operation.run(make_context(cloud))
     assert machine.notes(cloud) == {pending_changes.MADE}
-    snapshot_operation.run(task(cloud, state="absent"))
+    snapshot_operation.run(make_context(cloud, state="absent"))
     assert machine.notes(cloud) == {pending_changes.GONE}
-    snapshot_operation.run(task(cloud, state="absent"))
+    snapshot_operation.run(make_context(cloud, state="absent"))
     assert machine.waited == 0 and cloud.asked == ["create nightly", "delete 999"]
 
 
 def test_the_deletion_of_another_leaves_the_note(machine: Machine) -> None:
     cloud = Cloud("vpsorg", snapshot("weekly", id="1"))
-    snapshot_operation.run(task(cloud))
-    snapshot_operation.run(task(cloud, name="weekly", state="absent"))
+    snapshot_operation.run(make_context(cloud))
+    snapshot_operation.run(make_context(cloud, name="weekly", state="absent"))
     assert machine.notes(cloud) == {pending_changes.MADE, pending_changes.GONE}
 
 
 def test_absent_deletes_what_is_not_listed_yet(machine: Machine) -> None:
     cloud = SlowCloud("vpsorg")
-    snapshot_operation.run(task(cloud, wait=False))
+    snapshot_operation.run(make_context(cloud, wait=False))
     assert both_runs(machine, cloud, 2, state="absent", wait=False)["changed"] is True
     assert cloud.asked == ["create nightly", "delete 901"]
 
 
 def test_a_restore_finds_what_is_not_listed_yet(machine: Machine) -> None:
     cloud = SlowCloud("vpsorg")
-    snapshot_operation.run(task(cloud, wait=False))
+    snapshot_operation.run(make_context(cloud, wait=False))
     ready(cloud)
     cloud.lag = 2
-    assert snapshot_restore.run(task(cloud, wait=False))["changed"] is True
+    assert snapshot_restore.run(make_context(cloud, wait=False))["changed"] is True
     assert cloud.asked == ["create nightly", "restore 901"]
 
 
@@ -137,14 +137,14 @@ def test_a_restore_finds_what_is_not_listed_yet(machine: Machine) -> None:
 @pytest.mark.parametrize("lag", [1, 4])
 def test_what_is_gone_does_not_count_as_there(machine: Machine, lag: int) -> None:
     cloud = SlowCloud("vpsorg", snapshot(id="1"))
-    snapshot_operation.run(task(cloud, state="absent"))
+    snapshot_operation.run(make_context(cloud, state="absent"))
     assert both_runs(machine, cloud, lag, wait=False)["changed"] is True
     assert cloud.asked == ["delete 1", "create nightly"] and cloud.lag == 0 and machine.waited < MISSED_SECONDS
 
 
 def test_what_is_gone_is_not_deleted_again(machine: Machine) -> None:
     cloud = SlowCloud("vpsorg", snapshot(id="1"))
-    snapshot_operation.run(task(cloud, state="absent"))
+    snapshot_operation.run(make_context(cloud, state="absent"))
     assert both_runs(machine, cloud, 2, state="absent")["changed"] is False
     assert cloud.asked == ["delete 1"]
 
@@ -152,16 +152,16 @@ def test_what_is_gone_is_not_deleted_again(machine: Machine) -> None:
 def test_one_of_the_same_id_and_another_date_is_not_the_one_that_is_gone(machine: Machine) -> None:
     """Names are ids at Ilkbyte: somebody has made it anew."""
     cloud = Cloud("ilkbyte", snapshot("one", id="one", created_at=OLD))
-    snapshot_operation.run(task(cloud, name="one", state="absent"))
+    snapshot_operation.run(make_context(cloud, name="one", state="absent"))
     cloud.snapshots = [snapshot("one", id="one", created_at=NEW)]
-    assert snapshot_operation.run(task(cloud, name="one"))["changed"] is False
+    assert snapshot_operation.run(make_context(cloud, name="one"))["changed"] is False
     assert machine.waited == 0
 
 
 def test_one_that_is_listed_for_ever_is_believed_after_a_while(machine: Machine) -> None:
     cloud = SlowCloud("vpsorg", snapshot(id="1"))
     machine.write(cloud, pending_changes.GONE, id="1", created_at=snapshot().created_at)
-    assert snapshot_operation.run(task(cloud))["changed"] is False
+    assert snapshot_operation.run(make_context(cloud))["changed"] is False
     assert machine.waited == pytest.approx(MISSED_SECONDS) and cloud.asked == []
 
 
@@ -173,7 +173,7 @@ def test_what_was_taken_anew_in_place_is_not_taken_anew_again(machine: Machine) 
         cloud.snapshots = [snapshot("one", id="one", created_at=NEW)]
 
     cloud.recreate_snapshot = recreate  # type: ignore[attr-defined]
-    snapshot_operation.run(task(cloud, name="one", max_age=3600, wait=False))
+    snapshot_operation.run(make_context(cloud, name="one", max_age=3600, wait=False))
     assert both_runs(machine, cloud, 2, name="one", max_age=3600, wait=False)["changed"] is False
     assert cloud.asked == ["recreate one"] and machine.waited > 0
 
@@ -232,7 +232,7 @@ def test_nothing_goes_where_another_is_the_one_that_is_kept(machine: Machine) ->
 def test_nothing_goes_before_the_new_one_is_ready(machine: Machine) -> None:
     """By the rerun that waits for it, and by none that does not."""
     cloud = replaced(machine, snapshot(id="1", created_at=OLD), snapshot(id="2", created_at=NEW, status="pending"))
-    waitless = task(cloud, max_age=3600, wait=False)
+    waitless = make_context(cloud, max_age=3600, wait=False)
     assert snapshot_operation.run(waitless)["changed"] is False
     assert cloud.asked == [] and any("stays" in warning for warning in waitless.warnings)
     seen: list[list[str]] = []
@@ -243,7 +243,7 @@ def test_nothing_goes_before_the_new_one_is_ready(machine: Machine) -> None:
             ready(cloud)
 
     machine.meanwhile = ready_soon
-    snapshot_operation.run(task(cloud, max_age=3600))
+    snapshot_operation.run(make_context(cloud, max_age=3600))
     assert seen == [[]] * 4 and cloud.asked == ["delete 1"]
 
 
@@ -258,7 +258,7 @@ def test_a_task_that_is_cut_off_while_it_waits_leaves_word_of_what_it_has_replac
 
     machine.meanwhile = killed
     with pytest.raises(KeyboardInterrupt):
-        snapshot_operation.run(task(cloud, max_age=3600))
+        snapshot_operation.run(make_context(cloud, max_age=3600))
     asked = list(cloud.asked)
     ready(cloud)
     machine.meanwhile = lambda: None
@@ -272,7 +272,7 @@ def test_who_does_not_wait_has_replaced_nothing(machine: Machine, adopted: bool)
     cloud = SlowCloud("vpsorg", snapshot(id="1", created_at=OLD))
     if adopted:
         cloud.snapshots.append(snapshot(id="901", created_at=NEW, status="pending"))
-    snapshot_operation.run(task(cloud, max_age=3600, wait=False))
+    snapshot_operation.run(make_context(cloud, max_age=3600, wait=False))
     asked = list(cloud.asked)
     ready(cloud)
     assert both_runs(machine, cloud, max_age=3600)["changed"] is False
@@ -281,8 +281,8 @@ def test_who_does_not_wait_has_replaced_nothing(machine: Machine, adopted: bool)
 
 def test_a_check_run_notes_nothing(machine: Machine) -> None:
     cloud = SlowCloud("vpsorg", snapshot(id="1", created_at=OLD), snapshot(id="2", created_at=NEW, status="pending"))
-    snapshot_operation.run(task(cloud, check_mode=True, max_age=3600))
-    snapshot_operation.run(task(cloud, check_mode=True, state="absent", id="1", name=None))
+    snapshot_operation.run(make_context(cloud, check_mode=True, max_age=3600))
+    snapshot_operation.run(make_context(cloud, check_mode=True, state="absent", id="1", name=None))
     assert list(machine.folder.iterdir()) == []
 
 
@@ -292,7 +292,7 @@ def test_a_full_disk_fails_no_task_that_has_done_its_work(machine: Machine, monk
 
     monkeypatch.setattr("ansible_collections.rewind.vps.plugins.module_utils._state.server_lock.Place._write", full)
     cloud = Cloud("vpsorg", snapshot(id="1", created_at=OLD))
-    assert snapshot_operation.run(task(cloud, max_age=60))["changed"] is True
+    assert snapshot_operation.run(make_context(cloud, max_age=60))["changed"] is True
     assert cloud.asked == ["create nightly", "delete 1"]
 
 
@@ -300,7 +300,7 @@ def test_what_comes_is_remembered_by_its_name(machine: Machine) -> None:
     """A server that is off shows nothing of either; the second one's note must not take the place of the first one's."""
     cloud = SlowCloud("ilkbyte")
     cloud.power_state = "stopped"
-    one, two = task(cloud, name="one"), task(cloud, name="two")
+    one, two = make_context(cloud, name="one"), make_context(cloud, name="two")
     for each in (one, two):
         with turn(each):
             pending_changes.note_coming(each, each.options["name"])

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 from builders import SERVER, FakeClock, snapshot
-from operation_worlds import Cloud, task
+from operation_worlds import Cloud, make_context
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
@@ -36,7 +36,7 @@ def test_retention_looks_again_before_it_deletes() -> None:
             cloud.snapshots[0] = replace(cloud.snapshots[0], schedule=Schedule(1, 2, 3))
 
     cloud.before = meanwhile
-    result = snapshot_operation.run(task(cloud, name="nightly3", retain={"count": 1, "match": "nightly*"}))
+    result = snapshot_operation.run(make_context(cloud, name="nightly3", retain={"count": 1, "match": "nightly*"}))
     assert cloud.asked == ["create nightly3", "delete 2"]
     assert [item["id"] for item in result["pruned"]] == ["2"]
 
@@ -51,7 +51,7 @@ def test_a_create_whose_answer_is_lost_is_looked_for() -> None:
             raise refusal(errors.UNKNOWN, errors.TIMEOUT)
 
     cloud.before = lost
-    result = snapshot_operation.run(task(cloud, max_age=60))
+    result = snapshot_operation.run(make_context(cloud, max_age=60))
     assert cloud.asked == ["create nightly", "delete 1"]
     assert result["snapshot"]["id"] == "2" and result["changed"] is True
 
@@ -67,7 +67,7 @@ def test_a_start_that_is_refused_for_the_moment_is_asked_for_again() -> None:
             raise refusals.pop(0)
 
     cloud.before = no_at_first
-    assert power.start(task(cloud), SERVER, Deadline(60, FakeClock())).power_state == "running"
+    assert power.start(make_context(cloud), SERVER, Deadline(60, FakeClock())).power_state == "running"
     assert cloud.asked == ["start"] * 4
 
 
@@ -80,7 +80,7 @@ def test_a_start_that_may_have_happened_is_not_asked_for_again_at_once() -> None
 
     cloud.before = unknown
     with pytest.raises(RewindError) as caught:
-        power.start(task(cloud), SERVER, Deadline(50, FakeClock()))
+        power.start(make_context(cloud), SERVER, Deadline(50, FakeClock()))
     assert cloud.asked == ["start"]
     assert caught.value.outcome == errors.UNKNOWN
 
@@ -88,8 +88,8 @@ def test_a_start_that_may_have_happened_is_not_asked_for_again_at_once() -> None
 @pytest.mark.parametrize(("asked", "outcome"), [(True, errors.UNKNOWN), (False, errors.NOT_APPLIED)])
 def test_a_wait_in_vain_tells_whether_anything_was_asked_for(asked: bool, outcome: str) -> None:
     pending = snapshot(status="pending")
-    waiting = task(Cloud("vpsorg", pending))
-    waiting.done.asked = asked
+    waiting = make_context(Cloud("vpsorg", pending))
+    waiting.changes.request_sent = asked
     with pytest.raises(RewindError) as caught:
         wait_for_snapshot(waiting, pending, Deadline(50, FakeClock()))
     assert (caught.value.kind, caught.value.outcome) == (errors.WAIT_TIMEOUT, outcome)
@@ -100,8 +100,8 @@ def test_a_wait_in_vain_tells_whether_anything_was_asked_for(asked: bool, outcom
 ])
 def test_a_status_that_nobody_knows_is_not_called_a_failure(asked: bool, surely: bool, outcome: str) -> None:
     odd = snapshot(status="failed", failure_confirmed=surely, provider_status="restoring")
-    waiting = task(Cloud("vpsorg", odd))
-    waiting.done.asked = asked
+    waiting = make_context(Cloud("vpsorg", odd))
+    waiting.changes.request_sent = asked
     with pytest.raises(RewindError, match="restoring") as caught:
         wait_for_snapshot(waiting, odd, Deadline(50, FakeClock()))
     assert (caught.value.kind, caught.value.outcome) == (errors.OPERATION_FAILED, outcome)
@@ -111,7 +111,7 @@ def test_a_snapshot_that_was_the_current_one_before_proves_no_restore() -> None:
     """Ilkbyte calls the newest snapshot current whether or not anything was restored."""
     for was, proves in ((True, False), (False, True)):
         listed = snapshot("one", id="one", current=True)
-        assert Restore(task(Cloud("ilkbyte", listed)), SERVER, replace(listed, current=was)).became_current() is proves
+        assert Restore(make_context(Cloud("ilkbyte", listed)), SERVER, replace(listed, current=was)).became_current() is proves
 
 
 def test_a_signal_leaves_no_snapshot_without_its_schedule() -> None:
@@ -119,7 +119,7 @@ def test_a_signal_leaves_no_snapshot_without_its_schedule() -> None:
     cloud = Cloud("ilkbyte", snapshot("one", id="one", schedule=Schedule(1, 2, 3)))
     cloud.before = lambda change: os.kill(os.getpid(), signal.SIGTERM) if change == "remove" else None
     redelivered: list[int] = []
-    wished = task(cloud, name="one", day=4, hour=5, minute=6)
+    wished = make_context(cloud, name="one", day=4, hour=5, minute=6)
     wished.redeliver_signal = redelivered.append
 
     def ended(number: int, frame: object) -> None:

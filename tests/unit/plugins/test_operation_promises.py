@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 from builders import SERVER, FakeClock, snapshot
-from operation_worlds import Cloud, task
+from operation_worlds import Cloud, make_context
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._module import power, snapshot_cron, snapshot_restore, upgrade_preflight
 from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot as snapshot_operation
-from ansible_collections.rewind.vps.plugins.module_utils._module.context import pick_snapshot
+from ansible_collections.rewind.vps.plugins.module_utils._module.context import select_snapshot
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Account, Schedule, Snapshot
 from ansible_collections.rewind.vps.plugins.module_utils._wait import restore
 from ansible_collections.rewind.vps.plugins.module_utils._wait.polling import Deadline
@@ -68,7 +68,7 @@ CHECKED = {
 def test_a_check_run_asks_for_nothing_and_shows_what_would_change(case: str) -> None:
     run, kind, listed, options = CHECKED[case]
     cloud = Cloud(kind, *listed)
-    result = run(task(cloud, check_mode=True, **options))
+    result = run(make_context(cloud, check_mode=True, **options))
     assert cloud.asked == []
     assert result["changed"] is True
     assert result["diff"]["before"] != result["diff"]["after"]
@@ -90,7 +90,7 @@ def test_what_the_server_is_busy_with_may_be_this_very_snapshot() -> None:
         return find(reference)
 
     cloud.get_server = done_at_the_second_look  # type: ignore[method-assign]
-    result = snapshot_operation.run(task(cloud))
+    result = snapshot_operation.run(make_context(cloud))
     assert cloud.asked == [] and result["changed"] is False
 
 
@@ -98,7 +98,7 @@ def test_what_the_server_is_busy_with_may_be_this_very_snapshot() -> None:
 def test_what_means_no_single_snapshot_is_refused(name: str, id_: str | None, kind: str) -> None:
     listed = [snapshot(id="1"), snapshot(id="2")]
     with pytest.raises(RewindError) as caught:
-        pick_snapshot(Cloud("vpsorg"), SERVER, listed, name, id_)  # type: ignore[arg-type]
+        select_snapshot(Cloud("vpsorg"), SERVER, listed, name, id_)  # type: ignore[arg-type]
     assert caught.value.kind == kind
 
 
@@ -114,7 +114,7 @@ def test_a_deletion_that_takes_a_moment_is_seen_to_its_end() -> None:
 
     cloud.list_snapshots = listed  # type: ignore[method-assign]
     cloud.delete_snapshot = lambda found: cloud.asked.append(f"delete {found.id}") or True  # type: ignore[method-assign, func-returns-value]
-    assert snapshot_operation.run(task(cloud, state="absent"))["changed"] is True
+    assert snapshot_operation.run(make_context(cloud, state="absent"))["changed"] is True
     assert cloud.asked == ["delete nightly"] and cloud.snapshots == []
 
 
@@ -123,7 +123,7 @@ def test_a_deletion_that_takes_a_moment_is_seen_to_its_end() -> None:
 
 def test_a_stopped_server_is_started_again() -> None:
     cloud = Cloud("vpsorg")
-    snapshot_operation.run(task(cloud, stop_server=True))
+    snapshot_operation.run(make_context(cloud, stop_server=True))
     assert cloud.asked == ["stop", "create nightly", "start"]
     assert cloud.power_state == "running"
 
@@ -131,14 +131,14 @@ def test_a_stopped_server_is_started_again() -> None:
 def test_a_stopped_server_is_started_again_when_its_snapshot_fails() -> None:
     cloud = refusing(Cloud("vpsorg"), "create")
     with pytest.raises(RewindError, match="The cloud said no"):
-        snapshot_operation.run(task(cloud, stop_server=True))
+        snapshot_operation.run(make_context(cloud, stop_server=True))
     assert cloud.asked == ["stop", "create nightly", "start"]
 
 
 def test_one_that_can_not_be_started_again_is_what_is_said_first() -> None:
     cloud = refusing(Cloud("vpsorg"), "start", error=no(errors.FORBIDDEN))
     with pytest.raises(RewindError, match="could NOT be started again") as caught:
-        snapshot_operation.run(task(cloud, stop_server=True))
+        snapshot_operation.run(make_context(cloud, stop_server=True))
     assert (caught.value.outcome, caught.value.hint) == (errors.FAILED, "START IT NOW in the cloud's panel")
 
 
@@ -148,15 +148,15 @@ def test_a_server_that_stops_late_is_started_again(monkeypatch: pytest.MonkeyPat
     cloud.set_power = lambda server, action: cloud.asked.append(action)  # type: ignore[method-assign]
     waits: list[float] = []
 
-    def wait(task: Any, server: Any, wanted: str, deadline: Deadline) -> None:
+    def wait(ctx: Any, server: Any, wanted: str, deadline: Deadline) -> None:
         waits.append(deadline.seconds)
         if len(waits) == 1:
             raise RewindError("too long", kind=errors.WAIT_TIMEOUT, outcome=errors.UNKNOWN)
         cloud.power_state = wanted
 
     monkeypatch.setattr(power, "wait_for_power", wait)
-    monkeypatch.setattr(power, "start", lambda task, server, deadline: cloud.asked.append(f"start one that is {cloud.power_state}"))
-    with pytest.raises(RewindError, match="too long"), power.stopped(task(cloud), cloud.get_server(""), Deadline(1, FakeClock())):
+    monkeypatch.setattr(power, "start", lambda ctx, server, deadline: cloud.asked.append(f"start one that is {cloud.power_state}"))
+    with pytest.raises(RewindError, match="too long"), power.stopped(make_context(cloud), cloud.get_server(""), Deadline(1, FakeClock())):
         raise AssertionError("it is not off")
     assert cloud.asked == ["stop", "start one that is stopped"]
     assert waits[1] == power.LATE_STOP_SECONDS
@@ -164,7 +164,7 @@ def test_a_server_that_stops_late_is_started_again(monkeypatch: pytest.MonkeyPat
 
 def test_a_stop_is_waited_for() -> None:
     with pytest.raises(RewindError) as caught:
-        wait_for_power(task(Cloud("vpsorg")), SERVER, "stopped", Deadline(50, FakeClock()))
+        wait_for_power(make_context(Cloud("vpsorg")), SERVER, "stopped", Deadline(50, FakeClock()))
     assert caught.value.kind == errors.WAIT_TIMEOUT
 
 
@@ -174,7 +174,7 @@ def test_a_stop_is_waited_for() -> None:
 def test_the_current_snapshot_is_restored_like_any_other() -> None:
     """That it is current says nothing about the disk."""
     cloud = Cloud("ilkbyte", snapshot("one", id="one", current=True))
-    assert snapshot_restore.run(task(cloud, name="one", wait=False))["changed"] is True
+    assert snapshot_restore.run(make_context(cloud, name="one", wait=False))["changed"] is True
     assert cloud.asked == ["restore one"]
 
 
@@ -182,30 +182,30 @@ def test_the_current_snapshot_is_restored_like_any_other() -> None:
 def test_only_a_ready_snapshot_is_restored(status: str) -> None:
     cloud = Cloud("vpsorg", snapshot(status=status))
     with pytest.raises(RewindError) as caught:
-        snapshot_restore.run(task(cloud))
+        snapshot_restore.run(make_context(cloud))
     assert (caught.value.kind, cloud.asked) == (errors.NOT_READY, [])
 
 
 def test_a_restore_that_is_under_way_is_joined() -> None:
     cloud = Cloud("vpsorg", snapshot())
     cloud.task_state = "restoring"
-    result = snapshot_restore.run(task(cloud, wait=False))
+    result = snapshot_restore.run(make_context(cloud, wait=False))
     assert (result["already_in_progress"], result["changed"], cloud.asked) == (True, False, [])
 
 
 def test_a_restore_that_nobody_saw_begin_is_unknown_and_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(restore, "LOOK_SECONDS", 0.01)
     cloud = refusing(Cloud("vpsorg", snapshot()), "restore", error=no(errors.TIMEOUT, errors.UNKNOWN))
-    wanted = task(cloud, wait=False)
+    wanted = make_context(cloud, wait=False)
     with pytest.raises(RewindError) as caught:
         snapshot_restore.run(wanted)
-    assert (caught.value.outcome, wanted.done.changed, cloud.asked) == (errors.UNKNOWN, False, ["restore 801"])
+    assert (caught.value.outcome, wanted.changes.changed, cloud.asked) == (errors.UNKNOWN, False, ["restore 801"])
 
 
 @pytest.mark.parametrize(("wish", "asked"), [(True, ["restore one", "start"]), (False, ["restore one"])])
 def test_a_restored_server_that_its_snapshot_holds_off_is_started_if_so_wished(wish: bool, asked: list[str]) -> None:
     cloud = Cloud("ilkbyte", snapshot("one", id="one", current=False, power_state="stopped"))
-    snapshot_restore.run(task(cloud, name="one", start_server=wish))
+    snapshot_restore.run(make_context(cloud, name="one", start_server=wish))
     assert cloud.asked == asked
 
 
@@ -213,8 +213,8 @@ def looked_at(kind: str, listed: Snapshot, before: Callable[[Cloud], None] = lam
     """What becomes of the wait for a restore, within 50 seconds that pass at once."""
     cloud = Cloud(kind, listed)
     before(cloud)
-    asked = task(cloud)
-    asked.done.asked = True
+    asked = make_context(cloud)
+    asked.changes.request_sent = True
     return wait_for_restore(Restore(asked, SERVER, listed, **seen), Deadline(50, FakeClock()))
 
 
@@ -237,16 +237,16 @@ def test_a_restore_that_left_the_server_off_has_failed() -> None:
 
 def test_a_schedule_of_other_days_is_changed() -> None:
     cloud = Cloud("ilkbyte", snapshot(**SCHEDULED))
-    snapshot_cron.run(task(cloud, **WISHED))
+    snapshot_cron.run(make_context(cloud, **WISHED))
     assert cloud.asked == ["remove", "add 4 2:3"]
     again = Cloud("ilkbyte", replace(snapshot(**SCHEDULED), schedule=Schedule(4, 2, 3)))
-    assert snapshot_cron.run(task(again, **WISHED))["changed"] is False and again.asked == []
+    assert snapshot_cron.run(make_context(again, **WISHED))["changed"] is False and again.asked == []
 
 
 def test_the_old_schedule_is_put_back_where_the_new_one_is_refused() -> None:
     cloud = refusing(Cloud("ilkbyte", snapshot(**SCHEDULED)), "add", once=True)
     with pytest.raises(RewindError) as caught:
-        snapshot_cron.run(task(cloud, **WISHED))
+        snapshot_cron.run(make_context(cloud, **WISHED))
     assert "the old one (every 1 day(s) at 02:03) is back" in caught.value.message
     assert cloud.asked == ["remove", "add 4 2:3", "add 1 2:3"]
 
@@ -256,7 +256,7 @@ def test_the_old_schedule_is_put_back_where_the_new_one_is_refused() -> None:
 
 def preflight(cloud: Cloud, **options: Any) -> dict[str, Any]:
     wishes = {"server": None, "host": "web1", "address": "192.0.2.1", "name": "rewind1", "match": "rewind*"}
-    return upgrade_preflight.run(task(cloud, **{**wishes, **options}))
+    return upgrade_preflight.run(make_context(cloud, **{**wishes, **options}))
 
 
 def test_a_server_that_is_idle_and_on_is_ready() -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 from builders import snapshot
 from one_machine import Machine
-from operation_worlds import Cloud, task
+from operation_worlds import Cloud, make_context
 
 from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot_restore
 
@@ -27,7 +27,7 @@ def test_what_is_proven(machine: Machine, kind: str, current: bool, holds: str |
     machine.meanwhile = at_work
     tells = not (kind == "ilkbyte" and current and holds != "running")
     for check_mode in (True, False):
-        asked = task(cloud, check_mode=check_mode, name="one", wait=wait, wait_timeout=600)
+        asked = make_context(cloud, check_mode=check_mode, name="one", wait=wait, wait_timeout=600)
         if kind == "vpsorg":
             cloud.snapshots = [snapshot("one", id="one", current=current)]
         result = snapshot_restore.run(asked)
@@ -47,7 +47,7 @@ def test_one_that_was_joined_is_proven_like_any_other(machine: Machine) -> None:
         cloud.task_state, cloud.snapshots = None, [snapshot("one", id="one", current=True, power_state="stopped")]
 
     machine.meanwhile = done
-    joined = task(cloud, name="one", start_server=False)
+    joined = make_context(cloud, name="one", start_server=False)
     result = snapshot_restore.run(joined)
     assert (result["already_in_progress"], result["verified"], cloud.asked) == (True, True, [])
     assert not any(WORDS in warning for warning in joined.warnings)

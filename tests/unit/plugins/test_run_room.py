@@ -36,8 +36,8 @@ def test_an_operation_for_every_module():
     UnicodeDecodeError("utf-8", b"the-text", 0, 1, "bad"), AttributeError("the-text"), OSError(5, "the-text"),
 ])
 def test_an_internal_error_is_reported_without_the_exceptions_text(error, monkeypatch):
-    def operation(task):
-        task.done.asked = task.done.changed = True
+    def operation(ctx):
+        ctx.changes.request_sent = ctx.changes.changed = True
         raise error
 
     result = run(operation, monkeypatch)
@@ -50,7 +50,7 @@ def test_an_internal_error_is_reported_without_the_exceptions_text(error, monkey
 
 
 def test_an_internal_error_before_anything_was_sent_changed_nothing(monkeypatch):
-    def operation(task):
+    def operation(ctx):
         raise ZeroDivisionError
 
     result = run(operation, monkeypatch)
@@ -60,7 +60,7 @@ def test_an_internal_error_before_anything_was_sent_changed_nothing(monkeypatch)
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
 def test_an_interruption_is_no_failure_of_the_task(interruption, monkeypatch):
-    def operation(task):
+    def operation(ctx):
         raise interruption
 
     with pytest.raises(interruption):
@@ -78,9 +78,9 @@ ENCODINGS = {
 def test_every_result_is_redacted(secret_text, template, monkeypatch):
     progress_lines = []
 
-    def operation(task):
-        task.progress(f"waiting for {secret_text}")
-        task.warnings.append(f"warning of {secret_text}")
+    def operation(ctx):
+        ctx.progress(f"waiting for {secret_text}")
+        ctx.warnings.append(f"warning of {secret_text}")
         return {"changed": True, "msg": secret_text, "servers": [{secret_text: [secret_text, {"deep": (secret_text,)}]}]}
 
     result = run(operation, monkeypatch, progress_lines.append, api_token=template.format(TOKEN))
@@ -90,8 +90,8 @@ def test_every_result_is_redacted(secret_text, template, monkeypatch):
 
 
 def test_an_error_is_redacted_too(monkeypatch):
-    def operation(task):
-        task.warnings.append(f"about {TOKEN}")
+    def operation(ctx):
+        ctx.warnings.append(f"about {TOKEN}")
         raise RewindError(f"No {TOKEN}", kind=BUSY, outcome=UNKNOWN, server=TOKEN, provider_message=f"Invalid {TOKEN}!",
                           hint=f"renew {TOKEN}")
 
@@ -101,7 +101,7 @@ def test_an_error_is_redacted_too(monkeypatch):
 
 
 def test_the_shape_of_a_failure(monkeypatch):
-    def operation(task):
+    def operation(ctx):
         raise RewindError("Server web1 is busy", kind=BUSY, server="web1", hint="run again")
 
     result = run(operation, monkeypatch)
@@ -113,9 +113,9 @@ def test_the_shape_of_a_failure(monkeypatch):
 
 
 def test_an_error_reports_what_was_changed_before(monkeypatch):
-    def operation(task):
-        task.done.changed = True
-        task.done.pruned.append(snapshot("nightly", id="801"))
+    def operation(ctx):
+        ctx.changes.changed = True
+        ctx.changes.pruned.append(snapshot("nightly", id="801"))
         raise RewindError("Server web1 is busy", kind=BUSY)
 
     result = run(operation, monkeypatch)
@@ -124,7 +124,7 @@ def test_an_error_reports_what_was_changed_before(monkeypatch):
 
 
 def test_server_and_snapshot_are_filled_in_from_the_task(monkeypatch):
-    def operation(task):
+    def operation(ctx):
         raise RewindError("It is busy", kind=BUSY)
 
     error = run(operation, monkeypatch, server="web1", name="nightly")["error"]
@@ -132,7 +132,7 @@ def test_server_and_snapshot_are_filled_in_from_the_task(monkeypatch):
 
 
 def test_an_interrupted_task_says_so(monkeypatch):
-    def operation(task):
+    def operation(ctx):
         raise signal_guard.Ended(15)
 
     result = run(operation, monkeypatch)
@@ -141,7 +141,7 @@ def test_an_interrupted_task_says_so(monkeypatch):
 
 
 def test_bad_input_ends_before_the_operation(monkeypatch):
-    def operation(task):
+    def operation(ctx):
         raise AssertionError("must not be called")
 
     result = run(operation, monkeypatch, api_token="  ")
@@ -151,8 +151,8 @@ def test_bad_input_ends_before_the_operation(monkeypatch):
 def test_ca_path_must_exist(monkeypatch, tmp_path):
     verified = []
 
-    def operation(task):
-        verified.append(task.options["verify"])
+    def operation(ctx):
+        verified.append(ctx.options["verify"])
         return {"changed": False}
 
     result = run(operation, monkeypatch, ca_path=str(tmp_path / "nowhere.pem"))
@@ -167,15 +167,15 @@ def test_ca_path_must_exist(monkeypatch, tmp_path):
 
 def test_missing_requests_is_reported_with_what_to_do(monkeypatch):
     monkeypatch.setattr(execution, "requests_available", lambda: False)
-    result = run(lambda task: {}, monkeypatch)
+    result = run(lambda ctx: {}, monkeypatch)
     assert result["error"]["kind"] == "invalid_argument" and "requests" in result["msg"] and "pip install" in result["error"]["hint"]
 
 
 def test_api_url_comes_from_the_given_environment(monkeypatch):
     seen = []
 
-    def operation(task):
-        seen.append(task.options["api_url"])
+    def operation(ctx):
+        seen.append(ctx.options["api_url"])
         return {}
 
     monkeypatch.setitem(execution._OPERATIONS, "server_info", operation)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from builders import SERVER, snapshot
 from one_machine import Machine, SlowCloud
-from operation_worlds import Cloud, task
+from operation_worlds import Cloud, make_context
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
@@ -47,7 +47,7 @@ def test_whatever_is_asked_for_is_asked_in_the_tasks_turn(machine: Machine, case
     cloud = Cloud(kind, *listed)
     free: list[bool] = []
     cloud.before = lambda change: free.append(machine.is_free(cloud))
-    run(task(cloud, **options))
+    run(make_context(cloud, **options))
     assert cloud.asked == asked
     assert free == [False] * len(asked)
     assert machine.is_free(cloud), "the turn is over with the task"
@@ -59,15 +59,15 @@ def test_whoever_never_gets_their_turn_has_asked_for_nothing(machine: Machine, c
     run, kind, listed, wishes, asked = CHANGES[case]
     cloud = Cloud(kind, *listed)
     other = machine.held(cloud)
-    waiting = task(cloud, **{**wishes, **options, "stop_server": False, "retain": None})
+    waiting = make_context(cloud, **{**wishes, **options, "stop_server": False, "retain": None})
     with pytest.raises(RewindError, match="Another task on this machine is at work on server web1") as caught:
         run(waiting)
     assert (caught.value.kind, caught.value.outcome, caught.value.server) == (errors.BUSY, errors.NOT_APPLIED, SERVER.label)
     assert caught.value.hint == "run again when it is done"
-    assert cloud.asked == [] and not waiting.done.asked and not waiting.done.changed
+    assert cloud.asked == [] and not waiting.changes.request_sent and not waiting.changes.changed
     assert machine.waited == pytest.approx(patience) and max(machine.clock.sleeps) <= turn_operation.LONGEST_PAUSE
     other.leave(False)
-    run(task(cloud, **wishes))
+    run(make_context(cloud, **wishes))
     assert cloud.asked == asked
 
 
@@ -75,7 +75,7 @@ def test_the_turn_comes_when_the_other_is_done(machine: Machine) -> None:
     cloud = Cloud("vpsorg")
     other = machine.held(cloud)
     machine.meanwhile = lambda: other.leave(False) if len(machine.clock.sleeps) == 5 else None
-    assert snapshot_operation.run(task(cloud))["changed"] is True
+    assert snapshot_operation.run(make_context(cloud))["changed"] is True
     assert cloud.asked == ["create nightly"] and len(machine.clock.sleeps) == 5
 
 
@@ -83,7 +83,7 @@ def test_a_person_is_told_what_is_waited_for(machine: Machine) -> None:
     cloud, said = Cloud("vpsorg"), []
     other = machine.held(cloud)
     machine.meanwhile = lambda: other.leave(False) if machine.waited > 15 else None
-    waiting = task(cloud)
+    waiting = make_context(cloud)
     waiting.progress = said.append
     snapshot_operation.run(waiting)
     assert any(line.startswith("another task of this machine to be done with server web1") for line in said)
@@ -95,7 +95,7 @@ def test_tasks_on_other_servers_and_clouds_are_in_nobodys_way(machine: Machine) 
         ("vpsorg", "https://cloud.example", "2"), ("ilkbyte", "https://cloud.example", SERVER.id), ("vpsorg", "https://else.example", SERVER.id),
     )]
     assert all(other.try_to_enter() for other in others)
-    snapshot_operation.run(task(cloud))
+    snapshot_operation.run(make_context(cloud))
     assert cloud.asked == ["create nightly"] and machine.waited == 0
 
 
@@ -114,7 +114,7 @@ def test_what_was_seen_before_anothers_turn_is_looked_at_again_if_it_has_asked(m
             other.leave(asked=asks)
 
     machine.meanwhile = done
-    with turn(task(cloud)) as server:
+    with turn(make_context(cloud)) as server:
         assert server.power_state == power
     assert cloud.looks == ["server"] * looks
 
@@ -122,14 +122,14 @@ def test_what_was_seen_before_anothers_turn_is_looked_at_again_if_it_has_asked(m
 def test_what_others_asked_long_ago_costs_no_request(machine: Machine) -> None:
     cloud = SlowCloud("vpsorg")
     machine.held(cloud).leave(asked=True)
-    with turn(task(cloud)):
+    with turn(make_context(cloud)):
         pass
     assert cloud.looks == ["server"]
 
 
 def test_a_server_that_is_known_is_not_asked_for_and_its_power_forgotten(machine: Machine) -> None:
     cloud = SlowCloud("vpsorg")
-    with turn(task(cloud), Server(SERVER.id, SERVER.name, "running", "restoring", "192.0.2.1")) as server:
+    with turn(make_context(cloud), Server(SERVER.id, SERVER.name, "running", "restoring", "192.0.2.1")) as server:
         assert (server.id, server.address, server.power_state, server.task_state) == (SERVER.id, "192.0.2.1", None, None)
     assert cloud.looks == []
 
@@ -137,9 +137,9 @@ def test_a_server_that_is_known_is_not_asked_for_and_its_power_forgotten(machine
 @pytest.mark.parametrize(("sends", "noted"), [(True, True), (False, False)])
 def test_whether_a_task_has_asked_is_told_to_the_next(machine: Machine, sends: bool, noted: bool) -> None:
     cloud, before = Cloud("vpsorg"), server_lock.now()
-    asking = task(cloud)
+    asking = make_context(cloud)
     with turn(asking):
-        asking.done.asked = sends
+        asking.changes.request_sent = sends
     place = machine.held(cloud)
     assert place.asked_since(before) is noted
 
@@ -155,14 +155,14 @@ def test_another_task_takes_its_turn_while_one_waits_for_its_snapshot(machine: M
     def meanwhile() -> None:
         sleeps = len(machine.clock.sleeps)
         if sleeps == 2:
-            results.append(snapshot_operation.run(task(cloud, name="weekly", state="absent")))
+            results.append(snapshot_operation.run(make_context(cloud, name="weekly", state="absent")))
         elif sleeps == 4:
-            results.append(snapshot_operation.run(task(cloud, wait=False)))
+            results.append(snapshot_operation.run(make_context(cloud, wait=False)))
         elif sleeps == 6:
             cloud.snapshots = [snapshot(id=item.id) for item in cloud.snapshots]
 
     machine.meanwhile = meanwhile
-    result = snapshot_operation.run(task(cloud))
+    result = snapshot_operation.run(make_context(cloud))
     assert cloud.asked == ["create nightly", "delete 1"]
     assert (result["changed"], result["snapshot"]["status"]) == (True, "ready")
     deleted, adopted = results
@@ -176,11 +176,11 @@ def test_a_restore_that_another_task_waits_for_is_joined_meanwhile(machine: Mach
     joined: list[bool] = []
 
     def meanwhile() -> None:
-        joined.append(snapshot_restore.run(task(cloud, wait=False))["already_in_progress"])
+        joined.append(snapshot_restore.run(make_context(cloud, wait=False))["already_in_progress"])
         cloud.task_state = "restoring" if len(joined) < 4 else None
 
     machine.meanwhile = meanwhile
-    assert snapshot_restore.run(task(cloud, wait_timeout=600))["already_in_progress"] is False
+    assert snapshot_restore.run(make_context(cloud, wait_timeout=600))["already_in_progress"] is False
     assert joined == [True] * 4 and cloud.asked == ["restore 801"] and machine.is_free(cloud)
 
 
@@ -196,7 +196,7 @@ def test_the_turn_is_free_while_a_busy_server_is_waited_for(machine: Machine, ru
             cloud.task_state, cloud.snapshots = None, [snapshot(current=True)]
 
     machine.meanwhile = meanwhile
-    assert run(task(cloud))["changed"] is False
+    assert run(make_context(cloud))["changed"] is False
     assert free == [True] * 3 and cloud.asked == []
 
 
@@ -211,7 +211,7 @@ def test_the_turn_is_kept_while_the_server_is_off_for_its_snapshot(machine: Mach
             cloud.snapshots = [snapshot(id=item.id) for item in cloud.snapshots]
 
     machine.meanwhile = meanwhile
-    snapshot_operation.run(task(cloud, stop_server=True))
+    snapshot_operation.run(make_context(cloud, stop_server=True))
     assert cloud.asked == ["stop", "create nightly", "start"]
     assert len(free) >= 5 and not any(free) and machine.is_free(cloud)
 
@@ -224,7 +224,7 @@ def test_a_turn_ends_with_whatever_ends_the_task(machine: Machine, trouble: Base
         raise trouble
 
     cloud.before = fail
-    failing = task(cloud)
+    failing = make_context(cloud)
     with pytest.raises(type(trouble)):
         snapshot_operation.run(failing)
     assert machine.is_free(cloud) and failing.place is None
@@ -240,10 +240,10 @@ def test_a_check_run_keeps_nobody_waiting_and_waits_for_nobody(machine: Machine,
     free: list[bool] = []
     find = cloud.get_server
     cloud.get_server = lambda reference: free.append(machine.is_free(cloud)) or find(reference)  # type: ignore[method-assign, func-returns-value]
-    run(task(cloud, check_mode=True, **options))
+    run(make_context(cloud, check_mode=True, **options))
     assert free and all(free)
     other = machine.held(cloud)
-    assert run(task(cloud, check_mode=True, **options))["changed"] is True
+    assert run(make_context(cloud, check_mode=True, **options))["changed"] is True
     assert machine.waited == 0 and cloud.asked == []
     other.leave(False)
 
@@ -253,14 +253,14 @@ def test_a_check_run_makes_no_folder_and_no_file(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(server_lock, "find_folder", find_folder)
     for run, kind, listed, options, _asked in CHANGES.values():
-        checked = task(Cloud(kind, *listed), check_mode=True, **options)
+        checked = make_context(Cloud(kind, *listed), check_mode=True, **options)
         run(checked)
         assert checked.warnings == []
     assert list(tmp_path.iterdir()) == []
-    snapshot_operation.run(task(Cloud("vpsorg")))
+    snapshot_operation.run(make_context(Cloud("vpsorg")))
     (lock,) = [path for path in tmp_path.rglob("*") if path.suffix == ".lock"]
     before = {path.name for path in lock.parent.iterdir()}
-    snapshot_operation.run(task(Cloud("ilkbyte"), check_mode=True))
+    snapshot_operation.run(make_context(Cloud("ilkbyte"), check_mode=True))
     assert {path.name for path in lock.parent.iterdir()} == before
 
 
@@ -272,7 +272,7 @@ def test_without_a_folder_the_work_is_done_and_that_is_said_once(machine: Machin
     run, kind, listed, options, asked = CHANGES[case]
     monkeypatch.setattr(server_lock, "find_folder", lambda make: None)
     cloud = Cloud(kind, *listed)
-    working = task(cloud, **options)
+    working = make_context(cloud, **options)
     run(working)
     assert cloud.asked == asked
     assert len([warning for warning in working.warnings if WORDS in warning]) == 1
@@ -285,7 +285,7 @@ def test_a_lock_that_can_not_be_used_is_said_and_the_work_is_done(machine: Machi
     (lock,) = machine.folder.glob("*.lock")
     lock.unlink()
     lock.symlink_to(os.devnull)
-    working = task(cloud, max_age=60)
+    working = make_context(cloud, max_age=60)
     snapshot_operation.run(working)
     assert cloud.asked == ["create nightly", "delete 1"]
     assert len(working.warnings) == 1 and WORDS in working.warnings[0]

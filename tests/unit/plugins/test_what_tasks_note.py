@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from builders import SERVER, snapshot
-from operation_worlds import Cloud, task
+from operation_worlds import Cloud, make_context
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
@@ -56,7 +56,7 @@ def left_off(folder: Path, kind: str = "vpsorg", *listed, at: float = 3600.0, **
 
 def test_a_server_that_a_killed_task_has_stopped_is_started(folder: Path) -> None:
     cloud = left_off(folder, "vpsorg", snapshot(), address="192.0.2.1")
-    assert snapshot_operation.run(task(cloud))["changed"] is True
+    assert snapshot_operation.run(make_context(cloud))["changed"] is True
     assert cloud.asked == ["start"]
     assert place(folder).notes() == {}
 
@@ -66,10 +66,10 @@ def test_a_check_run_leaves_a_living_tasks_server_out(folder: Path) -> None:
     cloud = left_off(folder, "vpsorg", snapshot())
     living = place(folder)
     assert living.try_to_enter()
-    checked = task(cloud, check_mode=True)
+    checked = make_context(cloud, check_mode=True)
     assert (snapshot_operation.run(checked)["changed"], checked.warnings) == (False, [])
     living.leave(asked=False)
-    assert snapshot_operation.run(task(cloud, check_mode=True))["changed"] is True
+    assert snapshot_operation.run(make_context(cloud, check_mode=True))["changed"] is True
 
 
 def test_no_note_is_believed_where_nothing_can_be_locked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,22 +80,22 @@ def test_no_note_is_believed_where_nothing_can_be_locked(folder: Path, monkeypat
 
     monkeypatch.setattr(Place, "try_to_enter", can_not)
     cloud = left_off(folder, "vpsorg", snapshot())
-    assert snapshot_operation.run(task(cloud))["changed"] is False
+    assert snapshot_operation.run(make_context(cloud))["changed"] is False
     assert cloud.asked == []
 
 
 def test_another_server_of_the_same_name_is_not_started(folder: Path) -> None:
     """Of another account, or a new one: at one cloud the name is all that a server is known by."""
     cloud = left_off(folder, "ilkbyte", snapshot(), address="203.0.113.9")
-    assert snapshot_operation.run(task(cloud))["changed"] is False
+    assert snapshot_operation.run(make_context(cloud))["changed"] is False
     assert cloud.asked == []
 
 
 def test_a_restored_server_is_as_its_restore_left_it(folder: Path) -> None:
     """One that was restored to be off is off by somebody's wish."""
     cloud = left_off(folder, "ilkbyte", snapshot("one", id="one", current=False, power_state="stopped"))
-    snapshot_restore.run(task(cloud, name="one", start_server=False, wait=False))
-    assert snapshot_operation.run(task(cloud, name="one"))["changed"] is False
+    snapshot_restore.run(make_context(cloud, name="one", start_server=False, wait=False))
+    assert snapshot_operation.run(make_context(cloud, name="one"))["changed"] is False
     assert cloud.asked == ["restore one"]
 
 
@@ -111,7 +111,7 @@ def test_a_stop_that_a_killed_task_has_asked_for_may_come_late(folder: Path) -> 
         return find(reference)
 
     cloud.get_server = off_at_the_third_look  # type: ignore[method-assign]
-    snapshot_operation.run(task(cloud))
+    snapshot_operation.run(make_context(cloud))
     assert (cloud.asked, cloud.power_state) == (["start"], "running")
 
 
@@ -120,7 +120,7 @@ def test_a_server_that_never_goes_off_is_watched_once(folder: Path, wait: bool, 
     """The stop never came to the cloud. A task that does not wait leaves the watching to the next one."""
     cloud = left_off(folder, "vpsorg", snapshot(), at=1.0)
     cloud.power_state = "running"
-    assert snapshot_operation.run(task(cloud, wait=wait))["changed"] is False
+    assert snapshot_operation.run(make_context(cloud, wait=wait))["changed"] is False
     assert (cloud.asked, power.STOPPED_NOTE in place(folder).notes()) == ([], noted)
 
 
@@ -140,7 +140,7 @@ def test_a_refused_stop_leaves_the_note_of_an_earlier_one(folder: Path) -> None:
 
 
 def with_place(cloud: Cloud, folder: Path):
-    found = task(cloud)
+    found = make_context(cloud)
     found.place = place(folder)
     return found
 
@@ -155,7 +155,7 @@ def test_what_happened_before_is_said_where_the_server_can_not_be_seen_to(folder
         raise RewindError("no answer", kind=errors.TIMEOUT, outcome=errors.UNKNOWN)
 
     cloud.before = unknown
-    wanted = task(cloud, wait_timeout=1)
+    wanted = make_context(cloud, wait_timeout=1)
     list_snapshots = cloud.list_snapshots
 
     def listed(server):
@@ -185,10 +185,10 @@ def test_a_server_that_can_not_be_started_was_not_changed(folder: Path) -> None:
         raise RewindError("no", kind=errors.FORBIDDEN)
 
     cloud.before = refuse
-    wanted = task(cloud)
+    wanted = make_context(cloud)
     with pytest.raises(RewindError, match="could NOT be started again"):
         snapshot_operation.run(wanted)
-    assert wanted.done.changed is False
+    assert wanted.changes.changed is False
 
 
 # --- snapshots that were replaced
@@ -205,7 +205,7 @@ def replaced(folder: Path) -> Cloud:
 
 def test_a_replaced_snapshot_goes_with_the_next_task_of_the_kind(folder: Path) -> None:
     cloud = replaced(folder)
-    assert snapshot_operation.run(task(cloud, max_age=3600))["changed"] is True
+    assert snapshot_operation.run(make_context(cloud, max_age=3600))["changed"] is True
     assert cloud.asked == ["delete 1"]
     assert place(folder).notes().keys() == {"gone"}
 
@@ -213,7 +213,7 @@ def test_a_replaced_snapshot_goes_with_the_next_task_of_the_kind(folder: Path) -
 @pytest.mark.parametrize("wish", [{}, {"id": "2"}, {"id": "2", "max_age": 3600}])
 def test_a_task_that_replaces_nothing_deletes_nothing(folder: Path, wish: dict) -> None:
     cloud = replaced(folder)
-    assert snapshot_operation.run(task(cloud, **wish))["changed"] is False
+    assert snapshot_operation.run(make_context(cloud, **wish))["changed"] is False
     assert cloud.asked == []
 
 
@@ -223,7 +223,7 @@ def test_a_replaced_snapshot_is_not_forgotten_for_another(folder: Path) -> None:
     note_replaced(with_place(cloud, folder), *weekly)
     cloud.snapshots += weekly
     for name in ("weekly", "nightly"):
-        snapshot_operation.run(task(cloud, name=name, max_age=3600))
+        snapshot_operation.run(make_context(cloud, name=name, max_age=3600))
     assert cloud.asked == ["delete 3", "delete 1"]
 
 
@@ -245,8 +245,8 @@ def test_what_was_asked_before_the_machine_began_anew_is_long_ago(folder: Path) 
 def test_a_task_that_has_asked_for_something_does_not_give_up_its_turn_at_once(folder: Path) -> None:
     """Its time is up with its snapshot, and somebody else has the server for a moment."""
     cloud = Cloud("vpsorg")
-    wanted, other = task(cloud, wait_timeout=1), place(folder)
-    wanted.done.asked = True
+    wanted, other = make_context(cloud, wait_timeout=1), place(folder)
+    wanted.changes.request_sent = True
     polling.Clock().sleep(wanted.deadline.seconds + 1)
     assert other.try_to_enter()
     wanted.progress = lambda text: other.leave(asked=False)
@@ -266,7 +266,7 @@ def test_a_list_may_be_as_late_as_a_wait_allows(folder: Path) -> None:
         return [made] if begun[-1] - begun[0] > MISSED_SECONDS - 5 else []
 
     cloud.list_snapshots = listed  # type: ignore[method-assign]
-    assert snapshot_operation.run(task(cloud))["changed"] is False
+    assert snapshot_operation.run(make_context(cloud))["changed"] is False
     assert cloud.asked == []
 
 
@@ -275,5 +275,5 @@ def test_the_server_whose_turn_it_is_stays_the_one(folder: Path) -> None:
     cloud, asked_for = Cloud("vpsorg"), []
     find = cloud.get_server
     cloud.get_server = lambda reference: asked_for.append(reference) or find(reference)  # type: ignore[method-assign, func-returns-value]
-    task(cloud).look_up(SERVER)
+    make_context(cloud).get_server_and_snapshots(SERVER)
     assert asked_for == [SERVER.id]
