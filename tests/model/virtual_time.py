@@ -54,7 +54,7 @@ class Room:
 
     def forget(self) -> None:
         """What this machine has noted about servers is no more: for a world that begins anew."""
-        shutil.rmtree(os.path.expanduser(server_lock.FOLDER), ignore_errors=True)
+        shutil.rmtree(os.path.expanduser(server_lock.STATE_DIR), ignore_errors=True)
 
     def monotonic(self) -> float:
         """Seconds that never run backwards."""

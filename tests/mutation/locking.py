@@ -32,7 +32,7 @@ MUTANTS = [
         (f"{TESTS}::test_what_was_seen_before_anothers_turn_is_looked_at_again_if_it_has_asked",),
     ),
     Mutant(
-        "others may change a server while a task waits for its restore", LOCK, "Place.try_to_enter",
+        "others may change a server while a task waits for its restore", LOCK, "Place.try_acquire",
         r"if not \w+:", "if False:", "one_at_a_time", (f"{LOCK_TESTS}::test_while_a_restore_is_waited_for_only_another_one_may_look",),
     ),
     Mutant(

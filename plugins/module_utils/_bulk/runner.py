@@ -90,7 +90,7 @@ class BulkRunner:
             options={**self._ctx.options, "server": reference, "servers": None},
             progress=lambda text: None,  # how long each has been waited for is in the summary
             on_server_progress=lambda what: progress.started(reference, what),
-            slot=self._gate.admit,
+            admission=self._gate.admit,
             changes=Changes(),
             warnings=[],
         )

@@ -18,7 +18,7 @@ from typing import Any, Callable
 from .. import _errors as errors
 from .._errors import RewindError
 from .._provider.base import Provider, Server, Snapshot
-from .._state.server_lock import Place
+from .._state.server_lock import LocalState
 from .._wait.polling import Deadline
 
 MAX_NAME_LENGTH = 255  # inferred: no cloud says, and no file system takes more
@@ -62,11 +62,11 @@ class OperationContext:
     :ivar on_server_progress: says what is under way at the task's server now; where not given, L(progress) does.
     :ivar for_each: does something for each of several servers, and gives what became of each, in their order; only where there
         may be several.
-    :ivar slot: is entered while the task decides about its server; where many do at once, they take turns.
+    :ivar admission: is entered while the task decides about its server; where many do at once, they take turns.
     :ivar redeliver_signal: what to do with a signal that was held back, once nothing is left half done.
     :ivar changes: what this task has changed so far; a failed task's result reports it too.
     :ivar warnings: for Ansible to show.
-    :ivar place: the server's lock and note, while it is this task's turn (see turn.py); None where there is none.
+    :ivar state: the server's lock and note, while it is this task's turn (see operation_lock.py); None where there is none.
     """
 
     provider: Provider
@@ -77,10 +77,10 @@ class OperationContext:
     redeliver_signal: Callable[[int], None] = lambda number: None
     changes: Changes = field(default_factory=Changes)
     warnings: list[str] = field(default_factory=list)
-    place: Place | None = None
+    state: LocalState | None = None
     on_server_progress: Callable[[str], None] | None = None
     for_each: Callable[[Callable[[OperationContext], Any], list[str]], list[ServerResult]] | None = None
-    slot: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
+    admission: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
 
     @functools.cached_property
     def deadline(self) -> Deadline:
@@ -90,7 +90,7 @@ class OperationContext:
     @property
     def is_part_of_bulk(self) -> bool:
         """Whether others of the same task are at work at the same time."""
-        return self.slot is not contextlib.nullcontext
+        return self.admission is not contextlib.nullcontext
 
     @property
     def server_reference(self) -> str:

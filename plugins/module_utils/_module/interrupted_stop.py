@@ -20,7 +20,7 @@ from typing import Any
 from .. import _errors as errors
 from .._errors import RewindError
 from .._provider.base import RUNNING, STOPPED, Server
-from .._state.operation_lock import turn
+from .._state.operation_lock import lock_server
 from . import power
 from .context import OperationContext
 
@@ -50,7 +50,7 @@ class EarlierStop:
         if self.server is None:
             return
         try:
-            with turn(ctx, self.server) as server:
+            with lock_server(ctx, self.server) as server:
                 note = self._note()
                 if note is None:
                     return  # it runs again: by this task's own doing, or by another's
@@ -65,10 +65,10 @@ class EarlierStop:
             raise
 
     def _note(self) -> dict[str, Any] | None:
-        place = self.ctx.place
-        if place is None or (self.ctx.check_mode and place.is_taken()):  # a check run waits for no turn: this one is another's, who lives
+        state = self.ctx.state
+        if state is None or (self.ctx.check_mode and state.is_locked()):  # a check run waits for no turn: this one is another's, who lives
             return None
-        return place.note(power.STOPPED_NOTE, OLDEST_SECONDS)
+        return state.get(power.STOPPED_NOTE, OLDEST_SECONDS)
 
     def _look_again(self, server: Server, note: dict[str, Any]) -> Server:
         """The server now; one that still runs is watched for a while, since the stop may come late."""

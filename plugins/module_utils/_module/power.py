@@ -41,7 +41,7 @@ def stopped(ctx: OperationContext, server: Server, deadline: Deadline) -> Iterat
         )
     with signal_guard.unwinding(ctx.redeliver_signal) as be_deaf:
         stop_sent = seen_off = False
-        noted_before = ctx.place is not None and STOPPED_NOTE in ctx.place.notes()
+        noted_before = ctx.state is not None and STOPPED_NOTE in ctx.state.all()
         _write_note(ctx, server)
         try:
             deadline = _ask_to_stop(ctx, server, deadline)
@@ -166,18 +166,18 @@ def start_at_once(ctx: OperationContext, server: Server) -> bool:
 
 def _write_note(ctx: OperationContext, server: Server) -> None:
     """What the next task needs to start the server, should this process be killed (see earlier_stop.py)."""
-    if ctx.place is None:
+    if ctx.state is None:
         return
     try:
-        ctx.place.write_note(STOPPED_NOTE, address=server.address)
+        ctx.state.put(STOPPED_NOTE, address=server.address)
     except OSError:
         ctx.warnings.append(f"No note could be written on this machine, so if this task is killed, nothing starts server {server.label} again.")
 
 
 def forget_stop(ctx: OperationContext) -> None:
     """The server need not be started for a snapshot's sake any more."""
-    if ctx.place is not None:
-        ctx.place.remove_note(STOPPED_NOTE)
+    if ctx.state is not None:
+        ctx.state.delete(STOPPED_NOTE)
 
 
 def watch_late_stop(ctx: OperationContext, server: Server, trouble: BaseException | None, seconds: float) -> None:

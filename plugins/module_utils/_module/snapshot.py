@@ -11,7 +11,7 @@ from typing import Any
 from .. import _errors as errors
 from .._errors import RewindError, invalid_argument
 from .._provider.base import PENDING, Server, Snapshot, unsupported
-from .._state.operation_lock import turn
+from .._state.operation_lock import lock_server
 from .._state.pending_changes import is_coming, up_to_date
 from .._wait.polling import Deadline
 from .._wait.waiters import find_new_snapshot, wait_for_snapshot
@@ -38,7 +38,7 @@ def _absent(ctx: OperationContext) -> dict[str, Any]:
     options = ctx.options
     wanted = options["id"] or options["name"]
     while True:
-        with turn(ctx) as server:
+        with lock_server(ctx) as server:
             server, snapshots = ctx.get_server_and_snapshots(server)
             snapshots = up_to_date(ctx, server, snapshots)
             snapshot = select_snapshot(ctx.provider, server, snapshots, options["name"], options["id"])

@@ -12,7 +12,7 @@ from typing import Any
 from .. import _errors as errors
 from .._errors import RewindError
 from .._provider.base import Schedule, Server, Snapshot, unsupported
-from .._state.operation_lock import turn
+from .._state.operation_lock import lock_server
 from .._wait.polling import Deadline, wait_until
 from .._wait.waiters import LOOK_SECONDS
 from . import signal_guard
@@ -27,7 +27,7 @@ def run(ctx: OperationContext) -> dict[str, Any]:
             provider, "snapshot schedules",
             "use the role rewind.vps.snapshot_schedule, which has a systemd timer or cron take them, with retention",
         )
-    with turn(ctx) as server:
+    with lock_server(ctx) as server:
         return _run(ctx, server)
 
 

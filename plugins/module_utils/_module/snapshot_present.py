@@ -14,7 +14,7 @@ from .. import _errors as errors
 from .._errors import RewindError
 from .._provider.base import PENDING, READY, Server, Snapshot
 from .._state import pending_changes
-from .._state.operation_lock import turn
+from .._state.operation_lock import lock_server
 from .._wait.polling import Deadline
 from .._wait.waiters import find_new_snapshot, wait_for_recreated, wait_for_snapshot, wait_until_settled
 from . import interrupted_stop, power, retention
@@ -52,7 +52,7 @@ def present(ctx: OperationContext) -> dict[str, Any]:
 def _make_present(ctx: OperationContext, earlier: interrupted_stop.EarlierStop) -> dict[str, Any]:
     server: Server | None = None
     while True:
-        with turn(ctx, server) as server:
+        with lock_server(ctx, server) as server:
             earlier.look(server)
             begun = _begin(ctx, server)
         if isinstance(begun, _Begun):
@@ -187,7 +187,7 @@ def _finish(ctx: OperationContext, begun: _Begun, snapshot: Snapshot, words: str
     if snapshot.status == READY:
         going = _no_longer_kept(ctx, listed, plan, snapshot)
         if going and not ctx.check_mode:
-            with turn(ctx, server):
+            with lock_server(ctx, server):
                 # The list is as old as the snapshot took: somebody may have hung a schedule on one, or taken one anew.
                 listed = ctx.provider.list_snapshots(server)
                 for item in _no_longer_kept(ctx, listed, plan, snapshot):

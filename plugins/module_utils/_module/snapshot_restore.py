@@ -12,7 +12,7 @@ from typing import Any
 from .. import _errors as errors
 from .._errors import RewindError
 from .._provider.base import FAILED, READY, RESTORING, RUNNING, Server, Snapshot
-from .._state.operation_lock import turn
+from .._state.operation_lock import lock_server
 from .._state.pending_changes import up_to_date
 from .._wait.polling import Deadline
 from .._wait.restore import Restore, wait_for_restore
@@ -23,7 +23,7 @@ from .context import OperationContext, candidates_hint, select_snapshot, snapsho
 
 def run(ctx: OperationContext) -> dict[str, Any]:
     """The module C(snapshot_restore)."""
-    with turn(ctx, beside_a_restore=True) as server, contextlib.ExitStack() as restoring:
+    with lock_server(ctx, allow_during_restore=True) as server, contextlib.ExitStack() as restoring:
         server = server if server.power_state else ctx.provider.get_server(ctx.server_reference)
         snapshots = up_to_date(ctx, server, ctx.provider.list_snapshots(server))
         snapshot = _wanted(ctx, server, snapshots)
@@ -32,9 +32,9 @@ def run(ctx: OperationContext) -> dict[str, Any]:
                 ctx.changes.changed = True
                 return _result(ctx, server, server, Restore(ctx, server, snapshot), joined=False)
             restore = _ask(ctx, server, snapshot)
-            if ctx.options["wait"] and ctx.place is not None:
-                ctx.place.begin_restore()
-                restoring.callback(ctx.place.end_restore)
+            if ctx.options["wait"] and ctx.state is not None:
+                ctx.state.hold_restore_lock()
+                restoring.callback(ctx.state.release_restore_lock)
         waiting = restoring.pop_all()
     if server.task_state:
         return _busy(ctx, server, snapshot)

@@ -21,75 +21,77 @@ from .._provider.base import Server
 from .._wait.polling import Deadline, wait_until
 from . import server_lock
 
-IMPATIENT_SECONDS = 60.0  # how long a task that waits for nothing else, or has no time left, waits for its turn
-LONGEST_PAUSE = 2.0  # the lock is on this machine: looking costs nothing
+MIN_LOCK_TIMEOUT = 60.0  # how long a task that waits for nothing else, or has no time left, waits for its turn
+LOCK_POLL_INTERVAL = 2.0  # the lock is on this machine: looking costs nothing
 
 
 @contextlib.contextmanager
-def turn(ctx: OperationContext, server: Server | None = None, beside_a_restore: bool = False) -> Iterator[Server]:
+def lock_server(ctx: OperationContext, server: Server | None = None, allow_during_restore: bool = False) -> Iterator[Server]:
     """The server, while no other task of this machine decides about it. In check mode nobody is kept waiting.
 
     :arg server: where it is known already; what was seen of its power before is forgotten.
-    :arg beside_a_restore: also while another task of this machine waits for a restore of the server.
+    :arg allow_during_restore: also while another task of this machine waits for a restore of the server.
     :raises RewindError: C(busy), it did not come to be this task's turn.
     """
-    with contextlib.ExitStack() as slot:
-        slot.enter_context(ctx.slot())
-        yield from _turn(ctx, server, beside_a_restore, slot)
+    with contextlib.ExitStack() as admission:
+        admission.enter_context(ctx.admission())
+        yield from _hold_lock(ctx, server, allow_during_restore, admission)
 
 
-def _turn(ctx: OperationContext, server: Server | None, beside_a_restore: bool, slot: contextlib.ExitStack) -> Iterator[Server]:
-    looked_at = server_lock.now()
+def _hold_lock(ctx: OperationContext, server: Server | None, allow_during_restore: bool, admission: contextlib.ExitStack) -> Iterator[Server]:
+    started_at = server_lock.monotonic_ns()
     ctx.provider.invalidate()  # what others have had read while this task waited for its slot is older
     known = replace(server, power_state=None, task_state=None) if server else ctx.provider.server_from_reference(ctx.server_reference)
     known = known or ctx.provider.get_server(ctx.server_reference)
-    ctx.place = _place(ctx, known)
+    ctx.state = _open_state(ctx, known)
     try:
-        held = ctx.place is not None and not ctx.check_mode and _enter(ctx, ctx.place, known, beside_a_restore, slot)
-        if not held and not ctx.check_mode:
-            ctx.place = None  # without the lock a note may be of a task that is at work
+        acquired = ctx.state is not None and not ctx.check_mode and _acquire(ctx, ctx.state, known, allow_during_restore, admission)
+        if not acquired and not ctx.check_mode:
+            ctx.state = None  # without the lock a note may be of a task that is at work
         ctx.provider.invalidate()
-        if held and known.power_state is not None and ctx.place.asked_since(looked_at):
+        if acquired and known.power_state is not None and ctx.state.changed_since(started_at):
             known = ctx.provider.get_server(known.id)  # what was seen while another task had its turn
         yield known
     finally:
-        if ctx.place is not None:
-            ctx.place.leave(ctx.changes.request_sent)
-        ctx.place = None
+        if ctx.state is not None:
+            ctx.state.release(ctx.changes.request_sent)
+        ctx.state = None
 
 
-def _place(ctx: OperationContext, server: Server) -> server_lock.Place | None:
-    folder = server_lock.find_folder(make=not ctx.check_mode)
-    return server_lock.Place(folder, ctx.options["provider"], ctx.options["api_url"], server.id) if folder else _without(ctx)
+def _open_state(ctx: OperationContext, server: Server) -> server_lock.LocalState | None:
+    directory = server_lock.state_directory(create=not ctx.check_mode)
+    return server_lock.LocalState(directory, ctx.options["provider"], ctx.options["api_url"], server.id) if directory else _warn_unlocked(ctx)
 
 
-def _enter(ctx: OperationContext, place: server_lock.Place, server: Server, beside_a_restore: bool, slot: contextlib.ExitStack) -> bool:
+def _acquire(
+    ctx: OperationContext, state: server_lock.LocalState, server: Server, allow_during_restore: bool, admission: contextlib.ExitStack,
+) -> bool:
     """Wait for the turn; False where this machine can't lock, which is said."""
 
     def is_free() -> bool | None:
-        if not place.try_to_enter(beside_a_restore):
+        if not state.try_acquire(allow_during_restore):
             return None
-        place.leave(asked=False)
+        state.release(mark_changed=False)
         return True
 
     try:
-        if place.try_to_enter(beside_a_restore):
+        if state.try_acquire(allow_during_restore):
             return True
-        deadline = _patience(ctx)
+        deadline = _lock_deadline(ctx)
         while True:
-            slot.close()  # who waits for another task keeps nobody of its own waiting meanwhile
+            admission.close()  # who waits for another task keeps nobody of its own waiting meanwhile
             wait_until(
                 is_free, what=f"another task of this machine to be done with server {server.label}", deadline=deadline, expected=0.0,
-                on_progress=ctx.progress, hint="", longest_pause=LONGEST_PAUSE,
+                on_progress=ctx.progress, hint="", longest_pause=LOCK_POLL_INTERVAL,
             )
-            left = deadline.left
-            slot.enter_context(ctx.slot())
-            if place.try_to_enter(beside_a_restore):
+            remaining = deadline.remaining
+            admission.enter_context(ctx.admission())
+            if state.try_acquire(allow_during_restore):
                 return True
             if ctx.is_part_of_bulk:
-                deadline = Deadline(left)  # the time until there was a slot again was not the other task's
+                deadline = Deadline(remaining)  # the time until there was a slot again was not the other task's
     except OSError:
-        _without(ctx)
+        _warn_unlocked(ctx)
         return False
     except RewindError:
         raise RewindError(
@@ -98,19 +100,19 @@ def _enter(ctx: OperationContext, place: server_lock.Place, server: Server, besi
         ) from None
 
 
-def _patience(ctx: OperationContext) -> Deadline:
-    deadline = Deadline(IMPATIENT_SECONDS)
+def _lock_deadline(ctx: OperationContext) -> Deadline:
+    deadline = Deadline(MIN_LOCK_TIMEOUT)
     if ctx.options.get("wait", False):
         # One of many begins to wait for what it has asked for when it has asked.
         deadline = Deadline(ctx.options["wait_timeout"]) if ctx.is_part_of_bulk else ctx.deadline
     if ctx.changes.request_sent:  # its time may be up with what it has asked for, and that is to be finished all the same
-        deadline = Deadline(max(deadline.left, IMPATIENT_SECONDS))
+        deadline = Deadline(max(deadline.remaining, MIN_LOCK_TIMEOUT))
     return deadline
 
 
-def _without(ctx: OperationContext) -> None:
+def _warn_unlocked(ctx: OperationContext) -> None:
     warning = (
-        f"Neither {server_lock.FOLDER} nor the folder for temporary files can be written where this task runs, so two tasks on one server at the "
+        f"Neither {server_lock.STATE_DIR} nor the folder for temporary files can be written where this task runs, so two tasks on one server at the "
         "same moment would not know of each other."
     )
     if not ctx.check_mode and warning not in ctx.warnings:  # a task has more than one turn

@@ -31,8 +31,8 @@ def note_made(ctx: OperationContext, snapshot: Snapshot) -> None:
 def note_gone(ctx: OperationContext, snapshot: Snapshot) -> None:
     """It is deleted, or taken anew: as it was it must not be listed any more."""
     _note(ctx, GONE, id=snapshot.id, created_at=snapshot.created_at)
-    if ctx.place is not None and (ctx.place.notes().get(MADE) or {}).get("id") == snapshot.id:
-        ctx.place.remove_note(MADE)
+    if ctx.state is not None and (ctx.state.all().get(MADE) or {}).get("id") == snapshot.id:
+        ctx.state.delete(MADE)
     forget_coming(ctx, snapshot.name)
 
 
@@ -43,7 +43,7 @@ def note_coming(ctx: OperationContext, name: str) -> None:
 
 def is_coming(ctx: OperationContext, server: Server) -> bool:
     """Whether the snapshot of the task's name is still being made, by all that this machine knows, though it is not listed yet."""
-    note = ctx.place.notes().get(_coming(ctx.options["name"])) if ctx.place is not None else None
+    note = ctx.state.all().get(_coming(ctx.options["name"])) if ctx.state is not None else None
     asked_at = note.get("asked_at") if note is not None else None
     if not isinstance(asked_at, float):
         return False
@@ -56,8 +56,8 @@ def is_coming(ctx: OperationContext, server: Server) -> bool:
 
 def forget_coming(ctx: OperationContext, name: str) -> None:
     """It is there, or will not be."""
-    if ctx.place is not None:
-        ctx.place.remove_note(_coming(name))
+    if ctx.state is not None:
+        ctx.state.delete(_coming(name))
 
 
 def note_replaced(ctx: OperationContext, old: Snapshot, new: Snapshot) -> None:
@@ -67,8 +67,8 @@ def note_replaced(ctx: OperationContext, old: Snapshot, new: Snapshot) -> None:
 
 def forget_replaced(ctx: OperationContext, new: Snapshot) -> None:
     """The old one is gone."""
-    if ctx.place is not None:
-        ctx.place.remove_note(_replaced_with(new))
+    if ctx.state is not None:
+        ctx.state.delete(_replaced_with(new))
 
 
 def replaced_by(ctx: OperationContext, snapshots: list[Snapshot], new: Snapshot) -> Snapshot | None:
@@ -78,7 +78,7 @@ def replaced_by(ctx: OperationContext, snapshots: list[Snapshot], new: Snapshot)
     """
     if ctx.options["max_age"] is None or ctx.options["id"] is not None:
         return None
-    note = ctx.place.notes().get(_replaced_with(new)) if ctx.place is not None else None
+    note = ctx.state.all().get(_replaced_with(new)) if ctx.state is not None else None
     if note is None:
         return None
     old = (note.get("id"), note.get("created_at"))
@@ -87,7 +87,7 @@ def replaced_by(ctx: OperationContext, snapshots: list[Snapshot], new: Snapshot)
 
 def up_to_date(ctx: OperationContext, server: Server, snapshots: list[Snapshot]) -> list[Snapshot]:
     """The server's snapshots, read again for a short while where the list lags behind what this machine knows."""
-    if ctx.place is None or _agrees(ctx, snapshots):
+    if ctx.state is None or _agrees(ctx, snapshots):
         return snapshots
 
     def look() -> list[Snapshot] | None:
@@ -101,7 +101,7 @@ def up_to_date(ctx: OperationContext, server: Server, snapshots: list[Snapshot])
 
 
 def _agrees(ctx: OperationContext, snapshots: list[Snapshot]) -> bool:
-    made, gone = ctx.place.note(MADE, LAG_SECONDS), ctx.place.note(GONE, LAG_SECONDS)
+    made, gone = ctx.state.get(MADE, LAG_SECONDS), ctx.state.get(GONE, LAG_SECONDS)
     if made is not None and all(item.id != made.get("id") for item in snapshots):
         return False
     return gone is None or all((item.id, item.created_at) != (gone.get("id"), gone.get("created_at")) for item in snapshots)
@@ -117,6 +117,6 @@ def _replaced_with(new: Snapshot) -> str:
 
 
 def _note(ctx: OperationContext, key: str, **fields: str | float | None) -> None:
-    if ctx.place is not None:
+    if ctx.state is not None:
         with contextlib.suppress(OSError):  # a full disk is no reason to fail a task that has done its work
-            ctx.place.write_note(key, **fields)
+            ctx.state.put(key, **fields)

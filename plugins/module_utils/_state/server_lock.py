@@ -22,60 +22,60 @@ import tempfile
 import time
 from typing import Any
 
-FOLDER = "~/.local/state/rewind.vps/tasks"
-MOST_NOTES = 100_000  # characters
-LONGEST_SECONDS = 30 * 86400.0  # nobody goes by an older note
+STATE_DIR = "~/.local/state/rewind.vps/tasks"
+MAX_STATE_CHARS = 100_000  # characters
+MAX_NOTE_AGE = 30 * 86400.0  # nobody goes by an older note
 
 
-class Place:
-    """One server's lock and notes. The lock is taken with L(try_to_enter); a note may be written only while it is held.
+class LocalState:
+    """One server's lock and notes. The lock is taken with L(try_acquire); a note may be written only while it is held.
 
-    :arg folder: see L(find_folder).
+    :arg directory: see L(state_directory).
     :arg api_url: tells clouds of one kind at different addresses apart.
     """
 
-    def __init__(self, folder: str, provider: str, api_url: str, server_id: str) -> None:
+    def __init__(self, directory: str, provider: str, api_url: str, server_id: str) -> None:
         safe = re.sub("[^A-Za-z0-9_-]", "_", server_id)[:64]
         address = hashlib.sha256(f"{api_url}\n{server_id}".encode("utf-8", "replace")).hexdigest()[:8]
-        self._path = os.path.join(folder, f"{provider}-{safe}-{address}")
+        self._path = os.path.join(directory, f"{provider}-{safe}-{address}")
         self._handle: int | None = None
-        self._restoring: int | None = None
+        self._restore_handle: int | None = None
 
-    def try_to_enter(self, beside_a_restore: bool = False) -> bool:
+    def try_acquire(self, allow_during_restore: bool = False) -> bool:
         """Take the lock; False where somebody else has it, or waits for the end of a restore.
 
-        :arg beside_a_restore: whoever wants a restore may see one that is waited for, and join it.
+        :arg allow_during_restore: whoever wants a restore may see one that is waited for, and join it.
         :raises OSError: it can't be used at all.
         """
-        handle = self._lock("lock")
+        handle = self._try_lock("lock")
         if handle is None:
             return False
-        with contextlib.ExitStack() as otherwise:
-            otherwise.callback(os.close, handle)
-            if not beside_a_restore:
-                restoring = self._lock("restoring")
-                if restoring is None:
+        with contextlib.ExitStack() as cleanup:
+            cleanup.callback(os.close, handle)
+            if not allow_during_restore:
+                restore_lock = self._try_lock("restoring")
+                if restore_lock is None:
                     return False
-                os.close(restoring)
-            otherwise.pop_all()
+                os.close(restore_lock)
+            cleanup.pop_all()
         self._handle = handle
         return True
 
-    def begin_restore(self) -> None:
-        """Let nobody else change anything until L(end_restore), also when it is not this task's turn any more.
+    def hold_restore_lock(self) -> None:
+        """Let nobody else change anything until L(release_restore_lock), also when it is not this task's turn any more.
 
         What else is done to a server can't be told from what the restore does.
         """
         with contextlib.suppress(OSError):
-            self._restoring = self._lock("restoring")
+            self._restore_handle = self._try_lock("restoring")
 
-    def end_restore(self) -> None:
+    def release_restore_lock(self) -> None:
         """The restore is waited for no more."""
-        handle, self._restoring = self._restoring, None
+        handle, self._restore_handle = self._restore_handle, None
         if handle is not None:
             os.close(handle)
 
-    def _lock(self, which: str) -> int | None:
+    def _try_lock(self, which: str) -> int | None:
         """A handle that holds one of the two locks until it is closed; None where somebody else has it."""
         handle = os.open(f"{self._path}.{which}", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
@@ -88,28 +88,28 @@ class Place:
             raise
         return handle
 
-    def leave(self, asked: bool) -> None:
+    def release(self, mark_changed: bool) -> None:
         """Let go of the lock.
 
-        :arg asked: a change was asked for meanwhile, so what others have seen before may no longer be so.
+        :arg mark_changed: a change was asked for meanwhile, so what others have seen before may no longer be so.
         """
         handle, self._handle = self._handle, None
         if handle is None:
             return
         with contextlib.suppress(OSError):
-            if asked:
-                os.pwrite(handle, f"{_now():020d}".encode(), 0)
+            if mark_changed:
+                os.pwrite(handle, f"{monotonic_ns():020d}".encode(), 0)
         os.close(handle)
 
-    def asked_since(self, moment: int) -> bool:
-        """Whether somebody has asked for a change since a moment (of L(now)). Only for whoever holds the lock."""
+    def changed_since(self, since_ns: int) -> bool:
+        """Whether somebody has asked for a change since a moment (of L(monotonic_ns)). Only for whoever holds the lock."""
         try:
             # One that is still to come is of the time before this machine was booted.
-            return moment <= int(os.pread(self._handle or 0, 20, 0) or b"0") <= _now()
+            return since_ns <= int(os.pread(self._handle or 0, 20, 0) or b"0") <= monotonic_ns()
         except (OSError, ValueError):
             return True
 
-    def is_taken(self) -> bool:
+    def is_locked(self) -> bool:
         """Whether somebody has the lock, without taking it or writing anything."""
         try:
             handle = os.open(f"{self._path}.lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -125,32 +125,32 @@ class Place:
 
     # --- notes: what a task that is killed leaves undone, and what a list that lags does not show yet
 
-    def notes(self) -> dict[str, dict[str, Any]]:
+    def all(self) -> dict[str, dict[str, Any]]:
         """All notes by their keys; each has C(at), the seconds since 1970 when it was written."""
         try:
             with open(f"{self._path}.notes", encoding="utf-8") as file:
-                found = json.loads(file.read(MOST_NOTES))
+                found = json.loads(file.read(MAX_STATE_CHARS))
         except (OSError, ValueError, RecursionError):
             return {}
         found = found if isinstance(found, dict) else {}
         return {key: note for key, note in found.items() if isinstance(note, dict) and isinstance(note.get("at"), float)}
 
-    def note(self, key: str, oldest: float) -> dict[str, Any] | None:
+    def get(self, key: str, max_age: float) -> dict[str, Any] | None:
         """One note, unless it is older than so many seconds."""
-        note = self.notes().get(key)
-        return note if note is not None and 0 <= time.time() - note["at"] < oldest else None
+        note = self.all().get(key)
+        return note if note is not None and 0 <= time.time() - note["at"] < max_age else None
 
-    def write_note(self, key: str, **fields: Any) -> None:
+    def put(self, key: str, **fields: Any) -> None:
         """The whole note or none, and on the disk when this returns.
 
         :raises OSError: it can't be written.
         """
-        lasting = {name: note for name, note in self.notes().items() if time.time() - note["at"] < LONGEST_SECONDS}
-        self._write({**lasting, key: {"at": time.time(), **fields}})
+        recent = {name: note for name, note in self.all().items() if time.time() - note["at"] < MAX_NOTE_AGE}
+        self._write({**recent, key: {"at": time.time(), **fields}})
 
-    def remove_note(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         """It has no meaning any more."""
-        notes = self.notes()
+        notes = self.all()
         if notes.pop(key, None) is not None:
             with contextlib.suppress(OSError):
                 if notes:
@@ -170,36 +170,32 @@ class Place:
         os.rename(new, f"{self._path}.notes")
 
 
-def now() -> int:
-    """A moment, in nanoseconds, that all processes of this machine count alike; only for L(Place.asked_since)."""
-    return _now()
-
-
-def _now() -> int:
+def monotonic_ns() -> int:
+    """A moment, in nanoseconds, that all processes of this machine count alike; only for L(LocalState.changed_since)."""
     return time.monotonic_ns()
 
 
-def find_folder(make: bool) -> str | None:
+def state_directory(create: bool) -> str | None:
     """The folder of this user's places: below the home folder, else among the temporary files; None where there is none.
 
-    :arg make: make it where it is missing.
+    :arg create: make it where it is missing.
     """
-    folders = [os.path.join(tempfile.gettempdir(), f"rewind.vps-{os.getuid()}")]
+    candidates = [os.path.join(tempfile.gettempdir(), f"rewind.vps-{os.getuid()}")]
     # Nobody wants a home folder made that is not there, or files of root in theirs (sudo -E).
-    if _is_ours(os.path.expanduser("~"), follow=True):
-        folders.insert(0, os.path.expanduser(FOLDER))
-    for folder in folders:
+    if _is_owned_by_us(os.path.expanduser("~"), follow=True):
+        candidates.insert(0, os.path.expanduser(STATE_DIR))
+    for directory in candidates:
         with contextlib.suppress(OSError):
-            if make:
-                os.makedirs(folder, mode=0o700, exist_ok=True)
-            if _is_ours(folder, follow=False) and os.access(folder, os.W_OK | os.X_OK):
-                return folder
+            if create:
+                os.makedirs(directory, mode=0o700, exist_ok=True)
+            if _is_owned_by_us(directory, follow=False) and os.access(directory, os.W_OK | os.X_OK):
+                return directory
     return None
 
 
-def _is_ours(folder: str, follow: bool) -> bool:
+def _is_owned_by_us(directory: str, follow: bool) -> bool:
     try:
-        found = os.stat(folder, follow_symlinks=follow)
+        found = os.stat(directory, follow_symlinks=follow)
     except OSError:
         return False
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()

@@ -21,13 +21,13 @@ settings.load_profile("rewind")
 
 
 @pytest.fixture(autouse=True)
-def no_notes_of_other_tests(tmp_path_factory):
+def fresh_state_directory(tmp_path_factory):
     """What a task notes about its server is forgotten at once: each turn finds a place that is new."""
     from ansible_collections.rewind.vps.plugins.module_utils._state import server_lock
 
-    folder = tmp_path_factory.getbasetemp()
+    directory = tmp_path_factory.getbasetemp()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(server_lock, "find_folder", lambda make: tempfile.mkdtemp(prefix="turns", dir=folder))
+        patch.setattr(server_lock, "state_directory", lambda create: tempfile.mkdtemp(prefix="locks", dir=directory))
         yield
 
 

@@ -24,12 +24,12 @@ class Machine:
     :ivar meanwhile: called in each pause of a task.
     """
 
-    def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
-        folder.mkdir()
-        self.folder = folder
+    def __init__(self, directory: Path, patch: pytest.MonkeyPatch) -> None:
+        directory.mkdir()
+        self.directory = directory
         self.clock = FakeClock()
         self.meanwhile: Callable[[], Any] = lambda: None
-        patch.setattr(server_lock, "find_folder", lambda make: str(folder))
+        patch.setattr(server_lock, "state_directory", lambda create: str(directory))
         patch.setattr(polling.Clock.__init__, "__defaults__", (lambda: self.clock.now, self._sleep, lambda low, high: 1.0))
 
     def _sleep(self, seconds: float) -> None:
@@ -41,29 +41,29 @@ class Machine:
         """Seconds that tasks have waited in all."""
         return sum(self.clock.sleeps)
 
-    def place(self, cloud: Cloud) -> server_lock.Place:
+    def open_state(self, cloud: Cloud) -> server_lock.LocalState:
         """Where tasks meet that are about this cloud's server."""
-        return server_lock.Place(str(self.folder), cloud.display_name, "https://cloud.example", SERVER.id)
+        return server_lock.LocalState(str(self.directory), cloud.display_name, "https://cloud.example", SERVER.id)
 
-    def held(self, cloud: Cloud) -> server_lock.Place:
+    def open_locked(self, cloud: Cloud) -> server_lock.LocalState:
         """The same, held by a task of another's."""
-        place = self.place(cloud)
-        assert place.try_to_enter()
-        return place
+        state = self.open_state(cloud)
+        assert state.try_acquire()
+        return state
 
     def is_free(self, cloud: Cloud) -> bool:
         """Whether another task could take its turn now."""
-        place = self.place(cloud)
-        free = place.try_to_enter()
-        place.leave(False)
+        state = self.open_state(cloud)
+        free = state.try_acquire()
+        state.release(False)
         return free
 
     def write(self, cloud: Cloud, key: str, ago: float = 0.0, **fields: Any) -> None:
         """A note that an earlier task has left, some seconds ago."""
-        self.place(cloud).write_note(key, at=time.time() - ago, **fields)
+        self.open_state(cloud).put(key, at=time.time() - ago, **fields)
 
     def notes(self, cloud: Cloud) -> set[str]:
-        return set(self.place(cloud).notes())
+        return set(self.open_state(cloud).all())
 
 
 class SlowCloud(Cloud):

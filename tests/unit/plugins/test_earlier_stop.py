@@ -190,7 +190,7 @@ def test_where_no_note_can_be_written_that_is_said(machine: Machine, monkeypatch
     def full(self: Any, notes: dict[str, Any]) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("ansible_collections.rewind.vps.plugins.module_utils._state.server_lock.Place._write", full)
+    monkeypatch.setattr("ansible_collections.rewind.vps.plugins.module_utils._state.server_lock.LocalState._write", full)
     cloud = Cloud("vpsorg")
     working = make_context(cloud, stop_server=True)
     snapshot_operation.run(working)

@@ -20,7 +20,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._module import server_i
 from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot as snapshot_operation
 from ansible_collections.rewind.vps.plugins.module_utils._module.signal_guard import Abandoned
 from ansible_collections.rewind.vps.plugins.module_utils._state import server_lock
-from ansible_collections.rewind.vps.plugins.module_utils._state.operation_lock import turn
+from ansible_collections.rewind.vps.plugins.module_utils._state.operation_lock import lock_server
 
 TEN = [f"web{number}" for number in range(1, 11)]
 
@@ -28,7 +28,7 @@ TEN = [f"web{number}" for number in range(1, 11)]
 @pytest.fixture(autouse=True)
 def one_directory(tmp_path, monkeypatch):
     """All turns of a test are at the same places, as on a real machine."""
-    monkeypatch.setattr(server_lock, "find_folder", lambda make: str(tmp_path))
+    monkeypatch.setattr(server_lock, "state_directory", lambda create: str(tmp_path))
     return tmp_path
 
 
@@ -160,7 +160,7 @@ def test_one_of_many_waits_for_another_task_without_keeping_its_own_waiting(monk
 
     def hold_lock() -> None:
         one = replace(other, options={**other.options, "server": "1", "servers": None})
-        with turn(one):
+        with lock_server(one):
             is_locked.set()
             assert may_release.wait(TEST_TIMEOUT)
 
@@ -204,7 +204,7 @@ def test_a_servers_deadline_starts_when_it_has_the_lock():
     elapsed: list[float] = []
 
     def operation(one):
-        with turn(one):
+        with lock_server(one):
             elapsed.append(one.deadline.elapsed)
             time.sleep(0.02)
         return {"changed": False}

@@ -16,7 +16,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot
 from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot_restore
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Snapshot
 from ansible_collections.rewind.vps.plugins.module_utils._state import pending_changes
-from ansible_collections.rewind.vps.plugins.module_utils._state.operation_lock import turn
+from ansible_collections.rewind.vps.plugins.module_utils._state.operation_lock import lock_server
 from ansible_collections.rewind.vps.plugins.module_utils._wait.waiters import MISSED_SECONDS
 
 OLD = "2025-01-01T00:00:00Z"
@@ -283,14 +283,14 @@ def test_a_check_run_notes_nothing(machine: Machine) -> None:
     cloud = SlowCloud("vpsorg", snapshot(id="1", created_at=OLD), snapshot(id="2", created_at=NEW, status="pending"))
     snapshot_operation.run(make_context(cloud, check_mode=True, max_age=3600))
     snapshot_operation.run(make_context(cloud, check_mode=True, state="absent", id="1", name=None))
-    assert list(machine.folder.iterdir()) == []
+    assert list(machine.directory.iterdir()) == []
 
 
 def test_a_full_disk_fails_no_task_that_has_done_its_work(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(self: Any, notes: dict[str, Any]) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("ansible_collections.rewind.vps.plugins.module_utils._state.server_lock.Place._write", full)
+    monkeypatch.setattr("ansible_collections.rewind.vps.plugins.module_utils._state.server_lock.LocalState._write", full)
     cloud = Cloud("vpsorg", snapshot(id="1", created_at=OLD))
     assert snapshot_operation.run(make_context(cloud, max_age=60))["changed"] is True
     assert cloud.asked == ["create nightly", "delete 1"]
@@ -302,11 +302,11 @@ def test_what_comes_is_remembered_by_its_name(machine: Machine) -> None:
     cloud.power_state = "stopped"
     one, two = make_context(cloud, name="one"), make_context(cloud, name="two")
     for each in (one, two):
-        with turn(each):
+        with lock_server(each):
             pending_changes.note_coming(each, each.options["name"])
-    with turn(one) as server:
+    with lock_server(one) as server:
         assert pending_changes.is_coming(one, server)
         pending_changes.note_gone(one, snapshot("one", id="one"))
         assert not pending_changes.is_coming(one, server)
-    with turn(two) as server:
+    with lock_server(two) as server:
         assert pending_changes.is_coming(two, server)

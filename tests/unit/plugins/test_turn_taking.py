@@ -19,12 +19,12 @@ from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindEr
 from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot as snapshot_operation
 from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot_cron, snapshot_restore
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Schedule, Server
-from ansible_collections.rewind.vps.plugins.module_utils._state import operation_lock as turn_operation
+from ansible_collections.rewind.vps.plugins.module_utils._state import operation_lock as operation_lock
 from ansible_collections.rewind.vps.plugins.module_utils._state import server_lock
-from ansible_collections.rewind.vps.plugins.module_utils._state.operation_lock import turn
+from ansible_collections.rewind.vps.plugins.module_utils._state.operation_lock import lock_server
 
 # At the time of the import: the tests of this folder put another in its place.
-from ansible_collections.rewind.vps.plugins.module_utils._state.server_lock import find_folder
+from ansible_collections.rewind.vps.plugins.module_utils._state.server_lock import state_directory
 
 OLD = "2025-01-01T00:00:00Z"
 ONE = snapshot("one", id="one", schedule=Schedule(1, 2, 3))
@@ -58,31 +58,31 @@ def test_whatever_is_asked_for_is_asked_in_the_tasks_turn(machine: Machine, case
 def test_whoever_never_gets_their_turn_has_asked_for_nothing(machine: Machine, case: str, options: dict, patience: float) -> None:
     run, kind, listed, wishes, asked = CHANGES[case]
     cloud = Cloud(kind, *listed)
-    other = machine.held(cloud)
+    other = machine.open_locked(cloud)
     waiting = make_context(cloud, **{**wishes, **options, "stop_server": False, "retain": None})
     with pytest.raises(RewindError, match="Another task on this machine is at work on server web1") as caught:
         run(waiting)
     assert (caught.value.kind, caught.value.outcome, caught.value.server) == (errors.BUSY, errors.NOT_APPLIED, SERVER.label)
     assert caught.value.hint == "run again when it is done"
     assert cloud.asked == [] and not waiting.changes.request_sent and not waiting.changes.changed
-    assert machine.waited == pytest.approx(patience) and max(machine.clock.sleeps) <= turn_operation.LONGEST_PAUSE
-    other.leave(False)
+    assert machine.waited == pytest.approx(patience) and max(machine.clock.sleeps) <= operation_lock.LOCK_POLL_INTERVAL
+    other.release(False)
     run(make_context(cloud, **wishes))
     assert cloud.asked == asked
 
 
 def test_the_turn_comes_when_the_other_is_done(machine: Machine) -> None:
     cloud = Cloud("vpsorg")
-    other = machine.held(cloud)
-    machine.meanwhile = lambda: other.leave(False) if len(machine.clock.sleeps) == 5 else None
+    other = machine.open_locked(cloud)
+    machine.meanwhile = lambda: other.release(False) if len(machine.clock.sleeps) == 5 else None
     assert snapshot_operation.run(make_context(cloud))["changed"] is True
     assert cloud.asked == ["create nightly"] and len(machine.clock.sleeps) == 5
 
 
 def test_a_person_is_told_what_is_waited_for(machine: Machine) -> None:
     cloud, said = Cloud("vpsorg"), []
-    other = machine.held(cloud)
-    machine.meanwhile = lambda: other.leave(False) if machine.waited > 15 else None
+    other = machine.open_locked(cloud)
+    machine.meanwhile = lambda: other.release(False) if machine.waited > 15 else None
     waiting = make_context(cloud)
     waiting.progress = said.append
     snapshot_operation.run(waiting)
@@ -91,10 +91,10 @@ def test_a_person_is_told_what_is_waited_for(machine: Machine) -> None:
 
 def test_tasks_on_other_servers_and_clouds_are_in_nobodys_way(machine: Machine) -> None:
     cloud = Cloud("vpsorg")
-    others = [server_lock.Place(str(machine.folder), *whose) for whose in (
+    others = [server_lock.LocalState(str(machine.directory), *key) for key in (
         ("vpsorg", "https://cloud.example", "2"), ("ilkbyte", "https://cloud.example", SERVER.id), ("vpsorg", "https://else.example", SERVER.id),
     )]
-    assert all(other.try_to_enter() for other in others)
+    assert all(other.try_acquire() for other in others)
     snapshot_operation.run(make_context(cloud))
     assert cloud.asked == ["create nightly"] and machine.waited == 0
 
@@ -105,43 +105,43 @@ def test_tasks_on_other_servers_and_clouds_are_in_nobodys_way(machine: Machine) 
 @pytest.mark.parametrize(("asks", "power", "looks"), [(True, "stopped", 2), (False, "running", 1)])
 def test_what_was_seen_before_anothers_turn_is_looked_at_again_if_it_has_asked(machine: Machine, asks: bool, power: str, looks: int) -> None:
     cloud = SlowCloud("vpsorg")
-    other = machine.held(cloud)
+    other = machine.open_locked(cloud)
 
     def done() -> None:
         if len(machine.clock.sleeps) == 3:
             if asks:
                 cloud.power_state = "stopped"
-            other.leave(asked=asks)
+            other.release(mark_changed=asks)
 
     machine.meanwhile = done
-    with turn(make_context(cloud)) as server:
+    with lock_server(make_context(cloud)) as server:
         assert server.power_state == power
     assert cloud.looks == ["server"] * looks
 
 
 def test_what_others_asked_long_ago_costs_no_request(machine: Machine) -> None:
     cloud = SlowCloud("vpsorg")
-    machine.held(cloud).leave(asked=True)
-    with turn(make_context(cloud)):
+    machine.open_locked(cloud).release(mark_changed=True)
+    with lock_server(make_context(cloud)):
         pass
     assert cloud.looks == ["server"]
 
 
 def test_a_server_that_is_known_is_not_asked_for_and_its_power_forgotten(machine: Machine) -> None:
     cloud = SlowCloud("vpsorg")
-    with turn(make_context(cloud), Server(SERVER.id, SERVER.name, "running", "restoring", "192.0.2.1")) as server:
+    with lock_server(make_context(cloud), Server(SERVER.id, SERVER.name, "running", "restoring", "192.0.2.1")) as server:
         assert (server.id, server.address, server.power_state, server.task_state) == (SERVER.id, "192.0.2.1", None, None)
     assert cloud.looks == []
 
 
 @pytest.mark.parametrize(("sends", "noted"), [(True, True), (False, False)])
 def test_whether_a_task_has_asked_is_told_to_the_next(machine: Machine, sends: bool, noted: bool) -> None:
-    cloud, before = Cloud("vpsorg"), server_lock.now()
+    cloud, before = Cloud("vpsorg"), server_lock.monotonic_ns()
     asking = make_context(cloud)
-    with turn(asking):
+    with lock_server(asking):
         asking.changes.request_sent = sends
-    place = machine.held(cloud)
-    assert place.asked_since(before) is noted
+    state = machine.open_locked(cloud)
+    assert state.changed_since(before) is noted
 
 
 # --- not in anybody's way
@@ -227,7 +227,7 @@ def test_a_turn_ends_with_whatever_ends_the_task(machine: Machine, trouble: Base
     failing = make_context(cloud)
     with pytest.raises(type(trouble)):
         snapshot_operation.run(failing)
-    assert machine.is_free(cloud) and failing.place is None
+    assert machine.is_free(cloud) and failing.state is None
 
 
 # --- check mode, and machines on which nothing can be locked
@@ -242,16 +242,16 @@ def test_a_check_run_keeps_nobody_waiting_and_waits_for_nobody(machine: Machine,
     cloud.get_server = lambda reference: free.append(machine.is_free(cloud)) or find(reference)  # type: ignore[method-assign, func-returns-value]
     run(make_context(cloud, check_mode=True, **options))
     assert free and all(free)
-    other = machine.held(cloud)
+    other = machine.open_locked(cloud)
     assert run(make_context(cloud, check_mode=True, **options))["changed"] is True
     assert machine.waited == 0 and cloud.asked == []
-    other.leave(False)
+    other.release(False)
 
 
 def test_a_check_run_makes_no_folder_and_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(server_lock, "find_folder", find_folder)
+    monkeypatch.setattr(server_lock, "state_directory", state_directory)
     for run, kind, listed, options, _asked in CHANGES.values():
         checked = make_context(Cloud(kind, *listed), check_mode=True, **options)
         run(checked)
@@ -270,19 +270,19 @@ WORDS = "can be written where this task runs, so two tasks on one server at the 
 @pytest.mark.parametrize("case", CHANGES)
 def test_without_a_folder_the_work_is_done_and_that_is_said_once(machine: Machine, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
     run, kind, listed, options, asked = CHANGES[case]
-    monkeypatch.setattr(server_lock, "find_folder", lambda make: None)
+    monkeypatch.setattr(server_lock, "state_directory", lambda create: None)
     cloud = Cloud(kind, *listed)
     working = make_context(cloud, **options)
     run(working)
     assert cloud.asked == asked
     assert len([warning for warning in working.warnings if WORDS in warning]) == 1
-    assert machine.folder.exists() and list(machine.folder.iterdir()) == []
+    assert machine.directory.exists() and list(machine.directory.iterdir()) == []
 
 
 def test_a_lock_that_can_not_be_used_is_said_and_the_work_is_done(machine: Machine) -> None:
     cloud = Cloud("vpsorg", snapshot(id="1", created_at=OLD))
-    machine.held(cloud).leave(False)
-    (lock,) = machine.folder.glob("*.lock")
+    machine.open_locked(cloud).release(False)
+    (lock,) = machine.directory.glob("*.lock")
     lock.unlink()
     lock.symlink_to(os.devnull)
     working = make_context(cloud, max_age=60)

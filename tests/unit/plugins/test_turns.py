@@ -21,28 +21,28 @@ import pytest
 from ansible_collections.rewind.vps.plugins.module_utils._state import server_lock
 
 # At the time of the import: the tests of this folder put another in its place.
-from ansible_collections.rewind.vps.plugins.module_utils._state.server_lock import Place, find_folder
+from ansible_collections.rewind.vps.plugins.module_utils._state.server_lock import LocalState, state_directory
 
 URL = "https://api.example/v1"
 
 # Another task of this machine: takes the place, and does as it is told.
 OTHER = """
 import os, runpy, signal, sys
-turns = runpy.run_path(sys.argv[1])
-place = turns["Place"](sys.argv[2], "vpsorg", sys.argv[3], "12345")
-print("entered" if place.try_to_enter() else "kept out", flush=True)
+module = runpy.run_path(sys.argv[1])
+lock = module["LocalState"](sys.argv[2], "vpsorg", sys.argv[3], "12345")
+print("acquired" if lock.try_acquire() else "refused", flush=True)
 if sys.argv[4] == "write":
     os.rename = lambda old, new: os.kill(os.getpid(), signal.SIGKILL)
-    place.write_note("made", id="new")
+    lock.put("made", id="new")
 sys.stdin.read()
-place.leave(True)
+lock.release(True)
 """
 
 
 @contextlib.contextmanager
-def another_process(folder: Path, doing: str = "hold") -> Iterator[subprocess.Popen]:
+def another_process(directory: Path, doing: str = "hold") -> Iterator[subprocess.Popen]:
     other = subprocess.Popen(
-        [sys.executable, "-I", "-c", OTHER, server_lock.__file__, str(folder), URL, doing],
+        [sys.executable, "-I", "-c", OTHER, server_lock.__file__, str(directory), URL, doing],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )
     try:
@@ -53,75 +53,75 @@ def another_process(folder: Path, doing: str = "hold") -> Iterator[subprocess.Po
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def directory(tmp_path: Path) -> Path:
     made = tmp_path / "a folder, é"
     made.mkdir()
     return made
 
 
 @pytest.fixture
-def place(folder: Path) -> Place:
-    return Place(str(folder), "vpsorg", URL, "12345")
+def lock(directory: Path) -> LocalState:
+    return LocalState(str(directory), "vpsorg", URL, "12345")
 
 
-def lock_of(folder: Path) -> Path:
-    (found,) = folder.glob("*.lock")
+def lock_file(directory: Path) -> Path:
+    (found,) = directory.glob("*.lock")
     return found
 
 
-def notes_of(folder: Path) -> Path:
-    (found,) = folder.glob("*.notes")
+def notes_file(directory: Path) -> Path:
+    (found,) = directory.glob("*.notes")
     return found
 
 
 # --- the lock
 
 
-def test_two_processes_are_never_in_the_same_place(folder: Path, place: Place) -> None:
-    assert place.try_to_enter()
-    with another_process(folder) as other:
-        assert other.stdout.readline() == "kept out\n"
-    place.leave(False)
-    with another_process(folder) as other:
-        assert other.stdout.readline() == "entered\n"
-        assert not place.try_to_enter()
+def test_two_processes_are_never_in_the_same_place(directory: Path, lock: LocalState) -> None:
+    assert lock.try_acquire()
+    with another_process(directory) as other:
+        assert other.stdout.readline() == "refused\n"
+    lock.release(False)
+    with another_process(directory) as other:
+        assert other.stdout.readline() == "acquired\n"
+        assert not lock.try_acquire()
         other.communicate("")
-        assert place.try_to_enter(), "it has left"
+        assert lock.try_acquire(), "it has left"
 
 
-def test_a_process_that_is_killed_lets_go(folder: Path, place: Place) -> None:
-    with another_process(folder) as other:
-        assert other.stdout.readline() == "entered\n"
-        assert not place.try_to_enter()
+def test_a_process_that_is_killed_lets_go(directory: Path, lock: LocalState) -> None:
+    with another_process(directory) as other:
+        assert other.stdout.readline() == "acquired\n"
+        assert not lock.try_acquire()
         other.send_signal(signal.SIGKILL)
         other.wait()
-        assert place.try_to_enter()
+        assert lock.try_acquire()
 
 
-def test_a_program_that_the_task_starts_does_not_keep_the_lock(folder: Path, place: Place) -> None:
-    assert place.try_to_enter()
+def test_a_program_that_the_task_starts_does_not_keep_the_lock(directory: Path, lock: LocalState) -> None:
+    assert lock.try_acquire()
     started = subprocess.Popen([sys.executable, "-I", "-c", "input()"], stdin=subprocess.PIPE, close_fds=False)
     try:
-        place.leave(False)
-        other = Place(str(folder), "vpsorg", URL, "12345")
+        lock.release(False)
+        other = LocalState(str(directory), "vpsorg", URL, "12345")
         # The new program closes it when it begins, so a moment later at most.
         end = time.monotonic() + 5
-        while not (free := other.try_to_enter()) and time.monotonic() < end:
+        while not (free := other.try_acquire()) and time.monotonic() < end:
             time.sleep(0.01)
         assert free and started.poll() is None
     finally:
         started.communicate(b"\n")
 
 
-def test_whoever_was_kept_out_lets_go_of_nothing(folder: Path, place: Place) -> None:
-    other = Place(str(folder), "vpsorg", URL, "12345")
-    assert place.try_to_enter() and not other.try_to_enter()
-    other.leave(True)
-    assert not other.try_to_enter()
-    assert lock_of(folder).read_bytes() == b""
-    place.leave(False)
-    place.leave(False)
-    assert other.try_to_enter()
+def test_whoever_was_kept_out_lets_go_of_nothing(directory: Path, lock: LocalState) -> None:
+    other = LocalState(str(directory), "vpsorg", URL, "12345")
+    assert lock.try_acquire() and not other.try_acquire()
+    other.release(True)
+    assert not other.try_acquire()
+    assert lock_file(directory).read_bytes() == b""
+    lock.release(False)
+    lock.release(False)
+    assert other.try_acquire()
 
 
 def next_handle() -> int:
@@ -131,7 +131,7 @@ def next_handle() -> int:
     return handle
 
 
-def test_a_kernel_that_does_not_lock_is_no_lock_taken(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kernel_that_does_not_lock_is_no_lock_taken(lock: LocalState, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on some network file systems. No handle is left open either."""
 
     def no_locks(handle: int, how: int) -> None:
@@ -141,20 +141,20 @@ def test_a_kernel_that_does_not_lock_is_no_lock_taken(place: Place, monkeypatch:
     monkeypatch.setattr(server_lock.fcntl, "flock", no_locks)
     for _attempt in range(3):
         with pytest.raises(OSError, match="No locks"):
-            place.try_to_enter()
+            lock.try_acquire()
     assert next_handle() == before
 
 
-def test_a_link_in_the_locks_place_is_not_followed(folder: Path, place: Place, tmp_path: Path) -> None:
-    assert place.try_to_enter()
-    place.leave(False)
-    lock = lock_of(folder)
-    lock.unlink()
+def test_a_link_in_the_locks_place_is_not_followed(directory: Path, lock: LocalState, tmp_path: Path) -> None:
+    assert lock.try_acquire()
+    lock.release(False)
+    path = lock_file(directory)
+    path.unlink()
     precious = tmp_path / "precious"
     precious.write_text("as it was")
-    lock.symlink_to(precious)
+    path.symlink_to(precious)
     with pytest.raises(OSError) as caught:
-        place.try_to_enter()
+        lock.try_acquire()
     assert caught.value.errno == errno.ELOOP
     assert precious.read_text() == "as it was"
 
@@ -162,33 +162,33 @@ def test_a_link_in_the_locks_place_is_not_followed(folder: Path, place: Place, t
 HARD_NAMES = ["web1", "a/b", "a_b", "..", ".", "../../etc/passwd", "şanlı-sunucu", "x" * 300, "x" * 301, "a\nb", "a\0b", "\udc80", "-rf", "a b", ""]
 
 
-def test_every_server_has_one_plain_file_of_its_own(folder: Path) -> None:
+def test_every_server_has_one_plain_file_of_its_own(directory: Path) -> None:
     wanted = [("vpsorg", URL, name) for name in HARD_NAMES]
     wanted += [("ilkbyte", URL, "web1"), ("vpsorg", "https://other.example/v1", "web1")]
     for provider, url, name in wanted:
-        place = Place(str(folder), provider, url, name)
-        assert place.try_to_enter(), f"{name!r} shares its lock with another"
-        place.write_note("mine", of=repr((provider, url, name)))
-    files = list(folder.parent.rglob("*"))
+        lock = LocalState(str(directory), provider, url, name)
+        assert lock.try_acquire(), f"{name!r} shares its lock with another"
+        lock.put("mine", of=repr((provider, url, name)))
+    files = list(directory.parent.rglob("*"))
     assert len([path for path in files if path.suffix == ".lock"]) == len(wanted)
-    assert all(path.parent == folder for path in files if path != folder)
-    assert all(len(path.name) < 100 and path.name.isascii() and path.name.isprintable() for path in files if path != folder)
+    assert all(path.parent == directory for path in files if path != directory)
+    assert all(len(path.name) < 100 and path.name.isascii() and path.name.isprintable() for path in files if path != directory)
     for provider, url, name in wanted:
-        assert Place(str(folder), provider, url, name).notes()["mine"]["of"] == repr((provider, url, name))
+        assert LocalState(str(directory), provider, url, name).all()["mine"]["of"] == repr((provider, url, name))
 
 
-def test_what_lies_there_is_for_its_user_alone(folder: Path, place: Place) -> None:
+def test_what_lies_there_is_for_its_user_alone(directory: Path, lock: LocalState) -> None:
     """Whatever the umask, and without the address, which may hold a password."""
-    secret = Place(str(folder), "vpsorg", "https://user:hunter22secret@api.example", "12345")
+    secret = LocalState(str(directory), "vpsorg", "https://user:hunter22secret@api.example", "12345")
     before = os.umask(0)
     try:
-        for each in (place, secret):
-            assert each.try_to_enter()
-            each.write_note("made", id="801")
-            each.leave(True)
+        for each in (lock, secret):
+            assert each.try_acquire()
+            each.put("made", id="801")
+            each.release(True)
     finally:
         os.umask(before)
-    files = list(folder.iterdir())
+    files = list(directory.iterdir())
     assert len([path for path in files if path.suffix in (".lock", ".notes")]) == 4
     for path in files:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -198,77 +198,77 @@ def test_what_lies_there_is_for_its_user_alone(folder: Path, place: Place) -> No
 # --- whether somebody has asked meanwhile
 
 
-def test_who_has_asked_meanwhile_is_known_to_whoever_comes_next(folder: Path, place: Place) -> None:
-    assert place.try_to_enter()
-    assert not place.asked_since(server_lock.now()), "nobody ever has"
-    before = server_lock.now()
-    place.leave(True)
-    after = server_lock.now()
-    other = Place(str(folder), "vpsorg", URL, "12345")
-    assert other.try_to_enter()
-    assert other.asked_since(before) and not other.asked_since(after)
-    other.leave(False)
-    assert place.try_to_enter()
-    assert place.asked_since(before) and not place.asked_since(after), "one that asked for nothing changes nothing"
+def test_who_has_asked_meanwhile_is_known_to_whoever_comes_next(directory: Path, lock: LocalState) -> None:
+    assert lock.try_acquire()
+    assert not lock.changed_since(server_lock.monotonic_ns()), "nobody ever has"
+    before = server_lock.monotonic_ns()
+    lock.release(True)
+    after = server_lock.monotonic_ns()
+    other = LocalState(str(directory), "vpsorg", URL, "12345")
+    assert other.try_acquire()
+    assert other.changed_since(before) and not other.changed_since(after)
+    other.release(False)
+    assert lock.try_acquire()
+    assert lock.changed_since(before) and not lock.changed_since(after), "one that asked for nothing changes nothing"
 
 
-def test_all_processes_count_moments_alike(folder: Path, place: Place) -> None:
-    before = server_lock.now()
-    with another_process(folder) as other:
+def test_all_processes_count_moments_alike(directory: Path, lock: LocalState) -> None:
+    before = server_lock.monotonic_ns()
+    with another_process(directory) as other:
         other.communicate("")  # it leaves, and has asked
-    assert place.try_to_enter()
-    assert place.asked_since(before) and not place.asked_since(server_lock.now())
+    assert lock.try_acquire()
+    assert lock.changed_since(before) and not lock.changed_since(server_lock.monotonic_ns())
 
 
 @pytest.mark.parametrize("content", [b"garbage", b"\xff" * 20, b"12.5"])
-def test_a_mark_that_can_not_be_read_means_look_again(folder: Path, place: Place, content: bytes) -> None:
+def test_a_mark_that_can_not_be_read_means_look_again(directory: Path, lock: LocalState, content: bytes) -> None:
     """The last: from before a reboot, since which moments are counted anew."""
-    assert place.try_to_enter()
-    lock_of(folder).write_bytes(content)
-    assert place.asked_since(server_lock.now())
+    assert lock.try_acquire()
+    lock_file(directory).write_bytes(content)
+    assert lock.changed_since(server_lock.monotonic_ns())
 
 
-def test_an_empty_mark_means_that_nobody_has_asked(folder: Path, place: Place) -> None:
-    assert place.try_to_enter()
-    assert lock_of(folder).read_bytes() == b""
-    assert not place.asked_since(1)
+def test_an_empty_mark_means_that_nobody_has_asked(directory: Path, lock: LocalState) -> None:
+    assert lock.try_acquire()
+    assert lock_file(directory).read_bytes() == b""
+    assert not lock.changed_since(1)
 
 
 # --- notes
 
 
-def test_notes_are_kept_side_by_side(folder: Path, place: Place) -> None:
-    assert place.notes() == {}
-    place.write_note("made", id="801")
-    place.write_note("stopped")
-    place.write_note("made", id="802 \udc80 é")
-    other = Place(str(folder), "vpsorg", URL, "12345")
-    assert set(other.notes()) == {"made", "stopped"}
-    assert other.note("made", 60.0)["id"] == "802 \udc80 é"
-    other.remove_note("made")
-    other.remove_note("made")
-    assert set(place.notes()) == {"stopped"}
+def test_notes_are_kept_side_by_side(directory: Path, lock: LocalState) -> None:
+    assert lock.all() == {}
+    lock.put("made", id="801")
+    lock.put("stopped")
+    lock.put("made", id="802 \udc80 é")
+    other = LocalState(str(directory), "vpsorg", URL, "12345")
+    assert set(other.all()) == {"made", "stopped"}
+    assert other.get("made", 60.0)["id"] == "802 \udc80 é"
+    other.delete("made")
+    other.delete("made")
+    assert set(lock.all()) == {"stopped"}
 
 
-def test_a_process_that_is_killed_while_it_writes_leaves_the_old_notes(folder: Path, place: Place) -> None:
-    place.write_note("made", id="old")
-    with another_process(folder, "write") as other:
+def test_a_process_that_is_killed_while_it_writes_leaves_the_old_notes(directory: Path, lock: LocalState) -> None:
+    lock.put("made", id="old")
+    with another_process(directory, "write") as other:
         assert other.wait() == -signal.SIGKILL
-    assert place.note("made", 60.0)["id"] == "old"
-    assert len(list(folder.glob("*.new"))) == 1, "the half is there, and in nobody's way"
-    place.write_note("made", id="newer")
-    assert place.note("made", 60.0)["id"] == "newer"
+    assert lock.get("made", 60.0)["id"] == "old"
+    assert len(list(directory.glob("*.new"))) == 1, "the half is there, and in nobody's way"
+    lock.put("made", id="newer")
+    assert lock.get("made", 60.0)["id"] == "newer"
 
 
-def test_a_left_half_of_the_same_number_is_written_over(folder: Path, place: Place, tmp_path: Path) -> None:
+def test_a_left_half_of_the_same_number_is_written_over(directory: Path, lock: LocalState, tmp_path: Path) -> None:
     """Process numbers come again. Where a link lies there, what it points to is left alone."""
-    place.write_note("made", id="801")
+    lock.put("made", id="801")
     precious = tmp_path / "precious"
     precious.write_text("as it was")
-    half = notes_of(folder).with_name(notes_of(folder).name.replace(".notes", f".{os.getpid()}.new"))
+    half = notes_file(directory).with_name(notes_file(directory).name.replace(".notes", f".{os.getpid()}.new"))
     half.symlink_to(precious)
-    place.write_note("made", id="802")
-    assert place.note("made", 60.0)["id"] == "802" and not notes_of(folder).is_symlink()
+    lock.put("made", id="802")
+    assert lock.get("made", 60.0)["id"] == "802" and not notes_file(directory).is_symlink()
     assert precious.read_text() == "as it was" and not half.exists()
 
 
@@ -278,77 +278,77 @@ FRESH = time.time()
 @pytest.mark.parametrize("content", [
     b"", b"{", b"[]", b"5", b"null", b'"text"', b"\xff\xfe", b"[" * 90_000, b'{"made": 5}', b'{"made": {}}', b'{"made": {"at": "now"}}',
     b'{"made": {"at": null}}', b'{"made": {"at": NaN}}', b'{"made": {"at": 1e999}}', b'{"made": {"at": ' + b"9" * 400 + b"}}",
-    b'{"made": {"at": true}}', json.dumps({"made": {"at": FRESH, "id": "x" * server_lock.MOST_NOTES}}).encode(),
+    b'{"made": {"at": true}}', json.dumps({"made": {"at": FRESH, "id": "x" * server_lock.MAX_STATE_CHARS}}).encode(),
 ])
-def test_notes_that_are_none_are_passed_over(folder: Path, place: Place, content: bytes) -> None:
-    place.write_note("made", id="801")
-    notes_of(folder).write_bytes(content)
-    assert place.note("made", 60.0) is None
-    place.remove_note("made")
-    place.write_note("made", id="802")
-    assert place.note("made", 60.0)["id"] == "802"
+def test_notes_that_are_none_are_passed_over(directory: Path, lock: LocalState, content: bytes) -> None:
+    lock.put("made", id="801")
+    notes_file(directory).write_bytes(content)
+    assert lock.get("made", 60.0) is None
+    lock.delete("made")
+    lock.put("made", id="802")
+    assert lock.get("made", 60.0)["id"] == "802"
 
 
-def test_a_note_among_garbage_is_found(folder: Path, place: Place) -> None:
-    place.write_note("made", id="801")
-    notes_of(folder).write_text(json.dumps({"gone": 5, "made": {"at": time.time(), "id": "801"}, "": {"at": []}}))
-    assert set(place.notes()) == {"made"}
+def test_a_note_among_garbage_is_found(directory: Path, lock: LocalState) -> None:
+    lock.put("made", id="801")
+    notes_file(directory).write_text(json.dumps({"gone": 5, "made": {"at": time.time(), "id": "801"}, "": {"at": []}}))
+    assert set(lock.all()) == {"made"}
 
 
 @pytest.mark.parametrize(("ago", "believed"), [(0.0, True), (50.0, True), (61.0, False), (1e9, False), (-5.0, False), (-1e9, False)])
-def test_a_note_is_believed_for_a_while(place: Place, ago: float, believed: bool) -> None:
+def test_a_note_is_believed_for_a_while(lock: LocalState, ago: float, believed: bool) -> None:
     """One from the future was written before somebody has set the clock back, nobody knows when."""
-    place.write_note("made", at=time.time() - ago)
-    assert (place.note("made", 60.0) is not None) is believed
-    assert "made" in place.notes()
+    lock.put("made", at=time.time() - ago)
+    assert (lock.get("made", 60.0) is not None) is believed
+    assert "made" in lock.all()
 
 
-def test_a_full_disk_is_said_and_harms_no_old_note(folder: Path, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    place.write_note("made", id="801")
+def test_a_full_disk_is_said_and_harms_no_old_note(directory: Path, lock: LocalState, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock.put("made", id="801")
 
     def full(handle: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(server_lock.os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        place.write_note("made", id="802")
-    assert place.note("made", 60.0)["id"] == "801"
-    place.remove_note("made")  # the last one needs no room
-    assert place.notes() == {}
+        lock.put("made", id="802")
+    assert lock.get("made", 60.0)["id"] == "801"
+    lock.delete("made")  # the last one needs no room
+    assert lock.all() == {}
 
 
 # --- a restore that is waited for
 
 
-def test_while_a_restore_is_waited_for_only_another_one_may_look(folder: Path, place: Place) -> None:
-    other = Place(str(folder), "vpsorg", URL, "12345")
-    assert place.try_to_enter(beside_a_restore=True)
-    place.begin_restore()
-    place.leave(True)
+def test_while_a_restore_is_waited_for_only_another_one_may_look(directory: Path, lock: LocalState) -> None:
+    other = LocalState(str(directory), "vpsorg", URL, "12345")
+    assert lock.try_acquire(allow_during_restore=True)
+    lock.hold_restore_lock()
+    lock.release(True)
     for _attempt in range(2):
-        assert not other.try_to_enter()
-        assert other.try_to_enter(beside_a_restore=True)
-        other.begin_restore()  # it joins: the first one's wait goes on
-        other.leave(False)
-        other.end_restore()
-    place.end_restore()
-    assert other.try_to_enter()
-    other.leave(False)
+        assert not other.try_acquire()
+        assert other.try_acquire(allow_during_restore=True)
+        other.hold_restore_lock()  # it joins: the first one's wait goes on
+        other.release(False)
+        other.release_restore_lock()
+    lock.release_restore_lock()
+    assert other.try_acquire()
+    other.release(False)
 
 
-def test_a_restore_that_can_not_be_looked_for_leaves_no_lock_behind(folder: Path, place: Place) -> None:
-    assert place.try_to_enter()
-    place.leave(False)
-    next_lock = lock_of(folder).with_suffix(".restoring")
+def test_a_restore_that_can_not_be_looked_for_leaves_no_lock_behind(directory: Path, lock: LocalState) -> None:
+    assert lock.try_acquire()
+    lock.release(False)
+    next_lock = lock_file(directory).with_suffix(".restoring")
     next_lock.unlink()
-    next_lock.symlink_to(folder / "elsewhere")
+    next_lock.symlink_to(directory / "elsewhere")
     before = next_handle()
     with pytest.raises(OSError):
-        place.try_to_enter()
+        lock.try_acquire()
     assert next_handle() == before
     next_lock.unlink()
-    assert place.try_to_enter()
-    place.leave(False)
+    assert lock.try_acquire()
+    lock.release(False)
 
 
 # --- the folder
@@ -364,42 +364,42 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home é"
 
 
-def ours(home: Path) -> Path:
+def home_directory(home: Path) -> Path:
     return home / ".local" / "state" / "rewind.vps" / "tasks"
 
 
-def other(home: Path) -> Path:
+def temporary_directory(home: Path) -> Path:
     return home.parent / "temporary" / f"rewind.vps-{os.getuid()}"
 
 
 def test_the_folder_is_made_below_the_home_folder_and_private(home: Path) -> None:
     before = os.umask(0)
     try:
-        assert find_folder(make=True) == str(ours(home))
+        assert state_directory(create=True) == str(home_directory(home))
     finally:
         os.umask(before)
-    assert stat.S_IMODE(ours(home).stat().st_mode) == 0o700
-    assert find_folder(make=True) == find_folder(make=False) == str(ours(home))
-    assert not other(home).exists()
+    assert stat.S_IMODE(home_directory(home).stat().st_mode) == 0o700
+    assert state_directory(create=True) == state_directory(create=False) == str(home_directory(home))
+    assert not temporary_directory(home).exists()
 
 
 def test_nothing_is_made_where_nothing_is_to_be_made(home: Path) -> None:
-    assert find_folder(make=False) is None
+    assert state_directory(create=False) is None
     assert list(home.iterdir()) == list((home.parent / "temporary").iterdir()) == []
 
 
 def test_no_home_folder_is_made(home: Path) -> None:
     home.rmdir()
-    assert find_folder(make=True) == str(other(home))
+    assert state_directory(create=True) == str(temporary_directory(home))
     assert not home.exists()
-    assert stat.S_IMODE(other(home).stat().st_mode) == 0o700
+    assert stat.S_IMODE(temporary_directory(home).stat().st_mode) == 0o700
 
 
 @pytest.mark.parametrize("part", [".local", ".local/state", ".local/state/rewind.vps", ".local/state/rewind.vps/tasks"])
 def test_where_the_way_is_barred_the_temporary_folder_is_taken(home: Path, part: str) -> None:
     (home / part).parent.mkdir(parents=True, exist_ok=True)
     (home / part).write_text("a file")
-    assert find_folder(make=True) == str(other(home))
+    assert state_directory(create=True) == str(temporary_directory(home))
 
 
 def test_where_the_home_folder_can_not_be_written_the_temporary_folder_is_taken(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -411,13 +411,13 @@ def test_where_the_home_folder_can_not_be_written_the_temporary_folder_is_taken(
         make(path, **options)
 
     monkeypatch.setattr(server_lock.os, "makedirs", read_only)
-    assert find_folder(make=True) == str(other(home))
+    assert state_directory(create=True) == str(temporary_directory(home))
 
 
 def test_a_folder_that_can_not_be_written_any_more_is_passed_over(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert find_folder(make=True) == str(ours(home))
+    assert state_directory(create=True) == str(home_directory(home))
     monkeypatch.setattr(server_lock.os, "access", lambda path, mode: not path.startswith(str(home)))
-    assert find_folder(make=True) == str(other(home))
+    assert state_directory(create=True) == str(temporary_directory(home))
 
 
 class OwnedByOthers:
@@ -433,29 +433,29 @@ class OwnedByOthers:
 
 
 def test_somebody_elses_folder_is_not_taken(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    find_folder(make=True)
-    OwnedByOthers(monkeypatch, ours(home))
-    assert find_folder(make=True) == str(other(home))
+    state_directory(create=True)
+    OwnedByOthers(monkeypatch, home_directory(home))
+    assert state_directory(create=True) == str(temporary_directory(home))
 
 
 def test_nothing_is_made_in_somebody_elses_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As sudo -E hands it on: what root makes there its owner could not write any more."""
     OwnedByOthers(monkeypatch, home)
-    assert find_folder(make=True) == str(other(home))
+    assert state_directory(create=True) == str(temporary_directory(home))
     assert list(home.iterdir()) == []
 
 
 def test_a_link_is_no_folder(home: Path) -> None:
-    ours(home).parent.mkdir(parents=True)
+    home_directory(home).parent.mkdir(parents=True)
     (home / "elsewhere").mkdir()
-    ours(home).symlink_to(home / "elsewhere")
-    assert find_folder(make=True) == str(other(home))
-    other(home).rmdir()
-    other(home).symlink_to(home / "elsewhere")
-    assert find_folder(make=True) is None
+    home_directory(home).symlink_to(home / "elsewhere")
+    assert state_directory(create=True) == str(temporary_directory(home))
+    temporary_directory(home).rmdir()
+    temporary_directory(home).symlink_to(home / "elsewhere")
+    assert state_directory(create=True) is None
 
 
 def test_where_nothing_works_there_is_none(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    find_folder(make=True)
-    OwnedByOthers(monkeypatch, ours(home), other(home))
-    assert find_folder(make=True) is None
+    state_directory(create=True)
+    OwnedByOthers(monkeypatch, home_directory(home), temporary_directory(home))
+    assert state_directory(create=True) is None

@@ -15,9 +15,9 @@ from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindEr
 from ansible_collections.rewind.vps.plugins.module_utils._module import power, snapshot_restore
 from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot as snapshot_operation
 from ansible_collections.rewind.vps.plugins.module_utils._state import server_lock
-from ansible_collections.rewind.vps.plugins.module_utils._state.operation_lock import turn
+from ansible_collections.rewind.vps.plugins.module_utils._state.operation_lock import lock_server
 from ansible_collections.rewind.vps.plugins.module_utils._state.pending_changes import note_made, note_replaced
-from ansible_collections.rewind.vps.plugins.module_utils._state.server_lock import Place
+from ansible_collections.rewind.vps.plugins.module_utils._state.server_lock import LocalState
 from ansible_collections.rewind.vps.plugins.module_utils._wait import polling
 from ansible_collections.rewind.vps.plugins.module_utils._wait.waiters import MISSED_SECONDS
 
@@ -26,10 +26,10 @@ NEW = "2026-05-31T23:59:00Z"
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """One folder for a test's tasks, and time that passes only while somebody waits."""
     passed = [0.0]
-    monkeypatch.setattr(server_lock, "find_folder", lambda make: str(tmp_path))
+    monkeypatch.setattr(server_lock, "state_directory", lambda create: str(tmp_path))
     monkeypatch.setattr(
         polling.Clock.__init__, "__defaults__",
         (lambda: time.monotonic() + passed[0], lambda seconds: passed.__setitem__(0, passed[0] + seconds), lambda low, high: 1.0),
@@ -37,15 +37,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def place(folder: Path, kind: str = "vpsorg") -> Place:
-    return Place(str(folder), kind, "https://cloud.example", SERVER.id)
+def open_state(directory: Path, kind: str = "vpsorg") -> LocalState:
+    return LocalState(str(directory), kind, "https://cloud.example", SERVER.id)
 
 
-def left_off(folder: Path, kind: str = "vpsorg", *listed, at: float = 3600.0, **fields) -> Cloud:
+def left_off(directory: Path, kind: str = "vpsorg", *listed, at: float = 3600.0, **fields) -> Cloud:
     """A server that a task has stopped, so many seconds ago, before it was killed."""
-    notes = place(folder, kind)
-    notes.write_note(power.STOPPED_NOTE, **fields)
-    notes._write({power.STOPPED_NOTE: {**notes.notes()[power.STOPPED_NOTE], "at": time.time() - at}})
+    notes = open_state(directory, kind)
+    notes.put(power.STOPPED_NOTE, **fields)
+    notes._write({power.STOPPED_NOTE: {**notes.all()[power.STOPPED_NOTE], "at": time.time() - at}})
     cloud = Cloud(kind, *listed)
     cloud.power_state = "stopped"
     return cloud
@@ -54,54 +54,54 @@ def left_off(folder: Path, kind: str = "vpsorg", *listed, at: float = 3600.0, **
 # --- a server that is off
 
 
-def test_a_server_that_a_killed_task_has_stopped_is_started(folder: Path) -> None:
-    cloud = left_off(folder, "vpsorg", snapshot(), address="192.0.2.1")
+def test_a_server_that_a_killed_task_has_stopped_is_started(directory: Path) -> None:
+    cloud = left_off(directory, "vpsorg", snapshot(), address="192.0.2.1")
     assert snapshot_operation.run(make_context(cloud))["changed"] is True
     assert cloud.asked == ["start"]
-    assert place(folder).notes() == {}
+    assert open_state(directory).all() == {}
 
 
-def test_a_check_run_leaves_a_living_tasks_server_out(folder: Path) -> None:
+def test_a_check_run_leaves_a_living_tasks_server_out(directory: Path) -> None:
     """The task that has stopped it is at work, so nothing was cut off."""
-    cloud = left_off(folder, "vpsorg", snapshot())
-    living = place(folder)
-    assert living.try_to_enter()
+    cloud = left_off(directory, "vpsorg", snapshot())
+    living = open_state(directory)
+    assert living.try_acquire()
     checked = make_context(cloud, check_mode=True)
     assert (snapshot_operation.run(checked)["changed"], checked.warnings) == (False, [])
-    living.leave(asked=False)
+    living.release(mark_changed=False)
     assert snapshot_operation.run(make_context(cloud, check_mode=True))["changed"] is True
 
 
-def test_no_note_is_believed_where_nothing_can_be_locked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_note_is_believed_where_nothing_can_be_locked(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever has written it may be at work."""
 
-    def can_not(self: Place, beside_a_restore: bool) -> bool:
+    def can_not(self: LocalState, allow_during_restore: bool) -> bool:
         raise OSError("no locks available")
 
-    monkeypatch.setattr(Place, "try_to_enter", can_not)
-    cloud = left_off(folder, "vpsorg", snapshot())
+    monkeypatch.setattr(LocalState, "try_acquire", can_not)
+    cloud = left_off(directory, "vpsorg", snapshot())
     assert snapshot_operation.run(make_context(cloud))["changed"] is False
     assert cloud.asked == []
 
 
-def test_another_server_of_the_same_name_is_not_started(folder: Path) -> None:
+def test_another_server_of_the_same_name_is_not_started(directory: Path) -> None:
     """Of another account, or a new one: at one cloud the name is all that a server is known by."""
-    cloud = left_off(folder, "ilkbyte", snapshot(), address="203.0.113.9")
+    cloud = left_off(directory, "ilkbyte", snapshot(), address="203.0.113.9")
     assert snapshot_operation.run(make_context(cloud))["changed"] is False
     assert cloud.asked == []
 
 
-def test_a_restored_server_is_as_its_restore_left_it(folder: Path) -> None:
+def test_a_restored_server_is_as_its_restore_left_it(directory: Path) -> None:
     """One that was restored to be off is off by somebody's wish."""
-    cloud = left_off(folder, "ilkbyte", snapshot("one", id="one", current=False, power_state="stopped"))
+    cloud = left_off(directory, "ilkbyte", snapshot("one", id="one", current=False, power_state="stopped"))
     snapshot_restore.run(make_context(cloud, name="one", start_server=False, wait=False))
     assert snapshot_operation.run(make_context(cloud, name="one"))["changed"] is False
     assert cloud.asked == ["restore one"]
 
 
-def test_a_stop_that_a_killed_task_has_asked_for_may_come_late(folder: Path) -> None:
+def test_a_stop_that_a_killed_task_has_asked_for_may_come_late(directory: Path) -> None:
     """The server still runs when the next task looks, and goes off a little later."""
-    cloud = left_off(folder, "vpsorg", snapshot(), at=1.0)
+    cloud = left_off(directory, "vpsorg", snapshot(), at=1.0)
     find, looks = cloud.get_server, []
 
     def off_at_the_third_look(reference: str):
@@ -116,17 +116,17 @@ def test_a_stop_that_a_killed_task_has_asked_for_may_come_late(folder: Path) -> 
 
 
 @pytest.mark.parametrize(("wait", "noted"), [(True, False), (False, True)])
-def test_a_server_that_never_goes_off_is_watched_once(folder: Path, wait: bool, noted: bool) -> None:
+def test_a_server_that_never_goes_off_is_watched_once(directory: Path, wait: bool, noted: bool) -> None:
     """The stop never came to the cloud. A task that does not wait leaves the watching to the next one."""
-    cloud = left_off(folder, "vpsorg", snapshot(), at=1.0)
+    cloud = left_off(directory, "vpsorg", snapshot(), at=1.0)
     cloud.power_state = "running"
     assert snapshot_operation.run(make_context(cloud, wait=wait))["changed"] is False
-    assert (cloud.asked, power.STOPPED_NOTE in place(folder).notes()) == ([], noted)
+    assert (cloud.asked, power.STOPPED_NOTE in open_state(directory).all()) == ([], noted)
 
 
-def test_a_refused_stop_leaves_the_note_of_an_earlier_one(folder: Path) -> None:
+def test_a_refused_stop_leaves_the_note_of_an_earlier_one(directory: Path) -> None:
     """Refused, since a killed task's is under way: then it is that one which has to be undone."""
-    cloud = left_off(folder, "vpsorg")
+    cloud = left_off(directory, "vpsorg")
     cloud.power_state = "running"
 
     def refuse(change: str) -> None:
@@ -134,24 +134,24 @@ def test_a_refused_stop_leaves_the_note_of_an_earlier_one(folder: Path) -> None:
             raise RewindError("it is stopping", kind=errors.PROVIDER_REJECTED)
 
     cloud.before = refuse
-    with pytest.raises(RewindError, match="it is stopping"), power.stopped(with_place(cloud, folder), cloud.get_server(""), polling.Deadline(1)):
+    with pytest.raises(RewindError, match="it is stopping"), power.stopped(with_state(cloud, directory), cloud.get_server(""), polling.Deadline(1)):
         raise AssertionError("it is not off")
-    assert power.STOPPED_NOTE in place(folder).notes()
+    assert power.STOPPED_NOTE in open_state(directory).all()
 
 
-def with_place(cloud: Cloud, folder: Path):
+def with_state(cloud: Cloud, directory: Path):
     found = make_context(cloud)
-    found.place = place(folder)
+    found.state = open_state(directory)
     return found
 
 
-def test_what_happened_before_is_said_where_the_server_can_not_be_seen_to(folder: Path) -> None:
+def test_what_happened_before_is_said_where_the_server_can_not_be_seen_to(directory: Path) -> None:
     """A snapshot may be under way: that another task has its turn now doesn't make it refused."""
-    cloud = left_off(folder)
-    other = place(folder)
+    cloud = left_off(directory)
+    other = open_state(directory)
 
     def unknown(change: str) -> None:
-        assert other.try_to_enter() is False
+        assert other.try_acquire() is False
         raise RewindError("no answer", kind=errors.TIMEOUT, outcome=errors.UNKNOWN)
 
     cloud.before = unknown
@@ -159,27 +159,27 @@ def test_what_happened_before_is_said_where_the_server_can_not_be_seen_to(folder
     list_snapshots = cloud.list_snapshots
 
     def listed(server):
-        other.try_to_enter()  # as soon as this task has let go of it
+        other.try_acquire()  # as soon as this task has let go of it
         return list_snapshots(server)
 
     cloud.list_snapshots = listed  # type: ignore[method-assign]
-    other_leaves = Place.leave
+    release_lock = LocalState.release
 
-    def leave(self: Place, asked: bool) -> None:
-        other_leaves(self, asked)
-        other.try_to_enter()
+    def release(self: LocalState, mark_changed: bool) -> None:
+        release_lock(self, mark_changed)
+        other.try_acquire()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Place, "leave", leave)
+        patch.setattr(LocalState, "release", release)
         with pytest.raises(RewindError) as caught:
             snapshot_operation.run(wanted)
     assert caught.value.outcome == errors.UNKNOWN
     assert "no answer" in caught.value.message and "may still be off" in caught.value.message
-    assert power.STOPPED_NOTE in place(folder).notes()
+    assert power.STOPPED_NOTE in open_state(directory).all()
 
 
-def test_a_server_that_can_not_be_started_was_not_changed(folder: Path) -> None:
-    cloud = left_off(folder, "vpsorg", snapshot())
+def test_a_server_that_can_not_be_started_was_not_changed(directory: Path) -> None:
+    cloud = left_off(directory, "vpsorg", snapshot())
 
     def refuse(change: str) -> None:
         raise RewindError("no", kind=errors.FORBIDDEN)
@@ -197,30 +197,30 @@ def test_a_server_that_can_not_be_started_was_not_changed(folder: Path) -> None:
 OLDER, NEWER = snapshot(id="1", created_at=OLD), snapshot(id="2", created_at=NEW)
 
 
-def replaced(folder: Path) -> Cloud:
+def replaced(directory: Path) -> Cloud:
     cloud = Cloud("vpsorg", OLDER, NEWER)
-    note_replaced(with_place(cloud, folder), OLDER, NEWER)
+    note_replaced(with_state(cloud, directory), OLDER, NEWER)
     return cloud
 
 
-def test_a_replaced_snapshot_goes_with_the_next_task_of_the_kind(folder: Path) -> None:
-    cloud = replaced(folder)
+def test_a_replaced_snapshot_goes_with_the_next_task_of_the_kind(directory: Path) -> None:
+    cloud = replaced(directory)
     assert snapshot_operation.run(make_context(cloud, max_age=3600))["changed"] is True
     assert cloud.asked == ["delete 1"]
-    assert place(folder).notes().keys() == {"gone"}
+    assert open_state(directory).all().keys() == {"gone"}
 
 
 @pytest.mark.parametrize("wish", [{}, {"id": "2"}, {"id": "2", "max_age": 3600}])
-def test_a_task_that_replaces_nothing_deletes_nothing(folder: Path, wish: dict) -> None:
-    cloud = replaced(folder)
+def test_a_task_that_replaces_nothing_deletes_nothing(directory: Path, wish: dict) -> None:
+    cloud = replaced(directory)
     assert snapshot_operation.run(make_context(cloud, **wish))["changed"] is False
     assert cloud.asked == []
 
 
-def test_a_replaced_snapshot_is_not_forgotten_for_another(folder: Path) -> None:
-    cloud = replaced(folder)
+def test_a_replaced_snapshot_is_not_forgotten_for_another(directory: Path) -> None:
+    cloud = replaced(directory)
     weekly = [snapshot("weekly", id="3", created_at=OLD), snapshot("weekly", id="4", created_at=NEW)]
-    note_replaced(with_place(cloud, folder), *weekly)
+    note_replaced(with_state(cloud, directory), *weekly)
     cloud.snapshots += weekly
     for name in ("weekly", "nightly"):
         snapshot_operation.run(make_context(cloud, name=name, max_age=3600))
@@ -230,35 +230,35 @@ def test_a_replaced_snapshot_is_not_forgotten_for_another(folder: Path) -> None:
 # --- the lock
 
 
-def test_what_was_asked_before_the_machine_began_anew_is_long_ago(folder: Path) -> None:
+def test_what_was_asked_before_the_machine_began_anew_is_long_ago(directory: Path) -> None:
     """The clock that all processes share begins anew with the machine."""
-    here = place(folder)
-    assert here.try_to_enter()
-    looked_at = server_lock.now()
-    (folder / next(folder.glob("*.lock")).name).write_text(f"{server_lock.now() + 10**15:020d}")
-    assert not here.asked_since(looked_at)
-    here.leave(asked=True)
-    assert here.try_to_enter() and here.asked_since(looked_at)
-    here.leave(asked=False)
+    here = open_state(directory)
+    assert here.try_acquire()
+    looked_at = server_lock.monotonic_ns()
+    (directory / next(directory.glob("*.lock")).name).write_text(f"{server_lock.monotonic_ns() + 10**15:020d}")
+    assert not here.changed_since(looked_at)
+    here.release(mark_changed=True)
+    assert here.try_acquire() and here.changed_since(looked_at)
+    here.release(mark_changed=False)
 
 
-def test_a_task_that_has_asked_for_something_does_not_give_up_its_turn_at_once(folder: Path) -> None:
+def test_a_task_that_has_asked_for_something_does_not_give_up_its_turn_at_once(directory: Path) -> None:
     """Its time is up with its snapshot, and somebody else has the server for a moment."""
     cloud = Cloud("vpsorg")
-    wanted, other = make_context(cloud, wait_timeout=1), place(folder)
+    wanted, other = make_context(cloud, wait_timeout=1), open_state(directory)
     wanted.changes.request_sent = True
     polling.Clock().sleep(wanted.deadline.seconds + 1)
-    assert other.try_to_enter()
-    wanted.progress = lambda text: other.leave(asked=False)
-    with turn(wanted, SERVER):
-        assert place(folder).try_to_enter() is False
+    assert other.try_acquire()
+    wanted.progress = lambda text: other.release(mark_changed=False)
+    with lock_server(wanted, SERVER):
+        assert open_state(directory).try_acquire() is False
 
 
-def test_a_list_may_be_as_late_as_a_wait_allows(folder: Path) -> None:
+def test_a_list_may_be_as_late_as_a_wait_allows(directory: Path) -> None:
     """What was made is not made again while any wait would still take the list for stale."""
     made = snapshot(id="1", created_at=NEW)
     cloud = Cloud("vpsorg")
-    note_made(with_place(cloud, folder), made)
+    note_made(with_state(cloud, directory), made)
     begun, clock = [], polling.Clock()
 
     def listed(server: object) -> list:
@@ -270,7 +270,7 @@ def test_a_list_may_be_as_late_as_a_wait_allows(folder: Path) -> None:
     assert cloud.asked == []
 
 
-def test_the_server_whose_turn_it_is_stays_the_one(folder: Path) -> None:
+def test_the_server_whose_turn_it_is_stays_the_one(directory: Path) -> None:
     """Another one may have got its name while the task waited."""
     cloud, asked_for = Cloud("vpsorg"), []
     find = cloud.get_server
