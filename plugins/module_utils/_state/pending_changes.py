@@ -20,7 +20,7 @@ from .._wait.polling import Deadline, wait_until
 from .._wait.waiters import MISSED_SECONDS
 
 LAG_SECONDS = 120.0  # a list that lags by more than this is no list
-MADE, GONE, REPLACED, COMING = "made", "gone", "replaced", "coming"
+MADE, GONE, REPLACED, COMING = "created", "deleted", "replaced", "requested"
 
 
 def note_made(ctx: OperationContext, snapshot: Snapshot) -> None:
@@ -38,16 +38,16 @@ def note_gone(ctx: OperationContext, snapshot: Snapshot) -> None:
 
 def note_coming(ctx: OperationContext, name: str) -> None:
     """The cloud has said yes to a snapshot, and lists it only when it is made. A server that is off shows nothing of it meanwhile."""
-    _note(ctx, _coming(name), asked_at=ctx.provider.server_time().timestamp())
+    _note(ctx, _coming(name), requested_at=ctx.provider.server_time().timestamp())
 
 
 def is_coming(ctx: OperationContext, server: Server) -> bool:
     """Whether the snapshot of the task's name is still being made, by all that this machine knows, though it is not listed yet."""
     note = ctx.state.all().get(_coming(ctx.options["name"])) if ctx.state is not None else None
-    asked_at = note.get("asked_at") if note is not None else None
-    if not isinstance(asked_at, float):
+    requested_at = note.get("requested_at") if note is not None else None
+    if not isinstance(requested_at, float):
         return False
-    age = ctx.provider.server_time().timestamp() - asked_at  # by the cloud's clock, which is read to the second
+    age = ctx.provider.server_time().timestamp() - requested_at  # by the cloud's clock, which is read to the second
     if not -2.0 <= age < ctx.provider.capabilities.expected_create_seconds:
         return False
     now = server if server.power_state else ctx.provider.get_server(server.id)

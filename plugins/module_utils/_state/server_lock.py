@@ -22,7 +22,7 @@ import tempfile
 import time
 from typing import Any
 
-STATE_DIR = "~/.local/state/rewind.vps/tasks"
+STATE_DIR = "~/.local/state/rewind.vps/locks"
 MAX_STATE_CHARS = 100_000  # characters
 MAX_NOTE_AGE = 30 * 86400.0  # nobody goes by an older note
 

@@ -61,7 +61,7 @@ class CallbackModule(CallbackBase):
         for call, arguments in self._plan["world"].get(name, []):
             getattr(self._control, call)(**arguments)
             if call == "reset":  # another world: what this machine knows of the old one is not so any more
-                shutil.rmtree(os.path.expanduser("~/.local/state/rewind.vps/tasks"), ignore_errors=True)
+                shutil.rmtree(os.path.expanduser("~/.local/state/rewind.vps/locks"), ignore_errors=True)
         entries = self._control.ledger()
         self._seen = entries[-1]["n"] if entries else 0
 

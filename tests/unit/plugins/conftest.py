@@ -36,4 +36,4 @@ def machine(tmp_path, monkeypatch):
     """Where tasks find what earlier ones have noted (see one_machine.py)."""
     from one_machine import Machine
 
-    return Machine(tmp_path / "tasks é", monkeypatch)
+    return Machine(tmp_path / "locks é", monkeypatch)

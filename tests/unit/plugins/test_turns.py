@@ -365,7 +365,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def home_directory(home: Path) -> Path:
-    return home / ".local" / "state" / "rewind.vps" / "tasks"
+    return home / ".local" / "state" / "rewind.vps" / "locks"
 
 
 def temporary_directory(home: Path) -> Path:
@@ -395,7 +395,7 @@ def test_no_home_folder_is_made(home: Path) -> None:
     assert stat.S_IMODE(temporary_directory(home).stat().st_mode) == 0o700
 
 
-@pytest.mark.parametrize("part", [".local", ".local/state", ".local/state/rewind.vps", ".local/state/rewind.vps/tasks"])
+@pytest.mark.parametrize("part", [".local", ".local/state", ".local/state/rewind.vps", ".local/state/rewind.vps/locks"])
 def test_where_the_way_is_barred_the_temporary_folder_is_taken(home: Path, part: str) -> None:
     (home / part).parent.mkdir(parents=True, exist_ok=True)
     (home / part).write_text("a file")

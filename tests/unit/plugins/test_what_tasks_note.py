@@ -207,7 +207,7 @@ def test_a_replaced_snapshot_goes_with_the_next_task_of_the_kind(directory: Path
     cloud = replaced(directory)
     assert snapshot_operation.run(make_context(cloud, max_age=3600))["changed"] is True
     assert cloud.asked == ["delete 1"]
-    assert open_state(directory).all().keys() == {"gone"}
+    assert open_state(directory).all().keys() == {"deleted"}
 
 
 @pytest.mark.parametrize("wish", [{}, {"id": "2"}, {"id": "2", "max_age": 3600}])
