@@ -12,7 +12,7 @@ from .. import _errors as errors
 from .._errors import RewindError, invalid_argument
 from .._provider.base import PENDING, Server, Snapshot, unsupported
 from .._state.operation_lock import lock_server
-from .._state.pending_changes import is_coming, up_to_date
+from .._state.pending_changes import is_creation_pending, list_consistent
 from .._wait.polling import Deadline
 from .._wait.waiters import find_new_snapshot, wait_for_snapshot
 from .context import OperationContext, select_snapshot, snapshot_label, validate_snapshot_name
@@ -40,9 +40,9 @@ def _absent(ctx: OperationContext) -> dict[str, Any]:
     while True:
         with lock_server(ctx) as server:
             server, snapshots = ctx.get_server_and_snapshots(server)
-            snapshots = up_to_date(ctx, server, snapshots)
+            snapshots = list_consistent(ctx, server, snapshots)
             snapshot = select_snapshot(ctx.provider, server, snapshots, options["name"], options["id"])
-            if snapshot is None and options["name"] and is_coming(ctx, server):
+            if snapshot is None and options["name"] and is_creation_pending(ctx, server):
                 snapshot = Snapshot(id=None, name=options["name"], server=server, status=PENDING)
                 if not options["wait"]:
                     raise _not_yet(server, snapshot)

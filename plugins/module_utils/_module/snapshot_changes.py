@@ -37,11 +37,11 @@ def create(ctx: OperationContext, server: Server, known: set[str], replaces: Sna
             raise
         snapshot = _after_unknown_create(ctx, server, known, error)
     if snapshot is None:
-        pending_changes.note_coming(ctx, name)
+        pending_changes.record_requested(ctx, name)
     else:
-        pending_changes.note_made(ctx, snapshot)
+        pending_changes.record_created(ctx, snapshot)
         if replaces is not None and ctx.options["wait"]:
-            pending_changes.note_replaced(ctx, replaces, snapshot)
+            pending_changes.record_replacement(ctx, replaces, snapshot)
     if ctx.options["wait"]:
         ctx.report_progress(server, f"snapshot {name} is asked for")
 
@@ -77,8 +77,8 @@ def recreate(ctx: OperationContext, snapshot: Snapshot) -> Callable[[], Snapshot
     try:
         ctx.send_change(lambda: ctx.provider.recreate_snapshot(snapshot))
         ctx.changes.changed = True
-        pending_changes.note_gone(ctx, snapshot)
-        pending_changes.note_coming(ctx, snapshot.name)
+        pending_changes.record_deleted(ctx, snapshot)
+        pending_changes.record_requested(ctx, snapshot.name)
     except RewindError as error:
         error.add_context(server.label, snapshot.name)
         if error.outcome != errors.UNKNOWN:
@@ -131,7 +131,7 @@ def delete(ctx: OperationContext, snapshot: Snapshot) -> bool:
         deleted = ctx.send_change(lambda: ctx.provider.delete_snapshot(snapshot))
         ctx.changes.changed = ctx.changes.changed or deleted
         if deleted and ctx.provider.capabilities.synchronous_delete:
-            pending_changes.note_gone(ctx, snapshot)
+            pending_changes.record_deleted(ctx, snapshot)
             return True
     except RewindError as error:
         unknown = error.add_context(snapshot.server.label, snapshot_label(snapshot))
@@ -145,7 +145,7 @@ def delete(ctx: OperationContext, snapshot: Snapshot) -> bool:
         error.hint = "look at the server's snapshots (rewind.vps.snapshot_info), then run again; a rerun is safe"
         raise error from None
     ctx.changes.changed = ctx.changes.changed or deleted
-    pending_changes.note_gone(ctx, snapshot)
+    pending_changes.record_deleted(ctx, snapshot)
     return deleted
 
 

@@ -79,20 +79,20 @@ def _make_present(ctx: OperationContext, earlier: interrupted_stop.EarlierStop) 
 def _begin(ctx: OperationContext, server: Server) -> _Begun | Server:
     """Look, decide, and ask for what is missing; the server where it is busy, so that nothing can be asked for now."""
     server, snapshots = ctx.get_server_and_snapshots(server)
-    snapshots = pending_changes.up_to_date(ctx, server, snapshots)
+    snapshots = pending_changes.list_consistent(ctx, server, snapshots)
     plan = _plan(ctx, server, snapshots)
     if plan.action == KEEP:
         if not ctx.check_mode:
-            pending_changes.forget_coming(ctx, plan.snapshot.name)
-        plan = replace(plan, replaces=pending_changes.replaced_by(ctx, snapshots, plan.snapshot))
+            pending_changes.clear_requested(ctx, plan.snapshot.name)
+        plan = replace(plan, replaces=pending_changes.pending_replacement(ctx, snapshots, plan.snapshot))
     if plan.action == ADOPT and plan.replaces is not None and ctx.options["wait"] and not ctx.check_mode:
-        pending_changes.note_replaced(ctx, plan.replaces, plan.snapshot)
+        pending_changes.record_replacement(ctx, plan.replaces, plan.snapshot)
     if plan.action not in (CREATE, RETAKE):
         return _Begun(plan.snapshot.server, snapshots, plan)
     server = server if server.power_state else ctx.provider.get_server(server.id)
     if server.task_state and (not ctx.check_mode or not ctx.options["wait"]):
         return server
-    if pending_changes.is_coming(ctx, server):
+    if pending_changes.is_creation_pending(ctx, server):
         coming = Snapshot(id=None, name=ctx.options["name"], server=server, status=PENDING)
         return _Begun(server, snapshots, Plan(ADOPT, coming), wait=lambda: _come(ctx, server, snapshots, plan))
     room = _make_room_with(ctx, server, snapshots, plan)
@@ -193,7 +193,7 @@ def _finish(ctx: OperationContext, begun: _Begun, snapshot: Snapshot, words: str
                 for item in _no_longer_kept(ctx, listed, plan, snapshot):
                     _prune(ctx, item)
                 if _replaces(ctx, plan):
-                    pending_changes.forget_replaced(ctx, snapshot)
+                    pending_changes.clear_replacement(ctx, snapshot)
         elif going:
             for item in going:
                 _prune(ctx, item)

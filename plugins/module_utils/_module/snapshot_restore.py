@@ -13,7 +13,7 @@ from .. import _errors as errors
 from .._errors import RewindError
 from .._provider.base import FAILED, READY, RESTORING, RUNNING, Server, Snapshot
 from .._state.operation_lock import lock_server
-from .._state.pending_changes import up_to_date
+from .._state.pending_changes import list_consistent
 from .._wait.polling import Deadline
 from .._wait.restore import Restore, wait_for_restore
 from .._wait.waiters import wait_until_settled
@@ -25,7 +25,7 @@ def run(ctx: OperationContext) -> dict[str, Any]:
     """The module C(snapshot_restore)."""
     with lock_server(ctx, allow_during_restore=True) as server, contextlib.ExitStack() as restoring:
         server = server if server.power_state else ctx.provider.get_server(ctx.server_reference)
-        snapshots = up_to_date(ctx, server, ctx.provider.list_snapshots(server))
+        snapshots = list_consistent(ctx, server, ctx.provider.list_snapshots(server))
         snapshot = _wanted(ctx, server, snapshots)
         if not server.task_state:
             if ctx.check_mode:

@@ -25,7 +25,7 @@ PLACES = {
     OURS + "module_utils._wait.polling": ("wait_until",),
     OURS + "module_utils._state.server_lock": ("state_directory", "LocalState.all", "LocalState.try_acquire", "LocalState.release", "LocalState.put"),
     OURS + "module_utils._state.operation_lock": ("_open_state", "_acquire"),
-    OURS + "module_utils.operations.memory": ("up_to_date", "note_made"),
+    OURS + "module_utils._state.pending_changes": ("list_consistent", "record_created"),
     OURS + "module_utils._module.snapshot": ("run",),
     OURS + "module_utils._module.snapshot_info": ("run",),
     OURS + "module_utils._provider.base": ("Snapshot.to_result",),

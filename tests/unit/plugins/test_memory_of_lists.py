@@ -73,7 +73,7 @@ def test_a_list_that_never_shows_it_is_believed_after_a_while(machine: Machine) 
 def test_a_list_that_can_not_be_read_while_it_is_looked_at_again_is_told(machine: Machine) -> None:
     """By the next request, for which the same holds."""
     cloud = SlowCloud("vpsorg")
-    machine.write(cloud, pending_changes.MADE, id="801")
+    machine.write(cloud, pending_changes.CREATED, id="801")
     listed, looks = cloud.list_snapshots, []
 
     def once(server: Any) -> list[Snapshot]:
@@ -88,7 +88,8 @@ def test_a_list_that_can_not_be_read_while_it_is_looked_at_again_is_told(machine
 
 
 @pytest.mark.parametrize(("note", "fields"), [
-    (pending_changes.MADE, {"id": "801"}), (pending_changes.GONE, {"id": "1", "created_at": OLD}), (pending_changes.GONE, {"id": [5], "created_at": {}}),
+    (pending_changes.CREATED, {"id": "801"}), (pending_changes.DELETED, {"id": "1", "created_at": OLD}),
+    (pending_changes.DELETED, {"id": [5], "created_at": {}}),
 ])
 @pytest.mark.parametrize("ago", [121.0, -60.0])
 def test_what_was_noted_long_ago_or_in_the_future_is_no_reason_to_wait(machine: Machine, note: str, fields: dict, ago: float) -> None:
@@ -101,9 +102,9 @@ def test_what_was_noted_long_ago_or_in_the_future_is_no_reason_to_wait(machine: 
 def test_what_is_deleted_again_is_not_waited_for(machine: Machine) -> None:
     cloud = Cloud("vpsorg")
     snapshot_operation.run(make_context(cloud))
-    assert machine.notes(cloud) == {pending_changes.MADE}
+    assert machine.notes(cloud) == {pending_changes.CREATED}
     snapshot_operation.run(make_context(cloud, state="absent"))
-    assert machine.notes(cloud) == {pending_changes.GONE}
+    assert machine.notes(cloud) == {pending_changes.DELETED}
     snapshot_operation.run(make_context(cloud, state="absent"))
     assert machine.waited == 0 and cloud.asked == ["create nightly", "delete 999"]
 
@@ -112,7 +113,7 @@ def test_the_deletion_of_another_leaves_the_note(machine: Machine) -> None:
     cloud = Cloud("vpsorg", snapshot("weekly", id="1"))
     snapshot_operation.run(make_context(cloud))
     snapshot_operation.run(make_context(cloud, name="weekly", state="absent"))
-    assert machine.notes(cloud) == {pending_changes.MADE, pending_changes.GONE}
+    assert machine.notes(cloud) == {pending_changes.CREATED, pending_changes.DELETED}
 
 
 def test_absent_deletes_what_is_not_listed_yet(machine: Machine) -> None:
@@ -160,7 +161,7 @@ def test_one_of_the_same_id_and_another_date_is_not_the_one_that_is_gone(machine
 
 def test_one_that_is_listed_for_ever_is_believed_after_a_while(machine: Machine) -> None:
     cloud = SlowCloud("vpsorg", snapshot(id="1"))
-    machine.write(cloud, pending_changes.GONE, id="1", created_at=snapshot().created_at)
+    machine.write(cloud, pending_changes.DELETED, id="1", created_at=snapshot().created_at)
     assert snapshot_operation.run(make_context(cloud))["changed"] is False
     assert machine.waited == pytest.approx(MISSED_SECONDS) and cloud.asked == []
 
@@ -303,10 +304,10 @@ def test_what_comes_is_remembered_by_its_name(machine: Machine) -> None:
     one, two = make_context(cloud, name="one"), make_context(cloud, name="two")
     for each in (one, two):
         with lock_server(each):
-            pending_changes.note_coming(each, each.options["name"])
+            pending_changes.record_requested(each, each.options["name"])
     with lock_server(one) as server:
-        assert pending_changes.is_coming(one, server)
-        pending_changes.note_gone(one, snapshot("one", id="one"))
-        assert not pending_changes.is_coming(one, server)
+        assert pending_changes.is_creation_pending(one, server)
+        pending_changes.record_deleted(one, snapshot("one", id="one"))
+        assert not pending_changes.is_creation_pending(one, server)
     with lock_server(two) as server:
-        assert pending_changes.is_coming(two, server)
+        assert pending_changes.is_creation_pending(two, server)

@@ -16,7 +16,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._module import power, s
 from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot as snapshot_operation
 from ansible_collections.rewind.vps.plugins.module_utils._state import server_lock
 from ansible_collections.rewind.vps.plugins.module_utils._state.operation_lock import lock_server
-from ansible_collections.rewind.vps.plugins.module_utils._state.pending_changes import note_made, note_replaced
+from ansible_collections.rewind.vps.plugins.module_utils._state.pending_changes import record_created, record_replacement
 from ansible_collections.rewind.vps.plugins.module_utils._state.server_lock import LocalState
 from ansible_collections.rewind.vps.plugins.module_utils._wait import polling
 from ansible_collections.rewind.vps.plugins.module_utils._wait.waiters import MISSED_SECONDS
@@ -199,7 +199,7 @@ OLDER, NEWER = snapshot(id="1", created_at=OLD), snapshot(id="2", created_at=NEW
 
 def replaced(directory: Path) -> Cloud:
     cloud = Cloud("vpsorg", OLDER, NEWER)
-    note_replaced(with_state(cloud, directory), OLDER, NEWER)
+    record_replacement(with_state(cloud, directory), OLDER, NEWER)
     return cloud
 
 
@@ -220,7 +220,7 @@ def test_a_task_that_replaces_nothing_deletes_nothing(directory: Path, wish: dic
 def test_a_replaced_snapshot_is_not_forgotten_for_another(directory: Path) -> None:
     cloud = replaced(directory)
     weekly = [snapshot("weekly", id="3", created_at=OLD), snapshot("weekly", id="4", created_at=NEW)]
-    note_replaced(with_state(cloud, directory), *weekly)
+    record_replacement(with_state(cloud, directory), *weekly)
     cloud.snapshots += weekly
     for name in ("weekly", "nightly"):
         snapshot_operation.run(make_context(cloud, name=name, max_age=3600))
@@ -258,7 +258,7 @@ def test_a_list_may_be_as_late_as_a_wait_allows(directory: Path) -> None:
     """What was made is not made again while any wait would still take the list for stale."""
     made = snapshot(id="1", created_at=NEW)
     cloud = Cloud("vpsorg")
-    note_made(with_state(cloud, directory), made)
+    record_created(with_state(cloud, directory), made)
     begun, clock = [], polling.Clock()
 
     def listed(server: object) -> list:
