@@ -15,7 +15,7 @@ from .._error_results import error_result
 from .._module import signal_guard
 from .._module.context import Changes, OperationContext, ServerResult
 from .._provider.base import Provider
-from .._wait.polling import pausing_with
+from .._wait.polling import use_sleep
 from . import executor
 from .admission import BatchGate
 from .connection_pool import ConnectionPool
@@ -74,7 +74,7 @@ class BulkRunner:
             provider = SharedProvider(item.reference, self._account_cache, self._signals.check)
             ctx = self._context_of(item.reference, provider, progress)
             try:
-                with self._signals.joined(), pausing_with(provider.sleep):
+                with self._signals.joined(), use_sleep(provider.sleep):
                     item.value = operation(ctx)
             except BaseException as error:  # also a signal's: this thread's work is over, and the main thread hands it on
                 item.failure = error_result(error, ctx)

@@ -13,7 +13,7 @@ from .. import _errors as errors
 from .._errors import RewindError
 from .._provider.base import RUNNING, START, STOP, STOPPED, Server
 from .._wait.polling import Deadline
-from .._wait.waiters import POWER_SECONDS, Since, wait_for_power, watch
+from .._wait.waiters import EXPECTED_POWER_SECONDS, Stopwatch, wait_for_power, wait_with_context
 from . import signal_guard
 from .context import OperationContext
 
@@ -70,15 +70,15 @@ def start(ctx: OperationContext, server: Server, deadline: Deadline) -> Server:
     """
     refusal: RewindError | None = None
     sent = False
-    off = Since(deadline)
+    off = Stopwatch(deadline)
 
     def step() -> Server | None:
         nonlocal refusal, sent
         now = ctx.provider.get_server(server.id)
         if now.power_state == RUNNING and not now.task_state:
             return now
-        if off.seconds(now.power_state == STOPPED and not now.task_state) >= POWER_SECONDS:
-            off.seconds(False)
+        if off.seconds_while(now.power_state == STOPPED and not now.task_state) >= EXPECTED_POWER_SECONDS:
+            off.seconds_while(False)
             sent = False
         if not now.task_state and not sent:
             try:
@@ -94,8 +94,8 @@ def start(ctx: OperationContext, server: Server, deadline: Deadline) -> Server:
 
     ctx.report_progress(server, "it is started")
     try:
-        return watch(
-            ctx, step, f"server {server.label} to be started", deadline, POWER_SECONDS, server, None,
+        return wait_with_context(
+            ctx, step, f"server {server.label} to be started", deadline, EXPECTED_POWER_SECONDS, server, None,
             "start the server in the cloud's panel",
         )
     except RewindError as error:
@@ -120,7 +120,7 @@ def _ask_to_stop(ctx: OperationContext, server: Server, deadline: Deadline) -> D
                 return deadline  # a stop was under way already: an earlier task's, that was killed
             raise
         # It may have arrived: give it the time that it would need, and look.
-        return Deadline(min(deadline.left, UNKNOWN_SECONDS), deadline.clock)
+        return Deadline(min(deadline.remaining, UNKNOWN_SECONDS), deadline.clock)
 
 
 def _start_again(ctx: OperationContext, server: Server, seen_off: bool, trouble: BaseException | None) -> None:

@@ -14,7 +14,7 @@ from .._provider.base import PENDING, Server, Snapshot, unsupported
 from .._state.operation_lock import lock_server
 from .._state.pending_changes import is_creation_pending, list_consistent
 from .._wait.polling import Deadline
-from .._wait.waiters import find_new_snapshot, wait_for_snapshot
+from .._wait.waiters import wait_snapshot_listed, wait_snapshot_ready
 from .context import OperationContext, select_snapshot, snapshot_label, validate_snapshot_name
 from .snapshot_changes import delete
 from .snapshot_present import present
@@ -75,10 +75,10 @@ def _let_it_settle(ctx: OperationContext, snapshot: Snapshot, known: set[str]) -
     """A snapshot that is being made can't be deleted yet; one that fails or vanishes suits whoever wants it gone."""
     try:
         if snapshot.id is None:  # not even listed
-            patience = min(ctx.deadline.left, 2 * ctx.provider.capabilities.expected_create_seconds)
-            find_new_snapshot(ctx, snapshot.server, snapshot.name, known, Deadline(patience))
+            patience = min(ctx.deadline.remaining, 2 * ctx.provider.capabilities.expected_create_seconds)
+            wait_snapshot_listed(ctx, snapshot.server, snapshot.name, known, Deadline(patience))
         else:
-            wait_for_snapshot(ctx, snapshot, ctx.deadline)
+            wait_snapshot_ready(ctx, snapshot, ctx.deadline)
     except RewindError as error:
         if error.kind not in (errors.OPERATION_FAILED, errors.NOT_FOUND):
             raise

@@ -14,14 +14,14 @@ from .._errors import RewindError
 from .._provider.base import PENDING, RUNNING, Server, Snapshot
 from .._state import pending_changes
 from .._wait.polling import Deadline
-from .._wait.waiters import LOOK_SECONDS, find_new_snapshot, wait_for_recreated, wait_for_snapshot, wait_until_gone
+from .._wait.waiters import RECONCILE_TIMEOUT, wait_snapshot_deleted, wait_snapshot_listed, wait_snapshot_ready, wait_snapshot_recreated
 from .context import OperationContext, snapshot_label
 
 
-def create(ctx: OperationContext, server: Server, known: set[str], replaces: Snapshot | None) -> Callable[[], Snapshot]:
+def create(ctx: OperationContext, server: Server, known_ids: set[str], replaces: Snapshot | None) -> Callable[[], Snapshot]:
     """Ask for a snapshot. What is returned waits for it, if so wished, and gives it.
 
-    :arg known: ids listed before; a snapshot of the name that is not among them is the new one.
+    :arg known_ids: ids listed before; a snapshot of the name that is not among them is the new one.
     :arg replaces: the old one that goes once this one is ready.
     """
     name, description = ctx.options["name"], ctx.options["description"]
@@ -35,7 +35,7 @@ def create(ctx: OperationContext, server: Server, known: set[str], replaces: Sna
             return lambda: made
         if error.outcome != errors.UNKNOWN:
             raise
-        snapshot = _after_unknown_create(ctx, server, known, error)
+        snapshot = _after_unknown_create(ctx, server, known_ids, error)
     if snapshot is None:
         pending_changes.record_requested(ctx, name)
     else:
@@ -48,7 +48,7 @@ def create(ctx: OperationContext, server: Server, known: set[str], replaces: Sna
     def wait() -> Snapshot:
         if not ctx.options["wait"]:
             return snapshot or Snapshot(id=None, name=name, server=server, status=PENDING, description=description)
-        return wait_for_snapshot(ctx, snapshot or find_new_snapshot(ctx, server, name, known, ctx.deadline), ctx.deadline)
+        return wait_snapshot_ready(ctx, snapshot or wait_snapshot_listed(ctx, server, name, known_ids, ctx.deadline), ctx.deadline)
 
     return wait
 
@@ -61,9 +61,9 @@ def _made_meanwhile(ctx: OperationContext, server: Server, error: RewindError) -
     raise error
 
 
-def _after_unknown_create(ctx: OperationContext, server: Server, known: set[str], error: RewindError) -> Snapshot:
+def _after_unknown_create(ctx: OperationContext, server: Server, known_ids: set[str], error: RewindError) -> Snapshot:
     try:
-        found = find_new_snapshot(ctx, server, ctx.options["name"], known, _time_to_look(ctx, server, ctx.deadline))
+        found = wait_snapshot_listed(ctx, server, ctx.options["name"], known_ids, _time_to_look(ctx, server, ctx.deadline))
     except RewindError:
         error.hint = "look at the server's snapshots (rewind.vps.snapshot_info); a rerun looks first and makes no second one"
         raise error from None
@@ -100,7 +100,7 @@ def recreate(ctx: OperationContext, snapshot: Snapshot) -> Callable[[], Snapshot
 def _renewed(ctx: OperationContext, snapshot: Snapshot, deadline: Deadline, unknown: RewindError | None) -> Snapshot:
     """:arg unknown: what is to be said if it is not seen to have been taken anew."""
     try:
-        renewed = wait_for_recreated(ctx, snapshot, deadline)
+        renewed = wait_snapshot_recreated(ctx, snapshot, deadline)
     except RewindError as error:
         error = unknown or error
         error.hint = "look at the server's snapshots (rewind.vps.snapshot_info) before running again: the old one may be gone"
@@ -126,7 +126,7 @@ def delete(ctx: OperationContext, snapshot: Snapshot) -> bool:
     unknown: RewindError | None = None
     deleted = True
     # Deletions may queue behind other work; one that was accepted gets what is left of the task's time.
-    deadline = Deadline(max(ctx.deadline.left if ctx.options["wait"] else 0.0, LOOK_SECONDS))
+    deadline = Deadline(max(ctx.deadline.remaining if ctx.options["wait"] else 0.0, RECONCILE_TIMEOUT))
     try:
         deleted = ctx.send_change(lambda: ctx.provider.delete_snapshot(snapshot))
         ctx.changes.changed = ctx.changes.changed or deleted
@@ -139,7 +139,7 @@ def delete(ctx: OperationContext, snapshot: Snapshot) -> bool:
             raise
         deadline = _time_to_look(ctx, snapshot.server, deadline)
     try:
-        wait_until_gone(ctx, snapshot, deadline)
+        wait_snapshot_deleted(ctx, snapshot, deadline)
     except RewindError as error:
         error = unknown or error
         error.hint = "look at the server's snapshots (rewind.vps.snapshot_info), then run again; a rerun is safe"
@@ -160,4 +160,4 @@ def _time_to_look(ctx: OperationContext, server: Server, deadline: Deadline) -> 
         may_be_at_it = bool(now.task_state) or now.power_state != RUNNING  # a server that is off is idle whatever is done with its disk
     except RewindError:
         may_be_at_it = False
-    return Deadline(deadline.left if may_be_at_it else min(LOOK_SECONDS, deadline.left), deadline.clock)
+    return Deadline(deadline.remaining if may_be_at_it else min(RECONCILE_TIMEOUT, deadline.remaining), deadline.clock)

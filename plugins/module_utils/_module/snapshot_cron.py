@@ -14,7 +14,7 @@ from .._errors import RewindError
 from .._provider.base import Schedule, Server, Snapshot, unsupported
 from .._state.operation_lock import lock_server
 from .._wait.polling import Deadline, wait_until
-from .._wait.waiters import LOOK_SECONDS
+from .._wait.waiters import RECONCILE_TIMEOUT
 from . import signal_guard
 from .context import OperationContext, candidates_hint, select_snapshot
 
@@ -114,7 +114,7 @@ def _change(ctx: OperationContext, snapshot: Snapshot, wished: Schedule | None) 
 def _comes_true(ctx: OperationContext, snapshot: Snapshot, wished: Schedule | None) -> bool:
     """Whether the list shows the schedule as wished, within a while."""
 
-    def look() -> bool | None:
+    def poll() -> bool | None:
         listed = ctx.provider.list_snapshots(snapshot.server)
         now = next((item.schedule for item in listed if item.id == snapshot.id), None)
         if wished is None or now is None:
@@ -122,7 +122,9 @@ def _comes_true(ctx: OperationContext, snapshot: Snapshot, wished: Schedule | No
         return True if (now.hour, now.minute) == (wished.hour, wished.minute) and now.day in (None, wished.day) else None
 
     try:
-        return wait_until(look, what="the schedule", deadline=Deadline(LOOK_SECONDS), expected=LOOK_SECONDS, hint="")
+        return wait_until(
+            poll, description="the schedule", deadline=Deadline(RECONCILE_TIMEOUT), expected_seconds=RECONCILE_TIMEOUT, timeout_hint="",
+        )
     except RewindError:
         return False
 

@@ -16,7 +16,7 @@ from .._provider.base import PENDING, READY, Server, Snapshot
 from .._state import pending_changes
 from .._state.operation_lock import lock_server
 from .._wait.polling import Deadline
-from .._wait.waiters import find_new_snapshot, wait_for_recreated, wait_for_snapshot, wait_until_settled
+from .._wait.waiters import wait_server_idle, wait_snapshot_listed, wait_snapshot_ready, wait_snapshot_recreated
 from . import interrupted_stop, power, retention
 from .context import OperationContext, format_snapshots, select_snapshot, snapshot_label
 from .snapshot_changes import create, delete, recreate
@@ -67,7 +67,7 @@ def _make_present(ctx: OperationContext, earlier: interrupted_stop.EarlierStop) 
         if ctx.options["wait"] and ctx.check_mode:
             snapshot = replace(snapshot, status=READY)
         elif ctx.options["wait"]:
-            snapshot = begun.wait() if begun.wait else wait_for_snapshot(ctx, snapshot, ctx.deadline)
+            snapshot = begun.wait() if begun.wait else wait_snapshot_ready(ctx, snapshot, ctx.deadline)
         return _finish(ctx, begun, snapshot, "was being made already")
     if begun.wait is None:
         return _predict(ctx, begun)
@@ -102,10 +102,10 @@ def _begin(ctx: OperationContext, server: Server) -> _Begun | Server:
 
 def _come(ctx: OperationContext, server: Server, snapshots: list[Snapshot], plan: Plan) -> Snapshot:
     """A snapshot that an earlier task has asked for and the cloud lists only when it is made."""
-    deadline = Deadline(min(ctx.deadline.left, 2 * ctx.provider.capabilities.expected_create_seconds))
+    deadline = Deadline(min(ctx.deadline.remaining, 2 * ctx.provider.capabilities.expected_create_seconds))
     if plan.action == RETAKE:
-        return wait_for_recreated(ctx, plan.snapshot, deadline)
-    return find_new_snapshot(ctx, server, ctx.options["name"], {item.id for item in snapshots}, deadline)
+        return wait_snapshot_recreated(ctx, plan.snapshot, deadline)
+    return wait_snapshot_listed(ctx, server, ctx.options["name"], {item.id for item in snapshots}, deadline)
 
 
 def _plan(ctx: OperationContext, server: Server, snapshots: list[Snapshot]) -> Plan:
@@ -118,7 +118,7 @@ def _plan(ctx: OperationContext, server: Server, snapshots: list[Snapshot]) -> P
 def _wait_while_busy(ctx: OperationContext, server: Server) -> Server:
     """What it is busy with may be this very snapshot: some clouds list one only when it is done."""
     if ctx.options["wait"]:
-        return wait_until_settled(ctx, server, ctx.deadline)
+        return wait_server_idle(ctx, server, ctx.deadline)
     raise RewindError(
         f"Server {server.label} is in the middle of something ({server.task_state})",
         kind=errors.BUSY, server=server.label, snapshot=ctx.options["name"],

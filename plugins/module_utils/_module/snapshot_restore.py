@@ -15,8 +15,8 @@ from .._provider.base import FAILED, READY, RESTORING, RUNNING, Server, Snapshot
 from .._state.operation_lock import lock_server
 from .._state.pending_changes import list_consistent
 from .._wait.polling import Deadline
-from .._wait.restore import Restore, wait_for_restore
-from .._wait.waiters import wait_until_settled
+from .._wait.restore import RestoreTracker, wait_for_restore
+from .._wait.waiters import wait_server_idle
 from . import power
 from .context import OperationContext, candidates_hint, select_snapshot, snapshot_label
 
@@ -30,7 +30,7 @@ def run(ctx: OperationContext) -> dict[str, Any]:
         if not server.task_state:
             if ctx.check_mode:
                 ctx.changes.changed = True
-                return _result(ctx, server, server, Restore(ctx, server, snapshot), joined=False)
+                return _result(ctx, server, server, RestoreTracker(ctx, server, snapshot), joined=False)
             restore = _ask(ctx, server, snapshot)
             if ctx.options["wait"] and ctx.state is not None:
                 ctx.state.hold_restore_lock()
@@ -45,7 +45,7 @@ def run(ctx: OperationContext) -> dict[str, Any]:
 
 def _busy(ctx: OperationContext, server: Server, snapshot: Snapshot) -> dict[str, Any]:
     """What is under way may be this very restore, asked for by an earlier run: then it is joined, never repeated."""
-    restore = Restore(ctx, server, snapshot, seen=True)
+    restore = RestoreTracker(ctx, server, snapshot, observed=True)
     if ctx.provider.capabilities.reports_restoring:
         joined = server.task_state == RESTORING
     else:
@@ -65,7 +65,7 @@ def _busy(ctx: OperationContext, server: Server, snapshot: Snapshot) -> dict[str
     return _result(ctx, server, after, restore, joined=True)
 
 
-def _became_current_meanwhile(ctx: OperationContext, restore: Restore) -> bool:
+def _became_current_meanwhile(ctx: OperationContext, restore: RestoreTracker) -> bool:
     """Wait until the server is settled, where that may tell what it is busy with.
 
     Only a revert makes an older snapshot the current one. One that is current already can't become it, so nothing
@@ -73,7 +73,7 @@ def _became_current_meanwhile(ctx: OperationContext, restore: Restore) -> bool:
     """
     if restore.snapshot.current or not ctx.options["wait"] or ctx.check_mode:
         return False
-    wait_until_settled(ctx, restore.server, ctx.deadline)
+    wait_server_idle(ctx, restore.server, ctx.deadline)
     return restore.became_current()
 
 
@@ -107,9 +107,9 @@ def _whose(ctx: OperationContext, server: Server, id_: str | None) -> str:
     return f": it is a snapshot of server {foreign.server.label}" if foreign else ""
 
 
-def _ask(ctx: OperationContext, server: Server, snapshot: Snapshot) -> Restore:
+def _ask(ctx: OperationContext, server: Server, snapshot: Snapshot) -> RestoreTracker:
     """Ask for the restore, once. Where the answer leaves it open, the server's state decides."""
-    restore = Restore(ctx, server, snapshot)
+    restore = RestoreTracker(ctx, server, snapshot)
     ctx.report_progress(server, f"its restore to snapshot {snapshot.name} is asked for")
     try:
         ctx.send_change(lambda: ctx.provider.restore_snapshot(snapshot))
@@ -119,7 +119,7 @@ def _ask(ctx: OperationContext, server: Server, snapshot: Snapshot) -> Restore:
         if error.outcome != errors.UNKNOWN:
             _look_behind_refusal(ctx, server, error)
             raise
-        if not restore.was_taken_up():
+        if not restore.wait_started():
             error.hint = (
                 "look at the server in the cloud's panel; if it is not being restored, run again "
                 "(a rerun asks for no second one while one is under way)"
@@ -143,17 +143,17 @@ def _look_behind_refusal(ctx: OperationContext, server: Server, error: RewindErr
             ctx.changes.request_sent = ctx.changes.changed = True
 
 
-def _wait_and_start(ctx: OperationContext, restore: Restore) -> Server:
+def _wait_and_start(ctx: OperationContext, restore: RestoreTracker) -> Server:
     after = wait_for_restore(restore, ctx.deadline)
     if after.power_state != RUNNING and ctx.options["start_server"]:
         # A server is not left off because the time for the restore is used up.
-        after = power.start(ctx, after, Deadline(max(ctx.deadline.left, power.START_SECONDS)))
+        after = power.start(ctx, after, Deadline(max(ctx.deadline.remaining, power.START_SECONDS)))
     return after
 
 
-def _result(ctx: OperationContext, before: Server, after: Server, restore: Restore, joined: bool) -> dict[str, Any]:
+def _result(ctx: OperationContext, before: Server, after: Server, restore: RestoreTracker, joined: bool) -> dict[str, Any]:
     snapshot = restore.snapshot
-    verified = ctx.options["wait"] and restore.would_show_a_failure
+    verified = ctx.options["wait"] and restore.is_failure_detectable
     if ctx.options["wait"] and not verified and not ctx.check_mode:
         ctx.warnings.append(
             f"{ctx.provider.display_name} says that server {before.label} is restored, and shows nothing that would tell it from a restore "

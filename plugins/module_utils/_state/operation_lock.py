@@ -81,8 +81,8 @@ def _acquire(
         while True:
             admission.close()  # who waits for another task keeps nobody of its own waiting meanwhile
             wait_until(
-                is_free, what=f"another task of this machine to be done with server {server.label}", deadline=deadline, expected=0.0,
-                on_progress=ctx.progress, hint="", longest_pause=LOCK_POLL_INTERVAL,
+                is_free, description=f"another task of this machine to be done with server {server.label}", deadline=deadline, expected_seconds=0.0,
+                on_progress=ctx.progress, timeout_hint="", max_interval=LOCK_POLL_INTERVAL,
             )
             remaining = deadline.remaining
             admission.enter_context(ctx.admission())

@@ -17,7 +17,7 @@ from .._errors import RewindError
 from .._module.context import OperationContext
 from .._provider.base import RUNNING, Server, Snapshot
 from .._wait.polling import Deadline, wait_until
-from .._wait.waiters import MISSED_SECONDS
+from .._wait.waiters import STALE_LIST_TIMEOUT
 
 CONSISTENCY_WINDOW = 120.0  # a list that lags by more than this is no list
 CREATED, DELETED, REPLACED, REQUESTED = "created", "deleted", "replaced", "requested"
@@ -90,13 +90,15 @@ def list_consistent(ctx: OperationContext, server: Server, snapshots: list[Snaps
     if ctx.state is None or _is_consistent(ctx, snapshots):
         return snapshots
 
-    def look() -> list[Snapshot] | None:
+    def poll() -> list[Snapshot] | None:
         nonlocal snapshots
         snapshots = ctx.provider.list_snapshots(server)
         return snapshots if _is_consistent(ctx, snapshots) else None
 
     with contextlib.suppress(RewindError):  # somebody else has deleted or made it by now; or else the next request says what is wrong
-        wait_until(look, what="the list of snapshots", deadline=Deadline(MISSED_SECONDS), expected=MISSED_SECONDS, hint="")
+        wait_until(
+            poll, description="the list of snapshots", deadline=Deadline(STALE_LIST_TIMEOUT), expected_seconds=STALE_LIST_TIMEOUT, timeout_hint="",
+        )
     return snapshots
 
 

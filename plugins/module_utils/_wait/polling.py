@@ -21,14 +21,14 @@ from typing import Callable, TypeVar
 from .. import _errors as errors
 from .._errors import RewindError
 
-SHORTEST_PAUSE = 9.0  # seconds, once the first minute is over
-LONGEST_PAUSE = 60.0
-FIRST_PAUSE = 0.6
-SAME_MOMENT = 0.01
-FIRST_WORD_AFTER = 10.0  # seconds until a person is told that the task waits
-WORD_EVERY = 30.0
+MIN_INTERVAL = 9.0  # seconds, once the first minute is over
+MAX_INTERVAL = 60.0
+INITIAL_INTERVAL = 0.6
+CLOCK_TOLERANCE = 0.01
+FIRST_PROGRESS_AFTER = 10.0  # seconds until a person is told that the task waits
+PROGRESS_INTERVAL = 30.0
 
-Found = TypeVar("Found")
+T = TypeVar("T")
 
 _this_thread = threading.local()
 
@@ -38,7 +38,7 @@ def _sleep(seconds: float) -> None:
 
 
 @contextlib.contextmanager
-def pausing_with(sleep: Callable[[float], None]) -> Iterator[None]:
+def use_sleep(sleep: Callable[[float], None]) -> Iterator[None]:
     """Whoever waits in this thread does it so: where several wait, one may be woken by what another has seen."""
     _this_thread.sleep = sleep
     try:
@@ -64,78 +64,78 @@ class Deadline:
     clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
-        self._began = self.clock.monotonic()
+        self._started_at = self.clock.monotonic()
 
     @property
     def elapsed(self) -> float:
         """Seconds since the wait began."""
-        return self.clock.monotonic() - self._began
+        return self.clock.monotonic() - self._started_at
 
     @property
-    def left(self) -> float:
+    def remaining(self) -> float:
         """Seconds until it is over; 0 when it is."""
         return max(0.0, self.seconds - self.elapsed)
 
 
-def pause_after(elapsed: float, expected: float) -> float:
+def poll_interval(elapsed: float, expected_seconds: float) -> float:
     """Seconds to pause before the next look, jitter aside.
 
     :arg elapsed: seconds since the operation began.
-    :arg expected: seconds by which the cloud says that it is done.
+    :arg expected_seconds: seconds by which the cloud says that it is done.
     """
     # Closer together towards the expected end, further apart again the longer it is overdue.
-    longest = LONGEST_PAUSE if elapsed >= expected else min(LONGEST_PAUSE, max(SHORTEST_PAUSE, expected / 8))
-    pause = min(longest, max(SHORTEST_PAUSE, abs(expected - elapsed) / 1.7))
-    return pause if elapsed >= LONGEST_PAUSE else max(FIRST_PAUSE, min(1.5 * elapsed, pause))
+    upper_bound = MAX_INTERVAL if elapsed >= expected_seconds else min(MAX_INTERVAL, max(MIN_INTERVAL, expected_seconds / 8))
+    interval = min(upper_bound, max(MIN_INTERVAL, abs(expected_seconds - elapsed) / 1.7))
+    return interval if elapsed >= MAX_INTERVAL else max(INITIAL_INTERVAL, min(1.5 * elapsed, interval))
 
 
 def wait_until(
-    look: Callable[[], Found | None],
+    poll: Callable[[], T | None],
     *,
-    what: str,
+    description: str,
     deadline: Deadline,
-    expected: float,
+    expected_seconds: float,
     on_progress: Callable[[str], None] = lambda text: None,
-    hint: str,
-    longest_pause: float = LONGEST_PAUSE,
-) -> Found:
+    timeout_hint: str,
+    max_interval: float = MAX_INTERVAL,
+) -> T:
     """Look again and again until there is something to return.
 
-    :arg look: returns None while there is nothing yet; raises to end the wait at once.
-    :arg what: what is waited for, in the words of the timeout's message.
-    :arg expected: seconds by which it is usually done.
+    :arg poll: returns None while there is nothing yet; raises to end the wait at once.
+    :arg description: what is waited for, in the words of the timeout's message.
+    :arg expected_seconds: seconds by which it is usually done.
     :arg on_progress: says to a person how it goes.
-    :arg hint: what to do after a timeout.
-    :arg longest_pause: seconds between two looks at the most, where looking costs little.
-    :raises RewindError: C(wait_timeout) at the deadline; what C(look) raised, unless it was a passing read error.
+    :arg timeout_hint: what to do after a timeout.
+    :arg max_interval: seconds between two looks at the most, where looking costs little.
+    :raises RewindError: C(wait_timeout) at the deadline; what C(poll) raised, unless it was a passing read error.
     """
-    trouble: RewindError | None = None
-    next_word = FIRST_WORD_AFTER
+    last_error: RewindError | None = None
+    next_progress = FIRST_PROGRESS_AFTER
     due = deadline.elapsed
     while True:
         try:
-            found = look()
-            trouble = None
+            result = poll()
+            last_error = None
         except RewindError as error:
             if error.kind not in errors.TRANSIENT:
                 raise
-            found, trouble = None, error
-        if found is not None:
-            return found
-        if deadline.left <= 0:
+            result, last_error = None, error
+        if result is not None:
+            return result
+        if deadline.remaining <= 0:
             break
-        if deadline.elapsed >= next_word:
-            usually = f", usually done within {expected:.0f} s" if expected > deadline.elapsed else ""
-            on_progress(f"{what}: {deadline.elapsed:.0f} s so far{usually}")
-            next_word = deadline.elapsed + WORD_EVERY
+        if deadline.elapsed >= next_progress:
+            usually = f", usually done within {expected_seconds:.0f} s" if expected_seconds > deadline.elapsed else ""
+            on_progress(f"{description}: {deadline.elapsed:.0f} s so far{usually}")
+            next_progress = deadline.elapsed + PROGRESS_INTERVAL
         # The moments are the schedule's, however long a look takes. Whoever is woken before by what another has seen keeps his own.
-        while due <= deadline.elapsed + SAME_MOMENT:
-            due += min(longest_pause, pause_after(due, expected)) * deadline.clock.jitter(0.9, 1.1)
-        deadline.clock.sleep(min(due - deadline.elapsed, deadline.left))
-    last = f"; the last look failed: {trouble.message}" if trouble else ""
+        while due <= deadline.elapsed + CLOCK_TOLERANCE:
+            due += min(max_interval, poll_interval(due, expected_seconds)) * deadline.clock.jitter(0.9, 1.1)
+        deadline.clock.sleep(min(due - deadline.elapsed, deadline.remaining))
+    suffix = f"; the last look failed: {last_error.message}" if last_error else ""
     raise RewindError(
-        f"Waited {deadline.seconds:.0f} s for {what}, and it is not done{last}",
+        f"Waited {deadline.seconds:.0f} s for {description}, and it is not done{suffix}",
         kind=errors.WAIT_TIMEOUT,
         outcome=errors.UNKNOWN,
-        hint=hint,
+        hint=timeout_hint,
     )

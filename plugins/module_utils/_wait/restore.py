@@ -19,40 +19,42 @@ from .._errors import RewindError
 from .._module.context import OperationContext, snapshot_label
 from .._provider.base import RESTORING, RUNNING, STOPPED, Server, Snapshot
 from .polling import Deadline, wait_until
-from .waiters import LOOK_SECONDS, Since, watch
+from .waiters import RECONCILE_TIMEOUT, Stopwatch, wait_with_context
 
-QUIET_SECONDS = 12.0  # settled for so long, where a cloud has no word for a restore: it is over
-UNSEEN_SECONDS = 120.0  # settled for so long, where it has one and never said it: nobody saw the restore
-BAD_SIGN_SECONDS = 20.0  # a sign that speaks against success must last, for a server may be on its way up
+IDLE_SECONDS = 12.0  # settled for so long, where a cloud has no word for a restore: it is over
+UNOBSERVED_TIMEOUT = 120.0  # settled for so long, where it has one and never said it: nobody saw the restore
+SYMPTOM_SECONDS = 20.0  # a sign that speaks against success must last, for a server may be on its way up
 
 
 @dataclass
-class Restore:
+class RestoreTracker:
     """A restore that was asked for, and what has been seen of it."""
 
     ctx: OperationContext
     server: Server
     snapshot: Snapshot
-    seen: bool = False
+    observed: bool = False
 
-    def is_under_way(self, now: Server) -> bool:
+    def is_in_progress(self, latest: Server) -> bool:
         """Whether the server shows it: by the cloud's word for it, else by being busy with something."""
         if self.ctx.provider.capabilities.reports_restoring:
-            return now.task_state == RESTORING
-        return bool(now.task_state)
+            return latest.task_state == RESTORING
+        return bool(latest.task_state)
 
-    def was_taken_up(self) -> bool:
+    def wait_started(self) -> bool:
         """Whether there is evidence that the restore began; False where there is none after a while.
 
         The server was idle just before the restore was asked for, so what it is busy with now is the restore.
         """
 
-        def look() -> bool | None:
-            self.seen = self.is_under_way(self.ctx.provider.get_server(self.server.id))
-            return True if self.seen or self.became_current() else None
+        def poll() -> bool | None:
+            self.observed = self.is_in_progress(self.ctx.provider.get_server(self.server.id))
+            return True if self.observed or self.became_current() else None
 
         try:
-            return wait_until(look, what="the restore to begin", deadline=Deadline(LOOK_SECONDS), expected=LOOK_SECONDS, hint="")
+            return wait_until(
+                poll, description="the restore to begin", deadline=Deadline(RECONCILE_TIMEOUT), expected_seconds=RECONCILE_TIMEOUT, timeout_hint="",
+            )
         except RewindError:
             return False
 
@@ -68,7 +70,7 @@ class Restore:
         return any(item.id == self.snapshot.id and item.current for item in listed)
 
     @property
-    def would_show_a_failure(self) -> bool:
+    def is_failure_detectable(self) -> bool:
         """Whether a restore that failed half way would look other than one that worked.
 
         It leaves the server off and the tree as it was (libvirt). So it can't be told from one to a snapshot that was the
@@ -76,59 +78,59 @@ class Restore:
         """
         return not self.ctx.provider.capabilities.snapshot_tree or not self.snapshot.current or self.snapshot.power_state == RUNNING
 
-    def bad_sign(self, after: Server) -> tuple[str, str] | None:
+    def failure_symptom(self, after: Server) -> tuple[str, str] | None:
         """What speaks against success, with the outcome that it makes likely; None where nothing does.
 
         A revert that fails half way leaves the server off (libvirt), and one that worked leaves the server in the
         power state that the snapshot holds, with the snapshot as its current one.
         """
-        can = self.ctx.provider.capabilities
+        capabilities = self.ctx.provider.capabilities
         if after.power_state not in (RUNNING, STOPPED):
             return f"it is {after.power_state}", errors.FAILED
         if self.snapshot.power_state is not None and after.power_state != self.snapshot.power_state:
             return f"it is {after.power_state}, and the snapshot holds a {self.snapshot.power_state} server", errors.FAILED
-        if can.snapshot_tree and not self.is_current():
+        if capabilities.snapshot_tree and not self.is_current():
             return "the snapshot is not its current one", errors.FAILED
-        if can.restore_leaves_running and after.power_state == STOPPED:
+        if capabilities.restore_leaves_running and after.power_state == STOPPED:
             return "it is stopped, where a restore that came to its end leaves it running", errors.UNKNOWN
         return None
 
 
-def wait_for_restore(restore: Restore, deadline: Deadline) -> Server:
+def wait_for_restore(restore: RestoreTracker, deadline: Deadline) -> Server:
     """The server when the restore is over.
 
     :raises RewindError: it failed, nobody saw it, or the time is up.
     """
     ctx, snapshot = restore.ctx, restore.snapshot
     label = snapshot_label(snapshot)
-    settled, unsound = Since(deadline), Since(deadline)
+    idle, failing = Stopwatch(deadline), Stopwatch(deadline)
 
-    def look() -> Server | None:
-        now = ctx.provider.get_server(restore.server.id)
-        restore.seen = restore.seen or restore.is_under_way(now)
-        quiet = settled.seconds(not now.task_state)
-        if now.task_state or not _is_over(restore, quiet):
-            unsound.seconds(False)
+    def poll() -> Server | None:
+        latest = ctx.provider.get_server(restore.server.id)
+        restore.observed = restore.observed or restore.is_in_progress(latest)
+        idle_seconds = idle.seconds_while(not latest.task_state)
+        if latest.task_state or not _is_finished(restore, idle_seconds):
+            failing.seconds_while(False)
             return None
-        sign = restore.bad_sign(now)
-        if unsound.seconds(sign is not None) >= BAD_SIGN_SECONDS:
-            raise _not_restored(now, label, *sign)
-        return None if sign else now
+        symptom = restore.failure_symptom(latest)
+        if failing.seconds_while(symptom is not None) >= SYMPTOM_SECONDS:
+            raise _restore_failed_error(latest, label, *symptom)
+        return None if symptom else latest
 
-    return watch(
-        ctx, look, f"the restore of server {restore.server.label} to snapshot {label}", deadline,
+    return wait_with_context(
+        ctx, poll, f"the restore of server {restore.server.label} to snapshot {label}", deadline,
         ctx.provider.capabilities.expected_restore_seconds, restore.server, label,
         "it may still come to its end; a rerun while it is under way asks for no second one",
     )
 
 
-def _is_over(restore: Restore, quiet: float) -> bool:
+def _is_finished(restore: RestoreTracker, idle_seconds: float) -> bool:
     """Whether a server that is settled, for so many seconds, has its restore behind it."""
-    if restore.seen or restore.became_current():
+    if restore.observed or restore.became_current():
         return True
     if not restore.ctx.provider.capabilities.reports_restoring:
-        return quiet >= QUIET_SECONDS
-    if quiet < UNSEEN_SECONDS:
+        return idle_seconds >= IDLE_SECONDS
+    if idle_seconds < UNOBSERVED_TIMEOUT:
         return False
     raise RewindError(
         f"{restore.ctx.provider.display_name} took up the restore of server {restore.server.label}, but the server was never seen restoring",
@@ -137,9 +139,9 @@ def _is_over(restore: Restore, quiet: float) -> bool:
     )
 
 
-def _not_restored(after: Server, label: str, sign: str, outcome: str) -> RewindError:
+def _restore_failed_error(after: Server, label: str, symptom: str, outcome: str) -> RewindError:
     return RewindError(
-        f"The restore of server {after.label} to snapshot {label} is over and did not succeed, by the look of it: {sign}",
+        f"The restore of server {after.label} to snapshot {label} is over and did not succeed, by the look of it: {symptom}",
         kind=errors.OPERATION_FAILED, outcome=outcome,
         hint="look at the server in the cloud's panel; the snapshot is kept, so the restore can be asked for again",
     )

@@ -12,14 +12,14 @@ from .. import _errors as errors
 from .._errors import RewindError
 from .._module.context import OperationContext, snapshot_label
 from .._provider.base import FAILED, READY, RUNNING, Server, Snapshot
-from .polling import Deadline, Found, wait_until
+from .polling import Deadline, T, wait_until
 
-LOOK_SECONDS = 20.0  # how long to look for a change of which it is unknown whether it happened
-MISSED_SECONDS = 30.0  # a list may be stale for so long
-POWER_SECONDS = 60.0  # by when a start or a graceful stop is usually done
+RECONCILE_TIMEOUT = 20.0  # how long to look for a change of which it is unknown whether it happened
+STALE_LIST_TIMEOUT = 30.0  # a list may be stale for so long
+EXPECTED_POWER_SECONDS = 60.0  # by when a start or a graceful stop is usually done
 
 
-class Since:
+class Stopwatch:
     """How long something has been so, without a break.
 
     :arg deadline: whose clock is used.
@@ -27,25 +27,27 @@ class Since:
 
     def __init__(self, deadline: Deadline) -> None:
         self._deadline = deadline
-        self._began: float | None = None
+        self._started_at: float | None = None
 
-    def seconds(self, is_so: bool) -> float:
+    def seconds_while(self, condition: bool) -> float:
         """Note whether it is so now; the seconds for which it has been, 0 when it is not."""
-        if not is_so:
-            self._began = None
+        if not condition:
+            self._started_at = None
             return 0.0
-        if self._began is None:
-            self._began = self._deadline.elapsed
-        return self._deadline.elapsed - self._began
+        if self._started_at is None:
+            self._started_at = self._deadline.elapsed
+        return self._deadline.elapsed - self._started_at
 
 
-def watch(
-    ctx: OperationContext, look: Callable[[], Found | None], what: str, deadline: Deadline, expected: float,
+def wait_with_context(
+    ctx: OperationContext, poll: Callable[[], T | None], description: str, deadline: Deadline, expected_seconds: float,
     server: Server, snapshot: str | None, hint: str,
-) -> Found:
+) -> T:
     """Wait, and say of an error which server and snapshot it concerns and whether anything may have happened."""
     try:
-        return wait_until(look, what=what, deadline=deadline, expected=expected, on_progress=ctx.progress, hint=hint)
+        return wait_until(
+            poll, description=description, deadline=deadline, expected_seconds=expected_seconds, on_progress=ctx.progress, timeout_hint=hint,
+        )
     except RewindError as error:
         error.add_context(server.label, snapshot)
         if error.outcome != errors.FAILED:
@@ -54,17 +56,17 @@ def watch(
         raise
 
 
-def wait_for_snapshot(ctx: OperationContext, snapshot: Snapshot, deadline: Deadline) -> Snapshot:
+def wait_snapshot_ready(ctx: OperationContext, snapshot: Snapshot, deadline: Deadline) -> Snapshot:
     """The snapshot once it is ready.
 
     :raises RewindError: it failed, vanished, or the time is up.
     """
     server, label = snapshot.server, snapshot_label(snapshot)
-    missing = Since(deadline)
+    missing = Stopwatch(deadline)
 
-    def look() -> Snapshot | None:
+    def poll() -> Snapshot | None:
         listed = next((item for item in ctx.provider.list_snapshots(server) if item.id == snapshot.id), None)
-        if missing.seconds(listed is None) >= MISSED_SECONDS:
+        if missing.seconds_while(listed is None) >= STALE_LIST_TIMEOUT:
             raise RewindError(
                 f"Snapshot {label} of server {server.label} is not listed any more while it should be in the making",
                 kind=errors.NOT_FOUND, outcome=errors.UNKNOWN,
@@ -85,74 +87,74 @@ def wait_for_snapshot(ctx: OperationContext, snapshot: Snapshot, deadline: Deadl
             )
         return listed if listed is not None and listed.status == READY else None
 
-    return watch(
-        ctx, look, f"snapshot {label} of server {server.label}", deadline, ctx.provider.capabilities.expected_create_seconds,
+    return wait_with_context(
+        ctx, poll, f"snapshot {label} of server {server.label}", deadline, ctx.provider.capabilities.expected_create_seconds,
         server, label, "it may still become ready; a rerun adopts it and waits on, and makes no second one",
     )
 
 
-def find_new_snapshot(ctx: OperationContext, server: Server, name: str, known: set[str], deadline: Deadline) -> Snapshot:
+def wait_snapshot_listed(ctx: OperationContext, server: Server, name: str, known_ids: set[str], deadline: Deadline) -> Snapshot:
     """The snapshot of that name that was not there before.
 
-    :arg known: the ids that were listed before it was asked for.
+    :arg known_ids: the ids that were listed before it was asked for.
     """
 
-    def look() -> Snapshot | None:
+    def poll() -> Snapshot | None:
         listed = ctx.provider.list_snapshots(server)
-        return next((item for item in listed if item.name == name and item.id not in known), None)
+        return next((item for item in listed if item.name == name and item.id not in known_ids), None)
 
-    return _watch_for_a_sign(ctx, look, server, name, f"snapshot {name} of server {server.label} to appear", deadline)
+    return _wait_listed_or_idle(ctx, poll, server, name, f"snapshot {name} of server {server.label} to appear", deadline)
 
 
-def wait_for_recreated(ctx: OperationContext, old: Snapshot, deadline: Deadline) -> Snapshot:
+def wait_snapshot_recreated(ctx: OperationContext, old: Snapshot, deadline: Deadline) -> Snapshot:
     """The snapshot of that name once it bears another date than the old one."""
 
-    def look() -> Snapshot | None:
+    def poll() -> Snapshot | None:
         listed = ctx.provider.list_snapshots(old.server)
         return next((item for item in listed if item.name == old.name and item.created_at != old.created_at), None)
 
-    what = f"snapshot {old.name} of server {old.server.label} to be taken anew"
-    return _watch_for_a_sign(ctx, look, old.server, old.name, what, deadline)
+    description = f"snapshot {old.name} of server {old.server.label} to be taken anew"
+    return _wait_listed_or_idle(ctx, poll, old.server, old.name, description, deadline)
 
 
-def _watch_for_a_sign(
-    ctx: OperationContext, look: Callable[[], Found | None], server: Server, name: str, what: str, deadline: Deadline,
-) -> Found:
+def _wait_listed_or_idle(
+    ctx: OperationContext, poll: Callable[[], T | None], server: Server, name: str, description: str, deadline: Deadline,
+) -> T:
     """Wait for a snapshot that the cloud lists only once it is made.
 
     A server that runs and has long been idle, though the time is over by which it is usually done, is making none. One
     that is off says nothing: it is always idle.
     """
-    expected = ctx.provider.capabilities.expected_create_seconds
-    idle = Since(deadline)
+    expected_seconds = ctx.provider.capabilities.expected_create_seconds
+    idle = Stopwatch(deadline)
 
-    def look_at_both() -> Found | None:
-        found = look()
-        if found is None and deadline.elapsed >= expected:
-            now = ctx.provider.get_server(server.id)
-            if idle.seconds(now.power_state == RUNNING and not now.task_state) >= expected:
+    def poll_both() -> T | None:
+        result = poll()
+        if result is None and deadline.elapsed >= expected_seconds:
+            latest = ctx.provider.get_server(server.id)
+            if idle.seconds_while(latest.power_state == RUNNING and not latest.task_state) >= expected_seconds:
                 raise RewindError(
                     f"{ctx.provider.display_name} accepted to take snapshot {name} of server {server.label}, and does not seem to do it",
                     kind=errors.OPERATION_FAILED, outcome=errors.UNKNOWN,
                     hint="look at the server's snapshots (rewind.vps.snapshot_info), then run again",
                 )
-        return found
+        return result
 
-    return watch(
-        ctx, look_at_both, what, deadline, expected, server, name,
+    return wait_with_context(
+        ctx, poll_both, description, deadline, expected_seconds, server, name,
         "look at the server's snapshots (rewind.vps.snapshot_info); a rerun looks first and makes no second one",
     )
 
 
-def wait_until_gone(ctx: OperationContext, snapshot: Snapshot, deadline: Deadline) -> bool:
+def wait_snapshot_deleted(ctx: OperationContext, snapshot: Snapshot, deadline: Deadline) -> bool:
     """True once the snapshot is listed no more."""
     label = snapshot_label(snapshot)
 
-    def look() -> bool | None:
+    def poll() -> bool | None:
         return None if any(item.id == snapshot.id for item in ctx.provider.list_snapshots(snapshot.server)) else True
 
-    return watch(
-        ctx, look, f"snapshot {label} of server {snapshot.server.label} to be gone", deadline, LOOK_SECONDS,
+    return wait_with_context(
+        ctx, poll, f"snapshot {label} of server {snapshot.server.label} to be gone", deadline, RECONCILE_TIMEOUT,
         snapshot.server, label, "look at the server's snapshots (rewind.vps.snapshot_info), then run again; a rerun is safe",
     )
 
@@ -160,24 +162,24 @@ def wait_until_gone(ctx: OperationContext, snapshot: Snapshot, deadline: Deadlin
 def wait_for_power(ctx: OperationContext, server: Server, power: str, deadline: Deadline) -> Server:
     """The server once it has that power state and nothing is under way."""
 
-    def look() -> Server | None:
-        now = ctx.provider.get_server(server.id)
-        return now if now.power_state == power and not now.task_state else None
+    def poll() -> Server | None:
+        latest = ctx.provider.get_server(server.id)
+        return latest if latest.power_state == power and not latest.task_state else None
 
-    return watch(
-        ctx, look, f"server {server.label} to be {power}", deadline, POWER_SECONDS, server, None,
+    return wait_with_context(
+        ctx, poll, f"server {server.label} to be {power}", deadline, EXPECTED_POWER_SECONDS, server, None,
         "look at the server in the cloud's panel, then run again",
     )
 
 
-def wait_until_settled(ctx: OperationContext, server: Server, deadline: Deadline) -> Server:
+def wait_server_idle(ctx: OperationContext, server: Server, deadline: Deadline) -> Server:
     """The server once nothing is under way on it, whatever its power."""
 
-    def look() -> Server | None:
-        now = ctx.provider.get_server(server.id)
-        return None if now.task_state else now
+    def poll() -> Server | None:
+        latest = ctx.provider.get_server(server.id)
+        return None if latest.task_state else latest
 
-    return watch(
-        ctx, look, f"server {server.label} to be done with what is under way", deadline, POWER_SECONDS, server, None,
+    return wait_with_context(
+        ctx, poll, f"server {server.label} to be done with what is under way", deadline, EXPECTED_POWER_SECONDS, server, None,
         "look at the server in the cloud's panel, then run again",
     )

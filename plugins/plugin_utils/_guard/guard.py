@@ -165,7 +165,7 @@ class Guard:
         state = self.receipt.state
         if state in states.GUARDED and not alive:
             self._act("the run ended without a word")
-        elif state in states.GUARDED and self._deadline is not None and self._deadline.left <= 0:
+        elif state in states.GUARDED and self._deadline is not None and self._deadline.remaining <= 0:
             self._act(f"it was not confirmed within its time ({self._deadline.seconds:.0f} s for this part)")
         elif state == states.RESTORED and not alive:
             self._end_unproven()

@@ -51,7 +51,7 @@ def restore(
     known = True  # whether what became of the restores that were asked for is known
     pause = FIRST_PAUSE
     while True:
-        result = ask(max(1, int(deadline.left)))
+        result = ask(max(1, int(deadline.remaining)))
         if not result.get("failed") and (not result["already_in_progress"] or ours_under_way):
             return Verdict(True, True, " ".join([result["msg"], *result.get("warnings", ())]))
         if result.get("failed"):
@@ -60,14 +60,14 @@ def restore(
                 asked, ours_under_way, known = asked + 1, True, error["outcome"] != errors.UNKNOWN
             elif error["kind"] not in _PASSING:
                 refused += 1
-            over = deadline.left <= pause or asked >= MOST_ASKED or refused >= MOST_REFUSED
+            over = deadline.remaining <= pause or asked >= MOST_ASKED or refused >= MOST_REFUSED
             if over or (error["outcome"] == errors.NOT_APPLIED and error["kind"] not in (*_PASSING, errors.PROVIDER_REJECTED)):
                 return Verdict(False, known, result["msg"])
             progress(f"{result['msg']} Trying again in {pause:.0f} s.")
-        elif deadline.left <= 0:
+        elif deadline.remaining <= 0:
             return Verdict(False, known, result["msg"])
         else:
             # Somebody else's, maybe of another snapshot: it is over now, and ours is asked for.
             progress(f"{result['msg']} It was not this upgrade's, so this upgrade's own is asked for now.")
-        deadline.clock.sleep(min(pause, deadline.left))
+        deadline.clock.sleep(min(pause, deadline.remaining))
         pause = min(LONGEST_PAUSE, 2 * pause)

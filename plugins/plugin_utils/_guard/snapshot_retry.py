@@ -31,14 +31,14 @@ def take(ask: Callable[[int], dict[str, Any]], deadline: Deadline, progress: Cal
     pause = FIRST_PAUSE
     pruned: list[dict[str, Any]] = []
     while True:
-        result = ask(max(1, int(deadline.left)))
+        result = ask(max(1, int(deadline.remaining)))
         pruned = [*pruned, *result.get("pruned", ())]
         result = {**result, "changed": result["changed"] or bool(pruned), "pruned": pruned}
         error = result["error"] if result.get("failed") else {}
         only_too_many = error.get("kind") == errors.RATE_LIMITED and error.get("outcome") == errors.NOT_APPLIED
         # Spread out: guards that were turned away together must not come back together.
         pause_now = pause * deadline.clock.jitter(0.5, 1.0)
-        if not only_too_many or stops_server or deadline.left <= pause_now:
+        if not only_too_many or stops_server or deadline.remaining <= pause_now:
             return result
         progress(f"{result['msg']} Trying again in {pause_now:.0f} s.")
         deadline.clock.sleep(pause_now)

@@ -17,7 +17,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Snapshot
 from ansible_collections.rewind.vps.plugins.module_utils._state import pending_changes
 from ansible_collections.rewind.vps.plugins.module_utils._state.operation_lock import lock_server
-from ansible_collections.rewind.vps.plugins.module_utils._wait.waiters import MISSED_SECONDS
+from ansible_collections.rewind.vps.plugins.module_utils._wait.waiters import STALE_LIST_TIMEOUT
 
 OLD = "2025-01-01T00:00:00Z"
 NEW = "2026-06-01T00:00:00Z"
@@ -49,7 +49,7 @@ def test_what_was_made_a_moment_ago_is_not_made_again(machine: Machine, lag: int
     snapshot_operation.run(make_context(cloud, wait=False))
     assert machine.waited == 0
     assert both_runs(machine, cloud, lag, wait=False)["changed"] is False
-    assert cloud.asked == ["create nightly"] and cloud.lag == 0 and machine.waited < MISSED_SECONDS
+    assert cloud.asked == ["create nightly"] and cloud.lag == 0 and machine.waited < STALE_LIST_TIMEOUT
 
 
 def test_a_list_that_shows_it_is_believed_at_once(machine: Machine) -> None:
@@ -67,7 +67,7 @@ def test_a_list_that_never_shows_it_is_believed_after_a_while(machine: Machine) 
     cloud.snapshots = []
     assert snapshot_operation.run(make_context(cloud, wait=False))["changed"] is True
     assert cloud.asked == ["create nightly"] * 2
-    assert machine.waited == pytest.approx(MISSED_SECONDS)
+    assert machine.waited == pytest.approx(STALE_LIST_TIMEOUT)
 
 
 def test_a_list_that_can_not_be_read_while_it_is_looked_at_again_is_told(machine: Machine) -> None:
@@ -140,7 +140,7 @@ def test_what_is_gone_does_not_count_as_there(machine: Machine, lag: int) -> Non
     cloud = SlowCloud("vpsorg", snapshot(id="1"))
     snapshot_operation.run(make_context(cloud, state="absent"))
     assert both_runs(machine, cloud, lag, wait=False)["changed"] is True
-    assert cloud.asked == ["delete 1", "create nightly"] and cloud.lag == 0 and machine.waited < MISSED_SECONDS
+    assert cloud.asked == ["delete 1", "create nightly"] and cloud.lag == 0 and machine.waited < STALE_LIST_TIMEOUT
 
 
 def test_what_is_gone_is_not_deleted_again(machine: Machine) -> None:
@@ -163,7 +163,7 @@ def test_one_that_is_listed_for_ever_is_believed_after_a_while(machine: Machine)
     cloud = SlowCloud("vpsorg", snapshot(id="1"))
     machine.write(cloud, pending_changes.DELETED, id="1", created_at=snapshot().created_at)
     assert snapshot_operation.run(make_context(cloud))["changed"] is False
-    assert machine.waited == pytest.approx(MISSED_SECONDS) and cloud.asked == []
+    assert machine.waited == pytest.approx(STALE_LIST_TIMEOUT) and cloud.asked == []
 
 
 def test_what_was_taken_anew_in_place_is_not_taken_anew_again(machine: Machine) -> None:

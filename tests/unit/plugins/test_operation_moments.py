@@ -17,8 +17,8 @@ from ansible_collections.rewind.vps.plugins.module_utils._module import power, s
 from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot as snapshot_operation
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Schedule
 from ansible_collections.rewind.vps.plugins.module_utils._wait.polling import Deadline
-from ansible_collections.rewind.vps.plugins.module_utils._wait.restore import Restore
-from ansible_collections.rewind.vps.plugins.module_utils._wait.waiters import wait_for_snapshot
+from ansible_collections.rewind.vps.plugins.module_utils._wait.restore import RestoreTracker
+from ansible_collections.rewind.vps.plugins.module_utils._wait.waiters import wait_snapshot_ready
 
 OLD = "2025-01-01T00:00:00Z"
 
@@ -91,7 +91,7 @@ def test_a_wait_in_vain_tells_whether_anything_was_asked_for(asked: bool, outcom
     waiting = make_context(Cloud("vpsorg", pending))
     waiting.changes.request_sent = asked
     with pytest.raises(RewindError) as caught:
-        wait_for_snapshot(waiting, pending, Deadline(50, FakeClock()))
+        wait_snapshot_ready(waiting, pending, Deadline(50, FakeClock()))
     assert (caught.value.kind, caught.value.outcome) == (errors.WAIT_TIMEOUT, outcome)
 
 
@@ -103,7 +103,7 @@ def test_a_status_that_nobody_knows_is_not_called_a_failure(asked: bool, surely:
     waiting = make_context(Cloud("vpsorg", odd))
     waiting.changes.request_sent = asked
     with pytest.raises(RewindError, match="restoring") as caught:
-        wait_for_snapshot(waiting, odd, Deadline(50, FakeClock()))
+        wait_snapshot_ready(waiting, odd, Deadline(50, FakeClock()))
     assert (caught.value.kind, caught.value.outcome) == (errors.OPERATION_FAILED, outcome)
 
 
@@ -111,7 +111,7 @@ def test_a_snapshot_that_was_the_current_one_before_proves_no_restore() -> None:
     """Ilkbyte calls the newest snapshot current whether or not anything was restored."""
     for was, proves in ((True, False), (False, True)):
         listed = snapshot("one", id="one", current=True)
-        assert Restore(make_context(Cloud("ilkbyte", listed)), SERVER, replace(listed, current=was)).became_current() is proves
+        assert RestoreTracker(make_context(Cloud("ilkbyte", listed)), SERVER, replace(listed, current=was)).became_current() is proves
 
 
 def test_a_signal_leaves_no_snapshot_without_its_schedule() -> None:

@@ -19,7 +19,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._module.context import 
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Account, Schedule, Snapshot
 from ansible_collections.rewind.vps.plugins.module_utils._wait import restore
 from ansible_collections.rewind.vps.plugins.module_utils._wait.polling import Deadline
-from ansible_collections.rewind.vps.plugins.module_utils._wait.restore import Restore, wait_for_restore
+from ansible_collections.rewind.vps.plugins.module_utils._wait.restore import RestoreTracker, wait_for_restore
 from ansible_collections.rewind.vps.plugins.module_utils._wait.waiters import wait_for_power
 
 OLD = "2025-01-01T00:00:00Z"
@@ -194,7 +194,7 @@ def test_a_restore_that_is_under_way_is_joined() -> None:
 
 
 def test_a_restore_that_nobody_saw_begin_is_unknown_and_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(restore, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(restore, "RECONCILE_TIMEOUT", 0.01)
     cloud = refusing(Cloud("vpsorg", snapshot()), "restore", error=no(errors.TIMEOUT, errors.UNKNOWN))
     wanted = make_context(cloud, wait=False)
     with pytest.raises(RewindError) as caught:
@@ -209,26 +209,26 @@ def test_a_restored_server_that_its_snapshot_holds_off_is_started_if_so_wished(w
     assert cloud.asked == asked
 
 
-def looked_at(kind: str, listed: Snapshot, before: Callable[[Cloud], None] = lambda cloud: None, **seen: bool) -> Any:
+def looked_at(kind: str, listed: Snapshot, before: Callable[[Cloud], None] = lambda cloud: None, **fields: bool) -> Any:
     """What becomes of the wait for a restore, within 50 seconds that pass at once."""
     cloud = Cloud(kind, listed)
     before(cloud)
     asked = make_context(cloud)
     asked.changes.request_sent = True
-    return wait_for_restore(Restore(asked, SERVER, listed, **seen), Deadline(50, FakeClock()))
+    return wait_for_restore(RestoreTracker(asked, SERVER, listed, **fields), Deadline(50, FakeClock()))
 
 
 def test_a_server_that_only_looks_settled_is_not_restored() -> None:
     with pytest.raises(RewindError) as caught:
         looked_at("vpsorg", snapshot())
     assert (caught.value.kind, caught.value.outcome) == (errors.WAIT_TIMEOUT, errors.UNKNOWN)
-    assert looked_at("vpsorg", snapshot(), seen=True).power_state == "running"
+    assert looked_at("vpsorg", snapshot(), observed=True).power_state == "running"
 
 
 def test_a_restore_that_left_the_server_off_has_failed() -> None:
     for kind, holds, outcome in (("vpsorg", None, errors.UNKNOWN), ("ilkbyte", "running", errors.FAILED)):
         with pytest.raises(RewindError, match="did not succeed") as caught:
-            looked_at(kind, snapshot(power_state=holds, current=True), lambda cloud: setattr(cloud, "power_state", "stopped"), seen=True)
+            looked_at(kind, snapshot(power_state=holds, current=True), lambda cloud: setattr(cloud, "power_state", "stopped"), observed=True)
         assert (caught.value.kind, caught.value.outcome) == (errors.OPERATION_FAILED, outcome)
 
 

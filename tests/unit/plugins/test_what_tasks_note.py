@@ -19,7 +19,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._state.operation_lock i
 from ansible_collections.rewind.vps.plugins.module_utils._state.pending_changes import record_created, record_replacement
 from ansible_collections.rewind.vps.plugins.module_utils._state.server_lock import LocalState
 from ansible_collections.rewind.vps.plugins.module_utils._wait import polling
-from ansible_collections.rewind.vps.plugins.module_utils._wait.waiters import MISSED_SECONDS
+from ansible_collections.rewind.vps.plugins.module_utils._wait.waiters import STALE_LIST_TIMEOUT
 
 OLD = "2026-05-01T00:00:00Z"
 NEW = "2026-05-31T23:59:00Z"
@@ -263,7 +263,7 @@ def test_a_list_may_be_as_late_as_a_wait_allows(directory: Path) -> None:
 
     def listed(server: object) -> list:
         begun.append(clock.monotonic())
-        return [made] if begun[-1] - begun[0] > MISSED_SECONDS - 5 else []
+        return [made] if begun[-1] - begun[0] > STALE_LIST_TIMEOUT - 5 else []
 
     cloud.list_snapshots = listed  # type: ignore[method-assign]
     assert snapshot_operation.run(make_context(cloud))["changed"] is False

@@ -90,9 +90,9 @@ class StepBase:
             raise planning.guarded_by(previous, self._context)
         self._context.progress(f"the guard of an earlier run is at work on server {previous.server_label}; waiting for it")
         wait_until(
-            lambda: None if guard_is_there(folder.lock_path) else True, what=f"the guard of run {previous.run_id} to be done",
-            deadline=Deadline(max(self._wishes["rollback_timeout"], self._wishes["snapshot_timeout"])), expected=60,
-            on_progress=self._context.progress, hint=f"see {previous.path}",
+            lambda: None if guard_is_there(folder.lock_path) else True, description=f"the guard of run {previous.run_id} to be done",
+            deadline=Deadline(max(self._wishes["rollback_timeout"], self._wishes["snapshot_timeout"])), expected_seconds=60,
+            on_progress=self._context.progress, timeout_hint=f"see {previous.path}",
         )
         return folder.last()
 
