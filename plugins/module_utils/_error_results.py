@@ -19,12 +19,13 @@ from ._module.context import OperationContext
 def error_result(error: BaseException, ctx: OperationContext | None) -> dict[str, Any]:
     """The result of a task that ended so.
 
-    :arg error: a L(RewindError), an L(signal_guard.Ended), or a mistake of ours, which is told without the exception's text: that may hold anything.
+    :arg error: a L(RewindError), an L(signal_guard.Interrupted), or a mistake of ours,
+        which is told without the exception's text: that may hold anything.
     :arg ctx: None where it had not begun.
     """
     if isinstance(error, RewindError):
         return _build_result(error, ctx)
-    if isinstance(error, signal_guard.Ended):
+    if isinstance(error, signal_guard.Interrupted):
         return _build_result(_interrupted_error(error, request_sent=ctx is not None and ctx.changes.request_sent), ctx)
     return _build_result(_internal_error(error, request_sent=ctx is not None and ctx.changes.request_sent), ctx)
 
@@ -50,9 +51,9 @@ def _build_result(error: RewindError, ctx: OperationContext | None) -> dict[str,
     return result
 
 
-def _interrupted_error(interruption: signal_guard.Ended, request_sent: bool) -> RewindError:
+def _interrupted_error(interruption: signal_guard.Interrupted, request_sent: bool) -> RewindError:
     message = "The task was told to end while the server was stopped for its snapshot; the server runs again"
-    if isinstance(interruption, signal_guard.Abandoned):
+    if isinstance(interruption, signal_guard.Cancelled):
         if not request_sent:
             return RewindError("The task was told to end before it had asked for anything", kind=errors.INTERRUPTED, hint="run again")
         message = "The task was told to end while it waited for what it had asked for"

@@ -87,7 +87,7 @@ def _execute(
             connect(options), options, check_mode, diff_mode, lambda text: progress(sanitize(redactor.redact_text(text))), redeliver_signal,
         )
         result = _dispatch(module, ctx)
-    except (Exception, signal_guard.Ended) as error:
+    except (Exception, signal_guard.Interrupted) as error:
         result = error_result(error, ctx)
     result["warnings"] = sanitize_nested(ctx.warnings) if ctx else []
     return to_valid_utf8(redactor.redact(result))

@@ -50,7 +50,7 @@ class BulkRunner:
         self._account_cache = AccountCache(ConnectionPool([ctx.provider, *(connect() for _line in range(connections - 1))]))
         # Nobody wishes that all servers of a fleet are off at the same time.
         self._gate = BatchGate(connections, connections - 1) if ctx.options.get("stop_server") else BatchGate(MAX_PENDING_DECISIONS, connections)
-        self._signals = signal_guard.Crowd()
+        self._signals = signal_guard.ThreadSignals()
 
     def for_each(self, operation: Callable[[OperationContext], Any], references: list[str]) -> list[ServerResult]:
         """What became of each server, once all are settled."""
@@ -58,11 +58,11 @@ class BulkRunner:
         progress = Progress(self._ctx.progress, len(server_results), self._expected_seconds)
 
         def on_idle() -> None:
-            self._signals.hand_on(self._ctx.redeliver_signal)
+            self._signals.deliver(self._ctx.redeliver_signal)
             with contextlib.suppress(Exception):  # a terminal that is gone is no reason to leave servers alone
                 progress.tick()
 
-        with self._signals.heard():
+        with self._signals.install():
             # One thread more ends all requests in time.
             executor.run_all([self._job(item, operation, progress) for item in server_results], on_idle, reserve_threads=1)
         with contextlib.suppress(Exception):
@@ -71,10 +71,10 @@ class BulkRunner:
 
     def _job(self, item: ServerResult, operation: Callable[[OperationContext], Any], progress: Progress) -> Callable[[], None]:
         def job() -> None:
-            provider = SharedProvider(item.reference, self._account_cache, self._signals.check)
+            provider = SharedProvider(item.reference, self._account_cache, self._signals.raise_if_cancelled)
             ctx = self._context_of(item.reference, provider, progress)
             try:
-                with self._signals.joined(), use_sleep(provider.sleep):
+                with self._signals.register_thread(), use_sleep(provider.sleep):
                     item.value = operation(ctx)
             except BaseException as error:  # also a signal's: this thread's work is over, and the main thread hands it on
                 item.failure = error_result(error, ctx)

@@ -39,7 +39,7 @@ def stopped(ctx: OperationContext, server: Server, deadline: Deadline) -> Iterat
             f"Server {server.label} is {server.power_state}: neither running, so that it could be stopped, nor stopped",
             kind=errors.NOT_READY, server=server.label, hint="look at it in the cloud's panel, or leave stop_server out",
         )
-    with signal_guard.unwinding(ctx.redeliver_signal) as be_deaf:
+    with signal_guard.raise_on_signal(ctx.redeliver_signal) as defer:
         stop_sent = seen_off = False
         noted_before = ctx.state is not None and STOPPED_NOTE in ctx.state.all()
         _write_note(ctx, server)
@@ -50,14 +50,14 @@ def stopped(ctx: OperationContext, server: Server, deadline: Deadline) -> Iterat
             seen_off = ctx.changes.changed = True
             yield
         except BaseException as trouble:
-            be_deaf()
+            defer()
             asked_to_stop = not isinstance(trouble, RewindError) or stop_sent
             if asked_to_stop:
                 _start_again(ctx, server, seen_off, trouble)
             if asked_to_stop or not noted_before:  # a refused stop does not undo an earlier one that may be under way
                 forget_stop(ctx)
             raise
-        be_deaf()
+        defer()
         _start_again(ctx, server, seen_off, None)
         forget_stop(ctx)
 

@@ -60,7 +60,7 @@ def _set(ctx: OperationContext, snapshot: Snapshot, wished: Schedule) -> dict[st
         _change(ctx, snapshot, wished)
     else:
         # Between the two there is no schedule at all: that is no place to be ended.
-        with signal_guard.deferred(ctx.redeliver_signal):
+        with signal_guard.defer_signals(ctx.redeliver_signal):
             _exchange(ctx, snapshot, old, wished)
     return _result(ctx, snapshot.server, snapshot, old, wished, f"The schedule of {label} is set")
 

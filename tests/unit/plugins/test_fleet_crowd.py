@@ -15,7 +15,7 @@ from fleet_world import TEST_TIMEOUT, start_thread, wait_until
 
 from ansible_collections.rewind.vps.plugins.module_utils._bulk import executor
 from ansible_collections.rewind.vps.plugins.module_utils._module import signal_guard
-from ansible_collections.rewind.vps.plugins.module_utils._module.signal_guard import Abandoned, Crowd, Ended, unwinding
+from ansible_collections.rewind.vps.plugins.module_utils._module.signal_guard import Cancelled, Interrupted, ThreadSignals, raise_on_signal
 
 TERMINATING_SIGNALS = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGALRM]
 
@@ -134,34 +134,34 @@ def received_signals():
 class CriticalThread:
     """A thread of a crowd that does as it is told."""
 
-    def __init__(self, thread_signals: Crowd, careful: bool) -> None:
+    def __init__(self, thread_signals: ThreadSignals, critical: bool) -> None:
         self.ended: list[str] = []
         self.started, self.may_finish, self.may_check = threading.Event(), threading.Event(), threading.Event()
-        self._signals, self._careful = thread_signals, careful
+        self._signals, self._critical = thread_signals, critical
         self.thread = start_thread(self._run)
         assert self.started.wait(TEST_TIMEOUT)
 
     def _run(self) -> None:
-        with self._signals.joined():
+        with self._signals.register_thread():
             try:
-                if self._careful:
-                    with unwinding(lambda number: self.ended.append("handed on by a thread")) as be_deaf:
+                if self._critical:
+                    with raise_on_signal(lambda number: self.ended.append("handed on by a thread")) as defer:
                         try:
                             self._work()
                         except BaseException:
-                            be_deaf()
-                            self._signals.check()
+                            defer()
+                            self._signals.raise_if_cancelled()
                             self.ended.append("put back")
                             raise
                 else:
                     self._work()
-            except Ended as ended:
+            except Interrupted as ended:
                 self.ended.append(type(ended).__name__)
 
     def _work(self) -> None:
         self.started.set()
         assert self.may_check.wait(TEST_TIMEOUT)
-        self._signals.check()
+        self._signals.raise_if_cancelled()
         assert self.may_finish.wait(TEST_TIMEOUT)
 
     def finish(self) -> None:
@@ -175,9 +175,9 @@ def send_signal(number: int) -> None:
 
 @pytest.mark.parametrize("number", TERMINATING_SIGNALS)
 def test_outside_of_critical_sections_a_signal_does_what_it_did(number, received_signals):
-    thread_signals = Crowd()
-    with thread_signals.heard():
-        thread = CriticalThread(thread_signals, careful=False)
+    thread_signals = ThreadSignals()
+    with thread_signals.install():
+        thread = CriticalThread(thread_signals, critical=False)
         send_signal(number)
         assert received_signals == [number]
         send_signal(number)
@@ -188,78 +188,78 @@ def test_outside_of_critical_sections_a_signal_does_what_it_did(number, received
 
 @pytest.mark.parametrize("number", TERMINATING_SIGNALS)
 def test_a_signal_waits_for_critical_sections_which_undo_their_change(number, received_signals):
-    thread_signals, redelivered = Crowd(), []
-    with thread_signals.heard():
-        threads = [CriticalThread(thread_signals, careful=True) for _number in range(3)]
+    thread_signals, redelivered = ThreadSignals(), []
+    with thread_signals.install():
+        threads = [CriticalThread(thread_signals, critical=True) for _number in range(3)]
         send_signal(number)
-        thread_signals.hand_on(redelivered.append)
+        thread_signals.deliver(redelivered.append)
         assert received_signals == [] and redelivered == []
         for thread in threads[:2]:
             thread.finish()
-        thread_signals.hand_on(redelivered.append)
+        thread_signals.deliver(redelivered.append)
         assert redelivered == []
         threads[2].finish()
-        thread_signals.hand_on(redelivered.append)
-        thread_signals.hand_on(redelivered.append)
+        thread_signals.deliver(redelivered.append)
+        thread_signals.deliver(redelivered.append)
     assert redelivered == [number] and received_signals == []
-    assert [thread.ended for thread in threads] == [["put back", "Ended"]] * 3
+    assert [thread.ended for thread in threads] == [["put back", "Interrupted"]] * 3
 
 
 def test_after_a_signal_no_critical_section_starts():
-    thread_signals = Crowd()
-    with thread_signals.heard():
-        first = CriticalThread(thread_signals, careful=True)
+    thread_signals = ThreadSignals()
+    with thread_signals.install():
+        first = CriticalThread(thread_signals, critical=True)
         send_signal(signal.SIGTERM)
         late: list[str] = []
 
         def enter_late() -> None:
-            with thread_signals.joined():
+            with thread_signals.register_thread():
                 try:
-                    with unwinding(lambda number: None):
+                    with raise_on_signal(lambda number: None):
                         late.append("stopped a server")
-                except Ended as ended:
+                except Interrupted as ended:
                     late.append(type(ended).__name__)
 
         start_thread(enter_late).join(TEST_TIMEOUT)
         first.finish()
-        thread_signals.hand_on(lambda number: None)
-    assert late == ["Abandoned"]
+        thread_signals.deliver(lambda number: None)
+    assert late == ["Cancelled"]
 
 
 def test_where_the_signal_does_not_end_the_process_nothing_more_is_started():
     """In the module's own process nobody hands it on: the task has to end by itself, and say how far it came."""
-    thread_signals = Crowd()
-    with thread_signals.heard():
-        waiting, stopped = CriticalThread(thread_signals, careful=False), CriticalThread(thread_signals, careful=True)
+    thread_signals = ThreadSignals()
+    with thread_signals.install():
+        waiting, stopped = CriticalThread(thread_signals, critical=False), CriticalThread(thread_signals, critical=True)
         send_signal(signal.SIGTERM)
         stopped.finish()
-        thread_signals.hand_on(lambda number: None)
+        thread_signals.deliver(lambda number: None)
         waiting.finish()
-    assert waiting.ended == ["Abandoned"]
+    assert waiting.ended == ["Cancelled"]
 
 
 def test_an_exception_of_the_main_thread_waits_until_servers_run_again():
-    thread_signals = Crowd()
-    with pytest.raises(KeyError), thread_signals.heard():
-        thread = CriticalThread(thread_signals, careful=True)
+    thread_signals = ThreadSignals()
+    with pytest.raises(KeyError), thread_signals.install():
+        thread = CriticalThread(thread_signals, critical=True)
         threading.Timer(0.1, thread.finish).start()
         raise KeyError
-    assert thread.ended == ["put back", "Ended"]
+    assert thread.ended == ["put back", "Interrupted"]
 
 
-@pytest.mark.parametrize("careful", [True, False])
-def test_a_signal_that_is_ignored_stays_ignored(careful):
+@pytest.mark.parametrize("critical", [True, False])
+def test_a_signal_that_is_ignored_stays_ignored(critical):
     """nohup: the connection that is gone is no reason to end, and not to stop hearing either."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        thread_signals, redelivered = Crowd(), []
-        with thread_signals.heard():
-            thread = CriticalThread(thread_signals, careful=careful)
+        thread_signals, redelivered = ThreadSignals(), []
+        with thread_signals.install():
+            thread = CriticalThread(thread_signals, critical=critical)
             send_signal(signal.SIGHUP)
-            thread_signals.hand_on(redelivered.append)
+            thread_signals.deliver(redelivered.append)
             thread.finish()
         assert thread.ended == [] and redelivered == [] and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-        with unwinding(redelivered.append):
+        with raise_on_signal(redelivered.append):
             send_signal(signal.SIGHUP)
         assert redelivered == []
     finally:
@@ -274,14 +274,14 @@ def test_after_a_handler_that_ends_the_task_nothing_more_is_started():
         raise TimeIsUp
 
     before = signal.signal(signal.SIGALRM, time_is_up)
-    thread_signals = Crowd()
+    thread_signals = ThreadSignals()
     try:
-        with pytest.raises(TimeIsUp), thread_signals.heard():
-            thread = CriticalThread(thread_signals, careful=False)
+        with pytest.raises(TimeIsUp), thread_signals.install():
+            thread = CriticalThread(thread_signals, critical=False)
             send_signal(signal.SIGALRM)
             wait_until(lambda: False)
         thread.finish()
-        assert thread.ended == ["Abandoned"]
+        assert thread.ended == ["Cancelled"]
     finally:
         signal.signal(signal.SIGALRM, before)
 
@@ -290,7 +290,7 @@ def test_beside_the_main_thread_no_signal_is_touched():
     seen: list[object] = []
 
     def in_other_thread() -> None:
-        with Crowd().heard():
+        with ThreadSignals().install():
             seen.append(signal.getsignal(signal.SIGTERM))
 
     before = signal.getsignal(signal.SIGTERM)
@@ -302,9 +302,9 @@ def test_an_unregistered_thread_has_nothing_to_unwind():
     done = []
 
     def in_other_thread() -> None:
-        with unwinding(lambda number: None) as be_deaf, signal_guard.deferred(lambda number: None):
-            be_deaf()
+        with raise_on_signal(lambda number: None) as defer, signal_guard.defer_signals(lambda number: None):
+            defer()
             done.append(True)
 
     start_thread(in_other_thread).join(TEST_TIMEOUT)
-    assert done and issubclass(Abandoned, Ended)
+    assert done and issubclass(Cancelled, Interrupted)

@@ -18,7 +18,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._error_results import e
 from ansible_collections.rewind.vps.plugins.module_utils._errors import UNKNOWN, RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._module import server_info, snapshot_info, snapshot_restore
 from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot as snapshot_operation
-from ansible_collections.rewind.vps.plugins.module_utils._module.signal_guard import Abandoned
+from ansible_collections.rewind.vps.plugins.module_utils._module.signal_guard import Cancelled
 from ansible_collections.rewind.vps.plugins.module_utils._state import server_lock
 from ansible_collections.rewind.vps.plugins.module_utils._state.operation_lock import lock_server
 
@@ -248,7 +248,7 @@ def test_warnings_of_many_are_bounded_and_reported_once():
 def test_an_interrupted_server_reports_how_far_it_came(asked, outcome, words):
     ctx = bulk_task(FakeAccount("vpsorg", "web1"), None, server="web1")
     ctx.changes.request_sent = asked
-    result = error_result(Abandoned(), ctx)
+    result = error_result(Cancelled(), ctx)
     assert (result["error"]["kind"], result["error"]["outcome"]) == ("interrupted", outcome)
     assert words in result["msg"] and "stopped for its snapshot" not in result["msg"]
 

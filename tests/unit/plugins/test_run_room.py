@@ -133,7 +133,7 @@ def test_server_and_snapshot_are_filled_in_from_the_task(monkeypatch):
 
 def test_an_interrupted_task_says_so(monkeypatch):
     def operation(ctx):
-        raise signal_guard.Ended(15)
+        raise signal_guard.Interrupted(15)
 
     result = run(operation, monkeypatch)
     assert (result["error"]["kind"], result["error"]["outcome"]) == ("interrupted", "unknown")

@@ -9,16 +9,16 @@ import threading
 
 import pytest
 
-from ansible_collections.rewind.vps.plugins.module_utils._module.signal_guard import Ended, deferred, unwinding
+from ansible_collections.rewind.vps.plugins.module_utils._module.signal_guard import Interrupted, defer_signals, raise_on_signal
 
-ENDING = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT]
+TERMINATION_SIGNALS = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT]
 
 
 @pytest.fixture(autouse=True)
-def handlers_are_put_back():
+def handlers_are_restored():
     """Signals that get past the code under test must not end the test run; none may be left in charge."""
     strays = []
-    before = {number: signal.signal(number, lambda number, frame: strays.append(number)) for number in (*ENDING, signal.SIGALRM)}
+    before = {number: signal.signal(number, lambda number, frame: strays.append(number)) for number in (*TERMINATION_SIGNALS, signal.SIGALRM)}
     installed = {number: signal.getsignal(number) for number in before}
     yield strays
     left = {number: signal.getsignal(number) for number in before}
@@ -27,74 +27,74 @@ def handlers_are_put_back():
     assert left == installed
 
 
-def tell(number):
+def send_signal(number):
     os.kill(os.getpid(), number)
 
 
-@pytest.mark.parametrize("number", [*ENDING, signal.SIGALRM])
-def test_a_deferred_signal_waits_for_the_end_of_the_block(number, handlers_are_put_back):
+@pytest.mark.parametrize("number", [*TERMINATION_SIGNALS, signal.SIGALRM])
+def test_a_deferred_signal_waits_for_the_end_of_the_block(number, handlers_are_restored):
     redelivered, finished = [], []
-    with deferred(redelivered.append):
-        tell(number)
+    with defer_signals(redelivered.append):
+        send_signal(number)
         assert redelivered == []
-        tell(signal.SIGTERM)
+        send_signal(signal.SIGTERM)
         finished.append(True)
-    assert finished and redelivered == [number] and handlers_are_put_back == []
+    assert finished and redelivered == [number] and handlers_are_restored == []
 
 
 def test_without_a_signal_nothing_is_handed_on():
     redelivered = []
-    with deferred(redelivered.append):
+    with defer_signals(redelivered.append):
         pass
-    with unwinding(redelivered.append):
+    with raise_on_signal(redelivered.append):
         pass
     assert redelivered == []
 
 
-@pytest.mark.parametrize("number", ENDING)
-def test_a_signal_unwinds_once_and_the_putting_back_is_not_disturbed(number, handlers_are_put_back):
-    redelivered, put_back = [], []
-    with pytest.raises(Ended), unwinding(redelivered.append):
+@pytest.mark.parametrize("number", TERMINATION_SIGNALS)
+def test_a_signal_unwinds_once_and_the_putting_back_is_not_disturbed(number, handlers_are_restored):
+    redelivered, restored = [], []
+    with pytest.raises(Interrupted), raise_on_signal(redelivered.append):
         try:
-            tell(number)
+            send_signal(number)
             raise AssertionError("the signal did not unwind")
         finally:
-            tell(signal.SIGTERM)
-            tell(signal.SIGALRM)
-            put_back.append(True)
+            send_signal(signal.SIGTERM)
+            send_signal(signal.SIGALRM)
+            restored.append(True)
             assert redelivered == []
-    assert put_back and redelivered == [number] and handlers_are_put_back == []
+    assert restored and redelivered == [number] and handlers_are_restored == []
 
 
 def test_from_a_certain_point_on_the_first_signal_waits_too():
     redelivered, finished = [], []
-    with unwinding(redelivered.append) as be_deaf:
-        be_deaf()
-        tell(signal.SIGTERM)
+    with raise_on_signal(redelivered.append) as defer:
+        defer()
+        send_signal(signal.SIGTERM)
         finished.append(True)
     assert finished and redelivered == [signal.SIGTERM]
 
 
-def test_a_time_limit_reaches_its_own_handler_while_nothing_is_half_done(handlers_are_put_back):
-    with unwinding(lambda number: None):
-        tell(signal.SIGALRM)
-    assert handlers_are_put_back == [signal.SIGALRM]
+def test_a_time_limit_reaches_its_own_handler_while_nothing_is_half_done(handlers_are_restored):
+    with raise_on_signal(lambda number: None):
+        send_signal(signal.SIGALRM)
+    assert handlers_are_restored == [signal.SIGALRM]
 
 
-@pytest.mark.parametrize("guard", [deferred, unwinding])
+@pytest.mark.parametrize("guard", [defer_signals, raise_on_signal])
 def test_an_error_in_the_block_stays_that_error(guard):
     with pytest.raises(ZeroDivisionError), guard(lambda number: None):
         raise ZeroDivisionError
 
 
-@pytest.mark.parametrize("guard", [deferred, unwinding])
+@pytest.mark.parametrize("guard", [defer_signals, raise_on_signal])
 def test_beside_the_main_thread_nothing_is_guarded_and_nothing_breaks(guard):
     done = []
 
     def work():
-        with guard(lambda number: None) as be_deaf:
-            if be_deaf is not None:
-                be_deaf()
+        with guard(lambda number: None) as defer:
+            if defer is not None:
+                defer()
             done.append(True)
 
     thread = threading.Thread(target=work)
@@ -104,4 +104,4 @@ def test_beside_the_main_thread_nothing_is_guarded_and_nothing_breaks(guard):
 
 
 def test_ended_is_not_caught_as_a_mistake():
-    assert not issubclass(Ended, Exception)
+    assert not issubclass(Interrupted, Exception)
