@@ -24,113 +24,113 @@ from .._state.operation_lock import lock_server
 from . import power
 from .context import OperationContext
 
-OLDEST_SECONDS = 86400.0  # a server that has been off for longer may be so by somebody's wish
+MAX_RECOVERY_AGE = 86400.0  # a server that has been off for longer may be so by somebody's wish
 
 
 @dataclass
-class EarlierStop:
+class InterruptedStop:
     """What an earlier task that was killed has left.
 
     :ivar server: stopped by it, and to be started; None where there is nothing to do.
-    :ivar after: the same once it runs; None where nothing had to be waited for.
+    :ivar recovered_server: the same once it runs; None where nothing had to be waited for.
     """
 
     ctx: OperationContext
     server: Server | None = None
-    after: Server | None = None
+    recovered_server: Server | None = None
 
-    def look(self, server: Server) -> None:
+    def detect(self, server: Server) -> None:
         """See, in this task's turn, whether there is a note about the server."""
-        if self._note() is not None:
+        if self._stop_note() is not None:
             self.server = server
 
-    def end(self, trouble: RewindError | None) -> None:
+    def recover(self, first_error: RewindError | None) -> None:
         """Start the server, if it is off."""
-        ctx, looked = self.ctx, False
+        ctx, reread = self.ctx, False
         if self.server is None:
             return
         try:
             with lock_server(ctx, self.server) as server:
-                note = self._note()
+                note = self._stop_note()
                 if note is None:
                     return  # it runs again: by this task's own doing, or by another's
-                now = self._look_again(server, note)
-                looked = True
-                if _is_another(now, note):
+                latest = self._reread(server, note)
+                reread = True
+                if _is_other_server(latest, note):
                     return
-                self._start(now, note, trouble)
+                self._start(latest, note, first_error)
         except RewindError as error:
-            if not looked:
-                _say_all(error, self.server, trouble)
+            if not reread:
+                _add_context(error, self.server, first_error)
             raise
 
-    def _note(self) -> dict[str, Any] | None:
+    def _stop_note(self) -> dict[str, Any] | None:
         state = self.ctx.state
         if state is None or (self.ctx.check_mode and state.is_locked()):  # a check run waits for no turn: this one is another's, who lives
             return None
-        return state.get(power.STOPPED_NOTE, OLDEST_SECONDS)
+        return state.get(power.STOPPED_FOR_SNAPSHOT, MAX_RECOVERY_AGE)
 
-    def _look_again(self, server: Server, note: dict[str, Any]) -> Server:
+    def _reread(self, server: Server, note: dict[str, Any]) -> Server:
         """The server now; one that still runs is watched for a while, since the stop may come late."""
         ctx = self.ctx
-        now = ctx.provider.get_server(server.id)
-        left = _may_stop_for(note)
-        if now.power_state == RUNNING and left > 0 and ctx.options["wait"] and not ctx.check_mode and not _is_another(now, note):
-            power.watch_late_stop(ctx, now, None, left)
-            now = ctx.provider.get_server(server.id)
-        return now
+        latest = ctx.provider.get_server(server.id)
+        remaining = _stop_window_left(note)
+        if latest.power_state == RUNNING and remaining > 0 and ctx.options["wait"] and not ctx.check_mode and not _is_other_server(latest, note):
+            power.wait_delayed_stop(ctx, latest, None, remaining)
+            latest = ctx.provider.get_server(server.id)
+        return latest
 
-    def _start(self, now: Server, note: dict[str, Any], trouble: RewindError | None) -> None:
-        ctx, is_off = self.ctx, now.power_state == STOPPED
+    def _start(self, latest: Server, note: dict[str, Any], first_error: RewindError | None) -> None:
+        ctx, is_off = self.ctx, latest.power_state == STOPPED
         if ctx.check_mode:
             ctx.changes.changed = ctx.changes.changed or is_off
-            self._say(now, "It would be started.")
+            self._warn(latest, "It would be started.")
         elif ctx.options["wait"]:
-            self._say(now, "It is started.")
-            if is_off or now.task_state:
-                self.after = power.start_after_snapshot(ctx, now, trouble)
-            power.forget_stop(ctx)
-        elif is_off and power.start_at_once(ctx, now):
-            self._say(now, "Its start is asked for, and this task does not wait for it.")
-            power.forget_stop(ctx)
+            self._warn(latest, "It is started.")
+            if is_off or latest.task_state:
+                self.recovered_server = power.restart_after_snapshot(ctx, latest, first_error)
+            power.clear_stop_note(ctx)
+        elif is_off and power.request_start(ctx, latest):
+            self._warn(latest, "Its start is asked for, and this task does not wait for it.")
+            power.clear_stop_note(ctx)
         elif is_off:
-            self._say(now, "It can't be started right now: the next task that waits does it, or you in the cloud's panel.")
-        elif _may_stop_for(note) <= 0:  # else the stop may still come, which this task does not watch: the next one looks again
-            power.forget_stop(ctx)
+            self._warn(latest, "It can't be started right now: the next task that waits does it, or you in the cloud's panel.")
+        elif _stop_window_left(note) <= 0:  # else the stop may still come, which this task does not watch: the next one looks again
+            power.clear_stop_note(ctx)
 
-    def _say(self, now: Server, what: str) -> None:
-        if now.power_state == STOPPED:
+    def _warn(self, latest: Server, message: str) -> None:
+        if latest.power_state == STOPPED:
             self.ctx.warnings.append(
-                f"Server {now.label} was off: an earlier task of this machine has stopped it for a snapshot and was cut off. {what}"
+                f"Server {latest.label} was off: an earlier task of this machine has stopped it for a snapshot and was cut off. {message}"
             )
 
 
-def _may_stop_for(note: dict[str, Any]) -> float:
+def _stop_window_left(note: dict[str, Any]) -> float:
     """Seconds for which a server that still runs may go off by the stop that was noted."""
-    return power.LATE_STOP_SECONDS - (time.time() - note["at"])
+    return power.DELAYED_STOP_TIMEOUT - (time.time() - note["at"])
 
 
-def _is_another(now: Server, note: dict[str, Any]) -> bool:
+def _is_other_server(latest: Server, note: dict[str, Any]) -> bool:
     """Whether it is another server of that name: another account's, or a new one."""
-    noted = note.get("address")
-    return None not in (noted, now.address) and noted != now.address
+    noted_address = note.get("address")
+    return None not in (noted_address, latest.address) and noted_address != latest.address
 
 
-def _say_all(error: RewindError, server: Server, trouble: RewindError | None) -> None:
+def _add_context(error: RewindError, server: Server, first_error: RewindError | None) -> None:
     """What kept this task from seeing to the server must not hide what happened before."""
     error.message = f"Server {server.label}, which an earlier task has stopped for a snapshot, may still be off: {error.message}"
-    if trouble is not None:
-        error.message += f"; before that: {trouble.message}"
-        error.outcome = trouble.outcome if error.outcome == errors.NOT_APPLIED else error.outcome
+    if first_error is not None:
+        error.message += f"; before that: {first_error.message}"
+        error.outcome = first_error.outcome if error.outcome == errors.NOT_APPLIED else error.outcome
 
 
 @contextlib.contextmanager
-def undone(ctx: OperationContext) -> Iterator[EarlierStop]:
+def restart_after_interrupted_stop(ctx: OperationContext) -> Iterator[InterruptedStop]:
     """After the block, what an earlier task has left stopped is started, whatever became of the block."""
-    earlier = EarlierStop(ctx)
+    interrupted = InterruptedStop(ctx)
     try:
-        yield earlier
-    except RewindError as trouble:
-        earlier.end(trouble)
+        yield interrupted
+    except RewindError as first_error:
+        interrupted.recover(first_error)
         raise
-    earlier.end(None)
+    interrupted.recover(None)

@@ -17,15 +17,15 @@ from .._wait.waiters import EXPECTED_POWER_SECONDS, Stopwatch, wait_for_power, w
 from . import signal_guard
 from .context import OperationContext
 
-UNKNOWN_SECONDS = 180.0  # how long to look for a stop of which it is unknown whether it was asked for
-LATE_STOP_SECONDS = 120.0  # a stop may come so long after the task has given up waiting for it
-START_SECONDS = 300.0  # a start gets this long, beyond what a snapshot that is still being made may take
-STOPPED_NOTE = "stopped"  # the server was stopped for a snapshot and is to be started again
-NOT_NOW = frozenset({errors.PROVIDER_REJECTED, errors.BUSY, *errors.TRANSIENT})  # a no that may be a yes a little later
+UNKNOWN_STOP_TIMEOUT = 180.0  # how long to look for a stop of which it is unknown whether it was asked for
+DELAYED_STOP_TIMEOUT = 120.0  # a stop may come so long after the task has given up waiting for it
+START_TIMEOUT = 300.0  # a start gets this long, beyond what a snapshot that is still being made may take
+STOPPED_FOR_SNAPSHOT = "stopped"  # the server was stopped for a snapshot and is to be started again
+RETRYABLE_START_ERRORS = frozenset({errors.PROVIDER_REJECTED, errors.BUSY, *errors.TRANSIENT})  # a no that may be a yes a little later
 
 
 @contextlib.contextmanager
-def stopped(ctx: OperationContext, server: Server, deadline: Deadline) -> Iterator[None]:
+def stop_temporarily(ctx: OperationContext, server: Server, deadline: Deadline) -> Iterator[None]:
     """The server is off inside, and runs again afterwards if it ran before.
 
     :arg server: freshly asked for, with its power.
@@ -40,26 +40,26 @@ def stopped(ctx: OperationContext, server: Server, deadline: Deadline) -> Iterat
             kind=errors.NOT_READY, server=server.label, hint="look at it in the cloud's panel, or leave stop_server out",
         )
     with signal_guard.raise_on_signal(ctx.redeliver_signal) as defer:
-        stop_sent = seen_off = False
-        noted_before = ctx.state is not None and STOPPED_NOTE in ctx.state.all()
-        _write_note(ctx, server)
+        stop_sent = confirmed_off = False
+        had_note = ctx.state is not None and STOPPED_FOR_SNAPSHOT in ctx.state.all()
+        _write_stop_note(ctx, server)
         try:
-            deadline = _ask_to_stop(ctx, server, deadline)
+            deadline = _request_stop(ctx, server, deadline)
             stop_sent = True
             wait_for_power(ctx, server, STOPPED, deadline)
-            seen_off = ctx.changes.changed = True
+            confirmed_off = ctx.changes.changed = True
             yield
-        except BaseException as trouble:
+        except BaseException as cause:
             defer()
-            asked_to_stop = not isinstance(trouble, RewindError) or stop_sent
-            if asked_to_stop:
-                _start_again(ctx, server, seen_off, trouble)
-            if asked_to_stop or not noted_before:  # a refused stop does not undo an earlier one that may be under way
-                forget_stop(ctx)
+            stop_requested = not isinstance(cause, RewindError) or stop_sent
+            if stop_requested:
+                _restart(ctx, server, confirmed_off, cause)
+            if stop_requested or not had_note:  # a refused stop does not undo an earlier one that may be under way
+                clear_stop_note(ctx)
             raise
         defer()
-        _start_again(ctx, server, seen_off, None)
-        forget_stop(ctx)
+        _restart(ctx, server, confirmed_off, None)
+        clear_stop_note(ctx)
 
 
 def start(ctx: OperationContext, server: Server, deadline: Deadline) -> Server:
@@ -68,26 +68,26 @@ def start(ctx: OperationContext, server: Server, deadline: Deadline) -> Server:
     A cloud that refuses to start it now may do so a little later (when a snapshot is done): a refused start did not
     happen, so it is asked for again. So is one after which the server has been seen off and idle for a minute.
     """
-    refusal: RewindError | None = None
+    rejection: RewindError | None = None
     sent = False
     off = Stopwatch(deadline)
 
-    def step() -> Server | None:
-        nonlocal refusal, sent
-        now = ctx.provider.get_server(server.id)
-        if now.power_state == RUNNING and not now.task_state:
-            return now
-        if off.seconds_while(now.power_state == STOPPED and not now.task_state) >= EXPECTED_POWER_SECONDS:
+    def poll() -> Server | None:
+        nonlocal rejection, sent
+        latest = ctx.provider.get_server(server.id)
+        if latest.power_state == RUNNING and not latest.task_state:
+            return latest
+        if off.seconds_while(latest.power_state == STOPPED and not latest.task_state) >= EXPECTED_POWER_SECONDS:
             off.seconds_while(False)
             sent = False
-        if not now.task_state and not sent:
+        if not latest.task_state and not sent:
             try:
                 ctx.send_change(lambda: ctx.provider.set_power(server, START))
                 sent = ctx.changes.changed = True
             except RewindError as error:
                 sent = error.outcome == errors.UNKNOWN
-                refusal = error
-                if not sent and error.kind not in NOT_NOW:
+                rejection = error
+                if not sent and error.kind not in RETRYABLE_START_ERRORS:
                     error.outcome = errors.FAILED  # the cloud's clear no: that the server is off is known
                     raise
         return None
@@ -95,18 +95,18 @@ def start(ctx: OperationContext, server: Server, deadline: Deadline) -> Server:
     ctx.report_progress(server, "it is started")
     try:
         return wait_with_context(
-            ctx, step, f"server {server.label} to be started", deadline, EXPECTED_POWER_SECONDS, server, None,
+            ctx, poll, f"server {server.label} to be started", deadline, EXPECTED_POWER_SECONDS, server, None,
             "start the server in the cloud's panel",
         )
     except RewindError as error:
-        if refusal is not None and error.kind == errors.WAIT_TIMEOUT:
+        if rejection is not None and error.kind == errors.WAIT_TIMEOUT:
             error.outcome = errors.UNKNOWN if sent else errors.FAILED
-            error.message += f"; the last try to start it: {refusal.message}"
-            error.provider_message = refusal.provider_message
+            error.message += f"; the last try to start it: {rejection.message}"
+            error.provider_message = rejection.provider_message
         raise
 
 
-def _ask_to_stop(ctx: OperationContext, server: Server, deadline: Deadline) -> Deadline:
+def _request_stop(ctx: OperationContext, server: Server, deadline: Deadline) -> Deadline:
     """Ask once, and return how long to wait for it."""
     ctx.report_progress(server, "it is stopped for its snapshot")
     try:
@@ -120,13 +120,13 @@ def _ask_to_stop(ctx: OperationContext, server: Server, deadline: Deadline) -> D
                 return deadline  # a stop was under way already: an earlier task's, that was killed
             raise
         # It may have arrived: give it the time that it would need, and look.
-        return Deadline(min(deadline.remaining, UNKNOWN_SECONDS), deadline.clock)
+        return Deadline(min(deadline.remaining, UNKNOWN_STOP_TIMEOUT), deadline.clock)
 
 
-def _start_again(ctx: OperationContext, server: Server, seen_off: bool, trouble: BaseException | None) -> None:
-    if not seen_off:
-        watch_late_stop(ctx, server, trouble, LATE_STOP_SECONDS)
-    start_after_snapshot(ctx, server, trouble)
+def _restart(ctx: OperationContext, server: Server, confirmed_off: bool, cause: BaseException | None) -> None:
+    if not confirmed_off:
+        wait_delayed_stop(ctx, server, cause, DELAYED_STOP_TIMEOUT)
+    restart_after_snapshot(ctx, server, cause)
 
 
 def _is_off(ctx: OperationContext, server: Server) -> bool:
@@ -136,12 +136,12 @@ def _is_off(ctx: OperationContext, server: Server) -> bool:
         return False
 
 
-def start_after_snapshot(ctx: OperationContext, server: Server, trouble: BaseException | None) -> Server:
+def restart_after_snapshot(ctx: OperationContext, server: Server, cause: BaseException | None) -> Server:
     """Bring a server up that was stopped for its snapshot; where that fails, that is what must be said first."""
     try:
-        return start(ctx, server, Deadline(ctx.provider.capabilities.expected_create_seconds + START_SECONDS))
+        return start(ctx, server, Deadline(ctx.provider.capabilities.expected_create_seconds + START_TIMEOUT))
     except RewindError as error:
-        before = f"; before that: {trouble.message}" if isinstance(trouble, RewindError) else ""
+        before = f"; before that: {cause.message}" if isinstance(cause, RewindError) else ""
         raise RewindError(
             f"Server {server.label} was stopped for the snapshot and could NOT be started again ({error.message}){before}",
             kind=error.kind,
@@ -154,7 +154,7 @@ def start_after_snapshot(ctx: OperationContext, server: Server, trouble: BaseExc
         ) from None
 
 
-def start_at_once(ctx: OperationContext, server: Server) -> bool:
+def request_start(ctx: OperationContext, server: Server) -> bool:
     """Ask once for a start, and wait for nothing; False where the cloud does not take it now."""
     try:
         ctx.send_change(lambda: ctx.provider.set_power(server, START))
@@ -164,23 +164,23 @@ def start_at_once(ctx: OperationContext, server: Server) -> bool:
     return True
 
 
-def _write_note(ctx: OperationContext, server: Server) -> None:
-    """What the next task needs to start the server, should this process be killed (see earlier_stop.py)."""
+def _write_stop_note(ctx: OperationContext, server: Server) -> None:
+    """What the next task needs to start the server, should this process be killed (see interrupted_stop.py)."""
     if ctx.state is None:
         return
     try:
-        ctx.state.put(STOPPED_NOTE, address=server.address)
+        ctx.state.put(STOPPED_FOR_SNAPSHOT, address=server.address)
     except OSError:
         ctx.warnings.append(f"No note could be written on this machine, so if this task is killed, nothing starts server {server.label} again.")
 
 
-def forget_stop(ctx: OperationContext) -> None:
+def clear_stop_note(ctx: OperationContext) -> None:
     """The server need not be started for a snapshot's sake any more."""
     if ctx.state is not None:
-        ctx.state.delete(STOPPED_NOTE)
+        ctx.state.delete(STOPPED_FOR_SNAPSHOT)
 
 
-def watch_late_stop(ctx: OperationContext, server: Server, trouble: BaseException | None, seconds: float) -> None:
+def wait_delayed_stop(ctx: OperationContext, server: Server, cause: BaseException | None, seconds: float) -> None:
     """The server was asked to stop and was not seen off: it may still go off, and must not stay so.
 
     A system that is shutting itself down may look as if it simply ran, so it is watched for a while longer.
@@ -189,5 +189,5 @@ def watch_late_stop(ctx: OperationContext, server: Server, trouble: BaseExceptio
     try:
         wait_for_power(ctx, server, STOPPED, Deadline(seconds))
     except RewindError as error:
-        if isinstance(trouble, RewindError) and error.kind == errors.WAIT_TIMEOUT:
-            trouble.hint = "the server runs, but it was asked to stop: if it still does, start it in the cloud's panel"
+        if isinstance(cause, RewindError) and error.kind == errors.WAIT_TIMEOUT:
+            cause.hint = "the server runs, but it was asked to stop: if it still does, start it in the cloud's panel"

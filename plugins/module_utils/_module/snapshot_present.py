@@ -41,19 +41,19 @@ class _Begun:
 
 
 def present(ctx: OperationContext) -> dict[str, Any]:
-    with interrupted_stop.undone(ctx) as earlier:
-        result = _make_present(ctx, earlier)
+    with interrupted_stop.restart_after_interrupted_stop(ctx) as interrupted:
+        result = _make_present(ctx, interrupted)
     result["changed"] = ctx.changes.changed
-    if earlier.after is not None:
-        result["server"] = earlier.after.to_result()
+    if interrupted.recovered_server is not None:
+        result["server"] = interrupted.recovered_server.to_result()
     return result
 
 
-def _make_present(ctx: OperationContext, earlier: interrupted_stop.EarlierStop) -> dict[str, Any]:
+def _make_present(ctx: OperationContext, interrupted: interrupted_stop.InterruptedStop) -> dict[str, Any]:
     server: Server | None = None
     while True:
         with lock_server(ctx, server) as server:
-            earlier.look(server)
+            interrupted.detect(server)
             begun = _begin(ctx, server)
         if isinstance(begun, _Begun):
             break
@@ -161,7 +161,7 @@ def _make(ctx: OperationContext, server: Server, snapshots: list[Snapshot], plan
     """Ask for the snapshot. With the server stopped around it, it is waited for here: it must not be started before."""
     if not ctx.options["stop_server"]:
         return _ask(ctx, server, snapshots, plan, room)
-    with power.stopped(ctx, server, ctx.deadline):
+    with power.stop_temporarily(ctx, server, ctx.deadline):
         snapshot = _ask(ctx, server, snapshots, plan, room)()
     return lambda: snapshot
 

@@ -126,7 +126,7 @@ def _ask(ctx: OperationContext, server: Server, snapshot: Snapshot) -> RestoreTr
             )
             raise
         ctx.changes.changed = True
-    power.forget_stop(ctx)  # from now on the restore, and this task's start_server, say whether it runs
+    power.clear_stop_note(ctx)  # from now on the restore, and this task's start_server, say whether it runs
     return restore
 
 
@@ -147,7 +147,7 @@ def _wait_and_start(ctx: OperationContext, restore: RestoreTracker) -> Server:
     after = wait_for_restore(restore, ctx.deadline)
     if after.power_state != RUNNING and ctx.options["start_server"]:
         # A server is not left off because the time for the restore is used up.
-        after = power.start(ctx, after, Deadline(max(ctx.deadline.remaining, power.START_SECONDS)))
+        after = power.start(ctx, after, Deadline(max(ctx.deadline.remaining, power.START_TIMEOUT)))
     return after
 
 

@@ -24,7 +24,7 @@ def left_off(machine: Machine, *listed: Any, ago: float = 60.0) -> Cloud:
     """A cloud whose server is off, with the note of the task that has stopped it."""
     cloud = Cloud("vpsorg", *listed)
     cloud.power_state = "stopped"
-    machine.write(cloud, power.STOPPED_NOTE, ago)
+    machine.write(cloud, power.STOPPED_FOR_SNAPSHOT, ago)
     return cloud
 
 
@@ -43,7 +43,7 @@ def test_it_is_started_when_the_work_is_done(machine: Machine, listed: list, opt
     cloud = left_off(machine, *listed)
     checked = make_context(cloud, check_mode=True, **options)
     foretold = snapshot_operation.run(checked)
-    assert (cloud.asked, cloud.power_state, machine.notes(cloud)) == ([], "stopped", {power.STOPPED_NOTE})
+    assert (cloud.asked, cloud.power_state, machine.notes(cloud)) == ([], "stopped", {power.STOPPED_FOR_SNAPSHOT})
     working = make_context(cloud, **options)
     result = snapshot_operation.run(working)
     assert cloud.asked == asked and cloud.power_state == "running"
@@ -53,7 +53,7 @@ def test_it_is_started_when_the_work_is_done(machine: Machine, listed: list, opt
     words = "It is started." if options.get("wait", True) else "Its start is asked for, and this task does not wait for it."
     assert [warning.endswith(f"{WORDS} {words}") for warning in working.warnings] == [True]
     assert [warning.endswith(f"{WORDS} It would be started.") for warning in checked.warnings] == [True]
-    assert power.STOPPED_NOTE not in machine.notes(cloud)
+    assert power.STOPPED_FOR_SNAPSHOT not in machine.notes(cloud)
 
 
 def test_a_task_that_does_not_wait_leaves_it_to_the_next_where_it_can_not_be_started_now(machine: Machine) -> None:
@@ -66,7 +66,7 @@ def test_a_task_that_does_not_wait_leaves_it_to_the_next_where_it_can_not_be_sta
     hasty = make_context(cloud, wait=False)
     assert snapshot_operation.run(hasty)["changed"] is False
     assert [warning for warning in hasty.warnings if "can't be started right now" in warning] and cloud.asked == ["start"]
-    assert machine.notes(cloud) == {power.STOPPED_NOTE}
+    assert machine.notes(cloud) == {power.STOPPED_FOR_SNAPSHOT}
     cloud.before = lambda change: None
     assert snapshot_operation.run(make_context(cloud))["changed"] is True
     assert cloud.power_state == "running"
@@ -116,7 +116,7 @@ def test_where_it_can_not_be_started_both_are_told_and_the_next_task_tries_again
     with pytest.raises(RewindError, match="could NOT be started again.*before that: The cloud said no") as caught:
         snapshot_operation.run(make_context(cloud))
     assert (caught.value.outcome, caught.value.hint) == (errors.FAILED, "START IT NOW in the cloud's panel")
-    assert machine.notes(cloud) == {power.STOPPED_NOTE}
+    assert machine.notes(cloud) == {power.STOPPED_FOR_SNAPSHOT}
     cloud.before = lambda change: None
     snapshot_operation.run(make_context(cloud))
     assert cloud.asked == ["create nightly", "start", "create nightly", "start"] and cloud.power_state == "running"
@@ -149,7 +149,7 @@ def test_one_that_runs_again_is_let_be_and_the_note_removed(machine: Machine) ->
     cloud.power_state = "running"
     checked = make_context(cloud, check_mode=True)
     assert snapshot_operation.run(checked)["changed"] is False
-    assert machine.notes(cloud) == {power.STOPPED_NOTE}
+    assert machine.notes(cloud) == {power.STOPPED_FOR_SNAPSHOT}
     looking = make_context(cloud)
     assert snapshot_operation.run(looking)["changed"] is False
     assert (cloud.asked, looking.warnings, checked.warnings, machine.notes(cloud)) == ([], [], [], set())
@@ -172,10 +172,10 @@ def test_one_that_is_on_its_way_off_is_waited_for_and_started(machine: Machine) 
 def test_a_task_that_stops_a_server_notes_it_before_and_takes_it_back_after(machine: Machine) -> None:
     cloud = Cloud("vpsorg")
     noted: list[tuple[str, bool]] = []
-    cloud.before = lambda change: noted.append((change, power.STOPPED_NOTE in machine.notes(cloud)))
+    cloud.before = lambda change: noted.append((change, power.STOPPED_FOR_SNAPSHOT in machine.notes(cloud)))
     snapshot_operation.run(make_context(cloud, stop_server=True))
     assert noted == [("stop", True), ("create nightly", True), ("start", True)]
-    assert power.STOPPED_NOTE not in machine.notes(cloud)
+    assert power.STOPPED_FOR_SNAPSHOT not in machine.notes(cloud)
 
 
 def test_a_server_that_was_off_before_is_not_noted(machine: Machine) -> None:
@@ -227,7 +227,7 @@ def test_a_refused_stop_of_a_server_that_is_off_by_now_counts_as_stopped(machine
     machine.meanwhile = ready
     assert snapshot_operation.run(make_context(cloud, stop_server=True))["changed"] is True
     assert cloud.asked == ["stop", "create nightly", "start"] and cloud.power_state == "running"
-    assert power.STOPPED_NOTE not in machine.notes(cloud)
+    assert power.STOPPED_FOR_SNAPSHOT not in machine.notes(cloud)
 
 
 @pytest.mark.parametrize(("kind", "seen"), [(errors.PROVIDER_REJECTED, lambda cloud: None), (errors.FORBIDDEN, goes_off)])

@@ -156,10 +156,12 @@ def test_a_server_that_stops_late_is_started_again(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(power, "wait_for_power", wait)
     monkeypatch.setattr(power, "start", lambda ctx, server, deadline: cloud.asked.append(f"start one that is {cloud.power_state}"))
-    with pytest.raises(RewindError, match="too long"), power.stopped(make_context(cloud), cloud.get_server(""), Deadline(1, FakeClock())):
+    with pytest.raises(RewindError, match="too long"), power.stop_temporarily(
+        make_context(cloud), cloud.get_server(""), Deadline(1, FakeClock()),
+    ):
         raise AssertionError("it is not off")
     assert cloud.asked == ["stop", "start one that is stopped"]
-    assert waits[1] == power.LATE_STOP_SECONDS
+    assert waits[1] == power.DELAYED_STOP_TIMEOUT
 
 
 def test_a_stop_is_waited_for() -> None:

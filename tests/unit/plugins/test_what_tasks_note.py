@@ -44,8 +44,8 @@ def open_state(directory: Path, kind: str = "vpsorg") -> LocalState:
 def left_off(directory: Path, kind: str = "vpsorg", *listed, at: float = 3600.0, **fields) -> Cloud:
     """A server that a task has stopped, so many seconds ago, before it was killed."""
     notes = open_state(directory, kind)
-    notes.put(power.STOPPED_NOTE, **fields)
-    notes._write({power.STOPPED_NOTE: {**notes.all()[power.STOPPED_NOTE], "at": time.time() - at}})
+    notes.put(power.STOPPED_FOR_SNAPSHOT, **fields)
+    notes._write({power.STOPPED_FOR_SNAPSHOT: {**notes.all()[power.STOPPED_FOR_SNAPSHOT], "at": time.time() - at}})
     cloud = Cloud(kind, *listed)
     cloud.power_state = "stopped"
     return cloud
@@ -121,7 +121,7 @@ def test_a_server_that_never_goes_off_is_watched_once(directory: Path, wait: boo
     cloud = left_off(directory, "vpsorg", snapshot(), at=1.0)
     cloud.power_state = "running"
     assert snapshot_operation.run(make_context(cloud, wait=wait))["changed"] is False
-    assert (cloud.asked, power.STOPPED_NOTE in open_state(directory).all()) == ([], noted)
+    assert (cloud.asked, power.STOPPED_FOR_SNAPSHOT in open_state(directory).all()) == ([], noted)
 
 
 def test_a_refused_stop_leaves_the_note_of_an_earlier_one(directory: Path) -> None:
@@ -134,9 +134,11 @@ def test_a_refused_stop_leaves_the_note_of_an_earlier_one(directory: Path) -> No
             raise RewindError("it is stopping", kind=errors.PROVIDER_REJECTED)
 
     cloud.before = refuse
-    with pytest.raises(RewindError, match="it is stopping"), power.stopped(with_state(cloud, directory), cloud.get_server(""), polling.Deadline(1)):
+    with pytest.raises(RewindError, match="it is stopping"), power.stop_temporarily(
+        with_state(cloud, directory), cloud.get_server(""), polling.Deadline(1),
+    ):
         raise AssertionError("it is not off")
-    assert power.STOPPED_NOTE in open_state(directory).all()
+    assert power.STOPPED_FOR_SNAPSHOT in open_state(directory).all()
 
 
 def with_state(cloud: Cloud, directory: Path):
@@ -175,7 +177,7 @@ def test_what_happened_before_is_said_where_the_server_can_not_be_seen_to(direct
             snapshot_operation.run(wanted)
     assert caught.value.outcome == errors.UNKNOWN
     assert "no answer" in caught.value.message and "may still be off" in caught.value.message
-    assert power.STOPPED_NOTE in open_state(directory).all()
+    assert power.STOPPED_FOR_SNAPSHOT in open_state(directory).all()
 
 
 def test_a_server_that_can_not_be_started_was_not_changed(directory: Path) -> None:
