@@ -14,10 +14,10 @@ from collections.abc import Iterable
 
 from .._provider.base import READY, Snapshot
 
-MOST_DIGITS = 100  # of an id that is taken for a number
+MAX_NUMERIC_ID_DIGITS = 100  # of an id that is taken for a number
 
 
-def beyond_count(snapshots: Iterable[Snapshot], match: str, count: int, keep_ids: set[str]) -> list[Snapshot]:
+def select_expired(snapshots: Iterable[Snapshot], match: str, count: int, keep_ids: set[str]) -> list[Snapshot]:
     """The oldest ready snapshots beyond the newest C(count) among those whose name matches.
 
     :arg match: a shell-style pattern, case-sensitive.
@@ -27,19 +27,19 @@ def beyond_count(snapshots: Iterable[Snapshot], match: str, count: int, keep_ids
     # The task's own snapshot holds one of the places even where an older clock dates it late.
     own = [snapshot for snapshot in ready if snapshot.id in keep_ids]
     others = [snapshot for snapshot in ready if snapshot.id not in keep_ids]
-    return [snapshot for snapshot in others[max(0, count - len(own)):] if _may_go(snapshot)][::-1]
+    return [snapshot for snapshot in others[max(0, count - len(own)):] if _is_deletable(snapshot)][::-1]
 
 
-def to_make_room(snapshots: Iterable[Snapshot], match: str, places: int, keep_ids: set[str]) -> list[Snapshot]:
-    """The snapshots to delete so that C(places) become free: failed ones first, then the oldest; maybe too few."""
+def select_for_eviction(snapshots: Iterable[Snapshot], match: str, count: int, keep_ids: set[str]) -> list[Snapshot]:
+    """The snapshots to delete so that C(count) become free: failed ones first, then the oldest; maybe too few."""
     candidates = [
         snapshot
         for snapshot in _named(snapshots, match)
-        if snapshot.id not in keep_ids and (snapshot.status == READY or snapshot.failure_confirmed) and _may_go(snapshot)
+        if snapshot.id not in keep_ids and (snapshot.status == READY or snapshot.failure_confirmed) and _is_deletable(snapshot)
     ]
     oldest_first = newest_first(candidates)[::-1]
     oldest_first.sort(key=lambda snapshot: not snapshot.failure_confirmed)
-    return oldest_first[:places]
+    return oldest_first[:count]
 
 
 def newest_first(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
@@ -50,13 +50,13 @@ def newest_first(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
 def _id_order(snapshot_id: str | None) -> tuple[int, str]:
     text = snapshot_id or ""  # one that is only foreseen has no id yet
     # A cloud whose ids are names may have one of any length; Python refuses to read a number of thousands of digits.
-    return (int(text) if text.isdecimal() and len(text) <= MOST_DIGITS else 0, text)
+    return (int(text) if text.isdecimal() and len(text) <= MAX_NUMERIC_ID_DIGITS else 0, text)
 
 
 def _named(snapshots: Iterable[Snapshot], match: str) -> list[Snapshot]:
     return [snapshot for snapshot in snapshots if fnmatch.fnmatchcase(snapshot.name, match)]
 
 
-def _may_go(snapshot: Snapshot) -> bool:
+def _is_deletable(snapshot: Snapshot) -> bool:
     # Deleting a snapshot that a schedule hangs on would end the schedule with it; one without a date has no age.
     return snapshot.schedule is None and snapshot.created_at is not None

@@ -17,7 +17,7 @@ from .._wait.polling import Deadline
 from .._wait.waiters import wait_snapshot_listed, wait_snapshot_ready
 from .context import OperationContext, select_snapshot, snapshot_label, validate_snapshot_name
 from .snapshot_changes import delete
-from .snapshot_present import present
+from .snapshot_present import ensure_present
 from .snapshot_result import snapshot_result
 
 
@@ -25,16 +25,16 @@ def run(ctx: OperationContext) -> dict[str, Any]:
     """The module C(snapshot)."""
     options, provider = ctx.options, ctx.provider
     if options["state"] == "absent":
-        return _absent(ctx)
+        return _ensure_absent(ctx)
     validate_snapshot_name(provider, options["name"])
     if options["stop_server"] and not provider.capabilities.power:
         raise unsupported(provider, "call that stops a server", "leave stop_server out")
     if options["description"] and not provider.capabilities.description:
         raise invalid_argument(f"{provider.display_name} keeps no descriptions of snapshots", "leave description out")
-    return present(ctx)
+    return ensure_present(ctx)
 
 
-def _absent(ctx: OperationContext) -> dict[str, Any]:
+def _ensure_absent(ctx: OperationContext) -> dict[str, Any]:
     options = ctx.options
     wanted = options["id"] or options["name"]
     while True:
@@ -45,38 +45,38 @@ def _absent(ctx: OperationContext) -> dict[str, Any]:
             if snapshot is None and options["name"] and is_creation_pending(ctx, server):
                 snapshot = Snapshot(id=None, name=options["name"], server=server, status=PENDING)
                 if not options["wait"]:
-                    raise _not_yet(server, snapshot)
+                    raise _not_listed_error(server, snapshot)
             if snapshot is None:
                 return snapshot_result(ctx, server, None, False, f"Server {server.label} has no snapshot {wanted}", snapshots, snapshots)
-            settles = snapshot.status == PENDING and options["wait"] and not ctx.check_mode
-            if not settles:
+            must_wait = snapshot.status == PENDING and options["wait"] and not ctx.check_mode
+            if not must_wait:
                 if not ctx.check_mode:
                     delete(ctx, snapshot)
                 break
-        _let_it_settle(ctx, snapshot, {item.id for item in snapshots})
+        _wait_until_deletable(ctx, snapshot, {item.id for item in snapshots})
 
     after = [item for item in snapshots if item.id != snapshot.id]
     changed = ctx.check_mode or ctx.changes.changed
-    words = "would be deleted" if ctx.check_mode else "is deleted" if changed else "was deleted by somebody else meanwhile"
+    summary = "would be deleted" if ctx.check_mode else "is deleted" if changed else "was deleted by somebody else meanwhile"
     return snapshot_result(
-        ctx, snapshot.server, None, changed, f"Snapshot {snapshot_label(snapshot)} of server {server.label} {words}",
+        ctx, snapshot.server, None, changed, f"Snapshot {snapshot_label(snapshot)} of server {server.label} {summary}",
         snapshots, after,
     )
 
 
-def _not_yet(server: Server, snapshot: Snapshot) -> RewindError:
+def _not_listed_error(server: Server, snapshot: Snapshot) -> RewindError:
     return RewindError(
         f"Snapshot {snapshot.name} of server {server.label} was asked for a moment ago and is not listed yet, so it can't be deleted",
         kind=errors.BUSY, server=server.label, snapshot=snapshot.name, hint="run again when it is made, or with wait: true, which waits for it",
     )
 
 
-def _let_it_settle(ctx: OperationContext, snapshot: Snapshot, known: set[str]) -> None:
+def _wait_until_deletable(ctx: OperationContext, snapshot: Snapshot, known_ids: set[str]) -> None:
     """A snapshot that is being made can't be deleted yet; one that fails or vanishes suits whoever wants it gone."""
     try:
         if snapshot.id is None:  # not even listed
-            patience = min(ctx.deadline.remaining, 2 * ctx.provider.capabilities.expected_create_seconds)
-            wait_snapshot_listed(ctx, snapshot.server, snapshot.name, known, Deadline(patience))
+            timeout = min(ctx.deadline.remaining, 2 * ctx.provider.capabilities.expected_create_seconds)
+            wait_snapshot_listed(ctx, snapshot.server, snapshot.name, known_ids, Deadline(timeout))
         else:
             wait_snapshot_ready(ctx, snapshot, ctx.deadline)
     except RewindError as error:

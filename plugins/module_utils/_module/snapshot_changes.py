@@ -31,11 +31,11 @@ def create(ctx: OperationContext, server: Server, known_ids: set[str], replaces:
     except RewindError as error:
         error.add_context(server.label, name)
         if error.kind == errors.ALREADY_EXISTS:
-            made = _made_meanwhile(ctx, server, error)
-            return lambda: made
+            adopted = _adopt_concurrent(ctx, server, error)
+            return lambda: adopted
         if error.outcome != errors.UNKNOWN:
             raise
-        snapshot = _after_unknown_create(ctx, server, known_ids, error)
+        snapshot = _reconcile_create(ctx, server, known_ids, error)
     if snapshot is None:
         pending_changes.record_requested(ctx, name)
     else:
@@ -53,7 +53,7 @@ def create(ctx: OperationContext, server: Server, known_ids: set[str], replaces:
     return wait
 
 
-def _made_meanwhile(ctx: OperationContext, server: Server, error: RewindError) -> Snapshot:
+def _adopt_concurrent(ctx: OperationContext, server: Server, error: RewindError) -> Snapshot:
     """Somebody was quicker by a moment; where names are unique theirs is the one that was wished for."""
     for listed in ctx.provider.list_snapshots(server):
         if listed.name == ctx.options["name"]:
@@ -61,9 +61,9 @@ def _made_meanwhile(ctx: OperationContext, server: Server, error: RewindError) -
     raise error
 
 
-def _after_unknown_create(ctx: OperationContext, server: Server, known_ids: set[str], error: RewindError) -> Snapshot:
+def _reconcile_create(ctx: OperationContext, server: Server, known_ids: set[str], error: RewindError) -> Snapshot:
     try:
-        found = wait_snapshot_listed(ctx, server, ctx.options["name"], known_ids, _time_to_look(ctx, server, ctx.deadline))
+        found = wait_snapshot_listed(ctx, server, ctx.options["name"], known_ids, _reconcile_deadline(ctx, server, ctx.deadline))
     except RewindError:
         error.hint = "look at the server's snapshots (rewind.vps.snapshot_info); a rerun looks first and makes no second one"
         raise error from None
@@ -82,34 +82,34 @@ def recreate(ctx: OperationContext, snapshot: Snapshot) -> Callable[[], Snapshot
     except RewindError as error:
         error.add_context(server.label, snapshot.name)
         if error.outcome != errors.UNKNOWN:
-            _look_behind_refusal(ctx, snapshot, error)
+            _check_partial_effect(ctx, snapshot, error)
             raise
-        renewed = _renewed(ctx, snapshot, _time_to_look(ctx, server, ctx.deadline), error)
-        return lambda: renewed
+        recreated = _wait_recreated(ctx, snapshot, _reconcile_deadline(ctx, server, ctx.deadline), error)
+        return lambda: recreated
     if ctx.options["wait"]:
         ctx.report_progress(server, f"snapshot {snapshot.name} is asked to be taken anew")
 
     def wait() -> Snapshot:
         if not ctx.options["wait"]:
             return Snapshot(id=snapshot.id, name=snapshot.name, server=server, status=PENDING)
-        return _renewed(ctx, snapshot, ctx.deadline, None)
+        return _wait_recreated(ctx, snapshot, ctx.deadline, None)
 
     return wait
 
 
-def _renewed(ctx: OperationContext, snapshot: Snapshot, deadline: Deadline, unknown: RewindError | None) -> Snapshot:
-    """:arg unknown: what is to be said if it is not seen to have been taken anew."""
+def _wait_recreated(ctx: OperationContext, snapshot: Snapshot, deadline: Deadline, unknown_error: RewindError | None) -> Snapshot:
+    """:arg unknown_error: what is to be said if it is not seen to have been taken anew."""
     try:
-        renewed = wait_snapshot_recreated(ctx, snapshot, deadline)
+        recreated = wait_snapshot_recreated(ctx, snapshot, deadline)
     except RewindError as error:
-        error = unknown or error
+        error = unknown_error or error
         error.hint = "look at the server's snapshots (rewind.vps.snapshot_info) before running again: the old one may be gone"
         raise error from None
     ctx.changes.changed = True
-    return renewed
+    return recreated
 
 
-def _look_behind_refusal(ctx: OperationContext, snapshot: Snapshot, error: RewindError) -> None:
+def _check_partial_effect(ctx: OperationContext, snapshot: Snapshot, error: RewindError) -> None:
     """To take anew is to delete and to create: a no may come after the first half, unless there was nothing to delete."""
     if error.kind == errors.NOT_FOUND:
         return
@@ -123,7 +123,7 @@ def _look_behind_refusal(ctx: OperationContext, snapshot: Snapshot, error: Rewin
 
 def delete(ctx: OperationContext, snapshot: Snapshot) -> bool:
     """Delete a snapshot that was just listed, and see it gone. False where somebody else was quicker."""
-    unknown: RewindError | None = None
+    unknown_error: RewindError | None = None
     deleted = True
     # Deletions may queue behind other work; one that was accepted gets what is left of the task's time.
     deadline = Deadline(max(ctx.deadline.remaining if ctx.options["wait"] else 0.0, RECONCILE_TIMEOUT))
@@ -134,14 +134,14 @@ def delete(ctx: OperationContext, snapshot: Snapshot) -> bool:
             pending_changes.record_deleted(ctx, snapshot)
             return True
     except RewindError as error:
-        unknown = error.add_context(snapshot.server.label, snapshot_label(snapshot))
+        unknown_error = error.add_context(snapshot.server.label, snapshot_label(snapshot))
         if error.outcome != errors.UNKNOWN:
             raise
-        deadline = _time_to_look(ctx, snapshot.server, deadline)
+        deadline = _reconcile_deadline(ctx, snapshot.server, deadline)
     try:
         wait_snapshot_deleted(ctx, snapshot, deadline)
     except RewindError as error:
-        error = unknown or error
+        error = unknown_error or error
         error.hint = "look at the server's snapshots (rewind.vps.snapshot_info), then run again; a rerun is safe"
         raise error from None
     ctx.changes.changed = ctx.changes.changed or deleted
@@ -149,15 +149,15 @@ def delete(ctx: OperationContext, snapshot: Snapshot) -> bool:
     return deleted
 
 
-def _time_to_look(ctx: OperationContext, server: Server, deadline: Deadline) -> Deadline:
+def _reconcile_deadline(ctx: OperationContext, server: Server, deadline: Deadline) -> Deadline:
     """How long to look for a change of which nobody knows whether it was taken up.
 
     A cloud may answer only when it is done: while it says that the server is busy, the change may be what it is
     busy with, so the whole of the task's time is given to it.
     """
     try:
-        now = ctx.provider.get_server(server.id)
-        may_be_at_it = bool(now.task_state) or now.power_state != RUNNING  # a server that is off is idle whatever is done with its disk
+        latest = ctx.provider.get_server(server.id)
+        may_be_in_progress = bool(latest.task_state) or latest.power_state != RUNNING  # a server that is off is idle whatever is done with its disk
     except RewindError:
-        may_be_at_it = False
-    return Deadline(deadline.remaining if may_be_at_it else min(RECONCILE_TIMEOUT, deadline.remaining), deadline.clock)
+        may_be_in_progress = False
+    return Deadline(deadline.remaining if may_be_in_progress else min(RECONCILE_TIMEOUT, deadline.remaining), deadline.clock)

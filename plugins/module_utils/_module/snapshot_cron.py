@@ -48,34 +48,34 @@ def _run(ctx: OperationContext, server: Server) -> dict[str, Any]:
     return _set(ctx, snapshot, Schedule(options["day"], options["hour"], options["minute"]))
 
 
-def _set(ctx: OperationContext, snapshot: Snapshot, wished: Schedule) -> dict[str, Any]:
+def _set(ctx: OperationContext, snapshot: Snapshot, desired: Schedule) -> dict[str, Any]:
     old = snapshot.schedule
     label = f"snapshot {snapshot.name} of server {snapshot.server.label}"
-    if old is not None and _same(ctx, old, wished, label):
+    if old is not None and _same(ctx, old, desired, label):
         return _result(ctx, snapshot.server, snapshot, old, old, f"The schedule of {label} is as wished")
     if ctx.check_mode:
         ctx.changes.changed = True
-        return _result(ctx, snapshot.server, snapshot, old, wished, f"The schedule of {label} would be set")
+        return _result(ctx, snapshot.server, snapshot, old, desired, f"The schedule of {label} would be set")
     if old is None:
-        _change(ctx, snapshot, wished)
+        _change(ctx, snapshot, desired)
     else:
         # Between the two there is no schedule at all: that is no place to be ended.
         with signal_guard.defer_signals(ctx.redeliver_signal):
-            _exchange(ctx, snapshot, old, wished)
-    return _result(ctx, snapshot.server, snapshot, old, wished, f"The schedule of {label} is set")
+            _replace(ctx, snapshot, old, desired)
+    return _result(ctx, snapshot.server, snapshot, old, desired, f"The schedule of {label} is set")
 
 
-def _exchange(ctx: OperationContext, snapshot: Snapshot, old: Schedule, wished: Schedule) -> None:
+def _replace(ctx: OperationContext, snapshot: Snapshot, old: Schedule, desired: Schedule) -> None:
     _change(ctx, snapshot, None)
     try:
-        _change(ctx, snapshot, wished)
+        _change(ctx, snapshot, desired)
     except RewindError as error:
-        raise _after_lost_schedule(ctx, snapshot, old, error) from None
+        raise _restore_previous(ctx, snapshot, old, error) from None
 
 
-def _same(ctx: OperationContext, old: Schedule, wished: Schedule, label: str) -> bool:
+def _same(ctx: OperationContext, old: Schedule, desired: Schedule, label: str) -> bool:
     """Equal in all that can be read; where the cloud's words can't be, the time of its next run decides."""
-    if (old.hour, old.minute) != (wished.hour, wished.minute):
+    if (old.hour, old.minute) != (desired.hour, desired.minute):
         return False
     if old.day is None:
         ctx.warnings.append(
@@ -83,7 +83,7 @@ def _same(ctx: OperationContext, old: Schedule, wished: Schedule, label: str) ->
             f"({old.hour:02d}:{old.minute:02d}, from its next run), not every how many days."
         )
         return True
-    return old.day == wished.day
+    return old.day == desired.day
 
 
 def _remove(ctx: OperationContext, snapshot: Snapshot) -> dict[str, Any]:
@@ -92,34 +92,34 @@ def _remove(ctx: OperationContext, snapshot: Snapshot) -> dict[str, Any]:
         ctx.changes.changed = True
     else:
         _change(ctx, snapshot, None)
-    words = "would be removed" if ctx.check_mode else "is removed"
-    return _result(ctx, snapshot.server, snapshot, snapshot.schedule, None, f"The schedule of {label} {words}")
+    summary = "would be removed" if ctx.check_mode else "is removed"
+    return _result(ctx, snapshot.server, snapshot, snapshot.schedule, None, f"The schedule of {label} {summary}")
 
 
-def _change(ctx: OperationContext, snapshot: Snapshot, wished: Schedule | None) -> None:
+def _change(ctx: OperationContext, snapshot: Snapshot, desired: Schedule | None) -> None:
     """Add the schedule, or remove the one there is; where the answer leaves it open, the list decides."""
     provider = ctx.provider
     try:
-        if wished is None:
+        if desired is None:
             ctx.send_change(lambda: provider.remove_schedule(snapshot))
         else:
-            ctx.send_change(lambda: provider.add_schedule(snapshot, wished))
+            ctx.send_change(lambda: provider.add_schedule(snapshot, desired))
     except RewindError as error:
         error.add_context(snapshot.server.label, snapshot.name)
-        if error.outcome != errors.UNKNOWN or not _comes_true(ctx, snapshot, wished):
+        if error.outcome != errors.UNKNOWN or not _reconcile(ctx, snapshot, desired):
             raise
     ctx.changes.changed = True
 
 
-def _comes_true(ctx: OperationContext, snapshot: Snapshot, wished: Schedule | None) -> bool:
+def _reconcile(ctx: OperationContext, snapshot: Snapshot, desired: Schedule | None) -> bool:
     """Whether the list shows the schedule as wished, within a while."""
 
     def poll() -> bool | None:
         listed = ctx.provider.list_snapshots(snapshot.server)
-        now = next((item.schedule for item in listed if item.id == snapshot.id), None)
-        if wished is None or now is None:
-            return True if wished is None and now is None else None
-        return True if (now.hour, now.minute) == (wished.hour, wished.minute) and now.day in (None, wished.day) else None
+        latest = next((item.schedule for item in listed if item.id == snapshot.id), None)
+        if desired is None or latest is None:
+            return True if desired is None and latest is None else None
+        return True if (latest.hour, latest.minute) == (desired.hour, desired.minute) and latest.day in (None, desired.day) else None
 
     try:
         return wait_until(
@@ -129,13 +129,13 @@ def _comes_true(ctx: OperationContext, snapshot: Snapshot, wished: Schedule | No
         return False
 
 
-def _after_lost_schedule(ctx: OperationContext, snapshot: Snapshot, old: Schedule, error: RewindError) -> RewindError:
+def _restore_previous(ctx: OperationContext, snapshot: Snapshot, old: Schedule, error: RewindError) -> RewindError:
     """The old schedule is deleted and the new one is not there: put the old one back, and say how that went."""
     when = f"every {old.day} day(s) at {old.hour:02d}:{old.minute:02d}" if old.is_complete else "which can't be read"
     label = f"of snapshot {snapshot.name}"
     if error.outcome == errors.UNKNOWN:
         error.message = f"The old schedule {label} ({when}) was deleted, and it is unknown whether the new one was set: {error.message}"
-    elif _put_back(ctx, snapshot, old):
+    elif _restore(ctx, snapshot, old):
         ctx.changes.changed = False
         error.message = f"The new schedule {label} was not taken, and the old one ({when}) is back: {error.message}"
         return error
@@ -149,7 +149,7 @@ def _after_lost_schedule(ctx: OperationContext, snapshot: Snapshot, old: Schedul
     return error
 
 
-def _put_back(ctx: OperationContext, snapshot: Snapshot, old: Schedule) -> bool:
+def _restore(ctx: OperationContext, snapshot: Snapshot, old: Schedule) -> bool:
     try:
         if old.is_complete:
             _change(ctx, snapshot, old)

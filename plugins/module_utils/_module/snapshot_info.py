@@ -26,26 +26,26 @@ def run(ctx: OperationContext) -> dict[str, Any]:
         listed = ctx.provider.list_snapshots(None)
     else:
         known = {item.id: item for item in ctx.provider.list_servers()} if references is None else {}
-        results = ctx.for_each(lambda one: _snapshots_of(one, known), references or list(known))
+        results = ctx.for_each(lambda one: _list_snapshots(one, known), references or list(known))
         listed = [snapshot for item in results if item.failure is None for snapshot in item.value]
     now = ctx.provider.server_time()
-    found = newest_first(item for item in listed if _is_wanted(item, ctx.options, age_seconds(item.created_at, now)))
+    found = newest_first(item for item in listed if _matches(item, ctx.options, age_seconds(item.created_at, now)))
     return {
         "changed": False,
         "msg": f"{len(found)} of {len(listed)} snapshots",
-        "snapshots": [{**item.to_result(), "age_seconds": _whole(age_seconds(item.created_at, now))} for item in found],
+        "snapshots": [{**item.to_result(), "age_seconds": _whole_seconds(age_seconds(item.created_at, now))} for item in found],
         "server": server.to_result() if server else None,
         **failure_summary(ctx, results),
     }
 
 
-def _snapshots_of(one: OperationContext, known: dict[str, Server]) -> list[Snapshot]:
+def _list_snapshots(one: OperationContext, known: dict[str, Server]) -> list[Snapshot]:
     """Of one server; of those that are known to exist nothing has to prove it."""
     server = known.get(one.server_reference)
     return one.provider.list_snapshots(server) if server is not None else one.get_server_and_snapshots()[1]
 
 
-def _is_wanted(snapshot: Snapshot, options: dict[str, Any], age: float | None) -> bool:
+def _matches(snapshot: Snapshot, options: dict[str, Any], age: float | None) -> bool:
     if options["name"] is not None and snapshot.name != options["name"]:
         return False
     if options["match"] is not None and not fnmatch.fnmatchcase(snapshot.name, options["match"]):
@@ -57,5 +57,5 @@ def _is_wanted(snapshot: Snapshot, options: dict[str, Any], age: float | None) -
     return options["newer_than"] is None or (age is not None and age <= options["newer_than"])
 
 
-def _whole(seconds: float | None) -> int | None:
+def _whole_seconds(seconds: float | None) -> int | None:
     return None if seconds is None else int(seconds)

@@ -17,7 +17,7 @@ from . import retention
 KEEP = "keep"  # it is there, ready and fresh
 ADOPT = "adopt"  # it is being made already: wait for that one
 CREATE = "create"  # there is none, or what there is failed
-RETAKE = "retake"  # there is one, older than max_age
+RECREATE = "recreate"  # there is one, older than max_age
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Plan:
     """What to do.
 
     :ivar action: one of the words above.
-    :ivar snapshot: the one to keep, adopt or retake.
+    :ivar snapshot: the one to keep, adopt or recreate.
     :ivar replaces: the old one that goes once the new one is ready.
     :ivar failed: failed snapshots of that name, deleted before a new one is made.
     """
@@ -54,15 +54,15 @@ def plan_present(snapshots: list[Snapshot], name: str, max_age: int | None, now:
         return Plan(ADOPT, pending[0], replaces=old)
     for snapshot in failed:
         if not snapshot.failure_confirmed:
-            raise _puzzling(snapshot, f"has a status that is not known here ({snapshot.provider_status!r})")
+            raise _undecidable(snapshot, f"has a status that is not known here ({snapshot.provider_status!r})")
     if old is not None and old.created_at is None:
-        raise _puzzling(old, "has no date that can be read, so nobody can tell whether it is older than max_age")
+        raise _undecidable(old, "has no date that can be read, so nobody can tell whether it is older than max_age")
     if old is not None:
-        return Plan(RETAKE, old, replaces=old, failed=failed)
+        return Plan(RECREATE, old, replaces=old, failed=failed)
     return Plan(CREATE, failed=failed)
 
 
-def plan_confirmed(snapshot: Snapshot | None, server: Server, id_: str, max_age: int | None, now: datetime) -> Plan:
+def plan_by_id(snapshot: Snapshot | None, server: Server, id_: str, max_age: int | None, now: datetime) -> Plan:
     """Decide where the snapshot is named by its id: it is there or being made, or it can't be made so.
 
     :raises RewindError: it is missing, failed or too old; the id of a new one can't be chosen.
@@ -71,20 +71,20 @@ def plan_confirmed(snapshot: Snapshot | None, server: Server, id_: str, max_age:
         return Plan(KEEP, snapshot)
     if snapshot is not None and snapshot.status == PENDING:
         return Plan(ADOPT, snapshot)
-    trouble = "is not there"
+    problem = "is not there"
     if snapshot is not None:
-        trouble = "is older than max_age" if snapshot.status == READY else f"is {snapshot.status} ({snapshot.provider_status!r})"
+        problem = "is older than max_age" if snapshot.status == READY else f"is {snapshot.status} ({snapshot.provider_status!r})"
     raise RewindError(
-        f"Snapshot {id_} of server {server.label} {trouble}",
+        f"Snapshot {id_} of server {server.label} {problem}",
         kind=errors.NOT_FOUND if snapshot is None else errors.NOT_READY, server=server.label, snapshot=id_,
         hint="leave id out to have a new one made: it gets its id from the cloud",
     )
 
 
-def _puzzling(snapshot: Snapshot, what: str) -> RewindError:
+def _undecidable(snapshot: Snapshot, problem: str) -> RewindError:
     """It may be a good snapshot: it is neither taken for one nor deleted."""
     return RewindError(
-        f"Snapshot {snapshot.name} of server {snapshot.server.label} {what}, so it is left alone and no other is made",
+        f"Snapshot {snapshot.name} of server {snapshot.server.label} {problem}, so it is left alone and no other is made",
         kind=errors.NOT_READY, server=snapshot.server.label, snapshot=snapshot.id,
         hint="look at it in the cloud's panel; choose another name, or delete it with state: absent and its id",
     )

@@ -23,33 +23,33 @@ from .context import OperationContext, candidates_hint, select_snapshot, snapsho
 
 def run(ctx: OperationContext) -> dict[str, Any]:
     """The module C(snapshot_restore)."""
-    with lock_server(ctx, allow_during_restore=True) as server, contextlib.ExitStack() as restoring:
+    with lock_server(ctx, allow_during_restore=True) as server, contextlib.ExitStack() as restore_lock:
         server = server if server.power_state else ctx.provider.get_server(ctx.server_reference)
         snapshots = list_consistent(ctx, server, ctx.provider.list_snapshots(server))
-        snapshot = _wanted(ctx, server, snapshots)
+        snapshot = _select_ready_snapshot(ctx, server, snapshots)
         if not server.task_state:
             if ctx.check_mode:
                 ctx.changes.changed = True
                 return _result(ctx, server, server, RestoreTracker(ctx, server, snapshot), joined=False)
-            restore = _ask(ctx, server, snapshot)
+            restore = _request_restore(ctx, server, snapshot)
             if ctx.options["wait"] and ctx.state is not None:
                 ctx.state.hold_restore_lock()
-                restoring.callback(ctx.state.release_restore_lock)
-        waiting = restoring.pop_all()
+                restore_lock.callback(ctx.state.release_restore_lock)
+        held_lock = restore_lock.pop_all()
     if server.task_state:
-        return _busy(ctx, server, snapshot)
-    with waiting:
+        return _join_or_fail(ctx, server, snapshot)
+    with held_lock:
         after = _wait_and_start(ctx, restore) if ctx.options["wait"] else server
     return _result(ctx, server, after, restore, joined=False)
 
 
-def _busy(ctx: OperationContext, server: Server, snapshot: Snapshot) -> dict[str, Any]:
+def _join_or_fail(ctx: OperationContext, server: Server, snapshot: Snapshot) -> dict[str, Any]:
     """What is under way may be this very restore, asked for by an earlier run: then it is joined, never repeated."""
     restore = RestoreTracker(ctx, server, snapshot, observed=True)
     if ctx.provider.capabilities.reports_restoring:
         joined = server.task_state == RESTORING
     else:
-        joined = _became_current_meanwhile(ctx, restore)
+        joined = _restore_finished_while_waiting(ctx, restore)
     if not joined:
         raise RewindError(
             f"Server {server.label} was in the middle of something ({server.task_state}), and this task asked for nothing",
@@ -65,7 +65,7 @@ def _busy(ctx: OperationContext, server: Server, snapshot: Snapshot) -> dict[str
     return _result(ctx, server, after, restore, joined=True)
 
 
-def _became_current_meanwhile(ctx: OperationContext, restore: RestoreTracker) -> bool:
+def _restore_finished_while_waiting(ctx: OperationContext, restore: RestoreTracker) -> bool:
     """Wait until the server is settled, where that may tell what it is busy with.
 
     Only a revert makes an older snapshot the current one. One that is current already can't become it, so nothing
@@ -77,14 +77,14 @@ def _became_current_meanwhile(ctx: OperationContext, restore: RestoreTracker) ->
     return restore.became_current()
 
 
-def _wanted(ctx: OperationContext, server: Server, snapshots: list[Snapshot]) -> Snapshot:
+def _select_ready_snapshot(ctx: OperationContext, server: Server, snapshots: list[Snapshot]) -> Snapshot:
     """Exactly one snapshot of this very server, and ready. Anything else is an error before anything is sent."""
     name, id_ = ctx.options["name"], ctx.options["id"]
     snapshot = select_snapshot(ctx.provider, server, snapshots, name, id_)
     wanted = id_ or name
     if snapshot is None:
         raise RewindError(
-            f"Server {server.label} has no snapshot {wanted}{_whose(ctx, server, id_)}",
+            f"Server {server.label} has no snapshot {wanted}{_foreign_owner_hint(ctx, server, id_)}",
             kind=errors.NOT_FOUND, server=server.label, snapshot=wanted,
             hint=candidates_hint(snapshots),
         )
@@ -99,7 +99,7 @@ def _wanted(ctx: OperationContext, server: Server, snapshots: list[Snapshot]) ->
     return snapshot
 
 
-def _whose(ctx: OperationContext, server: Server, id_: str | None) -> str:
+def _foreign_owner_hint(ctx: OperationContext, server: Server, id_: str | None) -> str:
     """Where the id belongs to another server, say so: it is the mistake that matters most."""
     if id_ is None or not ctx.provider.capabilities.lists_all_snapshots:
         return ""
@@ -107,7 +107,7 @@ def _whose(ctx: OperationContext, server: Server, id_: str | None) -> str:
     return f": it is a snapshot of server {foreign.server.label}" if foreign else ""
 
 
-def _ask(ctx: OperationContext, server: Server, snapshot: Snapshot) -> RestoreTracker:
+def _request_restore(ctx: OperationContext, server: Server, snapshot: Snapshot) -> RestoreTracker:
     """Ask for the restore, once. Where the answer leaves it open, the server's state decides."""
     restore = RestoreTracker(ctx, server, snapshot)
     ctx.report_progress(server, f"its restore to snapshot {snapshot.name} is asked for")
@@ -117,7 +117,7 @@ def _ask(ctx: OperationContext, server: Server, snapshot: Snapshot) -> RestoreTr
     except RewindError as error:
         error.add_context(server.label, snapshot_label(snapshot))
         if error.outcome != errors.UNKNOWN:
-            _look_behind_refusal(ctx, server, error)
+            _check_partial_effect(ctx, server, error)
             raise
         if not restore.wait_started():
             error.hint = (
@@ -130,7 +130,7 @@ def _ask(ctx: OperationContext, server: Server, snapshot: Snapshot) -> RestoreTr
     return restore
 
 
-def _look_behind_refusal(ctx: OperationContext, server: Server, error: RewindError) -> None:
+def _check_partial_effect(ctx: OperationContext, server: Server, error: RewindError) -> None:
     """A cloud that answers when it is done may say no after it has begun: the server then is not as it was."""
     if error.kind in (errors.UNAUTHORIZED, errors.FORBIDDEN) or ctx.provider.capabilities.reports_restoring:
         return
@@ -162,14 +162,14 @@ def _result(ctx: OperationContext, before: Server, after: Server, restore: Resto
         )
     label = f"snapshot {snapshot_label(snapshot)}"
     if ctx.check_mode:
-        words = "is being restored already; would wait for it" if joined else f"would be restored to {label}"
+        summary = "is being restored already; would wait for it" if joined else f"would be restored to {label}"
     elif not ctx.options["wait"]:
-        words = "is being restored already" if joined else f"is being restored to {label}"
+        summary = "is being restored already" if joined else f"is being restored to {label}"
     else:
-        words = "was being restored already, and that is done" if joined else f"is restored to {label}"
+        summary = "was being restored already, and that is done" if joined else f"is restored to {label}"
     result = {
         "changed": ctx.changes.changed,
-        "msg": f"Server {before.label} {words}",
+        "msg": f"Server {before.label} {summary}",
         "server": after.to_result(),
         "snapshot": snapshot.to_result(),
         "already_in_progress": joined,

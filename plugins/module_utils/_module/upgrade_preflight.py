@@ -16,7 +16,7 @@ from . import retention
 from .context import OperationContext, format_snapshots, snapshot_label, validate_snapshot_name
 
 # A token that may do no more than one of these can't take a snapshot. Inferred: the clouds list no words for it.
-_ONLY_READS = frozenset({"read", "read_only", "read-only", "readonly", "view"})
+_READ_ONLY_PERMISSIONS = frozenset({"read", "read_only", "read-only", "readonly", "view"})
 
 
 def run(ctx: OperationContext) -> dict[str, Any]:
@@ -25,29 +25,29 @@ def run(ctx: OperationContext) -> dict[str, Any]:
     Options: C(server), what the user calls it, or None; C(host) and C(address), how Ansible calls and reaches it, used where
     C(server) is None; C(name), the snapshot that is to be made or taken up; C(match), the pattern of this role's names.
 
-    What speaks against an upgrade now is returned as C(obstacle) and not raised: an earlier run's upgrade may have to be
+    What speaks against an upgrade now is returned as C(blocker) and not raised: an earlier run's upgrade may have to be
     ended all the same.
     """
     provider = ctx.provider
     validate_snapshot_name(provider, ctx.options["name"])
-    _check_rights(ctx, provider.whoami())
+    _check_permissions(ctx, provider.whoami())
     server = provider.get_server(_reference(ctx))
     result = {
         "changed": False, "msg": f"Server {server.label} is ready for a snapshot", "cloud": provider.display_name, "server": server.to_result(),
-        "snapshots": [], "goes_to_make_room": [], "obstacle": None,
+        "snapshots": [], "evictions": [], "blocker": None,
     }
     try:
-        _must_be_idle(ctx, server)
+        _require_idle(ctx, server)
         snapshots = provider.list_snapshots(server)
         result["snapshots"] = [item.to_result() for item in retention.newest_first(snapshots)]
-        result["goes_to_make_room"] = [item.to_result() for item in _room(ctx, server, snapshots)]
+        result["evictions"] = [item.to_result() for item in _select_evictions(ctx, server, snapshots)]
     except RewindError as error:
         error.add_context(server.label)
-        result["obstacle"] = {"msg": error.format(), "error": error.to_result()}
+        result["blocker"] = {"msg": error.format(), "error": error.to_result()}
     return result
 
 
-def _must_be_idle(ctx: OperationContext, server: Server) -> None:
+def _require_idle(ctx: OperationContext, server: Server) -> None:
     if server.task_state:
         raise RewindError(
             f"Server {server.label} is in the middle of something ({server.task_state}), so no upgrade is begun",
@@ -60,11 +60,11 @@ def _must_be_idle(ctx: OperationContext, server: Server) -> None:
         )
 
 
-def _check_rights(ctx: OperationContext, account: Account) -> None:
-    words = account.permissions
-    if words and all(word.lower() in _ONLY_READS for word in words):
+def _check_permissions(ctx: OperationContext, account: Account) -> None:
+    permissions = account.permissions
+    if permissions and all(permission.lower() in _READ_ONLY_PERMISSIONS for permission in permissions):
         raise RewindError(
-            f"These credentials of {ctx.provider.display_name} may only read ({', '.join(words)}), and a guarded upgrade takes a snapshot",
+            f"These credentials of {ctx.provider.display_name} may only read ({', '.join(permissions)}), and a guarded upgrade takes a snapshot",
             kind=errors.FORBIDDEN, hint="use a token that may take and restore snapshots",
         )
 
@@ -77,33 +77,33 @@ def _reference(ctx: OperationContext) -> str:
     if ctx.options["server"]:
         return ctx.server_reference
     host, address, provider = ctx.options["host"], ctx.options["address"], ctx.provider
-    everyone = provider.list_servers()
-    of_address = [server for server in everyone if address and server.address == address]
-    named = [server for server in everyone if host in provider.aliases_of(server)]
-    if len(named) == 1 and (not of_address or of_address[0].id == named[0].id) and not _elsewhere(address, named[0].address):
-        return named[0].id
-    if not named and len(of_address) == 1:
-        return of_address[0].id
-    if not named and not of_address:
-        known = ", ".join(server.label for server in everyone[:8]) or "none"
+    all_servers = provider.list_servers()
+    by_address = [server for server in all_servers if address and server.address == address]
+    by_name = [server for server in all_servers if host in provider.aliases_of(server)]
+    if len(by_name) == 1 and (not by_address or by_address[0].id == by_name[0].id) and not _is_other_public_address(address, by_name[0].address):
+        return by_name[0].id
+    if not by_name and len(by_address) == 1:
+        return by_address[0].id
+    if not by_name and not by_address:
+        known = ", ".join(server.label for server in all_servers[:8]) or "none"
         raise RewindError(
             f"{provider.display_name} has no server that is called {host} or has the address {address}; this account's: {known}",
             kind=errors.NOT_FOUND, server=host, hint="say which one it is with guarded_upgrade_server",
         )
-    if len(named) == 1 and not of_address:
+    if len(by_name) == 1 and not by_address:
         raise RewindError(
-            f"At {provider.display_name} {named[0].label} has the address {named[0].address}, and Ansible reaches {host} at {address}: another "
+            f"At {provider.display_name} {by_name[0].label} has the address {by_name[0].address}, and Ansible reaches {host} at {address}: another "
             "server of that name?",
             kind=errors.AMBIGUOUS, server=host, hint="say with guarded_upgrade_server which one it is, or use the credentials of the right account",
         )
-    meant = ", ".join(dict.fromkeys(server.label for server in [*named, *of_address]))
+    candidates = ", ".join(dict.fromkeys(server.label for server in [*by_name, *by_address]))
     raise RewindError(
-        f"At {provider.display_name} the name {host} and the address {address} don't mean one and the same server ({meant})",
+        f"At {provider.display_name} the name {host} and the address {address} don't mean one and the same server ({candidates})",
         kind=errors.AMBIGUOUS, server=host, hint="say which one it is with guarded_upgrade_server",
     )
 
 
-def _elsewhere(reached: str | None, known: str | None) -> bool:
+def _is_other_public_address(reached: str | None, known: str | None) -> bool:
     """Whether a host is reached at a public address that is not the server's; names, private addresses and tunnels say nothing."""
     try:
         return ipaddress.ip_address(reached or "").is_global and ipaddress.ip_address(reached) != ipaddress.ip_address(known or "")
@@ -111,26 +111,26 @@ def _elsewhere(reached: str | None, known: str | None) -> bool:
         return False
 
 
-def _room(ctx: OperationContext, server: Server, snapshots: list[Snapshot]) -> list[Snapshot]:
+def _select_evictions(ctx: OperationContext, server: Server, snapshots: list[Snapshot]) -> list[Snapshot]:
     """This role's own old snapshots that go so that there is a place for one more."""
     name, limit = ctx.options["name"], ctx.provider.capabilities.max_snapshots
     if any(item.name == name for item in snapshots):
         return []  # taken up from a run that was cut off
-    making = next((item for item in snapshots if item.status == PENDING), None)
-    if making is not None:
+    pending = next((item for item in snapshots if item.status == PENDING), None)
+    if pending is not None:
         raise RewindError(
-            f"Snapshot {snapshot_label(making)} of server {server.label} is being made right now, so no upgrade is begun",
-            kind=errors.BUSY, server=server.label, snapshot=snapshot_label(making), hint="run again when it is done",
+            f"Snapshot {snapshot_label(pending)} of server {server.label} is being made right now, so no upgrade is begun",
+            kind=errors.BUSY, server=server.label, snapshot=snapshot_label(pending), hint="run again when it is done",
         )
     missing = 0 if limit is None else len(snapshots) + 1 - limit
     if missing <= 0:
         return []
-    room = retention.to_make_room(snapshots, ctx.options["match"], missing, set())
-    if len(room) < missing:
+    evictions = retention.select_for_eviction(snapshots, ctx.options["match"], missing, set())
+    if len(evictions) < missing:
         raise RewindError(
             f"Server {server.label} has {len(snapshots)} snapshots, {ctx.provider.display_name} allows {limit}, and of them only "
-            f"{len(room)} may go for a new one: {format_snapshots(snapshots)}",
+            f"{len(evictions)} may go for a new one: {format_snapshots(snapshots)}",
             kind=errors.LIMIT_REACHED, server=server.label, snapshot=name,
             hint="delete one that is needed no more (rewind.vps.snapshot, state: absent, with its id)",
         )
-    return room
+    return evictions

@@ -243,7 +243,7 @@ def plan_lines(run: dict[str, Any], parameters: dict[str, Any], cloud: dict[str,
             TELL: "say how it ended, and upgrade nothing",
         }
         return [f"Take up the run {run['run_id']} of server {server}: {words[run['next']]}"]
-    going = [item["name"] for item in cloud["goes_to_make_room"]]
+    going = [item["name"] for item in cloud["evictions"]]
     stopped = " with the server stopped" if parameters["stop_server"] else ""
     lines = [
         f"Take snapshot {run['snapshot_name']} of server {server} at {cloud['cloud']}{stopped}",

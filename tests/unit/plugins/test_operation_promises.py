@@ -262,7 +262,7 @@ def preflight(cloud: Cloud, **options: Any) -> dict[str, Any]:
 
 
 def test_a_server_that_is_idle_and_on_is_ready() -> None:
-    assert preflight(Cloud("vpsorg"))["obstacle"] is None
+    assert preflight(Cloud("vpsorg"))["blocker"] is None
 
 
 @pytest.mark.parametrize(("now", "kind"), [({"task_state": "restoring"}, errors.BUSY), ({"power_state": "stopped"}, errors.NOT_READY)])
@@ -270,7 +270,7 @@ def test_a_server_that_is_busy_or_off_is_an_obstacle(now: dict[str, str], kind: 
     cloud = Cloud("vpsorg")
     for name, value in now.items():
         setattr(cloud, name, value)
-    assert preflight(cloud)["obstacle"]["error"]["kind"] == kind
+    assert preflight(cloud)["blocker"]["error"]["kind"] == kind
 
 
 def test_a_token_that_may_only_read_is_refused() -> None:

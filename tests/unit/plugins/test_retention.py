@@ -11,7 +11,7 @@ from builders import snapshot, snapshots
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.rewind.vps.plugins.module_utils._module.retention import beyond_count, newest_first, to_make_room
+from ansible_collections.rewind.vps.plugins.module_utils._module.retention import newest_first, select_expired, select_for_eviction
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Schedule
 
 PATTERNS = st.sampled_from(["night*", "nightly", "*", "week*", "none*", "[nw]*"])
@@ -30,35 +30,35 @@ def must_stay(item, match, keep):
 @given(st.data(), snapshots(), PATTERNS, st.integers(1, 6))
 def test_beyond_count_takes_only_what_may_go_and_the_oldest_first(data, listed, match, count):
     keep = kept_ids(data, listed)
-    going = beyond_count(listed, match, count, keep)
-    assert not any(must_stay(item, match, keep) or item.status != "ready" for item in going)
-    assert len({item.id for item in going}) == len(going)
-    assert going == newest_first(going)[::-1]
+    expired = select_expired(listed, match, count, keep)
+    assert not any(must_stay(item, match, keep) or item.status != "ready" for item in expired)
+    assert len({item.id for item in expired}) == len(expired)
+    assert expired == newest_first(expired)[::-1]
     ready = [item for item in newest_first(listed) if fnmatch.fnmatchcase(item.name, match) and item.status == "ready"]
-    gone = {item.id for item in going}
+    gone = {item.id for item in expired}
     left = [item for item in ready if item.id not in gone]
     assert len(left) >= min(count, len(ready))
     # What goes is never newer than something that stays and could have gone in its place.
     for item in left:
         if not must_stay(item, match, keep):
-            assert all(newest_first([item, other])[0] is item for other in going)
+            assert all(newest_first([item, other])[0] is item for other in expired)
     # Nothing is spared beyond the count but what must stay.
     assert len([item for item in left if not must_stay(item, match, keep)]) <= count
 
 
 @given(st.data(), snapshots(), PATTERNS, st.integers(0, 6))
-def test_to_make_room_takes_only_what_may_go_and_no_more_than_asked(data, listed, match, places):
+def test_to_make_room_takes_only_what_may_go_and_no_more_than_asked(data, listed, match, count):
     keep = kept_ids(data, listed)
-    going = to_make_room(listed, match, places, keep)
-    assert not any(must_stay(item, match, keep) for item in going)
-    assert len(going) <= places and len({item.id for item in going}) == len(going)
+    expired = select_for_eviction(listed, match, count, keep)
+    assert not any(must_stay(item, match, keep) for item in expired)
+    assert len(expired) <= count and len({item.id for item in expired}) == len(expired)
     could = [item for item in listed if not must_stay(item, match, keep)]
-    assert len(going) == min(places, len(could))
+    assert len(expired) == min(count, len(could))
     # Failed ones before ready ones, and within each the oldest first.
-    states = [item.status for item in going]
+    states = [item.status for item in expired]
     assert states == sorted(states)  # "failed" before "ready"
     for status in ("failed", "ready"):
-        same = [item for item in going if item.status == status]
+        same = [item for item in expired if item.status == status]
         oldest = newest_first(item for item in could if item.status == status)[::-1]
         assert same == oldest[:len(same)]
 
@@ -86,40 +86,40 @@ def dated(day, **fields):
 
 def test_a_plain_example():
     listed = [dated(3), dated(1), dated(5), dated(2), dated(4)]
-    assert [item.id for item in beyond_count(listed, "night*", 3, set())] == ["801", "802"]
-    assert [item.id for item in to_make_room(listed, "night*", 2, set())] == ["801", "802"]
+    assert [item.id for item in select_expired(listed, "night*", 3, set())] == ["801", "802"]
+    assert [item.id for item in select_for_eviction(listed, "night*", 2, set())] == ["801", "802"]
 
 
 def test_the_tasks_own_snapshot_holds_a_place_even_when_a_clock_dates_it_late():
     listed = [dated(1), dated(2), dated(3)]
-    assert [item.id for item in beyond_count(listed, "*", 2, {"801"})] == ["802"]
-    assert beyond_count(listed, "*", 3, {"801"}) == []
-    assert [item.id for item in beyond_count(listed, "*", 1, {"801"})] == ["802", "803"]
+    assert [item.id for item in select_expired(listed, "*", 2, {"801"})] == ["802"]
+    assert select_expired(listed, "*", 3, {"801"}) == []
+    assert [item.id for item in select_expired(listed, "*", 1, {"801"})] == ["802", "803"]
 
 
 def test_own_snapshot_that_does_not_match_holds_none():
     listed = [dated(1), dated(2), dated(3, name="by-hand")]
-    assert [item.id for item in beyond_count(listed, "night*", 1, {"803"})] == ["801"]
+    assert [item.id for item in select_expired(listed, "night*", 1, {"803"})] == ["801"]
 
 
 @pytest.mark.parametrize("match", ["nightly", "night*", "n?ghtly", "[n]ightly"])
 def test_patterns_are_the_shells_and_case_counts(match):
     listed = [dated(1), dated(2, name="Nightly"), dated(3, name="xnightly"), dated(4)]
-    assert [item.id for item in beyond_count(listed, match, 1, set())] == ["801"]
+    assert [item.id for item in select_expired(listed, match, 1, set())] == ["801"]
 
 
 def test_scheduled_and_undated_ones_stay_but_hold_their_place():
     listed = [dated(1, schedule=Schedule(1, 2, 3)), dated(2), dated(3), snapshot(id="7", created_at=None)]
-    assert [item.id for item in beyond_count(listed, "*", 1, set())] == ["802"]
-    assert [item.id for item in to_make_room(listed, "*", 9, set())] == ["802", "803"]
+    assert [item.id for item in select_expired(listed, "*", 1, set())] == ["802"]
+    assert [item.id for item in select_for_eviction(listed, "*", 9, set())] == ["802", "803"]
 
 
 def test_failed_ones_make_room_first():
     failed = {"status": "failed", "failure_confirmed": True}
     listed = [dated(1), dated(2, **failed), dated(3, **failed), dated(4, status="pending")]
-    assert [item.id for item in to_make_room(listed, "*", 2, set())] == ["802", "803"]
-    assert [item.id for item in to_make_room(listed, "*", 9, set())] == ["802", "803", "801"]
+    assert [item.id for item in select_for_eviction(listed, "*", 2, set())] == ["802", "803"]
+    assert [item.id for item in select_for_eviction(listed, "*", 9, set())] == ["802", "803", "801"]
 
 
 def test_one_of_a_state_that_nobody_knows_stays():
-    assert to_make_room([dated(1, status="failed", provider_status="archived")], "*", 9, set()) == []
+    assert select_for_eviction([dated(1, status="failed", provider_status="archived")], "*", 9, set()) == []

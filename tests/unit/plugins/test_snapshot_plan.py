@@ -16,10 +16,10 @@ from ansible_collections.rewind.vps.plugins.module_utils._module.snapshot_plan i
     ADOPT,
     CREATE,
     KEEP,
-    RETAKE,
+    RECREATE,
     Plan,
     is_fresh,
-    plan_confirmed,
+    plan_by_id,
     plan_present,
 )
 
@@ -36,37 +36,37 @@ OLD = aged(9000, id="2")
 UNDATED = snapshot(id="3", created_at=None)
 PENDING = aged(10, id="4", status="pending")
 FAILED = aged(50, id="5", status="failed", failure_confirmed=True, provider_status="failed")
-PUZZLING = aged(40, id="9", status="failed", provider_status="archived")
+UNRECOGNIZED = aged(40, id="9", status="failed", provider_status="archived")
 OTHER = aged(1, id="6", name="weekly")
 OTHER_PENDING = aged(1, id="7", name="weekly", status="pending")
-EVERYTHING = [FRESH, OLD, UNDATED, PENDING, FAILED, PUZZLING, OTHER, OTHER_PENDING]
+EVERYTHING = [FRESH, OLD, UNDATED, PENDING, FAILED, UNRECOGNIZED, OTHER, OTHER_PENDING]
 SUBSETS = [subset for size in range(len(EVERYTHING) + 1) for subset in itertools.combinations(EVERYTHING, size)]
 
 
 @pytest.mark.parametrize("max_age", [None, 3600])
 def test_every_combination(max_age):
-    for there in SUBSETS:
-        plan = puzzle = None
+    for existing in SUBSETS:
+        plan = error = None
         try:
-            plan = plan_present(list(there), "nightly", max_age, NOW)
-        except RewindError as error:
-            puzzle = error
-        old = OLD if OLD in there else UNDATED if UNDATED in there else None
-        if FRESH in there:
+            plan = plan_present(list(existing), "nightly", max_age, NOW)
+        except RewindError as caught:
+            error = caught
+        old = OLD if OLD in existing else UNDATED if UNDATED in existing else None
+        if FRESH in existing:
             assert plan == Plan(KEEP, FRESH)
         elif max_age is None and old is not None:
             assert plan == Plan(KEEP, old)
-        elif PENDING in there:
+        elif PENDING in existing:
             assert plan == Plan(ADOPT, PENDING, replaces=old)
-        elif PUZZLING in there or old is UNDATED:
-            assert (puzzle.kind, puzzle.outcome) == (NOT_READY, NOT_APPLIED) and puzzle.hint
-            assert puzzle.snapshot == ("9" if PUZZLING in there else "3")
-            assert ("'archived'" if PUZZLING in there else "max_age") in puzzle.message
+        elif UNRECOGNIZED in existing or old is UNDATED:
+            assert (error.kind, error.outcome) == (NOT_READY, NOT_APPLIED) and error.hint
+            assert error.snapshot == ("9" if UNRECOGNIZED in existing else "3")
+            assert ("'archived'" if UNRECOGNIZED in existing else "max_age") in error.message
         elif old is not None:
-            assert plan == Plan(RETAKE, OLD, replaces=OLD, failed=[FAILED] if FAILED in there else [])
+            assert plan == Plan(RECREATE, OLD, replaces=OLD, failed=[FAILED] if FAILED in existing else [])
         else:
-            assert plan == Plan(CREATE, failed=[FAILED] if FAILED in there else [])
-        assert (plan is None) != (puzzle is None)
+            assert plan == Plan(CREATE, failed=[FAILED] if FAILED in existing else [])
+        assert (plan is None) != (error is None)
 
 
 @given(snapshots(), st.none() | st.integers(1, 10**6))
@@ -84,7 +84,7 @@ def test_only_snapshots_of_that_name_count(listed, max_age):
         assert all(item.name == "nightly" and item.failure_confirmed for item in plan.failed)
         assert all(item is None or item.name == "nightly" for item in (plan.snapshot, plan.replaces))
         assert (plan.snapshot is None) == (plan.action == CREATE)
-        assert plan.replaces is None or plan.action in (ADOPT, RETAKE) and plan.replaces.status == "ready"
+        assert plan.replaces is None or plan.action in (ADOPT, RECREATE) and plan.replaces.status == "ready"
 
 
 def test_two_ready_ones_of_one_name_are_no_trouble_the_newest_counts():
@@ -105,21 +105,21 @@ def test_without_a_date_nobody_knows():
     assert not is_fresh(snapshot(created_at="yesterday"), 3600, NOW)
 
 
-@pytest.mark.parametrize(("there", "max_age", "action"), [
+@pytest.mark.parametrize(("existing", "max_age", "action"), [
     (FRESH, None, KEEP), (FRESH, 3600, KEEP), (OLD, None, KEEP), (UNDATED, None, KEEP), (PENDING, None, ADOPT),
     (PENDING, 3600, ADOPT),
 ])
-def test_one_named_by_its_id_is_kept_or_adopted(there, max_age, action):
-    assert plan_confirmed(there, SERVER, there.id, max_age, NOW) == Plan(action, there)
+def test_one_named_by_its_id_is_kept_or_adopted(existing, max_age, action):
+    assert plan_by_id(existing, SERVER, existing.id, max_age, NOW) == Plan(action, existing)
 
 
-@pytest.mark.parametrize(("there", "max_age", "kind"), [
+@pytest.mark.parametrize(("existing", "max_age", "kind"), [
     (None, None, NOT_FOUND), (OLD, 3600, NOT_READY), (UNDATED, 3600, NOT_READY), (FAILED, None, NOT_READY),
-    (PUZZLING, None, NOT_READY),
+    (UNRECOGNIZED, None, NOT_READY),
 ])
-def test_one_named_by_its_id_is_never_made(there, max_age, kind):
+def test_one_named_by_its_id_is_never_made(existing, max_age, kind):
     with pytest.raises(RewindError) as caught:
-        plan_confirmed(there, SERVER, "77", max_age, NOW)
+        plan_by_id(existing, SERVER, "77", max_age, NOW)
     error = caught.value
     assert (error.kind, error.outcome, error.snapshot) == (kind, NOT_APPLIED, "77")
     assert "77" in error.message and SERVER.label in error.message and "leave id out" in error.hint

@@ -42,8 +42,8 @@ class StepsBefore(StepBase):
         if coming == planning.UPGRADE:
             if resumed:
                 cloud = self._look_at_cloud(run["snapshot_name"])
-            if cloud["obstacle"]:
-                raise OperationFailed({"failed": True, "changed": False, **cloud["obstacle"]})
+            if cloud["blocker"]:
+                raise OperationFailed({"failed": True, "changed": False, **cloud["blocker"]})
         run["run_record"] = str(folder.receipt_path(run["run_id"]))
         # Where a run that was cut off has put it, whatever the option says now.
         run["marker"] = previous.data["marker"] if resumed else probe.marker_path(wishes["marker_dir"], run["run_id"])

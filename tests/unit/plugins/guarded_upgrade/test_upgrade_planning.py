@@ -229,7 +229,7 @@ def test_a_guard_whose_run_is_gone_undoes():
 
 # --- the plan in words
 
-CLOUD = {"cloud": "VPS.org", "server": {"id": "12345", "name": "web1"}, "goes_to_make_room": []}
+CLOUD = {"cloud": "VPS.org", "server": {"id": "12345", "name": "web1"}, "evictions": []}
 WISHES = {"stop_server": False, "timeout": 3600, "check_timeout": 300, "keep_snapshots": 2}
 
 
@@ -241,7 +241,7 @@ def test_the_plan_of_an_upgrade():
     assert "stopped" not in text and "Delete" not in text
     assert "packages" in "\n".join(plan_lines({**run, "tasks": []}, WISHES, CLOUD))
     assert "stopped" in "\n".join(plan_lines(run, {**WISHES, "stop_server": True}, CLOUD))
-    first = plan_lines(run, WISHES, {**CLOUD, "goes_to_make_room": [{"name": "rewind0"}]})[0]
+    first = plan_lines(run, WISHES, {**CLOUD, "evictions": [{"name": "rewind0"}]})[0]
     assert first.startswith("Delete rewind0")
 
 
