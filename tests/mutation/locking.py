@@ -14,30 +14,30 @@ TESTS = "unit/plugins/test_turn_taking.py"
 MUTANTS = [
     Mutant(
         "two tasks hold the lock of one server at the same time", LOCK, "Place._lock",
-        r"LOCK_EX", "LOCK_SH", "one_at_a_time", (f"{LOCK_TESTS}::test_two_processes_are_never_in_the_same_place",),
+        r"LOCK_EX", "LOCK_SH", "one_at_a_time", (f"{LOCK_TESTS}::test_two_processes_never_hold_the_same_lock",),
     ),
     Mutant(
         "a task does not wait for the lock", LOCKING, "_turn",
         r"(= \w+\.place is) not (None and) not \w+\.check_mode and", r"\1 \2", "one_at_a_time",
-        (f"{TESTS}::test_whoever_never_gets_their_turn_has_asked_for_nothing",),
+        (f"{TESTS}::test_a_task_that_never_gets_the_lock_requests_nothing",),
     ),
     Mutant(
         "a task holds the lock while it waits for its snapshot", "plugins/module_utils/_module/snapshot_present.py", "_make_present",
         r"(\n +)(\w+) = _begin\(.*\)", r"\g<0>\1wait_now = getattr(\2, 'wait', None)\1wait_now and wait_now()", "one_at_a_time",
-        (f"{TESTS}::test_another_task_takes_its_turn_while_one_waits_for_its_snapshot",),
+        (f"{TESTS}::test_another_task_gets_the_lock_while_one_waits_for_its_snapshot",),
     ),
     Mutant(
         "what was read before another task held the lock is believed", LOCKING, "_turn",
         r"\w+\.place\.asked_since\(\w+\)", "False", "one_at_a_time",
-        (f"{TESTS}::test_what_was_seen_before_anothers_turn_is_looked_at_again_if_it_has_asked",),
+        (f"{TESTS}::test_the_server_is_read_again_if_another_task_changed_it",),
     ),
     Mutant(
         "others may change a server while a task waits for its restore", LOCK, "Place.try_acquire",
-        r"if not \w+:", "if False:", "one_at_a_time", (f"{LOCK_TESTS}::test_while_a_restore_is_waited_for_only_another_one_may_look",),
+        r"if not \w+:", "if False:", "one_at_a_time", (f"{LOCK_TESTS}::test_during_a_restore_only_another_restore_gets_the_lock",),
     ),
     Mutant(
         "a list that lacks what was just made is believed", "plugins/module_utils/_state/pending_changes.py", "_agrees",
         r"(\w+) is not None and all", r"\1 is None and all", "lists",
-        ("unit/plugins/test_memory_of_lists.py::test_what_was_made_a_moment_ago_is_not_made_again",),
+        ("unit/plugins/test_memory_of_lists.py::test_a_snapshot_just_created_is_not_created_again",),
     ),
 ]

@@ -35,15 +35,15 @@ MUTANTS = [
     ),
     Mutant(
         "a restore that is under way is sent a second time", RESTORE, "run",
-        r"if not \w+\.task_state:", "if True:", "rerun_is_safe", (f"{REQUESTS}::test_a_restore_that_is_under_way_is_joined",),
+        r"if not \w+\.task_state:", "if True:", "rerun_is_safe", (f"{REQUESTS}::test_a_restore_in_progress_is_joined",),
     ),
     Mutant(
         "check mode restores", RESTORE, "run", r"if \w+\.check_mode:", "if False:", "changed",
-        ("unit/plugins/test_turn_taking.py::test_a_check_run_keeps_nobody_waiting_and_waits_for_nobody",),
+        ("unit/plugins/test_turn_taking.py::test_a_check_run_neither_takes_the_lock_nor_waits_for_it",),
     ),
     Mutant(
         "a server that is idle just after a restore was requested counts as restored", WATCH, "_is_over",
-        r"if \w+\.seen or \w+\.became_current\(\):", "if True:", "unknown", (f"{REQUESTS}::test_a_server_that_only_looks_settled_is_not_restored",),
+        r"if \w+\.seen or \w+\.became_current\(\):", "if True:", "unknown", (f"{REQUESTS}::test_an_idle_server_is_no_proof_of_a_restore",),
     ),
     Mutant(
         "a restore that failed half way counts as done", WATCH, "wait_for_restore",

@@ -13,9 +13,9 @@ PLAN = f"{OPERATIONS}/snapshot_plan.py"
 KEPT = "unit/plugins/test_retention.py"
 RACES = "unit/plugins/test_operation_moments.py"
 REQUESTS = "unit/plugins/test_operation_promises.py"
-CHECK_MODE = (f"{REQUESTS}::test_a_check_run_asks_for_nothing_and_shows_what_would_change",)
+CHECK_MODE = (f"{REQUESTS}::test_a_check_run_requests_nothing_and_shows_what_would_change",)
 EVERY_PLAN = ("unit/plugins/test_snapshot_plan.py::test_every_combination",)
-LOST_ANSWER = (f"{RACES}::test_a_create_whose_answer_is_lost_is_looked_for",)
+LOST_ANSWER = (f"{RACES}::test_a_create_whose_answer_is_lost_is_reconciled",)
 
 MUTANTS = [
     Mutant(
@@ -24,7 +24,7 @@ MUTANTS = [
     ),
     Mutant(
         "retention deletes a snapshot that a schedule uses", RETENTION, "_may_go",
-        r"\w+\.schedule is None and ", "", "deletes_what_is_named", (f"{KEPT}::test_scheduled_and_undated_ones_stay_but_hold_their_place",),
+        r"\w+\.schedule is None and ", "", "deletes_what_is_named", (f"{KEPT}::test_scheduled_and_undated_ones_stay_but_count",),
     ),
     Mutant(
         "retention deletes the snapshot that the task has just made", RETENTION, "beyond_count",
@@ -32,12 +32,12 @@ MUTANTS = [
     ),
     Mutant(
         "the newest snapshots are deleted to free capacity", RETENTION, "to_make_room",
-        r"\[::-1\]", "", "deletes_what_is_named", (f"{KEPT}::test_failed_ones_make_room_first",),
+        r"\[::-1\]", "", "deletes_what_is_named", (f"{KEPT}::test_failed_ones_are_evicted_first",),
     ),
     Mutant(
         "retention uses the list from before the snapshot", PRESENT, "_finish",
         r"= \w+\.provider\.list_snapshots\(\w+\)", "= begun.snapshots", "deletes_what_is_named",
-        (f"{RACES}::test_retention_looks_again_before_it_deletes",),
+        (f"{RACES}::test_retention_reads_again_before_it_deletes",),
     ),
     Mutant(
         "a snapshot with an unknown status word is replaced and deleted", PLAN, "plan_present",
@@ -60,7 +60,7 @@ MUTANTS = [
     ),
     Mutant(
         "a snapshot that is still being made counts as ready", f"{OPERATIONS}/waiting.py", "wait_for_snapshot",
-        r" and \w+\.status == READY", "", "unknown", (f"{RACES}::test_a_wait_in_vain_tells_whether_anything_was_asked_for",),
+        r" and \w+\.status == READY", "", "unknown", (f"{RACES}::test_a_timeout_reports_whether_anything_was_requested",),
     ),
     Mutant(
         "check mode deletes", f"{OPERATIONS}/snapshot.py", "_absent",

@@ -32,8 +32,8 @@ def fresh_state_directory(tmp_path_factory):
 
 
 @pytest.fixture
-def machine(tmp_path, monkeypatch):
+def local_state(tmp_path, monkeypatch):
     """Where tasks find what earlier ones have noted (see one_machine.py)."""
-    from one_machine import Machine
+    from one_machine import LocalStateFixture
 
-    return Machine(tmp_path / "locks é", monkeypatch)
+    return LocalStateFixture(tmp_path / "locks é", monkeypatch)

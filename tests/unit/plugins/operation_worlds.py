@@ -17,7 +17,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._provider.base import R
 CAPABILITIES = {"vpsorg": vpsorg.VpsOrg.capabilities, "ilkbyte": ilkbyte.Ilkbyte.capabilities}
 
 
-class Cloud:
+class FakeProvider:
     """Of one server; everything is done at once.
 
     :ivar power_state: of the server.
@@ -25,7 +25,7 @@ class Cloud:
     :ivar address: of the server.
     :ivar account: whose the credentials are.
     :ivar snapshots: it has.
-    :ivar asked: the changes that were asked for, in order.
+    :ivar requests: the changes that were asked for, in order.
     :ivar before: called with each change before it is carried out; may raise in the cloud's place, or do something meanwhile.
     """
 
@@ -37,11 +37,11 @@ class Cloud:
         self.address = "192.0.2.1"
         self.account = Account("someone@example.com")
         self.snapshots = list(snapshots)
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.before: Callable[[str], None] = lambda change: None
 
-    def _asked(self, change: str) -> None:
-        self.asked.append(change)
+    def _request(self, change: str) -> None:
+        self.requests.append(change)
         self.before(change)
 
     def server_time(self) -> datetime:
@@ -69,37 +69,37 @@ class Cloud:
         return list(self.snapshots)
 
     def create_snapshot(self, server: Server, name: str, description: str | None) -> Snapshot:
-        self._asked(f"create {name}")
+        self._request(f"create {name}")
         made = Snapshot("999", name, SERVER, "ready", created_at="2026-06-01T00:00:00Z")
         self.snapshots.append(made)
         return made
 
     def delete_snapshot(self, snapshot: Snapshot) -> bool:
-        self._asked(f"delete {snapshot.id}")
+        self._request(f"delete {snapshot.id}")
         self.snapshots = [item for item in self.snapshots if item.id != snapshot.id]
         return True
 
     def restore_snapshot(self, snapshot: Snapshot) -> None:
-        self._asked(f"restore {snapshot.id}")
+        self._request(f"restore {snapshot.id}")
         self.power_state = snapshot.power_state or self.power_state
         self.snapshots = [replace(item, current=item.id == snapshot.id) for item in self.snapshots]
 
     def set_power(self, server: Server, action: str) -> None:
-        self._asked(action)
+        self._request(action)
         self.power_state = {"start": "running", "stop": "stopped"}[action]
 
     def add_schedule(self, snapshot: Snapshot, schedule: Schedule) -> None:
-        self._asked(f"add {schedule.day} {schedule.hour}:{schedule.minute}")
+        self._request(f"add {schedule.day} {schedule.hour}:{schedule.minute}")
 
     def remove_schedule(self, snapshot: Snapshot) -> None:
-        self._asked("remove")
+        self._request("remove")
 
 
-def make_context(cloud: Cloud, check_mode: bool = False, **options: Any) -> OperationContext:
+def make_context(provider: FakeProvider, check_mode: bool = False, **options: Any) -> OperationContext:
     """A task of the modules that change something, with a diff."""
-    wishes = {
+    defaults = {
         "server": "web1", "servers": None, "name": "nightly", "id": None, "description": None, "state": "present", "max_age": None, "retain": None,
         "when_full": "fail", "stop_server": False, "start_server": True, "wait": True, "wait_timeout": 60,
     }
-    parameters = {"provider": cloud.display_name, "api_url": "https://cloud.example", **wishes, **options}
-    return OperationContext(cloud, parameters, check_mode, diff_mode=True)  # type: ignore[arg-type]
+    parameters = {"provider": provider.display_name, "api_url": "https://cloud.example", **defaults, **options}
+    return OperationContext(provider, parameters, check_mode, diff_mode=True)  # type: ignore[arg-type]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from builders import snapshot
-from one_machine import Machine, SlowCloud
-from operation_worlds import Cloud, make_context
+from one_machine import LocalStateFixture, SlowProvider
+from operation_worlds import FakeProvider, make_context
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
@@ -23,20 +23,20 @@ OLD = "2025-01-01T00:00:00Z"
 NEW = "2026-06-01T00:00:00Z"
 
 
-def ready(cloud: Cloud) -> None:
+def ready(provider: FakeProvider) -> None:
     """What is being made is ready now."""
-    cloud.snapshots = [Snapshot(item.id, item.name, item.server, "ready", created_at=item.created_at) for item in cloud.snapshots]
+    provider.snapshots = [Snapshot(item.id, item.name, item.server, "ready", created_at=item.created_at) for item in provider.snapshots]
 
 
-def both_runs(machine: Machine, cloud: SlowCloud, lag: int = 0, **options: Any) -> dict[str, Any]:
+def both_runs(local_state: LocalStateFixture, provider: SlowProvider, lag: int = 0, **options: Any) -> dict[str, Any]:
     """A check run and then the real one, of which it must have told the truth; the real one's result."""
-    cloud.lag, before = lag, list(cloud.asked)
-    foretold = snapshot_operation.run(make_context(cloud, check_mode=True, **options))
-    assert cloud.asked == before
-    cloud.lag = lag
-    result = snapshot_operation.run(make_context(cloud, **options))
-    assert foretold["changed"] is result["changed"]
-    assert [item["id"] for item in foretold.get("pruned", [])] == [item["id"] for item in result.get("pruned", [])]
+    provider.lag, before = lag, list(provider.requests)
+    predicted = snapshot_operation.run(make_context(provider, check_mode=True, **options))
+    assert provider.requests == before
+    provider.lag = lag
+    result = snapshot_operation.run(make_context(provider, **options))
+    assert predicted["changed"] is result["changed"]
+    assert [item["id"] for item in predicted.get("pruned", [])] == [item["id"] for item in result.get("pruned", [])]
     return result
 
 
@@ -44,47 +44,47 @@ def both_runs(machine: Machine, cloud: SlowCloud, lag: int = 0, **options: Any) 
 
 
 @pytest.mark.parametrize("lag", [1, 4])
-def test_what_was_made_a_moment_ago_is_not_made_again(machine: Machine, lag: int) -> None:
-    cloud = SlowCloud("vpsorg")
-    snapshot_operation.run(make_context(cloud, wait=False))
-    assert machine.waited == 0
-    assert both_runs(machine, cloud, lag, wait=False)["changed"] is False
-    assert cloud.asked == ["create nightly"] and cloud.lag == 0 and machine.waited < STALE_LIST_TIMEOUT
+def test_a_snapshot_just_created_is_not_created_again(local_state: LocalStateFixture, lag: int) -> None:
+    provider = SlowProvider("vpsorg")
+    snapshot_operation.run(make_context(provider, wait=False))
+    assert local_state.total_wait == 0
+    assert both_runs(local_state, provider, lag, wait=False)["changed"] is False
+    assert provider.requests == ["create nightly"] and provider.lag == 0 and local_state.total_wait < STALE_LIST_TIMEOUT
 
 
-def test_a_list_that_shows_it_is_believed_at_once(machine: Machine) -> None:
-    cloud = SlowCloud("vpsorg")
-    snapshot_operation.run(make_context(cloud, wait=False))
-    cloud.looks.clear()
-    assert snapshot_operation.run(make_context(cloud, wait=False))["changed"] is False
-    assert cloud.looks.count("snapshots") == 1 and machine.waited == 0
+def test_a_list_that_shows_it_is_believed_at_once(local_state: LocalStateFixture) -> None:
+    provider = SlowProvider("vpsorg")
+    snapshot_operation.run(make_context(provider, wait=False))
+    provider.reads.clear()
+    assert snapshot_operation.run(make_context(provider, wait=False))["changed"] is False
+    assert provider.reads.count("snapshots") == 1 and local_state.total_wait == 0
 
 
-def test_a_list_that_never_shows_it_is_believed_after_a_while(machine: Machine) -> None:
+def test_a_list_that_never_shows_it_is_believed_after_a_while(local_state: LocalStateFixture) -> None:
     """Somebody has deleted it by hand."""
-    cloud = SlowCloud("vpsorg")
-    snapshot_operation.run(make_context(cloud, wait=False))
-    cloud.snapshots = []
-    assert snapshot_operation.run(make_context(cloud, wait=False))["changed"] is True
-    assert cloud.asked == ["create nightly"] * 2
-    assert machine.waited == pytest.approx(STALE_LIST_TIMEOUT)
+    provider = SlowProvider("vpsorg")
+    snapshot_operation.run(make_context(provider, wait=False))
+    provider.snapshots = []
+    assert snapshot_operation.run(make_context(provider, wait=False))["changed"] is True
+    assert provider.requests == ["create nightly"] * 2
+    assert local_state.total_wait == pytest.approx(STALE_LIST_TIMEOUT)
 
 
-def test_a_list_that_can_not_be_read_while_it_is_looked_at_again_is_told(machine: Machine) -> None:
+def test_an_error_while_the_list_is_read_again_is_left_to_the_next_request(local_state: LocalStateFixture) -> None:
     """By the next request, for which the same holds."""
-    cloud = SlowCloud("vpsorg")
-    machine.write(cloud, pending_changes.CREATED, id="801")
-    listed, looks = cloud.list_snapshots, []
+    provider = SlowProvider("vpsorg")
+    local_state.write(provider, pending_changes.CREATED, id="801")
+    listed, reads = provider.list_snapshots, []
 
     def once(server: Any) -> list[Snapshot]:
-        looks.append(server)
-        if len(looks) > 1:
+        reads.append(server)
+        if len(reads) > 1:
             raise RewindError("no", kind=errors.FORBIDDEN)
         return listed(server)
 
-    cloud.list_snapshots = once  # type: ignore[method-assign]
-    snapshot_operation.run(make_context(cloud, wait=False))
-    assert len(looks) == 2 and cloud.asked == ["create nightly"]
+    provider.list_snapshots = once  # type: ignore[method-assign]
+    snapshot_operation.run(make_context(provider, wait=False))
+    assert len(reads) == 2 and provider.requests == ["create nightly"]
 
 
 @pytest.mark.parametrize(("note", "fields"), [
@@ -92,216 +92,216 @@ def test_a_list_that_can_not_be_read_while_it_is_looked_at_again_is_told(machine
     (pending_changes.DELETED, {"id": [5], "created_at": {}}),
 ])
 @pytest.mark.parametrize("ago", [121.0, -60.0])
-def test_what_was_noted_long_ago_or_in_the_future_is_no_reason_to_wait(machine: Machine, note: str, fields: dict, ago: float) -> None:
-    cloud = SlowCloud("vpsorg", snapshot(id="1", created_at=OLD))
-    machine.write(cloud, note, ago, **fields)
-    assert both_runs(machine, cloud)["changed"] is False
-    assert machine.waited == 0
+def test_what_was_noted_long_ago_or_in_the_future_is_no_reason_to_wait(local_state: LocalStateFixture, note: str, fields: dict, ago: float) -> None:
+    provider = SlowProvider("vpsorg", snapshot(id="1", created_at=OLD))
+    local_state.write(provider, note, ago, **fields)
+    assert both_runs(local_state, provider)["changed"] is False
+    assert local_state.total_wait == 0
 
 
-def test_what_is_deleted_again_is_not_waited_for(machine: Machine) -> None:
-    cloud = Cloud("vpsorg")
-    snapshot_operation.run(make_context(cloud))
-    assert machine.notes(cloud) == {pending_changes.CREATED}
-    snapshot_operation.run(make_context(cloud, state="absent"))
-    assert machine.notes(cloud) == {pending_changes.DELETED}
-    snapshot_operation.run(make_context(cloud, state="absent"))
-    assert machine.waited == 0 and cloud.asked == ["create nightly", "delete 999"]
+def test_what_is_deleted_again_is_not_waited_for(local_state: LocalStateFixture) -> None:
+    provider = FakeProvider("vpsorg")
+    snapshot_operation.run(make_context(provider))
+    assert local_state.notes(provider) == {pending_changes.CREATED}
+    snapshot_operation.run(make_context(provider, state="absent"))
+    assert local_state.notes(provider) == {pending_changes.DELETED}
+    snapshot_operation.run(make_context(provider, state="absent"))
+    assert local_state.total_wait == 0 and provider.requests == ["create nightly", "delete 999"]
 
 
-def test_the_deletion_of_another_leaves_the_note(machine: Machine) -> None:
-    cloud = Cloud("vpsorg", snapshot("weekly", id="1"))
-    snapshot_operation.run(make_context(cloud))
-    snapshot_operation.run(make_context(cloud, name="weekly", state="absent"))
-    assert machine.notes(cloud) == {pending_changes.CREATED, pending_changes.DELETED}
+def test_the_deletion_of_another_leaves_the_note(local_state: LocalStateFixture) -> None:
+    provider = FakeProvider("vpsorg", snapshot("weekly", id="1"))
+    snapshot_operation.run(make_context(provider))
+    snapshot_operation.run(make_context(provider, name="weekly", state="absent"))
+    assert local_state.notes(provider) == {pending_changes.CREATED, pending_changes.DELETED}
 
 
-def test_absent_deletes_what_is_not_listed_yet(machine: Machine) -> None:
-    cloud = SlowCloud("vpsorg")
-    snapshot_operation.run(make_context(cloud, wait=False))
-    assert both_runs(machine, cloud, 2, state="absent", wait=False)["changed"] is True
-    assert cloud.asked == ["create nightly", "delete 901"]
+def test_absent_deletes_what_is_not_listed_yet(local_state: LocalStateFixture) -> None:
+    provider = SlowProvider("vpsorg")
+    snapshot_operation.run(make_context(provider, wait=False))
+    assert both_runs(local_state, provider, 2, state="absent", wait=False)["changed"] is True
+    assert provider.requests == ["create nightly", "delete 901"]
 
 
-def test_a_restore_finds_what_is_not_listed_yet(machine: Machine) -> None:
-    cloud = SlowCloud("vpsorg")
-    snapshot_operation.run(make_context(cloud, wait=False))
-    ready(cloud)
-    cloud.lag = 2
-    assert snapshot_restore.run(make_context(cloud, wait=False))["changed"] is True
-    assert cloud.asked == ["create nightly", "restore 901"]
+def test_a_restore_finds_what_is_not_listed_yet(local_state: LocalStateFixture) -> None:
+    provider = SlowProvider("vpsorg")
+    snapshot_operation.run(make_context(provider, wait=False))
+    ready(provider)
+    provider.lag = 2
+    assert snapshot_restore.run(make_context(provider, wait=False))["changed"] is True
+    assert provider.requests == ["create nightly", "restore 901"]
 
 
 # --- gone
 
 
 @pytest.mark.parametrize("lag", [1, 4])
-def test_what_is_gone_does_not_count_as_there(machine: Machine, lag: int) -> None:
-    cloud = SlowCloud("vpsorg", snapshot(id="1"))
-    snapshot_operation.run(make_context(cloud, state="absent"))
-    assert both_runs(machine, cloud, lag, wait=False)["changed"] is True
-    assert cloud.asked == ["delete 1", "create nightly"] and cloud.lag == 0 and machine.waited < STALE_LIST_TIMEOUT
+def test_what_is_gone_does_not_count_as_there(local_state: LocalStateFixture, lag: int) -> None:
+    provider = SlowProvider("vpsorg", snapshot(id="1"))
+    snapshot_operation.run(make_context(provider, state="absent"))
+    assert both_runs(local_state, provider, lag, wait=False)["changed"] is True
+    assert provider.requests == ["delete 1", "create nightly"] and provider.lag == 0 and local_state.total_wait < STALE_LIST_TIMEOUT
 
 
-def test_what_is_gone_is_not_deleted_again(machine: Machine) -> None:
-    cloud = SlowCloud("vpsorg", snapshot(id="1"))
-    snapshot_operation.run(make_context(cloud, state="absent"))
-    assert both_runs(machine, cloud, 2, state="absent")["changed"] is False
-    assert cloud.asked == ["delete 1"]
+def test_what_is_gone_is_not_deleted_again(local_state: LocalStateFixture) -> None:
+    provider = SlowProvider("vpsorg", snapshot(id="1"))
+    snapshot_operation.run(make_context(provider, state="absent"))
+    assert both_runs(local_state, provider, 2, state="absent")["changed"] is False
+    assert provider.requests == ["delete 1"]
 
 
-def test_one_of_the_same_id_and_another_date_is_not_the_one_that_is_gone(machine: Machine) -> None:
+def test_one_of_the_same_id_and_another_date_is_not_the_one_that_is_gone(local_state: LocalStateFixture) -> None:
     """Names are ids at Ilkbyte: somebody has made it anew."""
-    cloud = Cloud("ilkbyte", snapshot("one", id="one", created_at=OLD))
-    snapshot_operation.run(make_context(cloud, name="one", state="absent"))
-    cloud.snapshots = [snapshot("one", id="one", created_at=NEW)]
-    assert snapshot_operation.run(make_context(cloud, name="one"))["changed"] is False
-    assert machine.waited == 0
+    provider = FakeProvider("ilkbyte", snapshot("one", id="one", created_at=OLD))
+    snapshot_operation.run(make_context(provider, name="one", state="absent"))
+    provider.snapshots = [snapshot("one", id="one", created_at=NEW)]
+    assert snapshot_operation.run(make_context(provider, name="one"))["changed"] is False
+    assert local_state.total_wait == 0
 
 
-def test_one_that_is_listed_for_ever_is_believed_after_a_while(machine: Machine) -> None:
-    cloud = SlowCloud("vpsorg", snapshot(id="1"))
-    machine.write(cloud, pending_changes.DELETED, id="1", created_at=snapshot().created_at)
-    assert snapshot_operation.run(make_context(cloud))["changed"] is False
-    assert machine.waited == pytest.approx(STALE_LIST_TIMEOUT) and cloud.asked == []
+def test_one_that_is_listed_for_ever_is_believed_after_a_while(local_state: LocalStateFixture) -> None:
+    provider = SlowProvider("vpsorg", snapshot(id="1"))
+    local_state.write(provider, pending_changes.DELETED, id="1", created_at=snapshot().created_at)
+    assert snapshot_operation.run(make_context(provider))["changed"] is False
+    assert local_state.total_wait == pytest.approx(STALE_LIST_TIMEOUT) and provider.requests == []
 
 
-def test_what_was_taken_anew_in_place_is_not_taken_anew_again(machine: Machine) -> None:
-    cloud = SlowCloud("ilkbyte", snapshot("one", id="one", created_at=OLD))
+def test_a_snapshot_recreated_in_place_is_not_recreated_again(local_state: LocalStateFixture) -> None:
+    provider = SlowProvider("ilkbyte", snapshot("one", id="one", created_at=OLD))
 
     def recreate(old: Snapshot) -> None:
-        cloud._asked(f"recreate {old.id}")
-        cloud.snapshots = [snapshot("one", id="one", created_at=NEW)]
+        provider._request(f"recreate {old.id}")
+        provider.snapshots = [snapshot("one", id="one", created_at=NEW)]
 
-    cloud.recreate_snapshot = recreate  # type: ignore[attr-defined]
-    snapshot_operation.run(make_context(cloud, name="one", max_age=3600, wait=False))
-    assert both_runs(machine, cloud, 2, name="one", max_age=3600, wait=False)["changed"] is False
-    assert cloud.asked == ["recreate one"] and machine.waited > 0
+    provider.recreate_snapshot = recreate  # type: ignore[attr-defined]
+    snapshot_operation.run(make_context(provider, name="one", max_age=3600, wait=False))
+    assert both_runs(local_state, provider, 2, name="one", max_age=3600, wait=False)["changed"] is False
+    assert provider.requests == ["recreate one"] and local_state.total_wait > 0
 
 
 # --- replaced
 
 
-def replaced(machine: Machine, *listed: Snapshot, **note: Any) -> SlowCloud:
+def replaced(local_state: LocalStateFixture, *listed: Snapshot, **note: Any) -> SlowProvider:
     """A task has replaced 1 with 2, and was killed before 2 was ready."""
-    cloud = SlowCloud("vpsorg", *(listed or (snapshot(id="1", created_at=OLD), snapshot(id="2", created_at=NEW))))
-    machine.write(cloud, f"{pending_changes.REPLACED} by {note.pop('by', '2')}", 86400.0, **{"id": "1", "created_at": OLD, **note})
-    return cloud
+    provider = SlowProvider("vpsorg", *(listed or (snapshot(id="1", created_at=OLD), snapshot(id="2", created_at=NEW))))
+    local_state.write(provider, f"{pending_changes.REPLACED} by {note.pop('by', '2')}", 86400.0, **{"id": "1", "created_at": OLD, **note})
+    return provider
 
 
 FOR_EVER = 10**9  # seconds that are no limit, but for which a task that makes the snapshot anew would replace it
 
 
-def test_the_rerun_deletes_what_a_killed_task_has_replaced(machine: Machine) -> None:
-    cloud = replaced(machine)
-    result = both_runs(machine, cloud, max_age=FOR_EVER)
-    assert cloud.asked == ["delete 1"]
+def test_the_rerun_deletes_what_a_killed_task_has_replaced(local_state: LocalStateFixture) -> None:
+    provider = replaced(local_state)
+    result = both_runs(local_state, provider, max_age=FOR_EVER)
+    assert provider.requests == ["delete 1"]
     assert result["changed"] is True and [item["id"] for item in result["pruned"]] == ["1"]
-    assert not [key for key in machine.notes(cloud) if key.startswith(pending_changes.REPLACED)]
-    assert both_runs(machine, cloud, max_age=FOR_EVER)["changed"] is False
+    assert not [key for key in local_state.notes(provider) if key.startswith(pending_changes.REPLACED)]
+    assert both_runs(local_state, provider, max_age=FOR_EVER)["changed"] is False
 
 
-def test_a_task_that_would_not_replace_it_leaves_it(machine: Machine) -> None:
-    cloud = replaced(machine)
-    assert both_runs(machine, cloud)["changed"] is False
-    assert cloud.asked == []
+def test_a_task_that_would_not_replace_it_leaves_it(local_state: LocalStateFixture) -> None:
+    provider = replaced(local_state)
+    assert both_runs(local_state, provider)["changed"] is False
+    assert provider.requests == []
 
 
 @pytest.mark.parametrize("note", [
     {"id": "3"}, {"created_at": NEW}, {"created_at": None}, {"by": "3"}, {"by": None}, {"id": None}, {"id": ["1"]}, {"by": {}},
 ])
-def test_nothing_goes_that_the_note_does_not_mean(machine: Machine, note: dict[str, Any]) -> None:
-    cloud = replaced(machine, **note)
-    assert both_runs(machine, cloud, max_age=FOR_EVER)["changed"] is False
-    assert cloud.asked == []
+def test_nothing_goes_that_the_note_does_not_mean(local_state: LocalStateFixture, note: dict[str, Any]) -> None:
+    provider = replaced(local_state, **note)
+    assert both_runs(local_state, provider, max_age=FOR_EVER)["changed"] is False
+    assert provider.requests == []
 
 
-def test_one_of_the_name_made_by_hand_stays(machine: Machine) -> None:
+def test_one_of_the_name_made_by_hand_stays(local_state: LocalStateFixture) -> None:
     by_hand = snapshot(id="3", created_at="2025-06-01T00:00:00Z")
-    cloud = replaced(machine, snapshot(id="1", created_at=OLD), by_hand, snapshot(id="2", created_at=NEW))
-    both_runs(machine, cloud, max_age=FOR_EVER)
-    assert cloud.asked == ["delete 1"] and [item.id for item in cloud.snapshots] == ["3", "2"]
+    provider = replaced(local_state, snapshot(id="1", created_at=OLD), by_hand, snapshot(id="2", created_at=NEW))
+    both_runs(local_state, provider, max_age=FOR_EVER)
+    assert provider.requests == ["delete 1"] and [item.id for item in provider.snapshots] == ["3", "2"]
 
 
-def test_nothing_goes_where_another_is_the_one_that_is_kept(machine: Machine) -> None:
+def test_nothing_goes_where_another_is_the_one_that_is_kept(local_state: LocalStateFixture) -> None:
     newest = snapshot(id="3", created_at="2026-06-02T00:00:00Z")
-    cloud = replaced(machine, snapshot(id="1", created_at=OLD), snapshot(id="2", created_at=NEW), newest)
-    assert both_runs(machine, cloud, max_age=FOR_EVER)["changed"] is False
-    assert cloud.asked == []
+    provider = replaced(local_state, snapshot(id="1", created_at=OLD), snapshot(id="2", created_at=NEW), newest)
+    assert both_runs(local_state, provider, max_age=FOR_EVER)["changed"] is False
+    assert provider.requests == []
 
 
-def test_nothing_goes_before_the_new_one_is_ready(machine: Machine) -> None:
+def test_nothing_goes_before_the_new_one_is_ready(local_state: LocalStateFixture) -> None:
     """By the rerun that waits for it, and by none that does not."""
-    cloud = replaced(machine, snapshot(id="1", created_at=OLD), snapshot(id="2", created_at=NEW, status="pending"))
-    waitless = make_context(cloud, max_age=3600, wait=False)
+    provider = replaced(local_state, snapshot(id="1", created_at=OLD), snapshot(id="2", created_at=NEW, status="pending"))
+    waitless = make_context(provider, max_age=3600, wait=False)
     assert snapshot_operation.run(waitless)["changed"] is False
-    assert cloud.asked == [] and any("stays" in warning for warning in waitless.warnings)
+    assert provider.requests == [] and any("stays" in warning for warning in waitless.warnings)
     seen: list[list[str]] = []
 
     def ready_soon() -> None:
-        seen.append(list(cloud.asked))
+        seen.append(list(provider.requests))
         if len(seen) == 4:
-            ready(cloud)
+            ready(provider)
 
-    machine.meanwhile = ready_soon
-    snapshot_operation.run(make_context(cloud, max_age=3600))
-    assert seen == [[]] * 4 and cloud.asked == ["delete 1"]
+    local_state.on_sleep = ready_soon
+    snapshot_operation.run(make_context(provider, max_age=3600))
+    assert seen == [[]] * 4 and provider.requests == ["delete 1"]
 
 
 @pytest.mark.parametrize("adopted", [False, True], ids=["made", "adopted"])
-def test_a_task_that_is_cut_off_while_it_waits_leaves_word_of_what_it_has_replaced(machine: Machine, adopted: bool) -> None:
-    cloud = SlowCloud("vpsorg", snapshot(id="1", created_at=OLD))
+def test_a_task_interrupted_while_it_waits_has_recorded_the_replacement(local_state: LocalStateFixture, adopted: bool) -> None:
+    provider = SlowProvider("vpsorg", snapshot(id="1", created_at=OLD))
     if adopted:
-        cloud.snapshots.append(snapshot(id="901", created_at=NEW, status="pending"))
+        provider.snapshots.append(snapshot(id="901", created_at=NEW, status="pending"))
 
     def killed() -> None:
         raise KeyboardInterrupt
 
-    machine.meanwhile = killed
+    local_state.on_sleep = killed
     with pytest.raises(KeyboardInterrupt):
-        snapshot_operation.run(make_context(cloud, max_age=3600))
-    asked = list(cloud.asked)
-    ready(cloud)
-    machine.meanwhile = lambda: None
-    assert both_runs(machine, cloud, max_age=3600)["changed"] is True
-    assert cloud.asked == [*asked, "delete 1"] and [item.id for item in cloud.snapshots] == ["901"]
+        snapshot_operation.run(make_context(provider, max_age=3600))
+    requests = list(provider.requests)
+    ready(provider)
+    local_state.on_sleep = lambda: None
+    assert both_runs(local_state, provider, max_age=3600)["changed"] is True
+    assert provider.requests == [*requests, "delete 1"] and [item.id for item in provider.snapshots] == ["901"]
 
 
 @pytest.mark.parametrize("adopted", [False, True], ids=["made", "adopted"])
-def test_who_does_not_wait_has_replaced_nothing(machine: Machine, adopted: bool) -> None:
+def test_who_does_not_wait_has_replaced_nothing(local_state: LocalStateFixture, adopted: bool) -> None:
     """It says that the old one stays; no later task goes back on that."""
-    cloud = SlowCloud("vpsorg", snapshot(id="1", created_at=OLD))
+    provider = SlowProvider("vpsorg", snapshot(id="1", created_at=OLD))
     if adopted:
-        cloud.snapshots.append(snapshot(id="901", created_at=NEW, status="pending"))
-    snapshot_operation.run(make_context(cloud, max_age=3600, wait=False))
-    asked = list(cloud.asked)
-    ready(cloud)
-    assert both_runs(machine, cloud, max_age=3600)["changed"] is False
-    assert cloud.asked == asked
+        provider.snapshots.append(snapshot(id="901", created_at=NEW, status="pending"))
+    snapshot_operation.run(make_context(provider, max_age=3600, wait=False))
+    requests = list(provider.requests)
+    ready(provider)
+    assert both_runs(local_state, provider, max_age=3600)["changed"] is False
+    assert provider.requests == requests
 
 
-def test_a_check_run_notes_nothing(machine: Machine) -> None:
-    cloud = SlowCloud("vpsorg", snapshot(id="1", created_at=OLD), snapshot(id="2", created_at=NEW, status="pending"))
-    snapshot_operation.run(make_context(cloud, check_mode=True, max_age=3600))
-    snapshot_operation.run(make_context(cloud, check_mode=True, state="absent", id="1", name=None))
-    assert list(machine.directory.iterdir()) == []
+def test_a_check_run_notes_nothing(local_state: LocalStateFixture) -> None:
+    provider = SlowProvider("vpsorg", snapshot(id="1", created_at=OLD), snapshot(id="2", created_at=NEW, status="pending"))
+    snapshot_operation.run(make_context(provider, check_mode=True, max_age=3600))
+    snapshot_operation.run(make_context(provider, check_mode=True, state="absent", id="1", name=None))
+    assert list(local_state.directory.iterdir()) == []
 
 
-def test_a_full_disk_fails_no_task_that_has_done_its_work(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_fails_no_task_that_has_done_its_work(local_state: LocalStateFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(self: Any, notes: dict[str, Any]) -> None:
         raise OSError("No space left on device")
 
     monkeypatch.setattr("ansible_collections.rewind.vps.plugins.module_utils._state.server_lock.LocalState._write", full)
-    cloud = Cloud("vpsorg", snapshot(id="1", created_at=OLD))
-    assert snapshot_operation.run(make_context(cloud, max_age=60))["changed"] is True
-    assert cloud.asked == ["create nightly", "delete 1"]
+    provider = FakeProvider("vpsorg", snapshot(id="1", created_at=OLD))
+    assert snapshot_operation.run(make_context(provider, max_age=60))["changed"] is True
+    assert provider.requests == ["create nightly", "delete 1"]
 
 
-def test_what_comes_is_remembered_by_its_name(machine: Machine) -> None:
+def test_requested_snapshots_are_recorded_by_name(local_state: LocalStateFixture) -> None:
     """A server that is off shows nothing of either; the second one's note must not take the place of the first one's."""
-    cloud = SlowCloud("ilkbyte")
-    cloud.power_state = "stopped"
-    one, two = make_context(cloud, name="one"), make_context(cloud, name="two")
+    provider = SlowProvider("ilkbyte")
+    provider.power_state = "stopped"
+    one, two = make_context(provider, name="one"), make_context(provider, name="two")
     for each in (one, two):
         with lock_server(each):
             pending_changes.record_requested(each, each.options["name"])

@@ -40,7 +40,7 @@ def transient_error(kind):
 
 
 @pytest.mark.parametrize(("jitter", "max_polls"), [(0.9, 20), (1.0, 20), (1.1, 20)])
-def test_ten_minutes_are_twenty_looks_at_most(jitter, max_polls):
+def test_ten_minutes_are_twenty_polls_at_most(jitter, max_polls):
     clock = FakeClock(jitter)
     operation = Operation(clock, 600)
     assert wait_for(clock, operation) == "done"
@@ -93,7 +93,7 @@ def test_pause_has_bounds(elapsed, expected_seconds):
     assert 0.6 <= poll_interval(elapsed, expected_seconds) <= 60
 
 
-def test_what_is_done_already_costs_one_look_and_no_sleep():
+def test_what_is_done_already_costs_one_poll_and_no_sleep():
     clock = FakeClock()
     operation = Operation(clock, 0)
     assert wait_for(clock, operation) == "done"
@@ -108,7 +108,7 @@ def test_false_and_zero_count_as_found():
 
 
 @pytest.mark.parametrize("kind", sorted(errors.TRANSIENT))
-def test_passing_trouble_does_not_end_a_wait(kind):
+def test_transient_errors_do_not_end_a_wait(kind):
     clock = FakeClock()
     operation = Operation(clock, 30, {1: transient_error(kind), 2: transient_error(kind), 4: transient_error(kind)})
     assert wait_for(clock, operation) == "done"
@@ -127,7 +127,7 @@ def test_a_clear_end_ends_it_at_once(kind):
     assert len(operation.polls) == 3 and len(clock.sleeps) == 2
 
 
-def test_our_own_mistakes_are_not_swallowed():
+def test_internal_errors_are_not_swallowed():
     clock = FakeClock()
     with pytest.raises(ZeroDivisionError):
         wait_until(lambda: 1 // 0, description="it", deadline=Deadline(9, clock), expected_seconds=1, timeout_hint="")
@@ -147,7 +147,7 @@ def test_timeout_says_what_and_what_next(timeout):
     assert clock.now - started == pytest.approx(timeout)
 
 
-def test_timeout_tells_what_was_wrong_with_the_last_look_only():
+def test_timeout_reports_the_error_of_the_last_poll_only():
     clock = FakeClock()
     operation = Operation(clock, 10_000, {number: transient_error(errors.UNREACHABLE) for number in range(1, 200)})
     with pytest.raises(RewindError, match="the last look failed: the last look's trouble"):
@@ -159,7 +159,7 @@ def test_timeout_tells_what_was_wrong_with_the_last_look_only():
     assert "the last look failed" not in caught.value.message
 
 
-def test_a_deadline_used_up_elsewhere_leaves_one_look():
+def test_a_deadline_used_up_elsewhere_leaves_one_poll():
     clock = FakeClock()
     deadline = Deadline(10, clock)
     clock.sleep(11)
@@ -169,7 +169,7 @@ def test_a_deadline_used_up_elsewhere_leaves_one_look():
     assert len(operation.polls) == 1 and deadline.remaining == 0 and deadline.elapsed == 11
 
 
-def test_a_person_is_told_now_and_then():
+def test_progress_is_reported_now_and_then():
     clock = FakeClock()
     messages = []
     wait_for(clock, Operation(clock, 600), on_progress=messages.append)
@@ -180,7 +180,7 @@ def test_a_person_is_told_now_and_then():
     assert messages == []
 
 
-def test_what_is_usually_done_in_two_minutes_is_looked_at_more_closely():
+def test_what_is_usually_done_in_two_minutes_is_polled_more_often():
     clock = FakeClock()
     operation = Operation(clock, 60)
     wait_for(clock, operation, expected_seconds=120)
@@ -188,7 +188,7 @@ def test_what_is_usually_done_in_two_minutes_is_looked_at_more_closely():
     assert len(operation.polls) <= 10
 
 
-def test_whoever_is_woken_early_keeps_the_moment_of_the_next_look():
+def test_an_early_wake_keeps_the_time_of_the_next_poll():
     """What another has seen is looked at when it comes, and does not put off one's own look."""
     alone, woken = FakeClock(), FakeClock()
     full_sleep = woken.sleep
@@ -200,7 +200,7 @@ def test_whoever_is_woken_early_keeps_the_moment_of_the_next_look():
     assert len(both[1].polls) > len(both[0].polls) and woken.now <= alone.now
 
 
-def test_slow_looks_put_off_no_later_one():
+def test_slow_polls_delay_no_later_one():
     clock = FakeClock()
     started, polls = clock.now, []
 

@@ -28,7 +28,7 @@ def must_stay(item, match, keep):
 
 
 @given(st.data(), snapshots(), PATTERNS, st.integers(1, 6))
-def test_beyond_count_takes_only_what_may_go_and_the_oldest_first(data, listed, match, count):
+def test_select_expired_takes_only_deletable_ones_and_the_oldest_first(data, listed, match, count):
     keep = kept_ids(data, listed)
     expired = select_expired(listed, match, count, keep)
     assert not any(must_stay(item, match, keep) or item.status != "ready" for item in expired)
@@ -47,7 +47,7 @@ def test_beyond_count_takes_only_what_may_go_and_the_oldest_first(data, listed, 
 
 
 @given(st.data(), snapshots(), PATTERNS, st.integers(0, 6))
-def test_to_make_room_takes_only_what_may_go_and_no_more_than_asked(data, listed, match, count):
+def test_select_for_eviction_takes_only_deletable_ones_and_no_more_than_requested(data, listed, match, count):
     keep = kept_ids(data, listed)
     expired = select_for_eviction(listed, match, count, keep)
     assert not any(must_stay(item, match, keep) for item in expired)
@@ -72,7 +72,7 @@ def test_newest_first_is_an_order(listed):
     assert newest_first(listed[::-1]) == ordered
 
 
-def test_equal_times_are_told_apart_by_number():
+def test_equal_times_are_ordered_by_number():
     nine, ten = snapshot(id="9"), snapshot(id="10")
     assert newest_first([nine, ten]) == [ten, nine]
     foreseen = snapshot(id=None, created_at="2026-01-02T00:00:00Z")
@@ -90,14 +90,14 @@ def test_a_plain_example():
     assert [item.id for item in select_for_eviction(listed, "night*", 2, set())] == ["801", "802"]
 
 
-def test_the_tasks_own_snapshot_holds_a_place_even_when_a_clock_dates_it_late():
+def test_the_tasks_own_snapshot_counts_even_when_a_clock_dates_it_late():
     listed = [dated(1), dated(2), dated(3)]
     assert [item.id for item in select_expired(listed, "*", 2, {"801"})] == ["802"]
     assert select_expired(listed, "*", 3, {"801"}) == []
     assert [item.id for item in select_expired(listed, "*", 1, {"801"})] == ["802", "803"]
 
 
-def test_own_snapshot_that_does_not_match_holds_none():
+def test_own_snapshot_that_does_not_match_does_not_count():
     listed = [dated(1), dated(2), dated(3, name="by-hand")]
     assert [item.id for item in select_expired(listed, "night*", 1, {"803"})] == ["801"]
 
@@ -108,18 +108,18 @@ def test_patterns_are_the_shells_and_case_counts(match):
     assert [item.id for item in select_expired(listed, match, 1, set())] == ["801"]
 
 
-def test_scheduled_and_undated_ones_stay_but_hold_their_place():
+def test_scheduled_and_undated_ones_stay_but_count():
     listed = [dated(1, schedule=Schedule(1, 2, 3)), dated(2), dated(3), snapshot(id="7", created_at=None)]
     assert [item.id for item in select_expired(listed, "*", 1, set())] == ["802"]
     assert [item.id for item in select_for_eviction(listed, "*", 9, set())] == ["802", "803"]
 
 
-def test_failed_ones_make_room_first():
+def test_failed_ones_are_evicted_first():
     failed = {"status": "failed", "failure_confirmed": True}
     listed = [dated(1), dated(2, **failed), dated(3, **failed), dated(4, status="pending")]
     assert [item.id for item in select_for_eviction(listed, "*", 2, set())] == ["802", "803"]
     assert [item.id for item in select_for_eviction(listed, "*", 9, set())] == ["802", "803", "801"]
 
 
-def test_one_of_a_state_that_nobody_knows_stays():
+def test_one_of_an_unknown_status_stays():
     assert select_for_eviction([dated(1, status="failed", provider_status="archived")], "*", 9, set()) == []

@@ -42,7 +42,7 @@ def test_a_deferred_signal_waits_for_the_end_of_the_block(number, handlers_are_r
     assert finished and redelivered == [number] and handlers_are_restored == []
 
 
-def test_without_a_signal_nothing_is_handed_on():
+def test_without_a_signal_nothing_is_redelivered():
     redelivered = []
     with defer_signals(redelivered.append):
         pass
@@ -52,7 +52,7 @@ def test_without_a_signal_nothing_is_handed_on():
 
 
 @pytest.mark.parametrize("number", TERMINATION_SIGNALS)
-def test_a_signal_unwinds_once_and_the_putting_back_is_not_disturbed(number, handlers_are_restored):
+def test_a_signal_unwinds_once_and_the_cleanup_is_not_disturbed(number, handlers_are_restored):
     redelivered, restored = [], []
     with pytest.raises(Interrupted), raise_on_signal(redelivered.append):
         try:
@@ -103,5 +103,5 @@ def test_beside_the_main_thread_nothing_is_guarded_and_nothing_breaks(guard):
     assert done
 
 
-def test_ended_is_not_caught_as_a_mistake():
+def test_interrupted_is_not_caught_as_an_error():
     assert not issubclass(Interrupted, Exception)

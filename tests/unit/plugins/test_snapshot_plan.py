@@ -87,7 +87,7 @@ def test_only_snapshots_of_that_name_count(listed, max_age):
         assert plan.replaces is None or plan.action in (ADOPT, RECREATE) and plan.replaces.status == "ready"
 
 
-def test_two_ready_ones_of_one_name_are_no_trouble_the_newest_counts():
+def test_of_two_ready_ones_of_one_name_the_newest_counts():
     assert plan_present([OLD, FRESH], "nightly", 3600, NOW).snapshot is FRESH
     older = aged(20_000, id="8")
     assert plan_present([older, OLD], "nightly", 3600, NOW).snapshot is OLD
@@ -99,7 +99,7 @@ def test_where_freshness_ends(age, fresh):
     assert is_fresh(aged(age), None, NOW)
 
 
-def test_without_a_date_nobody_knows():
+def test_without_a_date_the_age_is_unknown():
     assert is_fresh(UNDATED, None, NOW)
     assert not is_fresh(UNDATED, 3600, NOW)
     assert not is_fresh(snapshot(created_at="yesterday"), 3600, NOW)

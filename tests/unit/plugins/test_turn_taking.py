@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from builders import SERVER, snapshot
-from one_machine import Machine, SlowCloud
-from operation_worlds import Cloud, make_context
+from one_machine import LocalStateFixture, SlowProvider
+from operation_worlds import FakeProvider, make_context
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
@@ -42,250 +42,250 @@ CHANGES: dict[str, tuple[Callable[..., Any], str, list, dict[str, Any], list[str
 
 
 @pytest.mark.parametrize("case", CHANGES)
-def test_whatever_is_asked_for_is_asked_in_the_tasks_turn(machine: Machine, case: str) -> None:
-    run, kind, listed, options, asked = CHANGES[case]
-    cloud = Cloud(kind, *listed)
+def test_every_change_is_requested_under_the_lock(local_state: LocalStateFixture, case: str) -> None:
+    run, kind, listed, options, requests = CHANGES[case]
+    provider = FakeProvider(kind, *listed)
     free: list[bool] = []
-    cloud.before = lambda change: free.append(machine.is_free(cloud))
-    run(make_context(cloud, **options))
-    assert cloud.asked == asked
-    assert free == [False] * len(asked)
-    assert machine.is_free(cloud), "the turn is over with the task"
+    provider.before = lambda change: free.append(local_state.is_free(provider))
+    run(make_context(provider, **options))
+    assert provider.requests == requests
+    assert free == [False] * len(requests)
+    assert local_state.is_free(provider), "the turn is over with the task"
 
 
-@pytest.mark.parametrize(("options", "patience"), [({}, 60), ({"wait_timeout": 300}, 300), ({"wait": False, "wait_timeout": 300}, 60)])
+@pytest.mark.parametrize(("options", "timeout"), [({}, 60), ({"wait_timeout": 300}, 300), ({"wait": False, "wait_timeout": 300}, 60)])
 @pytest.mark.parametrize("case", CHANGES)
-def test_whoever_never_gets_their_turn_has_asked_for_nothing(machine: Machine, case: str, options: dict, patience: float) -> None:
-    run, kind, listed, wishes, asked = CHANGES[case]
-    cloud = Cloud(kind, *listed)
-    other = machine.open_locked(cloud)
-    waiting = make_context(cloud, **{**wishes, **options, "stop_server": False, "retain": None})
+def test_a_task_that_never_gets_the_lock_requests_nothing(local_state: LocalStateFixture, case: str, options: dict, timeout: float) -> None:
+    run, kind, listed, case_options, requests = CHANGES[case]
+    provider = FakeProvider(kind, *listed)
+    other = local_state.open_locked(provider)
+    waiting = make_context(provider, **{**case_options, **options, "stop_server": False, "retain": None})
     with pytest.raises(RewindError, match="Another task on this machine is at work on server web1") as caught:
         run(waiting)
     assert (caught.value.kind, caught.value.outcome, caught.value.server) == (errors.BUSY, errors.NOT_APPLIED, SERVER.label)
     assert caught.value.hint == "run again when it is done"
-    assert cloud.asked == [] and not waiting.changes.request_sent and not waiting.changes.changed
-    assert machine.waited == pytest.approx(patience) and max(machine.clock.sleeps) <= operation_lock.LOCK_POLL_INTERVAL
+    assert provider.requests == [] and not waiting.changes.request_sent and not waiting.changes.changed
+    assert local_state.total_wait == pytest.approx(timeout) and max(local_state.clock.sleeps) <= operation_lock.LOCK_POLL_INTERVAL
     other.release(False)
-    run(make_context(cloud, **wishes))
-    assert cloud.asked == asked
+    run(make_context(provider, **case_options))
+    assert provider.requests == requests
 
 
-def test_the_turn_comes_when_the_other_is_done(machine: Machine) -> None:
-    cloud = Cloud("vpsorg")
-    other = machine.open_locked(cloud)
-    machine.meanwhile = lambda: other.release(False) if len(machine.clock.sleeps) == 5 else None
-    assert snapshot_operation.run(make_context(cloud))["changed"] is True
-    assert cloud.asked == ["create nightly"] and len(machine.clock.sleeps) == 5
+def test_the_lock_is_acquired_when_the_other_task_is_done(local_state: LocalStateFixture) -> None:
+    provider = FakeProvider("vpsorg")
+    other = local_state.open_locked(provider)
+    local_state.on_sleep = lambda: other.release(False) if len(local_state.clock.sleeps) == 5 else None
+    assert snapshot_operation.run(make_context(provider))["changed"] is True
+    assert provider.requests == ["create nightly"] and len(local_state.clock.sleeps) == 5
 
 
-def test_a_person_is_told_what_is_waited_for(machine: Machine) -> None:
-    cloud, said = Cloud("vpsorg"), []
-    other = machine.open_locked(cloud)
-    machine.meanwhile = lambda: other.release(False) if machine.waited > 15 else None
-    waiting = make_context(cloud)
-    waiting.progress = said.append
+def test_progress_names_what_is_waited_for(local_state: LocalStateFixture) -> None:
+    provider, messages = FakeProvider("vpsorg"), []
+    other = local_state.open_locked(provider)
+    local_state.on_sleep = lambda: other.release(False) if local_state.total_wait > 15 else None
+    waiting = make_context(provider)
+    waiting.progress = messages.append
     snapshot_operation.run(waiting)
-    assert any(line.startswith("another task of this machine to be done with server web1") for line in said)
+    assert any(line.startswith("another task of this machine to be done with server web1") for line in messages)
 
 
-def test_tasks_on_other_servers_and_clouds_are_in_nobodys_way(machine: Machine) -> None:
-    cloud = Cloud("vpsorg")
-    others = [server_lock.LocalState(str(machine.directory), *key) for key in (
+def test_tasks_on_other_servers_and_providers_do_not_wait(local_state: LocalStateFixture) -> None:
+    provider = FakeProvider("vpsorg")
+    others = [server_lock.LocalState(str(local_state.directory), *key) for key in (
         ("vpsorg", "https://cloud.example", "2"), ("ilkbyte", "https://cloud.example", SERVER.id), ("vpsorg", "https://else.example", SERVER.id),
     )]
     assert all(other.try_acquire() for other in others)
-    snapshot_operation.run(make_context(cloud))
-    assert cloud.asked == ["create nightly"] and machine.waited == 0
+    snapshot_operation.run(make_context(provider))
+    assert provider.requests == ["create nightly"] and local_state.total_wait == 0
 
 
 # --- what was seen before
 
 
-@pytest.mark.parametrize(("asks", "power", "looks"), [(True, "stopped", 2), (False, "running", 1)])
-def test_what_was_seen_before_anothers_turn_is_looked_at_again_if_it_has_asked(machine: Machine, asks: bool, power: str, looks: int) -> None:
-    cloud = SlowCloud("vpsorg")
-    other = machine.open_locked(cloud)
+@pytest.mark.parametrize(("asks", "power", "reads"), [(True, "stopped", 2), (False, "running", 1)])
+def test_the_server_is_read_again_if_another_task_changed_it(local_state: LocalStateFixture, asks: bool, power: str, reads: int) -> None:
+    provider = SlowProvider("vpsorg")
+    other = local_state.open_locked(provider)
 
     def done() -> None:
-        if len(machine.clock.sleeps) == 3:
+        if len(local_state.clock.sleeps) == 3:
             if asks:
-                cloud.power_state = "stopped"
+                provider.power_state = "stopped"
             other.release(mark_changed=asks)
 
-    machine.meanwhile = done
-    with lock_server(make_context(cloud)) as server:
+    local_state.on_sleep = done
+    with lock_server(make_context(provider)) as server:
         assert server.power_state == power
-    assert cloud.looks == ["server"] * looks
+    assert provider.reads == ["server"] * reads
 
 
-def test_what_others_asked_long_ago_costs_no_request(machine: Machine) -> None:
-    cloud = SlowCloud("vpsorg")
-    machine.open_locked(cloud).release(mark_changed=True)
-    with lock_server(make_context(cloud)):
+def test_an_old_change_costs_no_request(local_state: LocalStateFixture) -> None:
+    provider = SlowProvider("vpsorg")
+    local_state.open_locked(provider).release(mark_changed=True)
+    with lock_server(make_context(provider)):
         pass
-    assert cloud.looks == ["server"]
+    assert provider.reads == ["server"]
 
 
-def test_a_server_that_is_known_is_not_asked_for_and_its_power_forgotten(machine: Machine) -> None:
-    cloud = SlowCloud("vpsorg")
-    with lock_server(make_context(cloud), Server(SERVER.id, SERVER.name, "running", "restoring", "192.0.2.1")) as server:
+def test_a_server_that_is_known_is_not_asked_for_and_its_power_forgotten(local_state: LocalStateFixture) -> None:
+    provider = SlowProvider("vpsorg")
+    with lock_server(make_context(provider), Server(SERVER.id, SERVER.name, "running", "restoring", "192.0.2.1")) as server:
         assert (server.id, server.address, server.power_state, server.task_state) == (SERVER.id, "192.0.2.1", None, None)
-    assert cloud.looks == []
+    assert provider.reads == []
 
 
 @pytest.mark.parametrize(("sends", "noted"), [(True, True), (False, False)])
-def test_whether_a_task_has_asked_is_told_to_the_next(machine: Machine, sends: bool, noted: bool) -> None:
-    cloud, before = Cloud("vpsorg"), server_lock.monotonic_ns()
-    asking = make_context(cloud)
+def test_the_lock_records_whether_a_task_has_requested_a_change(local_state: LocalStateFixture, sends: bool, noted: bool) -> None:
+    provider, before = FakeProvider("vpsorg"), server_lock.monotonic_ns()
+    asking = make_context(provider)
     with lock_server(asking):
         asking.changes.request_sent = sends
-    state = machine.open_locked(cloud)
+    state = local_state.open_locked(provider)
     assert state.changed_since(before) is noted
 
 
 # --- not in anybody's way
 
 
-def test_another_task_takes_its_turn_while_one_waits_for_its_snapshot(machine: Machine) -> None:
+def test_another_task_gets_the_lock_while_one_waits_for_its_snapshot(local_state: LocalStateFixture) -> None:
     """It deletes another snapshot; one with the same wish adopts what is being made."""
-    cloud = SlowCloud("vpsorg", snapshot("weekly", id="1"))
+    provider = SlowProvider("vpsorg", snapshot("weekly", id="1"))
     results: list[dict[str, Any]] = []
 
-    def meanwhile() -> None:
-        sleeps = len(machine.clock.sleeps)
+    def on_sleep() -> None:
+        sleeps = len(local_state.clock.sleeps)
         if sleeps == 2:
-            results.append(snapshot_operation.run(make_context(cloud, name="weekly", state="absent")))
+            results.append(snapshot_operation.run(make_context(provider, name="weekly", state="absent")))
         elif sleeps == 4:
-            results.append(snapshot_operation.run(make_context(cloud, wait=False)))
+            results.append(snapshot_operation.run(make_context(provider, wait=False)))
         elif sleeps == 6:
-            cloud.snapshots = [snapshot(id=item.id) for item in cloud.snapshots]
+            provider.snapshots = [snapshot(id=item.id) for item in provider.snapshots]
 
-    machine.meanwhile = meanwhile
-    result = snapshot_operation.run(make_context(cloud))
-    assert cloud.asked == ["create nightly", "delete 1"]
+    local_state.on_sleep = on_sleep
+    result = snapshot_operation.run(make_context(provider))
+    assert provider.requests == ["create nightly", "delete 1"]
     assert (result["changed"], result["snapshot"]["status"]) == (True, "ready")
     deleted, adopted = results
     assert deleted["changed"] is True
     assert adopted["changed"] is False and adopted["snapshot"]["id"] == result["snapshot"]["id"]
 
 
-def test_a_restore_that_another_task_waits_for_is_joined_meanwhile(machine: Machine) -> None:
-    cloud = Cloud("vpsorg", snapshot())
-    cloud.before = lambda change: setattr(cloud, "task_state", "restoring")
+def test_a_restore_that_another_task_waits_for_is_joined(local_state: LocalStateFixture) -> None:
+    provider = FakeProvider("vpsorg", snapshot())
+    provider.before = lambda change: setattr(provider, "task_state", "restoring")
     joined: list[bool] = []
 
-    def meanwhile() -> None:
-        joined.append(snapshot_restore.run(make_context(cloud, wait=False))["already_in_progress"])
-        cloud.task_state = "restoring" if len(joined) < 4 else None
+    def on_sleep() -> None:
+        joined.append(snapshot_restore.run(make_context(provider, wait=False))["already_in_progress"])
+        provider.task_state = "restoring" if len(joined) < 4 else None
 
-    machine.meanwhile = meanwhile
-    assert snapshot_restore.run(make_context(cloud, wait_timeout=600))["already_in_progress"] is False
-    assert joined == [True] * 4 and cloud.asked == ["restore 801"] and machine.is_free(cloud)
+    local_state.on_sleep = on_sleep
+    assert snapshot_restore.run(make_context(provider, wait_timeout=600))["already_in_progress"] is False
+    assert joined == [True] * 4 and provider.requests == ["restore 801"] and local_state.is_free(provider)
 
 
 @pytest.mark.parametrize("run", [snapshot_operation.run, snapshot_restore.run])
-def test_the_turn_is_free_while_a_busy_server_is_waited_for(machine: Machine, run: Callable[..., Any]) -> None:
-    cloud = Cloud("ilkbyte", *([snapshot(current=False)] if run is snapshot_restore.run else []))
-    cloud.task_state = "paused"
+def test_the_lock_is_free_while_a_task_waits_for_a_busy_server(local_state: LocalStateFixture, run: Callable[..., Any]) -> None:
+    provider = FakeProvider("ilkbyte", *([snapshot(current=False)] if run is snapshot_restore.run else []))
+    provider.task_state = "paused"
     free: list[bool] = []
 
-    def meanwhile() -> None:
-        free.append(machine.is_free(cloud))
+    def on_sleep() -> None:
+        free.append(local_state.is_free(provider))
         if len(free) == 3:
-            cloud.task_state, cloud.snapshots = None, [snapshot(current=True)]
+            provider.task_state, provider.snapshots = None, [snapshot(current=True)]
 
-    machine.meanwhile = meanwhile
-    assert run(make_context(cloud))["changed"] is False
-    assert free == [True] * 3 and cloud.asked == []
+    local_state.on_sleep = on_sleep
+    assert run(make_context(provider))["changed"] is False
+    assert free == [True] * 3 and provider.requests == []
 
 
-def test_the_turn_is_kept_while_the_server_is_off_for_its_snapshot(machine: Machine) -> None:
+def test_the_lock_is_kept_while_the_server_is_off_for_its_snapshot(local_state: LocalStateFixture) -> None:
     """Another task would take it for one that is to be off."""
-    cloud = SlowCloud("vpsorg")
+    provider = SlowProvider("vpsorg")
     free: list[bool] = []
 
-    def meanwhile() -> None:
-        free.append(machine.is_free(cloud))
+    def on_sleep() -> None:
+        free.append(local_state.is_free(provider))
         if len(free) == 5:
-            cloud.snapshots = [snapshot(id=item.id) for item in cloud.snapshots]
+            provider.snapshots = [snapshot(id=item.id) for item in provider.snapshots]
 
-    machine.meanwhile = meanwhile
-    snapshot_operation.run(make_context(cloud, stop_server=True))
-    assert cloud.asked == ["stop", "create nightly", "start"]
-    assert len(free) >= 5 and not any(free) and machine.is_free(cloud)
+    local_state.on_sleep = on_sleep
+    snapshot_operation.run(make_context(provider, stop_server=True))
+    assert provider.requests == ["stop", "create nightly", "start"]
+    assert len(free) >= 5 and not any(free) and local_state.is_free(provider)
 
 
-@pytest.mark.parametrize("trouble", [RewindError("no", kind=errors.FORBIDDEN), KeyboardInterrupt(), ValueError("a mistake")])
-def test_a_turn_ends_with_whatever_ends_the_task(machine: Machine, trouble: BaseException) -> None:
-    cloud = Cloud("vpsorg")
+@pytest.mark.parametrize("error", [RewindError("no", kind=errors.FORBIDDEN), KeyboardInterrupt(), ValueError("a mistake")])
+def test_every_end_of_a_task_releases_the_lock(local_state: LocalStateFixture, error: BaseException) -> None:
+    provider = FakeProvider("vpsorg")
 
     def fail(change: str) -> None:
-        raise trouble
+        raise error
 
-    cloud.before = fail
-    failing = make_context(cloud)
-    with pytest.raises(type(trouble)):
+    provider.before = fail
+    failing = make_context(provider)
+    with pytest.raises(type(error)):
         snapshot_operation.run(failing)
-    assert machine.is_free(cloud) and failing.state is None
+    assert local_state.is_free(provider) and failing.state is None
 
 
 # --- check mode, and machines on which nothing can be locked
 
 
 @pytest.mark.parametrize("case", CHANGES)
-def test_a_check_run_keeps_nobody_waiting_and_waits_for_nobody(machine: Machine, case: str) -> None:
+def test_a_check_run_neither_takes_the_lock_nor_waits_for_it(local_state: LocalStateFixture, case: str) -> None:
     run, kind, listed, options, dummy = CHANGES[case]
-    cloud = Cloud(kind, *listed)
+    provider = FakeProvider(kind, *listed)
     free: list[bool] = []
-    find = cloud.get_server
-    cloud.get_server = lambda reference: free.append(machine.is_free(cloud)) or find(reference)  # type: ignore[method-assign, func-returns-value]
-    run(make_context(cloud, check_mode=True, **options))
+    find = provider.get_server
+    provider.get_server = lambda reference: free.append(local_state.is_free(provider)) or find(reference)  # type: ignore[method-assign, func-returns-value]
+    run(make_context(provider, check_mode=True, **options))
     assert free and all(free)
-    other = machine.open_locked(cloud)
-    assert run(make_context(cloud, check_mode=True, **options))["changed"] is True
-    assert machine.waited == 0 and cloud.asked == []
+    other = local_state.open_locked(provider)
+    assert run(make_context(provider, check_mode=True, **options))["changed"] is True
+    assert local_state.total_wait == 0 and provider.requests == []
     other.release(False)
 
 
-def test_a_check_run_makes_no_folder_and_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_run_creates_no_directory_and_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(server_lock, "state_directory", state_directory)
-    for run, kind, listed, options, _asked in CHANGES.values():
-        checked = make_context(Cloud(kind, *listed), check_mode=True, **options)
+    for run, kind, listed, options, _requests in CHANGES.values():
+        checked = make_context(FakeProvider(kind, *listed), check_mode=True, **options)
         run(checked)
         assert checked.warnings == []
     assert list(tmp_path.iterdir()) == []
-    snapshot_operation.run(make_context(Cloud("vpsorg")))
+    snapshot_operation.run(make_context(FakeProvider("vpsorg")))
     (lock,) = [path for path in tmp_path.rglob("*") if path.suffix == ".lock"]
     before = {path.name for path in lock.parent.iterdir()}
-    snapshot_operation.run(make_context(Cloud("ilkbyte"), check_mode=True))
+    snapshot_operation.run(make_context(FakeProvider("ilkbyte"), check_mode=True))
     assert {path.name for path in lock.parent.iterdir()} == before
 
 
-WORDS = "can be written where this task runs, so two tasks on one server at the same moment would not know of each other"
+MESSAGE = "can be written where this task runs, so two tasks on one server at the same moment would not know of each other"
 
 
 @pytest.mark.parametrize("case", CHANGES)
-def test_without_a_folder_the_work_is_done_and_that_is_said_once(machine: Machine, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
-    run, kind, listed, options, asked = CHANGES[case]
+def test_without_state_directory_the_work_is_done_with_a_warning(local_state: LocalStateFixture, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    run, kind, listed, options, requests = CHANGES[case]
     monkeypatch.setattr(server_lock, "state_directory", lambda create: None)
-    cloud = Cloud(kind, *listed)
-    working = make_context(cloud, **options)
+    provider = FakeProvider(kind, *listed)
+    working = make_context(provider, **options)
     run(working)
-    assert cloud.asked == asked
-    assert len([warning for warning in working.warnings if WORDS in warning]) == 1
-    assert machine.directory.exists() and list(machine.directory.iterdir()) == []
+    assert provider.requests == requests
+    assert len([warning for warning in working.warnings if MESSAGE in warning]) == 1
+    assert local_state.directory.exists() and list(local_state.directory.iterdir()) == []
 
 
-def test_a_lock_that_can_not_be_used_is_said_and_the_work_is_done(machine: Machine) -> None:
-    cloud = Cloud("vpsorg", snapshot(id="1", created_at=OLD))
-    machine.open_locked(cloud).release(False)
-    (lock,) = machine.directory.glob("*.lock")
+def test_with_an_unusable_lock_the_work_is_done_with_a_warning(local_state: LocalStateFixture) -> None:
+    provider = FakeProvider("vpsorg", snapshot(id="1", created_at=OLD))
+    local_state.open_locked(provider).release(False)
+    (lock,) = local_state.directory.glob("*.lock")
     lock.unlink()
     lock.symlink_to(os.devnull)
-    working = make_context(cloud, max_age=60)
+    working = make_context(provider, max_age=60)
     snapshot_operation.run(working)
-    assert cloud.asked == ["create nightly", "delete 1"]
-    assert len(working.warnings) == 1 and WORDS in working.warnings[0]
+    assert provider.requests == ["create nightly", "delete 1"]
+    assert len(working.warnings) == 1 and MESSAGE in working.warnings[0]

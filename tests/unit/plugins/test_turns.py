@@ -54,7 +54,7 @@ def another_process(directory: Path, doing: str = "hold") -> Iterator[subprocess
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    made = tmp_path / "a folder, é"
+    made = tmp_path / "a directory, é"
     made.mkdir()
     return made
 
@@ -77,7 +77,7 @@ def notes_file(directory: Path) -> Path:
 # --- the lock
 
 
-def test_two_processes_are_never_in_the_same_place(directory: Path, lock: LocalState) -> None:
+def test_two_processes_never_hold_the_same_lock(directory: Path, lock: LocalState) -> None:
     assert lock.try_acquire()
     with another_process(directory) as other:
         assert other.stdout.readline() == "refused\n"
@@ -89,7 +89,7 @@ def test_two_processes_are_never_in_the_same_place(directory: Path, lock: LocalS
         assert lock.try_acquire(), "it has left"
 
 
-def test_a_process_that_is_killed_lets_go(directory: Path, lock: LocalState) -> None:
+def test_a_killed_process_releases_the_lock(directory: Path, lock: LocalState) -> None:
     with another_process(directory) as other:
         assert other.stdout.readline() == "acquired\n"
         assert not lock.try_acquire()
@@ -113,7 +113,7 @@ def test_a_program_that_the_task_starts_does_not_keep_the_lock(directory: Path, 
         started.communicate(b"\n")
 
 
-def test_whoever_was_kept_out_lets_go_of_nothing(directory: Path, lock: LocalState) -> None:
+def test_a_refused_process_releases_nothing(directory: Path, lock: LocalState) -> None:
     other = LocalState(str(directory), "vpsorg", URL, "12345")
     assert lock.try_acquire() and not other.try_acquire()
     other.release(True)
@@ -145,7 +145,7 @@ def test_a_kernel_that_does_not_lock_is_no_lock_taken(lock: LocalState, monkeypa
     assert next_handle() == before
 
 
-def test_a_link_in_the_locks_place_is_not_followed(directory: Path, lock: LocalState, tmp_path: Path) -> None:
+def test_a_symlink_instead_of_the_lock_is_not_followed(directory: Path, lock: LocalState, tmp_path: Path) -> None:
     assert lock.try_acquire()
     lock.release(False)
     path = lock_file(directory)
@@ -198,7 +198,7 @@ def test_what_lies_there_is_for_its_user_alone(directory: Path, lock: LocalState
 # --- whether somebody has asked meanwhile
 
 
-def test_who_has_asked_meanwhile_is_known_to_whoever_comes_next(directory: Path, lock: LocalState) -> None:
+def test_a_change_is_known_to_the_next_holder(directory: Path, lock: LocalState) -> None:
     assert lock.try_acquire()
     assert not lock.changed_since(server_lock.monotonic_ns()), "nobody ever has"
     before = server_lock.monotonic_ns()
@@ -212,7 +212,7 @@ def test_who_has_asked_meanwhile_is_known_to_whoever_comes_next(directory: Path,
     assert lock.changed_since(before) and not lock.changed_since(after), "one that asked for nothing changes nothing"
 
 
-def test_all_processes_count_moments_alike(directory: Path, lock: LocalState) -> None:
+def test_all_processes_share_one_clock(directory: Path, lock: LocalState) -> None:
     before = server_lock.monotonic_ns()
     with another_process(directory) as other:
         other.communicate("")  # it leaves, and has asked
@@ -221,14 +221,14 @@ def test_all_processes_count_moments_alike(directory: Path, lock: LocalState) ->
 
 
 @pytest.mark.parametrize("content", [b"garbage", b"\xff" * 20, b"12.5"])
-def test_a_mark_that_can_not_be_read_means_look_again(directory: Path, lock: LocalState, content: bytes) -> None:
+def test_an_unreadable_mark_means_read_again(directory: Path, lock: LocalState, content: bytes) -> None:
     """The last: from before a reboot, since which moments are counted anew."""
     assert lock.try_acquire()
     lock_file(directory).write_bytes(content)
     assert lock.changed_since(server_lock.monotonic_ns())
 
 
-def test_an_empty_mark_means_that_nobody_has_asked(directory: Path, lock: LocalState) -> None:
+def test_an_empty_mark_means_no_change(directory: Path, lock: LocalState) -> None:
     assert lock.try_acquire()
     assert lock_file(directory).read_bytes() == b""
     assert not lock.changed_since(1)
@@ -303,7 +303,7 @@ def test_a_note_is_believed_for_a_while(lock: LocalState, ago: float, believed: 
     assert "made" in lock.all()
 
 
-def test_a_full_disk_is_said_and_harms_no_old_note(directory: Path, lock: LocalState, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_an_error_and_harms_no_old_note(directory: Path, lock: LocalState, monkeypatch: pytest.MonkeyPatch) -> None:
     lock.put("made", id="801")
 
     def full(handle: int) -> None:
@@ -320,7 +320,7 @@ def test_a_full_disk_is_said_and_harms_no_old_note(directory: Path, lock: LocalS
 # --- a restore that is waited for
 
 
-def test_while_a_restore_is_waited_for_only_another_one_may_look(directory: Path, lock: LocalState) -> None:
+def test_during_a_restore_only_another_restore_gets_the_lock(directory: Path, lock: LocalState) -> None:
     other = LocalState(str(directory), "vpsorg", URL, "12345")
     assert lock.try_acquire(allow_during_restore=True)
     lock.hold_restore_lock()
@@ -336,7 +336,7 @@ def test_while_a_restore_is_waited_for_only_another_one_may_look(directory: Path
     other.release(False)
 
 
-def test_a_restore_that_can_not_be_looked_for_leaves_no_lock_behind(directory: Path, lock: LocalState) -> None:
+def test_an_unusable_restore_lock_leaves_no_lock_behind(directory: Path, lock: LocalState) -> None:
     assert lock.try_acquire()
     lock.release(False)
     next_lock = lock_file(directory).with_suffix(".restoring")
@@ -372,7 +372,7 @@ def temporary_directory(home: Path) -> Path:
     return home.parent / "temporary" / f"rewind.vps-{os.getuid()}"
 
 
-def test_the_folder_is_made_below_the_home_folder_and_private(home: Path) -> None:
+def test_the_directory_is_created_below_the_home_directory_and_private(home: Path) -> None:
     before = os.umask(0)
     try:
         assert state_directory(create=True) == str(home_directory(home))
@@ -383,12 +383,12 @@ def test_the_folder_is_made_below_the_home_folder_and_private(home: Path) -> Non
     assert not temporary_directory(home).exists()
 
 
-def test_nothing_is_made_where_nothing_is_to_be_made(home: Path) -> None:
+def test_nothing_is_created_without_create(home: Path) -> None:
     assert state_directory(create=False) is None
     assert list(home.iterdir()) == list((home.parent / "temporary").iterdir()) == []
 
 
-def test_no_home_folder_is_made(home: Path) -> None:
+def test_no_home_directory_is_created(home: Path) -> None:
     home.rmdir()
     assert state_directory(create=True) == str(temporary_directory(home))
     assert not home.exists()
@@ -396,13 +396,13 @@ def test_no_home_folder_is_made(home: Path) -> None:
 
 
 @pytest.mark.parametrize("part", [".local", ".local/state", ".local/state/rewind.vps", ".local/state/rewind.vps/locks"])
-def test_where_the_way_is_barred_the_temporary_folder_is_taken(home: Path, part: str) -> None:
+def test_the_temporary_directory_is_used_where_a_file_is_in_the_way(home: Path, part: str) -> None:
     (home / part).parent.mkdir(parents=True, exist_ok=True)
     (home / part).write_text("a file")
     assert state_directory(create=True) == str(temporary_directory(home))
 
 
-def test_where_the_home_folder_can_not_be_written_the_temporary_folder_is_taken(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_temporary_directory_is_used_where_the_home_directory_is_read_only(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make = os.makedirs
 
     def read_only(path: str, **options: object) -> None:
@@ -414,7 +414,7 @@ def test_where_the_home_folder_can_not_be_written_the_temporary_folder_is_taken(
     assert state_directory(create=True) == str(temporary_directory(home))
 
 
-def test_a_folder_that_can_not_be_written_any_more_is_passed_over(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_that_is_not_writable_any_more_is_skipped(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert state_directory(create=True) == str(home_directory(home))
     monkeypatch.setattr(server_lock.os, "access", lambda path, mode: not path.startswith(str(home)))
     assert state_directory(create=True) == str(temporary_directory(home))
@@ -432,20 +432,20 @@ class OwnedByOthers:
         return os.stat_result([*found[:4], found.st_uid + 1, *found[5:]]) if str(path) in self._paths else found
 
 
-def test_somebody_elses_folder_is_not_taken(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_users_directory_is_not_used(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state_directory(create=True)
     OwnedByOthers(monkeypatch, home_directory(home))
     assert state_directory(create=True) == str(temporary_directory(home))
 
 
-def test_nothing_is_made_in_somebody_elses_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_created_in_another_users_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As sudo -E hands it on: what root makes there its owner could not write any more."""
     OwnedByOthers(monkeypatch, home)
     assert state_directory(create=True) == str(temporary_directory(home))
     assert list(home.iterdir()) == []
 
 
-def test_a_link_is_no_folder(home: Path) -> None:
+def test_a_symlink_is_no_state_directory(home: Path) -> None:
     home_directory(home).parent.mkdir(parents=True)
     (home / "elsewhere").mkdir()
     home_directory(home).symlink_to(home / "elsewhere")

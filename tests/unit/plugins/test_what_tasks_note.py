@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from builders import SERVER, snapshot
-from operation_worlds import Cloud, make_context
+from operation_worlds import FakeProvider, make_context
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
@@ -41,35 +41,35 @@ def open_state(directory: Path, kind: str = "vpsorg") -> LocalState:
     return LocalState(str(directory), kind, "https://cloud.example", SERVER.id)
 
 
-def left_off(directory: Path, kind: str = "vpsorg", *listed, at: float = 3600.0, **fields) -> Cloud:
+def left_off(directory: Path, kind: str = "vpsorg", *listed, at: float = 3600.0, **fields) -> FakeProvider:
     """A server that a task has stopped, so many seconds ago, before it was killed."""
     notes = open_state(directory, kind)
     notes.put(power.STOPPED_FOR_SNAPSHOT, **fields)
     notes._write({power.STOPPED_FOR_SNAPSHOT: {**notes.all()[power.STOPPED_FOR_SNAPSHOT], "at": time.time() - at}})
-    cloud = Cloud(kind, *listed)
-    cloud.power_state = "stopped"
-    return cloud
+    provider = FakeProvider(kind, *listed)
+    provider.power_state = "stopped"
+    return provider
 
 
 # --- a server that is off
 
 
 def test_a_server_that_a_killed_task_has_stopped_is_started(directory: Path) -> None:
-    cloud = left_off(directory, "vpsorg", snapshot(), address="192.0.2.1")
-    assert snapshot_operation.run(make_context(cloud))["changed"] is True
-    assert cloud.asked == ["start"]
+    provider = left_off(directory, "vpsorg", snapshot(), address="192.0.2.1")
+    assert snapshot_operation.run(make_context(provider))["changed"] is True
+    assert provider.requests == ["start"]
     assert open_state(directory).all() == {}
 
 
 def test_a_check_run_leaves_a_living_tasks_server_out(directory: Path) -> None:
     """The task that has stopped it is at work, so nothing was cut off."""
-    cloud = left_off(directory, "vpsorg", snapshot())
+    provider = left_off(directory, "vpsorg", snapshot())
     living = open_state(directory)
     assert living.try_acquire()
-    checked = make_context(cloud, check_mode=True)
+    checked = make_context(provider, check_mode=True)
     assert (snapshot_operation.run(checked)["changed"], checked.warnings) == (False, [])
     living.release(mark_changed=False)
-    assert snapshot_operation.run(make_context(cloud, check_mode=True))["changed"] is True
+    assert snapshot_operation.run(make_context(provider, check_mode=True))["changed"] is True
 
 
 def test_no_note_is_believed_where_nothing_can_be_locked(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,92 +79,92 @@ def test_no_note_is_believed_where_nothing_can_be_locked(directory: Path, monkey
         raise OSError("no locks available")
 
     monkeypatch.setattr(LocalState, "try_acquire", can_not)
-    cloud = left_off(directory, "vpsorg", snapshot())
-    assert snapshot_operation.run(make_context(cloud))["changed"] is False
-    assert cloud.asked == []
+    provider = left_off(directory, "vpsorg", snapshot())
+    assert snapshot_operation.run(make_context(provider))["changed"] is False
+    assert provider.requests == []
 
 
 def test_another_server_of_the_same_name_is_not_started(directory: Path) -> None:
     """Of another account, or a new one: at one cloud the name is all that a server is known by."""
-    cloud = left_off(directory, "ilkbyte", snapshot(), address="203.0.113.9")
-    assert snapshot_operation.run(make_context(cloud))["changed"] is False
-    assert cloud.asked == []
+    provider = left_off(directory, "ilkbyte", snapshot(), address="203.0.113.9")
+    assert snapshot_operation.run(make_context(provider))["changed"] is False
+    assert provider.requests == []
 
 
 def test_a_restored_server_is_as_its_restore_left_it(directory: Path) -> None:
     """One that was restored to be off is off by somebody's wish."""
-    cloud = left_off(directory, "ilkbyte", snapshot("one", id="one", current=False, power_state="stopped"))
-    snapshot_restore.run(make_context(cloud, name="one", start_server=False, wait=False))
-    assert snapshot_operation.run(make_context(cloud, name="one"))["changed"] is False
-    assert cloud.asked == ["restore one"]
+    provider = left_off(directory, "ilkbyte", snapshot("one", id="one", current=False, power_state="stopped"))
+    snapshot_restore.run(make_context(provider, name="one", start_server=False, wait=False))
+    assert snapshot_operation.run(make_context(provider, name="one"))["changed"] is False
+    assert provider.requests == ["restore one"]
 
 
 def test_a_stop_that_a_killed_task_has_asked_for_may_come_late(directory: Path) -> None:
     """The server still runs when the next task looks, and goes off a little later."""
-    cloud = left_off(directory, "vpsorg", snapshot(), at=1.0)
-    find, looks = cloud.get_server, []
+    provider = left_off(directory, "vpsorg", snapshot(), at=1.0)
+    find, reads = provider.get_server, []
 
-    def off_at_the_third_look(reference: str):
-        looks.append(reference)
-        if "start" not in cloud.asked:
-            cloud.power_state = "stopped" if len(looks) > 2 else "running"
+    def off_at_the_third_read(reference: str):
+        reads.append(reference)
+        if "start" not in provider.requests:
+            provider.power_state = "stopped" if len(reads) > 2 else "running"
         return find(reference)
 
-    cloud.get_server = off_at_the_third_look  # type: ignore[method-assign]
-    snapshot_operation.run(make_context(cloud))
-    assert (cloud.asked, cloud.power_state) == (["start"], "running")
+    provider.get_server = off_at_the_third_read  # type: ignore[method-assign]
+    snapshot_operation.run(make_context(provider))
+    assert (provider.requests, provider.power_state) == (["start"], "running")
 
 
 @pytest.mark.parametrize(("wait", "noted"), [(True, False), (False, True)])
 def test_a_server_that_never_goes_off_is_watched_once(directory: Path, wait: bool, noted: bool) -> None:
     """The stop never came to the cloud. A task that does not wait leaves the watching to the next one."""
-    cloud = left_off(directory, "vpsorg", snapshot(), at=1.0)
-    cloud.power_state = "running"
-    assert snapshot_operation.run(make_context(cloud, wait=wait))["changed"] is False
-    assert (cloud.asked, power.STOPPED_FOR_SNAPSHOT in open_state(directory).all()) == ([], noted)
+    provider = left_off(directory, "vpsorg", snapshot(), at=1.0)
+    provider.power_state = "running"
+    assert snapshot_operation.run(make_context(provider, wait=wait))["changed"] is False
+    assert (provider.requests, power.STOPPED_FOR_SNAPSHOT in open_state(directory).all()) == ([], noted)
 
 
 def test_a_refused_stop_leaves_the_note_of_an_earlier_one(directory: Path) -> None:
     """Refused, since a killed task's is under way: then it is that one which has to be undone."""
-    cloud = left_off(directory, "vpsorg")
-    cloud.power_state = "running"
+    provider = left_off(directory, "vpsorg")
+    provider.power_state = "running"
 
     def refuse(change: str) -> None:
         if change == "stop":
             raise RewindError("it is stopping", kind=errors.PROVIDER_REJECTED)
 
-    cloud.before = refuse
+    provider.before = refuse
     with pytest.raises(RewindError, match="it is stopping"), power.stop_temporarily(
-        with_state(cloud, directory), cloud.get_server(""), polling.Deadline(1),
+        with_state(provider, directory), provider.get_server(""), polling.Deadline(1),
     ):
         raise AssertionError("it is not off")
     assert power.STOPPED_FOR_SNAPSHOT in open_state(directory).all()
 
 
-def with_state(cloud: Cloud, directory: Path):
-    found = make_context(cloud)
+def with_state(provider: FakeProvider, directory: Path):
+    found = make_context(provider)
     found.state = open_state(directory)
     return found
 
 
-def test_what_happened_before_is_said_where_the_server_can_not_be_seen_to(directory: Path) -> None:
+def test_the_first_error_is_kept_where_the_server_can_not_be_recovered(directory: Path) -> None:
     """A snapshot may be under way: that another task has its turn now doesn't make it refused."""
-    cloud = left_off(directory)
+    provider = left_off(directory)
     other = open_state(directory)
 
     def unknown(change: str) -> None:
         assert other.try_acquire() is False
         raise RewindError("no answer", kind=errors.TIMEOUT, outcome=errors.UNKNOWN)
 
-    cloud.before = unknown
-    wanted = make_context(cloud, wait_timeout=1)
-    list_snapshots = cloud.list_snapshots
+    provider.before = unknown
+    wanted = make_context(provider, wait_timeout=1)
+    list_snapshots = provider.list_snapshots
 
     def listed(server):
         other.try_acquire()  # as soon as this task has let go of it
         return list_snapshots(server)
 
-    cloud.list_snapshots = listed  # type: ignore[method-assign]
+    provider.list_snapshots = listed  # type: ignore[method-assign]
     release_lock = LocalState.release
 
     def release(self: LocalState, mark_changed: bool) -> None:
@@ -181,13 +181,13 @@ def test_what_happened_before_is_said_where_the_server_can_not_be_seen_to(direct
 
 
 def test_a_server_that_can_not_be_started_was_not_changed(directory: Path) -> None:
-    cloud = left_off(directory, "vpsorg", snapshot())
+    provider = left_off(directory, "vpsorg", snapshot())
 
     def refuse(change: str) -> None:
         raise RewindError("no", kind=errors.FORBIDDEN)
 
-    cloud.before = refuse
-    wanted = make_context(cloud)
+    provider.before = refuse
+    wanted = make_context(provider)
     with pytest.raises(RewindError, match="could NOT be started again"):
         snapshot_operation.run(wanted)
     assert wanted.changes.changed is False
@@ -199,55 +199,55 @@ def test_a_server_that_can_not_be_started_was_not_changed(directory: Path) -> No
 OLDER, NEWER = snapshot(id="1", created_at=OLD), snapshot(id="2", created_at=NEW)
 
 
-def replaced(directory: Path) -> Cloud:
-    cloud = Cloud("vpsorg", OLDER, NEWER)
-    record_replacement(with_state(cloud, directory), OLDER, NEWER)
-    return cloud
+def replaced(directory: Path) -> FakeProvider:
+    provider = FakeProvider("vpsorg", OLDER, NEWER)
+    record_replacement(with_state(provider, directory), OLDER, NEWER)
+    return provider
 
 
 def test_a_replaced_snapshot_goes_with_the_next_task_of_the_kind(directory: Path) -> None:
-    cloud = replaced(directory)
-    assert snapshot_operation.run(make_context(cloud, max_age=3600))["changed"] is True
-    assert cloud.asked == ["delete 1"]
+    provider = replaced(directory)
+    assert snapshot_operation.run(make_context(provider, max_age=3600))["changed"] is True
+    assert provider.requests == ["delete 1"]
     assert open_state(directory).all().keys() == {"deleted"}
 
 
-@pytest.mark.parametrize("wish", [{}, {"id": "2"}, {"id": "2", "max_age": 3600}])
-def test_a_task_that_replaces_nothing_deletes_nothing(directory: Path, wish: dict) -> None:
-    cloud = replaced(directory)
-    assert snapshot_operation.run(make_context(cloud, **wish))["changed"] is False
-    assert cloud.asked == []
+@pytest.mark.parametrize("options", [{}, {"id": "2"}, {"id": "2", "max_age": 3600}])
+def test_a_task_that_replaces_nothing_deletes_nothing(directory: Path, options: dict) -> None:
+    provider = replaced(directory)
+    assert snapshot_operation.run(make_context(provider, **options))["changed"] is False
+    assert provider.requests == []
 
 
 def test_a_replaced_snapshot_is_not_forgotten_for_another(directory: Path) -> None:
-    cloud = replaced(directory)
+    provider = replaced(directory)
     weekly = [snapshot("weekly", id="3", created_at=OLD), snapshot("weekly", id="4", created_at=NEW)]
-    record_replacement(with_state(cloud, directory), *weekly)
-    cloud.snapshots += weekly
+    record_replacement(with_state(provider, directory), *weekly)
+    provider.snapshots += weekly
     for name in ("weekly", "nightly"):
-        snapshot_operation.run(make_context(cloud, name=name, max_age=3600))
-    assert cloud.asked == ["delete 3", "delete 1"]
+        snapshot_operation.run(make_context(provider, name=name, max_age=3600))
+    assert provider.requests == ["delete 3", "delete 1"]
 
 
 # --- the lock
 
 
-def test_what_was_asked_before_the_machine_began_anew_is_long_ago(directory: Path) -> None:
+def test_a_change_before_a_reboot_is_old(directory: Path) -> None:
     """The clock that all processes share begins anew with the machine."""
     here = open_state(directory)
     assert here.try_acquire()
-    looked_at = server_lock.monotonic_ns()
+    started_at = server_lock.monotonic_ns()
     (directory / next(directory.glob("*.lock")).name).write_text(f"{server_lock.monotonic_ns() + 10**15:020d}")
-    assert not here.changed_since(looked_at)
+    assert not here.changed_since(started_at)
     here.release(mark_changed=True)
-    assert here.try_acquire() and here.changed_since(looked_at)
+    assert here.try_acquire() and here.changed_since(started_at)
     here.release(mark_changed=False)
 
 
-def test_a_task_that_has_asked_for_something_does_not_give_up_its_turn_at_once(directory: Path) -> None:
+def test_a_task_that_has_requested_a_change_waits_for_the_lock_after_its_timeout(directory: Path) -> None:
     """Its time is up with its snapshot, and somebody else has the server for a moment."""
-    cloud = Cloud("vpsorg")
-    wanted, other = make_context(cloud, wait_timeout=1), open_state(directory)
+    provider = FakeProvider("vpsorg")
+    wanted, other = make_context(provider, wait_timeout=1), open_state(directory)
     wanted.changes.request_sent = True
     polling.Clock().sleep(wanted.deadline.seconds + 1)
     assert other.try_acquire()
@@ -259,23 +259,23 @@ def test_a_task_that_has_asked_for_something_does_not_give_up_its_turn_at_once(d
 def test_a_list_may_be_as_late_as_a_wait_allows(directory: Path) -> None:
     """What was made is not made again while any wait would still take the list for stale."""
     made = snapshot(id="1", created_at=NEW)
-    cloud = Cloud("vpsorg")
-    record_created(with_state(cloud, directory), made)
-    begun, clock = [], polling.Clock()
+    provider = FakeProvider("vpsorg")
+    record_created(with_state(provider, directory), made)
+    read_at, clock = [], polling.Clock()
 
     def listed(server: object) -> list:
-        begun.append(clock.monotonic())
-        return [made] if begun[-1] - begun[0] > STALE_LIST_TIMEOUT - 5 else []
+        read_at.append(clock.monotonic())
+        return [made] if read_at[-1] - read_at[0] > STALE_LIST_TIMEOUT - 5 else []
 
-    cloud.list_snapshots = listed  # type: ignore[method-assign]
-    assert snapshot_operation.run(make_context(cloud))["changed"] is False
-    assert cloud.asked == []
+    provider.list_snapshots = listed  # type: ignore[method-assign]
+    assert snapshot_operation.run(make_context(provider))["changed"] is False
+    assert provider.requests == []
 
 
-def test_the_server_whose_turn_it_is_stays_the_one(directory: Path) -> None:
+def test_the_locked_server_is_read_by_its_id(directory: Path) -> None:
     """Another one may have got its name while the task waited."""
-    cloud, asked_for = Cloud("vpsorg"), []
-    find = cloud.get_server
-    cloud.get_server = lambda reference: asked_for.append(reference) or find(reference)  # type: ignore[method-assign, func-returns-value]
-    make_context(cloud).get_server_and_snapshots(SERVER)
-    assert asked_for == [SERVER.id]
+    provider, references = FakeProvider("vpsorg"), []
+    find = provider.get_server
+    provider.get_server = lambda reference: references.append(reference) or find(reference)  # type: ignore[method-assign, func-returns-value]
+    make_context(provider).get_server_and_snapshots(SERVER)
+    assert references == [SERVER.id]
