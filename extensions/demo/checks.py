@@ -108,8 +108,8 @@ def disks_are(control: Control, wanted: Digests) -> None:
 
 def told_outcomes(state_dir: Path) -> dict[str, str]:
     """What the role's receipts say of each server."""
-    receipts = [json.loads(path.read_text("utf-8")) for path in sorted(state_dir.glob("*/*/run.json"))]
-    return {receipt["host"]: receipt["outcome"] for receipt in receipts}
+    records = [json.loads(path.read_text("utf-8")) for path in sorted(state_dir.glob("*/*/run.json"))]
+    return {record["host"]: record["outcome"] for record in records}
 
 
 def role_says(state_dir: Path, wanted: Mapping[str, str]) -> None:

@@ -142,16 +142,16 @@ def _environment(box: Box, root: Path, scratch: Path, state_dir: Path, *, in_col
         "VPS_API_TOKEN": box.vpsorg_token,
         "ILKBYTE_ACCESS_KEY": box.ilkbyte_access_key,
         "ILKBYTE_SECRET_KEY": box.ilkbyte_secret_key,
-        "ANSIBLE_INVENTORY": f"{box.inventory},{_where_receipts_go(scratch, state_dir)}",
+        "ANSIBLE_INVENTORY": f"{box.inventory},{_write_state_dir_variables(scratch, state_dir)}",
         "ANSIBLE_PIPELINING": "true",  # fewer round trips
         "TMPDIR": str(scratch),  # the guards' sockets
         ("ANSIBLE_FORCE_COLOR" if in_colours else "ANSIBLE_NOCOLOR"): "true",
     }
 
 
-def _where_receipts_go(scratch: Path, state_dir: Path) -> Path:
+def _write_state_dir_variables(scratch: Path, state_dir: Path) -> Path:
     """One more inventory: nothing of the demo's goes into the user's home."""
-    path = scratch / "receipts.yml"
+    path = scratch / "state_dir.yml"
     path.write_text(json.dumps({"all": {"vars": {"guarded_upgrade_state_dir": str(state_dir)}}}), encoding="utf-8")
     return path
 

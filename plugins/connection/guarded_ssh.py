@@ -219,14 +219,14 @@ class Connection(ssh_plugin.Connection):
         name = self.get_option("server_name") or self.host
         try:
             with open(path, encoding="utf-8") as file:
-                receipt = json.load(file)
-            state = str.strip(receipt["state"])
+                record = json.load(file)
+            state = str.strip(record["state"])
         except (OSError, ValueError, RecursionError, TypeError, KeyError, IndexError) as error:
             raise ServerLost(
                 f"the receipt of server {name}'s upgrade can't be read ({type(error).__name__}: {path}), so this task is not done there"
             ) from None
         if state in UNDONE:
-            reason = sanitize(str(receipt.get("reason")))
+            reason = sanitize(str(record.get("reason")))
             raise ServerLost(f"the guard of server {name} has begun to undo the upgrade ({reason}), so this task is not done there")
 
     def _build_command(self, binary, subsystem, *other_args):

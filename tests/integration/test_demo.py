@@ -385,9 +385,9 @@ def test_disks_are(scene: Scene) -> None:
 
 
 def test_what_the_role_says(tmp_path: Path) -> None:
-    receipt = tmp_path / "vpsorg-1" / "20260101" / "run.json"
-    receipt.parent.mkdir(parents=True)
-    receipt.write_text(json.dumps({"host": "web1", "outcome": "unknown"}), encoding="utf-8")
+    record = tmp_path / "vpsorg-1" / "20260101" / "run.json"
+    record.parent.mkdir(parents=True)
+    record.write_text(json.dumps({"host": "web1", "outcome": "unknown"}), encoding="utf-8")
     checks.role_says(tmp_path, {"web1": "unknown"})
     for wanted in ({"web1": "rolled_back"}, {"web1": "unknown", "web2": "upgraded"}, {}):
         with pytest.raises(NotAsItShouldBe, match="and says {'web1': 'unknown'}"):

@@ -36,7 +36,7 @@ def report(stage: Stage, box: Box, *arguments: str, environment: dict[str, str] 
     return stage.command("ansible-playbook", BOOK, *given, *arguments, environment=credentials(box) if environment is None else environment)
 
 
-def receipt(folder: Path, outcome: str | None, days: float, state: str = "ended", **facts: Any) -> Path:
+def record(folder: Path, outcome: str | None, days: float, state: str = "ended", **facts: Any) -> Path:
     """A receipt of web1 on the controller whose home is in the folder."""
     began = datetime.now(timezone.utc) - timedelta(days=days)
     run_id = began.strftime("%Y%m%dT%H%M%SZ") + "ab12"
@@ -53,15 +53,15 @@ def receipt(folder: Path, outcome: str | None, days: float, state: str = "ended"
     return path
 
 
-def receipts(folder: Path, api_url: str) -> None:
+def records(folder: Path, api_url: str) -> None:
     """One of each kind; the newest was cut off."""
-    receipt(folder, None, 0.1, "upgrading", api_url=api_url)
-    receipt(folder, "upgraded", 1)
-    receipt(folder, "rolled_back", 2, reason="Check <b>the shop</b>: timed out", verification=[{"check": "marker", "result": "passed", "detail": ""}])
-    receipt(folder, "rollback_failed", 3)
-    receipt(folder, "unknown", 4)
-    receipt(folder, "upgraded", 5).write_text("{ half a receipt", encoding="utf-8")
-    receipt(folder, "upgraded", 6, run_id="20200101T000000Zzz99", marker="/var/tmp/rewind-guarded-upgrade-20200101T000000Zzz99")
+    record(folder, None, 0.1, "upgrading", api_url=api_url)
+    record(folder, "upgraded", 1)
+    record(folder, "rolled_back", 2, reason="Check <b>the shop</b>: timed out", verification=[{"check": "marker", "result": "passed", "detail": ""}])
+    record(folder, "rollback_failed", 3)
+    record(folder, "unknown", 4)
+    record(folder, "upgraded", 5).write_text("{ half a receipt", encoding="utf-8")
+    record(folder, "upgraded", 6, run_id="20200101T000000Zzz99", marker="/var/tmp/rewind-guarded-upgrade-20200101T000000Zzz99")
 
 
 def rows(page: Element) -> dict[str, Element]:
@@ -74,7 +74,7 @@ def test_one_page_on_both_clouds(stage: Stage, box: Box, tmp_path: Path) -> None
     for number in range(5):
         control.plant_snapshot("vpsorg", "web1", f"full{number}", created_at=ago(days=number + 1, hours=4))
     control.plant_snapshot("ilkbyte", "app1", "nightly", created_at=ago(hours=5), is_cron=True, day=1, hour=quiet_hour(), min=3)
-    receipts(tmp_path, box.vpsorg_url)
+    records(tmp_path, box.vpsorg_url)
     path = tmp_path / "fleet.html"
 
     checked = report(stage, box, "--check", report_path=str(path))

@@ -117,14 +117,14 @@ class Rollout:
         """How often the cloud was asked for it."""
         return len(self.box.control.requests(operation=operation, server=host))
 
-    def receipts(self, host: str) -> list[dict[str, Any]]:
+    def records(self, host: str) -> list[dict[str, Any]]:
         """The server's receipts, oldest first."""
         found = [json.loads(path.read_text("utf-8")) for path in sorted(self.state_dir.glob("*/[0-9]*/run.json"))]
-        return [receipt for receipt in found if receipt["host"] == host]
+        return [record for record in found if record["host"] == host]
 
-    def receipt(self, host: str) -> dict[str, Any]:
+    def record(self, host: str) -> dict[str, Any]:
         """The server's newest receipt."""
-        return self.receipts(host)[-1]
+        return self.records(host)[-1]
 
     @property
     def state_dir(self) -> Path:
@@ -143,16 +143,16 @@ class Rollout:
 
     def wait_for_state(self, host: str, *states: str) -> dict[str, Any]:
         """Wait until the server's newest receipt is in one of the states."""
-        self.wait_until(lambda: self.receipt(host)["state"] in states, f"{host} to be {' or '.join(states)}")
-        return self.receipt(host)
+        self.wait_until(lambda: self.record(host)["state"] in states, f"{host} to be {' or '.join(states)}")
+        return self.record(host)
 
     def snapshots(self, host: str) -> list[dict[str, Any]]:
         """The server's snapshots as the cloud has them, with ids as text."""
         return [{**item, "id": str(item.get("id", item["name"]))} for item in self.box.control.server(host)["snapshots"]]
 
-    def folder_of(self, host: str) -> Path:
+    def record_directory(self, host: str) -> Path:
         """Where the newest receipt lies with its evidence."""
-        return next(self.state_dir.glob(f"*/{self.receipt(host)['run_id']}"))
+        return next(self.state_dir.glob(f"*/{self.record(host)['run_id']}"))
 
     def pinned_book(self, **play: Any) -> str:
         """A playbook whose servers don't wait for each other."""
@@ -187,7 +187,7 @@ class Rollout:
         assert self.asked(host, "snapshots.create") == 1, host
         assert self.asked(host, "snapshots.restore") == 1, host
         assert self.is_as_at_snapshot(host), host
-        assert self.receipt(host)["outcome"] == "rolled_back", host
+        assert self.record(host)["outcome"] == "rolled_back", host
         assert self.no_guard_left()
 
     def assert_untouched(self, host: str) -> None:
@@ -221,9 +221,9 @@ class Rollout:
                 os.kill(pid, signal.SIGKILL)
 
 
-def proven(receipt: dict[str, Any]) -> set[str]:
+def proven(record: dict[str, Any]) -> set[str]:
     """What is proven of a restored server; everything else must at least be said."""
-    return {finding["check"] for finding in receipt["verification"] if finding["result"] == "passed"}
+    return {finding["check"] for finding in record["verification"] if finding["result"] == "passed"}
 
 
 def outcomes(run: Run) -> dict[str, str]:

@@ -25,10 +25,10 @@ PACKAGES = ("ansible_collections", "ansible_collections.rewind", "ansible_collec
 def _open_the_collection() -> None:
     """Make this very copy of the collection importable, whatever else is installed."""
     # Three folders up from this one: guarded_upgrade, plugin_utils, plugins.
-    folder = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), *[os.pardir] * 3))
+    directory = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), *[os.pardir] * 3))
     for depth, name in enumerate(PACKAGES):
         package = types.ModuleType(name)
-        package.__path__ = [os.path.normpath(os.path.join(folder, *[os.pardir] * (len(PACKAGES) - 1 - depth)))]
+        package.__path__ = [os.path.normpath(os.path.join(directory, *[os.pardir] * (len(PACKAGES) - 1 - depth)))]
         sys.modules[name] = package
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from ...module_utils import _errors as errors
 from ...module_utils._errors import RewindError
 from ...module_utils._text import to_valid_utf8
-from .._upgrade.record import Receipt
+from .._upgrade.record import RunRecord
 
 LOOK_SECONDS = 1.0
 PROGRAM = Path(__file__).with_name("__main__.py")
@@ -32,7 +32,7 @@ KEPT_VARIABLES = (
 )
 
 
-def start_guard(order: dict[str, Any]) -> Receipt:
+def start_guard(order: dict[str, Any]) -> RunRecord:
     """Start a guard; it lives on when this process ends.
 
     :arg order: see guard_service.serve; a C(parameters) with credentials reaches it through a pipe.
@@ -41,7 +41,7 @@ def start_guard(order: dict[str, Any]) -> Receipt:
     """
     environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
     guard = subprocess.Popen(
-        [sys.executable, str(PROGRAM), order["receipt_path"]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        [sys.executable, str(PROGRAM), order["record_path"]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         env=environment, cwd="/", start_new_session=True, text=True, encoding="utf-8",
     )
     answer: dict[str, Any] | None = None
@@ -51,24 +51,24 @@ def start_guard(order: dict[str, Any]) -> Receipt:
         answer = json.loads(guard.stdout.readline())
     guard.stdout.close()
     if answer and "done" in answer:
-        return Receipt(Path(order["receipt_path"]), answer["done"]["receipt"])
+        return RunRecord(Path(order["record_path"]), answer["done"]["record"])
     guard.wait()
     if answer and answer["refused"]["kind"] == errors.BUSY:
         raise RewindError("Another run guards this server", kind=errors.BUSY)
     raise RewindError(
         f"The guard's process did not start (it ended with status {guard.returncode})",
-        kind=errors.INTERNAL, hint=f"can {sys.executable} write to {order['receipt_path']}, and to its folder for temporary files?",
+        kind=errors.INTERNAL, hint=f"can {sys.executable} write to {order['record_path']}, and to its folder for temporary files?",
     )
 
 
-def ask_guard(receipt: Receipt, request: dict[str, Any], meanwhile: Callable[[], None] = lambda: None) -> Receipt | None:
+def ask_guard(record: RunRecord, request: dict[str, Any], meanwhile: Callable[[], None] = lambda: None) -> RunRecord | None:
     """Ask for something and wait for the answer; a guard at work answers when it is done.
 
     :arg meanwhile: called once a second.
     :returns: the receipt as it stands then; None where no guard is there, so nothing was done, or where it went away meanwhile.
     :raises RewindError: the guard refuses.
     """
-    door = (receipt.data.get("guard") or {}).get("socket")
+    door = (record.data.get("guard") or {}).get("socket")
     answer: dict[str, Any] = {}
     with contextlib.suppress(OSError, ValueError, RecursionError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
         if door is None:
@@ -80,10 +80,10 @@ def ask_guard(receipt: Receipt, request: dict[str, Any], meanwhile: Callable[[],
             answer = _answer(stream.readline())
     if isinstance(answer.get("refused"), dict):
         raise _refusal(answer["refused"])
-    done = answer["done"].get("receipt") if isinstance(answer.get("done"), dict) else None
-    if not isinstance(done, dict) or done.get("run_id") != receipt.run_id or not receipt.would_take(done):
+    done = answer["done"].get("record") if isinstance(answer.get("done"), dict) else None
+    if not isinstance(done, dict) or done.get("run_id") != record.run_id or not record.accepts(done):
         return None
-    return Receipt(receipt.path, done)
+    return RunRecord(record.path, done)
 
 
 def _wait_for(line: socket.socket, meanwhile: Callable[[], None]) -> None:

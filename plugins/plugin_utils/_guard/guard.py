@@ -19,7 +19,7 @@ from ...module_utils import _errors as errors
 from ...module_utils._errors import RewindError
 from ...module_utils._wait.polling import Clock, Deadline
 from .._upgrade import record as states
-from .._upgrade.record import Receipt
+from .._upgrade.record import RunRecord
 from .protocol import check_request
 from .restore_retry import restore
 from .snapshot_retry import take
@@ -58,13 +58,13 @@ class Guard:
     :arg resumed: an earlier guard of this receipt is gone.
     """
 
-    def __init__(self, receipt: Receipt, world: World, rollback_seconds: int, resumed: bool) -> None:
-        self.receipt = receipt
+    def __init__(self, record: RunRecord, world: World, rollback_seconds: int, resumed: bool) -> None:
+        self.record = record
         self._world = world
         self._rollback_seconds = rollback_seconds
         self._deadline: Deadline | None = None
         # Only what an earlier guard has asked for can be under way when this one looks.
-        self._ours_under_way = resumed and receipt.state == states.RESTORING
+        self._ours_under_way = resumed and record.state == states.RESTORING
         self._begun: Callable[[], None] | None = None
         self.is_over = False
 
@@ -73,13 +73,13 @@ class Guard:
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Do what the run asks for; what takes long is begun only, and goes on when the run has its answer.
 
-        :returns: C(receipt): the receipt's data afterwards.
+        :returns: C(record): the receipt's data afterwards.
         :raises RewindError: it can't be done from where the upgrade stands.
         """
-        check_request(request, self.receipt)
+        check_request(request, self.record)
         self._go_on()
         self._do(request)
-        return {"receipt": self.receipt.data}
+        return {"record": self.record.data}
 
     def _do(self, request: dict[str, Any]) -> None:
         wish = request["do"]
@@ -87,15 +87,15 @@ class Guard:
             self._move(request["to"], request["facts"])
             self._set_deadline(request.get("seconds"))
         elif wish == "note":
-            self.receipt.note(**request["facts"])
+            self.record.update(**request["facts"])
         elif wish == "snapshot":
             wishes = request["wishes"]
             self._move(states.SNAPSHOTTING, {"seconds_allowed": wishes["seconds"], "snapshot_wishes": wishes, "snapshot_result": None})
             self._set_deadline(None)
             self._begun = self._take_snapshot
         elif wish == "roll_back":
-            if request["manual"] and self.receipt.state in (states.READY, states.CONFIRMED):
-                self.receipt.move(states.ENDED, outcome=states.NOT_STARTED if self.receipt.state == states.READY else states.UPGRADED)
+            if request["manual"] and self.record.state in (states.READY, states.CONFIRMED):
+                self.record.move(states.ENDED, outcome=states.NOT_STARTED if self.record.state == states.READY else states.UPGRADED)
             if self._begin_rolling_back(request["reason"], by_hand=request["manual"]):
                 self._begun = self._restore
         elif wish == "await":
@@ -103,15 +103,15 @@ class Guard:
         elif wish == "end":
             self._end(request["outcome"], request["message"], request["verification"])
         elif wish == "told":
-            self.receipt.note(acknowledged=self.receipt.state == states.ENDED)
+            self.record.update(acknowledged=self.record.state == states.ENDED)
         # Anything else asks for the receipt only.
 
-    def _move(self, state: str, facts: dict[str, Any]) -> None:
-        before = copy.deepcopy(self.receipt.data)
+    def _move(self, state: str, fields: dict[str, Any]) -> None:
+        before = copy.deepcopy(self.record.data)
         try:
-            self.receipt.move(state, **facts)
+            self.record.move(state, **fields)
         except OSError:  # the run is told that this step has failed, so it is not taken here either
-            self.receipt.data = before
+            self.record.data = before
             raise
 
     def _set_deadline(self, seconds: float | None) -> None:
@@ -127,34 +127,34 @@ class Guard:
 
     def _finish(self) -> None:
         """What an earlier guard has begun, and did not live to finish."""
-        if self.receipt.state == states.SNAPSHOTTING and self.receipt.data.get("snapshot_result") is None:
+        if self.record.state == states.SNAPSHOTTING and self.record.data.get("snapshot_result") is None:
             self._take_snapshot()
-        elif self.receipt.state == states.RESTORING:
+        elif self.record.state == states.RESTORING:
             self._restore()
 
     def _take_snapshot(self) -> None:
         """Take the run's snapshot, or adopt the one of this name that is being made; the receipt says how it ended."""
-        wishes = self.receipt.data.get("snapshot_wishes")
+        wishes = self.record.data.get("snapshot_wishes")
         if wishes is None or not self._world.run_is_alive():
             return
         result = take(
             lambda wait_seconds: self._world.ask_snapshot(wishes, wait_seconds, self._note_progress),
             Deadline(wishes["seconds"], self._world.clock), self._note_progress, stops_server=wishes["stop_server"],
         )
-        facts: dict[str, Any] = {"snapshot_result": {key: result[key] for key in KEPT_OF_SNAPSHOT if key in result}, "progress": None}
+        fields: dict[str, Any] = {"snapshot_result": {key: result[key] for key in KEPT_OF_SNAPSHOT if key in result}, "progress": None}
         if result.get("failed"):
             with contextlib.suppress(OSError):
-                self.receipt.note(**facts)
+                self.record.update(**fields)
             return
         try:
-            self._move(states.READY, {"snapshot": {key: result["snapshot"][key] for key in ("id", "name", "created_at")}, **facts})
+            self._move(states.READY, {"snapshot": {key: result["snapshot"][key] for key in ("id", "name", "created_at")}, **fields})
         except OSError as error:
             # Without its id on the disk nobody could restore it, so the upgrade must not begin.
-            self.receipt.data["snapshot_result"] = _unwritten(self.receipt, error, changed=result["changed"])
+            self.record.data["snapshot_result"] = _unwritten(self.record, error, changed=result["changed"])
 
     def _note_progress(self, text: str) -> None:
         with contextlib.suppress(OSError):
-            self.receipt.note(progress=text)
+            self.record.update(progress=text)
 
     # --- what the guard does of itself
 
@@ -162,54 +162,54 @@ class Guard:
         """Go on with what was begun, and look whether it has to act. Called a few times a second."""
         self._go_on()
         alive = self._world.run_is_alive()
-        state = self.receipt.state
-        if state in states.GUARDED and not alive:
+        state = self.record.state
+        if state in states.ARMED_STATES and not alive:
             self._act("the run ended without a word")
-        elif state in states.GUARDED and self._deadline is not None and self._deadline.remaining <= 0:
+        elif state in states.ARMED_STATES and self._deadline is not None and self._deadline.remaining <= 0:
             self._act(f"it was not confirmed within its time ({self._deadline.seconds:.0f} s for this part)")
         elif state == states.RESTORED and not alive:
             self._end_unproven()
             self._tell_end()
-        if not self._world.run_is_alive() or (self.receipt.state == states.ENDED and self.receipt.data["acknowledged"]):
+        if not self._world.run_is_alive() or (self.record.state == states.ENDED and self.record.data["acknowledged"]):
             self.is_over = True
 
     def _act(self, reason: str) -> None:
         self._world.tell_terminal(
-            f"{self.receipt.server_label}: {reason}. Its guard restores snapshot {self.receipt.snapshot['name']} now."
+            f"{self.record.server_label}: {reason}. Its guard restores snapshot {self.record.snapshot['name']} now."
         )
         if self._begin_rolling_back(reason):
             self._restore(self._world.tell_terminal)
-        if not self._world.run_is_alive() and self.receipt.state == states.RESTORED:
+        if not self._world.run_is_alive() and self.record.state == states.RESTORED:
             self._end_unproven()
         self._tell_end()
 
     def _tell_end(self) -> None:
-        outcome = (self.receipt.outcome or "restored").replace("_", " ")
-        self._world.tell_terminal(f"{self.receipt.server_label}: {outcome}. {self.receipt.data.get('message') or ''} See {self.receipt.path}")
+        outcome = (self.record.outcome or "restored").replace("_", " ")
+        self._world.tell_terminal(f"{self.record.server_label}: {outcome}. {self.record.data.get('message') or ''} See {self.record.path}")
 
     def _begin_rolling_back(self, reason: str, *, by_hand: bool = False) -> bool:
         """Write down that the receipt's own snapshot is restored; False where that is done. What is over is restored by hand only."""
-        receipt = self.receipt
-        if receipt.state == states.RESTORED or (receipt.state == states.ENDED and not by_hand):
+        record = self.record
+        if record.state == states.RESTORED or (record.state == states.ENDED and not by_hand):
             return False
-        if receipt.state in (*states.UNARMED, states.CONFIRMED):
-            receipt.move(states.RESTORING)  # says what is the case, and that this can't be
-        if receipt.state == states.ENDED and receipt.snapshot.get("id") is None:
+        if record.state in (*states.UNARMED_STATES, states.CONFIRMED):
+            record.move(states.RESTORING)  # says what is the case, and that this can't be
+        if record.state == states.ENDED and record.snapshot.get("id") is None:
             raise RewindError(
-                f"The guarded upgrade of server {receipt.server_label} came to no snapshot, so there is nothing to restore",
-                kind=errors.NOT_FOUND, server=receipt.server_label, hint=f"see {receipt.path}",
+                f"The guarded upgrade of server {record.server_label} came to no snapshot, so there is nothing to restore",
+                kind=errors.NOT_FOUND, server=record.server_label, hint=f"see {record.path}",
             )
-        if receipt.state != states.RESTORING:
+        if record.state != states.RESTORING:
             # A disk that is full must not keep a broken server broken.
             with contextlib.suppress(OSError):
-                receipt.move(states.RESTORING, reason=reason, outcome=None, verification=[], progress=None)
+                record.move(states.RESTORING, reason=reason, outcome=None, verification=[], progress=None)
         self._deadline = None
         return True
 
     def _restore(self, progress: ProgressCallback | None = None) -> None:
         """:arg progress: hears of trouble; the receipt where nobody does."""
-        receipt = self.receipt
-        snapshot_id = receipt.snapshot.get("id")
+        record = self.record
+        snapshot_id = record.snapshot.get("id")
         verdict = restore(
             lambda wait_seconds: self._world.ask_restore(snapshot_id, wait_seconds, self._note_progress),
             Deadline(self._rollback_seconds, self._world.clock), progress or self._note_progress, ours_under_way=self._ours_under_way,
@@ -219,29 +219,29 @@ class Guard:
             return
         outcome = states.ROLLBACK_FAILED if verdict.known else states.UNKNOWN
         with contextlib.suppress(OSError):
-            receipt.move(states.ENDED, outcome=outcome, message=verdict.message, verification=[], acknowledged=False, progress=None)
+            record.move(states.ENDED, outcome=outcome, message=verdict.message, verification=[], acknowledged=False, progress=None)
 
     def _restored(self, detail: str) -> None:
         with contextlib.suppress(OSError):
-            self.receipt.move(states.RESTORED, restore_message=detail, verification=[BY_THE_CLOUD], progress=None)
+            self.record.move(states.RESTORED, restore_message=detail, verification=[BY_THE_CLOUD], progress=None)
 
     def _end_unproven(self) -> None:
         self._end(
-            states.ROLLED_BACK, f"{self.receipt.data['restore_message']}, and nobody has looked at the server since",
+            states.ROLLED_BACK, f"{self.record.data['restore_message']}, and nobody has looked at the server since",
             [BY_THE_CLOUD, NOBODY_LOOKED],
         )
 
     def _end(self, outcome: str, message: str, proof: list[dict[str, str]]) -> None:
-        if self.receipt.state != states.ENDED:  # else it has ended by itself
-            self.receipt.move(states.ENDED, outcome=outcome, message=message, verification=proof, acknowledged=False)
+        if self.record.state != states.ENDED:  # else it has ended by itself
+            self.record.move(states.ENDED, outcome=outcome, message=message, verification=proof, acknowledged=False)
 
 
-def _unwritten(receipt: Receipt, trouble: OSError, *, changed: bool) -> dict[str, Any]:
+def _unwritten(record: RunRecord, trouble: OSError, *, changed: bool) -> dict[str, Any]:
     """The result of a snapshot that is there, and whose id could not be written down."""
     error = RewindError(
-        f"Snapshot {receipt.snapshot['name']} of server {receipt.server_label} is ready, and the receipt could not be written ({trouble.strerror})",
-        kind=errors.INTERNAL, outcome=errors.FAILED, server=receipt.server_label, snapshot=receipt.snapshot["name"],
-        hint=f"make room for {receipt.path}, and run again: the snapshot is used then",
+        f"Snapshot {record.snapshot['name']} of server {record.server_label} is ready, and the receipt could not be written ({trouble.strerror})",
+        kind=errors.INTERNAL, outcome=errors.FAILED, server=record.server_label, snapshot=record.snapshot["name"],
+        hint=f"make room for {record.path}, and run again: the snapshot is used then",
     )
     return {"failed": True, "changed": changed, "msg": error.format(already_changed=changed), "error": error.to_result(), "pruned": []}
 

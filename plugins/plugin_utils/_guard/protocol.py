@@ -10,7 +10,7 @@ from typing import Any
 
 from ...module_utils import _errors as errors
 from ...module_utils._errors import RewindError
-from .._upgrade.record import Receipt
+from .._upgrade.record import RunRecord
 
 # What is the guard's own, or was settled when the run began.
 _SETTLED = frozenset({
@@ -21,14 +21,14 @@ _WISHES = {"match", "stop_server", "seconds"}
 _LONGEST = 7 * 86400  # seconds
 
 
-def check_request(request: Any, receipt: Receipt) -> None:
+def check_request(request: Any, record: RunRecord) -> None:
     """:raises RewindError: it is not one that a run sends."""
     if not isinstance(request, dict) or not isinstance(request.get("do"), str):
         raise _not_understood("no request")
     wish = request["do"]
     if wish in ("move", "note"):
-        facts = request.get("facts")
-        if not isinstance(facts, dict) or _SETTLED & set(facts) or not receipt.would_take(facts):
+        fields = request.get("facts")
+        if not isinstance(fields, dict) or _SETTLED & set(fields) or not record.accepts(fields):
             raise _not_understood("facts that don't belong in a receipt")
     if wish == "move":
         seconds = request.get("seconds")
@@ -36,7 +36,7 @@ def check_request(request: Any, receipt: Receipt) -> None:
             raise _not_understood("no state, or no time, to go on with")
     if wish == "snapshot":
         wishes = request.get("wishes")
-        if not isinstance(wishes, dict) or set(wishes) != _WISHES or not _is_time(wishes["seconds"]) or not receipt.would_take(
+        if not isinstance(wishes, dict) or set(wishes) != _WISHES or not _is_time(wishes["seconds"]) or not record.accepts(
             {"snapshot_wishes": wishes}
         ):
             raise _not_understood("no wishes for a snapshot")
@@ -44,7 +44,7 @@ def check_request(request: Any, receipt: Receipt) -> None:
         raise _not_understood("no reason")
     if wish == "end":
         ends = {key: request.get(key) for key in ("outcome", "message", "verification")}
-        if not isinstance(ends["outcome"], str) or not isinstance(ends["message"], str) or not receipt.would_take(ends):
+        if not isinstance(ends["outcome"], str) or not isinstance(ends["message"], str) or not record.accepts(ends):
             raise _not_understood("no outcome")
 
 

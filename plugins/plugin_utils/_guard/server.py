@@ -24,7 +24,7 @@ from ...module_utils._errors import RewindError
 from ...module_utils._execute import execute
 from ...module_utils._text import sanitize, to_valid_utf8
 from .._upgrade import process_identity
-from .._upgrade.record import Receipt, make_private_folder, now_text, said
+from .._upgrade.record import RunRecord, describe_state, make_private_directory, utc_timestamp
 from .guard import Guard, ProgressCallback, World, refusal
 
 LOOK_SECONDS = 0.5  # how often it looks whether the run still lives
@@ -36,15 +36,15 @@ CHUNK = 65536
 def serve(order: dict[str, Any]) -> int:
     """Guard as the order says.
 
-    :arg order: C(receipt_path), C(receipt) (a new one, or None to take up the one that is there), C(run), C(parameters)
+    :arg order: C(record_path), C(record) (a new one, or None to take up the one that is there), C(run), C(parameters)
         (which cloud, with which credentials), C(rollback_seconds), C(terminal).
     """
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
     os.umask(0o077)
     answers = sys.stdout
-    path = Path(order["receipt_path"])
-    make_private_folder(path.parent)
+    path = Path(order["record_path"])
+    make_private_directory(path.parent)
     lock = _lock(path.parent.parent / "lock")
     if lock is None:
         _put(answers, {"refused": {"kind": errors.BUSY, "message": "locked"}})
@@ -56,7 +56,7 @@ def serve(order: dict[str, Any]) -> int:
             door.listen(8)
             door.settimeout(LOOK_SECONDS)
             guard = _guard(order, path, home / "socket")
-            _put(answers, {"done": {"receipt": guard.receipt.data}})
+            _put(answers, {"done": {"record": guard.record.data}})
             _let_go_of_streams()
             _loop(guard, door)
     finally:
@@ -80,14 +80,14 @@ def _guard(order: dict[str, Any], path: Path, door: Path) -> Guard:
         "run": {**order["run"]["process"], "what": order["run"]["what"]},
         "guard": {**process_identity.identity(os.getpid()), "socket": str(door)},
     }
-    resumed = order["receipt"] is None
-    receipt = Receipt.load(path) if resumed else Receipt(path, order["receipt"])
+    resumed = order["record"] is None
+    record = RunRecord.load(path) if resumed else RunRecord(path, order["record"])
     if resumed:
-        receipt.data["history"].append({"at": now_text(), "state": receipt.state, "note": f"taken up again, {said(receipt)}"})
-    receipt.note(**here, acknowledged=False)
+        record.data["history"].append({"at": utc_timestamp(), "state": record.state, "note": f"taken up again, {describe_state(record)}"})
+    record.update(**here, acknowledged=False)
 
     def operate(module: str, wishes: dict[str, Any], wait_seconds: int, progress: ProgressCallback) -> dict[str, Any]:
-        server = {"server": receipt.data["server"]["id"], "wait": True, "wait_timeout": wait_seconds}
+        server = {"server": record.data["server"]["id"], "wait": True, "wait_timeout": wait_seconds}
         return execute(
             module, {**order["parameters"], **server, **wishes}, check_mode=False, diff_mode=False,
             progress=progress, redeliver_signal=_end_by, environ={},
@@ -98,7 +98,7 @@ def _guard(order: dict[str, Any], path: Path, door: Path) -> Guard:
 
     def ask_snapshot(wishes: dict[str, Any], wait_seconds: int, progress: ProgressCallback) -> dict[str, Any]:
         return operate("snapshot", {
-            "name": receipt.snapshot["name"], "id": None, "description": None, "state": "present", "max_age": None,
+            "name": record.snapshot["name"], "id": None, "description": None, "state": "present", "max_age": None,
             "stop_server": wishes["stop_server"],
             # Only to make room where it is full; trimming waits until the upgrade is confirmed.
             "when_full": "prune", "retain": {"count": 10000, "match": wishes["match"]},
@@ -112,7 +112,7 @@ def _guard(order: dict[str, Any], path: Path, door: Path) -> Guard:
                     terminal.write(f"\r\n[rewind.vps guard] {sanitize(text)}\r\n")
 
     world = World(ask_restore, ask_snapshot, lambda: process_identity.is_alive(order["run"]["process"]), tell_terminal)
-    return Guard(receipt, world, order["rollback_seconds"], resumed)
+    return Guard(record, world, order["rollback_seconds"], resumed)
 
 
 def _end_by(number: int) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 from ...module_utils._errors import RewindError
 from .._upgrade import process_identity
 from .._upgrade import record as states
-from .._upgrade.record import Receipt
-from .._upgrade.record_schema import is_run_id, moment
+from .._upgrade.record import RunRecord
+from .._upgrade.record_schema import is_run_id, parse_timestamp
 
 # Beside the outcomes of receipts:
 UNDER_WAY = "under_way"  # not over, and its guard is there
@@ -59,26 +59,26 @@ def _told(path: Path, is_last: bool) -> dict[str, Any]:
         "reason": None, "verification": [],
     }
     try:
-        receipt = Receipt.load(path)
+        record = RunRecord.load(path)
     except RewindError:
         return told
-    if receipt.run_id != run_id:
-        return {**told, "message": f"it is of another run ({receipt.run_id})"}
-    data, history = receipt.data, receipt.data["history"]
+    if record.run_id != run_id:
+        return {**told, "message": f"it is of another run ({record.run_id})"}
+    data, history = record.data, record.data["history"]
     return {
-        **told, "outcome": _outcome(receipt), "host": data["host"], "cloud": data.get("cloud") or data["provider"],
+        **told, "outcome": _outcome(record), "host": data["host"], "cloud": data.get("cloud") or data["provider"],
         "provider": data["provider"], "api_url": data.get("api_url"), "server": data["server"],
-        "snapshot": receipt.snapshot["name"] if receipt.snapshot.get("id") else None, "began_at": history[0]["at"],
-        "seconds": max(0.0, (moment(history[-1]["at"]) - moment(history[0]["at"])).total_seconds()),
+        "snapshot": record.snapshot["name"] if record.snapshot.get("id") else None, "began_at": history[0]["at"],
+        "seconds": max(0.0, (parse_timestamp(history[-1]["at"]) - parse_timestamp(history[0]["at"])).total_seconds()),
         "message": data.get("message"), "reason": data.get("reason"), "verification": data["verification"],
     }
 
 
-def _outcome(receipt: Receipt) -> str:
-    if receipt.state == states.ENDED:
-        return receipt.outcome or states.UNKNOWN
+def _outcome(record: RunRecord) -> str:
+    if record.state == states.ENDED:
+        return record.outcome or states.UNKNOWN
     # Not by the guard's lock: to try it is to hold it for a moment, in which another guard could not begin.
-    return UNDER_WAY if process_identity.is_alive(receipt.data.get("guard") or {}) else CUT_OFF
+    return UNDER_WAY if process_identity.is_alive(record.data.get("guard") or {}) else CUT_OFF
 
 
 def _moment_of(run_id: str) -> str | None:

@@ -25,7 +25,7 @@ SECRET_VARIABLES = (
 
 
 def keep_evidence(
-    folder: Path, failed_task: Mapping[str, Any] | None, failed_result: Mapping[str, Any] | None, server_log: str | None, redactor: Redactor,
+    directory: Path, failed_task: Mapping[str, Any] | None, failed_result: Mapping[str, Any] | None, server_log: str | None, redactor: Redactor,
 ) -> list[str]:
     """Write the failed task with its result, and the server's logs.
 
@@ -39,10 +39,10 @@ def keep_evidence(
             "action": str(failed_task.get("action") or ""),
             "result": CENSORED if hidden else failed_result,
         }
-        files.append(_kept(folder / "failed_task.json", _as_json(told, redactor)))
+        files.append(_kept(directory / "failed_task.json", _as_json(told, redactor)))
     if server_log:
         # Cut afterwards: the redactor does not know the end of a secret that was cut in two.
-        files.append(_kept(folder / "server.log", redactor.redact_text(server_log)[-LONGEST_LOG:]))
+        files.append(_kept(directory / "server.log", redactor.redact_text(server_log)[-LONGEST_LOG:]))
     return files
 
 

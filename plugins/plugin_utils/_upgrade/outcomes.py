@@ -9,33 +9,33 @@ from __future__ import annotations
 from typing import Any
 
 from . import record as states
-from .record import Receipt
+from .record import RunRecord
 
 
-def verdict_of(receipt: Receipt) -> dict[str, Any]:
+def verdict_of(record: RunRecord) -> dict[str, Any]:
     """The verdict on a run that has nothing restored that could be proven: C(outcome), C(message), C(verification), C(reason), C(next)."""
-    outcome, message = receipt.outcome or states.NOT_STARTED, receipt.data["message"] or "nothing was changed on the server"
-    if receipt.state == states.CONFIRMED:
+    outcome, message = record.outcome or states.NOT_STARTED, record.data["message"] or "nothing was changed on the server"
+    if record.state == states.CONFIRMED:
         outcome, message = states.UPGRADED, "the upgrade is confirmed"
-    return whole(receipt, {"outcome": outcome, "message": message, "verification": receipt.data["verification"]})
+    return whole(record, {"outcome": outcome, "message": message, "verification": record.data["verification"]})
 
 
-def whole(receipt: Receipt, verdict: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
+def whole(record: RunRecord, verdict: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
     """A verdict with its reason and with what to do next."""
     return {
-        **verdict, "message": verdict["message"].rstrip("."), "reason": receipt.data.get("reason") or reason or "",
-        "next": _next_for(verdict["outcome"], receipt),
+        **verdict, "message": verdict["message"].rstrip("."), "reason": record.data.get("reason") or reason or "",
+        "next": _next_for(verdict["outcome"], record),
     }
 
 
-def _next_for(outcome: str, receipt: Receipt) -> str:
+def _next_for(outcome: str, record: RunRecord) -> str:
     """What a person does now."""
-    snapshot = f"{receipt.snapshot['name']} ({receipt.snapshot['id']})"
-    evidence = f" What was seen before the restore is in {receipt.path.parent}." if receipt.data.get("evidence") else ""
+    snapshot = f"{record.snapshot['name']} ({record.snapshot['id']})"
+    evidence = f" What was seen before the restore is in {record.path.parent}." if record.data.get("evidence") else ""
     words = {
         states.UPGRADED: "",
         states.NOT_STARTED: "Mend what the failed task says, and run again.",
-        states.ROLLED_BACK: f"Snapshot {receipt.snapshot['name']} is kept.{evidence}",
+        states.ROLLED_BACK: f"Snapshot {record.snapshot['name']} is kept.{evidence}",
         states.ROLLBACK_FAILED: f"The server is NOT as it was. Snapshot {snapshot} is kept: look at the server in the cloud's panel, and "
                                 f"restore that snapshot there or with the playbook rewind.vps.rollback.{evidence}",
         states.UNKNOWN: f"Look at the server in the cloud's panel now. Snapshot {snapshot} is kept: if the server is not as it was, restore it "

@@ -17,7 +17,7 @@ from ...module_utils._errors import RewindError, invalid_argument
 from . import process_identity
 from . import record as states
 from .options import Context
-from .record import Receipt, all_receipts, said
+from .record import RunRecord, describe_state, latest_records
 
 # What comes next for a server
 UPGRADE = "upgrade"
@@ -93,7 +93,7 @@ def check_files(paths: list[str]) -> None:
             )
 
 
-def check_receipts(previous: Receipt | None, context: Context) -> None:
+def check_records(previous: RunRecord | None, context: Context) -> None:
     """Refuse where the receipts can't be what they seem.
 
     :raises RewindError: two hosts of this run are one server; the newest receipt is from the future.
@@ -137,25 +137,25 @@ def stop_after_failures(state_dir: str, context: Context) -> None:
 
     :raises RewindError: naming the server and what became of it.
     """
-    for receipt in all_receipts(state_dir):
-        host = receipt.data["host"]
-        if host == context.host or not _same_run(receipt, context):
+    for record in latest_records(state_dir):
+        host = record.data["host"]
+        if host == context.host or not _same_run(record, context):
             continue
-        ended_badly = receipt.state == states.ENDED and receipt.outcome in BAD
-        lost = receipt.state not in (states.ENDED, states.CONFIRMED) and host not in context.batch
+        ended_badly = record.state == states.ENDED and record.outcome in BAD
+        lost = record.state not in (states.ENDED, states.CONFIRMED) and host not in context.batch
         if ended_badly or lost:
             raise RewindError(
-                f"The roll-out stops before {context.host}: the guarded upgrade of {host} in this run is {said(receipt)}",
-                kind=errors.OPERATION_FAILED, server=context.host, hint=f"see what happened to {host} first ({receipt.path})",
+                f"The roll-out stops before {context.host}: the guarded upgrade of {host} in this run is {describe_state(record)}",
+                kind=errors.OPERATION_FAILED, server=context.host, hint=f"see what happened to {host} first ({record.path})",
             )
 
 
-def _same_run(receipt: Receipt, context: Context) -> bool:
-    run = receipt.data["run"]
+def _same_run(record: RunRecord, context: Context) -> bool:
+    run = record.data["run"]
     return (run.get("pid"), run.get("started")) == (context.process["pid"], context.process["started"])
 
 
-def what_comes_next(previous: Receipt | None, context: Context, auto_recover_within: int, accept_run: str | None) -> tuple[str, bool]:
+def what_comes_next(previous: RunRecord | None, context: Context, auto_recover_within: int, accept_run: str | None) -> tuple[str, bool]:
     """What to do with a server of which there may be an earlier receipt, and no guard at work.
 
     :arg previous: the newest receipt.
@@ -172,14 +172,14 @@ def what_comes_next(previous: Receipt | None, context: Context, auto_recover_wit
         return (UPGRADE, False) if told else (TELL, True)
     if state == states.CONFIRMED:
         return FINISH, True
-    if state in states.UNARMED:
+    if state in states.UNARMED_STATES:
         # Older than that, its snapshot is not "just before the upgrade" any more.
         return UPGRADE, _seconds_since(previous) <= min(auto_recover_within, YOUNG_SNAPSHOT_SECONDS)
     if young:
         return ROLL_BACK, True
     snapshot = previous.snapshot
     raise RewindError(
-        f"An earlier guarded upgrade of {previous.server_label} ({previous.run_id}) was cut off while it was {said(previous)}, too long ago "
+        f"An earlier guarded upgrade of {previous.server_label} ({previous.run_id}) was cut off while it was {describe_state(previous)}, too long ago "
         f"to undo it without asking: whatever was written since {previous.data['history'][-1]['at']} would be lost",
         kind=errors.NOT_READY, server=previous.server_label, snapshot=snapshot["name"],
         hint=f"restore its snapshot {snapshot['name']} with the playbook rewind.vps.rollback, or take the server as it is: "
@@ -187,7 +187,7 @@ def what_comes_next(previous: Receipt | None, context: Context, auto_recover_wit
     )
 
 
-def counts_for_this_run(previous: Receipt | None, run: dict[str, Any], auto_recover_within: int) -> bool:
+def counts_for_this_run(previous: RunRecord | None, run: dict[str, Any], auto_recover_within: int) -> bool:
     """Whether an upgrade that is found confirmed is the one that this run was to do: the same files, a short while ago."""
     if run["next"] not in (FINISH, TELL):
         return True
@@ -195,13 +195,13 @@ def counts_for_this_run(previous: Receipt | None, run: dict[str, Any], auto_reco
     return same and _seconds_since(previous) <= auto_recover_within
 
 
-def _seconds_since(receipt: Receipt) -> float:
+def _seconds_since(record: RunRecord) -> float:
     """Seconds since the time was up that its last step had."""
-    last = datetime.fromisoformat(receipt.data["history"][-1]["at"].replace("Z", "+00:00"))
-    return (datetime.now(timezone.utc) - last).total_seconds() - (receipt.data.get("seconds_allowed") or 0)
+    last = datetime.fromisoformat(record.data["history"][-1]["at"].replace("Z", "+00:00"))
+    return (datetime.now(timezone.utc) - last).total_seconds() - (record.data.get("seconds_allowed") or 0)
 
 
-def guarded_by(previous: Receipt | None, context: Context) -> RewindError:
+def guarded_by(previous: RunRecord | None, context: Context) -> RewindError:
     """The refusal where another run is at work on the server."""
     if previous is None:
         return RewindError(
@@ -210,27 +210,27 @@ def guarded_by(previous: Receipt | None, context: Context) -> RewindError:
     run = previous.data["run"]
     whose = "This very run" if _same_run(previous, context) else f"Another run (process {run.get('pid')}, {run.get('what')})"
     return RewindError(
-        f"{whose} guards server {previous.server_label} already, as host {previous.data['host']}; its upgrade is {said(previous)}",
+        f"{whose} guards server {previous.server_label} already, as host {previous.data['host']}; its upgrade is {describe_state(previous)}",
         kind=errors.BUSY, server=previous.server_label, hint=f"run again when it is done; {previous.path} shows how far it is",
     )
 
 
-def is_being_undone(previous: Receipt | None) -> bool:
+def is_being_undone(previous: RunRecord | None) -> bool:
     """Whether a guard is at work whose run is gone: it will be done by itself."""
     return previous is not None and not process_identity.is_alive(previous.data["run"])
 
 
-def nothing_left(previous: Receipt | None, server: dict[str, Any]) -> str:
+def nothing_left(previous: RunRecord | None, server: dict[str, Any]) -> str:
     """Why there is nothing to end, for a person."""
     label = server["name"] or server["id"]
     if previous is None:
         return f"There is no receipt of a guarded upgrade of server {label} here, so there is nothing to end"
-    if previous.state in states.UNARMED:
+    if previous.state in states.UNARMED_STATES:
         return (
             f"The guarded upgrade {previous.run_id} of server {label} was cut off before it upgraded anything, so there is nothing to undo. If the "
             "server was to be stopped or services to rest for its snapshot, see that they run"
         )
-    return f"The last guarded upgrade of server {label}, {previous.run_id}, is {said(previous)}, and there is nothing left to end"
+    return f"The last guarded upgrade of server {label}, {previous.run_id}, is {describe_state(previous)}, and there is nothing left to end"
 
 
 def plan_lines(run: dict[str, Any], parameters: dict[str, Any], cloud: dict[str, Any]) -> list[str]:

@@ -52,9 +52,9 @@ def _values(lines: list[str], word: str) -> list[str]:
     return [line[len(word) + 1:] for line in lines if line.startswith(word + " ")]
 
 
-def marker_path(folder: str, run_id: str) -> str:
+def marker_path(directory: str, run_id: str) -> str:
     """The file on the server that is written after the snapshot, so that a restore takes it away."""
-    return posixpath.normpath("/" + posixpath.join(folder, MARKER_PREFIX + run_id).lstrip("/"))
+    return posixpath.normpath("/" + posixpath.join(directory, MARKER_PREFIX + run_id).lstrip("/"))
 
 
 def run_of_marker(path: str) -> str:
@@ -68,20 +68,20 @@ def units_failed_since(before: dict[str, Any] | None, after: dict[str, Any] | No
     return [unit for unit in (after or {}).get("failed_units") or [] if unit not in known]
 
 
-def prove(receipt: dict[str, Any], after: dict[str, Any] | None, checks: str | None) -> dict[str, Any]:
+def prove(record: dict[str, Any], after: dict[str, Any] | None, checks: str | None) -> dict[str, Any]:
     """What a restored server shows, held against what it showed before its snapshot.
 
     :arg after: the look at the restored server; None where it does not answer.
     :arg checks: C(passed), C(failed), or None where none were run.
     :returns: C(outcome), C(verification) (a list of C(check), C(result), C(detail)), C(message).
     """
-    proof = list(receipt["verification"])
+    proof = list(record["verification"])
     if after is None:
         proof.append(_finding("server", INCONCLUSIVE, "it does not answer, so nobody could look at it"))
         message = "the cloud says that it is restored, but the server does not answer"
         return {"outcome": states.UNKNOWN, "verification": proof, "message": message}
-    before = receipt.get("before") or {}
-    proof += [_marker(receipt, after), _boot(receipt, before, after), *_fingerprints(before, after), *_checks(checks)]
+    before = record.get("before") or {}
+    proof += [_marker(record, after), _boot(record, before, after), *_fingerprints(before, after), *_checks(checks)]
     wrong = [finding for finding in proof if finding["result"] == FAILED and finding["check"] != "checks"]
     if wrong:
         message = f"the cloud says that it is restored, but the server says otherwise: {'; '.join(item['detail'] for item in wrong)}"
@@ -96,16 +96,16 @@ def _finding(check: str, result: str, detail: str) -> dict[str, str]:
     return {"check": check, "result": result, "detail": detail}
 
 
-def _marker(receipt: dict[str, Any], after: dict[str, Any]) -> dict[str, str]:
-    if not receipt.get("marker_written"):
+def _marker(record: dict[str, Any], after: dict[str, Any]) -> dict[str, str]:
+    if not record.get("marker_written"):
         return _finding("marker", INCONCLUSIVE, "it had not been written yet")
-    if receipt["marker"] in after["markers"]:
-        return _finding("marker", FAILED, f"the marker {receipt['marker']}, written after the snapshot, is still there")
+    if record["marker"] in after["markers"]:
+        return _finding("marker", FAILED, f"the marker {record['marker']}, written after the snapshot, is still there")
     return _finding("marker", PASSED, "the marker that was written after the snapshot is gone")
 
 
-def _boot(receipt: dict[str, Any], before: dict[str, Any], after: dict[str, Any]) -> dict[str, str]:
-    just_before = receipt.get("boot_before_restore")
+def _boot(record: dict[str, Any], before: dict[str, Any], after: dict[str, Any]) -> dict[str, str]:
+    just_before = record.get("boot_before_restore")
     if not before.get("boot_id") or not after["boot_id"]:
         return _finding("boot", INCONCLUSIVE, "the system has no boot id")
     if not just_before:

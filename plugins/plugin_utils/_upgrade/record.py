@@ -24,7 +24,7 @@ from typing import Any
 from ...module_utils import _errors as errors
 from ...module_utils._errors import RewindError
 from ...module_utils._text import to_valid_utf8
-from .record_schema import is_receipt, moment
+from .record_schema import is_valid_record, parse_timestamp
 
 # States, in the order of an upgrade that goes well; then those of a rollback; ENDED has an outcome.
 PLANNED = "planned"
@@ -38,8 +38,8 @@ RESTORING = "restoring"  # the restore may have been asked for
 RESTORED = "restored"  # by the cloud's word; not yet proven on the server
 ENDED = "ended"
 
-UNARMED = (PLANNED, SNAPSHOTTING, READY)
-GUARDED = (ARMED, UPGRADING, CHECKING)
+UNARMED_STATES = (PLANNED, SNAPSHOTTING, READY)
+ARMED_STATES = (ARMED, UPGRADING, CHECKING)
 
 # Outcomes
 UPGRADED = "upgraded"
@@ -48,10 +48,10 @@ ROLLBACK_FAILED = "rollback_failed"
 UNKNOWN = "unknown"
 NOT_STARTED = "not_started"  # it ended before anything was changed on the server
 
-LONGEST = 16_000_000  # bytes of a receipt's file
-KEPT_RUNS = 20  # receipts of one server that are kept with their evidence
+MAX_RECORD_BYTES = 16_000_000  # bytes of a receipt's file
+MAX_RUNS = 20  # receipts of one server that are kept with their evidence
 
-_FOLLOWS = {
+_TRANSITIONS = {
     PLANNED: {SNAPSHOTTING, ENDED},
     SNAPSHOTTING: {SNAPSHOTTING, READY, ENDED},
     READY: {READY, SNAPSHOTTING, ARMED, ENDED},
@@ -64,20 +64,20 @@ _FOLLOWS = {
     ENDED: {RESTORING},
 }
 OUTCOMES = (UPGRADED, ROLLED_BACK, ROLLBACK_FAILED, UNKNOWN, NOT_STARTED)
-_RANDOM = "0123456789abcdefghjkmnpqrstvwxyz"
+_ID_CHARACTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
 def new_run_id() -> str:
     """Letters and digits only, so that every cloud takes it in a name; sorts by time."""
-    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + "".join(secrets.choice(_RANDOM) for dummy in range(4))
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + "".join(secrets.choice(_ID_CHARACTERS) for dummy in range(4))
 
 
-def now_text() -> str:
+def utc_timestamp() -> str:
     """Now, UTC, ISO 8601 to the millisecond."""
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-class Receipt:
+class RunRecord:
     """One run's receipt.
 
     :ivar path: its file; the run's evidence lies beside it.
@@ -89,16 +89,16 @@ class Receipt:
         self.data = data
 
     @classmethod
-    def load(cls, path: Path) -> Receipt:
+    def load(cls, path: Path) -> RunRecord:
         """:raises RewindError: it can't be read, or isn't a receipt."""
         try:
             with open(path, "rb") as file:
-                raw = file.read(LONGEST + 1)
-            data = to_valid_utf8(json.loads(raw.decode("utf-8"))) if len(raw) <= LONGEST else None
+                raw = file.read(MAX_RECORD_BYTES + 1)
+            data = to_valid_utf8(json.loads(raw.decode("utf-8"))) if len(raw) <= MAX_RECORD_BYTES else None
         except (OSError, ValueError, RecursionError):
             data = None
-        if not is_receipt(data, _FOLLOWS, OUTCOMES):
-            raise _no_receipt(path, "can't be read, or it is not one")
+        if not is_valid_record(data, _TRANSITIONS, OUTCOMES):
+            raise _invalid_record_error(path, "can't be read, or it is not one")
         return cls(path, data)
 
     @property
@@ -119,7 +119,7 @@ class Receipt:
         return self.data["snapshot"]
 
     @property
-    def whose(self) -> tuple[str, str]:
+    def server_key(self) -> tuple[str, str]:
         """The cloud and the server's id there."""
         return self.data["provider"], self.data["server"]["id"]
 
@@ -128,41 +128,41 @@ class Receipt:
         server = self.data["server"]
         return f"{server['name']} ({server['id']})" if server.get("name") not in (None, "", server["id"]) else server["id"]
 
-    def move(self, state: str, note: str | None = None, **facts: Any) -> None:
+    def move(self, state: str, note: str | None = None, **fields: Any) -> None:
         """Go on to another state, and have it on the disk before anything else happens.
 
         :raises RewindError: that state can't follow.
         """
-        if state not in _FOLLOWS[self.state]:
+        if state not in _TRANSITIONS[self.state]:
             raise RewindError(
-                f"The guarded upgrade of server {self.server_label} is {said(self)} and can't become {state}",
+                f"The guarded upgrade of server {self.server_label} is {describe_state(self)} and can't become {state}",
                 kind=errors.BUSY, server=self.server_label, hint=f"see {self.path}",
             )
         self.data["state"] = state
-        self.data["history"].append({"at": now_text(), "state": state, **({"note": note} if note else {})})
-        self.note(**facts)
+        self.data["history"].append({"at": utc_timestamp(), "state": state, **({"note": note} if note else {})})
+        self.update(**fields)
 
-    def note(self, **facts: Any) -> None:
+    def update(self, **fields: Any) -> None:
         """Write facts down without going on."""
-        self.data.update(facts)
+        self.data.update(fields)
         write_private(self.path, json.dumps(self.data, indent=2, sort_keys=True) + "\n")
 
-    def would_take(self, facts: dict[str, Any]) -> bool:
+    def accepts(self, fields: dict[str, Any]) -> bool:
         """Whether it would still be a receipt with these facts in it, one that can be read again."""
-        return is_receipt({**self.data, **facts}, _FOLLOWS, OUTCOMES) and len(json.dumps(facts)) <= LONGEST // 4
+        return is_valid_record({**self.data, **fields}, _TRANSITIONS, OUTCOMES) and len(json.dumps(fields)) <= MAX_RECORD_BYTES // 4
 
     def seconds_between(self, first: str, *later: str) -> float | None:
         """Seconds from entering a state for the last time to the first of the later ones after that; None if it wasn't."""
-        began = None
+        started_at = None
         for entry in self.data["history"]:
             if entry["state"] == first:
-                began = moment(entry["at"])
-            elif began is not None and entry["state"] in later:
-                return round((moment(entry["at"]) - began).total_seconds(), 1)
+                started_at = parse_timestamp(entry["at"])
+            elif started_at is not None and entry["state"] in later:
+                return round((parse_timestamp(entry["at"]) - started_at).total_seconds(), 1)
         return None
 
 
-def _no_receipt(path: Path, what: str) -> RewindError:
+def _invalid_record_error(path: Path, what: str) -> RewindError:
     return RewindError(
         f"The receipt {path} {what}",
         kind=errors.INVALID_ARGUMENT,
@@ -171,12 +171,12 @@ def _no_receipt(path: Path, what: str) -> RewindError:
     )
 
 
-def said(receipt: Receipt) -> str:
+def describe_state(record: RunRecord) -> str:
     """Its state in words."""
-    return f"over ({receipt.outcome})" if receipt.state == ENDED else receipt.state.replace("_", " ")
+    return f"over ({record.outcome})" if record.state == ENDED else record.state.replace("_", " ")
 
 
-class ServerFolder:
+class ServerRecords:
     """The receipts of one server.
 
     :arg state_dir: where all receipts of this controller lie.
@@ -187,7 +187,7 @@ class ServerFolder:
         safe = re.sub("[^A-Za-z0-9_-]", "_", server_id)[:64]
         address = hashlib.sha256(f"{api_url}\n{server_id}".encode()).hexdigest()[:8]
         self.path = Path(state_dir).expanduser() / f"{provider}-{safe}-{address}"
-        self._whose = (provider, server_id)
+        self._server_key = (provider, server_id)
 
     @property
     def lock_path(self) -> Path:
@@ -198,70 +198,70 @@ class ServerFolder:
         """The receipts, oldest first."""
         return sorted(self.path.glob("[0-9]*/run.json")) if self.path.is_dir() else []
 
-    def last(self) -> Receipt | None:
+    def latest(self) -> RunRecord | None:
         """The newest receipt."""
         runs = self.runs()
-        return self._own(runs[-1]) if runs else None
+        return self._load_own(runs[-1]) if runs else None
 
-    def last_with_snapshot(self) -> Receipt | None:
+    def latest_with_snapshot(self) -> RunRecord | None:
         """The newest receipt of which there was a ready snapshot."""
         for path in reversed(self.runs()):
-            receipt = self._own(path)
-            if receipt.snapshot.get("id"):
-                return receipt
+            record = self._load_own(path)
+            if record.snapshot.get("id"):
+                return record
         return None
 
-    def _own(self, path: Path) -> Receipt:
+    def _load_own(self, path: Path) -> RunRecord:
         """The receipt there, if it is of this server and that run: one that was copied here speaks of another's snapshot."""
-        receipt = Receipt.load(path)
-        if receipt.whose != self._whose or receipt.run_id != path.parent.name:
-            raise _no_receipt(path, f"is of another server or run ({receipt.server_label}, {receipt.run_id})")
-        return receipt
+        record = RunRecord.load(path)
+        if record.server_key != self._server_key or record.run_id != path.parent.name:
+            raise _invalid_record_error(path, f"is of another server or run ({record.server_label}, {record.run_id})")
+        return record
 
-    def receipt_path(self, run_id: str) -> Path:
+    def record_path(self, run_id: str) -> Path:
         return self.path / run_id / "run.json"
 
-    def drop_old_runs(self) -> None:
-        """Remove what is older than the newest KEPT_RUNS."""
-        for path in self.runs()[:-KEPT_RUNS]:
+    def prune_old(self) -> None:
+        """Remove what is older than the newest MAX_RUNS."""
+        for path in self.runs()[:-MAX_RUNS]:
             with contextlib.suppress(RewindError):
-                if Receipt.load(path).state == ENDED:
+                if RunRecord.load(path).state == ENDED:
                     shutil.rmtree(path.parent, ignore_errors=True)
 
 
-def all_receipts(state_dir: str | Path) -> list[Receipt]:
+def latest_records(state_dir: str | Path) -> list[RunRecord]:
     """The newest receipt of every server; what can't be read is passed over."""
-    found = []
+    records = []
     root = Path(state_dir).expanduser()
-    for folder in sorted(root.iterdir()) if root.is_dir() else []:
-        runs = sorted(folder.glob("[0-9]*/run.json"))
+    for directory in sorted(root.iterdir()) if root.is_dir() else []:
+        runs = sorted(directory.glob("[0-9]*/run.json"))
         if runs:
             with contextlib.suppress(RewindError):
-                found.append(Receipt.load(runs[-1]))
-    return found
+                records.append(RunRecord.load(runs[-1]))
+    return records
 
 
-def make_private_folder(path: Path) -> None:
+def make_private_directory(path: Path) -> None:
     """Make it and what is missing above it; nobody else may look into what is made."""
     missing = [path, *path.parents]
-    for folder in reversed([folder for folder in missing if not folder.exists()]):
+    for directory in reversed([directory for directory in missing if not directory.exists()]):
         with contextlib.suppress(FileExistsError):
-            folder.mkdir(mode=0o700)
+            directory.mkdir(mode=0o700)
 
 
 def write_private(path: Path, text: str) -> None:
     """The whole text or nothing, for the owner's eyes, and on the disk when this returns."""
-    make_private_folder(path.parent)
-    new = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.new")  # several may write at once
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    make_private_directory(path.parent)
+    temporary_path = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.new")  # several may write at once
+    handle = os.open(temporary_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
         os.fchmod(handle, 0o600)
         file.write(text)
         file.flush()
         os.fsync(handle)
-    os.rename(new, path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    os.rename(temporary_path, path)
+    directory = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(directory)
     finally:
-        os.close(folder)
+        os.close(directory)

@@ -18,7 +18,7 @@ _RUN_ID = re.compile("[0-9]{8}T[0-9]{6}Z[0-9a-z]{4}")
 Check = Callable[[Any], bool]
 
 
-def moment(text: str) -> datetime:
+def parse_timestamp(text: str) -> datetime:
     """A time as receipts have it."""
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
@@ -39,25 +39,25 @@ def _list_of(check: Check) -> Check:
     return lambda value: isinstance(value, list) and all(check(item) for item in value)
 
 
-def _mapping(needed: dict[str, Check], optional: dict[str, Check]) -> Check:
+def _mapping(required: dict[str, Check], optional: dict[str, Check]) -> Check:
     """An object with these keys; the optional ones may be missing or null, and others are nobody's business."""
 
     def check(value: Any) -> bool:
         return (
             isinstance(value, dict)
-            and all(key in value and one(value[key]) for key, one in needed.items())
-            and all(value.get(key) is None or one(value[key]) for key, one in optional.items())
+            and all(key in value and check_value(value[key]) for key, check_value in required.items())
+            and all(value.get(key) is None or check_value(value[key]) for key, check_value in optional.items())
         )
 
     return check
 
 
-def _entry(value: Any) -> bool:
+def _history_entry(value: Any) -> bool:
     """Which state, and when, in UTC."""
     if not isinstance(value, dict) or not _text(value.get("state")) or not _text(value.get("at")):
         return False
     try:
-        return moment(value["at"]).tzinfo is not None
+        return parse_timestamp(value["at"]).tzinfo is not None
     except ValueError:
         return False
 
@@ -77,15 +77,15 @@ def is_run_id(value: Any) -> bool:
     return True
 
 
-def _match(value: Any) -> bool:
+def _snapshot_pattern(value: Any) -> bool:
     """What may be deleted to make room: names that the role makes, and no others."""
     return _text(value) and value.endswith(RUN_ID_GLOB) and value[:-len(RUN_ID_GLOB)].isalnum()
 
 
 _PROCESS = {"pid": _number, "started": _text, "what": _text, "socket": _text}
-_WHOLE = _mapping(
+_SCHEMA = _mapping(
     {
-        "run_id": is_run_id, "state": _text, "host": _text, "provider": _text, "history": _list_of(_entry), "marker": _text,
+        "run_id": is_run_id, "state": _text, "host": _text, "provider": _text, "history": _list_of(_history_entry), "marker": _text,
         "server": _mapping({"id": _text}, {"name": _text, "address": _text}),
         "snapshot": _mapping({"name": _text}, {"id": _text, "created_at": _text}),
         "run": _mapping({}, _PROCESS),
@@ -95,7 +95,7 @@ _WHOLE = _mapping(
         "outcome": _text, "message": _text, "reason": _text, "restore_message": _text, "cloud": _text, "api_url": _text,
         "boot_before_restore": _text, "acknowledged": _flag, "marker_written": _flag, "seconds_allowed": _number,
         "guard": _mapping({}, _PROCESS), "tasks": _list_of(_text), "checks": _list_of(_text), "roles": _list_of(_text), "evidence": _list_of(_text),
-        "progress": _text, "snapshot_wishes": _mapping({"match": _match, "stop_server": _flag, "seconds": _number}, {}),
+        "progress": _text, "snapshot_wishes": _mapping({"match": _snapshot_pattern, "stop_server": _flag, "seconds": _number}, {}),
         "snapshot_result": _mapping(
             {"changed": _flag, "msg": _text},
             {"failed": _flag, "error": _mapping({}, {}), "snapshot": _mapping({}, {}), "pruned": _list_of(_mapping({"name": _text}, {})),
@@ -106,10 +106,10 @@ _WHOLE = _mapping(
 )
 
 
-def is_receipt(data: Any, states: Collection[str], outcomes: Collection[str]) -> bool:
+def is_valid_record(data: Any, states: Collection[str], outcomes: Collection[str]) -> bool:
     """Whether it is one in whole: every part that is ever read is what it should be."""
     return (
-        _WHOLE(data)
+        _SCHEMA(data)
         and {"outcome", "message"} <= set(data)
         and data["state"] in states
         and (data["outcome"] is None or data["outcome"] in outcomes)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import record as states
-from .record import Receipt
+from .record import RunRecord
 
 # Outcomes of a row beside those that a run can end with.
 IN_PROGRESS, NOT_REACHED = "in_progress", "not_reached"
@@ -17,24 +17,24 @@ IN_PROGRESS, NOT_REACHED = "in_progress", "not_reached"
 _COLUMNS = ("host", "cloud", "snapshot", "outcome", "upgrading", "rolling back", "verification")
 
 
-def row(receipt: Receipt) -> dict[str, Any]:
+def row(record: RunRecord) -> dict[str, Any]:
     """One host's part of the report as data; seconds are None where that did not happen."""
-    data = receipt.data
+    data = record.data
     return {
         "host": data["host"],
         "cloud": data.get("cloud") or data["provider"],
         "server": data["server"],
-        "snapshot": receipt.snapshot,
-        "outcome": receipt.outcome or IN_PROGRESS,
-        "state": receipt.state,
+        "snapshot": record.snapshot,
+        "outcome": record.outcome or IN_PROGRESS,
+        "state": record.state,
         "message": data.get("message"),
         "reason": data.get("reason"),
-        "seconds_upgrading": receipt.seconds_between(states.UPGRADING, states.CONFIRMED, states.RESTORING),
-        "seconds_rolling_back": receipt.seconds_between(states.RESTORING, states.RESTORED, states.ENDED),
+        "seconds_upgrading": record.seconds_between(states.UPGRADING, states.CONFIRMED, states.RESTORING),
+        "seconds_rolling_back": record.seconds_between(states.RESTORING, states.RESTORED, states.ENDED),
         "verification": data.get("verification") or [],
-        "ended_at": data["history"][-1]["at"] if receipt.state == states.ENDED else None,
-        "run_record": str(receipt.path),
-        "run_id": receipt.run_id,
+        "ended_at": data["history"][-1]["at"] if record.state == states.ENDED else None,
+        "run_record": str(record.path),
+        "run_id": record.run_id,
     }
 
 

@@ -32,7 +32,7 @@ def test_from_the_question_to_the_refusal(upgrades: Rollout) -> None:
     assert done.status == 0, done.output
     assert "would go back to snapshot rewind" in done.stdout and "Everything written on it since then is lost" in done.stdout
     upgrades.assert_undone("web1")
-    assert {"cloud", "marker", "boot"} <= proven(upgrades.receipt("web1"))
+    assert {"cloud", "marker", "boot"} <= proven(upgrades.record("web1"))
 
     (upgrades.disk("web1") / "etc" / "network" / "interfaces").write_text("# none\n")
     again = upgrades.run("web1", "-e", "rollback_confirm=yes", book=BOOK)
@@ -45,7 +45,7 @@ def test_from_the_question_to_the_refusal(upgrades: Rollout) -> None:
     assert failed.status == 2, failed.output
     assert "ROLLBACK_FAILED: web1" in failed.stdout
 
-    snapshot = upgrades.receipt("web1")["snapshot"]
+    snapshot = upgrades.record("web1")["snapshot"]
     upgrades.box.control.remove_snapshot("vpsorg", "web1", snapshot["id"])
     upgrades.box.control.plant_snapshot("vpsorg", "web1", snapshot["name"])  # of that name, by somebody else
     refused = upgrades.run("web1", "-e", "rollback_confirm=yes", book=BOOK)

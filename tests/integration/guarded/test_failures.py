@@ -48,12 +48,12 @@ def test_each_server_comes_to_its_own_end(upgrades: Rollout) -> None:
     undone = ("web1", "web2", "web3", "web4", "app1")
     for host in undone:
         upgrades.assert_undone(host)
-        assert proven(upgrades.receipt(host)) == EVERYTHING, host
+        assert proven(upgrades.record(host)) == EVERYTHING, host
         assert f"ROLLED_BACK: {host}" in run.stdout
     assert outcomes(run) == {**dict.fromkeys(undone, "rolled_back"), "web5": "upgraded"}
     assert not upgrades.is_as_at_snapshot("web5")
     assert upgrades.asked("web5", "snapshots.restore") == 0
-    reasons = {host: upgrades.receipt(host)["reason"] for host in undone}
+    reasons = {host: upgrades.record(host)["reason"] for host in undone}
     assert reasons["web1"].startswith("web1 only")
     for host in ("web2", "web3"):
         assert f"{host} only" in reasons[host] and ("Timed out" in reasons[host] or "time frame" in reasons[host])
@@ -63,10 +63,10 @@ def test_each_server_comes_to_its_own_end(upgrades: Rollout) -> None:
 
 
 def evidence_is_kept_without_secrets(upgrades: Rollout, token: str) -> None:
-    assert "upgraded libc" in (upgrades.folder_of("app1") / "server.log").read_text("utf-8")
-    failed = (upgrades.folder_of("app1") / "failed_task.json").read_text("utf-8")
+    assert "upgraded libc" in (upgrades.record_directory("app1") / "server.log").read_text("utf-8")
+    failed = (upgrades.record_directory("app1") / "failed_task.json").read_text("utf-8")
     assert '"app1 only"' in failed and '"rc": 3' in failed
-    assert '"web1 only"' in (upgrades.folder_of("web1") / "failed_task.json").read_text("utf-8")
+    assert '"web1 only"' in (upgrades.record_directory("web1") / "failed_task.json").read_text("utf-8")
     for path in upgrades.state_dir.rglob("*"):
         if path.is_file():
             text = path.read_text("utf-8")
@@ -84,8 +84,8 @@ def test_trouble_with_the_restore_itself(upgrades: Rollout) -> None:
         "web1": {"kind": "status", "status": 500, "apply": False}, "web2": {"kind": "status", "status": 500, "apply": True},
         "web5": {"kind": "drop_after"}, "app1": {"kind": "drop_before"},
     })
-    assert upgrades.receipt("web1")["reason"].startswith("Wait for the ports")
-    assert upgrades.receipt("web2")["reason"].startswith("Wait for the URLs")
+    assert upgrades.record("web1")["reason"].startswith("Wait for the ports")
+    assert upgrades.record("web2")["reason"].startswith("Wait for the URLs")
 
 
 @pytest.mark.patient
@@ -107,7 +107,7 @@ def all_are_undone_in_spite_of(upgrades: Rollout, troubles: dict[str, dict[str, 
     )
     assert run.status == 2, run.output
     for host in troubles:
-        assert upgrades.receipt(host)["outcome"] == "rolled_back", (host, upgrades.receipt(host))
+        assert upgrades.record(host)["outcome"] == "rolled_back", (host, upgrades.record(host))
         assert upgrades.is_as_at_snapshot(host)
         assert len(upgrades.box.control.effects("restore_started", server=host)) == 1, host
     assert upgrades.no_guard_left()
@@ -135,13 +135,13 @@ def it_is_said_that_the_rollback_failed(upgrades: Rollout, *fitting: str) -> Non
     run = upgrades.run("web1,app1", "--forks", "2", book=upgrades.pinned_book(), tasks=upgrades.tasks("upgrade", CHANGE, FAIL))
     assert run.status == 2, run.output
     for host in ("web1", "app1"):
-        receipt = upgrades.receipt(host)
-        assert receipt["outcome"] in fitting, receipt
-        assert [item["id"] for item in upgrades.snapshots(host)] == [receipt["snapshot"]["id"]], "the snapshot must be kept"
-        assert f"{receipt['outcome'].upper()}: {host}" in run.stdout
-        assert receipt["snapshot"]["id"] in run.stdout and "cloud's panel" in run.stdout
+        record = upgrades.record(host)
+        assert record["outcome"] in fitting, record
+        assert [item["id"] for item in upgrades.snapshots(host)] == [record["snapshot"]["id"]], "the snapshot must be kept"
+        assert f"{record['outcome'].upper()}: {host}" in run.stdout
+        assert record["snapshot"]["id"] in run.stdout and "cloud's panel" in run.stdout
         assert "ROLLED_BACK" not in run.stdout
-    assert outcomes(run) == {"web1": upgrades.receipt("web1")["outcome"], "app1": upgrades.receipt("app1")["outcome"]}
+    assert outcomes(run) == {"web1": upgrades.record("web1")["outcome"], "app1": upgrades.record("app1")["outcome"]}
     assert upgrades.no_guard_left()
 
 
@@ -161,7 +161,7 @@ def test_ignored_errors_around_the_role_hide_nothing(upgrades: Rollout) -> None:
     run = upgrades.run("web1,web2", book=book, tasks=upgrades.tasks("upgrade", CHANGE, FAIL))
     assert run.status == 2, run.output
     upgrades.assert_undone("web1")
-    assert not upgrades.receipts("web2"), "the roll-out went on"
+    assert not upgrades.records("web2"), "the roll-out went on"
 
 
 @pytest.mark.slow(15)
@@ -174,4 +174,4 @@ def test_nothing_more_is_done_on_a_server_that_its_guard_has_restored(upgrades: 
     assert run.status == 2, run.output
     assert not (upgrades.disk("web1") / "etc" / "late").exists()
     upgrades.assert_undone("web1")
-    assert "not confirmed within its time" in upgrades.receipt("web1")["reason"]
+    assert "not confirmed within its time" in upgrades.record("web1")["reason"]

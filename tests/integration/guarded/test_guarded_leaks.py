@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.ssh, pytest.mark.playbook, pytest.mark.leaks]
 HOSTS = {"vpsorg": "web1", "ilkbyte": "app1"}
 LOUDEST = {"ANSIBLE_DEBUG": "1", "ANSIBLE_KEEP_REMOTE_FILES": "1", "ANSIBLE_DISPLAY_TRACEBACK": "always"}
 BREAKING = Path(__file__).resolve().parents[2] / "support" / "breaking"
-BROKEN = ("guard_link:start_guard", "guard_link:ask_guard", "receipt:Receipt.load", "steps:Steps.do")
+BROKEN = ("_guard.client:start_guard", "_guard.client:send_request", "_upgrade.record:RunRecord.load", "_upgrade.steps:Steps.run")
 
 
 class GuardedLeaks:
@@ -74,7 +74,7 @@ def test_an_upgrade_that_is_undone_by_a_cloud_that_quotes_its_keys(leaks: Guarde
     name, arguments = fault("raw", cloud=cloud, operation="snapshots.restore", status=400 if cloud == "vpsorg" else 200, body=body, apply=False)
     getattr(leaks.upgrades.box.control, name)(**arguments)
     run, watch = leaks.run(cloud, way, "-vvvvv", "--diff", environment=LOUDEST, tasks=leaks.upgrades.tasks("upgrade", CHANGE, FAIL))
-    assert leaks.upgrades.receipt(HOSTS[cloud])["outcome"] == "rolled_back", run.output[-3000:]
+    assert leaks.upgrades.record(HOSTS[cloud])["outcome"] == "rolled_back", run.output[-3000:]
     assert ">********<" in run.output, "what the cloud said was told"
     if watch.command_lines and Path("/proc/self").exists():
         assert any(GUARD_PROGRAM.encode() in command for command in watch.command_lines), "the guard was not seen"
@@ -94,7 +94,7 @@ def test_evidence_that_quotes_keys(leaks: GuardedLeaks, cloud: str) -> None:
     )
     run = leaks.upgrades.run(HOSTS[cloud], tasks=tasks, **OPTIONS[cloud])
     assert run.status == 2, run.output
-    folder = leaks.upgrades.folder_of(HOSTS[cloud])
+    folder = leaks.upgrades.record_directory(HOSTS[cloud])
     assert ">********<" in (folder / "failed_task.json").read_text("utf-8")
     for path, data in files_below(leaks.upgrades.state_dir):
         kept.search(f"file {path.name}", data)
@@ -105,7 +105,7 @@ def test_evidence_that_quotes_keys(leaks: GuardedLeaks, cloud: str) -> None:
 def test_an_exception_in_a_step(leaks: GuardedLeaks, place: str) -> None:
     text = leaks.folder / "given.text"
     text.write_text(quoting("ilkbyte"), encoding="utf-8")
-    whole = f"plugin_utils.guarded_upgrade.{place}"
+    whole = f"plugin_utils.{place}"
     environment = {"PYTHONPATH": str(BREAKING), "REWIND_BREAK": whole, "REWIND_BREAK_TEXT": str(text), "ANSIBLE_DISPLAY_TRACEBACK": "always"}
     run, dummy = leaks.run("ilkbyte", "vars", "-vvvvv", environment=environment, tasks=leaks.upgrades.tasks("upgrade", CHANGE))
     assert run.status != 0

@@ -61,7 +61,7 @@ def test_cut_off_before_the_guard_was_armed(upgrades: Rollout, task: str) -> Non
     assert run.status == 0, run.output
     assert upgrades.asked("web1", "snapshots.create") == 1
     assert upgrades.asked("web1", "snapshots.restore") == 0
-    assert upgrades.receipt("web1")["outcome"] == "upgraded"
+    assert upgrades.record("web1")["outcome"] == "upgraded"
     assert upgrades.no_guard_left()
 
 
@@ -72,7 +72,7 @@ def test_cut_off_behind_the_guard(upgrades: Rollout, task: str) -> None:
     run = upgrades.run("web1", tasks=upgrade)  # at once: the guard may be at work still
     assert run.status == 2, run.output
     assert "ROLLED_BACK: web1" in run.stdout
-    assert "ended without a word" in upgrades.receipt("web1")["reason"]
+    assert "ended without a word" in upgrades.record("web1")["reason"]
     upgrades.assert_undone("web1")
 
 
@@ -84,7 +84,7 @@ def test_cut_off_after_the_upgrade_was_confirmed(upgrades: Rollout, task: str) -
     assert run.status == 0, run.output
     assert upgrades.asked("web1", "snapshots.create") == 1
     assert upgrades.asked("web1", "snapshots.restore") == 0
-    assert upgrades.receipt("web1")["outcome"] == "upgraded"
+    assert upgrades.record("web1")["outcome"] == "upgraded"
     assert not list(upgrades.disk("web1").glob("var/tmp/rewind-*"))
     assert upgrades.no_guard_left()
 
@@ -109,10 +109,10 @@ def in_the_middle(upgrades: Rollout, **how: object) -> Playing:
 
 
 def is_undone_without_the_run(upgrades: Rollout) -> None:
-    receipt = upgrades.wait_for_state("web1", "ended")
-    assert receipt["outcome"] == "rolled_back"
-    assert proven(receipt) == {"cloud"}
-    assert "nobody has looked" in receipt["message"]
+    record = upgrades.wait_for_state("web1", "ended")
+    assert record["outcome"] == "rolled_back"
+    assert proven(record) == {"cloud"}
+    assert "nobody has looked" in record["message"]
     upgrades.assert_undone("web1")
 
 
@@ -135,7 +135,7 @@ def test_a_second_run_refuses_and_spoils_nothing(upgrades: Rollout) -> None:
     second = upgrades.run("web1", tasks=upgrades.tasks("other", CHANGE))
     assert second.status == 2, second.output
     assert "guards server web1 (12345) already" in second.stdout
-    assert upgrades.receipt("web1")["state"] == "upgrading"
+    assert upgrades.record("web1")["state"] == "upgrading"
     assert upgrades.asked("web1", "snapshots.create") == 1
     assert upgrades.asked("web1", "snapshots.restore") == 0
     playing.kill()
@@ -178,11 +178,11 @@ def test_run_and_guard_are_killed_while_the_snapshot_is_made_and_the_next_run_go
     cut_off(upgrades, "Wait until the snapshot is ready", upgrade)
     upgrades.wait_until(lambda: upgrades.asked("web1", "snapshots.create"), "the snapshot to be begun")
     upgrades.kill_guards()
-    assert upgrades.receipt("web1")["state"] == "snapshotting"
+    assert upgrades.record("web1")["state"] == "snapshotting"
     run = upgrades.run("web1", tasks=upgrade)
     assert run.status == 0, run.output
     assert [upgrades.asked("web1", operation) for operation in ("snapshots.create", "snapshots.restore")] == [1, 0]
-    assert upgrades.receipt("web1")["outcome"] == "upgraded"
+    assert upgrades.record("web1")["outcome"] == "upgraded"
 
 
 @pytest.mark.patient
@@ -192,7 +192,7 @@ def test_run_and_guard_are_killed_while_it_is_restored_and_the_next_run_joins(up
     cut_off(upgrades, "Wait until the snapshot is restored", upgrade)
     upgrades.wait_until(lambda: upgrades.asked("web1", "snapshots.restore"), "the restore to be begun")
     upgrades.kill_guards()
-    assert upgrades.receipt("web1")["state"] == "restoring"
+    assert upgrades.record("web1")["state"] == "restoring"
     run = upgrades.run("web1", tasks=upgrade)
     assert run.status == 2, run.output
     assert "ROLLED_BACK: web1" in run.stdout
@@ -204,10 +204,10 @@ def test_what_was_cut_off_long_ago_is_left_to_a_person(upgrades: Rollout) -> Non
     playing = in_the_middle(upgrades)
     upgrades.kill_guards()
     playing.kill()
-    receipt = upgrades.receipt("web1")
-    run_id = receipt["run_id"]
-    receipt["history"][-1]["at"] = "2026-01-01T00:00:00.000Z"
-    (upgrades.folder_of("web1") / "run.json").write_text(json.dumps(receipt), encoding="utf-8")
+    record = upgrades.record("web1")
+    run_id = record["run_id"]
+    record["history"][-1]["at"] = "2026-01-01T00:00:00.000Z"
+    (upgrades.record_directory("web1") / "run.json").write_text(json.dumps(record), encoding="utf-8")
     run = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE))
     assert run.status == 2, run.output
     assert f"guarded_upgrade_accept_run={run_id}" in run.stdout
@@ -215,4 +215,4 @@ def test_what_was_cut_off_long_ago_is_left_to_a_person(upgrades: Rollout) -> Non
     accepted = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE), accept_run=run_id)
     assert accepted.status == 0, accepted.output
     assert upgrades.asked("web1", "snapshots.restore") == 0
-    assert upgrades.receipt("web1")["outcome"] == "upgraded"
+    assert upgrades.record("web1")["outcome"] == "upgraded"

@@ -20,8 +20,8 @@ def test_the_only_server_of_the_batch_cuts_its_own_network(upgrades: Rollout) ->
     assert run.status == 2, run.output
     upgrades.assert_undone("web1")
     assert "ROLLED_BACK: web1" in run.stdout
-    assert "web1 was lost" in upgrades.receipt("web1")["reason"]
-    assert not upgrades.receipts("web2"), "the roll-out went on"
+    assert "web1 was lost" in upgrades.record("web1")["reason"]
+    assert not upgrades.records("web2"), "the roll-out went on"
 
 
 @pytest.mark.slow(15)
@@ -29,7 +29,7 @@ def test_a_server_never_comes_back_from_its_reboot(upgrades: Rollout) -> None:
     run = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE, BREAK_BOOT), reboot="always", reboot_timeout=6)
     assert run.status == 2, run.output
     upgrades.assert_undone("web1")
-    assert upgrades.receipt("web1")["reason"].startswith("Reboot")
+    assert upgrades.record("web1")["reason"].startswith("Reboot")
 
 
 @pytest.mark.slow(25)
@@ -44,12 +44,12 @@ def test_one_of_five_is_lost_and_the_others_are_well(upgrades: Rollout) -> None:
     assert upgrades.service_log("web2") == ["stopped", "started"]
     upgrades.assert_undone("web3")
     for host in ("web1", "web2", "web4", "web5"):
-        assert upgrades.receipt(host)["outcome"] == "upgraded"
+        assert upgrades.record(host)["outcome"] == "upgraded"
         assert upgrades.asked(host, "snapshots.restore") == 0
         assert (upgrades.disk(host) / "etc" / "changed").exists()
     first_ready = min(effect["n"] for effect in upgrades.box.control.effects("snapshot_ready"))
     assert all(effect["n"] < first_ready for effect in upgrades.box.control.effects("snapshot_started")), "one per fork"
-    assert not upgrades.receipts("app1"), "the roll-out went on"
+    assert not upgrades.records("app1"), "the roll-out went on"
     assert "The roll-out stops before app1: the guarded upgrade of web3" in run.stdout
     assert run.stdout.count("The same as JSON") == 1
     assert outcomes(run) == {**dict.fromkeys(("web1", "web2", "web4", "web5"), "upgraded"), "web3": "rolled_back", "app1": "not_started"}
@@ -77,6 +77,6 @@ def test_a_lost_server_behind_another_connection_is_left_to_the_guard(upgrades: 
     run = upgrades.run("web1", book=book, tasks=upgrades.tasks("upgrade", CHANGE, lost))
     assert run.status == 4, run.output
     assert "its guard (process" in run.stdout
-    receipt = upgrades.wait_for_state("web1", "ended")
-    assert receipt["outcome"] == "rolled_back"
+    record = upgrades.wait_for_state("web1", "ended")
+    assert record["outcome"] == "rolled_back"
     upgrades.assert_undone("web1")

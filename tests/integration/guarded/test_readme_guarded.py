@@ -38,7 +38,7 @@ def test_the_example_undoes_a_failed_upgrade_and_goes_no_further(web: Rollout) -
     run = play(web, str(web.folder / "site.yml"))
     assert run.status == 2, run.output
     web.assert_undone("web1")
-    assert not web.receipts("web2"), "the roll-out went on"
+    assert not web.records("web2"), "the roll-out went on"
     assert outcomes(run) == {"web1": "rolled_back", "web2": "not_started"}
 
 
@@ -53,7 +53,7 @@ def test_the_commands(web: Rollout) -> None:
     (web.folder / "web.ini").write_text("[web]\nweb1\n", encoding="utf-8")  # one will do
     run = play(web, *upgrade)
     assert run.status == 0, run.output
-    assert web.receipt("web1")["outcome"] == "upgraded"
+    assert web.record("web1")["outcome"] == "upgraded"
     run = play(web, *rollback)
     assert run.status == 2, "nobody can answer here, so it must not go on"
     assert "Nothing was restored" in run.stdout

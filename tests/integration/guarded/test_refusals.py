@@ -64,10 +64,10 @@ def test_the_limit_is_full_of_snapshots_that_are_not_ours(upgrades: Rollout) -> 
 def test_the_snapshot_fails_or_takes_too_long(upgrades: Rollout) -> None:
     upgrades.box.control.fault("snapshot_fails", cloud="vpsorg", operation="snapshots.create", server="web1")
     is_refused(upgrades, "could not make snapshot")
-    assert upgrades.receipt("web1")["outcome"] == "not_started"
+    assert upgrades.record("web1")["outcome"] == "not_started"
     upgrades.box.control.settings(seconds={"vpsorg.snapshots.create": 100000})
     is_refused(upgrades, "NOT_STARTED: web2", "web2", snapshot_timeout=1)
-    assert upgrades.receipt("web2")["outcome"] == "not_started"
+    assert upgrades.record("web2")["outcome"] == "not_started"
     assert not (upgrades.disk("web2") / "etc" / "changed").exists()
     assert upgrades.no_guard_left()
 
@@ -100,7 +100,7 @@ def test_two_hosts_that_are_told_to_be_one_server(upgrades: Rollout) -> None:
     run = upgrades.run("web1,web2", server="12345", tasks=upgrades.tasks("upgrade", CHANGE))
     assert run.status == 2, run.output
     assert "web2 and web1 are one and the same server (web1 (12345)) by what they are told" in run.output
-    assert upgrades.receipt("web1")["outcome"] == "upgraded"
+    assert upgrades.record("web1")["outcome"] == "upgraded"
     assert upgrades.asked("web1", "snapshots.create") == 1
     upgrades.assert_untouched("web2")
 
@@ -119,7 +119,7 @@ def test_a_play_that_can_not_be_guarded(upgrades: Rollout) -> None:
     is_refused_at_arming = upgrades.run("web1", "-e", "ansible_connection=ssh", tasks=upgrades.tasks("upgrade", CHANGE))
     assert is_refused_at_arming.status == 2
     assert "is ansible_connection set with -e" in is_refused_at_arming.output
-    assert upgrades.receipt("web1")["outcome"] == "not_started"
+    assert upgrades.record("web1")["outcome"] == "not_started"
     assert not (upgrades.disk("web1") / "etc" / "changed").exists()
 
 
@@ -141,4 +141,4 @@ def test_a_folder_that_is_called_like_a_command(upgrades: Rollout) -> None:
     run = upgrades.run("web1", marker_dir=folder, tasks=upgrades.tasks("upgrade", CHANGE))
     assert run.status == 0, run.output
     assert not list(upgrades.disk("web1").rglob("owned"))
-    assert upgrades.receipt("web1")["outcome"] == "upgraded"
+    assert upgrades.record("web1")["outcome"] == "upgraded"

@@ -69,7 +69,7 @@ def test_a_request_starts_one_guarded_upgrade_here(upgrades: Rollout) -> None:
         assert events.post({"upgrade": "packages", "hosts": GROUP}) == 200, "within the hour"
         upgrades.wait_for_state("web1", "confirmed")
         upgrades.wait_until(lambda: "PLAY RECAP" in events.said, "the run's end")
-    assert len(upgrades.receipts("web1")) == 1
+    assert len(upgrades.records("web1")) == 1
     assert upgrades.asked("web1", "snapshots.create") == 1 and upgrades.asked("web1", "snapshots.restore") == 0
     assert (upgrades.disk("web1") / "etc" / "changed").read_text("utf-8") == "new\n"
     assert {request["server"] for request in upgrades.box.control.requests(changing=True)} == {"web1"}

@@ -40,7 +40,7 @@ def test_only_what_was_cut_off_is_ended(upgrades: Rollout) -> None:
     assert run.status == 2, "who reads that it went well takes the server for upgraded"
     assert "ROLLED_BACK: web1" in run.stdout
     upgrades.assert_undone("web1")
-    assert {"cloud", "marker"} <= proven(upgrades.receipt("web1"))
+    assert {"cloud", "marker"} <= proven(upgrades.record("web1"))
     for host in ("web2", "web3", "web4"):
         assert changing(upgrades, host) == before[host], host
     assert "there is nothing left to end" in run.stdout and "no receipt of a guarded upgrade of server web4" in run.stdout
@@ -58,10 +58,10 @@ def test_what_was_cut_off_long_ago_is_left_to_a_person(upgrades: Rollout) -> Non
     upgrades.wait_for_state("web1", "upgrading")
     upgrades.kill_guards()
     playing.kill()
-    receipt = upgrades.receipt("web1")
-    receipt["history"][-1]["at"] = "2026-01-01T00:00:00.000Z"
-    (upgrades.folder_of("web1") / "run.json").write_text(json.dumps(receipt), encoding="utf-8")
+    record = upgrades.record("web1")
+    record["history"][-1]["at"] = "2026-01-01T00:00:00.000Z"
+    (upgrades.record_directory("web1") / "run.json").write_text(json.dumps(record), encoding="utf-8")
     run = upgrades.run("web1", book=BOOK)
     assert run.status == 2, run.output
-    assert f"guarded_upgrade_accept_run={receipt['run_id']}" in run.stdout
+    assert f"guarded_upgrade_accept_run={record['run_id']}" in run.stdout
     assert upgrades.asked("web1", "snapshots.restore") == 0

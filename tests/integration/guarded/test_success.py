@@ -50,11 +50,11 @@ def test_a_lively_upgrade(upgrades: Rollout) -> None:
     assert (disk / "etc" / "beside").read_text() == "beside"
     assert not list(disk.glob("var/tmp/rewind-*"))
     assert upgrades.no_guard_left()
-    assert upgrades.receipt("web1")["outcome"] == "upgraded"
+    assert upgrades.record("web1")["outcome"] == "upgraded"
     assert outcomes(run) == {"web1": "upgraded"}
     assert json.loads(told.read_text("utf-8"))["outcome"] == "upgraded"
     assert upgrades.asked("web1", "snapshots.restore") == 0
-    assert list(upgrades.receipt("web1")["before"]["fingerprints"]) == ["/etc/os-release"]
+    assert list(upgrades.record("web1")["before"]["fingerprints"]) == ["/etc/os-release"]
     report = json.loads(next((upgrades.state_dir / "reports").iterdir()).read_text("utf-8"))
     assert [row["outcome"] for row in report["hosts"]] == ["upgraded"]
 
@@ -66,7 +66,7 @@ def test_older_snapshots_of_this_role_go_and_no_others(upgrades: Rollout) -> Non
     upgrade = upgrades.tasks("upgrade", CHANGE)
     run = upgrades.run("web1", tasks=upgrade, keep_snapshots=2)
     assert run.status == 0, run.output
-    own = upgrades.receipt("web1")["snapshot"]["name"]
+    own = upgrades.record("web1")["snapshot"]["name"]
     assert {item["name"] for item in upgrades.snapshots("web1")} == {"rewindbyhand", "before-php", "rewind20260102T000000Zbbbb", own}
     assert [item["name"] for item in upgrades.snapshots("web2")] == ["rewind20260101T000000Zaaaa"]
     run = upgrades.run("web1", "--check", book="rewind.vps.prune", keep_snapshots=1)
@@ -86,7 +86,7 @@ def test_a_full_server_makes_room_with_its_own_old_ones(upgrades: Rollout) -> No
     run = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE))
     assert run.status == 0, run.output
     names = {item["name"] for item in upgrades.snapshots("web1")}
-    assert names == {*(f"by-hand-{number}" for number in range(4)), upgrades.receipt("web1")["snapshot"]["name"]}
+    assert names == {*(f"by-hand-{number}" for number in range(4)), upgrades.record("web1")["snapshot"]["name"]}
 
 
 def test_the_server_is_found_by_its_address_or_its_name(upgrades: Rollout) -> None:

@@ -146,10 +146,10 @@ def test_the_end_of_a_task_does_not_hide_why_it_failed(failing):
 
 def guarded_by(failing, tmp_path, state):
     """The connection's three ways to do something, behind a receipt in this state; ssh itself would do well."""
-    receipt = tmp_path / "run.json"
-    receipt.write_text(json.dumps({"state": state, "reason": "a task failed"}), encoding="utf-8")
+    record = tmp_path / "run.json"
+    record.write_text(json.dumps({"state": state, "reason": "a task failed"}), encoding="utf-8")
     connection, ways = failing((0, b"", b""))
-    connection.set_option("run_record", str(receipt))
+    connection.set_option("run_record", str(record))
     return ways
 
 

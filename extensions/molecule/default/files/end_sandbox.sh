@@ -29,4 +29,4 @@ if ! { end_all TERM || end_all TERM || end_all KILL; }; then
     exit 1
 fi
 cd "$FOLDER"
-rm -rf sandbox sandbox.json sandbox.log receipts schedules units crontab inventory/sandbox.yml
+rm -rf sandbox sandbox.json sandbox.log records schedules units crontab inventory/sandbox.yml

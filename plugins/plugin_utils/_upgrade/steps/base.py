@@ -20,7 +20,7 @@ from ..._guard.client import ask_guard, guard_is_there, start_guard
 from .. import planning, process_identity
 from .. import record as states
 from ..options import LISTS, Context, cloud_options
-from ..record import Receipt, ServerFolder
+from ..record import RunRecord, ServerRecords
 from ..record_schema import RUN_ID_GLOB
 
 Result = dict[str, Any]
@@ -50,14 +50,14 @@ class StepBase:
         return {**self._wishes["run"], "provider": options["provider"], "api_url": options["api_url"]}
 
     @property
-    def _receipt(self) -> Receipt:
+    def _record(self) -> RunRecord:
         if not self._wishes["run"]:
             raise invalid_argument("run is missing: the plan's result goes there")
-        return Receipt.load(Path(self._wishes["run"]["run_record"]))
+        return RunRecord.load(Path(self._wishes["run"]["run_record"]))
 
-    def _folder(self, server_id: str) -> ServerFolder:
+    def _folder(self, server_id: str) -> ServerRecords:
         options = argspec.normalize_params({**cloud_options(self._wishes)})
-        return ServerFolder(self._wishes["state_dir"], options["provider"], server_id, options["api_url"])
+        return ServerRecords(self._wishes["state_dir"], options["provider"], server_id, options["api_url"])
 
     @property
     def _match(self) -> str:
@@ -78,14 +78,14 @@ class StepBase:
             "name": snapshot_name, "match": self._match,
         })
 
-    def _previous(self, folder: ServerFolder) -> Receipt | None:
+    def _previous(self, folder: ServerRecords) -> RunRecord | None:
         """The newest receipt, once no guard is at work on the server.
 
         :raises RewindError: C(busy), another run is at work.
         """
         if not guard_is_there(folder.lock_path):
-            return folder.last()
-        previous = folder.last()
+            return folder.latest()
+        previous = folder.latest()
         if self._context.check_mode or not planning.is_being_undone(previous):
             raise planning.guarded_by(previous, self._context)
         self._context.progress(f"the guard of an earlier run is at work on server {previous.server_label}; waiting for it")
@@ -94,57 +94,57 @@ class StepBase:
             deadline=Deadline(max(self._wishes["rollback_timeout"], self._wishes["snapshot_timeout"])), expected_seconds=60,
             on_progress=self._context.progress, timeout_hint=f"see {previous.path}",
         )
-        return folder.last()
+        return folder.latest()
 
     def _move(self, state: str, seconds: int | None) -> dict[str, Any]:
         """The request to go on, with the seconds that this part may take."""
         allowed = seconds + self._wishes["grace_period"] if seconds else None
         return {"do": "move", "to": state, "seconds": allowed, "facts": {"seconds_allowed": seconds}}
 
-    def _start_guard(self, path: Path, receipt: dict[str, Any] | None) -> Receipt:
+    def _start_guard(self, path: Path, record: dict[str, Any] | None) -> RunRecord:
         context, wishes = self._context, self._wishes
         return start_guard({
-            "receipt_path": str(path), "receipt": receipt, "run": {"process": context.process, "what": context.what},
+            "record_path": str(path), "record": record, "run": {"process": context.process, "what": context.what},
             # As cleaned here: addresses may come from this task's environment, which the guard does not have.
             "parameters": {**cloud_options(wishes), "api_url": argspec.normalize_params({**cloud_options(wishes)})["api_url"]},
             "rollback_seconds": wishes["rollback_timeout"], "terminal": process_identity.terminal_of(context.process["pid"]),
         })
 
-    def _wait_for_guard(self, receipt: Receipt) -> Receipt:
+    def _wait_for_guard(self, record: RunRecord) -> RunRecord:
         """Wait until the guard is done with what was begun, and tell what it says of it meanwhile."""
         last_progress = None
 
         def report_progress() -> None:
             nonlocal last_progress
             with contextlib.suppress(RewindError):
-                progress = Receipt.load(receipt.path).data.get("progress")
+                progress = RunRecord.load(record.path).data.get("progress")
                 if progress and progress != last_progress:
                     self._context.progress(progress)
                     last_progress = progress
 
-        return self._ask(receipt, {"do": "await"}, report_progress)
+        return self._ask(record, {"do": "await"}, report_progress)
 
-    def _ask(self, receipt: Receipt, request: dict[str, Any], meanwhile: Callable[[], None] = lambda: None) -> Receipt:
+    def _ask(self, record: RunRecord, request: dict[str, Any], meanwhile: Callable[[], None] = lambda: None) -> RunRecord:
         """Ask the guard; where it is gone, another one takes up the receipt first.
 
         A task may outlive its run by a moment. Then it is not for it to go on: the guard or the next run does.
         """
-        self._must_still_run(receipt)
-        answer = ask_guard(receipt, request, meanwhile)
+        self._must_still_run(record)
+        answer = ask_guard(record, request, meanwhile)
         if answer is None:
-            self._must_still_run(receipt)
-            self._context.progress(f"the guard of server {receipt.server_label} is gone; starting another one")
-            answer = ask_guard(self._start_guard(receipt.path, None), request, meanwhile)
+            self._must_still_run(record)
+            self._context.progress(f"the guard of server {record.server_label} is gone; starting another one")
+            answer = ask_guard(self._start_guard(record.path, None), request, meanwhile)
         if answer is None:
             raise RewindError(
-                f"The guard of server {receipt.server_label} went away twice", kind=errors.INTERNAL, outcome=errors.UNKNOWN,
-                server=receipt.server_label, snapshot=receipt.snapshot["name"], hint=f"see {receipt.path}, then run again",
+                f"The guard of server {record.server_label} went away twice", kind=errors.INTERNAL, outcome=errors.UNKNOWN,
+                server=record.server_label, snapshot=record.snapshot["name"], hint=f"see {record.path}, then run again",
             )
         return answer
 
-    def _must_still_run(self, receipt: Receipt) -> None:
+    def _must_still_run(self, record: RunRecord) -> None:
         if not process_identity.is_alive(self._context.process):
-            raise RewindError(f"The run is gone, so {receipt.data['host']} is left to its guard", kind=errors.INTERRUPTED, outcome=errors.UNKNOWN)
+            raise RewindError(f"The run is gone, so {record.data['host']} is left to its guard", kind=errors.INTERRUPTED, outcome=errors.UNKNOWN)
 
     def _operate(self, module: str, options: dict[str, Any]) -> Result:
         """Run one of the modules' operations here."""
@@ -155,9 +155,9 @@ class StepBase:
             raise OperationFailed(result)
         return result
 
-    def _done(self, receipt: Receipt, message: str, *, changed: bool) -> Result:
+    def _done(self, record: RunRecord, message: str, *, changed: bool) -> Result:
         run = {
-            **(self._wishes["run"] or {}), "state": receipt.state, "outcome": receipt.outcome, "snapshot": receipt.snapshot,
-            "run_record": str(receipt.path), "marker_written": bool(receipt.data.get("marker_written")),
+            **(self._wishes["run"] or {}), "state": record.state, "outcome": record.outcome, "snapshot": record.snapshot,
+            "run_record": str(record.path), "marker_written": bool(record.data.get("marker_written")),
         }
         return {"changed": changed, "msg": message, "run": run}

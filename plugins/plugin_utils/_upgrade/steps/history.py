@@ -26,32 +26,32 @@ class StepsLookingBack(StepBase):
         cloud = self._look_at_cloud(self._some_name)
         folder = self._folder(cloud["server"]["id"])
         if guard_is_there(folder.lock_path):
-            raise planning.guarded_by(folder.last(), self._context)
-        receipt = folder.last_with_snapshot()
-        if receipt is None:
+            raise planning.guarded_by(folder.latest(), self._context)
+        record = folder.latest_with_snapshot()
+        if record is None:
             raise RewindError(
                 f"There is no receipt of a guarded upgrade of {self._context.host} with a snapshot", kind=errors.NOT_FOUND,
                 server=self._context.host, hint=f"receipts of this server lie in {folder.path}; rewind.vps.snapshot_info lists its snapshots",
             )
         listed = self._operate("snapshot_info", {
-            "server": receipt.data["server"]["id"], "name": None, "match": None, "status": None, "older_than": None, "newer_than": None,
+            "server": record.data["server"]["id"], "name": None, "match": None, "status": None, "older_than": None, "newer_than": None,
         })["snapshots"]
-        found = next((item for item in listed if item["id"] == receipt.snapshot["id"]), None)
-        if found is None or found["name"] != receipt.snapshot["name"] or found["status"] != "ready":
+        found = next((item for item in listed if item["id"] == record.snapshot["id"]), None)
+        if found is None or found["name"] != record.snapshot["name"] or found["status"] != "ready":
             state = "is not there any more" if found is None else f"is {found['status']} and called {found['name']}"
             raise RewindError(
-                f"Snapshot {receipt.snapshot['name']} ({receipt.snapshot['id']}) of server {receipt.server_label} {state}",
-                kind=errors.NOT_FOUND, server=receipt.server_label, snapshot=receipt.snapshot["id"],
+                f"Snapshot {record.snapshot['name']} ({record.snapshot['id']}) of server {record.server_label} {state}",
+                kind=errors.NOT_FOUND, server=record.server_label, snapshot=record.snapshot["id"],
                 hint="choose another of its snapshots with rewind.vps.snapshot_restore: rewind.vps.snapshot_info lists them",
             )
         newer = [item["name"] for item in listed if (item["created_at"] or "") > (found["created_at"] or "")]
         lines = [
-            f"Server {receipt.server_label} at {cloud['cloud']} would go back to snapshot {found['name']} of {found['created_at']}",
-            f"Everything written on it since then is lost (run {receipt.run_id}, {states.said(receipt)})",
+            f"Server {record.server_label} at {cloud['cloud']} would go back to snapshot {found['name']} of {found['created_at']}",
+            f"Everything written on it since then is lost (run {record.run_id}, {states.describe_state(record)})",
         ] + ([f"Snapshots taken later: {', '.join(newer)}"] if newer else [])
         run = {
-            "next": planning.ROLL_BACK, "resumed": True, "manual": True, "run_id": receipt.run_id, "run_record": str(receipt.path),
-            "snapshot_name": found["name"], "marker": receipt.data["marker"], "server": cloud["server"], "cloud": cloud["cloud"],
+            "next": planning.ROLL_BACK, "resumed": True, "manual": True, "run_id": record.run_id, "run_record": str(record.path),
+            "snapshot_name": found["name"], "marker": record.data["marker"], "server": cloud["server"], "cloud": cloud["cloud"],
             "tasks": [], "checks": planning.found_files("guarded_upgrade_checks", self._wishes["checks"], self._context.folders),
             "notify_tasks": [], "connection": self._context.connection, "match": self._match, **self._lists,
         }
@@ -61,8 +61,8 @@ class StepsLookingBack(StepBase):
         """The table of all hosts of this run; C(whole) for the one that ended last of those that are worked on together."""
         process = self._context.process
         ours = {
-            receipt.data["host"]: rollout_table.row(receipt) for receipt in states.all_receipts(self._wishes["state_dir"])
-            if (receipt.data["run"].get("pid"), receipt.data["run"].get("started")) == (process["pid"], process["started"])
+            record.data["host"]: rollout_table.row(record) for record in states.latest_records(self._wishes["state_dir"])
+            if (record.data["run"].get("pid"), record.data["run"].get("started")) == (process["pid"], process["started"])
         }
         rows = [ours.get(host) or rollout_table.untouched_row(host) for host in self._wishes["hosts"]]
         together = [row for host, row in ours.items() if host in self._context.batch]

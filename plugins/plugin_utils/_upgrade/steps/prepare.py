@@ -13,7 +13,7 @@ from ....module_utils import _errors as errors
 from ....module_utils._errors import RewindError
 from .. import planning, probe
 from .. import record as states
-from ..record import ServerFolder
+from ..record import ServerRecords
 from .base import OperationFailed, Result, StepBase
 
 
@@ -31,7 +31,7 @@ class StepsBefore(StepBase):
         cloud = self._look_at_cloud(name)
         folder = self._folder(cloud["server"]["id"])
         previous = self._previous(folder)
-        planning.check_receipts(previous, context)
+        planning.check_records(previous, context)
         coming, resumed = planning.what_comes_next(previous, context, wishes["auto_recover_within"], wishes["accept_run"])
         run: dict[str, Any] = {
             "next": coming, "resumed": resumed, "run_id": name[len(wishes["snapshot_prefix"]):], "snapshot_name": name, **files,
@@ -44,7 +44,7 @@ class StepsBefore(StepBase):
                 cloud = self._look_at_cloud(run["snapshot_name"])
             if cloud["blocker"]:
                 raise OperationFailed({"failed": True, "changed": False, **cloud["blocker"]})
-        run["run_record"] = str(folder.receipt_path(run["run_id"]))
+        run["run_record"] = str(folder.record_path(run["run_id"]))
         # Where a run that was cut off has put it, whatever the option says now.
         run["marker"] = previous.data["marker"] if resumed else probe.marker_path(wishes["marker_dir"], run["run_id"])
         run["is_this_upgrade"] = planning.counts_for_this_run(previous, run, wishes["auto_recover_within"])
@@ -61,7 +61,7 @@ class StepsBefore(StepBase):
         cloud = self._look_at_cloud(self._some_name)
         folder = self._folder(cloud["server"]["id"])
         previous = self._previous(folder)
-        planning.check_receipts(previous, context)
+        planning.check_records(previous, context)
         coming, dummy = planning.what_comes_next(previous, context, wishes["auto_recover_within"], wishes["accept_run"])
         run: dict[str, Any] = {
             "next": planning.NOTHING, "resumed": False, "tasks": [], **files, "server": cloud["server"], "cloud": cloud["cloud"],
@@ -89,21 +89,21 @@ class StepsBefore(StepBase):
         if run["next"] == planning.UPGRADE:
             self._must_be_unmarked(look, path)
         fresh = not run["resumed"]
-        receipt = self._start_guard(path, self._new_receipt(run, look) if fresh else None)
+        record = self._start_guard(path, self._new_record(run, look) if fresh else None)
         if run["resumed"] and run["next"] == planning.UPGRADE:
-            receipt = self._ask(receipt, {"do": "note", "facts": {"before": look}})
+            record = self._ask(record, {"do": "note", "facts": {"before": look}})
         if run.get("manual"):
-            marked = look is not None and receipt.data["marker"] in look["markers"]
+            marked = look is not None and record.data["marker"] in look["markers"]
             seen = {"marker_written": marked, "boot_before_restore": look["boot_id"] if look else None}
-            receipt = self._ask(receipt, {"do": "note", "facts": seen})
+            record = self._ask(record, {"do": "note", "facts": seen})
         if fresh:
-            ServerFolder(self._wishes["state_dir"], run["provider"], run["server"]["id"], run["api_url"]).drop_old_runs()
+            ServerRecords(self._wishes["state_dir"], run["provider"], run["server"]["id"], run["api_url"]).prune_old()
         words = "has taken up" if run["resumed"] else "has begun"
-        return self._done(receipt, f"The guard (process {receipt.data['guard']['pid']}) {words} run {receipt.run_id}", changed=False)
+        return self._done(record, f"The guard (process {record.data['guard']['pid']}) {words} run {record.run_id}", changed=False)
 
     def _must_be_unmarked(self, look: dict[str, Any], path: Path) -> None:
         """Another controller may be at work, or have been cut off: its marker tells."""
-        ours = {receipt.parent.name for receipt in path.parent.parent.glob("*/run.json")}
+        ours = {record.parent.name for record in path.parent.parent.glob("*/run.json")}
         foreign = [marker for marker in look["markers"] if probe.run_of_marker(marker) not in ours]
         if foreign:
             raise RewindError(
@@ -112,35 +112,35 @@ class StepsBefore(StepBase):
                 hint="is another controller upgrading it, or was one cut off? End it there; if it is over, remove that file",
             )
 
-    def _new_receipt(self, run: dict[str, Any], look: dict[str, Any]) -> dict[str, Any]:
+    def _new_record(self, run: dict[str, Any], look: dict[str, Any]) -> dict[str, Any]:
         return {
             "version": 1, "run_id": run["run_id"], "host": self._context.host, "provider": run["provider"], "api_url": run["api_url"],
             "cloud": run["cloud"], "server": {key: run["server"].get(key) for key in ("id", "name", "address")},
             "snapshot": {"name": run["snapshot_name"], "id": None, "created_at": None}, "marker": run["marker"], "before": look,
-            "state": states.PLANNED, "history": [{"at": states.now_text(), "state": states.PLANNED}], "outcome": None, "message": None,
+            "state": states.PLANNED, "history": [{"at": states.utc_timestamp(), "state": states.PLANNED}], "outcome": None, "message": None,
             "verification": [], "run": {}, "tasks": run["tasks"], "checks": run["checks"], "roles": run["roles"],
         }
 
     def _snapshot(self) -> Result:
         """Have the guard take the run's snapshot. It goes on by itself, so that the whole batch's are taken together."""
         wishes = self._wishes
-        receipt = self._ask(self._receipt, {"do": "snapshot", "wishes": {
+        record = self._ask(self._record, {"do": "snapshot", "wishes": {
             "match": self._match, "stop_server": wishes["stop_server"], "seconds": wishes["snapshot_timeout"],
         }})
-        return self._done(receipt, f"The guard takes snapshot {receipt.snapshot['name']} of server {receipt.server_label}", changed=False)
+        return self._done(record, f"The guard takes snapshot {record.snapshot['name']} of server {record.server_label}", changed=False)
 
     def _await_snapshot(self) -> Result:
         """Wait until the guard has seen the snapshot ready; nothing is asked for here.
 
         :raises OperationFailed: it did not come to that.
         """
-        receipt = self._wait_for_guard(self._receipt)
-        result = receipt.data.get("snapshot_result")
+        record = self._wait_for_guard(self._record)
+        result = record.data.get("snapshot_result")
         if result is not None and result.get("failed"):
             raise OperationFailed(result)
-        if result is None or receipt.state != states.READY:
+        if result is None or record.state != states.READY:
             raise RewindError(
-                f"The guarded upgrade of server {receipt.server_label} is {states.said(receipt)}, and its snapshot was not seen ready",
-                kind=errors.NOT_READY, server=receipt.server_label, snapshot=receipt.snapshot["name"], hint=f"see {receipt.path}, then run again",
+                f"The guarded upgrade of server {record.server_label} is {states.describe_state(record)}, and its snapshot was not seen ready",
+                kind=errors.NOT_READY, server=record.server_label, snapshot=record.snapshot["name"], hint=f"see {record.path}, then run again",
             )
-        return {**result, **self._done(receipt, result["msg"], changed=result["changed"])}
+        return {**result, **self._done(record, result["msg"], changed=result["changed"])}

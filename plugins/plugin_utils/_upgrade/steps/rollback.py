@@ -19,56 +19,56 @@ class StepsAfter(StepBase):
     """The guard restores; these ask it, and hold the server against what it was."""
 
     def _evidence(self) -> Result:
-        receipt, wishes = self._receipt, self._wishes
+        record, wishes = self._record, self._wishes
         redactor = Redactor([*secrets_of(wishes), *self._context.more_secrets])
-        files = keep_evidence(receipt.path.parent, wishes["failed_task"], wishes["failed_result"], wishes["server_log"], redactor)
+        files = keep_evidence(record.path.parent, wishes["failed_task"], wishes["failed_result"], wishes["server_log"], redactor)
         boot_id = probe.boot_id_in(wishes["server_log"])
         if files or boot_id:
-            self._ask(receipt, {"do": "note", "facts": {"evidence": files, "boot_before_restore": boot_id}})
-        return self._done(receipt, f"Kept as evidence: {', '.join(files)}" if files else "There was no evidence to keep", changed=False)
+            self._ask(record, {"do": "note", "facts": {"evidence": files, "boot_before_restore": boot_id}})
+        return self._done(record, f"Kept as evidence: {', '.join(files)}" if files else "There was no evidence to keep", changed=False)
 
     def _roll_back(self) -> Result:
         """Have the guard restore the receipt's snapshot; or say that there is nothing to restore.
 
         The guard goes on by itself, so that all servers of the batch that have come to grief are restored together.
         """
-        receipt = self._receipt
+        record = self._record
         by_hand = bool(self._wishes["run"].get("manual"))
-        if receipt.state in states.UNARMED and not by_hand:
-            return self._done(receipt, f"Nothing was changed on server {receipt.server_label}, so nothing is restored", changed=False)
-        if receipt.state in (states.CONFIRMED, states.ENDED) and not by_hand:
-            return self._done(receipt, f"The guarded upgrade of server {receipt.server_label} is {states.said(receipt)}", changed=False)
+        if record.state in states.UNARMED_STATES and not by_hand:
+            return self._done(record, f"Nothing was changed on server {record.server_label}, so nothing is restored", changed=False)
+        if record.state in (states.CONFIRMED, states.ENDED) and not by_hand:
+            return self._done(record, f"The guarded upgrade of server {record.server_label} is {states.describe_state(record)}", changed=False)
         redactor = Redactor([*secrets_of(self._wishes), *self._context.more_secrets])
         reason = redactor.redact_text(self._wishes["reason"] or "it failed")
-        receipt = self._ask(receipt, {"do": "roll_back", "reason": reason, "manual": by_hand})
-        return self._done(receipt, f"The guard restores snapshot {receipt.snapshot['name']} of server {receipt.server_label}", changed=True)
+        record = self._ask(record, {"do": "roll_back", "reason": reason, "manual": by_hand})
+        return self._done(record, f"The guard restores snapshot {record.snapshot['name']} of server {record.server_label}", changed=True)
 
     def _await_restore(self) -> Result:
         """Wait until the guard's restore is over, if there is one; nothing is asked for here."""
-        receipt = self._receipt
-        if receipt.state not in states.UNARMED or self._wishes["run"].get("manual"):
-            receipt = self._wait_for_guard(receipt)
-        message = receipt.data.get("message") if receipt.state == states.ENDED else receipt.data.get("restore_message")
-        return self._done(receipt, message or states.said(receipt), changed=False)
+        record = self._record
+        if record.state not in states.UNARMED_STATES or self._wishes["run"].get("manual"):
+            record = self._wait_for_guard(record)
+        message = record.data.get("message") if record.state == states.ENDED else record.data.get("restore_message")
+        return self._done(record, message or states.describe_state(record), changed=False)
 
     def _prove(self) -> Result:
         """Hold the restored server against what it was; nothing is changed."""
-        receipt = self._receipt
-        if receipt.state == states.RESTORED:
+        record = self._record
+        if record.state == states.RESTORED:
             checks = {"not_run": None}.get(self._wishes["checks_result"], self._wishes["checks_result"])
-            verdict = probe.prove(receipt.data, probe.parse_look(self._wishes["look"]), checks)
+            verdict = probe.prove(record.data, probe.parse_look(self._wishes["look"]), checks)
         else:
-            verdict = verdict_of(receipt)
-        verdict = whole(receipt, verdict, self._wishes["reason"])
-        return {**self._done(receipt, verdict["message"], changed=False), **verdict}
+            verdict = verdict_of(record)
+        verdict = whole(record, verdict, self._wishes["reason"])
+        return {**self._done(record, verdict["message"], changed=False), **verdict}
 
     def _end(self) -> Result:
-        wishes, receipt = self._wishes, self._receipt
-        receipt = self._ask(receipt, {
+        wishes, record = self._wishes, self._record
+        record = self._ask(record, {
             "do": "end", "outcome": wishes["outcome"], "message": wishes["message"], "verification": wishes["verification"],
         })
-        return self._done(receipt, f"Run {receipt.run_id} of server {receipt.server_label} is {states.said(receipt)}", changed=False)
+        return self._done(record, f"Run {record.run_id} of server {record.server_label} is {states.describe_state(record)}", changed=False)
 
     def _told(self) -> Result:
-        receipt = self._ask(self._receipt, {"do": "told"})
-        return self._done(receipt, f"Run {receipt.run_id} of server {receipt.server_label} is told", changed=False)
+        record = self._ask(self._record, {"do": "told"})
+        return self._done(record, f"Run {record.run_id} of server {record.server_label} is told", changed=False)

@@ -13,7 +13,7 @@ from ....module_utils._errors import RewindError, invalid_argument
 from .. import probe
 from .. import record as states
 from ..outcomes import verdict_of
-from ..record import Receipt
+from ..record import RunRecord
 from .base import OperationFailed, Result, StepBase
 
 
@@ -37,58 +37,58 @@ class StepsBehind(StepBase):
                 "play for it without a rollback",
                 "is ansible_connection set with -e, or at the role? Leave it out there, or set it in the inventory",
             )
-        receipt = self._ask(self._receipt, self._move(states.ARMED, self._wishes["timeout"]))
-        pid = receipt.data["guard"]["pid"]
+        record = self._ask(self._record, self._move(states.ARMED, self._wishes["timeout"]))
+        pid = record.data["guard"]["pid"]
         return self._done(
-            receipt,
-            f"From here on server {receipt.server_label} goes back to snapshot {receipt.snapshot['name']} unless the upgrade is confirmed; "
-            f"if this run is killed, its guard (process {pid}) sees to it, and {receipt.path} shows how it goes",
+            record,
+            f"From here on server {record.server_label} goes back to snapshot {record.snapshot['name']} unless the upgrade is confirmed; "
+            f"if this run is killed, its guard (process {pid}) sees to it, and {record.path} shows how it goes",
             changed=False,
         )
 
     def _upgrading(self) -> Result:
         request = self._move(states.UPGRADING, self._wishes["timeout"])
         request["facts"]["marker_written"] = True
-        return self._with_deadline(self._ask(self._receipt, request), self._wishes["timeout"])
+        return self._with_deadline(self._ask(self._record, request), self._wishes["timeout"])
 
     def _checking(self) -> Result:
-        receipt = self._ask(self._receipt, self._move(states.CHECKING, self._wishes["check_timeout"]))
-        return self._with_deadline(receipt, self._wishes["check_timeout"])
+        record = self._ask(self._record, self._move(states.CHECKING, self._wishes["check_timeout"]))
+        return self._with_deadline(record, self._wishes["check_timeout"])
 
-    def _with_deadline(self, receipt: Receipt, seconds: int) -> Result:
-        result = self._done(receipt, f"{states.said(receipt).capitalize()}, within {seconds} s", changed=False)
+    def _with_deadline(self, record: RunRecord, seconds: int) -> Result:
+        result = self._done(record, f"{states.describe_state(record).capitalize()}, within {seconds} s", changed=False)
         result["run"]["deadline"] = int(time.time()) + seconds
         return result
 
     def _compare(self) -> Result:
         """A built-in check: no unit fails that did not fail before."""
-        receipt = self._receipt
+        record = self._record
         after = probe.parse_look(self._wishes["look"])
         if after is None:
             raise RewindError(
-                f"The look at server {receipt.server_label} came to no end", kind=errors.NOT_READY, server=receipt.server_label,
+                f"The look at server {record.server_label} came to no end", kind=errors.NOT_READY, server=record.server_label,
             )
-        units = probe.units_failed_since(receipt.data["before"], after)
+        units = probe.units_failed_since(record.data["before"], after)
         if units:
             raise RewindError(
-                f"Failed since the upgrade on server {receipt.server_label}: {', '.join(units)}",
-                kind=errors.OPERATION_FAILED, outcome=errors.FAILED, server=receipt.server_label,
+                f"Failed since the upgrade on server {record.server_label}: {', '.join(units)}",
+                kind=errors.OPERATION_FAILED, outcome=errors.FAILED, server=record.server_label,
             )
-        return self._done(receipt, f"No unit fails on {receipt.data['host']} that did not fail before", changed=False)
+        return self._done(record, f"No unit fails on {record.data['host']} that did not fail before", changed=False)
 
     def _confirm(self) -> Result:
-        receipt = self._ask(self._receipt, self._move(states.CONFIRMED, None))
-        message = f"The upgrade of server {receipt.server_label} is confirmed; it is not rolled back any more"
-        return {**self._done(receipt, message, changed=False), **verdict_of(receipt)}
+        record = self._ask(self._record, self._move(states.CONFIRMED, None))
+        message = f"The upgrade of server {record.server_label} is confirmed; it is not rolled back any more"
+        return {**self._done(record, message, changed=False), **verdict_of(record)}
 
     def _trim(self) -> Result:
         """Delete this role's snapshots of this server beyond those to keep. Trouble is a warning: the upgrade is confirmed."""
-        receipt, pruned, warnings = self._receipt, [], []
+        record, pruned, warnings = self._record, [], []
         try:
-            self._delete_beyond_keep(receipt.data["server"]["id"], pruned)
+            self._delete_beyond_keep(record.data["server"]["id"], pruned)
         except OperationFailed as failure:
             warnings.append(f"Older snapshots of this role may be left: {failure.result['msg']}")
-        return {**self._done(receipt, _deleted(pruned), changed=bool(pruned)), "pruned": pruned, "warnings": warnings}
+        return {**self._done(record, _deleted(pruned), changed=bool(pruned)), "pruned": pruned, "warnings": warnings}
 
     def _prune(self) -> Result:
         """The same by itself, without an upgrade."""
@@ -97,7 +97,7 @@ class StepsBehind(StepBase):
         previous = self._previous(folder)
         if previous is not None and previous.state != states.ENDED:
             raise RewindError(
-                f"The guarded upgrade {previous.run_id} of server {previous.server_label} is {states.said(previous)} and may need its snapshot",
+                f"The guarded upgrade {previous.run_id} of server {previous.server_label} is {states.describe_state(previous)} and may need its snapshot",
                 kind=errors.BUSY, server=previous.server_label, hint="run the guarded upgrade again first, which ends it",
             )
         pruned: list[Result] = []

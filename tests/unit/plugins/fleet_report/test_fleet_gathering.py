@@ -12,7 +12,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._report import accounts
 from ansible_collections.rewind.vps.plugins.plugin_utils._report.page_file import write_page
 from ansible_collections.rewind.vps.plugins.plugin_utils._report.upgrade_history import read_upgrades
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import process_identity
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import Receipt
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RunRecord
 
 VARIABLES = ("REWIND_PROVIDER", "VPS_API_TOKEN", "ILKBYTE_ACCESS_KEY", "ILKBYTE_ACCESSKEY", "ILKBYTE_SECRET_KEY", "ILKBYTE_SECRETKEY")
 
@@ -69,9 +69,9 @@ def run(folder, run_id, server="vpsorg-1-a", state="ended", outcome="upgraded", 
         "marker": f"/var/tmp/rewind-guarded-upgrade-{run_id}", "state": state, "outcome": outcome, "message": None, "verification": [],
         "history": [{"at": "2026-01-01T00:00:00Z", "state": "planned"}, {"at": "2026-01-01T00:01:30Z", "state": state}], "run": {}, **facts,
     }
-    receipt = Receipt(folder / server / run_id / "run.json", data)
-    receipt.note()
-    return receipt.path
+    record = RunRecord(folder / server / run_id / "run.json", data)
+    record.update()
+    return record.path
 
 
 def test_receipts_newest_first_and_every_kind_of_outcome(tmp_path):

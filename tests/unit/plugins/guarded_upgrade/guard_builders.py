@@ -12,47 +12,47 @@ from builders import FakeClock
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.plugin_utils._guard.guard import Guard, World
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import Receipt, write_private
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RunRecord, write_private
 
 RUN_ID = "20260101T000000Zab12"
 SNAPSHOT = {"name": f"rewind{RUN_ID}", "id": "801", "created_at": "2026-01-01T00:00:30Z"}
 MARKER = f"/var/tmp/rewind-guarded-upgrade-{RUN_ID}"
 
 
-def receipt_data(state: str = states.PLANNED, **facts: Any) -> dict[str, Any]:
+def record_data(state: str = states.PLANNED, **fields: Any) -> dict[str, Any]:
     """A receipt of web1 as plain data, in this state since the first moment of 2026."""
     snapshot = dict(SNAPSHOT) if state not in (states.PLANNED, states.SNAPSHOTTING) else {**SNAPSHOT, "id": None, "created_at": None}
     return {
         "version": 1, "run_id": RUN_ID, "host": "web1", "provider": "vpsorg", "api_url": "https://cloud.example", "cloud": "VPS.org",
         "server": {"id": "12345", "name": "web1", "address": "192.0.2.1"}, "snapshot": snapshot,
-        "marker": MARKER.replace(RUN_ID, str(facts.get("run_id", RUN_ID))),
+        "marker": MARKER.replace(RUN_ID, str(fields.get("run_id", RUN_ID))),
         "before": {"boot_id": "11111111-1111", "failed_units": [], "markers": [], "fingerprints": {}},
         "state": state, "history": [{"at": "2026-01-01T00:00:00.000Z", "state": state}], "outcome": None, "message": None, "verification": [],
-        "run": {"pid": 1, "started": "never", "what": "ansible-playbook site.yml"}, "tasks": [], "checks": [], "acknowledged": False, **facts,
+        "run": {"pid": 1, "started": "never", "what": "ansible-playbook site.yml"}, "tasks": [], "checks": [], "acknowledged": False, **fields,
     }
 
 
-def receipt_in(folder: Path, state: str = states.PLANNED, **facts: Any) -> Receipt:
+def record_in(folder: Path, state: str = states.PLANNED, **fields: Any) -> RunRecord:
     """The same, as a file below the folder."""
-    receipt = Receipt(folder / "vpsorg-12345-0" / RUN_ID / "run.json", receipt_data(state, **facts))
-    receipt.note()
-    return receipt
+    record = RunRecord(folder / "vpsorg-12345-0" / RUN_ID / "run.json", record_data(state, **fields))
+    record.update()
+    return record
 
 
-def restored(**facts: Any) -> dict[str, Any]:
+def restored(**fields: Any) -> dict[str, Any]:
     """What the operation answers when the server is restored."""
-    return {"changed": True, "already_in_progress": False, "msg": "Server web1 is restored to snapshot 801", "warnings": [], **facts}
+    return {"changed": True, "already_in_progress": False, "msg": "Server web1 is restored to snapshot 801", "warnings": [], **fields}
 
 
-def is_ready(**facts: Any) -> dict[str, Any]:
+def is_ready(**fields: Any) -> dict[str, Any]:
     """What it answers when the snapshot is ready."""
     return {"changed": True, "msg": "Snapshot is made", "snapshot": {**SNAPSHOT, "status": "ready"}, "pruned": [], "snapshots": [], "warnings": [],
-            **facts}
+            **fields}
 
 
-def failed(kind: str, outcome: str = errors.NOT_APPLIED, **facts: Any) -> dict[str, Any]:
+def failed(kind: str, outcome: str = errors.NOT_APPLIED, **fields: Any) -> dict[str, Any]:
     """What it answers when it is not."""
-    return {"failed": True, "changed": False, "msg": f"It failed: {kind}.", "error": {"kind": kind, "outcome": outcome}, **facts}
+    return {"failed": True, "changed": False, "msg": f"It failed: {kind}.", "error": {"kind": kind, "outcome": outcome}, **fields}
 
 
 class FakeWorld(World):
@@ -87,14 +87,14 @@ class FakeWorld(World):
         self.clock.sleep(seconds)
 
 
-def guard_in(folder: Path, state: str, world: FakeWorld, resumed: bool = False, **facts: Any) -> Guard:
+def guard_in(folder: Path, state: str, world: FakeWorld, resumed: bool = False, **fields: Any) -> Guard:
     """A guard of a receipt in this state, which has 600 seconds for a rollback."""
-    return Guard(receipt_in(folder, state, **facts), world, 600, resumed)
+    return Guard(record_in(folder, state, **fields), world, 600, resumed)
 
 
 def on_disk(guard: Guard) -> dict[str, Any]:
     """What the guard's receipt says on the disk."""
-    return Receipt.load(guard.receipt.path).data
+    return RunRecord.load(guard.record.path).data
 
 
 def history(data: dict[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ import threading
 import time
 
 import pytest
-from guard_builders import FakeWorld, guard_in, history, on_disk, receipt_data
+from guard_builders import FakeWorld, guard_in, history, on_disk, record_data
 from hostile import ANYTHING, RAW_BODIES
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -21,12 +21,12 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._guard import server
 from ansible_collections.rewind.vps.plugins.plugin_utils._guard.client import ask_guard
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import diagnostics
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import Receipt
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RunRecord
 
-FACTS = st.dictionaries(st.sampled_from([*receipt_data(), "reason", "seconds_allowed", "marker_written", "evidence", "odd"]), ANYTHING, max_size=3)
+FIELDS = st.dictionaries(st.sampled_from([*record_data(), "reason", "seconds_allowed", "marker_written", "evidence", "odd"]), ANYTHING, max_size=3)
 REQUESTS = ANYTHING | st.fixed_dictionaries({}, optional={
     "do": st.sampled_from(["move", "note", "roll_back", "end", "told", "look", "snapshot", "await"]) | ANYTHING,
-    "to": st.sampled_from([states.RESTORING, states.CHECKING, states.UPGRADING, states.ENDED, states.ARMED]) | ANYTHING, "facts": FACTS | ANYTHING,
+    "to": st.sampled_from([states.RESTORING, states.CHECKING, states.UPGRADING, states.ENDED, states.ARMED]) | ANYTHING, "facts": FIELDS | ANYTHING,
     "seconds": st.integers(-1, 60) | ANYTHING, "reason": ANYTHING, "manual": ANYTHING, "outcome": st.sampled_from(states.OUTCOMES) | ANYTHING,
     "message": ANYTHING, "verification": ANYTHING,
     "wishes": st.fixed_dictionaries({"match": ANYTHING, "stop_server": ANYTHING, "seconds": ANYTHING}) | ANYTHING,
@@ -77,27 +77,27 @@ def test_a_guard_goes_on_guarding_whatever_it_is_told(tmp_path, requests):
     for line in requests:
         answers = attend(guard, line)
         assert len(answers) <= 1
-    assert on_disk(guard) == guard.receipt.data, "what is on the disk is a receipt still"
+    assert on_disk(guard) == guard.record.data, "what is on the disk is a receipt still"
     settled = ("run_id", "host", "provider", "server", "marker", "run")
-    assert {key: guard.receipt.data[key] for key in settled} == {key: receipt_data()[key] for key in settled}
-    ids = guard.receipt.snapshot.get("id")
+    assert {key: guard.record.data[key] for key in settled} == {key: record_data()[key] for key in settled}
+    ids = guard.record.snapshot.get("id")
     world.alive = False
     guard.watch()
-    assert world.asked == [(ids, 600)] and states.CONFIRMED not in history(guard.receipt.data)
-    assert guard.receipt.state == states.ENDED and guard.is_over
+    assert world.asked == [(ids, 600)] and states.CONFIRMED not in history(guard.record.data)
+    assert guard.record.state == states.ENDED and guard.is_over
 
 
-@pytest.mark.parametrize("facts", [
+@pytest.mark.parametrize("fields", [
     {"state": "confirmed"}, {"history": []}, {"run": {"pid": 1, "started": None}}, {"snapshot": None}, {"server": {"id": "1"}}, {"outcome": "odd"},
     {"verification": "yes"}, {"marker": "/etc/passwd"}, {"acknowledged": "yes"}, {"before": 5},
 ])
-def test_facts_that_are_not_for_a_run_to_say(tmp_path, facts):
+def test_fields_that_a_run_may_not_set(tmp_path, fields):
     guard = guard_in(tmp_path, states.UPGRADING, FakeWorld())
     before = on_disk(guard)
-    for request in ({"do": "note", "facts": facts}, {"do": "move", "to": states.CHECKING, "seconds": 5, "facts": facts}):
+    for request in ({"do": "note", "facts": fields}, {"do": "move", "to": states.CHECKING, "seconds": 5, "facts": fields}):
         (answer,) = attend(guard, json.dumps(request).encode() + b"\n")
         assert "does not understand" in answer["refused"]["message"]
-    assert on_disk(guard) == before == guard.receipt.data
+    assert on_disk(guard) == before == guard.record.data
 
 
 @pytest.mark.parametrize("wishes", [
@@ -112,9 +112,9 @@ def test_wishes_that_a_run_does_not_have(tmp_path, wishes):
     (answer,) = attend(guard, json.dumps({"do": "snapshot", "wishes": wishes and {**whole, **wishes}}).encode() + b"\n")
     assert "does not understand" in answer["refused"]["message"]
     guard.watch()
-    assert world.asked_to_take == [] and guard.receipt.state == states.PLANNED
+    assert world.asked_to_take == [] and guard.record.state == states.PLANNED
     (answer,) = attend(guard, json.dumps({"do": "snapshot", "wishes": whole}).encode() + b"\n")
-    assert answer["done"]["receipt"]["state"] == states.SNAPSHOTTING
+    assert answer["done"]["record"]["state"] == states.SNAPSHOTTING
 
 
 def test_a_caller_that_drips_does_not_keep_the_guard_from_watching(tmp_path, monkeypatch):
@@ -141,10 +141,10 @@ def test_a_caller_that_drips_does_not_keep_the_guard_from_watching(tmp_path, mon
 @with_folders
 @given(lines=st.lists(RAW_BODIES | ANYTHING.map(lambda value: json.dumps(value).encode()) | st.builds(
     lambda key, value: json.dumps({key: value}).encode(), st.sampled_from(["done", "refused"]),
-    ANYTHING | st.fixed_dictionaries({"receipt": ANYTHING}),
+    ANYTHING | st.fixed_dictionaries({"record": ANYTHING}),
 ), max_size=3))
 def test_a_run_takes_no_nonsense_for_its_guards_answer(tmp_path, lines):
-    receipt = Receipt(tmp_path / "run.json", receipt_data(states.UPGRADING))
+    record = RunRecord(tmp_path / "run.json", record_data(states.UPGRADING))
     door = tmp_path / "s"
     door.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
@@ -160,9 +160,9 @@ def test_a_run_takes_no_nonsense_for_its_guards_answer(tmp_path, lines):
 
         thread = threading.Thread(target=talk, daemon=True)
         thread.start()
-        receipt.data["guard"] = {"socket": str(door)}
+        record.data["guard"] = {"socket": str(door)}
         try:
-            assert ask_guard(receipt, {"do": "look"}) is None
+            assert ask_guard(record, {"do": "look"}) is None
         except RewindError as error:
             assert b"refused" in b"".join(lines) and isinstance(error.message, str)
         thread.join()
@@ -170,8 +170,8 @@ def test_a_run_takes_no_nonsense_for_its_guards_answer(tmp_path, lines):
 
 @pytest.mark.parametrize("door", ["", "\0", "a\0b", "/nowhere", "x" * 500, "/", "\ud800"])
 def test_a_door_that_is_none(tmp_path, door):
-    receipt = Receipt(tmp_path / "run.json", receipt_data(states.UPGRADING, guard={"socket": door}))
-    assert ask_guard(receipt, {"do": "look"}) is None
+    record = RunRecord(tmp_path / "run.json", record_data(states.UPGRADING, guard={"socket": door}))
+    assert ask_guard(record, {"do": "look"}) is None
 
 
 def deep(levels):

@@ -7,7 +7,7 @@ import copy
 import json
 
 import pytest
-from guard_builders import MARKER, RUN_ID, receipt_data
+from guard_builders import MARKER, RUN_ID, record_data
 from hostile import ANYTHING, NAMES, RAW_BODIES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,15 +17,15 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import outcome
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import Context
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.probe import LONGEST_LOOK, parse_look, prove
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import Receipt, ServerFolder, all_receipts
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RunRecord, ServerRecords, latest_records
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record_schema import RUN_ID_GLOB
 
 CONTEXT = Context(
     host="web2", address=None, connection="ssh", folders=[], process={"pid": 1, "started": "never"}, what="x", batch=["web2"], play_keywords=set(),
     conditional=None, delegated=None, check_mode=False,
 )
-ALL_STATES = list(states._FOLLOWS)
-WHOLE = receipt_data(
+ALL_STATES = list(states._TRANSITIONS)
+WHOLE = record_data(
     states.RESTORED, outcome="rolled_back", message="m", reason="r", restore_message="rm", evidence=["/e"], boot_before_restore="aaaaaaaa", roles=[],
     marker_written=True, seconds_allowed=60, progress="p",
     snapshot_wishes={"match": f"rewind{RUN_ID_GLOB}", "stop_server": True, "seconds": 60},
@@ -52,17 +52,17 @@ def put(whole, path, value):
     return made[""]
 
 
-def read_by_everybody(receipt):
+def read_by_everybody(record):
     """All that a receipt is read for; whatever is not a RewindError fails the test."""
     look = parse_look("boot 22222222-2222\nunits known\nend")
     for do in (
-        lambda: rollout_table.table([rollout_table.row(receipt)]), lambda: outcomes.verdict_of(receipt),
-        lambda: outcomes.whole(receipt, outcomes.verdict_of(receipt)),
-        lambda: prove(receipt.data, look, "passed"), lambda: prove(receipt.data, None, None), lambda: planning.check_receipts(receipt, CONTEXT),
-        lambda: planning.guarded_by(receipt, CONTEXT), lambda: planning.is_being_undone(receipt),
-        lambda: planning.what_comes_next(receipt, CONTEXT, 1800, None),
-        lambda: planning.counts_for_this_run(receipt, {"next": planning.TELL, "tasks": [], "roles": []}, 60), lambda: states.said(receipt),
-        lambda: json.dumps([receipt.server_label, receipt.outcome, receipt.snapshot.get("id")]),
+        lambda: rollout_table.table([rollout_table.row(record)]), lambda: outcomes.verdict_of(record),
+        lambda: outcomes.whole(record, outcomes.verdict_of(record)),
+        lambda: prove(record.data, look, "passed"), lambda: prove(record.data, None, None), lambda: planning.check_records(record, CONTEXT),
+        lambda: planning.guarded_by(record, CONTEXT), lambda: planning.is_being_undone(record),
+        lambda: planning.what_comes_next(record, CONTEXT, 1800, None),
+        lambda: planning.counts_for_this_run(record, {"next": planning.TELL, "tasks": [], "roles": []}, 60), lambda: states.describe_state(record),
+        lambda: json.dumps([record.server_label, record.outcome, record.snapshot.get("id")]),
     ):
         try:
             do()
@@ -72,11 +72,11 @@ def read_by_everybody(receipt):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return ServerFolder(tmp_path_factory.mktemp("state"), "vpsorg", "12345", "https://cloud.example")
+    return ServerRecords(tmp_path_factory.mktemp("state"), "vpsorg", "12345", "https://cloud.example")
 
 
 def write(folder, raw):
-    path = folder.receipt_path(RUN_ID)
+    path = folder.record_path(RUN_ID)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(raw)
     return path
@@ -85,7 +85,7 @@ def write(folder, raw):
 def loaded(folder, raw):
     path = write(folder, raw)
     try:
-        return Receipt.load(path)
+        return RunRecord.load(path)
     except RewindError as error:
         assert error.kind == "invalid_argument" and str(path) in error.message
         return None
@@ -100,9 +100,9 @@ ODD = [None, True, 0, -1, 1.5, 10**400, float("nan"), float("inf"), "", "\ud800"
 def test_a_receipt_with_anything_in_any_place(folder, path):
     for value in ODD:
         for state in (ALL_STATES if len(path) == 1 and value in (None, [], {}) else [states.RESTORED]):
-            receipt = loaded(folder, json.dumps(put({**WHOLE, "state": state}, path, value)).encode())
-            if receipt is not None:
-                read_by_everybody(receipt)
+            record = loaded(folder, json.dumps(put({**WHOLE, "state": state}, path, value)).encode())
+            if record is not None:
+                read_by_everybody(record)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -115,9 +115,9 @@ def test_receipts_with_some_parts_wrong(folder, changes, state, outcome):
             whole = put(whole, path, value)
         except (KeyError, IndexError, TypeError):
             continue  # the place went with another one
-    receipt = loaded(folder, json.dumps(whole).encode())
-    if receipt is not None:
-        read_by_everybody(receipt)
+    record = loaded(folder, json.dumps(whole).encode())
+    if record is not None:
+        read_by_everybody(record)
 
 
 @given(raw=RAW_BODIES | ANYTHING.map(lambda value: json.dumps(value).encode()) | st.integers(0,
@@ -125,12 +125,12 @@ def test_receipts_with_some_parts_wrong(folder, changes, state, outcome):
 def test_what_is_hardly_json_is_no_receipt(folder, raw):
     assert loaded(folder, raw) is None
     with pytest.raises(RewindError):
-        folder.last()
-    assert all_receipts(folder.path.parent) == []
+        folder.latest()
+    assert latest_records(folder.path.parent) == []
 
 
 def test_a_huge_file_is_no_receipt(folder, monkeypatch):
-    monkeypatch.setattr(states, "LONGEST", 10_000)
+    monkeypatch.setattr(states, "MAX_RECORD_BYTES", 10_000)
     assert loaded(folder, json.dumps({**WHOLE, "message": "x" * 20_000}).encode()) is None
     assert loaded(folder, json.dumps(WHOLE).encode()) is not None
 
@@ -149,17 +149,17 @@ def test_no_receipt_has_another_file_removed_from_the_server(folder, marker):
     assert loaded(folder, json.dumps({**WHOLE, "marker": marker}).encode()) is None
 
 
-@pytest.mark.parametrize("facts", [{"server": {"id": "12346", "name": "web1"}}, {"provider": "ilkbyte"},
+@pytest.mark.parametrize("fields", [{"server": {"id": "12346", "name": "web1"}}, {"provider": "ilkbyte"},
                                    {"run_id": "20260102T000000Zab12", "marker": MARKER.replace(RUN_ID, "20260102T000000Zab12")}],
                          ids=["server", "cloud", "run"])
-def test_a_receipt_copied_from_another_server_or_run_is_not_this_ones(folder, facts):
+def test_a_receipt_copied_from_another_server_or_run_is_not_this_ones(folder, fields):
     """It names another server's snapshot, and that server nobody has asked to restore."""
-    write(folder, json.dumps({**WHOLE, **facts}).encode())
-    for look in (folder.last, folder.last_with_snapshot):
+    write(folder, json.dumps({**WHOLE, **fields}).encode())
+    for look in (folder.latest, folder.latest_with_snapshot):
         with pytest.raises(RewindError, match="of another server or run"):
             look()
     write(folder, json.dumps(WHOLE).encode())
-    assert folder.last().run_id == folder.last_with_snapshot().run_id == RUN_ID
+    assert folder.latest().run_id == folder.latest_with_snapshot().run_id == RUN_ID
 
 
 @pytest.mark.parametrize("text", [

@@ -25,13 +25,13 @@ ENDED_BADLY = {"outcome": states.ROLLBACK_FAILED, "message": "It failed.", "ackn
 RESTORED_BEFORE = {"restore_message": "Server web1 is restored", "verification": []}
 IN_STATE = {
     states.RESTORED: RESTORED_BEFORE, states.ENDED: ENDED_BADLY, states.CONFIRMED: {}, states.RESTORING: {},
-    **dict.fromkeys((*states.UNARMED, *states.GUARDED), {}),
+    **dict.fromkeys((*states.UNARMED_STATES, *states.ARMED_STATES), {}),
 }
-QUIET = (*states.UNARMED, states.CONFIRMED, states.RESTORING)
+QUIET = (*states.UNARMED_STATES, states.CONFIRMED, states.RESTORING)
 
 
-def move(to, seconds=None, **facts):
-    return {"do": "move", "to": to, "seconds": seconds, "facts": facts}
+def move(to, seconds=None, **fields):
+    return {"do": "move", "to": to, "seconds": seconds, "facts": fields}
 
 
 def roll_back(by_hand=False, reason="it failed"):
@@ -70,7 +70,7 @@ def test_when_the_run_is_gone(tmp_path, state):
     guard = guard_in(tmp_path, state, world, **IN_STATE[state])
     guard.watch()
     assert guard.is_over
-    if state in states.GUARDED:
+    if state in states.ARMED_STATES:
         assert world.asked == [("801", 600)]
         data = on_disk(guard)
         assert (data["state"], data["outcome"], data["acknowledged"]) == (states.ENDED, states.ROLLED_BACK, False)
@@ -80,10 +80,10 @@ def test_when_the_run_is_gone(tmp_path, state):
         assert "nobody has looked" in data["message"]
     else:
         assert world.asked == [], "nothing was changed, it is confirmed, or the restore is over"
-        assert guard.receipt.state == (states.ENDED if state == states.RESTORED else state)
+        assert guard.record.state == (states.ENDED if state == states.RESTORED else state)
 
 
-@pytest.mark.parametrize("state", states.GUARDED)
+@pytest.mark.parametrize("state", states.ARMED_STATES)
 def test_when_a_parts_time_is_up_while_the_run_lives(tmp_path, state):
     world = FakeWorld()
     before = {states.ARMED: states.READY, states.UPGRADING: states.ARMED, states.CHECKING: states.UPGRADING}[state]
@@ -112,7 +112,7 @@ def test_a_deadline_means_nothing_where_nothing_is_to_be_undone(tmp_path, state)
     guard.answer(move(state, 1))
     world.pass_time(1000)
     guard.watch()
-    assert world.asked == [] and guard.receipt.state == state
+    assert world.asked == [] and guard.record.state == state
 
 
 def test_each_part_has_its_own_time(tmp_path):
@@ -127,7 +127,7 @@ def test_each_part_has_its_own_time(tmp_path):
     guard.answer(move(states.CONFIRMED))
     world.pass_time(1000)
     guard.watch()
-    assert world.asked == [] and guard.receipt.state == states.CONFIRMED
+    assert world.asked == [] and guard.record.state == states.CONFIRMED
 
 
 def test_a_part_without_a_time_of_its_own_does_not_inherit_one(tmp_path):
@@ -137,7 +137,7 @@ def test_a_part_without_a_time_of_its_own_does_not_inherit_one(tmp_path):
     guard.answer(move(states.UPGRADING))
     world.pass_time(1000)
     guard.watch()
-    assert world.asked == [] and guard.receipt.state == states.UPGRADING
+    assert world.asked == [] and guard.record.state == states.UPGRADING
 
 
 @pytest.mark.parametrize(("answer", "outcome"), [
@@ -170,25 +170,25 @@ def test_an_upgrade_that_goes_well(tmp_path):
     world = FakeWorld()
     guard = guard_in(tmp_path, states.PLANNED, world)
     for state in (states.SNAPSHOTTING, states.READY, states.ARMED, states.UPGRADING, states.CHECKING, states.CONFIRMED):
-        facts = {"snapshot": {"id": "801", "name": "rewind1"}} if state == states.READY else {}
-        answer = guard.answer(move(state, 100, **facts))
-        assert answer["receipt"] == on_disk(guard) and answer["receipt"]["state"] == state
+        fields = {"snapshot": {"id": "801", "name": "rewind1"}} if state == states.READY else {}
+        answer = guard.answer(move(state, 100, **fields))
+        assert answer["record"] == on_disk(guard) and answer["record"]["state"] == state
         guard.watch()
         assert not guard.is_over
     guard.answer({**END, "outcome": states.UPGRADED})
-    assert (guard.receipt.outcome, guard.receipt.data["acknowledged"]) == (states.UPGRADED, False)
+    assert (guard.record.outcome, guard.record.data["acknowledged"]) == (states.UPGRADED, False)
     guard.watch()
     assert not guard.is_over, "nobody has been told yet"
-    assert guard.answer(TOLD)["receipt"]["acknowledged"] is True
+    assert guard.answer(TOLD)["record"]["acknowledged"] is True
     guard.watch()
     assert guard.is_over and world.asked == [] and world.told == []
 
 
-@pytest.mark.parametrize("state", states.GUARDED)
+@pytest.mark.parametrize("state", states.ARMED_STATES)
 def test_a_rollback_that_the_run_asks_for(tmp_path, state):
     world = FakeWorld(failed(errors.BUSY), restored())
     guard = guard_in(tmp_path, state, world)
-    data = undo(guard, reason="Run the upgrade: failed")["receipt"]
+    data = undo(guard, reason="Run the upgrade: failed")["record"]
     assert data == on_disk(guard)
     assert (data["state"], data["reason"], data["restore_message"]) == (states.RESTORED, "Run the upgrade: failed", restored()["msg"])
     assert [id_ for id_, dummy in world.asked] == ["801", "801"] and data["progress"] is None
@@ -204,14 +204,14 @@ def test_a_rollback_that_the_run_asks_for(tmp_path, state):
     assert guard.is_over
 
 
-@pytest.mark.parametrize("state", [*states.UNARMED, states.CONFIRMED])
+@pytest.mark.parametrize("state", [*states.UNARMED_STATES, states.CONFIRMED])
 def test_a_rollback_is_refused_where_there_is_nothing_to_undo(tmp_path, state):
     world = FakeWorld()
     guard = guard_in(tmp_path, state, world)
     before = on_disk(guard)
     with pytest.raises(RewindError):
         undo(guard)
-    assert world.asked == [] and on_disk(guard) == before == guard.receipt.data
+    assert world.asked == [] and on_disk(guard) == before == guard.record.data
 
 
 @pytest.mark.parametrize("state", [states.RESTORING, states.RESTORED, states.ENDED])
@@ -231,7 +231,7 @@ def test_a_confirmation_that_comes_after_the_time_is_up_is_refused(tmp_path):
     guard.watch()
     with pytest.raises(RewindError) as caught:
         guard.answer(move(states.CONFIRMED))
-    assert caught.value.kind == "busy" and guard.receipt.state == states.RESTORED
+    assert caught.value.kind == "busy" and guard.record.state == states.RESTORED
 
 
 @pytest.mark.parametrize(("state", "outcome"), [
@@ -276,9 +276,9 @@ def test_only_the_receipts_own_snapshot_is_restored(tmp_path):
 
 def test_what_is_noted_does_not_go_on_and_what_is_unknown_changes_nothing(tmp_path):
     guard = guard_in(tmp_path, states.UPGRADING, FakeWorld())
-    assert guard.answer({"do": "note", "facts": {"evidence": ["/a"]}})["receipt"]["evidence"] == ["/a"]
+    assert guard.answer({"do": "note", "facts": {"evidence": ["/a"]}})["record"]["evidence"] == ["/a"]
     before = on_disk(guard)
-    assert guard.answer({"do": "look"})["receipt"] == before == on_disk(guard)
+    assert guard.answer({"do": "look"})["record"] == before == on_disk(guard)
     assert before["state"] == states.UPGRADING
 
 
@@ -286,7 +286,7 @@ def test_a_rollback_is_answered_before_it_is_done_and_nothing_else_is_before_it(
     """So that the batch's other servers' are begun meanwhile."""
     world = FakeWorld()
     guard = guard_in(tmp_path, states.CHECKING, world)
-    assert guard.answer(roll_back())["receipt"]["state"] == states.RESTORING == on_disk(guard)["state"]
+    assert guard.answer(roll_back())["record"]["state"] == states.RESTORING == on_disk(guard)["state"]
     assert world.asked == []
     guard.answer(END)
     assert history(on_disk(guard)) == [states.CHECKING, states.RESTORING, states.RESTORED, states.ENDED] and len(world.asked) == 1
@@ -298,7 +298,7 @@ def test_a_restore_by_hand_that_fails_is_not_asked_for_again_by_waiting_for_it(t
     world = FakeWorld(failed(errors.FORBIDDEN))
     guard = guard_in(tmp_path, states.ENDED, world, outcome=states.UPGRADED)
     undo(guard, by_hand=True)
-    assert guard.answer(AWAIT)["receipt"]["outcome"] == states.ROLLBACK_FAILED
+    assert guard.answer(AWAIT)["record"]["outcome"] == states.ROLLBACK_FAILED
     assert len(world.asked) == 1
 
 
@@ -314,11 +314,11 @@ def take(**changes):
 def test_a_snapshot_is_answered_before_it_is_asked_for_and_seen_ready_later(tmp_path):
     world = FakeWorld()
     guard = guard_in(tmp_path, states.PLANNED, world)
-    assert guard.answer(take())["receipt"]["state"] == states.SNAPSHOTTING == on_disk(guard)["state"]
+    assert guard.answer(take())["record"]["state"] == states.SNAPSHOTTING == on_disk(guard)["state"]
     assert world.asked_to_take == []
     guard.watch()
     assert world.asked_to_take == [(WISHES, 900)]
-    data = guard.answer(AWAIT)["receipt"]
+    data = guard.answer(AWAIT)["record"]
     assert data == on_disk(guard) and (data["state"], data["snapshot"]["id"], data["progress"]) == (states.READY, "801", None)
     assert data["snapshot_result"]["msg"] == "Snapshot is made" and "snapshots" not in data["snapshot_result"]
     assert len(world.asked_to_take) == 1
@@ -330,13 +330,13 @@ def test_a_snapshot_that_fails_is_told_and_not_asked_for_again_by_waiting_for_it
     guard = guard_in(tmp_path, states.PLANNED, world)
     guard.answer(take())
     for _attempt in range(2):
-        data = guard.answer(AWAIT)["receipt"]
+        data = guard.answer(AWAIT)["record"]
         assert (data["state"], data["snapshot"]["id"], data["snapshot_result"]["msg"]) == (states.SNAPSHOTTING, None, "It failed: operation_failed.")
     assert data == on_disk(guard) and len(world.asked_to_take) == 1
     with pytest.raises(RewindError):
         guard.answer(move(states.ARMED, 10))
     guard.answer(take())
-    assert guard.answer(AWAIT)["receipt"]["state"] == states.READY, "a rerun takes up the receipt and asks anew"
+    assert guard.answer(AWAIT)["record"]["state"] == states.READY, "a rerun takes up the receipt and asks anew"
 
 
 def test_another_guard_finishes_the_snapshot_that_one_has_begun(tmp_path):
@@ -357,7 +357,7 @@ def test_waiting_begins_nothing(tmp_path, state):
     assert (world.asked, world.asked_to_take, on_disk(guard)["state"]) == ([], [], state)
 
 
-@pytest.mark.parametrize("state", [*states.GUARDED, states.CONFIRMED, states.RESTORING, states.RESTORED, states.ENDED])
+@pytest.mark.parametrize("state", [*states.ARMED_STATES, states.CONFIRMED, states.RESTORING, states.RESTORED, states.ENDED])
 def test_no_snapshot_is_taken_where_the_way_back_is_one_already(tmp_path, state):
     world = FakeWorld()
     guard = guard_in(tmp_path, state, world, **IN_STATE[state])
@@ -397,7 +397,7 @@ def test_a_full_disk_keeps_an_upgrade_from_beginning(tmp_path, monkeypatch):
     guard = guard_in(tmp_path, states.PLANNED, FakeWorld())
     guard.answer(take())
     fill_the_disk(monkeypatch)
-    data = guard.answer(AWAIT)["receipt"]
+    data = guard.answer(AWAIT)["record"]
     assert data["state"] == states.SNAPSHOTTING and data["snapshot_result"]["failed"]
     assert "could not be written (No space left on device)" in data["snapshot_result"]["msg"]
     empty_the_disk(monkeypatch)
@@ -428,7 +428,7 @@ def test_one_found_under_way_is_its_own_only_for_the_guard_that_takes_up_a_resto
         world = FakeWorld(joined, restored())
         guard = guard_in(tmp_path, state, world, resumed=resumed)
         undo(guard)
-        assert (len(world.asked), guard.receipt.state) == (asks, states.RESTORED), (state, resumed)
+        assert (len(world.asked), guard.record.state) == (asks, states.RESTORED), (state, resumed)
         assert history(on_disk(guard)).count(states.RESTORING) == 1
 
 
@@ -458,7 +458,7 @@ def test_what_is_not_over_can_not_have_been_told(tmp_path, state):
     assert on_disk(guard)["acknowledged"] is False and not guard.is_over
 
 
-@pytest.mark.parametrize("state", states.GUARDED)
+@pytest.mark.parametrize("state", states.ARMED_STATES)
 def test_what_is_guarded_can_not_just_be_ended(tmp_path, state):
     guard = guard_in(tmp_path, state, FakeWorld())
     with pytest.raises(RewindError):
@@ -501,7 +501,7 @@ def test_a_full_disk_does_not_keep_a_broken_server_broken(tmp_path, monkeypatch,
             pass  # as the guard's loop does
     assert world.asked == [("801", 600)], "restored, and once"
     assert guard.is_over is not alive
-    assert guard.receipt.state == (states.RESTORED if alive else states.ENDED)
+    assert guard.record.state == (states.RESTORED if alive else states.ENDED)
     if alive:
         empty_the_disk(monkeypatch)
         guard.answer(END)
@@ -512,7 +512,7 @@ def test_a_full_disk_while_the_run_asks_for_the_rollback(tmp_path, monkeypatch):
     world = FakeWorld()
     guard = guard_in(tmp_path, states.CHECKING, world)
     fill_the_disk(monkeypatch)
-    assert undo(guard)["receipt"]["state"] == states.RESTORED
+    assert undo(guard)["record"]["state"] == states.RESTORED
     assert len(world.asked) == 1
 
 
@@ -525,9 +525,9 @@ def test_a_step_that_can_not_be_written_is_not_taken(tmp_path, monkeypatch, befo
     with pytest.raises(OSError):
         guard.answer(move(after, 100, marker_written=True))
     empty_the_disk(monkeypatch)
-    assert guard.receipt.state == before == on_disk(guard)["state"]
-    assert guard.receipt.data == on_disk(guard)
-    if before in states.GUARDED:
+    assert guard.record.state == before == on_disk(guard)["state"]
+    assert guard.record.data == on_disk(guard)
+    if before in states.ARMED_STATES:
         undo(guard)
         assert len(world.asked) == 1
 
@@ -540,9 +540,9 @@ def test_the_terminal_of_a_run_that_is_gone_is_told_before_and_after(tmp_path):
     guard = guard_in(tmp_path, states.UPGRADING, world)
     guard.watch()
     first, *between, last = world.told
-    assert "web1 (12345)" in first and "the run ended without a word" in first and guard.receipt.snapshot["name"] in first
+    assert "web1 (12345)" in first and "the run ended without a word" in first and guard.record.snapshot["name"] in first
     assert any("Trying again" in line for line in between)
-    assert "rolled back" in last and "nobody has looked" in last and str(guard.receipt.path) in last
+    assert "rolled back" in last and "nobody has looked" in last and str(guard.record.path) in last
 
 
 def test_the_terminal_is_told_of_a_restore_that_failed(tmp_path):

@@ -37,7 +37,7 @@ def test_it_answers_in_one_line():
     ours, its = socket.socketpair()
     with ours, its:
         ours.sendall(b'{"do": "look"}\n')
-        server._attend(SimpleNamespace(answer=lambda request: {"receipt": {"asked": request["do"]}}), its)
+        server._attend(SimpleNamespace(answer=lambda request: {"record": {"asked": request["do"]}}), its)
         its.shutdown(socket.SHUT_WR)
         (done,) = (json.loads(line) for line in ours.makefile("r", encoding="utf-8"))
-    assert done == {"done": {"receipt": {"asked": "look"}}}
+    assert done == {"done": {"record": {"asked": "look"}}}

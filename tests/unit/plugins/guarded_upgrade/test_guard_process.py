@@ -20,14 +20,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from guard_builders import RUN_ID, SNAPSHOT, receipt_data
+from guard_builders import RUN_ID, SNAPSHOT, record_data
 
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.plugin_utils._guard import client, server
 from ansible_collections.rewind.vps.plugins.plugin_utils._guard.client import ask_guard, guard_is_there, start_guard
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import process_identity
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import Receipt
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RunRecord
 
 TOKEN = "vps_S3cretToken0123456789"
 SECONDS = 20  # for whatever should happen soon
@@ -36,8 +36,8 @@ LOOK = {"do": "look"}
 END = {"do": "end", "outcome": states.NOT_STARTED, "message": "over", "verification": []}
 
 
-def move(to, seconds=None, **facts):
-    return {"do": "move", "to": to, "seconds": seconds, "facts": facts}
+def move(to, seconds=None, **fields):
+    return {"do": "move", "to": to, "seconds": seconds, "facts": fields}
 
 
 def wait_until(condition, what):
@@ -58,18 +58,18 @@ class Stage:
             "api_timeout": 5, "validate_certs": True, "ca_path": None,
         }
 
-    def order(self, receipt=None, **changes):
+    def order(self, record=None, **changes):
         return {
-            "receipt_path": str(self.path), "receipt": receipt, "run": {"process": process_identity.identity(self.run.pid), "what": "ansible-playbook"},
+            "record_path": str(self.path), "record": record, "run": {"process": process_identity.identity(self.run.pid), "what": "ansible-playbook"},
             "parameters": self.parameters, "rollback_seconds": 60, "terminal": None, **changes,
         }
 
-    def start(self, state=states.PLANNED, **facts):
-        return start_guard(self.order(receipt_data(state, **facts)))
+    def start(self, state=states.PLANNED, **fields):
+        return start_guard(self.order(record_data(state, **fields)))
 
     @property
-    def receipt(self):
-        return Receipt.load(self.path)
+    def record(self):
+        return RunRecord.load(self.path)
 
     @property
     def lock(self):
@@ -79,7 +79,7 @@ class Stage:
         self.run.kill()
         self.run.wait()
         with contextlib.suppress(RewindError):
-            guard = self.receipt.data.get("guard") or {}
+            guard = self.record.data.get("guard") or {}
             if process_identity.is_alive(guard):
                 os.kill(guard["pid"], signal.SIGKILL)
             if guard:
@@ -94,9 +94,9 @@ def stage(tmp_path, monkeypatch):
     one.close()
 
 
-def is_gone(receipt, lock):
+def is_gone(record, lock):
     """The guard's process, its lock and its socket."""
-    guard = receipt.data["guard"]
+    guard = record.data["guard"]
     return not process_identity.is_alive(guard) and not guard_is_there(lock) and not Path(guard["socket"]).parent.exists()
 
 
@@ -108,10 +108,10 @@ def test_from_start_to_end(stage, monkeypatch):
     monkeypatch.setenv("ANSIBLE_SOMETHING", "of the run")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     assert not guard_is_there(stage.lock)
-    receipt = stage.start()
-    guard = receipt.data["guard"]
-    assert stage.receipt.data == receipt.data and receipt.state == states.PLANNED
-    assert receipt.data["run"] == {**process_identity.identity(stage.run.pid), "what": "ansible-playbook"}
+    record = stage.start()
+    guard = record.data["guard"]
+    assert stage.record.data == record.data and record.state == states.PLANNED
+    assert record.data["run"] == {**process_identity.identity(stage.run.pid), "what": "ansible-playbook"}
     assert guard == {**process_identity.identity(guard["pid"]), "socket": guard["socket"]}
     assert guard_is_there(stage.lock)
     home = Path(guard["socket"]).parent
@@ -131,21 +131,21 @@ def test_from_start_to_end(stage, monkeypatch):
     with pytest.raises(RewindError) as caught:
         stage.start()
     assert caught.value.kind == "busy"
-    assert stage.receipt.data == receipt.data, "the one that was refused has written nothing"
+    assert stage.record.data == record.data, "the one that was refused has written nothing"
 
     for number in (signal.SIGINT, signal.SIGHUP):
         os.kill(guard["pid"], number)  # what a terminal sends is not for it
-    answer = ask_guard(receipt, move(states.SNAPSHOTTING, 10))
-    assert answer.state == states.SNAPSHOTTING and stage.receipt.data == answer.data
+    answer = ask_guard(record, move(states.SNAPSHOTTING, 10))
+    assert answer.state == states.SNAPSHOTTING and stage.record.data == answer.data
     with pytest.raises(RewindError) as caught:
-        ask_guard(receipt, move(states.CONFIRMED))
+        ask_guard(record, move(states.CONFIRMED))
     assert caught.value.kind == "busy" and "snapshotting" in caught.value.message
-    assert ask_guard(receipt, {"do": "note", "facts": {"reason": "none"}}).data["reason"] == "none"
+    assert ask_guard(record, {"do": "note", "facts": {"reason": "none"}}).data["reason"] == "none"
 
-    assert ask_guard(receipt, END).data["acknowledged"] is False
-    assert ask_guard(receipt, {"do": "told"}).data["acknowledged"] is True
-    wait_until(lambda: is_gone(receipt, stage.lock), "the guard to be gone")
-    assert ask_guard(receipt, LOOK) is None
+    assert ask_guard(record, END).data["acknowledged"] is False
+    assert ask_guard(record, {"do": "told"}).data["acknowledged"] is True
+    wait_until(lambda: is_gone(record, stage.lock), "the guard to be gone")
+    assert ask_guard(record, LOOK) is None
     for file in stage.path.parent.parent.rglob("*"):
         assert stat.S_IMODE(file.stat().st_mode) & 0o077 == 0, file
         assert not file.is_file() or TOKEN.encode() not in file.read_bytes(), file
@@ -160,18 +160,18 @@ BAD_LINES = [
 
 
 def test_what_is_no_request_harms_nobody(stage):
-    receipt = stage.start()
+    record = stage.start()
     for line in BAD_LINES:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
             caller.settimeout(SECONDS)
-            caller.connect(receipt.data["guard"]["socket"])
+            caller.connect(record.data["guard"]["socket"])
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has had enough
                 caller.sendall(line)
                 caller.shutdown(socket.SHUT_WR)
                 answer = b"".join(iter(lambda: caller.recv(65536), b""))
                 assert not answer or b"refused" in answer or json.loads(line) == LOOK or b'"do": null' in line, line[:60]
-    assert process_identity.is_alive(receipt.data["guard"]), "a guard that is gone guards no more"
-    assert ask_guard(receipt, LOOK).data == receipt.data == stage.receipt.data
+    assert process_identity.is_alive(record.data["guard"]), "a guard that is gone guards no more"
+    assert ask_guard(record, LOOK).data == record.data == stage.record.data
 
 
 def test_another_guard_takes_up_what_a_killed_one_has_left(stage):
@@ -185,11 +185,11 @@ def test_another_guard_takes_up_what_a_killed_one_has_left(stage):
     shutil.rmtree(left)
     assert second.data["guard"] != first.data["guard"] and second.state == states.SNAPSHOTTING
     assert second.data["history"][-1]["note"] == "taken up again, snapshotting"
-    assert ask_guard(second, LOOK).data == stage.receipt.data
+    assert ask_guard(second, LOOK).data == stage.record.data
     stage.run.kill()
     stage.run.wait()
     wait_until(lambda: is_gone(second, stage.lock), "the guard to follow its run")
-    assert stage.receipt.state == states.SNAPSHOTTING, "nothing was to be undone"
+    assert stage.record.state == states.SNAPSHOTTING, "nothing was to be undone"
 
 
 @pytest.mark.parametrize("trouble", ["no folder", "no receipt", "garbage"])
@@ -226,34 +226,34 @@ def answering(*chunks):
 
             thread = threading.Thread(target=serve)
             thread.start()
-            yield Receipt(Path("run.json"), receipt_data(guard={"socket": str(home / "socket")}))
+            yield RunRecord(Path("run.json"), record_data(guard={"socket": str(home / "socket")}))
             thread.join(SECONDS)
     finally:
         shutil.rmtree(home)
 
 
-DONE = json.dumps({"done": {"receipt": receipt_data(states.ENDED)}}).encode() + b"\n"
+DONE = json.dumps({"done": {"record": record_data(states.ENDED)}}).encode() + b"\n"
 
 
 @pytest.mark.parametrize("chunks", [(), (b"",), (DONE[:40],), (b"[]\n", DONE), (DONE[:40], DONE[40:-2])])
 def test_an_answer_that_does_not_come_to_its_end_is_none(chunks):
-    with answering(*chunks) as receipt:
-        assert ask_guard(receipt, LOOK) is None
+    with answering(*chunks) as record:
+        assert ask_guard(record, LOOK) is None
 
 
 def test_whoever_waits_for_an_answer_can_look_about_meanwhile(monkeypatch):
     monkeypatch.setattr(client, "LOOK_SECONDS", 0.05)
     looks = []
-    with answering(0.3, DONE[:30], DONE[30:]) as receipt:
-        answer = ask_guard(receipt, LOOK, lambda: looks.append(1))
+    with answering(0.3, DONE[:30], DONE[30:]) as record:
+        answer = ask_guard(record, LOOK, lambda: looks.append(1))
     assert len(looks) >= 2
-    assert (answer.path, answer.data) == (Path("run.json"), receipt_data(states.ENDED))
+    assert (answer.path, answer.data) == (Path("run.json"), record_data(states.ENDED))
 
 
 def test_without_a_socket_there_is_no_guard(tmp_path):
     for guard in (None, {}, {"socket": None}, {"socket": str(tmp_path / "nowhere")}, {"socket": "x" * 500}):
-        assert ask_guard(Receipt(tmp_path, receipt_data(guard=guard)), LOOK) is None
-    assert ask_guard(Receipt(tmp_path, receipt_data()), LOOK) is None
+        assert ask_guard(RunRecord(tmp_path, record_data(guard=guard)), LOOK) is None
+    assert ask_guard(RunRecord(tmp_path, record_data()), LOOK) is None
 
 
 def test_a_lock_that_nobody_holds_is_no_guard(tmp_path):
@@ -304,8 +304,8 @@ def test_it_outlives_the_run_that_started_it_and_undoes_what_that_left(stage, bo
     control.clear_ledger()
     stage.parameters.update(api_token=box.vpsorg_token, api_url=box.vpsorg_url)
     terminal, line = pty.openpty()
-    receipt = receipt_data(server={"id": str(server["id"]), "name": "web1", "address": None})
-    order = stage.order(receipt, terminal=os.ttyname(line), path=[path for path in sys.path if path])
+    record = record_data(server={"id": str(server["id"]), "name": "web1", "address": None})
+    order = stage.order(record, terminal=os.ttyname(line), path=[path for path in sys.path if path])
     requests = [move(states.SNAPSHOTTING), move(states.READY, snapshot={**SNAPSHOT, "id": str(planted["id"])}), move(states.ARMED, 300),
                 move(states.UPGRADING, 300)]
     run = subprocess.Popen([sys.executable, "-c", RUN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
@@ -314,17 +314,17 @@ def test_it_outlives_the_run_that_started_it_and_undoes_what_that_left(stage, bo
         run.stdin.flush()
         assert run.stdout.readline() == "upgrading\n"
         time.sleep(1.2)
-        assert stage.receipt.state == states.UPGRADING and not restores(box), "it has time, and its run lives"
+        assert stage.record.state == states.UPGRADING and not restores(box), "it has time, and its run lives"
         os.killpg(run.pid, signal.SIGKILL)
         killed = time.monotonic()
         assert run.stdout.read() == "", "whoever reads the run's output must not wait for the guard"
-        assert time.monotonic() - killed < 2 and not stage.receipt.state == states.ENDED
-        wait_until(lambda: stage.receipt.state == states.ENDED, "the rollback")
-        wait_until(lambda: is_gone(stage.receipt, stage.lock), "the guard to be gone")
+        assert time.monotonic() - killed < 2 and not stage.record.state == states.ENDED
+        wait_until(lambda: stage.record.state == states.ENDED, "the rollback")
+        wait_until(lambda: is_gone(stage.record, stage.lock), "the guard to be gone")
     finally:
         run.kill()
         run.communicate()
-    data = stage.receipt.data
+    data = stage.record.data
     assert (data["outcome"], data["acknowledged"], data["reason"]) == (states.ROLLED_BACK, False, "the run ended without a word")
     assert len(restores(box)) == 2, "once more after a refusal"
     assert [effect["snapshot"] for effect in control.effects("restore_done")] == [SNAPSHOT["name"]]
@@ -345,20 +345,20 @@ def test_it_restores_when_it_is_asked_to_and_when_a_parts_time_is_up(stage, box)
     planted = control.plant_snapshot("vpsorg", server["id"], SNAPSHOT["name"])
     stage.parameters.update(api_token=box.vpsorg_token, api_url=box.vpsorg_url)
     control.clear_ledger()
-    receipt = stage.start(states.READY, server={"id": str(server["id"]), "name": "web1", "address": None},
+    record = stage.start(states.READY, server={"id": str(server["id"]), "name": "web1", "address": None},
                           snapshot={**SNAPSHOT, "id": str(planted["id"])})
-    ask_guard(receipt, move(states.ARMED, 0.6))
-    wait_until(lambda: stage.receipt.state == states.RESTORED, "the rollback")
-    assert "0.6" in stage.receipt.data["reason"] or "1 s" in stage.receipt.data["reason"]
+    ask_guard(record, move(states.ARMED, 0.6))
+    wait_until(lambda: stage.record.state == states.RESTORED, "the rollback")
+    assert "0.6" in stage.record.data["reason"] or "1 s" in stage.record.data["reason"]
     with pytest.raises(RewindError):
-        ask_guard(receipt, move(states.UPGRADING, 10))
-    assert ask_guard(receipt, {"do": "roll_back", "reason": "refused", "manual": False}).state == states.RESTORED
-    assert ask_guard(receipt, {"do": "await"}).state == states.RESTORED
+        ask_guard(record, move(states.UPGRADING, 10))
+    assert ask_guard(record, {"do": "roll_back", "reason": "refused", "manual": False}).state == states.RESTORED
+    assert ask_guard(record, {"do": "await"}).state == states.RESTORED
     assert len(restores(box)) == 1, "once"
-    assert process_identity.is_alive(receipt.data["guard"]), "the run looks at the server first"
-    ask_guard(receipt, {**END, "outcome": states.ROLLED_BACK})
-    ask_guard(receipt, {"do": "told"})
-    wait_until(lambda: is_gone(receipt, stage.lock), "the guard to be gone")
+    assert process_identity.is_alive(record.data["guard"]), "the run looks at the server first"
+    ask_guard(record, {**END, "outcome": states.ROLLED_BACK})
+    ask_guard(record, {"do": "told"})
+    wait_until(lambda: is_gone(record, stage.lock), "the guard to be gone")
 
 
 WISHES = {"match": f"rewind{'?' * 8}T{'?' * 6}Z{'?' * 4}", "stop_server": False, "seconds": 300}
@@ -375,10 +375,10 @@ def snapshot_stage(stage, box):
 
 
 def test_it_takes_the_snapshot_while_its_run_may_do_something_else(stage, box):
-    receipt = snapshot_stage(stage, box)
-    assert ask_guard(receipt, {"do": "snapshot", "wishes": WISHES}).state == states.SNAPSHOTTING
-    assert stage.receipt.state == states.SNAPSHOTTING and not box.control.effects("snapshot_ready"), "it answers before that is done"
-    ready = ask_guard(receipt, {"do": "await"})
+    record = snapshot_stage(stage, box)
+    assert ask_guard(record, {"do": "snapshot", "wishes": WISHES}).state == states.SNAPSHOTTING
+    assert stage.record.state == states.SNAPSHOTTING and not box.control.effects("snapshot_ready"), "it answers before that is done"
+    ready = ask_guard(record, {"do": "await"})
     made = box.control.effects("snapshot_ready")[0]
     assert (ready.state, ready.snapshot["id"], made["snapshot"]) == (states.READY, str(made["snapshot_id"]), SNAPSHOT["name"])
     assert len(box.control.requests(operation="snapshots.create")) == 1
@@ -386,15 +386,15 @@ def test_it_takes_the_snapshot_while_its_run_may_do_something_else(stage, box):
 
 def test_a_server_that_it_has_stopped_for_the_snapshot_runs_again_though_its_run_is_killed(stage, box):
     control, server = box.control, box.control.servers("vpsorg")[0]["name"]
-    receipt = snapshot_stage(stage, box)
-    ask_guard(receipt, {"do": "snapshot", "wishes": {**WISHES, "stop_server": True}})
+    record = snapshot_stage(stage, box)
+    ask_guard(record, {"do": "snapshot", "wishes": {**WISHES, "stop_server": True}})
     wait_until(lambda: control.effects("snapshot_started"), "the snapshot to be begun")
     assert not control.server(server)["powered_on"]
     stage.run.kill()
     stage.run.wait()
-    wait_until(lambda: is_gone(receipt, stage.lock), "the guard to follow its run")
+    wait_until(lambda: is_gone(record, stage.lock), "the guard to follow its run")
     assert control.server(server)["powered_on"]
-    assert stage.receipt.state == states.READY, "the next run goes on with it"
+    assert stage.record.state == states.READY, "the next run goes on with it"
     assert [len(control.requests(operation=name)) for name in ("snapshots.create", "servers.power")] == [1, 2]
 
 

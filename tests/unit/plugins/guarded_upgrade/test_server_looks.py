@@ -6,7 +6,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from guard_builders import MARKER, RUN_ID, receipt_data
+from guard_builders import MARKER, RUN_ID, record_data
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -60,7 +60,7 @@ def test_any_text_is_none_or_a_whole_look(text):
     seen = parse_look(text)
     if seen is not None:
         assert set(seen) == set(SEEN) and all(isinstance(path, str) for path in (*seen["markers"], *seen["fingerprints"]))
-        assert prove(receipt_data(states.RESTORED, marker_written=True), seen, None)["outcome"] in (states.ROLLED_BACK, states.ROLLBACK_FAILED)
+        assert prove(record_data(states.RESTORED, marker_written=True), seen, None)["outcome"] in (states.ROLLED_BACK, states.ROLLBACK_FAILED)
 
 
 @pytest.mark.parametrize("folder", ["/var/tmp", "/var/tmp/", "/srv/a b", "/"])
@@ -106,10 +106,10 @@ CHECKS = {"passed": "passed", "failed": "failed", None: None}
 
 @pytest.mark.parametrize(("marker", "boot", "prints", "checks"), list(itertools.product(MARKERS, BOOTS, PRINTS, CHECKS)))
 def test_every_combination_of_signs(marker, boot, prints, checks):
-    facts, markers = MARKERS[marker]
+    fields, markers = MARKERS[marker]
     (boot_before, boot_just_before, boot_after), (prints_before, prints_after) = BOOTS[boot], PRINTS[prints]
-    data = receipt_data(states.RESTORED, verification=[CLOUD], before={"boot_id": boot_before, "fingerprints": prints_before},
-                        boot_before_restore=boot_just_before, **facts)
+    data = record_data(states.RESTORED, verification=[CLOUD], before={"boot_id": boot_before, "fingerprints": prints_before},
+                        boot_before_restore=boot_just_before, **fields)
     after = {"boot_id": boot_after, "failed_units": [], "markers": [*markers, "/var/tmp/another"], "fingerprints": prints_after}
     verdict = prove(data, after, CHECKS[checks])
 
@@ -128,12 +128,12 @@ def test_every_combination_of_signs(marker, boot, prints, checks):
 
 @pytest.mark.parametrize("checks", CHECKS.values())
 def test_a_restored_server_that_does_not_answer_proves_nothing(checks):
-    verdict = prove(receipt_data(states.RESTORED, verification=[CLOUD], marker_written=True), None, checks)
+    verdict = prove(record_data(states.RESTORED, verification=[CLOUD], marker_written=True), None, checks)
     assert verdict["outcome"] == states.UNKNOWN and "does not answer" in verdict["message"]
     assert [(finding["check"], finding["result"]) for finding in verdict["verification"]] == [("cloud", "passed"), ("server", "inconclusive")]
 
 
 def test_without_a_look_before_the_marker_still_tells():
     after = {"boot_id": "bbbbbbbb", "failed_units": None, "markers": [MARKER], "fingerprints": {}}
-    verdict = prove(receipt_data(states.RESTORED, before=None, marker_written=True), after, None)
+    verdict = prove(record_data(states.RESTORED, before=None, marker_written=True), after, None)
     assert verdict["outcome"] == states.ROLLBACK_FAILED

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from guard_builders import RUN_ID, receipt_data
+from guard_builders import RUN_ID, record_data
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,7 +27,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.planning impor
     stop_after_failures,
     what_comes_next,
 )
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import Receipt, ServerFolder
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RunRecord, ServerRecords
 
 THIS_RUN = {"pid": 4711, "started": "5 since boot x"}
 OTHER_RUN = {"pid": 4711, "started": "9 since boot x", "what": "ansible-playbook other.yml"}
@@ -87,9 +87,9 @@ def test_a_file_that_can_not_be_read_is_named(folders, monkeypatch):
 # --- a roll-out in which a server has come to grief
 
 
-def put(state_dir, host, state, run=None, run_id=RUN_ID, **facts):
-    path = ServerFolder(state_dir, "vpsorg", f"id-of-{host}", "https://cloud.example").receipt_path(run_id)
-    Receipt(path, receipt_data(state, host=host, run={**(THIS_RUN if run is None else run)}, run_id=run_id, **facts)).note()
+def put(state_dir, host, state, run=None, run_id=RUN_ID, **fields):
+    path = ServerRecords(state_dir, "vpsorg", f"id-of-{host}", "https://cloud.example").record_path(run_id)
+    RunRecord(path, record_data(state, host=host, run={**(THIS_RUN if run is None else run)}, run_id=run_id, **fields)).update()
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
@@ -105,7 +105,7 @@ def test_an_upgrade_of_this_run_that_ended_badly_stops_the_others(tmp_path, outc
     assert "run.json" in caught.value.hint
 
 
-@pytest.mark.parametrize("state", [*states.UNARMED, *states.GUARDED, states.CONFIRMED, states.RESTORING, states.RESTORED])
+@pytest.mark.parametrize("state", [*states.UNARMED_STATES, *states.ARMED_STATES, states.CONFIRMED, states.RESTORING, states.RESTORED])
 def test_a_host_of_an_earlier_batch_that_is_still_half_way_was_lost(tmp_path, state):
     put(tmp_path, "web1", state)
     assert stop_after_failures(str(tmp_path), context(batch=("web1", "web3"))) is None, "it is worked on beside this one"
@@ -129,10 +129,10 @@ def test_other_runs_the_host_itself_and_older_receipts_stop_nobody(tmp_path):
 # --- what comes next
 
 
-def previous(state, seconds_ago, **facts):
+def previous(state, seconds_ago, **fields):
     at = (datetime.now(timezone.utc) - timedelta(seconds=seconds_ago)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     history = [{"at": "2026-01-01T00:00:00.000Z", "state": "planned"}, {"at": at, "state": state}]
-    return Receipt("run.json", receipt_data(state, history=history, **facts))
+    return RunRecord("run.json", record_data(state, history=history, **fields))
 
 
 YOUNG, OLD = 10, 2000
@@ -152,26 +152,26 @@ def test_a_server_without_a_receipt_is_upgraded():
 ])
 @pytest.mark.parametrize("age", [YOUNG, OLD])
 def test_what_comes_next(state, young, old, age):
-    receipt, expected = previous(state, age), young if age == YOUNG else old
+    record, expected = previous(state, age), young if age == YOUNG else old
     if expected == "a person decides":
         with pytest.raises(RewindError) as caught:
-            what_comes_next(receipt, context(), 1800, None)
+            what_comes_next(record, context(), 1800, None)
         error = caught.value
-        assert (error.kind, error.outcome, error.snapshot) == ("not_ready", "not_applied", receipt.snapshot["name"])
-        assert f"guarded_upgrade_accept_run={RUN_ID}" in error.hint and receipt.snapshot["name"] in error.hint
+        assert (error.kind, error.outcome, error.snapshot) == ("not_ready", "not_applied", record.snapshot["name"])
+        assert f"guarded_upgrade_accept_run={RUN_ID}" in error.hint and record.snapshot["name"] in error.hint
     else:
-        assert what_comes_next(receipt, context(), 1800, None) == expected
-    assert what_comes_next(receipt, context(), 1800, RUN_ID) == (UPGRADE, False), "accepted as it is"
+        assert what_comes_next(record, context(), 1800, None) == expected
+    assert what_comes_next(record, context(), 1800, RUN_ID) == (UPGRADE, False), "accepted as it is"
 
 
 @pytest.mark.parametrize("age", [YOUNG, OLD, 10 ** 8])
 @pytest.mark.parametrize("told", [True, False])
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_an_end_is_told_once_however_old(outcome, told, age):
-    receipt = previous(states.ENDED, age, outcome=outcome, acknowledged=told)
+    record = previous(states.ENDED, age, outcome=outcome, acknowledged=told)
     silent = told or outcome == states.NOT_STARTED
-    assert what_comes_next(receipt, context(), 1800, None) == ((UPGRADE, False) if silent else (TELL, True))
-    assert what_comes_next(receipt, context(), 1800, RUN_ID) == (UPGRADE, False)
+    assert what_comes_next(record, context(), 1800, None) == ((UPGRADE, False) if silent else (TELL, True))
+    assert what_comes_next(record, context(), 1800, RUN_ID) == (UPGRADE, False)
 
 
 def test_accepting_another_run_accepts_nothing():
@@ -193,7 +193,7 @@ def test_within_no_time_nothing_is_undone_without_asking():
     assert what_comes_next(previous(states.READY, 1), context(), 0, None) == (UPGRADE, False)
 
 
-@pytest.mark.parametrize("state", states.UNARMED)
+@pytest.mark.parametrize("state", states.UNARMED_STATES)
 def test_a_snapshot_of_long_ago_is_not_taken_up_however_long_a_run_may_be(state):
     """A rollback to it would lose what was written since, although nobody had touched the server."""
     week = 604800
@@ -255,16 +255,16 @@ def test_the_plan_of_taking_up_says_that_nothing_is_upgraded(coming):
 # --- plays, files and receipts that can't be guarded
 
 
-@pytest.mark.parametrize(("facts", "said"), [
+@pytest.mark.parametrize(("fields", "said"), [
     ({"play_keywords": {"force_handlers"}}, "The play has force_handlers"), ({"play_keywords": {"ignore_errors"}}, "The play has ignore_errors"),
     ({"conditional": "version == 1"}, r"under a condition \(version == 1\)"), ({"delegated": "web9"}, "delegated to web9"),
     ({"connection": "local"}, "on the server that it guards"),
 ])
-def test_plays_that_can_not_be_guarded(facts, said):
+def test_plays_that_can_not_be_guarded(fields, said):
     usual = {"play_keywords": set(), "conditional": None, "delegated": None}
     planning.check_play(replace(context(), **usual))
     with pytest.raises(RewindError, match=said):
-        planning.check_play(replace(context(), **{**usual, **facts}))
+        planning.check_play(replace(context(), **{**usual, **fields}))
 
 
 def test_any_errors_fatal_matters_where_several_are_worked_on_together():
@@ -284,22 +284,22 @@ def test_files_that_would_end_the_play_for_the_server(tmp_path, line):
         planning.check_files([str(path)])
 
 
-def receipt_of(tmp_path, **facts):
-    return Receipt(tmp_path / "run.json", receipt_data(states.ENDED, **{"run": THIS_RUN, "host": "web3", **facts}))
+def record_of(tmp_path, **fields):
+    return RunRecord(tmp_path / "run.json", record_data(states.ENDED, **{"run": THIS_RUN, "host": "web3", **fields}))
 
 
 def test_two_hosts_of_one_run_are_not_one_server(tmp_path):
-    planning.check_receipts(None, context())
-    planning.check_receipts(receipt_of(tmp_path), context())
-    planning.check_receipts(receipt_of(tmp_path, host="web4", run=OTHER_RUN), context())
+    planning.check_records(None, context())
+    planning.check_records(record_of(tmp_path), context())
+    planning.check_records(record_of(tmp_path, host="web4", run=OTHER_RUN), context())
     with pytest.raises(RewindError, match="web3 and web4 are one and the same server"):
-        planning.check_receipts(receipt_of(tmp_path, host="web4"), context())
+        planning.check_records(record_of(tmp_path, host="web4"), context())
 
 
 def test_a_receipt_from_the_future_is_not_taken_for_the_last():
-    far = Receipt(Path("/nowhere/run.json"), receipt_data(states.ENDED, run_id="29991231T235959Zabcd", run=OTHER_RUN))
+    far = RunRecord(Path("/nowhere/run.json"), record_data(states.ENDED, run_id="29991231T235959Zabcd", run=OTHER_RUN))
     with pytest.raises(RewindError, match="from the future"):
-        planning.check_receipts(far, context())
+        planning.check_records(far, context())
 
 
 @pytest.mark.parametrize(("coming", "tasks", "auto_recover_within", "counts"), [
@@ -307,7 +307,7 @@ def test_a_receipt_from_the_future_is_not_taken_for_the_last():
     ("finish", ["same"], 0, False),
 ])
 def test_an_earlier_upgrade_counts_only_if_it_is_this_one(tmp_path, coming, tasks, auto_recover_within, counts):
-    previous = receipt_of(tmp_path, tasks=["same"], roles=[])
+    previous = record_of(tmp_path, tasks=["same"], roles=[])
     assert planning.counts_for_this_run(previous, {"next": coming, "tasks": tasks, "roles": []}, auto_recover_within) is counts
 
 

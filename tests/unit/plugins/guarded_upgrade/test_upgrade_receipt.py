@@ -12,7 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from guard_builders import RUN_ID, receipt_data, receipt_in
+from guard_builders import RUN_ID, record_data, record_in
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,12 +20,12 @@ from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindEr
 from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import connect
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import (
-    KEPT_RUNS,
-    Receipt,
-    ServerFolder,
-    all_receipts,
+    MAX_RUNS,
+    RunRecord,
+    ServerRecords,
+    describe_state,
+    latest_records,
     new_run_id,
-    said,
     write_private,
 )
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record_schema import RUN_ID_GLOB
@@ -133,19 +133,19 @@ def test_text_that_is_no_text_is_written_all_the_same(tmp_path):
 @pytest.mark.parametrize("before", ALL)
 def test_moves(tmp_path, before):
     for after in ALL:
-        receipt = receipt_in(tmp_path, before)
+        record = record_in(tmp_path, before)
         if (before, after) in MOVES:
-            receipt.move(after, "because", message="why")
-            data = json.loads(receipt.path.read_text(encoding="utf-8"))
-            assert data == receipt.data
+            record.move(after, "because", message="why")
+            data = json.loads(record.path.read_text(encoding="utf-8"))
+            assert data == record.data
             assert (data["state"], data["message"]) == (after, "why")
             assert (data["history"][-1]["state"], data["history"][-1]["note"], len(data["history"])) == (after, "because", 2)
         else:
             with pytest.raises(RewindError) as caught:
-                receipt.move(after, message="why")
-            assert caught.value.kind == "busy" and str(receipt.path) in caught.value.hint
-            assert receipt.state == before and len(receipt.data["history"]) == 1
-            assert receipt.data["message"] is None and Receipt.load(receipt.path).state == before
+                record.move(after, message="why")
+            assert caught.value.kind == "busy" and str(record.path) in caught.value.hint
+            assert record.state == before and len(record.data["history"]) == 1
+            assert record.data["message"] is None and RunRecord.load(record.path).state == before
 
 
 def test_no_way_leads_back_from_confirmed_or_undone_to_the_upgrade():
@@ -155,22 +155,22 @@ def test_no_way_leads_back_from_confirmed_or_undone_to_the_upgrade():
         if not further:
             break
         reached |= further
-    assert not reached & {*states.UNARMED, *states.GUARDED}
+    assert not reached & {*states.UNARMED_STATES, *states.ARMED_STATES}
 
 
 def test_what_is_noted_is_on_the_disk(tmp_path):
-    receipt = receipt_in(tmp_path)
-    receipt.note(evidence=["a"], reason="b")
-    assert Receipt.load(receipt.path).data == receipt.data
-    assert (receipt.data["evidence"], receipt.state) == (["a"], states.PLANNED)
+    record = record_in(tmp_path)
+    record.update(evidence=["a"], reason="b")
+    assert RunRecord.load(record.path).data == record.data
+    assert (record.data["evidence"], record.state) == (["a"], states.PLANNED)
 
 
 # --- in words
 
 
 def test_its_state_in_words(tmp_path):
-    assert said(receipt_in(tmp_path, states.READY)) == "snapshot ready"
-    assert said(receipt_in(tmp_path, states.ENDED, outcome=states.ROLLED_BACK)) == "over (rolled_back)"
+    assert describe_state(record_in(tmp_path, states.READY)) == "snapshot ready"
+    assert describe_state(record_in(tmp_path, states.ENDED, outcome=states.ROLLED_BACK)) == "over (rolled_back)"
 
 
 @pytest.mark.parametrize(("server", "label"), [
@@ -178,26 +178,26 @@ def test_its_state_in_words(tmp_path):
     ({"id": "12345"}, "12345"),
 ])
 def test_what_the_server_is_called(tmp_path, server, label):
-    assert Receipt.load(receipt_in(tmp_path, server=server).path).server_label == label
+    assert RunRecord.load(record_in(tmp_path, server=server).path).server_label == label
 
 
 def timed(*entries):
-    return Receipt(None, receipt_data(history=[{"at": f"2026-01-01T00:{at}Z", "state": state} for at, state in entries]))
+    return RunRecord(None, record_data(history=[{"at": f"2026-01-01T00:{at}Z", "state": state} for at, state in entries]))
 
 
 def test_seconds_between():
-    receipt = timed(("00:00.000", "armed"), ("00:01.500", "upgrading"), ("00:31.750", "checking"), ("01:31.760", "confirmed"))
-    assert receipt.seconds_between("upgrading", "checking") == 30.2
-    assert receipt.seconds_between("upgrading", "confirmed", "checking") == 30.2, "the first of the later ones"
-    assert receipt.seconds_between("restoring", "restored") is None
-    assert receipt.seconds_between("confirmed", "ended") is None
-    assert receipt.seconds_between("checking", "upgrading") is None, "before is not after"
+    record = timed(("00:00.000", "armed"), ("00:01.500", "upgrading"), ("00:31.750", "checking"), ("01:31.760", "confirmed"))
+    assert record.seconds_between("upgrading", "checking") == 30.2
+    assert record.seconds_between("upgrading", "confirmed", "checking") == 30.2, "the first of the later ones"
+    assert record.seconds_between("restoring", "restored") is None
+    assert record.seconds_between("confirmed", "ended") is None
+    assert record.seconds_between("checking", "upgrading") is None, "before is not after"
 
 
 def test_seconds_between_counts_from_the_last_time_before_it():
-    receipt = timed(("00:00.000", "restoring"), ("00:10.000", "restoring"), ("00:15.000", "ended"), ("05:00.000", "restoring"),
+    record = timed(("00:00.000", "restoring"), ("00:10.000", "restoring"), ("00:15.000", "ended"), ("05:00.000", "restoring"),
                     ("06:00.000", "restored"))
-    assert receipt.seconds_between("restoring", "restored", "ended") == 5.0
+    assert record.seconds_between("restoring", "restored", "ended") == 5.0
 
 
 # --- reading
@@ -205,7 +205,7 @@ def test_seconds_between_counts_from_the_last_time_before_it():
 
 def refused(path):
     with pytest.raises(RewindError) as caught:
-        Receipt.load(path)
+        RunRecord.load(path)
     assert caught.value.kind == "invalid_argument" and str(path) in caught.value.message
     return True
 
@@ -220,11 +220,11 @@ def test_what_is_no_receipt_is_refused(tmp_path, content):
 
 
 def test_every_beginning_of_a_receipt_is_refused(tmp_path):
-    receipt = receipt_in(tmp_path, states.CHECKING)
-    whole = receipt.path.read_bytes().rstrip()
+    record = record_in(tmp_path, states.CHECKING)
+    whole = record.path.read_bytes().rstrip()
     for length in range(0, len(whole), 37):
-        receipt.path.write_bytes(whole[:length])
-        assert refused(receipt.path)
+        record.path.write_bytes(whole[:length])
+        assert refused(record.path)
 
 
 def test_what_is_not_there_or_no_file_is_refused(tmp_path):
@@ -243,17 +243,17 @@ def test_what_is_not_there_or_no_file_is_refused(tmp_path):
     ("run", []), ("verification", None), ("verification", {}), ("message", 5),
 ])
 def test_a_receipt_with_a_wrong_part_is_refused(tmp_path, key, value):
-    receipt = receipt_in(tmp_path)
-    assert Receipt.load(receipt.path).data == receipt.data
-    receipt.path.write_text(json.dumps({**receipt.data, key: value}), encoding="utf-8")
-    assert refused(receipt.path)
+    record = record_in(tmp_path)
+    assert RunRecord.load(record.path).data == record.data
+    record.path.write_text(json.dumps({**record.data, key: value}), encoding="utf-8")
+    assert refused(record.path)
 
 
 @pytest.mark.parametrize("key", ["run_id", "state", "host", "provider", "server", "snapshot", "history", "run", "outcome", "message", "verification"])
 def test_a_receipt_without_a_part_is_refused(tmp_path, key):
-    receipt = receipt_in(tmp_path)
-    receipt.path.write_text(json.dumps({name: value for name, value in receipt.data.items() if name != key}), encoding="utf-8")
-    assert refused(receipt.path)
+    record = record_in(tmp_path)
+    record.path.write_text(json.dumps({name: value for name, value in record.data.items() if name != key}), encoding="utf-8")
+    assert refused(record.path)
 
 
 anything = st.recursive(
@@ -263,16 +263,16 @@ anything = st.recursive(
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
-@given(changes=st.dictionaries(st.sampled_from(sorted(receipt_data())), anything, max_size=4), whole=anything, keep=st.booleans())
+@given(changes=st.dictionaries(st.sampled_from(sorted(record_data())), anything, max_size=4), whole=anything, keep=st.booleans())
 def test_reading_raises_nothing_but_a_refusal_and_what_is_taken_can_be_used(tmp_path, changes, whole, keep):
     path = tmp_path / "run.json"
-    path.write_text(json.dumps({**receipt_data(), **changes} if keep else whole), encoding="utf-8")
+    path.write_text(json.dumps({**record_data(), **changes} if keep else whole), encoding="utf-8")
     try:
-        receipt = Receipt.load(path)
+        record = RunRecord.load(path)
     except RewindError:
         return
-    assert isinstance(receipt.server_label, str) and isinstance(said(receipt), str)
-    assert receipt.seconds_between(receipt.state, states.ENDED) is None or receipt.state
+    assert isinstance(record.server_label, str) and isinstance(describe_state(record), str)
+    assert record.seconds_between(record.state, states.ENDED) is None or record.state
 
 
 # --- where they lie
@@ -283,7 +283,7 @@ HOSTILE = ["..", ".", "", "/", "../../../etc/passwd", "a/b", "a\0b", "name with 
 
 @pytest.mark.parametrize("server_id", HOSTILE, ids=repr)
 def test_a_servers_folder_lies_in_the_state_folder_whatever_it_is_called(tmp_path, server_id):
-    path = ServerFolder(tmp_path, "vpsorg", server_id, "https://cloud.example").path
+    path = ServerRecords(tmp_path, "vpsorg", server_id, "https://cloud.example").path
     assert path.parent == tmp_path and len(path.name) < 100
     assert re.fullmatch("vpsorg-[A-Za-z0-9_-]*-[0-9a-f]{8}", path.name)
 
@@ -291,9 +291,9 @@ def test_a_servers_folder_lies_in_the_state_folder_whatever_it_is_called(tmp_pat
 def test_no_two_servers_share_a_folder(tmp_path):
     places = [("vpsorg", id_, "https://cloud.example") for id_ in (*HOSTILE, "1", "2", "a_b", "x" * 501)]
     places += [("ilkbyte", "1", "https://cloud.example"), ("vpsorg", "1", "https://other.example")]
-    assert len({ServerFolder(tmp_path, *place).path for place in places}) == len(places)
-    again = ServerFolder(str(tmp_path), *places[0])
-    assert again.path == ServerFolder(tmp_path, *places[0]).path, "the same one each time"
+    assert len({ServerRecords(tmp_path, *place).path for place in places}) == len(places)
+    again = ServerRecords(str(tmp_path), *places[0])
+    assert again.path == ServerRecords(tmp_path, *places[0]).path, "the same one each time"
 
 
 def run_id(number):
@@ -302,65 +302,65 @@ def run_id(number):
 
 @pytest.fixture
 def folder(tmp_path):
-    return ServerFolder(tmp_path, "vpsorg", "12345", "https://cloud.example")
+    return ServerRecords(tmp_path, "vpsorg", "12345", "https://cloud.example")
 
 
-def put(folder, number, state=states.ENDED, **facts):
-    path = folder.receipt_path(run_id(number))
-    Receipt(path, receipt_data(state, run_id=run_id(number), **facts)).note()
+def put(folder, number, state=states.ENDED, **fields):
+    path = folder.record_path(run_id(number))
+    RunRecord(path, record_data(state, run_id=run_id(number), **fields)).update()
     return path
 
 
 def test_the_newest_run_of_a_server(folder):
-    assert (folder.runs(), folder.last(), folder.last_with_snapshot()) == ([], None, None)
+    assert (folder.runs(), folder.latest(), folder.latest_with_snapshot()) == ([], None, None)
     for number in (3, 1, 2):
         put(folder, number)
     put(folder, 4, states.SNAPSHOTTING)
     assert [path.parent.name for path in folder.runs()] == [run_id(number) for number in (1, 2, 3, 4)]
-    assert folder.last().run_id == run_id(4)
-    assert folder.last_with_snapshot().run_id == run_id(3)
+    assert folder.latest().run_id == run_id(4)
+    assert folder.latest_with_snapshot().run_id == run_id(3)
 
 
 def test_an_unreadable_newest_receipt_is_not_passed_over(folder):
     """The one before it would tell of another upgrade."""
     put(folder, 1)
     put(folder, 2).write_text("{", encoding="utf-8")
-    for look in (folder.last, folder.last_with_snapshot):
+    for look in (folder.latest, folder.latest_with_snapshot):
         with pytest.raises(RewindError):
             look()
 
 
 def test_only_the_newest_runs_are_kept_and_their_evidence_with_them(folder):
-    for number in range(KEPT_RUNS + 3):
+    for number in range(MAX_RUNS + 3):
         (put(folder, number).parent / "server.log").write_text("evidence", encoding="utf-8")
     folder.lock_path.write_text("", encoding="utf-8")
     (folder.path / "notes").mkdir()
-    folder.drop_old_runs()
-    assert sorted(os.listdir(folder.path)) == sorted(["lock", "notes", *(run_id(number) for number in range(3, KEPT_RUNS + 3))])
-    folder.drop_old_runs()
-    assert len(folder.runs()) == KEPT_RUNS
+    folder.prune_old()
+    assert sorted(os.listdir(folder.path)) == sorted(["lock", "notes", *(run_id(number) for number in range(3, MAX_RUNS + 3))])
+    folder.prune_old()
+    assert len(folder.runs()) == MAX_RUNS
     assert all((path.parent / "server.log").exists() for path in folder.runs())
 
 
 def test_an_old_run_that_is_not_over_is_kept(folder):
     """Its snapshot may be needed still, and somebody has to be told."""
     unfinished = {1: states.UPGRADING, 2: states.RESTORING, 3: states.CONFIRMED}
-    for number in range(KEPT_RUNS + 5):
+    for number in range(MAX_RUNS + 5):
         put(folder, number, unfinished.get(number, states.ENDED))
-    folder.drop_old_runs()
-    assert [path.parent.name for path in folder.runs()] == [run_id(number) for number in (1, 2, 3, *range(5, KEPT_RUNS + 5))]
+    folder.prune_old()
+    assert [path.parent.name for path in folder.runs()] == [run_id(number) for number in (1, 2, 3, *range(5, MAX_RUNS + 5))]
 
 
-def test_all_receipts_are_the_newest_of_each_server_without_the_unreadable(tmp_path):
-    assert all_receipts(tmp_path / "nowhere") == []
+def test_latest_records_are_the_newest_of_each_server_without_the_unreadable(tmp_path):
+    assert latest_records(tmp_path / "nowhere") == []
     for server in ("1", "2", "3"):
-        one = ServerFolder(tmp_path, "vpsorg", server, "https://cloud.example")
+        one = ServerRecords(tmp_path, "vpsorg", server, "https://cloud.example")
         put(one, 1, host=f"old{server}")
         put(one, 2, host=f"web{server}")
-    put(ServerFolder(tmp_path, "vpsorg", "4", "https://cloud.example"), 1).write_bytes(b"[" * 100_000)
+    put(ServerRecords(tmp_path, "vpsorg", "4", "https://cloud.example"), 1).write_bytes(b"[" * 100_000)
     (tmp_path / "reports").mkdir()
     (tmp_path / "file").write_text("", encoding="utf-8")
-    assert sorted(receipt.data["host"] for receipt in all_receipts(tmp_path)) == ["web1", "web2", "web3"]
+    assert sorted(record.data["host"] for record in latest_records(tmp_path)) == ["web1", "web2", "web3"]
 
 
 # --- the runs' names
@@ -381,7 +381,7 @@ def test_run_ids_are_known_again_and_sort_by_time(tmp_path, monkeypatch):
     assert len(set(ids)) > 290
     for one in ids:
         assert fnmatch.fnmatchcase(one, RUN_ID_GLOB)
-        assert Receipt.load(receipt_in(tmp_path, run_id=one).path).run_id == one
+        assert RunRecord.load(record_in(tmp_path, run_id=one).path).run_id == one
     moments = iter([0, 59, 3600, 86400 * 400])
     monkeypatch.setattr(time, "gmtime", lambda: time.struct_time(time.localtime(next(moments))))
     made = [new_run_id() for _attempt in range(4)]

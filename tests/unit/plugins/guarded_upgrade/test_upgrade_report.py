@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from guard_builders import RUN_ID, SNAPSHOT, receipt_in
+from guard_builders import RUN_ID, SNAPSHOT, record_in
 
 from ansible_collections.rewind.vps.plugins.module_utils._redaction import MASK, Redactor
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import diagnostics, rollout_table
@@ -26,41 +26,41 @@ def at(*entries):
 
 
 def test_the_row_of_an_upgrade_that_went_well(tmp_path):
-    receipt = receipt_in(tmp_path, states.ENDED, outcome=states.UPGRADED, message="fine",
+    record = record_in(tmp_path, states.ENDED, outcome=states.UPGRADED, message="fine",
                          history=at(("00", "upgrading"), ("02", "checking"), ("03", "confirmed"), ("04", "ended")))
-    row = rollout_table.row(receipt)
+    row = rollout_table.row(record)
     assert (row["host"], row["cloud"], row["outcome"], row["snapshot"], row["run_id"]) == ("web1", "VPS.org", "upgraded", SNAPSHOT, RUN_ID)
     assert row["state"] == states.ENDED
     assert (row["seconds_upgrading"], row["seconds_rolling_back"], row["verification"], row["reason"]) == (180.0, None, [], None)
-    assert row["run_record"] == str(receipt.path)
+    assert row["run_record"] == str(record.path)
     json.dumps(row)
 
 
 def test_the_row_of_a_rollback(tmp_path):
-    row = rollout_table.row(receipt_in(tmp_path, states.ENDED, outcome=states.ROLLED_BACK, reason="it failed", verification=PROOF,
+    row = rollout_table.row(record_in(tmp_path, states.ENDED, outcome=states.ROLLED_BACK, reason="it failed", verification=PROOF,
                                 history=at(("00", "upgrading"), ("10", "restoring"), ("14", "restored"), ("50", "ended"))))
     assert (row["seconds_upgrading"], row["seconds_rolling_back"], row["reason"], row["verification"]) == (600.0, 240.0, "it failed", PROOF)
 
 
 def test_the_row_of_one_that_is_not_over_and_of_one_that_was_not_come_to(tmp_path):
-    row, untouched = rollout_table.row(receipt_in(tmp_path, states.CHECKING, cloud=None)), rollout_table.untouched_row("web9")
+    row, untouched = rollout_table.row(record_in(tmp_path, states.CHECKING, cloud=None)), rollout_table.untouched_row("web9")
     assert (row["outcome"], row["state"], row["cloud"]) == ("in_progress", "checking", "vpsorg")
     assert (untouched["host"], untouched["outcome"], untouched["state"]) == ("web9", "not_reached", None) and set(untouched) == set(row)
 
 
-@pytest.mark.parametrize("state", list(states._FOLLOWS))
+@pytest.mark.parametrize("state", list(states._TRANSITIONS))
 def test_an_outcome_of_a_row_is_always_one_of_an_enumeration(tmp_path, state):
     known = {*states.OUTCOMES, "in_progress", "not_reached"}
-    rows = [rollout_table.untouched_row("web9"), rollout_table.row(receipt_in(tmp_path, state))]
-    rows += [rollout_table.row(receipt_in(tmp_path, states.ENDED, outcome=outcome)) for outcome in states.OUTCOMES]
+    rows = [rollout_table.untouched_row("web9"), rollout_table.row(record_in(tmp_path, state))]
+    rows += [rollout_table.row(record_in(tmp_path, states.ENDED, outcome=outcome)) for outcome in states.OUTCOMES]
     assert {row["outcome"] for row in rows} == known and {row["state"] for row in rows} == {None, state, states.ENDED}
 
 
 def test_the_table(tmp_path):
     rows = [
-        rollout_table.row(receipt_in(tmp_path, states.ENDED, outcome=states.ROLLED_BACK, verification=PROOF,
+        rollout_table.row(record_in(tmp_path, states.ENDED, outcome=states.ROLLED_BACK, verification=PROOF,
                               history=at(("00", "upgrading"), ("10", "restoring"), ("14", "restored"), ("50", "ended")))),
-        rollout_table.row(receipt_in(tmp_path, states.PLANNED)), rollout_table.untouched_row("a-host-with-a-long-name"),
+        rollout_table.row(record_in(tmp_path, states.PLANNED)), rollout_table.untouched_row("a-host-with-a-long-name"),
     ]
     head, rule, *lines = rollout_table.table(rows)
     assert head.split("  ")[0].strip() == "host" and set(rule) == {"-", " "}

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from guard_builders import RUN_ID, SNAPSHOT, FakeWorld, failed, guard_in, receipt_data
+from guard_builders import RUN_ID, SNAPSHOT, FakeWorld, failed, guard_in, record_data
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import process_identity
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import OPTIONS, READING_STEPS, STEPS, Context
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import Receipt, ServerFolder, write_private
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RunRecord, ServerRecords, write_private
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import OperationFailed, Steps, base
 
 TOKEN = "vps_S3cretToken0123456789"
@@ -47,25 +47,25 @@ class Scene:
         self.told: list[str] = []
         self.ask = self._ask
 
-        def ask(*arguments: Any) -> Receipt | None:
+        def ask(*arguments: Any) -> RunRecord | None:
             return self.ask(*arguments)  # whatever it is by then: tests replace it
 
         monkeypatch.setattr(base, "ask_guard", ask)
         monkeypatch.setattr(base, "start_guard", self._start)
         monkeypatch.setattr(base, "run_operation", self._operate)
 
-    def stand(self, state: str, **facts: Any) -> None:
+    def stand(self, state: str, **fields: Any) -> None:
         """Where the upgrade stands, with a guard at work."""
-        self.guards = [guard_in(self.folder, state, FakeWorld(), **facts)]
+        self.guards = [guard_in(self.folder, state, FakeWorld(), **fields)]
 
     @property
-    def receipt(self) -> Receipt:
-        return Receipt.load(self.folder / "vpsorg-12345-0" / RUN_ID / "run.json")
+    def record(self) -> RunRecord:
+        return RunRecord.load(self.folder / "vpsorg-12345-0" / RUN_ID / "run.json")
 
     def do(self, step: str, *, check_mode: bool = False, connection: str = GUARDED, **options: Any) -> dict[str, Any]:
         given = {"step": step, "provider": "vpsorg", "api_token": TOKEN, "api_url": URL, "state_dir": str(self.folder), **options}
         if self.guards:
-            given["run"] = {"run_record": str(self.receipt.path), "connection": "ssh", "next": "upgrade", "resumed": True}
+            given["run"] = {"run_record": str(self.record.path), "connection": "ssh", "next": "upgrade", "resumed": True}
         validation = ArgumentSpecValidator(OPTIONS).validate(given)
         assert not validation.error_messages
         context = Context(
@@ -74,13 +74,13 @@ class Scene:
         )
         return Steps(validation.validated_parameters, context).do(step)
 
-    def _ask(self, receipt: Receipt, request: dict[str, Any], meanwhile: Any = None) -> Receipt | None:
+    def _ask(self, record: RunRecord, request: dict[str, Any], meanwhile: Any = None) -> RunRecord | None:
         guard = self.guards.pop(0) if len(self.guards) > 1 else self.guards[0]
-        return Receipt(receipt.path, guard.answer(request)["receipt"]) if guard else None
+        return RunRecord(record.path, guard.answer(request)["record"]) if guard else None
 
-    def _start(self, order: dict[str, Any]) -> Receipt:
+    def _start(self, order: dict[str, Any]) -> RunRecord:
         self.started += 1
-        return Receipt.load(Path(order["receipt_path"]))
+        return RunRecord.load(Path(order["record_path"]))
 
     def _operate(self, module: str, options: dict[str, Any], **how: Any) -> dict[str, Any]:
         if module == "upgrade_guard":
@@ -110,7 +110,7 @@ def test_a_task_that_outlives_its_run_is_left_to_the_guard(scene: Scene) -> None
     with pytest.raises(RewindError, match="The run is gone") as caught:
         scene.do("confirm")
     assert (caught.value.kind, caught.value.outcome) == (errors.INTERRUPTED, errors.UNKNOWN)
-    assert scene.receipt.state == states.CHECKING
+    assert scene.record.state == states.CHECKING
 
 
 def test_a_guard_that_is_gone_is_replaced_once(scene: Scene) -> None:
@@ -129,9 +129,9 @@ def test_it_is_not_armed_where_a_lost_connection_would_end_the_play(scene: Scene
     scene.stand(states.READY, guard={"pid": 1})
     with pytest.raises(RewindError, match="its loss would end the play"):
         scene.do("arm", connection="ssh")
-    assert scene.receipt.state == states.READY
+    assert scene.record.state == states.READY
     scene.do("arm")
-    assert scene.receipt.state == states.ARMED
+    assert scene.record.state == states.ARMED
 
 
 def test_a_unit_that_fails_since_the_upgrade_fails_the_check(scene: Scene) -> None:
@@ -169,7 +169,7 @@ def test_nothing_is_begun_on_a_server_with_another_controllers_marker(scene: Sce
 
 
 def test_prune_waits_for_an_upgrade_that_is_not_over(scene: Scene) -> None:
-    path = ServerFolder(scene.folder, "vpsorg", "12345", URL).receipt_path(RUN_ID)
+    path = ServerRecords(scene.folder, "vpsorg", "12345", URL).record_path(RUN_ID)
     scene.listed = [listed(9), listed(8)]
     for state in (states.UPGRADING, states.RESTORING, states.CONFIRMED):
         write_private(path, _text(state))
@@ -189,17 +189,17 @@ def test_after_a_failed_rollback_it_is_said_which_snapshot_to_restore(scene: Sce
         assert f"{SNAPSHOT['name']} ({SNAPSHOT['id']}) is kept" in told["next"] and "cloud's panel" in told["next"]
 
 
-@pytest.mark.parametrize(("state", "facts", "coming"), [
+@pytest.mark.parametrize(("state", "fields", "coming"), [
     (None, {}, "nothing"), (states.SNAPSHOTTING, {}, "nothing"), (states.READY, {}, "nothing"),
     (states.ENDED, {"outcome": states.UPGRADED, "acknowledged": True}, "nothing"),
     (states.ENDED, {"outcome": states.ROLLED_BACK, "acknowledged": True}, "nothing"), (states.ENDED, {"outcome": states.NOT_STARTED}, "nothing"),
     (states.ENDED, {"outcome": states.ROLLED_BACK}, "tell"), (states.CONFIRMED, {}, "finish"),
     (states.ARMED, {}, "roll_back"), (states.UPGRADING, {}, "roll_back"), (states.RESTORING, {}, "roll_back"),
 ])
-def test_settling_begins_nothing(scene: Scene, state: str | None, facts: dict[str, Any], coming: str) -> None:
+def test_settling_begins_nothing(scene: Scene, state: str | None, fields: dict[str, Any], coming: str) -> None:
     if state:
-        now = [{"at": states.now_text(), "state": state}]
-        write_private(ServerFolder(scene.folder, "vpsorg", "12345", URL).receipt_path(RUN_ID), json.dumps(receipt_data(state, history=now, **facts)))
+        now = [{"at": states.utc_timestamp(), "state": state}]
+        write_private(ServerRecords(scene.folder, "vpsorg", "12345", URL).record_path(RUN_ID), json.dumps(record_data(state, history=now, **fields)))
     found = scene.do("unfinished")
     assert (found["run"]["next"], found["run"]["resumed"], found["changed"]) == (coming, coming != "nothing", False)
     assert (scene.started, scene.deleted) == (0, [])
@@ -208,14 +208,14 @@ def test_settling_begins_nothing(scene: Scene, state: str | None, facts: dict[st
 
 
 def _text(state: str) -> str:
-    return json.dumps(receipt_data(state))
+    return json.dumps(record_data(state))
 
 
 def test_the_snapshot_is_begun_and_then_waited_for(scene: Scene) -> None:
     scene.stand(states.PLANNED)
     begun = scene.do("snapshot", snapshot_timeout=77, stop_server=True, snapshot_prefix="before")
     assert (begun["changed"], begun["run"]["state"]) == (False, states.SNAPSHOTTING)
-    assert scene.receipt.data["snapshot_wishes"] == {"match": "before????????T??????Z????", "stop_server": True, "seconds": 77}
+    assert scene.record.data["snapshot_wishes"] == {"match": "before????????T??????Z????", "stop_server": True, "seconds": 77}
     ready = scene.do("await_snapshot")
     assert (ready["changed"], ready["run"]["state"], ready["snapshot"]["id"]) == (True, states.READY, SNAPSHOT["id"])
 
@@ -232,7 +232,7 @@ def test_a_snapshot_that_was_not_seen_ready_fails_the_wait_for_it(scene: Scene) 
         assert caught.value.kind == errors.NOT_READY
 
 
-@pytest.mark.parametrize("state", states.UNARMED)
+@pytest.mark.parametrize("state", states.UNARMED_STATES)
 def test_where_nothing_is_restored_nothing_is_waited_for(scene: Scene, state: str) -> None:
     scene.stand(state)
     scene.guards = [*scene.guards, None]
@@ -243,13 +243,13 @@ def test_whoever_waits_is_told_what_the_receipt_says(scene: Scene) -> None:
     scene.stand(states.UPGRADING)
     (guard,) = scene.guards
 
-    def ask(receipt: Receipt, request: dict[str, Any], meanwhile: Any) -> Receipt:
-        guard.receipt.note(progress="10 s so far")
+    def ask(record: RunRecord, request: dict[str, Any], meanwhile: Any) -> RunRecord:
+        guard.record.update(progress="10 s so far")
         meanwhile()
         meanwhile()
-        scene.receipt.path.write_text("garbage", encoding="utf-8")
+        scene.record.path.write_text("garbage", encoding="utf-8")
         meanwhile()
-        return guard.receipt
+        return guard.record
 
     scene.ask = ask
     scene.do("await_restore")
@@ -260,7 +260,7 @@ def test_a_wait_that_outlives_its_run_starts_no_other_guard(scene: Scene) -> Non
     """The guard of a run that is gone goes when it is done, and whoever still waited for it hears nothing more."""
     scene.stand(states.UPGRADING)
 
-    def ask(receipt: Receipt, request: dict[str, Any], meanwhile: Any) -> None:
+    def ask(record: RunRecord, request: dict[str, Any], meanwhile: Any) -> None:
         scene.process["started"] = "long ago"
 
     scene.ask = ask
@@ -272,6 +272,6 @@ def test_a_wait_that_outlives_its_run_starts_no_other_guard(scene: Scene) -> Non
 def test_the_reason_shows_no_secret(scene: Scene) -> None:
     scene.stand(states.UPGRADING)
     scene.do("roll_back", reason=f"Install: curl said {TOKEN}")
-    assert scene.receipt.data["reason"] == "Install: curl said ********"
-    assert scene.receipt.state == states.RESTORING
+    assert scene.record.data["reason"] == "Install: curl said ********"
+    assert scene.record.state == states.RESTORING
     assert scene.do("await_restore")["run"]["state"] == states.RESTORED
