@@ -129,7 +129,7 @@ class ActionModule(ControllerAction):
             connection=_short_name(self._connection),
             folders=self._folders(task_vars),
             process=process_identity.identity(_pid_of_run()),  # a task's process is a child of ansible-playbook's
-            what=" ".join(["ansible-playbook", *(os.path.basename(str(name)) for name in command_line.CLIARGS.get("args") or [])]),
+            command=" ".join(["ansible-playbook", *(os.path.basename(str(name)) for name in command_line.CLIARGS.get("args") or [])]),
             conditional=" and ".join(map(str, self._task.when)) or None,
             delegated=self._task.delegate_to or None,
             batch=list(task_vars.get("ansible_play_batch") or [host]),

@@ -8,8 +8,8 @@ It is a program of its own, not an asynchronous job of Ansible's: that would wri
 a file and show them on a command line. This one reads one line of JSON from its standard input and keeps the credentials in
 its memory; its command line shows the receipt's path, and its environment holds none of them.
 
-It answers on a local socket in a folder that only its user can enter: one line of JSON asks, one answers (C({"done": ...}) or
-C({"refused": ...})). While it takes a snapshot or restores one it answers nobody, and the receipt's C(progress) tells how it goes.
+It answers on a local socket in a folder that only its user can enter: one line of JSON asks, one answers (C({"result": ...}) or
+C({"error": ...})). While it takes a snapshot or restores one it answers nobody, and the receipt's C(progress) tells how it goes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import types
 PACKAGES = ("ansible_collections", "ansible_collections.rewind", "ansible_collections.rewind.vps")
 
 
-def _open_the_collection() -> None:
+def _make_collection_importable() -> None:
     """Make this very copy of the collection importable, whatever else is installed."""
     # Three folders up from this one: guarded_upgrade, plugin_utils, plugins.
     directory = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), *[os.pardir] * 3))
@@ -34,12 +34,12 @@ def _open_the_collection() -> None:
 
 def main() -> int:
     """Guard until it is over; answers the exit status."""
-    order = json.loads(sys.stdin.readline())
-    sys.path[:] = order.pop("sys_path")
-    _open_the_collection()
+    config = json.loads(sys.stdin.readline())
+    sys.path[:] = config.pop("sys_path")
+    _make_collection_importable()
     from ansible_collections.rewind.vps.plugins.plugin_utils._guard.server import serve
 
-    return serve(order)
+    return serve(config)
 
 
 if __name__ == "__main__":

@@ -22,97 +22,97 @@ from ...module_utils._errors import RewindError
 from ...module_utils._text import to_valid_utf8
 from .._upgrade.record import RunRecord
 
-LOOK_SECONDS = 1.0
+PROGRESS_INTERVAL = 1.0
 PROGRAM = Path(__file__).with_name("__main__.py")
 # What a program needs to reach a cloud; credentials and settings of Ansible stay behind.
-KEPT_VARIABLES = (
+INHERITED_ENV = (
     "HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "USER", "LOGNAME",
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
     "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR",
 )
 
 
-def start_guard(order: dict[str, Any]) -> RunRecord:
+def start_guard(config: dict[str, Any]) -> RunRecord:
     """Start a guard; it lives on when this process ends.
 
-    :arg order: see guard_service.serve; a C(parameters) with credentials reaches it through a pipe.
+    :arg config: see guard_service.serve; a C(parameters) with credentials reaches it through a pipe.
     :returns: the receipt as it stands now.
     :raises RewindError: C(busy), another guard watches this server; C(internal), it didn't start.
     """
-    environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+    environment = {name: os.environ[name] for name in INHERITED_ENV if name in os.environ}
     guard = subprocess.Popen(
-        [sys.executable, str(PROGRAM), order["record_path"]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        [sys.executable, str(PROGRAM), config["record_path"]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         env=environment, cwd="/", start_new_session=True, text=True, encoding="utf-8",
     )
-    answer: dict[str, Any] | None = None
+    response: dict[str, Any] | None = None
     with contextlib.suppress(OSError, ValueError):
-        guard.stdin.write(json.dumps({**order, "sys_path": [path for path in sys.path if path]}) + "\n")
+        guard.stdin.write(json.dumps({**config, "sys_path": [path for path in sys.path if path]}) + "\n")
         guard.stdin.close()
-        answer = json.loads(guard.stdout.readline())
+        response = json.loads(guard.stdout.readline())
     guard.stdout.close()
-    if answer and "done" in answer:
-        return RunRecord(Path(order["record_path"]), answer["done"]["record"])
+    if response and "result" in response:
+        return RunRecord(Path(config["record_path"]), response["result"]["record"])
     guard.wait()
-    if answer and answer["refused"]["kind"] == errors.BUSY:
+    if response and response["error"]["kind"] == errors.BUSY:
         raise RewindError("Another run guards this server", kind=errors.BUSY)
     raise RewindError(
         f"The guard's process did not start (it ended with status {guard.returncode})",
-        kind=errors.INTERNAL, hint=f"can {sys.executable} write to {order['record_path']}, and to its folder for temporary files?",
+        kind=errors.INTERNAL, hint=f"can {sys.executable} write to {config['record_path']}, and to its folder for temporary files?",
     )
 
 
-def ask_guard(record: RunRecord, request: dict[str, Any], meanwhile: Callable[[], None] = lambda: None) -> RunRecord | None:
+def send_request(record: RunRecord, request: dict[str, Any], on_idle: Callable[[], None] = lambda: None) -> RunRecord | None:
     """Ask for something and wait for the answer; a guard at work answers when it is done.
 
-    :arg meanwhile: called once a second.
+    :arg on_idle: called once a second.
     :returns: the receipt as it stands then; None where no guard is there, so nothing was done, or where it went away meanwhile.
     :raises RewindError: the guard refuses.
     """
-    door = (record.data.get("guard") or {}).get("socket")
-    answer: dict[str, Any] = {}
-    with contextlib.suppress(OSError, ValueError, RecursionError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
-        if door is None:
+    socket_path = (record.data.get("guard") or {}).get("socket")
+    response: dict[str, Any] = {}
+    with contextlib.suppress(OSError, ValueError, RecursionError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        if socket_path is None:
             return None
-        line.connect(door)
-        line.sendall((json.dumps(request) + "\n").encode())
-        _wait_for(line, meanwhile)
-        with line.makefile("r", encoding="utf-8") as stream:
-            answer = _answer(stream.readline())
-    if isinstance(answer.get("refused"), dict):
-        raise _refusal(answer["refused"])
-    done = answer["done"].get("record") if isinstance(answer.get("done"), dict) else None
-    if not isinstance(done, dict) or done.get("run_id") != record.run_id or not record.accepts(done):
+        connection.connect(socket_path)
+        connection.sendall((json.dumps(request) + "\n").encode())
+        _wait_readable(connection, on_idle)
+        with connection.makefile("r", encoding="utf-8") as stream:
+            response = _parse_response(stream.readline())
+    if isinstance(response.get("error"), dict):
+        raise _response_error(response["error"])
+    record_data = response["result"].get("record") if isinstance(response.get("result"), dict) else None
+    if not isinstance(record_data, dict) or record_data.get("run_id") != record.run_id or not record.accepts(record_data):
         return None
-    return RunRecord(record.path, done)
+    return RunRecord(record.path, record_data)
 
 
-def _wait_for(line: socket.socket, meanwhile: Callable[[], None]) -> None:
+def _wait_readable(connection: socket.socket, on_idle: Callable[[], None]) -> None:
     """Until there is something to read, or the guard is gone."""
-    line.settimeout(LOOK_SECONDS)
+    connection.settimeout(PROGRESS_INTERVAL)
     while True:
         try:
-            line.recv(1, socket.MSG_PEEK)
+            connection.recv(1, socket.MSG_PEEK)
             break
         except TimeoutError:
-            meanwhile()
-    line.settimeout(None)
+            on_idle()
+    connection.settimeout(None)
 
 
-def _answer(text: str) -> dict[str, Any]:
+def _parse_response(text: str) -> dict[str, Any]:
     """What a line says; nothing where the guard went away in the middle of it, or whoever that is is no guard."""
-    answer = to_valid_utf8(json.loads(text)) if text.endswith("\n") else {}
-    return answer if isinstance(answer, dict) else {}
+    response = to_valid_utf8(json.loads(text)) if text.endswith("\n") else {}
+    return response if isinstance(response, dict) else {}
 
 
-def _refusal(said: dict[str, Any]) -> RewindError:
-    hint = said.get("hint")
+def _response_error(fields: dict[str, Any]) -> RewindError:
+    hint = fields.get("hint")
     return RewindError(
-        str(said.get("message")), kind=str(said.get("kind")), outcome=str(said.get("outcome", errors.NOT_APPLIED)),
+        str(fields.get("message")), kind=str(fields.get("kind")), outcome=str(fields.get("outcome", errors.NOT_APPLIED)),
         hint=None if hint is None else str(hint),
     )
 
 
-def guard_is_there(lock_path: Path) -> bool:
+def is_guard_running(lock_path: Path) -> bool:
     """Whether some guard watches the server: it holds the lock for as long as it lives."""
     if not lock_path.exists():
         return False

@@ -21,34 +21,34 @@ from ...module_utils._wait.polling import Clock, Deadline
 from .._upgrade import record as states
 from .._upgrade.record import RunRecord
 from .protocol import check_request
-from .restore_retry import restore
-from .snapshot_retry import take
+from .restore_retry import restore_with_retry
+from .snapshot_retry import take_with_retry
 
 ProgressCallback = Callable[[str], None]
 
-NOBODY_LOOKED = {
+NOT_VERIFIED = {
     "check": "server", "result": "inconclusive",
     "detail": "the run was gone, so nobody looked at the server; only the cloud says that it is restored",
 }
-KEPT_OF_SNAPSHOT = ("failed", "changed", "msg", "error", "pruned", "snapshot", "warnings")  # of the operation's result
-BY_THE_CLOUD = {"check": "cloud", "result": "passed", "detail": "the cloud has carried out the restore of this very snapshot"}
+SNAPSHOT_RESULT_KEYS = ("failed", "changed", "msg", "error", "pruned", "snapshot", "warnings")  # of the operation's result
+PROVIDER_CONFIRMED = {"check": "cloud", "result": "passed", "detail": "the cloud has carried out the restore of this very snapshot"}
 
 
 @dataclass
-class World:
+class GuardActions:
     """What a guard needs of the world; tests put their own here.
 
-    :ivar ask_restore: runs the module's operation with the snapshot's id, a C(wait_timeout) and whom to tell how it goes, and
+    :ivar restore_snapshot: runs the module's operation with the snapshot's id, a C(wait_timeout) and whom to tell how it goes, and
         returns its result.
-    :ivar ask_snapshot: the same for a snapshot of this name, with C(match), what may go to make room, and C(stop_server).
-    :ivar run_is_alive: whether the run that is guarded still lives.
-    :ivar tell_terminal: writes a line to the terminal of a run that is gone, if it had one.
+    :ivar take_snapshot: the same for a snapshot of this name, with C(match), what may go to make room, and C(stop_server).
+    :ivar is_run_alive: whether the run that is guarded still lives.
+    :ivar notify_terminal: writes a line to the terminal of a run that is gone, if it had one.
     """
 
-    ask_restore: Callable[[str, int, ProgressCallback], dict[str, Any]]
-    ask_snapshot: Callable[[dict[str, Any], int, ProgressCallback], dict[str, Any]]
-    run_is_alive: Callable[[], bool]
-    tell_terminal: ProgressCallback = lambda text: None
+    restore_snapshot: Callable[[str, int, ProgressCallback], dict[str, Any]]
+    take_snapshot: Callable[[dict[str, Any], int, ProgressCallback], dict[str, Any]]
+    is_run_alive: Callable[[], bool]
+    notify_terminal: ProgressCallback = lambda text: None
     clock: Clock = field(default_factory=Clock)
 
 
@@ -58,74 +58,74 @@ class Guard:
     :arg resumed: an earlier guard of this receipt is gone.
     """
 
-    def __init__(self, record: RunRecord, world: World, rollback_seconds: int, resumed: bool) -> None:
+    def __init__(self, record: RunRecord, actions: GuardActions, rollback_seconds: int, resumed: bool) -> None:
         self.record = record
-        self._world = world
+        self._actions = actions
         self._rollback_seconds = rollback_seconds
         self._deadline: Deadline | None = None
         # Only what an earlier guard has asked for can be under way when this one looks.
-        self._ours_under_way = resumed and record.state == states.RESTORING
-        self._begun: Callable[[], None] | None = None
-        self.is_over = False
+        self._restore_in_progress = resumed and record.state == states.RESTORING
+        self._pending: Callable[[], None] | None = None
+        self.finished = False
 
     # --- what the run asks for
 
-    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+    def handle(self, request: dict[str, Any]) -> dict[str, Any]:
         """Do what the run asks for; what takes long is begun only, and goes on when the run has its answer.
 
         :returns: C(record): the receipt's data afterwards.
         :raises RewindError: it can't be done from where the upgrade stands.
         """
         check_request(request, self.record)
-        self._go_on()
-        self._do(request)
+        self._run_pending()
+        self._dispatch(request)
         return {"record": self.record.data}
 
-    def _do(self, request: dict[str, Any]) -> None:
-        wish = request["do"]
-        if wish == "move":
-            self._move(request["to"], request["facts"])
+    def _dispatch(self, request: dict[str, Any]) -> None:
+        command = request["command"]
+        if command == "transition":
+            self._transition(request["to"], request["fields"])
             self._set_deadline(request.get("seconds"))
-        elif wish == "note":
-            self.record.update(**request["facts"])
-        elif wish == "snapshot":
-            wishes = request["wishes"]
-            self._move(states.SNAPSHOTTING, {"seconds_allowed": wishes["seconds"], "snapshot_wishes": wishes, "snapshot_result": None})
+        elif command == "update":
+            self.record.update(**request["fields"])
+        elif command == "take_snapshot":
+            params = request["params"]
+            self._transition(states.SNAPSHOTTING, {"seconds_allowed": params["seconds"], "snapshot_params": params, "snapshot_result": None})
             self._set_deadline(None)
-            self._begun = self._take_snapshot
-        elif wish == "roll_back":
+            self._pending = self._take_snapshot
+        elif command == "roll_back":
             if request["manual"] and self.record.state in (states.READY, states.CONFIRMED):
-                self.record.move(states.ENDED, outcome=states.NOT_STARTED if self.record.state == states.READY else states.UPGRADED)
-            if self._begin_rolling_back(request["reason"], by_hand=request["manual"]):
-                self._begun = self._restore
-        elif wish == "await":
-            self._finish()
-        elif wish == "end":
-            self._end(request["outcome"], request["message"], request["verification"])
-        elif wish == "told":
+                self.record.transition(states.ENDED, outcome=states.NOT_STARTED if self.record.state == states.READY else states.UPGRADED)
+            if self._start_rollback(request["reason"], by_hand=request["manual"]):
+                self._pending = self._restore
+        elif command == "wait":
+            self._resume_pending()
+        elif command == "finish":
+            self._finish(request["outcome"], request["message"], request["verification"])
+        elif command == "acknowledge":
             self.record.update(acknowledged=self.record.state == states.ENDED)
         # Anything else asks for the receipt only.
 
-    def _move(self, state: str, fields: dict[str, Any]) -> None:
+    def _transition(self, state: str, fields: dict[str, Any]) -> None:
         before = copy.deepcopy(self.record.data)
         try:
-            self.record.move(state, **fields)
+            self.record.transition(state, **fields)
         except OSError:  # the run is told that this step has failed, so it is not taken here either
             self.record.data = before
             raise
 
     def _set_deadline(self, seconds: float | None) -> None:
-        self._deadline = Deadline(seconds, self._world.clock) if seconds else None
+        self._deadline = Deadline(seconds, self._actions.clock) if seconds else None
 
     # --- what was begun for the run
 
-    def _go_on(self) -> None:
+    def _run_pending(self) -> None:
         """Do what was begun. Nothing else is done before it is over."""
-        work, self._begun = self._begun, None
-        if work is not None:
-            work()
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending()
 
-    def _finish(self) -> None:
+    def _resume_pending(self) -> None:
         """What an earlier guard has begun, and did not live to finish."""
         if self.record.state == states.SNAPSHOTTING and self.record.data.get("snapshot_result") is None:
             self._take_snapshot()
@@ -134,66 +134,66 @@ class Guard:
 
     def _take_snapshot(self) -> None:
         """Take the run's snapshot, or adopt the one of this name that is being made; the receipt says how it ended."""
-        wishes = self.record.data.get("snapshot_wishes")
-        if wishes is None or not self._world.run_is_alive():
+        params = self.record.data.get("snapshot_params")
+        if params is None or not self._actions.is_run_alive():
             return
-        result = take(
-            lambda wait_seconds: self._world.ask_snapshot(wishes, wait_seconds, self._note_progress),
-            Deadline(wishes["seconds"], self._world.clock), self._note_progress, stops_server=wishes["stop_server"],
+        result = take_with_retry(
+            lambda wait_seconds: self._actions.take_snapshot(params, wait_seconds, self._update_progress),
+            Deadline(params["seconds"], self._actions.clock), self._update_progress, stops_server=params["stop_server"],
         )
-        fields: dict[str, Any] = {"snapshot_result": {key: result[key] for key in KEPT_OF_SNAPSHOT if key in result}, "progress": None}
+        fields: dict[str, Any] = {"snapshot_result": {key: result[key] for key in SNAPSHOT_RESULT_KEYS if key in result}, "progress": None}
         if result.get("failed"):
             with contextlib.suppress(OSError):
                 self.record.update(**fields)
             return
         try:
-            self._move(states.READY, {"snapshot": {key: result["snapshot"][key] for key in ("id", "name", "created_at")}, **fields})
+            self._transition(states.READY, {"snapshot": {key: result["snapshot"][key] for key in ("id", "name", "created_at")}, **fields})
         except OSError as error:
             # Without its id on the disk nobody could restore it, so the upgrade must not begin.
-            self.record.data["snapshot_result"] = _unwritten(self.record, error, changed=result["changed"])
+            self.record.data["snapshot_result"] = _record_write_error(self.record, error, changed=result["changed"])
 
-    def _note_progress(self, text: str) -> None:
+    def _update_progress(self, text: str) -> None:
         with contextlib.suppress(OSError):
             self.record.update(progress=text)
 
     # --- what the guard does of itself
 
-    def watch(self) -> None:
+    def tick(self) -> None:
         """Go on with what was begun, and look whether it has to act. Called a few times a second."""
-        self._go_on()
-        alive = self._world.run_is_alive()
+        self._run_pending()
+        alive = self._actions.is_run_alive()
         state = self.record.state
         if state in states.ARMED_STATES and not alive:
-            self._act("the run ended without a word")
+            self._trigger_rollback("the run ended without a word")
         elif state in states.ARMED_STATES and self._deadline is not None and self._deadline.remaining <= 0:
-            self._act(f"it was not confirmed within its time ({self._deadline.seconds:.0f} s for this part)")
+            self._trigger_rollback(f"it was not confirmed within its time ({self._deadline.seconds:.0f} s for this part)")
         elif state == states.RESTORED and not alive:
-            self._end_unproven()
-            self._tell_end()
-        if not self._world.run_is_alive() or (self.record.state == states.ENDED and self.record.data["acknowledged"]):
-            self.is_over = True
+            self._finish_unverified()
+            self._notify_outcome()
+        if not self._actions.is_run_alive() or (self.record.state == states.ENDED and self.record.data["acknowledged"]):
+            self.finished = True
 
-    def _act(self, reason: str) -> None:
-        self._world.tell_terminal(
+    def _trigger_rollback(self, reason: str) -> None:
+        self._actions.notify_terminal(
             f"{self.record.server_label}: {reason}. Its guard restores snapshot {self.record.snapshot['name']} now."
         )
-        if self._begin_rolling_back(reason):
-            self._restore(self._world.tell_terminal)
-        if not self._world.run_is_alive() and self.record.state == states.RESTORED:
-            self._end_unproven()
-        self._tell_end()
+        if self._start_rollback(reason):
+            self._restore(self._actions.notify_terminal)
+        if not self._actions.is_run_alive() and self.record.state == states.RESTORED:
+            self._finish_unverified()
+        self._notify_outcome()
 
-    def _tell_end(self) -> None:
+    def _notify_outcome(self) -> None:
         outcome = (self.record.outcome or "restored").replace("_", " ")
-        self._world.tell_terminal(f"{self.record.server_label}: {outcome}. {self.record.data.get('message') or ''} See {self.record.path}")
+        self._actions.notify_terminal(f"{self.record.server_label}: {outcome}. {self.record.data.get('message') or ''} See {self.record.path}")
 
-    def _begin_rolling_back(self, reason: str, *, by_hand: bool = False) -> bool:
+    def _start_rollback(self, reason: str, *, by_hand: bool = False) -> bool:
         """Write down that the receipt's own snapshot is restored; False where that is done. What is over is restored by hand only."""
         record = self.record
         if record.state == states.RESTORED or (record.state == states.ENDED and not by_hand):
             return False
         if record.state in (*states.UNARMED_STATES, states.CONFIRMED):
-            record.move(states.RESTORING)  # says what is the case, and that this can't be
+            record.transition(states.RESTORING)  # says what is the case, and that this can't be
         if record.state == states.ENDED and record.snapshot.get("id") is None:
             raise RewindError(
                 f"The guarded upgrade of server {record.server_label} came to no snapshot, so there is nothing to restore",
@@ -202,7 +202,7 @@ class Guard:
         if record.state != states.RESTORING:
             # A disk that is full must not keep a broken server broken.
             with contextlib.suppress(OSError):
-                record.move(states.RESTORING, reason=reason, outcome=None, verification=[], progress=None)
+                record.transition(states.RESTORING, reason=reason, outcome=None, verification=[], progress=None)
         self._deadline = None
         return True
 
@@ -210,42 +210,42 @@ class Guard:
         """:arg progress: hears of trouble; the receipt where nobody does."""
         record = self.record
         snapshot_id = record.snapshot.get("id")
-        verdict = restore(
-            lambda wait_seconds: self._world.ask_restore(snapshot_id, wait_seconds, self._note_progress),
-            Deadline(self._rollback_seconds, self._world.clock), progress or self._note_progress, ours_under_way=self._ours_under_way,
+        result = restore_with_retry(
+            lambda wait_seconds: self._actions.restore_snapshot(snapshot_id, wait_seconds, self._update_progress),
+            Deadline(self._rollback_seconds, self._actions.clock), progress or self._update_progress, own_restore_in_progress=self._restore_in_progress,
         )
-        if verdict.done:
-            self._restored(verdict.message)
+        if result.done:
+            self._record_restored(result.message)
             return
-        outcome = states.ROLLBACK_FAILED if verdict.known else states.UNKNOWN
+        outcome = states.ROLLBACK_FAILED if result.known else states.UNKNOWN
         with contextlib.suppress(OSError):
-            record.move(states.ENDED, outcome=outcome, message=verdict.message, verification=[], acknowledged=False, progress=None)
+            record.transition(states.ENDED, outcome=outcome, message=result.message, verification=[], acknowledged=False, progress=None)
 
-    def _restored(self, detail: str) -> None:
+    def _record_restored(self, detail: str) -> None:
         with contextlib.suppress(OSError):
-            self.record.move(states.RESTORED, restore_message=detail, verification=[BY_THE_CLOUD], progress=None)
+            self.record.transition(states.RESTORED, restore_message=detail, verification=[PROVIDER_CONFIRMED], progress=None)
 
-    def _end_unproven(self) -> None:
-        self._end(
+    def _finish_unverified(self) -> None:
+        self._finish(
             states.ROLLED_BACK, f"{self.record.data['restore_message']}, and nobody has looked at the server since",
-            [BY_THE_CLOUD, NOBODY_LOOKED],
+            [PROVIDER_CONFIRMED, NOT_VERIFIED],
         )
 
-    def _end(self, outcome: str, message: str, proof: list[dict[str, str]]) -> None:
+    def _finish(self, outcome: str, message: str, proof: list[dict[str, str]]) -> None:
         if self.record.state != states.ENDED:  # else it has ended by itself
-            self.record.move(states.ENDED, outcome=outcome, message=message, verification=proof, acknowledged=False)
+            self.record.transition(states.ENDED, outcome=outcome, message=message, verification=proof, acknowledged=False)
 
 
-def _unwritten(record: RunRecord, trouble: OSError, *, changed: bool) -> dict[str, Any]:
+def _record_write_error(record: RunRecord, write_error: OSError, *, changed: bool) -> dict[str, Any]:
     """The result of a snapshot that is there, and whose id could not be written down."""
     error = RewindError(
-        f"Snapshot {record.snapshot['name']} of server {record.server_label} is ready, and the receipt could not be written ({trouble.strerror})",
+        f"Snapshot {record.snapshot['name']} of server {record.server_label} is ready, and the receipt could not be written ({write_error.strerror})",
         kind=errors.INTERNAL, outcome=errors.FAILED, server=record.server_label, snapshot=record.snapshot["name"],
         hint=f"make room for {record.path}, and run again: the snapshot is used then",
     )
     return {"failed": True, "changed": changed, "msg": error.format(already_changed=changed), "error": error.to_result(), "pruned": []}
 
 
-def refusal(error: RewindError) -> dict[str, Any]:
+def error_response(error: RewindError) -> dict[str, Any]:
     """An error as the run's side takes it."""
-    return {"refused": {"message": error.message, "kind": error.kind, "outcome": error.outcome, "hint": error.hint}}
+    return {"error": {"message": error.message, "kind": error.kind, "outcome": error.outcome, "hint": error.hint}}

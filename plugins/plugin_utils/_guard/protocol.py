@@ -13,44 +13,44 @@ from ...module_utils._errors import RewindError
 from .._upgrade.record import RunRecord
 
 # What is the guard's own, or was settled when the run began.
-_SETTLED = frozenset({
+_IMMUTABLE_FIELDS = frozenset({
     "version", "run_id", "host", "provider", "api_url", "cloud", "server", "marker", "state", "history", "run", "guard", "tasks", "checks", "roles",
-    "snapshot_wishes", "snapshot_result", "progress",
+    "snapshot_params", "snapshot_result", "progress",
 })
-_WISHES = {"match", "stop_server", "seconds"}
-_LONGEST = 7 * 86400  # seconds
+_SNAPSHOT_PARAMS = {"match", "stop_server", "seconds"}
+_MAX_SECONDS = 7 * 86400  # seconds
 
 
 def check_request(request: Any, record: RunRecord) -> None:
     """:raises RewindError: it is not one that a run sends."""
-    if not isinstance(request, dict) or not isinstance(request.get("do"), str):
-        raise _not_understood("no request")
-    wish = request["do"]
-    if wish in ("move", "note"):
-        fields = request.get("facts")
-        if not isinstance(fields, dict) or _SETTLED & set(fields) or not record.accepts(fields):
-            raise _not_understood("facts that don't belong in a receipt")
-    if wish == "move":
+    if not isinstance(request, dict) or not isinstance(request.get("command"), str):
+        raise _invalid_request("no request")
+    command = request["command"]
+    if command in ("transition", "update"):
+        fields = request.get("fields")
+        if not isinstance(fields, dict) or _IMMUTABLE_FIELDS & set(fields) or not record.accepts(fields):
+            raise _invalid_request("facts that don't belong in a receipt")
+    if command == "transition":
         seconds = request.get("seconds")
-        if not isinstance(request.get("to"), str) or not (seconds is None or _is_time(seconds)):
-            raise _not_understood("no state, or no time, to go on with")
-    if wish == "snapshot":
-        wishes = request.get("wishes")
-        if not isinstance(wishes, dict) or set(wishes) != _WISHES or not _is_time(wishes["seconds"]) or not record.accepts(
-            {"snapshot_wishes": wishes}
+        if not isinstance(request.get("to"), str) or not (seconds is None or _is_duration(seconds)):
+            raise _invalid_request("no state, or no time, to go on with")
+    if command == "take_snapshot":
+        params = request.get("params")
+        if not isinstance(params, dict) or set(params) != _SNAPSHOT_PARAMS or not _is_duration(params["seconds"]) or not record.accepts(
+            {"snapshot_params": params}
         ):
-            raise _not_understood("no wishes for a snapshot")
-    if wish == "roll_back" and not (isinstance(request.get("reason"), str) and isinstance(request.get("manual"), bool)):
-        raise _not_understood("no reason")
-    if wish == "end":
-        ends = {key: request.get(key) for key in ("outcome", "message", "verification")}
-        if not isinstance(ends["outcome"], str) or not isinstance(ends["message"], str) or not record.accepts(ends):
-            raise _not_understood("no outcome")
+            raise _invalid_request("no wishes for a snapshot")
+    if command == "roll_back" and not (isinstance(request.get("reason"), str) and isinstance(request.get("manual"), bool)):
+        raise _invalid_request("no reason")
+    if command == "finish":
+        final_fields = {key: request.get(key) for key in ("outcome", "message", "verification")}
+        if not isinstance(final_fields["outcome"], str) or not isinstance(final_fields["message"], str) or not record.accepts(final_fields):
+            raise _invalid_request("no outcome")
 
 
-def _is_time(seconds: Any) -> bool:
-    return isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and 0 < seconds <= _LONGEST
+def _is_duration(seconds: Any) -> bool:
+    return isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and 0 < seconds <= _MAX_SECONDS
 
 
-def _not_understood(what: str) -> RewindError:
-    return RewindError(f"The guard does not understand what it is asked for ({what})", kind=errors.INTERNAL)
+def _invalid_request(problem: str) -> RewindError:
+    return RewindError(f"The guard does not understand what it is asked for ({problem})", kind=errors.INTERNAL)

@@ -17,15 +17,15 @@ from typing import Any
 from ...module_utils import _errors as errors
 from ...module_utils._wait.polling import Deadline
 
-MOST_ASKED = 3  # restores that were asked for and did not come to a good end
-MOST_REFUSED = 4  # clear refusals that may be about the moment (a server in a state that is not valid)
-FIRST_PAUSE = 2.0  # seconds; each further pause is twice as long
-LONGEST_PAUSE = 60.0
-_PASSING = frozenset({*errors.TRANSIENT, errors.BUSY})
+MAX_ATTEMPTS = 3  # restores that were asked for and did not come to a good end
+MAX_REJECTIONS = 4  # clear refusals that may be about the moment (a server in a state that is not valid)
+INITIAL_INTERVAL = 2.0  # seconds; each further pause is twice as long
+MAX_INTERVAL = 60.0
+_TRANSIENT = frozenset({*errors.TRANSIENT, errors.BUSY})
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RestoreResult:
     """How a restore ended.
 
     :ivar done: the cloud has restored the snapshot, by all that it shows.
@@ -38,36 +38,36 @@ class Verdict:
     message: str
 
 
-def restore(
-    ask: Callable[[int], dict[str, Any]], deadline: Deadline, progress: Callable[[str], None], *, ours_under_way: bool,
-) -> Verdict:
+def restore_with_retry(
+    operation: Callable[[int], dict[str, Any]], deadline: Deadline, progress: Callable[[str], None], *, own_restore_in_progress: bool,
+) -> RestoreResult:
     """Restore, with patience.
 
-    :arg ask: runs the operation with a C(wait_timeout) in seconds, and returns its result.
+    :arg operation: runs the operation with a C(wait_timeout) in seconds, and returns its result.
     :arg progress: tells a person how it goes.
-    :arg ours_under_way: a restore that is found under way was asked for by this very upgrade.
+    :arg own_restore_in_progress: a restore that is found under way was asked for by this very upgrade.
     """
-    asked = refused = 0
+    attempts = rejections = 0
     known = True  # whether what became of the restores that were asked for is known
-    pause = FIRST_PAUSE
+    interval = INITIAL_INTERVAL
     while True:
-        result = ask(max(1, int(deadline.remaining)))
-        if not result.get("failed") and (not result["already_in_progress"] or ours_under_way):
-            return Verdict(True, True, " ".join([result["msg"], *result.get("warnings", ())]))
+        result = operation(max(1, int(deadline.remaining)))
+        if not result.get("failed") and (not result["already_in_progress"] or own_restore_in_progress):
+            return RestoreResult(True, True, " ".join([result["msg"], *result.get("warnings", ())]))
         if result.get("failed"):
             error = result["error"]
             if error["outcome"] != errors.NOT_APPLIED:
-                asked, ours_under_way, known = asked + 1, True, error["outcome"] != errors.UNKNOWN
-            elif error["kind"] not in _PASSING:
-                refused += 1
-            over = deadline.remaining <= pause or asked >= MOST_ASKED or refused >= MOST_REFUSED
-            if over or (error["outcome"] == errors.NOT_APPLIED and error["kind"] not in (*_PASSING, errors.PROVIDER_REJECTED)):
-                return Verdict(False, known, result["msg"])
-            progress(f"{result['msg']} Trying again in {pause:.0f} s.")
+                attempts, own_restore_in_progress, known = attempts + 1, True, error["outcome"] != errors.UNKNOWN
+            elif error["kind"] not in _TRANSIENT:
+                rejections += 1
+            exhausted = deadline.remaining <= interval or attempts >= MAX_ATTEMPTS or rejections >= MAX_REJECTIONS
+            if exhausted or (error["outcome"] == errors.NOT_APPLIED and error["kind"] not in (*_TRANSIENT, errors.PROVIDER_REJECTED)):
+                return RestoreResult(False, known, result["msg"])
+            progress(f"{result['msg']} Trying again in {interval:.0f} s.")
         elif deadline.remaining <= 0:
-            return Verdict(False, known, result["msg"])
+            return RestoreResult(False, known, result["msg"])
         else:
             # Somebody else's, maybe of another snapshot: it is over now, and ours is asked for.
             progress(f"{result['msg']} It was not this upgrade's, so this upgrade's own is asked for now.")
-        deadline.clock.sleep(min(pause, deadline.remaining))
-        pause = min(LONGEST_PAUSE, 2 * pause)
+        deadline.clock.sleep(min(interval, deadline.remaining))
+        interval = min(MAX_INTERVAL, 2 * interval)

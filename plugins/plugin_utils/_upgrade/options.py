@@ -103,7 +103,7 @@ class Context:
     :ivar connection: the connection plugin in use for it.
     :ivar folders: where files of the user's are looked for, in this order.
     :ivar process: identity of ansible-playbook's process (processes.identity).
-    :ivar what: what it runs, in words for a person.
+    :ivar command: what it runs, in words for a person.
     :ivar conditional: the conditions that the role's tasks have inherited, or None.
     :ivar delegated: the host that the role is delegated to, or None.
     :ivar batch: the hosts that are worked on together, and still are.
@@ -118,7 +118,7 @@ class Context:
     connection: str
     folders: list[str]
     process: dict[str, Any]
-    what: str
+    command: str
     batch: list[str]
     play_keywords: set[str]
     conditional: str | None

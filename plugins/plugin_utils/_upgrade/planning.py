@@ -208,7 +208,7 @@ def guarded_by(previous: RunRecord | None, context: Context) -> RewindError:
             f"Another run is about to begin a guarded upgrade of {context.host}", kind=errors.BUSY, hint="run again when it is done",
         )
     run = previous.data["run"]
-    whose = "This very run" if _same_run(previous, context) else f"Another run (process {run.get('pid')}, {run.get('what')})"
+    whose = "This very run" if _same_run(previous, context) else f"Another run (process {run.get('pid')}, {run.get('command')})"
     return RewindError(
         f"{whose} guards server {previous.server_label} already, as host {previous.data['host']}; its upgrade is {describe_state(previous)}",
         kind=errors.BUSY, server=previous.server_label, hint=f"run again when it is done; {previous.path} shows how far it is",

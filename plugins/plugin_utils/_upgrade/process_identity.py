@@ -31,10 +31,10 @@ def is_alive(process: dict[str, Any] | None) -> bool:
 def terminal_of(pid: int) -> str | None:
     """The path of the terminal that a process was started in; None where it has none."""
     try:
-        answer = subprocess.run(["ps", "-o", "tty=", "-p", str(pid)], capture_output=True, text=True, check=False, env=_environment())
+        response = subprocess.run(["ps", "-o", "tty=", "-p", str(pid)], capture_output=True, text=True, check=False, env=_environment())
     except OSError:  # a small system may have no ps
         return None
-    name = answer.stdout.strip()
+    name = response.stdout.strip()
     path = f"/dev/{name}"
     return path if name.strip("?-") and os.path.exists(path) else None
 
@@ -62,9 +62,9 @@ def _environment() -> dict[str, str]:
 
 def _started_by_ps(pid: int) -> str | None:
     # One -o for each: where ps goes by the standard, everything behind the first = is a heading.
-    answer = subprocess.run(
+    response = subprocess.run(
         ["ps", "-o", "stat=", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False,
         env=_environment(),
     ).stdout.strip()
-    state, dummy, started = answer.partition(" ")
+    state, dummy, started = response.partition(" ")
     return started.strip() or None if state and not state.startswith("Z") else None

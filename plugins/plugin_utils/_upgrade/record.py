@@ -128,7 +128,7 @@ class RunRecord:
         server = self.data["server"]
         return f"{server['name']} ({server['id']})" if server.get("name") not in (None, "", server["id"]) else server["id"]
 
-    def move(self, state: str, note: str | None = None, **fields: Any) -> None:
+    def transition(self, state: str, note: str | None = None, **fields: Any) -> None:
         """Go on to another state, and have it on the disk before anything else happens.
 
         :raises RewindError: that state can't follow.

@@ -82,7 +82,7 @@ def _snapshot_pattern(value: Any) -> bool:
     return _text(value) and value.endswith(RUN_ID_GLOB) and value[:-len(RUN_ID_GLOB)].isalnum()
 
 
-_PROCESS = {"pid": _number, "started": _text, "what": _text, "socket": _text}
+_PROCESS = {"pid": _number, "started": _text, "command": _text, "socket": _text}
 _SCHEMA = _mapping(
     {
         "run_id": is_run_id, "state": _text, "host": _text, "provider": _text, "history": _list_of(_history_entry), "marker": _text,
@@ -95,7 +95,7 @@ _SCHEMA = _mapping(
         "outcome": _text, "message": _text, "reason": _text, "restore_message": _text, "cloud": _text, "api_url": _text,
         "boot_before_restore": _text, "acknowledged": _flag, "marker_written": _flag, "seconds_allowed": _number,
         "guard": _mapping({}, _PROCESS), "tasks": _list_of(_text), "checks": _list_of(_text), "roles": _list_of(_text), "evidence": _list_of(_text),
-        "progress": _text, "snapshot_wishes": _mapping({"match": _snapshot_pattern, "stop_server": _flag, "seconds": _number}, {}),
+        "progress": _text, "snapshot_params": _mapping({"match": _snapshot_pattern, "stop_server": _flag, "seconds": _number}, {}),
         "snapshot_result": _mapping(
             {"changed": _flag, "msg": _text},
             {"failed": _flag, "error": _mapping({}, {}), "snapshot": _mapping({}, {}), "pruned": _list_of(_mapping({"name": _text}, {})),

@@ -24,7 +24,7 @@ PLACES = (
     "module_utils._redaction:Redactor.redact_text",
     "module_utils._redaction:Redactor.__init__", "plugin_utils._action:InProcessAction._module_reason",
     "plugin_utils._action:InProcessAction._run_in_process", "plugin_utils._module_execution:ModuleExecutionAction._credentials_as_options",
-    "plugin_utils._guard.client:start_guard", "plugin_utils._guard.client:ask_guard",
+    "plugin_utils._guard.client:start_guard", "plugin_utils._guard.client:send_request",
     "plugin_utils._upgrade.record:RunRecord.load", "plugin_utils._upgrade.steps:Steps.run",
     "ansible.module_utils.basic:AnsibleModule.exit_json",
 )

@@ -16,7 +16,7 @@ from ....module_utils import _errors as errors
 from ....module_utils._errors import RewindError, invalid_argument
 from ....module_utils._execute import execute as run_operation
 from ....module_utils._wait.polling import Deadline, wait_until
-from ..._guard.client import ask_guard, guard_is_there, start_guard
+from ..._guard.client import is_guard_running, send_request, start_guard
 from .. import planning, process_identity
 from .. import record as states
 from ..options import LISTS, Context, cloud_options
@@ -83,28 +83,28 @@ class StepBase:
 
         :raises RewindError: C(busy), another run is at work.
         """
-        if not guard_is_there(folder.lock_path):
+        if not is_guard_running(folder.lock_path):
             return folder.latest()
         previous = folder.latest()
         if self._context.check_mode or not planning.is_being_undone(previous):
             raise planning.guarded_by(previous, self._context)
         self._context.progress(f"the guard of an earlier run is at work on server {previous.server_label}; waiting for it")
         wait_until(
-            lambda: None if guard_is_there(folder.lock_path) else True, description=f"the guard of run {previous.run_id} to be done",
+            lambda: None if is_guard_running(folder.lock_path) else True, description=f"the guard of run {previous.run_id} to be done",
             deadline=Deadline(max(self._wishes["rollback_timeout"], self._wishes["snapshot_timeout"])), expected_seconds=60,
             on_progress=self._context.progress, timeout_hint=f"see {previous.path}",
         )
         return folder.latest()
 
-    def _move(self, state: str, seconds: int | None) -> dict[str, Any]:
+    def _transition(self, state: str, seconds: int | None) -> dict[str, Any]:
         """The request to go on, with the seconds that this part may take."""
         allowed = seconds + self._wishes["grace_period"] if seconds else None
-        return {"do": "move", "to": state, "seconds": allowed, "facts": {"seconds_allowed": seconds}}
+        return {"command": "transition", "to": state, "seconds": allowed, "fields": {"seconds_allowed": seconds}}
 
     def _start_guard(self, path: Path, record: dict[str, Any] | None) -> RunRecord:
         context, wishes = self._context, self._wishes
         return start_guard({
-            "record_path": str(path), "record": record, "run": {"process": context.process, "what": context.what},
+            "record_path": str(path), "record": record, "run": {"process": context.process, "command": context.command},
             # As cleaned here: addresses may come from this task's environment, which the guard does not have.
             "parameters": {**cloud_options(wishes), "api_url": argspec.normalize_params({**cloud_options(wishes)})["api_url"]},
             "rollback_seconds": wishes["rollback_timeout"], "terminal": process_identity.terminal_of(context.process["pid"]),
@@ -122,25 +122,25 @@ class StepBase:
                     self._context.progress(progress)
                     last_progress = progress
 
-        return self._ask(record, {"do": "await"}, report_progress)
+        return self._ask(record, {"command": "wait"}, report_progress)
 
-    def _ask(self, record: RunRecord, request: dict[str, Any], meanwhile: Callable[[], None] = lambda: None) -> RunRecord:
+    def _ask(self, record: RunRecord, request: dict[str, Any], on_idle: Callable[[], None] = lambda: None) -> RunRecord:
         """Ask the guard; where it is gone, another one takes up the receipt first.
 
         A task may outlive its run by a moment. Then it is not for it to go on: the guard or the next run does.
         """
         self._must_still_run(record)
-        answer = ask_guard(record, request, meanwhile)
-        if answer is None:
+        response = send_request(record, request, on_idle)
+        if response is None:
             self._must_still_run(record)
             self._context.progress(f"the guard of server {record.server_label} is gone; starting another one")
-            answer = ask_guard(self._start_guard(record.path, None), request, meanwhile)
-        if answer is None:
+            response = send_request(self._start_guard(record.path, None), request, on_idle)
+        if response is None:
             raise RewindError(
                 f"The guard of server {record.server_label} went away twice", kind=errors.INTERNAL, outcome=errors.UNKNOWN,
                 server=record.server_label, snapshot=record.snapshot["name"], hint=f"see {record.path}, then run again",
             )
-        return answer
+        return response
 
     def _must_still_run(self, record: RunRecord) -> None:
         if not process_identity.is_alive(self._context.process):

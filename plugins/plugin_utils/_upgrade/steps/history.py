@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ....module_utils import _errors as errors
 from ....module_utils._errors import RewindError
-from ..._guard.client import guard_is_there
+from ..._guard.client import is_guard_running
 from .. import planning, rollout_table
 from .. import record as states
 from ..record import write_private
@@ -25,7 +25,7 @@ class StepsLookingBack(StepBase):
         """The last run that has a snapshot, and what a restore of it would mean."""
         cloud = self._look_at_cloud(self._some_name)
         folder = self._folder(cloud["server"]["id"])
-        if guard_is_there(folder.lock_path):
+        if is_guard_running(folder.lock_path):
             raise planning.guarded_by(folder.latest(), self._context)
         record = folder.latest_with_snapshot()
         if record is None:

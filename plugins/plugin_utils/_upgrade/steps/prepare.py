@@ -91,11 +91,11 @@ class StepsBefore(StepBase):
         fresh = not run["resumed"]
         record = self._start_guard(path, self._new_record(run, look) if fresh else None)
         if run["resumed"] and run["next"] == planning.UPGRADE:
-            record = self._ask(record, {"do": "note", "facts": {"before": look}})
+            record = self._ask(record, {"command": "update", "fields": {"before": look}})
         if run.get("manual"):
             marked = look is not None and record.data["marker"] in look["markers"]
             seen = {"marker_written": marked, "boot_before_restore": look["boot_id"] if look else None}
-            record = self._ask(record, {"do": "note", "facts": seen})
+            record = self._ask(record, {"command": "update", "fields": seen})
         if fresh:
             ServerRecords(self._wishes["state_dir"], run["provider"], run["server"]["id"], run["api_url"]).prune_old()
         words = "has taken up" if run["resumed"] else "has begun"
@@ -124,7 +124,7 @@ class StepsBefore(StepBase):
     def _snapshot(self) -> Result:
         """Have the guard take the run's snapshot. It goes on by itself, so that the whole batch's are taken together."""
         wishes = self._wishes
-        record = self._ask(self._record, {"do": "snapshot", "wishes": {
+        record = self._ask(self._record, {"command": "take_snapshot", "params": {
             "match": self._match, "stop_server": wishes["stop_server"], "seconds": wishes["snapshot_timeout"],
         }})
         return self._done(record, f"The guard takes snapshot {record.snapshot['name']} of server {record.server_label}", changed=False)

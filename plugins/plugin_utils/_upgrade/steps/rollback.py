@@ -24,7 +24,7 @@ class StepsAfter(StepBase):
         files = keep_evidence(record.path.parent, wishes["failed_task"], wishes["failed_result"], wishes["server_log"], redactor)
         boot_id = probe.boot_id_in(wishes["server_log"])
         if files or boot_id:
-            self._ask(record, {"do": "note", "facts": {"evidence": files, "boot_before_restore": boot_id}})
+            self._ask(record, {"command": "update", "fields": {"evidence": files, "boot_before_restore": boot_id}})
         return self._done(record, f"Kept as evidence: {', '.join(files)}" if files else "There was no evidence to keep", changed=False)
 
     def _roll_back(self) -> Result:
@@ -40,7 +40,7 @@ class StepsAfter(StepBase):
             return self._done(record, f"The guarded upgrade of server {record.server_label} is {states.describe_state(record)}", changed=False)
         redactor = Redactor([*secrets_of(self._wishes), *self._context.more_secrets])
         reason = redactor.redact_text(self._wishes["reason"] or "it failed")
-        record = self._ask(record, {"do": "roll_back", "reason": reason, "manual": by_hand})
+        record = self._ask(record, {"command": "roll_back", "reason": reason, "manual": by_hand})
         return self._done(record, f"The guard restores snapshot {record.snapshot['name']} of server {record.server_label}", changed=True)
 
     def _await_restore(self) -> Result:
@@ -65,10 +65,10 @@ class StepsAfter(StepBase):
     def _end(self) -> Result:
         wishes, record = self._wishes, self._record
         record = self._ask(record, {
-            "do": "end", "outcome": wishes["outcome"], "message": wishes["message"], "verification": wishes["verification"],
+            "command": "finish", "outcome": wishes["outcome"], "message": wishes["message"], "verification": wishes["verification"],
         })
         return self._done(record, f"Run {record.run_id} of server {record.server_label} is {states.describe_state(record)}", changed=False)
 
     def _told(self) -> Result:
-        record = self._ask(self._record, {"do": "told"})
+        record = self._ask(self._record, {"command": "acknowledge"})
         return self._done(record, f"Run {record.run_id} of server {record.server_label} is told", changed=False)

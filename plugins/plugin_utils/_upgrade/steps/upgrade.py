@@ -37,7 +37,7 @@ class StepsBehind(StepBase):
                 "play for it without a rollback",
                 "is ansible_connection set with -e, or at the role? Leave it out there, or set it in the inventory",
             )
-        record = self._ask(self._record, self._move(states.ARMED, self._wishes["timeout"]))
+        record = self._ask(self._record, self._transition(states.ARMED, self._wishes["timeout"]))
         pid = record.data["guard"]["pid"]
         return self._done(
             record,
@@ -47,12 +47,12 @@ class StepsBehind(StepBase):
         )
 
     def _upgrading(self) -> Result:
-        request = self._move(states.UPGRADING, self._wishes["timeout"])
-        request["facts"]["marker_written"] = True
+        request = self._transition(states.UPGRADING, self._wishes["timeout"])
+        request["fields"]["marker_written"] = True
         return self._with_deadline(self._ask(self._record, request), self._wishes["timeout"])
 
     def _checking(self) -> Result:
-        record = self._ask(self._record, self._move(states.CHECKING, self._wishes["check_timeout"]))
+        record = self._ask(self._record, self._transition(states.CHECKING, self._wishes["check_timeout"]))
         return self._with_deadline(record, self._wishes["check_timeout"])
 
     def _with_deadline(self, record: RunRecord, seconds: int) -> Result:
@@ -77,7 +77,7 @@ class StepsBehind(StepBase):
         return self._done(record, f"No unit fails on {record.data['host']} that did not fail before", changed=False)
 
     def _confirm(self) -> Result:
-        record = self._ask(self._record, self._move(states.CONFIRMED, None))
+        record = self._ask(self._record, self._transition(states.CONFIRMED, None))
         message = f"The upgrade of server {record.server_label} is confirmed; it is not rolled back any more"
         return {**self._done(record, message, changed=False), **verdict_of(record)}
 

@@ -10,7 +10,7 @@ from typing import Any
 from builders import FakeClock
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
-from ansible_collections.rewind.vps.plugins.plugin_utils._guard.guard import Guard, World
+from ansible_collections.rewind.vps.plugins.plugin_utils._guard.guard import Guard, GuardActions
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RunRecord, write_private
 
@@ -28,7 +28,7 @@ def record_data(state: str = states.PLANNED, **fields: Any) -> dict[str, Any]:
         "marker": MARKER.replace(RUN_ID, str(fields.get("run_id", RUN_ID))),
         "before": {"boot_id": "11111111-1111", "failed_units": [], "markers": [], "fingerprints": {}},
         "state": state, "history": [{"at": "2026-01-01T00:00:00.000Z", "state": state}], "outcome": None, "message": None, "verification": [],
-        "run": {"pid": 1, "started": "never", "what": "ansible-playbook site.yml"}, "tasks": [], "checks": [], "acknowledged": False, **fields,
+        "run": {"pid": 1, "started": "never", "command": "ansible-playbook site.yml"}, "tasks": [], "checks": [], "acknowledged": False, **fields,
     }
 
 
@@ -55,41 +55,41 @@ def failed(kind: str, outcome: str = errors.NOT_APPLIED, **fields: Any) -> dict[
     return {"failed": True, "changed": False, "msg": f"It failed: {kind}.", "error": {"kind": kind, "outcome": outcome}, **fields}
 
 
-class FakeWorld(World):
+class FakeActions(GuardActions):
     """A world whose answers to a restore are given; further ones are like the last.
 
-    :ivar taken: the answers to a snapshot, in the same way.
-    :ivar asked: (snapshot id, seconds) of every restore that was asked for.
-    :ivar asked_to_take: (wishes, seconds) of every snapshot that was asked for.
-    :ivar told: the terminal's lines.
+    :ivar snapshot_results: the answers to a snapshot, in the same way.
+    :ivar restore_calls: (snapshot id, seconds) of every restore that was asked for.
+    :ivar snapshot_calls: (params, seconds) of every snapshot that was asked for.
+    :ivar terminal_lines: the terminal's lines.
     """
 
-    def __init__(self, *answers: dict[str, Any], alive: bool = True, taken: tuple[dict[str, Any], ...] = ()) -> None:
-        self.answers = list(answers or [restored()])
-        self.taken = list(taken or [is_ready()])
+    def __init__(self, *restore_results: dict[str, Any], alive: bool = True, snapshot_results: tuple[dict[str, Any], ...] = ()) -> None:
+        self.restore_results = list(restore_results or [restored()])
+        self.snapshot_results = list(snapshot_results or [is_ready()])
         self.alive = alive
-        self.asked: list[tuple[str, int]] = []
-        self.asked_to_take: list[tuple[dict[str, Any], int]] = []
-        self.told: list[str] = []
-        super().__init__(self._ask, self._take, lambda: self.alive, self.told.append, FakeClock())
+        self.restore_calls: list[tuple[str, int]] = []
+        self.snapshot_calls: list[tuple[dict[str, Any], int]] = []
+        self.terminal_lines: list[str] = []
+        super().__init__(self._restore, self._take, lambda: self.alive, self.terminal_lines.append, FakeClock())
 
-    def _ask(self, snapshot_id: str, wait_seconds: int, progress: Callable[[str], None]) -> dict[str, Any]:
-        self.asked.append((snapshot_id, wait_seconds))
+    def _restore(self, snapshot_id: str, wait_seconds: int, progress: Callable[[str], None]) -> dict[str, Any]:
+        self.restore_calls.append((snapshot_id, wait_seconds))
         progress(f"restoring {snapshot_id}")
-        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return self.restore_results.pop(0) if len(self.restore_results) > 1 else self.restore_results[0]
 
-    def _take(self, wishes: dict[str, Any], wait_seconds: int, progress: Callable[[str], None]) -> dict[str, Any]:
-        self.asked_to_take.append((wishes, wait_seconds))
+    def _take(self, params: dict[str, Any], wait_seconds: int, progress: Callable[[str], None]) -> dict[str, Any]:
+        self.snapshot_calls.append((params, wait_seconds))
         progress("taking it")
-        return self.taken.pop(0) if len(self.taken) > 1 else self.taken[0]
+        return self.snapshot_results.pop(0) if len(self.snapshot_results) > 1 else self.snapshot_results[0]
 
     def pass_time(self, seconds: float) -> None:
         self.clock.sleep(seconds)
 
 
-def guard_in(folder: Path, state: str, world: FakeWorld, resumed: bool = False, **fields: Any) -> Guard:
+def guard_in(folder: Path, state: str, actions: FakeActions, resumed: bool = False, **fields: Any) -> Guard:
     """A guard of a receipt in this state, which has 600 seconds for a rollback."""
-    return Guard(record_in(folder, state, **fields), world, 600, resumed)
+    return Guard(record_in(folder, state, **fields), actions, 600, resumed)
 
 
 def on_disk(guard: Guard) -> dict[str, Any]:

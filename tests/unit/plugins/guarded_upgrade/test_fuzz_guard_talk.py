@@ -10,7 +10,7 @@ import threading
 import time
 
 import pytest
-from guard_builders import FakeWorld, guard_in, history, on_disk, record_data
+from guard_builders import FakeActions, guard_in, history, on_disk, record_data
 from hostile import ANYTHING, RAW_BODIES
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -18,21 +18,21 @@ from hypothesis import strategies as st
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._redaction import Redactor
 from ansible_collections.rewind.vps.plugins.plugin_utils._guard import server
-from ansible_collections.rewind.vps.plugins.plugin_utils._guard.client import ask_guard
+from ansible_collections.rewind.vps.plugins.plugin_utils._guard.client import send_request
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import diagnostics
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RunRecord
 
 FIELDS = st.dictionaries(st.sampled_from([*record_data(), "reason", "seconds_allowed", "marker_written", "evidence", "odd"]), ANYTHING, max_size=3)
 REQUESTS = ANYTHING | st.fixed_dictionaries({}, optional={
-    "do": st.sampled_from(["move", "note", "roll_back", "end", "told", "look", "snapshot", "await"]) | ANYTHING,
-    "to": st.sampled_from([states.RESTORING, states.CHECKING, states.UPGRADING, states.ENDED, states.ARMED]) | ANYTHING, "facts": FIELDS | ANYTHING,
+    "command": st.sampled_from(["transition", "update", "roll_back", "finish", "acknowledge", "read", "take_snapshot", "wait"]) | ANYTHING,
+    "to": st.sampled_from([states.RESTORING, states.CHECKING, states.UPGRADING, states.ENDED, states.ARMED]) | ANYTHING, "fields": FIELDS | ANYTHING,
     "seconds": st.integers(-1, 60) | ANYTHING, "reason": ANYTHING, "manual": ANYTHING, "outcome": st.sampled_from(states.OUTCOMES) | ANYTHING,
     "message": ANYTHING, "verification": ANYTHING,
-    "wishes": st.fixed_dictionaries({"match": ANYTHING, "stop_server": ANYTHING, "seconds": ANYTHING}) | ANYTHING,
+    "params": st.fixed_dictionaries({"match": ANYTHING, "stop_server": ANYTHING, "seconds": ANYTHING}) | ANYTHING,
 })
 # Each of them writes files to the disk, so fewer than usual.
-with_folders = settings(max_examples=max(20, settings().max_examples // 3), suppress_health_check=[HealthCheck.function_scoped_fixture])
+with_files = settings(max_examples=max(20, settings().max_examples // 3), suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 class Caller:
@@ -58,33 +58,33 @@ class Caller:
         pass
 
 
-def attend(guard, line):
+def send_line(guard, line):
     caller = Caller(line)
-    server._attend(guard, caller)
+    server._handle_connection(guard, caller)
     return [json.loads(answer) for answer in caller.answer.splitlines()]
 
 
-@with_folders
+@with_files
 @given(requests=st.lists(REQUESTS.map(lambda request: json.dumps(request).encode() + b"\n") | RAW_BODIES.map(lambda body: body + b"\n"), min_size=1,
                          max_size=4))
-@example(requests=[b'{"do": "note", "facts": {"before": ' + b'{"a":' * 900 + b"1" + b"}" * 900 + b"}}\n"])
-@example(requests=[b'{"do": "note", "facts": {"snapshot": 5, "history": [], "state": "confirmed"}}\n'])
-@example(requests=[b'{"do": "move", "to": "checking", "facts": {}, "seconds": "soon"}\n'])
-def test_a_guard_goes_on_guarding_whatever_it_is_told(tmp_path, requests):
+@example(requests=[b'{"command": "update", "fields": {"before": ' + b'{"a":' * 900 + b"1" + b"}" * 900 + b"}}\n"])
+@example(requests=[b'{"command": "update", "fields": {"snapshot": 5, "history": [], "state": "confirmed"}}\n'])
+@example(requests=[b'{"command": "transition", "to": "checking", "fields": {}, "seconds": "soon"}\n'])
+def test_a_guard_goes_on_guarding_whatever_it_receives(tmp_path, requests):
     """Afterwards the run is gone: exactly the receipt's snapshot is restored, once, unless that was orderly asked for before."""
-    world = FakeWorld()
-    guard = guard_in(tmp_path, states.UPGRADING, world, acknowledged=False)
+    actions = FakeActions()
+    guard = guard_in(tmp_path, states.UPGRADING, actions, acknowledged=False)
     for line in requests:
-        answers = attend(guard, line)
+        answers = send_line(guard, line)
         assert len(answers) <= 1
     assert on_disk(guard) == guard.record.data, "what is on the disk is a receipt still"
-    settled = ("run_id", "host", "provider", "server", "marker", "run")
-    assert {key: guard.record.data[key] for key in settled} == {key: record_data()[key] for key in settled}
+    immutable = ("run_id", "host", "provider", "server", "marker", "run")
+    assert {key: guard.record.data[key] for key in immutable} == {key: record_data()[key] for key in immutable}
     ids = guard.record.snapshot.get("id")
-    world.alive = False
-    guard.watch()
-    assert world.asked == [(ids, 600)] and states.CONFIRMED not in history(guard.record.data)
-    assert guard.record.state == states.ENDED and guard.is_over
+    actions.alive = False
+    guard.tick()
+    assert actions.restore_calls == [(ids, 600)] and states.CONFIRMED not in history(guard.record.data)
+    assert guard.record.state == states.ENDED and guard.finished
 
 
 @pytest.mark.parametrize("fields", [
@@ -92,34 +92,34 @@ def test_a_guard_goes_on_guarding_whatever_it_is_told(tmp_path, requests):
     {"verification": "yes"}, {"marker": "/etc/passwd"}, {"acknowledged": "yes"}, {"before": 5},
 ])
 def test_fields_that_a_run_may_not_set(tmp_path, fields):
-    guard = guard_in(tmp_path, states.UPGRADING, FakeWorld())
+    guard = guard_in(tmp_path, states.UPGRADING, FakeActions())
     before = on_disk(guard)
-    for request in ({"do": "note", "facts": fields}, {"do": "move", "to": states.CHECKING, "seconds": 5, "facts": fields}):
-        (answer,) = attend(guard, json.dumps(request).encode() + b"\n")
-        assert "does not understand" in answer["refused"]["message"]
+    for request in ({"command": "update", "fields": fields}, {"command": "transition", "to": states.CHECKING, "seconds": 5, "fields": fields}):
+        (answer,) = send_line(guard, json.dumps(request).encode() + b"\n")
+        assert "does not understand" in answer["error"]["message"]
     assert on_disk(guard) == before == guard.record.data
 
 
-@pytest.mark.parametrize("wishes", [
+@pytest.mark.parametrize("params", [
     None, {}, {"match": "*"}, {"match": "????????T??????Z????"}, {"match": "re*ind????????T??????Z????"}, {"stop_server": 1}, {"seconds": 0},
     {"seconds": True}, {"more": 1},
 ])
-def test_wishes_that_a_run_does_not_have(tmp_path, wishes):
+def test_snapshot_params_that_a_run_does_not_send(tmp_path, params):
     """What may go to make room is what the role makes, and nothing else."""
-    world = FakeWorld()
-    guard = guard_in(tmp_path, states.PLANNED, world)
-    whole = {"match": "rewind????????T??????Z????", "stop_server": False, "seconds": 60}
-    (answer,) = attend(guard, json.dumps({"do": "snapshot", "wishes": wishes and {**whole, **wishes}}).encode() + b"\n")
-    assert "does not understand" in answer["refused"]["message"]
-    guard.watch()
-    assert world.asked_to_take == [] and guard.record.state == states.PLANNED
-    (answer,) = attend(guard, json.dumps({"do": "snapshot", "wishes": whole}).encode() + b"\n")
-    assert answer["done"]["record"]["state"] == states.SNAPSHOTTING
+    actions = FakeActions()
+    guard = guard_in(tmp_path, states.PLANNED, actions)
+    valid = {"match": "rewind????????T??????Z????", "stop_server": False, "seconds": 60}
+    (answer,) = send_line(guard, json.dumps({"command": "take_snapshot", "params": params and {**valid, **params}}).encode() + b"\n")
+    assert "does not understand" in answer["error"]["message"]
+    guard.tick()
+    assert actions.snapshot_calls == [] and guard.record.state == states.PLANNED
+    (answer,) = send_line(guard, json.dumps({"command": "take_snapshot", "params": valid}).encode() + b"\n")
+    assert answer["result"]["record"]["state"] == states.SNAPSHOTTING
 
 
 def test_a_caller_that_drips_does_not_keep_the_guard_from_watching(tmp_path, monkeypatch):
-    monkeypatch.setattr(server, "REQUEST_SECONDS", 0.4)
-    guard = guard_in(tmp_path, states.UPGRADING, FakeWorld())
+    monkeypatch.setattr(server, "REQUEST_TIMEOUT", 0.4)
+    guard = guard_in(tmp_path, states.UPGRADING, FakeActions())
     ours, theirs = socket.socketpair()
     over = threading.Event()
 
@@ -130,48 +130,48 @@ def test_a_caller_that_drips_does_not_keep_the_guard_from_watching(tmp_path, mon
 
     thread = threading.Thread(target=drip, daemon=True)
     thread.start()
-    began = time.monotonic()
+    started_at = time.monotonic()
     with ours, theirs, contextlib.suppress(OSError):
-        server._attend(guard, ours)
+        server._handle_connection(guard, ours)
     over.set()
     thread.join()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - started_at < 3
 
 
-@with_folders
+@with_files
 @given(lines=st.lists(RAW_BODIES | ANYTHING.map(lambda value: json.dumps(value).encode()) | st.builds(
-    lambda key, value: json.dumps({key: value}).encode(), st.sampled_from(["done", "refused"]),
+    lambda key, value: json.dumps({key: value}).encode(), st.sampled_from(["result", "error"]),
     ANYTHING | st.fixed_dictionaries({"record": ANYTHING}),
 ), max_size=3))
 def test_a_run_takes_no_nonsense_for_its_guards_answer(tmp_path, lines):
     record = RunRecord(tmp_path / "run.json", record_data(states.UPGRADING))
-    door = tmp_path / "s"
-    door.unlink(missing_ok=True)
+    socket_path = tmp_path / "s"
+    socket_path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-        listener.bind(str(door))
+        listener.bind(str(socket_path))
         listener.listen()
 
-        def talk():
+        def serve():
             with contextlib.suppress(OSError):
                 caller, dummy = listener.accept()
                 with caller:
                     caller.recv(65536)
                     caller.sendall(b"\n".join(lines) + b"\n")
 
-        thread = threading.Thread(target=talk, daemon=True)
+        thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        record.data["guard"] = {"socket": str(door)}
+        record.data["guard"] = {"socket": str(socket_path)}
         try:
-            assert ask_guard(record, {"do": "look"}) is None
+            assert send_request(record, {"command": "read"}) is None
         except RewindError as error:
-            assert b"refused" in b"".join(lines) and isinstance(error.message, str)
+            assert b"error" in b"".join(lines) and isinstance(error.message, str)
         thread.join()
 
 
-@pytest.mark.parametrize("door", ["", "\0", "a\0b", "/nowhere", "x" * 500, "/", "\ud800"])
-def test_a_door_that_is_none(tmp_path, door):
-    record = RunRecord(tmp_path / "run.json", record_data(states.UPGRADING, guard={"socket": door}))
-    assert ask_guard(record, {"do": "look"}) is None
+@pytest.mark.parametrize("socket_path", ["", "\0", "a\0b", "/nowhere", "x" * 500, "/", "\ud800"])
+def test_a_socket_path_that_is_none(tmp_path, socket_path):
+    record = RunRecord(tmp_path / "run.json", record_data(states.UPGRADING, guard={"socket": socket_path}))
+    assert send_request(record, {"command": "read"}) is None
 
 
 def deep(levels):

@@ -21,14 +21,14 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import 
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record_schema import RUN_ID_GLOB
 
 CONTEXT = Context(
-    host="web2", address=None, connection="ssh", folders=[], process={"pid": 1, "started": "never"}, what="x", batch=["web2"], play_keywords=set(),
+    host="web2", address=None, connection="ssh", folders=[], process={"pid": 1, "started": "never"}, command="x", batch=["web2"], play_keywords=set(),
     conditional=None, delegated=None, check_mode=False,
 )
 ALL_STATES = list(states._TRANSITIONS)
 WHOLE = record_data(
     states.RESTORED, outcome="rolled_back", message="m", reason="r", restore_message="rm", evidence=["/e"], boot_before_restore="aaaaaaaa", roles=[],
     marker_written=True, seconds_allowed=60, progress="p",
-    snapshot_wishes={"match": f"rewind{RUN_ID_GLOB}", "stop_server": True, "seconds": 60},
+    snapshot_params={"match": f"rewind{RUN_ID_GLOB}", "stop_server": True, "seconds": 60},
     snapshot_result={"changed": True, "msg": "m", "pruned": [{"name": "n"}], "snapshot": {"id": "1"}, "warnings": ["w"], "error": {"kind": "busy"}},
     guard={"pid": 2, "started": "s", "socket": "/tmp/s"},
     verification=[{"check": "cloud", "result": "passed", "detail": "d"}],

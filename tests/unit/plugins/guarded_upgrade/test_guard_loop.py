@@ -10,34 +10,34 @@ from types import SimpleNamespace
 from ansible_collections.rewind.vps.plugins.plugin_utils._guard import server
 
 
-class Nobody:
+class IdleListener:
     """A door at which nobody knocks."""
 
     def accept(self):
         raise TimeoutError
 
 
-def test_a_mistake_while_it_watches_does_not_end_it():
-    guard = SimpleNamespace(is_over=False, looks=0)
+def test_an_error_in_a_tick_does_not_end_it():
+    guard = SimpleNamespace(finished=False, ticks=0)
 
-    def watch():
-        guard.looks += 1
-        if guard.looks == 1:
+    def tick():
+        guard.ticks += 1
+        if guard.ticks == 1:
             raise KeyError("a mistake of its own")
-        if guard.looks == 2:
+        if guard.ticks == 2:
             raise OSError(28, "No space left on device")
-        guard.is_over = True
+        guard.finished = True
 
-    guard.watch = watch
-    server._loop(guard, Nobody())
-    assert guard.looks == 3
+    guard.tick = tick
+    server._loop(guard, IdleListener())
+    assert guard.ticks == 3
 
 
 def test_it_answers_in_one_line():
-    ours, its = socket.socketpair()
-    with ours, its:
-        ours.sendall(b'{"do": "look"}\n')
-        server._attend(SimpleNamespace(answer=lambda request: {"record": {"asked": request["do"]}}), its)
-        its.shutdown(socket.SHUT_WR)
-        (done,) = (json.loads(line) for line in ours.makefile("r", encoding="utf-8"))
-    assert done == {"done": {"record": {"asked": "look"}}}
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.sendall(b'{"command": "read"}\n')
+        server._handle_connection(SimpleNamespace(handle=lambda request: {"record": {"received": request["command"]}}), theirs)
+        theirs.shutdown(socket.SHUT_WR)
+        (response,) = (json.loads(line) for line in ours.makefile("r", encoding="utf-8"))
+    assert response == {"result": {"record": {"received": "read"}}}

@@ -24,7 +24,7 @@ from guard_builders import RUN_ID, SNAPSHOT, record_data
 
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.plugin_utils._guard import client, server
-from ansible_collections.rewind.vps.plugins.plugin_utils._guard.client import ask_guard, guard_is_there, start_guard
+from ansible_collections.rewind.vps.plugins.plugin_utils._guard.client import is_guard_running, send_request, start_guard
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import process_identity
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RunRecord
@@ -32,12 +32,12 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import 
 TOKEN = "vps_S3cretToken0123456789"
 SECONDS = 20  # for whatever should happen soon
 HAS_PROC = Path("/proc/self/stat").exists()
-LOOK = {"do": "look"}
-END = {"do": "end", "outcome": states.NOT_STARTED, "message": "over", "verification": []}
+READ = {"command": "read"}
+FINISH = {"command": "finish", "outcome": states.NOT_STARTED, "message": "over", "verification": []}
 
 
-def move(to, seconds=None, **fields):
-    return {"do": "move", "to": to, "seconds": seconds, "facts": fields}
+def transition(to, seconds=None, **fields):
+    return {"command": "transition", "to": to, "seconds": seconds, "fields": fields}
 
 
 def wait_until(condition, what):
@@ -50,22 +50,22 @@ def wait_until(condition, what):
 class Stage:
     """A state folder, a process that stands for the run, and the guards that were started for it."""
 
-    def __init__(self, folder):
-        self.path = folder / "state" / "vpsorg-12345-0" / RUN_ID / "run.json"
+    def __init__(self, directory):
+        self.path = directory / "state" / "vpsorg-12345-0" / RUN_ID / "run.json"
         self.run = subprocess.Popen(["sleep", "300"])
         self.parameters = {
             "provider": "vpsorg", "api_token": TOKEN, "access_key": None, "secret_key": None, "api_url": "http://127.0.0.1:9",
             "api_timeout": 5, "validate_certs": True, "ca_path": None,
         }
 
-    def order(self, record=None, **changes):
+    def config(self, record=None, **changes):
         return {
-            "record_path": str(self.path), "record": record, "run": {"process": process_identity.identity(self.run.pid), "what": "ansible-playbook"},
+            "record_path": str(self.path), "record": record, "run": {"process": process_identity.identity(self.run.pid), "command": "ansible-playbook"},
             "parameters": self.parameters, "rollback_seconds": 60, "terminal": None, **changes,
         }
 
     def start(self, state=states.PLANNED, **fields):
-        return start_guard(self.order(record_data(state, **fields)))
+        return start_guard(self.config(record_data(state, **fields)))
 
     @property
     def record(self):
@@ -97,7 +97,7 @@ def stage(tmp_path, monkeypatch):
 def is_gone(record, lock):
     """The guard's process, its lock and its socket."""
     guard = record.data["guard"]
-    return not process_identity.is_alive(guard) and not guard_is_there(lock) and not Path(guard["socket"]).parent.exists()
+    return not process_identity.is_alive(guard) and not is_guard_running(lock) and not Path(guard["socket"]).parent.exists()
 
 
 # --- its life
@@ -107,15 +107,15 @@ def test_from_start_to_end(stage, monkeypatch):
     monkeypatch.setenv("VPS_API_TOKEN", TOKEN)
     monkeypatch.setenv("ANSIBLE_SOMETHING", "of the run")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
-    assert not guard_is_there(stage.lock)
+    assert not is_guard_running(stage.lock)
     record = stage.start()
     guard = record.data["guard"]
     assert stage.record.data == record.data and record.state == states.PLANNED
-    assert record.data["run"] == {**process_identity.identity(stage.run.pid), "what": "ansible-playbook"}
+    assert record.data["run"] == {**process_identity.identity(stage.run.pid), "command": "ansible-playbook"}
     assert guard == {**process_identity.identity(guard["pid"]), "socket": guard["socket"]}
-    assert guard_is_there(stage.lock)
-    home = Path(guard["socket"]).parent
-    assert stat.S_IMODE(home.stat().st_mode) == 0o700 and os.listdir(home) == ["socket"]
+    assert is_guard_running(stage.lock)
+    directory = Path(guard["socket"]).parent
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700 and os.listdir(directory) == ["socket"]
     assert os.getsid(guard["pid"]) == guard["pid"], "what ends the run's session does not end it"
     if HAS_PROC:
         process = Path("/proc", str(guard["pid"]))
@@ -135,27 +135,27 @@ def test_from_start_to_end(stage, monkeypatch):
 
     for number in (signal.SIGINT, signal.SIGHUP):
         os.kill(guard["pid"], number)  # what a terminal sends is not for it
-    answer = ask_guard(record, move(states.SNAPSHOTTING, 10))
+    answer = send_request(record, transition(states.SNAPSHOTTING, 10))
     assert answer.state == states.SNAPSHOTTING and stage.record.data == answer.data
     with pytest.raises(RewindError) as caught:
-        ask_guard(record, move(states.CONFIRMED))
+        send_request(record, transition(states.CONFIRMED))
     assert caught.value.kind == "busy" and "snapshotting" in caught.value.message
-    assert ask_guard(record, {"do": "note", "facts": {"reason": "none"}}).data["reason"] == "none"
+    assert send_request(record, {"command": "update", "fields": {"reason": "none"}}).data["reason"] == "none"
 
-    assert ask_guard(record, END).data["acknowledged"] is False
-    assert ask_guard(record, {"do": "told"}).data["acknowledged"] is True
+    assert send_request(record, FINISH).data["acknowledged"] is False
+    assert send_request(record, {"command": "acknowledge"}).data["acknowledged"] is True
     wait_until(lambda: is_gone(record, stage.lock), "the guard to be gone")
-    assert ask_guard(record, LOOK) is None
+    assert send_request(record, READ) is None
     for file in stage.path.parent.parent.rglob("*"):
         assert stat.S_IMODE(file.stat().st_mode) & 0o077 == 0, file
         assert not file.is_file() or TOKEN.encode() not in file.read_bytes(), file
 
 
 BAD_LINES = [
-    b"", b"\n", b"{", b"{\n", b"5\n", b"null\n", b'"text"\n', b"[]\n", b"{}\n", b'{"do": null, "to": 1}\n', b"\xff\xfe\n", b"[" * 100_000 + b"\n",
-    b'{"do": "move"}\n', b'{"do": "move", "to": "armed"}\n', b'{"do": "move", "to": [], "facts": {}}\n', b'{"do": "move", "to": "x", "facts": {}}\n',
-    b'{"do": "move", "to": "snapshotting", "facts": 5}\n', b'{"do": "roll_back"}\n', b'{"do": "end"}\n', b'{"do": "note", "facts": [5]}\n',
-    b'{"do": "look"}', b"GET / HTTP/1.1\r\n\r\n", b"x" * 5_000_000,
+    b"", b"\n", b"{", b"{\n", b"5\n", b"null\n", b'"text"\n', b"[]\n", b"{}\n", b'{"command": null, "to": 1}\n', b"\xff\xfe\n", b"[" * 100_000 + b"\n",
+    b'{"command": "transition"}\n', b'{"command": "transition", "to": "armed"}\n', b'{"command": "transition", "to": [], "fields": {}}\n', b'{"command": "transition", "to": "x", "fields": {}}\n',
+    b'{"command": "transition", "to": "snapshotting", "fields": 5}\n', b'{"command": "roll_back"}\n', b'{"command": "finish"}\n', b'{"command": "update", "fields": [5]}\n',
+    b'{"command": "read"}', b"GET / HTTP/1.1\r\n\r\n", b"x" * 5_000_000,
 ]
 
 
@@ -169,56 +169,56 @@ def test_what_is_no_request_harms_nobody(stage):
                 caller.sendall(line)
                 caller.shutdown(socket.SHUT_WR)
                 answer = b"".join(iter(lambda: caller.recv(65536), b""))
-                assert not answer or b"refused" in answer or json.loads(line) == LOOK or b'"do": null' in line, line[:60]
+                assert not answer or b"error" in answer or json.loads(line) == READ or b'"command": null' in line, line[:60]
     assert process_identity.is_alive(record.data["guard"]), "a guard that is gone guards no more"
-    assert ask_guard(record, LOOK).data == record.data == stage.record.data
+    assert send_request(record, READ).data == record.data == stage.record.data
 
 
-def test_another_guard_takes_up_what_a_killed_one_has_left(stage):
+def test_another_guard_resumes_what_a_killed_one_has_left(stage):
     first = stage.start()
-    ask_guard(first, move(states.SNAPSHOTTING))
+    send_request(first, transition(states.SNAPSHOTTING))
     left = Path(first.data["guard"]["socket"]).parent
     os.kill(first.data["guard"]["pid"], signal.SIGKILL)
-    wait_until(lambda: not guard_is_there(stage.lock), "the guard to be gone")
-    assert ask_guard(first, LOOK) is None
-    second = start_guard(stage.order())
+    wait_until(lambda: not is_guard_running(stage.lock), "the guard to be gone")
+    assert send_request(first, READ) is None
+    second = start_guard(stage.config())
     shutil.rmtree(left)
     assert second.data["guard"] != first.data["guard"] and second.state == states.SNAPSHOTTING
     assert second.data["history"][-1]["note"] == "taken up again, snapshotting"
-    assert ask_guard(second, LOOK).data == stage.record.data
+    assert send_request(second, READ).data == stage.record.data
     stage.run.kill()
     stage.run.wait()
     wait_until(lambda: is_gone(second, stage.lock), "the guard to follow its run")
     assert stage.record.state == states.SNAPSHOTTING, "nothing was to be undone"
 
 
-@pytest.mark.parametrize("trouble", ["no folder", "no receipt", "garbage"])
-def test_one_that_can_not_start_says_so(stage, trouble, tmp_path):
-    if trouble == "no folder":
+@pytest.mark.parametrize("problem", ["no directory", "no record", "garbage"])
+def test_one_that_can_not_start_says_so(stage, problem, tmp_path):
+    if problem == "no directory":
         (tmp_path / "state").write_text("a file", encoding="utf-8")
-    if trouble == "garbage":
+    if problem == "garbage":
         stage.path.parent.mkdir(parents=True)
         stage.path.write_bytes(b"[" * 100_000)
     with pytest.raises(RewindError) as caught:
-        start_guard(stage.order())
+        start_guard(stage.config())
     assert caught.value.kind == "internal" and "status 1" in caught.value.message and str(stage.path) in caught.value.hint
-    assert not guard_is_there(stage.lock) if trouble != "no folder" else True
+    assert not is_guard_running(stage.lock) if problem != "no directory" else True
 
 
 # --- what the run's side makes of a guard that goes away
 
 
 @contextlib.contextmanager
-def answering(*chunks):
+def responding(*chunks):
     """A socket that sends these to the first who asks, or waits so many seconds, and ends."""
-    home = Path(tempfile.mkdtemp(prefix="rewind-test-"))  # pytest's folders have names too long for a socket
+    directory = Path(tempfile.mkdtemp(prefix="rewind-test-"))  # pytest's folders have names too long for a socket
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
-            door.bind(str(home / "socket"))
-            door.listen(1)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+            listener.bind(str(directory / "socket"))
+            listener.listen(1)
 
             def serve():
-                caller, dummy = door.accept()
+                caller, dummy = listener.accept()
                 with caller:
                     caller.recv(65536)
                     for chunk in chunks:
@@ -226,40 +226,40 @@ def answering(*chunks):
 
             thread = threading.Thread(target=serve)
             thread.start()
-            yield RunRecord(Path("run.json"), record_data(guard={"socket": str(home / "socket")}))
+            yield RunRecord(Path("run.json"), record_data(guard={"socket": str(directory / "socket")}))
             thread.join(SECONDS)
     finally:
-        shutil.rmtree(home)
+        shutil.rmtree(directory)
 
 
-DONE = json.dumps({"done": {"record": record_data(states.ENDED)}}).encode() + b"\n"
+RESPONSE = json.dumps({"result": {"record": record_data(states.ENDED)}}).encode() + b"\n"
 
 
-@pytest.mark.parametrize("chunks", [(), (b"",), (DONE[:40],), (b"[]\n", DONE), (DONE[:40], DONE[40:-2])])
+@pytest.mark.parametrize("chunks", [(), (b"",), (RESPONSE[:40],), (b"[]\n", RESPONSE), (RESPONSE[:40], RESPONSE[40:-2])])
 def test_an_answer_that_does_not_come_to_its_end_is_none(chunks):
-    with answering(*chunks) as record:
-        assert ask_guard(record, LOOK) is None
+    with responding(*chunks) as record:
+        assert send_request(record, READ) is None
 
 
-def test_whoever_waits_for_an_answer_can_look_about_meanwhile(monkeypatch):
-    monkeypatch.setattr(client, "LOOK_SECONDS", 0.05)
-    looks = []
-    with answering(0.3, DONE[:30], DONE[30:]) as record:
-        answer = ask_guard(record, LOOK, lambda: looks.append(1))
-    assert len(looks) >= 2
+def test_a_callback_runs_while_waiting_for_a_response(monkeypatch):
+    monkeypatch.setattr(client, "PROGRESS_INTERVAL", 0.05)
+    calls = []
+    with responding(0.3, RESPONSE[:30], RESPONSE[30:]) as record:
+        answer = send_request(record, READ, lambda: calls.append(1))
+    assert len(calls) >= 2
     assert (answer.path, answer.data) == (Path("run.json"), record_data(states.ENDED))
 
 
 def test_without_a_socket_there_is_no_guard(tmp_path):
     for guard in (None, {}, {"socket": None}, {"socket": str(tmp_path / "nowhere")}, {"socket": "x" * 500}):
-        assert ask_guard(RunRecord(tmp_path, record_data(guard=guard)), LOOK) is None
-    assert ask_guard(RunRecord(tmp_path, record_data()), LOOK) is None
+        assert send_request(RunRecord(tmp_path, record_data(guard=guard)), READ) is None
+    assert send_request(RunRecord(tmp_path, record_data()), READ) is None
 
 
-def test_a_lock_that_nobody_holds_is_no_guard(tmp_path):
+def test_a_lock_file_that_is_not_locked_is_no_guard(tmp_path):
     (tmp_path / "lock").write_text("", encoding="utf-8")
-    assert not guard_is_there(tmp_path / "lock") and not guard_is_there(tmp_path / "nowhere")
-    assert not guard_is_there(tmp_path / "lock"), "looking leaves no lock"
+    assert not is_guard_running(tmp_path / "lock") and not is_guard_running(tmp_path / "nowhere")
+    assert not is_guard_running(tmp_path / "lock"), "looking leaves no lock"
 
 
 # --- when it acts
@@ -276,16 +276,16 @@ def box():
 
 RUN = """
 import json, sys, time
-order, *requests = json.loads(sys.stdin.readline())
-sys.path[:] = order.pop("path")
+config, *requests = json.loads(sys.stdin.readline())
+sys.path[:] = config.pop("path")
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import process_identity
-from ansible_collections.rewind.vps.plugins.plugin_utils._guard.client import ask_guard, start_guard
+from ansible_collections.rewind.vps.plugins.plugin_utils._guard.client import send_request, start_guard
 import os
-order["run"]["process"] = process_identity.identity(os.getpid())
-receipt = start_guard(order)
+config["run"]["process"] = process_identity.identity(os.getpid())
+record = start_guard(config)
 for request in requests:
-    receipt = ask_guard(receipt, request)
-print(receipt.state, flush=True)
+    record = send_request(record, request)
+print(record.state, flush=True)
 time.sleep(300)
 """
 
@@ -294,7 +294,7 @@ def restores(box):
     return box.control.requests(operation="snapshots.restore")
 
 
-def test_it_outlives_the_run_that_started_it_and_undoes_what_that_left(stage, box):
+def test_it_outlives_the_run_that_started_it_and_rolls_back_what_that_left(stage, box):
     control = box.control
     server = control.servers("vpsorg")[0]
     control.plant_snapshot("vpsorg", server["id"], "by-hand-before")
@@ -305,12 +305,12 @@ def test_it_outlives_the_run_that_started_it_and_undoes_what_that_left(stage, bo
     stage.parameters.update(api_token=box.vpsorg_token, api_url=box.vpsorg_url)
     terminal, line = pty.openpty()
     record = record_data(server={"id": str(server["id"]), "name": "web1", "address": None})
-    order = stage.order(record, terminal=os.ttyname(line), path=[path for path in sys.path if path])
-    requests = [move(states.SNAPSHOTTING), move(states.READY, snapshot={**SNAPSHOT, "id": str(planted["id"])}), move(states.ARMED, 300),
-                move(states.UPGRADING, 300)]
+    config = stage.config(record, terminal=os.ttyname(line), path=[path for path in sys.path if path])
+    requests = [transition(states.SNAPSHOTTING), transition(states.READY, snapshot={**SNAPSHOT, "id": str(planted["id"])}), transition(states.ARMED, 300),
+                transition(states.UPGRADING, 300)]
     run = subprocess.Popen([sys.executable, "-c", RUN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
-        run.stdin.write(json.dumps([order, *requests]) + "\n")
+        run.stdin.write(json.dumps([config, *requests]) + "\n")
         run.stdin.flush()
         assert run.stdout.readline() == "upgrading\n"
         time.sleep(1.2)
@@ -329,15 +329,15 @@ def test_it_outlives_the_run_that_started_it_and_undoes_what_that_left(stage, bo
     assert len(restores(box)) == 2, "once more after a refusal"
     assert [effect["snapshot"] for effect in control.effects("restore_done")] == [SNAPSHOT["name"]]
     os.set_blocking(terminal, False)
-    told = os.read(terminal, 65536).decode()
+    output = os.read(terminal, 65536).decode()
     os.close(terminal)
     os.close(line)
-    assert told.count("[rewind.vps guard]") >= 3 and "not for ***" in told and "rolled back" in told and SNAPSHOT["name"] in told
-    for text in (told, stage.path.read_text(encoding="utf-8")):
+    assert output.count("[rewind.vps guard]") >= 3 and "not for ***" in output and "rolled back" in output and SNAPSHOT["name"] in output
+    for text in (output, stage.path.read_text(encoding="utf-8")):
         assert box.vpsorg_token not in text
 
 
-def test_it_restores_when_it_is_asked_to_and_when_a_parts_time_is_up(stage, box):
+def test_it_restores_on_request_and_when_a_phase_times_out(stage, box):
     control = box.control
     control.reset()
     control.settings(seconds={"vpsorg.snapshots.restore": 30})
@@ -347,21 +347,21 @@ def test_it_restores_when_it_is_asked_to_and_when_a_parts_time_is_up(stage, box)
     control.clear_ledger()
     record = stage.start(states.READY, server={"id": str(server["id"]), "name": "web1", "address": None},
                           snapshot={**SNAPSHOT, "id": str(planted["id"])})
-    ask_guard(record, move(states.ARMED, 0.6))
+    send_request(record, transition(states.ARMED, 0.6))
     wait_until(lambda: stage.record.state == states.RESTORED, "the rollback")
     assert "0.6" in stage.record.data["reason"] or "1 s" in stage.record.data["reason"]
     with pytest.raises(RewindError):
-        ask_guard(record, move(states.UPGRADING, 10))
-    assert ask_guard(record, {"do": "roll_back", "reason": "refused", "manual": False}).state == states.RESTORED
-    assert ask_guard(record, {"do": "await"}).state == states.RESTORED
+        send_request(record, transition(states.UPGRADING, 10))
+    assert send_request(record, {"command": "roll_back", "reason": "refused", "manual": False}).state == states.RESTORED
+    assert send_request(record, {"command": "wait"}).state == states.RESTORED
     assert len(restores(box)) == 1, "once"
     assert process_identity.is_alive(record.data["guard"]), "the run looks at the server first"
-    ask_guard(record, {**END, "outcome": states.ROLLED_BACK})
-    ask_guard(record, {"do": "told"})
+    send_request(record, {**FINISH, "outcome": states.ROLLED_BACK})
+    send_request(record, {"command": "acknowledge"})
     wait_until(lambda: is_gone(record, stage.lock), "the guard to be gone")
 
 
-WISHES = {"match": f"rewind{'?' * 8}T{'?' * 6}Z{'?' * 4}", "stop_server": False, "seconds": 300}
+PARAMS = {"match": f"rewind{'?' * 8}T{'?' * 6}Z{'?' * 4}", "stop_server": False, "seconds": 300}
 
 
 def snapshot_stage(stage, box):
@@ -376,9 +376,9 @@ def snapshot_stage(stage, box):
 
 def test_it_takes_the_snapshot_while_its_run_may_do_something_else(stage, box):
     record = snapshot_stage(stage, box)
-    assert ask_guard(record, {"do": "snapshot", "wishes": WISHES}).state == states.SNAPSHOTTING
+    assert send_request(record, {"command": "take_snapshot", "params": PARAMS}).state == states.SNAPSHOTTING
     assert stage.record.state == states.SNAPSHOTTING and not box.control.effects("snapshot_ready"), "it answers before that is done"
-    ready = ask_guard(record, {"do": "await"})
+    ready = send_request(record, {"command": "wait"})
     made = box.control.effects("snapshot_ready")[0]
     assert (ready.state, ready.snapshot["id"], made["snapshot"]) == (states.READY, str(made["snapshot_id"]), SNAPSHOT["name"])
     assert len(box.control.requests(operation="snapshots.create")) == 1
@@ -387,7 +387,7 @@ def test_it_takes_the_snapshot_while_its_run_may_do_something_else(stage, box):
 def test_a_server_that_it_has_stopped_for_the_snapshot_runs_again_though_its_run_is_killed(stage, box):
     control, server = box.control, box.control.servers("vpsorg")[0]["name"]
     record = snapshot_stage(stage, box)
-    ask_guard(record, {"do": "snapshot", "wishes": {**WISHES, "stop_server": True}})
+    send_request(record, {"command": "take_snapshot", "params": {**PARAMS, "stop_server": True}})
     wait_until(lambda: control.effects("snapshot_started"), "the snapshot to be begun")
     assert not control.server(server)["powered_on"]
     stage.run.kill()
@@ -398,16 +398,16 @@ def test_a_server_that_it_has_stopped_for_the_snapshot_runs_again_though_its_run
     assert [len(control.requests(operation=name)) for name in ("snapshots.create", "servers.power")] == [1, 2]
 
 
-def test_what_goes_wrong_in_the_guard_is_told_without_the_exceptions_text():
+def test_what_goes_wrong_in_the_guard_is_reported_without_the_exceptions_text():
     """Its process has nowhere to write to; what it answers is shown by the run."""
     ours, theirs = socket.socketpair()
 
     def answer(request):
         raise RuntimeError(f"https://host/?secret={TOKEN}")
 
-    guard = SimpleNamespace(answer=answer)
+    guard = SimpleNamespace(handle=answer)
     with ours, theirs:
-        ours.sendall(b'{"do": "look"}\n')
-        server._attend(guard, theirs)
+        ours.sendall(b'{"command": "read"}\n')
+        server._handle_connection(guard, theirs)
         answer = ours.recv(100_000).decode()
     assert "RuntimeError" in answer and TOKEN[:8] not in answer and "host" not in answer

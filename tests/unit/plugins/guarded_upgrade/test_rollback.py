@@ -10,7 +10,7 @@ from guard_builders import failed, restored
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._wait.polling import Deadline
 from ansible_collections.rewind.vps.plugins.plugin_utils._guard import restore_retry
-from ansible_collections.rewind.vps.plugins.plugin_utils._guard.restore_retry import restore
+from ansible_collections.rewind.vps.plugins.plugin_utils._guard.restore_retry import restore_with_retry
 
 FOREIGN = restored(already_in_progress=True, changed=False, msg="Server web1 was being restored already, and that is done")
 PASSING = sorted({*errors.TRANSIENT, errors.BUSY})
@@ -21,39 +21,39 @@ FINAL = [errors.UNAUTHORIZED, errors.FORBIDDEN, errors.NOT_FOUND, errors.AMBIGUO
 class Run:
     """One restore against a script; the last answer is given again and again.
 
-    :ivar asked: the wait_timeout of every time that the operation was asked.
+    :ivar attempts: the wait_timeout of every time that the operation was asked.
     """
 
-    def __init__(self, *answers, seconds=600.0, ours_under_way=False, takes=0.0):
-        self.answers = list(answers)
-        self.asked, self.said, self.clock, self.takes = [], [], FakeClock(), takes
-        self.verdict = restore(self._ask, Deadline(seconds, self.clock), self.said.append, ours_under_way=ours_under_way)
+    def __init__(self, *results, seconds=600.0, own_restore_in_progress=False, takes=0.0):
+        self.results = list(results)
+        self.attempts, self.messages, self.clock, self.takes = [], [], FakeClock(), takes
+        self.result = restore_with_retry(self._operation, Deadline(seconds, self.clock), self.messages.append, own_restore_in_progress=own_restore_in_progress)
 
-    def _ask(self, wait_seconds):
-        self.asked.append(wait_seconds)
-        assert len(self.asked) < 500, "it never ends"
+    def _operation(self, wait_seconds):
+        self.attempts.append(wait_seconds)
+        assert len(self.attempts) < 500, "it never ends"
         self.clock.now += self.takes
-        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return self.results.pop(0) if len(self.results) > 1 else self.results[0]
 
     @property
     def ended(self):
-        return (self.verdict.done, self.verdict.known, len(self.asked))
+        return (self.result.done, self.result.known, len(self.attempts))
 
 
 def test_done_at_once():
     run = Run(restored())
-    assert run.ended == (True, True, 1) and run.verdict.message == restored()["msg"]
-    assert (run.asked, run.clock.sleeps, run.said) == ([600], [], [])
+    assert run.ended == (True, True, 1) and run.result.message == restored()["msg"]
+    assert (run.attempts, run.clock.sleeps, run.messages) == ([600], [], [])
 
 
-def test_a_restore_found_under_way_counts_only_if_it_is_ours():
-    assert Run(FOREIGN, ours_under_way=True).ended == (True, True, 1)
+def test_a_restore_found_in_progress_counts_only_if_it_is_ours():
+    assert Run(FOREIGN, own_restore_in_progress=True).ended == (True, True, 1)
     run = Run(FOREIGN, restored())
     assert run.ended == (True, True, 2), "somebody else's may be of another snapshot"
-    assert run.said and run.clock.sleeps == [2.0]
+    assert run.messages and run.clock.sleeps == [2.0]
 
 
-def test_one_found_under_way_after_an_ask_of_ours_is_taken_for_ours():
+def test_one_found_in_progress_after_a_request_of_ours_is_taken_for_ours():
     assert Run(failed(errors.TIMEOUT, errors.UNKNOWN), FOREIGN).ended == (True, True, 2)
     assert Run(failed(errors.OPERATION_FAILED, errors.FAILED), FOREIGN).ended == (True, True, 2)
     assert Run(failed(errors.BUSY), FOREIGN, restored()).ended == (True, True, 3), "a refused one never began"
@@ -66,74 +66,74 @@ def test_others_that_restore_without_end_do_not_hold_it_for_ever():
 
 
 @pytest.mark.parametrize("kind", FINAL)
-def test_a_no_for_good_ends_it_at_once(kind):
+def test_a_final_rejection_ends_it_at_once(kind):
     run = Run(failed(kind))
-    assert run.ended == (False, True, 1) and run.verdict.message == f"It failed: {kind}." and run.clock.sleeps == []
+    assert run.ended == (False, True, 1) and run.result.message == f"It failed: {kind}." and run.clock.sleeps == []
 
 
 @pytest.mark.parametrize("kind", PASSING)
-def test_a_passing_trouble_is_outlasted(kind):
+def test_a_transient_error_is_outlasted(kind):
     assert Run(*[failed(kind)] * 7, restored()).ended == (True, True, 8)
 
 
 @pytest.mark.parametrize("kind", PASSING)
-def test_a_passing_trouble_that_does_not_pass_lasts_until_the_time_is_up(kind):
+def test_a_transient_error_that_does_not_pass_lasts_until_the_deadline(kind):
     run = Run(failed(kind), seconds=600.0)
     assert run.ended[:2] == (False, True)
     assert 540 - 1 <= run.clock.now - 1000 <= 600, "the time was used"
-    assert all(wait >= 1 for wait in run.asked) and run.asked == sorted(run.asked, reverse=True)
+    assert all(wait >= 1 for wait in run.attempts) and run.attempts == sorted(run.attempts, reverse=True)
 
 
-def test_the_pauses_double_up_to_a_minute():
+def test_the_intervals_double_up_to_a_minute():
     run = Run(failed(errors.UNREACHABLE), seconds=600.0)
     assert run.clock.sleeps[:7] == [2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0] and set(run.clock.sleeps[7:]) == {60.0}
-    assert "Trying again in 2 s." in run.said[0] and "Trying again in 60 s." in run.said[5]
+    assert "Trying again in 2 s." in run.messages[0] and "Trying again in 60 s." in run.messages[5]
 
 
-def test_a_clear_refusal_that_may_be_about_the_moment_is_tried_four_times():
-    assert Run(failed(errors.PROVIDER_REJECTED)).ended == (False, True, restore_retry.MOST_REFUSED) == (False, True, 4)
+def test_a_rejection_that_may_be_temporary_is_tried_four_times():
+    assert Run(failed(errors.PROVIDER_REJECTED)).ended == (False, True, restore_retry.MAX_REJECTIONS) == (False, True, 4)
     assert Run(*[failed(errors.PROVIDER_REJECTED)] * 3, restored()).ended == (True, True, 4)
 
 
-def test_passing_troubles_between_do_not_count_as_refusals():
+def test_transient_errors_between_do_not_count_as_rejections():
     both = [failed(errors.UNREACHABLE), failed(errors.PROVIDER_REJECTED)] * 3
     assert Run(*both, restored()).ended == (True, True, 7)
 
 
-def test_one_that_was_begun_and_failed_is_tried_three_times():
-    assert Run(failed(errors.OPERATION_FAILED, errors.FAILED)).ended == (False, True, restore_retry.MOST_ASKED) == (False, True, 3)
+def test_one_that_was_started_and_failed_is_tried_three_times():
+    assert Run(failed(errors.OPERATION_FAILED, errors.FAILED)).ended == (False, True, restore_retry.MAX_ATTEMPTS) == (False, True, 3)
     assert Run(*[failed(errors.OPERATION_FAILED, errors.FAILED)] * 2, restored()).ended == (True, True, 3)
 
 
-def test_one_that_may_have_begun_is_tried_three_times_and_then_nobody_knows():
+def test_one_that_may_have_started_is_tried_three_times_and_is_then_unknown():
     assert Run(failed(errors.TIMEOUT, errors.UNKNOWN)).ended == (False, False, 3)
     assert Run(failed(errors.TIMEOUT, errors.UNKNOWN), failed(errors.TIMEOUT, errors.UNKNOWN), restored()).ended == (True, True, 3)
 
 
 @pytest.mark.parametrize("afterwards", [errors.UNAUTHORIZED, errors.UNREACHABLE, errors.PROVIDER_REJECTED])
-def test_a_refusal_says_nothing_of_one_that_was_asked_for_before(afterwards):
+def test_a_rejection_says_nothing_of_one_that_was_requested_before(afterwards):
     """The first may have restored the server, or be about to."""
     run = Run(failed(errors.TIMEOUT, errors.UNKNOWN), failed(afterwards))
     assert run.ended[:2] == (False, False)
 
 
-def test_a_failure_after_one_that_nobody_knows_of_is_known():
-    answers = [failed(errors.TIMEOUT, errors.UNKNOWN), failed(errors.OPERATION_FAILED, errors.FAILED)]
-    assert Run(*answers).ended == (False, True, 3)
+def test_a_failure_after_an_unknown_one_is_known():
+    results = [failed(errors.TIMEOUT, errors.UNKNOWN), failed(errors.OPERATION_FAILED, errors.FAILED)]
+    assert Run(*results).ended == (False, True, 3)
 
 
-def test_no_pause_goes_beyond_the_deadline():
+def test_no_interval_goes_beyond_the_deadline():
     run = Run(failed(errors.BUSY), seconds=9.0)
     assert run.clock.sleeps == [2.0, 4.0] and run.ended == (False, True, 3)
-    assert run.asked == [9, 7, 3]
+    assert run.attempts == [9, 7, 3]
 
 
 def test_an_operation_that_uses_up_the_time_is_the_last():
     assert Run(failed(errors.WAIT_TIMEOUT, errors.UNKNOWN), seconds=600.0, takes=600.0).ended == (False, False, 1)
 
 
-def test_what_the_operation_warns_of_is_told():
+def test_what_the_operation_warns_of_is_reported():
     """As that a restore which failed would look the same."""
     run = Run(restored(warnings=["Look at the server.", "Then rely on it."]))
     assert run.ended == (True, True, 1)
-    assert run.verdict.message == f"{restored()['msg']} Look at the server. Then rely on it."
+    assert run.result.message == f"{restored()['msg']} Look at the server. Then rely on it."

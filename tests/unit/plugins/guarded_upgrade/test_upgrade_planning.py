@@ -30,12 +30,12 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.planning impor
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RunRecord, ServerRecords
 
 THIS_RUN = {"pid": 4711, "started": "5 since boot x"}
-OTHER_RUN = {"pid": 4711, "started": "9 since boot x", "what": "ansible-playbook other.yml"}
+OTHER_RUN = {"pid": 4711, "started": "9 since boot x", "command": "ansible-playbook other.yml"}
 OUTCOMES = (states.UPGRADED, states.ROLLED_BACK, states.ROLLBACK_FAILED, states.UNKNOWN, states.NOT_STARTED)
 
 
 def context(host="web3", batch=("web3",)):
-    known = {"host": host, "address": None, "connection": "ssh", "folders": [], "process": THIS_RUN, "what": "ansible-playbook site.yml",
+    known = {"host": host, "address": None, "connection": "ssh", "folders": [], "process": THIS_RUN, "command": "ansible-playbook site.yml",
              "batch": list(batch), "check_mode": False}
     needed = {name for name in Context.__dataclass_fields__ if name not in ("more_secrets", "progress")}
     return Context(**{**dict.fromkeys(needed - set(known), False), **known})
@@ -167,7 +167,7 @@ def test_what_comes_next(state, young, old, age):
 @pytest.mark.parametrize("age", [YOUNG, OLD, 10 ** 8])
 @pytest.mark.parametrize("told", [True, False])
 @pytest.mark.parametrize("outcome", OUTCOMES)
-def test_an_end_is_told_once_however_old(outcome, told, age):
+def test_an_end_is_reported_once_however_old(outcome, told, age):
     record = previous(states.ENDED, age, outcome=outcome, acknowledged=told)
     silent = told or outcome == states.NOT_STARTED
     assert what_comes_next(record, context(), 1800, None) == ((UPGRADE, False) if silent else (TELL, True))
@@ -230,25 +230,25 @@ def test_a_guard_whose_run_is_gone_undoes():
 # --- the plan in words
 
 CLOUD = {"cloud": "VPS.org", "server": {"id": "12345", "name": "web1"}, "evictions": []}
-WISHES = {"stop_server": False, "timeout": 3600, "check_timeout": 300, "keep_snapshots": 2}
+PARAMS = {"stop_server": False, "timeout": 3600, "check_timeout": 300, "keep_snapshots": 2}
 
 
 def test_the_plan_of_an_upgrade():
     run = {"next": UPGRADE, "snapshot_name": "rewind1", "tasks": ["/p/upgrade.yml"], "checks": ["/p/check.yml"], "run_id": RUN_ID}
-    text = "\n".join(plan_lines(run, WISHES, CLOUD))
+    text = "\n".join(plan_lines(run, PARAMS, CLOUD))
     for part in ("rewind1", "web1", "VPS.org", "/p/upgrade.yml", "3600 s", "/p/check.yml", "300 s", "newest 2"):
         assert part in text
     assert "stopped" not in text and "Delete" not in text
-    assert "packages" in "\n".join(plan_lines({**run, "tasks": []}, WISHES, CLOUD))
-    assert "stopped" in "\n".join(plan_lines(run, {**WISHES, "stop_server": True}, CLOUD))
-    first = plan_lines(run, WISHES, {**CLOUD, "evictions": [{"name": "rewind0"}]})[0]
+    assert "packages" in "\n".join(plan_lines({**run, "tasks": []}, PARAMS, CLOUD))
+    assert "stopped" in "\n".join(plan_lines(run, {**PARAMS, "stop_server": True}, CLOUD))
+    first = plan_lines(run, PARAMS, {**CLOUD, "evictions": [{"name": "rewind0"}]})[0]
     assert first.startswith("Delete rewind0")
 
 
 @pytest.mark.parametrize("coming", [FINISH, ROLL_BACK, TELL])
 def test_the_plan_of_taking_up_says_that_nothing_is_upgraded(coming):
     run = {"next": coming, "snapshot_name": "rewind1", "tasks": ["/p/upgrade.yml"], "checks": [], "run_id": RUN_ID}
-    (line,) = plan_lines(run, WISHES, CLOUD)
+    (line,) = plan_lines(run, PARAMS, CLOUD)
     assert RUN_ID in line and "upgrade nothing" in line and ("rewind1" in line) == (coming == ROLL_BACK)
 
 

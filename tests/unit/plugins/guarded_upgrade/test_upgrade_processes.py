@@ -49,7 +49,7 @@ def test_one_that_runs_is_alive_and_stays_the_same(way, child):
     found = identity(child.pid)
     assert found["pid"] == child.pid and found["started"]
     assert is_alive(found) and identity(child.pid) == found
-    assert is_alive({**found, "what": "ansible-playbook site.yml"}), "more may be noted with it"
+    assert is_alive({**found, "command": "ansible-playbook site.yml"}), "more may be noted with it"
 
 
 def test_one_that_has_ended_is_not_alive_even_before_it_is_collected(way, child):

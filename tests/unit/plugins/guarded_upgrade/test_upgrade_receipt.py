@@ -33,7 +33,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record_schema 
 ALL = (states.PLANNED, states.SNAPSHOTTING, states.READY, states.ARMED, states.UPGRADING, states.CHECKING, states.CONFIRMED,
        states.RESTORING, states.RESTORED, states.ENDED)
 # Every move that an upgrade may make; all others are refused.
-MOVES = {
+TRANSITIONS = {
     (states.PLANNED, states.SNAPSHOTTING), (states.PLANNED, states.ENDED),
     (states.SNAPSHOTTING, states.SNAPSHOTTING), (states.SNAPSHOTTING, states.READY), (states.SNAPSHOTTING, states.ENDED),
     (states.READY, states.READY), (states.READY, states.SNAPSHOTTING), (states.READY, states.ARMED), (states.READY, states.ENDED),
@@ -131,18 +131,18 @@ def test_text_that_is_no_text_is_written_all_the_same(tmp_path):
 
 
 @pytest.mark.parametrize("before", ALL)
-def test_moves(tmp_path, before):
+def test_transitions(tmp_path, before):
     for after in ALL:
         record = record_in(tmp_path, before)
-        if (before, after) in MOVES:
-            record.move(after, "because", message="why")
+        if (before, after) in TRANSITIONS:
+            record.transition(after, "because", message="why")
             data = json.loads(record.path.read_text(encoding="utf-8"))
             assert data == record.data
             assert (data["state"], data["message"]) == (after, "why")
             assert (data["history"][-1]["state"], data["history"][-1]["note"], len(data["history"])) == (after, "because", 2)
         else:
             with pytest.raises(RewindError) as caught:
-                record.move(after, message="why")
+                record.transition(after, message="why")
             assert caught.value.kind == "busy" and str(record.path) in caught.value.hint
             assert record.state == before and len(record.data["history"]) == 1
             assert record.data["message"] is None and RunRecord.load(record.path).state == before
@@ -151,14 +151,14 @@ def test_moves(tmp_path, before):
 def test_no_way_leads_back_from_confirmed_or_undone_to_the_upgrade():
     reached = {states.CONFIRMED, states.RESTORING}
     while True:
-        further = {after for before, after in MOVES if before in reached} - reached
+        further = {after for before, after in TRANSITIONS if before in reached} - reached
         if not further:
             break
         reached |= further
     assert not reached & {*states.UNARMED_STATES, *states.ARMED_STATES}
 
 
-def test_what_is_noted_is_on_the_disk(tmp_path):
+def test_what_is_updated_is_on_the_disk(tmp_path):
     record = record_in(tmp_path)
     record.update(evidence=["a"], reason="b")
     assert RunRecord.load(record.path).data == record.data

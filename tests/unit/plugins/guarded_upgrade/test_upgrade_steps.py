@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from guard_builders import RUN_ID, SNAPSHOT, FakeWorld, failed, guard_in, record_data
+from guard_builders import RUN_ID, SNAPSHOT, FakeActions, failed, guard_in, record_data
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
@@ -50,13 +50,13 @@ class Scene:
         def ask(*arguments: Any) -> RunRecord | None:
             return self.ask(*arguments)  # whatever it is by then: tests replace it
 
-        monkeypatch.setattr(base, "ask_guard", ask)
+        monkeypatch.setattr(base, "send_request", ask)
         monkeypatch.setattr(base, "start_guard", self._start)
         monkeypatch.setattr(base, "run_operation", self._operate)
 
     def stand(self, state: str, **fields: Any) -> None:
         """Where the upgrade stands, with a guard at work."""
-        self.guards = [guard_in(self.folder, state, FakeWorld(), **fields)]
+        self.guards = [guard_in(self.folder, state, FakeActions(), **fields)]
 
     @property
     def record(self) -> RunRecord:
@@ -69,18 +69,18 @@ class Scene:
         validation = ArgumentSpecValidator(OPTIONS).validate(given)
         assert not validation.error_messages
         context = Context(
-            host="web1", address=None, connection=connection, folders=[], process=self.process, what="ansible-playbook", batch=["web1"],
+            host="web1", address=None, connection=connection, folders=[], process=self.process, command="ansible-playbook", batch=["web1"],
             play_keywords=set(), conditional=None, delegated=None, check_mode=check_mode, progress=self.told.append,
         )
         return Steps(validation.validated_parameters, context).do(step)
 
-    def _ask(self, record: RunRecord, request: dict[str, Any], meanwhile: Any = None) -> RunRecord | None:
+    def _ask(self, record: RunRecord, request: dict[str, Any], on_idle: Any = None) -> RunRecord | None:
         guard = self.guards.pop(0) if len(self.guards) > 1 else self.guards[0]
-        return RunRecord(record.path, guard.answer(request)["record"]) if guard else None
+        return RunRecord(record.path, guard.handle(request)["record"]) if guard else None
 
-    def _start(self, order: dict[str, Any]) -> RunRecord:
+    def _start(self, config: dict[str, Any]) -> RunRecord:
         self.started += 1
-        return RunRecord.load(Path(order["record_path"]))
+        return RunRecord.load(Path(config["record_path"]))
 
     def _operate(self, module: str, options: dict[str, Any], **how: Any) -> dict[str, Any]:
         if module == "upgrade_guard":
@@ -215,13 +215,13 @@ def test_the_snapshot_is_begun_and_then_waited_for(scene: Scene) -> None:
     scene.stand(states.PLANNED)
     begun = scene.do("snapshot", snapshot_timeout=77, stop_server=True, snapshot_prefix="before")
     assert (begun["changed"], begun["run"]["state"]) == (False, states.SNAPSHOTTING)
-    assert scene.record.data["snapshot_wishes"] == {"match": "before????????T??????Z????", "stop_server": True, "seconds": 77}
+    assert scene.record.data["snapshot_params"] == {"match": "before????????T??????Z????", "stop_server": True, "seconds": 77}
     ready = scene.do("await_snapshot")
     assert (ready["changed"], ready["run"]["state"], ready["snapshot"]["id"]) == (True, states.READY, SNAPSHOT["id"])
 
 
 def test_a_snapshot_that_was_not_seen_ready_fails_the_wait_for_it(scene: Scene) -> None:
-    scene.stand(states.SNAPSHOTTING, snapshot_wishes=None, snapshot_result=failed(errors.FORBIDDEN))
+    scene.stand(states.SNAPSHOTTING, snapshot_params=None, snapshot_result=failed(errors.FORBIDDEN))
     with pytest.raises(OperationFailed) as failure:
         scene.do("await_snapshot")
     assert failure.value.result["error"]["kind"] == errors.FORBIDDEN
@@ -243,12 +243,12 @@ def test_whoever_waits_is_told_what_the_receipt_says(scene: Scene) -> None:
     scene.stand(states.UPGRADING)
     (guard,) = scene.guards
 
-    def ask(record: RunRecord, request: dict[str, Any], meanwhile: Any) -> RunRecord:
+    def ask(record: RunRecord, request: dict[str, Any], on_idle: Any) -> RunRecord:
         guard.record.update(progress="10 s so far")
-        meanwhile()
-        meanwhile()
+        on_idle()
+        on_idle()
         scene.record.path.write_text("garbage", encoding="utf-8")
-        meanwhile()
+        on_idle()
         return guard.record
 
     scene.ask = ask
@@ -260,7 +260,7 @@ def test_a_wait_that_outlives_its_run_starts_no_other_guard(scene: Scene) -> Non
     """The guard of a run that is gone goes when it is done, and whoever still waited for it hears nothing more."""
     scene.stand(states.UPGRADING)
 
-    def ask(record: RunRecord, request: dict[str, Any], meanwhile: Any) -> None:
+    def ask(record: RunRecord, request: dict[str, Any], on_idle: Any) -> None:
         scene.process["started"] = "long ago"
 
     scene.ask = ask
