@@ -127,7 +127,7 @@ class ActionModule(ControllerAction):
             host=host,
             address=self._templar.template(task_vars.get("ansible_host")) if task_vars.get("ansible_host") else None,
             connection=_short_name(self._connection),
-            folders=self._folders(task_vars),
+            search_paths=self._folders(task_vars),
             process=process_identity.identity(_pid_of_run()),  # a task's process is a child of ansible-playbook's
             command=" ".join(["ansible-playbook", *(os.path.basename(str(name)) for name in command_line.CLIARGS.get("args") or [])]),
             conditional=" and ".join(map(str, self._task.when)) or None,
@@ -153,9 +153,9 @@ class ActionModule(ControllerAction):
         """Where the user's files may lie: beside the playbook, unless that is one of ours; where one stands; beside the inventory."""
         playbook = str(task_vars.get("playbook_dir") or "")
         ours = Path(__file__).resolve().parents[2] / "playbooks"
-        folders = [] if not playbook or Path(playbook).resolve() == ours else [playbook, os.path.join(playbook, "tasks")]
+        search_paths = [] if not playbook or Path(playbook).resolve() == ours else [playbook, os.path.join(playbook, "tasks")]
         inventory = task_vars.get("inventory_dir")
-        return [*folders, os.getcwd(), *([str(inventory)] if inventory else [])]
+        return [*search_paths, os.getcwd(), *([str(inventory)] if inventory else [])]
 
 
 def _pid_of_run() -> int:

@@ -27,7 +27,7 @@ options:
   step:
     description:
       - V(plan) looks at the cloud, the user's files and the receipts, and decides what comes next. Changes nothing.
-      - V(unfinished) looks for what an earlier run has left, to be ended. Where there is nothing, RV(run.next) is V(nothing), and nothing
+      - V(unfinished) looks for what an earlier run has left, to be ended. Where there is nothing, RV(run.next) is V(none), and nothing
         is to be begun. Changes nothing.
       - V(begin) starts the guard and writes the receipt.
       - V(snapshot) has the guard take the run's snapshot, and does not wait for it. So the snapshots of many hosts are taken together,
@@ -343,8 +343,8 @@ run:
     next:
       description:
         - What is to be done with the server, as O(step=plan) and O(step=last) decide.
-        - V(upgrade), V(roll_back) (an earlier run was cut off, or it is asked for by hand), V(finish) (an earlier run had confirmed
-          its upgrade) or V(tell) (an earlier run has ended, and nobody was told how).
+        - V(upgrade), V(roll_back) (an earlier run was cut off, or it is asked for by hand), V(clean_up) (an earlier run had confirmed
+          its upgrade) or V(report) (an earlier run has ended, and nobody was told how).
       type: str
       returned: always
     resumed:

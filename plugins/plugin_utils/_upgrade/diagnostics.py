@@ -14,8 +14,8 @@ from typing import Any
 from ...module_utils._redaction import Redactor
 from .record import write_private
 
-LONGEST_LOG = 2_000_000  # characters; the end counts
-UNWRITABLE = "left out, since it can't be written as JSON"
+MAX_LOG_CHARS = 2_000_000  # characters; the end counts
+NOT_SERIALIZABLE = "left out, since it can't be written as JSON"
 CENSORED = "hidden, since the task has no_log: true"
 # How Ansible logs in and becomes root; a log or a result may quote them.
 SECRET_VARIABLES = (
@@ -24,7 +24,7 @@ SECRET_VARIABLES = (
 )
 
 
-def keep_evidence(
+def save_diagnostics(
     directory: Path, failed_task: Mapping[str, Any] | None, failed_result: Mapping[str, Any] | None, server_log: str | None, redactor: Redactor,
 ) -> list[str]:
     """Write the failed task with its result, and the server's logs.
@@ -34,26 +34,26 @@ def keep_evidence(
     files = []
     if failed_task is not None:
         hidden = bool(failed_task.get("no_log")) or "censored" in (failed_result or {})
-        told = {
+        summary = {
             "task": str(failed_task.get("name") or ""),
             "action": str(failed_task.get("action") or ""),
             "result": CENSORED if hidden else failed_result,
         }
-        files.append(_kept(directory / "failed_task.json", _as_json(told, redactor)))
+        files.append(_save(directory / "failed_task.json", _as_json(summary, redactor)))
     if server_log:
         # Cut afterwards: the redactor does not know the end of a secret that was cut in two.
-        files.append(_kept(directory / "server.log", redactor.redact_text(server_log)[-LONGEST_LOG:]))
+        files.append(_save(directory / "server.log", redactor.redact_text(server_log)[-MAX_LOG_CHARS:]))
     return files
 
 
-def _as_json(told: dict[str, Any], redactor: Redactor) -> str:
+def _as_json(summary: dict[str, Any], redactor: Redactor) -> str:
     """A module on a server that is not the user's any more may return what no JSON can be made of."""
     try:
-        return json.dumps(redactor.redact(json.loads(json.dumps(told, default=str))), indent=2) + "\n"
+        return json.dumps(redactor.redact(json.loads(json.dumps(summary, default=str))), indent=2) + "\n"
     except (TypeError, ValueError, RecursionError):
-        return json.dumps({**told, "result": UNWRITABLE}, default=str, indent=2) + "\n"
+        return json.dumps({**summary, "result": NOT_SERIALIZABLE}, default=str, indent=2) + "\n"
 
 
-def _kept(path: Path, text: str) -> str:
+def _save(path: Path, text: str) -> str:
     write_private(path, text)
     return str(path)

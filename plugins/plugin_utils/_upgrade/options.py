@@ -101,7 +101,7 @@ class Context:
     :ivar host: how the inventory calls the server.
     :ivar address: where Ansible reaches it, or None.
     :ivar connection: the connection plugin in use for it.
-    :ivar folders: where files of the user's are looked for, in this order.
+    :ivar search_paths: where files of the user's are looked for, in this order.
     :ivar process: identity of ansible-playbook's process (processes.identity).
     :ivar command: what it runs, in words for a person.
     :ivar conditional: the conditions that the role's tasks have inherited, or None.
@@ -116,7 +116,7 @@ class Context:
     host: str
     address: str | None
     connection: str
-    folders: list[str]
+    search_paths: list[str]
     process: dict[str, Any]
     command: str
     batch: list[str]

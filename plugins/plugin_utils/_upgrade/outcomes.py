@@ -12,33 +12,33 @@ from . import record as states
 from .record import RunRecord
 
 
-def verdict_of(record: RunRecord) -> dict[str, Any]:
+def outcome_of(record: RunRecord) -> dict[str, Any]:
     """The verdict on a run that has nothing restored that could be proven: C(outcome), C(message), C(verification), C(reason), C(next)."""
     outcome, message = record.outcome or states.NOT_STARTED, record.data["message"] or "nothing was changed on the server"
     if record.state == states.CONFIRMED:
         outcome, message = states.UPGRADED, "the upgrade is confirmed"
-    return whole(record, {"outcome": outcome, "message": message, "verification": record.data["verification"]})
+    return with_next_steps(record, {"outcome": outcome, "message": message, "verification": record.data["verification"]})
 
 
-def whole(record: RunRecord, verdict: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
+def with_next_steps(record: RunRecord, result: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
     """A verdict with its reason and with what to do next."""
     return {
-        **verdict, "message": verdict["message"].rstrip("."), "reason": record.data.get("reason") or reason or "",
-        "next": _next_for(verdict["outcome"], record),
+        **result, "message": result["message"].rstrip("."), "reason": record.data.get("reason") or reason or "",
+        "next": _next_for(result["outcome"], record),
     }
 
 
 def _next_for(outcome: str, record: RunRecord) -> str:
     """What a person does now."""
     snapshot = f"{record.snapshot['name']} ({record.snapshot['id']})"
-    evidence = f" What was seen before the restore is in {record.path.parent}." if record.data.get("evidence") else ""
-    words = {
+    diagnostics_note = f" What was seen before the restore is in {record.path.parent}." if record.data.get("diagnostics") else ""
+    next_steps = {
         states.UPGRADED: "",
         states.NOT_STARTED: "Mend what the failed task says, and run again.",
-        states.ROLLED_BACK: f"Snapshot {record.snapshot['name']} is kept.{evidence}",
+        states.ROLLED_BACK: f"Snapshot {record.snapshot['name']} is kept.{diagnostics_note}",
         states.ROLLBACK_FAILED: f"The server is NOT as it was. Snapshot {snapshot} is kept: look at the server in the cloud's panel, and "
-                                f"restore that snapshot there or with the playbook rewind.vps.rollback.{evidence}",
+                                f"restore that snapshot there or with the playbook rewind.vps.rollback.{diagnostics_note}",
         states.UNKNOWN: f"Look at the server in the cloud's panel now. Snapshot {snapshot} is kept: if the server is not as it was, restore it "
-                        f"there or with the playbook rewind.vps.rollback.{evidence}",
+                        f"there or with the playbook rewind.vps.rollback.{diagnostics_note}",
     }
-    return words[outcome]
+    return next_steps[outcome]

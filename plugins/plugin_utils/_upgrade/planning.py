@@ -21,34 +21,34 @@ from .record import RunRecord, describe_state, latest_records
 
 # What comes next for a server
 UPGRADE = "upgrade"
-FINISH = "finish"  # an earlier run has confirmed its upgrade and was cut off while tidying up
+CLEAN_UP = "clean_up"  # an earlier run has confirmed its upgrade and was cut off while tidying up
 ROLL_BACK = "roll_back"  # an earlier run was cut off behind its guard, and there is no guard any more
-TELL = "tell"  # an earlier run has ended, and nobody has been told how
-NOTHING = "nothing"  # there is nothing to end, and nothing was to be begun
+REPORT = "report"  # an earlier run has ended, and nobody has been told how
+NONE = "none"  # there is nothing to end, and nothing was to be begun
 
-YOUNG_SNAPSHOT_SECONDS = 1800
-FUTURE_SECONDS = 300  # clocks may differ by so much
+MAX_RESUMABLE_SNAPSHOT_AGE = 1800
+MAX_CLOCK_SKEW = 300  # clocks may differ by so much
 
-BAD = (states.ROLLED_BACK, states.ROLLBACK_FAILED, states.UNKNOWN)
+FAILED_OUTCOMES = (states.ROLLED_BACK, states.ROLLBACK_FAILED, states.UNKNOWN)
 
 
-_WHAT_HANDLERS_WOULD_DO = {
+_HANDLER_KEYWORD_RISKS = {
     "force_handlers": "the handlers that a failed upgrade has notified would run on the restored server",
     "ignore_errors": "a handler that fails would be taken for one that went well, and a broken upgrade be confirmed",
     "any_errors_fatal": "one server's failing handler would undo the upgrades of the others that are worked on with it",
 }
 
 
-def check_play(context: Context) -> None:
+def validate_play(context: Context) -> None:
     """Refuse a play whose keywords would make its handlers do what nobody wants.
 
     :raises RewindError: C(invalid_argument).
     """
-    for keyword, what in _WHAT_HANDLERS_WOULD_DO.items():
-        alone = keyword == "any_errors_fatal" and len(context.batch) == 1
-        if keyword in context.play_keywords and not alone:
+    for keyword, risk in _HANDLER_KEYWORD_RISKS.items():
+        is_single_host = keyword == "any_errors_fatal" and len(context.batch) == 1
+        if keyword in context.play_keywords and not is_single_host:
             raise invalid_argument(
-                f"The play has {keyword}, so {what}",
+                f"The play has {keyword}, so {risk}",
                 "leave it out of the play, the command line and ansible.cfg: this role runs the handlers itself before its checks, and "
                 "stops the roll-out after a failure",
             )
@@ -68,7 +68,7 @@ def check_play(context: Context) -> None:
         )
 
 
-def time_shared(context: Context) -> list[str]:
+def warn_too_few_forks(context: Context) -> list[str]:
     """A warning where the servers of a batch wait for each other's tasks while the time of all of them runs."""
     if context.forks is None or len(context.batch) <= context.forks:
         return []
@@ -80,7 +80,7 @@ def time_shared(context: Context) -> list[str]:
     ]
 
 
-def check_files(paths: list[str]) -> None:
+def validate_task_files(paths: list[str]) -> None:
     """Refuse files that would end the play for the server past all checks.
 
     :raises RewindError: C(invalid_argument).
@@ -93,69 +93,69 @@ def check_files(paths: list[str]) -> None:
             )
 
 
-def check_records(previous: RunRecord | None, context: Context) -> None:
+def validate_record(previous: RunRecord | None, context: Context) -> None:
     """Refuse where the receipts can't be what they seem.
 
     :raises RewindError: two hosts of this run are one server; the newest receipt is from the future.
     """
     if previous is None:
         return
-    if _same_run(previous, context) and previous.data["host"] != context.host:
+    if _is_same_run(previous, context) and previous.data["host"] != context.host:
         raise RewindError(
             f"{context.host} and {previous.data['host']} are one and the same server ({previous.server_label}) by what they are told",
             kind=errors.AMBIGUOUS, server=previous.server_label, hint="give each host its own guarded_upgrade_server, never a group",
         )
-    begun = datetime.strptime(previous.run_id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
-    if (begun - datetime.now(timezone.utc)).total_seconds() > FUTURE_SECONDS:
+    started_at = datetime.strptime(previous.run_id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
+    if (started_at - datetime.now(timezone.utc)).total_seconds() > MAX_CLOCK_SKEW:
         raise RewindError(
             f"The newest receipt of server {previous.server_label} is from the future ({previous.run_id}), so nobody can tell which is the last",
             kind=errors.NOT_READY, server=previous.server_label, hint=f"set the clock, or move {previous.path.parent} away",
         )
 
 
-def found_files(option: str, names: list[str], folders: list[str]) -> list[str]:
+def resolve_task_files(option: str, names: list[str], search_paths: list[str]) -> list[str]:
     """The absolute paths of the user's files.
 
     :raises RewindError: C(invalid_argument), naming what is missing and where it was looked for.
     """
     paths = []
     for name in names:
-        given = Path(os.path.expanduser(name))
-        candidates = [given] if given.is_absolute() else [Path(folder, given) for folder in folders]
+        expanded = Path(os.path.expanduser(name))
+        candidates = [expanded] if expanded.is_absolute() else [Path(directory, expanded) for directory in search_paths]
         path = next((candidate for candidate in candidates if candidate.is_file()), None)
         if path is None:
-            looked = ", ".join(dict.fromkeys(str(candidate) for candidate in candidates))
-            raise invalid_argument(f"{option}: there is no file {name} (looked for {looked})", "mend the path; nothing has been begun")
+            searched = ", ".join(dict.fromkeys(str(candidate) for candidate in candidates))
+            raise invalid_argument(f"{option}: there is no file {name} (looked for {searched})", "mend the path; nothing has been begun")
         if not os.access(path, os.R_OK):
             raise invalid_argument(f"{option}: {path} can't be read", "mend its permissions; nothing has been begun")
         paths.append(str(path))
     return paths
 
 
-def stop_after_failures(state_dir: str, context: Context) -> None:
+def stop_after_failed_host(state_dir: str, context: Context) -> None:
     """Refuse to go on with a roll-out in which a server has come to grief.
 
     :raises RewindError: naming the server and what became of it.
     """
     for record in latest_records(state_dir):
         host = record.data["host"]
-        if host == context.host or not _same_run(record, context):
+        if host == context.host or not _is_same_run(record, context):
             continue
-        ended_badly = record.state == states.ENDED and record.outcome in BAD
-        lost = record.state not in (states.ENDED, states.CONFIRMED) and host not in context.batch
-        if ended_badly or lost:
+        has_failed = record.state == states.ENDED and record.outcome in FAILED_OUTCOMES
+        is_lost = record.state not in (states.ENDED, states.CONFIRMED) and host not in context.batch
+        if has_failed or is_lost:
             raise RewindError(
                 f"The roll-out stops before {context.host}: the guarded upgrade of {host} in this run is {describe_state(record)}",
                 kind=errors.OPERATION_FAILED, server=context.host, hint=f"see what happened to {host} first ({record.path})",
             )
 
 
-def _same_run(record: RunRecord, context: Context) -> bool:
+def _is_same_run(record: RunRecord, context: Context) -> bool:
     run = record.data["run"]
     return (run.get("pid"), run.get("started")) == (context.process["pid"], context.process["started"])
 
 
-def what_comes_next(previous: RunRecord | None, context: Context, auto_recover_within: int, accept_run: str | None) -> tuple[str, bool]:
+def decide_next_action(previous: RunRecord | None, context: Context, auto_recover_within: int, accept_run: str | None) -> tuple[str, bool]:
     """What to do with a server of which there may be an earlier receipt, and no guard at work.
 
     :arg previous: the newest receipt.
@@ -166,16 +166,16 @@ def what_comes_next(previous: RunRecord | None, context: Context, auto_recover_w
     """
     if previous is None or previous.run_id == accept_run:
         return UPGRADE, False
-    state, young = previous.state, _seconds_since(previous) <= auto_recover_within
+    state, is_recent = previous.state, _seconds_since_deadline(previous) <= auto_recover_within
     if state == states.ENDED:
-        told = previous.data.get("acknowledged") or previous.outcome == states.NOT_STARTED
-        return (UPGRADE, False) if told else (TELL, True)
+        is_reported = previous.data.get("acknowledged") or previous.outcome == states.NOT_STARTED
+        return (UPGRADE, False) if is_reported else (REPORT, True)
     if state == states.CONFIRMED:
-        return FINISH, True
+        return CLEAN_UP, True
     if state in states.UNARMED_STATES:
         # Older than that, its snapshot is not "just before the upgrade" any more.
-        return UPGRADE, _seconds_since(previous) <= min(auto_recover_within, YOUNG_SNAPSHOT_SECONDS)
-    if young:
+        return UPGRADE, _seconds_since_deadline(previous) <= min(auto_recover_within, MAX_RESUMABLE_SNAPSHOT_AGE)
+    if is_recent:
         return ROLL_BACK, True
     snapshot = previous.snapshot
     raise RewindError(
@@ -187,40 +187,40 @@ def what_comes_next(previous: RunRecord | None, context: Context, auto_recover_w
     )
 
 
-def counts_for_this_run(previous: RunRecord | None, run: dict[str, Any], auto_recover_within: int) -> bool:
+def is_this_runs_upgrade(previous: RunRecord | None, run: dict[str, Any], auto_recover_within: int) -> bool:
     """Whether an upgrade that is found confirmed is the one that this run was to do: the same files, a short while ago."""
-    if run["next"] not in (FINISH, TELL):
+    if run["next"] not in (CLEAN_UP, REPORT):
         return True
     same = all(previous.data.get(part) == run[part] for part in ("tasks", "roles"))
-    return same and _seconds_since(previous) <= auto_recover_within
+    return same and _seconds_since_deadline(previous) <= auto_recover_within
 
 
-def _seconds_since(record: RunRecord) -> float:
+def _seconds_since_deadline(record: RunRecord) -> float:
     """Seconds since the time was up that its last step had."""
-    last = datetime.fromisoformat(record.data["history"][-1]["at"].replace("Z", "+00:00"))
-    return (datetime.now(timezone.utc) - last).total_seconds() - (record.data.get("seconds_allowed") or 0)
+    last_change = datetime.fromisoformat(record.data["history"][-1]["at"].replace("Z", "+00:00"))
+    return (datetime.now(timezone.utc) - last_change).total_seconds() - (record.data.get("seconds_allowed") or 0)
 
 
-def guarded_by(previous: RunRecord | None, context: Context) -> RewindError:
+def guarded_by_other_run_error(previous: RunRecord | None, context: Context) -> RewindError:
     """The refusal where another run is at work on the server."""
     if previous is None:
         return RewindError(
             f"Another run is about to begin a guarded upgrade of {context.host}", kind=errors.BUSY, hint="run again when it is done",
         )
     run = previous.data["run"]
-    whose = "This very run" if _same_run(previous, context) else f"Another run (process {run.get('pid')}, {run.get('command')})"
+    owner = "This very run" if _is_same_run(previous, context) else f"Another run (process {run.get('pid')}, {run.get('command')})"
     return RewindError(
-        f"{whose} guards server {previous.server_label} already, as host {previous.data['host']}; its upgrade is {describe_state(previous)}",
+        f"{owner} guards server {previous.server_label} already, as host {previous.data['host']}; its upgrade is {describe_state(previous)}",
         kind=errors.BUSY, server=previous.server_label, hint=f"run again when it is done; {previous.path} shows how far it is",
     )
 
 
-def is_being_undone(previous: RunRecord | None) -> bool:
+def is_orphaned(previous: RunRecord | None) -> bool:
     """Whether a guard is at work whose run is gone: it will be done by itself."""
     return previous is not None and not process_identity.is_alive(previous.data["run"])
 
 
-def nothing_left(previous: RunRecord | None, server: dict[str, Any]) -> str:
+def nothing_to_recover_message(previous: RunRecord | None, server: dict[str, Any]) -> str:
     """Why there is nothing to end, for a person."""
     label = server["name"] or server["id"]
     if previous is None:
@@ -237,13 +237,13 @@ def plan_lines(run: dict[str, Any], parameters: dict[str, Any], cloud: dict[str,
     """What a run would do, for a person."""
     server = cloud["server"]["name"] or cloud["server"]["id"]
     if run["next"] != UPGRADE:
-        words = {
-            FINISH: "tidy up after the upgrade that it had confirmed, and upgrade nothing",
+        descriptions = {
+            CLEAN_UP: "tidy up after the upgrade that it had confirmed, and upgrade nothing",
             ROLL_BACK: f"restore its snapshot {run['snapshot_name']}, and upgrade nothing",
-            TELL: "say how it ended, and upgrade nothing",
+            REPORT: "say how it ended, and upgrade nothing",
         }
-        return [f"Take up the run {run['run_id']} of server {server}: {words[run['next']]}"]
-    going = [item["name"] for item in cloud["evictions"]]
+        return [f"Take up the run {run['run_id']} of server {server}: {descriptions[run['next']]}"]
+    evicted = [item["name"] for item in cloud["evictions"]]
     stopped = " with the server stopped" if parameters["stop_server"] else ""
     lines = [
         f"Take snapshot {run['snapshot_name']} of server {server} at {cloud['cloud']}{stopped}",
@@ -251,4 +251,4 @@ def plan_lines(run: dict[str, Any], parameters: dict[str, Any], cloud: dict[str,
         f"Check: {', '.join(['built-in checks', *run['checks']])}, within {parameters['check_timeout']} s",
         f"Confirm, and keep the newest {parameters['keep_snapshots']} of these snapshots; or restore {run['snapshot_name']}, prove it, and fail",
     ]
-    return ([f"Delete {', '.join(going)} (this role's own) to make room"] if going else []) + lines
+    return ([f"Delete {', '.join(evicted)} (this role's own) to make room"] if evicted else []) + lines

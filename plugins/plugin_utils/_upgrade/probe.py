@@ -17,39 +17,39 @@ from typing import Any
 from . import record as states
 from .record_schema import MARKER_PREFIX
 
-LONGEST_LOOK = 1_000_000  # characters; what prints more is no look of ours
+MAX_PROBE_CHARS = 1_000_000  # characters; what prints more is no look of ours
 
-UNREAD = "missing"  # in place of a checksum
+UNREADABLE = "missing"  # in place of a checksum
 
 PASSED, INCONCLUSIVE, FAILED = "passed", "inconclusive", "failed"
 
 
-def parse_look(text: str | None) -> dict[str, Any] | None:
+def parse_probe(text: str | None) -> dict[str, Any] | None:
     """One look: C(boot_id), C(failed_units) (None where the system has no units), C(markers), C(fingerprints).
 
     None where there was no whole look.
     """
     lines = (text or "").replace("\r\n", "\n").split("\n")
-    if "end" not in lines or len(text) > LONGEST_LOOK:
+    if "end" not in lines or len(text) > MAX_PROBE_CHARS:
         return None
-    boot_ids = [value for value in _values(lines, "boot") if re.fullmatch("[0-9a-f-]{8,64}", value)]
-    sums = [value.partition(" ") for value in _values(lines, "sum")]
+    boot_ids = [value for value in _values_of(lines, "boot") if re.fullmatch("[0-9a-f-]{8,64}", value)]
+    sums = [value.partition(" ") for value in _values_of(lines, "sum")]
     return {
         "boot_id": boot_ids[0] if boot_ids else None,
-        "failed_units": sorted(_values(lines, "unit")) if "units known" in lines else None,
-        "markers": _values(lines, "marker"),
+        "failed_units": sorted(_values_of(lines, "unit")) if "units known" in lines else None,
+        "markers": _values_of(lines, "marker"),
         "fingerprints": {path: digest for digest, dummy, path in sums},
     }
 
 
-def boot_id_in(log: str | None) -> str | None:
+def parse_boot_id(log: str | None) -> str | None:
     """The boot id with which a log from the server begins, see the role's task."""
     found = re.match("boot ([0-9a-f-]{8,64})\r?\n", log or "")
     return found[1] if found else None
 
 
-def _values(lines: list[str], word: str) -> list[str]:
-    return [line[len(word) + 1:] for line in lines if line.startswith(word + " ")]
+def _values_of(lines: list[str], prefix: str) -> list[str]:
+    return [line[len(prefix) + 1:] for line in lines if line.startswith(prefix + " ")]
 
 
 def marker_path(directory: str, run_id: str) -> str:
@@ -57,18 +57,18 @@ def marker_path(directory: str, run_id: str) -> str:
     return posixpath.normpath("/" + posixpath.join(directory, MARKER_PREFIX + run_id).lstrip("/"))
 
 
-def run_of_marker(path: str) -> str:
+def marker_run_id(path: str) -> str:
     """The id of the run that wrote a marker."""
     return posixpath.basename(path)[len(MARKER_PREFIX):]
 
 
-def units_failed_since(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[str]:
+def new_failed_units(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[str]:
     """Units that fail now and did not before."""
     known = set((before or {}).get("failed_units") or [])
     return [unit for unit in (after or {}).get("failed_units") or [] if unit not in known]
 
 
-def prove(record: dict[str, Any], after: dict[str, Any] | None, checks: str | None) -> dict[str, Any]:
+def verify_restore(record: dict[str, Any], after: dict[str, Any] | None, checks: str | None) -> dict[str, Any]:
     """What a restored server shows, held against what it showed before its snapshot.
 
     :arg after: the look at the restored server; None where it does not answer.
@@ -81,10 +81,10 @@ def prove(record: dict[str, Any], after: dict[str, Any] | None, checks: str | No
         message = "the cloud says that it is restored, but the server does not answer"
         return {"outcome": states.UNKNOWN, "verification": proof, "message": message}
     before = record.get("before") or {}
-    proof += [_marker(record, after), _boot(record, before, after), *_fingerprints(before, after), *_checks(checks)]
-    wrong = [finding for finding in proof if finding["result"] == FAILED and finding["check"] != "checks"]
-    if wrong:
-        message = f"the cloud says that it is restored, but the server says otherwise: {'; '.join(item['detail'] for item in wrong)}"
+    proof += [_verify_marker(record, after), _verify_boot(record, before, after), *_verify_files(before, after), *_verify_checks(checks)]
+    failures = [finding for finding in proof if finding["result"] == FAILED and finding["check"] != "checks"]
+    if failures:
+        message = f"the cloud says that it is restored, but the server says otherwise: {'; '.join(item['detail'] for item in failures)}"
         return {"outcome": states.ROLLBACK_FAILED, "verification": proof, "message": message}
     message = "the server is as it was when the snapshot was taken"
     if checks == "failed":
@@ -96,7 +96,7 @@ def _finding(check: str, result: str, detail: str) -> dict[str, str]:
     return {"check": check, "result": result, "detail": detail}
 
 
-def _marker(record: dict[str, Any], after: dict[str, Any]) -> dict[str, str]:
+def _verify_marker(record: dict[str, Any], after: dict[str, Any]) -> dict[str, str]:
     if not record.get("marker_written"):
         return _finding("marker", INCONCLUSIVE, "it had not been written yet")
     if record["marker"] in after["markers"]:
@@ -104,31 +104,31 @@ def _marker(record: dict[str, Any], after: dict[str, Any]) -> dict[str, str]:
     return _finding("marker", PASSED, "the marker that was written after the snapshot is gone")
 
 
-def _boot(record: dict[str, Any], before: dict[str, Any], after: dict[str, Any]) -> dict[str, str]:
-    just_before = record.get("boot_before_restore")
+def _verify_boot(record: dict[str, Any], before: dict[str, Any], after: dict[str, Any]) -> dict[str, str]:
+    boot_id_before_restore = record.get("boot_before_restore")
     if not before.get("boot_id") or not after["boot_id"]:
         return _finding("boot", INCONCLUSIVE, "the system has no boot id")
-    if not just_before:
+    if not boot_id_before_restore:
         return _finding("boot", INCONCLUSIVE, "nobody could see in which boot it was just before the restore")
-    if after["boot_id"] in (just_before, before["boot_id"]):
+    if after["boot_id"] in (boot_id_before_restore, before["boot_id"]):
         return _finding("boot", INCONCLUSIVE, "its boot id is that of the snapshot: a snapshot that holds the memory goes on in the same boot")
     return _finding("boot", PASSED, "it has booted anew")
 
 
-def _fingerprints(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, str]]:
+def _verify_files(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, str]]:
     known = before.get("fingerprints") or {}
     if not known:
         return []
-    unread = [path for path, digest in known.items() if digest == UNREAD]
-    if len(unread) == len(known):
-        return [_finding("files", INCONCLUSIVE, f"could not be read before the upgrade: {', '.join(sorted(unread))}")]
-    other = [path for path, digest in known.items() if after["fingerprints"].get(path) != digest]
-    if other:
-        return [_finding("files", FAILED, f"not as before the upgrade: {', '.join(sorted(other))}")]
+    unreadable = [path for path, digest in known.items() if digest == UNREADABLE]
+    if len(unreadable) == len(known):
+        return [_finding("files", INCONCLUSIVE, f"could not be read before the upgrade: {', '.join(sorted(unreadable))}")]
+    changed = [path for path, digest in known.items() if after["fingerprints"].get(path) != digest]
+    if changed:
+        return [_finding("files", FAILED, f"not as before the upgrade: {', '.join(sorted(changed))}")]
     return [_finding("files", PASSED, f"as before the upgrade: {', '.join(sorted(known))}")]
 
 
-def _checks(checks: str | None) -> list[dict[str, str]]:
+def _verify_checks(checks: str | None) -> list[dict[str, str]]:
     if checks is None:
         return []
     return [_finding("checks", PASSED if checks == "passed" else FAILED, f"the checks have {checks}")]

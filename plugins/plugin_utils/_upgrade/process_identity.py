@@ -12,26 +12,26 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-_STARTED = 19  # field 22 of /proc/PID/stat, counted from the state (proc(5))
-_GONE = ("Z", "X", "x")  # a zombie has ended; somebody only hasn't asked how
+_START_TIME_FIELD = 19  # field 22 of /proc/PID/stat, counted from the state (proc(5))
+_DEAD_STATES = ("Z", "X", "x")  # a zombie has ended; somebody only hasn't asked how
 
 
 def identity(pid: int) -> dict[str, Any]:
     """C(pid) and C(started), which no other process has had together; C(started) is None where there is no such process."""
-    return {"pid": pid, "started": _started(pid)}
+    return {"pid": pid, "started": _start_time(pid)}
 
 
 def is_alive(process: dict[str, Any] | None) -> bool:
     """Whether the process that C(identity) has described still runs, on this boot of this machine."""
     if not process or not isinstance(process.get("pid"), int) or not process.get("started"):
         return False
-    return _started(process["pid"]) == process["started"]
+    return _start_time(process["pid"]) == process["started"]
 
 
-def terminal_of(pid: int) -> str | None:
+def controlling_terminal(pid: int) -> str | None:
     """The path of the terminal that a process was started in; None where it has none."""
     try:
-        response = subprocess.run(["ps", "-o", "tty=", "-p", str(pid)], capture_output=True, text=True, check=False, env=_environment())
+        response = subprocess.run(["ps", "-o", "tty=", "-p", str(pid)], capture_output=True, text=True, check=False, env=_minimal_environment())
     except OSError:  # a small system may have no ps
         return None
     name = response.stdout.strip()
@@ -39,32 +39,32 @@ def terminal_of(pid: int) -> str | None:
     return path if name.strip("?-") and os.path.exists(path) else None
 
 
-def _started(pid: int) -> str | None:
+def _start_time(pid: int) -> str | None:
     if not Path("/proc/self/stat").exists():
-        return _started_by_ps(pid)
+        return _start_time_from_ps(pid)
     try:
         # The name in brackets may hold anything, so from its end.
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:
         return None
-    if fields[0] in _GONE:
+    if fields[0] in _DEAD_STATES:
         return None
     boot = "?"
     with contextlib.suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    return f"{fields[_STARTED]} since boot {boot}"
+    return f"{fields[_START_TIME_FIELD]} since boot {boot}"
 
 
-def _environment() -> dict[str, str]:
+def _minimal_environment() -> dict[str, str]:
     """Of programs that are started here: nothing of the task's, in which there may be credentials."""
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC0"}
 
 
-def _started_by_ps(pid: int) -> str | None:
+def _start_time_from_ps(pid: int) -> str | None:
     # One -o for each: where ps goes by the standard, everything behind the first = is a heading.
     response = subprocess.run(
         ["ps", "-o", "stat=", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False,
-        env=_environment(),
+        env=_minimal_environment(),
     ).stdout.strip()
     state, dummy, started = response.partition(" ")
     return started.strip() or None if state and not state.startswith("Z") else None

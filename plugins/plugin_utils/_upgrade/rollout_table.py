@@ -38,7 +38,7 @@ def row(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def untouched_row(host: str) -> dict[str, Any]:
+def not_reached_row(host: str) -> dict[str, Any]:
     """A host that the roll-out did not come to."""
     return {
         "host": host, "cloud": None, "server": None, "snapshot": None, "outcome": NOT_REACHED, "state": None,
@@ -47,7 +47,7 @@ def untouched_row(host: str) -> dict[str, Any]:
     }
 
 
-def table(rows: list[dict[str, Any]]) -> list[str]:
+def format_table(rows: list[dict[str, Any]]) -> list[str]:
     """The same as lines of text, columns aligned."""
     cells = [_COLUMNS, *(_cells(item) for item in rows)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(_COLUMNS))]
@@ -60,7 +60,7 @@ def _cells(item: dict[str, Any]) -> tuple[str, ...]:
     outcome = item["outcome"].replace("_", " ") + (f" ({item['state']})" if item["outcome"] == IN_PROGRESS else "")
     return (
         item["host"], item["cloud"] or "-", snapshot, outcome, _seconds(item["seconds_upgrading"]),
-        _seconds(item["seconds_rolling_back"]), _proof(item["verification"]),
+        _seconds(item["seconds_rolling_back"]), _verification(item["verification"]),
     )
 
 
@@ -68,6 +68,6 @@ def _seconds(seconds: float | None) -> str:
     return "-" if seconds is None else f"{seconds:.0f} s"
 
 
-def _proof(proof: list[dict[str, str]]) -> str:
-    words = {"passed": "", "inconclusive": "?", "failed": " NOT"}
-    return ", ".join(f"{finding['check']}{words.get(finding['result'], '?')}" for finding in proof) or "-"
+def _verification(proof: list[dict[str, str]]) -> str:
+    labels = {"passed": "", "inconclusive": "?", "failed": " NOT"}
+    return ", ".join(f"{finding['check']}{labels.get(finding['result'], '?')}" for finding in proof) or "-"

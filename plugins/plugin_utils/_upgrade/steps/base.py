@@ -86,8 +86,8 @@ class StepBase:
         if not is_guard_running(folder.lock_path):
             return folder.latest()
         previous = folder.latest()
-        if self._context.check_mode or not planning.is_being_undone(previous):
-            raise planning.guarded_by(previous, self._context)
+        if self._context.check_mode or not planning.is_orphaned(previous):
+            raise planning.guarded_by_other_run_error(previous, self._context)
         self._context.progress(f"the guard of an earlier run is at work on server {previous.server_label}; waiting for it")
         wait_until(
             lambda: None if is_guard_running(folder.lock_path) else True, description=f"the guard of run {previous.run_id} to be done",
@@ -107,7 +107,7 @@ class StepBase:
             "record_path": str(path), "record": record, "run": {"process": context.process, "command": context.command},
             # As cleaned here: addresses may come from this task's environment, which the guard does not have.
             "parameters": {**cloud_options(wishes), "api_url": argspec.normalize_params({**cloud_options(wishes)})["api_url"]},
-            "rollback_seconds": wishes["rollback_timeout"], "terminal": process_identity.terminal_of(context.process["pid"]),
+            "rollback_seconds": wishes["rollback_timeout"], "terminal": process_identity.controlling_terminal(context.process["pid"]),
         })
 
     def _wait_for_guard(self, record: RunRecord) -> RunRecord:

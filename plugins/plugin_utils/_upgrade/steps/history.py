@@ -26,7 +26,7 @@ class StepsLookingBack(StepBase):
         cloud = self._look_at_cloud(self._some_name)
         folder = self._folder(cloud["server"]["id"])
         if is_guard_running(folder.lock_path):
-            raise planning.guarded_by(folder.latest(), self._context)
+            raise planning.guarded_by_other_run_error(folder.latest(), self._context)
         record = folder.latest_with_snapshot()
         if record is None:
             raise RewindError(
@@ -52,7 +52,7 @@ class StepsLookingBack(StepBase):
         run = {
             "next": planning.ROLL_BACK, "resumed": True, "manual": True, "run_id": record.run_id, "run_record": str(record.path),
             "snapshot_name": found["name"], "marker": record.data["marker"], "server": cloud["server"], "cloud": cloud["cloud"],
-            "tasks": [], "checks": planning.found_files("guarded_upgrade_checks", self._wishes["checks"], self._context.folders),
+            "tasks": [], "checks": planning.resolve_task_files("guarded_upgrade_checks", self._wishes["checks"], self._context.search_paths),
             "notify_tasks": [], "connection": self._context.connection, "match": self._match, **self._lists,
         }
         return {"changed": self._context.check_mode, "msg": ". ".join(lines), "plan": lines, "run": run}
@@ -64,11 +64,11 @@ class StepsLookingBack(StepBase):
             record.data["host"]: rollout_table.row(record) for record in states.latest_records(self._wishes["state_dir"])
             if (record.data["run"].get("pid"), record.data["run"].get("started")) == (process["pid"], process["started"])
         }
-        rows = [ours.get(host) or rollout_table.untouched_row(host) for host in self._wishes["hosts"]]
+        rows = [ours.get(host) or rollout_table.not_reached_row(host) for host in self._wishes["hosts"]]
         together = [row for host, row in ours.items() if host in self._context.batch]
         last = max(together, key=lambda row: (row["ended_at"] or "", row["host"]), default=None)
         whole = all(row["ended_at"] for row in together) and last is not None and last["host"] == self._context.host
-        result = {"changed": False, "rows": rows, "table": rollout_table.table(rows), "whole": whole, "path": None}
+        result = {"changed": False, "rows": rows, "table": rollout_table.format_table(rows), "whole": whole, "path": None}
         if ours and not self._context.check_mode:
             first = min(item["run_id"] for item in ours.values())
             path = Path(self._wishes["state_dir"]) / "reports" / f"{first}.json"

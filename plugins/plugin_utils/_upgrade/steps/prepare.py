@@ -22,24 +22,24 @@ class StepsBefore(StepBase):
 
     def _plan(self) -> Result:
         wishes, context = self._wishes, self._context
-        files = {name: planning.found_files(f"guarded_upgrade_{name}", wishes[name], context.folders)
+        files = {name: planning.resolve_task_files(f"guarded_upgrade_{name}", wishes[name], context.search_paths)
                  for name in ("tasks", "checks", "notify_tasks")}
-        planning.check_play(context)
-        planning.check_files(files["tasks"] + files["checks"])
-        planning.stop_after_failures(wishes["state_dir"], context)
+        planning.validate_play(context)
+        planning.validate_task_files(files["tasks"] + files["checks"])
+        planning.stop_after_failed_host(wishes["state_dir"], context)
         name = self._some_name
         cloud = self._look_at_cloud(name)
         folder = self._folder(cloud["server"]["id"])
         previous = self._previous(folder)
-        planning.check_records(previous, context)
-        coming, resumed = planning.what_comes_next(previous, context, wishes["auto_recover_within"], wishes["accept_run"])
+        planning.validate_record(previous, context)
+        next_action, resumed = planning.decide_next_action(previous, context, wishes["auto_recover_within"], wishes["accept_run"])
         run: dict[str, Any] = {
-            "next": coming, "resumed": resumed, "run_id": name[len(wishes["snapshot_prefix"]):], "snapshot_name": name, **files,
+            "next": next_action, "resumed": resumed, "run_id": name[len(wishes["snapshot_prefix"]):], "snapshot_name": name, **files,
             "server": cloud["server"], "cloud": cloud["cloud"], "match": self._match, "connection": context.connection, **self._lists,
         }
         if resumed:
             run.update(run_id=previous.run_id, snapshot_name=previous.snapshot["name"])
-        if coming == planning.UPGRADE:
+        if next_action == planning.UPGRADE:
             if resumed:
                 cloud = self._look_at_cloud(run["snapshot_name"])
             if cloud["blocker"]:
@@ -47,31 +47,31 @@ class StepsBefore(StepBase):
         run["run_record"] = str(folder.record_path(run["run_id"]))
         # Where a run that was cut off has put it, whatever the option says now.
         run["marker"] = previous.data["marker"] if resumed else probe.marker_path(wishes["marker_dir"], run["run_id"])
-        run["is_this_upgrade"] = planning.counts_for_this_run(previous, run, wishes["auto_recover_within"])
+        run["is_this_upgrade"] = planning.is_this_runs_upgrade(previous, run, wishes["auto_recover_within"])
         lines = planning.plan_lines(run, wishes, cloud)
-        warnings = planning.time_shared(context) if coming == planning.UPGRADE else []
+        warnings = planning.warn_too_few_forks(context) if next_action == planning.UPGRADE else []
         return {"changed": context.check_mode, "msg": ". ".join(lines), "plan": lines, "run": run, "warnings": warnings}
 
     def _unfinished(self) -> Result:
         """What an earlier run has left, to be ended. Where it has left nothing, nothing is begun."""
         wishes, context = self._wishes, self._context
-        files = {name: planning.found_files(f"guarded_upgrade_{name}", wishes[name], context.folders) for name in ("checks", "notify_tasks")}
-        planning.check_play(context)
-        planning.check_files(files["checks"])
+        files = {name: planning.resolve_task_files(f"guarded_upgrade_{name}", wishes[name], context.search_paths) for name in ("checks", "notify_tasks")}
+        planning.validate_play(context)
+        planning.validate_task_files(files["checks"])
         cloud = self._look_at_cloud(self._some_name)
         folder = self._folder(cloud["server"]["id"])
         previous = self._previous(folder)
-        planning.check_records(previous, context)
-        coming, dummy = planning.what_comes_next(previous, context, wishes["auto_recover_within"], wishes["accept_run"])
+        planning.validate_record(previous, context)
+        next_action, dummy = planning.decide_next_action(previous, context, wishes["auto_recover_within"], wishes["accept_run"])
         run: dict[str, Any] = {
-            "next": planning.NOTHING, "resumed": False, "tasks": [], **files, "server": cloud["server"], "cloud": cloud["cloud"],
+            "next": planning.NONE, "resumed": False, "tasks": [], **files, "server": cloud["server"], "cloud": cloud["cloud"],
             "match": self._match, "connection": context.connection, **self._lists,
         }
-        if coming == planning.UPGRADE:
-            lines = [planning.nothing_left(previous, cloud["server"])]
+        if next_action == planning.UPGRADE:
+            lines = [planning.nothing_to_recover_message(previous, cloud["server"])]
             return {"changed": False, "msg": lines[0], "plan": lines, "run": run}
         run.update(
-            next=coming, resumed=True, run_id=previous.run_id, snapshot_name=previous.snapshot["name"], run_record=str(previous.path),
+            next=next_action, resumed=True, run_id=previous.run_id, snapshot_name=previous.snapshot["name"], run_record=str(previous.path),
             marker=previous.data["marker"],
         )
         lines = planning.plan_lines(run, wishes, cloud)
@@ -79,7 +79,7 @@ class StepsBefore(StepBase):
 
     def _begin(self) -> Result:
         """Start the guard, with a new receipt or the one that is taken up again."""
-        run, look = self._run, probe.parse_look(self._wishes["look"])
+        run, look = self._run, probe.parse_probe(self._wishes["look"])
         path = Path(run["run_record"])
         if look is None and run["next"] == planning.UPGRADE:
             raise RewindError(
@@ -104,7 +104,7 @@ class StepsBefore(StepBase):
     def _must_be_unmarked(self, look: dict[str, Any], path: Path) -> None:
         """Another controller may be at work, or have been cut off: its marker tells."""
         ours = {record.parent.name for record in path.parent.parent.glob("*/run.json")}
-        foreign = [marker for marker in look["markers"] if probe.run_of_marker(marker) not in ours]
+        foreign = [marker for marker in look["markers"] if probe.marker_run_id(marker) not in ours]
         if foreign:
             raise RewindError(
                 f"Server {self._context.host} carries the marker of a guarded upgrade that this controller knows nothing of ({foreign[0]})",

@@ -9,9 +9,9 @@ from __future__ import annotations
 from ....module_utils._redaction import Redactor
 from .. import probe
 from .. import record as states
-from ..diagnostics import keep_evidence
+from ..diagnostics import save_diagnostics
 from ..options import secrets_of
-from ..outcomes import verdict_of, whole
+from ..outcomes import outcome_of, with_next_steps
 from .base import Result, StepBase
 
 
@@ -21,10 +21,10 @@ class StepsAfter(StepBase):
     def _evidence(self) -> Result:
         record, wishes = self._record, self._wishes
         redactor = Redactor([*secrets_of(wishes), *self._context.more_secrets])
-        files = keep_evidence(record.path.parent, wishes["failed_task"], wishes["failed_result"], wishes["server_log"], redactor)
-        boot_id = probe.boot_id_in(wishes["server_log"])
+        files = save_diagnostics(record.path.parent, wishes["failed_task"], wishes["failed_result"], wishes["server_log"], redactor)
+        boot_id = probe.parse_boot_id(wishes["server_log"])
         if files or boot_id:
-            self._ask(record, {"command": "update", "fields": {"evidence": files, "boot_before_restore": boot_id}})
+            self._ask(record, {"command": "update", "fields": {"diagnostics": files, "boot_before_restore": boot_id}})
         return self._done(record, f"Kept as evidence: {', '.join(files)}" if files else "There was no evidence to keep", changed=False)
 
     def _roll_back(self) -> Result:
@@ -56,11 +56,11 @@ class StepsAfter(StepBase):
         record = self._record
         if record.state == states.RESTORED:
             checks = {"not_run": None}.get(self._wishes["checks_result"], self._wishes["checks_result"])
-            verdict = probe.prove(record.data, probe.parse_look(self._wishes["look"]), checks)
+            result = probe.verify_restore(record.data, probe.parse_probe(self._wishes["look"]), checks)
         else:
-            verdict = verdict_of(record)
-        verdict = whole(record, verdict, self._wishes["reason"])
-        return {**self._done(record, verdict["message"], changed=False), **verdict}
+            result = outcome_of(record)
+        result = with_next_steps(record, result, self._wishes["reason"])
+        return {**self._done(record, result["message"], changed=False), **result}
 
     def _end(self) -> Result:
         wishes, record = self._wishes, self._record

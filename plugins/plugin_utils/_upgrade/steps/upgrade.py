@@ -12,7 +12,7 @@ from ....module_utils import _errors as errors
 from ....module_utils._errors import RewindError, invalid_argument
 from .. import probe
 from .. import record as states
-from ..outcomes import verdict_of
+from ..outcomes import outcome_of
 from ..record import RunRecord
 from .base import OperationFailed, Result, StepBase
 
@@ -63,12 +63,12 @@ class StepsBehind(StepBase):
     def _compare(self) -> Result:
         """A built-in check: no unit fails that did not fail before."""
         record = self._record
-        after = probe.parse_look(self._wishes["look"])
+        after = probe.parse_probe(self._wishes["look"])
         if after is None:
             raise RewindError(
                 f"The look at server {record.server_label} came to no end", kind=errors.NOT_READY, server=record.server_label,
             )
-        units = probe.units_failed_since(record.data["before"], after)
+        units = probe.new_failed_units(record.data["before"], after)
         if units:
             raise RewindError(
                 f"Failed since the upgrade on server {record.server_label}: {', '.join(units)}",
@@ -79,7 +79,7 @@ class StepsBehind(StepBase):
     def _confirm(self) -> Result:
         record = self._ask(self._record, self._transition(states.CONFIRMED, None))
         message = f"The upgrade of server {record.server_label} is confirmed; it is not rolled back any more"
-        return {**self._done(record, message, changed=False), **verdict_of(record)}
+        return {**self._done(record, message, changed=False), **outcome_of(record)}
 
     def _trim(self) -> Result:
         """Delete this role's snapshots of this server beyond those to keep. Trouble is a warning: the upgrade is confirmed."""

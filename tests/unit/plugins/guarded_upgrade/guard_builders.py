@@ -32,9 +32,9 @@ def record_data(state: str = states.PLANNED, **fields: Any) -> dict[str, Any]:
     }
 
 
-def record_in(folder: Path, state: str = states.PLANNED, **fields: Any) -> RunRecord:
+def record_in(directory: Path, state: str = states.PLANNED, **fields: Any) -> RunRecord:
     """The same, as a file below the folder."""
-    record = RunRecord(folder / "vpsorg-12345-0" / RUN_ID / "run.json", record_data(state, **fields))
+    record = RunRecord(directory / "vpsorg-12345-0" / RUN_ID / "run.json", record_data(state, **fields))
     record.update()
     return record
 
@@ -87,9 +87,9 @@ class FakeActions(GuardActions):
         self.clock.sleep(seconds)
 
 
-def guard_in(folder: Path, state: str, actions: FakeActions, resumed: bool = False, **fields: Any) -> Guard:
+def guard_in(directory: Path, state: str, actions: FakeActions, resumed: bool = False, **fields: Any) -> Guard:
     """A guard of a receipt in this state, which has 600 seconds for a rollback."""
-    return Guard(record_in(folder, state, **fields), actions, 600, resumed)
+    return Guard(record_in(directory, state, **fields), actions, 600, resumed)
 
 
 def on_disk(guard: Guard) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import diagnos
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RunRecord
 
-FIELDS = st.dictionaries(st.sampled_from([*record_data(), "reason", "seconds_allowed", "marker_written", "evidence", "odd"]), ANYTHING, max_size=3)
+FIELDS = st.dictionaries(st.sampled_from([*record_data(), "reason", "seconds_allowed", "marker_written", "diagnostics", "odd"]), ANYTHING, max_size=3)
 REQUESTS = ANYTHING | st.fixed_dictionaries({}, optional={
     "command": st.sampled_from(["transition", "update", "roll_back", "finish", "acknowledge", "read", "take_snapshot", "wait"]) | ANYTHING,
     "to": st.sampled_from([states.RESTORING, states.CHECKING, states.UPGRADING, states.ENDED, states.ARMED]) | ANYTHING, "fields": FIELDS | ANYTHING,
@@ -183,7 +183,7 @@ def deep(levels):
 
 @pytest.mark.parametrize("result", [{"a": deep(5000)}, {("a", "b"): 1}, {"a": {1, 2}}, {"a": "\x1b[2J\ud800\0"}, {"a": float("nan")}, {"a": b"\xff"}],
                          ids=["deep", "a key that is no text", "a set", "controls", "NaN", "bytes"])
-def test_evidence_of_any_result(tmp_path, result):
-    files = diagnostics.keep_evidence(tmp_path, {"name": "x", "action": "command"}, result, "boot \x1b[2J\0\ud800\n", Redactor(["secret-of-mine"]))
-    told = json.loads((tmp_path / "failed_task.json").read_text(encoding="utf-8"))
-    assert told["task"] == "x" and len(files) == 2
+def test_diagnostics_of_any_result(tmp_path, result):
+    files = diagnostics.save_diagnostics(tmp_path, {"name": "x", "action": "command"}, result, "boot \x1b[2J\0\ud800\n", Redactor(["secret-of-mine"]))
+    summary = json.loads((tmp_path / "failed_task.json").read_text(encoding="utf-8"))
+    assert summary["task"] == "x" and len(files) == 2

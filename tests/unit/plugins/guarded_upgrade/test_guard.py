@@ -276,7 +276,7 @@ def test_only_the_run_records_own_snapshot_is_restored(tmp_path):
 
 def test_an_update_keeps_the_state_and_an_unknown_command_changes_nothing(tmp_path):
     guard = guard_in(tmp_path, states.UPGRADING, FakeActions())
-    assert guard.handle({"command": "update", "fields": {"evidence": ["/a"]}})["record"]["evidence"] == ["/a"]
+    assert guard.handle({"command": "update", "fields": {"diagnostics": ["/a"]}})["record"]["diagnostics"] == ["/a"]
     before = on_disk(guard)
     assert guard.handle({"command": "read"})["record"] == before == on_disk(guard)
     assert before["state"] == states.UPGRADING

@@ -172,13 +172,13 @@ def test_an_empty_prefix_is_refused_where_the_task_itself_gives_it(action):
     assert action.run({"snapshot_prefix": ""})["failed"]
 
 
-@pytest.mark.parametrize(("arguments", "variables", "said"), [
+@pytest.mark.parametrize(("arguments", "variables", "message"), [
     ({"step": "destroy"}, {}, "step"), ({"nonsense": 1}, {}, "nonsense"), ({}, {"guarded_upgrade_keep_snapshots": "many"}, "keep"),
     ({}, {"guarded_upgrade_provider": "aws"}, "provider"), ({"checks_result": "perhaps"}, {}, "checks_result"), ({"step": None}, {}, "step"),
 ])
-def test_what_an_option_does_not_take(action, arguments, variables, said):
+def test_what_an_option_does_not_take(action, arguments, variables, message):
     result = action.run(arguments, **variables)
-    assert result["failed"] and said in result["msg"] and not action.seen
+    assert result["failed"] and message in result["msg"] and not action.seen
 
 
 def test_without_requests_in_the_controller(action, monkeypatch):
@@ -229,7 +229,7 @@ def test_the_context(action, tmp_path, monkeypatch):
     context = action.context(ansible_host="{{ url }}", ansible_play_batch=["web1", "web2"], playbook_dir="/play", inventory_dir="/inventory",
                              check_mode=True, ansible_password="hunter2-password", play={})
     assert (context.host, context.address, context.batch, context.check_mode) == ("web1", "https://templated.example", ["web1", "web2"], True)
-    assert context.folders == ["/play", "/play/tasks", str(tmp_path), "/inventory"]
+    assert context.search_paths == ["/play", "/play/tasks", str(tmp_path), "/inventory"]
     assert context.process["pid"] == os.getppid() and context.process["started"]
     assert context.more_secrets == ["hunter2-password"] and "hunter2" not in repr(context)
     alone = action.context()
@@ -239,7 +239,7 @@ def test_the_context(action, tmp_path, monkeypatch):
 def test_beside_our_own_playbooks_no_user_keeps_files(action, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     ours = Path(upgrade_guard.__file__).resolve().parents[2] / "playbooks"
-    assert action.context(playbook_dir=str(ours)).folders == [str(tmp_path)]
+    assert action.context(playbook_dir=str(ours)).search_paths == [str(tmp_path)]
 
 
 @pytest.mark.parametrize(("plugin", "name"), [

@@ -18,14 +18,14 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import plannin
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import Context
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.planning import (
-    FINISH,
+    CLEAN_UP,
+    REPORT,
     ROLL_BACK,
-    TELL,
     UPGRADE,
-    found_files,
+    decide_next_action,
     plan_lines,
-    stop_after_failures,
-    what_comes_next,
+    resolve_task_files,
+    stop_after_failed_host,
 )
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RunRecord, ServerRecords
 
@@ -35,7 +35,7 @@ OUTCOMES = (states.UPGRADED, states.ROLLED_BACK, states.ROLLBACK_FAILED, states.
 
 
 def context(host="web3", batch=("web3",)):
-    known = {"host": host, "address": None, "connection": "ssh", "folders": [], "process": THIS_RUN, "command": "ansible-playbook site.yml",
+    known = {"host": host, "address": None, "connection": "ssh", "search_paths": [], "process": THIS_RUN, "command": "ansible-playbook site.yml",
              "batch": list(batch), "check_mode": False}
     needed = {name for name in Context.__dataclass_fields__ if name not in ("more_secrets", "progress")}
     return Context(**{**dict.fromkeys(needed - set(known), False), **known})
@@ -45,7 +45,7 @@ def context(host="web3", batch=("web3",)):
 
 
 @pytest.fixture
-def folders(tmp_path):
+def search_paths(tmp_path):
     for name in ("play/upgrade.yml", "play/both.yml", "inventory/both.yml", "inventory/checks.yml"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("[]", encoding="utf-8")
@@ -53,34 +53,34 @@ def folders(tmp_path):
     return [str(tmp_path / "play"), str(tmp_path / "inventory")]
 
 
-def test_files_are_looked_for_in_the_folders_in_their_order(folders, tmp_path):
+def test_files_are_searched_in_the_order_of_the_search_paths(search_paths, tmp_path):
     names = ["upgrade.yml", "both.yml", "checks.yml", "../play/upgrade.yml", str(tmp_path / "inventory" / "both.yml")]
-    play, inventory = folders
-    assert found_files("tasks", names, folders) == [
+    play, inventory = search_paths
+    assert resolve_task_files("tasks", names, search_paths) == [
         f"{play}/upgrade.yml", f"{play}/both.yml", f"{inventory}/checks.yml", f"{play}/../play/upgrade.yml", f"{inventory}/both.yml",
     ]
-    assert found_files("tasks", [], folders) == []
+    assert resolve_task_files("tasks", [], search_paths) == []
 
 
-def test_a_file_at_home_is_found(folders, monkeypatch):
-    monkeypatch.setenv("HOME", folders[0])
-    assert found_files("tasks", ["~/upgrade.yml"], []) == [f"{folders[0]}/upgrade.yml"]
+def test_a_file_at_home_is_found(search_paths, monkeypatch):
+    monkeypatch.setenv("HOME", search_paths[0])
+    assert resolve_task_files("tasks", ["~/upgrade.yml"], []) == [f"{search_paths[0]}/upgrade.yml"]
 
 
 @pytest.mark.parametrize("name", ["missing.yml", "", ".", "checks.yml/", "~nobody-of-this-name/upgrade.yml", "a\0b", "/nowhere/upgrade.yml"])
-def test_a_file_that_is_not_there_is_named_with_where_it_was_looked_for(folders, name):
+def test_a_missing_file_is_named_with_where_it_was_searched(search_paths, name):
     with pytest.raises(RewindError) as caught:
-        found_files("guarded_upgrade_tasks", [name], folders[:1])
+        resolve_task_files("guarded_upgrade_tasks", [name], search_paths[:1])
     assert caught.value.kind == "invalid_argument" and caught.value.outcome == "not_applied"
     assert "guarded_upgrade_tasks" in caught.value.message and name in caught.value.message
     if name == "missing.yml":
-        assert f"{folders[0]}/missing.yml" in caught.value.message
+        assert f"{search_paths[0]}/missing.yml" in caught.value.message
 
 
-def test_a_file_that_can_not_be_read_is_named(folders, monkeypatch):
+def test_a_file_that_can_not_be_read_is_named(search_paths, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, how: not str(path).endswith("both.yml"))
     with pytest.raises(RewindError) as caught:
-        found_files("tasks", ["upgrade.yml", "both.yml"], folders)
+        resolve_task_files("tasks", ["upgrade.yml", "both.yml"], search_paths)
     assert "both.yml" in caught.value.message and "read" in caught.value.message
 
 
@@ -97,10 +97,10 @@ def put(state_dir, host, state, run=None, run_id=RUN_ID, **fields):
 def test_an_upgrade_of_this_run_that_ended_badly_stops_the_others(tmp_path, outcome, batch):
     put(tmp_path, "web1", states.ENDED, outcome=outcome)
     if outcome in (states.UPGRADED, states.NOT_STARTED):
-        assert stop_after_failures(str(tmp_path), context(batch=batch)) is None
+        assert stop_after_failed_host(str(tmp_path), context(batch=batch)) is None
         return
     with pytest.raises(RewindError) as caught:
-        stop_after_failures(str(tmp_path), context(batch=batch))
+        stop_after_failed_host(str(tmp_path), context(batch=batch))
     assert "web1" in caught.value.message and "web3" in caught.value.message and outcome in caught.value.message
     assert "run.json" in caught.value.hint
 
@@ -108,22 +108,22 @@ def test_an_upgrade_of_this_run_that_ended_badly_stops_the_others(tmp_path, outc
 @pytest.mark.parametrize("state", [*states.UNARMED_STATES, *states.ARMED_STATES, states.CONFIRMED, states.RESTORING, states.RESTORED])
 def test_a_host_of_an_earlier_batch_that_is_still_half_way_was_lost(tmp_path, state):
     put(tmp_path, "web1", state)
-    assert stop_after_failures(str(tmp_path), context(batch=("web1", "web3"))) is None, "it is worked on beside this one"
+    assert stop_after_failed_host(str(tmp_path), context(batch=("web1", "web3"))) is None, "it is worked on beside this one"
     if state == states.CONFIRMED:
-        assert stop_after_failures(str(tmp_path), context()) is None
+        assert stop_after_failed_host(str(tmp_path), context()) is None
         return
     with pytest.raises(RewindError):
-        stop_after_failures(str(tmp_path), context())
+        stop_after_failed_host(str(tmp_path), context())
 
 
-def test_other_runs_the_host_itself_and_older_receipts_stop_nobody(tmp_path):
+def test_other_runs_the_host_itself_and_older_records_stop_no_host(tmp_path):
     put(tmp_path, "web1", states.ENDED, run=OTHER_RUN, outcome=states.UNKNOWN)
     put(tmp_path, "web3", states.ENDED, outcome=states.ROLLED_BACK)
     put(tmp_path, "web2", states.ENDED, outcome=states.ROLLED_BACK)
     put(tmp_path, "web2", states.ENDED, run_id="20260102T000000Zab12", outcome=states.UPGRADED)
     put(tmp_path, "web4", states.ENDED, run={}, outcome=states.UNKNOWN)
-    assert stop_after_failures(str(tmp_path), context()) is None
-    assert stop_after_failures(str(tmp_path / "nowhere"), context()) is None
+    assert stop_after_failed_host(str(tmp_path), context()) is None
+    assert stop_after_failed_host(str(tmp_path / "nowhere"), context()) is None
 
 
 # --- what comes next
@@ -135,77 +135,77 @@ def previous(state, seconds_ago, **fields):
     return RunRecord("run.json", record_data(state, history=history, **fields))
 
 
-YOUNG, OLD = 10, 2000
+RECENT, OLD = 10, 2000
 
 
-def test_a_server_without_a_receipt_is_upgraded():
-    assert what_comes_next(None, context(), 1800, None) == (UPGRADE, False)
+def test_a_server_without_a_run_record_is_upgraded():
+    assert decide_next_action(None, context(), 1800, None) == (UPGRADE, False)
 
 
-@pytest.mark.parametrize(("state", "young", "old"), [
+@pytest.mark.parametrize(("state", "recent", "old"), [
     (states.PLANNED, (UPGRADE, True), (UPGRADE, False)), (states.SNAPSHOTTING, (UPGRADE, True), (UPGRADE, False)),
     (states.READY, (UPGRADE, True), (UPGRADE, False)),
     (states.ARMED, (ROLL_BACK, True), "a person decides"), (states.UPGRADING, (ROLL_BACK, True), "a person decides"),
     (states.CHECKING, (ROLL_BACK, True), "a person decides"), (states.RESTORING, (ROLL_BACK, True), "a person decides"),
     (states.RESTORED, (ROLL_BACK, True), "a person decides"),
-    (states.CONFIRMED, (FINISH, True), (FINISH, True)),
+    (states.CONFIRMED, (CLEAN_UP, True), (CLEAN_UP, True)),
 ])
-@pytest.mark.parametrize("age", [YOUNG, OLD])
-def test_what_comes_next(state, young, old, age):
-    record, expected = previous(state, age), young if age == YOUNG else old
+@pytest.mark.parametrize("age", [RECENT, OLD])
+def test_decide_next_action(state, recent, old, age):
+    record, expected = previous(state, age), recent if age == RECENT else old
     if expected == "a person decides":
         with pytest.raises(RewindError) as caught:
-            what_comes_next(record, context(), 1800, None)
+            decide_next_action(record, context(), 1800, None)
         error = caught.value
         assert (error.kind, error.outcome, error.snapshot) == ("not_ready", "not_applied", record.snapshot["name"])
         assert f"guarded_upgrade_accept_run={RUN_ID}" in error.hint and record.snapshot["name"] in error.hint
     else:
-        assert what_comes_next(record, context(), 1800, None) == expected
-    assert what_comes_next(record, context(), 1800, RUN_ID) == (UPGRADE, False), "accepted as it is"
+        assert decide_next_action(record, context(), 1800, None) == expected
+    assert decide_next_action(record, context(), 1800, RUN_ID) == (UPGRADE, False), "accepted as it is"
 
 
-@pytest.mark.parametrize("age", [YOUNG, OLD, 10 ** 8])
-@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("age", [RECENT, OLD, 10 ** 8])
+@pytest.mark.parametrize("is_reported", [True, False])
 @pytest.mark.parametrize("outcome", OUTCOMES)
-def test_an_end_is_reported_once_however_old(outcome, told, age):
-    record = previous(states.ENDED, age, outcome=outcome, acknowledged=told)
-    silent = told or outcome == states.NOT_STARTED
-    assert what_comes_next(record, context(), 1800, None) == ((UPGRADE, False) if silent else (TELL, True))
-    assert what_comes_next(record, context(), 1800, RUN_ID) == (UPGRADE, False)
+def test_an_end_is_reported_once_however_old(outcome, is_reported, age):
+    record = previous(states.ENDED, age, outcome=outcome, acknowledged=is_reported)
+    is_skipped = is_reported or outcome == states.NOT_STARTED
+    assert decide_next_action(record, context(), 1800, None) == ((UPGRADE, False) if is_skipped else (REPORT, True))
+    assert decide_next_action(record, context(), 1800, RUN_ID) == (UPGRADE, False)
 
 
 def test_accepting_another_run_accepts_nothing():
     for accept in ("20250101T000000Zab12", "", RUN_ID[:-1], RUN_ID.upper()):
         with pytest.raises(RewindError):
-            what_comes_next(previous(states.UPGRADING, OLD), context(), 1800, accept)
-        assert what_comes_next(previous(states.UPGRADING, YOUNG), context(), 1800, accept) == (ROLL_BACK, True)
+            decide_next_action(previous(states.UPGRADING, OLD), context(), 1800, accept)
+        assert decide_next_action(previous(states.UPGRADING, RECENT), context(), 1800, accept) == (ROLL_BACK, True)
 
 
 def test_the_age_counts_from_the_end_of_the_time_that_its_last_step_had():
-    assert what_comes_next(previous(states.UPGRADING, 5000, seconds_allowed=3600), context(), 1800, None) == (ROLL_BACK, True)
+    assert decide_next_action(previous(states.UPGRADING, 5000, seconds_allowed=3600), context(), 1800, None) == (ROLL_BACK, True)
     with pytest.raises(RewindError):
-        what_comes_next(previous(states.UPGRADING, 5500, seconds_allowed=3600), context(), 1800, None)
+        decide_next_action(previous(states.UPGRADING, 5500, seconds_allowed=3600), context(), 1800, None)
 
 
-def test_within_no_time_nothing_is_undone_without_asking():
+def test_within_no_time_nothing_is_rolled_back_without_asking():
     with pytest.raises(RewindError):
-        what_comes_next(previous(states.UPGRADING, 1), context(), 0, None)
-    assert what_comes_next(previous(states.READY, 1), context(), 0, None) == (UPGRADE, False)
+        decide_next_action(previous(states.UPGRADING, 1), context(), 0, None)
+    assert decide_next_action(previous(states.READY, 1), context(), 0, None) == (UPGRADE, False)
 
 
 @pytest.mark.parametrize("state", states.UNARMED_STATES)
-def test_a_snapshot_of_long_ago_is_not_taken_up_however_long_a_run_may_be(state):
+def test_an_old_snapshot_is_not_resumed_however_long_a_run_may_be(state):
     """A rollback to it would lose what was written since, although nobody had touched the server."""
     week = 604800
-    assert what_comes_next(previous(state, YOUNG), context(), week, None) == (UPGRADE, True)
-    assert what_comes_next(previous(state, OLD), context(), week, None) == (UPGRADE, False)
+    assert decide_next_action(previous(state, RECENT), context(), week, None) == (UPGRADE, True)
+    assert decide_next_action(previous(state, OLD), context(), week, None) == (UPGRADE, False)
 
 
 @given(state=st.sampled_from([states.ARMED, states.UPGRADING, states.CHECKING, states.RESTORING, states.RESTORED]), age=st.integers(0, 10 ** 7),
        within=st.integers(0, 604800))
 def test_a_server_that_may_be_changed_is_never_just_upgraded_again(state, age, within):
     try:
-        assert what_comes_next(previous(state, age), context(), within, None) == (ROLL_BACK, True)
+        assert decide_next_action(previous(state, age), context(), within, None) == (ROLL_BACK, True)
     except RewindError:
         assert age + 1 >= within
 
@@ -213,18 +213,18 @@ def test_a_server_that_may_be_changed_is_never_just_upgraded_again(state, age, w
 # --- guards at work
 
 
-def test_who_guards_is_said():
-    assert "about to begin" in planning.guarded_by(None, context()).message
-    own = planning.guarded_by(previous(states.UPGRADING, 1, run=THIS_RUN), context())
+def test_the_error_names_the_run_that_guards():
+    assert "about to begin" in planning.guarded_by_other_run_error(None, context()).message
+    own = planning.guarded_by_other_run_error(previous(states.UPGRADING, 1, run=THIS_RUN), context())
     assert "This very run" in own.message and "upgrading" in own.message
-    other = planning.guarded_by(previous(states.UPGRADING, 1, run=OTHER_RUN), context())
+    other = planning.guarded_by_other_run_error(previous(states.UPGRADING, 1, run=OTHER_RUN), context())
     assert "other.yml" in other.message and "4711" in other.message and other.kind == "busy"
 
 
-def test_a_guard_whose_run_is_gone_undoes():
-    assert not planning.is_being_undone(None)
-    assert not planning.is_being_undone(previous(states.UPGRADING, 1, run=process_identity.identity(os.getpid())))
-    assert planning.is_being_undone(previous(states.UPGRADING, 1, run={"pid": os.getpid(), "started": "another"}))
+def test_a_guard_whose_run_is_gone_is_orphaned():
+    assert not planning.is_orphaned(None)
+    assert not planning.is_orphaned(previous(states.UPGRADING, 1, run=process_identity.identity(os.getpid())))
+    assert planning.is_orphaned(previous(states.UPGRADING, 1, run={"pid": os.getpid(), "started": "another"}))
 
 
 # --- the plan in words
@@ -245,43 +245,43 @@ def test_the_plan_of_an_upgrade():
     assert first.startswith("Delete rewind0")
 
 
-@pytest.mark.parametrize("coming", [FINISH, ROLL_BACK, TELL])
-def test_the_plan_of_taking_up_says_that_nothing_is_upgraded(coming):
-    run = {"next": coming, "snapshot_name": "rewind1", "tasks": ["/p/upgrade.yml"], "checks": [], "run_id": RUN_ID}
+@pytest.mark.parametrize("next_action", [CLEAN_UP, ROLL_BACK, REPORT])
+def test_the_plan_of_a_resumed_run_states_that_nothing_is_upgraded(next_action):
+    run = {"next": next_action, "snapshot_name": "rewind1", "tasks": ["/p/upgrade.yml"], "checks": [], "run_id": RUN_ID}
     (line,) = plan_lines(run, PARAMS, CLOUD)
-    assert RUN_ID in line and "upgrade nothing" in line and ("rewind1" in line) == (coming == ROLL_BACK)
+    assert RUN_ID in line and "upgrade nothing" in line and ("rewind1" in line) == (next_action == ROLL_BACK)
 
 
 # --- plays, files and receipts that can't be guarded
 
 
-@pytest.mark.parametrize(("fields", "said"), [
+@pytest.mark.parametrize(("fields", "message"), [
     ({"play_keywords": {"force_handlers"}}, "The play has force_handlers"), ({"play_keywords": {"ignore_errors"}}, "The play has ignore_errors"),
     ({"conditional": "version == 1"}, r"under a condition \(version == 1\)"), ({"delegated": "web9"}, "delegated to web9"),
     ({"connection": "local"}, "on the server that it guards"),
 ])
-def test_plays_that_can_not_be_guarded(fields, said):
+def test_plays_that_can_not_be_guarded(fields, message):
     usual = {"play_keywords": set(), "conditional": None, "delegated": None}
-    planning.check_play(replace(context(), **usual))
-    with pytest.raises(RewindError, match=said):
-        planning.check_play(replace(context(), **{**usual, **fields}))
+    planning.validate_play(replace(context(), **usual))
+    with pytest.raises(RewindError, match=message):
+        planning.validate_play(replace(context(), **{**usual, **fields}))
 
 
 def test_any_errors_fatal_matters_where_several_are_worked_on_together():
     usual = {"play_keywords": {"any_errors_fatal"}, "conditional": None, "delegated": None}
-    planning.check_play(replace(context(), **usual))
+    planning.validate_play(replace(context(), **usual))
     with pytest.raises(RewindError, match="any_errors_fatal"):
-        planning.check_play(replace(context(batch=("web3", "web4")), **usual))
+        planning.validate_play(replace(context(batch=("web3", "web4")), **usual))
 
 
 @pytest.mark.parametrize("line", ["- meta: end_host", "- ansible.builtin.meta: end_play", "  meta: 'end_batch'", '- meta: "end_role"'])
 def test_files_that_would_end_the_play_for_the_server(tmp_path, line):
     path = tmp_path / "upgrade.yml"
     path.write_text("- meta: flush_handlers\n- meta: reset_connection\n", encoding="utf-8")
-    planning.check_files([str(path)])
+    planning.validate_task_files([str(path)])
     path.write_text(f"- name: Stop here\n{line}\n", encoding="utf-8")
     with pytest.raises(RewindError, match="meta: end_"):
-        planning.check_files([str(path)])
+        planning.validate_task_files([str(path)])
 
 
 def record_of(tmp_path, **fields):
@@ -289,31 +289,31 @@ def record_of(tmp_path, **fields):
 
 
 def test_two_hosts_of_one_run_are_not_one_server(tmp_path):
-    planning.check_records(None, context())
-    planning.check_records(record_of(tmp_path), context())
-    planning.check_records(record_of(tmp_path, host="web4", run=OTHER_RUN), context())
+    planning.validate_record(None, context())
+    planning.validate_record(record_of(tmp_path), context())
+    planning.validate_record(record_of(tmp_path, host="web4", run=OTHER_RUN), context())
     with pytest.raises(RewindError, match="web3 and web4 are one and the same server"):
-        planning.check_records(record_of(tmp_path, host="web4"), context())
+        planning.validate_record(record_of(tmp_path, host="web4"), context())
 
 
-def test_a_receipt_from_the_future_is_not_taken_for_the_last():
+def test_a_run_record_from_the_future_is_not_taken_for_the_latest():
     far = RunRecord(Path("/nowhere/run.json"), record_data(states.ENDED, run_id="29991231T235959Zabcd", run=OTHER_RUN))
     with pytest.raises(RewindError, match="from the future"):
-        planning.check_records(far, context())
+        planning.validate_record(far, context())
 
 
-@pytest.mark.parametrize(("coming", "tasks", "auto_recover_within", "counts"), [
-    ("upgrade", ["other"], 0, True), ("finish", ["same"], 10 ** 9, True), ("tell", ["same"], 10 ** 9, True), ("finish", ["other"], 10 ** 9, False),
-    ("finish", ["same"], 0, False),
+@pytest.mark.parametrize(("next_action", "tasks", "auto_recover_within", "counts"), [
+    ("upgrade", ["other"], 0, True), ("clean_up", ["same"], 10 ** 9, True), ("report", ["same"], 10 ** 9, True), ("clean_up", ["other"], 10 ** 9, False),
+    ("clean_up", ["same"], 0, False),
 ])
-def test_an_earlier_upgrade_counts_only_if_it_is_this_one(tmp_path, coming, tasks, auto_recover_within, counts):
+def test_an_earlier_upgrade_counts_only_if_it_is_this_one(tmp_path, next_action, tasks, auto_recover_within, counts):
     previous = record_of(tmp_path, tasks=["same"], roles=[])
-    assert planning.counts_for_this_run(previous, {"next": coming, "tasks": tasks, "roles": []}, auto_recover_within) is counts
+    assert planning.is_this_runs_upgrade(previous, {"next": next_action, "tasks": tasks, "roles": []}, auto_recover_within) is counts
 
 
-def test_servers_that_wait_for_each_others_tasks_are_told_of():
+def test_too_few_forks_are_warned_of():
     batch = [f"web{number}" for number in range(12)]
-    (warning,) = planning.time_shared(replace(context(batch=batch), forks=5))
+    (warning,) = planning.warn_too_few_forks(replace(context(batch=batch), forks=5))
     assert "12 servers" in warning and "5 forks" in warning and "-f 12" in warning
     for forks in (None, 12, 50):
-        assert planning.time_shared(replace(context(batch=batch), forks=forks)) == []
+        assert planning.warn_too_few_forks(replace(context(batch=batch), forks=forks)) == []

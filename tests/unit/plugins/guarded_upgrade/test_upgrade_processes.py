@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.process_identity import identity, is_alive, terminal_of
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.process_identity import controlling_terminal, identity, is_alive
 
 HAS_PROC = Path("/proc/self/stat").exists()
-NOBODY = 2 ** 22 + 1  # above what a kernel gives out
+UNUSED_PID = 2 ** 22 + 1  # above what a kernel gives out
 
 
 @pytest.fixture(params=["proc", "ps"])
-def way(request, monkeypatch):
+def lookup(request, monkeypatch):
     """Both ways to look; the second is for systems without /proc."""
     if request.param == "proc":
         if not HAS_PROC:
@@ -45,14 +45,14 @@ def become_zombie(process):
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
 
 
-def test_one_that_runs_is_alive_and_stays_the_same(way, child):
+def test_one_that_runs_is_alive_and_stays_the_same(lookup, child):
     found = identity(child.pid)
     assert found["pid"] == child.pid and found["started"]
     assert is_alive(found) and identity(child.pid) == found
     assert is_alive({**found, "command": "ansible-playbook site.yml"}), "more may be noted with it"
 
 
-def test_one_that_has_ended_is_not_alive_even_before_it_is_collected(way, child):
+def test_one_that_has_ended_is_not_alive_even_before_it_is_collected(lookup, child):
     found = identity(child.pid)
     become_zombie(child)
     assert not is_alive(found)
@@ -61,23 +61,23 @@ def test_one_that_has_ended_is_not_alive_even_before_it_is_collected(way, child)
     assert not is_alive(found)
 
 
-def test_its_number_given_to_another_process_is_not_it(way, child):
+def test_its_number_given_to_another_process_is_not_it(lookup, child):
     found = identity(child.pid)
     other = {**found, "started": identity(1)["started"]}
     assert other["started"] != found["started"]
     assert not is_alive(other)
 
 
-def test_one_that_never_was(way):
-    assert identity(NOBODY) == {"pid": NOBODY, "started": None}
-    assert not is_alive(identity(NOBODY))
+def test_one_that_never_was(lookup):
+    assert identity(UNUSED_PID) == {"pid": UNUSED_PID, "started": None}
+    assert not is_alive(identity(UNUSED_PID))
 
 
 @pytest.mark.parametrize("process", [
     None, {}, {"pid": os.getpid()}, {"pid": os.getpid(), "started": None}, {"pid": os.getpid(), "started": ""}, {"started": "1"},
     {"pid": str(os.getpid()), "started": "1"}, {"pid": None, "started": None}, {"pid": -1, "started": "x"}, {"pid": 0, "started": "x"},
 ])
-def test_what_describes_no_process_is_not_alive(way, process):
+def test_what_describes_no_process_is_not_alive(lookup, process):
     assert not is_alive(process)
 
 
@@ -91,7 +91,7 @@ def test_a_process_of_an_earlier_boot_is_not_this_one(monkeypatch):
 
 @pytest.mark.skipif(not HAS_PROC, reason="this system has no /proc")
 @pytest.mark.parametrize("name", ["evil) S 1 2 3", "((((", "a b c d", ") Z 0 0"])
-def test_a_name_that_looks_like_the_rest_of_the_line_deceives_nobody(name, tmp_path):
+def test_a_name_that_resembles_the_rest_of_the_line_does_not_deceive(name, tmp_path):
     program = tmp_path / name
     program.symlink_to(sys.executable)
     process = subprocess.Popen([str(program), "-c", "input()"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -141,7 +141,7 @@ def test_programs_that_are_started_do_not_get_the_credentials(tmp_path, monkeypa
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("VPS_API_TOKEN", "vps_S3cretToken")  # the task's own environment is put there
-    assert terminal_of(os.getpid()) is None
+    assert controlling_terminal(os.getpid()) is None
     assert "PATH=" in (tmp_path / "seen").read_text("utf-8")
     assert "vps_S3cretToken" not in (tmp_path / "seen").read_text("utf-8")
 
@@ -152,11 +152,11 @@ def test_the_terminal_of_a_process_and_of_one_that_has_none():
     take_it = "import os, sys, time; os.open(sys.argv[1], os.O_RDWR); print(flush=True); time.sleep(30)"
     with subprocess.Popen([sys.executable, "-c", take_it, os.ttyname(line)], start_new_session=True, stdout=subprocess.PIPE) as child:
         child.stdout.readline()
-        assert terminal_of(child.pid) == os.ttyname(line)
+        assert controlling_terminal(child.pid) == os.ttyname(line)
         child.kill()
     os.close(terminal)
     os.close(line)
     with subprocess.Popen(["sleep", "30"], start_new_session=True) as without:
-        assert terminal_of(without.pid) is None
+        assert controlling_terminal(without.pid) is None
         without.kill()
-    assert terminal_of(without.pid) is None
+    assert controlling_terminal(without.pid) is None

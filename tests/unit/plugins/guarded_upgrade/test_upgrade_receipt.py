@@ -53,7 +53,7 @@ def mode(path):
 # --- writing
 
 
-def test_only_the_owner_may_read_it_or_enter_the_folders_that_are_made(tmp_path):
+def test_only_the_owner_may_read_it_or_enter_the_directories_that_are_created(tmp_path):
     before = os.umask(0)
     try:
         write_private(tmp_path / "state" / "server" / "run" / "run.json", "{}")
@@ -76,19 +76,19 @@ def test_what_is_renamed_is_on_the_disk_already_and_the_name_is_afterwards(tmp_p
     calls = []
     fsync, rename = os.fsync, os.rename
 
-    def noted_fsync(handle):
-        kind = "folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file"
+    def logged_fsync(handle):
+        kind = "directory" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file"
         calls.append((f"fsync {kind}", os.fstat(handle).st_size if kind == "file" else None))
         fsync(handle)
 
-    def noted_rename(old, new):
+    def logged_rename(old, new):
         calls.append(("rename", None))
         rename(old, new)
 
-    monkeypatch.setattr(os, "fsync", noted_fsync)
-    monkeypatch.setattr(os, "rename", noted_rename)
+    monkeypatch.setattr(os, "fsync", logged_fsync)
+    monkeypatch.setattr(os, "rename", logged_rename)
     write_private(tmp_path / "run.json", "12345")
-    assert calls == [("fsync file", 5), ("rename", None), ("fsync folder", None)]
+    assert calls == [("fsync file", 5), ("rename", None), ("fsync directory", None)]
 
 
 @pytest.mark.parametrize("broken", ["fsync", "rename"])
@@ -148,7 +148,7 @@ def test_transitions(tmp_path, before):
             assert record.data["message"] is None and RunRecord.load(record.path).state == before
 
 
-def test_no_way_leads_back_from_confirmed_or_undone_to_the_upgrade():
+def test_no_transition_leads_back_from_confirmed_or_rolled_back_to_the_upgrade():
     reached = {states.CONFIRMED, states.RESTORING}
     while True:
         further = {after for before, after in TRANSITIONS if before in reached} - reached
@@ -160,15 +160,15 @@ def test_no_way_leads_back_from_confirmed_or_undone_to_the_upgrade():
 
 def test_what_is_updated_is_on_the_disk(tmp_path):
     record = record_in(tmp_path)
-    record.update(evidence=["a"], reason="b")
+    record.update(diagnostics=["a"], reason="b")
     assert RunRecord.load(record.path).data == record.data
-    assert (record.data["evidence"], record.state) == (["a"], states.PLANNED)
+    assert (record.data["diagnostics"], record.state) == (["a"], states.PLANNED)
 
 
 # --- in words
 
 
-def test_its_state_in_words(tmp_path):
+def test_describe_state(tmp_path):
     assert describe_state(record_in(tmp_path, states.READY)) == "snapshot ready"
     assert describe_state(record_in(tmp_path, states.ENDED, outcome=states.ROLLED_BACK)) == "over (rolled_back)"
 
@@ -213,13 +213,13 @@ def refused(path):
 @pytest.mark.parametrize("content", [
     b"", b"{", b"null", b"[]", b"5", b'"text"', b"{}", b"\xff\xfe\x00", b"\0" * 4096, b"[" * 100_000, b'{"run_id": ' * 50_000, b"9" * 10_000,
 ], ids=lambda content: f"{content[:10]!r}-{len(content)}")
-def test_what_is_no_receipt_is_refused(tmp_path, content):
+def test_an_invalid_run_record_is_rejected(tmp_path, content):
     path = tmp_path / "run.json"
     path.write_bytes(content)
     assert refused(path)
 
 
-def test_every_beginning_of_a_receipt_is_refused(tmp_path):
+def test_every_truncated_run_record_is_rejected(tmp_path):
     record = record_in(tmp_path, states.CHECKING)
     whole = record.path.read_bytes().rstrip()
     for length in range(0, len(whole), 37):
@@ -227,7 +227,7 @@ def test_every_beginning_of_a_receipt_is_refused(tmp_path):
         assert refused(record.path)
 
 
-def test_what_is_not_there_or_no_file_is_refused(tmp_path):
+def test_a_missing_file_or_a_directory_is_rejected(tmp_path):
     assert refused(tmp_path / "nowhere.json")
     assert refused(tmp_path)
     (tmp_path / "circle").symlink_to("circle")
@@ -242,7 +242,7 @@ def test_what_is_not_there_or_no_file_is_refused(tmp_path):
     ("history", [{"at": "2026-01-01T00:00:00", "state": "planned"}]), ("history", [{"at": "2026-01-01T00:00:00.000Z"}]), ("run", None),
     ("run", []), ("verification", None), ("verification", {}), ("message", 5),
 ])
-def test_a_receipt_with_a_wrong_part_is_refused(tmp_path, key, value):
+def test_a_run_record_with_an_invalid_field_is_rejected(tmp_path, key, value):
     record = record_in(tmp_path)
     assert RunRecord.load(record.path).data == record.data
     record.path.write_text(json.dumps({**record.data, key: value}), encoding="utf-8")
@@ -250,7 +250,7 @@ def test_a_receipt_with_a_wrong_part_is_refused(tmp_path, key, value):
 
 
 @pytest.mark.parametrize("key", ["run_id", "state", "host", "provider", "server", "snapshot", "history", "run", "outcome", "message", "verification"])
-def test_a_receipt_without_a_part_is_refused(tmp_path, key):
+def test_a_run_record_without_a_field_is_rejected(tmp_path, key):
     record = record_in(tmp_path)
     record.path.write_text(json.dumps({name: value for name, value in record.data.items() if name != key}), encoding="utf-8")
     assert refused(record.path)
@@ -264,7 +264,7 @@ anything = st.recursive(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
 @given(changes=st.dictionaries(st.sampled_from(sorted(record_data())), anything, max_size=4), whole=anything, keep=st.booleans())
-def test_reading_raises_nothing_but_a_refusal_and_what_is_taken_can_be_used(tmp_path, changes, whole, keep):
+def test_loading_raises_only_rewind_errors_and_what_is_loaded_can_be_used(tmp_path, changes, whole, keep):
     path = tmp_path / "run.json"
     path.write_text(json.dumps({**record_data(), **changes} if keep else whole), encoding="utf-8")
     try:
@@ -282,18 +282,18 @@ HOSTILE = ["..", ".", "", "/", "../../../etc/passwd", "a/b", "a\0b", "name with 
 
 
 @pytest.mark.parametrize("server_id", HOSTILE, ids=repr)
-def test_a_servers_folder_lies_in_the_state_folder_whatever_it_is_called(tmp_path, server_id):
+def test_a_servers_directory_is_in_the_state_directory_whatever_it_is_called(tmp_path, server_id):
     path = ServerRecords(tmp_path, "vpsorg", server_id, "https://cloud.example").path
     assert path.parent == tmp_path and len(path.name) < 100
     assert re.fullmatch("vpsorg-[A-Za-z0-9_-]*-[0-9a-f]{8}", path.name)
 
 
-def test_no_two_servers_share_a_folder(tmp_path):
-    places = [("vpsorg", id_, "https://cloud.example") for id_ in (*HOSTILE, "1", "2", "a_b", "x" * 501)]
-    places += [("ilkbyte", "1", "https://cloud.example"), ("vpsorg", "1", "https://other.example")]
-    assert len({ServerRecords(tmp_path, *place).path for place in places}) == len(places)
-    again = ServerRecords(str(tmp_path), *places[0])
-    assert again.path == ServerRecords(tmp_path, *places[0]).path, "the same one each time"
+def test_no_two_servers_share_a_directory(tmp_path):
+    accounts = [("vpsorg", id_, "https://cloud.example") for id_ in (*HOSTILE, "1", "2", "a_b", "x" * 501)]
+    accounts += [("ilkbyte", "1", "https://cloud.example"), ("vpsorg", "1", "https://other.example")]
+    assert len({ServerRecords(tmp_path, *account).path for account in accounts}) == len(accounts)
+    again = ServerRecords(str(tmp_path), *accounts[0])
+    assert again.path == ServerRecords(tmp_path, *accounts[0]).path, "the same one each time"
 
 
 def run_id(number):
@@ -301,54 +301,54 @@ def run_id(number):
 
 
 @pytest.fixture
-def folder(tmp_path):
+def server_records(tmp_path):
     return ServerRecords(tmp_path, "vpsorg", "12345", "https://cloud.example")
 
 
-def put(folder, number, state=states.ENDED, **fields):
-    path = folder.record_path(run_id(number))
+def put(server_records, number, state=states.ENDED, **fields):
+    path = server_records.record_path(run_id(number))
     RunRecord(path, record_data(state, run_id=run_id(number), **fields)).update()
     return path
 
 
-def test_the_newest_run_of_a_server(folder):
-    assert (folder.runs(), folder.latest(), folder.latest_with_snapshot()) == ([], None, None)
+def test_the_newest_run_of_a_server(server_records):
+    assert (server_records.runs(), server_records.latest(), server_records.latest_with_snapshot()) == ([], None, None)
     for number in (3, 1, 2):
-        put(folder, number)
-    put(folder, 4, states.SNAPSHOTTING)
-    assert [path.parent.name for path in folder.runs()] == [run_id(number) for number in (1, 2, 3, 4)]
-    assert folder.latest().run_id == run_id(4)
-    assert folder.latest_with_snapshot().run_id == run_id(3)
+        put(server_records, number)
+    put(server_records, 4, states.SNAPSHOTTING)
+    assert [path.parent.name for path in server_records.runs()] == [run_id(number) for number in (1, 2, 3, 4)]
+    assert server_records.latest().run_id == run_id(4)
+    assert server_records.latest_with_snapshot().run_id == run_id(3)
 
 
-def test_an_unreadable_newest_receipt_is_not_passed_over(folder):
+def test_an_unreadable_newest_run_record_is_not_skipped(server_records):
     """The one before it would tell of another upgrade."""
-    put(folder, 1)
-    put(folder, 2).write_text("{", encoding="utf-8")
-    for look in (folder.latest, folder.latest_with_snapshot):
+    put(server_records, 1)
+    put(server_records, 2).write_text("{", encoding="utf-8")
+    for lookup in (server_records.latest, server_records.latest_with_snapshot):
         with pytest.raises(RewindError):
-            look()
+            lookup()
 
 
-def test_only_the_newest_runs_are_kept_and_their_evidence_with_them(folder):
+def test_only_the_newest_runs_are_kept_with_their_diagnostics(server_records):
     for number in range(MAX_RUNS + 3):
-        (put(folder, number).parent / "server.log").write_text("evidence", encoding="utf-8")
-    folder.lock_path.write_text("", encoding="utf-8")
-    (folder.path / "notes").mkdir()
-    folder.prune_old()
-    assert sorted(os.listdir(folder.path)) == sorted(["lock", "notes", *(run_id(number) for number in range(3, MAX_RUNS + 3))])
-    folder.prune_old()
-    assert len(folder.runs()) == MAX_RUNS
-    assert all((path.parent / "server.log").exists() for path in folder.runs())
+        (put(server_records, number).parent / "server.log").write_text("evidence", encoding="utf-8")
+    server_records.lock_path.write_text("", encoding="utf-8")
+    (server_records.path / "notes").mkdir()
+    server_records.prune_old()
+    assert sorted(os.listdir(server_records.path)) == sorted(["lock", "notes", *(run_id(number) for number in range(3, MAX_RUNS + 3))])
+    server_records.prune_old()
+    assert len(server_records.runs()) == MAX_RUNS
+    assert all((path.parent / "server.log").exists() for path in server_records.runs())
 
 
-def test_an_old_run_that_is_not_over_is_kept(folder):
+def test_an_old_run_that_has_not_ended_is_kept(server_records):
     """Its snapshot may be needed still, and somebody has to be told."""
     unfinished = {1: states.UPGRADING, 2: states.RESTORING, 3: states.CONFIRMED}
     for number in range(MAX_RUNS + 5):
-        put(folder, number, unfinished.get(number, states.ENDED))
-    folder.prune_old()
-    assert [path.parent.name for path in folder.runs()] == [run_id(number) for number in (1, 2, 3, *range(5, MAX_RUNS + 5))]
+        put(server_records, number, unfinished.get(number, states.ENDED))
+    server_records.prune_old()
+    assert [path.parent.name for path in server_records.runs()] == [run_id(number) for number in (1, 2, 3, *range(5, MAX_RUNS + 5))]
 
 
 def test_latest_records_are_the_newest_of_each_server_without_the_unreadable(tmp_path):
@@ -382,8 +382,8 @@ def test_run_ids_are_known_again_and_sort_by_time(tmp_path, monkeypatch):
     for one in ids:
         assert fnmatch.fnmatchcase(one, RUN_ID_GLOB)
         assert RunRecord.load(record_in(tmp_path, run_id=one).path).run_id == one
-    moments = iter([0, 59, 3600, 86400 * 400])
-    monkeypatch.setattr(time, "gmtime", lambda: time.struct_time(time.localtime(next(moments))))
+    times = iter([0, 59, 3600, 86400 * 400])
+    monkeypatch.setattr(time, "gmtime", lambda: time.struct_time(time.localtime(next(times))))
     made = [new_run_id() for _attempt in range(4)]
     assert made == sorted(made)
     for other in ("before-php", "rewind-before-php", "20260101T000000Z", "nightly1"):

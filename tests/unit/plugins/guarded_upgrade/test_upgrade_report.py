@@ -15,7 +15,7 @@ from guard_builders import RUN_ID, SNAPSHOT, record_in
 from ansible_collections.rewind.vps.plugins.module_utils._redaction import MASK, Redactor
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import diagnostics, rollout_table
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.diagnostics import keep_evidence
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.diagnostics import save_diagnostics
 
 PROOF = [{"check": "marker", "result": "passed", "detail": "gone"}, {"check": "boot", "result": "inconclusive", "detail": "same"},
          {"check": "checks", "result": "failed", "detail": "failed"}]
@@ -42,16 +42,16 @@ def test_the_row_of_a_rollback(tmp_path):
     assert (row["seconds_upgrading"], row["seconds_rolling_back"], row["reason"], row["verification"]) == (600.0, 240.0, "it failed", PROOF)
 
 
-def test_the_row_of_one_that_is_not_over_and_of_one_that_was_not_come_to(tmp_path):
-    row, untouched = rollout_table.row(record_in(tmp_path, states.CHECKING, cloud=None)), rollout_table.untouched_row("web9")
+def test_the_row_of_one_in_progress_and_of_one_that_was_not_reached(tmp_path):
+    row, not_reached = rollout_table.row(record_in(tmp_path, states.CHECKING, cloud=None)), rollout_table.not_reached_row("web9")
     assert (row["outcome"], row["state"], row["cloud"]) == ("in_progress", "checking", "vpsorg")
-    assert (untouched["host"], untouched["outcome"], untouched["state"]) == ("web9", "not_reached", None) and set(untouched) == set(row)
+    assert (not_reached["host"], not_reached["outcome"], not_reached["state"]) == ("web9", "not_reached", None) and set(not_reached) == set(row)
 
 
 @pytest.mark.parametrize("state", list(states._TRANSITIONS))
 def test_an_outcome_of_a_row_is_always_one_of_an_enumeration(tmp_path, state):
     known = {*states.OUTCOMES, "in_progress", "not_reached"}
-    rows = [rollout_table.untouched_row("web9"), rollout_table.row(record_in(tmp_path, state))]
+    rows = [rollout_table.not_reached_row("web9"), rollout_table.row(record_in(tmp_path, state))]
     rows += [rollout_table.row(record_in(tmp_path, states.ENDED, outcome=outcome)) for outcome in states.OUTCOMES]
     assert {row["outcome"] for row in rows} == known and {row["state"] for row in rows} == {None, state, states.ENDED}
 
@@ -60,9 +60,9 @@ def test_the_table(tmp_path):
     rows = [
         rollout_table.row(record_in(tmp_path, states.ENDED, outcome=states.ROLLED_BACK, verification=PROOF,
                               history=at(("00", "upgrading"), ("10", "restoring"), ("14", "restored"), ("50", "ended")))),
-        rollout_table.row(record_in(tmp_path, states.PLANNED)), rollout_table.untouched_row("a-host-with-a-long-name"),
+        rollout_table.row(record_in(tmp_path, states.PLANNED)), rollout_table.not_reached_row("a-host-with-a-long-name"),
     ]
-    head, rule, *lines = rollout_table.table(rows)
+    head, rule, *lines = rollout_table.format_table(rows)
     assert head.split("  ")[0].strip() == "host" and set(rule) == {"-", " "}
     cells = [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines]
     assert cells == [
@@ -70,10 +70,10 @@ def test_the_table(tmp_path):
         ["web1", "VPS.org", "-", "in progress (planned)", "-", "-", "-"],
         ["a-host-with-a-long-name", "-", "-", "not reached", "-", "-", "-"],
     ]
-    starts = [place for place, sign in enumerate(rule) if sign == "-" and rule[place - 1:place] in ("", " ")]
-    assert all(line[place] != " " and line[max(0, place - 2):place].isspace() for line in (head, *lines) for place in starts[1:]), "columns"
+    starts = [position for position, sign in enumerate(rule) if sign == "-" and rule[position - 1:position] in ("", " ")]
+    assert all(line[position] != " " and line[max(0, position - 2):position].isspace() for line in (head, *lines) for position in starts[1:]), "columns"
     assert not any(line != line.rstrip() for line in lines)
-    assert len(rollout_table.table([])) == 2
+    assert len(rollout_table.format_table([])) == 2
 
 
 # --- evidence
@@ -85,14 +85,14 @@ FORMS = {
 }
 
 
-def kept(folder, task=None, result=None, log=None):
-    files = keep_evidence(folder, task, result, log, Redactor([TOKEN]))
+def saved(directory, task=None, result=None, log=None):
+    files = save_diagnostics(directory, task, result, log, Redactor([TOKEN]))
     return {name: Path(file).read_text(encoding="utf-8") for file in files for name in [file.rpartition("/")[2]]}
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=list(FORMS))
 def test_no_form_of_a_secret_is_kept(tmp_path, form):
-    files = kept(tmp_path, {"name": f"Use {form}", "action": f"shell {form}"},
+    files = saved(tmp_path, {"name": f"Use {form}", "action": f"shell {form}"},
                  {"msg": f"failed with {form}", "results": [{"cmd": ["curl", f"-H{form}"], form: {"deep": (form,)}}], "error": ValueError(form)},
                  f"line\nGET /?key={form} HTTP/1.1\n")
     assert sorted(files) == ["failed_task.json", "server.log"]
@@ -101,8 +101,8 @@ def test_no_form_of_a_secret_is_kept(tmp_path, form):
     assert "line\n" in files["server.log"]
 
 
-def test_what_is_kept_is_for_the_owner_only(tmp_path):
-    files = keep_evidence(tmp_path / "run", {"name": "Upgrade", "action": "apt"}, {"msg": "no"}, "log", Redactor([]))
+def test_diagnostics_are_for_the_owner_only(tmp_path):
+    files = save_diagnostics(tmp_path / "run", {"name": "Upgrade", "action": "apt"}, {"msg": "no"}, "log", Redactor([]))
     assert [stat.S_IMODE((tmp_path / "run" / name).stat().st_mode) for name in ("failed_task.json", "server.log")] == [0o600] * 2
     assert stat.S_IMODE((tmp_path / "run").stat().st_mode) == 0o700
     assert json.loads(Path(files[0]).read_text(encoding="utf-8")) == {"task": "Upgrade", "action": "apt", "result": {"msg": "no"}}
@@ -114,26 +114,26 @@ def test_what_is_kept_is_for_the_owner_only(tmp_path):
     ({"name": "Login", "action": "uri", "no_log": "yes"}, None),
 ])
 def test_what_ansible_hides_stays_hidden(tmp_path, task, result):
-    text = kept(tmp_path, task, result)["failed_task.json"]
+    text = saved(tmp_path, task, result)["failed_task.json"]
     assert "hunter2" not in text and json.loads(text) == {"task": "Login", "action": "uri", "result": diagnostics.CENSORED}
 
 
 def test_a_log_without_end_is_cut_and_its_end_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(diagnostics, "LONGEST_LOG", 1000)
-    text = kept(tmp_path, log="a" * 5000 + "the end")["server.log"]
+    monkeypatch.setattr(diagnostics, "MAX_LOG_CHARS", 1000)
+    text = saved(tmp_path, log="a" * 5000 + "the end")["server.log"]
     assert len(text) == 1000 and text.endswith("athe end")
 
 
 @pytest.mark.parametrize("cut", range(1, len(TOKEN)))
 def test_a_cut_through_a_secret_leaves_nothing_of_it(tmp_path, monkeypatch, cut):
     rest = "x" * 100
-    monkeypatch.setattr(diagnostics, "LONGEST_LOG", len(rest) + len(TOKEN) - cut)
-    text = kept(tmp_path, log=f"before {TOKEN}{rest}")["server.log"]
+    monkeypatch.setattr(diagnostics, "MAX_LOG_CHARS", len(rest) + len(TOKEN) - cut)
+    text = saved(tmp_path, log=f"before {TOKEN}{rest}")["server.log"]
     assert text.endswith(rest)
-    left = text[:-len(rest)]
-    assert not any(part in left for part in (TOKEN[-3:], TOKEN[cut:cut + 3])), left
+    rest_of_secret = text[:-len(rest)]
+    assert not any(part in rest_of_secret for part in (TOKEN[-3:], TOKEN[cut:cut + 3])), rest_of_secret
 
 
 def test_nothing_to_keep(tmp_path):
-    assert kept(tmp_path / "run") == {} == kept(tmp_path / "run", log="")
+    assert saved(tmp_path / "run") == {} == saved(tmp_path / "run", log="")
     assert not (tmp_path / "run").exists()

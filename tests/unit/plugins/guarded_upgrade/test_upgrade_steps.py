@@ -23,7 +23,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import O
 TOKEN = "vps_S3cretToken0123456789"
 URL = "https://cloud.example"
 GUARDED = "rewind.vps.guarded_ssh"
-LOOK = "boot 11111111-1111\nunits known\n{units}end\n"
+PROBE_OUTPUT = "boot 11111111-1111\nunits known\n{units}end\n"
 
 
 class Scene:
@@ -69,7 +69,7 @@ class Scene:
         validation = ArgumentSpecValidator(OPTIONS).validate(given)
         assert not validation.error_messages
         context = Context(
-            host="web1", address=None, connection=connection, folders=[], process=self.process, command="ansible-playbook", batch=["web1"],
+            host="web1", address=None, connection=connection, search_paths=[], process=self.process, command="ansible-playbook", batch=["web1"],
             play_keywords=set(), conditional=None, delegated=None, check_mode=check_mode, progress=self.told.append,
         )
         return Steps(validation.validated_parameters, context).do(step)
@@ -136,9 +136,9 @@ def test_it_is_not_armed_where_a_lost_connection_would_end_the_play(scene: Scene
 
 def test_a_unit_that_fails_since_the_upgrade_fails_the_check(scene: Scene) -> None:
     scene.stand(states.CHECKING, before={"failed_units": ["old.service"]})
-    scene.do("compare", look=LOOK.format(units="unit old.service\n"))
+    scene.do("compare", look=PROBE_OUTPUT.format(units="unit old.service\n"))
     with pytest.raises(RewindError, match="Failed since the upgrade on server .*: nginx.service"):
-        scene.do("compare", look=LOOK.format(units="unit nginx.service\nunit old.service\n"))
+        scene.do("compare", look=PROBE_OUTPUT.format(units="unit nginx.service\nunit old.service\n"))
     with pytest.raises(RewindError, match="came to no end"):
         scene.do("compare", look="boot 11111111-1111\nunits known\n")
 
@@ -189,21 +189,21 @@ def test_after_a_failed_rollback_it_is_said_which_snapshot_to_restore(scene: Sce
         assert f"{SNAPSHOT['name']} ({SNAPSHOT['id']}) is kept" in told["next"] and "cloud's panel" in told["next"]
 
 
-@pytest.mark.parametrize(("state", "fields", "coming"), [
-    (None, {}, "nothing"), (states.SNAPSHOTTING, {}, "nothing"), (states.READY, {}, "nothing"),
-    (states.ENDED, {"outcome": states.UPGRADED, "acknowledged": True}, "nothing"),
-    (states.ENDED, {"outcome": states.ROLLED_BACK, "acknowledged": True}, "nothing"), (states.ENDED, {"outcome": states.NOT_STARTED}, "nothing"),
-    (states.ENDED, {"outcome": states.ROLLED_BACK}, "tell"), (states.CONFIRMED, {}, "finish"),
+@pytest.mark.parametrize(("state", "fields", "next_action"), [
+    (None, {}, "none"), (states.SNAPSHOTTING, {}, "none"), (states.READY, {}, "none"),
+    (states.ENDED, {"outcome": states.UPGRADED, "acknowledged": True}, "none"),
+    (states.ENDED, {"outcome": states.ROLLED_BACK, "acknowledged": True}, "none"), (states.ENDED, {"outcome": states.NOT_STARTED}, "none"),
+    (states.ENDED, {"outcome": states.ROLLED_BACK}, "report"), (states.CONFIRMED, {}, "clean_up"),
     (states.ARMED, {}, "roll_back"), (states.UPGRADING, {}, "roll_back"), (states.RESTORING, {}, "roll_back"),
 ])
-def test_settling_begins_nothing(scene: Scene, state: str | None, fields: dict[str, Any], coming: str) -> None:
+def test_settling_begins_nothing(scene: Scene, state: str | None, fields: dict[str, Any], next_action: str) -> None:
     if state:
         now = [{"at": states.utc_timestamp(), "state": state}]
         write_private(ServerRecords(scene.folder, "vpsorg", "12345", URL).record_path(RUN_ID), json.dumps(record_data(state, history=now, **fields)))
     found = scene.do("unfinished")
-    assert (found["run"]["next"], found["run"]["resumed"], found["changed"]) == (coming, coming != "nothing", False)
+    assert (found["run"]["next"], found["run"]["resumed"], found["changed"]) == (next_action, next_action != "none", False)
     assert (scene.started, scene.deleted) == (0, [])
-    if coming != "nothing":
+    if next_action != "none":
         assert found["run"]["run_id"] == RUN_ID and found["run"]["snapshot_name"] == SNAPSHOT["name"]
 
 
