@@ -27,22 +27,22 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._controller_action impo
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import process_identity
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.diagnostics import SECRET_VARIABLES
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import (
-    CLOUD_OPTIONS,
+    HANDLER_KEYWORDS,
     INVENTORY_VARIABLES,
-    KEYWORDS_THAT_REACH_HANDLERS,
     OPTIONS,
+    PROVIDER_OPTIONS,
     RANGES,
     ROLE_OPTIONS,
-    Context,
-    secrets_of,
+    RunContext,
+    credential_values,
 )
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import OperationFailed, Steps
 
 # Of a task's environment only this is taken over: with another HOME or PATH it would look for its receipts elsewhere.
-OF_THE_CLOUD = re.compile(f"{'|'.join(PROVIDER_ENV_VARS)}|REWIND_.*|.*_proxy|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|SSL_CERT_.*", re.IGNORECASE)
+PROVIDER_ENV_PATTERN = re.compile(f"{'|'.join(PROVIDER_ENV_VARS)}|REWIND_.*|.*_proxy|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|SSL_CERT_.*", re.IGNORECASE)
 
 # What the role shows to a person; a cloud or a server may have had a word in it.
-SHOWN = frozenset({"msg", "message", "reason", "next", "plan", "table", "warnings"})
+DISPLAYED_KEYS = frozenset({"msg", "message", "reason", "next", "plan", "table", "warnings"})
 
 
 class ActionModule(ControllerAction):
@@ -56,22 +56,22 @@ class ActionModule(ControllerAction):
         task_vars = task_vars or {}
         result = super().run(tmp, task_vars)
         try:
-            return {**result, **self._step(task_vars)}
+            return {**result, **self._execute(task_vars)}
         except AnsibleError:  # Ansible's own: a variable that can't be templated
             raise
         except Exception as error:  # Ansible would show its text, which may hold anything
             return {**result, **internal_error_result(error)}
 
-    def _step(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        with self._task_environment(OF_THE_CLOUD):
+    def _execute(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        with self._task_environment(PROVIDER_ENV_PATTERN):
             validation = ArgumentSpecValidator(OPTIONS).validate(self._options(task_vars))
             if validation.error_messages:
-                return {"failed": True, "msg": Redactor(secrets_of(validation.validated_parameters)).redact_text(validation.errors.msg)}
+                return {"failed": True, "msg": Redactor(credential_values(validation.validated_parameters)).redact_text(validation.errors.msg)}
             parameters = validation.validated_parameters
             parameters["state_dir"] = os.path.abspath(parameters["state_dir"])  # the guard stands elsewhere
-            redactor = Redactor([*secrets_of(parameters), *self._connection_secrets(task_vars)])
-            done = redactor.redact(self._done(parameters, task_vars))
-            return {key: sanitize_nested(value) if key in SHOWN else value for key, value in done.items()}
+            redactor = Redactor([*credential_values(parameters), *self._connection_secrets(task_vars)])
+            result = redactor.redact(self._run_step(parameters, task_vars))
+            return {key: sanitize_nested(value) if key in DISPLAYED_KEYS else value for key, value in result.items()}
 
     def _options(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """The task's options; else the role's variables, then the inventory's; else module_defaults; else the host's account.
@@ -80,7 +80,7 @@ class ActionModule(ControllerAction):
         """
         options = dict(self._task.args)
         for option in ROLE_OPTIONS:
-            if option in options and option not in CLOUD_OPTIONS:
+            if option in options and option not in PROVIDER_OPTIONS:
                 continue
             for variable in (f"guarded_upgrade_{option}", *INVENTORY_VARIABLES.get(option, ())):
                 value = self._templar.template(task_vars[variable]) if variable in task_vars else None
@@ -88,13 +88,13 @@ class ActionModule(ControllerAction):
                     options[option] = value
                     break
         variables = {name: self._templar.template(task_vars[name]) for name in inventory_credentials.HOST_VARIABLES if name in task_vars}
-        added = inventory_credentials.options_for_host(options, variables, on_controller=True)
-        return {**options, **{name: value for name, value in added.items() if name in CLOUD_OPTIONS}}
+        account_options = inventory_credentials.options_for_host(options, variables, on_controller=True)
+        return {**options, **{name: value for name, value in account_options.items() if name in PROVIDER_OPTIONS}}
 
-    def _done(self, parameters: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+    def _run_step(self, parameters: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         try:
-            self._check(parameters)
-            return Steps(parameters, self._context(task_vars)).do(parameters["step"])
+            self._validate(parameters)
+            return Steps(parameters, self._context(task_vars)).run(parameters["step"])
         except OperationFailed as failure:
             return failure.result
         except RewindError as error:
@@ -104,11 +104,11 @@ class ActionModule(ControllerAction):
 
     def _connection_secrets(self, task_vars: dict[str, Any]) -> list[str]:
         """The passwords with which Ansible logs in to the host, as they are used."""
-        found = [self._templar.template(task_vars[name]) for name in SECRET_VARIABLES if name in task_vars]
-        return [str(value) for value in found if value is not None]
+        values = [self._templar.template(task_vars[name]) for name in SECRET_VARIABLES if name in task_vars]
+        return [str(value) for value in values if value is not None]
 
     @staticmethod
-    def _check(parameters: dict[str, Any]) -> None:
+    def _validate(parameters: dict[str, Any]) -> None:
         if not requests_available():
             raise invalid_argument("The controller's Python has no requests", f"install it there: {sys.executable} -m pip install requests")
         for name, (low, high) in RANGES.items():
@@ -121,26 +121,26 @@ class ActionModule(ControllerAction):
         if not parameters["snapshot_prefix"].isalnum() or not parameters["snapshot_prefix"].isascii():
             raise invalid_argument("snapshot_prefix takes letters and digits only, since it begins a snapshot's name")
 
-    def _context(self, task_vars: dict[str, Any]) -> Context:
+    def _context(self, task_vars: dict[str, Any]) -> RunContext:
         host = task_vars.get("inventory_hostname", "localhost")
-        return Context(
+        return RunContext(
             host=host,
             address=self._templar.template(task_vars.get("ansible_host")) if task_vars.get("ansible_host") else None,
             connection=_short_name(self._connection),
-            search_paths=self._folders(task_vars),
-            process=process_identity.identity(_pid_of_run()),  # a task's process is a child of ansible-playbook's
+            search_paths=self._search_paths(task_vars),
+            process=process_identity.identity(_ansible_playbook_pid()),  # a task's process is a child of ansible-playbook's
             command=" ".join(["ansible-playbook", *(os.path.basename(str(name)) for name in command_line.CLIARGS.get("args") or [])]),
             conditional=" and ".join(map(str, self._task.when)) or None,
             delegated=self._task.delegate_to or None,
             batch=list(task_vars.get("ansible_play_batch") or [host]),
             forks=self._forks(task_vars),
-            play_keywords={keyword for keyword in KEYWORDS_THAT_REACH_HANDLERS if self._play_says(keyword)},
+            play_keywords={keyword for keyword in HANDLER_KEYWORDS if self._play_keyword(keyword)},
             check_mode=self._task.check_mode,
             more_secrets=self._connection_secrets(task_vars),
             progress=self._progress_callback(task_vars),
         )
 
-    def _play_says(self, keyword: str) -> bool:
+    def _play_keyword(self, keyword: str) -> bool:
         """Whether a keyword is on for the play, be it by the playbook, the command line or the configuration."""
         return boolean(self._templar.template(getattr(self._task.play, keyword, None)), strict=False)
 
@@ -149,16 +149,16 @@ class ActionModule(ControllerAction):
         strategy = str(getattr(self._task.play, "strategy", None) or "linear").rpartition(".")[2]
         return int(task_vars.get("ansible_forks") or 5) if strategy in ("linear", "debug") else None
 
-    def _folders(self, task_vars: dict[str, Any]) -> list[str]:
+    def _search_paths(self, task_vars: dict[str, Any]) -> list[str]:
         """Where the user's files may lie: beside the playbook, unless that is one of ours; where one stands; beside the inventory."""
         playbook = str(task_vars.get("playbook_dir") or "")
-        ours = Path(__file__).resolve().parents[2] / "playbooks"
-        search_paths = [] if not playbook or Path(playbook).resolve() == ours else [playbook, os.path.join(playbook, "tasks")]
+        own_playbooks = Path(__file__).resolve().parents[2] / "playbooks"
+        search_paths = [] if not playbook or Path(playbook).resolve() == own_playbooks else [playbook, os.path.join(playbook, "tasks")]
         inventory = task_vars.get("inventory_dir")
         return [*search_paths, os.getcwd(), *([str(inventory)] if inventory else [])]
 
 
-def _pid_of_run() -> int:
+def _ansible_playbook_pid() -> int:
     """ansible-playbook's process: the parent of a task's, also when it is gone and another has adopted the task's."""
     parent = multiprocessing.parent_process()
     return parent.pid if parent is not None and parent.pid else os.getppid()

@@ -15,7 +15,7 @@ description:
   - Does one step of the role C(rewind.vps.guarded_upgrade), which upgrades a server and undoes the upgrade unless it is confirmed.
     Use the role; its options and what it promises are shown by C(ansible-doc -t role rewind.vps.guarded_upgrade).
   - The steps belong together. Each takes the run from where the step before has left it, and one that can't follow is refused.
-  - From O(step=begin) on, a process of its own on the controller, the guard, watches over the server. It outlives
+  - From O(step=start_guard) on, a process of its own on the controller, the guard, watches over the server. It outlives
     C(ansible-playbook). It alone writes the run's receipt, takes the snapshot and asks for the restore, so that none of them is done twice.
   - From O(step=arm) on, the guard restores the run's snapshot when the run ends without a word, or when a part of the upgrade has
     taken longer than it may.
@@ -27,48 +27,48 @@ options:
   step:
     description:
       - V(plan) looks at the cloud, the user's files and the receipts, and decides what comes next. Changes nothing.
-      - V(unfinished) looks for what an earlier run has left, to be ended. Where there is nothing, RV(run.next) is V(none), and nothing
+      - V(find_interrupted) looks for what an earlier run has left, to be ended. Where there is nothing, RV(run.next) is V(none), and nothing
         is to be begun. Changes nothing.
-      - V(begin) starts the guard and writes the receipt.
-      - V(snapshot) has the guard take the run's snapshot, and does not wait for it. So the snapshots of many hosts are taken together,
+      - V(start_guard) starts the guard and writes the receipt.
+      - V(request_snapshot) has the guard take the run's snapshot, and does not wait for it. So the snapshots of many hosts are taken together,
         however few forks there are.
-      - V(await_snapshot) waits until that snapshot is ready, and fails where it does not become so. It asks for none.
+      - V(wait_snapshot) waits until that snapshot is ready, and fails where it does not become so. It asks for none.
       - V(arm) makes the guard act, from here on, on an end without a word.
-      - V(upgrading) and V(checking) begin the two parts of the upgrade, each with its time.
-      - V(compare) fails where a unit of the server fails that did not fail before.
+      - V(start_upgrade) and V(start_checks) begin the two parts of the upgrade, each with its time.
+      - V(check_units) fails where a unit of the server fails that did not fail before.
       - V(confirm) ends the guard's watch over the upgrade. It is not rolled back any more.
       - V(trim) deletes the role's snapshots of the server beyond O(keep_snapshots).
-      - V(evidence) keeps the failed task and the server's logs, with secrets taken out.
+      - V(save_diagnostics) keeps the failed task and the server's logs, with secrets taken out.
       - V(roll_back) has the guard restore exactly the run's snapshot, and does not wait for it.
-      - V(await_restore) waits until that restore is over. It asks for none.
-      - V(prove) holds the restored server against what it was before its snapshot. Changes nothing.
-      - V(end) writes the outcome into the receipt.
-      - V(report) gathers all hosts of this run in a table, and writes it as JSON too.
-      - V(told) writes into the receipt that the outcome was told, so that the next run need not. The guard goes.
-      - V(last) finds the snapshot of the last run, for a restore by hand. Changes nothing.
+      - V(wait_restore) waits until that restore is over. It asks for none.
+      - V(verify) holds the restored server against what it was before its snapshot. Changes nothing.
+      - V(finish) writes the outcome into the receipt.
+      - V(rollout_table) gathers all hosts of this run in a table, and writes it as JSON too.
+      - V(acknowledge) writes into the receipt that the outcome was told, so that the next run need not. The guard goes.
+      - V(find_last) finds the snapshot of the last run, for a restore by hand. Changes nothing.
       - V(prune) does what V(trim) does, without an upgrade.
     type: str
     required: true
     choices:
       - plan
-      - unfinished
-      - begin
-      - snapshot
-      - await_snapshot
+      - find_interrupted
+      - start_guard
+      - request_snapshot
+      - wait_snapshot
       - arm
-      - upgrading
-      - checking
-      - compare
+      - start_upgrade
+      - start_checks
+      - check_units
       - confirm
       - trim
-      - evidence
+      - save_diagnostics
       - roll_back
-      - await_restore
-      - prove
-      - end
-      - report
-      - told
-      - last
+      - wait_restore
+      - verify
+      - finish
+      - rollout_table
+      - acknowledge
+      - find_last
       - prune
   provider:
     description:
@@ -88,7 +88,7 @@ options:
     default: ~/.local/state/rewind.vps
   run:
     description:
-      - The run as the step before has returned it, RV(run). Needed by all steps but V(plan), V(unfinished), V(last), V(prune) and V(report).
+      - The run as the step before has returned it, RV(run). Needed by all steps but V(plan), V(find_interrupted), V(find_last), V(prune) and V(rollout_table).
     type: dict
   snapshot_prefix:
     description:
@@ -178,17 +178,17 @@ options:
     default: false
   snapshot_timeout:
     description:
-      - Seconds that the snapshot may take, from 1 to 86400. They begin with O(step=snapshot).
+      - Seconds that the snapshot may take, from 1 to 86400. They begin with O(step=request_snapshot).
     type: int
     default: 1800
   timeout:
     description:
-      - Seconds that the upgrade may take with its reboot, from 1 to 86400. They begin with O(step=upgrading).
+      - Seconds that the upgrade may take with its reboot, from 1 to 86400. They begin with O(step=start_upgrade).
     type: int
     default: 3600
   check_timeout:
     description:
-      - Seconds that the checks may take, from 1 to 86400. They begin with O(step=checking).
+      - Seconds that the checks may take, from 1 to 86400. They begin with O(step=start_checks).
     type: int
     default: 300
   rollback_timeout:
@@ -209,7 +209,7 @@ options:
       - A snapshot counts as the role's when its name is O(snapshot_prefix) and the id of a run. One with a schedule is never deleted.
     type: int
     default: 1
-  look:
+  probe:
     description:
       - What the role's look at the server has printed. Its boot id, failed units, markers and checksums of files.
     type: str
@@ -275,7 +275,7 @@ attributes:
     description: Can run with C(--check) and predict whether it would change something.
     support: partial
     details:
-      - V(plan), V(last), V(prune) and V(report) can, and change nothing then. Credentials are needed.
+      - V(plan), V(find_last), V(prune) and V(rollout_table) can, and change nothing then. Credentials are needed.
       - The other steps do not look at check mode and do their work. The role leaves them out then.
   connection:
     description: Uses the host's connection.
@@ -319,7 +319,7 @@ EXAMPLES = r"""
   tasks:
     - name: Find its snapshot, which is an error where there is none any more
       rewind.vps.upgrade_guard:
-        step: last
+        step: find_last
         provider: vpsorg
         server: "{{ inventory_hostname }}"
       register: last
@@ -337,12 +337,12 @@ msg:
   sample: The upgrade of server web1 (12345) is confirmed; it is not rolled back any more
 run:
   description: How the run stands. It goes into O(run) of the next step.
-  returned: success, with all steps but V(prune) and V(report)
+  returned: success, with all steps but V(prune) and V(rollout_table)
   type: dict
   contains:
     next:
       description:
-        - What is to be done with the server, as O(step=plan) and O(step=last) decide.
+        - What is to be done with the server, as O(step=plan) and O(step=find_last) decide.
         - V(upgrade), V(roll_back) (an earlier run was cut off, or it is asked for by hand), V(clean_up) (an earlier run had confirmed
           its upgrade) or V(report) (an earlier run has ended, and nobody was told how).
       type: str
@@ -354,7 +354,7 @@ run:
     manual:
       description: V(true) for a restore that is asked for by hand.
       type: bool
-      returned: after O(step=last)
+      returned: after O(step=find_last)
     run_id:
       description: The run's id, the time in UTC when it was planned and four random characters.
       type: str
@@ -374,7 +374,7 @@ run:
     marker_written:
       description: Whether the marker was written.
       type: bool
-      returned: from O(step=begin) on
+      returned: from O(step=start_guard) on
     server:
       description: The server as the cloud has it, as RV(rewind.vps.server_info#module:servers).
       type: dict
@@ -411,31 +411,31 @@ run:
         - V(planned), V(snapshotting), V(snapshot_ready), V(armed), V(upgrading), V(checking), V(confirmed), V(restoring),
           V(restored) or V(ended).
       type: str
-      returned: from O(step=begin) on
+      returned: from O(step=start_guard) on
     outcome:
       description: As RV(outcome), or null while it has not ended.
       type: str
-      returned: from O(step=begin) on
+      returned: from O(step=start_guard) on
     snapshot:
       description: C(id), C(name) and C(created_at) of the snapshot. The first and the last are null before it is ready.
       type: dict
-      returned: from O(step=begin) on
+      returned: from O(step=start_guard) on
     deadline:
       description: When the time of this part is up, in seconds since 1970 (UTC).
       type: int
-      returned: O(step=upgrading) and O(step=checking)
+      returned: O(step=start_upgrade) and O(step=start_checks)
 plan:
   description: What would be done, in lines for people.
-  returned: O(step=plan), O(step=unfinished) and O(step=last)
+  returned: O(step=plan), O(step=find_interrupted) and O(step=find_last)
   type: list
   elements: str
 snapshot:
   description: The snapshot, as RV(rewind.vps.snapshot#module:snapshot).
-  returned: O(step=await_snapshot)
+  returned: O(step=wait_snapshot)
   type: dict
 pruned:
   description: The snapshots that were deleted, or would be in check mode, as RV(rewind.vps.snapshot_info#module:snapshots).
-  returned: O(step=await_snapshot), O(step=trim) and O(step=prune)
+  returned: O(step=wait_snapshot), O(step=trim) and O(step=prune)
   type: list
   elements: dict
 server:
@@ -446,23 +446,23 @@ outcome:
   description:
     - How the run ended. V(upgraded) the upgrade is confirmed. V(rolled_back) the snapshot is restored. V(rollback_failed) it is not, or
       the server shows otherwise. V(unknown) nobody can tell. V(not_started) nothing was changed on the server.
-  returned: O(step=prove)
+  returned: O(step=verify)
   type: str
 message:
   description: The same in a sentence.
-  returned: O(step=prove)
+  returned: O(step=verify)
   type: str
 reason:
   description: Why the snapshot was restored, or null.
-  returned: O(step=prove)
+  returned: O(step=verify)
   type: str
 next:
   description: What a person does now, or an empty text.
-  returned: O(step=prove)
+  returned: O(step=verify)
   type: str
 verification:
   description: What speaks for the outcome and what does not.
-  returned: O(step=prove)
+  returned: O(step=verify)
   type: list
   elements: dict
   contains:
@@ -484,7 +484,7 @@ verification:
       detail: the marker that was written after the snapshot is gone
 rows:
   description: One dictionary for each of O(hosts).
-  returned: O(step=report)
+  returned: O(step=rollout_table)
   type: list
   elements: dict
   contains:
@@ -544,12 +544,12 @@ rows:
       returned: always
 table:
   description: The same in lines for people.
-  returned: O(step=report)
+  returned: O(step=rollout_table)
   type: list
   elements: str
 path:
   description: The file with the same as JSON, or null where nothing was begun and in check mode.
-  returned: O(step=report)
+  returned: O(step=rollout_table)
   type: str
 error:
   description: What went wrong, as RV(rewind.vps.snapshot_restore#module:error).

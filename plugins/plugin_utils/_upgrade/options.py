@@ -12,10 +12,10 @@ from typing import Any
 
 from ...module_utils._argspec import SECRET_OPTIONS, provider_spec
 
-READING_STEPS = ("plan", "unfinished", "last", "prune", "report")  # those that a check run may do: they change nothing then
+READ_ONLY_STEPS = ("plan", "find_interrupted", "find_last", "prune", "rollout_table")  # those that a check run may do: they change nothing then
 STEPS = (
-    "plan", "unfinished", "begin", "snapshot", "await_snapshot", "arm", "upgrading", "checking", "compare", "confirm", "trim",
-    "evidence", "roll_back", "await_restore", "prove", "end", "report", "told", "last", "prune",
+    "plan", "find_interrupted", "start_guard", "request_snapshot", "wait_snapshot", "arm", "start_upgrade", "start_checks", "check_units", "confirm", "trim",
+    "save_diagnostics", "roll_back", "wait_restore", "verify", "finish", "rollout_table", "acknowledge", "find_last", "prune",
 )
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -48,7 +48,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "rollback_timeout": {"type": "int", "default": 3600},
     "grace_period": {"type": "int", "default": 120},
     "keep_snapshots": {"type": "int", "default": 1},
-    "look": {"type": "str"},
+    "probe": {"type": "str"},
     "failed_task": {"type": "raw"},
     "failed_result": {"type": "raw"},
     "server_log": {"type": "str"},
@@ -60,16 +60,16 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "hosts": {"type": "list", "elements": "str", "default": []},
 }
 
-CLOUD_OPTIONS = tuple(provider_spec())
+PROVIDER_OPTIONS = tuple(provider_spec())
 # Those that the role's user sets, as variables guarded_upgrade_X.
 ROLE_OPTIONS = (
-    *CLOUD_OPTIONS, "server", "state_dir", "run", "snapshot_prefix", "tasks", "checks", "notify_tasks", "auto_recover_within", "accept_run",
+    *PROVIDER_OPTIONS, "server", "state_dir", "run", "snapshot_prefix", "tasks", "checks", "notify_tasks", "auto_recover_within", "accept_run",
     "marker_dir", "stop_server", "snapshot_timeout", "timeout", "check_timeout", "rollback_timeout", "grace_period", "keep_snapshots", "roles",
     "check_ports", "check_urls", "quiesce_services", "verify_files", "diagnostics_log_files", "reboot_timeout", "connection_timeout",
     "diagnostics_timeout",
 )
 # Lists that the role goes through itself. The plan hands them on as lists, whether they were given as such or as text.
-LISTS = ("roles", "check_ports", "check_urls", "quiesce_services", "verify_files", "diagnostics_log_files")
+LIST_OPTIONS = ("roles", "check_ports", "check_urls", "quiesce_services", "verify_files", "diagnostics_log_files")
 # What an inventory may know of a host.
 INVENTORY_VARIABLES = {"provider": ("rewind_provider",), "api_url": ("rewind_api_url",), "server": ("rewind_server_id",)}
 # Each with its lowest and highest value; seconds, but for keep.
@@ -80,22 +80,22 @@ RANGES = {
 }
 
 
-def cloud_options(parameters: dict[str, Any]) -> dict[str, Any]:
+def select_provider_options(parameters: dict[str, Any]) -> dict[str, Any]:
     """The part that says which cloud, with which credentials."""
-    return {name: parameters[name] for name in CLOUD_OPTIONS}
+    return {name: parameters[name] for name in PROVIDER_OPTIONS}
 
 
-def secrets_of(parameters: dict[str, Any]) -> list[str | None]:
+def credential_values(parameters: dict[str, Any]) -> list[str | None]:
     """The credentials among the options."""
     return [parameters.get(name) for name in SECRET_OPTIONS]
 
 
 # The role sees to its own tasks and the user's, whatever the play says. Handlers belong to the play.
-KEYWORDS_THAT_REACH_HANDLERS = ("force_handlers", "ignore_errors", "any_errors_fatal")
+HANDLER_KEYWORDS = ("force_handlers", "ignore_errors", "any_errors_fatal")
 
 
 @dataclass(frozen=True)
-class Context:
+class RunContext:
     """What the action knows of the run.
 
     :ivar host: how the inventory calls the server.
@@ -108,7 +108,7 @@ class Context:
     :ivar delegated: the host that the role is delegated to, or None.
     :ivar batch: the hosts that are worked on together, and still are.
     :ivar forks: how many of them Ansible works on at the same time, or None where that does not make one wait for another.
-    :ivar play_keywords: those of KEYWORDS_THAT_REACH_HANDLERS that are on for the play.
+    :ivar play_keywords: those of HANDLER_KEYWORDS that are on for the play.
     :ivar more_secrets: passwords of the connection.
     :ivar progress: shows a line of progress.
     """

@@ -16,7 +16,7 @@ from ...module_utils import _errors as errors
 from ...module_utils._errors import RewindError, invalid_argument
 from . import process_identity
 from . import record as states
-from .options import Context
+from .options import RunContext
 from .record import RunRecord, describe_state, latest_records
 
 # What comes next for a server
@@ -39,7 +39,7 @@ _HANDLER_KEYWORD_RISKS = {
 }
 
 
-def validate_play(context: Context) -> None:
+def validate_play(context: RunContext) -> None:
     """Refuse a play whose keywords would make its handlers do what nobody wants.
 
     :raises RewindError: C(invalid_argument).
@@ -68,7 +68,7 @@ def validate_play(context: Context) -> None:
         )
 
 
-def warn_too_few_forks(context: Context) -> list[str]:
+def warn_too_few_forks(context: RunContext) -> list[str]:
     """A warning where the servers of a batch wait for each other's tasks while the time of all of them runs."""
     if context.forks is None or len(context.batch) <= context.forks:
         return []
@@ -93,7 +93,7 @@ def validate_task_files(paths: list[str]) -> None:
             )
 
 
-def validate_record(previous: RunRecord | None, context: Context) -> None:
+def validate_record(previous: RunRecord | None, context: RunContext) -> None:
     """Refuse where the receipts can't be what they seem.
 
     :raises RewindError: two hosts of this run are one server; the newest receipt is from the future.
@@ -132,7 +132,7 @@ def resolve_task_files(option: str, names: list[str], search_paths: list[str]) -
     return paths
 
 
-def stop_after_failed_host(state_dir: str, context: Context) -> None:
+def stop_after_failed_host(state_dir: str, context: RunContext) -> None:
     """Refuse to go on with a roll-out in which a server has come to grief.
 
     :raises RewindError: naming the server and what became of it.
@@ -150,12 +150,12 @@ def stop_after_failed_host(state_dir: str, context: Context) -> None:
             )
 
 
-def _is_same_run(record: RunRecord, context: Context) -> bool:
+def _is_same_run(record: RunRecord, context: RunContext) -> bool:
     run = record.data["run"]
     return (run.get("pid"), run.get("started")) == (context.process["pid"], context.process["started"])
 
 
-def decide_next_action(previous: RunRecord | None, context: Context, auto_recover_within: int, accept_run: str | None) -> tuple[str, bool]:
+def decide_next_action(previous: RunRecord | None, context: RunContext, auto_recover_within: int, accept_run: str | None) -> tuple[str, bool]:
     """What to do with a server of which there may be an earlier receipt, and no guard at work.
 
     :arg previous: the newest receipt.
@@ -201,7 +201,7 @@ def _seconds_since_deadline(record: RunRecord) -> float:
     return (datetime.now(timezone.utc) - last_change).total_seconds() - (record.data.get("seconds_allowed") or 0)
 
 
-def guarded_by_other_run_error(previous: RunRecord | None, context: Context) -> RewindError:
+def guarded_by_other_run_error(previous: RunRecord | None, context: RunContext) -> RewindError:
     """The refusal where another run is at work on the server."""
     if previous is None:
         return RewindError(

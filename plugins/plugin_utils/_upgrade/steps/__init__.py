@@ -7,25 +7,25 @@
 from __future__ import annotations
 
 from ....module_utils._errors import invalid_argument
-from ..options import READING_STEPS
+from ..options import READ_ONLY_STEPS
 from .base import OperationFailed, Result
-from .history import StepsLookingBack
-from .prepare import StepsBefore
-from .rollback import StepsAfter
-from .upgrade import StepsBehind
+from .history import HistorySteps
+from .prepare import PrepareSteps
+from .rollback import RollbackSteps
+from .upgrade import UpgradeSteps
 
 __all__ = ["OperationFailed", "Steps"]
 
 
-class Steps(StepsBefore, StepsBehind, StepsAfter, StepsLookingBack):
+class Steps(PrepareSteps, UpgradeSteps, RollbackSteps, HistorySteps):
     """All of them."""
 
-    def do(self, step: str) -> Result:
+    def run(self, step: str) -> Result:
         """Do one step.
 
         :raises RewindError: it can't be done, or the guard refuses.
         :raises OperationFailed: a module's operation failed.
         """
-        if self._context.check_mode and step not in READING_STEPS:
+        if self._context.check_mode and step not in READ_ONLY_STEPS:
             raise invalid_argument(f"The step {step} is not for check mode, since it changes something", "in check mode, leave it out")
         return getattr(self, f"_{step}")()

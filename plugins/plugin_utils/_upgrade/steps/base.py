@@ -19,7 +19,7 @@ from ....module_utils._wait.polling import Deadline, wait_until
 from ..._guard.client import is_guard_running, send_request, start_guard
 from .. import planning, process_identity
 from .. import record as states
-from ..options import LISTS, Context, cloud_options
+from ..options import LIST_OPTIONS, RunContext, select_provider_options
 from ..record import RunRecord, ServerRecords
 from ..record_schema import RUN_ID_GLOB
 
@@ -37,77 +37,77 @@ class OperationFailed(Exception):
 class StepBase:
     """:arg parameters: as options.OPTIONS has them, validated."""
 
-    def __init__(self, parameters: dict[str, Any], context: Context) -> None:
-        self._wishes = parameters
+    def __init__(self, parameters: dict[str, Any], context: RunContext) -> None:
+        self._params = parameters
         self._context = context
 
     @property
     def _run(self) -> dict[str, Any]:
         """The plan, with the cloud that the options name."""
-        if not self._wishes["run"]:
+        if not self._params["run"]:
             raise invalid_argument("run is missing: the plan's result goes there")
-        options = argspec.normalize_params({**cloud_options(self._wishes)})
-        return {**self._wishes["run"], "provider": options["provider"], "api_url": options["api_url"]}
+        options = argspec.normalize_params({**select_provider_options(self._params)})
+        return {**self._params["run"], "provider": options["provider"], "api_url": options["api_url"]}
 
     @property
     def _record(self) -> RunRecord:
-        if not self._wishes["run"]:
+        if not self._params["run"]:
             raise invalid_argument("run is missing: the plan's result goes there")
-        return RunRecord.load(Path(self._wishes["run"]["run_record"]))
+        return RunRecord.load(Path(self._params["run"]["run_record"]))
 
-    def _folder(self, server_id: str) -> ServerRecords:
-        options = argspec.normalize_params({**cloud_options(self._wishes)})
-        return ServerRecords(self._wishes["state_dir"], options["provider"], server_id, options["api_url"])
+    def _server_records(self, server_id: str) -> ServerRecords:
+        options = argspec.normalize_params({**select_provider_options(self._params)})
+        return ServerRecords(self._params["state_dir"], options["provider"], server_id, options["api_url"])
 
     @property
-    def _match(self) -> str:
+    def _name_pattern(self) -> str:
         """Only names that this role makes: what a person calls C(rewind-before-php) is not among them."""
-        return self._wishes["snapshot_prefix"] + RUN_ID_GLOB
+        return self._params["snapshot_prefix"] + RUN_ID_GLOB
 
     @property
-    def _some_name(self) -> str:
-        return f"{self._wishes['snapshot_prefix']}{states.new_run_id()}"
+    def _new_snapshot_name(self) -> str:
+        return f"{self._params['snapshot_prefix']}{states.new_run_id()}"
 
     @property
     def _lists(self) -> dict[str, list[Any]]:
-        return {name: self._wishes[name] for name in LISTS}
+        return {name: self._params[name] for name in LIST_OPTIONS}
 
-    def _look_at_cloud(self, snapshot_name: str) -> Result:
-        return self._operate("upgrade_guard", {
-            "server": self._wishes["server"] or None, "host": self._context.host, "address": self._context.address,
-            "name": snapshot_name, "match": self._match,
+    def _preflight(self, snapshot_name: str) -> Result:
+        return self._run_operation("upgrade_guard", {
+            "server": self._params["server"] or None, "host": self._context.host, "address": self._context.address,
+            "name": snapshot_name, "match": self._name_pattern,
         })
 
-    def _previous(self, folder: ServerRecords) -> RunRecord | None:
+    def _latest_record(self, server_records: ServerRecords) -> RunRecord | None:
         """The newest receipt, once no guard is at work on the server.
 
         :raises RewindError: C(busy), another run is at work.
         """
-        if not is_guard_running(folder.lock_path):
-            return folder.latest()
-        previous = folder.latest()
+        if not is_guard_running(server_records.lock_path):
+            return server_records.latest()
+        previous = server_records.latest()
         if self._context.check_mode or not planning.is_orphaned(previous):
             raise planning.guarded_by_other_run_error(previous, self._context)
         self._context.progress(f"the guard of an earlier run is at work on server {previous.server_label}; waiting for it")
         wait_until(
-            lambda: None if is_guard_running(folder.lock_path) else True, description=f"the guard of run {previous.run_id} to be done",
-            deadline=Deadline(max(self._wishes["rollback_timeout"], self._wishes["snapshot_timeout"])), expected_seconds=60,
+            lambda: None if is_guard_running(server_records.lock_path) else True, description=f"the guard of run {previous.run_id} to be done",
+            deadline=Deadline(max(self._params["rollback_timeout"], self._params["snapshot_timeout"])), expected_seconds=60,
             on_progress=self._context.progress, timeout_hint=f"see {previous.path}",
         )
-        return folder.latest()
+        return server_records.latest()
 
     def _transition(self, state: str, seconds: int | None) -> dict[str, Any]:
         """The request to go on, with the seconds that this part may take."""
-        allowed = seconds + self._wishes["grace_period"] if seconds else None
-        return {"command": "transition", "to": state, "seconds": allowed, "fields": {"seconds_allowed": seconds}}
+        seconds_allowed = seconds + self._params["grace_period"] if seconds else None
+        return {"command": "transition", "to": state, "seconds": seconds_allowed, "fields": {"seconds_allowed": seconds}}
 
-    def _start_guard(self, path: Path, record: dict[str, Any] | None) -> RunRecord:
-        context, wishes = self._context, self._wishes
+    def _launch_guard(self, path: Path, record: dict[str, Any] | None) -> RunRecord:
+        context, params = self._context, self._params
         return start_guard({
             "record_path": str(path), "record": record, "run": {"process": context.process, "command": context.command},
             # As cleaned here: addresses may come from this task's environment, which the guard does not have.
-            "parameters": {**cloud_options(wishes), "api_url": argspec.normalize_params({**cloud_options(wishes)})["api_url"]},
-            "rollback_seconds": wishes["rollback_timeout"], "terminal": process_identity.controlling_terminal(context.process["pid"]),
+            "parameters": {**select_provider_options(params), "api_url": argspec.normalize_params({**select_provider_options(params)})["api_url"]},
+            "rollback_seconds": params["rollback_timeout"], "terminal": process_identity.controlling_terminal(context.process["pid"]),
         })
 
     def _wait_for_guard(self, record: RunRecord) -> RunRecord:
@@ -122,19 +122,19 @@ class StepBase:
                     self._context.progress(progress)
                     last_progress = progress
 
-        return self._ask(record, {"command": "wait"}, report_progress)
+        return self._send(record, {"command": "wait"}, report_progress)
 
-    def _ask(self, record: RunRecord, request: dict[str, Any], on_idle: Callable[[], None] = lambda: None) -> RunRecord:
+    def _send(self, record: RunRecord, request: dict[str, Any], on_idle: Callable[[], None] = lambda: None) -> RunRecord:
         """Ask the guard; where it is gone, another one takes up the receipt first.
 
         A task may outlive its run by a moment. Then it is not for it to go on: the guard or the next run does.
         """
-        self._must_still_run(record)
+        self._require_live_run(record)
         response = send_request(record, request, on_idle)
         if response is None:
-            self._must_still_run(record)
+            self._require_live_run(record)
             self._context.progress(f"the guard of server {record.server_label} is gone; starting another one")
-            response = send_request(self._start_guard(record.path, None), request, on_idle)
+            response = send_request(self._launch_guard(record.path, None), request, on_idle)
         if response is None:
             raise RewindError(
                 f"The guard of server {record.server_label} went away twice", kind=errors.INTERNAL, outcome=errors.UNKNOWN,
@@ -142,22 +142,22 @@ class StepBase:
             )
         return response
 
-    def _must_still_run(self, record: RunRecord) -> None:
+    def _require_live_run(self, record: RunRecord) -> None:
         if not process_identity.is_alive(self._context.process):
             raise RewindError(f"The run is gone, so {record.data['host']} is left to its guard", kind=errors.INTERRUPTED, outcome=errors.UNKNOWN)
 
-    def _operate(self, module: str, options: dict[str, Any]) -> Result:
+    def _run_operation(self, module: str, options: dict[str, Any]) -> Result:
         """Run one of the modules' operations here."""
         result = run_operation(
-            module, {**cloud_options(self._wishes), **options}, check_mode=False, diff_mode=False, progress=self._context.progress,
+            module, {**select_provider_options(self._params), **options}, check_mode=False, diff_mode=False, progress=self._context.progress,
         )
         if result.get("failed"):
             raise OperationFailed(result)
         return result
 
-    def _done(self, record: RunRecord, message: str, *, changed: bool) -> Result:
+    def _result(self, record: RunRecord, message: str, *, changed: bool) -> Result:
         run = {
-            **(self._wishes["run"] or {}), "state": record.state, "outcome": record.outcome, "snapshot": record.snapshot,
+            **(self._params["run"] or {}), "state": record.state, "outcome": record.outcome, "snapshot": record.snapshot,
             "run_record": str(record.path), "marker_written": bool(record.data.get("marker_written")),
         }
         return {"changed": changed, "msg": message, "run": run}

@@ -17,55 +17,55 @@ from ..record import ServerRecords
 from .base import OperationFailed, Result, StepBase
 
 
-class StepsBefore(StepBase):
+class PrepareSteps(StepBase):
     """Nothing here changes the server."""
 
     def _plan(self) -> Result:
-        wishes, context = self._wishes, self._context
-        files = {name: planning.resolve_task_files(f"guarded_upgrade_{name}", wishes[name], context.search_paths)
+        params, context = self._params, self._context
+        files = {name: planning.resolve_task_files(f"guarded_upgrade_{name}", params[name], context.search_paths)
                  for name in ("tasks", "checks", "notify_tasks")}
         planning.validate_play(context)
         planning.validate_task_files(files["tasks"] + files["checks"])
-        planning.stop_after_failed_host(wishes["state_dir"], context)
-        name = self._some_name
-        cloud = self._look_at_cloud(name)
-        folder = self._folder(cloud["server"]["id"])
-        previous = self._previous(folder)
+        planning.stop_after_failed_host(params["state_dir"], context)
+        name = self._new_snapshot_name
+        cloud = self._preflight(name)
+        server_records = self._server_records(cloud["server"]["id"])
+        previous = self._latest_record(server_records)
         planning.validate_record(previous, context)
-        next_action, resumed = planning.decide_next_action(previous, context, wishes["auto_recover_within"], wishes["accept_run"])
+        next_action, resumed = planning.decide_next_action(previous, context, params["auto_recover_within"], params["accept_run"])
         run: dict[str, Any] = {
-            "next": next_action, "resumed": resumed, "run_id": name[len(wishes["snapshot_prefix"]):], "snapshot_name": name, **files,
-            "server": cloud["server"], "cloud": cloud["cloud"], "match": self._match, "connection": context.connection, **self._lists,
+            "next": next_action, "resumed": resumed, "run_id": name[len(params["snapshot_prefix"]):], "snapshot_name": name, **files,
+            "server": cloud["server"], "cloud": cloud["cloud"], "match": self._name_pattern, "connection": context.connection, **self._lists,
         }
         if resumed:
             run.update(run_id=previous.run_id, snapshot_name=previous.snapshot["name"])
         if next_action == planning.UPGRADE:
             if resumed:
-                cloud = self._look_at_cloud(run["snapshot_name"])
+                cloud = self._preflight(run["snapshot_name"])
             if cloud["blocker"]:
                 raise OperationFailed({"failed": True, "changed": False, **cloud["blocker"]})
-        run["run_record"] = str(folder.record_path(run["run_id"]))
+        run["run_record"] = str(server_records.record_path(run["run_id"]))
         # Where a run that was cut off has put it, whatever the option says now.
-        run["marker"] = previous.data["marker"] if resumed else probe.marker_path(wishes["marker_dir"], run["run_id"])
-        run["is_this_upgrade"] = planning.is_this_runs_upgrade(previous, run, wishes["auto_recover_within"])
-        lines = planning.plan_lines(run, wishes, cloud)
+        run["marker"] = previous.data["marker"] if resumed else probe.marker_path(params["marker_dir"], run["run_id"])
+        run["is_this_upgrade"] = planning.is_this_runs_upgrade(previous, run, params["auto_recover_within"])
+        lines = planning.plan_lines(run, params, cloud)
         warnings = planning.warn_too_few_forks(context) if next_action == planning.UPGRADE else []
         return {"changed": context.check_mode, "msg": ". ".join(lines), "plan": lines, "run": run, "warnings": warnings}
 
-    def _unfinished(self) -> Result:
+    def _find_interrupted(self) -> Result:
         """What an earlier run has left, to be ended. Where it has left nothing, nothing is begun."""
-        wishes, context = self._wishes, self._context
-        files = {name: planning.resolve_task_files(f"guarded_upgrade_{name}", wishes[name], context.search_paths) for name in ("checks", "notify_tasks")}
+        params, context = self._params, self._context
+        files = {name: planning.resolve_task_files(f"guarded_upgrade_{name}", params[name], context.search_paths) for name in ("checks", "notify_tasks")}
         planning.validate_play(context)
         planning.validate_task_files(files["checks"])
-        cloud = self._look_at_cloud(self._some_name)
-        folder = self._folder(cloud["server"]["id"])
-        previous = self._previous(folder)
+        cloud = self._preflight(self._new_snapshot_name)
+        server_records = self._server_records(cloud["server"]["id"])
+        previous = self._latest_record(server_records)
         planning.validate_record(previous, context)
-        next_action, dummy = planning.decide_next_action(previous, context, wishes["auto_recover_within"], wishes["accept_run"])
+        next_action, dummy = planning.decide_next_action(previous, context, params["auto_recover_within"], params["accept_run"])
         run: dict[str, Any] = {
             "next": planning.NONE, "resumed": False, "tasks": [], **files, "server": cloud["server"], "cloud": cloud["cloud"],
-            "match": self._match, "connection": context.connection, **self._lists,
+            "match": self._name_pattern, "connection": context.connection, **self._lists,
         }
         if next_action == planning.UPGRADE:
             lines = [planning.nothing_to_recover_message(previous, cloud["server"])]
@@ -74,37 +74,37 @@ class StepsBefore(StepBase):
             next=next_action, resumed=True, run_id=previous.run_id, snapshot_name=previous.snapshot["name"], run_record=str(previous.path),
             marker=previous.data["marker"],
         )
-        lines = planning.plan_lines(run, wishes, cloud)
+        lines = planning.plan_lines(run, params, cloud)
         return {"changed": context.check_mode, "msg": ". ".join(lines), "plan": lines, "run": run}
 
-    def _begin(self) -> Result:
+    def _start_guard(self) -> Result:
         """Start the guard, with a new receipt or the one that is taken up again."""
-        run, look = self._run, probe.parse_probe(self._wishes["look"])
+        run, probe_result = self._run, probe.parse_probe(self._params["probe"])
         path = Path(run["run_record"])
-        if look is None and run["next"] == planning.UPGRADE:
+        if probe_result is None and run["next"] == planning.UPGRADE:
             raise RewindError(
                 f"The look at {self._context.host} came to no end, so nothing is begun", kind=errors.NOT_READY, server=self._context.host,
                 hint="run the playbook with -v and look at the task before this one",
             )
         if run["next"] == planning.UPGRADE:
-            self._must_be_unmarked(look, path)
-        fresh = not run["resumed"]
-        record = self._start_guard(path, self._new_record(run, look) if fresh else None)
+            self._require_no_foreign_marker(probe_result, path)
+        is_new = not run["resumed"]
+        record = self._launch_guard(path, self._new_record(run, probe_result) if is_new else None)
         if run["resumed"] and run["next"] == planning.UPGRADE:
-            record = self._ask(record, {"command": "update", "fields": {"before": look}})
+            record = self._send(record, {"command": "update", "fields": {"before": probe_result}})
         if run.get("manual"):
-            marked = look is not None and record.data["marker"] in look["markers"]
-            seen = {"marker_written": marked, "boot_before_restore": look["boot_id"] if look else None}
-            record = self._ask(record, {"command": "update", "fields": seen})
-        if fresh:
-            ServerRecords(self._wishes["state_dir"], run["provider"], run["server"]["id"], run["api_url"]).prune_old()
-        words = "has taken up" if run["resumed"] else "has begun"
-        return self._done(record, f"The guard (process {record.data['guard']['pid']}) {words} run {record.run_id}", changed=False)
+            has_marker = probe_result is not None and record.data["marker"] in probe_result["markers"]
+            fields = {"marker_written": has_marker, "boot_before_restore": probe_result["boot_id"] if probe_result else None}
+            record = self._send(record, {"command": "update", "fields": fields})
+        if is_new:
+            ServerRecords(self._params["state_dir"], run["provider"], run["server"]["id"], run["api_url"]).prune_old()
+        verb = "has taken up" if run["resumed"] else "has begun"
+        return self._result(record, f"The guard (process {record.data['guard']['pid']}) {verb} run {record.run_id}", changed=False)
 
-    def _must_be_unmarked(self, look: dict[str, Any], path: Path) -> None:
+    def _require_no_foreign_marker(self, probe_result: dict[str, Any], path: Path) -> None:
         """Another controller may be at work, or have been cut off: its marker tells."""
-        ours = {record.parent.name for record in path.parent.parent.glob("*/run.json")}
-        foreign = [marker for marker in look["markers"] if probe.marker_run_id(marker) not in ours]
+        own_run_ids = {record.parent.name for record in path.parent.parent.glob("*/run.json")}
+        foreign = [marker for marker in probe_result["markers"] if probe.marker_run_id(marker) not in own_run_ids]
         if foreign:
             raise RewindError(
                 f"Server {self._context.host} carries the marker of a guarded upgrade that this controller knows nothing of ({foreign[0]})",
@@ -112,24 +112,24 @@ class StepsBefore(StepBase):
                 hint="is another controller upgrading it, or was one cut off? End it there; if it is over, remove that file",
             )
 
-    def _new_record(self, run: dict[str, Any], look: dict[str, Any]) -> dict[str, Any]:
+    def _new_record(self, run: dict[str, Any], probe_result: dict[str, Any]) -> dict[str, Any]:
         return {
             "version": 1, "run_id": run["run_id"], "host": self._context.host, "provider": run["provider"], "api_url": run["api_url"],
             "cloud": run["cloud"], "server": {key: run["server"].get(key) for key in ("id", "name", "address")},
-            "snapshot": {"name": run["snapshot_name"], "id": None, "created_at": None}, "marker": run["marker"], "before": look,
+            "snapshot": {"name": run["snapshot_name"], "id": None, "created_at": None}, "marker": run["marker"], "before": probe_result,
             "state": states.PLANNED, "history": [{"at": states.utc_timestamp(), "state": states.PLANNED}], "outcome": None, "message": None,
             "verification": [], "run": {}, "tasks": run["tasks"], "checks": run["checks"], "roles": run["roles"],
         }
 
-    def _snapshot(self) -> Result:
+    def _request_snapshot(self) -> Result:
         """Have the guard take the run's snapshot. It goes on by itself, so that the whole batch's are taken together."""
-        wishes = self._wishes
-        record = self._ask(self._record, {"command": "take_snapshot", "params": {
-            "match": self._match, "stop_server": wishes["stop_server"], "seconds": wishes["snapshot_timeout"],
+        params = self._params
+        record = self._send(self._record, {"command": "take_snapshot", "params": {
+            "match": self._name_pattern, "stop_server": params["stop_server"], "seconds": params["snapshot_timeout"],
         }})
-        return self._done(record, f"The guard takes snapshot {record.snapshot['name']} of server {record.server_label}", changed=False)
+        return self._result(record, f"The guard takes snapshot {record.snapshot['name']} of server {record.server_label}", changed=False)
 
-    def _await_snapshot(self) -> Result:
+    def _wait_snapshot(self) -> Result:
         """Wait until the guard has seen the snapshot ready; nothing is asked for here.
 
         :raises OperationFailed: it did not come to that.
@@ -143,4 +143,4 @@ class StepsBefore(StepBase):
                 f"The guarded upgrade of server {record.server_label} is {states.describe_state(record)}, and its snapshot was not seen ready",
                 kind=errors.NOT_READY, server=record.server_label, snapshot=record.snapshot["name"], hint=f"see {record.path}, then run again",
             )
-        return {**result, **self._done(record, result["msg"], changed=result["changed"])}
+        return {**result, **self._result(record, result["msg"], changed=result["changed"])}

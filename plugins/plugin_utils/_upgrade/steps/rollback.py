@@ -10,22 +10,22 @@ from ....module_utils._redaction import Redactor
 from .. import probe
 from .. import record as states
 from ..diagnostics import save_diagnostics
-from ..options import secrets_of
+from ..options import credential_values
 from ..outcomes import outcome_of, with_next_steps
 from .base import Result, StepBase
 
 
-class StepsAfter(StepBase):
+class RollbackSteps(StepBase):
     """The guard restores; these ask it, and hold the server against what it was."""
 
-    def _evidence(self) -> Result:
-        record, wishes = self._record, self._wishes
-        redactor = Redactor([*secrets_of(wishes), *self._context.more_secrets])
-        files = save_diagnostics(record.path.parent, wishes["failed_task"], wishes["failed_result"], wishes["server_log"], redactor)
-        boot_id = probe.parse_boot_id(wishes["server_log"])
+    def _save_diagnostics(self) -> Result:
+        record, params = self._record, self._params
+        redactor = Redactor([*credential_values(params), *self._context.more_secrets])
+        files = save_diagnostics(record.path.parent, params["failed_task"], params["failed_result"], params["server_log"], redactor)
+        boot_id = probe.parse_boot_id(params["server_log"])
         if files or boot_id:
-            self._ask(record, {"command": "update", "fields": {"diagnostics": files, "boot_before_restore": boot_id}})
-        return self._done(record, f"Kept as evidence: {', '.join(files)}" if files else "There was no evidence to keep", changed=False)
+            self._send(record, {"command": "update", "fields": {"diagnostics": files, "boot_before_restore": boot_id}})
+        return self._result(record, f"Kept as evidence: {', '.join(files)}" if files else "There was no evidence to keep", changed=False)
 
     def _roll_back(self) -> Result:
         """Have the guard restore the receipt's snapshot; or say that there is nothing to restore.
@@ -33,42 +33,42 @@ class StepsAfter(StepBase):
         The guard goes on by itself, so that all servers of the batch that have come to grief are restored together.
         """
         record = self._record
-        by_hand = bool(self._wishes["run"].get("manual"))
+        by_hand = bool(self._params["run"].get("manual"))
         if record.state in states.UNARMED_STATES and not by_hand:
-            return self._done(record, f"Nothing was changed on server {record.server_label}, so nothing is restored", changed=False)
+            return self._result(record, f"Nothing was changed on server {record.server_label}, so nothing is restored", changed=False)
         if record.state in (states.CONFIRMED, states.ENDED) and not by_hand:
-            return self._done(record, f"The guarded upgrade of server {record.server_label} is {states.describe_state(record)}", changed=False)
-        redactor = Redactor([*secrets_of(self._wishes), *self._context.more_secrets])
-        reason = redactor.redact_text(self._wishes["reason"] or "it failed")
-        record = self._ask(record, {"command": "roll_back", "reason": reason, "manual": by_hand})
-        return self._done(record, f"The guard restores snapshot {record.snapshot['name']} of server {record.server_label}", changed=True)
+            return self._result(record, f"The guarded upgrade of server {record.server_label} is {states.describe_state(record)}", changed=False)
+        redactor = Redactor([*credential_values(self._params), *self._context.more_secrets])
+        reason = redactor.redact_text(self._params["reason"] or "it failed")
+        record = self._send(record, {"command": "roll_back", "reason": reason, "manual": by_hand})
+        return self._result(record, f"The guard restores snapshot {record.snapshot['name']} of server {record.server_label}", changed=True)
 
-    def _await_restore(self) -> Result:
+    def _wait_restore(self) -> Result:
         """Wait until the guard's restore is over, if there is one; nothing is asked for here."""
         record = self._record
-        if record.state not in states.UNARMED_STATES or self._wishes["run"].get("manual"):
+        if record.state not in states.UNARMED_STATES or self._params["run"].get("manual"):
             record = self._wait_for_guard(record)
         message = record.data.get("message") if record.state == states.ENDED else record.data.get("restore_message")
-        return self._done(record, message or states.describe_state(record), changed=False)
+        return self._result(record, message or states.describe_state(record), changed=False)
 
-    def _prove(self) -> Result:
+    def _verify(self) -> Result:
         """Hold the restored server against what it was; nothing is changed."""
         record = self._record
         if record.state == states.RESTORED:
-            checks = {"not_run": None}.get(self._wishes["checks_result"], self._wishes["checks_result"])
-            result = probe.verify_restore(record.data, probe.parse_probe(self._wishes["look"]), checks)
+            checks = {"not_run": None}.get(self._params["checks_result"], self._params["checks_result"])
+            result = probe.verify_restore(record.data, probe.parse_probe(self._params["probe"]), checks)
         else:
             result = outcome_of(record)
-        result = with_next_steps(record, result, self._wishes["reason"])
-        return {**self._done(record, result["message"], changed=False), **result}
+        result = with_next_steps(record, result, self._params["reason"])
+        return {**self._result(record, result["message"], changed=False), **result}
 
-    def _end(self) -> Result:
-        wishes, record = self._wishes, self._record
-        record = self._ask(record, {
-            "command": "finish", "outcome": wishes["outcome"], "message": wishes["message"], "verification": wishes["verification"],
+    def _finish(self) -> Result:
+        params, record = self._params, self._record
+        record = self._send(record, {
+            "command": "finish", "outcome": params["outcome"], "message": params["message"], "verification": params["verification"],
         })
-        return self._done(record, f"Run {record.run_id} of server {record.server_label} is {states.describe_state(record)}", changed=False)
+        return self._result(record, f"Run {record.run_id} of server {record.server_label} is {states.describe_state(record)}", changed=False)
 
-    def _told(self) -> Result:
-        record = self._ask(self._record, {"command": "acknowledge"})
-        return self._done(record, f"Run {record.run_id} of server {record.server_label} is told", changed=False)
+    def _acknowledge(self) -> Result:
+        record = self._send(self._record, {"command": "acknowledge"})
+        return self._result(record, f"Run {record.run_id} of server {record.server_label} is told", changed=False)

@@ -17,7 +17,7 @@ from ..record import RunRecord
 from .base import OperationFailed, Result, StepBase
 
 
-def _deleted(pruned: list[Result], check_mode: bool = False) -> str:
+def _deletion_message(pruned: list[Result], check_mode: bool = False) -> str:
     names = ", ".join(item["name"] for item in pruned)
     if not names:
         return "No older snapshot of this role to delete"
@@ -27,43 +27,43 @@ def _deleted(pruned: list[Result], check_mode: bool = False) -> str:
 GUARDED_CONNECTION = "rewind.vps.guarded_ssh"
 
 
-class StepsBehind(StepBase):
+class UpgradeSteps(StepBase):
     """An end without a word from here on means rollback, until the upgrade is confirmed."""
 
     def _arm(self) -> Result:
-        if self._wishes["run"]["connection"] == "ssh" and self._context.connection != GUARDED_CONNECTION:
+        if self._params["run"]["connection"] == "ssh" and self._context.connection != GUARDED_CONNECTION:
             raise invalid_argument(
                 f"The connection of {self._context.host} is {self._context.connection} and not {GUARDED_CONNECTION}, so its loss would end the "
                 "play for it without a rollback",
                 "is ansible_connection set with -e, or at the role? Leave it out there, or set it in the inventory",
             )
-        record = self._ask(self._record, self._transition(states.ARMED, self._wishes["timeout"]))
+        record = self._send(self._record, self._transition(states.ARMED, self._params["timeout"]))
         pid = record.data["guard"]["pid"]
-        return self._done(
+        return self._result(
             record,
             f"From here on server {record.server_label} goes back to snapshot {record.snapshot['name']} unless the upgrade is confirmed; "
             f"if this run is killed, its guard (process {pid}) sees to it, and {record.path} shows how it goes",
             changed=False,
         )
 
-    def _upgrading(self) -> Result:
-        request = self._transition(states.UPGRADING, self._wishes["timeout"])
+    def _start_upgrade(self) -> Result:
+        request = self._transition(states.UPGRADING, self._params["timeout"])
         request["fields"]["marker_written"] = True
-        return self._with_deadline(self._ask(self._record, request), self._wishes["timeout"])
+        return self._phase_result(self._send(self._record, request), self._params["timeout"])
 
-    def _checking(self) -> Result:
-        record = self._ask(self._record, self._transition(states.CHECKING, self._wishes["check_timeout"]))
-        return self._with_deadline(record, self._wishes["check_timeout"])
+    def _start_checks(self) -> Result:
+        record = self._send(self._record, self._transition(states.CHECKING, self._params["check_timeout"]))
+        return self._phase_result(record, self._params["check_timeout"])
 
-    def _with_deadline(self, record: RunRecord, seconds: int) -> Result:
-        result = self._done(record, f"{states.describe_state(record).capitalize()}, within {seconds} s", changed=False)
+    def _phase_result(self, record: RunRecord, seconds: int) -> Result:
+        result = self._result(record, f"{states.describe_state(record).capitalize()}, within {seconds} s", changed=False)
         result["run"]["deadline"] = int(time.time()) + seconds
         return result
 
-    def _compare(self) -> Result:
+    def _check_units(self) -> Result:
         """A built-in check: no unit fails that did not fail before."""
         record = self._record
-        after = probe.parse_probe(self._wishes["look"])
+        after = probe.parse_probe(self._params["probe"])
         if after is None:
             raise RewindError(
                 f"The look at server {record.server_label} came to no end", kind=errors.NOT_READY, server=record.server_label,
@@ -74,27 +74,27 @@ class StepsBehind(StepBase):
                 f"Failed since the upgrade on server {record.server_label}: {', '.join(units)}",
                 kind=errors.OPERATION_FAILED, outcome=errors.FAILED, server=record.server_label,
             )
-        return self._done(record, f"No unit fails on {record.data['host']} that did not fail before", changed=False)
+        return self._result(record, f"No unit fails on {record.data['host']} that did not fail before", changed=False)
 
     def _confirm(self) -> Result:
-        record = self._ask(self._record, self._transition(states.CONFIRMED, None))
+        record = self._send(self._record, self._transition(states.CONFIRMED, None))
         message = f"The upgrade of server {record.server_label} is confirmed; it is not rolled back any more"
-        return {**self._done(record, message, changed=False), **outcome_of(record)}
+        return {**self._result(record, message, changed=False), **outcome_of(record)}
 
     def _trim(self) -> Result:
         """Delete this role's snapshots of this server beyond those to keep. Trouble is a warning: the upgrade is confirmed."""
         record, pruned, warnings = self._record, [], []
         try:
-            self._delete_beyond_keep(record.data["server"]["id"], pruned)
+            self._delete_expired(record.data["server"]["id"], pruned)
         except OperationFailed as failure:
             warnings.append(f"Older snapshots of this role may be left: {failure.result['msg']}")
-        return {**self._done(record, _deleted(pruned), changed=bool(pruned)), "pruned": pruned, "warnings": warnings}
+        return {**self._result(record, _deletion_message(pruned), changed=bool(pruned)), "pruned": pruned, "warnings": warnings}
 
     def _prune(self) -> Result:
         """The same by itself, without an upgrade."""
-        server = self._look_at_cloud(self._some_name)["server"]
-        folder = self._folder(server["id"])
-        previous = self._previous(folder)
+        server = self._preflight(self._new_snapshot_name)["server"]
+        server_records = self._server_records(server["id"])
+        previous = self._latest_record(server_records)
         if previous is not None and previous.state != states.ENDED:
             raise RewindError(
                 f"The guarded upgrade {previous.run_id} of server {previous.server_label} is {states.describe_state(previous)} and may need its snapshot",
@@ -102,19 +102,19 @@ class StepsBehind(StepBase):
             )
         pruned: list[Result] = []
         try:
-            self._delete_beyond_keep(server["id"], pruned)
+            self._delete_expired(server["id"], pruned)
         except OperationFailed as failure:
             return {**failure.result, "changed": bool(pruned), "pruned": pruned}
-        return {"changed": bool(pruned), "msg": _deleted(pruned, self._context.check_mode), "pruned": pruned, "server": server}
+        return {"changed": bool(pruned), "msg": _deletion_message(pruned, self._context.check_mode), "pruned": pruned, "server": server}
 
-    def _delete_beyond_keep(self, server_id: str, pruned: list[Result]) -> None:
-        listed = self._operate("snapshot_info", {
-            "server": server_id, "name": None, "match": self._match, "status": ["ready"], "older_than": None, "newer_than": None,
+    def _delete_expired(self, server_id: str, pruned: list[Result]) -> None:
+        snapshots = self._run_operation("snapshot_info", {
+            "server": server_id, "name": None, "match": self._name_pattern, "status": ["ready"], "older_than": None, "newer_than": None,
         })["snapshots"]
         # With a schedule on it somebody has made it his own.
-        for snapshot in [item for item in listed if not item["schedule"]][self._wishes["keep_snapshots"]:]:
+        for snapshot in [item for item in snapshots if not item["schedule"]][self._params["keep_snapshots"]:]:
             if not self._context.check_mode:
-                self._operate("snapshot", {
+                self._run_operation("snapshot", {
                     "server": server_id, "name": snapshot["name"], "id": snapshot["id"], "description": None, "state": "absent",
                     "max_age": None, "retain": None, "when_full": "fail", "stop_server": False, "wait": True, "wait_timeout": 600,
                 })

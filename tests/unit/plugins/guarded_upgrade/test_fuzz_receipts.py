@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import outcomes, planning, rollout_table
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import Context
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import RunContext
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.probe import MAX_PROBE_CHARS, parse_probe, verify_restore
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RunRecord, ServerRecords, latest_records
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record_schema import RUN_ID_GLOB
 
-CONTEXT = Context(
+CONTEXT = RunContext(
     host="web2", address=None, connection="ssh", search_paths=[], process={"pid": 1, "started": "never"}, command="x", batch=["web2"], play_keywords=set(),
     conditional=None, delegated=None, check_mode=False,
 )

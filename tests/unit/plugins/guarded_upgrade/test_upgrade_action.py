@@ -35,17 +35,17 @@ class Action:
 
     def __init__(self, monkeypatch):
         self.seen, self.result, self.environment = [], {"changed": False, "msg": "done"}, {}
-        self.trouble: Exception | None = None
+        self.error: Exception | None = None
         seen, action = self.seen, self
 
         class Steps:
             def __init__(self, parameters, context):
                 self.known = parameters, context
 
-            def do(self, step):
+            def run(self, step):
                 seen.append((step, *self.known))
-                if action.trouble is not None:
-                    raise action.trouble
+                if action.error is not None:
+                    raise action.error
                 return action.result
 
         monkeypatch.setattr(upgrade_guard, "Steps", Steps)
@@ -168,7 +168,7 @@ def test_a_prefix_that_not_every_cloud_takes_or_that_would_match_others(action, 
     assert action.options(guarded_upgrade_snapshot_prefix="nightly7")["snapshot_prefix"] == "nightly7"
 
 
-def test_an_empty_prefix_is_refused_where_the_task_itself_gives_it(action):
+def test_an_empty_prefix_is_rejected_where_the_task_itself_gives_it(action):
     assert action.run({"snapshot_prefix": ""})["failed"]
 
 
@@ -190,27 +190,27 @@ def test_without_requests_in_the_controller(action, monkeypatch):
 # --- what becomes of a step
 
 
-def test_any_other_exception_is_a_mistake_and_its_text_is_not_told(action):
-    action.trouble = RuntimeError(f"https://api.example/?secret={TOKEN} the-text")
+def test_any_other_exception_is_an_internal_error_and_its_text_is_not_shown(action):
+    action.error = RuntimeError(f"https://api.example/?secret={TOKEN} the-text")
     result = action.run({"api_token": TOKEN})
     assert result["failed"] is True and result["error"]["kind"] == "internal"
     assert "RuntimeError at test_upgrade_action.py" in result["msg"]
     assert TOKEN not in repr(result) and "the-text" not in repr(result) and "exception" not in result
 
 
-def test_a_refused_option_is_told_without_credentials(action):
+def test_an_invalid_option_is_reported_without_credentials(action):
     result = action.run({"api_token": TOKEN, TOKEN: 1})
     assert result["failed"] is True and TOKEN[:8] not in repr(result), result
 
 
-def test_failures_are_told_as_data(action):
-    action.trouble = RewindError("Another run guards it", kind=BUSY, server="web1", hint="wait")
+def test_failures_are_reported_as_data(action):
+    action.error = RewindError("Another run guards it", kind=BUSY, server="web1", hint="wait")
     result = action.run()
     assert (result["failed"], result["changed"], result["error"]["kind"]) == (True, False, "busy")
     assert result["msg"] == "Another run guards it. Concerned: server web1. Nothing was changed. Next: wait."
-    action.trouble = OperationFailed({"failed": True, "changed": True, "msg": "no", "error": {"kind": "limit_reached"}})
+    action.error = OperationFailed({"failed": True, "changed": True, "msg": "no", "error": {"kind": "limit_reached"}})
     assert action.run() == {"failed": True, "changed": True, "msg": "no", "error": {"kind": "limit_reached"}}
-    action.trouble = OSError(28, "No space left on device", "/state/run.json")
+    action.error = OSError(28, "No space left on device", "/state/run.json")
     result = action.run()
     assert result["failed"] and "No space left on device: /state/run.json" in result["msg"]
 
@@ -236,7 +236,7 @@ def test_the_context(action, tmp_path, monkeypatch):
     assert (alone.address, alone.batch, alone.check_mode, alone.more_secrets) == (None, ["web1"], False, [])
 
 
-def test_beside_our_own_playbooks_no_user_keeps_files(action, tmp_path, monkeypatch):
+def test_no_user_files_are_searched_beside_our_own_playbooks(action, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     ours = Path(upgrade_guard.__file__).resolve().parents[2] / "playbooks"
     assert action.context(playbook_dir=str(ours)).search_paths == [str(tmp_path)]

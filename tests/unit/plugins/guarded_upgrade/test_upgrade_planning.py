@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import planning, process_identity
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import Context
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import RunContext
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.planning import (
     CLEAN_UP,
     REPORT,
@@ -37,8 +37,8 @@ OUTCOMES = (states.UPGRADED, states.ROLLED_BACK, states.ROLLBACK_FAILED, states.
 def context(host="web3", batch=("web3",)):
     known = {"host": host, "address": None, "connection": "ssh", "search_paths": [], "process": THIS_RUN, "command": "ansible-playbook site.yml",
              "batch": list(batch), "check_mode": False}
-    needed = {name for name in Context.__dataclass_fields__ if name not in ("more_secrets", "progress")}
-    return Context(**{**dict.fromkeys(needed - set(known), False), **known})
+    needed = {name for name in RunContext.__dataclass_fields__ if name not in ("more_secrets", "progress")}
+    return RunContext(**{**dict.fromkeys(needed - set(known), False), **known})
 
 
 # --- the user's files

@@ -16,7 +16,7 @@ from ansible_collections.rewind.vps.plugins.module_utils import _errors as error
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import process_identity
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import OPTIONS, READING_STEPS, STEPS, Context
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import OPTIONS, READ_ONLY_STEPS, STEPS, RunContext
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RunRecord, ServerRecords, write_private
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import OperationFailed, Steps, base
 
@@ -26,55 +26,55 @@ GUARDED = "rewind.vps.guarded_ssh"
 PROBE_OUTPUT = "boot 11111111-1111\nunits known\n{units}end\n"
 
 
-class Scene:
+class StepRunner:
     """A guard whose receipt is in some state, and a run that does one step after the other.
 
     :ivar guards: what there is to answer, one for each time that is asked; None for a guard that is gone. The last one stays.
     :ivar started: how many guards were started besides.
     :ivar listed: the server's snapshots of this role, newest first.
     :ivar deleted: the ids of the snapshots that were deleted.
-    :ivar told: what the run's person was told.
-    :ivar ask: asks the guard.
+    :ivar progress_lines: what the run's person was told.
+    :ivar send: asks the guard.
     """
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.folder = folder
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.directory = directory
         self.process = process_identity.identity(os.getpid())
         self.started = 0
         self.listed: list[dict[str, Any]] = []
         self.deleted: list[str] = []
         self.guards: list[Any] = []
-        self.told: list[str] = []
-        self.ask = self._ask
+        self.progress_lines: list[str] = []
+        self.send = self._send
 
-        def ask(*arguments: Any) -> RunRecord | None:
-            return self.ask(*arguments)  # whatever it is by then: tests replace it
+        def send(*arguments: Any) -> RunRecord | None:
+            return self.send(*arguments)  # whatever it is by then: tests replace it
 
-        monkeypatch.setattr(base, "send_request", ask)
+        monkeypatch.setattr(base, "send_request", send)
         monkeypatch.setattr(base, "start_guard", self._start)
-        monkeypatch.setattr(base, "run_operation", self._operate)
+        monkeypatch.setattr(base, "run_operation", self._run_operation)
 
-    def stand(self, state: str, **fields: Any) -> None:
+    def set_state(self, state: str, **fields: Any) -> None:
         """Where the upgrade stands, with a guard at work."""
-        self.guards = [guard_in(self.folder, state, FakeActions(), **fields)]
+        self.guards = [guard_in(self.directory, state, FakeActions(), **fields)]
 
     @property
     def record(self) -> RunRecord:
-        return RunRecord.load(self.folder / "vpsorg-12345-0" / RUN_ID / "run.json")
+        return RunRecord.load(self.directory / "vpsorg-12345-0" / RUN_ID / "run.json")
 
-    def do(self, step: str, *, check_mode: bool = False, connection: str = GUARDED, **options: Any) -> dict[str, Any]:
-        given = {"step": step, "provider": "vpsorg", "api_token": TOKEN, "api_url": URL, "state_dir": str(self.folder), **options}
+    def run(self, step: str, *, check_mode: bool = False, connection: str = GUARDED, **options: Any) -> dict[str, Any]:
+        given = {"step": step, "provider": "vpsorg", "api_token": TOKEN, "api_url": URL, "state_dir": str(self.directory), **options}
         if self.guards:
             given["run"] = {"run_record": str(self.record.path), "connection": "ssh", "next": "upgrade", "resumed": True}
         validation = ArgumentSpecValidator(OPTIONS).validate(given)
         assert not validation.error_messages
-        context = Context(
+        context = RunContext(
             host="web1", address=None, connection=connection, search_paths=[], process=self.process, command="ansible-playbook", batch=["web1"],
-            play_keywords=set(), conditional=None, delegated=None, check_mode=check_mode, progress=self.told.append,
+            play_keywords=set(), conditional=None, delegated=None, check_mode=check_mode, progress=self.progress_lines.append,
         )
-        return Steps(validation.validated_parameters, context).do(step)
+        return Steps(validation.validated_parameters, context).run(step)
 
-    def _ask(self, record: RunRecord, request: dict[str, Any], on_idle: Any = None) -> RunRecord | None:
+    def _send(self, record: RunRecord, request: dict[str, Any], on_idle: Any = None) -> RunRecord | None:
         guard = self.guards.pop(0) if len(self.guards) > 1 else self.guards[0]
         return RunRecord(record.path, guard.handle(request)["record"]) if guard else None
 
@@ -82,7 +82,7 @@ class Scene:
         self.started += 1
         return RunRecord.load(Path(config["record_path"]))
 
-    def _operate(self, module: str, options: dict[str, Any], **how: Any) -> dict[str, Any]:
+    def _run_operation(self, module: str, options: dict[str, Any], **how: Any) -> dict[str, Any]:
         if module == "upgrade_guard":
             return {"server": {"id": "12345", "name": "web1", "address": None}, "cloud": "VPS.org"}
         if module == "snapshot_info":
@@ -93,100 +93,100 @@ class Scene:
 
 
 @pytest.fixture
-def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
-    return Scene(tmp_path, monkeypatch)
+def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StepRunner:
+    return StepRunner(tmp_path, monkeypatch)
 
 
-@pytest.mark.parametrize("step", sorted(set(STEPS) - set(READING_STEPS)))
-def test_in_check_mode_only_what_reads_is_done(scene: Scene, step: str) -> None:
-    scene.stand(states.UPGRADING)
+@pytest.mark.parametrize("step", sorted(set(STEPS) - set(READ_ONLY_STEPS)))
+def test_in_check_mode_only_read_only_steps_run(steps: StepRunner, step: str) -> None:
+    steps.set_state(states.UPGRADING)
     with pytest.raises(RewindError, match=f"The step {step} is not for check mode"):
-        scene.do(step, check_mode=True)
+        steps.run(step, check_mode=True)
 
 
-def test_a_task_that_outlives_its_run_is_left_to_the_guard(scene: Scene) -> None:
-    scene.stand(states.CHECKING)
-    scene.process = {"pid": os.getpid(), "started": "long ago"}
+def test_a_task_that_outlives_its_run_is_left_to_the_guard(steps: StepRunner) -> None:
+    steps.set_state(states.CHECKING)
+    steps.process = {"pid": os.getpid(), "started": "long ago"}
     with pytest.raises(RewindError, match="The run is gone") as caught:
-        scene.do("confirm")
+        steps.run("confirm")
     assert (caught.value.kind, caught.value.outcome) == (errors.INTERRUPTED, errors.UNKNOWN)
-    assert scene.record.state == states.CHECKING
+    assert steps.record.state == states.CHECKING
 
 
-def test_a_guard_that_is_gone_is_replaced_once(scene: Scene) -> None:
-    scene.stand(states.CHECKING)
-    scene.guards.insert(0, None)
-    assert scene.do("confirm")["outcome"] == states.UPGRADED
-    assert scene.started == 1
-    scene.guards = [None]
+def test_a_guard_that_is_gone_is_replaced_once(steps: StepRunner) -> None:
+    steps.set_state(states.CHECKING)
+    steps.guards.insert(0, None)
+    assert steps.run("confirm")["outcome"] == states.UPGRADED
+    assert steps.started == 1
+    steps.guards = [None]
     with pytest.raises(RewindError, match="went away twice") as caught:
-        scene.do("told")
+        steps.run("acknowledge")
     assert caught.value.outcome == errors.UNKNOWN
-    assert scene.started == 2
+    assert steps.started == 2
 
 
-def test_it_is_not_armed_where_a_lost_connection_would_end_the_play(scene: Scene) -> None:
-    scene.stand(states.READY, guard={"pid": 1})
+def test_it_is_not_armed_where_a_lost_connection_would_end_the_play(steps: StepRunner) -> None:
+    steps.set_state(states.READY, guard={"pid": 1})
     with pytest.raises(RewindError, match="its loss would end the play"):
-        scene.do("arm", connection="ssh")
-    assert scene.record.state == states.READY
-    scene.do("arm")
-    assert scene.record.state == states.ARMED
+        steps.run("arm", connection="ssh")
+    assert steps.record.state == states.READY
+    steps.run("arm")
+    assert steps.record.state == states.ARMED
 
 
-def test_a_unit_that_fails_since_the_upgrade_fails_the_check(scene: Scene) -> None:
-    scene.stand(states.CHECKING, before={"failed_units": ["old.service"]})
-    scene.do("compare", look=PROBE_OUTPUT.format(units="unit old.service\n"))
+def test_a_unit_that_fails_since_the_upgrade_fails_the_check(steps: StepRunner) -> None:
+    steps.set_state(states.CHECKING, before={"failed_units": ["old.service"]})
+    steps.run("check_units", probe=PROBE_OUTPUT.format(units="unit old.service\n"))
     with pytest.raises(RewindError, match="Failed since the upgrade on server .*: nginx.service"):
-        scene.do("compare", look=PROBE_OUTPUT.format(units="unit nginx.service\nunit old.service\n"))
+        steps.run("check_units", probe=PROBE_OUTPUT.format(units="unit nginx.service\nunit old.service\n"))
     with pytest.raises(RewindError, match="came to no end"):
-        scene.do("compare", look="boot 11111111-1111\nunits known\n")
+        steps.run("check_units", probe="boot 11111111-1111\nunits known\n")
 
 
 def listed(number: int, schedule: dict[str, int] | None = None) -> dict[str, Any]:
     return {"id": str(number), "name": f"rewind{number}", "schedule": schedule}
 
 
-def test_tidying_up_spares_what_has_a_schedule(scene: Scene) -> None:
+def test_tidying_up_spares_what_has_a_schedule(steps: StepRunner) -> None:
     """Nor does it count: the newest one without a schedule is kept."""
-    scene.stand(states.CONFIRMED)
-    scene.listed = [listed(9, {"day": 1}), listed(8), listed(7, {"day": 1}), listed(6), listed(5)]
-    assert [item["id"] for item in scene.do("trim")["pruned"]] == ["6", "5"] == scene.deleted
+    steps.set_state(states.CONFIRMED)
+    steps.listed = [listed(9, {"day": 1}), listed(8), listed(7, {"day": 1}), listed(6), listed(5)]
+    assert [item["id"] for item in steps.run("trim")["pruned"]] == ["6", "5"] == steps.deleted
 
 
-def test_a_check_run_of_prune_deletes_nothing(scene: Scene) -> None:
-    scene.listed = [listed(9), listed(8)]
-    assert [item["id"] for item in scene.do("prune", check_mode=True)["pruned"]] == ["8"]
-    assert scene.deleted == []
+def test_a_check_run_of_prune_deletes_nothing(steps: StepRunner) -> None:
+    steps.listed = [listed(9), listed(8)]
+    assert [item["id"] for item in steps.run("prune", check_mode=True)["pruned"]] == ["8"]
+    assert steps.deleted == []
 
 
-def test_nothing_is_begun_on_a_server_with_another_controllers_marker(scene: Scene) -> None:
-    scene.stand(states.PLANNED)
+def test_nothing_is_started_on_a_server_with_another_controllers_marker(steps: StepRunner) -> None:
+    steps.set_state(states.PLANNED)
     foreign = "/var/tmp/rewind-guarded-upgrade-20260102T000000Zzz99"
     with pytest.raises(RewindError, match="that this controller knows nothing of") as caught:
-        scene.do("begin", look=f"boot 11111111-1111\nmarker {foreign}\nend\n")
-    assert (caught.value.kind, scene.started) == (errors.BUSY, 0)
+        steps.run("start_guard", probe=f"boot 11111111-1111\nmarker {foreign}\nend\n")
+    assert (caught.value.kind, steps.started) == (errors.BUSY, 0)
 
 
-def test_prune_waits_for_an_upgrade_that_is_not_over(scene: Scene) -> None:
-    path = ServerRecords(scene.folder, "vpsorg", "12345", URL).record_path(RUN_ID)
-    scene.listed = [listed(9), listed(8)]
+def test_prune_waits_for_an_upgrade_that_has_not_ended(steps: StepRunner) -> None:
+    path = ServerRecords(steps.directory, "vpsorg", "12345", URL).record_path(RUN_ID)
+    steps.listed = [listed(9), listed(8)]
     for state in (states.UPGRADING, states.RESTORING, states.CONFIRMED):
         write_private(path, _text(state))
         with pytest.raises(RewindError, match="may need its snapshot") as caught:
-            scene.do("prune")
+            steps.run("prune")
         assert caught.value.kind == errors.BUSY
-    assert not scene.deleted
+    assert not steps.deleted
     write_private(path, _text(states.ENDED))
-    assert [item["id"] for item in scene.do("prune")["pruned"]] == ["8"] == scene.deleted
+    assert [item["id"] for item in steps.run("prune")["pruned"]] == ["8"] == steps.deleted
 
 
-def test_after_a_failed_rollback_it_is_said_which_snapshot_to_restore(scene: Scene) -> None:
+def test_a_failed_rollback_names_the_snapshot_to_restore(steps: StepRunner) -> None:
     for outcome in (states.ROLLBACK_FAILED, states.UNKNOWN):
-        scene.stand(states.ENDED, outcome=outcome, message="it failed")
-        told = scene.do("prove")
-        assert told["outcome"] == outcome
-        assert f"{SNAPSHOT['name']} ({SNAPSHOT['id']}) is kept" in told["next"] and "cloud's panel" in told["next"]
+        steps.set_state(states.ENDED, outcome=outcome, message="it failed")
+        result = steps.run("verify")
+        assert result["outcome"] == outcome
+        assert f"{SNAPSHOT['name']} ({SNAPSHOT['id']}) is kept" in result["next"] and "cloud's panel" in result["next"]
 
 
 @pytest.mark.parametrize(("state", "fields", "next_action"), [
@@ -196,13 +196,13 @@ def test_after_a_failed_rollback_it_is_said_which_snapshot_to_restore(scene: Sce
     (states.ENDED, {"outcome": states.ROLLED_BACK}, "report"), (states.CONFIRMED, {}, "clean_up"),
     (states.ARMED, {}, "roll_back"), (states.UPGRADING, {}, "roll_back"), (states.RESTORING, {}, "roll_back"),
 ])
-def test_settling_begins_nothing(scene: Scene, state: str | None, fields: dict[str, Any], next_action: str) -> None:
+def test_finding_an_interrupted_run_starts_nothing(steps: StepRunner, state: str | None, fields: dict[str, Any], next_action: str) -> None:
     if state:
         now = [{"at": states.utc_timestamp(), "state": state}]
-        write_private(ServerRecords(scene.folder, "vpsorg", "12345", URL).record_path(RUN_ID), json.dumps(record_data(state, history=now, **fields)))
-    found = scene.do("unfinished")
+        write_private(ServerRecords(steps.directory, "vpsorg", "12345", URL).record_path(RUN_ID), json.dumps(record_data(state, history=now, **fields)))
+    found = steps.run("find_interrupted")
     assert (found["run"]["next"], found["run"]["resumed"], found["changed"]) == (next_action, next_action != "none", False)
-    assert (scene.started, scene.deleted) == (0, [])
+    assert (steps.started, steps.deleted) == (0, [])
     if next_action != "none":
         assert found["run"]["run_id"] == RUN_ID and found["run"]["snapshot_name"] == SNAPSHOT["name"]
 
@@ -211,67 +211,67 @@ def _text(state: str) -> str:
     return json.dumps(record_data(state))
 
 
-def test_the_snapshot_is_begun_and_then_waited_for(scene: Scene) -> None:
-    scene.stand(states.PLANNED)
-    begun = scene.do("snapshot", snapshot_timeout=77, stop_server=True, snapshot_prefix="before")
-    assert (begun["changed"], begun["run"]["state"]) == (False, states.SNAPSHOTTING)
-    assert scene.record.data["snapshot_params"] == {"match": "before????????T??????Z????", "stop_server": True, "seconds": 77}
-    ready = scene.do("await_snapshot")
+def test_the_snapshot_is_requested_and_then_waited_for(steps: StepRunner) -> None:
+    steps.set_state(states.PLANNED)
+    requested = steps.run("request_snapshot", snapshot_timeout=77, stop_server=True, snapshot_prefix="before")
+    assert (requested["changed"], requested["run"]["state"]) == (False, states.SNAPSHOTTING)
+    assert steps.record.data["snapshot_params"] == {"match": "before????????T??????Z????", "stop_server": True, "seconds": 77}
+    ready = steps.run("wait_snapshot")
     assert (ready["changed"], ready["run"]["state"], ready["snapshot"]["id"]) == (True, states.READY, SNAPSHOT["id"])
 
 
-def test_a_snapshot_that_was_not_seen_ready_fails_the_wait_for_it(scene: Scene) -> None:
-    scene.stand(states.SNAPSHOTTING, snapshot_params=None, snapshot_result=failed(errors.FORBIDDEN))
+def test_a_snapshot_that_was_not_seen_ready_fails_the_wait_for_it(steps: StepRunner) -> None:
+    steps.set_state(states.SNAPSHOTTING, snapshot_params=None, snapshot_result=failed(errors.FORBIDDEN))
     with pytest.raises(OperationFailed) as failure:
-        scene.do("await_snapshot")
+        steps.run("wait_snapshot")
     assert failure.value.result["error"]["kind"] == errors.FORBIDDEN
     for state in (states.PLANNED, states.SNAPSHOTTING, states.UPGRADING):
-        scene.stand(state)
+        steps.set_state(state)
         with pytest.raises(RewindError, match="its snapshot was not seen ready") as caught:
-            scene.do("await_snapshot")
+            steps.run("wait_snapshot")
         assert caught.value.kind == errors.NOT_READY
 
 
 @pytest.mark.parametrize("state", states.UNARMED_STATES)
-def test_where_nothing_is_restored_nothing_is_waited_for(scene: Scene, state: str) -> None:
-    scene.stand(state)
-    scene.guards = [*scene.guards, None]
-    assert scene.do("await_restore")["run"]["state"] == state
+def test_where_nothing_is_restored_nothing_is_waited_for(steps: StepRunner, state: str) -> None:
+    steps.set_state(state)
+    steps.guards = [*steps.guards, None]
+    assert steps.run("wait_restore")["run"]["state"] == state
 
 
-def test_whoever_waits_is_told_what_the_receipt_says(scene: Scene) -> None:
-    scene.stand(states.UPGRADING)
-    (guard,) = scene.guards
+def test_progress_in_the_run_record_is_reported_while_waiting(steps: StepRunner) -> None:
+    steps.set_state(states.UPGRADING)
+    (guard,) = steps.guards
 
-    def ask(record: RunRecord, request: dict[str, Any], on_idle: Any) -> RunRecord:
+    def send(record: RunRecord, request: dict[str, Any], on_idle: Any) -> RunRecord:
         guard.record.update(progress="10 s so far")
         on_idle()
         on_idle()
-        scene.record.path.write_text("garbage", encoding="utf-8")
+        steps.record.path.write_text("garbage", encoding="utf-8")
         on_idle()
         return guard.record
 
-    scene.ask = ask
-    scene.do("await_restore")
-    assert scene.told == ["10 s so far"]
+    steps.send = send
+    steps.run("wait_restore")
+    assert steps.progress_lines == ["10 s so far"]
 
 
-def test_a_wait_that_outlives_its_run_starts_no_other_guard(scene: Scene) -> None:
+def test_a_wait_that_outlives_its_run_starts_no_other_guard(steps: StepRunner) -> None:
     """The guard of a run that is gone goes when it is done, and whoever still waited for it hears nothing more."""
-    scene.stand(states.UPGRADING)
+    steps.set_state(states.UPGRADING)
 
-    def ask(record: RunRecord, request: dict[str, Any], on_idle: Any) -> None:
-        scene.process["started"] = "long ago"
+    def send(record: RunRecord, request: dict[str, Any], on_idle: Any) -> None:
+        steps.process["started"] = "long ago"
 
-    scene.ask = ask
+    steps.send = send
     with pytest.raises(RewindError, match="The run is gone"):
-        scene.do("await_restore")
-    assert scene.started == 0
+        steps.run("wait_restore")
+    assert steps.started == 0
 
 
-def test_the_reason_shows_no_secret(scene: Scene) -> None:
-    scene.stand(states.UPGRADING)
-    scene.do("roll_back", reason=f"Install: curl said {TOKEN}")
-    assert scene.record.data["reason"] == "Install: curl said ********"
-    assert scene.record.state == states.RESTORING
-    assert scene.do("await_restore")["run"]["state"] == states.RESTORED
+def test_the_reason_shows_no_secret(steps: StepRunner) -> None:
+    steps.set_state(states.UPGRADING)
+    steps.run("roll_back", reason=f"Install: curl said {TOKEN}")
+    assert steps.record.data["reason"] == "Install: curl said ********"
+    assert steps.record.state == states.RESTORING
+    assert steps.run("wait_restore")["run"]["state"] == states.RESTORED
