@@ -106,26 +106,26 @@ from ansible.plugins.connection import ssh as ssh_plugin
 from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize
 
 
-def with_options_of_ssh(documentation: str, documentation_of_ssh: str) -> str:
+def add_ssh_options(documentation: str, ssh_documentation: str) -> str:
     """The documentation with ssh's options beside its own, as YAML text.
 
     Ansible learns a plugin's options from the text of its documentation. ssh's options differ between its versions, so they
     are those of the ssh plugin that is installed.
     """
-    own, of_ssh = yaml.safe_load(documentation), yaml.safe_load(documentation_of_ssh)
-    own["options"] = {**of_ssh["options"], **own["options"]}
-    own["extends_documentation_fragment"] = of_ssh.get("extends_documentation_fragment", [])
+    own, ssh = yaml.safe_load(documentation), yaml.safe_load(ssh_documentation)
+    own["options"] = {**ssh["options"], **own["options"]}
+    own["extends_documentation_fragment"] = ssh.get("extends_documentation_fragment", [])
     return yaml.safe_dump(own)
 
 
 # Not an assignment: ansible-doc reads the assigned text without running this file, and can't read a call.
-globals().update(DOCUMENTATION=with_options_of_ssh(DOCUMENTATION, ssh_plugin.DOCUMENTATION))
+globals().update(DOCUMENTATION=add_ssh_options(DOCUMENTATION, ssh_plugin.DOCUMENTATION))
 
 
-UNDONE = ("restoring", "restored", "ended")  # states of a receipt, see plugin_utils/_upgrade/record.py
+ROLLED_BACK_STATES = ("restoring", "restored", "ended")  # states of a receipt, see plugin_utils/_upgrade/record.py
 
 
-class ServerLost(AnsibleActionFail, AnsibleConnectionFailure):
+class ConnectionLost(AnsibleActionFail, AnsibleConnectionFailure):
     """The server is lost: a failure of the task for Ansible's executor, one of the connection for actions such as reboot.
 
     The executor takes whatever is an AnsibleActionFail for a failed task: by the order of its `except` clauses up to
@@ -144,24 +144,24 @@ class ServerLost(AnsibleActionFail, AnsibleConnectionFailure):
         return False
 
 
-class LoginRefused(ServerLost, AnsibleAuthenticationFailure):
+class AuthenticationFailed(ConnectionLost, AnsibleAuthenticationFailure):
     """The server refuses the login, which ssh's retries and some actions tell from other failures."""
 
     _default_message = ""
 
 
-def loss_fails_the_task(method):
-    """Let a method of the connection raise ServerLost where it would raise AnsibleConnectionFailure."""
+def connection_loss_fails_task(method):
+    """Let a method of the connection raise ConnectionLost where it would raise AnsibleConnectionFailure."""
 
     @functools.wraps(method)
     def guarded(self, *args, **kwargs):
         try:
             return method(self, *args, **kwargs)
-        except ServerLost:
+        except ConnectionLost:
             raise
         except AnsibleConnectionFailure as failure:
-            kind = LoginRefused if isinstance(failure, AnsibleAuthenticationFailure) else ServerLost
-            message = self._message_of_loss(to_text(failure))
+            kind = AuthenticationFailed if isinstance(failure, AnsibleAuthenticationFailure) else ConnectionLost
+            message = self._loss_message(to_text(failure))
         # Outside of `except`, and so without the failure as its cause: Ansible would find that and call the host unreachable.
         self._lost = True
         raise kind(message)
@@ -178,40 +178,40 @@ class Connection(ssh_plugin.Connection):
     _lost = False  # whether the server was lost in the course of this task
 
     def exec_command(self, cmd, in_data=None, sudoable=True):
-        self._must_be_guarded()
-        lost_before = self._lost
+        self._fail_if_rolled_back()
+        was_lost_before = self._lost
         try:
             return self._exec_command(cmd, in_data=in_data, sudoable=sudoable)
-        except ServerLost as loss:
-            if lost_before and _removes_temporary_folder(cmd):
+        except ConnectionLost as loss:
+            if was_lost_before and _removes_temporary_directory(cmd):
                 # This is the end of a task that has failed already. Before ansible-core 2.19 an exception would replace its
                 # result; a status makes a warning that the folder stays there.
                 return 255, b"", to_bytes(loss.message)
             raise
 
-    @loss_fails_the_task
+    @connection_loss_fails_task
     def _exec_command(self, cmd, in_data, sudoable):
         status, stdout, stderr = super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
-        if status != 0 and _makes_temporary_folder(cmd):
-            words = to_text(stderr).strip() or to_text(stdout).strip() or f"the command ended with {status}"
-            raise ServerLost(self._message_of_loss(f"no temporary folder can be made there: {words}"))
+        if status != 0 and _creates_temporary_directory(cmd):
+            detail = to_text(stderr).strip() or to_text(stdout).strip() or f"the command ended with {status}"
+            raise ConnectionLost(self._loss_message(f"no temporary folder can be made there: {detail}"))
         return status, stdout, stderr
 
-    @loss_fails_the_task
+    @connection_loss_fails_task
     def put_file(self, in_path, out_path):
-        self._must_be_guarded()
+        self._fail_if_rolled_back()
         return super().put_file(in_path, out_path)
 
-    @loss_fails_the_task
+    @connection_loss_fails_task
     def fetch_file(self, in_path, out_path):
-        self._must_be_guarded()
+        self._fail_if_rolled_back()
         return super().fetch_file(in_path, out_path)
 
-    @loss_fails_the_task
+    @connection_loss_fails_task
     def reset(self):
         super().reset()
 
-    def _must_be_guarded(self) -> None:
+    def _fail_if_rolled_back(self) -> None:
         """Nothing more is done on a server that its guard has restored, or is about to: the run it guards only doesn't know yet."""
         path = self.get_option("run_record")
         if not path:
@@ -222,31 +222,31 @@ class Connection(ssh_plugin.Connection):
                 record = json.load(file)
             state = str.strip(record["state"])
         except (OSError, ValueError, RecursionError, TypeError, KeyError, IndexError) as error:
-            raise ServerLost(
+            raise ConnectionLost(
                 f"the receipt of server {name}'s upgrade can't be read ({type(error).__name__}: {path}), so this task is not done there"
             ) from None
-        if state in UNDONE:
+        if state in ROLLED_BACK_STATES:
             reason = sanitize(str(record.get("reason")))
-            raise ServerLost(f"the guard of server {name} has begun to undo the upgrade ({reason}), so this task is not done there")
+            raise ConnectionLost(f"the guard of server {name} has begun to undo the upgrade ({reason}), so this task is not done there")
 
     def _build_command(self, binary, subsystem, *other_args):
         # After the user's own arguments: OpenSSH takes the first value that it is given.
-        return super()._build_command(binary, subsystem, *self._server_alive_arguments(), *other_args)
+        return super()._build_command(binary, subsystem, *self._keepalive_arguments(), *other_args)
 
-    def _server_alive_arguments(self) -> list[str]:
+    def _keepalive_arguments(self) -> list[str]:
         interval = self.get_option("server_alive_interval")
         if not interval:
             return []
         count = self.get_option("server_alive_count_max")
         return ["-o", f"ServerAliveInterval={interval}", "-o", f"ServerAliveCountMax={count}"]
 
-    def _message_of_loss(self, words: str) -> str:
+    def _loss_message(self, detail: str) -> str:
         name = self.get_option("server_name") or self.host
-        words = sanitize(words.rstrip(".: \r\n").replace("\r\n", " ").replace("\n", " "))
-        return f"server {name} was lost: {words}; the task has failed, so that rescue can run"
+        detail = sanitize(detail.rstrip(".: \r\n").replace("\r\n", " ").replace("\n", " "))
+        return f"server {name} was lost: {detail}; the task has failed, so that rescue can run"
 
 
-def _makes_temporary_folder(cmd: str) -> bool:
+def _creates_temporary_directory(cmd: str) -> bool:
     """Whether a command is the one with which Ansible begins most tasks.
 
     Ansible takes its failure for one of the connection, in a place that a connection plugin does not reach.
@@ -254,6 +254,6 @@ def _makes_temporary_folder(cmd: str) -> bool:
     return all(part in cmd for part in ("umask 77", "mkdir", "ansible-tmp-"))
 
 
-def _removes_temporary_folder(cmd: str) -> bool:
+def _removes_temporary_directory(cmd: str) -> bool:
     """Whether a command is the one with which Ansible ends most tasks."""
     return all(part in cmd for part in ("rm -f -r", "ansible-tmp-"))

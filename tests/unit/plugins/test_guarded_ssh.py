@@ -64,10 +64,10 @@ def definitions(connection):
 
 
 def test_the_options_are_those_of_the_installed_ssh_and_its_own(connect):
-    own, of_ssh = (definitions(connect(plugin)) for plugin in (GUARDED, "ssh"))
-    assert "pipelining" in of_ssh  # from a fragment of documentation, not from the plugin's own text
-    assert set(own) == set(of_ssh) | OWN_OPTIONS
-    assert {name: own[name] for name in of_ssh} == of_ssh
+    own, ssh_options = (definitions(connect(plugin)) for plugin in (GUARDED, "ssh"))
+    assert "pipelining" in ssh_options  # from a fragment of documentation, not from the plugin's own text
+    assert set(own) == set(ssh_options) | OWN_OPTIONS
+    assert {name: own[name] for name in ssh_options} == ssh_options
 
 
 def test_what_ansible_doc_reads_names_the_own_options_only():
@@ -81,18 +81,18 @@ def test_what_ansible_doc_reads_names_the_own_options_only():
 def test_the_command_is_that_of_ssh_with_its_questions_behind_the_users_own_arguments(connect, tmp_path):
     variables = {"ansible_port": 2222, "ansible_ssh_common_args": "-o ServerAliveInterval=7", "ansible_control_path_dir": str(tmp_path),
                  "ansible_ssh_private_key_file": "/key", "ansible_user": "root"}
-    of_ssh = connect("ssh", **variables)._build_command("ssh", "ssh", "192.0.2.1", "true")
+    ssh_options = connect("ssh", **variables)._build_command("ssh", "ssh", "192.0.2.1", "true")
     own = connect(**variables)._build_command("ssh", "ssh", "192.0.2.1", "true")
-    assert own == of_ssh[:-2] + [b"-o", b"ServerAliveInterval=15", b"-o", b"ServerAliveCountMax=4"] + of_ssh[-2:]
+    assert own == ssh_options[:-2] + [b"-o", b"ServerAliveInterval=15", b"-o", b"ServerAliveCountMax=4"] + ssh_options[-2:]
     off = connect(ansible_guarded_ssh_server_alive_interval=0, **variables)
-    assert off._build_command("ssh", "ssh", "192.0.2.1", "true") == of_ssh
+    assert off._build_command("ssh", "ssh", "192.0.2.1", "true") == ssh_options
 
 
 def test_actions_take_it_for_ssh(connect):
     assert connect().transport == "ssh"
 
 
-def test_each_way_to_lose_the_server_fails_the_task(failing):
+def test_each_way_to_lose_the_connection_fails_the_task(failing):
     _connection, ways = failing(AnsibleConnectionFailure("No route to host."))
     for way in ways:
         with pytest.raises(AnsibleConnectionFailure) as caught:
@@ -106,7 +106,7 @@ def test_each_way_to_lose_the_server_fails_the_task(failing):
         assert str(loss) == message
 
 
-def test_a_refused_login_is_still_told_apart(failing):
+def test_a_failed_authentication_is_still_distinguished(failing):
     _connection, ways = failing(AnsibleAuthenticationFailure("Permission denied"))
     for way in ways:
         with pytest.raises(AnsibleAuthenticationFailure, match="^server web1 was lost: .*Permission denied; the task") as caught:
@@ -124,7 +124,7 @@ def test_other_errors_and_failed_commands_stay_what_they_are(failing):
     assert ways[0]() == (1, b"", b"no such file")
 
 
-def test_a_server_without_room_for_a_temporary_folder_is_lost(failing):
+def test_a_server_without_space_for_a_temporary_directory_is_lost(failing):
     connection, _ways = failing((1, b"", b"mkdir: No space left on device\n"))
     command = connection._shell.mkdtemp("ansible-tmp-1-2", tmpdir="/root/.ansible/tmp")
     with pytest.raises(AnsibleActionFail, match="web1 was lost: no temporary folder can be made there: mkdir: No space left on device;"):
@@ -137,14 +137,14 @@ def test_the_end_of_a_task_does_not_hide_why_it_failed(failing):
     removal = connection._shell.remove("/root/.ansible/tmp/ansible-tmp-1-2/", recurse=True)
     with pytest.raises(AnsibleActionFail):
         connection.exec_command(removal)  # the server was there so far: this is the loss
-    status, _stdout, words = connection.exec_command(removal)
+    status, _stdout, message = connection.exec_command(removal)
     assert status == 255
-    assert b"No route to host" in words
+    assert b"No route to host" in message
     with pytest.raises(AnsibleActionFail):
         connection.exec_command("true")
 
 
-def guarded_by(failing, tmp_path, state):
+def connection_calls(failing, tmp_path, state):
     """The connection's three ways to do something, behind a receipt in this state; ssh itself would do well."""
     record = tmp_path / "run.json"
     record.write_text(json.dumps({"state": state, "reason": "a task failed"}), encoding="utf-8")
@@ -154,26 +154,26 @@ def guarded_by(failing, tmp_path, state):
 
 
 @pytest.mark.parametrize("state", ["restoring", "restored", "ended"])
-def test_nothing_is_done_on_a_server_that_its_guard_undoes(failing, tmp_path, state):
-    for way in guarded_by(failing, tmp_path, state):
+def test_nothing_is_done_on_a_server_that_its_guard_rolls_back(failing, tmp_path, state):
+    for way in connection_calls(failing, tmp_path, state):
         with pytest.raises(AnsibleActionFail, match="has begun to undo the upgrade .a task failed., so this task is not done there"):
             way()
 
 
-def test_behind_a_guard_that_only_watches_everything_is_done(failing, tmp_path):
-    for way in guarded_by(failing, tmp_path, "upgrading"):
+def test_under_a_guard_that_only_watches_everything_is_done(failing, tmp_path):
+    for way in connection_calls(failing, tmp_path, "upgrading"):
         way()
 
 
 @pytest.mark.parametrize("raw", [None, b"", b"{", b"\xff", b"[]", b"5", b'"state"', b'{"states": 1}', b"[" * 100_000, b'{"state": []}'], ids=ascii)
-def test_a_receipt_that_can_not_be_read_lets_nothing_be_done_on_the_server(connect, monkeypatch, tmp_path, raw):
+def test_an_unreadable_run_record_lets_nothing_be_done_on_the_server(connect, monkeypatch, tmp_path, raw):
     """Nobody knows then whether its guard is undoing the upgrade."""
-    asked = []
-    monkeypatch.setattr(ssh_plugin.Connection, "exec_command", lambda self, *args, **kwargs: asked.append(args) or (0, b"", b""))
+    calls = []
+    monkeypatch.setattr(ssh_plugin.Connection, "exec_command", lambda self, *args, **kwargs: calls.append(args) or (0, b"", b""))
     path = tmp_path / "run.json"
     if raw is not None:
         path.write_bytes(raw)
     connection = connect(guarded_upgrade_active_record=str(path))
     with pytest.raises(AnsibleActionFail, match="can't be read"):
         connection.exec_command("true")
-    assert not asked
+    assert not calls
