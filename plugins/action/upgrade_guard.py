@@ -35,6 +35,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import
     ROLE_OPTIONS,
     RunContext,
     credential_values,
+    role_variable,
 )
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import OperationFailed, Steps
 
@@ -82,7 +83,7 @@ class ActionModule(ControllerAction):
         for option in ROLE_OPTIONS:
             if option in options and option not in PROVIDER_OPTIONS:
                 continue
-            for variable in (f"guarded_upgrade_{option}", *INVENTORY_VARIABLES.get(option, ())):
+            for variable in (role_variable(option), *INVENTORY_VARIABLES.get(option, ())):
                 value = self._templar.template(task_vars[variable]) if variable in task_vars else None
                 if value not in (None, ""):
                     options[option] = value

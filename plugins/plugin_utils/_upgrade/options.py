@@ -80,6 +80,11 @@ RANGES = {
 }
 
 
+def role_variable(option: str) -> str:
+    """The variable of the role that holds an option; the plan's result is private to the role."""
+    return "__guarded_upgrade_run" if option == "run" else f"guarded_upgrade_{option}"
+
+
 def select_provider_options(parameters: dict[str, Any]) -> dict[str, Any]:
     """The part that says which cloud, with which credentials."""
     return {name: parameters[name] for name in PROVIDER_OPTIONS}

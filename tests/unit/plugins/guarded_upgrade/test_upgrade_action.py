@@ -13,7 +13,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.rewind.vps.plugins.action import upgrade_guard
 from ansible_collections.rewind.vps.plugins.action.upgrade_guard import ActionModule
 from ansible_collections.rewind.vps.plugins.module_utils._errors import BUSY, RewindError
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import OPTIONS, RANGES, ROLE_OPTIONS
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import OPTIONS, RANGES, ROLE_OPTIONS, role_variable
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import OperationFailed
 
 TOKEN = "vps_S3cretToken0123456789"
@@ -104,7 +104,7 @@ def values():
 
 @pytest.mark.parametrize(("name", "value"), list(values()), ids=lambda part: part if isinstance(part, str) else "")
 def test_every_role_variable_is_read(action, name, value):
-    assert action.options(**{f"guarded_upgrade_{name}": value})[name] == value != OPTIONS[name].get("default")
+    assert action.options(**{role_variable(name): value})[name] == value != OPTIONS[name].get("default")
 
 
 def test_a_variable_is_templated_and_an_empty_one_counts_as_none(action):
