@@ -88,7 +88,8 @@ options:
     default: ~/.local/state/rewind.vps
   run:
     description:
-      - The run as the step before has returned it, RV(run). Needed by all steps but V(plan), V(find_interrupted), V(find_last), V(prune) and V(rollout_table).
+      - The run as the step before has returned it, RV(run). Needed by all steps but V(plan), V(find_interrupted),
+        V(find_last), V(prune) and V(rollout_table).
     type: dict
   snapshot_prefix:
     description:

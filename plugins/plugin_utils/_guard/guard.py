@@ -212,7 +212,8 @@ class Guard:
         snapshot_id = record.snapshot.get("id")
         result = restore_with_retry(
             lambda wait_seconds: self._actions.restore_snapshot(snapshot_id, wait_seconds, self._update_progress),
-            Deadline(self._rollback_seconds, self._actions.clock), progress or self._update_progress, own_restore_in_progress=self._restore_in_progress,
+            Deadline(self._rollback_seconds, self._actions.clock), progress or self._update_progress,
+            own_restore_in_progress=self._restore_in_progress,
         )
         if result.done:
             self._record_restored(result.message)

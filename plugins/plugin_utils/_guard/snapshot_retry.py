@@ -20,7 +20,9 @@ INITIAL_INTERVAL = 2.0  # seconds; each further pause is twice as long
 MAX_INTERVAL = 30.0
 
 
-def take_with_retry(operation: Callable[[int], dict[str, Any]], deadline: Deadline, progress: Callable[[str], None], *, stops_server: bool) -> dict[str, Any]:
+def take_with_retry(
+    operation: Callable[[int], dict[str, Any]], deadline: Deadline, progress: Callable[[str], None], *, stops_server: bool,
+) -> dict[str, Any]:
     """Take the snapshot, again where the cloud has had too many requests and nothing was asked for.
 
     :arg operation: runs the operation with a C(wait_timeout) in seconds, and returns its result.

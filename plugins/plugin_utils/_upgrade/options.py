@@ -14,8 +14,8 @@ from ...module_utils._argspec import SECRET_OPTIONS, provider_spec
 
 READ_ONLY_STEPS = ("plan", "find_interrupted", "find_last", "prune", "rollout_table")  # those that a check run may do: they change nothing then
 STEPS = (
-    "plan", "find_interrupted", "start_guard", "request_snapshot", "wait_snapshot", "arm", "start_upgrade", "start_checks", "check_units", "confirm", "trim",
-    "save_diagnostics", "roll_back", "wait_restore", "verify", "finish", "rollout_table", "acknowledge", "find_last", "prune",
+    "plan", "find_interrupted", "start_guard", "request_snapshot", "wait_snapshot", "arm", "start_upgrade", "start_checks", "check_units",
+    "confirm", "trim", "save_diagnostics", "roll_back", "wait_restore", "verify", "finish", "rollout_table", "acknowledge", "find_last", "prune",
 )
 
 OPTIONS: dict[str, dict[str, Any]] = {

@@ -179,7 +179,8 @@ def decide_next_action(previous: RunRecord | None, context: RunContext, auto_rec
         return ROLL_BACK, True
     snapshot = previous.snapshot
     raise RewindError(
-        f"An earlier guarded upgrade of {previous.server_label} ({previous.run_id}) was cut off while it was {describe_state(previous)}, too long ago "
+        f"An earlier guarded upgrade of {previous.server_label} ({previous.run_id}) was cut off while it was {describe_state(previous)}, "
+        "too long ago "
         f"to undo it without asking: whatever was written since {previous.data['history'][-1]['at']} would be lost",
         kind=errors.NOT_READY, server=previous.server_label, snapshot=snapshot["name"],
         hint=f"restore its snapshot {snapshot['name']} with the playbook rewind.vps.rollback, or take the server as it is: "

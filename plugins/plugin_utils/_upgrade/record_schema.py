@@ -94,7 +94,8 @@ _SCHEMA = _mapping(
     {
         "outcome": _text, "message": _text, "reason": _text, "restore_message": _text, "cloud": _text, "api_url": _text,
         "boot_before_restore": _text, "acknowledged": _flag, "marker_written": _flag, "seconds_allowed": _number,
-        "guard": _mapping({}, _PROCESS), "tasks": _list_of(_text), "checks": _list_of(_text), "roles": _list_of(_text), "diagnostics": _list_of(_text),
+        "guard": _mapping({}, _PROCESS), "tasks": _list_of(_text), "checks": _list_of(_text), "roles": _list_of(_text),
+        "diagnostics": _list_of(_text),
         "progress": _text, "snapshot_params": _mapping({"match": _snapshot_pattern, "stop_server": _flag, "seconds": _number}, {}),
         "snapshot_result": _mapping(
             {"changed": _flag, "msg": _text},

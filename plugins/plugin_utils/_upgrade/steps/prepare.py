@@ -55,7 +55,8 @@ class PrepareSteps(StepBase):
     def _find_interrupted(self) -> Result:
         """What an earlier run has left, to be ended. Where it has left nothing, nothing is begun."""
         params, context = self._params, self._context
-        files = {name: planning.resolve_task_files(f"guarded_upgrade_{name}", params[name], context.search_paths) for name in ("checks", "notify_tasks")}
+        files = {name: planning.resolve_task_files(f"guarded_upgrade_{name}", params[name], context.search_paths)
+                 for name in ("checks", "notify_tasks")}
         planning.validate_play(context)
         planning.validate_task_files(files["checks"])
         cloud = self._preflight(self._new_snapshot_name)

@@ -97,7 +97,8 @@ class UpgradeSteps(StepBase):
         previous = self._latest_record(server_records)
         if previous is not None and previous.state != states.ENDED:
             raise RewindError(
-                f"The guarded upgrade {previous.run_id} of server {previous.server_label} is {states.describe_state(previous)} and may need its snapshot",
+                f"The guarded upgrade {previous.run_id} of server {previous.server_label} is {states.describe_state(previous)} "
+                "and may need its snapshot",
                 kind=errors.BUSY, server=previous.server_label, hint="run the guarded upgrade again first, which ends it",
             )
         pruned: list[Result] = []

@@ -21,12 +21,14 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import 
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record_schema import RUN_ID_GLOB
 
 CONTEXT = RunContext(
-    host="web2", address=None, connection="ssh", search_paths=[], process={"pid": 1, "started": "never"}, command="x", batch=["web2"], play_keywords=set(),
+    host="web2", address=None, connection="ssh", search_paths=[], process={"pid": 1, "started": "never"}, command="x", batch=["web2"],
+    play_keywords=set(),
     conditional=None, delegated=None, check_mode=False,
 )
 ALL_STATES = list(states._TRANSITIONS)
 WHOLE = record_data(
-    states.RESTORED, outcome="rolled_back", message="m", reason="r", restore_message="rm", diagnostics=["/e"], boot_before_restore="aaaaaaaa", roles=[],
+    states.RESTORED, outcome="rolled_back", message="m", reason="r", restore_message="rm", diagnostics=["/e"],
+    boot_before_restore="aaaaaaaa", roles=[],
     marker_written=True, seconds_allowed=60, progress="p",
     snapshot_params={"match": f"rewind{RUN_ID_GLOB}", "stop_server": True, "seconds": 60},
     snapshot_result={"changed": True, "msg": "m", "pruned": [{"name": "n"}], "snapshot": {"id": "1"}, "warnings": ["w"], "error": {"kind": "busy"}},
@@ -58,7 +60,8 @@ def read_everything(record):
     for read in (
         lambda: rollout_table.format_table([rollout_table.row(record)]), lambda: outcomes.outcome_of(record),
         lambda: outcomes.with_next_steps(record, outcomes.outcome_of(record)),
-        lambda: verify_restore(record.data, probe_result, "passed"), lambda: verify_restore(record.data, None, None), lambda: planning.validate_record(record, CONTEXT),
+        lambda: verify_restore(record.data, probe_result, "passed"), lambda: verify_restore(record.data, None, None),
+        lambda: planning.validate_record(record, CONTEXT),
         lambda: planning.guarded_by_other_run_error(record, CONTEXT), lambda: planning.is_orphaned(record),
         lambda: planning.decide_next_action(record, CONTEXT, 1800, None),
         lambda: planning.is_this_runs_upgrade(record, {"next": planning.REPORT, "tasks": [], "roles": []}, 60), lambda: states.describe_state(record),

@@ -46,7 +46,8 @@ def complete_rollback(guard, **how):
 
 WAIT = {"command": "wait"}
 ACKNOWLEDGE = {"command": "acknowledge"}
-FINISH = {"command": "finish", "outcome": states.ROLLED_BACK, "message": "passed", "verification": [{"check": "marker", "result": "passed", "detail": "gone"}]}
+FINISH = {"command": "finish", "outcome": states.ROLLED_BACK, "message": "passed",
+          "verification": [{"check": "marker", "result": "passed", "detail": "gone"}]}
 
 
 # --- what it does of itself

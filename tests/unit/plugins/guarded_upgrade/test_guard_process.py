@@ -60,7 +60,8 @@ class Stage:
 
     def config(self, record=None, **changes):
         return {
-            "record_path": str(self.path), "record": record, "run": {"process": process_identity.identity(self.run.pid), "command": "ansible-playbook"},
+            "record_path": str(self.path), "record": record,
+            "run": {"process": process_identity.identity(self.run.pid), "command": "ansible-playbook"},
             "parameters": self.parameters, "rollback_seconds": 60, "terminal": None, **changes,
         }
 
@@ -152,9 +153,12 @@ def test_from_start_to_end(stage, monkeypatch):
 
 
 BAD_LINES = [
-    b"", b"\n", b"{", b"{\n", b"5\n", b"null\n", b'"text"\n', b"[]\n", b"{}\n", b'{"command": null, "to": 1}\n', b"\xff\xfe\n", b"[" * 100_000 + b"\n",
-    b'{"command": "transition"}\n', b'{"command": "transition", "to": "armed"}\n', b'{"command": "transition", "to": [], "fields": {}}\n', b'{"command": "transition", "to": "x", "fields": {}}\n',
-    b'{"command": "transition", "to": "snapshotting", "fields": 5}\n', b'{"command": "roll_back"}\n', b'{"command": "finish"}\n', b'{"command": "update", "fields": [5]}\n',
+    b"", b"\n", b"{", b"{\n", b"5\n", b"null\n", b'"text"\n', b"[]\n", b"{}\n", b'{"command": null, "to": 1}\n',
+    b"\xff\xfe\n", b"[" * 100_000 + b"\n",
+    b'{"command": "transition"}\n', b'{"command": "transition", "to": "armed"}\n',
+    b'{"command": "transition", "to": [], "fields": {}}\n', b'{"command": "transition", "to": "x", "fields": {}}\n',
+    b'{"command": "transition", "to": "snapshotting", "fields": 5}\n', b'{"command": "roll_back"}\n',
+    b'{"command": "finish"}\n', b'{"command": "update", "fields": [5]}\n',
     b'{"command": "read"}', b"GET / HTTP/1.1\r\n\r\n", b"x" * 5_000_000,
 ]
 
@@ -306,8 +310,8 @@ def test_it_outlives_the_run_that_started_it_and_rolls_back_what_that_left(stage
     terminal, line = pty.openpty()
     record = record_data(server={"id": str(server["id"]), "name": "web1", "address": None})
     config = stage.config(record, terminal=os.ttyname(line), path=[path for path in sys.path if path])
-    requests = [transition(states.SNAPSHOTTING), transition(states.READY, snapshot={**SNAPSHOT, "id": str(planted["id"])}), transition(states.ARMED, 300),
-                transition(states.UPGRADING, 300)]
+    requests = [transition(states.SNAPSHOTTING), transition(states.READY, snapshot={**SNAPSHOT, "id": str(planted["id"])}),
+                transition(states.ARMED, 300), transition(states.UPGRADING, 300)]
     run = subprocess.Popen([sys.executable, "-c", RUN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
         run.stdin.write(json.dumps([config, *requests]) + "\n")

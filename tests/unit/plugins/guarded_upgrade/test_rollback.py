@@ -27,7 +27,9 @@ class Run:
     def __init__(self, *results, seconds=600.0, own_restore_in_progress=False, takes=0.0):
         self.results = list(results)
         self.attempts, self.messages, self.clock, self.takes = [], [], FakeClock(), takes
-        self.result = restore_with_retry(self._operation, Deadline(seconds, self.clock), self.messages.append, own_restore_in_progress=own_restore_in_progress)
+        self.result = restore_with_retry(
+            self._operation, Deadline(seconds, self.clock), self.messages.append, own_restore_in_progress=own_restore_in_progress,
+        )
 
     def _operation(self, wait_seconds):
         self.attempts.append(wait_seconds)

@@ -19,7 +19,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.probe import (
     verify_restore,
 )
 
-PROBE_OUTPUT = f"""boot 11111111-2222-3333-4444-555555555555
+OUTPUT = f"""boot 11111111-2222-3333-4444-555555555555
 units known
 unit nginx.service
 unit a b.service
@@ -35,13 +35,13 @@ PROBE_RESULT = {
 }
 
 
-@pytest.mark.parametrize("text", [PROBE_OUTPUT, PROBE_OUTPUT.replace("\n", "\r\n"), PROBE_OUTPUT.rstrip("\n"), f"Last login: today\n\n{PROBE_OUTPUT}bye\n"],
+@pytest.mark.parametrize("text", [OUTPUT, OUTPUT.replace("\n", "\r\n"), OUTPUT.rstrip("\n"), f"Last login: today\n\n{OUTPUT}bye\n"],
                          ids=["plain", "CRLF", "no last break", "noise around"])
 def test_a_probe(text):
     assert parse_probe(text) == PROBE_RESULT
 
 
-@pytest.mark.parametrize("text", [None, "", "\n", "end of story", " end", "end ", "bend\n", PROBE_OUTPUT.replace("end\n", ""), PROBE_OUTPUT[:-3], "unit end\n"])
+@pytest.mark.parametrize("text", [None, "", "\n", "end of story", " end", "end ", "bend\n", OUTPUT.replace("end\n", ""), OUTPUT[:-3], "unit end\n"])
 def test_an_incomplete_probe_is_none(text):
     assert parse_probe(text) is None
 
@@ -66,7 +66,8 @@ def test_any_text_is_none_or_a_complete_probe(text):
     parsed = parse_probe(text)
     if parsed is not None:
         assert set(parsed) == set(PROBE_RESULT) and all(isinstance(path, str) for path in (*parsed["markers"], *parsed["fingerprints"]))
-        assert verify_restore(record_data(states.RESTORED, marker_written=True), parsed, None)["outcome"] in (states.ROLLED_BACK, states.ROLLBACK_FAILED)
+        result = verify_restore(record_data(states.RESTORED, marker_written=True), parsed, None)
+        assert result["outcome"] in (states.ROLLED_BACK, states.ROLLBACK_FAILED)
 
 
 @pytest.mark.parametrize("directory", ["/var/tmp", "/var/tmp/", "/srv/a b", "/"])

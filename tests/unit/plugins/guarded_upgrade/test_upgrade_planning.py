@@ -303,7 +303,8 @@ def test_a_run_record_from_the_future_is_not_taken_for_the_latest():
 
 
 @pytest.mark.parametrize(("next_action", "tasks", "auto_recover_within", "counts"), [
-    ("upgrade", ["other"], 0, True), ("clean_up", ["same"], 10 ** 9, True), ("report", ["same"], 10 ** 9, True), ("clean_up", ["other"], 10 ** 9, False),
+    ("upgrade", ["other"], 0, True), ("clean_up", ["same"], 10 ** 9, True), ("report", ["same"], 10 ** 9, True),
+    ("clean_up", ["other"], 10 ** 9, False),
     ("clean_up", ["same"], 0, False),
 ])
 def test_an_earlier_upgrade_counts_only_if_it_is_this_one(tmp_path, next_action, tasks, auto_recover_within, counts):

@@ -71,7 +71,8 @@ def test_the_table(tmp_path):
         ["a-host-with-a-long-name", "-", "-", "not reached", "-", "-", "-"],
     ]
     starts = [position for position, sign in enumerate(rule) if sign == "-" and rule[position - 1:position] in ("", " ")]
-    assert all(line[position] != " " and line[max(0, position - 2):position].isspace() for line in (head, *lines) for position in starts[1:]), "columns"
+    for line in (head, *lines):
+        assert all(line[position] != " " and line[max(0, position - 2):position].isspace() for position in starts[1:]), "columns"
     assert not any(line != line.rstrip() for line in lines)
     assert len(rollout_table.format_table([])) == 2
 

@@ -199,7 +199,8 @@ def test_a_failed_rollback_names_the_snapshot_to_restore(steps: StepRunner) -> N
 def test_finding_an_interrupted_run_starts_nothing(steps: StepRunner, state: str | None, fields: dict[str, Any], next_action: str) -> None:
     if state:
         now = [{"at": states.utc_timestamp(), "state": state}]
-        write_private(ServerRecords(steps.directory, "vpsorg", "12345", URL).record_path(RUN_ID), json.dumps(record_data(state, history=now, **fields)))
+        path = ServerRecords(steps.directory, "vpsorg", "12345", URL).record_path(RUN_ID)
+        write_private(path, json.dumps(record_data(state, history=now, **fields)))
     found = steps.run("find_interrupted")
     assert (found["run"]["next"], found["run"]["resumed"], found["changed"]) == (next_action, next_action != "none", False)
     assert (steps.started, steps.deleted) == (0, [])
