@@ -7,7 +7,7 @@ only; running a sandbox needs starlette, uvicorn and asyncssh.
 
 from __future__ import annotations
 
+from .admin_client import Control, ControlError
 from .launch import Box, launch
-from .remote_control import Control, ControlError
 
 __all__ = ["Box", "Control", "ControlError", "launch"]

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from .admin_api import ControlApi
 from .cloud import Cloud
-from .control import ControlApi
-from .gate import Gate
-from .ilkbyte import SERVER_HEADER, IlkbyteApi
+from .ilkbyte.api import SERVER_HEADER, IlkbyteApi
 from .inventory import inventory, write_environment, write_inventory
 from .listeners import Listener
 from .machines import ImaginedPark, Machine, MachinePark
-from .vpsorg import BASE, VpsOrgApi
-from .world import World
+from .middleware import Gate
+from .state import World
+from .vpsorg.api import BASE, VpsOrgApi
 
 if TYPE_CHECKING:
     from .certificates import Certificates, Showing

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .app import Options, Sandbox
 from .machines import IsolationUnavailable
-from .parent import watch_parent
+from .parent_watch import watch_parent
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from .kept_rows import Shown
-from .ledger import acting, current_request
 from .machines import MachineError, WorldError
+from .request_log import acting, current_request
+from .row_cache import Shown
 
 if TYPE_CHECKING:
     from .machines import Machine
-    from .world import World
+    from .state import World
 
 FACTORY_IMAGE = "factory"  # the disk as it was when the server was made, for resets
 REMEMBERED_LISTS = 50

@@ -9,7 +9,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from .world import World
+from .state import World
 
 
 def inventory(world: World, vpsorg_url: str, ilkbyte_url: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from .remote_control import Control
+from .admin_client import Control
 
 STOP_SECONDS = 20
 LOG_TAIL_CHARACTERS = 2000

@@ -8,10 +8,10 @@ from typing import Any
 
 from support.clouds import access
 
-from benchmark.ledger import count
 from benchmark.player import Task
 from benchmark.profile import profile_of
 from benchmark.report import Part, Table, Target
+from benchmark.request_count import count
 from benchmark.scale import PREFIX, Bench
 from sandbox import Box, launch
 

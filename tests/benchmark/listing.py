@@ -11,11 +11,11 @@ from typing import Any
 from support.clouds import access
 from support.stage import clean_environment
 
-from benchmark.ledger import PAGE_SIZE, count
 from benchmark.measure import run as measured
 from benchmark.player import Task
 from benchmark.profile import profile_of
 from benchmark.report import Part, Table, Target
+from benchmark.request_count import PAGE_SIZE, count
 from benchmark.scale import PREFIX, Bench
 from sandbox import Box, launch
 

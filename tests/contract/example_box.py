@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from sandbox.admin_client import Control
 from sandbox.app import Further, Options, Sandbox
-from sandbox.remote_control import Control
 
 NAME = "examplecloud"
 FOLDER = Path(__file__).with_name(NAME)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from lineage_model import SHOWN, LineageModel
 
 from sandbox import launch
-from sandbox.snapshot_tree import NoSuchSnapshot, SnapshotExists, SnapshotTree
+from sandbox.ilkbyte.snapshot_tree import NoSuchSnapshot, SnapshotExists, SnapshotTree
 
 NAMES = [f"s{number}" for number in range(7)]
 OPERATIONS = ("create", "create", "revert", "delete", "recreate", "power")

@@ -9,10 +9,10 @@ This is a place to try things in, not a jail: who logs in on a machine is truste
 
 from __future__ import annotations
 
-from .imagined import ImaginedPark
 from .isolation import IsolationUnavailable
 from .machine import Machine, MachineError
-from .park import MachinePark
-from .world import WorldError
+from .pool import MachinePark
+from .runtime import WorldError
+from .stub import ImaginedPark
 
 __all__ = ["ImaginedPark", "IsolationUnavailable", "Machine", "MachineError", "MachinePark", "WorldError"]

@@ -11,7 +11,7 @@ import os
 import secrets
 from pathlib import Path
 
-from .vital_files import DEVICE, INTERFACES, KERNEL
+from .boot_files import DEVICE, INTERFACES, KERNEL
 
 # Bound from the host while the machine runs. Where the host has a symlink (/bin -> usr/bin), so has the disk.
 SYSTEM_DIRECTORIES = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store")

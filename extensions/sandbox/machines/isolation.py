@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from .directory_runtime import FolderWorld
 from .disk_content import make_disk
-from .folder_world import FolderWorld
-from .namespace_world import NamespaceWorld
-from .world import World, WorldError, WorldPlan
+from .namespace_runtime import NamespaceWorld
+from .runtime import World, WorldError, WorldPlan
 
 ROOT_NAMESPACE, USER_NAMESPACE, FOLDER = "root-namespace", "user-namespace", "folder"
 # "auto" falls back to a folder, "namespace" doesn't; the last three ask for one kind.

@@ -10,9 +10,9 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from urllib.parse import quote
 
-from .ssh_door import SshDoor
-from .vital_files import NetworkFile, boot_problem
-from .world import REBOOT, World, WorldError
+from .boot_files import NetworkFile, boot_problem
+from .runtime import REBOOT, World, WorldError
+from .ssh_server import SshDoor
 
 SECONDS_TO_REBOOT = 0.5
 SECONDS_BETWEEN_NETWORK_LOOKS = 0.3

@@ -15,7 +15,7 @@ from contextlib import suppress
 
 import asyncssh
 
-from .world import Entry, World, WorldError
+from .runtime import Entry, World, WorldError
 
 Process = asyncssh.SSHServerProcess[bytes]
 

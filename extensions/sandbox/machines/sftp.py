@@ -15,7 +15,7 @@ from contextlib import suppress
 import asyncssh
 
 from .disk_paths import path_outside
-from .world import World
+from .runtime import World
 
 
 class WorldSFTPServer(asyncssh.SFTPServer):

@@ -11,8 +11,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.clock import utc_text
-from sandbox.vpsorg_cloud import VpsOrg
-from sandbox.vpsorg_model import Refused, VpsServer, VpsSnapshot
+from sandbox.vpsorg.cloud import VpsOrg
+from sandbox.vpsorg.model import Refused, VpsServer, VpsSnapshot
 
 KEY, READ_ONLY_KEY = "examplekey0123456789", "examplereads0123456789"
 SERVER_WORDS = {"active": "on", "stopped": "off"}

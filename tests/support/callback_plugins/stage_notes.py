@@ -37,7 +37,7 @@ class CallbackModule(CallbackBase):
         with open(os.environ["STAGE_PLAN"], encoding="utf-8") as file:
             self._plan = json.load(file)
         sys.path.insert(0, self._plan["extensions"])
-        from sandbox.remote_control import Control
+        from sandbox.admin_client import Control
 
         self._control = Control(self._plan["control_url"])
         self._seen = 0

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 from benchmark import doors, fleet, notice
-from benchmark.ledger import count
 from benchmark.measure import run as measured
 from benchmark.profile import rows_of
 from benchmark.report import MET, NOT_MEASURED, NOT_MET, Part, Table, Target, as_data, per_task, ratio, show, show_targets, text, write_json
+from benchmark.request_count import count
 from rich.console import Console
 
 

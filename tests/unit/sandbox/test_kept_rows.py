@@ -12,7 +12,7 @@ import pytest
 
 from sandbox import ControlError
 from sandbox.machines import ImaginedPark
-from sandbox.world import World
+from sandbox.state import World
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 LATER = datetime(2026, 6, 7, 8, 9, 10, tzinfo=timezone.utc)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from sandbox.clock import SandboxClock, parse_time, utc_text
-from sandbox.ilkbyte_schedule import Schedule, turkish_text
+from sandbox.ilkbyte.schedule import Schedule, turkish_text
 from sandbox.settings import SECONDS, Settings
 
 

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from sandbox import ControlError
-from sandbox.value_faults import misshaped
+from sandbox.faults.values import misshaped
 
 CREATE = {"server_id": 12345, "name": "s"}
 

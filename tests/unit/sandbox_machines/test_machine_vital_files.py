@@ -10,7 +10,7 @@ import pytest
 from machine_helpers import logged_in, processes_of, run, running_machine
 
 from sandbox.machines import MachinePark
-from sandbox.machines.vital_files import INTERFACES, KERNEL, NetworkFile, boot_problem
+from sandbox.machines.boot_files import INTERFACES, KERNEL, NetworkFile, boot_problem
 
 SECONDS_TO_NOTICE = 4  # about half a second on a machine that isn't busy
 

@@ -2,7 +2,7 @@
 """The seam between a machine and what it is made of.
 
 A machine is a disk plus a *world*: the way commands are run with that disk as theirs. There are two worlds now
-(`namespace_world`, `folder_world`). An overlay over the host's own root, or a QEMU guest, would be a third: it answers the
+(`namespace_runtime`, `directory_runtime`). An overlay over the host's own root, or a QEMU guest, would be a third: it answers the
 same questions, of which `enter` and `copy` are the heart, and neither the SSH door nor the power switch changes.
 """
 

@@ -12,7 +12,7 @@ from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from .list_faults import paging_of
+from ..faults.lists import paging_of
 
 DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100

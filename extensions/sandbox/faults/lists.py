@@ -10,8 +10,8 @@ from typing import Any
 
 from starlette.types import Scope
 
-from .exchange import Exchange
-from .fault_kind import Fault, fault_kind
+from ..http_exchange import Exchange
+from .kind import Fault, fault_kind
 
 STALE = "sandbox.stale"  # key in the ASGI scope: lists answer with an older state
 PAGING = "sandbox.paging"  # key in the ASGI scope: a Paging

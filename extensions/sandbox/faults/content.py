@@ -13,8 +13,8 @@ from typing import Any
 
 from starlette.datastructures import URL
 
-from .exchange import Answer, Exchange
-from .fault_kind import Fault, fault_kind
+from ..http_exchange import Answer, Exchange
+from .kind import Fault, fault_kind
 
 WAF_PAGE = (
     "<!DOCTYPE html><html><head><title>Request blocked</title></head>"

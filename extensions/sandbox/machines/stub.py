@@ -77,7 +77,7 @@ class ImaginedMachine:
 
 
 class ImaginedPark:
-    """Makes such machines; see :class:`.park.MachinePark`."""
+    """Makes such machines; see :class:`.pool.MachinePark`."""
 
     isolation = "none"
     isolation_reason = "The servers have no disks and run no commands."

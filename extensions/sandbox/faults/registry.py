@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from . import connection_faults, content_faults, list_faults, value_faults
-from .fault_kind import Kind
+from . import connection, content, lists, values
+from .kind import Kind
 
 ANSWER_FAULTS: dict[str, Kind] = {
     kind.name: kind
-    for kind in (*connection_faults.KINDS, *content_faults.KINDS, *value_faults.KINDS, *list_faults.KINDS)
+    for kind in (*connection.KINDS, *content.KINDS, *values.KINDS, *lists.KINDS)
 }

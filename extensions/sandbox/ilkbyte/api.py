@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .ilkbyte_cloud import POWER_ACTIONS, Ilkbyte
-from .ilkbyte_model import IlkbyteServer, Refused, server_row
-from .list_faults import STALE, paging_of
+from ..faults.lists import STALE, paging_of
+from .cloud import POWER_ACTIONS, Ilkbyte
+from .model import IlkbyteServer, Refused, server_row
 
 SERVER_HEADER = "Netinternet WAF"
 WORKING = "Çalışıyor"  # what a power call answers, whatever the action
@@ -89,7 +89,7 @@ class IlkbyteApi:
         self.app.router.redirect_slashes = False
 
     def server_of(self, path: dict[str, Any], query: dict[str, Any], body: Any) -> Any:
-        """Which server a request is about (see :data:`sandbox.gate.ServerOf`)."""
+        """Which server a request is about (see :data:`sandbox.middleware.ServerOf`)."""
         return path.get("server")
 
     # Doors

@@ -3,8 +3,8 @@
 
 A rule names the requests it hits (cloud, operation, server; left out: any), how many of them pass first (``skip``),
 how many it then hits (``times``; None: all), and the fault. There are three groups of kinds: *answer* faults spoil the
-HTTP exchange (``answer_faults.py`` has the table), *outcome* faults spoil the operation behind it, which the cloud has
-accepted, and *interference* (``interference.py``) comes from somebody else. A request can have one of each.
+HTTP exchange (``registry.py`` has the table), *outcome* faults spoil the operation behind it, which the cloud has
+accepted, and *interference* (``concurrent_client.py``) comes from somebody else. A request can have one of each.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .fault_kind import Kind
-from .ledger import SOMEBODY_ELSE, acting, current_request
+from ..request_log import SOMEBODY_ELSE, acting, current_request
+from .kind import Kind
 
 OUTCOME_KINDS = {
     "snapshot_fails": "taking the snapshot is accepted, goes on for a while and fails",

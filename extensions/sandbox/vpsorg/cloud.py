@@ -17,9 +17,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from .cloud import Cloud
-from .faults import RestoreFaults
-from .vpsorg_model import Refused, VpsServer, VpsSnapshot, server_row, snapshot_row
+from ..cloud import Cloud
+from ..faults.table import RestoreFaults
+from .model import Refused, VpsServer, VpsSnapshot, server_row, snapshot_row
 
 FIRST_SNAPSHOT_ID = 801
 MAX_SNAPSHOTS = 5

@@ -18,7 +18,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .cloud import Cloud
-from .ledger import Entry
+from .request_log import Entry
 
 MAX_BODY_BYTES = 1 << 20
 

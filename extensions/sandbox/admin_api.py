@@ -12,9 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .clock import utc_text
-from .cloud import Server
-from .control_changes import (
+from .admin_actions import (
     BadRequest,
     NotFound,
     add_server,
@@ -27,9 +25,11 @@ from .control_changes import (
     plant_snapshots,
     remove_snapshot,
 )
-from .ilkbyte import Key
-from .vpsorg import Token
-from .world import World
+from .clock import utc_text
+from .cloud import Server
+from .ilkbyte.api import Key
+from .state import World
+from .vpsorg.api import Token
 
 Handler = Callable[[Request], Awaitable[Any]]
 

@@ -20,10 +20,10 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
-from .cloud import Cloud
-from .ilkbyte_model import IlkbyteServer, Refused, server_row, snapshot_rows
-from .ilkbyte_schedule import Schedule
-from .ledger import acting, current_request
+from ..cloud import Cloud
+from ..request_log import acting, current_request
+from .model import IlkbyteServer, Refused, server_row, snapshot_rows
+from .schedule import Schedule
 from .snapshot_tree import SnapshotTree
 
 POWER_ACTIONS = ("start", "shutdown", "reboot", "destroy")

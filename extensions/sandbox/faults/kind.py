@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .exchange import Exchange
+from ..http_exchange import Exchange
 
 Fault = dict[str, Any]  # ``kind`` and the kind's own keys
 Run = Callable[[Fault, Exchange], Awaitable[None]]

@@ -10,19 +10,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .answer_faults import ANSWER_FAULTS
+from .cancellable import Waits
 from .clock import SandboxClock
 from .cloud import Cloud
-from .faults import FaultTable
-from .ilkbyte import Key
-from .ilkbyte_cloud import Ilkbyte
-from .ledger import Ledger
+from .faults.registry import ANSWER_FAULTS
+from .faults.table import FaultTable
+from .ilkbyte.api import Key
+from .ilkbyte.cloud import Ilkbyte
 from .listeners import Listener
 from .machines import ImaginedPark, MachinePark
+from .request_log import Ledger
 from .settings import Settings
-from .vpsorg import Token
-from .vpsorg_cloud import VpsOrg
-from .waits import Waits
+from .vpsorg.api import Token
+from .vpsorg.cloud import VpsOrg
 
 
 @dataclass

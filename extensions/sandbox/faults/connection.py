@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 
-from .content_faults import page_of_firewall
-from .exchange import Exchange
-from .fault_kind import Fault, fault_kind
+from ..http_exchange import Exchange
+from .content import page_of_firewall
+from .kind import Fault, fault_kind
 
 
 @fault_kind()

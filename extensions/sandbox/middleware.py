@@ -13,14 +13,14 @@ from urllib.parse import parse_qsl
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .answer_faults import ANSWER_FAULTS
+from .cancellable import Abandoned
 from .clock import SandboxClock
 from .cloud import Cloud
-from .exchange import Answer, Exchange, read_body
-from .faults import CHANGING, FaultTable
-from .interference import Meanwhile
-from .ledger import Entry, Ledger, acting, current_request
-from .waits import Abandoned
+from .concurrent_client import Meanwhile
+from .faults.registry import ANSWER_FAULTS
+from .faults.table import CHANGING, FaultTable
+from .http_exchange import Answer, Exchange, read_body
+from .request_log import Entry, Ledger, acting, current_request
 
 # Which server a request is about: path parameters, query and decoded body -> a reference (id, uuid, name) or None.
 ServerOf = Callable[[dict[str, Any], dict[str, Any], Any], Any]

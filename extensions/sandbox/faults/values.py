@@ -11,8 +11,8 @@ from datetime import timedelta
 from email.utils import format_datetime
 from typing import Any
 
-from .exchange import Exchange
-from .fault_kind import Fault, fault_kind
+from ..http_exchange import Exchange
+from .kind import Fault, fault_kind
 
 HUGE = 10 ** 30
 VERDICT = "success"  # VPS.org's word for "accepted", which is no state of anything

@@ -10,13 +10,13 @@ from __future__ import annotations
 from typing import Any
 
 from .cloud import Cloud, Server
-from .ilkbyte_cloud import Ilkbyte
-from .ilkbyte_model import IlkbyteServer
-from .ilkbyte_model import Refused as IlkbyteRefused
-from .ledger import SOMEBODY_ELSE, acting, current_request
-from .vpsorg_cloud import VpsOrg
-from .vpsorg_model import Refused as VpsOrgRefused
-from .vpsorg_model import VpsServer, VpsSnapshot
+from .ilkbyte.cloud import Ilkbyte
+from .ilkbyte.model import IlkbyteServer
+from .ilkbyte.model import Refused as IlkbyteRefused
+from .request_log import SOMEBODY_ELSE, acting, current_request
+from .vpsorg.cloud import VpsOrg
+from .vpsorg.model import Refused as VpsOrgRefused
+from .vpsorg.model import VpsServer, VpsSnapshot
 
 Wish = dict[str, Any]  # a fault ``meanwhile`` with all its keys
 

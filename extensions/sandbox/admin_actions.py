@@ -8,14 +8,14 @@ from typing import Any
 
 from .clock import parse_time
 from .cloud import Server
-from .ilkbyte_cloud import Ilkbyte
-from .ilkbyte_model import SHOWN_POWER, IlkbyteServer
-from .ilkbyte_model import snapshot_row as ilkbyte_row
-from .ilkbyte_schedule import Schedule
-from .vpsorg_cloud import VpsOrg
-from .vpsorg_model import VpsServer, VpsSnapshot
-from .vpsorg_model import snapshot_row as vpsorg_row
-from .world import World
+from .ilkbyte.cloud import Ilkbyte
+from .ilkbyte.model import SHOWN_POWER, IlkbyteServer
+from .ilkbyte.model import snapshot_row as ilkbyte_row
+from .ilkbyte.schedule import Schedule
+from .state import World
+from .vpsorg.cloud import VpsOrg
+from .vpsorg.model import VpsServer, VpsSnapshot
+from .vpsorg.model import snapshot_row as vpsorg_row
 
 ILKBYTE_NAME = re.compile(r"[A-Za-z0-9]{3,16}")
 TREE_POWER = {**{word: word for word in SHOWN_POWER}, **{shown: word for word, shown in SHOWN_POWER.items()}}

@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Route
 
-from .django import ApiError, append_slash, check_fields, choice, integer, json_object, not_found_page, page_of, text
-from .list_faults import STALE
-from .vpsorg_cloud import POWER_ACTIONS, VpsOrg
-from .vpsorg_model import Refused, VpsServer, VpsSnapshot, server_row, snapshot_row
+from ..faults.lists import STALE
+from .cloud import POWER_ACTIONS, VpsOrg
+from .drf import ApiError, append_slash, check_fields, choice, integer, json_object, not_found_page, page_of, text
+from .model import Refused, VpsServer, VpsSnapshot, server_row, snapshot_row
 
 BASE = "/api/v1"
 NAME_PATTERN = r"[A-Za-z0-9_-]+"
@@ -63,7 +63,7 @@ class VpsOrgApi:
         self.app.router.redirect_slashes = False  # Starlette's own redirect is a 307; Django's is not
 
     def server_of(self, path: dict[str, Any], query: dict[str, Any], body: Any) -> Any:
-        """Which server a request is about (see :data:`sandbox.gate.ServerOf`)."""
+        """Which server a request is about (see :data:`sandbox.middleware.ServerOf`)."""
         if "snapshot_id" in path:
             snapshot = self._cloud.snapshot(path["snapshot_id"])
             return snapshot.server.id if snapshot else None

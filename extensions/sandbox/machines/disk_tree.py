@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from . import tree_digest
-from .world import WorldError
+from .runtime import WorldError
 
 # What `cp` says of a file that a running machine removed or replaced meanwhile. Such a file is not on the snapshot of a running
 # server either; every other complaint is an error.

@@ -18,8 +18,8 @@ from collections.abc import Callable, Mapping
 
 from . import namespace_init, power_tool
 from .disk_content import bound_from_host
-from .trees import Trees
-from .world import CRASH, POWER_OFF, REBOOT, SYSTEM_PATH, Entry, WorldError, WorldPlan
+from .disk_tree import Trees
+from .runtime import CRASH, POWER_OFF, REBOOT, SYSTEM_PATH, Entry, WorldError, WorldPlan
 
 START_TIMEOUT_SECONDS = 20.0
 STOP_TIMEOUT_SECONDS = 5.0
@@ -31,7 +31,7 @@ _TIOCGPTPEER, _TIOCSPTLCK = 0x5441, 0x40045431
 
 
 class NamespaceWorld:
-    """See `world.World`. With `user_namespace`, no root is needed: the user who runs the sandbox is root inside."""
+    """See `runtime.World`. With `user_namespace`, no root is needed: the user who runs the sandbox is root inside."""
 
     root_inside = "/"
     home_inside = "/root"

@@ -14,8 +14,8 @@ import asyncssh
 from .disk_content import make_disk
 from .isolation import FOLDER, Isolation, choose_isolation, login_shell, python_for_machines
 from .machine import Machine
-from .ssh_door import HOST, SshDoor
-from .world import WorldPlan
+from .runtime import WorldPlan
+from .ssh_server import HOST, SshDoor
 
 _MACHINE_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
 _KEY_TYPE = "ssh-ed25519"

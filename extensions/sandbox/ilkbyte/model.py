@@ -7,8 +7,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
-from .cloud import Server
-from .ilkbyte_schedule import NO_SCHEDULE, TURKISH_TIME, Schedule, turkish_text
+from ..cloud import Server
+from .schedule import NO_SCHEDULE, TURKISH_TIME, Schedule, turkish_text
 from .snapshot_tree import SnapshotTree
 
 SHOWN_POWER = {"running": "running", "shutoff": "shut off", "paused": "paused"}  # tree's word: API's word

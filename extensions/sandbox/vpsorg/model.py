@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from .clock import utc_text
-from .cloud import Server
-from .kept_rows import Shown
+from ..clock import utc_text
+from ..cloud import Server
+from ..row_cache import Shown
 
 
 class Refused(Exception):

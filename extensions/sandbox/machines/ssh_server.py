@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import asyncssh
 
+from .runtime import World
 from .session import run_session
 from .sftp import WorldSFTPServer
-from .world import World
 
 HOST = "127.0.0.1"
 CLOSE_TIMEOUT_SECONDS = 5.0

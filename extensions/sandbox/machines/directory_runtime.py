@@ -11,16 +11,16 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping
 
-from . import folder_keeper
-from .trees import Trees
-from .world import CRASH, SYSTEM_PATH, Entry, WorldError, WorldPlan
+from . import process_reaper
+from .disk_tree import Trees
+from .runtime import CRASH, SYSTEM_PATH, Entry, WorldError, WorldPlan
 
-# By this variable, inherited by all that runs on the machine, folder_keeper.py finds it.
+# By this variable, inherited by all that runs on the machine, process_reaper.py finds it.
 MARK = "REWIND_DISK"
 
 
 class FolderWorld:
-    """See `world.World`. It has no boot id of its own, and `reboot` inside is the host's: don't."""
+    """See `runtime.World`. It has no boot id of its own, and `reboot` inside is the host's: don't."""
 
     def __init__(self, plan: WorldPlan) -> None:
         self._plan = plan
@@ -37,7 +37,7 @@ class FolderWorld:
 
     async def start(self, ended: Callable[[str], None]) -> None:
         self._keeper = await asyncio.create_subprocess_exec(
-            self._plan.python, "-I", "-S", folder_keeper.__file__, self.root_inside,
+            self._plan.python, "-I", "-S", process_reaper.__file__, self.root_inside,
             stdin=asyncio.subprocess.PIPE, start_new_session=True, cwd="/", env={"PATH": SYSTEM_PATH})
         self._watch = asyncio.create_task(self._report_end(self._keeper, ended))
 
