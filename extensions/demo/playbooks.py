@@ -19,7 +19,7 @@ from pathlib import Path
 
 from demo.ansible_output import plain, telling
 from demo.screen import Screen
-from sandbox import Box
+from sandbox import SandboxHandle
 
 QUIET_SECONDS = 2.0  # without a line of output, until it is said what is going on
 STOP_SECONDS = 10.0
@@ -48,12 +48,12 @@ class Playbooks:
     Left as a context, it leaves no guard behind.
     """
 
-    def __init__(self, box: Box, screen: Screen, root: Path, scratch: Path, state_dir: Path, under_way: Callable[[], str | None]) -> None:
+    def __init__(self, sandbox: SandboxHandle, screen: Screen, root: Path, scratch: Path, state_dir: Path, under_way: Callable[[], str | None]) -> None:
         self._screen = screen
         self._root = root
         self._state_dir = state_dir
         self._under_way = under_way
-        self._environment = _environment(box, root, scratch, state_dir, in_colours=screen.in_colours)
+        self._environment = _environment(sandbox, root, scratch, state_dir, in_colours=screen.in_colours)
 
     def __enter__(self) -> Playbooks:
         return self
@@ -128,7 +128,7 @@ def _end_guards(state_dir: Path) -> None:
             os.kill(guard["pid"], signal.SIGKILL)
 
 
-def _environment(box: Box, root: Path, scratch: Path, state_dir: Path, *, in_colours: bool) -> dict[str, str]:
+def _environment(sandbox: SandboxHandle, root: Path, scratch: Path, state_dir: Path, *, in_colours: bool) -> dict[str, str]:
     """The variables of Ansible's processes. Credentials go this way, since a command line is everybody's to read."""
     # Whoever runs this may have real clouds and an Ansible of their own set up: neither has a part in this.
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
@@ -139,10 +139,10 @@ def _environment(box: Box, root: Path, scratch: Path, state_dir: Path, *, in_col
         "ANSIBLE_CONFIG": str(root / "tests" / "ansible.cfg"),
         "ANSIBLE_HOME": str(scratch / "ansible"),
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(scratch / "cp"),
-        "VPS_API_TOKEN": box.vpsorg_token,
-        "ILKBYTE_ACCESS_KEY": box.ilkbyte_access_key,
-        "ILKBYTE_SECRET_KEY": box.ilkbyte_secret_key,
-        "ANSIBLE_INVENTORY": f"{box.inventory},{_write_state_dir_variables(scratch, state_dir)}",
+        "VPS_API_TOKEN": sandbox.vpsorg_token,
+        "ILKBYTE_ACCESS_KEY": sandbox.ilkbyte_access_key,
+        "ILKBYTE_SECRET_KEY": sandbox.ilkbyte_secret_key,
+        "ANSIBLE_INVENTORY": f"{sandbox.inventory},{_write_state_dir_variables(scratch, state_dir)}",
         "ANSIBLE_PIPELINING": "true",  # fewer round trips
         "TMPDIR": str(scratch),  # the guards' sockets
         ("ANSIBLE_FORCE_COLOR" if in_colours else "ANSIBLE_NOCOLOR"): "true",

@@ -43,9 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         screen.say("Nothing of this leaves your machine, and no account is needed: the sandbox plays two clouds and their servers.")
         with (
             tempfile.TemporaryDirectory(prefix="rw-demo-", dir=_short_folder(), ignore_cleanup_errors=True) as scratch,
-            launch(vpsorg_servers=2, ilkbyte_servers=1, speed=options.speed, isolation=options.isolation) as box,
+            launch(vpsorg_servers=2, ilkbyte_servers=1, speed=options.speed, isolation=options.isolation) as sandbox,
         ):
-            Story(box, screen, EXTENSIONS.parent, Path(scratch)).play(restore_fails=options.restore_fails)
+            Story(sandbox, screen, EXTENSIONS.parent, Path(scratch)).play(restore_fails=options.restore_fails)
     except (NotAsItShouldBe, ControlError, OSError, RuntimeError) as problem:
         screen.failure(str(problem))
         return 1

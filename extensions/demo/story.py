@@ -13,7 +13,7 @@ from demo.cloud_progress import TITLES, under_way
 from demo.playbooks import Outcome, Playbooks
 from demo.screen import Screen, ServerStory
 from demo.watch import View, Watch
-from sandbox import Box
+from sandbox import SandboxHandle
 
 WELL, ILL, CUT_OFF = "app1", "web1", "web2"
 GUESTS_LOST = 3  # O'Brien and the two after him
@@ -27,13 +27,13 @@ class Story:
     :param scratch: an empty folder.
     """
 
-    def __init__(self, box: Box, screen: Screen, root: Path, scratch: Path) -> None:
+    def __init__(self, sandbox: SandboxHandle, screen: Screen, root: Path, scratch: Path) -> None:
         self._began = time.monotonic()
-        self._box = box
-        self._control = box.control
+        self._sandbox = sandbox
+        self._control = sandbox.control
         self._screen = screen
         self._state_dir = scratch / "state"
-        self._playbooks = Playbooks(box, screen, root, scratch, self._state_dir, functools.partial(under_way, box.control))
+        self._playbooks = Playbooks(sandbox, screen, root, scratch, self._state_dir, functools.partial(under_way, sandbox.control))
 
     def play(self, *, restore_fails: bool = False) -> None:
         """Play all steps.
@@ -54,9 +54,9 @@ class Story:
     def _introduce(self) -> None:
         names = {cloud: [server["name"] for server in self._control.servers(cloud)] for cloud in TITLES}
         self._screen.say(f"Its servers: {'; '.join(f'{TITLES[cloud]} has {_and(servers)}' for cloud, servers in names.items())}. "
-                         f"{self._box.isolation_reason}")
-        self._screen.say(f"Its clocks run {self._box.speed:g} times as fast as yours, so a restore of ten minutes takes "
-                         f"{600 / self._box.speed:.0f} seconds.")
+                         f"{self._sandbox.isolation_reason}")
+        self._screen.say(f"Its clocks run {self._sandbox.speed:g} times as fast as yours, so a restore of ten minutes takes "
+                         f"{600 / self._sandbox.speed:.0f} seconds.")
         self._screen.say("The inventory and the keys to the clouds reach Ansible through its environment. Of its output you see the tasks "
                          "that change, say or fail something.")
 

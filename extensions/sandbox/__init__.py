@@ -8,6 +8,6 @@ only; running a sandbox needs starlette, uvicorn and asyncssh.
 from __future__ import annotations
 
 from .admin_client import Control, ControlError
-from .launch import Box, launch
+from .launch import SandboxHandle, launch
 
-__all__ = ["Box", "Control", "ControlError", "launch"]
+__all__ = ["SandboxHandle", "Control", "ControlError", "launch"]

@@ -12,7 +12,7 @@ from .ilkbyte.cloud import Ilkbyte
 from .ilkbyte.model import SHOWN_POWER, IlkbyteServer
 from .ilkbyte.model import snapshot_row as ilkbyte_row
 from .ilkbyte.schedule import Schedule
-from .state import World
+from .state import SandboxState
 from .vpsorg.cloud import VpsOrg
 from .vpsorg.model import VpsServer, VpsSnapshot
 from .vpsorg.model import snapshot_row as vpsorg_row
@@ -35,29 +35,29 @@ def only(body: dict[str, Any], *known: str) -> None:
         raise BadRequest(f"unknown keys: {', '.join(sorted(unknown))}; known: {', '.join(known)}")
 
 
-def found_cloud(world: World, name: Any) -> Any:
+def found_cloud(sandbox: SandboxState, name: Any) -> Any:
     """:raises NotFound: no such cloud."""
-    for cloud in world.clouds:
+    for cloud in sandbox.clouds:
         if cloud.name == name:
             return cloud
-    raise NotFound(f"no cloud {name!r}; there are {', '.join(cloud.name for cloud in world.clouds)}")
+    raise NotFound(f"no cloud {name!r}; there are {', '.join(cloud.name for cloud in sandbox.clouds)}")
 
 
-def found_server(world: World, cloud: Any, reference: Any) -> Any:
+def found_server(sandbox: SandboxState, cloud: Any, reference: Any) -> Any:
     """By id, uuid or name.
 
     :raises NotFound: no such server.
     """
-    server = found_cloud(world, cloud).server(reference)
+    server = found_cloud(sandbox, cloud).server(reference)
     if server is None:
         raise NotFound(f"no server {reference!r} at {cloud}")
     return server
 
 
-async def add_server(world: World, body: dict[str, Any]) -> Server:
+async def add_server(sandbox: SandboxState, body: dict[str, Any]) -> Server:
     """Make one more server: ``cloud``, ``name``, ``hostname``, ``status`` (for Ilkbyte: running or shut off)."""
     only(body, "cloud", "name", "hostname", "status")
-    cloud, name = found_cloud(world, body.get("cloud")), str(body["name"])
+    cloud, name = found_cloud(sandbox, body.get("cloud")), str(body["name"])
     if isinstance(cloud, Ilkbyte):
         _check_ilkbyte_name(name)
         return await cloud.add_server(name, body.get("hostname"), _tree_power(body.get("status", "running")))
@@ -65,13 +65,13 @@ async def add_server(world: World, body: dict[str, Any]) -> Server:
     return await cloud.add_server(name, body.get("hostname"), body.get("status", "active"))
 
 
-async def change_server(world: World, cloud_name: str, server: Server, body: dict[str, Any]) -> None:
+async def change_server(sandbox: SandboxState, cloud_name: str, server: Server, body: dict[str, Any]) -> None:
     """Change ``name``, ``hostname``, ``status`` (the machine follows the words it understands), ``power`` (on, off: the
     machine alone), ``network`` (up, down: its cable), ``service`` (Ilkbyte's word for the contract)."""
     only(body, "name", "hostname", "status", "power", "network", "service")
     if body.get("power", "on") not in ("on", "off") or body.get("network", "up") not in ("up", "down"):
         raise BadRequest("power is on or off, network is up or down")
-    cloud = found_cloud(world, cloud_name)
+    cloud = found_cloud(sandbox, cloud_name)
     if "name" in body:
         if isinstance(cloud, Ilkbyte):
             _check_ilkbyte_name(str(body["name"]))
@@ -84,7 +84,7 @@ async def change_server(world: World, cloud_name: str, server: Server, body: dic
         server.service = str(body["service"])
     if "status" in body:
         if isinstance(server, IlkbyteServer):
-            await world.ilkbyte.set_power(server, _tree_power(body["status"]))
+            await sandbox.ilkbyte.set_power(server, _tree_power(body["status"]))
         elif isinstance(server, VpsServer):
             cloud.set_status(server, str(body["status"]))
             await cloud.set_machine_power(server)
@@ -96,37 +96,37 @@ async def change_server(world: World, cloud_name: str, server: Server, body: dic
         await server.machine.restore_network()
     elif body.get("network") == "down":
         await server.machine.cut_network()
-    cloud.remember()
+    cloud.record_listing()
 
 
-async def plant_snapshot(world: World, body: dict[str, Any]) -> dict[str, Any]:
+async def plant_snapshot(sandbox: SandboxState, body: dict[str, Any]) -> dict[str, Any]:
     """Put a snapshot there as if made by hand: ``cloud``, ``server``, ``name``, ``created_at``; for VPS.org also
     ``status``, ``size_mb``, ``description``; for Ilkbyte ``state`` and, with ``is_cron``, ``day``, ``hour``, ``min``.
     Answers the row that lists show."""
-    row = await _planted(world, body)
-    found_cloud(world, body["cloud"]).remember()
+    row = await _planted(sandbox, body)
+    found_cloud(sandbox, body["cloud"]).record_listing()
     return row
 
 
-async def plant_snapshots(world: World, body: dict[str, Any]) -> int:
+async def plant_snapshots(sandbox: SandboxState, body: dict[str, Any]) -> int:
     """Many in one change, the last one planted being the newest: ``cloud`` and ``snapshots``, each as for
     :func:`plant_snapshot` without its ``cloud``. Answers how many; those before one that makes no sense are there."""
     only(body, "cloud", "snapshots")
-    cloud = found_cloud(world, body.get("cloud"))
+    cloud = found_cloud(sandbox, body.get("cloud"))
     try:
         for snapshot in body["snapshots"]:
-            await _planted(world, {**snapshot, "cloud": cloud.name})
+            await _planted(sandbox, {**snapshot, "cloud": cloud.name})
     finally:
-        cloud.remember()
+        cloud.record_listing()
     return len(body["snapshots"])
 
 
-async def _planted(world: World, body: dict[str, Any]) -> dict[str, Any]:
-    server = found_server(world, body.get("cloud"), body.get("server"))
+async def _planted(sandbox: SandboxState, body: dict[str, Any]) -> dict[str, Any]:
+    server = found_server(sandbox, body.get("cloud"), body.get("server"))
     created_at = parse_time(body["created_at"]) if body.get("created_at") else None
     if isinstance(server, VpsServer):
         only(body, "cloud", "server", "name", "status", "size_mb", "description", "created_at")
-        snapshot = await found_cloud(world, body["cloud"]).plant_snapshot(
+        snapshot = await found_cloud(sandbox, body["cloud"]).plant_snapshot(
             server, str(body["name"]), description=body.get("description", ""),
             status=body.get("status", "completed"), size_mb=body.get("size_mb"), created_at=created_at)
         return vpsorg_row(snapshot)
@@ -134,28 +134,28 @@ async def _planted(world: World, body: dict[str, Any]) -> dict[str, Any]:
     if body["name"] in server.tree:
         raise BadRequest(f"{server.name} has a snapshot {body['name']}")
     state = TREE_POWER[body["state"]] if "state" in body else None
-    await world.ilkbyte.plant_snapshot(server, body["name"], state, created_at)
+    await sandbox.ilkbyte.plant_snapshot(server, body["name"], state, created_at)
     if body.get("is_cron"):
-        world.ilkbyte.remember()  # two changes, as where a client makes them
-        world.ilkbyte.add_schedule(server, body["name"], int(body.get("day", 1)), int(body.get("hour", 0)),
+        sandbox.ilkbyte.record_listing()  # two changes, as where a client makes them
+        sandbox.ilkbyte.add_schedule(server, body["name"], int(body.get("day", 1)), int(body.get("hour", 0)),
                                    int(body.get("min", 0)))
     return ilkbyte_row(server, body["name"])
 
 
-def change_snapshot(world: World, cloud_name: str, server: Server, reference: str,
+def change_snapshot(sandbox: SandboxState, cloud_name: str, server: Server, reference: str,
                     body: dict[str, Any]) -> dict[str, Any]:
     """Change what lists show. VPS.org: ``status`` (any word), ``created_at``, ``size_mb``, ``description``. Ilkbyte:
     ``created_at``, ``state``, ``cron_time`` (the sentence only), ``next_run`` (the schedule really moves)."""
     if isinstance(server, VpsServer):
         only(body, "status", "created_at", "size_mb", "description")
-        cloud = found_cloud(world, cloud_name)
+        cloud = found_cloud(sandbox, cloud_name)
         snapshot = _vps_snapshot(cloud, server, reference)
         snapshot.status = body.get("status", snapshot.status)
         snapshot.size_mb = body.get("size_mb", snapshot.size_mb)
         snapshot.description = body.get("description", snapshot.description)
         if "created_at" in body:
             snapshot.created_at = parse_time(body["created_at"])
-        cloud.remember()
+        cloud.record_listing()
         return vpsorg_row(snapshot)
     assert isinstance(server, IlkbyteServer)
     only(body, "created_at", "state", "cron_time", "next_run")
@@ -168,21 +168,21 @@ def change_snapshot(world: World, cloud_name: str, server: Server, reference: st
         _schedule(server, reference).sentence = body["cron_time"]
     if "next_run" in body:
         _schedule(server, reference).next_run = parse_time(body["next_run"])
-        world.ilkbyte.start_timer(server, reference)
-    world.ilkbyte.remember()
+        sandbox.ilkbyte.start_timer(server, reference)
+    sandbox.ilkbyte.record_listing()
     return ilkbyte_row(server, reference)
 
 
-async def remove_snapshot(world: World, cloud_name: str, server: Server, reference: str) -> None:
+async def remove_snapshot(sandbox: SandboxState, cloud_name: str, server: Server, reference: str) -> None:
     """Remove a snapshot whatever its state, as if somebody else had done it."""
     if isinstance(server, VpsServer):
-        cloud = found_cloud(world, cloud_name)
+        cloud = found_cloud(sandbox, cloud_name)
         await cloud.drop_snapshot(_vps_snapshot(cloud, server, reference))
-        cloud.remember()
+        cloud.record_listing()
     elif isinstance(server, IlkbyteServer):
         _ilkbyte_snapshot(server, reference)
-        await world.ilkbyte.drop_snapshot(server, reference)
-        world.ilkbyte.remember()
+        await sandbox.ilkbyte.drop_snapshot(server, reference)
+        sandbox.ilkbyte.record_listing()
 
 
 def _vps_snapshot(cloud: VpsOrg, server: VpsServer, reference: str) -> VpsSnapshot:

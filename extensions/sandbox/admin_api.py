@@ -25,23 +25,23 @@ from .admin_actions import (
     plant_snapshots,
     remove_snapshot,
 )
-from .clock import utc_text
+from .clock import format_utc
 from .cloud import Server
 from .ilkbyte.api import Key
-from .state import World
+from .state import SandboxState
 from .vpsorg.api import Token
 
 Handler = Callable[[Request], Awaitable[Any]]
 
 
 class ControlApi:
-    """The routes over a :class:`World`.
+    """The routes over a :class:`SandboxState`.
 
     :param servers_changed: called when servers came, went or changed their names (the inventory is written anew).
     """
 
-    def __init__(self, world: World, servers_changed: Callable[[], None]) -> None:
-        self._world = world
+    def __init__(self, sandbox: SandboxState, servers_changed: Callable[[], None]) -> None:
+        self._state = sandbox
         self._servers_changed = servers_changed
         routes: list[tuple[str, str, Handler]] = [
             ("GET", "/ledger", self._ledger), ("DELETE", "/ledger", self._clear_ledger),
@@ -64,28 +64,28 @@ class ControlApi:
                                      for method, path, handler in routes])
 
     async def _ledger(self, request: Request) -> Any:
-        return {"entries": self._world.ledger.entries}
+        return {"entries": self._state.ledger.entries}
 
     async def _clear_ledger(self, request: Request) -> Any:
-        self._world.ledger.clear()
+        self._state.ledger.clear()
 
     async def _reset(self, request: Request) -> Any:
         body = await _object(request)
-        names = [cloud.name for cloud in self._world.clouds]
+        names = [cloud.name for cloud in self._state.clouds]
         only(body, "servers", *(f"{name}_servers" for name in names))
         wanted = {name: body.get(f"{name}_servers", body.get("servers")) for name in names}
-        await self._world.reset({name: number for name, number in wanted.items() if number is not None})
+        await self._state.reset({name: number for name, number in wanted.items() if number is not None})
         self._servers_changed()
 
     async def _servers(self, request: Request) -> Any:
         return {"servers": [await self._described(cloud.name, server)
-                            for cloud in self._world.clouds for server in cloud.servers]}
+                            for cloud in self._state.clouds for server in cloud.servers]}
 
     async def _described(self, cloud: str, server: Any) -> dict[str, Any]:
         if cloud == "ilkbyte":
-            snapshots = self._world.ilkbyte.rows()["snapshots"][server.name]
+            snapshots = self._state.ilkbyte.rows()["snapshots"][server.name]
         else:
-            rows = found_cloud(self._world, cloud).rows()["snapshots"]
+            rows = found_cloud(self._state, cloud).rows()["snapshots"]
             snapshots = [row for row in rows if row["server"]["id"] == server.id]
         return {
             "cloud": cloud, "id": server.id, "uuid": server.uuid, "name": server.name, "hostname": server.hostname,
@@ -97,46 +97,46 @@ class ControlApi:
 
     async def _add_server(self, request: Request) -> Any:
         body = await _object(request)
-        server = await add_server(self._world, body)
+        server = await add_server(self._state, body)
         self._servers_changed()
         return await self._described(body["cloud"], server)
 
     async def _change_server(self, request: Request) -> Any:
         server = self._found(request)
-        await change_server(self._world, request.path_params["cloud"], server, await _object(request))
+        await change_server(self._state, request.path_params["cloud"], server, await _object(request))
         self._servers_changed()
         return await self._described(request.path_params["cloud"], server)
 
     async def _remove_server(self, request: Request) -> Any:
-        await found_cloud(self._world, request.path_params["cloud"]).remove_server(self._found(request))
+        await found_cloud(self._state, request.path_params["cloud"]).remove_server(self._found(request))
         self._servers_changed()
 
     async def _plant_snapshot(self, request: Request) -> Any:
-        return await plant_snapshot(self._world, await _object(request))
+        return await plant_snapshot(self._state, await _object(request))
 
     async def _plant_snapshots(self, request: Request) -> Any:
-        return {"planted": await plant_snapshots(self._world, await _object(request))}
+        return {"planted": await plant_snapshots(self._state, await _object(request))}
 
     async def _change_snapshot(self, request: Request) -> Any:
         path = request.path_params
-        return change_snapshot(self._world, path["cloud"], self._found(request), path["snapshot"],
+        return change_snapshot(self._state, path["cloud"], self._found(request), path["snapshot"],
                                await _object(request))
 
     async def _remove_snapshot(self, request: Request) -> Any:
         path = request.path_params
-        await remove_snapshot(self._world, path["cloud"], self._found(request), path["snapshot"])
+        await remove_snapshot(self._state, path["cloud"], self._found(request), path["snapshot"])
 
     def _found(self, request: Request) -> Server:
-        return found_server(self._world, request.path_params["cloud"], request.path_params["server"])
+        return found_server(self._state, request.path_params["cloud"], request.path_params["server"])
 
     async def _clock(self, request: Request) -> Any:
-        clock = self._world.clock
-        return {"now": utc_text(clock.now()), "elapsed": clock.elapsed(), "speed": clock.speed}
+        clock = self._state.clock
+        return {"now": format_utc(clock.now()), "elapsed": clock.elapsed(), "speed": clock.speed}
 
     async def _advance(self, request: Request) -> Any:
         body = await _object(request)
         only(body, "advance")
-        self._world.clock.advance(float(body["advance"]))
+        self._state.clock.advance(float(body["advance"]))
         for _dummy in range(10):  # let what has come due begin before the caller goes on
             await asyncio.sleep(0)
         return await self._clock(request)
@@ -144,51 +144,51 @@ class ControlApi:
     async def _add_credentials(self, request: Request) -> Any:
         body = await _object(request)
         only(body, "vpsorg_token", "ilkbyte_key")
-        credentials = self._world.credentials
+        credentials = self._state.credentials
         if token := body.get("vpsorg_token"):
             permissions = tuple(token.get("permissions", ("read", "write")))
             credentials.tokens[token["token"]] = Token(token.get("name", "added"), permissions)
         if key := body.get("ilkbyte_key"):
             allowed = tuple(key.get("allowed_ips", ()))
             credentials.keys[key["access_key"]] = Key(key["access_key"], key["secret_key"], allowed)
-        self._world.ledger.hide(credentials.secrets())
+        self._state.ledger.hide(credentials.secrets())
 
     async def _faults(self, request: Request) -> Any:
-        return {"faults": self._world.faults.rules(), "kinds": self._world.faults.kinds(),
-                "keys": self._world.faults.keys()}
+        return {"faults": self._state.faults.rules(), "kinds": self._state.faults.kinds(),
+                "keys": self._state.faults.keys()}
 
     async def _add_faults(self, request: Request) -> Any:
         body = await request.json()
         for rule in body if isinstance(body, list) else [body]:
-            self._world.faults.add(rule)
+            self._state.faults.add(rule)
         return await self._faults(request)
 
     async def _clear_faults(self, request: Request) -> Any:
-        self._world.faults.clear()
+        self._state.faults.clear()
 
     async def _refuse_connections(self, request: Request) -> Any:
         body = await _object(request)
         only(body, "cloud", "seconds")
-        door = self._world.doors[found_cloud(self._world, body.get("cloud")).name]
+        listener = self._state.listeners[found_cloud(self._state, body.get("cloud")).name]
         seconds = float(body["seconds"])
         if seconds > 0:
-            await door.refuse(seconds)
+            await listener.refuse(seconds)
         else:
-            await door.accept()
+            await listener.accept()
 
     async def _show_certificate(self, request: Request) -> Any:
         body = await _object(request)
         only(body, "cloud", "kind", "times")
-        showing = self._world.doors[found_cloud(self._world, body.get("cloud")).name].showing
-        if showing is None:
+        certificate_selector = self._state.listeners[found_cloud(self._state, body.get("cloud")).name].certificate_selector
+        if certificate_selector is None:
             raise BadRequest("this sandbox has no TLS; start it with --tls")
-        showing.show(body.get("kind", "good"), body.get("times"))
+        certificate_selector.select(body.get("kind", "good"), body.get("times"))
 
     async def _settings(self, request: Request) -> Any:
-        return vars(self._world.settings)
+        return vars(self._state.settings)
 
     async def _change_settings(self, request: Request) -> Any:
-        self._world.settings.update(await _object(request))
+        self._state.settings.update(await _object(request))
         return await self._settings(request)
 
 

@@ -21,11 +21,11 @@ from .inventory import inventory, write_environment, write_inventory
 from .listeners import Listener
 from .machines import ImaginedPark, Machine, MachinePark
 from .middleware import Gate
-from .state import World
+from .state import SandboxState
 from .vpsorg.api import BASE, VpsOrgApi
 
 if TYPE_CHECKING:
-    from .certificates import Certificates, Showing
+    from .certificates import Certificates, CertificateSelector
 
 
 @dataclass(frozen=True)
@@ -53,32 +53,32 @@ class Api(Protocol):
     app: ASGIApp
     routes: list[Route]
 
-    def server_of(self, path: dict[str, Any], query: dict[str, Any], body: Any) -> Any:
+    def server_reference(self, path: dict[str, Any], query: dict[str, Any], body: Any) -> Any:
         """Which server a request is about."""
 
 
 @dataclass(frozen=True)
-class Further:
+class ExtraCloud:
     """A cloud beside the two: what is behind its API, and the API. Its URL is among the facts as ``NAME_url``."""
 
-    cloud: Callable[[World], Cloud[Any]]
+    cloud: Callable[[SandboxState], Cloud[Any]]
     api: Callable[[Any], Api]
 
 
 class Sandbox:
     """A running sandbox. Use :meth:`open` and :meth:`close`, both in the same event loop."""
 
-    def __init__(self, options: Options, further: Sequence[Further] = ()) -> None:
+    def __init__(self, options: Options, extra_clouds: Sequence[ExtraCloud] = ()) -> None:
         self._options = options
-        self._further = further
-        self._made_state_dir = options.state_dir is None or not options.state_dir.exists()
+        self._extra_clouds = extra_clouds
+        self._created_state_dir = options.state_dir is None or not options.state_dir.exists()
         self._state_dir = self._make_state_dir()
         self._inventory_path = self._state_dir / "inventory.yml"
         self._environment_path = self._state_dir / "environment"
         self._listeners: list[Listener] = []
         self._certificates: Certificates | None = None
         self._park: MachinePark | ImaginedPark | None = None
-        self._world: World | None = None
+        self._state: SandboxState | None = None
 
     async def open(self) -> dict[str, Any]:
         """Start everything; answers what a user needs to know (addresses, credentials, inventory).
@@ -91,31 +91,31 @@ class Sandbox:
 
             self._certificates = Certificates(self._state_dir / "tls")
         park = self._park = (
-            NumberedPorts(self._state_dir, isolation=options.isolation, ssh=options.ssh, base=options.ssh_port_base)
+            SequentialPortPool(self._state_dir, isolation=options.isolation, ssh=options.ssh, base=options.ssh_port_base)
             if options.disks else ImaginedPark(self._state_dir))
-        world = self._world = World(park, speed=options.speed, vpsorg_servers=options.vpsorg_servers,
+        state = self._state = SandboxState(park, speed=options.speed, vpsorg_servers=options.vpsorg_servers,
                                     ilkbyte_servers=options.ilkbyte_servers, seed=options.seed,
-                                    further=[one.cloud for one in self._further])
-        vpsorg_api = VpsOrgApi(world.vpsorg, world.credentials.tokens)
-        ilkbyte_api = IlkbyteApi(world.ilkbyte, world.credentials.keys)
-        common: dict[str, Any] = {"clock": world.clock, "ledger": world.ledger, "faults": world.faults}
-        control_api = ControlApi(world, self._write_inventory)
+                                    extra_clouds=[extra.cloud for extra in self._extra_clouds])
+        vpsorg_api = VpsOrgApi(state.vpsorg, state.credentials.tokens)
+        ilkbyte_api = IlkbyteApi(state.ilkbyte, state.credentials.keys)
+        common: dict[str, Any] = {"clock": state.clock, "ledger": state.ledger, "faults": state.faults}
+        control_api = ControlApi(state, self._write_inventory)
         for app, port in (
-            (Gate(vpsorg_api.app, cloud=world.vpsorg, routes=vpsorg_api.routes, server_of=vpsorg_api.server_of,
+            (Gate(vpsorg_api.app, cloud=state.vpsorg, routes=vpsorg_api.routes, server_reference=vpsorg_api.server_reference,
                   **common), options.vpsorg_port),
-            (Gate(ilkbyte_api.app, cloud=world.ilkbyte, routes=ilkbyte_api.routes, server_of=ilkbyte_api.server_of,
+            (Gate(ilkbyte_api.app, cloud=state.ilkbyte, routes=ilkbyte_api.routes, server_reference=ilkbyte_api.server_reference,
                   server_header=SERVER_HEADER, **common), options.ilkbyte_port),
             (control_api.app, options.control_port),
         ):
-            self._listeners.append(Listener(app, port, self._showing() if app is not control_api.app else None))
-        further_clouds = world.clouds[2:]
-        for cloud, one in zip(further_clouds, self._further, strict=True):
-            api = one.api(cloud)
-            gate = Gate(api.app, cloud=cloud, routes=api.routes, server_of=api.server_of, **common)
-            self._listeners.append(Listener(gate, 0, self._showing()))
-        world.doors.update(zip(("vpsorg", "ilkbyte"), self._listeners, strict=False))
-        world.doors.update(zip((cloud.name for cloud in further_clouds), self._listeners[3:], strict=True))
-        await world.populate()
+            self._listeners.append(Listener(app, port, self._certificate_selector() if app is not control_api.app else None))
+        additional_clouds = state.clouds[2:]
+        for cloud, extra in zip(additional_clouds, self._extra_clouds, strict=True):
+            api = extra.api(cloud)
+            gate = Gate(api.app, cloud=cloud, routes=api.routes, server_reference=api.server_reference, **common)
+            self._listeners.append(Listener(gate, 0, self._certificate_selector()))
+        state.listeners.update(zip(("vpsorg", "ilkbyte"), self._listeners, strict=False))
+        state.listeners.update(zip((cloud.name for cloud in additional_clouds), self._listeners[3:], strict=True))
+        await state.create_servers()
         await asyncio.gather(*(listener.open() for listener in self._listeners))
         self._write_inventory()
         facts = self._facts()
@@ -123,15 +123,15 @@ class Sandbox:
         return facts
 
     def _facts(self) -> dict[str, Any]:
-        options, park, world = self._options, self._park, self._world
-        assert park is not None and world is not None
+        options, park, state = self._options, self._park, self._state
+        assert park is not None and state is not None
         return {
             "vpsorg_url": self._vpsorg_url,
-            "vpsorg_token": world.credentials.vpsorg_token,
+            "vpsorg_token": state.credentials.vpsorg_token,
             "ilkbyte_url": self._ilkbyte_url,
-            "ilkbyte_access_key": world.credentials.ilkbyte_access_key,
-            "ilkbyte_secret_key": world.credentials.ilkbyte_secret_key,
-            **{f"{cloud.name}_url": world.doors[cloud.name].url for cloud in world.clouds[2:]},
+            "ilkbyte_access_key": state.credentials.ilkbyte_access_key,
+            "ilkbyte_secret_key": state.credentials.ilkbyte_secret_key,
+            **{f"{cloud.name}_url": state.listeners[cloud.name].url for cloud in state.clouds[2:]},
             "control_url": self._listeners[2].url,
             "ca_path": str(self._certificates.ca_path) if self._certificates else None,
             "inventory": str(self._inventory_path),
@@ -143,14 +143,14 @@ class Sandbox:
 
     async def close(self) -> None:
         """Stop everything and leave nothing behind, however far :meth:`open` got."""
-        if self._world is not None:
-            await self._world.stop()
+        if self._state is not None:
+            await self._state.stop()
         await asyncio.gather(*(listener.close() for listener in self._listeners))
         if self._park is not None:
             await self._park.close()
         if self._certificates is not None:
             self._certificates.remove()
-        if self._made_state_dir:
+        if self._created_state_dir:
             shutil.rmtree(self._state_dir, ignore_errors=True)
         else:
             self._inventory_path.unlink(missing_ok=True)
@@ -162,12 +162,12 @@ class Sandbox:
         self._options.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self._options.state_dir.resolve()
 
-    def _showing(self) -> Showing | None:
+    def _certificate_selector(self) -> CertificateSelector | None:
         if self._certificates is None:
             return None
-        from .certificates import Showing
+        from .certificates import CertificateSelector
 
-        return Showing(self._certificates)
+        return CertificateSelector(self._certificates)
 
     @property
     def _vpsorg_url(self) -> str:
@@ -178,11 +178,11 @@ class Sandbox:
         return self._listeners[1].url
 
     def _write_inventory(self) -> None:
-        assert self._world is not None
-        write_inventory(self._inventory_path, inventory(self._world, self._vpsorg_url, self._ilkbyte_url))
+        assert self._state is not None
+        write_inventory(self._inventory_path, inventory(self._state, self._vpsorg_url, self._ilkbyte_url))
 
 
-class NumberedPorts(MachinePark):
+class SequentialPortPool(MachinePark):
     """A park whose machines get ports one after the other from ``base`` on; base 0: any free ports."""
 
     def __init__(self, state_dir: Path, *, isolation: str, ssh: bool, base: int) -> None:

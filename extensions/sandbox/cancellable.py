@@ -8,32 +8,32 @@ from collections.abc import Coroutine
 from typing import Any
 
 
-class Abandoned(Exception):
+class Cancelled(Exception):
     """The wait was ended from outside, since the world is made anew or ends."""
 
 
-class Waits:
+class CancellableWaits:
     """The waits under way."""
 
     def __init__(self) -> None:
-        self._under_way: set[asyncio.Task[Any]] = set()
+        self._running: set[asyncio.Task[Any]] = set()
 
-    async def wait(self, what: Coroutine[Any, Any, None]) -> None:
-        """Until ``what`` is over.
+    async def wait(self, work: Coroutine[Any, Any, None]) -> None:
+        """Until ``work`` is over.
 
-        :raises Abandoned: :meth:`end` came first.
+        :raises Cancelled: :meth:`cancel_all` came first.
         """
-        task = asyncio.ensure_future(what)
-        self._under_way.add(task)
+        task = asyncio.ensure_future(work)
+        self._running.add(task)
         try:
             await asyncio.wait([task])
         finally:
-            self._under_way.discard(task)
+            self._running.discard(task)
             task.cancel()
         if task.cancelled():
-            raise Abandoned
+            raise Cancelled
 
-    def end(self) -> None:
+    def cancel_all(self) -> None:
         """End all waits."""
-        for task in self._under_way:
+        for task in self._running:
             task.cancel()

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 DAY = timedelta(days=1)
-HERE = (x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
-ELSEWHERE = (x509.DNSName("other.example.com"),)
+LOOPBACK_NAMES = (x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
+OTHER_NAMES = (x509.DNSName("other.example.com"),)
 KINDS = ("good", "expired", "not_yet_valid", "self_signed", "other_name", "other_ca")
 
 
@@ -33,23 +33,23 @@ class _Pair:
 class Certificates:
     """A folder with ``ca.pem`` and one file for each kind of certificate, all valid by real time, not the sandbox's."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        folder.mkdir(mode=0o700, exist_ok=True)
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        directory.mkdir(mode=0o700, exist_ok=True)
         now = datetime.now(timezone.utc)
         ca, other_ca = (_authority(name, now) for name in ("Sandbox CA", "Another CA"))
-        long = (now - DAY, now + 365 * DAY)
-        made = {
-            "good": _certificate(HERE, ca, long),
-            "expired": _certificate(HERE, ca, (now - 30 * DAY, now - DAY)),
-            "not_yet_valid": _certificate(HERE, ca, (now + DAY, now + 30 * DAY)),
-            "self_signed": _certificate(HERE, None, long),
-            "other_name": _certificate(ELSEWHERE, ca, long),
-            "other_ca": _certificate(HERE, other_ca, long),
+        current_period = (now - DAY, now + 365 * DAY)
+        pairs = {
+            "good": _certificate(LOOPBACK_NAMES, ca, current_period),
+            "expired": _certificate(LOOPBACK_NAMES, ca, (now - 30 * DAY, now - DAY)),
+            "not_yet_valid": _certificate(LOOPBACK_NAMES, ca, (now + DAY, now + 30 * DAY)),
+            "self_signed": _certificate(LOOPBACK_NAMES, None, current_period),
+            "other_name": _certificate(OTHER_NAMES, ca, current_period),
+            "other_ca": _certificate(LOOPBACK_NAMES, other_ca, current_period),
         }
-        self.ca_path = folder / "ca.pem"
+        self.ca_path = directory / "ca.pem"
         self.ca_path.write_bytes(_pem(ca.certificate))
-        for kind, pair in made.items():
+        for kind, pair in pairs.items():
             path = self.path(kind)
             path.touch(mode=0o600)
             path.write_bytes(_pem(pair.certificate) + pair.key.private_bytes(
@@ -57,14 +57,14 @@ class Certificates:
 
     def path(self, kind: str) -> Path:
         """The file with this kind's certificate and key."""
-        return self._folder / f"{kind}.pem"
+        return self._directory / f"{kind}.pem"
 
     def remove(self) -> None:
         """Remove the folder."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self._directory, ignore_errors=True)
 
 
-class Showing:
+class CertificateSelector:
     """Which certificate one cloud shows in each handshake. :attr:`context` is for its port."""
 
     def __init__(self, certificates: Certificates) -> None:
@@ -74,7 +74,7 @@ class Showing:
         self._kind = "good"
         self._times: int | None = None
 
-    def show(self, kind: str, times: int | None) -> None:
+    def select(self, kind: str, times: int | None) -> None:
         """From now on show this, in the next ``times`` handshakes or (None) until told otherwise.
 
         :raises ValueError: there is no such kind.

@@ -46,7 +46,7 @@ async def _run(options: Options, parent: int | None) -> int:
             print(f"sandbox: cannot start: {error}", file=sys.stderr)
             return 1
         print(json.dumps(facts), flush=True)
-        _explain(facts)
+        _print_summary(facts)
         await stop.wait()
     finally:
         unwatch()
@@ -54,7 +54,7 @@ async def _run(options: Options, parent: int | None) -> int:
     return 0
 
 
-def _explain(facts: dict[str, object]) -> None:
+def _print_summary(facts: dict[str, object]) -> None:
     for line in (
         *([f"CA       {facts['ca_path']}"] if facts["ca_path"] else []),
         f"VPS.org  {facts['vpsorg_url']}",

@@ -54,21 +54,21 @@ class SandboxClock:
         Operations of several stages plan each stage from their own start, so that one long :meth:`advance` carries
         them through all of their stages.
         """
-        while (left := elapsed - self.elapsed()) > 0:
+        while (remaining := elapsed - self.elapsed()) > 0:
             try:
-                async with asyncio.timeout(left / self.speed):
+                async with asyncio.timeout(remaining / self.speed):
                     await self._moved.wait()
             except TimeoutError:
                 pass
 
-    async def sleep_until_time(self, moment: datetime) -> None:
-        """Sleep until sandbox time reaches ``moment`` (with a time zone)."""
-        await self.sleep_until((moment - self.started_at).total_seconds())
+    async def sleep_until_time(self, timestamp: datetime) -> None:
+        """Sleep until sandbox time reaches ``timestamp`` (with a time zone)."""
+        await self.sleep_until((timestamp - self.started_at).total_seconds())
 
 
-def utc_text(moment: datetime) -> str:
+def format_utc(timestamp: datetime) -> str:
     """``2025-01-15T18:30:00Z``"""
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return timestamp.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def parse_time(text: str) -> datetime:
@@ -76,5 +76,5 @@ def parse_time(text: str) -> datetime:
 
     :raises ValueError: the text is no such time.
     """
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    timestamp = datetime.fromisoformat(text)
+    return timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=timezone.utc)

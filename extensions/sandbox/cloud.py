@@ -17,18 +17,18 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .machines import MachineError, WorldError
 from .request_log import acting, current_request
-from .row_cache import Shown
+from .row_cache import CachedRows
 
 if TYPE_CHECKING:
     from .machines import Machine
-    from .state import World
+    from .state import SandboxState
 
 FACTORY_IMAGE = "factory"  # the disk as it was when the server was made, for resets
-REMEMBERED_LISTS = 50
+MAX_LISTINGS = 50
 
 
 @dataclass(eq=False)
-class Server(Shown):
+class Server(CachedRows):
     """A server of either cloud."""
 
     id: int
@@ -45,28 +45,28 @@ class Server(Shown):
         return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{self.id}.{self.machine.name}.rewind.invalid"))
 
     @property
-    def known_as(self) -> frozenset[str]:
+    def aliases(self) -> frozenset[str]:
         """Every reference that means this server."""
         return frozenset((str(self.id), self.uuid, self.name))
 
 
-AnyServer = TypeVar("AnyServer", bound=Server)
+ServerT = TypeVar("ServerT", bound=Server)
 
 
-class Cloud(Generic[AnyServer]):
+class Cloud(Generic[ServerT]):
     """One cloud: its servers, and its part of the ledger. Each cloud fills in the abstract methods."""
 
     name: str
     server_prefix: str  # its servers are called so, with a number
     first_server_id: int
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, sandbox: SandboxState) -> None:
+        self.sandbox = sandbox
         self.next_server_id = self.first_server_id
-        self.servers: list[AnyServer] = []
-        self._lists: deque[tuple[float, dict[str, Any]]] = deque(maxlen=REMEMBERED_LISTS)
+        self.servers: list[ServerT] = []
+        self._listings: deque[tuple[float, dict[str, Any]]] = deque(maxlen=MAX_LISTINGS)
 
-    def server(self, reference: Any) -> AnyServer | None:
+    def server(self, reference: Any) -> ServerT | None:
         """The server with this id, uuid or name; None when there is none."""
         wanted = str(reference)
         for server in self.servers:  # asked for at every request: no calls and no sets for those that it isn't
@@ -74,25 +74,25 @@ class Cloud(Generic[AnyServer]):
                 return server
         return None
 
-    async def add_server(self, name: str, hostname: str | None = None, state: str | None = None) -> AnyServer:
+    async def add_server(self, name: str, hostname: str | None = None, state: str | None = None) -> ServerT:
         """Make a server with the next id; ``state`` is a word of the cloud's own, None for switched on."""
         server = await self.make_server(name, hostname, state)
-        self.remember()
+        self.record_listing()
         return server
 
-    async def make_server(self, name: str, hostname: str | None = None, state: str | None = None) -> AnyServer:
+    async def make_server(self, name: str, hostname: str | None = None, state: str | None = None) -> ServerT:
         """The same, without remembering what lists show from now on."""
         raise NotImplementedError
 
-    async def remove_server(self, server: AnyServer) -> None:
+    async def remove_server(self, server: ServerT) -> None:
         """Remove a server with its machine and snapshots."""
         raise NotImplementedError
 
-    async def renew(self, server: AnyServer, name: str) -> None:
+    async def reset_server(self, server: ServerT, name: str) -> None:
         """Put a server back as it was made."""
         raise NotImplementedError
 
-    async def start_anew(self, prefix: str, number: int) -> None:
+    async def reset_servers(self, prefix: str, number: int) -> None:
         """So many servers, all as new, with the ids from the first one on and names ``prefix1``…
 
         Those that are there are used again, so that this is fast. What lists showed before is to be forgotten then.
@@ -100,7 +100,7 @@ class Cloud(Generic[AnyServer]):
         ids = range(self.first_server_id, self.first_server_id + number)
         for server in [server for server in self.servers if server.id not in ids]:
             await self.remove_server(server)
-        await asyncio.gather(*(self.renew(server, f"{prefix}{server.id - ids.start + 1}") for server in self.servers))
+        await asyncio.gather(*(self.reset_server(server, f"{prefix}{server.id - ids.start + 1}") for server in self.servers))
         for missing in sorted(set(ids) - {server.id for server in self.servers}):
             self.next_server_id = missing
             await self.make_server(f"{prefix}{missing - ids.start + 1}")
@@ -114,33 +114,33 @@ class Cloud(Generic[AnyServer]):
     def effect(self, effect: str, server: Server, snapshot: str | None = None, **more: Any) -> None:
         """Note an effect with the request that has caused it and who did it, and remember what lists show from now on."""
         entry = current_request.get()
-        self.world.ledger.effect(cloud=self.name, effect=effect, server=server.name, snapshot=snapshot,
+        self.sandbox.ledger.effect(cloud=self.name, effect=effect, server=server.name, snapshot=snapshot,
                                  request=entry["n"] if entry else None, by=acting.get(), **more)
-        self.remember()
+        self.record_listing()
 
-    def remember(self) -> None:
+    def record_listing(self) -> None:
         """Keep what lists show now; stale answers come from here."""
-        self._lists.append((self.world.clock.elapsed(), self.rows()))
+        self._listings.append((self.sandbox.clock.elapsed(), self.rows()))
 
-    def forget(self) -> None:
+    def clear_history(self) -> None:
         """Start remembering anew."""
-        self._lists.clear()
-        self.remember()
+        self._listings.clear()
+        self.record_listing()
 
-    def seen(self, stale: dict[str, Any] | None) -> dict[str, Any]:
+    def listing_at(self, stale: dict[str, Any] | None) -> dict[str, Any]:
         """What lists show: now, or for a stale answer before the last change, or ``seconds`` ago."""
         rows = self.rows()
         if stale is None:
             return rows
-        older = list(reversed(self._lists))
+        listings = list(reversed(self._listings))
         if stale.get("seconds") is None:
-            return next((kept for dummy, kept in older if kept != rows), rows)
-        moment = self.world.clock.elapsed() - float(stale["seconds"])
-        return next((kept for at, kept in older if at <= moment), older[-1][1] if older else rows)
+            return next((listing for dummy, listing in listings if listing != rows), rows)
+        cutoff = self.sandbox.clock.elapsed() - float(stale["seconds"])
+        return next((listing for at, listing in listings if at <= cutoff), listings[-1][1] if listings else rows)
 
     def spawn(self, server: Server, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Let work on a server go on in the background, until it is done or the server is removed."""
-        task = asyncio.get_running_loop().create_task(_loud(work))
+        task = asyncio.get_running_loop().create_task(_log_errors(work))
         server.tasks.add(task)
         task.add_done_callback(server.tasks.discard)
         return task
@@ -152,27 +152,27 @@ class Cloud(Generic[AnyServer]):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def keep_factory_disk(self, server: Server) -> None:
+    async def save_factory_disk(self, server: Server) -> None:
         """Remember the disk of a server just made."""
         server.factory_digest = await server.machine.save_disk(FACTORY_IMAGE)
 
-    async def renew_machine(self, server: Server) -> None:
+    async def reset_machine(self, server: Server) -> None:
         """Put the machine back as it was made: disk and network; it is off afterwards."""
         await server.machine.power_off()
         if await server.machine.digest() != server.factory_digest:  # most tests write nothing, and copying takes time
             await server.machine.load_disk(FACTORY_IMAGE)
         await server.machine.restore_network()
 
-    def follow_machine(self, server: AnyServer) -> None:
+    def watch_machine(self, server: ServerT) -> None:
         """From now on, show it when the server switches itself off from inside."""
         # In a context of its own: the machine says it from within whatever has switched it on, which is not the cause.
-        server.machine.when_off_by_itself = lambda: Context().run(self.went_off, server)
+        server.machine.when_off_by_itself = lambda: Context().run(self.on_power_off, server)
 
-    def went_off(self, server: AnyServer) -> None:
+    def on_power_off(self, server: ServerT) -> None:
         """The server has switched itself off."""
         raise NotImplementedError
 
-    async def put_disk_back(self, server: AnyServer, image: str) -> str | None:
+    async def restore_disk(self, server: ServerT, image: str) -> str | None:
         """The digest of the disk that was put back; None if that failed, said aloud, with the disk as it was."""
         try:
             return await server.machine.load_disk(image)
@@ -182,14 +182,14 @@ class Cloud(Generic[AnyServer]):
 
     def outcome_fault(self, kind: str, operation: str, server: Server) -> dict[str, Any] | None:
         """The fault, if any, that this operation on this server shall have."""
-        return self.world.faults.take_outcome_fault(kind, self.name, operation, server.known_as)
+        return self.sandbox.faults.take_outcome_fault(kind, self.name, operation, server.aliases)
 
-    def duration(self, what: str) -> float:
+    def duration(self, operation: str) -> float:
         """Sandbox seconds that this takes this time."""
-        return self.world.settings.duration(f"{self.name}.{what}", self.world.rng)
+        return self.sandbox.settings.duration(f"{self.name}.{operation}", self.sandbox.rng)
 
 
-async def _loud(work: Coroutine[Any, Any, None]) -> None:
+async def _log_errors(work: Coroutine[Any, Any, None]) -> None:
     try:
         await work
     except Exception:  # a defect of the sandbox; asyncio would only mention it when the task is collected

@@ -41,7 +41,7 @@ class Meanwhile:
     async def happen(self, when: str) -> None:
         """Do it, if this is the time (``before`` or ``after`` the request is carried out).
 
-        :raises Abandoned: the world has been made anew meanwhile.
+        :raises Cancelled: the world has been made anew meanwhile.
         """
         if when != self._wish["when"]:
             return
@@ -49,7 +49,7 @@ class Meanwhile:
         if when == "after" and isinstance(server, IlkbyteServer) and server.lock.locked() and self._wish["do"] in IN_TURN:
             self._cloud.spawn(server, self._act())  # it waits for its turn; the client need not wait for that
         else:
-            await self._cloud.world.waits.wait(self._act())
+            await self._cloud.sandbox.waits.wait(self._act())
 
     async def _act(self) -> None:
         current_request.set(None)
@@ -75,7 +75,7 @@ class Meanwhile:
             await _at_ilkbyte(cloud, server, self._wish)
 
     def _refused(self, why: str) -> None:
-        self._cloud.world.ledger.effect(
+        self._cloud.sandbox.ledger.effect(
             cloud=self._cloud.name, effect="interference_refused", server=self._server.name if self._server else None,
             snapshot=None, request=None, by=SOMEBODY_ELSE, do=self._wish["do"], why=why)
 

@@ -173,14 +173,14 @@ class Exchange:
 
     async def refuse_connections(self, seconds: float) -> None:
         """From now on the cloud refuses connections."""
-        await self.cloud.world.doors[self.cloud.name].refuse(seconds)
+        await self.cloud.sandbox.listeners[self.cloud.name].refuse(seconds)
 
-    async def wait(self, what: Coroutine[Any, Any, None]) -> None:
-        """Until ``what`` is over.
+    async def wait(self, work: Coroutine[Any, Any, None]) -> None:
+        """Until ``work`` is over.
 
-        :raises Abandoned: the world has been made anew meanwhile.
+        :raises Cancelled: the world has been made anew meanwhile.
         """
-        await self.cloud.world.waits.wait(what)
+        await self.cloud.sandbox.waits.wait(work)
 
     async def until_disconnected(self) -> None:
         """Until the client has gone."""

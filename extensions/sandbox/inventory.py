@@ -9,26 +9,26 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from .state import World
+from .state import SandboxState
 
 
-def inventory(world: World, vpsorg_url: str, ilkbyte_url: str) -> dict[str, Any]:
+def inventory(sandbox: SandboxState, vpsorg_url: str, ilkbyte_url: str) -> dict[str, Any]:
     """The inventory as plain data: group ``sandbox`` with children ``vpsorg`` and ``ilkbyte``."""
     ssh_arguments = " ".join((
         "-F", os.devnull,
         "-o", "StrictHostKeyChecking=yes",
-        "-o", shlex.quote(f"UserKnownHostsFile={world.park.known_hosts_path}"),
+        "-o", shlex.quote(f"UserKnownHostsFile={sandbox.park.known_hosts_path}"),
         "-o", f"GlobalKnownHostsFile={os.devnull}",
         "-o", "IdentitiesOnly=yes",
     ))
     children: dict[str, Any] = {}
-    for cloud, url in ((world.vpsorg, vpsorg_url), (world.ilkbyte, ilkbyte_url)):
+    for cloud, url in ((sandbox.vpsorg, vpsorg_url), (sandbox.ilkbyte, ilkbyte_url)):
         hosts: dict[str, Any] = {}
         for server in cloud.servers:
             hosts[server.name] = {
                 "ansible_port": server.machine.port,
                 # Ilkbyte's servers are addressed by name; VPS.org's have an id
-                "rewind_server_id": server.id if cloud is world.vpsorg else server.name,
+                "rewind_server_id": server.id if cloud is sandbox.vpsorg else server.name,
                 "rewind_server_name": server.name,
                 # "/", or where there are no namespaces the disk's path on this host
                 "rewind_root": server.machine.root_inside,
@@ -38,19 +38,19 @@ def inventory(world: World, vpsorg_url: str, ilkbyte_url: str) -> dict[str, Any]
     common = {
         "ansible_host": "127.0.0.1",
         "ansible_user": "root",
-        "ansible_ssh_private_key_file": str(world.park.client_key_path),
+        "ansible_ssh_private_key_file": str(sandbox.park.client_key_path),
         "ansible_ssh_common_args": ssh_arguments,
-        "ansible_python_interpreter": world.park.python,
+        "ansible_python_interpreter": sandbox.park.python,
     }
     return {"sandbox": {"vars": common, "children": children}}
 
 
 def write_inventory(path: Path, content: dict[str, Any]) -> None:
     """Write it as YAML (of which JSON is a part), whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.new")
-    unfinished.write_text("# The sandbox's servers; made anew whenever they change.\n" + _yaml(content),
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_text("# The sandbox's servers; made anew whenever they change.\n" + _yaml(content),
                           encoding="utf-8")
-    unfinished.replace(path)
+    temporary.replace(path)
 
 
 def write_environment(path: Path, facts: dict[str, Any]) -> None:

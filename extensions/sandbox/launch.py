@@ -19,12 +19,12 @@ from typing import IO, Any
 
 from .admin_client import Control
 
-STOP_SECONDS = 20
-LOG_TAIL_CHARACTERS = 2000
+STOP_TIMEOUT = 20
+MAX_LOG_TAIL = 2000
 
 
 @dataclass(frozen=True)
-class Box:
+class SandboxHandle:
     """A running sandbox: where its clouds are, how to log in to them, and its control.
 
     ``inventory`` is the path of an Ansible inventory of its servers, ``environment`` of a file that a shell reads to use them,
@@ -49,13 +49,13 @@ class Box:
 
     def log(self) -> str:
         """What it has said on standard error so far."""
-        return _text_of(self.log_file)
+        return _read_log(self.log_file)
 
 
 @contextmanager
 def launch(*, servers: int = 2, vpsorg_servers: int | None = None, ilkbyte_servers: int | None = None,
            speed: float = 60.0, seed: int = 0, ssh: bool = True, disks: bool = True, isolation: str = "auto",
-           state: Path | None = None, tls: bool = False, python: str = sys.executable) -> Iterator[Box]:
+           state: Path | None = None, tls: bool = False, python: str = sys.executable) -> Iterator[SandboxHandle]:
     """A sandbox for as long as the ``with`` block lasts. It also ends when this process ends, however that ends.
 
     :param servers: servers at each cloud, where the other two numbers do not say otherwise.
@@ -69,9 +69,9 @@ def launch(*, servers: int = 2, vpsorg_servers: int | None = None, ilkbyte_serve
     :raises RuntimeError: it did not start; the text has the end of its log.
     """
     # A folder that is not there yet: the sandbox makes it, and removes it even when this process is killed.
-    folder = state or Path(tempfile.gettempdir(), f"rewind-sandbox-{secrets.token_hex(6)}")
+    directory = state or Path(tempfile.gettempdir(), f"rewind-sandbox-{secrets.token_hex(6)}")
     command = [python, "-m", "sandbox", "--servers", str(servers), "--speed", str(speed), "--seed", str(seed),
-               "--isolation", isolation, "--state", str(folder), "--parent", str(os.getpid())]
+               "--isolation", isolation, "--state", str(directory), "--parent", str(os.getpid())]
     command += [] if ssh else ["--no-ssh"]
     command += [] if disks else ["--no-disks"]
     command += ["--tls"] if tls else []
@@ -84,22 +84,22 @@ def launch(*, servers: int = 2, vpsorg_servers: int | None = None, ilkbyte_serve
                                    env={**os.environ, "PYTHONPATH": python_path})
         try:
             assert process.stdout is not None
-            facts = _first_line(process.stdout, log_file)
-            yield Box(**facts, control=Control(facts["control_url"]), process=process, log_file=log_file)
+            facts = _read_facts(process.stdout, log_file)
+            yield SandboxHandle(**facts, control=Control(facts["control_url"]), process=process, log_file=log_file)
         finally:
             _stop(process)
             if state is None:
-                shutil.rmtree(folder, ignore_errors=True)  # in case somebody killed it
+                shutil.rmtree(directory, ignore_errors=True)  # in case somebody killed it
 
 
-def _first_line(stdout: IO[bytes], log_file: IO[bytes]) -> dict[str, Any]:
+def _read_facts(stdout: IO[bytes], log_file: IO[bytes]) -> dict[str, Any]:
     line = stdout.readline()
     if not line:
-        raise RuntimeError(f"the sandbox did not start:\n{_text_of(log_file)[-LOG_TAIL_CHARACTERS:]}")
+        raise RuntimeError(f"the sandbox did not start:\n{_read_log(log_file)[-MAX_LOG_TAIL:]}")
     return json.loads(line)
 
 
-def _text_of(file: IO[bytes]) -> str:
+def _read_log(file: IO[bytes]) -> str:
     # The sandbox writes to the same open file; a read at a place of our own must not move the place it writes to.
     return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0).decode("utf-8", "replace")
 
@@ -107,7 +107,7 @@ def _text_of(file: IO[bytes]) -> str:
 def _stop(process: subprocess.Popen[bytes]) -> None:
     process.send_signal(signal.SIGTERM)
     try:
-        process.wait(STOP_SECONDS)
+        process.wait(STOP_TIMEOUT)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

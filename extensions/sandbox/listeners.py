@@ -13,7 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 if TYPE_CHECKING:
-    from .certificates import Showing
+    from .certificates import CertificateSelector
 
 KEEP_ALIVE_SECONDS = 75  # as nginx; uvicorn's 5 s would break the connections of clients that poll
 BACKLOG = 128
@@ -23,30 +23,30 @@ class Listener(uvicorn.Server):
     """One loopback port with one application. It may refuse connections for a while; the port stays the same.
 
     :param port: 0 for any free one; :attr:`url` says which.
-    :param showing: TLS, with which certificate; None: plain HTTP.
+    :param certificate_selector: TLS, with which certificate; None: plain HTTP.
     :raises OSError: the port is taken.
     """
 
-    def __init__(self, app: ASGIApp, port: int, showing: Showing | None = None) -> None:
+    def __init__(self, app: ASGIApp, port: int, certificate_selector: CertificateSelector | None = None) -> None:
         super().__init__(uvicorn.Config(
             app, http="h11", ws="none", lifespan="off", log_config=None, log_level="warning", access_log=False,
             date_header=False, server_header=False, timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=1,
         ))
-        self.showing = showing
+        self.certificate_selector = certificate_selector
         self._stop = asyncio.Event()
         # Never listens. It keeps the port while connections are refused: else another program could get it, or a client's
         # own end of a connection, which would then be connected to itself.
-        self._keeper = _bound(port)
-        self._port = self._keeper.getsockname()[1]
-        self._opening = asyncio.Lock()
+        self._reservation = _bind(port)
+        self._port = self._reservation.getsockname()[1]
+        self._listen_lock = asyncio.Lock()
         self._reopening: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
         """``http://127.0.0.1:PORT``, or ``https:``"""
-        return f"{'https' if self.showing else 'http'}://127.0.0.1:{self._port}"
+        return f"{'https' if self.certificate_selector else 'http'}://127.0.0.1:{self._port}"
 
     async def open(self) -> None:
         """Accept connections from here on.
@@ -67,10 +67,10 @@ class Listener(uvicorn.Server):
         self.started = True
 
     async def _listen(self) -> None:
-        async with self._opening:
+        async with self._listen_lock:
             if not self.servers:
                 self.servers.append(await asyncio.get_running_loop().create_server(
-                    self._protocol, sock=_bound(self._port), ssl=self.showing.context if self.showing else None, backlog=BACKLOG))
+                    self._protocol, sock=_bind(self._port), ssl=self.certificate_selector.context if self.certificate_selector else None, backlog=BACKLOG))
 
     def _protocol(self) -> asyncio.Protocol:
         protocol: Any = self.config.http_protocol_class
@@ -78,10 +78,10 @@ class Listener(uvicorn.Server):
 
     async def refuse(self, seconds: float) -> None:
         """From now on nothing listens, for so many real seconds; idle connections are closed, requests under way go on."""
-        self._close_door()
+        self._stop_listening()
         self._reopening = asyncio.create_task(self._reopen(seconds))
         connections: set[Any] = self.server_state.connections
-        idle = {one for one in connections if one.cycle is None or one.cycle.response_complete}
+        idle = {connection for connection in connections if connection.cycle is None or connection.cycle.response_complete}
         for connection in idle:
             connection.transport.abort()
         while idle & connections:  # a client must see the end of its connection before it asks again
@@ -98,7 +98,7 @@ class Listener(uvicorn.Server):
         await asyncio.sleep(seconds)
         await self._listen()
 
-    def _close_door(self) -> None:
+    def _stop_listening(self) -> None:
         if self._reopening is not None:
             self._reopening.cancel()
             self._reopening = None
@@ -108,13 +108,13 @@ class Listener(uvicorn.Server):
     async def close(self) -> None:
         """Break all connections and free the port."""
         if self.started:
-            self._close_door()
+            self._stop_listening()
         for connection in list(self.server_state.connections):
             connection.transport.abort()
         self._stop.set()
         if self._task is not None:
             await self._task
-        self._keeper.close()
+        self._reservation.close()
 
     async def main_loop(self) -> None:
         """uvicorn's own looks ten times a second whether to stop; three of them would not be idle."""
@@ -126,13 +126,13 @@ class Listener(uvicorn.Server):
         yield
 
 
-def _bound(port: int) -> socket.socket:
+def _bind(port: int) -> socket.socket:
     # asyncio sets TCP_NODELAY only where the protocol is named; without it answers wait 40 ms for an ACK.
-    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        made.bind(("127.0.0.1", port))
+        sock.bind(("127.0.0.1", port))
     except OSError:
-        made.close()
+        sock.close()
         raise
-    return made
+    return sock

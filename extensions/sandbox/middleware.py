@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .cancellable import Abandoned
+from .cancellable import Cancelled
 from .clock import SandboxClock
 from .cloud import Cloud
 from .concurrent_client import Meanwhile
@@ -23,7 +23,7 @@ from .http_exchange import Answer, Exchange, read_body
 from .request_log import Entry, Ledger, acting, current_request
 
 # Which server a request is about: path parameters, query and decoded body -> a reference (id, uuid, name) or None.
-ServerOf = Callable[[dict[str, Any], dict[str, Any], Any], Any]
+ServerReference = Callable[[dict[str, Any], dict[str, Any], Any], Any]
 
 
 class Gate:
@@ -33,12 +33,12 @@ class Gate:
     :param server_header: the cloud's ``Server`` header, or None.
     """
 
-    def __init__(self, app: ASGIApp, *, cloud: Cloud[Any], routes: list[Route], server_of: ServerOf,
+    def __init__(self, app: ASGIApp, *, cloud: Cloud[Any], routes: list[Route], server_reference: ServerReference,
                  clock: SandboxClock, ledger: Ledger, faults: FaultTable, server_header: str | None = None) -> None:
         self._app = app
         self._cloud = cloud
         self._routes = routes
-        self._server_of = server_of
+        self._server_reference = server_reference
         self._clock = clock
         self._ledger = ledger
         self._faults = faults
@@ -56,7 +56,7 @@ class Gate:
         operation, path_params = self._route(scope)
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         decoded = _decode(scope, body)
-        server = self._cloud.server(self._server_of(path_params, query, decoded))
+        server = self._cloud.server(self._server_reference(path_params, query, decoded))
         entry = self._ledger.request(
             cloud=self._cloud.name, operation=operation, server=server.name if server else None,
             method=scope["method"], path=scope["path"], query=query, body=decoded, changing=operation in CHANGING,
@@ -64,7 +64,7 @@ class Gate:
         current_request.set(entry)
         acting.set("client")
         exchange = self._exchange(scope, body, receive, send, entry)
-        names = server.known_as if server else frozenset[str]()
+        names = server.aliases if server else frozenset[str]()
         fault = self._faults.take_answer_fault(self._cloud.name, operation, names)
         wish = self._faults.take_interference(self._cloud.name, operation, names)
         if wish is not None:
@@ -76,7 +76,7 @@ class Gate:
             else:
                 entry["fault"] = fault["kind"]
                 await ANSWER_FAULTS[fault["kind"]](fault, exchange)
-        except Abandoned:
+        except Cancelled:
             await exchange.drop()
         finally:
             entry["http_status"] = exchange.status
@@ -92,8 +92,8 @@ class Gate:
         return None, {}
 
     def _headers(self) -> list[tuple[str, str]]:
-        off = self._cloud.world.settings.date_off_seconds.get(self._cloud.name, 0.0)
-        headers = [("date", format_datetime(self._clock.now() + timedelta(seconds=off), usegmt=True))]
+        offset = self._cloud.sandbox.settings.date_offset_seconds.get(self._cloud.name, 0.0)
+        headers = [("date", format_datetime(self._clock.now() + timedelta(seconds=offset), usegmt=True))]
         if self._server_header:
             headers.append(("server", self._server_header))
         return headers

@@ -10,8 +10,8 @@ from collections.abc import Callable
 POLL_SECONDS = 1.0
 
 
-def watch_parent(pid: int, gone: Callable[[], None]) -> Callable[[], None]:
-    """Call ``gone`` in the running event loop once process ``pid``, our parent, has ended. Answers a function that ends
+def watch_parent(pid: int, on_exit: Callable[[], None]) -> Callable[[], None]:
+    """Call ``on_exit`` in the running event loop once process ``pid``, our parent, has ended. Answers a function that ends
     the watch.
 
     A pidfd wakes us at the very moment. (PR_SET_PDEATHSIG would not do: it follows the *thread* that started us, and
@@ -21,14 +21,14 @@ def watch_parent(pid: int, gone: Callable[[], None]) -> Callable[[], None]:
     try:
         descriptor = os.pidfd_open(pid)
     except (AttributeError, OSError):
-        task = loop.create_task(_poll(pid, gone))
+        task = loop.create_task(_poll(pid, on_exit))
 
         def stop_polling() -> None:
             task.cancel()
         return stop_polling
-    loop.add_reader(descriptor, lambda: (loop.remove_reader(descriptor), gone()))
+    loop.add_reader(descriptor, lambda: (loop.remove_reader(descriptor), on_exit()))
     if os.getppid() != pid:  # it ended before we looked, and the number may be somebody else's now
-        loop.call_soon(gone)
+        loop.call_soon(on_exit)
 
     def stop() -> None:
         loop.remove_reader(descriptor)
@@ -36,7 +36,7 @@ def watch_parent(pid: int, gone: Callable[[], None]) -> Callable[[], None]:
     return stop
 
 
-async def _poll(pid: int, gone: Callable[[], None]) -> None:
+async def _poll(pid: int, on_exit: Callable[[], None]) -> None:
     while os.getppid() == pid:
         await asyncio.sleep(POLL_SECONDS)
-    gone()
+    on_exit()

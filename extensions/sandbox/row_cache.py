@@ -11,16 +11,16 @@ from __future__ import annotations
 from typing import Any
 
 
-class Shown:
+class CachedRows:
     """Base of what lists show.
 
-    :ivar kept: what was made of it for lists, with whatever else that depends on; None after any attribute was set.
+    :ivar cached: what was made of it for lists, with whatever else that depends on; None after any attribute was set.
     """
 
-    kept: Any = None
+    cached: Any = None
 
     def __setattr__(self, name: str, value: Any) -> None:
         values = self.__dict__
         values[name] = value
-        if name != "kept":
-            values["kept"] = None
+        if name != "cached":
+            values["cached"] = None

@@ -10,7 +10,7 @@ from typing import Any
 Range = tuple[float, float]
 
 # Sandbox seconds, from-to, per cloud and operation; power has one line per action.
-SECONDS: dict[str, Range] = {
+DEFAULT_DURATIONS: dict[str, Range] = {
     "vpsorg.snapshots.create": (180, 600),
     "vpsorg.snapshots.restore": (300, 900),
     "vpsorg.servers.power.start": (30, 30),
@@ -32,18 +32,18 @@ SECONDS: dict[str, Range] = {
 class Settings:
     """The values in force.
 
-    ``ilkbyte_answers``: ``at_once`` answers when an operation has begun, ``when_done`` when it is over.
+    ``ilkbyte_responds``: ``on_start`` answers when an operation has begun, ``on_finish`` when it is over.
     ``vpsorg_page_size``: rows on a page where the request names no ``page_size``; None for the cloud's own 20. When it
     is set it is also the largest page, so that a test gets short pages whatever the client asks for.
     ``ilkbyte_page_size``: servers on a page of a server list.
-    ``date_off_seconds``: by how much each cloud's Date headers are ahead of its clock, or behind if negative.
+    ``date_offset_seconds``: by how much each cloud's Date headers are ahead of its clock, or behind if negative.
     """
 
-    ilkbyte_answers: str = "at_once"
+    ilkbyte_responds: str = "on_start"
     vpsorg_page_size: int | None = None
     ilkbyte_page_size: int = 20
-    date_off_seconds: dict[str, float] = field(default_factory=lambda: {"vpsorg": 0.0, "ilkbyte": 0.0})
-    seconds: dict[str, Range] = field(default_factory=lambda: dict(SECONDS))
+    date_offset_seconds: dict[str, float] = field(default_factory=lambda: {"vpsorg": 0.0, "ilkbyte": 0.0})
+    seconds: dict[str, Range] = field(default_factory=lambda: dict(DEFAULT_DURATIONS))
 
     def update(self, changes: dict[str, Any]) -> None:
         """Take over the given changes, all or none.
@@ -53,32 +53,32 @@ class Settings:
         unknown = set(changes) - set(asdict(self))
         if unknown:
             raise ValueError(f"unknown settings: {', '.join(sorted(unknown))}")
-        answers = changes.get("ilkbyte_answers", self.ilkbyte_answers)
-        if answers not in ("at_once", "when_done"):
-            raise ValueError("ilkbyte_answers is at_once or when_done")
+        responds = changes.get("ilkbyte_responds", self.ilkbyte_responds)
+        if responds not in ("on_start", "on_finish"):
+            raise ValueError("ilkbyte_responds is on_start or on_finish")
         vpsorg_page_size = changes.get("vpsorg_page_size", self.vpsorg_page_size)
         ilkbyte_page_size = changes.get("ilkbyte_page_size", self.ilkbyte_page_size)
         for size in (1 if vpsorg_page_size is None else vpsorg_page_size, ilkbyte_page_size):
             if not isinstance(size, int) or isinstance(size, bool) or size < 1:
                 raise ValueError("a page size is an integer from 1 up")
         seconds = {key: _range(key, value) for key, value in (changes.get("seconds") or {}).items()}
-        date_off_seconds = {cloud: float(off) for cloud, off in (changes.get("date_off_seconds") or {}).items()}
-        if set(date_off_seconds) - set(self.date_off_seconds):
-            raise ValueError("date_off_seconds has the keys vpsorg and ilkbyte")
-        self.date_off_seconds.update(date_off_seconds)
-        self.ilkbyte_answers = answers
+        date_offset_seconds = {cloud: float(offset) for cloud, offset in (changes.get("date_offset_seconds") or {}).items()}
+        if set(date_offset_seconds) - set(self.date_offset_seconds):
+            raise ValueError("date_offset_seconds has the keys vpsorg and ilkbyte")
+        self.date_offset_seconds.update(date_offset_seconds)
+        self.ilkbyte_responds = responds
         self.vpsorg_page_size = vpsorg_page_size
         self.ilkbyte_page_size = ilkbyte_page_size
         self.seconds.update(seconds)
 
-    def duration(self, what: str, rng: random.Random) -> float:
+    def duration(self, operation: str, rng: random.Random) -> float:
         """How long this takes this time, in sandbox seconds."""
-        return rng.uniform(*self.seconds[what])
+        return rng.uniform(*self.seconds[operation])
 
 
 def _range(key: str, value: Any) -> Range:
-    if key not in SECONDS:
-        raise ValueError(f"unknown duration {key}; known: {', '.join(SECONDS)}")
+    if key not in DEFAULT_DURATIONS:
+        raise ValueError(f"unknown duration {key}; known: {', '.join(DEFAULT_DURATIONS)}")
     low: Any
     high: Any
     low, high = value if isinstance(value, (list, tuple)) and len(value) == 2 else (value, value)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .cancellable import Waits
+from .cancellable import CancellableWaits
 from .clock import SandboxClock
 from .cloud import Cloud
 from .faults.registry import ANSWER_FAULTS
@@ -47,39 +47,39 @@ class Credentials:
         return [*self.tokens, *self.keys, *(key.secret for key in self.keys.values())]
 
 
-class World:
+class SandboxState:
     """The whole sandbox, without its HTTP side.
 
     :param park: where machines come from.
     :param vpsorg_servers, ilkbyte_servers: how many servers each cloud has from the start.
     :param seed: durations and sizes are random but the same for the same seed and the same calls.
-    :param further: clouds beside these two, without servers until a reset gives them some.
+    :param extra_clouds: clouds beside these two, without servers until a reset gives them some.
     """
 
     def __init__(self, park: MachinePark | ImaginedPark, *, speed: float, vpsorg_servers: int, ilkbyte_servers: int,
-                 seed: int, further: Sequence[Callable[[World], Cloud[Any]]] = ()) -> None:
+                 seed: int, extra_clouds: Sequence[Callable[[SandboxState], Cloud[Any]]] = ()) -> None:
         self.park = park
         self.seed = seed
         self.rng = random.Random(seed)
         self.clock = SandboxClock(speed)
         self.ledger = Ledger(self.clock)
-        self.waits = Waits()
-        self.doors: dict[str, Listener] = {}  # by cloud; the sandbox fills it in when it opens
+        self.waits = CancellableWaits()
+        self.listeners: dict[str, Listener] = {}  # by cloud; the sandbox fills it in when it opens
         self.settings = Settings()
         self.credentials = Credentials()
         self.credentials.reset()
         self.ledger.hide(self.credentials.secrets())
         self.vpsorg = VpsOrg(self)
         self.ilkbyte = Ilkbyte(self)
-        self.clouds: tuple[Any, ...] = (self.vpsorg, self.ilkbyte, *(make(self) for make in further))
+        self.clouds: tuple[Any, ...] = (self.vpsorg, self.ilkbyte, *(make(self) for make in extra_clouds))
         self.faults = FaultTable(ANSWER_FAULTS, [cloud.name for cloud in self.clouds])
-        self._servers = {"vpsorg": vpsorg_servers, "ilkbyte": ilkbyte_servers}
+        self._server_counts = {"vpsorg": vpsorg_servers, "ilkbyte": ilkbyte_servers}
 
-    async def populate(self) -> None:
+    async def create_servers(self) -> None:
         """Make the servers: ``web1``… at VPS.org, ``app1``… at Ilkbyte."""
-        await asyncio.gather(*(cloud.start_anew(cloud.server_prefix, self._servers.get(cloud.name, 0)) for cloud in self.clouds))
+        await asyncio.gather(*(cloud.reset_servers(cloud.server_prefix, self._server_counts.get(cloud.name, 0)) for cloud in self.clouds))
         for cloud in self.clouds:
-            cloud.forget()
+            cloud.clear_history()
 
     async def reset(self, servers: dict[str, int] | None = None) -> None:
         """Make all as new: servers, disks, snapshots, ledger, faults, settings, added credentials, time.
@@ -88,13 +88,13 @@ class World:
 
         :param servers: how many each cloud has from now on, by its name; a cloud that is not in it has as many as before.
         """
-        self._servers.update(servers or {})
+        self._server_counts.update(servers or {})
         self.faults.clear()
-        self.waits.end()
-        for door in self.doors.values():
-            await door.accept()
-            if door.showing is not None:
-                door.showing.show("good", None)
+        self.waits.cancel_all()
+        for listener in self.listeners.values():
+            await listener.accept()
+            if listener.certificate_selector is not None:
+                listener.certificate_selector.select("good", None)
         self.settings = Settings()
         self.credentials.reset()
         for cloud in self.clouds:
@@ -102,12 +102,12 @@ class World:
                 await cloud.stop_work(server)
         self.rng = random.Random(self.seed)
         self.clock.reset()
-        await self.populate()
+        await self.create_servers()
         self.ledger.clear()
 
     async def stop(self) -> None:
         """End all work and waits under way. The machines are the park's to close."""
-        self.waits.end()
+        self.waits.cancel_all()
         for cloud in self.clouds:
             for server in cloud.servers:
                 await cloud.stop_work(server)

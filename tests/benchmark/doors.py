@@ -9,7 +9,7 @@ from benchmark.compared import Kind, measure, table
 from benchmark.profile import profile_of
 from benchmark.report import Part, Target, ratio
 from benchmark.scale import Bench
-from sandbox import Box, launch
+from sandbox import SandboxHandle, launch
 
 NAME = "doors"
 MOST_OF = {"ping": 0.12, "debug": 2.5}
@@ -26,7 +26,7 @@ def run(bench: Bench) -> Part:
     return Part(NAME, [table(bench, "one unchanged task", kinds, costs, tuple(MOST_OF)), *profiles], targets(costs))
 
 
-def _kinds(box: Box) -> dict[str, Kind]:
+def _kinds(box: SandboxHandle) -> dict[str, Kind]:
     kinds = {"debug": Kind({"ansible.builtin.debug": {"msg": "hello"}}), "ping": Kind({"ansible.builtin.ping": {}})}
     for cloud, title in TITLES.items():
         box.control.plant_snapshot(cloud, SERVER[cloud], "one")

@@ -13,7 +13,7 @@ from benchmark.profile import profile_of
 from benchmark.report import Part, Table, Target
 from benchmark.request_count import count
 from benchmark.scale import PREFIX, Bench
-from sandbox import Box, launch
+from sandbox import SandboxHandle, launch
 
 NAME = "fleet"
 MOST_SERVERS = 1000  # the targets speak of so many
@@ -59,7 +59,7 @@ def _one_host_each(bench: Bench, cloud: str, forks: int) -> Row:
         return _row(f"a task for each host, forks {forks}", box, cloud, hosts, played)
 
 
-def _row(how: str, box: Box, cloud: str, servers: int, played: Any) -> Row:
+def _row(how: str, box: SandboxHandle, cloud: str, servers: int, played: Any) -> Row:
     counts = count(box.control.requests(cloud=cloud), servers)
     ready = len(box.control.effects("snapshot_ready", cloud=cloud))
     trouble = played.trouble or (None if ready == servers else f"{ready} snapshots are ready")
@@ -88,7 +88,7 @@ class _Lasting:
         self._launched = launch(speed=1.0, ssh=False, disks=False, **numbers)
         self._settings = {f"{cloud}.snapshots.create": seconds}
 
-    def __enter__(self) -> Box:
+    def __enter__(self) -> SandboxHandle:
         box = self._launched.__enter__()
         box.control.settings(seconds=self._settings)
         return box

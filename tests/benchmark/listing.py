@@ -17,7 +17,7 @@ from benchmark.profile import profile_of
 from benchmark.report import Part, Table, Target
 from benchmark.request_count import PAGE_SIZE, count
 from benchmark.scale import PREFIX, Bench
-from sandbox import Box, launch
+from sandbox import SandboxHandle, launch
 
 NAME = "listing"
 MOST_SECONDS = 2.0
@@ -62,7 +62,7 @@ def _measure(bench: Bench, cloud: str, part: Part) -> None:
     part.targets.append(Target(f"{cloud}, a listing of {scale.listed:,}: CPU beyond the network", found, MOST_SECONDS, " s", trouble or ""))
 
 
-def _fetch(bench: Bench, box: Box, cloud: str) -> float:
+def _fetch(bench: Bench, box: SandboxHandle, cloud: str) -> float:
     """Seconds of processor that it takes to fetch the lists and read their JSON."""
     keys = f"access={box.ilkbyte_access_key}&secret={box.ilkbyte_secret_key}"
     urls = {

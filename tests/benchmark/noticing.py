@@ -14,7 +14,7 @@ sys.path[:0] = json.loads(os.environ["BENCHMARK_PATH"])
 
 from virtual_time import Room  # noqa: E402
 
-from sandbox import Box, launch  # noqa: E402
+from sandbox import SandboxHandle, launch  # noqa: E402
 
 SERVER = {"vpsorg": "web1", "ilkbyte": "app1"}
 ANSWER_SECONDS = 30.0
@@ -37,7 +37,7 @@ def _worst(rows: list[Row]) -> Row:
     return {**rows[0], **{key: max(row[key] for row in rows) for key in ("polls", "noticed after s", "reads")}}
 
 
-def _play(box: Box, room: Room, cloud: str, seconds: float) -> Row:
+def _play(box: SandboxHandle, room: Room, cloud: str, seconds: float) -> Row:
     box.control.reset()
     room.forget()
     box.control.settings(seconds={f"{cloud}.snapshots.create": seconds})

@@ -20,7 +20,7 @@ from benchmark import answering
 from benchmark.compared import Kind, measure, table
 from benchmark.report import Part
 from benchmark.scale import Bench
-from sandbox import Box, launch
+from sandbox import SandboxHandle, launch
 
 NAME = "peers"
 COLLECTIONS = ("ansible_collections.vultr.cloud", "ansible_collections.community.digitalocean")
@@ -40,7 +40,7 @@ def run(bench: Bench) -> Part:
     return Part(NAME, [table(bench, title, kinds, costs, (BASE,))])
 
 
-def _kinds(box: Box, url: str) -> dict[str, Kind]:
+def _kinds(box: SandboxHandle, url: str) -> dict[str, Kind]:
     box.control.plant_snapshot("vpsorg", SERVER["vpsorg"], answering.NAME)
     ours = {"rewind.vps.snapshot": {**access(box, "vpsorg"), "server": SERVER["vpsorg"], "name": answering.NAME}}
     info = {"rewind.vps.snapshot_info": access(box, "vpsorg")}

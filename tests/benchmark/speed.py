@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from benchmark.report import Part, Table
 from benchmark.scale import Bench
-from sandbox import Box, launch
+from sandbox import SandboxHandle, launch
 
 NAME = "sandbox"
 SNAPSHOTS_EACH = 5
@@ -52,7 +52,7 @@ def _vpsorg(servers: int, number: int) -> dict[str, Calls]:
     }
 
 
-def _ilkbyte(box: Box, servers: int, number: int) -> dict[str, Calls]:
+def _ilkbyte(box: SandboxHandle, servers: int, number: int) -> dict[str, Calls]:
     keys = f"access={box.ilkbyte_access_key}&secret={box.ilkbyte_secret_key}"
     manage = "/server/manage/app"
     return {
@@ -63,7 +63,7 @@ def _ilkbyte(box: Box, servers: int, number: int) -> dict[str, Calls]:
     }
 
 
-def _row(box: Box, url: str, what: str, calls: Calls) -> dict[str, object]:
+def _row(box: SandboxHandle, url: str, what: str, calls: Calls) -> dict[str, object]:
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
     headers = {"Authorization": f"Bearer {box.vpsorg_token}", "Content-Type": "application/json"}
     cpu, began, number = _cpu(box), time.monotonic(), 0
@@ -81,7 +81,7 @@ def _row(box: Box, url: str, what: str, calls: Calls) -> dict[str, object]:
             "sandbox CPU ms": None if after is None or cpu is None else (after - cpu) / number * 1000}
 
 
-def _cpu(box: Box) -> float | None:
+def _cpu(box: SandboxHandle) -> float | None:
     """Seconds of processor that the sandbox has had; None where the system doesn't tell."""
     try:
         fields = Path(f"/proc/{box.process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
@@ -90,7 +90,7 @@ def _cpu(box: Box) -> float | None:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _status(box: Box, name: str) -> str | None:
+def _status(box: SandboxHandle, name: str) -> str | None:
     try:
         lines = Path(f"/proc/{box.process.pid}/status").read_text("ascii").splitlines()
     except OSError:

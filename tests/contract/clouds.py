@@ -17,7 +17,7 @@ from examplecloud.sandbox_side import READ_ONLY_KEY
 
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Provider, Server, Snapshot
 from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import REGISTRY
-from sandbox import Box
+from sandbox import SandboxHandle
 
 REAL_SECONDS = 20.0  # how long disks may take to be copied on a busy machine
 LONG = 2000.0  # sandbox seconds after which everything that was begun is over
@@ -47,7 +47,7 @@ PROVIDERS = {**REGISTRY, "examplecloud": provider_module().ExampleCloud}
 class Cloud:
     """One cloud of the sandbox."""
 
-    def __init__(self, name: str, box: Box) -> None:
+    def __init__(self, name: str, box: SandboxHandle) -> None:
         self.name = name
         self.box = box
         self.control = box.control

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from clouds import Cloud
     from example_box import ExampleBox
 
-    from sandbox import Box
+    from sandbox import SandboxHandle
 
 # pytest reads this file before tests/conftest.py has made the collection and the sandbox importable, if this folder is
 # its argument: so nothing of them is imported up here.
@@ -28,7 +28,7 @@ SPEED = 1.0
 
 
 @pytest.fixture(scope="session")
-def shared_box() -> Iterator[Box]:
+def shared_box() -> Iterator[SandboxHandle]:
     from sandbox import launch
 
     with launch(servers=2, speed=SPEED, ssh=False) as box:
@@ -51,7 +51,7 @@ def shared_example_box() -> Iterator[ExampleBox]:
 
 
 @pytest.fixture
-def box(shared_box: Box) -> Box:
+def box(shared_box: SandboxHandle) -> SandboxHandle:
     shared_box.control.reset(servers=2)
     return shared_box
 
@@ -74,16 +74,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def vpsorg(box: Box) -> Cloud:
+def vpsorg(box: SandboxHandle) -> Cloud:
     return connected("vpsorg", box)
 
 
 @pytest.fixture
-def ilkbyte(box: Box) -> Cloud:
+def ilkbyte(box: SandboxHandle) -> Cloud:
     return connected("ilkbyte", box)
 
 
-def connected(name: str, box: Box | ExampleBox) -> Cloud:
+def connected(name: str, box: SandboxHandle | ExampleBox) -> Cloud:
     from clouds import Cloud
 
     return Cloud(name, box)

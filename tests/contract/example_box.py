@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 from sandbox.admin_client import Control
-from sandbox.app import Further, Options, Sandbox
+from sandbox.app import ExtraCloud, Options, Sandbox
 
 NAME = "examplecloud"
 FOLDER = Path(__file__).with_name(NAME)
@@ -33,13 +33,13 @@ class ExampleBox:
 @contextmanager
 def example_box(speed: float) -> Iterator[ExampleBox]:
     """The sandbox runs in a thread of this process, since its own program has the two real clouds only."""
-    from examplecloud.sandbox_side import ExampleApi, ExampleWorld
+    from examplecloud.sandbox_side import ExampleApi, ExampleCloud
 
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     options = Options(vpsorg_servers=0, ilkbyte_servers=0, speed=speed, ssh=False, disks=False)
-    sandbox = Sandbox(options, [Further(ExampleWorld, ExampleApi)])
+    sandbox = Sandbox(options, [ExtraCloud(ExampleCloud, ExampleApi)])
     try:
         facts = asyncio.run_coroutine_threadsafe(sandbox.open(), loop).result(30)
         yield ExampleBox(facts["examplecloud_url"], Control(facts["control_url"]))

@@ -10,19 +10,19 @@ from clouds import Cloud
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
-from sandbox import Box, launch
+from sandbox import SandboxHandle, launch
 
 BAD = ("expired", "not_yet_valid", "self_signed", "other_name", "other_ca")
 
 
 @pytest.fixture(scope="module")
-def started() -> Iterator[Box]:
+def started() -> Iterator[SandboxHandle]:
     with launch(servers=1, speed=1, ssh=False, tls=True) as box:
         yield box
 
 
 @pytest.fixture(params=["vpsorg", "ilkbyte"])
-def tls_cloud(request: pytest.FixtureRequest, started: Box) -> Cloud:
+def tls_cloud(request: pytest.FixtureRequest, started: SandboxHandle) -> Cloud:
     started.control.reset()
     return Cloud(request.param, started)
 

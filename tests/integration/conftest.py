@@ -12,11 +12,11 @@ from support.clouds import CLOUDS, FRESH, SPEED, Tasks
 from support.stage import Stage
 
 if TYPE_CHECKING:
-    from sandbox import Box
+    from sandbox import SandboxHandle
 
 
 @pytest.fixture(scope="session")
-def session_box() -> Iterator[Box]:
+def session_box() -> Iterator[SandboxHandle]:
     from sandbox import launch
 
     with launch(servers=2, speed=SPEED, ssh=False) as box:
@@ -24,28 +24,28 @@ def session_box() -> Iterator[Box]:
 
 
 @pytest.fixture
-def box(session_box: Box) -> Box:
+def box(session_box: SandboxHandle) -> SandboxHandle:
     for call, arguments in FRESH:
         getattr(session_box.control, call)(**arguments)
     return session_box
 
 
 @pytest.fixture
-def stage(box: Box, tmp_path: Path) -> Stage:
+def stage(box: SandboxHandle, tmp_path: Path) -> Stage:
     return Stage(box, tmp_path)
 
 
 @pytest.fixture(params=CLOUDS)
-def tasks(request: pytest.FixtureRequest, box: Box) -> Tasks:
+def tasks(request: pytest.FixtureRequest, box: SandboxHandle) -> Tasks:
     """Tasks at each of the clouds."""
     return Tasks(box, request.param)
 
 
 @pytest.fixture
-def vpsorg(box: Box) -> Tasks:
+def vpsorg(box: SandboxHandle) -> Tasks:
     return Tasks(box, "vpsorg")
 
 
 @pytest.fixture
-def ilkbyte(box: Box) -> Tasks:
+def ilkbyte(box: SandboxHandle) -> Tasks:
     return Tasks(box, "ilkbyte")

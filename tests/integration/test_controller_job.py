@@ -13,13 +13,13 @@ from support.node_count import counted_nodes
 from support.stage import Stage
 
 if TYPE_CHECKING:
-    from sandbox import Box
+    from sandbox import SandboxHandle
 
 pytestmark = pytest.mark.playbook
 
 
 @pytest.mark.slow(8)
-def test_a_snapshot_job_shows_its_progress_counts_its_servers_and_leaks_nothing(stage: Stage, box: Box, tmp_path: Path) -> None:
+def test_a_snapshot_job_shows_its_progress_counts_its_servers_and_leaks_nothing(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
     job = launch(
         stage, tmp_path / "job", "snapshot.yml", inventory=Path(box.inventory), environment=credentials(box, "vpsorg"),
         extra_vars={"target": "vpsorg", "snapshot_name": "preupgrade"},

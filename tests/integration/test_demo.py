@@ -25,7 +25,7 @@ from demo.ansible_output import telling  # noqa: E402
 from demo.checks import NotAsItShouldBe  # noqa: E402
 from demo.watch import View, Watch, view_of  # noqa: E402
 
-from sandbox import Box, launch  # noqa: E402
+from sandbox import SandboxHandle, launch  # noqa: E402
 
 DEMO_SECONDS = 240
 NEEDS_SSH = pytest.mark.skipif(not shutil.which("ssh"), reason="the demo needs an SSH client")
@@ -221,7 +221,7 @@ def test_progress_is_shown_at_once_and_its_task_when_it_is_done() -> None:
 
 
 @pytest.fixture(scope="module")
-def demo_box() -> Iterator[Box]:
+def demo_box() -> Iterator[SandboxHandle]:
     with launch(vpsorg_servers=2, ilkbyte_servers=0, ssh=False, speed=600) as box:
         yield box
 
@@ -229,7 +229,7 @@ def demo_box() -> Iterator[Box]:
 class Scene:
     """web1 and web2 at VPS.org, each with a snapshot, and web2 restored: what the demo comes to, without Ansible."""
 
-    def __init__(self, box: Box) -> None:
+    def __init__(self, box: SandboxHandle) -> None:
         self.control = box.control
         self._url = box.vpsorg_url
         self._headers = {"Authorization": f"Bearer {box.vpsorg_token}"}
@@ -271,7 +271,7 @@ class Scene:
 
 
 @pytest.fixture
-def scene(demo_box: Box) -> Scene:
+def scene(demo_box: SandboxHandle) -> Scene:
     return Scene(demo_box)
 
 

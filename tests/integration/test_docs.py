@@ -19,7 +19,7 @@ from support.doc_reader import Reader
 from support.stage import ROOT
 
 if TYPE_CHECKING:
-    from sandbox import Box
+    from sandbox import SandboxHandle
 
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("roles/*/README.md"))]
 MAKE_TARGETS = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)[1].split()
@@ -93,7 +93,7 @@ def test_what_is_printed_is_held_against_the_page(printed: list[str], output: st
 
 
 @pytest.fixture(scope="module")
-def docs_box() -> Iterator[Box]:
+def docs_box() -> Iterator[SandboxHandle]:
     from sandbox import launch
 
     with launch(servers=2, speed=SPEED) as box:

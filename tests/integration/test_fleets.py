@@ -17,7 +17,7 @@ from support.clouds import CLOUDS, FRESH, SPEED, Tasks, fault, lasting
 from support.stage import MODULE, QUICK, RUN_SECONDS, Outcome, Stage
 
 if TYPE_CHECKING:
-    from sandbox import Box
+    from sandbox import SandboxHandle
 
 pytestmark = pytest.mark.playbook
 
@@ -28,7 +28,7 @@ WIDTH = 8  # concurrency, unless said otherwise
 
 
 @pytest.fixture(scope="session")
-def session_box() -> Iterator[Box]:
+def session_box() -> Iterator[SandboxHandle]:
     """In place of the other files' two servers at each cloud."""
     from sandbox import launch
 
@@ -37,7 +37,7 @@ def session_box() -> Iterator[Box]:
 
 
 @pytest.fixture
-def stage(box: Box, tmp_path: Path) -> Stage:
+def stage(box: SandboxHandle, tmp_path: Path) -> Stage:
     box.control.clear_ledger()
     return Stage(box, tmp_path)
 

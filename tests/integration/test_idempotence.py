@@ -75,7 +75,7 @@ def test_failed(stage: Stage, vpsorg: Tasks, ilkbyte: Tasks, subtests: pytest.Su
               expected=["snapshots.delete", "snapshots.create"])
     pairs.add("failed by another word", "snapshot", planted("vpsorg", "one", status="error"), name="one",
               expected=["snapshots.delete", "snapshots.create"])
-    fails = (("settings", {"ilkbyte_answers": "when_done"}), fault("snapshot_fails", cloud="ilkbyte"))
+    fails = (("settings", {"ilkbyte_responds": "on_finish"}), fault("snapshot_fails", cloud="ilkbyte"))
     run = stage.play(
         *pairs.steps,
         ilkbyte("snapshot", *fails, step="fails", name="one"),

@@ -18,7 +18,7 @@ from support.servers_file import TOLD_APART, accounts, cache, write
 from support.stage import MODULE, QUICK, Run, Stage, other_python
 
 if TYPE_CHECKING:
-    from sandbox import Box
+    from sandbox import SandboxHandle
 
 pytestmark = pytest.mark.playbook
 
@@ -29,7 +29,7 @@ GROUPED: dict[str, Any] = {
 LIST = ["servers.list"] * 3
 
 
-def asked(box: Box) -> list[str]:
+def asked(box: SandboxHandle) -> list[str]:
     """The operations of all requests since the last look."""
     found = [request["operation"] for request in box.control.requests()]
     box.control.clear_ledger()
@@ -48,7 +48,7 @@ def hosts(run: Run) -> dict[str, dict[str, Any]]:
     return found["_meta"]["hostvars"]
 
 
-def test_three_accounts_in_one_file(stage: Stage, box: Box, tmp_path: Path) -> None:
+def test_three_accounts_in_one_file(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
     path = write(tmp_path, accounts=accounts(box), **TOLD_APART, **GROUPED, strict=True, **cache(tmp_path))
     asked(box)
     first = hosts(inventory(stage, path))
@@ -66,14 +66,14 @@ def test_three_accounts_in_one_file(stage: Stage, box: Box, tmp_path: Path) -> N
     assert sorted(line.strip(" |-:") for line in graph.stdout.splitlines()) == sorted([*(f"@{group}" for group in groups), *members])
 
 
-def test_two_servers_of_one_name_are_no_host_at_all(stage: Stage, box: Box, tmp_path: Path) -> None:
+def test_two_servers_of_one_name_are_no_host_at_all(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
     run = inventory(stage, write(tmp_path, accounts=accounts(box)))
     assert hosts(run) == {}
     said = " ".join(run.stderr.split())
     assert "Two servers would be the host web1: web1 (12345) of account shop and web1 (12345) of account blog" in said
 
 
-def test_an_account_that_fails_leaves_no_half_of_an_inventory(stage: Stage, box: Box, tmp_path: Path) -> None:
+def test_an_account_that_fails_leaves_no_half_of_an_inventory(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
     path = write(tmp_path, accounts=accounts(box), **TOLD_APART, **cache(tmp_path))
     assert len(hosts(inventory(stage, path))) == 6
     for entry in (tmp_path / "cache").iterdir():
@@ -103,7 +103,7 @@ def play(stage: Stage, path: str, *tasks: dict[str, Any], door: str, **play: Any
 
 
 @pytest.mark.parametrize("door", [QUICK, pytest.param(MODULE, marks=pytest.mark.patient)])
-def test_a_task_says_what_it_wants_and_nothing_else(stage: Stage, box: Box, tmp_path: Path, door: str) -> None:
+def test_a_task_says_what_it_wants_and_nothing_else(stage: Stage, box: SandboxHandle, tmp_path: Path, door: str) -> None:
     path = write(tmp_path, accounts=accounts(box), **TOLD_APART, filters=GROUPED["filters"])
     run, results = play(stage, path, {"rewind.vps.snapshot": {"name": "before"}, "delegate_to": "localhost"} if door == QUICK
                         else {"rewind.vps.snapshot": {"name": "before"}}, door=door)
@@ -116,7 +116,7 @@ def test_a_task_says_what_it_wants_and_nothing_else(stage: Stage, box: Box, tmp_
     assert made == {("vpsorg", "web1"): 1, ("ilkbyte", "app1"): 1}
 
 
-def test_each_account_with_its_own_token_unless_the_task_says_another(stage: Stage, box: Box, tmp_path: Path) -> None:
+def test_each_account_with_its_own_token_unless_the_task_says_another(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
     task = {"rewind.vps.snapshot": {"name": "before"}, "delegate_to": "localhost"}
     said = {"rewind.vps.snapshot": {"name": "before", "server": "web2", "api_token": box.vpsorg_token}, "delegate_to": "localhost", "run_once": True}
     run, results = play(stage, write(tmp_path, **accounts(box)[1]), task, said, door=QUICK)
@@ -125,7 +125,7 @@ def test_each_account_with_its_own_token_unless_the_task_says_another(stage: Sta
 
 
 @pytest.mark.slow(6)
-def test_a_token_that_a_vault_keeps_opens_the_account_for_inventory_and_tasks_and_is_not_shown(stage: Stage, box: Box, tmp_path: Path) -> None:
+def test_a_token_that_a_vault_keeps_opens_the_account_for_inventory_and_tasks_and_is_not_shown(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
     password = tmp_path / "password"
     password.write_text("vault-Password-0123456789", encoding="utf-8")
     sealed = stage.command("ansible-vault", "encrypt_string", "--vault-password-file", str(password), "--name", "api_token", box.vpsorg_token)

@@ -14,30 +14,30 @@ from ilkbyte.client import Ilkbyte
 from ilkbyte.utils import PowerAction
 from vps_mcp.client import VPSClient, format_paginated, format_server
 
-from sandbox import Box, launch
+from sandbox import SandboxHandle, launch
 
 # Slow enough that nothing ends by itself between two calls; whoever waits moves the clock.
 SPEED = 2.0
 
 
 @pytest.fixture(scope="module")
-def shared_box() -> Iterator[Box]:
+def shared_box() -> Iterator[SandboxHandle]:
     with launch(servers=3, speed=SPEED, ssh=False) as box:
         yield box
 
 
 @pytest.fixture
-def box(shared_box: Box) -> Box:
+def box(shared_box: SandboxHandle) -> SandboxHandle:
     shared_box.control.reset()
     return shared_box
 
 
 @pytest.fixture
-def ilkbyte(box: Box) -> Ilkbyte:
+def ilkbyte(box: SandboxHandle) -> Ilkbyte:
     return Ilkbyte(host=box.ilkbyte_url, secret_key=box.ilkbyte_secret_key, access_key=box.ilkbyte_access_key)
 
 
-def until(box: Box, condition: Callable[[], Any]) -> Any:
+def until(box: SandboxHandle, condition: Callable[[], Any]) -> Any:
     """The condition's first true value, while sandbox time passes."""
     for _attempt in range(200):
         if value := condition():
@@ -57,7 +57,7 @@ def test_ilkbyte_account(ilkbyte: Ilkbyte) -> None:
     assert ilkbyte.get_users()["data"]["pagination"] == {"current_page": 1, "total_page": 1}
 
 
-def test_ilkbyte_server_lists_and_pages(box: Box, ilkbyte: Ilkbyte) -> None:
+def test_ilkbyte_server_lists_and_pages(box: SandboxHandle, ilkbyte: Ilkbyte) -> None:
     box.control.settings(ilkbyte_page_size=2)
     box.control.update_server("ilkbyte", "app3", service="suspended")
     pages = [ilkbyte.get_all_servers(page)["data"] for page in (1, 2)]
@@ -69,7 +69,7 @@ def test_ilkbyte_server_lists_and_pages(box: Box, ilkbyte: Ilkbyte) -> None:
                                              "bandwidth_limit", "bandwidth_usage"}
 
 
-def test_ilkbyte_power(box: Box, ilkbyte: Ilkbyte) -> None:
+def test_ilkbyte_power(box: SandboxHandle, ilkbyte: Ilkbyte) -> None:
     def status() -> str:
         return ilkbyte.get_server("app1")["data"]["status"]
 
@@ -87,7 +87,7 @@ def test_ilkbyte_power(box: Box, ilkbyte: Ilkbyte) -> None:
         box.control.clear_ledger()
 
 
-def test_ilkbyte_snapshots(box: Box, ilkbyte: Ilkbyte) -> None:
+def test_ilkbyte_snapshots(box: SandboxHandle, ilkbyte: Ilkbyte) -> None:
     assert ilkbyte.get_snapshots("app1")["data"] == {"snapshots": []}
     # This client's create_snapshot sends no name, and the cloud wants one.
     assert ilkbyte.create_snapshot("app1")["status"] is False
@@ -113,7 +113,7 @@ def test_ilkbyte_snapshots(box: Box, ilkbyte: Ilkbyte) -> None:
         assert refused["error"].endswith("not found!")
 
 
-def test_ilkbyte_schedules(box: Box, ilkbyte: Ilkbyte) -> None:
+def test_ilkbyte_schedules(box: SandboxHandle, ilkbyte: Ilkbyte) -> None:
     box.control.plant_snapshot("ilkbyte", "app1", "nightly")
     assert ilkbyte.set_cron("app1", "nightly", 1, 24, 0)["status"] is False
     assert ilkbyte.set_cron("app1", "other", 1, 2, 3)["error"] == "Snapshot not found!"
@@ -125,7 +125,7 @@ def test_ilkbyte_schedules(box: Box, ilkbyte: Ilkbyte) -> None:
     assert ilkbyte.delete_cron("app1", "nightly")["status"] is False
 
 
-def test_ilkbyte_wrong_keys_are_an_http_error(box: Box) -> None:
+def test_ilkbyte_wrong_keys_are_an_http_error(box: SandboxHandle) -> None:
     client = Ilkbyte(host=box.ilkbyte_url, secret_key="wrong", access_key=box.ilkbyte_access_key)
     with pytest.raises(requests.HTTPError) as raised:
         client.get_account()
@@ -133,7 +133,7 @@ def test_ilkbyte_wrong_keys_are_an_http_error(box: Box) -> None:
     assert raised.value.response.json()["status"] is False
 
 
-def test_ilkbyte_newer_prefix_says_success(box: Box) -> None:
+def test_ilkbyte_newer_prefix_says_success(box: SandboxHandle) -> None:
     client = Ilkbyte(host=f"{box.ilkbyte_url}/v2", secret_key=box.ilkbyte_secret_key,
                      access_key=box.ilkbyte_access_key)
     account = client.get_account()
@@ -143,7 +143,7 @@ def test_ilkbyte_newer_prefix_says_success(box: Box) -> None:
 # VPS.org
 
 
-def with_client(box: Box, talk: Callable[[VPSClient], Coroutine[Any, Any, None]], token: str | None = None) -> None:
+def with_client(box: SandboxHandle, talk: Callable[[VPSClient], Coroutine[Any, Any, None]], token: str | None = None) -> None:
     """Let ``talk`` use the client in an event loop of its own."""
     async def run() -> None:
         client = VPSClient(token or box.vpsorg_token, box.vpsorg_url)
@@ -155,7 +155,7 @@ def with_client(box: Box, talk: Callable[[VPSClient], Coroutine[Any, Any, None]]
     asyncio.run(run())
 
 
-async def eventually(box: Box, ask: Callable[[], Coroutine[Any, Any, dict]], field: str, value: str) -> dict:
+async def eventually(box: SandboxHandle, ask: Callable[[], Coroutine[Any, Any, dict]], field: str, value: str) -> dict:
     """The first answer whose field has the value, while sandbox time passes."""
     for _attempt in range(200):
         if (answer := await ask())[field] == value:
@@ -165,7 +165,7 @@ async def eventually(box: Box, ask: Callable[[], Coroutine[Any, Any, dict]], fie
     raise AssertionError(f"{field} never was {value}")
 
 
-def test_vpsorg_servers_and_account(box: Box) -> None:
+def test_vpsorg_servers_and_account(box: SandboxHandle) -> None:
     async def talk(client: VPSClient) -> None:
         page = await client._get("/servers/", params={"page": 1, "page_size": 2})
         assert page["count"] == 3 and page["previous"] is None and page["next"].startswith(box.vpsorg_url)
@@ -182,7 +182,7 @@ def test_vpsorg_servers_and_account(box: Box) -> None:
     with_client(box, talk)
 
 
-def test_vpsorg_power(box: Box) -> None:
+def test_vpsorg_power(box: SandboxHandle) -> None:
     async def talk(client: VPSClient) -> None:
         async def show() -> dict:
             return await client._get("/servers/12345/")
@@ -199,7 +199,7 @@ def test_vpsorg_power(box: Box) -> None:
     with_client(box, talk)
 
 
-def test_vpsorg_snapshots(box: Box) -> None:
+def test_vpsorg_snapshots(box: SandboxHandle) -> None:
     async def talk(client: VPSClient) -> None:
         async def listed() -> dict:
             return (await client._get("/snapshots/", params={"server_id": 12345}))["results"][0]
@@ -225,7 +225,7 @@ def test_vpsorg_snapshots(box: Box) -> None:
     with_client(box, talk)
 
 
-def test_vpsorg_refusals(box: Box) -> None:
+def test_vpsorg_refusals(box: SandboxHandle) -> None:
     async def talk(client: VPSClient) -> None:
         nameless = await client._post("/snapshots/", json={"server_id": 12345})
         assert nameless == "Error (400):\n  name: This field is required."
@@ -241,7 +241,7 @@ def test_vpsorg_refusals(box: Box) -> None:
     with_client(box, talk)
 
 
-def test_vpsorg_tokens(box: Box) -> None:
+def test_vpsorg_tokens(box: SandboxHandle) -> None:
     async def reader(client: VPSClient) -> None:
         assert (await client._get("/servers/"))["count"] == 3
         refused = await client._post("/snapshots/", json={"server_id": 12345, "name": "a"})

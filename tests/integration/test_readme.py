@@ -12,7 +12,7 @@ import pytest
 from support.stage import ROOT, Stage
 
 if TYPE_CHECKING:
-    from sandbox import Box
+    from sandbox import SandboxHandle
 
 README = (ROOT / "README.md").read_text("utf-8")
 EXAMPLES = dict(re.findall(r"<!-- example: (\w+) -->\n```yaml\n(.*?)```", README, re.DOTALL))
@@ -26,7 +26,7 @@ def inventory(tmp_path: Path) -> str:
     return str(path)
 
 
-def credentials(box: Box) -> dict[str, str]:
+def credentials(box: SandboxHandle) -> dict[str, str]:
     return {
         "VPS_API_TOKEN": box.vpsorg_token, "VPS_API_URL": box.vpsorg_url,
         "ILKBYTE_ACCESS_KEY": box.ilkbyte_access_key, "ILKBYTE_SECRET_KEY": box.ilkbyte_secret_key,
@@ -34,7 +34,7 @@ def credentials(box: Box) -> dict[str, str]:
     }
 
 
-def changing(box: Box) -> list[str]:
+def changing(box: SandboxHandle) -> list[str]:
     return [request["operation"] for request in box.control.requests(changing=True)]
 
 
@@ -54,7 +54,7 @@ def test_every_example_is_known() -> None:
 
 @pytest.mark.playbook
 @pytest.mark.parametrize("name", sorted(EXPECTED))
-def test_example(stage: Stage, box: Box, tmp_path: Path, inventory: str, name: str) -> None:
+def test_example(stage: Stage, box: SandboxHandle, tmp_path: Path, inventory: str, name: str) -> None:
     for number in (1, 2, 3):
         box.control.plant_snapshot("vpsorg", 12345, f"preupgrade-2026010{number}", created_at=f"2026-01-0{number}T00:00:00Z")
     if name == "restore":
@@ -75,7 +75,7 @@ def test_example(stage: Stage, box: Box, tmp_path: Path, inventory: str, name: s
 
 
 @pytest.mark.playbook
-def test_ad_hoc_commands(stage: Stage, box: Box) -> None:
+def test_ad_hoc_commands(stage: Stage, box: SandboxHandle) -> None:
     box.control.plant_snapshot("ilkbyte", "app1", "nightly")
     modules = set()
     for line in AD_HOC:

@@ -16,14 +16,14 @@ from support.pages import Element, assert_harmless, read_page
 from support.stage import Run, Stage
 
 if TYPE_CHECKING:
-    from sandbox import Box
+    from sandbox import SandboxHandle
 
 pytestmark = pytest.mark.playbook
 
 BOOK = "rewind.vps.report"
 
 
-def credentials(box: Box) -> dict[str, str]:
+def credentials(box: SandboxHandle) -> dict[str, str]:
     """Both clouds', in the environment."""
     return {
         "VPS_API_TOKEN": box.vpsorg_token, "VPS_API_URL": box.vpsorg_url, "ILKBYTE_ACCESS_KEY": box.ilkbyte_access_key,
@@ -31,7 +31,7 @@ def credentials(box: Box) -> dict[str, str]:
     }
 
 
-def report(stage: Stage, box: Box, *arguments: str, environment: dict[str, str] | None = None, **variables: Any) -> Run:
+def report(stage: Stage, box: SandboxHandle, *arguments: str, environment: dict[str, str] | None = None, **variables: Any) -> Run:
     given = ("-e", json.dumps(variables)) if variables else ()
     return stage.command("ansible-playbook", BOOK, *given, *arguments, environment=credentials(box) if environment is None else environment)
 
@@ -69,7 +69,7 @@ def rows(page: Element) -> dict[str, Element]:
     return {one.one("h3").text: one for one in page.all("details", "server")}
 
 
-def test_one_page_on_both_clouds(stage: Stage, box: Box, tmp_path: Path) -> None:
+def test_one_page_on_both_clouds(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
     control = box.control
     for number in range(5):
         control.plant_snapshot("vpsorg", "web1", f"full{number}", created_at=ago(days=number + 1, hours=4))
@@ -110,7 +110,7 @@ def test_one_page_on_both_clouds(stage: Stage, box: Box, tmp_path: Path) -> None
 
 
 @pytest.mark.patient
-def test_several_accounts_of_which_one_does_not_answer(stage: Stage, box: Box, tmp_path: Path) -> None:
+def test_several_accounts_of_which_one_does_not_answer(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
     """The page has the others, says which and why, and the run fails."""
     accounts = [
         {"label": "Shop", "provider": "vpsorg"}, {"provider": "ilkbyte"},
@@ -129,7 +129,7 @@ def test_several_accounts_of_which_one_does_not_answer(stage: Stage, box: Box, t
 
 
 @pytest.mark.patient
-def test_where_snapshots_can_not_be_listed_no_server_is_called_bare(stage: Stage, box: Box, tmp_path: Path) -> None:
+def test_where_snapshots_can_not_be_listed_no_server_is_called_bare(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
     box.control.fault("status", cloud="ilkbyte", operation="snapshots.list", server="app1", status=403, times=None)
     run = report(stage, box)
     assert run.status == 2, run.output
@@ -139,7 +139,7 @@ def test_where_snapshots_can_not_be_listed_no_server_is_called_bare(stage: Stage
 
 
 @pytest.mark.patient
-def test_the_accounts_of_hosts(stage: Stage, box: Box, tmp_path: Path) -> None:
+def test_the_accounts_of_hosts(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
     """Each account once, told by the hosts' variables."""
     environment = {name: value for name, value in credentials(box).items() if name not in ("VPS_API_URL", "ILKBYTE_HOST")}
     run = report(stage, box, "-i", box.inventory, "-e", "target=sandbox", environment=environment)
@@ -153,7 +153,7 @@ def test_the_accounts_of_hosts(stage: Stage, box: Box, tmp_path: Path) -> None:
 
 
 @pytest.mark.patient
-def test_what_can_not_work_is_said_before_anything_is_asked(stage: Stage, box: Box, tmp_path: Path) -> None:
+def test_what_can_not_work_is_said_before_anything_is_asked(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
     none = report(stage, box, environment={})
     assert none.status == 2 and "There is no account to report on" in none.stdout
     half = report(stage, box, environment={"ILKBYTE_ACCESS_KEY": box.ilkbyte_access_key, "ILKBYTE_HOST": box.ilkbyte_url})
@@ -168,7 +168,7 @@ def test_what_can_not_work_is_said_before_anything_is_asked(stage: Stage, box: B
 
 
 @pytest.mark.patient
-def test_a_page_that_is_there_is_replaced_in_its_place(stage: Stage, box: Box, tmp_path: Path) -> None:
+def test_a_page_that_is_there_is_replaced_in_its_place(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
     real, link = tmp_path / "real.html", tmp_path / "link.html"
     real.write_text("old")
     real.chmod(0o644)
@@ -181,7 +181,7 @@ def test_a_page_that_is_there_is_replaced_in_its_place(stage: Stage, box: Box, t
 
 
 @pytest.mark.patient
-def test_names_that_a_cloud_says(stage: Stage, box: Box, tmp_path: Path) -> None:
+def test_names_that_a_cloud_says(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
     bad = "</title><script>alert(1)</script><style>*{display:none}</style>\u202e\x1b[2J{{ 7*7 }}\"' onload=x " + "x" * 10_000
     box.control.fault("raw", cloud="vpsorg", operation="snapshots.list", times=None, body={"count": 1, "next": None, "results": [{
         "id": 801, "name": bad, "description": bad, "status": bad, "size_mb": 1, "created_at": "2026-01-01T00:00:00Z",

@@ -116,7 +116,7 @@ def test_failing(stage: Stage, vpsorg: Tasks, ilkbyte: Tasks, subtests: pytest.S
                name="one", max_age="1d"),
         vpsorg("snapshot", *FRESH, planted("vpsorg", "one", status="in_progress"),
                step="never ends", name="one", wait_timeout=1),
-        ilkbyte("snapshot", *FRESH, ("settings", {"ilkbyte_answers": "when_done"}), fails, step="refused when done",
+        ilkbyte("snapshot", *FRESH, ("settings", {"ilkbyte_responds": "on_finish"}), fails, step="refused when done",
                 name="one"),
     )
     with subtests.test("fails"):

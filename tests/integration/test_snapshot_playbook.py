@@ -13,7 +13,7 @@ from support.clouds import access, ago
 from support.stage import Run, Stage
 
 if TYPE_CHECKING:
-    from sandbox import Box
+    from sandbox import SandboxHandle
 
 pytestmark = pytest.mark.playbook
 
@@ -22,7 +22,7 @@ BOOK = "rewind.vps.snapshot"
 GENERATED = re.compile("manual[0-9]{8}T[0-9]{6}Z")
 
 
-def take(stage: Stage, box: Box, *arguments: str, cloud: str = "vpsorg", **variables: Any) -> Run:
+def take(stage: Stage, box: SandboxHandle, *arguments: str, cloud: str = "vpsorg", **variables: Any) -> Run:
     given = access(box, cloud)
     environment = {
         "VPS_API_TOKEN": box.vpsorg_token, "ILKBYTE_ACCESS_KEY": box.ilkbyte_access_key, "ILKBYTE_SECRET_KEY": box.ilkbyte_secret_key,
@@ -31,11 +31,11 @@ def take(stage: Stage, box: Box, *arguments: str, cloud: str = "vpsorg", **varia
     return stage.command("ansible-playbook", BOOK, *arguments, "-e", json.dumps(variables), environment=environment)
 
 
-def names(box: Box, server: str) -> list[str]:
+def names(box: SandboxHandle, server: str) -> list[str]:
     return [item["name"] for item in box.control.server(server)["snapshots"]]
 
 
-def test_two_servers_by_name_and_retention_of_generated_names_alone(stage: Stage, box: Box) -> None:
+def test_two_servers_by_name_and_retention_of_generated_names_alone(stage: Stage, box: SandboxHandle) -> None:
     for number in (1, 2):
         box.control.plant_snapshot("vpsorg", "web1", f"manual2026010{number}T000000Z", created_at=ago(days=9 - number))
     box.control.plant_snapshot("vpsorg", "web1", "manual-by-hand", created_at=ago(days=300))
@@ -50,7 +50,7 @@ def test_two_servers_by_name_and_retention_of_generated_names_alone(stage: Stage
 
 
 @pytest.mark.patient
-def test_hosts_of_the_inventory_at_both_clouds(stage: Stage, box: Box) -> None:
+def test_hosts_of_the_inventory_at_both_clouds(stage: Stage, box: SandboxHandle) -> None:
     checked = take(stage, box, "-i", box.inventory, "--check", target="sandbox")
     assert checked.status == 0 and not box.control.requests(changing=True), checked.output
     run = take(stage, box, "-i", box.inventory, target="sandbox")
@@ -61,7 +61,7 @@ def test_hosts_of_the_inventory_at_both_clouds(stage: Stage, box: Box) -> None:
 
 
 @pytest.mark.patient
-def test_a_given_name_is_taken_once_and_its_retention_must_be_said(stage: Stage, box: Box) -> None:
+def test_a_given_name_is_taken_once_and_its_retention_must_be_said(stage: Stage, box: SandboxHandle) -> None:
     for changed in (1, 0):
         run = take(stage, box, snapshot_servers="web1", snapshot_name="before-php8")
         assert run.status == 0 and f"changed={changed}" in run.stdout, run.output
@@ -73,7 +73,7 @@ def test_a_given_name_is_taken_once_and_its_retention_must_be_said(stage: Stage,
 
 
 @pytest.mark.patient
-def test_without_waiting_and_without_a_server(stage: Stage, box: Box) -> None:
+def test_without_waiting_and_without_a_server(stage: Stage, box: SandboxHandle) -> None:
     run = take(stage, box, cloud="ilkbyte", snapshot_servers="app1", snapshot_wait=False)
     assert run.status == 0 and len(box.control.requests(operation="snapshots.create")) == 1, run.output
     for wrong in ({}, {"snapshot_servers": "web1", "target": "localhost"}):
@@ -81,7 +81,7 @@ def test_without_waiting_and_without_a_server(stage: Stage, box: Box) -> None:
         assert refused.status == 2 and "Name the servers either with -e snapshot_servers=web1" in refused.stdout, refused.output
 
 
-def test_no_variable_that_a_page_names_is_a_reserved_name(stage: Stage, box: Box) -> None:
+def test_no_variable_that_a_page_names_is_a_reserved_name(stage: Stage, box: SandboxHandle) -> None:
     """Ansible warns of `hosts`, `serial` and the like at every run."""
     pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "roles").glob("*/README.md"), *(ROOT / "playbooks").glob("*.yml")]
     named = {name for page in pages for name in re.findall(r"-e ([a-z_]+)=", page.read_text("utf-8"))}
@@ -92,7 +92,7 @@ def test_no_variable_that_a_page_names_is_a_reserved_name(stage: Stage, box: Box
 
 
 @pytest.mark.patient
-def test_one_server_that_fails_does_not_keep_the_next_from_its_snapshot(stage: Stage, box: Box) -> None:
+def test_one_server_that_fails_does_not_keep_the_next_from_its_snapshot(stage: Stage, box: SandboxHandle) -> None:
     run = take(stage, box, snapshot_servers=["nobody", "web2"])
     assert run.status == 2 and "There is no server 'nobody'" in run.stdout, run.output
     assert len(names(box, "web2")) == 1

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.playbook
 
 OFF = {"vpsorg": "stopped", "ilkbyte": "shut off"}
 ON = {"vpsorg": "active", "ilkbyte": "running"}
-WHEN_DONE = ("settings", {"ilkbyte_answers": "when_done"})
+WHEN_DONE = ("settings", {"ilkbyte_responds": "on_finish"})
 
 
 def restores(stage: Stage) -> int:

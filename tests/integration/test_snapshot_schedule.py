@@ -19,7 +19,7 @@ from support.scheduling import SYSTEMCTL, Scheduling
 from support.stage import Run
 
 if TYPE_CHECKING:
-    from sandbox import Box
+    from sandbox import SandboxHandle
 
 pytestmark = pytest.mark.playbook
 
@@ -28,7 +28,7 @@ needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="
 
 
 @pytest.fixture
-def schedules(box: Box, tmp_path: Path) -> Scheduling:
+def schedules(box: SandboxHandle, tmp_path: Path) -> Scheduling:
     return Scheduling(box, tmp_path)
 
 
@@ -41,7 +41,7 @@ def changed(run: Run) -> int:
     return int(re.search(r"changed=(\d+)", fine(run).stdout)[1])
 
 
-def plant(box: Box, name: str, **age: float) -> None:
+def plant(box: SandboxHandle, name: str, **age: float) -> None:
     """One of that age by the sandbox's own clock, which runs faster than this machine's."""
     now = datetime.fromisoformat(box.control.clock()["now"])
     box.control.plant_snapshot("vpsorg", "web1", name, created_at=(now - timedelta(**age)).isoformat(timespec="seconds"))

@@ -57,7 +57,7 @@ def test_left_alone(stage: Stage, tasks: Tasks) -> None:
 def test_snapshot_fails(stage: Stage, tasks: Tasks) -> None:
     """Refused by the cloud, or taken up and not made: the server runs again."""
     refused = fault("status", status=400, body={"detail": "No."}, operation="snapshots.create", cloud=tasks.cloud)
-    answers = ("settings", {"ilkbyte_answers": "when_done"})
+    answers = ("settings", {"ilkbyte_responds": "on_finish"})
     run = stage.play(
         tasks("snapshot", *FRESH, refused, step="refused", name="one", stop_server=True),
         tasks("server_info", step="after refusal"),

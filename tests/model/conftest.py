@@ -13,13 +13,13 @@ import pytest
 if TYPE_CHECKING:
     from virtual_time import Room
 
-    from sandbox import Box
+    from sandbox import SandboxHandle
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).resolve().parents[2] / "extensions")]
 
 
 @pytest.fixture(scope="session")
-def model_box() -> Iterator[Box]:
+def model_box() -> Iterator[SandboxHandle]:
     from sandbox import launch
 
     # Real time adds next to nothing: all that passes is what somebody waits.
@@ -28,7 +28,7 @@ def model_box() -> Iterator[Box]:
 
 
 @pytest.fixture
-def room(model_box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
+def room(model_box: SandboxHandle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
     """Virtual time for as long as a test lasts, and a home of its own for what tasks note."""
     from virtual_time import Room
 

@@ -85,7 +85,7 @@ class History:
         if small_pages:
             self._control.settings(vpsorg_page_size=2, ilkbyte_page_size=1)
         if late_answers and self._cloud == "ilkbyte":
-            self._control.settings(ilkbyte_answers="when_done")
+            self._control.settings(ilkbyte_responds="on_finish")
         self._ways = f"small_pages={small_pages}, late_answers={late_answers}"
 
     def play(self, step: Step) -> None:

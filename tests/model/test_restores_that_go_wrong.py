@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CLOUDS = ("vpsorg", "ilkbyte")
 OFF = {"vpsorg": "stopped", "ilkbyte": "shut off"}
-WHEN_DONE = {"ilkbyte_answers": "when_done"}
+ON_FINISH = {"ilkbyte_responds": "on_finish"}
 
 
 @dataclass
@@ -51,7 +51,7 @@ def restore(room: Room, cloud: str, name: str, *faults: dict[str, Any], snapshot
     # VPS.org says nothing of a failure, only that the server is stopped, where it should run.
     pytest.param("vpsorg", "one", {}, "unknown", id="vpsorg"),
     pytest.param("ilkbyte", "two", {}, "failed", id="ilkbyte, to its current one"),
-    pytest.param("ilkbyte", "one", WHEN_DONE, "failed", id="ilkbyte, answering when done"),
+    pytest.param("ilkbyte", "one", ON_FINISH, "failed", id="ilkbyte, answering when done"),
 ])
 def test_failing_half_way(room: Room, cloud: str, name: str, settings: dict[str, Any], outcome: str) -> None:
     """The server is left off with its old disk. That must never pass for restored, nor be started unasked."""

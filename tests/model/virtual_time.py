@@ -24,7 +24,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._state import server_lo
 from ansible_collections.rewind.vps.plugins.module_utils._wait import polling
 
 if TYPE_CHECKING:
-    from sandbox import Box
+    from sandbox import SandboxHandle
 
 ANSWER_SECONDS = 0.2  # real seconds that a cloud may take to answer; more in a test would be wasted
 
@@ -32,7 +32,7 @@ ANSWER_SECONDS = 0.2  # real seconds that a cloud may take to answer; more in a 
 class Room:
     """The room behind both doors, at one sandbox. Use within :meth:`open`."""
 
-    def __init__(self, box: Box, answer_seconds: float = ANSWER_SECONDS) -> None:
+    def __init__(self, box: SandboxHandle, answer_seconds: float = ANSWER_SECONDS) -> None:
         self.box = box
         self._answer_seconds = self.answer_seconds = answer_seconds
         self._passed = 0.0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from support.stage import Call, Step
 
 if TYPE_CHECKING:
-    from sandbox import Box
+    from sandbox import SandboxHandle
 
 SPEED = 100.0  # sandbox seconds in a real one
 CLOUDS = ("vpsorg", "ilkbyte")
@@ -54,7 +54,7 @@ def quiet_hour() -> int:
     return (datetime.now(timezone(timedelta(hours=3))).hour + 12) % 24
 
 
-def access(box: Box, cloud: str) -> dict[str, Any]:
+def access(box: SandboxHandle, cloud: str) -> dict[str, Any]:
     """The options that open a cloud's door."""
     if cloud == "vpsorg":
         return {"provider": cloud, "api_token": box.vpsorg_token, "api_url": box.vpsorg_url}
@@ -68,7 +68,7 @@ class Tasks:
     ``tasks("snapshot", name="one")`` is a step of ``rewind.vps.snapshot`` on the cloud's first server.
     """
 
-    def __init__(self, box: Box, cloud: str) -> None:
+    def __init__(self, box: SandboxHandle, cloud: str) -> None:
         self._access = access(box, cloud)
         self.cloud = cloud
         self.server = SERVER[cloud]

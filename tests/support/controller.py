@@ -16,7 +16,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from support.stage import ROOT, Run, Stage
 
 if TYPE_CHECKING:
-    from sandbox import Box
+    from sandbox import SandboxHandle
 
 AWX = ROOT / "extensions" / "awx"
 BECOME_PASSWORD = "Xq7-Passw0rd-of-the-machine-credential"
@@ -43,14 +43,14 @@ def injected(type_name: str, **inputs: Any) -> dict[str, str]:
     return {name: sandboxed.from_string(template).render({**missing, **inputs}) for name, template in kind["injectors"]["env"].items()}
 
 
-def credentials(box: Box, cloud: str) -> dict[str, str]:
+def credentials(box: SandboxHandle, cloud: str) -> dict[str, str]:
     """What the sandbox's credentials give to a job."""
     if cloud == "vpsorg":
         return injected("VPS.org", api_token=box.vpsorg_token, api_url=box.vpsorg_url)
     return injected("Ilkbyte", access_key=box.ilkbyte_access_key, secret_key=box.ilkbyte_secret_key, api_url=box.ilkbyte_url)
 
 
-def secrets(box: Box) -> list[str]:
+def secrets(box: SandboxHandle) -> list[str]:
     """All that must not be seen after a job."""
     return [box.vpsorg_token, box.ilkbyte_access_key, box.ilkbyte_secret_key, BECOME_PASSWORD]
 

@@ -20,7 +20,7 @@ from support.doc_pages import Block, Command, missing_line
 from support.stage import ROOT, other_python
 
 if TYPE_CHECKING:
-    from sandbox import Box
+    from sandbox import SandboxHandle
 
 COMMAND_SECONDS = 300
 PROGRAMS = ("ansible", "ansible-doc", "ansible-galaxy", "ansible-inventory", "ansible-playbook", "ansible-vault")
@@ -33,7 +33,7 @@ class Reader:
     :param box: the sandbox whose accounts are theirs; None for somebody who begins one, as the page says.
     """
 
-    def __init__(self, folder: Path, box: Box | None) -> None:
+    def __init__(self, folder: Path, box: SandboxHandle | None) -> None:
         self.home = folder
         self.output = ""
         self._after = ExitStack()
@@ -58,7 +58,7 @@ class Reader:
         path.write_text(f'#!/bin/sh\n{command} "$@"\n', "utf-8")
         path.chmod(0o755)
 
-    def _begin(self, box: Box | None) -> dict[str, str]:
+    def _begin(self, box: SandboxHandle | None) -> dict[str, str]:
         sandbox = {} if box is None else {
             "VPS_API_TOKEN": box.vpsorg_token, "VPS_API_URL": box.vpsorg_url, "ILKBYTE_ACCESS_KEY": box.ilkbyte_access_key,
             "ILKBYTE_SECRET_KEY": box.ilkbyte_secret_key, "ILKBYTE_HOST": box.ilkbyte_url, "SANDBOX_INVENTORY": box.inventory,
@@ -82,7 +82,7 @@ class Reader:
         place.mkdir(parents=True)
         (place / "vps").symlink_to(Path(os.environ["ANSIBLE_COLLECTIONS_PATH"]) / "ansible_collections" / "rewind" / "vps")
 
-    def _prepare(self, box: Box) -> None:
+    def _prepare(self, box: SandboxHandle) -> None:
         """What pages take for granted: an inventory with the groups web and app, an upgrade, checks, and a snapshot to go back to."""
         groups: dict[str, Any] = {group: {"hosts": {name: {} for name in names}} for group, names in (("web", ["web1", "web2"]), ("app", ["app1"]))}
         sandbox = yaml.safe_load(Path(box.inventory).read_text("utf-8"))

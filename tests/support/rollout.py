@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from support.stage import Playing, Run, Stage
 
 if TYPE_CHECKING:
-    from sandbox import Box
+    from sandbox import SandboxHandle
 
 BOOK = "rewind.vps.guarded_upgrade"
 GUARD_PROGRAM = "_guard/__main__.py"
@@ -49,7 +49,7 @@ class Rollout:
     :ivar folder: an empty folder; the user's files and the controller's home lie there.
     """
 
-    box: Box
+    box: SandboxHandle
     folder: Path
     control_path: str
 
@@ -236,7 +236,7 @@ def outcomes(run: Run) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def rollout(box: Box, folder: Path) -> Iterator[Rollout]:
+def rollout(box: SandboxHandle, folder: Path) -> Iterator[Rollout]:
     """A rollout whose guards are gone afterwards."""
     # SSH's control sockets lie in it, and a socket's path may have a hundred characters.
     with TemporaryDirectory(prefix="rw-cp-") as control_path:

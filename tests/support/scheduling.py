@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from support.stage import Run, Stage
 
 if TYPE_CHECKING:
-    from sandbox import Box
+    from sandbox import SandboxHandle
 
 SYSTEMCTL = r"""#!/bin/sh
 # Stand-in: units lie in UNITS, state in STATE.
@@ -61,7 +61,7 @@ class Scheduling:
     :ivar folder: an empty folder; all that is installed lies below it.
     """
 
-    box: Box
+    box: SandboxHandle
     folder: Path
 
     def __post_init__(self) -> None:

@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sandbox import Box
+    from sandbox import SandboxHandle
 
 READS_ONLY = "vps_ReadsOnly0123456789"
 # Both tokens at VPS.org see the same servers there, since the sandbox has one world.
 TOLD_APART = {"hostnames": ["rewind_account ~ '-' ~ rewind_server_name"]}
 
 
-def environment(box: Box) -> dict[str, str]:
+def environment(box: SandboxHandle) -> dict[str, str]:
     """Under names that no module looks for by itself."""
     return {"SHOP": box.vpsorg_token, "BLOG": READS_ONLY, "ILK_KEY": box.ilkbyte_access_key, "ILK_SECRET": box.ilkbyte_secret_key}
 
 
-def accounts(box: Box) -> list[dict[str, Any]]:
+def accounts(box: SandboxHandle) -> list[dict[str, Any]]:
     """Shop, blog and ilkbyte, with credentials from that environment."""
     box.control.add_credentials(vpsorg_token={"token": READS_ONLY, "permissions": ["read"]})
     return [

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sandbox import Box
+    from sandbox import SandboxHandle
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RUN_SECONDS = 400
@@ -141,7 +141,7 @@ class Stage:
     :param folder: an empty folder; files of the runs go there.
     """
 
-    def __init__(self, box: Box, folder: Path) -> None:
+    def __init__(self, box: SandboxHandle, folder: Path) -> None:
         self.box = box
         self._folder = folder
         self._plays = 0

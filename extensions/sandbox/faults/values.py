@@ -45,7 +45,7 @@ async def strange_word(fault: Fault, exchange: Exchange) -> None:
 @fault_kind(seconds=3600, date=None)
 async def clock_wrong(fault: Fault, exchange: Exchange) -> None:
     """The answer's Date header is ``seconds`` off (ahead, or behind if negative), or with ``date``: ``missing`` there is
-    none, ``garbage`` it is no date. For all answers of a cloud there is the setting ``date_off_seconds``."""
+    none, ``garbage`` it is no date. For all answers of a cloud there is the setting ``date_offset_seconds``."""
     if fault["date"] == "missing":
         exchange.say_date(None)
     elif fault["date"] == "garbage":

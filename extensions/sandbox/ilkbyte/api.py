@@ -88,8 +88,8 @@ class IlkbyteApi:
         self.app = Starlette(routes=self.routes, exception_handlers={404: _no_such_path, 405: _no_such_path})
         self.app.router.redirect_slashes = False
 
-    def server_of(self, path: dict[str, Any], query: dict[str, Any], body: Any) -> Any:
-        """Which server a request is about (see :data:`sandbox.middleware.ServerOf`)."""
+    def server_reference(self, path: dict[str, Any], query: dict[str, Any], body: Any) -> Any:
+        """Which server a request is about (see :data:`sandbox.middleware.ServerReference`)."""
         return path.get("server")
 
     # Doors
@@ -137,7 +137,7 @@ class IlkbyteApi:
     def _page(self, call: Call, rows: list[dict[str, Any]]) -> Done:
         asked = call.parameters.get("p", "1")
         number = max(1, int(asked)) if re.fullmatch("[0-9]+", asked) else 1
-        size = self._cloud.world.settings.ilkbyte_page_size
+        size = self._cloud.sandbox.settings.ilkbyte_page_size
         paging = paging_of(call.request.scope)
         shown = paging.cut(rows, 1 if paging.repeats else number, size)
         pagination = {"current_page": number, "total_page": number + 1 if paging.repeats else max(1, -(-len(rows) // size))}
@@ -187,7 +187,7 @@ class IlkbyteApi:
         return Done("Scheduled snapshot task deleted!!")
 
     def _rows(self, call: Call) -> dict[str, Any]:
-        return self._cloud.seen(call.request.scope.get(STALE))
+        return self._cloud.listing_at(call.request.scope.get(STALE))
 
 
 def _name(call: Call) -> str:

@@ -38,20 +38,20 @@ class Ilkbyte(Cloud[IlkbyteServer]):
     server_prefix = "app"
     first_server_id = 501
 
-    def __init__(self, world: Any) -> None:
-        super().__init__(world)
+    def __init__(self, sandbox: Any) -> None:
+        super().__init__(sandbox)
         self._images_made = 0
 
     async def make_server(self, name: str, hostname: str | None = None, state: str | None = None) -> IlkbyteServer:
         """With its machine; the name has 3-16 letters and digits."""
         power = state or "running"
-        machine = await self.world.park.add(f"ilkbyte-{self.next_server_id}", hostname=name)
-        server = IlkbyteServer(self.next_server_id, name, hostname or name, machine, self.world.clock.now(),
+        machine = await self.sandbox.park.add(f"ilkbyte-{self.next_server_id}", hostname=name)
+        server = IlkbyteServer(self.next_server_id, name, hostname or name, machine, self.sandbox.clock.now(),
                                power=power)
         self.next_server_id += 1
-        await self.keep_factory_disk(server)
+        await self.save_factory_disk(server)
         self.servers.append(server)
-        self.follow_machine(server)
+        self.watch_machine(server)
         await self.set_power(server, power)
         return server
 
@@ -60,18 +60,18 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         await self.stop_work(server)
         self.servers.remove(server)
         await server.machine.remove()
-        self.remember()
+        self.record_listing()
 
-    async def renew(self, server: IlkbyteServer, name: str) -> None:
+    async def reset_server(self, server: IlkbyteServer, name: str) -> None:
         """Put a server back as it was made: disk, power, no snapshots, no schedules."""
         await self.stop_work(server)
-        await self.renew_machine(server)
+        await self.reset_machine(server)
         for image in server.images.values():
             await server.machine.drop_image(image)
         server.name, server.hostname, server.service = name, name, "active"
         server.tree, server.images, server.schedules, server.timers = SnapshotTree(), {}, {}, {}
         server.lock, server.doing = asyncio.Lock(), None
-        server.created_at = self.world.clock.now()
+        server.created_at = self.sandbox.clock.now()
         await self.set_power(server, "running")
 
     async def set_power(self, server: IlkbyteServer, power: str) -> None:
@@ -82,7 +82,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         else:
             await server.machine.power_off()
 
-    def went_off(self, server: IlkbyteServer) -> None:
+    def on_power_off(self, server: IlkbyteServer) -> None:
         """``running`` becomes ``shut off``."""
         if server.power == "running":
             server.power = "shutoff"
@@ -111,7 +111,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
                 begun.set()
 
         task = self.spawn(server, in_turn())
-        if self.world.settings.ilkbyte_answers == "when_done":
+        if self.sandbox.settings.ilkbyte_responds == "on_finish":
             await asyncio.wait([task])
         else:
             await begun.wait()
@@ -128,14 +128,14 @@ class Ilkbyte(Cloud[IlkbyteServer]):
                 raise Refused("Server is already running!" if action == "start" else "Server is not running!")
             if self.outcome_fault("power_stuck", "servers.power", server) is not None:
                 return  # as with a guest that does not listen: accepted, and nothing ever happens
-            began = self.world.clock.elapsed()
+            began = self.sandbox.clock.elapsed()
             ends = began + self.duration(f"servers.power.{action}")
             begun()
             if action == "reboot":
-                await self.world.clock.sleep_until((began + ends) / 2)
+                await self.sandbox.clock.sleep_until((began + ends) / 2)
                 await server.machine.power_off()
                 self.effect("power_stopped", server)
-            await self.world.clock.sleep_until(ends)
+            await self.sandbox.clock.sleep_until(ends)
             if action in ("start", "reboot"):
                 await self.set_power(server, "running")
                 self.effect("power_started", server)
@@ -172,13 +172,13 @@ class Ilkbyte(Cloud[IlkbyteServer]):
 
     async def _take(self, server: IlkbyteServer, name: str, operation: str, effect: str, begun: Begun) -> None:
         fault = self.outcome_fault("snapshot_fails", operation, server)
-        ends = self.world.clock.elapsed() + self.duration(operation)
-        taken_at, state, image = self.world.clock.now(), server.power, self._new_image()
+        ends = self.sandbox.clock.elapsed() + self.duration(operation)
+        taken_at, state, image = self.sandbox.clock.now(), server.power, self._new_image()
         server.doing = "create"
         digest = await server.machine.save_disk(image)
         self.effect("snapshot_started", server, name, digest=digest)
         begun()
-        await self.world.clock.sleep_until(ends)
+        await self.sandbox.clock.sleep_until(ends)
         server.doing = None
         if fault is not None:
             await server.machine.drop_image(image)
@@ -195,8 +195,8 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         """
         async def work(begun: Begun) -> None:
             self._must_exist(server, name)
-            faults = self.world.faults.take_restore_faults(self.name, server.known_as)
-            began = self.world.clock.elapsed()
+            faults = self.sandbox.faults.take_restore_faults(self.name, server.aliases)
+            began = self.sandbox.clock.elapsed()
             ends = faults.end(began, began + self.duration("snapshots.restore"))
             server.doing = "revert"
             await server.machine.power_off()
@@ -204,8 +204,8 @@ class Ilkbyte(Cloud[IlkbyteServer]):
             begun()
             if ends is None:
                 await asyncio.Event().wait()  # until a reset; whatever else is asked of the server waits for its turn
-            await self.world.clock.sleep_until(ends)
-            digest = None if faults.fails else await self.put_disk_back(server, server.images[name])
+            await self.sandbox.clock.sleep_until(ends)
+            digest = None if faults.fails else await self.restore_disk(server, server.images[name])
             if digest is None:
                 server.doing = None
                 await self.set_power(server, "shutoff")
@@ -222,9 +222,9 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         """:raises Refused: there is none of that name."""
         async def work(begun: Begun) -> None:
             self._must_exist(server, name)
-            ends = self.world.clock.elapsed() + self.duration("snapshots.delete")
+            ends = self.sandbox.clock.elapsed() + self.duration("snapshots.delete")
             begun()
-            await self.world.clock.sleep_until(ends)
+            await self.sandbox.clock.sleep_until(ends)
             await self.drop_snapshot(server, name)
             self.effect("snapshot_deleted", server, name)
 
@@ -240,7 +240,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
                              taken_at: datetime | None = None) -> None:
         """Put a snapshot of the present disk there as if it had been made before; it is current, as after a create. The
         caller remembers."""
-        server.tree.create(name, state or server.power, taken_at or self.world.clock.now())
+        server.tree.create(name, state or server.power, taken_at or self.sandbox.clock.now())
         server.images[name] = self._new_image()
         await server.machine.save_disk(server.images[name])
 
@@ -251,7 +251,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         self._must_exist(server, name)
         if name in server.schedules:
             raise Refused("Scheduled snapshot task already exists!")
-        schedule = Schedule.starting(day, hour, minute, self.world.clock.now())
+        schedule = Schedule.starting(day, hour, minute, self.sandbox.clock.now())
         server.schedules[name] = schedule
         self.start_timer(server, name)
         self.effect("cron_added", server, name)
@@ -275,9 +275,9 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         acting.set("schedule")
         schedule = server.schedules[name]
         while True:
-            await self.world.clock.sleep_until_time(schedule.next_run)
+            await self.sandbox.clock.sleep_until_time(schedule.next_run)
             async with server.lock:
-                schedule.run(self.world.clock.now())
+                schedule.run(self.sandbox.clock.now())
                 try:
                     await self._retake(server, name, lambda: None)
                 except Refused:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..cloud import Server
-from .schedule import NO_SCHEDULE, TURKISH_TIME, Schedule, turkish_text
+from .schedule import NO_SCHEDULE, TURKISH_TIME, Schedule, format_turkish_time
 from .snapshot_tree import SnapshotTree
 
 SHOWN_POWER = {"running": "running", "shutoff": "shut off", "paused": "paused"}  # tree's word: API's word
@@ -42,7 +42,7 @@ class IlkbyteServer(Server):
 
 def server_row(server: IlkbyteServer) -> dict[str, Any]:
     """A server as lists show it; kept, so not to be changed."""
-    return _kept(server)[0]
+    return _cached_rows(server)[0]
 
 
 def _server_row(server: IlkbyteServer) -> dict[str, Any]:
@@ -62,19 +62,19 @@ def _server_row(server: IlkbyteServer) -> dict[str, Any]:
 
 def snapshot_rows(server: IlkbyteServer) -> list[dict[str, Any]]:
     """All snapshots of a server as the API shows them; kept, so not to be changed."""
-    return _kept(server)[1]
+    return _cached_rows(server)[1]
 
 
-def _kept(server: IlkbyteServer) -> tuple[dict[str, Any], list[dict[str, Any]], int, bool]:
+def _cached_rows(server: IlkbyteServer) -> tuple[dict[str, Any], list[dict[str, Any]], int, bool]:
     """The server's row, its snapshots' rows, the state of the tree that they show, and whether schedules are in them.
 
     Schedules change by themselves, so what shows them is made anew each time.
     """
-    kept = server.kept
-    if kept is None or kept[2] != server.tree.changes or server.schedules or kept[3]:
+    cached = server.cached
+    if cached is None or cached[2] != server.tree.changes or server.schedules or cached[3]:
         rows = [snapshot_row(server, name) for name in server.tree.names()]
-        kept = server.kept = (_server_row(server), rows, server.tree.changes, bool(server.schedules))
-    return kept
+        cached = server.cached = (_server_row(server), rows, server.tree.changes, bool(server.schedules))
+    return cached
 
 
 def snapshot_row(server: IlkbyteServer, name: str) -> dict[str, Any]:
@@ -83,5 +83,5 @@ def snapshot_row(server: IlkbyteServer, name: str) -> dict[str, Any]:
     return {
         **server.tree.describe(name),
         "params": schedule.params() if schedule else dict(NO_SCHEDULE),
-        "date": turkish_text(server.tree.get(name).taken_at),
+        "date": format_turkish_time(server.tree.get(name).taken_at),
     }

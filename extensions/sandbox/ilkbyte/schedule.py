@@ -46,8 +46,8 @@ class Schedule:
         sentence = f"Her {self.day} günde bir {self.hour:02}:{self.minute:02} saatinde"
         return {
             "is_cron": True,
-            "last_run": turkish_text(self.last_run) if self.last_run else None,
-            "next_run": turkish_text(self.next_run),
+            "last_run": format_turkish_time(self.last_run) if self.last_run else None,
+            "next_run": format_turkish_time(self.next_run),
             "cron_time": sentence if self.sentence is None else self.sentence,
         }
 
@@ -55,6 +55,6 @@ class Schedule:
 NO_SCHEDULE: dict[str, Any] = {"is_cron": False, "last_run": None, "next_run": None, "cron_time": None}
 
 
-def turkish_text(moment: datetime) -> str:
+def format_turkish_time(timestamp: datetime) -> str:
     """``2020-11-23T15:31:07+03:00``"""
-    return moment.astimezone(TURKISH_TIME).isoformat(timespec="seconds")
+    return timestamp.astimezone(TURKISH_TIME).isoformat(timespec="seconds")

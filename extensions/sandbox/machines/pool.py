@@ -33,7 +33,7 @@ class MachinePark:
 
         Blocks for about 0.2 s (once): it tries which isolation works. Raises IsolationUnavailable if the wanted one doesn't.
         """
-        self._made_state_dir = not state_dir.exists()
+        self._created_state_dir = not state_dir.exists()
         state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         # Mount points are compared as the kernel knows them, so no symlink may stand in the way.
         self._state_dir = state_dir.resolve()
@@ -113,7 +113,7 @@ class MachinePark:
 
     def _remove_folders(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
-        if self._made_state_dir:
+        if self._created_state_dir:
             try:
                 self._state_dir.rmdir()
             except OSError:

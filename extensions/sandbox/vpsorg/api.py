@@ -62,8 +62,8 @@ class VpsOrgApi:
         )
         self.app.router.redirect_slashes = False  # Starlette's own redirect is a 307; Django's is not
 
-    def server_of(self, path: dict[str, Any], query: dict[str, Any], body: Any) -> Any:
-        """Which server a request is about (see :data:`sandbox.middleware.ServerOf`)."""
+    def server_reference(self, path: dict[str, Any], query: dict[str, Any], body: Any) -> Any:
+        """Which server a request is about (see :data:`sandbox.middleware.ServerReference`)."""
         if "snapshot_id" in path:
             snapshot = self._cloud.snapshot(path["snapshot_id"])
             return snapshot.server.id if snapshot else None
@@ -112,7 +112,7 @@ class VpsOrgApi:
     # Servers
 
     async def _list_servers(self, request: Request) -> Response:
-        rows = self._cloud.seen(request.scope.get(STALE))["servers"]
+        rows = self._cloud.listing_at(request.scope.get(STALE))["servers"]
         wanted_status, wanted_location = (request.query_params.get(key) for key in ("status", "location"))
         if wanted_status:
             if wanted_status not in ("active", "stopped", "suspended"):
@@ -121,7 +121,7 @@ class VpsOrgApi:
             rows = [row for row in rows if row["status"] == wanted_status]
         if wanted_location:
             rows = [row for row in rows if wanted_location in (str(row["location"]["id"]), row["location_name"])]
-        return page_of(request, rows, self._cloud.world.settings.vpsorg_page_size)
+        return page_of(request, rows, self._cloud.sandbox.settings.vpsorg_page_size)
 
     async def _show_server(self, request: Request) -> Response:
         return JSONResponse(server_row(self._server_by_id(request.path_params["server"])))
@@ -143,13 +143,13 @@ class VpsOrgApi:
     # Snapshots
 
     async def _list_snapshots(self, request: Request) -> Response:
-        rows = self._cloud.seen(request.scope.get(STALE))["snapshots"]
+        rows = self._cloud.listing_at(request.scope.get(STALE))["snapshots"]
         wanted = request.query_params.get("server_id")
         if wanted:
             if not (wanted.isascii() and wanted.isdigit()):
                 raise ApiError(400, {"server_id": ["Enter a number."]})
             rows = [row for row in rows if row["server"]["id"] == int(wanted)]
-        return page_of(request, rows, self._cloud.world.settings.vpsorg_page_size)
+        return page_of(request, rows, self._cloud.sandbox.settings.vpsorg_page_size)
 
     async def _create_snapshot(self, request: Request) -> Response:
         fields = check_fields(await json_object(request), {

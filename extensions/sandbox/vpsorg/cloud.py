@@ -41,21 +41,21 @@ class VpsOrg(Cloud[VpsServer]):
     server_prefix = "web"
     first_server_id = 12345
 
-    def __init__(self, world: Any) -> None:
-        super().__init__(world)
+    def __init__(self, sandbox: Any) -> None:
+        super().__init__(sandbox)
         self.snapshots: list[VpsSnapshot] = []
         self._next_snapshot_id = FIRST_SNAPSHOT_ID
 
     async def make_server(self, name: str, hostname: str | None = None, state: str | None = None) -> VpsServer:
         """With a machine that is on when the status says so."""
-        machine = await self.world.park.add(f"vpsorg-{self.next_server_id}", hostname=name)
-        now = self.world.clock.now()
+        machine = await self.sandbox.park.add(f"vpsorg-{self.next_server_id}", hostname=name)
+        now = self.sandbox.clock.now()
         server = VpsServer(self.next_server_id, name, hostname or f"{name}.example.com", machine, now,
                            status=state or "active", updated_at=now)
         self.next_server_id += 1
-        await self.keep_factory_disk(server)
+        await self.save_factory_disk(server)
         self.servers.append(server)
-        self.follow_machine(server)
+        self.watch_machine(server)
         await self.set_machine_power(server)
         return server
 
@@ -65,22 +65,22 @@ class VpsOrg(Cloud[VpsServer]):
         self.servers.remove(server)
         self.snapshots = [snapshot for snapshot in self.snapshots if snapshot.server is not server]
         await server.machine.remove()
-        self.remember()
+        self.record_listing()
 
-    async def renew(self, server: VpsServer, name: str) -> None:
+    async def reset_server(self, server: VpsServer, name: str) -> None:
         """Put a server back as it was made: disk, power, no snapshots."""
         await self.stop_work(server)
-        await self.renew_machine(server)
+        await self.reset_machine(server)
         for snapshot in self.snapshots_of(server):
             await server.machine.drop_image(snapshot.image)
             self.snapshots.remove(snapshot)
         server.name, server.hostname, server.status = name, f"{name}.example.com", "active"
-        server.created_at = server.updated_at = self.world.clock.now()
+        server.created_at = server.updated_at = self.sandbox.clock.now()
         await self.set_machine_power(server)
 
-    async def start_anew(self, prefix: str, number: int) -> None:
-        """See :meth:`Cloud.start_anew`; snapshots' ids begin anew, too."""
-        await super().start_anew(prefix, number)
+    async def reset_servers(self, prefix: str, number: int) -> None:
+        """See :meth:`Cloud.reset_servers`; snapshots' ids begin anew, too."""
+        await super().reset_servers(prefix, number)
         self._next_snapshot_id = FIRST_SNAPSHOT_ID
 
     def snapshots_of(self, server: VpsServer) -> list[VpsSnapshot]:
@@ -94,7 +94,7 @@ class VpsOrg(Cloud[VpsServer]):
     def set_status(self, server: VpsServer, status: str) -> None:
         """Change the status word; ``updated_at`` moves."""
         server.status = status
-        server.updated_at = self.world.clock.now()
+        server.updated_at = self.sandbox.clock.now()
 
     async def set_machine_power(self, server: VpsServer) -> None:
         """Make the machine's power what the status word means; unknown words leave it alone."""
@@ -103,7 +103,7 @@ class VpsOrg(Cloud[VpsServer]):
         elif server.status in ("stopped", "suspended", "restoring"):
             await server.machine.power_off()
 
-    def went_off(self, server: VpsServer) -> None:
+    def on_power_off(self, server: VpsServer) -> None:
         """``active`` becomes ``stopped``; work under way on the server has its own end."""
         if server.status == "active":
             self.set_status(server, "stopped")
@@ -127,7 +127,7 @@ class VpsOrg(Cloud[VpsServer]):
         if server.status != needed:
             raise Refused(400, {"detail": f"Cannot {action} a server that is {server.status}."})
         fault = self.outcome_fault("power_stuck", "servers.power", server)
-        began = self.world.clock.elapsed()
+        began = self.sandbox.clock.elapsed()
         self.set_status(server, meanwhile)
         if fault is None:
             ends = began + self.duration(f"servers.power.{action}")
@@ -137,10 +137,10 @@ class VpsOrg(Cloud[VpsServer]):
 
     async def _power(self, server: VpsServer, action: str, began: float, ends: float, afterwards: str) -> None:
         if action == "restart":
-            await self.world.clock.sleep_until(began + (ends - began) * 0.4)
+            await self.sandbox.clock.sleep_until(began + (ends - began) * 0.4)
             await server.machine.power_off()
             self.effect("power_stopped", server)
-        await self.world.clock.sleep_until(ends)
+        await self.sandbox.clock.sleep_until(ends)
         if afterwards == "active":
             await server.machine.power_on()
         else:
@@ -149,7 +149,7 @@ class VpsOrg(Cloud[VpsServer]):
         self.effect("power_started" if afterwards == "active" else "power_stopped", server)
 
     async def _unstick(self, server: VpsServer, ends: float, status: str) -> None:
-        await self.world.clock.sleep_until(ends)
+        await self.sandbox.clock.sleep_until(ends)
         self.set_status(server, status)
 
     # Snapshots
@@ -165,14 +165,14 @@ class VpsOrg(Cloud[VpsServer]):
             raise Refused(400, {"detail": f"Cannot create a snapshot of a server that is {server.status}."})
         snapshot = self._new_snapshot(server, name, description)
         fault = self.outcome_fault("snapshot_fails", "snapshots.create", server)
-        ends = self.world.clock.elapsed() + self.duration("snapshots.create")
+        ends = self.sandbox.clock.elapsed() + self.duration("snapshots.create")
         digest = await server.machine.save_disk(snapshot.image)
         self.effect("snapshot_started", server, name, snapshot_id=snapshot.id, digest=digest)
         self.spawn(server, self._finish_snapshot(snapshot, ends, digest, fails=fault is not None))
         return snapshot
 
     async def _finish_snapshot(self, snapshot: VpsSnapshot, ends: float, digest: str, fails: bool) -> None:
-        await self.world.clock.sleep_until(ends)
+        await self.sandbox.clock.sleep_until(ends)
         if snapshot not in self.snapshots:
             return  # the control API has removed it meanwhile
         if fails:
@@ -180,7 +180,7 @@ class VpsOrg(Cloud[VpsServer]):
             self.effect("snapshot_failed", snapshot.server, snapshot.name, snapshot_id=snapshot.id)
             return
         snapshot.status = "completed"
-        snapshot.size_mb = self.world.rng.randint(4000, 6000)
+        snapshot.size_mb = self.sandbox.rng.randint(4000, 6000)
         self.effect("snapshot_ready", snapshot.server, snapshot.name, snapshot_id=snapshot.id, digest=digest)
 
     async def plant_snapshot(self, server: VpsServer, name: str, *, description: str = "", status: str = "completed",
@@ -195,7 +195,7 @@ class VpsOrg(Cloud[VpsServer]):
 
     def _new_snapshot(self, server: VpsServer, name: str, description: str) -> VpsSnapshot:
         snapshot = VpsSnapshot(self._next_snapshot_id, server, name, description, "in_progress", None,
-                               self.world.clock.now())
+                               self.sandbox.clock.now())
         self._next_snapshot_id += 1
         self.snapshots.append(snapshot)
         return snapshot
@@ -210,8 +210,8 @@ class VpsOrg(Cloud[VpsServer]):
             raise Refused(400, {"detail": "Server is not in a valid state for restoration."})
         self.set_status(server, "restoring")
         snapshot.being_restored = True
-        faults = self.world.faults.take_restore_faults(self.name, server.known_as)
-        began = self.world.clock.elapsed()
+        faults = self.sandbox.faults.take_restore_faults(self.name, server.aliases)
+        began = self.sandbox.clock.elapsed()
         ends = faults.end(began, began + self.duration("snapshots.restore"))
         await server.machine.power_off()
         self.effect("restore_started", server, snapshot.name, snapshot_id=snapshot.id)
@@ -220,8 +220,8 @@ class VpsOrg(Cloud[VpsServer]):
 
     async def _finish_restore(self, snapshot: VpsSnapshot, ends: float, faults: RestoreFaults) -> None:
         server = snapshot.server
-        await self.world.clock.sleep_until(ends)
-        digest = None if faults.fails else await self.put_disk_back(server, snapshot.image)
+        await self.sandbox.clock.sleep_until(ends)
+        digest = None if faults.fails else await self.restore_disk(server, snapshot.image)
         snapshot.being_restored = False
         if digest is None:
             self.set_status(server, "stopped")

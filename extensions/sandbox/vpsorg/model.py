@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from ..clock import utc_text
+from ..clock import format_utc
 from ..cloud import Server
-from ..row_cache import Shown
+from ..row_cache import CachedRows
 
 
 class Refused(Exception):
@@ -30,7 +30,7 @@ class VpsServer(Server):
 
 
 @dataclass(eq=False)
-class VpsSnapshot(Shown):
+class VpsSnapshot(CachedRows):
     """A snapshot; ``status`` completed, in_progress, failed (or any word that the control API plants)."""
 
     id: int
@@ -50,9 +50,9 @@ class VpsSnapshot(Shown):
 
 def server_row(server: VpsServer) -> dict[str, Any]:
     """A server as the API shows it; kept, so not to be changed."""
-    if server.kept is None:
-        server.kept = _server_row(server)
-    return server.kept
+    if server.cached is None:
+        server.cached = _server_row(server)
+    return server.cached
 
 
 def _server_row(server: VpsServer) -> dict[str, Any]:
@@ -70,17 +70,17 @@ def _server_row(server: VpsServer) -> dict[str, Any]:
         "location_name": "Sandbox",
         "plan": {"name": "Sandbox 1", "ram": 1, "ram_unit": "GB", "cpu": 1, "disk_space": 25},
         "os": {"name": "Sandbox", "version": "1"},
-        "created_at": utc_text(server.created_at),
-        "updated_at": utc_text(server.updated_at),
+        "created_at": format_utc(server.created_at),
+        "updated_at": format_utc(server.updated_at),
     }
 
 
 def snapshot_row(snapshot: VpsSnapshot) -> dict[str, Any]:
     """A snapshot as the API shows it; kept, so not to be changed."""
     server_name = snapshot.server.name
-    if snapshot.kept is None or snapshot.kept["server"]["name"] != server_name:
-        snapshot.kept = _snapshot_row(snapshot)
-    return snapshot.kept
+    if snapshot.cached is None or snapshot.cached["server"]["name"] != server_name:
+        snapshot.cached = _snapshot_row(snapshot)
+    return snapshot.cached
 
 
 def _snapshot_row(snapshot: VpsSnapshot) -> dict[str, Any]:
@@ -90,6 +90,6 @@ def _snapshot_row(snapshot: VpsSnapshot) -> dict[str, Any]:
         "name": snapshot.name,
         "status": snapshot.status,
         "size_mb": snapshot.size_mb,
-        "created_at": utc_text(snapshot.created_at),
+        "created_at": format_utc(snapshot.created_at),
         "description": snapshot.description,
     }

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.clock import utc_text
+from sandbox.clock import format_utc
 from sandbox.vpsorg.cloud import VpsOrg
 from sandbox.vpsorg.model import Refused, VpsServer, VpsSnapshot
 
@@ -19,15 +19,15 @@ SERVER_WORDS = {"active": "on", "stopped": "off"}
 SNAPSHOT_WORDS = {"completed": "done", "in_progress": "working"}
 
 
-class ExampleWorld(VpsOrg):
+class ExampleCloud(VpsOrg):
     """Behind the API it does as VPS.org does: power, snapshots and restores take their time, and five is the limit."""
 
     name = "examplecloud"
     server_prefix = "box"
     first_server_id = 501
 
-    def duration(self, what: str) -> float:
-        return self.world.settings.duration(f"vpsorg.{what}", self.world.rng)
+    def duration(self, operation: str) -> float:
+        return self.sandbox.settings.duration(f"vpsorg.{operation}", self.sandbox.rng)
 
 
 class No(Exception):
@@ -41,7 +41,7 @@ class No(Exception):
 class ExampleApi:
     """The routes. A route's name is the operation, by which faults and the ledger know it."""
 
-    def __init__(self, cloud: ExampleWorld) -> None:
+    def __init__(self, cloud: ExampleCloud) -> None:
         self._cloud = cloud
         self.routes = [
             Route("/me", self._me, name="account"),
@@ -55,7 +55,7 @@ class ExampleApi:
         ]
         self.app = Starlette(routes=self.routes, exception_handlers={No: _no, Refused: _refused})
 
-    def server_of(self, path: dict[str, Any], query: dict[str, Any], body: Any) -> Any:
+    def server_reference(self, path: dict[str, Any], query: dict[str, Any], body: Any) -> Any:
         """Which server a request is about, for the ledger and for faults."""
         if "snapshot" in path:
             snapshot = self._cloud.snapshot(path["snapshot"])
@@ -129,7 +129,7 @@ def _server_row(server: VpsServer) -> dict[str, Any]:
 
 def _snapshot_row(snapshot: VpsSnapshot) -> dict[str, Any]:
     state = SNAPSHOT_WORDS.get(snapshot.status, snapshot.status)
-    return {"id": snapshot.id, "label": snapshot.name, "state": state, "created": utc_text(snapshot.created_at)}
+    return {"id": snapshot.id, "label": snapshot.name, "state": state, "created": format_utc(snapshot.created_at)}
 
 
 async def _no(request: Request, error: Exception) -> Response:

@@ -12,11 +12,11 @@ from support.clouds import DURATIONS, SHORT, SPEED, lasting
 from support.rollout import Rollout, rollout
 
 if TYPE_CHECKING:
-    from sandbox import Box
+    from sandbox import SandboxHandle
 
 
 @pytest.fixture(scope="session")
-def ssh_box() -> Iterator[Box]:
+def ssh_box() -> Iterator[SandboxHandle]:
     from sandbox import launch
 
     with launch(vpsorg_servers=5, ilkbyte_servers=1, speed=SPEED) as box:
@@ -24,7 +24,7 @@ def ssh_box() -> Iterator[Box]:
 
 
 @pytest.fixture
-def upgrades(ssh_box: Box, tmp_path: Path) -> Iterator[Rollout]:
+def upgrades(ssh_box: SandboxHandle, tmp_path: Path) -> Iterator[Rollout]:
     """Guarded upgrades of web1 to web5 at VPS.org and app1 at Ilkbyte."""
     ssh_box.control.reset()
     name, arguments = lasting(SHORT, *DURATIONS)

@@ -16,13 +16,13 @@ from support.leaky_tasks import SECRETS
 from support.stage import Run, Stage, Step
 
 if TYPE_CHECKING:
-    from sandbox import Box
+    from sandbox import SandboxHandle
 
 
 class LeakStage:
     """Plays steps and searches everything that they leave behind."""
 
-    def __init__(self, box: Box, folder: Path) -> None:
+    def __init__(self, box: SandboxHandle, folder: Path) -> None:
         self.folder = folder
         self.stage = Stage(box, folder)
         self.searcher = Searcher([secret for secrets in SECRETS.values() for secret in secrets])
@@ -52,7 +52,7 @@ class LeakStage:
 
 
 @pytest.fixture
-def leaks(box: Box, tmp_path: Path, record_property: Any) -> Iterator[LeakStage]:
+def leaks(box: SandboxHandle, tmp_path: Path, record_property: Any) -> Iterator[LeakStage]:
     """Fails the test where a secret was found."""
     stage = LeakStage(box, tmp_path)
     yield stage

@@ -9,7 +9,7 @@ from typing import Any
 
 import requests
 
-from sandbox import Box
+from sandbox import SandboxHandle
 
 TIMEOUT_SECONDS = 10
 
@@ -17,7 +17,7 @@ TIMEOUT_SECONDS = 10
 class Api:
     """A cloud's API with valid credentials."""
 
-    def __init__(self, box: Box) -> None:
+    def __init__(self, box: SandboxHandle) -> None:
         self._box = box
         self.session = requests.Session()
 

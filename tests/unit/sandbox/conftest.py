@@ -14,31 +14,31 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).resolve().parents
 from cloud_calls import IlkbyteCalls, VpsOrgCalls  # noqa: E402
 from every_call import Call, every_call  # noqa: E402
 
-from sandbox import Box, launch  # noqa: E402
+from sandbox import SandboxHandle, launch  # noqa: E402
 
 # Slow enough that nothing ends by itself between two calls; whoever waits moves the clock.
 SPEED = 1.0
 
 
 @pytest.fixture(scope="session")
-def shared_box() -> Iterator[Box]:
+def shared_box() -> Iterator[SandboxHandle]:
     with launch(servers=2, speed=SPEED, ssh=False) as box:
         yield box
 
 
 @pytest.fixture
-def box(shared_box: Box) -> Box:
+def box(shared_box: SandboxHandle) -> SandboxHandle:
     shared_box.control.reset()
     return shared_box
 
 
 @pytest.fixture
-def vpsorg(box: Box) -> VpsOrgCalls:
+def vpsorg(box: SandboxHandle) -> VpsOrgCalls:
     return VpsOrgCalls(box)
 
 
 @pytest.fixture
-def ilkbyte(box: Box) -> IlkbyteCalls:
+def ilkbyte(box: SandboxHandle) -> IlkbyteCalls:
     return IlkbyteCalls(box)
 
 
@@ -46,12 +46,12 @@ def ilkbyte(box: Box) -> IlkbyteCalls:
     pytest.param(frozenset(("snapshots.list", "snapshots.create", "snapshots.restore")), id="some"),
     pytest.param(None, id="every", marks=pytest.mark.patient),
 ])
-def calls(request: pytest.FixtureRequest, box: Box, vpsorg: VpsOrgCalls, ilkbyte: IlkbyteCalls) -> Callable[[], Iterator[Call]]:
+def calls(request: pytest.FixtureRequest, box: SandboxHandle, vpsorg: VpsOrgCalls, ilkbyte: IlkbyteCalls) -> Callable[[], Iterator[Call]]:
     """Every operation of both clouds, one after the other; some of them in the quick tests."""
     return lambda: every_call(box, vpsorg, ilkbyte, request.param)
 
 
 @pytest.fixture
-def all_calls(box: Box, vpsorg: VpsOrgCalls, ilkbyte: IlkbyteCalls) -> Callable[[], Iterator[Call]]:
+def all_calls(box: SandboxHandle, vpsorg: VpsOrgCalls, ilkbyte: IlkbyteCalls) -> Callable[[], Iterator[Call]]:
     """Every operation of both clouds, one after the other."""
     return lambda: every_call(box, vpsorg, ilkbyte)

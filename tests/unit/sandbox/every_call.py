@@ -11,7 +11,7 @@ from typing import Any
 import requests
 from cloud_calls import IlkbyteCalls, VpsOrgCalls
 
-from sandbox import Box
+from sandbox import SandboxHandle
 
 AT_ONCE = {f"{cloud}.{what}": 0 for cloud, kinds in {
     "vpsorg": ("snapshots.create", "snapshots.restore", "servers.power.hard_stop"),
@@ -45,7 +45,7 @@ ILKBYTE = {
 class Call:
     """One operation at one cloud. ``send`` does it, with a ``timeout`` for its answer if wanted."""
 
-    box: Box
+    box: SandboxHandle
     cloud: str
     operation: str
     send: Callable[..., requests.Response]
@@ -67,7 +67,7 @@ class Call:
         return self.operation not in EFFECT or soon(lambda: EFFECT[self.operation] in self.caused())
 
 
-def every_call(box: Box, vpsorg: VpsOrgCalls, ilkbyte: IlkbyteCalls, only: frozenset[str] | None = None) -> Iterator[Call]:
+def every_call(box: SandboxHandle, vpsorg: VpsOrgCalls, ilkbyte: IlkbyteCalls, only: frozenset[str] | None = None) -> Iterator[Call]:
     """Each operation (or ``only`` these) of each cloud, each with the world as new: a snapshot ``good``, at Ilkbyte one with a schedule, too."""
     def vpsorg_send(method: str, path: str, body: Any) -> Callable[..., requests.Response]:
         return lambda timeout=10: vpsorg.call(method, path, json=body, timeout=(10, timeout))

@@ -62,7 +62,7 @@ def test_a_client_that_is_killed_while_its_request_is_held(box):
 
 
 def test_the_ledger_has_a_hold_before_the_carrying_out_is_over(box, ilkbyte):
-    box.control.settings(ilkbyte_answers="when_done")
+    box.control.settings(ilkbyte_responds="on_finish")
     box.control.fault("hold", operation="snapshots.create")
     with pytest.raises(requests.ReadTimeout):
         ilkbyte.call("/server/manage/app1/snapshot/create", name="s1", timeout=(10, 0.2))

@@ -22,13 +22,13 @@ def test_reset_makes_all_as_new(box, vpsorg, ilkbyte):
     box.control.update_server("ilkbyte", "app2", name="renamed")
     box.control.add_server("vpsorg", "extra")
     box.control.fault("empty", times=None)
-    box.control.settings(ilkbyte_answers="when_done", vpsorg_page_size=1)
+    box.control.settings(ilkbyte_responds="on_finish", vpsorg_page_size=1)
     box.control.add_credentials(vpsorg_token={"token": "vps_extra"})
     box.control.advance(10_000)
     box.control.reset()
     assert box.control.servers() == fresh
     assert box.control.ledger() == [] and box.control.faults() == []
-    assert box.control.settings()["ilkbyte_answers"] == "at_once" and box.control.clock()["elapsed"] < 10
+    assert box.control.settings()["ilkbyte_responds"] == "on_start" and box.control.clock()["elapsed"] < 10
     assert vpsorg.call("GET", "/servers/", token="vps_extra").status_code == 401
     assert vpsorg.call("POST", "/snapshots/", json={"server_id": 12345, "name": "s"}).json()["id"] == 801
     assert ilkbyte.snapshots() == {} and url == box.vpsorg_url
@@ -110,7 +110,7 @@ def test_ledger_says_who_asked_for_what(box, vpsorg, ilkbyte):
 
 
 def test_settings_are_checked(box):
-    for wrong in ({"ilkbyte_answers": "never"}, {"vpsorg_page_size": 0}, {"seconds": {"vpsorg.coffee": 1}},
+    for wrong in ({"ilkbyte_responds": "never"}, {"vpsorg_page_size": 0}, {"seconds": {"vpsorg.coffee": 1}},
                   {"seconds": {"vpsorg.snapshots.create": [5, 1]}}, {"colour": "red"}):
         with pytest.raises(ControlError):
             box.control.settings(**wrong)

@@ -65,8 +65,8 @@ def test_create_is_not_listed_until_done_and_server_is_paused_meanwhile(box, ilk
     assert ilkbyte.manage("/snapshot/create", name="s1")["error"] == "Snapshot already exists!"
 
 
-def test_when_done_answers_when_done(box, ilkbyte):
-    box.control.settings(ilkbyte_answers="when_done", seconds={"ilkbyte.snapshots.create": 1})
+def test_on_finish_responds_when_the_operation_is_finished(box, ilkbyte):
+    box.control.settings(ilkbyte_responds="on_finish", seconds={"ilkbyte.snapshots.create": 1})
     assert ilkbyte.manage("/snapshot/create", name="s1")["status"] is True
     assert "s1" in ilkbyte.snapshots()
     box.control.fault("snapshot_fails", operation="snapshots.create")

@@ -85,7 +85,7 @@ def test_which_snapshot_is_deleted_at_vpsorg(box, vpsorg, which, left):
 
 @pytest.mark.parametrize(("which", "left"), [("newest", {"a", "b"}), ("oldest", {"b", "c"}), ("b", {"a", "c"})])
 def test_which_snapshot_is_deleted_at_ilkbyte(box, ilkbyte, which, left):
-    box.control.settings(ilkbyte_answers="when_done", seconds={"ilkbyte.snapshots.delete": 0})
+    box.control.settings(ilkbyte_responds="on_finish", seconds={"ilkbyte.snapshots.delete": 0})
     for number, name in enumerate("abc"):
         box.control.plant_snapshot("ilkbyte", "app1", name, created_at=f"2026-01-0{number + 1}T00:00:00Z")
     meanwhile(box, "delete_snapshot", snapshot=which)

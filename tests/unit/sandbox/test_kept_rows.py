@@ -12,47 +12,47 @@ import pytest
 
 from sandbox import ControlError
 from sandbox.machines import ImaginedPark
-from sandbox.state import World
+from sandbox.state import SandboxState
 
-MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
+TIMESTAMP = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 LATER = datetime(2026, 6, 7, 8, 9, 10, tzinfo=timezone.utc)
 
 
-def in_a_world(work: Any) -> None:
-    """Run ``work(world)`` in a world of three servers at each cloud."""
+def in_a_sandbox(work: Any) -> None:
+    """Run ``work(sandbox)`` in a world of three servers at each cloud."""
     async def run() -> None:
-        world = World(ImaginedPark(Path("/nowhere")), speed=1.0, vpsorg_servers=3, ilkbyte_servers=3, seed=0)
-        await world.populate()
-        await work(world)
-        await world.stop()
+        sandbox = SandboxState(ImaginedPark(Path("/nowhere")), speed=1.0, vpsorg_servers=3, ilkbyte_servers=3, seed=0)
+        await sandbox.create_servers()
+        await work(sandbox)
+        await sandbox.stop()
 
     asyncio.run(run())
 
 
-def as_made_anew(cloud: Any) -> Any:
+def rebuilt_rows(cloud: Any) -> Any:
     """The cloud's rows when nothing is kept."""
-    for shown in (*cloud.servers, *getattr(cloud, "snapshots", ())):
-        shown.kept = None
+    for item in (*cloud.servers, *getattr(cloud, "snapshots", ())):
+        item.cached = None
     return cloud.rows()
 
 
 def test_rows_that_did_not_change_are_not_made_again():
-    async def work(world: World) -> None:
-        for cloud in world.clouds:
+    async def work(sandbox: SandboxState) -> None:
+        for cloud in sandbox.clouds:
             before = cloud.rows()
             await cloud.plant_snapshot(cloud.servers[0], "one")
             after = cloud.rows()
             assert all(old is new for old, new in zip(before["servers"][1:], after["servers"][1:], strict=True))
             assert after["snapshots"] != before["snapshots"]
-        shown = world.ilkbyte.rows()["snapshots"]
-        assert shown["app2"] is world.ilkbyte.rows()["snapshots"]["app2"]
+        item = sandbox.ilkbyte.rows()["snapshots"]
+        assert item["app2"] is sandbox.ilkbyte.rows()["snapshots"]["app2"]
 
-    in_a_world(work)
+    in_a_sandbox(work)
 
 
 def test_what_was_remembered_stays_as_it_was():
-    async def work(world: World) -> None:
-        cloud, server = world.vpsorg, world.vpsorg.servers[1]
+    async def work(sandbox: SandboxState) -> None:
+        cloud, server = sandbox.vpsorg, sandbox.vpsorg.servers[1]
         snapshot = await cloud.plant_snapshot(server, "one")
         before = cloud.rows()
         cloud.set_status(server, "stopped")
@@ -61,34 +61,34 @@ def test_what_was_remembered_stays_as_it_was():
         assert before["snapshots"][0]["status"] == "completed"
         assert cloud.rows()["servers"][1]["status"] == "stopped" and cloud.rows()["snapshots"][0]["status"] == "failed"
 
-    in_a_world(work)
+    in_a_sandbox(work)
 
 
 def test_every_change_shows_at_vpsorg():
-    async def work(world: World) -> None:
-        cloud, server = world.vpsorg, world.vpsorg.servers[0]
+    async def work(sandbox: SandboxState) -> None:
+        cloud, server = sandbox.vpsorg, sandbox.vpsorg.servers[0]
         first = await cloud.plant_snapshot(server, "one")
         for change in (
             lambda: setattr(server, "name", "renamed"), lambda: setattr(server, "hostname", "renamed.example.com"),
             lambda: cloud.set_status(server, "stopped"), lambda: setattr(first, "status", "failed"),
-            lambda: setattr(first, "size_mb", 1), lambda: setattr(first, "created_at", MOMENT), lambda: cloud.snapshots.remove(first),
+            lambda: setattr(first, "size_mb", 1), lambda: setattr(first, "created_at", TIMESTAMP), lambda: cloud.snapshots.remove(first),
         ):
             before = cloud.rows()
             change()
             await asyncio.sleep(0)  # a schedule begins to wait
-            shown = cloud.rows()
-            assert shown != before and shown == as_made_anew(cloud)
+            item = cloud.rows()
+            assert item != before and item == rebuilt_rows(cloud)
 
-    in_a_world(work)
+    in_a_sandbox(work)
 
 
 def test_every_change_shows_at_ilkbyte():
-    async def work(world: World) -> None:
-        cloud, server = world.ilkbyte, world.ilkbyte.servers[0]
+    async def work(sandbox: SandboxState) -> None:
+        cloud, server = sandbox.ilkbyte, sandbox.ilkbyte.servers[0]
         await cloud.plant_snapshot(server, "one")
         for change in (
             lambda: setattr(server, "service", "suspended"), lambda: setattr(server, "power", "shutoff"),
-            lambda: setattr(server, "doing", "revert"), lambda: server.tree.create("two", "running", MOMENT),
+            lambda: setattr(server, "doing", "revert"), lambda: server.tree.create("two", "running", TIMESTAMP),
             lambda: server.tree.revert("one"), lambda: server.tree.change("one", taken_at=LATER),
             lambda: server.tree.change("one", state="shutoff"), lambda: cloud.add_schedule(server, "one", 1, 2, 3),
             lambda: setattr(server.schedules["one"], "sentence", "each day"), lambda: cloud.delete_schedule(server, "one"),
@@ -97,10 +97,10 @@ def test_every_change_shows_at_ilkbyte():
             before = cloud.rows()
             change()
             await asyncio.sleep(0)  # a schedule begins to wait
-            shown = cloud.rows()
-            assert shown != before and shown == as_made_anew(cloud)
+            item = cloud.rows()
+            assert item != before and item == rebuilt_rows(cloud)
 
-    in_a_world(work)
+    in_a_sandbox(work)
 
 
 @pytest.mark.parametrize(("cloud", "servers"), [("vpsorg", ("web1", "web2")), ("ilkbyte", ("app1", "app2"))])

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox import Box
+from sandbox import SandboxHandle
 
 ROWS = 5
 SIZE = 2
 
 
 @pytest.fixture
-def box(shared_box: Box) -> Iterator[Box]:
+def box(shared_box: SandboxHandle) -> Iterator[SandboxHandle]:
     """With more servers than one page has."""
     shared_box.control.reset(servers=ROWS)
     yield shared_box

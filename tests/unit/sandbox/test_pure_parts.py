@@ -10,9 +10,9 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from sandbox.clock import SandboxClock, parse_time, utc_text
-from sandbox.ilkbyte.schedule import Schedule, turkish_text
-from sandbox.settings import SECONDS, Settings
+from sandbox.clock import SandboxClock, format_utc, parse_time
+from sandbox.ilkbyte.schedule import Schedule, format_turkish_time
+from sandbox.settings import DEFAULT_DURATIONS, Settings
 
 
 def test_clock_runs_at_its_speed_and_can_be_advanced():
@@ -50,10 +50,10 @@ def test_sleepers_wake_when_the_clock_is_advanced():
 
 
 def test_times_as_text():
-    moment = datetime(2020, 11, 23, 12, 31, 7, tzinfo=timezone.utc)
-    assert utc_text(moment) == "2020-11-23T12:31:07Z"
-    assert turkish_text(moment) == "2020-11-23T15:31:07+03:00"
-    assert parse_time("2020-11-23T15:31:07+03:00") == parse_time("2020-11-23T12:31:07") == moment
+    timestamp = datetime(2020, 11, 23, 12, 31, 7, tzinfo=timezone.utc)
+    assert format_utc(timestamp) == "2020-11-23T12:31:07Z"
+    assert format_turkish_time(timestamp) == "2020-11-23T15:31:07+03:00"
+    assert parse_time("2020-11-23T15:31:07+03:00") == parse_time("2020-11-23T12:31:07") == timestamp
 
 
 @pytest.mark.parametrize(("now", "first"), [
@@ -81,9 +81,9 @@ def test_runs_that_were_slept_through_are_not_made_up_for():
 def test_settings_change_all_or_nothing():
     settings = Settings()
     with pytest.raises(ValueError):
-        settings.update({"ilkbyte_answers": "when_done", "seconds": {"nonsense": 1}})
-    assert settings.ilkbyte_answers == "at_once"
+        settings.update({"ilkbyte_responds": "on_finish", "seconds": {"nonsense": 1}})
+    assert settings.ilkbyte_responds == "on_start"
     settings.update({"seconds": {"vpsorg.snapshots.create": 7}})
     assert settings.duration("vpsorg.snapshots.create", random.Random(1)) == 7
-    assert SECONDS["vpsorg.snapshots.create"] == (180, 600)
+    assert DEFAULT_DURATIONS["vpsorg.snapshots.create"] == (180, 600)
     assert 300 <= settings.duration("vpsorg.snapshots.restore", random.Random(1)) <= 900

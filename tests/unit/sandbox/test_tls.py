@@ -10,7 +10,7 @@ import pytest
 import requests
 from cloud_calls import VpsOrgCalls
 
-from sandbox import Box, ControlError, launch
+from sandbox import ControlError, SandboxHandle, launch
 
 BAD = {"expired": "expired", "not_yet_valid": "not yet valid", "self_signed": "self-signed", "other_name": "127.0.0.1",
        "other_ca": "unable to get local issuer"}
@@ -18,19 +18,19 @@ CREATE = {"server_id": 12345, "name": "s"}
 
 
 @pytest.fixture(scope="module")
-def started() -> Iterator[Box]:
+def started() -> Iterator[SandboxHandle]:
     with launch(servers=1, speed=1, ssh=False, tls=True) as box:
         yield box
 
 
 @pytest.fixture
-def tls_box(started: Box) -> Box:
+def tls_box(started: SandboxHandle) -> SandboxHandle:
     started.control.reset()
     return started
 
 
 @pytest.fixture
-def api(tls_box: Box) -> VpsOrgCalls:
+def api(tls_box: SandboxHandle) -> VpsOrgCalls:
     api = VpsOrgCalls(tls_box)
     api.session.verify = tls_box.ca_path
     api.session.trust_env = False

@@ -45,7 +45,7 @@ def test_throttle(box, vpsorg):
 
 def test_throttle_until_a_date_of_the_clouds_own_clock(box, ilkbyte):
     box.control.advance(1_000_000)
-    box.control.settings(date_off_seconds={"ilkbyte": -7200})
+    box.control.settings(date_offset_seconds={"ilkbyte": -7200})
     box.control.fault("throttle", retry_after="date", seconds=90)
     answer = ilkbyte.call("/server/manage/app1/snapshot/create", name="s1")
     assert (parsedate_to_datetime(answer.headers["Retry-After"]) - date_of(answer)).total_seconds() == 90
@@ -153,10 +153,10 @@ def test_date_that_is_missing_or_garbage(box, ilkbyte):
 
 
 def test_clock_that_is_always_wrong(box, vpsorg, ilkbyte):
-    box.control.settings(date_off_seconds={"vpsorg": 3600})
+    box.control.settings(date_offset_seconds={"vpsorg": 3600})
     for _attempt in range(2):
         assert 3540 < (date_of(vpsorg.call("GET", "/account/me/")) - date_of(ilkbyte.call("/account"))).total_seconds() < 3660
-    with pytest.raises(ControlError, match="date_off_seconds"):
-        box.control.settings(date_off_seconds={"azure": 1})
+    with pytest.raises(ControlError, match="date_offset_seconds"):
+        box.control.settings(date_offset_seconds={"azure": 1})
     box.control.reset()
-    assert box.control.settings()["date_off_seconds"] == {"vpsorg": 0, "ilkbyte": 0}
+    assert box.control.settings()["date_offset_seconds"] == {"vpsorg": 0, "ilkbyte": 0}

@@ -14,18 +14,18 @@ import pytest
 import yaml
 from cloud_calls import IlkbyteCalls, VpsOrgCalls
 
-from sandbox import Box, launch
+from sandbox import SandboxHandle, launch
 
 pytestmark = pytest.mark.ssh
 
 
 @pytest.fixture(scope="module")
-def ssh_box() -> Iterator[Box]:
+def ssh_box() -> Iterator[SandboxHandle]:
     with launch(servers=1, speed=5) as box:
         yield box
 
 
-def run(box: Box, host: str, command: str) -> subprocess.CompletedProcess[str]:
+def run(box: SandboxHandle, host: str, command: str) -> subprocess.CompletedProcess[str]:
     """A command on a server, by what the inventory says about it."""
     group = yaml.safe_load(Path(box.inventory).read_text())["sandbox"]
     hosts = {name: facts for child in group["children"].values() for name, facts in child["hosts"].items()}
@@ -37,12 +37,12 @@ def run(box: Box, host: str, command: str) -> subprocess.CompletedProcess[str]:
         capture_output=True, text=True, timeout=20, check=False)
 
 
-def path_inside(box: Box, host: str, path: str) -> str:
+def path_inside(box: SandboxHandle, host: str, path: str) -> str:
     """A path of the server as its commands have to name it: where there are no namespaces, they see the whole host."""
     return box.control.server(host)["disk"] + path if box.isolation == "folder" else path
 
 
-def test_restore_closes_the_door_and_undoes_what_was_written(ssh_box: Box) -> None:
+def test_restore_closes_the_door_and_undoes_what_was_written(ssh_box: SandboxHandle) -> None:
     vpsorg = VpsOrgCalls(ssh_box)
     file = path_inside(ssh_box, "web1", "/srv/version")
     assert run(ssh_box, "web1", f"echo 1 > {file}").returncode == 0
@@ -56,7 +56,7 @@ def test_restore_closes_the_door_and_undoes_what_was_written(ssh_box: Box) -> No
     assert ready["digest"] == done["digest"]
 
 
-def test_power_at_both_clouds_is_the_door(ssh_box: Box) -> None:
+def test_power_at_both_clouds_is_the_door(ssh_box: SandboxHandle) -> None:
     vpsorg, ilkbyte = VpsOrgCalls(ssh_box), IlkbyteCalls(ssh_box)
     vpsorg.call("POST", "/servers/12345/power/", json={"action": "stop"})
     ilkbyte.manage("/power", set="destroy")
@@ -70,7 +70,7 @@ def test_power_at_both_clouds_is_the_door(ssh_box: Box) -> None:
     assert [run(ssh_box, host, "true").returncode for host in ("web1", "app1")] == [0, 0]
 
 
-def test_cut_network_leaves_the_server_on(ssh_box: Box) -> None:
+def test_cut_network_leaves_the_server_on(ssh_box: SandboxHandle) -> None:
     ssh_box.control.update_server("ilkbyte", "app1", network="down")
     assert run(ssh_box, "app1", "true").returncode == 255
     assert ssh_box.control.server("app1")["status"] == "running"
@@ -78,7 +78,7 @@ def test_cut_network_leaves_the_server_on(ssh_box: Box) -> None:
     assert run(ssh_box, "app1", "true").returncode == 0
 
 
-def test_reset_keeps_ports_and_keys_and_mends_the_network(ssh_box: Box) -> None:
+def test_reset_keeps_ports_and_keys_and_mends_the_network(ssh_box: SandboxHandle) -> None:
     file = path_inside(ssh_box, "web1", "/srv/junk")
     run(ssh_box, "web1", f"touch {file}")
     before = Path(ssh_box.inventory).read_text()
@@ -90,7 +90,7 @@ def test_reset_keeps_ports_and_keys_and_mends_the_network(ssh_box: Box) -> None:
     assert run(ssh_box, "web1", f"test -e {file}").returncode == 1
 
 
-def namespaces_only(box: Box) -> None:
+def namespaces_only(box: SandboxHandle) -> None:
     if box.isolation == "folder":
         pytest.skip("in a plain folder, `reboot` and `poweroff` are the host's own")
 
@@ -102,7 +102,7 @@ def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
         time.sleep(0.05)
 
 
-def test_a_server_that_killed_its_network_is_brought_back_by_a_restore(ssh_box: Box) -> None:
+def test_a_server_that_killed_its_network_is_brought_back_by_a_restore(ssh_box: SandboxHandle) -> None:
     ilkbyte = IlkbyteCalls(ssh_box)
     ilkbyte.manage("/snapshot/create", name="before")
     ilkbyte.until(lambda: "before" in ilkbyte.snapshots())
@@ -117,7 +117,7 @@ def test_a_server_that_killed_its_network_is_brought_back_by_a_restore(ssh_box: 
     assert ready["digest"] == done["digest"]
 
 
-def test_a_server_that_does_not_boot_is_active_and_dark_until_a_restore(ssh_box: Box) -> None:
+def test_a_server_that_does_not_boot_is_active_and_dark_until_a_restore(ssh_box: SandboxHandle) -> None:
     vpsorg = VpsOrgCalls(ssh_box)
     good = vpsorg.snapshot("good")
     assert run(ssh_box, "web1", f"rm {path_inside(ssh_box, 'web1', '/boot/vmlinuz')}").returncode == 0
@@ -135,7 +135,7 @@ def test_a_server_that_does_not_boot_is_active_and_dark_until_a_restore(ssh_box:
     assert "Traceback" not in ssh_box.log()
 
 
-def test_both_clouds_notice_a_server_that_switches_itself_off(ssh_box: Box) -> None:
+def test_both_clouds_notice_a_server_that_switches_itself_off(ssh_box: SandboxHandle) -> None:
     namespaces_only(ssh_box)
     vpsorg, ilkbyte = VpsOrgCalls(ssh_box), IlkbyteCalls(ssh_box)
     ssh_box.control.clear_ledger()
