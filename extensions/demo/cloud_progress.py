@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the sandbox's clouds are busy with, in a sentence, from their ledger."""
+"""What the sandbox's clouds are busy with, in a sentence, from their request log."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sandbox import Control
+from sandbox import AdminClient
 
 TITLES = {"vpsorg": "VPS.org", "ilkbyte": "Ilkbyte"}
 _WORK = {
@@ -14,17 +14,17 @@ _WORK = {
 }
 
 
-def under_way(control: Control) -> str | None:
+def under_way(admin: AdminClient) -> str | None:
     """Such as "by the clouds' clock: snapshot of web1 (VPS.org) for 4 min, …"; None if the clouds are idle."""
-    effects = control.effects()
-    now = datetime.fromisoformat(control.clock()["now"].replace("Z", "+00:00"))
+    events = admin.events()
+    now = datetime.fromisoformat(admin.clock()["now"].replace("Z", "+00:00"))
     doing = []
-    for number, effect in enumerate(effects):
-        if effect["effect"] not in _WORK:
+    for number, event in enumerate(events):
+        if event["event"] not in _WORK:
             continue
-        word, ends = _WORK[effect["effect"]]
-        if any(later["effect"] in ends and later["server"] == effect["server"] for later in effects[number:]):
+        word, ends = _WORK[event["event"]]
+        if any(later["event"] in ends and later["server"] == event["server"] for later in events[number:]):
             continue
-        minutes = (now - datetime.fromisoformat(effect["at"].replace("Z", "+00:00"))).total_seconds() / 60
-        doing.append(f"{word} of {effect['server']} at {TITLES[effect['cloud']]} for {minutes:.0f} min")
+        minutes = (now - datetime.fromisoformat(event["at"].replace("Z", "+00:00"))).total_seconds() / 60
+        doing.append(f"{word} of {event['server']} at {TITLES[event['cloud']]} for {minutes:.0f} min")
     return f"under way, by the clouds' clock: {', '.join(doing)}" if doing else None

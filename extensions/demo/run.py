@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from demo.checks import NotAsItShouldBe
     from demo.screen import Screen
     from demo.story import Story
-    from sandbox import ControlError, launch
+    from sandbox import AdminError, launch
 
     screen = Screen()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             launch(vpsorg_servers=2, ilkbyte_servers=1, speed=options.speed, isolation=options.isolation) as sandbox,
         ):
             Story(sandbox, screen, EXTENSIONS.parent, Path(scratch)).play(restore_fails=options.restore_fails)
-    except (NotAsItShouldBe, ControlError, OSError, RuntimeError) as problem:
+    except (NotAsItShouldBe, AdminError, OSError, RuntimeError) as problem:
         screen.failure(str(problem))
         return 1
     except SystemExit:

@@ -30,10 +30,10 @@ class Story:
     def __init__(self, sandbox: SandboxHandle, screen: Screen, root: Path, scratch: Path) -> None:
         self._began = time.monotonic()
         self._sandbox = sandbox
-        self._control = sandbox.control
+        self._admin = sandbox.admin
         self._screen = screen
         self._state_dir = scratch / "state"
-        self._playbooks = Playbooks(sandbox, screen, root, scratch, self._state_dir, functools.partial(under_way, sandbox.control))
+        self._playbooks = Playbooks(sandbox, screen, root, scratch, self._state_dir, functools.partial(under_way, sandbox.admin))
 
     def play(self, *, restore_fails: bool = False) -> None:
         """Play all steps.
@@ -41,10 +41,10 @@ class Story:
         :param restore_fails: let each of the clouds' restores fail half way.
         :raises NotAsItShouldBe: something did not happen as it should.
         """
-        with self._playbooks, Watch(self._control) as watch:
+        with self._playbooks, Watch(self._admin) as watch:
             self._introduce()
             self._install()
-            before = checks.disk_digests(self._control)
+            before = checks.disk_digests(self._admin)
             self._look_ahead(before)
             options = self._let_restores_fail() if restore_fails else []
             broken = {ILL: self._roll_out(before, watch, options)}
@@ -52,7 +52,7 @@ class Story:
             self._sum_up(before, broken)
 
     def _introduce(self) -> None:
-        names = {cloud: [server["name"] for server in self._control.servers(cloud)] for cloud in TITLES}
+        names = {cloud: [server["name"] for server in self._admin.servers(cloud)] for cloud in TITLES}
         self._screen.say(f"Its servers: {'; '.join(f'{TITLES[cloud]} has {_and(servers)}' for cloud, servers in names.items())}. "
                          f"{self._sandbox.isolation_reason}")
         self._screen.say(f"Its clocks run {self._sandbox.speed:g} times as fast as yours, so a restore of ten minutes takes "
@@ -70,13 +70,13 @@ class Story:
                           "Version 2.0 is to be installed behind a guard, by the role rewind.vps.guarded_upgrade. First only the plan:")
         outcome = self._playbooks.run("upgrade.yml", "--check", "--limit", WELL)
         self._must_end(outcome, 0, [])
-        checks.clouds_were_asked_only_for(self._control, [])
-        checks.disks_are(self._control, before)
+        checks.clouds_were_asked_only_for(self._admin, [])
+        checks.disks_are(self._admin, before)
         self._screen.proven("nothing was changed, neither at the clouds nor on a server.")
 
     def _let_restores_fail(self) -> list[str]:
         """Answers what the role is told then: without it, it would try for an hour."""
-        self._control.fault("restore_fails", operation="snapshots.restore", times=None)
+        self._admin.fault("restore_fails", operation="snapshots.restore", times=None)
         return ["-e", f"guarded_upgrade_rollback_timeout={IMPATIENT_SECONDS}"]
 
     def _roll_out(self, before: dict[str, str], watch: Watch, options: list[str]) -> View:
@@ -86,11 +86,11 @@ class Story:
         outcome = self._playbooks.run("upgrade.yml", *options)
         told = checks.told_outcomes(self._state_dir)
         for server in (WELL, ILL):
-            checks.snapshot_holds(self._control, server, before[server])
-        checks.upgraded(self._control, WELL, before[WELL])
+            checks.snapshot_holds(self._admin, server, before[server])
+        checks.upgraded(self._admin, WELL, before[WELL])
         broken = checks.was_broken(ILL, watch.before_restore.get(ILL), before[ILL], lost=GUESTS_LOST)
-        checks.rolled_back(self._control, ILL, before[ILL], told.get(ILL, "nothing"))
-        checks.untouched(self._control, CUT_OFF, before[CUT_OFF])
+        checks.rolled_back(self._admin, ILL, before[ILL], told.get(ILL, "nothing"))
+        checks.untouched(self._admin, CUT_OFF, before[CUT_OFF])
         checks.role_says(self._state_dir, {WELL: "upgraded", ILL: "rolled_back"})
         self._must_end(outcome, 2, [ILL])
         self._screen.proven(f"{WELL} is upgraded, and all its guests are there.")
@@ -103,18 +103,18 @@ class Story:
         self._screen.step("Upgrade a server that cuts itself off",
                           f"{CUT_OFF}'s variables name a wrong network device. The upgrade writes it into /etc/network/interfaces: the server "
                           "stays on, but SSH is dead, and nothing could mend that from here.")
-        others = {server: digest for server, digest in checks.disk_digests(self._control).items() if server != CUT_OFF}
+        others = {server: digest for server, digest in checks.disk_digests(self._admin).items() if server != CUT_OFF}
         outcome = self._playbooks.run("upgrade.yml", "--limit", CUT_OFF)
         told = checks.told_outcomes(self._state_dir)
-        checks.snapshot_holds(self._control, CUT_OFF, before[CUT_OFF])
+        checks.snapshot_holds(self._admin, CUT_OFF, before[CUT_OFF])
         broken = checks.was_broken(CUT_OFF, watch.before_restore.get(CUT_OFF), before[CUT_OFF], cut_off=True)
-        checks.rolled_back(self._control, CUT_OFF, before[CUT_OFF], told.get(CUT_OFF, "nothing"))
-        checks.answers_over_ssh(self._control, CUT_OFF)
+        checks.rolled_back(self._admin, CUT_OFF, before[CUT_OFF], told.get(CUT_OFF, "nothing"))
+        checks.answers_over_ssh(self._admin, CUT_OFF)
         checks.role_says(self._state_dir, {WELL: "upgraded", ILL: "rolled_back", CUT_OFF: "rolled_back"})
-        checks.disks_are(self._control, {**others, CUT_OFF: before[CUT_OFF]})
+        checks.disks_are(self._admin, {**others, CUT_OFF: before[CUT_OFF]})
         self._must_end(outcome, 2, [CUT_OFF])
         self._screen.proven(f"{CUT_OFF} was on and out of reach; its cloud has put its disk back byte for byte, and SSH answers again.")
-        checks.clouds_were_asked_only_for(self._control, [
+        checks.clouds_were_asked_only_for(self._admin, [
             *(("snapshots.create", server) for server in (WELL, ILL, CUT_OFF)),
             *(("snapshots.restore", server) for server in (ILL, CUT_OFF)),
         ])
@@ -128,7 +128,7 @@ class Story:
             CUT_OFF: "rolled back: the server was out of reach",
         }
         stories = []
-        for server in sorted(self._control.servers(), key=lambda server: server["name"]):
+        for server in sorted(self._admin.servers(), key=lambda server: server["name"]):
             name, at_end = server["name"], server["digest"]
             upgraded = broken[name].digest if name in broken else at_end
             stories.append(ServerStory(name, TITLES[server["cloud"]], happened[name], before[name], upgraded, at_end))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox import Control, ControlError
+from sandbox import AdminClient, AdminError
 
 LOOK_SECONDS = 0.4
 
@@ -33,7 +33,7 @@ def guests_lost(disk: Path) -> int:
 
 
 def view_of(server: dict[str, Any]) -> View:
-    """:param server: as the sandbox's control API tells of it."""
+    """:param server: as the sandbox's admin API tells of it."""
     return View(server["digest"], guests_lost(Path(server["disk"])), server["powered_on"], server["network"] == "up")
 
 
@@ -43,8 +43,8 @@ class Watch:
     :ivar before_restore: by the server's name; of one that is not restored, the last view of all.
     """
 
-    def __init__(self, control: Control) -> None:
-        self._control = control
+    def __init__(self, admin: AdminClient) -> None:
+        self._admin = admin
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self.before_restore: dict[str, View] = {}
@@ -60,11 +60,11 @@ class Watch:
     def _watch(self) -> None:
         while not self._over.wait(LOOK_SECONDS):
             # A disk that changes while it is looked at: the next look is soon.
-            with contextlib.suppress(ControlError, OSError, ValueError):
+            with contextlib.suppress(AdminError, OSError, ValueError):
                 self._look()
 
     def _look(self) -> None:
-        views = {server["name"]: view_of(server) for server in self._control.servers()}
+        views = {server["name"]: view_of(server) for server in self._admin.servers()}
         # Asked for after the look, so that no view of a restore at work is taken for one from before.
-        restored = {effect["server"] for effect in self._control.effects("restore_started")}
+        restored = {event["server"] for event in self._admin.events("restore_started")}
         self.before_restore.update({name: view for name, view in views.items() if name not in restored and view.is_on})

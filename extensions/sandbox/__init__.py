@@ -7,7 +7,7 @@ only; running a sandbox needs starlette, uvicorn and asyncssh.
 
 from __future__ import annotations
 
-from .admin_client import Control, ControlError
+from .admin_client import AdminClient, AdminError
 from .launch import SandboxHandle, launch
 
-__all__ = ["SandboxHandle", "Control", "ControlError", "launch"]
+__all__ = ["SandboxHandle", "AdminClient", "AdminError", "launch"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changes to servers and snapshots that only the control API can make: planting, renaming, impossible states."""
+"""Changes to servers and snapshots that only the admin API can make: planting, renaming, impossible states."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from .clock import parse_time
 from .cloud import Server
 from .ilkbyte.cloud import Ilkbyte
-from .ilkbyte.model import SHOWN_POWER, IlkbyteServer
+from .ilkbyte.model import API_POWER, IlkbyteServer
 from .ilkbyte.model import snapshot_row as ilkbyte_row
 from .ilkbyte.schedule import Schedule
 from .state import SandboxState
@@ -18,7 +18,7 @@ from .vpsorg.model import VpsServer, VpsSnapshot
 from .vpsorg.model import snapshot_row as vpsorg_row
 
 ILKBYTE_NAME = re.compile(r"[A-Za-z0-9]{3,16}")
-TREE_POWER = {**{word: word for word in SHOWN_POWER}, **{shown: word for word, shown in SHOWN_POWER.items()}}
+POWER_STATES = {**{power: power for power in API_POWER}, **{api_power: power for power, api_power in API_POWER.items()}}
 
 
 class NotFound(Exception):
@@ -26,16 +26,16 @@ class NotFound(Exception):
 
 
 class BadRequest(Exception):
-    """The request to the control API makes no sense."""
+    """The request to the admin API makes no sense."""
 
 
-def only(body: dict[str, Any], *known: str) -> None:
+def check_keys(body: dict[str, Any], *allowed: str) -> None:
     """:raises BadRequest: there are keys beside the known ones (a misspelt key must not pass for a test's set-up)."""
-    if unknown := set(body) - set(known):
-        raise BadRequest(f"unknown keys: {', '.join(sorted(unknown))}; known: {', '.join(known)}")
+    if unknown := set(body) - set(allowed):
+        raise BadRequest(f"unknown keys: {', '.join(sorted(unknown))}; known: {', '.join(allowed)}")
 
 
-def found_cloud(sandbox: SandboxState, name: Any) -> Any:
+def get_cloud(sandbox: SandboxState, name: Any) -> Any:
     """:raises NotFound: no such cloud."""
     for cloud in sandbox.clouds:
         if cloud.name == name:
@@ -43,12 +43,12 @@ def found_cloud(sandbox: SandboxState, name: Any) -> Any:
     raise NotFound(f"no cloud {name!r}; there are {', '.join(cloud.name for cloud in sandbox.clouds)}")
 
 
-def found_server(sandbox: SandboxState, cloud: Any, reference: Any) -> Any:
+def get_server(sandbox: SandboxState, cloud: Any, reference: Any) -> Any:
     """By id, uuid or name.
 
     :raises NotFound: no such server.
     """
-    server = found_cloud(sandbox, cloud).server(reference)
+    server = get_cloud(sandbox, cloud).server(reference)
     if server is None:
         raise NotFound(f"no server {reference!r} at {cloud}")
     return server
@@ -56,11 +56,11 @@ def found_server(sandbox: SandboxState, cloud: Any, reference: Any) -> Any:
 
 async def add_server(sandbox: SandboxState, body: dict[str, Any]) -> Server:
     """Make one more server: ``cloud``, ``name``, ``hostname``, ``status`` (for Ilkbyte: running or shut off)."""
-    only(body, "cloud", "name", "hostname", "status")
-    cloud, name = found_cloud(sandbox, body.get("cloud")), str(body["name"])
+    check_keys(body, "cloud", "name", "hostname", "status")
+    cloud, name = get_cloud(sandbox, body.get("cloud")), str(body["name"])
     if isinstance(cloud, Ilkbyte):
         _check_ilkbyte_name(name)
-        return await cloud.add_server(name, body.get("hostname"), _tree_power(body.get("status", "running")))
+        return await cloud.add_server(name, body.get("hostname"), _parse_power(body.get("status", "running")))
     assert isinstance(cloud, VpsOrg)
     return await cloud.add_server(name, body.get("hostname"), body.get("status", "active"))
 
@@ -68,10 +68,10 @@ async def add_server(sandbox: SandboxState, body: dict[str, Any]) -> Server:
 async def change_server(sandbox: SandboxState, cloud_name: str, server: Server, body: dict[str, Any]) -> None:
     """Change ``name``, ``hostname``, ``status`` (the machine follows the words it understands), ``power`` (on, off: the
     machine alone), ``network`` (up, down: its cable), ``service`` (Ilkbyte's word for the contract)."""
-    only(body, "name", "hostname", "status", "power", "network", "service")
+    check_keys(body, "name", "hostname", "status", "power", "network", "service")
     if body.get("power", "on") not in ("on", "off") or body.get("network", "up") not in ("up", "down"):
         raise BadRequest("power is on or off, network is up or down")
-    cloud = found_cloud(sandbox, cloud_name)
+    cloud = get_cloud(sandbox, cloud_name)
     if "name" in body:
         if isinstance(cloud, Ilkbyte):
             _check_ilkbyte_name(str(body["name"]))
@@ -84,7 +84,7 @@ async def change_server(sandbox: SandboxState, cloud_name: str, server: Server, 
         server.service = str(body["service"])
     if "status" in body:
         if isinstance(server, IlkbyteServer):
-            await sandbox.ilkbyte.set_power(server, _tree_power(body["status"]))
+            await sandbox.ilkbyte.set_power(server, _parse_power(body["status"]))
         elif isinstance(server, VpsServer):
             cloud.set_status(server, str(body["status"]))
             await cloud.set_machine_power(server)
@@ -99,42 +99,42 @@ async def change_server(sandbox: SandboxState, cloud_name: str, server: Server, 
     cloud.record_listing()
 
 
-async def plant_snapshot(sandbox: SandboxState, body: dict[str, Any]) -> dict[str, Any]:
+async def add_snapshot(sandbox: SandboxState, body: dict[str, Any]) -> dict[str, Any]:
     """Put a snapshot there as if made by hand: ``cloud``, ``server``, ``name``, ``created_at``; for VPS.org also
     ``status``, ``size_mb``, ``description``; for Ilkbyte ``state`` and, with ``is_cron``, ``day``, ``hour``, ``min``.
     Answers the row that lists show."""
-    row = await _planted(sandbox, body)
-    found_cloud(sandbox, body["cloud"]).record_listing()
+    row = await _insert_snapshot(sandbox, body)
+    get_cloud(sandbox, body["cloud"]).record_listing()
     return row
 
 
-async def plant_snapshots(sandbox: SandboxState, body: dict[str, Any]) -> int:
+async def add_snapshots(sandbox: SandboxState, body: dict[str, Any]) -> int:
     """Many in one change, the last one planted being the newest: ``cloud`` and ``snapshots``, each as for
-    :func:`plant_snapshot` without its ``cloud``. Answers how many; those before one that makes no sense are there."""
-    only(body, "cloud", "snapshots")
-    cloud = found_cloud(sandbox, body.get("cloud"))
+    :func:`add_snapshot` without its ``cloud``. Answers how many; those before one that makes no sense are there."""
+    check_keys(body, "cloud", "snapshots")
+    cloud = get_cloud(sandbox, body.get("cloud"))
     try:
         for snapshot in body["snapshots"]:
-            await _planted(sandbox, {**snapshot, "cloud": cloud.name})
+            await _insert_snapshot(sandbox, {**snapshot, "cloud": cloud.name})
     finally:
         cloud.record_listing()
     return len(body["snapshots"])
 
 
-async def _planted(sandbox: SandboxState, body: dict[str, Any]) -> dict[str, Any]:
-    server = found_server(sandbox, body.get("cloud"), body.get("server"))
+async def _insert_snapshot(sandbox: SandboxState, body: dict[str, Any]) -> dict[str, Any]:
+    server = get_server(sandbox, body.get("cloud"), body.get("server"))
     created_at = parse_time(body["created_at"]) if body.get("created_at") else None
     if isinstance(server, VpsServer):
-        only(body, "cloud", "server", "name", "status", "size_mb", "description", "created_at")
-        snapshot = await found_cloud(sandbox, body["cloud"]).plant_snapshot(
+        check_keys(body, "cloud", "server", "name", "status", "size_mb", "description", "created_at")
+        snapshot = await get_cloud(sandbox, body["cloud"]).add_snapshot(
             server, str(body["name"]), description=body.get("description", ""),
             status=body.get("status", "completed"), size_mb=body.get("size_mb"), created_at=created_at)
         return vpsorg_row(snapshot)
-    only(body, "cloud", "server", "name", "state", "created_at", "is_cron", "day", "hour", "min")
+    check_keys(body, "cloud", "server", "name", "state", "created_at", "is_cron", "day", "hour", "min")
     if body["name"] in server.tree:
         raise BadRequest(f"{server.name} has a snapshot {body['name']}")
-    state = TREE_POWER[body["state"]] if "state" in body else None
-    await sandbox.ilkbyte.plant_snapshot(server, body["name"], state, created_at)
+    state = POWER_STATES[body["state"]] if "state" in body else None
+    await sandbox.ilkbyte.add_snapshot(server, body["name"], state, created_at)
     if body.get("is_cron"):
         sandbox.ilkbyte.record_listing()  # two changes, as where a client makes them
         sandbox.ilkbyte.add_schedule(server, body["name"], int(body.get("day", 1)), int(body.get("hour", 0)),
@@ -147,9 +147,9 @@ def change_snapshot(sandbox: SandboxState, cloud_name: str, server: Server, refe
     """Change what lists show. VPS.org: ``status`` (any word), ``created_at``, ``size_mb``, ``description``. Ilkbyte:
     ``created_at``, ``state``, ``cron_time`` (the sentence only), ``next_run`` (the schedule really moves)."""
     if isinstance(server, VpsServer):
-        only(body, "status", "created_at", "size_mb", "description")
-        cloud = found_cloud(sandbox, cloud_name)
-        snapshot = _vps_snapshot(cloud, server, reference)
+        check_keys(body, "status", "created_at", "size_mb", "description")
+        cloud = get_cloud(sandbox, cloud_name)
+        snapshot = _find_vpsorg_snapshot(cloud, server, reference)
         snapshot.status = body.get("status", snapshot.status)
         snapshot.size_mb = body.get("size_mb", snapshot.size_mb)
         snapshot.description = body.get("description", snapshot.description)
@@ -158,12 +158,12 @@ def change_snapshot(sandbox: SandboxState, cloud_name: str, server: Server, refe
         cloud.record_listing()
         return vpsorg_row(snapshot)
     assert isinstance(server, IlkbyteServer)
-    only(body, "created_at", "state", "cron_time", "next_run")
-    _ilkbyte_snapshot(server, reference)
+    check_keys(body, "created_at", "state", "cron_time", "next_run")
+    _require_ilkbyte_snapshot(server, reference)
     if "created_at" in body:
         server.tree.change(reference, taken_at=parse_time(body["created_at"]))
     if "state" in body:
-        server.tree.change(reference, state=TREE_POWER[body["state"]])
+        server.tree.change(reference, state=POWER_STATES[body["state"]])
     if "cron_time" in body:
         _schedule(server, reference).sentence = body["cron_time"]
     if "next_run" in body:
@@ -176,16 +176,16 @@ def change_snapshot(sandbox: SandboxState, cloud_name: str, server: Server, refe
 async def remove_snapshot(sandbox: SandboxState, cloud_name: str, server: Server, reference: str) -> None:
     """Remove a snapshot whatever its state, as if somebody else had done it."""
     if isinstance(server, VpsServer):
-        cloud = found_cloud(sandbox, cloud_name)
-        await cloud.drop_snapshot(_vps_snapshot(cloud, server, reference))
+        cloud = get_cloud(sandbox, cloud_name)
+        await cloud.drop_snapshot(_find_vpsorg_snapshot(cloud, server, reference))
         cloud.record_listing()
     elif isinstance(server, IlkbyteServer):
-        _ilkbyte_snapshot(server, reference)
+        _require_ilkbyte_snapshot(server, reference)
         await sandbox.ilkbyte.drop_snapshot(server, reference)
         sandbox.ilkbyte.record_listing()
 
 
-def _vps_snapshot(cloud: VpsOrg, server: VpsServer, reference: str) -> VpsSnapshot:
+def _find_vpsorg_snapshot(cloud: VpsOrg, server: VpsServer, reference: str) -> VpsSnapshot:
     """By id, else the newest of that name."""
     candidates = cloud.snapshots_of(server)
     for snapshot in candidates:
@@ -197,7 +197,7 @@ def _vps_snapshot(cloud: VpsOrg, server: VpsServer, reference: str) -> VpsSnapsh
     raise NotFound(f"no snapshot {reference!r} of {server.name}")
 
 
-def _ilkbyte_snapshot(server: IlkbyteServer, name: str) -> None:
+def _require_ilkbyte_snapshot(server: IlkbyteServer, name: str) -> None:
     if name not in server.tree:
         raise NotFound(f"no snapshot {name!r} of {server.name}")
 
@@ -208,10 +208,10 @@ def _schedule(server: IlkbyteServer, name: str) -> Schedule:
     return server.schedules[name]
 
 
-def _tree_power(word: Any) -> str:
-    if word not in TREE_POWER:
-        raise BadRequest(f"an Ilkbyte server is {', '.join(SHOWN_POWER.values())}, not {word!r}")
-    return TREE_POWER[word]
+def _parse_power(power: Any) -> str:
+    if power not in POWER_STATES:
+        raise BadRequest(f"an Ilkbyte server is {', '.join(API_POWER.values())}, not {power!r}")
+    return POWER_STATES[power]
 
 
 def _check_ilkbyte_name(name: str) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The control API: what tests and demos may see and do behind the clouds' backs. JSON, loopback, no credentials."""
+"""The admin API: what tests and demos may see and do behind the clouds' backs. JSON, loopback, no credentials."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .admin_actions import (
     BadRequest,
     NotFound,
     add_server,
+    add_snapshot,
+    add_snapshots,
     change_server,
     change_snapshot,
-    found_cloud,
-    found_server,
-    only,
-    plant_snapshot,
-    plant_snapshots,
+    check_keys,
+    get_cloud,
+    get_server,
     remove_snapshot,
 )
 from .clock import format_utc
@@ -34,7 +34,7 @@ from .vpsorg.api import Token
 Handler = Callable[[Request], Awaitable[Any]]
 
 
-class ControlApi:
+class AdminApi:
     """The routes over a :class:`SandboxState`.
 
     :param servers_changed: called when servers came, went or changed their names (the inventory is written anew).
@@ -44,12 +44,12 @@ class ControlApi:
         self._state = sandbox
         self._servers_changed = servers_changed
         routes: list[tuple[str, str, Handler]] = [
-            ("GET", "/ledger", self._ledger), ("DELETE", "/ledger", self._clear_ledger),
+            ("GET", "/request-log", self._request_log), ("DELETE", "/request-log", self._clear_request_log),
             ("POST", "/reset", self._reset),
             ("GET", "/servers", self._servers), ("POST", "/servers", self._add_server),
             ("PATCH", "/servers/{cloud}/{server}", self._change_server),
             ("DELETE", "/servers/{cloud}/{server}", self._remove_server),
-            ("POST", "/snapshots", self._plant_snapshot), ("POST", "/snapshots/many", self._plant_snapshots),
+            ("POST", "/snapshots", self._add_snapshot), ("POST", "/snapshots/bulk", self._add_snapshots),
             ("PATCH", "/snapshots/{cloud}/{server}/{snapshot}", self._change_snapshot),
             ("DELETE", "/snapshots/{cloud}/{server}/{snapshot}", self._remove_snapshot),
             ("GET", "/clock", self._clock), ("POST", "/clock", self._advance),
@@ -57,35 +57,35 @@ class ControlApi:
             ("GET", "/faults", self._faults), ("POST", "/faults", self._add_faults),
             ("DELETE", "/faults", self._clear_faults),
             ("POST", "/refuse", self._refuse_connections),
-            ("POST", "/certificate", self._show_certificate),
+            ("POST", "/certificate", self._select_certificate),
             ("GET", "/settings", self._settings), ("POST", "/settings", self._change_settings),
         ]
         self.app = Starlette(routes=[Route(path, _endpoint(handler), methods=[method])
                                      for method, path, handler in routes])
 
-    async def _ledger(self, request: Request) -> Any:
-        return {"entries": self._state.ledger.entries}
+    async def _request_log(self, request: Request) -> Any:
+        return {"entries": self._state.request_log.entries}
 
-    async def _clear_ledger(self, request: Request) -> Any:
-        self._state.ledger.clear()
+    async def _clear_request_log(self, request: Request) -> Any:
+        self._state.request_log.clear()
 
     async def _reset(self, request: Request) -> Any:
-        body = await _object(request)
+        body = await _json_object(request)
         names = [cloud.name for cloud in self._state.clouds]
-        only(body, "servers", *(f"{name}_servers" for name in names))
-        wanted = {name: body.get(f"{name}_servers", body.get("servers")) for name in names}
-        await self._state.reset({name: number for name, number in wanted.items() if number is not None})
+        check_keys(body, "servers", *(f"{name}_servers" for name in names))
+        counts = {name: body.get(f"{name}_servers", body.get("servers")) for name in names}
+        await self._state.reset({name: number for name, number in counts.items() if number is not None})
         self._servers_changed()
 
     async def _servers(self, request: Request) -> Any:
-        return {"servers": [await self._described(cloud.name, server)
+        return {"servers": [await self._describe(cloud.name, server)
                             for cloud in self._state.clouds for server in cloud.servers]}
 
-    async def _described(self, cloud: str, server: Any) -> dict[str, Any]:
+    async def _describe(self, cloud: str, server: Any) -> dict[str, Any]:
         if cloud == "ilkbyte":
             snapshots = self._state.ilkbyte.rows()["snapshots"][server.name]
         else:
-            rows = found_cloud(self._state, cloud).rows()["snapshots"]
+            rows = get_cloud(self._state, cloud).rows()["snapshots"]
             snapshots = [row for row in rows if row["server"]["id"] == server.id]
         return {
             "cloud": cloud, "id": server.id, "uuid": server.uuid, "name": server.name, "hostname": server.hostname,
@@ -96,54 +96,54 @@ class ControlApi:
         }
 
     async def _add_server(self, request: Request) -> Any:
-        body = await _object(request)
+        body = await _json_object(request)
         server = await add_server(self._state, body)
         self._servers_changed()
-        return await self._described(body["cloud"], server)
+        return await self._describe(body["cloud"], server)
 
     async def _change_server(self, request: Request) -> Any:
-        server = self._found(request)
-        await change_server(self._state, request.path_params["cloud"], server, await _object(request))
+        server = self._requested_server(request)
+        await change_server(self._state, request.path_params["cloud"], server, await _json_object(request))
         self._servers_changed()
-        return await self._described(request.path_params["cloud"], server)
+        return await self._describe(request.path_params["cloud"], server)
 
     async def _remove_server(self, request: Request) -> Any:
-        await found_cloud(self._state, request.path_params["cloud"]).remove_server(self._found(request))
+        await get_cloud(self._state, request.path_params["cloud"]).remove_server(self._requested_server(request))
         self._servers_changed()
 
-    async def _plant_snapshot(self, request: Request) -> Any:
-        return await plant_snapshot(self._state, await _object(request))
+    async def _add_snapshot(self, request: Request) -> Any:
+        return await add_snapshot(self._state, await _json_object(request))
 
-    async def _plant_snapshots(self, request: Request) -> Any:
-        return {"planted": await plant_snapshots(self._state, await _object(request))}
+    async def _add_snapshots(self, request: Request) -> Any:
+        return {"added": await add_snapshots(self._state, await _json_object(request))}
 
     async def _change_snapshot(self, request: Request) -> Any:
         path = request.path_params
-        return change_snapshot(self._state, path["cloud"], self._found(request), path["snapshot"],
-                               await _object(request))
+        return change_snapshot(self._state, path["cloud"], self._requested_server(request), path["snapshot"],
+                               await _json_object(request))
 
     async def _remove_snapshot(self, request: Request) -> Any:
         path = request.path_params
-        await remove_snapshot(self._state, path["cloud"], self._found(request), path["snapshot"])
+        await remove_snapshot(self._state, path["cloud"], self._requested_server(request), path["snapshot"])
 
-    def _found(self, request: Request) -> Server:
-        return found_server(self._state, request.path_params["cloud"], request.path_params["server"])
+    def _requested_server(self, request: Request) -> Server:
+        return get_server(self._state, request.path_params["cloud"], request.path_params["server"])
 
     async def _clock(self, request: Request) -> Any:
         clock = self._state.clock
         return {"now": format_utc(clock.now()), "elapsed": clock.elapsed(), "speed": clock.speed}
 
     async def _advance(self, request: Request) -> Any:
-        body = await _object(request)
-        only(body, "advance")
+        body = await _json_object(request)
+        check_keys(body, "advance")
         self._state.clock.advance(float(body["advance"]))
         for _dummy in range(10):  # let what has come due begin before the caller goes on
             await asyncio.sleep(0)
         return await self._clock(request)
 
     async def _add_credentials(self, request: Request) -> Any:
-        body = await _object(request)
-        only(body, "vpsorg_token", "ilkbyte_key")
+        body = await _json_object(request)
+        check_keys(body, "vpsorg_token", "ilkbyte_key")
         credentials = self._state.credentials
         if token := body.get("vpsorg_token"):
             permissions = tuple(token.get("permissions", ("read", "write")))
@@ -151,7 +151,7 @@ class ControlApi:
         if key := body.get("ilkbyte_key"):
             allowed = tuple(key.get("allowed_ips", ()))
             credentials.keys[key["access_key"]] = Key(key["access_key"], key["secret_key"], allowed)
-        self._state.ledger.hide(credentials.secrets())
+        self._state.request_log.add_secrets(credentials.secrets())
 
     async def _faults(self, request: Request) -> Any:
         return {"faults": self._state.faults.rules(), "kinds": self._state.faults.kinds(),
@@ -167,19 +167,19 @@ class ControlApi:
         self._state.faults.clear()
 
     async def _refuse_connections(self, request: Request) -> Any:
-        body = await _object(request)
-        only(body, "cloud", "seconds")
-        listener = self._state.listeners[found_cloud(self._state, body.get("cloud")).name]
+        body = await _json_object(request)
+        check_keys(body, "cloud", "seconds")
+        listener = self._state.listeners[get_cloud(self._state, body.get("cloud")).name]
         seconds = float(body["seconds"])
         if seconds > 0:
             await listener.refuse(seconds)
         else:
             await listener.accept()
 
-    async def _show_certificate(self, request: Request) -> Any:
-        body = await _object(request)
-        only(body, "cloud", "kind", "times")
-        certificate_selector = self._state.listeners[found_cloud(self._state, body.get("cloud")).name].certificate_selector
+    async def _select_certificate(self, request: Request) -> Any:
+        body = await _json_object(request)
+        check_keys(body, "cloud", "kind", "times")
+        certificate_selector = self._state.listeners[get_cloud(self._state, body.get("cloud")).name].certificate_selector
         if certificate_selector is None:
             raise BadRequest("this sandbox has no TLS; start it with --tls")
         certificate_selector.select(body.get("kind", "good"), body.get("times"))
@@ -188,23 +188,23 @@ class ControlApi:
         return vars(self._state.settings)
 
     async def _change_settings(self, request: Request) -> Any:
-        self._state.settings.update(await _object(request))
+        self._state.settings.update(await _json_object(request))
         return await self._settings(request)
 
 
 def _endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         try:
-            answer = await handler(request)
+            result = await handler(request)
         except NotFound as error:
             return JSONResponse({"error": str(error)}, 404)
         except (BadRequest, ValueError, TypeError, KeyError) as error:
             return JSONResponse({"error": f"{type(error).__name__}: {error}"}, 400)
-        return JSONResponse(answer if answer is not None else {})
+        return JSONResponse(result if result is not None else {})
     return endpoint
 
 
-async def _object(request: Request) -> dict[str, Any]:
+async def _json_object(request: Request) -> dict[str, Any]:
     body = await request.json() if await request.body() else {}
     if not isinstance(body, dict):
         raise BadRequest("a JSON object is wanted")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A client of a sandbox's control API. Standard library only."""
+"""A client of a sandbox's admin API. Standard library only."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 from urllib.parse import quote
 
 Row = dict[str, Any]
-TIMEOUT_SECONDS = 60
+REQUEST_TIMEOUT = 60
 
 
-class ControlError(Exception):
-    """The sandbox refused a call to its control API; the text says why."""
+class AdminError(Exception):
+    """The sandbox refused a call to its admin API; the text says why."""
 
 
-class Control:
+class AdminClient:
     """What tests and demos may see and do behind the clouds' backs.
 
-    :param url: the sandbox's ``control_url``.
+    :param url: the sandbox's ``admin_url``.
     """
 
     def __init__(self, url: str) -> None:
@@ -28,27 +28,27 @@ class Control:
         # No proxies: the sandbox is on loopback, whatever the environment says.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
-    def ledger(self) -> list[Row]:
+    def request_log(self) -> list[Row]:
         """All entries: requests and effects, in order."""
-        return self._call("GET", "ledger")["entries"]
+        return self._call("GET", "request-log")["entries"]
 
-    def clear_ledger(self) -> None:
+    def clear_request_log(self) -> None:
         """Forget all entries."""
-        self._call("DELETE", "ledger")
+        self._call("DELETE", "request-log")
 
     def requests(self, changing: bool | None = None, cloud: str | None = None, operation: str | None = None,
                  server: str | None = None) -> list[Row]:
         """The requests among the entries that match."""
         wanted = {"kind": "request", "changing": changing, "cloud": cloud, "operation": operation, "server": server}
-        return _matching(self.ledger(), wanted)
+        return _filter(self.request_log(), wanted)
 
-    def effects(self, effect: str | None = None, cloud: str | None = None, server: str | None = None,
-                snapshot: str | None = None, request: int | None = None, by: str | None = None) -> list[Row]:
-        """The effects among the entries that match. ``request``: the number (``n``) of the request that caused them; ``by``:
-        ``client``, ``schedule`` or ``somebody else``."""
-        wanted = {"kind": "effect", "effect": effect, "cloud": cloud, "server": server, "snapshot": snapshot, "request": request,
-                  "by": by}
-        return _matching(self.ledger(), wanted)
+    def events(self, event: str | None = None, cloud: str | None = None, server: str | None = None,
+                snapshot: str | None = None, request: int | None = None, actor: str | None = None) -> list[Row]:
+        """The events among the entries that match. ``request``: the number (``n``) of the request that caused them; ``actor``:
+        ``client``, ``schedule`` or ``other_client``."""
+        wanted = {"kind": "event", "event": event, "cloud": cloud, "server": server, "snapshot": snapshot, "request": request,
+                  "actor": actor}
+        return _filter(self.request_log(), wanted)
 
     def reset(self, servers: int | None = None, **numbers: int) -> None:
         """Make the world as new; ``servers`` at each cloud, or ``vpsorg_servers`` and ``ilkbyte_servers``."""
@@ -56,17 +56,17 @@ class Control:
 
     def servers(self, cloud: str | None = None) -> list[Row]:
         """All servers with id, status, power, boot problem, network, SSH port, disk (its path here), digest and snapshots."""
-        return _matching(self._call("GET", "servers")["servers"], {"cloud": cloud})
+        return _filter(self._call("GET", "servers")["servers"], {"cloud": cloud})
 
     def server(self, name: str) -> Row:
         """The server of this name.
 
-        :raises ControlError: there is none.
+        :raises AdminError: there is none.
         """
         for row in self.servers():
             if row["name"] == name:
                 return row
-        raise ControlError(f"no server {name}")
+        raise AdminError(f"no server {name}")
 
     def add_server(self, cloud: str, name: str, **fields: Any) -> Row:
         """Make one more server (``hostname``, ``status``)."""
@@ -80,14 +80,14 @@ class Control:
         """Remove a server with its snapshots."""
         self._call("DELETE", _path("servers", cloud, server))
 
-    def plant_snapshot(self, cloud: str, server: Any, name: str, **fields: Any) -> Row:
+    def add_snapshot(self, cloud: str, server: Any, name: str, **fields: Any) -> Row:
         """Put a snapshot there as if made by hand (``created_at``; for VPS.org ``status``, ``size_mb``,
         ``description``; for Ilkbyte ``state``, ``is_cron``, ``day``, ``hour``, ``min``)."""
         return self._call("POST", "snapshots", {"cloud": cloud, "server": server, "name": name, **fields})
 
-    def plant_snapshots(self, cloud: str, snapshots: list[Row]) -> None:
-        """Many at once, which is quick: each with ``server``, ``name`` and the fields of :meth:`plant_snapshot`."""
-        self._call("POST", "snapshots/many", {"cloud": cloud, "snapshots": snapshots})
+    def add_snapshots(self, cloud: str, snapshots: list[Row]) -> None:
+        """Many at once, which is quick: each with ``server``, ``name`` and the fields of :meth:`add_snapshot`."""
+        self._call("POST", "snapshots/bulk", {"cloud": cloud, "snapshots": snapshots})
 
     def update_snapshot(self, cloud: str, server: Any, snapshot: Any, **fields: Any) -> Row:
         """Change what lists show of a snapshot (by id or name)."""
@@ -143,17 +143,17 @@ class Control:
                                          headers={"Content-Type": "application/json"})
         text = ""
         try:
-            with self._opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
-                return json.load(answer)
+            with self._opener.open(request, timeout=REQUEST_TIMEOUT) as response:
+                return json.load(response)
         except urllib.error.HTTPError as error:
             text = error.read().decode("utf-8", "replace")
-        raise ControlError(f"{method} /{path}: {text}")
+        raise AdminError(f"{method} /{path}: {text}")
 
 
 def _path(*parts: Any) -> str:
     return "/".join(quote(str(part), safe="") for part in parts)
 
 
-def _matching(rows: list[Row], wanted: Row) -> list[Row]:
+def _filter(rows: list[Row], wanted: Row) -> list[Row]:
     wanted = {key: value for key, value in wanted.items() if value is not None}
     return [row for row in rows if all(row.get(key) == value for key, value in wanted.items())]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sandbox put together: a world, both clouds' APIs and the control API on three loopback ports."""
+"""The sandbox put together: a world, both clouds' APIs and the admin API on three loopback ports."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from .admin_api import ControlApi
+from .admin_api import AdminApi
 from .cloud import Cloud
 from .ilkbyte.api import SERVER_HEADER, IlkbyteApi
 from .inventory import inventory, write_environment, write_inventory
@@ -42,7 +42,7 @@ class Options:
     isolation: str = "auto"
     vpsorg_port: int = 0
     ilkbyte_port: int = 0
-    control_port: int = 0
+    admin_port: int = 0
     ssh_port_base: int = 0
     tls: bool = False
 
@@ -98,16 +98,16 @@ class Sandbox:
                                     extra_clouds=[extra.cloud for extra in self._extra_clouds])
         vpsorg_api = VpsOrgApi(state.vpsorg, state.credentials.tokens)
         ilkbyte_api = IlkbyteApi(state.ilkbyte, state.credentials.keys)
-        common: dict[str, Any] = {"clock": state.clock, "ledger": state.ledger, "faults": state.faults}
-        control_api = ControlApi(state, self._write_inventory)
+        common: dict[str, Any] = {"clock": state.clock, "request_log": state.request_log, "faults": state.faults}
+        admin_api = AdminApi(state, self._write_inventory)
         for app, port in (
             (Gate(vpsorg_api.app, cloud=state.vpsorg, routes=vpsorg_api.routes, server_reference=vpsorg_api.server_reference,
                   **common), options.vpsorg_port),
             (Gate(ilkbyte_api.app, cloud=state.ilkbyte, routes=ilkbyte_api.routes, server_reference=ilkbyte_api.server_reference,
                   server_header=SERVER_HEADER, **common), options.ilkbyte_port),
-            (control_api.app, options.control_port),
+            (admin_api.app, options.admin_port),
         ):
-            self._listeners.append(Listener(app, port, self._certificate_selector() if app is not control_api.app else None))
+            self._listeners.append(Listener(app, port, self._certificate_selector() if app is not admin_api.app else None))
         additional_clouds = state.clouds[2:]
         for cloud, extra in zip(additional_clouds, self._extra_clouds, strict=True):
             api = extra.api(cloud)
@@ -132,7 +132,7 @@ class Sandbox:
             "ilkbyte_access_key": state.credentials.ilkbyte_access_key,
             "ilkbyte_secret_key": state.credentials.ilkbyte_secret_key,
             **{f"{cloud.name}_url": state.listeners[cloud.name].url for cloud in state.clouds[2:]},
-            "control_url": self._listeners[2].url,
+            "admin_url": self._listeners[2].url,
             "ca_path": str(self._certificates.ca_path) if self._certificates else None,
             "inventory": str(self._inventory_path),
             "environment": str(self._environment_path),

@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ilkbyte_servers=parsed.servers if parsed.ilkbyte_servers is None else parsed.ilkbyte_servers,
         speed=parsed.speed, seed=parsed.seed, state_dir=parsed.state, ssh=not parsed.no_ssh, disks=not parsed.no_disks,
         isolation=parsed.isolation, vpsorg_port=parsed.vpsorg_port, ilkbyte_port=parsed.ilkbyte_port,
-        control_port=parsed.control_port, ssh_port_base=parsed.ssh_port_base, tls=parsed.tls,
+        admin_port=parsed.admin_port, ssh_port_base=parsed.ssh_port_base, tls=parsed.tls,
     )
     return asyncio.run(_run(options, parsed.parent))
 
@@ -59,10 +59,10 @@ def _print_summary(facts: dict[str, object]) -> None:
         *([f"CA       {facts['ca_path']}"] if facts["ca_path"] else []),
         f"VPS.org  {facts['vpsorg_url']}",
         f"Ilkbyte  {facts['ilkbyte_url']}",
-        f"control  {facts['control_url']}",
+        f"admin    {facts['admin_url']}",
         f"servers  {facts['inventory']}",
         f"to use it, in another terminal:  . {shlex.quote(str(facts['environment']))}",
-        f"machines {facts['isolation']}: {facts['isolation_reason']}",
+        f"isolation {facts['isolation']}: {facts['isolation_reason']}",
         f"one real second is {facts['speed']:g} sandbox seconds; stop with Ctrl-C",
     ):
         print(f"sandbox: {line}", file=sys.stderr)
@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tls", action="store_true", help="https, with a certificate authority of its own (see ca_path)")
     parser.add_argument("--isolation", choices=("auto", "namespace", "folder"), default="auto",
                         help="what the servers' commands run in (default auto)")
-    for name in ("vpsorg-port", "ilkbyte-port", "control-port"):
+    for name in ("vpsorg-port", "ilkbyte-port", "admin-port"):
         parser.add_argument(f"--{name}", type=int, default=0, metavar="P", help="default: any free port")
     parser.add_argument("--ssh-port-base", type=int, default=0, metavar="P",
                         help="first server's SSH port, the others follow (default: any free ports)")

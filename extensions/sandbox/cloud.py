@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .machines import MachineError, WorldError
-from .request_log import acting, current_request
+from .request_log import actor, current_request
 from .row_cache import CachedRows
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ ServerT = TypeVar("ServerT", bound=Server)
 
 
 class Cloud(Generic[ServerT]):
-    """One cloud: its servers, and its part of the ledger. Each cloud fills in the abstract methods."""
+    """One cloud: its servers, and its part of the request log. Each cloud fills in the abstract methods."""
 
     name: str
     server_prefix: str  # its servers are called so, with a number
@@ -111,11 +111,11 @@ class Cloud(Generic[ServerT]):
         """All that the cloud's lists show at this moment. The rows are shared with what was remembered: never change one."""
         raise NotImplementedError
 
-    def effect(self, effect: str, server: Server, snapshot: str | None = None, **more: Any) -> None:
+    def record_event(self, event: str, server: Server, snapshot: str | None = None, **more: Any) -> None:
         """Note an effect with the request that has caused it and who did it, and remember what lists show from now on."""
         entry = current_request.get()
-        self.sandbox.ledger.effect(cloud=self.name, effect=effect, server=server.name, snapshot=snapshot,
-                                 request=entry["n"] if entry else None, by=acting.get(), **more)
+        self.sandbox.request_log.add_event(cloud=self.name, event=event, server=server.name, snapshot=snapshot,
+                                 request=entry["n"] if entry else None, actor=actor.get(), **more)
         self.record_listing()
 
     def record_listing(self) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Somebody else at work: what another user of the account, or the cloud's support, does to a server around a request.
 
-All of it goes through the cloud's own operations, so that a busy server refuses here, too. The ledger marks the effects,
-early and late ones, with ``by: somebody else``.
+All of it goes through the cloud's own operations, so that a busy server refuses here, too. The request log marks the effects,
+early and late ones, with ``actor: other_client``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .cloud import Cloud, Server
 from .ilkbyte.cloud import Ilkbyte
 from .ilkbyte.model import IlkbyteServer
 from .ilkbyte.model import Refused as IlkbyteRefused
-from .request_log import SOMEBODY_ELSE, acting, current_request
+from .request_log import OTHER_CLIENT, actor, current_request
 from .vpsorg.cloud import VpsOrg
 from .vpsorg.model import Refused as VpsOrgRefused
 from .vpsorg.model import VpsServer, VpsSnapshot
@@ -53,7 +53,7 @@ class Meanwhile:
 
     async def _act(self) -> None:
         current_request.set(None)
-        acting.set(SOMEBODY_ELSE)
+        actor.set(OTHER_CLIENT)
         try:
             await self._do()
         except (NotThere, IlkbyteRefused) as error:
@@ -67,7 +67,7 @@ class Meanwhile:
             raise NotThere("no such server")
         if do == "delete_server":
             await cloud.remove_server(server)
-            cloud.effect("server_removed", server)
+            cloud.record_event("server_removed", server)
         elif isinstance(cloud, VpsOrg):
             await _at_vpsorg(cloud, server, self._wish)
         else:
@@ -75,9 +75,9 @@ class Meanwhile:
             await _at_ilkbyte(cloud, server, self._wish)
 
     def _refused(self, why: str) -> None:
-        self._cloud.sandbox.ledger.effect(
-            cloud=self._cloud.name, effect="interference_refused", server=self._server.name if self._server else None,
-            snapshot=None, request=None, by=SOMEBODY_ELSE, do=self._wish["do"], why=why)
+        self._cloud.sandbox.request_log.add_event(
+            cloud=self._cloud.name, event="interference_refused", server=self._server.name if self._server else None,
+            snapshot=None, request=None, actor=OTHER_CLIENT, do=self._wish["do"], why=why)
 
 
 async def _at_vpsorg(cloud: VpsOrg, server: VpsServer, wish: Wish) -> None:

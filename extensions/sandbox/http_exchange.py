@@ -70,7 +70,7 @@ class Exchange:
     """The two halves of a request: carry it out, and answer it (or not).
 
     :param always: headers that every answer has.
-    :param entry: the request's entry in the ledger.
+    :param entry: the request's entry in the request log.
     """
 
     def __init__(self, app: ASGIApp, scope: Scope, body: bytes, receive: Receive, send: Send, *,

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from .admin_client import Control
+from .admin_client import AdminClient
 
 STOP_TIMEOUT = 20
 MAX_LOG_TAIL = 2000
@@ -36,14 +36,14 @@ class SandboxHandle:
     ilkbyte_url: str
     ilkbyte_access_key: str
     ilkbyte_secret_key: str
-    control_url: str
+    admin_url: str
     inventory: str
     environment: str
     ca_path: str | None
     isolation: str
     isolation_reason: str
     speed: float
-    control: Control
+    admin: AdminClient
     process: subprocess.Popen[bytes]
     log_file: IO[bytes]
 
@@ -85,7 +85,7 @@ def launch(*, servers: int = 2, vpsorg_servers: int | None = None, ilkbyte_serve
         try:
             assert process.stdout is not None
             facts = _read_facts(process.stdout, log_file)
-            yield SandboxHandle(**facts, control=Control(facts["control_url"]), process=process, log_file=log_file)
+            yield SandboxHandle(**facts, admin=AdminClient(facts["admin_url"]), process=process, log_file=log_file)
         finally:
             _stop(process)
             if state is None:

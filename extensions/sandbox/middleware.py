@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The outermost layer of each cloud: notes every request in the ledger and lets faults happen."""
+"""The outermost layer of each cloud: notes every request in the request log and lets faults happen."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .concurrent_client import Meanwhile
 from .faults.registry import ANSWER_FAULTS
 from .faults.table import CHANGING, FaultTable
 from .http_exchange import Answer, Exchange, read_body
-from .request_log import Entry, Ledger, acting, current_request
+from .request_log import Entry, RequestLog, actor, current_request
 
 # Which server a request is about: path parameters, query and decoded body -> a reference (id, uuid, name) or None.
 ServerReference = Callable[[dict[str, Any], dict[str, Any], Any], Any]
@@ -34,13 +34,13 @@ class Gate:
     """
 
     def __init__(self, app: ASGIApp, *, cloud: Cloud[Any], routes: list[Route], server_reference: ServerReference,
-                 clock: SandboxClock, ledger: Ledger, faults: FaultTable, server_header: str | None = None) -> None:
+                 clock: SandboxClock, request_log: RequestLog, faults: FaultTable, server_header: str | None = None) -> None:
         self._app = app
         self._cloud = cloud
         self._routes = routes
         self._server_reference = server_reference
         self._clock = clock
-        self._ledger = ledger
+        self._request_log = request_log
         self._faults = faults
         self._server_header = server_header
 
@@ -57,12 +57,12 @@ class Gate:
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         decoded = _decode(scope, body)
         server = self._cloud.server(self._server_reference(path_params, query, decoded))
-        entry = self._ledger.request(
+        entry = self._request_log.add_request(
             cloud=self._cloud.name, operation=operation, server=server.name if server else None,
             method=scope["method"], path=scope["path"], query=query, body=decoded, changing=operation in CHANGING,
         )
         current_request.set(entry)
-        acting.set("client")
+        actor.set("client")
         exchange = self._exchange(scope, body, receive, send, entry)
         names = server.aliases if server else frozenset[str]()
         fault = self._faults.take_answer_fault(self._cloud.name, operation, names)
@@ -100,7 +100,7 @@ class Gate:
 
 
 def _decode(scope: Scope, body: bytes) -> Any:
-    """The request's body for the ledger: an object where it is JSON or a form, else its text; None when empty."""
+    """The request's body for the request log: an object where it is JSON or a form, else its text; None when empty."""
     if not body:
         return None
     headers = dict(scope["headers"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ledger: every request that reached a cloud and every effect it had, in order, without credentials."""
+"""The request log: every request that reached a cloud and every effect it had, in order, without credentials."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ Entry = dict[str, Any]
 REDACTED = "***"
 CREDENTIAL_NAMES = frozenset({"access", "secret", "authorization", "token", "password"})
 
-SOMEBODY_ELSE = "somebody else"
+OTHER_CLIENT = "other_client"
 
-# Who does what is being done: client, schedule, somebody else; None: the control API, or a server by itself.
-acting: ContextVar[str | None] = ContextVar("acting", default=None)
+# Who does what is being done: client, schedule, other_client; None: the admin API, or a server by itself.
+actor: ContextVar[str | None] = ContextVar("actor", default=None)
 # The entry of the request that is being served; None in work that no request asked for (a schedule).
 current_request: ContextVar[Entry | None] = ContextVar("current_request", default=None)
 
 
-class Ledger:
+class RequestLog:
     """An append-only list of plain dicts, ready for JSON."""
 
     def __init__(self, clock: SandboxClock) -> None:
@@ -31,7 +31,7 @@ class Ledger:
         self._count = 0
         self.entries: list[Entry] = []
 
-    def hide(self, secrets: Iterable[str]) -> None:
+    def add_secrets(self, secrets: Iterable[str]) -> None:
         """Never write these values down, wherever they turn up."""
         self._secrets.update(secret for secret in secrets if secret)
 
@@ -39,16 +39,16 @@ class Ledger:
         """Forget the entries; numbering goes on, so that no number is used twice."""
         self.entries.clear()
 
-    def request(self, **fields: Any) -> Entry:
+    def add_request(self, **fields: Any) -> Entry:
         """Note a request. The caller fills in ``http_status`` and ``fault`` when they are known."""
         fields["path"] = self._redact(fields["path"])
         fields["query"] = self._redact(fields["query"])
         fields["body"] = self._redact(fields["body"])
         return self._append({"kind": "request", **fields, "http_status": None, "fault": None})
 
-    def effect(self, **fields: Any) -> Entry:
+    def add_event(self, **fields: Any) -> Entry:
         """Note what became of something: a snapshot is ready, a server is back."""
-        return self._append({"kind": "effect", **fields})
+        return self._append({"kind": "event", **fields})
 
     def _append(self, fields: Entry) -> Entry:
         self._count += 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Everything that the sandbox holds: time, both clouds, their machines, the ledger, faults, settings, credentials."""
+"""Everything that the sandbox holds: time, both clouds, their machines, the request log, faults, settings, credentials."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .ilkbyte.api import Key
 from .ilkbyte.cloud import Ilkbyte
 from .listeners import Listener
 from .machines import ImaginedPark, MachinePark
-from .request_log import Ledger
+from .request_log import RequestLog
 from .settings import Settings
 from .vpsorg.api import Token
 from .vpsorg.cloud import VpsOrg
@@ -27,7 +27,7 @@ from .vpsorg.cloud import VpsOrg
 
 @dataclass
 class Credentials:
-    """The sandbox's own credentials (they stay over a reset) and those that the control API added (they don't)."""
+    """The sandbox's own credentials (they stay over a reset) and those that the admin API added (they don't)."""
 
     vpsorg_token: str = field(default_factory=lambda: f"vps_{secrets.token_hex(20)}")
     ilkbyte_access_key: str = field(default_factory=lambda: secrets.token_hex(16))
@@ -62,13 +62,13 @@ class SandboxState:
         self.seed = seed
         self.rng = random.Random(seed)
         self.clock = SandboxClock(speed)
-        self.ledger = Ledger(self.clock)
+        self.request_log = RequestLog(self.clock)
         self.waits = CancellableWaits()
         self.listeners: dict[str, Listener] = {}  # by cloud; the sandbox fills it in when it opens
         self.settings = Settings()
         self.credentials = Credentials()
         self.credentials.reset()
-        self.ledger.hide(self.credentials.secrets())
+        self.request_log.add_secrets(self.credentials.secrets())
         self.vpsorg = VpsOrg(self)
         self.ilkbyte = Ilkbyte(self)
         self.clouds: tuple[Any, ...] = (self.vpsorg, self.ilkbyte, *(make(self) for make in extra_clouds))
@@ -82,7 +82,7 @@ class SandboxState:
             cloud.clear_history()
 
     async def reset(self, servers: dict[str, int] | None = None) -> None:
-        """Make all as new: servers, disks, snapshots, ledger, faults, settings, added credentials, time.
+        """Make all as new: servers, disks, snapshots, request log, faults, settings, added credentials, time.
 
         Ports and the sandbox's own credentials stay; machines are used again, so that this is fast.
 
@@ -103,7 +103,7 @@ class SandboxState:
         self.rng = random.Random(self.seed)
         self.clock.reset()
         await self.create_servers()
-        self.ledger.clear()
+        self.request_log.clear()
 
     async def stop(self) -> None:
         """End all work and waits under way. The machines are the park's to close."""

@@ -29,7 +29,7 @@ def run(bench: Bench) -> Part:
 def _kinds(box: SandboxHandle) -> dict[str, Kind]:
     kinds = {"debug": Kind({"ansible.builtin.debug": {"msg": "hello"}}), "ping": Kind({"ansible.builtin.ping": {}})}
     for cloud, title in TITLES.items():
-        box.control.plant_snapshot(cloud, SERVER[cloud], "one")
+        box.admin.add_snapshot(cloud, SERVER[cloud], "one")
         task = {"rewind.vps.snapshot": {**access(box, cloud), "server": SERVER[cloud], "name": "one"}}
         kinds[f"{title}, quick door"] = Kind(task)
         kinds[f"{title}, module door"] = Kind(task, module_door=True)

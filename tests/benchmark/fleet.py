@@ -60,8 +60,8 @@ def _one_host_each(bench: Bench, cloud: str, forks: int) -> Row:
 
 
 def _row(how: str, box: SandboxHandle, cloud: str, servers: int, played: Any) -> Row:
-    counts = count(box.control.requests(cloud=cloud), servers)
-    ready = len(box.control.effects("snapshot_ready", cloud=cloud))
+    counts = count(box.admin.requests(cloud=cloud), servers)
+    ready = len(box.admin.events("snapshot_ready", cloud=cloud))
     trouble = played.trouble or (None if ready == servers else f"{ready} snapshots are ready")
     return {
         "how": how, "servers": servers, "seconds": played.usage.seconds, "CPU s": played.usage.cpu, "creates": counts.creates,
@@ -90,7 +90,7 @@ class _Lasting:
 
     def __enter__(self) -> SandboxHandle:
         box = self._launched.__enter__()
-        box.control.settings(seconds=self._settings)
+        box.admin.settings(seconds=self._settings)
         return box
 
     def __exit__(self, *why: Any) -> None:

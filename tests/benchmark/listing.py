@@ -38,14 +38,14 @@ def _measure(bench: Bench, cloud: str, part: Part) -> None:
     scale = bench.scale
     numbers = {"vpsorg_servers": 0, "ilkbyte_servers": 0, f"{cloud}_servers": scale.listed_servers}
     with launch(**numbers, ssh=False, disks=False) as box:
-        box.control.plant_snapshots(cloud, [
+        box.admin.add_snapshots(cloud, [
             {"server": f"{PREFIX[cloud]}{1 + number % scale.listed_servers}", "name": f"nightly{number}"} for number in range(scale.listed)])
         task: Task = {"rewind.vps.snapshot_info": {**access(box, cloud), "server": "all"}, "register": "found"}
         check: Task = {"ansible.builtin.assert": {"quiet": True, "that": f"found.snapshots | length == {scale.listed}"}}
         nothing = bench.player.play({"ansible.builtin.debug": {"msg": "hello"}})
-        box.control.clear_ledger()
+        box.admin.clear_request_log()
         listed = bench.player.play(task)
-        reads = count(box.control.requests(cloud=cloud), scale.listed_servers).all_reads
+        reads = count(box.admin.requests(cloud=cloud), scale.listed_servers).all_reads
         trouble = listed.trouble or bench.player.play(task, check).trouble
         fetched = _fetch(bench, box, cloud)
         profiles = [profile_of(bench, f"{cloud}, a listing of {scale.listed:,}", task, times=1)] if bench.profile else []

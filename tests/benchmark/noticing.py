@@ -38,14 +38,14 @@ def _worst(rows: list[Row]) -> Row:
 
 
 def _play(box: SandboxHandle, room: Room, cloud: str, seconds: float) -> Row:
-    box.control.reset()
+    box.admin.reset()
     room.forget()
-    box.control.settings(seconds={f"{cloud}.snapshots.create": seconds})
+    box.admin.settings(seconds={f"{cloud}.snapshots.create": seconds})
     result = room.task(cloud, "snapshot", server=SERVER[cloud], name="one", wait_timeout=3600)
     if result.get("failed"):
         raise RuntimeError(result["msg"])
-    (create,) = box.control.requests(cloud=cloud, operation="snapshots.create")
-    looks = [request for request in box.control.requests(cloud=cloud, changing=False) if request["n"] > create["n"]]
+    (create,) = box.admin.requests(cloud=cloud, operation="snapshots.create")
+    looks = [request for request in box.admin.requests(cloud=cloud, changing=False) if request["n"] > create["n"]]
     last = (_moment(looks[-1]) - _moment(create)).total_seconds()
     asked = Counter(request["operation"] for request in looks)
     return {"cloud": cloud, "operation s": seconds, "polls": max(asked.values()), "noticed after s": max(0.0, last - seconds),

@@ -33,7 +33,7 @@ def run(bench: Bench) -> Part:
     if missing:
         return Part(NAME, notes=[f"not measured: {' and '.join(missing)} are not installed here (they come with the package ansible)"])
     with launch(servers=1, ssh=False, disks=False) as box, answering_server(bench.scale.delay_seconds) as url:
-        box.control.fault("delay", times=None, seconds=bench.scale.delay_seconds)
+        box.admin.fault("delay", times=None, seconds=bench.scale.delay_seconds)
         kinds = _kinds(box, url)
         costs = measure(bench, kinds)
     title = f"each answer after {bench.scale.delay_seconds * 1000:.0f} ms"
@@ -41,7 +41,7 @@ def run(bench: Bench) -> Part:
 
 
 def _kinds(box: SandboxHandle, url: str) -> dict[str, Kind]:
-    box.control.plant_snapshot("vpsorg", SERVER["vpsorg"], answering.NAME)
+    box.admin.add_snapshot("vpsorg", SERVER["vpsorg"], answering.NAME)
     ours = {"rewind.vps.snapshot": {**access(box, "vpsorg"), "server": SERVER["vpsorg"], "name": answering.NAME}}
     info = {"rewind.vps.snapshot_info": access(box, "vpsorg")}
     vultr = {"vultr.cloud.snapshot": {"api_endpoint": f"{url}/vultr", "api_key": "key", "name": answering.NAME, "instance": "web1"}}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run has asked of a cloud, told from the sandbox's ledger."""
+"""What a run has asked of a cloud, told from the sandbox's request log."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Counts:
 
 
 def count(requests: Iterable[Request], servers: int) -> Counts:
-    """Count the requests of a run about so many servers, in the order of the ledger."""
+    """Count the requests of a run about so many servers, in the order of the request log."""
     asked = list(requests)
     lists_account = any(request["cloud"] == "vpsorg" for request in asked)
     reads = [request for request in asked if not request["changing"]]

@@ -29,14 +29,14 @@ def run(bench: Bench) -> Part:
     with launch(servers=servers, ssh=False, disks=False) as box:
         started = time.monotonic() - began
         began = time.monotonic()
-        box.control.plant_snapshots("vpsorg", [{"server": f"web{1 + number % servers}", "name": f"s{number}"}
+        box.admin.add_snapshots("vpsorg", [{"server": f"web{1 + number % servers}", "name": f"s{number}"}
                                                for number in range((SNAPSHOTS_EACH - 1) * servers)])
-        planted = time.monotonic() - began
-        box.control.settings(seconds={"vpsorg.snapshots.create": 1.0, "ilkbyte.snapshots.create": 1.0})
+        added = time.monotonic() - began
+        box.admin.settings(seconds={"vpsorg.snapshots.create": 1.0, "ilkbyte.snapshots.create": 1.0})
         rows = [_row(box, box.vpsorg_url, what, calls) for what, calls in _vpsorg(servers, calls).items()]
         rows += [_row(box, box.ilkbyte_url, what, calls) for what, calls in _ilkbyte(box, servers, calls).items()]
         megabytes = int(_status(box, "VmHWM")) / 1024 if _status(box, "VmHWM") else None
-    note = (f"{servers} servers at each cloud started in {started:.2f} s; {(SNAPSHOTS_EACH - 1) * servers} snapshots planted in {planted:.2f} s"
+    note = (f"{servers} servers at each cloud started in {started:.2f} s; {(SNAPSHOTS_EACH - 1) * servers} snapshots planted in {added:.2f} s"
             + (f"; {megabytes:.0f} MB at the most" if megabytes else ""))
     return Part(NAME, [Table(f"its answers, {servers} servers at each cloud", rows)], notes=[note])
 

@@ -30,7 +30,7 @@ class Ways:
     server_name: str
     other_name: str
     new_name: str
-    running: str  # its words for a server's power, as the sandbox's control takes them
+    running: str  # its words for a server's power, as the sandbox's admin API takes them
     stopped: str
     pages: bool = True  # whether its list of servers comes in pages
 
@@ -50,7 +50,7 @@ class Cloud:
     def __init__(self, name: str, box: SandboxHandle) -> None:
         self.name = name
         self.box = box
-        self.control = box.control
+        self.admin = box.admin
         self.ways = CLOUDS[name]
         self.sleeps: list[float] = []
         self.provider = self.connect()
@@ -76,12 +76,12 @@ class Cloud:
     def credentials_without_rights(self) -> Provider:
         """A provider whose credentials are known and may not do anything that changes something."""
         if self.name == "vpsorg":
-            self.control.add_credentials(vpsorg_token={"token": "vps_readonly0123456789", "permissions": ["read"]})
+            self.admin.add_credentials(vpsorg_token={"token": "vps_readonly0123456789", "permissions": ["read"]})
             return self.connect(api_token="vps_readonly0123456789")
         if self.name == "examplecloud":
             return self.connect(example_key=READ_ONLY_KEY)
         key = {"access_key": "bastiononly0123456789", "secret_key": "bastionsecret0123456789", "allowed_ips": ["203.0.113.7"]}
-        self.control.add_credentials(ilkbyte_key=key)
+        self.admin.add_credentials(ilkbyte_key=key)
         return self.connect(access_key=key["access_key"], secret_key=key["secret_key"])
 
     # --- what is there
@@ -94,30 +94,30 @@ class Cloud:
         """The first server's snapshots, as the provider lists them."""
         return self.provider.list_snapshots(self.server())
 
-    def plant(self, name: str = "nightly", server: str | None = None, **fields: Any) -> Snapshot:
+    def add_snapshot(self, name: str = "nightly", server: str | None = None, **fields: Any) -> Snapshot:
         """A finished snapshot, planted behind the cloud's back, as the provider lists it."""
         server = server or self.ways.server_name
-        self.control.plant_snapshot(self.name, server, name, **fields)
+        self.admin.add_snapshot(self.name, server, name, **fields)
         listed = self.provider.list_snapshots(self.provider.get_server(server))
         found = max((item for item in listed if item.name == name), key=lambda item: item.id)
-        self.control.clear_ledger()
+        self.admin.clear_request_log()
         return found
 
-    def finish(self, effect: str) -> None:
+    def finish(self, event: str) -> None:
         """Let what is under way come to its end, and wait until the sandbox has noted this effect once more."""
-        before = self.effects().count(effect)
-        self.control.advance(LONG)
+        before = self.events().count(event)
+        self.admin.advance(LONG)
         give_up_at = time.monotonic() + REAL_SECONDS
-        while self.effects().count(effect) == before:
-            assert time.monotonic() < give_up_at, f"no {effect} came: {self.effects()}"
+        while self.events().count(event) == before:
+            assert time.monotonic() < give_up_at, f"no {event} came: {self.events()}"
             time.sleep(0.01)
 
     # --- what was sent
 
     def requests(self, changing: bool | None = None) -> list[tuple[str, str]]:
         """Method and path of the requests so far."""
-        return [(row["method"], row["path"]) for row in self.control.requests(changing=changing, cloud=self.name)]
+        return [(row["method"], row["path"]) for row in self.admin.requests(changing=changing, cloud=self.name)]
 
-    def effects(self) -> list[str]:
+    def events(self) -> list[str]:
         """What happened behind the cloud's API so far."""
-        return [row["effect"] for row in self.control.effects(cloud=self.name)]
+        return [row["event"] for row in self.admin.events(cloud=self.name)]

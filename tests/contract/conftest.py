@@ -52,7 +52,7 @@ def shared_example_box() -> Iterator[ExampleBox]:
 
 @pytest.fixture
 def box(shared_box: SandboxHandle) -> SandboxHandle:
-    shared_box.control.reset(servers=2)
+    shared_box.admin.reset(servers=2)
     return shared_box
 
 
@@ -62,7 +62,7 @@ def cloud(request: pytest.FixtureRequest) -> Cloud:
     if request.param != "examplecloud":
         return connected(request.param, request.getfixturevalue("box"))
     box = request.getfixturevalue("shared_example_box")
-    box.control.reset(servers=2)
+    box.admin.reset(servers=2)
     return connected(request.param, box)
 
 

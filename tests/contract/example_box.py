@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from sandbox.admin_client import Control
+from sandbox.admin_client import AdminClient
 from sandbox.app import ExtraCloud, Options, Sandbox
 
 NAME = "examplecloud"
@@ -26,7 +26,7 @@ class ExampleBox:
     """What tests need of it."""
 
     examplecloud_url: str
-    control: Control
+    admin: AdminClient
     ca_path: None = None
 
 
@@ -42,7 +42,7 @@ def example_box(speed: float) -> Iterator[ExampleBox]:
     sandbox = Sandbox(options, [ExtraCloud(ExampleCloud, ExampleApi)])
     try:
         facts = asyncio.run_coroutine_threadsafe(sandbox.open(), loop).result(30)
-        yield ExampleBox(facts["examplecloud_url"], Control(facts["control_url"]))
+        yield ExampleBox(facts["examplecloud_url"], AdminClient(facts["admin_url"]))
     finally:
         asyncio.run_coroutine_threadsafe(sandbox.close(), loop).result(30)
         loop.call_soon_threadsafe(loop.stop)

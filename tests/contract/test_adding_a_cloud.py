@@ -74,7 +74,7 @@ class Changed:
 @pytest.mark.playbook
 @pytest.mark.slow(8)
 def test_one_file_and_two_lines_are_all_that_the_modules_need(shared_example_box: ExampleBox, tmp_path: Path) -> None:
-    shared_example_box.control.reset(servers=2)
+    shared_example_box.admin.reset(servers=2)
     changed = Changed(tmp_path, shared_example_box)
     (command,) = parts("command")
     options = re.fullmatch(r'\$ ansible localhost -m rewind\.vps\.server_info -a "(.*)"\n', command)[1]
@@ -103,15 +103,15 @@ def broken(cloud_of_the_page: Cloud) -> Iterator[Cloud]:
 
 @pytest.fixture
 def cloud_of_the_page(shared_example_box: ExampleBox) -> Cloud:
-    shared_example_box.control.reset(servers=2)
+    shared_example_box.admin.reset(servers=2)
     return Cloud("examplecloud", shared_example_box)  # type: ignore[arg-type]
 
 
 def test_the_mutant_of_the_page_would_be_caught(broken: Cloud) -> None:
     """By the test that it names, whose assertion does not hold here."""
     assert "test_contract_changes.py::test_deleting_what_is_gone_is_false_and_no_error" in parts("mutant")[0]
-    going = broken.plant("going")
-    broken.control.remove_snapshot("examplecloud", "box1", going.id)
+    going = broken.add_snapshot("going")
+    broken.admin.remove_snapshot("examplecloud", "box1", going.id)
     with pytest.raises(RewindError) as caught:
         broken.provider.delete_snapshot(going)
     assert caught.value.kind == errors.NOT_FOUND

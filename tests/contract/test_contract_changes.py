@@ -53,12 +53,12 @@ def test_create(cloud):
 def test_create_with_a_description(vpsorg):
     created = vpsorg.provider.create_snapshot(vpsorg.server(), "nightly", "before the upgrade")
     assert created.description == "before the upgrade"
-    assert vpsorg.control.requests(operation="snapshots.create")[0]["body"] == {
+    assert vpsorg.admin.requests(operation="snapshots.create")[0]["body"] == {
         "server_id": 12345, "name": "nightly", "description": "before the upgrade"}
 
 
 def test_names_are_unique_where_the_cloud_says_so(cloud):
-    cloud.plant("nightly")
+    cloud.add_snapshot("nightly")
     if cloud.provider.capabilities.unique_names:
         error = failure(cloud.provider.create_snapshot, cloud.server(), "nightly", None)
         assert (error.kind, error.outcome) == (errors.ALREADY_EXISTS, errors.NOT_APPLIED)
@@ -81,13 +81,13 @@ def test_the_pattern_is_the_clouds_own(cloud):
         assert taken == fits, name
         if taken:
             cloud.finish("snapshot_ready")
-            cloud.control.remove_snapshot(cloud.name, cloud.ways.server_name, name)
+            cloud.admin.remove_snapshot(cloud.name, cloud.ways.server_name, name)
 
 
 def test_the_limit_is_the_clouds_own(cloud):
     limit = cloud.provider.capabilities.max_snapshots
     for number in range(limit or 7):
-        cloud.plant(f"nightly{number}")
+        cloud.add_snapshot(f"nightly{number}")
     if limit is None:
         cloud.provider.create_snapshot(cloud.server(), "onemore", None)
         return
@@ -109,20 +109,20 @@ def test_create_on_a_server_that_is_not_there(cloud):
 
 
 def test_delete(cloud):
-    going, staying = cloud.plant("going"), cloud.plant("staying")
+    going, staying = cloud.add_snapshot("going"), cloud.add_snapshot("staying")
     assert cloud.provider.delete_snapshot(going) is True
     assert changes(cloud) == 1
     if not cloud.provider.capabilities.synchronous_delete:
         cloud.finish("snapshot_deleted")
     assert [item.id for item in cloud.listed()] == [staying.id]
-    assert cloud.effects() == ["snapshot_deleted"]
+    assert cloud.events() == ["snapshot_deleted"]
 
 
 def test_deleting_what_is_gone_is_false_and_no_error(cloud):
-    going = cloud.plant("going")
-    cloud.control.remove_snapshot(cloud.name, cloud.ways.server_name, going.id)
+    going = cloud.add_snapshot("going")
+    cloud.admin.remove_snapshot(cloud.name, cloud.ways.server_name, going.id)
     assert cloud.provider.delete_snapshot(going) is False
-    assert cloud.effects() == []
+    assert cloud.events() == []
 
 
 def test_a_snapshot_that_is_being_made_is_not_deleted(vpsorg):
@@ -136,7 +136,7 @@ def test_a_snapshot_that_is_being_made_is_not_deleted(vpsorg):
 
 
 def test_restore(cloud):
-    snapshot = cloud.plant("nightly")
+    snapshot = cloud.add_snapshot("nightly")
     assert cloud.provider.restore_snapshot(snapshot) is None
     assert changes(cloud) == 1
     during = cloud.server()
@@ -145,35 +145,35 @@ def test_restore(cloud):
     cloud.finish("restore_done")
     after = cloud.server()
     assert (after.power_state, after.task_state) == (RUNNING, None)
-    assert cloud.effects() == ["restore_started", "restore_done"]
+    assert cloud.events() == ["restore_started", "restore_done"]
 
 
 def test_restore_of_a_missing_snapshot(cloud):
-    snapshot = cloud.plant("nightly")
-    cloud.control.remove_snapshot(cloud.name, cloud.ways.server_name, snapshot.id)
+    snapshot = cloud.add_snapshot("nightly")
+    cloud.admin.remove_snapshot(cloud.name, cloud.ways.server_name, snapshot.id)
     error = failure(cloud.provider.restore_snapshot, snapshot)
     assert (error.kind, error.outcome) == (errors.NOT_FOUND, errors.NOT_APPLIED)
     assert cloud.ways.server_name in error.server and "nightly" in error.snapshot
-    assert cloud.effects() == []
+    assert cloud.events() == []
 
 
 def test_restore_while_one_is_under_way(vpsorg):
-    snapshot = vpsorg.plant("nightly")
+    snapshot = vpsorg.add_snapshot("nightly")
     vpsorg.provider.restore_snapshot(snapshot)
     error = failure(vpsorg.provider.restore_snapshot, snapshot)
     assert (error.kind, error.outcome) == (errors.PROVIDER_REJECTED, errors.NOT_APPLIED) and error.hint
 
 
 def test_restore_goes_to_the_snapshots_own_server(cloud):
-    snapshot = cloud.plant("nightly", server=cloud.ways.other_name)
+    snapshot = cloud.add_snapshot("nightly", server=cloud.ways.other_name)
     cloud.provider.restore_snapshot(snapshot)
     cloud.finish("restore_done")
-    assert {row["server"] for row in cloud.control.effects(cloud=cloud.name)} == {cloud.ways.other_name}
+    assert {row["server"] for row in cloud.admin.events(cloud=cloud.name)} == {cloud.ways.other_name}
 
 
 def test_a_restored_snapshot_is_current_in_a_tree(ilkbyte):
-    first = ilkbyte.plant("first")
-    ilkbyte.plant("second")
+    first = ilkbyte.add_snapshot("first")
+    ilkbyte.add_snapshot("second")
     ilkbyte.provider.restore_snapshot(first)
     ilkbyte.finish("restore_done")
     assert {item.name: item.current for item in ilkbyte.listed()} == {"first": True, "second": False}
@@ -183,7 +183,7 @@ def test_a_restored_snapshot_is_current_in_a_tree(ilkbyte):
 
 
 def test_recreate_or_a_clear_no(cloud):
-    old = cloud.plant("nightly", created_at="2025-01-15T18:30:00Z")
+    old = cloud.add_snapshot("nightly", created_at="2025-01-15T18:30:00Z")
     if not cloud.provider.capabilities.recreate:
         error = failure(cloud.provider.recreate_snapshot, old)
         assert (error.kind, error.outcome) == (errors.UNSUPPORTED, errors.NOT_APPLIED)
@@ -200,7 +200,7 @@ def test_recreate_or_a_clear_no(cloud):
 
 
 def test_schedules_or_a_clear_no(cloud):
-    snapshot = cloud.plant("nightly")
+    snapshot = cloud.add_snapshot("nightly")
     wished = Schedule(2, 3, 4)
     if not cloud.provider.capabilities.schedule:
         for call in (lambda: cloud.provider.add_schedule(snapshot, wished), lambda: cloud.provider.remove_schedule(snapshot)):
@@ -218,20 +218,20 @@ def test_schedules_or_a_clear_no(cloud):
     assert cloud.listed()[0].schedule is None
     error = failure(cloud.provider.remove_schedule, snapshot)
     assert (error.kind, error.outcome) == (errors.NOT_FOUND, errors.NOT_APPLIED)
-    assert cloud.effects() == ["cron_added", "cron_deleted"]
+    assert cloud.events() == ["cron_added", "cron_deleted"]
 
 
 @pytest.mark.parametrize("schedule", [Schedule(1, 0, 0), Schedule(30, 23, 59), Schedule(365, 12, 30)])
 def test_what_is_set_is_what_is_read(ilkbyte, schedule):
-    snapshot = ilkbyte.plant("nightly")
+    snapshot = ilkbyte.add_snapshot("nightly")
     ilkbyte.provider.add_schedule(snapshot, schedule)
     found = ilkbyte.listed()[0].schedule
     assert (found.day, found.hour, found.minute) == (schedule.day, schedule.hour, schedule.minute)
 
 
 def test_a_schedule_on_a_snapshot_that_is_not_there(ilkbyte):
-    snapshot = ilkbyte.plant("nightly")
-    ilkbyte.control.remove_snapshot("ilkbyte", "app1", "nightly")
+    snapshot = ilkbyte.add_snapshot("nightly")
+    ilkbyte.admin.remove_snapshot("ilkbyte", "app1", "nightly")
     error = failure(ilkbyte.provider.add_schedule, snapshot, Schedule(1, 2, 3))
     assert (error.kind, error.outcome, error.snapshot) == (errors.NOT_FOUND, errors.NOT_APPLIED, "nightly")
 
@@ -250,12 +250,12 @@ def test_power(cloud):
     cloud.provider.set_power(server, START)
     cloud.finish("power_started")
     assert (cloud.server().power_state, cloud.server().task_state) == (RUNNING, None)
-    assert cloud.effects() == ["power_stopped", "power_started"]
+    assert cloud.events() == ["power_stopped", "power_started"]
 
 
 def test_stopping_is_graceful(cloud):
     cloud.provider.set_power(cloud.server(), STOP)
-    (row,) = cloud.control.requests(operation="servers.power", cloud=cloud.name)
+    (row,) = cloud.admin.requests(operation="servers.power", cloud=cloud.name)
     assert (row["body"] or {}).get("action") == "stop" or row["query"].get("set") == "shutdown"
 
 

@@ -60,7 +60,7 @@ def test_servers(cloud):
 
 
 def test_no_servers_is_an_empty_list(cloud):
-    cloud.control.reset(servers=0)
+    cloud.admin.reset(servers=0)
     assert cloud.provider.list_servers() == []
     error = failure(cloud.provider.get_server, "anything")
     assert error.kind == errors.NOT_FOUND and "no servers" in error.hint
@@ -75,21 +75,21 @@ def test_a_server_is_found_by_everything_that_the_cloud_shows_of_it(cloud):
 
 
 def test_vpsorg_shows_four_references_and_reads_more_ways_to_write_them(vpsorg):
-    row = vpsorg.control.server("web2")
+    row = vpsorg.admin.server("web2")
     for reference in (str(row["id"]), f"00{row['id']}", row["uuid"], row["uuid"].upper(), "web2.example.com", "web2"):
         assert vpsorg.provider.get_server(reference).id == str(row["id"]), reference
 
 
 def test_finding_by_identity_is_one_request(cloud):
     identity = cloud.server().id
-    cloud.control.clear_ledger()
+    cloud.admin.clear_request_log()
     cloud.provider.get_server(identity)
     assert len(cloud.requests()) == 1
 
 
 def test_identify_asks_nobody(cloud):
     identity = cloud.server().id
-    cloud.control.clear_ledger()
+    cloud.admin.clear_request_log()
     assert cloud.provider.server_from_reference(identity).id == identity
     assert cloud.provider.server_from_reference("no such thing!") is None
     assert cloud.requests() == []
@@ -111,7 +111,7 @@ def test_a_misspelt_name_is_answered_with_the_likely_one(cloud):
 
 
 def test_two_servers_of_one_name_are_ambiguous(vpsorg):
-    twin = vpsorg.control.add_server("vpsorg", "web1", hostname="twin.example.com")
+    twin = vpsorg.admin.add_server("vpsorg", "web1", hostname="twin.example.com")
     error = failure(vpsorg.provider.get_server, "web1")
     assert (error.kind, error.outcome) == (errors.AMBIGUOUS, errors.NOT_APPLIED)
     assert f"web1 ({twin['id']})" in error.message and "web1 (12345)" in error.message and "id" in error.hint
@@ -119,29 +119,29 @@ def test_two_servers_of_one_name_are_ambiguous(vpsorg):
 
 
 def test_a_name_of_digits_is_taken_for_an_id(vpsorg):
-    vpsorg.control.add_server("vpsorg", "777")
+    vpsorg.admin.add_server("vpsorg", "777")
     assert failure(vpsorg.provider.get_server, "777").kind == errors.NOT_FOUND
 
 
 def test_power_words(cloud):
-    cloud.control.update_server(cloud.name, cloud.ways.server_name, status=cloud.ways.stopped)
+    cloud.admin.update_server(cloud.name, cloud.ways.server_name, status=cloud.ways.stopped)
     assert (cloud.server().power_state, cloud.server().task_state) == (STOPPED, None)
-    cloud.control.update_server(cloud.name, cloud.ways.server_name, status=cloud.ways.running)
+    cloud.admin.update_server(cloud.name, cloud.ways.server_name, status=cloud.ways.running)
     assert (cloud.server().power_state, cloud.server().task_state) == (RUNNING, None)
 
 
 def test_suspended_is_neither_on_nor_busy(vpsorg):
-    vpsorg.control.update_server("vpsorg", "web1", status="suspended")
+    vpsorg.admin.update_server("vpsorg", "web1", status="suspended")
     assert (vpsorg.server().power_state, vpsorg.server().task_state) == ("suspended", None)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_servers_of_all_pages(cloud, size):
     if cloud.ways.pages:
-        cloud.control.settings(**{f"{cloud.name}_page_size": size})
+        cloud.admin.settings(**{f"{cloud.name}_page_size": size})
     for number in range(3, 6):
-        cloud.control.add_server(cloud.name, cloud.ways.server_name.replace("1", str(number)))
-    cloud.control.clear_ledger()
+        cloud.admin.add_server(cloud.name, cloud.ways.server_name.replace("1", str(number)))
+    cloud.admin.clear_request_log()
     servers = cloud.provider.list_servers()
     assert sorted(server.name[-1] for server in servers) == ["1", "2", "3", "4", "5"]
     assert len(cloud.requests()) == (-(-5 // size) if cloud.ways.pages else 1)
@@ -156,7 +156,7 @@ def test_no_snapshots_is_an_empty_list(cloud):
 
 
 def test_a_snapshot_as_data(cloud):
-    snapshot = cloud.plant("nightly", created_at="2025-01-15T18:30:00Z")
+    snapshot = cloud.add_snapshot("nightly", created_at="2025-01-15T18:30:00Z")
     assert isinstance(snapshot, Snapshot) and isinstance(snapshot.id, str)
     assert (snapshot.name, snapshot.status, snapshot.created_at) == ("nightly", READY, "2025-01-15T18:30:00Z")
     assert (snapshot.server.id, snapshot.server.name) == (cloud.server().id, cloud.ways.server_name)
@@ -171,40 +171,40 @@ def test_a_snapshot_as_data(cloud):
 
 
 def test_sizes_and_descriptions_where_the_cloud_has_them(vpsorg):
-    snapshot = vpsorg.plant("nightly", description="before the upgrade", size_mb=5120)
+    snapshot = vpsorg.add_snapshot("nightly", description="before the upgrade", size_mb=5120)
     assert (snapshot.size_mb, snapshot.description) == (5120, "before the upgrade")
-    assert vpsorg.plant("bare").description is None
+    assert vpsorg.add_snapshot("bare").description is None
 
 
 def test_the_tree(ilkbyte):
-    first = ilkbyte.plant("first")
+    first = ilkbyte.add_snapshot("first")
     assert first.current is True and first.parent is None
-    second = ilkbyte.plant("second", state="shut off")
+    second = ilkbyte.add_snapshot("second", state="shut off")
     assert (second.parent, second.current, second.power_state) == ("first", True, STOPPED)
     assert {item.name: item.current for item in ilkbyte.listed()} == {"first": False, "second": True}
 
 
 def test_only_the_servers_own_snapshots(cloud):
-    cloud.plant("mine")
-    cloud.plant("theirs", server=cloud.ways.other_name)
+    cloud.add_snapshot("mine")
+    cloud.add_snapshot("theirs", server=cloud.ways.other_name)
     assert [item.name for item in cloud.listed()] == ["mine"]
     assert sorted(item.name for item in cloud.provider.list_snapshots(None)) == ["mine", "theirs"]
 
 
 def test_all_snapshots_in_one_request_where_the_cloud_says_so(cloud):
-    cloud.plant("mine")
-    cloud.control.clear_ledger()
+    cloud.add_snapshot("mine")
+    cloud.admin.clear_request_log()
     cloud.provider.list_snapshots(None)
     assert (len(cloud.requests()) == 1) == cloud.provider.capabilities.lists_all_snapshots
 
 
 @pytest.mark.parametrize("size", [1, 2, 4])
 def test_snapshots_of_all_pages(vpsorg, size):
-    vpsorg.control.settings(vpsorg_page_size=size)
+    vpsorg.admin.settings(vpsorg_page_size=size)
     for number in range(5):
-        vpsorg.control.plant_snapshot("vpsorg", "web1", f"nightly{number}")
-    vpsorg.control.plant_snapshot("vpsorg", "web2", "theirs")
-    vpsorg.control.clear_ledger()
+        vpsorg.admin.add_snapshot("vpsorg", "web1", f"nightly{number}")
+    vpsorg.admin.add_snapshot("vpsorg", "web2", "theirs")
+    vpsorg.admin.clear_request_log()
     assert len(vpsorg.provider.list_snapshots(vpsorg.provider.server_from_reference("12345"))) == 5
     assert len(vpsorg.requests()) == -(-5 // size)
     assert len(vpsorg.provider.list_snapshots(None)) == 6
@@ -212,16 +212,16 @@ def test_snapshots_of_all_pages(vpsorg, size):
 
 @pytest.mark.parametrize(("word", "status"), [("in_progress", "pending"), ("failed", "failed"), ("error", "failed"), ("odd", "failed")])
 def test_states(vpsorg, word, status):
-    snapshot = vpsorg.plant("nightly", status=word)
+    snapshot = vpsorg.add_snapshot("nightly", status=word)
     assert (snapshot.status, snapshot.provider_status) == (status, word)
     assert snapshot.failure_confirmed == (word in ("failed", "error"))
 
 
 def test_a_schedule_in_the_list(ilkbyte):
-    snapshot = ilkbyte.plant("nightly", is_cron=True, day=1, hour=2, min=3)
+    snapshot = ilkbyte.add_snapshot("nightly", is_cron=True, day=1, hour=2, min=3)
     assert (snapshot.schedule.day, snapshot.schedule.hour, snapshot.schedule.minute) == (1, 2, 3)
     assert snapshot.schedule.last_run is None and UTC_TEXT.fullmatch(snapshot.schedule.next_run)
-    ilkbyte.control.update_snapshot("ilkbyte", "app1", "nightly", cron_time="Arada bir")
+    ilkbyte.admin.update_snapshot("ilkbyte", "app1", "nightly", cron_time="Arada bir")
     (unread,) = ilkbyte.listed()
     assert (unread.schedule.day, unread.schedule.hour, unread.schedule.minute) == (None, 2, 3)
 
@@ -246,44 +246,44 @@ def test_whoami_tells_rights_where_the_cloud_does(vpsorg):
 
 
 def test_server_time_is_the_providers_time(cloud):
-    cloud.control.advance(86400)
+    cloud.admin.advance(86400)
     cloud.provider.whoami()
     ahead = (cloud.provider.server_time() - datetime.now(timezone.utc)).total_seconds()
     assert ahead == pytest.approx(86400, abs=30)
 
 
 def test_nothing_that_reads_changes_anything(cloud):
-    cloud.plant("nightly")
+    cloud.add_snapshot("nightly")
     cloud.provider.list_servers()
     cloud.provider.get_server(cloud.ways.server_name)
     cloud.provider.list_snapshots(None)
     cloud.provider.whoami()
-    cloud.control.advance(LONG)
-    assert cloud.requests(changing=True) == [] and cloud.effects() == []
+    cloud.admin.advance(LONG)
+    assert cloud.requests(changing=True) == [] and cloud.events() == []
 
 
 @pytest.mark.parametrize("rows", [1, -1])
 def test_a_list_that_changes_between_two_pages_is_read_again(vpsorg, rows):
     """One more row in front repeats the last of the first page; one less would hide the first of the second."""
-    vpsorg.control.settings(vpsorg_page_size=2)
-    planted = {vpsorg.plant(f"s{n}").id for n in range(5)}
-    vpsorg.control.fault("shift", operation="snapshots.list", rows=rows, skip=1)
+    vpsorg.admin.settings(vpsorg_page_size=2)
+    planted = {vpsorg.add_snapshot(f"s{n}").id for n in range(5)}
+    vpsorg.admin.fault("shift", operation="snapshots.list", rows=rows, skip=1)
     assert {item.id for item in vpsorg.listed()} == planted
-    assert len(vpsorg.control.requests(operation="snapshots.list")) == 6
+    assert len(vpsorg.admin.requests(operation="snapshots.list")) == 6
 
 
 def test_a_list_that_never_stops_changing_is_an_error_and_no_half_truth(vpsorg):
-    vpsorg.control.settings(vpsorg_page_size=2)
+    vpsorg.admin.settings(vpsorg_page_size=2)
     for n in range(5):
-        vpsorg.plant(f"s{n}")
+        vpsorg.add_snapshot(f"s{n}")
     for number in range(4):
-        vpsorg.control.fault("shift", operation="snapshots.list", rows=-1, skip=1 + 3 * number)
+        vpsorg.admin.fault("shift", operation="snapshots.list", rows=-1, skip=1 + 3 * number)
     error = failure(vpsorg.provider.list_snapshots, vpsorg.server())
     assert error.kind == errors.INVALID_RESPONSE and "changed 4 times while it was read" in error.message
 
 
 def test_a_server_that_stands_on_two_pages_makes_the_list_be_read_again(ilkbyte):
-    ilkbyte.control.settings(ilkbyte_page_size=1)
-    ilkbyte.control.fault("shift", operation="servers.list", rows=1, skip=1)
+    ilkbyte.admin.settings(ilkbyte_page_size=1)
+    ilkbyte.admin.fault("shift", operation="servers.list", rows=1, skip=1)
     assert [server.id for server in ilkbyte.provider.list_servers()] == ["app1", "app2"]
-    assert len(ilkbyte.control.requests(operation="servers.list")) == 4
+    assert len(ilkbyte.admin.requests(operation="servers.list")) == 4

@@ -37,8 +37,8 @@ class Prepared:
         self.cloud, self.operation, self._call = cloud, CALLS[name][0], CALLS[name][1]
         self.server = cloud.server()
         scheduled = {"is_cron": True, "day": 1, "hour": 2, "min": 3} if self.supported and name == "remove_schedule" else {}
-        self.snapshot = cloud.plant("nightly", **scheduled)
-        cloud.control.clear_ledger()
+        self.snapshot = cloud.add_snapshot("nightly", **scheduled)
+        cloud.admin.clear_request_log()
 
     def failure(self, provider=None):
         with pytest.raises(RewindError) as caught:
@@ -49,7 +49,7 @@ class Prepared:
         return self._call(self.cloud, self.cloud.provider, self.server, self.snapshot)
 
     def sent(self):
-        return len(self.cloud.control.requests(cloud=self.cloud.name, operation=self.operation))
+        return len(self.cloud.admin.requests(cloud=self.cloud.name, operation=self.operation))
 
 
 @pytest.fixture(params=sorted(CALLS))
@@ -77,7 +77,7 @@ def test_wrong_credentials(call):
         return
     error = call.failure(call.cloud.wrong_credentials())
     assert (error.kind, error.outcome, error.http_status) == (errors.UNAUTHORIZED, errors.NOT_APPLIED, 401)
-    assert error.hint and call.cloud.effects() == [] and call.sent() == 1
+    assert error.hint and call.cloud.events() == [] and call.sent() == 1
     assert "wrong0123456789" not in error.format()
 
 
@@ -86,14 +86,14 @@ def test_credentials_without_rights(change):
         return
     error = change.failure(change.cloud.credentials_without_rights())
     assert (error.kind, error.outcome, error.http_status) == (errors.FORBIDDEN, errors.NOT_APPLIED, 403)
-    assert error.hint and change.cloud.effects() == [] and change.sent() == 1
+    assert error.hint and change.cloud.events() == [] and change.sent() == 1
 
 
 @pytest.mark.parametrize(("status", "kind"), [(404, errors.NOT_FOUND), (409, errors.BUSY), (400, errors.PROVIDER_REJECTED)])
 def test_other_refusals(change, status, kind):
     if change is None:
         return
-    change.cloud.control.fault("status", operation=change.operation, status=status, body={"detail": "No."}, times=None)
+    change.cloud.admin.fault("status", operation=change.operation, status=status, body={"detail": "No."}, times=None)
     if status == 404 and change.operation == "snapshots.delete":
         assert change.cloud.provider.delete_snapshot(change.snapshot) is False  # gone is gone
         return
@@ -120,15 +120,15 @@ def test_a_change_whose_answer_makes_no_sense_is_unknown_and_asked_once(change, 
     if change is None:
         return
     for answer in answers:
-        change.cloud.control.clear_ledger()
-        change.cloud.control.clear_faults()
+        change.cloud.admin.clear_request_log()
+        change.cloud.admin.clear_faults()
         must_be_unknown(change, answer)
-    assert answers != NOTHING_DONE or change.cloud.effects() == []
+    assert answers != NOTHING_DONE or change.cloud.events() == []
 
 
 def must_be_unknown(change, answer):
     fault = dict(ANSWERS[answer])
-    change.cloud.control.fault(fault.pop("kind"), operation=change.operation, times=None, **fault)
+    change.cloud.admin.fault(fault.pop("kind"), operation=change.operation, times=None, **fault)
     if answer == "half" and change.cloud.name == "vpsorg" and change.operation == "snapshots.delete":
         assert change.cloud.provider.delete_snapshot(change.snapshot) is True  # an answer without a body has no half
         return
@@ -141,10 +141,10 @@ def must_be_unknown(change, answer):
 def test_throttled_changes_are_sent_again_and_happen_once(change):
     if change is None:
         return
-    change.cloud.control.fault("status", operation=change.operation, status=429, headers={"Retry-After": "2"}, times=2)
+    change.cloud.admin.fault("status", operation=change.operation, status=429, headers={"Retry-After": "2"}, times=2)
     change.make()
     assert change.sent() == 3 and change.cloud.sleeps == [2.0, 2.0]
-    begun = [effect for effect in change.cloud.effects() if not effect.endswith(("_ready", "_done"))]
+    begun = [event for event in change.cloud.events() if not event.endswith(("_ready", "_done"))]
     assert len(begun) <= 1
 
 
@@ -155,10 +155,10 @@ def test_throttled_changes_are_sent_again_and_happen_once(change):
 def test_a_read_is_asked_again(cloud, name):
     read = Prepared(cloud, name)
     for answer in ("dropped before", "html", "empty", "half", "no json", "503"):
-        cloud.control.clear_ledger()
+        cloud.admin.clear_request_log()
         cloud.sleeps.clear()
         fault = dict(ANSWERS[answer])
-        cloud.control.fault(fault.pop("kind"), operation=read.operation, times=2, **fault)
+        cloud.admin.fault(fault.pop("kind"), operation=read.operation, times=2, **fault)
         assert read.make()
         assert read.sent() == 3 and len(cloud.sleeps) == 2, answer
 
@@ -181,8 +181,8 @@ def is_taken(cloud, name, shape):
 def test_an_answer_of_another_shape(cloud, name):
     read = Prepared(cloud, name)
     for shape in SHAPES:
-        cloud.control.clear_faults()
-        cloud.control.fault("raw", operation=read.operation, body=shape, content_type="application/json", times=None)
+        cloud.admin.clear_faults()
+        cloud.admin.fault("raw", operation=read.operation, body=shape, content_type="application/json", times=None)
         if is_taken(cloud, name, shape):
             found = read.make()
             assert found == [] or found in (Account(None), Server("app1", "app1", "unknown", "unknown")), shape
@@ -195,7 +195,7 @@ def test_an_answer_of_another_shape(cloud, name):
 @pytest.mark.parametrize("shape", [[], {}, {"id": 5}, {"status": None}, {"id": 1, "name": "another", "server": {"id": 2}}], ids=repr)
 def test_a_create_answered_in_another_shape_is_unknown(cloud, shape):
     create = Prepared(cloud, "create_snapshot")
-    cloud.control.fault("raw", operation=create.operation, body=shape, content_type="application/json")
+    cloud.admin.fault("raw", operation=create.operation, body=shape, content_type="application/json")
     error = create.failure()
     assert (error.kind, error.outcome) == (errors.INVALID_RESPONSE, errors.UNKNOWN)
     assert create.sent() == 1
@@ -203,9 +203,9 @@ def test_a_create_answered_in_another_shape_is_unknown(cloud, shape):
 
 def test_rows_in_another_order_are_the_same_rows(cloud):
     for number in range(4):
-        cloud.plant(f"nightly{number}")
+        cloud.add_snapshot(f"nightly{number}")
     before = {item.id for item in cloud.listed()}
-    cloud.control.fault("shuffle", operation="snapshots.list", seed=3)
+    cloud.admin.fault("shuffle", operation="snapshots.list", seed=3)
     assert {item.id for item in cloud.listed()} == before
 
 
@@ -228,10 +228,10 @@ def test_v2_is_understood(ilkbyte):
 
 
 def test_every_change_at_ilkbyte_is_a_get_with_its_credentials_in_the_query_only(ilkbyte):
-    snapshot = ilkbyte.plant("nightly")
+    snapshot = ilkbyte.add_snapshot("nightly")
     ilkbyte.provider.restore_snapshot(snapshot)
-    (row,) = ilkbyte.control.requests(changing=True)
+    (row,) = ilkbyte.admin.requests(changing=True)
     assert row["method"] == "GET" and row["body"] is None
     assert sorted(row["query"]) == ["access", "name", "secret"]
-    # The ledger hides them, so they can't be compared here; a wrong one is refused (above).
-    assert ilkbyte.box.ilkbyte_secret_key not in repr(ilkbyte.control.ledger())
+    # The request log hides them, so they can't be compared here; a wrong one is refused (above).
+    assert ilkbyte.box.ilkbyte_secret_key not in repr(ilkbyte.admin.request_log())

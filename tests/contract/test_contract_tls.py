@@ -23,28 +23,28 @@ def started() -> Iterator[SandboxHandle]:
 
 @pytest.fixture(params=["vpsorg", "ilkbyte"])
 def tls_cloud(request: pytest.FixtureRequest, started: SandboxHandle) -> Cloud:
-    started.control.reset()
+    started.admin.reset()
     return Cloud(request.param, started)
 
 
 def test_a_good_certificate_of_a_private_authority(tls_cloud):
     assert tls_cloud.box.ca_path and tls_cloud.provider.whoami()
     tls_cloud.provider.create_snapshot(tls_cloud.server(), "first", None)
-    assert "snapshot_started" in tls_cloud.effects()
+    assert "snapshot_started" in tls_cloud.events()
 
 
 @pytest.mark.parametrize("certificate", BAD)
 def test_a_bad_certificate(tls_cloud, certificate):
-    server, snapshot = tls_cloud.server(), tls_cloud.plant()
+    server, snapshot = tls_cloud.server(), tls_cloud.add_snapshot()
     for operation, call in {
         "snapshots.create": lambda: tls_cloud.provider.create_snapshot(server, "another", None),
         "snapshots.restore": lambda: tls_cloud.provider.restore_snapshot(snapshot),
         "servers.list": lambda: tls_cloud.connect().list_servers(),
     }.items():
-        tls_cloud.control.certificate(tls_cloud.name, certificate, times=1)  # so that a second try would succeed
+        tls_cloud.admin.certificate(tls_cloud.name, certificate, times=1)  # so that a second try would succeed
         with pytest.raises(RewindError) as caught:
             call()
         error = caught.value
         assert (error.kind, error.outcome, error.operation) == (errors.TLS, errors.NOT_APPLIED, operation)
         assert "ca_path" in error.hint and tls_cloud.sleeps == []
-    assert tls_cloud.requests() == [] and tls_cloud.effects() == []
+    assert tls_cloud.requests() == [] and tls_cloud.events() == []

@@ -26,7 +26,7 @@ def session_box() -> Iterator[SandboxHandle]:
 @pytest.fixture
 def box(session_box: SandboxHandle) -> SandboxHandle:
     for call, arguments in FRESH:
-        getattr(session_box.control, call)(**arguments)
+        getattr(session_box.admin, call)(**arguments)
     return session_box
 
 

@@ -35,20 +35,20 @@ def test_each_module(stage: Stage, environment: dict[str, str], module: str, arg
                      changing: list[str]) -> None:
     for cloud in ("vpsorg", "ilkbyte"):
         dummy, world = planted(cloud, "one")
-        stage.box.control.plant_snapshot(**world)
+        stage.box.admin.add_snapshot(**world)
     run = stage.ad_hoc("localhost", "-m", f"rewind.vps.{module}", "-a", arguments, environment=environment)
     assert run.status == 0, run.output
     head, dummy, body = run.stdout.partition(" => ")
     assert head == f"localhost | {expected}"
     assert key in json.loads(body)
-    assert [entry["operation"] for entry in stage.box.control.requests(changing=True)] == changing
+    assert [entry["operation"] for entry in stage.box.admin.requests(changing=True)] == changing
 
 
 def test_provider_from_the_environment_and_check_mode(stage: Stage, environment: dict[str, str]) -> None:
     run = stage.ad_hoc("localhost", "-m", "rewind.vps.snapshot", "-a", "server=web1 name=one", "--check",
                        environment={**environment, "REWIND_PROVIDER": "vpsorg"})
     assert run.status == 0 and run.stdout.startswith("localhost | CHANGED"), run.output
-    assert stage.box.control.requests(changing=True) == [] and stage.box.control.requests() != []
+    assert stage.box.admin.requests(changing=True) == [] and stage.box.admin.requests() != []
 
 
 def test_failure(stage: Stage) -> None:

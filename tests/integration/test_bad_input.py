@@ -187,7 +187,7 @@ def cases_of_worlds(cloud: str) -> list[Case]:
 def _vpsorg_worlds(there: Call) -> list[Case]:
     one = {"name": "one"}
     five = tuple(planted("vpsorg", f"s{n}") for n in range(5))
-    foreign = ("plant_snapshot", {"cloud": "vpsorg", "server": "web2", "name": "theirs"})
+    foreign = ("add_snapshot", {"cloud": "vpsorg", "server": "web2", "name": "theirs"})
     twins = ("update_server", {"cloud": "vpsorg", "server": "web2", "name": "web1"})
     reader = ("add_credentials", {"vpsorg_token": {"token": "vps_reader", "permissions": ["read"]}})
 

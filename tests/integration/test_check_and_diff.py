@@ -78,7 +78,7 @@ def test_check_foretells_the_real_run(stage: Stage, tasks: Tasks, modules: Any, 
         with subtests.test(name):
             check, real = run[f"{name}: check"], run[f"{name}: real"]
             assert not check.failed and not real.failed, (check.result, real.result)
-            assert check.changing == [] and check.effects == []
+            assert check.changing == [] and check.events == []
             assert check.result["changed"] is real.result["changed"] is bool(real.changing) is changes
             assert shape(check.result) == shape(real.result)
             assert check.result.get("diff") == real.result.get("diff")

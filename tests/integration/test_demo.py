@@ -230,12 +230,12 @@ class Scene:
     """web1 and web2 at VPS.org, each with a snapshot, and web2 restored: what the demo comes to, without Ansible."""
 
     def __init__(self, box: SandboxHandle) -> None:
-        self.control = box.control
+        self.admin = box.admin
         self._url = box.vpsorg_url
         self._headers = {"Authorization": f"Bearer {box.vpsorg_token}"}
-        self.control.reset()
-        self.ids = {server["name"]: server["id"] for server in self.control.servers()}
-        self.before = checks.disk_digests(self.control)
+        self.admin.reset()
+        self.ids = {server["name"]: server["id"] for server in self.admin.servers()}
+        self.before = checks.disk_digests(self.admin)
         self.snapshots = {server: self._snapshot(server) for server in self.ids}
 
     def upgrade(self) -> None:
@@ -243,18 +243,18 @@ class Scene:
             self.write(server, "2.0")
 
     def write(self, server: str, text: str) -> None:
-        Path(self.control.server(server)["disk"], "srv/version").write_text(text, encoding="utf-8")
+        Path(self.admin.server(server)["disk"], "srv/version").write_text(text, encoding="utf-8")
 
     def restore(self, server: str) -> None:
-        done = len(self.control.effects("restore_done"))
+        done = len(self.admin.events("restore_done"))
         self._post(f"/snapshots/{self.snapshots[server]}/restore/")
-        self.control.advance(1000)
-        self.wait_until(lambda: len(self.control.effects("restore_done")) > done)
+        self.admin.advance(1000)
+        self.wait_until(lambda: len(self.admin.events("restore_done")) > done)
 
     def _snapshot(self, server: str) -> int:
         answer = self._post("/snapshots/", {"server_id": self.ids[server], "name": "beforeupgrade"})
-        self.control.advance(1000)
-        self.wait_until(lambda: bool(self.control.effects("snapshot_ready", server=server)))
+        self.admin.advance(1000)
+        self.wait_until(lambda: bool(self.admin.events("snapshot_ready", server=server)))
         return answer.json()["id"]
 
     def _post(self, path: str, body: object = None) -> requests.Response:
@@ -276,7 +276,7 @@ def scene(demo_box: SandboxHandle) -> Scene:
 
 
 def lose_guests(scene: Scene, server: str, *, signed: int, left: int) -> None:
-    data = Path(scene.control.server(server)["disk"], "var/lib/guestbook")
+    data = Path(scene.admin.server(server)["disk"], "var/lib/guestbook")
     (data / "guests").mkdir(parents=True)
     (data / "signed").write_text(f"{signed}\n", encoding="utf-8")
     for number in range(left):
@@ -284,34 +284,34 @@ def lose_guests(scene: Scene, server: str, *, signed: int, left: int) -> None:
 
 
 def test_snapshot_holds(scene: Scene) -> None:
-    checks.snapshot_holds(scene.control, "web1", scene.before["web1"])
+    checks.snapshot_holds(scene.admin, "web1", scene.before["web1"])
     with pytest.raises(NotAsItShouldBe, match="the snapshot of web1 does not hold the disk"):
-        checks.snapshot_holds(scene.control, "web1", "0" * 64)
+        checks.snapshot_holds(scene.admin, "web1", "0" * 64)
     with pytest.raises(NotAsItShouldBe, match="web3 should have been given one snapshot, and was given 0"):
-        checks.snapshot_holds(scene.control, "web3", "0" * 64)
+        checks.snapshot_holds(scene.admin, "web3", "0" * 64)
 
 
 def test_untouched(scene: Scene) -> None:
     with pytest.raises(NotAsItShouldBe, match=r"nothing should have been asked for web1, and this was: snapshots\.create"):
-        checks.untouched(scene.control, "web1", scene.before["web1"])
-    scene.control.clear_ledger()
-    checks.untouched(scene.control, "web1", scene.before["web1"])
+        checks.untouched(scene.admin, "web1", scene.before["web1"])
+    scene.admin.clear_request_log()
+    checks.untouched(scene.admin, "web1", scene.before["web1"])
     scene.write("web1", "touched")
     with pytest.raises(NotAsItShouldBe, match="the disk of web1 has changed"):
-        checks.untouched(scene.control, "web1", scene.before["web1"])
+        checks.untouched(scene.admin, "web1", scene.before["web1"])
 
 
 def test_upgraded(scene: Scene) -> None:
     with pytest.raises(NotAsItShouldBe, match="has not changed the disk of web1"):
-        checks.upgraded(scene.control, "web1", scene.before["web1"])
+        checks.upgraded(scene.admin, "web1", scene.before["web1"])
     scene.upgrade()
-    checks.upgraded(scene.control, "web1", scene.before["web1"])
+    checks.upgraded(scene.admin, "web1", scene.before["web1"])
     lose_guests(scene, "web1", signed=3, left=2)
     with pytest.raises(NotAsItShouldBe, match="web1 has lost 1 guests"):
-        checks.upgraded(scene.control, "web1", scene.before["web1"])
+        checks.upgraded(scene.admin, "web1", scene.before["web1"])
     scene.restore("web2")
     with pytest.raises(NotAsItShouldBe, match="a restore of it was asked for"):
-        checks.upgraded(scene.control, "web2", "0" * 64)
+        checks.upgraded(scene.admin, "web2", "0" * 64)
 
 
 def test_was_broken() -> None:
@@ -329,7 +329,7 @@ def test_was_broken() -> None:
 
 def test_rolled_back(scene: Scene) -> None:
     def check() -> None:
-        checks.rolled_back(scene.control, "web2", scene.before["web2"], "rolled_back")
+        checks.rolled_back(scene.admin, "web2", scene.before["web2"], "rolled_back")
 
     with pytest.raises(NotAsItShouldBe, match="one restore of web2 should have been asked for, and the cloud was asked for 0"):
         check()
@@ -344,15 +344,15 @@ def test_rolled_back(scene: Scene) -> None:
 
 
 def test_the_watch_keeps_what_was_before_the_restore(scene: Scene) -> None:
-    with Watch(scene.control) as watch:
+    with Watch(scene.admin) as watch:
         scene.upgrade()
         lose_guests(scene, "web2", signed=3, left=1)
-        broken = view_of(scene.control.server("web2"))
+        broken = view_of(scene.admin.server("web2"))
         scene.wait_until(lambda: watch.before_restore.get("web2") == broken)
         scene.restore("web2")
         scene.write("web2", "written after the restore")
         scene.write("web1", "last")
-        last = view_of(scene.control.server("web1"))
+        last = view_of(scene.admin.server("web1"))
         scene.wait_until(lambda: watch.before_restore["web1"] == last)
     assert watch.before_restore["web2"] == broken
     assert (broken.guests_lost, broken.is_on, broken.network_is_up) == (2, True, True)
@@ -362,26 +362,26 @@ def test_the_watch_keeps_what_was_before_the_restore(scene: Scene) -> None:
 @pytest.mark.ssh
 def test_answers_over_ssh() -> None:
     with launch(vpsorg_servers=1, ilkbyte_servers=0) as box:
-        checks.answers_over_ssh(box.control, "web1")
-        box.control.update_server("vpsorg", box.control.server("web1")["id"], network="down")
+        checks.answers_over_ssh(box.admin, "web1")
+        box.admin.update_server("vpsorg", box.admin.server("web1")["id"], network="down")
         with pytest.raises(NotAsItShouldBe, match="web1 does not answer over SSH"):
-            checks.answers_over_ssh(box.control, "web1")
+            checks.answers_over_ssh(box.admin, "web1")
 
 
 def test_what_the_clouds_were_asked_for(scene: Scene) -> None:
     wanted = [("snapshots.create", "web1"), ("snapshots.create", "web2")]
-    checks.clouds_were_asked_only_for(scene.control, wanted)
+    checks.clouds_were_asked_only_for(scene.admin, wanted)
     with pytest.raises(NotAsItShouldBe, match="asked for more than they should have been: snapshots.create of web2"):
-        checks.clouds_were_asked_only_for(scene.control, wanted[:1])
+        checks.clouds_were_asked_only_for(scene.admin, wanted[:1])
     with pytest.raises(NotAsItShouldBe, match="were not asked for: snapshots.delete of web1"):
-        checks.clouds_were_asked_only_for(scene.control, [*wanted, ("snapshots.delete", "web1")])
+        checks.clouds_were_asked_only_for(scene.admin, [*wanted, ("snapshots.delete", "web1")])
 
 
 def test_disks_are(scene: Scene) -> None:
-    checks.disks_are(scene.control, scene.before)
+    checks.disks_are(scene.admin, scene.before)
     scene.write("web2", "touched")
     with pytest.raises(NotAsItShouldBe, match="the disk of web2 has changed meanwhile"):
-        checks.disks_are(scene.control, scene.before)
+        checks.disks_are(scene.admin, scene.before)
 
 
 def test_what_the_role_says(tmp_path: Path) -> None:

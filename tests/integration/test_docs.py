@@ -106,9 +106,9 @@ def reader(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Reader]:
     box = None
     if not any(INSTALLS in block.text for block in to_follow(request.param)):  # else the page begins with nothing
         box = request.getfixturevalue("docs_box")
-        box.control.reset()
+        box.admin.reset()
         name, arguments = lasting(SHORT, *DURATIONS)
-        getattr(box.control, name)(**arguments)
+        getattr(box.admin, name)(**arguments)
     one = Reader(tmp_path, box)
     yield one
     one.close()

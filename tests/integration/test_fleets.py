@@ -38,7 +38,7 @@ def session_box() -> Iterator[SandboxHandle]:
 
 @pytest.fixture
 def stage(box: SandboxHandle, tmp_path: Path) -> Stage:
-    box.control.clear_ledger()
+    box.admin.clear_request_log()
     return Stage(box, tmp_path)
 
 
@@ -48,7 +48,7 @@ def fleet(tasks: Tasks, module: str, *world: Any, servers: list[str] | None = No
 
 def started(outcome: Outcome) -> Counter[str]:
     """How many snapshots were begun, by server."""
-    return Counter(effect["server"] for effect in outcome.effects if effect["effect"] == "snapshot_started")
+    return Counter(event["server"] for event in outcome.events if event["event"] == "snapshot_started")
 
 
 def moments(requests: list[dict[str, Any]]) -> list[float]:
@@ -96,8 +96,8 @@ def test_forty_servers(stage: Stage, tasks: Tasks) -> None:
     assert all(later - earlier > 0.9 * slow for earlier, later in zip(began, began[WIDTH:], strict=False)), "more at once than there are lines"
     assert not again.result["changed"] and again.changing == []
 
-    effects = Counter((effect["effect"], effect["server"]) for effect in restore.effects)
-    assert all(effects["restore_started", name] == effects["restore_done", name] == 1 for name in names[:10])
+    events = Counter((event["event"], event["server"]) for event in restore.events)
+    assert all(events["restore_started", name] == events["restore_done", name] == 1 for name in names[:10])
     assert restore.changing == ["snapshots.restore"] * 10 and restore.result["failed_servers"] == []
     each = restore.result["by_server"].values()
     assert [(one["already_in_progress"], one["verified"], one["server"]["power_state"]) for one in each] == [(False, True, "running")] * 10
@@ -153,17 +153,17 @@ def test_what_fails_is_told_and_only_that_is_taken_up(stage: Stage, vpsorg: Task
 @pytest.mark.parametrize("cloud", [pytest.param(cloud, marks=[pytest.mark.patient] if cloud == "ilkbyte" else []) for cloud in CLOUDS])
 def test_killed_in_the_middle_and_run_again(stage: Stage, cloud: str) -> None:
     """Some are made, of some nobody was told that they are, most were not begun."""
-    control, tasks = stage.box.control, Tasks(stage.box, cloud)
-    control.fault("hold", cloud=cloud, operation="snapshots.create", apply=True, skip=10, times=None)
-    control.settings(**lasting(1.5, f"{cloud}.snapshots.create")[1])
+    admin, tasks = stage.box.admin, Tasks(stage.box, cloud)
+    admin.fault("hold", cloud=cloud, operation="snapshots.create", apply=True, skip=10, times=None)
+    admin.settings(**lasting(1.5, f"{cloud}.snapshots.create")[1])
     playing = stage.start(fleet(tasks, "snapshot", step="killed", name="one"))
-    wait_for(lambda: sum(1 for row in control.requests(operation="snapshots.create") if row.get("held")) == WIDTH)
+    wait_for(lambda: sum(1 for row in admin.requests(operation="snapshots.create") if row.get("held")) == WIDTH)
     playing.kill()
-    assert len(control.effects("snapshot_started")) == 10 + WIDTH
-    control.clear_faults()
+    assert len(admin.events("snapshot_started")) == 10 + WIDTH
+    admin.clear_faults()
     again = stage.play(fleet(tasks, "snapshot", step="again", name="one")).only
     assert not again.failed, again.msg
-    assert Counter(effect["server"] for effect in control.effects("snapshot_started")) == Counter(NAMES[cloud])
+    assert Counter(event["server"] for event in admin.events("snapshot_started")) == Counter(NAMES[cloud])
     assert {one["snapshot"]["status"] for one in again.result["by_server"].values()} == {"ready"}
 
 
@@ -171,27 +171,27 @@ def test_killed_in_the_middle_and_run_again(stage: Stage, cloud: str) -> None:
 @pytest.mark.parametrize("door", [QUICK, pytest.param(MODULE, marks=pytest.mark.patient)])
 def test_a_signal_leaves_no_server_off_and_stops_no_other(stage: Stage, vpsorg: Tasks, door: str) -> None:
     """Told to end while two servers of six are off: they run again first, and the other four were never touched."""
-    control, names = stage.box.control, NAMES["vpsorg"][:6]
-    control.settings(**lasting(1.5, "vpsorg.snapshots.create")[1])
+    admin, names = stage.box.admin, NAMES["vpsorg"][:6]
+    admin.settings(**lasting(1.5, "vpsorg.snapshots.create")[1])
     playing = stage.start(fleet(vpsorg, "snapshot", step="ended", name="one", servers=names, stop_server=True, concurrency=2), door=door)
-    wait_for(lambda: len(control.effects("snapshot_started")) == 2)
+    wait_for(lambda: len(admin.events("snapshot_started")) == 2)
     os.killpg(playing.process.pid, signal.SIGINT)
     playing.finish()
-    wait_for(lambda: all(control.server(name)["status"] == "active" for name in names))
+    wait_for(lambda: all(admin.server(name)["status"] == "active" for name in names))
     time.sleep(0.5)  # one that went on would have stopped the next by now
-    stopped = {request["server"] for request in control.requests(operation="servers.power") if request["body"]["action"] == "stop"}
-    assert len(stopped) == 2 and len(control.effects("power_started")) == 2
+    stopped = {request["server"] for request in admin.requests(operation="servers.power") if request["body"]["action"] == "stop"}
+    assert len(stopped) == 2 and len(admin.events("power_started")) == 2
 
 
 @pytest.mark.patient
 def test_ansibles_time_limit_leaves_no_server_off(stage: Stage, vpsorg: Tasks) -> None:
     """The task's timeout comes while two of six are off: they run again, then the task has timed out, and no other was touched."""
-    control, names = stage.box.control, NAMES["vpsorg"][:6]
+    admin, names = stage.box.admin, NAMES["vpsorg"][:6]
     slow = lasting(4, "vpsorg.snapshots.create")
     outcome = stage.play(fleet(vpsorg, "snapshot", slow, name="one", servers=names, stop_server=True, concurrency=2, keywords={"timeout": 3})).only
     assert outcome.failed and "3" in outcome.msg and "Traceback" not in outcome.msg
     stopped = {request["server"] for request in of(outcome, "servers.power") if request["body"]["action"] == "stop"}
-    assert len(stopped) == 2 and all(control.server(name)["status"] == "active" for name in names)
+    assert len(stopped) == 2 and all(admin.server(name)["status"] == "active" for name in names)
 
 
 @pytest.mark.patient
@@ -200,28 +200,28 @@ def test_without_a_server_to_start_the_time_limit_ends_the_task_at_once(stage: S
     run = stage.play(fleet(vpsorg, "snapshot", slow, step="ended", name="one", keywords={"timeout": 2}), fleet(vpsorg, "server_info", step="next"))
     assert run["ended"].failed and time.monotonic() - began < 15
     time.sleep(0.5)
-    assert not run["next"].failed and len(stage.box.control.requests(operation="snapshots.create")) <= FORTY
+    assert not run["next"].failed and len(stage.box.admin.requests(operation="snapshots.create")) <= FORTY
 
 
 @pytest.mark.patient
 def test_stopped_around_their_snapshots_two_at_a_time(stage: Stage, tasks: Tasks) -> None:
-    control, names = stage.box.control, NAMES[tasks.cloud][:6]
+    admin, names = stage.box.admin, NAMES[tasks.cloud][:6]
     outcome = stage.play(fleet(tasks, "snapshot", name="one", servers=names, stop_server=True, concurrency=2)).only
     assert not outcome.failed and started(outcome) == Counter(names)
     off = most = 0
-    for effect in outcome.effects:
-        off += {"power_stopped": 1, "power_started": -1}.get(effect["effect"], 0)
+    for event in outcome.events:
+        off += {"power_stopped": 1, "power_started": -1}.get(event["event"], 0)
         most = max(most, off)
     assert most == 2 and off == 0
-    assert all(control.server(name)["powered_on"] for name in names)
+    assert all(admin.server(name)["powered_on"] for name in names)
 
 
 @pytest.mark.patient
 def test_one_that_takes_long_is_looked_at_by_itself(stage: Stage, vpsorg: Tasks) -> None:
     """The account's 160 snapshots are two pages; one straggler is not worth them."""
-    control = stage.box.control
+    admin = stage.box.admin
     planted = [{"server": name, "name": f"old{number}", "created_at": "2025-01-01T00:00:00Z"} for name in NAMES["vpsorg"] for number in range(4)]
-    control.plant_snapshots("vpsorg", planted)
+    admin.add_snapshots("vpsorg", planted)
     outcome = stage.play(
         fleet(vpsorg, "snapshot", step="most", name="one", servers=NAMES["vpsorg"][1:]),
         fleet(vpsorg, "snapshot", lasting(6, "vpsorg.snapshots.create"), step="all", name="one"),

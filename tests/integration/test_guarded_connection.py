@@ -64,7 +64,7 @@ class Plays:
 
     def run(self, hosts: str, *tasks: dict[str, Any], environment: dict[str, str] | None = None, **play: Any) -> Run:
         variables = {
-            "door": self._box.control_url + "/servers/vpsorg/{{ rewind_server_id }}",
+            "door": self._box.admin_url + "/servers/vpsorg/{{ rewind_server_id }}",
             "ansible_pipelining": False,
         }
         book = self._folder / "play.yml"
@@ -86,8 +86,8 @@ class Plays:
 
 @pytest.fixture
 def plays(box: Any, tmp_path: Path) -> Iterator[Plays]:
-    for server in box.control.servers():
-        box.control.update_server("vpsorg", server["id"], power="on", network="up")
+    for server in box.admin.servers():
+        box.admin.update_server("vpsorg", server["id"], power="on", network="up")
     sockets = tempfile.mkdtemp(prefix="rw", dir="/tmp")  # a control socket's path must be short
     yield Plays(box, tmp_path, sockets)
     shutil.rmtree(sockets, ignore_errors=True)

@@ -31,7 +31,7 @@ def listed(stage: Stage, cloud: str, names: list[str]) -> None:
     rows = [{"id": 700 + number, "name": name, "status": name, "ip_address": name, "ipv4": name, "root_password": "hunter2hunter2"}
             for number, name in enumerate(names)]
     body = {"count": len(rows), "next": None, "results": rows} if cloud == "vpsorg" else {"status": True, "data": {"server_list": rows}}
-    stage.box.control.fault("raw", cloud=cloud, operation="servers.list", times=None, body=body)
+    stage.box.admin.fault("raw", cloud=cloud, operation="servers.list", times=None, body=body)
 
 
 def run(stage: Stage, program: str, *arguments: str) -> Run:

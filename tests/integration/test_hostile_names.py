@@ -79,7 +79,7 @@ def given(tasks: Tasks, names: dict[str, str]) -> list[Step]:
 
 def play_given(stage: Stage, tasks: Tasks, names: dict[str, str], folder: Path, door: str) -> None:
     for call, arguments in (*FRESH, planted(tasks.cloud, "one")):
-        getattr(stage.box.control, call)(**arguments)
+        getattr(stage.box.admin, call)(**arguments)
     run = stage.play(*given(tasks, names), door=door, arguments=variables(folder, names))
     assert door_of(run) == door
     check(run, folder)

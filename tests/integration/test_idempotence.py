@@ -65,7 +65,7 @@ def test_pending(stage: Stage, tasks: Tasks) -> None:
     assert run["asked for"].result["snapshot"]["status"] == "pending"
     assert run["waited for"].changing == [] and run["waited for"].result["changed"] is False
     assert run["waited for"].result["snapshot"]["status"] == "ready"
-    assert [effect["effect"] for effect in run["waited for"].effects] == ["snapshot_ready"]
+    assert [event["event"] for event in run["waited for"].events] == ["snapshot_ready"]
     assert run["there"].changing == [] and len(run["there"].result["snapshots"]) == 1
 
 

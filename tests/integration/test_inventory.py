@@ -31,8 +31,8 @@ LIST = ["servers.list"] * 3
 
 def asked(box: SandboxHandle) -> list[str]:
     """The operations of all requests since the last look."""
-    found = [request["operation"] for request in box.control.requests()]
-    box.control.clear_ledger()
+    found = [request["operation"] for request in box.admin.requests()]
+    box.admin.clear_request_log()
     return found
 
 
@@ -78,7 +78,7 @@ def test_an_account_that_fails_leaves_no_half_of_an_inventory(stage: Stage, box:
     assert len(hosts(inventory(stage, path))) == 6
     for entry in (tmp_path / "cache").iterdir():
         os.utime(entry, times=(time.time() - 7200,) * 2)  # older than cache_timeout
-    box.control.fault("status", status=403, cloud="ilkbyte", times=None)
+    box.admin.fault("status", status=403, cloud="ilkbyte", times=None)
     run = inventory(stage, path)
     assert hosts(run) == {}, "neither the accounts that do answer nor a stale cache"
     assert "Account ilkbyte:" in " ".join(run.stderr.split()) and "Traceback" not in run.output
@@ -112,7 +112,7 @@ def test_a_task_says_what_it_wants_and_nothing_else(stage: Stage, box: SandboxHa
     assert {name for name, result in results.items() if result["changed"]} == {"shop-web1", "ilkbyte-app1"}
     # Each with its own account's token: this one may only read, so it found the other's snapshot or was not allowed to make one.
     assert results["blog-web1"].get("error", {}).get("kind") == "forbidden" or results["blog-web1"]["snapshot"]["name"] == "before"
-    made = Counter((effect["cloud"], effect["server"]) for effect in box.control.effects("snapshot_ready"))
+    made = Counter((event["cloud"], event["server"]) for event in box.admin.events("snapshot_ready"))
     assert made == {("vpsorg", "web1"): 1, ("ilkbyte", "app1"): 1}
 
 
@@ -121,7 +121,7 @@ def test_each_account_with_its_own_token_unless_the_task_says_another(stage: Sta
     said = {"rewind.vps.snapshot": {"name": "before", "server": "web2", "api_token": box.vpsorg_token}, "delegate_to": "localhost", "run_once": True}
     run, results = play(stage, write(tmp_path, **accounts(box)[1]), task, said, door=QUICK)
     assert {name: result["error"]["kind"] for name, result in results.items()} == {"web1": "forbidden", "web2": "forbidden"}
-    assert run.status == 0 and [effect["server"] for effect in box.control.effects("snapshot_ready")] == ["web2"]
+    assert run.status == 0 and [event["server"] for event in box.admin.events("snapshot_ready")] == ["web2"]
 
 
 @pytest.mark.slow(6)
@@ -141,7 +141,7 @@ def test_a_token_that_a_vault_keeps_opens_the_account_for_inventory_and_tasks_an
     book.write_text(json.dumps([{"hosts": "web1", "gather_facts": False, "tasks": [task]}]), encoding="utf-8")
     played = stage.command("ansible-playbook", "-i", str(path), str(book), "-vvvv", environment=opened)
     assert played.status == 0, played.output
-    assert [effect["server"] for effect in box.control.effects("snapshot_ready")] == ["web1"]
+    assert [event["server"] for event in box.admin.events("snapshot_ready")] == ["web1"]
     closed = inventory(stage, str(path))
     assert hosts(closed) == {} and "vault" in closed.stderr.lower() and "Traceback" not in closed.output
     searcher = Searcher([box.vpsorg_token, password.read_text("utf-8")])

@@ -50,31 +50,31 @@ def steps_after(module: str) -> tuple[str, ...]:
 
 def end_the_restore_that_is_looked_at(stage: Stage, playing: Playing) -> None:
     """Wait until a run has found the server busy and begun to wait, then let the restore come to its end."""
-    seen = len(stage.box.control.requests())
+    seen = len(stage.box.admin.requests())
     give_up_at = time.monotonic() + HELD_SECONDS
-    while len(stage.box.control.requests()) < seen + LOOKS:
+    while len(stage.box.admin.requests()) < seen + LOOKS:
         assert playing.process.poll() is None and time.monotonic() < give_up_at, "it does not wait"
         time.sleep(0.05)
-    stage.box.control.advance(RESTORE_SECONDS * SPEED)
+    stage.box.admin.advance(RESTORE_SECONDS * SPEED)
 
 
 @pytest.mark.parametrize(("cloud", "moment", "door"), cases())
 def test_killed_and_run_again(stage: Stage, cloud: str, moment: str, door: str) -> None:
     operation, apply, module, options, snapshots = MOMENTS[moment]
-    control, tasks = stage.box.control, Tasks(stage.box, cloud)
+    admin, tasks = stage.box.admin, Tasks(stage.box, cloud)
     for number, snapshot in enumerate(snapshots):
         call, arguments = planted(cloud, created_at=ago(days=2, minutes=-number), **snapshot)
-        getattr(control, call)(**arguments)
-    control.settings(**lasting(RESTORE_SECONDS if module == "snapshot_restore" else 1.5, *DURATIONS)[1])
-    control.clear_ledger()
-    control.fault("hold", cloud=cloud, operation=operation, apply=apply)
+        getattr(admin, call)(**arguments)
+    admin.settings(**lasting(RESTORE_SECONDS if module == "snapshot_restore" else 1.5, *DURATIONS)[1])
+    admin.clear_request_log()
+    admin.fault("hold", cloud=cloud, operation=operation, apply=apply)
     playing = stage.start(tasks(module, step="first", **options), door=door)
     give_up_at = time.monotonic() + HELD_SECONDS
-    while not any(row.get("held") for row in control.requests(operation=operation)):
+    while not any(row.get("held") for row in admin.requests(operation=operation)):
         assert playing.process.poll() is None and time.monotonic() < give_up_at, "it never asked"
         time.sleep(0.01)
     playing.kill()
-    control.clear_faults()
+    admin.clear_faults()
 
     playing = stage.start(*(tasks(module, step=step, **options) for step in steps_after(module)), door=door)
     if module == "snapshot_restore":
@@ -84,14 +84,14 @@ def test_killed_and_run_again(stage: Stage, cloud: str, moment: str, door: str) 
     assert not again.failed, again.msg
     for outcome in third:
         assert not (outcome.failed or outcome.result["changed"] or outcome.changing), outcome.result
-    for effect in ("snapshot_started", "snapshot_deleted", "restore_started", "cron_added", "cron_deleted"):
-        assert len(control.effects(effect)) <= 1, control.effects()
-    server = control.server(tasks.server)
+    for event in ("snapshot_started", "snapshot_deleted", "restore_started", "cron_added", "cron_deleted"):
+        assert len(admin.events(event)) <= 1, admin.events()
+    server = admin.server(tasks.server)
     assert server["powered_on"] and server["status"] in ("active", "running")
     if moment == "between two schedules":
         assert server["snapshots"][0]["params"]["cron_time"] == "Her 1 günde bir 02:03 saatinde"
     elif moment == "restored and not told":
         assert again.result["already_in_progress"] and not again.result["changed"] and again.changing == []
-        assert [row["effect"] for row in control.effects()] == ["restore_started", "restore_done"]
+        assert [row["event"] for row in admin.events()] == ["restore_started", "restore_done"]
     else:
         assert [row["name"] for row in server["snapshots"]] == ([] if options.get("state") == "absent" else ["nightly"])

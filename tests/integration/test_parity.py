@@ -51,7 +51,7 @@ def play_both(stage: Stage, tasks: Tasks, steps: list[Step], subtests: pytest.Su
             assert not (found := differences(timeless(quick.result), timeless(module.result))), found
             assert changes(quick) == changes(module)
             assert kinds_of_reads(quick) == kinds_of_reads(module)
-            assert [effect["effect"] for effect in quick.effects] == [effect["effect"] for effect in module.effects]
+            assert [event["event"] for event in quick.events] == [event["event"] for event in module.events]
 
 
 @pytest.mark.slow(10)

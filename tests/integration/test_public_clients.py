@@ -28,7 +28,7 @@ def shared_box() -> Iterator[SandboxHandle]:
 
 @pytest.fixture
 def box(shared_box: SandboxHandle) -> SandboxHandle:
-    shared_box.control.reset()
+    shared_box.admin.reset()
     return shared_box
 
 
@@ -42,7 +42,7 @@ def until(box: SandboxHandle, condition: Callable[[], Any]) -> Any:
     for _attempt in range(200):
         if value := condition():
             return value
-        box.control.advance(30)
+        box.admin.advance(30)
         time.sleep(0.02)
     raise AssertionError("it did not come true in time")
 
@@ -58,8 +58,8 @@ def test_ilkbyte_account(ilkbyte: Ilkbyte) -> None:
 
 
 def test_ilkbyte_server_lists_and_pages(box: SandboxHandle, ilkbyte: Ilkbyte) -> None:
-    box.control.settings(ilkbyte_page_size=2)
-    box.control.update_server("ilkbyte", "app3", service="suspended")
+    box.admin.settings(ilkbyte_page_size=2)
+    box.admin.update_server("ilkbyte", "app3", service="suspended")
     pages = [ilkbyte.get_all_servers(page)["data"] for page in (1, 2)]
     assert [row["name"] for page in pages for row in page["server_list"]] == ["app1", "app2", "app3"]
     assert [page["pagination"] for page in pages] == [{"current_page": n, "total_page": 2} for n in (1, 2)]
@@ -76,34 +76,34 @@ def test_ilkbyte_power(box: SandboxHandle, ilkbyte: Ilkbyte) -> None:
     assert status() == "running"
     refused = ilkbyte.set_power("app1", PowerAction.start)
     assert refused == {"status": False, "message": "", "error": "Server is already running!", "data": None}
-    for action, effect, reached in ((PowerAction.shutdown, "power_stopped", "shut off"),
+    for action, event, reached in ((PowerAction.shutdown, "power_stopped", "shut off"),
                                     (PowerAction.start, "power_started", "running"),
                                     (PowerAction.reboot, "power_started", "running"),
                                     (PowerAction.destroy, "power_stopped", "shut off")):
         done = ilkbyte.set_power("app1", action)
         assert done["status"] is True and done["data"] == {"Status": "Çalışıyor"}
-        until(box, lambda: box.control.effects(server="app1", effect=effect))  # noqa: B023
+        until(box, lambda: box.admin.events(server="app1", event=event))  # noqa: B023
         assert status() == reached
-        box.control.clear_ledger()
+        box.admin.clear_request_log()
 
 
 def test_ilkbyte_snapshots(box: SandboxHandle, ilkbyte: Ilkbyte) -> None:
     assert ilkbyte.get_snapshots("app1")["data"] == {"snapshots": []}
     # This client's create_snapshot sends no name, and the cloud wants one.
     assert ilkbyte.create_snapshot("app1")["status"] is False
-    box.control.plant_snapshot("ilkbyte", "app1", "before")
-    box.control.plant_snapshot("ilkbyte", "app1", "after")
+    box.admin.add_snapshot("ilkbyte", "app1", "before")
+    box.admin.add_snapshot("ilkbyte", "app1", "after")
 
     assert ilkbyte.restore_snapshot("app1", "before")["message"] == "Snapshot reverted!"
     assert ilkbyte.get_server("app1")["data"]["status"] == "paused"
-    until(box, lambda: box.control.effects("restore_done"))
+    until(box, lambda: box.admin.events("restore_done"))
     assert {row["name"]: row["current"] for row in ilkbyte.get_snapshots("app1")["data"]["snapshots"]} == {
         "before": True, "after": False}
 
     assert ilkbyte.update_snapshot("app1", "before")["message"] == "Snapshot recreated!"
-    until(box, lambda: box.control.effects("snapshot_recreated"))
+    until(box, lambda: box.admin.events("snapshot_recreated"))
     assert ilkbyte.delete_snapshot("app1", "after")["message"] == "Snapshot deleted!"
-    until(box, lambda: box.control.effects("snapshot_deleted"))
+    until(box, lambda: box.admin.events("snapshot_deleted"))
     (left,) = ilkbyte.get_snapshots("app1")["data"]["snapshots"]
     assert (left["name"], left["current"], left["parent"], left["children"]) == ("before", True, "-", 0)
 
@@ -114,7 +114,7 @@ def test_ilkbyte_snapshots(box: SandboxHandle, ilkbyte: Ilkbyte) -> None:
 
 
 def test_ilkbyte_schedules(box: SandboxHandle, ilkbyte: Ilkbyte) -> None:
-    box.control.plant_snapshot("ilkbyte", "app1", "nightly")
+    box.admin.add_snapshot("ilkbyte", "app1", "nightly")
     assert ilkbyte.set_cron("app1", "nightly", 1, 24, 0)["status"] is False
     assert ilkbyte.set_cron("app1", "other", 1, 2, 3)["error"] == "Snapshot not found!"
     assert ilkbyte.set_cron("app1", "nightly", 1, 2, 3)["message"] == "Scheduled snapshot task created!"
@@ -160,7 +160,7 @@ async def eventually(box: SandboxHandle, ask: Callable[[], Coroutine[Any, Any, d
     for _attempt in range(200):
         if (answer := await ask())[field] == value:
             return answer
-        box.control.advance(30)
+        box.admin.advance(30)
         await asyncio.sleep(0.02)
     raise AssertionError(f"{field} never was {value}")
 
@@ -250,7 +250,7 @@ def test_vpsorg_tokens(box: SandboxHandle) -> None:
     async def stranger(client: VPSClient) -> None:
         assert await client._get("/servers/") == "Error (401): Invalid token."
 
-    box.control.add_credentials(vpsorg_token={"token": "vps_reader", "permissions": ["read"]})
+    box.admin.add_credentials(vpsorg_token={"token": "vps_reader", "permissions": ["read"]})
     with_client(box, reader, token="vps_reader")
     with_client(box, stranger, token="vps_unknown")
-    assert box.control.effects() == []
+    assert box.admin.events() == []

@@ -35,7 +35,7 @@ def credentials(box: SandboxHandle) -> dict[str, str]:
 
 
 def changing(box: SandboxHandle) -> list[str]:
-    return [request["operation"] for request in box.control.requests(changing=True)]
+    return [request["operation"] for request in box.admin.requests(changing=True)]
 
 
 # What each example asks the cloud to change, the first time it is run.
@@ -56,9 +56,9 @@ def test_every_example_is_known() -> None:
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_example(stage: Stage, box: SandboxHandle, tmp_path: Path, inventory: str, name: str) -> None:
     for number in (1, 2, 3):
-        box.control.plant_snapshot("vpsorg", 12345, f"preupgrade-2026010{number}", created_at=f"2026-01-0{number}T00:00:00Z")
+        box.admin.add_snapshot("vpsorg", 12345, f"preupgrade-2026010{number}", created_at=f"2026-01-0{number}T00:00:00Z")
     if name == "restore":
-        box.control.plant_snapshot("ilkbyte", "app1", "preupgrade")
+        box.admin.add_snapshot("ilkbyte", "app1", "preupgrade")
     playbook = tmp_path / f"{name}.yml"
     playbook.write_text(EXAMPLES[name], encoding="utf-8")
     command = ("ansible-playbook", "-i", inventory, str(playbook), "-e", f"vault_vps_api_token={box.vpsorg_token}")
@@ -76,7 +76,7 @@ def test_example(stage: Stage, box: SandboxHandle, tmp_path: Path, inventory: st
 
 @pytest.mark.playbook
 def test_ad_hoc_commands(stage: Stage, box: SandboxHandle) -> None:
-    box.control.plant_snapshot("ilkbyte", "app1", "nightly")
+    box.admin.add_snapshot("ilkbyte", "app1", "nightly")
     modules = set()
     for line in AD_HOC:
         run = stage.command("ansible", "localhost", *shlex.split(line), environment=credentials(box))

@@ -70,10 +70,10 @@ def rows(page: Element) -> dict[str, Element]:
 
 
 def test_one_page_on_both_clouds(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
-    control = box.control
+    admin = box.admin
     for number in range(5):
-        control.plant_snapshot("vpsorg", "web1", f"full{number}", created_at=ago(days=number + 1, hours=4))
-    control.plant_snapshot("ilkbyte", "app1", "nightly", created_at=ago(hours=5), is_cron=True, day=1, hour=quiet_hour(), min=3)
+        admin.add_snapshot("vpsorg", "web1", f"full{number}", created_at=ago(days=number + 1, hours=4))
+    admin.add_snapshot("ilkbyte", "app1", "nightly", created_at=ago(hours=5), is_cron=True, day=1, hour=quiet_hour(), min=3)
     records(tmp_path, box.vpsorg_url)
     path = tmp_path / "fleet.html"
 
@@ -84,7 +84,7 @@ def test_one_page_on_both_clouds(stage: Stage, box: SandboxHandle, tmp_path: Pat
     run = report(stage, box, report_path=str(path))
     assert run.status == 0, run.output
     assert "4 servers with 6 snapshots" in run.stdout and f"The page is {path}" in run.stdout
-    assert not control.requests(changing=True)
+    assert not admin.requests(changing=True)
     assert path.stat().st_mode & 0o777 == 0o600
 
     html = path.read_text("utf-8")
@@ -130,7 +130,7 @@ def test_several_accounts_of_which_one_does_not_answer(stage: Stage, box: Sandbo
 
 @pytest.mark.patient
 def test_where_snapshots_can_not_be_listed_no_server_is_called_bare(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
-    box.control.fault("status", cloud="ilkbyte", operation="snapshots.list", server="app1", status=403, times=None)
+    box.admin.fault("status", cloud="ilkbyte", operation="snapshots.list", server="app1", status=403, times=None)
     run = report(stage, box)
     assert run.status == 2, run.output
     servers = rows(read_page((tmp_path / "rewind-report.html").read_text("utf-8")))
@@ -146,7 +146,7 @@ def test_the_accounts_of_hosts(stage: Stage, box: SandboxHandle, tmp_path: Path)
     assert run.status == 0, run.output
     page = read_page((tmp_path / "rewind-report.html").read_text("utf-8"))
     assert set(rows(page)) == {"web1", "web2", "app1", "app2"} and len(page.all("h2")) == 4
-    assert len(box.control.requests(operation="snapshots.list", cloud="vpsorg")) == 1
+    assert len(box.admin.requests(operation="snapshots.list", cloud="vpsorg")) == 1
     only = report(stage, box, "-i", box.inventory, "-e", "target=app1", environment=environment)
     assert only.status == 0, only.output
     assert set(rows(read_page((tmp_path / "rewind-report.html").read_text("utf-8")))) == {"app1", "app2"}
@@ -160,7 +160,7 @@ def test_what_can_not_work_is_said_before_anything_is_asked(stage: Stage, box: S
     assert half.status == 2 and "not given: secret_key" in half.stdout
     folder = report(stage, box, report_path=str(tmp_path))
     assert folder.status == 2 and "is a folder" in folder.stdout
-    assert not box.control.requests()
+    assert not box.admin.requests()
     missing = report(stage, box, report_path=str(tmp_path / "none" / "page.html"))
     assert missing.status == 2 and "The page can't be written: No such file or directory" in missing.stdout
     for run in (none, half, folder, missing):
@@ -183,7 +183,7 @@ def test_a_page_that_is_there_is_replaced_in_its_place(stage: Stage, box: Sandbo
 @pytest.mark.patient
 def test_names_that_a_cloud_says(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
     bad = "</title><script>alert(1)</script><style>*{display:none}</style>\u202e\x1b[2J{{ 7*7 }}\"' onload=x " + "x" * 10_000
-    box.control.fault("raw", cloud="vpsorg", operation="snapshots.list", times=None, body={"count": 1, "next": None, "results": [{
+    box.admin.fault("raw", cloud="vpsorg", operation="snapshots.list", times=None, body={"count": 1, "next": None, "results": [{
         "id": 801, "name": bad, "description": bad, "status": bad, "size_mb": 1, "created_at": "2026-01-01T00:00:00Z",
         "server": {"id": 12345, "name": bad},
     }]})

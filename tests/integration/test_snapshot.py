@@ -33,8 +33,8 @@ def test_present(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
         assert made.result["snapshot"]["status"] == "ready" and made.result["snapshot"]["name"] == "one"
         assert made.result["snapshot"]["server"]["name"] == tasks.server
         assert left(made) == ["one"] and pruned(made) == []
-        assert [effect["effect"] for effect in made.effects] == ["snapshot_started", "snapshot_ready"]
-        assert made.effects[0]["server"] == SERVER[tasks.cloud]
+        assert [event["event"] for event in made.events] == ["snapshot_started", "snapshot_ready"]
+        assert made.events[0]["server"] == SERVER[tasks.cloud]
     for name in ("kept", "young enough"):
         with subtests.test(name):
             assert run[name].changing == [] and run[name].result["changed"] is False
@@ -46,7 +46,7 @@ def test_present(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
         if tasks.cloud == "vpsorg":
             # The old one goes only once the new one is ready.
             assert again.changing == ["snapshots.create", "snapshots.delete"]
-            done = [effect["effect"] for effect in again.effects]
+            done = [event["event"] for event in again.events]
             assert done == ["snapshot_started", "snapshot_ready", "snapshot_deleted"]
             assert pruned(again) == ["one"] and again.result["pruned"][0]["id"] != again.result["snapshot"]["id"]
         else:
@@ -72,7 +72,7 @@ def test_exact_requests(stage: Stage, vpsorg: Tasks, ilkbyte: Tasks) -> None:
 def test_names_of_a_server(stage: Stage, vpsorg: Tasks, subtests: pytest.Subtests) -> None:
     """Id, uuid, hostname and name mean the same server."""
     there = planted("vpsorg", "one")
-    uuid = stage.box.control.server("web1")["uuid"]
+    uuid = stage.box.admin.server("web1")["uuid"]
     references = {"id": "12345", "uuid": uuid, "hostname": "web1.example.com", "name": "web1", "in a list": None}
     run = stage.play(*(
         vpsorg("snapshot", *FRESH, there, step=kind, server=reference, name="one", servers=None if reference else ["web1"])
@@ -101,7 +101,7 @@ def test_adopted_while_it_is_made(stage: Stage, tasks: Tasks) -> None:
     assert other.changing == []
     waited = run["another waits"]
     assert waited.changing == [] and waited.result["snapshot"]["status"] == "ready"
-    assert len(stage.box.control.effects("snapshot_started")) == 1
+    assert len(stage.box.admin.events("snapshot_started")) == 1
 
 
 def test_failing(stage: Stage, vpsorg: Tasks, ilkbyte: Tasks, subtests: pytest.Subtests) -> None:
@@ -155,7 +155,7 @@ def test_absent(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
         with subtests.test(name):
             assert run[name].changing == ["snapshots.delete"] and run[name].result["changed"] is True
             assert left(run[name]) == rest and run[name].result["snapshot"] is None
-            deleted = [effect["snapshot"] for effect in run[name].effects if effect["effect"] == "snapshot_deleted"]
+            deleted = [event["snapshot"] for event in run[name].events if event["event"] == "snapshot_deleted"]
             assert deleted == [name for name in ("one", "two") if name not in rest]
     with subtests.test("of a name that the cloud forbids"):
         assert run["of a name that the cloud forbids"].result["changed"] is False
@@ -181,14 +181,14 @@ def test_absent_of_another_state(stage: Stage, vpsorg: Tasks, subtests: pytest.S
         assert run["failed"].changing == ["snapshots.delete"] and left(run["failed"]) == []
     with subtests.test("pending: waited for, then deleted"):
         assert run["pending"].changing == ["snapshots.delete"] and run["pending"].result["changed"] is True
-        assert [effect["effect"] for effect in run["pending"].effects] == ["snapshot_ready", "snapshot_deleted"]
+        assert [event["event"] for event in run["pending"].events] == ["snapshot_ready", "snapshot_deleted"]
     assert SHORT < 1.5
 
 
 def test_retain(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
     cloud = tasks.cloud
     keep = {"count": 2, "match": "night*"}
-    theirs = ("plant_snapshot", {"cloud": cloud, "server": SECOND[cloud], "name": "night1", "created_at": ago(days=30)})
+    theirs = ("add_snapshot", {"cloud": cloud, "server": SECOND[cloud], "name": "night1", "created_at": ago(days=30)})
     nights = [planted(cloud, f"night{n}", created_at=ago(days=n)) for n in (3, 2)]
     hand = planted(cloud, "byhand", created_at=ago(days=400))
     run = stage.play(
@@ -201,9 +201,9 @@ def test_retain(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
         done = run["old ones go"]
         assert done.changing == ["snapshots.create", "snapshots.delete"] and pruned(done) == ["night3"]
         assert left(done) == ["night9", "night2", "byhand"]
-        deleted = [(effect["server"], effect["snapshot"]) for effect in done.effects if effect["effect"] == "snapshot_deleted"]
+        deleted = [(event["server"], event["snapshot"]) for event in done.events if event["event"] == "snapshot_deleted"]
         assert deleted == [(SERVER[cloud], "night3")]
-        order = [effect["effect"] for effect in done.effects]
+        order = [event["event"] for event in done.events]
         assert order.index("snapshot_ready") < order.index("snapshot_deleted")
     with subtests.test("the task's own is neither deleted nor counted where the pattern does not name it"):
         assert pruned(run["one that the pattern does not name"]) == []

@@ -21,7 +21,7 @@ def test_filters(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
     world = (
         *FRESH, planted(cloud, "night2", created_at=ago(days=2)), planted(cloud, "night10", created_at=ago(days=10)),
         planted(cloud, "Night1", created_at=ago(days=1)), planted(cloud, "hand", created_at=ago(days=400)),
-        ("plant_snapshot", {"cloud": cloud, "server": SECOND[cloud], "name": "theirs", "created_at": ago(days=5)}),
+        ("add_snapshot", {"cloud": cloud, "server": SECOND[cloud], "name": "theirs", "created_at": ago(days=5)}),
     )
     cases = {
         "all of a server": ({}, ["Night1", "night2", "night10", "hand"]),

@@ -32,27 +32,27 @@ def take(stage: Stage, box: SandboxHandle, *arguments: str, cloud: str = "vpsorg
 
 
 def names(box: SandboxHandle, server: str) -> list[str]:
-    return [item["name"] for item in box.control.server(server)["snapshots"]]
+    return [item["name"] for item in box.admin.server(server)["snapshots"]]
 
 
 def test_two_servers_by_name_and_retention_of_generated_names_alone(stage: Stage, box: SandboxHandle) -> None:
     for number in (1, 2):
-        box.control.plant_snapshot("vpsorg", "web1", f"manual2026010{number}T000000Z", created_at=ago(days=9 - number))
-    box.control.plant_snapshot("vpsorg", "web1", "manual-by-hand", created_at=ago(days=300))
+        box.admin.add_snapshot("vpsorg", "web1", f"manual2026010{number}T000000Z", created_at=ago(days=9 - number))
+    box.admin.add_snapshot("vpsorg", "web1", "manual-by-hand", created_at=ago(days=300))
     run = take(stage, box, "-e", "snapshot_servers=web1,web2", "-e", "snapshot_retain_count=2")
     assert run.status == 0, run.output
     left = names(box, "web1")
     assert "manual20260101T000000Z" not in left and {"manual20260102T000000Z", "manual-by-hand"} <= set(left) and len(left) == 3
     (new,) = names(box, "web2")
     assert GENERATED.fullmatch(new) and new in run.stdout
-    assert [request["operation"] for request in box.control.requests(changing=True)].count("snapshots.create") == 2
+    assert [request["operation"] for request in box.admin.requests(changing=True)].count("snapshots.create") == 2
     assert "reserved name" not in run.output
 
 
 @pytest.mark.patient
 def test_hosts_of_the_inventory_at_both_clouds(stage: Stage, box: SandboxHandle) -> None:
     checked = take(stage, box, "-i", box.inventory, "--check", target="sandbox")
-    assert checked.status == 0 and not box.control.requests(changing=True), checked.output
+    assert checked.status == 0 and not box.admin.requests(changing=True), checked.output
     run = take(stage, box, "-i", box.inventory, target="sandbox")
     assert run.status == 0, run.output
     for server in ("web1", "web2", "app1", "app2"):
@@ -75,7 +75,7 @@ def test_a_given_name_is_taken_once_and_its_retention_must_be_said(stage: Stage,
 @pytest.mark.patient
 def test_without_waiting_and_without_a_server(stage: Stage, box: SandboxHandle) -> None:
     run = take(stage, box, cloud="ilkbyte", snapshot_servers="app1", snapshot_wait=False)
-    assert run.status == 0 and len(box.control.requests(operation="snapshots.create")) == 1, run.output
+    assert run.status == 0 and len(box.admin.requests(operation="snapshots.create")) == 1, run.output
     for wrong in ({}, {"snapshot_servers": "web1", "target": "localhost"}):
         refused = take(stage, box, **wrong)
         assert refused.status == 2 and "Name the servers either with -e snapshot_servers=web1" in refused.stdout, refused.output
@@ -88,7 +88,7 @@ def test_no_variable_that_a_page_names_is_a_reserved_name(stage: Stage, box: San
     assert {"target", "batch", "snapshot_servers", "snapshot_wait", "report_provider", "rollback_confirm"} <= named
     run = take(stage, box, **{**dict.fromkeys(named, "1"), "target": "localhost"})
     assert run.status == 2 and "Name the servers either with" in run.stdout, run.output
-    assert "reserved name" not in run.output and not box.control.requests()
+    assert "reserved name" not in run.output and not box.admin.requests()
 
 
 @pytest.mark.patient

@@ -20,13 +20,13 @@ WHEN_DONE = ("settings", {"ilkbyte_responds": "on_finish"})
 
 
 def restores(stage: Stage) -> int:
-    return len(stage.box.control.requests(operation="snapshots.restore"))
+    return len(stage.box.admin.requests(operation="snapshots.restore"))
 
 
 def until_restoring(stage: Stage, playing: Playing) -> None:
     """Wait until a play has asked for a restore and the cloud has begun it."""
     for _dummy in range(600):
-        if stage.box.control.effects("restore_started"):
+        if stage.box.admin.events("restore_started"):
             return
         assert playing.process.poll() is None, playing.finish().output
         time.sleep(0.05)
@@ -58,8 +58,8 @@ def test_restored(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None
         with subtests.test(name):
             done = run[name]
             assert done.changing == ["snapshots.restore"] and done.result["changed"] is True
-            assert [effect["effect"] for effect in done.effects] == ["restore_started", "restore_done"]
-            assert done.effects[-1]["snapshot"] == "one"
+            assert [event["event"] for event in done.events] == ["restore_started", "restore_done"]
+            assert done.events[-1]["snapshot"] == "one"
             assert done.result["server"]["power_state"] == "running" and done.result["server"]["task_state"] is None
             assert done.result["already_in_progress"] is False and done.result["snapshot"]["name"] == "one"
     with subtests.test("not waited for"):
@@ -102,7 +102,7 @@ def test_ilkbyte_that_answers_when_done(stage: Stage, ilkbyte: Tasks) -> None:
     late = run["answer comes too late"]
     assert not late.failed, late.result
     assert late.changing == ["snapshots.restore"] and late.result["changed"] is True
-    assert [effect["effect"] for effect in late.effects] == ["restore_started", "restore_done"]
+    assert [event["event"] for event in late.events] == ["restore_started", "restore_done"]
 
 
 @pytest.mark.patient
@@ -122,8 +122,8 @@ def test_failing_half_way(stage: Stage, cloud: str, name: str, world: tuple[Call
     assert restored.error["outcome"] == outcome and "Nothing was changed" not in restored.msg
     assert tasks.server in restored.msg and "Next:" in restored.msg
     assert restored.changing == ["snapshots.restore"] and restored.result["changed"] is True
-    assert restored.effects[-1]["effect"] == "restore_failed"
-    assert stage.box.control.server(tasks.server)["status"] == OFF[cloud]
+    assert restored.events[-1]["event"] == "restore_failed"
+    assert stage.box.admin.server(tasks.server)["status"] == OFF[cloud]
 
 
 @pytest.mark.slow(10)
@@ -135,12 +135,12 @@ def test_joined_by_another_run(stage: Stage, tasks: Tasks) -> None:
     until_restoring(stage, first)
     second = stage.start(tasks("snapshot_restore", step="second", name="one"))
     for _dummy in range(600):  # until the second has looked at the server twice: then it waits
-        looks = stage.box.control.requests(operation="snapshots.list")
+        looks = stage.box.admin.requests(operation="snapshots.list")
         if len(looks) >= 2 or second.process.poll() is not None:
             break
         time.sleep(0.05)
     time.sleep(0.5)
-    stage.box.control.advance(30 * SPEED)
+    stage.box.admin.advance(30 * SPEED)
     first_run, second_run = first.finish(), second.finish()
     assert restores(stage) == 1
     assert first_run.only.result["changed"] is True and first_run.only.result["already_in_progress"] is False
@@ -170,8 +170,8 @@ def test_run_again_after_a_crash(stage: Stage, tasks: Tasks) -> None:
     assert not again.failed, again.result
     assert again.changing == [] and again.result["already_in_progress"] is True and again.result["changed"] is False
     assert restores(stage) == 1
-    assert [effect["effect"] for effect in stage.box.control.effects()] == ["restore_started", "restore_done"]
-    assert stage.box.control.server(tasks.server)["status"] == ON[tasks.cloud]
+    assert [event["event"] for event in stage.box.admin.events()] == ["restore_started", "restore_done"]
+    assert stage.box.admin.server(tasks.server)["status"] == ON[tasks.cloud]
 
 
 def test_busy_with_something_else(stage: Stage, tasks: Tasks) -> None:
@@ -184,7 +184,7 @@ def test_busy_with_something_else(stage: Stage, tasks: Tasks) -> None:
     refused = run["refused"]
     assert refused.failed and refused.result["changed"] is False, refused.result
     assert refused.error["outcome"] == "not_applied" and refused.error["kind"] in ("busy", "provider_rejected")
-    assert not any(effect["effect"].startswith("restore") for effect in stage.box.control.effects())
+    assert not any(event["event"].startswith("restore") for event in stage.box.admin.events())
 
 
 @pytest.mark.patient
@@ -203,11 +203,11 @@ def test_answer_is_lost(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -
         with subtests.test(name):
             assert not run[name].failed, run[name].result
             assert run[name].changing == ["snapshots.restore"] and run[name].result["changed"] is True
-            assert run[name].effects[-1]["effect"] == "restore_done"
+            assert run[name].events[-1]["event"] == "restore_done"
     with subtests.test("too many requests: provably not begun, so asked again"):
         again = run["too many requests"]
         assert not again.failed and again.changing == ["snapshots.restore"] * 2
-        assert [effect["effect"] for effect in again.effects] == ["restore_started", "restore_done"]
+        assert [event["event"] for event in again.events] == ["restore_started", "restore_done"]
 
 
 @pytest.mark.patient

@@ -41,10 +41,10 @@ def changed(run: Run) -> int:
     return int(re.search(r"changed=(\d+)", fine(run).stdout)[1])
 
 
-def plant(box: SandboxHandle, name: str, **age: float) -> None:
+def add_snapshot(box: SandboxHandle, name: str, **age: float) -> None:
     """One of that age by the sandbox's own clock, which runs faster than this machine's."""
-    now = datetime.fromisoformat(box.control.clock()["now"])
-    box.control.plant_snapshot("vpsorg", "web1", name, created_at=(now - timedelta(**age)).isoformat(timespec="seconds"))
+    now = datetime.fromisoformat(box.admin.clock()["now"])
+    box.admin.add_snapshot("vpsorg", "web1", name, created_at=(now - timedelta(**age)).isoformat(timespec="seconds"))
 
 
 @needs_systemd
@@ -61,11 +61,11 @@ def test_what_the_timer_runs(schedules: Scheduling) -> None:
     assert "\nDescription=Every day at 04:30 UTC: snapshot nightly " in timer, "what systemctl list-timers and status show"
     assert {f"{UNIT}.timer.active", f"{UNIT}.timer.enabled"} <= set(schedules.installed())
 
-    plant(schedules.box, "nightly-202601030430", hours=1)
+    add_snapshot(schedules.box, "nightly-202601030430", hours=1)
     assert schedules.run_unit(UNIT).returncode == 0 and schedules.changing() == [], "none is due yet"
-    schedules.box.control.reset()
+    schedules.box.admin.reset()
     for name, days in (("nightly-202601010430", 3), ("nightly-202601020430", 2), ("nightly-before-php8", 9), ("byhand", 9)):
-        plant(schedules.box, name, days=days)
+        add_snapshot(schedules.box, name, days=days)
     ran = schedules.run_unit(UNIT)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert schedules.changing() == ["snapshots.create", "snapshots.delete"]
@@ -76,12 +76,12 @@ def test_what_the_timer_runs(schedules: Scheduling) -> None:
 def test_the_cloud_keeps_it(schedules: Scheduling) -> None:
     """At a cloud with schedules: the snapshot is made, the schedule set once, changed, removed; and the snapshot stays."""
     for call, arguments in FRESH:
-        getattr(schedules.box.control, call)(**arguments)
+        getattr(schedules.box.admin, call)(**arguments)
     wished = {"hour": 23, "minute": 5, "timezone": "UTC"}
     run = fine(schedules.roles("app1", wished, wished, {**wished, "every_days": 3}, {"state": "absent"}))
     # The second run of the role asks for nothing.
     assert schedules.changing() == ["snapshots.create", "cron.add", "cron.delete", "cron.add", "cron.delete"]
-    first, second = schedules.box.control.requests(operation="cron.add")
+    first, second = schedules.box.admin.requests(operation="cron.add")
     assert {name: first["query"][name] for name in ("name", "day", "hour", "min")} == {"name": "nightly", "day": "1", "hour": "2", "min": "5"}
     assert second["query"]["day"] == "3"
     assert schedules.snapshots("app1") == ["nightly"] and schedules.installed() == {}
@@ -119,7 +119,7 @@ def test_a_timer_from_check_mode_to_its_end(schedules: Scheduling, subtests: pyt
         installed = schedules.installed()
         assert changed(schedules.role("web1", "--check", state="absent")) > 0 and schedules.installed() == installed
     with subtests.test("its end, though the server and the credentials are gone"):
-        schedules.box.control.remove_server("vpsorg", "web1")
+        schedules.box.admin.remove_server("vpsorg", "web1")
         plain = {"VPS_API_TOKEN": "", "VPS_API_URL": ""}
         (schedules.state / f"{UNIT}.service.failed").touch()  # as the run of last night has left it in systemctl --failed
         assert changed(schedules.role("web1", state="absent", environment=plain)) > 0
@@ -140,19 +140,19 @@ def test_when_one_is_due(schedules: Scheduling, subtests: pytest.Subtests) -> No
     }
     for name, (planted, due) in cases.items():
         with subtests.test(name):
-            schedules.box.control.reset()
+            schedules.box.admin.reset()
             if planted:
-                plant(schedules.box, planted[0], hours=planted[1])
+                add_snapshot(schedules.box, planted[0], hours=planted[1])
             ran = schedules.run_unit(UNIT)
             assert ran.returncode == 0, ran.stdout
             assert schedules.changing() == (["snapshots.create"] if due else [])
     with subtests.test("twice at once"):
-        schedules.box.control.reset()
+        schedules.box.admin.reset()
         assert schedules.run_unit(UNIT).returncode == schedules.run_unit(UNIT).returncode == 0
         assert schedules.changing() == ["snapshots.create"]
     with subtests.test("a run that fails says so"):
-        schedules.box.control.reset()
-        schedules.box.control.remove_server("vpsorg", "web1")
+        schedules.box.admin.reset()
+        schedules.box.admin.remove_server("vpsorg", "web1")
         assert schedules.run_unit(UNIT).returncode != 0
 
 
@@ -170,10 +170,10 @@ def test_cron(schedules: Scheduling, subtests: pytest.Subtests) -> None:
         assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", ""), "cron mails what is printed"
         assert schedules.changing() == ["snapshots.create"]
     with subtests.test("what cron runs, and can't"):
-        schedules.box.control.remove_server("vpsorg", "web1")
+        schedules.box.admin.remove_server("vpsorg", "web1")
         ran = schedules.run_cron(UNIT)
         assert ran.returncode == 1 and "There is no server" in ran.stdout
-        schedules.box.control.reset()
+        schedules.box.admin.reset()
     if shutil.which("systemd-analyze"):
         with subtests.test("systemd in its place"):
             schedules.systemd_says("running")

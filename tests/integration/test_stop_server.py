@@ -27,14 +27,14 @@ def power_actions(outcome: Outcome) -> list[str]:
 
 
 def status(stage: Stage, tasks: Tasks) -> str:
-    return stage.box.control.server(tasks.server)["status"]
+    return stage.box.admin.server(tasks.server)["status"]
 
 
 def test_stopped_and_started(stage: Stage, tasks: Tasks) -> None:
     made = stage.play(tasks("snapshot", name="one", stop_server=True)).only
     assert power_actions(made) == [STOP[tasks.cloud], "start"]
     assert made.changing == ["servers.power", "snapshots.create", "servers.power"]
-    assert [effect["effect"] for effect in made.effects] == [
+    assert [event["event"] for event in made.events] == [
         "power_stopped", "snapshot_started", "snapshot_ready", "power_started"]
     assert made.result["snapshot"]["status"] == "ready" and made.result["changed"] is True
     assert status(stage, tasks) == ON[tasks.cloud]
@@ -90,7 +90,7 @@ def test_stop_ends_late(stage: Stage, tasks: Tasks) -> None:
     late = ("settings", {"seconds": {action: 3 * SPEED}})
     outcome = stage.play(tasks("snapshot", late, name="one", stop_server=True, wait_timeout=2)).only
     assert outcome.error["kind"] == "wait_timeout" and "snapshots.create" not in outcome.asked
-    stage.box.control.advance(10 * SPEED)
+    stage.box.admin.advance(10 * SPEED)
     assert status(stage, tasks) == ON[tasks.cloud], (power_actions(outcome), outcome.msg)
 
 
@@ -122,14 +122,14 @@ def test_a_signal_ends_a_loop_with_the_server_running(stage: Stage, tasks: Tasks
     step = tasks("snapshot", slow, step="loop", name="one", stop_server=True, server="{{ item }}",
                  keywords={"loop": [first, second]})
     playing = stage.start(step)
-    wait_for(lambda: stage.box.control.effects("snapshot_started"))
+    wait_for(lambda: stage.box.admin.events("snapshot_started"))
     os.killpg(playing.process.pid, signal.SIGINT)
     playing.process.wait(RUN_SECONDS)
-    control = stage.box.control
-    wait_for(lambda: control.server(first)["status"] == ON[tasks.cloud])
+    admin = stage.box.admin
+    wait_for(lambda: admin.server(first)["status"] == ON[tasks.cloud])
     time.sleep(1)  # an orphaned worker would have gone on by now
-    assert {request["server"] for request in control.requests(changing=True)} == {first}
-    assert control.server(second)["status"] == ON[tasks.cloud]
+    assert {request["server"] for request in admin.requests(changing=True)} == {first}
+    assert admin.server(second)["status"] == ON[tasks.cloud]
 
 
 def wait_for(happened: Callable[[], Any]) -> None:

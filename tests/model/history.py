@@ -17,7 +17,7 @@ from virtual_time import Room
 from wishes import Expected, Wish, foretell
 
 if TYPE_CHECKING:
-    from sandbox import Control
+    from sandbox import AdminClient
 
 LATE = {"late", "delay", "silence", "refuse", "drip"}  # what goes on in real time although the client has given up
 LATE_SECONDS = 0.35
@@ -71,21 +71,21 @@ class History:
 
     def __init__(self, room: Room, cloud: str) -> None:
         self._room = room
-        self._control: Control = room.box.control
+        self._admin: AdminClient = room.box.admin
         self._cloud = cloud
         self.steps: list[Step] = []
         self.cases: list[Case] = []
         self._ways = ""
         self.tried: list[str] = []  # the kinds of faults that have hit
         self._room.forget()
-        self._control.reset()
+        self._admin.reset()
 
     def begin(self, small_pages: bool, late_answers: bool) -> None:
         """Choose the cloud's ways: lists come in pages of two rows, and Ilkbyte answers when it is done, or begun."""
         if small_pages:
-            self._control.settings(vpsorg_page_size=2, ilkbyte_page_size=1)
+            self._admin.settings(vpsorg_page_size=2, ilkbyte_page_size=1)
         if late_answers and self._cloud == "ilkbyte":
-            self._control.settings(ilkbyte_responds="on_finish")
+            self._admin.settings(ilkbyte_responds="on_finish")
         self._ways = f"small_pages={small_pages}, late_answers={late_answers}"
 
     def play(self, step: Step) -> None:
@@ -95,7 +95,7 @@ class History:
         """
         self.steps.append(step)
         if isinstance(step, Pass):
-            self._control.advance(step.seconds)
+            self._admin.advance(step.seconds)
         elif isinstance(step, Meddle):
             self._meddle(step)
         else:
@@ -104,11 +104,11 @@ class History:
     def _do(self, step: Do) -> None:
         wish = self._with_id(step.wish) if step.wish.by_id else step.wish
         for fault in step.faults:
-            self._control.fault(fault.kind, cloud=self._cloud, operation=fault.operation, skip=fault.skip, times=fault.times, **fault.details)
+            self._admin.fault(fault.kind, cloud=self._cloud, operation=fault.operation, skip=fault.skip, times=fault.times, **fault.details)
         case = self._case(wish)
         if any(row["fault"] in LATE for row in case.requests):
             time.sleep(LATE_SECONDS)
-            case = replace(case, rows=self._control.ledger(), after=self._server(wish))
+            case = replace(case, rows=self._admin.request_log(), after=self._server(wish))
         self.tried += [row["fault"] for row in case.requests if row["fault"]]
         self._must(complaints(case), case)
         if step.rerun:
@@ -120,9 +120,9 @@ class History:
 
     def _case(self, wish: Wish) -> Case:
         before, now = self._server(wish), self._now()
-        self._control.clear_ledger()
+        self._admin.clear_request_log()
         result = self._room.task(wish.cloud, wish.module, server=wish.server, **wish.options)
-        self.cases.append(Case(wish, result, before, self._server(wish), self._control.ledger(), now))
+        self.cases.append(Case(wish, result, before, self._server(wish), self._admin.request_log(), now))
         return self.cases[-1]
 
     def _with_id(self, wish: Wish) -> Wish:
@@ -134,15 +134,15 @@ class History:
 
     def _rerun(self, wish: Wish) -> None:
         """At a quiet cloud the task does what it is for, and then finds nothing more to do."""
-        self._control.clear_faults()
+        self._admin.clear_faults()
         for _dummy in range(3):
-            self._control.advance(LONG)
+            self._admin.advance(LONG)
         expected = foretell(wish, self._server(wish), self._now())
         case = self._case(wish)
         self._must(complaints(case) + list(_differs(case, expected)), case)
         if expected.kind is None and wish.module != "snapshot_restore":
             if not wish.option("wait", True):
-                self._control.advance(MADE_SECONDS)  # it is being made still, and nobody has waited for it
+                self._admin.advance(MADE_SECONDS)  # it is being made still, and nobody has waited for it
             again = self._case(wish)
             self._must(complaints(again) + list(_differs(again, Expected(changes=False))), again)
 
@@ -163,24 +163,24 @@ class History:
         if step.what == "plant" and not (self._cloud == "ilkbyte" and truth.named(step.name)):
             at = (self._now() - timedelta(hours=step.hours)).isoformat()
             more = {"status": step.status} if self._cloud == "vpsorg" else {}
-            self._control.plant_snapshot(self._cloud, server, step.name, created_at=at, **more)
+            self._admin.add_snapshot(self._cloud, server, step.name, created_at=at, **more)
         for item in truth.named(step.name):
             if step.what == "remove":
-                self._control.remove_snapshot(self._cloud, server, item.id)
+                self._admin.remove_snapshot(self._cloud, server, item.id)
             elif step.what == "word" and self._cloud == "vpsorg":
-                self._control.update_snapshot(self._cloud, server, item.id, status=step.status)
+                self._admin.update_snapshot(self._cloud, server, item.id, status=step.status)
         if step.what == "power" and truth.power_state in ("running", "stopped"):
             words = {"vpsorg": ("active", "stopped"), "ilkbyte": ("running", "shut off")}[self._cloud]
-            self._control.update_server(self._cloud, server, status=words[truth.power_state == "running"])
+            self._admin.update_server(self._cloud, server, status=words[truth.power_state == "running"])
 
     def _server(self, wish: Wish) -> TrueServer | None:
         return self._truth().get(wish.server)
 
     def _truth(self) -> dict[str, TrueServer]:
-        return servers(self._control.servers(self._cloud), self._cloud)
+        return servers(self._admin.servers(self._cloud), self._cloud)
 
     def _now(self) -> datetime:
-        return datetime.fromisoformat(self._control.clock()["now"].replace("Z", "+00:00"))
+        return datetime.fromisoformat(self._admin.clock()["now"].replace("Z", "+00:00"))
 
 
 def _differs(case: Case, expected: Expected) -> list[str]:
@@ -198,4 +198,4 @@ def _differs(case: Case, expected: Expected) -> list[str]:
 def _brief(row: dict[str, Any]) -> str:
     if row["kind"] == "request":
         return f"{row['n']} {row['method']} {row['path']} {row['query']} {row['body'] or ''} -> {row['http_status']} {row['fault'] or ''}"
-    return f"{row['n']}     {row['effect']} {row['server']} {row['snapshot']} for {row.get('request')} {row.get('by') or ''}"
+    return f"{row['n']}     {row['event']} {row['server']} {row['snapshot']} for {row.get('request')} {row.get('actor') or ''}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Judges one task by what the sandbox's ledger says was really asked and done. Knows nothing of the product's code."""
+"""Judges one task by what the sandbox's request log says was really asked and done. Knows nothing of the product's code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wishes import Wish, beyond, is_fresh, schedule_of
 
 Row = dict[str, Any]
 ERROR_KEYS = {"kind", "outcome", "operation", "server", "snapshot", "http_status", "provider_message", "hint"}
-SURE_NOT_TO_HAVE_HAPPENED = (429,)  # and a connection that was refused, of which the ledger knows nothing
+SURE_NOT_TO_HAVE_HAPPENED = (429,)  # and a connection that was refused, of which the request log knows nothing
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Case:
     """One task with all that is known of it.
 
     ``before`` and ``after`` are the truth about its server at its start and end, None where there is no such server. ``rows`` are the
-    ledger's from its start on. ``now`` is the cloud's time at its start.
+    request log's from its start on. ``now`` is the cloud's time at its start.
     """
 
     wish: Wish
@@ -42,13 +42,13 @@ class Case:
     def mine(self) -> list[Row]:
         """The effects of this task's requests."""
         numbers = {row["n"] for row in self.changing}
-        return [row for row in self.rows if row["kind"] == "effect" and row.get("request") in numbers and row["by"] == "client"]
+        return [row for row in self.rows if row["kind"] == "event" and row.get("request") in numbers and row["actor"] == "client"]
 
     @property
     def is_disturbed(self) -> bool:
         """Whether somebody else did something meanwhile."""
-        effects = [row for row in self.rows if row["kind"] == "effect"]
-        return len(effects) != len(self.mine)
+        events = [row for row in self.rows if row["kind"] == "event"]
+        return len(events) != len(self.mine)
 
     @property
     def is_spoilt(self) -> bool:
@@ -63,8 +63,8 @@ class Case:
     def outcome(self) -> str | None:
         return self.result["error"]["outcome"] if self.failed else None
 
-    def effects(self, *names: str) -> list[Row]:
-        return [row for row in self.mine if row["effect"] in names]
+    def events(self, *names: str) -> list[Row]:
+        return [row for row in self.mine if row["event"] in names]
 
 
 def complaints(case: Case) -> list[str]:
@@ -96,12 +96,12 @@ def _sent_once(case: Case) -> Iterator[str]:
         if again and not _put_back(case, row):
             yield f"sent twice: {row['operation']} {row['path']} {row['query']} (first {earlier['http_status']}, {earlier['fault']})"
         seen[key] = row
-    begun = case.effects("snapshot_started")
+    begun = case.events("snapshot_started")
     if begun and not case.is_disturbed and case.wish.module == "snapshot" and not case.wish.option("max_age") and _is_there_or_coming(case):
         yield f"made another {case.wish.name} beside {case.before.named(case.wish.name)}"
     if len(begun) > 1:
         yield f"{len(begun)} snapshots made by one task"
-    if len(case.effects("restore_started")) > 1:
+    if len(case.events("restore_started")) > 1:
         yield "two restores begun by one task"
 
 
@@ -193,13 +193,13 @@ def _is_beyond(case: Case, target: TrueSnapshot) -> bool:
 
 
 def _made_yet(case: Case, row: Row) -> bool:
-    return any(effect["n"] < row["n"] for effect in case.effects("snapshot_started"))
+    return any(event["n"] < row["n"] for event in case.events("snapshot_started"))
 
 
 def _new_is_ready(case: Case, row: Row, target: TrueSnapshot) -> bool:
     """Whether, when the deletion was asked for, a ready snapshot of the wished name was there beside the one that goes."""
-    done = [effect for effect in case.rows if effect["kind"] == "effect" and effect["n"] < row["n"]
-            and effect["effect"] in ("snapshot_ready", "snapshot_recreated") and effect["snapshot"] == case.wish.name]
+    done = [event for event in case.rows if event["kind"] == "event" and event["n"] < row["n"]
+            and event["event"] in ("snapshot_ready", "snapshot_recreated") and event["snapshot"] == case.wish.name]
     there = [item for item in case.before.named(case.wish.name) if item.status == "ready" and item.id != target.id]
     return bool(done or there)
 
@@ -232,7 +232,7 @@ def _changed_is_true(case: Case) -> Iterator[str]:
     if case.result["changed"] and not really:
         yield f"changed is true and nothing was done ({case.result['msg']})"
     if not case.result["changed"] and really:
-        yield f"changed is false and this was done: {[row['effect'] for row in case.mine]} ({case.result['msg']})"
+        yield f"changed is false and this was done: {[row['event'] for row in case.mine]} ({case.result['msg']})"
 
 
 def _schedule(server: TrueServer, wish: Wish) -> Any:
@@ -245,7 +245,7 @@ def _outcome_is_right(case: Case) -> Iterator[str]:
         return
     error = case.result["error"]
     if case.outcome == "not_applied" and case.mine and not case.result["changed"]:
-        yield f"not_applied, and this was done: {[row['effect'] for row in case.mine]} ({case.result['msg']})"
+        yield f"not_applied, and this was done: {[row['event'] for row in case.mine]} ({case.result['msg']})"
     if case.outcome == "failed" and not case.mine and not case.is_disturbed and not any(row["fault"] for row in case.changing):
         yield f"failed, and nothing was begun ({case.result['msg']})"
     if case.outcome == "unknown" and not case.is_spoilt and not case.is_disturbed and error["kind"] != "wait_timeout":
@@ -264,7 +264,7 @@ def _success_is_true(case: Case) -> Iterator[str]:
             yield f"said to be there and ready, and there is {named} ({case.result['msg']})"
         if case.result["snapshot"]["id"] not in {item.id for item in named if item.status == "ready"}:
             yield f"the result speaks of {case.result['snapshot']}, and there is {named}"
-    if wish.module == "snapshot_restore" and case.result["verified"] and not case.result["already_in_progress"] and not case.effects("restore_done"):
+    if wish.module == "snapshot_restore" and case.result["verified"] and not case.result["already_in_progress"] and not case.events("restore_done"):
         yield f"said to be restored, and no restore came to its end ({case.result['msg']})"
     if wish.module == "snapshot_cron" and _schedule(after, wish) != (None if wish.is_absent else schedule_of(wish)):
         yield f"said to be as wished, and it is {_schedule(after, wish)}"

@@ -31,12 +31,12 @@ class Scenario:
 
 
 def arrange(room: Room, scenario: Scenario) -> None:
-    control = room.box.control
+    admin = room.box.admin
     room.forget()
-    control.reset()
+    admin.reset()
     for call, arguments in scenario.world:
-        getattr(control, call)(**arguments)
-    control.clear_ledger()
+        getattr(admin, call)(**arguments)
+    admin.clear_request_log()
 
 
 def play(room: Room, wish: Wish) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def play(room: Room, wish: Wish) -> dict[str, Any]:
 
 
 def truth(room: Room, wish: Wish) -> TrueServer:
-    return servers(room.box.control.servers(wish.cloud), wish.cloud)[wish.server]
+    return servers(room.box.admin.servers(wish.cloud), wish.cloud)[wish.server]
 
 
 def state(server: TrueServer) -> tuple[Any, ...]:
@@ -55,14 +55,14 @@ def state(server: TrueServer) -> tuple[Any, ...]:
 def kill_at(room: Room, wish: Wish, number: int, apply: bool) -> bool:
     """Run the task in a process of its own and kill it at its request of that number (from 0 on), which the cloud carries
     out (``apply``) or never sees. False where the task ended before."""
-    control = room.box.control
-    control.fault("hold", cloud=wish.cloud, skip=number, apply=apply)
+    admin = room.box.admin
+    admin.fault("hold", cloud=wish.cloud, skip=number, apply=apply)
     child = os.fork()
     if child == 0:
         _run_and_exit(lambda: room.patient_task(wish.cloud, wish.module, server=wish.server, **wish.options))
     try:
         give_up_at = time.monotonic() + PATIENCE
-        while not any(row.get("held") for row in control.requests()):
+        while not any(row.get("held") for row in admin.requests()):
             ended, dummy = os.waitpid(child, os.WNOHANG)
             if ended:
                 child = 0
@@ -74,7 +74,7 @@ def kill_at(room: Room, wish: Wish, number: int, apply: bool) -> bool:
         if child:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
-        control.clear_faults()
+        admin.clear_faults()
 
 
 def _run_and_exit(work: Callable[[], Any]) -> None:

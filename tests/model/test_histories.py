@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Random histories at both clouds under random faults: whatever happens, the ledger must show that every promise was kept."""
+"""Random histories at both clouds under random faults: whatever happens, the request log must show that every promise was kept."""
 
 from __future__ import annotations
 

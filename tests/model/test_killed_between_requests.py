@@ -21,7 +21,7 @@ CLOUDS = ("vpsorg", "ilkbyte")
 
 def planted(cloud: str, name: str, hours: int = 2, **more: Any) -> tuple[str, dict[str, Any]]:
     at = (datetime.now(timezone.utc) - timedelta(hours=hours)).isoformat(timespec="seconds")
-    return ("plant_snapshot", {"cloud": cloud, "server": SERVERS[cloud][0], "name": name, "created_at": at, **more})
+    return ("add_snapshot", {"cloud": cloud, "server": SERVERS[cloud][0], "name": name, "created_at": at, **more})
 
 
 def scenarios(cloud: str) -> list[Scenario]:
@@ -63,17 +63,17 @@ def whole_run(room: Room, scenario: Scenario) -> tuple[list[dict[str, Any]], tup
     arrange(room, scenario)
     result = play(room, scenario.wish)
     assert not result.get("failed") and result["changed"], result
-    return room.box.control.requests(), state(truth(room, scenario.wish))
+    return room.box.admin.requests(), state(truth(room, scenario.wish))
 
 
 def killed_and_run_again(room: Room, scenario: Scenario, number: int, apply: bool, wanted: tuple[Any, ...]) -> None:
-    control, wish = room.box.control, scenario.wish
+    admin, wish = room.box.admin, scenario.wish
     arrange(room, scenario)
     where = f"killed at request {number}, {'carried out' if apply else 'not carried out'}"
     if not kill_at(room, wish, number, apply):
         return
     # A restore that was over when the task was killed is behind it: every run restores again. One under way is joined.
-    restores = scenario.restores + len(control.effects("restore_done"))
+    restores = scenario.restores + len(admin.events("restore_done"))
     result = play(room, wish)
     if result.get("failed") and restores and wish.cloud == "ilkbyte":
         # A restore that ends between two looks can't be told from other work there: the task then refuses, rather than claim it.
@@ -81,8 +81,8 @@ def killed_and_run_again(room: Room, scenario: Scenario, number: int, apply: boo
         result, restores = play(room, wish), restores + 1
     assert not result.get("failed"), f"{where}: {result['msg']}"
     assert state(truth(room, wish)) == wanted, f"{where}: {result['msg']}"
-    assert len(control.effects("snapshot_started")) == scenario.makes, f"{where}: {control.effects()}"
-    assert len(control.effects("restore_started")) <= restores, f"{where}: {control.effects()}"
+    assert len(admin.events("snapshot_started")) == scenario.makes, f"{where}: {admin.events()}"
+    assert len(admin.events("restore_started")) <= restores, f"{where}: {admin.events()}"
     if wish.module != "snapshot_restore":
         again = play(room, wish)
         assert not again.get("failed") and not again["changed"], f"{where}, third run: {again['msg']}"

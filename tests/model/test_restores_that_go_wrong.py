@@ -27,24 +27,24 @@ class Restored:
 
     result: dict[str, Any]
     changing: list[str]
-    effects: list[str]
+    events: list[str]
 
 
 def restore(room: Room, cloud: str, name: str, *faults: dict[str, Any], snapshots: tuple[str, ...] = ("one", "newer"),
             **settings: Any) -> Restored:
     """Restore the cloud's first server to one of these snapshots, the oldest first, under these faults."""
-    control = room.box.control
-    control.reset()
+    admin = room.box.admin
+    admin.reset()
     room.forget()
     for number, planted in enumerate(snapshots):
         at = datetime.now(timezone.utc) - timedelta(hours=9 - number)
-        control.plant_snapshot(cloud, SERVERS[cloud][0], planted, created_at=at.isoformat(timespec="seconds"))
-    control.settings(**settings)
-    control.clear_ledger()
+        admin.add_snapshot(cloud, SERVERS[cloud][0], planted, created_at=at.isoformat(timespec="seconds"))
+    admin.settings(**settings)
+    admin.clear_request_log()
     for fault in faults:
-        control.fault(**{"cloud": cloud, "operation": "snapshots.restore", **fault})
+        admin.fault(**{"cloud": cloud, "operation": "snapshots.restore", **fault})
     result = room.task(cloud, "snapshot_restore", server=SERVERS[cloud][0], name=name)
-    return Restored(result, [row["operation"] for row in control.requests(changing=True)], [row["effect"] for row in control.effects()])
+    return Restored(result, [row["operation"] for row in admin.requests(changing=True)], [row["event"] for row in admin.events()])
 
 
 @pytest.mark.parametrize(("cloud", "name", "settings", "outcome"), [
@@ -61,8 +61,8 @@ def test_failing_half_way(room: Room, cloud: str, name: str, settings: dict[str,
     assert failed.result["failed"] and error["outcome"] == outcome and "Nothing was changed" not in msg
     assert server in msg and "Next:" in msg
     assert failed.changing == ["snapshots.restore"] and failed.result["changed"] is True
-    assert failed.effects[-1] == "restore_failed"
-    assert room.box.control.server(server)["status"] == OFF[cloud]
+    assert failed.events[-1] == "restore_failed"
+    assert room.box.admin.server(server)["status"] == OFF[cloud]
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
@@ -70,7 +70,7 @@ def test_unknown_and_not_begun(room: Room, cloud: str) -> None:
     """The connection broke before anything was done: unknown, said so, and not sent again."""
     unknown = restore(room, cloud, "one", {"kind": "drop_before"})
     assert unknown.result["failed"] and unknown.result["error"]["outcome"] == "unknown"
-    assert unknown.changing == ["snapshots.restore"] and unknown.effects == []
+    assert unknown.changing == ["snapshots.restore"] and unknown.events == []
     assert "unknown whether" in unknown.result["msg"] and SERVERS[cloud][0] in unknown.result["msg"] and "run again" in unknown.result["msg"]
     assert unknown.result["changed"] is False
 
@@ -82,7 +82,7 @@ def test_answer_is_lost(room: Room, cloud: str, fault: dict[str, Any]) -> None:
     found = restore(room, cloud, "one", fault)
     assert not found.result.get("failed"), found.result
     assert found.changing == ["snapshots.restore"] and found.result["changed"] is True
-    assert found.effects[-1] == "restore_done"
+    assert found.events[-1] == "restore_done"
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
@@ -90,4 +90,4 @@ def test_too_many_requests(room: Room, cloud: str) -> None:
     """Provably not begun, so asked again."""
     again = restore(room, cloud, "one", {"kind": "status", "status": 429, "headers": {"Retry-After": "0"}})
     assert not again.result.get("failed"), again.result
-    assert again.changing == ["snapshots.restore"] * 2 and again.effects == ["restore_started", "restore_done"]
+    assert again.changing == ["snapshots.restore"] * 2 and again.events == ["restore_started", "restore_done"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is really so at a cloud, as the sandbox's control tells it, and in one vocabulary for both clouds. Nothing of the product."""
+"""What is really so at a cloud, as the sandbox's admin API tells it, and in one vocabulary for both clouds. Nothing of the product."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class TrueServer:
 
 
 def servers(rows: list[dict[str, Any]], cloud: str) -> dict[str, TrueServer]:
-    """A cloud's servers by name, from :meth:`sandbox.Control.servers`."""
+    """A cloud's servers by name, from :meth:`sandbox.AdminClient.servers`."""
     return {row["name"]: _server(cloud, row) for row in rows if row["cloud"] == cloud}
 
 

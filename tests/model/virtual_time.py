@@ -63,7 +63,7 @@ class Room:
     def sleep(self, seconds: float) -> None:
         """Let time pass for both sides."""
         self._passed += seconds
-        self.box.control.advance(seconds)
+        self.box.admin.advance(seconds)
 
     def task(self, cloud: str, module: str, *, check_mode: bool = False, diff_mode: bool = False, **options: Any) -> dict[str, Any]:
         """Run one module with these options; its result."""

@@ -36,7 +36,7 @@ FRESH: tuple[Call, ...] = (("reset", {}), lasting(SHORT, *DURATIONS), lasting(0.
 
 def planted(cloud: str, name: str, **fields: Any) -> Call:
     """A snapshot of the cloud's first server as if made by hand."""
-    return ("plant_snapshot", {"cloud": cloud, "server": SERVER[cloud], "name": name, **fields})
+    return ("add_snapshot", {"cloud": cloud, "server": SERVER[cloud], "name": name, **fields})
 
 
 def fault(kind: str, **details: Any) -> Call:
@@ -45,7 +45,7 @@ def fault(kind: str, **details: Any) -> Call:
 
 
 def ago(**time: float) -> str:
-    """A moment before now, as the control API takes it (``days=3``)."""
+    """A moment before now, as the admin API takes it (``days=3``)."""
     return (datetime.now(timezone.utc) - timedelta(**time)).isoformat(timespec="seconds")
 
 

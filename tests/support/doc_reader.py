@@ -101,7 +101,7 @@ class Reader:
         for cloud, server, name in (
             ("vpsorg", "web1", "preupgrade"), ("vpsorg", "web2", "preupgrade"), ("ilkbyte", "app1", "preupgrade"), ("ilkbyte", "app1", "nightly"),
         ):
-            box.control.plant_snapshot(cloud, server, name)
+            box.admin.add_snapshot(cloud, server, name)
 
     # --- following a page
 

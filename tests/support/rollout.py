@@ -103,19 +103,19 @@ class Rollout:
 
     def digest(self, host: str) -> str:
         """Of the server's disk as it is now."""
-        return self.box.control.server(host)["digest"]
+        return self.box.admin.server(host)["digest"]
 
     def disk(self, host: str) -> Path:
         """The server's disk as this machine sees it."""
-        return Path(self.box.control.server(host)["disk"])
+        return Path(self.box.admin.server(host)["disk"])
 
     def snapshot_digest(self, host: str) -> str:
         """Of the server's disk when its newest snapshot was taken."""
-        return self.box.control.effects("snapshot_ready", server=host)[-1]["digest"]
+        return self.box.admin.events("snapshot_ready", server=host)[-1]["digest"]
 
     def asked(self, host: str, operation: str) -> int:
         """How often the cloud was asked for it."""
-        return len(self.box.control.requests(operation=operation, server=host))
+        return len(self.box.admin.requests(operation=operation, server=host))
 
     def records(self, host: str) -> list[dict[str, Any]]:
         """The server's receipts, oldest first."""
@@ -148,7 +148,7 @@ class Rollout:
 
     def snapshots(self, host: str) -> list[dict[str, Any]]:
         """The server's snapshots as the cloud has them, with ids as text."""
-        return [{**item, "id": str(item.get("id", item["name"]))} for item in self.box.control.server(host)["snapshots"]]
+        return [{**item, "id": str(item.get("id", item["name"]))} for item in self.box.admin.server(host)["snapshots"]]
 
     def record_directory(self, host: str) -> Path:
         """Where the newest receipt lies with its evidence."""
@@ -192,7 +192,7 @@ class Rollout:
 
     def assert_untouched(self, host: str) -> None:
         """Nothing was asked of the cloud that changes anything, no snapshot was begun, no guard is there."""
-        assert not self.box.control.requests(changing=True, server=host)
+        assert not self.box.admin.requests(changing=True, server=host)
         assert self.no_guard_left()
 
     def guards(self) -> list[int]:

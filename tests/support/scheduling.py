@@ -167,7 +167,7 @@ class Scheduling:
 
     def changing(self) -> list[str]:
         """The operations of the requests that would change something, in order."""
-        return [request["operation"] for request in self.box.control.requests(changing=True)]
+        return [request["operation"] for request in self.box.admin.requests(changing=True)]
 
     def snapshots(self, server: str) -> list[str]:
-        return sorted(snapshot["name"] for snapshot in self.box.control.server(server)["snapshots"])
+        return sorted(snapshot["name"] for snapshot in self.box.admin.server(server)["snapshots"])

@@ -22,7 +22,7 @@ def environment(box: SandboxHandle) -> dict[str, str]:
 
 def accounts(box: SandboxHandle) -> list[dict[str, Any]]:
     """Shop, blog and ilkbyte, with credentials from that environment."""
-    box.control.add_credentials(vpsorg_token={"token": READS_ONLY, "permissions": ["read"]})
+    box.admin.add_credentials(vpsorg_token={"token": READS_ONLY, "permissions": ["read"]})
     return [
         {"name": "shop", "provider": "vpsorg", "api_token": "{{ lookup('ansible.builtin.env', 'SHOP') }}", "api_url": box.vpsorg_url},
         {"name": "blog", "provider": "vpsorg", "api_token": "{{ lookup('ansible.builtin.env', 'BLOG') }}", "api_url": box.vpsorg_url},

@@ -27,12 +27,12 @@ QUICK = "quick"  # the action plugin does the work in the controller's process
 MODULE = "module"  # another Python is asked for by hand, so the module does it in a process of its own
 DOORS = (QUICK, MODULE)
 
-Call = tuple[str, dict[str, Any]]  # a method of the sandbox's Control, and its arguments
+Call = tuple[str, dict[str, Any]]  # a method of the sandbox's AdminClient, and its arguments
 
 
 @dataclass(frozen=True)
 class Step:
-    """One task and the calls to the sandbox's control that come before it."""
+    """One task and the calls to the sandbox's admin API that come before it."""
 
     name: str
     task: dict[str, Any]
@@ -43,14 +43,14 @@ class Step:
 class Outcome:
     """What became of one task.
 
-    ``requests`` and ``effects`` are the ledger's, from the task's start to its end.
+    ``requests`` and ``events`` are the request log's, from the task's start to its end.
     """
 
     name: str
     status: str
     result: dict[str, Any]
     requests: list[dict[str, Any]]
-    effects: list[dict[str, Any]]
+    events: list[dict[str, Any]]
 
     @property
     def failed(self) -> bool:
@@ -170,7 +170,7 @@ class Stage:
         book = [{"name": "Stage", "hosts": "localhost", "connection": "local", "gather_facts": False, **play,
                  "vars": {**variables, **play.get("vars", {})}, "tasks": tasks}]
         (folder / "play.yml").write_text(json.dumps(book), encoding="utf-8")
-        plan = {"control_url": self.box.control_url, "extensions": str(ROOT / "extensions"),
+        plan = {"admin_url": self.box.admin_url, "extensions": str(ROOT / "extensions"),
                 "notes": str(folder / "notes"), "world": {step.name: step.world for step in steps}}
         (folder / "plan").write_text(json.dumps(plan), encoding="utf-8")
         noting = {"STAGE_PLAN": str(folder / "plan"), "ANSIBLE_CALLBACKS_ENABLED": "stage_notes",
@@ -254,6 +254,6 @@ def _outcomes(notes: Path, output: str) -> list[Outcome]:
         assert "broken" not in note, f"{note.get('broken')}\n{output}"
         entries = note.pop("entries")
         requests = [entry for entry in entries if entry["kind"] == "request"]
-        effects = [entry for entry in entries if entry["kind"] == "effect"]
-        outcomes.append(Outcome(**note, requests=requests, effects=effects))
+        events = [entry for entry in entries if entry["kind"] == "event"]
+        outcomes.append(Outcome(**note, requests=requests, events=events))
     return outcomes

@@ -41,7 +41,7 @@ async def delay(fault: Fault, exchange: Exchange) -> None:
 
 @fault_kind(apply=True)
 async def hold(fault: Fault, exchange: Exchange) -> None:
-    """The request is never answered: the connection stays open until the client goes. In the ledger ``held`` becomes true
+    """The request is never answered: the connection stays open until the client goes. In the request log ``held`` becomes true
     when the carrying out, if any, is over."""
     await _hold(fault, exchange)
     await exchange.wait(exchange.until_disconnected())
@@ -49,7 +49,7 @@ async def hold(fault: Fault, exchange: Exchange) -> None:
 
 @fault_kind(seconds=600, apply=False)
 async def silence(fault: Fault, exchange: Exchange) -> None:
-    """Nothing is heard for ``seconds``; then the connection is reset. ``held`` in the ledger as with ``hold``."""
+    """Nothing is heard for ``seconds``; then the connection is reset. ``held`` in the request log as with ``hold``."""
     await _hold(fault, exchange)
     await exchange.wait(asyncio.sleep(float(fault["seconds"])))
     await exchange.drop()

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..request_log import SOMEBODY_ELSE, acting, current_request
+from ..request_log import OTHER_CLIENT, actor, current_request
 from .kind import Kind
 
 OUTCOME_KINDS = {
@@ -107,7 +107,7 @@ class FaultTable:
         self._rules: list[Rule] = []
 
     def add(self, spec: dict[str, Any]) -> None:
-        """Add one rule as the control API takes it.
+        """Add one rule as the admin API takes it.
 
         :raises ValueError: an unknown key, kind, cloud or operation.
         """
@@ -167,7 +167,7 @@ class FaultTable:
                            servers: frozenset[str]) -> dict[str, Any] | None:
         """The fault of this kind for an operation that begins now, used up by one; None for none. What somebody else does
         has none: the rules are for the client."""
-        if acting.get() == SOMEBODY_ELSE:
+        if actor.get() == OTHER_CLIENT:
             return None
         fault = self._take(frozenset({kind}), cloud, operation, servers)
         entry = current_request.get()

@@ -21,7 +21,7 @@ VERDICT = "success"  # VPS.org's word for "accepted", which is no state of anyth
 @fault_kind(seed=0)
 async def misshape(fault: Fault, exchange: Exchange) -> None:
     """The answer's JSON with one value replaced by another type, null or a huge number, wrapped in a list, or left out;
-    ``seed`` says where and by what, the ledger's ``misshaped`` where it was."""
+    ``seed`` says where and by what, the request log's ``misshaped`` where it was."""
     answer = await exchange.carry_out()
     body = answer.json()
     if body is not None:

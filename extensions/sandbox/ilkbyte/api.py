@@ -60,7 +60,7 @@ Handler = Callable[[Call], Awaitable[Done]]
 class IlkbyteApi:
     """The routes over an :class:`Ilkbyte`.
 
-    :param keys: the valid keys by their access part; shared with the control API, which adds to it.
+    :param keys: the valid keys by their access part; shared with the admin API, which adds to it.
     """
 
     def __init__(self, cloud: Ilkbyte, keys: dict[str, Key]) -> None:

@@ -21,7 +21,7 @@ from datetime import datetime
 from typing import Any
 
 from ..cloud import Cloud
-from ..request_log import acting, current_request
+from ..request_log import actor, current_request
 from .model import IlkbyteServer, Refused, server_row, snapshot_rows
 from .schedule import Schedule
 from .snapshot_tree import SnapshotTree
@@ -86,7 +86,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         """``running`` becomes ``shut off``."""
         if server.power == "running":
             server.power = "shutoff"
-            self.effect("power_stopped", server)
+            self.record_event("power_stopped", server)
 
     # Operations: each waits for its turn, begins, and goes on in the background
 
@@ -134,14 +134,14 @@ class Ilkbyte(Cloud[IlkbyteServer]):
             if action == "reboot":
                 await self.sandbox.clock.sleep_until((began + ends) / 2)
                 await server.machine.power_off()
-                self.effect("power_stopped", server)
+                self.record_event("power_stopped", server)
             await self.sandbox.clock.sleep_until(ends)
             if action in ("start", "reboot"):
                 await self.set_power(server, "running")
-                self.effect("power_started", server)
+                self.record_event("power_started", server)
             elif server.power == "running":  # it may have switched itself off meanwhile
                 await self.set_power(server, "shutoff")
-                self.effect("power_stopped", server)
+                self.record_event("power_stopped", server)
 
         await self.perform(server, work)
 
@@ -170,23 +170,23 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         await server.machine.drop_image(server.images.pop(name))
         await self._take(server, name, "snapshots.update", "snapshot_recreated", begun)
 
-    async def _take(self, server: IlkbyteServer, name: str, operation: str, effect: str, begun: Begun) -> None:
+    async def _take(self, server: IlkbyteServer, name: str, operation: str, event: str, begun: Begun) -> None:
         fault = self.outcome_fault("snapshot_fails", operation, server)
         ends = self.sandbox.clock.elapsed() + self.duration(operation)
         taken_at, state, image = self.sandbox.clock.now(), server.power, self._new_image()
         server.doing = "create"
         digest = await server.machine.save_disk(image)
-        self.effect("snapshot_started", server, name, digest=digest)
+        self.record_event("snapshot_started", server, name, digest=digest)
         begun()
         await self.sandbox.clock.sleep_until(ends)
         server.doing = None
         if fault is not None:
             await server.machine.drop_image(image)
-            self.effect("snapshot_failed", server, name)
+            self.record_event("snapshot_failed", server, name)
             raise Refused("Snapshot could not be created!")
         server.tree.create(name, state, taken_at)
         server.images[name] = image
-        self.effect(effect, server, name, digest=digest)
+        self.record_event(event, server, name, digest=digest)
 
     async def revert_snapshot(self, server: IlkbyteServer, name: str) -> None:
         """Put the server back; it takes the power state that the snapshot holds.
@@ -200,7 +200,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
             ends = faults.end(began, began + self.duration("snapshots.restore"))
             server.doing = "revert"
             await server.machine.power_off()
-            self.effect("restore_started", server, name)
+            self.record_event("restore_started", server, name)
             begun()
             if ends is None:
                 await asyncio.Event().wait()  # until a reset; whatever else is asked of the server waits for its turn
@@ -209,12 +209,12 @@ class Ilkbyte(Cloud[IlkbyteServer]):
             if digest is None:
                 server.doing = None
                 await self.set_power(server, "shutoff")
-                self.effect("restore_failed", server, name)
+                self.record_event("restore_failed", server, name)
                 raise Refused("Snapshot could not be reverted!")
             state = server.tree.revert(name)
             await self.set_power(server, "shutoff" if faults.stays_off else state)
             server.doing = None
-            self.effect("restore_done", server, name, digest=digest)
+            self.record_event("restore_done", server, name, digest=digest)
 
         await self.perform(server, work)
 
@@ -226,7 +226,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
             begun()
             await self.sandbox.clock.sleep_until(ends)
             await self.drop_snapshot(server, name)
-            self.effect("snapshot_deleted", server, name)
+            self.record_event("snapshot_deleted", server, name)
 
         await self.perform(server, work)
 
@@ -236,7 +236,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         await server.machine.drop_image(server.images.pop(name))
         self._stop_schedule(server, name)
 
-    async def plant_snapshot(self, server: IlkbyteServer, name: str, state: str | None = None,
+    async def add_snapshot(self, server: IlkbyteServer, name: str, state: str | None = None,
                              taken_at: datetime | None = None) -> None:
         """Put a snapshot of the present disk there as if it had been made before; it is current, as after a create. The
         caller remembers."""
@@ -254,7 +254,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         schedule = Schedule.starting(day, hour, minute, self.sandbox.clock.now())
         server.schedules[name] = schedule
         self.start_timer(server, name)
-        self.effect("cron_added", server, name)
+        self.record_event("cron_added", server, name)
         return schedule
 
     def delete_schedule(self, server: IlkbyteServer, name: str) -> None:
@@ -262,7 +262,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         if name not in server.schedules:
             raise Refused("Scheduled snapshot task not found!")
         self._stop_schedule(server, name)
-        self.effect("cron_deleted", server, name)
+        self.record_event("cron_deleted", server, name)
 
     def start_timer(self, server: IlkbyteServer, name: str) -> None:
         """Wait for the schedule's next run from now on, instead of any earlier wait."""
@@ -272,7 +272,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
 
     async def _run_schedule(self, server: IlkbyteServer, name: str) -> None:
         current_request.set(None)  # what happens from here on belongs to no request
-        acting.set("schedule")
+        actor.set("schedule")
         schedule = server.schedules[name]
         while True:
             await self.sandbox.clock.sleep_until_time(schedule.next_run)
@@ -281,7 +281,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
                 try:
                     await self._retake(server, name, lambda: None)
                 except Refused:
-                    pass  # taking it failed, as the ledger says; the schedule goes on
+                    pass  # taking it failed, as the request log says; the schedule goes on
 
     def _stop_schedule(self, server: IlkbyteServer, name: str) -> None:
         server.schedules.pop(name, None)

@@ -11,7 +11,7 @@ from ..cloud import Server
 from .schedule import NO_SCHEDULE, TURKISH_TIME, Schedule, format_turkish_time
 from .snapshot_tree import SnapshotTree
 
-SHOWN_POWER = {"running": "running", "shutoff": "shut off", "paused": "paused"}  # tree's word: API's word
+API_POWER = {"running": "running", "shutoff": "shut off", "paused": "paused"}  # tree's word: API's word
 
 
 class Refused(Exception):
@@ -37,7 +37,7 @@ class IlkbyteServer(Server):
         """As ``show`` says it. A running server is paused while its memory is saved, and any while it is reverted."""
         if self.doing == "revert" or (self.doing == "create" and self.power == "running"):
             return "paused"
-        return SHOWN_POWER[self.power]
+        return API_POWER[self.power]
 
 
 def server_row(server: IlkbyteServer) -> dict[str, Any]:

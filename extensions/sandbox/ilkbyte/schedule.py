@@ -12,7 +12,7 @@ TURKISH_TIME = timezone(timedelta(hours=3))
 
 @dataclass
 class Schedule:
-    """When a snapshot is taken anew. ``sentence`` replaces the Turkish one in lists (the control API plants it)."""
+    """When a snapshot is taken anew. ``sentence`` replaces the Turkish one in lists (the admin API plants it)."""
 
     day: int
     hour: int

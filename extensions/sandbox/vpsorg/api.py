@@ -39,7 +39,7 @@ class Token:
 class VpsOrgApi:
     """The routes over a :class:`VpsOrg`.
 
-    :param tokens: the valid tokens by their text; shared with the control API, which adds to it.
+    :param tokens: the valid tokens by their text; shared with the admin API, which adds to it.
     """
 
     def __init__(self, cloud: VpsOrg, tokens: dict[str, Token]) -> None:

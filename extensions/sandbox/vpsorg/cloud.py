@@ -107,7 +107,7 @@ class VpsOrg(Cloud[VpsServer]):
         """``active`` becomes ``stopped``; work under way on the server has its own end."""
         if server.status == "active":
             self.set_status(server, "stopped")
-            self.effect("power_stopped", server)
+            self.record_event("power_stopped", server)
 
     def is_busy(self, server: VpsServer) -> bool:
         """Whether work on the server forbids other work."""
@@ -139,14 +139,14 @@ class VpsOrg(Cloud[VpsServer]):
         if action == "restart":
             await self.sandbox.clock.sleep_until(began + (ends - began) * 0.4)
             await server.machine.power_off()
-            self.effect("power_stopped", server)
+            self.record_event("power_stopped", server)
         await self.sandbox.clock.sleep_until(ends)
         if afterwards == "active":
             await server.machine.power_on()
         else:
             await server.machine.power_off()
         self.set_status(server, afterwards)
-        self.effect("power_started" if afterwards == "active" else "power_stopped", server)
+        self.record_event("power_started" if afterwards == "active" else "power_stopped", server)
 
     async def _unstick(self, server: VpsServer, ends: float, status: str) -> None:
         await self.sandbox.clock.sleep_until(ends)
@@ -167,23 +167,23 @@ class VpsOrg(Cloud[VpsServer]):
         fault = self.outcome_fault("snapshot_fails", "snapshots.create", server)
         ends = self.sandbox.clock.elapsed() + self.duration("snapshots.create")
         digest = await server.machine.save_disk(snapshot.image)
-        self.effect("snapshot_started", server, name, snapshot_id=snapshot.id, digest=digest)
+        self.record_event("snapshot_started", server, name, snapshot_id=snapshot.id, digest=digest)
         self.spawn(server, self._finish_snapshot(snapshot, ends, digest, fails=fault is not None))
         return snapshot
 
     async def _finish_snapshot(self, snapshot: VpsSnapshot, ends: float, digest: str, fails: bool) -> None:
         await self.sandbox.clock.sleep_until(ends)
         if snapshot not in self.snapshots:
-            return  # the control API has removed it meanwhile
+            return  # the admin API has removed it meanwhile
         if fails:
             snapshot.status = "failed"
-            self.effect("snapshot_failed", snapshot.server, snapshot.name, snapshot_id=snapshot.id)
+            self.record_event("snapshot_failed", snapshot.server, snapshot.name, snapshot_id=snapshot.id)
             return
         snapshot.status = "completed"
         snapshot.size_mb = self.sandbox.rng.randint(4000, 6000)
-        self.effect("snapshot_ready", snapshot.server, snapshot.name, snapshot_id=snapshot.id, digest=digest)
+        self.record_event("snapshot_ready", snapshot.server, snapshot.name, snapshot_id=snapshot.id, digest=digest)
 
-    async def plant_snapshot(self, server: VpsServer, name: str, *, description: str = "", status: str = "completed",
+    async def add_snapshot(self, server: VpsServer, name: str, *, description: str = "", status: str = "completed",
                              size_mb: int | None = None, created_at: datetime | None = None) -> VpsSnapshot:
         """Put a snapshot of the present disk there as if it had been made before, beyond any limit. The caller remembers."""
         snapshot = self._new_snapshot(server, name, description)
@@ -214,7 +214,7 @@ class VpsOrg(Cloud[VpsServer]):
         began = self.sandbox.clock.elapsed()
         ends = faults.end(began, began + self.duration("snapshots.restore"))
         await server.machine.power_off()
-        self.effect("restore_started", server, snapshot.name, snapshot_id=snapshot.id)
+        self.record_event("restore_started", server, snapshot.name, snapshot_id=snapshot.id)
         if ends is not None:
             self.spawn(server, self._finish_restore(snapshot, ends, faults))
 
@@ -225,12 +225,12 @@ class VpsOrg(Cloud[VpsServer]):
         snapshot.being_restored = False
         if digest is None:
             self.set_status(server, "stopped")
-            self.effect("restore_failed", server, snapshot.name, snapshot_id=snapshot.id)
+            self.record_event("restore_failed", server, snapshot.name, snapshot_id=snapshot.id)
             return
         if not faults.stays_off:
             await server.machine.power_on()
         self.set_status(server, "stopped" if faults.stays_off else "active")
-        self.effect("restore_done", server, snapshot.name, snapshot_id=snapshot.id, digest=digest)
+        self.record_event("restore_done", server, snapshot.name, snapshot_id=snapshot.id, digest=digest)
 
     async def delete_snapshot(self, snapshot: VpsSnapshot) -> None:
         """Delete for good.
@@ -240,7 +240,7 @@ class VpsOrg(Cloud[VpsServer]):
         if snapshot.status == "in_progress" or snapshot.being_restored:
             raise Refused(400, {"detail": "Snapshot is in use and cannot be deleted."})
         await self.drop_snapshot(snapshot)
-        self.effect("snapshot_deleted", snapshot.server, snapshot.name, snapshot_id=snapshot.id)
+        self.record_event("snapshot_deleted", snapshot.server, snapshot.name, snapshot_id=snapshot.id)
 
     async def drop_snapshot(self, snapshot: VpsSnapshot) -> None:
         """Remove a snapshot and its copy of the disk, whatever its state; a restore under way keeps the copy."""

@@ -31,7 +31,7 @@ class VpsServer(Server):
 
 @dataclass(eq=False)
 class VpsSnapshot(CachedRows):
-    """A snapshot; ``status`` completed, in_progress, failed (or any word that the control API plants)."""
+    """A snapshot; ``status`` completed, in_progress, failed (or any word that the admin API plants)."""
 
     id: int
     server: VpsServer

@@ -39,7 +39,7 @@ class No(Exception):
 
 
 class ExampleApi:
-    """The routes. A route's name is the operation, by which faults and the ledger know it."""
+    """The routes. A route's name is the operation, by which faults and the request log know it."""
 
     def __init__(self, cloud: ExampleCloud) -> None:
         self._cloud = cloud
@@ -56,7 +56,7 @@ class ExampleApi:
         self.app = Starlette(routes=self.routes, exception_handlers={No: _no, Refused: _refused})
 
     def server_reference(self, path: dict[str, Any], query: dict[str, Any], body: Any) -> Any:
-        """Which server a request is about, for the ledger and for faults."""
+        """Which server a request is about, for the request log and for faults."""
         if "snapshot" in path:
             snapshot = self._cloud.snapshot(path["snapshot"])
             return snapshot.server.id if snapshot else None

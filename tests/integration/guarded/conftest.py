@@ -26,8 +26,8 @@ def ssh_box() -> Iterator[SandboxHandle]:
 @pytest.fixture
 def upgrades(ssh_box: SandboxHandle, tmp_path: Path) -> Iterator[Rollout]:
     """Guarded upgrades of web1 to web5 at VPS.org and app1 at Ilkbyte."""
-    ssh_box.control.reset()
+    ssh_box.admin.reset()
     name, arguments = lasting(SHORT, *DURATIONS)
-    getattr(ssh_box.control, name)(**arguments)
+    getattr(ssh_box.admin, name)(**arguments)
     with rollout(ssh_box, tmp_path) as one:
         yield one

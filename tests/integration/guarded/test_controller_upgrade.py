@@ -48,17 +48,17 @@ def leaks_nothing(upgrades: Rollout, *jobs: Job) -> None:
 def test_a_failed_upgrade_is_a_failed_job_and_the_node_after_it_changes_nothing(upgrades: Rollout) -> None:
     good = job_of(upgrades, "good", "guarded_upgrade.yml", CHANGE)
     assert good.status == "successful", good.shown
-    upgrades.box.control.settings(seconds={"vpsorg.snapshots.restore": 4 * SPEED})  # long enough to be told of
+    upgrades.box.admin.settings(seconds={"vpsorg.snapshots.restore": 4 * SPEED})  # long enough to be told of
     bad = job_of(upgrades, "bad", "guarded_upgrade.yml", CHANGE, FAIL)
     assert bad.status == "failed"
     assert "ROLLED_BACK: web1" in bad.shown
     assert "its restore to snapshot rewind" in bad.shown, "the guard's progress"
     assert counted_nodes(bad.events) == [], "its hosts are counted as hosts"
-    asked = len(upgrades.box.control.requests(changing=True))
+    asked = len(upgrades.box.admin.requests(changing=True))
     node = job_of(upgrades, "node", "recover_after_failure.yml")
     assert node.status == "failed", "else the workflow would be shown as successful"
     assert "there is nothing left to end" in node.shown and "The upgrade before this job has failed" in node.shown
-    assert len(upgrades.box.control.requests(changing=True)) == asked
+    assert len(upgrades.box.admin.requests(changing=True)) == asked
     leaks_nothing(upgrades, good, bad, node)
 
 

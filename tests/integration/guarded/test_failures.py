@@ -98,7 +98,7 @@ def test_more_trouble_with_the_restore_itself(upgrades: Rollout) -> None:
 def all_are_undone_in_spite_of(upgrades: Rollout, troubles: dict[str, dict[str, Any]]) -> None:
     for host, trouble in troubles.items():
         cloud = "ilkbyte" if host == "app1" else "vpsorg"
-        upgrades.box.control.fault(operation="snapshots.restore", server=host, cloud=cloud, **trouble)
+        upgrades.box.admin.fault(operation="snapshots.restore", server=host, cloud=cloud, **trouble)
     run = upgrades.run(
         ",".join(troubles), "--forks", "6", book=upgrades.pinned_book(), check_timeout=8, grace_period=120,
         tasks=upgrades.tasks("upgrade", CHANGE, {**FAIL, "when": "inventory_hostname not in ['web1', 'web2']"}),
@@ -109,7 +109,7 @@ def all_are_undone_in_spite_of(upgrades: Rollout, troubles: dict[str, dict[str, 
     for host in troubles:
         assert upgrades.record(host)["outcome"] == "rolled_back", (host, upgrades.record(host))
         assert upgrades.is_as_at_snapshot(host)
-        assert len(upgrades.box.control.effects("restore_started", server=host)) == 1, host
+        assert len(upgrades.box.admin.events("restore_started", server=host)) == 1, host
     assert upgrades.no_guard_left()
 
 
@@ -118,8 +118,8 @@ REFUSAL = {"status": False, "message": "", "error": "Snapshot is locked!", "data
 
 @pytest.mark.slow(20)
 def test_a_restore_that_is_refused_for_good(upgrades: Rollout) -> None:
-    upgrades.box.control.fault("status", cloud="vpsorg", operation="snapshots.restore", status=400, apply=False, times=None)
-    upgrades.box.control.fault("raw", cloud="ilkbyte", operation="snapshots.restore", body=json.dumps(REFUSAL), apply=False, times=None,
+    upgrades.box.admin.fault("status", cloud="vpsorg", operation="snapshots.restore", status=400, apply=False, times=None)
+    upgrades.box.admin.fault("raw", cloud="ilkbyte", operation="snapshots.restore", body=json.dumps(REFUSAL), apply=False, times=None,
                                content_type="application/json")
     it_is_said_that_the_rollback_failed(upgrades, "rollback_failed")
 
@@ -127,7 +127,7 @@ def test_a_restore_that_is_refused_for_good(upgrades: Rollout) -> None:
 @pytest.mark.patient
 @pytest.mark.slow(20)
 def test_a_restore_that_fails_half_way_each_time(upgrades: Rollout) -> None:
-    upgrades.box.control.fault("restore_fails", operation="snapshots.restore", times=None)
+    upgrades.box.admin.fault("restore_fails", operation="snapshots.restore", times=None)
     it_is_said_that_the_rollback_failed(upgrades, "rollback_failed", "unknown")
 
 

@@ -31,7 +31,7 @@ def fleet(tmp_path: Path) -> Iterator[Rollout]:
 
     with launch(vpsorg_servers=len(HOSTS), ilkbyte_servers=0, speed=SPEED) as box:
         for name, arguments in (lasting(SHORT, *DURATIONS), lasting(SECONDS, "vpsorg.snapshots.create", "vpsorg.snapshots.restore")):
-            getattr(box.control, name)(**arguments)
+            getattr(box.admin, name)(**arguments)
         with rollout(box, tmp_path) as one:
             yield one
 
@@ -39,8 +39,8 @@ def fleet(tmp_path: Path) -> Iterator[Rollout]:
 @pytest.mark.patient
 def test_the_whole_batch_at_once(fleet: Rollout) -> None:
     """One has no snapshot, three fail their check; one is stopped for its snapshot, and a service rests on two."""
-    control = fleet.box.control
-    control.fault("snapshot_fails", operation="snapshots.create", server=NO_SNAPSHOT)
+    admin = fleet.box.admin
+    admin.fault("snapshot_fails", operation="snapshots.create", server=NO_SNAPSHOT)
     for host in RESTING:
         fleet.install_service(host)
     checks = fleet.tasks("checks", {"name": "Fall over", "ansible.builtin.command": "false", "when": f"inventory_hostname in {BROKEN}"})
@@ -49,7 +49,7 @@ def test_the_whole_batch_at_once(fleet: Rollout) -> None:
                     checks=checks, stop_server=f"{{{{ inventory_hostname == '{STOPPED}' }}}}",
                     quiesce_services=f"{{{{ ['app'] if inventory_hostname in {RESTING} else [] }}}}")
     print(f"the batch took {time.monotonic() - began:.1f} s")
-    print(span(control, "snapshot_started", "snapshot_ready"), span(control, "restore_started", "restore_done"))
+    print(span(admin, "snapshot_started", "snapshot_ready"), span(admin, "restore_started", "restore_done"))
     assert run.status == 2, run.output
     assert outcomes(run) == {NO_SNAPSHOT: "not_started", **dict.fromkeys(BROKEN, "rolled_back"), **dict.fromkeys(WELL, "upgraded")}
     for host in BROKEN:
@@ -58,22 +58,22 @@ def test_the_whole_batch_at_once(fleet: Rollout) -> None:
         assert fleet.asked(host, "snapshots.create") == 1, host
         assert fleet.asked(host, "snapshots.restore") == 0, host
         assert (fleet.disk(host) / "etc" / "changed").exists() == (host in WELL), host
-    assert all_before_the_first(control, "snapshot_started", HOSTS, "snapshot_ready")
-    assert all_before_the_first(control, "restore_started", BROKEN, "restore_done")
-    assert [request["operation"] for request in control.requests(changing=True, server=STOPPED)] == [
+    assert all_before_the_first(admin, "snapshot_started", HOSTS, "snapshot_ready")
+    assert all_before_the_first(admin, "restore_started", BROKEN, "restore_done")
+    assert [request["operation"] for request in admin.requests(changing=True, server=STOPPED)] == [
         "servers.power", "snapshots.create", "servers.power"]
-    assert control.server(STOPPED)["powered_on"]
+    assert admin.server(STOPPED)["powered_on"]
     assert fleet.service_log("web6") == ["stopped", "started"]
     assert fleet.service_log("web2") == ["stopped"], "it rested when its snapshot was taken, which is back now"
 
 
-def all_before_the_first(control: Any, begun: str, hosts: list[str], done: str) -> bool:
-    first = min(effect["n"] for effect in control.effects(done))
-    return {effect["server"] for effect in control.effects(begun) if effect["n"] < first} == set(hosts)
+def all_before_the_first(admin: Any, begun: str, hosts: list[str], done: str) -> bool:
+    first = min(event["n"] for event in admin.events(done))
+    return {event["server"] for event in admin.events(begun) if event["n"] < first} == set(hosts)
 
 
-def span(control: Any, begun: str, done: str) -> str:
+def span(admin: Any, begun: str, done: str) -> str:
     """For whoever looks at the figures (-rP)."""
-    first, last = control.effects(begun)[0]["at"], control.effects(done)[-1]["at"]
+    first, last = admin.events(begun)[0]["at"], admin.events(done)[-1]["at"]
     moments = [datetime.fromisoformat(text.replace("Z", "+00:00")) for text in (first, last)]
     return f"{begun} to {done}: {(moments[1] - moments[0]).total_seconds() / SPEED:.1f} s"

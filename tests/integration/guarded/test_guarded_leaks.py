@@ -34,7 +34,7 @@ class GuardedLeaks:
         self.searcher = Searcher([secret for secrets in SECRETS.values() for secret in secrets])
         self.temporary = Path(tempfile.mkdtemp(prefix="rw-"))  # short: sockets lie in it
         name, arguments = ADDED
-        getattr(upgrades.box.control, name)(**arguments)
+        getattr(upgrades.box.admin, name)(**arguments)
 
     def run(self, cloud: str, way: str, *arguments: str, environment: dict[str, str] | None = None, **how: Any) -> tuple[Run, ProcessWatch]:
         """Run to the end and search every channel."""
@@ -72,7 +72,7 @@ def test_an_upgrade_that_is_undone_by_a_cloud_that_quotes_its_keys(leaks: Guarde
     said = quoting(cloud)
     body = {"detail": said} if cloud == "vpsorg" else {"status": False, "message": "", "error": said, "data": None}
     name, arguments = fault("raw", cloud=cloud, operation="snapshots.restore", status=400 if cloud == "vpsorg" else 200, body=body, apply=False)
-    getattr(leaks.upgrades.box.control, name)(**arguments)
+    getattr(leaks.upgrades.box.admin, name)(**arguments)
     run, watch = leaks.run(cloud, way, "-vvvvv", "--diff", environment=LOUDEST, tasks=leaks.upgrades.tasks("upgrade", CHANGE, FAIL))
     assert leaks.upgrades.record(HOSTS[cloud])["outcome"] == "rolled_back", run.output[-3000:]
     assert ">********<" in run.output, "what the cloud said was told"

@@ -37,8 +37,8 @@ def upgrade(upgrades: Rollout, hosts: str, *arguments: str, tasks: str) -> int:
 @pytest.mark.patient
 def test_the_plan_for_hosts_of_both_clouds(upgrades: Rollout) -> None:
     assert upgrade(upgrades, "web1:app1", "--check", tasks=upgrades.tasks("upgrade", CHANGE)) == 0
-    assert not upgrades.box.control.requests(changing=True)
-    assert {request["server"] for request in upgrades.box.control.requests(operation="snapshots.list")} == {"web1", "app1"}
+    assert not upgrades.box.admin.requests(changing=True)
+    assert {request["server"] for request in upgrades.box.admin.requests(operation="snapshots.list")} == {"web1", "app1"}
 
 
 def test_the_guard_has_the_accounts_credentials(upgrades: Rollout) -> None:

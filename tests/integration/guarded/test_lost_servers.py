@@ -35,7 +35,7 @@ def test_a_server_never_comes_back_from_its_reboot(upgrades: Rollout) -> None:
 @pytest.mark.slow(25)
 def test_one_of_five_is_lost_and_the_others_are_well(upgrades: Rollout) -> None:
     """With the linear strategy, in a batch of five with two forks; the batch after it is not begun."""
-    upgrades.box.control.settings(seconds={"vpsorg.snapshots.create": 10 * SPEED})  # all five are asked for in this time
+    upgrades.box.admin.settings(seconds={"vpsorg.snapshots.create": 10 * SPEED})  # all five are asked for in this time
     upgrades.install_service("web2")
     only_web3 = [{**task, "when": "inventory_hostname == 'web3'"} for task in (CUT_NETWORK, GO_ON)]
     run = upgrades.run("web1,web2,web3,web4,web5,app1", "--forks", "2", book=upgrades.batch_book(5),
@@ -47,8 +47,8 @@ def test_one_of_five_is_lost_and_the_others_are_well(upgrades: Rollout) -> None:
         assert upgrades.record(host)["outcome"] == "upgraded"
         assert upgrades.asked(host, "snapshots.restore") == 0
         assert (upgrades.disk(host) / "etc" / "changed").exists()
-    first_ready = min(effect["n"] for effect in upgrades.box.control.effects("snapshot_ready"))
-    assert all(effect["n"] < first_ready for effect in upgrades.box.control.effects("snapshot_started")), "one per fork"
+    first_ready = min(event["n"] for event in upgrades.box.admin.events("snapshot_ready"))
+    assert all(event["n"] < first_ready for event in upgrades.box.admin.events("snapshot_started")), "one per fork"
     assert not upgrades.records("app1"), "the roll-out went on"
     assert "The roll-out stops before app1: the guarded upgrade of web3" in run.stdout
     assert run.stdout.count("The same as JSON") == 1

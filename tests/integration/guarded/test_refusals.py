@@ -19,7 +19,7 @@ def is_refused(upgrades: Rollout, said: str, host: str = "web1", status: int = 2
     assert said in run.output
     assert "Traceback" not in run.output
     assert upgrades.digest(host) == before
-    assert not upgrades.box.control.effects("restore_started")
+    assert not upgrades.box.admin.events("restore_started")
     assert upgrades.no_guard_left()
 
 
@@ -31,7 +31,7 @@ def test_a_wrong_key(upgrades: Rollout, host: str) -> None:
 
 
 def test_a_key_that_may_only_read(upgrades: Rollout) -> None:
-    upgrades.box.control.add_credentials(vpsorg_token={"token": "vps_reader", "permissions": ["read"]})
+    upgrades.box.admin.add_credentials(vpsorg_token={"token": "vps_reader", "permissions": ["read"]})
     is_refused(upgrades, "may only read", environment={"VPS_API_TOKEN": "vps_reader"})
     upgrades.assert_untouched("web1")
 
@@ -46,26 +46,26 @@ def test_files_that_are_missing_or_broken(upgrades: Rollout) -> None:
 
 
 def test_the_server_is_busy_or_off(upgrades: Rollout) -> None:
-    upgrades.box.control.update_server("vpsorg", "web1", status="restoring")
+    upgrades.box.admin.update_server("vpsorg", "web1", status="restoring")
     is_refused(upgrades, "in the middle of something (restoring)")
-    upgrades.box.control.update_server("vpsorg", "web1", status="stopped")
+    upgrades.box.admin.update_server("vpsorg", "web1", status="stopped")
     is_refused(upgrades, "is stopped at VPS.org")
     upgrades.assert_untouched("web1")
 
 
 def test_the_limit_is_full_of_snapshots_that_are_not_ours(upgrades: Rollout) -> None:
     for number in range(5):
-        upgrades.box.control.plant_snapshot("vpsorg", "web1", f"rewind-by-hand-{number}")
+        upgrades.box.admin.add_snapshot("vpsorg", "web1", f"rewind-by-hand-{number}")
     is_refused(upgrades, "of them only 0 may go")
     assert len(upgrades.snapshots("web1")) == 5
     upgrades.assert_untouched("web1")
 
 
 def test_the_snapshot_fails_or_takes_too_long(upgrades: Rollout) -> None:
-    upgrades.box.control.fault("snapshot_fails", cloud="vpsorg", operation="snapshots.create", server="web1")
+    upgrades.box.admin.fault("snapshot_fails", cloud="vpsorg", operation="snapshots.create", server="web1")
     is_refused(upgrades, "could not make snapshot")
     assert upgrades.record("web1")["outcome"] == "not_started"
-    upgrades.box.control.settings(seconds={"vpsorg.snapshots.create": 100000})
+    upgrades.box.admin.settings(seconds={"vpsorg.snapshots.create": 100000})
     is_refused(upgrades, "NOT_STARTED: web2", "web2", snapshot_timeout=1)
     assert upgrades.record("web2")["outcome"] == "not_started"
     assert not (upgrades.disk("web2") / "etc" / "changed").exists()

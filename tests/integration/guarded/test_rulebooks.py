@@ -72,7 +72,7 @@ def test_a_request_starts_one_guarded_upgrade_here(upgrades: Rollout) -> None:
     assert len(upgrades.records("web1")) == 1
     assert upgrades.asked("web1", "snapshots.create") == 1 and upgrades.asked("web1", "snapshots.restore") == 0
     assert (upgrades.disk("web1") / "etc" / "changed").read_text("utf-8") == "new\n"
-    assert {request["server"] for request in upgrades.box.control.requests(changing=True)} == {"web1"}
+    assert {request["server"] for request in upgrades.box.admin.requests(changing=True)} == {"web1"}
     assert not mark.exists(), "what was sent is data"
     searcher = Searcher([TOKEN, upgrades.box.vpsorg_token])
     searcher.search("output", events.said)

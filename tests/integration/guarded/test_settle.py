@@ -14,7 +14,7 @@ BOOK = "rewind.vps.recover"
 
 
 def changing(upgrades: Rollout, host: str) -> int:
-    return len(upgrades.box.control.requests(changing=True, server=host))
+    return len(upgrades.box.admin.requests(changing=True, server=host))
 
 
 @pytest.mark.slow(25)

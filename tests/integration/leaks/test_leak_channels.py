@@ -110,7 +110,7 @@ def test_ended_in_the_middle(leaks: LeakStage, ilkbyte: Tasks, door: str, number
     with ProcessWatch(str(leaks.folder)) as watch:
         playing = leaks.stage.start(step, door=door, arguments=("-vvvvv",), environment={**leaks.environment, **LOUDEST})
         deadline = time.monotonic() + 30
-        while not leaks.stage.box.control.requests(operation="snapshots.list"):
+        while not leaks.stage.box.admin.requests(operation="snapshots.list"):
             assert time.monotonic() < deadline
             time.sleep(0.1)
         if number == signal.SIGKILL:
@@ -154,7 +154,7 @@ def test_a_killed_run_that_becomes_another_user_leaves_a_file_unless_pipelining_
     step = vpsorg("server_info", *FRESH, ADDED, late, keywords=BECOMING, server=None, **OPTIONS["vpsorg"])
     playing = leaks.stage.start(step, environment={**leaks.environment, **becoming(tmp_path), "ANSIBLE_PIPELINING": pipelining})
     deadline = time.monotonic() + 60
-    while not leaks.stage.box.control.requests(operation="servers.list"):
+    while not leaks.stage.box.admin.requests(operation="servers.list"):
         assert time.monotonic() < deadline
         time.sleep(0.1)
     playing.kill()

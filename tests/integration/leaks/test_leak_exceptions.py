@@ -71,7 +71,7 @@ def test_in_front_of_the_doors(leaks: LeakStage, vpsorg: Tasks, place: str, tmp_
 def test_with_all_that_libraries_say_of_http(leaks: LeakStage, ilkbyte: Tasks, door: str) -> None:
     """Ilkbyte's keys stand in every address."""
     for name, arguments in (*FRESH, ADDED):  # here: within the run, the tests' own client would be heard as well
-        getattr(leaks.stage.box.control, name)(**arguments)
+        getattr(leaks.stage.box.admin, name)(**arguments)
     run = leaks.play(ilkbyte("snapshot", name="two", **OPTIONS["ilkbyte"]), door=door, arguments=("-vvvvv",),
                      environment={"PYTHONPATH": str(BREAKING), "REWIND_NOISE": "1"})
     assert not run.only.failed, run.only.result

@@ -26,7 +26,7 @@ INHERITED = {**VARIABLES["vpsorg"], **VARIABLES["ilkbyte"]}
 def write(leaks: LeakStage, **config: Any) -> str:
     """A file with the credentials in it as they are, line by line as people write one."""
     box = leaks.stage.box
-    getattr(box.control, ADDED[0])(**ADDED[1])
+    getattr(box.admin, ADDED[0])(**ADDED[1])
     accounts = [
         {"name": "shop", "provider": "vpsorg", "api_token": TOKEN, "api_url": box.vpsorg_url},
         {"provider": "ilkbyte", "access_key": ACCESS, "secret_key": SECRET, "api_url": box.ilkbyte_url},
@@ -65,7 +65,7 @@ def test_a_play_that_is_given_nothing_but_the_inventory(leaks: LeakStage, tmp_pa
 def test_an_account_that_is_refused_with_a_quotation(leaks: LeakStage, cloud: str) -> None:
     path = write(leaks)
     name, details = fault("status", status=403, body={"detail": quoting(cloud), "error": quoting(cloud)}, cloud=cloud, times=None)
-    getattr(leaks.stage.box.control, name)(**details)
+    getattr(leaks.stage.box.admin, name)(**details)
     run = loud(leaks, "ansible-inventory", "-i", path, "--list")
     assert "gives no hosts" in run.output and "hostvars" in run.stdout
 

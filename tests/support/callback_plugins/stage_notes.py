@@ -25,7 +25,7 @@ requirements: [enabling in configuration]
 
 
 class CallbackModule(CallbackBase):
-    """One line in the notes for each task: name, status, result, entries of the ledger that the task caused."""
+    """One line in the notes for each task: name, status, result, entries of the request log that the task caused."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
@@ -37,9 +37,9 @@ class CallbackModule(CallbackBase):
         with open(os.environ["STAGE_PLAN"], encoding="utf-8") as file:
             self._plan = json.load(file)
         sys.path.insert(0, self._plan["extensions"])
-        from sandbox.admin_client import Control
+        from sandbox.admin_client import AdminClient
 
-        self._control = Control(self._plan["control_url"])
+        self._admin = AdminClient(self._plan["admin_url"])
         self._seen = 0
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
@@ -59,15 +59,15 @@ class CallbackModule(CallbackBase):
 
     def _arrange(self, name: str) -> None:
         for call, arguments in self._plan["world"].get(name, []):
-            getattr(self._control, call)(**arguments)
+            getattr(self._admin, call)(**arguments)
             if call == "reset":  # another world: what this machine knows of the old one is not so any more
                 shutil.rmtree(os.path.expanduser("~/.local/state/rewind.vps/locks"), ignore_errors=True)
-        entries = self._control.ledger()
+        entries = self._admin.request_log()
         self._seen = entries[-1]["n"] if entries else 0
 
     def _note(self, status: str, result: Any) -> None:
         task = getattr(result, "task", None) or result._task
-        entries = [entry for entry in self._control.ledger() if entry["n"] > self._seen]
+        entries = [entry for entry in self._admin.request_log() if entry["n"] > self._seen]
         shown = result.result if hasattr(type(result), "result") else result._result
         self._write({"name": task.get_name(), "status": status, "result": dict(shown), "entries": entries})
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The benchmark's pure parts: ratios, targets, tables, JSON, and what is counted in the ledger."""
+"""The benchmark's pure parts: ratios, targets, tables, JSON, and what is counted in the request log."""
 
 from __future__ import annotations
 

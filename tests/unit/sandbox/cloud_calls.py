@@ -11,7 +11,7 @@ import requests
 
 from sandbox import SandboxHandle
 
-TIMEOUT_SECONDS = 10
+REQUEST_TIMEOUT = 10
 
 
 class Api:
@@ -26,7 +26,7 @@ class Api:
         for _attempt in range(300):
             if value := condition():
                 return value
-            self._box.control.advance(step)
+            self._box.admin.advance(step)
             time.sleep(0.01)
         raise AssertionError("it did not come true in time")
 
@@ -35,7 +35,7 @@ class VpsOrgCalls(Api):
     def call(self, method: str, path: str, token: str | None = None, **more: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {token or self._box.vpsorg_token}", **more.pop("headers", {})}
         return self.session.request(method, self._box.vpsorg_url + path, headers=headers, allow_redirects=False,
-                                    **{"timeout": TIMEOUT_SECONDS, **more})
+                                    **{"timeout": REQUEST_TIMEOUT, **more})
 
     def snapshot(self, name: str = "s", server: int = 12345) -> dict[str, Any]:
         """A completed one."""
@@ -49,7 +49,7 @@ class VpsOrgCalls(Api):
 
 
 class IlkbyteCalls(Api):
-    def call(self, path: str, timeout: float | tuple[float, float] = TIMEOUT_SECONDS, **parameters: Any) -> requests.Response:
+    def call(self, path: str, timeout: float | tuple[float, float] = REQUEST_TIMEOUT, **parameters: Any) -> requests.Response:
         keys = {"access": self._box.ilkbyte_access_key, "secret": self._box.ilkbyte_secret_key}
         return self.session.get(self._box.ilkbyte_url + path, params={**keys, **parameters}, allow_redirects=False,
                                 timeout=timeout)

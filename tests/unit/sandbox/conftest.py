@@ -28,7 +28,7 @@ def shared_box() -> Iterator[SandboxHandle]:
 
 @pytest.fixture
 def box(shared_box: SandboxHandle) -> SandboxHandle:
-    shared_box.control.reset()
+    shared_box.admin.reset()
     return shared_box
 
 

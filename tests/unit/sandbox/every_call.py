@@ -17,7 +17,7 @@ AT_ONCE = {f"{cloud}.{what}": 0 for cloud, kinds in {
     "vpsorg": ("snapshots.create", "snapshots.restore", "servers.power.hard_stop"),
     "ilkbyte": ("snapshots.create", "snapshots.update", "snapshots.restore", "snapshots.delete", "servers.power.destroy"),
 }.items() for what in kinds}
-EFFECT = {  # by which one knows that a change was carried out; reads have none
+EVENT = {  # by which one knows that a change was carried out; reads have none
     "servers.power": "power_stopped", "snapshots.create": "snapshot_ready", "snapshots.restore": "restore_done",
     "snapshots.delete": "snapshot_deleted", "snapshots.update": "snapshot_recreated", "cron.add": "cron_added",
     "cron.delete": "cron_deleted",
@@ -52,19 +52,19 @@ class Call:
 
     def fault(self, kind: str, **details: Any) -> None:
         """Let the next such call go wrong."""
-        self.box.control.fault(kind, cloud=self.cloud, operation=self.operation, **details)
+        self.box.admin.fault(kind, cloud=self.cloud, operation=self.operation, **details)
 
     def entry(self) -> dict[str, Any]:
-        """The first such request in the ledger, which may come a little after its client has given up."""
-        return soon(lambda: self.box.control.requests(cloud=self.cloud, operation=self.operation))[0]
+        """The first such request in the request log, which may come a little after its client has given up."""
+        return soon(lambda: self.box.admin.requests(cloud=self.cloud, operation=self.operation))[0]
 
     def caused(self) -> list[str]:
         """The effects that its first request has had."""
-        return [row["effect"] for row in self.box.control.effects(request=self.entry()["n"])]
+        return [row["event"] for row in self.box.admin.events(request=self.entry()["n"])]
 
     def is_carried_out(self) -> bool:
         """Whether the change becomes real within a moment; always so for a read."""
-        return self.operation not in EFFECT or soon(lambda: EFFECT[self.operation] in self.caused())
+        return self.operation not in EVENT or soon(lambda: EVENT[self.operation] in self.caused())
 
 
 def every_call(box: SandboxHandle, vpsorg: VpsOrgCalls, ilkbyte: IlkbyteCalls, only: frozenset[str] | None = None) -> Iterator[Call]:
@@ -80,14 +80,14 @@ def every_call(box: SandboxHandle, vpsorg: VpsOrgCalls, ilkbyte: IlkbyteCalls, o
     for call in calls:
         if only is not None and call.operation not in only:
             continue
-        box.control.reset()
-        box.control.settings(seconds=AT_ONCE)
+        box.admin.reset()
+        box.admin.settings(seconds=AT_ONCE)
         if call.cloud == "vpsorg":
-            box.control.plant_snapshot("vpsorg", "web1", "good")
+            box.admin.add_snapshot("vpsorg", "web1", "good")
         else:
-            box.control.plant_snapshot("ilkbyte", "app1", "good")
-            box.control.plant_snapshot("ilkbyte", "app1", "timed", is_cron=True)
-        box.control.clear_ledger()
+            box.admin.add_snapshot("ilkbyte", "app1", "good")
+            box.admin.add_snapshot("ilkbyte", "app1", "timed", is_cron=True)
+        box.admin.clear_request_log()
         yield call
 
 

@@ -18,7 +18,7 @@ from sandbox import launch
 
 EXTENSIONS = Path(__file__).resolve().parents[3] / "extensions"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(EXTENSIONS)}
-KEYS = {"vpsorg_url", "vpsorg_token", "ilkbyte_url", "ilkbyte_access_key", "ilkbyte_secret_key", "control_url",
+KEYS = {"vpsorg_url", "vpsorg_token", "ilkbyte_url", "ilkbyte_access_key", "ilkbyte_secret_key", "admin_url",
         "inventory", "environment", "ca_path", "isolation", "isolation_reason", "speed"}
 
 
@@ -103,7 +103,7 @@ def test_idle_sandbox_uses_no_processor_time(box):
 def test_abrupt_clients_and_stop_during_a_request(tmp_path):
     with launch(servers=1, ssh=False, speed=1) as box:
         host, port = box.vpsorg_url.split("/")[2].split(":")
-        box.control.fault("delay", seconds=30)
+        box.admin.fault("delay", seconds=30)
         with socket.create_connection((host, int(port))) as connection:
             connection.sendall(b"GET /api/v1/servers/ HTTP/1.1\r\nHost: x\r\n\r\n")
             time.sleep(0.1)

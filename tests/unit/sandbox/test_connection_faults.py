@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from every_call import EFFECT, soon
+from every_call import EVENT, soon
 
 from sandbox import launch
 
@@ -48,27 +48,27 @@ def test_a_request_that_is_held(calls, apply):
 
 
 def test_a_client_that_is_killed_while_its_request_is_held(box):
-    planted = box.control.plant_snapshot("vpsorg", "web1", "good")
-    box.control.fault("hold", operation="snapshots.restore")
-    url = f"{box.vpsorg_url}/snapshots/{planted['id']}/restore/"
+    added = box.admin.add_snapshot("vpsorg", "web1", "good")
+    box.admin.fault("hold", operation="snapshots.restore")
+    url = f"{box.vpsorg_url}/snapshots/{added['id']}/restore/"
     with subprocess.Popen([sys.executable, "-c", ASK, "POST", url, f"Bearer {box.vpsorg_token}"]) as client:
         try:
-            assert soon(lambda: [row for row in box.control.requests(operation="snapshots.restore") if row.get("held")], 20)
+            assert soon(lambda: [row for row in box.admin.requests(operation="snapshots.restore") if row.get("held")], 20)
             assert client.poll() is None
         finally:
             os.kill(client.pid, signal.SIGKILL)
-    (entry,) = box.control.requests(operation="snapshots.restore")
-    assert entry["fault"] == "hold" and [row["effect"] for row in box.control.effects(request=entry["n"])] == ["restore_started"]
+    (entry,) = box.admin.requests(operation="snapshots.restore")
+    assert entry["fault"] == "hold" and [row["event"] for row in box.admin.events(request=entry["n"])] == ["restore_started"]
 
 
-def test_the_ledger_has_a_hold_before_the_carrying_out_is_over(box, ilkbyte):
-    box.control.settings(ilkbyte_responds="on_finish")
-    box.control.fault("hold", operation="snapshots.create")
+def test_the_request_log_has_a_hold_before_the_carrying_out_is_over(box, ilkbyte):
+    box.admin.settings(ilkbyte_responds="on_finish")
+    box.admin.fault("hold", operation="snapshots.create")
     with pytest.raises(requests.ReadTimeout):
         ilkbyte.call("/server/manage/app1/snapshot/create", name="s1", timeout=(10, 0.2))
-    (entry,) = soon(box.control.requests)
+    (entry,) = soon(box.admin.requests)
     assert entry["fault"] == "hold" and "held" not in entry
-    assert ilkbyte.until(lambda: box.control.requests()[0].get("held"))
+    assert ilkbyte.until(lambda: box.admin.requests()[0].get("held"))
 
 
 def test_silence_ends_with_a_reset(calls, box, vpsorg):
@@ -77,10 +77,10 @@ def test_silence_ends_with_a_reset(calls, box, vpsorg):
         with pytest.raises(requests.ConnectionError):
             call.send()
         assert (call.entry()["fault"], call.entry()["http_status"], call.caused()) == ("silence", None, []), call
-    box.control.fault("silence", seconds=0.05, apply=True)
+    box.admin.fault("silence", seconds=0.05, apply=True)
     with pytest.raises(requests.ConnectionError):
         vpsorg.call("POST", "/snapshots/", json={"server_id": 12345, "name": "s"})
-    assert len(box.control.effects("snapshot_started")) == 1
+    assert len(box.admin.events("snapshot_started")) == 1
 
 
 def test_late_is_carried_out_after_its_client_has_given_up(calls):
@@ -103,7 +103,7 @@ def test_late_is_not_carried_out_before_its_time(all_calls):
 
 
 def test_late_answers_a_client_that_has_waited(box, vpsorg):
-    box.control.fault("late", seconds=0.2)
+    box.admin.fault("late", seconds=0.2)
     began = time.monotonic()
     assert vpsorg.call("POST", "/snapshots/", json={"server_id": 12345, "name": "s"}).status_code == 201
     assert time.monotonic() - began >= 0.2
@@ -116,10 +116,10 @@ def test_the_call_after_the_one_that_hits_is_refused(calls, box, vpsorg, ilkbyte
         assert call.is_carried_out() and call.entry()["fault"] == "refuse", call
         with pytest.raises(requests.ConnectionError) as error:
             call.send()
-        assert refused(error) and len(box.control.requests(cloud=call.cloud)) == 1, call
+        assert refused(error) and len(box.admin.requests(cloud=call.cloud)) == 1, call
         other = ilkbyte.call("/account") if call.cloud == "vpsorg" else vpsorg.call("GET", "/account/me/")
         assert other.ok
-        box.control.refuse_connections(call.cloud, 0)
+        box.admin.refuse_connections(call.cloud, 0)
         assert call.send().status_code in (200, 201, 400, 404), call  # it listens again, at the same port
 
 
@@ -128,38 +128,38 @@ def test_a_cloud_that_refuses_from_the_first_call_on(box, vpsorg, ilkbyte, cloud
     url = box.vpsorg_url if cloud == "vpsorg" else box.ilkbyte_url
     ask = (lambda: vpsorg.call("GET", "/account/me/")) if cloud == "vpsorg" else (lambda: ilkbyte.call("/account"))
     assert ask().ok  # so that there is a connection that was kept alive
-    box.control.refuse_connections(cloud, NEVER)
+    box.admin.refuse_connections(cloud, NEVER)
     with pytest.raises(requests.ConnectionError) as error:
         ask()
     assert refused(error) and nobody_listens(url)
     began = time.monotonic()
-    box.control.refuse_connections(cloud, 0.3)
+    box.admin.refuse_connections(cloud, 0.3)
     assert soon(lambda: not nobody_listens(url)) and time.monotonic() - began >= 0.3
-    assert ask().ok and len(box.control.requests()) == 2
+    assert ask().ok and len(box.admin.requests()) == 2
 
 
 def test_a_reset_ends_refusals_and_waits(box, vpsorg):
     for kind, more in (("hold", {}), ("late", {"seconds": NEVER}), ("silence", {"seconds": NEVER}), ("delay", {"seconds": NEVER})):
-        box.control.fault(kind, **more)
+        box.admin.fault(kind, **more)
         with socket.create_connection((urlsplit(box.vpsorg_url).hostname, urlsplit(box.vpsorg_url).port), timeout=10) as client:
             client.sendall(f"GET /api/v1/account/me/ HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {box.vpsorg_token}\r\n\r\n".encode())
-            assert soon(box.control.requests)
-            box.control.reset()
+            assert soon(box.admin.requests)
+            box.admin.reset()
             with pytest.raises(ConnectionResetError):
                 client.recv(1)
-    box.control.refuse_connections("vpsorg", NEVER)
-    box.control.reset()
+    box.admin.refuse_connections("vpsorg", NEVER)
+    box.admin.reset()
     assert vpsorg.call("GET", "/account/me/").ok
 
 
 def test_a_sandbox_ends_at_once_whatever_is_held_or_refused():
     with launch(servers=1, ssh=False) as box:
-        box.control.fault("hold", operation="account")
-        box.control.fault("late", operation="servers.list", seconds=NEVER)
+        box.admin.fault("hold", operation="account")
+        box.admin.fault("late", operation="servers.list", seconds=NEVER)
         for path in ("/account", "/server/list"):
             with pytest.raises(requests.ReadTimeout):
                 requests.get(box.ilkbyte_url + path, timeout=(10, 0.1))
-        box.control.refuse_connections("vpsorg", NEVER)
+        box.admin.refuse_connections("vpsorg", NEVER)
         box.process.terminate()
         assert box.process.wait(10) == 0
         assert box.log().count("Traceback") == 0, box.log()
@@ -178,4 +178,4 @@ def test_a_request_that_nobody_read_and_one_that_was_dropped_look_alike(all_call
 def test_what_a_request_has_caused_carries_its_number(all_calls):
     for call in all_calls():
         assert call.send().ok and call.is_carried_out(), call
-        assert bool(call.caused()) == (call.operation in EFFECT), call
+        assert bool(call.caused()) == (call.operation in EVENT), call

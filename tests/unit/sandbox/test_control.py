@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The control API: reset, servers, planted snapshots, clock, ledger, settings, inventory."""
+"""The admin API: reset, servers, planted snapshots, clock, request log, settings, inventory."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from pathlib import Path
 import pytest
 import requests
 
-from sandbox import ControlError
+from sandbox import AdminError
 
 
 def test_reset_makes_all_as_new(box, vpsorg, ilkbyte):
-    fresh = box.control.servers()
-    url, disk = box.vpsorg_url, Path(box.control.server("web1")["disk"])
+    fresh = box.admin.servers()
+    url, disk = box.vpsorg_url, Path(box.admin.server("web1")["disk"])
     (disk / "srv" / "junk").write_text("x")
     vpsorg.call("POST", "/snapshots/", json={"server_id": 12345, "name": "s"})
     vpsorg.call("POST", "/servers/12346/power/", json={"action": "stop"})
-    box.control.plant_snapshot("ilkbyte", "app1", "s1", is_cron=True, hour=3)
-    box.control.update_server("ilkbyte", "app2", name="renamed")
-    box.control.add_server("vpsorg", "extra")
-    box.control.fault("empty", times=None)
-    box.control.settings(ilkbyte_responds="on_finish", vpsorg_page_size=1)
-    box.control.add_credentials(vpsorg_token={"token": "vps_extra"})
-    box.control.advance(10_000)
-    box.control.reset()
-    assert box.control.servers() == fresh
-    assert box.control.ledger() == [] and box.control.faults() == []
-    assert box.control.settings()["ilkbyte_responds"] == "on_start" and box.control.clock()["elapsed"] < 10
+    box.admin.add_snapshot("ilkbyte", "app1", "s1", is_cron=True, hour=3)
+    box.admin.update_server("ilkbyte", "app2", name="renamed")
+    box.admin.add_server("vpsorg", "extra")
+    box.admin.fault("empty", times=None)
+    box.admin.settings(ilkbyte_responds="on_finish", vpsorg_page_size=1)
+    box.admin.add_credentials(vpsorg_token={"token": "vps_extra"})
+    box.admin.advance(10_000)
+    box.admin.reset()
+    assert box.admin.servers() == fresh
+    assert box.admin.request_log() == [] and box.admin.faults() == []
+    assert box.admin.settings()["ilkbyte_responds"] == "on_start" and box.admin.clock()["elapsed"] < 10
     assert vpsorg.call("GET", "/servers/", token="vps_extra").status_code == 401
     assert vpsorg.call("POST", "/snapshots/", json={"server_id": 12345, "name": "s"}).json()["id"] == 801
     assert ilkbyte.snapshots() == {} and url == box.vpsorg_url
@@ -37,83 +37,83 @@ def test_reset_makes_all_as_new(box, vpsorg, ilkbyte):
 def test_same_seed_same_durations(box, vpsorg):
     def ends() -> float:
         vpsorg.snapshot()
-        started, ready = (box.control.effects(effect)[0] for effect in ("snapshot_started", "snapshot_ready"))
+        started, ready = (box.admin.events(event)[0] for event in ("snapshot_started", "snapshot_ready"))
         return ready["n"] - started["n"], vpsorg.call("GET", "/snapshots/").json()["results"][0]["size_mb"]
 
     first = ends()
-    box.control.reset()
+    box.admin.reset()
     assert ends() == first
 
 
 def test_servers_come_go_and_change(box, vpsorg):
-    added = box.control.add_server("vpsorg", "db1", hostname="db.example.com", status="stopped")
+    added = box.admin.add_server("vpsorg", "db1", hostname="db.example.com", status="stopped")
     assert (added["id"], added["status"], added["powered_on"]) == (12347, "stopped", False)
-    box.control.update_server("vpsorg", "db1", status="active", name="db2")
+    box.admin.update_server("vpsorg", "db1", status="active", name="db2")
     assert vpsorg.call("GET", f"/servers/{added['uuid']}/").json()["name"] == "db2"
     assert "db2:" in Path(box.inventory).read_text()
-    box.control.remove_server("vpsorg", 12347)
+    box.admin.remove_server("vpsorg", 12347)
     assert vpsorg.call("GET", "/servers/12347/").status_code == 404
     for wrong in ("ab", "a-b-c", "x" * 17):
-        with pytest.raises(ControlError):
-            box.control.add_server("ilkbyte", wrong)
+        with pytest.raises(AdminError):
+            box.admin.add_server("ilkbyte", wrong)
 
 
-def test_planted_snapshots_can_be_changed(box, vpsorg, ilkbyte):
-    planted = box.control.plant_snapshot("vpsorg", 12345, "old", created_at="2020-01-01T00:00:00Z", size_mb=7)
-    box.control.update_snapshot("vpsorg", "web1", planted["id"], status="quarantined")
+def test_added_snapshots_can_be_changed(box, vpsorg, ilkbyte):
+    added = box.admin.add_snapshot("vpsorg", 12345, "old", created_at="2020-01-01T00:00:00Z", size_mb=7)
+    box.admin.update_snapshot("vpsorg", "web1", added["id"], status="quarantined")
     (row,) = vpsorg.call("GET", "/snapshots/").json()["results"]
     assert (row["status"], row["created_at"], row["size_mb"]) == ("quarantined", "2020-01-01T00:00:00Z", 7)
-    box.control.plant_snapshot("ilkbyte", "app1", "s1", is_cron=True, day=2, hour=4, min=5)
-    box.control.update_snapshot("ilkbyte", "app1", "s1", cron_time="her gece", next_run="2099-01-01T00:00:00+03:00")
+    box.admin.add_snapshot("ilkbyte", "app1", "s1", is_cron=True, day=2, hour=4, min=5)
+    box.admin.update_snapshot("ilkbyte", "app1", "s1", cron_time="her gece", next_run="2099-01-01T00:00:00+03:00")
     params = ilkbyte.snapshots()["s1"]["params"]
     assert (params["cron_time"], params["next_run"]) == ("her gece", "2099-01-01T00:00:00+03:00")
-    box.control.remove_snapshot("ilkbyte", "app1", "s1")
+    box.admin.remove_snapshot("ilkbyte", "app1", "s1")
     assert ilkbyte.snapshots() == {}
-    with pytest.raises(ControlError):
-        box.control.update_snapshot("ilkbyte", "app1", "s1", state="running")
-    with pytest.raises(ControlError):
-        box.control.plant_snapshot("ilkbyte", "app1", "s2", status="failed")
+    with pytest.raises(AdminError):
+        box.admin.update_snapshot("ilkbyte", "app1", "s1", state="running")
+    with pytest.raises(AdminError):
+        box.admin.add_snapshot("ilkbyte", "app1", "s2", status="failed")
 
 
-def test_planted_snapshot_can_be_restored(box, vpsorg):
-    planted = box.control.plant_snapshot("vpsorg", "web1", "old")
-    before = box.control.server("web1")["digest"]
-    (Path(box.control.server("web1")["disk"]) / "etc" / "changed").write_text("x")
-    vpsorg.call("POST", f"/snapshots/{planted['id']}/restore/")
+def test_an_added_snapshot_can_be_restored(box, vpsorg):
+    added = box.admin.add_snapshot("vpsorg", "web1", "old")
+    before = box.admin.server("web1")["digest"]
+    (Path(box.admin.server("web1")["disk"]) / "etc" / "changed").write_text("x")
+    vpsorg.call("POST", f"/snapshots/{added['id']}/restore/")
     vpsorg.until(lambda: vpsorg.status() == "active")
-    assert box.control.server("web1")["digest"] == before
+    assert box.admin.server("web1")["digest"] == before
 
 
-def test_ledger_never_holds_credentials(box, vpsorg, ilkbyte):
+def test_request_log_never_holds_credentials(box, vpsorg, ilkbyte):
     vpsorg.call("GET", f"/servers/?leak={box.vpsorg_token}")
     vpsorg.call("POST", "/snapshots/", json={"server_id": 12345, "name": "a", "description": box.vpsorg_token})
     ilkbyte.call(f"/server/manage/{box.ilkbyte_secret_key}/show", name=box.ilkbyte_access_key)
     requests.post(f"{box.ilkbyte_url}/account", timeout=10,
                   data=json.dumps({"access": box.ilkbyte_access_key, "list": [box.ilkbyte_secret_key]}))
-    text = json.dumps(box.control.ledger())
-    assert len(box.control.requests()) == 4
+    text = json.dumps(box.admin.request_log())
+    assert len(box.admin.requests()) == 4
     for secret in (box.vpsorg_token, box.ilkbyte_access_key, box.ilkbyte_secret_key):
         assert secret not in text
 
 
-def test_ledger_says_who_asked_for_what(box, vpsorg, ilkbyte):
+def test_request_log_says_who_asked_for_what(box, vpsorg, ilkbyte):
     vpsorg.snapshot()
     ilkbyte.manage("/snapshot/create", name="s1")
-    (entry,) = box.control.requests(changing=True, cloud="vpsorg")
+    (entry,) = box.admin.requests(changing=True, cloud="vpsorg")
     assert (entry["operation"], entry["server"], entry["method"], entry["http_status"]) == (
         "snapshots.create", "web1", "POST", 201)
     assert entry["body"] == {"server_id": 12345, "name": "s"} and entry["at"].endswith("Z")
-    (entry,) = box.control.requests(cloud="ilkbyte")
+    (entry,) = box.admin.requests(cloud="ilkbyte")
     assert (entry["changing"], entry["method"], entry["query"]["name"]) == (True, "GET", "s1")
-    numbers = [entry["n"] for entry in box.control.ledger()]
+    numbers = [entry["n"] for entry in box.admin.request_log()]
     assert numbers == sorted(set(numbers))
 
 
 def test_settings_are_checked(box):
     for wrong in ({"ilkbyte_responds": "never"}, {"vpsorg_page_size": 0}, {"seconds": {"vpsorg.coffee": 1}},
                   {"seconds": {"vpsorg.snapshots.create": [5, 1]}}, {"colour": "red"}):
-        with pytest.raises(ControlError):
-            box.control.settings(**wrong)
+        with pytest.raises(AdminError):
+            box.admin.settings(**wrong)
 
 
 def test_inventory_names_servers_and_holds_no_credentials(box):
@@ -128,15 +128,15 @@ def test_inventory_names_servers_and_holds_no_credentials(box):
 @pytest.mark.parametrize(("cloud", "first"), [("vpsorg", "web1"), ("ilkbyte", "app1")])
 def test_a_server_that_was_removed_is_back_after_a_reset(box, cloud, first):
     def ids():
-        return [(row["id"], row["uuid"], row["name"]) for row in box.control.servers(cloud)]
+        return [(row["id"], row["uuid"], row["name"]) for row in box.admin.servers(cloud)]
 
     before = ids()
-    box.control.remove_server(cloud, first)
-    box.control.add_server(cloud, "later")
-    box.control.reset()
+    box.admin.remove_server(cloud, first)
+    box.admin.add_server(cloud, "later")
+    box.admin.reset()
     assert ids() == before
-    box.control.remove_server(cloud, first)
-    box.control.reset(servers=1)
+    box.admin.remove_server(cloud, first)
+    box.admin.reset(servers=1)
     assert ids() == before[:1]
-    box.control.reset(servers=2)
-    assert ids() == before and box.control.server(first)["powered_on"]
+    box.admin.reset(servers=2)
+    assert ids() == before and box.admin.server(first)["powered_on"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from sandbox import ControlError
+from sandbox import AdminError
 
 CREATE = {"server_id": 12345, "name": "s"}
 
@@ -19,40 +19,40 @@ def create(vpsorg):
 
 
 def started(box):
-    return len(box.control.effects("snapshot_started"))
+    return len(box.admin.events("snapshot_started"))
 
 
 @pytest.mark.parametrize(("kind", "done"), [("drop_before", 0), ("drop_after", 1)])
 def test_dropped_connection(box, vpsorg, kind, done):
-    box.control.fault(kind, operation="snapshots.create")
+    box.admin.fault(kind, operation="snapshots.create")
     with pytest.raises(requests.ConnectionError):
         create(vpsorg)
     assert started(box) == done
-    (entry,) = box.control.requests(operation="snapshots.create")
+    (entry,) = box.admin.requests(operation="snapshots.create")
     assert (entry["fault"], entry["http_status"], entry["changing"]) == (kind, None, True)
     assert create(vpsorg).status_code == 201  # it hit once
 
 
 def test_skip_times_server_and_cloud(box, vpsorg, ilkbyte):
-    box.control.fault("status", status=503, operation="servers.show", server="web1", skip=1, times=2)
+    box.admin.fault("status", status=503, operation="servers.show", server="web1", skip=1, times=2)
     shown = [vpsorg.call("GET", f"/servers/{server}/").status_code
              for server in (12345, 12346, 12345, 12346, 12345, 12345)]
     assert shown == [200, 200, 503, 200, 503, 200]
-    box.control.fault("status", status=502, cloud="vpsorg", times=None)
+    box.admin.fault("status", status=502, cloud="vpsorg", times=None)
     assert ilkbyte.call("/account").status_code == 200
     assert [vpsorg.call("GET", "/account/me/").status_code for _attempt in range(3)] == [502] * 3
-    assert len(box.control.faults()) == 1
-    box.control.clear_faults()
+    assert len(box.admin.faults()) == 1
+    box.admin.clear_faults()
     assert vpsorg.call("GET", "/account/me/").status_code == 200
 
 
 def test_delay_outlasts_the_client_and_is_applied(box, vpsorg):
-    box.control.fault("delay", seconds=1.5, operation="snapshots.create")
+    box.admin.fault("delay", seconds=1.5, operation="snapshots.create")
     with pytest.raises(requests.ReadTimeout):
         requests.post(f"{box.vpsorg_url}/snapshots/", json=CREATE, timeout=0.5,
                       headers={"Authorization": f"Bearer {box.vpsorg_token}"})
     assert started(box) == 1
-    box.control.fault("delay", seconds=0.2, apply=False)
+    box.admin.fault("delay", seconds=0.2, apply=False)
     began = time.monotonic()
     with pytest.raises(requests.ConnectionError):
         create(vpsorg)
@@ -61,7 +61,7 @@ def test_delay_outlasts_the_client_and_is_applied(box, vpsorg):
 
 @pytest.mark.parametrize(("apply", "done"), [(False, 0), (True, 1)])
 def test_status_with_headers(box, vpsorg, apply, done):
-    box.control.fault("status", status=429, headers={"Retry-After": 7}, apply=apply)
+    box.admin.fault("status", status=429, headers={"Retry-After": 7}, apply=apply)
     answer = create(vpsorg)
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "7")
     assert answer.json() == {"detail": "Request was throttled."}
@@ -69,86 +69,86 @@ def test_status_with_headers(box, vpsorg, apply, done):
 
 
 def test_html_page(box, ilkbyte):
-    box.control.fault("html")
+    box.admin.fault("html")
     answer = ilkbyte.call("/server/manage/app1/snapshot/create", name="s1")
     assert answer.status_code == 200 and answer.headers["Content-Type"].startswith("text/html")
-    assert box.control.effects() == []
+    assert box.admin.events() == []
 
 
 def test_truncated_answer(box, vpsorg):
-    box.control.fault("truncate", bytes=10)
+    box.admin.fault("truncate", bytes=10)
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
         create(vpsorg)
     assert started(box) == 1
 
 
 def test_empty_and_raw(box, vpsorg):
-    box.control.fault("empty")
+    box.admin.fault("empty")
     answer = create(vpsorg)
     assert (answer.status_code, answer.content) == (201, b"")
-    box.control.fault("raw", body="not json {", status=201)
+    box.admin.fault("raw", body="not json {", status=201)
     answer = create(vpsorg)
     assert answer.text == "not json {" and answer.headers["Content-Type"] == "application/json"
-    box.control.fault("raw", body={"count": 0, "results": []}, apply=False)
+    box.admin.fault("raw", body={"count": 0, "results": []}, apply=False)
     assert vpsorg.call("GET", "/snapshots/").json() == {"count": 0, "results": []}
     assert started(box) == 2
 
 
 def test_stale_list_misses_the_last_change(box, vpsorg, ilkbyte):
-    box.control.plant_snapshot("vpsorg", "web1", "old")
+    box.admin.add_snapshot("vpsorg", "web1", "old")
     create(vpsorg)
-    box.control.fault("stale", operation="snapshots.list", times=2)
+    box.admin.fault("stale", operation="snapshots.list", times=2)
     assert [row["name"] for row in vpsorg.call("GET", "/snapshots/").json()["results"]] == ["old"]
     assert ilkbyte.snapshots() == {}
     assert [row["name"] for row in vpsorg.call("GET", "/snapshots/").json()["results"]] == ["s", "old"]
-    box.control.advance(100)
-    box.control.fault("stale", seconds=1000)
+    box.admin.advance(100)
+    box.admin.fault("stale", seconds=1000)
     assert vpsorg.call("GET", "/snapshots/").json()["results"] == []
 
 
 def test_shuffled_list_has_the_same_rows(box, vpsorg, ilkbyte):
     for number in range(5):
-        box.control.plant_snapshot("vpsorg", "web1", f"s{number}")
-        box.control.plant_snapshot("ilkbyte", "app1", f"s{number}")
+        box.admin.add_snapshot("vpsorg", "web1", f"s{number}")
+        box.admin.add_snapshot("ilkbyte", "app1", f"s{number}")
     straight = vpsorg.call("GET", "/snapshots/").json()["results"]
-    box.control.fault("shuffle", times=2, seed=1)
+    box.admin.fault("shuffle", times=2, seed=1)
     shuffled = vpsorg.call("GET", "/snapshots/").json()["results"]
     assert shuffled != straight and sorted(row["id"] for row in shuffled) == sorted(row["id"] for row in straight)
     assert list(ilkbyte.snapshots()) != [f"s{number}" for number in range(5)]
 
 
 def test_redirect_to_the_same_address(box, ilkbyte):
-    box.control.fault("redirect", apply=True)
+    box.admin.fault("redirect", apply=True)
     answer = ilkbyte.call("/server/manage/app1/snapshot/create", name="s1")
     assert answer.status_code == 302 and "/server/manage/app1/snapshot/create?" in answer.headers["Location"]
-    assert len(box.control.effects("snapshot_started")) == 1
+    assert len(box.admin.events("snapshot_started")) == 1
 
 
 def test_snapshot_and_restore_that_fail(box, vpsorg):
     ready = vpsorg.snapshot("good")
-    box.control.fault("snapshot_fails", cloud="vpsorg")
+    box.admin.fault("snapshot_fails", cloud="vpsorg")
     create(vpsorg)
-    vpsorg.until(lambda: box.control.effects("snapshot_failed"))
+    vpsorg.until(lambda: box.admin.events("snapshot_failed"))
     assert vpsorg.call("GET", "/snapshots/").json()["results"][0]["status"] == "failed"
-    box.control.fault("restore_fails", server="web1")
+    box.admin.fault("restore_fails", server="web1")
     vpsorg.call("POST", f"/snapshots/{ready['id']}/restore/")
-    vpsorg.until(lambda: box.control.effects("restore_failed"))
-    assert vpsorg.status() == "stopped" and not box.control.server("web1")["powered_on"]
+    vpsorg.until(lambda: box.admin.events("restore_failed"))
+    assert vpsorg.status() == "stopped" and not box.admin.server("web1")["powered_on"]
 
 
 def test_power_that_is_stuck(box, vpsorg, ilkbyte):
-    box.control.fault("power_stuck", times=None)
+    box.admin.fault("power_stuck", times=None)
     vpsorg.call("POST", "/servers/12345/power/", json={"action": "stop"})
     assert ilkbyte.manage("/power", set="shutdown")["status"] is True
-    box.control.advance(100_000)
+    box.admin.advance(100_000)
     time.sleep(0.05)
     assert (vpsorg.status(), ilkbyte.status()) == ("stopping", "running")
 
 
 def test_refused_request_uses_no_outcome_fault_up(box, vpsorg):
-    box.control.fault("snapshot_fails")
+    box.admin.fault("snapshot_fails")
     vpsorg.call("POST", "/snapshots/", json={"server_id": 1, "name": "s"})
-    assert len(box.control.faults()) == 1
+    assert len(box.admin.faults()) == 1
 
 
 @pytest.mark.parametrize("rule", [
@@ -157,13 +157,13 @@ def test_refused_request_uses_no_outcome_fault_up(box, vpsorg):
     {"tims": 1, "fault": {"kind": "empty"}}, {"fault": {"kind": "delay", "second": 1}}, {"fault": {"kind": "restore_fails", "seconds": 1}},
 ])
 def test_rules_that_make_no_sense_are_refused(box, rule):
-    with pytest.raises(ControlError):
-        box.control._call("POST", "faults", rule)
-    assert box.control.faults() == []
+    with pytest.raises(AdminError):
+        box.admin._call("POST", "faults", rule)
+    assert box.admin.faults() == []
 
 
 def test_every_fault_stands_in_the_documentation_with_its_keys(box):
-    told = box.control._call("GET", "faults")
+    told = box.admin._call("GET", "faults")
     rows = {}
     for line in (Path(__file__).resolve().parents[3] / "docs" / "sandbox.md").read_text("utf-8").splitlines():
         if line.startswith(("| `", "`meanwhile`")):

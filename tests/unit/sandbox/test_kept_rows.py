@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sandbox import ControlError
+from sandbox import AdminError
 from sandbox.machines import ImaginedPark
 from sandbox.state import SandboxState
 
@@ -40,7 +40,7 @@ def test_rows_that_did_not_change_are_not_made_again():
     async def work(sandbox: SandboxState) -> None:
         for cloud in sandbox.clouds:
             before = cloud.rows()
-            await cloud.plant_snapshot(cloud.servers[0], "one")
+            await cloud.add_snapshot(cloud.servers[0], "one")
             after = cloud.rows()
             assert all(old is new for old, new in zip(before["servers"][1:], after["servers"][1:], strict=True))
             assert after["snapshots"] != before["snapshots"]
@@ -53,7 +53,7 @@ def test_rows_that_did_not_change_are_not_made_again():
 def test_what_was_remembered_stays_as_it_was():
     async def work(sandbox: SandboxState) -> None:
         cloud, server = sandbox.vpsorg, sandbox.vpsorg.servers[1]
-        snapshot = await cloud.plant_snapshot(server, "one")
+        snapshot = await cloud.add_snapshot(server, "one")
         before = cloud.rows()
         cloud.set_status(server, "stopped")
         snapshot.status = "failed"
@@ -67,7 +67,7 @@ def test_what_was_remembered_stays_as_it_was():
 def test_every_change_shows_at_vpsorg():
     async def work(sandbox: SandboxState) -> None:
         cloud, server = sandbox.vpsorg, sandbox.vpsorg.servers[0]
-        first = await cloud.plant_snapshot(server, "one")
+        first = await cloud.add_snapshot(server, "one")
         for change in (
             lambda: setattr(server, "name", "renamed"), lambda: setattr(server, "hostname", "renamed.example.com"),
             lambda: cloud.set_status(server, "stopped"), lambda: setattr(first, "status", "failed"),
@@ -85,7 +85,7 @@ def test_every_change_shows_at_vpsorg():
 def test_every_change_shows_at_ilkbyte():
     async def work(sandbox: SandboxState) -> None:
         cloud, server = sandbox.ilkbyte, sandbox.ilkbyte.servers[0]
-        await cloud.plant_snapshot(server, "one")
+        await cloud.add_snapshot(server, "one")
         for change in (
             lambda: setattr(server, "service", "suspended"), lambda: setattr(server, "power", "shutoff"),
             lambda: setattr(server, "doing", "revert"), lambda: server.tree.create("two", "running", TIMESTAMP),
@@ -104,24 +104,24 @@ def test_every_change_shows_at_ilkbyte():
 
 
 @pytest.mark.parametrize(("cloud", "servers"), [("vpsorg", ("web1", "web2")), ("ilkbyte", ("app1", "app2"))])
-def test_many_snapshots_are_planted_at_once(box, cloud, servers):
-    box.control.plant_snapshots(cloud, [
+def test_many_snapshots_are_added_at_once(box, cloud, servers):
+    box.admin.add_snapshots(cloud, [
         {"server": server, "name": f"s{number}", "created_at": "2026-01-02T03:04:05Z"} for number in range(3) for server in servers])
-    found = {server: [row["name"] for row in box.control.server(server)["snapshots"]] for server in servers}
+    found = {server: [row["name"] for row in box.admin.server(server)["snapshots"]] for server in servers}
     newest_first = cloud == "vpsorg"
     assert found == {server: ["s2", "s1", "s0"] if newest_first else ["s0", "s1", "s2"] for server in servers}
 
 
-def test_planting_many_refuses_what_makes_no_sense(box):
-    with pytest.raises(ControlError, match="colour"):
-        box.control.plant_snapshots("vpsorg", [{"server": "web1", "name": "one", "colour": "red"}])
-    with pytest.raises(ControlError, match="no server"):
-        box.control.plant_snapshots("vpsorg", [{"server": "web1", "name": "one"}, {"server": "other", "name": "two"}])
-    assert [row["name"] for row in box.control.server("web1")["snapshots"]] == ["one"]
+def test_adding_many_refuses_what_makes_no_sense(box):
+    with pytest.raises(AdminError, match="colour"):
+        box.admin.add_snapshots("vpsorg", [{"server": "web1", "name": "one", "colour": "red"}])
+    with pytest.raises(AdminError, match="no server"):
+        box.admin.add_snapshots("vpsorg", [{"server": "web1", "name": "one"}, {"server": "other", "name": "two"}])
+    assert [row["name"] for row in box.admin.server("web1")["snapshots"]] == ["one"]
 
 
-def test_a_stale_list_shows_what_was_before_many_were_planted(box, vpsorg):
-    box.control.plant_snapshots("vpsorg", [{"server": "web1", "name": f"s{number}"} for number in range(3)])
-    box.control.fault("stale", cloud="vpsorg", operation="snapshots.list")
+def test_a_stale_list_shows_what_was_before_many_were_added(box, vpsorg):
+    box.admin.add_snapshots("vpsorg", [{"server": "web1", "name": f"s{number}"} for number in range(3)])
+    box.admin.fault("stale", cloud="vpsorg", operation="snapshots.list")
     assert vpsorg.call("GET", "/snapshots/").json()["count"] == 0
     assert vpsorg.call("GET", "/snapshots/").json()["count"] == 3

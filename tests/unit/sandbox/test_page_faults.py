@@ -16,19 +16,19 @@ SIZE = 2
 @pytest.fixture
 def box(shared_box: SandboxHandle) -> Iterator[SandboxHandle]:
     """With more servers than one page has."""
-    shared_box.control.reset(servers=ROWS)
+    shared_box.admin.reset(servers=ROWS)
     yield shared_box
-    shared_box.control.reset(servers=2)
+    shared_box.admin.reset(servers=2)
 
 
 @pytest.fixture(params=["vpsorg servers", "vpsorg snapshots", "ilkbyte servers"])
 def pages(request, box, vpsorg, ilkbyte):
     """A function: page number -> its names, how many there are in all (rows or pages), where the next one is."""
     cloud, what = request.param.split()
-    box.control.settings(vpsorg_page_size=SIZE, ilkbyte_page_size=SIZE)
+    box.admin.settings(vpsorg_page_size=SIZE, ilkbyte_page_size=SIZE)
     if what == "snapshots":
         for number in range(ROWS):
-            box.control.plant_snapshot("vpsorg", "web1", f"s{number}")
+            box.admin.add_snapshot("vpsorg", "web1", f"s{number}")
 
     def page(number):
         if cloud == "vpsorg":
@@ -45,10 +45,10 @@ def test_wrong_pages(box, pages):
     total = pages(2)[1]
     assert len(set(whole)) == ROWS and total in (ROWS, 3)
     for page, rows, shown in ((2, 1, whole[1:3]), (2, -1, whole[3:5]), (3, -2, []), (1, 3, whole[:2])):  # nothing is before the first row
-        box.control.fault("shift", rows=rows)
+        box.admin.fault("shift", rows=rows)
         assert pages(page)[:2] == (shown, total), rows
     assert pages(2)[0] == whole[2:4]  # it hit once
-    box.control.fault("repeat_page", times=None)
+    box.admin.fault("repeat_page", times=None)
     names, counted, at = pages(2)
     if isinstance(at, str):
         assert names == whole[2:4] and at.endswith("?page=2") and counted == ROWS

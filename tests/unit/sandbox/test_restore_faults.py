@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from sandbox import ControlError
+from sandbox import AdminError
 
 ON = {"vpsorg": "active", "ilkbyte": "running"}
 OFF = {"vpsorg": "stopped", "ilkbyte": "shut off"}
@@ -24,7 +24,7 @@ class Restores:
         self.cloud, self.box, self._calls = cloud, box, calls
         self.name = {"vpsorg": "web1", "ilkbyte": "app1"}[cloud]
         self.until, self.status = calls.until, calls.status
-        self._id = box.control.plant_snapshot(cloud, self.name, "good").get("id")
+        self._id = box.admin.add_snapshot(cloud, self.name, "good").get("id")
 
     def ask(self):
         """The answer to the request for a restore."""
@@ -33,16 +33,16 @@ class Restores:
         return self._calls.call(f"/server/manage/{self.name}/snapshot/revert", name="good")
 
     def fault(self, kind, **details):
-        self.box.control.fault(kind, cloud=self.cloud, operation="snapshots.restore", server=self.name, **details)
+        self.box.admin.fault(kind, cloud=self.cloud, operation="snapshots.restore", server=self.name, **details)
 
-    def effects(self, effect):
-        return len(self.box.control.effects(effect, cloud=self.cloud))
+    def events(self, event):
+        return len(self.box.admin.events(event, cloud=self.cloud))
 
     def disk(self):
-        return Path(self.box.control.server(self.name)["disk"])
+        return Path(self.box.admin.server(self.name)["disk"])
 
     def is_on(self):
-        return self.box.control.server(self.name)["powered_on"]
+        return self.box.admin.server(self.name)["powered_on"]
 
 
 @pytest.fixture(params=("vpsorg", "ilkbyte"))
@@ -55,7 +55,7 @@ def test_the_connection_is_dropped(restores, kind, begun):
     restores.fault(kind)
     with pytest.raises(requests.ConnectionError):
         restores.ask()
-    assert restores.effects("restore_started") == begun
+    assert restores.events("restore_started") == begun
 
 
 @pytest.mark.parametrize("status", [429, 500])
@@ -63,9 +63,9 @@ def test_the_connection_is_dropped(restores, kind, begun):
 def test_the_answer_is_an_error(restores, status, apply):
     restores.fault("status", status=status, apply=apply)
     assert restores.ask().status_code == status
-    assert restores.effects("restore_started") == apply
+    assert restores.events("restore_started") == apply
     if apply:
-        restores.until(lambda: restores.effects("restore_done"))
+        restores.until(lambda: restores.events("restore_done"))
         assert restores.status() == ON[restores.cloud]
 
 
@@ -75,32 +75,32 @@ def test_it_fails_for_good(restores):
     marker.touch()
     for failures in (1, 2, 3):
         assert restores.ask().status_code == 200
-        restores.until(lambda failures=failures: restores.effects("restore_failed") == failures)
+        restores.until(lambda failures=failures: restores.events("restore_failed") == failures)
         assert restores.status() == OFF[restores.cloud] and not restores.is_on() and marker.exists()
-    assert restores.effects("restore_done") == 0
-    restores.box.control.clear_faults()
+    assert restores.events("restore_done") == 0
+    restores.box.admin.clear_faults()
     restores.ask()
-    restores.until(lambda: restores.effects("restore_done"))
+    restores.until(lambda: restores.events("restore_done"))
     assert not marker.exists()
 
 
 def test_it_never_ends(restores):
     restores.fault("restore_stuck")
     restores.ask()
-    restores.box.control.advance(1_000_000)
+    restores.box.admin.advance(1_000_000)
     time.sleep(0.05)
-    assert restores.status() == UNDER_WAY[restores.cloud] and restores.effects("restore_done") == 0
-    restores.box.control.reset()
+    assert restores.status() == UNDER_WAY[restores.cloud] and restores.events("restore_done") == 0
+    restores.box.admin.reset()
     assert restores.status() == ON[restores.cloud]
 
 
 def test_it_takes_very_long(restores):
     restores.fault("restore_stuck", seconds=100_000)
     restores.ask()
-    restores.box.control.advance(90_000)
+    restores.box.admin.advance(90_000)
     time.sleep(0.05)
     assert restores.status() == UNDER_WAY[restores.cloud]
-    restores.until(lambda: restores.effects("restore_done"), step=1000)
+    restores.until(lambda: restores.events("restore_done"), step=1000)
     assert restores.status() == ON[restores.cloud] and restores.is_on()
 
 
@@ -109,16 +109,16 @@ def test_the_disk_is_back_but_the_server_stays_off(restores):
     marker.touch()
     restores.fault("power_stuck")
     restores.ask()
-    restores.until(lambda: restores.effects("restore_done"))
+    restores.until(lambda: restores.events("restore_done"))
     assert restores.status() == OFF[restores.cloud] and not restores.is_on() and not marker.exists()
 
 
 def test_power_that_is_stuck_concerns_restores_only_where_the_rule_says_so(restores):
-    restores.box.control.fault("power_stuck", cloud=restores.cloud)
+    restores.box.admin.fault("power_stuck", cloud=restores.cloud)
     restores.ask()
-    restores.until(lambda: restores.effects("restore_done"))
+    restores.until(lambda: restores.events("restore_done"))
     assert restores.status() == ON[restores.cloud]
-    assert [rule["operation"] for rule in restores.box.control.faults()] == ["servers.power"]
+    assert [rule["operation"] for rule in restores.box.admin.faults()] == ["servers.power"]
 
 
 @pytest.mark.parametrize(("kind", "operation"), [
@@ -126,8 +126,8 @@ def test_power_that_is_stuck_concerns_restores_only_where_the_rule_says_so(resto
     ("power_stuck", "snapshots.create"),
 ])
 def test_an_outcome_that_its_operation_cannot_have_is_refused(box, kind, operation):
-    with pytest.raises(ControlError, match="has no meaning"):
-        box.control.fault(kind, operation=operation)
+    with pytest.raises(AdminError, match="has no meaning"):
+        box.admin.fault(kind, operation=operation)
 
 
 def test_a_disk_that_cannot_be_put_back_leaves_no_cloud_restoring(restores):
@@ -135,18 +135,18 @@ def test_a_disk_that_cannot_be_put_back_leaves_no_cloud_restoring(restores):
     for image in images.glob("image-snapshot*"):
         shutil.rmtree(image)
     restores.ask()
-    restores.until(lambda: restores.effects("restore_failed"))
+    restores.until(lambda: restores.events("restore_failed"))
     assert restores.status() == OFF[restores.cloud]
 
 
 def test_a_restored_disk_that_does_not_boot_leaves_the_server_on(restores):
     (restores.disk() / "boot/vmlinuz").unlink()
-    restores.box.control.plant_snapshot(restores.cloud, restores.name, "bad")
+    restores.box.admin.add_snapshot(restores.cloud, restores.name, "bad")
     if restores.cloud == "vpsorg":
         restores._id += 1
         restores.ask()
     else:
         restores._calls.manage("/snapshot/revert", name="bad")
-    restores.until(lambda: restores.effects("restore_done"))
+    restores.until(lambda: restores.events("restore_done"))
     assert restores.status() == ON[restores.cloud] and restores.is_on()
-    assert "kernel" in restores.box.control.server(restores.name)["boot_problem"]
+    assert "kernel" in restores.box.admin.server(restores.name)["boot_problem"]

@@ -10,7 +10,7 @@ import pytest
 import requests
 from cloud_calls import VpsOrgCalls
 
-from sandbox import ControlError, SandboxHandle, launch
+from sandbox import AdminError, SandboxHandle, launch
 
 BAD = {"expired": "expired", "not_yet_valid": "not yet valid", "self_signed": "self-signed", "other_name": "127.0.0.1",
        "other_ca": "unable to get local issuer"}
@@ -25,7 +25,7 @@ def started() -> Iterator[SandboxHandle]:
 
 @pytest.fixture
 def tls_box(started: SandboxHandle) -> SandboxHandle:
-    started.control.reset()
+    started.admin.reset()
     return started
 
 
@@ -42,10 +42,10 @@ def create(api: VpsOrgCalls, **more: object) -> requests.Response:
 
 
 def test_a_good_certificate(tls_box, api):
-    assert tls_box.vpsorg_url.startswith("https://") and tls_box.control.servers("vpsorg")
+    assert tls_box.vpsorg_url.startswith("https://") and tls_box.admin.servers("vpsorg")
     assert create(api).status_code == 201
-    tls_box.control.settings(vpsorg_page_size=1)
-    tls_box.control.plant_snapshot("vpsorg", "web1", "t")
+    tls_box.admin.settings(vpsorg_page_size=1)
+    tls_box.admin.add_snapshot("vpsorg", "web1", "t")
     after = api.call("GET", "/snapshots/").json()["next"]
     assert after.startswith(tls_box.vpsorg_url)
     localhost = tls_box.ilkbyte_url.replace("127.0.0.1", "localhost")
@@ -59,24 +59,24 @@ def test_a_good_certificate(tls_box, api):
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 @pytest.mark.parametrize("kind", BAD)
 def test_a_bad_certificate(tls_box, api, kind):
-    tls_box.control.certificate("vpsorg", kind)
+    tls_box.admin.certificate("vpsorg", kind)
     for _attempt in range(2):
         with pytest.raises(requests.exceptions.SSLError, match=BAD[kind]):
             create(api)
     assert requests.get(tls_box.ilkbyte_url, verify=tls_box.ca_path, timeout=10).status_code == 404  # the other cloud has its own
-    assert tls_box.control.requests(cloud="vpsorg") == []
+    assert tls_box.admin.requests(cloud="vpsorg") == []
     assert create(api, verify=False).status_code == 201
 
 
 def test_a_bad_certificate_for_a_while(tls_box, api):
-    tls_box.control.certificate("vpsorg", "expired", times=2)
+    tls_box.admin.certificate("vpsorg", "expired", times=2)
     for _attempt in range(2):
         with pytest.raises(requests.exceptions.SSLError):
             create(api)
     assert create(api).status_code == 201
-    tls_box.control.certificate("vpsorg", "expired")
+    tls_box.admin.certificate("vpsorg", "expired")
     assert create(api).status_code == 201  # a connection that was kept alive has shown its certificate
-    tls_box.control.reset()
+    tls_box.admin.reset()
     api.session.close()
     assert create(api).status_code == 201
 
@@ -88,20 +88,20 @@ def test_a_bad_certificate_for_a_while(tls_box, api):
 ])
 def test_faults_of_the_connection(tls_box, api, kind, done, error):
     more = {"silence": {"seconds": 0.05}}.get(kind, {})
-    tls_box.control.fault(kind, **more)
+    tls_box.admin.fault(kind, **more)
     with pytest.raises(error):
         create(api, timeout=1 if kind == "hold" else 10)
-    assert len(tls_box.control.effects("snapshot_started")) == done
+    assert len(tls_box.admin.events("snapshot_started")) == done
 
 
 def test_refused_and_slow_answers(tls_box, api):
-    tls_box.control.fault("drip", seconds=0.0001)
+    tls_box.admin.fault("drip", seconds=0.0001)
     assert create(api).status_code == 201
-    tls_box.control.fault("refuse", seconds=600)
+    tls_box.admin.fault("refuse", seconds=600)
     assert api.call("GET", "/account/me/").ok
     with pytest.raises(requests.ConnectionError, match="refused"):
         api.call("GET", "/account/me/")
-    tls_box.control.refuse_connections("vpsorg", 0)
+    tls_box.admin.refuse_connections("vpsorg", 0)
     assert api.call("GET", "/account/me/").ok
 
 
@@ -117,11 +117,11 @@ def test_keys_are_for_their_owner_only_and_go_with_the_sandbox(tmp_path):
 
 def test_a_sandbox_without_tls_has_no_certificates(box):
     assert box.ca_path is None
-    with pytest.raises(ControlError, match="no TLS"):
-        box.control.certificate("vpsorg", "expired")
+    with pytest.raises(AdminError, match="no TLS"):
+        box.admin.certificate("vpsorg", "expired")
 
 
 def test_an_unknown_certificate_is_refused(tls_box):
     for kind, times in (("worn", None), ("expired", 0)):
-        with pytest.raises(ControlError, match="one of"):
-            tls_box.control.certificate("vpsorg", kind, times)
+        with pytest.raises(AdminError, match="one of"):
+            tls_box.admin.certificate("vpsorg", kind, times)

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 import pytest
 import requests
 
-from sandbox import ControlError
+from sandbox import AdminError
 from sandbox.faults.values import misshaped
 
 CREATE = {"server_id": 12345, "name": "s"}
@@ -33,23 +33,23 @@ THROTTLED = [
 
 def test_throttle(box, vpsorg):
     for how, header in THROTTLED:
-        box.control.fault("throttle", **how)
+        box.admin.fault("throttle", **how)
         answer = vpsorg.call("POST", "/snapshots/", json=CREATE)
         assert (answer.status_code, answer.headers.get("Retry-After")) == (429, header)
         assert answer.json() == {"detail": "Request was throttled."}
-    assert box.control.effects() == []
-    box.control.fault("throttle", apply=True)
+    assert box.admin.events() == []
+    box.admin.fault("throttle", apply=True)
     assert vpsorg.call("POST", "/snapshots/", json=CREATE).status_code == 429
-    assert len(box.control.effects("snapshot_started")) == 1
+    assert len(box.admin.events("snapshot_started")) == 1
 
 
 def test_throttle_until_a_date_of_the_clouds_own_clock(box, ilkbyte):
-    box.control.advance(1_000_000)
-    box.control.settings(date_offset_seconds={"ilkbyte": -7200})
-    box.control.fault("throttle", retry_after="date", seconds=90)
+    box.admin.advance(1_000_000)
+    box.admin.settings(date_offset_seconds={"ilkbyte": -7200})
+    box.admin.fault("throttle", retry_after="date", seconds=90)
     answer = ilkbyte.call("/server/manage/app1/snapshot/create", name="s1")
     assert (parsedate_to_datetime(answer.headers["Retry-After"]) - date_of(answer)).total_seconds() == 90
-    assert box.control.effects() == []
+    assert box.admin.events() == []
 
 
 @pytest.mark.patient
@@ -69,7 +69,7 @@ def test_drip(all_calls):
 
 
 def test_drip_outlasts_a_timeout_for_each_byte_and_ends_with_its_client(box, vpsorg):
-    box.control.fault("drip", seconds=0.1)
+    box.admin.fault("drip", seconds=0.1)
     began = time.monotonic()
     with pytest.raises(requests.ConnectionError, match="timed out"), requests.get(
             f"{box.vpsorg_url}/account/me/", headers={"Authorization": f"Bearer {box.vpsorg_token}"}, stream=True, timeout=5) as answer:
@@ -89,11 +89,11 @@ def test_misshape(calls):
 
 
 def test_misshape_by_its_seed(box, vpsorg):
-    box.control.plant_snapshot("vpsorg", "web1", "good")
+    box.admin.add_snapshot("vpsorg", "web1", "good")
     straight = vpsorg.call("GET", "/snapshots/").json()
     seen = []
     for seed in (1, 2, 1):
-        box.control.fault("misshape", seed=seed)
+        box.admin.fault("misshape", seed=seed)
         seen.append(vpsorg.call("GET", "/snapshots/").json())
     assert seen[0] == seen[2] != straight and seen[1] not in (straight, seen[0])
 
@@ -114,18 +114,18 @@ def test_misshape_spoils_one_place_in_every_way():
 
 
 def test_strange_word_for_servers_and_snapshots(box, vpsorg, ilkbyte):
-    planted = box.control.plant_snapshot("vpsorg", "web1", "good")
-    box.control.plant_snapshot("ilkbyte", "app1", "good")
-    box.control.fault("strange_word", times=None)
+    added = box.admin.add_snapshot("vpsorg", "web1", "good")
+    box.admin.add_snapshot("ilkbyte", "app1", "good")
+    box.admin.fault("strange_word", times=None)
     assert {row["status"] for row in vpsorg.call("GET", "/servers/").json()["results"]} == {"hibernating"}
     assert vpsorg.status() == "hibernating"
     assert vpsorg.call("GET", "/snapshots/").json()["results"][0]["status"] == "hibernating"
-    restored = vpsorg.call("POST", f"/snapshots/{planted['id']}/restore/").json()
+    restored = vpsorg.call("POST", f"/snapshots/{added['id']}/restore/").json()
     assert (restored["status"], restored["server"]["status"]) == ("success", "hibernating")
     shown = ilkbyte.manage("/show")
     assert (shown["status"], shown["data"]["status"]) == (True, "hibernating")
     assert ilkbyte.snapshots()["good"]["state"] == "hibernating"
-    assert len(box.control.effects("restore_started")) == 1
+    assert len(box.admin.events("restore_started")) == 1
 
 
 @pytest.mark.patient
@@ -137,26 +137,26 @@ def test_strange_word_of_ones_own(all_calls):
 
 @pytest.mark.parametrize("seconds", [7200, -7200])
 def test_clock_that_is_wrong_once(box, vpsorg, seconds):
-    box.control.fault("clock_wrong", seconds=seconds, operation="snapshots.create")
+    box.admin.fault("clock_wrong", seconds=seconds, operation="snapshots.create")
     answer = vpsorg.call("POST", "/snapshots/", json=CREATE)
     assert abs((date_of(answer) - now_of(box)).total_seconds() - seconds) < 60
-    assert answer.status_code == 201 and len(box.control.effects("snapshot_started")) == 1
+    assert answer.status_code == 201 and len(box.admin.events("snapshot_started")) == 1
     assert abs((date_of(vpsorg.call("GET", "/snapshots/")) - now_of(box)).total_seconds()) < 60
 
 
 def test_date_that_is_missing_or_garbage(box, ilkbyte):
-    box.control.fault("clock_wrong", date="missing")
+    box.admin.fault("clock_wrong", date="missing")
     assert "Date" not in ilkbyte.call("/account").headers
-    box.control.fault("clock_wrong", date="garbage")
+    box.admin.fault("clock_wrong", date="garbage")
     with pytest.raises(ValueError):
         date_of(ilkbyte.call("/account"))
 
 
 def test_clock_that_is_always_wrong(box, vpsorg, ilkbyte):
-    box.control.settings(date_offset_seconds={"vpsorg": 3600})
+    box.admin.settings(date_offset_seconds={"vpsorg": 3600})
     for _attempt in range(2):
         assert 3540 < (date_of(vpsorg.call("GET", "/account/me/")) - date_of(ilkbyte.call("/account"))).total_seconds() < 3660
-    with pytest.raises(ControlError, match="date_offset_seconds"):
-        box.control.settings(date_offset_seconds={"azure": 1})
-    box.control.reset()
-    assert box.control.settings()["date_offset_seconds"] == {"vpsorg": 0, "ilkbyte": 0}
+    with pytest.raises(AdminError, match="date_offset_seconds"):
+        box.admin.settings(date_offset_seconds={"azure": 1})
+    box.admin.reset()
+    assert box.admin.settings()["date_offset_seconds"] == {"vpsorg": 0, "ilkbyte": 0}

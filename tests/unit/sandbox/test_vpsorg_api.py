@@ -12,7 +12,7 @@ import requests
 
 def test_answers_carry_sandbox_time(box, vpsorg):
     before = parsedate_to_datetime(vpsorg.call("GET", "/servers/").headers["Date"])
-    box.control.advance(86400)
+    box.admin.advance(86400)
     after = parsedate_to_datetime(vpsorg.call("GET", "/servers/").headers["Date"])
     assert 86400 <= (after - before).total_seconds() < 86460
 
@@ -36,7 +36,7 @@ def test_path_without_slash_is_redirected_and_nothing_done(box, vpsorg, method):
     answer = vpsorg.call(method, "/snapshots?server_id=12345", json={"server_id": 12345, "name": "a"})
     assert answer.status_code == 301
     assert answer.headers["Location"] == "/api/v1/snapshots/?server_id=12345"
-    assert box.control.effects() == []
+    assert box.admin.events() == []
 
 
 def test_unknown_address_is_a_web_page(vpsorg):
@@ -52,7 +52,7 @@ def test_wrong_method(vpsorg):
 
 def test_pages_are_followed_by_absolute_links(box, vpsorg):
     for number in range(5):
-        box.control.plant_snapshot("vpsorg", "web1", f"s{number}")
+        box.admin.add_snapshot("vpsorg", "web1", f"s{number}")
     seen, url = [], "/snapshots/?page_size=2&server_id=12345"
     while url:
         page = vpsorg.call("GET", url).json()
@@ -66,16 +66,16 @@ def test_pages_are_followed_by_absolute_links(box, vpsorg):
 
 
 def test_page_sizes(box, vpsorg):
-    box.control.reset(vpsorg_servers=25)
+    box.admin.reset(vpsorg_servers=25)
     assert len(vpsorg.call("GET", "/servers/").json()["results"]) == 20
     assert len(vpsorg.call("GET", "/servers/?page_size=1000").json()["results"]) == 25
-    box.control.settings(vpsorg_page_size=3)
+    box.admin.settings(vpsorg_page_size=3)
     assert len(vpsorg.call("GET", "/servers/?page_size=100").json()["results"]) == 3
-    box.control.reset(servers=2)
+    box.admin.reset(servers=2)
 
 
 def test_server_filters(box, vpsorg):
-    box.control.update_server("vpsorg", 12346, status="suspended")
+    box.admin.update_server("vpsorg", 12346, status="suspended")
     listed = vpsorg.call("GET", "/servers/?status=suspended").json()["results"]
     assert [row["id"] for row in listed] == [12346]
     assert vpsorg.call("GET", "/servers/?status=broken").status_code == 400
@@ -96,7 +96,7 @@ def test_server_filters(box, vpsorg):
 def test_bad_fields(box, vpsorg, body, complaints):
     answer = vpsorg.call("POST", "/snapshots/", json=body)
     assert (answer.status_code, answer.json()) == (400, complaints)
-    assert box.control.effects() == []
+    assert box.admin.events() == []
 
 
 def test_bad_bodies(vpsorg):
@@ -113,25 +113,25 @@ def test_names_are_not_unique_and_numbers_grow(vpsorg):
 
 
 def test_restore_brings_the_disk_back_and_snapshot_holds_what_was_there_when_asked(box, vpsorg):
-    disk = Path(box.control.server("web1")["disk"])
+    disk = Path(box.admin.server("web1")["disk"])
     (disk / "srv" / "site").write_text("version 1")
-    before = box.control.server("web1")["digest"]
+    before = box.admin.server("web1")["digest"]
     answer = vpsorg.call("POST", "/snapshots/", json={"server_id": 12345, "name": "v1"}).json()
     (disk / "srv" / "site").write_text("version 2")  # written while the snapshot is in progress: not in it
-    vpsorg.until(lambda: box.control.effects("snapshot_ready"))
+    vpsorg.until(lambda: box.admin.events("snapshot_ready"))
 
     restoring = vpsorg.call("POST", f"/snapshots/{answer['id']}/restore/")
     assert restoring.status_code == 200
-    server = box.control.server("web1")
+    server = box.admin.server("web1")
     assert (server["status"], server["powered_on"]) == ("restoring", False)
     assert (disk / "srv" / "site").read_text() == "version 2"
     vpsorg.until(lambda: vpsorg.status() == "active")
-    disk = Path(box.control.server("web1")["disk"])
+    disk = Path(box.admin.server("web1")["disk"])
     assert (disk / "srv" / "site").read_text() == "version 1"
-    assert box.control.server("web1")["digest"] == before
-    digests = {entry["digest"] for entry in box.control.effects() if "digest" in entry}
+    assert box.admin.server("web1")["digest"] == before
+    digests = {entry["digest"] for entry in box.admin.events() if "digest" in entry}
     assert digests == {before}
-    assert [entry["effect"] for entry in box.control.effects()] == [
+    assert [entry["event"] for entry in box.admin.events()] == [
         "snapshot_started", "snapshot_ready", "restore_started", "restore_done"]
 
 
@@ -147,28 +147,28 @@ def test_what_a_busy_server_refuses(box, vpsorg):
 
 def test_snapshot_that_is_not_completed_is_not_restored(box, vpsorg):
     for status in ("in_progress", "failed", "quarantined"):
-        planted = box.control.plant_snapshot("vpsorg", "web1", status.replace("_", ""), status=status)
-        answer = vpsorg.call("POST", f"/snapshots/{planted['id']}/restore/")
+        added = box.admin.add_snapshot("vpsorg", "web1", status.replace("_", ""), status=status)
+        answer = vpsorg.call("POST", f"/snapshots/{added['id']}/restore/")
         assert answer.json() == {"detail": "Server is not in a valid state for restoration."}
-        box.control.remove_snapshot("vpsorg", "web1", planted["id"])
+        box.admin.remove_snapshot("vpsorg", "web1", added["id"])
     assert vpsorg.call("POST", "/snapshots/999/restore/").json() == {"detail": "Snapshot not found."}
 
 
 def test_suspended_server_refuses_changes(box, vpsorg):
     ready = vpsorg.snapshot()
-    box.control.update_server("vpsorg", "web1", status="suspended")
+    box.admin.update_server("vpsorg", "web1", status="suspended")
     assert vpsorg.call("POST", "/servers/12345/power/", json={"action": "start"}).status_code == 400
     assert vpsorg.call("POST", f"/snapshots/{ready['id']}/restore/").status_code == 400
-    assert box.control.server("web1")["powered_on"] is False
+    assert box.admin.server("web1")["powered_on"] is False
 
 
 def test_graceful_stop_takes_its_time_and_updated_at_moves(box, vpsorg):
     before = vpsorg.call("GET", "/servers/12345/").json()["updated_at"]
-    box.control.advance(100)
+    box.admin.advance(100)
     vpsorg.call("POST", "/servers/12345/power/", json={"action": "stop"})
-    assert vpsorg.status() == "stopping" and box.control.server("web1")["powered_on"]
-    box.control.advance(10)
+    assert vpsorg.status() == "stopping" and box.admin.server("web1")["powered_on"]
+    box.admin.advance(10)
     assert vpsorg.status() == "stopping"
     vpsorg.until(lambda: vpsorg.status() == "stopped", step=5)
-    assert not box.control.server("web1")["powered_on"]
+    assert not box.admin.server("web1")["powered_on"]
     assert vpsorg.call("GET", "/servers/12345/").json()["updated_at"] > before

@@ -39,7 +39,7 @@ def run(box: SandboxHandle, host: str, command: str) -> subprocess.CompletedProc
 
 def path_inside(box: SandboxHandle, host: str, path: str) -> str:
     """A path of the server as its commands have to name it: where there are no namespaces, they see the whole host."""
-    return box.control.server(host)["disk"] + path if box.isolation == "folder" else path
+    return box.admin.server(host)["disk"] + path if box.isolation == "folder" else path
 
 
 def test_restore_closes_the_door_and_undoes_what_was_written(ssh_box: SandboxHandle) -> None:
@@ -52,7 +52,7 @@ def test_restore_closes_the_door_and_undoes_what_was_written(ssh_box: SandboxHan
     assert run(ssh_box, "web1", "true").returncode == 255
     vpsorg.until(lambda: vpsorg.status() == "active")
     assert run(ssh_box, "web1", f"cat {file}").stdout == "1\n"
-    (ready,), (done,) = (ssh_box.control.effects(effect) for effect in ("snapshot_ready", "restore_done"))
+    (ready,), (done,) = (ssh_box.admin.events(event) for event in ("snapshot_ready", "restore_done"))
     assert ready["digest"] == done["digest"]
 
 
@@ -71,10 +71,10 @@ def test_power_at_both_clouds_is_the_door(ssh_box: SandboxHandle) -> None:
 
 
 def test_cut_network_leaves_the_server_on(ssh_box: SandboxHandle) -> None:
-    ssh_box.control.update_server("ilkbyte", "app1", network="down")
+    ssh_box.admin.update_server("ilkbyte", "app1", network="down")
     assert run(ssh_box, "app1", "true").returncode == 255
-    assert ssh_box.control.server("app1")["status"] == "running"
-    ssh_box.control.update_server("ilkbyte", "app1", network="up")
+    assert ssh_box.admin.server("app1")["status"] == "running"
+    ssh_box.admin.update_server("ilkbyte", "app1", network="up")
     assert run(ssh_box, "app1", "true").returncode == 0
 
 
@@ -82,9 +82,9 @@ def test_reset_keeps_ports_and_keys_and_mends_the_network(ssh_box: SandboxHandle
     file = path_inside(ssh_box, "web1", "/srv/junk")
     run(ssh_box, "web1", f"touch {file}")
     before = Path(ssh_box.inventory).read_text()
-    ssh_box.control.update_server("vpsorg", "web1", network="down")
+    ssh_box.admin.update_server("vpsorg", "web1", network="down")
     began = time.monotonic()
-    ssh_box.control.reset()
+    ssh_box.admin.reset()
     assert time.monotonic() - began < 5
     assert Path(ssh_box.inventory).read_text() == before
     assert run(ssh_box, "web1", f"test -e {file}").returncode == 1
@@ -108,12 +108,12 @@ def test_a_server_that_killed_its_network_is_brought_back_by_a_restore(ssh_box: 
     ilkbyte.until(lambda: "before" in ilkbyte.snapshots())
     run(ssh_box, "app1", f"sed -i 's/^auto eth0//' {path_inside(ssh_box, 'app1', '/etc/network/interfaces')}")
     until(lambda: run(ssh_box, "app1", "true").returncode == 255)
-    shown = ssh_box.control.server("app1")
+    shown = ssh_box.admin.server("app1")
     assert (shown["status"], shown["powered_on"], shown["network"]) == ("running", True, "down")
     ilkbyte.manage("/snapshot/revert", name="before")
-    ilkbyte.until(lambda: ssh_box.control.effects("restore_done", server="app1"))
+    ilkbyte.until(lambda: ssh_box.admin.events("restore_done", server="app1"))
     assert run(ssh_box, "app1", "true").returncode == 0
-    (ready,), (done,) = (ssh_box.control.effects(effect, server="app1") for effect in ("snapshot_ready", "restore_done"))
+    (ready,), (done,) = (ssh_box.admin.events(event, server="app1") for event in ("snapshot_ready", "restore_done"))
     assert ready["digest"] == done["digest"]
 
 
@@ -126,23 +126,23 @@ def test_a_server_that_does_not_boot_is_active_and_dark_until_a_restore(ssh_box:
         vpsorg.call("POST", path, json={"action": action})
         vpsorg.until(lambda: vpsorg.status() == "active")
         assert run(ssh_box, "web1", "true").returncode == 255, action
-        shown = ssh_box.control.server("web1")
+        shown = ssh_box.admin.server("web1")
         assert shown["powered_on"] and "kernel" in shown["boot_problem"]
     vpsorg.call("POST", f"/snapshots/{good['id']}/restore/")
     vpsorg.until(lambda: vpsorg.status() == "active")
     assert run(ssh_box, "web1", "true").returncode == 0
-    assert ssh_box.control.server("web1")["boot_problem"] is None
+    assert ssh_box.admin.server("web1")["boot_problem"] is None
     assert "Traceback" not in ssh_box.log()
 
 
 def test_both_clouds_notice_a_server_that_switches_itself_off(ssh_box: SandboxHandle) -> None:
     namespaces_only(ssh_box)
     vpsorg, ilkbyte = VpsOrgCalls(ssh_box), IlkbyteCalls(ssh_box)
-    ssh_box.control.clear_ledger()
+    ssh_box.admin.clear_request_log()
     for host in ("web1", "app1"):
         run(ssh_box, host, "poweroff")
     until(lambda: (vpsorg.status(), ilkbyte.status()) == ("stopped", "shut off"))
-    assert {effect["server"] for effect in ssh_box.control.effects("power_stopped")} == {"web1", "app1"}
+    assert {event["server"] for event in ssh_box.admin.events("power_stopped")} == {"web1", "app1"}
     vpsorg.call("POST", "/servers/12345/power/", json={"action": "start"})
     ilkbyte.manage("/power", set="start")
     vpsorg.until(lambda: (vpsorg.status(), ilkbyte.status()) == ("active", "running"))

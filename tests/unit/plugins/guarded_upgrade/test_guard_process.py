@@ -274,7 +274,7 @@ def box():
     from sandbox import launch
 
     with launch(vpsorg_servers=1, ilkbyte_servers=0, speed=100, ssh=False) as one:
-        one.control.settings(seconds={"vpsorg.snapshots.restore": 30})
+        one.admin.settings(seconds={"vpsorg.snapshots.restore": 30})
         yield one
 
 
@@ -295,17 +295,17 @@ time.sleep(300)
 
 
 def restores(box):
-    return box.control.requests(operation="snapshots.restore")
+    return box.admin.requests(operation="snapshots.restore")
 
 
 def test_it_outlives_the_run_that_started_it_and_rolls_back_what_that_left(stage, box):
-    control = box.control
-    server = control.servers("vpsorg")[0]
-    control.plant_snapshot("vpsorg", server["id"], "by-hand-before")
-    planted = control.plant_snapshot("vpsorg", server["id"], SNAPSHOT["name"])
-    control.plant_snapshot("vpsorg", server["id"], "by-hand-after")
-    control.fault("status", operation="snapshots.restore", status=409, times=1, body=json.dumps({"detail": f"not for {box.vpsorg_token}"}))
-    control.clear_ledger()
+    admin = box.admin
+    server = admin.servers("vpsorg")[0]
+    admin.add_snapshot("vpsorg", server["id"], "by-hand-before")
+    planted = admin.add_snapshot("vpsorg", server["id"], SNAPSHOT["name"])
+    admin.add_snapshot("vpsorg", server["id"], "by-hand-after")
+    admin.fault("status", operation="snapshots.restore", status=409, times=1, body=json.dumps({"detail": f"not for {box.vpsorg_token}"}))
+    admin.clear_request_log()
     stage.parameters.update(api_token=box.vpsorg_token, api_url=box.vpsorg_url)
     terminal, line = pty.openpty()
     record = record_data(server={"id": str(server["id"]), "name": "web1", "address": None})
@@ -331,7 +331,7 @@ def test_it_outlives_the_run_that_started_it_and_rolls_back_what_that_left(stage
     data = stage.record.data
     assert (data["outcome"], data["acknowledged"], data["reason"]) == (states.ROLLED_BACK, False, "the run ended without a word")
     assert len(restores(box)) == 2, "once more after a refusal"
-    assert [effect["snapshot"] for effect in control.effects("restore_done")] == [SNAPSHOT["name"]]
+    assert [event["snapshot"] for event in admin.events("restore_done")] == [SNAPSHOT["name"]]
     os.set_blocking(terminal, False)
     output = os.read(terminal, 65536).decode()
     os.close(terminal)
@@ -342,13 +342,13 @@ def test_it_outlives_the_run_that_started_it_and_rolls_back_what_that_left(stage
 
 
 def test_it_restores_on_request_and_when_a_phase_times_out(stage, box):
-    control = box.control
-    control.reset()
-    control.settings(seconds={"vpsorg.snapshots.restore": 30})
-    server = control.servers("vpsorg")[0]
-    planted = control.plant_snapshot("vpsorg", server["id"], SNAPSHOT["name"])
+    admin = box.admin
+    admin.reset()
+    admin.settings(seconds={"vpsorg.snapshots.restore": 30})
+    server = admin.servers("vpsorg")[0]
+    planted = admin.add_snapshot("vpsorg", server["id"], SNAPSHOT["name"])
     stage.parameters.update(api_token=box.vpsorg_token, api_url=box.vpsorg_url)
-    control.clear_ledger()
+    admin.clear_request_log()
     record = stage.start(states.READY, server={"id": str(server["id"]), "name": "web1", "address": None},
                           snapshot={**SNAPSHOT, "id": str(planted["id"])})
     send_request(record, transition(states.ARMED, 0.6))
@@ -370,10 +370,10 @@ PARAMS = {"match": f"rewind{'?' * 8}T{'?' * 6}Z{'?' * 4}", "stop_server": False,
 
 def snapshot_stage(stage, box):
     """A guard of a run that has planned to upgrade web1."""
-    control = box.control
-    control.reset()
-    control.settings(seconds={"vpsorg.snapshots.create": 300})
-    server = control.servers("vpsorg")[0]
+    admin = box.admin
+    admin.reset()
+    admin.settings(seconds={"vpsorg.snapshots.create": 300})
+    server = admin.servers("vpsorg")[0]
     stage.parameters.update(api_token=box.vpsorg_token, api_url=box.vpsorg_url)
     return stage.start(server={"id": str(server["id"]), "name": "web1", "address": None})
 
@@ -381,25 +381,25 @@ def snapshot_stage(stage, box):
 def test_it_takes_the_snapshot_while_its_run_may_do_something_else(stage, box):
     record = snapshot_stage(stage, box)
     assert send_request(record, {"command": "take_snapshot", "params": PARAMS}).state == states.SNAPSHOTTING
-    assert stage.record.state == states.SNAPSHOTTING and not box.control.effects("snapshot_ready"), "it answers before that is done"
+    assert stage.record.state == states.SNAPSHOTTING and not box.admin.events("snapshot_ready"), "it answers before that is done"
     ready = send_request(record, {"command": "wait"})
-    made = box.control.effects("snapshot_ready")[0]
+    made = box.admin.events("snapshot_ready")[0]
     assert (ready.state, ready.snapshot["id"], made["snapshot"]) == (states.READY, str(made["snapshot_id"]), SNAPSHOT["name"])
-    assert len(box.control.requests(operation="snapshots.create")) == 1
+    assert len(box.admin.requests(operation="snapshots.create")) == 1
 
 
 def test_a_server_that_it_has_stopped_for_the_snapshot_runs_again_though_its_run_is_killed(stage, box):
-    control, server = box.control, box.control.servers("vpsorg")[0]["name"]
+    admin, server = box.admin, box.admin.servers("vpsorg")[0]["name"]
     record = snapshot_stage(stage, box)
     send_request(record, {"command": "take_snapshot", "params": {**PARAMS, "stop_server": True}})
-    wait_until(lambda: control.effects("snapshot_started"), "the snapshot to be begun")
-    assert not control.server(server)["powered_on"]
+    wait_until(lambda: admin.events("snapshot_started"), "the snapshot to be begun")
+    assert not admin.server(server)["powered_on"]
     stage.run.kill()
     stage.run.wait()
     wait_until(lambda: is_gone(record, stage.lock), "the guard to follow its run")
-    assert control.server(server)["powered_on"]
+    assert admin.server(server)["powered_on"]
     assert stage.record.state == states.READY, "the next run goes on with it"
-    assert [len(control.requests(operation=name)) for name in ("snapshots.create", "servers.power")] == [1, 2]
+    assert [len(admin.requests(operation=name)) for name in ("snapshots.create", "servers.power")] == [1, 2]
 
 
 def test_what_goes_wrong_in_the_guard_is_reported_without_the_exceptions_text():
