@@ -20,7 +20,7 @@ from .ilkbyte.api import SERVER_HEADER, IlkbyteApi
 from .inventory import inventory, write_environment, write_inventory
 from .listeners import Listener
 from .machines import ImaginedPark, Machine, MachinePark
-from .middleware import Gate
+from .middleware import FaultMiddleware
 from .state import SandboxState
 from .vpsorg.api import BASE, VpsOrgApi
 
@@ -101,9 +101,9 @@ class Sandbox:
         common: dict[str, Any] = {"clock": state.clock, "request_log": state.request_log, "faults": state.faults}
         admin_api = AdminApi(state, self._write_inventory)
         for app, port in (
-            (Gate(vpsorg_api.app, cloud=state.vpsorg, routes=vpsorg_api.routes, server_reference=vpsorg_api.server_reference,
+            (FaultMiddleware(vpsorg_api.app, cloud=state.vpsorg, routes=vpsorg_api.routes, server_reference=vpsorg_api.server_reference,
                   **common), options.vpsorg_port),
-            (Gate(ilkbyte_api.app, cloud=state.ilkbyte, routes=ilkbyte_api.routes, server_reference=ilkbyte_api.server_reference,
+            (FaultMiddleware(ilkbyte_api.app, cloud=state.ilkbyte, routes=ilkbyte_api.routes, server_reference=ilkbyte_api.server_reference,
                   server_header=SERVER_HEADER, **common), options.ilkbyte_port),
             (admin_api.app, options.admin_port),
         ):
@@ -111,8 +111,8 @@ class Sandbox:
         additional_clouds = state.clouds[2:]
         for cloud, extra in zip(additional_clouds, self._extra_clouds, strict=True):
             api = extra.api(cloud)
-            gate = Gate(api.app, cloud=cloud, routes=api.routes, server_reference=api.server_reference, **common)
-            self._listeners.append(Listener(gate, 0, self._certificate_selector()))
+            middleware = FaultMiddleware(api.app, cloud=cloud, routes=api.routes, server_reference=api.server_reference, **common)
+            self._listeners.append(Listener(middleware, 0, self._certificate_selector()))
         state.listeners.update(zip(("vpsorg", "ilkbyte"), self._listeners, strict=False))
         state.listeners.update(zip((cloud.name for cloud in additional_clouds), self._listeners[3:], strict=True))
         await state.create_servers()

@@ -12,118 +12,118 @@ from typing import Any
 from .cloud import Cloud, Server
 from .ilkbyte.cloud import Ilkbyte
 from .ilkbyte.model import IlkbyteServer
-from .ilkbyte.model import Refused as IlkbyteRefused
+from .ilkbyte.model import Rejected as IlkbyteRejected
 from .request_log import OTHER_CLIENT, actor, current_request
 from .vpsorg.cloud import VpsOrg
-from .vpsorg.model import Refused as VpsOrgRefused
+from .vpsorg.model import Rejected as VpsOrgRejected
 from .vpsorg.model import VpsServer, VpsSnapshot
 
-Wish = dict[str, Any]  # a fault ``meanwhile`` with all its keys
+Spec = dict[str, Any]  # a fault ``concurrent_change`` with all its keys
 
-IN_TURN = frozenset(("stop_server", "start_server", "restore", "create_snapshot", "delete_snapshot"))
+SERIALIZED_ACTIONS = frozenset(("stop_server", "start_server", "restore", "create_snapshot", "delete_snapshot"))
 
 
-class NotThere(Exception):
+class TargetMissing(Exception):
     """What somebody wanted to change is not there."""
 
 
-class Meanwhile:
+class ConcurrentChange:
     """What shall happen around one request.
 
     :param server: the request's server, if it has one; the wish's ``on`` names another.
     """
 
-    def __init__(self, wish: Wish, cloud: Cloud[Any], server: Server | None) -> None:
-        self._wish = wish
+    def __init__(self, spec: Spec, cloud: Cloud[Any], server: Server | None) -> None:
+        self._spec = spec
         self._cloud = cloud
-        self._server = server if wish["on"] is None else cloud.server(wish["on"])
+        self._server = server if spec["on"] is None else cloud.server(spec["on"])
 
-    async def happen(self, when: str) -> None:
+    async def apply(self, when: str) -> None:
         """Do it, if this is the time (``before`` or ``after`` the request is carried out).
 
         :raises Cancelled: the world has been made anew meanwhile.
         """
-        if when != self._wish["when"]:
+        if when != self._spec["when"]:
             return
         server = self._server
-        if when == "after" and isinstance(server, IlkbyteServer) and server.lock.locked() and self._wish["do"] in IN_TURN:
-            self._cloud.spawn(server, self._act())  # it waits for its turn; the client need not wait for that
+        if when == "after" and isinstance(server, IlkbyteServer) and server.lock.locked() and self._spec["action"] in SERIALIZED_ACTIONS:
+            self._cloud.spawn(server, self._run())  # it waits for its turn; the client need not wait for that
         else:
-            await self._cloud.sandbox.waits.wait(self._act())
+            await self._cloud.sandbox.waits.wait(self._run())
 
-    async def _act(self) -> None:
+    async def _run(self) -> None:
         current_request.set(None)
         actor.set(OTHER_CLIENT)
         try:
-            await self._do()
-        except (NotThere, IlkbyteRefused) as error:
-            self._refused(str(error))
-        except VpsOrgRefused as error:
-            self._refused(str(error.body))
+            await self._execute()
+        except (TargetMissing, IlkbyteRejected) as error:
+            self._record_rejection(str(error))
+        except VpsOrgRejected as error:
+            self._record_rejection(str(error.body))
 
-    async def _do(self) -> None:
-        cloud, server, do = self._cloud, self._server, self._wish["do"]
+    async def _execute(self) -> None:
+        cloud, server, action = self._cloud, self._server, self._spec["action"]
         if server is None or server not in cloud.servers:
-            raise NotThere("no such server")
-        if do == "delete_server":
+            raise TargetMissing("no such server")
+        if action == "delete_server":
             await cloud.remove_server(server)
             cloud.record_event("server_removed", server)
         elif isinstance(cloud, VpsOrg):
-            await _at_vpsorg(cloud, server, self._wish)
+            await _execute_at_vpsorg(cloud, server, self._spec)
         else:
             assert isinstance(cloud, Ilkbyte)
-            await _at_ilkbyte(cloud, server, self._wish)
+            await _execute_at_ilkbyte(cloud, server, self._spec)
 
-    def _refused(self, why: str) -> None:
+    def _record_rejection(self, why: str) -> None:
         self._cloud.sandbox.request_log.add_event(
-            cloud=self._cloud.name, event="interference_refused", server=self._server.name if self._server else None,
-            snapshot=None, request=None, actor=OTHER_CLIENT, do=self._wish["do"], why=why)
+            cloud=self._cloud.name, event="concurrent_change_rejected", server=self._server.name if self._server else None,
+            snapshot=None, request=None, actor=OTHER_CLIENT, action=self._spec["action"], why=why)
 
 
-async def _at_vpsorg(cloud: VpsOrg, server: VpsServer, wish: Wish) -> None:
-    do = wish["do"]
-    if do in ("stop_server", "start_server"):
-        cloud.power(server, do.removesuffix("_server"))
-    elif do == "create_snapshot":
-        await cloud.create_snapshot(server, wish["name"], "")
-    elif do == "restore":
-        await cloud.restore_snapshot(_vpsorg_snapshot(cloud, server, wish["snapshot"]))
-    elif do == "delete_snapshot":
-        await cloud.delete_snapshot(_vpsorg_snapshot(cloud, server, wish["snapshot"]))
+async def _execute_at_vpsorg(cloud: VpsOrg, server: VpsServer, spec: Spec) -> None:
+    action = spec["action"]
+    if action in ("stop_server", "start_server"):
+        cloud.power(server, action.removesuffix("_server"))
+    elif action == "create_snapshot":
+        await cloud.create_snapshot(server, spec["name"], "")
+    elif action == "restore":
+        await cloud.restore_snapshot(_select_vpsorg_snapshot(cloud, server, spec["snapshot"]))
+    elif action == "delete_snapshot":
+        await cloud.delete_snapshot(_select_vpsorg_snapshot(cloud, server, spec["snapshot"]))
     else:
-        raise NotThere("VPS.org has no schedules")
+        raise TargetMissing("VPS.org has no schedules")
 
 
-async def _at_ilkbyte(cloud: Ilkbyte, server: IlkbyteServer, wish: Wish) -> None:
-    do = wish["do"]
-    if do in ("stop_server", "start_server"):
-        await cloud.power(server, "start" if do == "start_server" else "shutdown")
-    elif do == "create_snapshot":
-        await cloud.create_snapshot(server, wish["name"])
-    elif do == "restore":
-        await cloud.revert_snapshot(server, _ilkbyte_snapshot(server, wish["snapshot"]))
-    elif do == "delete_snapshot":
-        await cloud.delete_snapshot(server, _ilkbyte_snapshot(server, wish["snapshot"]))
-    elif do == "add_schedule":
-        cloud.add_schedule(server, _ilkbyte_snapshot(server, wish["snapshot"]), int(wish["day"]), int(wish["hour"]), int(wish["min"]))
+async def _execute_at_ilkbyte(cloud: Ilkbyte, server: IlkbyteServer, spec: Spec) -> None:
+    action = spec["action"]
+    if action in ("stop_server", "start_server"):
+        await cloud.power(server, "start" if action == "start_server" else "shutdown")
+    elif action == "create_snapshot":
+        await cloud.create_snapshot(server, spec["name"])
+    elif action == "restore":
+        await cloud.revert_snapshot(server, _select_ilkbyte_snapshot(server, spec["snapshot"]))
+    elif action == "delete_snapshot":
+        await cloud.delete_snapshot(server, _select_ilkbyte_snapshot(server, spec["snapshot"]))
+    elif action == "add_schedule":
+        cloud.add_schedule(server, _select_ilkbyte_snapshot(server, spec["snapshot"]), int(spec["day"]), int(spec["hour"]), int(spec["min"]))
     else:
-        cloud.delete_schedule(server, _ilkbyte_snapshot(server, wish["snapshot"]))
+        cloud.delete_schedule(server, _select_ilkbyte_snapshot(server, spec["snapshot"]))
 
 
-def _vpsorg_snapshot(cloud: VpsOrg, server: VpsServer, which: Any) -> VpsSnapshot:
+def _select_vpsorg_snapshot(cloud: VpsOrg, server: VpsServer, reference: Any) -> VpsSnapshot:
     """By ``newest``, ``oldest``, id, or name (the newest of that name)."""
     by_age = sorted(cloud.snapshots_of(server), key=lambda snapshot: (snapshot.created_at, snapshot.id))
-    wanted = [snapshot for snapshot in by_age if which in ("newest", "oldest") or str(which) in (str(snapshot.id), snapshot.name)]
-    if not wanted:
-        raise NotThere(f"no snapshot {which!r}")
-    return wanted[0 if which == "oldest" else -1]
+    matching = [snapshot for snapshot in by_age if reference in ("newest", "oldest") or str(reference) in (str(snapshot.id), snapshot.name)]
+    if not matching:
+        raise TargetMissing(f"no snapshot {reference!r}")
+    return matching[0 if reference == "oldest" else -1]
 
 
-def _ilkbyte_snapshot(server: IlkbyteServer, which: Any) -> str:
+def _select_ilkbyte_snapshot(server: IlkbyteServer, reference: Any) -> str:
     """By ``newest``, ``oldest`` or name; whether there is one of that name is for the cloud to say."""
-    if which not in ("newest", "oldest"):
-        return str(which)
+    if reference not in ("newest", "oldest"):
+        return str(reference)
     by_age = sorted(server.tree.names(), key=lambda name: server.tree.get(name).taken_at)
     if not by_age:
-        raise NotThere(f"no snapshot {which!r}")
-    return by_age[0 if which == "oldest" else -1]
+        raise TargetMissing(f"no snapshot {reference!r}")
+    return by_age[0 if reference == "oldest" else -1]

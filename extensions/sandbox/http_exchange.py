@@ -24,17 +24,17 @@ MAX_BODY_BYTES = 1 << 20
 
 
 @dataclass
-class Answer:
+class HttpResponse:
     """An HTTP answer: status, headers (name, value), body."""
 
     status: int
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: bytes = b""
 
-    def with_header(self, name: str, value: str) -> Answer:
+    def with_header(self, name: str, value: str) -> HttpResponse:
         """The same answer with this header set (whatever it was before)."""
-        kept = [(key, old) for key, old in self.headers if key.lower() != name.lower()]
-        return Answer(self.status, [*kept, (name, value)], self.body)
+        others = [(key, old) for key, old in self.headers if key.lower() != name.lower()]
+        return HttpResponse(self.status, [*others, (name, value)], self.body)
 
     def json(self) -> Any:
         """The body as data; None when it is not JSON."""
@@ -43,10 +43,10 @@ class Answer:
         except ValueError:
             return None
 
-    def with_json(self, data: Any) -> Answer:
+    def with_json(self, data: Any) -> HttpResponse:
         """The same answer with this data as its body."""
         body = json.dumps(data, ensure_ascii=False).encode()
-        return Answer(self.status, self.headers, body).with_header("content-length", str(len(body)))
+        return HttpResponse(self.status, self.headers, body).with_header("content-length", str(len(body)))
 
 
 async def read_body(receive: Receive) -> bytes:
@@ -69,33 +69,33 @@ async def read_body(receive: Receive) -> bytes:
 class Exchange:
     """The two halves of a request: carry it out, and answer it (or not).
 
-    :param always: headers that every answer has.
+    :param default_headers: headers that every answer has.
     :param entry: the request's entry in the request log.
     """
 
     def __init__(self, app: ASGIApp, scope: Scope, body: bytes, receive: Receive, send: Send, *,
-                 always: list[tuple[str, str]], cloud: Cloud[Any], entry: Entry) -> None:
+                 default_headers: list[tuple[str, str]], cloud: Cloud[Any], entry: Entry) -> None:
         self.scope = scope
         self.body = body
         self.cloud = cloud
         self.entry = entry
         self.status: int | None = None  # what went out; None: the connection was dropped without an answer
-        self.meanwhile: Callable[[str], Awaitable[None]] | None = None  # what somebody else does before or after it
+        self.concurrent_change: Callable[[str], Awaitable[None]] | None = None  # what somebody else does before or after it
         self._app = app
         self._receive = receive
         self._send = send
-        self._always = always
+        self._default_headers = default_headers
 
-    async def carry_out(self) -> Answer:
+    async def execute(self) -> HttpResponse:
         """Let the cloud do what is asked, and return what it would answer."""
-        if self.meanwhile is None:
-            return await self._carry_out()
-        await self.meanwhile("before")
-        answer = await self._carry_out()
-        await self.meanwhile("after")
-        return answer
+        if self.concurrent_change is None:
+            return await self._execute()
+        await self.concurrent_change("before")
+        response = await self._execute()
+        await self.concurrent_change("after")
+        return response
 
-    async def _carry_out(self) -> Answer:
+    async def _execute(self) -> HttpResponse:
         sent: list[Message] = []
         body_read = False
 
@@ -113,43 +113,43 @@ class Exchange:
             await self._app(self.scope, receive, send)
         except Exception:  # a defect of the sandbox: answer as a web server does, and say it loudly
             traceback.print_exc(file=sys.stderr)
-            return Answer(500, [("content-type", "text/html; charset=utf-8")], b"<h1>Server Error (500)</h1>")
+            return HttpResponse(500, [("content-type", "text/html; charset=utf-8")], b"<h1>Server Error (500)</h1>")
         headers = [(key.decode("latin-1"), value.decode("latin-1")) for key, value in sent[0]["headers"]]
-        return Answer(sent[0]["status"], headers, b"".join(part.get("body", b"") for part in sent[1:]))
+        return HttpResponse(sent[0]["status"], headers, b"".join(part.get("body", b"") for part in sent[1:]))
 
-    async def send_answer(self, answer: Answer) -> None:
+    async def send_response(self, response: HttpResponse) -> None:
         """Answer in full."""
-        await self._start(answer)
-        await self._send({"type": "http.response.body", "body": answer.body})
+        await self._start(response)
+        await self._send({"type": "http.response.body", "body": response.body})
 
-    async def send_part(self, answer: Answer, size: int) -> None:
+    async def send_truncated(self, response: HttpResponse, size: int) -> None:
         """Promise the whole body, send its first ``size`` bytes and close the connection."""
-        await self._start(answer.with_header("content-length", str(len(answer.body))))
-        await self._send({"type": "http.response.body", "body": answer.body[:size], "more_body": True})
+        await self._start(response.with_header("content-length", str(len(response.body))))
+        await self._send({"type": "http.response.body", "body": response.body[:size], "more_body": True})
         _transport(self._receive).close()
-        await self.until_disconnected()
+        await self.wait_disconnected()
 
-    async def send_slowly(self, answer: Answer, pause: float) -> None:
+    async def send_slowly(self, response: HttpResponse, pause: float) -> None:
         """The head at once, then one byte after each pause, for as long as the client listens."""
-        await self._start(answer)
-        for at in range(len(answer.body)):
+        await self._start(response)
+        for position in range(len(response.body)):
             await self.wait(asyncio.sleep(pause))
             if _transport(self._receive).is_closing():
                 return
-            await self._send({"type": "http.response.body", "body": answer.body[at:at + 1], "more_body": True})
+            await self._send({"type": "http.response.body", "body": response.body[position:position + 1], "more_body": True})
         await self._send({"type": "http.response.body", "body": b""})
 
     def date(self) -> datetime:
         """The time that the answer's Date header says."""
-        return parsedate_to_datetime(dict(self._always)["date"])
+        return parsedate_to_datetime(dict(self._default_headers)["date"])
 
-    def say_date(self, text: str | None) -> None:
+    def set_date(self, text: str | None) -> None:
         """Let the answer's Date header say this; None: no such header."""
-        self._always = [(name, value) for name, value in self._always if name != "date"]
+        self._default_headers = [(name, value) for name, value in self._default_headers if name != "date"]
         if text is not None:
-            self._always.append(("date", text))
+            self._default_headers.append(("date", text))
 
-    async def drop(self) -> None:
+    async def reset_connection(self) -> None:
         """Reset the connection without an answer, if the client is still there."""
         transport = _transport(self._receive)
         if transport.is_closing():
@@ -159,17 +159,17 @@ class Exchange:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()
         # uvicorn calls an application that ends without an answer a defect, unless the client is gone by then.
-        await self.until_disconnected()
+        await self.wait_disconnected()
 
-    async def _start(self, answer: Answer) -> None:
-        self.status = answer.status
-        for name, value in self._always:
-            answer = answer.with_header(name, value)
-        if answer.status >= 200 and answer.status not in (204, 304):
-            if not any(name.lower() == "content-length" for name, dummy in answer.headers):
-                answer = answer.with_header("content-length", str(len(answer.body)))
-        headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
-        await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    async def _start(self, response: HttpResponse) -> None:
+        self.status = response.status
+        for name, value in self._default_headers:
+            response = response.with_header(name, value)
+        if response.status >= 200 and response.status not in (204, 304):
+            if not any(name.lower() == "content-length" for name, dummy in response.headers):
+                response = response.with_header("content-length", str(len(response.body)))
+        headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
+        await self._send({"type": "http.response.start", "status": response.status, "headers": headers})
 
     async def refuse_connections(self, seconds: float) -> None:
         """From now on the cloud refuses connections."""
@@ -182,7 +182,7 @@ class Exchange:
         """
         await self.cloud.sandbox.waits.wait(work)
 
-    async def until_disconnected(self) -> None:
+    async def wait_disconnected(self) -> None:
         """Until the client has gone."""
         while (await self._receive())["type"] != "http.disconnect":
             pass

@@ -16,17 +16,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .cancellable import Cancelled
 from .clock import SandboxClock
 from .cloud import Cloud
-from .concurrent_client import Meanwhile
-from .faults.registry import ANSWER_FAULTS
+from .concurrent_client import ConcurrentChange
+from .faults.registry import RESPONSE_FAULTS
 from .faults.table import CHANGING, FaultTable
-from .http_exchange import Answer, Exchange, read_body
+from .http_exchange import Exchange, HttpResponse, read_body
 from .request_log import Entry, RequestLog, actor, current_request
 
 # Which server a request is about: path parameters, query and decoded body -> a reference (id, uuid, name) or None.
 ServerReference = Callable[[dict[str, Any], dict[str, Any], Any], Any]
 
 
-class Gate:
+class FaultMiddleware:
     """An ASGI application around a cloud's own.
 
     :param routes: the cloud's routes; a route's name is its operation.
@@ -51,7 +51,7 @@ class Gate:
             body = await read_body(receive)
         except ValueError:
             exchange = self._exchange(scope, b"", receive, send, {})
-            await exchange.send_answer(Answer(413, [("connection", "close")]))
+            await exchange.send_response(HttpResponse(413, [("connection", "close")]))
             return
         operation, path_params = self._route(scope)
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
@@ -65,24 +65,24 @@ class Gate:
         actor.set("client")
         exchange = self._exchange(scope, body, receive, send, entry)
         names = server.aliases if server else frozenset[str]()
-        fault = self._faults.take_answer_fault(self._cloud.name, operation, names)
-        wish = self._faults.take_interference(self._cloud.name, operation, names)
-        if wish is not None:
-            entry["fault"], entry["meanwhile"] = "meanwhile", wish["do"]
-            exchange.meanwhile = Meanwhile(wish, self._cloud, server).happen
+        fault = self._faults.take_response_fault(self._cloud.name, operation, names)
+        spec = self._faults.take_concurrent_change(self._cloud.name, operation, names)
+        if spec is not None:
+            entry["fault"], entry["concurrent_change"] = "concurrent_change", spec["action"]
+            exchange.concurrent_change = ConcurrentChange(spec, self._cloud, server).apply
         try:
             if fault is None:
-                await exchange.send_answer(await exchange.carry_out())
+                await exchange.send_response(await exchange.execute())
             else:
                 entry["fault"] = fault["kind"]
-                await ANSWER_FAULTS[fault["kind"]](fault, exchange)
+                await RESPONSE_FAULTS[fault["kind"]](fault, exchange)
         except Cancelled:
-            await exchange.drop()
+            await exchange.reset_connection()
         finally:
             entry["http_status"] = exchange.status
 
     def _exchange(self, scope: Scope, body: bytes, receive: Receive, send: Send, entry: Entry) -> Exchange:
-        return Exchange(self._app, scope, body, receive, send, always=self._headers(), cloud=self._cloud, entry=entry)
+        return Exchange(self._app, scope, body, receive, send, default_headers=self._headers(), cloud=self._cloud, entry=entry)
 
     def _route(self, scope: Scope) -> tuple[str | None, dict[str, Any]]:
         for route in self._routes:

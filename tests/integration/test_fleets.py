@@ -154,10 +154,10 @@ def test_what_fails_is_told_and_only_that_is_taken_up(stage: Stage, vpsorg: Task
 def test_killed_in_the_middle_and_run_again(stage: Stage, cloud: str) -> None:
     """Some are made, of some nobody was told that they are, most were not begun."""
     admin, tasks = stage.box.admin, Tasks(stage.box, cloud)
-    admin.fault("hold", cloud=cloud, operation="snapshots.create", apply=True, skip=10, times=None)
+    admin.fault("hang", cloud=cloud, operation="snapshots.create", apply=True, skip=10, times=None)
     admin.settings(**lasting(1.5, f"{cloud}.snapshots.create")[1])
     playing = stage.start(fleet(tasks, "snapshot", step="killed", name="one"))
-    wait_for(lambda: sum(1 for row in admin.requests(operation="snapshots.create") if row.get("held")) == WIDTH)
+    wait_for(lambda: sum(1 for row in admin.requests(operation="snapshots.create") if row.get("hanging")) == WIDTH)
     playing.kill()
     assert len(admin.events("snapshot_started")) == 10 + WIDTH
     admin.clear_faults()

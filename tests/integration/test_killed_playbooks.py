@@ -67,10 +67,10 @@ def test_killed_and_run_again(stage: Stage, cloud: str, moment: str, door: str) 
         getattr(admin, call)(**arguments)
     admin.settings(**lasting(RESTORE_SECONDS if module == "snapshot_restore" else 1.5, *DURATIONS)[1])
     admin.clear_request_log()
-    admin.fault("hold", cloud=cloud, operation=operation, apply=apply)
+    admin.fault("hang", cloud=cloud, operation=operation, apply=apply)
     playing = stage.start(tasks(module, step="first", **options), door=door)
     give_up_at = time.monotonic() + HELD_SECONDS
-    while not any(row.get("held") for row in admin.requests(operation=operation)):
+    while not any(row.get("hanging") for row in admin.requests(operation=operation)):
         assert playing.process.poll() is None and time.monotonic() < give_up_at, "it never asked"
         time.sleep(0.01)
     playing.kill()

@@ -19,7 +19,7 @@ from wishes import Expected, Wish, foretell
 if TYPE_CHECKING:
     from sandbox import AdminClient
 
-LATE = {"late", "delay", "silence", "refuse", "drip"}  # what goes on in real time although the client has given up
+LATE = {"late_execution", "delay", "hang_then_reset", "refuse_next", "slow_body"}  # what goes on in real time although the client has given up
 LATE_SECONDS = 0.35
 LONG = 5000.0  # sandbox seconds after which everything that was begun is over
 MADE_SECONDS = 700.0  # after which a snapshot is ready, and is not an hour old

@@ -56,13 +56,13 @@ def kill_at(room: Room, wish: Wish, number: int, apply: bool) -> bool:
     """Run the task in a process of its own and kill it at its request of that number (from 0 on), which the cloud carries
     out (``apply``) or never sees. False where the task ended before."""
     admin = room.box.admin
-    admin.fault("hold", cloud=wish.cloud, skip=number, apply=apply)
+    admin.fault("hang", cloud=wish.cloud, skip=number, apply=apply)
     child = os.fork()
     if child == 0:
         _run_and_exit(lambda: room.patient_task(wish.cloud, wish.module, server=wish.server, **wish.options))
     try:
         give_up_at = time.monotonic() + PATIENCE
-        while not any(row.get("held") for row in admin.requests()):
+        while not any(row.get("hanging") for row in admin.requests()):
             ended, dummy = os.waitpid(child, os.WNOHANG)
             if ended:
                 child = 0

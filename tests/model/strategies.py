@@ -22,15 +22,15 @@ ELSEWHERE = "https://elsewhere.example/api/v1/"
 # Each kind with the values of its keys: a list is one of them, anything else as it is.
 ANSWERS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("drop_before", {}), ("drop_after", {}), ("truncate", {"apply": [True, False]}), ("empty", {"apply": [True, False]}),
-    ("delay", {"seconds": 0.3, "apply": [True, False]}), ("late", {"seconds": 0.3}), ("silence", {"seconds": 0.3, "apply": [True, False]}),
-    ("drip", {"seconds": 0.01}), ("refuse", {"seconds": [0.01, 0.3]}),
+    ("delay", {"seconds": 0.3, "apply": [True, False]}), ("late_execution", {"seconds": 0.3}), ("hang_then_reset", {"seconds": 0.3, "apply": [True, False]}),
+    ("slow_body", {"seconds": 0.01}), ("refuse_next", {"seconds": [0.01, 0.3]}),
     ("status", {"status": [408, 500, 502, 503, 504], "apply": [True, False]}), ("status", {"status": [400, 401, 403, 404, 409]}),
     ("throttle", {"retry_after": [0, 7, "date", "absurd", "missing"]}),
     ("html", {"status": [200, 403, 503], "apply": [True, False]}), ("redirect", {"location": [None, ELSEWHERE], "apply": [True, False]}),
     ("raw", {"body": ["", "null", "[]", "{}", '{"status": "yes"}', '{"results": [{"id": 1}]}'], "apply": [True, False]}),
-    ("misshape", {"seed": list(range(12))}), ("strange_word", {"word": ["hibernating", "failed", "in_progress", "restoring"]}),
+    ("malformed_value", {"seed": list(range(12))}), ("unknown_status", {"value": ["hibernating", "failed", "in_progress", "restoring"]}),
     ("stale", {}), ("shuffle", {"seed": [1, 2, 3]}), ("shift", {"rows": [1, -1]}), ("repeat_page", {}),
-    ("clock_wrong", {"seconds": [-7200, 7200, 86400]}), ("clock_wrong", {"date": ["missing", "garbage"]}),
+    ("wrong_date", {"seconds": [-7200, 7200, 86400]}), ("wrong_date", {"date": ["missing", "garbage"]}),
 )
 OUTCOMES: dict[str, tuple[tuple[str, str, dict[str, Any]], ...]] = {
     "snapshot": (("snapshot_fails", "snapshots.create", {}), ("snapshot_fails", "snapshots.update", {}),
@@ -40,9 +40,9 @@ OUTCOMES: dict[str, tuple[tuple[str, str, dict[str, Any]], ...]] = {
     "snapshot_cron": (),
 }
 OTHERS: tuple[dict[str, Any], ...] = (
-    {"do": "stop_server"}, {"do": "start_server"}, {"do": "restore", "snapshot": "one"}, {"do": "create_snapshot", "name": "one"},
-    {"do": "create_snapshot", "name": "other"}, {"do": "delete_snapshot", "snapshot": "newest"}, {"do": "delete_snapshot", "snapshot": "one"},
-    {"do": "delete_server"},
+    {"action": "stop_server"}, {"action": "start_server"}, {"action": "restore", "snapshot": "one"}, {"action": "create_snapshot", "name": "one"},
+    {"action": "create_snapshot", "name": "other"}, {"action": "delete_snapshot", "snapshot": "newest"}, {"action": "delete_snapshot", "snapshot": "one"},
+    {"action": "delete_server"},
 )
 
 
@@ -95,7 +95,7 @@ def faults(module: str) -> st.SearchStrategy[Fault]:
     spoilt = [answer(kind, keys) for kind, keys in ANSWERS]
     ended = [st.builds(Fault, st.just(kind), st.just(operation), details=st.just(details)) for kind, operation, details in OUTCOMES[module]]
     others = [
-        st.builds(Fault, st.just("meanwhile"), operations, skip, st.just(1), _details({**other, "when": ["before", "after"]}))
+        st.builds(Fault, st.just("concurrent_change"), operations, skip, st.just(1), _details({**other, "when": ["before", "after"]}))
         for other in OTHERS
     ]
     more = [*ended, *others]

@@ -13,7 +13,7 @@ from typing import Any
 
 from starlette.datastructures import URL
 
-from ..http_exchange import Answer, Exchange
+from ..http_exchange import Exchange, HttpResponse
 from .kind import Fault, fault_kind
 
 WAF_PAGE = (
@@ -26,75 +26,75 @@ WAF_PAGE = (
 async def status(fault: Fault, exchange: Exchange) -> None:
     """An HTTP ``status`` instead of the answer, with ``body`` (null: a web page, or for a 4xx a no in JSON),
     ``content_type`` (null: as the body is) and ``headers``."""
-    await _carry_out_if_wanted(fault, exchange)
+    await _execute_if_requested(fault, exchange)
     code = int(fault["status"])
-    no = {"detail": "Request was throttled." if code == 429 else "Not allowed."}
-    page: Any = no if 400 <= code < 500 else f"<h1>{code}</h1>"
-    await exchange.send_answer(_made(fault, code, page if fault["body"] is None else fault["body"]))
+    rejection = {"detail": "Request was throttled." if code == 429 else "Not allowed."}
+    page: Any = rejection if 400 <= code < 500 else f"<h1>{code}</h1>"
+    await exchange.send_response(_response(fault, code, page if fault["body"] is None else fault["body"]))
 
 
 @fault_kind(retry_after=1, seconds=1, value="999999999", apply=False)
 async def throttle(fault: Fault, exchange: Exchange) -> None:
     """429 with a Retry-After by ``retry_after``: a number of seconds, ``date`` (an HTTP date ``seconds`` after the answer's
     own Date, so by the cloud's clock), ``absurd`` (just what ``value`` says) or ``missing`` (no such header)."""
-    await _carry_out_if_wanted(fault, exchange)
-    answer = _made({}, 429, {"detail": "Request was throttled."})
+    await _execute_if_requested(fault, exchange)
+    response = _response({}, 429, {"detail": "Request was throttled."})
     when = fault["retry_after"]
     if when == "date":
         until = exchange.date() + timedelta(seconds=float(fault["seconds"]))
-        answer = answer.with_header("retry-after", format_datetime(until, usegmt=True))
+        response = response.with_header("retry-after", format_datetime(until, usegmt=True))
     elif when != "missing":
-        answer = answer.with_header("retry-after", str(fault["value"] if when == "absurd" else when))
-    await exchange.send_answer(answer)
+        response = response.with_header("retry-after", str(fault["value"] if when == "absurd" else when))
+    await exchange.send_response(response)
 
 
 @fault_kind(status=200, body=WAF_PAGE, content_type=None, headers=None, apply=False)
 async def html(fault: Fault, exchange: Exchange) -> None:
     """A web page instead of JSON, as a firewall in front sends it, with ``status``."""
-    await _carry_out_if_wanted(fault, exchange)
-    await exchange.send_answer(_made(fault, int(fault["status"]), fault["body"]))
+    await _execute_if_requested(fault, exchange)
+    await exchange.send_response(_response(fault, int(fault["status"]), fault["body"]))
 
 
 @fault_kind(status=None, apply=True)
 async def empty(fault: Fault, exchange: Exchange) -> None:
     """The answer's status (or ``status``) with no body at all."""
-    answer = await exchange.carry_out() if fault["apply"] else Answer(200)
-    headers = [(name, value) for name, value in answer.headers if name.lower() != "content-length"]
-    await exchange.send_answer(Answer(answer.status if fault["status"] is None else int(fault["status"]), headers))
+    response = await exchange.execute() if fault["apply"] else HttpResponse(200)
+    headers = [(name, value) for name, value in response.headers if name.lower() != "content-length"]
+    await exchange.send_response(HttpResponse(response.status if fault["status"] is None else int(fault["status"]), headers))
 
 
 @fault_kind(body="", status=200, content_type="application/json", headers=None, apply=True)
 async def raw(fault: Fault, exchange: Exchange) -> None:
     """Exactly this ``body`` (text, or anything to be sent as JSON) with ``status`` and ``content_type``."""
-    await _carry_out_if_wanted(fault, exchange)
-    await exchange.send_answer(_made(fault, int(fault["status"]), fault["body"]))
+    await _execute_if_requested(fault, exchange)
+    await exchange.send_response(_response(fault, int(fault["status"]), fault["body"]))
 
 
 @fault_kind(location=None, status=302, headers=None, apply=False)
 async def redirect(fault: Fault, exchange: Exchange) -> None:
     """A redirect to ``location`` (null: the same address, so that whoever follows it asks twice) with ``status``."""
-    await _carry_out_if_wanted(fault, exchange)
+    await _execute_if_requested(fault, exchange)
     location = str(URL(scope=exchange.scope)) if fault["location"] is None else fault["location"]
-    await exchange.send_answer(_made(fault, int(fault["status"]), "").with_header("location", location))
+    await exchange.send_response(_response(fault, int(fault["status"]), "").with_header("location", location))
 
 
 KINDS = (status, throttle, html, empty, raw, redirect)
 
 
-def page_of_firewall(code: int) -> Answer:
+def firewall_page(code: int) -> HttpResponse:
     """What a firewall in front of the cloud answers."""
-    return _made({}, code, WAF_PAGE)
+    return _response({}, code, WAF_PAGE)
 
 
-async def _carry_out_if_wanted(fault: Fault, exchange: Exchange) -> None:
+async def _execute_if_requested(fault: Fault, exchange: Exchange) -> None:
     if fault["apply"]:
-        await exchange.carry_out()
+        await exchange.execute()
 
 
-def _made(fault: Fault, code: int, body: Any) -> Answer:
+def _response(fault: Fault, code: int, body: Any) -> HttpResponse:
     content_type = "text/html; charset=utf-8" if isinstance(body, str) else "application/json"
     text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
-    answer = Answer(code, [("content-type", fault.get("content_type") or content_type)], text.encode())
+    response = HttpResponse(code, [("content-type", fault.get("content_type") or content_type)], text.encode())
     for name, value in (fault.get("headers") or {}).items():
-        answer = answer.with_header(name, str(value))
-    return answer
+        response = response.with_header(name, str(value))
+    return response

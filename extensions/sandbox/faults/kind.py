@@ -10,25 +10,25 @@ from typing import Any
 from ..http_exchange import Exchange
 
 Fault = dict[str, Any]  # ``kind`` and the kind's own keys
-Run = Callable[[Fault, Exchange], Awaitable[None]]
+FaultFunction = Callable[[Fault, Exchange], Awaitable[None]]
 
 
 @dataclass(frozen=True)
-class Kind:
+class FaultKind:
     """One kind of fault. ``keys``: what a rule may set, with the defaults; None: as the text says."""
 
     name: str
-    does: str
+    description: str
     keys: dict[str, Any]
-    run: Run
+    run: FaultFunction
 
     async def __call__(self, fault: Fault, exchange: Exchange) -> None:
         """Spoil an exchange; the function sees every key."""
         await self.run({**self.keys, **fault}, exchange)
 
 
-def fault_kind(**keys: Any) -> Callable[[Run], Kind]:
+def fault_kind(**keys: Any) -> Callable[[FaultFunction], FaultKind]:
     """Make a kind of a function: its name is the kind's, its docstring says what the kind does."""
-    def of(function: Run) -> Kind:
-        return Kind(function.__name__, " ".join((function.__doc__ or "").split()), keys, function)
-    return of
+    def decorate(function: FaultFunction) -> FaultKind:
+        return FaultKind(function.__name__, " ".join((function.__doc__ or "").split()), keys, function)
+    return decorate

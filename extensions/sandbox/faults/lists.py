@@ -25,15 +25,15 @@ class Paging:
     shift: int = 0
     repeats: bool = False
 
-    def cut(self, rows: list[Any], number: int, size: int) -> list[Any]:
+    def select_rows(self, rows: list[Any], number: int, size: int) -> list[Any]:
         """The rows of the page with this number, from 1 on."""
         first = max(0, (number - 1) * size - self.shift)
         return rows[first:first + size]
 
 
-def paging_of(scope: Scope) -> Paging:
+def get_paging(scope: Scope) -> Paging:
     """How pages are cut for this request."""
-    return scope.get(PAGING, STRAIGHT)
+    return scope.get(PAGING, NORMAL_PAGING)
 
 
 @fault_kind(seconds=None)
@@ -41,18 +41,18 @@ async def stale(fault: Fault, exchange: Exchange) -> None:
     """Lists answer with an older state, as from a replica that lags: the one before the last change, or with
     ``seconds`` the one of so many *sandbox* seconds ago."""
     exchange.scope[STALE] = {"seconds": fault["seconds"]}
-    await exchange.send_answer(await exchange.carry_out())
+    await exchange.send_response(await exchange.execute())
 
 
 @fault_kind(seed=0)
 async def shuffle(fault: Fault, exchange: Exchange) -> None:
     """The rows of a list come in another order (``seed`` says which)."""
-    answer = await exchange.carry_out()
-    body = answer.json()
-    for rows in lists_of(body):
+    response = await exchange.execute()
+    body = response.json()
+    for rows in find_lists(body):
         rows.sort(key=lambda row: json.dumps(row, sort_keys=True))
         random.Random(fault["seed"]).shuffle(rows)
-    await exchange.send_answer(answer if body is None else answer.with_json(body))
+    await exchange.send_response(response if body is None else response.with_json(body))
 
 
 @fault_kind(rows=1)
@@ -61,7 +61,7 @@ async def shift(fault: Fault, exchange: Exchange) -> None:
     since the page before, so that rows are repeated; negative: as if some had gone, so that rows are left out. ``count``
     and ``total_page`` stay true."""
     exchange.scope[PAGING] = Paging(shift=int(fault["rows"]))
-    await exchange.send_answer(await exchange.carry_out())
+    await exchange.send_response(await exchange.execute())
 
 
 @fault_kind()
@@ -69,14 +69,14 @@ async def repeat_page(fault: Fault, exchange: Exchange) -> None:
     """A page that leads nowhere: VPS.org's names itself as the next one, Ilkbyte's is always the first one's rows with one
     more page to come."""
     exchange.scope[PAGING] = Paging(repeats=True)
-    await exchange.send_answer(await exchange.carry_out())
+    await exchange.send_response(await exchange.execute())
 
 
-STRAIGHT = Paging()
+NORMAL_PAGING = Paging()
 KINDS = (stale, shuffle, shift, repeat_page)
 
 
-def lists_of(body: Any) -> list[list[Any]]:
+def find_lists(body: Any) -> list[list[Any]]:
     """The lists of rows in an answer of either cloud."""
     if not isinstance(body, dict):
         return []

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from . import connection, content, lists, values
-from .kind import Kind
+from .kind import FaultKind
 
-ANSWER_FAULTS: dict[str, Kind] = {
+RESPONSE_FAULTS: dict[str, FaultKind] = {
     kind.name: kind
     for kind in (*connection.KINDS, *content.KINDS, *values.KINDS, *lists.KINDS)
 }

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..request_log import OTHER_CLIENT, actor, current_request
-from .kind import Kind
+from .kind import FaultKind
 
 OUTCOME_KINDS = {
     "snapshot_fails": "taking the snapshot is accepted, goes on for a while and fails",
@@ -23,16 +23,16 @@ OUTCOME_KINDS = {
     "power_stuck": "the power action is accepted and never ends (with `seconds`: ends after so many sandbox seconds); where the rule "
                    "names the operation snapshots.restore: the disk is put back, and the server is left off",
 }
-INTERFERENCE_KINDS = {
-    "meanwhile": "somebody else does something (`do`) to the request's server (or to the server `on`) `when`: before or after the request is "
+CONCURRENT_KINDS = {
+    "concurrent_change": "somebody else does something (`action`) to the request's server (or to the server `on`) `when`: before or after the request is "
                  "carried out; what another answer fault spoils is the same request's answer. A `snapshot` is newest, oldest, an id or "
                  "a name, `name` is a new one's; `day`, `hour`, `min` are a new schedule's",
 }
-INTERFERENCE_KEYS: dict[str, dict[str, Any]] = {
-    "meanwhile": {"do": None, "when": "before", "on": None, "snapshot": "newest", "name": "byhand", "day": 1, "hour": 0, "min": 0},
+CONCURRENT_KEYS: dict[str, dict[str, Any]] = {
+    "concurrent_change": {"action": None, "when": "before", "on": None, "snapshot": "newest", "name": "byhand", "day": 1, "hour": 0, "min": 0},
 }
-SCHEDULE_DOINGS = ("add_schedule", "remove_schedule")  # Ilkbyte only
-DOINGS = ("delete_server", "stop_server", "start_server", "restore", "create_snapshot", "delete_snapshot", *SCHEDULE_DOINGS)
+SCHEDULE_ACTIONS = ("add_schedule", "remove_schedule")  # Ilkbyte only
+CONCURRENT_ACTIONS = ("delete_server", "stop_server", "start_server", "restore", "create_snapshot", "delete_snapshot", *SCHEDULE_ACTIONS)
 OUTCOME_KEYS: dict[str, dict[str, Any]] = {
     "snapshot_fails": {}, "restore_fails": {}, "restore_stuck": {"seconds": None}, "power_stuck": {"seconds": None},
 }
@@ -43,7 +43,7 @@ OUTCOME_OPERATIONS = {
     "restore_stuck": ("snapshots.restore",),
     "power_stuck": ("servers.power", "snapshots.restore"),
 }
-USUAL_OPERATION = {"power_stuck": "servers.power"}  # where the rule names none
+DEFAULT_OPERATION = {"power_stuck": "servers.power"}  # where the rule names none
 OPERATIONS = (
     "servers.list", "servers.show", "servers.power", "snapshots.list", "snapshots.create", "snapshots.restore",
     "snapshots.delete", "snapshots.update", "cron.add", "cron.delete", "account",
@@ -63,11 +63,11 @@ class RestoreFaults:
     stays_off: bool
     stuck: dict[str, Any] | None
 
-    def end(self, began: float, planned: float) -> float | None:
+    def end_time(self, started: float, planned: float) -> float | None:
         """When the restore ends, in the clock's elapsed seconds like the arguments; None for never."""
         if self.stuck is not None:
-            return began + float(self.stuck["seconds"]) if self.stuck.get("seconds") is not None else None
-        return (began + planned) / 2 if self.fails else planned
+            return started + float(self.stuck["seconds"]) if self.stuck.get("seconds") is not None else None
+        return (started + planned) / 2 if self.fails else planned
 
 
 @dataclass
@@ -81,7 +81,7 @@ class Rule:
     times: int | None
     skip: int
 
-    def hits(self, cloud: str, operation: str | None, servers: frozenset[str]) -> bool:
+    def matches(self, cloud: str, operation: str | None, servers: frozenset[str]) -> bool:
         """:param servers: all names by which the request's server is known; empty when there is none."""
         return (
             self.cloud in (None, cloud)
@@ -97,12 +97,12 @@ class Rule:
 class FaultTable:
     """All rules, in the order in which they were added.
 
-    :param answer_kinds: the kinds of faults that spoil answers, by name.
+    :param response_kinds: the kinds of faults that spoil answers, by name.
     :param clouds: the names of the clouds that rules may be for.
     """
 
-    def __init__(self, answer_kinds: dict[str, Kind], clouds: Sequence[str]) -> None:
-        self._answer_kinds = answer_kinds
+    def __init__(self, response_kinds: dict[str, FaultKind], clouds: Sequence[str]) -> None:
+        self._response_kinds = response_kinds
         self._clouds = clouds
         self._rules: list[Rule] = []
 
@@ -118,33 +118,33 @@ class FaultTable:
         if not isinstance(fault, dict) or fault.get("kind") not in self.kinds():
             raise ValueError(f"a fault needs a kind, one of: {', '.join(sorted(self.kinds()))}")
         keys = self.keys()[fault["kind"]]
-        if strange := set(fault) - {"kind", *keys}:
-            raise ValueError(f"{fault['kind']} has no {', '.join(sorted(strange))}; it has: {', '.join(keys) or 'no keys'}")
+        if unknown_keys := set(fault) - {"kind", *keys}:
+            raise ValueError(f"{fault['kind']} has no {', '.join(sorted(unknown_keys))}; it has: {', '.join(keys) or 'no keys'}")
         if spec.get("cloud") not in (None, *self._clouds):
             raise ValueError(f"unknown cloud {spec['cloud']!r}")
         if spec.get("operation") not in (None, *OPERATIONS):
             raise ValueError(f"unknown operation {spec['operation']!r}; known: {', '.join(OPERATIONS)}")
-        meant_for = OUTCOME_OPERATIONS.get(fault["kind"], OPERATIONS)
-        if spec.get("operation") not in (None, *meant_for):
-            raise ValueError(f"{fault['kind']} has no meaning for {spec['operation']}, only for {', '.join(meant_for)}")
-        if fault["kind"] == "meanwhile":
-            _check_meanwhile(fault, spec.get("cloud"))
+        allowed = OUTCOME_OPERATIONS.get(fault["kind"], OPERATIONS)
+        if spec.get("operation") not in (None, *allowed):
+            raise ValueError(f"{fault['kind']} has no meaning for {spec['operation']}, only for {', '.join(allowed)}")
+        if fault["kind"] == "concurrent_change":
+            _check_concurrent_change(fault, spec.get("cloud"))
         times, skip = spec.get("times", 1), spec.get("skip", 0)
         if not isinstance(skip, int) or skip < 0 or not (times is None or (isinstance(times, int) and times > 0)):
             raise ValueError("times is an integer from 1 up, or null for always; skip an integer from 0 up")
         server = spec.get("server")
-        self._rules.append(Rule(dict(fault), spec.get("cloud"), spec.get("operation") or USUAL_OPERATION.get(fault["kind"]),
+        self._rules.append(Rule(dict(fault), spec.get("cloud"), spec.get("operation") or DEFAULT_OPERATION.get(fault["kind"]),
                                 None if server is None else str(server), times, skip))
 
     def kinds(self) -> dict[str, str]:
         """Every kind of fault with what it does."""
-        return {**{name: kind.does for name, kind in self._answer_kinds.items()}, **OUTCOME_KINDS,
-                **INTERFERENCE_KINDS}
+        return {**{name: kind.description for name, kind in self._response_kinds.items()}, **OUTCOME_KINDS,
+                **CONCURRENT_KINDS}
 
     def keys(self) -> dict[str, dict[str, Any]]:
         """Every kind's own keys with their defaults."""
-        return {**{name: kind.keys for name, kind in self._answer_kinds.items()}, **OUTCOME_KEYS,
-                **INTERFERENCE_KEYS}
+        return {**{name: kind.keys for name, kind in self._response_kinds.items()}, **OUTCOME_KEYS,
+                **CONCURRENT_KEYS}
 
     def rules(self) -> list[dict[str, Any]]:
         """The rules that can still hit."""
@@ -154,14 +154,14 @@ class FaultTable:
         """Remove all rules."""
         self._rules.clear()
 
-    def take_answer_fault(self, cloud: str, operation: str | None, servers: frozenset[str]) -> dict[str, Any] | None:
+    def take_response_fault(self, cloud: str, operation: str | None, servers: frozenset[str]) -> dict[str, Any] | None:
         """The fault for this request's HTTP exchange, used up by one; None for none."""
-        return self._take(frozenset(self._answer_kinds), cloud, operation, servers)
+        return self._take(frozenset(self._response_kinds), cloud, operation, servers)
 
-    def take_interference(self, cloud: str, operation: str | None, servers: frozenset[str]) -> dict[str, Any] | None:
+    def take_concurrent_change(self, cloud: str, operation: str | None, servers: frozenset[str]) -> dict[str, Any] | None:
         """What somebody else does around this request, with all its keys, used up by one; None for nothing."""
-        fault = self._take(frozenset(INTERFERENCE_KINDS), cloud, operation, servers)
-        return None if fault is None else {**INTERFERENCE_KEYS[fault["kind"]], **fault}
+        fault = self._take(frozenset(CONCURRENT_KINDS), cloud, operation, servers)
+        return None if fault is None else {**CONCURRENT_KEYS[fault["kind"]], **fault}
 
     def take_outcome_fault(self, kind: str, cloud: str, operation: str,
                            servers: frozenset[str]) -> dict[str, Any] | None:
@@ -186,7 +186,7 @@ class FaultTable:
               servers: frozenset[str]) -> dict[str, Any] | None:
         chosen: Rule | None = None
         for rule in self._rules:
-            if rule.fault["kind"] not in kinds or not rule.hits(cloud, operation, servers):
+            if rule.fault["kind"] not in kinds or not rule.matches(cloud, operation, servers):
                 continue
             if rule.skip:
                 rule.skip -= 1
@@ -201,10 +201,10 @@ class FaultTable:
         return chosen.fault
 
 
-def _check_meanwhile(fault: dict[str, Any], cloud: str | None) -> None:
-    if fault.get("do") not in DOINGS:
-        raise ValueError(f"do is one of: {', '.join(DOINGS)}")
-    if fault["do"] in SCHEDULE_DOINGS and cloud != "ilkbyte":
-        raise ValueError(f"{fault['do']} is for Ilkbyte only, and the rule has to say so (cloud: ilkbyte)")
+def _check_concurrent_change(fault: dict[str, Any], cloud: str | None) -> None:
+    if fault.get("action") not in CONCURRENT_ACTIONS:
+        raise ValueError(f"action is one of: {', '.join(CONCURRENT_ACTIONS)}")
+    if fault["action"] in SCHEDULE_ACTIONS and cloud != "ilkbyte":
+        raise ValueError(f"{fault['action']} is for Ilkbyte only, and the rule has to say so (cloud: ilkbyte)")
     if fault.get("when", "before") not in ("before", "after"):
         raise ValueError("when is before or after")

@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ..faults.lists import STALE, paging_of
+from ..faults.lists import STALE, get_paging
 from .cloud import POWER_ACTIONS, Ilkbyte
-from .model import IlkbyteServer, Refused, server_row
+from .model import IlkbyteServer, Rejected, server_row
 
 SERVER_HEADER = "Netinternet WAF"
 WORKING = "Çalışıyor"  # what a power call answers, whatever the action
@@ -32,7 +32,7 @@ class Key:
 
 
 @dataclass(frozen=True)
-class Call:
+class ApiCall:
     """A checked request: its parameters (query and form), and its server where the path names one."""
 
     request: Request
@@ -40,21 +40,21 @@ class Call:
     server: IlkbyteServer | None = None
 
     @property
-    def the_server(self) -> IlkbyteServer:
+    def named_server(self) -> IlkbyteServer:
         """The server that the path names."""
         assert self.server is not None
         return self.server
 
 
 @dataclass(frozen=True)
-class Done:
+class Success:
     """A success: the message and the data of the answer."""
 
     message: str
     data: Any = None
 
 
-Handler = Callable[[Call], Awaitable[Done]]
+Handler = Callable[[ApiCall], Awaitable[Success]]
 
 
 class IlkbyteApi:
@@ -82,10 +82,10 @@ class IlkbyteApi:
             ("/server/manage/{server}/snapshot/cron/delete", self._delete_cron, "cron.delete"),
         ]
         self.routes = [
-            Route(prefix + path, self._guarded(handler), methods=["GET", "POST"], name=operation)
+            Route(prefix + path, self._authenticated(handler), methods=["GET", "POST"], name=operation)
             for prefix in ("", "/v2") for path, handler, operation in paths
         ]
-        self.app = Starlette(routes=self.routes, exception_handlers={404: _no_such_path, 405: _no_such_path})
+        self.app = Starlette(routes=self.routes, exception_handlers={404: _not_found, 405: _not_found})
         self.app.router.redirect_slashes = False
 
     def server_reference(self, path: dict[str, Any], query: dict[str, Any], body: Any) -> Any:
@@ -94,115 +94,115 @@ class IlkbyteApi:
 
     # Doors
 
-    def _guarded(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    def _authenticated(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             parameters = {**request.query_params, **await _form(request)}
             key = self._keys.get(parameters.get("access", ""))
             if key is None or key.secret != parameters.get("secret"):
-                return _answer(request, False, error="Access denied!", http_status=401)
+                return _response(request, False, error="Access denied!", http_status=401)
             if key.allowed_ips and (request.client is None or request.client.host not in key.allowed_ips):
-                return _answer(request, False, error="IP address is not allowed!", http_status=403)
+                return _response(request, False, error="IP address is not allowed!", http_status=403)
             try:
-                done = await handler(Call(request, parameters, self._named_server(request)))
-            except Refused as refusal:
-                return _answer(request, False, error=str(refusal))
-            return _answer(request, True, message=done.message, data=done.data)
+                success = await handler(ApiCall(request, parameters, self._find_server(request)))
+            except Rejected as rejection:
+                return _response(request, False, error=str(rejection))
+            return _response(request, True, message=success.message, data=success.data)
         return endpoint
 
-    def _named_server(self, request: Request) -> IlkbyteServer | None:
+    def _find_server(self, request: Request) -> IlkbyteServer | None:
         name = request.path_params.get("server")
         if name is None:
             return None
         server = next((server for server in self._cloud.servers if server.name == name), None)
         if server is None:
-            raise Refused("Server not found!")
+            raise Rejected("Server not found!")
         return server
 
     # Account and servers
 
-    async def _account(self, call: Call) -> Done:
-        return Done("Account Info", {"name": "Sandbox", "group": "Standart", "balance": 74.3, "status": True})
+    async def _account(self, call: ApiCall) -> Success:
+        return Success("Account Info", {"name": "Sandbox", "group": "Standart", "balance": 74.3, "status": True})
 
-    async def _users(self, call: Call) -> Done:
+    async def _users(self, call: ApiCall) -> Success:
         user = {"email": "sandbox@example.com", "firstname": "Sandbox", "lastnamename": "User", "level": "Sahibi",
                 "status": "Active", "verify": True, "last_login": "27.07.2018 15:31:00"}
-        return Done("Account Users", {"pagination": {"current_page": 1, "total_page": 1}, "user_list": [user]})
+        return Success("Account Users", {"pagination": {"current_page": 1, "total_page": 1}, "user_list": [user]})
 
-    async def _list_active(self, call: Call) -> Done:
+    async def _list_active(self, call: ApiCall) -> Success:
         return self._page(call, [row for row in self._rows(call)["servers"] if row["service"] == "active"])
 
-    async def _list_all(self, call: Call) -> Done:
+    async def _list_all(self, call: ApiCall) -> Success:
         return self._page(call, self._rows(call)["servers"])
 
-    def _page(self, call: Call, rows: list[dict[str, Any]]) -> Done:
-        asked = call.parameters.get("p", "1")
-        number = max(1, int(asked)) if re.fullmatch("[0-9]+", asked) else 1
+    def _page(self, call: ApiCall, rows: list[dict[str, Any]]) -> Success:
+        requested = call.parameters.get("p", "1")
+        number = max(1, int(requested)) if re.fullmatch("[0-9]+", requested) else 1
         size = self._cloud.sandbox.settings.ilkbyte_page_size
-        paging = paging_of(call.request.scope)
-        shown = paging.cut(rows, 1 if paging.repeats else number, size)
+        paging = get_paging(call.request.scope)
+        page_rows = paging.select_rows(rows, 1 if paging.repeats else number, size)
         pagination = {"current_page": number, "total_page": number + 1 if paging.repeats else max(1, -(-len(rows) // size))}
-        return Done(f"{len(shown)} Server Listed", {"pagination": pagination, "server_list": shown})
+        return Success(f"{len(page_rows)} Server Listed", {"pagination": pagination, "server_list": page_rows})
 
-    async def _show(self, call: Call) -> Done:
-        return Done("Server Info", {**server_row(call.the_server), "service": call.the_server.service.capitalize()})
+    async def _show(self, call: ApiCall) -> Success:
+        return Success("Server Info", {**server_row(call.named_server), "service": call.named_server.service.capitalize()})
 
-    async def _power(self, call: Call) -> Done:
+    async def _power(self, call: ApiCall) -> Success:
         action = call.parameters.get("set", "")
         if action not in POWER_ACTIONS:
-            raise Refused("Invalid power action!")
-        await self._cloud.power(call.the_server, action)
-        return Done(call.the_server.name, {"Status": WORKING})
+            raise Rejected("Invalid power action!")
+        await self._cloud.power(call.named_server, action)
+        return Success(call.named_server.name, {"Status": WORKING})
 
     # Snapshots
 
-    async def _snapshots(self, call: Call) -> Done:
-        return Done("Snapshot list created", {"snapshots": self._rows(call)["snapshots"].get(call.the_server.name, [])})
+    async def _snapshots(self, call: ApiCall) -> Success:
+        return Success("Snapshot list created", {"snapshots": self._rows(call)["snapshots"].get(call.named_server.name, [])})
 
-    async def _create(self, call: Call) -> Done:
-        await self._cloud.create_snapshot(call.the_server, _name(call))
-        return Done("Snapshot created!")
+    async def _create(self, call: ApiCall) -> Success:
+        await self._cloud.create_snapshot(call.named_server, _name(call))
+        return Success("Snapshot created!")
 
-    async def _revert(self, call: Call) -> Done:
-        await self._cloud.revert_snapshot(call.the_server, _name(call))
-        return Done("Snapshot reverted!")
+    async def _revert(self, call: ApiCall) -> Success:
+        await self._cloud.revert_snapshot(call.named_server, _name(call))
+        return Success("Snapshot reverted!")
 
-    async def _update(self, call: Call) -> Done:
-        await self._cloud.update_snapshot(call.the_server, _name(call))
-        return Done("Snapshot recreated!")
+    async def _update(self, call: ApiCall) -> Success:
+        await self._cloud.update_snapshot(call.named_server, _name(call))
+        return Success("Snapshot recreated!")
 
-    async def _delete(self, call: Call) -> Done:
-        await self._cloud.delete_snapshot(call.the_server, _name(call))
-        return Done("Snapshot deleted!")
+    async def _delete(self, call: ApiCall) -> Success:
+        await self._cloud.delete_snapshot(call.named_server, _name(call))
+        return Success("Snapshot deleted!")
 
-    async def _add_cron(self, call: Call) -> Done:
+    async def _add_cron(self, call: ApiCall) -> Success:
         name = _name(call)
         day = _integer(call, "day", 0, 366)
         hour = _integer(call, "hour", 0, 23)
         minute = _integer(call, "min", 0, 59)
-        self._cloud.add_schedule(call.the_server, name, day, hour, minute)
-        return Done("Scheduled snapshot task created!")
+        self._cloud.add_schedule(call.named_server, name, day, hour, minute)
+        return Success("Scheduled snapshot task created!")
 
-    async def _delete_cron(self, call: Call) -> Done:
-        self._cloud.delete_schedule(call.the_server, _name(call))
-        return Done("Scheduled snapshot task deleted!!")
+    async def _delete_cron(self, call: ApiCall) -> Success:
+        self._cloud.delete_schedule(call.named_server, _name(call))
+        return Success("Scheduled snapshot task deleted!!")
 
-    def _rows(self, call: Call) -> dict[str, Any]:
+    def _rows(self, call: ApiCall) -> dict[str, Any]:
         return self._cloud.listing_at(call.request.scope.get(STALE))
 
 
-def _name(call: Call) -> str:
+def _name(call: ApiCall) -> str:
     name = call.parameters.get("name", "")
     if not name:
-        raise Refused("Snapshot name is required!")
+        raise Rejected("Snapshot name is required!")
     if not (name.isascii() and name.isalnum()):
-        raise Refused("Snapshot name must be alphanumeric!")
+        raise Rejected("Snapshot name must be alphanumeric!")
     return name
 
 
-def _integer(call: Call, parameter: str, low: int, high: int) -> int:
+def _integer(call: ApiCall, parameter: str, low: int, high: int) -> int:
     text = call.parameters.get(parameter, "")
     if not re.fullmatch("[0-9]{1,6}", text) or not low <= int(text) <= high:
-        raise Refused(f"Invalid {parameter} value!")
+        raise Rejected(f"Invalid {parameter} value!")
     return int(text)
 
 
@@ -212,12 +212,12 @@ async def _form(request: Request) -> dict[str, str]:
     return dict(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))
 
 
-def _answer(request: Request, success: bool, *, message: str = "", error: str | None = None, data: Any = None,
+def _response(request: Request, success: bool, *, message: str = "", error: str | None = None, data: Any = None,
             http_status: int = 200) -> Response:
-    verdict = "success" if request.url.path.startswith("/v2/") else "status"
-    body = {verdict: success, "message": message, "error": error, "data": data}
+    success_key = "success" if request.url.path.startswith("/v2/") else "status"
+    body = {success_key: success, "message": message, "error": error, "data": data}
     return JSONResponse(body, http_status, headers={"content-type": "application/json; charset=utf-8"})
 
 
-async def _no_such_path(request: Request, error: Exception) -> Response:
-    return _answer(request, False, error="Not found!", http_status=404)
+async def _not_found(request: Request, error: Exception) -> Response:
+    return _response(request, False, error="Not found!", http_status=404)

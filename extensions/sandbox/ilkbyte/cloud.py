@@ -22,13 +22,13 @@ from typing import Any
 
 from ..cloud import Cloud
 from ..request_log import actor, current_request
-from .model import IlkbyteServer, Refused, server_row, snapshot_rows
+from .model import IlkbyteServer, Rejected, server_row, snapshot_rows
 from .schedule import Schedule
 from .snapshot_tree import SnapshotTree
 
 POWER_ACTIONS = ("start", "shutdown", "reboot", "destroy")
 
-Begun = Callable[[], None]
+OnStarted = Callable[[], None]
 
 
 class Ilkbyte(Cloud[IlkbyteServer]):
@@ -40,7 +40,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
 
     def __init__(self, sandbox: Any) -> None:
         super().__init__(sandbox)
-        self._images_made = 0
+        self._image_count = 0
 
     async def make_server(self, name: str, hostname: str | None = None, state: str | None = None) -> IlkbyteServer:
         """With its machine; the name has 3-16 letters and digits."""
@@ -70,7 +70,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
             await server.machine.drop_image(image)
         server.name, server.hostname, server.service = name, name, "active"
         server.tree, server.images, server.schedules, server.timers = SnapshotTree(), {}, {}, {}
-        server.lock, server.doing = asyncio.Lock(), None
+        server.lock, server.active_operation = asyncio.Lock(), None
         server.created_at = self.sandbox.clock.now()
         await self.set_power(server, "running")
 
@@ -90,52 +90,52 @@ class Ilkbyte(Cloud[IlkbyteServer]):
 
     # Operations: each waits for its turn, begins, and goes on in the background
 
-    async def perform(self, server: IlkbyteServer, work: Callable[[Begun], Awaitable[None]]) -> None:
-        """Run ``work`` in its turn. Returns when it has called its ``begun`` or, as the settings say, when it is over.
+    async def perform(self, server: IlkbyteServer, work: Callable[[OnStarted], Awaitable[None]]) -> None:
+        """Run ``work`` in its turn. Returns when it has called its ``started`` or, as the settings say, when it is over.
 
-        :raises Refused: the work refused to begin, or (when waiting for its end) failed.
+        :raises Rejected: the work refused to begin, or (when waiting for its end) failed.
         """
-        begun = asyncio.Event()
-        refusals: list[Refused] = []
+        started = asyncio.Event()
+        rejections: list[Rejected] = []
 
-        async def in_turn() -> None:
+        async def run_serialized() -> None:
             try:
                 async with server.lock:
                     try:
-                        await work(begun.set)
+                        await work(started.set)
                     finally:
-                        server.doing = None
-            except Refused as refusal:
-                refusals.append(refusal)
+                        server.active_operation = None
+            except Rejected as rejection:
+                rejections.append(rejection)
             finally:
-                begun.set()
+                started.set()
 
-        task = self.spawn(server, in_turn())
+        task = self.spawn(server, run_serialized())
         if self.sandbox.settings.ilkbyte_responds == "on_finish":
             await asyncio.wait([task])
         else:
-            await begun.wait()
-        if refusals:
-            raise refusals[0]
+            await started.wait()
+        if rejections:
+            raise rejections[0]
 
     async def power(self, server: IlkbyteServer, action: str) -> None:
         """Start, shutdown (graceful), reboot or destroy (off at once).
 
-        :raises Refused: the server is already as asked.
+        :raises Rejected: the server is already as asked.
         """
-        async def work(begun: Begun) -> None:
+        async def work(started: OnStarted) -> None:
             if (action == "start") == (server.power == "running"):
-                raise Refused("Server is already running!" if action == "start" else "Server is not running!")
+                raise Rejected("Server is already running!" if action == "start" else "Server is not running!")
             if self.outcome_fault("power_stuck", "servers.power", server) is not None:
                 return  # as with a guest that does not listen: accepted, and nothing ever happens
-            began = self.sandbox.clock.elapsed()
-            ends = began + self.duration(f"servers.power.{action}")
-            begun()
+            started_at = self.sandbox.clock.elapsed()
+            ends_at = started_at + self.duration(f"servers.power.{action}")
+            started()
             if action == "reboot":
-                await self.sandbox.clock.sleep_until((began + ends) / 2)
+                await self.sandbox.clock.sleep_until((started_at + ends_at) / 2)
                 await server.machine.power_off()
                 self.record_event("power_stopped", server)
-            await self.sandbox.clock.sleep_until(ends)
+            await self.sandbox.clock.sleep_until(ends_at)
             if action in ("start", "reboot"):
                 await self.set_power(server, "running")
                 self.record_event("power_started", server)
@@ -146,44 +146,44 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         await self.perform(server, work)
 
     async def create_snapshot(self, server: IlkbyteServer, name: str) -> None:
-        """:raises Refused: the name is taken."""
-        async def work(begun: Begun) -> None:
+        """:raises Rejected: the name is taken."""
+        async def work(started: OnStarted) -> None:
             if name in server.tree:
-                raise Refused("Snapshot already exists!")
-            await self._take(server, name, "snapshots.create", "snapshot_ready", begun)
+                raise Rejected("Snapshot already exists!")
+            await self._create(server, name, "snapshots.create", "snapshot_ready", started)
 
         await self.perform(server, work)
 
     async def update_snapshot(self, server: IlkbyteServer, name: str) -> None:
         """Take a snapshot anew under its name.
 
-        :raises Refused: there is none of that name.
+        :raises Rejected: there is none of that name.
         """
-        async def work(begun: Begun) -> None:
-            await self._retake(server, name, begun)
+        async def work(started: OnStarted) -> None:
+            await self._recreate(server, name, started)
 
         await self.perform(server, work)
 
-    async def _retake(self, server: IlkbyteServer, name: str, begun: Begun) -> None:
-        self._must_exist(server, name)
+    async def _recreate(self, server: IlkbyteServer, name: str, started: OnStarted) -> None:
+        self._require_snapshot(server, name)
         server.tree.delete(name)
         await server.machine.drop_image(server.images.pop(name))
-        await self._take(server, name, "snapshots.update", "snapshot_recreated", begun)
+        await self._create(server, name, "snapshots.update", "snapshot_recreated", started)
 
-    async def _take(self, server: IlkbyteServer, name: str, operation: str, event: str, begun: Begun) -> None:
+    async def _create(self, server: IlkbyteServer, name: str, operation: str, event: str, started: OnStarted) -> None:
         fault = self.outcome_fault("snapshot_fails", operation, server)
-        ends = self.sandbox.clock.elapsed() + self.duration(operation)
+        ends_at = self.sandbox.clock.elapsed() + self.duration(operation)
         taken_at, state, image = self.sandbox.clock.now(), server.power, self._new_image()
-        server.doing = "create"
+        server.active_operation = "create"
         digest = await server.machine.save_disk(image)
         self.record_event("snapshot_started", server, name, digest=digest)
-        begun()
-        await self.sandbox.clock.sleep_until(ends)
-        server.doing = None
+        started()
+        await self.sandbox.clock.sleep_until(ends_at)
+        server.active_operation = None
         if fault is not None:
             await server.machine.drop_image(image)
             self.record_event("snapshot_failed", server, name)
-            raise Refused("Snapshot could not be created!")
+            raise Rejected("Snapshot could not be created!")
         server.tree.create(name, state, taken_at)
         server.images[name] = image
         self.record_event(event, server, name, digest=digest)
@@ -191,40 +191,40 @@ class Ilkbyte(Cloud[IlkbyteServer]):
     async def revert_snapshot(self, server: IlkbyteServer, name: str) -> None:
         """Put the server back; it takes the power state that the snapshot holds.
 
-        :raises Refused: there is none of that name.
+        :raises Rejected: there is none of that name.
         """
-        async def work(begun: Begun) -> None:
-            self._must_exist(server, name)
+        async def work(started: OnStarted) -> None:
+            self._require_snapshot(server, name)
             faults = self.sandbox.faults.take_restore_faults(self.name, server.aliases)
-            began = self.sandbox.clock.elapsed()
-            ends = faults.end(began, began + self.duration("snapshots.restore"))
-            server.doing = "revert"
+            started_at = self.sandbox.clock.elapsed()
+            ends_at = faults.end_time(started_at, started_at + self.duration("snapshots.restore"))
+            server.active_operation = "revert"
             await server.machine.power_off()
             self.record_event("restore_started", server, name)
-            begun()
-            if ends is None:
+            started()
+            if ends_at is None:
                 await asyncio.Event().wait()  # until a reset; whatever else is asked of the server waits for its turn
-            await self.sandbox.clock.sleep_until(ends)
+            await self.sandbox.clock.sleep_until(ends_at)
             digest = None if faults.fails else await self.restore_disk(server, server.images[name])
             if digest is None:
-                server.doing = None
+                server.active_operation = None
                 await self.set_power(server, "shutoff")
                 self.record_event("restore_failed", server, name)
-                raise Refused("Snapshot could not be reverted!")
+                raise Rejected("Snapshot could not be reverted!")
             state = server.tree.revert(name)
             await self.set_power(server, "shutoff" if faults.stays_off else state)
-            server.doing = None
+            server.active_operation = None
             self.record_event("restore_done", server, name, digest=digest)
 
         await self.perform(server, work)
 
     async def delete_snapshot(self, server: IlkbyteServer, name: str) -> None:
-        """:raises Refused: there is none of that name."""
-        async def work(begun: Begun) -> None:
-            self._must_exist(server, name)
-            ends = self.sandbox.clock.elapsed() + self.duration("snapshots.delete")
-            begun()
-            await self.sandbox.clock.sleep_until(ends)
+        """:raises Rejected: there is none of that name."""
+        async def work(started: OnStarted) -> None:
+            self._require_snapshot(server, name)
+            ends_at = self.sandbox.clock.elapsed() + self.duration("snapshots.delete")
+            started()
+            await self.sandbox.clock.sleep_until(ends_at)
             await self.drop_snapshot(server, name)
             self.record_event("snapshot_deleted", server, name)
 
@@ -247,10 +247,10 @@ class Ilkbyte(Cloud[IlkbyteServer]):
     # Schedules
 
     def add_schedule(self, server: IlkbyteServer, name: str, day: int, hour: int, minute: int) -> Schedule:
-        """:raises Refused: no snapshot of that name, or it has a schedule."""
-        self._must_exist(server, name)
+        """:raises Rejected: no snapshot of that name, or it has a schedule."""
+        self._require_snapshot(server, name)
         if name in server.schedules:
-            raise Refused("Scheduled snapshot task already exists!")
+            raise Rejected("Scheduled snapshot task already exists!")
         schedule = Schedule.starting(day, hour, minute, self.sandbox.clock.now())
         server.schedules[name] = schedule
         self.start_timer(server, name)
@@ -258,9 +258,9 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         return schedule
 
     def delete_schedule(self, server: IlkbyteServer, name: str) -> None:
-        """:raises Refused: the snapshot has no schedule."""
+        """:raises Rejected: the snapshot has no schedule."""
         if name not in server.schedules:
-            raise Refused("Scheduled snapshot task not found!")
+            raise Rejected("Scheduled snapshot task not found!")
         self._stop_schedule(server, name)
         self.record_event("cron_deleted", server, name)
 
@@ -279,8 +279,8 @@ class Ilkbyte(Cloud[IlkbyteServer]):
             async with server.lock:
                 schedule.run(self.sandbox.clock.now())
                 try:
-                    await self._retake(server, name, lambda: None)
-                except Refused:
+                    await self._recreate(server, name, lambda: None)
+                except Rejected:
                     pass  # taking it failed, as the request log says; the schedule goes on
 
     def _stop_schedule(self, server: IlkbyteServer, name: str) -> None:
@@ -289,13 +289,13 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         if timer is not None:
             timer.cancel()
 
-    def _must_exist(self, server: IlkbyteServer, name: str) -> None:
+    def _require_snapshot(self, server: IlkbyteServer, name: str) -> None:
         if name not in server.tree:
-            raise Refused("Snapshot not found!")
+            raise Rejected("Snapshot not found!")
 
     def _new_image(self) -> str:
-        self._images_made += 1
-        return f"snapshot-{self._images_made}"
+        self._image_count += 1
+        return f"snapshot-{self._image_count}"
 
     # What lists show
 

@@ -14,18 +14,18 @@ from .snapshot_tree import SnapshotTree
 API_POWER = {"running": "running", "shutoff": "shut off", "paused": "paused"}  # tree's word: API's word
 
 
-class Refused(Exception):
+class Rejected(Exception):
     """The cloud does not do this; the text stands in the answer's ``error``."""
 
 
 @dataclass(eq=False)
 class IlkbyteServer(Server):
     """A server with its tree. ``power``: running, shutoff, paused; ``service``: active, or why not;
-    ``doing``: None, or the operation under way that shows (create, revert)."""
+    ``active_operation``: None, or the operation under way that shows (create, revert)."""
 
     power: str = "running"
     service: str = "active"
-    doing: str | None = None
+    active_operation: str | None = None
     tree: SnapshotTree = field(default_factory=SnapshotTree)
     images: dict[str, str] = field(default_factory=dict)  # snapshot name: its copy of the disk
     schedules: dict[str, Schedule] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class IlkbyteServer(Server):
     @property
     def status(self) -> str:
         """As ``show`` says it. A running server is paused while its memory is saved, and any while it is reverted."""
-        if self.doing == "revert" or (self.doing == "create" and self.power == "running"):
+        if self.active_operation == "revert" or (self.active_operation == "create" and self.power == "running"):
             return "paused"
         return API_POWER[self.power]
 

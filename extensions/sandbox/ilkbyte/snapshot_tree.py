@@ -98,12 +98,12 @@ class SnapshotTree:
 
         :raises NoSuchSnapshot: there is none of that name.
         """
-        gone = self.get(name)
+        deleted = self.get(name)
         del self._snapshots[name]
         for child in self.children(name):
-            self._snapshots[child] = replace(self._snapshots[child], parent=gone.parent)
+            self._snapshots[child] = replace(self._snapshots[child], parent=deleted.parent)
         if self.current == name:
-            self.current = gone.parent
+            self.current = deleted.parent
         self.changes += 1
 
     def change(self, name: str, **fields: Any) -> None:

@@ -14,12 +14,12 @@ from starlette.routing import Match, Route
 
 from ..faults.lists import STALE
 from .cloud import POWER_ACTIONS, VpsOrg
-from .drf import ApiError, append_slash, check_fields, choice, integer, json_object, not_found_page, page_of, text
-from .model import Refused, VpsServer, VpsSnapshot, server_row, snapshot_row
+from .drf import ApiError, append_slash, check_fields, choice, integer, json_object, not_found_page, paginate, text
+from .model import Rejected, VpsServer, VpsSnapshot, server_row, snapshot_row
 
 BASE = "/api/v1"
 NAME_PATTERN = r"[A-Za-z0-9_-]+"
-NAME_COMPLAINT = "Name may only contain letters, numbers, hyphens and underscores."
+NAME_MESSAGE = "Name may only contain letters, numbers, hyphens and underscores."
 CREATING = "Snapshot is being created. This may take 3-10 minutes depending on server size."
 RESTORING = "Server is being restored from snapshot. This may take 5-15 minutes."
 POWER_MESSAGE = {"start": "Server is being started.", "stop": "Server is being stopped.",
@@ -57,8 +57,8 @@ class VpsOrgApi:
         ]
         self.app = Starlette(
             routes=self.routes,
-            exception_handlers={404: self._no_such_path, 405: self._wrong_method, ApiError: _api_error,
-                                Refused: _refused},
+            exception_handlers={404: self._not_found, 405: self._method_not_allowed, ApiError: _api_error,
+                                Rejected: _rejected},
         )
         self.app.router.redirect_slashes = False  # Starlette's own redirect is a 307; Django's is not
 
@@ -75,12 +75,12 @@ class VpsOrgApi:
     # Doors
 
     def _route(self, path: str, handler: Handler, operation: str, method: str = "GET") -> Route:
-        async def guarded(request: Request) -> Response:
+        async def authenticated(request: Request) -> Response:
             token = self._authenticate(request)
             if method != "GET" and "write" not in token.permissions:
                 raise ApiError(403, {"detail": "You do not have permission to perform this action."})
             return await handler(request)
-        return Route(BASE + path, guarded, methods=[method], name=operation)
+        return Route(BASE + path, authenticated, methods=[method], name=operation)
 
     def _authenticate(self, request: Request) -> Token:
         challenge = {"www-authenticate": "Bearer"}
@@ -92,18 +92,18 @@ class VpsOrgApi:
             raise ApiError(401, {"detail": "Invalid token."}, challenge)
         return token
 
-    async def _no_such_path(self, request: Request, error: Exception) -> Response:
+    async def _not_found(self, request: Request, error: Exception) -> Response:
         if not request.url.path.endswith("/"):
             scope = {**request.scope, "path": request.url.path + "/"}
             if any(route.matches(scope)[0] is not Match.NONE for route in self.routes):
                 return append_slash(request)
         return not_found_page()
 
-    async def _wrong_method(self, request: Request, error: Exception) -> Response:
+    async def _method_not_allowed(self, request: Request, error: Exception) -> Response:
         try:
             self._authenticate(request)
-        except ApiError as refusal:
-            return refusal.response()
+        except ApiError as rejection:
+            return rejection.response()
         matching = [route for route in self.routes if route.matches(request.scope)[0] is not Match.NONE]
         allowed = sorted({method for route in matching for method in route.methods or ()})
         return JSONResponse({"detail": f'Method "{request.method}" not allowed.'}, 405,
@@ -121,7 +121,7 @@ class VpsOrgApi:
             rows = [row for row in rows if row["status"] == wanted_status]
         if wanted_location:
             rows = [row for row in rows if wanted_location in (str(row["location"]["id"]), row["location_name"])]
-        return page_of(request, rows, self._cloud.sandbox.settings.vpsorg_page_size)
+        return paginate(request, rows, self._cloud.sandbox.settings.vpsorg_page_size)
 
     async def _show_server(self, request: Request) -> Response:
         return JSONResponse(server_row(self._server_by_id(request.path_params["server"])))
@@ -149,12 +149,12 @@ class VpsOrgApi:
             if not (wanted.isascii() and wanted.isdigit()):
                 raise ApiError(400, {"server_id": ["Enter a number."]})
             rows = [row for row in rows if row["server"]["id"] == int(wanted)]
-        return page_of(request, rows, self._cloud.sandbox.settings.vpsorg_page_size)
+        return paginate(request, rows, self._cloud.sandbox.settings.vpsorg_page_size)
 
     async def _create_snapshot(self, request: Request) -> Response:
         fields = check_fields(await json_object(request), {
             "server_id": integer,
-            "name": text(NAME_PATTERN, NAME_COMPLAINT),
+            "name": text(NAME_PATTERN, NAME_MESSAGE),
             "description": text(required=False),
         })
         server = self._server_by_id(fields["server_id"])
@@ -195,6 +195,6 @@ async def _api_error(request: Request, error: Exception) -> Response:
     return error.response()
 
 
-async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)
+async def _rejected(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Rejected)
     return JSONResponse(error.body, error.status)

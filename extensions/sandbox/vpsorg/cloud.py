@@ -19,7 +19,7 @@ from typing import Any
 
 from ..cloud import Cloud
 from ..faults.table import RestoreFaults
-from .model import Refused, VpsServer, VpsSnapshot, server_row, snapshot_row
+from .model import Rejected, VpsServer, VpsSnapshot, server_row, snapshot_row
 
 FIRST_SNAPSHOT_ID = 801
 MAX_SNAPSHOTS = 5
@@ -119,37 +119,37 @@ class VpsOrg(Cloud[VpsServer]):
     def power(self, server: VpsServer, action: str) -> None:
         """Begin a power action.
 
-        :raises Refused: the server is busy, suspended, or already as asked.
+        :raises Rejected: the server is busy, suspended, or already as asked.
         """
-        needed, meanwhile, afterwards = POWER_ACTIONS[action]
+        needed, transition, final = POWER_ACTIONS[action]
         if self.is_busy(server):
-            raise Refused(400, {"detail": "Server is busy. Another operation is in progress."})
+            raise Rejected(400, {"detail": "Server is busy. Another operation is in progress."})
         if server.status != needed:
-            raise Refused(400, {"detail": f"Cannot {action} a server that is {server.status}."})
+            raise Rejected(400, {"detail": f"Cannot {action} a server that is {server.status}."})
         fault = self.outcome_fault("power_stuck", "servers.power", server)
-        began = self.sandbox.clock.elapsed()
-        self.set_status(server, meanwhile)
+        started_at = self.sandbox.clock.elapsed()
+        self.set_status(server, transition)
         if fault is None:
-            ends = began + self.duration(f"servers.power.{action}")
-            self.spawn(server, self._power(server, action, began, ends, afterwards))
+            ends_at = started_at + self.duration(f"servers.power.{action}")
+            self.spawn(server, self._power(server, action, started_at, ends_at, final))
         elif fault.get("seconds") is not None:
-            self.spawn(server, self._unstick(server, began + float(fault["seconds"]), needed))
+            self.spawn(server, self._unstick(server, started_at + float(fault["seconds"]), needed))
 
-    async def _power(self, server: VpsServer, action: str, began: float, ends: float, afterwards: str) -> None:
+    async def _power(self, server: VpsServer, action: str, started_at: float, ends_at: float, final: str) -> None:
         if action == "restart":
-            await self.sandbox.clock.sleep_until(began + (ends - began) * 0.4)
+            await self.sandbox.clock.sleep_until(started_at + (ends_at - started_at) * 0.4)
             await server.machine.power_off()
             self.record_event("power_stopped", server)
-        await self.sandbox.clock.sleep_until(ends)
-        if afterwards == "active":
+        await self.sandbox.clock.sleep_until(ends_at)
+        if final == "active":
             await server.machine.power_on()
         else:
             await server.machine.power_off()
-        self.set_status(server, afterwards)
-        self.record_event("power_started" if afterwards == "active" else "power_stopped", server)
+        self.set_status(server, final)
+        self.record_event("power_started" if final == "active" else "power_stopped", server)
 
-    async def _unstick(self, server: VpsServer, ends: float, status: str) -> None:
-        await self.sandbox.clock.sleep_until(ends)
+    async def _unstick(self, server: VpsServer, ends_at: float, status: str) -> None:
+        await self.sandbox.clock.sleep_until(ends_at)
         self.set_status(server, status)
 
     # Snapshots
@@ -157,22 +157,22 @@ class VpsOrg(Cloud[VpsServer]):
     async def create_snapshot(self, server: VpsServer, name: str, description: str) -> VpsSnapshot:
         """Begin a snapshot: the disk is saved now, the cloud calls it completed minutes later.
 
-        :raises Refused: the server has all the snapshots it may have, is suspended or being restored.
+        :raises Rejected: the server has all the snapshots it may have, is suspended or being restored.
         """
         if len(self.snapshots_of(server)) >= MAX_SNAPSHOTS:
-            raise Refused(400, {"detail": f"Snapshot limit reached. Maximum {MAX_SNAPSHOTS} snapshots per server."})
+            raise Rejected(400, {"detail": f"Snapshot limit reached. Maximum {MAX_SNAPSHOTS} snapshots per server."})
         if server.status in ("suspended", "restoring"):
-            raise Refused(400, {"detail": f"Cannot create a snapshot of a server that is {server.status}."})
+            raise Rejected(400, {"detail": f"Cannot create a snapshot of a server that is {server.status}."})
         snapshot = self._new_snapshot(server, name, description)
         fault = self.outcome_fault("snapshot_fails", "snapshots.create", server)
-        ends = self.sandbox.clock.elapsed() + self.duration("snapshots.create")
+        ends_at = self.sandbox.clock.elapsed() + self.duration("snapshots.create")
         digest = await server.machine.save_disk(snapshot.image)
         self.record_event("snapshot_started", server, name, snapshot_id=snapshot.id, digest=digest)
-        self.spawn(server, self._finish_snapshot(snapshot, ends, digest, fails=fault is not None))
+        self.spawn(server, self._finish_snapshot(snapshot, ends_at, digest, fails=fault is not None))
         return snapshot
 
-    async def _finish_snapshot(self, snapshot: VpsSnapshot, ends: float, digest: str, fails: bool) -> None:
-        await self.sandbox.clock.sleep_until(ends)
+    async def _finish_snapshot(self, snapshot: VpsSnapshot, ends_at: float, digest: str, fails: bool) -> None:
+        await self.sandbox.clock.sleep_until(ends_at)
         if snapshot not in self.snapshots:
             return  # the admin API has removed it meanwhile
         if fails:
@@ -203,24 +203,24 @@ class VpsOrg(Cloud[VpsServer]):
     async def restore_snapshot(self, snapshot: VpsSnapshot) -> None:
         """Begin a restore: the server stops now, and is back with the snapshot's disk minutes later.
 
-        :raises Refused: the server is busy or suspended, or the snapshot is not completed.
+        :raises Rejected: the server is busy or suspended, or the snapshot is not completed.
         """
         server = snapshot.server
         if self.is_busy(server) or server.status == "suspended" or snapshot.status != "completed":
-            raise Refused(400, {"detail": "Server is not in a valid state for restoration."})
+            raise Rejected(400, {"detail": "Server is not in a valid state for restoration."})
         self.set_status(server, "restoring")
         snapshot.being_restored = True
         faults = self.sandbox.faults.take_restore_faults(self.name, server.aliases)
-        began = self.sandbox.clock.elapsed()
-        ends = faults.end(began, began + self.duration("snapshots.restore"))
+        started_at = self.sandbox.clock.elapsed()
+        ends_at = faults.end_time(started_at, started_at + self.duration("snapshots.restore"))
         await server.machine.power_off()
         self.record_event("restore_started", server, snapshot.name, snapshot_id=snapshot.id)
-        if ends is not None:
-            self.spawn(server, self._finish_restore(snapshot, ends, faults))
+        if ends_at is not None:
+            self.spawn(server, self._finish_restore(snapshot, ends_at, faults))
 
-    async def _finish_restore(self, snapshot: VpsSnapshot, ends: float, faults: RestoreFaults) -> None:
+    async def _finish_restore(self, snapshot: VpsSnapshot, ends_at: float, faults: RestoreFaults) -> None:
         server = snapshot.server
-        await self.sandbox.clock.sleep_until(ends)
+        await self.sandbox.clock.sleep_until(ends_at)
         digest = None if faults.fails else await self.restore_disk(server, snapshot.image)
         snapshot.being_restored = False
         if digest is None:
@@ -235,10 +235,10 @@ class VpsOrg(Cloud[VpsServer]):
     async def delete_snapshot(self, snapshot: VpsSnapshot) -> None:
         """Delete for good.
 
-        :raises Refused: it is being taken, or its server is being restored from it.
+        :raises Rejected: it is being taken, or its server is being restored from it.
         """
         if snapshot.status == "in_progress" or snapshot.being_restored:
-            raise Refused(400, {"detail": "Snapshot is in use and cannot be deleted."})
+            raise Rejected(400, {"detail": "Snapshot is in use and cannot be deleted."})
         await self.drop_snapshot(snapshot)
         self.record_event("snapshot_deleted", snapshot.server, snapshot.name, snapshot_id=snapshot.id)
 

@@ -12,7 +12,7 @@ from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from ..faults.lists import paging_of
+from ..faults.lists import get_paging
 
 DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
@@ -70,14 +70,14 @@ def check_fields(data: dict[str, Any], checks: dict[str, Check]) -> dict[str, An
     :raises ApiError: 400 ``{"field": ["complaint"]}``.
     """
     values: dict[str, Any] = {}
-    complaints: dict[str, list[str]] = {}
+    messages: dict[str, list[str]] = {}
     for field, check in checks.items():
         try:
             values[field] = check(data, field)
         except ValueError as error:
-            complaints[field] = [str(error)]
-    if complaints:
-        raise ApiError(400, complaints)
+            messages[field] = [str(error)]
+    if messages:
+        raise ApiError(400, messages)
     return values
 
 
@@ -90,7 +90,7 @@ def integer(data: dict[str, Any], field: str) -> int:
         raise ValueError("A valid integer is required.") from None
 
 
-def text(pattern: str | None = None, complaint: str = "", required: bool = True) -> Check:
+def text(pattern: str | None = None, message: str = "", required: bool = True) -> Check:
     """A text field of at most 255 characters, without the white space around it.
 
     :param pattern: what the whole text has to match, with the complaint when it doesn't.
@@ -107,7 +107,7 @@ def text(pattern: str | None = None, complaint: str = "", required: bool = True)
         if len(value) > MAX_TEXT:
             raise ValueError(f"Ensure this field has no more than {MAX_TEXT} characters.")
         if pattern and not re.fullmatch(pattern, value, re.ASCII):
-            raise ValueError(complaint)
+            raise ValueError(message)
         return value
     return check
 
@@ -130,27 +130,27 @@ def _required(data: dict[str, Any], field: str) -> Any:
     return data[field]
 
 
-def page_of(request: Request, rows: list[dict[str, Any]], forced_size: int | None) -> JSONResponse:
+def paginate(request: Request, rows: list[dict[str, Any]], forced_size: int | None) -> JSONResponse:
     """One page of a list, with absolute links to its neighbours.
 
     :param forced_size: the size of pages and also the largest one; None: 20, or up to 100 as the client asks.
     :raises ApiError: 404 for a page that is not there.
     """
-    largest = forced_size or MAX_PAGE_SIZE
-    asked = request.query_params.get("page_size", "")
-    size = int(asked) if asked.isascii() and asked.isdigit() and int(asked) else forced_size or DEFAULT_PAGE_SIZE
-    size = min(size, largest)
+    max_size = forced_size or MAX_PAGE_SIZE
+    requested = request.query_params.get("page_size", "")
+    size = int(requested) if requested.isascii() and requested.isdigit() and int(requested) else forced_size or DEFAULT_PAGE_SIZE
+    size = min(size, max_size)
     last = max(1, -(-len(rows) // size))
     number_text = request.query_params.get("page") or "1"
     number = last if number_text == "last" else int(number_text) if re.fullmatch("[0-9]+", number_text) else 0
     if not 1 <= number <= last:
         raise ApiError(404, {"detail": "Invalid page."})
-    url, paging = request.url, paging_of(request.scope)
+    url, paging = request.url, get_paging(request.scope)
     return JSONResponse({
         "count": len(rows),
         "next": str(url) if paging.repeats else str(url.include_query_params(page=number + 1)) if number < last else None,
         "previous": _previous(url, number) if number > 1 else None,
-        "results": paging.cut(rows, number, size),
+        "results": paging.select_rows(rows, number, size),
     })
 
 

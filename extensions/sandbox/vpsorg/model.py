@@ -12,7 +12,7 @@ from ..cloud import Server
 from ..row_cache import CachedRows
 
 
-class Refused(Exception):
+class Rejected(Exception):
     """The cloud does not do this: an HTTP status and the body of the answer."""
 
     def __init__(self, status: int, body: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from sandbox.clock import format_utc
 from sandbox.vpsorg.cloud import VpsOrg
-from sandbox.vpsorg.model import Refused, VpsServer, VpsSnapshot
+from sandbox.vpsorg.model import Rejected, VpsServer, VpsSnapshot
 
 KEY, READ_ONLY_KEY = "examplekey0123456789", "examplereads0123456789"
 SERVER_WORDS = {"active": "on", "stopped": "off"}
@@ -53,7 +53,7 @@ class ExampleApi:
             Route("/snapshots/{snapshot:int}", self._delete, methods=["DELETE"], name="snapshots.delete"),
             Route("/snapshots/{snapshot:int}/restore", self._restore, methods=["POST"], name="snapshots.restore"),
         ]
-        self.app = Starlette(routes=self.routes, exception_handlers={No: _no, Refused: _refused})
+        self.app = Starlette(routes=self.routes, exception_handlers={No: _no, Rejected: _rejected})
 
     def server_reference(self, path: dict[str, Any], query: dict[str, Any], body: Any) -> Any:
         """Which server a request is about, for the request log and for faults."""
@@ -137,6 +137,6 @@ async def _no(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": str(error)}, error.status)
 
 
-async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)
+async def _rejected(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Rejected)
     return JSONResponse(error.body, error.status)

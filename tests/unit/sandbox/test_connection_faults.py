@@ -36,11 +36,11 @@ def refused(error):
 @pytest.mark.parametrize("apply", [True, False])
 def test_a_request_that_is_held(calls, apply):
     for call in calls():
-        call.fault("hold", apply=apply)
+        call.fault("hang", apply=apply)
         with pytest.raises(requests.ReadTimeout):
             call.send(timeout=0.1)
-        assert (call.entry()["fault"], call.entry()["http_status"]) == ("hold", None), call
-        assert soon(lambda call=call: call.entry().get("held")), call
+        assert (call.entry()["fault"], call.entry()["http_status"]) == ("hang", None), call
+        assert soon(lambda call=call: call.entry().get("hanging")), call
         if apply:
             assert call.is_carried_out(), call
         else:
@@ -49,35 +49,35 @@ def test_a_request_that_is_held(calls, apply):
 
 def test_a_client_that_is_killed_while_its_request_is_held(box):
     added = box.admin.add_snapshot("vpsorg", "web1", "good")
-    box.admin.fault("hold", operation="snapshots.restore")
+    box.admin.fault("hang", operation="snapshots.restore")
     url = f"{box.vpsorg_url}/snapshots/{added['id']}/restore/"
     with subprocess.Popen([sys.executable, "-c", ASK, "POST", url, f"Bearer {box.vpsorg_token}"]) as client:
         try:
-            assert soon(lambda: [row for row in box.admin.requests(operation="snapshots.restore") if row.get("held")], 20)
+            assert soon(lambda: [row for row in box.admin.requests(operation="snapshots.restore") if row.get("hanging")], 20)
             assert client.poll() is None
         finally:
             os.kill(client.pid, signal.SIGKILL)
     (entry,) = box.admin.requests(operation="snapshots.restore")
-    assert entry["fault"] == "hold" and [row["event"] for row in box.admin.events(request=entry["n"])] == ["restore_started"]
+    assert entry["fault"] == "hang" and [row["event"] for row in box.admin.events(request=entry["n"])] == ["restore_started"]
 
 
 def test_the_request_log_has_a_hold_before_the_carrying_out_is_over(box, ilkbyte):
     box.admin.settings(ilkbyte_responds="on_finish")
-    box.admin.fault("hold", operation="snapshots.create")
+    box.admin.fault("hang", operation="snapshots.create")
     with pytest.raises(requests.ReadTimeout):
         ilkbyte.call("/server/manage/app1/snapshot/create", name="s1", timeout=(10, 0.2))
     (entry,) = soon(box.admin.requests)
-    assert entry["fault"] == "hold" and "held" not in entry
-    assert ilkbyte.until(lambda: box.admin.requests()[0].get("held"))
+    assert entry["fault"] == "hang" and "hanging" not in entry
+    assert ilkbyte.until(lambda: box.admin.requests()[0].get("hanging"))
 
 
 def test_silence_ends_with_a_reset(calls, box, vpsorg):
     for call in calls():
-        call.fault("silence", seconds=0.05)
+        call.fault("hang_then_reset", seconds=0.05)
         with pytest.raises(requests.ConnectionError):
             call.send()
-        assert (call.entry()["fault"], call.entry()["http_status"], call.caused()) == ("silence", None, []), call
-    box.admin.fault("silence", seconds=0.05, apply=True)
+        assert (call.entry()["fault"], call.entry()["http_status"], call.caused()) == ("hang_then_reset", None, []), call
+    box.admin.fault("hang_then_reset", seconds=0.05, apply=True)
     with pytest.raises(requests.ConnectionError):
         vpsorg.call("POST", "/snapshots/", json={"server_id": 12345, "name": "s"})
     assert len(box.admin.events("snapshot_started")) == 1
@@ -85,10 +85,10 @@ def test_silence_ends_with_a_reset(calls, box, vpsorg):
 
 def test_late_is_carried_out_after_its_client_has_given_up(calls):
     for call in calls():
-        call.fault("late", seconds=0.4)
+        call.fault("late_execution", seconds=0.4)
         with pytest.raises(requests.ReadTimeout):
             call.send(timeout=0.05)
-        assert call.entry()["fault"] == "late"
+        assert call.entry()["fault"] == "late_execution"
         assert soon(lambda call=call: call.entry()["http_status"]), call  # nobody is there to read it
         assert call.is_carried_out(), call
 
@@ -96,14 +96,14 @@ def test_late_is_carried_out_after_its_client_has_given_up(calls):
 @pytest.mark.patient
 def test_late_is_not_carried_out_before_its_time(all_calls):
     for call in all_calls():
-        call.fault("late", seconds=NEVER)
+        call.fault("late_execution", seconds=NEVER)
         with pytest.raises(requests.ReadTimeout):
             call.send(timeout=0.05)
-        assert (call.entry()["fault"], call.entry()["http_status"], call.caused()) == ("late", None, []), call
+        assert (call.entry()["fault"], call.entry()["http_status"], call.caused()) == ("late_execution", None, []), call
 
 
 def test_late_answers_a_client_that_has_waited(box, vpsorg):
-    box.admin.fault("late", seconds=0.2)
+    box.admin.fault("late_execution", seconds=0.2)
     began = time.monotonic()
     assert vpsorg.call("POST", "/snapshots/", json={"server_id": 12345, "name": "s"}).status_code == 201
     assert time.monotonic() - began >= 0.2
@@ -111,9 +111,9 @@ def test_late_answers_a_client_that_has_waited(box, vpsorg):
 
 def test_the_call_after_the_one_that_hits_is_refused(calls, box, vpsorg, ilkbyte):
     for call in calls():
-        call.fault("refuse", seconds=NEVER)
+        call.fault("refuse_next", seconds=NEVER)
         assert call.send().ok, call
-        assert call.is_carried_out() and call.entry()["fault"] == "refuse", call
+        assert call.is_carried_out() and call.entry()["fault"] == "refuse_next", call
         with pytest.raises(requests.ConnectionError) as error:
             call.send()
         assert refused(error) and len(box.admin.requests(cloud=call.cloud)) == 1, call
@@ -139,7 +139,7 @@ def test_a_cloud_that_refuses_from_the_first_call_on(box, vpsorg, ilkbyte, cloud
 
 
 def test_a_reset_ends_refusals_and_waits(box, vpsorg):
-    for kind, more in (("hold", {}), ("late", {"seconds": NEVER}), ("silence", {"seconds": NEVER}), ("delay", {"seconds": NEVER})):
+    for kind, more in (("hang", {}), ("late_execution", {"seconds": NEVER}), ("hang_then_reset", {"seconds": NEVER}), ("delay", {"seconds": NEVER})):
         box.admin.fault(kind, **more)
         with socket.create_connection((urlsplit(box.vpsorg_url).hostname, urlsplit(box.vpsorg_url).port), timeout=10) as client:
             client.sendall(f"GET /api/v1/account/me/ HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {box.vpsorg_token}\r\n\r\n".encode())
@@ -154,8 +154,8 @@ def test_a_reset_ends_refusals_and_waits(box, vpsorg):
 
 def test_a_sandbox_ends_at_once_whatever_is_held_or_refused():
     with launch(servers=1, ssh=False) as box:
-        box.admin.fault("hold", operation="account")
-        box.admin.fault("late", operation="servers.list", seconds=NEVER)
+        box.admin.fault("hang", operation="account")
+        box.admin.fault("late_execution", operation="servers.list", seconds=NEVER)
         for path in ("/account", "/server/list"):
             with pytest.raises(requests.ReadTimeout):
                 requests.get(box.ilkbyte_url + path, timeout=(10, 0.1))

@@ -166,10 +166,10 @@ def test_every_fault_stands_in_the_documentation_with_its_keys(box):
     told = box.admin._call("GET", "faults")
     rows = {}
     for line in (Path(__file__).resolve().parents[3] / "docs" / "sandbox.md").read_text("utf-8").splitlines():
-        if line.startswith(("| `", "`meanwhile`")):
+        if line.startswith(("| `", "`concurrent_change`")):
             rows[line.split("`")[1]] = line
     text = (Path(__file__).resolve().parents[3] / "docs" / "sandbox.md").read_text("utf-8")
     for kind, keys in told["keys"].items():
         assert kind in rows and told["kinds"][kind], kind
-        where = text.split("### Somebody else")[1] if kind == "meanwhile" else rows[kind]
+        where = text.split("### Concurrent changes")[1] if kind == "concurrent_change" else rows[kind]
         assert [key for key in keys if f"`{key}`" not in where] == [], kind

@@ -8,16 +8,16 @@ import requests
 
 from sandbox import AdminError
 
-THEIRS = "other_client"
+OTHER_CLIENT = "other_client"
 
 
-def told(box):
+def actors(box):
     """Every effect so far with who has caused it, and whether it is a request's."""
     return [(row["event"], row["actor"], row["request"] is not None) for row in box.admin.events()]
 
 
-def meanwhile(box, do, **more):
-    box.admin.fault("meanwhile", do=do, **more)
+def change_concurrently(box, action, **more):
+    box.admin.fault("concurrent_change", action=action, **more)
 
 
 @pytest.mark.parametrize("cloud", ["vpsorg", "ilkbyte"])
@@ -26,61 +26,61 @@ def test_the_server_is_deleted_before_or_after(box, vpsorg, ilkbyte, cloud):
         return vpsorg.call("GET", "/servers/12345/").status_code if cloud == "vpsorg" else ilkbyte.manage("/show")["error"]
 
     name, fine, gone = {"vpsorg": ("web1", 200, 404), "ilkbyte": ("app1", None, "Server not found!")}[cloud]
-    meanwhile(box, "delete_server", when="after", cloud=cloud, operation="servers.show")
+    change_concurrently(box, "delete_server", when="after", cloud=cloud, operation="servers.show")
     assert show() == fine and show() == gone
-    assert told(box) == [("server_removed", THEIRS, False)]
+    assert actors(box) == [("server_removed", OTHER_CLIENT, False)]
     box.admin.reset()
-    meanwhile(box, "delete_server", cloud=cloud)
+    change_concurrently(box, "delete_server", cloud=cloud)
     assert show() == gone
     assert [row["server"] for row in box.admin.events("server_removed")] == [name]
     (entry,) = box.admin.requests()
-    assert (entry["fault"], entry["meanwhile"]) == ("meanwhile", "delete_server")
+    assert (entry["fault"], entry["concurrent_change"]) == ("concurrent_change", "delete_server")
 
 
 def test_what_is_begun_before_makes_the_server_busy(box, vpsorg):
     added = box.admin.add_snapshot("vpsorg", "web1", "good")
-    meanwhile(box, "stop_server")
+    change_concurrently(box, "stop_server")
     answer = vpsorg.call("POST", f"/snapshots/{added['id']}/restore/")
     assert answer.status_code == 400 and "valid state" in answer.json()["detail"]
     vpsorg.until(lambda: vpsorg.status() == "stopped")
-    assert told(box) == [("power_stopped", THEIRS, False)]  # which came later, in the background
-    meanwhile(box, "start_server", when="after")
+    assert actors(box) == [("power_stopped", OTHER_CLIENT, False)]  # which came later, in the background
+    change_concurrently(box, "start_server", when="after")
     assert vpsorg.status() == "stopped"
     vpsorg.until(lambda: vpsorg.status() == "active")
-    assert told(box)[1:] == [("power_started", THEIRS, False)]
+    assert actors(box)[1:] == [("power_started", OTHER_CLIENT, False)]
 
 
 def test_whose_snapshot_is_whose(box, vpsorg):
-    meanwhile(box, "create_snapshot", name="s", when="after")
+    change_concurrently(box, "create_snapshot", name="s", when="after")
     box.admin.fault("snapshot_fails", skip=1)  # for the client's second one, not for somebody else's
     mine = vpsorg.call("POST", "/snapshots/", json={"server_id": 12345, "name": "s"}).json()
     number = box.admin.requests(operation="snapshots.create")[0]["n"]
     vpsorg.until(lambda: len(box.admin.events("snapshot_ready")) == 2)
     assert sorted((row["event"], row["snapshot_id"] == mine["id"], row["actor"], row["request"]) for row in box.admin.events()) == [
-        ("snapshot_ready", False, THEIRS, None), ("snapshot_ready", True, "client", number),
-        ("snapshot_started", False, THEIRS, None), ("snapshot_started", True, "client", number)]
-    assert len(box.admin.events(actor=THEIRS)) == len(box.admin.events(request=number)) == 2
+        ("snapshot_ready", False, OTHER_CLIENT, None), ("snapshot_ready", True, "client", number),
+        ("snapshot_started", False, OTHER_CLIENT, None), ("snapshot_started", True, "client", number)]
+    assert len(box.admin.events(actor=OTHER_CLIENT)) == len(box.admin.events(request=number)) == 2
     vpsorg.call("POST", "/snapshots/", json={"server_id": 12345, "name": "t"})
     assert vpsorg.until(lambda: box.admin.events("snapshot_failed"))[0]["actor"] == "client"
 
 
 def test_whose_snapshot_is_whose_at_ilkbyte(box, ilkbyte):
     box.admin.settings(seconds={"ilkbyte.snapshots.create": 30})
-    meanwhile(box, "create_snapshot", name="theirs", when="after")
+    change_concurrently(box, "create_snapshot", name="theirs", when="after")
     assert ilkbyte.manage("/snapshot/create", name="mine")["status"] is True
     ilkbyte.until(lambda: len(box.admin.events("snapshot_ready")) == 2)
     assert [(row["event"], row["snapshot"], row["actor"]) for row in box.admin.events()] == [
         ("snapshot_started", "mine", "client"), ("snapshot_ready", "mine", "client"),
-        ("snapshot_started", "theirs", THEIRS), ("snapshot_ready", "theirs", THEIRS)]
+        ("snapshot_started", "theirs", OTHER_CLIENT), ("snapshot_ready", "theirs", OTHER_CLIENT)]
 
 
 @pytest.mark.parametrize(("which", "left"), [("newest", ["b", "a"]), ("oldest", ["c", "b"]), ("b", ["c", "a"]), (802, ["c", "a"])])
 def test_which_snapshot_is_deleted_at_vpsorg(box, vpsorg, which, left):
     for number, name in enumerate("abc"):
         box.admin.add_snapshot("vpsorg", "web1", name, created_at=f"2026-01-0{number + 1}T00:00:00Z")
-    meanwhile(box, "delete_snapshot", snapshot=which, operation="snapshots.list", server="web1")
+    change_concurrently(box, "delete_snapshot", snapshot=which, operation="snapshots.list", server="web1")
     rows = vpsorg.call("GET", "/snapshots/?server_id=12345").json()["results"]
-    assert [row["name"] for row in rows] == left and told(box) == [("snapshot_deleted", THEIRS, False)]
+    assert [row["name"] for row in rows] == left and actors(box) == [("snapshot_deleted", OTHER_CLIENT, False)]
 
 
 @pytest.mark.parametrize(("which", "left"), [("newest", {"a", "b"}), ("oldest", {"b", "c"}), ("b", {"a", "c"})])
@@ -88,8 +88,8 @@ def test_which_snapshot_is_deleted_at_ilkbyte(box, ilkbyte, which, left):
     box.admin.settings(ilkbyte_responds="on_finish", seconds={"ilkbyte.snapshots.delete": 0})
     for number, name in enumerate("abc"):
         box.admin.add_snapshot("ilkbyte", "app1", name, created_at=f"2026-01-0{number + 1}T00:00:00Z")
-    meanwhile(box, "delete_snapshot", snapshot=which)
-    assert set(ilkbyte.snapshots()) == left and told(box) == [("snapshot_deleted", THEIRS, False)]
+    change_concurrently(box, "delete_snapshot", snapshot=which)
+    assert set(ilkbyte.snapshots()) == left and actors(box) == [("snapshot_deleted", OTHER_CLIENT, False)]
 
 
 @pytest.mark.parametrize("cloud", ["vpsorg", "ilkbyte"])
@@ -97,73 +97,73 @@ def test_a_restore_by_somebody_else(box, vpsorg, ilkbyte, cloud):
     name = {"vpsorg": "web1", "ilkbyte": "app1"}[cloud]
     box.admin.add_snapshot(cloud, name, "good")
     box.admin.fault("restore_fails", cloud=cloud)  # the client's, not theirs
-    meanwhile(box, "restore", snapshot="good", cloud=cloud)
+    change_concurrently(box, "restore", snapshot="good", cloud=cloud)
     seen = vpsorg.status() if cloud == "vpsorg" else ilkbyte.status()
     assert seen == {"vpsorg": "restoring", "ilkbyte": "paused"}[cloud]
     vpsorg.until(lambda: box.admin.events("restore_done"))
-    assert told(box) == [("restore_started", THEIRS, False), ("restore_done", THEIRS, False)] and len(box.admin.faults()) == 1
+    assert actors(box) == [("restore_started", OTHER_CLIENT, False), ("restore_done", OTHER_CLIENT, False)] and len(box.admin.faults()) == 1
 
 
 def test_schedules_of_somebody_else(box, ilkbyte):
     box.admin.add_snapshot("ilkbyte", "app1", "s1")
     box.admin.clear_request_log()
-    meanwhile(box, "add_schedule", cloud="ilkbyte", hour=5, snapshot="s1")
+    change_concurrently(box, "add_schedule", cloud="ilkbyte", hour=5, snapshot="s1")
     assert ilkbyte.snapshots()["s1"]["params"]["is_cron"] is True
-    meanwhile(box, "remove_schedule", cloud="ilkbyte")
+    change_concurrently(box, "remove_schedule", cloud="ilkbyte")
     assert ilkbyte.snapshots()["s1"]["params"]["is_cron"] is False
-    assert told(box) == [("cron_added", THEIRS, False), ("cron_deleted", THEIRS, False)]
+    assert actors(box) == [("cron_added", OTHER_CLIENT, False), ("cron_deleted", OTHER_CLIENT, False)]
 
 
 def test_a_run_of_a_schedule_is_nobodys_request(box, ilkbyte):
     box.admin.add_snapshot("ilkbyte", "app1", "s1")
     ilkbyte.manage("/snapshot/cron/add", name="s1", day=1, hour=5, min=0)
     ilkbyte.until(lambda: box.admin.events("snapshot_recreated"), step=3600)
-    assert told(box) == [("cron_added", "client", True), ("snapshot_started", "schedule", False), ("snapshot_recreated", "schedule", False)]
+    assert actors(box) == [("cron_added", "client", True), ("snapshot_started", "schedule", False), ("snapshot_recreated", "schedule", False)]
 
 
-@pytest.mark.parametrize(("cloud", "do"), [
+@pytest.mark.parametrize(("cloud", "action"), [
     ("vpsorg", "start_server"), ("vpsorg", "restore"), ("vpsorg", "delete_snapshot"), ("ilkbyte", "start_server"), ("ilkbyte", "restore"),
     ("ilkbyte", "remove_schedule"), ("ilkbyte", "add_schedule"),
 ])
-def test_what_the_cloud_refuses_somebody_else_is_noted(box, vpsorg, ilkbyte, cloud, do):
-    meanwhile(box, do, cloud=cloud, snapshot="nothing")
+def test_what_the_cloud_refuses_somebody_else_is_noted(box, vpsorg, ilkbyte, cloud, action):
+    change_concurrently(box, action, cloud=cloud, snapshot="nothing")
     assert (vpsorg.status() if cloud == "vpsorg" else ilkbyte.status()) in ("active", "running")
     (row,) = box.admin.events()
-    assert (row["event"], row["do"], row["actor"]) == ("interference_refused", do, THEIRS) and row["why"]
+    assert (row["event"], row["action"], row["actor"]) == ("concurrent_change_rejected", action, OTHER_CLIENT) and row["why"]
 
 
 def test_a_request_without_a_server(box, vpsorg):
-    meanwhile(box, "delete_server", operation="servers.list", times=2)
+    change_concurrently(box, "delete_server", operation="servers.list", times=2)
     assert len(vpsorg.call("GET", "/servers/").json()["results"]) == 2
-    assert [(row["event"], row["why"]) for row in box.admin.events()] == [("interference_refused", "no such server")]
+    assert [(row["event"], row["why"]) for row in box.admin.events()] == [("concurrent_change_rejected", "no such server")]
     box.admin.clear_faults()
-    meanwhile(box, "delete_server", operation="servers.list", on="web2")
+    change_concurrently(box, "delete_server", operation="servers.list", on="web2")
     assert [row["name"] for row in vpsorg.call("GET", "/servers/").json()["results"]] == ["web1"]
 
 
 def test_together_with_a_lost_answer(box, vpsorg):
-    meanwhile(box, "create_snapshot", name="s", when="after")
+    change_concurrently(box, "create_snapshot", name="s", when="after")
     box.admin.fault("drop_after")
     with pytest.raises(requests.ConnectionError):
         vpsorg.call("POST", "/snapshots/", json={"server_id": 12345, "name": "s"})
-    assert told(box) == [("snapshot_started", "client", True), ("snapshot_started", THEIRS, False)]
+    assert actors(box) == [("snapshot_started", "client", True), ("snapshot_started", OTHER_CLIENT, False)]
     (entry,) = box.admin.requests()
-    assert (entry["fault"], entry["meanwhile"]) == ("drop_after", "create_snapshot")
+    assert (entry["fault"], entry["concurrent_change"]) == ("drop_after", "create_snapshot")
 
 
 @pytest.mark.patient
 def test_every_call_can_have_somebody_elses_work_around_it(all_calls):
     for call in all_calls():
-        call.box.admin.fault("meanwhile", do="create_snapshot", name="theirs", when="after", cloud=call.cloud, operation=call.operation,
+        call.box.admin.fault("concurrent_change", action="create_snapshot", name="theirs", when="after", cloud=call.cloud, operation=call.operation,
                                on={"vpsorg": "web2", "ilkbyte": "app2"}[call.cloud])
         assert call.send().ok and call.is_carried_out(), call
-        begun = call.box.admin.events("snapshot_started", actor=THEIRS)
+        begun = call.box.admin.events("snapshot_started", actor=OTHER_CLIENT)
         assert [row["server"] for row in begun] == [{"vpsorg": "web2", "ilkbyte": "app2"}[call.cloud]], call
 
 
 @pytest.mark.parametrize("fault", [
-    {"do": "earthquake"}, {}, {"do": "restore", "when": "during"}, {"do": "add_schedule"}, {"do": "restore", "snapshots": "x"},
+    {"action": "earthquake"}, {}, {"action": "restore", "when": "during"}, {"action": "add_schedule"}, {"action": "restore", "snapshots": "x"},
 ])
 def test_interference_that_makes_no_sense_is_refused(box, fault):
     with pytest.raises(AdminError):
-        box.admin._call("POST", "faults", {"fault": {"kind": "meanwhile", **fault}})
+        box.admin._call("POST", "faults", {"fault": {"kind": "concurrent_change", **fault}})

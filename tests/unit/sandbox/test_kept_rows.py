@@ -88,7 +88,7 @@ def test_every_change_shows_at_ilkbyte():
         await cloud.add_snapshot(server, "one")
         for change in (
             lambda: setattr(server, "service", "suspended"), lambda: setattr(server, "power", "shutoff"),
-            lambda: setattr(server, "doing", "revert"), lambda: server.tree.create("two", "running", TIMESTAMP),
+            lambda: setattr(server, "active_operation", "revert"), lambda: server.tree.create("two", "running", TIMESTAMP),
             lambda: server.tree.revert("one"), lambda: server.tree.change("one", taken_at=LATER),
             lambda: server.tree.change("one", state="shutoff"), lambda: cloud.add_schedule(server, "one", 1, 2, 3),
             lambda: setattr(server.schedules["one"], "sentence", "each day"), lambda: cloud.delete_schedule(server, "one"),

@@ -83,21 +83,21 @@ def test_a_bad_certificate_for_a_while(tls_box, api):
 
 @pytest.mark.parametrize(("kind", "done", "error"), [
     ("drop_before", 0, requests.ConnectionError), ("drop_after", 1, requests.ConnectionError),
-    ("silence", 0, requests.ConnectionError), ("truncate", 1, requests.exceptions.ChunkedEncodingError),
-    ("hold", 1, requests.ReadTimeout),
+    ("hang_then_reset", 0, requests.ConnectionError), ("truncate", 1, requests.exceptions.ChunkedEncodingError),
+    ("hang", 1, requests.ReadTimeout),
 ])
 def test_faults_of_the_connection(tls_box, api, kind, done, error):
-    more = {"silence": {"seconds": 0.05}}.get(kind, {})
+    more = {"hang_then_reset": {"seconds": 0.05}}.get(kind, {})
     tls_box.admin.fault(kind, **more)
     with pytest.raises(error):
-        create(api, timeout=1 if kind == "hold" else 10)
+        create(api, timeout=1 if kind == "hang" else 10)
     assert len(tls_box.admin.events("snapshot_started")) == done
 
 
 def test_refused_and_slow_answers(tls_box, api):
-    tls_box.admin.fault("drip", seconds=0.0001)
+    tls_box.admin.fault("slow_body", seconds=0.0001)
     assert create(api).status_code == 201
-    tls_box.admin.fault("refuse", seconds=600)
+    tls_box.admin.fault("refuse_next", seconds=600)
     assert api.call("GET", "/account/me/").ok
     with pytest.raises(requests.ConnectionError, match="refused"):
         api.call("GET", "/account/me/")

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from sandbox import AdminError
-from sandbox.faults.values import misshaped
+from sandbox.faults.values import replace_one_value
 
 CREATE = {"server_id": 12345, "name": "s"}
 
@@ -63,13 +63,13 @@ def test_every_call_can_be_throttled(all_calls):
 @pytest.mark.patient
 def test_drip(all_calls):
     for call in all_calls():
-        call.fault("drip", seconds=0.0005)
+        call.fault("slow_body", seconds=0.0005)
         answer = call.send()
         assert answer.ok and (answer.status_code == 204 or isinstance(answer.json(), dict)) and call.is_carried_out(), call
 
 
 def test_drip_outlasts_a_timeout_for_each_byte_and_ends_with_its_client(box, vpsorg):
-    box.admin.fault("drip", seconds=0.1)
+    box.admin.fault("slow_body", seconds=0.1)
     began = time.monotonic()
     with pytest.raises(requests.ConnectionError, match="timed out"), requests.get(
             f"{box.vpsorg_url}/account/me/", headers={"Authorization": f"Bearer {box.vpsorg_token}"}, stream=True, timeout=5) as answer:
@@ -81,11 +81,11 @@ def test_drip_outlasts_a_timeout_for_each_byte_and_ends_with_its_client(box, vps
 
 def test_misshape(calls):
     for call in calls():
-        call.fault("misshape", seed=4)
+        call.fault("malformed_value", seed=4)
         answer = call.send()
         assert answer.ok and call.is_carried_out(), call
         if answer.content:
-            assert call.entry()["misshaped"], call
+            assert call.entry()["malformed"], call
 
 
 def test_misshape_by_its_seed(box, vpsorg):
@@ -93,7 +93,7 @@ def test_misshape_by_its_seed(box, vpsorg):
     straight = vpsorg.call("GET", "/snapshots/").json()
     seen = []
     for seed in (1, 2, 1):
-        box.admin.fault("misshape", seed=seed)
+        box.admin.fault("malformed_value", seed=seed)
         seen.append(vpsorg.call("GET", "/snapshots/").json())
     assert seen[0] == seen[2] != straight and seen[1] not in (straight, seen[0])
 
@@ -101,22 +101,22 @@ def test_misshape_by_its_seed(box, vpsorg):
 def test_misshape_spoils_one_place_in_every_way():
     body = {"count": 1, "results": [{"id": 801, "status": "completed", "server": {"id": 12345}}], "next": None}
     text = json.dumps(body)
-    kinds, places = set(), set()
+    kinds, locations = set(), set()
     for seed in range(600):
-        where, spoilt = misshaped(body, seed)
+        where, spoilt = replace_one_value(body, seed)
         assert spoilt != body or json.dumps(spoilt) != text, where
         assert json.dumps(body) == text
-        place, dummy, what = where.partition(" became ")
-        places.add(place.removesuffix(" left out"))
+        location, dummy, what = where.partition(" became ")
+        locations.add(location.removesuffix(" left out"))
         kinds.add("left out" if not what else type(json.loads(what)).__name__ if len(what) < 80 else "long")
     assert {"left out", "NoneType", "bool", "int", "str", "list", "dict"} <= kinds
-    assert {"all of it", "count", "next", "results", "results.0", "results.0.id", "results.0.server.id"} <= places
+    assert {"all of it", "count", "next", "results", "results.0", "results.0.id", "results.0.server.id"} <= locations
 
 
 def test_strange_word_for_servers_and_snapshots(box, vpsorg, ilkbyte):
     added = box.admin.add_snapshot("vpsorg", "web1", "good")
     box.admin.add_snapshot("ilkbyte", "app1", "good")
-    box.admin.fault("strange_word", times=None)
+    box.admin.fault("unknown_status", times=None)
     assert {row["status"] for row in vpsorg.call("GET", "/servers/").json()["results"]} == {"hibernating"}
     assert vpsorg.status() == "hibernating"
     assert vpsorg.call("GET", "/snapshots/").json()["results"][0]["status"] == "hibernating"
@@ -131,13 +131,13 @@ def test_strange_word_for_servers_and_snapshots(box, vpsorg, ilkbyte):
 @pytest.mark.patient
 def test_strange_word_of_ones_own(all_calls):
     for call in all_calls():
-        call.fault("strange_word", word="???")
+        call.fault("unknown_status", value="???")
         assert call.send().ok and call.is_carried_out(), call
 
 
 @pytest.mark.parametrize("seconds", [7200, -7200])
 def test_clock_that_is_wrong_once(box, vpsorg, seconds):
-    box.admin.fault("clock_wrong", seconds=seconds, operation="snapshots.create")
+    box.admin.fault("wrong_date", seconds=seconds, operation="snapshots.create")
     answer = vpsorg.call("POST", "/snapshots/", json=CREATE)
     assert abs((date_of(answer) - now_of(box)).total_seconds() - seconds) < 60
     assert answer.status_code == 201 and len(box.admin.events("snapshot_started")) == 1
@@ -145,9 +145,9 @@ def test_clock_that_is_wrong_once(box, vpsorg, seconds):
 
 
 def test_date_that_is_missing_or_garbage(box, ilkbyte):
-    box.admin.fault("clock_wrong", date="missing")
+    box.admin.fault("wrong_date", date="missing")
     assert "Date" not in ilkbyte.call("/account").headers
-    box.admin.fault("clock_wrong", date="garbage")
+    box.admin.fault("wrong_date", date="garbage")
     with pytest.raises(ValueError):
         date_of(ilkbyte.call("/account"))
 

@@ -81,7 +81,7 @@ def test_server_filters(box, vpsorg):
     assert vpsorg.call("GET", "/servers/?status=broken").status_code == 400
 
 
-@pytest.mark.parametrize(("body", "complaints"), [
+@pytest.mark.parametrize(("body", "messages"), [
     ({}, {"server_id": ["This field is required."], "name": ["This field is required."]}),
     ({"server_id": None, "name": ""}, {"server_id": ["This field may not be null."],
                                        "name": ["This field may not be blank."]}),
@@ -93,9 +93,9 @@ def test_server_filters(box, vpsorg):
     ({"server_id": 12345, "name": "é"},
      {"name": ["Name may only contain letters, numbers, hyphens and underscores."]}),
 ])
-def test_bad_fields(box, vpsorg, body, complaints):
+def test_bad_fields(box, vpsorg, body, messages):
     answer = vpsorg.call("POST", "/snapshots/", json=body)
-    assert (answer.status_code, answer.json()) == (400, complaints)
+    assert (answer.status_code, answer.json()) == (400, messages)
     assert box.admin.events() == []
 
 
