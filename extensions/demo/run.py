@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="extensions/demo/run.py", description=__doc__)
     parser.add_argument("--speed", type=float, default=SPEED, metavar="FACTOR",
                         help="sandbox seconds in one second (default %(default)g)")
-    parser.add_argument("--isolation", default="auto", choices=("auto", "namespace", "folder"),
+    parser.add_argument("--isolation", default="auto", choices=("auto", "namespace", "directory"),
                         help="how the sandbox keeps its servers apart (default %(default)s)")
     parser.add_argument("--restore-fails", action="store_true",
                         help="let the clouds' restores fail half way, to see what one then sees; the demo then ends with status 1")

@@ -19,7 +19,7 @@ from .cloud import Cloud
 from .ilkbyte.api import SERVER_HEADER, IlkbyteApi
 from .inventory import inventory, write_environment, write_inventory
 from .listeners import Listener
-from .machines import ImaginedPark, Machine, MachinePark
+from .machines import Machine, MachinePool, StubMachinePool
 from .middleware import FaultMiddleware
 from .state import SandboxState
 from .vpsorg.api import BASE, VpsOrgApi
@@ -77,7 +77,7 @@ class Sandbox:
         self._environment_path = self._state_dir / "environment"
         self._listeners: list[Listener] = []
         self._certificates: Certificates | None = None
-        self._park: MachinePark | ImaginedPark | None = None
+        self._machine_pool: MachinePool | StubMachinePool | None = None
         self._state: SandboxState | None = None
 
     async def open(self) -> dict[str, Any]:
@@ -90,10 +90,10 @@ class Sandbox:
             from .certificates import Certificates
 
             self._certificates = Certificates(self._state_dir / "tls")
-        park = self._park = (
+        machine_pool = self._machine_pool = (
             SequentialPortPool(self._state_dir, isolation=options.isolation, ssh=options.ssh, base=options.ssh_port_base)
-            if options.disks else ImaginedPark(self._state_dir))
-        state = self._state = SandboxState(park, speed=options.speed, vpsorg_servers=options.vpsorg_servers,
+            if options.disks else StubMachinePool(self._state_dir))
+        state = self._state = SandboxState(machine_pool, speed=options.speed, vpsorg_servers=options.vpsorg_servers,
                                     ilkbyte_servers=options.ilkbyte_servers, seed=options.seed,
                                     extra_clouds=[extra.cloud for extra in self._extra_clouds])
         vpsorg_api = VpsOrgApi(state.vpsorg, state.credentials.tokens)
@@ -123,8 +123,8 @@ class Sandbox:
         return facts
 
     def _facts(self) -> dict[str, Any]:
-        options, park, state = self._options, self._park, self._state
-        assert park is not None and state is not None
+        options, machine_pool, state = self._options, self._machine_pool, self._state
+        assert machine_pool is not None and state is not None
         return {
             "vpsorg_url": self._vpsorg_url,
             "vpsorg_token": state.credentials.vpsorg_token,
@@ -136,8 +136,8 @@ class Sandbox:
             "ca_path": str(self._certificates.ca_path) if self._certificates else None,
             "inventory": str(self._inventory_path),
             "environment": str(self._environment_path),
-            "isolation": park.isolation,
-            "isolation_reason": park.isolation_reason,
+            "isolation": machine_pool.isolation,
+            "isolation_reason": machine_pool.isolation_reason,
             "speed": options.speed,
         }
 
@@ -146,8 +146,8 @@ class Sandbox:
         if self._state is not None:
             await self._state.stop()
         await asyncio.gather(*(listener.close() for listener in self._listeners))
-        if self._park is not None:
-            await self._park.close()
+        if self._machine_pool is not None:
+            await self._machine_pool.close()
         if self._certificates is not None:
             self._certificates.remove()
         if self._created_state_dir:
@@ -182,7 +182,7 @@ class Sandbox:
         write_inventory(self._inventory_path, inventory(self._state, self._vpsorg_url, self._ilkbyte_url))
 
 
-class SequentialPortPool(MachinePark):
+class SequentialPortPool(MachinePool):
     """A park whose machines get ports one after the other from ``base`` on; base 0: any free ports."""
 
     def __init__(self, state_dir: Path, *, isolation: str, ssh: bool, base: int) -> None:
@@ -190,7 +190,7 @@ class SequentialPortPool(MachinePark):
         self._next_port = base
 
     async def add(self, name: str, *, port: int = 0, hostname: str | None = None) -> Machine:
-        """See :meth:`MachinePark.add`."""
+        """See :meth:`MachinePool.add`."""
         if port == 0 and self._next_port:
             port, self._next_port = self._next_port, self._next_port + 1
         return await super().add(name, port=port, hostname=hostname)

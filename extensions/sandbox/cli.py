@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-ssh", action="store_true", help="disks only, no SSH in front of them")
     parser.add_argument("--no-disks", action="store_true", help="the clouds only: servers have neither disk nor SSH, and take no time")
     parser.add_argument("--tls", action="store_true", help="https, with a certificate authority of its own (see ca_path)")
-    parser.add_argument("--isolation", choices=("auto", "namespace", "folder"), default="auto",
+    parser.add_argument("--isolation", choices=("auto", "namespace", "directory"), default="auto",
                         help="what the servers' commands run in (default auto)")
     for name in ("vpsorg-port", "ilkbyte-port", "admin-port"):
         parser.add_argument(f"--{name}", type=int, default=0, metavar="P", help="default: any free port")

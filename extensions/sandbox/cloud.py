@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from .machines import MachineError, WorldError
+from .machines import MachineError, MachineRuntimeError
 from .request_log import actor, current_request
 from .row_cache import CachedRows
 
@@ -166,7 +166,7 @@ class Cloud(Generic[ServerT]):
     def watch_machine(self, server: ServerT) -> None:
         """From now on, show it when the server switches itself off from inside."""
         # In a context of its own: the machine says it from within whatever has switched it on, which is not the cause.
-        server.machine.when_off_by_itself = lambda: Context().run(self.on_power_off, server)
+        server.machine.on_self_power_off = lambda: Context().run(self.on_power_off, server)
 
     def on_power_off(self, server: ServerT) -> None:
         """The server has switched itself off."""
@@ -176,7 +176,7 @@ class Cloud(Generic[ServerT]):
         """The digest of the disk that was put back; None if that failed, said aloud, with the disk as it was."""
         try:
             return await server.machine.load_disk(image)
-        except (MachineError, WorldError, OSError):
+        except (MachineError, MachineRuntimeError, OSError):
             traceback.print_exc(file=sys.stderr)
             return None
 

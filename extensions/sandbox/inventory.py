@@ -17,7 +17,7 @@ def inventory(sandbox: SandboxState, vpsorg_url: str, ilkbyte_url: str) -> dict[
     ssh_arguments = " ".join((
         "-F", os.devnull,
         "-o", "StrictHostKeyChecking=yes",
-        "-o", shlex.quote(f"UserKnownHostsFile={sandbox.park.known_hosts_path}"),
+        "-o", shlex.quote(f"UserKnownHostsFile={sandbox.machine_pool.known_hosts_path}"),
         "-o", f"GlobalKnownHostsFile={os.devnull}",
         "-o", "IdentitiesOnly=yes",
     ))
@@ -38,9 +38,9 @@ def inventory(sandbox: SandboxState, vpsorg_url: str, ilkbyte_url: str) -> dict[
     common = {
         "ansible_host": "127.0.0.1",
         "ansible_user": "root",
-        "ansible_ssh_private_key_file": str(sandbox.park.client_key_path),
+        "ansible_ssh_private_key_file": str(sandbox.machine_pool.client_key_path),
         "ansible_ssh_common_args": ssh_arguments,
-        "ansible_python_interpreter": sandbox.park.python,
+        "ansible_python_interpreter": sandbox.machine_pool.python,
     }
     return {"sandbox": {"vars": common, "children": children}}
 

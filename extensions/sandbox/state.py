@@ -18,7 +18,7 @@ from .faults.table import FaultTable
 from .ilkbyte.api import Key
 from .ilkbyte.cloud import Ilkbyte
 from .listeners import Listener
-from .machines import ImaginedPark, MachinePark
+from .machines import MachinePool, StubMachinePool
 from .request_log import RequestLog
 from .settings import Settings
 from .vpsorg.api import Token
@@ -50,15 +50,15 @@ class Credentials:
 class SandboxState:
     """The whole sandbox, without its HTTP side.
 
-    :param park: where machines come from.
+    :param machine_pool: where machines come from.
     :param vpsorg_servers, ilkbyte_servers: how many servers each cloud has from the start.
     :param seed: durations and sizes are random but the same for the same seed and the same calls.
     :param extra_clouds: clouds beside these two, without servers until a reset gives them some.
     """
 
-    def __init__(self, park: MachinePark | ImaginedPark, *, speed: float, vpsorg_servers: int, ilkbyte_servers: int,
+    def __init__(self, machine_pool: MachinePool | StubMachinePool, *, speed: float, vpsorg_servers: int, ilkbyte_servers: int,
                  seed: int, extra_clouds: Sequence[Callable[[SandboxState], Cloud[Any]]] = ()) -> None:
-        self.park = park
+        self.machine_pool = machine_pool
         self.seed = seed
         self.rng = random.Random(seed)
         self.clock = SandboxClock(speed)

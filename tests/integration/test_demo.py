@@ -99,7 +99,7 @@ def table_rows(output: str) -> dict[str, list[str]]:
 @pytest.mark.slow(60)
 @pytest.mark.ssh
 @pytest.mark.playbook
-@pytest.mark.parametrize("isolation", ["auto", pytest.param("folder", marks=pytest.mark.patient)])
+@pytest.mark.parametrize("isolation", ["auto", pytest.param("directory", marks=pytest.mark.patient)])
 def test_one_upgrade_goes_well_and_two_are_undone(workspace: Path, isolation: str) -> None:
     output, status = output_and_status(start_demo(workspace, "--isolation", isolation))
     assert status == 0, output
@@ -128,7 +128,7 @@ def test_one_upgrade_goes_well_and_two_are_undone(workspace: Path, isolation: st
 @pytest.mark.playbook
 @pytest.mark.patient
 def test_a_restore_that_fails_makes_the_demo_fail(workspace: Path) -> None:
-    output, status = output_and_status(start_demo(workspace, "--restore-fails", "--isolation", "folder", "--speed", "600"))
+    output, status = output_and_status(start_demo(workspace, "--restore-fails", "--isolation", "directory", "--speed", "600"))
     assert status == 1, output
     flat = " ".join(output.split())
     assert "The demo failed: the disk of web1 is not as it was before the upgrade" in flat

@@ -45,7 +45,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
     async def make_server(self, name: str, hostname: str | None = None, state: str | None = None) -> IlkbyteServer:
         """With its machine; the name has 3-16 letters and digits."""
         power = state or "running"
-        machine = await self.sandbox.park.add(f"ilkbyte-{self.next_server_id}", hostname=name)
+        machine = await self.sandbox.machine_pool.add(f"ilkbyte-{self.next_server_id}", hostname=name)
         server = IlkbyteServer(self.next_server_id, name, hostname or name, machine, self.sandbox.clock.now(),
                                power=power)
         self.next_server_id += 1

@@ -12,56 +12,56 @@ import os
 from collections.abc import Callable, Mapping
 
 from . import process_reaper
-from .disk_tree import Trees
-from .runtime import CRASH, SYSTEM_PATH, Entry, WorldError, WorldPlan
+from .disk_tree import DiskTrees
+from .runtime import CRASH, SYSTEM_PATH, Command, MachineRuntimeError, RuntimeSpec
 
 # By this variable, inherited by all that runs on the machine, process_reaper.py finds it.
-MARK = "REWIND_DISK"
+DISK_VARIABLE = "REWIND_DISK"
 
 
-class FolderWorld:
-    """See `runtime.World`. It has no boot id of its own, and `reboot` inside is the host's: don't."""
+class DirectoryRuntime:
+    """See `runtime.Runtime`. It has no boot id of its own, and `reboot` inside is the host's: don't."""
 
-    def __init__(self, plan: WorldPlan) -> None:
-        self._plan = plan
-        self._trees = Trees(user_namespace=False)
+    def __init__(self, spec: RuntimeSpec) -> None:
+        self._spec = spec
+        self._trees = DiskTrees(user_namespace=False)
         self.copy, self.digest, self.erase = self._trees.copy, self._trees.digest, self._trees.erase
-        self._keeper: asyncio.subprocess.Process | None = None
-        self._watch: asyncio.Task[None] | None = None
-        self.root_inside = str(plan.disk)
-        self.home_inside = str(plan.disk / "root")
+        self._reaper: asyncio.subprocess.Process | None = None
+        self._exit_watch: asyncio.Task[None] | None = None
+        self.root_inside = str(spec.disk)
+        self.home_inside = str(spec.disk / "root")
 
     @property
     def root_outside(self) -> str:
-        return str(self._plan.disk)
+        return str(self._spec.disk)
 
-    async def start(self, ended: Callable[[str], None]) -> None:
-        self._keeper = await asyncio.create_subprocess_exec(
-            self._plan.python, "-I", "-S", process_reaper.__file__, self.root_inside,
+    async def start(self, on_exit: Callable[[str], None]) -> None:
+        self._reaper = await asyncio.create_subprocess_exec(
+            self._spec.python, "-I", "-S", process_reaper.__file__, self.root_inside,
             stdin=asyncio.subprocess.PIPE, start_new_session=True, cwd="/", env={"PATH": SYSTEM_PATH})
-        self._watch = asyncio.create_task(self._report_end(self._keeper, ended))
+        self._exit_watch = asyncio.create_task(self._report_end(self._reaper, on_exit))
 
-    async def _report_end(self, keeper: asyncio.subprocess.Process, ended: Callable[[str], None]) -> None:
-        await keeper.wait()
-        ended(CRASH)
+    async def _report_end(self, reaper: asyncio.subprocess.Process, on_exit: Callable[[str], None]) -> None:
+        await reaper.wait()
+        on_exit(CRASH)
 
     async def stop(self) -> None:
-        keeper, self._keeper = self._keeper, None
-        if self._watch:
-            self._watch.cancel()
-        if keeper:
-            keeper.stdin.close()
-            await keeper.wait()
+        reaper, self._reaper = self._reaper, None
+        if self._exit_watch:
+            self._exit_watch.cancel()
+        if reaper:
+            reaper.stdin.close()
+            await reaper.wait()
 
-    def enter(self, command: str | None, environment: Mapping[str, str], *, terminal: bool) -> Entry:
-        if not self._keeper:
-            raise WorldError("the machine is off")
-        argv = ["setsid", *(["--ctty"] if terminal else []), "/bin/sh", "-c", 'umask 022; exec "$@"', "sh", self._plan.shell]
+    def build_command(self, command: str | None, environment: Mapping[str, str], *, terminal: bool) -> Command:
+        if not self._reaper:
+            raise MachineRuntimeError("the machine is off")
+        argv = ["setsid", *(["--ctty"] if terminal else []), "/bin/sh", "-c", 'umask 022; exec "$@"', "sh", self._spec.shell]
         argv += ["-l"] if command is None else ["-c", command]
-        inside = {"USER": "root", "LOGNAME": "root", "SHELL": self._plan.shell, "LANG": "C.UTF-8", "PATH": SYSTEM_PATH,
-                  **self._plan.extra_environment, **environment,
-                  "HOME": self.home_inside, "TMPDIR": f"{self.root_inside}/tmp", MARK: self.root_inside}
-        return Entry(argv, inside, self.root_inside)
+        variables = {"USER": "root", "LOGNAME": "root", "SHELL": self._spec.shell, "LANG": "C.UTF-8", "PATH": SYSTEM_PATH,
+                  **self._spec.extra_environment, **environment,
+                  "HOME": self.home_inside, "TMPDIR": f"{self.root_inside}/tmp", DISK_VARIABLE: self.root_inside}
+        return Command(argv, variables, self.root_inside)
 
     def open_terminal(self) -> tuple[int, int]:
         return os.openpty()

@@ -56,8 +56,8 @@ def make_disk(disk: Path, *, hostname: str, shell: str, python_prefixes: tuple[s
 
 def bound_from_host(python_prefixes: tuple[str, ...]) -> list[str]:
     """The host's paths that a running machine sees under the same name, read-only."""
-    wanted = (*SYSTEM_DIRECTORIES, *SYSTEM_CONFIGURATION, *python_prefixes)
-    return [path for path in wanted if os.path.exists(path) and not os.path.islink(path)]
+    paths = (*SYSTEM_DIRECTORIES, *SYSTEM_CONFIGURATION, *python_prefixes)
+    return [path for path in paths if os.path.exists(path) and not os.path.islink(path)]
 
 
 def _make_mount_points(disk: Path, python_prefixes: tuple[str, ...]) -> None:
@@ -71,14 +71,14 @@ def _make_mount_points(disk: Path, python_prefixes: tuple[str, ...]) -> None:
             _make_directories(disk, path[1:])
 
 
-def _make_directories(disk: Path, below: str) -> None:
+def _make_directories(disk: Path, relative: str) -> None:
     # Not mkdir(parents=True): its modes follow the umask of whoever started the sandbox.
-    folder = disk
-    for part in below.split("/"):
-        folder = folder / part
-        if not folder.exists():
-            folder.mkdir()
-            folder.chmod(0o755)
+    directory = disk
+    for part in relative.split("/"):
+        directory = directory / part
+        if not directory.exists():
+            directory.mkdir()
+            directory.chmod(0o755)
 
 
 def _files(hostname: str, shell: str) -> dict[str, tuple[int, str]]:

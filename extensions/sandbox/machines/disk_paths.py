@@ -7,36 +7,36 @@ import errno
 import os
 import stat
 
-_MOST_SYMLINKS = 40
+_MAX_SYMLINKS = 40
 
 
-def path_outside(root: bytes, path: bytes, *, follow_last: bool) -> bytes:
+def resolve_on_host(root: bytes, path: bytes, *, follow_last: bool) -> bytes:
     """The host's path of the machine's absolute `path`, in which no symlink is left but possibly the last part.
 
     Parts that don't exist stay as they are: the caller's own system call then says so. Raises OSError (ELOOP) for symlinks in a circle.
     """
-    waiting = [part for part in reversed(path.split(b"/")) if part not in (b"", b".")]
-    reached: list[bytes] = []
+    pending = [part for part in reversed(path.split(b"/")) if part not in (b"", b".")]
+    resolved: list[bytes] = []
     followed = 0
-    while waiting:
-        part = waiting.pop()
+    while pending:
+        part = pending.pop()
         if part == b"..":
-            del reached[-1:]
+            del resolved[-1:]
             continue
-        here = b"/".join((root, *reached, part))
-        if waiting or follow_last:
+        candidate = b"/".join((root, *resolved, part))
+        if pending or follow_last:
             try:
-                is_link = stat.S_ISLNK(os.lstat(here).st_mode)
+                is_link = stat.S_ISLNK(os.lstat(candidate).st_mode)
             except OSError:
                 is_link = False
             if is_link:
                 followed += 1
-                if followed > _MOST_SYMLINKS:
+                if followed > _MAX_SYMLINKS:
                     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-                target = os.readlink(here)
+                target = os.readlink(candidate)
                 if target.startswith(b"/"):
-                    reached.clear()
-                waiting.extend(part for part in reversed(target.split(b"/")) if part not in (b"", b"."))
+                    resolved.clear()
+                pending.extend(part for part in reversed(target.split(b"/")) if part not in (b"", b"."))
                 continue
-        reached.append(part)
-    return b"/".join((root, *reached)) if reached else root + b"/"
+        resolved.append(part)
+    return b"/".join((root, *resolved)) if resolved else root + b"/"

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from . import tree_digest
-from .runtime import WorldError
+from .runtime import MachineRuntimeError
 
 # What `cp` says of a file that a running machine removed or replaced meanwhile. Such a file is not on the snapshot of a running
 # server either; every other complaint is an error.
@@ -18,7 +18,7 @@ _VANISHED = ("No such file or directory", "as it was replaced while being copied
 _IN_USER_NAMESPACE = ("unshare", "--user", "--map-root-user", "--")
 
 
-class Trees:
+class DiskTrees:
     """Work on whole trees, outside the event loop.
 
     With `user_namespace`, this process is the owner of the files but not root, while inside the namespace it is: what its owner may
@@ -30,27 +30,27 @@ class Trees:
         self._prefix = _IN_USER_NAMESPACE if user_namespace else ()
 
     async def copy(self, source: Path, target: Path) -> None:
-        """Copy `source` to `target`, which must not exist. Raises WorldError and leaves no half copy behind."""
+        """Copy `source` to `target`, which must not exist. Raises MachineRuntimeError and leaves no half copy behind."""
         code, _output, errors = await self._run("cp", "-a", "--reflink=auto", "--", str(source), str(target))
-        complaints = [line for line in errors.splitlines() if line and not line.endswith(_VANISHED)]
-        if code and (complaints or not target.is_dir()):
+        messages = [line for line in errors.splitlines() if line and not line.endswith(_VANISHED)]
+        if code and (messages or not target.is_dir()):
             await self.erase(target)
-            raise WorldError(f"copying the disk {source} failed: {'; '.join(complaints[:3]) or f'cp exited {code}'}")
+            raise MachineRuntimeError(f"copying the disk {source} failed: {'; '.join(messages[:3]) or f'cp exited {code}'}")
 
     async def digest(self, tree: Path) -> str:
         """See `tree_digest.tree_digest`."""
         try:
-            return await asyncio.to_thread(tree_digest.tree_digest, str(tree), own_files_are_roots=self._user_namespace)
+            return await asyncio.to_thread(tree_digest.tree_digest, str(tree), map_own_to_root=self._user_namespace)
         except PermissionError:
             if not self._user_namespace:
                 raise
         code, output, errors = await self._run(sys.executable, "-I", "-S", tree_digest.__file__, str(tree))
         if code:
-            raise WorldError(f"reading the disk {tree} failed: {errors.strip()[-300:]}")
+            raise MachineRuntimeError(f"reading the disk {tree} failed: {errors.strip()[-300:]}")
         return output.strip()
 
     async def erase(self, tree: Path) -> None:
-        """Remove `tree`; fine if it isn't there. Raises WorldError if something stays."""
+        """Remove `tree`; fine if it isn't there. Raises MachineRuntimeError if something stays."""
         if not os.path.lexists(tree):
             return
         if self._user_namespace:
@@ -58,7 +58,7 @@ class Trees:
         else:
             await asyncio.to_thread(_remove_tree, tree)
         if os.path.lexists(tree):
-            raise WorldError(f"the disk {tree} could not be removed completely")
+            raise MachineRuntimeError(f"the disk {tree} could not be removed completely")
 
     async def _run(self, *command: str) -> tuple[int, str, str]:
         process = await asyncio.create_subprocess_exec(
@@ -71,9 +71,9 @@ class Trees:
 def _remove_tree(tree: Path) -> None:
     # Without root's rights, a folder must be writable before its entries can go.
     if os.geteuid() != 0:
-        for folder, names, _files in os.walk(tree):
+        for directory, names, _files in os.walk(tree):
             for name in names:
-                path = os.path.join(folder, name)
+                path = os.path.join(directory, name)
                 if not os.path.islink(path):
                     os.chmod(path, 0o700)
     shutil.rmtree(tree, ignore_errors=True)

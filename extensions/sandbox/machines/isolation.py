@@ -12,19 +12,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from .directory_runtime import FolderWorld
+from .directory_runtime import DirectoryRuntime
 from .disk_content import make_disk
-from .namespace_runtime import NamespaceWorld
-from .runtime import World, WorldError, WorldPlan
+from .namespace_runtime import NamespaceRuntime
+from .runtime import MachineRuntimeError, Runtime, RuntimeSpec
 
-ROOT_NAMESPACE, USER_NAMESPACE, FOLDER = "root-namespace", "user-namespace", "folder"
-# "auto" falls back to a folder, "namespace" doesn't; the last three ask for one kind.
-CHOICES = ("auto", "namespace", ROOT_NAMESPACE, USER_NAMESPACE, FOLDER)
-PROBE_TIMEOUT_SECONDS = 20.0
+ROOT_NAMESPACE, USER_NAMESPACE, DIRECTORY = "root-namespace", "user-namespace", "directory"
+# "auto" falls back to a directory, "namespace" doesn't; the last three ask for one kind.
+CHOICES = ("auto", "namespace", ROOT_NAMESPACE, USER_NAMESPACE, DIRECTORY)
+PROBE_TIMEOUT = 20.0
 _REASONS = {
     ROOT_NAMESPACE: "Each server has mount and process namespaces of its own, made with this process's root rights.",
     USER_NAMESPACE: "Each server has mount and process namespaces of its own, made in a user namespace, for which no root is needed.",
-    FOLDER: "A plain folder was asked for: commands run on this host, and absolute paths are the host's own.",
+    DIRECTORY: "A plain folder was asked for: commands run on this host, and absolute paths are the host's own.",
 }
 
 
@@ -39,10 +39,10 @@ class Isolation:
     kind: str
     reason: str
 
-    def make_world(self, plan: WorldPlan) -> World:
-        if self.kind == FOLDER:
-            return FolderWorld(plan)
-        return NamespaceWorld(plan, user_namespace=self.kind == USER_NAMESPACE)
+    def create_runtime(self, spec: RuntimeSpec) -> Runtime:
+        if self.kind == DIRECTORY:
+            return DirectoryRuntime(spec)
+        return NamespaceRuntime(spec, user_namespace=self.kind == USER_NAMESPACE)
 
 
 def python_for_machines() -> tuple[str, tuple[str, ...]]:
@@ -60,31 +60,31 @@ def login_shell() -> str:
     return "/bin/bash" if os.access("/bin/bash", os.X_OK) else "/bin/sh"
 
 
-def choose_isolation(wanted: str, scratch: Path) -> Isolation:
-    """Try the kinds that `wanted` allows, the best first. `scratch` is a folder of ours for the trial's disk.
+def choose_isolation(requested: str, scratch: Path) -> Isolation:
+    """Try the kinds that `requested` allows, the best first. `scratch` is a folder of ours for the trial's disk.
 
-    Blocks for about 0.1 s. Raises IsolationUnavailable if nothing is left, ValueError if `wanted` is not in CHOICES.
+    Blocks for about 0.1 s. Raises IsolationUnavailable if nothing is left, ValueError if `requested` is not in CHOICES.
     """
-    if wanted not in CHOICES:
-        raise ValueError(f"isolation must be one of {', '.join(CHOICES)}, not {wanted!r}")
-    if wanted == FOLDER:
-        return Isolation(FOLDER, _REASONS[FOLDER])
-    kinds = [wanted] if wanted in (ROOT_NAMESPACE, USER_NAMESPACE) else [USER_NAMESPACE]
-    if wanted in ("auto", "namespace") and os.geteuid() == 0:
+    if requested not in CHOICES:
+        raise ValueError(f"isolation must be one of {', '.join(CHOICES)}, not {requested!r}")
+    if requested == DIRECTORY:
+        return Isolation(DIRECTORY, _REASONS[DIRECTORY])
+    kinds = [requested] if requested in (ROOT_NAMESPACE, USER_NAMESPACE) else [USER_NAMESPACE]
+    if requested in ("auto", "namespace") and os.geteuid() == 0:
         kinds.insert(0, ROOT_NAMESPACE)
     problems = []
     for kind in kinds:
-        problem = _try(kind, scratch)
+        problem = _probe(kind, scratch)
         if problem is None:
             return Isolation(kind, _REASONS[kind])
         problems.append(problem)
     reason = f"Namespaces can't be used here ({'; '.join(dict.fromkeys(problems))}{_known_causes()})"
-    if wanted == "auto":
-        return Isolation(FOLDER, f"{reason}, so commands run on this host, and absolute paths are the host's own.")
+    if requested == "auto":
+        return Isolation(DIRECTORY, f"{reason}, so commands run on this host, and absolute paths are the host's own.")
     raise IsolationUnavailable(f"{reason}.")
 
 
-def _try(kind: str, scratch: Path) -> str | None:
+def _probe(kind: str, scratch: Path) -> str | None:
     """None if a machine of this kind starts and runs Python, else the problem in a few words."""
     missing = [tool for tool in ("unshare", "nsenter", "setpriv", "setsid") if not shutil.which(tool)]
     if missing:
@@ -97,21 +97,21 @@ def _try(kind: str, scratch: Path) -> str | None:
 async def _run_python_in(kind: str, disk: Path) -> str | None:
     python, prefixes = python_for_machines()
     make_disk(disk, hostname="try", shell=login_shell(), python_prefixes=prefixes)
-    world = Isolation(kind, "").make_world(WorldPlan(disk, "try", python, prefixes, login_shell()))
+    runtime = Isolation(kind, "").create_runtime(RuntimeSpec(disk, "try", python, prefixes, login_shell()))
     try:
-        await world.start(lambda _reason: None)
-        entry = world.enter(f"exec {python} -I -c 'import os, json; print(os.getuid(), os.getpid() > 1)'", {}, terminal=False)
+        await runtime.start(lambda _reason: None)
+        command = runtime.build_command(f"exec {python} -I -c 'import os, json; print(os.getuid(), os.getpid() > 1)'", {}, terminal=False)
         done = await asyncio.to_thread(
-            subprocess.run, entry.argv, env=entry.environment, cwd=entry.directory, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=PROBE_TIMEOUT_SECONDS, check=False)
+            subprocess.run, command.argv, env=command.environment, cwd=command.directory, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=PROBE_TIMEOUT, check=False)
         if done.returncode or done.stdout.split() != ["0", "True"]:
             return f"a command in it failed: {(done.stderr or done.stdout).strip()[-200:]}"
         return None
-    except (WorldError, OSError, subprocess.TimeoutExpired) as problem:
+    except (MachineRuntimeError, OSError, subprocess.TimeoutExpired) as problem:
         return str(problem)
     finally:
-        await world.stop()
-        # Not world.erase: that may need the very namespace that is forbidden here, and this disk is still as we made it.
+        await runtime.stop()
+        # Not runtime.erase: that may need the very namespace that is forbidden here, and this disk is still as we made it.
         await asyncio.to_thread(shutil.rmtree, disk, ignore_errors=True)
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 from .boot_files import NetworkFile, boot_problem
-from .runtime import REBOOT, World, WorldError
-from .ssh_server import SshDoor
+from .runtime import REBOOT, MachineRuntimeError, Runtime
+from .ssh_server import SshServer
 
-SECONDS_TO_REBOOT = 0.5
-SECONDS_BETWEEN_NETWORK_LOOKS = 0.3
+REBOOT_SECONDS = 0.5
+NETWORK_POLL_INTERVAL = 0.3
 # A file that is being written in place is empty for a moment; only what is still so after this counts as lost.
-SECONDS_UNTIL_SURE = 0.1
+NETWORK_CONFIRM_SECONDS = 0.1
 
 
 class MachineError(Exception):
@@ -25,133 +25,133 @@ class MachineError(Exception):
 
 
 class Machine:
-    """Made by `MachinePark.add`; off until `power_on`. Calls on one machine wait for each other.
+    """Made by `MachinePool.add`; off until `power_on`. Calls on one machine wait for each other.
 
     `powered_on` follows the machine when it reboots or powers off from inside; `boots` counts its boots. A machine whose disk doesn't
-    boot is on all the same, but stays dark: no process, no SSH; `boot_problem` then says why. `when_off_by_itself` is called after each
+    boot is on all the same, but stays dark: no process, no SSH; `boot_problem` then says why. `on_self_power_off` is called after each
     end that nobody outside asked for (power off from inside, or a killed first process).
     """
 
-    def __init__(self, name: str, folder: Path, world: World, door: SshDoor | None, *, on_removed: Callable[[Machine], None]) -> None:
+    def __init__(self, name: str, directory: Path, runtime: Runtime, ssh_server: SshServer | None, *, on_removed: Callable[[Machine], None]) -> None:
         self.name = name
-        self.disk_path = folder / "disk"
+        self.disk_path = directory / "disk"
         self.powered_on = False
         self.boots = 0
         self.boot_problem: str | None = None
         self.network_cut = False
-        self.when_off_by_itself: Callable[[], None] = lambda: None
-        self._folder = folder
-        self._images = folder / "images"
-        self._world = world
-        self._door = door
+        self.on_self_power_off: Callable[[], None] = lambda: None
+        self._directory = directory
+        self._images = directory / "images"
+        self._runtime = runtime
+        self._ssh_server = ssh_server
         self._network_file = NetworkFile(self.disk_path)
         self._network_watch: asyncio.Task[None] | None = None
         self._on_removed = on_removed
         self._removed = False
-        self._busy = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._background: set[asyncio.Task[None]] = set()
 
     @property
     def port(self) -> int:
         """The SSH port, the same for the machine's life; 0 in a park without SSH."""
-        return self._door.port if self._door else 0
+        return self._ssh_server.port if self._ssh_server else 0
 
     @property
     def network_up(self) -> bool:
         """Whether the machine can be reached as far as its network goes: nobody has cut it, and the disk's own configuration brings it up."""
-        return not self.network_cut and self._network_file.brings_up()
+        return not self.network_cut and self._network_file.is_enabled()
 
     @property
     def root_inside(self) -> str:
-        """The disk's root as commands on the machine name it: "/", or on a folder machine the disk's host path."""
-        return self._world.root_inside
+        """The disk's root as commands on the machine name it: "/", or on a directory machine the disk's host path."""
+        return self._runtime.root_inside
 
     @property
     def ansible_variables(self) -> dict[str, str]:
         """Host variables that Ansible needs on this machine beyond address and key.
 
-        Ansible asks for `~root`, which on a folder machine is the host's, and would put its temporary and job files there.
+        Ansible asks for `~root`, which on a directory machine is the host's, and would put its temporary and job files there.
         """
         if self.root_inside == "/":
             return {}
-        home = self._world.home_inside
+        home = self._runtime.home_inside
         return {"ansible_remote_tmp": f"{home}/.ansible/tmp", "ansible_async_dir": f"{home}/.ansible_async"}
 
     async def power_on(self) -> None:
         """Switch on: boot (a new boot id) and open the SSH port. Nothing happens if it is on. A disk that doesn't boot is no error here."""
-        async with self._busy:
-            self._must_exist()
+        async with self._lock:
+            self._require_not_removed()
             await self._power_on()
 
     async def power_off(self) -> None:
         """Close the port, drop connections, kill every process inside. Nothing happens if it is off."""
-        async with self._busy:
+        async with self._lock:
             await self._power_off()
 
     async def cut_network(self) -> None:
         """Close the port and drop connections; what runs inside goes on and doesn't notice. Holds over a power cycle."""
-        async with self._busy:
+        async with self._lock:
             self.network_cut = True
-            await self._follow_network()
+            await self._apply_network_state()
 
     async def restore_network(self) -> None:
         """Undo `cut_network`."""
-        async with self._busy:
+        async with self._lock:
             self.network_cut = False
-            await self._follow_network()
+            await self._apply_network_state()
 
     async def save_disk(self, image: str) -> str:
         """Copy the disk to `image` (any name; an image of that name is replaced); return the image's digest.
 
         On a machine that is on, the copy holds what stood on the disk file by file, like a snapshot of a running server.
         """
-        async with self._busy:
-            self._must_exist()
+        async with self._lock:
+            self._require_not_removed()
             saved = self._image_path(image)
             self._images.mkdir(exist_ok=True)
-            await self._put(self.disk_path, saved)
-            return await self._world.digest(saved)
+            await self._replace_tree(self.disk_path, saved)
+            return await self._runtime.digest(saved)
 
     async def load_disk(self, image: str) -> str:
         """Replace the disk of the powered-off machine by `image`; return the disk's digest. The disk stays as it was if that fails."""
-        async with self._busy:
-            self._must_exist()
+        async with self._lock:
+            self._require_not_removed()
             if self.powered_on:
                 raise MachineError(f"{self.name} must be off to load a disk")
             saved = self._image_path(image)
             if not saved.is_dir():
                 raise MachineError(f"{self.name} has no image {image!r}")
-            await self._put(saved, self.disk_path)
-            return await self._world.digest(self.disk_path)
+            await self._replace_tree(saved, self.disk_path)
+            return await self._runtime.digest(self.disk_path)
 
     async def drop_image(self, image: str) -> None:
         """Remove `image`; fine if there is none."""
-        async with self._busy:
-            await self._world.erase(self._image_path(image))
+        async with self._lock:
+            await self._runtime.erase(self._image_path(image))
 
     async def digest(self) -> str:
         """The SHA-256 (hex) over the live disk: see `tree_digest.tree_digest`."""
-        async with self._busy:
-            self._must_exist()
-            return await self._world.digest(self.disk_path)
+        async with self._lock:
+            self._require_not_removed()
+            return await self._runtime.digest(self.disk_path)
 
     async def remove(self) -> None:
         """Power off and remove the machine, its disk and its images. A second call does nothing."""
-        async with self._busy:
+        async with self._lock:
             if self._removed:
                 return
             self._removed = True
             await self._power_off()
-            if self._door:
-                self._door.give_up_port()
-            await self._world.erase(self._folder)
+            if self._ssh_server:
+                self._ssh_server.release_port()
+            await self._runtime.erase(self._directory)
             self._on_removed(self)
 
     async def _power_on(self) -> None:
         if self.powered_on:
             return
         self.boot_problem = boot_problem(self.disk_path)
-        if not self.boot_problem and self._door:
+        if not self.boot_problem and self._ssh_server:
             self.boot_problem = await self._boot()
         if not self.boot_problem:
             self.boots += 1
@@ -161,38 +161,38 @@ class Machine:
         """Start the world and open the door; answers why that failed, or None."""
         boot = self.boots + 1
         try:
-            await self._world.start(lambda reason: self._in_background(self._after_end(boot, reason)))
-        except (WorldError, OSError) as problem:
+            await self._runtime.start(lambda reason: self._spawn(self._handle_exit(boot, reason)))
+        except (MachineRuntimeError, OSError) as problem:
             # Mostly the disk's fault: what an upgrade may do to a server has no end. In case it is the sandbox's, it is said aloud.
             print(f"sandbox: {self.name} does not boot: {problem}", file=sys.stderr, flush=True)
             return str(problem)
         try:
             if self.network_up:
-                await self._door.open()
+                await self._ssh_server.open()
         except BaseException:
-            await self._world.stop()
+            await self._runtime.stop()
             raise
-        self._network_watch = self._in_background(self._watch_network())
+        self._network_watch = self._spawn(self._watch_network())
         return None
 
     async def _watch_network(self) -> None:
         while True:
-            await asyncio.sleep(SECONDS_BETWEEN_NETWORK_LOOKS)
-            if self.network_up == self._door.is_open:
+            await asyncio.sleep(NETWORK_POLL_INTERVAL)
+            if self.network_up == self._ssh_server.is_open:
                 continue
-            if self._door.is_open:
-                await asyncio.sleep(SECONDS_UNTIL_SURE)
-            async with self._busy:
-                await self._follow_network()
+            if self._ssh_server.is_open:
+                await asyncio.sleep(NETWORK_CONFIRM_SECONDS)
+            async with self._lock:
+                await self._apply_network_state()
 
-    async def _follow_network(self) -> None:
+    async def _apply_network_state(self) -> None:
         """Open or close the door of a machine that is up, as its network is now."""
-        if not self._door or not self.powered_on or self.boot_problem:
+        if not self._ssh_server or not self.powered_on or self.boot_problem:
             return
-        if self.network_up and not self._door.is_open:
-            await self._door.open()
-        elif not self.network_up and self._door.is_open:
-            await self._door.close(reset=True)
+        if self.network_up and not self._ssh_server.is_open:
+            await self._ssh_server.open()
+        elif not self.network_up and self._ssh_server.is_open:
+            await self._ssh_server.close(reset=True)
 
     async def _power_off(self) -> None:
         self.powered_on = False
@@ -200,43 +200,43 @@ class Machine:
         if self._network_watch:
             self._network_watch.cancel()
             self._network_watch = None
-        if self._door:
-            await self._door.close()
-            await self._world.stop()
-            await self._door.wait_for_sessions()
+        if self._ssh_server:
+            await self._ssh_server.close()
+            await self._runtime.stop()
+            await self._ssh_server.wait_for_sessions()
 
-    async def _after_end(self, boot: int, reason: str) -> None:
+    async def _handle_exit(self, boot: int, reason: str) -> None:
         """The machine ended by itself: a reboot or power off from inside, or a killed first process."""
-        async with self._busy:
+        async with self._lock:
             if boot != self.boots or not self.powered_on:
                 return
             await self._power_off()
             if reason == REBOOT:
-                await asyncio.sleep(SECONDS_TO_REBOOT)
+                await asyncio.sleep(REBOOT_SECONDS)
                 await self._power_on()
                 return
-        self.when_off_by_itself()
+        self.on_self_power_off()
 
-    def _in_background(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         return task
 
-    async def _put(self, source: Path, target: Path) -> None:
+    async def _replace_tree(self, source: Path, target: Path) -> None:
         """Make `target` a copy of `source`: beside it first, so that a failure half way leaves the old one."""
         new, old = target.with_name(f"{target.name}.new"), target.with_name(f"{target.name}.old")
-        await self._world.erase(new)
-        await self._world.copy(source, new)
+        await self._runtime.erase(new)
+        await self._runtime.copy(source, new)
         if target.exists():
             os.rename(target, old)
         os.rename(new, target)
-        await self._world.erase(old)
+        await self._runtime.erase(old)
 
     def _image_path(self, image: str) -> Path:
         # Escaped, so that any name is one harmless file name; the prefix keeps "." and ".." from meaning a folder.
         return self._images / f"image-{quote(image, safe='')}"
 
-    def _must_exist(self) -> None:
+    def _require_not_removed(self) -> None:
         if self._removed:
             raise MachineError(f"{self.name} has been removed")

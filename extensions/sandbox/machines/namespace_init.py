@@ -29,9 +29,9 @@ DEVICE_LINKS = {"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "stdin": "/proc/self/
                 "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
 TOOLS = "/run/sandbox/sbin"
 PR_SET_NAME = 15
-ENDS = {signal.SIGINT: "reboot", signal.SIGTERM: "reboot", signal.SIGUSR1: "poweroff", signal.SIGUSR2: "poweroff"}
+SIGNAL_ACTIONS = {signal.SIGINT: "reboot", signal.SIGTERM: "reboot", signal.SIGUSR1: "poweroff", signal.SIGUSR2: "poweroff"}
 # A moment for the command that asked, so that its exit status still reaches the client, as on a server.
-SECONDS_UNTIL_DOWN = 0.2
+SHUTDOWN_DELAY = 0.2
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -40,24 +40,24 @@ class StepFailed(Exception):
     pass
 
 
-def call(what: str, result: int) -> None:
+def check_call(step: str, result: int) -> None:
     if result != 0:
-        raise StepFailed(f"{what}: {os.strerror(ctypes.get_errno())}")
+        raise StepFailed(f"{step}: {os.strerror(ctypes.get_errno())}")
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
-    call(f"mount {kind or 'bind'} {source} on {target}", _libc.mount(
+    check_call(f"mount {kind or 'bind'} {source} on {target}", _libc.mount(
         source.encode(), target.encode(), kind.encode() or None, ctypes.c_ulong(flags), data.encode() or None))
 
 
-def mounts_at_or_below(folder: str) -> list[tuple[str, int]]:
+def mounts_at_or_below(directory: str) -> list[tuple[str, int]]:
     """Every mount point there, and the flags that a remount must carry over."""
     found = []
     with open("/proc/self/mountinfo", "rb") as table:
         for line in table:
             fields = line.split()
             point = os.fsdecode(fields[4].decode("latin-1").encode().decode("unicode_escape").encode("latin-1"))
-            if point == folder or point.startswith(folder + "/"):
+            if point == directory or point.startswith(directory + "/"):
                 options = fields[5].decode().split(",")
                 found.append((point, sum(flag for name, flag in CARRIED_FLAGS.items() if name in options)))
     return found
@@ -70,10 +70,10 @@ def bind(source: str, target: str) -> None:
         mount("none", point, flags=MS_BIND | MS_REMOUNT | MS_RDONLY | carried)
 
 
-def make_root(plan: dict) -> None:
-    root = plan["disk"]
+def make_root(config: dict) -> None:
+    root = config["disk"]
     mount(root, root, flags=MS_BIND)
-    for path in plan["bound"]:
+    for path in config["bound"]:
         # The administrator of the machine may have removed an empty mount point while it was off.
         if not os.path.exists(root + path) and os.path.isdir(path):
             os.makedirs(root + path)
@@ -85,13 +85,13 @@ def make_root(plan: dict) -> None:
     for path in ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus"):
         if os.path.exists(root + path):
             bind(root + path, root + path)
-    if plan["real_root"]:
+    if config["real_root"]:
         mount("sysfs", root + "/sys", "sysfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
     else:
         # Only the owner of the network namespace may mount a sysfs of its own.
         bind("/sys", root + "/sys")
     make_devices(root)
-    make_run(root, plan)
+    make_run(root, config)
 
 
 def make_devices(root: str) -> None:
@@ -109,13 +109,13 @@ def make_devices(root: str) -> None:
         os.symlink(target, f"{root}/dev/{name}")
 
 
-def make_run(root: str, plan: dict) -> None:
+def make_run(root: str, config: dict) -> None:
     mount("run", root + "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
     os.makedirs(root + TOOLS)
     os.mkdir(root + "/run/lock")
-    make_power_tools(root, plan["power_tool"])
+    make_power_tools(root, config["power_tool"])
     boot_id = root + "/run/sandbox/boot_id"
-    write(boot_id, plan["boot_id"] + "\n", 0o444)
+    write(boot_id, config["boot_id"] + "\n", 0o444)
     mount(boot_id, root + "/proc/sys/kernel/random/boot_id", flags=MS_BIND)
 
 
@@ -142,12 +142,12 @@ def write(path: str, text: str, mode: int) -> None:
 def enter_root(root: str) -> None:
     # pivot_root(".", ".") stacks the old root upon the new one, where it can be taken off: no folder for it is needed.
     os.chdir(root)
-    call("pivot_root", _libc.pivot_root(b".", b"."))
-    call("umount of the host's root", _libc.umount2(b".", MNT_DETACH))
+    check_call("pivot_root", _libc.pivot_root(b".", b"."))
+    check_call("umount of the host's root", _libc.umount2(b".", MNT_DETACH))
     os.chdir("/")
 
 
-def wait_for_end(host_pid: int) -> str:
+def wait_for_shutdown(host_pid: int) -> str:
     """Collect orphans until the machine ends; return why: "reboot", "poweroff", or "" when the sandbox ended it.
 
     :param host_pid: the pid that the host knows this process by; told once it is ready.
@@ -156,9 +156,9 @@ def wait_for_end(host_pid: int) -> str:
     os.set_blocking(awake, False)
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    for number in (signal.SIGCHLD, *ENDS):
+    for number in (signal.SIGCHLD, *SIGNAL_ACTIONS):
         signal.signal(number, lambda *_: None)
-    say({"ready": True, "pid": host_pid})
+    send_message({"ready": True, "pid": host_pid})
     while True:
         readable, dummy, dummy = select.select([0, awake], [], [])
         if 0 in readable and not os.read(0, 1):
@@ -166,9 +166,9 @@ def wait_for_end(host_pid: int) -> str:
         signals = os.read(awake, 4096) if awake in readable else b""
         collect_orphans()
         for number in signals:
-            if number in ENDS:
-                select.select([0], [], [], SECONDS_UNTIL_DOWN)
-                return ENDS[number]
+            if number in SIGNAL_ACTIONS:
+                select.select([0], [], [], SHUTDOWN_DELAY)
+                return SIGNAL_ACTIONS[number]
 
 
 def collect_orphans() -> None:
@@ -179,7 +179,7 @@ def collect_orphans() -> None:
         pass
 
 
-def say(message: dict) -> None:
+def send_message(message: dict) -> None:
     os.write(1, (json.dumps(message) + "\n").encode())
 
 
@@ -188,13 +188,13 @@ if __name__ == "__main__":
     HOST_PID = int(os.readlink("/proc/self"))
     try:
         os.umask(0o022)
-        PLAN = json.loads(sys.stdin.buffer.readline())
-        make_root(PLAN)
-        enter_root(PLAN["disk"])
-        socket.sethostname(PLAN["hostname"])
+        CONFIG = json.loads(sys.stdin.buffer.readline())
+        make_root(CONFIG)
+        enter_root(CONFIG["disk"])
+        socket.sethostname(CONFIG["hostname"])
         # Programs that ask which init runs here (Ansible's facts do) look at this name.
         _libc.prctl(PR_SET_NAME, b"init", 0, 0, 0)
     except (StepFailed, OSError) as problem:
-        say({"ready": False, "problem": str(problem)})
+        send_message({"ready": False, "problem": str(problem)})
         sys.exit(1)
-    say({"end": wait_for_end(HOST_PID)})
+    send_message({"end": wait_for_shutdown(HOST_PID)})

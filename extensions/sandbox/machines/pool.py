@@ -12,24 +12,24 @@ from pathlib import Path
 import asyncssh
 
 from .disk_content import make_disk
-from .isolation import FOLDER, Isolation, choose_isolation, login_shell, python_for_machines
+from .isolation import DIRECTORY, Isolation, choose_isolation, login_shell, python_for_machines
 from .machine import Machine
-from .runtime import WorldPlan
-from .ssh_server import HOST, SshDoor
+from .runtime import RuntimeSpec
+from .ssh_server import HOST, SshServer
 
 _MACHINE_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
 _KEY_TYPE = "ssh-ed25519"
 
 
-class MachinePark:
+class MachinePool:
     """Makes machines. `close` takes everything away again.
 
-    `isolation` and `isolation_reason` say how commands are kept to their machine's disk ("root-namespace", "user-namespace", "folder") and why.
+    `isolation` and `isolation_reason` say how commands are kept to their machine's disk ("root-namespace", "user-namespace", "directory") and why.
     `python` is the interpreter that machines have. `client_key_path` is the one key that may log in, `known_hosts_path` the machines' own keys.
     """
 
     def __init__(self, state_dir: Path, *, isolation: str = "auto", ssh: bool = True) -> None:
-        """`isolation`: auto, namespace, root-namespace, user-namespace or folder. With `ssh=False`, machines are disks only.
+        """`isolation`: auto, namespace, root-namespace, user-namespace or directory. With `ssh=False`, machines are disks only.
 
         Blocks for about 0.2 s (once): it tries which isolation works. Raises IsolationUnavailable if the wanted one doesn't.
         """
@@ -37,21 +37,21 @@ class MachinePark:
         state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         # Mount points are compared as the kernel knows them, so no symlink may stand in the way.
         self._state_dir = state_dir.resolve()
-        self._folder = self._state_dir / "machines"
-        self._folder.mkdir(mode=0o700)
+        self._directory = self._state_dir / "machines"
+        self._directory.mkdir(mode=0o700)
         self._machines: dict[str, Machine] = {}
         self.python, self._python_prefixes = python_for_machines()
-        self.client_key_path = self._folder / "client_key"
-        self.known_hosts_path = self._folder / "known_hosts"
+        self.client_key_path = self._directory / "client_key"
+        self.known_hosts_path = self._directory / "known_hosts"
         self._host_keys: dict[str, str] = {}
         self._ssh = ssh
         try:
-            self._isolation = (choose_isolation(isolation, self._folder) if ssh else
-                               Isolation(FOLDER, "Machines without SSH run no commands, so there is nothing to keep apart."))
+            self._isolation = (choose_isolation(isolation, self._directory) if ssh else
+                               Isolation(DIRECTORY, "Machines without SSH run no commands, so there is nothing to keep apart."))
             if ssh:
                 self._make_client_key()
         except BaseException:
-            self._remove_folders()
+            self._remove_directories()
             raise
 
     @property
@@ -71,18 +71,18 @@ class MachinePark:
             raise ValueError(f"a machine's name has letters, digits, dots and hyphens, not {name!r}")
         if name in self._machines:
             raise ValueError(f"there is already a machine {name!r}")
-        folder = self._folder / name
-        plan = WorldPlan(folder / "disk", hostname or name, self.python, self._python_prefixes, login_shell())
-        world = self._isolation.make_world(plan)
+        directory = self._directory / name
+        spec = RuntimeSpec(directory / "disk", hostname or name, self.python, self._python_prefixes, login_shell())
+        runtime = self._isolation.create_runtime(spec)
         machine: Machine
         host_key = asyncssh.generate_private_key(_KEY_TYPE) if self._ssh else None
-        door = SshDoor(world, port=port, host_key=host_key, client_key=self._authorized,
-                       network_is_cut=lambda: not machine.network_up) if self._ssh else None
-        machine = self._machines[name] = Machine(name, folder, world, door, on_removed=self._forget)
-        await asyncio.to_thread(make_disk, plan.disk, hostname=plan.hostname, shell=plan.shell, python_prefixes=self._python_prefixes)
-        if door:
+        ssh_server = SshServer(runtime, port=port, host_key=host_key, client_key=self._authorized,
+                       is_network_cut=lambda: not machine.network_up) if self._ssh else None
+        machine = self._machines[name] = Machine(name, directory, runtime, ssh_server, on_removed=self._on_machine_removed)
+        await asyncio.to_thread(make_disk, spec.disk, hostname=spec.hostname, shell=spec.shell, python_prefixes=self._python_prefixes)
+        if ssh_server:
             public = host_key.export_public_key().decode().split()[:2]
-            self._host_keys[name] = f"[{HOST}]:{door.port} {' '.join(public)}\n"
+            self._host_keys[name] = f"[{HOST}]:{ssh_server.port} {' '.join(public)}\n"
             self._write_known_hosts()
         return machine
 
@@ -90,12 +90,12 @@ class MachinePark:
         """Close doors, kill every process inside, remove everything that the park made below its state folder."""
         removals = (machine.remove() for machine in list(self._machines.values()))
         results = await asyncio.gather(*removals, return_exceptions=True)
-        await asyncio.to_thread(self._remove_folders)
+        await asyncio.to_thread(self._remove_directories)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
 
-    def _forget(self, machine: Machine) -> None:
+    def _on_machine_removed(self, machine: Machine) -> None:
         self._machines.pop(machine.name, None)
         if self._host_keys.pop(machine.name, None):
             self._write_known_hosts()
@@ -111,8 +111,8 @@ class MachinePark:
         _write_private(new, "".join(self._host_keys.values()).encode())
         os.replace(new, self.known_hosts_path)
 
-    def _remove_folders(self) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+    def _remove_directories(self) -> None:
+        shutil.rmtree(self._directory, ignore_errors=True)
         if self._created_state_dir:
             try:
                 self._state_dir.rmdir()

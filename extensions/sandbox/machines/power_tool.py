@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 NAMES = ("reboot", "shutdown", "poweroff", "halt")
-_FOLDERS = ("/usr/sbin", "/sbin", "/usr/bin", "/bin")
+_DIRECTORIES = ("/usr/sbin", "/sbin", "/usr/bin", "/bin")
 # Where the host's own stay within reach, by their names.
 HIDDEN = "/run/sandbox/hidden"
 
@@ -42,6 +42,6 @@ if [ "$action" = reboot ]; then kill -TERM 1; else kill -USR2 1; fi
 
 def programs_to_replace() -> list[str]:
     """The host's programs (links followed) in whose place the script belongs."""
-    called = {os.path.realpath(f"{folder}/{name}") for folder in _FOLDERS for name in (*NAMES, "systemctl")}
+    candidates = {os.path.realpath(f"{directory}/{name}") for directory in _DIRECTORIES for name in (*NAMES, "systemctl")}
     # A program of many other uses (busybox) is left alone: its own `reboot` sends the right signal anyway.
-    return sorted(path for path in called if os.path.basename(path) in (*NAMES, "systemctl") and os.path.isfile(path))
+    return sorted(path for path in candidates if os.path.basename(path) in (*NAMES, "systemctl") and os.path.isfile(path))

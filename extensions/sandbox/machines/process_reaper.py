@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kills what runs on a folder machine when it is switched off or when the sandbox is gone. Standard library only.
+"""Kills what runs on a directory machine when it is switched off or when the sandbox is gone. Standard library only.
 
 Without a pid namespace nothing ties a machine's processes together but the mark in the environment that they inherit. The keeper waits
 until its standard input ends (power off, or the sandbox's death, however sudden), then kills every process that bears the mark.
@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 
-SECONDS_AT_MOST = 5.0
+KILL_TIMEOUT = 5.0
 
 
 def processes_on(disk: bytes) -> list[int]:
@@ -22,10 +22,10 @@ def processes_on(disk: bytes) -> list[int]:
         try:
             with open(f"/proc/{name}/environ", "rb") as file:
                 is_marked = b"REWIND_DISK=" + disk in file.read().split(b"\0")
-            stands_in = os.fsencode(os.readlink(f"/proc/{name}/cwd")) + b"/"
+            working_directory = os.fsencode(os.readlink(f"/proc/{name}/cwd")) + b"/"
         except OSError:
             continue
-        if is_marked or stands_in.startswith(disk + b"/"):
+        if is_marked or working_directory.startswith(disk + b"/"):
             found.append(int(name))
     return found
 
@@ -34,7 +34,7 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while os.read(0, 1):
         pass
-    deadline = time.monotonic() + SECONDS_AT_MOST
+    deadline = time.monotonic() + KILL_TIMEOUT
     while (processes := processes_on(os.fsencode(sys.argv[1]))) and time.monotonic() < deadline:
         for pid in processes:
             try:

@@ -3,7 +3,7 @@
 
 A machine is a disk plus a *world*: the way commands are run with that disk as theirs. There are two worlds now
 (`namespace_runtime`, `directory_runtime`). An overlay over the host's own root, or a QEMU guest, would be a third: it answers the
-same questions, of which `enter` and `copy` are the heart, and neither the SSH door nor the power switch changes.
+same questions, of which `build_command` and `copy` are the heart, and neither the SSH door nor the power switch changes.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ POWER_OFF = "poweroff"
 CRASH = "crash"
 
 
-class WorldError(Exception):
+class MachineRuntimeError(Exception):
     """A world could not be started or copied; the text says which step failed and why."""
 
 
 @dataclass(frozen=True)
-class Entry:
+class Command:
     """A program of the host which, once run, is the wanted command inside the world."""
 
     argv: list[str]
@@ -37,7 +37,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class WorldPlan:
+class RuntimeSpec:
     """What every world is made from."""
 
     disk: Path
@@ -48,7 +48,7 @@ class WorldPlan:
     extra_environment: Mapping[str, str] = field(default_factory=dict)
 
 
-class World(Protocol):
+class Runtime(Protocol):
     """How a disk becomes the world of the commands that run on it."""
 
     root_inside: str
@@ -61,13 +61,13 @@ class World(Protocol):
     def root_outside(self) -> str:
         """A host path under which the running world's files are reached (for SFTP)."""
 
-    async def start(self, ended: Callable[[str], None]) -> None:
-        """Boot. `ended` is called with REBOOT, POWER_OFF or CRASH if the world ends by itself."""
+    async def start(self, on_exit: Callable[[str], None]) -> None:
+        """Boot. `on_exit` is called with REBOOT, POWER_OFF or CRASH if the world ends by itself."""
 
     async def stop(self) -> None:
         """Kill everything that runs inside and wait until it is gone. Harmless when nothing runs."""
 
-    def enter(self, command: str | None, environment: Mapping[str, str], *, terminal: bool) -> Entry:
+    def build_command(self, command: str | None, environment: Mapping[str, str], *, terminal: bool) -> Command:
         """How to run `command` (None: a login shell) inside, in a session of its own.
 
         With `terminal`, standard input becomes its controlling terminal.

@@ -15,7 +15,7 @@ from contextlib import suppress
 
 import asyncssh
 
-from .runtime import Entry, World, WorldError
+from .runtime import Command, MachineRuntimeError, Runtime
 
 Process = asyncssh.SSHServerProcess[bytes]
 
@@ -24,19 +24,19 @@ _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _COMMAND_NOT_STARTED = 255
 
 
-async def run_session(process: Process, world: World, network_is_cut: Callable[[], bool]) -> None:
+async def run_session(process: Process, runtime: Runtime, is_network_cut: Callable[[], bool]) -> None:
     """Run what the client asks for; returns when the command has ended and its output is out.
 
-    If the client goes away, the command's pipes or terminal are closed, which it notices as on any server. If instead `network_is_cut()`,
+    If the client goes away, the command's pipes or terminal are closed, which it notices as on any server. If instead `is_network_cut()`,
     the server has no way of knowing that the client is gone, so the command goes on, and its output is lost.
     """
     try:
-        entry = world.enter(process.command, _environment(process), terminal=process.term_type is not None)
+        command = runtime.build_command(process.command, _environment(process), terminal=process.term_type is not None)
         if process.term_type is not None:  # it is empty where the client's TERM is not set
-            await _run_in_terminal(process, world, entry, network_is_cut)
+            await _run_in_terminal(process, runtime, command, is_network_cut)
         else:
-            await _run_with_pipes(process, entry, network_is_cut)
-    except (WorldError, OSError) as problem:
+            await _run_with_pipes(process, command, is_network_cut)
+    except (MachineRuntimeError, OSError) as problem:
         process.stderr.write(f"sandbox: the command could not be started: {problem}\n".encode())
         process.exit(_COMMAND_NOT_STARTED)
     finally:
@@ -44,26 +44,26 @@ async def run_session(process: Process, world: World, network_is_cut: Callable[[
 
 
 def _environment(process: Process) -> dict[str, str]:
-    asked = {os.fsdecode(name): os.fsdecode(value) for name, value in process.env.items()}
-    environment = {name: value for name, value in asked.items() if _VARIABLE_NAME.fullmatch(name)}
-    client, here = process.get_extra_info("peername"), process.get_extra_info("sockname")
-    if client and here:
-        environment["SSH_CLIENT"] = f"{client[0]} {client[1]} {here[1]}"
-        environment["SSH_CONNECTION"] = f"{client[0]} {client[1]} {here[0]} {here[1]}"
+    requested = {os.fsdecode(name): os.fsdecode(value) for name, value in process.env.items()}
+    environment = {name: value for name, value in requested.items() if _VARIABLE_NAME.fullmatch(name)}
+    client, server = process.get_extra_info("peername"), process.get_extra_info("sockname")
+    if client and server:
+        environment["SSH_CLIENT"] = f"{client[0]} {client[1]} {server[1]}"
+        environment["SSH_CONNECTION"] = f"{client[0]} {client[1]} {server[0]} {server[1]}"
     if process.term_type:
         environment["TERM"] = process.term_type
     return environment
 
 
-async def _run_with_pipes(process: Process, entry: Entry, network_is_cut: Callable[[], bool]) -> None:
+async def _run_with_pipes(process: Process, command: Command, is_network_cut: Callable[[], bool]) -> None:
     child = await asyncio.create_subprocess_exec(
-        *entry.argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        env=entry.environment, cwd=entry.directory, start_new_session=entry.wrapped, limit=_CHUNK_BYTES)
+        *command.argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        env=command.environment, cwd=command.directory, start_new_session=command.wrapped, limit=_CHUNK_BYTES)
     pipes = child._transport  # The only way to close one pipe of a running child; close() would kill it.
-    incoming = asyncio.create_task(_feed(process, child.stdin, lambda number: _send_signal(child.pid, entry.wrapped, number), None))
-    outgoing = asyncio.gather(_drain(child.stdout, process, process.stdout, network_is_cut),
-                              _drain(child.stderr, process, process.stderr, network_is_cut))
-    await _until_done_or_client_gone(process, outgoing, network_is_cut)
+    incoming = asyncio.create_task(_feed(process, child.stdin, lambda number: _send_signal(child.pid, command.wrapped, number), None))
+    outgoing = asyncio.gather(_drain(child.stdout, process, process.stdout, is_network_cut),
+                              _drain(child.stderr, process, process.stderr, is_network_cut))
+    await _until_done_or_client_gone(process, outgoing, is_network_cut)
     outgoing.cancel()
     incoming.cancel()
     for descriptor in (0, 1, 2):
@@ -73,30 +73,30 @@ async def _run_with_pipes(process: Process, entry: Entry, network_is_cut: Callab
     _report_exit(process, await child.wait())
 
 
-async def _run_in_terminal(process: Process, world: World, entry: Entry, network_is_cut: Callable[[], bool]) -> None:
-    ours, theirs = world.open_terminal()
+async def _run_in_terminal(process: Process, runtime: Runtime, command: Command, is_network_cut: Callable[[], bool]) -> None:
+    parent_fd, child_fd = runtime.open_terminal()
     try:
-        _set_size(ours, process.term_size)
+        _set_size(parent_fd, process.term_size)
         with suppress(OSError):
-            entry.environment["SSH_TTY"] = os.ttyname(theirs)
+            command.environment["SSH_TTY"] = os.ttyname(child_fd)
         child = await asyncio.create_subprocess_exec(
-            *entry.argv, stdin=theirs, stdout=theirs, stderr=theirs, env=entry.environment, cwd=entry.directory,
-            start_new_session=entry.wrapped)
+            *command.argv, stdin=child_fd, stdout=child_fd, stderr=child_fd, env=command.environment, cwd=command.directory,
+            start_new_session=command.wrapped)
     except BaseException:
-        os.close(ours)
+        os.close(parent_fd)
         raise
     finally:
-        os.close(theirs)
+        os.close(child_fd)
     loop = asyncio.get_running_loop()
     output = asyncio.StreamReader(limit=_CHUNK_BYTES)
-    reading, dummy = await loop.connect_read_pipe(lambda: _TerminalOutput(output), os.fdopen(ours, "rb", buffering=0))
-    writing, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, os.fdopen(os.dup(ours), "wb", buffering=0))
+    reading, dummy = await loop.connect_read_pipe(lambda: _TerminalOutput(output), os.fdopen(parent_fd, "rb", buffering=0))
+    writing, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, os.fdopen(os.dup(parent_fd), "wb", buffering=0))
     keyboard = asyncio.StreamWriter(writing, protocol, None, loop)
-    incoming = asyncio.create_task(_feed(process, keyboard, lambda number: _send_signal(child.pid, entry.wrapped, number), ours))
-    outgoing = asyncio.ensure_future(_drain(output, process, process.stdout, network_is_cut))
+    incoming = asyncio.create_task(_feed(process, keyboard, lambda number: _send_signal(child.pid, command.wrapped, number), parent_fd))
+    outgoing = asyncio.ensure_future(_drain(output, process, process.stdout, is_network_cut))
     # A terminal's output ends when the last process lets go of it; a server doesn't wait for those in the background.
     ended = asyncio.create_task(child.wait())
-    await _until_done_or_client_gone(process, ended, network_is_cut)
+    await _until_done_or_client_gone(process, ended, is_network_cut)
     with suppress(asyncio.TimeoutError):
         await asyncio.wait_for(outgoing, 0.5 if ended.done() else 0)
     incoming.cancel()
@@ -113,10 +113,10 @@ class _TerminalOutput(asyncio.StreamReaderProtocol):
         super().connection_lost(None)
 
 
-async def _until_done_or_client_gone(process: Process, done: asyncio.Future, network_is_cut: Callable[[], bool]) -> None:
+async def _until_done_or_client_gone(process: Process, done: asyncio.Future, is_network_cut: Callable[[], bool]) -> None:
     client_gone = asyncio.create_task(process.channel.wait_closed())
     await asyncio.wait({done, client_gone}, return_when=asyncio.FIRST_COMPLETED)
-    if not done.done() and network_is_cut():
+    if not done.done() and is_network_cut():
         await asyncio.wait({done})
     client_gone.cancel()
 
@@ -133,9 +133,9 @@ async def _feed(process: Process, stdin: asyncio.StreamWriter, send_signal: Call
         except asyncssh.TerminalSizeChanged as change:
             if terminal is not None:
                 _set_size(terminal, change.term_size)
-        except asyncssh.SignalReceived as asked:
+        except asyncssh.SignalReceived as requested:
             with suppress(OSError, AttributeError):  # It has just ended, or there is no such signal.
-                send_signal(getattr(signal, f"SIG{asked.signal}"))
+                send_signal(getattr(signal, f"SIG{requested.signal}"))
         except asyncssh.BreakReceived:
             continue
         except (OSError, asyncssh.Error):
@@ -145,14 +145,14 @@ async def _feed(process: Process, stdin: asyncio.StreamWriter, send_signal: Call
 
 
 async def _drain(source: asyncio.StreamReader, process: Process, target: asyncssh.SSHWriter[bytes],
-                 network_is_cut: Callable[[], bool]) -> None:
+                 is_network_cut: Callable[[], bool]) -> None:
     """Pass on what the command writes, until it closes that end."""
     while True:
         data = await source.read(_CHUNK_BYTES)
         if not data:
             return
         if process.channel.is_closing():
-            if network_is_cut():
+            if is_network_cut():
                 continue
             return
         with suppress(OSError, asyncssh.Error):

@@ -14,41 +14,41 @@ from contextlib import suppress
 
 import asyncssh
 
-from .disk_paths import path_outside
-from .runtime import World
+from .disk_paths import resolve_on_host
+from .runtime import Runtime
 
 
-class WorldSFTPServer(asyncssh.SFTPServer):
+class MachineSFTPServer(asyncssh.SFTPServer):
     """asyncssh's file operations on the paths of one machine.
 
     `map_path` follows the last part; the operations on a name itself (lstat, rename, remove...) are the ones written out below.
     """
 
-    def __init__(self, channel: asyncssh.SSHServerChannel, world: World) -> None:
+    def __init__(self, channel: asyncssh.SSHServerChannel, runtime: Runtime) -> None:
         super().__init__(channel)
-        self._root = os.fsencode(world.root_outside)
-        self._root_inside = os.fsencode(world.root_inside)
-        self._home = os.fsencode(world.home_inside)
+        self._root = os.fsencode(runtime.root_outside)
+        self._root_inside = os.fsencode(runtime.root_inside)
+        self._home = os.fsencode(runtime.home_inside)
 
     def map_path(self, path: bytes) -> bytes:
-        return path_outside(self._root, self._from_root(path), follow_last=True)
+        return resolve_on_host(self._root, self._from_root(path), follow_last=True)
 
     def _name(self, path: bytes) -> bytes:
-        return path_outside(self._root, self._from_root(path), follow_last=False)
+        return resolve_on_host(self._root, self._from_root(path), follow_last=False)
 
     def _from_root(self, path: bytes) -> bytes:
         """`path` counted from the disk's root; a relative one begins in root's home, where commands begin too."""
         path = posixpath.join(self._home, path)
-        # On a folder machine commands name files by their host path; one outside the disk is taken as counted from the disk's root.
+        # On a directory machine commands name files by their host path; one outside the disk is taken as counted from the disk's root.
         if self._root_inside != b"/" and (path + b"/").startswith(self._root_inside + b"/"):
             path = path[len(self._root_inside):]
         return path
 
-    def _inside(self, outside: bytes) -> bytes:
+    def _machine_path(self, outside: bytes) -> bytes:
         return (self._root_inside.rstrip(b"/") + outside[len(self._root):].rstrip(b"/")) or b"/"
 
     def realpath(self, path: bytes) -> bytes:
-        return self._inside(self.map_path(path))
+        return self._machine_path(self.map_path(path))
 
     def lstat(self, path: bytes) -> os.stat_result:
         return os.lstat(self._name(path))

@@ -10,25 +10,25 @@ from collections.abc import Callable
 
 import asyncssh
 
-from .runtime import World
+from .runtime import Runtime
 from .session import run_session
-from .sftp import WorldSFTPServer
+from .sftp import MachineSFTPServer
 
 HOST = "127.0.0.1"
-CLOSE_TIMEOUT_SECONDS = 5.0
+CLOSE_TIMEOUT = 5.0
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # Linger, for no time at all.
 
 
-class SshDoor:
+class SshServer:
     """Public-key login for the park's key only; whoever logs in is root."""
 
-    def __init__(self, world: World, *, port: int, host_key: asyncssh.SSHKey, client_key: asyncssh.SSHAuthorizedKeys,
-                 network_is_cut: Callable[[], bool]) -> None:
+    def __init__(self, runtime: Runtime, *, port: int, host_key: asyncssh.SSHKey, client_key: asyncssh.SSHAuthorizedKeys,
+                 is_network_cut: Callable[[], bool]) -> None:
         """Reserves `port` (0: any free one). Raises OSError if it is taken."""
-        self._world = world
+        self._runtime = runtime
         self._host_key = host_key
         self._client_key = client_key
-        self._network_is_cut = network_is_cut
+        self._is_network_cut = is_network_cut
         # Bound but not listening: clients are refused, and nobody else gets the port while the machine is off.
         self._reservation = _bind(port)
         self.port: int = self._reservation.getsockname()[1]
@@ -38,7 +38,7 @@ class SshDoor:
 
     async def open(self) -> None:
         self._acceptor = await asyncssh.listen(
-            sock=_bind(self.port), server_factory=lambda: _Greeter(self._connections), server_host_keys=[self._host_key],
+            sock=_bind(self.port), server_factory=lambda: _ConnectionTracker(self._connections), server_host_keys=[self._host_key],
             authorized_client_keys=self._client_key, password_auth=False, kbdint_auth=False, host_based_auth=False, gss_host=None,
             process_factory=self._start_session, sftp_factory=self._start_sftp, allow_scp=False, line_editor=False, encoding=None,
             x11_forwarding=False, agent_forwarding=False, backlog=128, tcp_keepalive=False)
@@ -62,27 +62,27 @@ class SshDoor:
             connection.abort()
         if dropped:
             waits = [asyncio.create_task(connection.wait_closed()) for connection in dropped]
-            await asyncio.wait(waits, timeout=CLOSE_TIMEOUT_SECONDS)
+            await asyncio.wait(waits, timeout=CLOSE_TIMEOUT)
 
     async def wait_for_sessions(self) -> None:
         """Return when every session's command is gone (the caller has killed them)."""
         if self._sessions:
-            await asyncio.wait(set(self._sessions), timeout=CLOSE_TIMEOUT_SECONDS)
+            await asyncio.wait(set(self._sessions), timeout=CLOSE_TIMEOUT)
 
-    def give_up_port(self) -> None:
+    def release_port(self) -> None:
         self._reservation.close()
 
     def _start_session(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
         # Not a task of the connection: that would be cancelled with it, and a command may outlive its connection.
-        task = asyncio.create_task(run_session(process, self._world, self._network_is_cut))
+        task = asyncio.create_task(run_session(process, self._runtime, self._is_network_cut))
         self._sessions.add(task)
         task.add_done_callback(self._sessions.discard)
 
-    def _start_sftp(self, channel: asyncssh.SSHServerChannel) -> WorldSFTPServer:
-        return WorldSFTPServer(channel, self._world)
+    def _start_sftp(self, channel: asyncssh.SSHServerChannel) -> MachineSFTPServer:
+        return MachineSFTPServer(channel, self._runtime)
 
 
-class _Greeter(asyncssh.SSHServer):
+class _ConnectionTracker(asyncssh.SSHServer):
     """Keeps the list of live connections; asyncssh checks the key."""
 
     def __init__(self, connections: set[asyncssh.SSHServerConnection]) -> None:
@@ -101,12 +101,12 @@ class _Greeter(asyncssh.SSHServer):
 
 
 def _bind(port: int) -> socket.socket:
-    door = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         # Lets the listening socket share the port with its own reservation; no stranger can, once it listens.
-        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        door.bind((HOST, port))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((HOST, port))
     except BaseException:
-        door.close()
+        sock.close()
         raise
-    return door
+    return sock

@@ -10,22 +10,22 @@ from pathlib import Path
 from .machine import MachineError
 
 
-class ImaginedMachine:
+class StubMachine:
     """A machine of which only its power and the state of its disk, a number, are kept.
 
     The number grows with every image, as if the server wrote all the time: no two images are alike.
     """
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, directory: Path) -> None:
         self.name = name
-        self.disk_path = folder / name
+        self.disk_path = directory / name
         self.powered_on = False
         self.port = 0
         self.boot_problem: str | None = None
         self.network_up = True
         self.root_inside = "/"
         self.ansible_variables: dict[str, str] = {}
-        self.when_off_by_itself: Callable[[], None] = lambda: None
+        self.on_self_power_off: Callable[[], None] = lambda: None
         self._content = 0
         self._newest = 0
         self._images: dict[str, int] = {}
@@ -76,8 +76,8 @@ class ImaginedMachine:
         """Nothing is left behind."""
 
 
-class ImaginedPark:
-    """Makes such machines; see :class:`.pool.MachinePark`."""
+class StubMachinePool:
+    """Makes such machines; see :class:`.pool.MachinePool`."""
 
     isolation = "none"
     isolation_reason = "The servers have no disks and run no commands."
@@ -88,10 +88,10 @@ class ImaginedPark:
         self.known_hosts_path = state_dir / "known_hosts"
         self._state_dir = state_dir
 
-    async def add(self, name: str, *, port: int = 0, hostname: str | None = None) -> ImaginedMachine:
+    async def add(self, name: str, *, port: int = 0, hostname: str | None = None) -> StubMachine:
         """A new machine, powered off."""
         del port, hostname
-        return ImaginedMachine(name, self._state_dir)
+        return StubMachine(name, self._state_dir)
 
     async def close(self) -> None:
         """Nothing is left behind."""

@@ -12,16 +12,16 @@ import stat
 import sys
 
 
-def tree_digest(root: str, *, own_files_are_roots: bool = False) -> str:
+def tree_digest(root: str, *, map_own_to_root: bool = False) -> str:
     """The SHA-256 (hex) over every path, type, mode, owner, symlink target, and every file's content and mtime_ns.
 
     Times of directories and symlinks don't count: looking after a directory's entries is enough. What vanishes while we
-    read is treated as never seen. With `own_files_are_roots`, this process's own user and group count as 0, which is what
+    read is treated as never seen. With `map_own_to_root`, this process's own user and group count as 0, which is what
     they are inside a user namespace; so the digest is the same from both sides.
     Raises PermissionError where a file or folder can't be read.
     """
-    owners = ((os.geteuid(), os.getegid()) if own_files_are_roots else (0, 0))
-    whole = hashlib.sha256()
+    owners = ((os.geteuid(), os.getegid()) if map_own_to_root else (0, 0))
+    hasher = hashlib.sha256()
     for path in _every_path(os.fsencode(root)):
         try:
             record = _record(path, owners)
@@ -30,21 +30,21 @@ def tree_digest(root: str, *, own_files_are_roots: bool = False) -> str:
         name = path[len(os.fsencode(root)):] or b"/"
         for part in (name, *record):
             # The length in front keeps ("ab", "c") and ("a", "bc") apart.
-            whole.update(b"%d:" % len(part))
-            whole.update(part)
-    return whole.hexdigest()
+            hasher.update(b"%d:" % len(part))
+            hasher.update(part)
+    return hasher.hexdigest()
 
 
 def _every_path(root: bytes) -> list[bytes]:
     found = [root]
-    waiting = [root]
-    while waiting:
+    pending = [root]
+    while pending:
         try:
-            with os.scandir(waiting.pop()) as entries:
+            with os.scandir(pending.pop()) as entries:
                 for entry in entries:
                     found.append(entry.path)
                     if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
+                        pending.append(entry.path)
         except FileNotFoundError:
             continue
     return sorted(found)
@@ -66,4 +66,4 @@ def _record(path: bytes, owners: tuple[int, int]) -> list[bytes]:
 
 
 if __name__ == "__main__":
-    print(tree_digest(sys.argv[1], own_files_are_roots=True))
+    print(tree_digest(sys.argv[1], map_own_to_root=True))

@@ -48,7 +48,7 @@ class VpsOrg(Cloud[VpsServer]):
 
     async def make_server(self, name: str, hostname: str | None = None, state: str | None = None) -> VpsServer:
         """With a machine that is on when the status says so."""
-        machine = await self.sandbox.park.add(f"vpsorg-{self.next_server_id}", hostname=name)
+        machine = await self.sandbox.machine_pool.add(f"vpsorg-{self.next_server_id}", hostname=name)
         now = self.sandbox.clock.now()
         server = VpsServer(self.next_server_id, name, hostname or f"{name}.example.com", machine, now,
                            status=state or "active", updated_at=now)

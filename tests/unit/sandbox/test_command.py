@@ -107,10 +107,10 @@ def test_abrupt_clients_and_stop_during_a_request(tmp_path):
         with socket.create_connection((host, int(port))) as connection:
             connection.sendall(b"GET /api/v1/servers/ HTTP/1.1\r\nHost: x\r\n\r\n")
             time.sleep(0.1)
-            began = time.monotonic()
+            started_at = time.monotonic()
             box.process.terminate()
             assert box.process.wait(10) == 0
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - started_at < 5
 
 
 def running(pid: int) -> bool:

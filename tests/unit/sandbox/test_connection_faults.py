@@ -104,9 +104,9 @@ def test_late_is_not_carried_out_before_its_time(all_calls):
 
 def test_late_answers_a_client_that_has_waited(box, vpsorg):
     box.admin.fault("late_execution", seconds=0.2)
-    began = time.monotonic()
+    started_at = time.monotonic()
     assert vpsorg.call("POST", "/snapshots/", json={"server_id": 12345, "name": "s"}).status_code == 201
-    assert time.monotonic() - began >= 0.2
+    assert time.monotonic() - started_at >= 0.2
 
 
 def test_the_call_after_the_one_that_hits_is_refused(calls, box, vpsorg, ilkbyte):
@@ -132,9 +132,9 @@ def test_a_cloud_that_refuses_from_the_first_call_on(box, vpsorg, ilkbyte, cloud
     with pytest.raises(requests.ConnectionError) as error:
         ask()
     assert refused(error) and nobody_listens(url)
-    began = time.monotonic()
+    started_at = time.monotonic()
     box.admin.refuse_connections(cloud, 0.3)
-    assert soon(lambda: not nobody_listens(url)) and time.monotonic() - began >= 0.3
+    assert soon(lambda: not nobody_listens(url)) and time.monotonic() - started_at >= 0.3
     assert ask().ok and len(box.admin.requests()) == 2
 
 

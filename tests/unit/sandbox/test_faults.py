@@ -53,10 +53,10 @@ def test_delay_outlasts_the_client_and_is_applied(box, vpsorg):
                       headers={"Authorization": f"Bearer {box.vpsorg_token}"})
     assert started(box) == 1
     box.admin.fault("delay", seconds=0.2, apply=False)
-    began = time.monotonic()
+    started_at = time.monotonic()
     with pytest.raises(requests.ConnectionError):
         create(vpsorg)
-    assert time.monotonic() - began >= 0.2 and started(box) == 1
+    assert time.monotonic() - started_at >= 0.2 and started(box) == 1
 
 
 @pytest.mark.parametrize(("apply", "done"), [(False, 0), (True, 1)])

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sandbox import AdminError
-from sandbox.machines import ImaginedPark
+from sandbox.machines import StubMachinePool
 from sandbox.state import SandboxState
 
 TIMESTAMP = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
@@ -21,7 +21,7 @@ LATER = datetime(2026, 6, 7, 8, 9, 10, tzinfo=timezone.utc)
 def in_a_sandbox(work: Any) -> None:
     """Run ``work(sandbox)`` in a world of three servers at each cloud."""
     async def run() -> None:
-        sandbox = SandboxState(ImaginedPark(Path("/nowhere")), speed=1.0, vpsorg_servers=3, ilkbyte_servers=3, seed=0)
+        sandbox = SandboxState(StubMachinePool(Path("/nowhere")), speed=1.0, vpsorg_servers=3, ilkbyte_servers=3, seed=0)
         await sandbox.create_servers()
         await work(sandbox)
         await sandbox.stop()

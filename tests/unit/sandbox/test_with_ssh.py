@@ -39,7 +39,7 @@ def run(box: SandboxHandle, host: str, command: str) -> subprocess.CompletedProc
 
 def path_inside(box: SandboxHandle, host: str, path: str) -> str:
     """A path of the server as its commands have to name it: where there are no namespaces, they see the whole host."""
-    return box.admin.server(host)["disk"] + path if box.isolation == "folder" else path
+    return box.admin.server(host)["disk"] + path if box.isolation == "directory" else path
 
 
 def test_restore_closes_the_door_and_undoes_what_was_written(ssh_box: SandboxHandle) -> None:
@@ -83,15 +83,15 @@ def test_reset_keeps_ports_and_keys_and_mends_the_network(ssh_box: SandboxHandle
     run(ssh_box, "web1", f"touch {file}")
     before = Path(ssh_box.inventory).read_text()
     ssh_box.admin.update_server("vpsorg", "web1", network="down")
-    began = time.monotonic()
+    started_at = time.monotonic()
     ssh_box.admin.reset()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - started_at < 5
     assert Path(ssh_box.inventory).read_text() == before
     assert run(ssh_box, "web1", f"test -e {file}").returncode == 1
 
 
 def namespaces_only(box: SandboxHandle) -> None:
-    if box.isolation == "folder":
+    if box.isolation == "directory":
         pytest.skip("in a plain folder, `reboot` and `poweroff` are the host's own")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tests of the sandbox's machines. Async tests run in a loop of their own; a `park` is made of every kind that this host allows."""
+"""Tests of the sandbox's machines. Async tests run in a loop of their own; a `machine_pool` is made of every kind that this host allows."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def pytest_pyfunc_call(pyfuncitem):
 @pytest.fixture(autouse=True)
 def only_this_tests_processes(monkeypatch):
     """Whatever else this process runs (the sandbox of other tests, whoever started pytest with nohup) is left out."""
-    monkeypatch.setattr(machine_helpers, "there_before", machine_helpers.descendants())
+    monkeypatch.setattr(machine_helpers, "earlier_processes", machine_helpers.descendants())
     hangup = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, hangup)
 
 
 @pytest.fixture(scope="session")
-def why_not(tmp_path_factory):
+def unavailable(tmp_path_factory):
     """For each kind of namespace that this host forbids, the reason."""
     reasons = {}
     for kind in NAMESPACE_KINDS:
@@ -54,20 +54,20 @@ def why_not(tmp_path_factory):
 
 
 @pytest.fixture(params=NAMESPACE_KINDS)
-def namespace_kind(request, why_not):
-    if request.param in why_not:
-        pytest.skip(why_not[request.param])
+def namespace_kind(request, unavailable):
+    if request.param in unavailable:
+        pytest.skip(unavailable[request.param])
     return request.param
 
 
-@pytest.fixture(params=(*NAMESPACE_KINDS, "folder"))
-def kind(request, why_not):
+@pytest.fixture(params=(*NAMESPACE_KINDS, "directory"))
+def kind(request, unavailable):
     """A kind of isolation; `any-namespace` is the first kind of namespace that this host allows."""
     wanted = request.param
     if wanted == "any-namespace":
-        wanted = next((kind for kind in NAMESPACE_KINDS if kind not in why_not), NAMESPACE_KINDS[0])
-    if wanted in why_not:
-        pytest.skip(why_not[wanted])
+        wanted = next((kind for kind in NAMESPACE_KINDS if kind not in unavailable), NAMESPACE_KINDS[0])
+    if wanted in unavailable:
+        pytest.skip(unavailable[wanted])
     return wanted
 
 

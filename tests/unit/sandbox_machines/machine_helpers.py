@@ -10,24 +10,24 @@ from pathlib import Path
 
 import asyncssh
 
-from sandbox.machines import Machine, MachinePark
+from sandbox.machines import Machine, MachinePool
 
 
 @asynccontextmanager
 async def running_machine(state_dir: Path, isolation: str):
     """A park with one machine, powered on."""
-    park = MachinePark(state_dir, isolation=isolation)
+    machine_pool = MachinePool(state_dir, isolation=isolation)
     try:
-        machine = await park.add("web1")
+        machine = await machine_pool.add("web1")
         await machine.power_on()
-        yield park, machine
+        yield machine_pool, machine
     finally:
-        await park.close()
+        await machine_pool.close()
 
 
-def login(park: MachinePark, machine: Machine, **options):
+def login(machine_pool: MachinePool, machine: Machine, **options):
     """An SSH connection, as `async with login(...) as connection`."""
-    given = {"username": "root", "client_keys": [str(park.client_key_path)], "known_hosts": str(park.known_hosts_path), "config": None,
+    given = {"username": "root", "client_keys": [str(machine_pool.client_key_path)], "known_hosts": str(machine_pool.known_hosts_path), "config": None,
              "agent_path": None, **options}
     return asyncssh.connect("127.0.0.1", machine.port, **given)
 
@@ -35,22 +35,22 @@ def login(park: MachinePark, machine: Machine, **options):
 @asynccontextmanager
 async def logged_in(state_dir: Path, isolation: str):
     """A park, its one machine, and an SSH connection to it."""
-    async with running_machine(state_dir, isolation) as (park, machine):
-        async with login(park, machine) as connection:
-            yield park, machine, connection
+    async with running_machine(state_dir, isolation) as (machine_pool, machine):
+        async with login(machine_pool, machine) as connection:
+            yield machine_pool, machine, connection
 
 
-async def run(park: MachinePark, machine: Machine, command: str, **options) -> str:
+async def run(machine_pool: MachinePool, machine: Machine, command: str, **options) -> str:
     """The standard output of a command that must succeed."""
-    async with login(park, machine) as connection:
+    async with login(machine_pool, machine) as connection:
         done = await connection.run(command, check=True, **options)
         return done.stdout.strip()
 
 
-def openssh_options(park: MachinePark) -> list[str]:
+def openssh_options(machine_pool: MachinePool) -> list[str]:
     """What OpenSSH's programs need to know, host and port aside."""
-    options = [f"UserKnownHostsFile={park.known_hosts_path}", "StrictHostKeyChecking=yes", "IdentitiesOnly=yes", "BatchMode=yes"]
-    return ["-F", "/dev/null", "-i", str(park.client_key_path), *(word for option in options for word in ("-o", option))]
+    options = [f"UserKnownHostsFile={machine_pool.known_hosts_path}", "StrictHostKeyChecking=yes", "IdentitiesOnly=yes", "BatchMode=yes"]
+    return ["-F", "/dev/null", "-i", str(machine_pool.client_key_path), *(word for option in options for word in ("-o", option))]
 
 
 async def output_of(*command: str, status: int = 0) -> str:
@@ -72,12 +72,12 @@ def descendants(pid: int | str = "self") -> set[tuple[int, str]]:
 
 
 # What ran below this process when the test began: another test's sandbox, which this process shares with it.
-there_before: set[tuple[int, str]] = set()
+earlier_processes: set[tuple[int, str]] = set()
 
 
 def processes_of(state_dir: Path) -> set[tuple[int, str]]:
-    """The sandbox's processes: those below this one, and those that only a folder machine's mark still ties to it."""
-    found = descendants() - there_before
+    """The sandbox's processes: those below this one, and those that only a directory machine's mark still ties to it."""
+    found = descendants() - earlier_processes
     for environment in Path("/proc").glob("[0-9]*/environ"):
         try:
             if f"REWIND_DISK={state_dir}/".encode() in environment.read_bytes():

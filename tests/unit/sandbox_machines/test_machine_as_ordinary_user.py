@@ -15,17 +15,17 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-HERE = Path(__file__).resolve().parent
+DIRECTORY = Path(__file__).resolve().parent
 NOBODY = 65534
 LIBRARIES = Path(asyncssh.__file__).parents[1]
 
 
-def test_an_ordinary_user_has_machines_in_a_user_namespace(why_not):
-    if "user-namespace" in why_not:
-        pytest.skip(why_not["user-namespace"])
+def test_an_ordinary_user_has_machines_in_a_user_namespace(unavailable):
+    if "user-namespace" in unavailable:
+        pytest.skip(unavailable["user-namespace"])
     with tempfile.TemporaryDirectory(prefix="rw", dir="/tmp") as workspace:
-        paths = [str(LIBRARIES), str(HERE), str(HERE.parents[2] / "extensions")]
-        program = [os.path.realpath(sys._base_executable), "-B", str(HERE / "ordinary_user.py"), f"{workspace}/state", *paths]
+        paths = [str(LIBRARIES), str(DIRECTORY), str(DIRECTORY.parents[2] / "extensions")]
+        program = [os.path.realpath(sys._base_executable), "-B", str(DIRECTORY / "ordinary_user.py"), f"{workspace}/state", *paths]
         if os.geteuid() == 0:
             if not shutil.which("setpriv"):
                 pytest.skip("setpriv (util-linux) is needed to run a program as nobody")
@@ -54,7 +54,7 @@ def _as_nobody(program: list[str], *, needed: list[str], workspace: str) -> list
         if _first_closed(path):
             os.makedirs(f"{workspace}/kept/{number}", mode=0o755)
             steps.append(f"mount --bind {shlex.quote(path)} {workspace}/kept/{number}")
-    steps += [f"mount -t tmpfs -o mode=755 cover {shlex.quote(folder)}" for folder in closed]
+    steps += [f"mount -t tmpfs -o mode=755 cover {shlex.quote(directory)}" for directory in closed]
     for number, path in enumerate(needed):
         if _first_closed(path):
             steps += [f"mkdir -p {shlex.quote(path)}", f"mount --bind {workspace}/kept/{number} {shlex.quote(path)}"]
@@ -67,7 +67,7 @@ def _first_closed(path: str) -> str | None:
     """The topmost folder on the way to `path` that only its owner may enter."""
     parts = Path(path).parts
     for number in range(1, len(parts) + 1):
-        folder = Path(*parts[:number])
-        if not folder.stat().st_mode & 0o001:
-            return str(folder)
+        directory = Path(*parts[:number])
+        if not directory.stat().st_mode & 0o001:
+            return str(directory)
     return None

@@ -8,17 +8,17 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from sandbox.machines import MachineError, MachinePark
+from sandbox.machines import MachineError, MachinePool
 from sandbox.machines.tree_digest import tree_digest
 
 
 @asynccontextmanager
 async def a_disk(tmp_path):
-    park = MachinePark(tmp_path / "s", ssh=False)
+    machine_pool = MachinePool(tmp_path / "s", ssh=False)
     try:
-        yield await park.add("web1")
+        yield await machine_pool.add("web1")
     finally:
-        await park.close()
+        await machine_pool.close()
 
 
 def _append(path):
@@ -160,12 +160,12 @@ async def test_a_failed_save_leaves_the_old_image(tmp_path, monkeypatch):
 
 
 async def test_names_are_checked_and_unique(tmp_path):
-    park = MachinePark(tmp_path / "s", ssh=False)
-    await park.add("web1")
+    machine_pool = MachinePool(tmp_path / "s", ssh=False)
+    await machine_pool.add("web1")
     for name in ("web1", "", "..", "a/b", "-a", "a" * 64):
         with pytest.raises(ValueError):
-            await park.add(name)
-    await park.close()
+            await machine_pool.add(name)
+    await machine_pool.close()
     with pytest.raises(ValueError, match="isolation"):
-        MachinePark(tmp_path / "t", isolation="jail")
+        MachinePool(tmp_path / "t", isolation="jail")
     assert not (tmp_path / "t").exists()

@@ -14,14 +14,14 @@ import asyncssh
 import pytest
 from machine_helpers import descendants, host_mounts, logged_in, login, processes_of, run, running_machine, started, wait_until_gone
 
-from sandbox.machines import MachineError, MachinePark
+from sandbox.machines import MachineError, MachinePool
 
 # Left alone by its session: it ends only when its machine does.
 DAEMON = "nohup setsid sleep 1000 >/dev/null 2>&1 </dev/null & echo started"
 
 
 async def test_power_off_drops_connections_and_kills_everything(tmp_path, kind):
-    async with logged_in(tmp_path / "s", kind) as (park, machine, connection):
+    async with logged_in(tmp_path / "s", kind) as (machine_pool, machine, connection):
         waiting = await connection.create_process("echo here; sleep 1000")
         assert await waiting.stdout.readline() == "here\n"
         await connection.run(DAEMON, check=True)
@@ -36,10 +36,10 @@ async def test_power_off_drops_connections_and_kills_everything(tmp_path, kind):
 
 
 async def test_the_port_stays_and_the_boot_id_changes(tmp_path, namespace_kind):
-    async with running_machine(tmp_path / "s", namespace_kind) as (park, machine):
+    async with running_machine(tmp_path / "s", namespace_kind) as (machine_pool, machine):
         port, ids = machine.port, set()
         for _attempt in range(3):
-            ids.add(await run(park, machine, "cat /proc/sys/kernel/random/boot_id"))
+            ids.add(await run(machine_pool, machine, "cat /proc/sys/kernel/random/boot_id"))
             await machine.power_off()
             await machine.power_on()
             assert machine.port == port
@@ -47,13 +47,13 @@ async def test_the_port_stays_and_the_boot_id_changes(tmp_path, namespace_kind):
 
 
 async def test_nobody_else_gets_the_port_of_a_machine_that_is_off(tmp_path):
-    async with running_machine(tmp_path / "s", "folder") as (park, machine):
+    async with running_machine(tmp_path / "s", "directory") as (machine_pool, machine):
         await machine.power_off()
         with pytest.raises(OSError):
             await asyncio.start_server(lambda *_: None, "127.0.0.1", machine.port, reuse_address=False)
         with pytest.raises(OSError):
-            await park.add("web2", port=await _port_in_use())
-        assert (await park.add("web3")).port != machine.port
+            await machine_pool.add("web2", port=await _port_in_use())
+        assert (await machine_pool.add("web3")).port != machine.port
 
 
 async def _port_in_use() -> int:
@@ -63,31 +63,31 @@ async def _port_in_use() -> int:
 
 
 async def test_power_calls_may_be_repeated(tmp_path, kind):
-    async with running_machine(tmp_path / "s", kind) as (park, machine):
+    async with running_machine(tmp_path / "s", kind) as (machine_pool, machine):
         await machine.power_on()
         assert machine.boots == 1
         await machine.power_off()
         await machine.power_off()
         await machine.power_on()
-        assert await run(park, machine, "echo up") == "up"
+        assert await run(machine_pool, machine, "echo up") == "up"
 
 
 async def test_a_restored_disk_is_what_a_running_machine_sees(tmp_path, kind):
-    async with running_machine(tmp_path / "s", kind) as (park, machine):
+    async with running_machine(tmp_path / "s", kind) as (machine_pool, machine):
         at = "" if machine.root_inside == "/" else machine.root_inside
-        await run(park, machine, f"echo before > {at}/etc/state; mkdir {at}/srv/closed; touch {at}/srv/closed/x; chmod 555 {at}/srv/closed")
+        await run(machine_pool, machine, f"echo before > {at}/etc/state; mkdir {at}/srv/closed; touch {at}/srv/closed/x; chmod 555 {at}/srv/closed")
         saved = await machine.save_disk("first")
         assert saved == await machine.digest()
-        await run(park, machine, f"echo after > {at}/etc/state; rm -r {at}/var/log; chmod 700 {at}/srv/closed")
+        await run(machine_pool, machine, f"echo after > {at}/etc/state; rm -r {at}/var/log; chmod 700 {at}/srv/closed")
         await machine.power_off()
         assert await machine.load_disk("first") == saved
         await machine.power_on()
         assert await machine.digest() == saved
-        assert await run(park, machine, f"cat {at}/etc/state; ls {at}/var") == "before\ncache\nlib\nlock\nlog\nrun\nspool\ntmp"
+        assert await run(machine_pool, machine, f"cat {at}/etc/state; ls {at}/var") == "before\ncache\nlib\nlock\nlog\nrun\nspool\ntmp"
 
 
 async def test_a_disk_can_be_saved_while_files_come_and_go(tmp_path, kind):
-    async with logged_in(tmp_path / "s", kind) as (park, machine, connection):
+    async with logged_in(tmp_path / "s", kind) as (machine_pool, machine, connection):
         at = "" if machine.root_inside == "/" else machine.root_inside
         await connection.create_process(f"cd {at}/tmp; while :; do for n in 1 2 3 4 5 6 7 8; do echo x > f$n; done; rm -f f*; done")
         for number in range(10):
@@ -97,9 +97,9 @@ async def test_a_disk_can_be_saved_while_files_come_and_go(tmp_path, kind):
 
 
 async def test_a_cut_network_leaves_the_processes_alone(tmp_path, kind):
-    async with running_machine(tmp_path / "s", kind) as (park, machine):
+    async with running_machine(tmp_path / "s", kind) as (machine_pool, machine):
         at = "" if machine.root_inside == "/" else machine.root_inside
-        connection = await login(park, machine)
+        connection = await login(machine_pool, machine)
         talker = await connection.create_process(f"while :; do echo x >> {at}/srv/lines; echo x; sleep 0.02; done")
         await talker.stdout.readline()
         await machine.cut_network()
@@ -111,14 +111,14 @@ async def test_a_cut_network_leaves_the_processes_alone(tmp_path, kind):
         await asyncio.sleep(0.5)
         assert (machine.disk_path / "srv/lines").stat().st_size > at_the_cut + 6
         await machine.restore_network()
-        assert await run(park, machine, "echo back") == "back"
+        assert await run(machine_pool, machine, "echo back") == "back"
 
 
 async def test_a_command_notices_that_its_client_is_gone(tmp_path, kind):
-    async with running_machine(tmp_path / "s", kind) as (park, machine):
+    async with running_machine(tmp_path / "s", kind) as (machine_pool, machine):
         for terminal in (None, "xterm"):
             before = descendants()
-            connection = await login(park, machine)
+            connection = await login(machine_pool, machine)
             talker = await connection.create_process("while :; do echo x; sleep 0.02; done", term_type=terminal)
             await talker.stdout.readline()
             inside = descendants() - before
@@ -129,11 +129,11 @@ async def test_a_command_notices_that_its_client_is_gone(tmp_path, kind):
 
 async def test_close_leaves_no_process_mount_or_file(tmp_path, kind):
     mounts, before, state = host_mounts(), descendants(), tmp_path / "s"
-    async with running_machine(state, kind) as (park, machine):
-        second = await park.add("web2")
+    async with running_machine(state, kind) as (machine_pool, machine):
+        second = await machine_pool.add("web2")
         await second.power_on()
         for each in (machine, second):
-            await run(park, each, DAEMON)
+            await run(machine_pool, each, DAEMON)
         await machine.save_disk("first")
         inside = processes_of(tmp_path) - before
         assert len(inside) >= 4
@@ -145,9 +145,9 @@ async def test_close_leaves_no_process_mount_or_file(tmp_path, kind):
         await machine.power_on()
 
 
-async def test_close_keeps_a_state_folder_that_was_there(tmp_path):
+async def test_close_keeps_a_state_directory_that_was_there(tmp_path):
     (tmp_path / "mine").write_text("x")
-    async with running_machine(tmp_path, "folder"):
+    async with running_machine(tmp_path, "directory"):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
@@ -181,43 +181,43 @@ asyncio.run(main())
 
 
 async def test_a_machine_whose_first_process_is_killed_is_off(tmp_path, namespace_kind):
-    async with running_machine(tmp_path / "s", namespace_kind) as (park, machine):
+    async with running_machine(tmp_path / "s", namespace_kind) as (machine_pool, machine):
         os.kill(next(pid for pid, _start in processes_of(tmp_path / "s") if b"namespace_init" in Path(f"/proc/{pid}/cmdline").read_bytes()
                      and b"unshare" not in Path(f"/proc/{pid}/cmdline").read_bytes()), signal.SIGKILL)
         while machine.powered_on:
             await asyncio.sleep(0.02)
         await machine.power_on()
-        assert await run(park, machine, "echo up") == "up"
+        assert await run(machine_pool, machine, "echo up") == "up"
 
 
 async def test_removed_machines_are_forgotten(tmp_path):
-    async with running_machine(tmp_path / "s", "folder") as (park, machine):
-        second = await park.add("web2")
-        assert park.known_hosts_path.read_text().count("\n") == 2
+    async with running_machine(tmp_path / "s", "directory") as (machine_pool, machine):
+        second = await machine_pool.add("web2")
+        assert machine_pool.known_hosts_path.read_text().count("\n") == 2
         await second.remove()
         await second.remove()
-        assert park.known_hosts_path.read_text().count("\n") == 1
+        assert machine_pool.known_hosts_path.read_text().count("\n") == 1
         assert not second.disk_path.exists()
-        assert (await park.add("web2")).name == "web2"
+        assert (await machine_pool.add("web2")).name == "web2"
 
 
 async def test_the_host_key_is_checked_by_the_client(tmp_path):
-    async with running_machine(tmp_path / "s", "folder") as (park, machine):
-        line = park.known_hosts_path.read_text()
+    async with running_machine(tmp_path / "s", "directory") as (machine_pool, machine):
+        line = machine_pool.known_hosts_path.read_text()
         other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
         (tmp_path / "wrong").write_text(f"{line.split()[0]} {other}")
         with pytest.raises(asyncssh.HostKeyNotVerifiable):
-            async with login(park, machine, known_hosts=str(tmp_path / "wrong")):
+            async with login(machine_pool, machine, known_hosts=str(tmp_path / "wrong")):
                 pass
 
 
 async def test_disks_without_ssh_start_no_process(tmp_path):
     before = descendants()
-    park = MachinePark(tmp_path / "s", ssh=False)
-    machine = await park.add("web1")
+    machine_pool = MachinePool(tmp_path / "s", ssh=False)
+    machine = await machine_pool.add("web1")
     await machine.power_on()
     await machine.cut_network()
     await machine.restore_network()
-    assert (machine.port, machine.powered_on, park.isolation) == (0, True, "folder")
+    assert (machine.port, machine.powered_on, machine_pool.isolation) == (0, True, "directory")
     assert {pid for pid, start in descendants() - before if started(pid) == start} == set()
-    await park.close()
+    await machine_pool.close()

@@ -9,14 +9,14 @@ import time
 import pytest
 from machine_helpers import logged_in, processes_of, run, running_machine
 
-from sandbox.machines import MachinePark
+from sandbox.machines import MachinePool
 from sandbox.machines.boot_files import INTERFACES, KERNEL, NetworkFile, boot_problem
 
-SECONDS_TO_NOTICE = 4  # about half a second on a machine that isn't busy
+NOTICE_TIMEOUT = 4  # about half a second on a machine that isn't busy
 
 
 def is_reachable(machine) -> bool:
-    return machine._door.is_open
+    return machine._ssh_server.is_open
 
 
 async def until(condition, seconds: float = 10.0) -> None:
@@ -38,32 +38,32 @@ def disk(tmp_path):
 ])
 def test_what_brings_the_network_up(disk, text, up):
     (disk / INTERFACES[1:]).write_text(text)
-    assert NetworkFile(disk).brings_up() is up
+    assert NetworkFile(disk).is_enabled() is up
 
 
 def test_the_network_file_is_followed_through_changes_and_links(disk):
     path, network = disk / INTERFACES[1:], NetworkFile(disk)
-    assert not network.brings_up()
+    assert not network.is_enabled()
     (disk / "etc/other/file").write_text("auto eth0\n")
     path.symlink_to("/etc/other/file")  # absolute, as the machine sees it
-    assert network.brings_up()
+    assert network.is_enabled()
     (disk / "etc/other/file").write_text("auto none\n")
-    assert not network.brings_up()
+    assert not network.is_enabled()
     path.unlink()
     path.symlink_to("interfaces")
-    assert not network.brings_up()
+    assert not network.is_enabled()
     path.unlink()
     path.mkdir()
-    assert not network.brings_up()
+    assert not network.is_enabled()
 
 
 def test_the_network_file_is_read_only_when_it_changes(disk, monkeypatch):
     path, network, read = disk / INTERFACES[1:], NetworkFile(disk), []
     path.write_text("auto eth0\n")
     monkeypatch.setattr(network, "_read", lambda path: read.append(path) or True)
-    assert [network.brings_up() for _attempt in range(5)] == [True] * 5 and len(read) == 1
+    assert [network.is_enabled() for _attempt in range(5)] == [True] * 5 and len(read) == 1
     path.write_text("auto eth0 eth1\n")
-    assert network.brings_up() and len(read) == 2
+    assert network.is_enabled() and len(read) == 2
 
 
 def test_what_boots(disk):
@@ -81,14 +81,14 @@ def test_what_boots(disk):
 
 
 async def test_a_server_cuts_itself_off_and_goes_on(tmp_path, kind):
-    async with logged_in(tmp_path / "s", kind) as (park, machine, connection):
+    async with logged_in(tmp_path / "s", kind) as (machine_pool, machine, connection):
         at = "" if machine.root_inside == "/" else machine.root_inside
         talker = await connection.create_process(
             f"echo begun; sed -i /auto.eth0/d {at}{INTERFACES}; while :; do echo x >> {at}/srv/lines; sleep 0.02; done")
         assert await talker.stdout.readline() == "begun\n"
-        began = time.monotonic()
+        started_at = time.monotonic()
         await asyncio.wait_for(connection.wait_closed(), 5)
-        assert time.monotonic() - began < SECONDS_TO_NOTICE
+        assert time.monotonic() - started_at < NOTICE_TIMEOUT
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", machine.port)
         assert machine.powered_on and not machine.network_up and machine.boots == 1
@@ -97,15 +97,15 @@ async def test_a_server_cuts_itself_off_and_goes_on(tmp_path, kind):
         with open(machine.disk_path / INTERFACES[1:], "a", encoding="utf-8") as file:
             file.write("auto eth0\n")
         await until(lambda: is_reachable(machine))
-        assert await run(park, machine, "echo back") == "back"
+        assert await run(machine_pool, machine, "echo back") == "back"
         assert machine.boots == 1
 
 
 async def test_connections_of_a_lost_network_end_with_an_error_not_a_goodbye(tmp_path):
-    async with running_machine(tmp_path / "s", "folder") as (park, machine):
+    async with running_machine(tmp_path / "s", "directory") as (machine_pool, machine):
         reader, writer = await asyncio.open_connection("127.0.0.1", machine.port)
         await reader.readline()  # the SSH version
-        await until(lambda: machine._door._connections)
+        await until(lambda: machine._ssh_server._connections)
         (machine.disk_path / INTERFACES[1:]).unlink()
         with pytest.raises(ConnectionResetError):
             while await asyncio.wait_for(reader.read(4096), 5):
@@ -114,7 +114,7 @@ async def test_connections_of_a_lost_network_end_with_an_error_not_a_goodbye(tmp
 
 
 async def test_a_cut_from_outside_and_the_servers_own_are_two_things(tmp_path):
-    async with running_machine(tmp_path / "s", "folder") as (park, machine):
+    async with running_machine(tmp_path / "s", "directory") as (machine_pool, machine):
         text = (machine.disk_path / INTERFACES[1:]).read_text()
         await machine.cut_network()
         (machine.disk_path / INTERFACES[1:]).unlink()
@@ -132,15 +132,15 @@ async def test_a_cut_from_outside_and_the_servers_own_are_two_things(tmp_path):
 
 
 async def test_a_file_that_is_empty_for_a_moment_drops_nobody(tmp_path):
-    async with logged_in(tmp_path / "s", "folder") as (park, machine, connection):
+    async with logged_in(tmp_path / "s", "directory") as (machine_pool, machine, connection):
         path, looks = machine.disk_path / INTERFACES[1:], []
-        text, really = path.read_text(), machine._network_file.brings_up
+        text, really = path.read_text(), machine._network_file.is_enabled
 
-        def brings_up() -> bool:
+        def is_enabled() -> bool:
             looks.append(really())
             return looks[-1]
 
-        machine._network_file.brings_up = brings_up
+        machine._network_file.is_enabled = is_enabled
         path.write_text("")
         await until(lambda: False in looks)
         path.write_text(text)
@@ -149,9 +149,9 @@ async def test_a_file_that_is_empty_for_a_moment_drops_nobody(tmp_path):
 
 
 async def test_a_server_without_a_kernel_stays_dark_until_its_disk_is_put_back(tmp_path, namespace_kind):
-    async with running_machine(tmp_path / "s", namespace_kind) as (park, machine):
+    async with running_machine(tmp_path / "s", namespace_kind) as (machine_pool, machine):
         saved = await machine.save_disk("first")
-        await run(park, machine, f"rm {KERNEL}; reboot")
+        await run(machine_pool, machine, f"rm {KERNEL}; reboot")
         await until(lambda: machine.boot_problem)
         assert machine.powered_on and machine.boots == 1 and "kernel" in machine.boot_problem
         assert processes_of(tmp_path) == set()
@@ -164,13 +164,13 @@ async def test_a_server_without_a_kernel_stays_dark_until_its_disk_is_put_back(t
         assert await machine.load_disk("first") == saved
         await machine.power_on()
         assert machine.boot_problem is None and await machine.digest() == saved
-        assert await run(park, machine, f"test -s {KERNEL}; echo up") == "up"
+        assert await run(machine_pool, machine, f"test -s {KERNEL}; echo up") == "up"
 
 
-async def test_a_folder_machine_without_a_kernel_stays_dark_too(tmp_path):
-    async with running_machine(tmp_path / "s", "folder") as (park, machine):
+async def test_a_directory_machine_without_a_kernel_stays_dark_too(tmp_path):
+    async with running_machine(tmp_path / "s", "directory") as (machine_pool, machine):
         (machine.disk_path / KERNEL[1:]).unlink()
-        assert await run(park, machine, "echo still up") == "still up"
+        assert await run(machine_pool, machine, "echo still up") == "still up"
         await machine.power_off()
         await machine.power_on()
         assert machine.powered_on and machine.boot_problem and not is_reachable(machine)
@@ -178,7 +178,7 @@ async def test_a_folder_machine_without_a_kernel_stays_dark_too(tmp_path):
 
 
 async def test_a_disk_that_no_world_can_be_made_of_is_no_exception(tmp_path, namespace_kind, capfd):
-    async with running_machine(tmp_path / "s", namespace_kind) as (park, machine):
+    async with running_machine(tmp_path / "s", namespace_kind) as (machine_pool, machine):
         await machine.power_off()
         (machine.disk_path / "proc").rmdir()
         (machine.disk_path / "proc").write_text("in the way")
@@ -188,39 +188,39 @@ async def test_a_disk_that_no_world_can_be_made_of_is_no_exception(tmp_path, nam
         await machine.power_off()
         (machine.disk_path / "proc").unlink()
         await machine.power_on()
-        assert await run(park, machine, "echo up") == "up"
+        assert await run(machine_pool, machine, "echo up") == "up"
 
 
 async def test_only_an_end_from_inside_is_reported(tmp_path, namespace_kind):
-    async with running_machine(tmp_path / "s", namespace_kind) as (park, machine):
+    async with running_machine(tmp_path / "s", namespace_kind) as (machine_pool, machine):
         reports = []
-        machine.when_off_by_itself = lambda: reports.append(machine.powered_on)
+        machine.on_self_power_off = lambda: reports.append(machine.powered_on)
         await machine.power_off()
         await machine.power_on()
-        await run(park, machine, "reboot")
+        await run(machine_pool, machine, "reboot")
         await until(lambda: machine.boots == 3)
         assert reports == []
-        await run(park, machine, "poweroff")
+        await run(machine_pool, machine, "poweroff")
         await until(lambda: reports)
         assert reports == [False]
 
 
 async def test_two_fresh_disks_of_a_name_differ_as_they_did(tmp_path):
     contents = []
-    for folder in ("one", "two"):
-        park = MachinePark(tmp_path / folder, ssh=False)
-        disk = (await park.add("web1")).disk_path
+    for directory in ("one", "two"):
+        machine_pool = MachinePool(tmp_path / directory, ssh=False)
+        disk = (await machine_pool.add("web1")).disk_path
         contents.append({str(path.relative_to(disk)): (path.lstat().st_mode, path.read_bytes() if path.is_file() else None)
                          for path in sorted(disk.rglob("*"))})
-        await park.close()
+        await machine_pool.close()
     assert {name for name in contents[0] | contents[1] if contents[0].get(name) != contents[1].get(name)} == {"etc/machine-id"}
     assert {"boot/vmlinuz", "etc/network/interfaces"} <= set(contents[0])
 
 
 async def test_disks_without_ssh_are_not_watched(tmp_path):
-    park = MachinePark(tmp_path / "s", ssh=False)
-    machine = await park.add("web1")
+    machine_pool = MachinePool(tmp_path / "s", ssh=False)
+    machine = await machine_pool.add("web1")
     before = asyncio.all_tasks()
     await machine.power_on()
     assert asyncio.all_tasks() == before
-    await park.close()
+    await machine_pool.close()

@@ -57,11 +57,11 @@ REBOOT = r"""
 # Ansible sees no difference between the kinds of namespace, so one of them will do where both can be had.
 @pytest.mark.slow(15)
 @pytest.mark.parametrize("kind", [
-    "any-namespace", "folder", *(pytest.param(kind, marks=pytest.mark.patient) for kind in ("root-namespace", "user-namespace"))], indirect=True)
+    "any-namespace", "directory", *(pytest.param(kind, marks=pytest.mark.patient) for kind in ("root-namespace", "user-namespace"))], indirect=True)
 async def test_the_common_modules_work(tmp_path, kind):
     controls = tempfile.mkdtemp(prefix="rw", dir="/tmp")  # A control socket's path must be short.
     try:
-        async with running_machine(tmp_path / "s", kind) as (park, machine):
+        async with running_machine(tmp_path / "s", kind) as (machine_pool, machine):
             root = "" if machine.root_inside == "/" else machine.root_inside
             play = tmp_path / "play.yml"
             play.write_text(TASKS + (REBOOT if machine.root_inside == "/" else ""))
@@ -69,7 +69,7 @@ async def test_the_common_modules_work(tmp_path, kind):
             (tmp_path / "name.j2").write_text("{{ inventory_hostname }}\n")
             (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": {"web1": {
                 "ansible_host": "127.0.0.1", "ansible_port": machine.port, "ansible_user": "root", "root": root,
-                "ansible_python_interpreter": park.python, "ansible_ssh_common_args": " ".join(openssh_options(park)),
+                "ansible_python_interpreter": machine_pool.python, "ansible_ssh_common_args": " ".join(openssh_options(machine_pool)),
                 **machine.ansible_variables}}}}))
             settings = {"ANSIBLE_CONFIG": f"{controls}/empty.cfg", "ANSIBLE_HOME": controls, "ANSIBLE_SSH_CONTROL_PATH_DIR": controls,
                         "ANSIBLE_LOCAL_TEMP": f"{controls}/tmp", "ANSIBLE_NOCOLOR": "1"}
