@@ -70,7 +70,8 @@ class Listener(uvicorn.Server):
         async with self._listen_lock:
             if not self.servers:
                 self.servers.append(await asyncio.get_running_loop().create_server(
-                    self._protocol, sock=_bind(self._port), ssl=self.certificate_selector.context if self.certificate_selector else None, backlog=BACKLOG))
+                    self._protocol, sock=_bind(self._port), backlog=BACKLOG,
+                    ssl=self.certificate_selector.context if self.certificate_selector else None))
 
     def _protocol(self) -> asyncio.Protocol:
         protocol: Any = self.config.http_protocol_class

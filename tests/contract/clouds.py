@@ -107,9 +107,9 @@ class Cloud:
         """Let what is under way come to its end, and wait until the sandbox has noted this effect once more."""
         before = self.events().count(event)
         self.admin.advance(LONG)
-        give_up_at = time.monotonic() + REAL_SECONDS
+        deadline = time.monotonic() + REAL_SECONDS
         while self.events().count(event) == before:
-            assert time.monotonic() < give_up_at, f"no {event} came: {self.events()}"
+            assert time.monotonic() < deadline, f"no {event} came: {self.events()}"
             time.sleep(0.01)
 
     # --- what was sent

@@ -125,7 +125,8 @@ def test_each_account_with_its_own_token_unless_the_task_says_another(stage: Sta
 
 
 @pytest.mark.slow(6)
-def test_a_token_that_a_vault_keeps_opens_the_account_for_inventory_and_tasks_and_is_not_shown(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
+def test_a_token_that_a_vault_keeps_opens_the_account_for_inventory_and_tasks_and_is_not_shown(
+        stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
     password = tmp_path / "password"
     password.write_text("vault-Password-0123456789", encoding="utf-8")
     sealed = stage.command("ansible-vault", "encrypt_string", "--vault-password-file", str(password), "--name", "api_token", box.vpsorg_token)

@@ -22,7 +22,8 @@ ELSEWHERE = "https://elsewhere.example/api/v1/"
 # Each kind with the values of its keys: a list is one of them, anything else as it is.
 ANSWERS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("drop_before", {}), ("drop_after", {}), ("truncate", {"apply": [True, False]}), ("empty", {"apply": [True, False]}),
-    ("delay", {"seconds": 0.3, "apply": [True, False]}), ("late_execution", {"seconds": 0.3}), ("hang_then_reset", {"seconds": 0.3, "apply": [True, False]}),
+    ("delay", {"seconds": 0.3, "apply": [True, False]}), ("late_execution", {"seconds": 0.3}),
+    ("hang_then_reset", {"seconds": 0.3, "apply": [True, False]}),
     ("slow_body", {"seconds": 0.01}), ("refuse_next", {"seconds": [0.01, 0.3]}),
     ("status", {"status": [408, 500, 502, 503, 504], "apply": [True, False]}), ("status", {"status": [400, 401, 403, 404, 409]}),
     ("throttle", {"retry_after": [0, 7, "date", "absurd", "missing"]}),
@@ -41,7 +42,8 @@ OUTCOMES: dict[str, tuple[tuple[str, str, dict[str, Any]], ...]] = {
 }
 OTHERS: tuple[dict[str, Any], ...] = (
     {"action": "stop_server"}, {"action": "start_server"}, {"action": "restore", "snapshot": "one"}, {"action": "create_snapshot", "name": "one"},
-    {"action": "create_snapshot", "name": "other"}, {"action": "delete_snapshot", "snapshot": "newest"}, {"action": "delete_snapshot", "snapshot": "one"},
+    {"action": "create_snapshot", "name": "other"}, {"action": "delete_snapshot", "snapshot": "newest"},
+    {"action": "delete_snapshot", "snapshot": "one"},
     {"action": "delete_server"},
 )
 

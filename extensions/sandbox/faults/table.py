@@ -24,7 +24,8 @@ OUTCOME_KINDS = {
                    "names the operation snapshots.restore: the disk is put back, and the server is left off",
 }
 CONCURRENT_KINDS = {
-    "concurrent_change": "somebody else does something (`action`) to the request's server (or to the server `on`) `when`: before or after the request is "
+    "concurrent_change": "somebody else does something (`action`) to the request's server (or to the server `on`) `when`: before or after "
+                 "the request is "
                  "carried out; what another answer fault spoils is the same request's answer. A `snapshot` is newest, oldest, an id or "
                  "a name, `name` is a new one's; `day`, `hour`, `min` are a new schedule's",
 }

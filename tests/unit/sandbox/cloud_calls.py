@@ -39,10 +39,10 @@ class VpsOrgCalls(Api):
 
     def snapshot(self, name: str = "s", server: int = 12345) -> dict[str, Any]:
         """A completed one."""
-        answer = self.call("POST", "/snapshots/", json={"server_id": server, "name": name})
-        assert answer.status_code == 201, answer.text
+        response = self.call("POST", "/snapshots/", json={"server_id": server, "name": name})
+        assert response.status_code == 201, response.text
         return self.until(lambda: next((row for row in self.call("GET", "/snapshots/").json()["results"]
-                                        if row["id"] == answer.json()["id"] and row["status"] == "completed"), None))
+                                        if row["id"] == response.json()["id"] and row["status"] == "completed"), None))
 
     def status(self, server: int = 12345) -> str:
         return self.call("GET", f"/servers/{server}/").json()["status"]

@@ -12,7 +12,7 @@ import pytest
 # pytest reads this file before tests/conftest.py has made the sandbox importable, if this folder is its argument.
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).resolve().parents[3] / "extensions")]
 from cloud_calls import IlkbyteCalls, VpsOrgCalls  # noqa: E402
-from every_call import Call, every_call  # noqa: E402
+from every_call import Call, all_operations  # noqa: E402
 
 from sandbox import SandboxHandle, launch  # noqa: E402
 
@@ -48,10 +48,10 @@ def ilkbyte(box: SandboxHandle) -> IlkbyteCalls:
 ])
 def calls(request: pytest.FixtureRequest, box: SandboxHandle, vpsorg: VpsOrgCalls, ilkbyte: IlkbyteCalls) -> Callable[[], Iterator[Call]]:
     """Every operation of both clouds, one after the other; some of them in the quick tests."""
-    return lambda: every_call(box, vpsorg, ilkbyte, request.param)
+    return lambda: all_operations(box, vpsorg, ilkbyte, request.param)
 
 
 @pytest.fixture
 def all_calls(box: SandboxHandle, vpsorg: VpsOrgCalls, ilkbyte: IlkbyteCalls) -> Callable[[], Iterator[Call]]:
     """Every operation of both clouds, one after the other."""
-    return lambda: every_call(box, vpsorg, ilkbyte)
+    return lambda: all_operations(box, vpsorg, ilkbyte)

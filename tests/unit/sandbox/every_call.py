@@ -13,10 +13,10 @@ from cloud_calls import IlkbyteCalls, VpsOrgCalls
 
 from sandbox import SandboxHandle
 
-AT_ONCE = {f"{cloud}.{what}": 0 for cloud, kinds in {
+NO_DURATIONS = {f"{cloud}.{operation}": 0 for cloud, kinds in {
     "vpsorg": ("snapshots.create", "snapshots.restore", "servers.power.hard_stop"),
     "ilkbyte": ("snapshots.create", "snapshots.update", "snapshots.restore", "snapshots.delete", "servers.power.destroy"),
-}.items() for what in kinds}
+}.items() for operation in kinds}
 EVENT = {  # by which one knows that a change was carried out; reads have none
     "servers.power": "power_stopped", "snapshots.create": "snapshot_ready", "snapshots.restore": "restore_done",
     "snapshots.delete": "snapshot_deleted", "snapshots.update": "snapshot_recreated", "cron.add": "cron_added",
@@ -62,12 +62,12 @@ class Call:
         """The effects that its first request has had."""
         return [row["event"] for row in self.box.admin.events(request=self.entry()["n"])]
 
-    def is_carried_out(self) -> bool:
+    def is_executed(self) -> bool:
         """Whether the change becomes real within a moment; always so for a read."""
         return self.operation not in EVENT or soon(lambda: EVENT[self.operation] in self.caused())
 
 
-def every_call(box: SandboxHandle, vpsorg: VpsOrgCalls, ilkbyte: IlkbyteCalls, only: frozenset[str] | None = None) -> Iterator[Call]:
+def all_operations(box: SandboxHandle, vpsorg: VpsOrgCalls, ilkbyte: IlkbyteCalls, only: frozenset[str] | None = None) -> Iterator[Call]:
     """Each operation (or ``only`` these) of each cloud, each with the world as new: a snapshot ``good``, at Ilkbyte one with a schedule, too."""
     def vpsorg_send(method: str, path: str, body: Any) -> Callable[..., requests.Response]:
         return lambda timeout=10: vpsorg.call(method, path, json=body, timeout=(10, timeout))
@@ -75,13 +75,13 @@ def every_call(box: SandboxHandle, vpsorg: VpsOrgCalls, ilkbyte: IlkbyteCalls, o
     def ilkbyte_send(path: str, parameters: dict[str, Any]) -> Callable[..., requests.Response]:
         return lambda timeout=10: ilkbyte.call(path, timeout=(10, timeout), **parameters)
 
-    calls = [Call(box, "vpsorg", operation, vpsorg_send(*how)) for operation, how in VPSORG.items()]
-    calls += [Call(box, "ilkbyte", operation, ilkbyte_send(*how)) for operation, how in ILKBYTE.items()]
+    calls = [Call(box, "vpsorg", operation, vpsorg_send(*arguments)) for operation, arguments in VPSORG.items()]
+    calls += [Call(box, "ilkbyte", operation, ilkbyte_send(*arguments)) for operation, arguments in ILKBYTE.items()]
     for call in calls:
         if only is not None and call.operation not in only:
             continue
         box.admin.reset()
-        box.admin.settings(seconds=AT_ONCE)
+        box.admin.settings(seconds=NO_DURATIONS)
         if call.cloud == "vpsorg":
             box.admin.add_snapshot("vpsorg", "web1", "good")
         else:
@@ -93,7 +93,7 @@ def every_call(box: SandboxHandle, vpsorg: VpsOrgCalls, ilkbyte: IlkbyteCalls, o
 
 def soon(condition: Callable[[], Any], seconds: float = 5.0) -> Any:
     """The condition's first true value, or its last when time is up."""
-    give_up_at = time.monotonic() + seconds
-    while not (value := condition()) and time.monotonic() < give_up_at:
+    deadline = time.monotonic() + seconds
+    while not (value := condition()) and time.monotonic() < deadline:
         time.sleep(0.005)
     return value

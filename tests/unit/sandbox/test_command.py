@@ -39,16 +39,16 @@ def test_signal_ends_it_with_nothing_left(tmp_path, number, existed):
     assert facts["vpsorg_url"].endswith("/api/v1") and facts["vpsorg_token"].startswith("vps_")
     assert Path(facts["inventory"]).is_file()
     assert Path(facts["environment"]).stat().st_mode & 0o777 == 0o600
-    said = subprocess.run(
+    output = subprocess.run(
         ["sh", "-c", '. "$1"; echo "$VPS_API_URL $VPS_API_TOKEN $ILKBYTE_HOST $ILKBYTE_ACCESS_KEY $ILKBYTE_SECRET_KEY $SANDBOX_INVENTORY"', "sh",
          facts["environment"]], capture_output=True, text=True, check=True, env={}).stdout.split()
     names = ("vpsorg_url", "vpsorg_token", "ilkbyte_url", "ilkbyte_access_key", "ilkbyte_secret_key", "inventory")
-    assert said == [facts[name] for name in names]
+    assert output == [facts[name] for name in names]
     process.send_signal(number)
-    rest, said = process.communicate(timeout=15)
+    rest, output = process.communicate(timeout=15)
     assert (process.returncode, rest) == (0, b"")
     for secret in ("vpsorg_token", "ilkbyte_access_key", "ilkbyte_secret_key"):
-        assert facts[secret].encode() not in said
+        assert facts[secret].encode() not in output
     assert (existed and [entry.name for entry in state.iterdir()] == ["mine"]) or not state.exists()
 
 

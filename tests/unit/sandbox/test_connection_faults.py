@@ -23,18 +23,18 @@ NEVER = 600
 ASK = "import sys, requests; requests.request(sys.argv[1], sys.argv[2], headers={'Authorization': sys.argv[3]}, timeout=900)"
 
 
-def nobody_listens(url):
+def is_port_closed(url):
     """Whether a connection is refused, as where no program has the port."""
-    with socket.socket() as knocking:
-        return knocking.connect_ex((urlsplit(url).hostname, urlsplit(url).port)) == errno.ECONNREFUSED
+    with socket.socket() as probe:
+        return probe.connect_ex((urlsplit(url).hostname, urlsplit(url).port)) == errno.ECONNREFUSED
 
 
-def refused(error):
+def is_connection_refused(error):
     return "Errno 111" in str(error.value) or "Connection refused" in str(error.value)
 
 
 @pytest.mark.parametrize("apply", [True, False])
-def test_a_request_that_is_held(calls, apply):
+def test_a_request_that_hangs(calls, apply):
     for call in calls():
         call.fault("hang", apply=apply)
         with pytest.raises(requests.ReadTimeout):
@@ -42,12 +42,12 @@ def test_a_request_that_is_held(calls, apply):
         assert (call.entry()["fault"], call.entry()["http_status"]) == ("hang", None), call
         assert soon(lambda call=call: call.entry().get("hanging")), call
         if apply:
-            assert call.is_carried_out(), call
+            assert call.is_executed(), call
         else:
             assert call.caused() == [], call
 
 
-def test_a_client_that_is_killed_while_its_request_is_held(box):
+def test_a_client_that_is_killed_while_its_request_hangs(box):
     added = box.admin.add_snapshot("vpsorg", "web1", "good")
     box.admin.fault("hang", operation="snapshots.restore")
     url = f"{box.vpsorg_url}/snapshots/{added['id']}/restore/"
@@ -61,7 +61,7 @@ def test_a_client_that_is_killed_while_its_request_is_held(box):
     assert entry["fault"] == "hang" and [row["event"] for row in box.admin.events(request=entry["n"])] == ["restore_started"]
 
 
-def test_the_request_log_has_a_hold_before_the_carrying_out_is_over(box, ilkbyte):
+def test_the_request_log_shows_a_hang_before_the_execution_is_over(box, ilkbyte):
     box.admin.settings(ilkbyte_responds="on_finish")
     box.admin.fault("hang", operation="snapshots.create")
     with pytest.raises(requests.ReadTimeout):
@@ -71,7 +71,7 @@ def test_the_request_log_has_a_hold_before_the_carrying_out_is_over(box, ilkbyte
     assert ilkbyte.until(lambda: box.admin.requests()[0].get("hanging"))
 
 
-def test_silence_ends_with_a_reset(calls, box, vpsorg):
+def test_hang_then_reset_ends_with_a_reset(calls, box, vpsorg):
     for call in calls():
         call.fault("hang_then_reset", seconds=0.05)
         with pytest.raises(requests.ConnectionError):
@@ -83,18 +83,18 @@ def test_silence_ends_with_a_reset(calls, box, vpsorg):
     assert len(box.admin.events("snapshot_started")) == 1
 
 
-def test_late_is_carried_out_after_its_client_has_given_up(calls):
+def test_late_execution_happens_after_the_client_has_given_up(calls):
     for call in calls():
         call.fault("late_execution", seconds=0.4)
         with pytest.raises(requests.ReadTimeout):
             call.send(timeout=0.05)
         assert call.entry()["fault"] == "late_execution"
         assert soon(lambda call=call: call.entry()["http_status"]), call  # nobody is there to read it
-        assert call.is_carried_out(), call
+        assert call.is_executed(), call
 
 
 @pytest.mark.patient
-def test_late_is_not_carried_out_before_its_time(all_calls):
+def test_late_execution_does_not_happen_early(all_calls):
     for call in all_calls():
         call.fault("late_execution", seconds=NEVER)
         with pytest.raises(requests.ReadTimeout):
@@ -102,21 +102,21 @@ def test_late_is_not_carried_out_before_its_time(all_calls):
         assert (call.entry()["fault"], call.entry()["http_status"], call.caused()) == ("late_execution", None, []), call
 
 
-def test_late_answers_a_client_that_has_waited(box, vpsorg):
+def test_late_execution_answers_a_client_that_has_waited(box, vpsorg):
     box.admin.fault("late_execution", seconds=0.2)
     started_at = time.monotonic()
     assert vpsorg.call("POST", "/snapshots/", json={"server_id": 12345, "name": "s"}).status_code == 201
     assert time.monotonic() - started_at >= 0.2
 
 
-def test_the_call_after_the_one_that_hits_is_refused(calls, box, vpsorg, ilkbyte):
+def test_the_call_after_the_one_that_matches_is_refused(calls, box, vpsorg, ilkbyte):
     for call in calls():
         call.fault("refuse_next", seconds=NEVER)
         assert call.send().ok, call
-        assert call.is_carried_out() and call.entry()["fault"] == "refuse_next", call
+        assert call.is_executed() and call.entry()["fault"] == "refuse_next", call
         with pytest.raises(requests.ConnectionError) as error:
             call.send()
-        assert refused(error) and len(box.admin.requests(cloud=call.cloud)) == 1, call
+        assert is_connection_refused(error) and len(box.admin.requests(cloud=call.cloud)) == 1, call
         other = ilkbyte.call("/account") if call.cloud == "vpsorg" else vpsorg.call("GET", "/account/me/")
         assert other.ok
         box.admin.refuse_connections(call.cloud, 0)
@@ -126,16 +126,16 @@ def test_the_call_after_the_one_that_hits_is_refused(calls, box, vpsorg, ilkbyte
 @pytest.mark.parametrize("cloud", ["vpsorg", "ilkbyte"])
 def test_a_cloud_that_refuses_from_the_first_call_on(box, vpsorg, ilkbyte, cloud):
     url = box.vpsorg_url if cloud == "vpsorg" else box.ilkbyte_url
-    ask = (lambda: vpsorg.call("GET", "/account/me/")) if cloud == "vpsorg" else (lambda: ilkbyte.call("/account"))
-    assert ask().ok  # so that there is a connection that was kept alive
+    send = (lambda: vpsorg.call("GET", "/account/me/")) if cloud == "vpsorg" else (lambda: ilkbyte.call("/account"))
+    assert send().ok  # so that there is a connection that was kept alive
     box.admin.refuse_connections(cloud, NEVER)
     with pytest.raises(requests.ConnectionError) as error:
-        ask()
-    assert refused(error) and nobody_listens(url)
+        send()
+    assert is_connection_refused(error) and is_port_closed(url)
     started_at = time.monotonic()
     box.admin.refuse_connections(cloud, 0.3)
-    assert soon(lambda: not nobody_listens(url)) and time.monotonic() - started_at >= 0.3
-    assert ask().ok and len(box.admin.requests()) == 2
+    assert soon(lambda: not is_port_closed(url)) and time.monotonic() - started_at >= 0.3
+    assert send().ok and len(box.admin.requests()) == 2
 
 
 def test_a_reset_ends_refusals_and_waits(box, vpsorg):
@@ -152,7 +152,7 @@ def test_a_reset_ends_refusals_and_waits(box, vpsorg):
     assert vpsorg.call("GET", "/account/me/").ok
 
 
-def test_a_sandbox_ends_at_once_whatever_is_held_or_refused():
+def test_a_sandbox_ends_at_once_whatever_hangs_or_is_refused():
     with launch(servers=1, ssh=False) as box:
         box.admin.fault("hang", operation="account")
         box.admin.fault("late_execution", operation="servers.list", seconds=NEVER)
@@ -166,7 +166,7 @@ def test_a_sandbox_ends_at_once_whatever_is_held_or_refused():
 
 
 @pytest.mark.patient
-def test_a_request_that_nobody_read_and_one_that_was_dropped_look_alike(all_calls):
+def test_an_unread_request_and_a_dropped_one_look_alike(all_calls):
     for call in all_calls():
         call.fault("drop_before")
         with pytest.raises(requests.ConnectionError, match="reset by peer"):
@@ -177,5 +177,5 @@ def test_a_request_that_nobody_read_and_one_that_was_dropped_look_alike(all_call
 @pytest.mark.patient
 def test_what_a_request_has_caused_carries_its_number(all_calls):
     for call in all_calls():
-        assert call.send().ok and call.is_carried_out(), call
+        assert call.send().ok and call.is_executed(), call
         assert bool(call.caused()) == (call.operation in EVENT), call

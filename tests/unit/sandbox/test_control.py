@@ -12,7 +12,7 @@ import requests
 from sandbox import AdminError
 
 
-def test_reset_makes_all_as_new(box, vpsorg, ilkbyte):
+def test_reset_restores_the_initial_state(box, vpsorg, ilkbyte):
     fresh = box.admin.servers()
     url, disk = box.vpsorg_url, Path(box.admin.server("web1")["disk"])
     (disk / "srv" / "junk").write_text("x")
@@ -96,7 +96,7 @@ def test_request_log_never_holds_credentials(box, vpsorg, ilkbyte):
         assert secret not in text
 
 
-def test_request_log_says_who_asked_for_what(box, vpsorg, ilkbyte):
+def test_request_log_records_each_request(box, vpsorg, ilkbyte):
     vpsorg.snapshot()
     ilkbyte.manage("/snapshot/create", name="s1")
     (entry,) = box.admin.requests(changing=True, cloud="vpsorg")

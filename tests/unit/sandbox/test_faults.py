@@ -62,16 +62,16 @@ def test_delay_outlasts_the_client_and_is_applied(box, vpsorg):
 @pytest.mark.parametrize(("apply", "done"), [(False, 0), (True, 1)])
 def test_status_with_headers(box, vpsorg, apply, done):
     box.admin.fault("status", status=429, headers={"Retry-After": 7}, apply=apply)
-    answer = create(vpsorg)
-    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "7")
-    assert answer.json() == {"detail": "Request was throttled."}
+    response = create(vpsorg)
+    assert (response.status_code, response.headers["Retry-After"]) == (429, "7")
+    assert response.json() == {"detail": "Request was throttled."}
     assert started(box) == done
 
 
 def test_html_page(box, ilkbyte):
     box.admin.fault("html")
-    answer = ilkbyte.call("/server/manage/app1/snapshot/create", name="s1")
-    assert answer.status_code == 200 and answer.headers["Content-Type"].startswith("text/html")
+    response = ilkbyte.call("/server/manage/app1/snapshot/create", name="s1")
+    assert response.status_code == 200 and response.headers["Content-Type"].startswith("text/html")
     assert box.admin.events() == []
 
 
@@ -84,11 +84,11 @@ def test_truncated_answer(box, vpsorg):
 
 def test_empty_and_raw(box, vpsorg):
     box.admin.fault("empty")
-    answer = create(vpsorg)
-    assert (answer.status_code, answer.content) == (201, b"")
+    response = create(vpsorg)
+    assert (response.status_code, response.content) == (201, b"")
     box.admin.fault("raw", body="not json {", status=201)
-    answer = create(vpsorg)
-    assert answer.text == "not json {" and answer.headers["Content-Type"] == "application/json"
+    response = create(vpsorg)
+    assert response.text == "not json {" and response.headers["Content-Type"] == "application/json"
     box.admin.fault("raw", body={"count": 0, "results": []}, apply=False)
     assert vpsorg.call("GET", "/snapshots/").json() == {"count": 0, "results": []}
     assert started(box) == 2
@@ -119,8 +119,8 @@ def test_shuffled_list_has_the_same_rows(box, vpsorg, ilkbyte):
 
 def test_redirect_to_the_same_address(box, ilkbyte):
     box.admin.fault("redirect", apply=True)
-    answer = ilkbyte.call("/server/manage/app1/snapshot/create", name="s1")
-    assert answer.status_code == 302 and "/server/manage/app1/snapshot/create?" in answer.headers["Location"]
+    response = ilkbyte.call("/server/manage/app1/snapshot/create", name="s1")
+    assert response.status_code == 302 and "/server/manage/app1/snapshot/create?" in response.headers["Location"]
     assert len(box.admin.events("snapshot_started")) == 1
 
 
@@ -162,14 +162,14 @@ def test_rules_that_make_no_sense_are_refused(box, rule):
     assert box.admin.faults() == []
 
 
-def test_every_fault_stands_in_the_documentation_with_its_keys(box):
-    told = box.admin._call("GET", "faults")
+def test_every_fault_is_documented_with_its_keys(box):
+    documented = box.admin._call("GET", "faults")
     rows = {}
     for line in (Path(__file__).resolve().parents[3] / "docs" / "sandbox.md").read_text("utf-8").splitlines():
         if line.startswith(("| `", "`concurrent_change`")):
             rows[line.split("`")[1]] = line
     text = (Path(__file__).resolve().parents[3] / "docs" / "sandbox.md").read_text("utf-8")
-    for kind, keys in told["keys"].items():
-        assert kind in rows and told["kinds"][kind], kind
+    for kind, keys in documented["keys"].items():
+        assert kind in rows and documented["kinds"][kind], kind
         where = text.split("### Concurrent changes")[1] if kind == "concurrent_change" else rows[kind]
         assert [key for key in keys if f"`{key}`" not in where] == [], kind

@@ -11,16 +11,16 @@ import requests
 
 
 def test_answer_looks_as_recorded(ilkbyte):
-    answer = ilkbyte.call("/server/manage/app1/snapshot")
-    assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
-    assert answer.headers["Server"] == "Netinternet WAF"
-    assert answer.text == '{"status":true,"message":"Snapshot list created","error":null,"data":{"snapshots":[]}}'
+    response = ilkbyte.call("/server/manage/app1/snapshot")
+    assert response.headers["Content-Type"] == "application/json; charset=utf-8"
+    assert response.headers["Server"] == "Netinternet WAF"
+    assert response.text == '{"status":true,"message":"Snapshot list created","error":null,"data":{"snapshots":[]}}'
 
 
 def test_refusal_is_a_200_with_status_false(ilkbyte):
-    answer = ilkbyte.call("/server/manage/app1/snapshot/delete", name="none")
-    assert answer.status_code == 200
-    assert answer.json() == {"status": False, "message": "", "error": "Snapshot not found!", "data": None}
+    response = ilkbyte.call("/server/manage/app1/snapshot/delete", name="none")
+    assert response.status_code == 200
+    assert response.json() == {"status": False, "message": "", "error": "Snapshot not found!", "data": None}
 
 
 def test_newer_prefix_says_success(ilkbyte):
@@ -42,11 +42,11 @@ def test_post_is_accepted_with_query_or_form(box, ilkbyte):
 def test_wrong_keys_and_foreign_address(box):
     url = f"{box.ilkbyte_url}/account"
     for keys in ({}, {"access": box.ilkbyte_access_key, "secret": "x"}, {"access": "x", "secret": "x"}):
-        answer = requests.get(url, params=keys, timeout=10)
-        assert answer.status_code == 401 and answer.json()["status"] is False
+        response = requests.get(url, params=keys, timeout=10)
+        assert response.status_code == 401 and response.json()["status"] is False
     box.admin.add_credentials(ilkbyte_key={"access_key": "a", "secret_key": "b", "allowed_ips": ["192.0.2.1"]})
-    answer = requests.get(url, params={"access": "a", "secret": "b"}, timeout=10)
-    assert answer.status_code == 403 and answer.json()["status"] is False
+    response = requests.get(url, params={"access": "a", "secret": "b"}, timeout=10)
+    assert response.status_code == 403 and response.json()["status"] is False
 
 
 @pytest.mark.parametrize("name", ["", "a-b", "a b", "ş", "../x"])
@@ -55,7 +55,7 @@ def test_snapshot_names_are_alphanumeric(box, ilkbyte, name):
     assert box.admin.events() == []
 
 
-def test_create_is_not_listed_until_done_and_server_is_paused_meanwhile(box, ilkbyte):
+def test_create_is_not_listed_until_done_and_server_is_paused_until_then(box, ilkbyte):
     assert ilkbyte.manage("/snapshot/create", name="s1") == {
         "status": True, "message": "Snapshot created!", "error": None, "data": None}
     assert ilkbyte.snapshots() == {} and ilkbyte.status() == "paused"
@@ -75,14 +75,14 @@ def test_on_finish_responds_when_the_operation_is_finished(box, ilkbyte):
 
 def test_second_operation_waits_for_the_first(box, ilkbyte):
     ilkbyte.manage("/snapshot/create", name="s1")
-    answers = []
-    second = threading.Thread(target=lambda: answers.append(ilkbyte.manage("/snapshot/revert", name="s1")))
+    responses = []
+    second = threading.Thread(target=lambda: responses.append(ilkbyte.manage("/snapshot/revert", name="s1")))
     second.start()
     second.join(0.3)
     assert second.is_alive() and not box.admin.events("restore_started")
     box.admin.advance(60)
     second.join(5)
-    assert answers[0]["message"] == "Snapshot reverted!"
+    assert responses[0]["message"] == "Snapshot reverted!"
     assert [entry["event"] for entry in box.admin.events()] == [
         "snapshot_started", "snapshot_ready", "restore_started"]
 
@@ -123,7 +123,7 @@ def test_recreate_that_fails_loses_the_snapshot(box, ilkbyte):
     assert ilkbyte.snapshots() == {}
 
 
-def test_schedule_takes_the_snapshot_anew(box, ilkbyte):
+def test_schedule_recreates_the_snapshot(box, ilkbyte):
     added = box.admin.add_snapshot("ilkbyte", "app1", "nightly", created_at="2020-01-01T00:00:00Z")
     assert added["date"] == "2020-01-01T03:00:00+03:00"
     assert ilkbyte.manage("/snapshot/cron/add", name="nightly", day=1, hour=2, min=3)["status"] is True

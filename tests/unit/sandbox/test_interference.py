@@ -37,11 +37,11 @@ def test_the_server_is_deleted_before_or_after(box, vpsorg, ilkbyte, cloud):
     assert (entry["fault"], entry["concurrent_change"]) == ("concurrent_change", "delete_server")
 
 
-def test_what_is_begun_before_makes_the_server_busy(box, vpsorg):
+def test_what_is_started_before_makes_the_server_busy(box, vpsorg):
     added = box.admin.add_snapshot("vpsorg", "web1", "good")
     change_concurrently(box, "stop_server")
-    answer = vpsorg.call("POST", f"/snapshots/{added['id']}/restore/")
-    assert answer.status_code == 400 and "valid state" in answer.json()["detail"]
+    response = vpsorg.call("POST", f"/snapshots/{added['id']}/restore/")
+    assert response.status_code == 400 and "valid state" in response.json()["detail"]
     vpsorg.until(lambda: vpsorg.status() == "stopped")
     assert actors(box) == [("power_stopped", OTHER_CLIENT, False)]  # which came later, in the background
     change_concurrently(box, "start_server", when="after")
@@ -50,7 +50,7 @@ def test_what_is_begun_before_makes_the_server_busy(box, vpsorg):
     assert actors(box)[1:] == [("power_started", OTHER_CLIENT, False)]
 
 
-def test_whose_snapshot_is_whose(box, vpsorg):
+def test_each_snapshot_has_its_actor(box, vpsorg):
     change_concurrently(box, "create_snapshot", name="s", when="after")
     box.admin.fault("snapshot_fails", skip=1)  # for the client's second one, not for somebody else's
     mine = vpsorg.call("POST", "/snapshots/", json={"server_id": 12345, "name": "s"}).json()
@@ -64,7 +64,7 @@ def test_whose_snapshot_is_whose(box, vpsorg):
     assert vpsorg.until(lambda: box.admin.events("snapshot_failed"))[0]["actor"] == "client"
 
 
-def test_whose_snapshot_is_whose_at_ilkbyte(box, ilkbyte):
+def test_each_snapshot_has_its_actor_at_ilkbyte(box, ilkbyte):
     box.admin.settings(seconds={"ilkbyte.snapshots.create": 30})
     change_concurrently(box, "create_snapshot", name="theirs", when="after")
     assert ilkbyte.manage("/snapshot/create", name="mine")["status"] is True
@@ -93,18 +93,18 @@ def test_which_snapshot_is_deleted_at_ilkbyte(box, ilkbyte, which, left):
 
 
 @pytest.mark.parametrize("cloud", ["vpsorg", "ilkbyte"])
-def test_a_restore_by_somebody_else(box, vpsorg, ilkbyte, cloud):
+def test_a_restore_by_another_client(box, vpsorg, ilkbyte, cloud):
     name = {"vpsorg": "web1", "ilkbyte": "app1"}[cloud]
     box.admin.add_snapshot(cloud, name, "good")
     box.admin.fault("restore_fails", cloud=cloud)  # the client's, not theirs
     change_concurrently(box, "restore", snapshot="good", cloud=cloud)
-    seen = vpsorg.status() if cloud == "vpsorg" else ilkbyte.status()
-    assert seen == {"vpsorg": "restoring", "ilkbyte": "paused"}[cloud]
+    statuses = vpsorg.status() if cloud == "vpsorg" else ilkbyte.status()
+    assert statuses == {"vpsorg": "restoring", "ilkbyte": "paused"}[cloud]
     vpsorg.until(lambda: box.admin.events("restore_done"))
     assert actors(box) == [("restore_started", OTHER_CLIENT, False), ("restore_done", OTHER_CLIENT, False)] and len(box.admin.faults()) == 1
 
 
-def test_schedules_of_somebody_else(box, ilkbyte):
+def test_schedules_of_another_client(box, ilkbyte):
     box.admin.add_snapshot("ilkbyte", "app1", "s1")
     box.admin.clear_request_log()
     change_concurrently(box, "add_schedule", cloud="ilkbyte", hour=5, snapshot="s1")
@@ -114,7 +114,7 @@ def test_schedules_of_somebody_else(box, ilkbyte):
     assert actors(box) == [("cron_added", OTHER_CLIENT, False), ("cron_deleted", OTHER_CLIENT, False)]
 
 
-def test_a_run_of_a_schedule_is_nobodys_request(box, ilkbyte):
+def test_a_run_of_a_schedule_belongs_to_no_request(box, ilkbyte):
     box.admin.add_snapshot("ilkbyte", "app1", "s1")
     ilkbyte.manage("/snapshot/cron/add", name="s1", day=1, hour=5, min=0)
     ilkbyte.until(lambda: box.admin.events("snapshot_recreated"), step=3600)
@@ -125,7 +125,7 @@ def test_a_run_of_a_schedule_is_nobodys_request(box, ilkbyte):
     ("vpsorg", "start_server"), ("vpsorg", "restore"), ("vpsorg", "delete_snapshot"), ("ilkbyte", "start_server"), ("ilkbyte", "restore"),
     ("ilkbyte", "remove_schedule"), ("ilkbyte", "add_schedule"),
 ])
-def test_what_the_cloud_refuses_somebody_else_is_noted(box, vpsorg, ilkbyte, cloud, action):
+def test_what_the_cloud_rejects_for_another_client_is_recorded(box, vpsorg, ilkbyte, cloud, action):
     change_concurrently(box, action, cloud=cloud, snapshot="nothing")
     assert (vpsorg.status() if cloud == "vpsorg" else ilkbyte.status()) in ("active", "running")
     (row,) = box.admin.events()
@@ -141,7 +141,7 @@ def test_a_request_without_a_server(box, vpsorg):
     assert [row["name"] for row in vpsorg.call("GET", "/servers/").json()["results"]] == ["web1"]
 
 
-def test_together_with_a_lost_answer(box, vpsorg):
+def test_together_with_a_lost_response(box, vpsorg):
     change_concurrently(box, "create_snapshot", name="s", when="after")
     box.admin.fault("drop_after")
     with pytest.raises(requests.ConnectionError):
@@ -152,18 +152,18 @@ def test_together_with_a_lost_answer(box, vpsorg):
 
 
 @pytest.mark.patient
-def test_every_call_can_have_somebody_elses_work_around_it(all_calls):
+def test_every_call_can_have_a_concurrent_change(all_calls):
     for call in all_calls():
         call.box.admin.fault("concurrent_change", action="create_snapshot", name="theirs", when="after", cloud=call.cloud, operation=call.operation,
                                on={"vpsorg": "web2", "ilkbyte": "app2"}[call.cloud])
-        assert call.send().ok and call.is_carried_out(), call
-        begun = call.box.admin.events("snapshot_started", actor=OTHER_CLIENT)
-        assert [row["server"] for row in begun] == [{"vpsorg": "web2", "ilkbyte": "app2"}[call.cloud]], call
+        assert call.send().ok and call.is_executed(), call
+        started = call.box.admin.events("snapshot_started", actor=OTHER_CLIENT)
+        assert [row["server"] for row in started] == [{"vpsorg": "web2", "ilkbyte": "app2"}[call.cloud]], call
 
 
 @pytest.mark.parametrize("fault", [
     {"action": "earthquake"}, {}, {"action": "restore", "when": "during"}, {"action": "add_schedule"}, {"action": "restore", "snapshots": "x"},
 ])
-def test_interference_that_makes_no_sense_is_refused(box, fault):
+def test_a_concurrent_change_that_makes_no_sense_is_rejected(box, fault):
     with pytest.raises(AdminError):
         box.admin._call("POST", "faults", {"fault": {"kind": "concurrent_change", **fault}})

@@ -36,7 +36,7 @@ def rebuilt_rows(cloud: Any) -> Any:
     return cloud.rows()
 
 
-def test_rows_that_did_not_change_are_not_made_again():
+def test_unchanged_rows_are_not_created_again():
     async def work(sandbox: SandboxState) -> None:
         for cloud in sandbox.clouds:
             before = cloud.rows()
@@ -50,7 +50,7 @@ def test_rows_that_did_not_change_are_not_made_again():
     in_a_sandbox(work)
 
 
-def test_what_was_remembered_stays_as_it_was():
+def test_recorded_listings_stay_as_they_were():
     async def work(sandbox: SandboxState) -> None:
         cloud, server = sandbox.vpsorg, sandbox.vpsorg.servers[1]
         snapshot = await cloud.add_snapshot(server, "one")

@@ -24,34 +24,34 @@ def box(shared_box: SandboxHandle) -> Iterator[SandboxHandle]:
 @pytest.fixture(params=["vpsorg servers", "vpsorg snapshots", "ilkbyte servers"])
 def pages(request, box, vpsorg, ilkbyte):
     """A function: page number -> its names, how many there are in all (rows or pages), where the next one is."""
-    cloud, what = request.param.split()
+    cloud, kind = request.param.split()
     box.admin.settings(vpsorg_page_size=SIZE, ilkbyte_page_size=SIZE)
-    if what == "snapshots":
+    if kind == "snapshots":
         for number in range(ROWS):
             box.admin.add_snapshot("vpsorg", "web1", f"s{number}")
 
     def page(number):
         if cloud == "vpsorg":
-            answer = vpsorg.call("GET", f"/{what}/?page={number}").json()
-            return [row["name"] for row in answer["results"]], answer["count"], answer["next"]
-        answer = ilkbyte.call("/server/list", p=number).json()["data"]
-        return [row["name"] for row in answer["server_list"]], answer["pagination"]["total_page"], answer["pagination"]["current_page"]
+            response = vpsorg.call("GET", f"/{kind}/?page={number}").json()
+            return [row["name"] for row in response["results"]], response["count"], response["next"]
+        response = ilkbyte.call("/server/list", p=number).json()["data"]
+        return [row["name"] for row in response["server_list"]], response["pagination"]["total_page"], response["pagination"]["current_page"]
 
     return page
 
 
 def test_wrong_pages(box, pages):
-    whole = [name for number in (1, 2, 3) for name in pages(number)[0]]
+    ordered = [name for number in (1, 2, 3) for name in pages(number)[0]]
     total = pages(2)[1]
-    assert len(set(whole)) == ROWS and total in (ROWS, 3)
-    for page, rows, shown in ((2, 1, whole[1:3]), (2, -1, whole[3:5]), (3, -2, []), (1, 3, whole[:2])):  # nothing is before the first row
+    assert len(set(ordered)) == ROWS and total in (ROWS, 3)
+    for page, rows, shown in ((2, 1, ordered[1:3]), (2, -1, ordered[3:5]), (3, -2, []), (1, 3, ordered[:2])):  # nothing is before the first row
         box.admin.fault("shift", rows=rows)
         assert pages(page)[:2] == (shown, total), rows
-    assert pages(2)[0] == whole[2:4]  # it hit once
+    assert pages(2)[0] == ordered[2:4]  # it hit once
     box.admin.fault("repeat_page", times=None)
     names, counted, at = pages(2)
     if isinstance(at, str):
-        assert names == whole[2:4] and at.endswith("?page=2") and counted == ROWS
+        assert names == ordered[2:4] and at.endswith("?page=2") and counted == ROWS
     else:
-        assert (names, counted, at) == (whole[:2], 3, 2)
-        assert pages(99) == (whole[:2], 100, 99)
+        assert (names, counted, at) == (ordered[:2], 3, 2)
+        assert pages(99) == (ordered[:2], 100, 99)

@@ -14,7 +14,7 @@ from sandbox import AdminError
 
 ON = {"vpsorg": "active", "ilkbyte": "running"}
 OFF = {"vpsorg": "stopped", "ilkbyte": "shut off"}
-UNDER_WAY = {"vpsorg": "restoring", "ilkbyte": "paused"}
+IN_PROGRESS = {"vpsorg": "restoring", "ilkbyte": "paused"}
 
 
 class Restores:
@@ -26,7 +26,7 @@ class Restores:
         self.until, self.status = calls.until, calls.status
         self._id = box.admin.add_snapshot(cloud, self.name, "good").get("id")
 
-    def ask(self):
+    def send(self):
         """The answer to the request for a restore."""
         if self.cloud == "vpsorg":
             return self._calls.call("POST", f"/snapshots/{self._id}/restore/")
@@ -50,19 +50,19 @@ def restores(request, box):
     return Restores(request.param, box, request.getfixturevalue(request.param))
 
 
-@pytest.mark.parametrize(("kind", "begun"), [("drop_before", 0), ("drop_after", 1)])
-def test_the_connection_is_dropped(restores, kind, begun):
+@pytest.mark.parametrize(("kind", "started"), [("drop_before", 0), ("drop_after", 1)])
+def test_the_connection_is_dropped(restores, kind, started):
     restores.fault(kind)
     with pytest.raises(requests.ConnectionError):
-        restores.ask()
-    assert restores.events("restore_started") == begun
+        restores.send()
+    assert restores.events("restore_started") == started
 
 
 @pytest.mark.parametrize("status", [429, 500])
 @pytest.mark.parametrize("apply", [False, True])
 def test_the_answer_is_an_error(restores, status, apply):
     restores.fault("status", status=status, apply=apply)
-    assert restores.ask().status_code == status
+    assert restores.send().status_code == status
     assert restores.events("restore_started") == apply
     if apply:
         restores.until(lambda: restores.events("restore_done"))
@@ -74,32 +74,32 @@ def test_it_fails_for_good(restores):
     marker = restores.disk() / "srv/marker"
     marker.touch()
     for failures in (1, 2, 3):
-        assert restores.ask().status_code == 200
+        assert restores.send().status_code == 200
         restores.until(lambda failures=failures: restores.events("restore_failed") == failures)
         assert restores.status() == OFF[restores.cloud] and not restores.is_on() and marker.exists()
     assert restores.events("restore_done") == 0
     restores.box.admin.clear_faults()
-    restores.ask()
+    restores.send()
     restores.until(lambda: restores.events("restore_done"))
     assert not marker.exists()
 
 
-def test_it_never_ends(restores):
+def test_it_never_finishes(restores):
     restores.fault("restore_stuck")
-    restores.ask()
+    restores.send()
     restores.box.admin.advance(1_000_000)
     time.sleep(0.05)
-    assert restores.status() == UNDER_WAY[restores.cloud] and restores.events("restore_done") == 0
+    assert restores.status() == IN_PROGRESS[restores.cloud] and restores.events("restore_done") == 0
     restores.box.admin.reset()
     assert restores.status() == ON[restores.cloud]
 
 
 def test_it_takes_very_long(restores):
     restores.fault("restore_stuck", seconds=100_000)
-    restores.ask()
+    restores.send()
     restores.box.admin.advance(90_000)
     time.sleep(0.05)
-    assert restores.status() == UNDER_WAY[restores.cloud]
+    assert restores.status() == IN_PROGRESS[restores.cloud]
     restores.until(lambda: restores.events("restore_done"), step=1000)
     assert restores.status() == ON[restores.cloud] and restores.is_on()
 
@@ -108,14 +108,14 @@ def test_the_disk_is_back_but_the_server_stays_off(restores):
     marker = restores.disk() / "srv/marker"
     marker.touch()
     restores.fault("power_stuck")
-    restores.ask()
+    restores.send()
     restores.until(lambda: restores.events("restore_done"))
     assert restores.status() == OFF[restores.cloud] and not restores.is_on() and not marker.exists()
 
 
 def test_power_that_is_stuck_concerns_restores_only_where_the_rule_says_so(restores):
     restores.box.admin.fault("power_stuck", cloud=restores.cloud)
-    restores.ask()
+    restores.send()
     restores.until(lambda: restores.events("restore_done"))
     assert restores.status() == ON[restores.cloud]
     assert [rule["operation"] for rule in restores.box.admin.faults()] == ["servers.power"]
@@ -134,7 +134,7 @@ def test_a_disk_that_cannot_be_put_back_leaves_no_cloud_restoring(restores):
     images = restores.disk().parent / "images"
     for image in images.glob("image-snapshot*"):
         shutil.rmtree(image)
-    restores.ask()
+    restores.send()
     restores.until(lambda: restores.events("restore_failed"))
     assert restores.status() == OFF[restores.cloud]
 
@@ -144,7 +144,7 @@ def test_a_restored_disk_that_does_not_boot_leaves_the_server_on(restores):
     restores.box.admin.add_snapshot(restores.cloud, restores.name, "bad")
     if restores.cloud == "vpsorg":
         restores._id += 1
-        restores.ask()
+        restores.send()
     else:
         restores._calls.manage("/snapshot/revert", name="bad")
     restores.until(lambda: restores.events("restore_done"))

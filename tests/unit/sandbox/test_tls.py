@@ -109,10 +109,10 @@ def test_keys_are_for_their_owner_only_and_go_with_the_sandbox(tmp_path):
     state = tmp_path / "état d'essai"
     state.mkdir()
     with launch(servers=0, ssh=False, tls=True, state=state) as box:
-        folder = Path(box.ca_path).parent
-        assert folder.parent == state.resolve() and folder.stat().st_mode & 0o77 == 0
-        assert {path.stat().st_mode & 0o77 for path in folder.iterdir() if path.name != "ca.pem"} == {0}
-    assert not folder.exists()
+        directory = Path(box.ca_path).parent
+        assert directory.parent == state.resolve() and directory.stat().st_mode & 0o77 == 0
+        assert {path.stat().st_mode & 0o77 for path in directory.iterdir() if path.name != "ca.pem"} == {0}
+    assert not directory.exists()
 
 
 def test_a_sandbox_without_tls_has_no_certificates(box):

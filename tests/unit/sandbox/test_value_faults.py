@@ -16,8 +16,8 @@ from sandbox.faults.values import replace_one_value
 CREATE = {"server_id": 12345, "name": "s"}
 
 
-def date_of(answer):
-    return parsedate_to_datetime(answer.headers["Date"])
+def date_of(response):
+    return parsedate_to_datetime(response.headers["Date"])
 
 
 def now_of(box):
@@ -32,11 +32,11 @@ THROTTLED = [
 
 
 def test_throttle(box, vpsorg):
-    for how, header in THROTTLED:
-        box.admin.fault("throttle", **how)
-        answer = vpsorg.call("POST", "/snapshots/", json=CREATE)
-        assert (answer.status_code, answer.headers.get("Retry-After")) == (429, header)
-        assert answer.json() == {"detail": "Request was throttled."}
+    for keys, header in THROTTLED:
+        box.admin.fault("throttle", **keys)
+        response = vpsorg.call("POST", "/snapshots/", json=CREATE)
+        assert (response.status_code, response.headers.get("Retry-After")) == (429, header)
+        assert response.json() == {"detail": "Request was throttled."}
     assert box.admin.events() == []
     box.admin.fault("throttle", apply=True)
     assert vpsorg.call("POST", "/snapshots/", json=CREATE).status_code == 429
@@ -47,8 +47,8 @@ def test_throttle_until_a_date_of_the_clouds_own_clock(box, ilkbyte):
     box.admin.advance(1_000_000)
     box.admin.settings(date_offset_seconds={"ilkbyte": -7200})
     box.admin.fault("throttle", retry_after="date", seconds=90)
-    answer = ilkbyte.call("/server/manage/app1/snapshot/create", name="s1")
-    assert (parsedate_to_datetime(answer.headers["Retry-After"]) - date_of(answer)).total_seconds() == 90
+    response = ilkbyte.call("/server/manage/app1/snapshot/create", name="s1")
+    assert (parsedate_to_datetime(response.headers["Retry-After"]) - date_of(response)).total_seconds() == 90
     assert box.admin.events() == []
 
 
@@ -56,49 +56,49 @@ def test_throttle_until_a_date_of_the_clouds_own_clock(box, ilkbyte):
 def test_every_call_can_be_throttled(all_calls):
     for call in all_calls():
         call.fault("throttle")
-        answer = call.send()
-        assert (answer.status_code, answer.headers["Retry-After"], call.caused()) == (429, "1", []), call
+        response = call.send()
+        assert (response.status_code, response.headers["Retry-After"], call.caused()) == (429, "1", []), call
 
 
 @pytest.mark.patient
-def test_drip(all_calls):
+def test_slow_body(all_calls):
     for call in all_calls():
         call.fault("slow_body", seconds=0.0005)
-        answer = call.send()
-        assert answer.ok and (answer.status_code == 204 or isinstance(answer.json(), dict)) and call.is_carried_out(), call
+        response = call.send()
+        assert response.ok and (response.status_code == 204 or isinstance(response.json(), dict)) and call.is_executed(), call
 
 
-def test_drip_outlasts_a_timeout_for_each_byte_and_ends_with_its_client(box, vpsorg):
+def test_slow_body_outlasts_a_timeout_for_each_byte_and_ends_with_its_client(box, vpsorg):
     box.admin.fault("slow_body", seconds=0.1)
     started_at = time.monotonic()
     with pytest.raises(requests.ConnectionError, match="timed out"), requests.get(
-            f"{box.vpsorg_url}/account/me/", headers={"Authorization": f"Bearer {box.vpsorg_token}"}, stream=True, timeout=5) as answer:
-        assert answer.status_code == 200 and time.monotonic() - started_at < 4
-        answer.raw._fp.fp.raw._sock.settimeout(0.02)
-        answer.content  # noqa: B018
+            f"{box.vpsorg_url}/account/me/", headers={"Authorization": f"Bearer {box.vpsorg_token}"}, stream=True, timeout=5) as response:
+        assert response.status_code == 200 and time.monotonic() - started_at < 4
+        response.raw._fp.fp.raw._sock.settimeout(0.02)
+        response.content  # noqa: B018
     assert vpsorg.call("GET", "/account/me/").ok
 
 
-def test_misshape(calls):
+def test_malformed_value(calls):
     for call in calls():
         call.fault("malformed_value", seed=4)
-        answer = call.send()
-        assert answer.ok and call.is_carried_out(), call
-        if answer.content:
+        response = call.send()
+        assert response.ok and call.is_executed(), call
+        if response.content:
             assert call.entry()["malformed"], call
 
 
-def test_misshape_by_its_seed(box, vpsorg):
+def test_malformed_value_by_its_seed(box, vpsorg):
     box.admin.add_snapshot("vpsorg", "web1", "good")
     straight = vpsorg.call("GET", "/snapshots/").json()
-    seen = []
+    bodies = []
     for seed in (1, 2, 1):
         box.admin.fault("malformed_value", seed=seed)
-        seen.append(vpsorg.call("GET", "/snapshots/").json())
-    assert seen[0] == seen[2] != straight and seen[1] not in (straight, seen[0])
+        bodies.append(vpsorg.call("GET", "/snapshots/").json())
+    assert bodies[0] == bodies[2] != straight and bodies[1] not in (straight, bodies[0])
 
 
-def test_misshape_spoils_one_place_in_every_way():
+def test_malformed_value_replaces_one_value_in_every_way():
     body = {"count": 1, "results": [{"id": 801, "status": "completed", "server": {"id": 12345}}], "next": None}
     text = json.dumps(body)
     kinds, locations = set(), set()
@@ -113,7 +113,7 @@ def test_misshape_spoils_one_place_in_every_way():
     assert {"all of it", "count", "next", "results", "results.0", "results.0.id", "results.0.server.id"} <= locations
 
 
-def test_strange_word_for_servers_and_snapshots(box, vpsorg, ilkbyte):
+def test_unknown_status_for_servers_and_snapshots(box, vpsorg, ilkbyte):
     added = box.admin.add_snapshot("vpsorg", "web1", "good")
     box.admin.add_snapshot("ilkbyte", "app1", "good")
     box.admin.fault("unknown_status", times=None)
@@ -129,18 +129,18 @@ def test_strange_word_for_servers_and_snapshots(box, vpsorg, ilkbyte):
 
 
 @pytest.mark.patient
-def test_strange_word_of_ones_own(all_calls):
+def test_unknown_status_with_a_given_value(all_calls):
     for call in all_calls():
         call.fault("unknown_status", value="???")
-        assert call.send().ok and call.is_carried_out(), call
+        assert call.send().ok and call.is_executed(), call
 
 
 @pytest.mark.parametrize("seconds", [7200, -7200])
-def test_clock_that_is_wrong_once(box, vpsorg, seconds):
+def test_wrong_date_once(box, vpsorg, seconds):
     box.admin.fault("wrong_date", seconds=seconds, operation="snapshots.create")
-    answer = vpsorg.call("POST", "/snapshots/", json=CREATE)
-    assert abs((date_of(answer) - now_of(box)).total_seconds() - seconds) < 60
-    assert answer.status_code == 201 and len(box.admin.events("snapshot_started")) == 1
+    response = vpsorg.call("POST", "/snapshots/", json=CREATE)
+    assert abs((date_of(response) - now_of(box)).total_seconds() - seconds) < 60
+    assert response.status_code == 201 and len(box.admin.events("snapshot_started")) == 1
     assert abs((date_of(vpsorg.call("GET", "/snapshots/")) - now_of(box)).total_seconds()) < 60
 
 
@@ -152,7 +152,7 @@ def test_date_that_is_missing_or_garbage(box, ilkbyte):
         date_of(ilkbyte.call("/account"))
 
 
-def test_clock_that_is_always_wrong(box, vpsorg, ilkbyte):
+def test_wrong_date_always(box, vpsorg, ilkbyte):
     box.admin.settings(date_offset_seconds={"vpsorg": 3600})
     for _attempt in range(2):
         assert 3540 < (date_of(vpsorg.call("GET", "/account/me/")) - date_of(ilkbyte.call("/account"))).total_seconds() < 3660

@@ -27,40 +27,40 @@ def test_answers_carry_sandbox_time(box, vpsorg):
     ("GET", "/account/me/"),
 ])
 def test_without_a_valid_token_401(box, headers, detail, method, path):
-    answer = requests.request(method, box.vpsorg_url + path, headers=headers, timeout=10)
-    assert (answer.status_code, answer.json()) == (401, {"detail": detail})
+    response = requests.request(method, box.vpsorg_url + path, headers=headers, timeout=10)
+    assert (response.status_code, response.json()) == (401, {"detail": detail})
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_path_without_slash_is_redirected_and_nothing_done(box, vpsorg, method):
-    answer = vpsorg.call(method, "/snapshots?server_id=12345", json={"server_id": 12345, "name": "a"})
-    assert answer.status_code == 301
-    assert answer.headers["Location"] == "/api/v1/snapshots/?server_id=12345"
+    response = vpsorg.call(method, "/snapshots?server_id=12345", json={"server_id": 12345, "name": "a"})
+    assert response.status_code == 301
+    assert response.headers["Location"] == "/api/v1/snapshots/?server_id=12345"
     assert box.admin.events() == []
 
 
 def test_unknown_address_is_a_web_page(vpsorg):
-    answer = vpsorg.call("GET", "/nothing/here/")
-    assert answer.status_code == 404 and answer.headers["Content-Type"].startswith("text/html")
+    response = vpsorg.call("GET", "/nothing/here/")
+    assert response.status_code == 404 and response.headers["Content-Type"].startswith("text/html")
 
 
 def test_wrong_method(vpsorg):
-    answer = vpsorg.call("PUT", "/snapshots/")
-    assert (answer.status_code, answer.json()) == (405, {"detail": 'Method "PUT" not allowed.'})
-    assert answer.headers["Allow"] == "GET, HEAD, POST"
+    response = vpsorg.call("PUT", "/snapshots/")
+    assert (response.status_code, response.json()) == (405, {"detail": 'Method "PUT" not allowed.'})
+    assert response.headers["Allow"] == "GET, HEAD, POST"
 
 
 def test_pages_are_followed_by_absolute_links(box, vpsorg):
     for number in range(5):
         box.admin.add_snapshot("vpsorg", "web1", f"s{number}")
-    seen, url = [], "/snapshots/?page_size=2&server_id=12345"
+    names, url = [], "/snapshots/?page_size=2&server_id=12345"
     while url:
         page = vpsorg.call("GET", url).json()
         assert page["count"] == 5
-        seen += [row["name"] for row in page["results"]]
+        names += [row["name"] for row in page["results"]]
         assert page["next"] is None or page["next"].startswith(box.vpsorg_url)
         url = page["next"] and page["next"].removeprefix(box.vpsorg_url)
-    assert seen == ["s4", "s3", "s2", "s1", "s0"]
+    assert names == ["s4", "s3", "s2", "s1", "s0"]
     assert page["previous"].endswith("page=2")
     assert vpsorg.call("GET", "/snapshots/?page=9").json() == {"detail": "Invalid page."}
 
@@ -94,14 +94,14 @@ def test_server_filters(box, vpsorg):
      {"name": ["Name may only contain letters, numbers, hyphens and underscores."]}),
 ])
 def test_bad_fields(box, vpsorg, body, messages):
-    answer = vpsorg.call("POST", "/snapshots/", json=body)
-    assert (answer.status_code, answer.json()) == (400, messages)
+    response = vpsorg.call("POST", "/snapshots/", json=body)
+    assert (response.status_code, response.json()) == (400, messages)
     assert box.admin.events() == []
 
 
 def test_bad_bodies(vpsorg):
-    answer = vpsorg.call("POST", "/snapshots/", data="{", headers={"Content-Type": "application/json"})
-    assert answer.status_code == 400 and answer.json()["detail"].startswith("JSON parse error")
+    response = vpsorg.call("POST", "/snapshots/", data="{", headers={"Content-Type": "application/json"})
+    assert response.status_code == 400 and response.json()["detail"].startswith("JSON parse error")
     assert vpsorg.call("POST", "/snapshots/", data={"name": "a"}).status_code == 415
     assert vpsorg.call("POST", "/snapshots/", json=[1]).status_code == 400
 
@@ -116,11 +116,11 @@ def test_restore_brings_the_disk_back_and_snapshot_holds_what_was_there_when_ask
     disk = Path(box.admin.server("web1")["disk"])
     (disk / "srv" / "site").write_text("version 1")
     before = box.admin.server("web1")["digest"]
-    answer = vpsorg.call("POST", "/snapshots/", json={"server_id": 12345, "name": "v1"}).json()
+    response = vpsorg.call("POST", "/snapshots/", json={"server_id": 12345, "name": "v1"}).json()
     (disk / "srv" / "site").write_text("version 2")  # written while the snapshot is in progress: not in it
     vpsorg.until(lambda: box.admin.events("snapshot_ready"))
 
-    restoring = vpsorg.call("POST", f"/snapshots/{answer['id']}/restore/")
+    restoring = vpsorg.call("POST", f"/snapshots/{response['id']}/restore/")
     assert restoring.status_code == 200
     server = box.admin.server("web1")
     assert (server["status"], server["powered_on"]) == ("restoring", False)
@@ -148,8 +148,8 @@ def test_what_a_busy_server_refuses(box, vpsorg):
 def test_snapshot_that_is_not_completed_is_not_restored(box, vpsorg):
     for status in ("in_progress", "failed", "quarantined"):
         added = box.admin.add_snapshot("vpsorg", "web1", status.replace("_", ""), status=status)
-        answer = vpsorg.call("POST", f"/snapshots/{added['id']}/restore/")
-        assert answer.json() == {"detail": "Server is not in a valid state for restoration."}
+        response = vpsorg.call("POST", f"/snapshots/{added['id']}/restore/")
+        assert response.json() == {"detail": "Server is not in a valid state for restoration."}
         box.admin.remove_snapshot("vpsorg", "web1", added["id"])
     assert vpsorg.call("POST", "/snapshots/999/restore/").json() == {"detail": "Snapshot not found."}
 

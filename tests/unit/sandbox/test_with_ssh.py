@@ -42,7 +42,7 @@ def path_inside(box: SandboxHandle, host: str, path: str) -> str:
     return box.admin.server(host)["disk"] + path if box.isolation == "directory" else path
 
 
-def test_restore_closes_the_door_and_undoes_what_was_written(ssh_box: SandboxHandle) -> None:
+def test_restore_closes_ssh_and_undoes_what_was_written(ssh_box: SandboxHandle) -> None:
     vpsorg = VpsOrgCalls(ssh_box)
     file = path_inside(ssh_box, "web1", "/srv/version")
     assert run(ssh_box, "web1", f"echo 1 > {file}").returncode == 0
@@ -56,7 +56,7 @@ def test_restore_closes_the_door_and_undoes_what_was_written(ssh_box: SandboxHan
     assert ready["digest"] == done["digest"]
 
 
-def test_power_at_both_clouds_is_the_door(ssh_box: SandboxHandle) -> None:
+def test_power_at_both_clouds_opens_and_closes_ssh(ssh_box: SandboxHandle) -> None:
     vpsorg, ilkbyte = VpsOrgCalls(ssh_box), IlkbyteCalls(ssh_box)
     vpsorg.call("POST", "/servers/12345/power/", json={"action": "stop"})
     ilkbyte.manage("/power", set="destroy")

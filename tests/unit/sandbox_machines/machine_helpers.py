@@ -27,7 +27,8 @@ async def running_machine(state_dir: Path, isolation: str):
 
 def login(machine_pool: MachinePool, machine: Machine, **options):
     """An SSH connection, as `async with login(...) as connection`."""
-    given = {"username": "root", "client_keys": [str(machine_pool.client_key_path)], "known_hosts": str(machine_pool.known_hosts_path), "config": None,
+    given = {"username": "root", "client_keys": [str(machine_pool.client_key_path)],
+             "known_hosts": str(machine_pool.known_hosts_path), "config": None,
              "agent_path": None, **options}
     return asyncssh.connect("127.0.0.1", machine.port, **given)
 

@@ -18,31 +18,31 @@ from machine_helpers import descendants, host_mounts, login, running_machine, wa
 async def main(state: Path) -> dict:
     mounts, before = host_mounts(), descendants()
     async with running_machine(state, "auto") as (machine_pool, machine):
-        seen = {"user": os.geteuid(), "isolation": machine_pool.isolation, "reason": machine_pool.isolation_reason}
+        facts = {"user": os.geteuid(), "isolation": machine_pool.isolation, "reason": machine_pool.isolation_reason}
         async with login(machine_pool, machine) as connection:
             # Modes that keep the owner out, but not root: which the owner is inside.
             made = await connection.run("id -u; echo mine > /etc/mine; mkdir /srv/d; touch /srv/d/f; chmod 555 /srv/d; "
                                         "echo secret > /srv/none; chmod 000 /srv/none; cat /srv/none; nohup sleep 1000 >/dev/null 2>&1 &")
-            seen["output"], seen["errors"] = made.stdout, made.stderr
+            facts["output"], facts["errors"] = made.stdout, made.stderr
             async with connection.start_sftp_client() as sftp, sftp.open("/etc/mine") as file:
-                seen["sftp"] = await file.read()
+                facts["sftp"] = await file.read()
             terminal = await connection.run("tty", term_type="xterm")
-            seen["tty"] = terminal.stdout.strip()
+            facts["tty"] = terminal.stdout.strip()
         saved = await machine.save_disk("first")
-        seen["saved_is_live"] = saved == await machine.digest()
+        facts["saved_is_live"] = saved == await machine.digest()
         async with login(machine_pool, machine) as connection:
             await connection.run("rm -r /srv/d /srv/none; echo other > /etc/mine", check=True)
-        seen["changed"] = saved != await machine.digest()
+        facts["changed"] = saved != await machine.digest()
         await machine.power_off()
-        seen["restored"] = await machine.load_disk("first") == saved
+        facts["restored"] = await machine.load_disk("first") == saved
         await machine.power_on()
         async with login(machine_pool, machine) as connection:
-            seen["after"] = (await connection.run("cat /etc/mine /srv/none; stat -c %a /srv/d /srv/none")).stdout
+            facts["after"] = (await connection.run("cat /etc/mine /srv/none; stat -c %a /srv/d /srv/none")).stdout
         inside = descendants() - before
-    seen["left_processes"] = len(wait_until_gone(inside))
-    seen["left_mounts"] = host_mounts() != mounts
-    seen["left_files"] = state.exists()
-    return seen
+    facts["left_processes"] = len(wait_until_gone(inside))
+    facts["left_mounts"] = host_mounts() != mounts
+    facts["left_files"] = state.exists()
+    return facts
 
 
 print(json.dumps(asyncio.run(main(Path(sys.argv[1])))))

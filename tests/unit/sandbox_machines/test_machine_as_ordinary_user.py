@@ -16,7 +16,7 @@ import asyncssh
 import pytest
 
 DIRECTORY = Path(__file__).resolve().parent
-NOBODY = 65534
+UNPRIVILEGED_UID = 65534
 LIBRARIES = Path(asyncssh.__file__).parents[1]
 
 
@@ -29,20 +29,20 @@ def test_an_ordinary_user_has_machines_in_a_user_namespace(unavailable):
         if os.geteuid() == 0:
             if not shutil.which("setpriv"):
                 pytest.skip("setpriv (util-linux) is needed to run a program as nobody")
-            os.chown(workspace, NOBODY, NOBODY)
-            program = _as_nobody(program, needed=[os.path.realpath(sys.base_prefix), *paths], workspace=workspace)
+            os.chown(workspace, UNPRIVILEGED_UID, UNPRIVILEGED_UID)
+            program = _as_unprivileged_user(program, needed=[os.path.realpath(sys.base_prefix), *paths], workspace=workspace)
         done = subprocess.run(program, capture_output=True, text=True, timeout=60, cwd="/", env={"PATH": os.environ["PATH"]}, check=False)
         assert done.returncode == 0, done.stderr
-    seen = json.loads(done.stdout)
-    assert seen.pop("user") != 0
-    assert "no root is needed" in seen.pop("reason")
-    assert seen.pop("tty").startswith("/dev/pts/")
-    assert seen == {
+    facts = json.loads(done.stdout)
+    assert facts.pop("user") != 0
+    assert "no root is needed" in facts.pop("reason")
+    assert facts.pop("tty").startswith("/dev/pts/")
+    assert facts == {
         "isolation": "user-namespace", "output": "0\nsecret\n", "errors": "", "sftp": "mine\n", "saved_is_live": True, "changed": True,
         "restored": True, "after": "mine\nsecret\n555\n0\n", "left_processes": 0, "left_mounts": False, "left_files": False}
 
 
-def _as_nobody(program: list[str], *, needed: list[str], workspace: str) -> list[str]:
+def _as_unprivileged_user(program: list[str], *, needed: list[str], workspace: str) -> list[str]:
     """`program` run as nobody, in a mount namespace in which `needed` is within nobody's reach.
 
     Python or the checkout may lie below a folder that is root's alone (/root). There, such a folder is covered by an empty one that shows
@@ -58,7 +58,7 @@ def _as_nobody(program: list[str], *, needed: list[str], workspace: str) -> list
     for number, path in enumerate(needed):
         if _first_closed(path):
             steps += [f"mkdir -p {shlex.quote(path)}", f"mount --bind {workspace}/kept/{number} {shlex.quote(path)}"]
-    user = f"setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups"
+    user = f"setpriv --reuid={UNPRIVILEGED_UID} --regid={UNPRIVILEGED_UID} --clear-groups"
     steps.append(f"exec {user} {' '.join(map(shlex.quote, program))}")
     return ["unshare", "--mount", "sh", "-c", "\n".join(steps)]
 

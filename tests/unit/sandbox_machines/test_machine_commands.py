@@ -83,9 +83,9 @@ async def test_another_key_and_a_password_are_refused(tmp_path, kind):
 
 async def test_a_machine_has_a_root_of_its_own(tmp_path, namespace_kind):
     async with running_machine(tmp_path / "s", namespace_kind) as (machine_pool, machine):
-        seen = await run(machine_pool, machine, "id -u; hostname; cat /etc/hostname; echo $$; echo mine > /etc/only-here; pwd")
-        assert seen.split()[:3] == ["0", "web1", "web1"]
-        assert int(seen.split()[3]) < 1000
+        output = await run(machine_pool, machine, "id -u; hostname; cat /etc/hostname; echo $$; echo mine > /etc/only-here; pwd")
+        assert output.split()[:3] == ["0", "web1", "web1"]
+        assert int(output.split()[3]) < 1000
         assert (machine.disk_path / "etc/only-here").read_text() == "mine\n"
         assert not os.path.exists("/etc/only-here")
         assert machine.root_inside == "/"
@@ -113,8 +113,8 @@ async def test_the_hosts_files_and_processes_are_out_of_sight(tmp_path, namespac
 async def test_a_directory_machine_starts_on_its_disk(tmp_path):
     async with running_machine(tmp_path / "s", "directory") as (machine_pool, machine):
         assert machine.root_inside == str(machine.disk_path)
-        seen = await run(machine_pool, machine, 'pwd; echo "$HOME"; echo "$REWIND_DISK"; echo x > etc/only-here')
-        assert seen.split() == [str(machine.disk_path), str(machine.disk_path / "root"), str(machine.disk_path)]
+        output = await run(machine_pool, machine, 'pwd; echo "$HOME"; echo "$REWIND_DISK"; echo x > etc/only-here')
+        assert output.split() == [str(machine.disk_path), str(machine.disk_path / "root"), str(machine.disk_path)]
         assert (machine.disk_path / "etc/only-here").exists()
 
 
@@ -153,7 +153,7 @@ async def _until(condition) -> None:
         await asyncio.sleep(0.02)
 
 
-async def test_the_last_words_on_a_terminal_are_not_lost(tmp_path, kind):
+async def test_the_last_output_on_a_terminal_is_not_lost(tmp_path, kind):
     async with logged_in(tmp_path / "s", kind) as (machine_pool, machine, connection):
         for _attempt in range(4):
             answers = await asyncio.gather(*(connection.run("echo last words", term_type="xterm") for _attempt in range(8)))

@@ -60,7 +60,7 @@ async def test_the_digest_sees_every_kind_of_change(tmp_path, name):
         assert await machine.digest() != before
 
 
-def test_the_digest_tells_names_from_contents(tmp_path):
+def test_the_digest_distinguishes_names_from_contents(tmp_path):
     digests = set()
     for number, files in enumerate([{"ab": "c"}, {"a": "bc"}, {"a": "b", "c": ""}, {"a": "", "b": "c"}]):
         tree = tmp_path / str(number)

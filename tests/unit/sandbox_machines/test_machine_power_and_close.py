@@ -46,7 +46,7 @@ async def test_the_port_stays_and_the_boot_id_changes(tmp_path, namespace_kind):
         assert len(ids) == 3
 
 
-async def test_nobody_else_gets_the_port_of_a_machine_that_is_off(tmp_path):
+async def test_no_other_program_gets_the_port_of_a_machine_that_is_off(tmp_path):
     async with running_machine(tmp_path / "s", "directory") as (machine_pool, machine):
         await machine.power_off()
         with pytest.raises(OSError):

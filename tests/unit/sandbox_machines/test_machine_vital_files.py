@@ -131,18 +131,18 @@ async def test_a_cut_from_outside_and_the_servers_own_are_two_things(tmp_path):
         assert is_reachable(machine)
 
 
-async def test_a_file_that_is_empty_for_a_moment_drops_nobody(tmp_path):
+async def test_a_file_that_is_briefly_empty_drops_no_connection(tmp_path):
     async with logged_in(tmp_path / "s", "directory") as (machine_pool, machine, connection):
-        path, looks = machine.disk_path / INTERFACES[1:], []
+        path, polls = machine.disk_path / INTERFACES[1:], []
         text, really = path.read_text(), machine._network_file.is_enabled
 
         def is_enabled() -> bool:
-            looks.append(really())
-            return looks[-1]
+            polls.append(really())
+            return polls[-1]
 
         machine._network_file.is_enabled = is_enabled
         path.write_text("")
-        await until(lambda: False in looks)
+        await until(lambda: False in polls)
         path.write_text(text)
         await asyncio.sleep(0.5)
         assert (await connection.run("echo still here")).stdout == "still here\n"
@@ -177,7 +177,7 @@ async def test_a_directory_machine_without_a_kernel_stays_dark_too(tmp_path):
         assert processes_of(tmp_path) == set()
 
 
-async def test_a_disk_that_no_world_can_be_made_of_is_no_exception(tmp_path, namespace_kind, capfd):
+async def test_a_disk_for_which_no_runtime_starts_is_no_exception(tmp_path, namespace_kind, capfd):
     async with running_machine(tmp_path / "s", namespace_kind) as (machine_pool, machine):
         await machine.power_off()
         (machine.disk_path / "proc").rmdir()
