@@ -16,17 +16,17 @@ _ERROR = "[ERROR]: Task failed"
 _END_OF_ERROR = re.compile(r"\s+\^ column \d+$")
 
 
-def plain(line: str) -> str:
+def strip_ansi(line: str) -> str:
     """A line without colours and without space at its end."""
     return _COLOUR.sub("", line).rstrip()
 
 
-def telling(lines: Iterable[str]) -> Iterator[str]:
+def filter_lines(lines: Iterable[str]) -> Iterator[str]:
     """The lines of tasks that changed, said or failed something, and all that is not a task's; each as soon as it comes."""
     head: str | None = None
     in_error = False
     for line in lines:
-        text = plain(line)
+        text = strip_ansi(line)
         if in_error and not _RESULT.match(text) and not _TASK.match(text):
             in_error = not _END_OF_ERROR.match(text)
             continue

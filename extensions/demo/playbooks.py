@@ -17,20 +17,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from demo.ansible_output import plain, telling
-from demo.screen import Screen
+from demo.ansible_output import filter_lines, strip_ansi
+from demo.console import DemoConsole
 from sandbox import SandboxHandle
 
-QUIET_SECONDS = 2.0  # without a line of output, until it is said what is going on
-STOP_SECONDS = 10.0
+PROGRESS_INTERVAL = 2.0  # without a line of output, until it is said what is going on
+STOP_TIMEOUT = 10.0
 
-_FOREIGN = ("ANSIBLE_", "ILKBYTE_", "REWIND_", "VPS_API_")
+_FOREIGN_PREFIXES = ("ANSIBLE_", "ILKBYTE_", "REWIND_", "VPS_API_")
 _PADDING = re.compile(r" \*{3,}(?=(\x1b\[[0-9;]*m)*$)")
 _RECAP = re.compile(r"(\S+)\s+: ok=\d+ .*unreachable=(\d+)\s+failed=(\d+)")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PlaybookResult:
     """How a playbook ended: ansible-playbook's exit status, and the hosts that failed or could not be reached."""
 
     status: int
@@ -43,40 +43,41 @@ class Playbooks:
     :param root: the checkout.
     :param scratch: an empty folder for Ansible's own files.
     :param state_dir: where the role keeps its receipts; in a user's own runs that is below ~/.local/state.
-    :param under_way: what to say while nothing is printed; None for nothing.
+    :param describe_progress: what to say while nothing is printed; None for nothing.
 
     Left as a context, it leaves no guard behind.
     """
 
-    def __init__(self, sandbox: SandboxHandle, screen: Screen, root: Path, scratch: Path, state_dir: Path, under_way: Callable[[], str | None]) -> None:
-        self._screen = screen
+    def __init__(self, sandbox: SandboxHandle, console: DemoConsole, root: Path, scratch: Path, state_dir: Path,
+                 describe_progress: Callable[[], str | None]) -> None:
+        self._console = console
         self._root = root
         self._state_dir = state_dir
-        self._under_way = under_way
-        self._environment = _environment(sandbox, root, scratch, state_dir, in_colours=screen.in_colours)
+        self._describe_progress = describe_progress
+        self._environment = _environment(sandbox, root, scratch, state_dir, in_colours=console.in_colours)
 
     def __enter__(self) -> Playbooks:
         return self
 
     def __exit__(self, *problem: object) -> None:
-        _end_guards(self._state_dir)
+        _kill_guards(self._state_dir)
 
-    def run(self, name: str, *options: str) -> Outcome:
+    def run(self, name: str, *options: str) -> PlaybookResult:
         """Run a playbook with these options of ansible-playbook's."""
-        words = [f"extensions/demo/{name}", *options]
-        self._screen.command(["ansible-playbook", *words])
+        arguments = [f"extensions/demo/{name}", *options]
+        self._console.command(["ansible-playbook", *arguments])
         # A session of its own: Ctrl-C then reaches Ansible once, through us, and not twice.
         child = subprocess.Popen(
-            [sys.executable, "-m", "ansible", "playbook", *words], cwd=self._root, env=self._environment, start_new_session=True,
+            [sys.executable, "-m", "ansible", "playbook", *arguments], cwd=self._root, env=self._environment, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace")
         try:
             failed = []
-            for line in telling(self._lines(child)):
-                self._screen.output(_PADDING.sub("", line.rstrip()))
-                failed += _failed_host(plain(line))
-            return Outcome(child.wait(), failed)
+            for line in filter_lines(self._lines(child)):
+                self._console.output(_PADDING.sub("", line.rstrip()))
+                failed += _failed_host(strip_ansi(line))
+            return PlaybookResult(child.wait(), failed)
         finally:
-            _end(child)
+            _stop(child)
 
     def _lines(self, child: subprocess.Popen[str]) -> Iterator[str]:
         """The lines of output as they come. Where none comes for a while, it is shown what is going on."""
@@ -84,10 +85,10 @@ class Playbooks:
         threading.Thread(target=_collect, args=(child, lines), daemon=True).start()
         while True:
             try:
-                line = lines.get(timeout=QUIET_SECONDS)
+                line = lines.get(timeout=PROGRESS_INTERVAL)
             except queue.Empty:
-                if doing := self._under_way():
-                    self._screen.progress(doing)
+                if progress := self._describe_progress():
+                    self._console.progress(progress)
                 continue
             if line is None:
                 return
@@ -107,33 +108,33 @@ def _failed_host(line: str) -> list[str]:
     return [recap[1]] if recap and (int(recap[2]) or int(recap[3])) else []
 
 
-def _end(child: subprocess.Popen[str]) -> None:
+def _stop(child: subprocess.Popen[str]) -> None:
     """Harmless where it has ended. Ansible tidies up at an interrupt: it takes its own processes along."""
     if child.poll() is None:
         child.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(STOP_SECONDS)
+            child.wait(STOP_TIMEOUT)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()
 
 
-def _end_guards(state_dir: Path) -> None:
+def _kill_guards(state_dir: Path) -> None:
     """A guard outlives its run on purpose, and would try for an hour to reach a sandbox that is gone."""
     for path in state_dir.glob("*/*/run.json"):
         guard = json.loads(path.read_text("utf-8")).get("guard")
         # Only where it listens, for else the number may be another process's by now.
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as line:
-            line.connect(guard["socket"])
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(guard["socket"])
             os.kill(guard["pid"], signal.SIGKILL)
 
 
 def _environment(sandbox: SandboxHandle, root: Path, scratch: Path, state_dir: Path, *, in_colours: bool) -> dict[str, str]:
     """The variables of Ansible's processes. Credentials go this way, since a command line is everybody's to read."""
     # Whoever runs this may have real clouds and an Ansible of their own set up: neither has a part in this.
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN_PREFIXES)}
     return {
-        **kept,
+        **inherited,
         "LC_ALL": "C.UTF-8",  # Ansible takes no locale without UTF-8
         "ANSIBLE_COLLECTIONS_PATH": str(_collections(root, scratch)),
         "ANSIBLE_CONFIG": str(root / "tests" / "ansible.cfg"),

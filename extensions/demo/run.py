@@ -20,37 +20,37 @@ sys.path[0] = str(EXTENSIONS)
 PACKAGES = ("ansible", "asyncssh", "requests", "rich", "starlette", "uvicorn")
 # Sandbox seconds a second: a restore of 5-15 minutes takes 1-3 seconds, so one sees that it takes time.
 SPEED = 300.0
-LONGEST_FOLDER = 40
+MAX_TEMP_PATH = 40
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; answers the exit status."""
     options = _parser().parse_args(arguments)
-    if problem := _cannot_start():
+    if problem := _missing_requirement():
         print(f"The demo can't start: {problem}", file=sys.stderr)
         return 2
     # Only now: these need the packages.
-    from demo.checks import NotAsItShouldBe
-    from demo.screen import Screen
-    from demo.story import Story
+    from demo.checks import DemoCheckFailed
+    from demo.console import DemoConsole
+    from demo.scenario import Scenario
     from sandbox import AdminError, launch
 
-    screen = Screen()
+    console = DemoConsole()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     try:
-        screen.title("three guarded upgrades; two of them go wrong, and are undone")
-        screen.say("Nothing of this leaves your machine, and no account is needed: the sandbox plays two clouds and their servers.")
+        console.title("three guarded upgrades; two of them go wrong, and are undone")
+        console.print_text("Nothing of this leaves your machine, and no account is needed: the sandbox plays two clouds and their servers.")
         with (
-            tempfile.TemporaryDirectory(prefix="rw-demo-", dir=_short_folder(), ignore_cleanup_errors=True) as scratch,
+            tempfile.TemporaryDirectory(prefix="rw-demo-", dir=_short_temp_directory(), ignore_cleanup_errors=True) as scratch,
             launch(vpsorg_servers=2, ilkbyte_servers=1, speed=options.speed, isolation=options.isolation) as sandbox,
         ):
-            Story(sandbox, screen, EXTENSIONS.parent, Path(scratch)).play(restore_fails=options.restore_fails)
-    except (NotAsItShouldBe, AdminError, OSError, RuntimeError) as problem:
-        screen.failure(str(problem))
+            Scenario(sandbox, console, EXTENSIONS.parent, Path(scratch)).play(restore_fails=options.restore_fails)
+    except (DemoCheckFailed, AdminError, OSError, RuntimeError) as problem:
+        console.failure(str(problem))
         return 1
     except SystemExit:
-        screen.say("Stopped. The sandbox and all that was in it are gone.")
+        console.print_text("Stopped. The sandbox and all that was in it are gone.")
         raise
     return 0
 
@@ -62,13 +62,13 @@ def _stop(number: int, _frame: object) -> None:
     raise SystemExit(128 + number)
 
 
-def _short_folder() -> str:
+def _short_temp_directory() -> str:
     # SSH's control sockets lie in it, and a socket's path may have a hundred characters, no more.
     usual = tempfile.gettempdir()
-    return usual if len(usual) <= LONGEST_FOLDER or not os.access("/tmp", os.W_OK) else "/tmp"
+    return usual if len(usual) <= MAX_TEMP_PATH or not os.access("/tmp", os.W_OK) else "/tmp"
 
 
-def _cannot_start() -> str | None:
+def _missing_requirement() -> str | None:
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         return f"{sys.executable} has no {', '.join(missing)}. Run `make demo`, which brings all that is needed."

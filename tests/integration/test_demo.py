@@ -21,9 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 # pytest may read this file before tests/conftest.py has made these importable.
 sys.path[:0] = [str(ROOT / "extensions")]
 from demo import checks  # noqa: E402
-from demo.ansible_output import telling  # noqa: E402
-from demo.checks import NotAsItShouldBe  # noqa: E402
-from demo.watch import View, Watch, view_of  # noqa: E402
+from demo.ansible_output import filter_lines  # noqa: E402
+from demo.checks import DemoCheckFailed  # noqa: E402
+from demo.observer import ServerObserver, ServerState, read_server_state  # noqa: E402
 
 from sandbox import SandboxHandle, launch  # noqa: E402
 
@@ -168,10 +168,10 @@ def test_it_says_what_is_missing() -> None:
 
 
 def shown(output: str) -> list[str]:
-    return list(telling(line + "\n" for line in output.splitlines()))
+    return list(filter_lines(line + "\n" for line in output.splitlines()))
 
 
-def test_tasks_that_only_looked_are_not_shown() -> None:
+def test_tasks_that_change_nothing_are_not_shown() -> None:
     assert shown("""
 PLAY [Upgrade] ****
 
@@ -226,7 +226,7 @@ def demo_box() -> Iterator[SandboxHandle]:
         yield box
 
 
-class Scene:
+class DemoState:
     """web1 and web2 at VPS.org, each with a snapshot, and web2 restored: what the demo comes to, without Ansible."""
 
     def __init__(self, box: SandboxHandle) -> None:
@@ -271,11 +271,11 @@ class Scene:
 
 
 @pytest.fixture
-def scene(demo_box: SandboxHandle) -> Scene:
-    return Scene(demo_box)
+def scene(demo_box: SandboxHandle) -> DemoState:
+    return DemoState(demo_box)
 
 
-def lose_guests(scene: Scene, server: str, *, signed: int, left: int) -> None:
+def lose_guests(scene: DemoState, server: str, *, signed: int, left: int) -> None:
     data = Path(scene.admin.server(server)["disk"], "var/lib/guestbook")
     (data / "guests").mkdir(parents=True)
     (data / "signed").write_text(f"{signed}\n", encoding="utf-8")
@@ -283,112 +283,113 @@ def lose_guests(scene: Scene, server: str, *, signed: int, left: int) -> None:
         (data / "guests" / str(number)).touch()
 
 
-def test_snapshot_holds(scene: Scene) -> None:
-    checks.snapshot_holds(scene.admin, "web1", scene.before["web1"])
-    with pytest.raises(NotAsItShouldBe, match="the snapshot of web1 does not hold the disk"):
-        checks.snapshot_holds(scene.admin, "web1", "0" * 64)
-    with pytest.raises(NotAsItShouldBe, match="web3 should have been given one snapshot, and was given 0"):
-        checks.snapshot_holds(scene.admin, "web3", "0" * 64)
+def test_check_snapshot(scene: DemoState) -> None:
+    checks.check_snapshot(scene.admin, "web1", scene.before["web1"])
+    with pytest.raises(DemoCheckFailed, match="the snapshot of web1 does not hold the disk"):
+        checks.check_snapshot(scene.admin, "web1", "0" * 64)
+    with pytest.raises(DemoCheckFailed, match="web3 should have been given one snapshot, and was given 0"):
+        checks.check_snapshot(scene.admin, "web3", "0" * 64)
 
 
-def test_untouched(scene: Scene) -> None:
-    with pytest.raises(NotAsItShouldBe, match=r"nothing should have been asked for web1, and this was: snapshots\.create"):
-        checks.untouched(scene.admin, "web1", scene.before["web1"])
+def test_check_untouched(scene: DemoState) -> None:
+    with pytest.raises(DemoCheckFailed, match=r"nothing should have been asked for web1, and this was: snapshots\.create"):
+        checks.check_untouched(scene.admin, "web1", scene.before["web1"])
     scene.admin.clear_request_log()
-    checks.untouched(scene.admin, "web1", scene.before["web1"])
+    checks.check_untouched(scene.admin, "web1", scene.before["web1"])
     scene.write("web1", "touched")
-    with pytest.raises(NotAsItShouldBe, match="the disk of web1 has changed"):
-        checks.untouched(scene.admin, "web1", scene.before["web1"])
+    with pytest.raises(DemoCheckFailed, match="the disk of web1 has changed"):
+        checks.check_untouched(scene.admin, "web1", scene.before["web1"])
 
 
-def test_upgraded(scene: Scene) -> None:
-    with pytest.raises(NotAsItShouldBe, match="has not changed the disk of web1"):
-        checks.upgraded(scene.admin, "web1", scene.before["web1"])
+def test_check_upgraded(scene: DemoState) -> None:
+    with pytest.raises(DemoCheckFailed, match="has not changed the disk of web1"):
+        checks.check_upgraded(scene.admin, "web1", scene.before["web1"])
     scene.upgrade()
-    checks.upgraded(scene.admin, "web1", scene.before["web1"])
+    checks.check_upgraded(scene.admin, "web1", scene.before["web1"])
     lose_guests(scene, "web1", signed=3, left=2)
-    with pytest.raises(NotAsItShouldBe, match="web1 has lost 1 guests"):
-        checks.upgraded(scene.admin, "web1", scene.before["web1"])
+    with pytest.raises(DemoCheckFailed, match="web1 has lost 1 guests"):
+        checks.check_upgraded(scene.admin, "web1", scene.before["web1"])
     scene.restore("web2")
-    with pytest.raises(NotAsItShouldBe, match="a restore of it was asked for"):
-        checks.upgraded(scene.admin, "web2", "0" * 64)
+    with pytest.raises(DemoCheckFailed, match="a restore of it was asked for"):
+        checks.check_upgraded(scene.admin, "web2", "0" * 64)
 
 
-def test_was_broken() -> None:
-    ill, cut_off = View("new", guests_lost=3, is_on=True, network_is_up=True), View("new", guests_lost=0, is_on=True, network_is_up=False)
-    assert checks.was_broken("web1", ill, "old", lost=3) == ill
-    assert checks.was_broken("web2", cut_off, "old", cut_off=True) == cut_off
-    for view in (None, View("old", 3, True, True)):
-        with pytest.raises(NotAsItShouldBe, match="has not changed the disk of web1"):
-            checks.was_broken("web1", view, "old", lost=3)
-    with pytest.raises(NotAsItShouldBe, match="should have lost 3 guests of web2, and has lost 0"):
-        checks.was_broken("web2", cut_off, "old", lost=3, cut_off=True)
-    with pytest.raises(NotAsItShouldBe, match="the network of web2 should have been down"):
-        checks.was_broken("web2", View("new", 0, True, True), "old", cut_off=True)
+def test_check_broken() -> None:
+    broken = ServerState("new", guests_lost=3, is_on=True, network_is_up=True)
+    disconnected = ServerState("new", guests_lost=0, is_on=True, network_is_up=False)
+    assert checks.check_broken("web1", broken, "old", lost=3) == broken
+    assert checks.check_broken("web2", disconnected, "old", disconnected=True) == disconnected
+    for state in (None, ServerState("old", 3, True, True)):
+        with pytest.raises(DemoCheckFailed, match="has not changed the disk of web1"):
+            checks.check_broken("web1", state, "old", lost=3)
+    with pytest.raises(DemoCheckFailed, match="should have lost 3 guests of web2, and has lost 0"):
+        checks.check_broken("web2", disconnected, "old", lost=3, disconnected=True)
+    with pytest.raises(DemoCheckFailed, match="the network of web2 should have been down"):
+        checks.check_broken("web2", ServerState("new", 0, True, True), "old", disconnected=True)
 
 
-def test_rolled_back(scene: Scene) -> None:
+def test_check_rolled_back(scene: DemoState) -> None:
     def check() -> None:
-        checks.rolled_back(scene.admin, "web2", scene.before["web2"], "rolled_back")
+        checks.check_rolled_back(scene.admin, "web2", scene.before["web2"], "rolled_back")
 
-    with pytest.raises(NotAsItShouldBe, match="one restore of web2 should have been asked for, and the cloud was asked for 0"):
+    with pytest.raises(DemoCheckFailed, match="one restore of web2 should have been asked for, and the cloud was asked for 0"):
         check()
     scene.upgrade()
-    with pytest.raises(NotAsItShouldBe, match="the disk of web2 is not as it was .*; the role says: rolled_back"):
+    with pytest.raises(DemoCheckFailed, match="the disk of web2 is not as it was .*; the role says: rolled_back"):
         check()
     scene.restore("web2")
     check()
     scene.restore("web2")
-    with pytest.raises(NotAsItShouldBe, match="the cloud was asked for 2"):
+    with pytest.raises(DemoCheckFailed, match="the cloud was asked for 2"):
         check()
 
 
-def test_the_watch_keeps_what_was_before_the_restore(scene: Scene) -> None:
-    with Watch(scene.admin) as watch:
+def test_the_observer_keeps_the_state_before_the_restore(scene: DemoState) -> None:
+    with ServerObserver(scene.admin) as observer:
         scene.upgrade()
         lose_guests(scene, "web2", signed=3, left=1)
-        broken = view_of(scene.admin.server("web2"))
-        scene.wait_until(lambda: watch.before_restore.get("web2") == broken)
+        broken = read_server_state(scene.admin.server("web2"))
+        scene.wait_until(lambda: observer.before_restore.get("web2") == broken)
         scene.restore("web2")
         scene.write("web2", "written after the restore")
         scene.write("web1", "last")
-        last = view_of(scene.admin.server("web1"))
-        scene.wait_until(lambda: watch.before_restore["web1"] == last)
-    assert watch.before_restore["web2"] == broken
+        last = read_server_state(scene.admin.server("web1"))
+        scene.wait_until(lambda: observer.before_restore["web1"] == last)
+    assert observer.before_restore["web2"] == broken
     assert (broken.guests_lost, broken.is_on, broken.network_is_up) == (2, True, True)
 
 
 @NEEDS_SSH
 @pytest.mark.ssh
-def test_answers_over_ssh() -> None:
+def test_check_ssh() -> None:
     with launch(vpsorg_servers=1, ilkbyte_servers=0) as box:
-        checks.answers_over_ssh(box.admin, "web1")
+        checks.check_ssh(box.admin, "web1")
         box.admin.update_server("vpsorg", box.admin.server("web1")["id"], network="down")
-        with pytest.raises(NotAsItShouldBe, match="web1 does not answer over SSH"):
-            checks.answers_over_ssh(box.admin, "web1")
+        with pytest.raises(DemoCheckFailed, match="web1 does not answer over SSH"):
+            checks.check_ssh(box.admin, "web1")
 
 
-def test_what_the_clouds_were_asked_for(scene: Scene) -> None:
+def test_check_changes(scene: DemoState) -> None:
     wanted = [("snapshots.create", "web1"), ("snapshots.create", "web2")]
-    checks.clouds_were_asked_only_for(scene.admin, wanted)
-    with pytest.raises(NotAsItShouldBe, match="asked for more than they should have been: snapshots.create of web2"):
-        checks.clouds_were_asked_only_for(scene.admin, wanted[:1])
-    with pytest.raises(NotAsItShouldBe, match="were not asked for: snapshots.delete of web1"):
-        checks.clouds_were_asked_only_for(scene.admin, [*wanted, ("snapshots.delete", "web1")])
+    checks.check_changes(scene.admin, wanted)
+    with pytest.raises(DemoCheckFailed, match="asked for more than they should have been: snapshots.create of web2"):
+        checks.check_changes(scene.admin, wanted[:1])
+    with pytest.raises(DemoCheckFailed, match="were not asked for: snapshots.delete of web1"):
+        checks.check_changes(scene.admin, [*wanted, ("snapshots.delete", "web1")])
 
 
-def test_disks_are(scene: Scene) -> None:
-    checks.disks_are(scene.admin, scene.before)
+def test_check_disks(scene: DemoState) -> None:
+    checks.check_disks(scene.admin, scene.before)
     scene.write("web2", "touched")
-    with pytest.raises(NotAsItShouldBe, match="the disk of web2 has changed meanwhile"):
-        checks.disks_are(scene.admin, scene.before)
+    with pytest.raises(DemoCheckFailed, match="the disk of web2 has changed meanwhile"):
+        checks.check_disks(scene.admin, scene.before)
 
 
-def test_what_the_role_says(tmp_path: Path) -> None:
+def test_check_recorded_outcomes(tmp_path: Path) -> None:
     record = tmp_path / "vpsorg-1" / "20260101" / "run.json"
     record.parent.mkdir(parents=True)
     record.write_text(json.dumps({"host": "web1", "outcome": "unknown"}), encoding="utf-8")
-    checks.role_says(tmp_path, {"web1": "unknown"})
+    checks.check_recorded_outcomes(tmp_path, {"web1": "unknown"})
     for wanted in ({"web1": "rolled_back"}, {"web1": "unknown", "web2": "upgraded"}, {}):
-        with pytest.raises(NotAsItShouldBe, match="and says {'web1': 'unknown'}"):
-            checks.role_says(tmp_path, wanted)
+        with pytest.raises(DemoCheckFailed, match="and says {'web1': 'unknown'}"):
+            checks.check_recorded_outcomes(tmp_path, wanted)

@@ -8,23 +8,23 @@ from datetime import datetime
 from sandbox import AdminClient
 
 TITLES = {"vpsorg": "VPS.org", "ilkbyte": "Ilkbyte"}
-_WORK = {
+_OPERATIONS = {
     "snapshot_started": ("snapshot", ("snapshot_ready", "snapshot_failed")),
     "restore_started": ("restore", ("restore_done", "restore_failed")),
 }
 
 
-def under_way(admin: AdminClient) -> str | None:
+def describe_progress(admin: AdminClient) -> str | None:
     """Such as "by the clouds' clock: snapshot of web1 (VPS.org) for 4 min, …"; None if the clouds are idle."""
     events = admin.events()
     now = datetime.fromisoformat(admin.clock()["now"].replace("Z", "+00:00"))
-    doing = []
+    progress = []
     for number, event in enumerate(events):
-        if event["event"] not in _WORK:
+        if event["event"] not in _OPERATIONS:
             continue
-        word, ends = _WORK[event["event"]]
+        label, ends = _OPERATIONS[event["event"]]
         if any(later["event"] in ends and later["server"] == event["server"] for later in events[number:]):
             continue
         minutes = (now - datetime.fromisoformat(event["at"].replace("Z", "+00:00"))).total_seconds() / 60
-        doing.append(f"{word} of {event['server']} at {TITLES[event['cloud']]} for {minutes:.0f} min")
-    return f"under way, by the clouds' clock: {', '.join(doing)}" if doing else None
+        progress.append(f"{label} of {event['server']} at {TITLES[event['cloud']]} for {minutes:.0f} min")
+    return f"under way, by the clouds' clock: {', '.join(progress)}" if progress else None

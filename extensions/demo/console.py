@@ -12,11 +12,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-DIGEST_CHARACTERS = 8
+DIGEST_LENGTH = 8
 
 
 @dataclass(frozen=True)
-class ServerStory:
+class ServerOutcome:
     """One line of the table: a server and the digests (hex) of its disk at three moments."""
 
     server: str
@@ -27,7 +27,7 @@ class ServerStory:
     at_end: str
 
 
-class Screen:
+class DemoConsole:
     """Prints to standard output; in colours where that is a terminal."""
 
     def __init__(self) -> None:
@@ -47,19 +47,19 @@ class Screen:
         """The head of the next step, numbered from 1."""
         self._steps += 1
         self._console.print(f"\n[bold cyan]Step {self._steps}. {escape(title)}[/]")
-        self.say(why)
+        self.print_text(why)
 
-    def say(self, text: str) -> None:
+    def print_text(self, text: str) -> None:
         """A plain sentence."""
         self._console.print(escape(text))
 
-    def proven(self, text: str) -> None:
+    def verified(self, text: str) -> None:
         """A plain sentence about something that has been checked."""
         self._console.print(f"[green]Checked: {escape(text)}[/]")
 
-    def command(self, words: Iterable[str]) -> None:
+    def command(self, arguments: Iterable[str]) -> None:
         """The command that is run now."""
-        self._console.print(f"[bold]  $ {escape(' '.join(words))}[/]", soft_wrap=True)
+        self._console.print(f"[bold]  $ {escape(' '.join(arguments))}[/]", soft_wrap=True)
 
     def output(self, line: str) -> None:
         """A line that the command printed."""
@@ -73,19 +73,19 @@ class Screen:
         """Why the demo ends here."""
         self._console.print(f"\n[bold red]The demo failed: {escape(text)}[/]")
 
-    def table(self, stories: Iterable[ServerStory]) -> None:
+    def table(self, outcomes: Iterable[ServerOutcome]) -> None:
         """What became of the servers' disks; equal digests of one server say so, and have one colour."""
         table = Table(box=box.ROUNDED, show_lines=True, title="\nThe servers' disks", title_style="bold")
         for column in ("server", "cloud", "what happened"):
             table.add_column(column)
         for column in ("disk\nbefore", "after the\nupgrade", "at the\nend"):
             table.add_column(column, no_wrap=True)
-        for story in stories:
-            digests = (story.before, story.upgraded, story.at_end)
-            cells = [Text(digest[:DIGEST_CHARACTERS], style="green" if digest == story.at_end else "red") for digest in digests]
-            if story.at_end == story.before:
+        for outcome in outcomes:
+            digests = (outcome.before, outcome.upgraded, outcome.at_end)
+            cells = [Text(digest[:DIGEST_LENGTH], style="green" if digest == outcome.at_end else "red") for digest in digests]
+            if outcome.at_end == outcome.before:
                 cells[2].append("\n= before", style="bold")
-            elif story.at_end == story.upgraded:
+            elif outcome.at_end == outcome.upgraded:
                 cells[2].append("\n= upgraded")
-            table.add_row(story.server, story.cloud, story.what_happened, *cells)
+            table.add_row(outcome.server, outcome.cloud, outcome.what_happened, *cells)
         self._console.print(table)

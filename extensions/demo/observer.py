@@ -11,11 +11,11 @@ from typing import Any
 
 from sandbox import AdminClient, AdminError
 
-LOOK_SECONDS = 0.4
+POLL_INTERVAL = 0.4
 
 
 @dataclass(frozen=True)
-class View:
+class ServerState:
     """A server at one moment: its disk's digest (hex), guests that it lost, whether it is on, whether its network is up."""
 
     digest: str
@@ -32,12 +32,12 @@ def guests_lost(disk: Path) -> int:
     return int((data / "signed").read_text()) - len(list((data / "guests").iterdir()))
 
 
-def view_of(server: dict[str, Any]) -> View:
+def read_server_state(server: dict[str, Any]) -> ServerState:
     """:param server: as the sandbox's admin API tells of it."""
-    return View(server["digest"], guests_lost(Path(server["disk"])), server["powered_on"], server["network"] == "up")
+    return ServerState(server["digest"], guests_lost(Path(server["disk"])), server["powered_on"], server["network"] == "up")
 
 
-class Watch:
+class ServerObserver:
     """While it is entered, keeps the last view of each server from before its restore began.
 
     :ivar before_restore: by the server's name; of one that is not restored, the last view of all.
@@ -45,26 +45,26 @@ class Watch:
 
     def __init__(self, admin: AdminClient) -> None:
         self._admin = admin
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self.before_restore: dict[str, View] = {}
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.before_restore: dict[str, ServerState] = {}
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> ServerObserver:
         self._thread.start()
         return self
 
     def __exit__(self, *problem: object) -> None:
-        self._over.set()
+        self._stopped.set()
         self._thread.join()
 
-    def _watch(self) -> None:
-        while not self._over.wait(LOOK_SECONDS):
+    def _run(self) -> None:
+        while not self._stopped.wait(POLL_INTERVAL):
             # A disk that changes while it is looked at: the next look is soon.
             with contextlib.suppress(AdminError, OSError, ValueError):
-                self._look()
+                self._poll()
 
-    def _look(self) -> None:
-        views = {server["name"]: view_of(server) for server in self._admin.servers()}
+    def _poll(self) -> None:
+        states = {server["name"]: read_server_state(server) for server in self._admin.servers()}
         # Asked for after the look, so that no view of a restore at work is taken for one from before.
         restored = {event["server"] for event in self._admin.events("restore_started")}
-        self.before_restore.update({name: view for name, view in views.items() if name not in restored and view.is_on})
+        self.before_restore.update({name: state for name, state in states.items() if name not in restored and state.is_on})
