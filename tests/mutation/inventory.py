@@ -13,7 +13,8 @@ ACCOUNT = "unit/plugins/test_host_account.py"
 MUTANTS = [
     Mutant(
         "an account that fails leaves the hosts of the others", "plugins/inventory/servers.py", "InventoryModule._ask",
-        r"raise invalid_argument\(f\"Account .*\)", "return []", "inventory", (f"{TESTS}::test_an_account_that_fails_fails_the_whole_file_and_is_named",),
+        r"raise invalid_argument\(f\"Account .*\)", "return []", "inventory",
+        (f"{TESTS}::test_an_account_that_fails_fails_the_whole_file_and_is_named",),
     ),
     Mutant(
         "a server called localhost gets what is delegated to the controller", f"{PLUGIN_UTILS}/servers_inventory/hosts.py", "is_usable",

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import copy
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from time import monotonic
 from typing import Any
 
 COALESCE_WINDOW = 0.03  # a reading begins when nobody has joined for so long
@@ -98,7 +98,7 @@ class CoalescedRead:
                 self._collect_callers(flight)
                 if not flight.direct:
                     flight.value, self._requests, seconds = self._read()
-                    self._backoff_until = monotonic() + min(MAX_BACKOFF, REFRESH_BACKOFF * seconds)
+                    self._backoff_until = time.monotonic() + min(MAX_BACKOFF, REFRESH_BACKOFF * seconds)
         except Exception as error:
             flight.error = error
         except BaseException as error:  # this thread is to end, and the others must not wait for it
@@ -108,15 +108,15 @@ class CoalescedRead:
             self._finish(flight)
 
     def _collect_callers(self, flight: Flight) -> None:
-        flight.urgent.wait(max(0.0, self._backoff_until - monotonic()))
-        deadline, callers = monotonic() + MAX_COALESCE, 0
-        while callers != flight.callers and monotonic() < deadline:
+        flight.urgent.wait(max(0.0, self._backoff_until - time.monotonic()))
+        deadline, callers = time.monotonic() + MAX_COALESCE, 0
+        while callers != flight.callers and time.monotonic() < deadline:
             callers = flight.callers
             flight.finished.wait(COALESCE_WINDOW)  # nobody can have ended it
         with self._lock:
             self._next = Flight()
             flight.direct = flight.callers + self._waiter_count < self._requests  # those who wait are answered as well
-            flight.started = monotonic()
+            flight.started = time.monotonic()
 
     def _finish(self, flight: Flight) -> None:
         with self._lock:

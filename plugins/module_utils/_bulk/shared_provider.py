@@ -13,7 +13,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime
-from time import monotonic
 from typing import Any, TypeVar
 
 from .. import _errors as errors
@@ -51,8 +50,8 @@ class AccountCache:
         """What was listed, and for how long; without the time that it took to get a line."""
 
         def timed(provider: Provider) -> tuple[list[Row], float]:
-            started = monotonic()
-            return call(provider), monotonic() - started
+            started = time.monotonic()
+            return call(provider), time.monotonic() - started
 
         return self.pool.list_all(timed)
 
@@ -73,7 +72,7 @@ class SharedProvider(Provider):
         self._account_cache, self._pool, self._check = account_cache, account_cache.pool, check
         primary = account_cache.pool.primary
         self.display_name, self.capabilities = primary.display_name, primary.capabilities
-        self._since = monotonic()
+        self._since = time.monotonic()
         self._served: dict[CoalescedRead, float] = {}
         self._last_read: CoalescedRead | None = None  # since the last pause, by what it waits for
         self._urgent = True  # it decides by what it reads now, and does not only look again
@@ -95,7 +94,7 @@ class SharedProvider(Provider):
         return self._pool.primary.resolve_server(reference, servers)
 
     def invalidate(self) -> None:
-        self._since = monotonic()
+        self._since = time.monotonic()
         self._urgent = True
 
     def sleep(self, seconds: float) -> None:
@@ -189,7 +188,7 @@ class SharedProvider(Provider):
         try:
             return self._pool.change(call)
         finally:
-            self._since = monotonic()
+            self._since = time.monotonic()
             self._urgent = False  # what comes now is looked at until it is there
 
     def _read_shared(self, shared_read: CoalescedRead) -> Any:
@@ -203,7 +202,7 @@ class SharedProvider(Provider):
                 raise
             flight = Flight(direct=True)  # a list that never holds still, or another server's row that is none, is nobody's end
         # What it asks for itself is newer than any reading up to now, and a later one answers it as well.
-        self._served[shared_read] = monotonic() if flight.direct else flight.started
+        self._served[shared_read] = time.monotonic() if flight.direct else flight.started
         return None if flight.direct else flight.value
 
     def _not_before(self, shared_read: CoalescedRead) -> float:

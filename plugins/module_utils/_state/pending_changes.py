@@ -51,7 +51,7 @@ def is_creation_pending(ctx: OperationContext, server: Server) -> bool:
     if not -2.0 <= age < ctx.provider.capabilities.expected_create_seconds:
         return False
     latest = server if server.power_state else ctx.provider.get_server(server.id)
-    return now.power_state != RUNNING or bool(now.task_state)  # a server that runs and is idle is making none
+    return latest.power_state != RUNNING or bool(latest.task_state)  # a server that runs and is idle is making none
 
 
 def clear_requested(ctx: OperationContext, name: str) -> None:

@@ -72,7 +72,8 @@ def _of_snapshots(snapshots: list[dict[str, Any]], account: dict[str, Any], now:
     elif not any(item["status"] == base.READY for item in snapshots):
         found.append(Finding(WARN, "none", "no snapshot that is ready"))
     if late:
-        found.append(Finding(WARN, "pending", f"{formatting.counted(len(late), 'snapshot')} not ready after {formatting.duration(late[0]['age_seconds'])}"))
+        age = formatting.duration(late[0]["age_seconds"])
+        found.append(Finding(WARN, "pending", f"{formatting.counted(len(late), 'snapshot')} not ready after {age}"))
     found += _of_schedules(snapshots, now)
     limit = account["limit"]
     if limit and len(snapshots) >= limit:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from ansible_collections.rewind.vps.plugins.module_utils._argspec import (
     PROVIDERS,
     SPECS,
-    is_for_many,
-    may_be_for_many,
+    is_bulk,
+    may_query_many,
     normalize_params,
     parse_duration,
 )
@@ -250,7 +250,7 @@ NO_SERVER = {key: value for key, value in SNAPSHOT.items() if key != "server"}
 
 def shape(module, **options):
     made = normalized(module, **options)
-    return made["server"], made["servers"], is_for_many(made), may_be_for_many(made)
+    return made["server"], made["servers"], is_bulk(made), may_query_many(made)
 
 
 def test_server_is_always_one_and_servers_decides_the_shape():
@@ -259,7 +259,7 @@ def test_server_is_always_one_and_servers_decides_the_shape():
     assert shape("snapshot", **NO_SERVER, servers=["web1", "web2", "web1"]) == (None, ["web1", "web2"], True, True)
     assert shape("snapshot", **NO_SERVER, servers=[]) == (None, [], True, True), "nothing to do, which is said"
     assert shape("snapshot", **{**SNAPSHOT, "server": "web1,web2"})[0] == "web1,web2", "one server, whatever it is called"
-    assert normalized("snapshot_cron", **CRON)["servers"] is None and not is_for_many(normalized("snapshot_cron", **CRON))
+    assert normalized("snapshot_cron", **CRON)["servers"] is None and not is_bulk(normalized("snapshot_cron", **CRON))
 
 
 @pytest.mark.parametrize("module", ["snapshot_info", "server_info"])

@@ -11,8 +11,8 @@ import pytest
 PLUGINS = Path(__file__).resolve().parents[3] / "plugins"
 FILES = {path.relative_to(PLUGINS).as_posix(): path for path in sorted(PLUGINS.rglob("*.py")) if path.name != "__init__.py"}
 # The connection of one server of a bulk task is the clock of the poller.
-MAY_SLEEP = {"module_utils/polling.py", "module_utils/transport.py", "module_utils/fleet/member.py"}
-MAY_NAME_PROVIDERS = ("module_utils/_provider/", "modules/", "doc_fragments/", "module_utils/arguments.py")
+MAY_SLEEP = {"module_utils/_wait/polling.py", "module_utils/_http/client.py", "module_utils/_bulk/shared_provider.py"}
+MAY_NAME_PROVIDERS = ("module_utils/_provider/", "modules/", "doc_fragments/", "module_utils/_argspec.py")
 
 
 def nodes(name, *kinds):
@@ -52,7 +52,7 @@ def test_nothing_is_printed_or_executed(name):
 
 
 # The guard of an upgrade and its run use a socket of this machine. HTTP has a file of its own, with no socket that it opens itself.
-@pytest.mark.parametrize("name", ["plugin_utils/guarded_upgrade/guard_link.py", "plugin_utils/guarded_upgrade/guard_service.py"])
+@pytest.mark.parametrize("name", ["plugin_utils/_guard/client.py", "plugin_utils/_guard/server.py"])
 def test_sockets_are_local(name):
     families = {node.attr for node in nodes(name, ast.Attribute) if node.attr.startswith("AF_")}
     assert families == {"AF_UNIX"}

@@ -50,7 +50,7 @@ def test_any_options_are_refused_or_clean(module, data):
         assert (error.kind, error.outcome) == (INVALID_ARGUMENT, NOT_APPLIED)
         assert_valid([error.format(), error.to_result()])
         return
-    assert set(options) == set(given_options)
+    assert set(options) == {*given_options, "servers"}
     assert options["api_url"].startswith(("http://", "https://", "HTTP://", "HTTPS://")) and 1 <= options["api_timeout"] <= 600
     for name in ("max_age", "older_than", "newer_than"):
         assert options.get(name) is None or (isinstance(options[name], int) and options[name] > 0)

@@ -230,7 +230,8 @@ def test_an_idle_server_is_no_proof_of_a_restore() -> None:
 def test_a_restore_that_left_the_server_off_has_failed() -> None:
     for kind, holds, outcome in (("vpsorg", None, errors.UNKNOWN), ("ilkbyte", "running", errors.FAILED)):
         with pytest.raises(RewindError, match="did not succeed") as caught:
-            wait_restored(kind, snapshot(power_state=holds, current=True), lambda provider: setattr(provider, "power_state", "stopped"), observed=True)
+            target = snapshot(power_state=holds, current=True)
+            wait_restored(kind, target, lambda provider: setattr(provider, "power_state", "stopped"), observed=True)
         assert (caught.value.kind, caught.value.outcome) == (errors.OPERATION_FAILED, outcome)
 
 

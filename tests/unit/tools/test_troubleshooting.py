@@ -18,7 +18,7 @@ HOLE = "\0"  # for what is filled in
 
 def kinds() -> set[str]:
     """The values of errors.py's constants that are kinds."""
-    tree = ast.parse((ROOT / "plugins" / "module_utils" / "errors.py").read_text("utf-8"))
+    tree = ast.parse((ROOT / "plugins" / "module_utils" / "_errors.py").read_text("utf-8"))
     values = {
         node.value.value for node in tree.body
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
