@@ -19,7 +19,7 @@ NAME = "notice"
 LONG = 600.0  # seconds of the operation that the targets speak of
 MOST_LATE, MOST_POLLS = 10.0, 20
 PROGRAM = Path(__file__).with_name("noticing.py")
-MODEL = Path(__file__).resolve().parent.parent / "model"
+MODEL = Path(__file__).resolve().parent.parent / "simulation"
 
 Row = dict[str, Any]
 

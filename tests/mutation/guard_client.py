@@ -9,7 +9,7 @@ DIRECTORY = "plugins/plugin_utils/guarded_upgrade"
 TASKS = "roles/guarded_upgrade/tasks"
 
 TESTS = "unit/plugins/guarded_upgrade"
-LOST = ("integration/guarded/test_lost_servers.py::test_the_only_server_of_the_batch_cuts_its_own_network",)
+LOST = ("functional/guarded/test_lost_servers.py::test_the_only_server_of_the_batch_cuts_its_own_network",)
 
 MUTANTS = [
     Mutant(
@@ -37,7 +37,7 @@ MUTANTS = [
     Mutant(
         "an upgrade is confirmed without its checks", f"{TASKS}/upgrade.yml", "include_tasks: check.yml",
         r"include_tasks: check\.yml", "meta: noop", "upgrade",
-        ("integration/guarded/test_success.py::test_older_snapshots_of_this_role_go_and_no_others",),
+        ("functional/guarded/test_success.py::test_older_snapshots_of_this_role_go_and_no_others",),
     ),
     Mutant(
         "a failed upgrade is not undone", f"{TASKS}/upgrade.yml", "include_tasks: roll_back.yml",
@@ -45,7 +45,7 @@ MUTANTS = [
     ),
     Mutant(
         "check mode upgrades", f"{TASKS}/main.yml", "include_tasks: {{ guarded_upgrade_files[guarded_upgrade_run.next] }}",
-        r"when: not ansible_check_mode", "when: true", "changed", ("integration/guarded/test_refusals.py::test_check_mode_prints_the_plan",),
+        r"when: not ansible_check_mode", "when: true", "changed", ("functional/guarded/test_refusals.py::test_check_mode_prints_the_plan",),
     ),
     Mutant(
         "a run that was rolled back succeeds, and the roll-out goes on", f"{TASKS}/main.yml", "fail",

@@ -17,7 +17,7 @@ from support.leaky_tasks import ADDED, OPTIONS, SECRETS, VARIABLES, WAYS, quotin
 from support.stage import DOORS, MODULE, QUICK, Call, Run, Stage, Step
 
 if TYPE_CHECKING:
-    from integration.leaks.conftest import LeakStage
+    from functional.secret_scan.conftest import LeakStage
 
 pytestmark = [pytest.mark.playbook, pytest.mark.leaks]
 

@@ -13,7 +13,7 @@ from support.leaky_tasks import ADDED, OPTIONS, quoting
 from support.stage import DOORS, MODULE, QUICK, Step
 
 if TYPE_CHECKING:
-    from integration.leaks.conftest import LeakStage
+    from functional.secret_scan.conftest import LeakStage
 
 pytestmark = [pytest.mark.playbook, pytest.mark.leaks]
 

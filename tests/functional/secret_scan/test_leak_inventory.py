@@ -16,7 +16,7 @@ from support.servers_file import cache
 from support.stage import Run
 
 if TYPE_CHECKING:
-    from integration.leaks.conftest import LeakStage
+    from functional.secret_scan.conftest import LeakStage
 
 pytestmark = [pytest.mark.playbook, pytest.mark.leaks]
 

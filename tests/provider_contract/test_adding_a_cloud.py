@@ -30,14 +30,14 @@ def parts(name: str) -> list[str]:
 
 @pytest.mark.parametrize("name", ["provider.py", "sandbox_side.py"])
 def test_the_page_shows_the_file_in_whole(name: str) -> None:
-    shown = parts(f"tests/contract/examplecloud/{name}")
+    shown = parts(f"tests/provider_contract/examplecloud/{name}")
     assert "".join(shown) == (FOLDER / name).read_text("utf-8")
     assert len(shown) > 1, "it is explained part by part"
 
 
 def test_the_page_shows_the_entry_among_the_clouds() -> None:
-    (entry,) = parts("tests/contract/clouds.py")
-    assert entry in (ROOT / "tests" / "contract" / "clouds.py").read_text("utf-8")
+    (entry,) = parts("tests/provider_contract/clouds.py")
+    assert entry in (ROOT / "tests" / "provider_contract" / "clouds.py").read_text("utf-8")
 
 
 def test_the_page_names_every_file_that_lists_the_clouds() -> None:

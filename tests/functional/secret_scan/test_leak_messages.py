@@ -12,7 +12,7 @@ from support.leaky_tasks import ADDED, OPTIONS, SECRETS, in_pieces, quoting
 from support.stage import DOORS, QUICK, Step
 
 if TYPE_CHECKING:
-    from integration.leaks.conftest import LeakStage
+    from functional.secret_scan.conftest import LeakStage
 
 pytestmark = [pytest.mark.playbook, pytest.mark.leaks]
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The module snapshot_restore: asked for once, joined when under way, and never called done when it is not.
 
-What takes long waits to see is here for test-all, and in virtual time in model/test_restores_that_go_wrong.py.
+What takes long waits to see is here for test-all, and in virtual time in simulation/test_restores_that_go_wrong.py.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Restores that fail, or of which nobody knows whether they began: what only long waits can tell, in virtual time.
 
-Through the real doors, and in real time, in integration/test_snapshot_restore.py (most of it by make test-all only).
+Through the real doors, and in real time, in functional/test_snapshot_restore.py (most of it by make test-all only).
 """
 
 from __future__ import annotations
