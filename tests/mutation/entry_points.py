@@ -6,13 +6,13 @@ from __future__ import annotations
 from mutation.mutant import Mutant
 
 UTILS = "plugins/module_utils"
-EXECUTE = "unit/plugins/test_run_room.py"
-ACTION = "unit/plugins/test_quick_door.py"
+EXECUTE = "unit/plugins/module_utils/test_execute.py"
+ACTION = "unit/plugins/plugin_utils/test_in_process_action.py"
 
 MUTANTS = [
     Mutant(
         "plain http carries the credentials to any host", f"{UTILS}/arguments.py", "_api_url",
-        r'== "http" and not', '== "ftp" and not', "secrets", ("unit/plugins/test_arguments.py::test_plain_http_only_to_this_machine",),
+        r'== "http" and not', '== "ftp" and not', "secrets", ("unit/plugins/module_utils/test_argspec.py::test_plain_http_only_to_this_machine",),
     ),
     Mutant(
         "a result contains the secrets that are in it", f"{UTILS}/run.py", "_run",

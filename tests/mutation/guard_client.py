@@ -32,7 +32,7 @@ MUTANTS = [
     Mutant(
         "a lost server ends the play for it, without a rescue", "plugins/connection/guarded_ssh.py", "loss_fails_the_task",
         r"raise \w+\((\w+)\)", r"raise AnsibleConnectionFailure(\1)", "upgrade",
-        ("unit/plugins/test_guarded_ssh.py::test_each_way_to_lose_the_server_fails_the_task",),
+        ("unit/plugins/connection/test_guarded_ssh.py::test_each_way_to_lose_the_server_fails_the_task",),
     ),
     Mutant(
         "an upgrade is confirmed without its checks", f"{TASKS}/upgrade.yml", "include_tasks: check.yml",

@@ -10,9 +10,9 @@ WIRE = "plugins/module_utils/_http/session.py"
 VPSORG = "plugins/module_utils/_provider/vpsorg.py"
 ILKBYTE = "plugins/module_utils/_provider/ilkbyte.py"
 
-CHANGES = "unit/plugins/test_transport_changes.py"
-LIMITS = "unit/plugins/test_transport_limits.py"
-SHAPES = "unit/plugins/test_provider_shapes.py"
+CHANGES = "unit/plugins/module_utils/_http/test_client_changes.py"
+LIMITS = "unit/plugins/module_utils/_http/test_client_limits.py"
+SHAPES = "unit/plugins/module_utils/_provider/test_response_schema.py"
 UNCLEAR = (f"{CHANGES}::test_what_may_have_happened_is_sent_once_and_unknown",)
 
 MUTANTS = [
@@ -37,7 +37,7 @@ MUTANTS = [
     ),
     Mutant(
         "the provider's certificate is not verified", WIRE, "HttpSession._read", r"verify=self\.\w+", "verify=False", "credentials",
-        ("unit/plugins/test_transport_tls.py::test_an_unknown_certificate_is_refused_at_once_and_nothing_is_sent",),
+        ("unit/plugins/module_utils/_http/test_client_tls.py::test_an_unknown_certificate_is_refused_at_once_and_nothing_is_sent",),
     ),
     Mutant(
         "an exception's text, with the URL in it, becomes part of the message", WIRE, "HttpSession.request",
@@ -75,6 +75,6 @@ MUTANTS = [
     Mutant(
         "a server that is on two pages is not noticed at Ilkbyte", ILKBYTE, "Ilkbyte._read_servers",
         r"if len\(\w+\) == \w+ else None", "", "lists",
-        ("unit/plugins/test_provider_answers.py::test_inconsistent_pages_of_ilkbyte_are_read_again",),
+        ("unit/plugins/module_utils/_provider/test_response_validation.py::test_inconsistent_pages_of_ilkbyte_are_read_again",),
     ),
 ]

@@ -7,8 +7,8 @@ from mutation.mutant import Mutant
 
 PLUGIN_UTILS = "plugins/plugin_utils"
 
-TESTS = "unit/plugins/test_servers_inventory.py"
-ACCOUNT = "unit/plugins/test_host_account.py"
+TESTS = "unit/plugins/inventory/test_servers_inventory.py"
+ACCOUNT = "unit/plugins/plugin_utils/test_inventory_credentials.py"
 
 MUTANTS = [
     Mutant(
@@ -31,11 +31,11 @@ MUTANTS = [
     Mutant(
         "a schedule's retention counts snapshots with a similar name", f"{PLUGIN_UTILS}/snapshot_schedule.py", "_by_a_runner",
         r'("match": \w+) \+ \w+', r'\1 + "*"', "deletes_what_is_named",
-        ("unit/plugins/test_schedule_plan.py::test_the_pattern_names_what_is_made_and_nothing_else",),
+        ("unit/plugins/filter/test_schedule_plan.py::test_the_pattern_names_what_is_made_and_nothing_else",),
     ),
     Mutant(
         "the report takes a server's name for HTML", f"{PLUGIN_UTILS}/fleet_report/page.py", "_template",
         r"autoescape=True", "autoescape=False", "nothing_followed",
-        ("unit/plugins/fleet_report/test_fleet_page.py::test_texts_of_others_are_only_text",),
+        ("unit/plugins/plugin_utils/_report/test_report_page.py::test_texts_of_others_are_only_text",),
     ),
 ]

@@ -8,8 +8,8 @@ from mutation.mutant import Mutant
 LOCK = "plugins/module_utils/_state/server_lock.py"
 LOCKING = "plugins/module_utils/_state/operation_lock.py"
 
-LOCK_TESTS = "unit/plugins/test_turns.py"
-TESTS = "unit/plugins/test_turn_taking.py"
+LOCK_TESTS = "unit/plugins/module_utils/_state/test_server_lock.py"
+TESTS = "unit/plugins/module_utils/_state/test_operation_locking.py"
 
 MUTANTS = [
     Mutant(
@@ -38,6 +38,6 @@ MUTANTS = [
     Mutant(
         "a list that lacks what was just made is believed", "plugins/module_utils/_state/pending_changes.py", "_agrees",
         r"(\w+) is not None and all", r"\1 is None and all", "lists",
-        ("unit/plugins/test_memory_of_lists.py::test_a_snapshot_just_created_is_not_created_again",),
+        ("unit/plugins/module_utils/_state/test_pending_changes.py::test_a_snapshot_just_created_is_not_created_again",),
     ),
 ]

@@ -11,7 +11,7 @@ SIGNALS = f"{OPERATIONS}/signals.py"
 RESTORE = f"{OPERATIONS}/snapshot_restore.py"
 WATCH = f"{OPERATIONS}/restore_watch.py"
 
-REQUESTS = "unit/plugins/test_operation_promises.py"
+REQUESTS = "unit/plugins/module_utils/_module/test_operation_requests.py"
 
 MUTANTS = [
     Mutant(
@@ -21,12 +21,12 @@ MUTANTS = [
     ),
     Mutant(
         "a signal ends the task while the server is off", SIGNALS, "_watched.defer",
-        r"signal\.signal\((\w+), \w+\)", r"signal.getsignal(\1)", "starts_again", ("unit/plugins/test_signals.py",),
+        r"signal\.signal\((\w+), \w+\)", r"signal.getsignal(\1)", "starts_again", ("unit/plugins/module_utils/_module/test_signal_guard.py",),
     ),
     Mutant(
         "a server that a killed task has left off stays off", f"{OPERATIONS}/earlier_stop.py", "EarlierStop.look",
         r"self\.server = server", "self.server = None", "starts_again",
-        ("unit/plugins/test_earlier_stop.py::test_it_is_started_when_the_work_is_done",),
+        ("unit/plugins/module_utils/_module/test_interrupted_stop.py::test_it_is_started_when_the_work_is_done",),
     ),
     Mutant(
         "a restore is skipped where the snapshot is the current one", RESTORE, "run",
@@ -39,7 +39,7 @@ MUTANTS = [
     ),
     Mutant(
         "check mode restores", RESTORE, "run", r"if \w+\.check_mode:", "if False:", "changed",
-        ("unit/plugins/test_turn_taking.py::test_a_check_run_neither_takes_the_lock_nor_waits_for_it",),
+        ("unit/plugins/module_utils/_state/test_operation_locking.py::test_a_check_run_neither_takes_the_lock_nor_waits_for_it",),
     ),
     Mutant(
         "a server that is idle just after a restore was requested counts as restored", WATCH, "_is_over",
@@ -52,6 +52,6 @@ MUTANTS = [
     Mutant(
         "a snapshot that was the current one before proves a restore", WATCH, "Restore.became_current",
         r"not self\.snapshot\.current and ", "", "restores_what_is_named",
-        ("unit/plugins/test_operation_moments.py::test_a_snapshot_that_was_the_current_one_before_proves_no_restore",),
+        ("unit/plugins/module_utils/_module/test_operation_races.py::test_a_snapshot_that_was_the_current_one_before_proves_no_restore",),
     ),
 ]

@@ -10,11 +10,11 @@ OPERATIONS = "plugins/module_utils/operations"
 PRESENT = f"{OPERATIONS}/snapshot_present.py"
 PLAN = f"{OPERATIONS}/snapshot_plan.py"
 
-KEPT = "unit/plugins/test_retention.py"
-RACES = "unit/plugins/test_operation_moments.py"
-REQUESTS = "unit/plugins/test_operation_promises.py"
+KEPT = "unit/plugins/module_utils/_module/test_retention.py"
+RACES = "unit/plugins/module_utils/_module/test_operation_races.py"
+REQUESTS = "unit/plugins/module_utils/_module/test_operation_requests.py"
 CHECK_MODE = (f"{REQUESTS}::test_a_check_run_requests_nothing_and_shows_what_would_change",)
-EVERY_PLAN = ("unit/plugins/test_snapshot_plan.py::test_every_combination",)
+EVERY_PLAN = ("unit/plugins/module_utils/_module/test_snapshot_plan.py::test_every_combination",)
 LOST_ANSWER = (f"{RACES}::test_a_create_whose_answer_is_lost_is_reconciled",)
 
 MUTANTS = [

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""rewind.vps.guarded_ssh apart from any server: its options, its arguments for ssh, and what it makes of ssh's failures."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible import constants
+from ansible.errors import AnsibleActionFail, AnsibleAuthenticationFailure, AnsibleConnectionFailure, AnsibleError
+from ansible.playbook.play_context import PlayContext
+from ansible.plugins.connection import ssh as ssh_plugin
+from ansible.plugins.loader import connection_loader
+
+PLUGINS = Path(__file__).resolve().parents[4] / "plugins" / "connection"
+GUARDED = "guarded_ssh"
+OWN_OPTIONS = {"run_record", "server_alive_interval", "server_alive_count_max", "server_name"}
+
+
+# Found as a plugin in a folder: Ansible finds collections only in a process that has not imported any by itself.
+connection_loader.add_directory(str(PLUGINS))
+
+
+@pytest.fixture
+def connect():
+    """Makes a connection as Ansible does, with these variables."""
+
+    def made(plugin=GUARDED, **variables):
+        connection = connection_loader.get(plugin, PlayContext(), "/dev/null")
+        connection.set_options(var_options={"inventory_hostname": "web1", "ansible_host": "192.0.2.1", **variables})
+        return connection
+
+    return made
+
+
+@pytest.fixture
+def failing(connect, monkeypatch, tmp_path):
+    """Makes a connection where each of ssh's own ways to run something ends so."""
+
+    def made(outcome):
+        def run(self, *args, **kwargs):
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
+
+        for way in ("_run", "_file_transport_command", "_bare_run"):
+            monkeypatch.setattr(ssh_plugin.Connection, way, run)
+        connection = connect(ansible_control_path_dir=str(tmp_path))
+        (tmp_path / "file").touch()
+        return connection, [
+            lambda: connection.exec_command("true"),
+            lambda: connection.put_file(str(tmp_path / "file"), "/root/file"),
+            lambda: connection.fetch_file("/root/file", str(tmp_path / "file")),
+        ]
+
+    return made
+
+
+def definitions(connection):
+    return constants.config.get_configuration_definitions("connection", connection._load_name)
+
+
+def test_the_options_are_those_of_the_installed_ssh_and_its_own(connect):
+    own, ssh_options = (definitions(connect(plugin)) for plugin in (GUARDED, "ssh"))
+    assert "pipelining" in ssh_options  # from a fragment of documentation, not from the plugin's own text
+    assert set(own) == set(ssh_options) | OWN_OPTIONS
+    assert {name: own[name] for name in ssh_options} == ssh_options
+
+
+def test_what_ansible_doc_reads_names_the_own_options_only():
+    """It reads what is assigned in the file, and has to find text there."""
+    source = (PLUGINS / "guarded_ssh.py").read_text("utf-8")
+    assigned = [node.value for node in ast.parse(source).body if isinstance(node, ast.Assign)
+                and getattr(node.targets[0], "id", "") == "DOCUMENTATION"]
+    assert [set(yaml.safe_load(ast.literal_eval(value))["options"]) for value in assigned] == [OWN_OPTIONS]
+
+
+def test_the_command_is_that_of_ssh_with_its_questions_behind_the_users_own_arguments(connect, tmp_path):
+    variables = {"ansible_port": 2222, "ansible_ssh_common_args": "-o ServerAliveInterval=7", "ansible_control_path_dir": str(tmp_path),
+                 "ansible_ssh_private_key_file": "/key", "ansible_user": "root"}
+    ssh_options = connect("ssh", **variables)._build_command("ssh", "ssh", "192.0.2.1", "true")
+    own = connect(**variables)._build_command("ssh", "ssh", "192.0.2.1", "true")
+    assert own == ssh_options[:-2] + [b"-o", b"ServerAliveInterval=15", b"-o", b"ServerAliveCountMax=4"] + ssh_options[-2:]
+    off = connect(ansible_guarded_ssh_server_alive_interval=0, **variables)
+    assert off._build_command("ssh", "ssh", "192.0.2.1", "true") == ssh_options
+
+
+def test_actions_take_it_for_ssh(connect):
+    assert connect().transport == "ssh"
+
+
+def test_each_way_to_lose_the_connection_fails_the_task(failing):
+    _connection, ways = failing(AnsibleConnectionFailure("No route to host."))
+    for way in ways:
+        with pytest.raises(AnsibleConnectionFailure) as caught:
+            way()
+        loss = caught.value
+        assert isinstance(loss, AnsibleActionFail)
+        assert not isinstance(loss, AnsibleAuthenticationFailure)
+        assert loss.__cause__ is None and loss.__context__ is None  # else Ansible finds the failure of the connection there
+        message = "server web1 was lost: No route to host; the task has failed, so that rescue can run"
+        assert loss.result == {"failed": True, "msg": message, "connection_lost": True}
+        assert str(loss) == message
+
+
+def test_a_failed_authentication_is_still_distinguished(failing):
+    _connection, ways = failing(AnsibleAuthenticationFailure("Permission denied"))
+    for way in ways:
+        with pytest.raises(AnsibleAuthenticationFailure, match="^server web1 was lost: .*Permission denied; the task") as caught:
+            way()
+        assert isinstance(caught.value, AnsibleActionFail)
+
+
+def test_other_errors_and_failed_commands_stay_what_they_are(failing):
+    _connection, ways = failing(AnsibleError("no sshpass here"))
+    for way in ways:
+        with pytest.raises(AnsibleError, match="^no sshpass here$") as caught:
+            way()
+        assert caught.type is AnsibleError
+    _connection, ways = failing((1, b"", b"no such file"))
+    assert ways[0]() == (1, b"", b"no such file")
+
+
+def test_a_server_without_space_for_a_temporary_directory_is_lost(failing):
+    connection, _ways = failing((1, b"", b"mkdir: No space left on device\n"))
+    command = connection._shell.mkdtemp("ansible-tmp-1-2", tmpdir="/root/.ansible/tmp")
+    with pytest.raises(AnsibleActionFail, match="web1 was lost: no temporary folder can be made there: mkdir: No space left on device;"):
+        connection.exec_command(f"/bin/sh -c '{command}'")
+
+
+def test_the_end_of_a_task_does_not_hide_why_it_failed(failing):
+    """Before ansible-core 2.19 what is raised when the temporary folder is removed takes the place of the result."""
+    connection, _ways = failing(AnsibleConnectionFailure("No route to host"))
+    removal = connection._shell.remove("/root/.ansible/tmp/ansible-tmp-1-2/", recurse=True)
+    with pytest.raises(AnsibleActionFail):
+        connection.exec_command(removal)  # the server was there so far: this is the loss
+    status, _stdout, message = connection.exec_command(removal)
+    assert status == 255
+    assert b"No route to host" in message
+    with pytest.raises(AnsibleActionFail):
+        connection.exec_command("true")
+
+
+def connection_calls(failing, tmp_path, state):
+    """The connection's three ways to do something, behind a receipt in this state; ssh itself would do well."""
+    record = tmp_path / "run.json"
+    record.write_text(json.dumps({"state": state, "reason": "a task failed"}), encoding="utf-8")
+    connection, ways = failing((0, b"", b""))
+    connection.set_option("run_record", str(record))
+    return ways
+
+
+@pytest.mark.parametrize("state", ["restoring", "restored", "ended"])
+def test_nothing_is_done_on_a_server_that_its_guard_rolls_back(failing, tmp_path, state):
+    for way in connection_calls(failing, tmp_path, state):
+        with pytest.raises(AnsibleActionFail, match="has begun to undo the upgrade .a task failed., so this task is not done there"):
+            way()
+
+
+def test_under_a_guard_that_only_watches_everything_is_done(failing, tmp_path):
+    for way in connection_calls(failing, tmp_path, "upgrading"):
+        way()
+
+
+@pytest.mark.parametrize("raw", [None, b"", b"{", b"\xff", b"[]", b"5", b'"state"', b'{"states": 1}', b"[" * 100_000, b'{"state": []}'], ids=ascii)
+def test_an_unreadable_run_record_lets_nothing_be_done_on_the_server(connect, monkeypatch, tmp_path, raw):
+    """Nobody knows then whether its guard is undoing the upgrade."""
+    calls = []
+    monkeypatch.setattr(ssh_plugin.Connection, "exec_command", lambda self, *args, **kwargs: calls.append(args) or (0, b"", b""))
+    path = tmp_path / "run.json"
+    if raw is not None:
+        path.write_bytes(raw)
+    connection = connect(guarded_upgrade_active_record=str(path))
+    with pytest.raises(AnsibleActionFail, match="can't be read"):
+        connection.exec_command("true")
+    assert not calls

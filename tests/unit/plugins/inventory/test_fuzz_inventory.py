@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whatever stands in an inventory file, in its cache and in the cloud's answers: sound hosts or one error, and never half of them."""
+
+from __future__ import annotations
+
+import json
+import string
+
+import pytest
+from ansible.errors import AnsibleParserError
+from ansible.inventory.data import InventoryData
+from fakes.inventory import InventoryFile, server
+from fakes.malformed import ANYTHING, NAMES, TEXTS
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize, sanitize_nested
+from ansible_collections.rewind.vps.plugins.plugin_utils._inventory import cache
+
+TOKEN, OTHER = "vps_first_0123456789", "access_0123456789"
+HOST_NAME = set(string.ascii_letters + string.digits + "._-")
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("REWIND_PROVIDER", "VPS_API_TOKEN", "VPS_API_URL", "ILKBYTE_HOST", "ILKBYTE_ACCESS_KEY", "ILKBYTE_SECRET_KEY"):
+            patch.delenv(name, raising=False)
+        patch.setattr(cache, "_ROUNDS", 1)
+        yield InventoryFile(tmp_path_factory.mktemp("fuzz"), patch)
+
+
+def read(file, config):
+    """The inventory, or None; whichever it is, it is sound."""
+    inventory = InventoryData()
+    inventory.add_group("web")
+    try:
+        file.read(config, inventory)
+    except AnsibleParserError as error:
+        said = str(error)
+        assert said == sanitize(said) and "mistake of its own" not in said, said
+        assert TOKEN not in said and OTHER not in said
+        assert not inventory.hosts and set(inventory.groups) == {"all", "ungrouped", "web"}
+        return None
+    for name, host in inventory.hosts.items():
+        assert set(name) <= HOST_NAME and name not in inventory.groups and name.lower() not in ("localhost", "127.0.0.1")
+        assert sanitize_nested(host.vars) == host.vars and TOKEN not in repr(host.vars) and OTHER not in repr(host.vars)
+    assert not any(group.vars for group in inventory.groups.values())
+    assert not file.warnings or file.warnings[-1] == sanitize(file.warnings[-1])
+    return inventory
+
+
+GOOD = {"provider": "vpsorg", "api_token": TOKEN}
+ILK = {"provider": "ilkbyte", "access_key": OTHER, "secret_key": TOKEN}
+# No templates from nowhere: a file is the user's own, and what stands in it is evaluated.
+PLAIN = ANYTHING.filter(lambda value: "{" + "{" not in repr(value) and "{" + "%" not in repr(value) and "\\ud" not in ascii(value))
+KEYS = st.sampled_from(["name", "provider", "api_token", "access_key", "secret_key", "api_url", "api_timeout", "validate_certs", "ca_path", "tokn"])
+CHANGED = st.builds(lambda base, key, value: {**base, key: value}, st.sampled_from([GOOD, ILK, {}]), KEYS, PLAIN)
+ACCOUNTS = CHANGED | st.sampled_from([GOOD, ILK]) | PLAIN
+OTHERS = st.dictionaries(
+    st.sampled_from(["compose", "groups", "keyed_groups", "filters", "hostnames", "strict", "cache", "use_extra_vars", "nonsense"]), PLAIN,
+    max_size=2,
+)
+
+
+@given(account=ACCOUNTS, others=OTHERS, several=st.booleans(), more=ACCOUNTS)
+def test_any_file(file, account, others, several, more):
+    file.servers = {TOKEN: [server("web1"), server("web2")], OTHER: [server("app1")]}
+    config = {"accounts": [account, more]} if several else {**(account if isinstance(account, dict) else {"accounts": account})}
+    config = {str(key): value for key, value in {**config, **others}.items()}
+    try:
+        json.dumps(config).encode()
+    except (UnicodeEncodeError, ValueError):
+        return
+    file.asked.clear()
+    inventory = read(file, config)
+    if inventory is not None and "filters" not in others and "hostnames" not in others:
+        expected = {"web1", "web2"} if file.asked == [TOKEN] else {"app1"} if file.asked == [OTHER] else {"web1", "web2", "app1"}
+        assert set(inventory.hosts) == expected
+
+
+SERVERS = st.lists(st.builds(
+    lambda name, power, busy, address, number: server(name, id=f"{number}", power_state=power, task_state=busy, address=address),
+    st.sampled_from(["web", "web1", "all", "localhost"]) | TEXTS, st.none() | TEXTS, st.none() | TEXTS, st.none() | TEXTS, st.integers(1, 3),
+), max_size=3)
+
+
+@given(servers=SERVERS, grouped=st.booleans(), strict=st.booleans())
+def test_any_servers(file, servers, grouped, strict):
+    file.servers = {TOKEN: servers}
+    wishes = {"keyed_groups": [{"key": "rewind_server_name", "separator": ""}, {"key": "rewind_server_power_state", "prefix": "power"}],
+              "compose": {"said": "rewind_server_name ~ rewind_server_task_state"}} if grouped else {}
+    inventory = read(file, {**GOOD, "strict": strict, **wishes})
+    assert inventory is None or len(inventory.hosts) == len(servers)
+
+
+@given(entry=ANYTHING | st.fixed_dictionaries({"version": st.sampled_from([1, 2, True, "1"]), "servers": ANYTHING | st.lists(ANYTHING, max_size=2)}))
+def test_any_entry_of_a_cache(entry):
+    found = cache.unpacked(entry)
+    assert found is None or all(set(item) == set(cache.FIELDS) and isinstance(item["id"], str) for item in found)
+
+
+@pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name)[:30])
+def test_what_is_packed_is_unpacked(name):
+    servers = [server(name)]
+    assert cache.unpacked(json.loads(json.dumps(cache.packed(servers)))) == servers

@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One reading serves all who want to know the same, and nobody is told what was read before the question."""
+
+from __future__ import annotations
+
+import threading
+import time
+from time import monotonic
+
+import pytest
+from fakes.bulk import TEST_TIMEOUT, FakeAccount, FakeConnection, start_thread, wait_until
+
+from ansible_collections.rewind.vps.plugins.module_utils._bulk import coalescing
+from ansible_collections.rewind.vps.plugins.module_utils._bulk.coalescing import CoalescedRead
+from ansible_collections.rewind.vps.plugins.module_utils._bulk.connection_pool import ConnectionPool
+from ansible_collections.rewind.vps.plugins.module_utils._bulk.shared_provider import AccountCache, SharedProvider
+from ansible_collections.rewind.vps.plugins.module_utils._errors import INVALID_RESPONSE, UNREACHABLE, RewindError
+
+MANY = 20
+
+
+class Reader:
+    """A reading whose begin and end a test decides."""
+
+    def __init__(self, requests: int = 1, seconds: float = 0.0) -> None:
+        self.requests, self.seconds, self.count = requests, seconds, 0
+        self.may_finish = threading.Event()
+        self.may_finish.set()
+        self.error: BaseException | None = None
+
+    def __call__(self) -> tuple[int, int, float]:
+        self.count += 1
+        value = self.count
+        assert self.may_finish.wait(TEST_TIMEOUT)
+        if self.error is not None:
+            raise self.error
+        return value, self.requests, self.seconds
+
+
+def read_at_once(cache: CoalescedRead, callers: int, urgent: bool = True) -> list:
+    """So many at once; what each was told."""
+    answers: list = [None] * callers
+
+    def one(number: int) -> None:
+        try:
+            answers[number] = cache.get(monotonic(), urgent)
+        except Exception as error:
+            answers[number] = error
+
+    threads = [start_thread(lambda number=number: one(number)) for number in range(callers)]
+    for thread in threads:
+        thread.join(TEST_TIMEOUT)
+    return answers
+
+
+def test_concurrent_callers_share_one_read():
+    reader = Reader()
+    flights = read_at_once(CoalescedRead(reader), MANY)
+    assert {flight.value for flight in flights} == {1} and reader.count == 1
+
+
+def test_a_caller_during_a_read_does_not_share_it():
+    reader = Reader()
+    cache = CoalescedRead(reader)
+    reader.may_finish.clear()
+    early = start_thread(lambda: read_at_once(cache, 2))
+    wait_until(lambda: reader.count == 1)
+    asked_at, late = monotonic(), []
+    later = start_thread(lambda: late.append(cache.get(asked_at, True)))
+    time.sleep(0.05)
+    reader.may_finish.set()
+    early.join(TEST_TIMEOUT), later.join(TEST_TIMEOUT)
+    assert late[0].value == 2 and late[0].started > asked_at
+
+
+def test_a_read_that_started_after_the_call_is_enough():
+    reader = Reader()
+    cache = CoalescedRead(reader)
+    before = monotonic()
+    read_at_once(cache, 2)
+    assert cache.get(before, True).value == 1 and reader.count == 1
+    assert cache.has_newer(before) and not cache.has_newer(monotonic())
+
+
+def test_a_waiter_is_woken_by_a_read_of_others():
+    cache = CoalescedRead(Reader())
+    since, woken = monotonic(), threading.Event()
+    start_thread(lambda: (cache.wait(since, TEST_TIMEOUT), woken.set()))
+    wait_until(lambda: cache._waiter_count == 1)
+    read_at_once(cache, 2)
+    assert woken.wait(TEST_TIMEOUT / 2) and cache._waiter_count == 0
+
+
+def test_a_waiter_does_not_miss_a_read_that_came_just_before():
+    cache = CoalescedRead(Reader())
+    since = monotonic()
+    read_at_once(cache, 2)
+    started = time.monotonic()
+    cache.wait(since, TEST_TIMEOUT)
+    assert time.monotonic() - started < TEST_TIMEOUT / 2
+
+
+def test_one_straggler_does_not_read_a_hundred_pages():
+    reader = Reader(requests=100)
+    cache = CoalescedRead(reader)
+    assert read_at_once(cache, 2)[0].value == 1  # nobody knew how long it is
+    assert cache.get(monotonic(), True).direct and reader.count == 1
+
+
+def test_waiters_count_when_it_is_decided_whether_a_read_pays():
+    reader = Reader(requests=3)
+    cache = CoalescedRead(reader)
+    read_at_once(cache, 2)
+    since = monotonic()
+    for number in range(2):
+        start_thread(lambda: cache.wait(since, 0.5))
+        wait_until(lambda number=number: cache._waiter_count == number + 1)
+    assert not cache.get(monotonic(), True).direct
+
+
+def test_a_list_of_one_page_is_read_for_all_even_by_one():
+    reader = Reader(requests=1)
+    cache = CoalescedRead(reader)
+    read_at_once(cache, 2)
+    assert not cache.get(monotonic(), True).direct
+
+
+def test_all_callers_get_the_error_and_each_has_its_own_copy():
+    reader = Reader()
+    reader.error = RewindError("no way", kind=UNREACHABLE, hint="look")
+    answers = read_at_once(CoalescedRead(reader), MANY)
+    assert {(error.kind, error.message, error.hint) for error in answers} == {(UNREACHABLE, "no way", "look")}
+    answers[0].add_context("web1", "nightly")
+    assert [error.server for error in answers[1:]] == [None] * (MANY - 1)
+
+
+def test_after_an_error_the_next_read_is_a_new_one():
+    reader = Reader()
+    cache = CoalescedRead(reader)
+    reader.error = RewindError("no way", kind=UNREACHABLE)
+    read_at_once(cache, 2)
+    reader.error = None
+    assert [flight.value for flight in read_at_once(cache, 2)] == [2, 2]
+
+
+class Odd(Exception):
+    def __init__(self, one: str, *, other: str) -> None:
+        super().__init__(one)
+
+
+@pytest.mark.parametrize("error", [Odd("x", other="y"), SystemExit()])
+def test_whatever_ends_the_read_ends_it_for_all(error):
+    reader = Reader()
+    cache = CoalescedRead(reader)
+    reader.error = error
+    reader.may_finish.clear()
+    answers: list = []
+
+    def join() -> None:
+        try:
+            cache.get(monotonic(), True)
+        except BaseException as raised:
+            answers.append(type(raised).__name__)
+
+    threads = [start_thread(join) for _number in range(3)]
+    wait_until(lambda: reader.count)
+    reader.may_finish.set()
+    for thread in threads:
+        thread.join(TEST_TIMEOUT)
+    assert sorted(answers) == sorted(["RuntimeError", "RuntimeError", "RuntimeError" if isinstance(error, Odd) else "SystemExit"])
+    reader.error = None
+    assert len(read_at_once(cache, 2)) == 2
+
+
+def test_polls_back_off_and_a_decision_does_not_wait_for_it():
+    cache = CoalescedRead(Reader(seconds=1.0))
+    read_at_once(cache, 2)
+    refreshed = threading.Event()
+    start_thread(lambda: (cache.get(monotonic(), False), refreshed.set()))
+    assert not refreshed.wait(0.15)
+    read_at_once(cache, 1, urgent=True)
+    assert refreshed.wait(1.0)
+
+
+def test_the_backoff_has_an_end_and_does_not_count_the_wait_for_a_connection():
+    cache = CoalescedRead(Reader(seconds=1000.0))
+    read_at_once(cache, 2)
+    assert cache._backoff_until - monotonic() <= coalescing.MAX_BACKOFF
+
+    pool = ConnectionPool([FakeConnection(FakeAccount("vpsorg", "web1"))])
+    change = start_thread(lambda: pool.change(lambda provider: time.sleep(1.0)))
+    wait_until(lambda: pool._in_progress["changes"])
+    _found, requests, seconds = AccountCache(pool)._list_snapshots()
+    change.join(TEST_TIMEOUT)
+    assert requests == 1 and seconds < 0.5
+
+
+# --- what one member sees
+
+
+def provider_for(account: FakeAccount, reference: str = "web1", cache: AccountCache | None = None) -> SharedProvider:
+    return SharedProvider(reference, cache or AccountCache(ConnectionPool([FakeConnection(account), FakeConnection(account)])))
+
+
+def fill_cache(cache: AccountCache, account: FakeAccount) -> None:
+    """Others have had the account listed, once; from now on all know that it is one page."""
+    server = account.servers["2"]
+    while not cache.snapshots.has_newer(0.0):
+        threads = [start_thread(lambda: SharedProvider("2", cache).list_snapshots(server)) for _number in range(2)]
+        [thread.join(TEST_TIMEOUT) for thread in threads]
+    account.requests.clear()
+
+
+def test_a_provider_never_returns_what_was_read_before_its_own_change():
+    account = FakeAccount("vpsorg", "web1", "web2")
+    cache = AccountCache(ConnectionPool([FakeConnection(account)]))
+    one, server = provider_for(account, "1", cache), account.servers["1"]
+    fill_cache(cache, account)
+    assert one.list_snapshots(server) == [] and account.requests == []
+    one.create_snapshot(server, "nightly", None)
+    assert [item.name for item in one.list_snapshots(server)] == ["nightly"]
+
+
+def test_an_invalidated_provider_does_not_return_what_others_had_read():
+    account = FakeAccount("vpsorg", "web1", "web2")
+    cache = AccountCache(ConnectionPool([FakeConnection(account)]))
+    one, server = provider_for(account, "1", cache), account.servers["1"]
+    fill_cache(cache, account)
+    FakeConnection(account).create_snapshot(server, "byhand", None)
+    one.invalidate()
+    assert [item.name for item in one.list_snapshots(server)] == ["byhand"]
+
+
+def test_no_read_is_returned_twice():
+    account = FakeAccount("vpsorg", "web1", "web2")
+    cache = AccountCache(ConnectionPool([FakeConnection(account)]))
+    one = provider_for(account, "1", cache)
+    fill_cache(cache, account)
+    for polls in range(3):  # the first is answered by what others have had read
+        one.list_snapshots(account.servers["1"])
+        assert account.servers_of("list_snapshots") == ["*"] * polls
+
+
+def test_a_provider_that_waits_for_a_lock_is_not_woken_again_and_again():
+    """What others have had read says nothing about the lock: it would look at once, and again."""
+    account = FakeAccount("vpsorg", "web1", "web2")
+    cache = AccountCache(ConnectionPool([FakeConnection(account), FakeConnection(account)]))
+    fill_cache(cache, account)
+    one, other = provider_for(account, "1", cache), provider_for(account, "2", cache)
+    one.list_snapshots(account.servers["1"])
+    other.invalidate()
+    other.list_snapshots(account.servers["2"])
+    started = time.monotonic()
+    one.sleep(0.1)
+    one.sleep(0.1)
+    assert time.monotonic() - started >= 0.1
+
+
+def test_a_sleep_ends_when_another_has_read_what_is_waited_for():
+    account = FakeAccount("vpsorg", "web1", "web2")
+    cache = AccountCache(ConnectionPool([FakeConnection(account), FakeConnection(account)]))
+    fill_cache(cache, account)
+    one, other = provider_for(account, "1", cache), provider_for(account, "2", cache)
+    one.list_snapshots(account.servers["1"])
+    ended = threading.Event()
+    start_thread(lambda: (one.sleep(TEST_TIMEOUT), ended.set()))
+    wait_until(lambda: cache.snapshots._waiter_count)
+    other.invalidate()
+    other.list_snapshots(account.servers["2"])
+    assert ended.wait(1.0)
+    asked = len(account.requests)
+    one.list_snapshots(account.servers["1"])
+    assert len(account.requests) == asked, "it was read for one already"
+
+
+@pytest.mark.parametrize("kind", ["vpsorg", "ilkbyte"])
+def test_where_the_provider_lists_no_account_each_server_is_read_separately(kind):
+    account = FakeAccount(kind, "web1", "web2")
+    one = provider_for(account, next(iter(account.servers)))
+    server = next(iter(account.servers.values()))
+    one.list_snapshots(server)
+    assert account.servers_of("list_snapshots") == [server.id]  # at VPS.org since nobody else wanted to know
+
+
+def test_a_list_that_keeps_changing_fails_no_server():
+    account = FakeAccount("vpsorg", "web1", "web2")
+
+    def never_still(call: str, server: str) -> None:
+        if server == "*":
+            raise RewindError("the list changed 4 times while it was read", kind=INVALID_RESPONSE)
+
+    account.on_request = never_still
+    cache = AccountCache(ConnectionPool([FakeConnection(account), FakeConnection(account)]))
+    answers: list = []
+    threads = [
+        start_thread(lambda name=name: answers.append(provider_for(account, name, cache).list_snapshots(account.servers[name])))
+        for name in ("1", "2")
+    ]
+    [thread.join(TEST_TIMEOUT) for thread in threads]
+    assert answers == [[], []] and sorted(account.servers_of("list_snapshots")) == ["*", "1", "2"]
+
+
+@pytest.mark.parametrize("references", [("web1", "1"), ("1", "web1"), ("01", "1")])
+def test_two_names_of_one_server_are_refused_whichever_comes_first(references):
+    account = FakeAccount("vpsorg", "web1", "web2")
+
+    def server_from_reference(connection: FakeConnection, reference: str):  # as VPS.org does: digits are a number
+        from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Server
+        return Server(str(int(reference))) if reference.isdecimal() else None
+
+    cache = AccountCache(ConnectionPool([FakeConnection(account)]))
+    FakeConnection.server_from_reference, before = server_from_reference, FakeConnection.server_from_reference
+    try:
+        first, second = (provider_for(account, reference, cache) for reference in references)
+        assert (first.server_from_reference(references[0]) or first.get_server(references[0])).id == "1"
+        with pytest.raises(RewindError, match="are the same server") as caught:
+            second.server_from_reference(references[1]) or second.get_server(references[1])
+        assert caught.value.kind == "invalid_argument" and all(name in caught.value.message for name in references)
+        assert first.get_server("1").id == "1", "the first one goes on, by whatever name"
+    finally:
+        FakeConnection.server_from_reference = before
+
+
+def test_an_unknown_server_is_requested_separately_before_it_is_reported_unknown():
+    account = FakeAccount("vpsorg", "web1", "web2")
+    with pytest.raises(RewindError) as caught:
+        provider_for(account, "nowhere").get_server("nowhere")
+    assert caught.value.kind == "not_found" and "nowhere" in account.servers_of("get_server")

@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Many servers in one task: each has a result of its own, one's trouble stays its own, and what is said of all is true."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from builders import snapshot
+from fakes.bulk import TEST_TIMEOUT, FakeAccount, bulk_task, start_thread, wait_until
+
+from ansible_collections.rewind.vps.plugins.module_utils._bulk import results
+from ansible_collections.rewind.vps.plugins.module_utils._bulk.runner import bulk_runner
+from ansible_collections.rewind.vps.plugins.module_utils._error_results import error_result
+from ansible_collections.rewind.vps.plugins.module_utils._errors import UNKNOWN, RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._module import server_info, snapshot_info, snapshot_restore
+from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot as snapshot_operation
+from ansible_collections.rewind.vps.plugins.module_utils._module.signal_guard import Cancelled
+from ansible_collections.rewind.vps.plugins.module_utils._state import server_lock
+from ansible_collections.rewind.vps.plugins.module_utils._state.operation_lock import lock_server
+
+TEN = [f"web{number}" for number in range(1, 11)]
+
+
+@pytest.fixture(autouse=True)
+def one_directory(tmp_path, monkeypatch):
+    """All turns of a test are at the same places, as on a real machine."""
+    monkeypatch.setattr(server_lock, "state_directory", lambda create: str(tmp_path))
+    return tmp_path
+
+
+def take_snapshots(account: FakeAccount, references: list[str], check_mode: bool = False, **options):
+    ctx = bulk_task(account, references, check_mode, **options)
+    return results.run_on_each(ctx, snapshot_operation.run, results.RERUN_RESUMES), ctx
+
+
+@pytest.mark.parametrize("kind", ["vpsorg", "ilkbyte"])
+def test_each_is_requested_once_and_a_second_run_requests_nothing(kind):
+    account = FakeAccount(kind, *TEN)
+    result, _ctx = take_snapshots(account, TEN)
+    assert Counter(account.servers_of("create")) == dict.fromkeys(account.servers, 1)
+    assert result["changed"] and result["failed_servers"] == [] and set(result["by_server"]) == set(TEN)
+    assert {one["snapshot"]["status"] for one in result["by_server"].values()} == {"ready"}
+    again, _ctx = take_snapshots(account, TEN)
+    assert not again["changed"] and len(account.servers_of("create")) == 10
+    assert again["msg"] == "10 servers: 0 changed, 10 as wished already"
+
+
+def test_no_more_requests_at_once_than_concurrency_and_one_listing_for_all():
+    account = FakeAccount("vpsorg", *TEN)
+    account.on_request = lambda call, server: time.sleep(0.002)
+    take_snapshots(account, TEN, concurrency=3)
+    assert account.max_concurrent <= 3
+    assert account.servers_of("list_snapshots").count("*") >= 1 and len(account.servers_of("list_snapshots")) < 10
+
+
+def test_some_fail_and_the_others_are_not_affected():
+    account = FakeAccount("vpsorg", *TEN)
+
+    def reject(call: str, server: str) -> None:
+        if call == "create" and server in ("3", "7"):
+            raise RewindError("no", kind="provider_rejected" if server == "3" else "busy", outcome="not_applied" if server == "3" else UNKNOWN)
+
+    account.on_request = reject
+    result, _ctx = take_snapshots(account, [*TEN, "nowhere"], wait_timeout=1)
+    failed = {one["server"]: one["error"] for one in result["failed_servers"]}
+    assert result["failed"] and {server: error["kind"] for server, error in failed.items()} == {
+        "web3": "provider_rejected", "web7": "busy", "nowhere": "not_found",
+    }
+    assert (result["error"]["kind"], result["error"]["outcome"]) == ("multiple", "unknown")
+    assert sum(one["changed"] for one in result["by_server"].values()) == 8
+    assert result["msg"].startswith("3 of 11 servers failed; of the other 8, which went well, 8 were changed. web3: no.")
+    assert result["msg"].endswith("begins nothing twice.")
+
+
+def test_a_failed_listing_is_reported_to_each_server_separately():
+    """All are told by one reading; what one adds to its error is not the others'."""
+    account = FakeAccount("vpsorg", "web1", "web2", "web3")
+
+    def reject(call: str, server: str) -> None:
+        raise RewindError("forbidden", kind="forbidden")
+
+    account.on_request = reject
+    result, _ctx = take_snapshots(account, ["web1", "web2", "web3"])
+    assert [one["error"]["server"] for one in result["failed_servers"]] == ["web1", "web2", "web3"]
+    assert [one["error"]["kind"] for one in result["failed_servers"]] == ["forbidden"] * 3
+    assert result["error"]["kind"] == "forbidden" and result["error"]["server"] is None
+
+
+def test_an_internal_error_at_one_server_does_not_affect_the_others():
+    account = FakeAccount("vpsorg", "web1", "web2")
+
+    def raise_internal(call: str, server: str) -> None:
+        if call == "create" and server == "1":
+            raise ZeroDivisionError("secret-token")
+
+    account.on_request = raise_internal
+    result, _ctx = take_snapshots(account, ["web1", "web2"])
+    (failed,) = result["failed_servers"]
+    assert (failed["server"], failed["error"]["kind"], failed["error"]["outcome"]) == ("web1", "internal", "unknown")
+    assert "secret" not in str(result) and result["by_server"]["web2"]["changed"]
+
+
+def test_an_empty_list_is_nothing_to_do_and_is_reported():
+    result, ctx = take_snapshots(FakeAccount("vpsorg", "web1"), [])
+    assert not result["changed"] and result["by_server"] == {} and "empty" in ctx.warnings[0]
+
+
+def test_check_mode_has_the_same_keys_and_requests_nothing():
+    def keys(result):
+        return {key: sorted(one) for key, one in result["by_server"].items()}, sorted(result)
+
+    account = FakeAccount("vpsorg", "web1", "web2")
+    account.snapshots["1"] = [replace(snapshot(), server=account.servers["1"])]
+    checked, _ctx = take_snapshots(account, ["web1", "web2"], check_mode=True)
+    assert not account.servers_of("create") and checked["msg"] == "2 servers: 1 would be changed, 1 as wished already"
+    done, _ctx = take_snapshots(account, ["web1", "web2"])
+    assert keys(checked) == keys(done) and checked["changed"] and done["changed"]
+    assert [diff["before_header"] for diff in checked["diff"]] == ["web2"] == [diff["before_header"] for diff in done["diff"]]
+
+
+def test_a_check_run_that_fails_does_not_report_that_others_were_changed():
+    account = FakeAccount("vpsorg", "web1")
+    result, _ctx = take_snapshots(account, ["web1", "nowhere"], check_mode=True)
+    assert "of the other 1, which went well, 1 would be changed" in result["msg"]
+
+
+def test_after_failed_restores_the_hint_does_not_repeat_the_others():
+    account = FakeAccount("vpsorg", "web1", "web2")
+    for id_ in ("1", "2"):
+        account.snapshots[id_] = [replace(snapshot(id=f"s{id_}"), server=account.servers[id_])]
+
+    def reject(call: str, server: str) -> None:
+        if call == "restore" and server == "2":
+            raise RewindError("no", kind="provider_rejected")
+
+    account.on_request = reject
+    ctx = bulk_task(account, ["web1", "web2"], wait=False)
+    result = results.run_on_each(ctx, snapshot_restore.run, results.RERUN_REPEATS)
+    assert result["failed_servers"][0]["server"] == "web2" and result["by_server"]["web1"]["changed"]
+    assert "Run again only for those in failed_servers" in result["msg"] and "nothing twice" not in result["msg"]
+
+
+def test_no_more_servers_are_stopped_at_once_than_concurrency():
+    account = FakeAccount("vpsorg", *TEN)
+    result, _ctx = take_snapshots(account, TEN[:5], stop_server=True, concurrency=2)
+    assert result["failed_servers"] == [] and 1 <= account.max_stopped <= 2
+    assert {server.power_state for server in account.servers.values()} == {"running"}
+    assert Counter(account.servers_of("stop")) == Counter(account.servers_of("start")) == dict.fromkeys("12345", 1)
+
+
+def test_one_of_many_waits_for_another_task_without_keeping_its_own_waiting(monkeypatch):
+    """web1 is another play's for as long as it likes; with room for one at a time the others come all the same."""
+    account = FakeAccount("vpsorg", "web1", "web2", "web3")
+    other = bulk_task(account, ["1"])
+    may_release, is_locked = threading.Event(), threading.Event()
+
+    def hold_lock() -> None:
+        one = replace(other, options={**other.options, "server": "1", "servers": None})
+        with lock_server(one):
+            is_locked.set()
+            assert may_release.wait(TEST_TIMEOUT)
+
+    holder = start_thread(hold_lock)
+    assert is_locked.wait(TEST_TIMEOUT)
+    results: list = []
+    ours = start_thread(lambda: results.append(take_snapshots(account, ["1", "2", "3"], stop_server=True, concurrency=1)[0]))
+    try:
+        wait_until(lambda: {"2", "3"} <= set(account.servers_of("create")))
+        assert "1" not in account.servers_of("create")
+    finally:
+        may_release.set()
+    holder.join(TEST_TIMEOUT), ours.join(TEST_TIMEOUT)
+    assert results and results[0]["failed_servers"] == [] and Counter(account.servers_of("create")) == {"1": 1, "2": 1, "3": 1}
+    assert account.max_stopped == 1
+
+
+def test_what_was_read_before_the_lock_does_not_count():
+    """Between the reading that others had and its turn, another task begins a restore: nothing may be asked for."""
+    account = FakeAccount("vpsorg", "web1", "web2", "web3")
+    account.snapshots["3"] = [replace(snapshot(id="s3"), server=account.servers["3"])]
+    all_are_there, others_have_read = threading.Barrier(3), threading.Barrier(3)
+
+    def operation(one):
+        all_are_there.wait(TEST_TIMEOUT)
+        if one.server_reference != "web3":
+            one.provider.get_server(one.server_reference)
+            others_have_read.wait(TEST_TIMEOUT)
+            return {"changed": False}
+        others_have_read.wait(TEST_TIMEOUT)
+        account.servers["3"] = replace(account.servers["3"], power_state="restoring", task_state="restoring")
+        return snapshot_restore.run(one)
+
+    result = results.run_on_each(bulk_task(account, ["web1", "web2", "web3"], wait=False), operation, results.RERUN_REPEATS)
+    assert account.servers_of("restore") == [], "a server that was being restored was asked to be restored"
+    assert result["by_server"]["web3"]["already_in_progress"]
+
+
+def test_a_servers_deadline_starts_when_it_has_the_lock():
+    account = FakeAccount("vpsorg", *TEN)
+    elapsed: list[float] = []
+
+    def operation(one):
+        with lock_server(one):
+            elapsed.append(one.deadline.elapsed)
+            time.sleep(0.02)
+        return {"changed": False}
+
+    results.run_on_each(bulk_task(account, TEN, stop_server=True, concurrency=1), operation, results.RERUN_RESUMES)
+    assert len(elapsed) == 10 and max(elapsed) < 0.02
+
+
+def test_what_reads_has_one_shape_and_names_those_that_failed():
+    account = FakeAccount("ilkbyte", "app1", "app2")
+    account.snapshots["app1"] = [replace(snapshot(), server=account.servers["app1"])]
+    filters = dict.fromkeys(("match", "status", "older_than", "newer_than"))
+    ctx = bulk_task(account, ["app1", "app2", "gone"], **{**filters, "name": None})
+    result = snapshot_info.run(ctx)
+    assert [item["name"] for item in result["snapshots"]] == ["nightly"] and result["failed"]
+    assert [one["server"] for one in result["failed_servers"]] == ["gone"]
+    assert result["msg"].startswith("1 of 3 servers failed. gone:") and "begins" not in result["msg"], "it only reads"
+
+    everyone = snapshot_info.run(replace(ctx, options={**ctx.options, "servers": None}))
+    assert len(everyone["snapshots"]) == 1 and everyone["failed_servers"] == []
+    servers = server_info.run(bulk_task(account, ["app2", "app1"]))
+    assert [one["id"] for one in servers["servers"]] == ["app1", "app2"]
+
+
+def test_warnings_of_many_are_bounded_and_reported_once():
+    account = FakeAccount("vpsorg", *TEN)
+
+    def operation(one):
+        one.warnings += ["the same of all", f"of {one.server_reference} alone"]
+        return {"changed": False}
+
+    ctx = bulk_task(account, TEN)
+    results.run_on_each(ctx, operation, results.RERUN_RESUMES)
+    assert ctx.warnings.count("the same of all") == 1 and len(ctx.warnings) == 11
+
+
+@pytest.mark.parametrize(("asked", "outcome", "words"), [
+    (False, "not_applied", "before it had asked for anything. Concerned: server web1, snapshot nightly. Nothing was changed."),
+    (True, "unknown", "while it waited for what it had asked for"),
+])
+def test_an_interrupted_server_reports_how_far_it_came(asked, outcome, words):
+    ctx = bulk_task(FakeAccount("vpsorg", "web1"), None, server="web1")
+    ctx.changes.request_sent = asked
+    result = error_result(Cancelled(), ctx)
+    assert (result["error"]["kind"], result["error"]["outcome"]) == ("interrupted", outcome)
+    assert words in result["msg"] and "stopped for its snapshot" not in result["msg"]
+
+
+def test_a_closed_terminal_stops_no_server():
+    account = FakeAccount("vpsorg", *TEN)
+
+    def broken_pipe(text: str) -> None:
+        raise BrokenPipeError
+
+    ctx = replace(bulk_task(account, TEN), progress=broken_pipe)
+    ctx.for_each = bulk_runner(ctx, lambda: ctx.provider, 10.0)
+    result = results.run_on_each(ctx, snapshot_operation.run, results.RERUN_RESUMES)
+    assert len(result["by_server"]) == 10 and result["failed_servers"] == []
+
+
+@pytest.mark.parametrize(("servers", "concurrency", "connections"), [(0, 8, 0), (1, 8, 0), (2, 8, 1), (10, 8, 7), (10, 1, 0)])
+def test_no_more_connections_are_opened_than_there_are_servers(servers, concurrency, connections):
+    account, opened = FakeAccount("vpsorg", *TEN), []
+    ctx = bulk_task(account, TEN[:servers], concurrency=concurrency)
+    ctx.for_each = bulk_runner(ctx, lambda: opened.append(1) or ctx.provider, 10.0)
+    assert opened == [], "nothing is opened before it is needed"
+    results.run_on_each(ctx, snapshot_operation.run, results.RERUN_RESUMES)
+    assert len(opened) == connections

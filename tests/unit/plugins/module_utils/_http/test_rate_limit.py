@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A cloud that has had too many requests is left alone by all who share one limit, and then asked slowly."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from fakes.bulk import TEST_TIMEOUT, start_thread, wait_until
+from fakes.http_server import response, serving
+
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiClient
+from ansible_collections.rewind.vps.plugins.module_utils._http.rate_limit import INITIAL_INTERVAL, MAX_INTERVAL, RateLimit, RateLimitExceeded
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+def limit(clock: Clock, retry_budget: float = 600.0) -> RateLimit:
+    return RateLimit(retry_budget, lambda: clock.now)
+
+
+def schedule(rate: RateLimit, clock: Clock) -> float:
+    return rate.wait(clock.sleep, rate.deadline())
+
+
+def test_no_request_waits_while_none_is_throttled():
+    clock = Clock()
+    rate = limit(clock)
+    for _request in range(100):
+        schedule(rate, clock)
+        rate.on_success()
+    assert clock.slept == []
+
+
+def test_one_429_delays_all_and_then_they_are_sent_one_after_the_other():
+    clock = Clock()
+    rate = limit(clock)
+    rate.on_throttled(10.0, schedule(rate, clock))
+    scheduled = [rate.wait(lambda seconds: None, rate.deadline()) for _other in range(4)]
+    assert scheduled == [1010.0 + number * INITIAL_INTERVAL for number in range(4)]
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.05, 10.0])
+def test_of_concurrent_requests_only_the_first_slows_all_down(pause):
+    clock = Clock()
+    rate = limit(clock)
+    scheduled = [schedule(rate, clock) for _line in range(8)]
+    for scheduled_at in scheduled:
+        clock.now += 0.01
+        rate.on_throttled(pause, scheduled_at)
+    first, second = (rate.wait(lambda seconds: None, rate.deadline()) for _other in range(2))
+    assert second - first == pytest.approx(INITIAL_INTERVAL)
+
+
+def test_a_429_to_one_that_waited_slows_further_and_success_makes_it_quicker_again():
+    clock = Clock()
+    rate = limit(clock)
+    for _again in range(12):
+        rate.on_throttled(1.0, schedule(rate, clock))
+    assert rate._interval == MAX_INTERVAL
+    for _request in range(60):
+        schedule(rate, clock)
+        rate.on_success()
+    assert rate._interval == 0.0
+
+
+def test_a_pause_that_grows_holds_for_those_who_wait_already():
+    """Eight wait for the end of the cloud's pause; the first is told to wait again: the others don't run into that."""
+    rate, out = RateLimit(600.0), []
+    go: list[threading.Event] = []
+    rate.on_throttled(30.0, rate.wait(pytest.fail, rate.deadline()))
+
+    def one() -> None:
+        mine = threading.Event()
+
+        def sleep(seconds: float) -> None:
+            go.append(mine)
+            assert mine.wait(TEST_TIMEOUT)
+
+        out.append(rate.wait(sleep, rate.deadline()))
+
+    threads = [start_thread(one) for _line in range(3)]
+    wait_until(lambda: len(go) == 3)
+    go[0].set()
+    wait_until(lambda: out)
+    rate.on_throttled(60.0, out[0])
+    paused_until = rate._paused_until
+    wait_until(lambda: [event.set() for event in go] and len(out) == 3)
+    [thread.join(TEST_TIMEOUT) for thread in threads]
+    assert min(out[1:]) >= paused_until and out[1] != out[2]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_client_waits_with_the_others_and_succeeds(method):
+    """Also a change: with a 429 it did not happen. Five tries are for other troubles."""
+    delays: list[float] = []
+    with serving(*[response(429, retry_after="3")] * 7, response(200, {})) as server:
+        api = ApiClient("VPS.org", server.url, rate_limit=RateLimit(600.0), sleep=delays.append)
+        assert (api.read("/x", operation="o") if method == "GET" else api.change(method, "/x", operation="o")).data == {}
+    assert len(server.requests) == 8 and all(delay >= 2.0 for delay in delays)
+
+
+def test_an_hour_exceeds_the_budget_and_no_other_request_is_sent():
+    rate = RateLimit(600.0)
+    with serving(response(429, retry_after="3600")) as server:
+        for _line in range(3):
+            with pytest.raises(RewindError) as caught:
+                ApiClient("VPS.org", server.url, rate_limit=rate, sleep=pytest.fail).change("POST", "/x", operation="o")
+            assert (caught.value.kind, caught.value.outcome) == ("rate_limited", "not_applied")
+            assert "3600 s" in caught.value.hint
+    assert len(server.requests) == 1
+
+
+def test_what_may_have_happened_is_not_resent_after_a_429_either():
+    with serving(response(429, retry_after="0"), response(502), response(200, {})) as server:
+        with pytest.raises(RewindError) as caught:
+            ApiClient("VPS.org", server.url, rate_limit=RateLimit(600.0), sleep=lambda seconds: None).change("POST", "/x", operation="o")
+    assert caught.value.outcome == "unknown" and len(server.requests) == 2
+
+
+def test_other_faults_have_all_their_attempts_after_many_429():
+    script = [*[response(429, retry_after="0")] * 6, response(502), response(502), response(200, {})]
+    with serving(*script) as server:
+        ApiClient("VPS.org", server.url, rate_limit=RateLimit(600.0), sleep=lambda seconds: None).read("/x", operation="o")
+    assert len(server.requests) == len(script)
+
+
+def test_a_pause_longer_than_the_budget_lets_no_request_out():
+    clock = Clock()
+    rate = limit(clock, retry_budget=600.0)
+    rate.on_throttled(3600.0, schedule(rate, clock))
+    for _other in range(3):
+        with pytest.raises(RateLimitExceeded) as caught:
+            schedule(rate, clock)
+        assert caught.value.seconds == 3600.0
+    assert clock.slept == []
+    clock.now += 3600.0
+    schedule(rate, clock)
+
+
+def test_the_budget_is_each_requests_own_and_not_the_tasks():
+    """A fleet that is at work for hours is as patient in the last one as in the first."""
+    clock = Clock()
+    rate = limit(clock, retry_budget=600.0)
+    clock.now += 86400.0
+    rate.on_throttled(500.0, schedule(rate, clock))
+    assert schedule(rate, clock) == pytest.approx(1000.0 + 86400.0 + 500.0)

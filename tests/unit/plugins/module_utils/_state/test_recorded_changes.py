@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""When a note that a task has left about a server is acted upon, and when it must not be."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from builders import SERVER, snapshot
+from fakes.provider import FakeProvider, make_context
+
+from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._module import power, snapshot_restore
+from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot as snapshot_operation
+from ansible_collections.rewind.vps.plugins.module_utils._state import server_lock
+from ansible_collections.rewind.vps.plugins.module_utils._state.operation_lock import lock_server
+from ansible_collections.rewind.vps.plugins.module_utils._state.pending_changes import record_created, record_replacement
+from ansible_collections.rewind.vps.plugins.module_utils._state.server_lock import LocalState
+from ansible_collections.rewind.vps.plugins.module_utils._wait import polling
+from ansible_collections.rewind.vps.plugins.module_utils._wait.waiters import STALE_LIST_TIMEOUT
+
+OLD = "2026-05-01T00:00:00Z"
+NEW = "2026-05-31T23:59:00Z"
+
+
+@pytest.fixture(autouse=True)
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One folder for a test's tasks, and time that passes only while somebody waits."""
+    passed = [0.0]
+    monkeypatch.setattr(server_lock, "state_directory", lambda create: str(tmp_path))
+    monkeypatch.setattr(
+        polling.Clock.__init__, "__defaults__",
+        (lambda: time.monotonic() + passed[0], lambda seconds: passed.__setitem__(0, passed[0] + seconds), lambda low, high: 1.0),
+    )
+    return tmp_path
+
+
+def open_state(directory: Path, kind: str = "vpsorg") -> LocalState:
+    return LocalState(str(directory), kind, "https://cloud.example", SERVER.id)
+
+
+def left_off(directory: Path, kind: str = "vpsorg", *listed, at: float = 3600.0, **fields) -> FakeProvider:
+    """A server that a task has stopped, so many seconds ago, before it was killed."""
+    notes = open_state(directory, kind)
+    notes.put(power.STOPPED_FOR_SNAPSHOT, **fields)
+    notes._write({power.STOPPED_FOR_SNAPSHOT: {**notes.all()[power.STOPPED_FOR_SNAPSHOT], "at": time.time() - at}})
+    provider = FakeProvider(kind, *listed)
+    provider.power_state = "stopped"
+    return provider
+
+
+# --- a server that is off
+
+
+def test_a_server_that_a_killed_task_has_stopped_is_started(directory: Path) -> None:
+    provider = left_off(directory, "vpsorg", snapshot(), address="192.0.2.1")
+    assert snapshot_operation.run(make_context(provider))["changed"] is True
+    assert provider.requests == ["start"]
+    assert open_state(directory).all() == {}
+
+
+def test_a_check_run_leaves_a_living_tasks_server_out(directory: Path) -> None:
+    """The task that has stopped it is at work, so nothing was cut off."""
+    provider = left_off(directory, "vpsorg", snapshot())
+    living = open_state(directory)
+    assert living.try_acquire()
+    checked = make_context(provider, check_mode=True)
+    assert (snapshot_operation.run(checked)["changed"], checked.warnings) == (False, [])
+    living.release(mark_changed=False)
+    assert snapshot_operation.run(make_context(provider, check_mode=True))["changed"] is True
+
+
+def test_no_note_is_believed_where_nothing_can_be_locked(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has written it may be at work."""
+
+    def can_not(self: LocalState, allow_during_restore: bool) -> bool:
+        raise OSError("no locks available")
+
+    monkeypatch.setattr(LocalState, "try_acquire", can_not)
+    provider = left_off(directory, "vpsorg", snapshot())
+    assert snapshot_operation.run(make_context(provider))["changed"] is False
+    assert provider.requests == []
+
+
+def test_another_server_of_the_same_name_is_not_started(directory: Path) -> None:
+    """Of another account, or a new one: at one cloud the name is all that a server is known by."""
+    provider = left_off(directory, "ilkbyte", snapshot(), address="203.0.113.9")
+    assert snapshot_operation.run(make_context(provider))["changed"] is False
+    assert provider.requests == []
+
+
+def test_a_restored_server_is_as_its_restore_left_it(directory: Path) -> None:
+    """One that was restored to be off is off by somebody's wish."""
+    provider = left_off(directory, "ilkbyte", snapshot("one", id="one", current=False, power_state="stopped"))
+    snapshot_restore.run(make_context(provider, name="one", start_server=False, wait=False))
+    assert snapshot_operation.run(make_context(provider, name="one"))["changed"] is False
+    assert provider.requests == ["restore one"]
+
+
+def test_a_stop_that_a_killed_task_has_asked_for_may_come_late(directory: Path) -> None:
+    """The server still runs when the next task looks, and goes off a little later."""
+    provider = left_off(directory, "vpsorg", snapshot(), at=1.0)
+    find, reads = provider.get_server, []
+
+    def off_at_the_third_read(reference: str):
+        reads.append(reference)
+        if "start" not in provider.requests:
+            provider.power_state = "stopped" if len(reads) > 2 else "running"
+        return find(reference)
+
+    provider.get_server = off_at_the_third_read  # type: ignore[method-assign]
+    snapshot_operation.run(make_context(provider))
+    assert (provider.requests, provider.power_state) == (["start"], "running")
+
+
+@pytest.mark.parametrize(("wait", "noted"), [(True, False), (False, True)])
+def test_a_server_that_never_goes_off_is_watched_once(directory: Path, wait: bool, noted: bool) -> None:
+    """The stop never came to the cloud. A task that does not wait leaves the watching to the next one."""
+    provider = left_off(directory, "vpsorg", snapshot(), at=1.0)
+    provider.power_state = "running"
+    assert snapshot_operation.run(make_context(provider, wait=wait))["changed"] is False
+    assert (provider.requests, power.STOPPED_FOR_SNAPSHOT in open_state(directory).all()) == ([], noted)
+
+
+def test_a_refused_stop_leaves_the_note_of_an_earlier_one(directory: Path) -> None:
+    """Refused, since a killed task's is under way: then it is that one which has to be undone."""
+    provider = left_off(directory, "vpsorg")
+    provider.power_state = "running"
+
+    def refuse(change: str) -> None:
+        if change == "stop":
+            raise RewindError("it is stopping", kind=errors.PROVIDER_REJECTED)
+
+    provider.before = refuse
+    with pytest.raises(RewindError, match="it is stopping"), power.stop_temporarily(
+        with_state(provider, directory), provider.get_server(""), polling.Deadline(1),
+    ):
+        raise AssertionError("it is not off")
+    assert power.STOPPED_FOR_SNAPSHOT in open_state(directory).all()
+
+
+def with_state(provider: FakeProvider, directory: Path):
+    found = make_context(provider)
+    found.state = open_state(directory)
+    return found
+
+
+def test_the_first_error_is_kept_where_the_server_can_not_be_recovered(directory: Path) -> None:
+    """A snapshot may be under way: that another task has its turn now doesn't make it refused."""
+    provider = left_off(directory)
+    other = open_state(directory)
+
+    def unknown(change: str) -> None:
+        assert other.try_acquire() is False
+        raise RewindError("no answer", kind=errors.TIMEOUT, outcome=errors.UNKNOWN)
+
+    provider.before = unknown
+    wanted = make_context(provider, wait_timeout=1)
+    list_snapshots = provider.list_snapshots
+
+    def listed(server):
+        other.try_acquire()  # as soon as this task has let go of it
+        return list_snapshots(server)
+
+    provider.list_snapshots = listed  # type: ignore[method-assign]
+    release_lock = LocalState.release
+
+    def release(self: LocalState, mark_changed: bool) -> None:
+        release_lock(self, mark_changed)
+        other.try_acquire()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LocalState, "release", release)
+        with pytest.raises(RewindError) as caught:
+            snapshot_operation.run(wanted)
+    assert caught.value.outcome == errors.UNKNOWN
+    assert "no answer" in caught.value.message and "may still be off" in caught.value.message
+    assert power.STOPPED_FOR_SNAPSHOT in open_state(directory).all()
+
+
+def test_a_server_that_can_not_be_started_was_not_changed(directory: Path) -> None:
+    provider = left_off(directory, "vpsorg", snapshot())
+
+    def refuse(change: str) -> None:
+        raise RewindError("no", kind=errors.FORBIDDEN)
+
+    provider.before = refuse
+    wanted = make_context(provider)
+    with pytest.raises(RewindError, match="could NOT be started again"):
+        snapshot_operation.run(wanted)
+    assert wanted.changes.changed is False
+
+
+# --- snapshots that were replaced
+
+
+OLDER, NEWER = snapshot(id="1", created_at=OLD), snapshot(id="2", created_at=NEW)
+
+
+def replaced(directory: Path) -> FakeProvider:
+    provider = FakeProvider("vpsorg", OLDER, NEWER)
+    record_replacement(with_state(provider, directory), OLDER, NEWER)
+    return provider
+
+
+def test_a_replaced_snapshot_goes_with_the_next_task_of_the_kind(directory: Path) -> None:
+    provider = replaced(directory)
+    assert snapshot_operation.run(make_context(provider, max_age=3600))["changed"] is True
+    assert provider.requests == ["delete 1"]
+    assert open_state(directory).all().keys() == {"deleted"}
+
+
+@pytest.mark.parametrize("options", [{}, {"id": "2"}, {"id": "2", "max_age": 3600}])
+def test_a_task_that_replaces_nothing_deletes_nothing(directory: Path, options: dict) -> None:
+    provider = replaced(directory)
+    assert snapshot_operation.run(make_context(provider, **options))["changed"] is False
+    assert provider.requests == []
+
+
+def test_a_replaced_snapshot_is_not_forgotten_for_another(directory: Path) -> None:
+    provider = replaced(directory)
+    weekly = [snapshot("weekly", id="3", created_at=OLD), snapshot("weekly", id="4", created_at=NEW)]
+    record_replacement(with_state(provider, directory), *weekly)
+    provider.snapshots += weekly
+    for name in ("weekly", "nightly"):
+        snapshot_operation.run(make_context(provider, name=name, max_age=3600))
+    assert provider.requests == ["delete 3", "delete 1"]
+
+
+# --- the lock
+
+
+def test_a_change_before_a_reboot_is_old(directory: Path) -> None:
+    """The clock that all processes share begins anew with the machine."""
+    here = open_state(directory)
+    assert here.try_acquire()
+    started_at = server_lock.monotonic_ns()
+    (directory / next(directory.glob("*.lock")).name).write_text(f"{server_lock.monotonic_ns() + 10**15:020d}")
+    assert not here.changed_since(started_at)
+    here.release(mark_changed=True)
+    assert here.try_acquire() and here.changed_since(started_at)
+    here.release(mark_changed=False)
+
+
+def test_a_task_that_has_requested_a_change_waits_for_the_lock_after_its_timeout(directory: Path) -> None:
+    """Its time is up with its snapshot, and somebody else has the server for a moment."""
+    provider = FakeProvider("vpsorg")
+    wanted, other = make_context(provider, wait_timeout=1), open_state(directory)
+    wanted.changes.request_sent = True
+    polling.Clock().sleep(wanted.deadline.seconds + 1)
+    assert other.try_acquire()
+    wanted.progress = lambda text: other.release(mark_changed=False)
+    with lock_server(wanted, SERVER):
+        assert open_state(directory).try_acquire() is False
+
+
+def test_a_list_may_be_as_late_as_a_wait_allows(directory: Path) -> None:
+    """What was made is not made again while any wait would still take the list for stale."""
+    made = snapshot(id="1", created_at=NEW)
+    provider = FakeProvider("vpsorg")
+    record_created(with_state(provider, directory), made)
+    read_at, clock = [], polling.Clock()
+
+    def listed(server: object) -> list:
+        read_at.append(clock.monotonic())
+        return [made] if read_at[-1] - read_at[0] > STALE_LIST_TIMEOUT - 5 else []
+
+    provider.list_snapshots = listed  # type: ignore[method-assign]
+    assert snapshot_operation.run(make_context(provider))["changed"] is False
+    assert provider.requests == []
+
+
+def test_the_locked_server_is_read_by_its_id(directory: Path) -> None:
+    """Another one may have got its name while the task waited."""
+    provider, references = FakeProvider("vpsorg"), []
+    find = provider.get_server
+    provider.get_server = lambda reference: references.append(reference) or find(reference)  # type: ignore[method-assign, func-returns-value]
+    make_context(provider).get_server_and_snapshots(SERVER)
+    assert references == [SERVER.id]

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The room behind both doors: nothing is raised, nothing secret gets out, and a mistake of ours is called that."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from builders import snapshot
+
+from ansible_collections.rewind.vps.plugins.module_utils import _execute as execution
+from ansible_collections.rewind.vps.plugins.module_utils._argspec import SPECS
+from ansible_collections.rewind.vps.plugins.module_utils._errors import BUSY, UNKNOWN, RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._module import signal_guard
+from ansible_collections.rewind.vps.plugins.module_utils._redaction import MASK
+
+TOKEN = "vps_S3cretToken0123456789"
+PARAMETERS = {
+    "provider": "vpsorg", "api_token": TOKEN, "access_key": None, "secret_key": None, "api_url": "http://127.0.0.1:9",
+    "api_timeout": 1, "validate_certs": True, "ca_path": None, "server": None,
+}
+
+
+def run(operation, monkeypatch, progress=lambda text: None, **parameters):
+    monkeypatch.setitem(execution._OPERATIONS, "server_info", operation)
+    return execution.execute("server_info", {**PARAMETERS, **parameters}, check_mode=False, diff_mode=False, progress=progress, environ={})
+
+
+def test_an_operation_for_every_module():
+    # The one more is a part of an action that takes its options from elsewhere.
+    assert set(execution._OPERATIONS) == {*SPECS, "upgrade_guard"}
+
+
+@pytest.mark.parametrize("error", [
+    ValueError(f"{TOKEN} in https://user:word@host/?secret={TOKEN}"), KeyError("the-text"), RecursionError("the-text"),
+    UnicodeDecodeError("utf-8", b"the-text", 0, 1, "bad"), AttributeError("the-text"), OSError(5, "the-text"),
+])
+def test_an_internal_error_is_reported_without_the_exceptions_text(error, monkeypatch):
+    def operation(ctx):
+        ctx.changes.request_sent = ctx.changes.changed = True
+        raise error
+
+    result = run(operation, monkeypatch)
+    assert result["failed"] is True and result["changed"] is True
+    assert (result["error"]["kind"], result["error"]["outcome"]) == ("internal", "unknown")
+    assert type(error).__name__ in result["msg"] and "test_execute.py:" in result["msg"]
+    shown = repr(result)
+    assert "the-text" not in shown and TOKEN not in shown and "word" not in shown and "https:" not in shown
+    assert "exception" not in result and "Traceback" not in shown
+
+
+def test_an_internal_error_before_anything_was_sent_changed_nothing(monkeypatch):
+    def operation(ctx):
+        raise ZeroDivisionError
+
+    result = run(operation, monkeypatch)
+    assert (result["error"]["kind"], result["error"]["outcome"], result["changed"]) == ("internal", "not_applied", False)
+    assert "Nothing was changed." in result["msg"]
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
+def test_an_interruption_is_no_failure_of_the_task(interruption, monkeypatch):
+    def operation(ctx):
+        raise interruption
+
+    with pytest.raises(interruption):
+        run(operation, monkeypatch)
+
+
+ENCODINGS = {
+    "plain": TOKEN, "base64": base64.b64encode(f"Bearer {TOKEN}".encode()).decode(), "beginning": TOKEN[:9],
+    "hex": TOKEN.encode().hex(),
+}
+
+
+@pytest.mark.parametrize("secret_text", ENCODINGS.values(), ids=list(ENCODINGS))
+@pytest.mark.parametrize("template", ["{}", " {}", "{}\n", "\n\t{} \r\n"], ids=["bare", "blank before", "break", "both"])
+def test_every_result_is_redacted(secret_text, template, monkeypatch):
+    progress_lines = []
+
+    def operation(ctx):
+        ctx.progress(f"waiting for {secret_text}")
+        ctx.warnings.append(f"warning of {secret_text}")
+        return {"changed": True, "msg": secret_text, "servers": [{secret_text: [secret_text, {"deep": (secret_text,)}]}]}
+
+    result = run(operation, monkeypatch, progress_lines.append, api_token=template.format(TOKEN))
+    assert result["changed"] is True and result["warnings"] and progress_lines
+    for shown in (repr(result), repr(progress_lines)):
+        assert secret_text not in shown and MASK in shown
+
+
+def test_an_error_is_redacted_too(monkeypatch):
+    def operation(ctx):
+        ctx.warnings.append(f"about {TOKEN}")
+        raise RewindError(f"No {TOKEN}", kind=BUSY, outcome=UNKNOWN, server=TOKEN, provider_message=f"Invalid {TOKEN}!",
+                          hint=f"renew {TOKEN}")
+
+    result = run(operation, monkeypatch)
+    assert TOKEN not in repr(result) and TOKEN[:8] not in repr(result)
+    assert result["error"]["provider_message"] == f"Invalid {MASK}!"
+
+
+def test_the_shape_of_a_failure(monkeypatch):
+    def operation(ctx):
+        raise RewindError("Server web1 is busy", kind=BUSY, server="web1", hint="run again")
+
+    result = run(operation, monkeypatch)
+    assert sorted(result) == ["changed", "error", "failed", "msg", "warnings"]
+    assert result["msg"] == "Server web1 is busy. Nothing was changed. Next: run again."
+    assert (result["changed"], result["warnings"]) == (False, [])
+    assert sorted(result["error"]) == sorted(
+        ["kind", "outcome", "operation", "server", "snapshot", "http_status", "provider_message", "hint"])
+
+
+def test_an_error_reports_what_was_changed_before(monkeypatch):
+    def operation(ctx):
+        ctx.changes.changed = True
+        ctx.changes.pruned.append(snapshot("nightly", id="801"))
+        raise RewindError("Server web1 is busy", kind=BUSY)
+
+    result = run(operation, monkeypatch)
+    assert result["changed"] is True and [item["id"] for item in result["pruned"]] == ["801"]
+    assert "had changed something before" in result["msg"]
+
+
+def test_server_and_snapshot_are_filled_in_from_the_task(monkeypatch):
+    def operation(ctx):
+        raise RewindError("It is busy", kind=BUSY)
+
+    error = run(operation, monkeypatch, server="web1", name="nightly")["error"]
+    assert (error["server"], error["snapshot"]) == ("web1", "nightly")
+
+
+def test_an_interrupted_task_says_so(monkeypatch):
+    def operation(ctx):
+        raise signal_guard.Interrupted(15)
+
+    result = run(operation, monkeypatch)
+    assert (result["error"]["kind"], result["error"]["outcome"]) == ("interrupted", "unknown")
+    assert result["error"]["hint"]
+
+
+def test_bad_input_ends_before_the_operation(monkeypatch):
+    def operation(ctx):
+        raise AssertionError("must not be called")
+
+    result = run(operation, monkeypatch, api_token="  ")
+    assert result["error"]["kind"] == "invalid_argument" and "api_token" in result["msg"] and result["changed"] is False
+
+
+def test_ca_path_must_exist(monkeypatch, tmp_path):
+    verified = []
+
+    def operation(ctx):
+        verified.append(ctx.options["verify"])
+        return {"changed": False}
+
+    result = run(operation, monkeypatch, ca_path=str(tmp_path / "nowhere.pem"))
+    assert result["error"]["kind"] == "invalid_argument" and "nowhere.pem" in result["msg"]
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text("", encoding="utf-8")
+    run(operation, monkeypatch, ca_path=str(bundle))
+    run(operation, monkeypatch, ca_path=str(bundle), validate_certs=False)
+    run(operation, monkeypatch)
+    assert verified == [str(bundle), False, True]
+
+
+def test_missing_requests_is_reported_with_what_to_do(monkeypatch):
+    monkeypatch.setattr(execution, "requests_available", lambda: False)
+    result = run(lambda ctx: {}, monkeypatch)
+    assert result["error"]["kind"] == "invalid_argument" and "requests" in result["msg"] and "pip install" in result["error"]["hint"]
+
+
+def test_api_url_comes_from_the_given_environment(monkeypatch):
+    seen = []
+
+    def operation(ctx):
+        seen.append(ctx.options["api_url"])
+        return {}
+
+    monkeypatch.setitem(execution._OPERATIONS, "server_info", operation)
+    monkeypatch.setenv("VPS_API_URL", "https://process.example")
+    parameters = {**PARAMETERS, "api_url": None}
+    execution.execute("server_info", parameters, check_mode=False, diff_mode=False, environ={"VPS_API_URL": "https://task.example"})
+    execution.execute("server_info", parameters, check_mode=False, diff_mode=False)
+    assert seen == ["https://task.example", "https://process.example"]

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a guard and a run may be told over their socket: a peer that talks nonsense neither ends, nor blinds, nor hurries a guard."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import threading
+import time
+
+import pytest
+from fakes.malformed import ANYTHING, RAW_BODIES
+from guard_builders import FakeActions, guard_in, history, on_disk, record_data
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._redaction import Redactor
+from ansible_collections.rewind.vps.plugins.plugin_utils._guard import server
+from ansible_collections.rewind.vps.plugins.plugin_utils._guard.client import send_request
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import diagnostics
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RunRecord
+
+FIELDS = st.dictionaries(st.sampled_from([*record_data(), "reason", "seconds_allowed", "marker_written", "diagnostics", "odd"]), ANYTHING, max_size=3)
+REQUESTS = ANYTHING | st.fixed_dictionaries({}, optional={
+    "command": st.sampled_from(["transition", "update", "roll_back", "finish", "acknowledge", "read", "take_snapshot", "wait"]) | ANYTHING,
+    "to": st.sampled_from([states.RESTORING, states.CHECKING, states.UPGRADING, states.ENDED, states.ARMED]) | ANYTHING, "fields": FIELDS | ANYTHING,
+    "seconds": st.integers(-1, 60) | ANYTHING, "reason": ANYTHING, "manual": ANYTHING, "outcome": st.sampled_from(states.OUTCOMES) | ANYTHING,
+    "message": ANYTHING, "verification": ANYTHING,
+    "params": st.fixed_dictionaries({"match": ANYTHING, "stop_server": ANYTHING, "seconds": ANYTHING}) | ANYTHING,
+})
+# Each of them writes files to the disk, so fewer than usual.
+with_files = settings(max_examples=max(20, settings().max_examples // 3), suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+class Caller:
+    """In a socket's place: what the guard receives and what it answers."""
+
+    def __init__(self, *parts):
+        self.parts, self.answer = list(parts), ""
+
+    def settimeout(self, seconds):
+        assert seconds > 0
+
+    def recv(self, size):
+        return self.parts.pop(0) if self.parts else b""
+
+    @contextlib.contextmanager
+    def makefile(self, mode, encoding):
+        yield self
+
+    def write(self, text):
+        self.answer += text
+
+    def flush(self):
+        pass
+
+
+def send_line(guard, line):
+    caller = Caller(line)
+    server._handle_connection(guard, caller)
+    return [json.loads(answer) for answer in caller.answer.splitlines()]
+
+
+@with_files
+@given(requests=st.lists(REQUESTS.map(lambda request: json.dumps(request).encode() + b"\n") | RAW_BODIES.map(lambda body: body + b"\n"), min_size=1,
+                         max_size=4))
+@example(requests=[b'{"command": "update", "fields": {"before": ' + b'{"a":' * 900 + b"1" + b"}" * 900 + b"}}\n"])
+@example(requests=[b'{"command": "update", "fields": {"snapshot": 5, "history": [], "state": "confirmed"}}\n'])
+@example(requests=[b'{"command": "transition", "to": "checking", "fields": {}, "seconds": "soon"}\n'])
+def test_a_guard_goes_on_guarding_whatever_it_receives(tmp_path, requests):
+    """Afterwards the run is gone: exactly the receipt's snapshot is restored, once, unless that was orderly asked for before."""
+    actions = FakeActions()
+    guard = guard_in(tmp_path, states.UPGRADING, actions, acknowledged=False)
+    for line in requests:
+        answers = send_line(guard, line)
+        assert len(answers) <= 1
+    assert on_disk(guard) == guard.record.data, "what is on the disk is a receipt still"
+    immutable = ("run_id", "host", "provider", "server", "marker", "run")
+    assert {key: guard.record.data[key] for key in immutable} == {key: record_data()[key] for key in immutable}
+    ids = guard.record.snapshot.get("id")
+    actions.alive = False
+    guard.tick()
+    assert actions.restore_calls == [(ids, 600)] and states.CONFIRMED not in history(guard.record.data)
+    assert guard.record.state == states.ENDED and guard.finished
+
+
+@pytest.mark.parametrize("fields", [
+    {"state": "confirmed"}, {"history": []}, {"run": {"pid": 1, "started": None}}, {"snapshot": None}, {"server": {"id": "1"}}, {"outcome": "odd"},
+    {"verification": "yes"}, {"marker": "/etc/passwd"}, {"acknowledged": "yes"}, {"before": 5},
+])
+def test_fields_that_a_run_may_not_set(tmp_path, fields):
+    guard = guard_in(tmp_path, states.UPGRADING, FakeActions())
+    before = on_disk(guard)
+    for request in ({"command": "update", "fields": fields}, {"command": "transition", "to": states.CHECKING, "seconds": 5, "fields": fields}):
+        (answer,) = send_line(guard, json.dumps(request).encode() + b"\n")
+        assert "does not understand" in answer["error"]["message"]
+    assert on_disk(guard) == before == guard.record.data
+
+
+@pytest.mark.parametrize("params", [
+    None, {}, {"match": "*"}, {"match": "????????T??????Z????"}, {"match": "re*ind????????T??????Z????"}, {"stop_server": 1}, {"seconds": 0},
+    {"seconds": True}, {"more": 1},
+])
+def test_snapshot_params_that_a_run_does_not_send(tmp_path, params):
+    """What may go to make room is what the role makes, and nothing else."""
+    actions = FakeActions()
+    guard = guard_in(tmp_path, states.PLANNED, actions)
+    valid = {"match": "rewind????????T??????Z????", "stop_server": False, "seconds": 60}
+    (answer,) = send_line(guard, json.dumps({"command": "take_snapshot", "params": params and {**valid, **params}}).encode() + b"\n")
+    assert "does not understand" in answer["error"]["message"]
+    guard.tick()
+    assert actions.snapshot_calls == [] and guard.record.state == states.PLANNED
+    (answer,) = send_line(guard, json.dumps({"command": "take_snapshot", "params": valid}).encode() + b"\n")
+    assert answer["result"]["record"]["state"] == states.SNAPSHOTTING
+
+
+def test_a_caller_that_drips_does_not_keep_the_guard_from_watching(tmp_path, monkeypatch):
+    monkeypatch.setattr(server, "REQUEST_TIMEOUT", 0.4)
+    guard = guard_in(tmp_path, states.UPGRADING, FakeActions())
+    ours, theirs = socket.socketpair()
+    over = threading.Event()
+
+    def drip():
+        with contextlib.suppress(OSError):
+            while not over.wait(0.05):
+                theirs.send(b"x")
+
+    thread = threading.Thread(target=drip, daemon=True)
+    thread.start()
+    started_at = time.monotonic()
+    with ours, theirs, contextlib.suppress(OSError):
+        server._handle_connection(guard, ours)
+    over.set()
+    thread.join()
+    assert time.monotonic() - started_at < 3
+
+
+@with_files
+@given(lines=st.lists(RAW_BODIES | ANYTHING.map(lambda value: json.dumps(value).encode()) | st.builds(
+    lambda key, value: json.dumps({key: value}).encode(), st.sampled_from(["result", "error"]),
+    ANYTHING | st.fixed_dictionaries({"record": ANYTHING}),
+), max_size=3))
+def test_a_run_takes_no_nonsense_for_its_guards_answer(tmp_path, lines):
+    record = RunRecord(tmp_path / "run.json", record_data(states.UPGRADING))
+    socket_path = tmp_path / "s"
+    socket_path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(socket_path))
+        listener.listen()
+
+        def serve():
+            with contextlib.suppress(OSError):
+                caller, dummy = listener.accept()
+                with caller:
+                    caller.recv(65536)
+                    caller.sendall(b"\n".join(lines) + b"\n")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        record.data["guard"] = {"socket": str(socket_path)}
+        try:
+            assert send_request(record, {"command": "read"}) is None
+        except RewindError as error:
+            assert b"error" in b"".join(lines) and isinstance(error.message, str)
+        thread.join()
+
+
+@pytest.mark.parametrize("socket_path", ["", "\0", "a\0b", "/nowhere", "x" * 500, "/", "\ud800"])
+def test_a_socket_path_that_is_none(tmp_path, socket_path):
+    record = RunRecord(tmp_path / "run.json", record_data(states.UPGRADING, guard={"socket": socket_path}))
+    assert send_request(record, {"command": "read"}) is None
+
+
+def deep(levels):
+    value = {}
+    for _level in range(levels):
+        value = {"a": value}
+    return value
+
+
+@pytest.mark.parametrize("result", [{"a": deep(5000)}, {("a", "b"): 1}, {"a": {1, 2}}, {"a": "\x1b[2J\ud800\0"}, {"a": float("nan")}, {"a": b"\xff"}],
+                         ids=["deep", "a key that is no text", "a set", "controls", "NaN", "bytes"])
+def test_diagnostics_of_any_result(tmp_path, result):
+    files = diagnostics.save_diagnostics(tmp_path, {"name": "x", "action": "command"}, result, "boot \x1b[2J\0\ud800\n", Redactor(["secret-of-mine"]))
+    summary = json.loads((tmp_path / "failed_task.json").read_text(encoding="utf-8"))
+    assert summary["task"] == "x" and len(files) == 2
