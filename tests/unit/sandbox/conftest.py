@@ -11,8 +11,8 @@ import pytest
 
 # pytest reads this file before tests/conftest.py has made the sandbox importable, if this folder is its argument.
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).resolve().parents[3] / "extensions")]
-from cloud_calls import IlkbyteCalls, VpsOrgCalls  # noqa: E402
-from every_call import Call, all_operations  # noqa: E402
+from all_operations import Call, all_operations  # noqa: E402
+from api_calls import IlkbyteCalls, VpsOrgCalls  # noqa: E402
 
 from sandbox import SandboxHandle, launch  # noqa: E402
 

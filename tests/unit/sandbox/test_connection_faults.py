@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from every_call import EVENT, soon
+from all_operations import EVENT, soon
 
 from sandbox import launch
 

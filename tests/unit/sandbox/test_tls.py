@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from cloud_calls import VpsOrgCalls
+from api_calls import VpsOrgCalls
 
 from sandbox import AdminError, SandboxHandle, launch
 

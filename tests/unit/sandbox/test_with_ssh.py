@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from cloud_calls import IlkbyteCalls, VpsOrgCalls
+from api_calls import IlkbyteCalls, VpsOrgCalls
 
 from sandbox import SandboxHandle, launch
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
-from cloud_calls import IlkbyteCalls, VpsOrgCalls
+from api_calls import IlkbyteCalls, VpsOrgCalls
 
 from sandbox import SandboxHandle
 
