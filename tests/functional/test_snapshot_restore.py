@@ -159,7 +159,7 @@ def test_joined_by_another_run(stage: Stage, tasks: Tasks) -> None:
 def test_run_again_after_a_crash(stage: Stage, tasks: Tasks) -> None:
     """Killed in the middle of the wait, with its workers: the next run joins and asks for nothing.
 
-    Killed at the request itself: test_killed_playbooks.py.
+    Killed at the request itself: test_crash.py.
     """
     step = tasks("snapshot_restore", planted(tasks.cloud, "one"), planted(tasks.cloud, "newer"),
                  lasting(15, f"{tasks.cloud}.snapshots.restore"), step="killed", name="one")

@@ -9,7 +9,7 @@ DIRECTORY = "plugins/plugin_utils/guarded_upgrade"
 TASKS = "roles/guarded_upgrade/tasks"
 
 TESTS = "unit/plugins/guarded_upgrade"
-LOST = ("functional/guarded/test_lost_servers.py::test_the_only_server_of_the_batch_cuts_its_own_network",)
+LOST = ("functional/guarded/test_lost_connection.py::test_the_only_server_of_the_batch_cuts_its_own_network",)
 
 MUTANTS = [
     Mutant(
@@ -45,7 +45,7 @@ MUTANTS = [
     ),
     Mutant(
         "check mode upgrades", f"{TASKS}/main.yml", "include_tasks: {{ guarded_upgrade_files[guarded_upgrade_run.next] }}",
-        r"when: not ansible_check_mode", "when: true", "changed", ("functional/guarded/test_refusals.py::test_check_mode_prints_the_plan",),
+        r"when: not ansible_check_mode", "when: true", "changed", ("functional/guarded/test_preflight.py::test_check_mode_prints_the_plan",),
     ),
     Mutant(
         "a run that was rolled back succeeds, and the roll-out goes on", f"{TASKS}/main.yml", "fail",
