@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """kill -9 of ansible-playbook and its workers while a cloud works, then the same playbook again: as if nothing had happened, nothing twice.
 
-Every request of every operation is in tests/simulation/test_killed_between_requests.py; here are the worst moments, through the real doors.
+Every request of every operation is in tests/simulation/test_crash_at_requests.py; here are the worst moments, through the real doors.
 """
 
 from __future__ import annotations

@@ -6,9 +6,9 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from history import Do, Fault, Meddle, Pass, Step
 from hypothesis import strategies as st
-from wishes import Wish
+from scenario import Do, Fault, Meddle, Pass, Step
+from task_spec import Wish
 
 NAMES = ("one", "two", "nightly1", "nightly2")
 READS = ("snapshots.list", "servers.list", "servers.show")

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from history import Do, Fault, History, Meddle, Pass
-from wishes import Wish
+from scenario import Do, Fault, History, Meddle, Pass
+from task_spec import Wish
 
 if TYPE_CHECKING:
     from virtual_time import Room

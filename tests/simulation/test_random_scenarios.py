@@ -8,10 +8,10 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from history import History, Step
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from scenario import History, Step
 from strategies import steps
 
 if TYPE_CHECKING:

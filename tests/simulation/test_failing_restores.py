@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from wishes import SERVERS
+from task_spec import SERVERS
 
 if TYPE_CHECKING:
     from virtual_time import Room

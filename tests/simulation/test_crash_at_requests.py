@@ -7,8 +7,8 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from killed import Scenario, arrange, kill_at, play, state, truth
-from wishes import SERVERS, Wish
+from crash_injection import Scenario, arrange, kill_at, play, state, truth
+from task_spec import SERVERS, Wish
 
 if TYPE_CHECKING:
     from virtual_time import Room

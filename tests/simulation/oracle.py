@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from truth import LIMIT, TrueServer, TrueSnapshot
-from wishes import Wish, beyond, is_fresh, schedule_of
+from ground_truth import LIMIT, TrueServer, TrueSnapshot
+from task_spec import Wish, beyond, is_fresh, schedule_of
 
 Row = dict[str, Any]
 ERROR_KEYS = {"kind", "outcome", "operation", "server", "snapshot", "http_status", "provider_message", "hint"}

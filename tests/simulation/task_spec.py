@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from truth import LIMIT, TrueServer, TrueSnapshot
+from ground_truth import LIMIT, TrueServer, TrueSnapshot
 
 SERVERS = {"vpsorg": ("web1", "web2"), "ilkbyte": ("app1", "app2")}
 

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from truth import TrueServer, servers
+from ground_truth import TrueServer, servers
+from task_spec import Wish
 from virtual_time import Room
-from wishes import Wish
 
 PATIENCE = 60.0  # real seconds after which the tests give up
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from judge import Case, complaints
-from truth import TrueServer, servers
+from ground_truth import TrueServer, servers
+from oracle import Case, complaints
+from task_spec import Expected, Wish, foretell
 from virtual_time import Room
-from wishes import Expected, Wish, foretell
 
 if TYPE_CHECKING:
     from sandbox import AdminClient
