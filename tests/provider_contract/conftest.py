@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from clouds import Cloud
-    from example_box import ExampleBox
+    from example_sandbox import ExampleBox
+    from providers import Cloud
 
     from sandbox import SandboxHandle
 
@@ -37,14 +37,14 @@ def shared_box() -> Iterator[SandboxHandle]:
 
 @pytest.fixture(scope="session", autouse=True)
 def every_provider_is_tested() -> None:
-    from clouds import CLOUDS, PROVIDERS
+    from providers import CLOUDS, PROVIDERS
 
     assert set(NAMES) == set(CLOUDS) == set(PROVIDERS), "a provider without an entry here would not be tested"
 
 
 @pytest.fixture(scope="session")
 def shared_example_box() -> Iterator[ExampleBox]:
-    from example_box import example_box
+    from example_sandbox import example_box
 
     with example_box(SPEED) as box:
         yield box
@@ -84,6 +84,6 @@ def ilkbyte(box: SandboxHandle) -> Cloud:
 
 
 def connected(name: str, box: SandboxHandle | ExampleBox) -> Cloud:
-    from clouds import Cloud
+    from providers import Cloud
 
     return Cloud(name, box)

@@ -7,7 +7,7 @@ import re
 from datetime import datetime, timezone
 
 import pytest
-from clouds import LONG
+from providers import LONG
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError

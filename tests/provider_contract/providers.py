@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from example_box import provider_module
+from example_sandbox import provider_module
 from examplecloud.sandbox_side import KEY as EXAMPLE_KEY
 from examplecloud.sandbox_side import READ_ONLY_KEY
 

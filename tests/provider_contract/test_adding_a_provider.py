@@ -12,9 +12,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from clouds import Cloud
-from example_box import FOLDER, ExampleBox
+from example_sandbox import FOLDER, ExampleBox
 from mutation.mutant import Mutant
+from providers import Cloud
 from support.stage import ROOT, Run, Stage, other_python
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
@@ -36,8 +36,8 @@ def test_the_page_shows_the_file_in_whole(name: str) -> None:
 
 
 def test_the_page_shows_the_entry_among_the_clouds() -> None:
-    (entry,) = parts("tests/provider_contract/clouds.py")
-    assert entry in (ROOT / "tests" / "provider_contract" / "clouds.py").read_text("utf-8")
+    (entry,) = parts("tests/provider_contract/providers.py")
+    assert entry in (ROOT / "tests" / "provider_contract" / "providers.py").read_text("utf-8")
 
 
 def test_the_page_names_every_file_that_lists_the_clouds() -> None:
