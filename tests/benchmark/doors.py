@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from support.clouds import SERVER, access
+from support.cases import SERVER, access
 
 from benchmark.compared import Kind, measure, table
 from benchmark.profile import profile_of

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from support.clouds import access
+from support.cases import access
 
 from benchmark.player import Task
 from benchmark.profile import profile_of

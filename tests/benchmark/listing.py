@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from support.clouds import access
-from support.stage import clean_environment
+from support.cases import access
+from support.playbook_runner import clean_environment
 
 from benchmark.measure import run as measured
 from benchmark.player import Task

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.stage import descendants
+from support.playbook_runner import descendants
 
 SAMPLE_SECONDS = 0.2
 LIMIT_SECONDS = 3600.0

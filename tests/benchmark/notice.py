@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from support.stage import clean_environment
+from support.playbook_runner import clean_environment
 
 from benchmark.measure import run as measured
 from benchmark.report import Part, Table, Target

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from support.clouds import SERVER, access
+from support.cases import SERVER, access
 
 from benchmark import answering
 from benchmark.compared import Kind, measure, table

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.stage import clean_environment, other_python
+from support.playbook_runner import clean_environment, other_python
 
 from benchmark.measure import Ended, Usage, run
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.clouds import CLOUDS, FRESH, SPEED, Tasks
-from support.stage import Stage
+from support.cases import CLOUDS, FRESH, SPEED, Tasks
+from support.playbook_runner import Stage
 
 if TYPE_CHECKING:
     from sandbox import SandboxHandle

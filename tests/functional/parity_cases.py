@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from support.clouds import FRESH, SECOND, SHORT, Tasks, access, ago, fault, lasting, planted, quiet_hour
-from support.stage import Stage, Step
+from support.cases import FRESH, SECOND, SHORT, Tasks, access, ago, fault, lasting, planted, quiet_hour
+from support.playbook_runner import Stage, Step
 
 CHECK = {"check_mode": True, "diff": True}
 DIFF = {"diff": True}

@@ -6,8 +6,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.clouds import access, planted
-from support.stage import Stage
+from support.cases import access, planted
+from support.playbook_runner import Stage
 
 pytestmark = pytest.mark.playbook
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.clouds import CLOUDS, FRESH, SPEED, Tasks, fault, lasting
-from support.stage import MODULE, QUICK, RUN_SECONDS, Outcome, Stage
+from support.cases import CLOUDS, FRESH, SPEED, Tasks, fault, lasting
+from support.playbook_runner import MODULE, QUICK, RUN_SECONDS, Outcome, Stage
 
 if TYPE_CHECKING:
     from sandbox import SandboxHandle

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 import pytest
-from support.clouds import DURATIONS, SECOND, Tasks, ago, lasting, planted
-from support.stage import Outcome, Run, Stage, Step
+from support.cases import DURATIONS, SECOND, Tasks, ago, lasting, planted
+from support.playbook_runner import Outcome, Run, Stage, Step
 
 pytestmark = pytest.mark.playbook
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.controller import credentials, launch, secrets
-from support.leaks import Searcher
-from support.node_count import counted_nodes
-from support.stage import Stage
+from support.awx_controller import credentials, launch, secrets
+from support.managed_nodes import counted_nodes
+from support.playbook_runner import Stage
+from support.secret_search import Searcher
 
 if TYPE_CHECKING:
     from sandbox import SandboxHandle

@@ -10,8 +10,8 @@ import time
 from typing import Any
 
 import pytest
-from support.clouds import CLOUDS, DURATIONS, SPEED, Tasks, ago, lasting, planted
-from support.stage import DOORS, MODULE, Playing, Stage
+from support.cases import CLOUDS, DURATIONS, SPEED, Tasks, ago, lasting, planted
+from support.playbook_runner import DOORS, MODULE, Playing, Stage
 
 pytestmark = pytest.mark.playbook
 

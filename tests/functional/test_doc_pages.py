@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.clouds import DURATIONS, SHORT, SPEED, lasting
+from support.cases import DURATIONS, SHORT, SPEED, lasting
 from support.doc_pages import TESTED_BY_NAME, Block, blocks, missing_line
-from support.doc_reader import Reader
-from support.stage import ROOT
+from support.doc_runner import Reader
+from support.playbook_runner import ROOT
 
 if TYPE_CHECKING:
     from sandbox import SandboxHandle

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.clouds import Tasks
-from support.stage import MODULE, QUICK, Stage, Step, door_of, other_python
+from support.cases import Tasks
+from support.playbook_runner import MODULE, QUICK, Stage, Step, door_of, other_python
 
 pytestmark = pytest.mark.playbook
 

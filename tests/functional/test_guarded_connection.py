@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.stage import Run, Stage
+from support.playbook_runner import Run, Stage
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook, pytest.mark.skipif(not shutil.which("ssh"), reason="needs an SSH client")]
 

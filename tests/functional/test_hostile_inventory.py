@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import servers_file
-from support.servers_file import accounts, write
-from support.stage import Run, Stage
+from support import inventory_file
+from support.inventory_file import accounts, write
+from support.playbook_runner import Run, Stage
 from test_hostile_names import CONTROLS, NAMES, OWNED
 
 pytestmark = pytest.mark.playbook
@@ -36,7 +36,7 @@ def listed(stage: Stage, cloud: str, names: list[str]) -> None:
 
 def run(stage: Stage, program: str, *arguments: str) -> Run:
     """Nothing was executed, nothing came as a traceback, nothing but text reached the terminal."""
-    made = stage.command(program, *arguments, environment=servers_file.environment(stage.box))
+    made = stage.command(program, *arguments, environment=inventory_file.environment(stage.box))
     assert "Traceback" not in made.output and not CONTROLS.search(made.output), made.output
     assert "hunter2" not in made.output
     return made

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.clouds import FRESH, SERVER_ID, Tasks, fault, planted
-from support.stage import DOORS, MODULE, QUICK, Call, Outcome, Run, Stage, Step, door_of
+from support.cases import FRESH, SERVER_ID, Tasks, fault, planted
+from support.playbook_runner import DOORS, MODULE, QUICK, Call, Outcome, Run, Stage, Step, door_of
 
 pytestmark = pytest.mark.playbook
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.clouds import FRESH, Tasks, ago, fault, lasting, planted, quiet_hour
-from support.stage import Call, Run, Stage, Step
+from support.cases import FRESH, Tasks, ago, fault, lasting, planted, quiet_hour
+from support.playbook_runner import Call, Run, Stage, Step
 
 pytestmark = pytest.mark.playbook
 

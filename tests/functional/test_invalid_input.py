@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from support.clouds import FRESH, SERVER, Tasks, fault, planted
-from support.stage import Call, Run, Stage
+from support.cases import FRESH, SERVER, Tasks, fault, planted
+from support.playbook_runner import Call, Run, Stage
 
 pytestmark = pytest.mark.playbook
 

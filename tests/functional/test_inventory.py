@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import servers_file
-from support.leaks import Searcher
-from support.servers_file import TOLD_APART, accounts, cache, write
-from support.stage import MODULE, QUICK, Run, Stage, other_python
+from support import inventory_file
+from support.inventory_file import TOLD_APART, accounts, cache, write
+from support.playbook_runner import MODULE, QUICK, Run, Stage, other_python
+from support.secret_search import Searcher
 
 if TYPE_CHECKING:
     from sandbox import SandboxHandle
@@ -37,7 +37,7 @@ def asked(box: SandboxHandle) -> list[str]:
 
 
 def inventory(stage: Stage, path: str, *arguments: str, **environment: str) -> Run:
-    variables = {**servers_file.environment(stage.box), **environment}
+    variables = {**inventory_file.environment(stage.box), **environment}
     return stage.command("ansible-inventory", "-i", path, *(arguments or ("--list",)), environment=variables)
 
 
@@ -97,7 +97,7 @@ def play(stage: Stage, path: str, *tasks: dict[str, Any], door: str, **play: Any
     book.write_text(json.dumps([{
         "hosts": "all", "gather_facts": False, "connection": "local", "vars": local,
         "tasks": [{**first, "register": "seen", "ignore_errors": True}, *told, *others], **play}]), encoding="utf-8")
-    run = stage.command("ansible-playbook", "-i", path, str(book), "-vvv", environment=servers_file.environment(stage.box))
+    run = stage.command("ansible-playbook", "-i", path, str(book), "-vvv", environment=inventory_file.environment(stage.box))
     assert ("since another Python is asked for" in run.stdout) == (door == MODULE), run.output
     return run, {file.name[5:]: json.loads(file.read_text("utf-8")) for file in folder.glob("told-*")}
 

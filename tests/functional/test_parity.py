@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from parity_cases import of_every_cloud, of_one_cloud
-from support.clouds import Tasks, access
-from support.stage import MODULE, QUICK, Outcome, Stage, Step, door_of
+from support.cases import Tasks, access
+from support.playbook_runner import MODULE, QUICK, Outcome, Stage, Step, door_of
 
 pytestmark = pytest.mark.playbook
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.stage import ROOT, Stage
+from support.playbook_runner import ROOT, Stage
 
 if TYPE_CHECKING:
     from sandbox import SandboxHandle

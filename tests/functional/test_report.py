@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.clouds import ago, quiet_hour
-from support.leaks import forms_of
-from support.pages import Element, assert_harmless, read_page
-from support.stage import Run, Stage
+from support.cases import ago, quiet_hour
+from support.html import Element, assert_harmless, read_page
+from support.playbook_runner import Run, Stage
+from support.secret_search import forms_of
 
 if TYPE_CHECKING:
     from sandbox import SandboxHandle

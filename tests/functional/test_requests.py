@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import pytest
-from support.clouds import FRESH, SERVER_ID, Tasks, planted
-from support.stage import Stage
+from support.cases import FRESH, SERVER_ID, Tasks, planted
+from support.playbook_runner import Stage
 
 pytestmark = pytest.mark.playbook
 

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import pytest
-from support.clouds import SECOND, Tasks
-from support.stage import Call, Stage
+from support.cases import SECOND, Tasks
+from support.playbook_runner import Call, Stage
 
 pytestmark = pytest.mark.playbook
 

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import pytest
-from support.clouds import FRESH, SECOND, SERVER, SHORT, Tasks, ago, fault, lasting, planted
-from support.stage import Outcome, Stage
+from support.cases import FRESH, SECOND, SERVER, SHORT, Tasks, ago, fault, lasting, planted
+from support.playbook_runner import Outcome, Stage
 
 pytestmark = pytest.mark.playbook
 

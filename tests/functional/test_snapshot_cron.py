@@ -6,8 +6,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from support.clouds import FRESH, Tasks, fault, planted, quiet_hour
-from support.stage import Call, Stage
+from support.cases import FRESH, Tasks, fault, planted, quiet_hour
+from support.playbook_runner import Call, Stage
 
 pytestmark = pytest.mark.playbook
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.clouds import access, ago
-from support.stage import Run, Stage
+from support.cases import access, ago
+from support.playbook_runner import Run, Stage
 
 if TYPE_CHECKING:
     from sandbox import SandboxHandle

@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from support.clouds import FRESH, SPEED, Tasks, ago, fault, lasting, planted
-from support.stage import Call, Playing, Stage
+from support.cases import FRESH, SPEED, Tasks, ago, fault, lasting, planted
+from support.playbook_runner import Call, Playing, Stage
 
 pytestmark = pytest.mark.playbook
 

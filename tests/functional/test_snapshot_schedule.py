@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.clouds import FRESH
-from support.leak_channels import ProcessWatch, search_run, told
-from support.leaks import Searcher
-from support.scheduling import SYSTEMCTL, Scheduling
-from support.stage import Run
+from support.cases import FRESH
+from support.playbook_runner import Run
+from support.schedule_runner import SYSTEMCTL, Scheduling
+from support.secret_channels import ProcessWatch, search_run, told
+from support.secret_search import Searcher
 
 if TYPE_CHECKING:
     from sandbox import SandboxHandle

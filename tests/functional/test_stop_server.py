@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.clouds import FRESH, SECOND, SERVER, SPEED, Tasks, fault, planted
-from support.stage import RUN_SECONDS, Outcome, Stage
+from support.cases import FRESH, SECOND, SERVER, SPEED, Tasks, fault, planted
+from support.playbook_runner import RUN_SECONDS, Outcome, Stage
 
 pytestmark = pytest.mark.playbook
 

@@ -15,7 +15,7 @@ import pytest
 from example_sandbox import FOLDER, ExampleBox
 from mutation.mutant import Mutant
 from providers import Cloud
-from support.stage import ROOT, Run, Stage, other_python
+from support.playbook_runner import ROOT, Run, Stage, other_python
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError

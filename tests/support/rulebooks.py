@@ -23,7 +23,7 @@ from typing import Any
 import httpx
 
 from support.collection_link import link_collection
-from support.stage import ROOT, descendants
+from support.playbook_runner import ROOT, descendants
 
 TOKEN = "webhook-Token-0123456789"
 READY_SECONDS = 60

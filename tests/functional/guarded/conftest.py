@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.clouds import DURATIONS, SHORT, SPEED, lasting
-from support.rollout import Rollout, rollout
+from support.cases import DURATIONS, SHORT, SPEED, lasting
+from support.guarded_upgrade import Rollout, rollout
 
 if TYPE_CHECKING:
     from sandbox import SandboxHandle

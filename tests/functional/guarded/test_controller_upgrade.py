@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.clouds import SPEED
-from support.controller import Job, content, credentials, launch, secrets
-from support.leaks import Searcher
-from support.node_count import counted_nodes
-from support.rollout import CHANGE, FAIL, QUICK, Rollout
-from support.stage import Stage
+from support.awx_controller import Job, content, credentials, launch, secrets
+from support.cases import SPEED
+from support.guarded_upgrade import CHANGE, FAIL, QUICK, Rollout
+from support.managed_nodes import counted_nodes
+from support.playbook_runner import Stage
+from support.secret_search import Searcher
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook, pytest.mark.patient]
 

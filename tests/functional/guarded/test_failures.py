@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from support.rollout import CHANGE, FAIL, Rollout, outcomes, proven
+from support.guarded_upgrade import CHANGE, FAIL, Rollout, outcomes, proven
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
 

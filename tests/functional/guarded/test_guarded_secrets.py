@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.clouds import fault
-from support.leak_channels import ProcessWatch, files_below, search_run, told
-from support.leaks import Searcher
-from support.leaky_tasks import ADDED, OPTIONS, SECRETS, VARIABLES, quoting
-from support.rollout import CHANGE, FAIL, GUARD_PROGRAM, Rollout
-from support.stage import Run
+from support.cases import fault
+from support.guarded_upgrade import CHANGE, FAIL, GUARD_PROGRAM, Rollout
+from support.playbook_runner import Run
+from support.secret_cases import ADDED, OPTIONS, SECRETS, VARIABLES, quoting
+from support.secret_channels import ProcessWatch, files_below, search_run, told
+from support.secret_search import Searcher
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook, pytest.mark.leaks]
 

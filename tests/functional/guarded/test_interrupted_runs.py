@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from support.clouds import SPEED
-from support.rollout import CHANGE, FAIL, Rollout, proven
-from support.stage import Playing
+from support.cases import SPEED
+from support.guarded_upgrade import CHANGE, FAIL, Rollout, proven
+from support.playbook_runner import Playing
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from support import servers_file
-from support.rollout import CHANGE, FAIL, Rollout
+from support import inventory_file
+from support.guarded_upgrade import CHANGE, FAIL, Rollout
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
 
@@ -18,9 +18,9 @@ def upgrade(upgrades: Rollout, hosts: str, *arguments: str, tasks: str) -> int:
     box = upgrades.box
     with open(box.inventory, encoding="utf-8") as file:
         sandbox = yaml.safe_load(file)["sandbox"]
-    known = [accounts for accounts in servers_file.accounts(box) if accounts.get("name") != "blog"]
+    known = [accounts for accounts in inventory_file.accounts(box) if accounts.get("name") != "blog"]
     ports = {name: host["ansible_port"] for cloud in sandbox["children"].values() for name, host in cloud["hosts"].items()}
-    path = servers_file.write(upgrades.folder, accounts=known, compose={"ansible_port": f"{ports!r}[rewind_server_name]"}, strict=True)
+    path = inventory_file.write(upgrades.folder, accounts=known, compose={"ansible_port": f"{ports!r}[rewind_server_name]"}, strict=True)
     of_one = next(iter(sandbox["children"].values()))["hosts"]["web1"]
     not_these = ("rewind_", "ansible_host", "ansible_port")  # those come from the plugin
     variables = {key: value for key, value in {**sandbox["vars"], **of_one}.items() if not key.startswith(not_these)}
@@ -28,7 +28,7 @@ def upgrade(upgrades: Rollout, hosts: str, *arguments: str, tasks: str) -> int:
     (upgrades.folder / "group_vars").mkdir(exist_ok=True)
     (upgrades.folder / "group_vars" / "all.yml").write_text(yaml.safe_dump(variables), encoding="utf-8")
     given = ("-e", f"target={hosts}", "-e", f"guarded_upgrade_tasks={tasks}", *arguments)
-    environment = {**NONE, **servers_file.environment(box)}
+    environment = {**NONE, **inventory_file.environment(box)}
     run = upgrades.command("ansible-playbook", "-i", path, "rewind.vps.guarded_upgrade", *given, environment=environment)
     print(run.output)
     return run.status

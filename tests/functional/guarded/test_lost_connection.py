@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import pytest
-from support.clouds import SPEED
-from support.rollout import CHANGE, Rollout, outcomes
+from support.cases import SPEED
+from support.guarded_upgrade import CHANGE, Rollout, outcomes
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from support.rollout import CHANGE, Rollout, proven
+from support.guarded_upgrade import CHANGE, Rollout, proven
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.rollout import CHANGE, Rollout
+from support.guarded_upgrade import CHANGE, Rollout
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
 

@@ -7,8 +7,8 @@ import re
 import shlex
 
 import pytest
-from support.rollout import CHANGE, FAIL, Rollout, outcomes
-from support.stage import ROOT, Run
+from support.guarded_upgrade import CHANGE, FAIL, Rollout, outcomes
+from support.playbook_runner import ROOT, Run
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.rollout import CHANGE, FAIL, Rollout, proven
+from support.guarded_upgrade import CHANGE, FAIL, Rollout, proven
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
 

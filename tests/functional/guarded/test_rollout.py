@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.clouds import DURATIONS, SHORT, SPEED, lasting
-from support.rollout import CHANGE, Rollout, outcomes, rollout
+from support.cases import DURATIONS, SHORT, SPEED, lasting
+from support.guarded_upgrade import CHANGE, Rollout, outcomes, rollout
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 import yaml
-from support.controller import content
-from support.leaks import Searcher
-from support.rollout import CHANGE, Rollout
+from support.awx_controller import content
+from support.guarded_upgrade import CHANGE, Rollout
 from support.rulebooks import TOKEN, Controller, Listening, free_port, listening
+from support.secret_search import Searcher
 
 from sandbox.certificates import Certificates
 

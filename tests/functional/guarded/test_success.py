@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.rollout import CHANGE, Rollout, outcomes
+from support.guarded_upgrade import CHANGE, Rollout, outcomes
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.leak_channels import ProcessWatch, search_run, told
-from support.leaks import Searcher
-from support.leaky_tasks import SECRETS
-from support.stage import Run, Stage, Step
+from support.playbook_runner import Run, Stage, Step
+from support.secret_cases import SECRETS
+from support.secret_channels import ProcessWatch, search_run, told
+from support.secret_search import Searcher
 
 if TYPE_CHECKING:
     from sandbox import SandboxHandle

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.clouds import CLOUDS, FRESH, Tasks, fault, planted
-from support.leak_channels import ProcessWatch
-from support.leaks import Searcher
-from support.leaky_tasks import ADDED, OPTIONS, SECRETS, VARIABLES, WAYS, quoting, tempting
-from support.stage import DOORS, MODULE, QUICK, Call, Run, Stage, Step
+from support.cases import CLOUDS, FRESH, Tasks, fault, planted
+from support.playbook_runner import DOORS, MODULE, QUICK, Call, Run, Stage, Step
+from support.secret_cases import ADDED, OPTIONS, SECRETS, VARIABLES, WAYS, quoting, tempting
+from support.secret_channels import ProcessWatch
+from support.secret_search import Searcher
 
 if TYPE_CHECKING:
     from functional.secret_scan.conftest import LeakStage

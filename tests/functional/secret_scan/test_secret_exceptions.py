@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.breaking.sitecustomize import PLACES
-from support.clouds import CLOUDS, FRESH, Tasks, planted
-from support.leaky_tasks import ADDED, OPTIONS, quoting
-from support.stage import DOORS, MODULE, QUICK, Step
+from support.cases import CLOUDS, FRESH, Tasks, planted
+from support.playbook_runner import DOORS, MODULE, QUICK, Step
+from support.secret_cases import ADDED, OPTIONS, quoting
 
 if TYPE_CHECKING:
     from functional.secret_scan.conftest import LeakStage

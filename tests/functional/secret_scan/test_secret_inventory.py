@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from support.clouds import fault
-from support.leak_channels import ProcessWatch
-from support.leaky_tasks import ACCESS, ADDED, SECRET, TOKEN, VARIABLES, quoting
-from support.servers_file import cache
-from support.stage import Run
+from support.cases import fault
+from support.inventory_file import cache
+from support.playbook_runner import Run
+from support.secret_cases import ACCESS, ADDED, SECRET, TOKEN, VARIABLES, quoting
+from support.secret_channels import ProcessWatch
 
 if TYPE_CHECKING:
     from functional.secret_scan.conftest import LeakStage

@@ -6,10 +6,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support.clouds import CLOUDS, FRESH, Tasks, fault, planted
-from support.leaks import forms_of
-from support.leaky_tasks import ADDED, OPTIONS, SECRETS, in_pieces, quoting
-from support.stage import DOORS, QUICK, Step
+from support.cases import CLOUDS, FRESH, Tasks, fault, planted
+from support.playbook_runner import DOORS, QUICK, Step
+from support.secret_cases import ADDED, OPTIONS, SECRETS, in_pieces, quoting
+from support.secret_search import forms_of
 
 if TYPE_CHECKING:
     from functional.secret_scan.conftest import LeakStage

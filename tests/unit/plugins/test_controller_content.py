@@ -13,9 +13,9 @@ import jsonschema
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from support.controller import AWX, content, credential_types, injected
-from support.node_count import QUERIES, asked
-from support.stage import ROOT
+from support.awx_controller import AWX, content, credential_types, injected
+from support.managed_nodes import QUERIES, asked
+from support.playbook_runner import ROOT
 
 from ansible_collections.rewind.vps.plugins.module_utils import _argspec as argspec
 from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import REGISTRY

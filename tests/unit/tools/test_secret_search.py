@@ -10,7 +10,7 @@ from html import escape
 from urllib.parse import quote
 
 import pytest
-from support.leaks import SHOWN, Searcher, beginning_of, forms_of
+from support.secret_search import SHOWN, Searcher, beginning_of, forms_of
 
 # The first characters already look another way in each form; the second one is plain.
 SECRETS = ["t+K/\"\\=&%41<'>?:~tail9xyzuvw", "vps_0123456789abcdefghij"]

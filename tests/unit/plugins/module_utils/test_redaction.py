@@ -13,9 +13,9 @@ from urllib.parse import quote, quote_plus
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
-from support.leaks import Searcher, forms_of
-from support.leaky_tasks import SECRETS as TRICKY
-from support.leaky_tasks import quoting
+from support.secret_cases import SECRETS as TRICKY
+from support.secret_cases import quoting
+from support.secret_search import Searcher, forms_of
 
 from ansible_collections.rewind.vps.plugins.module_utils._redaction import MASK, Redactor
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from report_builders import DAY, HOUR, account, few, gathered, many, schedule, server, snapshot, unreadable, upgrade
-from support.pages import assert_harmless, read_page
+from support.html import assert_harmless, read_page
 
 from ansible_collections.rewind.vps.plugins.plugin_utils._report.formatting import shown
 from ansible_collections.rewind.vps.plugins.plugin_utils._report.render import render

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from support.clouds import FRESH, Tasks, fault, planted
-from support.leaks import forms_of
-from support.stage import Call, Step
+from support.cases import FRESH, Tasks, fault, planted
+from support.playbook_runner import Call, Step
+from support.secret_search import forms_of
 
 # With signs that look another way in each encoding, near their beginnings and further on.
 TOKEN = "t+K/\"\\=&%41<'>?:~tail9xyzuvw"

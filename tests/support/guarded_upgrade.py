@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from support.stage import Playing, Run, Stage
+from support.playbook_runner import Playing, Run, Stage
 
 if TYPE_CHECKING:
     from sandbox import SandboxHandle

@@ -9,7 +9,7 @@ from typing import Any
 import jq
 import yaml
 
-from support.stage import ROOT
+from support.playbook_runner import ROOT
 
 QUERIES: dict[str, dict[str, str]] = yaml.safe_load((ROOT / "extensions" / "audit" / "event_query.yml").read_text("utf-8"))
 

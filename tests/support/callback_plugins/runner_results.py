@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """For the tests: arranges the sandbox before each task, and writes down what the task returned and what it asked for.
 
-One start of ansible-playbook costs more than a task, so that a test plays many cases in one run. See stage.py.
+One start of ansible-playbook costs more than a task, so that a test plays many cases in one run. See playbook_runner.py.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from support.stage import ROOT, Run, Stage
+from support.playbook_runner import ROOT, Run, Stage
 
 if TYPE_CHECKING:
     from sandbox import SandboxHandle

@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from support.stage import Call, Step
+from support.playbook_runner import Call, Step
 
 if TYPE_CHECKING:
     from sandbox import SandboxHandle

@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from support.leaks import Hit, Searcher
-from support.rollout import GUARD_PROGRAM
-from support.stage import Run
+from support.guarded_upgrade import GUARD_PROGRAM
+from support.playbook_runner import Run
+from support.secret_search import Hit, Searcher
 
 # What the test itself has put there, with the secrets in it.
 GIVEN = re.compile(r"play\.yml|plan|variables\d+\.json|given\..*")

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from support.stage import Run, Stage
+from support.playbook_runner import Run, Stage
 
 if TYPE_CHECKING:
     from sandbox import SandboxHandle

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from support.doc_pages import Block, Command, missing_line
-from support.stage import ROOT, other_python
+from support.playbook_runner import ROOT, other_python
 
 if TYPE_CHECKING:
     from sandbox import SandboxHandle
