@@ -8,10 +8,10 @@ from typing import Any
 
 from support.cases import access
 
-from benchmark.player import Task
-from benchmark.profile import profile_of
+from benchmark.profiling import profile_of
 from benchmark.report import Part, Table, Target
 from benchmark.request_count import count
+from benchmark.runner import Task
 from benchmark.scale import PREFIX, Bench
 from sandbox import SandboxHandle, launch
 

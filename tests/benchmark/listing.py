@@ -12,16 +12,16 @@ from support.cases import access
 from support.playbook_runner import clean_environment
 
 from benchmark.measure import run as measured
-from benchmark.player import Task
-from benchmark.profile import profile_of
+from benchmark.profiling import profile_of
 from benchmark.report import Part, Table, Target
 from benchmark.request_count import PAGE_SIZE, count
+from benchmark.runner import Task
 from benchmark.scale import PREFIX, Bench
 from sandbox import SandboxHandle, launch
 
 NAME = "listing"
 MOST_SECONDS = 2.0
-PROGRAM = Path(__file__).with_name("fetching.py")
+PROGRAM = Path(__file__).with_name("list_baseline.py")
 
 Row = dict[str, Any]
 

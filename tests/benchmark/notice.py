@@ -18,7 +18,7 @@ from benchmark.scale import Bench
 NAME = "notice"
 LONG = 600.0  # seconds of the operation that the targets speak of
 MOST_LATE, MOST_POLLS = 10.0, 20
-PROGRAM = Path(__file__).with_name("noticing.py")
+PROGRAM = Path(__file__).with_name("wait_latency_worker.py")
 MODEL = Path(__file__).resolve().parent.parent / "simulation"
 
 Row = dict[str, Any]

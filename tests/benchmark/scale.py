@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from benchmark.player import Player
+from benchmark.runner import Player
 
 PREFIX = {"vpsorg": "web", "ilkbyte": "app"}  # of the sandbox's servers
 

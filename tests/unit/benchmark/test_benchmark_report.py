@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmark import doors, fleet, notice
+from benchmark import execution_modes, fleet, notice
 from benchmark.measure import run as measured
-from benchmark.profile import rows_of
+from benchmark.profiling import rows_of
 from benchmark.report import MET, NOT_MEASURED, NOT_MET, Part, Table, Target, as_data, per_task, ratio, show, show_targets, text, write_json
 from benchmark.request_count import count
 from rich.console import Console
@@ -80,9 +80,9 @@ def test_json_has_figures_verdicts_and_the_machine(tmp_path: Path) -> None:
 
 
 def test_the_quick_door_is_held_against_ping_and_debug() -> None:
-    found = doors.targets({"debug": 0.010, "ping": 0.300, "VPS.org, quick door": 0.030, "VPS.org, module door": 0.700})
+    found = execution_modes.targets({"debug": 0.010, "ping": 0.300, "VPS.org, quick door": 0.030, "VPS.org, module door": 0.700})
     assert [(target.figure, target.verdict) for target in found] == [(pytest.approx(0.1), MET), (pytest.approx(3.0), NOT_MET)]
-    assert [target.verdict for target in doors.targets({"debug": 0.010, "VPS.org, quick door": 0.020})] == [NOT_MEASURED, MET]
+    assert [target.verdict for target in execution_modes.targets({"debug": 0.010, "VPS.org, quick door": 0.020})] == [NOT_MEASURED, MET]
 
 
 def fleet_row(servers: int, **fields: Any) -> dict[str, Any]:
@@ -189,7 +189,7 @@ def _runs(pid: int) -> bool:
 
 def test_the_other_clouds_answer_and_end_with_whoever_started_them() -> None:
     import requests
-    from benchmark.peers import answering_server
+    from benchmark.other_collections import answering_server
 
     with answering_server(0.0) as url, requests.Session() as session:
         session.trust_env = False
@@ -201,5 +201,5 @@ def test_the_other_clouds_answer_and_end_with_whoever_started_them() -> None:
 
 
 def test_a_part_that_is_not_there_is_refused() -> None:
-    ended = subprocess.run([sys.executable, Path(doors.__file__).with_name("run.py"), "coffee"], capture_output=True, text=True, check=False)
+    ended = subprocess.run([sys.executable, Path(execution_modes.__file__).with_name("run.py"), "coffee"], capture_output=True, text=True, check=False)
     assert ended.returncode == 2 and "there is no part coffee" in ended.stderr

@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmark.player import Task
 from benchmark.report import Table, per_task, ratio
+from benchmark.runner import Task
 from benchmark.scale import Bench
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from support.cases import SERVER, access
 
-from benchmark.compared import Kind, measure, table
-from benchmark.profile import profile_of
+from benchmark.cost_table import Kind, measure, table
+from benchmark.profiling import profile_of
 from benchmark.report import Part, Target, ratio
 from benchmark.scale import Bench
 from sandbox import SandboxHandle, launch

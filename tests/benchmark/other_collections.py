@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An unchanged task and a listing beside those of other clouds' collections, where the package ansible is installed.
 
-Their clouds are small servers of our own (answering.py); every answer, of the sandbox too, comes with the same delay.
+Their clouds are small servers of our own (stub_server.py); every answer, of the sandbox too, comes with the same delay.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pathlib import Path
 
 from support.cases import SERVER, access
 
-from benchmark import answering
-from benchmark.compared import Kind, measure, table
+from benchmark import stub_server
+from benchmark.cost_table import Kind, measure, table
 from benchmark.report import Part
 from benchmark.scale import Bench
 from sandbox import SandboxHandle, launch
@@ -41,10 +41,10 @@ def run(bench: Bench) -> Part:
 
 
 def _kinds(box: SandboxHandle, url: str) -> dict[str, Kind]:
-    box.admin.add_snapshot("vpsorg", SERVER["vpsorg"], answering.NAME)
-    ours = {"rewind.vps.snapshot": {**access(box, "vpsorg"), "server": SERVER["vpsorg"], "name": answering.NAME}}
+    box.admin.add_snapshot("vpsorg", SERVER["vpsorg"], stub_server.NAME)
+    ours = {"rewind.vps.snapshot": {**access(box, "vpsorg"), "server": SERVER["vpsorg"], "name": stub_server.NAME}}
     info = {"rewind.vps.snapshot_info": access(box, "vpsorg")}
-    vultr = {"vultr.cloud.snapshot": {"api_endpoint": f"{url}/vultr", "api_key": "key", "name": answering.NAME, "instance": "web1"}}
+    vultr = {"vultr.cloud.snapshot": {"api_endpoint": f"{url}/vultr", "api_key": "key", "name": stub_server.NAME, "instance": "web1"}}
     ocean = {"community.digitalocean.digital_ocean_snapshot_info": {"baseurl": f"{url}/ocean", "oauth_token": "token"}}
     return {
         BASE: Kind(ours), "rewind.vps.snapshot, module door": Kind(ours, module_door=True), "vultr.cloud.snapshot": Kind(vultr),
@@ -55,7 +55,7 @@ def _kinds(box: SandboxHandle, url: str) -> dict[str, Kind]:
 @contextlib.contextmanager
 def answering_server(delay: float) -> Iterator[str]:
     """The other clouds, in a process of their own; the address."""
-    command = [sys.executable, str(Path(answering.__file__)), str(delay)]
+    command = [sys.executable, str(Path(stub_server.__file__)), str(delay)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stdin is not None
         try:

@@ -12,8 +12,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmark.player import Task
 from benchmark.report import Table
+from benchmark.runner import Task
 from benchmark.scale import Bench
 
 PROFILED = Path(__file__).with_name("profiled") / "sitecustomize.py"
