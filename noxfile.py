@@ -24,7 +24,7 @@ nox.options.sessions = ["test"]
 # In the summary "73 s" and not "a minute".
 nox.tasks._duration_str = nox.sessions._duration_str = lambda seconds, text: text.format(time=f"{seconds:.1f} s")
 
-QUICK, SLOW = "not patient and not events", "patient and not events"
+QUICK, SLOW = "not slow and not rulebook", "slow and not rulebook"
 
 
 def _on_sigterm(_number: int, _frame: FrameType | None) -> None:
@@ -91,7 +91,7 @@ def sanity(session: nox.Session) -> None:
 
 @nox.session(allow_parallel=True)
 def pytest(session: nox.Session) -> None:
-    """The project's own quick tests (ARGS="-k name"; ARGS="-m patient" runs the slow ones)."""
+    """The project's own quick tests (ARGS="-k name"; ARGS="-m slow" runs the slow ones)."""
     with workspace(session, "test") as space:
         run_pytest(space, QUICK)
 

@@ -23,13 +23,13 @@ from support.collection_link import collection_dir, containing_collections, link
 MARKERS = (
     "ssh: logs in to a machine of the sandbox over SSH",
     "playbook: runs ansible-playbook",
-    "slow(seconds): takes longer than about five seconds, or about so many; the longest begin first",
-    "leaks: searches all that a run leaves behind for secrets; run on four versions of ansible-core by make secret-scan",
-    "events: runs ansible-rulebook, which has an environment of its own; run by make ecosystem-checks only",
-    "patient: waits for minutes, or one of many of its kind; run by make test-all only",
+    "duration(seconds): takes longer than about five seconds, or about so many; the longest begin first",
+    "secret_scan: searches all that a run leaves behind for secrets; run on four versions of ansible-core by make secret-scan",
+    "rulebook: runs ansible-rulebook, which has an environment of its own; run by make ecosystem-checks only",
+    "slow: waits for minutes, or one of many of its kind; run by make test-all only",
 )
 # Set by the process that makes the view, and inherited by xdist's workers.
-VIEW_VARIABLE = "REWIND_TEST_VIEW"
+VIEW_ENV_VAR = "REWIND_TEST_VIEW"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -45,12 +45,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """How much was searched for secrets, where tests did that."""
     reports = [report for reports in terminalreporter.stats.values() for report in reports if getattr(report, "when", "") == "teardown"]
     properties = [dict(report.user_properties) for report in reports]
-    counted = [each for each in properties if "leaks searched" in each]
+    counted = [each for each in properties if "secrets searched" in each]
     if counted:
-        total = {name: sum(each[name] for each in counted) for name in ("leaks searched", "leaks characters", "leaks hits")}
+        total = {name: sum(each[name] for each in counted) for name in ("secrets searched", "secrets characters", "secrets hits")}
         terminalreporter.write_line(
-            f"secrets looked for: {total['leaks searched']} pairs of a form and a channel, in {total['leaks characters']} characters "
-            f"of {len(counted)} tests; {total['leaks hits']} found"
+            f"secrets looked for: {total['secrets searched']} pairs of a form and a channel, in {total['secrets characters']} characters "
+            f"of {len(counted)} tests; {total['secrets hits']} found"
         )
 
 
@@ -70,13 +70,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _seconds(item: pytest.Item) -> float:
-    marker = item.get_closest_marker("slow")
+    marker = item.get_closest_marker("duration")
     return (marker.args[0] if marker.args else 5.0) if marker else 0.0
 
 
 def _view_from_outside() -> Path | None:
     """The view that the tooling or this run's main process made, if it shows this checkout."""
-    for variable in (VIEW_VARIABLE, "ANSIBLE_COLLECTIONS_PATH"):
+    for variable in (VIEW_ENV_VAR, "ANSIBLE_COLLECTIONS_PATH"):
         for folder in filter(None, os.environ.get(variable, "").split(os.pathsep)):
             tests = collection_dir(Path(folder)) / "tests"
             if tests.exists() and tests.samefile(ROOT / "tests"):
@@ -87,5 +87,5 @@ def _view_from_outside() -> Path | None:
 def _make_own_view(config: pytest.Config) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="rewind-view-"))
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
-    os.environ[VIEW_VARIABLE] = str(folder)
+    os.environ[VIEW_ENV_VAR] = str(folder)
     return link_collection(ROOT, folder)

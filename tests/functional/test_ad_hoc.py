@@ -25,8 +25,8 @@ def environment(stage: Stage) -> dict[str, str]:
 
 @pytest.mark.parametrize(("module", "arguments", "expected", "key", "changing"), [
     ("server_info", "provider=vpsorg", "SUCCESS", "servers", []),
-    pytest.param("snapshot_info", "provider=ilkbyte server=app1", "SUCCESS", "snapshots", [], marks=pytest.mark.patient),
-    pytest.param("snapshot", "provider=vpsorg server=web1 name=two", "CHANGED", "snapshot", ["snapshots.create"], marks=pytest.mark.patient),
+    pytest.param("snapshot_info", "provider=ilkbyte server=app1", "SUCCESS", "snapshots", [], marks=pytest.mark.slow),
+    pytest.param("snapshot", "provider=vpsorg server=web1 name=two", "CHANGED", "snapshot", ["snapshots.create"], marks=pytest.mark.slow),
     ("snapshot", "provider=ilkbyte server=app1 name=one state=absent", "CHANGED", "snapshots", ["snapshots.delete"]),
     ("snapshot_restore", "provider=vpsorg server=web1 id=801", "CHANGED", "server", ["snapshots.restore"]),
     ("snapshot_cron", "provider=ilkbyte server=app1 name=one day=300 hour=2 min=3", "CHANGED", "schedule", ["cron.add"]),

@@ -52,7 +52,7 @@ def test_a_tiny_round_of_every_part(tmp_path: Path) -> None:
     assert all(f"{name}: " in printed or f"({name})" in printed for name in parts)
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_the_profile_names_what_a_worker_does(tmp_path: Path) -> None:
     parts, dummy = bench(tmp_path, "listing", "--profile")
     places = {row["place"]: row for row in parts["listing"]["tables"][1]["rows"]}

@@ -67,7 +67,7 @@ def wait_for(happened: Callable[[], Any]) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.slow(8)
+@pytest.mark.duration(8)
 def test_forty_servers(stage: Stage, tasks: Tasks) -> None:
     """A check run, the run, the same again, ten of them put back together, and what there is then."""
     cloud, names, slow = tasks.cloud, NAMES[tasks.cloud], 0.3
@@ -114,7 +114,7 @@ def test_forty_servers(stage: Stage, tasks: Tasks) -> None:
         assert len(again.asked) <= 4
 
 
-@pytest.mark.slow(10)
+@pytest.mark.duration(10)
 def test_what_fails_is_told_and_only_that_is_taken_up(stage: Stage, vpsorg: Tasks) -> None:
     """Two fail in two ways, one is unknown, one is named twice; then too many requests; and the second run begins what is missing."""
     names = NAMES["vpsorg"]
@@ -149,8 +149,8 @@ def test_what_fails_is_told_and_only_that_is_taken_up(stage: Stage, vpsorg: Task
     assert len(meanwhile) < 2 * WIDTH, "not all have waited for the end of the pause"
 
 
-@pytest.mark.slow(8)
-@pytest.mark.parametrize("cloud", [pytest.param(cloud, marks=[pytest.mark.patient] if cloud == "ilkbyte" else []) for cloud in CLOUDS])
+@pytest.mark.duration(8)
+@pytest.mark.parametrize("cloud", [pytest.param(cloud, marks=[pytest.mark.slow] if cloud == "ilkbyte" else []) for cloud in CLOUDS])
 def test_killed_in_the_middle_and_run_again(stage: Stage, cloud: str) -> None:
     """Some are made, of some nobody was told that they are, most were not begun."""
     admin, tasks = stage.box.admin, Tasks(stage.box, cloud)
@@ -167,8 +167,8 @@ def test_killed_in_the_middle_and_run_again(stage: Stage, cloud: str) -> None:
     assert {one["snapshot"]["status"] for one in again.result["by_server"].values()} == {"ready"}
 
 
-@pytest.mark.slow(6)
-@pytest.mark.parametrize("door", [QUICK, pytest.param(MODULE, marks=pytest.mark.patient)])
+@pytest.mark.duration(6)
+@pytest.mark.parametrize("door", [QUICK, pytest.param(MODULE, marks=pytest.mark.slow)])
 def test_a_signal_leaves_no_server_off_and_stops_no_other(stage: Stage, vpsorg: Tasks, door: str) -> None:
     """Told to end while two servers of six are off: they run again first, and the other four were never touched."""
     admin, names = stage.box.admin, NAMES["vpsorg"][:6]
@@ -183,7 +183,7 @@ def test_a_signal_leaves_no_server_off_and_stops_no_other(stage: Stage, vpsorg: 
     assert len(stopped) == 2 and len(admin.events("power_started")) == 2
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_ansibles_time_limit_leaves_no_server_off(stage: Stage, vpsorg: Tasks) -> None:
     """The task's timeout comes while two of six are off: they run again, then the task has timed out, and no other was touched."""
     admin, names = stage.box.admin, NAMES["vpsorg"][:6]
@@ -194,7 +194,7 @@ def test_ansibles_time_limit_leaves_no_server_off(stage: Stage, vpsorg: Tasks) -
     assert len(stopped) == 2 and all(admin.server(name)["status"] == "active" for name in names)
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_without_a_server_to_start_the_time_limit_ends_the_task_at_once(stage: Stage, vpsorg: Tasks) -> None:
     slow, began = lasting(20, "vpsorg.snapshots.create"), time.monotonic()
     run = stage.play(fleet(vpsorg, "snapshot", slow, step="ended", name="one", keywords={"timeout": 2}), fleet(vpsorg, "server_info", step="next"))
@@ -203,7 +203,7 @@ def test_without_a_server_to_start_the_time_limit_ends_the_task_at_once(stage: S
     assert not run["next"].failed and len(stage.box.admin.requests(operation="snapshots.create")) <= FORTY
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_stopped_around_their_snapshots_two_at_a_time(stage: Stage, tasks: Tasks) -> None:
     admin, names = stage.box.admin, NAMES[tasks.cloud][:6]
     outcome = stage.play(fleet(tasks, "snapshot", name="one", servers=names, stop_server=True, concurrency=2)).only
@@ -216,7 +216,7 @@ def test_stopped_around_their_snapshots_two_at_a_time(stage: Stage, tasks: Tasks
     assert all(admin.server(name)["powered_on"] for name in names)
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_one_that_takes_long_is_looked_at_by_itself(stage: Stage, vpsorg: Tasks) -> None:
     """The account's 160 snapshots are two pages; one straggler is not worth them."""
     admin = stage.box.admin

@@ -64,7 +64,7 @@ def other_modules(cloud: str) -> list[Case]:
     return cases
 
 
-@pytest.mark.slow(12)
+@pytest.mark.duration(12)
 @pytest.mark.parametrize("modules", [snapshots, other_modules])
 def test_check_foretells_the_real_run(stage: Stage, tasks: Tasks, modules: Any, subtests: pytest.Subtests) -> None:
     cases = modules(tasks.cloud)

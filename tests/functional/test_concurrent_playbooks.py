@@ -43,8 +43,8 @@ def made(stage: Stage) -> Counter[tuple[str, str]]:
     return Counter((row["server"], row["snapshot"]) for row in stage.box.admin.events("snapshot_started"))
 
 
-@pytest.mark.patient
-@pytest.mark.slow(15)
+@pytest.mark.slow
+@pytest.mark.duration(15)
 def test_one_wish(stage: Stage, tasks: Tasks) -> None:
     """One of them makes the snapshot; the others adopt it, or find it there. (The next test: the same at each server.)"""
     arrange(stage, lasting(2, *DURATIONS))
@@ -55,7 +55,7 @@ def test_one_wish(stage: Stage, tasks: Tasks) -> None:
     assert {run.only.result["snapshot"]["status"] for run in runs} == {"ready"}
 
 
-@pytest.mark.slow(30)
+@pytest.mark.duration(30)
 def test_a_wish_for_each_of_several_servers(stage: Stage, vpsorg: Tasks, ilkbyte: Tasks) -> None:
     """At each, one of them makes the snapshot; the others adopt it, or find it there."""
     arrange(stage, lasting(2, *DURATIONS))
@@ -72,8 +72,8 @@ def test_a_wish_for_each_of_several_servers(stage: Stage, vpsorg: Tasks, ilkbyte
         assert {run[server].result["snapshot"]["status"] for run in runs} == {"ready"}
 
 
-@pytest.mark.slow(15)
-@pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.patient)])
+@pytest.mark.duration(15)
+@pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.slow)])
 def test_wishes_that_get_in_each_others_way(stage: Stage, cloud: str) -> None:
     """Two each of: make one, make two, delete the old one, go back to the base."""
     tasks = Tasks(stage.box, cloud)
@@ -99,7 +99,7 @@ def test_wishes_that_get_in_each_others_way(stage: Stage, cloud: str) -> None:
     assert admin.server(tasks.server)["powered_on"]
 
 
-@pytest.mark.slow(40)
+@pytest.mark.duration(40)
 def test_retention(stage: Stage, vpsorg: Tasks) -> None:
     """Each wants a snapshot of its own and keeps two: what was made by hand stays, and so do the newest."""
     arrange(stage, planted("vpsorg", "byhand", created_at=ago(days=9)), planted("vpsorg", "nightly0", created_at=ago(days=8)),
@@ -117,7 +117,7 @@ def test_retention(stage: Stage, vpsorg: Tasks) -> None:
     assert {row["http_status"] for row in asked} == {201}, "the limit was found out by asking"
 
 
-@pytest.mark.slow(10)
+@pytest.mark.duration(10)
 def test_schedules(stage: Stage, ilkbyte: Tasks) -> None:
     """The last one wins; none is lost between another's deletion and addition."""
     arrange(stage, planted("ilkbyte", "nightly", is_cron=True, day=1, hour=1, min=1))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.playbook
 
 
-@pytest.mark.slow(8)
+@pytest.mark.duration(8)
 def test_a_snapshot_job_shows_its_progress_counts_its_servers_and_leaks_nothing(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
     job = launch(
         stage, tmp_path / "job", "snapshot.yml", inventory=Path(box.inventory), environment=credentials(box, "vpsorg"),

@@ -38,7 +38,7 @@ def cases() -> list[Any]:
             for moment, (operation, *_rest) in MOMENTS.items():
                 if cloud == "ilkbyte" or not operation.startswith("cron"):
                     quick = door != MODULE or (cloud, moment) == ("vpsorg", "stopped for its snapshot")
-                    marks = [pytest.mark.slow(15)] + ([] if quick else [pytest.mark.patient])
+                    marks = [pytest.mark.duration(15)] + ([] if quick else [pytest.mark.slow])
                     found.append(pytest.param(cloud, moment, door, marks=marks, id=f"{cloud}-{moment}-{door}"))
     return found
 

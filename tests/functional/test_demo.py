@@ -96,10 +96,10 @@ def table_rows(output: str) -> dict[str, list[str]]:
 
 
 @NEEDS_SSH
-@pytest.mark.slow(60)
+@pytest.mark.duration(60)
 @pytest.mark.ssh
 @pytest.mark.playbook
-@pytest.mark.parametrize("isolation", ["auto", pytest.param("directory", marks=pytest.mark.patient)])
+@pytest.mark.parametrize("isolation", ["auto", pytest.param("directory", marks=pytest.mark.slow)])
 def test_one_upgrade_goes_well_and_two_are_undone(workspace: Path, isolation: str) -> None:
     output, status = output_and_status(start_demo(workspace, "--isolation", isolation))
     assert status == 0, output
@@ -123,10 +123,10 @@ def test_one_upgrade_goes_well_and_two_are_undone(workspace: Path, isolation: st
 
 
 @NEEDS_SSH
-@pytest.mark.slow(30)
+@pytest.mark.duration(30)
 @pytest.mark.ssh
 @pytest.mark.playbook
-@pytest.mark.patient
+@pytest.mark.slow
 def test_a_restore_that_fails_makes_the_demo_fail(workspace: Path) -> None:
     output, status = output_and_status(start_demo(workspace, "--restore-fails", "--isolation", "directory", "--speed", "600"))
     assert status == 1, output
@@ -140,7 +140,7 @@ def test_a_restore_that_fails_makes_the_demo_fail(workspace: Path) -> None:
 
 
 @NEEDS_SSH
-@pytest.mark.slow(12)
+@pytest.mark.duration(12)
 @pytest.mark.ssh
 @pytest.mark.playbook
 def test_an_interrupt_behind_the_guard_leaves_nothing_behind(workspace: Path) -> None:

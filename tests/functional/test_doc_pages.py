@@ -2,7 +2,7 @@
 """Each command and each example of the documentation is run as it stands there, or says why it can't be.
 
 A page is followed from its top to its end by one :class:`Reader`: files that it shows are saved, commands are typed, what they print is
-held against what the page says. Pages with a guarded upgrade or a sandbox of their own take minutes of a cloud's time: they are patient.
+held against what the page says. Pages with a guarded upgrade or a sandbox of their own take minutes of a cloud's time: they are slow.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def test_short_page(reader: Reader, page: Path) -> None:
 
 @pytest.mark.ssh
 @pytest.mark.playbook
-@pytest.mark.patient
+@pytest.mark.slow
 @pytest.mark.parametrize(("reader", "page"), [(page, page) for page in LONG_PAGES], ids=name_of, indirect=["reader"])
 def test_long_page(reader: Reader, page: Path) -> None:
     follow(page, reader)

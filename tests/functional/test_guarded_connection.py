@@ -137,7 +137,7 @@ MEETINGS = {
 }
 
 
-@pytest.mark.slow(20)
+@pytest.mark.duration(20)
 def test_rescue_runs_and_decides_whether_the_next_server_has_its_turn(plays, tmp_path):
     """web1 cuts itself off in the middle of a task and is rescued. web2 is gone before its tasks, and its rescue fails."""
     (tmp_path / "script.sh").write_text("#!/bin/sh\n", "utf-8")
@@ -175,7 +175,7 @@ def test_rescue_runs_and_decides_whether_the_next_server_has_its_turn(plays, tmp
     assert "rescued in vain" in run.stdout
 
 
-@pytest.mark.slow(15)
+@pytest.mark.duration(15)
 def test_reboot_and_wait_for_connection_sit_out_an_outage(plays):
     """Both need Ansible's own failure of a connection; a server that stays away fails the reboot."""
     run = plays.run(
@@ -195,7 +195,7 @@ def test_reboot_and_wait_for_connection_sit_out_an_outage(plays):
     assert "timeout=3" in gone["msg"]
 
 
-@pytest.mark.slow(15)
+@pytest.mark.duration(15)
 def test_connections_are_shared_reset_and_watched(plays, tmp_path):
     """ssh's options hold, a reset closes the shared connection, and a server that falls silent or is full is lost."""
     relay, silence = tmp_path / "relay.py", tmp_path / "silence"

@@ -102,7 +102,7 @@ def test_names_that_a_user_gives_a_module(stage: Stage, vpsorg: Tasks, tmp_path:
     play_given(stage, vpsorg, {key: NAMES[key] for key in FEW[MODULE]}, tmp_path, MODULE)
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 @pytest.mark.parametrize("door", DOORS)
 def test_all_names_that_a_user_gives(stage: Stage, tasks: Tasks, tmp_path: Path, door: str) -> None:
     play_given(stage, tasks, NAMES, tmp_path, door)
@@ -135,7 +135,7 @@ def refusal(cloud: str) -> Call:
     return fault("raw", cloud=cloud, operation="snapshots.list", times=None, status=400 if cloud == "vpsorg" else 200, body=said)
 
 
-@pytest.mark.parametrize("door", [QUICK, pytest.param(MODULE, marks=pytest.mark.patient)])
+@pytest.mark.parametrize("door", [QUICK, pytest.param(MODULE, marks=pytest.mark.slow)])
 def test_names_that_a_cloud_says(stage: Stage, tasks: Tasks, tmp_path: Path, door: str) -> None:
     """They are data to whatever uses the result later: templates, conditions, loops, facts, and further tasks of ours."""
     cloud, mine = tasks.cloud, SERVER_ID[tasks.cloud]

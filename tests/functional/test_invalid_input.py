@@ -247,7 +247,7 @@ def test_worlds(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
     check(cases, play(stage, tasks, cases), subtests)
 
 
-@pytest.mark.slow(15)
+@pytest.mark.duration(15)
 def test_broken_answers(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
     """A firewall's page, half an answer, nothing, an error: on a read nothing is changed, and the message names it."""
     one = {"name": "one"}

@@ -102,7 +102,7 @@ def play(stage: Stage, path: str, *tasks: dict[str, Any], door: str, **play: Any
     return run, {file.name[5:]: json.loads(file.read_text("utf-8")) for file in folder.glob("told-*")}
 
 
-@pytest.mark.parametrize("door", [QUICK, pytest.param(MODULE, marks=pytest.mark.patient)])
+@pytest.mark.parametrize("door", [QUICK, pytest.param(MODULE, marks=pytest.mark.slow)])
 def test_a_task_says_what_it_wants_and_nothing_else(stage: Stage, box: SandboxHandle, tmp_path: Path, door: str) -> None:
     path = write(tmp_path, accounts=accounts(box), **TOLD_APART, filters=GROUPED["filters"])
     run, results = play(stage, path, {"rewind.vps.snapshot": {"name": "before"}, "delegate_to": "localhost"} if door == QUICK
@@ -124,7 +124,7 @@ def test_each_account_with_its_own_token_unless_the_task_says_another(stage: Sta
     assert run.status == 0 and [event["server"] for event in box.admin.events("snapshot_ready")] == ["web2"]
 
 
-@pytest.mark.slow(6)
+@pytest.mark.duration(6)
 def test_a_token_that_a_vault_keeps_opens_the_account_for_inventory_and_tasks_and_is_not_shown(
         stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
     password = tmp_path / "password"

@@ -17,14 +17,14 @@ pytestmark = pytest.mark.playbook
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
-@pytest.mark.slow(40)
-@pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.patient)])
+@pytest.mark.duration(40)
+@pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.slow)])
 def test_both_doors_where_clouds_are_alike(stage: Stage, cloud: str, subtests: pytest.Subtests) -> None:
     tasks = Tasks(stage.box, cloud)
     play_both(stage, tasks, of_every_cloud(tasks), subtests)
 
 
-@pytest.mark.slow(30)
+@pytest.mark.duration(30)
 def test_both_doors_where_clouds_differ(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
     """What only one cloud can do, and everything about credentials, which both doors must hand over."""
     play_both(stage, tasks, of_one_cloud(stage, tasks), subtests)
@@ -54,8 +54,8 @@ def play_both(stage: Stage, tasks: Tasks, steps: list[Step], subtests: pytest.Su
             assert [event["event"] for event in quick.events] == [event["event"] for event in module.events]
 
 
-@pytest.mark.slow(10)
-@pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.patient)])
+@pytest.mark.duration(10)
+@pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.slow)])
 def test_what_a_play_registers(stage: Stage, cloud: str) -> None:
     """What later tasks see, beside what is shown: the same keys and values."""
     tasks = Tasks(stage.box, cloud)

@@ -109,7 +109,7 @@ def test_one_page_on_both_clouds(stage: Stage, box: SandboxHandle, tmp_path: Pat
     assert "Check <b>the shop</b>: timed out" in upgrades[2].text and "passed: marker" in upgrades[2].text and "2 min 5 s" in upgrades[2].text
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_several_accounts_of_which_one_does_not_answer(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
     """The page has the others, says which and why, and the run fails."""
     accounts = [
@@ -128,7 +128,7 @@ def test_several_accounts_of_which_one_does_not_answer(stage: Stage, box: Sandbo
             assert secret not in text
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_where_snapshots_can_not_be_listed_no_server_is_called_bare(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
     box.admin.fault("status", cloud="ilkbyte", operation="snapshots.list", server="app1", status=403, times=None)
     run = report(stage, box)
@@ -138,7 +138,7 @@ def test_where_snapshots_can_not_be_listed_no_server_is_called_bare(stage: Stage
     assert "k-unlisted" in servers["app1"].classes and "k-none" not in servers["app1"].classes
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_the_accounts_of_hosts(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
     """Each account once, told by the hosts' variables."""
     environment = {name: value for name, value in credentials(box).items() if name not in ("VPS_API_URL", "ILKBYTE_HOST")}
@@ -152,7 +152,7 @@ def test_the_accounts_of_hosts(stage: Stage, box: SandboxHandle, tmp_path: Path)
     assert set(rows(read_page((tmp_path / "rewind-report.html").read_text("utf-8")))) == {"app1", "app2"}
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_what_can_not_work_is_said_before_anything_is_asked(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
     none = report(stage, box, environment={})
     assert none.status == 2 and "There is no account to report on" in none.stdout
@@ -167,7 +167,7 @@ def test_what_can_not_work_is_said_before_anything_is_asked(stage: Stage, box: S
         assert "Traceback" not in run.output
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_a_page_that_is_there_is_replaced_in_its_place(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
     real, link = tmp_path / "real.html", tmp_path / "link.html"
     real.write_text("old")
@@ -180,7 +180,7 @@ def test_a_page_that_is_there_is_replaced_in_its_place(stage: Stage, box: Sandbo
     assert not list(tmp_path.glob(".*.new"))
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_names_that_a_cloud_says(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
     bad = "</title><script>alert(1)</script><style>*{display:none}</style>\u202e\x1b[2J{{ 7*7 }}\"' onload=x " + "x" * 10_000
     box.admin.fault("raw", cloud="vpsorg", operation="snapshots.list", times=None, body={"count": 1, "next": None, "results": [{

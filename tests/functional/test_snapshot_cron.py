@@ -108,7 +108,7 @@ def test_the_old_one_cannot_be_put_back(stage: Stage, ilkbyte: Tasks) -> None:
     assert scheduled(stage) is None
 
 
-@pytest.mark.slow(20)
+@pytest.mark.duration(20)
 def test_answers_that_are_lost(stage: Stage, ilkbyte: Tasks, subtests: pytest.Subtests) -> None:
     """Whether it happened is read from the list; nothing is sent twice."""
     wished = {"name": "one", "day": 1, "hour": quiet_hour(), "minute": 3}

@@ -49,7 +49,7 @@ def test_two_servers_by_name_and_retention_of_generated_names_alone(stage: Stage
     assert "reserved name" not in run.output
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_hosts_of_the_inventory_at_both_clouds(stage: Stage, box: SandboxHandle) -> None:
     checked = take(stage, box, "-i", box.inventory, "--check", target="sandbox")
     assert checked.status == 0 and not box.admin.requests(changing=True), checked.output
@@ -60,7 +60,7 @@ def test_hosts_of_the_inventory_at_both_clouds(stage: Stage, box: SandboxHandle)
         assert GENERATED.fullmatch(name), server
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_a_given_name_is_taken_once_and_its_retention_must_be_said(stage: Stage, box: SandboxHandle) -> None:
     for changed in (1, 0):
         run = take(stage, box, snapshot_servers="web1", snapshot_name="before-php8")
@@ -72,7 +72,7 @@ def test_a_given_name_is_taken_once_and_its_retention_must_be_said(stage: Stage,
     assert kept.status == 0 and names(box, "web1") == ["before-php9"], kept.output
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_without_waiting_and_without_a_server(stage: Stage, box: SandboxHandle) -> None:
     run = take(stage, box, cloud="ilkbyte", snapshot_servers="app1", snapshot_wait=False)
     assert run.status == 0 and len(box.admin.requests(operation="snapshots.create")) == 1, run.output
@@ -91,7 +91,7 @@ def test_no_variable_that_a_page_names_is_a_reserved_name(stage: Stage, box: San
     assert "reserved name" not in run.output and not box.admin.requests()
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_one_server_that_fails_does_not_keep_the_next_from_its_snapshot(stage: Stage, box: SandboxHandle) -> None:
     run = take(stage, box, snapshot_servers=["nobody", "web2"])
     assert run.status == 2 and "There is no server 'nobody'" in run.stdout, run.output

@@ -105,8 +105,8 @@ def test_ilkbyte_that_answers_when_done(stage: Stage, ilkbyte: Tasks) -> None:
     assert [event["event"] for event in late.events] == ["restore_started", "restore_done"]
 
 
-@pytest.mark.patient
-@pytest.mark.slow(40)
+@pytest.mark.slow
+@pytest.mark.duration(40)
 @pytest.mark.parametrize(("cloud", "name", "world", "outcome"), [
     # VPS.org says nothing of a failure, only that the server is stopped, where it should run.
     pytest.param("vpsorg", "one", (), "unknown", id="vpsorg"),
@@ -126,7 +126,7 @@ def test_failing_half_way(stage: Stage, cloud: str, name: str, world: tuple[Call
     assert stage.box.admin.server(tasks.server)["status"] == OFF[cloud]
 
 
-@pytest.mark.slow(10)
+@pytest.mark.duration(10)
 def test_joined_by_another_run(stage: Stage, tasks: Tasks) -> None:
     """Two plays that want the same at the same time: one restore."""
     slow = (planted(tasks.cloud, "other"), planted(tasks.cloud, "one"), planted(tasks.cloud, "newer"),
@@ -154,8 +154,8 @@ def test_joined_by_another_run(stage: Stage, tasks: Tasks) -> None:
     assert joined.result["server"]["power_state"] == "running"
 
 
-@pytest.mark.patient
-@pytest.mark.slow(20)
+@pytest.mark.slow
+@pytest.mark.duration(20)
 def test_run_again_after_a_crash(stage: Stage, tasks: Tasks) -> None:
     """Killed in the middle of the wait, with its workers: the next run joins and asks for nothing.
 
@@ -187,8 +187,8 @@ def test_busy_with_something_else(stage: Stage, tasks: Tasks) -> None:
     assert not any(event["event"].startswith("restore") for event in stage.box.admin.events())
 
 
-@pytest.mark.patient
-@pytest.mark.slow(15)
+@pytest.mark.slow
+@pytest.mark.duration(15)
 def test_answer_is_lost(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
     """A restore of which nobody knows whether it began is looked for, and never asked for again."""
     there = (planted(tasks.cloud, "one"), planted(tasks.cloud, "newer"), lasting(2, f"{tasks.cloud}.snapshots.restore"))
@@ -210,8 +210,8 @@ def test_answer_is_lost(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -
         assert [event["event"] for event in again.events] == ["restore_started", "restore_done"]
 
 
-@pytest.mark.patient
-@pytest.mark.slow(25)
+@pytest.mark.slow
+@pytest.mark.duration(25)
 def test_unknown_and_not_begun(stage: Stage, tasks: Tasks) -> None:
     """The connection broke before anything was done: unknown, said so, and not sent again."""
     lost = fault("drop_before", cloud=tasks.cloud, operation="snapshots.restore")

@@ -88,7 +88,7 @@ def test_the_cloud_keeps_it(schedules: Scheduling) -> None:
     assert "anew every 3 days at 23:05 UTC" in run.stdout
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 @needs_systemd
 def test_a_timer_from_check_mode_to_its_end(schedules: Scheduling, subtests: pytest.Subtests) -> None:
     before = schedules.installed()
@@ -129,7 +129,7 @@ def test_a_timer_from_check_mode_to_its_end(schedules: Scheduling, subtests: pyt
     assert schedules.changing() == []
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 @needs_systemd
 def test_when_one_is_due(schedules: Scheduling, subtests: pytest.Subtests) -> None:
     """The timer comes daily; whether a snapshot is taken depends on the newest of the schedule."""
@@ -156,7 +156,7 @@ def test_when_one_is_due(schedules: Scheduling, subtests: pytest.Subtests) -> No
         assert schedules.run_unit(UNIT).returncode != 0
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_cron(schedules: Scheduling, subtests: pytest.Subtests) -> None:
     schedules.systemd_says("offline")
     (schedules.state / "crontab").write_text("MAILTO=ops\n7 7 * * * /bin/true\n", encoding="utf-8")
@@ -187,7 +187,7 @@ def test_cron(schedules: Scheduling, subtests: pytest.Subtests) -> None:
         assert schedules.crontab == "MAILTO=ops\n7 7 * * * /bin/true\n" and schedules.installed() == {}
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 @needs_systemd
 def test_a_user_who_is_not_root(schedules: Scheduling, subtests: pytest.Subtests) -> None:
     """Timers of the user's own, in the home, and only where they run without a login. Only ``id`` says here that it is not root."""
@@ -212,7 +212,7 @@ def test_a_user_who_is_not_root(schedules: Scheduling, subtests: pytest.Subtests
         assert schedules.installed() == {}
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 @pytest.mark.parametrize(("host", "wishes", "environment", "words"), [
     ("app1", {"retain_count": 3}, {}, "takes the one snapshot anew each time, so it can't keep 3"),
     ("app1", {"timezone": "Europe/Berlin"}, {}, "follow its own clock (Europe/Istanbul)"),
@@ -240,7 +240,7 @@ def test_a_wish_that_cannot_be_kept_is_refused(schedules: Scheduling, host: str,
     assert schedules.changing() == [] and schedules.installed() == {} and schedules.crontab == ""
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_a_runner_that_can_keep_nothing(schedules: Scheduling) -> None:
     schedules.systemd_says("offline")
     run = schedules.role("web1", method="systemd")
@@ -257,7 +257,7 @@ def test_a_runner_that_can_keep_nothing(schedules: Scheduling) -> None:
     fine(schedules.role("web1", runner_ansible_playbook=str(odd), state="absent"))  # what is removed is not run any more
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_a_rehearsal_that_fails(schedules: Scheduling) -> None:
     """A token that opens nothing is noticed now and not at night, and no timer is started with it."""
     run = schedules.role("web1", environment={"VPS_API_TOKEN": "a-token-of-somebody-else"})
@@ -267,8 +267,8 @@ def test_a_rehearsal_that_fails(schedules: Scheduling) -> None:
     assert schedules.installed() == {}
 
 
-@pytest.mark.patient
-@pytest.mark.leaks
+@pytest.mark.slow
+@pytest.mark.secret_scan
 @needs_systemd
 def test_credentials_are_in_the_one_file_only(schedules: Scheduling) -> None:
     """Output at its loudest with diffs, every file, every process's command line: while it is installed, and while it runs."""

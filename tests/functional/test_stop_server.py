@@ -72,7 +72,7 @@ def test_snapshot_fails(stage: Stage, tasks: Tasks) -> None:
         assert run[name].result["servers"][0]["power_state"] == "running"
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_stop_never_ends(stage: Stage, tasks: Tasks) -> None:
     """It is not switched off hard, no snapshot is taken, and the message says that it was asked to stop."""
     # VPS.org shows a server that does not stop as stopping, until it gives up; Ilkbyte's just goes on running.
@@ -114,7 +114,7 @@ def test_answer_to_stop_is_lost(stage: Stage, tasks: Tasks) -> None:
     assert status(stage, tasks) == ON[tasks.cloud]
 
 
-@pytest.mark.slow(15)
+@pytest.mark.duration(15)
 def test_a_signal_ends_a_loop_with_the_server_running(stage: Stage, tasks: Tasks) -> None:
     """Ctrl-C while the first server of a loop is off: it runs again, and the second one is not touched."""
     first, second = SERVER[tasks.cloud], SECOND[tasks.cloud]
@@ -139,7 +139,7 @@ def wait_for(happened: Callable[[], Any]) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_a_lost_start_is_asked_for_again(stage: Stage, tasks: Tasks) -> None:
     """A server that is seen off and idle for a minute has not been started, whatever became of the request."""
     lost = fault("drop_before", operation="servers.power", cloud=tasks.cloud, skip=1)

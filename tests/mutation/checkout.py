@@ -19,7 +19,7 @@ from support.collection_link import copy_collection
 
 from mutation.mutant import Mutant
 
-PYTEST = ("-m", "pytest", "-p", "no:cacheprovider", "--tb=short", "-q", "-rfE", "-m", "not patient")
+PYTEST = ("-m", "pytest", "-p", "no:cacheprovider", "--tb=short", "-q", "-rfE", "-m", "not slow")
 TESTS_FAILED, NO_TESTS = 1, 5  # pytest's exit statuses; 0 is success
 FIRST_FAILURE = re.compile(r"^(?:FAILED|ERROR|SUBFAIL\w*)\b.*?(tests/\S+?::\w+)", re.MULTILINE)
 TEARDOWN_TIMEOUT = 20.0  # seconds that pytest gets to stop its sandboxes

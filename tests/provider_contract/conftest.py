@@ -70,7 +70,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         callspec = getattr(item, "callspec", None)
         if callspec and callspec.params.get("cloud") == "examplecloud" and item.path.stem == "test_contract_refusals":
-            item.add_marker("patient")
+            item.add_marker("slow")
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ class Changed:
 
 
 @pytest.mark.playbook
-@pytest.mark.slow(8)
+@pytest.mark.duration(8)
 def test_one_file_and_two_lines_are_all_that_the_modules_need(shared_example_box: ExampleBox, tmp_path: Path) -> None:
     shared_example_box.admin.reset(servers=2)
     changed = Changed(tmp_path, shared_example_box)

@@ -93,7 +93,7 @@ def points(requests: list[dict[str, Any]]) -> list[tuple[int, bool]]:
     return [(number, apply) for number, row in enumerate(requests) for apply in ([False, True] if row["changing"] else [False])]
 
 
-@pytest.mark.slow
+@pytest.mark.duration
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_killed_at_a_change(room: Room, name: str) -> None:
     requests, wanted = whole_run(room, SCENARIOS[name])
@@ -105,7 +105,7 @@ def test_killed_at_a_change(room: Room, name: str) -> None:
         killed_and_run_again(room, SCENARIOS[name], number, apply, wanted)
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_killed_anywhere(room: Room, name: str) -> None:
     requests, wanted = whole_run(room, SCENARIOS[name])

@@ -51,14 +51,14 @@ def attack(room: Room, cloud: str, number: int, histories: int) -> collections.C
     return tried
 
 
-@pytest.mark.slow(30)
+@pytest.mark.duration(30)
 @pytest.mark.parametrize("number", range(4))
 @pytest.mark.parametrize("cloud", ["vpsorg", "ilkbyte"])
 def test_histories(room: Room, cloud: str, number: int, record_property) -> None:
     record_property("tried", str(attack(room, cloud, number, int(os.environ.get("REWIND_HISTORIES", QUICK)))))
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(100, 102))
 @pytest.mark.parametrize("cloud", ["vpsorg", "ilkbyte"])
 def test_many_histories(room: Room, cloud: str, number: int, record_property) -> None:

@@ -14,7 +14,7 @@ from support.managed_nodes import counted_nodes
 from support.playbook_runner import Stage
 from support.secret_search import Searcher
 
-pytestmark = [pytest.mark.ssh, pytest.mark.playbook, pytest.mark.patient]
+pytestmark = [pytest.mark.ssh, pytest.mark.playbook, pytest.mark.slow]
 
 SLEEP = {"name": "Take long", "ansible.builtin.command": "sleep 300"}
 
@@ -44,7 +44,7 @@ def leaks_nothing(upgrades: Rollout, *jobs: Job) -> None:
     assert not searcher.hits, "\n".join(map(str, searcher.hits))
 
 
-@pytest.mark.slow(40)
+@pytest.mark.duration(40)
 def test_a_failed_upgrade_is_a_failed_job_and_the_node_after_it_changes_nothing(upgrades: Rollout) -> None:
     good = job_of(upgrades, "good", "guarded_upgrade.yml", CHANGE)
     assert good.status == "successful", good.shown
@@ -62,7 +62,7 @@ def test_a_failed_upgrade_is_a_failed_job_and_the_node_after_it_changes_nothing(
     leaks_nothing(upgrades, good, bad, node)
 
 
-@pytest.mark.slow(40)
+@pytest.mark.duration(40)
 def test_the_node_after_a_job_whose_pod_was_killed_restores(upgrades: Rollout) -> None:
     playing = upgrades.start("web1", tasks=upgrades.tasks("upgrade", CHANGE, SLEEP))
     upgrades.wait_for_state("web1", "upgrading")

@@ -18,7 +18,7 @@ def on(host: str, task: dict) -> dict:
     return {"name": f"{host} only", "when": f"inventory_hostname == '{host}'", **task}
 
 
-@pytest.mark.slow(40)
+@pytest.mark.duration(40)
 def test_each_server_comes_to_its_own_end(upgrades: Rollout) -> None:
     """At once, in one batch: a check fails, a check hangs, a task hangs, a handler fails, a task fails, and one goes well.
 
@@ -74,7 +74,7 @@ def evidence_is_kept_without_secrets(upgrades: Rollout, token: str) -> None:
             assert path.stat().st_mode & 0o077 == 0, path
 
 
-@pytest.mark.slow(40)
+@pytest.mark.duration(40)
 def test_trouble_with_the_restore_itself(upgrades: Rollout) -> None:
     """Once each, at the first try: 500 not applied, 500 applied, no answer after and (at Ilkbyte) before it was applied.
 
@@ -88,8 +88,8 @@ def test_trouble_with_the_restore_itself(upgrades: Rollout) -> None:
     assert upgrades.record("web2")["reason"].startswith("Wait for the URLs")
 
 
-@pytest.mark.patient
-@pytest.mark.slow(20)
+@pytest.mark.slow
+@pytest.mark.duration(20)
 def test_more_trouble_with_the_restore_itself(upgrades: Rollout) -> None:
     """429, and no answer before it was applied."""
     all_are_undone_in_spite_of(upgrades, {"web3": {"kind": "status", "status": 429, "apply": False}, "web4": {"kind": "drop_before"}})
@@ -116,7 +116,7 @@ def all_are_undone_in_spite_of(upgrades: Rollout, troubles: dict[str, dict[str, 
 REFUSAL = {"status": False, "message": "", "error": "Snapshot is locked!", "data": None}
 
 
-@pytest.mark.slow(20)
+@pytest.mark.duration(20)
 def test_a_restore_that_is_refused_for_good(upgrades: Rollout) -> None:
     upgrades.box.admin.fault("status", cloud="vpsorg", operation="snapshots.restore", status=400, apply=False, times=None)
     upgrades.box.admin.fault("raw", cloud="ilkbyte", operation="snapshots.restore", body=json.dumps(REFUSAL), apply=False, times=None,
@@ -124,8 +124,8 @@ def test_a_restore_that_is_refused_for_good(upgrades: Rollout) -> None:
     it_is_said_that_the_rollback_failed(upgrades, "rollback_failed")
 
 
-@pytest.mark.patient
-@pytest.mark.slow(20)
+@pytest.mark.slow
+@pytest.mark.duration(20)
 def test_a_restore_that_fails_half_way_each_time(upgrades: Rollout) -> None:
     upgrades.box.admin.fault("restore_fails", operation="snapshots.restore", times=None)
     it_is_said_that_the_rollback_failed(upgrades, "rollback_failed", "unknown")
@@ -154,7 +154,7 @@ def test_keywords_that_would_make_handlers_dangerous_are_refused(upgrades: Rollo
         upgrades.assert_untouched(host)
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_ignored_errors_around_the_role_hide_nothing(upgrades: Rollout) -> None:
     book = upgrades.book("book", {"hosts": "{{ target }}", "gather_facts": False, "serial": 1, "tasks": [
         {"ignore_errors": True, "block": [{"ansible.builtin.include_role": {"name": "rewind.vps.guarded_upgrade"}}]}]})
@@ -164,7 +164,7 @@ def test_ignored_errors_around_the_role_hide_nothing(upgrades: Rollout) -> None:
     assert not upgrades.records("web2"), "the roll-out went on"
 
 
-@pytest.mark.slow(15)
+@pytest.mark.duration(15)
 def test_nothing_more_is_done_on_a_server_that_its_guard_has_restored(upgrades: Rollout) -> None:
     """A task on this machine escapes every time limit, so the guard acts while the run goes on; its next task must not."""
     poll = {"name": "Poll from here", "delegate_to": "localhost", "ansible.builtin.command": "false", "register": "poll",

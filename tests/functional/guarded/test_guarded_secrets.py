@@ -18,7 +18,7 @@ from support.secret_cases import ADDED, OPTIONS, SECRETS, VARIABLES, quoting
 from support.secret_channels import ProcessWatch, files_below, search_run, told
 from support.secret_search import Searcher
 
-pytestmark = [pytest.mark.ssh, pytest.mark.playbook, pytest.mark.leaks]
+pytestmark = [pytest.mark.ssh, pytest.mark.playbook, pytest.mark.secret_scan]
 
 HOSTS = {"vpsorg": "web1", "ilkbyte": "app1"}
 LOUDEST = {"ANSIBLE_DEBUG": "1", "ANSIBLE_KEEP_REMOTE_FILES": "1", "ANSIBLE_DISPLAY_TRACEBACK": "always"}
@@ -55,18 +55,18 @@ def leaks(upgrades: Rollout, record_property: Any) -> Iterator[GuardedLeaks]:
     one = GuardedLeaks(upgrades)
     yield one
     shutil.rmtree(one.temporary, ignore_errors=True)
-    record_property("leaks searched", one.searcher.searched)
-    record_property("leaks characters", one.searcher.characters)
-    record_property("leaks hits", len(one.searcher.hits))
+    record_property("secrets searched", one.searcher.searched)
+    record_property("secrets characters", one.searcher.characters)
+    record_property("secrets hits", len(one.searcher.hits))
     assert one.searcher.searched
     if one.searcher.hits:
         pytest.fail(told(one.searcher.hits), pytrace=False)
 
 
-@pytest.mark.slow(12)
+@pytest.mark.duration(12)
 @pytest.mark.parametrize(("cloud", "way"), [
     ("ilkbyte", "controller"),
-    *(pytest.param(cloud, way, marks=pytest.mark.patient) for cloud, way in (("ilkbyte", "vars"), ("vpsorg", "vars"), ("vpsorg", "controller"))),
+    *(pytest.param(cloud, way, marks=pytest.mark.slow) for cloud, way in (("ilkbyte", "vars"), ("vpsorg", "vars"), ("vpsorg", "controller"))),
 ])
 def test_an_upgrade_that_is_undone_by_a_cloud_that_quotes_its_keys(leaks: GuardedLeaks, cloud: str, way: str) -> None:
     said = quoting(cloud)
@@ -81,7 +81,7 @@ def test_an_upgrade_that_is_undone_by_a_cloud_that_quotes_its_keys(leaks: Guarde
         assert any(GUARD_PROGRAM.encode() in command for command, dummy in watch.environments)
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 @pytest.mark.parametrize("cloud", HOSTS)
 def test_evidence_that_quotes_keys(leaks: GuardedLeaks, cloud: str) -> None:
     """The user's own tasks show what they show; what is kept of them does not."""
@@ -100,7 +100,7 @@ def test_evidence_that_quotes_keys(leaks: GuardedLeaks, cloud: str) -> None:
         kept.search(f"file {path.name}", data)
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 @pytest.mark.parametrize("place", BROKEN)
 def test_an_exception_in_a_step(leaks: GuardedLeaks, place: str) -> None:
     text = leaks.folder / "given.text"
@@ -113,7 +113,7 @@ def test_an_exception_in_a_step(leaks: GuardedLeaks, place: str) -> None:
     assert "made a mistake of its own (RuntimeError at sitecustomize.py" in run.stdout
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_the_playbooks_for_afterwards(leaks: GuardedLeaks) -> None:
     tasks = leaks.upgrades.tasks("upgrade", CHANGE)
     assert leaks.run("ilkbyte", "vars", tasks=tasks)[0].status == 0

@@ -25,7 +25,7 @@ def killed_at(task: str) -> dict[str, str]:
 
 
 def patient(*tasks: str) -> list:
-    return [pytest.param(task, marks=pytest.mark.patient) for task in tasks]
+    return [pytest.param(task, marks=pytest.mark.slow) for task in tasks]
 
 
 UNARMED = [
@@ -142,7 +142,7 @@ def test_a_second_run_refuses_and_spoils_nothing(upgrades: Rollout) -> None:
     is_undone_without_the_run(upgrades)
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_the_guard_is_killed_and_another_takes_its_place(upgrades: Rollout) -> None:
     playing = upgrades.start("web1", tasks=upgrades.tasks("upgrade", CHANGE, {"name": "Wait", "ansible.builtin.command": "sleep 4"}, FAIL))
     upgrades.wait_for_state("web1", "upgrading")
@@ -153,7 +153,7 @@ def test_the_guard_is_killed_and_another_takes_its_place(upgrades: Rollout) -> N
     upgrades.assert_undone("web1")
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_run_and_guard_are_killed_and_the_next_run_restores(upgrades: Rollout) -> None:
     playing = in_the_middle(upgrades)
     upgrades.kill_guards()
@@ -171,7 +171,7 @@ def lasting_long(upgrades: Rollout) -> None:
     upgrades.box.admin.settings(seconds={"vpsorg.snapshots.create": 12 * SPEED, "vpsorg.snapshots.restore": 12 * SPEED})
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_run_and_guard_are_killed_while_the_snapshot_is_made_and_the_next_run_goes_on_with_it(upgrades: Rollout) -> None:
     lasting_long(upgrades)
     upgrade = upgrades.tasks("upgrade", CHANGE)
@@ -185,7 +185,7 @@ def test_run_and_guard_are_killed_while_the_snapshot_is_made_and_the_next_run_go
     assert upgrades.record("web1")["outcome"] == "upgraded"
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_run_and_guard_are_killed_while_it_is_restored_and_the_next_run_joins(upgrades: Rollout) -> None:
     lasting_long(upgrades)
     upgrade = upgrades.tasks("upgrade", CHANGE, FAIL)
@@ -199,7 +199,7 @@ def test_run_and_guard_are_killed_while_it_is_restored_and_the_next_run_joins(up
     upgrades.assert_undone("web1")
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_what_was_cut_off_long_ago_is_left_to_a_person(upgrades: Rollout) -> None:
     playing = in_the_middle(upgrades)
     upgrades.kill_guards()

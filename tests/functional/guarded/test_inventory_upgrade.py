@@ -34,7 +34,7 @@ def upgrade(upgrades: Rollout, hosts: str, *arguments: str, tasks: str) -> int:
     return run.status
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_the_plan_for_hosts_of_both_clouds(upgrades: Rollout) -> None:
     assert upgrade(upgrades, "web1:app1", "--check", tasks=upgrades.tasks("upgrade", CHANGE)) == 0
     assert not upgrades.box.admin.requests(changing=True)

@@ -24,7 +24,7 @@ def test_the_only_server_of_the_batch_cuts_its_own_network(upgrades: Rollout) ->
     assert not upgrades.records("web2"), "the roll-out went on"
 
 
-@pytest.mark.slow(15)
+@pytest.mark.duration(15)
 def test_a_server_never_comes_back_from_its_reboot(upgrades: Rollout) -> None:
     run = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE, BREAK_BOOT), reboot="always", reboot_timeout=6)
     assert run.status == 2, run.output
@@ -32,7 +32,7 @@ def test_a_server_never_comes_back_from_its_reboot(upgrades: Rollout) -> None:
     assert upgrades.record("web1")["reason"].startswith("Reboot")
 
 
-@pytest.mark.slow(25)
+@pytest.mark.duration(25)
 def test_one_of_five_is_lost_and_the_others_are_well(upgrades: Rollout) -> None:
     """With the linear strategy, in a batch of five with two forks; the batch after it is not begun."""
     upgrades.box.admin.settings(seconds={"vpsorg.snapshots.create": 10 * SPEED})  # all five are asked for in this time

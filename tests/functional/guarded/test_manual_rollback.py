@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
 BOOK = "rewind.vps.rollback"
 
 
-@pytest.mark.slow(30)
+@pytest.mark.duration(30)
 def test_from_the_question_to_the_refusal(upgrades: Rollout) -> None:
     """One upgraded server after the other: not asked, checked, restored, restored while out of reach, failing, and refused."""
     none = upgrades.run("web1", "-e", "rollback_confirm=yes", book=BOOK)

@@ -124,8 +124,8 @@ def test_a_play_that_can_not_be_guarded(upgrades: Rollout) -> None:
 
 
 @pytest.mark.parametrize("server", [
-    "-oProxyCommand=touch /tmp/owned-by-a-name", pytest.param("../snapshots", marks=pytest.mark.patient),
-    pytest.param("$(touch /tmp/owned-by-a-name)", marks=pytest.mark.patient),
+    "-oProxyCommand=touch /tmp/owned-by-a-name", pytest.param("../snapshots", marks=pytest.mark.slow),
+    pytest.param("$(touch /tmp/owned-by-a-name)", marks=pytest.mark.slow),
 ])
 def test_servers_that_are_called_like_a_command(upgrades: Rollout, server: str) -> None:
     is_refused(upgrades, "There is no server", server=server)
@@ -133,7 +133,7 @@ def test_servers_that_are_called_like_a_command(upgrades: Rollout, server: str) 
     assert not Path("/tmp/owned-by-a-name").exists()
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_a_folder_that_is_called_like_a_command(upgrades: Rollout) -> None:
     """The marker's folder is quoted wherever a shell on the server reads it: an upgrade with such a folder goes well."""
     folder = "/var/tmp/$(touch owned) `touch owned`; touch 'owned"

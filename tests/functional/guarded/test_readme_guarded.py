@@ -31,7 +31,7 @@ def play(web: Rollout, *words: str) -> Run:
         "REWIND_PROVIDER": "vpsorg", "VPS_API_URL": web.box.vpsorg_url})
 
 
-@pytest.mark.slow(12)
+@pytest.mark.duration(12)
 def test_the_example_undoes_a_failed_upgrade_and_goes_no_further(web: Rollout) -> None:
     web.tasks("upgrade", CHANGE, FAIL)
     (web.folder / "site.yml").write_text(EXAMPLE, encoding="utf-8")
@@ -42,7 +42,7 @@ def test_the_example_undoes_a_failed_upgrade_and_goes_no_further(web: Rollout) -
     assert outcomes(run) == {"web1": "rolled_back", "web2": "not_started"}
 
 
-@pytest.mark.slow(15)
+@pytest.mark.duration(15)
 def test_the_commands(web: Rollout) -> None:
     web.tasks("upgrade", CHANGE)
     check, upgrade, rollback, recover, prune = (shlex.split(command) for command in COMMANDS)

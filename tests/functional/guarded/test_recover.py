@@ -17,7 +17,7 @@ def changing(upgrades: Rollout, host: str) -> int:
     return len(upgrades.box.admin.requests(changing=True, server=host))
 
 
-@pytest.mark.slow(25)
+@pytest.mark.duration(25)
 def test_only_what_was_cut_off_is_ended(upgrades: Rollout) -> None:
     """Of four servers, one whose run was killed with its guard, one that is rolled back already, one that is upgraded, one never touched."""
     sleep = {"name": "Take long", "ansible.builtin.command": "sleep 300"}
@@ -52,7 +52,7 @@ def test_only_what_was_cut_off_is_ended(upgrades: Rollout) -> None:
     assert upgrades.no_guard_left()
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_what_was_cut_off_long_ago_is_left_to_a_person(upgrades: Rollout) -> None:
     playing = upgrades.start("web1", tasks=upgrades.tasks("long", CHANGE, {"name": "Take long", "ansible.builtin.command": "sleep 300"}))
     upgrades.wait_for_state("web1", "upgrading")

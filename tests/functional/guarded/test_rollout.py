@@ -36,7 +36,7 @@ def fleet(tmp_path: Path) -> Iterator[Rollout]:
             yield one
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_the_whole_batch_at_once(fleet: Rollout) -> None:
     """One has no snapshot, three fail their check; one is stopped for its snapshot, and a service rests on two."""
     admin = fleet.box.admin

@@ -17,7 +17,7 @@ from support.secret_search import Searcher
 
 from sandbox.certificates import Certificates
 
-pytestmark = [pytest.mark.ssh, pytest.mark.playbook, pytest.mark.events]
+pytestmark = [pytest.mark.ssh, pytest.mark.playbook, pytest.mark.rulebook]
 
 GROUP = "web"
 
@@ -55,7 +55,7 @@ def hostile(mark: Path) -> dict[str, Any]:
     return {"upgrade": "packages", "hosts": GROUP, "guarded_upgrade_tasks": code, "note": code, "meta": {"limit": "all", "hosts": "all"}}
 
 
-@pytest.mark.slow(60)
+@pytest.mark.duration(60)
 def test_a_request_starts_one_guarded_upgrade_here(upgrades: Rollout) -> None:
     mark = upgrades.folder / "mark"
     folder = upgrades.folder / "home"
@@ -79,7 +79,7 @@ def test_a_request_starts_one_guarded_upgrade_here(upgrades: Rollout) -> None:
     assert not searcher.hits
 
 
-@pytest.mark.slow(20)
+@pytest.mark.duration(20)
 def test_a_request_starts_the_workflow_at_the_controller_with_the_group_and_nothing_else(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     (workflow,) = content("workflows.yml")["controller_workflows"]

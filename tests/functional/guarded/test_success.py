@@ -29,7 +29,7 @@ MARKED = {"name": "Carry the marker", "ansible.builtin.command": "grep -qx {{ __
 NOTE = {"name": "Take note", "ansible.builtin.copy": {"dest": "/etc/handled", "content": "yes", "mode": "0644"}}
 
 
-@pytest.mark.slow(18)
+@pytest.mark.duration(18)
 def test_a_lively_upgrade(upgrades: Rollout) -> None:
     (upgrades.folder / "beside.txt").write_text("beside", encoding="utf-8")
     told = upgrades.folder / "told.json"
@@ -78,7 +78,7 @@ def test_older_snapshots_of_this_role_go_and_no_others(upgrades: Rollout) -> Non
     assert {item["name"] for item in upgrades.snapshots("web1")} == {"rewindbyhand", "before-php", own}
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_a_full_server_makes_room_with_its_own_old_ones(upgrades: Rollout) -> None:
     upgrades.box.admin.add_snapshot("vpsorg", "web1", "rewind20260101T000000Zaaaa", created_at="2026-01-01T00:00:00Z")
     for number in range(4):

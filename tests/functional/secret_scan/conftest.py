@@ -57,7 +57,7 @@ def leaks(box: SandboxHandle, tmp_path: Path, record_property: Any) -> Iterator[
     stage = LeakStage(box, tmp_path)
     yield stage
     shutil.rmtree(stage.temporary, ignore_errors=True)
-    record_property("leaks searched", stage.searcher.searched)
-    record_property("leaks characters", stage.searcher.characters)
-    record_property("leaks hits", len(stage.searcher.hits))
+    record_property("secrets searched", stage.searcher.searched)
+    record_property("secrets characters", stage.searcher.characters)
+    record_property("secrets hits", len(stage.searcher.hits))
     stage.assert_none()

@@ -19,14 +19,14 @@ from support.secret_search import Searcher
 if TYPE_CHECKING:
     from functional.secret_scan.conftest import LeakStage
 
-pytestmark = [pytest.mark.playbook, pytest.mark.leaks]
+pytestmark = [pytest.mark.playbook, pytest.mark.secret_scan]
 
 LOUDEST = {"ANSIBLE_DEBUG": "1", "ANSIBLE_KEEP_REMOTE_FILES": "1", "ANSIBLE_DISPLAY_TRACEBACK": "always"}
 
 
 # One of each cloud, door and most ways in every run of the tests, the others by make secret-scan and make test-all.
 QUICK_ONES = (("vpsorg", MODULE, "options"), ("ilkbyte", MODULE, "environment"), ("ilkbyte", QUICK, "vars"))
-ALL = [pytest.param(cloud, door, way, marks=() if (cloud, door, way) in QUICK_ONES else pytest.mark.patient)
+ALL = [pytest.param(cloud, door, way, marks=() if (cloud, door, way) in QUICK_ONES else pytest.mark.slow)
        for cloud in CLOUDS for door in DOORS for way in WAYS]
 MODERATE = {
     "no flags": ((), {}), "-v": (("-v",), {}), "-vv": (("-vv",), {}), "-vvv": (("-vvv",), {}), "-vvvv": (("-vvvv",), {}), "-vvvvv": (("-vvvvv",), {}),
@@ -60,7 +60,7 @@ def door_of_tempting(run: Run) -> str:
     return MODULE if "runs as a module, since" in run.stdout else QUICK
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 @pytest.mark.parametrize("how", MODERATE)
 @pytest.mark.parametrize("door", DOORS)
 def test_each_loudness(leaks: LeakStage, ilkbyte: Tasks, door: str, how: str) -> None:
@@ -80,7 +80,7 @@ def in_background(tasks: Tasks, title: str, /, *world: Call, **options: Any) -> 
     ]
 
 
-@pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.patient)])
+@pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.slow)])
 def test_in_the_background(leaks: LeakStage, cloud: str, tmp_path: Path) -> None:
     """An asynchronous task's job file stays on the disk, its module does not, whatever Ansible is told to keep."""
     tasks = Tasks(leaks.stage.box, cloud)
@@ -101,7 +101,7 @@ def test_in_the_background(leaks: LeakStage, cloud: str, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(("door", "number"), [(QUICK, signal.SIGINT), *(
-    pytest.param(door, number, marks=pytest.mark.patient) for door in DOORS for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+    pytest.param(door, number, marks=pytest.mark.slow) for door in DOORS for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
     if (door, number) != (QUICK, signal.SIGINT))])
 def test_ended_in_the_middle(leaks: LeakStage, ilkbyte: Tasks, door: str, number: int) -> None:
     """While the module waits for an answer: nothing is shown, no file is left."""
@@ -145,7 +145,7 @@ def test_files_of_a_run_that_becomes_another_user_are_removed(leaks: LeakStage, 
 # --- what is left to Ansible; the documentation says so
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 @pytest.mark.parametrize(("pipelining", "left"), [("0", 1), ("1", 0)])
 def test_a_killed_run_that_becomes_another_user_leaves_a_file_unless_pipelining_is_on(
     leaks: LeakStage, vpsorg: Tasks, tmp_path: Path, pipelining: str, left: int,
@@ -167,7 +167,7 @@ def test_a_killed_run_that_becomes_another_user_leaves_a_file_unless_pipelining_
     leaks.search(Run(0, "", "", []))
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 @pytest.mark.parametrize(("way", "shown"), [("options", True), ("vars", False), ("environment", False), ("module_defaults", False)])
 def test_ansible_shows_a_tasks_options_as_they_are_written_where_it_is_told_to(
     stage: Stage, vpsorg: Tasks, way: str, shown: bool, tmp_path: Path,

@@ -15,7 +15,7 @@ from support.secret_cases import ADDED, OPTIONS, quoting
 if TYPE_CHECKING:
     from functional.secret_scan.conftest import LeakStage
 
-pytestmark = [pytest.mark.playbook, pytest.mark.leaks]
+pytestmark = [pytest.mark.playbook, pytest.mark.secret_scan]
 
 BREAKING = Path(__file__).resolve().parents[2] / "support" / "breaking"
 # Where only one of the doors comes by, and where only one of the clouds does. A task's environment is there only behind its door.
@@ -45,7 +45,7 @@ def raised(folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize(("cloud", "door"), [
-    pytest.param(cloud, door, marks=() if (cloud, door) == ("vpsorg", QUICK) else pytest.mark.patient) for cloud in CLOUDS for door in DOORS])
+    pytest.param(cloud, door, marks=() if (cloud, door) == ("vpsorg", QUICK) else pytest.mark.slow) for cloud in CLOUDS for door in DOORS])
 def test_in_each_layer(leaks: LeakStage, cloud: str, door: str, tmp_path: Path) -> None:
     tasks = Tasks(leaks.stage.box, cloud)
     wanted = places(cloud, door)
@@ -58,7 +58,7 @@ def test_in_each_layer(leaks: LeakStage, cloud: str, door: str, tmp_path: Path) 
         assert run[place].error["kind"] == "internal"
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 @pytest.mark.parametrize("place", IN_FRONT)
 def test_in_front_of_the_doors(leaks: LeakStage, vpsorg: Tasks, place: str, tmp_path: Path) -> None:
     run = leaks.play(breaking(vpsorg, place), door=MODULE, arguments=("-vvvvv",),
@@ -67,7 +67,7 @@ def test_in_front_of_the_doors(leaks: LeakStage, vpsorg: Tasks, place: str, tmp_
     assert run.only.error["kind"] == "internal"
 
 
-@pytest.mark.parametrize("door", [pytest.param(QUICK, marks=pytest.mark.patient), MODULE])
+@pytest.mark.parametrize("door", [pytest.param(QUICK, marks=pytest.mark.slow), MODULE])
 def test_with_all_that_libraries_say_of_http(leaks: LeakStage, ilkbyte: Tasks, door: str) -> None:
     """Ilkbyte's keys stand in every address."""
     for name, arguments in (*FRESH, ADDED):  # here: within the run, the tests' own client would be heard as well

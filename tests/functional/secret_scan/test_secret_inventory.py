@@ -18,7 +18,7 @@ from support.secret_channels import ProcessWatch
 if TYPE_CHECKING:
     from functional.secret_scan.conftest import LeakStage
 
-pytestmark = [pytest.mark.playbook, pytest.mark.leaks]
+pytestmark = [pytest.mark.playbook, pytest.mark.secret_scan]
 
 INHERITED = {**VARIABLES["vpsorg"], **VARIABLES["ilkbyte"]}
 
@@ -61,7 +61,7 @@ def test_a_play_that_is_given_nothing_but_the_inventory(leaks: LeakStage, tmp_pa
     assert "changed: [web1 -> localhost]" in run.stdout and len(list((tmp_path / "cache").iterdir())) == 2
 
 
-@pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.patient)])
+@pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.slow)])
 def test_an_account_that_is_refused_with_a_quotation(leaks: LeakStage, cloud: str) -> None:
     path = write(leaks)
     name, details = fault("status", status=403, body={"detail": quoting(cloud), "error": quoting(cloud)}, cloud=cloud, times=None)
@@ -80,14 +80,14 @@ FAILURES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 @pytest.mark.parametrize("how", FAILURES)
 def test_a_file_that_is_not_right(leaks: LeakStage, how: str) -> None:
     run = loud(leaks, "ansible-inventory", "-i", write(leaks, **FAILURES[how]), "--list")
     assert "gives no hosts" in run.output
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [("--list",), ("--graph", "--vars"), ("--list", "--yaml"), ("--list", "--export")], ids="".join)
 def test_what_is_listed_with_credentials_from_the_environment(leaks: LeakStage, tmp_path: Path, arguments: tuple[str, ...]) -> None:
     box = leaks.stage.box

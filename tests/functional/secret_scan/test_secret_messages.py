@@ -14,7 +14,7 @@ from support.secret_search import forms_of
 if TYPE_CHECKING:
     from functional.secret_scan.conftest import LeakStage
 
-pytestmark = [pytest.mark.playbook, pytest.mark.leaks]
+pytestmark = [pytest.mark.playbook, pytest.mark.secret_scan]
 
 
 class Answers:
@@ -79,7 +79,7 @@ def steps_for(tasks: Tasks) -> list[Step]:
 
 
 @pytest.mark.parametrize(("cloud", "door"), [
-    pytest.param(cloud, door, marks=() if (cloud, door) == ("ilkbyte", QUICK) else pytest.mark.patient) for cloud in CLOUDS for door in DOORS])
+    pytest.param(cloud, door, marks=() if (cloud, door) == ("ilkbyte", QUICK) else pytest.mark.slow) for cloud in CLOUDS for door in DOORS])
 def test_in_every_part_of_an_answer(leaks: LeakStage, cloud: str, door: str) -> None:
     tasks = Tasks(leaks.stage.box, cloud)
     run = leaks.play(*steps_for(tasks), door=door, arguments=("-vvvvv", "--diff"), environment={"ANSIBLE_DISPLAY_TRACEBACK": "always"})

@@ -44,7 +44,7 @@ def ilkbyte(box: SandboxHandle) -> IlkbyteCalls:
 
 @pytest.fixture(params=[
     pytest.param(frozenset(("snapshots.list", "snapshots.create", "snapshots.restore")), id="some"),
-    pytest.param(None, id="every", marks=pytest.mark.patient),
+    pytest.param(None, id="every", marks=pytest.mark.slow),
 ])
 def calls(request: pytest.FixtureRequest, box: SandboxHandle, vpsorg: VpsOrgCalls, ilkbyte: IlkbyteCalls) -> Callable[[], Iterator[Call]]:
     """Every operation of both clouds, one after the other; some of them in the quick tests."""

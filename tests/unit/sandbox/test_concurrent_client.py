@@ -151,7 +151,7 @@ def test_together_with_a_lost_response(box, vpsorg):
     assert (entry["fault"], entry["concurrent_change"]) == ("drop_after", "create_snapshot")
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_every_call_can_have_a_concurrent_change(all_calls):
     for call in all_calls():
         call.box.admin.fault("concurrent_change", action="create_snapshot", name="theirs", when="after", cloud=call.cloud, operation=call.operation,

@@ -93,7 +93,7 @@ def test_late_execution_happens_after_the_client_has_given_up(calls):
         assert call.is_executed(), call
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_late_execution_does_not_happen_early(all_calls):
     for call in all_calls():
         call.fault("late_execution", seconds=NEVER)
@@ -165,7 +165,7 @@ def test_a_sandbox_ends_at_once_whatever_hangs_or_is_refused():
         assert box.log().count("Traceback") == 0, box.log()
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_an_unread_request_and_a_dropped_one_look_alike(all_calls):
     for call in all_calls():
         call.fault("drop_before")
@@ -174,7 +174,7 @@ def test_an_unread_request_and_a_dropped_one_look_alike(all_calls):
         assert (call.entry()["http_status"], call.caused()) == (None, []), call
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_what_a_request_has_caused_carries_its_number(all_calls):
     for call in all_calls():
         assert call.send().ok and call.is_executed(), call

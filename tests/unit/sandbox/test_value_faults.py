@@ -52,7 +52,7 @@ def test_throttle_until_a_date_of_the_clouds_own_clock(box, ilkbyte):
     assert box.admin.events() == []
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_every_call_can_be_throttled(all_calls):
     for call in all_calls():
         call.fault("throttle")
@@ -60,7 +60,7 @@ def test_every_call_can_be_throttled(all_calls):
         assert (response.status_code, response.headers["Retry-After"], call.caused()) == (429, "1", []), call
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_slow_body(all_calls):
     for call in all_calls():
         call.fault("slow_body", seconds=0.0005)
@@ -128,7 +128,7 @@ def test_unknown_status_for_servers_and_snapshots(box, vpsorg, ilkbyte):
     assert len(box.admin.events("restore_started")) == 1
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_unknown_status_with_a_given_value(all_calls):
     for call in all_calls():
         call.fault("unknown_status", value="???")

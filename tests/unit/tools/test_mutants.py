@@ -48,7 +48,7 @@ def checkout(tmp_path: Path) -> Path:
         f"tests/{SUM}":
             "import pytest\n\nfrom ansible_collections.rewind.vps.plugins.sums import product, total\n\n\n"
             "def test_sum():\n    assert total(1, 2) == 3\n\n\ndef test_nothing():\n    assert product and total\n\n\n"
-            "@pytest.mark.patient\ndef test_product():\n    assert product(2, 3) == 6\n",
+            "@pytest.mark.slow\ndef test_product():\n    assert product(2, 3) == 6\n",
     }
     root = tmp_path / "a checkout, é"
     for name, text in files.items():
