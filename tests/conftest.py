@@ -77,15 +77,15 @@ def _seconds(item: pytest.Item) -> float:
 def _view_from_outside() -> Path | None:
     """The view that the tooling or this run's main process made, if it shows this checkout."""
     for variable in (VIEW_ENV_VAR, "ANSIBLE_COLLECTIONS_PATH"):
-        for folder in filter(None, os.environ.get(variable, "").split(os.pathsep)):
-            tests = collection_dir(Path(folder)) / "tests"
+        for directory in filter(None, os.environ.get(variable, "").split(os.pathsep)):
+            tests = collection_dir(Path(directory)) / "tests"
             if tests.exists() and tests.samefile(ROOT / "tests"):
-                return Path(folder)
+                return Path(directory)
     return None
 
 
 def _make_own_view(config: pytest.Config) -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="rewind-view-"))
-    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
-    os.environ[VIEW_ENV_VAR] = str(folder)
-    return link_collection(ROOT, folder)
+    directory = Path(tempfile.mkdtemp(prefix="rewind-view-"))
+    config.add_cleanup(lambda: shutil.rmtree(directory, ignore_errors=True))
+    os.environ[VIEW_ENV_VAR] = str(directory)
+    return link_collection(ROOT, directory)

@@ -19,18 +19,18 @@ TITLES = {"vpsorg": "VPS.org", "ilkbyte": "Ilkbyte"}
 def run(bench: Bench) -> Part:
     """Unchanged tasks of each kind."""
     scale = bench.scale
-    with launch(servers=1, ssh=False, disks=False) as box:
-        kinds = {name: kind for name, kind in _kinds(box).items() if not scale.doors or name in scale.doors}
+    with launch(servers=1, ssh=False, disks=False) as sandbox:
+        kinds = {name: kind for name, kind in _kinds(sandbox).items() if not scale.doors or name in scale.doors}
         costs = measure(bench, kinds)
         profiles = [profile_of(bench, name, kind.task) for name, kind in kinds.items() if "quick" in name] if bench.profile else []
     return Part(NAME, [table(bench, "one unchanged task", kinds, costs, tuple(MOST_OF)), *profiles], targets(costs))
 
 
-def _kinds(box: SandboxHandle) -> dict[str, Kind]:
+def _kinds(sandbox: SandboxHandle) -> dict[str, Kind]:
     kinds = {"debug": Kind({"ansible.builtin.debug": {"msg": "hello"}}), "ping": Kind({"ansible.builtin.ping": {}})}
     for cloud, title in TITLES.items():
-        box.admin.add_snapshot(cloud, SERVER[cloud], "one")
-        task = {"rewind.vps.snapshot": {**access(box, cloud), "server": SERVER[cloud], "name": "one"}}
+        sandbox.admin.add_snapshot(cloud, SERVER[cloud], "one")
+        task = {"rewind.vps.snapshot": {**access(sandbox, cloud), "server": SERVER[cloud], "name": "one"}}
         kinds[f"{title}, quick door"] = Kind(task)
         kinds[f"{title}, module door"] = Kind(task, module_door=True)
     return kinds

@@ -41,27 +41,27 @@ def run(bench: Bench) -> Part:
 
 
 def _one_task(bench: Bench, cloud: str, servers: int) -> Row:
-    with _box(bench, cloud, servers) as box:
+    with launch_sandbox(bench, cloud, servers) as sandbox:
         names = _names(cloud, servers)
-        tasks: list[Task] = [{"rewind.vps.snapshot": {**access(box, cloud), "servers": names, "name": "fleet"}, "register": RESULT}]
+        tasks: list[Task] = [{"rewind.vps.snapshot": {**access(sandbox, cloud), "servers": names, "name": "fleet"}, "register": RESULT}]
         if servers > 1:
             tasks.append({"ansible.builtin.assert": {"quiet": True, "that": [
                 f"{RESULT}.by_server | length == {servers}", f"{RESULT}.failed_servers | length == 0"]}})
         played = bench.player.play(*tasks)
-        return _row("one task", box, cloud, servers, played)
+        return _row("one task", sandbox, cloud, servers, played)
 
 
 def _one_host_each(bench: Bench, cloud: str, forks: int) -> Row:
     hosts = bench.scale.hosts
-    with _box(bench, cloud, hosts) as box:
-        task = {"rewind.vps.snapshot": {**access(box, cloud), "server": "{{ inventory_hostname }}", "name": "fleet"}, "delegate_to": "localhost"}
+    with launch_sandbox(bench, cloud, hosts) as sandbox:
+        task = {"rewind.vps.snapshot": {**access(sandbox, cloud), "server": "{{ inventory_hostname }}", "name": "fleet"}, "delegate_to": "localhost"}
         played = bench.player.play(task, hosts=tuple(_names(cloud, hosts)), forks=forks)
-        return _row(f"a task for each host, forks {forks}", box, cloud, hosts, played)
+        return _row(f"a task for each host, forks {forks}", sandbox, cloud, hosts, played)
 
 
-def _row(how: str, box: SandboxHandle, cloud: str, servers: int, played: Any) -> Row:
-    counts = count(box.admin.requests(cloud=cloud), servers)
-    ready = len(box.admin.events("snapshot_ready", cloud=cloud))
+def _row(how: str, sandbox: SandboxHandle, cloud: str, servers: int, played: Any) -> Row:
+    counts = count(sandbox.admin.requests(cloud=cloud), servers)
+    ready = len(sandbox.admin.events("snapshot_ready", cloud=cloud))
     trouble = played.trouble or (None if ready == servers else f"{ready} snapshots are ready")
     return {
         "how": how, "servers": servers, "seconds": played.usage.seconds, "CPU s": played.usage.cpu, "creates": counts.creates,
@@ -72,12 +72,12 @@ def _row(how: str, box: SandboxHandle, cloud: str, servers: int, played: Any) ->
 
 def _profile(bench: Bench, cloud: str) -> Table:
     servers = max(bench.scale.servers)
-    with _box(bench, cloud, servers) as box:
-        task = {"rewind.vps.snapshot": {**access(box, cloud), "servers": _names(cloud, servers), "name": "fleet"}}
+    with launch_sandbox(bench, cloud, servers) as sandbox:
+        task = {"rewind.vps.snapshot": {**access(sandbox, cloud), "servers": _names(cloud, servers), "name": "fleet"}}
         return profile_of(bench, f"{cloud}, {servers} servers in one task", task, times=1)
 
 
-def _box(bench: Bench, cloud: str, servers: int) -> Any:
+def launch_sandbox(bench: Bench, cloud: str, servers: int) -> Any:
     """A sandbox whose snapshots take just as long; used with ``with``."""
     return _Lasting(bench.scale.operation_seconds, cloud, servers)
 
@@ -89,9 +89,9 @@ class _Lasting:
         self._settings = {f"{cloud}.snapshots.create": seconds}
 
     def __enter__(self) -> SandboxHandle:
-        box = self._launched.__enter__()
-        box.admin.settings(seconds=self._settings)
-        return box
+        sandbox = self._launched.__enter__()
+        sandbox.admin.settings(seconds=self._settings)
+        return sandbox
 
     def __exit__(self, *why: Any) -> None:
         self._launched.__exit__(*why)

@@ -37,17 +37,17 @@ def run(bench: Bench) -> Part:
 def _measure(bench: Bench, cloud: str, part: Part) -> None:
     scale = bench.scale
     numbers = {"vpsorg_servers": 0, "ilkbyte_servers": 0, f"{cloud}_servers": scale.listed_servers}
-    with launch(**numbers, ssh=False, disks=False) as box:
-        box.admin.add_snapshots(cloud, [
+    with launch(**numbers, ssh=False, disks=False) as sandbox:
+        sandbox.admin.add_snapshots(cloud, [
             {"server": f"{PREFIX[cloud]}{1 + number % scale.listed_servers}", "name": f"nightly{number}"} for number in range(scale.listed)])
-        task: Task = {"rewind.vps.snapshot_info": {**access(box, cloud), "server": "all"}, "register": "found"}
+        task: Task = {"rewind.vps.snapshot_info": {**access(sandbox, cloud), "server": "all"}, "register": "found"}
         check: Task = {"ansible.builtin.assert": {"quiet": True, "that": f"found.snapshots | length == {scale.listed}"}}
         nothing = bench.player.play({"ansible.builtin.debug": {"msg": "hello"}})
-        box.admin.clear_request_log()
+        sandbox.admin.clear_request_log()
         listed = bench.player.play(task)
-        reads = count(box.admin.requests(cloud=cloud), scale.listed_servers).all_reads
+        reads = count(sandbox.admin.requests(cloud=cloud), scale.listed_servers).all_reads
         trouble = listed.trouble or bench.player.play(task, check).trouble
-        fetched = _fetch(bench, box, cloud)
+        fetched = _fetch(bench, sandbox, cloud)
         profiles = [profile_of(bench, f"{cloud}, a listing of {scale.listed:,}", task, times=1)] if bench.profile else []
     beyond = listed.usage.cpu - nothing.usage.cpu - fetched
     part.tables.append(Table(f"all snapshots of an account, {cloud}", [
@@ -62,16 +62,16 @@ def _measure(bench: Bench, cloud: str, part: Part) -> None:
     part.targets.append(Target(f"{cloud}, a listing of {scale.listed:,}: CPU beyond the network", found, MOST_SECONDS, " s", trouble or ""))
 
 
-def _fetch(bench: Bench, box: SandboxHandle, cloud: str) -> float:
+def _fetch(bench: Bench, sandbox: SandboxHandle, cloud: str) -> float:
     """Seconds of processor that it takes to fetch the lists and read their JSON."""
-    keys = f"access={box.ilkbyte_access_key}&secret={box.ilkbyte_secret_key}"
+    keys = f"access={sandbox.ilkbyte_access_key}&secret={sandbox.ilkbyte_secret_key}"
     urls = {
-        "vpsorg": [f"{box.vpsorg_url}/snapshots/?page_size={PAGE_SIZE}"],
-        "ilkbyte": [f"{box.ilkbyte_url}/server/manage/app{1 + number}/snapshot?{keys}" for number in range(bench.scale.listed_servers)],
+        "vpsorg": [f"{sandbox.vpsorg_url}/snapshots/?page_size={PAGE_SIZE}"],
+        "ilkbyte": [f"{sandbox.ilkbyte_url}/server/manage/app{1 + number}/snapshot?{keys}" for number in range(bench.scale.listed_servers)],
     }
-    plan = bench.folder / f"fetch-{cloud}.json"
-    plan.write_text(json.dumps({"urls": urls[cloud], "token": box.vpsorg_token}), encoding="utf-8")
-    ended = measured([sys.executable, PROGRAM, plan], environment=clean_environment(bench.folder / "home"), folder=bench.folder)
+    plan = bench.directory / f"fetch-{cloud}.json"
+    plan.write_text(json.dumps({"urls": urls[cloud], "token": sandbox.vpsorg_token}), encoding="utf-8")
+    ended = measured([sys.executable, PROGRAM, plan], environment=clean_environment(bench.directory / "home"), directory=bench.directory)
     if ended.status:
         raise RuntimeError(f"listing: {ended.output[-2000:]}")
     return float(ended.output)

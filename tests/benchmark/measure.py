@@ -49,14 +49,14 @@ class Ended:
     usage: Usage
 
 
-def run(command: Sequence[object], *, environment: Mapping[str, str], folder: Path, limit: float = LIMIT_SECONDS) -> Ended:
+def run(command: Sequence[object], *, environment: Mapping[str, str], directory: Path, limit: float = LIMIT_SECONDS) -> Ended:
     """Run a program in the foreground.
 
     :raises TimeoutError: it took longer than ``limit`` seconds; it and all that it started are gone then.
     """
     with tempfile.TemporaryFile() as output:
         began = time.monotonic()
-        process = subprocess.Popen([str(word) for word in command], env=dict(environment), cwd=folder, stdin=subprocess.DEVNULL,
+        process = subprocess.Popen([str(word) for word in command], env=dict(environment), cwd=directory, stdin=subprocess.DEVNULL,
                                    stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
         too_long = threading.Event()
         alarm = threading.Timer(limit, lambda: (too_long.set(), _kill(process.pid)))

@@ -29,10 +29,10 @@ def run(bench: Bench) -> Part:
 
     :raises RuntimeError: one was not taken.
     """
-    environment = {**clean_environment(bench.folder / "home"), "BENCHMARK_PATH": json.dumps([*filter(None, sys.path), str(MODEL)]),
+    environment = {**clean_environment(bench.directory / "home"), "BENCHMARK_PATH": json.dumps([*filter(None, sys.path), str(MODEL)]),
                    "PYTHONPATH": os.environ.get("PYTHONPATH", "")}  # where the sandbox's process finds its code
     plan = json.dumps([bench.scale.clouds, bench.scale.notice_seconds, bench.scale.notice_times])
-    ended = measured([sys.executable, PROGRAM, plan], environment=environment, folder=bench.folder)
+    ended = measured([sys.executable, PROGRAM, plan], environment=environment, directory=bench.directory)
     if ended.status:
         raise RuntimeError(f"notice: {ended.output[-2000:]}")
     rows: list[Row] = json.loads(ended.output.splitlines()[-1])

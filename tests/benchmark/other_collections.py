@@ -32,18 +32,18 @@ def run(bench: Bench) -> Part:
     missing = [name.removeprefix("ansible_collections.") for name in COLLECTIONS if not _installed(name)]
     if missing:
         return Part(NAME, notes=[f"not measured: {' and '.join(missing)} are not installed here (they come with the package ansible)"])
-    with launch(servers=1, ssh=False, disks=False) as box, answering_server(bench.scale.delay_seconds) as url:
-        box.admin.fault("delay", times=None, seconds=bench.scale.delay_seconds)
-        kinds = _kinds(box, url)
+    with launch(servers=1, ssh=False, disks=False) as sandbox, answering_server(bench.scale.delay_seconds) as url:
+        sandbox.admin.fault("delay", times=None, seconds=bench.scale.delay_seconds)
+        kinds = _kinds(sandbox, url)
         costs = measure(bench, kinds)
     title = f"each answer after {bench.scale.delay_seconds * 1000:.0f} ms"
     return Part(NAME, [table(bench, title, kinds, costs, (BASE,))])
 
 
-def _kinds(box: SandboxHandle, url: str) -> dict[str, Kind]:
-    box.admin.add_snapshot("vpsorg", SERVER["vpsorg"], stub_server.NAME)
-    ours = {"rewind.vps.snapshot": {**access(box, "vpsorg"), "server": SERVER["vpsorg"], "name": stub_server.NAME}}
-    info = {"rewind.vps.snapshot_info": access(box, "vpsorg")}
+def _kinds(sandbox: SandboxHandle, url: str) -> dict[str, Kind]:
+    sandbox.admin.add_snapshot("vpsorg", SERVER["vpsorg"], stub_server.NAME)
+    ours = {"rewind.vps.snapshot": {**access(sandbox, "vpsorg"), "server": SERVER["vpsorg"], "name": stub_server.NAME}}
+    info = {"rewind.vps.snapshot_info": access(sandbox, "vpsorg")}
     vultr = {"vultr.cloud.snapshot": {"api_endpoint": f"{url}/vultr", "api_key": "key", "name": stub_server.NAME, "instance": "web1"}}
     ocean = {"community.digitalocean.digital_ocean_snapshot_info": {"baseurl": f"{url}/ocean", "oauth_token": "token"}}
     return {
@@ -66,6 +66,6 @@ def answering_server(delay: float) -> Iterator[str]:
 
 def _installed(name: str) -> bool:
     """Whether the package is among the installed ones; it need not be one that can be imported."""
-    folder = importlib.util.find_spec("ansible")
-    places = [Path(location).parent for location in (folder.submodule_search_locations or [])] if folder else []
+    directory = importlib.util.find_spec("ansible")
+    places = [Path(location).parent for location in (directory.submodule_search_locations or [])] if directory else []
     return any(place.joinpath(*name.split(".")).is_dir() for place in places)

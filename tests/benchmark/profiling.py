@@ -22,7 +22,7 @@ TIMES = 20
 
 def profile_of(bench: Bench, title: str, task: Task, times: int = TIMES) -> Table:
     """Run a task so many times, and tell what its workers did, the dearest first."""
-    notes = bench.folder / f"profile {title}".replace("/", " ")
+    notes = bench.directory / f"profile {title}".replace("/", " ")
     notes.mkdir()
     shutil.copy(PROFILED, notes)  # the checkout's own path may have a colon, which would cut PYTHONPATH in two
     played = bench.player.play(*[task] * times, environment={"BENCHMARK_PROFILE": str(notes), "PYTHONPATH": str(notes)})

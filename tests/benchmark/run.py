@@ -57,12 +57,12 @@ def main(arguments: Sequence[str]) -> int:
     console = Console(width=None if sys.stdout.isatty() else WIDEST)
     before = signal.signal(signal.SIGTERM, _as_ctrl_c)
     try:
-        with tempfile.TemporaryDirectory(prefix="rw-bench-") as folder:
-            _show_this_checkout(Path(folder))
+        with tempfile.TemporaryDirectory(prefix="rw-bench-") as directory:
+            _show_this_checkout(Path(directory))
             parts = []
             for name in chosen.parts or PARTS:
-                (Path(folder) / name).mkdir()
-                parts.append(_measured(name, Bench(scale, Path(folder) / name, chosen.profile), console))
+                (Path(directory) / name).mkdir()
+                parts.append(_measured(name, Bench(scale, Path(directory) / name, chosen.profile), console))
     except KeyboardInterrupt:
         console.print("interrupted")
         return 130
@@ -99,14 +99,14 @@ def machine() -> dict[str, object]:
     }
 
 
-def _show_this_checkout(folder: Path) -> None:
+def _show_this_checkout(directory: Path) -> None:
     """Let Ansible find this checkout as a collection, unless the tooling has done so."""
     for collections in filter(None, os.environ.get("ANSIBLE_COLLECTIONS_PATH", "").split(os.pathsep)):
         tests = collection_dir(Path(collections)) / "tests"
         if tests.exists() and tests.samefile(ROOT / "tests"):
             break
     else:
-        collections = str(link_collection(ROOT, folder / "view"))
+        collections = str(link_collection(ROOT, directory / "view"))
         os.environ["ANSIBLE_COLLECTIONS_PATH"] = collections
     sys.path.insert(2, collections)
 

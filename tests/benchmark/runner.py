@@ -32,8 +32,8 @@ class Player:
     :param folder: an empty folder; files of the runs go there.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
         self._plays = 0
 
     def play(self, *tasks: Task, hosts: tuple[str, ...] = (), forks: int = 5, module_door: bool = False,
@@ -44,18 +44,18 @@ class Player:
         :param module_door: ask for another Python, so that our tasks run as modules.
         """
         self._plays += 1
-        folder = self._folder / f"play{self._plays}"
-        folder.mkdir()
+        directory = self._directory / f"play{self._plays}"
+        directory.mkdir()
         variables = {"ansible_python_interpreter": other_python()} if module_door else {}
         book = [{"name": "Benchmark", "hosts": "all" if hosts else "localhost", "connection": "local", "gather_facts": False,
                  "vars": variables, "tasks": list(tasks)}]
-        (folder / "play.yml").write_text(json.dumps(book), encoding="utf-8")
-        (folder / "hosts").write_text("".join(f"{host}\n" for host in hosts), encoding="utf-8")
-        inventory = ["-i", str(folder / "hosts")] if hosts else []
+        (directory / "play.yml").write_text(json.dumps(book), encoding="utf-8")
+        (directory / "hosts").write_text("".join(f"{host}\n" for host in hosts), encoding="utf-8")
+        inventory = ["-i", str(directory / "hosts")] if hosts else []
         # Started by its Python: the program's first line may name a path that no longer is.
         program = Path(sys.executable).with_name("ansible-playbook")
-        ended = run([sys.executable, program, folder / "play.yml", "--forks", forks, *inventory], folder=folder,
-                    environment={**clean_environment(self._folder / "home"), **(environment or {})})
+        ended = run([sys.executable, program, directory / "play.yml", "--forks", forks, *inventory], directory=directory,
+                    environment={**clean_environment(self._directory / "home"), **(environment or {})})
         return Played(ended.usage, _trouble(ended))
 
 

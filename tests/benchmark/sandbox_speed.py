@@ -26,16 +26,16 @@ def run(bench: Bench) -> Part:
     """Start one with many servers, fill it, and ask it for everything that a fleet asks for."""
     servers, calls = bench.scale.sandbox_servers, bench.scale.sandbox_calls
     began = time.monotonic()
-    with launch(servers=servers, ssh=False, disks=False) as box:
+    with launch(servers=servers, ssh=False, disks=False) as sandbox:
         started = time.monotonic() - began
         began = time.monotonic()
-        box.admin.add_snapshots("vpsorg", [{"server": f"web{1 + number % servers}", "name": f"s{number}"}
+        sandbox.admin.add_snapshots("vpsorg", [{"server": f"web{1 + number % servers}", "name": f"s{number}"}
                                                for number in range((SNAPSHOTS_EACH - 1) * servers)])
         added = time.monotonic() - began
-        box.admin.settings(seconds={"vpsorg.snapshots.create": 1.0, "ilkbyte.snapshots.create": 1.0})
-        rows = [_row(box, box.vpsorg_url, what, calls) for what, calls in _vpsorg(servers, calls).items()]
-        rows += [_row(box, box.ilkbyte_url, what, calls) for what, calls in _ilkbyte(box, servers, calls).items()]
-        megabytes = int(_status(box, "VmHWM")) / 1024 if _status(box, "VmHWM") else None
+        sandbox.admin.settings(seconds={"vpsorg.snapshots.create": 1.0, "ilkbyte.snapshots.create": 1.0})
+        rows = [_row(sandbox, sandbox.vpsorg_url, what, calls) for what, calls in _vpsorg(servers, calls).items()]
+        rows += [_row(sandbox, sandbox.ilkbyte_url, what, calls) for what, calls in _ilkbyte(sandbox, servers, calls).items()]
+        megabytes = int(_status(sandbox, "VmHWM")) / 1024 if _status(sandbox, "VmHWM") else None
     note = (f"{servers} servers at each cloud started in {started:.2f} s; {(SNAPSHOTS_EACH - 1) * servers} snapshots planted in {added:.2f} s"
             + (f"; {megabytes:.0f} MB at the most" if megabytes else ""))
     return Part(NAME, [Table(f"its answers, {servers} servers at each cloud", rows)], notes=[note])
@@ -52,8 +52,8 @@ def _vpsorg(servers: int, number: int) -> dict[str, Calls]:
     }
 
 
-def _ilkbyte(box: SandboxHandle, servers: int, number: int) -> dict[str, Calls]:
-    keys = f"access={box.ilkbyte_access_key}&secret={box.ilkbyte_secret_key}"
+def _ilkbyte(sandbox: SandboxHandle, servers: int, number: int) -> dict[str, Calls]:
+    keys = f"access={sandbox.ilkbyte_access_key}&secret={sandbox.ilkbyte_secret_key}"
     manage = "/server/manage/app"
     return {
         "Ilkbyte create": (("GET", f"{manage}{1 + one}/snapshot/create?name=new&{keys}", None) for one in range(min(number, servers))),
@@ -63,10 +63,10 @@ def _ilkbyte(box: SandboxHandle, servers: int, number: int) -> dict[str, Calls]:
     }
 
 
-def _row(box: SandboxHandle, url: str, what: str, calls: Calls) -> dict[str, object]:
+def _row(sandbox: SandboxHandle, url: str, what: str, calls: Calls) -> dict[str, object]:
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
-    headers = {"Authorization": f"Bearer {box.vpsorg_token}", "Content-Type": "application/json"}
-    cpu, began, number = _cpu(box), time.monotonic(), 0
+    headers = {"Authorization": f"Bearer {sandbox.vpsorg_token}", "Content-Type": "application/json"}
+    cpu, began, number = _cpu(sandbox), time.monotonic(), 0
     for method, path, body in calls:
         number += 1
         connection.request(method, path, body, headers)
@@ -76,23 +76,23 @@ def _row(box: SandboxHandle, url: str, what: str, calls: Calls) -> dict[str, obj
             raise RuntimeError(f"{what}: HTTP {answer.status}")
     seconds = time.monotonic() - began
     connection.close()
-    after = _cpu(box)
+    after = _cpu(sandbox)
     return {"what": what, "requests": number, "ms": seconds / number * 1000, "a second": number / seconds,
             "sandbox CPU ms": None if after is None or cpu is None else (after - cpu) / number * 1000}
 
 
-def _cpu(box: SandboxHandle) -> float | None:
+def _cpu(sandbox: SandboxHandle) -> float | None:
     """Seconds of processor that the sandbox has had; None where the system doesn't tell."""
     try:
-        fields = Path(f"/proc/{box.process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+        fields = Path(f"/proc/{sandbox.process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
     except OSError:
         return None
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _status(box: SandboxHandle, name: str) -> str | None:
+def _status(sandbox: SandboxHandle, name: str) -> str | None:
     try:
-        lines = Path(f"/proc/{box.process.pid}/status").read_text("ascii").splitlines()
+        lines = Path(f"/proc/{sandbox.process.pid}/status").read_text("ascii").splitlines()
     except OSError:
         return None
     return next((line.split()[1] for line in lines if line.startswith(f"{name}:")), None)

@@ -64,9 +64,9 @@ class Bench:
     """
 
     scale: Scale
-    folder: Path
+    directory: Path
     profile: bool = False
     player: Player = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "player", Player(self.folder))
+        object.__setattr__(self, "player", Player(self.directory))

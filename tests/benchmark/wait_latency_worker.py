@@ -29,23 +29,23 @@ def main(plan: str) -> None:
     """
     clouds, durations, times = json.loads(plan)
     # As good as no time passes by itself.
-    with launch(servers=1, speed=0.001, ssh=False, disks=False) as box, Room(box, ANSWER_SECONDS).open() as room:
-        print(json.dumps([_worst([_play(box, room, cloud, seconds) for _time in range(times)]) for cloud in clouds for seconds in durations]))
+    with launch(servers=1, speed=0.001, ssh=False, disks=False) as sandbox, Room(sandbox, ANSWER_SECONDS).open() as room:
+        print(json.dumps([_worst([_play(sandbox, room, cloud, seconds) for _time in range(times)]) for cloud in clouds for seconds in durations]))
 
 
 def _worst(rows: list[Row]) -> Row:
     return {**rows[0], **{key: max(row[key] for row in rows) for key in ("polls", "noticed after s", "reads")}}
 
 
-def _play(box: SandboxHandle, room: Room, cloud: str, seconds: float) -> Row:
-    box.admin.reset()
+def _play(sandbox: SandboxHandle, room: Room, cloud: str, seconds: float) -> Row:
+    sandbox.admin.reset()
     room.forget()
-    box.admin.settings(seconds={f"{cloud}.snapshots.create": seconds})
+    sandbox.admin.settings(seconds={f"{cloud}.snapshots.create": seconds})
     result = room.task(cloud, "snapshot", server=SERVER[cloud], name="one", wait_timeout=3600)
     if result.get("failed"):
         raise RuntimeError(result["msg"])
-    (create,) = box.admin.requests(cloud=cloud, operation="snapshots.create")
-    looks = [request for request in box.admin.requests(cloud=cloud, changing=False) if request["n"] > create["n"]]
+    (create,) = sandbox.admin.requests(cloud=cloud, operation="snapshots.create")
+    looks = [request for request in sandbox.admin.requests(cloud=cloud, changing=False) if request["n"] > create["n"]]
     last = (_moment(looks[-1]) - _moment(create)).total_seconds()
     asked = Counter(request["operation"] for request in looks)
     return {"cloud": cloud, "operation s": seconds, "polls": max(asked.values()), "noticed after s": max(0.0, last - seconds),

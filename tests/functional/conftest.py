@@ -16,36 +16,36 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def session_box() -> Iterator[SandboxHandle]:
+def session_sandbox() -> Iterator[SandboxHandle]:
     from sandbox import launch
 
-    with launch(servers=2, speed=SPEED, ssh=False) as box:
-        yield box
+    with launch(servers=2, speed=SPEED, ssh=False) as sandbox:
+        yield sandbox
 
 
 @pytest.fixture
-def box(session_box: SandboxHandle) -> SandboxHandle:
+def sandbox(session_sandbox: SandboxHandle) -> SandboxHandle:
     for call, arguments in FRESH:
-        getattr(session_box.admin, call)(**arguments)
-    return session_box
+        getattr(session_sandbox.admin, call)(**arguments)
+    return session_sandbox
 
 
 @pytest.fixture
-def stage(box: SandboxHandle, tmp_path: Path) -> Stage:
-    return Stage(box, tmp_path)
+def stage(sandbox: SandboxHandle, tmp_path: Path) -> Stage:
+    return Stage(sandbox, tmp_path)
 
 
 @pytest.fixture(params=CLOUDS)
-def tasks(request: pytest.FixtureRequest, box: SandboxHandle) -> Tasks:
+def tasks(request: pytest.FixtureRequest, sandbox: SandboxHandle) -> Tasks:
     """Tasks at each of the clouds."""
-    return Tasks(box, request.param)
+    return Tasks(sandbox, request.param)
 
 
 @pytest.fixture
-def vpsorg(box: SandboxHandle) -> Tasks:
-    return Tasks(box, "vpsorg")
+def vpsorg(sandbox: SandboxHandle) -> Tasks:
+    return Tasks(sandbox, "vpsorg")
 
 
 @pytest.fixture
-def ilkbyte(box: SandboxHandle) -> Tasks:
-    return Tasks(box, "ilkbyte")
+def ilkbyte(sandbox: SandboxHandle) -> Tasks:
+    return Tasks(sandbox, "ilkbyte")

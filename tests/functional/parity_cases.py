@@ -107,7 +107,7 @@ def _failures(tasks: Tasks) -> list[Step]:
 
 def _credentials(stage: Stage, tasks: Tasks) -> list[Step]:
     """The controller's environment has the right ones in every case; what is nearer to the task wins."""
-    opens = access(stage.box, tasks.cloud)
+    opens = access(stage.sandbox, tasks.cloud)
     secret = "api_token" if tasks.cloud == "vpsorg" else "secret_key"
     variable = "VPS_API_TOKEN" if tasks.cloud == "vpsorg" else "ILKBYTE_SECRET_KEY"
     none: dict[str, Any] = dict.fromkeys(opens)

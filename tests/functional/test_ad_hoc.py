@@ -14,7 +14,7 @@ pytestmark = pytest.mark.playbook
 
 @pytest.fixture
 def environment(stage: Stage) -> dict[str, str]:
-    vpsorg, ilkbyte = access(stage.box, "vpsorg"), access(stage.box, "ilkbyte")
+    vpsorg, ilkbyte = access(stage.sandbox, "vpsorg"), access(stage.sandbox, "ilkbyte")
     return {
         "VPS_API_TOKEN": vpsorg["api_token"], "VPS_API_URL": vpsorg["api_url"],
         # The other pair of names, which public clients use as well.
@@ -35,20 +35,20 @@ def test_each_module(stage: Stage, environment: dict[str, str], module: str, arg
                      changing: list[str]) -> None:
     for cloud in ("vpsorg", "ilkbyte"):
         dummy, world = planted(cloud, "one")
-        stage.box.admin.add_snapshot(**world)
+        stage.sandbox.admin.add_snapshot(**world)
     run = stage.ad_hoc("localhost", "-m", f"rewind.vps.{module}", "-a", arguments, environment=environment)
     assert run.status == 0, run.output
     head, dummy, body = run.stdout.partition(" => ")
     assert head == f"localhost | {expected}"
     assert key in json.loads(body)
-    assert [entry["operation"] for entry in stage.box.admin.requests(changing=True)] == changing
+    assert [entry["operation"] for entry in stage.sandbox.admin.requests(changing=True)] == changing
 
 
 def test_provider_from_the_environment_and_check_mode(stage: Stage, environment: dict[str, str]) -> None:
     run = stage.ad_hoc("localhost", "-m", "rewind.vps.snapshot", "-a", "server=web1 name=one", "--check",
                        environment={**environment, "REWIND_PROVIDER": "vpsorg"})
     assert run.status == 0 and run.stdout.startswith("localhost | CHANGED"), run.output
-    assert stage.box.admin.requests(changing=True) == [] and stage.box.admin.requests() != []
+    assert stage.sandbox.admin.requests(changing=True) == [] and stage.sandbox.admin.requests() != []
 
 
 def test_failure(stage: Stage) -> None:

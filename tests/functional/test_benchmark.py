@@ -17,11 +17,11 @@ PROGRAM = ROOT / "tests" / "benchmark" / "run.py"
 pytestmark = pytest.mark.playbook
 
 
-def bench(folder: Path, *arguments: str) -> tuple[dict, str]:
+def bench(directory: Path, *arguments: str) -> tuple[dict, str]:
     """What a tiny round has found, by part, and what it printed."""
-    found = folder / "found.json"
-    ended = subprocess.run([sys.executable, PROGRAM, "--tiny", "--json", found, *arguments], cwd=folder, capture_output=True, text=True,
-                           timeout=300, check=False, env={**os.environ, "HOME": str(folder)})
+    found = directory / "found.json"
+    ended = subprocess.run([sys.executable, PROGRAM, "--tiny", "--json", found, *arguments], cwd=directory, capture_output=True, text=True,
+                           timeout=300, check=False, env={**os.environ, "HOME": str(directory)})
     assert ended.returncode == 0, ended.stdout + ended.stderr
     data = json.loads(found.read_text("utf-8"))
     assert data["machine"]["cores"] and str(found) in ended.stdout

@@ -28,18 +28,18 @@ WIDTH = 8  # concurrency, unless said otherwise
 
 
 @pytest.fixture(scope="session")
-def session_box() -> Iterator[SandboxHandle]:
+def session_sandbox() -> Iterator[SandboxHandle]:
     """In place of the other files' two servers at each cloud."""
     from sandbox import launch
 
-    with launch(servers=FORTY, speed=SPEED, ssh=False, disks=False) as box:
-        yield box
+    with launch(servers=FORTY, speed=SPEED, ssh=False, disks=False) as sandbox:
+        yield sandbox
 
 
 @pytest.fixture
-def stage(box: SandboxHandle, tmp_path: Path) -> Stage:
-    box.admin.clear_request_log()
-    return Stage(box, tmp_path)
+def stage(sandbox: SandboxHandle, tmp_path: Path) -> Stage:
+    sandbox.admin.clear_request_log()
+    return Stage(sandbox, tmp_path)
 
 
 def fleet(tasks: Tasks, module: str, *world: Any, servers: list[str] | None = None, **options: Any) -> Any:
@@ -153,7 +153,7 @@ def test_what_fails_is_told_and_only_that_is_taken_up(stage: Stage, vpsorg: Task
 @pytest.mark.parametrize("cloud", [pytest.param(cloud, marks=[pytest.mark.slow] if cloud == "ilkbyte" else []) for cloud in CLOUDS])
 def test_killed_in_the_middle_and_run_again(stage: Stage, cloud: str) -> None:
     """Some are made, of some nobody was told that they are, most were not begun."""
-    admin, tasks = stage.box.admin, Tasks(stage.box, cloud)
+    admin, tasks = stage.sandbox.admin, Tasks(stage.sandbox, cloud)
     admin.fault("hang", cloud=cloud, operation="snapshots.create", apply=True, skip=10, times=None)
     admin.settings(**lasting(1.5, f"{cloud}.snapshots.create")[1])
     playing = stage.start(fleet(tasks, "snapshot", step="killed", name="one"))
@@ -171,7 +171,7 @@ def test_killed_in_the_middle_and_run_again(stage: Stage, cloud: str) -> None:
 @pytest.mark.parametrize("door", [QUICK, pytest.param(MODULE, marks=pytest.mark.slow)])
 def test_a_signal_leaves_no_server_off_and_stops_no_other(stage: Stage, vpsorg: Tasks, door: str) -> None:
     """Told to end while two servers of six are off: they run again first, and the other four were never touched."""
-    admin, names = stage.box.admin, NAMES["vpsorg"][:6]
+    admin, names = stage.sandbox.admin, NAMES["vpsorg"][:6]
     admin.settings(**lasting(1.5, "vpsorg.snapshots.create")[1])
     playing = stage.start(fleet(vpsorg, "snapshot", step="ended", name="one", servers=names, stop_server=True, concurrency=2), door=door)
     wait_for(lambda: len(admin.events("snapshot_started")) == 2)
@@ -186,7 +186,7 @@ def test_a_signal_leaves_no_server_off_and_stops_no_other(stage: Stage, vpsorg: 
 @pytest.mark.slow
 def test_ansibles_time_limit_leaves_no_server_off(stage: Stage, vpsorg: Tasks) -> None:
     """The task's timeout comes while two of six are off: they run again, then the task has timed out, and no other was touched."""
-    admin, names = stage.box.admin, NAMES["vpsorg"][:6]
+    admin, names = stage.sandbox.admin, NAMES["vpsorg"][:6]
     slow = lasting(4, "vpsorg.snapshots.create")
     outcome = stage.play(fleet(vpsorg, "snapshot", slow, name="one", servers=names, stop_server=True, concurrency=2, keywords={"timeout": 3})).only
     assert outcome.failed and "3" in outcome.msg and "Traceback" not in outcome.msg
@@ -200,12 +200,12 @@ def test_without_a_server_to_start_the_time_limit_ends_the_task_at_once(stage: S
     run = stage.play(fleet(vpsorg, "snapshot", slow, step="ended", name="one", keywords={"timeout": 2}), fleet(vpsorg, "server_info", step="next"))
     assert run["ended"].failed and time.monotonic() - began < 15
     time.sleep(0.5)
-    assert not run["next"].failed and len(stage.box.admin.requests(operation="snapshots.create")) <= FORTY
+    assert not run["next"].failed and len(stage.sandbox.admin.requests(operation="snapshots.create")) <= FORTY
 
 
 @pytest.mark.slow
 def test_stopped_around_their_snapshots_two_at_a_time(stage: Stage, tasks: Tasks) -> None:
-    admin, names = stage.box.admin, NAMES[tasks.cloud][:6]
+    admin, names = stage.sandbox.admin, NAMES[tasks.cloud][:6]
     outcome = stage.play(fleet(tasks, "snapshot", name="one", servers=names, stop_server=True, concurrency=2)).only
     assert not outcome.failed and started(outcome) == Counter(names)
     off = most = 0
@@ -219,7 +219,7 @@ def test_stopped_around_their_snapshots_two_at_a_time(stage: Stage, tasks: Tasks
 @pytest.mark.slow
 def test_one_that_takes_long_is_looked_at_by_itself(stage: Stage, vpsorg: Tasks) -> None:
     """The account's 160 snapshots are two pages; one straggler is not worth them."""
-    admin = stage.box.admin
+    admin = stage.sandbox.admin
     planted = [{"server": name, "name": f"old{number}", "created_at": "2025-01-01T00:00:00Z"} for name in NAMES["vpsorg"] for number in range(4)]
     admin.add_snapshots("vpsorg", planted)
     outcome = stage.play(

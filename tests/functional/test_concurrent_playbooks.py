@@ -35,12 +35,12 @@ def at_once(stage: Stage, plays: Iterable[list[Step]], may_be_pruned: bool = Fal
 
 def arrange(stage: Stage, *world: tuple) -> None:
     for call, arguments in world:
-        getattr(stage.box.admin, call)(**arguments)
+        getattr(stage.sandbox.admin, call)(**arguments)
 
 
 def made(stage: Stage) -> Counter[tuple[str, str]]:
     """How many snapshots were begun, by server and name."""
-    return Counter((row["server"], row["snapshot"]) for row in stage.box.admin.events("snapshot_started"))
+    return Counter((row["server"], row["snapshot"]) for row in stage.sandbox.admin.events("snapshot_started"))
 
 
 @pytest.mark.slow
@@ -76,7 +76,7 @@ def test_a_wish_for_each_of_several_servers(stage: Stage, vpsorg: Tasks, ilkbyte
 @pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.slow)])
 def test_wishes_that_get_in_each_others_way(stage: Stage, cloud: str) -> None:
     """Two each of: make one, make two, delete the old one, go back to the base."""
-    tasks = Tasks(stage.box, cloud)
+    tasks = Tasks(stage.sandbox, cloud)
     restore, create = f"{tasks.cloud}.snapshots.restore", f"{tasks.cloud}.snapshots.create"
     arrange(stage, planted(tasks.cloud, "base", created_at=ago(days=2)), planted(tasks.cloud, "old", created_at=ago(days=1)),
             lasting(4, restore), lasting(2, create))
@@ -86,7 +86,7 @@ def test_wishes_that_get_in_each_others_way(stage: Stage, cloud: str) -> None:
     ]
     runs = at_once(stage, [[wish()] for wish in wishes * 2])
     outcomes = [run.only for run in runs]
-    admin = stage.box.admin
+    admin = stage.sandbox.admin
     for name in ("one", "two"):
         changed = sum(outcome.result["changed"] for outcome in outcomes if outcome.name == name)
         assert made(stage)[(tasks.server, name)] == changed <= 1
@@ -110,10 +110,10 @@ def test_retention(stage: Stage, vpsorg: Tasks) -> None:
     well = [run.only for run in runs if not run.only.failed or was_pruned(run.only)]
     assert well and all(count == 1 for count in made(stage).values())
     assert sum(made(stage).values()) == len(well)
-    names = [row["name"] for row in stage.box.admin.server("web1")["snapshots"]]
+    names = [row["name"] for row in stage.sandbox.admin.server("web1")["snapshots"]]
     assert "byhand" in names and len(names) <= 5
     assert len([name for name in names if name.startswith("nightly")]) >= 2
-    asked = stage.box.admin.requests(operation="snapshots.create")
+    asked = stage.sandbox.admin.requests(operation="snapshots.create")
     assert {row["http_status"] for row in asked} == {201}, "the limit was found out by asking"
 
 
@@ -124,8 +124,8 @@ def test_schedules(stage: Stage, ilkbyte: Tasks) -> None:
     wished = [(number, 3 * number % 24, number) for number in range(1, EIGHT + 1)]
     runs = at_once(stage, [[ilkbyte("snapshot_cron", name="nightly", day=day, hour=hour, minute=minute)] for day, hour, minute in wished])
     assert [run.only.status for run in runs] == ["ok"] * EIGHT, [run.only.result for run in runs]
-    (row,) = stage.box.admin.server("app1")["snapshots"]
+    (row,) = stage.sandbox.admin.server("app1")["snapshots"]
     assert row["params"]["cron_time"] in {f"Her {day} günde bir {hour:02}:{minute:02} saatinde" for day, hour, minute in wished}
-    operations = [entry["operation"] for entry in stage.box.admin.requests(changing=True)]
+    operations = [entry["operation"] for entry in stage.sandbox.admin.requests(changing=True)]
     assert operations == ["cron.delete", "cron.add"] * EIGHT
-    assert {entry["http_status"] for entry in stage.box.admin.requests(changing=True)} == {200}
+    assert {entry["http_status"] for entry in stage.sandbox.admin.requests(changing=True)} == {200}

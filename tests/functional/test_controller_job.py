@@ -19,15 +19,15 @@ pytestmark = pytest.mark.playbook
 
 
 @pytest.mark.duration(8)
-def test_a_snapshot_job_shows_its_progress_counts_its_servers_and_leaks_nothing(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
+def test_a_snapshot_job_shows_its_progress_counts_its_servers_and_leaks_nothing(stage: Stage, sandbox: SandboxHandle, tmp_path: Path) -> None:
     job = launch(
-        stage, tmp_path / "job", "snapshot.yml", inventory=Path(box.inventory), environment=credentials(box, "vpsorg"),
+        stage, tmp_path / "job", "snapshot.yml", inventory=Path(sandbox.inventory), environment=credentials(sandbox, "vpsorg"),
         extra_vars={"target": "vpsorg", "snapshot_name": "preupgrade"},
     )
     assert job.status == "successful", job.run.output
     assert "snapshot preupgrade is asked for" in job.shown
     assert {node["name"] for node in counted_nodes(job.events)} == {"web1", "web2"}
-    searcher = Searcher(secrets(box))
+    searcher = Searcher(secrets(sandbox))
     for name, text in job.left().items():
         searcher.search(name, text)
     assert not searcher.search("output", job.run.output)

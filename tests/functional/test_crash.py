@@ -50,18 +50,18 @@ def steps_after(module: str) -> tuple[str, ...]:
 
 def end_the_restore_that_is_looked_at(stage: Stage, playing: Playing) -> None:
     """Wait until a run has found the server busy and begun to wait, then let the restore come to its end."""
-    seen = len(stage.box.admin.requests())
+    seen = len(stage.sandbox.admin.requests())
     give_up_at = time.monotonic() + HELD_SECONDS
-    while len(stage.box.admin.requests()) < seen + LOOKS:
+    while len(stage.sandbox.admin.requests()) < seen + LOOKS:
         assert playing.process.poll() is None and time.monotonic() < give_up_at, "it does not wait"
         time.sleep(0.05)
-    stage.box.admin.advance(RESTORE_SECONDS * SPEED)
+    stage.sandbox.admin.advance(RESTORE_SECONDS * SPEED)
 
 
 @pytest.mark.parametrize(("cloud", "moment", "door"), cases())
 def test_killed_and_run_again(stage: Stage, cloud: str, moment: str, door: str) -> None:
     operation, apply, module, options, snapshots = MOMENTS[moment]
-    admin, tasks = stage.box.admin, Tasks(stage.box, cloud)
+    admin, tasks = stage.sandbox.admin, Tasks(stage.sandbox, cloud)
     for number, snapshot in enumerate(snapshots):
         call, arguments = planted(cloud, created_at=ago(days=2, minutes=-number), **snapshot)
         getattr(admin, call)(**arguments)

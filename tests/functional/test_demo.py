@@ -36,12 +36,12 @@ NEEDS_SSH = pytest.mark.skipif(not shutil.which("ssh"), reason="the demo needs a
 @pytest.fixture
 def workspace() -> Iterator[Path]:
     """The demo's folder for temporary files; whatever the demo does, nothing of it may be left there."""
-    folder = Path(tempfile.mkdtemp(prefix="rwt-", dir="/tmp"))  # short: sockets lie below it
-    yield folder
-    left = [str(path) for path in folder.rglob("*")]
-    shutil.rmtree(folder)
+    directory = Path(tempfile.mkdtemp(prefix="rwt-", dir="/tmp"))  # short: sockets lie below it
+    yield directory
+    left = [str(path) for path in directory.rglob("*")]
+    shutil.rmtree(directory)
     assert not left
-    assert not processes_naming(folder)
+    assert not processes_naming(directory)
 
 
 def start_demo(workspace: Path, *options: str) -> subprocess.Popen[str]:
@@ -63,19 +63,19 @@ def output_and_status(demo: subprocess.Popen[str]) -> tuple[str, int]:
     return output, demo.returncode
 
 
-def processes_naming(folder: Path) -> list[str]:
+def processes_naming(directory: Path) -> list[str]:
     """The processes that have this folder in their arguments or environment, for up to 5 s while they are ending."""
     deadline = time.monotonic() + 5
-    while (found := _processes_naming(os.fsencode(folder))) and time.monotonic() < deadline:
+    while (found := _processes_naming(os.fsencode(directory))) and time.monotonic() < deadline:
         time.sleep(0.1)
     return found
 
 
-def _processes_naming(folder: bytes) -> list[str]:
+def _processes_naming(directory: bytes) -> list[str]:
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if folder in (process / "cmdline").read_bytes() + (process / "environ").read_bytes():
+            if directory in (process / "cmdline").read_bytes() + (process / "environ").read_bytes():
                 found.append((process / "cmdline").read_text(errors="replace"))
         except OSError:  # it has ended, or is somebody else's
             continue
@@ -221,18 +221,18 @@ def test_progress_is_shown_at_once_and_its_task_when_it_is_done() -> None:
 
 
 @pytest.fixture(scope="module")
-def demo_box() -> Iterator[SandboxHandle]:
-    with launch(vpsorg_servers=2, ilkbyte_servers=0, ssh=False, speed=600) as box:
-        yield box
+def demo_sandbox() -> Iterator[SandboxHandle]:
+    with launch(vpsorg_servers=2, ilkbyte_servers=0, ssh=False, speed=600) as sandbox:
+        yield sandbox
 
 
 class DemoState:
     """web1 and web2 at VPS.org, each with a snapshot, and web2 restored: what the demo comes to, without Ansible."""
 
-    def __init__(self, box: SandboxHandle) -> None:
-        self.admin = box.admin
-        self._url = box.vpsorg_url
-        self._headers = {"Authorization": f"Bearer {box.vpsorg_token}"}
+    def __init__(self, sandbox: SandboxHandle) -> None:
+        self.admin = sandbox.admin
+        self._url = sandbox.vpsorg_url
+        self._headers = {"Authorization": f"Bearer {sandbox.vpsorg_token}"}
         self.admin.reset()
         self.ids = {server["name"]: server["id"] for server in self.admin.servers()}
         self.before = checks.disk_digests(self.admin)
@@ -271,8 +271,8 @@ class DemoState:
 
 
 @pytest.fixture
-def scene(demo_box: SandboxHandle) -> DemoState:
-    return DemoState(demo_box)
+def scene(demo_sandbox: SandboxHandle) -> DemoState:
+    return DemoState(demo_sandbox)
 
 
 def lose_guests(scene: DemoState, server: str, *, signed: int, left: int) -> None:
@@ -362,11 +362,11 @@ def test_the_observer_keeps_the_state_before_the_restore(scene: DemoState) -> No
 @NEEDS_SSH
 @pytest.mark.ssh
 def test_check_ssh() -> None:
-    with launch(vpsorg_servers=1, ilkbyte_servers=0) as box:
-        checks.check_ssh(box.admin, "web1")
-        box.admin.update_server("vpsorg", box.admin.server("web1")["id"], network="down")
+    with launch(vpsorg_servers=1, ilkbyte_servers=0) as sandbox:
+        checks.check_ssh(sandbox.admin, "web1")
+        sandbox.admin.update_server("vpsorg", sandbox.admin.server("web1")["id"], network="down")
         with pytest.raises(DemoCheckFailed, match="web1 does not answer over SSH"):
-            checks.check_ssh(box.admin, "web1")
+            checks.check_ssh(sandbox.admin, "web1")
 
 
 def test_check_changes(scene: DemoState) -> None:

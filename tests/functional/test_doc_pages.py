@@ -93,23 +93,23 @@ def test_what_is_printed_is_held_against_the_page(printed: list[str], output: st
 
 
 @pytest.fixture(scope="module")
-def docs_box() -> Iterator[SandboxHandle]:
+def docs_sandbox() -> Iterator[SandboxHandle]:
     from sandbox import launch
 
-    with launch(servers=2, speed=SPEED) as box:
-        yield box
+    with launch(servers=2, speed=SPEED) as sandbox:
+        yield sandbox
 
 
 @pytest.fixture
 def reader(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Reader]:
     """The reader of a page."""
-    box = None
+    sandbox = None
     if not any(INSTALLS in block.text for block in to_follow(request.param)):  # else the page begins with nothing
-        box = request.getfixturevalue("docs_box")
-        box.admin.reset()
+        sandbox = request.getfixturevalue("docs_sandbox")
+        sandbox.admin.reset()
         name, arguments = lasting(SHORT, *DURATIONS)
-        getattr(box.admin, name)(**arguments)
-    one = Reader(tmp_path, box)
+        getattr(sandbox.admin, name)(**arguments)
+    one = Reader(tmp_path, sandbox)
     yield one
     one.close()
 

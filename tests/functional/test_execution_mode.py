@@ -48,6 +48,6 @@ def test_a_failed_task_leaves_the_process_as_it_was(stage: Stage, vpsorg: Tasks)
     step = vpsorg("server_info", step="wrong", api_token=None)
     wrong = Step(step.name, {**step.task, "environment": {"VPS_API_TOKEN": "not-the-token"}})
     right = vpsorg("server_info", step="right", api_token=None)
-    run = stage.play(wrong, right, environment={"VPS_API_TOKEN": stage.box.vpsorg_token})
+    run = stage.play(wrong, right, environment={"VPS_API_TOKEN": stage.sandbox.vpsorg_token})
     assert run["wrong"].error["kind"] == "unauthorized"
     assert not run["right"].failed, run["right"].result

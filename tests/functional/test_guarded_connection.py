@@ -46,50 +46,50 @@ while True:
 
 
 @pytest.fixture(scope="module")
-def box() -> Iterator[Any]:
+def sandbox() -> Iterator[Any]:
     from sandbox import launch
 
-    with launch(vpsorg_servers=3, ilkbyte_servers=0, speed=200) as box:
-        yield box
+    with launch(vpsorg_servers=3, ilkbyte_servers=0, speed=200) as sandbox:
+        yield sandbox
 
 
 class Plays:
     """Plays on the sandbox's servers. What they `tell` is read after them."""
 
-    def __init__(self, box: Any, folder: Path, sockets: str) -> None:
-        self._box, self._folder = box, folder
-        self._stage = Stage(box, folder)
+    def __init__(self, sandbox: Any, directory: Path, sockets: str) -> None:
+        self._sandbox, self._directory = sandbox, directory
+        self._stage = Stage(sandbox, directory)
         self._environment = {"ANSIBLE_SSH_CONTROL_PATH_DIR": sockets}
-        (folder / "told").mkdir()
+        (directory / "told").mkdir()
 
     def run(self, hosts: str, *tasks: dict[str, Any], environment: dict[str, str] | None = None, **play: Any) -> Run:
         variables = {
-            "door": self._box.admin_url + "/servers/vpsorg/{{ rewind_server_id }}",
+            "door": self._sandbox.admin_url + "/servers/vpsorg/{{ rewind_server_id }}",
             "ansible_pipelining": False,
         }
-        book = self._folder / "play.yml"
+        book = self._directory / "play.yml"
         book.write_text(json.dumps([{"hosts": hosts, "gather_facts": False, "vars": variables, "tasks": tasks, **play}]), "utf-8")
-        return self._stage.command("ansible-playbook", "-i", self._box.inventory, str(book),
+        return self._stage.command("ansible-playbook", "-i", self._sandbox.inventory, str(book),
                                    environment={**self._environment, **(environment or {})})
 
     def tell(self, name: str, expression: str) -> dict[str, Any]:
         """A task that notes a value under a name."""
-        destination = self._folder / "told" / f"{{{{ inventory_hostname }}}}-{name}"
+        destination = self._directory / "told" / f"{{{{ inventory_hostname }}}}-{name}"
         return {"copy": {"content": f"{{{{ {expression} | to_json }}}}", "dest": str(destination)}, "delegate_to": "localhost"}
 
     def told(self, host: str, name: str) -> Any:
-        return json.loads((self._folder / "told" / f"{host}-{name}").read_text("utf-8"))
+        return json.loads((self._directory / "told" / f"{host}-{name}").read_text("utf-8"))
 
     def was_told(self, host: str) -> bool:
-        return any((self._folder / "told").glob(f"{host}-*"))
+        return any((self._directory / "told").glob(f"{host}-*"))
 
 
 @pytest.fixture
-def plays(box: Any, tmp_path: Path) -> Iterator[Plays]:
-    for server in box.admin.servers():
-        box.admin.update_server("vpsorg", server["id"], power="on", network="up")
+def plays(sandbox: Any, tmp_path: Path) -> Iterator[Plays]:
+    for server in sandbox.admin.servers():
+        sandbox.admin.update_server("vpsorg", server["id"], power="on", network="up")
     sockets = tempfile.mkdtemp(prefix="rw", dir="/tmp")  # a control socket's path must be short
-    yield Plays(box, tmp_path, sockets)
+    yield Plays(sandbox, tmp_path, sockets)
     shutil.rmtree(sockets, ignore_errors=True)
 
 

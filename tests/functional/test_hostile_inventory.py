@@ -31,12 +31,12 @@ def listed(stage: Stage, cloud: str, names: list[str]) -> None:
     rows = [{"id": 700 + number, "name": name, "status": name, "ip_address": name, "ipv4": name, "root_password": "hunter2hunter2"}
             for number, name in enumerate(names)]
     body = {"count": len(rows), "next": None, "results": rows} if cloud == "vpsorg" else {"status": True, "data": {"server_list": rows}}
-    stage.box.admin.fault("raw", cloud=cloud, operation="servers.list", times=None, body=body)
+    stage.sandbox.admin.fault("raw", cloud=cloud, operation="servers.list", times=None, body=body)
 
 
 def run(stage: Stage, program: str, *arguments: str) -> Run:
     """Nothing was executed, nothing came as a traceback, nothing but text reached the terminal."""
-    made = stage.command(program, *arguments, environment=inventory_file.environment(stage.box))
+    made = stage.command(program, *arguments, environment=inventory_file.environment(stage.sandbox))
     assert "Traceback" not in made.output and not CONTROLS.search(made.output), made.output
     assert "hunter2" not in made.output
     return made
@@ -44,7 +44,7 @@ def run(stage: Stage, program: str, *arguments: str) -> Run:
 
 def test_names_that_a_cloud_lists(stage: Stage, tmp_path: Path) -> None:
     listed(stage, "vpsorg", list(ALL.values()))
-    path = write(tmp_path, **accounts(stage.box)[0], **WISHES)
+    path = write(tmp_path, **accounts(stage.sandbox)[0], **WISHES)
     found = json.loads(run(stage, "ansible-inventory", "-i", path, "--list").stdout, object_hook=lambda item: item.get("__ansible_unsafe", item))
     variables = found["_meta"]["hostvars"]
     assert sorted(variables) == sorted(str(700 + number) for number, name in enumerate(ALL.values()))
@@ -68,7 +68,7 @@ def test_names_that_a_cloud_lists(stage: Stage, tmp_path: Path) -> None:
 def test_a_name_that_is_an_id_too(stage: Stage, tmp_path: Path) -> None:
     """At Ilkbyte there is nothing else to call it, so the file gives no hosts, and says which server it is."""
     listed(stage, "ilkbyte", [NAMES["terminal"] + NAMES["lookup"]])
-    made = run(stage, "ansible-inventory", "-i", write(tmp_path, **accounts(stage.box)[2]), "--list")
+    made = run(stage, "ansible-inventory", "-i", write(tmp_path, **accounts(stage.sandbox)[2]), "--list")
     assert json.loads(made.stdout)["_meta"]["hostvars"] == {}
     assert "of account ilkbyte can't be called" in " ".join(made.stderr.split())
     assert not [file for file in tmp_path.rglob("*") if OWNED in file.name]

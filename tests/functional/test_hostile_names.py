@@ -40,16 +40,16 @@ def unsafe(text: str) -> str:
     return '!unsafe "' + "".join(f"\\U{ord(letter):08x}" for letter in text) + '"'
 
 
-def variables(folder: Path, names: dict[str, str]) -> tuple[str, ...]:
-    path = folder / "names.yml"
+def variables(directory: Path, names: dict[str, str]) -> tuple[str, ...]:
+    path = directory / "names.yml"
     path.write_text("names:\n" + "".join(f"  {json.dumps(key)}: {unsafe(name)}\n" for key, name in names.items()), encoding="utf-8")
     return ("-e", f"@{path}", "-vvv")
 
 
-def check(run: Run, folder: Path) -> None:
+def check(run: Run, directory: Path) -> None:
     """Nothing was executed, nothing came as a traceback, nothing but text reached the terminal."""
     assert "Traceback" not in run.output
-    assert not [path for path in folder.rglob("*") if OWNED in path.name] and not Path(OWNED).exists()
+    assert not [path for path in directory.rglob("*") if OWNED in path.name] and not Path(OWNED).exists()
     assert not CONTROLS.search(run.stderr), CONTROLS.search(run.stderr)
     for outcome in run.outcomes:
         if "shown" in outcome.name or outcome.name == "fact":
@@ -77,12 +77,12 @@ def given(tasks: Tasks, names: dict[str, str]) -> list[Step]:
     return steps
 
 
-def play_given(stage: Stage, tasks: Tasks, names: dict[str, str], folder: Path, door: str) -> None:
+def play_given(stage: Stage, tasks: Tasks, names: dict[str, str], directory: Path, door: str) -> None:
     for call, arguments in (*FRESH, planted(tasks.cloud, "one")):
-        getattr(stage.box.admin, call)(**arguments)
-    run = stage.play(*given(tasks, names), door=door, arguments=variables(folder, names))
+        getattr(stage.sandbox.admin, call)(**arguments)
+    run = stage.play(*given(tasks, names), door=door, arguments=variables(directory, names))
     assert door_of(run) == door
-    check(run, folder)
+    check(run, directory)
     for outcome in run.outcomes:
         check_paths(outcome, tasks.cloud)
     for key, name in names.items():

@@ -153,7 +153,7 @@ def test_options_that_ansible_refuses(stage: Stage, tasks: Tasks, subtests: pyte
 
 def test_slash_at_the_end_of_the_api(stage: Stage, tasks: Tasks) -> None:
     """Both ways of writing the URL are the same."""
-    url = stage.box.vpsorg_url if tasks.cloud == "vpsorg" else stage.box.ilkbyte_url
+    url = stage.sandbox.vpsorg_url if tasks.cloud == "vpsorg" else stage.sandbox.ilkbyte_url
     run = stage.play(tasks("server_info", step="without", api_url=url.rstrip("/")),
                      tasks("server_info", step="with", api_url=url.rstrip("/") + "/"))
     assert [item["name"] for item in run["with"].result["servers"]] == [tasks.server]
@@ -254,7 +254,7 @@ def test_broken_answers(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -
     broken = {"cloud": tasks.cloud, "operation": "snapshots.list", "times": None}
     port = "http://127.0.0.1:9"  # nobody listens on discard
     hint = "check api_url"
-    url = stage.box.vpsorg_url if tasks.cloud == "vpsorg" else stage.box.ilkbyte_url
+    url = stage.sandbox.vpsorg_url if tasks.cloud == "vpsorg" else stage.sandbox.ilkbyte_url
     no_tls = url.replace("http:", "https:")
     cases = [
         Case("a web page", "snapshot", one, "invalid_response", ("not JSON", hint), (fault("html", **broken),)),

@@ -14,8 +14,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = ROOT / "plugins"
 KINDS = {
-    kind: sorted(path.stem for path in (PLUGINS / folder).glob("*.py") if path.stem != "__init__")
-    for kind, folder in (("module", "modules"), ("inventory", "inventory"), ("connection", "connection"), ("filter", "filter"))
+    kind: sorted(path.stem for path in (PLUGINS / directory).glob("*.py") if path.stem != "__init__")
+    for kind, directory in (("module", "modules"), ("inventory", "inventory"), ("connection", "connection"), ("filter", "filter"))
 }
 KINDS["role"] = sorted(path.parent.parent.name for path in ROOT.glob("roles/*/meta/argument_specs.yml"))
 # A kind that ansible-doc has pages of and that this list lacks would be found here; the others are code only.
@@ -68,8 +68,8 @@ def test_the_list_names_every_module_with_a_sentence() -> None:
 
 
 def test_no_kind_of_plugin_is_forgotten() -> None:
-    folders = {path.name for path in PLUGINS.iterdir() if path.is_dir() and any(path.rglob("*.py"))}
+    directories = {path.name for path in PLUGINS.iterdir() if path.is_dir() and any(path.rglob("*.py"))}
 
-    assert folders - UNDOCUMENTED == {"modules", "inventory", "connection", "filter"}
+    assert directories - UNDOCUMENTED == {"modules", "inventory", "connection", "filter"}
     assert all(KINDS.values())
     assert len(KINDS["role"]) == len([path for path in (ROOT / "roles").iterdir() if path.is_dir()])

@@ -20,7 +20,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 @pytest.mark.duration(40)
 @pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.slow)])
 def test_both_doors_where_clouds_are_alike(stage: Stage, cloud: str, subtests: pytest.Subtests) -> None:
-    tasks = Tasks(stage.box, cloud)
+    tasks = Tasks(stage.sandbox, cloud)
     play_both(stage, tasks, of_every_cloud(tasks), subtests)
 
 
@@ -32,7 +32,7 @@ def test_both_doors_where_clouds_differ(stage: Stage, tasks: Tasks, subtests: py
 
 def play_both(stage: Stage, tasks: Tasks, steps: list[Step], subtests: pytest.Subtests) -> None:
     """Play the steps through both doors and hold the results against each other."""
-    opens = access(stage.box, tasks.cloud)
+    opens = access(stage.sandbox, tasks.cloud)
     environment = {
         "vpsorg": {"VPS_API_TOKEN": opens.get("api_token"), "VPS_API_URL": opens["api_url"]},
         "ilkbyte": {"ILKBYTE_ACCESS_KEY": opens.get("access_key"), "ILKBYTE_SECRET_KEY": opens.get("secret_key"),
@@ -58,7 +58,7 @@ def play_both(stage: Stage, tasks: Tasks, steps: list[Step], subtests: pytest.Su
 @pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.slow)])
 def test_what_a_play_registers(stage: Stage, cloud: str) -> None:
     """What later tasks see, beside what is shown: the same keys and values."""
-    tasks = Tasks(stage.box, cloud)
+    tasks = Tasks(stage.sandbox, cloud)
     seen = []
     for door in (QUICK, MODULE):
         run = stage.play(

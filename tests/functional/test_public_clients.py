@@ -21,28 +21,28 @@ SPEED = 2.0
 
 
 @pytest.fixture(scope="module")
-def shared_box() -> Iterator[SandboxHandle]:
-    with launch(servers=3, speed=SPEED, ssh=False) as box:
-        yield box
+def shared_sandbox() -> Iterator[SandboxHandle]:
+    with launch(servers=3, speed=SPEED, ssh=False) as sandbox:
+        yield sandbox
 
 
 @pytest.fixture
-def box(shared_box: SandboxHandle) -> SandboxHandle:
-    shared_box.admin.reset()
-    return shared_box
+def sandbox(shared_sandbox: SandboxHandle) -> SandboxHandle:
+    shared_sandbox.admin.reset()
+    return shared_sandbox
 
 
 @pytest.fixture
-def ilkbyte(box: SandboxHandle) -> Ilkbyte:
-    return Ilkbyte(host=box.ilkbyte_url, secret_key=box.ilkbyte_secret_key, access_key=box.ilkbyte_access_key)
+def ilkbyte(sandbox: SandboxHandle) -> Ilkbyte:
+    return Ilkbyte(host=sandbox.ilkbyte_url, secret_key=sandbox.ilkbyte_secret_key, access_key=sandbox.ilkbyte_access_key)
 
 
-def until(box: SandboxHandle, condition: Callable[[], Any]) -> Any:
+def until(sandbox: SandboxHandle, condition: Callable[[], Any]) -> Any:
     """The condition's first true value, while sandbox time passes."""
     for _attempt in range(200):
         if value := condition():
             return value
-        box.admin.advance(30)
+        sandbox.admin.advance(30)
         time.sleep(0.02)
     raise AssertionError("it did not come true in time")
 
@@ -57,9 +57,9 @@ def test_ilkbyte_account(ilkbyte: Ilkbyte) -> None:
     assert ilkbyte.get_users()["data"]["pagination"] == {"current_page": 1, "total_page": 1}
 
 
-def test_ilkbyte_server_lists_and_pages(box: SandboxHandle, ilkbyte: Ilkbyte) -> None:
-    box.admin.settings(ilkbyte_page_size=2)
-    box.admin.update_server("ilkbyte", "app3", service="suspended")
+def test_ilkbyte_server_lists_and_pages(sandbox: SandboxHandle, ilkbyte: Ilkbyte) -> None:
+    sandbox.admin.settings(ilkbyte_page_size=2)
+    sandbox.admin.update_server("ilkbyte", "app3", service="suspended")
     pages = [ilkbyte.get_all_servers(page)["data"] for page in (1, 2)]
     assert [row["name"] for page in pages for row in page["server_list"]] == ["app1", "app2", "app3"]
     assert [page["pagination"] for page in pages] == [{"current_page": n, "total_page": 2} for n in (1, 2)]
@@ -69,7 +69,7 @@ def test_ilkbyte_server_lists_and_pages(box: SandboxHandle, ilkbyte: Ilkbyte) ->
                                              "bandwidth_limit", "bandwidth_usage"}
 
 
-def test_ilkbyte_power(box: SandboxHandle, ilkbyte: Ilkbyte) -> None:
+def test_ilkbyte_power(sandbox: SandboxHandle, ilkbyte: Ilkbyte) -> None:
     def status() -> str:
         return ilkbyte.get_server("app1")["data"]["status"]
 
@@ -82,28 +82,28 @@ def test_ilkbyte_power(box: SandboxHandle, ilkbyte: Ilkbyte) -> None:
                                     (PowerAction.destroy, "power_stopped", "shut off")):
         done = ilkbyte.set_power("app1", action)
         assert done["status"] is True and done["data"] == {"Status": "Çalışıyor"}
-        until(box, lambda: box.admin.events(server="app1", event=event))  # noqa: B023
+        until(sandbox, lambda: sandbox.admin.events(server="app1", event=event))  # noqa: B023
         assert status() == reached
-        box.admin.clear_request_log()
+        sandbox.admin.clear_request_log()
 
 
-def test_ilkbyte_snapshots(box: SandboxHandle, ilkbyte: Ilkbyte) -> None:
+def test_ilkbyte_snapshots(sandbox: SandboxHandle, ilkbyte: Ilkbyte) -> None:
     assert ilkbyte.get_snapshots("app1")["data"] == {"snapshots": []}
     # This client's create_snapshot sends no name, and the cloud wants one.
     assert ilkbyte.create_snapshot("app1")["status"] is False
-    box.admin.add_snapshot("ilkbyte", "app1", "before")
-    box.admin.add_snapshot("ilkbyte", "app1", "after")
+    sandbox.admin.add_snapshot("ilkbyte", "app1", "before")
+    sandbox.admin.add_snapshot("ilkbyte", "app1", "after")
 
     assert ilkbyte.restore_snapshot("app1", "before")["message"] == "Snapshot reverted!"
     assert ilkbyte.get_server("app1")["data"]["status"] == "paused"
-    until(box, lambda: box.admin.events("restore_done"))
+    until(sandbox, lambda: sandbox.admin.events("restore_done"))
     assert {row["name"]: row["current"] for row in ilkbyte.get_snapshots("app1")["data"]["snapshots"]} == {
         "before": True, "after": False}
 
     assert ilkbyte.update_snapshot("app1", "before")["message"] == "Snapshot recreated!"
-    until(box, lambda: box.admin.events("snapshot_recreated"))
+    until(sandbox, lambda: sandbox.admin.events("snapshot_recreated"))
     assert ilkbyte.delete_snapshot("app1", "after")["message"] == "Snapshot deleted!"
-    until(box, lambda: box.admin.events("snapshot_deleted"))
+    until(sandbox, lambda: sandbox.admin.events("snapshot_deleted"))
     (left,) = ilkbyte.get_snapshots("app1")["data"]["snapshots"]
     assert (left["name"], left["current"], left["parent"], left["children"]) == ("before", True, "-", 0)
 
@@ -113,8 +113,8 @@ def test_ilkbyte_snapshots(box: SandboxHandle, ilkbyte: Ilkbyte) -> None:
         assert refused["error"].endswith("not found!")
 
 
-def test_ilkbyte_schedules(box: SandboxHandle, ilkbyte: Ilkbyte) -> None:
-    box.admin.add_snapshot("ilkbyte", "app1", "nightly")
+def test_ilkbyte_schedules(sandbox: SandboxHandle, ilkbyte: Ilkbyte) -> None:
+    sandbox.admin.add_snapshot("ilkbyte", "app1", "nightly")
     assert ilkbyte.set_cron("app1", "nightly", 1, 24, 0)["status"] is False
     assert ilkbyte.set_cron("app1", "other", 1, 2, 3)["error"] == "Snapshot not found!"
     assert ilkbyte.set_cron("app1", "nightly", 1, 2, 3)["message"] == "Scheduled snapshot task created!"
@@ -125,17 +125,17 @@ def test_ilkbyte_schedules(box: SandboxHandle, ilkbyte: Ilkbyte) -> None:
     assert ilkbyte.delete_cron("app1", "nightly")["status"] is False
 
 
-def test_ilkbyte_wrong_keys_are_an_http_error(box: SandboxHandle) -> None:
-    client = Ilkbyte(host=box.ilkbyte_url, secret_key="wrong", access_key=box.ilkbyte_access_key)
+def test_ilkbyte_wrong_keys_are_an_http_error(sandbox: SandboxHandle) -> None:
+    client = Ilkbyte(host=sandbox.ilkbyte_url, secret_key="wrong", access_key=sandbox.ilkbyte_access_key)
     with pytest.raises(requests.HTTPError) as raised:
         client.get_account()
     assert raised.value.response.status_code == 401
     assert raised.value.response.json()["status"] is False
 
 
-def test_ilkbyte_newer_prefix_says_success(box: SandboxHandle) -> None:
-    client = Ilkbyte(host=f"{box.ilkbyte_url}/v2", secret_key=box.ilkbyte_secret_key,
-                     access_key=box.ilkbyte_access_key)
+def test_ilkbyte_newer_prefix_says_success(sandbox: SandboxHandle) -> None:
+    client = Ilkbyte(host=f"{sandbox.ilkbyte_url}/v2", secret_key=sandbox.ilkbyte_secret_key,
+                     access_key=sandbox.ilkbyte_access_key)
     account = client.get_account()
     assert account["success"] is True and "status" not in account
 
@@ -143,10 +143,10 @@ def test_ilkbyte_newer_prefix_says_success(box: SandboxHandle) -> None:
 # VPS.org
 
 
-def with_client(box: SandboxHandle, talk: Callable[[VPSClient], Coroutine[Any, Any, None]], token: str | None = None) -> None:
+def with_client(sandbox: SandboxHandle, talk: Callable[[VPSClient], Coroutine[Any, Any, None]], token: str | None = None) -> None:
     """Let ``talk`` use the client in an event loop of its own."""
     async def run() -> None:
-        client = VPSClient(token or box.vpsorg_token, box.vpsorg_url)
+        client = VPSClient(token or sandbox.vpsorg_token, sandbox.vpsorg_url)
         try:
             await talk(client)
         finally:
@@ -155,20 +155,20 @@ def with_client(box: SandboxHandle, talk: Callable[[VPSClient], Coroutine[Any, A
     asyncio.run(run())
 
 
-async def eventually(box: SandboxHandle, ask: Callable[[], Coroutine[Any, Any, dict]], field: str, value: str) -> dict:
+async def eventually(sandbox: SandboxHandle, ask: Callable[[], Coroutine[Any, Any, dict]], field: str, value: str) -> dict:
     """The first answer whose field has the value, while sandbox time passes."""
     for _attempt in range(200):
         if (answer := await ask())[field] == value:
             return answer
-        box.admin.advance(30)
+        sandbox.admin.advance(30)
         await asyncio.sleep(0.02)
     raise AssertionError(f"{field} never was {value}")
 
 
-def test_vpsorg_servers_and_account(box: SandboxHandle) -> None:
+def test_vpsorg_servers_and_account(sandbox: SandboxHandle) -> None:
     async def talk(client: VPSClient) -> None:
         page = await client._get("/servers/", params={"page": 1, "page_size": 2})
-        assert page["count"] == 3 and page["previous"] is None and page["next"].startswith(box.vpsorg_url)
+        assert page["count"] == 3 and page["previous"] is None and page["next"].startswith(sandbox.vpsorg_url)
         assert "Page 1 of 2 (3 total)" in format_paginated(page, format_server)
         rest = await client._get(page["next"])
         assert rest["next"] is None and [row["name"] for row in rest["results"]] == ["web3"]
@@ -179,10 +179,10 @@ def test_vpsorg_servers_and_account(box: SandboxHandle) -> None:
         assert "@" in me["account"]["email"] and me["token"]["permissions"] == ["read", "write"]
         assert await client._get("/servers/1/") == "Error (404): Server not found."
 
-    with_client(box, talk)
+    with_client(sandbox, talk)
 
 
-def test_vpsorg_power(box: SandboxHandle) -> None:
+def test_vpsorg_power(sandbox: SandboxHandle) -> None:
     async def talk(client: VPSClient) -> None:
         async def show() -> dict:
             return await client._get("/servers/12345/")
@@ -191,15 +191,15 @@ def test_vpsorg_power(box: SandboxHandle) -> None:
                                            ("restart", "restarting", "active"), ("hard_stop", "stopping", "stopped")):
             answer = await client._post("/servers/12345/power/", json={"action": action})
             assert answer["server"]["status"] == meanwhile
-            await eventually(box, show, "status", reached)
+            await eventually(sandbox, show, "status", reached)
         assert (await client._post("/servers/12345/power/", json={"action": "stop"})).startswith("Error (400)")
         bad = await client._post("/servers/12345/power/", json={"action": "explode"})
         assert bad == 'Error (400):\n  action: "explode" is not a valid choice.'
 
-    with_client(box, talk)
+    with_client(sandbox, talk)
 
 
-def test_vpsorg_snapshots(box: SandboxHandle) -> None:
+def test_vpsorg_snapshots(sandbox: SandboxHandle) -> None:
     async def talk(client: VPSClient) -> None:
         async def listed() -> dict:
             return (await client._get("/snapshots/", params={"server_id": 12345}))["results"][0]
@@ -210,22 +210,22 @@ def test_vpsorg_snapshots(box: SandboxHandle) -> None:
         made = await client._post("/snapshots/", json={"server_id": 12345, "name": "before-update"})
         assert (made["status"], made["size_mb"], made["id"]) == ("in_progress", None, 801)
         assert (await client._delete("/snapshots/801/")).startswith("Error (400)")
-        ready = await eventually(box, listed, "status", "completed")
+        ready = await eventually(sandbox, listed, "status", "completed")
         assert ready["size_mb"] > 0 and "message" not in ready
         restoring = await client._post("/snapshots/801/restore/")
         assert restoring["status"] == "success" and restoring["server"] == {
             "id": 12345, "name": "web1", "status": "restoring"}
         assert (await client._post("/snapshots/801/restore/")) == (
             "Error (400): Server is not in a valid state for restoration.")
-        await eventually(box, show, "status", "active")
+        await eventually(sandbox, show, "status", "active")
         assert await client._delete("/snapshots/801/") == {"detail": "Success (no content)"}
         assert (await client._delete("/snapshots/801/")) == "Error (404): Snapshot not found."
         assert (await client._get("/snapshots/"))["count"] == 0
 
-    with_client(box, talk)
+    with_client(sandbox, talk)
 
 
-def test_vpsorg_refusals(box: SandboxHandle) -> None:
+def test_vpsorg_refusals(sandbox: SandboxHandle) -> None:
     async def talk(client: VPSClient) -> None:
         nameless = await client._post("/snapshots/", json={"server_id": 12345})
         assert nameless == "Error (400):\n  name: This field is required."
@@ -238,10 +238,10 @@ def test_vpsorg_refusals(box: SandboxHandle) -> None:
         sixth = await client._post("/snapshots/", json={"server_id": 12345, "name": "s5"})
         assert sixth == "Error (400): Snapshot limit reached. Maximum 5 snapshots per server."
 
-    with_client(box, talk)
+    with_client(sandbox, talk)
 
 
-def test_vpsorg_tokens(box: SandboxHandle) -> None:
+def test_vpsorg_tokens(sandbox: SandboxHandle) -> None:
     async def reader(client: VPSClient) -> None:
         assert (await client._get("/servers/"))["count"] == 3
         refused = await client._post("/snapshots/", json={"server_id": 12345, "name": "a"})
@@ -250,7 +250,7 @@ def test_vpsorg_tokens(box: SandboxHandle) -> None:
     async def stranger(client: VPSClient) -> None:
         assert await client._get("/servers/") == "Error (401): Invalid token."
 
-    box.admin.add_credentials(vpsorg_token={"token": "vps_reader", "permissions": ["read"]})
-    with_client(box, reader, token="vps_reader")
-    with_client(box, stranger, token="vps_unknown")
-    assert box.admin.events() == []
+    sandbox.admin.add_credentials(vpsorg_token={"token": "vps_reader", "permissions": ["read"]})
+    with_client(sandbox, reader, token="vps_reader")
+    with_client(sandbox, stranger, token="vps_unknown")
+    assert sandbox.admin.events() == []

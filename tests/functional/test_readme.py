@@ -26,16 +26,16 @@ def inventory(tmp_path: Path) -> str:
     return str(path)
 
 
-def credentials(box: SandboxHandle) -> dict[str, str]:
+def credentials(sandbox: SandboxHandle) -> dict[str, str]:
     return {
-        "VPS_API_TOKEN": box.vpsorg_token, "VPS_API_URL": box.vpsorg_url,
-        "ILKBYTE_ACCESS_KEY": box.ilkbyte_access_key, "ILKBYTE_SECRET_KEY": box.ilkbyte_secret_key,
-        "ILKBYTE_HOST": box.ilkbyte_url,
+        "VPS_API_TOKEN": sandbox.vpsorg_token, "VPS_API_URL": sandbox.vpsorg_url,
+        "ILKBYTE_ACCESS_KEY": sandbox.ilkbyte_access_key, "ILKBYTE_SECRET_KEY": sandbox.ilkbyte_secret_key,
+        "ILKBYTE_HOST": sandbox.ilkbyte_url,
     }
 
 
-def changing(box: SandboxHandle) -> list[str]:
-    return [request["operation"] for request in box.admin.requests(changing=True)]
+def changing(sandbox: SandboxHandle) -> list[str]:
+    return [request["operation"] for request in sandbox.admin.requests(changing=True)]
 
 
 # What each example asks the cloud to change, the first time it is run.
@@ -54,36 +54,36 @@ def test_every_example_is_known() -> None:
 
 @pytest.mark.playbook
 @pytest.mark.parametrize("name", sorted(EXPECTED))
-def test_example(stage: Stage, box: SandboxHandle, tmp_path: Path, inventory: str, name: str) -> None:
+def test_example(stage: Stage, sandbox: SandboxHandle, tmp_path: Path, inventory: str, name: str) -> None:
     for number in (1, 2, 3):
-        box.admin.add_snapshot("vpsorg", 12345, f"preupgrade-2026010{number}", created_at=f"2026-01-0{number}T00:00:00Z")
+        sandbox.admin.add_snapshot("vpsorg", 12345, f"preupgrade-2026010{number}", created_at=f"2026-01-0{number}T00:00:00Z")
     if name == "restore":
-        box.admin.add_snapshot("ilkbyte", "app1", "preupgrade")
+        sandbox.admin.add_snapshot("ilkbyte", "app1", "preupgrade")
     playbook = tmp_path / f"{name}.yml"
     playbook.write_text(EXAMPLES[name], encoding="utf-8")
-    command = ("ansible-playbook", "-i", inventory, str(playbook), "-e", f"vault_vps_api_token={box.vpsorg_token}")
-    environment = credentials(box)
+    command = ("ansible-playbook", "-i", inventory, str(playbook), "-e", f"vault_vps_api_token={sandbox.vpsorg_token}")
+    environment = credentials(sandbox)
     if name == "vault":
         del environment["VPS_API_TOKEN"]
     run = stage.command(*command, environment=environment)
     assert run.status == 0, run.output
-    assert changing(box) == EXPECTED[name]
+    assert changing(sandbox) == EXPECTED[name]
     if name != "restore":
         again = stage.command(*command, environment=environment)
         assert again.status == 0, again.output
-        assert changing(box) == EXPECTED[name], "a second run changed something"
+        assert changing(sandbox) == EXPECTED[name], "a second run changed something"
 
 
 @pytest.mark.playbook
-def test_ad_hoc_commands(stage: Stage, box: SandboxHandle) -> None:
-    box.admin.add_snapshot("ilkbyte", "app1", "nightly")
+def test_ad_hoc_commands(stage: Stage, sandbox: SandboxHandle) -> None:
+    sandbox.admin.add_snapshot("ilkbyte", "app1", "nightly")
     modules = set()
     for line in AD_HOC:
-        run = stage.command("ansible", "localhost", *shlex.split(line), environment=credentials(box))
+        run = stage.command("ansible", "localhost", *shlex.split(line), environment=credentials(sandbox))
         assert run.status == 0, run.output
         modules.add(shlex.split(line)[1].rsplit(".", 1)[1])
     assert modules == {path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")} - {"report", "upgrade_guard"}
-    assert changing(box) == ["snapshots.create", "snapshots.restore", "cron.add"]
+    assert changing(sandbox) == ["snapshots.create", "snapshots.restore", "cron.add"]
 
 
 def test_capability_table() -> None:

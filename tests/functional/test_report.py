@@ -23,24 +23,24 @@ pytestmark = pytest.mark.playbook
 BOOK = "rewind.vps.report"
 
 
-def credentials(box: SandboxHandle) -> dict[str, str]:
+def credentials(sandbox: SandboxHandle) -> dict[str, str]:
     """Both clouds', in the environment."""
     return {
-        "VPS_API_TOKEN": box.vpsorg_token, "VPS_API_URL": box.vpsorg_url, "ILKBYTE_ACCESS_KEY": box.ilkbyte_access_key,
-        "ILKBYTE_SECRET_KEY": box.ilkbyte_secret_key, "ILKBYTE_HOST": box.ilkbyte_url,
+        "VPS_API_TOKEN": sandbox.vpsorg_token, "VPS_API_URL": sandbox.vpsorg_url, "ILKBYTE_ACCESS_KEY": sandbox.ilkbyte_access_key,
+        "ILKBYTE_SECRET_KEY": sandbox.ilkbyte_secret_key, "ILKBYTE_HOST": sandbox.ilkbyte_url,
     }
 
 
-def report(stage: Stage, box: SandboxHandle, *arguments: str, environment: dict[str, str] | None = None, **variables: Any) -> Run:
+def report(stage: Stage, sandbox: SandboxHandle, *arguments: str, environment: dict[str, str] | None = None, **variables: Any) -> Run:
     given = ("-e", json.dumps(variables)) if variables else ()
-    return stage.command("ansible-playbook", BOOK, *given, *arguments, environment=credentials(box) if environment is None else environment)
+    return stage.command("ansible-playbook", BOOK, *given, *arguments, environment=credentials(sandbox) if environment is None else environment)
 
 
-def record(folder: Path, outcome: str | None, days: float, state: str = "ended", **facts: Any) -> Path:
+def record(directory: Path, outcome: str | None, days: float, state: str = "ended", **facts: Any) -> Path:
     """A receipt of web1 on the controller whose home is in the folder."""
     began = datetime.now(timezone.utc) - timedelta(days=days)
     run_id = began.strftime("%Y%m%dT%H%M%SZ") + "ab12"
-    path = folder / "home/.local/state/rewind.vps/vpsorg-12345-1a2b3c4d" / run_id / "run.json"
+    path = directory / "home/.local/state/rewind.vps/vpsorg-12345-1a2b3c4d" / run_id / "run.json"
     moments = [(began + timedelta(seconds=seconds)).isoformat() for seconds in (0, 125)]
     data = {
         "version": 1, "run_id": run_id, "host": "web1", "provider": "vpsorg", "api_url": None, "cloud": "VPS.org",
@@ -53,15 +53,15 @@ def record(folder: Path, outcome: str | None, days: float, state: str = "ended",
     return path
 
 
-def records(folder: Path, api_url: str) -> None:
+def records(directory: Path, api_url: str) -> None:
     """One of each kind; the newest was cut off."""
-    record(folder, None, 0.1, "upgrading", api_url=api_url)
-    record(folder, "upgraded", 1)
-    record(folder, "rolled_back", 2, reason="Check <b>the shop</b>: timed out", verification=[{"check": "marker", "result": "passed", "detail": ""}])
-    record(folder, "rollback_failed", 3)
-    record(folder, "unknown", 4)
-    record(folder, "upgraded", 5).write_text("{ half a receipt", encoding="utf-8")
-    record(folder, "upgraded", 6, run_id="20200101T000000Zzz99", marker="/var/tmp/rewind-guarded-upgrade-20200101T000000Zzz99")
+    record(directory, None, 0.1, "upgrading", api_url=api_url)
+    record(directory, "upgraded", 1)
+    record(directory, "rolled_back", 2, reason="Check <b>the shop</b>: timed out", verification=[{"check": "marker", "result": "passed", "detail": ""}])
+    record(directory, "rollback_failed", 3)
+    record(directory, "unknown", 4)
+    record(directory, "upgraded", 5).write_text("{ half a receipt", encoding="utf-8")
+    record(directory, "upgraded", 6, run_id="20200101T000000Zzz99", marker="/var/tmp/rewind-guarded-upgrade-20200101T000000Zzz99")
 
 
 def rows(page: Element) -> dict[str, Element]:
@@ -69,26 +69,26 @@ def rows(page: Element) -> dict[str, Element]:
     return {one.one("h3").text: one for one in page.all("details", "server")}
 
 
-def test_one_page_on_both_clouds(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
-    admin = box.admin
+def test_one_page_on_both_clouds(stage: Stage, sandbox: SandboxHandle, tmp_path: Path) -> None:
+    admin = sandbox.admin
     for number in range(5):
         admin.add_snapshot("vpsorg", "web1", f"full{number}", created_at=ago(days=number + 1, hours=4))
     admin.add_snapshot("ilkbyte", "app1", "nightly", created_at=ago(hours=5), is_cron=True, day=1, hour=quiet_hour(), min=3)
-    records(tmp_path, box.vpsorg_url)
+    records(tmp_path, sandbox.vpsorg_url)
     path = tmp_path / "fleet.html"
 
-    checked = report(stage, box, "--check", report_path=str(path))
+    checked = report(stage, sandbox, "--check", report_path=str(path))
     assert checked.status == 0, checked.output
     assert "The page would be" in checked.stdout and not path.exists()
 
-    run = report(stage, box, report_path=str(path))
+    run = report(stage, sandbox, report_path=str(path))
     assert run.status == 0, run.output
     assert "4 servers with 6 snapshots" in run.stdout and f"The page is {path}" in run.stdout
     assert not admin.requests(changing=True)
     assert path.stat().st_mode & 0o777 == 0o600
 
     html = path.read_text("utf-8")
-    for secret in (box.vpsorg_token, box.ilkbyte_access_key, box.ilkbyte_secret_key):
+    for secret in (sandbox.vpsorg_token, sandbox.ilkbyte_access_key, sandbox.ilkbyte_secret_key):
         assert not [name for name, form in forms_of(secret).items() if form in html]
     page = read_page(html)
     assert_harmless(page)
@@ -110,28 +110,28 @@ def test_one_page_on_both_clouds(stage: Stage, box: SandboxHandle, tmp_path: Pat
 
 
 @pytest.mark.slow
-def test_several_accounts_of_which_one_does_not_answer(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
+def test_several_accounts_of_which_one_does_not_answer(stage: Stage, sandbox: SandboxHandle, tmp_path: Path) -> None:
     """The page has the others, says which and why, and the run fails."""
     accounts = [
         {"label": "Shop", "provider": "vpsorg"}, {"provider": "ilkbyte"},
         {"label": "Old", "provider": "vpsorg", "api_token": "wrong-token-0123456789"},
     ]
     (tmp_path / "accounts.yml").write_text(json.dumps({"report_accounts": accounts}), encoding="utf-8")
-    run = report(stage, box, "-e", f"@{tmp_path / 'accounts.yml'}", "-vvvv")
+    run = report(stage, sandbox, "-e", f"@{tmp_path / 'accounts.yml'}", "-vvvv")
     assert run.status == 2
     assert "Not every account could be asked. Old:" in run.stdout and "4 servers with 0 snapshots" in run.stdout
     page = read_page((tmp_path / "rewind-report.html").read_text("utf-8"))
     assert [one.text for one in page.all("h2")][1:4] == ["Shop", "Ilkbyte", "Old"]
     assert "could not be asked in full" in page.one("div", "notice").text
     for text in (run.output, (tmp_path / "rewind-report.html").read_text("utf-8")):
-        for secret in ("wrong-token-0123456789", box.vpsorg_token, box.ilkbyte_access_key, box.ilkbyte_secret_key):
+        for secret in ("wrong-token-0123456789", sandbox.vpsorg_token, sandbox.ilkbyte_access_key, sandbox.ilkbyte_secret_key):
             assert secret not in text
 
 
 @pytest.mark.slow
-def test_where_snapshots_can_not_be_listed_no_server_is_called_bare(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
-    box.admin.fault("status", cloud="ilkbyte", operation="snapshots.list", server="app1", status=403, times=None)
-    run = report(stage, box)
+def test_where_snapshots_can_not_be_listed_no_server_is_called_bare(stage: Stage, sandbox: SandboxHandle, tmp_path: Path) -> None:
+    sandbox.admin.fault("status", cloud="ilkbyte", operation="snapshots.list", server="app1", status=403, times=None)
+    run = report(stage, sandbox)
     assert run.status == 2, run.output
     servers = rows(read_page((tmp_path / "rewind-report.html").read_text("utf-8")))
     assert "k-none" in servers["web1"].classes and "k-none" in servers["app2"].classes
@@ -139,41 +139,41 @@ def test_where_snapshots_can_not_be_listed_no_server_is_called_bare(stage: Stage
 
 
 @pytest.mark.slow
-def test_the_accounts_of_hosts(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
+def test_the_accounts_of_hosts(stage: Stage, sandbox: SandboxHandle, tmp_path: Path) -> None:
     """Each account once, told by the hosts' variables."""
-    environment = {name: value for name, value in credentials(box).items() if name not in ("VPS_API_URL", "ILKBYTE_HOST")}
-    run = report(stage, box, "-i", box.inventory, "-e", "target=sandbox", environment=environment)
+    environment = {name: value for name, value in credentials(sandbox).items() if name not in ("VPS_API_URL", "ILKBYTE_HOST")}
+    run = report(stage, sandbox, "-i", sandbox.inventory, "-e", "target=sandbox", environment=environment)
     assert run.status == 0, run.output
     page = read_page((tmp_path / "rewind-report.html").read_text("utf-8"))
     assert set(rows(page)) == {"web1", "web2", "app1", "app2"} and len(page.all("h2")) == 4
-    assert len(box.admin.requests(operation="snapshots.list", cloud="vpsorg")) == 1
-    only = report(stage, box, "-i", box.inventory, "-e", "target=app1", environment=environment)
+    assert len(sandbox.admin.requests(operation="snapshots.list", cloud="vpsorg")) == 1
+    only = report(stage, sandbox, "-i", sandbox.inventory, "-e", "target=app1", environment=environment)
     assert only.status == 0, only.output
     assert set(rows(read_page((tmp_path / "rewind-report.html").read_text("utf-8")))) == {"app1", "app2"}
 
 
 @pytest.mark.slow
-def test_what_can_not_work_is_said_before_anything_is_asked(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
-    none = report(stage, box, environment={})
+def test_what_can_not_work_is_said_before_anything_is_asked(stage: Stage, sandbox: SandboxHandle, tmp_path: Path) -> None:
+    none = report(stage, sandbox, environment={})
     assert none.status == 2 and "There is no account to report on" in none.stdout
-    half = report(stage, box, environment={"ILKBYTE_ACCESS_KEY": box.ilkbyte_access_key, "ILKBYTE_HOST": box.ilkbyte_url})
+    half = report(stage, sandbox, environment={"ILKBYTE_ACCESS_KEY": sandbox.ilkbyte_access_key, "ILKBYTE_HOST": sandbox.ilkbyte_url})
     assert half.status == 2 and "not given: secret_key" in half.stdout
-    folder = report(stage, box, report_path=str(tmp_path))
-    assert folder.status == 2 and "is a folder" in folder.stdout
-    assert not box.admin.requests()
-    missing = report(stage, box, report_path=str(tmp_path / "none" / "page.html"))
+    directory = report(stage, sandbox, report_path=str(tmp_path))
+    assert directory.status == 2 and "is a folder" in directory.stdout
+    assert not sandbox.admin.requests()
+    missing = report(stage, sandbox, report_path=str(tmp_path / "none" / "page.html"))
     assert missing.status == 2 and "The page can't be written: No such file or directory" in missing.stdout
-    for run in (none, half, folder, missing):
+    for run in (none, half, directory, missing):
         assert "Traceback" not in run.output
 
 
 @pytest.mark.slow
-def test_a_page_that_is_there_is_replaced_in_its_place(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
+def test_a_page_that_is_there_is_replaced_in_its_place(stage: Stage, sandbox: SandboxHandle, tmp_path: Path) -> None:
     real, link = tmp_path / "real.html", tmp_path / "link.html"
     real.write_text("old")
     real.chmod(0o644)
     link.symlink_to(real)
-    run = report(stage, box, report_path=str(link))
+    run = report(stage, sandbox, report_path=str(link))
     assert run.status == 0 and "changed=1" in run.stdout, run.output
     assert link.is_symlink() and real.stat().st_mode & 0o777 == 0o644
     read_page(real.read_text("utf-8"))
@@ -181,13 +181,13 @@ def test_a_page_that_is_there_is_replaced_in_its_place(stage: Stage, box: Sandbo
 
 
 @pytest.mark.slow
-def test_names_that_a_cloud_says(stage: Stage, box: SandboxHandle, tmp_path: Path) -> None:
+def test_names_that_a_cloud_says(stage: Stage, sandbox: SandboxHandle, tmp_path: Path) -> None:
     bad = "</title><script>alert(1)</script><style>*{display:none}</style>\u202e\x1b[2J{{ 7*7 }}\"' onload=x " + "x" * 10_000
-    box.admin.fault("raw", cloud="vpsorg", operation="snapshots.list", times=None, body={"count": 1, "next": None, "results": [{
+    sandbox.admin.fault("raw", cloud="vpsorg", operation="snapshots.list", times=None, body={"count": 1, "next": None, "results": [{
         "id": 801, "name": bad, "description": bad, "status": bad, "size_mb": 1, "created_at": "2026-01-01T00:00:00Z",
         "server": {"id": 12345, "name": bad},
     }]})
-    run = report(stage, box)
+    run = report(stage, sandbox)
     assert run.status == 0, run.output
     html = (tmp_path / "rewind-report.html").read_text("utf-8")
     page = read_page(html)

@@ -116,9 +116,9 @@ def test_tree_agrees_with_libvirt() -> None:
 
 def test_http_side_shows_the_tree_field_by_field() -> None:
     model = LineageModel()
-    with launch(vpsorg_servers=0, ilkbyte_servers=1, speed=20_000, ssh=False) as box:
-        box.admin.settings(ilkbyte_responds="on_finish")
-        client = IlkbyteCalls(box.ilkbyte_url, box.ilkbyte_access_key, box.ilkbyte_secret_key)
+    with launch(vpsorg_servers=0, ilkbyte_servers=1, speed=20_000, ssh=False) as sandbox:
+        sandbox.admin.settings(ilkbyte_responds="on_finish")
+        client = IlkbyteCalls(sandbox.ilkbyte_url, sandbox.ilkbyte_access_key, sandbox.ilkbyte_secret_key)
         for number, (operation, argument) in enumerate(random_operations(seed=7, number=60)):
             where = f"operation {number}: {operation} {argument}"
             expected = model.power != argument if operation == "power" else None

@@ -72,7 +72,7 @@ def test_exact_requests(stage: Stage, vpsorg: Tasks, ilkbyte: Tasks) -> None:
 def test_names_of_a_server(stage: Stage, vpsorg: Tasks, subtests: pytest.Subtests) -> None:
     """Id, uuid, hostname and name mean the same server."""
     there = planted("vpsorg", "one")
-    uuid = stage.box.admin.server("web1")["uuid"]
+    uuid = stage.sandbox.admin.server("web1")["uuid"]
     references = {"id": "12345", "uuid": uuid, "hostname": "web1.example.com", "name": "web1", "in a list": None}
     run = stage.play(*(
         vpsorg("snapshot", *FRESH, there, step=kind, server=reference, name="one", servers=None if reference else ["web1"])
@@ -101,7 +101,7 @@ def test_adopted_while_it_is_made(stage: Stage, tasks: Tasks) -> None:
     assert other.changing == []
     waited = run["another waits"]
     assert waited.changing == [] and waited.result["snapshot"]["status"] == "ready"
-    assert len(stage.box.admin.events("snapshot_started")) == 1
+    assert len(stage.sandbox.admin.events("snapshot_started")) == 1
 
 
 def test_failing(stage: Stage, vpsorg: Tasks, ilkbyte: Tasks, subtests: pytest.Subtests) -> None:

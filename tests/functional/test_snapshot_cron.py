@@ -23,7 +23,7 @@ def sentence(text: str) -> Call:
 
 def scheduled(stage: Stage) -> str | None:
     """The cloud's words for the schedule of snapshot one."""
-    (snapshot,) = [row for row in stage.box.admin.server("app1")["snapshots"] if row["name"] == "one"]
+    (snapshot,) = [row for row in stage.sandbox.admin.server("app1")["snapshots"] if row["name"] == "one"]
     return snapshot["params"]["cron_time"]
 
 
@@ -132,7 +132,7 @@ def test_a_schedule_runs(stage: Stage, ilkbyte: Tasks) -> None:
     hour = quiet_hour()
     wished = {"name": "one", "day": 1, "hour": hour, "minute": 3}
     stage.play(ilkbyte("snapshot_cron", planted("ilkbyte", "one"), **wished))
-    stage.box.admin.advance(24 * 3600)
+    stage.sandbox.admin.advance(24 * 3600)
     run = stage.play(ilkbyte("snapshot_info", step="info", name="one"),
                      ilkbyte("snapshot_cron", step="again", **wished))
     (snapshot,) = run["info"].result["snapshots"]

@@ -20,13 +20,13 @@ WHEN_DONE = ("settings", {"ilkbyte_responds": "on_finish"})
 
 
 def restores(stage: Stage) -> int:
-    return len(stage.box.admin.requests(operation="snapshots.restore"))
+    return len(stage.sandbox.admin.requests(operation="snapshots.restore"))
 
 
 def until_restoring(stage: Stage, playing: Playing) -> None:
     """Wait until a play has asked for a restore and the cloud has begun it."""
     for _dummy in range(600):
-        if stage.box.admin.events("restore_started"):
+        if stage.sandbox.admin.events("restore_started"):
             return
         assert playing.process.poll() is None, playing.finish().output
         time.sleep(0.05)
@@ -115,7 +115,7 @@ def test_ilkbyte_that_answers_when_done(stage: Stage, ilkbyte: Tasks) -> None:
 ])
 def test_failing_half_way(stage: Stage, cloud: str, name: str, world: tuple[Call, ...], outcome: str) -> None:
     """The server is left off with its old disk. That must never pass for restored, nor be started unasked."""
-    tasks = Tasks(stage.box, cloud)
+    tasks = Tasks(stage.sandbox, cloud)
     there = (planted(cloud, "one"), planted(cloud, "two"))
     restored = stage.play(tasks("snapshot_restore", *there, *world, fault("restore_fails"), name=name)).only
     assert restored.failed, restored.result
@@ -123,7 +123,7 @@ def test_failing_half_way(stage: Stage, cloud: str, name: str, world: tuple[Call
     assert tasks.server in restored.msg and "Next:" in restored.msg
     assert restored.changing == ["snapshots.restore"] and restored.result["changed"] is True
     assert restored.events[-1]["event"] == "restore_failed"
-    assert stage.box.admin.server(tasks.server)["status"] == OFF[cloud]
+    assert stage.sandbox.admin.server(tasks.server)["status"] == OFF[cloud]
 
 
 @pytest.mark.duration(10)
@@ -135,12 +135,12 @@ def test_joined_by_another_run(stage: Stage, tasks: Tasks) -> None:
     until_restoring(stage, first)
     second = stage.start(tasks("snapshot_restore", step="second", name="one"))
     for _dummy in range(600):  # until the second has looked at the server twice: then it waits
-        looks = stage.box.admin.requests(operation="snapshots.list")
+        looks = stage.sandbox.admin.requests(operation="snapshots.list")
         if len(looks) >= 2 or second.process.poll() is not None:
             break
         time.sleep(0.05)
     time.sleep(0.5)
-    stage.box.admin.advance(30 * SPEED)
+    stage.sandbox.admin.advance(30 * SPEED)
     first_run, second_run = first.finish(), second.finish()
     assert restores(stage) == 1
     assert first_run.only.result["changed"] is True and first_run.only.result["already_in_progress"] is False
@@ -170,8 +170,8 @@ def test_run_again_after_a_crash(stage: Stage, tasks: Tasks) -> None:
     assert not again.failed, again.result
     assert again.changing == [] and again.result["already_in_progress"] is True and again.result["changed"] is False
     assert restores(stage) == 1
-    assert [event["event"] for event in stage.box.admin.events()] == ["restore_started", "restore_done"]
-    assert stage.box.admin.server(tasks.server)["status"] == ON[tasks.cloud]
+    assert [event["event"] for event in stage.sandbox.admin.events()] == ["restore_started", "restore_done"]
+    assert stage.sandbox.admin.server(tasks.server)["status"] == ON[tasks.cloud]
 
 
 def test_busy_with_something_else(stage: Stage, tasks: Tasks) -> None:
@@ -184,7 +184,7 @@ def test_busy_with_something_else(stage: Stage, tasks: Tasks) -> None:
     refused = run["refused"]
     assert refused.failed and refused.result["changed"] is False, refused.result
     assert refused.error["outcome"] == "not_applied" and refused.error["kind"] in ("busy", "provider_rejected")
-    assert not any(event["event"].startswith("restore") for event in stage.box.admin.events())
+    assert not any(event["event"].startswith("restore") for event in stage.sandbox.admin.events())
 
 
 @pytest.mark.slow

@@ -28,8 +28,8 @@ needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="
 
 
 @pytest.fixture
-def schedules(box: SandboxHandle, tmp_path: Path) -> Scheduling:
-    return Scheduling(box, tmp_path)
+def schedules(sandbox: SandboxHandle, tmp_path: Path) -> Scheduling:
+    return Scheduling(sandbox, tmp_path)
 
 
 def fine(run: Run) -> Run:
@@ -41,10 +41,10 @@ def changed(run: Run) -> int:
     return int(re.search(r"changed=(\d+)", fine(run).stdout)[1])
 
 
-def add_snapshot(box: SandboxHandle, name: str, **age: float) -> None:
+def add_snapshot(sandbox: SandboxHandle, name: str, **age: float) -> None:
     """One of that age by the sandbox's own clock, which runs faster than this machine's."""
-    now = datetime.fromisoformat(box.admin.clock()["now"])
-    box.admin.add_snapshot("vpsorg", "web1", name, created_at=(now - timedelta(**age)).isoformat(timespec="seconds"))
+    now = datetime.fromisoformat(sandbox.admin.clock()["now"])
+    sandbox.admin.add_snapshot("vpsorg", "web1", name, created_at=(now - timedelta(**age)).isoformat(timespec="seconds"))
 
 
 @needs_systemd
@@ -61,11 +61,11 @@ def test_what_the_timer_runs(schedules: Scheduling) -> None:
     assert "\nDescription=Every day at 04:30 UTC: snapshot nightly " in timer, "what systemctl list-timers and status show"
     assert {f"{UNIT}.timer.active", f"{UNIT}.timer.enabled"} <= set(schedules.installed())
 
-    add_snapshot(schedules.box, "nightly-202601030430", hours=1)
+    add_snapshot(schedules.sandbox, "nightly-202601030430", hours=1)
     assert schedules.run_unit(UNIT).returncode == 0 and schedules.changing() == [], "none is due yet"
-    schedules.box.admin.reset()
+    schedules.sandbox.admin.reset()
     for name, days in (("nightly-202601010430", 3), ("nightly-202601020430", 2), ("nightly-before-php8", 9), ("byhand", 9)):
-        add_snapshot(schedules.box, name, days=days)
+        add_snapshot(schedules.sandbox, name, days=days)
     ran = schedules.run_unit(UNIT)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert schedules.changing() == ["snapshots.create", "snapshots.delete"]
@@ -76,12 +76,12 @@ def test_what_the_timer_runs(schedules: Scheduling) -> None:
 def test_the_cloud_keeps_it(schedules: Scheduling) -> None:
     """At a cloud with schedules: the snapshot is made, the schedule set once, changed, removed; and the snapshot stays."""
     for call, arguments in FRESH:
-        getattr(schedules.box.admin, call)(**arguments)
+        getattr(schedules.sandbox.admin, call)(**arguments)
     wished = {"hour": 23, "minute": 5, "timezone": "UTC"}
     run = fine(schedules.roles("app1", wished, wished, {**wished, "every_days": 3}, {"state": "absent"}))
     # The second run of the role asks for nothing.
     assert schedules.changing() == ["snapshots.create", "cron.add", "cron.delete", "cron.add", "cron.delete"]
-    first, second = schedules.box.admin.requests(operation="cron.add")
+    first, second = schedules.sandbox.admin.requests(operation="cron.add")
     assert {name: first["query"][name] for name in ("name", "day", "hour", "min")} == {"name": "nightly", "day": "1", "hour": "2", "min": "5"}
     assert second["query"]["day"] == "3"
     assert schedules.snapshots("app1") == ["nightly"] and schedules.installed() == {}
@@ -119,7 +119,7 @@ def test_a_timer_from_check_mode_to_its_end(schedules: Scheduling, subtests: pyt
         installed = schedules.installed()
         assert changed(schedules.role("web1", "--check", state="absent")) > 0 and schedules.installed() == installed
     with subtests.test("its end, though the server and the credentials are gone"):
-        schedules.box.admin.remove_server("vpsorg", "web1")
+        schedules.sandbox.admin.remove_server("vpsorg", "web1")
         plain = {"VPS_API_TOKEN": "", "VPS_API_URL": ""}
         (schedules.state / f"{UNIT}.service.failed").touch()  # as the run of last night has left it in systemctl --failed
         assert changed(schedules.role("web1", state="absent", environment=plain)) > 0
@@ -140,19 +140,19 @@ def test_when_one_is_due(schedules: Scheduling, subtests: pytest.Subtests) -> No
     }
     for name, (planted, due) in cases.items():
         with subtests.test(name):
-            schedules.box.admin.reset()
+            schedules.sandbox.admin.reset()
             if planted:
-                add_snapshot(schedules.box, planted[0], hours=planted[1])
+                add_snapshot(schedules.sandbox, planted[0], hours=planted[1])
             ran = schedules.run_unit(UNIT)
             assert ran.returncode == 0, ran.stdout
             assert schedules.changing() == (["snapshots.create"] if due else [])
     with subtests.test("twice at once"):
-        schedules.box.admin.reset()
+        schedules.sandbox.admin.reset()
         assert schedules.run_unit(UNIT).returncode == schedules.run_unit(UNIT).returncode == 0
         assert schedules.changing() == ["snapshots.create"]
     with subtests.test("a run that fails says so"):
-        schedules.box.admin.reset()
-        schedules.box.admin.remove_server("vpsorg", "web1")
+        schedules.sandbox.admin.reset()
+        schedules.sandbox.admin.remove_server("vpsorg", "web1")
         assert schedules.run_unit(UNIT).returncode != 0
 
 
@@ -170,10 +170,10 @@ def test_cron(schedules: Scheduling, subtests: pytest.Subtests) -> None:
         assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", ""), "cron mails what is printed"
         assert schedules.changing() == ["snapshots.create"]
     with subtests.test("what cron runs, and can't"):
-        schedules.box.admin.remove_server("vpsorg", "web1")
+        schedules.sandbox.admin.remove_server("vpsorg", "web1")
         ran = schedules.run_cron(UNIT)
         assert ran.returncode == 1 and "There is no server" in ran.stdout
-        schedules.box.admin.reset()
+        schedules.sandbox.admin.reset()
     if shutil.which("systemd-analyze"):
         with subtests.test("systemd in its place"):
             schedules.systemd_says("running")
@@ -250,7 +250,7 @@ def test_a_runner_that_can_keep_nothing(schedules: Scheduling) -> None:
         run = schedules.role("web1")
         assert run.status == 2 and "There is no crontab at localhost" in run.stdout
     assert schedules.installed() == {}
-    odd = schedules.folder / "a b"
+    odd = schedules.directory / "a b"
     odd.symlink_to(Path(sys.executable).parent / "ansible-playbook")
     run = schedules.role("web1", runner_ansible_playbook=str(odd))
     assert run.status == 2 and f"{odd} can't be used for a schedule" in run.stdout
@@ -272,8 +272,8 @@ def test_a_rehearsal_that_fails(schedules: Scheduling) -> None:
 @needs_systemd
 def test_credentials_are_in_the_one_file_only(schedules: Scheduling) -> None:
     """Output at its loudest with diffs, every file, every process's command line: while it is installed, and while it runs."""
-    box = schedules.box
-    searcher = Searcher([box.vpsorg_token, box.ilkbyte_access_key, box.ilkbyte_secret_key])
+    sandbox = schedules.sandbox
+    searcher = Searcher([sandbox.vpsorg_token, sandbox.ilkbyte_access_key, sandbox.ilkbyte_secret_key])
     marker = {"REWIND_LEAK_MARK": "schedule"}
     for host, wishes in (("web1", {}), ("web2", {"method": "cron"}), ("app1", {"method": "systemd"})):
         with ProcessWatch(marker["REWIND_LEAK_MARK"]) as watch:
@@ -284,7 +284,7 @@ def test_credentials_are_in_the_one_file_only(schedules: Scheduling) -> None:
         kept = {path: path.read_text("utf-8") for path in secret}
         for path in secret:
             path.write_text("moved away for the search", encoding="utf-8")
-        search_run(searcher, run, [schedules.folder], watch, inherited=True)
+        search_run(searcher, run, [schedules.directory], watch, inherited=True)
         searcher.search("what the run prints", ran.stdout + ran.stderr)
         for path, text in kept.items():
             path.write_text(text, encoding="utf-8")

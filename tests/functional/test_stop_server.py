@@ -27,7 +27,7 @@ def power_actions(outcome: Outcome) -> list[str]:
 
 
 def status(stage: Stage, tasks: Tasks) -> str:
-    return stage.box.admin.server(tasks.server)["status"]
+    return stage.sandbox.admin.server(tasks.server)["status"]
 
 
 def test_stopped_and_started(stage: Stage, tasks: Tasks) -> None:
@@ -90,7 +90,7 @@ def test_stop_ends_late(stage: Stage, tasks: Tasks) -> None:
     late = ("settings", {"seconds": {action: 3 * SPEED}})
     outcome = stage.play(tasks("snapshot", late, name="one", stop_server=True, wait_timeout=2)).only
     assert outcome.error["kind"] == "wait_timeout" and "snapshots.create" not in outcome.asked
-    stage.box.admin.advance(10 * SPEED)
+    stage.sandbox.admin.advance(10 * SPEED)
     assert status(stage, tasks) == ON[tasks.cloud], (power_actions(outcome), outcome.msg)
 
 
@@ -122,10 +122,10 @@ def test_a_signal_ends_a_loop_with_the_server_running(stage: Stage, tasks: Tasks
     step = tasks("snapshot", slow, step="loop", name="one", stop_server=True, server="{{ item }}",
                  keywords={"loop": [first, second]})
     playing = stage.start(step)
-    wait_for(lambda: stage.box.admin.events("snapshot_started"))
+    wait_for(lambda: stage.sandbox.admin.events("snapshot_started"))
     os.killpg(playing.process.pid, signal.SIGINT)
     playing.process.wait(RUN_SECONDS)
-    admin = stage.box.admin
+    admin = stage.sandbox.admin
     wait_for(lambda: admin.server(first)["status"] == ON[tasks.cloud])
     time.sleep(1)  # an orphaned worker would have gone on by now
     assert {request["server"] for request in admin.requests(changing=True)} == {first}

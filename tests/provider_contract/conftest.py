@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from example_sandbox import ExampleBox
+    from example_sandbox import ExampleSandbox
     from providers import Cloud
 
     from sandbox import SandboxHandle
@@ -28,11 +28,11 @@ SPEED = 1.0
 
 
 @pytest.fixture(scope="session")
-def shared_box() -> Iterator[SandboxHandle]:
+def shared_sandbox() -> Iterator[SandboxHandle]:
     from sandbox import launch
 
-    with launch(servers=2, speed=SPEED, ssh=False) as box:
-        yield box
+    with launch(servers=2, speed=SPEED, ssh=False) as sandbox:
+        yield sandbox
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -43,27 +43,27 @@ def every_provider_is_tested() -> None:
 
 
 @pytest.fixture(scope="session")
-def shared_example_box() -> Iterator[ExampleBox]:
-    from example_sandbox import example_box
+def shared_example_sandbox() -> Iterator[ExampleSandbox]:
+    from example_sandbox import example_sandbox
 
-    with example_box(SPEED) as box:
-        yield box
+    with example_sandbox(SPEED) as sandbox:
+        yield sandbox
 
 
 @pytest.fixture
-def box(shared_box: SandboxHandle) -> SandboxHandle:
-    shared_box.admin.reset(servers=2)
-    return shared_box
+def sandbox(shared_sandbox: SandboxHandle) -> SandboxHandle:
+    shared_sandbox.admin.reset(servers=2)
+    return shared_sandbox
 
 
 @pytest.fixture(params=NAMES)
 def cloud(request: pytest.FixtureRequest) -> Cloud:
     """One cloud after the other."""
     if request.param != "examplecloud":
-        return connected(request.param, request.getfixturevalue("box"))
-    box = request.getfixturevalue("shared_example_box")
-    box.admin.reset(servers=2)
-    return connected(request.param, box)
+        return connected(request.param, request.getfixturevalue("sandbox"))
+    sandbox = request.getfixturevalue("shared_example_sandbox")
+    sandbox.admin.reset(servers=2)
+    return connected(request.param, sandbox)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -74,16 +74,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def vpsorg(box: SandboxHandle) -> Cloud:
-    return connected("vpsorg", box)
+def vpsorg(sandbox: SandboxHandle) -> Cloud:
+    return connected("vpsorg", sandbox)
 
 
 @pytest.fixture
-def ilkbyte(box: SandboxHandle) -> Cloud:
-    return connected("ilkbyte", box)
+def ilkbyte(sandbox: SandboxHandle) -> Cloud:
+    return connected("ilkbyte", sandbox)
 
 
-def connected(name: str, box: SandboxHandle | ExampleBox) -> Cloud:
+def connected(name: str, sandbox: SandboxHandle | ExampleSandbox) -> Cloud:
     from providers import Cloud
 
-    return Cloud(name, box)
+    return Cloud(name, sandbox)

@@ -17,12 +17,12 @@ from sandbox.admin_client import AdminClient
 from sandbox.app import ExtraCloud, Options, Sandbox
 
 NAME = "examplecloud"
-FOLDER = Path(__file__).with_name(NAME)
+DIRECTORY = Path(__file__).with_name(NAME)
 MODULE = f"ansible_collections.rewind.vps.plugins.module_utils._provider.{NAME}"
 
 
 @dataclass(frozen=True)
-class ExampleBox:
+class ExampleSandbox:
     """What tests need of it."""
 
     examplecloud_url: str
@@ -31,7 +31,7 @@ class ExampleBox:
 
 
 @contextmanager
-def example_box(speed: float) -> Iterator[ExampleBox]:
+def example_sandbox(speed: float) -> Iterator[ExampleSandbox]:
     """The sandbox runs in a thread of this process, since its own program has the two real clouds only."""
     from examplecloud.sandbox_side import ExampleApi, ExampleCloud
 
@@ -42,7 +42,7 @@ def example_box(speed: float) -> Iterator[ExampleBox]:
     sandbox = Sandbox(options, [ExtraCloud(ExampleCloud, ExampleApi)])
     try:
         facts = asyncio.run_coroutine_threadsafe(sandbox.open(), loop).result(30)
-        yield ExampleBox(facts["examplecloud_url"], AdminClient(facts["admin_url"]))
+        yield ExampleSandbox(facts["examplecloud_url"], AdminClient(facts["admin_url"]))
     finally:
         asyncio.run_coroutine_threadsafe(sandbox.close(), loop).result(30)
         loop.call_soon_threadsafe(loop.stop)
@@ -53,7 +53,7 @@ def example_box(speed: float) -> Iterator[ExampleBox]:
 def provider_module() -> ModuleType:
     """The provider's file under the name that it would have in the collection."""
     if MODULE not in sys.modules:
-        spec = importlib.util.spec_from_file_location(MODULE, FOLDER / "provider.py")
+        spec = importlib.util.spec_from_file_location(MODULE, DIRECTORY / "provider.py")
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[MODULE] = module

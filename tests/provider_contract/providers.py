@@ -47,10 +47,10 @@ PROVIDERS = {**REGISTRY, "examplecloud": provider_module().ExampleCloud}
 class Cloud:
     """One cloud of the sandbox."""
 
-    def __init__(self, name: str, box: SandboxHandle) -> None:
+    def __init__(self, name: str, sandbox: SandboxHandle) -> None:
         self.name = name
-        self.box = box
-        self.admin = box.admin
+        self.sandbox = sandbox
+        self.admin = sandbox.admin
         self.ways = CLOUDS[name]
         self.sleeps: list[float] = []
         self.provider = self.connect()
@@ -58,8 +58,8 @@ class Cloud:
     def connect(self, **options: Any) -> Provider:
         """A provider with good credentials, unless the options say otherwise."""
         provider = PROVIDERS[self.name]({
-            "provider": self.name, "api_url": getattr(self.box, f"{self.name}_url"), **self._credentials(),
-            "verify": self.box.ca_path or True, "api_timeout": 10, **options,
+            "provider": self.name, "api_url": getattr(self.sandbox, f"{self.name}_url"), **self._credentials(),
+            "verify": self.sandbox.ca_path or True, "api_timeout": 10, **options,
         })
         provider._api._sleep = self.sleeps.append  # between tries nobody waits here
         return provider
@@ -67,7 +67,7 @@ class Cloud:
     def _credentials(self) -> dict[str, str]:
         if self.name == "examplecloud":
             return {"example_key": EXAMPLE_KEY}
-        return {"api_token": self.box.vpsorg_token, "access_key": self.box.ilkbyte_access_key, "secret_key": self.box.ilkbyte_secret_key}
+        return {"api_token": self.sandbox.vpsorg_token, "access_key": self.sandbox.ilkbyte_access_key, "secret_key": self.sandbox.ilkbyte_secret_key}
 
     def wrong_credentials(self) -> Provider:
         """A provider whose credentials the cloud does not know."""

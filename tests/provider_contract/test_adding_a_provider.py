@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from example_sandbox import FOLDER, ExampleBox
+from example_sandbox import DIRECTORY, ExampleSandbox
 from mutation.mutant import Mutant
 from providers import Cloud
 from support.playbook_runner import ROOT, Run, Stage, other_python
@@ -31,7 +31,7 @@ def parts(name: str) -> list[str]:
 @pytest.mark.parametrize("name", ["provider.py", "sandbox_side.py"])
 def test_the_page_shows_the_file_in_whole(name: str) -> None:
     shown = parts(f"tests/provider_contract/examplecloud/{name}")
-    assert "".join(shown) == (FOLDER / name).read_text("utf-8")
+    assert "".join(shown) == (DIRECTORY / name).read_text("utf-8")
     assert len(shown) > 1, "it is explained part by part"
 
 
@@ -41,7 +41,7 @@ def test_the_page_shows_the_entry_among_the_clouds() -> None:
 
 
 def test_the_page_names_every_file_that_lists_the_clouds() -> None:
-    listing = [path for folder in ("plugins", "roles") for path in (ROOT / folder).rglob("*.*")
+    listing = [path for directory in ("plugins", "roles") for path in (ROOT / directory).rglob("*.*")
                if path.suffix in (".py", ".yml") and re.search(r"choices: \[vpsorg, ilkbyte\]", path.read_text("utf-8"))]
     assert listing
     missing = [path.relative_to(ROOT).as_posix() for path in listing if path.relative_to(ROOT).as_posix() not in PAGE]
@@ -51,20 +51,20 @@ def test_the_page_names_every_file_that_lists_the_clouds() -> None:
 class Changed:
     """A copy of the collection to which steps 1 and 2 of the page were applied."""
 
-    def __init__(self, folder: Path, box: ExampleBox) -> None:
-        self._collections = folder / "collections"
+    def __init__(self, directory: Path, sandbox: ExampleSandbox) -> None:
+        self._collections = directory / "collections"
         copy = self._collections / "ansible_collections" / "rewind" / "vps"
         for name in ("plugins", "meta"):
             shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "galaxy.yml", copy)
         providers = copy / "plugins" / "module_utils" / "providers"
-        shutil.copy(FOLDER / "provider.py", providers / "examplecloud.py")
+        shutil.copy(DIRECTORY / "provider.py", providers / "examplecloud.py")
         (lines,) = parts("registry")
         with (providers / "registry.py").open("a", encoding="utf-8") as registry:
             registry.write(lines)
-        stage = folder / "stage"
+        stage = directory / "stage"
         stage.mkdir()
-        self._stage, self._box = Stage(box, stage), box  # type: ignore[arg-type]
+        self._stage, self._box = Stage(sandbox, stage), sandbox  # type: ignore[arg-type]
 
     def ad_hoc(self, *words: str) -> Run:
         return self._stage.command("ansible", *words, environment={
@@ -73,9 +73,9 @@ class Changed:
 
 @pytest.mark.playbook
 @pytest.mark.duration(8)
-def test_one_file_and_two_lines_are_all_that_the_modules_need(shared_example_box: ExampleBox, tmp_path: Path) -> None:
-    shared_example_box.admin.reset(servers=2)
-    changed = Changed(tmp_path, shared_example_box)
+def test_one_file_and_two_lines_are_all_that_the_modules_need(shared_example_sandbox: ExampleSandbox, tmp_path: Path) -> None:
+    shared_example_sandbox.admin.reset(servers=2)
+    changed = Changed(tmp_path, shared_example_sandbox)
     (command,) = parts("command")
     options = re.fullmatch(r'\$ ansible localhost -m rewind\.vps\.server_info -a "(.*)"\n', command)[1]
     packed = ("-e", json.dumps({"ansible_python_interpreter": other_python()}))  # through the module's door, so that Ansible must have packed it, too
@@ -92,7 +92,7 @@ def broken(cloud_of_the_page: Cloud) -> Iterator[Cloud]:
     """With the provider as the page's mutant leaves it."""
     (entry,) = parts("mutant")
     mutant = eval(entry.strip().removesuffix(","), {"Mutant": Mutant})  # noqa: S307
-    source = (FOLDER / "provider.py").read_text("utf-8")
+    source = (DIRECTORY / "provider.py").read_text("utf-8")
     module = ModuleType("broken_examplecloud")
     sys.modules[module.__name__] = module
     exec(compile(mutant.applied_to(source), "broken provider.py", "exec"), module.__dict__)  # noqa: S102
@@ -102,9 +102,9 @@ def broken(cloud_of_the_page: Cloud) -> Iterator[Cloud]:
 
 
 @pytest.fixture
-def cloud_of_the_page(shared_example_box: ExampleBox) -> Cloud:
-    shared_example_box.admin.reset(servers=2)
-    return Cloud("examplecloud", shared_example_box)  # type: ignore[arg-type]
+def cloud_of_the_page(shared_example_sandbox: ExampleSandbox) -> Cloud:
+    shared_example_sandbox.admin.reset(servers=2)
+    return Cloud("examplecloud", shared_example_sandbox)  # type: ignore[arg-type]
 
 
 def test_the_mutant_of_the_page_would_be_caught(broken: Cloud) -> None:

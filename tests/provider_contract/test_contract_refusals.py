@@ -213,7 +213,7 @@ def test_rows_in_another_order_are_the_same_rows(cloud):
 
 
 def test_v2_is_understood(ilkbyte):
-    provider = ilkbyte.connect(api_url=f"{ilkbyte.box.ilkbyte_url}/v2")
+    provider = ilkbyte.connect(api_url=f"{ilkbyte.sandbox.ilkbyte_url}/v2")
     server = provider.get_server("app1")
     assert [item.name for item in provider.list_servers()] == ["app1", "app2"]
     assert provider.create_snapshot(server, "nightly", None) is None
@@ -234,4 +234,4 @@ def test_every_change_at_ilkbyte_is_a_get_with_its_credentials_in_the_query_only
     assert row["method"] == "GET" and row["body"] is None
     assert sorted(row["query"]) == ["access", "name", "secret"]
     # The request log hides them, so they can't be compared here; a wrong one is refused (above).
-    assert ilkbyte.box.ilkbyte_secret_key not in repr(ilkbyte.admin.request_log())
+    assert ilkbyte.sandbox.ilkbyte_secret_key not in repr(ilkbyte.admin.request_log())

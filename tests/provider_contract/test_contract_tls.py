@@ -17,8 +17,8 @@ BAD = ("expired", "not_yet_valid", "self_signed", "other_name", "other_ca")
 
 @pytest.fixture(scope="module")
 def started() -> Iterator[SandboxHandle]:
-    with launch(servers=1, speed=1, ssh=False, tls=True) as box:
-        yield box
+    with launch(servers=1, speed=1, ssh=False, tls=True) as sandbox:
+        yield sandbox
 
 
 @pytest.fixture(params=["vpsorg", "ilkbyte"])
@@ -28,7 +28,7 @@ def tls_cloud(request: pytest.FixtureRequest, started: SandboxHandle) -> Cloud:
 
 
 def test_a_good_certificate_of_a_private_authority(tls_cloud):
-    assert tls_cloud.box.ca_path and tls_cloud.provider.whoami()
+    assert tls_cloud.sandbox.ca_path and tls_cloud.provider.whoami()
     tls_cloud.provider.create_snapshot(tls_cloud.server(), "first", None)
     assert "snapshot_started" in tls_cloud.events()
 

@@ -19,19 +19,19 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).resolve().parents
 
 
 @pytest.fixture(scope="session")
-def model_box() -> Iterator[SandboxHandle]:
+def session_sandbox() -> Iterator[SandboxHandle]:
     from sandbox import launch
 
     # Real time adds next to nothing: all that passes is what somebody waits.
-    with launch(servers=2, speed=1.0, ssh=False, disks=False) as box:
-        yield box
+    with launch(servers=2, speed=1.0, ssh=False, disks=False) as sandbox:
+        yield sandbox
 
 
 @pytest.fixture
-def room(model_box: SandboxHandle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
+def room(session_sandbox: SandboxHandle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
     """Virtual time for as long as a test lasts, and a home of its own for what tasks note."""
     from virtual_time import Room
 
     monkeypatch.setenv("HOME", str(tmp_path))
-    with Room(model_box).open() as room:
+    with Room(session_sandbox).open() as room:
         yield room

@@ -31,7 +31,7 @@ class Scenario:
 
 
 def arrange(room: Room, scenario: Scenario) -> None:
-    admin = room.box.admin
+    admin = room.sandbox.admin
     room.forget()
     admin.reset()
     for call, arguments in scenario.world:
@@ -44,7 +44,7 @@ def play(room: Room, wish: Wish) -> dict[str, Any]:
 
 
 def truth(room: Room, wish: Wish) -> TrueServer:
-    return servers(room.box.admin.servers(wish.cloud), wish.cloud)[wish.server]
+    return servers(room.sandbox.admin.servers(wish.cloud), wish.cloud)[wish.server]
 
 
 def state(server: TrueServer) -> tuple[Any, ...]:
@@ -55,7 +55,7 @@ def state(server: TrueServer) -> tuple[Any, ...]:
 def kill_at(room: Room, wish: Wish, number: int, apply: bool) -> bool:
     """Run the task in a process of its own and kill it at its request of that number (from 0 on), which the cloud carries
     out (``apply``) or never sees. False where the task ended before."""
-    admin = room.box.admin
+    admin = room.sandbox.admin
     admin.fault("hang", cloud=wish.cloud, skip=number, apply=apply)
     child = os.fork()
     if child == 0:

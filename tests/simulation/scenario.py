@@ -71,7 +71,7 @@ class History:
 
     def __init__(self, room: Room, cloud: str) -> None:
         self._room = room
-        self._admin: AdminClient = room.box.admin
+        self._admin: AdminClient = room.sandbox.admin
         self._cloud = cloud
         self.steps: list[Step] = []
         self.cases: list[Case] = []

@@ -63,11 +63,11 @@ def whole_run(room: Room, scenario: Scenario) -> tuple[list[dict[str, Any]], tup
     arrange(room, scenario)
     result = play(room, scenario.wish)
     assert not result.get("failed") and result["changed"], result
-    return room.box.admin.requests(), state(truth(room, scenario.wish))
+    return room.sandbox.admin.requests(), state(truth(room, scenario.wish))
 
 
 def killed_and_run_again(room: Room, scenario: Scenario, number: int, apply: bool, wanted: tuple[Any, ...]) -> None:
-    admin, wish = room.box.admin, scenario.wish
+    admin, wish = room.sandbox.admin, scenario.wish
     arrange(room, scenario)
     where = f"killed at request {number}, {'carried out' if apply else 'not carried out'}"
     if not kill_at(room, wish, number, apply):

@@ -33,7 +33,7 @@ class Restored:
 def restore(room: Room, cloud: str, name: str, *faults: dict[str, Any], snapshots: tuple[str, ...] = ("one", "newer"),
             **settings: Any) -> Restored:
     """Restore the cloud's first server to one of these snapshots, the oldest first, under these faults."""
-    admin = room.box.admin
+    admin = room.sandbox.admin
     admin.reset()
     room.forget()
     for number, planted in enumerate(snapshots):
@@ -62,7 +62,7 @@ def test_failing_half_way(room: Room, cloud: str, name: str, settings: dict[str,
     assert server in msg and "Next:" in msg
     assert failed.changing == ["snapshots.restore"] and failed.result["changed"] is True
     assert failed.events[-1] == "restore_failed"
-    assert room.box.admin.server(server)["status"] == OFF[cloud]
+    assert room.sandbox.admin.server(server)["status"] == OFF[cloud]
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)

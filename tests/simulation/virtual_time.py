@@ -32,8 +32,8 @@ ANSWER_SECONDS = 0.2  # real seconds that a cloud may take to answer; more in a 
 class Room:
     """The room behind both doors, at one sandbox. Use within :meth:`open`."""
 
-    def __init__(self, box: SandboxHandle, answer_seconds: float = ANSWER_SECONDS) -> None:
-        self.box = box
+    def __init__(self, sandbox: SandboxHandle, answer_seconds: float = ANSWER_SECONDS) -> None:
+        self.sandbox = sandbox
         self._answer_seconds = self.answer_seconds = answer_seconds
         self._passed = 0.0
 
@@ -63,7 +63,7 @@ class Room:
     def sleep(self, seconds: float) -> None:
         """Let time pass for both sides."""
         self._passed += seconds
-        self.box.admin.advance(seconds)
+        self.sandbox.admin.advance(seconds)
 
     def task(self, cloud: str, module: str, *, check_mode: bool = False, diff_mode: bool = False, **options: Any) -> dict[str, Any]:
         """Run one module with these options; its result."""
@@ -82,7 +82,7 @@ class Room:
         return execution.execute(module, validated.validated_parameters, check_mode=check_mode, diff_mode=diff_mode, environ={})
 
     def _access(self, cloud: str) -> dict[str, Any]:
-        box = self.box
+        sandbox = self.sandbox
         if cloud == "vpsorg":
-            return {"provider": cloud, "api_token": box.vpsorg_token, "api_url": box.vpsorg_url}
-        return {"provider": cloud, "access_key": box.ilkbyte_access_key, "secret_key": box.ilkbyte_secret_key, "api_url": box.ilkbyte_url}
+            return {"provider": cloud, "api_token": sandbox.vpsorg_token, "api_url": sandbox.vpsorg_url}
+        return {"provider": cloud, "access_key": sandbox.ilkbyte_access_key, "secret_key": sandbox.ilkbyte_secret_key, "api_url": sandbox.ilkbyte_url}

@@ -43,16 +43,16 @@ def injected(type_name: str, **inputs: Any) -> dict[str, str]:
     return {name: sandboxed.from_string(template).render({**missing, **inputs}) for name, template in kind["injectors"]["env"].items()}
 
 
-def credentials(box: SandboxHandle, cloud: str) -> dict[str, str]:
+def credentials(sandbox: SandboxHandle, cloud: str) -> dict[str, str]:
     """What the sandbox's credentials give to a job."""
     if cloud == "vpsorg":
-        return injected("VPS.org", api_token=box.vpsorg_token, api_url=box.vpsorg_url)
-    return injected("Ilkbyte", access_key=box.ilkbyte_access_key, secret_key=box.ilkbyte_secret_key, api_url=box.ilkbyte_url)
+        return injected("VPS.org", api_token=sandbox.vpsorg_token, api_url=sandbox.vpsorg_url)
+    return injected("Ilkbyte", access_key=sandbox.ilkbyte_access_key, secret_key=sandbox.ilkbyte_secret_key, api_url=sandbox.ilkbyte_url)
 
 
-def secrets(box: SandboxHandle) -> list[str]:
+def secrets(sandbox: SandboxHandle) -> list[str]:
     """All that must not be seen after a job."""
-    return [box.vpsorg_token, box.ilkbyte_access_key, box.ilkbyte_secret_key, BECOME_PASSWORD]
+    return [sandbox.vpsorg_token, sandbox.ilkbyte_access_key, sandbox.ilkbyte_secret_key, BECOME_PASSWORD]
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,11 @@ class Job:
     """What ansible-runner leaves of one job."""
 
     run: Run
-    folder: Path
+    directory: Path
 
     @property
     def artifacts(self) -> Path:
-        return self.folder / "artifacts" / "1"
+        return self.directory / "artifacts" / "1"
 
     @property
     def status(self) -> str:
@@ -87,25 +87,25 @@ class Job:
         paths = [path for path in self.artifacts.rglob("*") if path.is_file()]
         copy = self.artifacts / "command"
         assert copy in paths and copy.stat().st_mode & 0o077 == 0
-        return {str(path.relative_to(self.folder)): path.read_text("utf-8", "replace") for path in paths if path != copy}
+        return {str(path.relative_to(self.directory)): path.read_text("utf-8", "replace") for path in paths if path != copy}
 
 
-def launch(stage: Stage, folder: Path, playbook: str, *, inventory: Path, environment: dict[str, str], extra_vars: dict[str, Any],
+def launch(stage: Stage, directory: Path, playbook: str, *, inventory: Path, environment: dict[str, str], extra_vars: dict[str, Any],
            files: dict[str, list[dict[str, Any]]] | None = None) -> Job:
     """Run one of the project's playbooks to its end.
 
     :param folder: where its private data folder is to be; made here.
     :param files: the user's files of tasks in the project.
     """
-    shutil.copytree(AWX / "project", folder / "project")
+    shutil.copytree(AWX / "project", directory / "project")
     for name, tasks in (files or {}).items():
-        (folder / "project" / name).write_text(json.dumps(tasks), encoding="utf-8")
+        (directory / "project" / name).write_text(json.dumps(tasks), encoding="utf-8")
     for name in ("env", "inventory"):
-        (folder / name).mkdir()
-    shutil.copyfile(inventory, folder / "inventory" / "hosts.yml")
+        (directory / name).mkdir()
+    shutil.copyfile(inventory, directory / "inventory" / "hosts.yml")
     passwords = {r"BECOME password.*:\s*?$": BECOME_PASSWORD}
     for name, value in {"envvars": environment, "extravars": extra_vars, "passwords": passwords}.items():
-        (folder / "env" / name).write_text(yaml.safe_dump(value), encoding="utf-8")
-    (folder / "env" / "cmdline").write_text("--ask-become-pass --forks 5", encoding="utf-8")
-    run = stage.command("ansible-runner", "run", str(folder), "--playbook", playbook, "--ident", "1")
-    return Job(run, folder)
+        (directory / "env" / name).write_text(yaml.safe_dump(value), encoding="utf-8")
+    (directory / "env" / "cmdline").write_text("--ask-become-pass --forks 5", encoding="utf-8")
+    run = stage.command("ansible-runner", "run", str(directory), "--playbook", playbook, "--ident", "1")
+    return Job(run, directory)

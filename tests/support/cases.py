@@ -54,12 +54,12 @@ def quiet_hour() -> int:
     return (datetime.now(timezone(timedelta(hours=3))).hour + 12) % 24
 
 
-def access(box: SandboxHandle, cloud: str) -> dict[str, Any]:
+def access(sandbox: SandboxHandle, cloud: str) -> dict[str, Any]:
     """The options that open a cloud's door."""
     if cloud == "vpsorg":
-        return {"provider": cloud, "api_token": box.vpsorg_token, "api_url": box.vpsorg_url}
-    return {"provider": cloud, "access_key": box.ilkbyte_access_key, "secret_key": box.ilkbyte_secret_key,
-            "api_url": box.ilkbyte_url}
+        return {"provider": cloud, "api_token": sandbox.vpsorg_token, "api_url": sandbox.vpsorg_url}
+    return {"provider": cloud, "access_key": sandbox.ilkbyte_access_key, "secret_key": sandbox.ilkbyte_secret_key,
+            "api_url": sandbox.ilkbyte_url}
 
 
 class Tasks:
@@ -68,8 +68,8 @@ class Tasks:
     ``tasks("snapshot", name="one")`` is a step of ``rewind.vps.snapshot`` on the cloud's first server.
     """
 
-    def __init__(self, box: SandboxHandle, cloud: str) -> None:
-        self._access = access(box, cloud)
+    def __init__(self, sandbox: SandboxHandle, cloud: str) -> None:
+        self._access = access(sandbox, cloud)
         self.cloud = cloud
         self.server = SERVER[cloud]
         self._made = 0

@@ -33,44 +33,44 @@ class Reader:
     :param box: the sandbox whose accounts are theirs; None for somebody who begins one, as the page says.
     """
 
-    def __init__(self, folder: Path, box: SandboxHandle | None) -> None:
-        self.home = folder
+    def __init__(self, directory: Path, sandbox: SandboxHandle | None) -> None:
+        self.home = directory
         self.output = ""
         self._after = ExitStack()
-        self._bin = folder / ".bin"
+        self._bin = directory / ".bin"
         self._bin.mkdir()
         for program in PROGRAMS:
             self._script(program, f"exec {shlex.quote(sys.executable)} {shlex.quote(str(Path(sys.executable).with_name(program)))}")
         for program in ("python", "python3"):
             self._script(program, f"exec {shlex.quote(sys.executable)}")
-        self._environment = folder / ".environment"
-        self._environment.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in self._begin(box).items()), "utf-8")
-        self._place = folder / ".place"
-        self._place.write_text(str(folder), "utf-8")
-        if box is None:
-            shutil.copytree(ROOT, folder / "rewind.vps", symlinks=True, ignore=shutil.ignore_patterns(".*", "__pycache__", "tests"))
+        self._environment = directory / ".environment"
+        self._environment.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in self._begin(sandbox).items()), "utf-8")
+        self._place = directory / ".place"
+        self._place.write_text(str(directory), "utf-8")
+        if sandbox is None:
+            shutil.copytree(ROOT, directory / "rewind.vps", symlinks=True, ignore=shutil.ignore_patterns(".*", "__pycache__", "tests"))
         else:
             self._own_collection()
-            self._prepare(box)
+            self._prepare(sandbox)
 
     def _script(self, name: str, command: str) -> None:
         path = self._bin / name
         path.write_text(f'#!/bin/sh\n{command} "$@"\n', "utf-8")
         path.chmod(0o755)
 
-    def _begin(self, box: SandboxHandle | None) -> dict[str, str]:
-        sandbox = {} if box is None else {
-            "VPS_API_TOKEN": box.vpsorg_token, "VPS_API_URL": box.vpsorg_url, "ILKBYTE_ACCESS_KEY": box.ilkbyte_access_key,
-            "ILKBYTE_SECRET_KEY": box.ilkbyte_secret_key, "ILKBYTE_HOST": box.ilkbyte_url, "SANDBOX_INVENTORY": box.inventory,
-            "SHOP_VPS_TOKEN": box.vpsorg_token,
+    def _begin(self, sandbox: SandboxHandle | None) -> dict[str, str]:
+        sandbox = {} if sandbox is None else {
+            "VPS_API_TOKEN": sandbox.vpsorg_token, "VPS_API_URL": sandbox.vpsorg_url, "ILKBYTE_ACCESS_KEY": sandbox.ilkbyte_access_key,
+            "ILKBYTE_SECRET_KEY": sandbox.ilkbyte_secret_key, "ILKBYTE_HOST": sandbox.ilkbyte_url, "SANDBOX_INVENTORY": sandbox.inventory,
+            "SHOP_VPS_TOKEN": sandbox.vpsorg_token,
         }
         return {
             "PATH": os.pathsep.join([str(self._bin), os.environ.get("PATH", os.defpath)]), "HOME": str(self.home), "ANSIBLE_NOCOLOR": "1",
             "LC_ALL": "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8", "TERM": "dumb", "COLUMNS": "150",
-            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self._short_folder()), "ANSIBLE_PIPELINING": "1", **sandbox,
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self._short_directory()), "ANSIBLE_PIPELINING": "1", **variables,
         }
 
-    def _short_folder(self) -> Path:
+    def _short_directory(self) -> Path:
         """SSH's control sockets lie in it, and a socket's path may have a hundred characters."""
         from tempfile import TemporaryDirectory
 
@@ -82,26 +82,26 @@ class Reader:
         place.mkdir(parents=True)
         (place / "vps").symlink_to(Path(os.environ["ANSIBLE_COLLECTIONS_PATH"]) / "ansible_collections" / "rewind" / "vps")
 
-    def _prepare(self, box: SandboxHandle) -> None:
+    def _prepare(self, sandbox: SandboxHandle) -> None:
         """What pages take for granted: an inventory with the groups web and app, an upgrade, checks, and a snapshot to go back to."""
         groups: dict[str, Any] = {group: {"hosts": {name: {} for name in names}} for group, names in (("web", ["web1", "web2"]), ("app", ["app1"]))}
-        sandbox = yaml.safe_load(Path(box.inventory).read_text("utf-8"))
+        sandbox_inventory = yaml.safe_load(Path(sandbox.inventory).read_text("utf-8"))
         # A server of the sandbox has no packages that could be upgraded, so where a page names no tasks these are taken.
         groups["web"]["vars"] = {"guarded_upgrade_tasks": [str(self.home / "upgrade.yml")]}
         # No other machine, but another Python: so a task that is delegated to it is a module in a process of its own, as it would be there.
         groups["bastions"] = {"hosts": {"bastion": {"ansible_connection": "local", "ansible_python_interpreter": other_python()}}}
-        (self.home / "inventory").write_text(json.dumps({**sandbox, **groups}), "utf-8")
+        (self.home / "inventory").write_text(json.dumps({**sandbox_inventory, **groups}), "utf-8")
         (self.home / "ansible.cfg").write_text("[defaults]\ninventory = inventory\nlocalhost_warning = false\n", "utf-8")
         for name, task in (("upgrade", {"ansible.builtin.command": "true"}), ("checks", {"ansible.builtin.command": "true"})):
             (self.home / f"{name}.yml").write_text(json.dumps([{"name": name, **task}]), "utf-8")
         (self.home / "host_vars").mkdir()  # how to log in, for inventories that the pages show
-        for cloud in sandbox["sandbox"]["children"].values():
+        for cloud in sandbox_inventory["sandbox"]["children"].values():
             for name, variables in cloud["hosts"].items():
-                (self.home / "host_vars" / f"{name}.yml").write_text(json.dumps({**sandbox["sandbox"]["vars"], **variables}), "utf-8")
+                (self.home / "host_vars" / f"{name}.yml").write_text(json.dumps({**sandbox_inventory["sandbox"]["vars"], **variables}), "utf-8")
         for cloud, server, name in (
             ("vpsorg", "web1", "preupgrade"), ("vpsorg", "web2", "preupgrade"), ("ilkbyte", "app1", "preupgrade"), ("ilkbyte", "app1", "nightly"),
         ):
-            box.admin.add_snapshot(cloud, server, name)
+            sandbox.admin.add_snapshot(cloud, server, name)
 
     # --- following a page
 

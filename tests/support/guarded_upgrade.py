@@ -49,25 +49,25 @@ class Rollout:
     :ivar folder: an empty folder; the user's files and the controller's home lie there.
     """
 
-    box: SandboxHandle
-    folder: Path
+    sandbox: SandboxHandle
+    directory: Path
     control_path: str
 
     def __post_init__(self) -> None:
-        self._stage = Stage(self.box, self.folder)
+        self._stage = Stage(self.sandbox, self.directory)
         self._runs = 0
 
     # --- running
 
     def tasks(self, name: str, *tasks: dict[str, Any]) -> str:
         """Write a file of tasks; its path."""
-        path = self.folder / f"{name}.yml"
+        path = self.directory / f"{name}.yml"
         path.write_text(json.dumps(list(tasks)), encoding="utf-8")
         return str(path)
 
     def book(self, name: str, *plays: dict[str, Any]) -> str:
         """Write a playbook; its path."""
-        path = self.folder / f"{name}.yml"
+        path = self.directory / f"{name}.yml"
         path.write_text(json.dumps(list(plays)), encoding="utf-8")
         return str(path)
 
@@ -75,13 +75,13 @@ class Rollout:
         """Begin a run. Options are the role's, without their prefix."""
         variables = {**QUICK, **{f"guarded_upgrade_{name}": value for name, value in options.items()}}
         self._runs += 1
-        given = self.folder / f"variables{self._runs}.json"
+        given = self.directory / f"variables{self._runs}.json"
         given.write_text(json.dumps({"target": hosts, **variables}), encoding="utf-8")
         process = self._stage._begin(
-            "ansible-playbook", "-i", self.box.inventory, book, "-e", f"@{given}", *arguments,
+            "ansible-playbook", "-i", self.sandbox.inventory, book, "-e", f"@{given}", *arguments,
             environment={**self.environment, **(environment or {})},
         )
-        return Playing(process, self.folder / "no notes")
+        return Playing(process, self.directory / "no notes")
 
     def run(self, hosts: str, *arguments: str, **how: Any) -> Run:
         """Run to the end; see :meth:`start`."""
@@ -94,8 +94,8 @@ class Rollout:
     @property
     def environment(self) -> dict[str, str]:
         return {
-            "VPS_API_TOKEN": self.box.vpsorg_token, "ILKBYTE_ACCESS_KEY": self.box.ilkbyte_access_key,
-            "ILKBYTE_SECRET_KEY": self.box.ilkbyte_secret_key, "ANSIBLE_PIPELINING": "true",
+            "VPS_API_TOKEN": self.sandbox.vpsorg_token, "ILKBYTE_ACCESS_KEY": self.sandbox.ilkbyte_access_key,
+            "ILKBYTE_SECRET_KEY": self.sandbox.ilkbyte_secret_key, "ANSIBLE_PIPELINING": "true",
             "ANSIBLE_SSH_CONTROL_PATH_DIR": self.control_path,
         }
 
@@ -103,19 +103,19 @@ class Rollout:
 
     def digest(self, host: str) -> str:
         """Of the server's disk as it is now."""
-        return self.box.admin.server(host)["digest"]
+        return self.sandbox.admin.server(host)["digest"]
 
     def disk(self, host: str) -> Path:
         """The server's disk as this machine sees it."""
-        return Path(self.box.admin.server(host)["disk"])
+        return Path(self.sandbox.admin.server(host)["disk"])
 
     def snapshot_digest(self, host: str) -> str:
         """Of the server's disk when its newest snapshot was taken."""
-        return self.box.admin.events("snapshot_ready", server=host)[-1]["digest"]
+        return self.sandbox.admin.events("snapshot_ready", server=host)[-1]["digest"]
 
     def asked(self, host: str, operation: str) -> int:
         """How often the cloud was asked for it."""
-        return len(self.box.admin.requests(operation=operation, server=host))
+        return len(self.sandbox.admin.requests(operation=operation, server=host))
 
     def records(self, host: str) -> list[dict[str, Any]]:
         """The server's receipts, oldest first."""
@@ -128,7 +128,7 @@ class Rollout:
 
     @property
     def state_dir(self) -> Path:
-        return self.folder / "home" / ".local" / "state" / "rewind.vps"
+        return self.directory / "home" / ".local" / "state" / "rewind.vps"
 
     def wait_until(self, look: Callable[[], Any], what: str) -> Any:
         """Wait until it gives something true."""
@@ -148,7 +148,7 @@ class Rollout:
 
     def snapshots(self, host: str) -> list[dict[str, Any]]:
         """The server's snapshots as the cloud has them, with ids as text."""
-        return [{**item, "id": str(item.get("id", item["name"]))} for item in self.box.admin.server(host)["snapshots"]]
+        return [{**item, "id": str(item.get("id", item["name"]))} for item in self.sandbox.admin.server(host)["snapshots"]]
 
     def record_directory(self, host: str) -> Path:
         """Where the newest receipt lies with its evidence."""
@@ -164,8 +164,8 @@ class Rollout:
     def install_service(self, host: str) -> None:
         """Put a service C(app) on the server, which runs."""
         disk = self.disk(host)
-        for folder in ("etc/init.d", "srv"):
-            (disk / folder).mkdir(parents=True, exist_ok=True)
+        for directory in ("etc/init.d", "srv"):
+            (disk / directory).mkdir(parents=True, exist_ok=True)
         script = disk / "etc" / "init.d" / "app"
         script.write_text(SERVICE, encoding="utf-8")
         script.chmod(0o755)
@@ -192,13 +192,13 @@ class Rollout:
 
     def assert_untouched(self, host: str) -> None:
         """Nothing was asked of the cloud that changes anything, no snapshot was begun, no guard is there."""
-        assert not self.box.admin.requests(changing=True, server=host)
+        assert not self.sandbox.admin.requests(changing=True, server=host)
         assert self.no_guard_left()
 
     def guards(self) -> list[int]:
         """The guards of this rollout's receipts that still run."""
         lines = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,args="], capture_output=True, text=True, check=True).stdout.splitlines()
-        return [int(line.split()[0]) for line in lines if GUARD_PROGRAM in line and str(self.folder) in line]
+        return [int(line.split()[0]) for line in lines if GUARD_PROGRAM in line and str(self.directory) in line]
 
     def no_guard_left(self) -> bool:
         """Whether all guards are gone, a moment after the run."""
@@ -236,11 +236,11 @@ def outcomes(run: Run) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def rollout(box: SandboxHandle, folder: Path) -> Iterator[Rollout]:
+def rollout(sandbox: SandboxHandle, directory: Path) -> Iterator[Rollout]:
     """A rollout whose guards are gone afterwards."""
     # SSH's control sockets lie in it, and a socket's path may have a hundred characters.
     with TemporaryDirectory(prefix="rw-cp-") as control_path:
-        one = Rollout(box, folder, control_path)
+        one = Rollout(sandbox, directory, control_path)
         try:
             yield one
         finally:

@@ -15,29 +15,29 @@ READS_ONLY = "vps_ReadsOnly0123456789"
 TOLD_APART = {"hostnames": ["rewind_account ~ '-' ~ rewind_server_name"]}
 
 
-def environment(box: SandboxHandle) -> dict[str, str]:
+def environment(sandbox: SandboxHandle) -> dict[str, str]:
     """Under names that no module looks for by itself."""
-    return {"SHOP": box.vpsorg_token, "BLOG": READS_ONLY, "ILK_KEY": box.ilkbyte_access_key, "ILK_SECRET": box.ilkbyte_secret_key}
+    return {"SHOP": sandbox.vpsorg_token, "BLOG": READS_ONLY, "ILK_KEY": sandbox.ilkbyte_access_key, "ILK_SECRET": sandbox.ilkbyte_secret_key}
 
 
-def accounts(box: SandboxHandle) -> list[dict[str, Any]]:
+def accounts(sandbox: SandboxHandle) -> list[dict[str, Any]]:
     """Shop, blog and ilkbyte, with credentials from that environment."""
-    box.admin.add_credentials(vpsorg_token={"token": READS_ONLY, "permissions": ["read"]})
+    sandbox.admin.add_credentials(vpsorg_token={"token": READS_ONLY, "permissions": ["read"]})
     return [
-        {"name": "shop", "provider": "vpsorg", "api_token": "{{ lookup('ansible.builtin.env', 'SHOP') }}", "api_url": box.vpsorg_url},
-        {"name": "blog", "provider": "vpsorg", "api_token": "{{ lookup('ansible.builtin.env', 'BLOG') }}", "api_url": box.vpsorg_url},
+        {"name": "shop", "provider": "vpsorg", "api_token": "{{ lookup('ansible.builtin.env', 'SHOP') }}", "api_url": sandbox.vpsorg_url},
+        {"name": "blog", "provider": "vpsorg", "api_token": "{{ lookup('ansible.builtin.env', 'BLOG') }}", "api_url": sandbox.vpsorg_url},
         {"provider": "ilkbyte", "access_key": "{{ lookup('ansible.builtin.env', 'ILK_KEY') }}",
-         "secret_key": "{{ lookup('ansible.builtin.env', 'ILK_SECRET') }}", "api_url": box.ilkbyte_url},
+         "secret_key": "{{ lookup('ansible.builtin.env', 'ILK_SECRET') }}", "api_url": sandbox.ilkbyte_url},
     ]
 
 
-def write(folder: Path, **config: Any) -> str:
+def write(directory: Path, **config: Any) -> str:
     """The path of an inventory file with these options."""
-    path = folder / "given.rewind_vps.yml"
+    path = directory / "given.rewind_vps.yml"
     path.write_text(json.dumps({"plugin": "rewind.vps.servers", **config}), encoding="utf-8")
     return str(path)
 
 
-def cache(folder: Path) -> dict[str, Any]:
+def cache(directory: Path) -> dict[str, Any]:
     """Options for a cache of files."""
-    return {"cache": True, "cache_plugin": "ansible.builtin.jsonfile", "cache_connection": str(folder / "cache")}
+    return {"cache": True, "cache_plugin": "ansible.builtin.jsonfile", "cache_connection": str(directory / "cache")}

@@ -141,9 +141,9 @@ class Stage:
     :param folder: an empty folder; files of the runs go there.
     """
 
-    def __init__(self, box: SandboxHandle, folder: Path) -> None:
-        self.box = box
-        self._folder = folder
+    def __init__(self, sandbox: SandboxHandle, directory: Path) -> None:
+        self.sandbox = sandbox
+        self._directory = directory
         self._plays = 0
 
     def play(self, *steps: Step, **how: Any) -> Run:
@@ -164,45 +164,45 @@ class Stage:
         :param play: further keywords of the play.
         """
         assert len({step.name for step in steps}) == len(steps), "two steps of one name"
-        folder = self._new_folder()
+        directory = self._new_directory()
         tasks = [{"name": step.name, "ignore_errors": True, **step.task} for step in steps]
         variables = {"ansible_python_interpreter": other_python()} if door == MODULE else {}
         book = [{"name": "Stage", "hosts": "localhost", "connection": "local", "gather_facts": False, **play,
                  "vars": {**variables, **play.get("vars", {})}, "tasks": tasks}]
-        (folder / "play.yml").write_text(json.dumps(book), encoding="utf-8")
-        plan = {"admin_url": self.box.admin_url, "extensions": str(ROOT / "extensions"),
-                "notes": str(folder / "notes"), "world": {step.name: step.world for step in steps}}
-        (folder / "plan").write_text(json.dumps(plan), encoding="utf-8")
-        noting = {"STAGE_PLAN": str(folder / "plan"), "ANSIBLE_CALLBACKS_ENABLED": "stage_notes",
+        (directory / "play.yml").write_text(json.dumps(book), encoding="utf-8")
+        plan = {"admin_url": self.sandbox.admin_url, "extensions": str(ROOT / "extensions"),
+                "notes": str(directory / "notes"), "world": {step.name: step.world for step in steps}}
+        (directory / "plan").write_text(json.dumps(plan), encoding="utf-8")
+        noting = {"STAGE_PLAN": str(directory / "plan"), "ANSIBLE_CALLBACKS_ENABLED": "stage_notes",
                   "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).with_name("callback_plugins"))}
-        process = self._begin("ansible-playbook", str(folder / "play.yml"), *arguments,
+        process = self._begin("ansible-playbook", str(directory / "play.yml"), *arguments,
                               environment={**noting, **(environment or {})})
-        return Playing(process, folder / "notes")
+        return Playing(process, directory / "notes")
 
     def command(self, program: str, *arguments: str, environment: dict[str, str] | None = None) -> Run:
         """Run one of Ansible's programs with these arguments; the run has no outcomes, only what it printed."""
         process = self._begin(program, *arguments, environment=environment or {})
-        return Playing(process, self._new_folder() / "notes").finish()
+        return Playing(process, self._new_directory() / "notes").finish()
 
     def ad_hoc(self, *arguments: str, environment: dict[str, str] | None = None) -> Run:
         """Run the command ``ansible``; see :meth:`command`."""
         return self.command("ansible", *arguments, environment=environment)
 
-    def _new_folder(self) -> Path:
+    def _new_directory(self) -> Path:
         self._plays += 1
-        folder = self._folder / f"play{self._plays}"
-        folder.mkdir()
-        return folder
+        directory = self._directory / f"play{self._plays}"
+        directory.mkdir()
+        return directory
 
     def _begin(self, program: str, *arguments: str, environment: dict[str, str]) -> subprocess.Popen[str]:
         # Started by its Python: the program's first line may name a path that no longer is.
         command = [sys.executable, str(Path(sys.executable).with_name(program)), *arguments]
         return subprocess.Popen(command, env={**self._clean_environment(), **environment}, text=True, encoding="utf-8",
-                                cwd=self._folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                cwd=self._directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, start_new_session=True)
 
     def _clean_environment(self) -> dict[str, str]:
-        return clean_environment(self._folder / "home")
+        return clean_environment(self._directory / "home")
 
 
 def clean_environment(home: Path) -> dict[str, str]:
@@ -226,10 +226,10 @@ def clean_environment(home: Path) -> dict[str, str]:
 
 def other_python() -> str:
     """Another name of the Python that runs the tests."""
-    folder = Path(sys.executable).parent
+    directory = Path(sys.executable).parent
     names = ("python3", "python", f"python3.{sys.version_info.minor}")
-    return next(str(folder / name) for name in names if folder / name != Path(sys.executable)
-                and (folder / name).exists())
+    return next(str(directory / name) for name in names if directory / name != Path(sys.executable)
+                and (directory / name).exists())
 
 
 def door_of(run: Run) -> str:

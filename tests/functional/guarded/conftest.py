@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def ssh_box() -> Iterator[SandboxHandle]:
+def ssh_sandbox() -> Iterator[SandboxHandle]:
     from sandbox import launch
 
-    with launch(vpsorg_servers=5, ilkbyte_servers=1, speed=SPEED) as box:
-        yield box
+    with launch(vpsorg_servers=5, ilkbyte_servers=1, speed=SPEED) as sandbox:
+        yield sandbox
 
 
 @pytest.fixture
-def upgrades(ssh_box: SandboxHandle, tmp_path: Path) -> Iterator[Rollout]:
+def upgrades(ssh_sandbox: SandboxHandle, tmp_path: Path) -> Iterator[Rollout]:
     """Guarded upgrades of web1 to web5 at VPS.org and app1 at Ilkbyte."""
-    ssh_box.admin.reset()
+    ssh_sandbox.admin.reset()
     name, arguments = lasting(SHORT, *DURATIONS)
-    getattr(ssh_box.admin, name)(**arguments)
-    with rollout(ssh_box, tmp_path) as one:
+    getattr(ssh_sandbox.admin, name)(**arguments)
+    with rollout(ssh_sandbox, tmp_path) as one:
         yield one

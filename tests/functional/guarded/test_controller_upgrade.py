@@ -23,17 +23,17 @@ def job_of(upgrades: Rollout, name: str, playbook: str, *tasks: dict[str, Any]) 
     """A job with the workflow's variables on C(web1): the second has the options that the first had."""
     upgrade = {"upgrade.yml": list(tasks)} if tasks else {}
     named = {"guarded_upgrade_tasks": "upgrade.yml"} if tasks else {}
-    home = upgrades.folder / f"{name}-home"
+    home = upgrades.directory / f"{name}-home"
     home.mkdir()
     return launch(
-        Stage(upgrades.box, home), upgrades.folder / name, playbook, inventory=Path(upgrades.box.inventory), files=upgrade,
-        environment={**upgrades.environment, **credentials(upgrades.box, "vpsorg")},
+        Stage(upgrades.sandbox, home), upgrades.directory / name, playbook, inventory=Path(upgrades.sandbox.inventory), files=upgrade,
+        environment={**upgrades.environment, **credentials(upgrades.sandbox, "vpsorg")},
         extra_vars={"target": "web1", "guarded_upgrade_state_dir": str(upgrades.state_dir), **QUICK, **named},
     )
 
 
 def leaks_nothing(upgrades: Rollout, *jobs: Job) -> None:
-    searcher = Searcher(secrets(upgrades.box))
+    searcher = Searcher(secrets(upgrades.sandbox))
     for job in jobs:
         for name, text in job.left().items():
             searcher.search(name, text)
@@ -48,17 +48,17 @@ def leaks_nothing(upgrades: Rollout, *jobs: Job) -> None:
 def test_a_failed_upgrade_is_a_failed_job_and_the_node_after_it_changes_nothing(upgrades: Rollout) -> None:
     good = job_of(upgrades, "good", "guarded_upgrade.yml", CHANGE)
     assert good.status == "successful", good.shown
-    upgrades.box.admin.settings(seconds={"vpsorg.snapshots.restore": 4 * SPEED})  # long enough to be told of
+    upgrades.sandbox.admin.settings(seconds={"vpsorg.snapshots.restore": 4 * SPEED})  # long enough to be told of
     bad = job_of(upgrades, "bad", "guarded_upgrade.yml", CHANGE, FAIL)
     assert bad.status == "failed"
     assert "ROLLED_BACK: web1" in bad.shown
     assert "its restore to snapshot rewind" in bad.shown, "the guard's progress"
     assert counted_nodes(bad.events) == [], "its hosts are counted as hosts"
-    asked = len(upgrades.box.admin.requests(changing=True))
+    asked = len(upgrades.sandbox.admin.requests(changing=True))
     node = job_of(upgrades, "node", "recover_after_failure.yml")
     assert node.status == "failed", "else the workflow would be shown as successful"
     assert "there is nothing left to end" in node.shown and "The upgrade before this job has failed" in node.shown
-    assert len(upgrades.box.admin.requests(changing=True)) == asked
+    assert len(upgrades.sandbox.admin.requests(changing=True)) == asked
     leaks_nothing(upgrades, good, bad, node)
 
 

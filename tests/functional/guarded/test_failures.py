@@ -24,7 +24,7 @@ def test_each_server_comes_to_its_own_end(upgrades: Rollout) -> None:
 
     And there are secrets to be spilled.
     """
-    token = upgrades.box.vpsorg_token
+    token = upgrades.sandbox.vpsorg_token
     tasks = upgrades.tasks(
         "upgrade", CHANGE, on("web3", {"ansible.builtin.command": "sleep 300"}),
         {"name": "Write a log", "ansible.builtin.shell": "mkdir -p /var/log/apt; echo upgraded libc >> /var/log/apt/history.log"},
@@ -98,7 +98,7 @@ def test_more_trouble_with_the_restore_itself(upgrades: Rollout) -> None:
 def all_are_undone_in_spite_of(upgrades: Rollout, troubles: dict[str, dict[str, Any]]) -> None:
     for host, trouble in troubles.items():
         cloud = "ilkbyte" if host == "app1" else "vpsorg"
-        upgrades.box.admin.fault(operation="snapshots.restore", server=host, cloud=cloud, **trouble)
+        upgrades.sandbox.admin.fault(operation="snapshots.restore", server=host, cloud=cloud, **trouble)
     run = upgrades.run(
         ",".join(troubles), "--forks", "6", book=upgrades.pinned_book(), check_timeout=8, grace_period=120,
         tasks=upgrades.tasks("upgrade", CHANGE, {**FAIL, "when": "inventory_hostname not in ['web1', 'web2']"}),
@@ -109,7 +109,7 @@ def all_are_undone_in_spite_of(upgrades: Rollout, troubles: dict[str, dict[str, 
     for host in troubles:
         assert upgrades.record(host)["outcome"] == "rolled_back", (host, upgrades.record(host))
         assert upgrades.is_as_at_snapshot(host)
-        assert len(upgrades.box.admin.events("restore_started", server=host)) == 1, host
+        assert len(upgrades.sandbox.admin.events("restore_started", server=host)) == 1, host
     assert upgrades.no_guard_left()
 
 
@@ -118,8 +118,8 @@ REFUSAL = {"status": False, "message": "", "error": "Snapshot is locked!", "data
 
 @pytest.mark.duration(20)
 def test_a_restore_that_is_refused_for_good(upgrades: Rollout) -> None:
-    upgrades.box.admin.fault("status", cloud="vpsorg", operation="snapshots.restore", status=400, apply=False, times=None)
-    upgrades.box.admin.fault("raw", cloud="ilkbyte", operation="snapshots.restore", body=json.dumps(REFUSAL), apply=False, times=None,
+    upgrades.sandbox.admin.fault("status", cloud="vpsorg", operation="snapshots.restore", status=400, apply=False, times=None)
+    upgrades.sandbox.admin.fault("raw", cloud="ilkbyte", operation="snapshots.restore", body=json.dumps(REFUSAL), apply=False, times=None,
                                content_type="application/json")
     it_is_said_that_the_rollback_failed(upgrades, "rollback_failed")
 
@@ -127,7 +127,7 @@ def test_a_restore_that_is_refused_for_good(upgrades: Rollout) -> None:
 @pytest.mark.slow
 @pytest.mark.duration(20)
 def test_a_restore_that_fails_half_way_each_time(upgrades: Rollout) -> None:
-    upgrades.box.admin.fault("restore_fails", operation="snapshots.restore", times=None)
+    upgrades.sandbox.admin.fault("restore_fails", operation="snapshots.restore", times=None)
     it_is_said_that_the_rollback_failed(upgrades, "rollback_failed", "unknown")
 
 

@@ -30,22 +30,22 @@ class GuardedLeaks:
     """Runs guarded upgrades and searches what they leave behind."""
 
     def __init__(self, upgrades: Rollout) -> None:
-        self.upgrades, self.folder = upgrades, upgrades.folder
+        self.upgrades, self.directory = upgrades, upgrades.directory
         self.searcher = Searcher([secret for secrets in SECRETS.values() for secret in secrets])
         self.temporary = Path(tempfile.mkdtemp(prefix="rw-"))  # short: sockets lie in it
         name, arguments = ADDED
-        getattr(upgrades.box.admin, name)(**arguments)
+        getattr(upgrades.sandbox.admin, name)(**arguments)
 
     def run(self, cloud: str, way: str, *arguments: str, environment: dict[str, str] | None = None, **how: Any) -> tuple[Run, ProcessWatch]:
         """Run to the end and search every channel."""
-        more = {"TMPDIR": str(self.temporary), "ANSIBLE_LOG_PATH": str(self.folder / "log"), **(environment or {})}
+        more = {"TMPDIR": str(self.temporary), "ANSIBLE_LOG_PATH": str(self.directory / "log"), **(environment or {})}
         options = OPTIONS[cloud] if way == "vars" else {}
         if way == "controller":
             more |= VARIABLES[cloud]
-        with ProcessWatch(str(self.folder)) as watch:
+        with ProcessWatch(str(self.directory)) as watch:
             run = self.upgrades.run(HOSTS[cloud], *arguments, environment=more, **options, **how)
             assert self.upgrades.no_guard_left()
-        search_run(self.searcher, run, [self.folder, self.temporary], watch, inherited=way == "controller")
+        search_run(self.searcher, run, [self.directory, self.temporary], watch, inherited=way == "controller")
         return run, watch
 
 
@@ -72,7 +72,7 @@ def test_an_upgrade_that_is_undone_by_a_cloud_that_quotes_its_keys(leaks: Guarde
     said = quoting(cloud)
     body = {"detail": said} if cloud == "vpsorg" else {"status": False, "message": "", "error": said, "data": None}
     name, arguments = fault("raw", cloud=cloud, operation="snapshots.restore", status=400 if cloud == "vpsorg" else 200, body=body, apply=False)
-    getattr(leaks.upgrades.box.admin, name)(**arguments)
+    getattr(leaks.upgrades.sandbox.admin, name)(**arguments)
     run, watch = leaks.run(cloud, way, "-vvvvv", "--diff", environment=LOUDEST, tasks=leaks.upgrades.tasks("upgrade", CHANGE, FAIL))
     assert leaks.upgrades.record(HOSTS[cloud])["outcome"] == "rolled_back", run.output[-3000:]
     assert ">********<" in run.output, "what the cloud said was told"
@@ -94,8 +94,8 @@ def test_evidence_that_quotes_keys(leaks: GuardedLeaks, cloud: str) -> None:
     )
     run = leaks.upgrades.run(HOSTS[cloud], tasks=tasks, **OPTIONS[cloud])
     assert run.status == 2, run.output
-    folder = leaks.upgrades.record_directory(HOSTS[cloud])
-    assert ">********<" in (folder / "failed_task.json").read_text("utf-8")
+    directory = leaks.upgrades.record_directory(HOSTS[cloud])
+    assert ">********<" in (directory / "failed_task.json").read_text("utf-8")
     for path, data in files_below(leaks.upgrades.state_dir):
         kept.search(f"file {path.name}", data)
 
@@ -103,13 +103,13 @@ def test_evidence_that_quotes_keys(leaks: GuardedLeaks, cloud: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("place", BROKEN)
 def test_an_exception_in_a_step(leaks: GuardedLeaks, place: str) -> None:
-    text = leaks.folder / "given.text"
+    text = leaks.directory / "given.text"
     text.write_text(quoting("ilkbyte"), encoding="utf-8")
     whole = f"plugin_utils.{place}"
     environment = {"PYTHONPATH": str(BREAKING), "REWIND_BREAK": whole, "REWIND_BREAK_TEXT": str(text), "ANSIBLE_DISPLAY_TRACEBACK": "always"}
     run, dummy = leaks.run("ilkbyte", "vars", "-vvvvv", environment=environment, tasks=leaks.upgrades.tasks("upgrade", CHANGE))
     assert run.status != 0
-    assert whole in (leaks.folder / "given.text.raised").read_text("utf-8")
+    assert whole in (leaks.directory / "given.text.raised").read_text("utf-8")
     assert "made a mistake of its own (RuntimeError at sitecustomize.py" in run.stdout
 
 

@@ -168,7 +168,7 @@ def test_run_and_guard_are_killed_and_the_next_run_restores(upgrades: Rollout) -
 
 def lasting_long(upgrades: Rollout) -> None:
     """So that what was begun is under way for longer than it takes to kill a guard and to run again."""
-    upgrades.box.admin.settings(seconds={"vpsorg.snapshots.create": 12 * SPEED, "vpsorg.snapshots.restore": 12 * SPEED})
+    upgrades.sandbox.admin.settings(seconds={"vpsorg.snapshots.create": 12 * SPEED, "vpsorg.snapshots.restore": 12 * SPEED})
 
 
 @pytest.mark.slow

@@ -35,7 +35,7 @@ def test_a_server_never_comes_back_from_its_reboot(upgrades: Rollout) -> None:
 @pytest.mark.duration(25)
 def test_one_of_five_is_lost_and_the_others_are_well(upgrades: Rollout) -> None:
     """With the linear strategy, in a batch of five with two forks; the batch after it is not begun."""
-    upgrades.box.admin.settings(seconds={"vpsorg.snapshots.create": 10 * SPEED})  # all five are asked for in this time
+    upgrades.sandbox.admin.settings(seconds={"vpsorg.snapshots.create": 10 * SPEED})  # all five are asked for in this time
     upgrades.install_service("web2")
     only_web3 = [{**task, "when": "inventory_hostname == 'web3'"} for task in (CUT_NETWORK, GO_ON)]
     run = upgrades.run("web1,web2,web3,web4,web5,app1", "--forks", "2", book=upgrades.batch_book(5),
@@ -47,8 +47,8 @@ def test_one_of_five_is_lost_and_the_others_are_well(upgrades: Rollout) -> None:
         assert upgrades.record(host)["outcome"] == "upgraded"
         assert upgrades.asked(host, "snapshots.restore") == 0
         assert (upgrades.disk(host) / "etc" / "changed").exists()
-    first_ready = min(event["n"] for event in upgrades.box.admin.events("snapshot_ready"))
-    assert all(event["n"] < first_ready for event in upgrades.box.admin.events("snapshot_started")), "one per fork"
+    first_ready = min(event["n"] for event in upgrades.sandbox.admin.events("snapshot_ready"))
+    assert all(event["n"] < first_ready for event in upgrades.sandbox.admin.events("snapshot_started")), "one per fork"
     assert not upgrades.records("app1"), "the roll-out went on"
     assert "The roll-out stops before app1: the guarded upgrade of web3" in run.stdout
     assert run.stdout.count("The same as JSON") == 1
@@ -58,16 +58,16 @@ def test_one_of_five_is_lost_and_the_others_are_well(upgrades: Rollout) -> None:
 def test_a_lost_server_behind_another_connection_is_left_to_the_guard(upgrades: Rollout) -> None:
     """A connection that is not SSH can't be guarded by ours: the play loses the host, and its guard acts when the run ends."""
     lost = {"name": "Lose the connection", "lose_connection": {}}
-    actions = upgrades.folder / "action_plugins"
+    actions = upgrades.directory / "action_plugins"
     actions.mkdir()
     (actions / "lose_connection.py").write_text(
         "from ansible.errors import AnsibleConnectionFailure\nfrom ansible.plugins.action import ActionBase\n\n\n"
         "class ActionModule(ActionBase):\n    def run(self, tmp=None, task_vars=None):\n        raise AnsibleConnectionFailure('gone')\n",
         encoding="utf-8")
-    library = upgrades.folder / "library"
+    library = upgrades.directory / "library"
     library.mkdir()
     (library / "lose_connection.py").write_text("", encoding="utf-8")
-    connections = upgrades.folder / "connection_plugins"
+    connections = upgrades.directory / "connection_plugins"
     connections.mkdir()
     (connections / "other_ssh.py").write_text(
         "from ansible.plugins.connection import ssh\nfrom ansible.plugins.connection.ssh import Connection as Ssh\n\n"

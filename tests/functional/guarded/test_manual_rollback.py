@@ -40,14 +40,14 @@ def test_from_the_question_to_the_refusal(upgrades: Rollout) -> None:
     assert upgrades.is_as_at_snapshot("web1")
     assert upgrades.asked("web1", "snapshots.restore") == 2
 
-    upgrades.box.admin.fault("status", cloud="vpsorg", operation="snapshots.restore", status=403, apply=False, times=None)
+    upgrades.sandbox.admin.fault("status", cloud="vpsorg", operation="snapshots.restore", status=403, apply=False, times=None)
     failed = upgrades.run("web1", "-e", "rollback_confirm=yes", book=BOOK)
     assert failed.status == 2, failed.output
     assert "ROLLBACK_FAILED: web1" in failed.stdout
 
     snapshot = upgrades.record("web1")["snapshot"]
-    upgrades.box.admin.remove_snapshot("vpsorg", "web1", snapshot["id"])
-    upgrades.box.admin.add_snapshot("vpsorg", "web1", snapshot["name"])  # of that name, by somebody else
+    upgrades.sandbox.admin.remove_snapshot("vpsorg", "web1", snapshot["id"])
+    upgrades.sandbox.admin.add_snapshot("vpsorg", "web1", snapshot["name"])  # of that name, by somebody else
     refused = upgrades.run("web1", "-e", "rollback_confirm=yes", book=BOOK)
     assert refused.status == 2, refused.output
     assert "is not there any more" in refused.stdout

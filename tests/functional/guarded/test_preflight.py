@@ -19,7 +19,7 @@ def is_refused(upgrades: Rollout, said: str, host: str = "web1", status: int = 2
     assert said in run.output
     assert "Traceback" not in run.output
     assert upgrades.digest(host) == before
-    assert not upgrades.box.admin.events("restore_started")
+    assert not upgrades.sandbox.admin.events("restore_started")
     assert upgrades.no_guard_left()
 
 
@@ -31,14 +31,14 @@ def test_a_wrong_key(upgrades: Rollout, host: str) -> None:
 
 
 def test_a_key_that_may_only_read(upgrades: Rollout) -> None:
-    upgrades.box.admin.add_credentials(vpsorg_token={"token": "vps_reader", "permissions": ["read"]})
+    upgrades.sandbox.admin.add_credentials(vpsorg_token={"token": "vps_reader", "permissions": ["read"]})
     is_refused(upgrades, "may only read", environment={"VPS_API_TOKEN": "vps_reader"})
     upgrades.assert_untouched("web1")
 
 
 def test_files_that_are_missing_or_broken(upgrades: Rollout) -> None:
     is_refused(upgrades, "there is no file nowhere.yml", tasks="nowhere.yml")
-    broken = upgrades.folder / "broken.yml"
+    broken = upgrades.directory / "broken.yml"
     broken.write_text("- name: Broken\n  no.such.module: {}\n", encoding="utf-8")
     is_refused(upgrades, "no.such.module", status=4, tasks=str(broken))
     is_refused(upgrades, "no.such.module", status=4, checks=str(broken))
@@ -46,26 +46,26 @@ def test_files_that_are_missing_or_broken(upgrades: Rollout) -> None:
 
 
 def test_the_server_is_busy_or_off(upgrades: Rollout) -> None:
-    upgrades.box.admin.update_server("vpsorg", "web1", status="restoring")
+    upgrades.sandbox.admin.update_server("vpsorg", "web1", status="restoring")
     is_refused(upgrades, "in the middle of something (restoring)")
-    upgrades.box.admin.update_server("vpsorg", "web1", status="stopped")
+    upgrades.sandbox.admin.update_server("vpsorg", "web1", status="stopped")
     is_refused(upgrades, "is stopped at VPS.org")
     upgrades.assert_untouched("web1")
 
 
 def test_the_limit_is_full_of_snapshots_that_are_not_ours(upgrades: Rollout) -> None:
     for number in range(5):
-        upgrades.box.admin.add_snapshot("vpsorg", "web1", f"rewind-by-hand-{number}")
+        upgrades.sandbox.admin.add_snapshot("vpsorg", "web1", f"rewind-by-hand-{number}")
     is_refused(upgrades, "of them only 0 may go")
     assert len(upgrades.snapshots("web1")) == 5
     upgrades.assert_untouched("web1")
 
 
 def test_the_snapshot_fails_or_takes_too_long(upgrades: Rollout) -> None:
-    upgrades.box.admin.fault("snapshot_fails", cloud="vpsorg", operation="snapshots.create", server="web1")
+    upgrades.sandbox.admin.fault("snapshot_fails", cloud="vpsorg", operation="snapshots.create", server="web1")
     is_refused(upgrades, "could not make snapshot")
     assert upgrades.record("web1")["outcome"] == "not_started"
-    upgrades.box.admin.settings(seconds={"vpsorg.snapshots.create": 100000})
+    upgrades.sandbox.admin.settings(seconds={"vpsorg.snapshots.create": 100000})
     is_refused(upgrades, "NOT_STARTED: web2", "web2", snapshot_timeout=1)
     assert upgrades.record("web2")["outcome"] == "not_started"
     assert not (upgrades.disk("web2") / "etc" / "changed").exists()
@@ -136,9 +136,9 @@ def test_servers_that_are_called_like_a_command(upgrades: Rollout, server: str) 
 @pytest.mark.slow
 def test_a_folder_that_is_called_like_a_command(upgrades: Rollout) -> None:
     """The marker's folder is quoted wherever a shell on the server reads it: an upgrade with such a folder goes well."""
-    folder = "/var/tmp/$(touch owned) `touch owned`; touch 'owned"
-    (upgrades.disk("web1") / folder[1:]).mkdir(parents=True)
-    run = upgrades.run("web1", marker_dir=folder, tasks=upgrades.tasks("upgrade", CHANGE))
+    directory = "/var/tmp/$(touch owned) `touch owned`; touch 'owned"
+    (upgrades.disk("web1") / directory[1:]).mkdir(parents=True)
+    run = upgrades.run("web1", marker_dir=directory, tasks=upgrades.tasks("upgrade", CHANGE))
     assert run.status == 0, run.output
     assert not list(upgrades.disk("web1").rglob("owned"))
     assert upgrades.record("web1")["outcome"] == "upgraded"

@@ -20,22 +20,22 @@ COMMANDS = re.findall(r"^\$ ansible-playbook (rewind\.vps\.(?:guarded_upgrade|ro
 @pytest.fixture
 def web(upgrades: Rollout) -> Rollout:
     """Two servers in the group web; upgrade.yml and checks.yml lie where the playbook and the person stand."""
-    (upgrades.folder / "web.ini").write_text("[web]\nweb1\nweb2\n", encoding="utf-8")
+    (upgrades.directory / "web.ini").write_text("[web]\nweb1\nweb2\n", encoding="utf-8")
     upgrades.tasks("checks", {"ansible.builtin.command": "true"})
     return upgrades
 
 
 def play(web: Rollout, *words: str) -> Run:
     """As a person who knows nothing of the sandbox's inventory variables but the address of the API."""
-    return web.command("ansible-playbook", "-i", web.box.inventory, "-i", str(web.folder / "web.ini"), *words, environment={
-        "REWIND_PROVIDER": "vpsorg", "VPS_API_URL": web.box.vpsorg_url})
+    return web.command("ansible-playbook", "-i", web.sandbox.inventory, "-i", str(web.directory / "web.ini"), *words, environment={
+        "REWIND_PROVIDER": "vpsorg", "VPS_API_URL": web.sandbox.vpsorg_url})
 
 
 @pytest.mark.duration(12)
 def test_the_example_undoes_a_failed_upgrade_and_goes_no_further(web: Rollout) -> None:
     web.tasks("upgrade", CHANGE, FAIL)
-    (web.folder / "site.yml").write_text(EXAMPLE, encoding="utf-8")
-    run = play(web, str(web.folder / "site.yml"))
+    (web.directory / "site.yml").write_text(EXAMPLE, encoding="utf-8")
+    run = play(web, str(web.directory / "site.yml"))
     assert run.status == 2, run.output
     web.assert_undone("web1")
     assert not web.records("web2"), "the roll-out went on"
@@ -50,7 +50,7 @@ def test_the_commands(web: Rollout) -> None:
     assert run.status == 0, run.output
     assert "Take snapshot rewind" in run.stdout
     web.assert_untouched("web1")
-    (web.folder / "web.ini").write_text("[web]\nweb1\n", encoding="utf-8")  # one will do
+    (web.directory / "web.ini").write_text("[web]\nweb1\n", encoding="utf-8")  # one will do
     run = play(web, *upgrade)
     assert run.status == 0, run.output
     assert web.record("web1")["outcome"] == "upgraded"

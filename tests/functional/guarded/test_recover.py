@@ -14,7 +14,7 @@ BOOK = "rewind.vps.recover"
 
 
 def changing(upgrades: Rollout, host: str) -> int:
-    return len(upgrades.box.admin.requests(changing=True, server=host))
+    return len(upgrades.sandbox.admin.requests(changing=True, server=host))
 
 
 @pytest.mark.duration(25)

@@ -29,17 +29,17 @@ def fleet(tmp_path: Path) -> Iterator[Rollout]:
     """Guarded upgrades of web1 to web8 at VPS.org."""
     from sandbox import launch
 
-    with launch(vpsorg_servers=len(HOSTS), ilkbyte_servers=0, speed=SPEED) as box:
+    with launch(vpsorg_servers=len(HOSTS), ilkbyte_servers=0, speed=SPEED) as sandbox:
         for name, arguments in (lasting(SHORT, *DURATIONS), lasting(SECONDS, "vpsorg.snapshots.create", "vpsorg.snapshots.restore")):
-            getattr(box.admin, name)(**arguments)
-        with rollout(box, tmp_path) as one:
+            getattr(sandbox.admin, name)(**arguments)
+        with rollout(sandbox, tmp_path) as one:
             yield one
 
 
 @pytest.mark.slow
 def test_the_whole_batch_at_once(fleet: Rollout) -> None:
     """One has no snapshot, three fail their check; one is stopped for its snapshot, and a service rests on two."""
-    admin = fleet.box.admin
+    admin = fleet.sandbox.admin
     admin.fault("snapshot_fails", operation="snapshots.create", server=NO_SNAPSHOT)
     for host in RESTING:
         fleet.install_service(host)

@@ -25,9 +25,9 @@ GROUP = "web"
 def inventory(upgrades: Rollout) -> str:
     """The sandbox's servers with a group that the rulebooks know, which upgrades C(web1) by changing a file."""
     tasks = upgrades.tasks("upgrade", CHANGE)
-    known = yaml.safe_load(Path(upgrades.box.inventory).read_text("utf-8"))
+    known = yaml.safe_load(Path(upgrades.sandbox.inventory).read_text("utf-8"))
     known[GROUP] = {"hosts": {"web1": {}}, "vars": {"guarded_upgrade_tasks": tasks, "guarded_upgrade_grace_period": 5}}
-    path = upgrades.folder / "inventory.yml"
+    path = upgrades.directory / "inventory.yml"
     path.write_text(yaml.safe_dump(known), encoding="utf-8")
     return str(path)
 
@@ -57,11 +57,11 @@ def hostile(mark: Path) -> dict[str, Any]:
 
 @pytest.mark.duration(60)
 def test_a_request_starts_one_guarded_upgrade_here(upgrades: Rollout) -> None:
-    mark = upgrades.folder / "mark"
-    folder = upgrades.folder / "home"
-    folder.mkdir(exist_ok=True)
+    mark = upgrades.directory / "mark"
+    directory = upgrades.directory / "home"
+    directory.mkdir(exist_ok=True)
     with listening(
-        folder, "rewind.vps.guarded_upgrade_here", inventory=inventory(upgrades), variables={"webhook_port": free_port()},
+        directory, "rewind.vps.guarded_upgrade_here", inventory=inventory(upgrades), variables={"webhook_port": free_port()},
         environment=upgrades.environment,
     ) as events:
         nobody_but_those_who_may(events, mark)
@@ -72,9 +72,9 @@ def test_a_request_starts_one_guarded_upgrade_here(upgrades: Rollout) -> None:
     assert len(upgrades.records("web1")) == 1
     assert upgrades.asked("web1", "snapshots.create") == 1 and upgrades.asked("web1", "snapshots.restore") == 0
     assert (upgrades.disk("web1") / "etc" / "changed").read_text("utf-8") == "new\n"
-    assert {request["server"] for request in upgrades.box.admin.requests(changing=True)} == {"web1"}
+    assert {request["server"] for request in upgrades.sandbox.admin.requests(changing=True)} == {"web1"}
     assert not mark.exists(), "what was sent is data"
-    searcher = Searcher([TOKEN, upgrades.box.vpsorg_token])
+    searcher = Searcher([TOKEN, upgrades.sandbox.vpsorg_token])
     searcher.search("output", events.said)
     assert not searcher.hits
 
@@ -93,10 +93,10 @@ def test_a_request_starts_the_workflow_at_the_controller_with_the_group_and_noth
     good = certificates.path("good")
     (tmp_path / "inventory.yml").write_text("all: {hosts: {web1: {}}}", encoding="utf-8")
     variables = {"webhook_host": "127.0.0.1", "webhook_port": free_port(), "webhook_certfile": str(good), "webhook_keyfile": str(good)}
-    folder = tmp_path / "home"
-    folder.mkdir()
+    directory = tmp_path / "home"
+    directory.mkdir()
     with controller.serving() as url, listening(
-        folder, "rewind.vps.guarded_upgrade", inventory=str(tmp_path / "inventory.yml"), variables=variables, environment={},
+        directory, "rewind.vps.guarded_upgrade", inventory=str(tmp_path / "inventory.yml"), variables=variables, environment={},
         controller=url, ca=certificates.ca_path,
     ) as events:
         nobody_but_those_who_may(events, mark)

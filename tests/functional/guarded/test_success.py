@@ -31,8 +31,8 @@ NOTE = {"name": "Take note", "ansible.builtin.copy": {"dest": "/etc/handled", "c
 
 @pytest.mark.duration(18)
 def test_a_lively_upgrade(upgrades: Rollout) -> None:
-    (upgrades.folder / "beside.txt").write_text("beside", encoding="utf-8")
-    told = upgrades.folder / "told.json"
+    (upgrades.directory / "beside.txt").write_text("beside", encoding="utf-8")
+    told = upgrades.directory / "told.json"
     notify = upgrades.tasks("notify", {
         "name": "Tell", "delegate_to": "localhost",
         "ansible.builtin.copy": {"dest": str(told), "content": "{{ guarded_upgrade_result | to_json }}", "mode": "0600"}})
@@ -43,7 +43,7 @@ def test_a_lively_upgrade(upgrades: Rollout) -> None:
     upgrades.tasks("upgrade", *LIVELY)
     # Lists of one, given as plain text; a file's path as it stands beside the playbook.
     run = upgrades.run("web1", "-v", book=book, tasks="upgrade.yml", checks=upgrades.tasks("checks", MARKED),
-                       notify_tasks=notify, check_urls=f"{upgrades.box.admin_url}/clock", verify_files="/etc/os-release")
+                       notify_tasks=notify, check_urls=f"{upgrades.sandbox.admin_url}/clock", verify_files="/etc/os-release")
     assert run.status == 0, run.output
     disk = upgrades.disk("web1")
     assert (disk / "etc" / "handled").read_text() == "yes"
@@ -61,8 +61,8 @@ def test_a_lively_upgrade(upgrades: Rollout) -> None:
 
 def test_older_snapshots_of_this_role_go_and_no_others(upgrades: Rollout) -> None:
     for name, day in (("rewind20260101T000000Zaaaa", 1), ("rewind20260102T000000Zbbbb", 2), ("rewindbyhand", 1), ("before-php", 1)):
-        upgrades.box.admin.add_snapshot("vpsorg", "web1", name, created_at=f"2026-01-0{day}T00:00:00Z")
-    upgrades.box.admin.add_snapshot("vpsorg", "web2", "rewind20260101T000000Zaaaa", created_at="2026-01-01T00:00:00Z")
+        upgrades.sandbox.admin.add_snapshot("vpsorg", "web1", name, created_at=f"2026-01-0{day}T00:00:00Z")
+    upgrades.sandbox.admin.add_snapshot("vpsorg", "web2", "rewind20260101T000000Zaaaa", created_at="2026-01-01T00:00:00Z")
     upgrade = upgrades.tasks("upgrade", CHANGE)
     run = upgrades.run("web1", tasks=upgrade, keep_snapshots=2)
     assert run.status == 0, run.output
@@ -80,9 +80,9 @@ def test_older_snapshots_of_this_role_go_and_no_others(upgrades: Rollout) -> Non
 
 @pytest.mark.slow
 def test_a_full_server_makes_room_with_its_own_old_ones(upgrades: Rollout) -> None:
-    upgrades.box.admin.add_snapshot("vpsorg", "web1", "rewind20260101T000000Zaaaa", created_at="2026-01-01T00:00:00Z")
+    upgrades.sandbox.admin.add_snapshot("vpsorg", "web1", "rewind20260101T000000Zaaaa", created_at="2026-01-01T00:00:00Z")
     for number in range(4):
-        upgrades.box.admin.add_snapshot("vpsorg", "web1", f"by-hand-{number}")
+        upgrades.sandbox.admin.add_snapshot("vpsorg", "web1", f"by-hand-{number}")
     run = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE))
     assert run.status == 0, run.output
     names = {item["name"] for item in upgrades.snapshots("web1")}

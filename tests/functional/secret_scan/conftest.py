@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 class LeakStage:
     """Plays steps and searches everything that they leave behind."""
 
-    def __init__(self, box: SandboxHandle, folder: Path) -> None:
-        self.folder = folder
-        self.stage = Stage(box, folder)
+    def __init__(self, sandbox: SandboxHandle, directory: Path) -> None:
+        self.directory = directory
+        self.stage = Stage(sandbox, directory)
         self.searcher = Searcher([secret for secrets in SECRETS.values() for secret in secrets])
         # Short: sockets lie in it, whose paths may have some 100 characters.
         self.temporary = Path(tempfile.mkdtemp(prefix="rw-"))
@@ -35,14 +35,14 @@ class LeakStage:
 
     def play(self, *steps: Step, inherited: bool = False, environment: dict[str, str] | None = None, **how: Any) -> Run:
         """Play to the end and search; see Stage.play."""
-        with ProcessWatch(str(self.folder)) as watch:
+        with ProcessWatch(str(self.directory)) as watch:
             run = self.stage.play(*steps, environment={**self.environment, **(environment or {})}, **how)
         self.search(run, watch, inherited=inherited)
         return run
 
     def search(self, run: Run, watch: ProcessWatch | None = None, *, inherited: bool = False) -> None:
         """Search all channels of a run."""
-        search_run(self.searcher, run, [self.folder, self.temporary], watch, inherited=inherited)
+        search_run(self.searcher, run, [self.directory, self.temporary], watch, inherited=inherited)
 
     def assert_none(self) -> None:
         """No secret was found."""
@@ -52,9 +52,9 @@ class LeakStage:
 
 
 @pytest.fixture
-def leaks(box: SandboxHandle, tmp_path: Path, record_property: Any) -> Iterator[LeakStage]:
+def leaks(sandbox: SandboxHandle, tmp_path: Path, record_property: Any) -> Iterator[LeakStage]:
     """Fails the test where a secret was found."""
-    stage = LeakStage(box, tmp_path)
+    stage = LeakStage(sandbox, tmp_path)
     yield stage
     shutil.rmtree(stage.temporary, ignore_errors=True)
     record_property("secrets searched", stage.searcher.searched)

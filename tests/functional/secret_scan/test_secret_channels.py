@@ -44,7 +44,7 @@ MODERATE = {
 @pytest.mark.parametrize(("cloud", "door", "way"), ALL)
 def test_the_loudest_run(leaks: LeakStage, cloud: str, door: str, way: str, tmp_path: Path) -> None:
     environment = {**LOUDEST, "ANSIBLE_LOG_PATH": str(tmp_path / "log"), **(VARIABLES[cloud] if way == "controller" else {})}
-    run = leaks.play(*tempting(Tasks(leaks.stage.box, cloud), way), door=door, arguments=("-vvvvv", "--diff"), environment=environment,
+    run = leaks.play(*tempting(Tasks(leaks.stage.sandbox, cloud), way), door=door, arguments=("-vvvvv", "--diff"), environment=environment,
                      inherited=way == "controller")
     assert door_of_tempting(run) == door
     assert not run[f"{way}: works"].failed, run[f"{way}: works"].result
@@ -83,7 +83,7 @@ def in_background(tasks: Tasks, title: str, /, *world: Call, **options: Any) -> 
 @pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.slow)])
 def test_in_the_background(leaks: LeakStage, cloud: str, tmp_path: Path) -> None:
     """An asynchronous task's job file stays on the disk, its module does not, whatever Ansible is told to keep."""
-    tasks = Tasks(leaks.stage.box, cloud)
+    tasks = Tasks(leaks.stage.sandbox, cloud)
     forbidden = fault("status", status=403, body={"detail": quoting(cloud)}, cloud=cloud, times=None)
     works = in_background(tasks, "works", name="two", **OPTIONS[cloud])
     fails = in_background(tasks, "fails", forbidden, name="one", **OPTIONS[cloud])
@@ -107,10 +107,10 @@ def test_ended_in_the_middle(leaks: LeakStage, ilkbyte: Tasks, door: str, number
     """While the module waits for an answer: nothing is shown, no file is left."""
     late = fault("delay", seconds=8, cloud="ilkbyte", operation="snapshots.list")
     step = ilkbyte("snapshot", *FRESH, ADDED, planted("ilkbyte", "one"), late, name="two", **OPTIONS["ilkbyte"])
-    with ProcessWatch(str(leaks.folder)) as watch:
+    with ProcessWatch(str(leaks.directory)) as watch:
         playing = leaks.stage.start(step, door=door, arguments=("-vvvvv",), environment={**leaks.environment, **LOUDEST})
         deadline = time.monotonic() + 30
-        while not leaks.stage.box.admin.requests(operation="snapshots.list"):
+        while not leaks.stage.sandbox.admin.requests(operation="snapshots.list"):
             assert time.monotonic() < deadline
             time.sleep(0.1)
         if number == signal.SIGKILL:
@@ -124,9 +124,9 @@ def test_ended_in_the_middle(leaks: LeakStage, ilkbyte: Tasks, door: str, number
 BECOMING = {"become": True, "become_method": "ansible.builtin.sudo"}
 
 
-def becoming(folder: Path) -> dict[str, str]:
+def becoming(directory: Path) -> dict[str, str]:
     """Settings with which a task becomes another user without really doing so."""
-    sudo = folder / "given.sudo"
+    sudo = directory / "given.sudo"
     sudo.write_text('#!/bin/sh\nwhile [ "$1" != /bin/sh ]; do shift; done\nexec "$@"\n', encoding="utf-8")
     sudo.chmod(0o755)
     return {"ANSIBLE_BECOME_EXE": str(sudo), "ANSIBLE_BECOME_ALLOW_SAME_USER": "1"}
@@ -154,7 +154,7 @@ def test_a_killed_run_that_becomes_another_user_leaves_a_file_unless_pipelining_
     step = vpsorg("server_info", *FRESH, ADDED, late, keywords=BECOMING, server=None, **OPTIONS["vpsorg"])
     playing = leaks.stage.start(step, environment={**leaks.environment, **becoming(tmp_path), "ANSIBLE_PIPELINING": pipelining})
     deadline = time.monotonic() + 60
-    while not leaks.stage.box.admin.requests(operation="servers.list"):
+    while not leaks.stage.sandbox.admin.requests(operation="servers.list"):
         assert time.monotonic() < deadline
         time.sleep(0.1)
     playing.kill()

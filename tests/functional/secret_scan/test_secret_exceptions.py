@@ -35,19 +35,19 @@ def breaking(tasks: Tasks, place: str, keywords: dict[str, Any] | None = None) -
     return tasks("snapshot", *FRESH, ADDED, planted(tasks.cloud, "one"), step=place, name="two", keywords=keywords, **OPTIONS[tasks.cloud])
 
 
-def environment(folder: Path, cloud: str) -> dict[str, str]:
-    (folder / "plan").write_text(f"GET https://example.com/?q={quoting(cloud)}", encoding="utf-8")
-    return {"PYTHONPATH": str(BREAKING), "REWIND_BREAK_TEXT": str(folder / "plan"), "ANSIBLE_DISPLAY_TRACEBACK": "always"}
+def environment(directory: Path, cloud: str) -> dict[str, str]:
+    (directory / "plan").write_text(f"GET https://example.com/?q={quoting(cloud)}", encoding="utf-8")
+    return {"PYTHONPATH": str(BREAKING), "REWIND_BREAK_TEXT": str(directory / "plan"), "ANSIBLE_DISPLAY_TRACEBACK": "always"}
 
 
-def raised(folder: Path) -> set[str]:
-    return set((folder / "plan.raised").read_text("utf-8").split())
+def raised(directory: Path) -> set[str]:
+    return set((directory / "plan.raised").read_text("utf-8").split())
 
 
 @pytest.mark.parametrize(("cloud", "door"), [
     pytest.param(cloud, door, marks=() if (cloud, door) == ("vpsorg", QUICK) else pytest.mark.slow) for cloud in CLOUDS for door in DOORS])
 def test_in_each_layer(leaks: LeakStage, cloud: str, door: str, tmp_path: Path) -> None:
-    tasks = Tasks(leaks.stage.box, cloud)
+    tasks = Tasks(leaks.stage.sandbox, cloud)
     wanted = places(cloud, door)
     steps = [breaking(tasks, place, {"environment": {"REWIND_BREAK": place}}) for place in wanted]
     run = leaks.play(*steps, door=door, arguments=("-vvvvv",), environment=environment(tmp_path, cloud))
@@ -71,7 +71,7 @@ def test_in_front_of_the_doors(leaks: LeakStage, vpsorg: Tasks, place: str, tmp_
 def test_with_all_that_libraries_say_of_http(leaks: LeakStage, ilkbyte: Tasks, door: str) -> None:
     """Ilkbyte's keys stand in every address."""
     for name, arguments in (*FRESH, ADDED):  # here: within the run, the tests' own client would be heard as well
-        getattr(leaks.stage.box.admin, name)(**arguments)
+        getattr(leaks.stage.sandbox.admin, name)(**arguments)
     run = leaks.play(ilkbyte("snapshot", name="two", **OPTIONS["ilkbyte"]), door=door, arguments=("-vvvvv",),
                      environment={"PYTHONPATH": str(BREAKING), "REWIND_NOISE": "1"})
     assert not run.only.failed, run.only.result

@@ -25,13 +25,13 @@ INHERITED = {**VARIABLES["vpsorg"], **VARIABLES["ilkbyte"]}
 
 def write(leaks: LeakStage, **config: Any) -> str:
     """A file with the credentials in it as they are, line by line as people write one."""
-    box = leaks.stage.box
-    getattr(box.admin, ADDED[0])(**ADDED[1])
+    sandbox = leaks.stage.sandbox
+    getattr(sandbox.admin, ADDED[0])(**ADDED[1])
     accounts = [
-        {"name": "shop", "provider": "vpsorg", "api_token": TOKEN, "api_url": box.vpsorg_url},
-        {"provider": "ilkbyte", "access_key": ACCESS, "secret_key": SECRET, "api_url": box.ilkbyte_url},
+        {"name": "shop", "provider": "vpsorg", "api_token": TOKEN, "api_url": sandbox.vpsorg_url},
+        {"provider": "ilkbyte", "access_key": ACCESS, "secret_key": SECRET, "api_url": sandbox.ilkbyte_url},
     ]
-    path = leaks.folder / "given.rewind_vps.yml"
+    path = leaks.directory / "given.rewind_vps.yml"
     path.write_text(yaml.safe_dump({"plugin": "rewind.vps.servers", "accounts": accounts, **config}, sort_keys=False), encoding="utf-8")
     return str(path)
 
@@ -40,9 +40,9 @@ def loud(leaks: LeakStage, program: str, *arguments: str, inherited: bool = Fals
     """Run a program as loud as it can be, and search everything."""
     environment = {
         **leaks.environment, "ANSIBLE_DEBUG": "1", "ANSIBLE_KEEP_REMOTE_FILES": "1", "ANSIBLE_DISPLAY_TRACEBACK": "always",
-        "ANSIBLE_LOG_PATH": str(leaks.folder / "log"), **(INHERITED if inherited else {}),
+        "ANSIBLE_LOG_PATH": str(leaks.directory / "log"), **(INHERITED if inherited else {}),
     }
-    with ProcessWatch(str(leaks.folder)) as watch:
+    with ProcessWatch(str(leaks.directory)) as watch:
         run = leaks.stage.command(program, "-vvvvv", *arguments, environment=environment)
     leaks.search(run, watch, inherited=inherited)
     return run
@@ -65,7 +65,7 @@ def test_a_play_that_is_given_nothing_but_the_inventory(leaks: LeakStage, tmp_pa
 def test_an_account_that_is_refused_with_a_quotation(leaks: LeakStage, cloud: str) -> None:
     path = write(leaks)
     name, details = fault("status", status=403, body={"detail": quoting(cloud), "error": quoting(cloud)}, cloud=cloud, times=None)
-    getattr(leaks.stage.box.admin, name)(**details)
+    getattr(leaks.stage.sandbox.admin, name)(**details)
     run = loud(leaks, "ansible-inventory", "-i", path, "--list")
     assert "gives no hosts" in run.output and "hostvars" in run.stdout
 
@@ -90,7 +90,7 @@ def test_a_file_that_is_not_right(leaks: LeakStage, how: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("arguments", [("--list",), ("--graph", "--vars"), ("--list", "--yaml"), ("--list", "--export")], ids="".join)
 def test_what_is_listed_with_credentials_from_the_environment(leaks: LeakStage, tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    box = leaks.stage.box
-    accounts = [{"provider": "vpsorg", "api_url": box.vpsorg_url}, {"provider": "ilkbyte", "api_url": box.ilkbyte_url}]
+    sandbox = leaks.stage.sandbox
+    accounts = [{"provider": "vpsorg", "api_url": sandbox.vpsorg_url}, {"provider": "ilkbyte", "api_url": sandbox.ilkbyte_url}]
     run = loud(leaks, "ansible-inventory", "-i", write(leaks, accounts=accounts, **cache(tmp_path)), *arguments, inherited=True)
     assert run.status == 0 and "web1" in run.stdout and "app1" in run.stdout

@@ -81,7 +81,7 @@ def steps_for(tasks: Tasks) -> list[Step]:
 @pytest.mark.parametrize(("cloud", "door"), [
     pytest.param(cloud, door, marks=() if (cloud, door) == ("ilkbyte", QUICK) else pytest.mark.slow) for cloud in CLOUDS for door in DOORS])
 def test_in_every_part_of_an_answer(leaks: LeakStage, cloud: str, door: str) -> None:
-    tasks = Tasks(leaks.stage.box, cloud)
+    tasks = Tasks(leaks.stage.sandbox, cloud)
     run = leaks.play(*steps_for(tasks), door=door, arguments=("-vvvvv", "--diff"), environment={"ANSIBLE_DISPLAY_TRACEBACK": "always"})
     for outcome in run.outcomes:
         if outcome.name.startswith("quoted"):

@@ -162,7 +162,7 @@ def test_places_of_workers_by_what_they_cost_themselves() -> None:
 def test_a_program_is_measured_with_its_children(tmp_path: Path) -> None:
     busy = "import time\nx = bytearray(60_000_000)\nwhile time.process_time() < 0.3: pass\n"
     parent = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {busy!r}])\nprint('said')\nsys.exit(3)"
-    ended = measured([sys.executable, "-c", parent], environment=dict(os.environ), folder=tmp_path)
+    ended = measured([sys.executable, "-c", parent], environment=dict(os.environ), directory=tmp_path)
     assert (ended.status, ended.output) == (3, "said\n")
     assert ended.usage.cpu >= 0.3 and ended.usage.seconds >= 0.3 and ended.usage.biggest_mb >= 60
     assert ended.usage.tree_mb is None or ended.usage.tree_mb > 0
@@ -174,7 +174,7 @@ def test_what_hangs_is_ended_with_what_it_started(tmp_path: Path) -> None:
     program = (f"import subprocess, sys\nprocess = subprocess.Popen([sys.executable, '-c', {worker!r}], start_new_session=True)\n"
                "print(process.pid, flush=True)\nprocess.wait()")
     with pytest.raises(TimeoutError) as caught:
-        measured([sys.executable, "-c", program], environment=dict(os.environ), folder=tmp_path, limit=2.0)
+        measured([sys.executable, "-c", program], environment=dict(os.environ), directory=tmp_path, limit=2.0)
     pid = int(str(caught.value).split()[-1])
     gone = time.monotonic() + 10
     while time.monotonic() < gone and _runs(pid):

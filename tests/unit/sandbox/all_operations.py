@@ -45,29 +45,29 @@ ILKBYTE = {
 class Call:
     """One operation at one cloud. ``send`` does it, with a ``timeout`` for its answer if wanted."""
 
-    box: SandboxHandle
+    sandbox: SandboxHandle
     cloud: str
     operation: str
     send: Callable[..., requests.Response]
 
     def fault(self, kind: str, **details: Any) -> None:
         """Let the next such call go wrong."""
-        self.box.admin.fault(kind, cloud=self.cloud, operation=self.operation, **details)
+        self.sandbox.admin.fault(kind, cloud=self.cloud, operation=self.operation, **details)
 
     def entry(self) -> dict[str, Any]:
         """The first such request in the request log, which may come a little after its client has given up."""
-        return soon(lambda: self.box.admin.requests(cloud=self.cloud, operation=self.operation))[0]
+        return soon(lambda: self.sandbox.admin.requests(cloud=self.cloud, operation=self.operation))[0]
 
     def caused(self) -> list[str]:
         """The effects that its first request has had."""
-        return [row["event"] for row in self.box.admin.events(request=self.entry()["n"])]
+        return [row["event"] for row in self.sandbox.admin.events(request=self.entry()["n"])]
 
     def is_executed(self) -> bool:
         """Whether the change becomes real within a moment; always so for a read."""
         return self.operation not in EVENT or soon(lambda: EVENT[self.operation] in self.caused())
 
 
-def all_operations(box: SandboxHandle, vpsorg: VpsOrgCalls, ilkbyte: IlkbyteCalls, only: frozenset[str] | None = None) -> Iterator[Call]:
+def all_operations(sandbox: SandboxHandle, vpsorg: VpsOrgCalls, ilkbyte: IlkbyteCalls, only: frozenset[str] | None = None) -> Iterator[Call]:
     """Each operation (or ``only`` these) of each cloud, each with the world as new: a snapshot ``good``, at Ilkbyte one with a schedule, too."""
     def vpsorg_send(method: str, path: str, body: Any) -> Callable[..., requests.Response]:
         return lambda timeout=10: vpsorg.call(method, path, json=body, timeout=(10, timeout))
@@ -75,19 +75,19 @@ def all_operations(box: SandboxHandle, vpsorg: VpsOrgCalls, ilkbyte: IlkbyteCall
     def ilkbyte_send(path: str, parameters: dict[str, Any]) -> Callable[..., requests.Response]:
         return lambda timeout=10: ilkbyte.call(path, timeout=(10, timeout), **parameters)
 
-    calls = [Call(box, "vpsorg", operation, vpsorg_send(*arguments)) for operation, arguments in VPSORG.items()]
-    calls += [Call(box, "ilkbyte", operation, ilkbyte_send(*arguments)) for operation, arguments in ILKBYTE.items()]
+    calls = [Call(sandbox, "vpsorg", operation, vpsorg_send(*arguments)) for operation, arguments in VPSORG.items()]
+    calls += [Call(sandbox, "ilkbyte", operation, ilkbyte_send(*arguments)) for operation, arguments in ILKBYTE.items()]
     for call in calls:
         if only is not None and call.operation not in only:
             continue
-        box.admin.reset()
-        box.admin.settings(seconds=NO_DURATIONS)
+        sandbox.admin.reset()
+        sandbox.admin.settings(seconds=NO_DURATIONS)
         if call.cloud == "vpsorg":
-            box.admin.add_snapshot("vpsorg", "web1", "good")
+            sandbox.admin.add_snapshot("vpsorg", "web1", "good")
         else:
-            box.admin.add_snapshot("ilkbyte", "app1", "good")
-            box.admin.add_snapshot("ilkbyte", "app1", "timed", is_cron=True)
-        box.admin.clear_request_log()
+            sandbox.admin.add_snapshot("ilkbyte", "app1", "good")
+            sandbox.admin.add_snapshot("ilkbyte", "app1", "timed", is_cron=True)
+        sandbox.admin.clear_request_log()
         yield call
 
 

@@ -17,8 +17,8 @@ REQUEST_TIMEOUT = 10
 class Api:
     """A cloud's API with valid credentials."""
 
-    def __init__(self, box: SandboxHandle) -> None:
-        self._box = box
+    def __init__(self, sandbox: SandboxHandle) -> None:
+        self._box = sandbox
         self.session = requests.Session()
 
     def until(self, condition: Callable[[], Any], step: float = 30.0) -> Any:

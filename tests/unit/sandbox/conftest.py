@@ -21,37 +21,37 @@ SPEED = 1.0
 
 
 @pytest.fixture(scope="session")
-def shared_box() -> Iterator[SandboxHandle]:
-    with launch(servers=2, speed=SPEED, ssh=False) as box:
-        yield box
+def shared_sandbox() -> Iterator[SandboxHandle]:
+    with launch(servers=2, speed=SPEED, ssh=False) as sandbox:
+        yield sandbox
 
 
 @pytest.fixture
-def box(shared_box: SandboxHandle) -> SandboxHandle:
-    shared_box.admin.reset()
-    return shared_box
+def sandbox(shared_sandbox: SandboxHandle) -> SandboxHandle:
+    shared_sandbox.admin.reset()
+    return shared_sandbox
 
 
 @pytest.fixture
-def vpsorg(box: SandboxHandle) -> VpsOrgCalls:
-    return VpsOrgCalls(box)
+def vpsorg(sandbox: SandboxHandle) -> VpsOrgCalls:
+    return VpsOrgCalls(sandbox)
 
 
 @pytest.fixture
-def ilkbyte(box: SandboxHandle) -> IlkbyteCalls:
-    return IlkbyteCalls(box)
+def ilkbyte(sandbox: SandboxHandle) -> IlkbyteCalls:
+    return IlkbyteCalls(sandbox)
 
 
 @pytest.fixture(params=[
     pytest.param(frozenset(("snapshots.list", "snapshots.create", "snapshots.restore")), id="some"),
     pytest.param(None, id="every", marks=pytest.mark.slow),
 ])
-def calls(request: pytest.FixtureRequest, box: SandboxHandle, vpsorg: VpsOrgCalls, ilkbyte: IlkbyteCalls) -> Callable[[], Iterator[Call]]:
+def calls(request: pytest.FixtureRequest, sandbox: SandboxHandle, vpsorg: VpsOrgCalls, ilkbyte: IlkbyteCalls) -> Callable[[], Iterator[Call]]:
     """Every operation of both clouds, one after the other; some of them in the quick tests."""
-    return lambda: all_operations(box, vpsorg, ilkbyte, request.param)
+    return lambda: all_operations(sandbox, vpsorg, ilkbyte, request.param)
 
 
 @pytest.fixture
-def all_calls(box: SandboxHandle, vpsorg: VpsOrgCalls, ilkbyte: IlkbyteCalls) -> Callable[[], Iterator[Call]]:
+def all_calls(sandbox: SandboxHandle, vpsorg: VpsOrgCalls, ilkbyte: IlkbyteCalls) -> Callable[[], Iterator[Call]]:
     """Every operation of both clouds, one after the other."""
-    return lambda: all_operations(box, vpsorg, ilkbyte)
+    return lambda: all_operations(sandbox, vpsorg, ilkbyte)

@@ -12,131 +12,131 @@ import requests
 from sandbox import AdminError
 
 
-def test_reset_restores_the_initial_state(box, vpsorg, ilkbyte):
-    fresh = box.admin.servers()
-    url, disk = box.vpsorg_url, Path(box.admin.server("web1")["disk"])
+def test_reset_restores_the_initial_state(sandbox, vpsorg, ilkbyte):
+    fresh = sandbox.admin.servers()
+    url, disk = sandbox.vpsorg_url, Path(sandbox.admin.server("web1")["disk"])
     (disk / "srv" / "junk").write_text("x")
     vpsorg.call("POST", "/snapshots/", json={"server_id": 12345, "name": "s"})
     vpsorg.call("POST", "/servers/12346/power/", json={"action": "stop"})
-    box.admin.add_snapshot("ilkbyte", "app1", "s1", is_cron=True, hour=3)
-    box.admin.update_server("ilkbyte", "app2", name="renamed")
-    box.admin.add_server("vpsorg", "extra")
-    box.admin.fault("empty", times=None)
-    box.admin.settings(ilkbyte_responds="on_finish", vpsorg_page_size=1)
-    box.admin.add_credentials(vpsorg_token={"token": "vps_extra"})
-    box.admin.advance(10_000)
-    box.admin.reset()
-    assert box.admin.servers() == fresh
-    assert box.admin.request_log() == [] and box.admin.faults() == []
-    assert box.admin.settings()["ilkbyte_responds"] == "on_start" and box.admin.clock()["elapsed"] < 10
+    sandbox.admin.add_snapshot("ilkbyte", "app1", "s1", is_cron=True, hour=3)
+    sandbox.admin.update_server("ilkbyte", "app2", name="renamed")
+    sandbox.admin.add_server("vpsorg", "extra")
+    sandbox.admin.fault("empty", times=None)
+    sandbox.admin.settings(ilkbyte_responds="on_finish", vpsorg_page_size=1)
+    sandbox.admin.add_credentials(vpsorg_token={"token": "vps_extra"})
+    sandbox.admin.advance(10_000)
+    sandbox.admin.reset()
+    assert sandbox.admin.servers() == fresh
+    assert sandbox.admin.request_log() == [] and sandbox.admin.faults() == []
+    assert sandbox.admin.settings()["ilkbyte_responds"] == "on_start" and sandbox.admin.clock()["elapsed"] < 10
     assert vpsorg.call("GET", "/servers/", token="vps_extra").status_code == 401
     assert vpsorg.call("POST", "/snapshots/", json={"server_id": 12345, "name": "s"}).json()["id"] == 801
-    assert ilkbyte.snapshots() == {} and url == box.vpsorg_url
+    assert ilkbyte.snapshots() == {} and url == sandbox.vpsorg_url
 
 
-def test_same_seed_same_durations(box, vpsorg):
+def test_same_seed_same_durations(sandbox, vpsorg):
     def ends() -> float:
         vpsorg.snapshot()
-        started, ready = (box.admin.events(event)[0] for event in ("snapshot_started", "snapshot_ready"))
+        started, ready = (sandbox.admin.events(event)[0] for event in ("snapshot_started", "snapshot_ready"))
         return ready["n"] - started["n"], vpsorg.call("GET", "/snapshots/").json()["results"][0]["size_mb"]
 
     first = ends()
-    box.admin.reset()
+    sandbox.admin.reset()
     assert ends() == first
 
 
-def test_servers_come_go_and_change(box, vpsorg):
-    added = box.admin.add_server("vpsorg", "db1", hostname="db.example.com", status="stopped")
+def test_servers_come_go_and_change(sandbox, vpsorg):
+    added = sandbox.admin.add_server("vpsorg", "db1", hostname="db.example.com", status="stopped")
     assert (added["id"], added["status"], added["powered_on"]) == (12347, "stopped", False)
-    box.admin.update_server("vpsorg", "db1", status="active", name="db2")
+    sandbox.admin.update_server("vpsorg", "db1", status="active", name="db2")
     assert vpsorg.call("GET", f"/servers/{added['uuid']}/").json()["name"] == "db2"
-    assert "db2:" in Path(box.inventory).read_text()
-    box.admin.remove_server("vpsorg", 12347)
+    assert "db2:" in Path(sandbox.inventory).read_text()
+    sandbox.admin.remove_server("vpsorg", 12347)
     assert vpsorg.call("GET", "/servers/12347/").status_code == 404
     for wrong in ("ab", "a-b-c", "x" * 17):
         with pytest.raises(AdminError):
-            box.admin.add_server("ilkbyte", wrong)
+            sandbox.admin.add_server("ilkbyte", wrong)
 
 
-def test_added_snapshots_can_be_changed(box, vpsorg, ilkbyte):
-    added = box.admin.add_snapshot("vpsorg", 12345, "old", created_at="2020-01-01T00:00:00Z", size_mb=7)
-    box.admin.update_snapshot("vpsorg", "web1", added["id"], status="quarantined")
+def test_added_snapshots_can_be_changed(sandbox, vpsorg, ilkbyte):
+    added = sandbox.admin.add_snapshot("vpsorg", 12345, "old", created_at="2020-01-01T00:00:00Z", size_mb=7)
+    sandbox.admin.update_snapshot("vpsorg", "web1", added["id"], status="quarantined")
     (row,) = vpsorg.call("GET", "/snapshots/").json()["results"]
     assert (row["status"], row["created_at"], row["size_mb"]) == ("quarantined", "2020-01-01T00:00:00Z", 7)
-    box.admin.add_snapshot("ilkbyte", "app1", "s1", is_cron=True, day=2, hour=4, min=5)
-    box.admin.update_snapshot("ilkbyte", "app1", "s1", cron_time="her gece", next_run="2099-01-01T00:00:00+03:00")
+    sandbox.admin.add_snapshot("ilkbyte", "app1", "s1", is_cron=True, day=2, hour=4, min=5)
+    sandbox.admin.update_snapshot("ilkbyte", "app1", "s1", cron_time="her gece", next_run="2099-01-01T00:00:00+03:00")
     params = ilkbyte.snapshots()["s1"]["params"]
     assert (params["cron_time"], params["next_run"]) == ("her gece", "2099-01-01T00:00:00+03:00")
-    box.admin.remove_snapshot("ilkbyte", "app1", "s1")
+    sandbox.admin.remove_snapshot("ilkbyte", "app1", "s1")
     assert ilkbyte.snapshots() == {}
     with pytest.raises(AdminError):
-        box.admin.update_snapshot("ilkbyte", "app1", "s1", state="running")
+        sandbox.admin.update_snapshot("ilkbyte", "app1", "s1", state="running")
     with pytest.raises(AdminError):
-        box.admin.add_snapshot("ilkbyte", "app1", "s2", status="failed")
+        sandbox.admin.add_snapshot("ilkbyte", "app1", "s2", status="failed")
 
 
-def test_an_added_snapshot_can_be_restored(box, vpsorg):
-    added = box.admin.add_snapshot("vpsorg", "web1", "old")
-    before = box.admin.server("web1")["digest"]
-    (Path(box.admin.server("web1")["disk"]) / "etc" / "changed").write_text("x")
+def test_an_added_snapshot_can_be_restored(sandbox, vpsorg):
+    added = sandbox.admin.add_snapshot("vpsorg", "web1", "old")
+    before = sandbox.admin.server("web1")["digest"]
+    (Path(sandbox.admin.server("web1")["disk"]) / "etc" / "changed").write_text("x")
     vpsorg.call("POST", f"/snapshots/{added['id']}/restore/")
     vpsorg.until(lambda: vpsorg.status() == "active")
-    assert box.admin.server("web1")["digest"] == before
+    assert sandbox.admin.server("web1")["digest"] == before
 
 
-def test_request_log_never_holds_credentials(box, vpsorg, ilkbyte):
-    vpsorg.call("GET", f"/servers/?leak={box.vpsorg_token}")
-    vpsorg.call("POST", "/snapshots/", json={"server_id": 12345, "name": "a", "description": box.vpsorg_token})
-    ilkbyte.call(f"/server/manage/{box.ilkbyte_secret_key}/show", name=box.ilkbyte_access_key)
-    requests.post(f"{box.ilkbyte_url}/account", timeout=10,
-                  data=json.dumps({"access": box.ilkbyte_access_key, "list": [box.ilkbyte_secret_key]}))
-    text = json.dumps(box.admin.request_log())
-    assert len(box.admin.requests()) == 4
-    for secret in (box.vpsorg_token, box.ilkbyte_access_key, box.ilkbyte_secret_key):
+def test_request_log_never_holds_credentials(sandbox, vpsorg, ilkbyte):
+    vpsorg.call("GET", f"/servers/?leak={sandbox.vpsorg_token}")
+    vpsorg.call("POST", "/snapshots/", json={"server_id": 12345, "name": "a", "description": sandbox.vpsorg_token})
+    ilkbyte.call(f"/server/manage/{sandbox.ilkbyte_secret_key}/show", name=sandbox.ilkbyte_access_key)
+    requests.post(f"{sandbox.ilkbyte_url}/account", timeout=10,
+                  data=json.dumps({"access": sandbox.ilkbyte_access_key, "list": [sandbox.ilkbyte_secret_key]}))
+    text = json.dumps(sandbox.admin.request_log())
+    assert len(sandbox.admin.requests()) == 4
+    for secret in (sandbox.vpsorg_token, sandbox.ilkbyte_access_key, sandbox.ilkbyte_secret_key):
         assert secret not in text
 
 
-def test_request_log_records_each_request(box, vpsorg, ilkbyte):
+def test_request_log_records_each_request(sandbox, vpsorg, ilkbyte):
     vpsorg.snapshot()
     ilkbyte.manage("/snapshot/create", name="s1")
-    (entry,) = box.admin.requests(changing=True, cloud="vpsorg")
+    (entry,) = sandbox.admin.requests(changing=True, cloud="vpsorg")
     assert (entry["operation"], entry["server"], entry["method"], entry["http_status"]) == (
         "snapshots.create", "web1", "POST", 201)
     assert entry["body"] == {"server_id": 12345, "name": "s"} and entry["at"].endswith("Z")
-    (entry,) = box.admin.requests(cloud="ilkbyte")
+    (entry,) = sandbox.admin.requests(cloud="ilkbyte")
     assert (entry["changing"], entry["method"], entry["query"]["name"]) == (True, "GET", "s1")
-    numbers = [entry["n"] for entry in box.admin.request_log()]
+    numbers = [entry["n"] for entry in sandbox.admin.request_log()]
     assert numbers == sorted(set(numbers))
 
 
-def test_settings_are_checked(box):
+def test_settings_are_checked(sandbox):
     for wrong in ({"ilkbyte_responds": "never"}, {"vpsorg_page_size": 0}, {"seconds": {"vpsorg.coffee": 1}},
                   {"seconds": {"vpsorg.snapshots.create": [5, 1]}}, {"colour": "red"}):
         with pytest.raises(AdminError):
-            box.admin.settings(**wrong)
+            sandbox.admin.settings(**wrong)
 
 
-def test_inventory_names_servers_and_holds_no_credentials(box):
-    text = Path(box.inventory).read_text()
+def test_inventory_names_servers_and_holds_no_credentials(sandbox):
+    text = Path(sandbox.inventory).read_text()
     for word in ("web1:", "web2:", "app1:", "app2:", 'rewind_provider: "vpsorg"', "rewind_server_id: 12345",
                  'rewind_server_id: "app1"', "StrictHostKeyChecking=yes", "IdentitiesOnly=yes"):
         assert word in text
-    for secret in (box.vpsorg_token, box.ilkbyte_access_key, box.ilkbyte_secret_key):
+    for secret in (sandbox.vpsorg_token, sandbox.ilkbyte_access_key, sandbox.ilkbyte_secret_key):
         assert secret not in text
 
 
 @pytest.mark.parametrize(("cloud", "first"), [("vpsorg", "web1"), ("ilkbyte", "app1")])
-def test_a_server_that_was_removed_is_back_after_a_reset(box, cloud, first):
+def test_a_server_that_was_removed_is_back_after_a_reset(sandbox, cloud, first):
     def ids():
-        return [(row["id"], row["uuid"], row["name"]) for row in box.admin.servers(cloud)]
+        return [(row["id"], row["uuid"], row["name"]) for row in sandbox.admin.servers(cloud)]
 
     before = ids()
-    box.admin.remove_server(cloud, first)
-    box.admin.add_server(cloud, "later")
-    box.admin.reset()
+    sandbox.admin.remove_server(cloud, first)
+    sandbox.admin.add_server(cloud, "later")
+    sandbox.admin.reset()
     assert ids() == before
-    box.admin.remove_server(cloud, first)
-    box.admin.reset(servers=1)
+    sandbox.admin.remove_server(cloud, first)
+    sandbox.admin.reset(servers=1)
     assert ids() == before[:1]
-    box.admin.reset(servers=2)
-    assert ids() == before and box.admin.server(first)["powered_on"]
+    sandbox.admin.reset(servers=2)
+    assert ids() == before and sandbox.admin.server(first)["powered_on"]

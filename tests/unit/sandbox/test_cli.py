@@ -89,9 +89,9 @@ def test_launch_says_why_it_did_not_start():
             pass
 
 
-def test_idle_sandbox_uses_no_processor_time(box):
+def test_idle_sandbox_uses_no_processor_time(sandbox):
     def used() -> float:
-        fields = Path(f"/proc/{box.process.pid}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{sandbox.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     time.sleep(0.2)
@@ -101,15 +101,15 @@ def test_idle_sandbox_uses_no_processor_time(box):
 
 
 def test_abrupt_clients_and_stop_during_a_request(tmp_path):
-    with launch(servers=1, ssh=False, speed=1) as box:
-        host, port = box.vpsorg_url.split("/")[2].split(":")
-        box.admin.fault("delay", seconds=30)
+    with launch(servers=1, ssh=False, speed=1) as sandbox:
+        host, port = sandbox.vpsorg_url.split("/")[2].split(":")
+        sandbox.admin.fault("delay", seconds=30)
         with socket.create_connection((host, int(port))) as connection:
             connection.sendall(b"GET /api/v1/servers/ HTTP/1.1\r\nHost: x\r\n\r\n")
             time.sleep(0.1)
             started_at = time.monotonic()
-            box.process.terminate()
-            assert box.process.wait(10) == 0
+            sandbox.process.terminate()
+            assert sandbox.process.wait(10) == 0
             assert time.monotonic() - started_at < 5
 
 

@@ -11,159 +11,159 @@ from sandbox import AdminError
 OTHER_CLIENT = "other_client"
 
 
-def actors(box):
+def actors(sandbox):
     """Every effect so far with who has caused it, and whether it is a request's."""
-    return [(row["event"], row["actor"], row["request"] is not None) for row in box.admin.events()]
+    return [(row["event"], row["actor"], row["request"] is not None) for row in sandbox.admin.events()]
 
 
-def change_concurrently(box, action, **more):
-    box.admin.fault("concurrent_change", action=action, **more)
+def change_concurrently(sandbox, action, **more):
+    sandbox.admin.fault("concurrent_change", action=action, **more)
 
 
 @pytest.mark.parametrize("cloud", ["vpsorg", "ilkbyte"])
-def test_the_server_is_deleted_before_or_after(box, vpsorg, ilkbyte, cloud):
+def test_the_server_is_deleted_before_or_after(sandbox, vpsorg, ilkbyte, cloud):
     def show():
         return vpsorg.call("GET", "/servers/12345/").status_code if cloud == "vpsorg" else ilkbyte.manage("/show")["error"]
 
     name, fine, gone = {"vpsorg": ("web1", 200, 404), "ilkbyte": ("app1", None, "Server not found!")}[cloud]
-    change_concurrently(box, "delete_server", when="after", cloud=cloud, operation="servers.show")
+    change_concurrently(sandbox, "delete_server", when="after", cloud=cloud, operation="servers.show")
     assert show() == fine and show() == gone
-    assert actors(box) == [("server_removed", OTHER_CLIENT, False)]
-    box.admin.reset()
-    change_concurrently(box, "delete_server", cloud=cloud)
+    assert actors(sandbox) == [("server_removed", OTHER_CLIENT, False)]
+    sandbox.admin.reset()
+    change_concurrently(sandbox, "delete_server", cloud=cloud)
     assert show() == gone
-    assert [row["server"] for row in box.admin.events("server_removed")] == [name]
-    (entry,) = box.admin.requests()
+    assert [row["server"] for row in sandbox.admin.events("server_removed")] == [name]
+    (entry,) = sandbox.admin.requests()
     assert (entry["fault"], entry["concurrent_change"]) == ("concurrent_change", "delete_server")
 
 
-def test_what_is_started_before_makes_the_server_busy(box, vpsorg):
-    added = box.admin.add_snapshot("vpsorg", "web1", "good")
-    change_concurrently(box, "stop_server")
+def test_what_is_started_before_makes_the_server_busy(sandbox, vpsorg):
+    added = sandbox.admin.add_snapshot("vpsorg", "web1", "good")
+    change_concurrently(sandbox, "stop_server")
     response = vpsorg.call("POST", f"/snapshots/{added['id']}/restore/")
     assert response.status_code == 400 and "valid state" in response.json()["detail"]
     vpsorg.until(lambda: vpsorg.status() == "stopped")
-    assert actors(box) == [("power_stopped", OTHER_CLIENT, False)]  # which came later, in the background
-    change_concurrently(box, "start_server", when="after")
+    assert actors(sandbox) == [("power_stopped", OTHER_CLIENT, False)]  # which came later, in the background
+    change_concurrently(sandbox, "start_server", when="after")
     assert vpsorg.status() == "stopped"
     vpsorg.until(lambda: vpsorg.status() == "active")
-    assert actors(box)[1:] == [("power_started", OTHER_CLIENT, False)]
+    assert actors(sandbox)[1:] == [("power_started", OTHER_CLIENT, False)]
 
 
-def test_each_snapshot_has_its_actor(box, vpsorg):
-    change_concurrently(box, "create_snapshot", name="s", when="after")
-    box.admin.fault("snapshot_fails", skip=1)  # for the client's second one, not for somebody else's
+def test_each_snapshot_has_its_actor(sandbox, vpsorg):
+    change_concurrently(sandbox, "create_snapshot", name="s", when="after")
+    sandbox.admin.fault("snapshot_fails", skip=1)  # for the client's second one, not for somebody else's
     mine = vpsorg.call("POST", "/snapshots/", json={"server_id": 12345, "name": "s"}).json()
-    number = box.admin.requests(operation="snapshots.create")[0]["n"]
-    vpsorg.until(lambda: len(box.admin.events("snapshot_ready")) == 2)
-    assert sorted((row["event"], row["snapshot_id"] == mine["id"], row["actor"], row["request"]) for row in box.admin.events()) == [
+    number = sandbox.admin.requests(operation="snapshots.create")[0]["n"]
+    vpsorg.until(lambda: len(sandbox.admin.events("snapshot_ready")) == 2)
+    assert sorted((row["event"], row["snapshot_id"] == mine["id"], row["actor"], row["request"]) for row in sandbox.admin.events()) == [
         ("snapshot_ready", False, OTHER_CLIENT, None), ("snapshot_ready", True, "client", number),
         ("snapshot_started", False, OTHER_CLIENT, None), ("snapshot_started", True, "client", number)]
-    assert len(box.admin.events(actor=OTHER_CLIENT)) == len(box.admin.events(request=number)) == 2
+    assert len(sandbox.admin.events(actor=OTHER_CLIENT)) == len(sandbox.admin.events(request=number)) == 2
     vpsorg.call("POST", "/snapshots/", json={"server_id": 12345, "name": "t"})
-    assert vpsorg.until(lambda: box.admin.events("snapshot_failed"))[0]["actor"] == "client"
+    assert vpsorg.until(lambda: sandbox.admin.events("snapshot_failed"))[0]["actor"] == "client"
 
 
-def test_each_snapshot_has_its_actor_at_ilkbyte(box, ilkbyte):
-    box.admin.settings(seconds={"ilkbyte.snapshots.create": 30})
-    change_concurrently(box, "create_snapshot", name="theirs", when="after")
+def test_each_snapshot_has_its_actor_at_ilkbyte(sandbox, ilkbyte):
+    sandbox.admin.settings(seconds={"ilkbyte.snapshots.create": 30})
+    change_concurrently(sandbox, "create_snapshot", name="theirs", when="after")
     assert ilkbyte.manage("/snapshot/create", name="mine")["status"] is True
-    ilkbyte.until(lambda: len(box.admin.events("snapshot_ready")) == 2)
-    assert [(row["event"], row["snapshot"], row["actor"]) for row in box.admin.events()] == [
+    ilkbyte.until(lambda: len(sandbox.admin.events("snapshot_ready")) == 2)
+    assert [(row["event"], row["snapshot"], row["actor"]) for row in sandbox.admin.events()] == [
         ("snapshot_started", "mine", "client"), ("snapshot_ready", "mine", "client"),
         ("snapshot_started", "theirs", OTHER_CLIENT), ("snapshot_ready", "theirs", OTHER_CLIENT)]
 
 
 @pytest.mark.parametrize(("which", "left"), [("newest", ["b", "a"]), ("oldest", ["c", "b"]), ("b", ["c", "a"]), (802, ["c", "a"])])
-def test_which_snapshot_is_deleted_at_vpsorg(box, vpsorg, which, left):
+def test_which_snapshot_is_deleted_at_vpsorg(sandbox, vpsorg, which, left):
     for number, name in enumerate("abc"):
-        box.admin.add_snapshot("vpsorg", "web1", name, created_at=f"2026-01-0{number + 1}T00:00:00Z")
-    change_concurrently(box, "delete_snapshot", snapshot=which, operation="snapshots.list", server="web1")
+        sandbox.admin.add_snapshot("vpsorg", "web1", name, created_at=f"2026-01-0{number + 1}T00:00:00Z")
+    change_concurrently(sandbox, "delete_snapshot", snapshot=which, operation="snapshots.list", server="web1")
     rows = vpsorg.call("GET", "/snapshots/?server_id=12345").json()["results"]
-    assert [row["name"] for row in rows] == left and actors(box) == [("snapshot_deleted", OTHER_CLIENT, False)]
+    assert [row["name"] for row in rows] == left and actors(sandbox) == [("snapshot_deleted", OTHER_CLIENT, False)]
 
 
 @pytest.mark.parametrize(("which", "left"), [("newest", {"a", "b"}), ("oldest", {"b", "c"}), ("b", {"a", "c"})])
-def test_which_snapshot_is_deleted_at_ilkbyte(box, ilkbyte, which, left):
-    box.admin.settings(ilkbyte_responds="on_finish", seconds={"ilkbyte.snapshots.delete": 0})
+def test_which_snapshot_is_deleted_at_ilkbyte(sandbox, ilkbyte, which, left):
+    sandbox.admin.settings(ilkbyte_responds="on_finish", seconds={"ilkbyte.snapshots.delete": 0})
     for number, name in enumerate("abc"):
-        box.admin.add_snapshot("ilkbyte", "app1", name, created_at=f"2026-01-0{number + 1}T00:00:00Z")
-    change_concurrently(box, "delete_snapshot", snapshot=which)
-    assert set(ilkbyte.snapshots()) == left and actors(box) == [("snapshot_deleted", OTHER_CLIENT, False)]
+        sandbox.admin.add_snapshot("ilkbyte", "app1", name, created_at=f"2026-01-0{number + 1}T00:00:00Z")
+    change_concurrently(sandbox, "delete_snapshot", snapshot=which)
+    assert set(ilkbyte.snapshots()) == left and actors(sandbox) == [("snapshot_deleted", OTHER_CLIENT, False)]
 
 
 @pytest.mark.parametrize("cloud", ["vpsorg", "ilkbyte"])
-def test_a_restore_by_another_client(box, vpsorg, ilkbyte, cloud):
+def test_a_restore_by_another_client(sandbox, vpsorg, ilkbyte, cloud):
     name = {"vpsorg": "web1", "ilkbyte": "app1"}[cloud]
-    box.admin.add_snapshot(cloud, name, "good")
-    box.admin.fault("restore_fails", cloud=cloud)  # the client's, not theirs
-    change_concurrently(box, "restore", snapshot="good", cloud=cloud)
+    sandbox.admin.add_snapshot(cloud, name, "good")
+    sandbox.admin.fault("restore_fails", cloud=cloud)  # the client's, not theirs
+    change_concurrently(sandbox, "restore", snapshot="good", cloud=cloud)
     statuses = vpsorg.status() if cloud == "vpsorg" else ilkbyte.status()
     assert statuses == {"vpsorg": "restoring", "ilkbyte": "paused"}[cloud]
-    vpsorg.until(lambda: box.admin.events("restore_done"))
-    assert actors(box) == [("restore_started", OTHER_CLIENT, False), ("restore_done", OTHER_CLIENT, False)] and len(box.admin.faults()) == 1
+    vpsorg.until(lambda: sandbox.admin.events("restore_done"))
+    assert actors(sandbox) == [("restore_started", OTHER_CLIENT, False), ("restore_done", OTHER_CLIENT, False)] and len(sandbox.admin.faults()) == 1
 
 
-def test_schedules_of_another_client(box, ilkbyte):
-    box.admin.add_snapshot("ilkbyte", "app1", "s1")
-    box.admin.clear_request_log()
-    change_concurrently(box, "add_schedule", cloud="ilkbyte", hour=5, snapshot="s1")
+def test_schedules_of_another_client(sandbox, ilkbyte):
+    sandbox.admin.add_snapshot("ilkbyte", "app1", "s1")
+    sandbox.admin.clear_request_log()
+    change_concurrently(sandbox, "add_schedule", cloud="ilkbyte", hour=5, snapshot="s1")
     assert ilkbyte.snapshots()["s1"]["params"]["is_cron"] is True
-    change_concurrently(box, "remove_schedule", cloud="ilkbyte")
+    change_concurrently(sandbox, "remove_schedule", cloud="ilkbyte")
     assert ilkbyte.snapshots()["s1"]["params"]["is_cron"] is False
-    assert actors(box) == [("cron_added", OTHER_CLIENT, False), ("cron_deleted", OTHER_CLIENT, False)]
+    assert actors(sandbox) == [("cron_added", OTHER_CLIENT, False), ("cron_deleted", OTHER_CLIENT, False)]
 
 
-def test_a_run_of_a_schedule_belongs_to_no_request(box, ilkbyte):
-    box.admin.add_snapshot("ilkbyte", "app1", "s1")
+def test_a_run_of_a_schedule_belongs_to_no_request(sandbox, ilkbyte):
+    sandbox.admin.add_snapshot("ilkbyte", "app1", "s1")
     ilkbyte.manage("/snapshot/cron/add", name="s1", day=1, hour=5, min=0)
-    ilkbyte.until(lambda: box.admin.events("snapshot_recreated"), step=3600)
-    assert actors(box) == [("cron_added", "client", True), ("snapshot_started", "schedule", False), ("snapshot_recreated", "schedule", False)]
+    ilkbyte.until(lambda: sandbox.admin.events("snapshot_recreated"), step=3600)
+    assert actors(sandbox) == [("cron_added", "client", True), ("snapshot_started", "schedule", False), ("snapshot_recreated", "schedule", False)]
 
 
 @pytest.mark.parametrize(("cloud", "action"), [
     ("vpsorg", "start_server"), ("vpsorg", "restore"), ("vpsorg", "delete_snapshot"), ("ilkbyte", "start_server"), ("ilkbyte", "restore"),
     ("ilkbyte", "remove_schedule"), ("ilkbyte", "add_schedule"),
 ])
-def test_what_the_cloud_rejects_for_another_client_is_recorded(box, vpsorg, ilkbyte, cloud, action):
-    change_concurrently(box, action, cloud=cloud, snapshot="nothing")
+def test_what_the_cloud_rejects_for_another_client_is_recorded(sandbox, vpsorg, ilkbyte, cloud, action):
+    change_concurrently(sandbox, action, cloud=cloud, snapshot="nothing")
     assert (vpsorg.status() if cloud == "vpsorg" else ilkbyte.status()) in ("active", "running")
-    (row,) = box.admin.events()
+    (row,) = sandbox.admin.events()
     assert (row["event"], row["action"], row["actor"]) == ("concurrent_change_rejected", action, OTHER_CLIENT) and row["why"]
 
 
-def test_a_request_without_a_server(box, vpsorg):
-    change_concurrently(box, "delete_server", operation="servers.list", times=2)
+def test_a_request_without_a_server(sandbox, vpsorg):
+    change_concurrently(sandbox, "delete_server", operation="servers.list", times=2)
     assert len(vpsorg.call("GET", "/servers/").json()["results"]) == 2
-    assert [(row["event"], row["why"]) for row in box.admin.events()] == [("concurrent_change_rejected", "no such server")]
-    box.admin.clear_faults()
-    change_concurrently(box, "delete_server", operation="servers.list", on="web2")
+    assert [(row["event"], row["why"]) for row in sandbox.admin.events()] == [("concurrent_change_rejected", "no such server")]
+    sandbox.admin.clear_faults()
+    change_concurrently(sandbox, "delete_server", operation="servers.list", on="web2")
     assert [row["name"] for row in vpsorg.call("GET", "/servers/").json()["results"]] == ["web1"]
 
 
-def test_together_with_a_lost_response(box, vpsorg):
-    change_concurrently(box, "create_snapshot", name="s", when="after")
-    box.admin.fault("drop_after")
+def test_together_with_a_lost_response(sandbox, vpsorg):
+    change_concurrently(sandbox, "create_snapshot", name="s", when="after")
+    sandbox.admin.fault("drop_after")
     with pytest.raises(requests.ConnectionError):
         vpsorg.call("POST", "/snapshots/", json={"server_id": 12345, "name": "s"})
-    assert actors(box) == [("snapshot_started", "client", True), ("snapshot_started", OTHER_CLIENT, False)]
-    (entry,) = box.admin.requests()
+    assert actors(sandbox) == [("snapshot_started", "client", True), ("snapshot_started", OTHER_CLIENT, False)]
+    (entry,) = sandbox.admin.requests()
     assert (entry["fault"], entry["concurrent_change"]) == ("drop_after", "create_snapshot")
 
 
 @pytest.mark.slow
 def test_every_call_can_have_a_concurrent_change(all_calls):
     for call in all_calls():
-        call.box.admin.fault("concurrent_change", action="create_snapshot", name="theirs", when="after", cloud=call.cloud, operation=call.operation,
+        call.sandbox.admin.fault("concurrent_change", action="create_snapshot", name="theirs", when="after", cloud=call.cloud, operation=call.operation,
                                on={"vpsorg": "web2", "ilkbyte": "app2"}[call.cloud])
         assert call.send().ok and call.is_executed(), call
-        started = call.box.admin.events("snapshot_started", actor=OTHER_CLIENT)
+        started = call.sandbox.admin.events("snapshot_started", actor=OTHER_CLIENT)
         assert [row["server"] for row in started] == [{"vpsorg": "web2", "ilkbyte": "app2"}[call.cloud]], call
 
 
 @pytest.mark.parametrize("fault", [
     {"action": "earthquake"}, {}, {"action": "restore", "when": "during"}, {"action": "add_schedule"}, {"action": "restore", "snapshots": "x"},
 ])
-def test_a_concurrent_change_that_makes_no_sense_is_rejected(box, fault):
+def test_a_concurrent_change_that_makes_no_sense_is_rejected(sandbox, fault):
     with pytest.raises(AdminError):
-        box.admin._call("POST", "faults", {"fault": {"kind": "concurrent_change", **fault}})
+        sandbox.admin._call("POST", "faults", {"fault": {"kind": "concurrent_change", **fault}})

@@ -18,137 +18,137 @@ def create(vpsorg):
     return vpsorg.call("POST", "/snapshots/", json=CREATE)
 
 
-def started(box):
-    return len(box.admin.events("snapshot_started"))
+def started(sandbox):
+    return len(sandbox.admin.events("snapshot_started"))
 
 
 @pytest.mark.parametrize(("kind", "done"), [("drop_before", 0), ("drop_after", 1)])
-def test_dropped_connection(box, vpsorg, kind, done):
-    box.admin.fault(kind, operation="snapshots.create")
+def test_dropped_connection(sandbox, vpsorg, kind, done):
+    sandbox.admin.fault(kind, operation="snapshots.create")
     with pytest.raises(requests.ConnectionError):
         create(vpsorg)
-    assert started(box) == done
-    (entry,) = box.admin.requests(operation="snapshots.create")
+    assert started(sandbox) == done
+    (entry,) = sandbox.admin.requests(operation="snapshots.create")
     assert (entry["fault"], entry["http_status"], entry["changing"]) == (kind, None, True)
     assert create(vpsorg).status_code == 201  # it hit once
 
 
-def test_skip_times_server_and_cloud(box, vpsorg, ilkbyte):
-    box.admin.fault("status", status=503, operation="servers.show", server="web1", skip=1, times=2)
+def test_skip_times_server_and_cloud(sandbox, vpsorg, ilkbyte):
+    sandbox.admin.fault("status", status=503, operation="servers.show", server="web1", skip=1, times=2)
     shown = [vpsorg.call("GET", f"/servers/{server}/").status_code
              for server in (12345, 12346, 12345, 12346, 12345, 12345)]
     assert shown == [200, 200, 503, 200, 503, 200]
-    box.admin.fault("status", status=502, cloud="vpsorg", times=None)
+    sandbox.admin.fault("status", status=502, cloud="vpsorg", times=None)
     assert ilkbyte.call("/account").status_code == 200
     assert [vpsorg.call("GET", "/account/me/").status_code for _attempt in range(3)] == [502] * 3
-    assert len(box.admin.faults()) == 1
-    box.admin.clear_faults()
+    assert len(sandbox.admin.faults()) == 1
+    sandbox.admin.clear_faults()
     assert vpsorg.call("GET", "/account/me/").status_code == 200
 
 
-def test_delay_outlasts_the_client_and_is_applied(box, vpsorg):
-    box.admin.fault("delay", seconds=1.5, operation="snapshots.create")
+def test_delay_outlasts_the_client_and_is_applied(sandbox, vpsorg):
+    sandbox.admin.fault("delay", seconds=1.5, operation="snapshots.create")
     with pytest.raises(requests.ReadTimeout):
-        requests.post(f"{box.vpsorg_url}/snapshots/", json=CREATE, timeout=0.5,
-                      headers={"Authorization": f"Bearer {box.vpsorg_token}"})
-    assert started(box) == 1
-    box.admin.fault("delay", seconds=0.2, apply=False)
+        requests.post(f"{sandbox.vpsorg_url}/snapshots/", json=CREATE, timeout=0.5,
+                      headers={"Authorization": f"Bearer {sandbox.vpsorg_token}"})
+    assert started(sandbox) == 1
+    sandbox.admin.fault("delay", seconds=0.2, apply=False)
     started_at = time.monotonic()
     with pytest.raises(requests.ConnectionError):
         create(vpsorg)
-    assert time.monotonic() - started_at >= 0.2 and started(box) == 1
+    assert time.monotonic() - started_at >= 0.2 and started(sandbox) == 1
 
 
 @pytest.mark.parametrize(("apply", "done"), [(False, 0), (True, 1)])
-def test_status_with_headers(box, vpsorg, apply, done):
-    box.admin.fault("status", status=429, headers={"Retry-After": 7}, apply=apply)
+def test_status_with_headers(sandbox, vpsorg, apply, done):
+    sandbox.admin.fault("status", status=429, headers={"Retry-After": 7}, apply=apply)
     response = create(vpsorg)
     assert (response.status_code, response.headers["Retry-After"]) == (429, "7")
     assert response.json() == {"detail": "Request was throttled."}
-    assert started(box) == done
+    assert started(sandbox) == done
 
 
-def test_html_page(box, ilkbyte):
-    box.admin.fault("html")
+def test_html_page(sandbox, ilkbyte):
+    sandbox.admin.fault("html")
     response = ilkbyte.call("/server/manage/app1/snapshot/create", name="s1")
     assert response.status_code == 200 and response.headers["Content-Type"].startswith("text/html")
-    assert box.admin.events() == []
+    assert sandbox.admin.events() == []
 
 
-def test_truncated_answer(box, vpsorg):
-    box.admin.fault("truncate", bytes=10)
+def test_truncated_answer(sandbox, vpsorg):
+    sandbox.admin.fault("truncate", bytes=10)
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
         create(vpsorg)
-    assert started(box) == 1
+    assert started(sandbox) == 1
 
 
-def test_empty_and_raw(box, vpsorg):
-    box.admin.fault("empty")
+def test_empty_and_raw(sandbox, vpsorg):
+    sandbox.admin.fault("empty")
     response = create(vpsorg)
     assert (response.status_code, response.content) == (201, b"")
-    box.admin.fault("raw", body="not json {", status=201)
+    sandbox.admin.fault("raw", body="not json {", status=201)
     response = create(vpsorg)
     assert response.text == "not json {" and response.headers["Content-Type"] == "application/json"
-    box.admin.fault("raw", body={"count": 0, "results": []}, apply=False)
+    sandbox.admin.fault("raw", body={"count": 0, "results": []}, apply=False)
     assert vpsorg.call("GET", "/snapshots/").json() == {"count": 0, "results": []}
-    assert started(box) == 2
+    assert started(sandbox) == 2
 
 
-def test_stale_list_misses_the_last_change(box, vpsorg, ilkbyte):
-    box.admin.add_snapshot("vpsorg", "web1", "old")
+def test_stale_list_misses_the_last_change(sandbox, vpsorg, ilkbyte):
+    sandbox.admin.add_snapshot("vpsorg", "web1", "old")
     create(vpsorg)
-    box.admin.fault("stale", operation="snapshots.list", times=2)
+    sandbox.admin.fault("stale", operation="snapshots.list", times=2)
     assert [row["name"] for row in vpsorg.call("GET", "/snapshots/").json()["results"]] == ["old"]
     assert ilkbyte.snapshots() == {}
     assert [row["name"] for row in vpsorg.call("GET", "/snapshots/").json()["results"]] == ["s", "old"]
-    box.admin.advance(100)
-    box.admin.fault("stale", seconds=1000)
+    sandbox.admin.advance(100)
+    sandbox.admin.fault("stale", seconds=1000)
     assert vpsorg.call("GET", "/snapshots/").json()["results"] == []
 
 
-def test_shuffled_list_has_the_same_rows(box, vpsorg, ilkbyte):
+def test_shuffled_list_has_the_same_rows(sandbox, vpsorg, ilkbyte):
     for number in range(5):
-        box.admin.add_snapshot("vpsorg", "web1", f"s{number}")
-        box.admin.add_snapshot("ilkbyte", "app1", f"s{number}")
+        sandbox.admin.add_snapshot("vpsorg", "web1", f"s{number}")
+        sandbox.admin.add_snapshot("ilkbyte", "app1", f"s{number}")
     straight = vpsorg.call("GET", "/snapshots/").json()["results"]
-    box.admin.fault("shuffle", times=2, seed=1)
+    sandbox.admin.fault("shuffle", times=2, seed=1)
     shuffled = vpsorg.call("GET", "/snapshots/").json()["results"]
     assert shuffled != straight and sorted(row["id"] for row in shuffled) == sorted(row["id"] for row in straight)
     assert list(ilkbyte.snapshots()) != [f"s{number}" for number in range(5)]
 
 
-def test_redirect_to_the_same_address(box, ilkbyte):
-    box.admin.fault("redirect", apply=True)
+def test_redirect_to_the_same_address(sandbox, ilkbyte):
+    sandbox.admin.fault("redirect", apply=True)
     response = ilkbyte.call("/server/manage/app1/snapshot/create", name="s1")
     assert response.status_code == 302 and "/server/manage/app1/snapshot/create?" in response.headers["Location"]
-    assert len(box.admin.events("snapshot_started")) == 1
+    assert len(sandbox.admin.events("snapshot_started")) == 1
 
 
-def test_snapshot_and_restore_that_fail(box, vpsorg):
+def test_snapshot_and_restore_that_fail(sandbox, vpsorg):
     ready = vpsorg.snapshot("good")
-    box.admin.fault("snapshot_fails", cloud="vpsorg")
+    sandbox.admin.fault("snapshot_fails", cloud="vpsorg")
     create(vpsorg)
-    vpsorg.until(lambda: box.admin.events("snapshot_failed"))
+    vpsorg.until(lambda: sandbox.admin.events("snapshot_failed"))
     assert vpsorg.call("GET", "/snapshots/").json()["results"][0]["status"] == "failed"
-    box.admin.fault("restore_fails", server="web1")
+    sandbox.admin.fault("restore_fails", server="web1")
     vpsorg.call("POST", f"/snapshots/{ready['id']}/restore/")
-    vpsorg.until(lambda: box.admin.events("restore_failed"))
-    assert vpsorg.status() == "stopped" and not box.admin.server("web1")["powered_on"]
+    vpsorg.until(lambda: sandbox.admin.events("restore_failed"))
+    assert vpsorg.status() == "stopped" and not sandbox.admin.server("web1")["powered_on"]
 
 
-def test_power_that_is_stuck(box, vpsorg, ilkbyte):
-    box.admin.fault("power_stuck", times=None)
+def test_power_that_is_stuck(sandbox, vpsorg, ilkbyte):
+    sandbox.admin.fault("power_stuck", times=None)
     vpsorg.call("POST", "/servers/12345/power/", json={"action": "stop"})
     assert ilkbyte.manage("/power", set="shutdown")["status"] is True
-    box.admin.advance(100_000)
+    sandbox.admin.advance(100_000)
     time.sleep(0.05)
     assert (vpsorg.status(), ilkbyte.status()) == ("stopping", "running")
 
 
-def test_refused_request_uses_no_outcome_fault_up(box, vpsorg):
-    box.admin.fault("snapshot_fails")
+def test_refused_request_uses_no_outcome_fault_up(sandbox, vpsorg):
+    sandbox.admin.fault("snapshot_fails")
     vpsorg.call("POST", "/snapshots/", json={"server_id": 1, "name": "s"})
-    assert len(box.admin.faults()) == 1
+    assert len(sandbox.admin.faults()) == 1
 
 
 @pytest.mark.parametrize("rule", [
@@ -156,14 +156,14 @@ def test_refused_request_uses_no_outcome_fault_up(box, vpsorg):
     {"operation": "snapshot.create", "fault": {"kind": "empty"}}, {"times": 0, "fault": {"kind": "empty"}},
     {"tims": 1, "fault": {"kind": "empty"}}, {"fault": {"kind": "delay", "second": 1}}, {"fault": {"kind": "restore_fails", "seconds": 1}},
 ])
-def test_rules_that_make_no_sense_are_refused(box, rule):
+def test_rules_that_make_no_sense_are_refused(sandbox, rule):
     with pytest.raises(AdminError):
-        box.admin._call("POST", "faults", rule)
-    assert box.admin.faults() == []
+        sandbox.admin._call("POST", "faults", rule)
+    assert sandbox.admin.faults() == []
 
 
-def test_every_fault_is_documented_with_its_keys(box):
-    documented = box.admin._call("GET", "faults")
+def test_every_fault_is_documented_with_its_keys(sandbox):
+    documented = sandbox.admin._call("GET", "faults")
     rows = {}
     for line in (Path(__file__).resolve().parents[3] / "docs" / "sandbox.md").read_text("utf-8").splitlines():
         if line.startswith(("| `", "`concurrent_change`")):

@@ -29,33 +29,33 @@ def test_newer_prefix_says_success(ilkbyte):
     assert refused == {"success": False, "message": "", "error": "Server not found!", "data": None}
 
 
-def test_post_is_accepted_with_query_or_form(box, ilkbyte):
-    keys = {"access": box.ilkbyte_access_key, "secret": box.ilkbyte_secret_key}
-    url = f"{box.ilkbyte_url}/server/manage/app1/snapshot/create"
+def test_post_is_accepted_with_query_or_form(sandbox, ilkbyte):
+    keys = {"access": sandbox.ilkbyte_access_key, "secret": sandbox.ilkbyte_secret_key}
+    url = f"{sandbox.ilkbyte_url}/server/manage/app1/snapshot/create"
     assert requests.post(url, data={**keys, "name": "form"}, timeout=10).json()["status"] is True
     ilkbyte.until(lambda: "form" in ilkbyte.snapshots())
     assert requests.post(url, params={**keys, "name": "query"}, timeout=10).json()["status"] is True
-    bodies = [entry["body"] for entry in box.admin.requests(operation="snapshots.create")]
+    bodies = [entry["body"] for entry in sandbox.admin.requests(operation="snapshots.create")]
     assert bodies == [{"access": "***", "secret": "***", "name": "form"}, None]
 
 
-def test_wrong_keys_and_foreign_address(box):
-    url = f"{box.ilkbyte_url}/account"
-    for keys in ({}, {"access": box.ilkbyte_access_key, "secret": "x"}, {"access": "x", "secret": "x"}):
+def test_wrong_keys_and_foreign_address(sandbox):
+    url = f"{sandbox.ilkbyte_url}/account"
+    for keys in ({}, {"access": sandbox.ilkbyte_access_key, "secret": "x"}, {"access": "x", "secret": "x"}):
         response = requests.get(url, params=keys, timeout=10)
         assert response.status_code == 401 and response.json()["status"] is False
-    box.admin.add_credentials(ilkbyte_key={"access_key": "a", "secret_key": "b", "allowed_ips": ["192.0.2.1"]})
+    sandbox.admin.add_credentials(ilkbyte_key={"access_key": "a", "secret_key": "b", "allowed_ips": ["192.0.2.1"]})
     response = requests.get(url, params={"access": "a", "secret": "b"}, timeout=10)
     assert response.status_code == 403 and response.json()["status"] is False
 
 
 @pytest.mark.parametrize("name", ["", "a-b", "a b", "ş", "../x"])
-def test_snapshot_names_are_alphanumeric(box, ilkbyte, name):
+def test_snapshot_names_are_alphanumeric(sandbox, ilkbyte, name):
     assert ilkbyte.manage("/snapshot/create", name=name)["status"] is False
-    assert box.admin.events() == []
+    assert sandbox.admin.events() == []
 
 
-def test_create_is_not_listed_until_done_and_server_is_paused_until_then(box, ilkbyte):
+def test_create_is_not_listed_until_done_and_server_is_paused_until_then(sandbox, ilkbyte):
     assert ilkbyte.manage("/snapshot/create", name="s1") == {
         "status": True, "message": "Snapshot created!", "error": None, "data": None}
     assert ilkbyte.snapshots() == {} and ilkbyte.status() == "paused"
@@ -65,99 +65,99 @@ def test_create_is_not_listed_until_done_and_server_is_paused_until_then(box, il
     assert ilkbyte.manage("/snapshot/create", name="s1")["error"] == "Snapshot already exists!"
 
 
-def test_on_finish_responds_when_the_operation_is_finished(box, ilkbyte):
-    box.admin.settings(ilkbyte_responds="on_finish", seconds={"ilkbyte.snapshots.create": 1})
+def test_on_finish_responds_when_the_operation_is_finished(sandbox, ilkbyte):
+    sandbox.admin.settings(ilkbyte_responds="on_finish", seconds={"ilkbyte.snapshots.create": 1})
     assert ilkbyte.manage("/snapshot/create", name="s1")["status"] is True
     assert "s1" in ilkbyte.snapshots()
-    box.admin.fault("snapshot_fails", operation="snapshots.create")
+    sandbox.admin.fault("snapshot_fails", operation="snapshots.create")
     assert ilkbyte.manage("/snapshot/create", name="s2")["error"] == "Snapshot could not be created!"
 
 
-def test_second_operation_waits_for_the_first(box, ilkbyte):
+def test_second_operation_waits_for_the_first(sandbox, ilkbyte):
     ilkbyte.manage("/snapshot/create", name="s1")
     responses = []
     second = threading.Thread(target=lambda: responses.append(ilkbyte.manage("/snapshot/revert", name="s1")))
     second.start()
     second.join(0.3)
-    assert second.is_alive() and not box.admin.events("restore_started")
-    box.admin.advance(60)
+    assert second.is_alive() and not sandbox.admin.events("restore_started")
+    sandbox.admin.advance(60)
     second.join(5)
     assert responses[0]["message"] == "Snapshot reverted!"
-    assert [entry["event"] for entry in box.admin.events()] == [
+    assert [entry["event"] for entry in sandbox.admin.events()] == [
         "snapshot_started", "snapshot_ready", "restore_started"]
 
 
-def test_revert_brings_disk_and_power_state_back(box, ilkbyte):
-    disk = Path(box.admin.server("app1")["disk"])
+def test_revert_brings_disk_and_power_state_back(sandbox, ilkbyte):
+    disk = Path(sandbox.admin.server("app1")["disk"])
     (disk / "srv" / "data").write_text("1")
-    before = box.admin.server("app1")["digest"]
+    before = sandbox.admin.server("app1")["digest"]
     ilkbyte.manage("/snapshot/create", name="s1")
     (disk / "srv" / "data").write_text("2")
     ilkbyte.until(lambda: "s1" in ilkbyte.snapshots())
-    box.admin.update_server("ilkbyte", "app1", status="shut off")
+    sandbox.admin.update_server("ilkbyte", "app1", status="shut off")
     ilkbyte.manage("/snapshot/revert", name="s1")
-    assert ilkbyte.status() == "paused" and not box.admin.server("app1")["powered_on"]
-    (done,) = ilkbyte.until(lambda: box.admin.events("restore_done"))
-    server = box.admin.server("app1")
+    assert ilkbyte.status() == "paused" and not sandbox.admin.server("app1")["powered_on"]
+    (done,) = ilkbyte.until(lambda: sandbox.admin.events("restore_done"))
+    server = sandbox.admin.server("app1")
     assert server["digest"] == before == done["digest"]
     assert (server["status"], server["powered_on"]) == ("running", True)
 
 
-def test_revert_that_fails_leaves_the_server_off(box, ilkbyte):
-    box.admin.add_snapshot("ilkbyte", "app1", "s1")
-    box.admin.add_snapshot("ilkbyte", "app1", "s2")
+def test_revert_that_fails_leaves_the_server_off(sandbox, ilkbyte):
+    sandbox.admin.add_snapshot("ilkbyte", "app1", "s1")
+    sandbox.admin.add_snapshot("ilkbyte", "app1", "s2")
     before = ilkbyte.snapshots()
-    box.admin.fault("restore_fails", cloud="ilkbyte")
+    sandbox.admin.fault("restore_fails", cloud="ilkbyte")
     assert ilkbyte.manage("/snapshot/revert", name="s1")["status"] is True
-    ilkbyte.until(lambda: box.admin.events("restore_failed"))
+    ilkbyte.until(lambda: sandbox.admin.events("restore_failed"))
     assert ilkbyte.status() == "shut off" and ilkbyte.snapshots() == before
-    (request,) = box.admin.requests(operation="snapshots.restore")
+    (request,) = sandbox.admin.requests(operation="snapshots.restore")
     assert request["fault"] == "restore_fails"
 
 
-def test_recreate_that_fails_loses_the_snapshot(box, ilkbyte):
-    box.admin.add_snapshot("ilkbyte", "app1", "s1")
-    box.admin.fault("snapshot_fails", operation="snapshots.update")
+def test_recreate_that_fails_loses_the_snapshot(sandbox, ilkbyte):
+    sandbox.admin.add_snapshot("ilkbyte", "app1", "s1")
+    sandbox.admin.fault("snapshot_fails", operation="snapshots.update")
     ilkbyte.manage("/snapshot/update", name="s1")
-    ilkbyte.until(lambda: box.admin.events("snapshot_failed"))
+    ilkbyte.until(lambda: sandbox.admin.events("snapshot_failed"))
     assert ilkbyte.snapshots() == {}
 
 
-def test_schedule_recreates_the_snapshot(box, ilkbyte):
-    added = box.admin.add_snapshot("ilkbyte", "app1", "nightly", created_at="2020-01-01T00:00:00Z")
+def test_schedule_recreates_the_snapshot(sandbox, ilkbyte):
+    added = sandbox.admin.add_snapshot("ilkbyte", "app1", "nightly", created_at="2020-01-01T00:00:00Z")
     assert added["date"] == "2020-01-01T03:00:00+03:00"
     assert ilkbyte.manage("/snapshot/cron/add", name="nightly", day=1, hour=2, min=3)["status"] is True
     params = ilkbyte.snapshots()["nightly"]["params"]
     assert params["last_run"] is None and params["cron_time"] == "Her 1 günde bir 02:03 saatinde"
     assert ilkbyte.manage("/snapshot/cron/add", name="nightly", day=1, hour=2, min=3)["status"] is False
-    (disk := Path(box.admin.server("app1")["disk"]) / "srv" / "new").write_text("since then")
+    (disk := Path(sandbox.admin.server("app1")["disk"]) / "srv" / "new").write_text("since then")
 
     due = params["next_run"]
-    ilkbyte.until(lambda: box.admin.events("snapshot_recreated"), step=3600)
+    ilkbyte.until(lambda: sandbox.admin.events("snapshot_recreated"), step=3600)
     row = ilkbyte.snapshots()["nightly"]
     assert row["params"]["last_run"] == due and row["params"]["next_run"][11:19] == "02:03:00"
     assert row["params"]["next_run"] > due <= row["date"]
-    assert box.admin.events("snapshot_recreated")[0]["digest"] == box.admin.server("app1")["digest"]
+    assert sandbox.admin.events("snapshot_recreated")[0]["digest"] == sandbox.admin.server("app1")["digest"]
     assert disk.exists()
 
     assert ilkbyte.manage("/snapshot/cron/delete", name="nightly")["message"] == (
         "Scheduled snapshot task deleted!!")
     assert ilkbyte.snapshots()["nightly"]["params"]["is_cron"] is False
-    before = len(box.admin.events("snapshot_recreated"))
-    box.admin.advance(3 * 86400)
-    assert len(box.admin.events("snapshot_recreated")) == before
+    before = len(sandbox.admin.events("snapshot_recreated"))
+    sandbox.admin.advance(3 * 86400)
+    assert len(sandbox.admin.events("snapshot_recreated")) == before
 
 
 @pytest.mark.parametrize("parameters", [
     {"day": "x", "hour": 1, "min": 1}, {"day": -1, "hour": 1, "min": 1}, {"day": 1, "hour": 24, "min": 1},
     {"day": 1, "hour": 1, "min": 60}, {"day": 1, "hour": 1}, {"day": "1.5", "hour": 1, "min": 1},
 ])
-def test_schedules_want_integers_in_range(box, ilkbyte, parameters):
-    box.admin.add_snapshot("ilkbyte", "app1", "s1")
+def test_schedules_want_integers_in_range(sandbox, ilkbyte, parameters):
+    sandbox.admin.add_snapshot("ilkbyte", "app1", "s1")
     assert ilkbyte.manage("/snapshot/cron/add", name="s1", **parameters)["status"] is False
 
 
-def test_day_zero_is_accepted(box, ilkbyte):
-    box.admin.add_snapshot("ilkbyte", "app1", "s1")
+def test_day_zero_is_accepted(sandbox, ilkbyte):
+    sandbox.admin.add_snapshot("ilkbyte", "app1", "s1")
     assert ilkbyte.manage("/snapshot/cron/add", name="s1", day=0, hour=12, min=0)["status"] is True
     assert ilkbyte.snapshots()["s1"]["params"]["cron_time"] == "Her 0 günde bir 12:00 saatinde"

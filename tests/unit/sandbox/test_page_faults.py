@@ -14,21 +14,21 @@ SIZE = 2
 
 
 @pytest.fixture
-def box(shared_box: SandboxHandle) -> Iterator[SandboxHandle]:
+def sandbox(shared_sandbox: SandboxHandle) -> Iterator[SandboxHandle]:
     """With more servers than one page has."""
-    shared_box.admin.reset(servers=ROWS)
-    yield shared_box
-    shared_box.admin.reset(servers=2)
+    shared_sandbox.admin.reset(servers=ROWS)
+    yield shared_sandbox
+    shared_sandbox.admin.reset(servers=2)
 
 
 @pytest.fixture(params=["vpsorg servers", "vpsorg snapshots", "ilkbyte servers"])
-def pages(request, box, vpsorg, ilkbyte):
+def pages(request, sandbox, vpsorg, ilkbyte):
     """A function: page number -> its names, how many there are in all (rows or pages), where the next one is."""
     cloud, kind = request.param.split()
-    box.admin.settings(vpsorg_page_size=SIZE, ilkbyte_page_size=SIZE)
+    sandbox.admin.settings(vpsorg_page_size=SIZE, ilkbyte_page_size=SIZE)
     if kind == "snapshots":
         for number in range(ROWS):
-            box.admin.add_snapshot("vpsorg", "web1", f"s{number}")
+            sandbox.admin.add_snapshot("vpsorg", "web1", f"s{number}")
 
     def page(number):
         if cloud == "vpsorg":
@@ -40,15 +40,15 @@ def pages(request, box, vpsorg, ilkbyte):
     return page
 
 
-def test_wrong_pages(box, pages):
+def test_wrong_pages(sandbox, pages):
     ordered = [name for number in (1, 2, 3) for name in pages(number)[0]]
     total = pages(2)[1]
     assert len(set(ordered)) == ROWS and total in (ROWS, 3)
     for page, rows, shown in ((2, 1, ordered[1:3]), (2, -1, ordered[3:5]), (3, -2, []), (1, 3, ordered[:2])):  # nothing is before the first row
-        box.admin.fault("shift", rows=rows)
+        sandbox.admin.fault("shift", rows=rows)
         assert pages(page)[:2] == (shown, total), rows
     assert pages(2)[0] == ordered[2:4]  # it hit once
-    box.admin.fault("repeat_page", times=None)
+    sandbox.admin.fault("repeat_page", times=None)
     names, counted, at = pages(2)
     if isinstance(at, str):
         assert names == ordered[2:4] and at.endswith("?page=2") and counted == ROWS

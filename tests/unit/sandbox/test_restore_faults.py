@@ -20,11 +20,11 @@ IN_PROGRESS = {"vpsorg": "restoring", "ilkbyte": "paused"}
 class Restores:
     """A server at one of the clouds with a snapshot of it."""
 
-    def __init__(self, cloud, box, calls):
-        self.cloud, self.box, self._calls = cloud, box, calls
+    def __init__(self, cloud, sandbox, calls):
+        self.cloud, self.sandbox, self._calls = cloud, sandbox, calls
         self.name = {"vpsorg": "web1", "ilkbyte": "app1"}[cloud]
         self.until, self.status = calls.until, calls.status
-        self._id = box.admin.add_snapshot(cloud, self.name, "good").get("id")
+        self._id = sandbox.admin.add_snapshot(cloud, self.name, "good").get("id")
 
     def send(self):
         """The answer to the request for a restore."""
@@ -33,21 +33,21 @@ class Restores:
         return self._calls.call(f"/server/manage/{self.name}/snapshot/revert", name="good")
 
     def fault(self, kind, **details):
-        self.box.admin.fault(kind, cloud=self.cloud, operation="snapshots.restore", server=self.name, **details)
+        self.sandbox.admin.fault(kind, cloud=self.cloud, operation="snapshots.restore", server=self.name, **details)
 
     def events(self, event):
-        return len(self.box.admin.events(event, cloud=self.cloud))
+        return len(self.sandbox.admin.events(event, cloud=self.cloud))
 
     def disk(self):
-        return Path(self.box.admin.server(self.name)["disk"])
+        return Path(self.sandbox.admin.server(self.name)["disk"])
 
     def is_on(self):
-        return self.box.admin.server(self.name)["powered_on"]
+        return self.sandbox.admin.server(self.name)["powered_on"]
 
 
 @pytest.fixture(params=("vpsorg", "ilkbyte"))
-def restores(request, box):
-    return Restores(request.param, box, request.getfixturevalue(request.param))
+def restores(request, sandbox):
+    return Restores(request.param, sandbox, request.getfixturevalue(request.param))
 
 
 @pytest.mark.parametrize(("kind", "started"), [("drop_before", 0), ("drop_after", 1)])
@@ -78,7 +78,7 @@ def test_it_fails_for_good(restores):
         restores.until(lambda failures=failures: restores.events("restore_failed") == failures)
         assert restores.status() == OFF[restores.cloud] and not restores.is_on() and marker.exists()
     assert restores.events("restore_done") == 0
-    restores.box.admin.clear_faults()
+    restores.sandbox.admin.clear_faults()
     restores.send()
     restores.until(lambda: restores.events("restore_done"))
     assert not marker.exists()
@@ -87,17 +87,17 @@ def test_it_fails_for_good(restores):
 def test_it_never_finishes(restores):
     restores.fault("restore_stuck")
     restores.send()
-    restores.box.admin.advance(1_000_000)
+    restores.sandbox.admin.advance(1_000_000)
     time.sleep(0.05)
     assert restores.status() == IN_PROGRESS[restores.cloud] and restores.events("restore_done") == 0
-    restores.box.admin.reset()
+    restores.sandbox.admin.reset()
     assert restores.status() == ON[restores.cloud]
 
 
 def test_it_takes_very_long(restores):
     restores.fault("restore_stuck", seconds=100_000)
     restores.send()
-    restores.box.admin.advance(90_000)
+    restores.sandbox.admin.advance(90_000)
     time.sleep(0.05)
     assert restores.status() == IN_PROGRESS[restores.cloud]
     restores.until(lambda: restores.events("restore_done"), step=1000)
@@ -114,20 +114,20 @@ def test_the_disk_is_back_but_the_server_stays_off(restores):
 
 
 def test_power_that_is_stuck_concerns_restores_only_where_the_rule_says_so(restores):
-    restores.box.admin.fault("power_stuck", cloud=restores.cloud)
+    restores.sandbox.admin.fault("power_stuck", cloud=restores.cloud)
     restores.send()
     restores.until(lambda: restores.events("restore_done"))
     assert restores.status() == ON[restores.cloud]
-    assert [rule["operation"] for rule in restores.box.admin.faults()] == ["servers.power"]
+    assert [rule["operation"] for rule in restores.sandbox.admin.faults()] == ["servers.power"]
 
 
 @pytest.mark.parametrize(("kind", "operation"), [
     ("restore_fails", "snapshots.create"), ("restore_stuck", "servers.power"), ("snapshot_fails", "snapshots.restore"),
     ("power_stuck", "snapshots.create"),
 ])
-def test_an_outcome_that_its_operation_cannot_have_is_refused(box, kind, operation):
+def test_an_outcome_that_its_operation_cannot_have_is_refused(sandbox, kind, operation):
     with pytest.raises(AdminError, match="has no meaning"):
-        box.admin.fault(kind, operation=operation)
+        sandbox.admin.fault(kind, operation=operation)
 
 
 def test_a_disk_that_cannot_be_put_back_leaves_no_cloud_restoring(restores):
@@ -141,7 +141,7 @@ def test_a_disk_that_cannot_be_put_back_leaves_no_cloud_restoring(restores):
 
 def test_a_restored_disk_that_does_not_boot_leaves_the_server_on(restores):
     (restores.disk() / "boot/vmlinuz").unlink()
-    restores.box.admin.add_snapshot(restores.cloud, restores.name, "bad")
+    restores.sandbox.admin.add_snapshot(restores.cloud, restores.name, "bad")
     if restores.cloud == "vpsorg":
         restores._id += 1
         restores.send()
@@ -149,4 +149,4 @@ def test_a_restored_disk_that_does_not_boot_leaves_the_server_on(restores):
         restores._calls.manage("/snapshot/revert", name="bad")
     restores.until(lambda: restores.events("restore_done"))
     assert restores.status() == ON[restores.cloud] and restores.is_on()
-    assert "kernel" in restores.box.admin.server(restores.name)["boot_problem"]
+    assert "kernel" in restores.sandbox.admin.server(restores.name)["boot_problem"]

@@ -19,8 +19,8 @@ CREATE = {"server_id": 12345, "name": "s"}
 
 @pytest.fixture(scope="module")
 def started() -> Iterator[SandboxHandle]:
-    with launch(servers=1, speed=1, ssh=False, tls=True) as box:
-        yield box
+    with launch(servers=1, speed=1, ssh=False, tls=True) as sandbox:
+        yield sandbox
 
 
 @pytest.fixture
@@ -108,17 +108,17 @@ def test_refused_and_slow_answers(tls_box, api):
 def test_keys_are_for_their_owner_only_and_go_with_the_sandbox(tmp_path):
     state = tmp_path / "état d'essai"
     state.mkdir()
-    with launch(servers=0, ssh=False, tls=True, state=state) as box:
-        directory = Path(box.ca_path).parent
+    with launch(servers=0, ssh=False, tls=True, state=state) as sandbox:
+        directory = Path(sandbox.ca_path).parent
         assert directory.parent == state.resolve() and directory.stat().st_mode & 0o77 == 0
         assert {path.stat().st_mode & 0o77 for path in directory.iterdir() if path.name != "ca.pem"} == {0}
     assert not directory.exists()
 
 
-def test_a_sandbox_without_tls_has_no_certificates(box):
-    assert box.ca_path is None
+def test_a_sandbox_without_tls_has_no_certificates(sandbox):
+    assert sandbox.ca_path is None
     with pytest.raises(AdminError, match="no TLS"):
-        box.admin.certificate("vpsorg", "expired")
+        sandbox.admin.certificate("vpsorg", "expired")
 
 
 def test_an_unknown_certificate_is_refused(tls_box):

@@ -20,9 +20,9 @@ def date_of(response):
     return parsedate_to_datetime(response.headers["Date"])
 
 
-def now_of(box):
+def now_of(sandbox):
     """The clouds' own time."""
-    return parsedate_to_datetime(requests.get(f"{box.ilkbyte_url}/account", timeout=10).headers["Date"])
+    return parsedate_to_datetime(requests.get(f"{sandbox.ilkbyte_url}/account", timeout=10).headers["Date"])
 
 
 THROTTLED = [
@@ -31,25 +31,25 @@ THROTTLED = [
 ]
 
 
-def test_throttle(box, vpsorg):
+def test_throttle(sandbox, vpsorg):
     for keys, header in THROTTLED:
-        box.admin.fault("throttle", **keys)
+        sandbox.admin.fault("throttle", **keys)
         response = vpsorg.call("POST", "/snapshots/", json=CREATE)
         assert (response.status_code, response.headers.get("Retry-After")) == (429, header)
         assert response.json() == {"detail": "Request was throttled."}
-    assert box.admin.events() == []
-    box.admin.fault("throttle", apply=True)
+    assert sandbox.admin.events() == []
+    sandbox.admin.fault("throttle", apply=True)
     assert vpsorg.call("POST", "/snapshots/", json=CREATE).status_code == 429
-    assert len(box.admin.events("snapshot_started")) == 1
+    assert len(sandbox.admin.events("snapshot_started")) == 1
 
 
-def test_throttle_until_a_date_of_the_clouds_own_clock(box, ilkbyte):
-    box.admin.advance(1_000_000)
-    box.admin.settings(date_offset_seconds={"ilkbyte": -7200})
-    box.admin.fault("throttle", retry_after="date", seconds=90)
+def test_throttle_until_a_date_of_the_clouds_own_clock(sandbox, ilkbyte):
+    sandbox.admin.advance(1_000_000)
+    sandbox.admin.settings(date_offset_seconds={"ilkbyte": -7200})
+    sandbox.admin.fault("throttle", retry_after="date", seconds=90)
     response = ilkbyte.call("/server/manage/app1/snapshot/create", name="s1")
     assert (parsedate_to_datetime(response.headers["Retry-After"]) - date_of(response)).total_seconds() == 90
-    assert box.admin.events() == []
+    assert sandbox.admin.events() == []
 
 
 @pytest.mark.slow
@@ -68,11 +68,11 @@ def test_slow_body(all_calls):
         assert response.ok and (response.status_code == 204 or isinstance(response.json(), dict)) and call.is_executed(), call
 
 
-def test_slow_body_outlasts_a_timeout_for_each_byte_and_ends_with_its_client(box, vpsorg):
-    box.admin.fault("slow_body", seconds=0.1)
+def test_slow_body_outlasts_a_timeout_for_each_byte_and_ends_with_its_client(sandbox, vpsorg):
+    sandbox.admin.fault("slow_body", seconds=0.1)
     started_at = time.monotonic()
     with pytest.raises(requests.ConnectionError, match="timed out"), requests.get(
-            f"{box.vpsorg_url}/account/me/", headers={"Authorization": f"Bearer {box.vpsorg_token}"}, stream=True, timeout=5) as response:
+            f"{sandbox.vpsorg_url}/account/me/", headers={"Authorization": f"Bearer {sandbox.vpsorg_token}"}, stream=True, timeout=5) as response:
         assert response.status_code == 200 and time.monotonic() - started_at < 4
         response.raw._fp.fp.raw._sock.settimeout(0.02)
         response.content  # noqa: B018
@@ -88,12 +88,12 @@ def test_malformed_value(calls):
             assert call.entry()["malformed"], call
 
 
-def test_malformed_value_by_its_seed(box, vpsorg):
-    box.admin.add_snapshot("vpsorg", "web1", "good")
+def test_malformed_value_by_its_seed(sandbox, vpsorg):
+    sandbox.admin.add_snapshot("vpsorg", "web1", "good")
     straight = vpsorg.call("GET", "/snapshots/").json()
     bodies = []
     for seed in (1, 2, 1):
-        box.admin.fault("malformed_value", seed=seed)
+        sandbox.admin.fault("malformed_value", seed=seed)
         bodies.append(vpsorg.call("GET", "/snapshots/").json())
     assert bodies[0] == bodies[2] != straight and bodies[1] not in (straight, bodies[0])
 
@@ -113,10 +113,10 @@ def test_malformed_value_replaces_one_value_in_every_way():
     assert {"all of it", "count", "next", "results", "results.0", "results.0.id", "results.0.server.id"} <= locations
 
 
-def test_unknown_status_for_servers_and_snapshots(box, vpsorg, ilkbyte):
-    added = box.admin.add_snapshot("vpsorg", "web1", "good")
-    box.admin.add_snapshot("ilkbyte", "app1", "good")
-    box.admin.fault("unknown_status", times=None)
+def test_unknown_status_for_servers_and_snapshots(sandbox, vpsorg, ilkbyte):
+    added = sandbox.admin.add_snapshot("vpsorg", "web1", "good")
+    sandbox.admin.add_snapshot("ilkbyte", "app1", "good")
+    sandbox.admin.fault("unknown_status", times=None)
     assert {row["status"] for row in vpsorg.call("GET", "/servers/").json()["results"]} == {"hibernating"}
     assert vpsorg.status() == "hibernating"
     assert vpsorg.call("GET", "/snapshots/").json()["results"][0]["status"] == "hibernating"
@@ -125,7 +125,7 @@ def test_unknown_status_for_servers_and_snapshots(box, vpsorg, ilkbyte):
     shown = ilkbyte.manage("/show")
     assert (shown["status"], shown["data"]["status"]) == (True, "hibernating")
     assert ilkbyte.snapshots()["good"]["state"] == "hibernating"
-    assert len(box.admin.events("restore_started")) == 1
+    assert len(sandbox.admin.events("restore_started")) == 1
 
 
 @pytest.mark.slow
@@ -136,27 +136,27 @@ def test_unknown_status_with_a_given_value(all_calls):
 
 
 @pytest.mark.parametrize("seconds", [7200, -7200])
-def test_wrong_date_once(box, vpsorg, seconds):
-    box.admin.fault("wrong_date", seconds=seconds, operation="snapshots.create")
+def test_wrong_date_once(sandbox, vpsorg, seconds):
+    sandbox.admin.fault("wrong_date", seconds=seconds, operation="snapshots.create")
     response = vpsorg.call("POST", "/snapshots/", json=CREATE)
-    assert abs((date_of(response) - now_of(box)).total_seconds() - seconds) < 60
-    assert response.status_code == 201 and len(box.admin.events("snapshot_started")) == 1
-    assert abs((date_of(vpsorg.call("GET", "/snapshots/")) - now_of(box)).total_seconds()) < 60
+    assert abs((date_of(response) - now_of(sandbox)).total_seconds() - seconds) < 60
+    assert response.status_code == 201 and len(sandbox.admin.events("snapshot_started")) == 1
+    assert abs((date_of(vpsorg.call("GET", "/snapshots/")) - now_of(sandbox)).total_seconds()) < 60
 
 
-def test_date_that_is_missing_or_garbage(box, ilkbyte):
-    box.admin.fault("wrong_date", date="missing")
+def test_date_that_is_missing_or_garbage(sandbox, ilkbyte):
+    sandbox.admin.fault("wrong_date", date="missing")
     assert "Date" not in ilkbyte.call("/account").headers
-    box.admin.fault("wrong_date", date="garbage")
+    sandbox.admin.fault("wrong_date", date="garbage")
     with pytest.raises(ValueError):
         date_of(ilkbyte.call("/account"))
 
 
-def test_wrong_date_always(box, vpsorg, ilkbyte):
-    box.admin.settings(date_offset_seconds={"vpsorg": 3600})
+def test_wrong_date_always(sandbox, vpsorg, ilkbyte):
+    sandbox.admin.settings(date_offset_seconds={"vpsorg": 3600})
     for _attempt in range(2):
         assert 3540 < (date_of(vpsorg.call("GET", "/account/me/")) - date_of(ilkbyte.call("/account"))).total_seconds() < 3660
     with pytest.raises(AdminError, match="date_offset_seconds"):
-        box.admin.settings(date_offset_seconds={"azure": 1})
-    box.admin.reset()
-    assert box.admin.settings()["date_offset_seconds"] == {"vpsorg": 0, "ilkbyte": 0}
+        sandbox.admin.settings(date_offset_seconds={"azure": 1})
+    sandbox.admin.reset()
+    assert sandbox.admin.settings()["date_offset_seconds"] == {"vpsorg": 0, "ilkbyte": 0}

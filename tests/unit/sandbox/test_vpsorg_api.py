@@ -10,9 +10,9 @@ import pytest
 import requests
 
 
-def test_answers_carry_sandbox_time(box, vpsorg):
+def test_answers_carry_sandbox_time(sandbox, vpsorg):
     before = parsedate_to_datetime(vpsorg.call("GET", "/servers/").headers["Date"])
-    box.admin.advance(86400)
+    sandbox.admin.advance(86400)
     after = parsedate_to_datetime(vpsorg.call("GET", "/servers/").headers["Date"])
     assert 86400 <= (after - before).total_seconds() < 86460
 
@@ -26,17 +26,17 @@ def test_answers_carry_sandbox_time(box, vpsorg):
     ("GET", "/servers/"), ("POST", "/snapshots/"), ("DELETE", "/snapshots/1/"), ("PUT", "/servers/"),
     ("GET", "/account/me/"),
 ])
-def test_without_a_valid_token_401(box, headers, detail, method, path):
-    response = requests.request(method, box.vpsorg_url + path, headers=headers, timeout=10)
+def test_without_a_valid_token_401(sandbox, headers, detail, method, path):
+    response = requests.request(method, sandbox.vpsorg_url + path, headers=headers, timeout=10)
     assert (response.status_code, response.json()) == (401, {"detail": detail})
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_path_without_slash_is_redirected_and_nothing_done(box, vpsorg, method):
+def test_path_without_slash_is_redirected_and_nothing_done(sandbox, vpsorg, method):
     response = vpsorg.call(method, "/snapshots?server_id=12345", json={"server_id": 12345, "name": "a"})
     assert response.status_code == 301
     assert response.headers["Location"] == "/api/v1/snapshots/?server_id=12345"
-    assert box.admin.events() == []
+    assert sandbox.admin.events() == []
 
 
 def test_unknown_address_is_a_web_page(vpsorg):
@@ -50,32 +50,32 @@ def test_wrong_method(vpsorg):
     assert response.headers["Allow"] == "GET, HEAD, POST"
 
 
-def test_pages_are_followed_by_absolute_links(box, vpsorg):
+def test_pages_are_followed_by_absolute_links(sandbox, vpsorg):
     for number in range(5):
-        box.admin.add_snapshot("vpsorg", "web1", f"s{number}")
+        sandbox.admin.add_snapshot("vpsorg", "web1", f"s{number}")
     names, url = [], "/snapshots/?page_size=2&server_id=12345"
     while url:
         page = vpsorg.call("GET", url).json()
         assert page["count"] == 5
         names += [row["name"] for row in page["results"]]
-        assert page["next"] is None or page["next"].startswith(box.vpsorg_url)
-        url = page["next"] and page["next"].removeprefix(box.vpsorg_url)
+        assert page["next"] is None or page["next"].startswith(sandbox.vpsorg_url)
+        url = page["next"] and page["next"].removeprefix(sandbox.vpsorg_url)
     assert names == ["s4", "s3", "s2", "s1", "s0"]
     assert page["previous"].endswith("page=2")
     assert vpsorg.call("GET", "/snapshots/?page=9").json() == {"detail": "Invalid page."}
 
 
-def test_page_sizes(box, vpsorg):
-    box.admin.reset(vpsorg_servers=25)
+def test_page_sizes(sandbox, vpsorg):
+    sandbox.admin.reset(vpsorg_servers=25)
     assert len(vpsorg.call("GET", "/servers/").json()["results"]) == 20
     assert len(vpsorg.call("GET", "/servers/?page_size=1000").json()["results"]) == 25
-    box.admin.settings(vpsorg_page_size=3)
+    sandbox.admin.settings(vpsorg_page_size=3)
     assert len(vpsorg.call("GET", "/servers/?page_size=100").json()["results"]) == 3
-    box.admin.reset(servers=2)
+    sandbox.admin.reset(servers=2)
 
 
-def test_server_filters(box, vpsorg):
-    box.admin.update_server("vpsorg", 12346, status="suspended")
+def test_server_filters(sandbox, vpsorg):
+    sandbox.admin.update_server("vpsorg", 12346, status="suspended")
     listed = vpsorg.call("GET", "/servers/?status=suspended").json()["results"]
     assert [row["id"] for row in listed] == [12346]
     assert vpsorg.call("GET", "/servers/?status=broken").status_code == 400
@@ -93,10 +93,10 @@ def test_server_filters(box, vpsorg):
     ({"server_id": 12345, "name": "é"},
      {"name": ["Name may only contain letters, numbers, hyphens and underscores."]}),
 ])
-def test_bad_fields(box, vpsorg, body, messages):
+def test_bad_fields(sandbox, vpsorg, body, messages):
     response = vpsorg.call("POST", "/snapshots/", json=body)
     assert (response.status_code, response.json()) == (400, messages)
-    assert box.admin.events() == []
+    assert sandbox.admin.events() == []
 
 
 def test_bad_bodies(vpsorg):
@@ -112,30 +112,30 @@ def test_names_are_not_unique_and_numbers_grow(vpsorg):
     assert ids == [801, 802, 803]
 
 
-def test_restore_brings_the_disk_back_and_snapshot_holds_what_was_there_when_asked(box, vpsorg):
-    disk = Path(box.admin.server("web1")["disk"])
+def test_restore_brings_the_disk_back_and_snapshot_holds_what_was_there_when_asked(sandbox, vpsorg):
+    disk = Path(sandbox.admin.server("web1")["disk"])
     (disk / "srv" / "site").write_text("version 1")
-    before = box.admin.server("web1")["digest"]
+    before = sandbox.admin.server("web1")["digest"]
     response = vpsorg.call("POST", "/snapshots/", json={"server_id": 12345, "name": "v1"}).json()
     (disk / "srv" / "site").write_text("version 2")  # written while the snapshot is in progress: not in it
-    vpsorg.until(lambda: box.admin.events("snapshot_ready"))
+    vpsorg.until(lambda: sandbox.admin.events("snapshot_ready"))
 
     restoring = vpsorg.call("POST", f"/snapshots/{response['id']}/restore/")
     assert restoring.status_code == 200
-    server = box.admin.server("web1")
+    server = sandbox.admin.server("web1")
     assert (server["status"], server["powered_on"]) == ("restoring", False)
     assert (disk / "srv" / "site").read_text() == "version 2"
     vpsorg.until(lambda: vpsorg.status() == "active")
-    disk = Path(box.admin.server("web1")["disk"])
+    disk = Path(sandbox.admin.server("web1")["disk"])
     assert (disk / "srv" / "site").read_text() == "version 1"
-    assert box.admin.server("web1")["digest"] == before
-    digests = {entry["digest"] for entry in box.admin.events() if "digest" in entry}
+    assert sandbox.admin.server("web1")["digest"] == before
+    digests = {entry["digest"] for entry in sandbox.admin.events() if "digest" in entry}
     assert digests == {before}
-    assert [entry["event"] for entry in box.admin.events()] == [
+    assert [entry["event"] for entry in sandbox.admin.events()] == [
         "snapshot_started", "snapshot_ready", "restore_started", "restore_done"]
 
 
-def test_what_a_busy_server_refuses(box, vpsorg):
+def test_what_a_busy_server_refuses(sandbox, vpsorg):
     ready = vpsorg.snapshot()
     vpsorg.call("POST", f"/snapshots/{ready['id']}/restore/")
     assert vpsorg.call("POST", "/servers/12345/power/", json={"action": "start"}).status_code == 400
@@ -145,30 +145,30 @@ def test_what_a_busy_server_refuses(box, vpsorg):
     assert vpsorg.call("GET", "/servers/12345/").json()["status"] == "restoring"
 
 
-def test_snapshot_that_is_not_completed_is_not_restored(box, vpsorg):
+def test_snapshot_that_is_not_completed_is_not_restored(sandbox, vpsorg):
     for status in ("in_progress", "failed", "quarantined"):
-        added = box.admin.add_snapshot("vpsorg", "web1", status.replace("_", ""), status=status)
+        added = sandbox.admin.add_snapshot("vpsorg", "web1", status.replace("_", ""), status=status)
         response = vpsorg.call("POST", f"/snapshots/{added['id']}/restore/")
         assert response.json() == {"detail": "Server is not in a valid state for restoration."}
-        box.admin.remove_snapshot("vpsorg", "web1", added["id"])
+        sandbox.admin.remove_snapshot("vpsorg", "web1", added["id"])
     assert vpsorg.call("POST", "/snapshots/999/restore/").json() == {"detail": "Snapshot not found."}
 
 
-def test_suspended_server_refuses_changes(box, vpsorg):
+def test_suspended_server_refuses_changes(sandbox, vpsorg):
     ready = vpsorg.snapshot()
-    box.admin.update_server("vpsorg", "web1", status="suspended")
+    sandbox.admin.update_server("vpsorg", "web1", status="suspended")
     assert vpsorg.call("POST", "/servers/12345/power/", json={"action": "start"}).status_code == 400
     assert vpsorg.call("POST", f"/snapshots/{ready['id']}/restore/").status_code == 400
-    assert box.admin.server("web1")["powered_on"] is False
+    assert sandbox.admin.server("web1")["powered_on"] is False
 
 
-def test_graceful_stop_takes_its_time_and_updated_at_moves(box, vpsorg):
+def test_graceful_stop_takes_its_time_and_updated_at_moves(sandbox, vpsorg):
     before = vpsorg.call("GET", "/servers/12345/").json()["updated_at"]
-    box.admin.advance(100)
+    sandbox.admin.advance(100)
     vpsorg.call("POST", "/servers/12345/power/", json={"action": "stop"})
-    assert vpsorg.status() == "stopping" and box.admin.server("web1")["powered_on"]
-    box.admin.advance(10)
+    assert vpsorg.status() == "stopping" and sandbox.admin.server("web1")["powered_on"]
+    sandbox.admin.advance(10)
     assert vpsorg.status() == "stopping"
     vpsorg.until(lambda: vpsorg.status() == "stopped", step=5)
-    assert not box.admin.server("web1")["powered_on"]
+    assert not sandbox.admin.server("web1")["powered_on"]
     assert vpsorg.call("GET", "/servers/12345/").json()["updated_at"] > before

@@ -21,13 +21,13 @@ pytestmark = pytest.mark.ssh
 
 @pytest.fixture(scope="module")
 def ssh_box() -> Iterator[SandboxHandle]:
-    with launch(servers=1, speed=5) as box:
-        yield box
+    with launch(servers=1, speed=5) as sandbox:
+        yield sandbox
 
 
-def run(box: SandboxHandle, host: str, command: str) -> subprocess.CompletedProcess[str]:
+def run(sandbox: SandboxHandle, host: str, command: str) -> subprocess.CompletedProcess[str]:
     """A command on a server, by what the inventory says about it."""
-    group = yaml.safe_load(Path(box.inventory).read_text())["sandbox"]
+    group = yaml.safe_load(Path(sandbox.inventory).read_text())["sandbox"]
     hosts = {name: facts for child in group["children"].values() for name, facts in child["hosts"].items()}
     facts = {**group["vars"], **hosts[host]}
     return subprocess.run(
@@ -37,9 +37,9 @@ def run(box: SandboxHandle, host: str, command: str) -> subprocess.CompletedProc
         capture_output=True, text=True, timeout=20, check=False)
 
 
-def path_inside(box: SandboxHandle, host: str, path: str) -> str:
+def path_inside(sandbox: SandboxHandle, host: str, path: str) -> str:
     """A path of the server as its commands have to name it: where there are no namespaces, they see the whole host."""
-    return box.admin.server(host)["disk"] + path if box.isolation == "directory" else path
+    return sandbox.admin.server(host)["disk"] + path if sandbox.isolation == "directory" else path
 
 
 def test_restore_closes_ssh_and_undoes_what_was_written(ssh_box: SandboxHandle) -> None:
@@ -90,8 +90,8 @@ def test_reset_keeps_ports_and_keys_and_mends_the_network(ssh_box: SandboxHandle
     assert run(ssh_box, "web1", f"test -e {file}").returncode == 1
 
 
-def namespaces_only(box: SandboxHandle) -> None:
-    if box.isolation == "directory":
+def namespaces_only(sandbox: SandboxHandle) -> None:
+    if sandbox.isolation == "directory":
         pytest.skip("in a plain folder, `reboot` and `poweroff` are the host's own")
 
 

@@ -32,8 +32,8 @@ class InventoryFile:
     :ivar asked: the first credential of each account that was asked, in order.
     """
 
-    def __init__(self, folder: Path, monkeypatch: Any) -> None:
-        self.path = folder / "test.rewind_vps.yml"
+    def __init__(self, directory: Path, monkeypatch: Any) -> None:
+        self.path = directory / "test.rewind_vps.yml"
         self.servers: dict[str, Any] = {}
         self.asked: list[str] = []
         self.warnings: list[str] = []
