@@ -16,7 +16,7 @@ class Kind:
     """One kind of task, and what its runs took: lists by the number of tasks, one figure for each repeat."""
 
     task: Task
-    module_door: bool = False
+    as_module: bool = False
     cpu: dict[int, list[float]] = field(default_factory=dict)
     seconds: dict[int, list[float]] = field(default_factory=dict)
     biggest_mb: float = 0.0
@@ -37,7 +37,7 @@ def measure(bench: Bench, kinds: dict[str, Kind], environment: dict[str, str] | 
 
 
 def _play(bench: Bench, name: str, kind: Kind, number: int, environment: dict[str, str] | None) -> None:
-    played = bench.player.play(*[kind.task] * number, module_door=kind.module_door, environment=environment)
+    played = bench.player.play(*[kind.task] * number, as_module=kind.as_module, environment=environment)
     if played.trouble:
         raise RuntimeError(f"{name}: {played.trouble}")
     kind.cpu.setdefault(number, []).append(played.usage.cpu)

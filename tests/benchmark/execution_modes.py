@@ -20,7 +20,7 @@ def run(bench: Bench) -> Part:
     """Unchanged tasks of each kind."""
     scale = bench.scale
     with launch(servers=1, ssh=False, disks=False) as sandbox:
-        kinds = {name: kind for name, kind in _kinds(sandbox).items() if not scale.doors or name in scale.doors}
+        kinds = {name: kind for name, kind in _kinds(sandbox).items() if not scale.execution_modes or name in scale.execution_modes}
         costs = measure(bench, kinds)
         profiles = [profile_of(bench, name, kind.task) for name, kind in kinds.items() if "quick" in name] if bench.profile else []
     return Part(NAME, [table(bench, "one unchanged task", kinds, costs, tuple(MOST_OF)), *profiles], targets(costs))
@@ -32,7 +32,7 @@ def _kinds(sandbox: SandboxHandle) -> dict[str, Kind]:
         sandbox.admin.add_snapshot(cloud, SERVER[cloud], "one")
         task = {"rewind.vps.snapshot": {**access(sandbox, cloud), "server": SERVER[cloud], "name": "one"}}
         kinds[f"{title}, quick door"] = Kind(task)
-        kinds[f"{title}, module door"] = Kind(task, module_door=True)
+        kinds[f"{title}, module door"] = Kind(task, as_module=True)
     return kinds
 
 

@@ -47,7 +47,7 @@ def _kinds(sandbox: SandboxHandle, url: str) -> dict[str, Kind]:
     vultr = {"vultr.cloud.snapshot": {"api_endpoint": f"{url}/vultr", "api_key": "key", "name": stub_server.NAME, "instance": "web1"}}
     ocean = {"community.digitalocean.digital_ocean_snapshot_info": {"baseurl": f"{url}/ocean", "oauth_token": "token"}}
     return {
-        BASE: Kind(ours), "rewind.vps.snapshot, module door": Kind(ours, module_door=True), "vultr.cloud.snapshot": Kind(vultr),
+        BASE: Kind(ours), "rewind.vps.snapshot, module door": Kind(ours, as_module=True), "vultr.cloud.snapshot": Kind(vultr),
         "rewind.vps.snapshot_info": Kind(info), "community.digitalocean.digital_ocean_snapshot_info": Kind(ocean),
     }
 

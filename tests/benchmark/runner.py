@@ -34,22 +34,22 @@ class Player:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._plays = 0
+        self._runs = 0
 
-    def play(self, *tasks: Task, hosts: tuple[str, ...] = (), forks: int = 5, module_door: bool = False,
+    def play(self, *tasks: Task, hosts: tuple[str, ...] = (), forks: int = 5, as_module: bool = False,
              environment: dict[str, str] | None = None) -> Played:
         """Run the tasks as one play.
 
         :param hosts: of the play; where there are none, localhost.
         :param module_door: ask for another Python, so that our tasks run as modules.
         """
-        self._plays += 1
-        directory = self._directory / f"play{self._plays}"
+        self._runs += 1
+        directory = self._directory / f"play{self._runs}"
         directory.mkdir()
-        variables = {"ansible_python_interpreter": other_python()} if module_door else {}
-        book = [{"name": "Benchmark", "hosts": "all" if hosts else "localhost", "connection": "local", "gather_facts": False,
+        variables = {"ansible_python_interpreter": other_python()} if as_module else {}
+        playbook = [{"name": "Benchmark", "hosts": "all" if hosts else "localhost", "connection": "local", "gather_facts": False,
                  "vars": variables, "tasks": list(tasks)}]
-        (directory / "play.yml").write_text(json.dumps(book), encoding="utf-8")
+        (directory / "play.yml").write_text(json.dumps(playbook), encoding="utf-8")
         (directory / "hosts").write_text("".join(f"{host}\n" for host in hosts), encoding="utf-8")
         inventory = ["-i", str(directory / "hosts")] if hosts else []
         # Started by its Python: the program's first line may name a path that no longer is.

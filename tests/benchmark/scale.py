@@ -31,7 +31,7 @@ class Scale:
     few: int = 5
     many: int = 25
     repeats: int = 3
-    doors: tuple[str, ...] = ()
+    execution_modes: tuple[str, ...] = ()
     clouds: tuple[str, ...] = ("vpsorg", "ilkbyte")
     servers: tuple[int, ...] = (1, 10, 100, 1000)
     hosts: int = 100
@@ -51,7 +51,7 @@ class Scale:
 
 
 WHOLE = Scale()
-TINY = Scale(few=1, many=2, repeats=1, doors=("VPS.org, quick door",), clouds=("vpsorg",), servers=(1,), hosts=2, forks=(2,),
+TINY = Scale(few=1, many=2, repeats=1, execution_modes=("VPS.org, quick door",), clouds=("vpsorg",), servers=(1,), hosts=2, forks=(2,),
              operation_seconds=0.3, notice_seconds=(5.0,), notice_times=1, listed=120, listed_servers=3, sandbox_servers=3, sandbox_calls=2)
 
 

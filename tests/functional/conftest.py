@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.cases import CLOUDS, FRESH, SPEED, Tasks
-from support.playbook_runner import Stage
+from support.playbook_runner import PlaybookRunner
 
 if TYPE_CHECKING:
     from sandbox import SandboxHandle
@@ -31,8 +31,8 @@ def sandbox(session_sandbox: SandboxHandle) -> SandboxHandle:
 
 
 @pytest.fixture
-def stage(sandbox: SandboxHandle, tmp_path: Path) -> Stage:
-    return Stage(sandbox, tmp_path)
+def runner(sandbox: SandboxHandle, tmp_path: Path) -> PlaybookRunner:
+    return PlaybookRunner(sandbox, tmp_path)
 
 
 @pytest.fixture(params=CLOUDS)

@@ -6,24 +6,24 @@ from __future__ import annotations
 from typing import Any
 
 from support.cases import FRESH, SECOND, SHORT, Tasks, access, ago, fault, lasting, planted, quiet_hour
-from support.playbook_runner import Stage, Step
+from support.playbook_runner import PlaybookRunner, TaskCase
 
 CHECK = {"check_mode": True, "diff": True}
 DIFF = {"diff": True}
 ONE = {"name": "one"}
 
 
-def of_every_cloud(tasks: Tasks) -> list[Step]:
+def of_every_cloud(tasks: Tasks) -> list[TaskCase]:
     """Cases that mean the same at every cloud, each in a world of its own."""
     return [*_snapshots(tasks), *_restores_and_infos(tasks), *of_many(tasks), *_failures(tasks)]
 
 
-def of_one_cloud(stage: Stage, tasks: Tasks) -> list[Step]:
+def of_one_cloud(runner: PlaybookRunner, tasks: Tasks) -> list[TaskCase]:
     """Cases that are each cloud's own: its credentials, and what only it can do."""
-    return [*_credentials(stage, tasks), *(_only_vpsorg(tasks) if tasks.cloud == "vpsorg" else _only_ilkbyte(tasks))]
+    return [*_credentials(runner, tasks), *(_only_vpsorg(tasks) if tasks.cloud == "vpsorg" else _only_ilkbyte(tasks))]
 
 
-def _snapshots(tasks: Tasks) -> list[Step]:
+def _snapshots(tasks: Tasks) -> list[TaskCase]:
     cloud = tasks.cloud
     old = planted(cloud, "one", created_at=ago(days=3))
     nights = [planted(cloud, f"night{n}", created_at=ago(days=n)) for n in (4, 2)]
@@ -48,7 +48,7 @@ def _snapshots(tasks: Tasks) -> list[Step]:
     ]
 
 
-def _restores_and_infos(tasks: Tasks) -> list[Step]:
+def _restores_and_infos(tasks: Tasks) -> list[TaskCase]:
     there = (*FRESH, planted(tasks.cloud, "one", created_at=ago(days=3)), planted(tasks.cloud, "two", created_at=ago(days=1)))
     return [
         tasks("snapshot_restore", *there, step="restored, check", keywords=CHECK, **ONE),
@@ -63,7 +63,7 @@ def _restores_and_infos(tasks: Tasks) -> list[Step]:
     ]
 
 
-def of_many(tasks: Tasks) -> list[Step]:
+def of_many(tasks: Tasks) -> list[TaskCase]:
     """Of two servers one is changed, so that the order of the requests is the same each time."""
     both: dict[str, Any] = {"server": None, "servers": [tasks.server, SECOND[tasks.cloud]], **ONE}
     there = (*FRESH, planted(tasks.cloud, "one", created_at=ago(days=3)))
@@ -80,7 +80,7 @@ def of_many(tasks: Tasks) -> list[Step]:
     ]
 
 
-def _failures(tasks: Tasks) -> list[Step]:
+def _failures(tasks: Tasks) -> list[TaskCase]:
     lists = {"cloud": tasks.cloud, "operation": "snapshots.list", "times": None}
     return [
         tasks("snapshot", *FRESH, step="no name"),
@@ -105,9 +105,9 @@ def _failures(tasks: Tasks) -> list[Step]:
     ]
 
 
-def _credentials(stage: Stage, tasks: Tasks) -> list[Step]:
+def _credentials(runner: PlaybookRunner, tasks: Tasks) -> list[TaskCase]:
     """The controller's environment has the right ones in every case; what is nearer to the task wins."""
-    opens = access(stage.sandbox, tasks.cloud)
+    opens = access(runner.sandbox, tasks.cloud)
     secret = "api_token" if tasks.cloud == "vpsorg" else "secret_key"
     variable = "VPS_API_TOKEN" if tasks.cloud == "vpsorg" else "ILKBYTE_SECRET_KEY"
     none: dict[str, Any] = dict.fromkeys(opens)
@@ -133,7 +133,7 @@ def _credentials(stage: Stage, tasks: Tasks) -> list[Step]:
     ]
 
 
-def _only_vpsorg(tasks: Tasks) -> list[Step]:
+def _only_vpsorg(tasks: Tasks) -> list[TaskCase]:
     full = [planted("vpsorg", f"night{n}", created_at=ago(days=n)) for n in range(5)]
     prune = {"when_full": "prune", "retain": {"count": 5, "match": "night*"}}
     return [
@@ -145,7 +145,7 @@ def _only_vpsorg(tasks: Tasks) -> list[Step]:
     ]
 
 
-def _only_ilkbyte(tasks: Tasks) -> list[Step]:
+def _only_ilkbyte(tasks: Tasks) -> list[TaskCase]:
     hour = quiet_hour()
     there = planted("ilkbyte", "one", created_at=ago(days=3))
     hanging = planted("ilkbyte", "one", created_at=ago(days=3), is_cron=True, day=1, hour=hour, min=30)

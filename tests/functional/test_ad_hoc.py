@@ -7,14 +7,14 @@ import json
 
 import pytest
 from support.cases import access, planted
-from support.playbook_runner import Stage
+from support.playbook_runner import PlaybookRunner
 
 pytestmark = pytest.mark.playbook
 
 
 @pytest.fixture
-def environment(stage: Stage) -> dict[str, str]:
-    vpsorg, ilkbyte = access(stage.sandbox, "vpsorg"), access(stage.sandbox, "ilkbyte")
+def environment(runner: PlaybookRunner) -> dict[str, str]:
+    vpsorg, ilkbyte = access(runner.sandbox, "vpsorg"), access(runner.sandbox, "ilkbyte")
     return {
         "VPS_API_TOKEN": vpsorg["api_token"], "VPS_API_URL": vpsorg["api_url"],
         # The other pair of names, which public clients use as well.
@@ -31,27 +31,27 @@ def environment(stage: Stage) -> dict[str, str]:
     ("snapshot_restore", "provider=vpsorg server=web1 id=801", "CHANGED", "server", ["snapshots.restore"]),
     ("snapshot_cron", "provider=ilkbyte server=app1 name=one day=300 hour=2 min=3", "CHANGED", "schedule", ["cron.add"]),
 ])
-def test_each_module(stage: Stage, environment: dict[str, str], module: str, arguments: str, expected: str, key: str,
+def test_each_module(runner: PlaybookRunner, environment: dict[str, str], module: str, arguments: str, expected: str, key: str,
                      changing: list[str]) -> None:
     for cloud in ("vpsorg", "ilkbyte"):
-        dummy, world = planted(cloud, "one")
-        stage.sandbox.admin.add_snapshot(**world)
-    run = stage.ad_hoc("localhost", "-m", f"rewind.vps.{module}", "-a", arguments, environment=environment)
+        dummy, setup = planted(cloud, "one")
+        runner.sandbox.admin.add_snapshot(**setup)
+    run = runner.ad_hoc("localhost", "-m", f"rewind.vps.{module}", "-a", arguments, environment=environment)
     assert run.status == 0, run.output
     head, dummy, body = run.stdout.partition(" => ")
     assert head == f"localhost | {expected}"
     assert key in json.loads(body)
-    assert [entry["operation"] for entry in stage.sandbox.admin.requests(changing=True)] == changing
+    assert [entry["operation"] for entry in runner.sandbox.admin.requests(changing=True)] == changing
 
 
-def test_provider_from_the_environment_and_check_mode(stage: Stage, environment: dict[str, str]) -> None:
-    run = stage.ad_hoc("localhost", "-m", "rewind.vps.snapshot", "-a", "server=web1 name=one", "--check",
+def test_provider_from_the_environment_and_check_mode(runner: PlaybookRunner, environment: dict[str, str]) -> None:
+    run = runner.ad_hoc("localhost", "-m", "rewind.vps.snapshot", "-a", "server=web1 name=one", "--check",
                        environment={**environment, "REWIND_PROVIDER": "vpsorg"})
     assert run.status == 0 and run.stdout.startswith("localhost | CHANGED"), run.output
-    assert stage.sandbox.admin.requests(changing=True) == [] and stage.sandbox.admin.requests() != []
+    assert runner.sandbox.admin.requests(changing=True) == [] and runner.sandbox.admin.requests() != []
 
 
-def test_failure(stage: Stage) -> None:
-    run = stage.ad_hoc("localhost", "-m", "rewind.vps.server_info", "-a", "provider=vpsorg")
+def test_failure(runner: PlaybookRunner) -> None:
+    run = runner.ad_hoc("localhost", "-m", "rewind.vps.server_info", "-a", "provider=vpsorg")
     assert run.status == 2 and "FAILED" in run.output and "VPS_API_TOKEN" in run.output
     assert "Traceback" not in run.output

@@ -33,8 +33,8 @@ def test_a_tiny_round_of_every_part(tmp_path: Path) -> None:
     assert list(parts) == ["doors", "fleet", "listing", "notice", "peers", "sandbox"]
     rows = {name: part["tables"][0]["rows"] for name, part in parts.items() if part["tables"]}
 
-    (door,) = rows["doors"]
-    assert door["task"] == "VPS.org, quick door" and door["MB biggest"] > 10
+    (mode,) = rows["doors"]
+    assert mode["task"] == "VPS.org, quick door" and mode["MB biggest"] > 10
     assert {target["verdict"] for target in parts["doors"]["targets"]} == {"not measured"}  # there is no ping in a tiny round
 
     alone, each = rows["fleet"]

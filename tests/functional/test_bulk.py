@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.cases import CLOUDS, FRESH, SPEED, Tasks, fault, lasting
-from support.playbook_runner import MODULE, QUICK, RUN_SECONDS, Outcome, Stage
+from support.playbook_runner import IN_PROCESS, MODULE, RUN_SECONDS, PlaybookRunner, TaskResult
 
 if TYPE_CHECKING:
     from sandbox import SandboxHandle
@@ -37,16 +37,16 @@ def session_sandbox() -> Iterator[SandboxHandle]:
 
 
 @pytest.fixture
-def stage(sandbox: SandboxHandle, tmp_path: Path) -> Stage:
+def runner(sandbox: SandboxHandle, tmp_path: Path) -> PlaybookRunner:
     sandbox.admin.clear_request_log()
-    return Stage(sandbox, tmp_path)
+    return PlaybookRunner(sandbox, tmp_path)
 
 
-def fleet(tasks: Tasks, module: str, *world: Any, servers: list[str] | None = None, **options: Any) -> Any:
-    return tasks(module, *world, server=None, servers=NAMES[tasks.cloud] if servers is None else servers, **options)
+def fleet(tasks: Tasks, module: str, *setup: Any, servers: list[str] | None = None, **options: Any) -> Any:
+    return tasks(module, *setup, server=None, servers=NAMES[tasks.cloud] if servers is None else servers, **options)
 
 
-def started(outcome: Outcome) -> Counter[str]:
+def started(outcome: TaskResult) -> Counter[str]:
     """How many snapshots were begun, by server."""
     return Counter(event["server"] for event in outcome.events if event["event"] == "snapshot_started")
 
@@ -56,7 +56,7 @@ def moments(requests: list[dict[str, Any]]) -> list[float]:
     return [datetime.fromisoformat(request["at"]).timestamp() / SPEED for request in requests]
 
 
-def of(outcome: Outcome, operation: str) -> list[dict[str, Any]]:
+def of(outcome: TaskResult, operation: str) -> list[dict[str, Any]]:
     return [request for request in outcome.requests if request["operation"] == operation]
 
 
@@ -68,11 +68,11 @@ def wait_for(happened: Callable[[], Any]) -> None:
 
 
 @pytest.mark.duration(8)
-def test_forty_servers(stage: Stage, tasks: Tasks) -> None:
+def test_forty_servers(runner: PlaybookRunner, tasks: Tasks) -> None:
     """A check run, the run, the same again, ten of them put back together, and what there is then."""
     cloud, names, slow = tasks.cloud, NAMES[tasks.cloud], 0.3
     late = fault("delay", seconds=slow, cloud=cloud, operation="snapshots.create", times=None)
-    run = stage.play(
+    run = runner.run(
         fleet(tasks, "snapshot", step="check", name="one", keywords=CHECK),
         fleet(tasks, "snapshot", late, step="take", name="one", keywords={"diff": True}),
         fleet(tasks, "snapshot", step="again", name="one"),
@@ -110,15 +110,15 @@ def test_forty_servers(stage: Stage, tasks: Tasks) -> None:
         listings = of(take, "snapshots.list")
         assert not [one for one in listings if "server_id" in one["query"]], "a server was looked at by itself"
         # Each would look four times; all together look when the first of them is due.
-        assert 3 <= len(listings) <= 20 and len(of(take, "servers.list")) == 1, Counter(take.asked)
-        assert len(again.asked) <= 4
+        assert 3 <= len(listings) <= 20 and len(of(take, "servers.list")) == 1, Counter(take.operations)
+        assert len(again.operations) <= 4
 
 
 @pytest.mark.duration(10)
-def test_what_fails_is_told_and_only_that_is_taken_up(stage: Stage, vpsorg: Tasks) -> None:
+def test_what_fails_is_told_and_only_that_is_taken_up(runner: PlaybookRunner, vpsorg: Tasks) -> None:
     """Two fail in two ways, one is unknown, one is named twice; then too many requests; and the second run begins what is missing."""
     names = NAMES["vpsorg"]
-    run = stage.play(
+    run = runner.run(
         fleet(vpsorg, "snapshot", fault("snapshot_fails", server="web3"),
               fault("status", status=400, body={"detail": "No."}, operation="snapshots.create", server="web7"),
               step="take", servers=[*names, "nowhere", "12345"], name="one"),
@@ -151,32 +151,32 @@ def test_what_fails_is_told_and_only_that_is_taken_up(stage: Stage, vpsorg: Task
 
 @pytest.mark.duration(8)
 @pytest.mark.parametrize("cloud", [pytest.param(cloud, marks=[pytest.mark.slow] if cloud == "ilkbyte" else []) for cloud in CLOUDS])
-def test_killed_in_the_middle_and_run_again(stage: Stage, cloud: str) -> None:
+def test_killed_in_the_middle_and_run_again(runner: PlaybookRunner, cloud: str) -> None:
     """Some are made, of some nobody was told that they are, most were not begun."""
-    admin, tasks = stage.sandbox.admin, Tasks(stage.sandbox, cloud)
+    admin, tasks = runner.sandbox.admin, Tasks(runner.sandbox, cloud)
     admin.fault("hang", cloud=cloud, operation="snapshots.create", apply=True, skip=10, times=None)
     admin.settings(**lasting(1.5, f"{cloud}.snapshots.create")[1])
-    playing = stage.start(fleet(tasks, "snapshot", step="killed", name="one"))
+    running = runner.start(fleet(tasks, "snapshot", step="killed", name="one"))
     wait_for(lambda: sum(1 for row in admin.requests(operation="snapshots.create") if row.get("hanging")) == WIDTH)
-    playing.kill()
+    running.kill()
     assert len(admin.events("snapshot_started")) == 10 + WIDTH
     admin.clear_faults()
-    again = stage.play(fleet(tasks, "snapshot", step="again", name="one")).only
+    again = runner.run(fleet(tasks, "snapshot", step="again", name="one")).only
     assert not again.failed, again.msg
     assert Counter(event["server"] for event in admin.events("snapshot_started")) == Counter(NAMES[cloud])
     assert {one["snapshot"]["status"] for one in again.result["by_server"].values()} == {"ready"}
 
 
 @pytest.mark.duration(6)
-@pytest.mark.parametrize("door", [QUICK, pytest.param(MODULE, marks=pytest.mark.slow)])
-def test_a_signal_leaves_no_server_off_and_stops_no_other(stage: Stage, vpsorg: Tasks, door: str) -> None:
+@pytest.mark.parametrize("mode", [IN_PROCESS, pytest.param(MODULE, marks=pytest.mark.slow)])
+def test_a_signal_leaves_no_server_off_and_stops_no_other(runner: PlaybookRunner, vpsorg: Tasks, mode: str) -> None:
     """Told to end while two servers of six are off: they run again first, and the other four were never touched."""
-    admin, names = stage.sandbox.admin, NAMES["vpsorg"][:6]
+    admin, names = runner.sandbox.admin, NAMES["vpsorg"][:6]
     admin.settings(**lasting(1.5, "vpsorg.snapshots.create")[1])
-    playing = stage.start(fleet(vpsorg, "snapshot", step="ended", name="one", servers=names, stop_server=True, concurrency=2), door=door)
+    running = runner.start(fleet(vpsorg, "snapshot", step="ended", name="one", servers=names, stop_server=True, concurrency=2), mode=mode)
     wait_for(lambda: len(admin.events("snapshot_started")) == 2)
-    os.killpg(playing.process.pid, signal.SIGINT)
-    playing.finish()
+    os.killpg(running.process.pid, signal.SIGINT)
+    running.finish()
     wait_for(lambda: all(admin.server(name)["status"] == "active" for name in names))
     time.sleep(0.5)  # one that went on would have stopped the next by now
     stopped = {request["server"] for request in admin.requests(operation="servers.power") if request["body"]["action"] == "stop"}
@@ -184,29 +184,29 @@ def test_a_signal_leaves_no_server_off_and_stops_no_other(stage: Stage, vpsorg: 
 
 
 @pytest.mark.slow
-def test_ansibles_time_limit_leaves_no_server_off(stage: Stage, vpsorg: Tasks) -> None:
+def test_ansibles_time_limit_leaves_no_server_off(runner: PlaybookRunner, vpsorg: Tasks) -> None:
     """The task's timeout comes while two of six are off: they run again, then the task has timed out, and no other was touched."""
-    admin, names = stage.sandbox.admin, NAMES["vpsorg"][:6]
+    admin, names = runner.sandbox.admin, NAMES["vpsorg"][:6]
     slow = lasting(4, "vpsorg.snapshots.create")
-    outcome = stage.play(fleet(vpsorg, "snapshot", slow, name="one", servers=names, stop_server=True, concurrency=2, keywords={"timeout": 3})).only
+    outcome = runner.run(fleet(vpsorg, "snapshot", slow, name="one", servers=names, stop_server=True, concurrency=2, keywords={"timeout": 3})).only
     assert outcome.failed and "3" in outcome.msg and "Traceback" not in outcome.msg
     stopped = {request["server"] for request in of(outcome, "servers.power") if request["body"]["action"] == "stop"}
     assert len(stopped) == 2 and all(admin.server(name)["status"] == "active" for name in names)
 
 
 @pytest.mark.slow
-def test_without_a_server_to_start_the_time_limit_ends_the_task_at_once(stage: Stage, vpsorg: Tasks) -> None:
+def test_without_a_server_to_start_the_time_limit_ends_the_task_at_once(runner: PlaybookRunner, vpsorg: Tasks) -> None:
     slow, began = lasting(20, "vpsorg.snapshots.create"), time.monotonic()
-    run = stage.play(fleet(vpsorg, "snapshot", slow, step="ended", name="one", keywords={"timeout": 2}), fleet(vpsorg, "server_info", step="next"))
+    run = runner.run(fleet(vpsorg, "snapshot", slow, step="ended", name="one", keywords={"timeout": 2}), fleet(vpsorg, "server_info", step="next"))
     assert run["ended"].failed and time.monotonic() - began < 15
     time.sleep(0.5)
-    assert not run["next"].failed and len(stage.sandbox.admin.requests(operation="snapshots.create")) <= FORTY
+    assert not run["next"].failed and len(runner.sandbox.admin.requests(operation="snapshots.create")) <= FORTY
 
 
 @pytest.mark.slow
-def test_stopped_around_their_snapshots_two_at_a_time(stage: Stage, tasks: Tasks) -> None:
-    admin, names = stage.sandbox.admin, NAMES[tasks.cloud][:6]
-    outcome = stage.play(fleet(tasks, "snapshot", name="one", servers=names, stop_server=True, concurrency=2)).only
+def test_stopped_around_their_snapshots_two_at_a_time(runner: PlaybookRunner, tasks: Tasks) -> None:
+    admin, names = runner.sandbox.admin, NAMES[tasks.cloud][:6]
+    outcome = runner.run(fleet(tasks, "snapshot", name="one", servers=names, stop_server=True, concurrency=2)).only
     assert not outcome.failed and started(outcome) == Counter(names)
     off = most = 0
     for event in outcome.events:
@@ -217,12 +217,12 @@ def test_stopped_around_their_snapshots_two_at_a_time(stage: Stage, tasks: Tasks
 
 
 @pytest.mark.slow
-def test_one_that_takes_long_is_looked_at_by_itself(stage: Stage, vpsorg: Tasks) -> None:
+def test_one_that_takes_long_is_looked_at_by_itself(runner: PlaybookRunner, vpsorg: Tasks) -> None:
     """The account's 160 snapshots are two pages; one straggler is not worth them."""
-    admin = stage.sandbox.admin
+    admin = runner.sandbox.admin
     planted = [{"server": name, "name": f"old{number}", "created_at": "2025-01-01T00:00:00Z"} for name in NAMES["vpsorg"] for number in range(4)]
     admin.add_snapshots("vpsorg", planted)
-    outcome = stage.play(
+    outcome = runner.run(
         fleet(vpsorg, "snapshot", step="most", name="one", servers=NAMES["vpsorg"][1:]),
         fleet(vpsorg, "snapshot", lasting(6, "vpsorg.snapshots.create"), step="all", name="one"),
     )["all"]

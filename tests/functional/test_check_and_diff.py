@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from support.cases import FRESH, SERVER, Tasks, ago, planted, quiet_hour
-from support.playbook_runner import Call, Stage
+from support.playbook_runner import Call, PlaybookRunner
 
 pytestmark = pytest.mark.playbook
 
@@ -66,14 +66,14 @@ def other_modules(cloud: str) -> list[Case]:
 
 @pytest.mark.duration(12)
 @pytest.mark.parametrize("modules", [snapshots, other_modules])
-def test_check_foretells_the_real_run(stage: Stage, tasks: Tasks, modules: Any, subtests: pytest.Subtests) -> None:
+def test_check_foretells_the_real_run(runner: PlaybookRunner, tasks: Tasks, modules: Any, subtests: pytest.Subtests) -> None:
     cases = modules(tasks.cloud)
     steps = []
-    for name, module, world, options, _dummy in cases:
+    for name, module, setup, options, _dummy in cases:
         for mode in ("check", "real"):
             keywords = {"diff": True, "check_mode": mode == "check"}
-            steps.append(tasks(module, *FRESH, *world, step=f"{name}: {mode}", keywords=keywords, **options))
-    run = stage.play(*steps)
+            steps.append(tasks(module, *FRESH, *setup, step=f"{name}: {mode}", keywords=keywords, **options))
+    run = runner.run(*steps)
     for name, module, _dummy, _dummy, changes in cases:
         with subtests.test(name):
             check, real = run[f"{name}: check"], run[f"{name}: real"]
@@ -87,7 +87,7 @@ def test_check_foretells_the_real_run(stage: Stage, tasks: Tasks, modules: Any, 
                 assert real.result["diff"]["before"] != real.result["diff"]["after"]
 
 
-def test_check_refuses_what_the_real_run_refuses(stage: Stage, vpsorg: Tasks, subtests: pytest.Subtests) -> None:
+def test_check_refuses_what_the_real_run_refuses(runner: PlaybookRunner, vpsorg: Tasks, subtests: pytest.Subtests) -> None:
     full = [planted("vpsorg", f"s{n}", created_at=ago(days=1)) for n in range(5)]
     cases: list[tuple[str, str, list[Call], dict[str, Any]]] = [
         ("limit_reached", "snapshot", full, {"name": "one"}),
@@ -97,10 +97,10 @@ def test_check_refuses_what_the_real_run_refuses(stage: Stage, vpsorg: Tasks, su
         ("unsupported", "snapshot_cron", [], {"name": "one", "day": 1, "hour": 1, "minute": 1}),
     ]
     steps = [
-        vpsorg(module, *FRESH, *world, step=f"{kind} {mode}", keywords={"check_mode": mode == "check"}, **options)
-        for kind, module, world, options in cases for mode in ("check", "real")
+        vpsorg(module, *FRESH, *setup, step=f"{kind} {mode}", keywords={"check_mode": mode == "check"}, **options)
+        for kind, module, setup, options in cases for mode in ("check", "real")
     ]
-    run = stage.play(*steps)
+    run = runner.run(*steps)
     for kind, *_dummy in cases:
         with subtests.test(kind):
             check, real = run[f"{kind} check"], run[f"{kind} real"]
@@ -109,10 +109,10 @@ def test_check_refuses_what_the_real_run_refuses(stage: Stage, vpsorg: Tasks, su
             assert check.changing == real.changing == []
 
 
-def test_check_of_a_busy_server(stage: Stage, vpsorg: Tasks) -> None:
+def test_check_of_a_busy_server(runner: PlaybookRunner, vpsorg: Tasks) -> None:
     """A check run does not wait for what is under way: it says what the real run would do."""
     restoring = ("update_server", {"cloud": "vpsorg", "server": SERVER["vpsorg"], "status": "restoring"})
-    run = stage.play(
+    run = runner.run(
         vpsorg("snapshot_restore", *FRESH, planted("vpsorg", "one"), restoring, step="restore", name="one",
                keywords={"check_mode": True}),
         vpsorg("snapshot", *FRESH, restoring, step="snapshot", name="two", keywords={"check_mode": True}),

@@ -8,64 +8,64 @@ from collections.abc import Iterable
 
 import pytest
 from support.cases import DURATIONS, SECOND, Tasks, ago, lasting, planted
-from support.playbook_runner import Outcome, Run, Stage, Step
+from support.playbook_runner import PlaybookRunner, Run, TaskCase, TaskResult
 
 pytestmark = pytest.mark.playbook
 
 EIGHT = 8
 
 
-def was_pruned(outcome: Outcome) -> bool:
+def was_pruned(outcome: TaskResult) -> bool:
     """Whether the task has made its snapshot and lost it to the retention of another, before it saw it ready."""
     return outcome.failed and (outcome.error["kind"], outcome.error["outcome"], outcome.result["changed"]) == ("not_found", "unknown", True)
 
 
-def at_once(stage: Stage, plays: Iterable[list[Step]], may_be_pruned: bool = False) -> list[Run]:
+def at_once(runner: PlaybookRunner, plays: Iterable[list[TaskCase]], may_be_pruned: bool = False) -> list[Run]:
     """Start them all, then wait for all."""
-    started = [stage.start(*steps) for steps in plays]
-    runs = [playing.finish() for playing in started]
+    started = [runner.start(*steps) for steps in plays]
+    runs = [running.finish() for running in started]
     for run in runs:
         assert "Traceback" not in run.output
-        for outcome in run.outcomes:
+        for outcome in run.results:
             if outcome.failed and not (may_be_pruned and was_pruned(outcome)):
                 assert outcome.error["outcome"] == "not_applied", outcome.msg
                 assert "Next:" in outcome.msg and not outcome.result["changed"], outcome.msg
     return runs
 
 
-def arrange(stage: Stage, *world: tuple) -> None:
-    for call, arguments in world:
-        getattr(stage.sandbox.admin, call)(**arguments)
+def arrange(runner: PlaybookRunner, *setup: tuple) -> None:
+    for call, arguments in setup:
+        getattr(runner.sandbox.admin, call)(**arguments)
 
 
-def made(stage: Stage) -> Counter[tuple[str, str]]:
+def made(runner: PlaybookRunner) -> Counter[tuple[str, str]]:
     """How many snapshots were begun, by server and name."""
-    return Counter((row["server"], row["snapshot"]) for row in stage.sandbox.admin.events("snapshot_started"))
+    return Counter((row["server"], row["snapshot"]) for row in runner.sandbox.admin.events("snapshot_started"))
 
 
 @pytest.mark.slow
 @pytest.mark.duration(15)
-def test_one_wish(stage: Stage, tasks: Tasks) -> None:
+def test_one_wish(runner: PlaybookRunner, tasks: Tasks) -> None:
     """One of them makes the snapshot; the others adopt it, or find it there. (The next test: the same at each server.)"""
-    arrange(stage, lasting(2, *DURATIONS))
-    runs = at_once(stage, [[tasks("snapshot", name="one")] for _number in range(EIGHT)])
-    assert made(stage) == {(tasks.server, "one"): 1}
+    arrange(runner, lasting(2, *DURATIONS))
+    runs = at_once(runner, [[tasks("snapshot", name="one")] for _number in range(EIGHT)])
+    assert made(runner) == {(tasks.server, "one"): 1}
     assert [run.only.status for run in runs] == ["ok"] * EIGHT, [run.only.result for run in runs]
     assert sorted(run.only.result["changed"] for run in runs) == [False] * (EIGHT - 1) + [True]
     assert {run.only.result["snapshot"]["status"] for run in runs} == {"ready"}
 
 
 @pytest.mark.duration(30)
-def test_a_wish_for_each_of_several_servers(stage: Stage, vpsorg: Tasks, ilkbyte: Tasks) -> None:
+def test_a_wish_for_each_of_several_servers(runner: PlaybookRunner, vpsorg: Tasks, ilkbyte: Tasks) -> None:
     """At each, one of them makes the snapshot; the others adopt it, or find it there."""
-    arrange(stage, lasting(2, *DURATIONS))
+    arrange(runner, lasting(2, *DURATIONS))
 
-    def play() -> list[Step]:
+    def play() -> list[TaskCase]:
         return [tasks("snapshot", step=f"{server}", server=server, name="one")
                 for tasks in (vpsorg, ilkbyte) for server in (tasks.server, SECOND[tasks.cloud])]
 
-    runs = at_once(stage, [play() for _number in range(EIGHT)])
-    assert made(stage) == {(server, "one"): 1 for server in ("web1", "web2", "app1", "app2")}
+    runs = at_once(runner, [play() for _number in range(EIGHT)])
+    assert made(runner) == {(server, "one"): 1 for server in ("web1", "web2", "app1", "app2")}
     for server in ("web1", "web2", "app1", "app2"):
         assert [run[server].status for run in runs] == ["ok"] * EIGHT, [run[server].result for run in runs]
         assert sum(run[server].result["changed"] for run in runs) == 1, [run[server].result for run in runs]
@@ -74,22 +74,22 @@ def test_a_wish_for_each_of_several_servers(stage: Stage, vpsorg: Tasks, ilkbyte
 
 @pytest.mark.duration(15)
 @pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.slow)])
-def test_wishes_that_get_in_each_others_way(stage: Stage, cloud: str) -> None:
+def test_wishes_that_get_in_each_others_way(runner: PlaybookRunner, cloud: str) -> None:
     """Two each of: make one, make two, delete the old one, go back to the base."""
-    tasks = Tasks(stage.sandbox, cloud)
+    tasks = Tasks(runner.sandbox, cloud)
     restore, create = f"{tasks.cloud}.snapshots.restore", f"{tasks.cloud}.snapshots.create"
-    arrange(stage, planted(tasks.cloud, "base", created_at=ago(days=2)), planted(tasks.cloud, "old", created_at=ago(days=1)),
+    arrange(runner, planted(tasks.cloud, "base", created_at=ago(days=2)), planted(tasks.cloud, "old", created_at=ago(days=1)),
             lasting(4, restore), lasting(2, create))
     wishes = [
         lambda: tasks("snapshot", step="one", name="one"), lambda: tasks("snapshot", step="two", name="two"),
         lambda: tasks("snapshot", step="old", name="old", state="absent"), lambda: tasks("snapshot_restore", step="base", name="base"),
     ]
-    runs = at_once(stage, [[wish()] for wish in wishes * 2])
+    runs = at_once(runner, [[wish()] for wish in wishes * 2])
     outcomes = [run.only for run in runs]
-    admin = stage.sandbox.admin
+    admin = runner.sandbox.admin
     for name in ("one", "two"):
         changed = sum(outcome.result["changed"] for outcome in outcomes if outcome.name == name)
-        assert made(stage)[(tasks.server, name)] == changed <= 1
+        assert made(runner)[(tasks.server, name)] == changed <= 1
     gone = [outcome for outcome in outcomes if outcome.name == "old"]
     assert len(admin.events("snapshot_deleted")) == sum(outcome.result["changed"] for outcome in gone) <= 1
     assert {row["snapshot"] for row in admin.events("snapshot_deleted")} <= {"old"}
@@ -100,32 +100,32 @@ def test_wishes_that_get_in_each_others_way(stage: Stage, cloud: str) -> None:
 
 
 @pytest.mark.duration(40)
-def test_retention(stage: Stage, vpsorg: Tasks) -> None:
+def test_retention(runner: PlaybookRunner, vpsorg: Tasks) -> None:
     """Each wants a snapshot of its own and keeps two: what was made by hand stays, and so do the newest."""
-    arrange(stage, planted("vpsorg", "byhand", created_at=ago(days=9)), planted("vpsorg", "nightly0", created_at=ago(days=8)),
+    arrange(runner, planted("vpsorg", "byhand", created_at=ago(days=9)), planted("vpsorg", "nightly0", created_at=ago(days=8)),
             lasting(1, "vpsorg.snapshots.create"))
     keep = {"retain": {"count": 2, "match": "nightly*"}, "when_full": "prune"}
     wishes = [[vpsorg("snapshot", step=f"nightly{number}", name=f"nightly{number}", **keep)] for number in range(1, EIGHT + 1)]
-    runs = at_once(stage, wishes, may_be_pruned=True)
+    runs = at_once(runner, wishes, may_be_pruned=True)
     well = [run.only for run in runs if not run.only.failed or was_pruned(run.only)]
-    assert well and all(count == 1 for count in made(stage).values())
-    assert sum(made(stage).values()) == len(well)
-    names = [row["name"] for row in stage.sandbox.admin.server("web1")["snapshots"]]
+    assert well and all(count == 1 for count in made(runner).values())
+    assert sum(made(runner).values()) == len(well)
+    names = [row["name"] for row in runner.sandbox.admin.server("web1")["snapshots"]]
     assert "byhand" in names and len(names) <= 5
     assert len([name for name in names if name.startswith("nightly")]) >= 2
-    asked = stage.sandbox.admin.requests(operation="snapshots.create")
+    asked = runner.sandbox.admin.requests(operation="snapshots.create")
     assert {row["http_status"] for row in asked} == {201}, "the limit was found out by asking"
 
 
 @pytest.mark.duration(10)
-def test_schedules(stage: Stage, ilkbyte: Tasks) -> None:
+def test_schedules(runner: PlaybookRunner, ilkbyte: Tasks) -> None:
     """The last one wins; none is lost between another's deletion and addition."""
-    arrange(stage, planted("ilkbyte", "nightly", is_cron=True, day=1, hour=1, min=1))
+    arrange(runner, planted("ilkbyte", "nightly", is_cron=True, day=1, hour=1, min=1))
     wished = [(number, 3 * number % 24, number) for number in range(1, EIGHT + 1)]
-    runs = at_once(stage, [[ilkbyte("snapshot_cron", name="nightly", day=day, hour=hour, minute=minute)] for day, hour, minute in wished])
+    runs = at_once(runner, [[ilkbyte("snapshot_cron", name="nightly", day=day, hour=hour, minute=minute)] for day, hour, minute in wished])
     assert [run.only.status for run in runs] == ["ok"] * EIGHT, [run.only.result for run in runs]
-    (row,) = stage.sandbox.admin.server("app1")["snapshots"]
+    (row,) = runner.sandbox.admin.server("app1")["snapshots"]
     assert row["params"]["cron_time"] in {f"Her {day} günde bir {hour:02}:{minute:02} saatinde" for day, hour, minute in wished}
-    operations = [entry["operation"] for entry in stage.sandbox.admin.requests(changing=True)]
+    operations = [entry["operation"] for entry in runner.sandbox.admin.requests(changing=True)]
     assert operations == ["cron.delete", "cron.add"] * EIGHT
-    assert {entry["http_status"] for entry in stage.sandbox.admin.requests(changing=True)} == {200}
+    assert {entry["http_status"] for entry in runner.sandbox.admin.requests(changing=True)} == {200}

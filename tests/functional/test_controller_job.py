@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.awx_controller import credentials, launch, secrets
 from support.managed_nodes import counted_nodes
-from support.playbook_runner import Stage
+from support.playbook_runner import PlaybookRunner
 from support.secret_search import Searcher
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ pytestmark = pytest.mark.playbook
 
 
 @pytest.mark.duration(8)
-def test_a_snapshot_job_shows_its_progress_counts_its_servers_and_leaks_nothing(stage: Stage, sandbox: SandboxHandle, tmp_path: Path) -> None:
+def test_a_snapshot_job_shows_its_progress_counts_its_servers_and_leaks_nothing(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
     job = launch(
-        stage, tmp_path / "job", "snapshot.yml", inventory=Path(sandbox.inventory), environment=credentials(sandbox, "vpsorg"),
+        runner, tmp_path / "job", "snapshot.yml", inventory=Path(sandbox.inventory), environment=credentials(sandbox, "vpsorg"),
         extra_vars={"target": "vpsorg", "snapshot_name": "preupgrade"},
     )
     assert job.status == "successful", job.run.output

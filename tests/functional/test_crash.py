@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from support.cases import CLOUDS, DURATIONS, SPEED, Tasks, ago, lasting, planted
-from support.playbook_runner import DOORS, MODULE, Playing, Stage
+from support.playbook_runner import EXECUTION_MODES, MODULE, PlaybookRunner, RunningPlaybook
 
 pytestmark = pytest.mark.playbook
 
@@ -33,13 +33,13 @@ MOMENTS: dict[str, tuple[str, bool, str, dict[str, Any], list[dict[str, Any]]]] 
 def cases() -> list[Any]:
     """Through the module's door the same code runs, so most of those are for test-all."""
     found = []
-    for door in DOORS:
+    for mode in EXECUTION_MODES:
         for cloud in CLOUDS:
             for moment, (operation, *_rest) in MOMENTS.items():
                 if cloud == "ilkbyte" or not operation.startswith("cron"):
-                    quick = door != MODULE or (cloud, moment) == ("vpsorg", "stopped for its snapshot")
+                    quick = mode != MODULE or (cloud, moment) == ("vpsorg", "stopped for its snapshot")
                     marks = [pytest.mark.duration(15)] + ([] if quick else [pytest.mark.slow])
-                    found.append(pytest.param(cloud, moment, door, marks=marks, id=f"{cloud}-{moment}-{door}"))
+                    found.append(pytest.param(cloud, moment, mode, marks=marks, id=f"{cloud}-{moment}-{mode}"))
     return found
 
 
@@ -48,38 +48,38 @@ def steps_after(module: str) -> tuple[str, ...]:
     return ("again",) if module == "snapshot_restore" else ("again", "third")
 
 
-def end_the_restore_that_is_looked_at(stage: Stage, playing: Playing) -> None:
+def end_the_restore_that_is_looked_at(runner: PlaybookRunner, running: RunningPlaybook) -> None:
     """Wait until a run has found the server busy and begun to wait, then let the restore come to its end."""
-    seen = len(stage.sandbox.admin.requests())
+    seen = len(runner.sandbox.admin.requests())
     give_up_at = time.monotonic() + HELD_SECONDS
-    while len(stage.sandbox.admin.requests()) < seen + LOOKS:
-        assert playing.process.poll() is None and time.monotonic() < give_up_at, "it does not wait"
+    while len(runner.sandbox.admin.requests()) < seen + LOOKS:
+        assert running.process.poll() is None and time.monotonic() < give_up_at, "it does not wait"
         time.sleep(0.05)
-    stage.sandbox.admin.advance(RESTORE_SECONDS * SPEED)
+    runner.sandbox.admin.advance(RESTORE_SECONDS * SPEED)
 
 
-@pytest.mark.parametrize(("cloud", "moment", "door"), cases())
-def test_killed_and_run_again(stage: Stage, cloud: str, moment: str, door: str) -> None:
+@pytest.mark.parametrize(("cloud", "moment", "mode"), cases())
+def test_killed_and_run_again(runner: PlaybookRunner, cloud: str, moment: str, mode: str) -> None:
     operation, apply, module, options, snapshots = MOMENTS[moment]
-    admin, tasks = stage.sandbox.admin, Tasks(stage.sandbox, cloud)
+    admin, tasks = runner.sandbox.admin, Tasks(runner.sandbox, cloud)
     for number, snapshot in enumerate(snapshots):
         call, arguments = planted(cloud, created_at=ago(days=2, minutes=-number), **snapshot)
         getattr(admin, call)(**arguments)
     admin.settings(**lasting(RESTORE_SECONDS if module == "snapshot_restore" else 1.5, *DURATIONS)[1])
     admin.clear_request_log()
     admin.fault("hang", cloud=cloud, operation=operation, apply=apply)
-    playing = stage.start(tasks(module, step="first", **options), door=door)
+    running = runner.start(tasks(module, step="first", **options), mode=mode)
     give_up_at = time.monotonic() + HELD_SECONDS
     while not any(row.get("hanging") for row in admin.requests(operation=operation)):
-        assert playing.process.poll() is None and time.monotonic() < give_up_at, "it never asked"
+        assert running.process.poll() is None and time.monotonic() < give_up_at, "it never asked"
         time.sleep(0.01)
-    playing.kill()
+    running.kill()
     admin.clear_faults()
 
-    playing = stage.start(*(tasks(module, step=step, **options) for step in steps_after(module)), door=door)
+    running = runner.start(*(tasks(module, step=step, **options) for step in steps_after(module)), mode=mode)
     if module == "snapshot_restore":
-        end_the_restore_that_is_looked_at(stage, playing)
-    again, *third = playing.finish().outcomes
+        end_the_restore_that_is_looked_at(runner, running)
+    again, *third = running.finish().results
     assert [outcome.name for outcome in (again, *third)] == list(steps_after(module))
     assert not again.failed, again.msg
     for outcome in third:

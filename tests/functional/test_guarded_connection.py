@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.playbook_runner import Run, Stage
+from support.playbook_runner import PlaybookRunner, Run
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook, pytest.mark.skipif(not shutil.which("ssh"), reason="needs an SSH client")]
 
@@ -58,7 +58,7 @@ class Plays:
 
     def __init__(self, sandbox: Any, directory: Path, sockets: str) -> None:
         self._sandbox, self._directory = sandbox, directory
-        self._stage = Stage(sandbox, directory)
+        self._runner = PlaybookRunner(sandbox, directory)
         self._environment = {"ANSIBLE_SSH_CONTROL_PATH_DIR": sockets}
         (directory / "told").mkdir()
 
@@ -69,7 +69,7 @@ class Plays:
         }
         book = self._directory / "play.yml"
         book.write_text(json.dumps([{"hosts": hosts, "gather_facts": False, "vars": variables, "tasks": tasks, **play}]), "utf-8")
-        return self._stage.command("ansible-playbook", "-i", self._sandbox.inventory, str(book),
+        return self._runner.command("ansible-playbook", "-i", self._sandbox.inventory, str(book),
                                    environment={**self._environment, **(environment or {})})
 
     def tell(self, name: str, expression: str) -> dict[str, Any]:

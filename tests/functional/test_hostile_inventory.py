@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support import inventory_file
 from support.inventory_file import accounts, write
-from support.playbook_runner import Run, Stage
+from support.playbook_runner import PlaybookRunner, Run
 from test_hostile_names import CONTROLS, NAMES, OWNED
 
 pytestmark = pytest.mark.playbook
@@ -26,26 +26,26 @@ WISHES: dict[str, Any] = {
 }
 
 
-def listed(stage: Stage, cloud: str, names: list[str]) -> None:
+def listed(runner: PlaybookRunner, cloud: str, names: list[str]) -> None:
     """From now on the cloud lists these servers."""
     rows = [{"id": 700 + number, "name": name, "status": name, "ip_address": name, "ipv4": name, "root_password": "hunter2hunter2"}
             for number, name in enumerate(names)]
     body = {"count": len(rows), "next": None, "results": rows} if cloud == "vpsorg" else {"status": True, "data": {"server_list": rows}}
-    stage.sandbox.admin.fault("raw", cloud=cloud, operation="servers.list", times=None, body=body)
+    runner.sandbox.admin.fault("raw", cloud=cloud, operation="servers.list", times=None, body=body)
 
 
-def run(stage: Stage, program: str, *arguments: str) -> Run:
+def run(runner: PlaybookRunner, program: str, *arguments: str) -> Run:
     """Nothing was executed, nothing came as a traceback, nothing but text reached the terminal."""
-    made = stage.command(program, *arguments, environment=inventory_file.environment(stage.sandbox))
+    made = runner.command(program, *arguments, environment=inventory_file.environment(runner.sandbox))
     assert "Traceback" not in made.output and not CONTROLS.search(made.output), made.output
     assert "hunter2" not in made.output
     return made
 
 
-def test_names_that_a_cloud_lists(stage: Stage, tmp_path: Path) -> None:
-    listed(stage, "vpsorg", list(ALL.values()))
-    path = write(tmp_path, **accounts(stage.sandbox)[0], **WISHES)
-    found = json.loads(run(stage, "ansible-inventory", "-i", path, "--list").stdout, object_hook=lambda item: item.get("__ansible_unsafe", item))
+def test_names_that_a_cloud_lists(runner: PlaybookRunner, tmp_path: Path) -> None:
+    listed(runner, "vpsorg", list(ALL.values()))
+    path = write(tmp_path, **accounts(runner.sandbox)[0], **WISHES)
+    found = json.loads(run(runner, "ansible-inventory", "-i", path, "--list").stdout, object_hook=lambda item: item.get("__ansible_unsafe", item))
     variables = found["_meta"]["hostvars"]
     assert sorted(variables) == sorted(str(700 + number) for number, name in enumerate(ALL.values()))
     assert not any("ansible_host" in each for each in variables.values()), "no name is an address"
@@ -59,16 +59,16 @@ def test_names_that_a_cloud_lists(stage: Stage, tmp_path: Path) -> None:
         {"ansible.builtin.debug": {"msg": "{{ rewind_server_name }} {{ label }} {{ again }} {{ hostvars[inventory_hostname].label }}"}},
         {"ansible.builtin.assert": {"that": ["again == rewind_server_name", "rewind_server_name in label"]}},
     ]}]), encoding="utf-8")
-    played = run(stage, "ansible-playbook", "-i", path, str(book), "-vvv")
+    played = run(runner, "ansible-playbook", "-i", path, str(book), "-vvv")
     assert played.status == 0 and '"msg": "{{ 7*7 }} {{ 7*7 }}/{{ 7*7 }} {{ 7*7 }} {{ 7*7 }}/{{ 7*7 }}"' in played.stdout, played.output
-    run(stage, "ansible-inventory", "-i", path, "--graph", "--vars")
+    run(runner, "ansible-inventory", "-i", path, "--graph", "--vars")
     assert not [file for file in tmp_path.rglob("*") if OWNED in file.name] and not Path(OWNED).exists()
 
 
-def test_a_name_that_is_an_id_too(stage: Stage, tmp_path: Path) -> None:
+def test_a_name_that_is_an_id_too(runner: PlaybookRunner, tmp_path: Path) -> None:
     """At Ilkbyte there is nothing else to call it, so the file gives no hosts, and says which server it is."""
-    listed(stage, "ilkbyte", [NAMES["terminal"] + NAMES["lookup"]])
-    made = run(stage, "ansible-inventory", "-i", write(tmp_path, **accounts(stage.sandbox)[2]), "--list")
+    listed(runner, "ilkbyte", [NAMES["terminal"] + NAMES["lookup"]])
+    made = run(runner, "ansible-inventory", "-i", write(tmp_path, **accounts(runner.sandbox)[2]), "--list")
     assert json.loads(made.stdout)["_meta"]["hostvars"] == {}
     assert "of account ilkbyte can't be called" in " ".join(made.stderr.split())
     assert not [file for file in tmp_path.rglob("*") if OWNED in file.name]

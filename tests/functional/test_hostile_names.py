@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from support.cases import FRESH, SERVER_ID, Tasks, fault, planted
-from support.playbook_runner import DOORS, MODULE, QUICK, Call, Outcome, Run, Stage, Step, door_of
+from support.playbook_runner import EXECUTION_MODES, IN_PROCESS, MODULE, Call, PlaybookRunner, Run, TaskCase, TaskResult, execution_mode
 
 pytestmark = pytest.mark.playbook
 
@@ -27,7 +27,7 @@ NAMES = {
     "statement": "{% if true %}49{% endif %}", "lookup": f"{{{{ lookup('pipe', 'touch {OWNED}') }}}}", "option": f"-oProxyCommand=touch {OWNED}",
     "terminal": "\x1b[2J\x1b]0;owned\x07", "C1": "\x9b2J",
 }
-FEW = {QUICK: ("up", "encoded slash", "NUL", "terminal", "template", "lookup"), MODULE: ("up", "terminal")}
+FEW = {IN_PROCESS: ("up", "encoded slash", "NUL", "terminal", "template", "lookup"), MODULE: ("up", "terminal")}
 PATHS = {
     "vpsorg": "/api/v1/(servers/|servers/12345/|snapshots/)",
     "ilkbyte": "/(server/list/all|server/manage/app1/(show|snapshot))",
@@ -51,19 +51,19 @@ def check(run: Run, directory: Path) -> None:
     assert "Traceback" not in run.output
     assert not [path for path in directory.rglob("*") if OWNED in path.name] and not Path(OWNED).exists()
     assert not CONTROLS.search(run.stderr), CONTROLS.search(run.stderr)
-    for outcome in run.outcomes:
+    for outcome in run.results:
         if "shown" in outcome.name or outcome.name == "fact":
             continue  # Ansible's own modules show a name as it is, escaped as JSON
         assert not CONTROLS.search(str(outcome.result.get("msg"))), outcome.result
         assert "49" not in [outcome.result.get(key) for key in ("msg", "fact")]
 
 
-def check_paths(outcome: Outcome, cloud: str) -> None:
+def check_paths(outcome: TaskResult, cloud: str) -> None:
     for request in outcome.requests:
         assert re.fullmatch(PATHS[cloud], request["path"]) and not request["changing"], request
 
 
-def given(tasks: Tasks, names: dict[str, str]) -> list[Step]:
+def given(tasks: Tasks, names: dict[str, str]) -> list[TaskCase]:
     """Each name as a server, as the name of a snapshot to make, and as one to restore and to delete."""
     steps = []
     for key in names:
@@ -77,13 +77,13 @@ def given(tasks: Tasks, names: dict[str, str]) -> list[Step]:
     return steps
 
 
-def play_given(stage: Stage, tasks: Tasks, names: dict[str, str], directory: Path, door: str) -> None:
+def play_given(runner: PlaybookRunner, tasks: Tasks, names: dict[str, str], directory: Path, mode: str) -> None:
     for call, arguments in (*FRESH, planted(tasks.cloud, "one")):
-        getattr(stage.sandbox.admin, call)(**arguments)
-    run = stage.play(*given(tasks, names), door=door, arguments=variables(directory, names))
-    assert door_of(run) == door
+        getattr(runner.sandbox.admin, call)(**arguments)
+    run = runner.run(*given(tasks, names), mode=mode, arguments=variables(directory, names))
+    assert execution_mode(run) == mode
     check(run, directory)
-    for outcome in run.outcomes:
+    for outcome in run.results:
         check_paths(outcome, tasks.cloud)
     for key, name in names.items():
         server, new, restore, delete = (run[f"{what} {key}"] for what in ("server", "new", "restore", "delete"))
@@ -94,18 +94,18 @@ def play_given(stage: Stage, tasks: Tasks, names: dict[str, str], directory: Pat
         assert not delete.failed and not delete.result["changed"]
 
 
-def test_names_that_a_user_gives(stage: Stage, tasks: Tasks, tmp_path: Path) -> None:
-    play_given(stage, tasks, {key: NAMES[key] for key in FEW[QUICK]}, tmp_path, QUICK)
+def test_names_that_a_user_gives(runner: PlaybookRunner, tasks: Tasks, tmp_path: Path) -> None:
+    play_given(runner, tasks, {key: NAMES[key] for key in FEW[IN_PROCESS]}, tmp_path, IN_PROCESS)
 
 
-def test_names_that_a_user_gives_a_module(stage: Stage, vpsorg: Tasks, tmp_path: Path) -> None:
-    play_given(stage, vpsorg, {key: NAMES[key] for key in FEW[MODULE]}, tmp_path, MODULE)
+def test_names_that_a_user_gives_a_module(runner: PlaybookRunner, vpsorg: Tasks, tmp_path: Path) -> None:
+    play_given(runner, vpsorg, {key: NAMES[key] for key in FEW[MODULE]}, tmp_path, MODULE)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("door", DOORS)
-def test_all_names_that_a_user_gives(stage: Stage, tasks: Tasks, tmp_path: Path, door: str) -> None:
-    play_given(stage, tasks, NAMES, tmp_path, door)
+@pytest.mark.parametrize("mode", EXECUTION_MODES)
+def test_all_names_that_a_user_gives(runner: PlaybookRunner, tasks: Tasks, tmp_path: Path, mode: str) -> None:
+    play_given(runner, tasks, NAMES, tmp_path, mode)
 
 
 # --- what a cloud says
@@ -135,17 +135,17 @@ def refusal(cloud: str) -> Call:
     return fault("raw", cloud=cloud, operation="snapshots.list", times=None, status=400 if cloud == "vpsorg" else 200, body=said)
 
 
-@pytest.mark.parametrize("door", [QUICK, pytest.param(MODULE, marks=pytest.mark.slow)])
-def test_names_that_a_cloud_says(stage: Stage, tasks: Tasks, tmp_path: Path, door: str) -> None:
+@pytest.mark.parametrize("mode", [IN_PROCESS, pytest.param(MODULE, marks=pytest.mark.slow)])
+def test_names_that_a_cloud_says(runner: PlaybookRunner, tasks: Tasks, tmp_path: Path, mode: str) -> None:
     """They are data to whatever uses the result later: templates, conditions, loops, facts, and further tasks of ours."""
     cloud, mine = tasks.cloud, SERVER_ID[tasks.cloud]
     text = "{{ told.snapshots[0].name }}"
     fresh = (*FRESH, listing(cloud, SAID))
 
-    def builtin(name: str, module: str, options: dict[str, Any], **keywords: Any) -> Step:
-        return Step(name, {f"ansible.builtin.{module}": options, **keywords})
+    def builtin(name: str, module: str, options: dict[str, Any], **keywords: Any) -> TaskCase:
+        return TaskCase(name, {f"ansible.builtin.{module}": options, **keywords})
 
-    run = stage.play(
+    run = runner.run(
         tasks("snapshot_info", *fresh, step="told", server=mine, keywords={"register": "told"}),
         builtin("shown", "debug", {"msg": text}), builtin("fact", "set_fact", {"fact": text}), builtin("shown fact", "debug", {"msg": "{{ fact }}"}),
         builtin("asked", "debug", {"msg": "yes"}, when="told.snapshots[0].name == fact and '7*7' in fact"),
@@ -154,7 +154,7 @@ def test_names_that_a_cloud_says(stage: Stage, tasks: Tasks, tmp_path: Path, doo
               id="{{ fact }}" if cloud == "vpsorg" else "none"),
         tasks("snapshot", *FRESH, refusal(cloud), step="refused", server=mine, name="one", keywords={"register": "refused"}),
         builtin("shown refusal", "debug", {"msg": "{{ refused.msg }} {{ refused.error.provider_message }}"}),
-        door=door, arguments=("-vvv",),
+        mode=mode, arguments=("-vvv",),
     )
     check(run, tmp_path)
     (snapshot,) = run["told"].result["snapshots"]
@@ -168,7 +168,7 @@ def test_names_that_a_cloud_says(stage: Stage, tasks: Tasks, tmp_path: Path, doo
         check_paths(run[name], cloud)
 
 
-def test_servers_that_a_cloud_lists_under_names_that_are_paths(stage: Stage, ilkbyte: Tasks, tmp_path: Path) -> None:
+def test_servers_that_a_cloud_lists_under_names_that_are_paths(runner: PlaybookRunner, ilkbyte: Tasks, tmp_path: Path) -> None:
     """At Ilkbyte a server's name is a part of the path, and libraries take /.. away with what stands before it."""
     names = {key: NAMES[key] for key in ("up", "slash", "encoded", "query", "terminal")}
 
@@ -185,9 +185,9 @@ def test_servers_that_a_cloud_lists_under_names_that_are_paths(stage: Stage, ilk
             ilkbyte("snapshot_restore", step=f"restore {key}", server=text, name="one"),
             ilkbyte("snapshot_info", step=f"all {key}", server=None),
         ]
-    run = stage.play(*steps, arguments=variables(tmp_path, names))
+    run = runner.run(*steps, arguments=variables(tmp_path, names))
     check(run, tmp_path)
-    for outcome in run.outcomes:
+    for outcome in run.results:
         assert [request["path"] for request in outcome.requests] == ["/server/list/all"], outcome
     for key, name in names.items():
         assert run[f"show {key}"].result["servers"][0]["name"] == name

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from support.cases import FRESH, Tasks, ago, fault, lasting, planted, quiet_hour
-from support.playbook_runner import Call, Run, Stage, Step
+from support.playbook_runner import Call, PlaybookRunner, Run, TaskCase
 
 pytestmark = pytest.mark.playbook
 
@@ -17,13 +17,13 @@ class Pairs:
 
     def __init__(self, tasks: Tasks) -> None:
         self._tasks = tasks
-        self.steps: list[Step] = []
+        self.steps: list[TaskCase] = []
         self._expected: dict[str, list[str]] = {}
 
-    def add(self, case: str, module: str, *world: Call, expected: list[str], **options: Any) -> None:
+    def add(self, case: str, module: str, *setup: Call, expected: list[str], **options: Any) -> None:
         """:param expected: the changing requests of the first run."""
         self._expected[case] = expected
-        self.steps.append(self._tasks(module, *FRESH, *world, step=f"{case} 1", **options))
+        self.steps.append(self._tasks(module, *FRESH, *setup, step=f"{case} 1", **options))
         self.steps.append(self._tasks(module, step=f"{case} 2", **options))
 
     def check(self, run: Run, subtests: pytest.Subtests) -> None:
@@ -37,7 +37,7 @@ class Pairs:
                 assert second.result["changed"] is False
 
 
-def test_snapshots(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
+def test_snapshots(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests) -> None:
     cloud = tasks.cloud
     pairs = Pairs(tasks)
     old = {"created_at": ago(days=3)}
@@ -51,12 +51,12 @@ def test_snapshots(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> Non
               expected=["snapshots.create", "snapshots.delete", "snapshots.delete"])
     pairs.add("retain where the snapshot is there", "snapshot", *night, name="night1",
               retain={"count": 1, "match": "night*"}, expected=["snapshots.delete", "snapshots.delete"])
-    pairs.check(stage.play(*pairs.steps), subtests)
+    pairs.check(runner.run(*pairs.steps), subtests)
 
 
-def test_pending(stage: Stage, tasks: Tasks) -> None:
+def test_pending(runner: PlaybookRunner, tasks: Tasks) -> None:
     """Asked for without waiting and then again: the one that is being made is waited for."""
-    run = stage.play(
+    run = runner.run(
         tasks("snapshot", lasting(2.5, f"{tasks.cloud}.snapshots.create"), step="asked for", name="one", wait=False),
         tasks("snapshot", step="waited for", name="one"),
         tasks("snapshot", step="there", name="one"),
@@ -69,14 +69,14 @@ def test_pending(stage: Stage, tasks: Tasks) -> None:
     assert run["there"].changing == [] and len(run["there"].result["snapshots"]) == 1
 
 
-def test_failed(stage: Stage, vpsorg: Tasks, ilkbyte: Tasks, subtests: pytest.Subtests) -> None:
+def test_failed(runner: PlaybookRunner, vpsorg: Tasks, ilkbyte: Tasks, subtests: pytest.Subtests) -> None:
     pairs = Pairs(vpsorg)
     pairs.add("failed", "snapshot", planted("vpsorg", "one", status="failed"), name="one",
               expected=["snapshots.delete", "snapshots.create"])
     pairs.add("failed by another word", "snapshot", planted("vpsorg", "one", status="error"), name="one",
               expected=["snapshots.delete", "snapshots.create"])
     fails = (("settings", {"ilkbyte_responds": "on_finish"}), fault("snapshot_fails", cloud="ilkbyte"))
-    run = stage.play(
+    run = runner.run(
         *pairs.steps,
         ilkbyte("snapshot", *fails, step="fails", name="one"),
         ilkbyte("snapshot", step="made", name="one"),
@@ -89,7 +89,7 @@ def test_failed(stage: Stage, vpsorg: Tasks, ilkbyte: Tasks, subtests: pytest.Su
         assert run["there"].changing == [] and run["there"].result["changed"] is False
 
 
-def test_schedules(stage: Stage, ilkbyte: Tasks, subtests: pytest.Subtests) -> None:
+def test_schedules(runner: PlaybookRunner, ilkbyte: Tasks, subtests: pytest.Subtests) -> None:
     pairs = Pairs(ilkbyte)
     hour = quiet_hour()
     wished = {"name": "one", "day": 2, "hour": hour, "minute": 3}
@@ -100,4 +100,4 @@ def test_schedules(stage: Stage, ilkbyte: Tasks, subtests: pytest.Subtests) -> N
     pairs.add("changed", "snapshot_cron", another, **wished, expected=["cron.delete", "cron.add"])
     pairs.add("absent", "snapshot_cron", scheduled, name="one", state="absent", expected=["cron.delete"])
     pairs.add("absent and no snapshot", "snapshot_cron", name="one", state="absent", expected=[])
-    pairs.check(stage.play(*pairs.steps), subtests)
+    pairs.check(runner.run(*pairs.steps), subtests)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from support.cases import FRESH, SERVER, Tasks, fault, planted
-from support.playbook_runner import Call, Run, Stage
+from support.playbook_runner import Call, PlaybookRunner, Run
 
 pytestmark = pytest.mark.playbook
 
@@ -28,7 +28,7 @@ class Case:
     options: dict[str, Any]
     kind: str
     says: tuple[str, ...]
-    world: tuple[Call, ...] = ()
+    setup: tuple[Call, ...] = ()
     sends: bool = True
     changing: tuple[str, ...] = ()
     outcome: str = "not_applied"
@@ -52,8 +52,8 @@ def check(cases: list[Case], run: Run, subtests: pytest.Subtests) -> None:
                 assert "Nothing was changed." in outcome.msg
 
 
-def play(stage: Stage, tasks: Tasks, cases: list[Case]) -> Run:
-    return stage.play(*(tasks(case.module, *FRESH, *case.world, step=case.name, **case.options) for case in cases))
+def play(runner: PlaybookRunner, tasks: Tasks, cases: list[Case]) -> Run:
+    return runner.run(*(tasks(case.module, *FRESH, *case.setup, step=case.name, **case.options) for case in cases))
 
 
 def cases_of_options(cloud: str) -> list[Case]:
@@ -117,12 +117,12 @@ def cases_of_options(cloud: str) -> list[Case]:
     return cases
 
 
-def test_options(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
+def test_options(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests) -> None:
     cases = cases_of_options(tasks.cloud)
-    check(cases, play(stage, tasks, cases), subtests)
+    check(cases, play(runner, tasks, cases), subtests)
 
 
-def test_options_that_ansible_refuses(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
+def test_options_that_ansible_refuses(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests) -> None:
     """Ansible's own validation has its own words, and no C(error) in the result."""
     cases: dict[str, tuple[str, dict[str, Any], str]] = {
         "no name": ("snapshot", {}, "name"),
@@ -143,7 +143,7 @@ def test_options_that_ansible_refuses(stage: Stage, tasks: Tasks, subtests: pyte
         "restore nothing": ("snapshot_restore", {}, "name, id"),
         "a name and a pattern": ("snapshot_info", {"name": "one", "match": "o*"}, "mutually exclusive"),
     }
-    run = stage.play(*(tasks(module, step=name, **options) for name, (module, options, dummy) in cases.items()))
+    run = runner.run(*(tasks(module, step=name, **options) for name, (module, options, dummy) in cases.items()))
     assert "Traceback" not in run.output
     for name, (_dummy, _dummy, says) in cases.items():
         with subtests.test(name):
@@ -151,17 +151,17 @@ def test_options_that_ansible_refuses(stage: Stage, tasks: Tasks, subtests: pyte
             assert run[name].requests == []
 
 
-def test_slash_at_the_end_of_the_api(stage: Stage, tasks: Tasks) -> None:
+def test_slash_at_the_end_of_the_api(runner: PlaybookRunner, tasks: Tasks) -> None:
     """Both ways of writing the URL are the same."""
-    url = stage.sandbox.vpsorg_url if tasks.cloud == "vpsorg" else stage.sandbox.ilkbyte_url
-    run = stage.play(tasks("server_info", step="without", api_url=url.rstrip("/")),
+    url = runner.sandbox.vpsorg_url if tasks.cloud == "vpsorg" else runner.sandbox.ilkbyte_url
+    run = runner.run(tasks("server_info", step="without", api_url=url.rstrip("/")),
                      tasks("server_info", step="with", api_url=url.rstrip("/") + "/"))
     assert [item["name"] for item in run["with"].result["servers"]] == [tasks.server]
     assert run["with"].result["servers"] == run["without"].result["servers"]
     assert [entry["path"] for entry in run["with"].requests] == [entry["path"] for entry in run["without"].requests]
 
 
-def cases_of_worlds(cloud: str) -> list[Case]:
+def cases_of_setups(cloud: str) -> list[Case]:
     """What only the cloud can know."""
     one = {"name": "one"}
     there = planted(cloud, "one")
@@ -181,10 +181,10 @@ def cases_of_worlds(cloud: str) -> list[Case]:
              "invalid_argument", ("disagree",), (there, planted(cloud, "two"))),
         Case("an id for a new one", "snapshot", {"name": "one", "id": "99"}, "not_found", ("99", "leave id out")),
     ]
-    return cases + (_vpsorg_worlds(there) if cloud == "vpsorg" else _ilkbyte_worlds(there))
+    return cases + (_vpsorg_setups(there) if cloud == "vpsorg" else _ilkbyte_setups(there))
 
 
-def _vpsorg_worlds(there: Call) -> list[Case]:
+def _vpsorg_setups(there: Call) -> list[Case]:
     one = {"name": "one"}
     five = tuple(planted("vpsorg", f"s{n}") for n in range(5))
     foreign = ("add_snapshot", {"cloud": "vpsorg", "server": "web2", "name": "theirs"})
@@ -223,7 +223,7 @@ def _vpsorg_worlds(there: Call) -> list[Case]:
     ]
 
 
-def _ilkbyte_worlds(there: Call) -> list[Case]:
+def _ilkbyte_setups(there: Call) -> list[Case]:
     one = {"name": "one"}
     elsewhere = ("add_credentials", {"ilkbyte_key": {"access_key": "elsewhere", "secret_key": "secret-of-elsewhere",
                                                      "allowed_ips": ["192.0.2.7"]}})
@@ -242,19 +242,19 @@ def _ilkbyte_worlds(there: Call) -> list[Case]:
     ]
 
 
-def test_worlds(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
-    cases = cases_of_worlds(tasks.cloud)
-    check(cases, play(stage, tasks, cases), subtests)
+def test_worlds(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests) -> None:
+    cases = cases_of_setups(tasks.cloud)
+    check(cases, play(runner, tasks, cases), subtests)
 
 
 @pytest.mark.duration(15)
-def test_broken_answers(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
+def test_broken_answers(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests) -> None:
     """A firewall's page, half an answer, nothing, an error: on a read nothing is changed, and the message names it."""
     one = {"name": "one"}
     broken = {"cloud": tasks.cloud, "operation": "snapshots.list", "times": None}
     port = "http://127.0.0.1:9"  # nobody listens on discard
     hint = "check api_url"
-    url = stage.sandbox.vpsorg_url if tasks.cloud == "vpsorg" else stage.sandbox.ilkbyte_url
+    url = runner.sandbox.vpsorg_url if tasks.cloud == "vpsorg" else runner.sandbox.ilkbyte_url
     no_tls = url.replace("http:", "https:")
     cases = [
         Case("a web page", "snapshot", one, "invalid_response", ("not JSON", hint), (fault("html", **broken),)),
@@ -270,4 +270,4 @@ def test_broken_answers(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -
         Case("no TLS there", "server_info", {"api_url": no_tls},
              "unreachable", ("could not be reached", "SSLError", hint), sends=False),
     ]
-    check(cases, play(stage, tasks, cases), subtests)
+    check(cases, play(runner, tasks, cases), subtests)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support import inventory_file
 from support.inventory_file import TOLD_APART, accounts, cache, write
-from support.playbook_runner import MODULE, QUICK, Run, Stage, other_python
+from support.playbook_runner import IN_PROCESS, MODULE, PlaybookRunner, Run, other_python
 from support.secret_search import Searcher
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ def asked(sandbox: SandboxHandle) -> list[str]:
     return found
 
 
-def inventory(stage: Stage, path: str, *arguments: str, **environment: str) -> Run:
-    variables = {**inventory_file.environment(stage.sandbox), **environment}
-    return stage.command("ansible-inventory", "-i", path, *(arguments or ("--list",)), environment=variables)
+def inventory(runner: PlaybookRunner, path: str, *arguments: str, **environment: str) -> Run:
+    variables = {**inventory_file.environment(runner.sandbox), **environment}
+    return runner.command("ansible-inventory", "-i", path, *(arguments or ("--list",)), environment=variables)
 
 
 def hosts(run: Run) -> dict[str, dict[str, Any]]:
@@ -48,10 +48,10 @@ def hosts(run: Run) -> dict[str, dict[str, Any]]:
     return found["_meta"]["hostvars"]
 
 
-def test_three_accounts_in_one_file(stage: Stage, sandbox: SandboxHandle, tmp_path: Path) -> None:
+def test_three_accounts_in_one_file(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
     path = write(tmp_path, accounts=accounts(sandbox), **TOLD_APART, **GROUPED, strict=True, **cache(tmp_path))
     asked(sandbox)
-    first = hosts(inventory(stage, path))
+    first = hosts(inventory(runner, path))
     assert asked(sandbox) == LIST, "one request for each account"
     assert set(first) == {"shop-web1", "blog-web1", "ilkbyte-app1"}
     assert first["shop-web1"] == {
@@ -59,54 +59,54 @@ def test_three_accounts_in_one_file(stage: Stage, sandbox: SandboxHandle, tmp_pa
         "rewind_inventory": path, "rewind_provider": "vpsorg", "rewind_server_address": "127.0.0.1", "rewind_server_task_state": None,
         "rewind_server_id": "12345", "rewind_server_name": "web1", "rewind_server_power_state": "running",
     }
-    graph = inventory(stage, path, "--graph")
+    graph = inventory(runner, path, "--graph")
     assert asked(sandbox) == [], "the cache has them"
     groups = "all ungrouped account_blog account_ilkbyte account_shop web".split()
     members = "blog-web1 blog-web1 ilkbyte-app1 shop-web1 shop-web1".split()
     assert sorted(line.strip(" |-:") for line in graph.stdout.splitlines()) == sorted([*(f"@{group}" for group in groups), *members])
 
 
-def test_two_servers_of_one_name_are_no_host_at_all(stage: Stage, sandbox: SandboxHandle, tmp_path: Path) -> None:
-    run = inventory(stage, write(tmp_path, accounts=accounts(sandbox)))
+def test_two_servers_of_one_name_are_no_host_at_all(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
+    run = inventory(runner, write(tmp_path, accounts=accounts(sandbox)))
     assert hosts(run) == {}
     said = " ".join(run.stderr.split())
     assert "Two servers would be the host web1: web1 (12345) of account shop and web1 (12345) of account blog" in said
 
 
-def test_an_account_that_fails_leaves_no_half_of_an_inventory(stage: Stage, sandbox: SandboxHandle, tmp_path: Path) -> None:
+def test_an_account_that_fails_leaves_no_half_of_an_inventory(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
     path = write(tmp_path, accounts=accounts(sandbox), **TOLD_APART, **cache(tmp_path))
-    assert len(hosts(inventory(stage, path))) == 6
+    assert len(hosts(inventory(runner, path))) == 6
     for entry in (tmp_path / "cache").iterdir():
         os.utime(entry, times=(time.time() - 7200,) * 2)  # older than cache_timeout
     sandbox.admin.fault("status", status=403, cloud="ilkbyte", times=None)
-    run = inventory(stage, path)
+    run = inventory(runner, path)
     assert hosts(run) == {}, "neither the accounts that do answer nor a stale cache"
     assert "Account ilkbyte:" in " ".join(run.stderr.split()) and "Traceback" not in run.output
-    run = inventory(stage, path, "--list", ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED="true")
+    run = inventory(runner, path, "--list", ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED="true")
     assert run.status != 0
 
 
-def play(stage: Stage, path: str, *tasks: dict[str, Any], door: str, **play: Any) -> tuple[Run, dict[str, dict[str, Any]]]:
+def play(runner: PlaybookRunner, path: str, *tasks: dict[str, Any], mode: str, **play: Any) -> tuple[Run, dict[str, dict[str, Any]]]:
     """Play tasks for all hosts, with nothing but the inventory; also the first task's result of each host."""
     directory = Path(path).parent
     written = {"dest": f"{directory}/told-{{{{ inventory_hostname }}}}", "mode": "0600", "content": "{{ seen | to_json }}"}
     told = [{"name": "Tell", "ansible.builtin.copy": written, "delegate_to": "localhost"}]
     first, *others = tasks
     book = directory / "play.yml"
-    local = {"ansible_python_interpreter": other_python()} if door == MODULE else {}
+    local = {"ansible_python_interpreter": other_python()} if mode == MODULE else {}
     book.write_text(json.dumps([{
         "hosts": "all", "gather_facts": False, "connection": "local", "vars": local,
         "tasks": [{**first, "register": "seen", "ignore_errors": True}, *told, *others], **play}]), encoding="utf-8")
-    run = stage.command("ansible-playbook", "-i", path, str(book), "-vvv", environment=inventory_file.environment(stage.sandbox))
-    assert ("since another Python is asked for" in run.stdout) == (door == MODULE), run.output
+    run = runner.command("ansible-playbook", "-i", path, str(book), "-vvv", environment=inventory_file.environment(runner.sandbox))
+    assert ("since another Python is asked for" in run.stdout) == (mode == MODULE), run.output
     return run, {file.name[5:]: json.loads(file.read_text("utf-8")) for file in directory.glob("told-*")}
 
 
-@pytest.mark.parametrize("door", [QUICK, pytest.param(MODULE, marks=pytest.mark.slow)])
-def test_a_task_says_what_it_wants_and_nothing_else(stage: Stage, sandbox: SandboxHandle, tmp_path: Path, door: str) -> None:
+@pytest.mark.parametrize("mode", [IN_PROCESS, pytest.param(MODULE, marks=pytest.mark.slow)])
+def test_a_task_says_what_it_wants_and_nothing_else(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path, mode: str) -> None:
     path = write(tmp_path, accounts=accounts(sandbox), **TOLD_APART, filters=GROUPED["filters"])
-    run, results = play(stage, path, {"rewind.vps.snapshot": {"name": "before"}, "delegate_to": "localhost"} if door == QUICK
-                        else {"rewind.vps.snapshot": {"name": "before"}}, door=door)
+    run, results = play(runner, path, {"rewind.vps.snapshot": {"name": "before"}, "delegate_to": "localhost"} if mode == IN_PROCESS
+                        else {"rewind.vps.snapshot": {"name": "before"}}, mode=mode)
     assert run.status == 0, run.output
     assert results["shop-web1"]["snapshot"]["server"]["name"] == "web1" and results["ilkbyte-app1"]["snapshot"]["server"]["name"] == "app1"
     assert {name for name, result in results.items() if result["changed"]} == {"shop-web1", "ilkbyte-app1"}
@@ -116,34 +116,34 @@ def test_a_task_says_what_it_wants_and_nothing_else(stage: Stage, sandbox: Sandb
     assert made == {("vpsorg", "web1"): 1, ("ilkbyte", "app1"): 1}
 
 
-def test_each_account_with_its_own_token_unless_the_task_says_another(stage: Stage, sandbox: SandboxHandle, tmp_path: Path) -> None:
+def test_each_account_with_its_own_token_unless_the_task_says_another(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
     task = {"rewind.vps.snapshot": {"name": "before"}, "delegate_to": "localhost"}
     said = {"rewind.vps.snapshot": {"name": "before", "server": "web2", "api_token": sandbox.vpsorg_token}, "delegate_to": "localhost", "run_once": True}
-    run, results = play(stage, write(tmp_path, **accounts(sandbox)[1]), task, said, door=QUICK)
+    run, results = play(runner, write(tmp_path, **accounts(sandbox)[1]), task, said, mode=IN_PROCESS)
     assert {name: result["error"]["kind"] for name, result in results.items()} == {"web1": "forbidden", "web2": "forbidden"}
     assert run.status == 0 and [event["server"] for event in sandbox.admin.events("snapshot_ready")] == ["web2"]
 
 
 @pytest.mark.duration(6)
 def test_a_token_that_a_vault_keeps_opens_the_account_for_inventory_and_tasks_and_is_not_shown(
-        stage: Stage, sandbox: SandboxHandle, tmp_path: Path) -> None:
+        runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
     password = tmp_path / "password"
     password.write_text("vault-Password-0123456789", encoding="utf-8")
-    sealed = stage.command("ansible-vault", "encrypt_string", "--vault-password-file", str(password), "--name", "api_token", sandbox.vpsorg_token)
+    sealed = runner.command("ansible-vault", "encrypt_string", "--vault-password-file", str(password), "--name", "api_token", sandbox.vpsorg_token)
     assert sealed.status == 0, sealed.output
     path = tmp_path / "sealed.rewind_vps.yml"
     path.write_text(f"plugin: rewind.vps.servers\nprovider: vpsorg\napi_url: {sandbox.vpsorg_url}\n{sealed.stdout}", encoding="utf-8")
     opened = {"ANSIBLE_VAULT_PASSWORD_FILE": str(password)}
-    listed = inventory(stage, str(path), "--list", "-vvvv", **opened)
+    listed = inventory(runner, str(path), "--list", "-vvvv", **opened)
     told = replace(listed, stdout=listed.stdout[listed.stdout.index("{\n"):])  # what -vvvv says stands before it
     assert set(hosts(told)) == {"web1", "web2"}
     book = tmp_path / "play.yml"
     task = {"rewind.vps.snapshot": {"name": "before"}, "delegate_to": "localhost"}
     book.write_text(json.dumps([{"hosts": "web1", "gather_facts": False, "tasks": [task]}]), encoding="utf-8")
-    played = stage.command("ansible-playbook", "-i", str(path), str(book), "-vvvv", environment=opened)
+    played = runner.command("ansible-playbook", "-i", str(path), str(book), "-vvvv", environment=opened)
     assert played.status == 0, played.output
     assert [event["server"] for event in sandbox.admin.events("snapshot_ready")] == ["web1"]
-    closed = inventory(stage, str(path))
+    closed = inventory(runner, str(path))
     assert hosts(closed) == {} and "vault" in closed.stderr.lower() and "Traceback" not in closed.output
     searcher = Searcher([sandbox.vpsorg_token, password.read_text("utf-8")])
     for name, run in {"listed": listed, "played": played, "closed": closed}.items():

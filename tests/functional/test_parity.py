@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from parity_cases import of_every_cloud, of_one_cloud
 from support.cases import Tasks, access
-from support.playbook_runner import MODULE, QUICK, Outcome, Stage, Step, door_of
+from support.playbook_runner import IN_PROCESS, MODULE, PlaybookRunner, TaskCase, TaskResult, execution_mode
 
 pytestmark = pytest.mark.playbook
 
@@ -19,20 +19,20 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 @pytest.mark.duration(40)
 @pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.slow)])
-def test_both_doors_where_clouds_are_alike(stage: Stage, cloud: str, subtests: pytest.Subtests) -> None:
-    tasks = Tasks(stage.sandbox, cloud)
-    play_both(stage, tasks, of_every_cloud(tasks), subtests)
+def test_both_doors_where_clouds_are_alike(runner: PlaybookRunner, cloud: str, subtests: pytest.Subtests) -> None:
+    tasks = Tasks(runner.sandbox, cloud)
+    play_both(runner, tasks, of_every_cloud(tasks), subtests)
 
 
 @pytest.mark.duration(30)
-def test_both_doors_where_clouds_differ(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
+def test_both_doors_where_clouds_differ(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests) -> None:
     """What only one cloud can do, and everything about credentials, which both doors must hand over."""
-    play_both(stage, tasks, of_one_cloud(stage, tasks), subtests)
+    play_both(runner, tasks, of_one_cloud(runner, tasks), subtests)
 
 
-def play_both(stage: Stage, tasks: Tasks, steps: list[Step], subtests: pytest.Subtests) -> None:
+def play_both(runner: PlaybookRunner, tasks: Tasks, steps: list[TaskCase], subtests: pytest.Subtests) -> None:
     """Play the steps through both doors and hold the results against each other."""
-    opens = access(stage.sandbox, tasks.cloud)
+    opens = access(runner.sandbox, tasks.cloud)
     environment = {
         "vpsorg": {"VPS_API_TOKEN": opens.get("api_token"), "VPS_API_URL": opens["api_url"]},
         "ilkbyte": {"ILKBYTE_ACCESS_KEY": opens.get("access_key"), "ILKBYTE_SECRET_KEY": opens.get("secret_key"),
@@ -40,12 +40,12 @@ def play_both(stage: Stage, tasks: Tasks, steps: list[Step], subtests: pytest.Su
     }[tasks.cloud]
     environment["ANSIBLE_PIPELINING"] = "true"  # the module door is slow enough
     environment["ANSIBLE_INJECT_INVOCATION"] = "true"  # else newer versions of Ansible leave it out
-    runs = {door: stage.play(*steps, door=door, arguments=("-vvv",), environment=environment) for door in (QUICK, MODULE)}
-    for door, run in runs.items():
-        assert door_of(run) == door
-    failed = [outcome.name for outcome in runs[QUICK].outcomes if outcome.failed]
+    runs = {mode: runner.run(*steps, mode=mode, arguments=("-vvv",), environment=environment) for mode in (IN_PROCESS, MODULE)}
+    for mode, run in runs.items():
+        assert execution_mode(run) == mode
+    failed = [outcome.name for outcome in runs[IN_PROCESS].results if outcome.failed]
     assert 0.2 * len(steps) < len(failed) < 0.7 * len(steps), failed  # else most cases would test the same failure
-    for quick, module in zip(runs[QUICK].outcomes, runs[MODULE].outcomes, strict=True):
+    for quick, module in zip(runs[IN_PROCESS].results, runs[MODULE].results, strict=True):
         with subtests.test(quick.name):
             assert quick.status == module.status
             assert not (found := differences(timeless(quick.result), timeless(module.result))), found
@@ -56,16 +56,16 @@ def play_both(stage: Stage, tasks: Tasks, steps: list[Step], subtests: pytest.Su
 
 @pytest.mark.duration(10)
 @pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.slow)])
-def test_what_a_play_registers(stage: Stage, cloud: str) -> None:
+def test_what_a_play_registers(runner: PlaybookRunner, cloud: str) -> None:
     """What later tasks see, beside what is shown: the same keys and values."""
-    tasks = Tasks(stage.sandbox, cloud)
+    tasks = Tasks(runner.sandbox, cloud)
     seen = []
-    for door in (QUICK, MODULE):
-        run = stage.play(
+    for mode in (IN_PROCESS, MODULE):
+        run = runner.run(
             tasks("snapshot", ("reset", {}), step="fails", name="a b", keywords={"register": "failing"}),
             tasks("server_info", step="works", keywords={"register": "working"}),
             tasks("snapshot_info", step="hidden", keywords={"register": "hidden", "no_log": True}),
-            *(_shown(name) for name in ("failing", "working", "hidden")), door=door,
+            *(_shown(name) for name in ("failing", "working", "hidden")), mode=mode,
         )
         seen.append([timeless(run[f"show {name}"].result[name]) for name in ("failing", "working", "hidden")])
     assert not (found := differences(seen[0], seen[1])), found
@@ -75,17 +75,17 @@ def test_what_a_play_registers(stage: Stage, cloud: str) -> None:
     assert hidden["snapshots"] == []
 
 
-def _shown(variable: str) -> Step:
-    return Step(f"show {variable}", {"ansible.builtin.debug": {"var": variable}})
+def _shown(variable: str) -> TaskCase:
+    return TaskCase(f"show {variable}", {"ansible.builtin.debug": {"var": variable}})
 
 
-def changes(outcome: Outcome) -> list[dict[str, Any]]:
+def changes(outcome: TaskResult) -> list[dict[str, Any]]:
     """Every request that changes something, as sent."""
     keys = ("operation", "server", "method", "path", "query", "body", "http_status", "fault")
     return [{key: request[key] for key in keys} for request in outcome.requests if request["changing"]]
 
 
-def kinds_of_reads(outcome: Outcome) -> list[tuple[str, str]]:
+def kinds_of_reads(outcome: TaskResult) -> list[tuple[str, str]]:
     """The reads; how often one is repeated while waiting depends on how quick the machine is."""
     reads = [(request["operation"], request["path"]) for request in outcome.requests if not request["changing"]]
     return sorted(set(reads))

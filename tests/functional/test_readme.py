@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.playbook_runner import ROOT, Stage
+from support.playbook_runner import ROOT, PlaybookRunner
 
 if TYPE_CHECKING:
     from sandbox import SandboxHandle
@@ -54,7 +54,7 @@ def test_every_example_is_known() -> None:
 
 @pytest.mark.playbook
 @pytest.mark.parametrize("name", sorted(EXPECTED))
-def test_example(stage: Stage, sandbox: SandboxHandle, tmp_path: Path, inventory: str, name: str) -> None:
+def test_example(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path, inventory: str, name: str) -> None:
     for number in (1, 2, 3):
         sandbox.admin.add_snapshot("vpsorg", 12345, f"preupgrade-2026010{number}", created_at=f"2026-01-0{number}T00:00:00Z")
     if name == "restore":
@@ -65,21 +65,21 @@ def test_example(stage: Stage, sandbox: SandboxHandle, tmp_path: Path, inventory
     environment = credentials(sandbox)
     if name == "vault":
         del environment["VPS_API_TOKEN"]
-    run = stage.command(*command, environment=environment)
+    run = runner.command(*command, environment=environment)
     assert run.status == 0, run.output
     assert changing(sandbox) == EXPECTED[name]
     if name != "restore":
-        again = stage.command(*command, environment=environment)
+        again = runner.command(*command, environment=environment)
         assert again.status == 0, again.output
         assert changing(sandbox) == EXPECTED[name], "a second run changed something"
 
 
 @pytest.mark.playbook
-def test_ad_hoc_commands(stage: Stage, sandbox: SandboxHandle) -> None:
+def test_ad_hoc_commands(runner: PlaybookRunner, sandbox: SandboxHandle) -> None:
     sandbox.admin.add_snapshot("ilkbyte", "app1", "nightly")
     modules = set()
     for line in AD_HOC:
-        run = stage.command("ansible", "localhost", *shlex.split(line), environment=credentials(sandbox))
+        run = runner.command("ansible", "localhost", *shlex.split(line), environment=credentials(sandbox))
         assert run.status == 0, run.output
         modules.add(shlex.split(line)[1].rsplit(".", 1)[1])
     assert modules == {path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")} - {"report", "upgrade_guard"}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.cases import ago, quiet_hour
 from support.html import Element, assert_harmless, read_page
-from support.playbook_runner import Run, Stage
+from support.playbook_runner import PlaybookRunner, Run
 from support.secret_search import forms_of
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ def credentials(sandbox: SandboxHandle) -> dict[str, str]:
     }
 
 
-def report(stage: Stage, sandbox: SandboxHandle, *arguments: str, environment: dict[str, str] | None = None, **variables: Any) -> Run:
+def report(runner: PlaybookRunner, sandbox: SandboxHandle, *arguments: str, environment: dict[str, str] | None = None, **variables: Any) -> Run:
     given = ("-e", json.dumps(variables)) if variables else ()
-    return stage.command("ansible-playbook", BOOK, *given, *arguments, environment=credentials(sandbox) if environment is None else environment)
+    return runner.command("ansible-playbook", BOOK, *given, *arguments, environment=credentials(sandbox) if environment is None else environment)
 
 
 def record(directory: Path, outcome: str | None, days: float, state: str = "ended", **facts: Any) -> Path:
@@ -69,7 +69,7 @@ def rows(page: Element) -> dict[str, Element]:
     return {one.one("h3").text: one for one in page.all("details", "server")}
 
 
-def test_one_page_on_both_clouds(stage: Stage, sandbox: SandboxHandle, tmp_path: Path) -> None:
+def test_one_page_on_both_clouds(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
     admin = sandbox.admin
     for number in range(5):
         admin.add_snapshot("vpsorg", "web1", f"full{number}", created_at=ago(days=number + 1, hours=4))
@@ -77,11 +77,11 @@ def test_one_page_on_both_clouds(stage: Stage, sandbox: SandboxHandle, tmp_path:
     records(tmp_path, sandbox.vpsorg_url)
     path = tmp_path / "fleet.html"
 
-    checked = report(stage, sandbox, "--check", report_path=str(path))
+    checked = report(runner, sandbox, "--check", report_path=str(path))
     assert checked.status == 0, checked.output
     assert "The page would be" in checked.stdout and not path.exists()
 
-    run = report(stage, sandbox, report_path=str(path))
+    run = report(runner, sandbox, report_path=str(path))
     assert run.status == 0, run.output
     assert "4 servers with 6 snapshots" in run.stdout and f"The page is {path}" in run.stdout
     assert not admin.requests(changing=True)
@@ -110,14 +110,14 @@ def test_one_page_on_both_clouds(stage: Stage, sandbox: SandboxHandle, tmp_path:
 
 
 @pytest.mark.slow
-def test_several_accounts_of_which_one_does_not_answer(stage: Stage, sandbox: SandboxHandle, tmp_path: Path) -> None:
+def test_several_accounts_of_which_one_does_not_answer(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
     """The page has the others, says which and why, and the run fails."""
     accounts = [
         {"label": "Shop", "provider": "vpsorg"}, {"provider": "ilkbyte"},
         {"label": "Old", "provider": "vpsorg", "api_token": "wrong-token-0123456789"},
     ]
     (tmp_path / "accounts.yml").write_text(json.dumps({"report_accounts": accounts}), encoding="utf-8")
-    run = report(stage, sandbox, "-e", f"@{tmp_path / 'accounts.yml'}", "-vvvv")
+    run = report(runner, sandbox, "-e", f"@{tmp_path / 'accounts.yml'}", "-vvvv")
     assert run.status == 2
     assert "Not every account could be asked. Old:" in run.stdout and "4 servers with 0 snapshots" in run.stdout
     page = read_page((tmp_path / "rewind-report.html").read_text("utf-8"))
@@ -129,9 +129,9 @@ def test_several_accounts_of_which_one_does_not_answer(stage: Stage, sandbox: Sa
 
 
 @pytest.mark.slow
-def test_where_snapshots_can_not_be_listed_no_server_is_called_bare(stage: Stage, sandbox: SandboxHandle, tmp_path: Path) -> None:
+def test_where_snapshots_can_not_be_listed_no_server_is_called_bare(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
     sandbox.admin.fault("status", cloud="ilkbyte", operation="snapshots.list", server="app1", status=403, times=None)
-    run = report(stage, sandbox)
+    run = report(runner, sandbox)
     assert run.status == 2, run.output
     servers = rows(read_page((tmp_path / "rewind-report.html").read_text("utf-8")))
     assert "k-none" in servers["web1"].classes and "k-none" in servers["app2"].classes
@@ -139,41 +139,41 @@ def test_where_snapshots_can_not_be_listed_no_server_is_called_bare(stage: Stage
 
 
 @pytest.mark.slow
-def test_the_accounts_of_hosts(stage: Stage, sandbox: SandboxHandle, tmp_path: Path) -> None:
+def test_the_accounts_of_hosts(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
     """Each account once, told by the hosts' variables."""
     environment = {name: value for name, value in credentials(sandbox).items() if name not in ("VPS_API_URL", "ILKBYTE_HOST")}
-    run = report(stage, sandbox, "-i", sandbox.inventory, "-e", "target=sandbox", environment=environment)
+    run = report(runner, sandbox, "-i", sandbox.inventory, "-e", "target=sandbox", environment=environment)
     assert run.status == 0, run.output
     page = read_page((tmp_path / "rewind-report.html").read_text("utf-8"))
     assert set(rows(page)) == {"web1", "web2", "app1", "app2"} and len(page.all("h2")) == 4
     assert len(sandbox.admin.requests(operation="snapshots.list", cloud="vpsorg")) == 1
-    only = report(stage, sandbox, "-i", sandbox.inventory, "-e", "target=app1", environment=environment)
+    only = report(runner, sandbox, "-i", sandbox.inventory, "-e", "target=app1", environment=environment)
     assert only.status == 0, only.output
     assert set(rows(read_page((tmp_path / "rewind-report.html").read_text("utf-8")))) == {"app1", "app2"}
 
 
 @pytest.mark.slow
-def test_what_can_not_work_is_said_before_anything_is_asked(stage: Stage, sandbox: SandboxHandle, tmp_path: Path) -> None:
-    none = report(stage, sandbox, environment={})
+def test_what_can_not_work_is_said_before_anything_is_asked(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
+    none = report(runner, sandbox, environment={})
     assert none.status == 2 and "There is no account to report on" in none.stdout
-    half = report(stage, sandbox, environment={"ILKBYTE_ACCESS_KEY": sandbox.ilkbyte_access_key, "ILKBYTE_HOST": sandbox.ilkbyte_url})
+    half = report(runner, sandbox, environment={"ILKBYTE_ACCESS_KEY": sandbox.ilkbyte_access_key, "ILKBYTE_HOST": sandbox.ilkbyte_url})
     assert half.status == 2 and "not given: secret_key" in half.stdout
-    directory = report(stage, sandbox, report_path=str(tmp_path))
+    directory = report(runner, sandbox, report_path=str(tmp_path))
     assert directory.status == 2 and "is a folder" in directory.stdout
     assert not sandbox.admin.requests()
-    missing = report(stage, sandbox, report_path=str(tmp_path / "none" / "page.html"))
+    missing = report(runner, sandbox, report_path=str(tmp_path / "none" / "page.html"))
     assert missing.status == 2 and "The page can't be written: No such file or directory" in missing.stdout
     for run in (none, half, directory, missing):
         assert "Traceback" not in run.output
 
 
 @pytest.mark.slow
-def test_a_page_that_is_there_is_replaced_in_its_place(stage: Stage, sandbox: SandboxHandle, tmp_path: Path) -> None:
+def test_a_page_that_is_there_is_replaced_in_its_place(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
     real, link = tmp_path / "real.html", tmp_path / "link.html"
     real.write_text("old")
     real.chmod(0o644)
     link.symlink_to(real)
-    run = report(stage, sandbox, report_path=str(link))
+    run = report(runner, sandbox, report_path=str(link))
     assert run.status == 0 and "changed=1" in run.stdout, run.output
     assert link.is_symlink() and real.stat().st_mode & 0o777 == 0o644
     read_page(real.read_text("utf-8"))
@@ -181,13 +181,13 @@ def test_a_page_that_is_there_is_replaced_in_its_place(stage: Stage, sandbox: Sa
 
 
 @pytest.mark.slow
-def test_names_that_a_cloud_says(stage: Stage, sandbox: SandboxHandle, tmp_path: Path) -> None:
+def test_names_that_a_cloud_says(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
     bad = "</title><script>alert(1)</script><style>*{display:none}</style>\u202e\x1b[2J{{ 7*7 }}\"' onload=x " + "x" * 10_000
     sandbox.admin.fault("raw", cloud="vpsorg", operation="snapshots.list", times=None, body={"count": 1, "next": None, "results": [{
         "id": 801, "name": bad, "description": bad, "status": bad, "size_mb": 1, "created_at": "2026-01-01T00:00:00Z",
         "server": {"id": 12345, "name": bad},
     }]})
-    run = report(stage, sandbox)
+    run = report(runner, sandbox)
     assert run.status == 0, run.output
     html = (tmp_path / "rewind-report.html").read_text("utf-8")
     page = read_page(html)

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import pytest
 from support.cases import FRESH, SERVER_ID, Tasks, planted
-from support.playbook_runner import Stage
+from support.playbook_runner import PlaybookRunner
 
 pytestmark = pytest.mark.playbook
 
 
-def test_where_the_server_is_given_by_its_identity(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
+def test_where_the_server_is_given_by_its_identity(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests) -> None:
     there = (*FRESH, planted(tasks.cloud, "one"))
     server = SERVER_ID[tasks.cloud]
     expected = {
@@ -21,7 +21,7 @@ def test_where_the_server_is_given_by_its_identity(stage: Stage, tasks: Tasks, s
         "deleted": ["snapshots.list", "snapshots.delete"] + ["snapshots.list"] * (tasks.cloud == "ilkbyte"),
         "restored, not waited for": ["servers.show", "snapshots.list", "snapshots.restore"],
     }
-    run = stage.play(
+    run = runner.run(
         tasks("snapshot", *there, step="unchanged", server=server, name="one"),
         tasks("snapshot_info", step="info", server=server),
         tasks("server_info", step="server", server=server),
@@ -34,13 +34,13 @@ def test_where_the_server_is_given_by_its_identity(stage: Stage, tasks: Tasks, s
     for name, operations in expected.items():
         with subtests.test(name):
             assert not run[name].failed, run[name].result
-            assert run[name].asked == operations
+            assert run[name].operations == operations
 
 
-def test_where_a_server_must_be_found_first(stage: Stage, vpsorg: Tasks, subtests: pytest.Subtests) -> None:
+def test_where_a_server_must_be_found_first(runner: PlaybookRunner, vpsorg: Tasks, subtests: pytest.Subtests) -> None:
     """At VPS.org a name costs one request more, and finding the server tells its power too."""
     there = (*FRESH, planted("vpsorg", "one"))
-    run = stage.play(
+    run = runner.run(
         vpsorg("snapshot", *there, step="unchanged", name="one"),
         vpsorg("snapshot", *there, step="created, not waited for", name="two", wait=False),
         vpsorg("snapshot_info", *there, step="info of all", server=None),
@@ -54,23 +54,23 @@ def test_where_a_server_must_be_found_first(stage: Stage, vpsorg: Tasks, subtest
     }
     for name, operations in expected.items():
         with subtests.test(name):
-            assert run[name].asked == operations
+            assert run[name].operations == operations
 
 
-def test_first_snapshot_of_a_server(stage: Stage, tasks: Tasks) -> None:
+def test_first_snapshot_of_a_server(runner: PlaybookRunner, tasks: Tasks) -> None:
     """An empty list does not prove that the server exists, so it is asked for: once, for its power as well."""
-    made = stage.play(tasks("snapshot", server=SERVER_ID[tasks.cloud], name="one", wait=False)).only
-    assert made.asked == ["snapshots.list", "servers.show", "snapshots.create"]
+    made = runner.run(tasks("snapshot", server=SERVER_ID[tasks.cloud], name="one", wait=False)).only
+    assert made.operations == ["snapshots.list", "servers.show", "snapshots.create"]
 
 
-def test_pages_are_followed(stage: Stage, vpsorg: Tasks, ilkbyte: Tasks) -> None:
+def test_pages_are_followed(runner: PlaybookRunner, vpsorg: Tasks, ilkbyte: Tasks) -> None:
     names = [f"s{n}" for n in range(5)]
-    run = stage.play(
+    run = runner.run(
         vpsorg("snapshot_info", *FRESH, ("settings", {"vpsorg_page_size": 2}),
                *(planted("vpsorg", name) for name in names), step="snapshots"),
         ilkbyte("server_info", *FRESH, ("settings", {"ilkbyte_page_size": 1}), step="servers", server=None),
     )
-    assert run["snapshots"].asked == ["servers.list", "snapshots.list", "snapshots.list", "snapshots.list"]
+    assert run["snapshots"].operations == ["servers.list", "snapshots.list", "snapshots.list", "snapshots.list"]
     assert sorted(item["name"] for item in run["snapshots"].result["snapshots"]) == names
-    assert run["servers"].asked == ["servers.list", "servers.list"]
+    assert run["servers"].operations == ["servers.list", "servers.list"]
     assert [item["name"] for item in run["servers"].result["servers"]] == ["app1", "app2"]

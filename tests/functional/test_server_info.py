@@ -5,24 +5,24 @@ from __future__ import annotations
 
 import pytest
 from support.cases import SECOND, Tasks
-from support.playbook_runner import Call, Stage
+from support.playbook_runner import Call, PlaybookRunner
 
 pytestmark = pytest.mark.playbook
 
 
-def test_servers(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
+def test_servers(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests) -> None:
     off = {"vpsorg": "stopped", "ilkbyte": "shut off"}[tasks.cloud]
     busy = {"vpsorg": "restoring", "ilkbyte": "paused"}[tasks.cloud]
 
     def is_now(word: str) -> Call:
         return ("update_server", {"cloud": tasks.cloud, "server": SECOND[tasks.cloud], "status": word})
 
-    run = stage.play(
+    run = runner.run(
         tasks("server_info", is_now(off), step="all", server=None),
         tasks("server_info", step="one"),
         tasks("server_info", is_now(busy), step="busy", server=SECOND[tasks.cloud]),
     )
-    for outcome in run.outcomes:
+    for outcome in run.results:
         assert outcome.changing == [] and outcome.result["changed"] is False
     first, second = run["all"].result["servers"]
     assert (first["name"], first["power_state"], first["task_state"]) == (tasks.server, "running", None)
@@ -34,8 +34,8 @@ def test_servers(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
         assert now["task_state"] == busy
 
 
-def test_an_account_without_servers(stage: Stage, tasks: Tasks) -> None:
-    run = stage.play(
+def test_an_account_without_servers(runner: PlaybookRunner, tasks: Tasks) -> None:
+    run = runner.run(
         tasks("server_info", ("reset", {"servers": 0}), step="servers", server=None),
         tasks("snapshot_info", step="snapshots", server=None),
         tasks("snapshot", step="snapshot", name="one"),

@@ -5,23 +5,23 @@ from __future__ import annotations
 
 import pytest
 from support.cases import FRESH, SECOND, SERVER, SHORT, Tasks, ago, fault, lasting, planted
-from support.playbook_runner import Outcome, Stage
+from support.playbook_runner import PlaybookRunner, TaskResult
 
 pytestmark = pytest.mark.playbook
 
 
-def left(outcome: Outcome) -> list[str]:
+def left(outcome: TaskResult) -> list[str]:
     """The names in the result's list of what the server has now, newest first."""
     return [item["name"] for item in outcome.result["snapshots"]]
 
 
-def pruned(outcome: Outcome) -> list[str]:
+def pruned(outcome: TaskResult) -> list[str]:
     return [item["name"] for item in outcome.result["pruned"]]
 
 
-def test_present(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
+def test_present(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests) -> None:
     old = planted(tasks.cloud, "one", created_at=ago(days=3))
-    run = stage.play(
+    run = runner.run(
         tasks("snapshot", *FRESH, step="created", name="one"),
         tasks("snapshot", *FRESH, old, step="kept", name="one"),
         tasks("snapshot", *FRESH, old, step="young enough", name="one", max_age="4d"),
@@ -53,8 +53,8 @@ def test_present(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
             assert again.changing == ["snapshots.update"] and pruned(again) == []
 
 
-def test_exact_requests(stage: Stage, vpsorg: Tasks, ilkbyte: Tasks) -> None:
-    run = stage.play(
+def test_exact_requests(runner: PlaybookRunner, vpsorg: Tasks, ilkbyte: Tasks) -> None:
+    run = runner.run(
         vpsorg("snapshot", *FRESH, step="vpsorg", name="before-it_1", description="Önce", wait=False),
         ilkbyte("snapshot", *FRESH, step="ilkbyte", name="before1", wait=False),
     )
@@ -65,16 +65,16 @@ def test_exact_requests(stage: Stage, vpsorg: Tasks, ilkbyte: Tasks) -> None:
     request = run["ilkbyte"].requests[-1]
     assert (request["method"], request["path"]) == ("GET", "/server/manage/app1/snapshot/create")
     assert request["query"] == {"access": "***", "secret": "***", "name": "before1"}
-    for outcome in run.outcomes:
+    for outcome in run.results:
         assert outcome.result["snapshot"]["status"] == "pending" and outcome.result["changed"] is True
 
 
-def test_names_of_a_server(stage: Stage, vpsorg: Tasks, subtests: pytest.Subtests) -> None:
+def test_names_of_a_server(runner: PlaybookRunner, vpsorg: Tasks, subtests: pytest.Subtests) -> None:
     """Id, uuid, hostname and name mean the same server."""
     there = planted("vpsorg", "one")
-    uuid = stage.sandbox.admin.server("web1")["uuid"]
+    uuid = runner.sandbox.admin.server("web1")["uuid"]
     references = {"id": "12345", "uuid": uuid, "hostname": "web1.example.com", "name": "web1", "in a list": None}
-    run = stage.play(*(
+    run = runner.run(*(
         vpsorg("snapshot", *FRESH, there, step=kind, server=reference, name="one", servers=None if reference else ["web1"])
         for kind, reference in references.items()
     ))
@@ -85,10 +85,10 @@ def test_names_of_a_server(stage: Stage, vpsorg: Tasks, subtests: pytest.Subtest
             assert result["snapshot"]["id"] == "801"
 
 
-def test_adopted_while_it_is_made(stage: Stage, tasks: Tasks) -> None:
+def test_adopted_while_it_is_made(runner: PlaybookRunner, tasks: Tasks) -> None:
     """Asked for twice at the same time: one snapshot, made once."""
     slow = lasting(6, f"{tasks.cloud}.snapshots.create")
-    run = stage.play(
+    run = runner.run(
         tasks("snapshot", slow, step="began", name="one", wait=False),
         tasks("snapshot", step="another does not wait", name="one", wait=False),
         tasks("snapshot", step="another waits", name="one"),
@@ -101,13 +101,13 @@ def test_adopted_while_it_is_made(stage: Stage, tasks: Tasks) -> None:
     assert other.changing == []
     waited = run["another waits"]
     assert waited.changing == [] and waited.result["snapshot"]["status"] == "ready"
-    assert len(stage.sandbox.admin.events("snapshot_started")) == 1
+    assert len(runner.sandbox.admin.events("snapshot_started")) == 1
 
 
-def test_failing(stage: Stage, vpsorg: Tasks, ilkbyte: Tasks, subtests: pytest.Subtests) -> None:
+def test_failing(runner: PlaybookRunner, vpsorg: Tasks, ilkbyte: Tasks, subtests: pytest.Subtests) -> None:
     fails = fault("snapshot_fails")
     full = [planted("vpsorg", f"s{n}") for n in range(4)]
-    run = stage.play(
+    run = runner.run(
         vpsorg("snapshot", *FRESH, fails, step="fails", name="one"),
         vpsorg("snapshot", step="replaced", name="one"),
         vpsorg("snapshot", *FRESH, *full, planted("vpsorg", "one", status="failed"), step="replaced where it is full",
@@ -140,11 +140,11 @@ def test_failing(stage: Stage, vpsorg: Tasks, ilkbyte: Tasks, subtests: pytest.S
         assert "could not be created" in run["refused when done"].msg
 
 
-def test_absent(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
+def test_absent(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests) -> None:
     one, two = planted(tasks.cloud, "one", created_at=ago(days=2)), planted(tasks.cloud, "two")
     of_two = "802" if tasks.cloud == "vpsorg" else "two"
     gone = {"state": "absent"}
-    run = stage.play(
+    run = runner.run(
         tasks("snapshot", *FRESH, one, two, step="by name", name="one", **gone),
         tasks("snapshot", *FRESH, one, two, step="by id", id=of_two, **gone),
         tasks("snapshot", *FRESH, one, two, step="by both", name="two", id=of_two, **gone),
@@ -161,10 +161,10 @@ def test_absent(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
         assert run["of a name that the cloud forbids"].result["changed"] is False
 
 
-def test_absent_of_another_state(stage: Stage, vpsorg: Tasks, subtests: pytest.Subtests) -> None:
+def test_absent_of_another_state(runner: PlaybookRunner, vpsorg: Tasks, subtests: pytest.Subtests) -> None:
     twins = [planted("vpsorg", "one", created_at=ago(days=2)), planted("vpsorg", "one", created_at=ago(days=1))]
     gone = {"state": "absent"}
-    run = stage.play(
+    run = runner.run(
         vpsorg("snapshot", *FRESH, *twins, step="one of two of a name", id="801", **gone),
         vpsorg("snapshot", *FRESH, *twins, step="present with two of a name", name="one"),
         vpsorg("snapshot", *FRESH, planted("vpsorg", "one", status="failed"), step="failed", name="one", **gone),
@@ -185,13 +185,13 @@ def test_absent_of_another_state(stage: Stage, vpsorg: Tasks, subtests: pytest.S
     assert SHORT < 1.5
 
 
-def test_retain(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
+def test_retain(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests) -> None:
     cloud = tasks.cloud
     keep = {"count": 2, "match": "night*"}
     theirs = ("add_snapshot", {"cloud": cloud, "server": SECOND[cloud], "name": "night1", "created_at": ago(days=30)})
     nights = [planted(cloud, f"night{n}", created_at=ago(days=n)) for n in (3, 2)]
     hand = planted(cloud, "byhand", created_at=ago(days=400))
-    run = stage.play(
+    run = runner.run(
         tasks("snapshot", *FRESH, *nights, hand, theirs, step="old ones go", name="night9", retain=keep),
         tasks("snapshot", *FRESH, *nights, hand, step="one that the pattern does not name", name="one", retain=keep),
         tasks("snapshot", *FRESH, *nights, hand, step="upper case is another name", name="one",
@@ -211,28 +211,28 @@ def test_retain(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
         assert pruned(run["upper case is another name"]) == []
 
 
-def test_retain_spares(stage: Stage, vpsorg: Tasks, ilkbyte: Tasks, subtests: pytest.Subtests) -> None:
+def test_retain_spares(runner: PlaybookRunner, vpsorg: Tasks, ilkbyte: Tasks, subtests: pytest.Subtests) -> None:
     """Those being made, those that failed to be, and those that a schedule hangs on."""
     keep = {"count": 1, "match": "night*"}
-    run = stage.play(
+    run = runner.run(
         vpsorg("snapshot", *FRESH, planted("vpsorg", "night1", status="in_progress", created_at=ago(days=9)),
                planted("vpsorg", "night2", created_at=ago(days=8)), step="pending", name="night9", retain=keep),
         ilkbyte("snapshot", *FRESH, planted("ilkbyte", "night1", created_at=ago(days=9), is_cron=True, day=300),
                 planted("ilkbyte", "night2", created_at=ago(days=8)), step="scheduled", name="night9", retain=keep),
     )
-    for outcome in run.outcomes:
+    for outcome in run.results:
         with subtests.test(outcome.name):
             assert pruned(outcome) == ["night2"] and left(outcome) == ["night9", "night1"]
             assert outcome.changing == ["snapshots.create", "snapshots.delete"]
 
 
-def test_when_full(stage: Stage, vpsorg: Tasks, subtests: pytest.Subtests) -> None:
+def test_when_full(runner: PlaybookRunner, vpsorg: Tasks, subtests: pytest.Subtests) -> None:
     hand = planted("vpsorg", "by-hand", created_at=ago(days=90))
     nights = [planted("vpsorg", f"night{n}", created_at=ago(days=n)) for n in (1, 3, 2)]
     failed = planted("vpsorg", "night0", status="failed", created_at=ago(hours=9))
     pending = planted("vpsorg", "night7", status="in_progress", created_at=ago(days=50))
     prune = {"name": "night9", "when_full": "prune", "retain": {"count": 4, "match": "night*"}}
-    run = stage.play(
+    run = runner.run(
         vpsorg("snapshot", *FRESH, hand, *nights, failed, step="failed ones first", **prune),
         vpsorg("snapshot", *FRESH, hand, *nights, pending, step="the oldest", **prune),
         vpsorg("snapshot", *FRESH, *nights, step="there is room", **prune),

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from support.cases import FRESH, Tasks, fault, planted, quiet_hour
-from support.playbook_runner import Call, Stage
+from support.playbook_runner import Call, PlaybookRunner
 
 pytestmark = pytest.mark.playbook
 
@@ -21,16 +21,16 @@ def sentence(text: str) -> Call:
     return ("update_snapshot", {"cloud": "ilkbyte", "server": "app1", "snapshot": "one", "cron_time": text})
 
 
-def scheduled(stage: Stage) -> str | None:
+def scheduled(runner: PlaybookRunner) -> str | None:
     """The cloud's words for the schedule of snapshot one."""
-    (snapshot,) = [row for row in stage.sandbox.admin.server("app1")["snapshots"] if row["name"] == "one"]
+    (snapshot,) = [row for row in runner.sandbox.admin.server("app1")["snapshots"] if row["name"] == "one"]
     return snapshot["params"]["cron_time"]
 
 
-def test_set_changed_removed(stage: Stage, ilkbyte: Tasks, subtests: pytest.Subtests) -> None:
+def test_set_changed_removed(runner: PlaybookRunner, ilkbyte: Tasks, subtests: pytest.Subtests) -> None:
     hour = quiet_hour()
     wished = {"name": "one", "day": 3, "hour": hour, "minute": 7}
-    run = stage.play(
+    run = runner.run(
         ilkbyte("snapshot_cron", *FRESH, planted("ilkbyte", "one"), step="set", **wished),
         ilkbyte("snapshot_info", step="shown", name="one"),
         ilkbyte("snapshot_cron", step="unchanged", name="one", day="3", hour=str(hour), min="07"),
@@ -60,15 +60,15 @@ def test_set_changed_removed(stage: Stage, ilkbyte: Tasks, subtests: pytest.Subt
     for name in ("nothing to remove", "no snapshot"):
         with subtests.test(name):
             assert run[name].changing == [] and run[name].result["changed"] is False
-    assert scheduled(stage) is None
+    assert scheduled(runner) is None
 
 
-def test_words_that_cannot_be_read(stage: Stage, ilkbyte: Tasks, subtests: pytest.Subtests) -> None:
+def test_words_that_cannot_be_read(runner: PlaybookRunner, ilkbyte: Tasks, subtests: pytest.Subtests) -> None:
     """Then the time of the next run decides, and a warning says that the number of days was not compared."""
     hour = quiet_hour()
     odd = (hanging(day=2), sentence("Haftada bir"))
     same = {"name": "one", "day": 5, "hour": hour, "minute": 3}
-    run = stage.play(
+    run = runner.run(
         ilkbyte("snapshot_cron", *FRESH, *odd, step="same time", **same),
         ilkbyte("snapshot_cron", *FRESH, *odd, step="another time", **{**same, "minute": 4}),
         ilkbyte("snapshot_cron", *FRESH, hanging(day=2), sentence("  HER 2 günde bir "
@@ -88,31 +88,31 @@ def test_words_that_cannot_be_read(stage: Stage, ilkbyte: Tasks, subtests: pytes
         assert run["removed"].changing == ["cron.delete"]
 
 
-def test_the_old_one_is_put_back(stage: Stage, ilkbyte: Tasks) -> None:
+def test_the_old_one_is_put_back(runner: PlaybookRunner, ilkbyte: Tasks) -> None:
     refused = fault("raw", operation="cron.add", apply=False,
                     body={"status": False, "message": "", "error": "Kota dolu!", "data": None})
     hour = quiet_hour()
-    outcome = stage.play(ilkbyte("snapshot_cron", hanging(), refused, name="one", day=9, hour=hour, minute=3)).only
+    outcome = runner.run(ilkbyte("snapshot_cron", hanging(), refused, name="one", day=9, hour=hour, minute=3)).only
     assert outcome.changing == ["cron.delete", "cron.add", "cron.add"]
     assert outcome.error["outcome"] == "not_applied" and outcome.result["changed"] is False
     assert f"the old one (every 1 day(s) at {hour:02}:03) is back" in outcome.msg and "Kota dolu!" in outcome.msg
-    assert scheduled(stage) == f"Her 1 günde bir {hour:02}:03 saatinde"
+    assert scheduled(runner) == f"Her 1 günde bir {hour:02}:03 saatinde"
 
 
-def test_the_old_one_cannot_be_put_back(stage: Stage, ilkbyte: Tasks) -> None:
+def test_the_old_one_cannot_be_put_back(runner: PlaybookRunner, ilkbyte: Tasks) -> None:
     refused = fault("status", operation="cron.add", status=403, times=None)
-    outcome = stage.play(ilkbyte("snapshot_cron", hanging(), refused, name="one", day=9, hour=quiet_hour(), minute=3)).only
+    outcome = runner.run(ilkbyte("snapshot_cron", hanging(), refused, name="one", day=9, hour=quiet_hour(), minute=3)).only
     assert outcome.changing == ["cron.delete", "cron.add", "cron.add"]
     assert outcome.error["outcome"] == "failed" and outcome.result["changed"] is True
     assert "was deleted" in outcome.msg and "could not be put back" in outcome.msg and "every 1 day(s)" in outcome.msg
-    assert scheduled(stage) is None
+    assert scheduled(runner) is None
 
 
 @pytest.mark.duration(20)
-def test_answers_that_are_lost(stage: Stage, ilkbyte: Tasks, subtests: pytest.Subtests) -> None:
+def test_answers_that_are_lost(runner: PlaybookRunner, ilkbyte: Tasks, subtests: pytest.Subtests) -> None:
     """Whether it happened is read from the list; nothing is sent twice."""
     wished = {"name": "one", "day": 1, "hour": quiet_hour(), "minute": 3}
-    run = stage.play(
+    run = runner.run(
         ilkbyte("snapshot_cron", *FRESH, planted("ilkbyte", "one"), fault("drop_after", operation="cron.add"),
                 step="added", **wished),
         ilkbyte("snapshot_cron", *FRESH, hanging(), fault("drop_after", operation="cron.delete"), step="deleted",
@@ -127,13 +127,13 @@ def test_answers_that_are_lost(stage: Stage, ilkbyte: Tasks, subtests: pytest.Su
         assert run["not added"].error["outcome"] == "unknown" and run["not added"].changing == ["cron.add"]
 
 
-def test_a_schedule_runs(stage: Stage, ilkbyte: Tasks) -> None:
+def test_a_schedule_runs(runner: PlaybookRunner, ilkbyte: Tasks) -> None:
     """A snapshot that its schedule has taken anew: last_run tells when, and the schedule is unchanged."""
     hour = quiet_hour()
     wished = {"name": "one", "day": 1, "hour": hour, "minute": 3}
-    stage.play(ilkbyte("snapshot_cron", planted("ilkbyte", "one"), **wished))
-    stage.sandbox.admin.advance(24 * 3600)
-    run = stage.play(ilkbyte("snapshot_info", step="info", name="one"),
+    runner.run(ilkbyte("snapshot_cron", planted("ilkbyte", "one"), **wished))
+    runner.sandbox.admin.advance(24 * 3600)
+    run = runner.run(ilkbyte("snapshot_info", step="info", name="one"),
                      ilkbyte("snapshot_cron", step="again", **wished))
     (snapshot,) = run["info"].result["snapshots"]
     last_run = datetime.fromisoformat(snapshot["schedule"]["last_run"].replace("Z", "+00:00"))

@@ -5,20 +5,20 @@ from __future__ import annotations
 
 import pytest
 from support.cases import FRESH, SECOND, Tasks, ago, planted
-from support.playbook_runner import Outcome, Stage
+from support.playbook_runner import PlaybookRunner, TaskResult
 
 pytestmark = pytest.mark.playbook
 
 
-def names(outcome: Outcome) -> list[str]:
+def names(outcome: TaskResult) -> list[str]:
     assert not outcome.failed, outcome.result
     assert outcome.changing == [] and outcome.result["changed"] is False
     return [item["name"] for item in outcome.result["snapshots"]]
 
 
-def test_filters(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
+def test_filters(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests) -> None:
     cloud = tasks.cloud
-    world = (
+    setup = (
         *FRESH, planted(cloud, "night2", created_at=ago(days=2)), planted(cloud, "night10", created_at=ago(days=10)),
         planted(cloud, "Night1", created_at=ago(days=1)), planted(cloud, "hand", created_at=ago(days=400)),
         ("add_snapshot", {"cloud": cloud, "server": SECOND[cloud], "name": "theirs", "created_at": ago(days=5)}),
@@ -37,9 +37,9 @@ def test_filters(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
         "failed": ({"status": ["failed", "pending"]}, []),
         "of another server": ({"server": SECOND[cloud]}, ["theirs"]),
     }
-    steps = [tasks("snapshot_info", *(world if number == 0 else ()), step=name, **options)
+    steps = [tasks("snapshot_info", *(setup if number == 0 else ()), step=name, **options)
              for number, (name, (options, dummy)) in enumerate(cases.items())]
-    run = stage.play(*steps)
+    run = runner.run(*steps)
     for name, (options, expected) in cases.items():
         with subtests.test(name):
             assert names(run[name]) == expected
@@ -49,9 +49,9 @@ def test_filters(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
             assert (run[name].result["server"] is None) is ("server" in options and options["server"] is None)
 
 
-def test_states(stage: Stage, vpsorg: Tasks, ilkbyte: Tasks) -> None:
+def test_states(runner: PlaybookRunner, vpsorg: Tasks, ilkbyte: Tasks) -> None:
     words = {"completed": "ready", "in_progress": "pending", "failed": "failed", "deleting": "failed"}
-    run = stage.play(
+    run = runner.run(
         vpsorg("snapshot_info", *(planted("vpsorg", word, status=word, size_mb=1234, description="") for word in words),
                step="vpsorg"),
         vpsorg("snapshot_info", step="not ready", status=["pending", "failed"]),

@@ -10,7 +10,7 @@ import time
 
 import pytest
 from support.cases import FRESH, SPEED, Tasks, ago, fault, lasting, planted
-from support.playbook_runner import Call, Playing, Stage
+from support.playbook_runner import Call, PlaybookRunner, RunningPlaybook
 
 pytestmark = pytest.mark.playbook
 
@@ -19,22 +19,22 @@ ON = {"vpsorg": "active", "ilkbyte": "running"}
 WHEN_DONE = ("settings", {"ilkbyte_responds": "on_finish"})
 
 
-def restores(stage: Stage) -> int:
-    return len(stage.sandbox.admin.requests(operation="snapshots.restore"))
+def restores(runner: PlaybookRunner) -> int:
+    return len(runner.sandbox.admin.requests(operation="snapshots.restore"))
 
 
-def until_restoring(stage: Stage, playing: Playing) -> None:
+def until_restoring(runner: PlaybookRunner, running: RunningPlaybook) -> None:
     """Wait until a play has asked for a restore and the cloud has begun it."""
     for _dummy in range(600):
-        if stage.sandbox.admin.events("restore_started"):
+        if runner.sandbox.admin.events("restore_started"):
             return
-        assert playing.process.poll() is None, playing.finish().output
+        assert running.process.poll() is None, running.finish().output
         time.sleep(0.05)
     raise AssertionError("no restore began in 30 s")
 
 
-def test_exact_requests(stage: Stage, vpsorg: Tasks, ilkbyte: Tasks) -> None:
-    run = stage.play(
+def test_exact_requests(runner: PlaybookRunner, vpsorg: Tasks, ilkbyte: Tasks) -> None:
+    run = runner.run(
         vpsorg("snapshot_restore", planted("vpsorg", "other"), planted("vpsorg", "one"), step="vpsorg", id="802"),
         ilkbyte("snapshot_restore", planted("ilkbyte", "one"), step="ilkbyte", name="one"),
     )
@@ -45,9 +45,9 @@ def test_exact_requests(stage: Stage, vpsorg: Tasks, ilkbyte: Tasks) -> None:
     assert request["query"] == {"access": "***", "secret": "***", "name": "one"}
 
 
-def test_restored(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
+def test_restored(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests) -> None:
     there = planted(tasks.cloud, "one", created_at=ago(days=3))
-    run = stage.play(
+    run = runner.run(
         tasks("snapshot_restore", *FRESH, there, planted(tasks.cloud, "two"), step="restored", name="one"),
         # Taken last, so Ilkbyte calls it current. That says nothing about the disk.
         tasks("snapshot_restore", *FRESH, there, step="the current one", name="one"),
@@ -65,14 +65,14 @@ def test_restored(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None
     with subtests.test("not waited for"):
         begun = run["not waited for"]
         assert begun.changing == ["snapshots.restore"] and begun.result["changed"] is True
-        assert "is being restored" in begun.msg and begun.asked[-1] == "snapshots.restore"
+        assert "is being restored" in begun.msg and begun.operations[-1] == "snapshots.restore"
 
 
-def test_power_afterwards(stage: Stage, ilkbyte: Tasks, vpsorg: Tasks, subtests: pytest.Subtests) -> None:
+def test_power_afterwards(runner: PlaybookRunner, ilkbyte: Tasks, vpsorg: Tasks, subtests: pytest.Subtests) -> None:
     """Ilkbyte brings back the power that the snapshot holds; the server is started unless that is not wished."""
     held_off = planted("ilkbyte", "one", state="shut off")
     off = ("update_server", {"cloud": "vpsorg", "server": "web1", "status": "stopped"})
-    run = stage.play(
+    run = runner.run(
         ilkbyte("snapshot_restore", *FRESH, held_off, step="started", name="one"),
         ilkbyte("snapshot_restore", *FRESH, held_off, step="left off", name="one", start_server=False),
         vpsorg("snapshot_restore", *FRESH, off, planted("vpsorg", "one"), step="off before", name="one"),
@@ -88,8 +88,8 @@ def test_power_afterwards(stage: Stage, ilkbyte: Tasks, vpsorg: Tasks, subtests:
         assert run["off before"].result["server"]["power_state"] == "running"
 
 
-def test_ilkbyte_that_answers_when_done(stage: Stage, ilkbyte: Tasks) -> None:
-    run = stage.play(
+def test_ilkbyte_that_answers_when_done(runner: PlaybookRunner, ilkbyte: Tasks) -> None:
+    run = runner.run(
         ilkbyte("snapshot_restore", *FRESH, WHEN_DONE, planted("ilkbyte", "one"), planted("ilkbyte", "two"),
                 step="restored", name="one"),
         ilkbyte("snapshot", step="taken", name="three"),
@@ -107,42 +107,42 @@ def test_ilkbyte_that_answers_when_done(stage: Stage, ilkbyte: Tasks) -> None:
 
 @pytest.mark.slow
 @pytest.mark.duration(40)
-@pytest.mark.parametrize(("cloud", "name", "world", "outcome"), [
+@pytest.mark.parametrize(("cloud", "name", "setup", "outcome"), [
     # VPS.org says nothing of a failure, only that the server is stopped, where it should run.
     pytest.param("vpsorg", "one", (), "unknown", id="vpsorg"),
     pytest.param("ilkbyte", "two", (), "failed", id="ilkbyte, to its current one"),
     pytest.param("ilkbyte", "one", (WHEN_DONE,), "failed", id="ilkbyte, answering when done"),
 ])
-def test_failing_half_way(stage: Stage, cloud: str, name: str, world: tuple[Call, ...], outcome: str) -> None:
+def test_failing_half_way(runner: PlaybookRunner, cloud: str, name: str, setup: tuple[Call, ...], outcome: str) -> None:
     """The server is left off with its old disk. That must never pass for restored, nor be started unasked."""
-    tasks = Tasks(stage.sandbox, cloud)
+    tasks = Tasks(runner.sandbox, cloud)
     there = (planted(cloud, "one"), planted(cloud, "two"))
-    restored = stage.play(tasks("snapshot_restore", *there, *world, fault("restore_fails"), name=name)).only
+    restored = runner.run(tasks("snapshot_restore", *there, *setup, fault("restore_fails"), name=name)).only
     assert restored.failed, restored.result
     assert restored.error["outcome"] == outcome and "Nothing was changed" not in restored.msg
     assert tasks.server in restored.msg and "Next:" in restored.msg
     assert restored.changing == ["snapshots.restore"] and restored.result["changed"] is True
     assert restored.events[-1]["event"] == "restore_failed"
-    assert stage.sandbox.admin.server(tasks.server)["status"] == OFF[cloud]
+    assert runner.sandbox.admin.server(tasks.server)["status"] == OFF[cloud]
 
 
 @pytest.mark.duration(10)
-def test_joined_by_another_run(stage: Stage, tasks: Tasks) -> None:
+def test_joined_by_another_run(runner: PlaybookRunner, tasks: Tasks) -> None:
     """Two plays that want the same at the same time: one restore."""
     slow = (planted(tasks.cloud, "other"), planted(tasks.cloud, "one"), planted(tasks.cloud, "newer"),
             lasting(20, f"{tasks.cloud}.snapshots.restore"))
-    first = stage.start(tasks("snapshot_restore", *slow, step="first", name="one"))
-    until_restoring(stage, first)
-    second = stage.start(tasks("snapshot_restore", step="second", name="one"))
+    first = runner.start(tasks("snapshot_restore", *slow, step="first", name="one"))
+    until_restoring(runner, first)
+    second = runner.start(tasks("snapshot_restore", step="second", name="one"))
     for _dummy in range(600):  # until the second has looked at the server twice: then it waits
-        looks = stage.sandbox.admin.requests(operation="snapshots.list")
+        looks = runner.sandbox.admin.requests(operation="snapshots.list")
         if len(looks) >= 2 or second.process.poll() is not None:
             break
         time.sleep(0.05)
     time.sleep(0.5)
-    stage.sandbox.admin.advance(30 * SPEED)
+    runner.sandbox.admin.advance(30 * SPEED)
     first_run, second_run = first.finish(), second.finish()
-    assert restores(stage) == 1
+    assert restores(runner) == 1
     assert first_run.only.result["changed"] is True and first_run.only.result["already_in_progress"] is False
     joined = second_run.only
     assert not joined.failed, joined.result
@@ -156,27 +156,27 @@ def test_joined_by_another_run(stage: Stage, tasks: Tasks) -> None:
 
 @pytest.mark.slow
 @pytest.mark.duration(20)
-def test_run_again_after_a_crash(stage: Stage, tasks: Tasks) -> None:
+def test_run_again_after_a_crash(runner: PlaybookRunner, tasks: Tasks) -> None:
     """Killed in the middle of the wait, with its workers: the next run joins and asks for nothing.
 
     Killed at the request itself: test_crash.py.
     """
     step = tasks("snapshot_restore", planted(tasks.cloud, "one"), planted(tasks.cloud, "newer"),
                  lasting(15, f"{tasks.cloud}.snapshots.restore"), step="killed", name="one")
-    killed = stage.start(step)
-    until_restoring(stage, killed)
+    killed = runner.start(step)
+    until_restoring(runner, killed)
     killed.kill()
-    again = stage.play(tasks("snapshot_restore", step="again", name="one")).only
+    again = runner.run(tasks("snapshot_restore", step="again", name="one")).only
     assert not again.failed, again.result
     assert again.changing == [] and again.result["already_in_progress"] is True and again.result["changed"] is False
-    assert restores(stage) == 1
-    assert [event["event"] for event in stage.sandbox.admin.events()] == ["restore_started", "restore_done"]
-    assert stage.sandbox.admin.server(tasks.server)["status"] == ON[tasks.cloud]
+    assert restores(runner) == 1
+    assert [event["event"] for event in runner.sandbox.admin.events()] == ["restore_started", "restore_done"]
+    assert runner.sandbox.admin.server(tasks.server)["status"] == ON[tasks.cloud]
 
 
-def test_busy_with_something_else(stage: Stage, tasks: Tasks) -> None:
+def test_busy_with_something_else(runner: PlaybookRunner, tasks: Tasks) -> None:
     """A server of which a snapshot is being made is not restored, and nothing is joined."""
-    run = stage.play(
+    run = runner.run(
         tasks("snapshot", planted(tasks.cloud, "one"), lasting(3, f"{tasks.cloud}.snapshots.create"), step="begun",
               name="two", wait=False),
         tasks("snapshot_restore", step="refused", name="one"),
@@ -184,16 +184,16 @@ def test_busy_with_something_else(stage: Stage, tasks: Tasks) -> None:
     refused = run["refused"]
     assert refused.failed and refused.result["changed"] is False, refused.result
     assert refused.error["outcome"] == "not_applied" and refused.error["kind"] in ("busy", "provider_rejected")
-    assert not any(event["event"].startswith("restore") for event in stage.sandbox.admin.events())
+    assert not any(event["event"].startswith("restore") for event in runner.sandbox.admin.events())
 
 
 @pytest.mark.slow
 @pytest.mark.duration(15)
-def test_answer_is_lost(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -> None:
+def test_answer_is_lost(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests) -> None:
     """A restore of which nobody knows whether it began is looked for, and never asked for again."""
     there = (planted(tasks.cloud, "one"), planted(tasks.cloud, "newer"), lasting(2, f"{tasks.cloud}.snapshots.restore"))
     lost = {"cloud": tasks.cloud, "operation": "snapshots.restore"}
-    run = stage.play(
+    run = runner.run(
         tasks("snapshot_restore", *FRESH, *there, fault("drop_after", **lost), step="it began", name="one"),
         tasks("snapshot_restore", *FRESH, *there, fault("html", status=502, apply=True, **lost), step="502", name="one"),
         tasks("snapshot_restore", *FRESH, *there, fault("status", status=429, headers={"Retry-After": "0"}, **lost),
@@ -212,10 +212,10 @@ def test_answer_is_lost(stage: Stage, tasks: Tasks, subtests: pytest.Subtests) -
 
 @pytest.mark.slow
 @pytest.mark.duration(25)
-def test_unknown_and_not_begun(stage: Stage, tasks: Tasks) -> None:
+def test_unknown_and_not_begun(runner: PlaybookRunner, tasks: Tasks) -> None:
     """The connection broke before anything was done: unknown, said so, and not sent again."""
     lost = fault("drop_before", cloud=tasks.cloud, operation="snapshots.restore")
-    outcome = stage.play(tasks("snapshot_restore", planted(tasks.cloud, "one"), planted(tasks.cloud, "newer"), lost,
+    outcome = runner.run(tasks("snapshot_restore", planted(tasks.cloud, "one"), planted(tasks.cloud, "newer"), lost,
                                name="one")).only
     assert outcome.error["outcome"] == "unknown" and outcome.changing == ["snapshots.restore"]
     assert "unknown whether" in outcome.msg and tasks.server in outcome.msg and "run again" in outcome.msg

@@ -13,7 +13,7 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from support.playbook_runner import ROOT, Run, Stage
+from support.playbook_runner import ROOT, PlaybookRunner, Run
 
 if TYPE_CHECKING:
     from sandbox import SandboxHandle
@@ -90,7 +90,7 @@ class Job:
         return {str(path.relative_to(self.directory)): path.read_text("utf-8", "replace") for path in paths if path != copy}
 
 
-def launch(stage: Stage, directory: Path, playbook: str, *, inventory: Path, environment: dict[str, str], extra_vars: dict[str, Any],
+def launch(runner: PlaybookRunner, directory: Path, playbook: str, *, inventory: Path, environment: dict[str, str], extra_vars: dict[str, Any],
            files: dict[str, list[dict[str, Any]]] | None = None) -> Job:
     """Run one of the project's playbooks to its end.
 
@@ -107,5 +107,5 @@ def launch(stage: Stage, directory: Path, playbook: str, *, inventory: Path, env
     for name, value in {"envvars": environment, "extravars": extra_vars, "passwords": passwords}.items():
         (directory / "env" / name).write_text(yaml.safe_dump(value), encoding="utf-8")
     (directory / "env" / "cmdline").write_text("--ask-become-pass --forks 5", encoding="utf-8")
-    run = stage.command("ansible-runner", "run", str(directory), "--playbook", playbook, "--ident", "1")
+    run = runner.command("ansible-runner", "run", str(directory), "--playbook", playbook, "--ident", "1")
     return Job(run, directory)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from support.playbook_runner import Call, Step
+from support.playbook_runner import Call, TaskCase
 
 if TYPE_CHECKING:
     from sandbox import SandboxHandle
@@ -74,12 +74,12 @@ class Tasks:
         self.server = SERVER[cloud]
         self._made = 0
 
-    def __call__(self, module: str, *world: Call, step: str | None = None, keywords: dict[str, Any] | None = None,
-                 **options: Any) -> Step:
+    def __call__(self, module: str, *setup: Call, step: str | None = None, keywords: dict[str, Any] | None = None,
+                 **options: Any) -> TaskCase:
         """:param world: what to arrange before; :param step: its name; :param keywords: of the task.
         An option of value None is left out."""
         self._made += 1
         given = {**self._access, "server": self.server, **options}
         given = {name: value for name, value in given.items() if value is not None}
         name = step or f"{self.cloud} {self._made} {module}"
-        return Step(name, {f"rewind.vps.{module}": given, **(keywords or {})}, world)
+        return TaskCase(name, {f"rewind.vps.{module}": given, **(keywords or {})}, setup)

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from support.playbook_runner import Playing, Run, Stage
+from support.playbook_runner import PlaybookRunner, Run, RunningPlaybook
 
 if TYPE_CHECKING:
     from sandbox import SandboxHandle
@@ -26,7 +26,7 @@ GUARD_PROGRAM = "_guard/__main__.py"
 WAIT_SECONDS = 60
 
 # What most tests want: short waits, so that a run takes seconds.
-QUICK = {
+SHORT_LIMITS = {
     "guarded_upgrade_timeout": 60, "guarded_upgrade_check_timeout": 30, "guarded_upgrade_grace_period": 30,
     "guarded_upgrade_connection_timeout": 30, "guarded_upgrade_diagnostics_timeout": 10,
 }
@@ -54,7 +54,7 @@ class Rollout:
     control_path: str
 
     def __post_init__(self) -> None:
-        self._stage = Stage(self.sandbox, self.directory)
+        self._runner = PlaybookRunner(self.sandbox, self.directory)
         self._runs = 0
 
     # --- running
@@ -71,17 +71,17 @@ class Rollout:
         path.write_text(json.dumps(list(plays)), encoding="utf-8")
         return str(path)
 
-    def start(self, hosts: str, *arguments: str, book: str = BOOK, environment: dict[str, str] | None = None, **options: Any) -> Playing:
+    def start(self, hosts: str, *arguments: str, book: str = BOOK, environment: dict[str, str] | None = None, **options: Any) -> RunningPlaybook:
         """Begin a run. Options are the role's, without their prefix."""
-        variables = {**QUICK, **{f"guarded_upgrade_{name}": value for name, value in options.items()}}
+        variables = {**SHORT_LIMITS, **{f"guarded_upgrade_{name}": value for name, value in options.items()}}
         self._runs += 1
         given = self.directory / f"variables{self._runs}.json"
         given.write_text(json.dumps({"target": hosts, **variables}), encoding="utf-8")
-        process = self._stage._begin(
+        process = self._runner._start_process(
             "ansible-playbook", "-i", self.sandbox.inventory, book, "-e", f"@{given}", *arguments,
             environment={**self.environment, **(environment or {})},
         )
-        return Playing(process, self.directory / "no notes")
+        return RunningPlaybook(process, self.directory / "no results")
 
     def run(self, hosts: str, *arguments: str, **how: Any) -> Run:
         """Run to the end; see :meth:`start`."""
@@ -89,7 +89,7 @@ class Rollout:
 
     def command(self, program: str, *arguments: str, environment: dict[str, str]) -> Run:
         """Run one of Ansible's programs, with the credentials in its environment."""
-        return self._stage.command(program, *arguments, environment={**self.environment, **environment})
+        return self._runner.command(program, *arguments, environment={**self.environment, **environment})
 
     @property
     def environment(self) -> dict[str, str]:

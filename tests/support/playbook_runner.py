@@ -23,24 +23,24 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent.parent
 RUN_SECONDS = 400
 
-QUICK = "quick"  # the action plugin does the work in the controller's process
+IN_PROCESS = "quick"  # the action plugin does the work in the controller's process
 MODULE = "module"  # another Python is asked for by hand, so the module does it in a process of its own
-DOORS = (QUICK, MODULE)
+EXECUTION_MODES = (IN_PROCESS, MODULE)
 
 Call = tuple[str, dict[str, Any]]  # a method of the sandbox's AdminClient, and its arguments
 
 
 @dataclass(frozen=True)
-class Step:
+class TaskCase:
     """One task and the calls to the sandbox's admin API that come before it."""
 
     name: str
     task: dict[str, Any]
-    world: tuple[Call, ...] = ()
+    setup: tuple[Call, ...] = ()
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TaskResult:
     """What became of one task.
 
     ``requests`` and ``events`` are the request log's, from the task's start to its end.
@@ -62,7 +62,7 @@ class Outcome:
         return [request["operation"] for request in self.requests if request["changing"]]
 
     @property
-    def asked(self) -> list[str]:
+    def operations(self) -> list[str]:
         """The operations of all requests, in order."""
         return [request["operation"] for request in self.requests]
 
@@ -83,27 +83,27 @@ class Run:
     status: int
     stdout: str
     stderr: str
-    outcomes: list[Outcome]
+    results: list[TaskResult]
 
     @property
     def output(self) -> str:
         return self.stdout + self.stderr
 
     @property
-    def only(self) -> Outcome:
-        (outcome,) = self.outcomes
+    def only(self) -> TaskResult:
+        (outcome,) = self.results
         return outcome
 
-    def __getitem__(self, name: str) -> Outcome:
-        return next(outcome for outcome in self.outcomes if outcome.name == name)
+    def __getitem__(self, name: str) -> TaskResult:
+        return next(outcome for outcome in self.results if outcome.name == name)
 
 
 @dataclass
-class Playing:
+class RunningPlaybook:
     """An ansible-playbook that may still run."""
 
     process: subprocess.Popen[str]
-    notes: Path
+    results_file: Path
 
     def kill(self) -> None:
         """End it with its workers as a crash would: nothing can be put back."""
@@ -119,23 +119,23 @@ class Playing:
         except BaseException:  # too long, or the tests are interrupted: it must not go on behind their back
             self.kill()
             raise
-        return Run(self.process.returncode, stdout, stderr, _outcomes(self.notes, stdout + stderr))
+        return Run(self.process.returncode, stdout, stderr, _read_results(self.results_file, stdout + stderr))
 
 
 def descendants(pid: int) -> list[int]:
     """The processes below one; newer versions of Ansible give each worker a session of its own."""
     table = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
     parents = {int(child): int(parent) for child, parent in map(str.split, table.splitlines())}
-    found, waiting = [], [pid]
-    while waiting:
-        above = waiting.pop()
-        below = [child for child, parent in parents.items() if parent == above]
-        found += below
-        waiting += below
+    found, pending = [], [pid]
+    while pending:
+        parent_pid = pending.pop()
+        children = [child for child, parent in parents.items() if parent == parent_pid]
+        found += children
+        pending += children
     return found
 
 
-class Stage:
+class PlaybookRunner:
     """Runs playbooks and ad-hoc commands against one sandbox.
 
     :param folder: an empty folder; files of the runs go there.
@@ -144,19 +144,19 @@ class Stage:
     def __init__(self, sandbox: SandboxHandle, directory: Path) -> None:
         self.sandbox = sandbox
         self._directory = directory
-        self._plays = 0
+        self._runs = 0
 
-    def play(self, *steps: Step, **how: Any) -> Run:
+    def run(self, *steps: TaskCase, **how: Any) -> Run:
         """Run the steps as the tasks of one play; a failed task does not end it. Options as :meth:`start`.
 
         :raises AssertionError: a step has no outcome.
         """
         run = self.start(*steps, **how).finish()
-        assert [outcome.name for outcome in run.outcomes] == [step.name for step in steps], run.output
+        assert [outcome.name for outcome in run.results] == [step.name for step in steps], run.output
         return run
 
-    def start(self, *steps: Step, door: str = QUICK, arguments: tuple[str, ...] = (),
-              environment: dict[str, str] | None = None, **play: Any) -> Playing:
+    def start(self, *steps: TaskCase, mode: str = IN_PROCESS, arguments: tuple[str, ...] = (),
+              environment: dict[str, str] | None = None, **play: Any) -> RunningPlaybook:
         """Begin to run the steps.
 
         :param arguments: of ansible-playbook, for example ``--check``.
@@ -166,35 +166,35 @@ class Stage:
         assert len({step.name for step in steps}) == len(steps), "two steps of one name"
         directory = self._new_directory()
         tasks = [{"name": step.name, "ignore_errors": True, **step.task} for step in steps]
-        variables = {"ansible_python_interpreter": other_python()} if door == MODULE else {}
-        book = [{"name": "Stage", "hosts": "localhost", "connection": "local", "gather_facts": False, **play,
+        variables = {"ansible_python_interpreter": other_python()} if mode == MODULE else {}
+        playbook = [{"name": "Stage", "hosts": "localhost", "connection": "local", "gather_facts": False, **play,
                  "vars": {**variables, **play.get("vars", {})}, "tasks": tasks}]
-        (directory / "play.yml").write_text(json.dumps(book), encoding="utf-8")
+        (directory / "play.yml").write_text(json.dumps(playbook), encoding="utf-8")
         plan = {"admin_url": self.sandbox.admin_url, "extensions": str(ROOT / "extensions"),
-                "notes": str(directory / "notes"), "world": {step.name: step.world for step in steps}}
+                "results": str(directory / "results"), "setup": {step.name: step.setup for step in steps}}
         (directory / "plan").write_text(json.dumps(plan), encoding="utf-8")
-        noting = {"STAGE_PLAN": str(directory / "plan"), "ANSIBLE_CALLBACKS_ENABLED": "stage_notes",
+        plugin_settings = {"RUNNER_PLAN": str(directory / "plan"), "ANSIBLE_CALLBACKS_ENABLED": "runner_results",
                   "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).with_name("callback_plugins"))}
-        process = self._begin("ansible-playbook", str(directory / "play.yml"), *arguments,
-                              environment={**noting, **(environment or {})})
-        return Playing(process, directory / "notes")
+        process = self._start_process("ansible-playbook", str(directory / "play.yml"), *arguments,
+                              environment={**plugin_settings, **(environment or {})})
+        return RunningPlaybook(process, directory / "results")
 
     def command(self, program: str, *arguments: str, environment: dict[str, str] | None = None) -> Run:
         """Run one of Ansible's programs with these arguments; the run has no outcomes, only what it printed."""
-        process = self._begin(program, *arguments, environment=environment or {})
-        return Playing(process, self._new_directory() / "notes").finish()
+        process = self._start_process(program, *arguments, environment=environment or {})
+        return RunningPlaybook(process, self._new_directory() / "results").finish()
 
     def ad_hoc(self, *arguments: str, environment: dict[str, str] | None = None) -> Run:
         """Run the command ``ansible``; see :meth:`command`."""
         return self.command("ansible", *arguments, environment=environment)
 
     def _new_directory(self) -> Path:
-        self._plays += 1
-        directory = self._directory / f"play{self._plays}"
+        self._runs += 1
+        directory = self._directory / f"play{self._runs}"
         directory.mkdir()
         return directory
 
-    def _begin(self, program: str, *arguments: str, environment: dict[str, str]) -> subprocess.Popen[str]:
+    def _start_process(self, program: str, *arguments: str, environment: dict[str, str]) -> subprocess.Popen[str]:
         # Started by its Python: the program's first line may name a path that no longer is.
         command = [sys.executable, str(Path(sys.executable).with_name(program)), *arguments]
         return subprocess.Popen(command, env={**self._clean_environment(), **environment}, text=True, encoding="utf-8",
@@ -232,28 +232,28 @@ def other_python() -> str:
                 and (directory / name).exists())
 
 
-def door_of(run: Run) -> str:
+def execution_mode(run: Run) -> str:
     """Which door all tasks of a run with ``-vvv`` took, told from the programs that Ansible started.
 
     :raises AssertionError: some took the one and some the other.
     """
     started = f" {other_python()} "
-    packed = sum(1 for line in run.stdout.splitlines() if " EXEC " in line and started in line.replace("'", " ") + " ")
-    handed_over = run.stdout.count("runs as a module, since another Python is asked for")
-    if packed == handed_over == 0:
-        return QUICK
-    assert packed == handed_over == len(run.outcomes), (packed, handed_over, len(run.outcomes), run.output)
+    module_processes = sum(1 for line in run.stdout.splitlines() if " EXEC " in line and started in line.replace("'", " ") + " ")
+    module_messages = run.stdout.count("runs as a module, since another Python is asked for")
+    if module_processes == module_messages == 0:
+        return IN_PROCESS
+    assert module_processes == module_messages == len(run.results), (module_processes, module_messages, len(run.results), run.output)
     return MODULE
 
 
-def _outcomes(notes: Path, output: str) -> list[Outcome]:
-    lines = notes.read_text("utf-8").splitlines() if notes.exists() else []
-    outcomes = []
+def _read_results(results_file: Path, output: str) -> list[TaskResult]:
+    lines = results_file.read_text("utf-8").splitlines() if results_file.exists() else []
+    results = []
     for line in lines:
-        note = json.loads(line)
-        assert "broken" not in note, f"{note.get('broken')}\n{output}"
-        entries = note.pop("entries")
+        row = json.loads(line)
+        assert "broken" not in row, f"{row.get('broken')}\n{output}"
+        entries = row.pop("entries")
         requests = [entry for entry in entries if entry["kind"] == "request"]
         events = [entry for entry in entries if entry["kind"] == "event"]
-        outcomes.append(Outcome(**note, requests=requests, events=events))
-    return outcomes
+        results.append(TaskResult(**row, requests=requests, events=events))
+    return results

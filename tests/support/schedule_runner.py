@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from support.playbook_runner import Run, Stage
+from support.playbook_runner import PlaybookRunner, Run
 
 if TYPE_CHECKING:
     from sandbox import SandboxHandle
@@ -65,7 +65,7 @@ class Scheduling:
     directory: Path
 
     def __post_init__(self) -> None:
-        self._stage = Stage(self.sandbox, self.directory)
+        self._runner = PlaybookRunner(self.sandbox, self.directory)
         self.state, self.units, self.files, self.programs = (self.directory / name for name in ("state", "units", "schedules", "bin"))
         self.home = self.directory / "home"  # as the stage has it
         for directory in (self.state, self.programs):
@@ -116,7 +116,7 @@ class Scheduling:
         book = [{**play, "roles": [{"role": "rewind.vps.snapshot_schedule", **variables}]} for variables in roles]
         path = self.directory / "given.yml"
         path.write_text(json.dumps(book), encoding="utf-8")
-        return self._stage.command("ansible-playbook", "-i", str(self.directory / "hosts"), str(path), *arguments,
+        return self._runner.command("ansible-playbook", "-i", str(self.directory / "hosts"), str(path), *arguments,
                                    environment={**self._environment(host), **(environment or {})})
 
     def _environment(self, host: str) -> dict[str, str]:

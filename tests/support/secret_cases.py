@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from support.cases import FRESH, Tasks, fault, planted
-from support.playbook_runner import Call, Step
+from support.playbook_runner import Call, TaskCase
 from support.secret_search import forms_of
 
 # With signs that look another way in each encoding, near their beginnings and further on.
@@ -58,7 +58,7 @@ def in_pieces(text: str, size: int = 450) -> list[str]:
     return pieces
 
 
-def tempting(tasks: Tasks, way: str, *world: Call) -> list[Step]:
+def tempting(tasks: Tasks, way: str, *setup: Call) -> list[TaskCase]:
     """One task that works and some that fail, and their results written down, all with credentials given in one way."""
     cloud = tasks.cloud
     options, keywords = given(cloud, way)
@@ -67,12 +67,12 @@ def tempting(tasks: Tasks, way: str, *world: Call) -> list[Step]:
     refusal = {"detail": said} if cloud == "vpsorg" else {"status": False, "message": "", "error": said, "data": None}
     shape = {"results": [{"id": said}], "status": True, "data": {"snapshots": [{said: said}]}}
 
-    def step(title: str, module: str, /, *arranged: Call, **more: Any) -> Step:
+    def step(title: str, module: str, /, *more_setup: Call, **more: Any) -> TaskCase:
         words = {**keywords, "register": "seen"}
-        return tasks(module, *FRESH, ADDED, planted(cloud, "one"), *world, *arranged, step=f"{way}: {title}", keywords=words, **{**options, **more})
+        return tasks(module, *FRESH, ADDED, planted(cloud, "one"), *setup, *more_setup, step=f"{way}: {title}", keywords=words, **{**options, **more})
 
-    def own(name: str, **task: Any) -> Step:
-        return Step(f"{way}: {name}", task)
+    def own(name: str, **task: Any) -> TaskCase:
+        return TaskCase(f"{way}: {name}", task)
 
     secret = SECRETS[cloud][0]
     return [

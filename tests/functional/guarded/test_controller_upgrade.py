@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from support.awx_controller import Job, content, credentials, launch, secrets
 from support.cases import SPEED
-from support.guarded_upgrade import CHANGE, FAIL, QUICK, Rollout
+from support.guarded_upgrade import CHANGE, FAIL, SHORT_LIMITS, Rollout
 from support.managed_nodes import counted_nodes
-from support.playbook_runner import Stage
+from support.playbook_runner import PlaybookRunner
 from support.secret_search import Searcher
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook, pytest.mark.slow]
@@ -26,9 +26,9 @@ def job_of(upgrades: Rollout, name: str, playbook: str, *tasks: dict[str, Any]) 
     home = upgrades.directory / f"{name}-home"
     home.mkdir()
     return launch(
-        Stage(upgrades.sandbox, home), upgrades.directory / name, playbook, inventory=Path(upgrades.sandbox.inventory), files=upgrade,
+        PlaybookRunner(upgrades.sandbox, home), upgrades.directory / name, playbook, inventory=Path(upgrades.sandbox.inventory), files=upgrade,
         environment={**upgrades.environment, **credentials(upgrades.sandbox, "vpsorg")},
-        extra_vars={"target": "web1", "guarded_upgrade_state_dir": str(upgrades.state_dir), **QUICK, **named},
+        extra_vars={"target": "web1", "guarded_upgrade_state_dir": str(upgrades.state_dir), **SHORT_LIMITS, **named},
     )
 
 
@@ -64,11 +64,11 @@ def test_a_failed_upgrade_is_a_failed_job_and_the_node_after_it_changes_nothing(
 
 @pytest.mark.duration(40)
 def test_the_node_after_a_job_whose_pod_was_killed_restores(upgrades: Rollout) -> None:
-    playing = upgrades.start("web1", tasks=upgrades.tasks("upgrade", CHANGE, SLEEP))
+    running = upgrades.start("web1", tasks=upgrades.tasks("upgrade", CHANGE, SLEEP))
     upgrades.wait_for_state("web1", "upgrading")
     upgrades.wait_until((upgrades.disk("web1") / "etc" / "changed").exists, "the change")
     upgrades.kill_guards()
-    playing.kill()
+    running.kill()
     node = job_of(upgrades, "node", "recover_after_failure.yml")
     assert node.status == "failed"
     assert "ROLLED_BACK: web1" in node.shown

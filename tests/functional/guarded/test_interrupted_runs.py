@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from support.cases import SPEED
 from support.guarded_upgrade import CHANGE, FAIL, Rollout, proven
-from support.playbook_runner import Playing
+from support.playbook_runner import RunningPlaybook
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
 
@@ -99,13 +99,13 @@ def test_cut_off_while_it_was_undone(upgrades: Rollout, task: str) -> None:
     upgrades.assert_undone("web1")
 
 
-def in_the_middle(upgrades: Rollout, **how: object) -> Playing:
+def in_the_middle(upgrades: Rollout, **how: object) -> RunningPlaybook:
     """A run whose upgrade has changed something and takes long."""
-    playing = upgrades.start("web1", tasks=upgrades.tasks("upgrade", CHANGE, SLEEP), **how)
+    running = upgrades.start("web1", tasks=upgrades.tasks("upgrade", CHANGE, SLEEP), **how)
     upgrades.wait_for_state("web1", "upgrading")
     changed = upgrades.disk("web1") / "etc" / "changed"
     upgrades.wait_until(changed.exists, "the change")
-    return playing
+    return running
 
 
 def is_undone_without_the_run(upgrades: Rollout) -> None:
@@ -122,32 +122,32 @@ def test_kill_9(upgrades: Rollout) -> None:
 
 
 def test_ctrl_c(upgrades: Rollout) -> None:
-    playing = in_the_middle(upgrades)
-    os.killpg(playing.process.pid, signal.SIGINT)
-    run = playing.finish()
+    running = in_the_middle(upgrades)
+    os.killpg(running.process.pid, signal.SIGINT)
+    run = running.finish()
     assert run.status != 0
     assert "its guard (process" in run.stdout, "who was told what happens when the run ends?"
     is_undone_without_the_run(upgrades)
 
 
 def test_a_second_run_refuses_and_spoils_nothing(upgrades: Rollout) -> None:
-    playing = in_the_middle(upgrades)
+    running = in_the_middle(upgrades)
     second = upgrades.run("web1", tasks=upgrades.tasks("other", CHANGE))
     assert second.status == 2, second.output
     assert "guards server web1 (12345) already" in second.stdout
     assert upgrades.record("web1")["state"] == "upgrading"
     assert upgrades.asked("web1", "snapshots.create") == 1
     assert upgrades.asked("web1", "snapshots.restore") == 0
-    playing.kill()
+    running.kill()
     is_undone_without_the_run(upgrades)
 
 
 @pytest.mark.slow
 def test_the_guard_is_killed_and_another_takes_its_place(upgrades: Rollout) -> None:
-    playing = upgrades.start("web1", tasks=upgrades.tasks("upgrade", CHANGE, {"name": "Wait", "ansible.builtin.command": "sleep 4"}, FAIL))
+    running = upgrades.start("web1", tasks=upgrades.tasks("upgrade", CHANGE, {"name": "Wait", "ansible.builtin.command": "sleep 4"}, FAIL))
     upgrades.wait_for_state("web1", "upgrading")
     upgrades.kill_guards()
-    run = playing.finish()
+    run = running.finish()
     assert run.status == 2, run.output
     assert "ROLLED_BACK: web1" in run.stdout
     upgrades.assert_undone("web1")
@@ -155,9 +155,9 @@ def test_the_guard_is_killed_and_another_takes_its_place(upgrades: Rollout) -> N
 
 @pytest.mark.slow
 def test_run_and_guard_are_killed_and_the_next_run_restores(upgrades: Rollout) -> None:
-    playing = in_the_middle(upgrades)
+    running = in_the_middle(upgrades)
     upgrades.kill_guards()
-    playing.kill()
+    running.kill()
     time.sleep(1)
     assert upgrades.asked("web1", "snapshots.restore") == 0
     run = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE))
@@ -201,9 +201,9 @@ def test_run_and_guard_are_killed_while_it_is_restored_and_the_next_run_joins(up
 
 @pytest.mark.slow
 def test_what_was_cut_off_long_ago_is_left_to_a_person(upgrades: Rollout) -> None:
-    playing = in_the_middle(upgrades)
+    running = in_the_middle(upgrades)
     upgrades.kill_guards()
-    playing.kill()
+    running.kill()
     record = upgrades.record("web1")
     run_id = record["run_id"]
     record["history"][-1]["at"] = "2026-01-01T00:00:00.000Z"

@@ -25,11 +25,11 @@ def test_only_what_was_cut_off_is_ended(upgrades: Rollout) -> None:
     assert good.status == 0, good.output
     bad = upgrades.run("web3", tasks=upgrades.tasks("bad", CHANGE, FAIL))
     assert bad.status == 2, bad.output
-    playing = upgrades.start("web1", tasks=upgrades.tasks("long", CHANGE, sleep))
+    running = upgrades.start("web1", tasks=upgrades.tasks("long", CHANGE, sleep))
     upgrades.wait_for_state("web1", "upgrading")
     upgrades.wait_until((upgrades.disk("web1") / "etc" / "changed").exists, "the change")
     upgrades.kill_guards()
-    playing.kill()  # as where their container ends
+    running.kill()  # as where their container ends
     before = {host: changing(upgrades, host) for host in ("web1", "web2", "web3", "web4")}
 
     planned = upgrades.run("web1,web2,web3,web4", "--check", book=BOOK)
@@ -54,10 +54,10 @@ def test_only_what_was_cut_off_is_ended(upgrades: Rollout) -> None:
 
 @pytest.mark.slow
 def test_what_was_cut_off_long_ago_is_left_to_a_person(upgrades: Rollout) -> None:
-    playing = upgrades.start("web1", tasks=upgrades.tasks("long", CHANGE, {"name": "Take long", "ansible.builtin.command": "sleep 300"}))
+    running = upgrades.start("web1", tasks=upgrades.tasks("long", CHANGE, {"name": "Take long", "ansible.builtin.command": "sleep 300"}))
     upgrades.wait_for_state("web1", "upgrading")
     upgrades.kill_guards()
-    playing.kill()
+    running.kill()
     record = upgrades.record("web1")
     record["history"][-1]["at"] = "2026-01-01T00:00:00.000Z"
     (upgrades.record_directory("web1") / "run.json").write_text(json.dumps(record), encoding="utf-8")

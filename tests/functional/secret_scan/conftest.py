@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.playbook_runner import Run, Stage, Step
+from support.playbook_runner import PlaybookRunner, Run, TaskCase
 from support.secret_cases import SECRETS
 from support.secret_channels import ProcessWatch, search_run, told
 from support.secret_search import Searcher
@@ -24,7 +24,7 @@ class LeakStage:
 
     def __init__(self, sandbox: SandboxHandle, directory: Path) -> None:
         self.directory = directory
-        self.stage = Stage(sandbox, directory)
+        self.runner = PlaybookRunner(sandbox, directory)
         self.searcher = Searcher([secret for secrets in SECRETS.values() for secret in secrets])
         # Short: sockets lie in it, whose paths may have some 100 characters.
         self.temporary = Path(tempfile.mkdtemp(prefix="rw-"))
@@ -33,10 +33,10 @@ class LeakStage:
     def environment(self) -> dict[str, str]:
         return {"TMPDIR": str(self.temporary)}
 
-    def play(self, *steps: Step, inherited: bool = False, environment: dict[str, str] | None = None, **how: Any) -> Run:
+    def play(self, *steps: TaskCase, inherited: bool = False, environment: dict[str, str] | None = None, **how: Any) -> Run:
         """Play to the end and search; see Stage.play."""
         with ProcessWatch(str(self.directory)) as watch:
-            run = self.stage.play(*steps, environment={**self.environment, **(environment or {})}, **how)
+            run = self.runner.run(*steps, environment={**self.environment, **(environment or {})}, **how)
         self.search(run, watch, inherited=inherited)
         return run
 
@@ -54,10 +54,10 @@ class LeakStage:
 @pytest.fixture
 def leaks(sandbox: SandboxHandle, tmp_path: Path, record_property: Any) -> Iterator[LeakStage]:
     """Fails the test where a secret was found."""
-    stage = LeakStage(sandbox, tmp_path)
-    yield stage
-    shutil.rmtree(stage.temporary, ignore_errors=True)
-    record_property("secrets searched", stage.searcher.searched)
-    record_property("secrets characters", stage.searcher.characters)
-    record_property("secrets hits", len(stage.searcher.hits))
-    stage.assert_none()
+    runner = LeakStage(sandbox, tmp_path)
+    yield runner
+    shutil.rmtree(runner.temporary, ignore_errors=True)
+    record_property("secrets searched", runner.searcher.searched)
+    record_property("secrets characters", runner.searcher.characters)
+    record_property("secrets hits", len(runner.searcher.hits))
+    runner.assert_none()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.cases import CLOUDS, FRESH, Tasks, fault, planted
-from support.playbook_runner import DOORS, MODULE, QUICK, Call, Run, Stage, Step
+from support.playbook_runner import EXECUTION_MODES, IN_PROCESS, MODULE, Call, PlaybookRunner, Run, TaskCase
 from support.secret_cases import ADDED, OPTIONS, SECRETS, VARIABLES, WAYS, quoting, tempting
 from support.secret_channels import ProcessWatch
 from support.secret_search import Searcher
@@ -25,57 +25,57 @@ LOUDEST = {"ANSIBLE_DEBUG": "1", "ANSIBLE_KEEP_REMOTE_FILES": "1", "ANSIBLE_DISP
 
 
 # One of each cloud, door and most ways in every run of the tests, the others by make secret-scan and make test-all.
-QUICK_ONES = (("vpsorg", MODULE, "options"), ("ilkbyte", MODULE, "environment"), ("ilkbyte", QUICK, "vars"))
-ALL = [pytest.param(cloud, door, way, marks=() if (cloud, door, way) in QUICK_ONES else pytest.mark.slow)
-       for cloud in CLOUDS for door in DOORS for way in WAYS]
+IN_PROCESS_SOURCES = (("vpsorg", MODULE, "options"), ("ilkbyte", MODULE, "environment"), ("ilkbyte", IN_PROCESS, "vars"))
+ALL = [pytest.param(cloud, mode, way, marks=() if (cloud, mode, way) in IN_PROCESS_SOURCES else pytest.mark.slow)
+       for cloud in CLOUDS for mode in EXECUTION_MODES for way in WAYS]
 MODERATE = {
     "no flags": ((), {}), "-v": (("-v",), {}), "-vv": (("-vv",), {}), "-vvv": (("-vvv",), {}), "-vvvv": (("-vvvv",), {}), "-vvvvv": (("-vvvvv",), {}),
     "check and diff": (("--check", "--diff"), {}), "debug": ((), {"ANSIBLE_DEBUG": "1"}),
     "yaml": (("-v",), {"ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"}),
-    "json": (("-v",), {"ANSIBLE_STDOUT_CALLBACK": "stage_json"}),
+    "json": (("-v",), {"ANSIBLE_STDOUT_CALLBACK": "runner_json"}),
     **{callback: (("-v",), {"ANSIBLE_STDOUT_CALLBACK": callback}) for callback in ("minimal", "oneline")},
-    "tree": ((), {"ANSIBLE_CALLBACKS_ENABLED": "stage_notes,tree", "ANSIBLE_CALLBACK_TREE_DIR": "tree"}),
-    "junit": ((), {"ANSIBLE_CALLBACKS_ENABLED": "stage_notes,junit", "JUNIT_OUTPUT_DIR": "junit", "JUNIT_HIDE_TASK_ARGUMENTS": "true"}),
+    "tree": ((), {"ANSIBLE_CALLBACKS_ENABLED": "runner_results,tree", "ANSIBLE_CALLBACK_TREE_DIR": "tree"}),
+    "junit": ((), {"ANSIBLE_CALLBACKS_ENABLED": "runner_results,junit", "JUNIT_OUTPUT_DIR": "junit", "JUNIT_HIDE_TASK_ARGUMENTS": "true"}),
     "failures on stderr": ((), {"ANSIBLE_DISPLAY_FAILED_STDERR": "1"}),
     "kept files": ((), {"ANSIBLE_KEEP_REMOTE_FILES": "1"}), "pipelining": (("-vvv",), {"ANSIBLE_PIPELINING": "1"}),
 }
 
 
-@pytest.mark.parametrize(("cloud", "door", "way"), ALL)
-def test_the_loudest_run(leaks: LeakStage, cloud: str, door: str, way: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("cloud", "mode", "way"), ALL)
+def test_the_loudest_run(leaks: LeakStage, cloud: str, mode: str, way: str, tmp_path: Path) -> None:
     environment = {**LOUDEST, "ANSIBLE_LOG_PATH": str(tmp_path / "log"), **(VARIABLES[cloud] if way == "controller" else {})}
-    run = leaks.play(*tempting(Tasks(leaks.stage.sandbox, cloud), way), door=door, arguments=("-vvvvv", "--diff"), environment=environment,
+    run = leaks.play(*tempting(Tasks(leaks.runner.sandbox, cloud), way), mode=mode, arguments=("-vvvvv", "--diff"), environment=environment,
                      inherited=way == "controller")
-    assert door_of_tempting(run) == door
+    assert execution_mode_of_cases(run) == mode
     assert not run[f"{way}: works"].failed, run[f"{way}: works"].result
     # What the cloud said is shown, with the secrets masked: it was not just left out.
     assert ">********<; >********<; >********<; percent >********<" in run[f"{way}: refused"].error["provider_message"]
     kept = [path for path in tmp_path.rglob("AnsiballZ_*.py") if "rewind" in path.read_text("utf-8", "replace")]
     assert not kept, "ANSIBLE_KEEP_REMOTE_FILES does not hold for modules that were given credentials"
-    assert (door == MODULE) == ("keeps no file of rewind.vps" in run.output)
+    assert (mode == MODULE) == ("keeps no file of rewind.vps" in run.output)
     assert (tmp_path / "log").read_text("utf-8").count("provider_message") > 0
 
 
-def door_of_tempting(run: Run) -> str:
-    return MODULE if "runs as a module, since" in run.stdout else QUICK
+def execution_mode_of_cases(run: Run) -> str:
+    return MODULE if "runs as a module, since" in run.stdout else IN_PROCESS
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", MODERATE)
-@pytest.mark.parametrize("door", DOORS)
-def test_each_loudness(leaks: LeakStage, ilkbyte: Tasks, door: str, how: str) -> None:
+@pytest.mark.parametrize("mode", EXECUTION_MODES)
+def test_each_loudness(leaks: LeakStage, ilkbyte: Tasks, mode: str, how: str) -> None:
     """By itself: what one setting shows, another may hide."""
     arguments, environment = MODERATE[how]
     steps = [step for way in ("options", "environment") for step in tempting(ilkbyte, way)[:4]]
-    leaks.play(*steps, door=door, arguments=arguments, environment=environment)
+    leaks.play(*steps, mode=mode, arguments=arguments, environment=environment)
 
 
-def in_background(tasks: Tasks, title: str, /, *world: Call, **options: Any) -> list[Step]:
+def in_background(tasks: Tasks, title: str, /, *setup: Call, **options: Any) -> list[TaskCase]:
     """A task, and a wait for its end; its job file stays."""
     return [
-        tasks("snapshot", *FRESH, ADDED, planted(tasks.cloud, "one"), *world, step=title,
+        tasks("snapshot", *FRESH, ADDED, planted(tasks.cloud, "one"), *setup, step=title,
               keywords={"async": 60, "poll": 0, "register": "job"}, **options),
-        Step(f"{title} ended", {"ansible.builtin.async_status": {"jid": "{{ job.ansible_job_id }}"}, "register": "ended",
+        TaskCase(f"{title} ended", {"ansible.builtin.async_status": {"jid": "{{ job.ansible_job_id }}"}, "register": "ended",
                                 "until": "ended is finished", "retries": 60, "delay": 1}),
     ]
 
@@ -83,12 +83,12 @@ def in_background(tasks: Tasks, title: str, /, *world: Call, **options: Any) -> 
 @pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.slow)])
 def test_in_the_background(leaks: LeakStage, cloud: str, tmp_path: Path) -> None:
     """An asynchronous task's job file stays on the disk, its module does not, whatever Ansible is told to keep."""
-    tasks = Tasks(leaks.stage.sandbox, cloud)
+    tasks = Tasks(leaks.runner.sandbox, cloud)
     forbidden = fault("status", status=403, body={"detail": quoting(cloud)}, cloud=cloud, times=None)
     works = in_background(tasks, "works", name="two", **OPTIONS[cloud])
     fails = in_background(tasks, "fails", forbidden, name="one", **OPTIONS[cloud])
     with ProcessWatch(str(tmp_path)) as watch:
-        run = leaks.stage.play(*works, *fails, arguments=("-vvvvv",), environment={**leaks.environment, **LOUDEST})
+        run = leaks.runner.run(*works, *fails, arguments=("-vvvvv",), environment={**leaks.environment, **LOUDEST})
         deadline = time.monotonic() + 20  # the wrapper removes the module when the job has ended
         while list(tmp_path.rglob("AnsiballZ_snapshot*")):
             assert time.monotonic() < deadline, list(tmp_path.rglob("AnsiballZ_snapshot*"))
@@ -100,24 +100,24 @@ def test_in_the_background(leaks: LeakStage, cloud: str, tmp_path: Path) -> None
     assert len(list((tmp_path / "home" / ".ansible_async").iterdir())) == 2
 
 
-@pytest.mark.parametrize(("door", "number"), [(QUICK, signal.SIGINT), *(
-    pytest.param(door, number, marks=pytest.mark.slow) for door in DOORS for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
-    if (door, number) != (QUICK, signal.SIGINT))])
-def test_ended_in_the_middle(leaks: LeakStage, ilkbyte: Tasks, door: str, number: int) -> None:
+@pytest.mark.parametrize(("mode", "number"), [(IN_PROCESS, signal.SIGINT), *(
+    pytest.param(mode, number, marks=pytest.mark.slow) for mode in EXECUTION_MODES for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+    if (mode, number) != (IN_PROCESS, signal.SIGINT))])
+def test_ended_in_the_middle(leaks: LeakStage, ilkbyte: Tasks, mode: str, number: int) -> None:
     """While the module waits for an answer: nothing is shown, no file is left."""
     late = fault("delay", seconds=8, cloud="ilkbyte", operation="snapshots.list")
     step = ilkbyte("snapshot", *FRESH, ADDED, planted("ilkbyte", "one"), late, name="two", **OPTIONS["ilkbyte"])
     with ProcessWatch(str(leaks.directory)) as watch:
-        playing = leaks.stage.start(step, door=door, arguments=("-vvvvv",), environment={**leaks.environment, **LOUDEST})
+        running = leaks.runner.start(step, mode=mode, arguments=("-vvvvv",), environment={**leaks.environment, **LOUDEST})
         deadline = time.monotonic() + 30
-        while not leaks.stage.sandbox.admin.requests(operation="snapshots.list"):
+        while not leaks.runner.sandbox.admin.requests(operation="snapshots.list"):
             assert time.monotonic() < deadline
             time.sleep(0.1)
         if number == signal.SIGKILL:
-            playing.kill()
+            running.kill()
         else:
-            os.killpg(playing.process.pid, number)
-            leaks.search(playing.finish())
+            os.killpg(running.process.pid, number)
+            leaks.search(running.finish())
     leaks.search(Run(0, "", "", []), watch)
 
 
@@ -152,12 +152,12 @@ def test_a_killed_run_that_becomes_another_user_leaves_a_file_unless_pipelining_
 ) -> None:
     late = fault("delay", seconds=8, cloud="vpsorg", operation="servers.list")
     step = vpsorg("server_info", *FRESH, ADDED, late, keywords=BECOMING, server=None, **OPTIONS["vpsorg"])
-    playing = leaks.stage.start(step, environment={**leaks.environment, **becoming(tmp_path), "ANSIBLE_PIPELINING": pipelining})
+    running = leaks.runner.start(step, environment={**leaks.environment, **becoming(tmp_path), "ANSIBLE_PIPELINING": pipelining})
     deadline = time.monotonic() + 60
-    while not leaks.stage.sandbox.admin.requests(operation="servers.list"):
+    while not leaks.runner.sandbox.admin.requests(operation="servers.list"):
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    playing.kill()
+    running.kill()
     files = list(tmp_path.rglob("AnsiballZ_*"))
     assert len(files) == left
     for path in files:
@@ -170,11 +170,11 @@ def test_a_killed_run_that_becomes_another_user_leaves_a_file_unless_pipelining_
 @pytest.mark.slow
 @pytest.mark.parametrize(("way", "shown"), [("options", True), ("vars", False), ("environment", False), ("module_defaults", False)])
 def test_ansible_shows_a_tasks_options_as_they_are_written_where_it_is_told_to(
-    stage: Stage, vpsorg: Tasks, way: str, shown: bool, tmp_path: Path,
+    runner: PlaybookRunner, vpsorg: Tasks, way: str, shown: bool, tmp_path: Path,
 ) -> None:
     """With display_args_to_stdout and in the callback junit, before any plugin of ours is asked: so they belong in variables."""
-    run = stage.play(tempting(vpsorg, way)[0], environment={
-        "ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "1", "ANSIBLE_CALLBACKS_ENABLED": "stage_notes,junit", "JUNIT_OUTPUT_DIR": str(tmp_path / "junit")})
+    run = runner.run(tempting(vpsorg, way)[0], environment={
+        "ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "1", "ANSIBLE_CALLBACKS_ENABLED": "runner_results,junit", "JUNIT_OUTPUT_DIR": str(tmp_path / "junit")})
     (report,) = (tmp_path / "junit").iterdir()
     for text in (run.stdout, report.read_text("utf-8")):
         assert bool(Searcher(SECRETS["vpsorg"]).search("shown", text)) == shown

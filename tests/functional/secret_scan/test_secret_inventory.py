@@ -25,7 +25,7 @@ INHERITED = {**VARIABLES["vpsorg"], **VARIABLES["ilkbyte"]}
 
 def write(leaks: LeakStage, **config: Any) -> str:
     """A file with the credentials in it as they are, line by line as people write one."""
-    sandbox = leaks.stage.sandbox
+    sandbox = leaks.runner.sandbox
     getattr(sandbox.admin, ADDED[0])(**ADDED[1])
     accounts = [
         {"name": "shop", "provider": "vpsorg", "api_token": TOKEN, "api_url": sandbox.vpsorg_url},
@@ -43,7 +43,7 @@ def loud(leaks: LeakStage, program: str, *arguments: str, inherited: bool = Fals
         "ANSIBLE_LOG_PATH": str(leaks.directory / "log"), **(INHERITED if inherited else {}),
     }
     with ProcessWatch(str(leaks.directory)) as watch:
-        run = leaks.stage.command(program, "-vvvvv", *arguments, environment=environment)
+        run = leaks.runner.command(program, "-vvvvv", *arguments, environment=environment)
     leaks.search(run, watch, inherited=inherited)
     return run
 
@@ -65,7 +65,7 @@ def test_a_play_that_is_given_nothing_but_the_inventory(leaks: LeakStage, tmp_pa
 def test_an_account_that_is_refused_with_a_quotation(leaks: LeakStage, cloud: str) -> None:
     path = write(leaks)
     name, details = fault("status", status=403, body={"detail": quoting(cloud), "error": quoting(cloud)}, cloud=cloud, times=None)
-    getattr(leaks.stage.sandbox.admin, name)(**details)
+    getattr(leaks.runner.sandbox.admin, name)(**details)
     run = loud(leaks, "ansible-inventory", "-i", path, "--list")
     assert "gives no hosts" in run.output and "hostvars" in run.stdout
 
@@ -90,7 +90,7 @@ def test_a_file_that_is_not_right(leaks: LeakStage, how: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("arguments", [("--list",), ("--graph", "--vars"), ("--list", "--yaml"), ("--list", "--export")], ids="".join)
 def test_what_is_listed_with_credentials_from_the_environment(leaks: LeakStage, tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    sandbox = leaks.stage.sandbox
+    sandbox = leaks.runner.sandbox
     accounts = [{"provider": "vpsorg", "api_url": sandbox.vpsorg_url}, {"provider": "ilkbyte", "api_url": sandbox.ilkbyte_url}]
     run = loud(leaks, "ansible-inventory", "-i", write(leaks, accounts=accounts, **cache(tmp_path)), *arguments, inherited=True)
     assert run.status == 0 and "web1" in run.stdout and "app1" in run.stdout

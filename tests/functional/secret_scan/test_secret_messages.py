@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.cases import CLOUDS, FRESH, Tasks, fault, planted
-from support.playbook_runner import DOORS, QUICK, Step
+from support.playbook_runner import EXECUTION_MODES, IN_PROCESS, TaskCase
 from support.secret_cases import ADDED, OPTIONS, SECRETS, in_pieces, quoting
 from support.secret_search import forms_of
 
@@ -24,17 +24,17 @@ class Answers:
         self._tasks = tasks
         self.cloud = tasks.cloud
 
-    def step(self, title: str, kind: str, *, module: str = "snapshot_info", **details: object) -> Step:
+    def step(self, title: str, kind: str, *, module: str = "snapshot_info", **details: object) -> TaskCase:
         operation = "servers.list" if module == "server_info" else "snapshots.list"
         arranged = fault(kind, cloud=self.cloud, operation=operation, times=None, **details)
         more = {"server": None} if module == "server_info" else {}
         return self._tasks(module, *FRESH, ADDED, planted(self.cloud, "one"), arranged, step=title, **OPTIONS[self.cloud], **more)
 
-    def refusal(self, title: str, said: object) -> Step:
+    def refusal(self, title: str, said: object) -> TaskCase:
         body = {"detail": said} if self.cloud == "vpsorg" else {"status": False, "message": "", "error": said, "data": None}
         return self.step(title, "raw", status=400 if self.cloud == "vpsorg" else 200, body=body)
 
-    def listing(self, title: str, row: dict[str, object], *, module: str = "snapshot_info") -> Step:
+    def listing(self, title: str, row: dict[str, object], *, module: str = "snapshot_info") -> TaskCase:
         if module == "server_info":
             body = {"count": 1, "results": [row]} if self.cloud == "vpsorg" else {"status": True, "data": {"server_list": [row]}}
         else:
@@ -42,7 +42,7 @@ class Answers:
         return self.step(title, "raw", module=module, body=body)
 
 
-def steps_for(tasks: Tasks) -> list[Step]:
+def steps_for(tasks: Tasks) -> list[TaskCase]:
     answers = Answers(tasks)
     cloud, said, secret = tasks.cloud, quoting(tasks.cloud), SECRETS[tasks.cloud][0]
     quoted = [answers.refusal(f"quoted {number}", piece) for number, piece in enumerate(in_pieces(said))]
@@ -78,12 +78,12 @@ def steps_for(tasks: Tasks) -> list[Step]:
     ]
 
 
-@pytest.mark.parametrize(("cloud", "door"), [
-    pytest.param(cloud, door, marks=() if (cloud, door) == ("ilkbyte", QUICK) else pytest.mark.slow) for cloud in CLOUDS for door in DOORS])
-def test_in_every_part_of_an_answer(leaks: LeakStage, cloud: str, door: str) -> None:
-    tasks = Tasks(leaks.stage.sandbox, cloud)
-    run = leaks.play(*steps_for(tasks), door=door, arguments=("-vvvvv", "--diff"), environment={"ANSIBLE_DISPLAY_TRACEBACK": "always"})
-    for outcome in run.outcomes:
+@pytest.mark.parametrize(("cloud", "mode"), [
+    pytest.param(cloud, mode, marks=() if (cloud, mode) == ("ilkbyte", IN_PROCESS) else pytest.mark.slow) for cloud in CLOUDS for mode in EXECUTION_MODES])
+def test_in_every_part_of_an_answer(leaks: LeakStage, cloud: str, mode: str) -> None:
+    tasks = Tasks(leaks.runner.sandbox, cloud)
+    run = leaks.play(*steps_for(tasks), mode=mode, arguments=("-vvvvv", "--diff"), environment={"ANSIBLE_DISPLAY_TRACEBACK": "always"})
+    for outcome in run.results:
         if outcome.name.startswith("quoted"):
             assert "********" in outcome.error["provider_message"]
             assert outcome.error["provider_message"].count(">********<") >= 1, "it was not just left out"

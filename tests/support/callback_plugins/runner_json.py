@@ -10,7 +10,7 @@ from ansible.parsing.ajson import AnsibleJSONEncoder
 from ansible.plugins.callback import CallbackBase
 
 DOCUMENTATION = """
-name: stage_json
+name: runner_json
 type: stdout
 short_description: Results as JSON
 description: Prints every result when the run is over.
@@ -22,7 +22,7 @@ class CallbackModule(CallbackBase):
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "stdout"
-    CALLBACK_NAME = "stage_json"
+    CALLBACK_NAME = "runner_json"
 
     def __init__(self) -> None:
         super().__init__()

@@ -16,10 +16,10 @@ from typing import Any
 from ansible.plugins.callback import CallbackBase
 
 DOCUMENTATION = """
-name: stage_notes
+name: runner_results
 type: aggregate
 short_description: Arranges the sandbox between tasks and keeps their results
-description: Reads the file that STAGE_PLAN names, and appends one JSON object a task to the file that it names.
+description: Reads the file that RUNNER_PLAN names, and appends one JSON object a task to the file that it names.
 requirements: [enabling in configuration]
 """
 
@@ -29,45 +29,45 @@ class CallbackModule(CallbackBase):
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
-    CALLBACK_NAME = "stage_notes"
+    CALLBACK_NAME = "runner_results"
     CALLBACK_NEEDS_ENABLED = True
 
     def __init__(self) -> None:
         super().__init__()
-        with open(os.environ["STAGE_PLAN"], encoding="utf-8") as file:
+        with open(os.environ["RUNNER_PLAN"], encoding="utf-8") as file:
             self._plan = json.load(file)
         sys.path.insert(0, self._plan["extensions"])
         from sandbox.admin_client import AdminClient
 
         self._admin = AdminClient(self._plan["admin_url"])
-        self._seen = 0
+        self._entries_read = 0
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
-        self._guarded(self._arrange, task.get_name())
+        self._guarded(self._set_up, task.get_name())
 
     def v2_runner_on_ok(self, result: Any) -> None:
-        self._guarded(self._note, "ok", result)
+        self._guarded(self._record, "ok", result)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
-        self._guarded(self._note, "failed", result)
+        self._guarded(self._record, "failed", result)
 
     def v2_runner_on_skipped(self, result: Any) -> None:
-        self._guarded(self._note, "skipped", result)
+        self._guarded(self._record, "skipped", result)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        self._guarded(self._note, "unreachable", result)
+        self._guarded(self._record, "unreachable", result)
 
-    def _arrange(self, name: str) -> None:
-        for call, arguments in self._plan["world"].get(name, []):
+    def _set_up(self, name: str) -> None:
+        for call, arguments in self._plan["setup"].get(name, []):
             getattr(self._admin, call)(**arguments)
             if call == "reset":  # another world: what this machine knows of the old one is not so any more
                 shutil.rmtree(os.path.expanduser("~/.local/state/rewind.vps/locks"), ignore_errors=True)
         entries = self._admin.request_log()
-        self._seen = entries[-1]["n"] if entries else 0
+        self._entries_read = entries[-1]["n"] if entries else 0
 
-    def _note(self, status: str, result: Any) -> None:
+    def _record(self, status: str, result: Any) -> None:
         task = getattr(result, "task", None) or result._task
-        entries = [entry for entry in self._admin.request_log() if entry["n"] > self._seen]
+        entries = [entry for entry in self._admin.request_log() if entry["n"] > self._entries_read]
         shown = result.result if hasattr(type(result), "result") else result._result
         self._write({"name": task.get_name(), "status": status, "result": dict(shown), "entries": entries})
 
@@ -79,5 +79,5 @@ class CallbackModule(CallbackBase):
             self._write({"broken": traceback.format_exc()})
 
     def _write(self, line: dict[str, Any]) -> None:
-        with open(self._plan["notes"], "a", encoding="utf-8") as file:
+        with open(self._plan["results"], "a", encoding="utf-8") as file:
             file.write(json.dumps(line, default=str) + "\n")
