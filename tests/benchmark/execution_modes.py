@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from support.cases import SERVER, access
+from support.cases import SERVER, provider_options
 
 from benchmark.cost_table import Kind, measure, table
 from benchmark.profiling import profile_of
@@ -30,7 +30,7 @@ def _kinds(sandbox: SandboxHandle) -> dict[str, Kind]:
     kinds = {"debug": Kind({"ansible.builtin.debug": {"msg": "hello"}}), "ping": Kind({"ansible.builtin.ping": {}})}
     for cloud, title in TITLES.items():
         sandbox.admin.add_snapshot(cloud, SERVER[cloud], "one")
-        task = {"rewind.vps.snapshot": {**access(sandbox, cloud), "server": SERVER[cloud], "name": "one"}}
+        task = {"rewind.vps.snapshot": {**provider_options(sandbox, cloud), "server": SERVER[cloud], "name": "one"}}
         kinds[f"{title}, quick door"] = Kind(task)
         kinds[f"{title}, module door"] = Kind(task, as_module=True)
     return kinds

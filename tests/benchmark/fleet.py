@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from support.cases import access
+from support.cases import provider_options
 
 from benchmark.profiling import profile_of
 from benchmark.report import Part, Table, Target
@@ -43,7 +43,7 @@ def run(bench: Bench) -> Part:
 def _one_task(bench: Bench, cloud: str, servers: int) -> Row:
     with launch_sandbox(bench, cloud, servers) as sandbox:
         names = _names(cloud, servers)
-        tasks: list[Task] = [{"rewind.vps.snapshot": {**access(sandbox, cloud), "servers": names, "name": "fleet"}, "register": RESULT}]
+        tasks: list[Task] = [{"rewind.vps.snapshot": {**provider_options(sandbox, cloud), "servers": names, "name": "fleet"}, "register": RESULT}]
         if servers > 1:
             tasks.append({"ansible.builtin.assert": {"quiet": True, "that": [
                 f"{RESULT}.by_server | length == {servers}", f"{RESULT}.failed_servers | length == 0"]}})
@@ -54,7 +54,7 @@ def _one_task(bench: Bench, cloud: str, servers: int) -> Row:
 def _one_host_each(bench: Bench, cloud: str, forks: int) -> Row:
     hosts = bench.scale.hosts
     with launch_sandbox(bench, cloud, hosts) as sandbox:
-        task = {"rewind.vps.snapshot": {**access(sandbox, cloud), "server": "{{ inventory_hostname }}", "name": "fleet"}, "delegate_to": "localhost"}
+        task = {"rewind.vps.snapshot": {**provider_options(sandbox, cloud), "server": "{{ inventory_hostname }}", "name": "fleet"}, "delegate_to": "localhost"}
         played = bench.player.play(task, hosts=tuple(_names(cloud, hosts)), forks=forks)
         return _row(f"a task for each host, forks {forks}", sandbox, cloud, hosts, played)
 
@@ -73,7 +73,7 @@ def _row(how: str, sandbox: SandboxHandle, cloud: str, servers: int, played: Any
 def _profile(bench: Bench, cloud: str) -> Table:
     servers = max(bench.scale.servers)
     with launch_sandbox(bench, cloud, servers) as sandbox:
-        task = {"rewind.vps.snapshot": {**access(sandbox, cloud), "servers": _names(cloud, servers), "name": "fleet"}}
+        task = {"rewind.vps.snapshot": {**provider_options(sandbox, cloud), "servers": _names(cloud, servers), "name": "fleet"}}
         return profile_of(bench, f"{cloud}, {servers} servers in one task", task, times=1)
 
 

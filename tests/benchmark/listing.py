@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from support.cases import access
+from support.cases import provider_options
 from support.playbook_runner import clean_environment
 
 from benchmark.measure import run as measured
@@ -40,7 +40,7 @@ def _measure(bench: Bench, cloud: str, part: Part) -> None:
     with launch(**numbers, ssh=False, disks=False) as sandbox:
         sandbox.admin.add_snapshots(cloud, [
             {"server": f"{PREFIX[cloud]}{1 + number % scale.listed_servers}", "name": f"nightly{number}"} for number in range(scale.listed)])
-        task: Task = {"rewind.vps.snapshot_info": {**access(sandbox, cloud), "server": "all"}, "register": "found"}
+        task: Task = {"rewind.vps.snapshot_info": {**provider_options(sandbox, cloud), "server": "all"}, "register": "found"}
         check: Task = {"ansible.builtin.assert": {"quiet": True, "that": f"found.snapshots | length == {scale.listed}"}}
         nothing = bench.player.play({"ansible.builtin.debug": {"msg": "hello"}})
         sandbox.admin.clear_request_log()

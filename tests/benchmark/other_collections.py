@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from support.cases import SERVER, access
+from support.cases import SERVER, provider_options
 
 from benchmark import stub_server
 from benchmark.cost_table import Kind, measure, table
@@ -42,8 +42,8 @@ def run(bench: Bench) -> Part:
 
 def _kinds(sandbox: SandboxHandle, url: str) -> dict[str, Kind]:
     sandbox.admin.add_snapshot("vpsorg", SERVER["vpsorg"], stub_server.NAME)
-    ours = {"rewind.vps.snapshot": {**access(sandbox, "vpsorg"), "server": SERVER["vpsorg"], "name": stub_server.NAME}}
-    info = {"rewind.vps.snapshot_info": access(sandbox, "vpsorg")}
+    ours = {"rewind.vps.snapshot": {**provider_options(sandbox, "vpsorg"), "server": SERVER["vpsorg"], "name": stub_server.NAME}}
+    info = {"rewind.vps.snapshot_info": provider_options(sandbox, "vpsorg")}
     vultr = {"vultr.cloud.snapshot": {"api_endpoint": f"{url}/vultr", "api_key": "key", "name": stub_server.NAME, "instance": "web1"}}
     ocean = {"community.digitalocean.digital_ocean_snapshot_info": {"baseurl": f"{url}/ocean", "oauth_token": "token"}}
     return {

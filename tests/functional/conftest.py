@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.cases import CLOUDS, FRESH, SPEED, Tasks
+from support.cases import CLOUDS, RESET_CALLS, SPEED, TaskFactory
 from support.playbook_runner import PlaybookRunner
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def session_sandbox() -> Iterator[SandboxHandle]:
 
 @pytest.fixture
 def sandbox(session_sandbox: SandboxHandle) -> SandboxHandle:
-    for call, arguments in FRESH:
+    for call, arguments in RESET_CALLS:
         getattr(session_sandbox.admin, call)(**arguments)
     return session_sandbox
 
@@ -36,16 +36,16 @@ def runner(sandbox: SandboxHandle, tmp_path: Path) -> PlaybookRunner:
 
 
 @pytest.fixture(params=CLOUDS)
-def tasks(request: pytest.FixtureRequest, sandbox: SandboxHandle) -> Tasks:
+def tasks(request: pytest.FixtureRequest, sandbox: SandboxHandle) -> TaskFactory:
     """Tasks at each of the clouds."""
-    return Tasks(sandbox, request.param)
+    return TaskFactory(sandbox, request.param)
 
 
 @pytest.fixture
-def vpsorg(sandbox: SandboxHandle) -> Tasks:
-    return Tasks(sandbox, "vpsorg")
+def vpsorg(sandbox: SandboxHandle) -> TaskFactory:
+    return TaskFactory(sandbox, "vpsorg")
 
 
 @pytest.fixture
-def ilkbyte(sandbox: SandboxHandle) -> Tasks:
-    return Tasks(sandbox, "ilkbyte")
+def ilkbyte(sandbox: SandboxHandle) -> TaskFactory:
+    return TaskFactory(sandbox, "ilkbyte")

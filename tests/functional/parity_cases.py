@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from support.cases import FRESH, SECOND, SHORT, Tasks, access, ago, fault, lasting, planted, quiet_hour
+from support.cases import RESET_CALLS, SECOND, SHORT, TaskFactory, add_snapshot, ago, fault, provider_options, set_durations, unscheduled_hour
 from support.playbook_runner import PlaybookRunner, TaskCase
 
 CHECK = {"check_mode": True, "diff": True}
@@ -13,43 +13,43 @@ DIFF = {"diff": True}
 ONE = {"name": "one"}
 
 
-def of_every_cloud(tasks: Tasks) -> list[TaskCase]:
+def of_every_cloud(tasks: TaskFactory) -> list[TaskCase]:
     """Cases that mean the same at every cloud, each in a world of its own."""
     return [*_snapshots(tasks), *_restores_and_infos(tasks), *of_many(tasks), *_failures(tasks)]
 
 
-def of_one_cloud(runner: PlaybookRunner, tasks: Tasks) -> list[TaskCase]:
+def of_one_cloud(runner: PlaybookRunner, tasks: TaskFactory) -> list[TaskCase]:
     """Cases that are each cloud's own: its credentials, and what only it can do."""
     return [*_credentials(runner, tasks), *(_only_vpsorg(tasks) if tasks.cloud == "vpsorg" else _only_ilkbyte(tasks))]
 
 
-def _snapshots(tasks: Tasks) -> list[TaskCase]:
+def _snapshots(tasks: TaskFactory) -> list[TaskCase]:
     cloud = tasks.cloud
-    old = planted(cloud, "one", created_at=ago(days=3))
-    nights = [planted(cloud, f"night{n}", created_at=ago(days=n)) for n in (4, 2)]
+    old = add_snapshot(cloud, "one", created_at=ago(days=3))
+    nights = [add_snapshot(cloud, f"night{n}", created_at=ago(days=n)) for n in (4, 2)]
     keep = {"retain": {"count": "1", "match": "night*"}}
     gone = {"name": "one", "state": "absent"}
     return [
-        tasks("snapshot", *FRESH, step="created, check", keywords=CHECK, **ONE),
-        tasks("snapshot", *FRESH, step="created, diff", keywords=DIFF, **ONE),
-        tasks("snapshot", *FRESH, step="created with texts for numbers", wait="yes", wait_timeout="90", **ONE),
-        tasks("snapshot", *FRESH, old, step="kept", **ONE),
-        tasks("snapshot", *FRESH, old, step="kept, diff", keywords=DIFF, max_age=864000, **ONE),
-        tasks("snapshot", *FRESH, old, step="retaken, check", keywords=CHECK, max_age="1d", **ONE),
-        tasks("snapshot", *FRESH, old, step="retaken, diff", keywords=DIFF, max_age="1d", **ONE),
-        tasks("snapshot", *FRESH, *nights, step="retain, check", keywords=CHECK, name="night2", **keep),
-        tasks("snapshot", *FRESH, *nights, step="retain, diff", keywords=DIFF, name="night2", **keep),
-        tasks("snapshot", *FRESH, step="server stopped around it", stop_server=True, **ONE),
+        tasks("snapshot", *RESET_CALLS, step="created, check", keywords=CHECK, **ONE),
+        tasks("snapshot", *RESET_CALLS, step="created, diff", keywords=DIFF, **ONE),
+        tasks("snapshot", *RESET_CALLS, step="created with texts for numbers", wait="yes", wait_timeout="90", **ONE),
+        tasks("snapshot", *RESET_CALLS, old, step="kept", **ONE),
+        tasks("snapshot", *RESET_CALLS, old, step="kept, diff", keywords=DIFF, max_age=864000, **ONE),
+        tasks("snapshot", *RESET_CALLS, old, step="retaken, check", keywords=CHECK, max_age="1d", **ONE),
+        tasks("snapshot", *RESET_CALLS, old, step="retaken, diff", keywords=DIFF, max_age="1d", **ONE),
+        tasks("snapshot", *RESET_CALLS, *nights, step="retain, check", keywords=CHECK, name="night2", **keep),
+        tasks("snapshot", *RESET_CALLS, *nights, step="retain, diff", keywords=DIFF, name="night2", **keep),
+        tasks("snapshot", *RESET_CALLS, step="server stopped around it", stop_server=True, **ONE),
         # So slow that it is never over before the task is, whichever door is the quicker one.
-        tasks("snapshot", *FRESH, lasting(60, f"{cloud}.snapshots.create"), step="not waited for", wait=False, **ONE),
-        tasks("snapshot", *FRESH, old, step="absent, check", keywords=CHECK, **gone),
-        tasks("snapshot", *FRESH, old, step="absent, diff", keywords=DIFF, **gone),
-        tasks("snapshot", *FRESH, step="absent and never there", keywords=DIFF, **gone),
+        tasks("snapshot", *RESET_CALLS, set_durations(60, f"{cloud}.snapshots.create"), step="not waited for", wait=False, **ONE),
+        tasks("snapshot", *RESET_CALLS, old, step="absent, check", keywords=CHECK, **gone),
+        tasks("snapshot", *RESET_CALLS, old, step="absent, diff", keywords=DIFF, **gone),
+        tasks("snapshot", *RESET_CALLS, step="absent and never there", keywords=DIFF, **gone),
     ]
 
 
-def _restores_and_infos(tasks: Tasks) -> list[TaskCase]:
-    there = (*FRESH, planted(tasks.cloud, "one", created_at=ago(days=3)), planted(tasks.cloud, "two", created_at=ago(days=1)))
+def _restores_and_infos(tasks: TaskFactory) -> list[TaskCase]:
+    there = (*RESET_CALLS, add_snapshot(tasks.cloud, "one", created_at=ago(days=3)), add_snapshot(tasks.cloud, "two", created_at=ago(days=1)))
     return [
         tasks("snapshot_restore", *there, step="restored, check", keywords=CHECK, **ONE),
         tasks("snapshot_restore", *there, step="restored, diff", keywords=DIFF, **ONE),
@@ -58,15 +58,15 @@ def _restores_and_infos(tasks: Tasks) -> list[TaskCase]:
         tasks("snapshot_info", *there, step="info by pattern", match="t*", status="ready,failed", server=None,
               servers=tasks.server),
         tasks("snapshot_info", *there, step="info, check", keywords=CHECK, older_than="2d"),
-        tasks("server_info", *FRESH, step="servers", server=None),
-        tasks("server_info", *FRESH, step="servers, check", keywords=CHECK),
+        tasks("server_info", *RESET_CALLS, step="servers", server=None),
+        tasks("server_info", *RESET_CALLS, step="servers, check", keywords=CHECK),
     ]
 
 
-def of_many(tasks: Tasks) -> list[TaskCase]:
+def of_many(tasks: TaskFactory) -> list[TaskCase]:
     """Of two servers one is changed, so that the order of the requests is the same each time."""
     both: dict[str, Any] = {"server": None, "servers": [tasks.server, SECOND[tasks.cloud]], **ONE}
-    there = (*FRESH, planted(tasks.cloud, "one", created_at=ago(days=3)))
+    there = (*RESET_CALLS, add_snapshot(tasks.cloud, "one", created_at=ago(days=3)))
     return [
         tasks("snapshot", *there, step="two servers, check", keywords=CHECK, **both),
         tasks("snapshot", *there, step="two servers, diff", keywords=DIFF, **both),
@@ -80,34 +80,34 @@ def of_many(tasks: Tasks) -> list[TaskCase]:
     ]
 
 
-def _failures(tasks: Tasks) -> list[TaskCase]:
+def _failures(tasks: TaskFactory) -> list[TaskCase]:
     lists = {"cloud": tasks.cloud, "operation": "snapshots.list", "times": None}
     return [
-        tasks("snapshot", *FRESH, step="no name"),
-        tasks("snapshot", *FRESH, step="an empty name", name=""),
-        tasks("snapshot", *FRESH, step="no server", server=None, **ONE),
-        tasks("snapshot", *FRESH, step="an unknown server", server="nowhere", **ONE),
-        tasks("snapshot", *FRESH, step="wrong choice", state="gone", **ONE),
-        tasks("snapshot", *FRESH, step="unknown option", nmae="two", **ONE),
-        tasks("snapshot", *FRESH, step="unknown suboption", retain={"count": 1, "match": "*", "keep": 2}, **ONE),
-        tasks("snapshot", *FRESH, step="wrong type", wait_timeout="long", **ONE),
-        tasks("snapshot", *FRESH, step="two rules broken", when_full="prune", state="absent", server=None),
-        tasks("snapshot", *FRESH, step="no time to wait", wait_timeout=0, **ONE),
-        tasks("snapshot", *FRESH, step="http to a real host", api_url="http://192.0.2.1", **ONE),
-        tasks("snapshot_info", *FRESH, step="options that exclude each other", match="*", **ONE),
-        tasks("snapshot_restore", *FRESH, step="neither name nor id"),
-        tasks("snapshot_cron", *FRESH, step="half a schedule", day=1, **ONE),
-        tasks("snapshot", *FRESH, fault("html", status=403, **lists), step="a firewall's page", **ONE),
-        tasks("snapshot", *FRESH, fault("status", **lists), step="500", **ONE),
-        tasks("snapshot", *FRESH, lasting(9, f"{tasks.cloud}.snapshots.create"), step="time is up", wait_timeout=1, **ONE),
-        tasks("snapshot", *FRESH, fault("drop_after", cloud=tasks.cloud, operation="snapshots.create"),
-              lasting(SHORT, f"{tasks.cloud}.snapshots.create"), step="answer is lost", **ONE),
+        tasks("snapshot", *RESET_CALLS, step="no name"),
+        tasks("snapshot", *RESET_CALLS, step="an empty name", name=""),
+        tasks("snapshot", *RESET_CALLS, step="no server", server=None, **ONE),
+        tasks("snapshot", *RESET_CALLS, step="an unknown server", server="nowhere", **ONE),
+        tasks("snapshot", *RESET_CALLS, step="wrong choice", state="gone", **ONE),
+        tasks("snapshot", *RESET_CALLS, step="unknown option", nmae="two", **ONE),
+        tasks("snapshot", *RESET_CALLS, step="unknown suboption", retain={"count": 1, "match": "*", "keep": 2}, **ONE),
+        tasks("snapshot", *RESET_CALLS, step="wrong type", wait_timeout="long", **ONE),
+        tasks("snapshot", *RESET_CALLS, step="two rules broken", when_full="prune", state="absent", server=None),
+        tasks("snapshot", *RESET_CALLS, step="no time to wait", wait_timeout=0, **ONE),
+        tasks("snapshot", *RESET_CALLS, step="http to a real host", api_url="http://192.0.2.1", **ONE),
+        tasks("snapshot_info", *RESET_CALLS, step="options that exclude each other", match="*", **ONE),
+        tasks("snapshot_restore", *RESET_CALLS, step="neither name nor id"),
+        tasks("snapshot_cron", *RESET_CALLS, step="half a schedule", day=1, **ONE),
+        tasks("snapshot", *RESET_CALLS, fault("html", status=403, **lists), step="a firewall's page", **ONE),
+        tasks("snapshot", *RESET_CALLS, fault("status", **lists), step="500", **ONE),
+        tasks("snapshot", *RESET_CALLS, set_durations(9, f"{tasks.cloud}.snapshots.create"), step="time is up", wait_timeout=1, **ONE),
+        tasks("snapshot", *RESET_CALLS, fault("drop_after", cloud=tasks.cloud, operation="snapshots.create"),
+              set_durations(SHORT, f"{tasks.cloud}.snapshots.create"), step="answer is lost", **ONE),
     ]
 
 
-def _credentials(runner: PlaybookRunner, tasks: Tasks) -> list[TaskCase]:
+def _credentials(runner: PlaybookRunner, tasks: TaskFactory) -> list[TaskCase]:
     """The controller's environment has the right ones in every case; what is nearer to the task wins."""
-    opens = access(runner.sandbox, tasks.cloud)
+    opens = provider_options(runner.sandbox, tasks.cloud)
     secret = "api_token" if tasks.cloud == "vpsorg" else "secret_key"
     variable = "VPS_API_TOKEN" if tasks.cloud == "vpsorg" else "ILKBYTE_SECRET_KEY"
     none: dict[str, Any] = dict.fromkeys(opens)
@@ -115,48 +115,48 @@ def _credentials(runner: PlaybookRunner, tasks: Tasks) -> list[TaskCase]:
     defaults = {"module_defaults": {"group/rewind.vps.all": opens}}
     wrong_defaults = {"module_defaults": {"group/rewind.vps.all": {**opens, secret: "wrong-but-long-enough"}}}
     return [
-        tasks("server_info", *FRESH, step="from the controller's environment", **provider),
-        tasks("server_info", *FRESH, step="from module_defaults", keywords=defaults, **none),
-        tasks("server_info", *FRESH, step="wrong in module_defaults", keywords=wrong_defaults, **none),
-        tasks("server_info", *FRESH, step="wrong in the task", **{secret: "wrong-but-long-enough"}),
-        tasks("server_info", *FRESH, step="wrong in the task's environment", **provider,
+        tasks("server_info", *RESET_CALLS, step="from the controller's environment", **provider),
+        tasks("server_info", *RESET_CALLS, step="from module_defaults", keywords=defaults, **none),
+        tasks("server_info", *RESET_CALLS, step="wrong in module_defaults", keywords=wrong_defaults, **none),
+        tasks("server_info", *RESET_CALLS, step="wrong in the task", **{secret: "wrong-but-long-enough"}),
+        tasks("server_info", *RESET_CALLS, step="wrong in the task's environment", **provider,
               keywords={"environment": {variable: "wrong-but-long-enough"}}),
-        tasks("server_info", *FRESH, step="none in the task's environment", **provider,
+        tasks("server_info", *RESET_CALLS, step="none in the task's environment", **provider,
               keywords={"environment": [{variable: "x"}, {variable: ""}]}),
-        tasks("server_info", *FRESH, step="a URL in the task's environment", **provider,
+        tasks("server_info", *RESET_CALLS, step="a URL in the task's environment", **provider,
               keywords={"environment": {"VPS_API_URL": "http://192.0.2.1", "ILKBYTE_HOST": "http://192.0.2.1"}}),
-        tasks("server_info", *FRESH, step="a provider in the task's environment", **none,
+        tasks("server_info", *RESET_CALLS, step="a provider in the task's environment", **none,
               keywords={"environment": {"REWIND_PROVIDER": tasks.cloud}}),
-        tasks("server_info", *FRESH, step="no provider", **none),
-        tasks("snapshot", *FRESH, step="no_log", keywords={"no_log": True}, **ONE),
-        tasks("snapshot", *FRESH, step="no_log and a failure", keywords={"no_log": True, **DIFF}, name="a b"),
+        tasks("server_info", *RESET_CALLS, step="no provider", **none),
+        tasks("snapshot", *RESET_CALLS, step="no_log", keywords={"no_log": True}, **ONE),
+        tasks("snapshot", *RESET_CALLS, step="no_log and a failure", keywords={"no_log": True, **DIFF}, name="a b"),
     ]
 
 
-def _only_vpsorg(tasks: Tasks) -> list[TaskCase]:
-    full = [planted("vpsorg", f"night{n}", created_at=ago(days=n)) for n in range(5)]
+def _only_vpsorg(tasks: TaskFactory) -> list[TaskCase]:
+    full = [add_snapshot("vpsorg", f"night{n}", created_at=ago(days=n)) for n in range(5)]
     prune = {"when_full": "prune", "retain": {"count": 5, "match": "night*"}}
     return [
-        tasks("snapshot", *FRESH, *full, step="full", **ONE),
-        tasks("snapshot", *FRESH, *full, step="pruned", keywords=DIFF, **prune, **ONE),
-        tasks("snapshot", *FRESH, *full, step="numbers for texts", server=12345, id=803, state="absent"),
-        tasks("snapshot", *FRESH, fault("snapshot_fails"), step="fails", description="x", **ONE),
-        tasks("snapshot_cron", *FRESH, step="a schedule", day=1, hour=2, minute=3, **ONE),
+        tasks("snapshot", *RESET_CALLS, *full, step="full", **ONE),
+        tasks("snapshot", *RESET_CALLS, *full, step="pruned", keywords=DIFF, **prune, **ONE),
+        tasks("snapshot", *RESET_CALLS, *full, step="numbers for texts", server=12345, id=803, state="absent"),
+        tasks("snapshot", *RESET_CALLS, fault("snapshot_fails"), step="fails", description="x", **ONE),
+        tasks("snapshot_cron", *RESET_CALLS, step="a schedule", day=1, hour=2, minute=3, **ONE),
     ]
 
 
-def _only_ilkbyte(tasks: Tasks) -> list[TaskCase]:
-    hour = quiet_hour()
-    there = planted("ilkbyte", "one", created_at=ago(days=3))
-    hanging = planted("ilkbyte", "one", created_at=ago(days=3), is_cron=True, day=1, hour=hour, min=30)
+def _only_ilkbyte(tasks: TaskFactory) -> list[TaskCase]:
+    hour = unscheduled_hour()
+    there = add_snapshot("ilkbyte", "one", created_at=ago(days=3))
+    hanging = add_snapshot("ilkbyte", "one", created_at=ago(days=3), is_cron=True, day=1, hour=hour, min=30)
     odd = ("update_snapshot", {"cloud": "ilkbyte", "server": "app1", "snapshot": "one", "cron_time": "Haftada bir"})
     wished = {"name": "one", "day": 1, "hour": hour, "minute": 30}
     return [
-        tasks("snapshot_cron", *FRESH, there, step="schedule set, check", keywords=CHECK, **wished),
-        tasks("snapshot_cron", *FRESH, there, step="schedule set, diff", keywords=DIFF, **wished),
-        tasks("snapshot_cron", *FRESH, hanging, step="schedule there", name="one", day="1", hour=str(hour), min="30"),
-        tasks("snapshot_cron", *FRESH, hanging, odd, step="schedule not readable", **wished),
-        tasks("snapshot_cron", *FRESH, hanging, step="schedule changed", keywords=DIFF, **{**wished, "day": 2}),
-        tasks("snapshot_cron", *FRESH, hanging, step="schedule removed", keywords=DIFF, name="one", state="absent"),
-        tasks("snapshot_cron", *FRESH, there, step="day 0", **{**wished, "day": 0}),
+        tasks("snapshot_cron", *RESET_CALLS, there, step="schedule set, check", keywords=CHECK, **wished),
+        tasks("snapshot_cron", *RESET_CALLS, there, step="schedule set, diff", keywords=DIFF, **wished),
+        tasks("snapshot_cron", *RESET_CALLS, hanging, step="schedule there", name="one", day="1", hour=str(hour), min="30"),
+        tasks("snapshot_cron", *RESET_CALLS, hanging, odd, step="schedule not readable", **wished),
+        tasks("snapshot_cron", *RESET_CALLS, hanging, step="schedule changed", keywords=DIFF, **{**wished, "day": 2}),
+        tasks("snapshot_cron", *RESET_CALLS, hanging, step="schedule removed", keywords=DIFF, name="one", state="absent"),
+        tasks("snapshot_cron", *RESET_CALLS, there, step="day 0", **{**wished, "day": 0}),
     ]

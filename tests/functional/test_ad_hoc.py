@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.cases import access, planted
+from support.cases import add_snapshot, provider_options
 from support.playbook_runner import PlaybookRunner
 
 pytestmark = pytest.mark.playbook
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.playbook
 
 @pytest.fixture
 def environment(runner: PlaybookRunner) -> dict[str, str]:
-    vpsorg, ilkbyte = access(runner.sandbox, "vpsorg"), access(runner.sandbox, "ilkbyte")
+    vpsorg, ilkbyte = provider_options(runner.sandbox, "vpsorg"), provider_options(runner.sandbox, "ilkbyte")
     return {
         "VPS_API_TOKEN": vpsorg["api_token"], "VPS_API_URL": vpsorg["api_url"],
         # The other pair of names, which public clients use as well.
@@ -34,7 +34,7 @@ def environment(runner: PlaybookRunner) -> dict[str, str]:
 def test_each_module(runner: PlaybookRunner, environment: dict[str, str], module: str, arguments: str, expected: str, key: str,
                      changing: list[str]) -> None:
     for cloud in ("vpsorg", "ilkbyte"):
-        dummy, setup = planted(cloud, "one")
+        dummy, setup = add_snapshot(cloud, "one")
         runner.sandbox.admin.add_snapshot(**setup)
     run = runner.ad_hoc("localhost", "-m", f"rewind.vps.{module}", "-a", arguments, environment=environment)
     assert run.status == 0, run.output

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.cases import CLOUDS, FRESH, SPEED, Tasks, fault, lasting
+from support.cases import CLOUDS, RESET_CALLS, SPEED, TaskFactory, fault, set_durations
 from support.playbook_runner import IN_PROCESS, MODULE, RUN_SECONDS, PlaybookRunner, TaskResult
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def runner(sandbox: SandboxHandle, tmp_path: Path) -> PlaybookRunner:
     return PlaybookRunner(sandbox, tmp_path)
 
 
-def fleet(tasks: Tasks, module: str, *setup: Any, servers: list[str] | None = None, **options: Any) -> Any:
+def fleet(tasks: TaskFactory, module: str, *setup: Any, servers: list[str] | None = None, **options: Any) -> Any:
     return tasks(module, *setup, server=None, servers=NAMES[tasks.cloud] if servers is None else servers, **options)
 
 
@@ -68,7 +68,7 @@ def wait_for(happened: Callable[[], Any]) -> None:
 
 
 @pytest.mark.duration(8)
-def test_forty_servers(runner: PlaybookRunner, tasks: Tasks) -> None:
+def test_forty_servers(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     """A check run, the run, the same again, ten of them put back together, and what there is then."""
     cloud, names, slow = tasks.cloud, NAMES[tasks.cloud], 0.3
     late = fault("delay", seconds=slow, cloud=cloud, operation="snapshots.create", times=None)
@@ -77,7 +77,7 @@ def test_forty_servers(runner: PlaybookRunner, tasks: Tasks) -> None:
         fleet(tasks, "snapshot", late, step="take", name="one", keywords={"diff": True}),
         fleet(tasks, "snapshot", step="again", name="one"),
         # So long that each is seen under way, however slow this machine is.
-        fleet(tasks, "snapshot_restore", lasting(3, f"{cloud}.snapshots.restore"), step="restore", name="one", servers=names[:10]),
+        fleet(tasks, "snapshot_restore", set_durations(3, f"{cloud}.snapshots.restore"), step="restore", name="one", servers=names[:10]),
         fleet(tasks, "snapshot_info", step="some", servers=[*names[:3], "nowhere"], match="o*"),
         tasks("snapshot_info", step="all", server="all"),
         fleet(tasks, "server_info", step="servers", servers=names[5:7]),
@@ -115,7 +115,7 @@ def test_forty_servers(runner: PlaybookRunner, tasks: Tasks) -> None:
 
 
 @pytest.mark.duration(10)
-def test_what_fails_is_told_and_only_that_is_taken_up(runner: PlaybookRunner, vpsorg: Tasks) -> None:
+def test_what_fails_is_told_and_only_that_is_taken_up(runner: PlaybookRunner, vpsorg: TaskFactory) -> None:
     """Two fail in two ways, one is unknown, one is named twice; then too many requests; and the second run begins what is missing."""
     names = NAMES["vpsorg"]
     run = runner.run(
@@ -123,7 +123,7 @@ def test_what_fails_is_told_and_only_that_is_taken_up(runner: PlaybookRunner, vp
               fault("status", status=400, body={"detail": "No."}, operation="snapshots.create", server="web7"),
               step="take", servers=[*names, "nowhere", "12345"], name="one"),
         fleet(vpsorg, "snapshot", step="again", name="one"),
-        fleet(vpsorg, "snapshot", ("reset", {}), FRESH[1], fault("throttle", retry_after=2, operation="snapshots.create", skip=5, times=3),
+        fleet(vpsorg, "snapshot", ("reset", {}), RESET_CALLS[1], fault("throttle", retry_after=2, operation="snapshots.create", skip=5, times=3),
               step="throttled", name="two"),
     )
     take, again, throttled = (run[name] for name in ("take", "again", "throttled"))
@@ -153,9 +153,9 @@ def test_what_fails_is_told_and_only_that_is_taken_up(runner: PlaybookRunner, vp
 @pytest.mark.parametrize("cloud", [pytest.param(cloud, marks=[pytest.mark.slow] if cloud == "ilkbyte" else []) for cloud in CLOUDS])
 def test_killed_in_the_middle_and_run_again(runner: PlaybookRunner, cloud: str) -> None:
     """Some are made, of some nobody was told that they are, most were not begun."""
-    admin, tasks = runner.sandbox.admin, Tasks(runner.sandbox, cloud)
+    admin, tasks = runner.sandbox.admin, TaskFactory(runner.sandbox, cloud)
     admin.fault("hang", cloud=cloud, operation="snapshots.create", apply=True, skip=10, times=None)
-    admin.settings(**lasting(1.5, f"{cloud}.snapshots.create")[1])
+    admin.settings(**set_durations(1.5, f"{cloud}.snapshots.create")[1])
     running = runner.start(fleet(tasks, "snapshot", step="killed", name="one"))
     wait_for(lambda: sum(1 for row in admin.requests(operation="snapshots.create") if row.get("hanging")) == WIDTH)
     running.kill()
@@ -169,10 +169,10 @@ def test_killed_in_the_middle_and_run_again(runner: PlaybookRunner, cloud: str) 
 
 @pytest.mark.duration(6)
 @pytest.mark.parametrize("mode", [IN_PROCESS, pytest.param(MODULE, marks=pytest.mark.slow)])
-def test_a_signal_leaves_no_server_off_and_stops_no_other(runner: PlaybookRunner, vpsorg: Tasks, mode: str) -> None:
+def test_a_signal_leaves_no_server_off_and_stops_no_other(runner: PlaybookRunner, vpsorg: TaskFactory, mode: str) -> None:
     """Told to end while two servers of six are off: they run again first, and the other four were never touched."""
     admin, names = runner.sandbox.admin, NAMES["vpsorg"][:6]
-    admin.settings(**lasting(1.5, "vpsorg.snapshots.create")[1])
+    admin.settings(**set_durations(1.5, "vpsorg.snapshots.create")[1])
     running = runner.start(fleet(vpsorg, "snapshot", step="ended", name="one", servers=names, stop_server=True, concurrency=2), mode=mode)
     wait_for(lambda: len(admin.events("snapshot_started")) == 2)
     os.killpg(running.process.pid, signal.SIGINT)
@@ -184,10 +184,10 @@ def test_a_signal_leaves_no_server_off_and_stops_no_other(runner: PlaybookRunner
 
 
 @pytest.mark.slow
-def test_ansibles_time_limit_leaves_no_server_off(runner: PlaybookRunner, vpsorg: Tasks) -> None:
+def test_ansibles_time_limit_leaves_no_server_off(runner: PlaybookRunner, vpsorg: TaskFactory) -> None:
     """The task's timeout comes while two of six are off: they run again, then the task has timed out, and no other was touched."""
     admin, names = runner.sandbox.admin, NAMES["vpsorg"][:6]
-    slow = lasting(4, "vpsorg.snapshots.create")
+    slow = set_durations(4, "vpsorg.snapshots.create")
     outcome = runner.run(fleet(vpsorg, "snapshot", slow, name="one", servers=names, stop_server=True, concurrency=2, keywords={"timeout": 3})).only
     assert outcome.failed and "3" in outcome.msg and "Traceback" not in outcome.msg
     stopped = {request["server"] for request in of(outcome, "servers.power") if request["body"]["action"] == "stop"}
@@ -195,8 +195,8 @@ def test_ansibles_time_limit_leaves_no_server_off(runner: PlaybookRunner, vpsorg
 
 
 @pytest.mark.slow
-def test_without_a_server_to_start_the_time_limit_ends_the_task_at_once(runner: PlaybookRunner, vpsorg: Tasks) -> None:
-    slow, began = lasting(20, "vpsorg.snapshots.create"), time.monotonic()
+def test_without_a_server_to_start_the_time_limit_ends_the_task_at_once(runner: PlaybookRunner, vpsorg: TaskFactory) -> None:
+    slow, began = set_durations(20, "vpsorg.snapshots.create"), time.monotonic()
     run = runner.run(fleet(vpsorg, "snapshot", slow, step="ended", name="one", keywords={"timeout": 2}), fleet(vpsorg, "server_info", step="next"))
     assert run["ended"].failed and time.monotonic() - began < 15
     time.sleep(0.5)
@@ -204,7 +204,7 @@ def test_without_a_server_to_start_the_time_limit_ends_the_task_at_once(runner: 
 
 
 @pytest.mark.slow
-def test_stopped_around_their_snapshots_two_at_a_time(runner: PlaybookRunner, tasks: Tasks) -> None:
+def test_stopped_around_their_snapshots_two_at_a_time(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     admin, names = runner.sandbox.admin, NAMES[tasks.cloud][:6]
     outcome = runner.run(fleet(tasks, "snapshot", name="one", servers=names, stop_server=True, concurrency=2)).only
     assert not outcome.failed and started(outcome) == Counter(names)
@@ -217,14 +217,14 @@ def test_stopped_around_their_snapshots_two_at_a_time(runner: PlaybookRunner, ta
 
 
 @pytest.mark.slow
-def test_one_that_takes_long_is_looked_at_by_itself(runner: PlaybookRunner, vpsorg: Tasks) -> None:
+def test_one_that_takes_long_is_looked_at_by_itself(runner: PlaybookRunner, vpsorg: TaskFactory) -> None:
     """The account's 160 snapshots are two pages; one straggler is not worth them."""
     admin = runner.sandbox.admin
-    planted = [{"server": name, "name": f"old{number}", "created_at": "2025-01-01T00:00:00Z"} for name in NAMES["vpsorg"] for number in range(4)]
-    admin.add_snapshots("vpsorg", planted)
+    old_snapshots = [{"server": name, "name": f"old{number}", "created_at": "2025-01-01T00:00:00Z"} for name in NAMES["vpsorg"] for number in range(4)]
+    admin.add_snapshots("vpsorg", old_snapshots)
     outcome = runner.run(
         fleet(vpsorg, "snapshot", step="most", name="one", servers=NAMES["vpsorg"][1:]),
-        fleet(vpsorg, "snapshot", lasting(6, "vpsorg.snapshots.create"), step="all", name="one"),
+        fleet(vpsorg, "snapshot", set_durations(6, "vpsorg.snapshots.create"), step="all", name="one"),
     )["all"]
     assert started(outcome) == {"web1": 1} and not outcome.failed
     waited = [request["query"] for request in of(outcome, "snapshots.list")]

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.cases import FRESH, SERVER, Tasks, ago, planted, quiet_hour
+from support.cases import RESET_CALLS, SERVER, TaskFactory, add_snapshot, ago, unscheduled_hour
 from support.playbook_runner import Call, PlaybookRunner
 
 pytestmark = pytest.mark.playbook
@@ -16,8 +16,8 @@ Case = tuple[str, str, list[Call], dict[str, Any], bool]  # name, module, world,
 
 def snapshots(cloud: str) -> list[Case]:
     """One case for each way that the module C(snapshot) can go."""
-    old = planted(cloud, "one", created_at=ago(days=3))
-    others = [planted(cloud, f"night{n}", created_at=ago(days=n)) for n in (4, 2)]
+    old = add_snapshot(cloud, "one", created_at=ago(days=3))
+    others = [add_snapshot(cloud, f"night{n}", created_at=ago(days=n)) for n in (4, 2)]
     keep = {"count": 1, "match": "night*"}
     cases: list[Case] = [
         ("created", "snapshot", others, {"name": "one"}, True),
@@ -31,8 +31,8 @@ def snapshots(cloud: str) -> list[Case]:
         ("not waited for", "snapshot", others, {"name": "one", "wait": False}, True),
     ]
     if cloud == "vpsorg":
-        full = [old, *others, *(planted(cloud, name, created_at=ago(days=9)) for name in ("extra", "more"))]
-        failed = planted(cloud, "one", status="failed", created_at=ago(days=1))
+        full = [old, *others, *(add_snapshot(cloud, name, created_at=ago(days=9)) for name in ("extra", "more"))]
+        failed = add_snapshot(cloud, "one", status="failed", created_at=ago(days=1))
         cases += [
             ("with a description", "snapshot", [], {"name": "one", "description": "before"}, True),
             ("failed one replaced", "snapshot", [failed, *others], {"name": "one"}, True),
@@ -43,7 +43,7 @@ def snapshots(cloud: str) -> list[Case]:
 
 
 def other_modules(cloud: str) -> list[Case]:
-    there = planted(cloud, "one", created_at=ago(days=3))
+    there = add_snapshot(cloud, "one", created_at=ago(days=3))
     cases: list[Case] = [
         ("restored", "snapshot_restore", [there], {"name": "one"}, True),
         ("restored, not waited for", "snapshot_restore", [there], {"name": "one", "wait": False}, True),
@@ -51,8 +51,8 @@ def other_modules(cloud: str) -> list[Case]:
         ("servers", "server_info", [], {}, False),
     ]
     if cloud == "ilkbyte":
-        hour = quiet_hour()
-        hanging = planted(cloud, "one", created_at=ago(days=3), is_cron=True, day=1, hour=hour, min=30)
+        hour = unscheduled_hour()
+        hanging = add_snapshot(cloud, "one", created_at=ago(days=3), is_cron=True, day=1, hour=hour, min=30)
         wished = {"name": "one", "day": 1, "hour": hour, "minute": 30}
         cases += [
             ("schedule set", "snapshot_cron", [there], wished, True),
@@ -66,13 +66,13 @@ def other_modules(cloud: str) -> list[Case]:
 
 @pytest.mark.duration(12)
 @pytest.mark.parametrize("modules", [snapshots, other_modules])
-def test_check_foretells_the_real_run(runner: PlaybookRunner, tasks: Tasks, modules: Any, subtests: pytest.Subtests) -> None:
+def test_check_foretells_the_real_run(runner: PlaybookRunner, tasks: TaskFactory, modules: Any, subtests: pytest.Subtests) -> None:
     cases = modules(tasks.cloud)
     steps = []
     for name, module, setup, options, _dummy in cases:
         for mode in ("check", "real"):
             keywords = {"diff": True, "check_mode": mode == "check"}
-            steps.append(tasks(module, *FRESH, *setup, step=f"{name}: {mode}", keywords=keywords, **options))
+            steps.append(tasks(module, *RESET_CALLS, *setup, step=f"{name}: {mode}", keywords=keywords, **options))
     run = runner.run(*steps)
     for name, module, _dummy, _dummy, changes in cases:
         with subtests.test(name):
@@ -87,17 +87,17 @@ def test_check_foretells_the_real_run(runner: PlaybookRunner, tasks: Tasks, modu
                 assert real.result["diff"]["before"] != real.result["diff"]["after"]
 
 
-def test_check_refuses_what_the_real_run_refuses(runner: PlaybookRunner, vpsorg: Tasks, subtests: pytest.Subtests) -> None:
-    full = [planted("vpsorg", f"s{n}", created_at=ago(days=1)) for n in range(5)]
+def test_check_refuses_what_the_real_run_refuses(runner: PlaybookRunner, vpsorg: TaskFactory, subtests: pytest.Subtests) -> None:
+    full = [add_snapshot("vpsorg", f"s{n}", created_at=ago(days=1)) for n in range(5)]
     cases: list[tuple[str, str, list[Call], dict[str, Any]]] = [
         ("limit_reached", "snapshot", full, {"name": "one"}),
         ("not_found", "snapshot_restore", full, {"name": "one"}),
-        ("not_ready", "snapshot_restore", [planted("vpsorg", "one", status="failed")], {"name": "one"}),
+        ("not_ready", "snapshot_restore", [add_snapshot("vpsorg", "one", status="failed")], {"name": "one"}),
         ("invalid_argument", "snapshot", [], {"name": "a b"}),
         ("unsupported", "snapshot_cron", [], {"name": "one", "day": 1, "hour": 1, "minute": 1}),
     ]
     steps = [
-        vpsorg(module, *FRESH, *setup, step=f"{kind} {mode}", keywords={"check_mode": mode == "check"}, **options)
+        vpsorg(module, *RESET_CALLS, *setup, step=f"{kind} {mode}", keywords={"check_mode": mode == "check"}, **options)
         for kind, module, setup, options in cases for mode in ("check", "real")
     ]
     run = runner.run(*steps)
@@ -109,13 +109,13 @@ def test_check_refuses_what_the_real_run_refuses(runner: PlaybookRunner, vpsorg:
             assert check.changing == real.changing == []
 
 
-def test_check_of_a_busy_server(runner: PlaybookRunner, vpsorg: Tasks) -> None:
+def test_check_of_a_busy_server(runner: PlaybookRunner, vpsorg: TaskFactory) -> None:
     """A check run does not wait for what is under way: it says what the real run would do."""
     restoring = ("update_server", {"cloud": "vpsorg", "server": SERVER["vpsorg"], "status": "restoring"})
     run = runner.run(
-        vpsorg("snapshot_restore", *FRESH, planted("vpsorg", "one"), restoring, step="restore", name="one",
+        vpsorg("snapshot_restore", *RESET_CALLS, add_snapshot("vpsorg", "one"), restoring, step="restore", name="one",
                keywords={"check_mode": True}),
-        vpsorg("snapshot", *FRESH, restoring, step="snapshot", name="two", keywords={"check_mode": True}),
+        vpsorg("snapshot", *RESET_CALLS, restoring, step="snapshot", name="two", keywords={"check_mode": True}),
     )
     assert run["restore"].changing == [] and run["restore"].result["already_in_progress"] is True
     assert run["restore"].result["changed"] is False

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 import pytest
-from support.cases import DURATIONS, SECOND, Tasks, ago, lasting, planted
+from support.cases import DURATIONS, SECOND, TaskFactory, add_snapshot, ago, set_durations
 from support.playbook_runner import PlaybookRunner, Run, TaskCase, TaskResult
 
 pytestmark = pytest.mark.playbook
@@ -45,9 +45,9 @@ def made(runner: PlaybookRunner) -> Counter[tuple[str, str]]:
 
 @pytest.mark.slow
 @pytest.mark.duration(15)
-def test_one_wish(runner: PlaybookRunner, tasks: Tasks) -> None:
+def test_one_wish(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     """One of them makes the snapshot; the others adopt it, or find it there. (The next test: the same at each server.)"""
-    arrange(runner, lasting(2, *DURATIONS))
+    arrange(runner, set_durations(2, *DURATIONS))
     runs = at_once(runner, [[tasks("snapshot", name="one")] for _number in range(EIGHT)])
     assert made(runner) == {(tasks.server, "one"): 1}
     assert [run.only.status for run in runs] == ["ok"] * EIGHT, [run.only.result for run in runs]
@@ -56,9 +56,9 @@ def test_one_wish(runner: PlaybookRunner, tasks: Tasks) -> None:
 
 
 @pytest.mark.duration(30)
-def test_a_wish_for_each_of_several_servers(runner: PlaybookRunner, vpsorg: Tasks, ilkbyte: Tasks) -> None:
+def test_a_wish_for_each_of_several_servers(runner: PlaybookRunner, vpsorg: TaskFactory, ilkbyte: TaskFactory) -> None:
     """At each, one of them makes the snapshot; the others adopt it, or find it there."""
-    arrange(runner, lasting(2, *DURATIONS))
+    arrange(runner, set_durations(2, *DURATIONS))
 
     def play() -> list[TaskCase]:
         return [tasks("snapshot", step=f"{server}", server=server, name="one")
@@ -76,10 +76,10 @@ def test_a_wish_for_each_of_several_servers(runner: PlaybookRunner, vpsorg: Task
 @pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.slow)])
 def test_wishes_that_get_in_each_others_way(runner: PlaybookRunner, cloud: str) -> None:
     """Two each of: make one, make two, delete the old one, go back to the base."""
-    tasks = Tasks(runner.sandbox, cloud)
+    tasks = TaskFactory(runner.sandbox, cloud)
     restore, create = f"{tasks.cloud}.snapshots.restore", f"{tasks.cloud}.snapshots.create"
-    arrange(runner, planted(tasks.cloud, "base", created_at=ago(days=2)), planted(tasks.cloud, "old", created_at=ago(days=1)),
-            lasting(4, restore), lasting(2, create))
+    arrange(runner, add_snapshot(tasks.cloud, "base", created_at=ago(days=2)), add_snapshot(tasks.cloud, "old", created_at=ago(days=1)),
+            set_durations(4, restore), set_durations(2, create))
     wishes = [
         lambda: tasks("snapshot", step="one", name="one"), lambda: tasks("snapshot", step="two", name="two"),
         lambda: tasks("snapshot", step="old", name="old", state="absent"), lambda: tasks("snapshot_restore", step="base", name="base"),
@@ -100,10 +100,10 @@ def test_wishes_that_get_in_each_others_way(runner: PlaybookRunner, cloud: str) 
 
 
 @pytest.mark.duration(40)
-def test_retention(runner: PlaybookRunner, vpsorg: Tasks) -> None:
+def test_retention(runner: PlaybookRunner, vpsorg: TaskFactory) -> None:
     """Each wants a snapshot of its own and keeps two: what was made by hand stays, and so do the newest."""
-    arrange(runner, planted("vpsorg", "byhand", created_at=ago(days=9)), planted("vpsorg", "nightly0", created_at=ago(days=8)),
-            lasting(1, "vpsorg.snapshots.create"))
+    arrange(runner, add_snapshot("vpsorg", "byhand", created_at=ago(days=9)), add_snapshot("vpsorg", "nightly0", created_at=ago(days=8)),
+            set_durations(1, "vpsorg.snapshots.create"))
     keep = {"retain": {"count": 2, "match": "nightly*"}, "when_full": "prune"}
     wishes = [[vpsorg("snapshot", step=f"nightly{number}", name=f"nightly{number}", **keep)] for number in range(1, EIGHT + 1)]
     runs = at_once(runner, wishes, may_be_pruned=True)
@@ -118,9 +118,9 @@ def test_retention(runner: PlaybookRunner, vpsorg: Tasks) -> None:
 
 
 @pytest.mark.duration(10)
-def test_schedules(runner: PlaybookRunner, ilkbyte: Tasks) -> None:
+def test_schedules(runner: PlaybookRunner, ilkbyte: TaskFactory) -> None:
     """The last one wins; none is lost between another's deletion and addition."""
-    arrange(runner, planted("ilkbyte", "nightly", is_cron=True, day=1, hour=1, min=1))
+    arrange(runner, add_snapshot("ilkbyte", "nightly", is_cron=True, day=1, hour=1, min=1))
     wished = [(number, 3 * number % 24, number) for number in range(1, EIGHT + 1)]
     runs = at_once(runner, [[ilkbyte("snapshot_cron", name="nightly", day=day, hour=hour, minute=minute)] for day, hour, minute in wished])
     assert [run.only.status for run in runs] == ["ok"] * EIGHT, [run.only.result for run in runs]

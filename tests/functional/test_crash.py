@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 import pytest
-from support.cases import CLOUDS, DURATIONS, SPEED, Tasks, ago, lasting, planted
+from support.cases import CLOUDS, DURATIONS, SPEED, TaskFactory, add_snapshot, ago, set_durations
 from support.playbook_runner import EXECUTION_MODES, MODULE, PlaybookRunner, RunningPlaybook
 
 pytestmark = pytest.mark.playbook
@@ -61,11 +61,11 @@ def end_the_restore_that_is_looked_at(runner: PlaybookRunner, running: RunningPl
 @pytest.mark.parametrize(("cloud", "moment", "mode"), cases())
 def test_killed_and_run_again(runner: PlaybookRunner, cloud: str, moment: str, mode: str) -> None:
     operation, apply, module, options, snapshots = MOMENTS[moment]
-    admin, tasks = runner.sandbox.admin, Tasks(runner.sandbox, cloud)
+    admin, tasks = runner.sandbox.admin, TaskFactory(runner.sandbox, cloud)
     for number, snapshot in enumerate(snapshots):
-        call, arguments = planted(cloud, created_at=ago(days=2, minutes=-number), **snapshot)
+        call, arguments = add_snapshot(cloud, created_at=ago(days=2, minutes=-number), **snapshot)
         getattr(admin, call)(**arguments)
-    admin.settings(**lasting(RESTORE_SECONDS if module == "snapshot_restore" else 1.5, *DURATIONS)[1])
+    admin.settings(**set_durations(RESTORE_SECONDS if module == "snapshot_restore" else 1.5, *DURATIONS)[1])
     admin.clear_request_log()
     admin.fault("hang", cloud=cloud, operation=operation, apply=apply)
     running = runner.start(tasks(module, step="first", **options), mode=mode)

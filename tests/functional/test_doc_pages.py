@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.cases import DURATIONS, SHORT, SPEED, lasting
+from support.cases import DURATIONS, SHORT, SPEED, set_durations
 from support.doc_pages import TESTED_BY_NAME, Block, blocks, missing_line
 from support.doc_runner import Reader
 from support.playbook_runner import ROOT
@@ -107,7 +107,7 @@ def reader(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Reader]:
     if not any(INSTALLS in block.text for block in to_follow(request.param)):  # else the page begins with nothing
         sandbox = request.getfixturevalue("docs_sandbox")
         sandbox.admin.reset()
-        name, arguments = lasting(SHORT, *DURATIONS)
+        name, arguments = set_durations(SHORT, *DURATIONS)
         getattr(sandbox.admin, name)(**arguments)
     one = Reader(tmp_path, sandbox)
     yield one

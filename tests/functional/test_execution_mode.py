@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.cases import Tasks
+from support.cases import TaskFactory
 from support.playbook_runner import IN_PROCESS, MODULE, PlaybookRunner, TaskCase, execution_mode, other_python
 
 pytestmark = pytest.mark.playbook
@@ -17,13 +17,13 @@ def delegated(step: TaskCase, **variables: str) -> TaskCase:
     return TaskCase(step.name, {**step.task, "delegate_to": "localhost", "vars": variables}, step.setup)
 
 
-def test_quick_where_the_task_runs_on_the_controller_anyway(runner: PlaybookRunner, vpsorg: Tasks) -> None:
+def test_quick_where_the_task_runs_on_the_controller_anyway(runner: PlaybookRunner, vpsorg: TaskFactory) -> None:
     run = runner.run(vpsorg("server_info"), delegated(vpsorg("server_info")), arguments=("-vvv",))
     assert execution_mode(run) == IN_PROCESS
     assert not any(outcome.failed for outcome in run.results)
 
 
-def test_quick_for_another_host_delegated_to_the_controller(runner: PlaybookRunner, vpsorg: Tasks, tmp_path: Path) -> None:
+def test_quick_for_another_host_delegated_to_the_controller(runner: PlaybookRunner, vpsorg: TaskFactory, tmp_path: Path) -> None:
     """The host that the play is about may ask for its own Python and connection: the task does not run there."""
     inventory = tmp_path / "hosts"
     inventory.write_text("web1 ansible_host=192.0.2.1 ansible_python_interpreter=/opt/its/python\n", encoding="utf-8")
@@ -36,14 +36,14 @@ def test_quick_for_another_host_delegated_to_the_controller(runner: PlaybookRunn
 @pytest.mark.parametrize(("interpreter", "mode"), [
     (sys.executable, IN_PROCESS), ("auto_silent", IN_PROCESS), (other_python(), MODULE), ("{{ wished }}", MODULE),
 ])
-def test_by_the_interpreter_that_is_asked_for(runner: PlaybookRunner, vpsorg: Tasks, interpreter: str, mode: str) -> None:
+def test_by_the_interpreter_that_is_asked_for(runner: PlaybookRunner, vpsorg: TaskFactory, interpreter: str, mode: str) -> None:
     run = runner.run(vpsorg("server_info"), arguments=("-vvv",),
                      vars={"ansible_python_interpreter": interpreter, "wished": other_python()})
     assert execution_mode(run) == mode
     assert not run.only.failed, run.only.result
 
 
-def test_a_failed_task_leaves_the_process_as_it_was(runner: PlaybookRunner, vpsorg: Tasks) -> None:
+def test_a_failed_task_leaves_the_process_as_it_was(runner: PlaybookRunner, vpsorg: TaskFactory) -> None:
     """The quick door lends the task's environment to itself; the next task must not see it."""
     step = vpsorg("server_info", step="wrong", api_token=None)
     wrong = TaskCase(step.name, {**step.task, "environment": {"VPS_API_TOKEN": "not-the-token"}})

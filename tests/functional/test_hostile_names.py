@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.cases import FRESH, SERVER_ID, Tasks, fault, planted
+from support.cases import RESET_CALLS, SERVER_ID, TaskFactory, add_snapshot, fault
 from support.playbook_runner import EXECUTION_MODES, IN_PROCESS, MODULE, Call, PlaybookRunner, Run, TaskCase, TaskResult, execution_mode
 
 pytestmark = pytest.mark.playbook
@@ -63,7 +63,7 @@ def check_paths(outcome: TaskResult, cloud: str) -> None:
         assert re.fullmatch(PATHS[cloud], request["path"]) and not request["changing"], request
 
 
-def given(tasks: Tasks, names: dict[str, str]) -> list[TaskCase]:
+def given(tasks: TaskFactory, names: dict[str, str]) -> list[TaskCase]:
     """Each name as a server, as the name of a snapshot to make, and as one to restore and to delete."""
     steps = []
     for key in names:
@@ -77,8 +77,8 @@ def given(tasks: Tasks, names: dict[str, str]) -> list[TaskCase]:
     return steps
 
 
-def play_given(runner: PlaybookRunner, tasks: Tasks, names: dict[str, str], directory: Path, mode: str) -> None:
-    for call, arguments in (*FRESH, planted(tasks.cloud, "one")):
+def play_given(runner: PlaybookRunner, tasks: TaskFactory, names: dict[str, str], directory: Path, mode: str) -> None:
+    for call, arguments in (*RESET_CALLS, add_snapshot(tasks.cloud, "one")):
         getattr(runner.sandbox.admin, call)(**arguments)
     run = runner.run(*given(tasks, names), mode=mode, arguments=variables(directory, names))
     assert execution_mode(run) == mode
@@ -94,17 +94,17 @@ def play_given(runner: PlaybookRunner, tasks: Tasks, names: dict[str, str], dire
         assert not delete.failed and not delete.result["changed"]
 
 
-def test_names_that_a_user_gives(runner: PlaybookRunner, tasks: Tasks, tmp_path: Path) -> None:
+def test_names_that_a_user_gives(runner: PlaybookRunner, tasks: TaskFactory, tmp_path: Path) -> None:
     play_given(runner, tasks, {key: NAMES[key] for key in FEW[IN_PROCESS]}, tmp_path, IN_PROCESS)
 
 
-def test_names_that_a_user_gives_a_module(runner: PlaybookRunner, vpsorg: Tasks, tmp_path: Path) -> None:
+def test_names_that_a_user_gives_a_module(runner: PlaybookRunner, vpsorg: TaskFactory, tmp_path: Path) -> None:
     play_given(runner, vpsorg, {key: NAMES[key] for key in FEW[MODULE]}, tmp_path, MODULE)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", EXECUTION_MODES)
-def test_all_names_that_a_user_gives(runner: PlaybookRunner, tasks: Tasks, tmp_path: Path, mode: str) -> None:
+def test_all_names_that_a_user_gives(runner: PlaybookRunner, tasks: TaskFactory, tmp_path: Path, mode: str) -> None:
     play_given(runner, tasks, NAMES, tmp_path, mode)
 
 
@@ -136,11 +136,11 @@ def refusal(cloud: str) -> Call:
 
 
 @pytest.mark.parametrize("mode", [IN_PROCESS, pytest.param(MODULE, marks=pytest.mark.slow)])
-def test_names_that_a_cloud_says(runner: PlaybookRunner, tasks: Tasks, tmp_path: Path, mode: str) -> None:
+def test_names_that_a_cloud_says(runner: PlaybookRunner, tasks: TaskFactory, tmp_path: Path, mode: str) -> None:
     """They are data to whatever uses the result later: templates, conditions, loops, facts, and further tasks of ours."""
     cloud, mine = tasks.cloud, SERVER_ID[tasks.cloud]
     text = "{{ told.snapshots[0].name }}"
-    fresh = (*FRESH, listing(cloud, SAID))
+    fresh = (*RESET_CALLS, listing(cloud, SAID))
 
     def builtin(name: str, module: str, options: dict[str, Any], **keywords: Any) -> TaskCase:
         return TaskCase(name, {f"ansible.builtin.{module}": options, **keywords})
@@ -152,7 +152,7 @@ def test_names_that_a_cloud_says(runner: PlaybookRunner, tasks: Tasks, tmp_path:
         builtin("each", "debug", {"msg": "{{ item.name }}"}, loop="{{ told.snapshots }}"),
         tasks("snapshot_restore", step="not ready" if cloud == "vpsorg" else "not said", server=mine,
               id="{{ fact }}" if cloud == "vpsorg" else "none"),
-        tasks("snapshot", *FRESH, refusal(cloud), step="refused", server=mine, name="one", keywords={"register": "refused"}),
+        tasks("snapshot", *RESET_CALLS, refusal(cloud), step="refused", server=mine, name="one", keywords={"register": "refused"}),
         builtin("shown refusal", "debug", {"msg": "{{ refused.msg }} {{ refused.error.provider_message }}"}),
         mode=mode, arguments=("-vvv",),
     )
@@ -168,7 +168,7 @@ def test_names_that_a_cloud_says(runner: PlaybookRunner, tasks: Tasks, tmp_path:
         check_paths(run[name], cloud)
 
 
-def test_servers_that_a_cloud_lists_under_names_that_are_paths(runner: PlaybookRunner, ilkbyte: Tasks, tmp_path: Path) -> None:
+def test_servers_that_a_cloud_lists_under_names_that_are_paths(runner: PlaybookRunner, ilkbyte: TaskFactory, tmp_path: Path) -> None:
     """At Ilkbyte a server's name is a part of the path, and libraries take /.. away with what stands before it."""
     names = {key: NAMES[key] for key in ("up", "slash", "encoded", "query", "terminal")}
 
@@ -180,7 +180,7 @@ def test_servers_that_a_cloud_lists_under_names_that_are_paths(runner: PlaybookR
     for key in names:
         text = f"{{{{ names[{key!r}] }}}}"
         steps += [
-            ilkbyte("server_info", *FRESH, listed(key), step=f"show {key}", server=text),
+            ilkbyte("server_info", *RESET_CALLS, listed(key), step=f"show {key}", server=text),
             ilkbyte("snapshot", step=f"new {key}", server=text, name="one"),
             ilkbyte("snapshot_restore", step=f"restore {key}", server=text, name="one"),
             ilkbyte("snapshot_info", step=f"all {key}", server=None),

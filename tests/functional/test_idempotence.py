@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.cases import FRESH, Tasks, ago, fault, lasting, planted, quiet_hour
+from support.cases import RESET_CALLS, TaskFactory, add_snapshot, ago, fault, set_durations, unscheduled_hour
 from support.playbook_runner import Call, PlaybookRunner, Run, TaskCase
 
 pytestmark = pytest.mark.playbook
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.playbook
 class Pairs:
     """The same task twice, in a world made for the two."""
 
-    def __init__(self, tasks: Tasks) -> None:
+    def __init__(self, tasks: TaskFactory) -> None:
         self._tasks = tasks
         self.steps: list[TaskCase] = []
         self._expected: dict[str, list[str]] = {}
@@ -23,7 +23,7 @@ class Pairs:
     def add(self, case: str, module: str, *setup: Call, expected: list[str], **options: Any) -> None:
         """:param expected: the changing requests of the first run."""
         self._expected[case] = expected
-        self.steps.append(self._tasks(module, *FRESH, *setup, step=f"{case} 1", **options))
+        self.steps.append(self._tasks(module, *RESET_CALLS, *setup, step=f"{case} 1", **options))
         self.steps.append(self._tasks(module, step=f"{case} 2", **options))
 
     def check(self, run: Run, subtests: pytest.Subtests) -> None:
@@ -37,16 +37,16 @@ class Pairs:
                 assert second.result["changed"] is False
 
 
-def test_snapshots(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests) -> None:
+def test_snapshots(runner: PlaybookRunner, tasks: TaskFactory, subtests: pytest.Subtests) -> None:
     cloud = tasks.cloud
     pairs = Pairs(tasks)
     old = {"created_at": ago(days=3)}
     pairs.add("present", "snapshot", name="one", expected=["snapshots.create"])
-    pairs.add("absent", "snapshot", planted(cloud, "one"), name="one", state="absent", expected=["snapshots.delete"])
+    pairs.add("absent", "snapshot", add_snapshot(cloud, "one"), name="one", state="absent", expected=["snapshots.delete"])
     pairs.add("absent and never there", "snapshot", name="one", state="absent", expected=[])
     retaken = ["snapshots.create", "snapshots.delete"] if cloud == "vpsorg" else ["snapshots.update"]
-    pairs.add("expired", "snapshot", planted(cloud, "one", **old), name="one", max_age="1d", expected=retaken)
-    night = [planted(cloud, f"night{n}", created_at=ago(days=n)) for n in (3, 2, 1)]
+    pairs.add("expired", "snapshot", add_snapshot(cloud, "one", **old), name="one", max_age="1d", expected=retaken)
+    night = [add_snapshot(cloud, f"night{n}", created_at=ago(days=n)) for n in (3, 2, 1)]
     pairs.add("retain", "snapshot", *night, name="night9", retain={"count": 2, "match": "night*"},
               expected=["snapshots.create", "snapshots.delete", "snapshots.delete"])
     pairs.add("retain where the snapshot is there", "snapshot", *night, name="night1",
@@ -54,10 +54,10 @@ def test_snapshots(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtes
     pairs.check(runner.run(*pairs.steps), subtests)
 
 
-def test_pending(runner: PlaybookRunner, tasks: Tasks) -> None:
+def test_pending(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     """Asked for without waiting and then again: the one that is being made is waited for."""
     run = runner.run(
-        tasks("snapshot", lasting(2.5, f"{tasks.cloud}.snapshots.create"), step="asked for", name="one", wait=False),
+        tasks("snapshot", set_durations(2.5, f"{tasks.cloud}.snapshots.create"), step="asked for", name="one", wait=False),
         tasks("snapshot", step="waited for", name="one"),
         tasks("snapshot", step="there", name="one"),
     )
@@ -69,11 +69,11 @@ def test_pending(runner: PlaybookRunner, tasks: Tasks) -> None:
     assert run["there"].changing == [] and len(run["there"].result["snapshots"]) == 1
 
 
-def test_failed(runner: PlaybookRunner, vpsorg: Tasks, ilkbyte: Tasks, subtests: pytest.Subtests) -> None:
+def test_failed(runner: PlaybookRunner, vpsorg: TaskFactory, ilkbyte: TaskFactory, subtests: pytest.Subtests) -> None:
     pairs = Pairs(vpsorg)
-    pairs.add("failed", "snapshot", planted("vpsorg", "one", status="failed"), name="one",
+    pairs.add("failed", "snapshot", add_snapshot("vpsorg", "one", status="failed"), name="one",
               expected=["snapshots.delete", "snapshots.create"])
-    pairs.add("failed by another word", "snapshot", planted("vpsorg", "one", status="error"), name="one",
+    pairs.add("failed by another word", "snapshot", add_snapshot("vpsorg", "one", status="error"), name="one",
               expected=["snapshots.delete", "snapshots.create"])
     fails = (("settings", {"ilkbyte_responds": "on_finish"}), fault("snapshot_fails", cloud="ilkbyte"))
     run = runner.run(
@@ -89,13 +89,13 @@ def test_failed(runner: PlaybookRunner, vpsorg: Tasks, ilkbyte: Tasks, subtests:
         assert run["there"].changing == [] and run["there"].result["changed"] is False
 
 
-def test_schedules(runner: PlaybookRunner, ilkbyte: Tasks, subtests: pytest.Subtests) -> None:
+def test_schedules(runner: PlaybookRunner, ilkbyte: TaskFactory, subtests: pytest.Subtests) -> None:
     pairs = Pairs(ilkbyte)
-    hour = quiet_hour()
+    hour = unscheduled_hour()
     wished = {"name": "one", "day": 2, "hour": hour, "minute": 3}
-    scheduled = planted("ilkbyte", "one", is_cron=True, day=2, hour=hour, min=3)
-    another = planted("ilkbyte", "one", is_cron=True, day=1, hour=hour, min=3)
-    pairs.add("present", "snapshot_cron", planted("ilkbyte", "one"), **wished, expected=["cron.add"])
+    scheduled = add_snapshot("ilkbyte", "one", is_cron=True, day=2, hour=hour, min=3)
+    another = add_snapshot("ilkbyte", "one", is_cron=True, day=1, hour=hour, min=3)
+    pairs.add("present", "snapshot_cron", add_snapshot("ilkbyte", "one"), **wished, expected=["cron.add"])
     pairs.add("present and there", "snapshot_cron", scheduled, **wished, expected=[])
     pairs.add("changed", "snapshot_cron", another, **wished, expected=["cron.delete", "cron.add"])
     pairs.add("absent", "snapshot_cron", scheduled, name="one", state="absent", expected=["cron.delete"])

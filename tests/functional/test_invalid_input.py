@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from support.cases import FRESH, SERVER, Tasks, fault, planted
+from support.cases import RESET_CALLS, SERVER, TaskFactory, add_snapshot, fault
 from support.playbook_runner import Call, PlaybookRunner, Run
 
 pytestmark = pytest.mark.playbook
@@ -52,8 +52,8 @@ def check(cases: list[Case], run: Run, subtests: pytest.Subtests) -> None:
                 assert "Nothing was changed." in outcome.msg
 
 
-def play(runner: PlaybookRunner, tasks: Tasks, cases: list[Case]) -> Run:
-    return runner.run(*(tasks(case.module, *FRESH, *case.setup, step=case.name, **case.options) for case in cases))
+def play(runner: PlaybookRunner, tasks: TaskFactory, cases: list[Case]) -> Run:
+    return runner.run(*(tasks(case.module, *RESET_CALLS, *case.setup, step=case.name, **case.options) for case in cases))
 
 
 def cases_of_options(cloud: str) -> list[Case]:
@@ -117,12 +117,12 @@ def cases_of_options(cloud: str) -> list[Case]:
     return cases
 
 
-def test_options(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests) -> None:
+def test_options(runner: PlaybookRunner, tasks: TaskFactory, subtests: pytest.Subtests) -> None:
     cases = cases_of_options(tasks.cloud)
     check(cases, play(runner, tasks, cases), subtests)
 
 
-def test_options_that_ansible_refuses(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests) -> None:
+def test_options_that_ansible_refuses(runner: PlaybookRunner, tasks: TaskFactory, subtests: pytest.Subtests) -> None:
     """Ansible's own validation has its own words, and no C(error) in the result."""
     cases: dict[str, tuple[str, dict[str, Any], str]] = {
         "no name": ("snapshot", {}, "name"),
@@ -151,7 +151,7 @@ def test_options_that_ansible_refuses(runner: PlaybookRunner, tasks: Tasks, subt
             assert run[name].requests == []
 
 
-def test_slash_at_the_end_of_the_api(runner: PlaybookRunner, tasks: Tasks) -> None:
+def test_slash_at_the_end_of_the_api(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     """Both ways of writing the URL are the same."""
     url = runner.sandbox.vpsorg_url if tasks.cloud == "vpsorg" else runner.sandbox.ilkbyte_url
     run = runner.run(tasks("server_info", step="without", api_url=url.rstrip("/")),
@@ -164,7 +164,7 @@ def test_slash_at_the_end_of_the_api(runner: PlaybookRunner, tasks: Tasks) -> No
 def cases_of_setups(cloud: str) -> list[Case]:
     """What only the cloud can know."""
     one = {"name": "one"}
-    there = planted(cloud, "one")
+    there = add_snapshot(cloud, "one")
     server = SERVER[cloud]
     wrong = {"api_token": "vps_wrong_token"} if cloud == "vpsorg" else {"secret_key": "wrong-secret-key"}
     cases = [
@@ -175,10 +175,10 @@ def cases_of_setups(cloud: str) -> list[Case]:
              (server, "has no snapshot two", "one"), (there,)),
         Case("restore where there is none", "snapshot_restore", one, "not_found", (server, "has no snapshot one", "Next:")),
         Case("id and name disagree", "snapshot_restore", {"name": "two", "id": "801" if cloud == "vpsorg" else "one"},
-             "invalid_argument", ("disagree", "'two'", "'one'"), (there, planted(cloud, "two"))),
+             "invalid_argument", ("disagree", "'two'", "'one'"), (there, add_snapshot(cloud, "two"))),
         Case("delete where id and name disagree", "snapshot",
              {"name": "two", "id": "801" if cloud == "vpsorg" else "one", "state": "absent"},
-             "invalid_argument", ("disagree",), (there, planted(cloud, "two"))),
+             "invalid_argument", ("disagree",), (there, add_snapshot(cloud, "two"))),
         Case("an id for a new one", "snapshot", {"name": "one", "id": "99"}, "not_found", ("99", "leave id out")),
     ]
     return cases + (_vpsorg_setups(there) if cloud == "vpsorg" else _ilkbyte_setups(there))
@@ -186,7 +186,7 @@ def cases_of_setups(cloud: str) -> list[Case]:
 
 def _vpsorg_setups(there: Call) -> list[Case]:
     one = {"name": "one"}
-    five = tuple(planted("vpsorg", f"s{n}") for n in range(5))
+    five = tuple(add_snapshot("vpsorg", f"s{n}") for n in range(5))
     foreign = ("add_snapshot", {"cloud": "vpsorg", "server": "web2", "name": "theirs"})
     twins = ("update_server", {"cloud": "vpsorg", "server": "web2", "name": "web1"})
     reader = ("add_credentials", {"vpsorg_token": {"token": "vps_reader", "permissions": ["read"]}})
@@ -206,13 +206,13 @@ def _vpsorg_setups(there: Call) -> list[Case]:
         Case("a snapshot of another server", "snapshot_restore", {"id": "801"}, "not_found",
              ("web1 (12345) has no snapshot 801", "a snapshot of server web2 (12346)"), (foreign,)),
         Case("restore a pending one", "snapshot_restore", one, "not_ready", ("pending", "in_progress", "when it is ready"),
-             (planted("vpsorg", "one", status="in_progress"),)),
+             (add_snapshot("vpsorg", "one", status="in_progress"),)),
         Case("restore a failed one", "snapshot_restore", one, "not_ready", ("failed", "s0"),
-             (planted("vpsorg", "one", status="failed"), five[0])),
+             (add_snapshot("vpsorg", "one", status="failed"), five[0])),
         Case("restore one of an odd word", "snapshot_restore", one, "not_ready", ("'archived'",),
-             (planted("vpsorg", "one", status="archived"),)),
+             (add_snapshot("vpsorg", "one", status="archived"),)),
         Case("one of an odd word stands in the way", "snapshot", one, "not_ready", ("web1", "'archived'", "801", "Next:"),
-             (planted("vpsorg", "one", status="archived"),)),
+             (add_snapshot("vpsorg", "one", status="archived"),)),
         Case("restore a busy server", "snapshot_restore", one, "busy", ("web1", "starting", "Next:"),
              (there, status("starting"))),
         Case("snapshot a busy server", "snapshot", {**one, "wait": False}, "busy", ("web1", "restoring", "wait: true"),
@@ -242,13 +242,13 @@ def _ilkbyte_setups(there: Call) -> list[Case]:
     ]
 
 
-def test_worlds(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests) -> None:
+def test_worlds(runner: PlaybookRunner, tasks: TaskFactory, subtests: pytest.Subtests) -> None:
     cases = cases_of_setups(tasks.cloud)
     check(cases, play(runner, tasks, cases), subtests)
 
 
 @pytest.mark.duration(15)
-def test_broken_answers(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests) -> None:
+def test_broken_answers(runner: PlaybookRunner, tasks: TaskFactory, subtests: pytest.Subtests) -> None:
     """A firewall's page, half an answer, nothing, an error: on a read nothing is changed, and the message names it."""
     one = {"name": "one"}
     broken = {"cloud": tasks.cloud, "operation": "snapshots.list", "times": None}

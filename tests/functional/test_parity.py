@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from parity_cases import of_every_cloud, of_one_cloud
-from support.cases import Tasks, access
+from support.cases import TaskFactory, provider_options
 from support.playbook_runner import IN_PROCESS, MODULE, PlaybookRunner, TaskCase, TaskResult, execution_mode
 
 pytestmark = pytest.mark.playbook
@@ -20,19 +20,19 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 @pytest.mark.duration(40)
 @pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.slow)])
 def test_both_doors_where_clouds_are_alike(runner: PlaybookRunner, cloud: str, subtests: pytest.Subtests) -> None:
-    tasks = Tasks(runner.sandbox, cloud)
+    tasks = TaskFactory(runner.sandbox, cloud)
     play_both(runner, tasks, of_every_cloud(tasks), subtests)
 
 
 @pytest.mark.duration(30)
-def test_both_doors_where_clouds_differ(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests) -> None:
+def test_both_doors_where_clouds_differ(runner: PlaybookRunner, tasks: TaskFactory, subtests: pytest.Subtests) -> None:
     """What only one cloud can do, and everything about credentials, which both doors must hand over."""
     play_both(runner, tasks, of_one_cloud(runner, tasks), subtests)
 
 
-def play_both(runner: PlaybookRunner, tasks: Tasks, steps: list[TaskCase], subtests: pytest.Subtests) -> None:
+def play_both(runner: PlaybookRunner, tasks: TaskFactory, steps: list[TaskCase], subtests: pytest.Subtests) -> None:
     """Play the steps through both doors and hold the results against each other."""
-    opens = access(runner.sandbox, tasks.cloud)
+    opens = provider_options(runner.sandbox, tasks.cloud)
     environment = {
         "vpsorg": {"VPS_API_TOKEN": opens.get("api_token"), "VPS_API_URL": opens["api_url"]},
         "ilkbyte": {"ILKBYTE_ACCESS_KEY": opens.get("access_key"), "ILKBYTE_SECRET_KEY": opens.get("secret_key"),
@@ -58,7 +58,7 @@ def play_both(runner: PlaybookRunner, tasks: Tasks, steps: list[TaskCase], subte
 @pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.slow)])
 def test_what_a_play_registers(runner: PlaybookRunner, cloud: str) -> None:
     """What later tasks see, beside what is shown: the same keys and values."""
-    tasks = Tasks(runner.sandbox, cloud)
+    tasks = TaskFactory(runner.sandbox, cloud)
     seen = []
     for mode in (IN_PROCESS, MODULE):
         run = runner.run(

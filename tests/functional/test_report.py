@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.cases import ago, quiet_hour
+from support.cases import ago, unscheduled_hour
 from support.html import Element, assert_harmless, read_page
 from support.playbook_runner import PlaybookRunner, Run
 from support.secret_search import forms_of
@@ -73,7 +73,7 @@ def test_one_page_on_both_clouds(runner: PlaybookRunner, sandbox: SandboxHandle,
     admin = sandbox.admin
     for number in range(5):
         admin.add_snapshot("vpsorg", "web1", f"full{number}", created_at=ago(days=number + 1, hours=4))
-    admin.add_snapshot("ilkbyte", "app1", "nightly", created_at=ago(hours=5), is_cron=True, day=1, hour=quiet_hour(), min=3)
+    admin.add_snapshot("ilkbyte", "app1", "nightly", created_at=ago(hours=5), is_cron=True, day=1, hour=unscheduled_hour(), min=3)
     records(tmp_path, sandbox.vpsorg_url)
     path = tmp_path / "fleet.html"
 

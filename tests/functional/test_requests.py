@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import pytest
-from support.cases import FRESH, SERVER_ID, Tasks, planted
+from support.cases import RESET_CALLS, SERVER_ID, TaskFactory, add_snapshot
 from support.playbook_runner import PlaybookRunner
 
 pytestmark = pytest.mark.playbook
 
 
-def test_where_the_server_is_given_by_its_identity(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests) -> None:
-    there = (*FRESH, planted(tasks.cloud, "one"))
+def test_where_the_server_is_given_by_its_identity(runner: PlaybookRunner, tasks: TaskFactory, subtests: pytest.Subtests) -> None:
+    there = (*RESET_CALLS, add_snapshot(tasks.cloud, "one"))
     server = SERVER_ID[tasks.cloud]
     expected = {
         "unchanged": ["snapshots.list"],
@@ -37,9 +37,9 @@ def test_where_the_server_is_given_by_its_identity(runner: PlaybookRunner, tasks
             assert run[name].operations == operations
 
 
-def test_where_a_server_must_be_found_first(runner: PlaybookRunner, vpsorg: Tasks, subtests: pytest.Subtests) -> None:
+def test_where_a_server_must_be_found_first(runner: PlaybookRunner, vpsorg: TaskFactory, subtests: pytest.Subtests) -> None:
     """At VPS.org a name costs one request more, and finding the server tells its power too."""
-    there = (*FRESH, planted("vpsorg", "one"))
+    there = (*RESET_CALLS, add_snapshot("vpsorg", "one"))
     run = runner.run(
         vpsorg("snapshot", *there, step="unchanged", name="one"),
         vpsorg("snapshot", *there, step="created, not waited for", name="two", wait=False),
@@ -57,18 +57,18 @@ def test_where_a_server_must_be_found_first(runner: PlaybookRunner, vpsorg: Task
             assert run[name].operations == operations
 
 
-def test_first_snapshot_of_a_server(runner: PlaybookRunner, tasks: Tasks) -> None:
+def test_first_snapshot_of_a_server(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     """An empty list does not prove that the server exists, so it is asked for: once, for its power as well."""
     made = runner.run(tasks("snapshot", server=SERVER_ID[tasks.cloud], name="one", wait=False)).only
     assert made.operations == ["snapshots.list", "servers.show", "snapshots.create"]
 
 
-def test_pages_are_followed(runner: PlaybookRunner, vpsorg: Tasks, ilkbyte: Tasks) -> None:
+def test_pages_are_followed(runner: PlaybookRunner, vpsorg: TaskFactory, ilkbyte: TaskFactory) -> None:
     names = [f"s{n}" for n in range(5)]
     run = runner.run(
-        vpsorg("snapshot_info", *FRESH, ("settings", {"vpsorg_page_size": 2}),
-               *(planted("vpsorg", name) for name in names), step="snapshots"),
-        ilkbyte("server_info", *FRESH, ("settings", {"ilkbyte_page_size": 1}), step="servers", server=None),
+        vpsorg("snapshot_info", *RESET_CALLS, ("settings", {"vpsorg_page_size": 2}),
+               *(add_snapshot("vpsorg", name) for name in names), step="snapshots"),
+        ilkbyte("server_info", *RESET_CALLS, ("settings", {"ilkbyte_page_size": 1}), step="servers", server=None),
     )
     assert run["snapshots"].operations == ["servers.list", "snapshots.list", "snapshots.list", "snapshots.list"]
     assert sorted(item["name"] for item in run["snapshots"].result["snapshots"]) == names

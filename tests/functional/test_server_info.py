@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import pytest
-from support.cases import SECOND, Tasks
+from support.cases import SECOND, TaskFactory
 from support.playbook_runner import Call, PlaybookRunner
 
 pytestmark = pytest.mark.playbook
 
 
-def test_servers(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests) -> None:
+def test_servers(runner: PlaybookRunner, tasks: TaskFactory, subtests: pytest.Subtests) -> None:
     off = {"vpsorg": "stopped", "ilkbyte": "shut off"}[tasks.cloud]
     busy = {"vpsorg": "restoring", "ilkbyte": "paused"}[tasks.cloud]
 
@@ -34,7 +34,7 @@ def test_servers(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests
         assert now["task_state"] == busy
 
 
-def test_an_account_without_servers(runner: PlaybookRunner, tasks: Tasks) -> None:
+def test_an_account_without_servers(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     run = runner.run(
         tasks("server_info", ("reset", {"servers": 0}), step="servers", server=None),
         tasks("snapshot_info", step="snapshots", server=None),

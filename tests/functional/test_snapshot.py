@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from support.cases import FRESH, SECOND, SERVER, SHORT, Tasks, ago, fault, lasting, planted
+from support.cases import RESET_CALLS, SECOND, SERVER, SHORT, TaskFactory, add_snapshot, ago, fault, set_durations
 from support.playbook_runner import PlaybookRunner, TaskResult
 
 pytestmark = pytest.mark.playbook
@@ -19,13 +19,13 @@ def pruned(outcome: TaskResult) -> list[str]:
     return [item["name"] for item in outcome.result["pruned"]]
 
 
-def test_present(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests) -> None:
-    old = planted(tasks.cloud, "one", created_at=ago(days=3))
+def test_present(runner: PlaybookRunner, tasks: TaskFactory, subtests: pytest.Subtests) -> None:
+    old = add_snapshot(tasks.cloud, "one", created_at=ago(days=3))
     run = runner.run(
-        tasks("snapshot", *FRESH, step="created", name="one"),
-        tasks("snapshot", *FRESH, old, step="kept", name="one"),
-        tasks("snapshot", *FRESH, old, step="young enough", name="one", max_age="4d"),
-        tasks("snapshot", *FRESH, old, planted(tasks.cloud, "two"), step="retaken", name="one", max_age="1d"),
+        tasks("snapshot", *RESET_CALLS, step="created", name="one"),
+        tasks("snapshot", *RESET_CALLS, old, step="kept", name="one"),
+        tasks("snapshot", *RESET_CALLS, old, step="young enough", name="one", max_age="4d"),
+        tasks("snapshot", *RESET_CALLS, old, add_snapshot(tasks.cloud, "two"), step="retaken", name="one", max_age="1d"),
     )
     with subtests.test("created"):
         made = run["created"]
@@ -53,10 +53,10 @@ def test_present(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests
             assert again.changing == ["snapshots.update"] and pruned(again) == []
 
 
-def test_exact_requests(runner: PlaybookRunner, vpsorg: Tasks, ilkbyte: Tasks) -> None:
+def test_exact_requests(runner: PlaybookRunner, vpsorg: TaskFactory, ilkbyte: TaskFactory) -> None:
     run = runner.run(
-        vpsorg("snapshot", *FRESH, step="vpsorg", name="before-it_1", description="Önce", wait=False),
-        ilkbyte("snapshot", *FRESH, step="ilkbyte", name="before1", wait=False),
+        vpsorg("snapshot", *RESET_CALLS, step="vpsorg", name="before-it_1", description="Önce", wait=False),
+        ilkbyte("snapshot", *RESET_CALLS, step="ilkbyte", name="before1", wait=False),
     )
     request = run["vpsorg"].requests[-1]
     assert (request["method"], request["path"]) == ("POST", "/api/v1/snapshots/")
@@ -69,13 +69,13 @@ def test_exact_requests(runner: PlaybookRunner, vpsorg: Tasks, ilkbyte: Tasks) -
         assert outcome.result["snapshot"]["status"] == "pending" and outcome.result["changed"] is True
 
 
-def test_names_of_a_server(runner: PlaybookRunner, vpsorg: Tasks, subtests: pytest.Subtests) -> None:
+def test_names_of_a_server(runner: PlaybookRunner, vpsorg: TaskFactory, subtests: pytest.Subtests) -> None:
     """Id, uuid, hostname and name mean the same server."""
-    there = planted("vpsorg", "one")
+    there = add_snapshot("vpsorg", "one")
     uuid = runner.sandbox.admin.server("web1")["uuid"]
     references = {"id": "12345", "uuid": uuid, "hostname": "web1.example.com", "name": "web1", "in a list": None}
     run = runner.run(*(
-        vpsorg("snapshot", *FRESH, there, step=kind, server=reference, name="one", servers=None if reference else ["web1"])
+        vpsorg("snapshot", *RESET_CALLS, there, step=kind, server=reference, name="one", servers=None if reference else ["web1"])
         for kind, reference in references.items()
     ))
     for kind in references:
@@ -85,9 +85,9 @@ def test_names_of_a_server(runner: PlaybookRunner, vpsorg: Tasks, subtests: pyte
             assert result["snapshot"]["id"] == "801"
 
 
-def test_adopted_while_it_is_made(runner: PlaybookRunner, tasks: Tasks) -> None:
+def test_adopted_while_it_is_made(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     """Asked for twice at the same time: one snapshot, made once."""
-    slow = lasting(6, f"{tasks.cloud}.snapshots.create")
+    slow = set_durations(6, f"{tasks.cloud}.snapshots.create")
     run = runner.run(
         tasks("snapshot", slow, step="began", name="one", wait=False),
         tasks("snapshot", step="another does not wait", name="one", wait=False),
@@ -104,19 +104,19 @@ def test_adopted_while_it_is_made(runner: PlaybookRunner, tasks: Tasks) -> None:
     assert len(runner.sandbox.admin.events("snapshot_started")) == 1
 
 
-def test_failing(runner: PlaybookRunner, vpsorg: Tasks, ilkbyte: Tasks, subtests: pytest.Subtests) -> None:
+def test_failing(runner: PlaybookRunner, vpsorg: TaskFactory, ilkbyte: TaskFactory, subtests: pytest.Subtests) -> None:
     fails = fault("snapshot_fails")
-    full = [planted("vpsorg", f"s{n}") for n in range(4)]
+    full = [add_snapshot("vpsorg", f"s{n}") for n in range(4)]
     run = runner.run(
-        vpsorg("snapshot", *FRESH, fails, step="fails", name="one"),
+        vpsorg("snapshot", *RESET_CALLS, fails, step="fails", name="one"),
         vpsorg("snapshot", step="replaced", name="one"),
-        vpsorg("snapshot", *FRESH, *full, planted("vpsorg", "one", status="failed"), step="replaced where it is full",
+        vpsorg("snapshot", *RESET_CALLS, *full, add_snapshot("vpsorg", "one", status="failed"), step="replaced where it is full",
                name="one"),
-        vpsorg("snapshot", *FRESH, planted("vpsorg", "one", created_at=ago(days=3)), fails, step="retaking fails",
+        vpsorg("snapshot", *RESET_CALLS, add_snapshot("vpsorg", "one", created_at=ago(days=3)), fails, step="retaking fails",
                name="one", max_age="1d"),
-        vpsorg("snapshot", *FRESH, planted("vpsorg", "one", status="in_progress"),
+        vpsorg("snapshot", *RESET_CALLS, add_snapshot("vpsorg", "one", status="in_progress"),
                step="never ends", name="one", wait_timeout=1),
-        ilkbyte("snapshot", *FRESH, ("settings", {"ilkbyte_responds": "on_finish"}), fails, step="refused when done",
+        ilkbyte("snapshot", *RESET_CALLS, ("settings", {"ilkbyte_responds": "on_finish"}), fails, step="refused when done",
                 name="one"),
     )
     with subtests.test("fails"):
@@ -140,16 +140,16 @@ def test_failing(runner: PlaybookRunner, vpsorg: Tasks, ilkbyte: Tasks, subtests
         assert "could not be created" in run["refused when done"].msg
 
 
-def test_absent(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests) -> None:
-    one, two = planted(tasks.cloud, "one", created_at=ago(days=2)), planted(tasks.cloud, "two")
+def test_absent(runner: PlaybookRunner, tasks: TaskFactory, subtests: pytest.Subtests) -> None:
+    one, two = add_snapshot(tasks.cloud, "one", created_at=ago(days=2)), add_snapshot(tasks.cloud, "two")
     of_two = "802" if tasks.cloud == "vpsorg" else "two"
     gone = {"state": "absent"}
     run = runner.run(
-        tasks("snapshot", *FRESH, one, two, step="by name", name="one", **gone),
-        tasks("snapshot", *FRESH, one, two, step="by id", id=of_two, **gone),
-        tasks("snapshot", *FRESH, one, two, step="by both", name="two", id=of_two, **gone),
-        tasks("snapshot", *FRESH, one, two, step="of a name that the cloud forbids", name="a b.c", **gone),
-        tasks("snapshot", *FRESH, lasting(2, f"{tasks.cloud}.snapshots.create"), step="made", name="one", wait=False),
+        tasks("snapshot", *RESET_CALLS, one, two, step="by name", name="one", **gone),
+        tasks("snapshot", *RESET_CALLS, one, two, step="by id", id=of_two, **gone),
+        tasks("snapshot", *RESET_CALLS, one, two, step="by both", name="two", id=of_two, **gone),
+        tasks("snapshot", *RESET_CALLS, one, two, step="of a name that the cloud forbids", name="a b.c", **gone),
+        tasks("snapshot", *RESET_CALLS, set_durations(2, f"{tasks.cloud}.snapshots.create"), step="made", name="one", wait=False),
     )
     for name, rest in (("by name", ["two"]), ("by id", ["one"]), ("by both", ["one"])):
         with subtests.test(name):
@@ -161,14 +161,14 @@ def test_absent(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests)
         assert run["of a name that the cloud forbids"].result["changed"] is False
 
 
-def test_absent_of_another_state(runner: PlaybookRunner, vpsorg: Tasks, subtests: pytest.Subtests) -> None:
-    twins = [planted("vpsorg", "one", created_at=ago(days=2)), planted("vpsorg", "one", created_at=ago(days=1))]
+def test_absent_of_another_state(runner: PlaybookRunner, vpsorg: TaskFactory, subtests: pytest.Subtests) -> None:
+    twins = [add_snapshot("vpsorg", "one", created_at=ago(days=2)), add_snapshot("vpsorg", "one", created_at=ago(days=1))]
     gone = {"state": "absent"}
     run = runner.run(
-        vpsorg("snapshot", *FRESH, *twins, step="one of two of a name", id="801", **gone),
-        vpsorg("snapshot", *FRESH, *twins, step="present with two of a name", name="one"),
-        vpsorg("snapshot", *FRESH, planted("vpsorg", "one", status="failed"), step="failed", name="one", **gone),
-        vpsorg("snapshot", *FRESH, lasting(1.5, "vpsorg.snapshots.create"), step="made", name="one", wait=False),
+        vpsorg("snapshot", *RESET_CALLS, *twins, step="one of two of a name", id="801", **gone),
+        vpsorg("snapshot", *RESET_CALLS, *twins, step="present with two of a name", name="one"),
+        vpsorg("snapshot", *RESET_CALLS, add_snapshot("vpsorg", "one", status="failed"), step="failed", name="one", **gone),
+        vpsorg("snapshot", *RESET_CALLS, set_durations(1.5, "vpsorg.snapshots.create"), step="made", name="one", wait=False),
         vpsorg("snapshot", step="pending", name="one", **gone),
     )
     with subtests.test("one of two of a name"):
@@ -185,16 +185,16 @@ def test_absent_of_another_state(runner: PlaybookRunner, vpsorg: Tasks, subtests
     assert SHORT < 1.5
 
 
-def test_retain(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests) -> None:
+def test_retain(runner: PlaybookRunner, tasks: TaskFactory, subtests: pytest.Subtests) -> None:
     cloud = tasks.cloud
     keep = {"count": 2, "match": "night*"}
     theirs = ("add_snapshot", {"cloud": cloud, "server": SECOND[cloud], "name": "night1", "created_at": ago(days=30)})
-    nights = [planted(cloud, f"night{n}", created_at=ago(days=n)) for n in (3, 2)]
-    hand = planted(cloud, "byhand", created_at=ago(days=400))
+    nights = [add_snapshot(cloud, f"night{n}", created_at=ago(days=n)) for n in (3, 2)]
+    hand = add_snapshot(cloud, "byhand", created_at=ago(days=400))
     run = runner.run(
-        tasks("snapshot", *FRESH, *nights, hand, theirs, step="old ones go", name="night9", retain=keep),
-        tasks("snapshot", *FRESH, *nights, hand, step="one that the pattern does not name", name="one", retain=keep),
-        tasks("snapshot", *FRESH, *nights, hand, step="upper case is another name", name="one",
+        tasks("snapshot", *RESET_CALLS, *nights, hand, theirs, step="old ones go", name="night9", retain=keep),
+        tasks("snapshot", *RESET_CALLS, *nights, hand, step="one that the pattern does not name", name="one", retain=keep),
+        tasks("snapshot", *RESET_CALLS, *nights, hand, step="upper case is another name", name="one",
               retain={"count": 1, "match": "NIGHT*"}),
     )
     with subtests.test("old ones go"):
@@ -211,14 +211,14 @@ def test_retain(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests)
         assert pruned(run["upper case is another name"]) == []
 
 
-def test_retain_spares(runner: PlaybookRunner, vpsorg: Tasks, ilkbyte: Tasks, subtests: pytest.Subtests) -> None:
+def test_retain_spares(runner: PlaybookRunner, vpsorg: TaskFactory, ilkbyte: TaskFactory, subtests: pytest.Subtests) -> None:
     """Those being made, those that failed to be, and those that a schedule hangs on."""
     keep = {"count": 1, "match": "night*"}
     run = runner.run(
-        vpsorg("snapshot", *FRESH, planted("vpsorg", "night1", status="in_progress", created_at=ago(days=9)),
-               planted("vpsorg", "night2", created_at=ago(days=8)), step="pending", name="night9", retain=keep),
-        ilkbyte("snapshot", *FRESH, planted("ilkbyte", "night1", created_at=ago(days=9), is_cron=True, day=300),
-                planted("ilkbyte", "night2", created_at=ago(days=8)), step="scheduled", name="night9", retain=keep),
+        vpsorg("snapshot", *RESET_CALLS, add_snapshot("vpsorg", "night1", status="in_progress", created_at=ago(days=9)),
+               add_snapshot("vpsorg", "night2", created_at=ago(days=8)), step="pending", name="night9", retain=keep),
+        ilkbyte("snapshot", *RESET_CALLS, add_snapshot("ilkbyte", "night1", created_at=ago(days=9), is_cron=True, day=300),
+                add_snapshot("ilkbyte", "night2", created_at=ago(days=8)), step="scheduled", name="night9", retain=keep),
     )
     for outcome in run.results:
         with subtests.test(outcome.name):
@@ -226,18 +226,18 @@ def test_retain_spares(runner: PlaybookRunner, vpsorg: Tasks, ilkbyte: Tasks, su
             assert outcome.changing == ["snapshots.create", "snapshots.delete"]
 
 
-def test_when_full(runner: PlaybookRunner, vpsorg: Tasks, subtests: pytest.Subtests) -> None:
-    hand = planted("vpsorg", "by-hand", created_at=ago(days=90))
-    nights = [planted("vpsorg", f"night{n}", created_at=ago(days=n)) for n in (1, 3, 2)]
-    failed = planted("vpsorg", "night0", status="failed", created_at=ago(hours=9))
-    pending = planted("vpsorg", "night7", status="in_progress", created_at=ago(days=50))
+def test_when_full(runner: PlaybookRunner, vpsorg: TaskFactory, subtests: pytest.Subtests) -> None:
+    hand = add_snapshot("vpsorg", "by-hand", created_at=ago(days=90))
+    nights = [add_snapshot("vpsorg", f"night{n}", created_at=ago(days=n)) for n in (1, 3, 2)]
+    failed = add_snapshot("vpsorg", "night0", status="failed", created_at=ago(hours=9))
+    pending = add_snapshot("vpsorg", "night7", status="in_progress", created_at=ago(days=50))
     prune = {"name": "night9", "when_full": "prune", "retain": {"count": 4, "match": "night*"}}
     run = runner.run(
-        vpsorg("snapshot", *FRESH, hand, *nights, failed, step="failed ones first", **prune),
-        vpsorg("snapshot", *FRESH, hand, *nights, pending, step="the oldest", **prune),
-        vpsorg("snapshot", *FRESH, *nights, step="there is room", **prune),
-        vpsorg("snapshot", *FRESH, hand, *nights, failed, step="there already", **{**prune, "name": "night1"}),
-        vpsorg("snapshot", *FRESH, hand, *nights, pending, ("fault", {"kind": "status", "operation": "snapshots.create",
+        vpsorg("snapshot", *RESET_CALLS, hand, *nights, failed, step="failed ones first", **prune),
+        vpsorg("snapshot", *RESET_CALLS, hand, *nights, pending, step="the oldest", **prune),
+        vpsorg("snapshot", *RESET_CALLS, *nights, step="there is room", **prune),
+        vpsorg("snapshot", *RESET_CALLS, hand, *nights, failed, step="there already", **{**prune, "name": "night1"}),
+        vpsorg("snapshot", *RESET_CALLS, hand, *nights, pending, ("fault", {"kind": "status", "operation": "snapshots.create",
                "status": 400, "cloud": "vpsorg"}), step="pruned, then refused", **prune),
     )
     for name, gone in (("failed ones first", "night0"), ("the oldest", "night3")):

@@ -6,14 +6,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from support.cases import FRESH, Tasks, fault, planted, quiet_hour
+from support.cases import RESET_CALLS, TaskFactory, add_snapshot, fault, unscheduled_hour
 from support.playbook_runner import Call, PlaybookRunner
 
 pytestmark = pytest.mark.playbook
 
 
 def hanging(**schedule: int) -> Call:
-    return planted("ilkbyte", "one", is_cron=True, **{"day": 1, "hour": quiet_hour(), "min": 3, **schedule})
+    return add_snapshot("ilkbyte", "one", is_cron=True, **{"day": 1, "hour": unscheduled_hour(), "min": 3, **schedule})
 
 
 def sentence(text: str) -> Call:
@@ -27,11 +27,11 @@ def scheduled(runner: PlaybookRunner) -> str | None:
     return snapshot["params"]["cron_time"]
 
 
-def test_set_changed_removed(runner: PlaybookRunner, ilkbyte: Tasks, subtests: pytest.Subtests) -> None:
-    hour = quiet_hour()
+def test_set_changed_removed(runner: PlaybookRunner, ilkbyte: TaskFactory, subtests: pytest.Subtests) -> None:
+    hour = unscheduled_hour()
     wished = {"name": "one", "day": 3, "hour": hour, "minute": 7}
     run = runner.run(
-        ilkbyte("snapshot_cron", *FRESH, planted("ilkbyte", "one"), step="set", **wished),
+        ilkbyte("snapshot_cron", *RESET_CALLS, add_snapshot("ilkbyte", "one"), step="set", **wished),
         ilkbyte("snapshot_info", step="shown", name="one"),
         ilkbyte("snapshot_cron", step="unchanged", name="one", day="3", hour=str(hour), min="07"),
         ilkbyte("snapshot_cron", step="changed", **{**wished, "minute": 8}),
@@ -63,17 +63,17 @@ def test_set_changed_removed(runner: PlaybookRunner, ilkbyte: Tasks, subtests: p
     assert scheduled(runner) is None
 
 
-def test_words_that_cannot_be_read(runner: PlaybookRunner, ilkbyte: Tasks, subtests: pytest.Subtests) -> None:
+def test_words_that_cannot_be_read(runner: PlaybookRunner, ilkbyte: TaskFactory, subtests: pytest.Subtests) -> None:
     """Then the time of the next run decides, and a warning says that the number of days was not compared."""
-    hour = quiet_hour()
+    hour = unscheduled_hour()
     odd = (hanging(day=2), sentence("Haftada bir"))
     same = {"name": "one", "day": 5, "hour": hour, "minute": 3}
     run = runner.run(
-        ilkbyte("snapshot_cron", *FRESH, *odd, step="same time", **same),
-        ilkbyte("snapshot_cron", *FRESH, *odd, step="another time", **{**same, "minute": 4}),
-        ilkbyte("snapshot_cron", *FRESH, hanging(day=2), sentence("  HER 2 günde bir "
+        ilkbyte("snapshot_cron", *RESET_CALLS, *odd, step="same time", **same),
+        ilkbyte("snapshot_cron", *RESET_CALLS, *odd, step="another time", **{**same, "minute": 4}),
+        ilkbyte("snapshot_cron", *RESET_CALLS, hanging(day=2), sentence("  HER 2 günde bir "
                 f"{hour:02}:03 saatinde."), step="readable all the same", **{**same, "day": 2}),
-        ilkbyte("snapshot_cron", *FRESH, *odd, step="removed", name="one", state="absent"),
+        ilkbyte("snapshot_cron", *RESET_CALLS, *odd, step="removed", name="one", state="absent"),
     )
     with subtests.test("same time"):
         assert run["same time"].changing == [] and run["same time"].result["changed"] is False
@@ -88,10 +88,10 @@ def test_words_that_cannot_be_read(runner: PlaybookRunner, ilkbyte: Tasks, subte
         assert run["removed"].changing == ["cron.delete"]
 
 
-def test_the_old_one_is_put_back(runner: PlaybookRunner, ilkbyte: Tasks) -> None:
+def test_the_old_one_is_put_back(runner: PlaybookRunner, ilkbyte: TaskFactory) -> None:
     refused = fault("raw", operation="cron.add", apply=False,
                     body={"status": False, "message": "", "error": "Kota dolu!", "data": None})
-    hour = quiet_hour()
+    hour = unscheduled_hour()
     outcome = runner.run(ilkbyte("snapshot_cron", hanging(), refused, name="one", day=9, hour=hour, minute=3)).only
     assert outcome.changing == ["cron.delete", "cron.add", "cron.add"]
     assert outcome.error["outcome"] == "not_applied" and outcome.result["changed"] is False
@@ -99,9 +99,9 @@ def test_the_old_one_is_put_back(runner: PlaybookRunner, ilkbyte: Tasks) -> None
     assert scheduled(runner) == f"Her 1 günde bir {hour:02}:03 saatinde"
 
 
-def test_the_old_one_cannot_be_put_back(runner: PlaybookRunner, ilkbyte: Tasks) -> None:
+def test_the_old_one_cannot_be_put_back(runner: PlaybookRunner, ilkbyte: TaskFactory) -> None:
     refused = fault("status", operation="cron.add", status=403, times=None)
-    outcome = runner.run(ilkbyte("snapshot_cron", hanging(), refused, name="one", day=9, hour=quiet_hour(), minute=3)).only
+    outcome = runner.run(ilkbyte("snapshot_cron", hanging(), refused, name="one", day=9, hour=unscheduled_hour(), minute=3)).only
     assert outcome.changing == ["cron.delete", "cron.add", "cron.add"]
     assert outcome.error["outcome"] == "failed" and outcome.result["changed"] is True
     assert "was deleted" in outcome.msg and "could not be put back" in outcome.msg and "every 1 day(s)" in outcome.msg
@@ -109,15 +109,15 @@ def test_the_old_one_cannot_be_put_back(runner: PlaybookRunner, ilkbyte: Tasks) 
 
 
 @pytest.mark.duration(20)
-def test_answers_that_are_lost(runner: PlaybookRunner, ilkbyte: Tasks, subtests: pytest.Subtests) -> None:
+def test_answers_that_are_lost(runner: PlaybookRunner, ilkbyte: TaskFactory, subtests: pytest.Subtests) -> None:
     """Whether it happened is read from the list; nothing is sent twice."""
-    wished = {"name": "one", "day": 1, "hour": quiet_hour(), "minute": 3}
+    wished = {"name": "one", "day": 1, "hour": unscheduled_hour(), "minute": 3}
     run = runner.run(
-        ilkbyte("snapshot_cron", *FRESH, planted("ilkbyte", "one"), fault("drop_after", operation="cron.add"),
+        ilkbyte("snapshot_cron", *RESET_CALLS, add_snapshot("ilkbyte", "one"), fault("drop_after", operation="cron.add"),
                 step="added", **wished),
-        ilkbyte("snapshot_cron", *FRESH, hanging(), fault("drop_after", operation="cron.delete"), step="deleted",
+        ilkbyte("snapshot_cron", *RESET_CALLS, hanging(), fault("drop_after", operation="cron.delete"), step="deleted",
                 name="one", state="absent"),
-        ilkbyte("snapshot_cron", *FRESH, planted("ilkbyte", "one"), fault("drop_before", operation="cron.add"),
+        ilkbyte("snapshot_cron", *RESET_CALLS, add_snapshot("ilkbyte", "one"), fault("drop_before", operation="cron.add"),
                 step="not added", **wished),
     )
     for name, operation in (("added", "cron.add"), ("deleted", "cron.delete")):
@@ -127,11 +127,11 @@ def test_answers_that_are_lost(runner: PlaybookRunner, ilkbyte: Tasks, subtests:
         assert run["not added"].error["outcome"] == "unknown" and run["not added"].changing == ["cron.add"]
 
 
-def test_a_schedule_runs(runner: PlaybookRunner, ilkbyte: Tasks) -> None:
+def test_a_schedule_runs(runner: PlaybookRunner, ilkbyte: TaskFactory) -> None:
     """A snapshot that its schedule has taken anew: last_run tells when, and the schedule is unchanged."""
-    hour = quiet_hour()
+    hour = unscheduled_hour()
     wished = {"name": "one", "day": 1, "hour": hour, "minute": 3}
-    runner.run(ilkbyte("snapshot_cron", planted("ilkbyte", "one"), **wished))
+    runner.run(ilkbyte("snapshot_cron", add_snapshot("ilkbyte", "one"), **wished))
     runner.sandbox.admin.advance(24 * 3600)
     run = runner.run(ilkbyte("snapshot_info", step="info", name="one"),
                      ilkbyte("snapshot_cron", step="again", **wished))

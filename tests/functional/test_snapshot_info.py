@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from support.cases import FRESH, SECOND, Tasks, ago, planted
+from support.cases import RESET_CALLS, SECOND, TaskFactory, add_snapshot, ago
 from support.playbook_runner import PlaybookRunner, TaskResult
 
 pytestmark = pytest.mark.playbook
@@ -16,11 +16,11 @@ def names(outcome: TaskResult) -> list[str]:
     return [item["name"] for item in outcome.result["snapshots"]]
 
 
-def test_filters(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests) -> None:
+def test_filters(runner: PlaybookRunner, tasks: TaskFactory, subtests: pytest.Subtests) -> None:
     cloud = tasks.cloud
     setup = (
-        *FRESH, planted(cloud, "night2", created_at=ago(days=2)), planted(cloud, "night10", created_at=ago(days=10)),
-        planted(cloud, "Night1", created_at=ago(days=1)), planted(cloud, "hand", created_at=ago(days=400)),
+        *RESET_CALLS, add_snapshot(cloud, "night2", created_at=ago(days=2)), add_snapshot(cloud, "night10", created_at=ago(days=10)),
+        add_snapshot(cloud, "Night1", created_at=ago(days=1)), add_snapshot(cloud, "hand", created_at=ago(days=400)),
         ("add_snapshot", {"cloud": cloud, "server": SECOND[cloud], "name": "theirs", "created_at": ago(days=5)}),
     )
     cases = {
@@ -49,13 +49,13 @@ def test_filters(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests
             assert (run[name].result["server"] is None) is ("server" in options and options["server"] is None)
 
 
-def test_states(runner: PlaybookRunner, vpsorg: Tasks, ilkbyte: Tasks) -> None:
+def test_states(runner: PlaybookRunner, vpsorg: TaskFactory, ilkbyte: TaskFactory) -> None:
     words = {"completed": "ready", "in_progress": "pending", "failed": "failed", "deleting": "failed"}
     run = runner.run(
-        vpsorg("snapshot_info", *(planted("vpsorg", word, status=word, size_mb=1234, description="") for word in words),
+        vpsorg("snapshot_info", *(add_snapshot("vpsorg", word, status=word, size_mb=1234, description="") for word in words),
                step="vpsorg"),
         vpsorg("snapshot_info", step="not ready", status=["pending", "failed"]),
-        ilkbyte("snapshot_info", planted("ilkbyte", "s1"), planted("ilkbyte", "s2", state="shut off"), step="ilkbyte"),
+        ilkbyte("snapshot_info", add_snapshot("ilkbyte", "s1"), add_snapshot("ilkbyte", "s2", state="shut off"), step="ilkbyte"),
     )
     shown = {item["name"]: item for item in run["vpsorg"].result["snapshots"]}
     assert {word: shown[word]["status"] for word in words} == words

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from support.cases import FRESH, SPEED, Tasks, ago, fault, lasting, planted
+from support.cases import RESET_CALLS, SPEED, TaskFactory, add_snapshot, ago, fault, set_durations
 from support.playbook_runner import Call, PlaybookRunner, RunningPlaybook
 
 pytestmark = pytest.mark.playbook
@@ -33,10 +33,10 @@ def until_restoring(runner: PlaybookRunner, running: RunningPlaybook) -> None:
     raise AssertionError("no restore began in 30 s")
 
 
-def test_exact_requests(runner: PlaybookRunner, vpsorg: Tasks, ilkbyte: Tasks) -> None:
+def test_exact_requests(runner: PlaybookRunner, vpsorg: TaskFactory, ilkbyte: TaskFactory) -> None:
     run = runner.run(
-        vpsorg("snapshot_restore", planted("vpsorg", "other"), planted("vpsorg", "one"), step="vpsorg", id="802"),
-        ilkbyte("snapshot_restore", planted("ilkbyte", "one"), step="ilkbyte", name="one"),
+        vpsorg("snapshot_restore", add_snapshot("vpsorg", "other"), add_snapshot("vpsorg", "one"), step="vpsorg", id="802"),
+        ilkbyte("snapshot_restore", add_snapshot("ilkbyte", "one"), step="ilkbyte", name="one"),
     )
     (request,) = [request for request in run["vpsorg"].requests if request["changing"]]
     assert (request["method"], request["path"], request["body"]) == ("POST", "/api/v1/snapshots/802/restore/", None)
@@ -45,14 +45,14 @@ def test_exact_requests(runner: PlaybookRunner, vpsorg: Tasks, ilkbyte: Tasks) -
     assert request["query"] == {"access": "***", "secret": "***", "name": "one"}
 
 
-def test_restored(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests) -> None:
-    there = planted(tasks.cloud, "one", created_at=ago(days=3))
+def test_restored(runner: PlaybookRunner, tasks: TaskFactory, subtests: pytest.Subtests) -> None:
+    there = add_snapshot(tasks.cloud, "one", created_at=ago(days=3))
     run = runner.run(
-        tasks("snapshot_restore", *FRESH, there, planted(tasks.cloud, "two"), step="restored", name="one"),
+        tasks("snapshot_restore", *RESET_CALLS, there, add_snapshot(tasks.cloud, "two"), step="restored", name="one"),
         # Taken last, so Ilkbyte calls it current. That says nothing about the disk.
-        tasks("snapshot_restore", *FRESH, there, step="the current one", name="one"),
+        tasks("snapshot_restore", *RESET_CALLS, there, step="the current one", name="one"),
         tasks("snapshot_restore", step="and once more", name="one"),
-        tasks("snapshot_restore", *FRESH, there, step="not waited for", name="one", wait=False),
+        tasks("snapshot_restore", *RESET_CALLS, there, step="not waited for", name="one", wait=False),
     )
     for name in ("restored", "the current one", "and once more"):
         with subtests.test(name):
@@ -68,14 +68,14 @@ def test_restored(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtest
         assert "is being restored" in begun.msg and begun.operations[-1] == "snapshots.restore"
 
 
-def test_power_afterwards(runner: PlaybookRunner, ilkbyte: Tasks, vpsorg: Tasks, subtests: pytest.Subtests) -> None:
+def test_power_afterwards(runner: PlaybookRunner, ilkbyte: TaskFactory, vpsorg: TaskFactory, subtests: pytest.Subtests) -> None:
     """Ilkbyte brings back the power that the snapshot holds; the server is started unless that is not wished."""
-    held_off = planted("ilkbyte", "one", state="shut off")
+    held_off = add_snapshot("ilkbyte", "one", state="shut off")
     off = ("update_server", {"cloud": "vpsorg", "server": "web1", "status": "stopped"})
     run = runner.run(
-        ilkbyte("snapshot_restore", *FRESH, held_off, step="started", name="one"),
-        ilkbyte("snapshot_restore", *FRESH, held_off, step="left off", name="one", start_server=False),
-        vpsorg("snapshot_restore", *FRESH, off, planted("vpsorg", "one"), step="off before", name="one"),
+        ilkbyte("snapshot_restore", *RESET_CALLS, held_off, step="started", name="one"),
+        ilkbyte("snapshot_restore", *RESET_CALLS, held_off, step="left off", name="one", start_server=False),
+        vpsorg("snapshot_restore", *RESET_CALLS, off, add_snapshot("vpsorg", "one"), step="off before", name="one"),
     )
     with subtests.test("started"):
         assert run["started"].changing == ["snapshots.restore", "servers.power"]
@@ -88,13 +88,13 @@ def test_power_afterwards(runner: PlaybookRunner, ilkbyte: Tasks, vpsorg: Tasks,
         assert run["off before"].result["server"]["power_state"] == "running"
 
 
-def test_ilkbyte_that_answers_when_done(runner: PlaybookRunner, ilkbyte: Tasks) -> None:
+def test_ilkbyte_that_answers_when_done(runner: PlaybookRunner, ilkbyte: TaskFactory) -> None:
     run = runner.run(
-        ilkbyte("snapshot_restore", *FRESH, WHEN_DONE, planted("ilkbyte", "one"), planted("ilkbyte", "two"),
+        ilkbyte("snapshot_restore", *RESET_CALLS, WHEN_DONE, add_snapshot("ilkbyte", "one"), add_snapshot("ilkbyte", "two"),
                 step="restored", name="one"),
         ilkbyte("snapshot", step="taken", name="three"),
         # The answer comes later than the task is willing to wait for one: nobody knows, so it is looked at.
-        ilkbyte("snapshot_restore", lasting(3, "ilkbyte.snapshots.restore"), step="answer comes too late",
+        ilkbyte("snapshot_restore", set_durations(3, "ilkbyte.snapshots.restore"), step="answer comes too late",
                 name="one", api_timeout=1),
     )
     assert run["restored"].changing == ["snapshots.restore"] and run["restored"].result["changed"] is True
@@ -115,8 +115,8 @@ def test_ilkbyte_that_answers_when_done(runner: PlaybookRunner, ilkbyte: Tasks) 
 ])
 def test_failing_half_way(runner: PlaybookRunner, cloud: str, name: str, setup: tuple[Call, ...], outcome: str) -> None:
     """The server is left off with its old disk. That must never pass for restored, nor be started unasked."""
-    tasks = Tasks(runner.sandbox, cloud)
-    there = (planted(cloud, "one"), planted(cloud, "two"))
+    tasks = TaskFactory(runner.sandbox, cloud)
+    there = (add_snapshot(cloud, "one"), add_snapshot(cloud, "two"))
     restored = runner.run(tasks("snapshot_restore", *there, *setup, fault("restore_fails"), name=name)).only
     assert restored.failed, restored.result
     assert restored.error["outcome"] == outcome and "Nothing was changed" not in restored.msg
@@ -127,10 +127,10 @@ def test_failing_half_way(runner: PlaybookRunner, cloud: str, name: str, setup: 
 
 
 @pytest.mark.duration(10)
-def test_joined_by_another_run(runner: PlaybookRunner, tasks: Tasks) -> None:
+def test_joined_by_another_run(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     """Two plays that want the same at the same time: one restore."""
-    slow = (planted(tasks.cloud, "other"), planted(tasks.cloud, "one"), planted(tasks.cloud, "newer"),
-            lasting(20, f"{tasks.cloud}.snapshots.restore"))
+    slow = (add_snapshot(tasks.cloud, "other"), add_snapshot(tasks.cloud, "one"), add_snapshot(tasks.cloud, "newer"),
+            set_durations(20, f"{tasks.cloud}.snapshots.restore"))
     first = runner.start(tasks("snapshot_restore", *slow, step="first", name="one"))
     until_restoring(runner, first)
     second = runner.start(tasks("snapshot_restore", step="second", name="one"))
@@ -156,13 +156,13 @@ def test_joined_by_another_run(runner: PlaybookRunner, tasks: Tasks) -> None:
 
 @pytest.mark.slow
 @pytest.mark.duration(20)
-def test_run_again_after_a_crash(runner: PlaybookRunner, tasks: Tasks) -> None:
+def test_run_again_after_a_crash(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     """Killed in the middle of the wait, with its workers: the next run joins and asks for nothing.
 
     Killed at the request itself: test_crash.py.
     """
-    step = tasks("snapshot_restore", planted(tasks.cloud, "one"), planted(tasks.cloud, "newer"),
-                 lasting(15, f"{tasks.cloud}.snapshots.restore"), step="killed", name="one")
+    step = tasks("snapshot_restore", add_snapshot(tasks.cloud, "one"), add_snapshot(tasks.cloud, "newer"),
+                 set_durations(15, f"{tasks.cloud}.snapshots.restore"), step="killed", name="one")
     killed = runner.start(step)
     until_restoring(runner, killed)
     killed.kill()
@@ -174,10 +174,10 @@ def test_run_again_after_a_crash(runner: PlaybookRunner, tasks: Tasks) -> None:
     assert runner.sandbox.admin.server(tasks.server)["status"] == ON[tasks.cloud]
 
 
-def test_busy_with_something_else(runner: PlaybookRunner, tasks: Tasks) -> None:
+def test_busy_with_something_else(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     """A server of which a snapshot is being made is not restored, and nothing is joined."""
     run = runner.run(
-        tasks("snapshot", planted(tasks.cloud, "one"), lasting(3, f"{tasks.cloud}.snapshots.create"), step="begun",
+        tasks("snapshot", add_snapshot(tasks.cloud, "one"), set_durations(3, f"{tasks.cloud}.snapshots.create"), step="begun",
               name="two", wait=False),
         tasks("snapshot_restore", step="refused", name="one"),
     )
@@ -189,14 +189,14 @@ def test_busy_with_something_else(runner: PlaybookRunner, tasks: Tasks) -> None:
 
 @pytest.mark.slow
 @pytest.mark.duration(15)
-def test_answer_is_lost(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.Subtests) -> None:
+def test_answer_is_lost(runner: PlaybookRunner, tasks: TaskFactory, subtests: pytest.Subtests) -> None:
     """A restore of which nobody knows whether it began is looked for, and never asked for again."""
-    there = (planted(tasks.cloud, "one"), planted(tasks.cloud, "newer"), lasting(2, f"{tasks.cloud}.snapshots.restore"))
+    there = (add_snapshot(tasks.cloud, "one"), add_snapshot(tasks.cloud, "newer"), set_durations(2, f"{tasks.cloud}.snapshots.restore"))
     lost = {"cloud": tasks.cloud, "operation": "snapshots.restore"}
     run = runner.run(
-        tasks("snapshot_restore", *FRESH, *there, fault("drop_after", **lost), step="it began", name="one"),
-        tasks("snapshot_restore", *FRESH, *there, fault("html", status=502, apply=True, **lost), step="502", name="one"),
-        tasks("snapshot_restore", *FRESH, *there, fault("status", status=429, headers={"Retry-After": "0"}, **lost),
+        tasks("snapshot_restore", *RESET_CALLS, *there, fault("drop_after", **lost), step="it began", name="one"),
+        tasks("snapshot_restore", *RESET_CALLS, *there, fault("html", status=502, apply=True, **lost), step="502", name="one"),
+        tasks("snapshot_restore", *RESET_CALLS, *there, fault("status", status=429, headers={"Retry-After": "0"}, **lost),
               step="too many requests", name="one"),
     )
     for name in ("it began", "502"):
@@ -212,10 +212,10 @@ def test_answer_is_lost(runner: PlaybookRunner, tasks: Tasks, subtests: pytest.S
 
 @pytest.mark.slow
 @pytest.mark.duration(25)
-def test_unknown_and_not_begun(runner: PlaybookRunner, tasks: Tasks) -> None:
+def test_unknown_and_not_begun(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     """The connection broke before anything was done: unknown, said so, and not sent again."""
     lost = fault("drop_before", cloud=tasks.cloud, operation="snapshots.restore")
-    outcome = runner.run(tasks("snapshot_restore", planted(tasks.cloud, "one"), planted(tasks.cloud, "newer"), lost,
+    outcome = runner.run(tasks("snapshot_restore", add_snapshot(tasks.cloud, "one"), add_snapshot(tasks.cloud, "newer"), lost,
                                name="one")).only
     assert outcome.error["outcome"] == "unknown" and outcome.changing == ["snapshots.restore"]
     assert "unknown whether" in outcome.msg and tasks.server in outcome.msg and "run again" in outcome.msg

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.cases import FRESH
+from support.cases import RESET_CALLS
 from support.playbook_runner import Run
 from support.schedule_runner import SYSTEMCTL, Scheduling
 from support.secret_channels import ProcessWatch, search_run, told
@@ -75,7 +75,7 @@ def test_what_the_timer_runs(schedules: Scheduling) -> None:
 
 def test_the_cloud_keeps_it(schedules: Scheduling) -> None:
     """At a cloud with schedules: the snapshot is made, the schedule set once, changed, removed; and the snapshot stays."""
-    for call, arguments in FRESH:
+    for call, arguments in RESET_CALLS:
         getattr(schedules.sandbox.admin, call)(**arguments)
     wished = {"hour": 23, "minute": 5, "timezone": "UTC"}
     run = fine(schedules.roles("app1", wished, wished, {**wished, "every_days": 3}, {"state": "absent"}))
@@ -138,11 +138,11 @@ def test_when_one_is_due(schedules: Scheduling, subtests: pytest.Subtests) -> No
         "the first": ([], True), "two days": (["nightly-202601010300", 48], False), "three days": (["nightly-202601010300", 72], True),
         "three days, the last was late": (["nightly-202601010300", 55], True), "not of the schedule": (["nightly-now", 1], True),
     }
-    for name, (planted, due) in cases.items():
+    for name, (add_snapshot, due) in cases.items():
         with subtests.test(name):
             schedules.sandbox.admin.reset()
-            if planted:
-                add_snapshot(schedules.sandbox, planted[0], hours=planted[1])
+            if add_snapshot:
+                add_snapshot(schedules.sandbox, add_snapshot[0], hours=add_snapshot[1])
             ran = schedules.run_unit(UNIT)
             assert ran.returncode == 0, ran.stdout
             assert schedules.changing() == (["snapshots.create"] if due else [])

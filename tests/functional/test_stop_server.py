@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.cases import FRESH, SECOND, SERVER, SPEED, Tasks, fault, planted
+from support.cases import RESET_CALLS, SECOND, SERVER, SPEED, TaskFactory, add_snapshot, fault
 from support.playbook_runner import RUN_SECONDS, PlaybookRunner, TaskResult
 
 pytestmark = pytest.mark.playbook
@@ -26,11 +26,11 @@ def power_actions(outcome: TaskResult) -> list[str]:
             for request in outcome.requests if request["operation"] == "servers.power"]
 
 
-def status(runner: PlaybookRunner, tasks: Tasks) -> str:
+def status(runner: PlaybookRunner, tasks: TaskFactory) -> str:
     return runner.sandbox.admin.server(tasks.server)["status"]
 
 
-def test_stopped_and_started(runner: PlaybookRunner, tasks: Tasks) -> None:
+def test_stopped_and_started(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     made = runner.run(tasks("snapshot", name="one", stop_server=True)).only
     assert power_actions(made) == [STOP[tasks.cloud], "start"]
     assert made.changing == ["servers.power", "snapshots.create", "servers.power"]
@@ -42,26 +42,26 @@ def test_stopped_and_started(runner: PlaybookRunner, tasks: Tasks) -> None:
         assert made.result["snapshot"]["power_state"] == "stopped"
 
 
-def test_left_alone(runner: PlaybookRunner, tasks: Tasks) -> None:
+def test_left_alone(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     """A server that is off stays off; one whose snapshot is there is not touched."""
     off = ("update_server", {"cloud": tasks.cloud, "server": tasks.server, "status": OFF[tasks.cloud]})
     run = runner.run(
-        tasks("snapshot", *FRESH, planted(tasks.cloud, "one"), step="there", name="one", stop_server=True),
-        tasks("snapshot", *FRESH, off, step="off before", name="one", stop_server=True),
+        tasks("snapshot", *RESET_CALLS, add_snapshot(tasks.cloud, "one"), step="there", name="one", stop_server=True),
+        tasks("snapshot", *RESET_CALLS, off, step="off before", name="one", stop_server=True),
     )
     assert run["there"].changing == []
     assert run["off before"].changing == ["snapshots.create"] and run["off before"].result["changed"] is True
     assert status(runner, tasks) == OFF[tasks.cloud]
 
 
-def test_snapshot_fails(runner: PlaybookRunner, tasks: Tasks) -> None:
+def test_snapshot_fails(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     """Refused by the cloud, or taken up and not made: the server runs again."""
     refused = fault("status", status=400, body={"detail": "No."}, operation="snapshots.create", cloud=tasks.cloud)
     answers = ("settings", {"ilkbyte_responds": "on_finish"})
     run = runner.run(
-        tasks("snapshot", *FRESH, refused, step="refused", name="one", stop_server=True),
+        tasks("snapshot", *RESET_CALLS, refused, step="refused", name="one", stop_server=True),
         tasks("server_info", step="after refusal"),
-        tasks("snapshot", *FRESH, answers, fault("snapshot_fails"), step="fails", name="one", stop_server=True),
+        tasks("snapshot", *RESET_CALLS, answers, fault("snapshot_fails"), step="fails", name="one", stop_server=True),
         tasks("server_info", step="after failure"),
     )
     assert run["refused"].error["outcome"] == "not_applied" and run["refused"].result["changed"] is True
@@ -73,7 +73,7 @@ def test_snapshot_fails(runner: PlaybookRunner, tasks: Tasks) -> None:
 
 
 @pytest.mark.slow
-def test_stop_never_ends(runner: PlaybookRunner, tasks: Tasks) -> None:
+def test_stop_never_ends(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     """It is not switched off hard, no snapshot is taken, and the message says that it was asked to stop."""
     # VPS.org shows a server that does not stop as stopping, until it gives up; Ilkbyte's just goes on running.
     stuck = fault("power_stuck", seconds=3 * SPEED)
@@ -84,7 +84,7 @@ def test_stop_never_ends(runner: PlaybookRunner, tasks: Tasks) -> None:
     assert status(runner, tasks) == ON[tasks.cloud]
 
 
-def test_stop_ends_late(runner: PlaybookRunner, tasks: Tasks) -> None:
+def test_stop_ends_late(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     """The task's time is up before the server is off; it is started again all the same."""
     action = f"{tasks.cloud}.servers.power.{STOP[tasks.cloud]}"
     late = ("settings", {"seconds": {action: 3 * SPEED}})
@@ -94,7 +94,7 @@ def test_stop_ends_late(runner: PlaybookRunner, tasks: Tasks) -> None:
     assert status(runner, tasks) == ON[tasks.cloud], (power_actions(outcome), outcome.msg)
 
 
-def test_start_is_refused(runner: PlaybookRunner, tasks: Tasks) -> None:
+def test_start_is_refused(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     """The worst: the server is off because of us. That is what the message begins with."""
     refused = fault("status", status=403, operation="servers.power", cloud=tasks.cloud, skip=1, times=None)
     outcome = runner.run(tasks("snapshot", refused, name="one", stop_server=True)).only
@@ -105,7 +105,7 @@ def test_start_is_refused(runner: PlaybookRunner, tasks: Tasks) -> None:
     assert status(runner, tasks) == OFF[tasks.cloud]
 
 
-def test_answer_to_stop_is_lost(runner: PlaybookRunner, tasks: Tasks) -> None:
+def test_answer_to_stop_is_lost(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     """Nobody knows whether the stop arrived: it is looked at, not asked for again."""
     lost = fault("drop_after", operation="servers.power", cloud=tasks.cloud)
     outcome = runner.run(tasks("snapshot", lost, name="one", stop_server=True)).only
@@ -115,7 +115,7 @@ def test_answer_to_stop_is_lost(runner: PlaybookRunner, tasks: Tasks) -> None:
 
 
 @pytest.mark.duration(15)
-def test_a_signal_ends_a_loop_with_the_server_running(runner: PlaybookRunner, tasks: Tasks) -> None:
+def test_a_signal_ends_a_loop_with_the_server_running(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     """Ctrl-C while the first server of a loop is off: it runs again, and the second one is not touched."""
     first, second = SERVER[tasks.cloud], SECOND[tasks.cloud]
     slow = ("settings", {"seconds": {f"{tasks.cloud}.snapshots.create": 4 * SPEED}})
@@ -140,7 +140,7 @@ def wait_for(happened: Callable[[], Any]) -> None:
 
 
 @pytest.mark.slow
-def test_a_lost_start_is_asked_for_again(runner: PlaybookRunner, tasks: Tasks) -> None:
+def test_a_lost_start_is_asked_for_again(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     """A server that is seen off and idle for a minute has not been started, whatever became of the request."""
     lost = fault("drop_before", operation="servers.power", cloud=tasks.cloud, skip=1)
     outcome = runner.run(tasks("snapshot", lost, name="one", stop_server=True)).only

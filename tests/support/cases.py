@@ -26,15 +26,15 @@ DURATIONS = (
 )
 
 
-def lasting(seconds: float, *operations: str) -> Call:
+def set_durations(seconds: float, *operations: str) -> Call:
     """Let operations take so many real seconds."""
     return ("settings", {"seconds": {operation: seconds * SPEED for operation in operations}})
 
 
-FRESH: tuple[Call, ...] = (("reset", {}), lasting(SHORT, *DURATIONS), lasting(0.05, "ilkbyte.snapshots.delete"))
+RESET_CALLS: tuple[Call, ...] = (("reset", {}), set_durations(SHORT, *DURATIONS), set_durations(0.05, "ilkbyte.snapshots.delete"))
 
 
-def planted(cloud: str, name: str, **fields: Any) -> Call:
+def add_snapshot(cloud: str, name: str, **fields: Any) -> Call:
     """A snapshot of the cloud's first server as if made by hand."""
     return ("add_snapshot", {"cloud": cloud, "server": SERVER[cloud], "name": name, **fields})
 
@@ -49,12 +49,12 @@ def ago(**time: float) -> str:
     return (datetime.now(timezone.utc) - timedelta(**time)).isoformat(timespec="seconds")
 
 
-def quiet_hour() -> int:
+def unscheduled_hour() -> int:
     """An hour of the clouds' day that is far off: a schedule at that hour does not run during a test."""
     return (datetime.now(timezone(timedelta(hours=3))).hour + 12) % 24
 
 
-def access(sandbox: SandboxHandle, cloud: str) -> dict[str, Any]:
+def provider_options(sandbox: SandboxHandle, cloud: str) -> dict[str, Any]:
     """The options that open a cloud's door."""
     if cloud == "vpsorg":
         return {"provider": cloud, "api_token": sandbox.vpsorg_token, "api_url": sandbox.vpsorg_url}
@@ -62,24 +62,24 @@ def access(sandbox: SandboxHandle, cloud: str) -> dict[str, Any]:
             "api_url": sandbox.ilkbyte_url}
 
 
-class Tasks:
+class TaskFactory:
     """Makes steps for one cloud.
 
     ``tasks("snapshot", name="one")`` is a step of ``rewind.vps.snapshot`` on the cloud's first server.
     """
 
     def __init__(self, sandbox: SandboxHandle, cloud: str) -> None:
-        self._access = access(sandbox, cloud)
+        self._provider_options = provider_options(sandbox, cloud)
         self.cloud = cloud
         self.server = SERVER[cloud]
-        self._made = 0
+        self._count = 0
 
     def __call__(self, module: str, *setup: Call, step: str | None = None, keywords: dict[str, Any] | None = None,
                  **options: Any) -> TaskCase:
         """:param world: what to arrange before; :param step: its name; :param keywords: of the task.
         An option of value None is left out."""
-        self._made += 1
-        given = {**self._access, "server": self.server, **options}
-        given = {name: value for name, value in given.items() if value is not None}
-        name = step or f"{self.cloud} {self._made} {module}"
-        return TaskCase(name, {f"rewind.vps.{module}": given, **(keywords or {})}, setup)
+        self._count += 1
+        all_options = {**self._provider_options, "server": self.server, **options}
+        all_options = {name: value for name, value in all_options.items() if value is not None}
+        name = step or f"{self.cloud} {self._count} {module}"
+        return TaskCase(name, {f"rewind.vps.{module}": all_options, **(keywords or {})}, setup)

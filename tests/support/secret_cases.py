@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from support.cases import FRESH, Tasks, fault, planted
+from support.cases import RESET_CALLS, TaskFactory, add_snapshot, fault
 from support.playbook_runner import Call, TaskCase
 from support.secret_search import forms_of
 
@@ -58,7 +58,7 @@ def in_pieces(text: str, size: int = 450) -> list[str]:
     return pieces
 
 
-def tempting(tasks: Tasks, way: str, *setup: Call) -> list[TaskCase]:
+def tempting(tasks: TaskFactory, way: str, *setup: Call) -> list[TaskCase]:
     """One task that works and some that fail, and their results written down, all with credentials given in one way."""
     cloud = tasks.cloud
     options, keywords = given(cloud, way)
@@ -69,7 +69,7 @@ def tempting(tasks: Tasks, way: str, *setup: Call) -> list[TaskCase]:
 
     def step(title: str, module: str, /, *more_setup: Call, **more: Any) -> TaskCase:
         words = {**keywords, "register": "seen"}
-        return tasks(module, *FRESH, ADDED, planted(cloud, "one"), *setup, *more_setup, step=f"{way}: {title}", keywords=words, **{**options, **more})
+        return tasks(module, *RESET_CALLS, ADDED, add_snapshot(cloud, "one"), *setup, *more_setup, step=f"{way}: {title}", keywords=words, **{**options, **more})
 
     def own(name: str, **task: Any) -> TaskCase:
         return TaskCase(f"{way}: {name}", task)

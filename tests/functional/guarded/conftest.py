@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.cases import DURATIONS, SHORT, SPEED, lasting
+from support.cases import DURATIONS, SHORT, SPEED, set_durations
 from support.guarded_upgrade import Rollout, rollout
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def ssh_sandbox() -> Iterator[SandboxHandle]:
 def upgrades(ssh_sandbox: SandboxHandle, tmp_path: Path) -> Iterator[Rollout]:
     """Guarded upgrades of web1 to web5 at VPS.org and app1 at Ilkbyte."""
     ssh_sandbox.admin.reset()
-    name, arguments = lasting(SHORT, *DURATIONS)
+    name, arguments = set_durations(SHORT, *DURATIONS)
     getattr(ssh_sandbox.admin, name)(**arguments)
     with rollout(ssh_sandbox, tmp_path) as one:
         yield one

@@ -166,14 +166,14 @@ def test_run_and_guard_are_killed_and_the_next_run_restores(upgrades: Rollout) -
     upgrades.assert_undone("web1")
 
 
-def lasting_long(upgrades: Rollout) -> None:
+def long_durations(upgrades: Rollout) -> None:
     """So that what was begun is under way for longer than it takes to kill a guard and to run again."""
     upgrades.sandbox.admin.settings(seconds={"vpsorg.snapshots.create": 12 * SPEED, "vpsorg.snapshots.restore": 12 * SPEED})
 
 
 @pytest.mark.slow
 def test_run_and_guard_are_killed_while_the_snapshot_is_made_and_the_next_run_goes_on_with_it(upgrades: Rollout) -> None:
-    lasting_long(upgrades)
+    long_durations(upgrades)
     upgrade = upgrades.tasks("upgrade", CHANGE)
     cut_off(upgrades, "Wait until the snapshot is ready", upgrade)
     upgrades.wait_until(lambda: upgrades.asked("web1", "snapshots.create"), "the snapshot to be begun")
@@ -187,7 +187,7 @@ def test_run_and_guard_are_killed_while_the_snapshot_is_made_and_the_next_run_go
 
 @pytest.mark.slow
 def test_run_and_guard_are_killed_while_it_is_restored_and_the_next_run_joins(upgrades: Rollout) -> None:
-    lasting_long(upgrades)
+    long_durations(upgrades)
     upgrade = upgrades.tasks("upgrade", CHANGE, FAIL)
     cut_off(upgrades, "Wait until the snapshot is restored", upgrade)
     upgrades.wait_until(lambda: upgrades.asked("web1", "snapshots.restore"), "the restore to be begun")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.cases import CLOUDS, FRESH, Tasks, fault, planted
+from support.cases import CLOUDS, RESET_CALLS, TaskFactory, add_snapshot, fault
 from support.playbook_runner import EXECUTION_MODES, IN_PROCESS, MODULE, Call, PlaybookRunner, Run, TaskCase
 from support.secret_cases import ADDED, OPTIONS, SECRETS, VARIABLES, WAYS, quoting, tempting
 from support.secret_channels import ProcessWatch
@@ -44,7 +44,7 @@ MODERATE = {
 @pytest.mark.parametrize(("cloud", "mode", "way"), ALL)
 def test_the_loudest_run(leaks: LeakStage, cloud: str, mode: str, way: str, tmp_path: Path) -> None:
     environment = {**LOUDEST, "ANSIBLE_LOG_PATH": str(tmp_path / "log"), **(VARIABLES[cloud] if way == "controller" else {})}
-    run = leaks.play(*tempting(Tasks(leaks.runner.sandbox, cloud), way), mode=mode, arguments=("-vvvvv", "--diff"), environment=environment,
+    run = leaks.play(*tempting(TaskFactory(leaks.runner.sandbox, cloud), way), mode=mode, arguments=("-vvvvv", "--diff"), environment=environment,
                      inherited=way == "controller")
     assert execution_mode_of_cases(run) == mode
     assert not run[f"{way}: works"].failed, run[f"{way}: works"].result
@@ -63,17 +63,17 @@ def execution_mode_of_cases(run: Run) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("how", MODERATE)
 @pytest.mark.parametrize("mode", EXECUTION_MODES)
-def test_each_loudness(leaks: LeakStage, ilkbyte: Tasks, mode: str, how: str) -> None:
+def test_each_loudness(leaks: LeakStage, ilkbyte: TaskFactory, mode: str, how: str) -> None:
     """By itself: what one setting shows, another may hide."""
     arguments, environment = MODERATE[how]
     steps = [step for way in ("options", "environment") for step in tempting(ilkbyte, way)[:4]]
     leaks.play(*steps, mode=mode, arguments=arguments, environment=environment)
 
 
-def in_background(tasks: Tasks, title: str, /, *setup: Call, **options: Any) -> list[TaskCase]:
+def in_background(tasks: TaskFactory, title: str, /, *setup: Call, **options: Any) -> list[TaskCase]:
     """A task, and a wait for its end; its job file stays."""
     return [
-        tasks("snapshot", *FRESH, ADDED, planted(tasks.cloud, "one"), *setup, step=title,
+        tasks("snapshot", *RESET_CALLS, ADDED, add_snapshot(tasks.cloud, "one"), *setup, step=title,
               keywords={"async": 60, "poll": 0, "register": "job"}, **options),
         TaskCase(f"{title} ended", {"ansible.builtin.async_status": {"jid": "{{ job.ansible_job_id }}"}, "register": "ended",
                                 "until": "ended is finished", "retries": 60, "delay": 1}),
@@ -83,7 +83,7 @@ def in_background(tasks: Tasks, title: str, /, *setup: Call, **options: Any) -> 
 @pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.slow)])
 def test_in_the_background(leaks: LeakStage, cloud: str, tmp_path: Path) -> None:
     """An asynchronous task's job file stays on the disk, its module does not, whatever Ansible is told to keep."""
-    tasks = Tasks(leaks.runner.sandbox, cloud)
+    tasks = TaskFactory(leaks.runner.sandbox, cloud)
     forbidden = fault("status", status=403, body={"detail": quoting(cloud)}, cloud=cloud, times=None)
     works = in_background(tasks, "works", name="two", **OPTIONS[cloud])
     fails = in_background(tasks, "fails", forbidden, name="one", **OPTIONS[cloud])
@@ -103,10 +103,10 @@ def test_in_the_background(leaks: LeakStage, cloud: str, tmp_path: Path) -> None
 @pytest.mark.parametrize(("mode", "number"), [(IN_PROCESS, signal.SIGINT), *(
     pytest.param(mode, number, marks=pytest.mark.slow) for mode in EXECUTION_MODES for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
     if (mode, number) != (IN_PROCESS, signal.SIGINT))])
-def test_ended_in_the_middle(leaks: LeakStage, ilkbyte: Tasks, mode: str, number: int) -> None:
+def test_ended_in_the_middle(leaks: LeakStage, ilkbyte: TaskFactory, mode: str, number: int) -> None:
     """While the module waits for an answer: nothing is shown, no file is left."""
     late = fault("delay", seconds=8, cloud="ilkbyte", operation="snapshots.list")
-    step = ilkbyte("snapshot", *FRESH, ADDED, planted("ilkbyte", "one"), late, name="two", **OPTIONS["ilkbyte"])
+    step = ilkbyte("snapshot", *RESET_CALLS, ADDED, add_snapshot("ilkbyte", "one"), late, name="two", **OPTIONS["ilkbyte"])
     with ProcessWatch(str(leaks.directory)) as watch:
         running = leaks.runner.start(step, mode=mode, arguments=("-vvvvv",), environment={**leaks.environment, **LOUDEST})
         deadline = time.monotonic() + 30
@@ -132,9 +132,9 @@ def becoming(directory: Path) -> dict[str, str]:
     return {"ANSIBLE_BECOME_EXE": str(sudo), "ANSIBLE_BECOME_ALLOW_SAME_USER": "1"}
 
 
-def test_files_of_a_run_that_becomes_another_user_are_removed(leaks: LeakStage, vpsorg: Tasks, tmp_path: Path) -> None:
+def test_files_of_a_run_that_becomes_another_user_are_removed(leaks: LeakStage, vpsorg: TaskFactory, tmp_path: Path) -> None:
     """Without pipelining the module then lies in a file; it goes in spite of ANSIBLE_KEEP_REMOTE_FILES."""
-    step = vpsorg("server_info", *FRESH, ADDED, keywords=BECOMING, **OPTIONS["vpsorg"])
+    step = vpsorg("server_info", *RESET_CALLS, ADDED, keywords=BECOMING, **OPTIONS["vpsorg"])
     run = leaks.play(step, arguments=("-vvvvv",), environment={**LOUDEST, **becoming(tmp_path)})
     assert run.stdout.count("since the task becomes another user") == 1
     assert not run.only.failed, run.output[-3000:]
@@ -148,10 +148,10 @@ def test_files_of_a_run_that_becomes_another_user_are_removed(leaks: LeakStage, 
 @pytest.mark.slow
 @pytest.mark.parametrize(("pipelining", "left"), [("0", 1), ("1", 0)])
 def test_a_killed_run_that_becomes_another_user_leaves_a_file_unless_pipelining_is_on(
-    leaks: LeakStage, vpsorg: Tasks, tmp_path: Path, pipelining: str, left: int,
+    leaks: LeakStage, vpsorg: TaskFactory, tmp_path: Path, pipelining: str, left: int,
 ) -> None:
     late = fault("delay", seconds=8, cloud="vpsorg", operation="servers.list")
-    step = vpsorg("server_info", *FRESH, ADDED, late, keywords=BECOMING, server=None, **OPTIONS["vpsorg"])
+    step = vpsorg("server_info", *RESET_CALLS, ADDED, late, keywords=BECOMING, server=None, **OPTIONS["vpsorg"])
     running = leaks.runner.start(step, environment={**leaks.environment, **becoming(tmp_path), "ANSIBLE_PIPELINING": pipelining})
     deadline = time.monotonic() + 60
     while not leaks.runner.sandbox.admin.requests(operation="servers.list"):
@@ -170,7 +170,7 @@ def test_a_killed_run_that_becomes_another_user_leaves_a_file_unless_pipelining_
 @pytest.mark.slow
 @pytest.mark.parametrize(("way", "shown"), [("options", True), ("vars", False), ("environment", False), ("module_defaults", False)])
 def test_ansible_shows_a_tasks_options_as_they_are_written_where_it_is_told_to(
-    runner: PlaybookRunner, vpsorg: Tasks, way: str, shown: bool, tmp_path: Path,
+    runner: PlaybookRunner, vpsorg: TaskFactory, way: str, shown: bool, tmp_path: Path,
 ) -> None:
     """With display_args_to_stdout and in the callback junit, before any plugin of ours is asked: so they belong in variables."""
     run = runner.run(tempting(vpsorg, way)[0], environment={

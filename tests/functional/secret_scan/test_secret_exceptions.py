@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.breaking.sitecustomize import PLACES
-from support.cases import CLOUDS, FRESH, Tasks, planted
+from support.cases import CLOUDS, RESET_CALLS, TaskFactory, add_snapshot
 from support.playbook_runner import EXECUTION_MODES, IN_PROCESS, MODULE, TaskCase
 from support.secret_cases import ADDED, OPTIONS, quoting
 
@@ -31,8 +31,8 @@ def places(cloud: str, mode: str) -> list[str]:
     return [place for place in IN_MODULES if place not in not_here and f"providers.{other}:" not in place]
 
 
-def breaking(tasks: Tasks, place: str, keywords: dict[str, Any] | None = None) -> TaskCase:
-    return tasks("snapshot", *FRESH, ADDED, planted(tasks.cloud, "one"), step=place, name="two", keywords=keywords, **OPTIONS[tasks.cloud])
+def breaking(tasks: TaskFactory, place: str, keywords: dict[str, Any] | None = None) -> TaskCase:
+    return tasks("snapshot", *RESET_CALLS, ADDED, add_snapshot(tasks.cloud, "one"), step=place, name="two", keywords=keywords, **OPTIONS[tasks.cloud])
 
 
 def environment(directory: Path, cloud: str) -> dict[str, str]:
@@ -47,7 +47,7 @@ def raised(directory: Path) -> set[str]:
 @pytest.mark.parametrize(("cloud", "mode"), [
     pytest.param(cloud, mode, marks=() if (cloud, mode) == ("vpsorg", IN_PROCESS) else pytest.mark.slow) for cloud in CLOUDS for mode in EXECUTION_MODES])
 def test_in_each_layer(leaks: LeakStage, cloud: str, mode: str, tmp_path: Path) -> None:
-    tasks = Tasks(leaks.runner.sandbox, cloud)
+    tasks = TaskFactory(leaks.runner.sandbox, cloud)
     wanted = places(cloud, mode)
     steps = [breaking(tasks, place, {"environment": {"REWIND_BREAK": place}}) for place in wanted]
     run = leaks.play(*steps, mode=mode, arguments=("-vvvvv",), environment=environment(tmp_path, cloud))
@@ -60,7 +60,7 @@ def test_in_each_layer(leaks: LeakStage, cloud: str, mode: str, tmp_path: Path) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", IN_FRONT)
-def test_in_front_of_the_doors(leaks: LeakStage, vpsorg: Tasks, place: str, tmp_path: Path) -> None:
+def test_in_front_of_the_doors(leaks: LeakStage, vpsorg: TaskFactory, place: str, tmp_path: Path) -> None:
     run = leaks.play(breaking(vpsorg, place), mode=MODULE, arguments=("-vvvvv",),
                      environment={**environment(tmp_path, "vpsorg"), "REWIND_BREAK": place})
     assert raised(tmp_path) == {place}
@@ -68,9 +68,9 @@ def test_in_front_of_the_doors(leaks: LeakStage, vpsorg: Tasks, place: str, tmp_
 
 
 @pytest.mark.parametrize("mode", [pytest.param(IN_PROCESS, marks=pytest.mark.slow), MODULE])
-def test_with_all_that_libraries_say_of_http(leaks: LeakStage, ilkbyte: Tasks, mode: str) -> None:
+def test_with_all_that_libraries_say_of_http(leaks: LeakStage, ilkbyte: TaskFactory, mode: str) -> None:
     """Ilkbyte's keys stand in every address."""
-    for name, arguments in (*FRESH, ADDED):  # here: within the run, the tests' own client would be heard as well
+    for name, arguments in (*RESET_CALLS, ADDED):  # here: within the run, the tests' own client would be heard as well
         getattr(leaks.runner.sandbox.admin, name)(**arguments)
     run = leaks.play(ilkbyte("snapshot", name="two", **OPTIONS["ilkbyte"]), mode=mode, arguments=("-vvvvv",),
                      environment={"PYTHONPATH": str(BREAKING), "REWIND_NOISE": "1"})

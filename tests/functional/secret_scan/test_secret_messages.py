@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support.cases import CLOUDS, FRESH, Tasks, fault, planted
+from support.cases import CLOUDS, RESET_CALLS, TaskFactory, add_snapshot, fault
 from support.playbook_runner import EXECUTION_MODES, IN_PROCESS, TaskCase
 from support.secret_cases import ADDED, OPTIONS, SECRETS, in_pieces, quoting
 from support.secret_search import forms_of
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.playbook, pytest.mark.secret_scan]
 class Answers:
     """Steps for answers of one cloud to the list of snapshots."""
 
-    def __init__(self, tasks: Tasks) -> None:
+    def __init__(self, tasks: TaskFactory) -> None:
         self._tasks = tasks
         self.cloud = tasks.cloud
 
@@ -28,7 +28,7 @@ class Answers:
         operation = "servers.list" if module == "server_info" else "snapshots.list"
         arranged = fault(kind, cloud=self.cloud, operation=operation, times=None, **details)
         more = {"server": None} if module == "server_info" else {}
-        return self._tasks(module, *FRESH, ADDED, planted(self.cloud, "one"), arranged, step=title, **OPTIONS[self.cloud], **more)
+        return self._tasks(module, *RESET_CALLS, ADDED, add_snapshot(self.cloud, "one"), arranged, step=title, **OPTIONS[self.cloud], **more)
 
     def refusal(self, title: str, said: object) -> TaskCase:
         body = {"detail": said} if self.cloud == "vpsorg" else {"status": False, "message": "", "error": said, "data": None}
@@ -42,7 +42,7 @@ class Answers:
         return self.step(title, "raw", module=module, body=body)
 
 
-def steps_for(tasks: Tasks) -> list[TaskCase]:
+def steps_for(tasks: TaskFactory) -> list[TaskCase]:
     answers = Answers(tasks)
     cloud, said, secret = tasks.cloud, quoting(tasks.cloud), SECRETS[tasks.cloud][0]
     quoted = [answers.refusal(f"quoted {number}", piece) for number, piece in enumerate(in_pieces(said))]
@@ -67,21 +67,21 @@ def steps_for(tasks: Tasks) -> list[TaskCase]:
         answers.listing("shape", {said: said}),
         answers.listing("listed", row if cloud == "vpsorg" else {**row, "name": "n1", "state": said, "current": True, "creation_time": secret}),
         answers.listing("listed servers", {**row, "hostname": secret, "ip_address": secret, "status": "running"}, module="server_info"),
-        tasks("server_info", *FRESH, ADDED, step="secrets in the URL", api_url=f"https://key@example.com/{secret}", **OPTIONS[cloud]),
-        tasks("server_info", *FRESH, ADDED, step="unreachable", api_url="http://127.0.0.1:9/api", **OPTIONS[cloud]),
-        tasks("server_info", *FRESH, ADDED, step="no such server", **{**OPTIONS[cloud], "server": secret}),
-        tasks("snapshot_restore", *FRESH, step="unauthorized", name="one", **OPTIONS[cloud]),
-        tasks("snapshot", *FRESH, step="wrong type", name="two", wait=secret, **OPTIONS[cloud]),
-        tasks("snapshot", *FRESH, step="wrong choice", name="two", state=secret, **OPTIONS[cloud]),
-        tasks("snapshot", *FRESH, step="dict for a key", name="two", **{**OPTIONS[cloud], next(iter(OPTIONS[cloud])): {secret: [secret]}}),
-        tasks("snapshot", *FRESH, step="blank in a key", name="two", **{name: f" {value} x" for name, value in OPTIONS[cloud].items()}),
+        tasks("server_info", *RESET_CALLS, ADDED, step="secrets in the URL", api_url=f"https://key@example.com/{secret}", **OPTIONS[cloud]),
+        tasks("server_info", *RESET_CALLS, ADDED, step="unreachable", api_url="http://127.0.0.1:9/api", **OPTIONS[cloud]),
+        tasks("server_info", *RESET_CALLS, ADDED, step="no such server", **{**OPTIONS[cloud], "server": secret}),
+        tasks("snapshot_restore", *RESET_CALLS, step="unauthorized", name="one", **OPTIONS[cloud]),
+        tasks("snapshot", *RESET_CALLS, step="wrong type", name="two", wait=secret, **OPTIONS[cloud]),
+        tasks("snapshot", *RESET_CALLS, step="wrong choice", name="two", state=secret, **OPTIONS[cloud]),
+        tasks("snapshot", *RESET_CALLS, step="dict for a key", name="two", **{**OPTIONS[cloud], next(iter(OPTIONS[cloud])): {secret: [secret]}}),
+        tasks("snapshot", *RESET_CALLS, step="blank in a key", name="two", **{name: f" {value} x" for name, value in OPTIONS[cloud].items()}),
     ]
 
 
 @pytest.mark.parametrize(("cloud", "mode"), [
     pytest.param(cloud, mode, marks=() if (cloud, mode) == ("ilkbyte", IN_PROCESS) else pytest.mark.slow) for cloud in CLOUDS for mode in EXECUTION_MODES])
 def test_in_every_part_of_an_answer(leaks: LeakStage, cloud: str, mode: str) -> None:
-    tasks = Tasks(leaks.runner.sandbox, cloud)
+    tasks = TaskFactory(leaks.runner.sandbox, cloud)
     run = leaks.play(*steps_for(tasks), mode=mode, arguments=("-vvvvv", "--diff"), environment={"ANSIBLE_DISPLAY_TRACEBACK": "always"})
     for outcome in run.results:
         if outcome.name.startswith("quoted"):
