@@ -67,9 +67,9 @@ class Plays:
             "door": self._sandbox.admin_url + "/servers/vpsorg/{{ rewind_server_id }}",
             "ansible_pipelining": False,
         }
-        book = self._directory / "play.yml"
-        book.write_text(json.dumps([{"hosts": hosts, "gather_facts": False, "vars": variables, "tasks": tasks, **play}]), "utf-8")
-        return self._runner.command("ansible-playbook", "-i", self._sandbox.inventory, str(book),
+        playbook = self._directory / "play.yml"
+        playbook.write_text(json.dumps([{"hosts": hosts, "gather_facts": False, "vars": variables, "tasks": tasks, **play}]), "utf-8")
+        return self._runner.command("ansible-playbook", "-i", self._sandbox.inventory, str(playbook),
                                    environment={**self._environment, **(environment or {})})
 
     def tell(self, name: str, expression: str) -> dict[str, Any]:

@@ -54,12 +54,12 @@ def test_names_that_a_cloud_lists(runner: PlaybookRunner, tmp_path: Path) -> Non
         name = list(ALL.values())[int(host) - 700]
         assert each["rewind_server_name"] == each["again"] == CONTROLS.sub("\ufffd", name.replace("\n", "\ufffd"))
         assert each["rewind_server_id"] == host and "root_password" not in each
-    book = tmp_path / "play.yml"
-    book.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "connection": "local", "tasks": [
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "connection": "local", "tasks": [
         {"ansible.builtin.debug": {"msg": "{{ rewind_server_name }} {{ label }} {{ again }} {{ hostvars[inventory_hostname].label }}"}},
         {"ansible.builtin.assert": {"that": ["again == rewind_server_name", "rewind_server_name in label"]}},
     ]}]), encoding="utf-8")
-    played = run(runner, "ansible-playbook", "-i", path, str(book), "-vvv")
+    played = run(runner, "ansible-playbook", "-i", path, str(playbook), "-vvv")
     assert played.status == 0 and '"msg": "{{ 7*7 }} {{ 7*7 }}/{{ 7*7 }} {{ 7*7 }} {{ 7*7 }}/{{ 7*7 }}"' in played.stdout, played.output
     run(runner, "ansible-inventory", "-i", path, "--graph", "--vars")
     assert not [file for file in tmp_path.rglob("*") if OWNED in file.name] and not Path(OWNED).exists()

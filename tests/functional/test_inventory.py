@@ -92,12 +92,12 @@ def play(runner: PlaybookRunner, path: str, *tasks: dict[str, Any], mode: str, *
     written = {"dest": f"{directory}/told-{{{{ inventory_hostname }}}}", "mode": "0600", "content": "{{ seen | to_json }}"}
     told = [{"name": "Tell", "ansible.builtin.copy": written, "delegate_to": "localhost"}]
     first, *others = tasks
-    book = directory / "play.yml"
+    playbook = directory / "play.yml"
     local = {"ansible_python_interpreter": other_python()} if mode == MODULE else {}
-    book.write_text(json.dumps([{
+    playbook.write_text(json.dumps([{
         "hosts": "all", "gather_facts": False, "connection": "local", "vars": local,
         "tasks": [{**first, "register": "seen", "ignore_errors": True}, *told, *others], **play}]), encoding="utf-8")
-    run = runner.command("ansible-playbook", "-i", path, str(book), "-vvv", environment=inventory_file.environment(runner.sandbox))
+    run = runner.command("ansible-playbook", "-i", path, str(playbook), "-vvv", environment=inventory_file.environment(runner.sandbox))
     assert ("since another Python is asked for" in run.stdout) == (mode == MODULE), run.output
     return run, {file.name[5:]: json.loads(file.read_text("utf-8")) for file in directory.glob("told-*")}
 
@@ -137,10 +137,10 @@ def test_a_token_that_a_vault_keeps_opens_the_account_for_inventory_and_tasks_an
     listed = inventory(runner, str(path), "--list", "-vvvv", **opened)
     told = replace(listed, stdout=listed.stdout[listed.stdout.index("{\n"):])  # what -vvvv says stands before it
     assert set(hosts(told)) == {"web1", "web2"}
-    book = tmp_path / "play.yml"
+    playbook = tmp_path / "play.yml"
     task = {"rewind.vps.snapshot": {"name": "before"}, "delegate_to": "localhost"}
-    book.write_text(json.dumps([{"hosts": "web1", "gather_facts": False, "tasks": [task]}]), encoding="utf-8")
-    played = runner.command("ansible-playbook", "-i", str(path), str(book), "-vvvv", environment=opened)
+    playbook.write_text(json.dumps([{"hosts": "web1", "gather_facts": False, "tasks": [task]}]), encoding="utf-8")
+    played = runner.command("ansible-playbook", "-i", str(path), str(playbook), "-vvvv", environment=opened)
     assert played.status == 0, played.output
     assert [event["server"] for event in sandbox.admin.events("snapshot_ready")] == ["web1"]
     closed = inventory(runner, str(path))

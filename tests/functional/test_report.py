@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.playbook
 
-BOOK = "rewind.vps.report"
+PLAYBOOK = "rewind.vps.report"
 
 
 def credentials(sandbox: SandboxHandle) -> dict[str, str]:
@@ -33,7 +33,7 @@ def credentials(sandbox: SandboxHandle) -> dict[str, str]:
 
 def report(runner: PlaybookRunner, sandbox: SandboxHandle, *arguments: str, environment: dict[str, str] | None = None, **variables: Any) -> Run:
     given = ("-e", json.dumps(variables)) if variables else ()
-    return runner.command("ansible-playbook", BOOK, *given, *arguments, environment=credentials(sandbox) if environment is None else environment)
+    return runner.command("ansible-playbook", PLAYBOOK, *given, *arguments, environment=credentials(sandbox) if environment is None else environment)
 
 
 def record(directory: Path, outcome: str | None, days: float, state: str = "ended", **facts: Any) -> Path:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.playbook
 
 ROOT = Path(__file__).resolve().parents[2]
-BOOK = "rewind.vps.snapshot"
+PLAYBOOK = "rewind.vps.snapshot"
 GENERATED = re.compile("manual[0-9]{8}T[0-9]{6}Z")
 
 
@@ -28,7 +28,7 @@ def take(runner: PlaybookRunner, sandbox: SandboxHandle, *arguments: str, cloud:
         "VPS_API_TOKEN": sandbox.vpsorg_token, "ILKBYTE_ACCESS_KEY": sandbox.ilkbyte_access_key, "ILKBYTE_SECRET_KEY": sandbox.ilkbyte_secret_key,
         "REWIND_PROVIDER": cloud, {"vpsorg": "VPS_API_URL", "ilkbyte": "ILKBYTE_HOST"}[cloud]: given["api_url"],
     }
-    return runner.command("ansible-playbook", BOOK, *arguments, "-e", json.dumps(variables), environment=environment)
+    return runner.command("ansible-playbook", PLAYBOOK, *arguments, "-e", json.dumps(variables), environment=environment)
 
 
 def names(sandbox: SandboxHandle, server: str) -> list[str]:

@@ -21,7 +21,7 @@ from support.playbook_runner import PlaybookRunner, Run, RunningPlaybook
 if TYPE_CHECKING:
     from sandbox import SandboxHandle
 
-BOOK = "rewind.vps.guarded_upgrade"
+PLAYBOOK = "rewind.vps.guarded_upgrade"
 GUARD_PROGRAM = "_guard/__main__.py"
 WAIT_SECONDS = 60
 
@@ -43,7 +43,7 @@ FAIL = {"name": "Break", "ansible.builtin.command": "false"}
 
 
 @dataclass
-class Rollout:
+class UpgradeRunner:
     """Guarded upgrades on one sandbox with SSH.
 
     :ivar folder: an empty folder; the user's files and the controller's home lie there.
@@ -65,20 +65,20 @@ class Rollout:
         path.write_text(json.dumps(list(tasks)), encoding="utf-8")
         return str(path)
 
-    def book(self, name: str, *plays: dict[str, Any]) -> str:
+    def playbook(self, name: str, *plays: dict[str, Any]) -> str:
         """Write a playbook; its path."""
         path = self.directory / f"{name}.yml"
         path.write_text(json.dumps(list(plays)), encoding="utf-8")
         return str(path)
 
-    def start(self, hosts: str, *arguments: str, book: str = BOOK, environment: dict[str, str] | None = None, **options: Any) -> RunningPlaybook:
+    def start(self, hosts: str, *arguments: str, playbook: str = PLAYBOOK, environment: dict[str, str] | None = None, **options: Any) -> RunningPlaybook:
         """Begin a run. Options are the role's, without their prefix."""
         variables = {**SHORT_LIMITS, **{f"guarded_upgrade_{name}": value for name, value in options.items()}}
         self._runs += 1
-        given = self.directory / f"variables{self._runs}.json"
-        given.write_text(json.dumps({"target": hosts, **variables}), encoding="utf-8")
+        variables_file = self.directory / f"variables{self._runs}.json"
+        variables_file.write_text(json.dumps({"target": hosts, **variables}), encoding="utf-8")
         process = self._runner._start_process(
-            "ansible-playbook", "-i", self.sandbox.inventory, book, "-e", f"@{given}", *arguments,
+            "ansible-playbook", "-i", self.sandbox.inventory, playbook, "-e", f"@{variables_file}", *arguments,
             environment={**self.environment, **(environment or {})},
         )
         return RunningPlaybook(process, self.directory / "no results")
@@ -113,7 +113,7 @@ class Rollout:
         """Of the server's disk when its newest snapshot was taken."""
         return self.sandbox.admin.events("snapshot_ready", server=host)[-1]["digest"]
 
-    def asked(self, host: str, operation: str) -> int:
+    def count_requests(self, host: str, operation: str) -> int:
         """How often the cloud was asked for it."""
         return len(self.sandbox.admin.requests(operation=operation, server=host))
 
@@ -130,16 +130,16 @@ class Rollout:
     def state_dir(self) -> Path:
         return self.directory / "home" / ".local" / "state" / "rewind.vps"
 
-    def wait_until(self, look: Callable[[], Any], what: str) -> Any:
+    def wait_until(self, poll: Callable[[], Any], description: str) -> Any:
         """Wait until it gives something true."""
-        end = time.monotonic() + WAIT_SECONDS
-        while time.monotonic() < end:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while time.monotonic() < deadline:
             with contextlib.suppress(IndexError, OSError, ValueError):
-                found = look()
+                found = poll()
                 if found:
                     return found
             time.sleep(0.1)
-        raise AssertionError(f"waited {WAIT_SECONDS} s for {what}")
+        raise AssertionError(f"waited {WAIT_SECONDS} s for {description}")
 
     def wait_for_state(self, host: str, *states: str) -> dict[str, Any]:
         """Wait until the server's newest receipt is in one of the states."""
@@ -154,9 +154,9 @@ class Rollout:
         """Where the newest receipt lies with its evidence."""
         return next(self.state_dir.glob(f"*/{self.record(host)['run_id']}"))
 
-    def pinned_book(self, **play: Any) -> str:
+    def host_pinned_playbook(self, **play: Any) -> str:
         """A playbook whose servers don't wait for each other."""
-        return self.book("pinned", {
+        return self.playbook("pinned", {
             "hosts": "{{ target }}", "gather_facts": False, "strategy": "ansible.builtin.host_pinned",
             "roles": [{"role": "rewind.vps.guarded_upgrade"}], **play,
         })
@@ -175,18 +175,18 @@ class Rollout:
         """How the service was started and stopped since, by the server's disk."""
         return (self.disk(host) / "srv" / "app.log").read_text("utf-8").splitlines()
 
-    def batch_book(self, size: int) -> str:
+    def batch_playbook(self, size: int) -> str:
         """A playbook of batches of this size, whose servers have services as :meth:`install_service` puts them there."""
         fact = {"name": "Say how services are kept here", "ansible.builtin.set_fact": {"service_mgr": "sysvinit", "cacheable": True}}
-        return self.book("batch", {
+        return self.playbook("batch", {
             "hosts": "{{ target }}", "gather_facts": False, "serial": size, "pre_tasks": [fact], "roles": [{"role": "rewind.vps.guarded_upgrade"}],
         })
 
-    def assert_undone(self, host: str) -> None:
+    def assert_rolled_back(self, host: str) -> None:
         """One snapshot and one restore were asked for, the disk is as it was, and the receipt says so."""
-        assert self.asked(host, "snapshots.create") == 1, host
-        assert self.asked(host, "snapshots.restore") == 1, host
-        assert self.is_as_at_snapshot(host), host
+        assert self.count_requests(host, "snapshots.create") == 1, host
+        assert self.count_requests(host, "snapshots.restore") == 1, host
+        assert self.disk_matches_snapshot(host), host
         assert self.record(host)["outcome"] == "rolled_back", host
         assert self.no_guard_left()
 
@@ -205,16 +205,16 @@ class Rollout:
         self.wait_until(lambda: not self.guards(), "the guards to be gone")
         return True
 
-    def is_as_at_snapshot(self, host: str) -> bool:
+    def disk_matches_snapshot(self, host: str) -> bool:
         """Whether the server's disk is byte for byte what it was when the snapshot was taken."""
         return self.digest(host) == self.snapshot_digest(host)
 
     def kill_guards(self) -> None:
         """End them as a crash would."""
         assert self.guards(), "there is no guard to kill"
-        self.end()
+        self.kill_remaining_guards()
 
-    def end(self) -> None:
+    def kill_remaining_guards(self) -> None:
         """Leave no guard behind."""
         for pid in self.guards():
             with contextlib.suppress(ProcessLookupError):
@@ -236,12 +236,12 @@ def outcomes(run: Run) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def rollout(sandbox: SandboxHandle, directory: Path) -> Iterator[Rollout]:
+def upgrade_runner(sandbox: SandboxHandle, directory: Path) -> Iterator[UpgradeRunner]:
     """A rollout whose guards are gone afterwards."""
     # SSH's control sockets lie in it, and a socket's path may have a hundred characters.
     with TemporaryDirectory(prefix="rw-cp-") as control_path:
-        one = Rollout(sandbox, directory, control_path)
+        runner = UpgradeRunner(sandbox, directory, control_path)
         try:
-            yield one
+            yield runner
         finally:
-            one.end()
+            runner.kill_remaining_guards()

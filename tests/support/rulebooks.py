@@ -68,7 +68,7 @@ class Listening:
     def said(self) -> str:
         return self.log.read_text("utf-8", "replace")
 
-    def end(self) -> None:
+    def deadline(self) -> None:
         """As Ctrl-C does; what does not go is ended."""
         for sent in (signal.SIGINT, signal.SIGKILL):
             for pid in [self.process.pid, *descendants(self.process.pid)]:
@@ -110,13 +110,13 @@ def listening(directory: Path, rulebook: str, *, inventory: str, variables: dict
         _wait_for_the_port(one, port)
         yield one
     finally:
-        one.end()
+        one.deadline()
         shutil.rmtree(directory / "collections")
 
 
 def _wait_for_the_port(one: Listening, port: int) -> None:
-    end = time.monotonic() + READY_SECONDS
-    while time.monotonic() < end and one.process.poll() is None:
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline and one.process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
         time.sleep(0.1)

@@ -113,9 +113,9 @@ class Scheduling:
         # The play's become must not count for the cloud and the runner: there is no sudo that would let a test become root.
         play = {"hosts": host, "gather_facts": False, "become": True, "become_method": "ansible.builtin.su"}
         roles = [{f"snapshot_schedule_{name}": value for name, value in {**ours, **wish}.items()} for wish in wishes]
-        book = [{**play, "roles": [{"role": "rewind.vps.snapshot_schedule", **variables}]} for variables in roles]
+        playbook = [{**play, "roles": [{"role": "rewind.vps.snapshot_schedule", **variables}]} for variables in roles]
         path = self.directory / "given.yml"
-        path.write_text(json.dumps(book), encoding="utf-8")
+        path.write_text(json.dumps(playbook), encoding="utf-8")
         return self._runner.command("ansible-playbook", "-i", str(self.directory / "hosts"), str(path), *arguments,
                                    environment={**self._environment(host), **(environment or {})})
 

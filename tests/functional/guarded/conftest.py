@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.cases import DURATIONS, SHORT, SPEED, set_durations
-from support.guarded_upgrade import Rollout, rollout
+from support.guarded_upgrade import UpgradeRunner, upgrade_runner
 
 if TYPE_CHECKING:
     from sandbox import SandboxHandle
@@ -24,10 +24,10 @@ def ssh_sandbox() -> Iterator[SandboxHandle]:
 
 
 @pytest.fixture
-def upgrades(ssh_sandbox: SandboxHandle, tmp_path: Path) -> Iterator[Rollout]:
+def upgrades(ssh_sandbox: SandboxHandle, tmp_path: Path) -> Iterator[UpgradeRunner]:
     """Guarded upgrades of web1 to web5 at VPS.org and app1 at Ilkbyte."""
     ssh_sandbox.admin.reset()
     name, arguments = set_durations(SHORT, *DURATIONS)
     getattr(ssh_sandbox.admin, name)(**arguments)
-    with rollout(ssh_sandbox, tmp_path) as one:
+    with upgrade_runner(ssh_sandbox, tmp_path) as one:
         yield one

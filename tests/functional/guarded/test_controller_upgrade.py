@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.awx_controller import Job, content, credentials, launch, secrets
 from support.cases import SPEED
-from support.guarded_upgrade import CHANGE, FAIL, SHORT_LIMITS, Rollout
+from support.guarded_upgrade import CHANGE, FAIL, SHORT_LIMITS, UpgradeRunner
 from support.managed_nodes import counted_nodes
 from support.playbook_runner import PlaybookRunner
 from support.secret_search import Searcher
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.ssh, pytest.mark.playbook, pytest.mark.slow]
 SLEEP = {"name": "Take long", "ansible.builtin.command": "sleep 300"}
 
 
-def job_of(upgrades: Rollout, name: str, playbook: str, *tasks: dict[str, Any]) -> Job:
+def job_of(upgrades: UpgradeRunner, name: str, playbook: str, *tasks: dict[str, Any]) -> Job:
     """A job with the workflow's variables on C(web1): the second has the options that the first had."""
     upgrade = {"upgrade.yml": list(tasks)} if tasks else {}
     named = {"guarded_upgrade_tasks": "upgrade.yml"} if tasks else {}
@@ -32,7 +32,7 @@ def job_of(upgrades: Rollout, name: str, playbook: str, *tasks: dict[str, Any]) 
     )
 
 
-def leaks_nothing(upgrades: Rollout, *jobs: Job) -> None:
+def leaks_nothing(upgrades: UpgradeRunner, *jobs: Job) -> None:
     searcher = Searcher(secrets(upgrades.sandbox))
     for job in jobs:
         for name, text in job.left().items():
@@ -45,7 +45,7 @@ def leaks_nothing(upgrades: Rollout, *jobs: Job) -> None:
 
 
 @pytest.mark.duration(40)
-def test_a_failed_upgrade_is_a_failed_job_and_the_node_after_it_changes_nothing(upgrades: Rollout) -> None:
+def test_a_failed_upgrade_is_a_failed_job_and_the_node_after_it_changes_nothing(upgrades: UpgradeRunner) -> None:
     good = job_of(upgrades, "good", "guarded_upgrade.yml", CHANGE)
     assert good.status == "successful", good.shown
     upgrades.sandbox.admin.settings(seconds={"vpsorg.snapshots.restore": 4 * SPEED})  # long enough to be told of
@@ -63,7 +63,7 @@ def test_a_failed_upgrade_is_a_failed_job_and_the_node_after_it_changes_nothing(
 
 
 @pytest.mark.duration(40)
-def test_the_node_after_a_job_whose_pod_was_killed_restores(upgrades: Rollout) -> None:
+def test_the_node_after_a_job_whose_pod_was_killed_restores(upgrades: UpgradeRunner) -> None:
     running = upgrades.start("web1", tasks=upgrades.tasks("upgrade", CHANGE, SLEEP))
     upgrades.wait_for_state("web1", "upgrading")
     upgrades.wait_until((upgrades.disk("web1") / "etc" / "changed").exists, "the change")
@@ -72,7 +72,7 @@ def test_the_node_after_a_job_whose_pod_was_killed_restores(upgrades: Rollout) -
     node = job_of(upgrades, "node", "recover_after_failure.yml")
     assert node.status == "failed"
     assert "ROLLED_BACK: web1" in node.shown
-    upgrades.assert_undone("web1")
+    upgrades.assert_rolled_back("web1")
     leaks_nothing(upgrades, node)
 
 

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from support.guarded_upgrade import CHANGE, FAIL, Rollout, outcomes, proven
+from support.guarded_upgrade import CHANGE, FAIL, UpgradeRunner, outcomes, proven
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
 
@@ -19,7 +19,7 @@ def on(host: str, task: dict) -> dict:
 
 
 @pytest.mark.duration(40)
-def test_each_server_comes_to_its_own_end(upgrades: Rollout) -> None:
+def test_each_server_comes_to_its_own_end(upgrades: UpgradeRunner) -> None:
     """At once, in one batch: a check fails, a check hangs, a task hangs, a handler fails, a task fails, and one goes well.
 
     And there are secrets to be spilled.
@@ -35,34 +35,34 @@ def test_each_server_comes_to_its_own_end(upgrades: Rollout) -> None:
         "checks", on("web1", {"ansible.builtin.shell": "echo hunter2secret; test ! -e /etc/changed", "no_log": True}),
         on("web2", {"ansible.builtin.shell": "test ! -e /etc/changed || sleep 300"}),
     )
-    book = upgrades.pinned_book(
+    playbook = upgrades.host_pinned_playbook(
         handlers=[{"name": "Fall over", "ansible.builtin.command": "false"}],
         vars={"vault_password": "spokenpassword", "ansible_become_password": "{{ vault_password }}"},
     )
     # Only those that hang wait for their limit, and no guard acts before its run has failed by itself, however slow the machine is.
     run = upgrades.run(
-        "web1,web2,web3,web4,web5,app1", "--forks", "6", book=book, tasks=tasks, checks=checks, grace_period=120,
+        "web1,web2,web3,web4,web5,app1", "--forks", "6", playbook=playbook, tasks=tasks, checks=checks, grace_period=120,
         timeout="{{ 40 if inventory_hostname == 'web3' else 120 }}", check_timeout="{{ 20 if inventory_hostname == 'web2' else 120 }}",
     )
     assert run.status == 2, run.output
     undone = ("web1", "web2", "web3", "web4", "app1")
     for host in undone:
-        upgrades.assert_undone(host)
+        upgrades.assert_rolled_back(host)
         assert proven(upgrades.record(host)) == EVERYTHING, host
         assert f"ROLLED_BACK: {host}" in run.stdout
     assert outcomes(run) == {**dict.fromkeys(undone, "rolled_back"), "web5": "upgraded"}
-    assert not upgrades.is_as_at_snapshot("web5")
-    assert upgrades.asked("web5", "snapshots.restore") == 0
+    assert not upgrades.disk_matches_snapshot("web5")
+    assert upgrades.count_requests("web5", "snapshots.restore") == 0
     reasons = {host: upgrades.record(host)["reason"] for host in undone}
     assert reasons["web1"].startswith("web1 only")
     for host in ("web2", "web3"):
         assert f"{host} only" in reasons[host] and ("Timed out" in reasons[host] or "time frame" in reasons[host])
     assert "Fall over" in reasons["web4"]
-    evidence_is_kept_without_secrets(upgrades, token)
+    assert_diagnostics_without_secrets(upgrades, token)
     assert "hunter2secret" not in run.output
 
 
-def evidence_is_kept_without_secrets(upgrades: Rollout, token: str) -> None:
+def assert_diagnostics_without_secrets(upgrades: UpgradeRunner, token: str) -> None:
     assert "upgraded libc" in (upgrades.record_directory("app1") / "server.log").read_text("utf-8")
     failed = (upgrades.record_directory("app1") / "failed_task.json").read_text("utf-8")
     assert '"app1 only"' in failed and '"rc": 3' in failed
@@ -75,12 +75,12 @@ def evidence_is_kept_without_secrets(upgrades: Rollout, token: str) -> None:
 
 
 @pytest.mark.duration(40)
-def test_trouble_with_the_restore_itself(upgrades: Rollout) -> None:
+def test_trouble_with_the_restore_itself(upgrades: UpgradeRunner) -> None:
     """Once each, at the first try: 500 not applied, 500 applied, no answer after and (at Ilkbyte) before it was applied.
 
     What fails is the upgrade's last task, at web1 a port that nobody listens on, and at web2 a URL that nobody answers.
     """
-    all_are_undone_in_spite_of(upgrades, {
+    all_are_rolled_back_despite(upgrades, {
         "web1": {"kind": "status", "status": 500, "apply": False}, "web2": {"kind": "status", "status": 500, "apply": True},
         "web5": {"kind": "drop_after"}, "app1": {"kind": "drop_before"},
     })
@@ -90,25 +90,25 @@ def test_trouble_with_the_restore_itself(upgrades: Rollout) -> None:
 
 @pytest.mark.slow
 @pytest.mark.duration(20)
-def test_more_trouble_with_the_restore_itself(upgrades: Rollout) -> None:
+def test_more_trouble_with_the_restore_itself(upgrades: UpgradeRunner) -> None:
     """429, and no answer before it was applied."""
-    all_are_undone_in_spite_of(upgrades, {"web3": {"kind": "status", "status": 429, "apply": False}, "web4": {"kind": "drop_before"}})
+    all_are_rolled_back_despite(upgrades, {"web3": {"kind": "status", "status": 429, "apply": False}, "web4": {"kind": "drop_before"}})
 
 
-def all_are_undone_in_spite_of(upgrades: Rollout, troubles: dict[str, dict[str, Any]]) -> None:
-    for host, trouble in troubles.items():
+def all_are_rolled_back_despite(upgrades: UpgradeRunner, failures: dict[str, dict[str, Any]]) -> None:
+    for host, failure in failures.items():
         cloud = "ilkbyte" if host == "app1" else "vpsorg"
-        upgrades.sandbox.admin.fault(operation="snapshots.restore", server=host, cloud=cloud, **trouble)
+        upgrades.sandbox.admin.fault(operation="snapshots.restore", server=host, cloud=cloud, **failure)
     run = upgrades.run(
-        ",".join(troubles), "--forks", "6", book=upgrades.pinned_book(), check_timeout=8, grace_period=120,
+        ",".join(failures), "--forks", "6", playbook=upgrades.host_pinned_playbook(), check_timeout=8, grace_period=120,
         tasks=upgrades.tasks("upgrade", CHANGE, {**FAIL, "when": "inventory_hostname not in ['web1', 'web2']"}),
         check_ports="{{ [9] if inventory_hostname == 'web1' else [] }}",
         check_urls="{{ ['http://127.0.0.1:9/'] if inventory_hostname == 'web2' else [] }}",
     )
     assert run.status == 2, run.output
-    for host in troubles:
+    for host in failures:
         assert upgrades.record(host)["outcome"] == "rolled_back", (host, upgrades.record(host))
-        assert upgrades.is_as_at_snapshot(host)
+        assert upgrades.disk_matches_snapshot(host)
         assert len(upgrades.sandbox.admin.events("restore_started", server=host)) == 1, host
     assert upgrades.no_guard_left()
 
@@ -117,22 +117,22 @@ REFUSAL = {"status": False, "message": "", "error": "Snapshot is locked!", "data
 
 
 @pytest.mark.duration(20)
-def test_a_restore_that_is_refused_for_good(upgrades: Rollout) -> None:
+def test_a_restore_that_is_refused_for_good(upgrades: UpgradeRunner) -> None:
     upgrades.sandbox.admin.fault("status", cloud="vpsorg", operation="snapshots.restore", status=400, apply=False, times=None)
     upgrades.sandbox.admin.fault("raw", cloud="ilkbyte", operation="snapshots.restore", body=json.dumps(REFUSAL), apply=False, times=None,
                                content_type="application/json")
-    it_is_said_that_the_rollback_failed(upgrades, "rollback_failed")
+    assert_rollback_failure_reported(upgrades, "rollback_failed")
 
 
 @pytest.mark.slow
 @pytest.mark.duration(20)
-def test_a_restore_that_fails_half_way_each_time(upgrades: Rollout) -> None:
+def test_a_restore_that_fails_half_way_each_time(upgrades: UpgradeRunner) -> None:
     upgrades.sandbox.admin.fault("restore_fails", operation="snapshots.restore", times=None)
-    it_is_said_that_the_rollback_failed(upgrades, "rollback_failed", "unknown")
+    assert_rollback_failure_reported(upgrades, "rollback_failed", "unknown")
 
 
-def it_is_said_that_the_rollback_failed(upgrades: Rollout, *fitting: str) -> None:
-    run = upgrades.run("web1,app1", "--forks", "2", book=upgrades.pinned_book(), tasks=upgrades.tasks("upgrade", CHANGE, FAIL))
+def assert_rollback_failure_reported(upgrades: UpgradeRunner, *fitting: str) -> None:
+    run = upgrades.run("web1,app1", "--forks", "2", playbook=upgrades.host_pinned_playbook(), tasks=upgrades.tasks("upgrade", CHANGE, FAIL))
     assert run.status == 2, run.output
     for host in ("web1", "app1"):
         record = upgrades.record(host)
@@ -146,8 +146,8 @@ def it_is_said_that_the_rollback_failed(upgrades: Rollout, *fitting: str) -> Non
 
 
 @pytest.mark.parametrize("keyword", ["force_handlers", "ignore_errors", "any_errors_fatal"])
-def test_keywords_that_would_make_handlers_dangerous_are_refused(upgrades: Rollout, keyword: str) -> None:
-    run = upgrades.run("web1,web2", book=upgrades.pinned_book(**{keyword: True}), tasks=upgrades.tasks("upgrade", CHANGE))
+def test_keywords_that_would_make_handlers_dangerous_are_refused(upgrades: UpgradeRunner, keyword: str) -> None:
+    run = upgrades.run("web1,web2", playbook=upgrades.host_pinned_playbook(**{keyword: True}), tasks=upgrades.tasks("upgrade", CHANGE))
     assert run.status == 2, run.output
     assert f"The play has {keyword}, so" in run.stdout
     for host in ("web1", "web2"):
@@ -155,17 +155,17 @@ def test_keywords_that_would_make_handlers_dangerous_are_refused(upgrades: Rollo
 
 
 @pytest.mark.slow
-def test_ignored_errors_around_the_role_hide_nothing(upgrades: Rollout) -> None:
-    book = upgrades.book("book", {"hosts": "{{ target }}", "gather_facts": False, "serial": 1, "tasks": [
+def test_ignored_errors_around_the_role_hide_nothing(upgrades: UpgradeRunner) -> None:
+    playbook = upgrades.playbook("book", {"hosts": "{{ target }}", "gather_facts": False, "serial": 1, "tasks": [
         {"ignore_errors": True, "block": [{"ansible.builtin.include_role": {"name": "rewind.vps.guarded_upgrade"}}]}]})
-    run = upgrades.run("web1,web2", book=book, tasks=upgrades.tasks("upgrade", CHANGE, FAIL))
+    run = upgrades.run("web1,web2", playbook=playbook, tasks=upgrades.tasks("upgrade", CHANGE, FAIL))
     assert run.status == 2, run.output
-    upgrades.assert_undone("web1")
+    upgrades.assert_rolled_back("web1")
     assert not upgrades.records("web2"), "the roll-out went on"
 
 
 @pytest.mark.duration(15)
-def test_nothing_more_is_done_on_a_server_that_its_guard_has_restored(upgrades: Rollout) -> None:
+def test_nothing_more_is_done_on_a_server_that_its_guard_has_restored(upgrades: UpgradeRunner) -> None:
     """A task on this machine escapes every time limit, so the guard acts while the run goes on; its next task must not."""
     poll = {"name": "Poll from here", "delegate_to": "localhost", "ansible.builtin.command": "false", "register": "poll",
             "until": "poll is succeeded", "retries": 35, "delay": 1, "ignore_errors": True, "timeout": 60}
@@ -173,5 +173,5 @@ def test_nothing_more_is_done_on_a_server_that_its_guard_has_restored(upgrades: 
     run = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE, poll, late), timeout=18, grace_period=2)
     assert run.status == 2, run.output
     assert not (upgrades.disk("web1") / "etc" / "late").exists()
-    upgrades.assert_undone("web1")
+    upgrades.assert_rolled_back("web1")
     assert "not confirmed within its time" in upgrades.record("web1")["reason"]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from support.cases import fault
-from support.guarded_upgrade import CHANGE, FAIL, GUARD_PROGRAM, Rollout
+from support.guarded_upgrade import CHANGE, FAIL, GUARD_PROGRAM, UpgradeRunner
 from support.playbook_runner import Run
 from support.secret_cases import ADDED, OPTIONS, SECRETS, VARIABLES, quoting
 from support.secret_channels import ProcessWatch, files_below, search_run, told
@@ -29,7 +29,7 @@ BROKEN = ("_guard.client:start_guard", "_guard.client:send_request", "_upgrade.r
 class GuardedLeaks:
     """Runs guarded upgrades and searches what they leave behind."""
 
-    def __init__(self, upgrades: Rollout) -> None:
+    def __init__(self, upgrades: UpgradeRunner) -> None:
         self.upgrades, self.directory = upgrades, upgrades.directory
         self.searcher = Searcher([secret for secrets in SECRETS.values() for secret in secrets])
         self.temporary = Path(tempfile.mkdtemp(prefix="rw-"))  # short: sockets lie in it
@@ -50,7 +50,7 @@ class GuardedLeaks:
 
 
 @pytest.fixture
-def leaks(upgrades: Rollout, record_property: Any) -> Iterator[GuardedLeaks]:
+def leaks(upgrades: UpgradeRunner, record_property: Any) -> Iterator[GuardedLeaks]:
     """Fails the test where a secret was found."""
     one = GuardedLeaks(upgrades)
     yield one
@@ -117,5 +117,5 @@ def test_an_exception_in_a_step(leaks: GuardedLeaks, place: str) -> None:
 def test_the_playbooks_for_afterwards(leaks: GuardedLeaks) -> None:
     tasks = leaks.upgrades.tasks("upgrade", CHANGE)
     assert leaks.run("ilkbyte", "vars", tasks=tasks)[0].status == 0
-    for book, more in (("rewind.vps.prune", {"keep_snapshots": 0}), ("rewind.vps.rollback", {"confirm": True})):
-        leaks.run("ilkbyte", "vars", "-vvvvv", "--check", book=book, environment=LOUDEST, **more)
+    for playbook, more in (("rewind.vps.prune", {"keep_snapshots": 0}), ("rewind.vps.rollback", {"confirm": True})):
+        leaks.run("ilkbyte", "vars", "-vvvvv", "--check", playbook=playbook, environment=LOUDEST, **more)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.cases import SPEED
-from support.guarded_upgrade import CHANGE, FAIL, Rollout, proven
+from support.guarded_upgrade import CHANGE, FAIL, UpgradeRunner, proven
 from support.playbook_runner import RunningPlaybook
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
@@ -24,82 +24,82 @@ def killed_at(task: str) -> dict[str, str]:
     return {"KILL_AT": task, "ANSIBLE_CALLBACKS_ENABLED": "kill_at", "ANSIBLE_CALLBACK_PLUGINS": PLUGINS}
 
 
-def patient(*tasks: str) -> list:
+def slow(*tasks: str) -> list:
     return [pytest.param(task, marks=pytest.mark.slow) for task in tasks]
 
 
 UNARMED = [
     "Wait until the snapshot is ready",
-    *patient("Mark the server", "Arm the guard", "Start the guard", "Forget what failed before this upgrade", "Begin the snapshot"),
+    *slow("Mark the server", "Arm the guard", "Start the guard", "Forget what failed before this upgrade", "Begin the snapshot"),
 ]
 GUARDED = [
     "Begin the checks",
-    *patient("Say what guards the server from here on", "Begin the upgrade", "Run the upgrade's tasks",
+    *slow("Say what guards the server from here on", "Begin the upgrade", "Run the upgrade's tasks",
              "Run the handlers that the upgrade has notified", "See whether the system wants a reboot",
              "Look at the server after its upgrade", "Compare its failed units", "Confirm the upgrade"),
 ]
 CONFIRMED = ["Delete the older snapshots of this role",
-             *patient("Remove the marker", "Run the user's hooks", "Write the end into the receipt", "Gather the report",
+             *slow("Remove the marker", "Run the user's hooks", "Write the end into the receipt", "Gather the report",
                       "Write into the receipt that it is told")]
-UNDOING = ["Wait until the snapshot is restored",
-           *patient("Fetch the server's logs before they are gone", "Keep the evidence", "Begin the restore", "Hold the server against what it was",
+ROLLING_BACK = ["Wait until the snapshot is restored",
+           *slow("Fetch the server's logs before they are gone", "Keep the evidence", "Begin the restore", "Hold the server against what it was",
                     "Wait until one can log in", "Write the end into the receipt",
                     "Gather the report", "Write into the receipt that it is told")]
 
 
-def cut_off(upgrades: Rollout, task: str, upgrade: str) -> None:
+def cut_off(upgrades: UpgradeRunner, task: str, upgrade: str) -> None:
     run = upgrades.run("web1", tasks=upgrade, environment=killed_at(task))
     assert run.status == -signal.SIGKILL, run.output
     assert f"[{'rewind.vps.guarded_upgrade'} : {task}]" not in run.stdout
 
 
 @pytest.mark.parametrize("task", UNARMED)
-def test_cut_off_before_the_guard_was_armed(upgrades: Rollout, task: str) -> None:
+def test_cut_off_before_the_guard_was_armed(upgrades: UpgradeRunner, task: str) -> None:
     upgrade = upgrades.tasks("upgrade", CHANGE)
     cut_off(upgrades, task, upgrade)
     run = upgrades.run("web1", tasks=upgrade)
     assert run.status == 0, run.output
-    assert upgrades.asked("web1", "snapshots.create") == 1
-    assert upgrades.asked("web1", "snapshots.restore") == 0
+    assert upgrades.count_requests("web1", "snapshots.create") == 1
+    assert upgrades.count_requests("web1", "snapshots.restore") == 0
     assert upgrades.record("web1")["outcome"] == "upgraded"
     assert upgrades.no_guard_left()
 
 
 @pytest.mark.parametrize("task", GUARDED)
-def test_cut_off_behind_the_guard(upgrades: Rollout, task: str) -> None:
+def test_cut_off_behind_the_guard(upgrades: UpgradeRunner, task: str) -> None:
     upgrade = upgrades.tasks("upgrade", CHANGE)
     cut_off(upgrades, task, upgrade)
     run = upgrades.run("web1", tasks=upgrade)  # at once: the guard may be at work still
     assert run.status == 2, run.output
     assert "ROLLED_BACK: web1" in run.stdout
     assert "ended without a word" in upgrades.record("web1")["reason"]
-    upgrades.assert_undone("web1")
+    upgrades.assert_rolled_back("web1")
 
 
 @pytest.mark.parametrize("task", CONFIRMED)
-def test_cut_off_after_the_upgrade_was_confirmed(upgrades: Rollout, task: str) -> None:
+def test_cut_off_after_the_upgrade_was_confirmed(upgrades: UpgradeRunner, task: str) -> None:
     upgrade = upgrades.tasks("upgrade", CHANGE)
     cut_off(upgrades, task, upgrade)
     run = upgrades.run("web1", tasks=upgrade)
     assert run.status == 0, run.output
-    assert upgrades.asked("web1", "snapshots.create") == 1
-    assert upgrades.asked("web1", "snapshots.restore") == 0
+    assert upgrades.count_requests("web1", "snapshots.create") == 1
+    assert upgrades.count_requests("web1", "snapshots.restore") == 0
     assert upgrades.record("web1")["outcome"] == "upgraded"
     assert not list(upgrades.disk("web1").glob("var/tmp/rewind-*"))
     assert upgrades.no_guard_left()
 
 
-@pytest.mark.parametrize("task", UNDOING)
-def test_cut_off_while_it_was_undone(upgrades: Rollout, task: str) -> None:
+@pytest.mark.parametrize("task", ROLLING_BACK)
+def test_cut_off_while_it_was_undone(upgrades: UpgradeRunner, task: str) -> None:
     upgrade = upgrades.tasks("upgrade", CHANGE, FAIL)
     cut_off(upgrades, task, upgrade)
     run = upgrades.run("web1", tasks=upgrade)
     assert run.status == 2, run.output
     assert "ROLLED_BACK: web1" in run.stdout
-    upgrades.assert_undone("web1")
+    upgrades.assert_rolled_back("web1")
 
 
-def in_the_middle(upgrades: Rollout, **how: object) -> RunningPlaybook:
+def in_the_middle(upgrades: UpgradeRunner, **how: object) -> RunningPlaybook:
     """A run whose upgrade has changed something and takes long."""
     running = upgrades.start("web1", tasks=upgrades.tasks("upgrade", CHANGE, SLEEP), **how)
     upgrades.wait_for_state("web1", "upgrading")
@@ -108,99 +108,99 @@ def in_the_middle(upgrades: Rollout, **how: object) -> RunningPlaybook:
     return running
 
 
-def is_undone_without_the_run(upgrades: Rollout) -> None:
+def guard_rolls_back_alone(upgrades: UpgradeRunner) -> None:
     record = upgrades.wait_for_state("web1", "ended")
     assert record["outcome"] == "rolled_back"
     assert proven(record) == {"cloud"}
     assert "nobody has looked" in record["message"]
-    upgrades.assert_undone("web1")
+    upgrades.assert_rolled_back("web1")
 
 
-def test_kill_9(upgrades: Rollout) -> None:
+def test_kill_9(upgrades: UpgradeRunner) -> None:
     in_the_middle(upgrades).kill()
-    is_undone_without_the_run(upgrades)
+    guard_rolls_back_alone(upgrades)
 
 
-def test_ctrl_c(upgrades: Rollout) -> None:
+def test_ctrl_c(upgrades: UpgradeRunner) -> None:
     running = in_the_middle(upgrades)
     os.killpg(running.process.pid, signal.SIGINT)
     run = running.finish()
     assert run.status != 0
     assert "its guard (process" in run.stdout, "who was told what happens when the run ends?"
-    is_undone_without_the_run(upgrades)
+    guard_rolls_back_alone(upgrades)
 
 
-def test_a_second_run_refuses_and_spoils_nothing(upgrades: Rollout) -> None:
+def test_a_second_run_refuses_and_spoils_nothing(upgrades: UpgradeRunner) -> None:
     running = in_the_middle(upgrades)
     second = upgrades.run("web1", tasks=upgrades.tasks("other", CHANGE))
     assert second.status == 2, second.output
     assert "guards server web1 (12345) already" in second.stdout
     assert upgrades.record("web1")["state"] == "upgrading"
-    assert upgrades.asked("web1", "snapshots.create") == 1
-    assert upgrades.asked("web1", "snapshots.restore") == 0
+    assert upgrades.count_requests("web1", "snapshots.create") == 1
+    assert upgrades.count_requests("web1", "snapshots.restore") == 0
     running.kill()
-    is_undone_without_the_run(upgrades)
+    guard_rolls_back_alone(upgrades)
 
 
 @pytest.mark.slow
-def test_the_guard_is_killed_and_another_takes_its_place(upgrades: Rollout) -> None:
+def test_the_guard_is_killed_and_another_takes_its_place(upgrades: UpgradeRunner) -> None:
     running = upgrades.start("web1", tasks=upgrades.tasks("upgrade", CHANGE, {"name": "Wait", "ansible.builtin.command": "sleep 4"}, FAIL))
     upgrades.wait_for_state("web1", "upgrading")
     upgrades.kill_guards()
     run = running.finish()
     assert run.status == 2, run.output
     assert "ROLLED_BACK: web1" in run.stdout
-    upgrades.assert_undone("web1")
+    upgrades.assert_rolled_back("web1")
 
 
 @pytest.mark.slow
-def test_run_and_guard_are_killed_and_the_next_run_restores(upgrades: Rollout) -> None:
+def test_run_and_guard_are_killed_and_the_next_run_restores(upgrades: UpgradeRunner) -> None:
     running = in_the_middle(upgrades)
     upgrades.kill_guards()
     running.kill()
     time.sleep(1)
-    assert upgrades.asked("web1", "snapshots.restore") == 0
+    assert upgrades.count_requests("web1", "snapshots.restore") == 0
     run = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE))
     assert run.status == 2, run.output
     assert "ROLLED_BACK: web1" in run.stdout
-    upgrades.assert_undone("web1")
+    upgrades.assert_rolled_back("web1")
 
 
-def long_durations(upgrades: Rollout) -> None:
+def long_durations(upgrades: UpgradeRunner) -> None:
     """So that what was begun is under way for longer than it takes to kill a guard and to run again."""
     upgrades.sandbox.admin.settings(seconds={"vpsorg.snapshots.create": 12 * SPEED, "vpsorg.snapshots.restore": 12 * SPEED})
 
 
 @pytest.mark.slow
-def test_run_and_guard_are_killed_while_the_snapshot_is_made_and_the_next_run_goes_on_with_it(upgrades: Rollout) -> None:
+def test_run_and_guard_are_killed_while_the_snapshot_is_made_and_the_next_run_goes_on_with_it(upgrades: UpgradeRunner) -> None:
     long_durations(upgrades)
     upgrade = upgrades.tasks("upgrade", CHANGE)
     cut_off(upgrades, "Wait until the snapshot is ready", upgrade)
-    upgrades.wait_until(lambda: upgrades.asked("web1", "snapshots.create"), "the snapshot to be begun")
+    upgrades.wait_until(lambda: upgrades.count_requests("web1", "snapshots.create"), "the snapshot to be begun")
     upgrades.kill_guards()
     assert upgrades.record("web1")["state"] == "snapshotting"
     run = upgrades.run("web1", tasks=upgrade)
     assert run.status == 0, run.output
-    assert [upgrades.asked("web1", operation) for operation in ("snapshots.create", "snapshots.restore")] == [1, 0]
+    assert [upgrades.count_requests("web1", operation) for operation in ("snapshots.create", "snapshots.restore")] == [1, 0]
     assert upgrades.record("web1")["outcome"] == "upgraded"
 
 
 @pytest.mark.slow
-def test_run_and_guard_are_killed_while_it_is_restored_and_the_next_run_joins(upgrades: Rollout) -> None:
+def test_run_and_guard_are_killed_while_it_is_restored_and_the_next_run_joins(upgrades: UpgradeRunner) -> None:
     long_durations(upgrades)
     upgrade = upgrades.tasks("upgrade", CHANGE, FAIL)
     cut_off(upgrades, "Wait until the snapshot is restored", upgrade)
-    upgrades.wait_until(lambda: upgrades.asked("web1", "snapshots.restore"), "the restore to be begun")
+    upgrades.wait_until(lambda: upgrades.count_requests("web1", "snapshots.restore"), "the restore to be begun")
     upgrades.kill_guards()
     assert upgrades.record("web1")["state"] == "restoring"
     run = upgrades.run("web1", tasks=upgrade)
     assert run.status == 2, run.output
     assert "ROLLED_BACK: web1" in run.stdout
-    upgrades.assert_undone("web1")
+    upgrades.assert_rolled_back("web1")
 
 
 @pytest.mark.slow
-def test_what_was_cut_off_long_ago_is_left_to_a_person(upgrades: Rollout) -> None:
+def test_what_was_cut_off_long_ago_is_left_to_a_person(upgrades: UpgradeRunner) -> None:
     running = in_the_middle(upgrades)
     upgrades.kill_guards()
     running.kill()
@@ -211,8 +211,8 @@ def test_what_was_cut_off_long_ago_is_left_to_a_person(upgrades: Rollout) -> Non
     run = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE))
     assert run.status == 2, run.output
     assert f"guarded_upgrade_accept_run={run_id}" in run.stdout
-    assert upgrades.asked("web1", "snapshots.restore") == 0
+    assert upgrades.count_requests("web1", "snapshots.restore") == 0
     accepted = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE), accept_run=run_id)
     assert accepted.status == 0, accepted.output
-    assert upgrades.asked("web1", "snapshots.restore") == 0
+    assert upgrades.count_requests("web1", "snapshots.restore") == 0
     assert upgrades.record("web1")["outcome"] == "upgraded"

@@ -6,14 +6,14 @@ from __future__ import annotations
 import pytest
 import yaml
 from support import inventory_file
-from support.guarded_upgrade import CHANGE, FAIL, Rollout
+from support.guarded_upgrade import CHANGE, FAIL, UpgradeRunner
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
 
 NONE = {"VPS_API_TOKEN": "", "ILKBYTE_ACCESS_KEY": "", "ILKBYTE_SECRET_KEY": ""}
 
 
-def upgrade(upgrades: Rollout, hosts: str, *arguments: str, tasks: str) -> int:
+def upgrade(upgrades: UpgradeRunner, hosts: str, *arguments: str, tasks: str) -> int:
     """Run the collection's playbook; its exit status."""
     sandbox = upgrades.sandbox
     with open(sandbox.inventory, encoding="utf-8") as file:
@@ -35,12 +35,12 @@ def upgrade(upgrades: Rollout, hosts: str, *arguments: str, tasks: str) -> int:
 
 
 @pytest.mark.slow
-def test_the_plan_for_hosts_of_both_clouds(upgrades: Rollout) -> None:
+def test_the_plan_for_hosts_of_both_clouds(upgrades: UpgradeRunner) -> None:
     assert upgrade(upgrades, "web1:app1", "--check", tasks=upgrades.tasks("upgrade", CHANGE)) == 0
     assert not upgrades.sandbox.admin.requests(changing=True)
     assert {request["server"] for request in upgrades.sandbox.admin.requests(operation="snapshots.list")} == {"web1", "app1"}
 
 
-def test_the_guard_has_the_accounts_credentials(upgrades: Rollout) -> None:
+def test_the_guard_has_the_accounts_credentials(upgrades: UpgradeRunner) -> None:
     assert upgrade(upgrades, "app1", tasks=upgrades.tasks("upgrade", CHANGE, FAIL)) != 0
-    upgrades.assert_undone("app1")
+    upgrades.assert_rolled_back("app1")

@@ -6,12 +6,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.guarded_upgrade import CHANGE, Rollout
+from support.guarded_upgrade import CHANGE, UpgradeRunner
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
 
 
-def is_refused(upgrades: Rollout, said: str, host: str = "web1", status: int = 2, **how: object) -> None:
+def is_refused(upgrades: UpgradeRunner, said: str, host: str = "web1", status: int = 2, **how: object) -> None:
     how.setdefault("tasks", upgrades.tasks("upgrade", CHANGE))
     before = upgrades.digest(host)
     run = upgrades.run(host, **how)
@@ -24,19 +24,19 @@ def is_refused(upgrades: Rollout, said: str, host: str = "web1", status: int = 2
 
 
 @pytest.mark.parametrize("host", ["web1", "app1"])
-def test_a_wrong_key(upgrades: Rollout, host: str) -> None:
+def test_a_wrong_key(upgrades: UpgradeRunner, host: str) -> None:
     wrong = {"VPS_API_TOKEN": "vps_wrong", "ILKBYTE_SECRET_KEY": "wrong"}
     is_refused(upgrades, "unauthorized", host, environment=wrong)
     upgrades.assert_untouched(host)
 
 
-def test_a_key_that_may_only_read(upgrades: Rollout) -> None:
+def test_a_key_that_may_only_read(upgrades: UpgradeRunner) -> None:
     upgrades.sandbox.admin.add_credentials(vpsorg_token={"token": "vps_reader", "permissions": ["read"]})
     is_refused(upgrades, "may only read", environment={"VPS_API_TOKEN": "vps_reader"})
     upgrades.assert_untouched("web1")
 
 
-def test_files_that_are_missing_or_broken(upgrades: Rollout) -> None:
+def test_files_that_are_missing_or_broken(upgrades: UpgradeRunner) -> None:
     is_refused(upgrades, "there is no file nowhere.yml", tasks="nowhere.yml")
     broken = upgrades.directory / "broken.yml"
     broken.write_text("- name: Broken\n  no.such.module: {}\n", encoding="utf-8")
@@ -45,7 +45,7 @@ def test_files_that_are_missing_or_broken(upgrades: Rollout) -> None:
     upgrades.assert_untouched("web1")
 
 
-def test_the_server_is_busy_or_off(upgrades: Rollout) -> None:
+def test_the_server_is_busy_or_off(upgrades: UpgradeRunner) -> None:
     upgrades.sandbox.admin.update_server("vpsorg", "web1", status="restoring")
     is_refused(upgrades, "in the middle of something (restoring)")
     upgrades.sandbox.admin.update_server("vpsorg", "web1", status="stopped")
@@ -53,7 +53,7 @@ def test_the_server_is_busy_or_off(upgrades: Rollout) -> None:
     upgrades.assert_untouched("web1")
 
 
-def test_the_limit_is_full_of_snapshots_that_are_not_ours(upgrades: Rollout) -> None:
+def test_the_limit_is_full_of_snapshots_that_are_not_ours(upgrades: UpgradeRunner) -> None:
     for number in range(5):
         upgrades.sandbox.admin.add_snapshot("vpsorg", "web1", f"rewind-by-hand-{number}")
     is_refused(upgrades, "of them only 0 may go")
@@ -61,7 +61,7 @@ def test_the_limit_is_full_of_snapshots_that_are_not_ours(upgrades: Rollout) -> 
     upgrades.assert_untouched("web1")
 
 
-def test_the_snapshot_fails_or_takes_too_long(upgrades: Rollout) -> None:
+def test_the_snapshot_fails_or_takes_too_long(upgrades: UpgradeRunner) -> None:
     upgrades.sandbox.admin.fault("snapshot_fails", cloud="vpsorg", operation="snapshots.create", server="web1")
     is_refused(upgrades, "could not make snapshot")
     assert upgrades.record("web1")["outcome"] == "not_started"
@@ -72,7 +72,7 @@ def test_the_snapshot_fails_or_takes_too_long(upgrades: Rollout) -> None:
     assert upgrades.no_guard_left()
 
 
-def test_another_controllers_marker(upgrades: Rollout) -> None:
+def test_another_controllers_marker(upgrades: UpgradeRunner) -> None:
     marker = upgrades.disk("web1") / "var" / "tmp" / "rewind-guarded-upgrade-20260101T000000Zabcd"
     marker.parent.mkdir(exist_ok=True)
     marker.write_text("")
@@ -80,12 +80,12 @@ def test_another_controllers_marker(upgrades: Rollout) -> None:
     upgrades.assert_untouched("web1")
 
 
-def test_name_and_address_of_different_servers(upgrades: Rollout) -> None:
+def test_name_and_address_of_different_servers(upgrades: UpgradeRunner) -> None:
     is_refused(upgrades, "There is no server 'nobody'", server="nobody")
     upgrades.assert_untouched("web1")
 
 
-def test_check_mode_prints_the_plan(upgrades: Rollout) -> None:
+def test_check_mode_prints_the_plan(upgrades: UpgradeRunner) -> None:
     before = upgrades.digest("web1")
     run = upgrades.run("web1", "--check", "--diff", tasks=upgrades.tasks("upgrade", CHANGE), checks=upgrades.tasks("checks", CHANGE))
     assert run.status == 0, run.output
@@ -96,24 +96,24 @@ def test_check_mode_prints_the_plan(upgrades: Rollout) -> None:
     upgrades.assert_untouched("web1")
 
 
-def test_two_hosts_that_are_told_to_be_one_server(upgrades: Rollout) -> None:
+def test_two_hosts_that_are_told_to_be_one_server(upgrades: UpgradeRunner) -> None:
     run = upgrades.run("web1,web2", server="12345", tasks=upgrades.tasks("upgrade", CHANGE))
     assert run.status == 2, run.output
     assert "web2 and web1 are one and the same server (web1 (12345)) by what they are told" in run.output
     assert upgrades.record("web1")["outcome"] == "upgraded"
-    assert upgrades.asked("web1", "snapshots.create") == 1
+    assert upgrades.count_requests("web1", "snapshots.create") == 1
     upgrades.assert_untouched("web2")
 
 
-def test_a_play_that_can_not_be_guarded(upgrades: Rollout) -> None:
+def test_a_play_that_can_not_be_guarded(upgrades: UpgradeRunner) -> None:
     for keywords, said in (({"when": "1 == 1"}, "under a condition"), ({"delegate_to": "web2"}, "delegated to web2")):
-        book = upgrades.book("book", {"hosts": "{{ target }}", "gather_facts": False,
+        playbook = upgrades.playbook("book", {"hosts": "{{ target }}", "gather_facts": False,
                                       "roles": [{"role": "rewind.vps.guarded_upgrade", **keywords}]})
-        is_refused(upgrades, said, book=book)
+        is_refused(upgrades, said, playbook=playbook)
     is_refused(upgrades, "has meta: end_host", tasks=upgrades.tasks("ends", {"name": "End", "ansible.builtin.meta": "end_host"}))
-    book = upgrades.book("local", {"hosts": "{{ target }}", "gather_facts": False, "connection": "local",
+    playbook = upgrades.playbook("local", {"hosts": "{{ target }}", "gather_facts": False, "connection": "local",
                                    "roles": [{"role": "rewind.vps.guarded_upgrade"}]})
-    is_refused(upgrades, "on the server that it guards", book=book)
+    is_refused(upgrades, "on the server that it guards", playbook=playbook)
     upgrades.assert_untouched("web1")
     # Nothing was changed, the marker aside: the guarded connection is not in force, which is seen before the guard is armed.
     is_refused_at_arming = upgrades.run("web1", "-e", "ansible_connection=ssh", tasks=upgrades.tasks("upgrade", CHANGE))
@@ -127,14 +127,14 @@ def test_a_play_that_can_not_be_guarded(upgrades: Rollout) -> None:
     "-oProxyCommand=touch /tmp/owned-by-a-name", pytest.param("../snapshots", marks=pytest.mark.slow),
     pytest.param("$(touch /tmp/owned-by-a-name)", marks=pytest.mark.slow),
 ])
-def test_servers_that_are_called_like_a_command(upgrades: Rollout, server: str) -> None:
+def test_servers_that_are_called_like_a_command(upgrades: UpgradeRunner, server: str) -> None:
     is_refused(upgrades, "There is no server", server=server)
     upgrades.assert_untouched("web1")
     assert not Path("/tmp/owned-by-a-name").exists()
 
 
 @pytest.mark.slow
-def test_a_folder_that_is_called_like_a_command(upgrades: Rollout) -> None:
+def test_a_folder_that_is_called_like_a_command(upgrades: UpgradeRunner) -> None:
     """The marker's folder is quoted wherever a shell on the server reads it: an upgrade with such a folder goes well."""
     directory = "/var/tmp/$(touch owned) `touch owned`; touch 'owned"
     (upgrades.disk("web1") / directory[1:]).mkdir(parents=True)

@@ -7,7 +7,7 @@ import re
 import shlex
 
 import pytest
-from support.guarded_upgrade import CHANGE, FAIL, Rollout, outcomes
+from support.guarded_upgrade import CHANGE, FAIL, UpgradeRunner, outcomes
 from support.playbook_runner import ROOT, Run
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
@@ -18,32 +18,32 @@ COMMANDS = re.findall(r"^\$ ansible-playbook (rewind\.vps\.(?:guarded_upgrade|ro
 
 
 @pytest.fixture
-def web(upgrades: Rollout) -> Rollout:
+def web(upgrades: UpgradeRunner) -> UpgradeRunner:
     """Two servers in the group web; upgrade.yml and checks.yml lie where the playbook and the person stand."""
     (upgrades.directory / "web.ini").write_text("[web]\nweb1\nweb2\n", encoding="utf-8")
     upgrades.tasks("checks", {"ansible.builtin.command": "true"})
     return upgrades
 
 
-def play(web: Rollout, *words: str) -> Run:
+def play(web: UpgradeRunner, *words: str) -> Run:
     """As a person who knows nothing of the sandbox's inventory variables but the address of the API."""
     return web.command("ansible-playbook", "-i", web.sandbox.inventory, "-i", str(web.directory / "web.ini"), *words, environment={
         "REWIND_PROVIDER": "vpsorg", "VPS_API_URL": web.sandbox.vpsorg_url})
 
 
 @pytest.mark.duration(12)
-def test_the_example_undoes_a_failed_upgrade_and_goes_no_further(web: Rollout) -> None:
+def test_the_example_undoes_a_failed_upgrade_and_goes_no_further(web: UpgradeRunner) -> None:
     web.tasks("upgrade", CHANGE, FAIL)
     (web.directory / "site.yml").write_text(EXAMPLE, encoding="utf-8")
     run = play(web, str(web.directory / "site.yml"))
     assert run.status == 2, run.output
-    web.assert_undone("web1")
+    web.assert_rolled_back("web1")
     assert not web.records("web2"), "the roll-out went on"
     assert outcomes(run) == {"web1": "rolled_back", "web2": "not_started"}
 
 
 @pytest.mark.duration(15)
-def test_the_commands(web: Rollout) -> None:
+def test_the_commands(web: UpgradeRunner) -> None:
     web.tasks("upgrade", CHANGE)
     check, upgrade, rollback, recover, prune = (shlex.split(command) for command in COMMANDS)
     run = play(web, *check)
@@ -61,4 +61,4 @@ def test_the_commands(web: Rollout) -> None:
     assert run.status == 0 and "there is nothing left to end" in run.stdout, run.output
     run = play(web, *prune)
     assert run.status == 0, run.output
-    assert web.asked("web1", "snapshots.delete") == 0, "the newest is kept"
+    assert web.count_requests("web1", "snapshots.delete") == 0, "the newest is kept"

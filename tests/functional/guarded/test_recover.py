@@ -6,19 +6,19 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.guarded_upgrade import CHANGE, FAIL, Rollout, proven
+from support.guarded_upgrade import CHANGE, FAIL, UpgradeRunner, proven
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
 
-BOOK = "rewind.vps.recover"
+PLAYBOOK = "rewind.vps.recover"
 
 
-def changing(upgrades: Rollout, host: str) -> int:
+def changing(upgrades: UpgradeRunner, host: str) -> int:
     return len(upgrades.sandbox.admin.requests(changing=True, server=host))
 
 
 @pytest.mark.duration(25)
-def test_only_what_was_cut_off_is_ended(upgrades: Rollout) -> None:
+def test_only_what_was_cut_off_is_ended(upgrades: UpgradeRunner) -> None:
     """Of four servers, one whose run was killed with its guard, one that is rolled back already, one that is upgraded, one never touched."""
     sleep = {"name": "Take long", "ansible.builtin.command": "sleep 300"}
     good = upgrades.run("web2", tasks=upgrades.tasks("good", CHANGE))
@@ -32,28 +32,28 @@ def test_only_what_was_cut_off_is_ended(upgrades: Rollout) -> None:
     running.kill()  # as where their container ends
     before = {host: changing(upgrades, host) for host in ("web1", "web2", "web3", "web4")}
 
-    planned = upgrades.run("web1,web2,web3,web4", "--check", book=BOOK)
+    planned = upgrades.run("web1,web2,web3,web4", "--check", playbook=PLAYBOOK)
     assert planned.status == 0, planned.output
     assert {host: changing(upgrades, host) for host in before} == before
 
-    run = upgrades.run("web1,web2,web3,web4", book=BOOK)
+    run = upgrades.run("web1,web2,web3,web4", playbook=PLAYBOOK)
     assert run.status == 2, "who reads that it went well takes the server for upgraded"
     assert "ROLLED_BACK: web1" in run.stdout
-    upgrades.assert_undone("web1")
+    upgrades.assert_rolled_back("web1")
     assert {"cloud", "marker"} <= proven(upgrades.record("web1"))
     for host in ("web2", "web3", "web4"):
         assert changing(upgrades, host) == before[host], host
     assert "there is nothing left to end" in run.stdout and "no receipt of a guarded upgrade of server web4" in run.stdout
-    assert not upgrades.is_as_at_snapshot("web2"), "it is upgraded, and must stay so"
+    assert not upgrades.disk_matches_snapshot("web2"), "it is upgraded, and must stay so"
 
-    again = upgrades.run("web1,web2,web3,web4", book=BOOK)
+    again = upgrades.run("web1,web2,web3,web4", playbook=PLAYBOOK)
     assert again.status == 0, again.output
-    assert upgrades.asked("web1", "snapshots.restore") == 1
+    assert upgrades.count_requests("web1", "snapshots.restore") == 1
     assert upgrades.no_guard_left()
 
 
 @pytest.mark.slow
-def test_what_was_cut_off_long_ago_is_left_to_a_person(upgrades: Rollout) -> None:
+def test_what_was_cut_off_long_ago_is_left_to_a_person(upgrades: UpgradeRunner) -> None:
     running = upgrades.start("web1", tasks=upgrades.tasks("long", CHANGE, {"name": "Take long", "ansible.builtin.command": "sleep 300"}))
     upgrades.wait_for_state("web1", "upgrading")
     upgrades.kill_guards()
@@ -61,7 +61,7 @@ def test_what_was_cut_off_long_ago_is_left_to_a_person(upgrades: Rollout) -> Non
     record = upgrades.record("web1")
     record["history"][-1]["at"] = "2026-01-01T00:00:00.000Z"
     (upgrades.record_directory("web1") / "run.json").write_text(json.dumps(record), encoding="utf-8")
-    run = upgrades.run("web1", book=BOOK)
+    run = upgrades.run("web1", playbook=PLAYBOOK)
     assert run.status == 2, run.output
     assert f"guarded_upgrade_accept_run={record['run_id']}" in run.stdout
-    assert upgrades.asked("web1", "snapshots.restore") == 0
+    assert upgrades.count_requests("web1", "snapshots.restore") == 0

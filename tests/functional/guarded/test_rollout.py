@@ -11,53 +11,53 @@ from typing import Any
 
 import pytest
 from support.cases import DURATIONS, SHORT, SPEED, set_durations
-from support.guarded_upgrade import CHANGE, Rollout, outcomes, rollout
+from support.guarded_upgrade import CHANGE, UpgradeRunner, outcomes, upgrade_runner
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
 
 HOSTS = [f"web{number}" for number in range(1, 9)]
 NO_SNAPSHOT = "web1"
 BROKEN = ["web2", "web3", "web4"]  # more than there are forks
-WELL = HOSTS[4:]
+UPGRADED_HOSTS = HOSTS[4:]
 STOPPED = "web5"
-RESTING = ["web2", "web6"]
+QUIESCED = ["web2", "web6"]
 SECONDS = 6.0  # of a snapshot and of a restore; in them, all servers' must have been asked for
 
 
 @pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Rollout]:
+def fleet(tmp_path: Path) -> Iterator[UpgradeRunner]:
     """Guarded upgrades of web1 to web8 at VPS.org."""
     from sandbox import launch
 
     with launch(vpsorg_servers=len(HOSTS), ilkbyte_servers=0, speed=SPEED) as sandbox:
         for name, arguments in (set_durations(SHORT, *DURATIONS), set_durations(SECONDS, "vpsorg.snapshots.create", "vpsorg.snapshots.restore")):
             getattr(sandbox.admin, name)(**arguments)
-        with rollout(sandbox, tmp_path) as one:
+        with upgrade_runner(sandbox, tmp_path) as one:
             yield one
 
 
 @pytest.mark.slow
-def test_the_whole_batch_at_once(fleet: Rollout) -> None:
+def test_the_whole_batch_at_once(fleet: UpgradeRunner) -> None:
     """One has no snapshot, three fail their check; one is stopped for its snapshot, and a service rests on two."""
     admin = fleet.sandbox.admin
     admin.fault("snapshot_fails", operation="snapshots.create", server=NO_SNAPSHOT)
-    for host in RESTING:
+    for host in QUIESCED:
         fleet.install_service(host)
     checks = fleet.tasks("checks", {"name": "Fall over", "ansible.builtin.command": "false", "when": f"inventory_hostname in {BROKEN}"})
     began = time.monotonic()
-    run = fleet.run(",".join(HOSTS), "--forks", "2", book=fleet.batch_book(len(HOSTS)), tasks=fleet.tasks("upgrade", CHANGE),
+    run = fleet.run(",".join(HOSTS), "--forks", "2", playbook=fleet.batch_playbook(len(HOSTS)), tasks=fleet.tasks("upgrade", CHANGE),
                     checks=checks, stop_server=f"{{{{ inventory_hostname == '{STOPPED}' }}}}",
-                    quiesce_services=f"{{{{ ['app'] if inventory_hostname in {RESTING} else [] }}}}")
+                    quiesce_services=f"{{{{ ['app'] if inventory_hostname in {QUIESCED} else [] }}}}")
     print(f"the batch took {time.monotonic() - began:.1f} s")
     print(span(admin, "snapshot_started", "snapshot_ready"), span(admin, "restore_started", "restore_done"))
     assert run.status == 2, run.output
-    assert outcomes(run) == {NO_SNAPSHOT: "not_started", **dict.fromkeys(BROKEN, "rolled_back"), **dict.fromkeys(WELL, "upgraded")}
+    assert outcomes(run) == {NO_SNAPSHOT: "not_started", **dict.fromkeys(BROKEN, "rolled_back"), **dict.fromkeys(UPGRADED_HOSTS, "upgraded")}
     for host in BROKEN:
-        fleet.assert_undone(host)
-    for host in [NO_SNAPSHOT, *WELL]:
-        assert fleet.asked(host, "snapshots.create") == 1, host
-        assert fleet.asked(host, "snapshots.restore") == 0, host
-        assert (fleet.disk(host) / "etc" / "changed").exists() == (host in WELL), host
+        fleet.assert_rolled_back(host)
+    for host in [NO_SNAPSHOT, *UPGRADED_HOSTS]:
+        assert fleet.count_requests(host, "snapshots.create") == 1, host
+        assert fleet.count_requests(host, "snapshots.restore") == 0, host
+        assert (fleet.disk(host) / "etc" / "changed").exists() == (host in UPGRADED_HOSTS), host
     assert all_before_the_first(admin, "snapshot_started", HOSTS, "snapshot_ready")
     assert all_before_the_first(admin, "restore_started", BROKEN, "restore_done")
     assert [request["operation"] for request in admin.requests(changing=True, server=STOPPED)] == [

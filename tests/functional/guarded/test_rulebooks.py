@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from support.awx_controller import content
-from support.guarded_upgrade import CHANGE, Rollout
+from support.guarded_upgrade import CHANGE, UpgradeRunner
 from support.rulebooks import TOKEN, Controller, Listening, free_port, listening
 from support.secret_search import Searcher
 
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.ssh, pytest.mark.playbook, pytest.mark.rulebook]
 GROUP = "web"
 
 
-def inventory(upgrades: Rollout) -> str:
+def inventory(upgrades: UpgradeRunner) -> str:
     """The sandbox's servers with a group that the rulebooks know, which upgrades C(web1) by changing a file."""
     tasks = upgrades.tasks("upgrade", CHANGE)
     known = yaml.safe_load(Path(upgrades.sandbox.inventory).read_text("utf-8"))
@@ -32,7 +32,7 @@ def inventory(upgrades: Rollout) -> str:
     return str(path)
 
 
-def nobody_but_those_who_may(events: Listening, mark: Path) -> None:
+def unauthorized_requests_are_rejected(events: Listening, mark: Path) -> None:
     """What is refused, or starts nothing, whoever sends it."""
     assert events.post({"upgrade": "packages", "hosts": GROUP}, token="another") == 401
     for hosts in ("all", "web1", f"{GROUP}:all", [GROUP], {"in": GROUP}, None, f"{{{{ lookup('pipe', 'touch {mark}') }}}}"):
@@ -56,7 +56,7 @@ def hostile(mark: Path) -> dict[str, Any]:
 
 
 @pytest.mark.duration(60)
-def test_a_request_starts_one_guarded_upgrade_here(upgrades: Rollout) -> None:
+def test_a_request_starts_one_guarded_upgrade_here(upgrades: UpgradeRunner) -> None:
     mark = upgrades.directory / "mark"
     directory = upgrades.directory / "home"
     directory.mkdir(exist_ok=True)
@@ -64,13 +64,13 @@ def test_a_request_starts_one_guarded_upgrade_here(upgrades: Rollout) -> None:
         directory, "rewind.vps.guarded_upgrade_here", inventory=inventory(upgrades), variables={"webhook_port": free_port()},
         environment=upgrades.environment,
     ) as events:
-        nobody_but_those_who_may(events, mark)
+        unauthorized_requests_are_rejected(events, mark)
         assert events.post(hostile(mark)) == 200
         assert events.post({"upgrade": "packages", "hosts": GROUP}) == 200, "within the hour"
         upgrades.wait_for_state("web1", "confirmed")
         upgrades.wait_until(lambda: "PLAY RECAP" in events.said, "the run's end")
     assert len(upgrades.records("web1")) == 1
-    assert upgrades.asked("web1", "snapshots.create") == 1 and upgrades.asked("web1", "snapshots.restore") == 0
+    assert upgrades.count_requests("web1", "snapshots.create") == 1 and upgrades.count_requests("web1", "snapshots.restore") == 0
     assert (upgrades.disk("web1") / "etc" / "changed").read_text("utf-8") == "new\n"
     assert {request["server"] for request in upgrades.sandbox.admin.requests(changing=True)} == {"web1"}
     assert not mark.exists(), "what was sent is data"
@@ -99,7 +99,7 @@ def test_a_request_starts_the_workflow_at_the_controller_with_the_group_and_noth
         directory, "rewind.vps.guarded_upgrade", inventory=str(tmp_path / "inventory.yml"), variables=variables, environment={},
         controller=url, ca=certificates.ca_path,
     ) as events:
-        nobody_but_those_who_may(events, mark)
+        unauthorized_requests_are_rejected(events, mark)
         assert events.post(hostile(mark)) == 200
         assert events.post({"upgrade": "packages", "hosts": GROUP}) == 200, "within the hour"
         assert events.post({"upgrade": "packages", "hosts": "app"}) == 200

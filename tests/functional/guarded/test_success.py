@@ -6,12 +6,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.guarded_upgrade import CHANGE, Rollout, outcomes
+from support.guarded_upgrade import CHANGE, UpgradeRunner, outcomes
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
 
 # What people do in upgrades; each must work as it does without the guard.
-LIVELY = [
+BUSY_TASKS = [
     CHANGE,
     {"name": "Become root", "become": True, "ansible.builtin.command": "id -u", "register": "who"},
     {"name": "Ask this machine", "delegate_to": "localhost", "ansible.builtin.command": "echo {{ ansible_connection | default('none') }}",
@@ -30,19 +30,19 @@ NOTE = {"name": "Take note", "ansible.builtin.copy": {"dest": "/etc/handled", "c
 
 
 @pytest.mark.duration(18)
-def test_a_lively_upgrade(upgrades: Rollout) -> None:
+def test_a_lively_upgrade(upgrades: UpgradeRunner) -> None:
     (upgrades.directory / "beside.txt").write_text("beside", encoding="utf-8")
     told = upgrades.directory / "told.json"
     notify = upgrades.tasks("notify", {
         "name": "Tell", "delegate_to": "localhost",
         "ansible.builtin.copy": {"dest": str(told), "content": "{{ guarded_upgrade_result | to_json }}", "mode": "0600"}})
-    book = upgrades.book("book", {
+    playbook = upgrades.playbook("book", {
         "hosts": "web1", "gather_facts": False, "roles": [{"role": "rewind.vps.guarded_upgrade"}], "handlers": [NOTE],
         "post_tasks": [{"name": "Go on as before", "ansible.builtin.ping": None}],
     })
-    upgrades.tasks("upgrade", *LIVELY)
+    upgrades.tasks("upgrade", *BUSY_TASKS)
     # Lists of one, given as plain text; a file's path as it stands beside the playbook.
-    run = upgrades.run("web1", "-v", book=book, tasks="upgrade.yml", checks=upgrades.tasks("checks", MARKED),
+    run = upgrades.run("web1", "-v", playbook=playbook, tasks="upgrade.yml", checks=upgrades.tasks("checks", MARKED),
                        notify_tasks=notify, check_urls=f"{upgrades.sandbox.admin_url}/clock", verify_files="/etc/os-release")
     assert run.status == 0, run.output
     disk = upgrades.disk("web1")
@@ -53,13 +53,13 @@ def test_a_lively_upgrade(upgrades: Rollout) -> None:
     assert upgrades.record("web1")["outcome"] == "upgraded"
     assert outcomes(run) == {"web1": "upgraded"}
     assert json.loads(told.read_text("utf-8"))["outcome"] == "upgraded"
-    assert upgrades.asked("web1", "snapshots.restore") == 0
+    assert upgrades.count_requests("web1", "snapshots.restore") == 0
     assert list(upgrades.record("web1")["before"]["fingerprints"]) == ["/etc/os-release"]
     report = json.loads(next((upgrades.state_dir / "reports").iterdir()).read_text("utf-8"))
     assert [row["outcome"] for row in report["hosts"]] == ["upgraded"]
 
 
-def test_older_snapshots_of_this_role_go_and_no_others(upgrades: Rollout) -> None:
+def test_older_snapshots_of_this_role_go_and_no_others(upgrades: UpgradeRunner) -> None:
     for name, day in (("rewind20260101T000000Zaaaa", 1), ("rewind20260102T000000Zbbbb", 2), ("rewindbyhand", 1), ("before-php", 1)):
         upgrades.sandbox.admin.add_snapshot("vpsorg", "web1", name, created_at=f"2026-01-0{day}T00:00:00Z")
     upgrades.sandbox.admin.add_snapshot("vpsorg", "web2", "rewind20260101T000000Zaaaa", created_at="2026-01-01T00:00:00Z")
@@ -69,17 +69,17 @@ def test_older_snapshots_of_this_role_go_and_no_others(upgrades: Rollout) -> Non
     own = upgrades.record("web1")["snapshot"]["name"]
     assert {item["name"] for item in upgrades.snapshots("web1")} == {"rewindbyhand", "before-php", "rewind20260102T000000Zbbbb", own}
     assert [item["name"] for item in upgrades.snapshots("web2")] == ["rewind20260101T000000Zaaaa"]
-    run = upgrades.run("web1", "--check", book="rewind.vps.prune", keep_snapshots=1)
+    run = upgrades.run("web1", "--check", playbook="rewind.vps.prune", keep_snapshots=1)
     assert run.status == 0, run.output
     assert "Would delete: rewind20260102T000000Zbbbb" in run.stdout
     assert len(upgrades.snapshots("web1")) == 4
-    run = upgrades.run("web1", book="rewind.vps.prune", keep_snapshots=1)
+    run = upgrades.run("web1", playbook="rewind.vps.prune", keep_snapshots=1)
     assert run.status == 0, run.output
     assert {item["name"] for item in upgrades.snapshots("web1")} == {"rewindbyhand", "before-php", own}
 
 
 @pytest.mark.slow
-def test_a_full_server_makes_room_with_its_own_old_ones(upgrades: Rollout) -> None:
+def test_a_full_server_makes_room_with_its_own_old_ones(upgrades: UpgradeRunner) -> None:
     upgrades.sandbox.admin.add_snapshot("vpsorg", "web1", "rewind20260101T000000Zaaaa", created_at="2026-01-01T00:00:00Z")
     for number in range(4):
         upgrades.sandbox.admin.add_snapshot("vpsorg", "web1", f"by-hand-{number}")
@@ -89,7 +89,7 @@ def test_a_full_server_makes_room_with_its_own_old_ones(upgrades: Rollout) -> No
     assert names == {*(f"by-hand-{number}" for number in range(4)), upgrades.record("web1")["snapshot"]["name"]}
 
 
-def test_the_server_is_found_by_its_address_or_its_name(upgrades: Rollout) -> None:
+def test_the_server_is_found_by_its_address_or_its_name(upgrades: UpgradeRunner) -> None:
     """The sandbox's inventory names its servers' ids; without those, the host's name does it."""
     for host in ("web1", "app1"):
         run = upgrades.run(host, "--check", "-e", "rewind_server_id=", "-e", "batch=2", tasks=upgrades.tasks("upgrade", CHANGE))

@@ -50,13 +50,13 @@ def loud(leaks: LeakStage, program: str, *arguments: str, inherited: bool = Fals
 
 def test_a_play_that_is_given_nothing_but_the_inventory(leaks: LeakStage, tmp_path: Path) -> None:
     path = write(leaks, **cache(tmp_path), compose={"everything": "vars | default('none')"}, keyed_groups=[{"key": "rewind_account"}])
-    book = tmp_path / "play.yml"
+    playbook = tmp_path / "play.yml"
     refusal = {"name": "Refused", "ignore_errors": True, "delegate_to": "localhost", "rewind.vps.snapshot_restore": {"name": "none"}}
-    book.write_text(json.dumps([{"hosts": "web1:app1", "gather_facts": False, "connection": "local", "tasks": [
+    playbook.write_text(json.dumps([{"hosts": "web1:app1", "gather_facts": False, "connection": "local", "tasks": [
         {"name": "Works", "rewind.vps.snapshot": {"name": "one"}, "delegate_to": "localhost"}, refusal,
         {"name": "Shown", "ansible.builtin.debug": {"var": "hostvars"}},
     ]}]), encoding="utf-8")
-    run = loud(leaks, "ansible-playbook", "-i", path, str(book))
+    run = loud(leaks, "ansible-playbook", "-i", path, str(playbook))
     assert run.status == 0, run.output
     assert "changed: [web1 -> localhost]" in run.stdout and len(list((tmp_path / "cache").iterdir())) == 2
 
