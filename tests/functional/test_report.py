@@ -13,7 +13,7 @@ import pytest
 from support.cases import ago, unscheduled_hour
 from support.html import Element, assert_harmless, read_page
 from support.playbook_runner import PlaybookRunner, Run
-from support.secret_search import forms_of
+from support.secret_search import encodings_of
 
 if TYPE_CHECKING:
     from sandbox import SandboxHandle
@@ -89,7 +89,7 @@ def test_one_page_on_both_clouds(runner: PlaybookRunner, sandbox: SandboxHandle,
 
     html = path.read_text("utf-8")
     for secret in (sandbox.vpsorg_token, sandbox.ilkbyte_access_key, sandbox.ilkbyte_secret_key):
-        assert not [name for name, form in forms_of(secret).items() if form in html]
+        assert not [name for name, form in encodings_of(secret).items() if form in html]
     page = read_page(html)
     assert_harmless(page)
     assert [one.text for one in page.all("h2")] == ["Needs attention", "VPS.org", "Ilkbyte", "Guarded upgrades"]

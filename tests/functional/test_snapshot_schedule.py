@@ -15,7 +15,7 @@ import pytest
 from support.cases import RESET_CALLS
 from support.playbook_runner import Run
 from support.schedule_runner import SYSTEMCTL, Scheduling
-from support.secret_channels import ProcessWatch, search_run, told
+from support.secret_channels import ProcessWatch, format_hits, search_run
 from support.secret_search import Searcher
 
 if TYPE_CHECKING:
@@ -289,4 +289,4 @@ def test_credentials_are_in_the_one_file_only(schedules: Scheduling) -> None:
         for path, text in kept.items():
             path.write_text(text, encoding="utf-8")
         assert any(secret_ in text for text in kept.values() for secret_ in searcher.secrets), "the search would find nothing"
-    assert searcher.hits == [], told(searcher.hits)
+    assert searcher.hits == [], format_hits(searcher.hits)

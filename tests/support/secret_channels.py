@@ -17,7 +17,7 @@ from support.playbook_runner import Run
 from support.secret_search import Hit, Searcher
 
 # What the test itself has put there, with the secrets in it.
-GIVEN = re.compile(r"play\.yml|plan|variables\d+\.json|given\..*")
+TEST_OWN_FILES = re.compile(r"play\.yml|plan|variables\d+\.json|given\..*")
 SAMPLE_SECONDS = 0.03
 
 
@@ -31,9 +31,9 @@ class ProcessWatch:
     def __init__(self, marker: str) -> None:
         """:param marker: a variable's value in the environment of the run, by which its processes are known."""
         self._marker = marker.encode()
-        self._over = threading.Event()
+        self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._before = set(_numbers())
+        self._earlier_pids = set(_pids())
         self.command_lines: set[bytes] = set()
         self.environments: set[tuple[bytes, bytes]] = set()
 
@@ -42,18 +42,18 @@ class ProcessWatch:
         return self
 
     def __exit__(self, *dummy: object) -> None:
-        self._over.set()
+        self._stopped.set()
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._over.is_set():
-            for number in _numbers():
-                if number not in self._before:
+        while not self._stopped.is_set():
+            for pid in _pids():
+                if pid not in self._earlier_pids:
                     with contextlib.suppress(OSError):
-                        self._note(Path("/proc") / number)
+                        self._record(Path("/proc") / pid)
             time.sleep(SAMPLE_SECONDS)
 
-    def _note(self, process: Path) -> None:
+    def _record(self, process: Path) -> None:
         command = (process / "cmdline").read_bytes()
         self.command_lines.add(command)
         environment = (process / "environ").read_bytes()
@@ -61,14 +61,14 @@ class ProcessWatch:
             self.environments.add((command.replace(b"\0", b" ")[:200], environment))
 
 
-def _numbers() -> list[str]:
+def _pids() -> list[str]:
     return [name for name in os.listdir("/proc") if name.isdigit()] if os.path.isdir("/proc") else []
 
 
 def files_below(directory: Path) -> Iterator[tuple[Path, bytes]]:
     """Every file that a run has left behind, with its name as part of what it says."""
     for path in directory.rglob("*"):
-        if not GIVEN.fullmatch(path.name) and path.is_file():
+        if not TEST_OWN_FILES.fullmatch(path.name) and path.is_file():
             with contextlib.suppress(OSError):
                 yield path, os.fsencode(path) + b"\n" + path.read_bytes()
 
@@ -93,7 +93,7 @@ def search_run(searcher: Searcher, run: Run, directories: list[Path], watch: Pro
             searcher.search(f"environment of {command.decode(errors='replace')}", environment.replace(b"\0", b"\n"))
 
 
-def told(hits: Iterable[Hit]) -> str:
+def format_hits(hits: Iterable[Hit]) -> str:
     """The hits as text, for a failed test: how many in each channel, and the first in each form."""
     first: dict[tuple[str, str], Hit] = {}
     counts: Counter[str] = Counter()

@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from urllib.parse import quote, quote_plus, unquote
 
-SHOWN = 8  # a beginning of so many characters counts as the secret,
-SURE = 3  # if so many of the secret's own are in it: in &#116;&# there is one
+MIN_PREFIX = 8  # a beginning of so many characters counts as the secret,
+MIN_OWN_CHARS = 3  # if so many of the secret's own are in it: in &#116;&# there is one
 
 _WHITE = re.compile(r"(?:\s|\\{1,4}[nrt]|%0[ad]|&#1[03];)+", re.IGNORECASE)
 _BACKSLASHED = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
@@ -38,7 +38,7 @@ class Hit:
         return f"{self.secret[:4]}… as {self.form} in {self.channel}: {self.context!r}"
 
 
-def forms_of(secret: str) -> dict[str, str]:
+def encodings_of(secret: str) -> dict[str, str]:
     """Each form's name, and how the secret looks in it."""
     raw = secret.encode()
     as_json = json.dumps(secret)[1:-1]
@@ -72,10 +72,10 @@ def forms_of(secret: str) -> dict[str, str]:
     }
 
 
-def beginning_of(secret: str, name: str) -> str:
+def min_prefix_of(secret: str, name: str) -> str:
     """The shortest beginning of a form that counts."""
-    least = 0 if name.startswith("base64") else len(forms_of(secret[:SURE])[name])
-    return forms_of(secret)[name][:max(SHOWN, least)]
+    min_chars = 0 if name.startswith("base64") else len(encodings_of(secret[:MIN_OWN_CHARS])[name])
+    return encodings_of(secret)[name][:max(MIN_PREFIX, min_chars)]
 
 
 @dataclass
@@ -94,9 +94,9 @@ class Searcher:
     def __post_init__(self) -> None:
         self.secrets = list(self.secrets)
         assert all(len(secret) >= 12 for secret in self.secrets), "too short to tell from chance"
-        self._forms = {secret: forms_of(secret) for secret in self.secrets}
+        self._forms = {secret: encodings_of(secret) for secret in self.secrets}
         # Forms that begin alike are one search.
-        self._heads = {secret: {beginning_of(secret, name).lower(): name for name in reversed(forms)} for secret, forms in self._forms.items()}
+        self._prefixes = {secret: {min_prefix_of(secret, name).lower(): name for name in reversed(forms)} for secret, forms in self._forms.items()}
 
     def search(self, channel: str, data: bytes | str) -> list[Hit]:
         """The hits in one channel; they are kept in ``hits``, too."""
@@ -105,14 +105,14 @@ class Searcher:
         self.searched += sum(len(forms) for forms in self._forms.values())
         found: list[Hit] = []
         folded = text.lower()
-        for view in _both(folded):
-            found += [Hit(secret, name, channel, _around(view, head)) for secret, heads in self._heads.items()
-                      for head, name in heads.items() if head in view]
-        heads = {secret: secret[:SHOWN].lower() for secret in self.secrets}
+        for view in _with_and_without_white_space(folded):
+            found += [Hit(secret, name, channel, _context(view, prefix)) for secret, prefixes in self._prefixes.items()
+                      for prefix, name in prefixes.items() if prefix in view]
+        prefixes = {secret: secret[:MIN_PREFIX].lower() for secret in self.secrets}
         for decoded, how in _decoded(text):
-            for view in _both(decoded.lower()):
-                found += [Hit(secret, f"beginning ({how})", channel, _around(view, head)) for secret, head in heads.items()
-                          if head in view]
+            for view in _with_and_without_white_space(decoded.lower()):
+                found += [Hit(secret, f"beginning ({how})", channel, _context(view, prefix)) for secret, prefix in prefixes.items()
+                          if prefix in view]
         self.hits += found
         return found
 
@@ -124,7 +124,7 @@ def _base64_forms(raw: bytes, encode: Callable[[bytes], bytes]) -> Iterable[tupl
         yield offset, text[math.ceil(offset * 8 / 6):(offset + len(raw)) * 8 // 6]
 
 
-def _both(text: str) -> list[str]:
+def _with_and_without_white_space(text: str) -> list[str]:
     compact = _WHITE.sub("", text)
     return [text, compact, "".join(text.split())]
 
@@ -132,9 +132,9 @@ def _both(text: str) -> list[str]:
 def _decoded(text: str) -> Iterable[tuple[str, str]]:
     """The text with escapes undone, up to three deep and in several orders."""
     undo: dict[str, Callable[[str], str]] = {"percent": unquote, "HTML": html.unescape, "backslashes": _without_backslashes}
-    seen, waiting = {text}, [(text, "")]
-    while waiting:
-        before, how = waiting.pop()
+    seen, pending = {text}, [(text, "")]
+    while pending:
+        before, how = pending.pop()
         for name, function in undo.items():
             after = function(before)
             if after not in seen:
@@ -142,7 +142,7 @@ def _decoded(text: str) -> Iterable[tuple[str, str]]:
                 path = f"{how} > {name}" if how else name
                 yield after, path
                 if path.count(">") < 2:
-                    waiting.append((after, path))
+                    pending.append((after, path))
 
 
 def _without_backslashes(text: str) -> str:
@@ -153,6 +153,6 @@ def _without_backslashes(text: str) -> str:
     return _BACKSLASHED.sub(plain, text) if "\\" in text else text
 
 
-def _around(text: str, head: str) -> str:
-    at = text.find(head)
+def _context(text: str, prefix: str) -> str:
+    at = text.find(prefix)
     return text[max(0, at - 160):at + 60]

@@ -32,7 +32,7 @@ def job_of(upgrades: UpgradeRunner, name: str, playbook: str, *tasks: dict[str, 
     )
 
 
-def leaks_nothing(upgrades: UpgradeRunner, *jobs: Job) -> None:
+def assert_no_secret(upgrades: UpgradeRunner, *jobs: Job) -> None:
     searcher = Searcher(secrets(upgrades.sandbox))
     for job in jobs:
         for name, text in job.left().items():
@@ -59,7 +59,7 @@ def test_a_failed_upgrade_is_a_failed_job_and_the_node_after_it_changes_nothing(
     assert node.status == "failed", "else the workflow would be shown as successful"
     assert "there is nothing left to end" in node.shown and "The upgrade before this job has failed" in node.shown
     assert len(upgrades.sandbox.admin.requests(changing=True)) == asked
-    leaks_nothing(upgrades, good, bad, node)
+    assert_no_secret(upgrades, good, bad, node)
 
 
 @pytest.mark.duration(40)
@@ -73,7 +73,7 @@ def test_the_node_after_a_job_whose_pod_was_killed_restores(upgrades: UpgradeRun
     assert node.status == "failed"
     assert "ROLLED_BACK: web1" in node.shown
     upgrades.assert_rolled_back("web1")
-    leaks_nothing(upgrades, node)
+    assert_no_secret(upgrades, node)
 
 
 def test_the_workflow_s_node_is_what_these_tests_run() -> None:

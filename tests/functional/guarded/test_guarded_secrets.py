@@ -14,8 +14,8 @@ import pytest
 from support.cases import fault
 from support.guarded_upgrade import CHANGE, FAIL, GUARD_PROGRAM, UpgradeRunner
 from support.playbook_runner import Run
-from support.secret_cases import ADDED, OPTIONS, SECRETS, VARIABLES, quoting
-from support.secret_channels import ProcessWatch, files_below, search_run, told
+from support.secret_cases import ADD_CREDENTIALS, OPTIONS, SECRETS, VARIABLES, message_with_secrets
+from support.secret_channels import ProcessWatch, files_below, format_hits, search_run
 from support.secret_search import Searcher
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook, pytest.mark.secret_scan]
@@ -26,33 +26,33 @@ BREAKING = Path(__file__).resolve().parents[2] / "support" / "breaking"
 BROKEN = ("_guard.client:start_guard", "_guard.client:send_request", "_upgrade.record:RunRecord.load", "_upgrade.steps:Steps.run")
 
 
-class GuardedLeaks:
+class UpgradeScan:
     """Runs guarded upgrades and searches what they leave behind."""
 
     def __init__(self, upgrades: UpgradeRunner) -> None:
         self.upgrades, self.directory = upgrades, upgrades.directory
         self.searcher = Searcher([secret for secrets in SECRETS.values() for secret in secrets])
         self.temporary = Path(tempfile.mkdtemp(prefix="rw-"))  # short: sockets lie in it
-        name, arguments = ADDED
+        name, arguments = ADD_CREDENTIALS
         getattr(upgrades.sandbox.admin, name)(**arguments)
 
-    def run(self, cloud: str, way: str, *arguments: str, environment: dict[str, str] | None = None, **how: Any) -> tuple[Run, ProcessWatch]:
+    def run(self, cloud: str, source: str, *arguments: str, environment: dict[str, str] | None = None, **how: Any) -> tuple[Run, ProcessWatch]:
         """Run to the end and search every channel."""
         more = {"TMPDIR": str(self.temporary), "ANSIBLE_LOG_PATH": str(self.directory / "log"), **(environment or {})}
-        options = OPTIONS[cloud] if way == "vars" else {}
-        if way == "controller":
+        options = OPTIONS[cloud] if source == "vars" else {}
+        if source == "controller":
             more |= VARIABLES[cloud]
         with ProcessWatch(str(self.directory)) as watch:
             run = self.upgrades.run(HOSTS[cloud], *arguments, environment=more, **options, **how)
             assert self.upgrades.no_guard_left()
-        search_run(self.searcher, run, [self.directory, self.temporary], watch, inherited=way == "controller")
+        search_run(self.searcher, run, [self.directory, self.temporary], watch, inherited=source == "controller")
         return run, watch
 
 
 @pytest.fixture
-def leaks(upgrades: UpgradeRunner, record_property: Any) -> Iterator[GuardedLeaks]:
+def secret_scan(upgrades: UpgradeRunner, record_property: Any) -> Iterator[UpgradeScan]:
     """Fails the test where a secret was found."""
-    one = GuardedLeaks(upgrades)
+    one = UpgradeScan(upgrades)
     yield one
     shutil.rmtree(one.temporary, ignore_errors=True)
     record_property("secrets searched", one.searcher.searched)
@@ -60,21 +60,21 @@ def leaks(upgrades: UpgradeRunner, record_property: Any) -> Iterator[GuardedLeak
     record_property("secrets hits", len(one.searcher.hits))
     assert one.searcher.searched
     if one.searcher.hits:
-        pytest.fail(told(one.searcher.hits), pytrace=False)
+        pytest.fail(format_hits(one.searcher.hits), pytrace=False)
 
 
 @pytest.mark.duration(12)
-@pytest.mark.parametrize(("cloud", "way"), [
+@pytest.mark.parametrize(("cloud", "source"), [
     ("ilkbyte", "controller"),
-    *(pytest.param(cloud, way, marks=pytest.mark.slow) for cloud, way in (("ilkbyte", "vars"), ("vpsorg", "vars"), ("vpsorg", "controller"))),
+    *(pytest.param(cloud, source, marks=pytest.mark.slow) for cloud, source in (("ilkbyte", "vars"), ("vpsorg", "vars"), ("vpsorg", "controller"))),
 ])
-def test_an_upgrade_that_is_undone_by_a_cloud_that_quotes_its_keys(leaks: GuardedLeaks, cloud: str, way: str) -> None:
-    said = quoting(cloud)
+def test_an_upgrade_that_is_undone_by_a_cloud_that_quotes_its_keys(secret_scan: UpgradeScan, cloud: str, source: str) -> None:
+    said = message_with_secrets(cloud)
     body = {"detail": said} if cloud == "vpsorg" else {"status": False, "message": "", "error": said, "data": None}
     name, arguments = fault("raw", cloud=cloud, operation="snapshots.restore", status=400 if cloud == "vpsorg" else 200, body=body, apply=False)
-    getattr(leaks.upgrades.sandbox.admin, name)(**arguments)
-    run, watch = leaks.run(cloud, way, "-vvvvv", "--diff", environment=LOUDEST, tasks=leaks.upgrades.tasks("upgrade", CHANGE, FAIL))
-    assert leaks.upgrades.record(HOSTS[cloud])["outcome"] == "rolled_back", run.output[-3000:]
+    getattr(secret_scan.upgrades.sandbox.admin, name)(**arguments)
+    run, watch = secret_scan.run(cloud, source, "-vvvvv", "--diff", environment=LOUDEST, tasks=secret_scan.upgrades.tasks("upgrade", CHANGE, FAIL))
+    assert secret_scan.upgrades.record(HOSTS[cloud])["outcome"] == "rolled_back", run.output[-3000:]
     assert ">********<" in run.output, "what the cloud said was told"
     if watch.command_lines and Path("/proc/self").exists():
         assert any(GUARD_PROGRAM.encode() in command for command in watch.command_lines), "the guard was not seen"
@@ -83,39 +83,39 @@ def test_an_upgrade_that_is_undone_by_a_cloud_that_quotes_its_keys(leaks: Guarde
 
 @pytest.mark.slow
 @pytest.mark.parametrize("cloud", HOSTS)
-def test_evidence_that_quotes_keys(leaks: GuardedLeaks, cloud: str) -> None:
+def test_evidence_that_quotes_keys(secret_scan: UpgradeScan, cloud: str) -> None:
     """The user's own tasks show what they show; what is kept of them does not."""
-    said = quoting(cloud)
-    leaks.searcher.secrets, kept = SECRETS[cloud], leaks.searcher
-    tasks = leaks.upgrades.tasks(
+    said = message_with_secrets(cloud)
+    secret_scan.searcher.secrets, kept = SECRETS[cloud], secret_scan.searcher
+    tasks = secret_scan.upgrades.tasks(
         "upgrade", {"name": "Log", "ansible.builtin.copy": {"dest": "/var/log/dpkg.log", "content": said + "\n" + json.dumps(said), "mode": "0644"}},
         # Not on a command line: other runs of the tests look at those of the whole machine.
         {"name": f"Spill {said[:200]}", "ansible.builtin.command": {"argv": ["sh", "-c", "cat /var/log/dpkg.log; exit 3"]}},
     )
-    run = leaks.upgrades.run(HOSTS[cloud], tasks=tasks, **OPTIONS[cloud])
+    run = secret_scan.upgrades.run(HOSTS[cloud], tasks=tasks, **OPTIONS[cloud])
     assert run.status == 2, run.output
-    directory = leaks.upgrades.record_directory(HOSTS[cloud])
+    directory = secret_scan.upgrades.record_directory(HOSTS[cloud])
     assert ">********<" in (directory / "failed_task.json").read_text("utf-8")
-    for path, data in files_below(leaks.upgrades.state_dir):
+    for path, data in files_below(secret_scan.upgrades.state_dir):
         kept.search(f"file {path.name}", data)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("place", BROKEN)
-def test_an_exception_in_a_step(leaks: GuardedLeaks, place: str) -> None:
-    text = leaks.directory / "given.text"
-    text.write_text(quoting("ilkbyte"), encoding="utf-8")
-    whole = f"plugin_utils.{place}"
+@pytest.mark.parametrize("location", BROKEN)
+def test_an_exception_in_a_step(secret_scan: UpgradeScan, location: str) -> None:
+    text = secret_scan.directory / "given.text"
+    text.write_text(message_with_secrets("ilkbyte"), encoding="utf-8")
+    whole = f"plugin_utils.{location}"
     environment = {"PYTHONPATH": str(BREAKING), "REWIND_BREAK": whole, "REWIND_BREAK_TEXT": str(text), "ANSIBLE_DISPLAY_TRACEBACK": "always"}
-    run, dummy = leaks.run("ilkbyte", "vars", "-vvvvv", environment=environment, tasks=leaks.upgrades.tasks("upgrade", CHANGE))
+    run, dummy = secret_scan.run("ilkbyte", "vars", "-vvvvv", environment=environment, tasks=secret_scan.upgrades.tasks("upgrade", CHANGE))
     assert run.status != 0
-    assert whole in (leaks.directory / "given.text.raised").read_text("utf-8")
+    assert whole in (secret_scan.directory / "given.text.raised").read_text("utf-8")
     assert "made a mistake of its own (RuntimeError at sitecustomize.py" in run.stdout
 
 
 @pytest.mark.slow
-def test_the_playbooks_for_afterwards(leaks: GuardedLeaks) -> None:
-    tasks = leaks.upgrades.tasks("upgrade", CHANGE)
-    assert leaks.run("ilkbyte", "vars", tasks=tasks)[0].status == 0
+def test_the_playbooks_for_afterwards(secret_scan: UpgradeScan) -> None:
+    tasks = secret_scan.upgrades.tasks("upgrade", CHANGE)
+    assert secret_scan.run("ilkbyte", "vars", tasks=tasks)[0].status == 0
     for playbook, more in (("rewind.vps.prune", {"keep_snapshots": 0}), ("rewind.vps.rollback", {"confirm": True})):
-        leaks.run("ilkbyte", "vars", "-vvvvv", "--check", playbook=playbook, environment=LOUDEST, **more)
+        secret_scan.run("ilkbyte", "vars", "-vvvvv", "--check", playbook=playbook, environment=LOUDEST, **more)

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.playbook_runner import PlaybookRunner, Run, TaskCase
 from support.secret_cases import SECRETS
-from support.secret_channels import ProcessWatch, search_run, told
+from support.secret_channels import ProcessWatch, format_hits, search_run
 from support.secret_search import Searcher
 
 if TYPE_CHECKING:
     from sandbox import SandboxHandle
 
 
-class LeakStage:
+class SecretScanRunner:
     """Plays steps and searches everything that they leave behind."""
 
     def __init__(self, sandbox: SandboxHandle, directory: Path) -> None:
@@ -33,7 +33,7 @@ class LeakStage:
     def environment(self) -> dict[str, str]:
         return {"TMPDIR": str(self.temporary)}
 
-    def play(self, *steps: TaskCase, inherited: bool = False, environment: dict[str, str] | None = None, **how: Any) -> Run:
+    def run(self, *steps: TaskCase, inherited: bool = False, environment: dict[str, str] | None = None, **how: Any) -> Run:
         """Play to the end and search; see Stage.play."""
         with ProcessWatch(str(self.directory)) as watch:
             run = self.runner.run(*steps, environment={**self.environment, **(environment or {})}, **how)
@@ -48,13 +48,13 @@ class LeakStage:
         """No secret was found."""
         assert self.searcher.searched
         if self.searcher.hits:
-            pytest.fail(told(self.searcher.hits), pytrace=False)
+            pytest.fail(format_hits(self.searcher.hits), pytrace=False)
 
 
 @pytest.fixture
-def leaks(sandbox: SandboxHandle, tmp_path: Path, record_property: Any) -> Iterator[LeakStage]:
+def secret_scan(sandbox: SandboxHandle, tmp_path: Path, record_property: Any) -> Iterator[SecretScanRunner]:
     """Fails the test where a secret was found."""
-    runner = LeakStage(sandbox, tmp_path)
+    runner = SecretScanRunner(sandbox, tmp_path)
     yield runner
     shutil.rmtree(runner.temporary, ignore_errors=True)
     record_property("secrets searched", runner.searcher.searched)

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.cases import CLOUDS, RESET_CALLS, TaskFactory, add_snapshot, fault
 from support.playbook_runner import EXECUTION_MODES, IN_PROCESS, MODULE, Call, PlaybookRunner, Run, TaskCase
-from support.secret_cases import ADDED, OPTIONS, SECRETS, VARIABLES, WAYS, quoting, tempting
+from support.secret_cases import ADD_CREDENTIALS, CREDENTIAL_SOURCES, OPTIONS, SECRETS, VARIABLES, cases_with_credentials, message_with_secrets
 from support.secret_channels import ProcessWatch
 from support.secret_search import Searcher
 
 if TYPE_CHECKING:
-    from functional.secret_scan.conftest import LeakStage
+    from functional.secret_scan.conftest import SecretScanRunner
 
 pytestmark = [pytest.mark.playbook, pytest.mark.secret_scan]
 
@@ -26,8 +26,8 @@ LOUDEST = {"ANSIBLE_DEBUG": "1", "ANSIBLE_KEEP_REMOTE_FILES": "1", "ANSIBLE_DISP
 
 # One of each cloud, door and most ways in every run of the tests, the others by make secret-scan and make test-all.
 IN_PROCESS_SOURCES = (("vpsorg", MODULE, "options"), ("ilkbyte", MODULE, "environment"), ("ilkbyte", IN_PROCESS, "vars"))
-ALL = [pytest.param(cloud, mode, way, marks=() if (cloud, mode, way) in IN_PROCESS_SOURCES else pytest.mark.slow)
-       for cloud in CLOUDS for mode in EXECUTION_MODES for way in WAYS]
+ALL = [pytest.param(cloud, mode, source, marks=() if (cloud, mode, source) in IN_PROCESS_SOURCES else pytest.mark.slow)
+       for cloud in CLOUDS for mode in EXECUTION_MODES for source in CREDENTIAL_SOURCES]
 MODERATE = {
     "no flags": ((), {}), "-v": (("-v",), {}), "-vv": (("-vv",), {}), "-vvv": (("-vvv",), {}), "-vvvv": (("-vvvv",), {}), "-vvvvv": (("-vvvvv",), {}),
     "check and diff": (("--check", "--diff"), {}), "debug": ((), {"ANSIBLE_DEBUG": "1"}),
@@ -41,15 +41,15 @@ MODERATE = {
 }
 
 
-@pytest.mark.parametrize(("cloud", "mode", "way"), ALL)
-def test_the_loudest_run(leaks: LeakStage, cloud: str, mode: str, way: str, tmp_path: Path) -> None:
-    environment = {**LOUDEST, "ANSIBLE_LOG_PATH": str(tmp_path / "log"), **(VARIABLES[cloud] if way == "controller" else {})}
-    run = leaks.play(*tempting(TaskFactory(leaks.runner.sandbox, cloud), way), mode=mode, arguments=("-vvvvv", "--diff"), environment=environment,
-                     inherited=way == "controller")
+@pytest.mark.parametrize(("cloud", "mode", "source"), ALL)
+def test_the_loudest_run(secret_scan: SecretScanRunner, cloud: str, mode: str, source: str, tmp_path: Path) -> None:
+    environment = {**LOUDEST, "ANSIBLE_LOG_PATH": str(tmp_path / "log"), **(VARIABLES[cloud] if source == "controller" else {})}
+    run = secret_scan.run(*cases_with_credentials(TaskFactory(secret_scan.runner.sandbox, cloud), source), mode=mode, arguments=("-vvvvv", "--diff"), environment=environment,
+                     inherited=source == "controller")
     assert execution_mode_of_cases(run) == mode
-    assert not run[f"{way}: works"].failed, run[f"{way}: works"].result
+    assert not run[f"{source}: works"].failed, run[f"{source}: works"].result
     # What the cloud said is shown, with the secrets masked: it was not just left out.
-    assert ">********<; >********<; >********<; percent >********<" in run[f"{way}: refused"].error["provider_message"]
+    assert ">********<; >********<; >********<; percent >********<" in run[f"{source}: refused"].error["provider_message"]
     kept = [path for path in tmp_path.rglob("AnsiballZ_*.py") if "rewind" in path.read_text("utf-8", "replace")]
     assert not kept, "ANSIBLE_KEEP_REMOTE_FILES does not hold for modules that were given credentials"
     assert (mode == MODULE) == ("keeps no file of rewind.vps" in run.output)
@@ -63,17 +63,17 @@ def execution_mode_of_cases(run: Run) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("how", MODERATE)
 @pytest.mark.parametrize("mode", EXECUTION_MODES)
-def test_each_loudness(leaks: LeakStage, ilkbyte: TaskFactory, mode: str, how: str) -> None:
+def test_each_loudness(secret_scan: SecretScanRunner, ilkbyte: TaskFactory, mode: str, how: str) -> None:
     """By itself: what one setting shows, another may hide."""
     arguments, environment = MODERATE[how]
-    steps = [step for way in ("options", "environment") for step in tempting(ilkbyte, way)[:4]]
-    leaks.play(*steps, mode=mode, arguments=arguments, environment=environment)
+    steps = [step for source in ("options", "environment") for step in cases_with_credentials(ilkbyte, source)[:4]]
+    secret_scan.run(*steps, mode=mode, arguments=arguments, environment=environment)
 
 
 def in_background(tasks: TaskFactory, title: str, /, *setup: Call, **options: Any) -> list[TaskCase]:
     """A task, and a wait for its end; its job file stays."""
     return [
-        tasks("snapshot", *RESET_CALLS, ADDED, add_snapshot(tasks.cloud, "one"), *setup, step=title,
+        tasks("snapshot", *RESET_CALLS, ADD_CREDENTIALS, add_snapshot(tasks.cloud, "one"), *setup, step=title,
               keywords={"async": 60, "poll": 0, "register": "job"}, **options),
         TaskCase(f"{title} ended", {"ansible.builtin.async_status": {"jid": "{{ job.ansible_job_id }}"}, "register": "ended",
                                 "until": "ended is finished", "retries": 60, "delay": 1}),
@@ -81,19 +81,19 @@ def in_background(tasks: TaskFactory, title: str, /, *setup: Call, **options: An
 
 
 @pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.slow)])
-def test_in_the_background(leaks: LeakStage, cloud: str, tmp_path: Path) -> None:
+def test_in_the_background(secret_scan: SecretScanRunner, cloud: str, tmp_path: Path) -> None:
     """An asynchronous task's job file stays on the disk, its module does not, whatever Ansible is told to keep."""
-    tasks = TaskFactory(leaks.runner.sandbox, cloud)
-    forbidden = fault("status", status=403, body={"detail": quoting(cloud)}, cloud=cloud, times=None)
+    tasks = TaskFactory(secret_scan.runner.sandbox, cloud)
+    forbidden = fault("status", status=403, body={"detail": message_with_secrets(cloud)}, cloud=cloud, times=None)
     works = in_background(tasks, "works", name="two", **OPTIONS[cloud])
     fails = in_background(tasks, "fails", forbidden, name="one", **OPTIONS[cloud])
     with ProcessWatch(str(tmp_path)) as watch:
-        run = leaks.runner.run(*works, *fails, arguments=("-vvvvv",), environment={**leaks.environment, **LOUDEST})
+        run = secret_scan.runner.run(*works, *fails, arguments=("-vvvvv",), environment={**secret_scan.environment, **LOUDEST})
         deadline = time.monotonic() + 20  # the wrapper removes the module when the job has ended
         while list(tmp_path.rglob("AnsiballZ_snapshot*")):
             assert time.monotonic() < deadline, list(tmp_path.rglob("AnsiballZ_snapshot*"))
             time.sleep(0.1)
-    leaks.search(run, watch)
+    secret_scan.search(run, watch)
     assert run.stdout.count("since the task is asynchronous") == 2
     assert run["works ended"].result["snapshot"]["name"] == "two", run.output
     assert run["fails ended"].error["kind"] == "forbidden"
@@ -103,28 +103,28 @@ def test_in_the_background(leaks: LeakStage, cloud: str, tmp_path: Path) -> None
 @pytest.mark.parametrize(("mode", "number"), [(IN_PROCESS, signal.SIGINT), *(
     pytest.param(mode, number, marks=pytest.mark.slow) for mode in EXECUTION_MODES for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
     if (mode, number) != (IN_PROCESS, signal.SIGINT))])
-def test_ended_in_the_middle(leaks: LeakStage, ilkbyte: TaskFactory, mode: str, number: int) -> None:
+def test_ended_in_the_middle(secret_scan: SecretScanRunner, ilkbyte: TaskFactory, mode: str, number: int) -> None:
     """While the module waits for an answer: nothing is shown, no file is left."""
     late = fault("delay", seconds=8, cloud="ilkbyte", operation="snapshots.list")
-    step = ilkbyte("snapshot", *RESET_CALLS, ADDED, add_snapshot("ilkbyte", "one"), late, name="two", **OPTIONS["ilkbyte"])
-    with ProcessWatch(str(leaks.directory)) as watch:
-        running = leaks.runner.start(step, mode=mode, arguments=("-vvvvv",), environment={**leaks.environment, **LOUDEST})
+    step = ilkbyte("snapshot", *RESET_CALLS, ADD_CREDENTIALS, add_snapshot("ilkbyte", "one"), late, name="two", **OPTIONS["ilkbyte"])
+    with ProcessWatch(str(secret_scan.directory)) as watch:
+        running = secret_scan.runner.start(step, mode=mode, arguments=("-vvvvv",), environment={**secret_scan.environment, **LOUDEST})
         deadline = time.monotonic() + 30
-        while not leaks.runner.sandbox.admin.requests(operation="snapshots.list"):
+        while not secret_scan.runner.sandbox.admin.requests(operation="snapshots.list"):
             assert time.monotonic() < deadline
             time.sleep(0.1)
         if number == signal.SIGKILL:
             running.kill()
         else:
             os.killpg(running.process.pid, number)
-            leaks.search(running.finish())
-    leaks.search(Run(0, "", "", []), watch)
+            secret_scan.search(running.finish())
+    secret_scan.search(Run(0, "", "", []), watch)
 
 
 BECOMING = {"become": True, "become_method": "ansible.builtin.sudo"}
 
 
-def becoming(directory: Path) -> dict[str, str]:
+def become_environment(directory: Path) -> dict[str, str]:
     """Settings with which a task becomes another user without really doing so."""
     sudo = directory / "given.sudo"
     sudo.write_text('#!/bin/sh\nwhile [ "$1" != /bin/sh ]; do shift; done\nexec "$@"\n', encoding="utf-8")
@@ -132,10 +132,10 @@ def becoming(directory: Path) -> dict[str, str]:
     return {"ANSIBLE_BECOME_EXE": str(sudo), "ANSIBLE_BECOME_ALLOW_SAME_USER": "1"}
 
 
-def test_files_of_a_run_that_becomes_another_user_are_removed(leaks: LeakStage, vpsorg: TaskFactory, tmp_path: Path) -> None:
+def test_files_of_a_run_that_becomes_another_user_are_removed(secret_scan: SecretScanRunner, vpsorg: TaskFactory, tmp_path: Path) -> None:
     """Without pipelining the module then lies in a file; it goes in spite of ANSIBLE_KEEP_REMOTE_FILES."""
-    step = vpsorg("server_info", *RESET_CALLS, ADDED, keywords=BECOMING, **OPTIONS["vpsorg"])
-    run = leaks.play(step, arguments=("-vvvvv",), environment={**LOUDEST, **becoming(tmp_path)})
+    step = vpsorg("server_info", *RESET_CALLS, ADD_CREDENTIALS, keywords=BECOMING, **OPTIONS["vpsorg"])
+    run = secret_scan.run(step, arguments=("-vvvvv",), environment={**LOUDEST, **become_environment(tmp_path)})
     assert run.stdout.count("since the task becomes another user") == 1
     assert not run.only.failed, run.output[-3000:]
     assert "AnsiballZ_server_info.py" in run.stdout
@@ -148,13 +148,13 @@ def test_files_of_a_run_that_becomes_another_user_are_removed(leaks: LeakStage, 
 @pytest.mark.slow
 @pytest.mark.parametrize(("pipelining", "left"), [("0", 1), ("1", 0)])
 def test_a_killed_run_that_becomes_another_user_leaves_a_file_unless_pipelining_is_on(
-    leaks: LeakStage, vpsorg: TaskFactory, tmp_path: Path, pipelining: str, left: int,
+    secret_scan: SecretScanRunner, vpsorg: TaskFactory, tmp_path: Path, pipelining: str, left: int,
 ) -> None:
     late = fault("delay", seconds=8, cloud="vpsorg", operation="servers.list")
-    step = vpsorg("server_info", *RESET_CALLS, ADDED, late, keywords=BECOMING, server=None, **OPTIONS["vpsorg"])
-    running = leaks.runner.start(step, environment={**leaks.environment, **becoming(tmp_path), "ANSIBLE_PIPELINING": pipelining})
+    step = vpsorg("server_info", *RESET_CALLS, ADD_CREDENTIALS, late, keywords=BECOMING, server=None, **OPTIONS["vpsorg"])
+    running = secret_scan.runner.start(step, environment={**secret_scan.environment, **become_environment(tmp_path), "ANSIBLE_PIPELINING": pipelining})
     deadline = time.monotonic() + 60
-    while not leaks.runner.sandbox.admin.requests(operation="servers.list"):
+    while not secret_scan.runner.sandbox.admin.requests(operation="servers.list"):
         assert time.monotonic() < deadline
         time.sleep(0.1)
     running.kill()
@@ -164,16 +164,16 @@ def test_a_killed_run_that_becomes_another_user_leaves_a_file_unless_pipelining_
         assert path.stat().st_mode & 0o077 == 0 or path.parent.stat().st_mode & 0o077 == 0, "only its user can read it"
         assert Searcher(SECRETS["vpsorg"]).search("file", path.read_bytes())
         path.unlink()
-    leaks.search(Run(0, "", "", []))
+    secret_scan.search(Run(0, "", "", []))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("way", "shown"), [("options", True), ("vars", False), ("environment", False), ("module_defaults", False)])
+@pytest.mark.parametrize(("source", "shown"), [("options", True), ("vars", False), ("environment", False), ("module_defaults", False)])
 def test_ansible_shows_a_tasks_options_as_they_are_written_where_it_is_told_to(
-    runner: PlaybookRunner, vpsorg: TaskFactory, way: str, shown: bool, tmp_path: Path,
+    runner: PlaybookRunner, vpsorg: TaskFactory, source: str, shown: bool, tmp_path: Path,
 ) -> None:
     """With display_args_to_stdout and in the callback junit, before any plugin of ours is asked: so they belong in variables."""
-    run = runner.run(tempting(vpsorg, way)[0], environment={
+    run = runner.run(cases_with_credentials(vpsorg, source)[0], environment={
         "ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "1", "ANSIBLE_CALLBACKS_ENABLED": "runner_results,junit", "JUNIT_OUTPUT_DIR": str(tmp_path / "junit")})
     (report,) = (tmp_path / "junit").iterdir()
     for text in (run.stdout, report.read_text("utf-8")):

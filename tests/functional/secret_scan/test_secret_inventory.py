@@ -12,61 +12,61 @@ import yaml
 from support.cases import fault
 from support.inventory_file import cache
 from support.playbook_runner import Run
-from support.secret_cases import ACCESS, ADDED, SECRET, TOKEN, VARIABLES, quoting
+from support.secret_cases import ACCESS, ADD_CREDENTIALS, SECRET, TOKEN, VARIABLES, message_with_secrets
 from support.secret_channels import ProcessWatch
 
 if TYPE_CHECKING:
-    from functional.secret_scan.conftest import LeakStage
+    from functional.secret_scan.conftest import SecretScanRunner
 
 pytestmark = [pytest.mark.playbook, pytest.mark.secret_scan]
 
 INHERITED = {**VARIABLES["vpsorg"], **VARIABLES["ilkbyte"]}
 
 
-def write(leaks: LeakStage, **config: Any) -> str:
+def write(secret_scan: SecretScanRunner, **config: Any) -> str:
     """A file with the credentials in it as they are, line by line as people write one."""
-    sandbox = leaks.runner.sandbox
-    getattr(sandbox.admin, ADDED[0])(**ADDED[1])
+    sandbox = secret_scan.runner.sandbox
+    getattr(sandbox.admin, ADD_CREDENTIALS[0])(**ADD_CREDENTIALS[1])
     accounts = [
         {"name": "shop", "provider": "vpsorg", "api_token": TOKEN, "api_url": sandbox.vpsorg_url},
         {"provider": "ilkbyte", "access_key": ACCESS, "secret_key": SECRET, "api_url": sandbox.ilkbyte_url},
     ]
-    path = leaks.directory / "given.rewind_vps.yml"
+    path = secret_scan.directory / "given.rewind_vps.yml"
     path.write_text(yaml.safe_dump({"plugin": "rewind.vps.servers", "accounts": accounts, **config}, sort_keys=False), encoding="utf-8")
     return str(path)
 
 
-def loud(leaks: LeakStage, program: str, *arguments: str, inherited: bool = False) -> Run:
+def loud(secret_scan: SecretScanRunner, program: str, *arguments: str, inherited: bool = False) -> Run:
     """Run a program as loud as it can be, and search everything."""
     environment = {
-        **leaks.environment, "ANSIBLE_DEBUG": "1", "ANSIBLE_KEEP_REMOTE_FILES": "1", "ANSIBLE_DISPLAY_TRACEBACK": "always",
-        "ANSIBLE_LOG_PATH": str(leaks.directory / "log"), **(INHERITED if inherited else {}),
+        **secret_scan.environment, "ANSIBLE_DEBUG": "1", "ANSIBLE_KEEP_REMOTE_FILES": "1", "ANSIBLE_DISPLAY_TRACEBACK": "always",
+        "ANSIBLE_LOG_PATH": str(secret_scan.directory / "log"), **(INHERITED if inherited else {}),
     }
-    with ProcessWatch(str(leaks.directory)) as watch:
-        run = leaks.runner.command(program, "-vvvvv", *arguments, environment=environment)
-    leaks.search(run, watch, inherited=inherited)
+    with ProcessWatch(str(secret_scan.directory)) as watch:
+        run = secret_scan.runner.command(program, "-vvvvv", *arguments, environment=environment)
+    secret_scan.search(run, watch, inherited=inherited)
     return run
 
 
-def test_a_play_that_is_given_nothing_but_the_inventory(leaks: LeakStage, tmp_path: Path) -> None:
-    path = write(leaks, **cache(tmp_path), compose={"everything": "vars | default('none')"}, keyed_groups=[{"key": "rewind_account"}])
+def test_a_play_that_is_given_nothing_but_the_inventory(secret_scan: SecretScanRunner, tmp_path: Path) -> None:
+    path = write(secret_scan, **cache(tmp_path), compose={"everything": "vars | default('none')"}, keyed_groups=[{"key": "rewind_account"}])
     playbook = tmp_path / "play.yml"
     refusal = {"name": "Refused", "ignore_errors": True, "delegate_to": "localhost", "rewind.vps.snapshot_restore": {"name": "none"}}
     playbook.write_text(json.dumps([{"hosts": "web1:app1", "gather_facts": False, "connection": "local", "tasks": [
         {"name": "Works", "rewind.vps.snapshot": {"name": "one"}, "delegate_to": "localhost"}, refusal,
         {"name": "Shown", "ansible.builtin.debug": {"var": "hostvars"}},
     ]}]), encoding="utf-8")
-    run = loud(leaks, "ansible-playbook", "-i", path, str(playbook))
+    run = loud(secret_scan, "ansible-playbook", "-i", path, str(playbook))
     assert run.status == 0, run.output
     assert "changed: [web1 -> localhost]" in run.stdout and len(list((tmp_path / "cache").iterdir())) == 2
 
 
 @pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.slow)])
-def test_an_account_that_is_refused_with_a_quotation(leaks: LeakStage, cloud: str) -> None:
-    path = write(leaks)
-    name, details = fault("status", status=403, body={"detail": quoting(cloud), "error": quoting(cloud)}, cloud=cloud, times=None)
-    getattr(leaks.runner.sandbox.admin, name)(**details)
-    run = loud(leaks, "ansible-inventory", "-i", path, "--list")
+def test_an_account_that_is_refused_with_a_quotation(secret_scan: SecretScanRunner, cloud: str) -> None:
+    path = write(secret_scan)
+    name, details = fault("status", status=403, body={"detail": message_with_secrets(cloud), "error": message_with_secrets(cloud)}, cloud=cloud, times=None)
+    getattr(secret_scan.runner.sandbox.admin, name)(**details)
+    run = loud(secret_scan, "ansible-inventory", "-i", path, "--list")
     assert "gives no hosts" in run.output and "hostvars" in run.stdout
 
 
@@ -82,15 +82,15 @@ FAILURES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", FAILURES)
-def test_a_file_that_is_not_right(leaks: LeakStage, how: str) -> None:
-    run = loud(leaks, "ansible-inventory", "-i", write(leaks, **FAILURES[how]), "--list")
+def test_a_file_that_is_not_right(secret_scan: SecretScanRunner, how: str) -> None:
+    run = loud(secret_scan, "ansible-inventory", "-i", write(secret_scan, **FAILURES[how]), "--list")
     assert "gives no hosts" in run.output
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("arguments", [("--list",), ("--graph", "--vars"), ("--list", "--yaml"), ("--list", "--export")], ids="".join)
-def test_what_is_listed_with_credentials_from_the_environment(leaks: LeakStage, tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    sandbox = leaks.runner.sandbox
+def test_what_is_listed_with_credentials_from_the_environment(secret_scan: SecretScanRunner, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    sandbox = secret_scan.runner.sandbox
     accounts = [{"provider": "vpsorg", "api_url": sandbox.vpsorg_url}, {"provider": "ilkbyte", "api_url": sandbox.ilkbyte_url}]
-    run = loud(leaks, "ansible-inventory", "-i", write(leaks, accounts=accounts, **cache(tmp_path)), *arguments, inherited=True)
+    run = loud(secret_scan, "ansible-inventory", "-i", write(secret_scan, accounts=accounts, **cache(tmp_path)), *arguments, inherited=True)
     assert run.status == 0 and "web1" in run.stdout and "app1" in run.stdout

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from support.cases import CLOUDS, RESET_CALLS, TaskFactory, add_snapshot, fault
 from support.playbook_runner import EXECUTION_MODES, IN_PROCESS, TaskCase
-from support.secret_cases import ADDED, OPTIONS, SECRETS, in_pieces, quoting
-from support.secret_search import forms_of
+from support.secret_cases import ADD_CREDENTIALS, OPTIONS, SECRETS, message_with_secrets, split_message
+from support.secret_search import encodings_of
 
 if TYPE_CHECKING:
-    from functional.secret_scan.conftest import LeakStage
+    from functional.secret_scan.conftest import SecretScanRunner
 
 pytestmark = [pytest.mark.playbook, pytest.mark.secret_scan]
 
@@ -28,7 +28,7 @@ class Answers:
         operation = "servers.list" if module == "server_info" else "snapshots.list"
         arranged = fault(kind, cloud=self.cloud, operation=operation, times=None, **details)
         more = {"server": None} if module == "server_info" else {}
-        return self._tasks(module, *RESET_CALLS, ADDED, add_snapshot(self.cloud, "one"), arranged, step=title, **OPTIONS[self.cloud], **more)
+        return self._tasks(module, *RESET_CALLS, ADD_CREDENTIALS, add_snapshot(self.cloud, "one"), arranged, step=title, **OPTIONS[self.cloud], **more)
 
     def refusal(self, title: str, said: object) -> TaskCase:
         body = {"detail": said} if self.cloud == "vpsorg" else {"status": False, "message": "", "error": said, "data": None}
@@ -44,11 +44,11 @@ class Answers:
 
 def steps_for(tasks: TaskFactory) -> list[TaskCase]:
     answers = Answers(tasks)
-    cloud, said, secret = tasks.cloud, quoting(tasks.cloud), SECRETS[tasks.cloud][0]
-    quoted = [answers.refusal(f"quoted {number}", piece) for number, piece in enumerate(in_pieces(said))]
+    cloud, said, secret = tasks.cloud, message_with_secrets(tasks.cloud), SECRETS[tasks.cloud][0]
+    quoted = [answers.refusal(f"quoted {number}", piece) for number, piece in enumerate(split_message(said))]
     # The limit of what is quoted falls into each place of a key.
     cut = [answers.refusal(f"cut {length}", "x" * (500 - length) + form) for length in (9, 14, 21)
-           for form in [forms_of(secret)["percent" if length == 14 else "plain"]]]
+           for form in [encodings_of(secret)["percent" if length == 14 else "plain"]]]
     one_line = " ".join(said.split())
     row = {"id": 7, "server_id": 12345, "server_name": secret, "name": f"n {one_line[:300]}", "description": said, "status": said, "size_mb": 1,
            "created_at": "2026-01-01T00:00:00Z", said: said, "server": {"name": said}}
@@ -67,9 +67,9 @@ def steps_for(tasks: TaskFactory) -> list[TaskCase]:
         answers.listing("shape", {said: said}),
         answers.listing("listed", row if cloud == "vpsorg" else {**row, "name": "n1", "state": said, "current": True, "creation_time": secret}),
         answers.listing("listed servers", {**row, "hostname": secret, "ip_address": secret, "status": "running"}, module="server_info"),
-        tasks("server_info", *RESET_CALLS, ADDED, step="secrets in the URL", api_url=f"https://key@example.com/{secret}", **OPTIONS[cloud]),
-        tasks("server_info", *RESET_CALLS, ADDED, step="unreachable", api_url="http://127.0.0.1:9/api", **OPTIONS[cloud]),
-        tasks("server_info", *RESET_CALLS, ADDED, step="no such server", **{**OPTIONS[cloud], "server": secret}),
+        tasks("server_info", *RESET_CALLS, ADD_CREDENTIALS, step="secrets in the URL", api_url=f"https://key@example.com/{secret}", **OPTIONS[cloud]),
+        tasks("server_info", *RESET_CALLS, ADD_CREDENTIALS, step="unreachable", api_url="http://127.0.0.1:9/api", **OPTIONS[cloud]),
+        tasks("server_info", *RESET_CALLS, ADD_CREDENTIALS, step="no such server", **{**OPTIONS[cloud], "server": secret}),
         tasks("snapshot_restore", *RESET_CALLS, step="unauthorized", name="one", **OPTIONS[cloud]),
         tasks("snapshot", *RESET_CALLS, step="wrong type", name="two", wait=secret, **OPTIONS[cloud]),
         tasks("snapshot", *RESET_CALLS, step="wrong choice", name="two", state=secret, **OPTIONS[cloud]),
@@ -80,9 +80,9 @@ def steps_for(tasks: TaskFactory) -> list[TaskCase]:
 
 @pytest.mark.parametrize(("cloud", "mode"), [
     pytest.param(cloud, mode, marks=() if (cloud, mode) == ("ilkbyte", IN_PROCESS) else pytest.mark.slow) for cloud in CLOUDS for mode in EXECUTION_MODES])
-def test_in_every_part_of_an_answer(leaks: LeakStage, cloud: str, mode: str) -> None:
-    tasks = TaskFactory(leaks.runner.sandbox, cloud)
-    run = leaks.play(*steps_for(tasks), mode=mode, arguments=("-vvvvv", "--diff"), environment={"ANSIBLE_DISPLAY_TRACEBACK": "always"})
+def test_in_every_part_of_an_answer(secret_scan: SecretScanRunner, cloud: str, mode: str) -> None:
+    tasks = TaskFactory(secret_scan.runner.sandbox, cloud)
+    run = secret_scan.run(*steps_for(tasks), mode=mode, arguments=("-vvvvv", "--diff"), environment={"ANSIBLE_DISPLAY_TRACEBACK": "always"})
     for outcome in run.results:
         if outcome.name.startswith("quoted"):
             assert "********" in outcome.error["provider_message"]

@@ -10,11 +10,11 @@ from html import escape
 from urllib.parse import quote
 
 import pytest
-from support.secret_search import SHOWN, Searcher, beginning_of, forms_of
+from support.secret_search import MIN_PREFIX, Searcher, encodings_of, min_prefix_of
 
 # The first characters already look another way in each form; the second one is plain.
 SECRETS = ["t+K/\"\\=&%41<'>?:~tail9xyzuvw", "vps_0123456789abcdefghij"]
-FORMS = [pytest.param(secret, name, id=f"{secret[:3]} {name}") for secret in SECRETS for name in forms_of(secret)]
+FORMS = [pytest.param(secret, name, id=f"{secret[:3]} {name}") for secret in SECRETS for name in encodings_of(secret)]
 
 
 def noise(seed: int, size: int = 2000) -> str:
@@ -29,9 +29,9 @@ def found(secret: str, planted: str) -> bool:
 
 @pytest.mark.parametrize(("secret", "name"), FORMS)
 def test_each_form_is_found_whole_cut_short_folded_and_wrapped(secret: str, name: str) -> None:
-    form = forms_of(secret)[name]
+    form = encodings_of(secret)[name]
     assert found(secret, form)
-    assert found(secret, beginning_of(secret, name)), "its beginning"
+    assert found(secret, min_prefix_of(secret, name)), "its beginning"
     assert found(secret, form.upper())
     assert found(secret, form.lower())
     assert found(secret, "\n".join(form[start:start + 5] for start in range(0, len(form), 5)))
@@ -61,10 +61,10 @@ def test_innocent_text_is_none() -> None:
     for seed in range(100):
         assert not searcher.search("noise", noise(seed))
     for secret in SECRETS:
-        assert not searcher.search("seven", f"<{secret[:SHOWN - 1]}> and {secret[SHOWN:]}")
+        assert not searcher.search("seven", f"<{secret[:MIN_PREFIX - 1]}> and {secret[MIN_PREFIX:]}")
     assert not searcher.search("masked", "Bearer ******** VALUE_SPECIFIED_IN_NO_LOG_PARAMETER")
     assert searcher.hits == []
-    assert searcher.searched == sum(len(forms_of(secret)) for secret in SECRETS) * 103
+    assert searcher.searched == sum(len(encodings_of(secret)) for secret in SECRETS) * 103
 
 
 def test_bytes_that_are_no_text_are_searched_too() -> None:

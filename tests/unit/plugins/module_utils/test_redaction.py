@@ -14,8 +14,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from support.secret_cases import SECRETS as TRICKY
-from support.secret_cases import quoting
-from support.secret_search import Searcher, forms_of
+from support.secret_cases import message_with_secrets
+from support.secret_search import Searcher, encodings_of
 
 from ansible_collections.rewind.vps.plugins.module_utils._redaction import MASK, Redactor
 
@@ -135,7 +135,7 @@ def test_a_secret_of_the_masks_own_characters_ends():
 def test_every_form_that_the_searcher_knows_whole_cut_short_and_wrapped(cloud):
     searcher = Searcher(TRICKY[cloud])
     redactor = Redactor(TRICKY[cloud])
-    quoted = quoting(cloud)
+    quoted = message_with_secrets(cloud)
     assert len(searcher.search("before", quoted)) > 30
     searcher.hits.clear()
     for text in (quoted, " ".join(quoted.split()), json.dumps(quoted), repr({quoted: [quoted]}), quoted.upper()):
@@ -145,7 +145,7 @@ def test_every_form_that_the_searcher_knows_whole_cut_short_and_wrapped(cloud):
 @pytest.mark.parametrize("secret", [secret for secrets in TRICKY.values() for secret in secrets], ids=lambda secret: secret[:3])
 def test_a_form_that_a_limit_has_cut_anywhere(secret):
     redactor, searcher = Redactor([secret]), Searcher([secret])
-    for name, form in forms_of(secret).items():
+    for name, form in encodings_of(secret).items():
         for cut in range(8, len(form), 3):
             assert not searcher.search(name, redactor.redact_text(form[:cut])), searcher.hits[0]
 
