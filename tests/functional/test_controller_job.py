@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.awx_controller import credentials, launch, secrets
-from support.managed_nodes import counted_nodes
+from support.managed_nodes import count_nodes
 from support.playbook_runner import PlaybookRunner
 from support.secret_search import Searcher
 
@@ -25,10 +25,10 @@ def test_a_snapshot_job_shows_its_progress_counts_its_servers_and_leaks_nothing(
         extra_vars={"target": "vpsorg", "snapshot_name": "preupgrade"},
     )
     assert job.status == "successful", job.run.output
-    assert "snapshot preupgrade is asked for" in job.shown
-    assert {node["name"] for node in counted_nodes(job.events)} == {"web1", "web2"}
+    assert "snapshot preupgrade is asked for" in job.output
+    assert {node["name"] for node in count_nodes(job.events)} == {"web1", "web2"}
     searcher = Searcher(secrets(sandbox))
-    for name, text in job.left().items():
+    for name, text in job.remaining_files().items():
         searcher.search(name, text)
     assert not searcher.search("output", job.run.output)
     assert not searcher.hits, "\n".join(map(str, searcher.hits))

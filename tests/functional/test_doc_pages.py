@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.cases import DURATIONS, SHORT, SPEED, set_durations
 from support.doc_pages import TESTED_BY_NAME, Block, blocks, missing_line
-from support.doc_runner import Reader
+from support.doc_runner import DocRunner
 from support.playbook_runner import ROOT
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def docs_sandbox() -> Iterator[SandboxHandle]:
 
 
 @pytest.fixture
-def reader(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Reader]:
+def doc(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DocRunner]:
     """The reader of a page."""
     sandbox = None
     if not any(INSTALLS in block.text for block in to_follow(request.param)):  # else the page begins with nothing
@@ -109,26 +109,26 @@ def reader(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Reader]:
         sandbox.admin.reset()
         name, arguments = set_durations(SHORT, *DURATIONS)
         getattr(sandbox.admin, name)(**arguments)
-    one = Reader(tmp_path, sandbox)
+    one = DocRunner(tmp_path, sandbox)
     yield one
     one.close()
 
 
-def follow(page: Path, reader: Reader) -> None:
+def follow(page: Path, doc: DocRunner) -> None:
     for block in to_follow(page):
-        reader.follow(block)
+        doc.follow(block)
 
 
 @pytest.mark.ssh
 @pytest.mark.playbook
-@pytest.mark.parametrize(("reader", "page"), [(page, page) for page in SHORT_PAGES], ids=name_of, indirect=["reader"])
-def test_short_page(reader: Reader, page: Path) -> None:
-    follow(page, reader)
+@pytest.mark.parametrize(("doc", "page"), [(page, page) for page in SHORT_PAGES], ids=name_of, indirect=["doc"])
+def test_short_page(doc: DocRunner, page: Path) -> None:
+    follow(page, doc)
 
 
 @pytest.mark.ssh
 @pytest.mark.playbook
 @pytest.mark.slow
-@pytest.mark.parametrize(("reader", "page"), [(page, page) for page in LONG_PAGES], ids=name_of, indirect=["reader"])
-def test_long_page(reader: Reader, page: Path) -> None:
-    follow(page, reader)
+@pytest.mark.parametrize(("doc", "page"), [(page, page) for page in LONG_PAGES], ids=name_of, indirect=["doc"])
+def test_long_page(doc: DocRunner, page: Path) -> None:
+    follow(page, doc)

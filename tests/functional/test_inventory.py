@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import inventory_file
-from support.inventory_file import TOLD_APART, accounts, cache, write
+from support.inventory_file import DISTINCT_NAMES, accounts, cache, write
 from support.playbook_runner import IN_PROCESS, MODULE, PlaybookRunner, Run, other_python
 from support.secret_search import Searcher
 
@@ -49,7 +49,7 @@ def hosts(run: Run) -> dict[str, dict[str, Any]]:
 
 
 def test_three_accounts_in_one_file(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
-    path = write(tmp_path, accounts=accounts(sandbox), **TOLD_APART, **GROUPED, strict=True, **cache(tmp_path))
+    path = write(tmp_path, accounts=accounts(sandbox), **DISTINCT_NAMES, **GROUPED, strict=True, **cache(tmp_path))
     asked(sandbox)
     first = hosts(inventory(runner, path))
     assert asked(sandbox) == LIST, "one request for each account"
@@ -74,7 +74,7 @@ def test_two_servers_of_one_name_are_no_host_at_all(runner: PlaybookRunner, sand
 
 
 def test_an_account_that_fails_leaves_no_half_of_an_inventory(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
-    path = write(tmp_path, accounts=accounts(sandbox), **TOLD_APART, **cache(tmp_path))
+    path = write(tmp_path, accounts=accounts(sandbox), **DISTINCT_NAMES, **cache(tmp_path))
     assert len(hosts(inventory(runner, path))) == 6
     for entry in (tmp_path / "cache").iterdir():
         os.utime(entry, times=(time.time() - 7200,) * 2)  # older than cache_timeout
@@ -104,7 +104,7 @@ def play(runner: PlaybookRunner, path: str, *tasks: dict[str, Any], mode: str, *
 
 @pytest.mark.parametrize("mode", [IN_PROCESS, pytest.param(MODULE, marks=pytest.mark.slow)])
 def test_a_task_says_what_it_wants_and_nothing_else(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path, mode: str) -> None:
-    path = write(tmp_path, accounts=accounts(sandbox), **TOLD_APART, filters=GROUPED["filters"])
+    path = write(tmp_path, accounts=accounts(sandbox), **DISTINCT_NAMES, filters=GROUPED["filters"])
     run, results = play(runner, path, {"rewind.vps.snapshot": {"name": "before"}, "delegate_to": "localhost"} if mode == IN_PROCESS
                         else {"rewind.vps.snapshot": {"name": "before"}}, mode=mode)
     assert run.status == 0, run.output

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.cases import RESET_CALLS
 from support.playbook_runner import Run
-from support.schedule_runner import SYSTEMCTL, Scheduling
+from support.schedule_runner import SYSTEMCTL, ScheduleRunner
 from support.secret_channels import ProcessWatch, format_hits, search_run
 from support.secret_search import Searcher
 
@@ -28,8 +28,8 @@ needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="
 
 
 @pytest.fixture
-def schedules(sandbox: SandboxHandle, tmp_path: Path) -> Scheduling:
-    return Scheduling(sandbox, tmp_path)
+def schedules(sandbox: SandboxHandle, tmp_path: Path) -> ScheduleRunner:
+    return ScheduleRunner(sandbox, tmp_path)
 
 
 def fine(run: Run) -> Run:
@@ -48,7 +48,7 @@ def add_snapshot(sandbox: SandboxHandle, name: str, **age: float) -> None:
 
 
 @needs_systemd
-def test_what_the_timer_runs(schedules: Scheduling) -> None:
+def test_what_the_timer_runs(schedules: ScheduleRunner) -> None:
     """The units are sound, hold no secret, and do what was asked for: a snapshot, and retention among those of the schedule only."""
     fine(schedules.role("web1", hour=4, minute=30, timezone="UTC", retain_count=2))
     assert schedules.changing() == [], "the rehearsal asks for no change"
@@ -73,7 +73,7 @@ def test_what_the_timer_runs(schedules: Scheduling) -> None:
     assert re.fullmatch(r"nightly-20\d{10}", new) and sorted(rest) == ["byhand", "nightly-202601020430", "nightly-before-php8"]
 
 
-def test_the_cloud_keeps_it(schedules: Scheduling) -> None:
+def test_the_cloud_keeps_it(schedules: ScheduleRunner) -> None:
     """At a cloud with schedules: the snapshot is made, the schedule set once, changed, removed; and the snapshot stays."""
     for call, arguments in RESET_CALLS:
         getattr(schedules.sandbox.admin, call)(**arguments)
@@ -90,7 +90,7 @@ def test_the_cloud_keeps_it(schedules: Scheduling) -> None:
 
 @pytest.mark.slow
 @needs_systemd
-def test_a_timer_from_check_mode_to_its_end(schedules: Scheduling, subtests: pytest.Subtests) -> None:
+def test_a_timer_from_check_mode_to_its_end(schedules: ScheduleRunner, subtests: pytest.Subtests) -> None:
     before = schedules.installed()
     with subtests.test("check mode"):
         run = schedules.role("web1", "--check", "--diff")
@@ -131,7 +131,7 @@ def test_a_timer_from_check_mode_to_its_end(schedules: Scheduling, subtests: pyt
 
 @pytest.mark.slow
 @needs_systemd
-def test_when_one_is_due(schedules: Scheduling, subtests: pytest.Subtests) -> None:
+def test_when_one_is_due(schedules: ScheduleRunner, subtests: pytest.Subtests) -> None:
     """The timer comes daily; whether a snapshot is taken depends on the newest of the schedule."""
     fine(schedules.role("web1", every_days=3))
     cases = {
@@ -157,8 +157,8 @@ def test_when_one_is_due(schedules: Scheduling, subtests: pytest.Subtests) -> No
 
 
 @pytest.mark.slow
-def test_cron(schedules: Scheduling, subtests: pytest.Subtests) -> None:
-    schedules.systemd_says("offline")
+def test_cron(schedules: ScheduleRunner, subtests: pytest.Subtests) -> None:
+    schedules.set_systemd_state("offline")
     (schedules.state / "crontab").write_text("MAILTO=ops\n7 7 * * * /bin/true\n", encoding="utf-8")
     with subtests.test("installed, and again"):
         assert changed(schedules.role("web1", hour=4, minute=30)) > 0
@@ -176,7 +176,7 @@ def test_cron(schedules: Scheduling, subtests: pytest.Subtests) -> None:
         schedules.sandbox.admin.reset()
     if shutil.which("systemd-analyze"):
         with subtests.test("systemd in its place"):
-            schedules.systemd_says("running")
+            schedules.set_systemd_state("running")
             assert changed(schedules.role("web1", hour=4, minute=30)) > 0
             assert UNIT not in schedules.crontab and f"{UNIT}.sh" not in schedules.installed()
         with subtests.test("and back"):
@@ -189,7 +189,7 @@ def test_cron(schedules: Scheduling, subtests: pytest.Subtests) -> None:
 
 @pytest.mark.slow
 @needs_systemd
-def test_a_user_who_is_not_root(schedules: Scheduling, subtests: pytest.Subtests) -> None:
+def test_a_user_who_is_not_root(schedules: ScheduleRunner, subtests: pytest.Subtests) -> None:
     """Timers of the user's own, in the home, and only where they run without a login. Only ``id`` says here that it is not root."""
     schedules.program("id", '#!/bin/sh\n[ "$1" = -u ] && echo 4711 || echo tester\n')
     own = {"runner_dir": "", "runner_unit_dir": ""}
@@ -229,7 +229,7 @@ def test_a_user_who_is_not_root(schedules: Scheduling, subtests: pytest.Subtests
     ("web1", {"runner_collections_path": "/nonexistent"}, {}, "can't run the playbook rewind.vps.scheduled_snapshot"),
     ("web1", {"runner_dir": "/tmp/a $(touch b)"}, {}, "can't be used for a schedule"),
 ], ids=lambda value: None)
-def test_a_wish_that_cannot_be_kept_is_refused(schedules: Scheduling, host: str, wishes: dict[str, object], environment: dict[str, str],
+def test_a_wish_that_cannot_be_kept_is_refused(schedules: ScheduleRunner, host: str, wishes: dict[str, object], environment: dict[str, str],
                                                words: str) -> None:
     wishes = dict(wishes)
     account = wishes.pop("ACCOUNT", None)  # of the inventory: whose credentials the environment has, nobody knows
@@ -241,8 +241,8 @@ def test_a_wish_that_cannot_be_kept_is_refused(schedules: Scheduling, host: str,
 
 
 @pytest.mark.slow
-def test_a_runner_that_can_keep_nothing(schedules: Scheduling) -> None:
-    schedules.systemd_says("offline")
+def test_a_runner_that_can_keep_nothing(schedules: ScheduleRunner) -> None:
+    schedules.set_systemd_state("offline")
     run = schedules.role("web1", method="systemd")
     assert run.status == 2 and "systemd does not run at localhost" in run.stdout and "it says: offline" in run.stdout
     (schedules.programs / "crontab").unlink()
@@ -258,7 +258,7 @@ def test_a_runner_that_can_keep_nothing(schedules: Scheduling) -> None:
 
 
 @pytest.mark.slow
-def test_a_rehearsal_that_fails(schedules: Scheduling) -> None:
+def test_a_rehearsal_that_fails(schedules: ScheduleRunner) -> None:
     """A token that opens nothing is noticed now and not at night, and no timer is started with it."""
     run = schedules.role("web1", environment={"VPS_API_TOKEN": "a-token-of-somebody-else"})
     assert run.status == 2 and "A run of the schedule would fail at localhost: VPS.org" in run.stdout, run.output
@@ -270,7 +270,7 @@ def test_a_rehearsal_that_fails(schedules: Scheduling) -> None:
 @pytest.mark.slow
 @pytest.mark.secret_scan
 @needs_systemd
-def test_credentials_are_in_the_one_file_only(schedules: Scheduling) -> None:
+def test_credentials_are_in_the_one_file_only(schedules: ScheduleRunner) -> None:
     """Output at its loudest with diffs, every file, every process's command line: while it is installed, and while it runs."""
     sandbox = schedules.sandbox
     searcher = Searcher([sandbox.vpsorg_token, sandbox.ilkbyte_access_key, sandbox.ilkbyte_secret_key])

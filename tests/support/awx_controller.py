@@ -32,7 +32,7 @@ def credential_types() -> dict[str, dict[str, Any]]:
     return {item["name"]: item for item in content("credential_types.yml")["controller_credential_types"]}
 
 
-def injected(type_name: str, **inputs: Any) -> dict[str, str]:
+def injected_environment(type_name: str, **inputs: Any) -> dict[str, str]:
     """The environment that a credential of that type gives to a job.
 
     A controller leaves out fields that are empty, and takes a boolean that nobody has set for false.
@@ -46,8 +46,8 @@ def injected(type_name: str, **inputs: Any) -> dict[str, str]:
 def credentials(sandbox: SandboxHandle, cloud: str) -> dict[str, str]:
     """What the sandbox's credentials give to a job."""
     if cloud == "vpsorg":
-        return injected("VPS.org", api_token=sandbox.vpsorg_token, api_url=sandbox.vpsorg_url)
-    return injected("Ilkbyte", access_key=sandbox.ilkbyte_access_key, secret_key=sandbox.ilkbyte_secret_key, api_url=sandbox.ilkbyte_url)
+        return injected_environment("VPS.org", api_token=sandbox.vpsorg_token, api_url=sandbox.vpsorg_url)
+    return injected_environment("Ilkbyte", access_key=sandbox.ilkbyte_access_key, secret_key=sandbox.ilkbyte_secret_key, api_url=sandbox.ilkbyte_url)
 
 
 def secrets(sandbox: SandboxHandle) -> list[str]:
@@ -78,11 +78,11 @@ class Job:
         return sorted(found, key=lambda event: event["counter"])
 
     @property
-    def shown(self) -> str:
+    def output(self) -> str:
         """What the controller shows as the job's output."""
         return "\n".join(event["stdout"] for event in self.events)
 
-    def left(self) -> dict[str, str]:
+    def remaining_files(self) -> dict[str, str]:
         """All files that are left of it, but for what was put there before, and for ansible-runner's own copy of the environment."""
         paths = [path for path in self.artifacts.rglob("*") if path.is_file()]
         copy = self.artifacts / "command"

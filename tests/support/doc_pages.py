@@ -78,8 +78,8 @@ class Block:
                 found[-1].text += f"\n{line}"
             elif found:
                 found[-1].printed.append(line)
-        for command, word in zip(found, self.marks.get("exit", "").split(), strict=False):
-            command.status = int(word)
+        for command, status in zip(found, self.marks.get("exit", "").split(), strict=False):
+            command.status = int(status)
         return found
 
     @property
@@ -117,10 +117,10 @@ def missing_line(printed: list[str], output: str) -> str | None:
     """The first line that should be in the output, after those before it, and is not."""
     rest = output
     for line in printed:
-        wanted = " ".join(line.split())
-        if wanted in ("", "…"):
+        expected = " ".join(line.split())
+        if expected in ("", "…"):
             continue
-        pattern = ".*".join(re.escape(part) for part in wanted.split("…")).replace(r"\ ", r"\s+")
+        pattern = ".*".join(re.escape(part) for part in expected.split("…")).replace(r"\ ", r"\s+")
         match = re.search(rf"^\s*{pattern}", rest, re.MULTILINE)
         if match is None:
             return line

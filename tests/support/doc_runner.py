@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 COMMAND_SECONDS = 300
 PROGRAMS = ("ansible", "ansible-doc", "ansible-galaxy", "ansible-inventory", "ansible-playbook", "ansible-vault")
-GIVEN_ELSEWHERE = re.compile(r"\b\w+=(\.\.\.|…)(\s|$)")  # a value that the reader has, and the sandbox has given already
+PLACEHOLDER_VARIABLE = re.compile(r"\b\w+=(\.\.\.|…)(\s|$)")  # a value that the reader has, and the sandbox has given already
 
 
-class Reader:
+class DocRunner:
     """A person at a shell, in an empty folder that is their home.
 
     :param box: the sandbox whose accounts are theirs; None for somebody who begins one, as the page says.
@@ -36,7 +36,7 @@ class Reader:
     def __init__(self, directory: Path, sandbox: SandboxHandle | None) -> None:
         self.home = directory
         self.output = ""
-        self._after = ExitStack()
+        self._cleanup = ExitStack()
         self._bin = directory / ".bin"
         self._bin.mkdir()
         for program in PROGRAMS:
@@ -44,13 +44,13 @@ class Reader:
         for program in ("python", "python3"):
             self._script(program, f"exec {shlex.quote(sys.executable)}")
         self._environment = directory / ".environment"
-        self._environment.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in self._begin(sandbox).items()), "utf-8")
-        self._place = directory / ".place"
-        self._place.write_text(str(directory), "utf-8")
+        self._environment.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in self._initial_environment(sandbox).items()), "utf-8")
+        self._cwd_file = directory / ".place"
+        self._cwd_file.write_text(str(directory), "utf-8")
         if sandbox is None:
             shutil.copytree(ROOT, directory / "rewind.vps", symlinks=True, ignore=shutil.ignore_patterns(".*", "__pycache__", "tests"))
         else:
-            self._own_collection()
+            self._link_collection()
             self._prepare(sandbox)
 
     def _script(self, name: str, command: str) -> None:
@@ -58,7 +58,7 @@ class Reader:
         path.write_text(f'#!/bin/sh\n{command} "$@"\n', "utf-8")
         path.chmod(0o755)
 
-    def _begin(self, sandbox: SandboxHandle | None) -> dict[str, str]:
+    def _initial_environment(self, sandbox: SandboxHandle | None) -> dict[str, str]:
         sandbox = {} if sandbox is None else {
             "VPS_API_TOKEN": sandbox.vpsorg_token, "VPS_API_URL": sandbox.vpsorg_url, "ILKBYTE_ACCESS_KEY": sandbox.ilkbyte_access_key,
             "ILKBYTE_SECRET_KEY": sandbox.ilkbyte_secret_key, "ILKBYTE_HOST": sandbox.ilkbyte_url, "SANDBOX_INVENTORY": sandbox.inventory,
@@ -74,13 +74,13 @@ class Reader:
         """SSH's control sockets lie in it, and a socket's path may have a hundred characters."""
         from tempfile import TemporaryDirectory
 
-        return Path(self._after.enter_context(TemporaryDirectory(prefix="rw-doc-")))
+        return Path(self._cleanup.enter_context(TemporaryDirectory(prefix="rw-doc-")))
 
-    def _own_collection(self) -> None:
+    def _link_collection(self) -> None:
         """Installed already."""
-        place = self.home / ".ansible" / "collections" / "ansible_collections" / "rewind"
-        place.mkdir(parents=True)
-        (place / "vps").symlink_to(Path(os.environ["ANSIBLE_COLLECTIONS_PATH"]) / "ansible_collections" / "rewind" / "vps")
+        target = self.home / ".ansible" / "collections" / "ansible_collections" / "rewind"
+        target.mkdir(parents=True)
+        (target / "vps").symlink_to(Path(os.environ["ANSIBLE_COLLECTIONS_PATH"]) / "ansible_collections" / "rewind" / "vps")
 
     def _prepare(self, sandbox: SandboxHandle) -> None:
         """What pages take for granted: an inventory with the groups web and app, an upgrade, checks, and a snapshot to go back to."""
@@ -112,42 +112,42 @@ class Reader:
         """
         if "in the background" in block.marks:
             (command,) = block.commands
-            self._begin_sandbox(command)
+            self._start_sandbox(command)
         elif block.language == "console":
             for command in block.commands:
-                self._type(block, command)
+                self._run_command(block, command)
         elif block.language in ("yaml", "ini"):
-            self._use(block)
+            self._apply_example(block)
 
-    def _type(self, block: Block, command: Command) -> None:
-        text = GIVEN_ELSEWHERE.sub("", command.text)
+    def _run_command(self, block: Block, command: Command) -> None:
+        text = PLACEHOLDER_VARIABLE.sub("", command.text)
         script = f'. "$1"; cd "$(cat "$2")"; {text}\ns=$?; export -p > "$1"; pwd > "$2"; exit $s'
         run = subprocess.run(
-            ["bash", "-c", script, "bash", str(self._environment), str(self._place)], env={}, stdin=subprocess.DEVNULL, text=True,
+            ["bash", "-c", script, "bash", str(self._environment), str(self._cwd_file)], env={}, stdin=subprocess.DEVNULL, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=COMMAND_SECONDS, check=False, encoding="utf-8")
         self.output += run.stdout
-        said = f"{block.page.name}:{command.line}: $ {command.text}\n{run.stdout}"
-        assert run.returncode == command.status, f"it ended with {run.returncode} and not {command.status}\n{said}"
+        context = f"{block.page.name}:{command.line}: $ {command.text}\n{run.stdout}"
+        assert run.returncode == command.status, f"it ended with {run.returncode} and not {command.status}\n{context}"
         missing = missing_line(command.printed, run.stdout)
-        assert missing is None, f"it does not print {missing!r}\n{said}"
+        assert missing is None, f"it does not print {missing!r}\n{context}"
 
-    def _begin_sandbox(self, command: Command) -> None:
+    def _start_sandbox(self, command: Command) -> None:
         """As ``make sandbox`` does it, but in the environment that the tests run in."""
-        words = shlex.split(command.text)
-        assert words[0] == "make" and "sandbox" in words, command.text
-        given = [word for each in words if each.startswith("ARGS=") for word in shlex.split(each.removeprefix("ARGS="))]
-        given = [word.replace("~", str(self.home), 1) if word.startswith("~/") else word for word in given]
+        arguments = shlex.split(command.text)
+        assert arguments[0] == "make" and "sandbox" in arguments, command.text
+        sandbox_arguments = [argument for each in arguments if each.startswith("ARGS=") for argument in shlex.split(each.removeprefix("ARGS="))]
+        sandbox_arguments = [argument.replace("~", str(self.home), 1) if argument.startswith("~/") else argument for argument in sandbox_arguments]
         process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox", *given, "--parent", str(os.getpid())], stdout=subprocess.PIPE,
+            [sys.executable, "-m", "sandbox", *sandbox_arguments, "--parent", str(os.getpid())], stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(ROOT / "extensions")})
         assert process.stdout is not None
-        self._after.callback(process.wait, 30)
-        self._after.callback(process.terminate)
+        self._cleanup.callback(process.wait, 30)
+        self._cleanup.callback(process.terminate)
         assert process.stdout.readline(), "the sandbox did not start"
 
-    def _use(self, block: Block) -> None:
+    def _apply_example(self, block: Block) -> None:
         """Save it if it says under which name; and where nothing says that a command uses it later, see that Ansible takes it."""
-        content: Any = yaml.load(block.text, _Reading) if block.language == "yaml" else None
+        content: Any = yaml.load(block.text, _ExampleLoader) if block.language == "yaml" else None
         if block.file_name:
             path = self.home / block.file_name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -162,19 +162,19 @@ class Reader:
             assert isinstance(content, dict), f"{block.where}: neither a play, nor tasks, nor variables"
             if content.get("plugin") == "rewind.vps.servers":
                 (self.home / "shown.rewind_vps.yml").write_text(block.text, "utf-8")
-                self._type(block, Command(block.line, "ansible-inventory -i shown.rewind_vps.yml --list"))
+                self._run_command(block, Command(block.line, "ansible-inventory -i shown.rewind_vps.yml --list"))
 
     def _check(self, block: Block, text: str) -> None:
         (self.home / "shown.yml").write_text(text, "utf-8")
-        self._type(block, Command(block.line, "ansible-playbook shown.yml --check"))
+        self._run_command(block, Command(block.line, "ansible-playbook shown.yml --check"))
 
     def close(self) -> None:
         """End what was begun in the background."""
-        self._after.close()
+        self._cleanup.close()
 
 
-class _Reading(yaml.SafeLoader):
+class _ExampleLoader(yaml.SafeLoader):
     """Takes Ansible's own tags for text."""
 
 
-_Reading.add_constructor("!vault", lambda loader, node: loader.construct_scalar(node))
+_ExampleLoader.add_constructor("!vault", lambda loader, node: loader.construct_scalar(node))

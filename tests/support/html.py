@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 VOID = {"meta", "input", "br", "hr", "img", "link"}
-DRAWN = {"path", "rect", "line", "circle", "use"}  # in SVG they may close themselves
+SVG_SHAPES = {"path", "rect", "line", "circle", "use"}  # in SVG they may close themselves
 # What could load or run something, or send something away.
 ACTIVE_TAGS = {
     "script", "iframe", "object", "embed", "link", "img", "base", "form", "audio", "video", "source", "image", "foreignobject", "animate", "set",
@@ -64,7 +64,7 @@ class _Reader(HTMLParser):
             self.open.append(element)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert tag in DRAWN, f"<{tag}/> is no end in HTML"
+        assert tag in SVG_SHAPES, f"<{tag}/> is no end in HTML"
         self.open[-1].children.append(Element(tag, dict(attrs)))
 
     def handle_endtag(self, tag: str) -> None:

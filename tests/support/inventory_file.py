@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 READS_ONLY = "vps_ReadsOnly0123456789"
 # Both tokens at VPS.org see the same servers there, since the sandbox has one world.
-TOLD_APART = {"hostnames": ["rewind_account ~ '-' ~ rewind_server_name"]}
+DISTINCT_NAMES = {"hostnames": ["rewind_account ~ '-' ~ rewind_server_name"]}
 
 
 def environment(sandbox: SandboxHandle) -> dict[str, str]:

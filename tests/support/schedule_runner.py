@@ -55,7 +55,7 @@ esac
 
 
 @dataclass
-class Scheduling:
+class ScheduleRunner:
     """Schedules of the sandbox's servers, kept on this machine.
 
     :ivar folder: an empty folder; all that is installed lies below it.
@@ -74,7 +74,7 @@ class Scheduling:
             self.program(name, text)
         (self.state / "loaded").touch()
         (self.state / "linger").write_text("yes\n", encoding="utf-8")
-        self.systemd_says("running")
+        self.set_systemd_state("running")
         (self.directory / "hosts").write_text("web1\nweb2\napp1\n", encoding="utf-8")
 
     def program(self, name: str, text: str) -> None:
@@ -83,9 +83,9 @@ class Scheduling:
         path.write_text(text.replace("STATE", str(self.state)).replace("UNITS", str(self.units)), encoding="utf-8")
         path.chmod(0o755)
 
-    def systemd_says(self, word: str) -> None:
+    def set_systemd_state(self, state_name: str) -> None:
         """What ``systemctl is-system-running`` answers."""
-        (self.state / "is-system-running").write_text(f"{word}\n", encoding="utf-8")
+        (self.state / "is-system-running").write_text(f"{state_name}\n", encoding="utf-8")
 
     # --- running the role
 
@@ -107,12 +107,12 @@ class Scheduling:
             plain[option] = str(link)
         return plain
 
-    def roles(self, host: str, *wishes: dict[str, Any], arguments: tuple[str, ...] = (), environment: dict[str, str] | None = None) -> Run:
+    def roles(self, host: str, *options_list: dict[str, Any], arguments: tuple[str, ...] = (), environment: dict[str, str] | None = None) -> Run:
         """Run the role several times in one run, once with each of the wishes."""
-        ours = {"name": "nightly", "runner_dir": str(self.files), "runner_unit_dir": str(self.units), **self._plain_paths()}
+        defaults = {"name": "nightly", "runner_dir": str(self.files), "runner_unit_dir": str(self.units), **self._plain_paths()}
         # The play's become must not count for the cloud and the runner: there is no sudo that would let a test become root.
         play = {"hosts": host, "gather_facts": False, "become": True, "become_method": "ansible.builtin.su"}
-        roles = [{f"snapshot_schedule_{name}": value for name, value in {**ours, **wish}.items()} for wish in wishes]
+        roles = [{f"snapshot_schedule_{name}": value for name, value in {**defaults, **options}.items()} for options in options_list]
         playbook = [{**play, "roles": [{"role": "rewind.vps.snapshot_schedule", **variables}]} for variables in roles]
         path = self.directory / "given.yml"
         path.write_text(json.dumps(playbook), encoding="utf-8")
@@ -132,16 +132,16 @@ class Scheduling:
     def run_unit(self, unit: str) -> subprocess.CompletedProcess[str]:
         """What systemd would do at the timer's time: the service's command, with the environment that the unit says and no other."""
         service = (self.units / f"{unit}.service").read_text("utf-8")
-        said: dict[str, list[str]] = {}
+        settings: dict[str, list[str]] = {}
         for line in service.splitlines():
             key, equals, value = line.partition("=")
             if equals and not line.startswith("#"):
-                said.setdefault(key, []).append(value)
-        environment = dict(setting.split("=", 1) for setting in said["Environment"])
-        for line in Path(said["EnvironmentFile"][0]).read_text("utf-8").splitlines():
+                settings.setdefault(key, []).append(value)
+        environment = dict(setting.split("=", 1) for setting in settings["Environment"])
+        for line in Path(settings["EnvironmentFile"][0]).read_text("utf-8").splitlines():
             if line and not line.startswith("#"):
                 environment.update([shlex.split(line)[0].split("=", 1)])
-        return subprocess.run(shlex.split(said["ExecStart"][0]), env=environment, cwd=said["WorkingDirectory"][0], text=True,
+        return subprocess.run(shlex.split(settings["ExecStart"][0]), env=environment, cwd=settings["WorkingDirectory"][0], text=True,
                               capture_output=True, timeout=120, check=False)
 
     def run_cron(self, unit: str) -> subprocess.CompletedProcess[str]:

@@ -10,7 +10,7 @@ import pytest
 from support.awx_controller import Job, content, credentials, launch, secrets
 from support.cases import SPEED
 from support.guarded_upgrade import CHANGE, FAIL, SHORT_LIMITS, UpgradeRunner
-from support.managed_nodes import counted_nodes
+from support.managed_nodes import count_nodes
 from support.playbook_runner import PlaybookRunner
 from support.secret_search import Searcher
 
@@ -35,7 +35,7 @@ def job_of(upgrades: UpgradeRunner, name: str, playbook: str, *tasks: dict[str, 
 def assert_no_secret(upgrades: UpgradeRunner, *jobs: Job) -> None:
     searcher = Searcher(secrets(upgrades.sandbox))
     for job in jobs:
-        for name, text in job.left().items():
+        for name, text in job.remaining_files().items():
             searcher.search(name, text)
         searcher.search("output", job.run.output)
     for path in upgrades.state_dir.rglob("*"):
@@ -47,17 +47,17 @@ def assert_no_secret(upgrades: UpgradeRunner, *jobs: Job) -> None:
 @pytest.mark.duration(40)
 def test_a_failed_upgrade_is_a_failed_job_and_the_node_after_it_changes_nothing(upgrades: UpgradeRunner) -> None:
     good = job_of(upgrades, "good", "guarded_upgrade.yml", CHANGE)
-    assert good.status == "successful", good.shown
+    assert good.status == "successful", good.output
     upgrades.sandbox.admin.settings(seconds={"vpsorg.snapshots.restore": 4 * SPEED})  # long enough to be told of
     bad = job_of(upgrades, "bad", "guarded_upgrade.yml", CHANGE, FAIL)
     assert bad.status == "failed"
-    assert "ROLLED_BACK: web1" in bad.shown
-    assert "its restore to snapshot rewind" in bad.shown, "the guard's progress"
-    assert counted_nodes(bad.events) == [], "its hosts are counted as hosts"
+    assert "ROLLED_BACK: web1" in bad.output
+    assert "its restore to snapshot rewind" in bad.output, "the guard's progress"
+    assert count_nodes(bad.events) == [], "its hosts are counted as hosts"
     asked = len(upgrades.sandbox.admin.requests(changing=True))
     node = job_of(upgrades, "node", "recover_after_failure.yml")
     assert node.status == "failed", "else the workflow would be shown as successful"
-    assert "there is nothing left to end" in node.shown and "The upgrade before this job has failed" in node.shown
+    assert "there is nothing left to end" in node.output and "The upgrade before this job has failed" in node.output
     assert len(upgrades.sandbox.admin.requests(changing=True)) == asked
     assert_no_secret(upgrades, good, bad, node)
 
@@ -71,7 +71,7 @@ def test_the_node_after_a_job_whose_pod_was_killed_restores(upgrades: UpgradeRun
     running.kill()
     node = job_of(upgrades, "node", "recover_after_failure.yml")
     assert node.status == "failed"
-    assert "ROLLED_BACK: web1" in node.shown
+    assert "ROLLED_BACK: web1" in node.output
     upgrades.assert_rolled_back("web1")
     assert_no_secret(upgrades, node)
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from support.awx_controller import content
 from support.guarded_upgrade import CHANGE, UpgradeRunner
-from support.rulebooks import TOKEN, Controller, Listening, free_port, listening
+from support.rulebooks import TOKEN, Controller, RulebookProcess, free_port, run_rulebook
 from support.secret_search import Searcher
 
 from sandbox.certificates import Certificates
@@ -32,7 +32,7 @@ def inventory(upgrades: UpgradeRunner) -> str:
     return str(path)
 
 
-def unauthorized_requests_are_rejected(events: Listening, mark: Path) -> None:
+def unauthorized_requests_are_rejected(events: RulebookProcess, mark: Path) -> None:
     """What is refused, or starts nothing, whoever sends it."""
     assert events.post({"upgrade": "packages", "hosts": GROUP}, token="another") == 401
     for hosts in ("all", "web1", f"{GROUP}:all", [GROUP], {"in": GROUP}, None, f"{{{{ lookup('pipe', 'touch {mark}') }}}}"):
@@ -41,11 +41,11 @@ def unauthorized_requests_are_rejected(events: Listening, mark: Path) -> None:
     assert events.post([{"upgrade": "packages", "hosts": GROUP}]) == 200
 
 
-def wait_until(happened: Callable[[], bool], events: Listening) -> None:
+def wait_until(happened: Callable[[], bool], events: RulebookProcess) -> None:
     """Look for it, for a while."""
     end = time.monotonic() + 30
     while not happened():
-        assert time.monotonic() < end and events.process.poll() is None, events.said
+        assert time.monotonic() < end and events.process.poll() is None, events.output
         time.sleep(0.1)
 
 
@@ -60,7 +60,7 @@ def test_a_request_starts_one_guarded_upgrade_here(upgrades: UpgradeRunner) -> N
     mark = upgrades.directory / "mark"
     directory = upgrades.directory / "home"
     directory.mkdir(exist_ok=True)
-    with listening(
+    with run_rulebook(
         directory, "rewind.vps.guarded_upgrade_here", inventory=inventory(upgrades), variables={"webhook_port": free_port()},
         environment=upgrades.environment,
     ) as events:
@@ -68,14 +68,14 @@ def test_a_request_starts_one_guarded_upgrade_here(upgrades: UpgradeRunner) -> N
         assert events.post(hostile(mark)) == 200
         assert events.post({"upgrade": "packages", "hosts": GROUP}) == 200, "within the hour"
         upgrades.wait_for_state("web1", "confirmed")
-        upgrades.wait_until(lambda: "PLAY RECAP" in events.said, "the run's end")
+        upgrades.wait_until(lambda: "PLAY RECAP" in events.output, "the run's end")
     assert len(upgrades.records("web1")) == 1
     assert upgrades.count_requests("web1", "snapshots.create") == 1 and upgrades.count_requests("web1", "snapshots.restore") == 0
     assert (upgrades.disk("web1") / "etc" / "changed").read_text("utf-8") == "new\n"
     assert {request["server"] for request in upgrades.sandbox.admin.requests(changing=True)} == {"web1"}
     assert not mark.exists(), "what was sent is data"
     searcher = Searcher([TOKEN, upgrades.sandbox.vpsorg_token])
-    searcher.search("output", events.said)
+    searcher.search("output", events.output)
     assert not searcher.hits
 
 
@@ -95,7 +95,7 @@ def test_a_request_starts_the_workflow_at_the_controller_with_the_group_and_noth
     variables = {"webhook_host": "127.0.0.1", "webhook_port": free_port(), "webhook_certfile": str(good), "webhook_keyfile": str(good)}
     directory = tmp_path / "home"
     directory.mkdir()
-    with controller.serving() as url, listening(
+    with controller.serving() as url, run_rulebook(
         directory, "rewind.vps.guarded_upgrade", inventory=str(tmp_path / "inventory.yml"), variables=variables, environment={},
         controller=url, ca=certificates.ca_path,
     ) as events:
@@ -106,4 +106,4 @@ def test_a_request_starts_the_workflow_at_the_controller_with_the_group_and_noth
         wait_until(lambda: len(controller.launched) == 2, events)
     assert [path for path, _body in controller.launched] == [template["related"]["launch"]] * 2
     assert [body["extra_vars"] for _path, body in controller.launched] == [{"target": GROUP}, {"target": "app"}]
-    assert not mark.exists() and TOKEN not in events.said
+    assert not mark.exists() and TOKEN not in events.output

@@ -13,8 +13,8 @@ import jsonschema
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from support.awx_controller import AWX, content, credential_types, injected
-from support.managed_nodes import QUERIES, asked
+from support.awx_controller import AWX, content, credential_types, injected_environment
+from support.managed_nodes import QUERIES, query_nodes
 from support.playbook_runner import ROOT
 
 from ansible_collections.rewind.vps.plugins.module_utils import _argspec as argspec
@@ -39,15 +39,15 @@ def options_read_from(environment: dict[str, str], monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("cloud", TYPES)
 def test_a_credential_gives_a_module_all_that_it_needs(cloud: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    filled = options_read_from(injected(TYPES[cloud], **SECRETS[cloud], api_url="https://cloud.example/v1"), monkeypatch)
+    filled = options_read_from(injected_environment(TYPES[cloud], **SECRETS[cloud], api_url="https://cloud.example/v1"), monkeypatch)
     assert filled["provider"] == cloud and filled["api_url"] == "https://cloud.example/v1"
     assert {name: filled[name] for name in SECRETS[cloud]} == SECRETS[cloud]
-    assert options_read_from(injected(TYPES[cloud], **SECRETS[cloud]), monkeypatch)["api_url"] == REGISTRY[cloud].endpoint.url
+    assert options_read_from(injected_environment(TYPES[cloud], **SECRETS[cloud]), monkeypatch)["api_url"] == REGISTRY[cloud].endpoint.url
 
 
 @pytest.mark.parametrize("cloud", TYPES)
 def test_with_both_clouds_credentials_none_is_the_cloud_of_a_host_that_names_none(cloud: str) -> None:
-    assert injected(TYPES[cloud], **SECRETS[cloud], hosts_name_their_cloud=True)["REWIND_PROVIDER"] == ""
+    assert injected_environment(TYPES[cloud], **SECRETS[cloud], hosts_name_their_cloud=True)["REWIND_PROVIDER"] == ""
 
 
 @pytest.mark.parametrize("cloud", TYPES)
@@ -121,14 +121,14 @@ SERVER = {"id": 12345, "name": "web1", "power_state": "running", "task_state": F
 
 def test_each_server_of_a_task_for_many_is_counted_and_those_that_failed_are_not() -> None:
     result = {"changed": True, "by_server": {"web1": {"server": SERVER}, "web2": {"failed": True, "error": {"server": "web2"}}}, "failed_servers": []}
-    (node,) = asked("rewind.vps.snapshot", result)
+    (node,) = query_nodes("rewind.vps.snapshot", result)
     assert node["name"] == "web1"
     assert node["canonical_facts"] == {"rewind_server_id": "12345", "host_name": "web1"}
     assert node["facts"] == {"infra_type": "PublicCloud", "infra_bucket": "Compute", "device_type": "VM"}
 
 
 def test_a_server_without_a_name_has_no_null() -> None:
-    (node,) = asked("rewind.vps.snapshot_restore", {"server": {**SERVER, "name": None}})
+    (node,) = query_nodes("rewind.vps.snapshot_restore", {"server": {**SERVER, "name": None}})
     assert node["canonical_facts"] == {"rewind_server_id": "12345", "host_name": "12345"}
 
 
@@ -138,7 +138,7 @@ def test_a_server_without_a_name_has_no_null() -> None:
     {"by_server": None}, {"by_server": []}, {"by_server": {"web1": None, "web2": "x"}}, {"results": [{"server": SERVER}]}, [], "text", None,
 ], ids=str)
 def test_no_result_makes_a_query_fail_which_would_end_the_count_of_the_whole_job(module: str, result: Any) -> None:
-    assert asked(module, result) == []
+    assert query_nodes(module, result) == []
 
 
 def test_there_is_a_query_for_every_module_that_changes_a_server() -> None:
