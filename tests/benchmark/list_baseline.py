@@ -14,14 +14,14 @@ def main(plan: str) -> None:
     """:param plan: path of a JSON file: ``urls``, each followed by the pages that it names as the next ones, and ``token``."""
     with open(plan, encoding="utf-8") as file:
         wanted = json.load(file)
-    began = time.process_time()
+    started_at = time.process_time()
     with requests.Session() as session:
         session.trust_env = False
         session.headers["Authorization"] = f"Bearer {wanted['token']}"
         for url in wanted["urls"]:
             while url:
                 url = session.get(url, timeout=60).json().get("next")
-    print(time.process_time() - began)
+    print(time.process_time() - started_at)
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ def run(command: Sequence[object], *, environment: Mapping[str, str], directory:
     :raises TimeoutError: it took longer than ``limit`` seconds; it and all that it started are gone then.
     """
     with tempfile.TemporaryFile() as output:
-        began = time.monotonic()
+        started_at = time.monotonic()
         process = subprocess.Popen([str(word) for word in command], env=dict(environment), cwd=directory, stdin=subprocess.DEVNULL,
                                    stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
         too_long = threading.Event()
@@ -70,7 +70,7 @@ def run(command: Sequence[object], *, environment: Mapping[str, str], directory:
             raise
         finally:
             alarm.cancel()
-        seconds = time.monotonic() - began
+        seconds = time.monotonic() - started_at
         output.seek(0)
         said = output.read().decode("utf-8", "replace")
     if too_long.is_set():

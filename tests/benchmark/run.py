@@ -83,10 +83,10 @@ def _words(numbers: Sequence[int]) -> str:
 
 
 def _measured(name: str, bench: Bench, console: Console) -> Part:
-    began = time.monotonic()
+    started_at = time.monotonic()
     part = PARTS[name](bench)
     show(part, console)
-    console.print(f"({name}: {time.monotonic() - began:.0f} s)\n")
+    console.print(f"({name}: {time.monotonic() - started_at:.0f} s)\n")
     return part
 
 

@@ -25,13 +25,13 @@ Calls = Iterator[tuple[str, str, str | None]]
 def run(bench: Bench) -> Part:
     """Start one with many servers, fill it, and ask it for everything that a fleet asks for."""
     servers, calls = bench.scale.sandbox_servers, bench.scale.sandbox_calls
-    began = time.monotonic()
+    started_at = time.monotonic()
     with launch(servers=servers, ssh=False, disks=False) as sandbox:
-        started = time.monotonic() - began
-        began = time.monotonic()
+        started = time.monotonic() - started_at
+        started_at = time.monotonic()
         sandbox.admin.add_snapshots("vpsorg", [{"server": f"web{1 + number % servers}", "name": f"s{number}"}
                                                for number in range((SNAPSHOTS_EACH - 1) * servers)])
-        added = time.monotonic() - began
+        added = time.monotonic() - started_at
         sandbox.admin.settings(seconds={"vpsorg.snapshots.create": 1.0, "ilkbyte.snapshots.create": 1.0})
         rows = [_row(sandbox, sandbox.vpsorg_url, what, calls) for what, calls in _vpsorg(servers, calls).items()]
         rows += [_row(sandbox, sandbox.ilkbyte_url, what, calls) for what, calls in _ilkbyte(sandbox, servers, calls).items()]
@@ -66,7 +66,7 @@ def _ilkbyte(sandbox: SandboxHandle, servers: int, number: int) -> dict[str, Cal
 def _row(sandbox: SandboxHandle, url: str, what: str, calls: Calls) -> dict[str, object]:
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
     headers = {"Authorization": f"Bearer {sandbox.vpsorg_token}", "Content-Type": "application/json"}
-    cpu, began, number = _cpu(sandbox), time.monotonic(), 0
+    cpu, started_at, number = _cpu(sandbox), time.monotonic(), 0
     for method, path, body in calls:
         number += 1
         connection.request(method, path, body, headers)
@@ -74,7 +74,7 @@ def _row(sandbox: SandboxHandle, url: str, what: str, calls: Calls) -> dict[str,
         answer.read()
         if answer.status not in (200, 201):
             raise RuntimeError(f"{what}: HTTP {answer.status}")
-    seconds = time.monotonic() - began
+    seconds = time.monotonic() - started_at
     connection.close()
     after = _cpu(sandbox)
     return {"what": what, "requests": number, "ms": seconds / number * 1000, "a second": number / seconds,

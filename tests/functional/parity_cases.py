@@ -13,12 +13,12 @@ DIFF = {"diff": True}
 ONE = {"name": "one"}
 
 
-def of_every_cloud(tasks: TaskFactory) -> list[TaskCase]:
+def cases_of_every_cloud(tasks: TaskFactory) -> list[TaskCase]:
     """Cases that mean the same at every cloud, each in a world of its own."""
-    return [*_snapshots(tasks), *_restores_and_infos(tasks), *of_many(tasks), *_failures(tasks)]
+    return [*_snapshots(tasks), *_restores_and_infos(tasks), *bulk_cases(tasks), *_failures(tasks)]
 
 
-def of_one_cloud(runner: PlaybookRunner, tasks: TaskFactory) -> list[TaskCase]:
+def cases_of_one_cloud(runner: PlaybookRunner, tasks: TaskFactory) -> list[TaskCase]:
     """Cases that are each cloud's own: its credentials, and what only it can do."""
     return [*_credentials(runner, tasks), *(_only_vpsorg(tasks) if tasks.cloud == "vpsorg" else _only_ilkbyte(tasks))]
 
@@ -63,7 +63,7 @@ def _restores_and_infos(tasks: TaskFactory) -> list[TaskCase]:
     ]
 
 
-def of_many(tasks: TaskFactory) -> list[TaskCase]:
+def bulk_cases(tasks: TaskFactory) -> list[TaskCase]:
     """Of two servers one is changed, so that the order of the requests is the same each time."""
     both: dict[str, Any] = {"server": None, "servers": [tasks.server, SECOND[tasks.cloud]], **ONE}
     there = (*RESET_CALLS, add_snapshot(tasks.cloud, "one", created_at=ago(days=3)))
@@ -150,13 +150,13 @@ def _only_ilkbyte(tasks: TaskFactory) -> list[TaskCase]:
     there = add_snapshot("ilkbyte", "one", created_at=ago(days=3))
     hanging = add_snapshot("ilkbyte", "one", created_at=ago(days=3), is_cron=True, day=1, hour=hour, min=30)
     odd = ("update_snapshot", {"cloud": "ilkbyte", "server": "app1", "snapshot": "one", "cron_time": "Haftada bir"})
-    wished = {"name": "one", "day": 1, "hour": hour, "minute": 30}
+    desired = {"name": "one", "day": 1, "hour": hour, "minute": 30}
     return [
-        tasks("snapshot_cron", *RESET_CALLS, there, step="schedule set, check", keywords=CHECK, **wished),
-        tasks("snapshot_cron", *RESET_CALLS, there, step="schedule set, diff", keywords=DIFF, **wished),
+        tasks("snapshot_cron", *RESET_CALLS, there, step="schedule set, check", keywords=CHECK, **desired),
+        tasks("snapshot_cron", *RESET_CALLS, there, step="schedule set, diff", keywords=DIFF, **desired),
         tasks("snapshot_cron", *RESET_CALLS, hanging, step="schedule there", name="one", day="1", hour=str(hour), min="30"),
-        tasks("snapshot_cron", *RESET_CALLS, hanging, odd, step="schedule not readable", **wished),
-        tasks("snapshot_cron", *RESET_CALLS, hanging, step="schedule changed", keywords=DIFF, **{**wished, "day": 2}),
+        tasks("snapshot_cron", *RESET_CALLS, hanging, odd, step="schedule not readable", **desired),
+        tasks("snapshot_cron", *RESET_CALLS, hanging, step="schedule changed", keywords=DIFF, **{**desired, "day": 2}),
         tasks("snapshot_cron", *RESET_CALLS, hanging, step="schedule removed", keywords=DIFF, name="one", state="absent"),
-        tasks("snapshot_cron", *RESET_CALLS, there, step="day 0", **{**wished, "day": 0}),
+        tasks("snapshot_cron", *RESET_CALLS, there, step="day 0", **{**desired, "day": 0}),
     ]

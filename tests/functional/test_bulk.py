@@ -42,7 +42,7 @@ def runner(sandbox: SandboxHandle, tmp_path: Path) -> PlaybookRunner:
     return PlaybookRunner(sandbox, tmp_path)
 
 
-def fleet(tasks: TaskFactory, module: str, *setup: Any, servers: list[str] | None = None, **options: Any) -> Any:
+def bulk_case(tasks: TaskFactory, module: str, *setup: Any, servers: list[str] | None = None, **options: Any) -> Any:
     return tasks(module, *setup, server=None, servers=NAMES[tasks.cloud] if servers is None else servers, **options)
 
 
@@ -51,19 +51,19 @@ def started(outcome: TaskResult) -> Counter[str]:
     return Counter(event["server"] for event in outcome.events if event["event"] == "snapshot_started")
 
 
-def moments(requests: list[dict[str, Any]]) -> list[float]:
+def timestamps(requests: list[dict[str, Any]]) -> list[float]:
     """When they came, in real seconds."""
     return [datetime.fromisoformat(request["at"]).timestamp() / SPEED for request in requests]
 
 
-def of(outcome: TaskResult, operation: str) -> list[dict[str, Any]]:
+def requests_for(outcome: TaskResult, operation: str) -> list[dict[str, Any]]:
     return [request for request in outcome.requests if request["operation"] == operation]
 
 
-def wait_for(happened: Callable[[], Any]) -> None:
-    give_up_at = time.monotonic() + RUN_SECONDS
-    while not happened():
-        assert time.monotonic() < give_up_at, "it never happened"
+def wait_for(condition: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + RUN_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.02)
 
 
@@ -73,14 +73,14 @@ def test_forty_servers(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     cloud, names, slow = tasks.cloud, NAMES[tasks.cloud], 0.3
     late = fault("delay", seconds=slow, cloud=cloud, operation="snapshots.create", times=None)
     run = runner.run(
-        fleet(tasks, "snapshot", step="check", name="one", keywords=CHECK),
-        fleet(tasks, "snapshot", late, step="take", name="one", keywords={"diff": True}),
-        fleet(tasks, "snapshot", step="again", name="one"),
+        bulk_case(tasks, "snapshot", step="check", name="one", keywords=CHECK),
+        bulk_case(tasks, "snapshot", late, step="take", name="one", keywords={"diff": True}),
+        bulk_case(tasks, "snapshot", step="again", name="one"),
         # So long that each is seen under way, however slow this machine is.
-        fleet(tasks, "snapshot_restore", set_durations(3, f"{cloud}.snapshots.restore"), step="restore", name="one", servers=names[:10]),
-        fleet(tasks, "snapshot_info", step="some", servers=[*names[:3], "nowhere"], match="o*"),
+        bulk_case(tasks, "snapshot_restore", set_durations(3, f"{cloud}.snapshots.restore"), step="restore", name="one", servers=names[:10]),
+        bulk_case(tasks, "snapshot_info", step="some", servers=[*names[:3], "nowhere"], match="o*"),
         tasks("snapshot_info", step="all", server="all"),
-        fleet(tasks, "server_info", step="servers", servers=names[5:7]),
+        bulk_case(tasks, "server_info", step="servers", servers=names[5:7]),
     )
     check, take, again, restore = (run[name] for name in ("check", "take", "again", "restore"))
     assert check.changing == [] and check.result["msg"] == "40 servers: 40 would be changed, 0 as wished already"
@@ -92,8 +92,8 @@ def test_forty_servers(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     assert started(take) == Counter(names) and len(take.changing) == FORTY
     assert {one["snapshot"]["status"] for one in take.result["by_server"].values()} == {"ready"}
     assert {name: one["snapshot"]["server"]["name"] for name, one in take.result["by_server"].items()} == {name: name for name in names}
-    began = moments(of(take, "snapshots.create"))
-    assert all(later - earlier > 0.9 * slow for earlier, later in zip(began, began[WIDTH:], strict=False)), "more at once than there are lines"
+    started_at = timestamps(requests_for(take, "snapshots.create"))
+    assert all(later - earlier > 0.9 * slow for earlier, later in zip(started_at, started_at[WIDTH:], strict=False)), "more at once than there are lines"
     assert not again.result["changed"] and again.changing == []
 
     events = Counter((event["event"], event["server"]) for event in restore.events)
@@ -107,10 +107,10 @@ def test_forty_servers(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     assert len(run["all"].result["snapshots"]) == FORTY and not run["all"].failed
     assert {one["name"] for one in run["servers"].result["servers"]} == set(names[5:7])
     if cloud == "vpsorg":
-        listings = of(take, "snapshots.list")
+        listings = requests_for(take, "snapshots.list")
         assert not [one for one in listings if "server_id" in one["query"]], "a server was looked at by itself"
         # Each would look four times; all together look when the first of them is due.
-        assert 3 <= len(listings) <= 20 and len(of(take, "servers.list")) == 1, Counter(take.operations)
+        assert 3 <= len(listings) <= 20 and len(requests_for(take, "servers.list")) == 1, Counter(take.operations)
         assert len(again.operations) <= 4
 
 
@@ -119,11 +119,11 @@ def test_what_fails_is_told_and_only_that_is_taken_up(runner: PlaybookRunner, vp
     """Two fail in two ways, one is unknown, one is named twice; then too many requests; and the second run begins what is missing."""
     names = NAMES["vpsorg"]
     run = runner.run(
-        fleet(vpsorg, "snapshot", fault("snapshot_fails", server="web3"),
+        bulk_case(vpsorg, "snapshot", fault("snapshot_fails", server="web3"),
               fault("status", status=400, body={"detail": "No."}, operation="snapshots.create", server="web7"),
               step="take", servers=[*names, "nowhere", "12345"], name="one"),
-        fleet(vpsorg, "snapshot", step="again", name="one"),
-        fleet(vpsorg, "snapshot", ("reset", {}), RESET_CALLS[1], fault("throttle", retry_after=2, operation="snapshots.create", skip=5, times=3),
+        bulk_case(vpsorg, "snapshot", step="again", name="one"),
+        bulk_case(vpsorg, "snapshot", ("reset", {}), RESET_CALLS[1], fault("throttle", retry_after=2, operation="snapshots.create", skip=5, times=3),
               step="throttled", name="two"),
     )
     take, again, throttled = (run[name] for name in ("take", "again", "throttled"))
@@ -141,12 +141,12 @@ def test_what_fails_is_told_and_only_that_is_taken_up(runner: PlaybookRunner, vp
     assert sorted(name for name, one in again.result["by_server"].items() if one["changed"]) == ["web3", "web7"]
 
     assert not throttled.failed and started(throttled) == Counter(names)
-    creates = of(throttled, "snapshots.create")
+    creates = requests_for(throttled, "snapshots.create")
     assert len(creates) == FORTY + 3, "sent again where it was not needed"
-    came = moments(throttled.requests)
+    came = timestamps(throttled.requests)
     first = next(index for index, request in enumerate(throttled.requests) if request["http_status"] == 429)
-    meanwhile = [moment for moment in came[first + 1:] if moment - came[first] < 1.8]
-    assert len(meanwhile) < 2 * WIDTH, "not all have waited for the end of the pause"
+    during_pause = [timestamp for timestamp in came[first + 1:] if timestamp - came[first] < 1.8]
+    assert len(during_pause) < 2 * WIDTH, "not all have waited for the end of the pause"
 
 
 @pytest.mark.duration(8)
@@ -156,12 +156,12 @@ def test_killed_in_the_middle_and_run_again(runner: PlaybookRunner, cloud: str) 
     admin, tasks = runner.sandbox.admin, TaskFactory(runner.sandbox, cloud)
     admin.fault("hang", cloud=cloud, operation="snapshots.create", apply=True, skip=10, times=None)
     admin.settings(**set_durations(1.5, f"{cloud}.snapshots.create")[1])
-    running = runner.start(fleet(tasks, "snapshot", step="killed", name="one"))
+    running = runner.start(bulk_case(tasks, "snapshot", step="killed", name="one"))
     wait_for(lambda: sum(1 for row in admin.requests(operation="snapshots.create") if row.get("hanging")) == WIDTH)
     running.kill()
     assert len(admin.events("snapshot_started")) == 10 + WIDTH
     admin.clear_faults()
-    again = runner.run(fleet(tasks, "snapshot", step="again", name="one")).only
+    again = runner.run(bulk_case(tasks, "snapshot", step="again", name="one")).only
     assert not again.failed, again.msg
     assert Counter(event["server"] for event in admin.events("snapshot_started")) == Counter(NAMES[cloud])
     assert {one["snapshot"]["status"] for one in again.result["by_server"].values()} == {"ready"}
@@ -173,7 +173,7 @@ def test_a_signal_leaves_no_server_off_and_stops_no_other(runner: PlaybookRunner
     """Told to end while two servers of six are off: they run again first, and the other four were never touched."""
     admin, names = runner.sandbox.admin, NAMES["vpsorg"][:6]
     admin.settings(**set_durations(1.5, "vpsorg.snapshots.create")[1])
-    running = runner.start(fleet(vpsorg, "snapshot", step="ended", name="one", servers=names, stop_server=True, concurrency=2), mode=mode)
+    running = runner.start(bulk_case(vpsorg, "snapshot", step="ended", name="one", servers=names, stop_server=True, concurrency=2), mode=mode)
     wait_for(lambda: len(admin.events("snapshot_started")) == 2)
     os.killpg(running.process.pid, signal.SIGINT)
     running.finish()
@@ -188,17 +188,17 @@ def test_ansibles_time_limit_leaves_no_server_off(runner: PlaybookRunner, vpsorg
     """The task's timeout comes while two of six are off: they run again, then the task has timed out, and no other was touched."""
     admin, names = runner.sandbox.admin, NAMES["vpsorg"][:6]
     slow = set_durations(4, "vpsorg.snapshots.create")
-    outcome = runner.run(fleet(vpsorg, "snapshot", slow, name="one", servers=names, stop_server=True, concurrency=2, keywords={"timeout": 3})).only
+    outcome = runner.run(bulk_case(vpsorg, "snapshot", slow, name="one", servers=names, stop_server=True, concurrency=2, keywords={"timeout": 3})).only
     assert outcome.failed and "3" in outcome.msg and "Traceback" not in outcome.msg
-    stopped = {request["server"] for request in of(outcome, "servers.power") if request["body"]["action"] == "stop"}
+    stopped = {request["server"] for request in requests_for(outcome, "servers.power") if request["body"]["action"] == "stop"}
     assert len(stopped) == 2 and all(admin.server(name)["status"] == "active" for name in names)
 
 
 @pytest.mark.slow
 def test_without_a_server_to_start_the_time_limit_ends_the_task_at_once(runner: PlaybookRunner, vpsorg: TaskFactory) -> None:
-    slow, began = set_durations(20, "vpsorg.snapshots.create"), time.monotonic()
-    run = runner.run(fleet(vpsorg, "snapshot", slow, step="ended", name="one", keywords={"timeout": 2}), fleet(vpsorg, "server_info", step="next"))
-    assert run["ended"].failed and time.monotonic() - began < 15
+    slow, started_at = set_durations(20, "vpsorg.snapshots.create"), time.monotonic()
+    run = runner.run(bulk_case(vpsorg, "snapshot", slow, step="ended", name="one", keywords={"timeout": 2}), bulk_case(vpsorg, "server_info", step="next"))
+    assert run["ended"].failed and time.monotonic() - started_at < 15
     time.sleep(0.5)
     assert not run["next"].failed and len(runner.sandbox.admin.requests(operation="snapshots.create")) <= FORTY
 
@@ -206,7 +206,7 @@ def test_without_a_server_to_start_the_time_limit_ends_the_task_at_once(runner: 
 @pytest.mark.slow
 def test_stopped_around_their_snapshots_two_at_a_time(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     admin, names = runner.sandbox.admin, NAMES[tasks.cloud][:6]
-    outcome = runner.run(fleet(tasks, "snapshot", name="one", servers=names, stop_server=True, concurrency=2)).only
+    outcome = runner.run(bulk_case(tasks, "snapshot", name="one", servers=names, stop_server=True, concurrency=2)).only
     assert not outcome.failed and started(outcome) == Counter(names)
     off = most = 0
     for event in outcome.events:
@@ -223,10 +223,10 @@ def test_one_that_takes_long_is_looked_at_by_itself(runner: PlaybookRunner, vpso
     old_snapshots = [{"server": name, "name": f"old{number}", "created_at": "2025-01-01T00:00:00Z"} for name in NAMES["vpsorg"] for number in range(4)]
     admin.add_snapshots("vpsorg", old_snapshots)
     outcome = runner.run(
-        fleet(vpsorg, "snapshot", step="most", name="one", servers=NAMES["vpsorg"][1:]),
-        fleet(vpsorg, "snapshot", set_durations(6, "vpsorg.snapshots.create"), step="all", name="one"),
+        bulk_case(vpsorg, "snapshot", step="most", name="one", servers=NAMES["vpsorg"][1:]),
+        bulk_case(vpsorg, "snapshot", set_durations(6, "vpsorg.snapshots.create"), step="all", name="one"),
     )["all"]
     assert started(outcome) == {"web1": 1} and not outcome.failed
-    waited = [request["query"] for request in of(outcome, "snapshots.list")]
+    waited = [request["query"] for request in requests_for(outcome, "snapshots.list")]
     own = [query for query in waited if "server_id" in query]
     assert len(own) >= 3 and len(waited) - len(own) <= 4, waited

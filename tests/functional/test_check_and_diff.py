@@ -53,11 +53,11 @@ def other_modules(cloud: str) -> list[Case]:
     if cloud == "ilkbyte":
         hour = unscheduled_hour()
         hanging = add_snapshot(cloud, "one", created_at=ago(days=3), is_cron=True, day=1, hour=hour, min=30)
-        wished = {"name": "one", "day": 1, "hour": hour, "minute": 30}
+        desired = {"name": "one", "day": 1, "hour": hour, "minute": 30}
         cases += [
-            ("schedule set", "snapshot_cron", [there], wished, True),
-            ("schedule there", "snapshot_cron", [hanging], wished, False),
-            ("schedule changed", "snapshot_cron", [hanging], {**wished, "day": 7}, True),
+            ("schedule set", "snapshot_cron", [there], desired, True),
+            ("schedule there", "snapshot_cron", [hanging], desired, False),
+            ("schedule changed", "snapshot_cron", [hanging], {**desired, "day": 7}, True),
             ("schedule removed", "snapshot_cron", [hanging], {"name": "one", "state": "absent"}, True),
             ("no schedule to remove", "snapshot_cron", [there], {"name": "one", "state": "absent"}, False),
         ]

@@ -80,11 +80,11 @@ def test_wishes_that_get_in_each_others_way(runner: PlaybookRunner, cloud: str) 
     restore, create = f"{tasks.cloud}.snapshots.restore", f"{tasks.cloud}.snapshots.create"
     arrange(runner, add_snapshot(tasks.cloud, "base", created_at=ago(days=2)), add_snapshot(tasks.cloud, "old", created_at=ago(days=1)),
             set_durations(4, restore), set_durations(2, create))
-    wishes = [
+    tasks_options = [
         lambda: tasks("snapshot", step="one", name="one"), lambda: tasks("snapshot", step="two", name="two"),
         lambda: tasks("snapshot", step="old", name="old", state="absent"), lambda: tasks("snapshot_restore", step="base", name="base"),
     ]
-    runs = at_once(runner, [[wish()] for wish in wishes * 2])
+    runs = at_once(runner, [[options()] for options in tasks_options * 2])
     outcomes = [run.only for run in runs]
     admin = runner.sandbox.admin
     for name in ("one", "two"):
@@ -105,8 +105,8 @@ def test_retention(runner: PlaybookRunner, vpsorg: TaskFactory) -> None:
     arrange(runner, add_snapshot("vpsorg", "byhand", created_at=ago(days=9)), add_snapshot("vpsorg", "nightly0", created_at=ago(days=8)),
             set_durations(1, "vpsorg.snapshots.create"))
     keep = {"retain": {"count": 2, "match": "nightly*"}, "when_full": "prune"}
-    wishes = [[vpsorg("snapshot", step=f"nightly{number}", name=f"nightly{number}", **keep)] for number in range(1, EIGHT + 1)]
-    runs = at_once(runner, wishes, may_be_pruned=True)
+    tasks_options = [[vpsorg("snapshot", step=f"nightly{number}", name=f"nightly{number}", **keep)] for number in range(1, EIGHT + 1)]
+    runs = at_once(runner, tasks_options, may_be_pruned=True)
     well = [run.only for run in runs if not run.only.failed or was_pruned(run.only)]
     assert well and all(count == 1 for count in made(runner).values())
     assert sum(made(runner).values()) == len(well)
@@ -121,11 +121,11 @@ def test_retention(runner: PlaybookRunner, vpsorg: TaskFactory) -> None:
 def test_schedules(runner: PlaybookRunner, ilkbyte: TaskFactory) -> None:
     """The last one wins; none is lost between another's deletion and addition."""
     arrange(runner, add_snapshot("ilkbyte", "nightly", is_cron=True, day=1, hour=1, min=1))
-    wished = [(number, 3 * number % 24, number) for number in range(1, EIGHT + 1)]
-    runs = at_once(runner, [[ilkbyte("snapshot_cron", name="nightly", day=day, hour=hour, minute=minute)] for day, hour, minute in wished])
+    desired = [(number, 3 * number % 24, number) for number in range(1, EIGHT + 1)]
+    runs = at_once(runner, [[ilkbyte("snapshot_cron", name="nightly", day=day, hour=hour, minute=minute)] for day, hour, minute in desired])
     assert [run.only.status for run in runs] == ["ok"] * EIGHT, [run.only.result for run in runs]
     (row,) = runner.sandbox.admin.server("app1")["snapshots"]
-    assert row["params"]["cron_time"] in {f"Her {day} günde bir {hour:02}:{minute:02} saatinde" for day, hour, minute in wished}
+    assert row["params"]["cron_time"] in {f"Her {day} günde bir {hour:02}:{minute:02} saatinde" for day, hour, minute in desired}
     operations = [entry["operation"] for entry in runner.sandbox.admin.requests(changing=True)]
     assert operations == ["cron.delete", "cron.add"] * EIGHT
     assert {entry["http_status"] for entry in runner.sandbox.admin.requests(changing=True)} == {200}

@@ -15,12 +15,12 @@ from support.playbook_runner import EXECUTION_MODES, MODULE, PlaybookRunner, Run
 
 pytestmark = pytest.mark.playbook
 
-HELD_SECONDS = 60  # real ones, after which the tests give up
-LOOKS = 4  # at the server, at its snapshots, and twice at what became of it
+MAX_WAIT = 60  # real ones, after which the tests give up
+EXPECTED_READS = 4  # at the server, at its snapshots, and twice at what became of it
 RESTORE_SECONDS = 120  # real ones: however busy the machine, the next run finds the restore under way
 
 # Operation to be killed at, whether the cloud carries it out, the module and its options, the world before.
-MOMENTS: dict[str, tuple[str, bool, str, dict[str, Any], list[dict[str, Any]]]] = {
+CRASH_CASES: dict[str, tuple[str, bool, str, dict[str, Any], list[dict[str, Any]]]] = {
     "made and not told": ("snapshots.create", True, "snapshot", {"name": "nightly"}, []),
     "stopped for its snapshot": ("snapshots.create", False, "snapshot", {"name": "nightly", "stop_server": True}, []),
     "deleted and not told": ("snapshots.delete", True, "snapshot", {"name": "old", "state": "absent"}, [{"name": "old"}]),
@@ -35,11 +35,11 @@ def cases() -> list[Any]:
     found = []
     for mode in EXECUTION_MODES:
         for cloud in CLOUDS:
-            for moment, (operation, *_rest) in MOMENTS.items():
+            for case, (operation, *_rest) in CRASH_CASES.items():
                 if cloud == "ilkbyte" or not operation.startswith("cron"):
-                    quick = mode != MODULE or (cloud, moment) == ("vpsorg", "stopped for its snapshot")
+                    quick = mode != MODULE or (cloud, case) == ("vpsorg", "stopped for its snapshot")
                     marks = [pytest.mark.duration(15)] + ([] if quick else [pytest.mark.slow])
-                    found.append(pytest.param(cloud, moment, mode, marks=marks, id=f"{cloud}-{moment}-{mode}"))
+                    found.append(pytest.param(cloud, case, mode, marks=marks, id=f"{cloud}-{case}-{mode}"))
     return found
 
 
@@ -48,19 +48,19 @@ def steps_after(module: str) -> tuple[str, ...]:
     return ("again",) if module == "snapshot_restore" else ("again", "third")
 
 
-def end_the_restore_that_is_looked_at(runner: PlaybookRunner, running: RunningPlaybook) -> None:
+def finish_restore_while_polled(runner: PlaybookRunner, running: RunningPlaybook) -> None:
     """Wait until a run has found the server busy and begun to wait, then let the restore come to its end."""
     seen = len(runner.sandbox.admin.requests())
-    give_up_at = time.monotonic() + HELD_SECONDS
-    while len(runner.sandbox.admin.requests()) < seen + LOOKS:
-        assert running.process.poll() is None and time.monotonic() < give_up_at, "it does not wait"
+    deadline = time.monotonic() + MAX_WAIT
+    while len(runner.sandbox.admin.requests()) < seen + EXPECTED_READS:
+        assert running.process.poll() is None and time.monotonic() < deadline, "it does not wait"
         time.sleep(0.05)
     runner.sandbox.admin.advance(RESTORE_SECONDS * SPEED)
 
 
-@pytest.mark.parametrize(("cloud", "moment", "mode"), cases())
-def test_killed_and_run_again(runner: PlaybookRunner, cloud: str, moment: str, mode: str) -> None:
-    operation, apply, module, options, snapshots = MOMENTS[moment]
+@pytest.mark.parametrize(("cloud", "case", "mode"), cases())
+def test_killed_and_run_again(runner: PlaybookRunner, cloud: str, case: str, mode: str) -> None:
+    operation, apply, module, options, snapshots = CRASH_CASES[case]
     admin, tasks = runner.sandbox.admin, TaskFactory(runner.sandbox, cloud)
     for number, snapshot in enumerate(snapshots):
         call, arguments = add_snapshot(cloud, created_at=ago(days=2, minutes=-number), **snapshot)
@@ -69,16 +69,16 @@ def test_killed_and_run_again(runner: PlaybookRunner, cloud: str, moment: str, m
     admin.clear_request_log()
     admin.fault("hang", cloud=cloud, operation=operation, apply=apply)
     running = runner.start(tasks(module, step="first", **options), mode=mode)
-    give_up_at = time.monotonic() + HELD_SECONDS
+    deadline = time.monotonic() + MAX_WAIT
     while not any(row.get("hanging") for row in admin.requests(operation=operation)):
-        assert running.process.poll() is None and time.monotonic() < give_up_at, "it never asked"
+        assert running.process.poll() is None and time.monotonic() < deadline, "it never asked"
         time.sleep(0.01)
     running.kill()
     admin.clear_faults()
 
     running = runner.start(*(tasks(module, step=step, **options) for step in steps_after(module)), mode=mode)
     if module == "snapshot_restore":
-        end_the_restore_that_is_looked_at(runner, running)
+        finish_restore_while_polled(runner, running)
     again, *third = running.finish().results
     assert [outcome.name for outcome in (again, *third)] == list(steps_after(module))
     assert not again.failed, again.msg
@@ -88,9 +88,9 @@ def test_killed_and_run_again(runner: PlaybookRunner, cloud: str, moment: str, m
         assert len(admin.events(event)) <= 1, admin.events()
     server = admin.server(tasks.server)
     assert server["powered_on"] and server["status"] in ("active", "running")
-    if moment == "between two schedules":
+    if case == "between two schedules":
         assert server["snapshots"][0]["params"]["cron_time"] == "Her 1 günde bir 02:03 saatinde"
-    elif moment == "restored and not told":
+    elif case == "restored and not told":
         assert again.result["already_in_progress"] and not again.result["changed"] and again.changing == []
         assert [row["event"] for row in admin.events()] == ["restore_started", "restore_done"]
     else:

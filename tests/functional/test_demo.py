@@ -271,47 +271,47 @@ class DemoState:
 
 
 @pytest.fixture
-def scene(demo_sandbox: SandboxHandle) -> DemoState:
+def demo(demo_sandbox: SandboxHandle) -> DemoState:
     return DemoState(demo_sandbox)
 
 
-def lose_guests(scene: DemoState, server: str, *, signed: int, left: int) -> None:
-    data = Path(scene.admin.server(server)["disk"], "var/lib/guestbook")
+def lose_guests(demo: DemoState, server: str, *, signed: int, left: int) -> None:
+    data = Path(demo.admin.server(server)["disk"], "var/lib/guestbook")
     (data / "guests").mkdir(parents=True)
     (data / "signed").write_text(f"{signed}\n", encoding="utf-8")
     for number in range(left):
         (data / "guests" / str(number)).touch()
 
 
-def test_check_snapshot(scene: DemoState) -> None:
-    checks.check_snapshot(scene.admin, "web1", scene.before["web1"])
+def test_check_snapshot(demo: DemoState) -> None:
+    checks.check_snapshot(demo.admin, "web1", demo.before["web1"])
     with pytest.raises(DemoCheckFailed, match="the snapshot of web1 does not hold the disk"):
-        checks.check_snapshot(scene.admin, "web1", "0" * 64)
+        checks.check_snapshot(demo.admin, "web1", "0" * 64)
     with pytest.raises(DemoCheckFailed, match="web3 should have been given one snapshot, and was given 0"):
-        checks.check_snapshot(scene.admin, "web3", "0" * 64)
+        checks.check_snapshot(demo.admin, "web3", "0" * 64)
 
 
-def test_check_untouched(scene: DemoState) -> None:
+def test_check_untouched(demo: DemoState) -> None:
     with pytest.raises(DemoCheckFailed, match=r"nothing should have been asked for web1, and this was: snapshots\.create"):
-        checks.check_untouched(scene.admin, "web1", scene.before["web1"])
-    scene.admin.clear_request_log()
-    checks.check_untouched(scene.admin, "web1", scene.before["web1"])
-    scene.write("web1", "touched")
+        checks.check_untouched(demo.admin, "web1", demo.before["web1"])
+    demo.admin.clear_request_log()
+    checks.check_untouched(demo.admin, "web1", demo.before["web1"])
+    demo.write("web1", "touched")
     with pytest.raises(DemoCheckFailed, match="the disk of web1 has changed"):
-        checks.check_untouched(scene.admin, "web1", scene.before["web1"])
+        checks.check_untouched(demo.admin, "web1", demo.before["web1"])
 
 
-def test_check_upgraded(scene: DemoState) -> None:
+def test_check_upgraded(demo: DemoState) -> None:
     with pytest.raises(DemoCheckFailed, match="has not changed the disk of web1"):
-        checks.check_upgraded(scene.admin, "web1", scene.before["web1"])
-    scene.upgrade()
-    checks.check_upgraded(scene.admin, "web1", scene.before["web1"])
-    lose_guests(scene, "web1", signed=3, left=2)
+        checks.check_upgraded(demo.admin, "web1", demo.before["web1"])
+    demo.upgrade()
+    checks.check_upgraded(demo.admin, "web1", demo.before["web1"])
+    lose_guests(demo, "web1", signed=3, left=2)
     with pytest.raises(DemoCheckFailed, match="web1 has lost 1 guests"):
-        checks.check_upgraded(scene.admin, "web1", scene.before["web1"])
-    scene.restore("web2")
+        checks.check_upgraded(demo.admin, "web1", demo.before["web1"])
+    demo.restore("web2")
     with pytest.raises(DemoCheckFailed, match="a restore of it was asked for"):
-        checks.check_upgraded(scene.admin, "web2", "0" * 64)
+        checks.check_upgraded(demo.admin, "web2", "0" * 64)
 
 
 def test_check_broken() -> None:
@@ -328,33 +328,33 @@ def test_check_broken() -> None:
         checks.check_broken("web2", ServerState("new", 0, True, True), "old", disconnected=True)
 
 
-def test_check_rolled_back(scene: DemoState) -> None:
+def test_check_rolled_back(demo: DemoState) -> None:
     def check() -> None:
-        checks.check_rolled_back(scene.admin, "web2", scene.before["web2"], "rolled_back")
+        checks.check_rolled_back(demo.admin, "web2", demo.before["web2"], "rolled_back")
 
     with pytest.raises(DemoCheckFailed, match="one restore of web2 should have been asked for, and the cloud was asked for 0"):
         check()
-    scene.upgrade()
+    demo.upgrade()
     with pytest.raises(DemoCheckFailed, match="the disk of web2 is not as it was .*; the role says: rolled_back"):
         check()
-    scene.restore("web2")
+    demo.restore("web2")
     check()
-    scene.restore("web2")
+    demo.restore("web2")
     with pytest.raises(DemoCheckFailed, match="the cloud was asked for 2"):
         check()
 
 
-def test_the_observer_keeps_the_state_before_the_restore(scene: DemoState) -> None:
-    with ServerObserver(scene.admin) as observer:
-        scene.upgrade()
-        lose_guests(scene, "web2", signed=3, left=1)
-        broken = read_server_state(scene.admin.server("web2"))
-        scene.wait_until(lambda: observer.before_restore.get("web2") == broken)
-        scene.restore("web2")
-        scene.write("web2", "written after the restore")
-        scene.write("web1", "last")
-        last = read_server_state(scene.admin.server("web1"))
-        scene.wait_until(lambda: observer.before_restore["web1"] == last)
+def test_the_observer_keeps_the_state_before_the_restore(demo: DemoState) -> None:
+    with ServerObserver(demo.admin) as observer:
+        demo.upgrade()
+        lose_guests(demo, "web2", signed=3, left=1)
+        broken = read_server_state(demo.admin.server("web2"))
+        demo.wait_until(lambda: observer.before_restore.get("web2") == broken)
+        demo.restore("web2")
+        demo.write("web2", "written after the restore")
+        demo.write("web1", "last")
+        last = read_server_state(demo.admin.server("web1"))
+        demo.wait_until(lambda: observer.before_restore["web1"] == last)
     assert observer.before_restore["web2"] == broken
     assert (broken.guests_lost, broken.is_on, broken.network_is_up) == (2, True, True)
 
@@ -369,20 +369,20 @@ def test_check_ssh() -> None:
             checks.check_ssh(sandbox.admin, "web1")
 
 
-def test_check_changes(scene: DemoState) -> None:
+def test_check_changes(demo: DemoState) -> None:
     wanted = [("snapshots.create", "web1"), ("snapshots.create", "web2")]
-    checks.check_changes(scene.admin, wanted)
+    checks.check_changes(demo.admin, wanted)
     with pytest.raises(DemoCheckFailed, match="asked for more than they should have been: snapshots.create of web2"):
-        checks.check_changes(scene.admin, wanted[:1])
+        checks.check_changes(demo.admin, wanted[:1])
     with pytest.raises(DemoCheckFailed, match="were not asked for: snapshots.delete of web1"):
-        checks.check_changes(scene.admin, [*wanted, ("snapshots.delete", "web1")])
+        checks.check_changes(demo.admin, [*wanted, ("snapshots.delete", "web1")])
 
 
-def test_check_disks(scene: DemoState) -> None:
-    checks.check_disks(scene.admin, scene.before)
-    scene.write("web2", "touched")
+def test_check_disks(demo: DemoState) -> None:
+    checks.check_disks(demo.admin, demo.before)
+    demo.write("web2", "touched")
     with pytest.raises(DemoCheckFailed, match="the disk of web2 has changed meanwhile"):
-        checks.check_disks(scene.admin, scene.before)
+        checks.check_disks(demo.admin, demo.before)
 
 
 def test_check_recorded_outcomes(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def sandbox() -> Iterator[Any]:
         yield sandbox
 
 
-class Plays:
+class ConnectionRunner:
     """Plays on the sandbox's servers. What they `tell` is read after them."""
 
     def __init__(self, sandbox: Any, directory: Path, sockets: str) -> None:
@@ -80,16 +80,16 @@ class Plays:
     def told(self, host: str, name: str) -> Any:
         return json.loads((self._directory / "told" / f"{host}-{name}").read_text("utf-8"))
 
-    def was_told(self, host: str) -> bool:
+    def saw_message(self, host: str) -> bool:
         return any((self._directory / "told").glob(f"{host}-*"))
 
 
 @pytest.fixture
-def plays(sandbox: Any, tmp_path: Path) -> Iterator[Plays]:
+def runner(sandbox: Any, tmp_path: Path) -> Iterator[ConnectionRunner]:
     for server in sandbox.admin.servers():
         sandbox.admin.update_server("vpsorg", server["id"], power="on", network="up")
     sockets = tempfile.mkdtemp(prefix="rw", dir="/tmp")  # a control socket's path must be short
-    yield Plays(sandbox, tmp_path, sockets)
+    yield ConnectionRunner(sandbox, tmp_path, sockets)
     shutil.rmtree(sockets, ignore_errors=True)
 
 
@@ -122,7 +122,7 @@ def assert_lost(result: dict[str, Any], server: str, words: str = "") -> None:
 IN_BACKGROUND = {"async": 60, "poll": 0}
 BACK = [change("network", "up"), {"wait_for_connection": {"timeout": 30}}]
 # Ways to meet a server that is gone: each takes its own path through Ansible.
-MEETINGS = {
+BARRIER = {
     "module": {"ping": {}},
     "pipelined": {"ping": {}, "vars": {"ansible_pipelining": True}},
     "ignore_unreachable": {"ping": {}, "ignore_unreachable": True},
@@ -138,55 +138,55 @@ MEETINGS = {
 
 
 @pytest.mark.duration(20)
-def test_rescue_runs_and_decides_whether_the_next_server_has_its_turn(plays, tmp_path):
+def test_rescue_runs_and_decides_whether_the_next_server_has_its_turn(runner, tmp_path):
     """web1 cuts itself off in the middle of a task and is rescued. web2 is gone before its tasks, and its rescue fails."""
     (tmp_path / "script.sh").write_text("#!/bin/sh\n", "utf-8")
     first, second = {"when": "inventory_hostname == 'web1'"}, {"when": "inventory_hostname == 'web2'"}
-    met = {name: f"met_{name}" for name in MEETINGS}
-    meetings = [{**task, "register": met[name], "ignore_errors": True} for name, task in MEETINGS.items()]
-    run = plays.run(
-        "web1,web2,web3", GUARDED, RESET, plays.tell("began", "true"),
+    met = {name: f"met_{name}" for name in BARRIER}
+    meetings = [{**task, "register": met[name], "ignore_errors": True} for name, task in BARRIER.items()]
+    run = runner.run(
+        "web1,web2,web3", GUARDED, RESET, runner.tell("began", "true"),
         {**first, "block": [cut_itself_off()],
          "rescue": [
              {"set_fact": {"cut_off": f"{{{{ {FAILED} }}}}"}},
              {"command": "hostname", "delegate_to": "web3", "register": "elsewhere"},
              {"command": "true", "delegate_to": "localhost", "register": "here"},
-             plays.tell("rescue", "[cut_off, elsewhere.stdout, here.rc]"),
+             runner.tell("rescue", "[cut_off, elsewhere.stdout, here.rc]"),
              *BACK],
          "always": [{"set_fact": {"always": True}}]},
         {**first, "set_fact": {"ansible_connection": "ssh"}},
         {**first, "command": "hostname", "register": "plain"},
-        {**first, **plays.tell("after", "[always, plain.stdout]")},
-        {**second, "block": [change("power", "off"), *meetings, plays.tell("meetings", dictionary(met)),
+        {**first, **runner.tell("after", "[always, plain.stdout]")},
+        {**second, "block": [change("power", "off"), *meetings, runner.tell("meetings", dictionary(met)),
                              {"ping": {}}],
-         "rescue": [plays.tell("before-a-task", FAILED), change("power", "on"),
+         "rescue": [runner.tell("before-a-task", FAILED), change("power", "on"),
                     {"fail": {"msg": "rescued in vain"}}]},
         serial=1)
     assert run.status == 2, run.output
     assert "unreachable=1" not in run.stdout
-    cut_off, *delegated = plays.told("web1", "rescue")
+    cut_off, *delegated = runner.told("web1", "rescue")
     assert_lost(cut_off, "web1", "127.0.0.1 closed")
     assert delegated == ["web3", 0]
-    assert plays.told("web1", "after") == [True, "web1"]
-    for name, result in plays.told("web2", "meetings").items():
+    assert runner.told("web1", "after") == [True, "web1"]
+    for name, result in runner.told("web2", "meetings").items():
         assert_lost(result, "web2", "Data could not be sent" if name == "pipelined" else "Connection refused")
-    assert_lost(plays.told("web2", "before-a-task"), "web2", "Connection refused")
-    assert not plays.was_told("web3")
+    assert_lost(runner.told("web2", "before-a-task"), "web2", "Connection refused")
+    assert not runner.saw_message("web3")
     assert "rescued in vain" in run.stdout
 
 
 @pytest.mark.duration(15)
-def test_reboot_and_wait_for_connection_sit_out_an_outage(plays):
+def test_reboot_and_wait_for_connection_sit_out_an_outage(runner):
     """Both need Ansible's own failure of a connection; a server that stays away fails the reboot."""
-    run = plays.run(
+    run = runner.run(
         "web1", GUARDED,
         {"reboot": {"reboot_command": "reboot", "reboot_timeout": 60}, "register": "rebooted"},
         change("network", "down"), change("network", "up", before=2, **IN_BACKGROUND),
         {"wait_for_connection": {"timeout": 30}, "register": "waited"},
         {"reboot": {"reboot_command": "poweroff", "reboot_timeout": 3, "connect_timeout": 1}, "register": "gone", "ignore_errors": True},
-        plays.tell("results", "[rebooted, waited, gone]"))
+        runner.tell("results", "[rebooted, waited, gone]"))
     assert run.status == 0, run.output
-    rebooted, waited, gone = plays.told("web1", "results")
+    rebooted, waited, gone = runner.told("web1", "results")
     assert rebooted["rebooted"] is True
     assert not rebooted.get("failed")
     assert waited["elapsed"] >= 1
@@ -196,7 +196,7 @@ def test_reboot_and_wait_for_connection_sit_out_an_outage(plays):
 
 
 @pytest.mark.duration(15)
-def test_connections_are_shared_reset_and_watched(plays, tmp_path):
+def test_connections_are_shared_reset_and_watched(runner, tmp_path):
     """ssh's options hold, a reset closes the shared connection, and a server that falls silent or is full is lost."""
     relay, silence = tmp_path / "relay.py", tmp_path / "silence"
     relay.write_text(RELAY, "utf-8")
@@ -211,7 +211,7 @@ def test_connections_are_shared_reset_and_watched(plays, tmp_path):
     settings.write_text("[ssh_connection]\ncontrol_path = %(directory)s/of-%%h-%%p\nretries = 0\n", "utf-8")
     sockets = {"find": {"paths": "{{ lookup('env', 'ANSIBLE_SSH_CONTROL_PATH_DIR') }}", "file_type": "any"}, "delegate_to": "localhost"}
     lost = {"ignore_errors": True}
-    run = plays.run(
+    run = runner.run(
         "web1", GUARDED, {"ping": {}}, {**sockets, "register": "open"}, RESET, {**sockets, "register": "closed"},
         {"ping": {}, "vars": {"ansible_remote_tmp": "/proc/none"}, "register": "full", **lost},
         {"ping": {}, "vars": {"ansible_ssh_common_args": "-F /dev/null -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=yes",
@@ -221,10 +221,10 @@ def test_connections_are_shared_reset_and_watched(plays, tmp_path):
             {"ping": {}},
             {"shell": f"sleep 2; touch {silence}", "delegate_to": "localhost", **IN_BACKGROUND},
             {"command": "sleep 60", "register": "silent", **lost}]},
-        plays.tell("results", dictionary({name: name for name in ("open", "closed", "full", "stranger", "silent")})),
+        runner.tell("results", dictionary({name: name for name in ("open", "closed", "full", "stranger", "silent")})),
         environment={"ANSIBLE_CONFIG": str(settings)})
     assert run.status == 0, run.output
-    told = plays.told("web1", "results")
+    told = runner.told("web1", "results")
     assert [Path(socket["path"]).name.rpartition("-")[0] for socket in told["open"]["files"]] == ["of-127.0.0.1"]
     assert told["closed"]["files"] == []
     assert_lost(told["full"], "web1", "no temporary folder can be made there: mkdir")

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.playbook
 
 MORE = {"localhost": "localhost", "all": "all", "group": "ungrouped", "host_vars": "../host_vars/evil"}
 ALL = {**NAMES, **MORE}
-WISHES: dict[str, Any] = {
+OPTIONS: dict[str, Any] = {
     "keyed_groups": [{"key": "rewind_server_name", "prefix": "name"},
                      {"key": "rewind_server_power_state", "prefix": "power", "parent_group": "powers"}],
     "compose": {"label": "rewind_server_name ~ '/' ~ rewind_server_power_state", "again": "rewind_server_name"},
@@ -44,7 +44,7 @@ def run(runner: PlaybookRunner, program: str, *arguments: str) -> Run:
 
 def test_names_that_a_cloud_lists(runner: PlaybookRunner, tmp_path: Path) -> None:
     listed(runner, "vpsorg", list(ALL.values()))
-    path = write(tmp_path, **accounts(runner.sandbox)[0], **WISHES)
+    path = write(tmp_path, **accounts(runner.sandbox)[0], **OPTIONS)
     found = json.loads(run(runner, "ansible-inventory", "-i", path, "--list").stdout, object_hook=lambda item: item.get("__ansible_unsafe", item))
     variables = found["_meta"]["hostvars"]
     assert sorted(variables) == sorted(str(700 + number) for number, name in enumerate(ALL.values()))

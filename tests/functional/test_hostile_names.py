@@ -77,7 +77,7 @@ def given(tasks: TaskFactory, names: dict[str, str]) -> list[TaskCase]:
     return steps
 
 
-def play_given(runner: PlaybookRunner, tasks: TaskFactory, names: dict[str, str], directory: Path, mode: str) -> None:
+def run_with_names(runner: PlaybookRunner, tasks: TaskFactory, names: dict[str, str], directory: Path, mode: str) -> None:
     for call, arguments in (*RESET_CALLS, add_snapshot(tasks.cloud, "one")):
         getattr(runner.sandbox.admin, call)(**arguments)
     run = runner.run(*given(tasks, names), mode=mode, arguments=variables(directory, names))
@@ -95,22 +95,22 @@ def play_given(runner: PlaybookRunner, tasks: TaskFactory, names: dict[str, str]
 
 
 def test_names_that_a_user_gives(runner: PlaybookRunner, tasks: TaskFactory, tmp_path: Path) -> None:
-    play_given(runner, tasks, {key: NAMES[key] for key in FEW[IN_PROCESS]}, tmp_path, IN_PROCESS)
+    run_with_names(runner, tasks, {key: NAMES[key] for key in FEW[IN_PROCESS]}, tmp_path, IN_PROCESS)
 
 
 def test_names_that_a_user_gives_a_module(runner: PlaybookRunner, vpsorg: TaskFactory, tmp_path: Path) -> None:
-    play_given(runner, vpsorg, {key: NAMES[key] for key in FEW[MODULE]}, tmp_path, MODULE)
+    run_with_names(runner, vpsorg, {key: NAMES[key] for key in FEW[MODULE]}, tmp_path, MODULE)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", EXECUTION_MODES)
 def test_all_names_that_a_user_gives(runner: PlaybookRunner, tasks: TaskFactory, tmp_path: Path, mode: str) -> None:
-    play_given(runner, tasks, NAMES, tmp_path, mode)
+    run_with_names(runner, tasks, NAMES, tmp_path, mode)
 
 
 # --- what a cloud says
 
-SAID = f"{{{{ 7*7 }}}} {NAMES['lookup']} $(touch {OWNED}) \x1b[2J\u202e {{% raw %}}"
+MESSAGES = f"{{{{ 7*7 }}}} {NAMES['lookup']} $(touch {OWNED}) \x1b[2J\u202e {{% raw %}}"
 
 
 def body(cloud: str, name: str) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def listing(cloud: str, name: str, **more: Any) -> Call:
 
 
 def refusal(cloud: str) -> Call:
-    said = {"detail": SAID} if cloud == "vpsorg" else {"status": False, "message": SAID, "error": SAID, "data": None}
+    said = {"detail": MESSAGES} if cloud == "vpsorg" else {"status": False, "message": MESSAGES, "error": MESSAGES, "data": None}
     return fault("raw", cloud=cloud, operation="snapshots.list", times=None, status=400 if cloud == "vpsorg" else 200, body=said)
 
 
@@ -140,7 +140,7 @@ def test_names_that_a_cloud_says(runner: PlaybookRunner, tasks: TaskFactory, tmp
     """They are data to whatever uses the result later: templates, conditions, loops, facts, and further tasks of ours."""
     cloud, mine = tasks.cloud, SERVER_ID[tasks.cloud]
     text = "{{ told.snapshots[0].name }}"
-    fresh = (*RESET_CALLS, listing(cloud, SAID))
+    fresh = (*RESET_CALLS, listing(cloud, MESSAGES))
 
     def builtin(name: str, module: str, options: dict[str, Any], **keywords: Any) -> TaskCase:
         return TaskCase(name, {f"ansible.builtin.{module}": options, **keywords})
@@ -158,8 +158,8 @@ def test_names_that_a_cloud_says(runner: PlaybookRunner, tasks: TaskFactory, tmp
     )
     check(run, tmp_path)
     (snapshot,) = run["told"].result["snapshots"]
-    assert snapshot["name"] == SAID, "a result has it as the cloud says it"
-    assert run["shown"].msg == run["shown fact"].msg == SAID
+    assert snapshot["name"] == MESSAGES, "a result has it as the cloud says it"
+    assert run["shown"].msg == run["shown fact"].msg == MESSAGES
     assert run["asked"].status == "ok" and run["each"].status == "ok"
     for name in ("refused", "shown refusal"):
         assert "{{ 7*7 }}" in run[name].msg and "\ufffd[2J" in run[name].msg

@@ -12,7 +12,7 @@ from support.playbook_runner import Call, PlaybookRunner, Run, TaskCase
 pytestmark = pytest.mark.playbook
 
 
-class Pairs:
+class RepeatedCases:
     """The same task twice, in a world made for the two."""
 
     def __init__(self, tasks: TaskFactory) -> None:
@@ -39,19 +39,19 @@ class Pairs:
 
 def test_snapshots(runner: PlaybookRunner, tasks: TaskFactory, subtests: pytest.Subtests) -> None:
     cloud = tasks.cloud
-    pairs = Pairs(tasks)
+    cases = RepeatedCases(tasks)
     old = {"created_at": ago(days=3)}
-    pairs.add("present", "snapshot", name="one", expected=["snapshots.create"])
-    pairs.add("absent", "snapshot", add_snapshot(cloud, "one"), name="one", state="absent", expected=["snapshots.delete"])
-    pairs.add("absent and never there", "snapshot", name="one", state="absent", expected=[])
+    cases.add("present", "snapshot", name="one", expected=["snapshots.create"])
+    cases.add("absent", "snapshot", add_snapshot(cloud, "one"), name="one", state="absent", expected=["snapshots.delete"])
+    cases.add("absent and never there", "snapshot", name="one", state="absent", expected=[])
     retaken = ["snapshots.create", "snapshots.delete"] if cloud == "vpsorg" else ["snapshots.update"]
-    pairs.add("expired", "snapshot", add_snapshot(cloud, "one", **old), name="one", max_age="1d", expected=retaken)
+    cases.add("expired", "snapshot", add_snapshot(cloud, "one", **old), name="one", max_age="1d", expected=retaken)
     night = [add_snapshot(cloud, f"night{n}", created_at=ago(days=n)) for n in (3, 2, 1)]
-    pairs.add("retain", "snapshot", *night, name="night9", retain={"count": 2, "match": "night*"},
+    cases.add("retain", "snapshot", *night, name="night9", retain={"count": 2, "match": "night*"},
               expected=["snapshots.create", "snapshots.delete", "snapshots.delete"])
-    pairs.add("retain where the snapshot is there", "snapshot", *night, name="night1",
+    cases.add("retain where the snapshot is there", "snapshot", *night, name="night1",
               retain={"count": 1, "match": "night*"}, expected=["snapshots.delete", "snapshots.delete"])
-    pairs.check(runner.run(*pairs.steps), subtests)
+    cases.check(runner.run(*cases.steps), subtests)
 
 
 def test_pending(runner: PlaybookRunner, tasks: TaskFactory) -> None:
@@ -70,19 +70,19 @@ def test_pending(runner: PlaybookRunner, tasks: TaskFactory) -> None:
 
 
 def test_failed(runner: PlaybookRunner, vpsorg: TaskFactory, ilkbyte: TaskFactory, subtests: pytest.Subtests) -> None:
-    pairs = Pairs(vpsorg)
-    pairs.add("failed", "snapshot", add_snapshot("vpsorg", "one", status="failed"), name="one",
+    cases = RepeatedCases(vpsorg)
+    cases.add("failed", "snapshot", add_snapshot("vpsorg", "one", status="failed"), name="one",
               expected=["snapshots.delete", "snapshots.create"])
-    pairs.add("failed by another word", "snapshot", add_snapshot("vpsorg", "one", status="error"), name="one",
+    cases.add("failed by another word", "snapshot", add_snapshot("vpsorg", "one", status="error"), name="one",
               expected=["snapshots.delete", "snapshots.create"])
     fails = (("settings", {"ilkbyte_responds": "on_finish"}), fault("snapshot_fails", cloud="ilkbyte"))
     run = runner.run(
-        *pairs.steps,
+        *cases.steps,
         ilkbyte("snapshot", *fails, step="fails", name="one"),
         ilkbyte("snapshot", step="made", name="one"),
         ilkbyte("snapshot", step="there", name="one"),
     )
-    pairs.check(run, subtests)
+    cases.check(run, subtests)
     with subtests.test("ilkbyte"):
         assert run["fails"].failed
         assert run["made"].changing == ["snapshots.create"] and run["made"].result["changed"] is True
@@ -90,14 +90,14 @@ def test_failed(runner: PlaybookRunner, vpsorg: TaskFactory, ilkbyte: TaskFactor
 
 
 def test_schedules(runner: PlaybookRunner, ilkbyte: TaskFactory, subtests: pytest.Subtests) -> None:
-    pairs = Pairs(ilkbyte)
+    cases = RepeatedCases(ilkbyte)
     hour = unscheduled_hour()
-    wished = {"name": "one", "day": 2, "hour": hour, "minute": 3}
+    desired = {"name": "one", "day": 2, "hour": hour, "minute": 3}
     scheduled = add_snapshot("ilkbyte", "one", is_cron=True, day=2, hour=hour, min=3)
     another = add_snapshot("ilkbyte", "one", is_cron=True, day=1, hour=hour, min=3)
-    pairs.add("present", "snapshot_cron", add_snapshot("ilkbyte", "one"), **wished, expected=["cron.add"])
-    pairs.add("present and there", "snapshot_cron", scheduled, **wished, expected=[])
-    pairs.add("changed", "snapshot_cron", another, **wished, expected=["cron.delete", "cron.add"])
-    pairs.add("absent", "snapshot_cron", scheduled, name="one", state="absent", expected=["cron.delete"])
-    pairs.add("absent and no snapshot", "snapshot_cron", name="one", state="absent", expected=[])
-    pairs.check(runner.run(*pairs.steps), subtests)
+    cases.add("present", "snapshot_cron", add_snapshot("ilkbyte", "one"), **desired, expected=["cron.add"])
+    cases.add("present and there", "snapshot_cron", scheduled, **desired, expected=[])
+    cases.add("changed", "snapshot_cron", another, **desired, expected=["cron.delete", "cron.add"])
+    cases.add("absent", "snapshot_cron", scheduled, name="one", state="absent", expected=["cron.delete"])
+    cases.add("absent and no snapshot", "snapshot_cron", name="one", state="absent", expected=[])
+    cases.check(runner.run(*cases.steps), subtests)

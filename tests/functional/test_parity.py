@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from parity_cases import of_every_cloud, of_one_cloud
+from parity_cases import cases_of_every_cloud, cases_of_one_cloud
 from support.cases import TaskFactory, provider_options
 from support.playbook_runner import IN_PROCESS, MODULE, PlaybookRunner, TaskCase, TaskResult, execution_mode
 
@@ -21,13 +21,13 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 @pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.slow)])
 def test_both_doors_where_clouds_are_alike(runner: PlaybookRunner, cloud: str, subtests: pytest.Subtests) -> None:
     tasks = TaskFactory(runner.sandbox, cloud)
-    play_both(runner, tasks, of_every_cloud(tasks), subtests)
+    play_both(runner, tasks, cases_of_every_cloud(tasks), subtests)
 
 
 @pytest.mark.duration(30)
 def test_both_doors_where_clouds_differ(runner: PlaybookRunner, tasks: TaskFactory, subtests: pytest.Subtests) -> None:
     """What only one cloud can do, and everything about credentials, which both doors must hand over."""
-    play_both(runner, tasks, of_one_cloud(runner, tasks), subtests)
+    play_both(runner, tasks, cases_of_one_cloud(runner, tasks), subtests)
 
 
 def play_both(runner: PlaybookRunner, tasks: TaskFactory, steps: list[TaskCase], subtests: pytest.Subtests) -> None:

@@ -38,15 +38,15 @@ def report(runner: PlaybookRunner, sandbox: SandboxHandle, *arguments: str, envi
 
 def record(directory: Path, outcome: str | None, days: float, state: str = "ended", **facts: Any) -> Path:
     """A receipt of web1 on the controller whose home is in the folder."""
-    began = datetime.now(timezone.utc) - timedelta(days=days)
-    run_id = began.strftime("%Y%m%dT%H%M%SZ") + "ab12"
+    started_at = datetime.now(timezone.utc) - timedelta(days=days)
+    run_id = started_at.strftime("%Y%m%dT%H%M%SZ") + "ab12"
     path = directory / "home/.local/state/rewind.vps/vpsorg-12345-1a2b3c4d" / run_id / "run.json"
-    moments = [(began + timedelta(seconds=seconds)).isoformat() for seconds in (0, 125)]
+    timestamps = [(started_at + timedelta(seconds=seconds)).isoformat() for seconds in (0, 125)]
     data = {
         "version": 1, "run_id": run_id, "host": "web1", "provider": "vpsorg", "api_url": None, "cloud": "VPS.org",
         "server": {"id": "12345", "name": "web1", "address": None}, "snapshot": {"name": f"rewind{run_id}", "id": "801", "created_at": None},
         "marker": f"/var/tmp/rewind-guarded-upgrade-{run_id}", "state": state, "outcome": outcome, "message": f"it is {outcome}", "verification": [],
-        "history": [{"at": moments[0], "state": "planned"}, {"at": moments[1], "state": state}], "run": {"pid": 1, "started": "never"}, **facts,
+        "history": [{"at": timestamps[0], "state": "planned"}, {"at": timestamps[1], "state": state}], "run": {"pid": 1, "started": "never"}, **facts,
     }
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(data), encoding="utf-8")

@@ -29,12 +29,12 @@ def scheduled(runner: PlaybookRunner) -> str | None:
 
 def test_set_changed_removed(runner: PlaybookRunner, ilkbyte: TaskFactory, subtests: pytest.Subtests) -> None:
     hour = unscheduled_hour()
-    wished = {"name": "one", "day": 3, "hour": hour, "minute": 7}
+    desired = {"name": "one", "day": 3, "hour": hour, "minute": 7}
     run = runner.run(
-        ilkbyte("snapshot_cron", *RESET_CALLS, add_snapshot("ilkbyte", "one"), step="set", **wished),
+        ilkbyte("snapshot_cron", *RESET_CALLS, add_snapshot("ilkbyte", "one"), step="set", **desired),
         ilkbyte("snapshot_info", step="shown", name="one"),
         ilkbyte("snapshot_cron", step="unchanged", name="one", day="3", hour=str(hour), min="07"),
-        ilkbyte("snapshot_cron", step="changed", **{**wished, "minute": 8}),
+        ilkbyte("snapshot_cron", step="changed", **{**desired, "minute": 8}),
         ilkbyte("snapshot_cron", step="removed", name="one", state="absent"),
         ilkbyte("snapshot_cron", step="nothing to remove", name="one", state="absent"),
         ilkbyte("snapshot_cron", step="no snapshot", name="two", state="absent"),
@@ -111,14 +111,14 @@ def test_the_old_one_cannot_be_put_back(runner: PlaybookRunner, ilkbyte: TaskFac
 @pytest.mark.duration(20)
 def test_answers_that_are_lost(runner: PlaybookRunner, ilkbyte: TaskFactory, subtests: pytest.Subtests) -> None:
     """Whether it happened is read from the list; nothing is sent twice."""
-    wished = {"name": "one", "day": 1, "hour": unscheduled_hour(), "minute": 3}
+    desired = {"name": "one", "day": 1, "hour": unscheduled_hour(), "minute": 3}
     run = runner.run(
         ilkbyte("snapshot_cron", *RESET_CALLS, add_snapshot("ilkbyte", "one"), fault("drop_after", operation="cron.add"),
-                step="added", **wished),
+                step="added", **desired),
         ilkbyte("snapshot_cron", *RESET_CALLS, hanging(), fault("drop_after", operation="cron.delete"), step="deleted",
                 name="one", state="absent"),
         ilkbyte("snapshot_cron", *RESET_CALLS, add_snapshot("ilkbyte", "one"), fault("drop_before", operation="cron.add"),
-                step="not added", **wished),
+                step="not added", **desired),
     )
     for name, operation in (("added", "cron.add"), ("deleted", "cron.delete")):
         with subtests.test(name):
@@ -130,11 +130,11 @@ def test_answers_that_are_lost(runner: PlaybookRunner, ilkbyte: TaskFactory, sub
 def test_a_schedule_runs(runner: PlaybookRunner, ilkbyte: TaskFactory) -> None:
     """A snapshot that its schedule has taken anew: last_run tells when, and the schedule is unchanged."""
     hour = unscheduled_hour()
-    wished = {"name": "one", "day": 1, "hour": hour, "minute": 3}
-    runner.run(ilkbyte("snapshot_cron", add_snapshot("ilkbyte", "one"), **wished))
+    desired = {"name": "one", "day": 1, "hour": hour, "minute": 3}
+    runner.run(ilkbyte("snapshot_cron", add_snapshot("ilkbyte", "one"), **desired))
     runner.sandbox.admin.advance(24 * 3600)
     run = runner.run(ilkbyte("snapshot_info", step="info", name="one"),
-                     ilkbyte("snapshot_cron", step="again", **wished))
+                     ilkbyte("snapshot_cron", step="again", **desired))
     (snapshot,) = run["info"].result["snapshots"]
     last_run = datetime.fromisoformat(snapshot["schedule"]["last_run"].replace("Z", "+00:00"))
     taken = datetime.fromisoformat(snapshot["created_at"].replace("Z", "+00:00"))

@@ -63,9 +63,9 @@ def test_restored(runner: PlaybookRunner, tasks: TaskFactory, subtests: pytest.S
             assert done.result["server"]["power_state"] == "running" and done.result["server"]["task_state"] is None
             assert done.result["already_in_progress"] is False and done.result["snapshot"]["name"] == "one"
     with subtests.test("not waited for"):
-        begun = run["not waited for"]
-        assert begun.changing == ["snapshots.restore"] and begun.result["changed"] is True
-        assert "is being restored" in begun.msg and begun.operations[-1] == "snapshots.restore"
+        starts = run["not waited for"]
+        assert starts.changing == ["snapshots.restore"] and starts.result["changed"] is True
+        assert "is being restored" in starts.msg and starts.operations[-1] == "snapshots.restore"
 
 
 def test_power_afterwards(runner: PlaybookRunner, ilkbyte: TaskFactory, vpsorg: TaskFactory, subtests: pytest.Subtests) -> None:

@@ -77,8 +77,8 @@ def test_the_cloud_keeps_it(schedules: ScheduleRunner) -> None:
     """At a cloud with schedules: the snapshot is made, the schedule set once, changed, removed; and the snapshot stays."""
     for call, arguments in RESET_CALLS:
         getattr(schedules.sandbox.admin, call)(**arguments)
-    wished = {"hour": 23, "minute": 5, "timezone": "UTC"}
-    run = fine(schedules.roles("app1", wished, wished, {**wished, "every_days": 3}, {"state": "absent"}))
+    desired = {"hour": 23, "minute": 5, "timezone": "UTC"}
+    run = fine(schedules.roles("app1", desired, desired, {**desired, "every_days": 3}, {"state": "absent"}))
     # The second run of the role asks for nothing.
     assert schedules.changing() == ["snapshots.create", "cron.add", "cron.delete", "cron.add", "cron.delete"]
     first, second = schedules.sandbox.admin.requests(operation="cron.add")

@@ -61,13 +61,13 @@ def kill_at(room: Room, wish: Wish, number: int, apply: bool) -> bool:
     if child == 0:
         _run_and_exit(lambda: room.patient_task(wish.cloud, wish.module, server=wish.server, **wish.options))
     try:
-        give_up_at = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + PATIENCE
         while not any(row.get("hanging") for row in admin.requests()):
             ended, dummy = os.waitpid(child, os.WNOHANG)
             if ended:
                 child = 0
                 return False
-            assert time.monotonic() < give_up_at, f"it neither came to request {number} nor ended"
+            assert time.monotonic() < deadline, f"it neither came to request {number} nor ended"
             time.sleep(0.002)
         return True
     finally:

@@ -44,11 +44,11 @@ def test_the_whole_batch_at_once(fleet: UpgradeRunner) -> None:
     for host in QUIESCED:
         fleet.install_service(host)
     checks = fleet.tasks("checks", {"name": "Fall over", "ansible.builtin.command": "false", "when": f"inventory_hostname in {BROKEN}"})
-    began = time.monotonic()
+    started_at = time.monotonic()
     run = fleet.run(",".join(HOSTS), "--forks", "2", playbook=fleet.batch_playbook(len(HOSTS)), tasks=fleet.tasks("upgrade", CHANGE),
                     checks=checks, stop_server=f"{{{{ inventory_hostname == '{STOPPED}' }}}}",
                     quiesce_services=f"{{{{ ['app'] if inventory_hostname in {QUIESCED} else [] }}}}")
-    print(f"the batch took {time.monotonic() - began:.1f} s")
+    print(f"the batch took {time.monotonic() - started_at:.1f} s")
     print(span(admin, "snapshot_started", "snapshot_ready"), span(admin, "restore_started", "restore_done"))
     assert run.status == 2, run.output
     assert outcomes(run) == {NO_SNAPSHOT: "not_started", **dict.fromkeys(BROKEN, "rolled_back"), **dict.fromkeys(UPGRADED_HOSTS, "upgraded")}
@@ -67,13 +67,13 @@ def test_the_whole_batch_at_once(fleet: UpgradeRunner) -> None:
     assert fleet.service_log("web2") == ["stopped"], "it rested when its snapshot was taken, which is back now"
 
 
-def all_before_the_first(admin: Any, begun: str, hosts: list[str], done: str) -> bool:
+def all_before_the_first(admin: Any, starts: str, hosts: list[str], done: str) -> bool:
     first = min(event["n"] for event in admin.events(done))
-    return {event["server"] for event in admin.events(begun) if event["n"] < first} == set(hosts)
+    return {event["server"] for event in admin.events(starts) if event["n"] < first} == set(hosts)
 
 
-def span(admin: Any, begun: str, done: str) -> str:
+def span(admin: Any, starts: str, done: str) -> str:
     """For whoever looks at the figures (-rP)."""
-    first, last = admin.events(begun)[0]["at"], admin.events(done)[-1]["at"]
-    moments = [datetime.fromisoformat(text.replace("Z", "+00:00")) for text in (first, last)]
-    return f"{begun} to {done}: {(moments[1] - moments[0]).total_seconds() / SPEED:.1f} s"
+    first, last = admin.events(starts)[0]["at"], admin.events(done)[-1]["at"]
+    timestamps = [datetime.fromisoformat(text.replace("Z", "+00:00")) for text in (first, last)]
+    return f"{starts} to {done}: {(timestamps[1] - timestamps[0]).total_seconds() / SPEED:.1f} s"
