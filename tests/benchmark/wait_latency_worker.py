@@ -12,7 +12,7 @@ from typing import Any
 
 sys.path[:0] = json.loads(os.environ["BENCHMARK_PATH"])
 
-from virtual_time import Room  # noqa: E402
+from virtual_time import VirtualTime  # noqa: E402
 
 from sandbox import SandboxHandle, launch  # noqa: E402
 
@@ -29,19 +29,19 @@ def main(plan: str) -> None:
     """
     clouds, durations, times = json.loads(plan)
     # As good as no time passes by itself.
-    with launch(servers=1, speed=0.001, ssh=False, disks=False) as sandbox, Room(sandbox, ANSWER_SECONDS).open() as room:
-        print(json.dumps([_worst([_play(sandbox, room, cloud, seconds) for _time in range(times)]) for cloud in clouds for seconds in durations]))
+    with launch(servers=1, speed=0.001, ssh=False, disks=False) as sandbox, VirtualTime(sandbox, ANSWER_SECONDS).open() as virtual_time:
+        print(json.dumps([_worst([_play(sandbox, virtual_time, cloud, seconds) for _time in range(times)]) for cloud in clouds for seconds in durations]))
 
 
 def _worst(rows: list[Row]) -> Row:
     return {**rows[0], **{key: max(row[key] for row in rows) for key in ("polls", "noticed after s", "reads")}}
 
 
-def _play(sandbox: SandboxHandle, room: Room, cloud: str, seconds: float) -> Row:
+def _play(sandbox: SandboxHandle, virtual_time: VirtualTime, cloud: str, seconds: float) -> Row:
     sandbox.admin.reset()
-    room.forget()
+    virtual_time.clear_local_state()
     sandbox.admin.settings(seconds={f"{cloud}.snapshots.create": seconds})
-    result = room.task(cloud, "snapshot", server=SERVER[cloud], name="one", wait_timeout=3600)
+    result = virtual_time.task(cloud, "snapshot", server=SERVER[cloud], name="one", wait_timeout=3600)
     if result.get("failed"):
         raise RuntimeError(result["msg"])
     (create,) = sandbox.admin.requests(cloud=cloud, operation="snapshots.create")

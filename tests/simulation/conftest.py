@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from virtual_time import Room
+    from virtual_time import VirtualTime
 
     from sandbox import SandboxHandle
 
@@ -28,10 +28,10 @@ def session_sandbox() -> Iterator[SandboxHandle]:
 
 
 @pytest.fixture
-def room(session_sandbox: SandboxHandle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
+def virtual_time(session_sandbox: SandboxHandle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[VirtualTime]:
     """Virtual time for as long as a test lasts, and a home of its own for what tasks note."""
-    from virtual_time import Room
+    from virtual_time import VirtualTime
 
     monkeypatch.setenv("HOME", str(tmp_path))
-    with Room(session_sandbox).open() as room:
-        yield room
+    with VirtualTime(session_sandbox).open() as virtual_time:
+        yield virtual_time

@@ -12,56 +12,56 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ground_truth import TrueServer, servers
-from task_spec import Wish
-from virtual_time import Room
+from ground_truth import ActualServer, servers
+from task_spec import TaskSpec
+from virtual_time import VirtualTime
 
-PATIENCE = 60.0  # real seconds after which the tests give up
+MAX_WAIT = 60.0  # real seconds after which the tests give up
 
 
 @dataclass(frozen=True)
-class Scenario:
+class CrashCase:
     """A task and the world that it finds. ``restores``, ``makes``: how many of them its whole work takes."""
 
     name: str
-    wish: Wish
-    world: tuple[tuple[str, dict[str, Any]], ...] = ()
+    spec: TaskSpec
+    setup: tuple[tuple[str, dict[str, Any]], ...] = ()
     makes: int = 1
     restores: int = 0
 
 
-def arrange(room: Room, scenario: Scenario) -> None:
-    admin = room.sandbox.admin
-    room.forget()
+def set_up(virtual_time: VirtualTime, case: CrashCase) -> None:
+    admin = virtual_time.sandbox.admin
+    virtual_time.clear_local_state()
     admin.reset()
-    for call, arguments in scenario.world:
+    for call, arguments in case.setup:
         getattr(admin, call)(**arguments)
     admin.clear_request_log()
 
 
-def play(room: Room, wish: Wish) -> dict[str, Any]:
-    return room.task(wish.cloud, wish.module, server=wish.server, **wish.options)
+def run(virtual_time: VirtualTime, spec: TaskSpec) -> dict[str, Any]:
+    return virtual_time.task(spec.cloud, spec.module, server=spec.server, **spec.options)
 
 
-def truth(room: Room, wish: Wish) -> TrueServer:
-    return servers(room.sandbox.admin.servers(wish.cloud), wish.cloud)[wish.server]
+def actual_server(virtual_time: VirtualTime, spec: TaskSpec) -> ActualServer:
+    return servers(virtual_time.sandbox.admin.servers(spec.cloud), spec.cloud)[spec.server]
 
 
-def state(server: TrueServer) -> tuple[Any, ...]:
+def state(server: ActualServer) -> tuple[Any, ...]:
     """What must be the same however often the task was killed."""
     return server.power_state, sorted((item.name, item.status, item.schedule) for item in server.snapshots)
 
 
-def kill_at(room: Room, wish: Wish, number: int, apply: bool) -> bool:
+def kill_at(virtual_time: VirtualTime, spec: TaskSpec, number: int, apply: bool) -> bool:
     """Run the task in a process of its own and kill it at its request of that number (from 0 on), which the cloud carries
     out (``apply``) or never sees. False where the task ended before."""
-    admin = room.sandbox.admin
-    admin.fault("hang", cloud=wish.cloud, skip=number, apply=apply)
+    admin = virtual_time.sandbox.admin
+    admin.fault("hang", cloud=spec.cloud, skip=number, apply=apply)
     child = os.fork()
     if child == 0:
-        _run_and_exit(lambda: room.patient_task(wish.cloud, wish.module, server=wish.server, **wish.options))
+        _run_and_exit(lambda: virtual_time.task_without_timeout(spec.cloud, spec.module, server=spec.server, **spec.options))
     try:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + MAX_WAIT
         while not any(row.get("hanging") for row in admin.requests()):
             ended, dummy = os.waitpid(child, os.WNOHANG)
             if ended:

@@ -10,11 +10,11 @@ from datetime import datetime, timezone
 from typing import Any
 
 LIMIT = {"vpsorg": 5, "ilkbyte": None}
-READY_WORDS, PENDING_WORDS, FAILED_WORDS = {"completed"}, {"in_progress"}, {"failed"}
+READY_STATUSES, PENDING_STATUSES, FAILED_STATUSES = {"completed"}, {"in_progress"}, {"failed"}
 
 
 @dataclass(frozen=True)
-class TrueSnapshot:
+class ActualSnapshot:
     """A snapshot that is listed. ``status``: ready, pending, failed or odd (a word that nobody knows)."""
 
     id: str
@@ -25,49 +25,49 @@ class TrueSnapshot:
 
 
 @dataclass(frozen=True)
-class TrueServer:
+class ActualServer:
     """A server with its snapshots, oldest first. ``power_state``: running, stopped, or the cloud's word."""
 
     name: str
     references: frozenset[str]
     power_state: str
     digest: str
-    snapshots: tuple[TrueSnapshot, ...]
+    snapshots: tuple[ActualSnapshot, ...]
 
-    def named(self, name: str) -> list[TrueSnapshot]:
+    def named(self, name: str) -> list[ActualSnapshot]:
         return [item for item in self.snapshots if item.name == name]
 
-    def matching(self, pattern: str) -> list[TrueSnapshot]:
+    def matching(self, pattern: str) -> list[ActualSnapshot]:
         return [item for item in self.snapshots if fnmatch.fnmatchcase(item.name, pattern)]
 
-    def with_id(self, id_: str) -> TrueSnapshot | None:
+    def with_id(self, id_: str) -> ActualSnapshot | None:
         return next((item for item in self.snapshots if item.id == id_), None)
 
 
-def servers(rows: list[dict[str, Any]], cloud: str) -> dict[str, TrueServer]:
+def servers(rows: list[dict[str, Any]], cloud: str) -> dict[str, ActualServer]:
     """A cloud's servers by name, from :meth:`sandbox.AdminClient.servers`."""
     return {row["name"]: _server(cloud, row) for row in rows if row["cloud"] == cloud}
 
 
-def _server(cloud: str, row: dict[str, Any]) -> TrueServer:
+def _server(cloud: str, row: dict[str, Any]) -> ActualServer:
     power = {"active": "running", "shut off": "stopped"}.get(row["status"], row["status"])
     read = _vpsorg if cloud == "vpsorg" else _ilkbyte
     snapshots = sorted((read(item) for item in row["snapshots"]), key=lambda item: (item.at, item.id))
-    return TrueServer(row["name"], frozenset((str(row["id"]), row["uuid"], row["name"])), power, row["digest"], tuple(snapshots))
+    return ActualServer(row["name"], frozenset((str(row["id"]), row["uuid"], row["name"])), power, row["digest"], tuple(snapshots))
 
 
-def _vpsorg(item: dict[str, Any]) -> TrueSnapshot:
-    word = item["status"]
-    status = "ready" if word in READY_WORDS else "pending" if word in PENDING_WORDS else "failed" if word in FAILED_WORDS else "odd"
-    return TrueSnapshot(str(item["id"]), item["name"], status, _moment(item["created_at"]))
+def _vpsorg(item: dict[str, Any]) -> ActualSnapshot:
+    provider_status = item["status"]
+    status = "ready" if provider_status in READY_STATUSES else "pending" if provider_status in PENDING_STATUSES else "failed" if provider_status in FAILED_STATUSES else "odd"
+    return ActualSnapshot(str(item["id"]), item["name"], status, _parse_timestamp(item["created_at"]))
 
 
-def _ilkbyte(item: dict[str, Any]) -> TrueSnapshot:
+def _ilkbyte(item: dict[str, Any]) -> ActualSnapshot:
     params = item["params"]
     numbers = re.findall("[0-9]+", params["cron_time"] or "") if params["is_cron"] else []
     schedule = tuple(int(number) for number in numbers) if numbers else None
-    return TrueSnapshot(item["name"], item["name"], "ready", _moment(item["date"]), schedule)
+    return ActualSnapshot(item["name"], item["name"], "ready", _parse_timestamp(item["date"]), schedule)
 
 
-def _moment(text: str) -> datetime:
+def _parse_timestamp(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(timezone.utc)

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ground_truth import LIMIT, TrueServer, TrueSnapshot
-from task_spec import Wish, beyond, is_fresh, schedule_of
+from ground_truth import LIMIT, ActualServer, ActualSnapshot
+from task_spec import TaskSpec, expired, is_fresh, schedule_of
 
 Row = dict[str, Any]
 ERROR_KEYS = {"kind", "outcome", "operation", "server", "snapshot", "http_status", "provider_message", "hint"}
-SURE_NOT_TO_HAVE_HAPPENED = (429,)  # and a connection that was refused, of which the request log knows nothing
+NOT_APPLIED_STATUSES = (429,)  # and a connection that was refused, of which the request log knows nothing
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class Case:
     request log's from its start on. ``now`` is the cloud's time at its start.
     """
 
-    wish: Wish
+    spec: TaskSpec
     result: Row
-    before: TrueServer | None
-    after: TrueServer | None
+    before: ActualServer | None
+    after: ActualServer | None
     rows: list[Row]
     now: Any
 
@@ -39,19 +39,19 @@ class Case:
         return [row for row in self.requests if row["changing"]]
 
     @property
-    def mine(self) -> list[Row]:
+    def own_effects(self) -> list[Row]:
         """The effects of this task's requests."""
         numbers = {row["n"] for row in self.changing}
         return [row for row in self.rows if row["kind"] == "event" and row.get("request") in numbers and row["actor"] == "client"]
 
     @property
-    def is_disturbed(self) -> bool:
+    def had_interference(self) -> bool:
         """Whether somebody else did something meanwhile."""
         events = [row for row in self.rows if row["kind"] == "event"]
-        return len(events) != len(self.mine)
+        return len(events) != len(self.own_effects)
 
     @property
-    def is_spoilt(self) -> bool:
+    def had_faults(self) -> bool:
         """Whether any answer or operation went wrong, or did not come in time."""
         return any(row["fault"] or row["http_status"] is None for row in self.requests)
 
@@ -64,14 +64,14 @@ class Case:
         return self.result["error"]["outcome"] if self.failed else None
 
     def events(self, *names: str) -> list[Row]:
-        return [row for row in self.mine if row["event"] in names]
+        return [row for row in self.own_effects if row["event"] in names]
 
 
-def complaints(case: Case) -> list[str]:
+def violations(case: Case) -> list[str]:
     """Every promise that this task has broken."""
     rules = (_shape, _sent_once, _only_own_kind, _deletes_only_its_own, _restores_only_what_was_asked, _changed_is_true, _outcome_is_right,
              _success_is_true, _server_not_left_off)
-    return [f"{rule.__name__[1:]}: {complaint}" for rule in rules for complaint in rule(case)]
+    return [f"{rule.__name__[1:]}: {violation}" for rule in rules for violation in rule(case)]
 
 
 def _shape(case: Case) -> Iterator[str]:
@@ -92,21 +92,21 @@ def _sent_once(case: Case) -> Iterator[str]:
     for row in case.changing:
         key = repr((row["operation"], row["path"], row["query"], row["body"]))
         earlier = seen.get(key)
-        again = earlier is not None and not _is_start(row) and earlier["http_status"] not in SURE_NOT_TO_HAVE_HAPPENED
-        if again and not _put_back(case, row):
+        again = earlier is not None and not _is_start(row) and earlier["http_status"] not in NOT_APPLIED_STATUSES
+        if again and not _is_schedule_rollback(case, row):
             yield f"sent twice: {row['operation']} {row['path']} {row['query']} (first {earlier['http_status']}, {earlier['fault']})"
         seen[key] = row
-    begun = case.events("snapshot_started")
-    if begun and not case.is_disturbed and case.wish.module == "snapshot" and not case.wish.option("max_age") and _is_there_or_coming(case):
-        yield f"made another {case.wish.name} beside {case.before.named(case.wish.name)}"
-    if len(begun) > 1:
-        yield f"{len(begun)} snapshots made by one task"
+    starts = case.events("snapshot_started")
+    if starts and not case.had_interference and case.spec.module == "snapshot" and not case.spec.option("max_age") and _exists_or_pending(case):
+        yield f"made another {case.spec.name} beside {case.before.named(case.spec.name)}"
+    if len(starts) > 1:
+        yield f"{len(starts)} snapshots made by one task"
     if len(case.events("restore_started")) > 1:
         yield "two restores begun by one task"
 
 
-def _is_there_or_coming(case: Case) -> bool:
-    named = case.before.named(case.wish.name) if case.before else []
+def _exists_or_pending(case: Case) -> bool:
+    named = case.before.named(case.spec.name) if case.before else []
     return any(item.status in ("ready", "pending") for item in named)
 
 
@@ -115,7 +115,7 @@ def _is_start(row: Row) -> bool:
     return row["operation"] == "servers.power" and "start" in (body.get("action"), row["query"].get("set"))
 
 
-def _put_back(case: Case, row: Row) -> bool:
+def _is_schedule_rollback(case: Case, row: Row) -> bool:
     """The old schedule may be as the wished one would be sent only by chance; each is a decision of its own."""
     return row["operation"] == "cron.add" and case.outcome in ("not_applied", "failed")
 
@@ -129,114 +129,114 @@ _OPERATIONS = {
 
 def _only_own_kind(case: Case) -> Iterator[str]:
     """A task sends only what it is for, and only about its server."""
-    wish, allowed = case.wish, _OPERATIONS[case.wish.module]
-    if wish.is_absent:
+    spec, allowed = case.spec, _OPERATIONS[case.spec.module]
+    if spec.is_absent:
         allowed = allowed & {"snapshots.delete", "cron.delete"}
     for row in case.requests:
         if row["operation"] is None:
             yield f"a path that no cloud has: {row['method']} {row['path']}"
         if row["changing"] and row["operation"] not in allowed:
-            yield f"{wish.module} sent {row['operation']}"
-        if row["changing"] and row["server"] not in (wish.server, None):
-            yield f"a change to {row['server']} instead of {wish.server}"
-        if row["changing"] and row["operation"] == "servers.power" and wish.module == "snapshot" and not wish.option("stop_server"):
+            yield f"{spec.module} sent {row['operation']}"
+        if row["changing"] and row["server"] not in (spec.server, None):
+            yield f"a change to {row['server']} instead of {spec.server}"
+        if row["changing"] and row["operation"] == "servers.power" and spec.module == "snapshot" and not spec.option("stop_server"):
             yield "the server's power was changed without stop_server"
 
 
 def _deletes_only_its_own(case: Case) -> Iterator[str]:
-    wish, before = case.wish, case.before
+    spec, before = case.spec, case.before
     for row in case.changing:
         if row["operation"] != "snapshots.delete" or row["http_status"] == 404 or before is None:
             continue
         target = _target(case, row)
         if target is None:
             continue  # somebody else has made it meanwhile, or it is not there: nothing can be lost by it
-        if wish.is_absent:
-            if not wish.means(target):
-                yield f"deleted {target} when told to delete {wish.id or wish.name}"
-        elif reason := _why_not(case, row, target):
+        if spec.is_absent:
+            if not spec.matches(target):
+                yield f"deleted {target} when told to delete {spec.id or spec.name}"
+        elif reason := _deletion_blocker(case, row, target):
             yield f"deleted {target}: {reason}"
 
 
-def _why_not(case: Case, row: Row, target: TrueSnapshot) -> str | None:
+def _deletion_blocker(case: Case, row: Row, target: ActualSnapshot) -> str | None:
     """Why a task that makes a snapshot must not delete this one; None where it may."""
-    wish, before = case.wish, case.before
-    own = target.name == wish.name
+    spec, before = case.spec, case.before
+    own = target.name == spec.name
     if own and target.status == "failed":
         return None
     if target.status in ("odd", "pending"):
         return f"its status is {target.status}"
     new_is_ready = _new_is_ready(case, row, target)
-    if own and wish.option("max_age") and not is_fresh(target, wish, case.now):
+    if own and spec.option("max_age") and not is_fresh(target, spec, case.now):
         return None if new_is_ready else "the new one is not ready yet"
-    retain = wish.option("retain")
+    retain = spec.option("retain")
     if not retain or target not in before.matching(retain["match"]):
         return "it is not this task's"
     if target.schedule is not None:
         return "a schedule hangs on it"
-    limit = LIMIT[wish.cloud]
-    if wish.option("when_full") == "prune" and not _made_yet(case, row) and limit is not None and len(before.snapshots) >= limit:
+    limit = LIMIT[spec.cloud]
+    if spec.option("when_full") == "prune" and not _was_created(case, row) and limit is not None and len(before.snapshots) >= limit:
         return None
     if not new_is_ready:
         return "the new one is not ready yet"
-    return None if _is_beyond(case, target) else "it is among the newest that are kept"
+    return None if _is_expired(case, target) else "it is among the newest that are kept"
 
 
-def _is_beyond(case: Case, target: TrueSnapshot) -> bool:
+def _is_expired(case: Case, target: ActualSnapshot) -> bool:
     """Counted as at the task's start, with one more place for the one that it makes."""
-    wish, before = case.wish, case.before
-    named = [item for item in before.named(wish.name) if item.status == "ready"]
-    if named and target in beyond(wish, before, named[-1]):
+    spec, before = case.spec, case.before
+    named = [item for item in before.named(spec.name) if item.status == "ready"]
+    if named and target in expired(spec, before, named[-1]):
         return True
-    ready = [item for item in before.matching(wish.option("retain")["match"]) if item.status in ("ready", "pending")]
-    return ready.index(target) < len(ready) + 1 - wish.option("retain")["count"]
+    ready = [item for item in before.matching(spec.option("retain")["match"]) if item.status in ("ready", "pending")]
+    return ready.index(target) < len(ready) + 1 - spec.option("retain")["count"]
 
 
-def _made_yet(case: Case, row: Row) -> bool:
+def _was_created(case: Case, row: Row) -> bool:
     return any(event["n"] < row["n"] for event in case.events("snapshot_started"))
 
 
-def _new_is_ready(case: Case, row: Row, target: TrueSnapshot) -> bool:
+def _new_is_ready(case: Case, row: Row, target: ActualSnapshot) -> bool:
     """Whether, when the deletion was asked for, a ready snapshot of the wished name was there beside the one that goes."""
     done = [event for event in case.rows if event["kind"] == "event" and event["n"] < row["n"]
-            and event["event"] in ("snapshot_ready", "snapshot_recreated") and event["snapshot"] == case.wish.name]
-    there = [item for item in case.before.named(case.wish.name) if item.status == "ready" and item.id != target.id]
-    return bool(done or there)
+            and event["event"] in ("snapshot_ready", "snapshot_recreated") and event["snapshot"] == case.spec.name]
+    existing = [item for item in case.before.named(case.spec.name) if item.status == "ready" and item.id != target.id]
+    return bool(done or existing)
 
 
-def _target(case: Case, row: Row) -> TrueSnapshot | None:
-    id_ = row["query"].get("name") if case.wish.cloud == "ilkbyte" else row["path"].rstrip("/").rpartition("/")[2]
+def _target(case: Case, row: Row) -> ActualSnapshot | None:
+    id_ = row["query"].get("name") if case.spec.cloud == "ilkbyte" else row["path"].rstrip("/").rpartition("/")[2]
     return case.before.with_id(str(id_)) if case.before else None
 
 
 def _restores_only_what_was_asked(case: Case) -> Iterator[str]:
-    wish, before = case.wish, case.before
+    spec, before = case.spec, case.before
     for row in case.changing:
         if row["operation"] != "snapshots.restore":
             continue
-        id_ = row["query"].get("name") if wish.cloud == "ilkbyte" else row["path"].rstrip("/").split("/")[-2]
-        asked = before.with_id(str(id_)) if before else None
-        if asked is None and not case.is_disturbed:
+        id_ = row["query"].get("name") if spec.cloud == "ilkbyte" else row["path"].rstrip("/").split("/")[-2]
+        requested = before.with_id(str(id_)) if before else None
+        if requested is None and not case.had_interference:
             yield f"restored {id_}, which the server does not have"
-        if asked is not None and not wish.means(asked):
-            yield f"restored {asked} when told to restore {wish.id or wish.name}"
+        if requested is not None and not spec.matches(requested):
+            yield f"restored {requested} when told to restore {spec.id or spec.name}"
 
 
 def _changed_is_true(case: Case) -> Iterator[str]:
     """Where the outcome is unknown it can't be known, so it is not judged."""
     if case.outcome == "unknown":
         return
-    really = bool(case.mine)
-    if case.wish.module == "snapshot_cron" and case.before is not None and case.after is not None and not case.is_disturbed:
-        really = _schedule(case.before, case.wish) != _schedule(case.after, case.wish)
+    really = bool(case.own_effects)
+    if case.spec.module == "snapshot_cron" and case.before is not None and case.after is not None and not case.had_interference:
+        really = _schedule(case.before, case.spec) != _schedule(case.after, case.spec)
     if case.result["changed"] and not really:
         yield f"changed is true and nothing was done ({case.result['msg']})"
     if not case.result["changed"] and really:
-        yield f"changed is false and this was done: {[row['event'] for row in case.mine]} ({case.result['msg']})"
+        yield f"changed is false and this was done: {[row['event'] for row in case.own_effects]} ({case.result['msg']})"
 
 
-def _schedule(server: TrueServer, wish: Wish) -> Any:
-    named = server.named(wish.name)
+def _schedule(server: ActualServer, spec: TaskSpec) -> Any:
+    named = server.named(spec.name)
     return named[0].schedule if named else None
 
 
@@ -244,36 +244,36 @@ def _outcome_is_right(case: Case) -> Iterator[str]:
     if not case.failed:
         return
     error = case.result["error"]
-    if case.outcome == "not_applied" and case.mine and not case.result["changed"]:
-        yield f"not_applied, and this was done: {[row['event'] for row in case.mine]} ({case.result['msg']})"
-    if case.outcome == "failed" and not case.mine and not case.is_disturbed and not any(row["fault"] for row in case.changing):
+    if case.outcome == "not_applied" and case.own_effects and not case.result["changed"]:
+        yield f"not_applied, and this was done: {[row['event'] for row in case.own_effects]} ({case.result['msg']})"
+    if case.outcome == "failed" and not case.own_effects and not case.had_interference and not any(row["fault"] for row in case.changing):
         yield f"failed, and nothing was begun ({case.result['msg']})"
-    if case.outcome == "unknown" and not case.is_spoilt and not case.is_disturbed and error["kind"] != "wait_timeout":
+    if case.outcome == "unknown" and not case.had_faults and not case.had_interference and error["kind"] != "wait_timeout":
         yield f"unknown, though the cloud has answered all that was asked ({case.result['msg']})"
 
 
 def _success_is_true(case: Case) -> Iterator[str]:
-    wish, after = case.wish, case.after
-    if case.failed or after is None or case.is_disturbed or not wish.option("wait", True):
+    spec, after = case.spec, case.after
+    if case.failed or after is None or case.had_interference or not spec.option("wait", True):
         return
-    named = [item for item in after.snapshots if wish.means(item)]
-    if wish.module == "snapshot" and wish.is_absent and named:
+    named = [item for item in after.snapshots if spec.matches(item)]
+    if spec.module == "snapshot" and spec.is_absent and named:
         yield f"said to be gone, and there is {named}"
-    if wish.module == "snapshot" and not wish.is_absent:
-        if not any(item.status == "ready" and is_fresh(item, wish, case.now) for item in named):
+    if spec.module == "snapshot" and not spec.is_absent:
+        if not any(item.status == "ready" and is_fresh(item, spec, case.now) for item in named):
             yield f"said to be there and ready, and there is {named} ({case.result['msg']})"
         if case.result["snapshot"]["id"] not in {item.id for item in named if item.status == "ready"}:
             yield f"the result speaks of {case.result['snapshot']}, and there is {named}"
-    if wish.module == "snapshot_restore" and case.result["verified"] and not case.result["already_in_progress"] and not case.events("restore_done"):
+    if spec.module == "snapshot_restore" and case.result["verified"] and not case.result["already_in_progress"] and not case.events("restore_done"):
         yield f"said to be restored, and no restore came to its end ({case.result['msg']})"
-    if wish.module == "snapshot_cron" and _schedule(after, wish) != (None if wish.is_absent else schedule_of(wish)):
-        yield f"said to be as wished, and it is {_schedule(after, wish)}"
+    if spec.module == "snapshot_cron" and _schedule(after, spec) != (None if spec.is_absent else schedule_of(spec)):
+        yield f"said to be as wished, and it is {_schedule(after, spec)}"
 
 
 def _server_not_left_off(case: Case) -> Iterator[str]:
     """A server that ran runs afterwards, or the message says what to do at once."""
-    wish, before, after = case.wish, case.before, case.after
-    if wish.module != "snapshot" or not before or not after or before.power_state != "running" or case.is_disturbed:
+    spec, before, after = case.spec, case.before, case.after
+    if spec.module != "snapshot" or not before or not after or before.power_state != "running" or case.had_interference:
         return
     if after.power_state == "stopped" and "START IT NOW" not in case.result["msg"]:
         yield f"the server was left off ({case.result['msg']})"

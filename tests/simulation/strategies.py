@@ -7,8 +7,8 @@ import functools
 from typing import Any
 
 from hypothesis import strategies as st
-from scenario import Do, Fault, Meddle, Pass, Step
-from task_spec import Wish
+from scenario import Advance, Fault, Interfere, RunTask, Step
+from task_spec import TaskSpec
 
 NAMES = ("one", "two", "nightly1", "nightly2")
 READS = ("snapshots.list", "servers.list", "servers.show")
@@ -17,30 +17,30 @@ CHANGES = {
     "snapshot_restore": ("snapshots.restore", "servers.power"),
     "snapshot_cron": ("cron.add", "cron.delete"),
 }
-ELSEWHERE = "https://elsewhere.example/api/v1/"
+OTHER_URL = "https://elsewhere.example/api/v1/"
 
 # Each kind with the values of its keys: a list is one of them, anything else as it is.
-ANSWERS: tuple[tuple[str, dict[str, Any]], ...] = (
+ANSWER_FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("drop_before", {}), ("drop_after", {}), ("truncate", {"apply": [True, False]}), ("empty", {"apply": [True, False]}),
     ("delay", {"seconds": 0.3, "apply": [True, False]}), ("late_execution", {"seconds": 0.3}),
     ("hang_then_reset", {"seconds": 0.3, "apply": [True, False]}),
     ("slow_body", {"seconds": 0.01}), ("refuse_next", {"seconds": [0.01, 0.3]}),
     ("status", {"status": [408, 500, 502, 503, 504], "apply": [True, False]}), ("status", {"status": [400, 401, 403, 404, 409]}),
     ("throttle", {"retry_after": [0, 7, "date", "absurd", "missing"]}),
-    ("html", {"status": [200, 403, 503], "apply": [True, False]}), ("redirect", {"location": [None, ELSEWHERE], "apply": [True, False]}),
+    ("html", {"status": [200, 403, 503], "apply": [True, False]}), ("redirect", {"location": [None, OTHER_URL], "apply": [True, False]}),
     ("raw", {"body": ["", "null", "[]", "{}", '{"status": "yes"}', '{"results": [{"id": 1}]}'], "apply": [True, False]}),
     ("malformed_value", {"seed": list(range(12))}), ("unknown_status", {"value": ["hibernating", "failed", "in_progress", "restoring"]}),
     ("stale", {}), ("shuffle", {"seed": [1, 2, 3]}), ("shift", {"rows": [1, -1]}), ("repeat_page", {}),
     ("wrong_date", {"seconds": [-7200, 7200, 86400]}), ("wrong_date", {"date": ["missing", "garbage"]}),
 )
-OUTCOMES: dict[str, tuple[tuple[str, str, dict[str, Any]], ...]] = {
+OPERATION_FAULTS: dict[str, tuple[tuple[str, str, dict[str, Any]], ...]] = {
     "snapshot": (("snapshot_fails", "snapshots.create", {}), ("snapshot_fails", "snapshots.update", {}),
                  ("power_stuck", "servers.power", {"seconds": 2000})),
     "snapshot_restore": (("restore_fails", "snapshots.restore", {}), ("restore_stuck", "snapshots.restore", {"seconds": 3000}),
                          ("power_stuck", "snapshots.restore", {})),
     "snapshot_cron": (),
 }
-OTHERS: tuple[dict[str, Any], ...] = (
+OTHER_CLIENT_CHANGES: tuple[dict[str, Any], ...] = (
     {"action": "stop_server"}, {"action": "start_server"}, {"action": "restore", "snapshot": "one"}, {"action": "create_snapshot", "name": "one"},
     {"action": "create_snapshot", "name": "other"}, {"action": "delete_snapshot", "snapshot": "newest"},
     {"action": "delete_snapshot", "snapshot": "one"},
@@ -51,20 +51,20 @@ OTHERS: tuple[dict[str, Any], ...] = (
 def steps(cloud: str) -> st.SearchStrategy[Step]:
     """Mostly tasks."""
     task = tasks(cloud)
-    return st.one_of(task, task, task, meddling(cloud), st.builds(Pass, st.sampled_from([5.0, 60.0, 400.0, 4000.0, 100000.0])))
+    return st.one_of(task, task, task, interference(cloud), st.builds(Advance, st.sampled_from([5.0, 60.0, 400.0, 4000.0, 100000.0])))
 
 
-def tasks(cloud: str) -> st.SearchStrategy[Do]:
-    return wishes(cloud).flatmap(lambda wish: st.builds(Do, st.just(wish), two_faults(wish.module), st.booleans()))
+def tasks(cloud: str) -> st.SearchStrategy[RunTask]:
+    return task_specs(cloud).flatmap(lambda spec: st.builds(RunTask, st.just(spec), two_faults(spec.module), st.booleans()))
 
 
-def meddling(cloud: str) -> st.SearchStrategy[Meddle]:
+def interference(cloud: str) -> st.SearchStrategy[Interfere]:
     statuses = st.sampled_from(["completed", "completed", "completed", "failed", "quarantined"])
-    return st.builds(Meddle, st.sampled_from(["plant", "plant", "plant", "remove", "word", "power"]), st.sampled_from(NAMES), statuses,
+    return st.builds(Interfere, st.sampled_from(["add", "add", "add", "remove", "status", "power"]), st.sampled_from(NAMES), statuses,
                      st.sampled_from([0, 3, 50]), st.sampled_from([True, True, False]))
 
 
-def wishes(cloud: str) -> st.SearchStrategy[Wish]:
+def task_specs(cloud: str) -> st.SearchStrategy[TaskSpec]:
     """Mostly of the first server, mostly by a name."""
     kinds = [_present(), _present(), _absent(), _restore()] + ([_cron(), _cron()] if cloud == "ilkbyte" else [])
     first = st.sampled_from([True, True, True, False])
@@ -73,10 +73,10 @@ def wishes(cloud: str) -> st.SearchStrategy[Wish]:
         can = module == "snapshot_restore" or options.get("state") == "absent" and module == "snapshot"
         return st.sampled_from(["", "", "", "own", "foreign"] if can else [""])
 
-    def wish(module: str, options: dict[str, Any]) -> st.SearchStrategy[Wish]:
-        return st.builds(Wish, st.just(cloud), st.just(module), st.just(options), first, ids(module, options))
+    def spec(module: str, options: dict[str, Any]) -> st.SearchStrategy[TaskSpec]:
+        return st.builds(TaskSpec, st.just(cloud), st.just(module), st.just(options), first, ids(module, options))
 
-    return st.one_of(*(strategy.flatmap(lambda options, module=module: wish(module, options)) for module, strategy in kinds))
+    return st.one_of(*(strategy.flatmap(lambda options, module=module: spec(module, options)) for module, strategy in kinds))
 
 
 @functools.cache  # made anew for each wish it would cost as much as all the rest of a history
@@ -94,14 +94,14 @@ def faults(module: str) -> st.SearchStrategy[Fault]:
     def answer(kind: str, keys: dict[str, Any]) -> st.SearchStrategy[Fault]:
         return st.builds(Fault, st.just(kind), operations, skip, times, _details(keys))
 
-    spoilt = [answer(kind, keys) for kind, keys in ANSWERS]
-    ended = [st.builds(Fault, st.just(kind), st.just(operation), details=st.just(details)) for kind, operation, details in OUTCOMES[module]]
-    others = [
+    faulty_answers = [answer(kind, keys) for kind, keys in ANSWER_FAULTS]
+    operation_faults = [st.builds(Fault, st.just(kind), st.just(operation), details=st.just(details)) for kind, operation, details in OPERATION_FAULTS[module]]
+    concurrent_changes = [
         st.builds(Fault, st.just("concurrent_change"), operations, skip, st.just(1), _details({**other, "when": ["before", "after"]}))
-        for other in OTHERS
+        for other in OTHER_CLIENT_CHANGES
     ]
-    more = [*ended, *others]
-    return st.one_of(st.one_of(*spoilt), st.one_of(*spoilt), st.one_of(*(more or spoilt)))
+    more = [*operation_faults, *concurrent_changes]
+    return st.one_of(st.one_of(*faulty_answers), st.one_of(*faulty_answers), st.one_of(*(more or faulty_answers)))
 
 
 def _details(keys: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
@@ -112,7 +112,7 @@ def _details(keys: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
 def _present() -> tuple[str, st.SearchStrategy[dict[str, Any]]]:
     retain = st.none() | st.builds(lambda count, match: {"count": count, "match": match}, st.integers(1, 3), st.sampled_from(["nightly*", "o*", "*"]))
 
-    def whole(name: str, max_age: str | None, keep: dict | None, full: bool, stop: bool, wait: bool) -> dict[str, Any]:
+    def snapshot_options(name: str, max_age: str | None, keep: dict | None, full: bool, stop: bool, wait: bool) -> dict[str, Any]:
         options: dict[str, Any] = {"name": name, "wait": wait or keep is not None or stop}
         options.update({"max_age": max_age} if max_age else {})
         options.update({"retain": keep, "when_full": "prune" if full else "fail"} if keep else {})
@@ -120,7 +120,7 @@ def _present() -> tuple[str, st.SearchStrategy[dict[str, Any]]]:
         return options
 
     rarely = st.sampled_from([False, False, False, True])
-    return "snapshot", st.builds(whole, st.sampled_from(NAMES), st.sampled_from([None, None, "1h", "24h"]), retain, st.booleans(), rarely,
+    return "snapshot", st.builds(snapshot_options, st.sampled_from(NAMES), st.sampled_from([None, None, "1h", "24h"]), retain, st.booleans(), rarely,
                                  st.sampled_from([True, True, True, False]))
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from ground_truth import LIMIT, TrueServer, TrueSnapshot
+from ground_truth import LIMIT, ActualServer, ActualSnapshot
 
 SERVERS = {"vpsorg": ("web1", "web2"), "ilkbyte": ("app1", "app2")}
 
 
 @dataclass(frozen=True)
-class Wish:
+class TaskSpec:
     """One task. ``options`` are the module's own, without server and credentials; ``first``: on the cloud's first server;
     ``by_id``: it names the id of the newest snapshot of that name, of its "own" server or of the other ("foreign")."""
 
@@ -24,7 +24,7 @@ class Wish:
     by_id: str = ""
 
     @property
-    def elsewhere(self) -> str:
+    def other_server(self) -> str:
         return SERVERS[self.cloud][1 if self.first else 0]
 
     @property
@@ -43,7 +43,7 @@ class Wish:
     def id(self) -> str | None:
         return self.options.get("id")
 
-    def means(self, item: TrueSnapshot) -> bool:
+    def matches(self, item: ActualSnapshot) -> bool:
         """Whether it is one of those that the task names."""
         return item.id == self.id if self.id else item.name == self.name
 
@@ -60,44 +60,44 @@ class Expected:
     changes: bool = False
 
 
-def foretell(wish: Wish, server: TrueServer | None, now: datetime) -> Expected:
+def predict(spec: TaskSpec, server: ActualServer | None, now: datetime) -> Expected:
     """What the task must do where nothing is under way and nothing goes wrong."""
     if server is None:
         return Expected("not_found")
-    return {"snapshot": _snapshot, "snapshot_restore": _restore, "snapshot_cron": _cron}[wish.module](wish, server, now)
+    return {"snapshot": _snapshot, "snapshot_restore": _restore, "snapshot_cron": _cron}[spec.module](spec, server, now)
 
 
-def _snapshot(wish: Wish, server: TrueServer, now: datetime) -> Expected:
-    named = [item for item in server.snapshots if wish.means(item)]
-    if wish.is_absent:
+def _snapshot(spec: TaskSpec, server: ActualServer, now: datetime) -> Expected:
+    named = [item for item in server.snapshots if spec.matches(item)]
+    if spec.is_absent:
         return Expected("ambiguous") if len(named) > 1 else Expected(changes=bool(named))
     ready = [item for item in named if item.status == "ready"]
-    if any(is_fresh(item, wish, now) for item in ready):
-        return Expected(changes=bool(beyond(wish, server, ready[-1])))
+    if any(is_fresh(item, spec, now) for item in ready):
+        return Expected(changes=bool(expired(spec, server, ready[-1])))
     if any(item.status == "odd" for item in named):
         return Expected("not_ready")
-    limit, failed = LIMIT[wish.cloud], [item for item in named if item.status == "failed"]
+    limit, failed = LIMIT[spec.cloud], [item for item in named if item.status == "failed"]
     missing = 0 if limit is None else len(server.snapshots) - len(failed) + 1 - limit
     if missing > 0:
-        if wish.option("when_full") != "prune":
+        if spec.option("when_full") != "prune":
             return Expected("limit_reached")
-        may_go = [item for item in server.matching(wish.option("retain")["match"]) if item.status in ("ready", "failed") and item not in failed]
-        if len(may_go) < missing:
+        deletable = [item for item in server.matching(spec.option("retain")["match"]) if item.status in ("ready", "failed") and item not in failed]
+        if len(deletable) < missing:
             return Expected("limit_reached")
-    if wish.option("stop_server") and server.power_state not in ("running", "stopped"):
+    if spec.option("stop_server") and server.power_state not in ("running", "stopped"):
         return Expected("not_ready")
     return Expected(changes=True)
 
 
-def is_fresh(item: TrueSnapshot, wish: Wish, now: datetime) -> bool:
+def is_fresh(item: ActualSnapshot, spec: TaskSpec, now: datetime) -> bool:
     """Whether it is young enough for the task; times are given in whole hours here, so that seconds don't matter."""
-    hours = wish.option("max_age")
+    hours = spec.option("max_age")
     return hours is None or now - item.at <= timedelta(hours=int(hours[:-1]))
 
 
-def beyond(wish: Wish, server: TrueServer, own: TrueSnapshot) -> list[TrueSnapshot]:
+def expired(spec: TaskSpec, server: ActualServer, own: ActualSnapshot) -> list[ActualSnapshot]:
     """What retention must let go: ready ones of the pattern beyond the newest few, never the task's own, never a scheduled one."""
-    retain = wish.option("retain")
+    retain = spec.option("retain")
     if not retain:
         return []
     ready = [item for item in server.matching(retain["match"]) if item.status == "ready"]
@@ -106,8 +106,8 @@ def beyond(wish: Wish, server: TrueServer, own: TrueSnapshot) -> list[TrueSnapsh
     return [item for item in others[:max(0, len(others) - keep)] if item.schedule is None]
 
 
-def _restore(wish: Wish, server: TrueServer, now: datetime) -> Expected:
-    named = [item for item in server.snapshots if wish.means(item)]
+def _restore(spec: TaskSpec, server: ActualServer, now: datetime) -> Expected:
+    named = [item for item in server.snapshots if spec.matches(item)]
     if not named:
         return Expected("not_found")
     if len(named) > 1:
@@ -115,15 +115,15 @@ def _restore(wish: Wish, server: TrueServer, now: datetime) -> Expected:
     return Expected(changes=True) if named[0].status == "ready" else Expected("not_ready")
 
 
-def _cron(wish: Wish, server: TrueServer, now: datetime) -> Expected:
-    if wish.cloud == "vpsorg":
+def _cron(spec: TaskSpec, server: ActualServer, now: datetime) -> Expected:
+    if spec.cloud == "vpsorg":
         return Expected("unsupported")
-    named = server.named(wish.name)
-    wished = None if wish.is_absent else schedule_of(wish)
+    named = server.named(spec.name)
+    desired = None if spec.is_absent else schedule_of(spec)
     if not named:
-        return Expected() if wish.is_absent else Expected("not_found")
-    return Expected(changes=named[0].schedule != wished)
+        return Expected() if spec.is_absent else Expected("not_found")
+    return Expected(changes=named[0].schedule != desired)
 
 
-def schedule_of(wish: Wish) -> tuple[int, int, int]:
-    return tuple(wish.options[part] for part in ("day", "hour", "minute"))
+def schedule_of(spec: TaskSpec) -> tuple[int, int, int]:
+    return tuple(spec.options[part] for part in ("day", "hour", "minute"))

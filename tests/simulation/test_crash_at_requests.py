@@ -7,11 +7,11 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from crash_injection import Scenario, arrange, kill_at, play, state, truth
-from task_spec import SERVERS, Wish
+from crash_injection import CrashCase, actual_server, kill_at, run, set_up, state
+from task_spec import SERVERS, TaskSpec
 
 if TYPE_CHECKING:
-    from virtual_time import Room
+    from virtual_time import VirtualTime
 
 # The child goes its own way at once, and no thread of the tests' holds a lock that it needs.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
@@ -19,95 +19,95 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:De
 CLOUDS = ("vpsorg", "ilkbyte")
 
 
-def planted(cloud: str, name: str, hours: int = 2, **more: Any) -> tuple[str, dict[str, Any]]:
+def add_snapshot(cloud: str, name: str, hours: int = 2, **more: Any) -> tuple[str, dict[str, Any]]:
     at = (datetime.now(timezone.utc) - timedelta(hours=hours)).isoformat(timespec="seconds")
     return ("add_snapshot", {"cloud": cloud, "server": SERVERS[cloud][0], "name": name, "created_at": at, **more})
 
 
-def scenarios(cloud: str) -> list[Scenario]:
-    three = tuple(planted(cloud, f"nightly{n}", hours=9 - n) for n in range(3))
+def crash_cases(cloud: str) -> list[CrashCase]:
+    three = tuple(add_snapshot(cloud, f"nightly{n}", hours=9 - n) for n in range(3))
     keep = {"retain": {"count": 2, "match": "nightly*"}}
 
-    def present(name: str, *world: Any, makes: int = 1, **options: Any) -> Scenario:
-        return Scenario(name, Wish(cloud, "snapshot", {"name": "nightly9", **options}), world, makes)
+    def present(name: str, *setup: Any, makes: int = 1, **options: Any) -> CrashCase:
+        return CrashCase(name, TaskSpec(cloud, "snapshot", {"name": "nightly9", **options}), setup, makes)
 
     found = [
         present("create"),
         present("create and keep the newest", *three, **keep),
         present("create with the server stopped", stop_server=True),
-        present("take anew", planted(cloud, "nightly9"), max_age="1h"),
-        Scenario("delete", Wish(cloud, "snapshot", {"name": "nightly1", "state": "absent"}), three, makes=0),
-        Scenario("restore", Wish(cloud, "snapshot_restore", {"name": "nightly1"}), three, makes=0, restores=1),
+        present("take anew", add_snapshot(cloud, "nightly9"), max_age="1h"),
+        CrashCase("delete", TaskSpec(cloud, "snapshot", {"name": "nightly1", "state": "absent"}), three, makes=0),
+        CrashCase("restore", TaskSpec(cloud, "snapshot_restore", {"name": "nightly1"}), three, makes=0, restores=1),
     ]
     if cloud == "vpsorg":
         return [
             *found,
-            present("make room", *three, planted(cloud, "byhand"), planted(cloud, "byhand"), when_full="prune", **keep),
-            present("replace a failed one", planted(cloud, "nightly9", status="failed")),
+            present("make room", *three, add_snapshot(cloud, "byhand"), add_snapshot(cloud, "byhand"), when_full="prune", **keep),
+            present("replace a failed one", add_snapshot(cloud, "nightly9", status="failed")),
         ]
     cron = {"day": 1, "hour": 2, "minute": 3}
-    scheduled = planted(cloud, "nightly9", is_cron=True, day=2, hour=4, min=5)
+    scheduled = add_snapshot(cloud, "nightly9", is_cron=True, day=2, hour=4, min=5)
     return [
         *found,
-        Scenario("set a schedule", Wish(cloud, "snapshot_cron", {"name": "nightly9", **cron}), (planted(cloud, "nightly9"),), makes=0),
-        Scenario("change a schedule", Wish(cloud, "snapshot_cron", {"name": "nightly9", **cron}), (scheduled,), makes=0),
-        Scenario("remove a schedule", Wish(cloud, "snapshot_cron", {"name": "nightly9", "state": "absent"}), (scheduled,), makes=0),
+        CrashCase("set a schedule", TaskSpec(cloud, "snapshot_cron", {"name": "nightly9", **cron}), (add_snapshot(cloud, "nightly9"),), makes=0),
+        CrashCase("change a schedule", TaskSpec(cloud, "snapshot_cron", {"name": "nightly9", **cron}), (scheduled,), makes=0),
+        CrashCase("remove a schedule", TaskSpec(cloud, "snapshot_cron", {"name": "nightly9", "state": "absent"}), (scheduled,), makes=0),
     ]
 
 
-SCENARIOS = {f"{cloud} {scenario.name}": scenario for cloud in CLOUDS for scenario in scenarios(cloud)}
+CRASH_CASES = {f"{cloud} {case.name}": case for cloud in CLOUDS for case in crash_cases(cloud)}
 
 
-def whole_run(room: Room, scenario: Scenario) -> tuple[list[dict[str, Any]], tuple[Any, ...]]:
+def uninterrupted_run(virtual_time: VirtualTime, case: CrashCase) -> tuple[list[dict[str, Any]], tuple[Any, ...]]:
     """Its requests when nobody kills it, and the state that it leaves."""
-    arrange(room, scenario)
-    result = play(room, scenario.wish)
+    set_up(virtual_time, case)
+    result = run(virtual_time, case.spec)
     assert not result.get("failed") and result["changed"], result
-    return room.sandbox.admin.requests(), state(truth(room, scenario.wish))
+    return virtual_time.sandbox.admin.requests(), state(actual_server(virtual_time, case.spec))
 
 
-def killed_and_run_again(room: Room, scenario: Scenario, number: int, apply: bool, wanted: tuple[Any, ...]) -> None:
-    admin, wish = room.sandbox.admin, scenario.wish
-    arrange(room, scenario)
+def kill_and_rerun(virtual_time: VirtualTime, case: CrashCase, number: int, apply: bool, wanted: tuple[Any, ...]) -> None:
+    admin, spec = virtual_time.sandbox.admin, case.spec
+    set_up(virtual_time, case)
     where = f"killed at request {number}, {'carried out' if apply else 'not carried out'}"
-    if not kill_at(room, wish, number, apply):
+    if not kill_at(virtual_time, spec, number, apply):
         return
     # A restore that was over when the task was killed is behind it: every run restores again. One under way is joined.
-    restores = scenario.restores + len(admin.events("restore_done"))
-    result = play(room, wish)
-    if result.get("failed") and restores and wish.cloud == "ilkbyte":
+    restores = case.restores + len(admin.events("restore_done"))
+    result = run(virtual_time, spec)
+    if result.get("failed") and restores and spec.cloud == "ilkbyte":
         # A restore that ends between two looks can't be told from other work there: the task then refuses, rather than claim it.
         assert (result["error"]["kind"], result["error"]["outcome"], result["changed"]) == ("busy", "not_applied", False), f"{where}: {result['msg']}"
-        result, restores = play(room, wish), restores + 1
+        result, restores = run(virtual_time, spec), restores + 1
     assert not result.get("failed"), f"{where}: {result['msg']}"
-    assert state(truth(room, wish)) == wanted, f"{where}: {result['msg']}"
-    assert len(admin.events("snapshot_started")) == scenario.makes, f"{where}: {admin.events()}"
+    assert state(actual_server(virtual_time, spec)) == wanted, f"{where}: {result['msg']}"
+    assert len(admin.events("snapshot_started")) == case.makes, f"{where}: {admin.events()}"
     assert len(admin.events("restore_started")) <= restores, f"{where}: {admin.events()}"
-    if wish.module != "snapshot_restore":
-        again = play(room, wish)
+    if spec.module != "snapshot_restore":
+        again = run(virtual_time, spec)
         assert not again.get("failed") and not again["changed"], f"{where}, third run: {again['msg']}"
 
 
-def points(requests: list[dict[str, Any]]) -> list[tuple[int, bool]]:
+def kill_points(requests: list[dict[str, Any]]) -> list[tuple[int, bool]]:
     """Before each request, and after each that changes something."""
     return [(number, apply) for number, row in enumerate(requests) for apply in ([False, True] if row["changing"] else [False])]
 
 
 @pytest.mark.duration
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_killed_at_a_change(room: Room, name: str) -> None:
-    requests, wanted = whole_run(room, SCENARIOS[name])
-    chosen = [(number, apply) for number, apply in points(requests) if requests[number]["changing"]]
+@pytest.mark.parametrize("name", CRASH_CASES)
+def test_killed_at_a_change(virtual_time: VirtualTime, name: str) -> None:
+    requests, wanted = uninterrupted_run(virtual_time, CRASH_CASES[name])
+    chosen = [(number, apply) for number, apply in kill_points(requests) if requests[number]["changing"]]
     assert chosen
     # The look just after a change is where most is known to the cloud and nothing to the task.
     chosen += [(number + 1, False) for number, apply in chosen if apply and number + 1 < len(requests)]
     for number, apply in chosen:
-        killed_and_run_again(room, SCENARIOS[name], number, apply, wanted)
+        kill_and_rerun(virtual_time, CRASH_CASES[name], number, apply, wanted)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_killed_anywhere(room: Room, name: str) -> None:
-    requests, wanted = whole_run(room, SCENARIOS[name])
-    for number, apply in points(requests):
-        killed_and_run_again(room, SCENARIOS[name], number, apply, wanted)
+@pytest.mark.parametrize("name", CRASH_CASES)
+def test_killed_anywhere(virtual_time: VirtualTime, name: str) -> None:
+    requests, wanted = uninterrupted_run(virtual_time, CRASH_CASES[name])
+    for number, apply in kill_points(requests):
+        kill_and_rerun(virtual_time, CRASH_CASES[name], number, apply, wanted)
