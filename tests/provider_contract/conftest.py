@@ -12,7 +12,7 @@ import pytest
 
 if TYPE_CHECKING:
     from example_sandbox import ExampleSandbox
-    from providers import Cloud
+    from providers import CloudUnderTest
 
     from sandbox import SandboxHandle
 
@@ -57,7 +57,7 @@ def sandbox(shared_sandbox: SandboxHandle) -> SandboxHandle:
 
 
 @pytest.fixture(params=NAMES)
-def cloud(request: pytest.FixtureRequest) -> Cloud:
+def cloud(request: pytest.FixtureRequest) -> CloudUnderTest:
     """One cloud after the other."""
     if request.param != "examplecloud":
         return connected(request.param, request.getfixturevalue("sandbox"))
@@ -74,16 +74,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def vpsorg(sandbox: SandboxHandle) -> Cloud:
+def vpsorg(sandbox: SandboxHandle) -> CloudUnderTest:
     return connected("vpsorg", sandbox)
 
 
 @pytest.fixture
-def ilkbyte(sandbox: SandboxHandle) -> Cloud:
+def ilkbyte(sandbox: SandboxHandle) -> CloudUnderTest:
     return connected("ilkbyte", sandbox)
 
 
-def connected(name: str, sandbox: SandboxHandle | ExampleSandbox) -> Cloud:
-    from providers import Cloud
+def connected(name: str, sandbox: SandboxHandle | ExampleSandbox) -> CloudUnderTest:
+    from providers import CloudUnderTest
 
-    return Cloud(name, sandbox)
+    return CloudUnderTest(name, sandbox)

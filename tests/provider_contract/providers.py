@@ -19,12 +19,12 @@ from ansible_collections.rewind.vps.plugins.module_utils._provider.base import P
 from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import REGISTRY
 from sandbox import SandboxHandle
 
-REAL_SECONDS = 20.0  # how long disks may take to be copied on a busy machine
-LONG = 2000.0  # sandbox seconds after which everything that was begun is over
+MAX_WAIT = 20.0  # how long disks may take to be copied on a busy machine
+IDLE_SECONDS = 2000.0  # sandbox seconds after which everything that was begun is over
 
 
 @dataclass(frozen=True)
-class Ways:
+class ProviderFacts:
     """How one cloud's sandbox names things."""
 
     server_name: str
@@ -36,22 +36,22 @@ class Ways:
 
 
 CLOUDS = {
-    "vpsorg": Ways("web1", "web2", "web3", "active", "stopped"),
-    "ilkbyte": Ways("app1", "app2", "app3", "running", "shut off"),
-    "examplecloud": Ways("box1", "box2", "box3", "active", "stopped", pages=False),
+    "vpsorg": ProviderFacts("web1", "web2", "web3", "active", "stopped"),
+    "ilkbyte": ProviderFacts("app1", "app2", "app3", "running", "shut off"),
+    "examplecloud": ProviderFacts("box1", "box2", "box3", "active", "stopped", pages=False),
 }
 # By name: those that ship, and the one that docs/adding-a-cloud.md adds.
 PROVIDERS = {**REGISTRY, "examplecloud": provider_module().ExampleCloud}
 
 
-class Cloud:
+class CloudUnderTest:
     """One cloud of the sandbox."""
 
     def __init__(self, name: str, sandbox: SandboxHandle) -> None:
         self.name = name
         self.sandbox = sandbox
         self.admin = sandbox.admin
-        self.ways = CLOUDS[name]
+        self.facts = CLOUDS[name]
         self.sleeps: list[float] = []
         self.provider = self.connect()
 
@@ -88,7 +88,7 @@ class Cloud:
 
     def server(self) -> Server:
         """The first server, as the provider finds it."""
-        return self.provider.get_server(self.ways.server_name)
+        return self.provider.get_server(self.facts.server_name)
 
     def listed(self) -> list[Snapshot]:
         """The first server's snapshots, as the provider lists them."""
@@ -96,7 +96,7 @@ class Cloud:
 
     def add_snapshot(self, name: str = "nightly", server: str | None = None, **fields: Any) -> Snapshot:
         """A finished snapshot, planted behind the cloud's back, as the provider lists it."""
-        server = server or self.ways.server_name
+        server = server or self.facts.server_name
         self.admin.add_snapshot(self.name, server, name, **fields)
         listed = self.provider.list_snapshots(self.provider.get_server(server))
         found = max((item for item in listed if item.name == name), key=lambda item: item.id)
@@ -106,8 +106,8 @@ class Cloud:
     def finish(self, event: str) -> None:
         """Let what is under way come to its end, and wait until the sandbox has noted this effect once more."""
         before = self.events().count(event)
-        self.admin.advance(LONG)
-        deadline = time.monotonic() + REAL_SECONDS
+        self.admin.advance(IDLE_SECONDS)
+        deadline = time.monotonic() + MAX_WAIT
         while self.events().count(event) == before:
             assert time.monotonic() < deadline, f"no {event} came: {self.events()}"
             time.sleep(0.01)

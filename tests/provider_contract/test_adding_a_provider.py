@@ -14,7 +14,7 @@ from types import ModuleType
 import pytest
 from example_sandbox import DIRECTORY, ExampleSandbox
 from mutation.mutant import Mutant
-from providers import Cloud
+from providers import CloudUnderTest
 from support.playbook_runner import ROOT, Run, Stage, other_python
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
@@ -88,7 +88,7 @@ def test_one_file_and_two_lines_are_all_that_the_modules_need(shared_example_san
 
 
 @pytest.fixture
-def broken(cloud_of_the_page: Cloud) -> Iterator[Cloud]:
+def broken(cloud_of_the_page: CloudUnderTest) -> Iterator[CloudUnderTest]:
     """With the provider as the page's mutant leaves it."""
     (entry,) = parts("mutant")
     mutant = eval(entry.strip().removesuffix(","), {"Mutant": Mutant})  # noqa: S307
@@ -102,12 +102,12 @@ def broken(cloud_of_the_page: Cloud) -> Iterator[Cloud]:
 
 
 @pytest.fixture
-def cloud_of_the_page(shared_example_sandbox: ExampleSandbox) -> Cloud:
+def cloud_of_the_page(shared_example_sandbox: ExampleSandbox) -> CloudUnderTest:
     shared_example_sandbox.admin.reset(servers=2)
-    return Cloud("examplecloud", shared_example_sandbox)  # type: ignore[arg-type]
+    return CloudUnderTest("examplecloud", shared_example_sandbox)  # type: ignore[arg-type]
 
 
-def test_the_mutant_of_the_page_would_be_caught(broken: Cloud) -> None:
+def test_the_mutant_of_the_page_would_be_caught(broken: CloudUnderTest) -> None:
     """By the test that it names, whose assertion does not hold here."""
     assert "test_contract_changes.py::test_deleting_what_is_gone_is_false_and_no_error" in parts("mutant")[0]
     going = broken.add_snapshot("going")

@@ -81,7 +81,7 @@ def test_the_pattern_is_the_clouds_own(cloud):
         assert taken == fits, name
         if taken:
             cloud.finish("snapshot_ready")
-            cloud.admin.remove_snapshot(cloud.name, cloud.ways.server_name, name)
+            cloud.admin.remove_snapshot(cloud.name, cloud.facts.server_name, name)
 
 
 def test_the_limit_is_the_clouds_own(cloud):
@@ -94,7 +94,7 @@ def test_the_limit_is_the_clouds_own(cloud):
     error = failure(cloud.provider.create_snapshot, cloud.server(), "onemore", None)
     assert (error.kind, error.outcome, error.http_status) == (errors.PROVIDER_REJECTED, errors.NOT_APPLIED, 400)
     assert "limit" in error.provider_message.lower() and error.hint
-    assert cloud.ways.server_name in error.server and error.snapshot == "onemore"
+    assert cloud.facts.server_name in error.server and error.snapshot == "onemore"
     assert len(cloud.listed()) == limit
 
 
@@ -120,7 +120,7 @@ def test_delete(cloud):
 
 def test_deleting_what_is_gone_is_false_and_no_error(cloud):
     going = cloud.add_snapshot("going")
-    cloud.admin.remove_snapshot(cloud.name, cloud.ways.server_name, going.id)
+    cloud.admin.remove_snapshot(cloud.name, cloud.facts.server_name, going.id)
     assert cloud.provider.delete_snapshot(going) is False
     assert cloud.events() == []
 
@@ -150,10 +150,10 @@ def test_restore(cloud):
 
 def test_restore_of_a_missing_snapshot(cloud):
     snapshot = cloud.add_snapshot("nightly")
-    cloud.admin.remove_snapshot(cloud.name, cloud.ways.server_name, snapshot.id)
+    cloud.admin.remove_snapshot(cloud.name, cloud.facts.server_name, snapshot.id)
     error = failure(cloud.provider.restore_snapshot, snapshot)
     assert (error.kind, error.outcome) == (errors.NOT_FOUND, errors.NOT_APPLIED)
-    assert cloud.ways.server_name in error.server and "nightly" in error.snapshot
+    assert cloud.facts.server_name in error.server and "nightly" in error.snapshot
     assert cloud.events() == []
 
 
@@ -165,10 +165,10 @@ def test_restore_while_one_is_under_way(vpsorg):
 
 
 def test_restore_goes_to_the_snapshots_own_server(cloud):
-    snapshot = cloud.add_snapshot("nightly", server=cloud.ways.other_name)
+    snapshot = cloud.add_snapshot("nightly", server=cloud.facts.other_name)
     cloud.provider.restore_snapshot(snapshot)
     cloud.finish("restore_done")
-    assert {row["server"] for row in cloud.admin.events(cloud=cloud.name)} == {cloud.ways.other_name}
+    assert {row["server"] for row in cloud.admin.events(cloud=cloud.name)} == {cloud.facts.other_name}
 
 
 def test_a_restored_snapshot_is_current_in_a_tree(ilkbyte):
@@ -262,4 +262,4 @@ def test_stopping_is_graceful(cloud):
 def test_power_that_is_so_already_is_refused(cloud):
     error = failure(cloud.provider.set_power, cloud.server(), START)
     assert (error.kind, error.outcome) == (errors.PROVIDER_REJECTED, errors.NOT_APPLIED)
-    assert cloud.ways.server_name in error.server and error.hint
+    assert cloud.facts.server_name in error.server and error.hint

@@ -7,7 +7,7 @@ import re
 from datetime import datetime, timezone
 
 import pytest
-from providers import LONG
+from providers import IDLE_SECONDS
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
@@ -50,7 +50,7 @@ def test_connecting_sends_nothing(cloud):
 
 def test_servers(cloud):
     servers = cloud.provider.list_servers()
-    assert sorted(server.name for server in servers) == [cloud.ways.server_name, cloud.ways.other_name]
+    assert sorted(server.name for server in servers) == [cloud.facts.server_name, cloud.facts.other_name]
     for server in servers:
         assert isinstance(server, Server) and isinstance(server.id, str)
         assert (server.power_state, server.task_state, server.address) == (RUNNING, None, "127.0.0.1")
@@ -67,7 +67,7 @@ def test_no_servers_is_an_empty_list(cloud):
 
 
 def test_a_server_is_found_by_everything_that_the_cloud_shows_of_it(cloud):
-    shown = next(server for server in cloud.provider.list_servers() if server.name == cloud.ways.server_name)
+    shown = next(server for server in cloud.provider.list_servers() if server.name == cloud.facts.server_name)
     references = [shown.id, *(shown.raw[key] for key in ("uuid", "hostname", "name") if shown.raw.get(key))]
     for reference in references:
         found = cloud.provider.get_server(reference)
@@ -100,14 +100,14 @@ def test_an_unknown_server_is_an_error_with_the_candidates(cloud, reference):
     error = failure(cloud.provider.get_server, reference)
     assert (error.kind, error.outcome) == (errors.NOT_FOUND, errors.NOT_APPLIED)
     assert repr(reference) in error.message and cloud.provider.display_name in error.message
-    assert cloud.ways.server_name in error.hint and cloud.ways.other_name in error.hint
+    assert cloud.facts.server_name in error.hint and cloud.facts.other_name in error.hint
     assert cloud.requests(changing=True) == []
 
 
 def test_a_misspelt_name_is_answered_with_the_likely_one(cloud):
-    misspelt = cloud.ways.server_name.replace("1", "l")
+    misspelt = cloud.facts.server_name.replace("1", "l")
     error = failure(cloud.provider.get_server, misspelt)
-    assert "did you mean" in error.hint and cloud.ways.server_name in error.hint
+    assert "did you mean" in error.hint and cloud.facts.server_name in error.hint
 
 
 def test_two_servers_of_one_name_are_ambiguous(vpsorg):
@@ -124,9 +124,9 @@ def test_a_name_of_digits_is_taken_for_an_id(vpsorg):
 
 
 def test_power_words(cloud):
-    cloud.admin.update_server(cloud.name, cloud.ways.server_name, status=cloud.ways.stopped)
+    cloud.admin.update_server(cloud.name, cloud.facts.server_name, status=cloud.facts.stopped)
     assert (cloud.server().power_state, cloud.server().task_state) == (STOPPED, None)
-    cloud.admin.update_server(cloud.name, cloud.ways.server_name, status=cloud.ways.running)
+    cloud.admin.update_server(cloud.name, cloud.facts.server_name, status=cloud.facts.running)
     assert (cloud.server().power_state, cloud.server().task_state) == (RUNNING, None)
 
 
@@ -137,14 +137,14 @@ def test_suspended_is_neither_on_nor_busy(vpsorg):
 
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_servers_of_all_pages(cloud, size):
-    if cloud.ways.pages:
+    if cloud.facts.pages:
         cloud.admin.settings(**{f"{cloud.name}_page_size": size})
     for number in range(3, 6):
-        cloud.admin.add_server(cloud.name, cloud.ways.server_name.replace("1", str(number)))
+        cloud.admin.add_server(cloud.name, cloud.facts.server_name.replace("1", str(number)))
     cloud.admin.clear_request_log()
     servers = cloud.provider.list_servers()
     assert sorted(server.name[-1] for server in servers) == ["1", "2", "3", "4", "5"]
-    assert len(cloud.requests()) == (-(-5 // size) if cloud.ways.pages else 1)
+    assert len(cloud.requests()) == (-(-5 // size) if cloud.facts.pages else 1)
     assert cloud.provider.get_server(servers[-1].name).id == servers[-1].id
 
 
@@ -159,7 +159,7 @@ def test_a_snapshot_as_data(cloud):
     snapshot = cloud.add_snapshot("nightly", created_at="2025-01-15T18:30:00Z")
     assert isinstance(snapshot, Snapshot) and isinstance(snapshot.id, str)
     assert (snapshot.name, snapshot.status, snapshot.created_at) == ("nightly", READY, "2025-01-15T18:30:00Z")
-    assert (snapshot.server.id, snapshot.server.name) == (cloud.server().id, cloud.ways.server_name)
+    assert (snapshot.server.id, snapshot.server.name) == (cloud.server().id, cloud.facts.server_name)
     assert snapshot.schedule is None and snapshot.raw
     result = snapshot.to_result()
     assert result["server"] == {"id": snapshot.server.id, "name": snapshot.server.name} and "raw" not in result
@@ -186,7 +186,7 @@ def test_the_tree(ilkbyte):
 
 def test_only_the_servers_own_snapshots(cloud):
     cloud.add_snapshot("mine")
-    cloud.add_snapshot("theirs", server=cloud.ways.other_name)
+    cloud.add_snapshot("theirs", server=cloud.facts.other_name)
     assert [item.name for item in cloud.listed()] == ["mine"]
     assert sorted(item.name for item in cloud.provider.list_snapshots(None)) == ["mine", "theirs"]
 
@@ -255,10 +255,10 @@ def test_server_time_is_the_providers_time(cloud):
 def test_nothing_that_reads_changes_anything(cloud):
     cloud.add_snapshot("nightly")
     cloud.provider.list_servers()
-    cloud.provider.get_server(cloud.ways.server_name)
+    cloud.provider.get_server(cloud.facts.server_name)
     cloud.provider.list_snapshots(None)
     cloud.provider.whoami()
-    cloud.admin.advance(LONG)
+    cloud.admin.advance(IDLE_SECONDS)
     assert cloud.requests(changing=True) == [] and cloud.events() == []
 
 
@@ -266,9 +266,9 @@ def test_nothing_that_reads_changes_anything(cloud):
 def test_a_list_that_changes_between_two_pages_is_read_again(vpsorg, rows):
     """One more row in front repeats the last of the first page; one less would hide the first of the second."""
     vpsorg.admin.settings(vpsorg_page_size=2)
-    planted = {vpsorg.add_snapshot(f"s{n}").id for n in range(5)}
+    added = {vpsorg.add_snapshot(f"s{n}").id for n in range(5)}
     vpsorg.admin.fault("shift", operation="snapshots.list", rows=rows, skip=1)
-    assert {item.id for item in vpsorg.listed()} == planted
+    assert {item.id for item in vpsorg.listed()} == added
     assert len(vpsorg.admin.requests(operation="snapshots.list")) == 6
 
 

@@ -27,7 +27,7 @@ CHANGES = {
 CALLS = {**READS, **CHANGES}
 
 
-class Prepared:
+class PreparedCall:
     """A call, ready to be made on a cloud where there is something to call it on."""
 
     def __init__(self, cloud, name):
@@ -54,7 +54,7 @@ class Prepared:
 
 @pytest.fixture(params=sorted(CALLS))
 def call(request, cloud):
-    prepared = Prepared(cloud, request.param)
+    prepared = PreparedCall(cloud, request.param)
     if not prepared.supported:
         # A no to what the cloud never can is the whole contract, and is asserted here as well.
         error = prepared.failure()
@@ -65,7 +65,7 @@ def call(request, cloud):
 
 @pytest.fixture(params=sorted(CHANGES))
 def change(request, cloud):
-    prepared = Prepared(cloud, request.param)
+    prepared = PreparedCall(cloud, request.param)
     if not prepared.supported:
         assert prepared.failure().kind == errors.UNSUPPORTED and cloud.requests() == []
         return None
@@ -122,11 +122,11 @@ def test_a_change_whose_answer_makes_no_sense_is_unknown_and_asked_once(change, 
     for answer in answers:
         change.cloud.admin.clear_request_log()
         change.cloud.admin.clear_faults()
-        must_be_unknown(change, answer)
+        assert_unknown(change, answer)
     assert answers != NOTHING_DONE or change.cloud.events() == []
 
 
-def must_be_unknown(change, answer):
+def assert_unknown(change, answer):
     fault = dict(ANSWERS[answer])
     change.cloud.admin.fault(fault.pop("kind"), operation=change.operation, times=None, **fault)
     if answer == "half" and change.cloud.name == "vpsorg" and change.operation == "snapshots.delete":
@@ -134,7 +134,7 @@ def must_be_unknown(change, answer):
         return
     error = change.failure()
     assert error.outcome == errors.UNKNOWN
-    assert error.operation == change.operation and change.cloud.ways.server_name in error.server
+    assert error.operation == change.operation and change.cloud.facts.server_name in error.server
     assert change.sent() == 1 and change.cloud.sleeps == []
 
 
@@ -144,8 +144,8 @@ def test_throttled_changes_are_sent_again_and_happen_once(change):
     change.cloud.admin.fault("status", operation=change.operation, status=429, headers={"Retry-After": "2"}, times=2)
     change.make()
     assert change.sent() == 3 and change.cloud.sleeps == [2.0, 2.0]
-    begun = [event for event in change.cloud.events() if not event.endswith(("_ready", "_done"))]
-    assert len(begun) <= 1
+    starts = [event for event in change.cloud.events() if not event.endswith(("_ready", "_done"))]
+    assert len(starts) <= 1
 
 
 # --- reads
@@ -153,7 +153,7 @@ def test_throttled_changes_are_sent_again_and_happen_once(change):
 
 @pytest.mark.parametrize("name", READS)
 def test_a_read_is_asked_again(cloud, name):
-    read = Prepared(cloud, name)
+    read = PreparedCall(cloud, name)
     for answer in ("dropped before", "html", "empty", "half", "no json", "503"):
         cloud.admin.clear_request_log()
         cloud.sleeps.clear()
@@ -168,7 +168,7 @@ SHAPES = [[], "text", 5, {}, {"results": None}, {"results": [5]}, {"results": [{
           {"status": True, "data": {"snapshots": [{}], "server_list": [{}]}}, {"status": "yes"}, {"account": None}, True]
 
 
-def is_taken(cloud, name, shape):
+def is_accepted(cloud, name, shape):
     """Whether this shape is one that a provider has to make do with, as the cloud's documentation says too little."""
     data = shape.get("data") if isinstance(shape, dict) else None
     if cloud.name != "ilkbyte":
@@ -179,11 +179,11 @@ def is_taken(cloud, name, shape):
 
 @pytest.mark.parametrize("name", READS)
 def test_an_answer_of_another_shape(cloud, name):
-    read = Prepared(cloud, name)
+    read = PreparedCall(cloud, name)
     for shape in SHAPES:
         cloud.admin.clear_faults()
         cloud.admin.fault("raw", operation=read.operation, body=shape, content_type="application/json", times=None)
-        if is_taken(cloud, name, shape):
+        if is_accepted(cloud, name, shape):
             found = read.make()
             assert found == [] or found in (Account(None), Server("app1", "app1", "unknown", "unknown")), shape
             continue
@@ -194,7 +194,7 @@ def test_an_answer_of_another_shape(cloud, name):
 
 @pytest.mark.parametrize("shape", [[], {}, {"id": 5}, {"status": None}, {"id": 1, "name": "another", "server": {"id": 2}}], ids=repr)
 def test_a_create_answered_in_another_shape_is_unknown(cloud, shape):
-    create = Prepared(cloud, "create_snapshot")
+    create = PreparedCall(cloud, "create_snapshot")
     cloud.admin.fault("raw", operation=create.operation, body=shape, content_type="application/json")
     error = create.failure()
     assert (error.kind, error.outcome) == (errors.INVALID_RESPONSE, errors.UNKNOWN)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from providers import Cloud
+from providers import CloudUnderTest
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
@@ -22,9 +22,9 @@ def started() -> Iterator[SandboxHandle]:
 
 
 @pytest.fixture(params=["vpsorg", "ilkbyte"])
-def tls_cloud(request: pytest.FixtureRequest, started: SandboxHandle) -> Cloud:
+def tls_cloud(request: pytest.FixtureRequest, started: SandboxHandle) -> CloudUnderTest:
     started.admin.reset()
-    return Cloud(request.param, started)
+    return CloudUnderTest(request.param, started)
 
 
 def test_a_good_certificate_of_a_private_authority(tls_cloud):
