@@ -70,9 +70,9 @@ def test_all_are_at_work_at_the_same_time():
 @pytest.mark.parametrize(("threads", "spare", "workers"), [(30, 8, 22), (10, 8, 5), (2, 8, 1), (1, 8, 0), (0, 8, 0)])
 def test_where_threads_are_few_some_are_left_for_what_the_jobs_need(monkeypatch, threads, spare, workers):
     """Each request needs one that ends it in time: without any, no request could go out."""
-    machine = LimitedThreads(monkeypatch, threads)
+    local_state = LimitedThreads(monkeypatch, threads)
     seen = []
-    names = set(run(100, spare, job=lambda: seen.append(machine.alive)))
+    names = set(run(100, spare, job=lambda: seen.append(local_state.alive)))
     assert max(seen) == workers
     assert names == {threading.current_thread().name} if not workers else len(names) <= workers
 
