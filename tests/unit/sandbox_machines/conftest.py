@@ -33,7 +33,7 @@ def pytest_pyfunc_call(pyfuncitem):
 
 
 @pytest.fixture(autouse=True)
-def only_this_tests_processes(monkeypatch):
+def ignore_other_processes(monkeypatch):
     """Whatever else this process runs (the sandbox of other tests, whoever started pytest with nohup) is left out."""
     monkeypatch.setattr(machine_helpers, "earlier_processes", machine_helpers.descendants())
     hangup = signal.signal(signal.SIGHUP, signal.SIG_DFL)
