@@ -37,13 +37,13 @@ def measure(bench: Bench, kinds: dict[str, Kind], environment: dict[str, str] | 
 
 
 def _play(bench: Bench, name: str, kind: Kind, number: int, environment: dict[str, str] | None) -> None:
-    played = bench.player.play(*[kind.task] * number, as_module=kind.as_module, environment=environment)
-    if played.trouble:
-        raise RuntimeError(f"{name}: {played.trouble}")
-    kind.cpu.setdefault(number, []).append(played.usage.cpu)
-    kind.seconds.setdefault(number, []).append(played.usage.seconds)
-    kind.biggest_mb = max(kind.biggest_mb, played.usage.biggest_mb)
-    kind.tree_mb = max(kind.tree_mb, played.usage.tree_mb or 0.0)
+    result = bench.runner.run_tasks(*[kind.task] * number, as_module=kind.as_module, environment=environment)
+    if result.error:
+        raise RuntimeError(f"{name}: {result.error}")
+    kind.cpu.setdefault(number, []).append(result.usage.cpu)
+    kind.seconds.setdefault(number, []).append(result.usage.seconds)
+    kind.biggest_mb = max(kind.biggest_mb, result.usage.biggest_mb)
+    kind.tree_mb = max(kind.tree_mb, result.usage.tree_mb or 0.0)
 
 
 def table(bench: Bench, title: str, kinds: dict[str, Kind], costs: dict[str, float], bases: tuple[str, ...]) -> Table:

@@ -12,7 +12,7 @@ from benchmark.scale import Bench
 from sandbox import SandboxHandle, launch
 
 NAME = "doors"
-MOST_OF = {"ping": 0.12, "debug": 2.5}
+MAX_RATIO = {"ping": 0.12, "debug": 2.5}
 TITLES = {"vpsorg": "VPS.org", "ilkbyte": "Ilkbyte"}
 
 
@@ -23,7 +23,7 @@ def run(bench: Bench) -> Part:
         kinds = {name: kind for name, kind in _kinds(sandbox).items() if not scale.execution_modes or name in scale.execution_modes}
         costs = measure(bench, kinds)
         profiles = [profile_of(bench, name, kind.task) for name, kind in kinds.items() if "quick" in name] if bench.profile else []
-    return Part(NAME, [table(bench, "one unchanged task", kinds, costs, tuple(MOST_OF)), *profiles], targets(costs))
+    return Part(NAME, [table(bench, "one unchanged task", kinds, costs, tuple(MAX_RATIO)), *profiles], targets(costs))
 
 
 def _kinds(sandbox: SandboxHandle) -> dict[str, Kind]:
@@ -39,4 +39,4 @@ def _kinds(sandbox: SandboxHandle) -> dict[str, Kind]:
 def targets(costs: dict[str, float]) -> list[Target]:
     """What is promised of the quick door."""
     return [Target(f"an unchanged task, {name}: CPU of a {base}", ratio(costs[name], costs.get(base)), most, why=f"no {base} was measured")
-            for name in costs if "quick" in name for base, most in MOST_OF.items()]
+            for name in costs if "quick" in name for base, most in MAX_RATIO.items()]

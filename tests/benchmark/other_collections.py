@@ -32,7 +32,7 @@ def run(bench: Bench) -> Part:
     missing = [name.removeprefix("ansible_collections.") for name in COLLECTIONS if not _installed(name)]
     if missing:
         return Part(NAME, notes=[f"not measured: {' and '.join(missing)} are not installed here (they come with the package ansible)"])
-    with launch(servers=1, ssh=False, disks=False) as sandbox, answering_server(bench.scale.delay_seconds) as url:
+    with launch(servers=1, ssh=False, disks=False) as sandbox, stub_provider(bench.scale.delay_seconds) as url:
         sandbox.admin.fault("delay", times=None, seconds=bench.scale.delay_seconds)
         kinds = _kinds(sandbox, url)
         costs = measure(bench, kinds)
@@ -53,7 +53,7 @@ def _kinds(sandbox: SandboxHandle, url: str) -> dict[str, Kind]:
 
 
 @contextlib.contextmanager
-def answering_server(delay: float) -> Iterator[str]:
+def stub_provider(delay: float) -> Iterator[str]:
     """The other clouds, in a process of their own; the address."""
     command = [sys.executable, str(Path(stub_server.__file__)), str(delay)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
@@ -67,5 +67,5 @@ def answering_server(delay: float) -> Iterator[str]:
 def _installed(name: str) -> bool:
     """Whether the package is among the installed ones; it need not be one that can be imported."""
     directory = importlib.util.find_spec("ansible")
-    places = [Path(location).parent for location in (directory.submodule_search_locations or [])] if directory else []
-    return any(place.joinpath(*name.split(".")).is_dir() for place in places)
+    installed_paths = [Path(location).parent for location in (directory.submodule_search_locations or [])] if directory else []
+    return any(path.joinpath(*name.split(".")).is_dir() for path in installed_paths)

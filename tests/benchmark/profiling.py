@@ -25,9 +25,9 @@ def profile_of(bench: Bench, title: str, task: Task, times: int = TIMES) -> Tabl
     notes = bench.directory / f"profile {title}".replace("/", " ")
     notes.mkdir()
     shutil.copy(PROFILED, notes)  # the checkout's own path may have a colon, which would cut PYTHONPATH in two
-    played = bench.player.play(*[task] * times, environment={"BENCHMARK_PROFILE": str(notes), "PYTHONPATH": str(notes)})
+    result = bench.runner.run_tasks(*[task] * times, environment={"BENCHMARK_PROFILE": str(notes), "PYTHONPATH": str(notes)})
     found = [json.loads(path.read_text("utf-8")) for path in notes.glob("*.json")]
-    suffix = f" ({played.trouble})" if played.trouble else ""
+    suffix = f" ({result.error})" if result.error else ""
     return Table(f"where the CPU of a worker goes, {title}{suffix}", rows_of(found))
 
 

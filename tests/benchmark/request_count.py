@@ -38,7 +38,7 @@ class Counts:
         """However they are called."""
         return sum(self.reads.values())
 
-    def reads_in_words(self) -> str:
+    def format_reads(self) -> str:
         """In one line."""
         return ", ".join(f"{number} {path}" for path, number in sorted(self.reads.items())) or "none"
 

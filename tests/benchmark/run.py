@@ -32,7 +32,7 @@ from benchmark.scale import TINY, WHOLE, Bench  # noqa: E402
 
 PARTS = {module.NAME: module.run for module in (execution_modes, fleet, listing, notice, other_collections, sandbox_speed)}
 RESULTS = ROOT / "tests" / "output" / "benchmark.json"
-WIDEST = 200
+MAX_WIDTH = 200
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -42,8 +42,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--tiny", action="store_true", help="a tiny round: shows that the benchmark runs, and measures nothing")
     parser.add_argument("--profile", action="store_true", help="show where the processor's time goes, too (doors, fleet, listing)")
     parser.add_argument("--cloud", choices=WHOLE.clouds, help="at one cloud only (fleet, listing, notice)")
-    parser.add_argument("--servers", type=int, nargs="+", metavar="N", help=f"in one task (fleet; {_words(WHOLE.servers)})")
-    parser.add_argument("--forks", type=int, nargs="*", metavar="N", help=f"of plays with a task for each host (fleet; {_words(WHOLE.forks)})")
+    parser.add_argument("--servers", type=int, nargs="+", metavar="N", help=f"in one task (fleet; {_join(WHOLE.servers)})")
+    parser.add_argument("--forks", type=int, nargs="*", metavar="N", help=f"of plays with a task for each host (fleet; {_join(WHOLE.forks)})")
     parser.add_argument("--operation-seconds", type=float, metavar="S", help=f"what an operation takes (fleet; {WHOLE.operation_seconds:g})")
     parser.add_argument("--repeats", type=int, metavar="N", help=f"how often a playbook is played (doors, peers; {WHOLE.repeats})")
     parser.add_argument("--json", type=Path, default=RESULTS, metavar="FILE", help="where the results go (%(default)s)")
@@ -54,11 +54,11 @@ def main(arguments: Sequence[str]) -> int:
     scale = (TINY if chosen.tiny else WHOLE).changed(
         clouds=(chosen.cloud,) if chosen.cloud else None, repeats=chosen.repeats, operation_seconds=chosen.operation_seconds,
         servers=tuple(chosen.servers) if chosen.servers else None, forks=tuple(chosen.forks) if chosen.forks is not None else None)
-    console = Console(width=None if sys.stdout.isatty() else WIDEST)
-    before = signal.signal(signal.SIGTERM, _as_ctrl_c)
+    console = Console(width=None if sys.stdout.isatty() else MAX_WIDTH)
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         with tempfile.TemporaryDirectory(prefix="rw-bench-") as directory:
-            _show_this_checkout(Path(directory))
+            _link_checkout(Path(directory))
             parts = []
             for name in chosen.parts or PARTS:
                 (Path(directory) / name).mkdir()
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _words(numbers: Sequence[int]) -> str:
+def _join(numbers: Sequence[int]) -> str:
     return " ".join(map(str, numbers))
 
 
@@ -99,7 +99,7 @@ def machine() -> dict[str, object]:
     }
 
 
-def _show_this_checkout(directory: Path) -> None:
+def _link_checkout(directory: Path) -> None:
     """Let Ansible find this checkout as a collection, unless the tooling has done so."""
     for collections in filter(None, os.environ.get("ANSIBLE_COLLECTIONS_PATH", "").split(os.pathsep)):
         tests = collection_dir(Path(collections)) / "tests"
@@ -111,7 +111,7 @@ def _show_this_checkout(directory: Path) -> None:
     sys.path.insert(2, collections)
 
 
-def _as_ctrl_c(number: int, frame: FrameType | None) -> None:
+def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 

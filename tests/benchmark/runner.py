@@ -15,18 +15,18 @@ from support.playbook_runner import clean_environment, other_python
 from benchmark.measure import Ended, Usage, run
 
 Task = dict[str, Any]
-LONGEST_TROUBLE = 300
+MAX_ERROR_CHARS = 300
 
 
 @dataclass(frozen=True)
-class Played:
+class PlaybookUsage:
     """A playbook that has ended. ``trouble``: None, or why it failed, in a few words."""
 
     usage: Usage
-    trouble: str | None
+    error: str | None
 
 
-class Player:
+class TaskRunner:
     """Runs playbooks.
 
     :param folder: an empty folder; files of the runs go there.
@@ -36,8 +36,8 @@ class Player:
         self._directory = directory
         self._runs = 0
 
-    def play(self, *tasks: Task, hosts: tuple[str, ...] = (), forks: int = 5, as_module: bool = False,
-             environment: dict[str, str] | None = None) -> Played:
+    def run_tasks(self, *tasks: Task, hosts: tuple[str, ...] = (), forks: int = 5, as_module: bool = False,
+             environment: dict[str, str] | None = None) -> PlaybookUsage:
         """Run the tasks as one play.
 
         :param hosts: of the play; where there are none, localhost.
@@ -56,11 +56,11 @@ class Player:
         program = Path(sys.executable).with_name("ansible-playbook")
         ended = run([sys.executable, program, directory / "play.yml", "--forks", forks, *inventory], directory=directory,
                     environment={**clean_environment(self._directory / "home"), **(environment or {})})
-        return Played(ended.usage, _trouble(ended))
+        return PlaybookUsage(ended.usage, _error(ended))
 
 
-def _trouble(ended: Ended) -> str | None:
+def _error(ended: Ended) -> str | None:
     if ended.status == 0:
         return None
-    said = re.findall(r'"msg": ("(?:[^"\\]|\\.)*")', ended.output)
-    return (json.loads(said[0]) if said else " ".join(ended.output.split()))[-LONGEST_TROUBLE:]
+    messages = re.findall(r'"msg": ("(?:[^"\\]|\\.)*")', ended.output)
+    return (json.loads(messages[0]) if messages else " ".join(ended.output.split()))[-MAX_ERROR_CHARS:]

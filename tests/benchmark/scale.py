@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from benchmark.runner import Player
+from benchmark.runner import TaskRunner
 
 PREFIX = {"vpsorg": "web", "ilkbyte": "app"}  # of the sandbox's servers
 
@@ -66,7 +66,7 @@ class Bench:
     scale: Scale
     directory: Path
     profile: bool = False
-    player: Player = field(init=False)
+    runner: TaskRunner = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "player", Player(self.directory))
+        object.__setattr__(self, "player", TaskRunner(self.directory))

@@ -131,7 +131,7 @@ def test_looking_at_each_server_is_more_than_an_accounts_list_needs() -> None:
     looks = [request("snapshots.list", "/api/v1/snapshots/", server=f"web{number}", server_id=str(number)) for number in range(300)] * 2
     found = count(looks, 300)
     assert (found.rounds, found.pages, found.all_reads, found.allowed_reads) == (2, 3, 600, 6)
-    assert found.reads_in_words() == "600 /api/v1/snapshots/?server_id"
+    assert found.format_reads() == "600 /api/v1/snapshots/?server_id"
 
 
 def test_where_only_servers_have_lists_each_is_looked_at_in_a_round() -> None:
@@ -144,7 +144,7 @@ def test_where_only_servers_have_lists_each_is_looked_at_in_a_round() -> None:
 
 def test_nothing_was_asked() -> None:
     found = count([], 1)
-    assert (found.creates, found.rounds, found.all_reads, found.reads_in_words()) == (0, 0, 0, "none")
+    assert (found.creates, found.rounds, found.all_reads, found.format_reads()) == (0, 0, 0, "none")
 
 
 def test_places_of_workers_by_what_they_cost_themselves() -> None:
@@ -189,9 +189,9 @@ def _runs(pid: int) -> bool:
 
 def test_the_other_clouds_answer_and_end_with_whoever_started_them() -> None:
     import requests
-    from benchmark.other_collections import answering_server
+    from benchmark.other_collections import stub_provider
 
-    with answering_server(0.0) as url, requests.Session() as session:
+    with stub_provider(0.0) as url, requests.Session() as session:
         session.trust_env = False
         assert session.get(f"{url}/vultr/snapshots", timeout=10).json()["snapshots"][0]["description"] == "one"
         assert session.get(f"{url}/ocean/snapshots?page=1&per_page=40", timeout=10).json()["snapshots"][0]["name"] == "one"
