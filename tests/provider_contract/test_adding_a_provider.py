@@ -15,7 +15,7 @@ import pytest
 from example_sandbox import DIRECTORY, ExampleSandbox
 from mutation.mutant import Mutant
 from providers import CloudUnderTest
-from support.playbook_runner import ROOT, Run, Stage, other_python
+from support.playbook_runner import ROOT, PlaybookRunner, Run, other_python
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
@@ -62,13 +62,13 @@ class Changed:
         (lines,) = parts("registry")
         with (providers / "registry.py").open("a", encoding="utf-8") as registry:
             registry.write(lines)
-        stage = directory / "stage"
-        stage.mkdir()
-        self._stage, self._box = Stage(sandbox, stage), sandbox  # type: ignore[arg-type]
+        runner = directory / "stage"
+        runner.mkdir()
+        self._runner, self._sandbox = PlaybookRunner(sandbox, runner), sandbox  # type: ignore[arg-type]
 
     def ad_hoc(self, *words: str) -> Run:
-        return self._stage.command("ansible", *words, environment={
-            "ANSIBLE_COLLECTIONS_PATH": str(self._collections), "EXAMPLECLOUD_URL": self._box.examplecloud_url})
+        return self._runner.command("ansible", *words, environment={
+            "ANSIBLE_COLLECTIONS_PATH": str(self._collections), "EXAMPLECLOUD_URL": self._sandbox.examplecloud_url})
 
 
 @pytest.mark.playbook
