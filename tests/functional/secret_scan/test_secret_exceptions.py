@@ -22,13 +22,13 @@ BREAKING = Path(__file__).resolve().parents[2] / "support" / "breaking"
 IN_PROCESS_ONLY = ("plugin_utils._action:InProcessAction._run_in_process",)
 MODULE_ONLY = ("ansible.module_utils.basic:AnsibleModule.exit_json",)
 IN_CONTROLLER = ("plugin_utils._action:InProcessAction._module_reason", "plugin_utils._module_execution:ModuleExecutionAction._credentials_as_options")
-IN_MODULES = [location for location in PLACES if "guarded_upgrade" not in location and location not in IN_CONTROLLER]
+IN_MODULES = [location for location in PLACES if "_guard." not in location and "_upgrade." not in location and location not in IN_CONTROLLER]
 
 
 def locations(cloud: str, mode: str) -> list[str]:
     other = {"vpsorg": "ilkbyte", "ilkbyte": "vpsorg"}[cloud]
     skip_location = MODULE_ONLY if mode == IN_PROCESS else IN_PROCESS_ONLY
-    return [location for location in IN_MODULES if location not in skip_location and f"providers.{other}:" not in location]
+    return [location for location in IN_MODULES if location not in skip_location and f"_provider.{other}:" not in location]
 
 
 def breaking(tasks: TaskFactory, location: str, keywords: dict[str, Any] | None = None) -> TaskCase:
