@@ -204,7 +204,7 @@ if hasattr(ansible.template, "trust_as_template"):  # since ansible-core 2.19 on
 else:
     from ansible.utils.unsafe_proxy import wrap_var as no_template
 
-ENDINGS = ("rewind_vps.yml", "rewind_vps.yaml")
+FILE_SUFFIXES = ("rewind_vps.yml", "rewind_vps.yaml")
 Host = tuple[str, dict[str, Any]]  # its name and its variables
 
 
@@ -215,25 +215,25 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def verify_file(self, path: str) -> bool:
         name = basename(path)
-        return super().verify_file(path) and (name in ENDINGS or name.endswith(tuple(f".{ending}" for ending in ENDINGS)))
+        return super().verify_file(path) and (name in FILE_SUFFIXES or name.endswith(tuple(f".{suffix}" for suffix in FILE_SUFFIXES)))
 
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         super().parse(inventory, loader, path, cache)
-        self._accounts = AccountReader(self._evaluated)
-        self._taken: set[str] = set()  # the names of hosts: no group may have one
+        self._accounts = AccountReader(self._render)
+        self._host_names: set[str] = set()  # the names of hosts: no group may have one
         self._is_config = False
         inventory_credentials.unregister(path)
         try:
             self._parse(path, cache)
             return
         except RewindError as error:
-            trouble = f"{error.message.rstrip('.')}.{f' Next: {error.hint}.' if error.hint else ''}"
+            error_text = f"{error.message.rstrip('.')}.{f' Next: {error.hint}.' if error.hint else ''}"
         except Exception as error:
-            trouble = self._what_went_wrong(error)
+            error_text = self._error_text(error)
         # Outside all of them, so that the error carries no other one along.
-        raise AnsibleParserError(sanitize(Redactor(self._accounts.secrets).redact_text(f"{path} gives no hosts. {trouble}")))
+        raise AnsibleParserError(sanitize(Redactor(self._accounts.secrets).redact_text(f"{path} gives no hosts. {error_text}")))
 
-    def _what_went_wrong(self, error: Exception) -> str:
+    def _error_text(self, error: Exception) -> str:
         """Ansible's own words of an option or an expression. Not of a file, of which it shows lines; and not those of any other exception."""
         if not self._is_config:
             return f"It can't be read ({type(error).__name__}): is it YAML, with plugin: {self.NAME}, and has its vault's password been given?"
@@ -250,16 +250,16 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             )
         accounts = self._accounts.read(config)
         servers = [(account, server) for account in accounts for server in self._servers(account, cache)]
-        self._add([variables_for_templates(hosts.variables_of(account, server, path)) for account, server in servers])
+        self._add([variables_for_templates(hosts.host_variables(account, server, path)) for account, server in servers])
         inventory_credentials.register(path, accounts)
 
     def set_options(self, task_keys: Any = None, var_options: Any = None, direct: Any = None) -> None:
         """As in Ansible; here the file is known to be one for this plugin, and its credentials are known from here on."""
-        self._accounts.note_secrets(direct)
+        self._accounts.collect_secrets(direct)
         self._is_config = True
         super().set_options(task_keys=task_keys, var_options=var_options, direct=direct)
 
-    def _evaluated(self, value: Any) -> Any:
+    def _render(self, value: Any) -> Any:
         self.templar.available_variables = self._vars
         return self.templar.template(value)
 
@@ -268,17 +268,17 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _servers(self, account: Account, may_read_cache: bool) -> list[dict[str, Any]]:
         """The account's servers, from the cache or from the cloud."""
         if not self.get_option("cache"):
-            return self._ask(account)
+            return self._fetch(account)
         key = cache.cache_key(account)
-        servers = cache.unpacked(self._cache.get(key)) if may_read_cache else None
+        servers = cache.deserialize(self._cache.get(key)) if may_read_cache else None
         if servers is None:
-            servers = self._ask(account)
-            self._cache[key] = cache.packed(servers)
+            servers = self._fetch(account)
+            self._cache[key] = cache.serialize(servers)
         else:
             self.display.vv(f"{self.NAME}: the servers of account {account.name} are from the cache")
         return servers
 
-    def _ask(self, account: Account) -> list[dict[str, Any]]:
+    def _fetch(self, account: Account) -> list[dict[str, Any]]:
         result = execute("server_info", {**account.options, "server": None}, check_mode=False, diff_mode=False)
         if result.get("failed"):
             raise invalid_argument(f"Account {account.name}: {result['msg']}")
@@ -289,61 +289,61 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _add(self, servers: list[dict[str, Any]]) -> None:
         """Make hosts of servers, given by their variables; all of them or, with an error, none."""
         inventory = self.inventory
-        found = [(self._name_of(variables), variables) for variables in servers if self._is_wanted(variables)]
-        hosts.check_names(found)
-        self._taken = {name for name, dummy in found}
-        earlier = {name: staging.earlier_variables(inventory, name) for name, dummy in found}
+        found = [(self._host_name(variables), variables) for variables in servers if self._passes_filters(variables)]
+        hosts.check_unique(found)
+        self._host_names = {name for name, dummy in found}
+        existing = {name: staging.existing_variables(inventory, name) for name, dummy in found}
         for name, variables in found:
-            hosts.check_other_sources(name, earlier[name], variables)
-        self.inventory = staging.begin(inventory)
+            hosts.check_conflicts(name, existing[name], variables)
+        self.inventory = staging.new(inventory)
         try:
             for name, variables in found:
-                self._construct(name, variables, earlier[name])
-            staging.carry_over(self.inventory, inventory, earlier)
+                self._construct(name, variables, existing[name])
+            staging.commit(self.inventory, inventory, existing)
         finally:
             self.inventory = inventory
 
-    def _construct(self, name: str, variables: dict[str, Any], earlier: dict[str, Any]) -> None:
+    def _construct(self, name: str, variables: dict[str, Any], existing: dict[str, Any]) -> None:
         strict = self.get_option("strict")
         self.inventory.add_host(name)
-        self.inventory.hosts[name].vars.update(earlier)
+        self.inventory.hosts[name].vars.update(existing)
         for key, value in variables.items():
             self.inventory.set_variable(name, key, value)
-        everything = {"inventory_hostname": name, **earlier, **variables}
+        everything = {"inventory_hostname": name, **existing, **variables}
         self._set_composite_vars(self.get_option("compose"), everything, name, strict=strict)
         host = self.inventory.hosts[name]
-        host.vars = variables_for_templates(host.vars, but=earlier)
+        host.vars = variables_for_templates(host.vars, exclude=existing)
         self._add_host_to_composed_groups(self.get_option("groups"), everything, name, strict=strict)
         self._add_host_to_keyed_groups(self.get_option("keyed_groups"), everything, name, strict=strict)
 
-    def _is_wanted(self, variables: dict[str, Any]) -> bool:
+    def _passes_filters(self, variables: dict[str, Any]) -> bool:
         for entry in self.get_option("filters") or []:
             if not isinstance(entry, Mapping) or len(entry) != 1 or not set(entry) <= {"include", "exclude"}:
                 raise invalid_argument("An entry of filters is one of include and exclude, with a condition")
             ((verb, condition),) = entry.items()
-            if self._holds(condition, variables):
+            if self._evaluate_condition(condition, variables):
                 return verb == "include"
         return True
 
-    def _holds(self, condition: Any, variables: dict[str, Any]) -> bool:
-        held = condition if isinstance(condition, bool) else self._expression("filters", condition, variables)
-        if isinstance(held, bool) or held in ("True", "False"):  # before ansible-core 2.19 it may come as text
-            return held in (True, "True")
+    def _evaluate_condition(self, condition: Any, variables: dict[str, Any]) -> bool:
+        value = condition if isinstance(condition, bool) else self._expression("filters", condition, variables)
+        if isinstance(value, bool) or value in ("True", "False"):  # before ansible-core 2.19 it may come as text
+            return value in (True, "True")
         raise invalid_argument(f"The condition {condition} of filters is neither true nor false for server {variables['rewind_server_name']}")
 
-    def _name_of(self, variables: dict[str, Any]) -> str:
-        tried = []
+    def _host_name(self, variables: dict[str, Any]) -> str:
+        rejected = []
         for expression in self.get_option("hostnames") or []:
             name = self._expression("hostnames", expression, variables)
-            if hosts.is_usable(name, self.inventory.groups):
-                if tried:
-                    self.display.warning(sanitize(f"No host can be called {tried[0][:80]!r}, so this server of account "
+            if hosts.is_valid_name(name, self.inventory.groups):
+                if rejected:
+                    self.display.warning(sanitize(f"No host can be called {rejected[0][:80]!r}, so this server of account "
                                                f"{variables['rewind_account']} is the host {name}"))
                 return str(name)
-            tried.append(str(name))
+            rejected.append(str(name))
         raise invalid_argument(
             f"Server {variables['rewind_server_name'][:80]!r} of account {variables['rewind_account']} can't be called what hostnames "
-            f"says ({', '.join(repr(name[:80]) for name in tried)})",
+            f"says ({', '.join(repr(name[:80]) for name in rejected)})",
             "it must be a name that Ansible can use and that no group has: see hostnames, or leave the server out with filters",
         )
 
@@ -352,20 +352,20 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         try:
             return self._compose(expression, variables)
         except Exception as error:  # Jinja2 raises what it likes
-            trouble = type(error).__name__
+            error_text = type(error).__name__
         raise invalid_argument(
-            f"The expression {expression} of {option} can't be evaluated for server {variables['rewind_server_name']} ({trouble})",
+            f"The expression {expression} of {option} can't be evaluated for server {variables['rewind_server_name']} ({error_text})",
             "the variables that there are stand in ansible-doc -t inventory rewind.vps.servers",
         )
 
     def _sanitize_group_name(self, name: str) -> str:
         """Ansible's own way, whatever the configuration says; and never a host's name, which Ansible would take for the group's."""
         safe = to_safe_group_name(name, force=True, silent=True)
-        if safe in self._taken:
+        if safe in self._host_names:
             raise AnsibleParserError(f"The group {safe} would have the name of a host: give keyed_groups a prefix, or choose another name")
         return safe
 
 
-def variables_for_templates(variables: Mapping[str, Any], but: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def variables_for_templates(variables: Mapping[str, Any], exclude: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The variables, marked as what must not be evaluated, except those of other sources."""
-    return {key: value if but and key in but and but[key] is value else no_template(value) for key, value in variables.items()}
+    return {key: value if exclude and key in exclude and exclude[key] is value else no_template(value) for key, value in variables.items()}

@@ -59,35 +59,35 @@ class AccountReader:
         self._template = template
         self.secrets: list[str] = []
 
-    def note_secrets(self, config: Any) -> None:
+    def collect_secrets(self, config: Any) -> None:
         """Note the credentials of a file as they stand in it, wherever they stand."""
         if isinstance(config, Mapping):
             for name, value in config.items():
                 if name in SECRET_OPTIONS and isinstance(value, str):
                     self.secrets.append(value)
-                self.note_secrets(value)
+                self.collect_secrets(value)
         elif isinstance(config, (list, tuple)):
             for item in config:
-                self.note_secrets(item)
+                self.collect_secrets(item)
 
     def read(self, config: Mapping[str, Any]) -> list[Account]:
         """The accounts, in the file's order; at least one.
 
         :raises RewindError: C(invalid_argument), naming the account and the option.
         """
-        accounts = [self._account(given, label) for given, label in _given(config)]
+        accounts = [self._account(given, label) for given, label in _raw_accounts(config)]
         names = [account.name for account in accounts]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise invalid_argument(f"{names.count(twice[0])} accounts are called {twice[0]}", "give each account a name of its own")
+        duplicates = sorted({name for name in names if names.count(name) > 1})
+        if duplicates:
+            raise invalid_argument(f"{names.count(duplicates[0])} accounts are called {duplicates[0]}", "give each account a name of its own")
         return accounts
 
     def _account(self, given: Mapping[str, Any], label: str) -> Account:
-        options = {name: self._evaluated(value, f"{name} of {label}") for name, value in given.items()}
-        self.note_secrets(options)
+        options = {name: self._render(value, f"{name} of {label}") for name, value in given.items()}
+        self.collect_secrets(options)
         validation = ArgumentSpecValidator(ACCOUNT_OPTIONS).validate(options)
         parameters = validation.validated_parameters
-        self.note_secrets(parameters)  # those of the environment, too
+        self.collect_secrets(parameters)  # those of the environment, too
         if validation.error_messages:
             raise invalid_argument(f"{label.capitalize()}: {validation.errors.msg}")
         name = parameters.pop("name", None) or parameters["provider"]
@@ -103,26 +103,26 @@ class AccountReader:
             raise
         return Account(name, {option: options[option] for option in provider_spec()})
 
-    def _evaluated(self, value: Any, what: str) -> Any:
+    def _render(self, value: Any, description: str) -> Any:
         """An option's value; the text of an error in it may hold anything, so it is not shown."""
         try:
-            evaluated = self._template(value)
-            return str(evaluated) if getattr(evaluated, "__ENCRYPTED__", False) else evaluated  # an inline vault, before ansible-core 2.19
+            rendered = self._template(value)
+            return str(rendered) if getattr(rendered, "__ENCRYPTED__", False) else rendered  # an inline vault, before ansible-core 2.19
         except Exception as error:
-            trouble = type(error).__name__
+            error_text = type(error).__name__
         raise invalid_argument(
-            f"{what} can't be evaluated ({trouble})",
+            f"{description} can't be evaluated ({error_text})",
             "is a variable, a file or a vault's password missing? Besides lookups only variables given with -e are known in an inventory file",
         )
 
 
-def _given(config: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str]]:
+def _raw_accounts(config: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str]]:
     """What is given of each account, and how messages call it."""
-    outside = {name: config[name] for name in ACCOUNT_OPTIONS if name in config}
+    top_level = {name: config[name] for name in ACCOUNT_OPTIONS if name in config}
     if "accounts" not in config:
-        return [(outside, "the account")]
-    if outside:
-        raise invalid_argument(f"{', '.join(outside)} can't stand beside accounts", "let each account have its own")
+        return [(top_level, "the account")]
+    if top_level:
+        raise invalid_argument(f"{', '.join(top_level)} can't stand beside accounts", "let each account have its own")
     accounts = config["accounts"]
     if not isinstance(accounts, list) or not accounts:
         raise invalid_argument("accounts must be a list of at least one account", "or leave it out, and say the one account's options in its place")

@@ -25,12 +25,12 @@ def cache_key(account: Account) -> str:
     return f"rewind_vps_{hashlib.pbkdf2_hmac('sha256', chr(0).join(account.secrets).encode(), salt, _ROUNDS).hex()[:16]}"
 
 
-def packed(servers: list[dict[str, Any]]) -> dict[str, Any]:
+def serialize(servers: list[dict[str, Any]]) -> dict[str, Any]:
     """What is written into the cache."""
     return {"version": VERSION, "servers": [{name: server[name] for name in FIELDS} for server in servers]}
 
 
-def unpacked(entry: Any) -> list[dict[str, Any]] | None:
+def deserialize(entry: Any) -> list[dict[str, Any]] | None:
     """The servers of an entry; None for what this version has not written."""
     servers = entry.get("servers") if isinstance(entry, dict) and entry.get("version") == VERSION else None
     if not isinstance(servers, list) or not all(_is_server(server) for server in servers):

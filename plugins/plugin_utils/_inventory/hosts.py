@@ -18,10 +18,10 @@ from .accounts import Account
 # A host's name is a part of paths (host_vars), of patterns (--limit) and of command lines, and stands on terminals as it is.
 _HOST_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 # Ansible's names for the controller: a server of that name would get every task that is delegated to localhost.
-_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+CONTROLLER_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
-def variables_of(account: Account, server: Mapping[str, Any], source: str) -> dict[str, Any]:
+def host_variables(account: Account, server: Mapping[str, Any], source: str) -> dict[str, Any]:
     """The variables of one server's host: no secret, and nothing of the cloud's own object.
 
     :arg server: as C(Server.to_result) has it.
@@ -51,12 +51,12 @@ def _is_address(text: Any) -> bool:
         return False
 
 
-def is_usable(name: Any, groups: Iterable[str]) -> bool:
+def is_valid_name(name: Any, groups: Iterable[str]) -> bool:
     """Whether a host may be called so. With a group's name, Ansible would give the group the host's variables."""
-    return isinstance(name, str) and bool(_HOST_NAME.fullmatch(name)) and name.lower() not in _THIS_MACHINE and name not in groups
+    return isinstance(name, str) and bool(_HOST_NAME.fullmatch(name)) and name.lower() not in CONTROLLER_NAMES and name not in groups
 
 
-def check_names(hosts: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+def check_unique(hosts: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
     """Whether each host is one server.
 
     :arg hosts: names and variables.
@@ -72,13 +72,13 @@ def check_names(hosts: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
         seen[name] = variables
 
 
-def check_other_sources(name: str, before: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
+def check_conflicts(name: str, existing: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
     """Whether a host that was there before may be this server.
 
     :arg before: the variables that the host has from sources that were read earlier.
     :raises RewindError: C(invalid_argument).
     """
-    other = before.get("rewind_inventory")
+    other = existing.get("rewind_inventory")
     if other is not None and other != variables["rewind_inventory"]:
         raise invalid_argument(
             f"The host {name} has come from {other} already, and would be {_label(variables)} here, too",

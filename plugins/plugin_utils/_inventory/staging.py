@@ -13,38 +13,38 @@ from typing import Any
 
 from ansible.inventory.data import InventoryData
 
-_OF_EVERY_INVENTORY = ("all", "ungrouped")
-_OF_THE_SOURCE = ("inventory_file", "inventory_dir")
+IMPLICIT_GROUPS = ("all", "ungrouped")
+SOURCE_VARIABLES = ("inventory_file", "inventory_dir")
 
 
-def begin(inventory: Any) -> InventoryData:
+def new(inventory: Any) -> InventoryData:
     """An empty draft for an inventory in the making."""
-    draft = InventoryData()
-    draft.current_source = inventory.current_source
-    return draft
+    staged = InventoryData()
+    staged.current_source = inventory.current_source
+    return staged
 
 
-def earlier_variables(inventory: Any, name: str) -> dict[str, Any]:
+def existing_variables(inventory: Any, name: str) -> dict[str, Any]:
     """The variables that a host has from sources that were read earlier."""
     host = inventory.hosts.get(name)
-    return {} if host is None else {key: value for key, value in host.vars.items() if key not in _OF_THE_SOURCE}
+    return {} if host is None else {key: value for key, value in host.vars.items() if key not in SOURCE_VARIABLES}
 
 
-def carry_over(draft: InventoryData, inventory: Any, earlier: dict[str, dict[str, Any]]) -> None:
+def commit(staged: InventoryData, inventory: Any, existing_variables_by_host: dict[str, dict[str, Any]]) -> None:
     """Add everything in the draft to the inventory.
 
     :arg earlier: by host, the variables that it had in the inventory before.
     """
-    for group in draft.groups.values():
+    for group in staged.groups.values():
         inventory.add_group(group.name)
-    for host in draft.hosts.values():
+    for host in staged.hosts.values():
         inventory.add_host(host.name)
-        before = earlier.get(host.name, {})
+        existing = existing_variables_by_host.get(host.name, {})
         for key, value in host.vars.items():
-            if key not in _OF_THE_SOURCE and not (key in before and before[key] is value):
+            if key not in SOURCE_VARIABLES and not (key in existing and existing[key] is value):
                 inventory.set_variable(host.name, key, value)
-    for group in draft.groups.values():
-        if group.name in _OF_EVERY_INVENTORY:
+    for group in staged.groups.values():
+        if group.name in IMPLICIT_GROUPS:
             continue
         for child in [*group.child_groups, *group.hosts]:
             inventory.add_child(group.name, child.name)

@@ -96,11 +96,11 @@ def test_any_servers(file, servers, grouped, strict):
 
 @given(entry=ANYTHING | st.fixed_dictionaries({"version": st.sampled_from([1, 2, True, "1"]), "servers": ANYTHING | st.lists(ANYTHING, max_size=2)}))
 def test_any_entry_of_a_cache(entry):
-    found = cache.unpacked(entry)
+    found = cache.deserialize(entry)
     assert found is None or all(set(item) == set(cache.FIELDS) and isinstance(item["id"], str) for item in found)
 
 
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name)[:30])
 def test_what_is_packed_is_unpacked(name):
     servers = [server(name)]
-    assert cache.unpacked(json.loads(json.dumps(cache.packed(servers)))) == servers
+    assert cache.deserialize(json.loads(json.dumps(cache.serialize(servers)))) == servers
