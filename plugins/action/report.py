@@ -63,8 +63,8 @@ class ActionModule(ControllerAction):
             return {"failed": True, "changed": False, "msg": sanitize(f"The page can't be written: {error.strerror}: {error.filename}")}
 
     def _accounts(self, parameters: dict[str, Any], task_vars: dict[str, Any]) -> list[dict[str, Any]]:
-        if not 1 <= parameters["upgrades"] <= options.MOST_UPGRADES:
-            raise invalid_argument(f"upgrades must be from 1 to {options.MOST_UPGRADES}, not {parameters['upgrades']}")
+        if not 1 <= parameters["upgrades"] <= options.MAX_UPGRADES:
+            raise invalid_argument(f"upgrades must be from 1 to {options.MAX_UPGRADES}, not {parameters['upgrades']}")
         if os.path.isdir(parameters["path"]):
             raise invalid_argument(f"path is a file's, and {parameters['path']} is a folder")
         hostvars = task_vars.get("hostvars") or {}

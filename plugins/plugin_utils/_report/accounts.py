@@ -41,21 +41,21 @@ def ask(account: Mapping[str, Any], progress: Callable[[str], None]) -> dict[str
     """
     provider = REGISTRY[account["provider"]]
     limits = provider.capabilities
-    told: dict[str, Any] = {
+    report: dict[str, Any] = {
         "label": account["label"], "provider": account["provider"], "cloud": provider.display_name, "api_url": None,
         "limit": limits.max_snapshots, "usual_seconds": limits.expected_create_seconds,
         "servers": None, "snapshots": None, "unlisted": [], "error": None,
     }
     options = {name: account[name] for name in argspec.provider_spec()}
     try:
-        told["api_url"] = argspec.normalize_params(options)["api_url"]
+        report["api_url"] = argspec.normalize_params(options)["api_url"]
     except RewindError as error:
-        return {**told, "error": error.format()}
+        return {**report, "error": error.format()}
     for module, key in _READS:
         progress(f"{account['label']}: asking for its {key}")
         everything = {name: option.get("default") for name, option in argspec.SPECS[module].options.items() if name not in options}
         result = execute(module, {**everything, **options}, check_mode=False, diff_mode=False, progress=progress)
-        told[key] = result.get(key)
+        report[key] = result.get(key)
         if result.get("failed"):
-            return {**told, "error": result["msg"], "unlisted": [failed["server"] for failed in result.get("failed_servers", [])]}
-    return told
+            return {**report, "error": result["msg"], "unlisted": [failed["server"] for failed in result.get("failed_servers", [])]}
+    return report

@@ -56,7 +56,7 @@ def findings(snapshots: list[dict[str, Any]] | None, account: dict[str, Any], la
     return sorted(found, key=lambda one: LEVELS.index(one.level))
 
 
-def level_of(found: list[Finding]) -> str:
+def severity(found: list[Finding]) -> str:
     """The worst of them."""
     return min((one.level for one in found), key=LEVELS.index, default=OK)
 
@@ -66,14 +66,14 @@ def _of_snapshots(snapshots: list[dict[str, Any]], account: dict[str, Any], now:
     late = [item for item in snapshots if item["status"] == base.PENDING and (item["age_seconds"] or 0) > 2 * account["usual_seconds"]]
     found = []
     if failed:
-        found.append(Finding(BAD, "failed", formatting.counted(len(failed), "snapshot has failed", "snapshots have failed")))
+        found.append(Finding(BAD, "failed", formatting.pluralize(len(failed), "snapshot has failed", "snapshots have failed")))
     if not snapshots:
         found.append(Finding(WARN, "none", "no snapshot"))
     elif not any(item["status"] == base.READY for item in snapshots):
         found.append(Finding(WARN, "none", "no snapshot that is ready"))
     if late:
         age = formatting.duration(late[0]["age_seconds"])
-        found.append(Finding(WARN, "pending", f"{formatting.counted(len(late), 'snapshot')} not ready after {age}"))
+        found.append(Finding(WARN, "pending", f"{formatting.pluralize(len(late), 'snapshot')} not ready after {age}"))
     found += _of_schedules(snapshots, now)
     limit = account["limit"]
     if limit and len(snapshots) >= limit:
@@ -88,5 +88,5 @@ def _of_schedules(snapshots: list[dict[str, Any]], now: datetime) -> list[Findin
     for item in snapshots:
         late = formatting.seconds_since((item["schedule"] or {}).get("next_run"), now)
         if late is not None and late > OVERDUE_SECONDS:
-            found.append(Finding(WARN, "schedule", f"schedule of {formatting.shown(item['name'], 40)} overdue by {formatting.duration(late)}"))
+            found.append(Finding(WARN, "schedule", f"schedule of {formatting.truncate(item['name'], 40)} overdue by {formatting.duration(late)}"))
     return found

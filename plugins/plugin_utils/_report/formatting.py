@@ -12,23 +12,23 @@ from typing import Any
 from ...module_utils._provider.base import parse_timestamp
 from ...module_utils._text import sanitize
 
-LONGEST_TEXT = 160  # characters of a name or a message that are shown; honest ones are shorter
+MAX_TEXT = 160  # characters of a name or a message that are shown; honest ones are shorter
 _UNITS = (("y", 31_536_000), ("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
-def shown(text: Any, most: int = LONGEST_TEXT) -> str:
+def truncate(text: Any, max_chars: int = MAX_TEXT) -> str:
     """A text of others in one line, without what changes the direction of writing, and cut where it is too long."""
-    whole = sanitize(str(text))
-    return whole if len(whole) <= most else f"{whole[:most]}… ({len(whole)} characters)"
+    clean = sanitize(str(text))
+    return clean if len(clean) <= max_chars else f"{clean[:max_chars]}… ({len(clean)} characters)"
 
 
 def duration(seconds: float) -> str:
     """For people, in the two greatest units: C(3 d 4 h), C(12 min 5 s)."""
-    left = max(0, int(seconds))
-    for place, (unit, size) in enumerate(_UNITS):
-        if left >= size or unit == "s":
-            count, rest = divmod(left, size)
-            smaller = _UNITS[place + 1] if place + 1 < len(_UNITS) else None
+    remaining = max(0, int(seconds))
+    for index, (unit, size) in enumerate(_UNITS):
+        if remaining >= size or unit == "s":
+            count, rest = divmod(remaining, size)
+            smaller = _UNITS[index + 1] if index + 1 < len(_UNITS) else None
             second = rest // smaller[1] if smaller else 0
             return f"{count} {unit} {second} {smaller[0]}" if smaller and second else f"{count} {unit}"
     raise AssertionError("seconds take everything")
@@ -42,7 +42,7 @@ def size(megabytes: float) -> str:
     return f"{megabytes:.0f} MB"
 
 
-def moment(text: Any) -> str | None:
+def format_timestamp(text: Any) -> str | None:
     """A moment to the minute, UTC; None for what can't be read."""
     found = parse_timestamp(text)
     return f"{found.replace(tzinfo=None).isoformat(sep=' ')[:16]}" if found else None
@@ -60,6 +60,6 @@ def seconds_since(text: Any, now: datetime) -> float | None:
     return (now - found).total_seconds() if found else None
 
 
-def counted(number: int, one: str, many: str | None = None) -> str:
+def pluralize(number: int, one: str, many: str | None = None) -> str:
     """C(1 server), C(2 servers)."""
     return f"{number} {one if number == 1 else many or one + 's'}"

@@ -23,11 +23,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "state_dir": {"type": "path", "default": "~/.local/state/rewind.vps"},
     "upgrades": {"type": "int", "default": 50},
 }
-MOST_UPGRADES = 1000
-CLOUD_OPTIONS = tuple(provider_spec())
+MAX_UPGRADES = 1000
+PROVIDER_OPTIONS = tuple(provider_spec())
 
 # Which variables tell of a host's account, the nearest first: those of the role guarded_upgrade, then the inventory's.
-HOST_VARIABLES = {name: (f"guarded_upgrade_{name}",) for name in CLOUD_OPTIONS}
+HOST_VARIABLES = {name: (f"guarded_upgrade_{name}",) for name in PROVIDER_OPTIONS}
 HOST_VARIABLES["provider"] += ("rewind_provider",)
 HOST_VARIABLES["api_url"] += ("rewind_api_url",)
 
@@ -43,14 +43,14 @@ def accounts_of(parameters: Mapping[str, Any], host_variable: Callable[[str, str
     if parameters["hosts"]:
         return _of_hosts(parameters["hosts"], host_variable)
     if parameters["provider"]:
-        return [{name: parameters[name] for name in CLOUD_OPTIONS}]
-    found = [account for account in (_validated({"provider": name}) for name in PROVIDERS)
+        return [{name: parameters[name] for name in PROVIDER_OPTIONS}]
+    matches = [account for account in (_validated({"provider": name}) for name in PROVIDERS)
              if any(account[secret] for secret in REQUIRED_CREDENTIALS[account["provider"]])]
-    if not found:
+    if not matches:
         raise invalid_argument(
             "There is no account to report on", "export the credentials of a cloud, or name the accounts in accounts (report_accounts)",
         )
-    return found
+    return matches
 
 
 def secrets_of(parameters: Mapping[str, Any]) -> list[str | None]:
@@ -73,9 +73,9 @@ def _of_hosts(hosts: Iterable[str], host_variable: Callable[[str, str], Any]) ->
     return accounts
 
 
-def _validated(given: dict[str, Any], whose: str = "") -> dict[str, Any]:
+def _validated(given: dict[str, Any], context: str = "") -> dict[str, Any]:
     """With what the environment has for it."""
     validation = ArgumentSpecValidator(provider_spec()).validate(given)
     if validation.error_messages:
-        raise invalid_argument(f"{whose}{validation.errors.msg}", "set provider or REWIND_PROVIDER, or rewind_provider of the host")
+        raise invalid_argument(f"{context}{validation.errors.msg}", "set provider or REWIND_PROVIDER, or rewind_provider of the host")
     return validation.validated_parameters

@@ -17,13 +17,13 @@ def write_page(path: str, text: str) -> None:
     """:raises OSError: it can't be written; what was there before is untouched."""
     target = Path(path).resolve()  # a link stays a link
     mode = target.stat().st_mode & 0o777 if target.exists() else PRIVATE
-    unfinished = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.new")
-    handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, PRIVATE)
+    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.new")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, PRIVATE)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
             os.fchmod(handle, mode)
             file.write(text)
-        os.replace(unfinished, target)
+        os.replace(temporary, target)
     except BaseException:
-        unfinished.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise

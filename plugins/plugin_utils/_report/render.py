@@ -18,12 +18,12 @@ from markupsafe import Markup
 from ...module_utils._provider import base
 from ...module_utils._version import VERSION
 from . import findings, formatting, summary_view
-from .server_view import Known, server_lines
+from .server_view import ServerReport, server_lines
 from .time_axis import Axis
 
 _HERE = Path(__file__).parent
-_OPEN_AT_MOST = 4  # rows that stand open from the start
-_ATTENTION_AT_MOST = 12  # servers named at the top before the rest folds away
+MAX_OPEN_ROWS = 4  # rows that stand open from the start
+MAX_ATTENTION = 12  # servers named at the top before the rest folds away
 
 
 def render(gathered: dict[str, Any]) -> str:
@@ -32,43 +32,43 @@ def render(gathered: dict[str, Any]) -> str:
     :arg gathered: C(made_at) (UTC, ISO 8601), C(accounts) (accounts.ask), C(upgrades) (upgrades.read_upgrades).
     """
     now = base.parse_timestamp(gathered["made_at"])
-    accounts, told = gathered["accounts"], gathered["upgrades"]
-    fleet = known_servers(gathered)
-    axis = _axis(fleet, now)
-    urgent = [known for known in fleet if known.level in (findings.BAD, findings.WARN)]
-    by_account = [[known for known in fleet if known.account is account] for account in accounts]
-    by_server = {_whose(known.account, known.server["id"]): known for known in fleet}
+    accounts, history = gathered["accounts"], gathered["upgrades"]
+    reports = server_reports(gathered)
+    axis = _axis(reports, now)
+    urgent = [report for report in reports if report.level in (findings.BAD, findings.WARN)]
+    by_account = [[report for report in reports if report.account is account] for account in accounts]
+    by_server = {_server_key(report.account, report.server["id"]): report for report in reports}
     style = (_HERE / "page.css").read_text(encoding="utf-8")
     return _template().render(
-        version=VERSION, made=formatting.moment(gathered["made_at"]), made_at=gathered["made_at"], axis=axis,
+        version=VERSION, made=formatting.format_timestamp(gathered["made_at"]), made_at=gathered["made_at"], axis=axis,
         style=Markup(style), style_hash=_csp_hash(style),
-        total=len(fleet), cards=summary_view.cards(fleet, accounts, told), urgent=urgent, named=_ATTENTION_AT_MOST,
-        opened={known.anchor for known in urgent} if len(urgent) <= _OPEN_AT_MOST else set(),
+        total=len(reports), cards=summary_view.cards(reports, accounts, history), urgent=urgent, named=MAX_ATTENTION,
+        opened={report.anchor for report in urgent} if len(urgent) <= MAX_OPEN_ROWS else set(),
         accounts=[
-            {"label": formatting.shown(account["label"], 80), "error": formatting.shown(account["error"], 2000) if account["error"] else None,
-             "servers": [server_lines(known, axis, now) for known in servers], "note": _account_note(account, servers)}
+            {"label": formatting.truncate(account["label"], 80), "error": formatting.truncate(account["error"], 2000) if account["error"] else None,
+             "servers": [server_lines(report, axis, now) for report in servers], "note": _account_note(account, servers)}
             for account, servers in zip(accounts, by_account)
         ],
-        filters=_filters(fleet),
-        upgrades=[summary_view.upgrade_line(run, _server_of(run, by_server), now) for run in told["runs"]],
-        left_out=told["left_out"], problem=formatting.shown(told["problem"], 400) if told["problem"] else None,
+        filters=_filters(reports),
+        upgrades=[summary_view.upgrade_line(run, _server_of(run, by_server), now) for run in history["runs"]],
+        left_out=history["left_out"], problem=formatting.truncate(history["problem"], 400) if history["problem"] else None,
     )
 
 
-def known_servers(gathered: dict[str, Any]) -> list[Known]:
+def server_reports(gathered: dict[str, Any]) -> list[ServerReport]:
     """Every server of all accounts, what needs attention first."""
     now = base.parse_timestamp(gathered["made_at"])
     last = {}
     for run in gathered["upgrades"]["runs"]:
         if run["last"] and run["server"]:
             last[run["provider"], run["api_url"], run["server"]["id"]] = run
-    fleet = []
+    reports = []
     for place, account in enumerate(gathered["accounts"], 1):
         for number, (server, snapshots) in enumerate(_servers_of(account), 1):
-            upgrade = last.get(_whose(account, server["id"]))
+            upgrade = last.get(_server_key(account, server["id"]))
             found = findings.findings(snapshots, account, upgrade, now)
-            fleet.append(Known(account, server, snapshots, upgrade, found, f"s{place}-{number}"))
-    return sorted(fleet, key=lambda known: findings.LEVELS.index(known.level))  # stable: by name within a level
+            reports.append(ServerReport(account, server, snapshots, upgrade, found, f"s{place}-{number}"))
+    return sorted(reports, key=lambda report: findings.LEVELS.index(report.level))  # stable: by name within a level
 
 
 def _servers_of(account: dict[str, Any]) -> list[tuple[dict[str, Any], list[dict[str, Any]] | None]]:
@@ -76,41 +76,41 @@ def _servers_of(account: dict[str, Any]) -> list[tuple[dict[str, Any], list[dict
     servers = {server["id"]: server for server in account["servers"] or []}
     if account["snapshots"] is None:
         return [(server, None) for server in servers.values()]
-    theirs: dict[str, list[dict[str, Any]] | None] = {server_id: None if server_id in account["unlisted"] else [] for server_id in servers}
+    by_server: dict[str, list[dict[str, Any]] | None] = {server_id: None if server_id in account["unlisted"] else [] for server_id in servers}
     for item in account["snapshots"]:
         servers.setdefault(item["server"]["id"], item["server"])
-        theirs[item["server"]["id"]] = [*(theirs.get(item["server"]["id"]) or []), item]
-    return [(server, theirs[server_id]) for server_id, server in servers.items()]
+        by_server[item["server"]["id"]] = [*(by_server.get(item["server"]["id"]) or []), item]
+    return [(server, by_server[server_id]) for server_id, server in servers.items()]
 
 
-def _whose(account: dict[str, Any], server_id: str) -> tuple[str, str | None, str]:
+def _server_key(account: dict[str, Any], server_id: str) -> tuple[str, str | None, str]:
     """What tells servers of all accounts apart."""
     return account["provider"], account["api_url"], server_id
 
 
-def _server_of(run: dict[str, Any], by_server: dict[Any, Known]) -> Known | None:
+def _server_of(run: dict[str, Any], by_server: dict[Any, ServerReport]) -> ServerReport | None:
     return by_server.get((run["provider"], run["api_url"], run["server"]["id"])) if run["server"] else None
 
 
-def _axis(fleet: list[Known], now: Any) -> Axis:
-    items = [item for known in fleet for item in known.snapshots or []]
+def _axis(reports: list[ServerReport], now: Any) -> Axis:
+    items = [item for report in reports for item in report.snapshots or []]
     coming = [formatting.seconds_until((item["schedule"] or {}).get("next_run"), now) for item in items]
     return Axis([item["age_seconds"] for item in items if item["age_seconds"] is not None], [left for left in coming if left is not None])
 
 
-def _account_note(account: dict[str, Any], servers: list[Known]) -> str:
-    count = sum(len(known.snapshots or []) for known in servers)
+def _account_note(account: dict[str, Any], servers: list[ServerReport]) -> str:
+    count = sum(len(report.snapshots or []) for report in servers)
     limit = f", {account['limit']} a server at most" if account["limit"] else ""
-    return f"{formatting.counted(len(servers), 'server')}, {formatting.counted(count, 'snapshot')}{limit}"
+    return f"{formatting.pluralize(len(servers), 'server')}, {formatting.pluralize(count, 'snapshot')}{limit}"
 
 
-def _filters(fleet: list[Known]) -> list[tuple[str, str, int]]:
+def _filters(reports: list[ServerReport]) -> list[tuple[str, str, int]]:
     """Id, label and number of servers of each choice."""
     return [
-        ("all", "All", len(fleet)),
-        ("attention", "Needs attention", sum(known.level in (findings.BAD, findings.WARN) for known in fleet)),
-        ("none", "No ready snapshot", sum(known.has("none") for known in fleet)),
-        ("limit", "Full or nearly", sum(known.has("full", "nearly_full") for known in fleet)),
+        ("all", "All", len(reports)),
+        ("attention", "Needs attention", sum(report.level in (findings.BAD, findings.WARN) for report in reports)),
+        ("none", "No ready snapshot", sum(report.has("none") for report in reports)),
+        ("limit", "Full or nearly", sum(report.has("full", "nearly_full") for report in reports)),
     ]
 
 

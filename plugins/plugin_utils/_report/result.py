@@ -10,14 +10,14 @@ from typing import Any
 
 from ...module_utils._text import sanitize
 from .findings import BAD, WARN
-from .formatting import counted
-from .render import known_servers
+from .formatting import pluralize
+from .render import server_reports
 
 
 def outcome_of(gathered: dict[str, Any], path: str, check_mode: bool) -> dict[str, Any]:
     """The result. It has failed where an account could not be asked: who only looks at the exit status must notice."""
-    fleet = known_servers(gathered)
-    urgent = [known for known in fleet if known.level in (BAD, WARN)]
+    reports = server_reports(gathered)
+    urgent = [report for report in reports if report.level in (BAD, WARN)]
     accounts = [
         {"label": account["label"], "provider": account["provider"], "error": account["error"],
          "servers": len(account["servers"]) if account["servers"] is not None else None,
@@ -27,13 +27,13 @@ def outcome_of(gathered: dict[str, Any], path: str, check_mode: bool) -> dict[st
     missing = [f"{account['label']}: {account['error']}" for account in accounts if account["error"]]
     snapshots = sum(account["snapshots"] or 0 for account in accounts)
     page = f"The page would be {path}" if check_mode else f"The page is {path}"
-    said = f"{counted(len(fleet), 'server')} with {counted(snapshots, 'snapshot')}, {_attention(len(urgent))}. {page}"
+    said = f"{pluralize(len(reports), 'server')} with {pluralize(snapshots, 'snapshot')}, {_attention(len(urgent))}. {page}"
     result = {
         "changed": True, "path": path, "accounts": accounts,
         "attention": [
-            {"account": known.account["label"], "server": {"id": known.server["id"], "name": known.server["name"]}, "level": known.level,
-             "findings": [one.text for one in known.found]}
-            for known in urgent
+            {"account": report.account["label"], "server": {"id": report.server["id"], "name": report.server["name"]}, "level": report.level,
+             "findings": [one.text for one in report.found]}
+            for report in urgent
         ],
     }
     if missing:

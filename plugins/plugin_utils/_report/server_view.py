@@ -15,14 +15,14 @@ from typing import Any
 
 from ...module_utils._provider import base
 from . import findings, formatting
-from .formatting import counted, duration, shown
+from .formatting import duration, pluralize, truncate
 from .time_axis import Axis
 
 _STATUS = {base.READY: "ready", base.PENDING: "being made", base.FAILED: "failed"}
 
 
 @dataclass(frozen=True)
-class Known:
+class ServerReport:
     """One server with all that is known of it.
 
     :ivar account: as gathered.
@@ -41,50 +41,50 @@ class Known:
 
     @property
     def level(self) -> str:
-        return findings.level_of(self.found)
+        return findings.severity(self.found)
 
     @property
     def name(self) -> str:
-        return shown(self.server["name"] or self.server["id"])
+        return truncate(self.server["name"] or self.server["id"])
 
     def has(self, *kinds: str) -> bool:
         """Whether something of these kinds was found."""
         return any(one.kind in kinds for one in self.found)
 
 
-def server_lines(known: Known, axis: Axis, now: datetime) -> dict[str, Any]:
+def server_lines(report: ServerReport, axis: Axis, now: datetime) -> dict[str, Any]:
     """One server's row and what opens below it."""
-    snapshots, limit = known.snapshots, known.account["limit"]
+    snapshots, limit = report.snapshots, report.account["limit"]
     ages = [item["age_seconds"] for item in snapshots or [] if item["age_seconds"] is not None]
     ready = [item["age_seconds"] for item in snapshots or [] if item["age_seconds"] is not None and item["status"] == base.READY]
     return {
-        "anchor": known.anchor, "level": known.level, "name": known.name, "found": known.found,
-        "kinds": sorted({one.kind for one in known.found}),
-        "state": _state(known.server), "facts": _facts(known, now),
+        "anchor": report.anchor, "level": report.level, "name": report.name, "found": report.found,
+        "kinds": sorted({one.kind for one in report.found}),
+        "state": _state(report.server), "facts": _facts(report, now),
         "count": "?" if snapshots is None else len(snapshots), "limit": limit,
         "pips": limit if limit and limit <= 10 and snapshots is not None else 0,
         "newest": duration(min(ready)) if ready else None,
-        "told": _told(known, ages), "from": axis.place(max(ages)) if ages else None,
-        "marks": [mark for item in _worst_last(snapshots or []) for mark in _marks(item, axis, now)],
+        "summary": _timeline_summary(report, ages), "from": axis.position(max(ages)) if ages else None,
+        "markers": [marker for item in _draw_order(snapshots or []) for marker in _markers(item, axis, now)],
         "snapshots": [_snapshot_line(item, now) for item in snapshots or []], "listed": snapshots is not None,
     }
 
 
-def _worst_last(snapshots: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _draw_order(snapshots: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """In the order in which they are drawn: nothing may hide a failed one."""
     return sorted(reversed(snapshots), key=lambda item: (base.READY, base.PENDING, base.FAILED).index(item["status"]))
 
 
 def _state(server: dict[str, Any]) -> str:
     """What it is in the middle of, else its power."""
-    return shown(server.get("task_state") or server.get("power_state") or "not among the account's servers", 40)
+    return truncate(server.get("task_state") or server.get("power_state") or "not among the account's servers", 40)
 
 
-def _facts(known: Known, now: datetime) -> list[tuple[str, str]]:
-    server, upgrade = known.server, known.last_upgrade
-    facts = [("Server", shown(server["id"])), ("State", _state(server))]
+def _facts(report: ServerReport, now: datetime) -> list[tuple[str, str]]:
+    server, upgrade = report.server, report.last_upgrade
+    facts = [("Server", truncate(server["id"])), ("State", _state(server))]
     if server.get("address"):
-        facts.append(("Address", shown(server["address"], 60)))
+        facts.append(("Address", truncate(server["address"], 60)))
     if upgrade:
         ago = formatting.seconds_since(upgrade["began_at"], now)
         when = f", {duration(ago)} ago" if ago is not None else ""
@@ -92,44 +92,44 @@ def _facts(known: Known, now: datetime) -> list[tuple[str, str]]:
     return facts
 
 
-def _told(known: Known, ages: list[float]) -> str:
+def _timeline_summary(report: ServerReport, ages: list[float]) -> str:
     """The row's time line for those who can't see it."""
-    if known.snapshots is None:
+    if report.snapshots is None:
         return "its snapshots could not be listed"
     if not ages:
-        return counted(len(known.snapshots), "snapshot") + (" without a date" if known.snapshots else "")
-    return f"{counted(len(known.snapshots), 'snapshot')}, the newest {duration(min(ages))} old, the oldest {duration(max(ages))}"
+        return pluralize(len(report.snapshots), "snapshot") + (" without a date" if report.snapshots else "")
+    return f"{pluralize(len(report.snapshots), 'snapshot')}, the newest {duration(min(ages))} old, the oldest {duration(max(ages))}"
 
 
-def _marks(item: dict[str, Any], axis: Axis, now: datetime) -> list[dict[str, Any]]:
+def _markers(item: dict[str, Any], axis: Axis, now: datetime) -> list[dict[str, Any]]:
     """Its dot, and where it is taken anew the place of the next run."""
-    marks, name = [], shown(item["name"], 60)
+    markers, name = [], truncate(item["name"], 60)
     if item["age_seconds"] is not None:
-        says = [f"{name}: {duration(item['age_seconds'])} old, {formatting.moment(item['created_at'])} UTC, {_STATUS[item['status']]}"]
-        says += [word for word, is_so in (("on a schedule", item["schedule"]), ("current", item["current"])) if is_so]
-        marks.append({
-            "shape": item["status"], "place": axis.place(item["age_seconds"]), "scheduled": bool(item["schedule"]), "current": bool(item["current"]),
-            "says": ", ".join(says),
+        label_parts = [f"{name}: {duration(item['age_seconds'])} old, {formatting.format_timestamp(item['created_at'])} UTC, {_STATUS[item['status']]}"]
+        label_parts += [word for word, is_so in (("on a schedule", item["schedule"]), ("current", item["current"])) if is_so]
+        markers.append({
+            "shape": item["status"], "position": axis.position(item["age_seconds"]), "scheduled": bool(item["schedule"]), "current": bool(item["current"]),
+            "label": ", ".join(label_parts),
         })
     next_run = (item["schedule"] or {}).get("next_run")
     left, age = formatting.seconds_until(next_run, now), formatting.seconds_since(next_run, now)
     if left is not None and left > 0:
-        marks.append({
-            "shape": "next", "place": axis.place(age), "scheduled": False, "current": False, "says": f"{name}: taken anew in {duration(left)}",
+        markers.append({
+            "shape": "next", "position": axis.position(age), "scheduled": False, "current": False, "label": f"{name}: taken anew in {duration(left)}",
         })
-    return marks
+    return markers
 
 
 def _snapshot_line(item: dict[str, Any], now: datetime) -> dict[str, Any]:
     word = item["provider_status"]
     status = _STATUS[item["status"]]
     return {
-        "name": shown(item["name"]), "id": None if item["id"] in (None, item["name"]) else shown(item["id"], 60),
-        "age": duration(item["age_seconds"]) if item["age_seconds"] is not None else None, "made": formatting.moment(item["created_at"]),
+        "name": truncate(item["name"]), "id": None if item["id"] in (None, item["name"]) else truncate(item["id"], 60),
+        "age": duration(item["age_seconds"]) if item["age_seconds"] is not None else None, "made": formatting.format_timestamp(item["created_at"]),
         "size": formatting.size(item["size_mb"]) if item["size_mb"] is not None else None,
-        "status": item["status"], "status_text": f"{status} ({shown(word, 40)})" if item["status"] == base.FAILED and word else status,
-        "current": bool(item["current"]), "parent": shown(item["parent"]) if item["parent"] else None,
-        "schedule": _schedule_text(item["schedule"], now), "description": shown(item["description"], 400) if item["description"] else None,
+        "status": item["status"], "status_text": f"{status} ({truncate(provider_word, 40)})" if item["status"] == base.FAILED and provider_word else status,
+        "current": bool(item["current"]), "parent": truncate(item["parent"]) if item["parent"] else None,
+        "schedule": _schedule_text(item["schedule"], now), "description": truncate(item["description"], 400) if item["description"] else None,
     }
 
 
@@ -144,4 +144,4 @@ def _schedule_text(schedule: dict[str, Any] | None, now: datetime) -> str | None
     if left is None:
         return f"{every}{at}; next run not told"
     when = f"in {duration(left)}" if left >= 0 else f"due {duration(formatting.seconds_since(schedule['next_run'], now))} ago"
-    return f"{every}{at}; next {formatting.moment(schedule['next_run'])} UTC, {when}"
+    return f"{every}{at}; next {formatting.format_timestamp(schedule['next_run'])} UTC, {when}"

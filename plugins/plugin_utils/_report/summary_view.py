@@ -13,8 +13,8 @@ from typing import Any
 from ...module_utils._provider import base
 from . import formatting, upgrade_history
 from .findings import BAD, NOTE, OK, WARN
-from .formatting import counted, duration, shown
-from .server_view import Known
+from .formatting import duration, pluralize, truncate
+from .server_view import ServerReport
 
 # Each outcome in words, and how much of a person's attention it needs.
 OUTCOMES = {
@@ -29,18 +29,18 @@ OUTCOMES = {
 }
 
 
-def cards(fleet: list[Known], accounts: list[dict[str, Any]], told: dict[str, Any]) -> list[dict[str, Any]]:
+def cards(reports: list[ServerReport], accounts: list[dict[str, Any]], history: dict[str, Any]) -> list[dict[str, Any]]:
     """The numbers at the top."""
-    listed = [known for known in fleet if known.snapshots is not None]
-    every = [(known, item) for known in listed for item in known.snapshots or []]
+    listed = [report for report in reports if report.snapshots is not None]
+    every = [(report, item) for report in listed for item in report.snapshots or []]
     return [
-        _card("Servers", len(fleet), f"in {counted(len(accounts), 'account')}"),
+        _card("Servers", len(reports), f"in {pluralize(len(accounts), 'account')}"),
         _card("Snapshots", len(every), _sizes([item for dummy, item in every])),
         _oldest(every),
         _not_ready([item for dummy, item in every]),
-        _without(listed, len(fleet) - len(listed)),
+        _without(listed, len(reports) - len(listed)),
         _limits(listed),
-        _upgrades(told["runs"]),
+        _upgrades(history["runs"]),
     ]
 
 
@@ -56,12 +56,12 @@ def _sizes(items: list[dict[str, Any]]) -> str:
     return whole if len(sizes) == len(items) else f"{whole} in {len(sizes)}; {len(items) - len(sizes)} not told"
 
 
-def _oldest(every: list[tuple[Known, dict[str, Any]]]) -> dict[str, Any]:
-    dated = [(item["age_seconds"], known, item) for known, item in every if item["age_seconds"] is not None]
+def _oldest(every: list[tuple[ServerReport, dict[str, Any]]]) -> dict[str, Any]:
+    dated = [(item["age_seconds"], report, item) for report, item in every if item["age_seconds"] is not None]
     if not dated:
         return _card("Oldest", "none", "no snapshot with a date")
-    age, known, item = max(dated, key=lambda one: one[0])
-    return _card("Oldest", duration(age), f"{shown(item['name'], 40)} of {shown(known.name, 40)}", href=known.anchor)
+    age, report, item = max(dated, key=lambda one: one[0])
+    return _card("Oldest", duration(age), f"{truncate(item['name'], 40)} of {truncate(report.name, 40)}", href=report.anchor)
 
 
 def _not_ready(items: list[dict[str, Any]]) -> dict[str, Any]:
@@ -70,15 +70,15 @@ def _not_ready(items: list[dict[str, Any]]) -> dict[str, Any]:
     return _card("Not ready", failed + pending, f"{failed} failed, {pending} being made", BAD if failed else NOTE if pending else OK)
 
 
-def _without(listed: list[Known], unlisted: int) -> dict[str, Any]:
-    bare = [known for known in listed if not known.snapshots]
+def _without(listed: list[ServerReport], unlisted: int) -> dict[str, Any]:
+    bare = [report for report in listed if not report.snapshots]
     note = f"not known of {unlisted} more" if unlisted else "there is no way back" if bare else "every server has one"
     return _card("No snapshot", len(bare), note if listed or unlisted else "no servers", WARN if bare or unlisted else OK)
 
 
-def _limits(listed: list[Known]) -> dict[str, Any]:
-    full, nearly = ([known for known in listed if known.has(kind)] for kind in ("full", "nearly_full"))
-    limited = any(known.account["limit"] for known in listed)
+def _limits(listed: list[ServerReport]) -> dict[str, Any]:
+    full, nearly = ([report for report in listed if report.has(kind)] for kind in ("full", "nearly_full"))
+    limited = any(report.account["limit"] for report in listed)
     note = (f"{len(nearly)} nearly" if nearly else "no other is near it") if limited else "no limit known"
     return _card("At their limit", len(full), note, WARN if full else NOTE if nearly else OK)
 
@@ -91,7 +91,7 @@ def _upgrades(runs: list[dict[str, Any]]) -> dict[str, Any]:
     return _card("Upgrades", len(runs), ", ".join(parts) or "no receipt here", level, "upgrades")
 
 
-def upgrade_line(run: dict[str, Any], known: Known | None, now: datetime) -> dict[str, Any]:
+def upgrade_line(run: dict[str, Any], report: ServerReport | None, now: datetime) -> dict[str, Any]:
     """One guarded upgrade.
 
     :arg known: its server, where the page has it.
@@ -100,12 +100,12 @@ def upgrade_line(run: dict[str, Any], known: Known | None, now: datetime) -> dic
     ago = formatting.seconds_since(run["began_at"], now)
     texts = [run["reason"], run["message"] if run["outcome"] != upgrade_history.states.UPGRADED else None]
     return {
-        "outcome": run["outcome"], "word": word, "level": level, "anchor": known.anchor if known else None,
-        "host": shown(run["host"], 80) if run["host"] else None, "cloud": shown(run["cloud"], 40) if run["cloud"] else None,
-        "when": formatting.moment(run["began_at"]), "ago": duration(ago) if ago is not None else None,
+        "outcome": run["outcome"], "word": word, "level": level, "anchor": report.anchor if report else None,
+        "host": truncate(run["host"], 80) if run["host"] else None, "cloud": truncate(run["cloud"], 40) if run["cloud"] else None,
+        "when": formatting.format_timestamp(run["began_at"]), "ago": duration(ago) if ago is not None else None,
         "seconds": duration(run["seconds"]) if run["seconds"] is not None else None,
-        "why": [shown(text, 400) for text in texts if text], "snapshot": shown(run["snapshot"], 80) if run["snapshot"] else None,
-        "verification": _proof(run["verification"]), "run_record": shown(run["run_record"], 300),
+        "why": [truncate(text, 400) for text in texts if text], "snapshot": truncate(run["snapshot"], 80) if run["snapshot"] else None,
+        "verification": _proof(run["verification"]), "run_record": truncate(run["run_record"], 300),
     }
 
 
@@ -114,5 +114,5 @@ def _proof(proof: list[dict[str, str]]) -> list[str]:
     lines = []
     for result in ("failed", "inconclusive", "passed"):
         what = ", ".join(finding["check"] for finding in proof if finding["result"] == result)
-        lines += [f"{result}: {shown(what, 120)}"] if what else []
+        lines += [f"{result}: {truncate(what, 120)}"] if what else []
     return lines

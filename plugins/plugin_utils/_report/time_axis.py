@@ -20,7 +20,7 @@ _PAST = (
     (365 * DAY, "1 y"), (5 * 365 * DAY, "5 y"),
 )
 _FUTURE = ((6 * HOUR, "in 6 h"), (DAY, "in 1 d"), (7 * DAY, "in 1 w"), (30 * DAY, "in 1 mo"), (365 * DAY, "in 1 y"))
-_AT_LEAST_PAST = 3  # steps, however young everything is
+MIN_PAST_STEPS = 3  # steps, however young everything is
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Tick:
     :ivar minor: its label may be left out where there is little room.
     """
 
-    place: float
+    position: float
     label: str
     now: bool
     minor: bool
@@ -45,26 +45,26 @@ class Axis:
     """
 
     def __init__(self, ages: Iterable[float], coming: Iterable[float] = ()) -> None:
-        past = _PAST[:_needed([step for step, dummy in _PAST], max(ages, default=0), _AT_LEAST_PAST)]
+        past = _PAST[:_needed([step for step, dummy in _PAST], max(ages, default=0), MIN_PAST_STEPS)]
         future = _FUTURE[:_needed([step for step, dummy in _FUTURE], max(coming, default=0), 0)]
-        self._moments = [-step for step, dummy in reversed(past)] + [0] + [step for step, dummy in future]
+        self._steps = [-step for step, dummy in reversed(past)] + [0] + [step for step, dummy in future]
         labels = [label for dummy, label in reversed(past)] + ["now"] + [label for dummy, label in future]
-        self.now = self.place(0)
+        self.now = self.position(0)
         self.ticks = [
-            Tick(self.place(-moment), label, moment == 0, minor=(place - len(past)) % 2 == 1)
-            for place, (moment, label) in enumerate(zip(self._moments, labels))
+            Tick(self.position(-offset), label, offset == 0, minor=(position - len(past)) % 2 == 1)
+            for position, (offset, label) in enumerate(zip(self._steps, labels))
         ]
 
-    def place(self, age: float) -> float:
+    def position(self, age: float) -> float:
         """Where an age lies, in percent from the left; a negative one is to come. What is beyond an end lies on it."""
-        moment = min(max(-age, self._moments[0]), self._moments[-1])
-        step = max(1, bisect.bisect_left(self._moments, moment))
-        begin, end = self._moments[step - 1], self._moments[step]
-        return round(100 * (step - 1 + (moment - begin) / (end - begin)) / (len(self._moments) - 1), 2)
+        offset = min(max(-age, self._steps[0]), self._steps[-1])
+        step = max(1, bisect.bisect_left(self._steps, offset))
+        start, end = self._steps[step - 1], self._steps[step]
+        return round(100 * (step - 1 + (offset - start) / (end - start)) / (len(self._steps) - 1), 2)
 
 
-def _needed(steps: list[int], farthest: float, at_least: int) -> int:
+def _needed(steps: list[int], furthest: float, at_least: int) -> int:
     """How many steps reach as far; all of them where none does."""
-    if farthest <= 0:
+    if furthest <= 0:
         return at_least
-    return max(at_least, min(len(steps), bisect.bisect_left(steps, farthest) + 1))
+    return max(at_least, min(len(steps), bisect.bisect_left(steps, furthest) + 1))

@@ -53,7 +53,7 @@ def _told(path: Path, is_last: bool) -> dict[str, Any]:
     :arg is_last: whether it is the newest of its server.
     """
     run_id = path.parent.name
-    told: dict[str, Any] = {
+    run: dict[str, Any] = {
         "run_id": run_id, "run_record": str(path), "last": is_last, "outcome": UNREADABLE, "host": None, "cloud": None, "provider": None,
         "api_url": None, "server": None, "snapshot": None, "began_at": _moment_of(run_id), "seconds": None, "message": None,
         "reason": None, "verification": [],
@@ -61,12 +61,12 @@ def _told(path: Path, is_last: bool) -> dict[str, Any]:
     try:
         record = RunRecord.load(path)
     except RewindError:
-        return told
+        return run
     if record.run_id != run_id:
-        return {**told, "message": f"it is of another run ({record.run_id})"}
+        return {**run, "message": f"it is of another run ({record.run_id})"}
     data, history = record.data, record.data["history"]
     return {
-        **told, "outcome": _outcome(record), "host": data["host"], "cloud": data.get("cloud") or data["provider"],
+        **run, "outcome": _outcome(record), "host": data["host"], "cloud": data.get("cloud") or data["provider"],
         "provider": data["provider"], "api_url": data.get("api_url"), "server": data["server"],
         "snapshot": record.snapshot["name"] if record.snapshot.get("id") else None, "began_at": history[0]["at"],
         "seconds": max(0.0, (parse_timestamp(history[-1]["at"]) - parse_timestamp(history[0]["at"])).total_seconds()),

@@ -24,7 +24,7 @@ def clean_environment(monkeypatch):
 
 
 def meant(hosts=None, hostvars=None, **given):
-    parameters = {**dict.fromkeys(options.CLOUD_OPTIONS), "accounts": None, "hosts": hosts, **given}
+    parameters = {**dict.fromkeys(options.PROVIDER_OPTIONS), "accounts": None, "hosts": hosts, **given}
     return options.accounts_of(parameters, lambda host, name: (hostvars or {}).get(host, {}).get(name))
 
 

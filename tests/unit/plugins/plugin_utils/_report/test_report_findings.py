@@ -7,7 +7,7 @@ import pytest
 from report_builders import DAY, HOUR, NOW, account, few, gathered, many, schedule, server, snapshot, unreadable, upgrade
 
 from ansible_collections.rewind.vps.plugins.plugin_utils._report import findings, summary_view
-from ansible_collections.rewind.vps.plugins.plugin_utils._report.render import known_servers
+from ansible_collections.rewind.vps.plugins.plugin_utils._report.render import server_reports
 from ansible_collections.rewind.vps.plugins.plugin_utils._report.result import outcome_of
 
 
@@ -57,31 +57,31 @@ def test_an_upgrade_counts_for_its_own_server_and_only_the_last_one():
     there = [snapshot("a", DAY, "1"), snapshot("b", DAY, "2")]
     mine, elsewhere = account(servers, there), account(servers, there, api_url="https://other.example")
     runs = [upgrade("rollback_failed", server_id="1"), upgrade("unknown", server_id="2", last=False), unreadable()]
-    levels = {(known.account["api_url"], known.server["id"]): known.level for known in known_servers(gathered(mine, elsewhere, runs=runs))}
+    levels = {(known.account["api_url"], known.server["id"]): known.level for known in server_reports(gathered(mine, elsewhere, runs=runs))}
     assert levels == {("https://cloud.example", "1"): "bad", ("https://cloud.example", "2"): "ok",
                       ("https://other.example", "1"): "ok", ("https://other.example", "2"): "ok"}
 
 
 def test_the_worst_comes_first_and_then_the_order_that_there_was():
-    assert [known.name for known in known_servers(few())] == ["api1", "mail1", "shop1", "staging", "db1", "app1"]
-    levels = [findings.LEVELS.index(known.level) for known in known_servers(many(100))]
+    assert [known.name for known in server_reports(few())] == ["api1", "mail1", "shop1", "staging", "db1", "app1"]
+    levels = [findings.LEVELS.index(known.level) for known in server_reports(many(100))]
     assert levels == sorted(levels)
 
 
 def test_a_server_that_only_its_snapshots_tell_of_is_there():
-    fleet = known_servers(gathered(account([], [snapshot("left", DAY, "999")])))
+    fleet = server_reports(gathered(account([], [snapshot("left", DAY, "999")])))
     assert [(known.name, len(known.snapshots)) for known in fleet] == [("999", 1)]
 
 
 def test_one_server_whose_snapshots_could_not_be_listed():
     servers = [server("1", "web1"), server("2", "web2"), server("3", "web3")]
-    fleet = known_servers(gathered(account(servers, [snapshot("a", DAY, "3")], unlisted=["2"], error="2: no")))
+    fleet = server_reports(gathered(account(servers, [snapshot("a", DAY, "3")], unlisted=["2"], error="2: no")))
     assert {known.name: [one.kind for one in known.found] for known in fleet} == {"web1": ["none"], "web2": ["unlisted"], "web3": []}
 
 
 def cards(*accounts, runs=()):
     fleet = gathered(*accounts, runs=list(runs))
-    return {card["label"]: card for card in summary_view.cards(known_servers(fleet), fleet["accounts"], fleet["upgrades"])}
+    return {card["label"]: card for card in summary_view.cards(server_reports(fleet), fleet["accounts"], fleet["upgrades"])}
 
 
 def test_the_numbers_at_the_top():

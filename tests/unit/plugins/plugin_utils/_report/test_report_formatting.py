@@ -30,7 +30,7 @@ def test_size(megabytes, text):
     ("2026-07-01T12:00:00Z", "2026-07-01 12:00"), ("2026-07-01T12:00:59.999+03:00", "2026-07-01 09:00"), ("soon", None), (None, None), (7, None),
 ])
 def test_moment(told, text):
-    assert formatting.moment(told) == text
+    assert formatting.format_timestamp(told) == text
 
 
 def test_seconds_until():
@@ -40,10 +40,10 @@ def test_seconds_until():
 
 
 def test_a_text_of_others_is_one_line_and_not_too_long():
-    assert formatting.shown("one\u202etwo\nthree\x1b[2J") == f"one{REPLACEMENT}two{REPLACEMENT}three{REPLACEMENT}[2J"
-    long = formatting.shown("x" * 10_000)
+    assert formatting.truncate("one\u202etwo\nthree\x1b[2J") == f"one{REPLACEMENT}two{REPLACEMENT}three{REPLACEMENT}[2J"
+    long = formatting.truncate("x" * 10_000)
     assert long == "x" * 160 + "… (10000 characters)"
-    assert formatting.shown("x" * 160) == "x" * 160
+    assert formatting.truncate("x" * 160) == "x" * 160
 
 
 def test_the_axis_reaches_as_far_as_needed_and_no_farther():
@@ -56,7 +56,7 @@ def test_the_axis_reaches_as_far_as_needed_and_no_farther():
 
 def test_places_on_the_axis():
     axis = Axis([DAY], [6 * HOUR])  # four steps of a quarter each: 1 d, 6 h, 1 h, now, in 6 h
-    places = {age: axis.place(age) for age in (2 * DAY, DAY, 6 * HOUR, 3.5 * HOUR, HOUR, 0, -3 * HOUR, -DAY)}
+    places = {age: axis.position(age) for age in (2 * DAY, DAY, 6 * HOUR, 3.5 * HOUR, HOUR, 0, -3 * HOUR, -DAY)}
     assert list(places.values()) == [0, 0, 25, 37.5, 50, 75, 87.5, 100]
     assert axis.now == 75 and [tick.place for tick in axis.ticks] == [0, 25, 50, 75, 100]
     assert [tick.label for tick in axis.ticks if not tick.minor] == ["6 h", "now"]
@@ -69,5 +69,5 @@ SECONDS = some.floats(min_value=0, max_value=1e10)
 def test_what_is_older_never_lies_to_the_right(ages, coming, one, other):
     axis = Axis(ages, coming)
     older, younger = max(one, other), min(one, other)
-    assert 0 <= axis.place(older) <= axis.place(younger) <= 100
+    assert 0 <= axis.position(older) <= axis.position(younger) <= 100
     assert [tick.place for tick in axis.ticks] == sorted(tick.place for tick in axis.ticks)

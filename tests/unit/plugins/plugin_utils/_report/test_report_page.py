@@ -14,7 +14,7 @@ from hypothesis import strategies as some
 from report_builders import DAY, HOUR, account, few, gathered, many, schedule, server, snapshot, unreadable, upgrade
 from support.html import assert_harmless, read_page
 
-from ansible_collections.rewind.vps.plugins.plugin_utils._report.formatting import shown
+from ansible_collections.rewind.vps.plugins.plugin_utils._report.formatting import truncate
 from ansible_collections.rewind.vps.plugins.plugin_utils._report.render import render
 
 
@@ -108,7 +108,7 @@ def test_texts_of_others_are_only_text(skeleton, text):
     html = render(with_text(text))
     assert shape(html) == skeleton, "a text has made or ended an element"
     assert len(html) < 80_000, "a text is cut where it is too long"
-    assert list(rows(read_page(html))) == [shown(text)], "and it is told as it is"
+    assert list(rows(read_page(html))) == [truncate(text)], "and it is told as it is"
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -116,7 +116,7 @@ def test_texts_of_others_are_only_text(skeleton, text):
 def test_any_text_is_only_text(skeleton, text):
     html = render(with_text(text))
     assert shape(html) == skeleton
-    assert list(rows(read_page(html))) == [shown(text)]
+    assert list(rows(read_page(html))) == [truncate(text)]
 
 
 def test_a_browser_lets_nothing_in_but_this_style():

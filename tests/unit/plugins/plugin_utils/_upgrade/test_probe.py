@@ -121,7 +121,7 @@ def test_every_combination_of_signs(marker, boot, files, checks):
     result = verify_restore(data, after, CHECKS[checks])
 
     expected = {"cloud": "passed", "marker": marker, "boot": boot.strip(), "files": files and files.strip(), "checks": checks}
-    expected = {check: shown for check, shown in expected.items() if shown not in (None, "None")}
+    expected = {check: truncate for check, truncate in expected.items() if truncate not in (None, "None")}
     assert [(finding["check"], finding["result"]) for finding in result["verification"]] == list(expected.items())
     assert data["verification"] == [CLOUD], "the receipt is the guard's alone"
     is_restored = "failed" not in (expected["marker"], expected.get("files"))
