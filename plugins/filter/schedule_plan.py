@@ -47,16 +47,16 @@ from ansible_collections.rewind.vps.plugins.module_utils._provider.registry impo
 from ansible_collections.rewind.vps.plugins.plugin_utils._schedule import plan
 
 
-def schedule_plan(wishes: dict[str, Any]) -> dict[str, Any]:
+def schedule_plan(options: dict[str, Any]) -> dict[str, Any]:
     """The plan, or a refusal as data: a failed filter would be told with Ansible's words around it."""
     try:
-        provider = REGISTRY.get(str(wishes["provider"]))
+        provider = REGISTRY.get(str(options["provider"]))
         if provider is None:
             raise invalid_argument(
                 f"snapshot_schedule_provider must be one of {', '.join(REGISTRY)}",
                 "set it, the host's variable rewind_provider, or REWIND_PROVIDER in the controller's environment",
             )
-        return {"refusal": "", **plan(wishes, provider.capabilities, provider.display_name)}
+        return {"refusal": "", **plan(options, provider.capabilities, provider.display_name)}
     except RewindError as error:
         return {"refusal": error.format()}
 

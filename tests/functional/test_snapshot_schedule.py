@@ -114,7 +114,7 @@ def test_a_timer_from_check_mode_to_its_end(schedules: ScheduleRunner, subtests:
     with subtests.test("another is beside it"):
         fine(schedules.role("web1", name="weekly", every_days=7))
         assert len([name for name in schedules.installed() if name.endswith(".timer.active")]) == 2
-        assert '"unless_newer_than": "146h"' in (schedules.files / "rewind-snapshot-vpsorg-web1.weekly.json").read_text("utf-8")
+        assert '"skip_if_newer_than": "146h"' in (schedules.files / "rewind-snapshot-vpsorg-web1.weekly.json").read_text("utf-8")
     with subtests.test("check mode of its end"):
         installed = schedules.installed()
         assert changed(schedules.role("web1", "--check", state="absent")) > 0 and schedules.installed() == installed

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from ansible_collections.rewind.vps.plugins.filter.schedule_plan import schedule_plan
-from ansible_collections.rewind.vps.plugins.plugin_utils._schedule import MINUTE, unit_name
+from ansible_collections.rewind.vps.plugins.plugin_utils._schedule import TIMESTAMP_FORMAT, unit_name
 
 WISHES = {"name": "nightly", "method": "auto", "state": "present", "every_days": 1, "hour": 3, "minute": 0, "timezone": "", "retain_count": ""}
 
@@ -23,32 +23,32 @@ def ilkbyte(**wishes):
 
 
 def test_who_keeps_it():
-    assert vpsorg()["by"] == "runner" and ilkbyte()["by"] == "cloud"
-    assert ilkbyte(method="systemd")["by"] == ilkbyte(method="cron")["by"] == "runner"
+    assert vpsorg()["method"] == "runner" and ilkbyte()["method"] == "cloud"
+    assert ilkbyte(method="systemd")["method"] == ilkbyte(method="cron")["method"] == "runner"
 
 
 @pytest.mark.parametrize(("zone", "hour", "at"), [("", 3, 3), ("Europe/Istanbul", 3, 3), ("UTC", 3, 6), ("UTC", 22, 1)])
 def test_the_clouds_clock(zone, hour, at):
-    assert ilkbyte(timezone=zone, hour=hour, minute=7, every_days="2")["cloud"] == {"day": 2, "hour": at, "minute": 7}
+    assert ilkbyte(timezone=zone, hour=hour, minute=7, every_days="2")["provider_schedule"] == {"day": 2, "hour": at, "minute": 7}
 
 
 @pytest.mark.parametrize("plan", [vpsorg(), ilkbyte(method="systemd")], ids=["vpsorg", "ilkbyte"])
 def test_the_pattern_names_what_is_made_and_nothing_else(plan):
-    run = plan["run"]
+    run = plan["job"]
     moments = [datetime(2026, 1, 1, tzinfo=timezone.utc) + timedelta(minutes=7919 * step) for step in range(3000)]
-    assert all(fnmatch.fnmatchcase(run["prefix"] + moment.strftime(MINUTE), run["match"]) for moment in moments)
+    assert all(fnmatch.fnmatchcase(run["prefix"] + moment.strftime(TIMESTAMP_FORMAT), run["match"]) for moment in moments)
     for other in ("nightly", "nightly-before", "nightly-202601010300x", "xnightly-202601010300", "nightly-20260101", "weekly-202601010300",
                   "nightly-2-202601010300"):
         assert not fnmatch.fnmatchcase(other, run["match"])
 
 
 def test_names_are_what_the_cloud_takes():
-    assert vpsorg()["run"]["prefix"] == "nightly-" and ilkbyte(method="cron")["run"]["prefix"] == "nightly"
+    assert vpsorg()["job"]["prefix"] == "nightly-" and ilkbyte(method="cron")["job"]["prefix"] == "nightly"
 
 
 @pytest.mark.parametrize(("days", "hours"), [(1, "2h"), (3, "50h"), (365, "8738h")])
 def test_when_one_is_due(days, hours):
-    assert vpsorg(every_days=days)["run"]["unless_newer_than"] == hours
+    assert vpsorg(every_days=days)["job"]["skip_if_newer_than"] == hours
 
 
 def test_what_systemd_is_told():
@@ -57,8 +57,8 @@ def test_what_systemd_is_told():
 
 
 def test_how_many_stay():
-    assert vpsorg()["run"]["count"] == 3 and vpsorg(retain_count="4")["run"]["count"] == 4
-    assert ilkbyte(method="cron", retain_count=30)["run"]["count"] == 30 and "cloud" in ilkbyte(retain_count=1)
+    assert vpsorg()["job"]["count"] == 3 and vpsorg(retain_count="4")["job"]["count"] == 4
+    assert ilkbyte(method="cron", retain_count=30)["job"]["count"] == 30 and "provider_schedule" in ilkbyte(retain_count=1)
 
 
 @pytest.mark.parametrize(("plan", "words"), [
@@ -77,7 +77,7 @@ def test_refused(plan, words):
 
 def test_an_end_needs_no_times():
     assert vpsorg(state="absent", hour="what") == {
-        "refusal": "", "by": "runner", "provider": "vpsorg", "server": "web1", "name": "nightly", "unit": "rewind-snapshot-vpsorg-web1.nightly",
+        "refusal": "", "method": "runner", "provider": "vpsorg", "server": "web1", "name": "nightly", "unit": "rewind-snapshot-vpsorg-web1.nightly",
     }
 
 
