@@ -54,7 +54,8 @@ def _one_task(bench: Bench, cloud: str, servers: int) -> Row:
 def _one_host_each(bench: Bench, cloud: str, forks: int) -> Row:
     hosts = bench.scale.hosts
     with launch_sandbox(bench, cloud, hosts) as sandbox:
-        task = {"rewind.vps.snapshot": {**provider_options(sandbox, cloud), "server": "{{ inventory_hostname }}", "name": "fleet"}, "delegate_to": "localhost"}
+        task = {"rewind.vps.snapshot": {**provider_options(sandbox, cloud), "server": "{{ inventory_hostname }}", "name": "fleet"},
+            "delegate_to": "localhost"}
         result = bench.runner.run_tasks(task, hosts=tuple(_names(cloud, hosts)), forks=forks)
         return _row(f"a task for each host, forks {forks}", sandbox, cloud, hosts, result)
 

@@ -30,7 +30,8 @@ def main(plan: str) -> None:
     clouds, durations, times = json.loads(plan)
     # As good as no time passes by itself.
     with launch(servers=1, speed=0.001, ssh=False, disks=False) as sandbox, VirtualTime(sandbox, ANSWER_SECONDS).open() as virtual_time:
-        print(json.dumps([_worst([_play(sandbox, virtual_time, cloud, seconds) for _time in range(times)]) for cloud in clouds for seconds in durations]))
+        print(json.dumps([_worst([_play(sandbox, virtual_time, cloud, seconds) for _time in range(times)]) for cloud in clouds
+            for seconds in durations]))
 
 
 def _worst(rows: list[Row]) -> Row:

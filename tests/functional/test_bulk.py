@@ -93,7 +93,8 @@ def test_forty_servers(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     assert {one["snapshot"]["status"] for one in take.result["by_server"].values()} == {"ready"}
     assert {name: one["snapshot"]["server"]["name"] for name, one in take.result["by_server"].items()} == {name: name for name in names}
     started_at = timestamps(requests_for(take, "snapshots.create"))
-    assert all(later - earlier > 0.9 * slow for earlier, later in zip(started_at, started_at[WIDTH:], strict=False)), "more at once than there are lines"
+    assert all(later - earlier > 0.9 * slow for earlier,
+        later in zip(started_at, started_at[WIDTH:], strict=False)), "more at once than there are lines"
     assert not again.result["changed"] and again.changing == []
 
     events = Counter((event["event"], event["server"]) for event in restore.events)
@@ -188,7 +189,8 @@ def test_ansibles_time_limit_leaves_no_server_off(runner: PlaybookRunner, vpsorg
     """The task's timeout comes while two of six are off: they run again, then the task has timed out, and no other was touched."""
     admin, names = runner.sandbox.admin, NAMES["vpsorg"][:6]
     slow = set_durations(4, "vpsorg.snapshots.create")
-    outcome = runner.run(bulk_case(vpsorg, "snapshot", slow, name="one", servers=names, stop_server=True, concurrency=2, keywords={"timeout": 3})).only
+    outcome = runner.run(bulk_case(vpsorg, "snapshot", slow, name="one", servers=names, stop_server=True, concurrency=2,
+        keywords={"timeout": 3})).only
     assert outcome.failed and "3" in outcome.msg and "Traceback" not in outcome.msg
     stopped = {request["server"] for request in requests_for(outcome, "servers.power") if request["body"]["action"] == "stop"}
     assert len(stopped) == 2 and all(admin.server(name)["status"] == "active" for name in names)
@@ -197,7 +199,8 @@ def test_ansibles_time_limit_leaves_no_server_off(runner: PlaybookRunner, vpsorg
 @pytest.mark.slow
 def test_without_a_server_to_start_the_time_limit_ends_the_task_at_once(runner: PlaybookRunner, vpsorg: TaskFactory) -> None:
     slow, started_at = set_durations(20, "vpsorg.snapshots.create"), time.monotonic()
-    run = runner.run(bulk_case(vpsorg, "snapshot", slow, step="ended", name="one", keywords={"timeout": 2}), bulk_case(vpsorg, "server_info", step="next"))
+    run = runner.run(bulk_case(vpsorg, "snapshot", slow, step="ended", name="one", keywords={"timeout": 2}),
+        bulk_case(vpsorg, "server_info", step="next"))
     assert run["ended"].failed and time.monotonic() - started_at < 15
     time.sleep(0.5)
     assert not run["next"].failed and len(runner.sandbox.admin.requests(operation="snapshots.create")) <= FORTY
@@ -220,7 +223,8 @@ def test_stopped_around_their_snapshots_two_at_a_time(runner: PlaybookRunner, ta
 def test_one_that_takes_long_is_looked_at_by_itself(runner: PlaybookRunner, vpsorg: TaskFactory) -> None:
     """The account's 160 snapshots are two pages; one straggler is not worth them."""
     admin = runner.sandbox.admin
-    old_snapshots = [{"server": name, "name": f"old{number}", "created_at": "2025-01-01T00:00:00Z"} for name in NAMES["vpsorg"] for number in range(4)]
+    old_snapshots = [{"server": name, "name": f"old{number}", "created_at": "2025-01-01T00:00:00Z"} for name in NAMES["vpsorg"]
+        for number in range(4)]
     admin.add_snapshots("vpsorg", old_snapshots)
     outcome = runner.run(
         bulk_case(vpsorg, "snapshot", step="most", name="one", servers=NAMES["vpsorg"][1:]),

@@ -118,7 +118,8 @@ def test_a_task_says_what_it_wants_and_nothing_else(runner: PlaybookRunner, sand
 
 def test_each_account_with_its_own_token_unless_the_task_says_another(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
     task = {"rewind.vps.snapshot": {"name": "before"}, "delegate_to": "localhost"}
-    said = {"rewind.vps.snapshot": {"name": "before", "server": "web2", "api_token": sandbox.vpsorg_token}, "delegate_to": "localhost", "run_once": True}
+    said = {"rewind.vps.snapshot": {"name": "before", "server": "web2", "api_token": sandbox.vpsorg_token}, "delegate_to": "localhost",
+        "run_once": True}
     run, results = play(runner, write(tmp_path, **accounts(sandbox)[1]), task, said, mode=IN_PROCESS)
     assert {name: result["error"]["kind"] for name, result in results.items()} == {"web1": "forbidden", "web2": "forbidden"}
     assert run.status == 0 and [event["server"] for event in sandbox.admin.events("snapshot_ready")] == ["web2"]

@@ -11,7 +11,8 @@ MUTANTS = [
     Mutant(
         "a decision uses what was read before the task's own change", f"{UTILS}/fleet/shared_read.py", "SharedRead.has",
         r" and self\.\w+\.began > \w+", "", "own_outcome",
-        ("unit/plugins/module_utils/_bulk/test_bulk_coalescing.py::test_a_provider_never_returns_what_was_read_before_its_own_change",), may_hang=True,
+        ("unit/plugins/module_utils/_bulk/test_bulk_coalescing.py::test_a_provider_never_returns_what_was_read_before_its_own_change",),
+            may_hang=True,
     ),
     Mutant(
         "all servers of a task may be off at the same time", f"{UTILS}/fleet/fleet.py", "_Fleet.__init__",

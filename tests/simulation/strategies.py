@@ -95,7 +95,8 @@ def faults(module: str) -> st.SearchStrategy[Fault]:
         return st.builds(Fault, st.just(kind), operations, skip, times, _details(keys))
 
     faulty_answers = [answer(kind, keys) for kind, keys in ANSWER_FAULTS]
-    operation_faults = [st.builds(Fault, st.just(kind), st.just(operation), details=st.just(details)) for kind, operation, details in OPERATION_FAULTS[module]]
+    operation_faults = [st.builds(Fault, st.just(kind), st.just(operation), details=st.just(details)) for kind, operation,
+        details in OPERATION_FAULTS[module]]
     concurrent_changes = [
         st.builds(Fault, st.just("concurrent_change"), operations, skip, st.just(1), _details({**other, "when": ["before", "after"]}))
         for other in OTHER_CLIENT_CHANGES

@@ -42,7 +42,8 @@ def test_a_restore_that_failed_was_said_to_be_done(virtual_time: VirtualTime) ->
 def test_a_list_that_lags_led_to_a_second_snapshot(virtual_time: VirtualTime) -> None:
     """What was made a moment ago was not listed yet, so it was made again."""
     again = RunTask(present("vpsorg", "one"), (Fault("stale", "snapshots.list"),))
-    run_scenario(virtual_time, "vpsorg", [RunTask(present("vpsorg", "one", wait=False)), again, Advance(4000.0), RunTask(present("vpsorg", "one"), rerun=True)])
+    run_scenario(virtual_time, "vpsorg",
+        [RunTask(present("vpsorg", "one", wait=False)), again, Advance(4000.0), RunTask(present("vpsorg", "one"), rerun=True)])
 
 
 def test_a_list_that_lags_showed_what_was_gone(virtual_time: VirtualTime) -> None:
@@ -61,7 +62,8 @@ def test_a_server_that_is_off_shows_nothing_of_its_snapshot(virtual_time: Virtua
 
 def test_a_server_that_is_off_shows_nothing_of_a_snapshot_taken_anew(virtual_time: VirtualTime) -> None:
     again = RunTask(present("ilkbyte", "one", max_age="1h", wait=False))
-    scenario = run_scenario(virtual_time, "ilkbyte", [Interfere("add", "one", hours=3), Interfere("power"), again, again, RunTask(absent("ilkbyte", "one"), rerun=True)])
+    scenario = run_scenario(virtual_time, "ilkbyte",
+        [Interfere("add", "one", hours=3), Interfere("power"), again, again, RunTask(absent("ilkbyte", "one"), rerun=True)])
     assert scenario.count_requests("snapshots.update") == [1, 0, 0, 0, 0]
     assert scenario.count_requests("snapshots.create") == [0, 0, 0, 0, 0]
 

@@ -44,7 +44,8 @@ class DocRunner:
         for program in ("python", "python3"):
             self._script(program, f"exec {shlex.quote(sys.executable)}")
         self._environment = directory / ".environment"
-        self._environment.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in self._initial_environment(sandbox).items()), "utf-8")
+        self._environment.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in self._initial_environment(sandbox).items()),
+            "utf-8")
         self._cwd_file = directory / ".place"
         self._cwd_file.write_text(str(directory), "utf-8")
         if sandbox is None:
@@ -59,7 +60,7 @@ class DocRunner:
         path.chmod(0o755)
 
     def _initial_environment(self, sandbox: SandboxHandle | None) -> dict[str, str]:
-        sandbox = {} if sandbox is None else {
+        variables = {} if sandbox is None else {
             "VPS_API_TOKEN": sandbox.vpsorg_token, "VPS_API_URL": sandbox.vpsorg_url, "ILKBYTE_ACCESS_KEY": sandbox.ilkbyte_access_key,
             "ILKBYTE_SECRET_KEY": sandbox.ilkbyte_secret_key, "ILKBYTE_HOST": sandbox.ilkbyte_url, "SANDBOX_INVENTORY": sandbox.inventory,
             "SHOP_VPS_TOKEN": sandbox.vpsorg_token,

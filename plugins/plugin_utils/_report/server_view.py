@@ -105,11 +105,12 @@ def _markers(item: dict[str, Any], axis: Axis, now: datetime) -> list[dict[str, 
     """Its dot, and where it is taken anew the place of the next run."""
     markers, name = [], truncate(item["name"], 60)
     if item["age_seconds"] is not None:
-        label_parts = [f"{name}: {duration(item['age_seconds'])} old, {formatting.format_timestamp(item['created_at'])} UTC, {_STATUS[item['status']]}"]
+        created = formatting.format_timestamp(item["created_at"])
+        label_parts = [f"{name}: {duration(item['age_seconds'])} old, {created} UTC, {_STATUS[item['status']]}"]
         label_parts += [word for word, is_so in (("on a schedule", item["schedule"]), ("current", item["current"])) if is_so]
         markers.append({
-            "shape": item["status"], "position": axis.position(item["age_seconds"]), "scheduled": bool(item["schedule"]), "current": bool(item["current"]),
-            "label": ", ".join(label_parts),
+            "shape": item["status"], "position": axis.position(item["age_seconds"]), "scheduled": bool(item["schedule"]),
+            "current": bool(item["current"]), "label": ", ".join(label_parts),
         })
     next_run = (item["schedule"] or {}).get("next_run")
     left, age = formatting.seconds_until(next_run, now), formatting.seconds_since(next_run, now)
@@ -121,13 +122,14 @@ def _markers(item: dict[str, Any], axis: Axis, now: datetime) -> list[dict[str, 
 
 
 def _snapshot_line(item: dict[str, Any], now: datetime) -> dict[str, Any]:
-    word = item["provider_status"]
-    status = _STATUS[item["status"]]
+    status, provider_status = _STATUS[item["status"]], item["provider_status"]
+    if item["status"] == base.FAILED and provider_status:
+        status += f" ({truncate(provider_status, 40)})"
     return {
         "name": truncate(item["name"]), "id": None if item["id"] in (None, item["name"]) else truncate(item["id"], 60),
         "age": duration(item["age_seconds"]) if item["age_seconds"] is not None else None, "made": formatting.format_timestamp(item["created_at"]),
         "size": formatting.size(item["size_mb"]) if item["size_mb"] is not None else None,
-        "status": item["status"], "status_text": f"{status} ({truncate(provider_word, 40)})" if item["status"] == base.FAILED and provider_word else status,
+        "status": item["status"], "status_text": status,
         "current": bool(item["current"]), "parent": truncate(item["parent"]) if item["parent"] else None,
         "schedule": _schedule_text(item["schedule"], now), "description": truncate(item["description"], 400) if item["description"] else None,
     }

@@ -44,7 +44,8 @@ MODERATE = {
 @pytest.mark.parametrize(("cloud", "mode", "source"), ALL)
 def test_the_loudest_run(secret_scan: SecretScanRunner, cloud: str, mode: str, source: str, tmp_path: Path) -> None:
     environment = {**LOUDEST, "ANSIBLE_LOG_PATH": str(tmp_path / "log"), **(VARIABLES[cloud] if source == "controller" else {})}
-    run = secret_scan.run(*cases_with_credentials(TaskFactory(secret_scan.runner.sandbox, cloud), source), mode=mode, arguments=("-vvvvv", "--diff"), environment=environment,
+    run = secret_scan.run(*cases_with_credentials(TaskFactory(secret_scan.runner.sandbox, cloud), source), mode=mode, arguments=("-vvvvv", "--diff"),
+        environment=environment,
                      inherited=source == "controller")
     assert execution_mode_of_cases(run) == mode
     assert not run[f"{source}: works"].failed, run[f"{source}: works"].result
@@ -152,7 +153,8 @@ def test_a_killed_run_that_becomes_another_user_leaves_a_file_unless_pipelining_
 ) -> None:
     late = fault("delay", seconds=8, cloud="vpsorg", operation="servers.list")
     step = vpsorg("server_info", *RESET_CALLS, ADD_CREDENTIALS, late, keywords=BECOMING, server=None, **OPTIONS["vpsorg"])
-    running = secret_scan.runner.start(step, environment={**secret_scan.environment, **become_environment(tmp_path), "ANSIBLE_PIPELINING": pipelining})
+    running = secret_scan.runner.start(step,
+        environment={**secret_scan.environment, **become_environment(tmp_path), "ANSIBLE_PIPELINING": pipelining})
     deadline = time.monotonic() + 60
     while not secret_scan.runner.sandbox.admin.requests(operation="servers.list"):
         assert time.monotonic() < deadline

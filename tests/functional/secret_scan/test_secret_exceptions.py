@@ -21,7 +21,8 @@ BREAKING = Path(__file__).resolve().parents[2] / "support" / "breaking"
 # Where only one of the doors comes by, and where only one of the clouds does. A task's environment is there only behind its door.
 IN_PROCESS_ONLY = ("plugin_utils._action:InProcessAction._run_in_process",)
 MODULE_ONLY = ("ansible.module_utils.basic:AnsibleModule.exit_json",)
-IN_CONTROLLER = ("plugin_utils._action:InProcessAction._module_reason", "plugin_utils._module_execution:ModuleExecutionAction._credentials_as_options")
+IN_CONTROLLER = ("plugin_utils._action:InProcessAction._module_reason",
+    "plugin_utils._module_execution:ModuleExecutionAction._credentials_as_options")
 IN_MODULES = [location for location in PLACES if "_guard." not in location and "_upgrade." not in location and location not in IN_CONTROLLER]
 
 
@@ -32,7 +33,8 @@ def locations(cloud: str, mode: str) -> list[str]:
 
 
 def breaking(tasks: TaskFactory, location: str, keywords: dict[str, Any] | None = None) -> TaskCase:
-    return tasks("snapshot", *RESET_CALLS, ADD_CREDENTIALS, add_snapshot(tasks.cloud, "one"), step=location, name="two", keywords=keywords, **OPTIONS[tasks.cloud])
+    return tasks("snapshot", *RESET_CALLS, ADD_CREDENTIALS, add_snapshot(tasks.cloud, "one"), step=location, name="two", keywords=keywords,
+        **OPTIONS[tasks.cloud])
 
 
 def environment(directory: Path, cloud: str) -> dict[str, str]:
@@ -45,7 +47,8 @@ def raised(directory: Path) -> set[str]:
 
 
 @pytest.mark.parametrize(("cloud", "mode"), [
-    pytest.param(cloud, mode, marks=() if (cloud, mode) == ("vpsorg", IN_PROCESS) else pytest.mark.slow) for cloud in CLOUDS for mode in EXECUTION_MODES])
+    pytest.param(cloud, mode, marks=() if (cloud, mode) == ("vpsorg", IN_PROCESS) else pytest.mark.slow) for cloud in CLOUDS
+        for mode in EXECUTION_MODES])
 def test_in_each_layer(secret_scan: SecretScanRunner, cloud: str, mode: str, tmp_path: Path) -> None:
     tasks = TaskFactory(secret_scan.runner.sandbox, cloud)
     wanted = locations(cloud, mode)

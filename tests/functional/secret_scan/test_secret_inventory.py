@@ -64,7 +64,8 @@ def test_a_play_that_is_given_nothing_but_the_inventory(secret_scan: SecretScanR
 @pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.slow)])
 def test_an_account_that_is_refused_with_a_quotation(secret_scan: SecretScanRunner, cloud: str) -> None:
     path = write(secret_scan)
-    name, details = fault("status", status=403, body={"detail": message_with_secrets(cloud), "error": message_with_secrets(cloud)}, cloud=cloud, times=None)
+    name, details = fault("status", status=403, body={"detail": message_with_secrets(cloud), "error": message_with_secrets(cloud)}, cloud=cloud,
+        times=None)
     getattr(secret_scan.runner.sandbox.admin, name)(**details)
     run = loud(secret_scan, "ansible-inventory", "-i", path, "--list")
     assert "gives no hosts" in run.output and "hostvars" in run.stdout

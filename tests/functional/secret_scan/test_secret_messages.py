@@ -28,7 +28,8 @@ class Answers:
         operation = "servers.list" if module == "server_info" else "snapshots.list"
         arranged = fault(kind, cloud=self.cloud, operation=operation, times=None, **details)
         more = {"server": None} if module == "server_info" else {}
-        return self._tasks(module, *RESET_CALLS, ADD_CREDENTIALS, add_snapshot(self.cloud, "one"), arranged, step=title, **OPTIONS[self.cloud], **more)
+        return self._tasks(module, *RESET_CALLS, ADD_CREDENTIALS, add_snapshot(self.cloud, "one"), arranged, step=title, **OPTIONS[self.cloud],
+            **more)
 
     def refusal(self, title: str, said: object) -> TaskCase:
         body = {"detail": said} if self.cloud == "vpsorg" else {"status": False, "message": "", "error": said, "data": None}
@@ -79,7 +80,8 @@ def steps_for(tasks: TaskFactory) -> list[TaskCase]:
 
 
 @pytest.mark.parametrize(("cloud", "mode"), [
-    pytest.param(cloud, mode, marks=() if (cloud, mode) == ("ilkbyte", IN_PROCESS) else pytest.mark.slow) for cloud in CLOUDS for mode in EXECUTION_MODES])
+    pytest.param(cloud, mode, marks=() if (cloud, mode) == ("ilkbyte", IN_PROCESS) else pytest.mark.slow) for cloud in CLOUDS
+        for mode in EXECUTION_MODES])
 def test_in_every_part_of_an_answer(secret_scan: SecretScanRunner, cloud: str, mode: str) -> None:
     tasks = TaskFactory(secret_scan.runner.sandbox, cloud)
     run = secret_scan.run(*steps_for(tasks), mode=mode, arguments=("-vvvvv", "--diff"), environment={"ANSIBLE_DISPLAY_TRACEBACK": "always"})

@@ -17,7 +17,7 @@ import pytest
 from benchmark import execution_modes, fleet, notice
 from benchmark.measure import run as measured
 from benchmark.profiling import rows_of
-from benchmark.report import MET, NOT_MEASURED, NOT_MET, Part, Table, Target, as_data, per_task, ratio, show, show_targets, text, write_json
+from benchmark.report import MET, NOT_MEASURED, NOT_MET, Part, Table, Target, as_data, per_task, ratio, show, show_targets, write_json
 from benchmark.request_count import count
 from rich.console import Console
 
@@ -44,25 +44,25 @@ def test_a_target_is_met_up_to_its_limit(figure: float | None, verdict: str) -> 
     assert Target("cost", figure, 0.12).verdict == verdict
 
 
-@pytest.mark.parametrize(("value", "shown"), [
+@pytest.mark.parametrize(("value", "text"), [
     (None, "-"), (0.1234, "0.123"), (12.345, "12.3"), (12345.6, "12,346"), (12345, "12,345"), ("a text", "a text"), (True, "True"),
 ])
-def test_values_as_tables_show_them(value: Any, truncate: str) -> None:
-    assert text(value) == truncate
+def test_values_as_tables_show_them(value: Any, text: str) -> None:
+    assert text(value) == text
 
 
 def test_a_table_has_every_column_and_a_dash_where_there_is_nothing() -> None:
     table = Table("things", [{"what": "one", "ms": 1.5}, {"what": "two", "trouble": "it [fell] over"}])
     assert table.columns == ["what", "ms", "trouble"]
-    truncate = printed(show, Part("part", [table], notes=["a [note]"]))
+    text = printed(show, Part("part", [table], notes=["a [note]"]))
     for word in ("part: things", "one", "1.5", "two", "-", "a [note]"):
-        assert word in truncate
+        assert word in text
 
 
 def test_targets_are_printed_with_figure_and_verdict() -> None:
     part = Part("doors", targets=[Target("cost", 0.5, 0.12, " s"), Target("size", None, 3.0, why="nobody looked")])
-    truncate = printed(show_targets, [part])
-    assert all(word in truncate for word in ("0.12 s", "0.5 s", NOT_MET, NOT_MEASURED, "nobody looked"))
+    text = printed(show_targets, [part])
+    assert all(word in text for word in ("0.12 s", "0.5 s", NOT_MET, NOT_MEASURED, "nobody looked"))
 
 
 def test_json_has_figures_verdicts_and_the_machine(tmp_path: Path) -> None:
@@ -183,8 +183,8 @@ def test_what_hangs_is_ended_with_what_it_started(tmp_path: Path) -> None:
 
 
 def _runs(pid: int) -> bool:
-    truncate = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout.strip()
-    return bool(truncate) and not truncate.startswith("Z")
+    text = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout.strip()
+    return bool(text) and not text.startswith("Z")
 
 
 def test_the_other_clouds_answer_and_end_with_whoever_started_them() -> None:
@@ -201,5 +201,6 @@ def test_the_other_clouds_answer_and_end_with_whoever_started_them() -> None:
 
 
 def test_a_part_that_is_not_there_is_refused() -> None:
-    ended = subprocess.run([sys.executable, Path(execution_modes.__file__).with_name("run.py"), "coffee"], capture_output=True, text=True, check=False)
+    ended = subprocess.run([sys.executable, Path(execution_modes.__file__).with_name("run.py"), "coffee"], capture_output=True, text=True,
+        check=False)
     assert ended.returncode == 2 and "there is no part coffee" in ended.stderr

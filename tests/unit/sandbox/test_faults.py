@@ -35,9 +35,9 @@ def test_dropped_connection(sandbox, vpsorg, kind, done):
 
 def test_skip_times_server_and_cloud(sandbox, vpsorg, ilkbyte):
     sandbox.admin.fault("status", status=503, operation="servers.show", server="web1", skip=1, times=2)
-    truncate = [vpsorg.call("GET", f"/servers/{server}/").status_code
+    shown = [vpsorg.call("GET", f"/servers/{server}/").status_code
              for server in (12345, 12346, 12345, 12346, 12345, 12345)]
-    assert truncate == [200, 200, 503, 200, 503, 200]
+    assert shown == [200, 200, 503, 200, 503, 200]
     sandbox.admin.fault("status", status=502, cloud="vpsorg", times=None)
     assert ilkbyte.call("/account").status_code == 200
     assert [vpsorg.call("GET", "/account/me/").status_code for _attempt in range(3)] == [502] * 3

@@ -44,14 +44,14 @@ def test_wrong_pages(sandbox, pages):
     ordered = [name for number in (1, 2, 3) for name in pages(number)[0]]
     total = pages(2)[1]
     assert len(set(ordered)) == ROWS and total in (ROWS, 3)
-    for page, rows, truncate in ((2, 1, ordered[1:3]), (2, -1, ordered[3:5]), (3, -2, []), (1, 3, ordered[:2])):  # nothing is before the first row
+    for page, rows, shown in ((2, 1, ordered[1:3]), (2, -1, ordered[3:5]), (3, -2, []), (1, 3, ordered[:2])):  # nothing is before the first row
         sandbox.admin.fault("shift", rows=rows)
-        assert pages(page)[:2] == (truncate, total), rows
+        assert pages(page)[:2] == (shown, total), rows
     assert pages(2)[0] == ordered[2:4]  # it hit once
     sandbox.admin.fault("repeat_page", times=None)
-    names, pluralize, at = pages(2)
+    names, counted, at = pages(2)
     if isinstance(at, str):
-        assert names == ordered[2:4] and at.endswith("?page=2") and pluralize == ROWS
+        assert names == ordered[2:4] and at.endswith("?page=2") and counted == ROWS
     else:
-        assert (names, pluralize, at) == (ordered[:2], 3, 2)
+        assert (names, counted, at) == (ordered[:2], 3, 2)
         assert pages(99) == (ordered[:2], 100, 99)

@@ -122,8 +122,8 @@ def test_unknown_status_for_servers_and_snapshots(sandbox, vpsorg, ilkbyte):
     assert vpsorg.call("GET", "/snapshots/").json()["results"][0]["status"] == "hibernating"
     restored = vpsorg.call("POST", f"/snapshots/{added['id']}/restore/").json()
     assert (restored["status"], restored["server"]["status"]) == ("success", "hibernating")
-    truncate = ilkbyte.manage("/show")
-    assert (truncate["status"], truncate["data"]["status"]) == (True, "hibernating")
+    shown = ilkbyte.manage("/show")
+    assert (shown["status"], shown["data"]["status"]) == (True, "hibernating")
     assert ilkbyte.snapshots()["good"]["state"] == "hibernating"
     assert len(sandbox.admin.events("restore_started")) == 1
 

@@ -108,8 +108,8 @@ def test_a_server_that_killed_its_network_is_brought_back_by_a_restore(ssh_box: 
     ilkbyte.until(lambda: "before" in ilkbyte.snapshots())
     run(ssh_box, "app1", f"sed -i 's/^auto eth0//' {path_inside(ssh_box, 'app1', '/etc/network/interfaces')}")
     until(lambda: run(ssh_box, "app1", "true").returncode == 255)
-    truncate = ssh_box.admin.server("app1")
-    assert (truncate["status"], truncate["powered_on"], truncate["network"]) == ("running", True, "down")
+    shown = ssh_box.admin.server("app1")
+    assert (shown["status"], shown["powered_on"], shown["network"]) == ("running", True, "down")
     ilkbyte.manage("/snapshot/revert", name="before")
     ilkbyte.until(lambda: ssh_box.admin.events("restore_done", server="app1"))
     assert run(ssh_box, "app1", "true").returncode == 0
@@ -126,8 +126,8 @@ def test_a_server_that_does_not_boot_is_active_and_dark_until_a_restore(ssh_box:
         vpsorg.call("POST", path, json={"action": action})
         vpsorg.until(lambda: vpsorg.status() == "active")
         assert run(ssh_box, "web1", "true").returncode == 255, action
-        truncate = ssh_box.admin.server("web1")
-        assert truncate["powered_on"] and "kernel" in truncate["boot_problem"]
+        shown = ssh_box.admin.server("web1")
+        assert shown["powered_on"] and "kernel" in shown["boot_problem"]
     vpsorg.call("POST", f"/snapshots/{good['id']}/restore/")
     vpsorg.until(lambda: vpsorg.status() == "active")
     assert run(ssh_box, "web1", "true").returncode == 0

@@ -44,9 +44,9 @@ def test_an_internal_error_is_reported_without_the_exceptions_text(error, monkey
     assert result["failed"] is True and result["changed"] is True
     assert (result["error"]["kind"], result["error"]["outcome"]) == ("internal", "unknown")
     assert type(error).__name__ in result["msg"] and "test_execute.py:" in result["msg"]
-    truncate = repr(result)
-    assert "the-text" not in truncate and TOKEN not in truncate and "word" not in truncate and "https:" not in truncate
-    assert "exception" not in result and "Traceback" not in truncate
+    shown = repr(result)
+    assert "the-text" not in shown and TOKEN not in shown and "word" not in shown and "https:" not in shown
+    assert "exception" not in result and "Traceback" not in shown
 
 
 def test_an_internal_error_before_anything_was_sent_changed_nothing(monkeypatch):
@@ -85,8 +85,8 @@ def test_every_result_is_redacted(secret_text, template, monkeypatch):
 
     result = run(operation, monkeypatch, progress_lines.append, api_token=template.format(TOKEN))
     assert result["changed"] is True and result["warnings"] and progress_lines
-    for truncate in (repr(result), repr(progress_lines)):
-        assert secret_text not in truncate and MASK in truncate
+    for shown in (repr(result), repr(progress_lines)):
+        assert secret_text not in shown and MASK in shown
 
 
 def test_an_error_is_redacted_too(monkeypatch):

@@ -92,8 +92,8 @@ def test_without_requests_in_the_controller(monkeypatch):
 
 
 def test_hidden_options_are_shown_as_ansible_does():
-    truncate = make_action()._mask_secrets({"api_token": "vps_0123456789", "secret_key": None, "name": "nightly", "api_timeout": 30})
-    assert truncate == {"api_token": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", "secret_key": None, "name": "nightly",
+    shown = make_action()._mask_secrets({"api_token": "vps_0123456789", "secret_key": None, "name": "nightly", "api_timeout": 30})
+    assert shown == {"api_token": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", "secret_key": None, "name": "nightly",
                      "api_timeout": 30}
 
 

@@ -28,7 +28,7 @@ class FakeAction(ModuleExecutionAction):
         self._task = SimpleNamespace(args=args, environment=[environment], async_val=0)
         self._connection = SimpleNamespace(become=None, has_pipelining=True, transport="local", _shell=SimpleNamespace(tmpdir=None))
         self._cleanup_remote_tmp = True
-        self.truncate, self.built, self._answer = None, [], answer or {"changed": False}
+        self.shown, self.built, self._answer = None, [], answer or {"changed": False}
 
     def run(self, tmp=None, task_vars=None):
         raise NotImplementedError
@@ -41,7 +41,7 @@ class FakeAction(ModuleExecutionAction):
         module_args["_ansible_check_mode"] = False
         for name, options in ((module_name, module_args), ("ansible.legacy.async_wrapper", {})):
             self._configure_module(module_name=name, module_args=options, task_vars=task_vars)
-        self.truncate = repr(module_args)
+        self.shown = repr(module_args)
         self.environment = self._task.environment
         return self._answer
 
@@ -70,7 +70,7 @@ def test_credentials_reach_the_module_and_nothing_else(args, environment, token)
     assert action._run_as_module({}) == {"changed": False}
     assert action.built[0] == (OURS, {**args, "api_token": token, "_ansible_check_mode": False})
     assert action.built[1] == ("ansible.legacy.async_wrapper", {}), "not the wrapper's business"
-    assert TOKEN not in action.truncate
+    assert TOKEN not in action.shown
     assert action.environment == [{"LANG": "C"}]
     assert action._task.environment == [environment] and action._options == {}, "as before for the next task"
 

@@ -38,7 +38,7 @@ class LimitedThreads:
                 self.alive += 1
             start(thread)
 
-        def pluralize(worker: executor._Worker) -> None:
+        def counted(worker: executor._Worker) -> None:
             try:
                 run(worker)
             finally:
@@ -46,7 +46,7 @@ class LimitedThreads:
                     self.alive -= 1
 
         monkeypatch.setattr(executor._Worker, "start", limited)
-        monkeypatch.setattr(executor._Worker, "run", pluralize)
+        monkeypatch.setattr(executor._Worker, "run", counted)
 
 
 def run(jobs: int, spare: int = 0, job=lambda: None) -> list[str]:

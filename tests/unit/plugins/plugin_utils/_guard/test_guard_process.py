@@ -125,8 +125,8 @@ def test_from_start_to_end(stage, monkeypatch):
         environment = (process / "environ").read_bytes()
         assert b"PATH=" in environment and b"HTTPS_PROXY=http://proxy.example:3128" in environment
         assert b"ANSIBLE" not in environment
-        for truncate in (environment, (process / "cmdline").read_bytes()):
-            assert TOKEN.encode() not in truncate
+        for shown in (environment, (process / "cmdline").read_bytes()):
+            assert TOKEN.encode() not in shown
         assert str(stage.path).encode() in (process / "cmdline").read_bytes()
 
     with pytest.raises(RewindError) as caught:
