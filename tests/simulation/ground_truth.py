@@ -58,7 +58,8 @@ def _server(cloud: str, row: dict[str, Any]) -> ActualServer:
 
 def _vpsorg(item: dict[str, Any]) -> ActualSnapshot:
     provider_status = item["status"]
-    status = "ready" if provider_status in READY_STATUSES else "pending" if provider_status in PENDING_STATUSES else "failed" if provider_status in FAILED_STATUSES else "odd"
+    known = (("ready", READY_STATUSES), ("pending", PENDING_STATUSES), ("failed", FAILED_STATUSES))
+    status = next((name for name, statuses in known if provider_status in statuses), "odd")
     return ActualSnapshot(str(item["id"]), item["name"], status, _parse_timestamp(item["created_at"]))
 
 

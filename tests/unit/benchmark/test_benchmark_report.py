@@ -44,11 +44,11 @@ def test_a_target_is_met_up_to_its_limit(figure: float | None, verdict: str) -> 
     assert Target("cost", figure, 0.12).verdict == verdict
 
 
-@pytest.mark.parametrize(("value", "text"), [
+@pytest.mark.parametrize(("value", "shown"), [
     (None, "-"), (0.1234, "0.123"), (12.345, "12.3"), (12345.6, "12,346"), (12345, "12,345"), ("a text", "a text"), (True, "True"),
 ])
-def test_values_as_tables_show_them(value: Any, text: str) -> None:
-    assert text(value) == text
+def test_values_as_tables_show_them(value: Any, shown: str) -> None:
+    assert text(value) == shown
 
 
 def test_a_table_has_every_column_and_a_dash_where_there_is_nothing() -> None:

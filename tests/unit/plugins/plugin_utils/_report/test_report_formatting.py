@@ -58,7 +58,7 @@ def test_places_on_the_axis():
     axis = Axis([DAY], [6 * HOUR])  # four steps of a quarter each: 1 d, 6 h, 1 h, now, in 6 h
     places = {age: axis.position(age) for age in (2 * DAY, DAY, 6 * HOUR, 3.5 * HOUR, HOUR, 0, -3 * HOUR, -DAY)}
     assert list(places.values()) == [0, 0, 25, 37.5, 50, 75, 87.5, 100]
-    assert axis.now == 75 and [tick.place for tick in axis.ticks] == [0, 25, 50, 75, 100]
+    assert axis.now == 75 and [tick.position for tick in axis.ticks] == [0, 25, 50, 75, 100]
     assert [tick.label for tick in axis.ticks if not tick.minor] == ["6 h", "now"]
 
 
@@ -70,4 +70,4 @@ def test_what_is_older_never_lies_to_the_right(ages, coming, one, other):
     axis = Axis(ages, coming)
     older, younger = max(one, other), min(one, other)
     assert 0 <= axis.position(older) <= axis.position(younger) <= 100
-    assert [tick.place for tick in axis.ticks] == sorted(tick.place for tick in axis.ticks)
+    assert [tick.position for tick in axis.ticks] == sorted(tick.position for tick in axis.ticks)
