@@ -17,7 +17,7 @@ import pytest
 from benchmark import execution_modes, fleet, notice
 from benchmark.measure import run as measured
 from benchmark.profiling import rows_of
-from benchmark.report import MET, NOT_MEASURED, NOT_MET, Part, Table, Target, as_data, per_task, ratio, show, show_targets, write_json
+from benchmark.report import MET, NOT_MEASURED, NOT_MET, Part, Table, Target, as_data, per_task, ratio, show, show_targets, text, write_json
 from benchmark.request_count import count
 from rich.console import Console
 
