@@ -9,19 +9,19 @@ UTILS = "plugins/module_utils"
 
 MUTANTS = [
     Mutant(
-        "a decision uses what was read before the task's own change", f"{UTILS}/fleet/shared_read.py", "SharedRead.has",
-        r" and self\.\w+\.began > \w+", "", "own_outcome",
+        "a decision uses what was read before the task's own change", f"{UTILS}/_bulk/coalescing.py", "CoalescedRead.has_newer",
+        r" and self\.\w+\.started > \w+", "", "own_outcome",
         ("unit/plugins/module_utils/_bulk/test_bulk_coalescing.py::test_a_provider_never_returns_what_was_read_before_its_own_change",),
-            may_hang=True,
+        may_hang=True,
     ),
     Mutant(
-        "all servers of a task may be off at the same time", f"{UTILS}/fleet/fleet.py", "_Fleet.__init__",
-        r"Batches\((\w+), \w+ - 1\) if", r"Batches(MOST_DECIDING, \1) if", "own_outcome",
+        "all servers of a task may be off at the same time", f"{UTILS}/_bulk/runner.py", "BulkRunner.__init__",
+        r"BatchGate\((\w+), \w+ - 1\) if", r"BatchGate(MAX_PENDING_DECISIONS, \1) if", "own_outcome",
         ("unit/plugins/module_utils/_bulk/test_bulk_results.py::test_no_more_servers_are_stopped_at_once_than_concurrency",),
     ),
     Mutant(
-        "a signal ends the process while servers are off", f"{UTILS}/_module/signal_guard.py", "Crowd._hear",
-        r"if self\._careful:", "if False:", "starts_again",
+        "a signal ends the process while servers are off", f"{UTILS}/_module/signal_guard.py", "ThreadSignals._on_signal",
+        r"if self\._critical_count:", "if False:", "starts_again",
         ("unit/plugins/module_utils/_bulk/test_bulk_executor.py::test_a_signal_waits_for_critical_sections_which_undo_their_change",),
     ),
 ]

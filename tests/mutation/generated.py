@@ -18,16 +18,18 @@ from mutation.checkout import BrokenCheckout
 
 TIMEOUT = 60.0  # seconds for the tests of one mutant
 UTILS = "plugins/module_utils"
-GUARD = "plugins/plugin_utils/guarded_upgrade"
+UPGRADE = "plugins/plugin_utils/_upgrade"
 UNIT = "tests/unit/plugins"
 # Each module with the tests that must detect its mutants.
 MODULES = {
-    f"{UTILS}/retention.py": (f"{UNIT}/test_retention.py",),
-    f"{UTILS}/_module/snapshot_plan.py": (f"{UNIT}/test_snapshot_plan.py",),
-    f"{UTILS}/arguments.py": (f"{UNIT}/test_arguments.py",),
-    f"{GUARD}/planning.py": (f"{UNIT}/guarded_upgrade/test_upgrade_planning.py",),
-    f"{GUARD}/server_looks.py": (f"{UNIT}/guarded_upgrade/test_server_looks.py",),
-    f"{GUARD}/receipt_shape.py": (f"{UNIT}/guarded_upgrade/test_fuzz_receipts.py", f"{UNIT}/guarded_upgrade/test_upgrade_receipt.py"),
+    f"{UTILS}/_module/retention.py": (f"{UNIT}/module_utils/_module/test_retention.py",),
+    f"{UTILS}/_module/snapshot_plan.py": (f"{UNIT}/module_utils/_module/test_snapshot_plan.py",),
+    f"{UTILS}/_argspec.py": (f"{UNIT}/module_utils/test_argspec.py",),
+    f"{UPGRADE}/planning.py": (f"{UNIT}/plugin_utils/_upgrade/test_upgrade_planning.py",),
+    f"{UPGRADE}/probe.py": (f"{UNIT}/plugin_utils/_upgrade/test_probe.py",),
+    f"{UPGRADE}/record_schema.py": (
+        f"{UNIT}/plugin_utils/_upgrade/test_fuzz_run_records.py", f"{UNIT}/plugin_utils/_upgrade/test_run_record.py",
+    ),
 }
 # `|` is in type annotations only, which nothing evaluates; a deleted decorator is never a pure function's defect.
 NOT_USEFUL = (r"core/ReplaceBinaryOperator_BitOr_", r"core/RemoveDecorator")

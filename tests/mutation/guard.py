@@ -5,62 +5,63 @@ from __future__ import annotations
 
 from mutation.mutant import Mutant
 
-DIRECTORY = "plugins/plugin_utils/guarded_upgrade"
-GUARD = f"{DIRECTORY}/guard.py"
+DIRECTORY = "plugins/plugin_utils"
+GUARD = f"{DIRECTORY}/_guard/guard.py"
 
-TESTS = "unit/plugins/guarded_upgrade"
-DECIDES = f"{TESTS}/test_guard.py"
-PROCESS = (f"{TESTS}/test_guard_process.py::test_from_start_to_end",)
+TESTS = "unit/plugins/plugin_utils"
+DECIDES = f"{TESTS}/_guard/test_guard.py"
+PROCESS = (f"{TESTS}/_guard/test_guard_process.py::test_from_start_to_end",)
 
 MUTANTS = [
     Mutant(
-        "the guard does nothing when its run is gone", GUARD, "Guard.watch", r"if \w+ in states\.GUARDED and not \w+:", "if False:", "upgrade",
+        "the guard does nothing when its run is gone", GUARD, "Guard.tick", r"if \w+ in states\.ARMED_STATES and not \w+:", "if False:", "upgrade",
         (f"{DECIDES}::test_when_the_run_is_gone",),
     ),
     Mutant(
-        "the guard lets a part of the upgrade hang for ever", GUARD, "Guard.watch",
-        r"self\._deadline is not None and self\._deadline\.left <= 0", "False", "upgrade",
-        (f"{DECIDES}::test_when_a_parts_time_is_up_while_the_run_lives",),
+        "the guard lets a phase of the upgrade hang", GUARD, "Guard.tick",
+        r"self\._deadline is not None and self\._deadline\.remaining <= 0", "False", "upgrade",
+        (f"{DECIDES}::test_when_a_phase_times_out_while_the_run_lives",),
     ),
     Mutant(
         "a rollback that failed is called rolled back", GUARD, "Guard._restore", r"if \w+\.done:", "if True:", "upgrade",
-        (f"{DECIDES}::test_a_restore_that_does_not_succeed_is_said_and_not_begun_again",),
+        (f"{DECIDES}::test_a_restore_that_does_not_succeed_is_reported_and_not_started_again",),
     ),
     Mutant(
         "a rollback with an unknown outcome is called failed", GUARD, "Guard._restore",
         r"(states\.ROLLBACK_FAILED) if \w+\.known else states\.UNKNOWN", r"\1", "outcome_is_right",
-        (f"{DECIDES}::test_a_restore_that_does_not_succeed_is_said_and_not_begun_again",),
+        (f"{DECIDES}::test_a_restore_that_does_not_succeed_is_reported_and_not_started_again",),
     ),
     Mutant(
         "an upgrade starts though its snapshot's id could not be written", GUARD, "Guard._take_snapshot",
-        r"self\._move\((states\.READY), ", r"self.receipt.move(\1, **", "upgrade",
-        (f"{DECIDES}::test_a_full_disk_keeps_an_upgrade_from_beginning",),
+        r"self\._transition\((states\.READY), ", r"self.record.transition(\1, **", "upgrade",
+        (f"{DECIDES}::test_a_full_disk_keeps_an_upgrade_from_starting",),
     ),
     Mutant(
-        "the snapshots of a batch are taken one after the other", GUARD, "Guard._do",
-        r"self\._begun = self\._take_snapshot\b", "self._take_snapshot()", "batch",
+        "the snapshots of a batch are taken one after the other", GUARD, "Guard._dispatch",
+        r"self\._pending = self\._take_snapshot\b", "self._take_snapshot()", "batch",
         (f"{DECIDES}::test_a_snapshot_is_answered_before_it_is_asked_for_and_seen_ready_later",),
     ),
-    Mutant("two guards watch one server", f"{DIRECTORY}/guard_service.py", "serve", r"if lock is None:", "if False:", "upgrade", PROCESS),
+    Mutant("two guards watch one server", f"{DIRECTORY}/_guard/server.py", "serve", r"if lock is None:", "if False:", "upgrade", PROCESS),
     Mutant(
-        "Ctrl-C ends the guard as well", f"{DIRECTORY}/guard_service.py", "serve", r"signal\.SIG_IGN", "signal.SIG_DFL", "upgrade", PROCESS,
+        "Ctrl-C ends the guard as well", f"{DIRECTORY}/_guard/server.py", "serve", r"signal\.SIG_IGN", "signal.SIG_DFL", "upgrade", PROCESS,
     ),
     Mutant(
-        "somebody else's restore counts as the guard's own", f"{DIRECTORY}/rollback.py", "restore",
+        "another client's restore counts as the guard's own", f"{DIRECTORY}/_guard/restore_retry.py", "restore_with_retry",
         r' and \(not \w+\["already_in_progress"\] or \w+\)', "", "upgrade",
-        (f"{TESTS}/test_rollback.py::test_a_restore_found_under_way_counts_only_if_it_is_ours",),
+        (f"{TESTS}/_guard/test_restore_retry.py::test_a_restore_found_in_progress_counts_only_if_it_is_ours",),
     ),
     Mutant(
-        "a receipt may be lost when the power fails", f"{DIRECTORY}/receipt.py", "write_private", r"os\.fsync\(handle\)", "pass", "upgrade",
-        (f"{TESTS}/test_upgrade_receipt.py::test_what_is_renamed_is_on_the_disk_already_and_the_name_is_afterwards",),
+        "a run record may be lost when the power fails", f"{DIRECTORY}/_upgrade/record.py", "write_private",
+        r"os\.fsync\(handle\)", "pass", "upgrade",
+        (f"{TESTS}/_upgrade/test_run_record.py::test_what_is_renamed_is_on_the_disk_already_and_the_name_is_afterwards",),
     ),
     Mutant(
-        "an upgrade can be confirmed before its checks", f"{DIRECTORY}/receipt.py", "_FOLLOWS",
-        r"\bUPGRADING: \{", "UPGRADING: {CONFIRMED, ", "upgrade", (f"{TESTS}/test_upgrade_receipt.py::test_moves",),
+        "an upgrade can be confirmed before its checks", f"{DIRECTORY}/_upgrade/record.py", "_TRANSITIONS",
+        r"\bUPGRADING: \{", "UPGRADING: {CONFIRMED, ", "upgrade", (f"{TESTS}/_upgrade/test_run_record.py::test_transitions",),
     ),
     Mutant(
-        "another process with the run's process id counts as the run", f"{DIRECTORY}/processes.py", "is_alive",
+        "another process with the run's process id counts as the run", f"{DIRECTORY}/_upgrade/process_identity.py", "is_alive",
         r' == \w+\["started"\]', " is not None", "upgrade",
-        (f"{TESTS}/test_upgrade_processes.py::test_its_number_given_to_another_process_is_not_it",),
+        (f"{TESTS}/_upgrade/test_process_identity.py::test_its_number_given_to_another_process_is_not_it",),
     ),
 ]

@@ -5,46 +5,46 @@ from __future__ import annotations
 
 from mutation.mutant import Mutant
 
-DIRECTORY = "plugins/plugin_utils/guarded_upgrade"
+DIRECTORY = "plugins/plugin_utils/_upgrade"
 TASKS = "roles/guarded_upgrade/tasks"
 
-TESTS = "unit/plugins/guarded_upgrade"
+TESTS = "unit/plugins/plugin_utils/_upgrade"
 LOST = ("functional/guarded/test_lost_connection.py::test_the_only_server_of_the_batch_cuts_its_own_network",)
 
 MUTANTS = [
     Mutant(
-        "a confirmed upgrade is undone by the next run", f"{DIRECTORY}/planning.py", "what_comes_next",
-        r"return FINISH, True", "return ROLL_BACK, True", "upgrade", (f"{TESTS}/test_upgrade_planning.py::test_what_comes_next",),
+        "a confirmed upgrade is undone by the next run", f"{DIRECTORY}/planning.py", "decide_next_action",
+        r"return CLEAN_UP, True", "return ROLL_BACK, True", "upgrade", (f"{TESTS}/test_upgrade_planning.py::test_decide_next_action",),
     ),
     Mutant(
-        "a marker that is still on the restored server is ignored", f"{DIRECTORY}/server_looks.py", "_marker",
-        r'if \w+\["marker"\] in \w+\["markers"\]:', "if False:", "upgrade", (f"{TESTS}/test_server_looks.py::test_every_combination_of_signs",),
+        "a marker that is still on the restored server is ignored", f"{DIRECTORY}/probe.py", "_verify_marker",
+        r'if \w+\["marker"\] in \w+\["markers"\]:', "if False:", "upgrade", (f"{TESTS}/test_probe.py::test_every_combination_of_signs",),
     ),
     Mutant(
-        "a restored server that does not answer counts as rolled back", f"{DIRECTORY}/server_looks.py", "prove",
+        "a restored server that does not answer counts as rolled back", f"{DIRECTORY}/probe.py", "verify_restore",
         r'"outcome": states\.UNKNOWN', '"outcome": states.ROLLED_BACK', "upgrade",
-        (f"{TESTS}/test_server_looks.py::test_a_restored_server_that_does_not_answer_proves_nothing",),
+        (f"{TESTS}/test_probe.py::test_a_restored_server_that_does_not_answer_proves_nothing",),
     ),
     Mutant(
-        "the evidence contains what no_log hides", f"{DIRECTORY}/evidence.py", "keep_evidence",
-        r'= bool\(\w+\.get\("no_log"\)\).*', "= False", "secrets", (f"{TESTS}/test_upgrade_report.py::test_what_ansible_hides_stays_hidden",),
+        "the diagnostics contain what no_log hides", f"{DIRECTORY}/diagnostics.py", "save_diagnostics",
+        r'= bool\(\w+\.get\("no_log"\)\).*', "= False", "secrets", (f"{TESTS}/test_rollout_table.py::test_what_ansible_hides_stays_hidden",),
     ),
     Mutant(
-        "a lost server ends the play for it, without a rescue", "plugins/connection/guarded_ssh.py", "loss_fails_the_task",
+        "a lost server ends the play for it, without a rescue", "plugins/connection/guarded_ssh.py", "connection_loss_fails_task",
         r"raise \w+\((\w+)\)", r"raise AnsibleConnectionFailure(\1)", "upgrade",
-        ("unit/plugins/connection/test_guarded_ssh.py::test_each_way_to_lose_the_server_fails_the_task",),
+        ("unit/plugins/connection/test_guarded_ssh.py::test_each_way_to_lose_the_connection_fails_the_task",),
     ),
     Mutant(
-        "an upgrade is confirmed without its checks", f"{TASKS}/upgrade.yml", "include_tasks: check.yml",
-        r"include_tasks: check\.yml", "meta: noop", "upgrade",
+        "an upgrade is confirmed without its checks", f"{TASKS}/upgrade.yml", "include_tasks: run_checks.yml",
+        r"include_tasks: run_checks\.yml", "meta: noop", "upgrade",
         ("functional/guarded/test_success.py::test_older_snapshots_of_this_role_go_and_no_others",),
     ),
     Mutant(
-        "a failed upgrade is not undone", f"{TASKS}/upgrade.yml", "include_tasks: roll_back.yml",
-        r"include_tasks: roll_back\.yml", "meta: noop", "upgrade", LOST,
+        "a failed upgrade is not undone", f"{TASKS}/upgrade.yml", "include_tasks: rollback.yml",
+        r"include_tasks: rollback\.yml", "meta: noop", "upgrade", LOST,
     ),
     Mutant(
-        "check mode upgrades", f"{TASKS}/main.yml", "include_tasks: {{ guarded_upgrade_files[guarded_upgrade_run.next] }}",
+        "check mode upgrades", f"{TASKS}/main.yml", "include_tasks: {{ __guarded_upgrade_task_file_for_action[__guarded_upgrade_run.next] }}",
         r"when: not ansible_check_mode", "when: true", "changed", ("functional/guarded/test_preflight.py::test_check_mode_prints_the_plan",),
     ),
     Mutant(

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from mutation.mutant import Mutant
 
-TRANSPORT = "plugins/module_utils/_http/client.py"
-WIRE = "plugins/module_utils/_http/session.py"
+CLIENT = "plugins/module_utils/_http/client.py"
+SESSION = "plugins/module_utils/_http/session.py"
 VPSORG = "plugins/module_utils/_provider/vpsorg.py"
 ILKBYTE = "plugins/module_utils/_provider/ilkbyte.py"
 
@@ -17,36 +17,36 @@ UNCLEAR = (f"{CHANGES}::test_what_may_have_happened_is_sent_once_and_unknown",)
 
 MUTANTS = [
     Mutant(
-        "a change is sent again after a timeout", TRANSPORT, "ApiClient._send_with_retries",
-        r"= (\w+\.never_happened) if \w+ else (\w+\.passing)", r"= \1 or \2", "sent_once", UNCLEAR,
+        "a change is sent again after a timeout", CLIENT, "ApiClient._send_with_retries",
+        r"= (\w+\.not_applied) if \w+ else (\w+\.transient)", r"= \1 or \2", "sent_once", UNCLEAR,
     ),
     Mutant(
-        "a change uses an old connection, whose loss proves nothing", TRANSPORT, "ApiClient._exchange",
-        r"fresh=\w+", "fresh=False", "sent_once", (f"{CHANGES}::test_a_change_never_uses_an_old_connection",),
+        "a change uses an old connection, whose loss proves nothing", CLIENT, "ApiClient._send_once",
+        r"new_connection=\w+", "new_connection=False", "sent_once", (f"{CHANGES}::test_a_change_never_uses_an_old_connection",),
     ),
-    Mutant("the HTTP library sends again by itself", WIRE, "_watched_adapter", r"max_retries=0", "max_retries=3", "sent_once", (CHANGES,)),
+    Mutant("the HTTP library sends again by itself", SESSION, "_instrumented_adapter", r"max_retries=0", "max_retries=3", "sent_once", (CHANGES,)),
     Mutant(
-        "a change that timed out is called refused", TRANSPORT, "ApiClient._exchange",
+        "a change that timed out is called refused", CLIENT, "ApiClient._send_once",
         r"errors\.UNKNOWN if .+? else errors\.NOT_APPLIED", "errors.NOT_APPLIED", "outcome_is_right", UNCLEAR,
     ),
     Mutant(
-        "a redirect is followed, with the token", WIRE, "HttpSession._read",
+        "a redirect is followed, with the token", SESSION, "HttpSession._read",
         # The session's own get_redirect_target is a second guard, so both have to go.
         r"allow_redirects=False", "allow_redirects=bool(self._session.__dict__.pop('get_redirect_target', True))", "nothing_followed",
         (f"{LIMITS}::test_a_redirect_is_never_followed",),
     ),
     Mutant(
-        "the provider's certificate is not verified", WIRE, "HttpSession._read", r"verify=self\.\w+", "verify=False", "credentials",
+        "the provider's certificate is not verified", SESSION, "HttpSession._read", r"verify=self\.\w+", "verify=False", "credentials",
         ("unit/plugins/module_utils/_http/test_client_tls.py::test_an_unknown_certificate_is_refused_at_once_and_nothing_is_sent",),
     ),
     Mutant(
-        "an exception's text, with the URL in it, becomes part of the message", WIRE, "HttpSession.request",
+        "an exception's text, with the URL in it, becomes part of the message", SESSION, "HttpSession.request",
         r"type\((\w+)\)\.__name__", r"str(\1)", "secrets",
         (f"{LIMITS}::test_neither_error_nor_log_nor_screen_has_a_secret", f"{LIMITS}::test_an_unreachable_error_has_no_secret"),
     ),
     # --- VPS.org
     Mutant(
-        "VPS.org's next page may be at another address", VPSORG, "VpsOrg._next_page",
+        "VPS.org's next page may be at another address", VPSORG, "VpsOrg._next_page_params",
         r"if (\w+) is None or not .*endswith\(\w+\):", r"if \1 is None:", "nothing_followed", (f"{SHAPES}::test_a_next_page_that_is_none",),
     ),
     Mutant(
@@ -64,16 +64,16 @@ MUTANTS = [
     ),
     # --- Ilkbyte
     Mutant(
-        "Ilkbyte's refusal, which comes with HTTP 200, counts as success", ILKBYTE, "Ilkbyte._call",
+        "Ilkbyte's refusal, which comes with HTTP 200, counts as success", ILKBYTE, "Ilkbyte._request_data",
         r"= \w+\.get\(.status.*\)", "= True", "unknown", (f"{SHAPES}::test_ilkbytes_no_comes_with_a_200",),
     ),
     Mutant(
-        "Ilkbyte's changes, which are GETs, are repeated like reads", ILKBYTE, "Ilkbyte._call", r"if changes:", "if False:", "sent_once",
+        "Ilkbyte's changes, which are GETs, are repeated like reads", ILKBYTE, "Ilkbyte._request_data", r"if changes:", "if False:", "sent_once",
         (f"{SHAPES}::test_an_unclear_response_to_a_change_leaves_its_outcome_unknown",
          "provider_contract/test_contract_refusals.py::test_a_change_whose_answer_makes_no_sense_is_unknown_and_asked_once"),
     ),
     Mutant(
-        "a server that is on two pages is not noticed at Ilkbyte", ILKBYTE, "Ilkbyte._read_servers",
+        "a server that is on two pages is not noticed at Ilkbyte", ILKBYTE, "Ilkbyte._list_servers_once",
         r"if len\(\w+\) == \w+ else None", "", "lists",
         ("unit/plugins/module_utils/_provider/test_response_validation.py::test_inconsistent_pages_of_ilkbyte_are_read_again",),
     ),

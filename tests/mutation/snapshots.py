@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from mutation.mutant import Mutant
 
-RETENTION = "plugins/module_utils/_module/retention.py"
-OPERATIONS = "plugins/module_utils/operations"
+OPERATIONS = "plugins/module_utils/_module"
+RETENTION = f"{OPERATIONS}/retention.py"
 PRESENT = f"{OPERATIONS}/snapshot_present.py"
 PLAN = f"{OPERATIONS}/snapshot_plan.py"
 
@@ -23,20 +23,20 @@ MUTANTS = [
         r"fnmatch\.fnmatchcase\(\w+\.name, (\w+)\)", r"\1", "deletes_what_is_named", (KEPT,),
     ),
     Mutant(
-        "retention deletes a snapshot that a schedule uses", RETENTION, "_may_go",
+        "retention deletes a snapshot that a schedule uses", RETENTION, "_is_deletable",
         r"\w+\.schedule is None and ", "", "deletes_what_is_named", (f"{KEPT}::test_scheduled_and_undated_ones_stay_but_count",),
     ),
     Mutant(
-        "retention deletes the snapshot that the task has just made", RETENTION, "beyond_count",
+        "retention deletes the snapshot that the task has just made", RETENTION, "select_expired",
         r" if \w+\.id not in keep_ids", "", "deletes_what_is_named", (KEPT,),
     ),
     Mutant(
-        "the newest snapshots are deleted to free capacity", RETENTION, "to_make_room",
+        "the newest snapshots are deleted to free capacity", RETENTION, "select_for_eviction",
         r"\[::-1\]", "", "deletes_what_is_named", (f"{KEPT}::test_failed_ones_are_evicted_first",),
     ),
     Mutant(
         "retention uses the list from before the snapshot", PRESENT, "_finish",
-        r"= \w+\.provider\.list_snapshots\(\w+\)", "= begun.snapshots", "deletes_what_is_named",
+        r"= \w+\.provider\.list_snapshots\(\w+\)", "= pending.snapshots", "deletes_what_is_named",
         (f"{RACES}::test_retention_reads_again_before_it_deletes",),
     ),
     Mutant(
@@ -44,11 +44,11 @@ MUTANTS = [
         r"if not (\w+)\.failure_confirmed:", r"if not \1:", "deletes_what_is_named", EVERY_PLAN,
     ),
     Mutant(
-        "the old snapshot is deleted before the new one is ready", PRESENT, "_ask",
+        "the old snapshot is deleted before the new one is ready", PRESENT, "_send_request",
         r"\[\*(\w+)\.failed, ", r"[*\1.failed, *([\1.replaces] if \1.replaces else []), ", "deletes_what_is_named", LOST_ANSWER,
     ),
     Mutant(
-        "of two snapshots of one name any is deleted", f"{OPERATIONS}/task.py", "pick_snapshot",
+        "of two snapshots of one name any is deleted", f"{OPERATIONS}/context.py", "select_snapshot",
         r"if len\(\w+\) > 1:", "if False:", "deletes_what_is_named", (f"{REQUESTS}::test_what_means_no_single_snapshot_is_refused",),
     ),
     Mutant(
@@ -56,17 +56,17 @@ MUTANTS = [
     ),
     Mutant(
         "a create whose answer is lost is sent again", f"{OPERATIONS}/snapshot_changes.py", "create",
-        r"= _after_unknown_create\(.*\)", "= task.provider.create_snapshot(server, name, description)", "sent_once", LOST_ANSWER,
+        r"= _reconcile_create\(.*\)", "= ctx.provider.create_snapshot(server, name, description)", "sent_once", LOST_ANSWER,
     ),
     Mutant(
-        "a snapshot that is still being made counts as ready", f"{OPERATIONS}/waiting.py", "wait_for_snapshot",
+        "a snapshot that is still being made counts as ready", "plugins/module_utils/_wait/waiters.py", "wait_snapshot_ready",
         r" and \w+\.status == READY", "", "unknown", (f"{RACES}::test_a_timeout_reports_whether_anything_was_requested",),
     ),
     Mutant(
-        "check mode deletes", f"{OPERATIONS}/snapshot.py", "_absent",
+        "check mode deletes", f"{OPERATIONS}/snapshot.py", "_ensure_absent",
         r"if not \w+\.check_mode:(?=\s+delete)", "if True:", "changed", CHECK_MODE,
     ),
     Mutant(
-        "check mode takes a snapshot", PRESENT, "_begin", r"= None if \w+\.check_mode else", "=", "changed", CHECK_MODE,
+        "check mode takes a snapshot", PRESENT, "_inspect_and_request", r"= None if \w+\.check_mode else", "=", "changed", CHECK_MODE,
     ),
 ]

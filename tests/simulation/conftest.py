@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One sandbox without disks for each process of the tests, and the room behind both doors with virtual time."""
+"""One sandbox without disks for each test process, and operations that run in virtual time."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).resolve().parents
 def session_sandbox() -> Iterator[SandboxHandle]:
     from sandbox import launch
 
-    # Real time adds next to nothing: all that passes is what somebody waits.
+    # Real time adds next to nothing: only waiting moves the clock.
     with launch(servers=2, speed=1.0, ssh=False, disks=False) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
 def virtual_time(session_sandbox: SandboxHandle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[VirtualTime]:
-    """Virtual time for as long as a test lasts, and a home of its own for what tasks note."""
+    """Virtual time during the test, and a home of its own for the tasks' local state."""
     from virtual_time import VirtualTime
 
     monkeypatch.setenv("HOME", str(tmp_path))

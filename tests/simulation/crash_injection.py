@@ -16,12 +16,12 @@ from ground_truth import ActualServer, servers
 from task_spec import TaskSpec
 from virtual_time import VirtualTime
 
-MAX_WAIT = 60.0  # real seconds after which the tests give up
+MAX_WAIT = 60.0  # real seconds
 
 
 @dataclass(frozen=True)
 class CrashCase:
-    """A task and the world that it finds. ``restores``, ``makes``: how many of them its whole work takes."""
+    """A task and the initial state. `makes` and `restores` are the numbers of snapshots and restores that an uninterrupted run needs."""
 
     name: str
     spec: TaskSpec
@@ -48,13 +48,15 @@ def actual_server(virtual_time: VirtualTime, spec: TaskSpec) -> ActualServer:
 
 
 def state(server: ActualServer) -> tuple[Any, ...]:
-    """What must be the same however often the task was killed."""
+    """The state that must not depend on kills."""
     return server.power_state, sorted((item.name, item.status, item.schedule) for item in server.snapshots)
 
 
 def kill_at(virtual_time: VirtualTime, spec: TaskSpec, number: int, apply: bool) -> bool:
-    """Run the task in a process of its own and kill it at its request of that number (from 0 on), which the cloud carries
-    out (``apply``) or never sees. False where the task ended before."""
+    """Run the task in a child process and kill it at its request `number`, counted from 0.
+
+    With `apply`, the provider executes that request. Returns False if the task ended before.
+    """
     admin = virtual_time.sandbox.admin
     admin.fault("hang", cloud=spec.cloud, skip=number, apply=apply)
     child = os.fork()
@@ -67,7 +69,7 @@ def kill_at(virtual_time: VirtualTime, spec: TaskSpec, number: int, apply: bool)
             if ended:
                 child = 0
                 return False
-            assert time.monotonic() < deadline, f"it neither came to request {number} nor ended"
+            assert time.monotonic() < deadline, f"it neither sent request {number} nor ended"
             time.sleep(0.002)
         return True
     finally:
@@ -78,7 +80,7 @@ def kill_at(virtual_time: VirtualTime, spec: TaskSpec, number: int, apply: bool)
 
 
 def _run_and_exit(work: Callable[[], Any]) -> None:
-    """In the child: nothing of the tests' own may run there."""
+    """Runs in the child, where nothing of pytest may run."""
     try:
         work()
         os._exit(0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is really so at a cloud, as the sandbox's admin API tells it, and in one vocabulary for both clouds. Nothing of the product."""
+"""The actual state of a provider, read from the sandbox's admin API, in one form for both providers. Uses no product code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ READY_STATUSES, PENDING_STATUSES, FAILED_STATUSES = {"completed"}, {"in_progress
 
 @dataclass(frozen=True)
 class ActualSnapshot:
-    """A snapshot that is listed. ``status``: ready, pending, failed or odd (a word that nobody knows)."""
+    """A listed snapshot. `status` is ready, pending, failed or odd (an undocumented status)."""
 
     id: str
     name: str
@@ -26,7 +26,7 @@ class ActualSnapshot:
 
 @dataclass(frozen=True)
 class ActualServer:
-    """A server with its snapshots, oldest first. ``power_state``: running, stopped, or the cloud's word."""
+    """A server with its snapshots, oldest first. `power_state` is running, stopped, or the provider's own status."""
 
     name: str
     references: frozenset[str]
@@ -45,7 +45,7 @@ class ActualServer:
 
 
 def servers(rows: list[dict[str, Any]], cloud: str) -> dict[str, ActualServer]:
-    """A cloud's servers by name, from :meth:`sandbox.AdminClient.servers`."""
+    """A provider's servers by name, from `sandbox.AdminClient.servers`."""
     return {row["name"]: _server(cloud, row) for row in rows if row["cloud"] == cloud}
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Judges one task by what the sandbox's request log says was really asked and done. Knows nothing of the product's code."""
+"""Judges one task by the sandbox's request log: what was requested and what happened. Uses no product code."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ NOT_APPLIED_STATUSES = (429,)  # and a connection that was refused, of which the
 
 @dataclass(frozen=True)
 class Case:
-    """One task with all that is known of it.
+    """One task and everything that is known about it.
 
-    ``before`` and ``after`` are the truth about its server at its start and end, None where there is no such server. ``rows`` are the
-    request log's from its start on. ``now`` is the cloud's time at its start.
+    `before` and `after` are the server's actual state at its start and end, None if there is no such server. `rows` is the
+    request log from its start on. `now` is the provider's time at its start.
     """
 
     spec: TaskSpec
@@ -46,13 +46,13 @@ class Case:
 
     @property
     def had_interference(self) -> bool:
-        """Whether somebody else did something meanwhile."""
+        """Whether another client changed something concurrently."""
         events = [row for row in self.rows if row["kind"] == "event"]
         return len(events) != len(self.own_effects)
 
     @property
     def had_faults(self) -> bool:
-        """Whether any answer or operation went wrong, or did not come in time."""
+        """Whether a response or an operation failed, or came too late."""
         return any(row["fault"] or row["http_status"] is None for row in self.requests)
 
     @property
@@ -68,7 +68,7 @@ class Case:
 
 
 def violations(case: Case) -> list[str]:
-    """Every promise that this task has broken."""
+    """Every promise that this task broke."""
     rules = (_shape, _sent_once, _only_own_kind, _deletes_only_its_own, _restores_only_what_was_asked, _changed_is_true, _outcome_is_right,
              _success_is_true, _server_not_left_off)
     return [f"{rule.__name__[1:]}: {violation}" for rule in rules for violation in rule(case)]
@@ -87,7 +87,7 @@ def _shape(case: Case) -> Iterator[str]:
 
 
 def _sent_once(case: Case) -> Iterator[str]:
-    """A change is asked for again only where it provably did not happen. A start may be repeated: a running server can't be started."""
+    """A change is sent again only if it provably was not applied. A start may be repeated: it does not affect a running server."""
     seen: dict[str, Row] = {}
     for row in case.changing:
         key = repr((row["operation"], row["path"], row["query"], row["body"]))
@@ -102,7 +102,7 @@ def _sent_once(case: Case) -> Iterator[str]:
     if len(starts) > 1:
         yield f"{len(starts)} snapshots made by one task"
     if len(case.events("restore_started")) > 1:
-        yield "two restores begun by one task"
+        yield "two restores started by one task"
 
 
 def _exists_or_pending(case: Case) -> bool:
@@ -116,7 +116,7 @@ def _is_start(row: Row) -> bool:
 
 
 def _is_schedule_rollback(case: Case, row: Row) -> bool:
-    """The old schedule may be as the wished one would be sent only by chance; each is a decision of its own."""
+    """The old schedule may equal the new one by chance; restoring it is a decision of its own."""
     return row["operation"] == "cron.add" and case.outcome in ("not_applied", "failed")
 
 
@@ -128,13 +128,13 @@ _OPERATIONS = {
 
 
 def _only_own_kind(case: Case) -> Iterator[str]:
-    """A task sends only what it is for, and only about its server."""
+    """A task sends only its own operations, and only for its server."""
     spec, allowed = case.spec, _OPERATIONS[case.spec.module]
     if spec.is_absent:
         allowed = allowed & {"snapshots.delete", "cron.delete"}
     for row in case.requests:
         if row["operation"] is None:
-            yield f"a path that no cloud has: {row['method']} {row['path']}"
+            yield f"a path that no provider has: {row['method']} {row['path']}"
         if row["changing"] and row["operation"] not in allowed:
             yield f"{spec.module} sent {row['operation']}"
         if row["changing"] and row["server"] not in (spec.server, None):
@@ -150,10 +150,10 @@ def _deletes_only_its_own(case: Case) -> Iterator[str]:
             continue
         target = _target(case, row)
         if target is None:
-            continue  # somebody else has made it meanwhile, or it is not there: nothing can be lost by it
+            continue  # created concurrently by another client, or not there: nothing can be lost
         if spec.is_absent:
             if not spec.matches(target):
-                yield f"deleted {target} when told to delete {spec.id or spec.name}"
+                yield f"deleted {target} instead of {spec.id or spec.name}"
         elif reason := _deletion_blocker(case, row, target):
             yield f"deleted {target}: {reason}"
 
@@ -173,7 +173,7 @@ def _deletion_blocker(case: Case, row: Row, target: ActualSnapshot) -> str | Non
     if not retain or target not in before.matching(retain["match"]):
         return "it is not this task's"
     if target.schedule is not None:
-        return "a schedule hangs on it"
+        return "it has a schedule"
     limit = LIMIT[spec.cloud]
     if spec.option("when_full") == "prune" and not _was_created(case, row) and limit is not None and len(before.snapshots) >= limit:
         return None
@@ -183,7 +183,7 @@ def _deletion_blocker(case: Case, row: Row, target: ActualSnapshot) -> str | Non
 
 
 def _is_expired(case: Case, target: ActualSnapshot) -> bool:
-    """Counted as at the task's start, with one more place for the one that it makes."""
+    """Counted at the task's start, plus the snapshot that it creates."""
     spec, before = case.spec, case.before
     named = [item for item in before.named(spec.name) if item.status == "ready"]
     if named and target in expired(spec, before, named[-1]):
@@ -197,7 +197,7 @@ def _was_created(case: Case, row: Row) -> bool:
 
 
 def _new_is_ready(case: Case, row: Row, target: ActualSnapshot) -> bool:
-    """Whether, when the deletion was asked for, a ready snapshot of the wished name was there beside the one that goes."""
+    """Whether another ready snapshot of the name existed when the deletion was requested."""
     done = [event for event in case.rows if event["kind"] == "event" and event["n"] < row["n"]
             and event["event"] in ("snapshot_ready", "snapshot_recreated") and event["snapshot"] == case.spec.name]
     existing = [item for item in case.before.named(case.spec.name) if item.status == "ready" and item.id != target.id]
@@ -219,20 +219,20 @@ def _restores_only_what_was_asked(case: Case) -> Iterator[str]:
         if requested is None and not case.had_interference:
             yield f"restored {id_}, which the server does not have"
         if requested is not None and not spec.matches(requested):
-            yield f"restored {requested} when told to restore {spec.id or spec.name}"
+            yield f"restored {requested} instead of {spec.id or spec.name}"
 
 
 def _changed_is_true(case: Case) -> Iterator[str]:
-    """Where the outcome is unknown it can't be known, so it is not judged."""
+    """An unknown outcome is not judged."""
     if case.outcome == "unknown":
         return
     really = bool(case.own_effects)
     if case.spec.module == "snapshot_cron" and case.before is not None and case.after is not None and not case.had_interference:
         really = _schedule(case.before, case.spec) != _schedule(case.after, case.spec)
     if case.result["changed"] and not really:
-        yield f"changed is true and nothing was done ({case.result['msg']})"
+        yield f"changed is true, but nothing happened ({case.result['msg']})"
     if not case.result["changed"] and really:
-        yield f"changed is false and this was done: {[row['event'] for row in case.own_effects]} ({case.result['msg']})"
+        yield f"changed is false, but this happened: {[row['event'] for row in case.own_effects]} ({case.result['msg']})"
 
 
 def _schedule(server: ActualServer, spec: TaskSpec) -> Any:
@@ -245,11 +245,11 @@ def _outcome_is_right(case: Case) -> Iterator[str]:
         return
     error = case.result["error"]
     if case.outcome == "not_applied" and case.own_effects and not case.result["changed"]:
-        yield f"not_applied, and this was done: {[row['event'] for row in case.own_effects]} ({case.result['msg']})"
+        yield f"not_applied, but this happened: {[row['event'] for row in case.own_effects]} ({case.result['msg']})"
     if case.outcome == "failed" and not case.own_effects and not case.had_interference and not any(row["fault"] for row in case.changing):
-        yield f"failed, and nothing was begun ({case.result['msg']})"
+        yield f"failed, but nothing was started ({case.result['msg']})"
     if case.outcome == "unknown" and not case.had_faults and not case.had_interference and error["kind"] != "wait_timeout":
-        yield f"unknown, though the cloud has answered all that was asked ({case.result['msg']})"
+        yield f"unknown, although the provider answered every request ({case.result['msg']})"
 
 
 def _success_is_true(case: Case) -> Iterator[str]:
@@ -258,20 +258,20 @@ def _success_is_true(case: Case) -> Iterator[str]:
         return
     named = [item for item in after.snapshots if spec.matches(item)]
     if spec.module == "snapshot" and spec.is_absent and named:
-        yield f"said to be gone, and there is {named}"
+        yield f"reported as deleted, but there is {named}"
     if spec.module == "snapshot" and not spec.is_absent:
         if not any(item.status == "ready" and is_fresh(item, spec, case.now) for item in named):
-            yield f"said to be there and ready, and there is {named} ({case.result['msg']})"
+            yield f"reported as ready, but there is {named} ({case.result['msg']})"
         if case.result["snapshot"]["id"] not in {item.id for item in named if item.status == "ready"}:
-            yield f"the result speaks of {case.result['snapshot']}, and there is {named}"
+            yield f"the result has {case.result['snapshot']}, and there is {named}"
     if spec.module == "snapshot_restore" and case.result["verified"] and not case.result["already_in_progress"] and not case.events("restore_done"):
-        yield f"said to be restored, and no restore came to its end ({case.result['msg']})"
+        yield f"reported as restored, but no restore finished ({case.result['msg']})"
     if spec.module == "snapshot_cron" and _schedule(after, spec) != (None if spec.is_absent else schedule_of(spec)):
-        yield f"said to be as wished, and it is {_schedule(after, spec)}"
+        yield f"reported as set, but it is {_schedule(after, spec)}"
 
 
 def _server_not_left_off(case: Case) -> Iterator[str]:
-    """A server that ran runs afterwards, or the message says what to do at once."""
+    """A server that was running is running afterwards, or the message says what to do at once."""
     spec, before, after = case.spec, case.before, case.after
     if spec.module != "snapshot" or not before or not after or before.power_state != "running" or case.had_interference:
         return

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A history: tasks under faults, other people's doings, and time that passes, played against the sandbox and judged step by step.
+"""A scenario: tasks under faults, changes by other clients, and time that passes, run against the sandbox and judged step by step.
 
-A history is plain data, so that one that broke a promise can stand as a test of its own.
+A scenario is plain data, so one that broke a promise can become a regression test.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from virtual_time import VirtualTime
 if TYPE_CHECKING:
     from sandbox import AdminClient
 
-LATE_FAULTS = {"late_execution", "delay", "hang_then_reset", "refuse_next", "slow_body"}  # what goes on in real time although the client has given up
+LATE_FAULTS = {"late_execution", "delay", "hang_then_reset", "refuse_next", "slow_body"}  # these continue in real time after the client has given up
 LATE_FAULT_SECONDS = 0.35
-IDLE_SECONDS = 5000.0  # sandbox seconds after which everything that was begun is over
-SNAPSHOT_SECONDS = 700.0  # after which a snapshot is ready, and is not an hour old
+IDLE_SECONDS = 5000.0  # sandbox seconds after which everything has finished
+SNAPSHOT_SECONDS = 700.0  # a snapshot is ready after them, and less than an hour old
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class RunTask:
-    """A task under faults. ``rerun``: it is then run again at a quiet cloud, until it is as wished."""
+    """A task under faults. With `rerun` it is then run again without faults, until nothing is left to do."""
 
     spec: TaskSpec
     faults: tuple[Fault, ...] = ()
@@ -47,7 +47,7 @@ class RunTask:
 
 @dataclass(frozen=True)
 class Interfere:
-    """Somebody else has done something: ``add`` (name, status, hours), ``remove`` (name), ``status`` (name, status), ``power``."""
+    """A change by another client: `add` (name, status, hours), `remove` (name), `status` (name, status), `power`."""
 
     what: str
     name: str = ""
@@ -67,7 +67,7 @@ Step = RunTask | Interfere | Advance
 
 
 class Scenario:
-    """One cloud, as new, and all that is done to it."""
+    """One provider in its initial state, and everything that is done to it."""
 
     def __init__(self, virtual_time: VirtualTime, cloud: str) -> None:
         self._virtual_time = virtual_time
@@ -76,12 +76,12 @@ class Scenario:
         self.steps: list[Step] = []
         self.cases: list[Case] = []
         self._configuration = ""
-        self.hit_faults: list[str] = []  # the kinds of faults that have hit
+        self.hit_faults: list[str] = []  # the kinds of faults that were triggered
         self._virtual_time.clear_local_state()
         self._admin.reset()
 
     def configure(self, small_pages: bool, late_answers: bool) -> None:
-        """Choose the cloud's ways: lists come in pages of two rows, and Ilkbyte answers when it is done, or begun."""
+        """Configure the provider: lists in pages of two rows; Ilkbyte responds when an operation is finished instead of started."""
         if small_pages:
             self._admin.settings(vpsorg_page_size=2, ilkbyte_page_size=1)
         if late_answers and self._cloud == "ilkbyte":
@@ -91,7 +91,8 @@ class Scenario:
     def run_step(self, step: Step) -> None:
         """Run one more step.
 
-        :raises AssertionError: a promise is broken; the text is the whole history, ready to be pasted into a test.
+        Raises:
+            AssertionError: A promise is broken. The text is the whole scenario, ready to be pasted into a test.
         """
         self.steps.append(step)
         if isinstance(step, Advance):
@@ -115,7 +116,7 @@ class Scenario:
             self._rerun(spec)
 
     def count_requests(self, operation: str) -> list[int]:
-        """How often each task, reruns among them, has asked for this."""
+        """How often each task, reruns included, requested this operation."""
         return [sum(row["operation"] == operation for row in case.requests) for case in self.cases]
 
     def _case(self, spec: TaskSpec) -> Case:
@@ -126,14 +127,14 @@ class Scenario:
         return self.cases[-1]
 
     def _with_id(self, spec: TaskSpec) -> TaskSpec:
-        """The wish with the id of the newest snapshot of its name, of its server or of the other one, in the name's place."""
+        """The task with the id of the newest snapshot of its name in place of the name."""
         server = self._actual_servers().get(spec.other_server if spec.by_id == "foreign" else spec.server)
         found = server.named(spec.name) if server else []
         id_ = found[-1].id if found else "99999"
         return replace(spec, by_id="", options={**{key: value for key, value in spec.options.items() if key != "name"}, "id": id_})
 
     def _rerun(self, spec: TaskSpec) -> None:
-        """At a quiet cloud the task does what it is for, and then finds nothing more to do."""
+        """Without faults the task succeeds, and a further run changes nothing."""
         self._admin.clear_faults()
         for _dummy in range(3):
             self._admin.advance(IDLE_SECONDS)
@@ -142,7 +143,7 @@ class Scenario:
         self._require(violations(case) + list(_differs(case, expected)), case)
         if expected.kind is None and spec.module != "snapshot_restore":
             if not spec.option("wait", True):
-                self._admin.advance(SNAPSHOT_SECONDS)  # it is being made still, and nobody has waited for it
+                self._admin.advance(SNAPSHOT_SECONDS)  # the task did not wait for its snapshot
             again = self._case(spec)
             self._require(violations(again) + list(_differs(again, Expected(changes=False))), again)
 
@@ -187,12 +188,12 @@ def _differs(case: Case, expected: Expected) -> list[str]:
     if expected.kind is not None:
         if case.failed and (case.result["error"]["kind"], case.outcome) == (expected.kind, "not_applied") and not case.changing:
             return []
-        return [f"must be refused as {expected.kind}, and: {case.result['msg']}"]
+        return [f"must be refused as {expected.kind}, but: {case.result['msg']}"]
     if case.failed:
-        return [f"must succeed at a quiet cloud, and: {case.result['msg']}"]
+        return [f"must succeed without faults, but: {case.result['msg']}"]
     if case.result["changed"] != expected.changes:
-        return [f"changed must be {expected.changes} at a quiet cloud, and: {case.result['msg']}"]
-    return [] if expected.changes or not case.changing else ["asked for changes that nothing needs"]
+        return [f"changed must be {expected.changes} without faults, but: {case.result['msg']}"]
+    return [] if expected.changes or not case.changing else ["requested unnecessary changes"]
 
 
 def _brief(row: dict[str, Any]) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Random wishes, faults and doings of other people."""
+"""Random tasks, faults and changes by other clients."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHANGES = {
 }
 OTHER_URL = "https://elsewhere.example/api/v1/"
 
-# Each kind with the values of its keys: a list is one of them, anything else as it is.
+# Each kind with its parameters; of a list one value is chosen.
 ANSWER_FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("drop_before", {}), ("drop_after", {}), ("truncate", {"apply": [True, False]}), ("empty", {"apply": [True, False]}),
     ("delay", {"seconds": 0.3, "apply": [True, False]}), ("late_execution", {"seconds": 0.3}),
@@ -65,7 +65,7 @@ def interference(cloud: str) -> st.SearchStrategy[Interfere]:
 
 
 def task_specs(cloud: str) -> st.SearchStrategy[TaskSpec]:
-    """Mostly of the first server, mostly by a name."""
+    """Mostly for the first server, mostly by name."""
     kinds = [_present(), _present(), _absent(), _restore()] + ([_cron(), _cron()] if cloud == "ilkbyte" else [])
     first = st.sampled_from([True, True, True, False])
 
@@ -79,7 +79,7 @@ def task_specs(cloud: str) -> st.SearchStrategy[TaskSpec]:
     return st.one_of(*(strategy.flatmap(lambda options, module=module: spec(module, options)) for module, strategy in kinds))
 
 
-@functools.cache  # made anew for each wish it would cost as much as all the rest of a history
+@functools.cache  # building it for each task would cost as much as the rest of a scenario
 def two_faults(module: str) -> st.SearchStrategy[tuple[Fault, ...]]:
     """At most two."""
     return st.lists(faults(module), max_size=2).map(tuple)
@@ -87,7 +87,7 @@ def two_faults(module: str) -> st.SearchStrategy[tuple[Fault, ...]]:
 
 def faults(module: str) -> st.SearchStrategy[Fault]:
     operations = st.one_of(st.none(), st.sampled_from(READS), st.sampled_from(CHANGES[module]))
-    # A cloud that says nothing but nonsense all the time is dull; one or two answers in a row are worst.
+    # One or two faulty responses in a row find more than a provider that always fails.
     times = st.sampled_from([1, 1, 1, 2, 6])
     skip = st.integers(0, 3)
 

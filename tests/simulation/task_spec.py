@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a task is told to do, and what must become of it at a quiet cloud. Nothing of the product: a second opinion."""
+"""A task's options, and its expected result without faults. Uses no product code: a second implementation."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ SERVERS = {"vpsorg": ("web1", "web2"), "ilkbyte": ("app1", "app2")}
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """One task. ``options`` are the module's own, without server and credentials; ``first``: on the cloud's first server;
-    ``by_id``: it names the id of the newest snapshot of that name, of its "own" server or of the other ("foreign")."""
+    """One task.
+
+    `options` are the module's, without server and credentials. With `first` it is about the provider's first server. `by_id`
+    replaces the name by the newest snapshot's id, of the "own" or of the other ("foreign") server.
+    """
 
     cloud: str
     module: str
@@ -44,7 +47,7 @@ class TaskSpec:
         return self.options.get("id")
 
     def matches(self, item: ActualSnapshot) -> bool:
-        """Whether it is one of those that the task names."""
+        """Whether the task names this snapshot."""
         return item.id == self.id if self.id else item.name == self.name
 
     def option(self, name: str, default: Any = None) -> Any:
@@ -54,14 +57,14 @@ class TaskSpec:
 
 @dataclass(frozen=True)
 class Expected:
-    """How a task must end at a quiet cloud. ``kind``: of the refusal, or None for success; ``changes``: whether it then changes something."""
+    """The result without faults: `kind` of the error or None, and whether the task changes something."""
 
     kind: str | None = None
     changes: bool = False
 
 
 def predict(spec: TaskSpec, server: ActualServer | None, now: datetime) -> Expected:
-    """What the task must do where nothing is under way and nothing goes wrong."""
+    """Predict the result if nothing is in progress and nothing fails."""
     if server is None:
         return Expected("not_found")
     return {"snapshot": _snapshot, "snapshot_restore": _restore, "snapshot_cron": _cron}[spec.module](spec, server, now)
@@ -90,13 +93,13 @@ def _snapshot(spec: TaskSpec, server: ActualServer, now: datetime) -> Expected:
 
 
 def is_fresh(item: ActualSnapshot, spec: TaskSpec, now: datetime) -> bool:
-    """Whether it is young enough for the task; times are given in whole hours here, so that seconds don't matter."""
+    """Whether it is young enough for the task. Ages are whole hours, so seconds don't matter."""
     hours = spec.option("max_age")
     return hours is None or now - item.at <= timedelta(hours=int(hours[:-1]))
 
 
 def expired(spec: TaskSpec, server: ActualServer, own: ActualSnapshot) -> list[ActualSnapshot]:
-    """What retention must let go: ready ones of the pattern beyond the newest few, never the task's own, never a scheduled one."""
+    """What retention must delete: matching ready snapshots beyond the newest, never the task's own or a scheduled one."""
     retain = spec.option("retain")
     if not retain:
         return []

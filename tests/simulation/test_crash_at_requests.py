@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""kill -9 at every request of every operation, then the same task again at once: it ends as if nothing had happened, and nothing twice."""
+"""kill -9 at every request of every operation, then the same task again: same final state, and nothing is done twice."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from task_spec import SERVERS, TaskSpec
 if TYPE_CHECKING:
     from virtual_time import VirtualTime
 
-# The child goes its own way at once, and no thread of the tests' holds a lock that it needs.
+# The child needs no lock that a thread of the tests may hold.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 
 CLOUDS = ("vpsorg", "ilkbyte")
@@ -33,16 +33,16 @@ def crash_cases(cloud: str) -> list[CrashCase]:
 
     found = [
         present("create"),
-        present("create and keep the newest", *three, **keep),
+        present("create with retention", *three, **keep),
         present("create with the server stopped", stop_server=True),
-        present("take anew", add_snapshot(cloud, "nightly9"), max_age="1h"),
+        present("recreate", add_snapshot(cloud, "nightly9"), max_age="1h"),
         CrashCase("delete", TaskSpec(cloud, "snapshot", {"name": "nightly1", "state": "absent"}), three, makes=0),
         CrashCase("restore", TaskSpec(cloud, "snapshot_restore", {"name": "nightly1"}), three, makes=0, restores=1),
     ]
     if cloud == "vpsorg":
         return [
             *found,
-            present("make room", *three, add_snapshot(cloud, "byhand"), add_snapshot(cloud, "byhand"), when_full="prune", **keep),
+            present("evict", *three, add_snapshot(cloud, "byhand"), add_snapshot(cloud, "byhand"), when_full="prune", **keep),
             present("replace a failed one", add_snapshot(cloud, "nightly9", status="failed")),
         ]
     cron = {"day": 1, "hour": 2, "minute": 3}
@@ -59,7 +59,7 @@ CRASH_CASES = {f"{cloud} {case.name}": case for cloud in CLOUDS for case in cras
 
 
 def uninterrupted_run(virtual_time: VirtualTime, case: CrashCase) -> tuple[list[dict[str, Any]], tuple[Any, ...]]:
-    """Its requests when nobody kills it, and the state that it leaves."""
+    """Return the requests and the final state of a run that is not killed."""
     set_up(virtual_time, case)
     result = run(virtual_time, case.spec)
     assert not result.get("failed") and result["changed"], result
@@ -72,11 +72,11 @@ def kill_and_rerun(virtual_time: VirtualTime, case: CrashCase, number: int, appl
     where = f"killed at request {number}, {'carried out' if apply else 'not carried out'}"
     if not kill_at(virtual_time, spec, number, apply):
         return
-    # A restore that was over when the task was killed is behind it: every run restores again. One under way is joined.
+    # After a finished restore, the next run restores again; one in progress is joined.
     restores = case.restores + len(admin.events("restore_done"))
     result = run(virtual_time, spec)
     if result.get("failed") and restores and spec.cloud == "ilkbyte":
-        # A restore that ends between two looks can't be told from other work there: the task then refuses, rather than claim it.
+        # A restore that ends between two polls looks like other work there, so the task refuses.
         assert (result["error"]["kind"], result["error"]["outcome"], result["changed"]) == ("busy", "not_applied", False), f"{where}: {result['msg']}"
         result, restores = run(virtual_time, spec), restores + 1
     assert not result.get("failed"), f"{where}: {result['msg']}"
@@ -99,7 +99,7 @@ def test_killed_at_a_change(virtual_time: VirtualTime, name: str) -> None:
     requests, wanted = uninterrupted_run(virtual_time, CRASH_CASES[name])
     chosen = [(number, apply) for number, apply in kill_points(requests) if requests[number]["changing"]]
     assert chosen
-    # The look just after a change is where most is known to the cloud and nothing to the task.
+    # The read after a change is the moment at which provider and task differ most.
     chosen += [(number + 1, False) for number, apply in chosen if apply and number + 1 < len(requests)]
     for number, apply in chosen:
         kill_and_rerun(virtual_time, CRASH_CASES[name], number, apply, wanted)

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Restores that fail, or of which nobody knows whether they began: what only long waits can tell, in virtual time.
-
-Through the real doors, and in real time, in functional/test_snapshot_restore.py (most of it by make test-all only).
+"""Restores that fail, or whose start is unknown, in virtual time.
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ ON_FINISH = {"ilkbyte_responds": "on_finish"}
 
 @dataclass
 class RestoreResult:
-    """What became of one restore: the task's result, and what the cloud was asked for and did."""
+    """One restore: the task's result, the changing requests and the events."""
 
     result: dict[str, Any]
     changing: list[str]
@@ -32,7 +30,7 @@ class RestoreResult:
 
 def restore(virtual_time: VirtualTime, cloud: str, name: str, *faults: dict[str, Any], snapshots: tuple[str, ...] = ("one", "newer"),
             **settings: Any) -> RestoreResult:
-    """Restore the cloud's first server to one of these snapshots, the oldest first, under these faults."""
+    """Restore the provider's first server to one of these snapshots (oldest first) under these faults."""
     admin = virtual_time.sandbox.admin
     admin.reset()
     virtual_time.clear_local_state()
@@ -54,7 +52,7 @@ def restore(virtual_time: VirtualTime, cloud: str, name: str, *faults: dict[str,
     pytest.param("ilkbyte", "one", ON_FINISH, "failed", id="ilkbyte, answering when done"),
 ])
 def test_failing_half_way(virtual_time: VirtualTime, cloud: str, name: str, settings: dict[str, Any], outcome: str) -> None:
-    """The server is left off with its old disk. That must never pass for restored, nor be started unasked."""
+    """The server is left off with its old disk: it must neither count as restored nor be started."""
     server = SERVERS[cloud][0]
     failed = restore(virtual_time, cloud, name, {"kind": "restore_fails"}, snapshots=("one", "two"), **settings)
     error, msg = failed.result["error"], failed.result["msg"]
@@ -66,8 +64,8 @@ def test_failing_half_way(virtual_time: VirtualTime, cloud: str, name: str, sett
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
-def test_unknown_and_not_begun(virtual_time: VirtualTime, cloud: str) -> None:
-    """The connection broke before anything was done: unknown, said so, and not sent again."""
+def test_an_unknown_restore_that_did_not_start_is_reported_and_not_repeated(virtual_time: VirtualTime, cloud: str) -> None:
+    """The connection broke before the restore started."""
     unknown = restore(virtual_time, cloud, "one", {"kind": "drop_before"})
     assert unknown.result["failed"] and unknown.result["error"]["outcome"] == "unknown"
     assert unknown.changing == ["snapshots.restore"] and unknown.events == []
@@ -75,10 +73,9 @@ def test_unknown_and_not_begun(virtual_time: VirtualTime, cloud: str) -> None:
     assert unknown.result["changed"] is False
 
 
-@pytest.mark.parametrize("fault", [{"kind": "drop_after"}, {"kind": "html", "status": 502, "apply": True}], ids=["it began", "502"])
+@pytest.mark.parametrize("fault", [{"kind": "drop_after"}, {"kind": "html", "status": 502, "apply": True}], ids=["connection", "502"])
 @pytest.mark.parametrize("cloud", CLOUDS)
-def test_answer_is_lost(virtual_time: VirtualTime, cloud: str, fault: dict[str, Any]) -> None:
-    """A restore of which nobody knows whether it began is looked for, and never asked for again."""
+def test_a_restore_whose_response_is_lost_is_found(virtual_time: VirtualTime, cloud: str, fault: dict[str, Any]) -> None:
     found = restore(virtual_time, cloud, "one", fault)
     assert not found.result.get("failed"), found.result
     assert found.changing == ["snapshots.restore"] and found.result["changed"] is True
@@ -86,8 +83,7 @@ def test_answer_is_lost(virtual_time: VirtualTime, cloud: str, fault: dict[str, 
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
-def test_too_many_requests(virtual_time: VirtualTime, cloud: str) -> None:
-    """Provably not begun, so asked again."""
+def test_a_throttled_restore_is_sent_again(virtual_time: VirtualTime, cloud: str) -> None:
     again = restore(virtual_time, cloud, "one", {"kind": "status", "status": 429, "headers": {"Retry-After": "0"}})
     assert not again.result.get("failed"), again.result
     assert again.changing == ["snapshots.restore"] * 2 and again.events == ["restore_started", "restore_done"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Random histories at both clouds under random faults: whatever happens, the request log must show that every promise was kept."""
+"""Random scenarios under random faults; the request log must show that every promise was kept."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from strategies import steps
 if TYPE_CHECKING:
     from virtual_time import VirtualTime
 
-QUICK_COUNT, FULL_COUNT = 25, 580  # histories in each of the parts
+QUICK_COUNT, FULL_COUNT = 25, 580  # scenarios in each part
 STEPS_PER_SCENARIO = 6
 
 
 def run_scenarios(virtual_time: VirtualTime, cloud: str, number: int, scenarios: int) -> collections.Counter[str]:
-    """Play that many histories; the kinds of faults that have hit, each with how often."""
+    """Run that many scenarios. Return how often each kind of fault was triggered."""
     hit_faults: collections.Counter[str] = collections.Counter()
 
     class ScenarioMachine(RuleBasedStateMachine):
         def __init__(self) -> None:
             super().__init__()
             self.scenario = Scenario(virtual_time, cloud)
-            hit_faults["histories"] += 1
+            hit_faults["scenarios"] += 1
 
         @initialize(small_pages=st.booleans(), late_answers=st.sampled_from([False, False, True]))
         def configure(self, small_pages: bool, late_answers: bool) -> None:
@@ -43,7 +43,7 @@ def run_scenarios(virtual_time: VirtualTime, cloud: str, number: int, scenarios:
             hit_faults["steps"] += len(self.scenario.steps)
             hit_faults.update(self.scenario.hit_faults)
 
-    # To shrink a history takes minutes, and one of six steps can be read as it is.
+    # Shrinking takes minutes, and six steps can be read as they are.
     phases = (Phase.generate, Phase.shrink) if os.environ.get("REWIND_SHRINK") else (Phase.generate,)
     machine_settings = settings(max_examples=scenarios, stateful_step_count=STEPS_PER_SCENARIO, deadline=None, database=None, print_blob=False,
         phases=phases,
@@ -55,12 +55,12 @@ def run_scenarios(virtual_time: VirtualTime, cloud: str, number: int, scenarios:
 @pytest.mark.duration(30)
 @pytest.mark.parametrize("number", range(4))
 @pytest.mark.parametrize("cloud", ["vpsorg", "ilkbyte"])
-def test_histories(virtual_time: VirtualTime, cloud: str, number: int, record_property) -> None:
-    record_property("tried", str(run_scenarios(virtual_time, cloud, number, int(os.environ.get("REWIND_HISTORIES", QUICK_COUNT)))))
+def test_scenarios(virtual_time: VirtualTime, cloud: str, number: int, record_property) -> None:
+    record_property("tried", str(run_scenarios(virtual_time, cloud, number, int(os.environ.get("REWIND_SCENARIOS", QUICK_COUNT)))))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(100, 102))
 @pytest.mark.parametrize("cloud", ["vpsorg", "ilkbyte"])
-def test_many_histories(virtual_time: VirtualTime, cloud: str, number: int, record_property) -> None:
+def test_many_scenarios(virtual_time: VirtualTime, cloud: str, number: int, record_property) -> None:
     record_property("tried", str(run_scenarios(virtual_time, cloud, number, FULL_COUNT)))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs a module's work in this process, with time that passes only while somebody waits.
+"""Runs a module's operation in this process, in time that passes only while the product waits.
 
-Whoever waits in the product moves the sandbox's clock by as much, so that a wait of ten minutes takes milliseconds. The
-requests are real: over HTTP, to the sandbox's process.
+A wait moves the sandbox's clock by as much, so ten minutes take milliseconds. The requests are real: over HTTP, to the
+sandbox's process.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from ansible_collections.rewind.vps.plugins.module_utils._wait import polling
 if TYPE_CHECKING:
     from sandbox import SandboxHandle
 
-RESPONSE_TIMEOUT = 0.2  # real seconds that a cloud may take to answer; more in a test would be wasted
+RESPONSE_TIMEOUT = 0.2  # real seconds
 
 
 class VirtualTime:
-    """The room behind both doors, at one sandbox. Use within :meth:`open`."""
+    """Runs operations against one sandbox. Use it within `open`."""
 
     def __init__(self, sandbox: SandboxHandle, response_timeout: float = RESPONSE_TIMEOUT) -> None:
         self.sandbox = sandbox
@@ -39,7 +39,7 @@ class VirtualTime:
 
     @contextlib.contextmanager
     def open(self) -> Iterator[VirtualTime]:
-        """Time is virtual inside."""
+        """Make time virtual within the block."""
         clock_init, client_init = polling.Clock.__init__, client.ApiClient.__init__
         defaults, keywords, connect = clock_init.__defaults__, dict(client_init.__kwdefaults__), execution.connect
         clock_init.__defaults__ = (self.monotonic, self.sleep, random.Random(0).uniform)
@@ -53,25 +53,25 @@ class VirtualTime:
             execution.connect = connect
 
     def clear_local_state(self) -> None:
-        """What this machine has noted about servers is no more: for a world that begins anew."""
+        """Remove the tasks' local state, after a reset of the sandbox."""
         shutil.rmtree(os.path.expanduser(server_lock.STATE_DIR), ignore_errors=True)
 
     def monotonic(self) -> float:
-        """Seconds that never run backwards."""
+        """The virtual clock."""
         return time.monotonic() + self._virtual_seconds
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass for both sides."""
+        """Let time pass for the product and the sandbox."""
         self._virtual_seconds += seconds
         self.sandbox.admin.advance(seconds)
 
     def task(self, cloud: str, module: str, *, check_mode: bool = False, diff_mode: bool = False, **options: Any) -> dict[str, Any]:
-        """Run one module with these options; its result."""
+        """Run one module with these options and return its result."""
         self.response_timeout = self._response_timeout
         return self._task(cloud, module, check_mode, diff_mode, options)
 
     def task_without_timeout(self, cloud: str, module: str, **options: Any) -> dict[str, Any]:
-        """The same, and the cloud may take as long as it likes for its answers."""
+        """The same, without a limit for the provider's responses."""
         self.response_timeout = 600.0
         return self._task(cloud, module, False, False, options)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs jobs as Automation Controller and AWX do: with ansible-runner, in a folder laid out as theirs."""
+"""Runs jobs as Automation Controller and AWX do: with ansible-runner, in a directory with their layout."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def credential_types() -> dict[str, dict[str, Any]]:
 def injected_environment(type_name: str, **inputs: Any) -> dict[str, str]:
     """The environment that a credential of that type gives to a job.
 
-    A controller leaves out fields that are empty, and takes a boolean that nobody has set for false.
+    A controller leaves out fields that are empty, and takes an unset boolean for false.
     """
     kind = credential_types()[type_name]
     missing = {item["id"]: False for item in kind["inputs"]["fields"] if item["type"] == "boolean"}
@@ -51,7 +51,7 @@ def credentials(sandbox: SandboxHandle, cloud: str) -> dict[str, str]:
 
 
 def secrets(sandbox: SandboxHandle) -> list[str]:
-    """All that must not be seen after a job."""
+    """Everything that a job must not reveal."""
     return [sandbox.vpsorg_token, sandbox.ilkbyte_access_key, sandbox.ilkbyte_secret_key, BECOME_PASSWORD]
 
 
@@ -68,7 +68,7 @@ class Job:
 
     @property
     def status(self) -> str:
-        """C(successful) or C(failed), as the controller shows it."""
+        """`successful` or `failed`, as the controller shows it."""
         return (self.artifacts / "status").read_text("utf-8")
 
     @property
@@ -92,10 +92,9 @@ class Job:
 
 def launch(runner: PlaybookRunner, directory: Path, playbook: str, *, inventory: Path, environment: dict[str, str], extra_vars: dict[str, Any],
            files: dict[str, list[dict[str, Any]]] | None = None) -> Job:
-    """Run one of the project's playbooks to its end.
+    """Run one of the project's playbooks to its end, in the new private data directory `directory`.
 
-    :param folder: where its private data folder is to be; made here.
-    :param files: the user's files of tasks in the project.
+    `files` are the user's task files in the project.
     """
     shutil.copytree(AWX / "project", directory / "project")
     for name, tasks in (files or {}).items():

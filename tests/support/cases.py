@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How tests speak of the two clouds: tasks with credentials, and worlds to arrange before them."""
+"""Tasks for the two providers, with credentials, and the sandbox calls that set up their initial state."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ SPEED = 100.0  # sandbox seconds in a real one
 CLOUDS = ("vpsorg", "ilkbyte")
 SERVER = {"vpsorg": "web1", "ilkbyte": "app1"}
 SECOND = {"vpsorg": "web2", "ilkbyte": "app2"}
-SERVER_ID = {"vpsorg": "12345", "ilkbyte": "app1"}  # what identifies it without asking
+SERVER_ID = {"vpsorg": "12345", "ilkbyte": "app1"}  # its id in results
 
-# Real seconds of everything that takes time: over when it is looked at for the second time, 0.4 s after the first.
+# Real seconds of each operation: finished at the second poll, 0.4 s after the first.
 SHORT = 0.3
 DURATIONS = (
     "vpsorg.snapshots.create", "vpsorg.snapshots.restore", "vpsorg.servers.power.start", "vpsorg.servers.power.stop",
@@ -27,7 +27,7 @@ DURATIONS = (
 
 
 def set_durations(seconds: float, *operations: str) -> Call:
-    """Let operations take so many real seconds."""
+    """Set how many real seconds operations take."""
     return ("settings", {"seconds": {operation: seconds * SPEED for operation in operations}})
 
 
@@ -35,27 +35,27 @@ RESET_CALLS: tuple[Call, ...] = (("reset", {}), set_durations(SHORT, *DURATIONS)
 
 
 def add_snapshot(cloud: str, name: str, **fields: Any) -> Call:
-    """A snapshot of the cloud's first server as if made by hand."""
+    """Add a snapshot to the provider's first server."""
     return ("add_snapshot", {"cloud": cloud, "server": SERVER[cloud], "name": name, **fields})
 
 
 def fault(kind: str, **details: Any) -> Call:
-    """Something that goes wrong; see the sandbox's fault table."""
+    """A rule of the sandbox's fault table."""
     return ("fault", {"kind": kind, **details})
 
 
 def ago(**time: float) -> str:
-    """A moment before now, as the admin API takes it (``days=3``)."""
+    """A time in the past, as the admin API takes it (`days=3`)."""
     return (datetime.now(timezone.utc) - timedelta(**time)).isoformat(timespec="seconds")
 
 
 def unscheduled_hour() -> int:
-    """An hour of the clouds' day that is far off: a schedule at that hour does not run during a test."""
+    """An hour at which no schedule runs during a test."""
     return (datetime.now(timezone(timedelta(hours=3))).hour + 12) % 24
 
 
 def provider_options(sandbox: SandboxHandle, cloud: str) -> dict[str, Any]:
-    """The options that open a cloud's door."""
+    """The options with a provider's address and credentials."""
     if cloud == "vpsorg":
         return {"provider": cloud, "api_token": sandbox.vpsorg_token, "api_url": sandbox.vpsorg_url}
     return {"provider": cloud, "access_key": sandbox.ilkbyte_access_key, "secret_key": sandbox.ilkbyte_secret_key,
@@ -63,9 +63,9 @@ def provider_options(sandbox: SandboxHandle, cloud: str) -> dict[str, Any]:
 
 
 class TaskFactory:
-    """Makes steps for one cloud.
+    """Makes tasks for one provider.
 
-    ``tasks("snapshot", name="one")`` is a step of ``rewind.vps.snapshot`` on the cloud's first server.
+    `tasks("snapshot", name="one")` is a task of `rewind.vps.snapshot` for the provider's first server.
     """
 
     def __init__(self, sandbox: SandboxHandle, cloud: str) -> None:
@@ -76,8 +76,7 @@ class TaskFactory:
 
     def __call__(self, module: str, *setup: Call, step: str | None = None, keywords: dict[str, Any] | None = None,
                  **options: Any) -> TaskCase:
-        """:param world: what to arrange before; :param step: its name; :param keywords: of the task.
-        An option of value None is left out."""
+        """Make a task with this setup, name (`step`) and keywords. An option of value None is left out."""
         self._count += 1
         all_options = {**self._provider_options, "server": self.server, **options}
         all_options = {name: value for name, value in all_options.items() if value is not None}

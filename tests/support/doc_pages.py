@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads the documentation's pages: what they tell a reader to type, what they say is printed then, and their examples.
+"""Reads the documentation's pages: commands, the output that they show, and examples.
 
 A mark is an HTML comment directly above a block:
 
-``<!-- not run: REASON -->``      its commands (or example) are not run; the reason is one of :data:`REASONS`
-``<!-- example: NAME -->``        a test of its own runs it by this name (see :data:`TESTED_BY_NAME`)
-``<!-- file: PATH -->``           it is a part of this file, whose test compares the two
-``<!-- in the background -->``    the one command, ``make sandbox``, runs until the page is through
-``<!-- exit: 0 2 -->``            what the commands end with, where it is not 0
+`<!-- not run: REASON -->`        its commands (or example) are not run; the reason is one of `REASONS`
+`<!-- example: NAME -->`          a test of its own runs it by this name (see `TESTED_BY_NAME`)
+`<!-- file: PATH -->`             it is a part of this file, whose test compares the two
+`<!-- in the background -->`      the one command, ``make sandbox``, runs until the page is through
+`<!-- exit: 0 2 -->`              what the commands end with, where it is not 0
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ REASONS = {
     "needs a network of your own": "it names a bastion, a proxy or a certificate authority that only its reader has",
     "needs other software": "it uses a program that the tests don't have",
     "takes half an hour": "a tiny round of it is run by a test of its own",
-    "waits for a person": "it asks, or runs until somebody ends it",
+    "waits for a person": "it asks, or runs until Ctrl-C",
     "part of a larger file": "it is shown in its place elsewhere, and makes no sense alone",
     "is run by CI": "a test can't run all tests, or what makes the tests' own environment; CI does",
 }
@@ -36,9 +36,9 @@ _FILE_NAME = re.compile(r"# ([\w./-]+\.(?:yml|ini|cfg))\b")
 
 @dataclass
 class Command:
-    """What one is told to type, what is said to be printed, and the exit status.
+    """A command, the output that the page shows, and the exit status.
 
-    :ivar printed: lines in order; ``…`` in a line stands for any text, a line of it for any lines.
+    `printed` has lines in order. `…` in a line matches any text; a line of it matches any lines.
     """
 
     line: int
@@ -86,7 +86,7 @@ class Block:
     def problem(self) -> str | None:
         """What is wrong with its marks, if anything."""
         if "?" in self.marks:
-            return f"a mark that nobody knows: {self.marks['?']}"
+            return f"an unknown mark: {self.marks['?']}"
         if self.marks.get("not run", "needs the internet") not in REASONS:
             return f"{self.marks['not run']!r} is none of the reasons: {', '.join(REASONS)}"
         if self.language == "console" and not self.commands:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Does what a page says, as its reader would: saves the files that it shows and types its commands, in order, in one shell."""
+"""Follows a page as its reader would: saves the files that it shows and runs its commands, in order, in one shell."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 COMMAND_SECONDS = 300
 PROGRAMS = ("ansible", "ansible-doc", "ansible-galaxy", "ansible-inventory", "ansible-playbook", "ansible-vault")
-PLACEHOLDER_VARIABLE = re.compile(r"\b\w+=(\.\.\.|…)(\s|$)")  # a value that the reader has, and the sandbox has given already
+PLACEHOLDER_VARIABLE = re.compile(r"\b\w+=(\.\.\.|…)(\s|$)")  # the reader's own value; the sandbox sets it already
 
 
 class DocRunner:
-    """A person at a shell, in an empty folder that is their home.
+    """A reader at a shell, in an empty home directory.
 
-    :param box: the sandbox whose accounts are theirs; None for somebody who begins one, as the page says.
+    `sandbox` provides the reader's accounts. It is None for a page that starts its own sandbox.
     """
 
     def __init__(self, directory: Path, sandbox: SandboxHandle | None) -> None:
@@ -46,7 +46,7 @@ class DocRunner:
         self._environment = directory / ".environment"
         self._environment.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in self._initial_environment(sandbox).items()),
             "utf-8")
-        self._cwd_file = directory / ".place"
+        self._cwd_file = directory / ".cwd"
         self._cwd_file.write_text(str(directory), "utf-8")
         if sandbox is None:
             shutil.copytree(ROOT, directory / "rewind.vps", symlinks=True, ignore=shutil.ignore_patterns(".*", "__pycache__", "tests"))
@@ -170,7 +170,7 @@ class DocRunner:
         self._run_command(block, Command(block.line, "ansible-playbook shown.yml --check"))
 
     def close(self) -> None:
-        """End what was begun in the background."""
+        """End the background commands."""
         self._cleanup.close()
 
 

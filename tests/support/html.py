@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads an HTML page as a browser would, strictly: what is opened is closed, and in its place."""
+"""Parses an HTML page strictly: every element is closed in its place."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class _Reader(HTMLParser):
 
 
 def read_page(html: str) -> Element:
-    """The page's root. :raises AssertionError: it is not well formed."""
+    """Return the page's root; an AssertionError if it is not well formed."""
     assert html.startswith("<!doctype html>")
     reader = _Reader()
     reader.feed(html)

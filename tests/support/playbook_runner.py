@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plays tasks with the real ansible-playbook against a sandbox, through the door that the test asks for.
+"""Runs tasks with the real ansible-playbook against a sandbox, in process or as modules.
 
-A test gives steps (a task, and what to arrange in the sandbox before it) and gets outcomes (the task's result and the
-requests that reached the clouds meanwhile), in the same order.
+A test passes task cases (a task and its sandbox setup) and gets task results (the task's result and the requests that
+reached the providers), in the same order.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent.parent
 RUN_SECONDS = 400
 
-IN_PROCESS = "quick"  # the action plugin does the work in the controller's process
-MODULE = "module"  # another Python is asked for by hand, so the module does it in a process of its own
+IN_PROCESS = "in_process"  # the action plugin runs the operation in the controller's process
+MODULE = "module"  # with another Python set, the module runs the operation in a process of its own
 EXECUTION_MODES = (IN_PROCESS, MODULE)
 
 Call = tuple[str, dict[str, Any]]  # a method of the sandbox's AdminClient, and its arguments
@@ -32,7 +32,7 @@ Call = tuple[str, dict[str, Any]]  # a method of the sandbox's AdminClient, and 
 
 @dataclass(frozen=True)
 class TaskCase:
-    """One task and the calls to the sandbox's admin API that come before it."""
+    """One task, and the calls to the sandbox's admin API before it."""
 
     name: str
     task: dict[str, Any]
@@ -41,9 +41,7 @@ class TaskCase:
 
 @dataclass(frozen=True)
 class TaskResult:
-    """What became of one task.
-
-    ``requests`` and ``events`` are the request log's, from the task's start to its end.
+    """One task's result. `requests` and `events` are from the request log, from the task's start to its end.
     """
 
     name: str
@@ -58,7 +56,7 @@ class TaskResult:
 
     @property
     def changing(self) -> list[str]:
-        """The operations of the requests that would change something, in order."""
+        """The operations of the changing requests, in order."""
         return [request["operation"] for request in self.requests if request["changing"]]
 
     @property
@@ -78,7 +76,7 @@ class TaskResult:
 
 @dataclass(frozen=True)
 class Run:
-    """One ansible-playbook from its start to its end."""
+    """One finished ansible-playbook."""
 
     status: int
     stdout: str
@@ -106,7 +104,7 @@ class RunningPlaybook:
     results_file: Path
 
     def kill(self) -> None:
-        """End it with its workers as a crash would: nothing can be put back."""
+        """Kill it with its workers, as a crash would."""
         for pid in [self.process.pid, *descendants(self.process.pid)]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -116,14 +114,14 @@ class RunningPlaybook:
         """Wait for its end."""
         try:
             stdout, stderr = self.process.communicate(timeout=RUN_SECONDS)
-        except BaseException:  # too long, or the tests are interrupted: it must not go on behind their back
+        except BaseException:  # a timeout, or the tests are interrupted
             self.kill()
             raise
         return Run(self.process.returncode, stdout, stderr, _read_results(self.results_file, stdout + stderr))
 
 
 def descendants(pid: int) -> list[int]:
-    """The processes below one; newer versions of Ansible give each worker a session of its own."""
+    """A process's descendants. Newer versions of Ansible give each worker a session of its own."""
     table = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
     parents = {int(child): int(parent) for child, parent in map(str.split, table.splitlines())}
     found, pending = [], [pid]
@@ -138,7 +136,7 @@ def descendants(pid: int) -> list[int]:
 class PlaybookRunner:
     """Runs playbooks and ad-hoc commands against one sandbox.
 
-    :param folder: an empty folder; files of the runs go there.
+    Files of the runs go to `directory`.
     """
 
     def __init__(self, sandbox: SandboxHandle, directory: Path) -> None:
@@ -147,9 +145,10 @@ class PlaybookRunner:
         self._runs = 0
 
     def run(self, *steps: TaskCase, **how: Any) -> Run:
-        """Run the steps as the tasks of one play; a failed task does not end it. Options as :meth:`start`.
+        """Run the steps as the tasks of one play; a failed task does not end it. Options as in `start`.
 
-        :raises AssertionError: a step has no outcome.
+        Raises:
+            AssertionError: A step has no result.
         """
         run = self.start(*steps, **how).finish()
         assert [outcome.name for outcome in run.results] == [step.name for step in steps], run.output
@@ -157,17 +156,19 @@ class PlaybookRunner:
 
     def start(self, *steps: TaskCase, mode: str = IN_PROCESS, arguments: tuple[str, ...] = (),
               environment: dict[str, str] | None = None, **play: Any) -> RunningPlaybook:
-        """Begin to run the steps.
+        """Start to run the steps.
 
-        :param arguments: of ansible-playbook, for example ``--check``.
-        :param environment: variables added to the clean environment.
-        :param play: further keywords of the play.
+        Args:
+            mode: `IN_PROCESS` or `MODULE`.
+            arguments: Arguments of ansible-playbook, for example `--check`.
+            environment: Variables added to the clean environment.
+            play: Further keywords of the play.
         """
         assert len({step.name for step in steps}) == len(steps), "two steps of one name"
         directory = self._new_directory()
         tasks = [{"name": step.name, "ignore_errors": True, **step.task} for step in steps]
         variables = {"ansible_python_interpreter": other_python()} if mode == MODULE else {}
-        playbook = [{"name": "Stage", "hosts": "localhost", "connection": "local", "gather_facts": False, **play,
+        playbook = [{"name": "Tests", "hosts": "localhost", "connection": "local", "gather_facts": False, **play,
                  "vars": {**variables, **play.get("vars", {})}, "tasks": tasks}]
         (directory / "play.yml").write_text(json.dumps(playbook), encoding="utf-8")
         plan = {"admin_url": self.sandbox.admin_url, "extensions": str(ROOT / "extensions"),
@@ -180,12 +181,12 @@ class PlaybookRunner:
         return RunningPlaybook(process, directory / "results")
 
     def command(self, program: str, *arguments: str, environment: dict[str, str] | None = None) -> Run:
-        """Run one of Ansible's programs with these arguments; the run has no outcomes, only what it printed."""
+        """Run one of Ansible's programs with these arguments; the run has no task results."""
         process = self._start_process(program, *arguments, environment=environment or {})
         return RunningPlaybook(process, self._new_directory() / "results").finish()
 
     def ad_hoc(self, *arguments: str, environment: dict[str, str] | None = None) -> Run:
-        """Run the command ``ansible``; see :meth:`command`."""
+        """Run the command `ansible`; see `command`."""
         return self.command("ansible", *arguments, environment=environment)
 
     def _new_directory(self) -> Path:
@@ -206,9 +207,7 @@ class PlaybookRunner:
 
 
 def clean_environment(home: Path) -> dict[str, str]:
-    """Variables for Ansible's programs, with nothing of whoever runs the tests: neither credentials nor settings.
-
-    :param home: a folder of its own, made where it is missing.
+    """Variables for Ansible's programs, without the caller's credentials and settings. `home` is created if it is missing.
     """
     home.mkdir(exist_ok=True)
     return {
@@ -233,9 +232,10 @@ def other_python() -> str:
 
 
 def execution_mode(run: Run) -> str:
-    """Which door all tasks of a run with ``-vvv`` took, told from the programs that Ansible started.
+    """The execution mode of all tasks of a run with `-vvv`, by the programs that Ansible started.
 
-    :raises AssertionError: some took the one and some the other.
+    Raises:
+        AssertionError: The tasks' modes differ.
     """
     started = f" {other_python()} "
     module_processes = sum(1 for line in run.stdout.splitlines() if " EXEC " in line and started in line.replace("'", " ") + " ")

@@ -32,14 +32,14 @@ WEBHOOK = "from ansible_rulebook.event_source.webhook import main\n"
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens at."""
+    """A free port on loopback."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return one.getsockname()[1]
 
 
 def collections(directory: Path) -> Path:
-    """A folder of collections with this one and the webhook of C(ansible.eda), both as C(ansible-galaxy) lists them."""
+    """A collections directory with this collection and the webhook of `ansible.eda`, both as `ansible-galaxy` lists them."""
     made = link_collection(ROOT, directory / "collections")
     eda = made / "ansible_collections" / "ansible" / "eda"
     source = eda / "extensions" / "eda" / "plugins" / "event_source"
@@ -84,7 +84,6 @@ def run_rulebook(directory: Path, rulebook: str, *, inventory: str, variables: d
               controller: str = "", ca: Path | None = None) -> Iterator[RulebookProcess]:
     """Run a rulebook of the collection, by its full name, until the end of the block.
 
-    :param folder: an empty folder.
     :param variables: what the rulebook's variables are, besides those of the webhook.
     :param ca: the authority of the webhook's certificate; without one it speaks plain HTTP.
     """

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the role snapshot_schedule with the real ansible-playbook, and what it has installed.
+"""Runs the role snapshot_schedule with the real ansible-playbook, and runs what it has installed.
 
-No test may touch the timers and crontabs of whoever runs it, and most machines that run tests have no systemd at work. So
-``systemctl``, ``loginctl`` and ``crontab`` are stand-ins that come first on the PATH and keep their state in files. They
-are strict where the role could go wrong: a unit that was not loaded can't be started. The unit files are real, and are held
-against the real ``systemd-analyze``; and what they say is really run.
+The tests must not touch the user's timers and crontabs, and most test machines have no running systemd. So `systemctl`,
+`loginctl` and `crontab` are fakes, first on the PATH, with their state in files. They are strict: a unit that was not
+loaded can't be started. The unit files are real: the real `systemd-analyze` verifies them, and their commands are run.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from sandbox import SandboxHandle
 
 SYSTEMCTL = r"""#!/bin/sh
-# Stand-in: units lie in UNITS, state in STATE.
+# Fake: units are in UNITS, state is in STATE.
 case "$1" in --user | --system) shift ;; esac
 verb=$1 unit=$2
 echo "$verb $unit" >> STATE/systemctl.log
@@ -56,9 +55,7 @@ esac
 
 @dataclass
 class ScheduleRunner:
-    """Schedules of the sandbox's servers, kept on this machine.
-
-    :ivar folder: an empty folder; all that is installed lies below it.
+    """Schedules of the sandbox's servers on this machine. Everything is installed below the empty `directory`.
     """
 
     sandbox: SandboxHandle
@@ -67,7 +64,7 @@ class ScheduleRunner:
     def __post_init__(self) -> None:
         self._runner = PlaybookRunner(self.sandbox, self.directory)
         self.state, self.units, self.files, self.programs = (self.directory / name for name in ("state", "units", "schedules", "bin"))
-        self.home = self.directory / "home"  # as the stage has it
+        self.home = self.directory / "home"  # of PlaybookRunner
         for directory in (self.state, self.programs):
             directory.mkdir()
         for name, text in (("systemctl", SYSTEMCTL), ("loginctl", LOGINCTL), ("crontab", CRONTAB)):
@@ -84,7 +81,7 @@ class ScheduleRunner:
         path.chmod(0o755)
 
     def set_systemd_state(self, state_name: str) -> None:
-        """What ``systemctl is-system-running`` answers."""
+        """Set what `systemctl is-system-running` prints."""
         (self.state / "is-system-running").write_text(f"{state_name}\n", encoding="utf-8")
 
     # --- running the role
@@ -108,7 +105,7 @@ class ScheduleRunner:
         return plain
 
     def roles(self, host: str, *options_list: dict[str, Any], arguments: tuple[str, ...] = (), environment: dict[str, str] | None = None) -> Run:
-        """Run the role several times in one run, once with each of the wishes."""
+        """Run the role several times in one run, once with each of these options."""
         defaults = {"name": "nightly", "runner_dir": str(self.files), "runner_unit_dir": str(self.units), **self._plain_paths()}
         # The play's become must not count for the cloud and the runner: there is no sudo that would let a test become root.
         play = {"hosts": host, "gather_facts": False, "become": True, "become_method": "ansible.builtin.su"}
@@ -152,7 +149,7 @@ class ScheduleRunner:
         environment = {"SHELL": "/bin/sh", "HOME": "/nonexistent", "LOGNAME": "x", "PATH": "/usr/bin:/bin"}
         return subprocess.run(["/bin/sh", "-c", command], env=environment, cwd="/", text=True, capture_output=True, timeout=120, check=False)
 
-    # --- what became of it
+    # --- the result
 
     @property
     def crontab(self) -> str:
@@ -166,7 +163,7 @@ class ScheduleRunner:
         return {path.name: path.read_bytes() for path in found}
 
     def changing(self) -> list[str]:
-        """The operations of the requests that would change something, in order."""
+        """The operations of the changing requests, in order."""
         return [request["operation"] for request in self.sandbox.admin.requests(changing=True)]
 
     def snapshots(self, server: str) -> list[str]:

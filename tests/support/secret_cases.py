@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tasks that tempt a module to show its credentials, with these given in each of the ways there are."""
+"""Tasks that could make a module show its credentials, which are given in every possible way."""
 
 from __future__ import annotations
 

@@ -16,20 +16,20 @@ from support.guarded_upgrade import GUARD_PROGRAM
 from support.playbook_runner import Run
 from support.secret_search import Hit, Searcher
 
-# What the test itself has put there, with the secrets in it.
+# Files of the test itself, which contain the secrets.
 TEST_OWN_FILES = re.compile(r"play\.yml|plan|variables\d+\.json|given\..*")
 SAMPLE_SECONDS = 0.03
 
 
 class ProcessWatch:
-    """Looks at the command line and the environment of every process that a run starts, as long as it lasts.
+    """Records the command line and the environment of every process of a run.
 
-    :ivar command_lines: each that was seen on this machine, those on the sandbox's servers among them.
-    :ivar environments: by program, those of the run's processes.
+    `command_lines` are all that were seen on this machine, those on the sandbox's servers included. `environments` are
+    those of the run's processes, by program.
     """
 
     def __init__(self, marker: str) -> None:
-        """:param marker: a variable's value in the environment of the run, by which its processes are known."""
+        """`marker` is a variable's value in the environment of the run, which identifies its processes."""
         self._marker = marker.encode()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -66,7 +66,7 @@ def _pids() -> list[str]:
 
 
 def files_below(directory: Path) -> Iterator[tuple[Path, bytes]]:
-    """Every file that a run has left behind, with its name as part of what it says."""
+    """Every file that a run has left, with its name in front of its content."""
     for path in directory.rglob("*"):
         if not TEST_OWN_FILES.fullmatch(path.name) and path.is_file():
             with contextlib.suppress(OSError):
@@ -76,8 +76,8 @@ def files_below(directory: Path) -> Iterator[tuple[Path, bytes]]:
 def search_run(searcher: Searcher, run: Run, directories: list[Path], watch: ProcessWatch | None = None, *, inherited: bool = False) -> None:
     """Search all channels of a run.
 
-    :param folders: its home, its temporary folder and its own files lie there.
-    :param inherited: the user has put the credentials into the environment of ansible-playbook, so its children but for a guard have them.
+    `directories` hold its home, its temporary files and its own files. With `inherited`, the user has set the credentials in the
+    environment of ansible-playbook, so its children have them, except a guard.
     """
     searcher.search("stdout", run.stdout)
     searcher.search("stderr", run.stderr)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Finds secrets in whatever a run has left behind, in each form in which one may be written.
+"""Finds secrets in what a run has left, in every encoding that may occur.
 
 Made without the collection's own redactor, so that the two don't share a mistake. Two ways at once: the beginnings of a
 secret's encoded forms are looked for in the bytes as they are, and the beginning of the secret itself in the bytes with

@@ -19,17 +19,17 @@ GET_PIP_OPTIONS = ("--no-setuptools", "--no-wheel")
 
 def find_bundled_pip():  # type: () -> str
     """The wheel of the pip that ensurepip would install: within ensurepip, or where the distribution keeps wheels."""
-    folders = [
+    directories = [
         os.path.join(sysconfig.get_path("stdlib"), "ensurepip", "_bundled"),
         sysconfig.get_config_var("WHEEL_PKG_DIR") or "",
         "/usr/share/python-wheels",
     ]
-    for folder in folders:
-        wheels = sorted(glob.glob(os.path.join(folder, "pip-*.whl")))
-        if folder and wheels:
+    for directory in directories:
+        wheels = sorted(glob.glob(os.path.join(directory, "pip-*.whl")))
+        if directory and wheels:
             return wheels[-1]
     raise SystemExit("This Python includes no pip (searched: {}). Install its ensurepip, for example with "
-                     "apt install python3-venv.".format(", ".join(filter(None, folders))))
+                     "apt install python3-venv.".format(", ".join(filter(None, directories))))
 
 
 if __name__ == "__main__":

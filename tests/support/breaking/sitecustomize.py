@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Breaks the collection on purpose: with this folder in PYTHONPATH, every Python that starts can be told to fail.
+"""Breaks the collection on purpose: every Python that starts with this directory in PYTHONPATH can fail at a chosen function.
 
-REWIND_BREAK says where: ``part.of.the.collection:Class.method``. It is read when the function is called, so that a task's
-own environment can say it. The file that REWIND_BREAK_TEXT names has the exception's text. REWIND_NOISE turns on what
-libraries have for debugging HTTP.
+REWIND_BREAK names the function: `part.of.the.collection:Class.method`. It is read when the function is called, so a task's
+environment can set it. The file that REWIND_BREAK_TEXT names has the exception's text. REWIND_NOISE turns on the HTTP
+debugging of libraries.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kills ansible-playbook, as a crash would, when a task of a given name is about to begin."""
+"""Kills ansible-playbook before a task of a given name starts."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ansible.plugins.callback import CallbackBase
 DOCUMENTATION = """
 name: kill_at
 type: notification
-short_description: Kills ansible-playbook when a task begins
-description: The tests' own; the environment variable KILL_AT names the task.
+short_description: Kills ansible-playbook before a task
+description: Used by the tests. The environment variable KILL_AT names the task.
 """
 
 

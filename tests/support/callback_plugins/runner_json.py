@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""For the tests: all results as one JSON text on standard output, as ansible.posix.json prints them."""
+"""Prints all results as one JSON text, as ansible.posix.json does."""
 
 from __future__ import annotations
 

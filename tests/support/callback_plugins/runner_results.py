@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""For the tests: arranges the sandbox before each task, and writes down what the task returned and what it asked for.
+"""Sets up the sandbox before each task, and records the task's result and requests.
 
-One start of ansible-playbook costs more than a task, so that a test plays many cases in one run. See playbook_runner.py.
+A start of ansible-playbook costs more than a task, so a test runs many cases at once. See playbook_runner.py.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from ansible.plugins.callback import CallbackBase
 DOCUMENTATION = """
 name: runner_results
 type: aggregate
-short_description: Arranges the sandbox between tasks and keeps their results
+short_description: Sets up the sandbox between tasks and records their results
 description: Reads the file that RUNNER_PLAN names, and appends one JSON object a task to the file that it names.
 requirements: [enabling in configuration]
 """
 
 
 class CallbackModule(CallbackBase):
-    """One line in the notes for each task: name, status, result, entries of the request log that the task caused."""
+    """Writes one line for each task: name, status, result, entries of the request log that the task caused."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
@@ -60,7 +60,7 @@ class CallbackModule(CallbackBase):
     def _set_up(self, name: str) -> None:
         for call, arguments in self._plan["setup"].get(name, []):
             getattr(self._admin, call)(**arguments)
-            if call == "reset":  # another world: what this machine knows of the old one is not so any more
+            if call == "reset":  # the local state is about the servers before the reset
                 shutil.rmtree(os.path.expanduser("~/.local/state/rewind.vps/locks"), ignore_errors=True)
         entries = self._admin.request_log()
         self._entries_read = entries[-1]["n"] if entries else 0
@@ -72,7 +72,7 @@ class CallbackModule(CallbackBase):
         self._write({"name": task.get_name(), "status": status, "result": dict(shown), "entries": entries})
 
     def _guarded(self, work: Any, *arguments: Any) -> None:
-        # Ansible turns a callback's exception into a warning, and a test would go on with a world that is not arranged.
+        # Ansible turns a callback's exception into a warning, and a test would go on without its setup.
         try:
             work(*arguments)
         except Exception:

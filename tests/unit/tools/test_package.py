@@ -32,15 +32,15 @@ def galaxy(*words: str, cwd: Path) -> None:
 
 @pytest.fixture(name="archive", scope="module")
 def archive_fixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("build")
-    copy = copy_collection(ROOT, folder / "copy")
+    directory = tmp_path_factory.mktemp("build")
+    copy = copy_collection(ROOT, directory / "copy")
     # What tools leave in a checkout must not be released.
     (copy / ".nox/bin").mkdir(parents=True)
     (copy / ".nox/bin/python").write_text("", encoding="utf-8")
     (copy / "plugins/modules/__pycache__").mkdir(parents=True, exist_ok=True)
     (copy / "plugins/modules/__pycache__/snapshot.cpython-312.pyc").write_text("", encoding="utf-8")
-    galaxy("build", str(copy), "--output-path", str(folder), cwd=folder)
-    return next(folder.glob("rewind-vps-*.tar.gz"))
+    galaxy("build", str(copy), "--output-path", str(directory), cwd=directory)
+    return next(directory.glob("rewind-vps-*.tar.gz"))
 
 
 def test_the_archive_holds_the_collection_and_nothing_of_the_tools(archive: Path) -> None:

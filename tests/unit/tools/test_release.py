@@ -15,8 +15,8 @@ OURS = [*release.MUST_HAVE, "plugins/modules/snapshot.py", "galaxy.yml", ".ci/ru
 TOKEN = "vps_a-token-that-is-real"
 
 
-def artifact_of(folder: Path, files: dict[str, bytes]) -> Path:
-    path = folder / "rewind-vps-0.1.0.tar.gz"
+def artifact_of(directory: Path, files: dict[str, bytes]) -> Path:
+    path = directory / "rewind-vps-0.1.0.tar.gz"
     with tarfile.open(path, "w:gz") as archive:
         for name, content in files.items():
             member = tarfile.TarInfo(name)
