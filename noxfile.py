@@ -122,7 +122,7 @@ def pytest_oldest(session: nox.Session) -> None:
 def secret_scan(session: nox.Session, core: str) -> None:
     """Search for leaked secrets, on four versions of ansible-core."""
     with workspace(session, core) as space:
-        run_pytest(space, "leaks")
+        run_pytest(space, "secret_scan")
 
 
 @nox.session
@@ -192,7 +192,7 @@ def galaxy_importer(session: nox.Session) -> None:
 def ansible_rulebook(session: nox.Session) -> None:
     """The rulebooks in the real ansible-rulebook."""
     with workspace(session, "rulebooks") as space:
-        run_pytest(space, "events")
+        run_pytest(space, "rulebook")
 
 
 # The pre-release's pylint is downloaded from GitHub, not from a package index, so it is skipped.
