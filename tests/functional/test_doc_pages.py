@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from sandbox import SandboxHandle
 
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("roles/*/README.md"))]
-MAKE_TARGETS = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)[1].split()
+MAKEFILE = (ROOT / "Makefile").read_text("utf-8").replace("\\\n", "")
+MAKE_TARGETS = {"help", "test", *re.search(r"^COMMANDS = (.*)$", MAKEFILE, re.MULTILINE)[1].split()}
 TESTS_BY_NAME = "".join((ROOT / test).read_text("utf-8") for test in TESTED_BY_NAME)
 LONG = ("guarded_upgrade", "rewind.vps.rollback", " sandbox ")
 OWN_SANDBOX = "in the background"

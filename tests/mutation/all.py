@@ -7,23 +7,23 @@ from mutation import bulk, entry_points, guard, guard_client, http_and_providers
 
 # Each promise of docs/promises.md, by the start of its row. Every one has a mutant.
 PROMISES = {
-    "sent_once": "Nothing is asked for twice",
-    "unknown": "What a task can't know",
+    "sent_once": "A change is sent once",
+    "unknown": "Uncertain results are read back",
     "rerun_is_safe": "A rerun is safe",
-    "deletes_what_is_named": "Nothing is deleted but",
-    "restores_what_is_named": "Nothing is restored but",
+    "deletes_what_is_named": "Only selected snapshots are deleted",
+    "restores_what_is_named": "Only the requested snapshot",
     "changed": "`changed` is true exactly",
-    "outcome_is_right": "A failure says `not_applied`, `failed` or `unknown`",
-    "starts_again": "A server that was stopped for its snapshot",
+    "outcome_is_right": "`not_applied`, `failed` and `unknown` are correct",
+    "starts_again": "A server stopped for its snapshot",
     "lists": "A list that changes",
-    "own_outcome": "Of many servers in one task",
+    "own_outcome": "In a bulk task",
     "one_at_a_time": "Tasks of one user on one machine",
-    "secrets": "No secret leaves",
-    "nothing_followed": "Nothing that a cloud or a server says is run",
-    "inventory": "An inventory file gives all hosts",
-    "credentials": "An account's credentials",
-    "upgrade": "An upgrade behind a guard",
-    "batch": "Of many servers in a batch",
+    "secrets": "No secret is shown",
+    "nothing_followed": "Data from a provider or server is never executed",
+    "inventory": "An inventory file provides all hosts",
+    "credentials": "Credentials from an inventory file",
+    "upgrade": "A guarded upgrade ends",
+    "batch": "In a batch",
 }
 
 MUTANTS = [

@@ -28,6 +28,15 @@ def test_each_session_has_a_description() -> None:
     assert NOXFILE.count("@nox.session") == len(re.findall(r'^def \w+\(session: .*\n    """\w', NOXFILE, re.MULTILINE)) == len(SESSIONS)
 
 
+def test_each_selection_of_tests_names_registered_markers() -> None:
+    """pytest accepts any name in `-m` and then selects nothing."""
+    source = (ROOT / "tests" / "conftest.py").read_text(encoding="utf-8")
+    registered = set(re.findall(r'^    "(\w+)[(:]', source, re.MULTILINE))
+    expressions = re.findall(r'^QUICK, SLOW = "(.*)", "(.*)"$', NOXFILE, re.MULTILINE)[0] + tuple(re.findall(r'run_pytest\(space, "(.*)"\)', NOXFILE))
+    named = set(" ".join(expressions).split()) - {"and", "not"}
+    assert {"slow", "rulebook"} <= named <= registered
+
+
 def test_make_help_names_each_command_once() -> None:
     assert sorted(re.findall(r"^\t@echo 'make ([a-z-]+)", MAKEFILE, re.MULTILINE)) == sorted(COMMANDS)
 

@@ -30,7 +30,7 @@ def test_the_list_fits_the_code() -> None:
 
 def test_every_promise_and_every_provider_has_a_mutant() -> None:
     page = (ROOT / "docs" / "promises.md").read_text(encoding="utf-8")
-    table = page.partition("## The promises")[2].partition("\n## ")[0]
+    table = page.partition("## Promises\n")[2].partition("\n## ")[0]
     rows = [row.removeprefix("| ").replace("**", "") for row in table.splitlines() if row.startswith("| **")]
     assert [[start for start in PROMISES.values() if row.startswith(start)] for row in rows] == [[start] for start in PROMISES.values()]
     assert {mutant.promise for mutant in MUTANTS} == set(PROMISES)
