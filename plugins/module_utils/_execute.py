@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from typing import Any, Callable
 
 from . import _argspec as argspec
-from ._bulk import results
-from ._bulk.runner import bulk_runner
 from ._error_results import error_result, internal_error_result
 from ._errors import invalid_argument
 from ._http.rate_limit import RateLimit
@@ -31,8 +29,6 @@ _OPERATIONS = {
     "snapshot_restore": snapshot_restore.run,
     "upgrade_guard": upgrade_preflight.run,
 }
-# For several servers each has a result of its own; what reads has one shape for all.
-_BULK = {"snapshot": results.RERUN_RESUMES, "snapshot_restore": results.RERUN_REPEATS}
 READ_RETRY_SECONDS = 60.0  # seconds for which a read is asked again that the cloud has had too many of
 
 
@@ -94,15 +90,8 @@ def _execute(
 
 
 def _dispatch(module: str, ctx: OperationContext) -> dict[str, Any]:
-    operation, options = _OPERATIONS[module], ctx.options
-    if argspec.may_query_many(options):
-        capabilities = ctx.provider.capabilities
-        expected_seconds = capabilities.expected_restore_seconds if module == "snapshot_restore" else capabilities.expected_create_seconds
-        ctx.for_each = bulk_runner(ctx, lambda: connect(options), expected_seconds)
-    if module in _BULK and argspec.is_bulk(options):
-        result = results.run_on_each(ctx, operation, _BULK[module])
-    else:
-        result = operation(ctx)
+    ctx.connect = lambda: connect(ctx.options)
+    result = _OPERATIONS[module](ctx)
     return {**result, "msg": sanitize(result["msg"])} if "msg" in result else result
 
 

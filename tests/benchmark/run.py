@@ -26,11 +26,11 @@ sys.path.insert(1, str(ROOT / "extensions"))
 from rich.console import Console  # noqa: E402
 from support.collection_link import collection_dir, link_collection  # noqa: E402
 
-from benchmark import execution_modes, fleet, listing, notice, other_collections, sandbox_speed  # noqa: E402
+from benchmark import execution_modes, fleet, listing, notice, other_collections, role, sandbox_speed  # noqa: E402
 from benchmark.report import MET, NOT_MEASURED, NOT_MET, Part, as_data, show, show_targets, write_json  # noqa: E402
 from benchmark.scale import TINY, WHOLE, Bench  # noqa: E402
 
-PARTS = {module.NAME: module.run for module in (execution_modes, fleet, listing, notice, other_collections, sandbox_speed)}
+PARTS = {module.NAME: module.run for module in (execution_modes, fleet, listing, notice, other_collections, sandbox_speed, role)}
 RESULTS = ROOT / "tests" / "output" / "benchmark.json"
 MAX_WIDTH = 200
 

@@ -25,6 +25,7 @@ class Scale:
     :ivar notice_seconds, notice_times: the same where time is virtual, and how often each is played.
     :ivar listed: snapshots in one listing, spread over ``listed_servers`` servers.
     :ivar delay_seconds: of each answer, where others are measured beside.
+    :ivar role_servers, role_forks: of the plays with and without the role, each in one batch.
     :ivar sandbox_servers: at each cloud, where the sandbox itself is measured.
     """
 
@@ -44,6 +45,8 @@ class Scale:
     delay_seconds: float = 0.02
     sandbox_servers: int = 1000
     sandbox_calls: int = 200
+    role_servers: tuple[int, ...] = (1, 40)
+    role_forks: int = 10
 
     def changed(self, **numbers: Any) -> Scale:
         """The same with other numbers; None leaves one as it is."""
@@ -52,7 +55,8 @@ class Scale:
 
 WHOLE = Scale()
 TINY = Scale(few=1, many=2, repeats=1, execution_modes=("VPS.org, quick door",), clouds=("vpsorg",), servers=(1,), hosts=2, forks=(2,),
-             operation_seconds=0.3, notice_seconds=(5.0,), notice_times=1, listed=120, listed_servers=3, sandbox_servers=3, sandbox_calls=2)
+             operation_seconds=0.3, notice_seconds=(5.0,), notice_times=1, listed=120, listed_servers=3, sandbox_servers=3, sandbox_calls=2,
+             role_servers=(1,))
 
 
 @dataclass(frozen=True)
@@ -69,4 +73,4 @@ class Bench:
     runner: TaskRunner = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "player", TaskRunner(self.directory))
+        object.__setattr__(self, "runner", TaskRunner(self.directory))

@@ -30,7 +30,7 @@ def bench(directory: Path, *arguments: str) -> tuple[dict, str]:
 
 def test_a_tiny_round_of_every_part(tmp_path: Path) -> None:
     parts, printed = bench(tmp_path)
-    assert list(parts) == ["doors", "fleet", "listing", "notice", "peers", "sandbox"]
+    assert list(parts) == ["doors", "fleet", "listing", "notice", "peers", "sandbox", "role"]
     rows = {name: part["tables"][0]["rows"] for name, part in parts.items() if part["tables"]}
 
     (mode,) = rows["doors"]

@@ -10,12 +10,13 @@ reading begins; who comes later gets the next one.
 
 from __future__ import annotations
 
-import copy
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+from .results import copy_error
 
 COALESCE_WINDOW = 0.03  # a reading begins when nobody has joined for so long
 MAX_COALESCE = 0.5
@@ -74,7 +75,7 @@ class CoalescedRead:
         else:
             flight.finished.wait()
         if flight.error is not None:
-            raise _copy_error(flight.error)
+            raise copy_error(flight.error)
         return flight
 
     def has_newer(self, not_before: float) -> bool:
@@ -129,11 +130,3 @@ class CoalescedRead:
         flight.finished.set()
         if updated is not None:
             updated.set()
-
-
-def _copy_error(error: Exception) -> Exception:
-    """The same for one of those who are told it: each adds whom it concerns."""
-    try:
-        return copy.copy(error).with_traceback(error.__traceback__)
-    except TypeError:  # some can't be made a second time
-        return RuntimeError(type(error).__name__).with_traceback(error.__traceback__)

@@ -2,110 +2,130 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A thread for each server of a fleet. They mostly wait, and they end with the process, whatever they are at."""
+"""Runs a changing operation on many servers: a thread for each, since they mostly wait, over a limited number of connections."""
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import resource
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
-MAX_WORKERS = 1000  # more servers than that take turns
-# What an answer of a hostile shape needs to be read to its end: json in C is content with half of it (CPython 3.13), and dies with less.
-STACK_BYTES = 4 * 1024 * 1024
-FILES_PER_SERVER = 2  # that a server may hold at the same time: its lock, and that of its restore
-RESERVED_FILES = 100  # that the process has open besides
-IDLE_INTERVAL = 0.25
+from .._error_results import error_result
+from .._module.context import Changes, OperationContext, ServerResult
+from .._module.signal_guard import ThreadSignals
+from .._wait.polling import use_sleep
+from .connection_pool import ConnectionPool
+from .progress import Progress
+from .results import result_by_server, summarize
+from .shared_provider import AccountCache, SharedProvider
+from .thread_pool import run_jobs
 
-JobQueue = collections.deque  # of what is still to be done
+MAX_PENDING_DECISIONS = 250  # servers that have been read and wait for their request: what was read must not become old
+MAX_WORKERS = 1000
+FILES_PER_SERVER = 2  # its lock, and that of its restore
+RESERVED_FILES = 100
 
 
-def run_all(jobs: list[Callable[[], None]], on_idle: Callable[[], None], reserve_threads: int = 0) -> None:
-    """Run all jobs, as many at once as the machine has threads and open files for.
+def run_on_each(
+    ctx: OperationContext, operation: Callable[[OperationContext], dict[str, Any]], rerun_hint: str, expected_seconds: float,
+) -> dict[str, Any]:
+    """The result of a module that changes something, for the task's list of servers.
 
-    :arg jobs: raise nothing.
-    :arg on_idle: called in this thread every quarter of a second.
-    :arg reserve_threads: threads that the jobs need besides, all together.
+    Args:
+        rerun_hint: what the message of a failure says about running again.
+        expected_seconds: how long the provider says that one server takes.
     """
-    queue: JobQueue = JobQueue(jobs)
-    workers = _start_workers(queue, min(len(jobs), _max_workers(len(jobs))), reserve_threads)
-    for worker in workers:
-        worker.start_working()
-    if not workers:
-        _run_jobs(queue)
-    for worker in workers:
-        while worker.is_alive():
-            worker.join(IDLE_INTERVAL)
-            on_idle()
+    return result_by_server(ctx, BulkRunner(ctx, expected_seconds).run(operation), rerun_hint)
 
 
-class _Worker(threading.Thread):
-    """Takes one job after the other, once it is told to begin."""
+class BulkRunner:
+    """The servers of one task and their connections, no more of them than servers."""
 
-    def __init__(self, queue: JobQueue) -> None:
-        super().__init__(daemon=True)
-        self._queue = queue
-        self._decided = threading.Event()
-        self._is_needed = False
+    def __init__(self, ctx: OperationContext, expected_seconds: float) -> None:
+        self._ctx, self._references, self._expected_seconds = ctx, ctx.options["servers"], expected_seconds
+        connections = max(1, min(len(self._references), ctx.options["concurrency"]))
+        self._account_cache = AccountCache(ConnectionPool([ctx.provider, *(ctx.connect() for _each in range(connections - 1))]))
+        # With stop_server only a few servers may be off at the same time.
+        self._gate = BatchGate(connections, connections - 1) if ctx.options.get("stop_server") else BatchGate(MAX_PENDING_DECISIONS, connections)
+        self._signals = ThreadSignals()
 
-    def run(self) -> None:
-        self._decided.wait()
-        if self._is_needed:
-            _run_jobs(self._queue)
+    def run(self, operation: Callable[[OperationContext], Any]) -> list[ServerResult]:
+        """The result of each server, once all are done."""
+        server_results = [ServerResult(reference) for reference in self._references]
+        progress = Progress(self._ctx.progress, len(server_results), self._expected_seconds)
 
-    def start_working(self) -> None:
-        """Let it work."""
-        self._is_needed = True
-        self._decided.set()
+        def on_idle() -> None:
+            self._signals.deliver(self._ctx.redeliver_signal)
+            progress.tick()
 
-    def dismiss(self) -> None:
-        """Let it go, so that there is a thread for something else."""
-        self._decided.set()
-        self.join()
+        with self._signals.install():
+            # One thread more ends all requests in time.
+            run_jobs([self._job(item, operation, progress) for item in server_results], _max_workers(len(server_results)), 1, on_idle)
+        progress.flush()
+        return server_results
+
+    def _job(self, item: ServerResult, operation: Callable[[OperationContext], Any], progress: Progress) -> Callable[[], None]:
+        def job() -> None:
+            provider = SharedProvider(item.reference, self._account_cache, self._signals.raise_if_cancelled)
+            ctx = self._context_of(item, provider, progress)
+            try:
+                with self._signals.register_thread(), use_sleep(provider.sleep):
+                    item.value = operation(ctx)
+            except BaseException as error:  # also a signal's, which the main thread delivers
+                item.failure = error_result(error, ctx)
+            progress.finished(item.reference, summarize(item), failed=item.failure is not None)
+
+        return job
+
+    def _context_of(self, item: ServerResult, provider: SharedProvider, progress: Progress) -> OperationContext:
+        return replace(
+            self._ctx,
+            provider=provider,
+            options={**self._ctx.options, "server": item.reference, "servers": None},
+            progress=lambda text: None,  # the summary has the waiting time of each
+            on_server_progress=lambda event: progress.started(item.reference, event),
+            admission=self._gate.admit,
+            changes=Changes(),
+            warnings=item.warnings,
+        )
 
 
-def _run_jobs(queue: JobQueue) -> None:
-    while True:
+class BatchGate:
+    """Admits servers in batches, so that one listing serves a whole batch.
+
+    Args:
+        size: of a batch. With `reopen_at` one less, this is a semaphore.
+        reopen_at: the next servers are admitted when no more than so many are left inside, for which the connections suffice.
+    """
+
+    def __init__(self, size: int, reopen_at: int) -> None:
+        self._size, self._reopen_at = size, reopen_at
+        self._inside = 0
+        self._closed = False
+        self._opened = threading.Condition()
+
+    @contextlib.contextmanager
+    def admit(self) -> Iterator[None]:
+        """Wait for admission; it lasts as long as the block."""
+        with self._opened:
+            self._opened.wait_for(lambda: not self._closed)
+            self._inside += 1
+            self._closed = self._inside >= self._size
         try:
-            job = queue.popleft()
-        except IndexError:
-            return
-        job()
-
-
-def _start_workers(queue: JobQueue, wanted: int, reserve_threads: int) -> list[_Worker]:
-    """So many workers, or as many as the machine allows without those that the jobs need to get anywhere."""
-    workers: list[_Worker] = []
-    while len(workers) < wanted:
-        worker = _start_worker(queue)
-        if worker is None:
-            keep = max(len(workers) - reserve_threads, len(workers) // 2)
-            for surplus in workers[keep:]:
-                surplus.dismiss()
-            return workers[:keep]
-        workers.append(worker)
-    return workers
-
-
-def _start_worker(queue: JobQueue) -> _Worker | None:
-    """A worker; None where there can be no more threads."""
-    previous = threading.stack_size()
-    with contextlib.suppress(ValueError, RuntimeError):
-        threading.stack_size(STACK_BYTES)
-    try:
-        worker = _Worker(queue)
-        worker.start()
-        return worker
-    except RuntimeError:
-        return None
-    finally:
-        threading.stack_size(previous)
+            yield
+        finally:
+            with self._opened:
+                self._inside -= 1
+                if self._closed and self._inside <= self._reopen_at:
+                    self._closed = False
+                    self._opened.notify_all()
 
 
 def _max_workers(wanted: int) -> int:
-    """How many servers may be at work at once: their locks are open files."""
+    """How many servers may be in progress at once; their locks are open files, so the limit of open files is raised."""
     wanted = min(wanted, MAX_WORKERS)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = FILES_PER_SERVER * wanted + RESERVED_FILES

@@ -2,47 +2,48 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a person sees while a fleet is at work: each change of state, and now and then how far it is."""
+"""Progress messages of a bulk operation: each change of state, and from time to time a summary."""
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
 
-MAX_NAMED = 3  # servers of which one line tells, where many have changed alike
-MAX_INDIVIDUAL_LINES = 5  # so many have a line each
+MAX_NAMED = 3  # servers that one line names if many have changed alike
+MAX_INDIVIDUAL_LINES = 5  # up to so many servers have a line each
 EVENT_INTERVAL = 2.0  # seconds
 FIRST_SUMMARY_AFTER = 10.0
 SUMMARY_INTERVAL = 30.0
 
 
 class Progress:
-    """Told of changes by the servers' threads; tells a person of them when L(tick) is called.
+    """Collects changes from the threads of the servers, and reports them when `tick` is called.
 
-    :arg progress: shows one line.
-    :arg total: number of servers.
-    :arg expected_seconds: seconds that the cloud says it takes for one.
+    Args:
+        progress: shows one line. Its errors are ignored: a closed terminal is no reason to stop.
+        expected_seconds: how long the provider says that one server takes.
     """
 
     def __init__(self, progress: Callable[[str], None], total: int, expected_seconds: float, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._progress, self._total, self._expected_seconds, self._monotonic = progress, total, expected_seconds, monotonic
         self._started_at = monotonic()
         self._lock = threading.Lock()
-        self._events: dict[str, list[str]] = {}  # what, and which servers
-        self._pending_since: dict[str, float] = {}  # when something was asked for, for those that are not done
+        self._events: dict[str, list[str]] = {}  # servers by what happened
+        self._pending_since: dict[str, float] = {}  # when a change was requested, for servers that are not done
         self._done = self._failed = 0
         self._next_events = self._started_at + EVENT_INTERVAL
         self._next_summary = self._started_at + FIRST_SUMMARY_AFTER
 
     def started(self, server: str, event: str) -> None:
-        """Something is under way at a server."""
+        """Record what is in progress at a server."""
         with self._lock:
             self._pending_since.setdefault(server, self._monotonic())
             self._events.setdefault(event, []).append(server)
 
     def finished(self, server: str, event: str | None, failed: bool) -> None:
-        """:arg event: how it ended; None where nothing was to be done, which is no change."""
+        """Record how a server ended; `event` is None if there was nothing to do."""
         with self._lock:
             self._pending_since.pop(server, None)
             self._done, self._failed = self._done + (not failed), self._failed + failed
@@ -50,25 +51,29 @@ class Progress:
                 self._events.setdefault(event, []).append(server)
 
     def tick(self) -> None:
-        """Tell what there is to tell by now."""
+        """Report what is due."""
         now = self._monotonic()
         if now >= self._next_events:
             self._next_events = now + EVENT_INTERVAL
             self.flush()
         if now >= self._next_summary:
             self._next_summary = now + SUMMARY_INTERVAL
-            self._progress(self._summary(now))
+            self._report(self._summary(now))
 
     def flush(self) -> None:
-        """Tell of all changes that were not told yet."""
+        """Report all changes that were not reported yet."""
         with self._lock:
             events, self._events = self._events, {}
         for event, servers in events.items():
             if len(servers) <= MAX_INDIVIDUAL_LINES:
                 for server in servers:
-                    self._progress(f"{server}: {event}")
+                    self._report(f"{server}: {event}")
             else:
-                self._progress(f"{', '.join(servers[:MAX_NAMED])} and {len(servers) - MAX_NAMED} more: {event}")
+                self._report(f"{', '.join(servers[:MAX_NAMED])} and {len(servers) - MAX_NAMED} more: {event}")
+
+    def _report(self, line: str) -> None:
+        with contextlib.suppress(Exception):
+            self._progress(line)
 
     def _summary(self, now: float) -> str:
         with self._lock:
@@ -79,5 +84,5 @@ class Progress:
         if slowest is not None:
             parts.append(f"slowest: {slowest} ({now - since:.0f} s)")
             remaining = newest + self._expected_seconds - now
-            parts.append(f"some {remaining:.0f} s left by what the cloud says it takes" if remaining > 0 else "longer than the cloud says it takes")
+            parts.append(f"about {remaining:.0f} s left" if remaining > 0 else "longer than the provider's estimate")
         return "; ".join(parts)

@@ -2,32 +2,32 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The same for many servers in one task: each has a result of its own, and one's trouble stays its own."""
+"""Results of an operation on many servers: each server has its own, and a failure of one does not affect the others."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
 from typing import Any
 
 from .. import _errors as errors
 from .._module.context import OperationContext, ServerResult
 
-MAX_FAILURES_IN_MSG = 5  # failures in the message; the result has all
+MAX_FAILURES_IN_MSG = 5  # the result has all
 MAX_WARNINGS = 20
-RERUN_RESUMES = "Run again when that is mended: it takes up what is missing, and begins nothing twice."
-RERUN_REPEATS = "Run again only for those in failed_servers when that is mended: for the others it would be done once more."
-RERUN_READS = "Run again when that is mended."
+RERUN_RESUMES = "Fix this and run again: a rerun processes only what is missing and repeats nothing."
+RERUN_REPEATS = "Fix this and run again for the servers in failed_servers only: a rerun would repeat the others."
+RERUN_READS = "Fix this and run again."
 SEVERITY = (errors.NOT_APPLIED, errors.FAILED, errors.UNKNOWN)
 
 
-def run_on_each(ctx: OperationContext, operation: Callable[[OperationContext], dict[str, Any]], rerun_hint: str) -> dict[str, Any]:
-    """A module that changes something, for many servers.
+def result_by_server(ctx: OperationContext, server_results: list[ServerResult], rerun_hint: str) -> dict[str, Any]:
+    """The result of a module that changes something, with one result for each server.
 
-    :arg rerun_hint: what to say about running it again after a failure.
+    Args:
+        rerun_hint: what the message of a failure says about running again.
     """
-    server_results = ctx.for_each(operation, ctx.options["servers"])
     if not server_results:
-        ctx.warnings.append("The list of servers is empty, so there was nothing to do.")
+        ctx.warnings.append("The list of servers is empty; nothing was done.")
     by_server: dict[str, Any] = {}
     diffs = []
     for item in server_results:
@@ -40,7 +40,7 @@ def run_on_each(ctx: OperationContext, operation: Callable[[OperationContext], d
     verb = "would be changed" if ctx.check_mode else "changed"
     result = {
         "changed": bool(changed),
-        "msg": f"{format_server_count(len(server_results))}: {len(changed)} {verb}, {len(server_results) - len(changed)} as wished already",
+        "msg": f"{format_server_count(len(server_results))}: {len(changed)} {verb}, {len(server_results) - len(changed)} unchanged",
         "by_server": by_server,
         **failure_summary(ctx, server_results, rerun_hint),
     }
@@ -50,7 +50,7 @@ def run_on_each(ctx: OperationContext, operation: Callable[[OperationContext], d
 
 
 def failure_summary(ctx: OperationContext, server_results: list[ServerResult], rerun_hint: str = RERUN_READS) -> dict[str, Any]:
-    """What a result says of those that failed: C(failed_servers), and with it C(failed), C(msg) and C(error)."""
+    """The keys of a result that describe failures: `failed_servers`, and if there are any `failed`, `msg` and `error`."""
     ctx.warnings += _limit_warnings([warning for item in server_results for warning in item.warnings])
     failed = [item for item in server_results if item.failure is not None]
     summary: dict[str, Any] = {
@@ -69,8 +69,23 @@ def failure_summary(ctx: OperationContext, server_results: list[ServerResult], r
 
 
 def format_server_count(servers: int) -> str:
-    """So many servers, in words."""
+    """For example `1 server`."""
     return f"{servers} server{'' if servers == 1 else 's'}"
+
+
+def summarize(item: ServerResult) -> str | None:
+    """How a server ended, for a progress message; None if nothing was changed."""
+    if item.failure is not None:
+        return f"failed ({item.failure['error']['kind']}, {item.failure['error']['outcome']})"
+    return "done" if isinstance(item.value, dict) and item.value.get("changed") else None
+
+
+def copy_error(error: Exception) -> Exception:
+    """A copy for one of the servers that an error concerns: each adds its own context."""
+    try:
+        return copy.copy(error).with_traceback(error.__traceback__)
+    except TypeError:  # its constructor takes other arguments than it stores
+        return RuntimeError(type(error).__name__).with_traceback(error.__traceback__)
 
 
 def _message(failed: list[ServerResult], done: list[ServerResult], check_mode: bool, rerun_hint: str) -> str:
@@ -80,17 +95,17 @@ def _message(failed: list[ServerResult], done: list[ServerResult], check_mode: b
         messages.append(f"And {more} more, see failed_servers.")
     changed = sum(1 for item in done if isinstance(item.value, dict) and item.value.get("changed"))
     verb = "would be changed" if check_mode else "were changed"
-    succeeded = f"; of the other {len(done)}, which went well, {changed} {verb}" if done and rerun_hint != RERUN_READS else ""
+    succeeded = f"; {changed} of the other {len(done)} {verb}" if done and rerun_hint != RERUN_READS else ""
     return f"{len(failed)} of {format_server_count(len(failed) + len(done))} failed{succeeded}. {' '.join(messages)} {rerun_hint}"
 
 
 def _common_error(failed_errors: list[dict[str, Any]]) -> dict[str, Any]:
-    """One C(error) for all: what they have in common, and the worst of the outcomes."""
+    """One `error` for all: the values they have in common, and the worst outcome."""
     common = {key: value if all(error[key] == value for error in failed_errors) else None for key, value in failed_errors[0].items()}
     common["kind"] = common["kind"] or errors.MULTIPLE
     common["outcome"] = max((error["outcome"] for error in failed_errors), key=SEVERITY.index)
     if len(failed_errors) > 1:
-        common["hint"] = "see failed_servers for what to do about each"
+        common["hint"] = "see failed_servers for the hint of each"
     return common
 
 

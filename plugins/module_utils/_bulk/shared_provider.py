@@ -13,17 +13,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from .. import _errors as errors
-from .._errors import RewindError, invalid_argument
+from .._errors import RewindError
 from .._provider.base import Account, Provider, Schedule, Server, Snapshot
 from .coalescing import CoalescedRead, Flight
 from .connection_pool import ConnectionPool, Result
+from .reads import claim_server, snapshots_by_server
 
 PAGE_SIZE = 100  # rows that one request of a listing gives; only for an estimate
-
-Row = TypeVar("Row")
 
 
 class AccountCache:
@@ -37,27 +36,24 @@ class AccountCache:
 
     def _list_servers(self) -> tuple[list[Server], int, float]:
         servers, seconds = self._timed(lambda provider: provider.list_servers())
-        return servers, _requests(servers), seconds
+        return servers, _requests(len(servers)), seconds
 
     def _list_snapshots(self) -> tuple[dict[str, list[Snapshot]], int, float]:
-        listed, seconds = self._timed(lambda provider: provider.list_snapshots(None))
-        by_server: dict[str, list[Snapshot]] = {}
-        for snapshot in listed:
-            by_server.setdefault(snapshot.server.id, []).append(snapshot)
-        return by_server, _requests(listed), seconds
+        by_server, seconds = self._timed(snapshots_by_server)
+        return by_server, _requests(sum(map(len, by_server.values()))), seconds
 
-    def _timed(self, call: Callable[[Provider], list[Row]]) -> tuple[list[Row], float]:
+    def _timed(self, call: Callable[[Provider], Result]) -> tuple[Result, float]:
         """What was listed, and for how long; without the time that it took to get a line."""
 
-        def timed(provider: Provider) -> tuple[list[Row], float]:
+        def timed(provider: Provider) -> tuple[Result, float]:
             started = time.monotonic()
             return call(provider), time.monotonic() - started
 
         return self.pool.list_all(timed)
 
 
-def _requests(rows: list[Any]) -> int:
-    return max(1, -(-len(rows) // PAGE_SIZE))
+def _requests(rows: int) -> int:
+    return max(1, -(-rows // PAGE_SIZE))
 
 
 class SharedProvider(Provider):
@@ -170,9 +166,7 @@ class SharedProvider(Provider):
     def _claim(self, server: Server, reference: str) -> Server:
         """The server, unless it is another member's by another name: two would be at work on it at once."""
         if reference == self._reference:
-            owner = self._account_cache.owners.setdefault(server.id, reference)
-            if owner != reference:
-                raise invalid_argument(f"{owner} and {reference} are the same server, {server.label}", "name it once")
+            claim_server(self._account_cache.owners, server, reference)
         return server
 
     def _read_direct(self, call: Callable[[Provider], Result]) -> Result:

@@ -60,8 +60,7 @@ class OperationContext:
     :ivar options: cleaned options (see arguments.py).
     :ivar progress: says one line of progress to a person: how long something has been waited for.
     :ivar on_server_progress: says what is under way at the task's server now; where not given, L(progress) does.
-    :ivar for_each: does something for each of several servers, and gives what became of each, in their order; only where there
-        may be several.
+    :ivar connect: opens another connection to the same account.
     :ivar admission: is entered while the task decides about its server; where many do at once, they take turns.
     :ivar redeliver_signal: what to do with a signal that was held back, once nothing is left half done.
     :ivar changes: what this task has changed so far; a failed task's result reports it too.
@@ -79,7 +78,7 @@ class OperationContext:
     warnings: list[str] = field(default_factory=list)
     state: LocalState | None = None
     on_server_progress: Callable[[str], None] | None = None
-    for_each: Callable[[Callable[[OperationContext], Any], list[str]], list[ServerResult]] | None = None
+    connect: Callable[[], Provider] | None = None
     admission: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
 
     @functools.cached_property

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._bulk.reads import read_each
 from .._bulk.results import failure_summary, format_server_count
 from .context import OperationContext, ServerResult
 
@@ -20,7 +21,7 @@ def run(ctx: OperationContext) -> dict[str, Any]:
     elif ctx.options["servers"] is None:
         servers = ctx.provider.list_servers()
     else:
-        results = ctx.for_each(lambda one: one.provider.get_server(one.server_reference), ctx.options["servers"])
+        results = read_each(ctx, lambda one: one.provider.get_server(one.server_reference), ctx.options["servers"])
         servers = [item.value for item in results if item.failure is None]
     return {
         "changed": False,

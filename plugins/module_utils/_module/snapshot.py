@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from .. import _errors as errors
+from .._bulk.executor import run_on_each
+from .._bulk.results import RERUN_RESUMES
 from .._errors import RewindError, invalid_argument
 from .._provider.base import PENDING, Server, Snapshot, unsupported
 from .._state.operation_lock import lock_server
@@ -24,6 +26,8 @@ from .snapshot_result import snapshot_result
 def run(ctx: OperationContext) -> dict[str, Any]:
     """The module C(snapshot)."""
     options, provider = ctx.options, ctx.provider
+    if options.get("servers") is not None:
+        return run_on_each(ctx, run, RERUN_RESUMES, provider.capabilities.expected_create_seconds)
     if options["state"] == "absent":
         return _ensure_absent(ctx)
     validate_snapshot_name(provider, options["name"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 from typing import Any
 
+from .._bulk.reads import read_each
 from .._bulk.results import failure_summary
 from .._provider.base import Server, Snapshot, age_seconds
 from .context import OperationContext, ServerResult
@@ -26,7 +27,7 @@ def run(ctx: OperationContext) -> dict[str, Any]:
         listed = ctx.provider.list_snapshots(None)
     else:
         known = {item.id: item for item in ctx.provider.list_servers()} if references is None else {}
-        results = ctx.for_each(lambda one: _list_snapshots(one, known), references or list(known))
+        results = read_each(ctx, lambda one: _list_snapshots(one, known), references or list(known))
         listed = [snapshot for item in results if item.failure is None for snapshot in item.value]
     now = ctx.provider.server_time()
     found = newest_first(item for item in listed if _matches(item, ctx.options, age_seconds(item.created_at, now)))

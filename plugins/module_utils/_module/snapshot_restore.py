@@ -10,6 +10,8 @@ import contextlib
 from typing import Any
 
 from .. import _errors as errors
+from .._bulk.executor import run_on_each
+from .._bulk.results import RERUN_REPEATS
 from .._errors import RewindError
 from .._provider.base import FAILED, READY, RESTORING, RUNNING, Server, Snapshot
 from .._state.operation_lock import lock_server
@@ -23,6 +25,8 @@ from .context import OperationContext, candidates_hint, select_snapshot, snapsho
 
 def run(ctx: OperationContext) -> dict[str, Any]:
     """The module C(snapshot_restore)."""
+    if ctx.options.get("servers") is not None:
+        return run_on_each(ctx, run, RERUN_REPEATS, ctx.provider.capabilities.expected_restore_seconds)
     with lock_server(ctx, allow_during_restore=True) as server, contextlib.ExitStack() as restore_lock:
         server = server if server.power_state else ctx.provider.get_server(ctx.server_reference)
         snapshots = list_consistent(ctx, server, ctx.provider.list_snapshots(server))

@@ -13,7 +13,6 @@ from typing import Any
 
 from fakes.provider import CAPABILITIES
 
-from ansible_collections.rewind.vps.plugins.module_utils._bulk.runner import bulk_runner
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._module.context import OperationContext
 from ansible_collections.rewind.vps.plugins.module_utils._provider import base
@@ -148,7 +147,7 @@ def bulk_task(account: FakeAccount, references: list[str] | None, check_mode: bo
         "provider": account.kind, "api_url": "https://cloud.example",
     }
     ctx = OperationContext(FakeConnection(account), {**defaults, **options}, check_mode, diff_mode=True)
-    ctx.for_each = bulk_runner(ctx, lambda: FakeConnection(account), 10.0)
+    ctx.connect = lambda: FakeConnection(account)
     return ctx
 
 

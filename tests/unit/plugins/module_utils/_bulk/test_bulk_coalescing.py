@@ -38,16 +38,20 @@ class Reader:
 
 
 def read_at_once(cache: CoalescedRead, callers: int, urgent: bool = True) -> list:
-    """So many at once; what each was told."""
+    """The answer or exception of each of so many concurrent callers."""
     answers: list = [None] * callers
 
     def one(number: int) -> None:
         try:
             answers[number] = cache.get(monotonic(), urgent)
-        except Exception as error:
+        except BaseException as error:
             answers[number] = error
 
+    holds_back = cache._fetch_lock.acquire(blocking=False)  # unless a read is in progress, it starts when all have called
     threads = [start_thread(lambda number=number: one(number)) for number in range(callers)]
+    if holds_back:
+        wait_until(lambda: cache._next.callers == callers)
+        cache._fetch_lock.release()
     for thread in threads:
         thread.join(TEST_TIMEOUT)
     return answers
@@ -153,20 +157,7 @@ def test_whatever_ends_the_read_ends_it_for_all(error):
     reader = Reader()
     cache = CoalescedRead(reader)
     reader.error = error
-    reader.may_finish.clear()
-    answers: list = []
-
-    def join() -> None:
-        try:
-            cache.get(monotonic(), True)
-        except BaseException as raised:
-            answers.append(type(raised).__name__)
-
-    threads = [start_thread(join) for _number in range(3)]
-    wait_until(lambda: reader.count)
-    reader.may_finish.set()
-    for thread in threads:
-        thread.join(TEST_TIMEOUT)
+    answers = [type(answer).__name__ for answer in read_at_once(cache, 3)]
     assert sorted(answers) == sorted(["RuntimeError", "RuntimeError", "RuntimeError" if isinstance(error, Odd) else "SystemExit"])
     reader.error = None
     assert len(read_at_once(cache, 2)) == 2

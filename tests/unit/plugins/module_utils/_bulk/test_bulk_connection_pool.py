@@ -9,8 +9,8 @@ import pytest
 from fakes.bulk import TEST_TIMEOUT, start_thread, wait_until
 
 from ansible_collections.rewind.vps.plugins.module_utils._bulk import connection_pool
-from ansible_collections.rewind.vps.plugins.module_utils._bulk.admission import BatchGate
 from ansible_collections.rewind.vps.plugins.module_utils._bulk.connection_pool import ConnectionPool
+from ansible_collections.rewind.vps.plugins.module_utils._bulk.executor import BatchGate
 
 
 class Calls:

@@ -13,7 +13,7 @@ import threading
 import pytest
 from fakes.bulk import TEST_TIMEOUT, start_thread, wait_until
 
-from ansible_collections.rewind.vps.plugins.module_utils._bulk import executor
+from ansible_collections.rewind.vps.plugins.module_utils._bulk import executor, thread_pool
 from ansible_collections.rewind.vps.plugins.module_utils._module import signal_guard
 from ansible_collections.rewind.vps.plugins.module_utils._module.signal_guard import Cancelled, Interrupted, ThreadSignals, raise_on_signal
 
@@ -29,7 +29,7 @@ class LimitedThreads:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, maximum: int) -> None:
         self.alive, self.maximum = 0, maximum
         self._lock = threading.Lock()
-        start, run = threading.Thread.start, executor._Worker.run
+        start, run = threading.Thread.start, threading.Thread.run
 
         def limited(thread: threading.Thread) -> None:
             with self._lock:
@@ -38,15 +38,15 @@ class LimitedThreads:
                 self.alive += 1
             start(thread)
 
-        def counted(worker: executor._Worker) -> None:
+        def counted(worker: threading.Thread) -> None:
             try:
                 run(worker)
             finally:
                 with self._lock:
                     self.alive -= 1
 
-        monkeypatch.setattr(executor._Worker, "start", limited)
-        monkeypatch.setattr(executor._Worker, "run", counted)
+        monkeypatch.setattr(threading.Thread, "start", limited)
+        monkeypatch.setattr(threading.Thread, "run", counted)
 
 
 def run(jobs: int, spare: int = 0, job=lambda: None) -> list[str]:
@@ -57,7 +57,7 @@ def run(jobs: int, spare: int = 0, job=lambda: None) -> list[str]:
         job()
         done.append(threading.current_thread().name)
 
-    executor.run_all([one] * jobs, lambda: None, spare)
+    thread_pool.run_jobs([one] * jobs, 1000, spare, lambda: None)
     assert len(done) == jobs
     return done
 
@@ -67,7 +67,7 @@ def test_all_are_at_work_at_the_same_time():
     assert len(set(run(50, job=lambda: barrier.wait(TEST_TIMEOUT)))) == 50
 
 
-@pytest.mark.parametrize(("threads", "spare", "workers"), [(30, 8, 22), (10, 8, 5), (2, 8, 1), (1, 8, 0), (0, 8, 0)])
+@pytest.mark.parametrize(("threads", "spare", "workers"), [(30, 8, 22), (10, 8, 2), (9, 8, 1), (2, 8, 0), (0, 8, 0)])
 def test_where_threads_are_few_some_are_left_for_what_the_jobs_need(monkeypatch, threads, spare, workers):
     """Each request needs one that ends it in time: without any, no request could go out."""
     local_state = LimitedThreads(monkeypatch, threads)
@@ -77,8 +77,8 @@ def test_where_threads_are_few_some_are_left_for_what_the_jobs_need(monkeypatch,
     assert names == {threading.current_thread().name} if not workers else len(names) <= workers
 
 
-def test_where_threads_are_not_few_none_is_spared(monkeypatch):
-    LimitedThreads(monkeypatch, 40)
+def test_with_enough_threads_no_job_waits(monkeypatch):
+    LimitedThreads(monkeypatch, 48)
     barrier = threading.Barrier(40)
     assert len(set(run(40, 8, job=lambda: barrier.wait(TEST_TIMEOUT)))) == 40
 
@@ -92,7 +92,7 @@ def test_a_response_of_hostile_depth_does_not_end_the_process():
         "        try: json.loads(text)\n"
         "        except (ValueError, RecursionError): pass\n"
         "thread = threading.Thread(target=read); thread.start(); thread.join(); print('alive')\n"
-    ).replace("STACK", str(executor.STACK_BYTES))
+    ).replace("STACK", str(thread_pool.STACK_BYTES))
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ended.stdout == "alive\n", ended.returncode
 

@@ -48,11 +48,11 @@ def test_the_summary_has_what_is_done_pending_failed_the_slowest_and_the_time_le
     recorded.progress.finished("web4", "failed (busy, not_applied)", failed=True)
     (summary,) = [line for line in recorded.lines_at(FIRST_SUMMARY_AFTER + 2.0) if "pending" in line]
     assert summary == (
-        "1 of 5 servers are done, 3 pending, 1 failed, after 12 s; slowest: web1 (10 s); some 92 s left by what the cloud says it takes"
+        "1 of 5 servers are done, 3 pending, 1 failed, after 12 s; slowest: web1 (10 s); about 92 s left"
     )
     assert not any("pending" in line for line in recorded.lines_at(FIRST_SUMMARY_AFTER + 2.0 + SUMMARY_INTERVAL - 1))
     (later,) = recorded.lines_at(200.0)
-    assert later.endswith("longer than the cloud says it takes")
+    assert later.endswith("longer than the provider's estimate")
 
 
 def test_an_hour_is_no_more_than_a_line_each_half_minute():

@@ -12,8 +12,8 @@ import pytest
 from builders import snapshot
 from fakes.bulk import TEST_TIMEOUT, FakeAccount, bulk_task, start_thread, wait_until
 
-from ansible_collections.rewind.vps.plugins.module_utils._bulk import results
-from ansible_collections.rewind.vps.plugins.module_utils._bulk.runner import bulk_runner
+from ansible_collections.rewind.vps.plugins.module_utils._bulk.executor import run_on_each
+from ansible_collections.rewind.vps.plugins.module_utils._bulk.results import RERUN_REPEATS, RERUN_RESUMES
 from ansible_collections.rewind.vps.plugins.module_utils._error_results import error_result
 from ansible_collections.rewind.vps.plugins.module_utils._errors import UNKNOWN, RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._module import server_info, snapshot_info, snapshot_restore
@@ -34,7 +34,7 @@ def one_directory(tmp_path, monkeypatch):
 
 def take_snapshots(account: FakeAccount, references: list[str], check_mode: bool = False, **options):
     ctx = bulk_task(account, references, check_mode, **options)
-    return results.run_on_each(ctx, snapshot_operation.run, results.RERUN_RESUMES), ctx
+    return snapshot_operation.run(ctx), ctx
 
 
 @pytest.mark.parametrize("kind", ["vpsorg", "ilkbyte"])
@@ -46,7 +46,7 @@ def test_each_is_requested_once_and_a_second_run_requests_nothing(kind):
     assert {one["snapshot"]["status"] for one in result["by_server"].values()} == {"ready"}
     again, _ctx = take_snapshots(account, TEN)
     assert not again["changed"] and len(account.servers_of("create")) == 10
-    assert again["msg"] == "10 servers: 0 changed, 10 as wished already"
+    assert again["msg"] == "10 servers: 0 changed, 10 unchanged"
 
 
 def test_no_more_requests_at_once_than_concurrency_and_one_listing_for_all():
@@ -72,8 +72,8 @@ def test_some_fail_and_the_others_are_not_affected():
     }
     assert (result["error"]["kind"], result["error"]["outcome"]) == ("multiple", "unknown")
     assert sum(one["changed"] for one in result["by_server"].values()) == 8
-    assert result["msg"].startswith("3 of 11 servers failed; of the other 8, which went well, 8 were changed. web3: no.")
-    assert result["msg"].endswith("begins nothing twice.")
+    assert result["msg"].startswith("3 of 11 servers failed; 8 of the other 8 were changed. web3: no.")
+    assert result["msg"].endswith("repeats nothing.")
 
 
 def test_a_failed_listing_is_reported_to_each_server_separately():
@@ -116,7 +116,7 @@ def test_check_mode_has_the_same_keys_and_requests_nothing():
     account = FakeAccount("vpsorg", "web1", "web2")
     account.snapshots["1"] = [replace(snapshot(), server=account.servers["1"])]
     checked, _ctx = take_snapshots(account, ["web1", "web2"], check_mode=True)
-    assert not account.servers_of("create") and checked["msg"] == "2 servers: 1 would be changed, 1 as wished already"
+    assert not account.servers_of("create") and checked["msg"] == "2 servers: 1 would be changed, 1 unchanged"
     done, _ctx = take_snapshots(account, ["web1", "web2"])
     assert keys(checked) == keys(done) and checked["changed"] and done["changed"]
     assert [diff["before_header"] for diff in checked["diff"]] == ["web2"] == [diff["before_header"] for diff in done["diff"]]
@@ -125,7 +125,7 @@ def test_check_mode_has_the_same_keys_and_requests_nothing():
 def test_a_check_run_that_fails_does_not_report_that_others_were_changed():
     account = FakeAccount("vpsorg", "web1")
     result, _ctx = take_snapshots(account, ["web1", "nowhere"], check_mode=True)
-    assert "of the other 1, which went well, 1 would be changed" in result["msg"]
+    assert "; 1 of the other 1 would be changed" in result["msg"]
 
 
 def test_after_failed_restores_the_hint_does_not_repeat_the_others():
@@ -139,9 +139,9 @@ def test_after_failed_restores_the_hint_does_not_repeat_the_others():
 
     account.on_request = reject
     ctx = bulk_task(account, ["web1", "web2"], wait=False)
-    result = results.run_on_each(ctx, snapshot_restore.run, results.RERUN_REPEATS)
+    result = snapshot_restore.run(ctx)
     assert result["failed_servers"][0]["server"] == "web2" and result["by_server"]["web1"]["changed"]
-    assert "Run again only for those in failed_servers" in result["msg"] and "nothing twice" not in result["msg"]
+    assert "run again for the servers in failed_servers only" in result["msg"] and "repeats nothing" not in result["msg"]
 
 
 def test_no_more_servers_are_stopped_at_once_than_concurrency():
@@ -194,7 +194,7 @@ def test_what_was_read_before_the_lock_does_not_count():
         account.servers["3"] = replace(account.servers["3"], power_state="restoring", task_state="restoring")
         return snapshot_restore.run(one)
 
-    result = results.run_on_each(bulk_task(account, ["web1", "web2", "web3"], wait=False), operation, results.RERUN_REPEATS)
+    result = run_on_each(bulk_task(account, ["web1", "web2", "web3"], wait=False), operation, RERUN_REPEATS, 10.0)
     assert account.servers_of("restore") == [], "a server that was being restored was asked to be restored"
     assert result["by_server"]["web3"]["already_in_progress"]
 
@@ -209,7 +209,7 @@ def test_a_servers_deadline_starts_when_it_has_the_lock():
             time.sleep(0.02)
         return {"changed": False}
 
-    results.run_on_each(bulk_task(account, TEN, stop_server=True, concurrency=1), operation, results.RERUN_RESUMES)
+    run_on_each(bulk_task(account, TEN, stop_server=True, concurrency=1), operation, RERUN_RESUMES, 10.0)
     assert len(elapsed) == 10 and max(elapsed) < 0.02
 
 
@@ -221,7 +221,7 @@ def test_what_reads_has_one_shape_and_names_those_that_failed():
     result = snapshot_info.run(ctx)
     assert [item["name"] for item in result["snapshots"]] == ["nightly"] and result["failed"]
     assert [one["server"] for one in result["failed_servers"]] == ["gone"]
-    assert result["msg"].startswith("1 of 3 servers failed. gone:") and "begins" not in result["msg"], "it only reads"
+    assert result["msg"].startswith("1 of 3 servers failed. gone:") and "repeats" not in result["msg"], "it only reads"
 
     everyone = snapshot_info.run(replace(ctx, options={**ctx.options, "servers": None}))
     assert len(everyone["snapshots"]) == 1 and everyone["failed_servers"] == []
@@ -237,7 +237,7 @@ def test_warnings_of_many_are_bounded_and_reported_once():
         return {"changed": False}
 
     ctx = bulk_task(account, TEN)
-    results.run_on_each(ctx, operation, results.RERUN_RESUMES)
+    run_on_each(ctx, operation, RERUN_RESUMES, 10.0)
     assert ctx.warnings.count("the same of all") == 1 and len(ctx.warnings) == 11
 
 
@@ -260,8 +260,8 @@ def test_a_closed_terminal_stops_no_server():
         raise BrokenPipeError
 
     ctx = replace(bulk_task(account, TEN), progress=broken_pipe)
-    ctx.for_each = bulk_runner(ctx, lambda: ctx.provider, 10.0)
-    result = results.run_on_each(ctx, snapshot_operation.run, results.RERUN_RESUMES)
+    ctx.connect = lambda: ctx.provider
+    result = snapshot_operation.run(ctx)
     assert len(result["by_server"]) == 10 and result["failed_servers"] == []
 
 
@@ -269,7 +269,7 @@ def test_a_closed_terminal_stops_no_server():
 def test_no_more_connections_are_opened_than_there_are_servers(servers, concurrency, connections):
     account, opened = FakeAccount("vpsorg", *TEN), []
     ctx = bulk_task(account, TEN[:servers], concurrency=concurrency)
-    ctx.for_each = bulk_runner(ctx, lambda: opened.append(1) or ctx.provider, 10.0)
+    ctx.connect = lambda: opened.append(1) or ctx.provider
     assert opened == [], "nothing is opened before it is needed"
-    results.run_on_each(ctx, snapshot_operation.run, results.RERUN_RESUMES)
+    snapshot_operation.run(ctx)
     assert len(opened) == connections
