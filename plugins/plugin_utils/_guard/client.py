@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import socket
@@ -20,6 +19,7 @@ from typing import Any
 from ...module_utils import _errors as errors
 from ...module_utils._errors import RewindError
 from ...module_utils._text import to_valid_utf8
+from .._upgrade import process_identity
 from .._upgrade.record import RunRecord
 
 PROGRESS_INTERVAL = 1.0
@@ -113,14 +113,12 @@ def _response_error(fields: dict[str, Any]) -> RewindError:
 
 
 def is_guard_running(lock_path: Path) -> bool:
-    """Whether some guard watches the server: it holds the lock for as long as it lives."""
-    if not lock_path.exists():
-        return False
-    handle = os.open(lock_path, os.O_RDWR | os.O_CLOEXEC)
+    """Whether some guard watches the server: the lock file names the process that holds the lock.
+
+    The lock itself is not tried. To try it is to hold it, and a guard that starts at that instant would be refused.
+    """
     try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(handle)
-    return False
+        process = json.loads(lock_path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(process, dict) and process_identity.is_alive(process)

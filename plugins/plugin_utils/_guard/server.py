@@ -72,6 +72,9 @@ def _acquire_lock(path: Path) -> int | None:
     except OSError:
         os.close(handle)
         return None
+    with contextlib.suppress(OSError):  # on a full disk, a guard without its name there is better than none
+        os.ftruncate(handle, 0)
+        os.write(handle, json.dumps(process_identity.identity(os.getpid())).encode())  # see client.is_guard_running
     return handle
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import pty
@@ -260,10 +261,22 @@ def test_without_a_socket_there_is_no_guard(tmp_path):
     assert send_request(RunRecord(tmp_path, record_data()), READ) is None
 
 
-def test_a_lock_file_that_is_not_locked_is_no_guard(tmp_path):
-    (tmp_path / "lock").write_text("", encoding="utf-8")
+@pytest.mark.parametrize("content", ["", "{", "5", "[]", "null", "[" * 100_000, '{"pid": 1}', '{"pid": 1, "started": "long ago"}'])
+def test_a_lock_file_without_a_live_process_is_no_guard(tmp_path, content):
+    (tmp_path / "lock").write_text(content, encoding="utf-8")
     assert not is_guard_running(tmp_path / "lock") and not is_guard_running(tmp_path / "nowhere")
-    assert not is_guard_running(tmp_path / "lock"), "looking leaves no lock"
+
+
+def test_checking_for_a_guard_takes_no_lock(stage, monkeypatch):
+    """Not for an instant: a guard that starts then would report that another run guards the server."""
+    stage.start()
+
+    def fail(*arguments):
+        raise AssertionError(arguments)
+
+    for name in ("flock", "lockf", "fcntl"):
+        monkeypatch.setattr(fcntl, name, fail)
+    assert is_guard_running(stage.lock)
 
 
 # --- when it acts
