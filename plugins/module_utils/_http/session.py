@@ -11,9 +11,7 @@ so that a failure is known to have come before anything was sent.
 
 from __future__ import annotations
 
-import functools
 import http.client
-import ipaddress
 import json as json_module
 import logging
 import socket
@@ -21,7 +19,6 @@ import ssl
 import threading
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from .timeouts import request_timeout
 
@@ -34,11 +31,6 @@ except ImportError:
 
 MAX_RESPONSE_BYTES = 32 * 1024 * 1024
 CONNECT_TIMEOUT = 10.0
-
-
-def requests_available() -> bool:
-    """Whether the one run-time dependency is there."""
-    return requests is not None
 
 
 @dataclass(frozen=True)
@@ -247,15 +239,3 @@ def _instrumented_adapter(session: HttpSession) -> Any:
             return manager
 
     return Adapter(max_retries=0)
-
-
-@functools.cache
-def is_loopback(url: str) -> bool:
-    """Whether the URL's host is this machine: C(localhost), 127.0.0.0/8 or ::1."""
-    host = (urlsplit(url).hostname or "").lower()
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

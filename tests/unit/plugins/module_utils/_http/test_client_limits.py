@@ -17,7 +17,7 @@ from ansible_collections.rewind.vps.plugins.module_utils import _errors as error
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._http import session, timeouts
 from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiClient
-from ansible_collections.rewind.vps.plugins.module_utils._http.session import is_loopback
+from ansible_collections.rewind.vps.plugins.module_utils._http.urls import is_loopback
 
 TOKEN = "vps_S3cret/Token+0123456789"
 ACCESS, SECRET = "access-K3y/0123456789", "secret-K3y+0123456789"
