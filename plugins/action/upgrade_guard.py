@@ -19,7 +19,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.rewind.vps.plugins.module_utils._argspec import PROVIDER_ENV_VARS
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError, invalid_argument
 from ansible_collections.rewind.vps.plugins.module_utils._execute import internal_error_result
-from ansible_collections.rewind.vps.plugins.module_utils._http.session import requests_available
+from ansible_collections.rewind.vps.plugins.module_utils._http import requests_available
 from ansible_collections.rewind.vps.plugins.module_utils._redaction import Redactor
 from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize_nested
 from ansible_collections.rewind.vps.plugins.plugin_utils import _inventory_credentials as inventory_credentials

@@ -13,8 +13,8 @@ from typing import Any, Callable
 from . import _argspec as argspec
 from ._error_results import error_result, internal_error_result
 from ._errors import invalid_argument
+from ._http import requests_available
 from ._http.rate_limit import RateLimit
-from ._http.session import requests_available
 from ._module import server_info, signal_guard, snapshot, snapshot_cron, snapshot_info, snapshot_restore, upgrade_preflight
 from ._module.context import OperationContext
 from ._provider.registry import connect

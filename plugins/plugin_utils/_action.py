@@ -23,7 +23,7 @@ from ansible.utils.display import Display
 
 from ..module_utils._argspec import SECRET_OPTIONS, SPECS
 from ..module_utils._execute import execute, internal_error_result
-from ..module_utils._http.session import requests_available
+from ..module_utils._http import requests_available
 from ..module_utils._redaction import Redactor
 from ._module_execution import ModuleExecutionAction
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from typing import Any
+from unittest import mock
 
 from example_sandbox import provider_module
 from examplecloud.sandbox_side import KEY as EXAMPLE_KEY
 from examplecloud.sandbox_side import READ_ONLY_KEY
 
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Provider, Server, Snapshot
-from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import REGISTRY
+from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import REGISTRY, connect
 from sandbox import SandboxHandle
 
 MAX_WAIT = 20.0  # how long disks may take to be copied on a busy machine
@@ -57,10 +58,11 @@ class CloudUnderTest:
 
     def connect(self, **options: Any) -> Provider:
         """A provider with good credentials, unless the options say otherwise."""
-        provider = PROVIDERS[self.name]({
-            "provider": self.name, "api_url": getattr(self.sandbox, f"{self.name}_url"), **self._credentials(),
-            "verify": self.sandbox.ca_path or True, "api_timeout": 10, **options,
-        })
+        with mock.patch.dict(REGISTRY, PROVIDERS):
+            provider = connect({
+                "provider": self.name, "api_url": getattr(self.sandbox, f"{self.name}_url"), **self._credentials(),
+                "verify": self.sandbox.ca_path or True, "api_timeout": 10, **options,
+            })
         provider._api._sleep = self.sleeps.append  # between tries nobody waits here
         return provider
 

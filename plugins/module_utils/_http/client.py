@@ -20,17 +20,18 @@ from typing import Any, Callable
 
 from .. import _errors as errors
 from .._errors import RewindError
-from .._text import sanitize, to_valid_utf8
+from .._text import to_valid_utf8
 from .._version import VERSION
+from .provider_message import extract_error_message
 from .rate_limit import RateLimit, RateLimitExceeded
-from .session import HttpError, HttpResponse, HttpSession, is_loopback
+from .session import HttpError, HttpResponse, HttpSession
+from .urls import is_loopback
 
 USER_AGENT = f"rewind.vps/{VERSION}"
 MAX_ATTEMPTS = 5
 INITIAL_BACKOFF = 0.5  # seconds; doubled for every further try, with full jitter
 MAX_BACKOFF = 15.0
 MIN_RETRY_SECONDS = 60.0  # seconds that one call may take with all its tries
-MAX_PROVIDER_MESSAGE = 500  # of what a cloud says
 MAX_CLOCK_OFFSET = 100 * 365 * 86400.0  # seconds: a Date further off is none, and may be beyond what a date can be
 
 _FAILURE_TEXT = {
@@ -288,22 +289,3 @@ def _retry_after(response: HttpResponse, now: datetime) -> float | None:
         return max(0.0, (parsedate_to_datetime(header) - now).total_seconds())
     except (TypeError, ValueError, IndexError, OverflowError):
         return None
-
-
-def extract_error_message(data: Any) -> str | None:
-    """What an error's body says, in one bounded line. Both clouds' shapes, and Django's field errors."""
-    if isinstance(data, dict):
-        for key in ("detail", "error", "message"):
-            if isinstance(data.get(key), str) and data[key].strip():
-                return _one_line(data[key])
-        fields = [f"{name}: {_join(value)}" for name, value in data.items()]
-        return _one_line("; ".join(fields)) or None
-    return _one_line(_join(data)) or None if data else None
-
-
-def _join(value: Any) -> str:
-    return " ".join(str(item) for item in value) if isinstance(value, (list, tuple)) else str(value)
-
-
-def _one_line(text: str) -> str:
-    return sanitize(" ".join(text.split())[:MAX_PROVIDER_MESSAGE])

@@ -2,18 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One HTTP exchange: a request out, a bounded answer back, within a time limit that really ends it.
+"""One HTTP request and its bounded response, within a time limit that really ends it.
 
-Nothing here retries, follows a redirect or reads credentials from the user's files (C(.netrc) would silently
-replace the token). C(requests) is used as it is, but for one addition: a connection tells when it has been made,
-so that a failure is known to have come before anything was sent.
+Nothing here retries, follows a redirect, or reads credentials from the user's files: `.netrc` would silently replace the token.
+`requests` is used as it is, with one addition: a connection reports when it is established.
+So a failure before that is known to have happened before anything was sent.
 """
 
 from __future__ import annotations
 
-import functools
 import http.client
-import ipaddress
 import json as json_module
 import logging
 import socket
@@ -21,9 +19,6 @@ import ssl
 import threading
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
-
-from .timeouts import request_timeout
 
 try:
     import requests
@@ -36,30 +31,26 @@ MAX_RESPONSE_BYTES = 32 * 1024 * 1024
 CONNECT_TIMEOUT = 10.0
 
 
-def requests_available() -> bool:
-    """Whether the one run-time dependency is there."""
-    return requests is not None
-
-
 @dataclass(frozen=True)
 class HttpResponse:
-    """What came back: HTTP status, headers (names in lower case), the whole body."""
+    """HTTP status, headers (names in lower case) and the whole body."""
 
     status: int
     headers: dict[str, str]
     body: bytes
 
     def json(self) -> Any:
-        """The body as JSON; ValueError when it is none."""
+        """Return the decoded body. Raises ValueError if it is not JSON."""
         return json_module.loads(self.body.decode("utf-8"))
 
 
 class HttpError(Exception):
-    """No whole answer came.
+    """No complete response arrived.
 
-    :arg reason: C(unreachable), C(tls), C(timeout) or C(invalid_response).
-    :arg connected: False when no connection was made, so nothing can have been sent.
-    :arg detail: the class of what happened, never its text.
+    Attributes:
+        reason: `unreachable`, `tls`, `timeout` or `invalid_response`.
+        connected: False if no connection was established, so nothing can have been sent.
+        detail: Class name of the cause, never its text.
     """
 
     def __init__(self, reason: str, connected: bool, detail: str) -> None:
@@ -71,13 +62,14 @@ class HttpError(Exception):
 
 @dataclass
 class _RequestState:
-    """What is known of the exchange under way, shared with its connection and its alarm."""
+    """State of the current request, shared with its connection and its timer."""
 
     socket: Any = None
     connected: bool = False
     expired: threading.Event = field(default_factory=threading.Event)
 
     def abort(self) -> None:
+        """End the request. Called by the timer's thread."""
         self.expired.set()
         if self.socket is not None:
             try:
@@ -88,12 +80,13 @@ class _RequestState:
 
 
 class HttpSession:
-    """A session to one API. Not for use by two threads at once.
+    """A session to one API. Must not be used by two threads at once.
 
-    :arg headers: sent with every request, credentials included.
-    :arg verify: True, False, or the path of a CA bundle.
-    :arg timeout: seconds for one exchange, from connecting to the last byte.
-    :arg loopback: the API is on this machine: no proxy is asked for it.
+    Args:
+        headers: Sent with every request, credentials included.
+        verify: True, False, or the path of a CA bundle.
+        timeout: Seconds for one request, from connecting to the last byte.
+        loopback: The API is on this machine, so no proxy is used.
     """
 
     def __init__(self, headers: dict[str, str], verify: bool | str, timeout: float, loopback: bool) -> None:
@@ -102,8 +95,8 @@ class HttpSession:
         self._timeout = timeout
         self._state = _RequestState()
         self._session = requests.Session()
-        # requests works out where a redirect leads even where it is not to follow it: it reads the whole body for that, and
-        # stumbles over a Location that is none.
+        # requests computes the target of a redirect even if it must not follow it: it reads the whole body for that, and
+        # fails on an invalid Location.
         self._session.get_redirect_target = lambda response: None
         self._session.trust_env = not loopback
         self._session.auth = _no_auth
@@ -114,21 +107,32 @@ class HttpSession:
         self._session.mount("http://", self._adapter)
 
     def request(self, method: str, url: str, *, params: dict | None, json: Any, new_connection: bool) -> HttpResponse:
-        """Send one request and read its whole answer.
+        """Send one request and read the complete response.
 
-        :arg new_connection: open a new connection, so that a failure before it is made proves that nothing was sent.
-        :raises HttpError: no whole answer came.
+        Args:
+            new_connection: Open a new connection, so that a failure before it is established proves that nothing was sent.
+
+        Raises:
+            HttpError: No complete response arrived.
         """
         if new_connection:
             self._adapter.close()
         state = self._state = _RequestState(connected=False)
         reason = detail = ""
+        # The library's own timeouts are those of single reads, so a slow body would never end.
+        timer = threading.Timer(self._timeout, state.abort)
+        timer.daemon = True
         try:
-            with request_timeout(self._timeout, state.abort):
-                return self._read(method, url, params, json)
+            timer.start()
+        except RuntimeError as error:  # the machine allows no further thread
+            raise HttpError("unreachable", connected=False, detail=type(error).__name__) from None
+        try:
+            return self._read(method, url, params, json)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError, _ResponseTooLarge) as error:
             reason = "timeout" if state.expired.is_set() else _failure_reason(error)
             detail = type(error).__name__
+        finally:
+            timer.cancel()
         raise HttpError(reason, connected=state.connected, detail=detail) from None
 
     def _read(self, method: str, url: str, params: dict | None, json: Any) -> HttpResponse:
@@ -142,44 +146,45 @@ class HttpSession:
                 if len(body) > MAX_RESPONSE_BYTES:
                     raise _ResponseTooLarge
             if self._state.expired.is_set():
-                raise requests.exceptions.ReadTimeout  # the alarm ended a body that has no length of its own
+                raise requests.exceptions.ReadTimeout  # the timer ended a body without a length, which looks complete
             headers = {name.lower(): value for name, value in response.headers.items()}
             return HttpResponse(response.status_code, headers, bytes(body))
 
     def on_connected(self, sock: Any) -> None:
-        """Called by a connection that is ready to carry a request (after TLS, when there is TLS)."""
+        """Record that a connection is ready to carry a request (after the TLS handshake, if there is one)."""
         if self._state.expired.is_set():
-            raise TimeoutError  # the time was used up by connecting: send nothing any more
+            raise TimeoutError  # connecting took all the time: send nothing
         self._state.connected = True
         self._state.socket = sock
 
     def on_request_start(self, sock: Any) -> None:
-        """Called when a request is about to be written: a connection that is used again has its socket already."""
+        """Record that a request is about to be written. A reused connection has a socket already."""
         if sock is not None:
             self._state.connected = True
             self._state.socket = sock
 
 
 class _ResponseTooLarge(Exception):
-    """The answer has more bytes than any honest one."""
+    """The response is larger than MAX_RESPONSE_BYTES."""
 
 
 def _silence_urllib3() -> None:
-    """urllib3 logs whole URLs, and with them the keys that Ilkbyte wants there: at DEBUG always, and as a warning where
-    an answer's headers are malformed. Each task has a process of its own, so nobody else is silenced.
+    """Silence urllib3, which logs whole URLs and with them the credentials that Ilkbyte expects there.
+
+    It does so at DEBUG, and as a warning if a response has malformed headers. Each task has its own process, so no other code is affected.
     """
     for name in [name for name in logging.root.manager.loggerDict if name.startswith("urllib3.")] + ["urllib3"]:
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # each: one may have been turned on by itself
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # each one: the level of a child overrides its parent's
 
 
 def _no_auth(request: Any) -> Any:
-    """As the session's auth: keeps requests from putting .netrc's login over our header."""
+    """Do nothing. As the session's auth it keeps requests from replacing our header with a login of .netrc."""
     return request
 
 
 def _failure_reason(error: BaseException) -> str:
     if isinstance(error, _ResponseTooLarge) or (isinstance(error, ValueError) and not isinstance(error, requests.exceptions.RequestException)):
-        return "invalid_response"  # too much, or what no library expects of an answer
+        return "invalid_response"  # too large, or malformed in a way that the libraries do not expect
     if _is_untrusted_certificate(error):
         return "tls"
     if isinstance(error, requests.exceptions.Timeout):
@@ -190,7 +195,7 @@ def _failure_reason(error: BaseException) -> str:
 
 
 def _is_untrusted_certificate(error: BaseException) -> bool:
-    """Whether the certificate is the cause: requests and urllib3 wrap it several times over."""
+    """Return whether the certificate is the cause. requests and urllib3 wrap that error several times."""
     seen: list[BaseException] = []
     pending: list[Any] = [error]
     while pending:
@@ -205,7 +210,7 @@ def _is_untrusted_certificate(error: BaseException) -> bool:
 
 
 class _BoundedResponse(http.client.HTTPResponse):
-    """An answer of which a chunk can't have a negative length, which would be read as: all that ever comes."""
+    """A response that rejects a chunk of negative length, which http.client would read without any limit."""
 
     def _safe_read(self, amt: int) -> bytes:
         if amt < 0:
@@ -214,12 +219,12 @@ class _BoundedResponse(http.client.HTTPResponse):
 
 
 def _instrumented_adapter(session: HttpSession) -> Any:
-    """An adapter without retries whose connections report to the wire."""
+    """Return an adapter without retries whose connections report to the session."""
 
     def instrumented(pool_class: type) -> type:
         class Connection(pool_class.ConnectionCls):
             response_class = _BoundedResponse
-            debuglevel = 0  # http.client prints every header where somebody has turned its own on
+            debuglevel = 0  # http.client prints every header if its class attribute was turned on
 
             def connect(self) -> None:
                 super().connect()
@@ -247,15 +252,3 @@ def _instrumented_adapter(session: HttpSession) -> Any:
             return manager
 
     return Adapter(max_retries=0)
-
-
-@functools.cache
-def is_loopback(url: str) -> bool:
-    """Whether the URL's host is this machine: C(localhost), 127.0.0.0/8 or ::1."""
-    host = (urlsplit(url).hostname or "").lower()
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -152,16 +152,23 @@ class Account:
 
 @dataclass(frozen=True)
 class Credential:
-    """One secret that a cloud wants.
+    """One secret that the provider requires, and where a request carries it: in a header or in the query.
 
-    :ivar option: the option's name, of this cloud alone: so that no secret is ever sent to another.
-    :ivar description: what messages call it, with its article.
-    :ivar env_vars: environment variables that hold it; the first that is set counts.
+    Attributes:
+        option: Name of the option. No other provider uses it, so that no secret is ever sent to another provider.
+        description: What messages call it, with its article.
+        env_vars: Environment variables that hold it; the first one that is set counts.
+        header: Name of the header, or None.
+        query: Name of the query parameter, or None.
+        prefix: Text in front of the secret.
     """
 
     option: str
     description: str
     env_vars: tuple[str, ...]
+    header: str | None = None
+    query: str | None = None
+    prefix: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,17 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import _errors as errors
 from .._errors import RewindError
-from .._http.client import ApiClient, extract_error_message
+from .._http.provider_message import extract_error_message
 from . import base
 from .base import Account, Schedule, Server, Snapshot
 from .ilkbyte_schedule import parse_schedule
+
+if TYPE_CHECKING:
+    from .._http.client import ApiClient
 
 _SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # public: 3-16 letters and digits; read generously
 # A name that stands in a path as it is. A slash, a percent sign or dots alone would lead to another path, here or at the cloud.
@@ -42,8 +45,8 @@ class Ilkbyte(base.Provider):
         url="https://api.ilkbyte.com",  # seed
         url_env_var="ILKBYTE_HOST",
         credentials=(
-            base.Credential("access_key", "an access key", ("ILKBYTE_ACCESS_KEY", "ILKBYTE_ACCESSKEY")),
-            base.Credential("secret_key", "a secret key", ("ILKBYTE_SECRET_KEY", "ILKBYTE_SECRETKEY")),
+            base.Credential("access_key", "an access key", ("ILKBYTE_ACCESS_KEY", "ILKBYTE_ACCESSKEY"), query="access"),
+            base.Credential("secret_key", "a secret key", ("ILKBYTE_SECRET_KEY", "ILKBYTE_SECRETKEY"), query="secret"),
         ),
     )
     capabilities = base.Capabilities(
@@ -66,15 +69,8 @@ class Ilkbyte(base.Provider):
         expected_restore_seconds=180,  # inferred: nothing is documented
     )
 
-    def __init__(self, options: dict[str, Any]) -> None:
-        self._api = ApiClient(
-            self.display_name,
-            options["api_url"],
-            query={"access": options["access_key"], "secret": options["secret_key"]},
-            verify=options["verify"],
-            timeout=options["api_timeout"],
-            rate_limit=options.get("rate_limit"),
-        )
+    def __init__(self, api: ApiClient) -> None:
+        self._api = api
 
     def server_time(self) -> datetime:
         return self._api.server_time()

@@ -13,14 +13,16 @@ from __future__ import annotations
 import math
 import re
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from .. import _errors as errors
 from .._errors import RewindError
-from .._http.client import ApiClient, ApiResponse
 from . import base
 from .base import Account, Server, Snapshot
+
+if TYPE_CHECKING:
+    from .._http.client import ApiClient, ApiResponse
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _READY_STATUSES = {"completed"}  # seed
@@ -39,7 +41,7 @@ class VpsOrg(base.Provider):
     endpoint = base.ProviderEndpoint(
         url="https://admin.vps.org/api/v1",  # seed
         url_env_var="VPS_API_URL",
-        credentials=(base.Credential("api_token", "an API token", ("VPS_API_TOKEN",)),),
+        credentials=(base.Credential("api_token", "an API token", ("VPS_API_TOKEN",), header="Authorization", prefix="Bearer "),),
     )
     capabilities = base.Capabilities(
         name_pattern=r"[A-Za-z0-9_-]+",  # seed
@@ -61,15 +63,8 @@ class VpsOrg(base.Provider):
         expected_restore_seconds=900,  # seed: 5-15 minutes
     )
 
-    def __init__(self, options: dict[str, Any]) -> None:
-        self._api = ApiClient(
-            self.display_name,
-            options["api_url"],
-            headers={"Authorization": f"Bearer {options['api_token']}"},
-            verify=options["verify"],
-            timeout=options["api_timeout"],
-            rate_limit=options.get("rate_limit"),
-        )
+    def __init__(self, api: ApiClient) -> None:
+        self._api = api
 
     def server_time(self) -> datetime:
         return self._api.server_time()

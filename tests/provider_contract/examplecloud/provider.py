@@ -7,14 +7,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiClient
 from ansible_collections.rewind.vps.plugins.module_utils._provider import base
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Account, Schedule, Server, Snapshot
+
+if TYPE_CHECKING:
+    from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiClient
 
 
 class ExampleCloud(base.Provider):
@@ -24,7 +26,7 @@ class ExampleCloud(base.Provider):
     endpoint = base.ProviderEndpoint(
         url="https://api.examplecloud.example/v1",
         url_env_var="EXAMPLECLOUD_URL",
-        credentials=(base.Credential("example_key", "an API key", ("EXAMPLECLOUD_KEY",)),),
+        credentials=(base.Credential("example_key", "an API key", ("EXAMPLECLOUD_KEY",), header="X-Api-Key"),),
     )
     capabilities = base.Capabilities(
         name_pattern=r"[A-Za-z0-9_-]+",
@@ -46,15 +48,8 @@ class ExampleCloud(base.Provider):
         expected_restore_seconds=600,
     )
 
-    def __init__(self, options: dict[str, Any]) -> None:
-        self._api = ApiClient(
-            self.display_name,
-            options["api_url"],
-            headers={"X-Api-Key": options["example_key"]},
-            verify=options["verify"],
-            timeout=options["api_timeout"],
-            rate_limit=options.get("rate_limit"),
-        )
+    def __init__(self, api: ApiClient) -> None:
+        self._api = api
 
     def server_time(self) -> datetime:
         return self._api.server_time()

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._http import client
-from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiClient, extract_error_message
+from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiClient
+from ansible_collections.rewind.vps.plugins.module_utils._http.provider_message import MAX_PROVIDER_MESSAGE, extract_error_message
 from ansible_collections.rewind.vps.plugins.module_utils._http.session import HttpError, HttpResponse
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import age_seconds, parse_timestamp, to_iso8601
 from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize
@@ -80,7 +81,7 @@ def test_server_time_is_a_time_whatever_the_date_header_is(message):
 @given(ANYTHING)
 def test_an_extracted_message_is_one_bounded_sanitized_line(body):
     message = extract_error_message(json.loads(json.dumps(body)))
-    assert message is None or (0 < len(message) <= client.MAX_PROVIDER_MESSAGE and "\n" not in message and message == sanitize(message))
+    assert message is None or (0 < len(message) <= MAX_PROVIDER_MESSAGE and "\n" not in message and message == sanitize(message))
 
 
 @given(TEXTS | st.sampled_from([

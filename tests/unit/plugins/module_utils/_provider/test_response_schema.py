@@ -25,7 +25,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._provider.base import (
     age_seconds,
     parse_timestamp,
 )
-from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import REGISTRY, connect
+from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import REGISTRY
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 ANYTHING = st.recursive(
@@ -86,10 +86,7 @@ class Api:
 
 
 def provider(name, bodies):
-    made = connect({"provider": name, "api_url": "https://cloud.test", "api_token": "t" * 9, "access_key": "a" * 9,
-                    "secret_key": "s" * 9, "verify": True, "api_timeout": 5})
-    made._api = Api(bodies)
-    return made
+    return REGISTRY[name](Api(bodies))
 
 
 def check_server(server):

@@ -13,6 +13,7 @@ from ansible_collections.rewind.vps.plugins.module_utils import _errors as error
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiResponse
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Server
+from ansible_collections.rewind.vps.plugins.module_utils._provider.vpsorg import VpsOrg
 
 SNAPSHOT = snapshot(server=Server("1", "web1"))
 
@@ -30,9 +31,7 @@ class Changes(Api):
 
 
 def at_vpsorg(status: int, body: Any):
-    made = provider("vpsorg", [{}])
-    made._api = Changes(status, body)
-    return made
+    return VpsOrg(Changes(status, body))
 
 
 @pytest.mark.parametrize("status", [200, 201, 202])
