@@ -19,7 +19,7 @@ from ._module import server_info, signal_guard, snapshot, snapshot_cron, snapsho
 from ._module.context import OperationContext
 from ._provider.registry import connect
 from ._redaction import Redactor
-from ._text import sanitize, sanitize_nested, to_valid_utf8
+from ._text import sanitize, sanitize_nested
 
 _OPERATIONS = {
     "server_info": server_info.run,
@@ -86,7 +86,7 @@ def _execute(
     except (Exception, signal_guard.Interrupted) as error:
         result = error_result(error, ctx)
     result["warnings"] = sanitize_nested(ctx.warnings) if ctx else []
-    return to_valid_utf8(redactor.redact(result))
+    return redactor.redact(result)
 
 
 def _dispatch(module: str, ctx: OperationContext) -> dict[str, Any]:

@@ -2,33 +2,36 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Text of others that may be shown and written down.
+"""Makes text from providers and servers safe to show and to write.
 
-What a cloud or a server says ends in messages, and messages on a terminal: there a control character is a command, and a
-change of writing direction makes a line read as another one. Results keep names as they are; only what can't be written as
-UTF-8 at all is replaced in them.
+It ends up in messages, and messages end up on a terminal: there a control character is a command, and a change of the
+writing direction makes a line read differently. Results keep names as they are, except for what UTF-8 cannot encode.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-MAX_DEPTH = 50  # levels of an answer; honest ones have fewer than ten
+MAX_DEPTH = 50  # levels of a response; valid ones have fewer than ten
 
-# C0, DEL, C1; marks and overrides of the direction; separators of lines and paragraphs; halves of UTF-16 pairs.
+# C0, DEL, C1; direction marks and overrides; line and paragraph separators; lone halves of UTF-16 pairs.
 _CONTROL_CHARS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")  # in JSON
+
+
 def sanitize(text: str) -> str:
-    """The text in one line, with a mark in place of whatever a terminal would obey."""
+    """Return the text in one line, with a replacement for everything that a terminal would obey."""
     return _CONTROL_CHARS.sub(REPLACEMENT, text)
 
 
 def sanitize_nested(value: Any) -> Any:
-    """The same for texts in nested dicts and lists; keys stay."""
+    """Sanitize texts in nested dicts and lists. Keys stay as they are."""
     if isinstance(value, str):
         return sanitize(value)
     if isinstance(value, dict):
@@ -36,15 +39,47 @@ def sanitize_nested(value: Any) -> Any:
     return [sanitize_nested(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def to_valid_utf8(value: Any, levels: int = MAX_DEPTH) -> Any:
-    """JSON data in which every text can be written as UTF-8.
+def to_valid_utf8(value: Any) -> Any:
+    """Return JSON data in which UTF-8 can encode every text.
 
-    :raises ValueError: it is nested deeper than anything that can be meant.
+    Raises:
+        ValueError: It is nested deeper than any valid data.
     """
     if isinstance(value, str):
         return value if value.isascii() else _LONE_SURROGATES.sub(REPLACEMENT, value)
-    if isinstance(value, (dict, list)) and levels <= 0:
-        raise ValueError("nested too deep")
+    _require_depth(value)
+    return _to_valid_utf8(value)
+
+
+def decode_json(data: bytes) -> Any:
+    """Return the data of a JSON document, in which UTF-8 can encode every text.
+
+    Raises:
+        ValueError: It is not UTF-8 or not JSON, or nested deeper than any valid data.
+    """
+    text = data.decode("utf-8")
+    decoded = json.loads(text)
+    if _SURROGATE_ESCAPE.search(text):
+        return to_valid_utf8(decoded)
+    _require_depth(decoded)  # there can be no lone surrogate, so a large response is not walked value by value
+    return decoded
+
+
+def _require_depth(value: Any) -> None:
+    level = [value]
+    for _depth in range(MAX_DEPTH):
+        level = [
+            item for container in level if type(container) in (dict, list)
+            for item in (container.values() if type(container) is dict else container) if type(item) in (dict, list)
+        ]
+        if not level:
+            return
+    raise ValueError("nested too deep")
+
+
+def _to_valid_utf8(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if value.isascii() else _LONE_SURROGATES.sub(REPLACEMENT, value)
     if isinstance(value, dict):
-        return {to_valid_utf8(key): to_valid_utf8(item, levels - 1) for key, item in value.items()}
-    return [to_valid_utf8(item, levels - 1) for item in value] if isinstance(value, list) else value
+        return {_to_valid_utf8(key): _to_valid_utf8(item) for key, item in value.items()}
+    return [_to_valid_utf8(item) for item in value] if isinstance(value, list) else value

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Finds secrets in what a run has left, in every encoding that may occur.
+"""Finds secrets in everything that a run leaves behind, in each form in which programs write one.
 
-Made without the collection's own redactor, so that the two don't share a mistake. Two ways at once: the beginnings of a
-secret's encoded forms are looked for in the bytes as they are, and the beginning of the secret itself in the bytes with
-their escapes undone, which finds forms that mix several escapes. Both again without white space, since a quoted key may
-be wrapped. Case never counts.
+It does not use the collection's own redactor, so that the two do not share a mistake. It searches for the prefixes of a
+secret's encoded forms, and again without white space, since a quoted key may be wrapped. Case never counts.
 """
 
 from __future__ import annotations
@@ -16,18 +14,17 @@ import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from urllib.parse import quote, quote_plus, unquote
+from urllib.parse import quote, quote_plus
 
-MIN_PREFIX = 8  # a beginning of so many characters counts as the secret,
-MIN_OWN_CHARS = 3  # if so many of the secret's own are in it: in &#116;&# there is one
+MIN_PREFIX = 8  # a prefix of so many characters counts as the secret,
+MIN_OWN_CHARS = 3  # if it has so many of the secret's own characters: &#116;&# has one
 
-_WHITE = re.compile(r"(?:\s|\\{1,4}[nrt]|%0[ad]|&#1[03];)+", re.IGNORECASE)
-_BACKSLASHED = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
+_WHITE = re.compile(r"(?:\s|\\{1,4}[nrt])+")
 
 
 @dataclass(frozen=True)
 class Hit:
-    """Where a secret was found."""
+    """A secret that was found."""
 
     secret: str
     form: str
@@ -39,7 +36,7 @@ class Hit:
 
 
 def encodings_of(secret: str) -> dict[str, str]:
-    """Each form's name, and how the secret looks in it."""
+    """Return each form's name and text."""
     raw = secret.encode()
     as_json = json.dumps(secret)[1:-1]
     percent = quote(secret, safe="")
@@ -73,17 +70,18 @@ def encodings_of(secret: str) -> dict[str, str]:
 
 
 def min_prefix_of(secret: str, name: str) -> str:
-    """The shortest beginning of a form that counts."""
+    """Return the shortest prefix of a form that counts."""
     min_chars = 0 if name.startswith("base64") else len(encodings_of(secret[:MIN_OWN_CHARS])[name])
     return encodings_of(secret)[name][:max(MIN_PREFIX, min_chars)]
 
 
 @dataclass
 class Searcher:
-    """Looks for secrets in channels, and counts what it has looked at.
+    """Searches channels for secrets, and counts what it has searched.
 
-    :ivar searched: so many pairs of a secret's form and a channel.
-    :ivar characters: so many bytes.
+    Attributes:
+        searched: Number of pairs of a secret's form and a channel.
+        characters: Number of characters in all channels.
     """
 
     secrets: Iterable[str]
@@ -95,11 +93,11 @@ class Searcher:
         self.secrets = list(self.secrets)
         assert all(len(secret) >= 12 for secret in self.secrets), "too short to tell from chance"
         self._forms = {secret: encodings_of(secret) for secret in self.secrets}
-        # Forms that begin alike are one search.
+        # Forms with the same prefix are one search.
         self._prefixes = {secret: {min_prefix_of(secret, name).lower(): name for name in reversed(forms)} for secret, forms in self._forms.items()}
 
     def search(self, channel: str, data: bytes | str) -> list[Hit]:
-        """The hits in one channel; they are kept in ``hits``, too."""
+        """Return the hits in one channel, and add them to `hits`."""
         text = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
         self.characters += len(text)
         self.searched += sum(len(forms) for forms in self._forms.values())
@@ -108,17 +106,12 @@ class Searcher:
         for view in _with_and_without_white_space(folded):
             found += [Hit(secret, name, channel, _context(view, prefix)) for secret, prefixes in self._prefixes.items()
                       for prefix, name in prefixes.items() if prefix in view]
-        prefixes = {secret: secret[:MIN_PREFIX].lower() for secret in self.secrets}
-        for decoded, how in _decoded(text):
-            for view in _with_and_without_white_space(decoded.lower()):
-                found += [Hit(secret, f"beginning ({how})", channel, _context(view, prefix)) for secret, prefix in prefixes.items()
-                          if prefix in view]
         self.hits += found
         return found
 
 
 def _base64_forms(raw: bytes, encode: Callable[[bytes], bytes]) -> Iterable[tuple[int, str]]:
-    """The part that depends on the secret alone, by how many bytes stand before it."""
+    """Yield the part that depends on the secret alone, by how many bytes precede it."""
     for offset in range(3):
         text = encode(b"\0" * offset + raw).decode("ascii").rstrip("=")
         yield offset, text[math.ceil(offset * 8 / 6):(offset + len(raw)) * 8 // 6]
@@ -127,30 +120,6 @@ def _base64_forms(raw: bytes, encode: Callable[[bytes], bytes]) -> Iterable[tupl
 def _with_and_without_white_space(text: str) -> list[str]:
     compact = _WHITE.sub("", text)
     return [text, compact, "".join(text.split())]
-
-
-def _decoded(text: str) -> Iterable[tuple[str, str]]:
-    """The text with escapes undone, up to three deep and in several orders."""
-    undo: dict[str, Callable[[str], str]] = {"percent": unquote, "HTML": html.unescape, "backslashes": _without_backslashes}
-    seen, pending = {text}, [(text, "")]
-    while pending:
-        before, how = pending.pop()
-        for name, function in undo.items():
-            after = function(before)
-            if after not in seen:
-                seen.add(after)
-                path = f"{how} > {name}" if how else name
-                yield after, path
-                if path.count(">") < 2:
-                    pending.append((after, path))
-
-
-def _without_backslashes(text: str) -> str:
-    def plain(match: re.Match[str]) -> str:
-        code = match.group(1) or match.group(2)
-        return chr(int(code, 16)) if code else match.group(3)
-
-    return _BACKSLASHED.sub(plain, text) if "\\" in text else text
 
 
 def _context(text: str, prefix: str) -> str:

@@ -20,7 +20,7 @@ from typing import Any, Callable
 
 from .. import _errors as errors
 from .._errors import RewindError
-from .._text import to_valid_utf8
+from .._text import decode_json
 from .._version import VERSION
 from .provider_message import extract_error_message
 from .rate_limit import RateLimit, RateLimitExceeded
@@ -242,7 +242,7 @@ def _decode_json(response: HttpResponse) -> tuple[Any, bool]:
     if response.status == 204 and not response.body.strip():
         return None, True
     try:
-        return to_valid_utf8(response.json()), True
+        return decode_json(response.body), True
     except (ValueError, RecursionError):
         return None, False
 

@@ -12,7 +12,6 @@ So a failure before that is known to have happened before anything was sent.
 from __future__ import annotations
 
 import http.client
-import json as json_module
 import logging
 import socket
 import ssl
@@ -38,10 +37,6 @@ class HttpResponse:
     status: int
     headers: dict[str, str]
     body: bytes
-
-    def json(self) -> Any:
-        """Return the decoded body. Raises ValueError if it is not JSON."""
-        return json_module.loads(self.body.decode("utf-8"))
 
 
 class HttpError(Exception):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import abc
 import difflib
+import functools
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
@@ -352,8 +353,11 @@ def to_iso8601(text: Any) -> str | None:
 
 def parse_timestamp(text: Any) -> datetime | None:
     """An ISO 8601 time; one without a zone is taken as UTC. None for what can't be read."""
-    if not isinstance(text, str):
-        return None
+    return _parse_iso8601(text) if isinstance(text, str) else None
+
+
+@functools.lru_cache(maxsize=20_000)  # a listing parses each time up to three times
+def _parse_iso8601(text: str) -> datetime | None:
     try:
         timestamp = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
         return (timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)

