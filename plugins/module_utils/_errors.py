@@ -2,23 +2,26 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What can go wrong, as data.
+"""Errors as data.
 
-Everything that goes wrong below a door is a L(RewindError): what happened, to which server and snapshot,
-whether anything was changed, and what to do next. Its text is made from our own words, a method, a path
-and an exception's class, never from an exception's text or a URL: those may carry credentials.
+Every failure of a task is a `RewindError`: what happened, to which server and snapshot, whether anything was changed, and
+what to do next. Its text is built from constant text, a method, a path and an exception's class. It never contains an
+exception's text or a URL, since those may contain credentials.
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from ._text import sanitize, to_valid_utf8
 
-# Outcomes: what became of the change that was asked for.
-NOT_APPLIED = "not_applied"  # nothing happened: not sent, or the cloud said no
-FAILED = "failed"  # it was begun and did not succeed
+# Outcomes of the requested change.
+NOT_APPLIED = "not_applied"  # nothing happened: not sent, or rejected
+FAILED = "failed"  # it started and did not succeed
 UNKNOWN = "unknown"  # it may or may not have happened
 
-# Kinds: what to tell apart by program.
+# Kinds, for programs.
 INVALID_ARGUMENT = "invalid_argument"
 UNAUTHORIZED = "unauthorized"
 FORBIDDEN = "forbidden"
@@ -40,27 +43,28 @@ WAIT_TIMEOUT = "wait_timeout"
 OPERATION_FAILED = "operation_failed"
 INTERRUPTED = "interrupted"
 INTERNAL = "internal"
-MULTIPLE = "multiple"  # of several servers, not all for the same reason
+MULTIPLE = "multiple"  # several servers failed, not all for the same reason
 
-MAX_MESSAGE_CHARS = 4000  # characters of what is said; the results have the rest
+MAX_MESSAGE_CHARS = 4000  # results contain the rest
 MAX_NAME_CHARS = 300
 
-# What a wait survives: the next look may well succeed.
+# Kinds that do not end a wait, since the next poll may succeed.
 TRANSIENT = frozenset({RATE_LIMITED, UNREACHABLE, TIMEOUT, PROVIDER_ERROR, INVALID_RESPONSE})
 
 
 class RewindError(Exception):
-    """One failure, ready to be shown to a person and read by a program.
+    """One failure, to be shown to a person and to be read by a program.
 
-    :arg message: one sentence on what happened.
-    :arg kind: one of the kinds above.
-    :arg outcome: C(not_applied), C(failed) or C(unknown).
-    :arg operation: the provider's operation, for example C(snapshots.create).
-    :arg server: id or name of the server concerned; filled in by whoever knows it.
-    :arg snapshot: id or name of the snapshot concerned.
-    :arg http_status: the HTTP status, when an answer came.
-    :arg provider_message: the cloud's own words, bounded; the doors scrub secrets from it.
-    :arg hint: what to do next, a sentence.
+    Args:
+        message: One sentence that says what happened.
+        kind: One of the kinds above.
+        outcome: `not_applied`, `failed` or `unknown`.
+        operation: The provider's operation, for example `snapshots.create`.
+        server: Id or name of the server. A caller that knows it fills it in.
+        snapshot: Id or name of the snapshot.
+        http_status: The HTTP status, if a response arrived.
+        provider_message: The provider's own message, bounded. Secrets are masked when the result is built.
+        hint: What to do next, as a sentence.
     """
 
     def __init__(
@@ -88,29 +92,25 @@ class RewindError(Exception):
         self.hint = hint
 
     def __copy__(self) -> RewindError:
-        """Another with the same to say: one that several are told is theirs alone to fill in."""
+        """Copy the error, so that each of several receivers can add its own context."""
         duplicate = RewindError(self.message, kind=self.kind)
         duplicate.__dict__.update(self.__dict__)
         return duplicate
 
     def add_context(self, server: str | None = None, snapshot: str | None = None) -> RewindError:
-        """Fill in what the place that raised it could not know; what is there already stays."""
+        """Fill in what the code that raised the error could not know. Existing values stay."""
         self.server = self.server or server
         self.snapshot = self.snapshot or snapshot
         return self
 
     def format(self, already_changed: bool = False) -> str:
-        """The whole message for a person: what, to which, whether anything changed, what next. In one line, safe to show."""
+        """Return the complete message: what happened, to what, whether anything changed, what to do next. One line, safe to show."""
         parts = [_truncate(self.message, MAX_MESSAGE_CHARS).rstrip(".") + "."]
         if self.provider_message:
-            parts.append(f'The cloud says: "{self.provider_message}".')
-        subjects = [
-            f"{label} {_truncate(value, MAX_NAME_CHARS)}"
-            for label, value in (("server", self.server), ("snapshot", self.snapshot))
-            if value and str(value) not in self.message
-        ]
-        if subjects:
-            parts.append(f"Concerned: {', '.join(subjects)}.")
+            parts.append(f'Provider message: "{self.provider_message}".')
+        for label, value in (("Server", self.server), ("Snapshot", self.snapshot)):
+            if value and str(value) not in self.message:
+                parts.append(f"{label}: {_truncate(value, MAX_NAME_CHARS)}.")
         parts.append(_outcome_sentence(self.outcome, already_changed))
         if self.hint:
             hint = _truncate(self.hint, MAX_MESSAGE_CHARS)
@@ -118,7 +118,7 @@ class RewindError(Exception):
         return sanitize(" ".join(parts))
 
     def to_result(self) -> dict[str, object]:
-        """The C(error) part of a failed task's result; always the same keys."""
+        """Return `error` of a failed task's result, always with the same keys."""
         return {
             "kind": self.kind,
             "outcome": self.outcome,
@@ -132,20 +132,30 @@ class RewindError(Exception):
 
 
 def _truncate(text: str, max_chars: int) -> str:
-    """Names come from others, and may be as long as an answer."""
+    """Shorten a text. Names come from the provider and may be as long as a response."""
     return text if len(text) <= max_chars else text[:max_chars] + "…"
 
 
 def _outcome_sentence(outcome: str, already_changed: bool) -> str:
     if outcome == UNKNOWN:
-        return "It is unknown whether the change happened."
+        return "It is unknown whether the change was applied."
     if already_changed:
-        return "This task had changed something before (see the result)."
+        return "Earlier steps of this task changed something; see the result."
     if outcome == NOT_APPLIED:
         return "Nothing was changed."
-    return "It was begun and did not succeed."
+    return "The operation started and did not succeed."
 
 
 def invalid_argument(message: str, hint: str | None = None) -> RewindError:
-    """An option's value that can't work; raised before the first call."""
+    """Return the error for an option's value that cannot work. It is raised before the first request."""
     return RewindError(message, kind=INVALID_ARGUMENT, hint=hint)
+
+
+@contextlib.contextmanager
+def error_context(server: str | None = None, snapshot: str | None = None) -> Iterator[None]:
+    """Add server and snapshot to every `RewindError` that leaves the block."""
+    try:
+        yield
+    except RewindError as error:
+        error.add_context(server, snapshot)
+        raise

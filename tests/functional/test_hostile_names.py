@@ -193,4 +193,4 @@ def test_servers_that_a_cloud_lists_under_names_that_are_paths(runner: PlaybookR
         assert run[f"show {key}"].result["servers"][0]["name"] == name
         for what in ("new", "restore", "all"):
             assert (run[f"{what} {key}"].error["kind"], run[f"{what} {key}"].error["outcome"]) == ("unsupported", "not_applied")
-            assert "can't stand in an address" in run[f"{what} {key}"].msg
+            assert "cannot be used in an Ilkbyte URL" in run[f"{what} {key}"].msg

@@ -168,7 +168,7 @@ def cases_of_setups(cloud: str) -> list[Case]:
     server = SERVER[cloud]
     wrong = {"api_token": "vps_wrong_token"} if cloud == "vpsorg" else {"secret_key": "wrong-secret-key"}
     cases = [
-        Case("wrong credentials", "snapshot", {**one, **wrong}, "unauthorized", ("does not know these credentials", "Next:")),
+        Case("wrong credentials", "snapshot", {**one, **wrong}, "unauthorized", ("rejected the credentials", "Next:")),
         Case("an unknown server", "snapshot", {**one, "server": "nowhere"}, "not_found", ("'nowhere'", "Next:")),
         Case("nearly a server", "snapshot", {**one, "server": f"{server}x"}, "not_found", ("did you mean", server)),
         Case("restore what is missing", "snapshot_restore", {"name": "two"}, "not_found",
@@ -196,7 +196,7 @@ def _vpsorg_setups(there: Call) -> list[Case]:
 
     return [
         Case("a token that may only read", "snapshot", {**one, "api_token": "vps_reader"}, "forbidden",
-             ("forbids this", "web1", "rights"), (reader,), changing=("snapshots.create",)),
+             ("denied permission", "web1", "rights"), (reader,), changing=("snapshots.create",)),
         Case("two servers of one name", "snapshot", one, "ambiguous", ("12345", "12346", "by its id"), (twins,)),
         Case("an unknown number", "snapshot", {**one, "server": "99999"}, "not_found", ("'99999'", "Next:")),
         Case("a sixth snapshot", "snapshot", one, "limit_reached", ("web1", "5", "s0", "s4", "when_full: prune"), five),
@@ -230,7 +230,7 @@ def _ilkbyte_setups(there: Call) -> list[Case]:
     return [
         Case("a key for another address", "snapshot",
              {**one, "access_key": "elsewhere", "secret_key": "secret-of-elsewhere"}, "forbidden",
-             ("forbids this", "IP addresses"), (elsewhere,)),
+             ("denied permission", "IP addresses"), (elsewhere,)),
         Case("restore a busy server", "snapshot_restore", {**one, "wait": False}, "busy", ("app1", "paused"),
              (there, ("update_server", {"cloud": "ilkbyte", "server": "app1", "status": "paused"}))),
         Case("a schedule on nothing", "snapshot_cron", {**one, "day": 1, "hour": 2, "minute": 3}, "not_found",
@@ -257,12 +257,12 @@ def test_broken_answers(runner: PlaybookRunner, tasks: TaskFactory, subtests: py
     url = runner.sandbox.vpsorg_url if tasks.cloud == "vpsorg" else runner.sandbox.ilkbyte_url
     no_tls = url.replace("http:", "https:")
     cases = [
-        Case("a web page", "snapshot", one, "invalid_response", ("not JSON", hint), (fault("html", **broken),)),
-        Case("a web page with 403", "snapshot", one, "forbidden", ("forbids this",), (fault("html", status=403, **broken),)),
-        Case("half an answer", "snapshot", one, "invalid_response", ("broke off its answer",), (fault("truncate", **broken),)),
-        Case("half a JSON", "snapshot", one, "invalid_response", ("not JSON", hint),
+        Case("a web page", "snapshot", one, "invalid_response", ("non-JSON", hint), (fault("html", **broken),)),
+        Case("a web page with 403", "snapshot", one, "forbidden", ("denied permission",), (fault("html", status=403, **broken),)),
+        Case("half an answer", "snapshot", one, "invalid_response", ("closed the connection mid-response",), (fault("truncate", **broken),)),
+        Case("half a JSON", "snapshot", one, "invalid_response", ("non-JSON", hint),
              (fault("raw", body='{"results": [', **broken),)),
-        Case("an empty body", "snapshot", one, "invalid_response", ("not JSON", hint), (fault("empty", **broken),)),
+        Case("an empty body", "snapshot", one, "invalid_response", ("non-JSON", hint), (fault("empty", **broken),)),
         Case("JSON of another kind", "snapshot", one, "invalid_response", ("shape", hint), (fault("raw", body=[1, 2], **broken),)),
         Case("500", "snapshot", one, "provider_error", ("HTTP 500", "status page"), (fault("status", **broken),)),
         Case("a redirect", "snapshot", one, "invalid_response", ("redirect", "never followed"), (fault("redirect", **broken),)),

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Asks a cloud, and knows for every call whether it may be asked again.
+"""Sends requests to a provider's API, and knows which of them may be repeated.
 
-A read may be repeated. A change is sent again only when it provably did not happen: no connection was made, or
-the cloud answered 429. After anything else that is not a clear yes or no, its outcome is C(unknown) and whoever
-asked must look before doing more. This holds whatever the HTTP verb: at Ilkbyte a GET changes things.
+A read may be repeated. A change is sent again only if it provably did not happen: no connection was established, or the
+response was 429. After any other failure that is not a clear rejection its outcome is `unknown`, and the caller must read
+the state back before it does more. This does not depend on the HTTP method: at Ilkbyte a GET changes things.
 """
 
 from __future__ import annotations
@@ -29,38 +29,39 @@ from .urls import is_loopback
 
 USER_AGENT = f"rewind.vps/{VERSION}"
 MAX_ATTEMPTS = 5
-INITIAL_BACKOFF = 0.5  # seconds; doubled for every further try, with full jitter
+INITIAL_BACKOFF = 0.5  # seconds; doubled for every further attempt, with full jitter
 MAX_BACKOFF = 15.0
-MIN_RETRY_SECONDS = 60.0  # seconds that one call may take with all its tries
-MAX_CLOCK_OFFSET = 100 * 365 * 86400.0  # seconds: a Date further off is none, and may be beyond what a date can be
+MIN_RETRY_SECONDS = 60.0  # seconds that one call may take with all its attempts
+MAX_CLOCK_OFFSET = 100 * 365 * 86400.0  # seconds; a Date further off is wrong, and may exceed the range of datetime
 
 _FAILURE_TEXT = {
     "unreachable": (errors.UNREACHABLE, "could not be reached"),
-    "tls": (errors.TLS, "did not show a certificate that can be trusted"),
+    "tls": (errors.TLS, "presented an untrusted TLS certificate"),
     "timeout": (errors.TIMEOUT, "did not answer in time"),
-    "invalid_response": (errors.INVALID_RESPONSE, "broke off its answer"),
+    "invalid_response": (errors.INVALID_RESPONSE, "closed the connection mid-response"),
 }
 
 
 @dataclass(frozen=True)
 class ApiResponse:
-    """A cloud's answer: the HTTP status and the JSON in it (None for an empty body)."""
+    """HTTP status and decoded JSON (None for an empty body)."""
 
     status: int
     data: Any
 
 
 class ApiClient:
-    """Calls to one cloud's API.
+    """Sends requests to one provider's API.
 
-    :arg provider_name: its name in messages.
-    :arg base_url: up to where a call's path begins; without a slash at its end.
-    :arg headers: credentials in headers, if that is where the cloud wants them.
-    :arg query: credentials in the query string, if there.
-    :arg verify: True, False or the path of a CA bundle.
-    :arg timeout: seconds for one exchange.
-    :arg rate_limit: shared with the other transports of this task, where there are several.
-    :arg sleep: waits so many seconds; tests put their own here.
+    Args:
+        provider_name: Name of the provider in messages.
+        base_url: Prefix of all paths, without a slash at its end.
+        headers: Credentials, if the provider expects them in headers.
+        query: Credentials, if the provider expects them in the query string.
+        verify: True, False, or the path of a CA bundle.
+        timeout: Seconds for one request.
+        rate_limit: Shared with the other clients of this task, if there are several.
+        sleep: Waits for so many seconds; replaced in tests.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class ApiClient:
             {
                 "User-Agent": USER_AGENT,
                 "Accept": "application/json",
-                # A body that unpacks to gigabytes would pass the bound on what is read.
+                # A compressed body could expand to gigabytes in spite of the limit on its size.
                 "Accept-Encoding": "identity",
                 **(headers or {}),
             },
@@ -96,20 +97,21 @@ class ApiClient:
         )
 
     def read(self, path: str, *, operation: str, params: dict | None = None) -> ApiResponse:
-        """Ask for something that changes nothing; asked again after a passing trouble."""
+        """Send a request that changes nothing. It is repeated after a transient error."""
         return self._send_with_retries("GET", path, operation, params, None, changes=False)
 
     def change(
         self, method: str, path: str, *, operation: str, params: dict | None = None, json: Any = None
     ) -> ApiResponse:
-        """Ask for a change; sent again only when it provably did not happen.
+        """Send a change. It is repeated only if it provably did not happen.
 
-        :raises RewindError: with outcome C(unknown) when it may have happened.
+        Raises:
+            RewindError: With the outcome `unknown` if the change may have been applied.
         """
         return self._send_with_retries(method, path, operation, params, json, changes=True)
 
     def server_time(self) -> datetime:
-        """The time at the cloud: by its last answer's Date, else by this machine's clock. UTC."""
+        """Return the provider's time in UTC: by the Date of its last response, or else by this machine's clock."""
         return datetime.fromtimestamp(time.time() + (self._clock_offset or 0.0), timezone.utc)
 
     def _send_with_retries(self, method: str, path: str, operation: str, params: dict | None, json: Any, changes: bool) -> ApiResponse:
@@ -149,8 +151,8 @@ class ApiClient:
 
     def _rate_limit_error(self, method: str, path: str, operation: str, seconds: float) -> RewindError:
         return RewindError(
-            f"{self.provider_name} has had too many requests, and this one was not let out any more ({method} {path})",
-            kind=errors.RATE_LIMITED, operation=operation, hint=f"run again in {seconds:.0f} s, when the cloud wants to hear of us again",
+            f"{self.provider_name} rate limit reached; request not sent ({method} {path})",
+            kind=errors.RATE_LIMITED, operation=operation, hint=f"run again in {seconds:.0f} s, when the provider accepts requests again",
         )
 
     def _send_once(
@@ -180,15 +182,15 @@ class ApiClient:
         )
 
     def _parse_response(self, response: HttpResponse, method: str, path: str, operation: str, changes: bool) -> ApiResponse:
-        """The answer's data, or what its status says."""
+        """Return the response's data. Raises _AttemptFailed if the status or the body is not that of a success."""
         data, readable = _decode_json(response)
         if 200 <= response.status < 300 and readable:
             return ApiResponse(response.status, data)
 
         kind, text, hint = _status_meaning(response.status)
         if 200 <= response.status < 300:
-            kind, text, hint = errors.INVALID_RESPONSE, "gave an answer that is not JSON", _NOT_JSON
-        # A page is not the API's word: a firewall may have kept the answer back and not the request.
+            kind, text, hint = errors.INVALID_RESPONSE, "returned a non-JSON response", _NOT_JSON
+        # A web page proves nothing: a firewall may have blocked the response and not the request.
         is_rejected = 400 <= response.status < 500 and response.status != 408 and (readable or not response.body.strip() or response.status == 429)
         retry_after = _retry_after(response, self.server_time()) if response.status in (429, 503) else None
         raise _AttemptFailed(
@@ -213,16 +215,16 @@ class ApiClient:
             if abs(offset) < MAX_CLOCK_OFFSET:
                 self._clock_offset = offset
         except (KeyError, TypeError, ValueError, IndexError, OverflowError):
-            pass  # without a Date that can be read, this machine's clock serves
+            pass  # without a valid Date this machine's clock is used
 
 
 def _backoff(attempt: int) -> float:
-    """Seconds to wait before another try, where the cloud names none."""
+    """Return seconds to wait before the next attempt if the provider names none."""
     return random.uniform(0, min(MAX_BACKOFF, INITIAL_BACKOFF * 2 ** (attempt - 1)))
 
 
 class _AttemptFailed(Exception):
-    """One try's failure, and whether another try makes sense."""
+    """The failure of one attempt, and whether another attempt makes sense."""
 
     def __init__(self, error: RewindError, *, transient: bool, not_applied: bool, retry_after: float | None = None) -> None:
         super().__init__(error.kind)
@@ -232,13 +234,11 @@ class _AttemptFailed(Exception):
         self.retry_after = retry_after
 
 
-_NOT_JSON = (
-    "check api_url; a web application firewall, a proxy or a maintenance page may have answered in the API's place"
-)
+_NOT_JSON = "check api_url; a web application firewall, a proxy or a maintenance page may have answered instead of the API"
 
 
 def _decode_json(response: HttpResponse) -> tuple[Any, bool]:
-    """The JSON of an answer, and whether it could be read. Only a 204 may be empty."""
+    """Return the response's JSON, and whether it is valid. Only a 204 may be empty."""
     if response.status == 204 and not response.body.strip():
         return None, True
     try:
@@ -248,40 +248,39 @@ def _decode_json(response: HttpResponse) -> tuple[Any, bool]:
 
 
 def _status_meaning(status: int) -> tuple[str, str, str | None]:
-    """Kind, words and hint for a status that is not a success."""
+    """Return kind, text and hint for a status that is not a success."""
     if 300 <= status < 400:
-        return errors.INVALID_RESPONSE, "answered with a redirect, which is never followed", (
-            "check api_url: scheme, host and path must be the API's own"
+        return errors.INVALID_RESPONSE, "returned a redirect, which is never followed", (
+            "check api_url: scheme, host and path must be those of the API"
         )
     meanings = {
-        400: (errors.PROVIDER_REJECTED, "refused the request", None),
-        401: (errors.UNAUTHORIZED, "does not know these credentials", (
-            "check the token or keys for this cloud; a new one is made in its panel"
+        401: (errors.UNAUTHORIZED, "rejected the credentials", (
+            "check the token or keys of this provider; create new ones in its panel"
         )),
-        403: (errors.FORBIDDEN, "forbids this to these credentials", (
+        403: (errors.FORBIDDEN, "denied permission", (
             "give the token or key the rights it needs; a key limited to IP addresses works only from those"
         )),
-        404: (errors.NOT_FOUND, "does not know what was asked for", None),
-        409: (errors.BUSY, "says that this conflicts with something under way", "try again when it is done"),
-        429: (errors.RATE_LIMITED, "has had too many requests", "wait a little, then run again"),
+        404: (errors.NOT_FOUND, "did not find the requested resource", None),
+        409: (errors.BUSY, "reported a conflict with another operation", "run again when that operation has finished"),
+        429: (errors.RATE_LIMITED, "rate limit reached", "wait a little, then run again"),
     }
     if status in meanings:
         return meanings[status]
     if 400 <= status < 500:
-        return errors.PROVIDER_REJECTED, "refused the request", None
-    return errors.PROVIDER_ERROR, "had an error of its own", "look at the cloud's status page; a rerun is safe"
+        return errors.PROVIDER_REJECTED, "rejected the request", None
+    return errors.PROVIDER_ERROR, "returned a server error", "check the provider's status page, then run again; a rerun is safe"
 
 
 def _connection_hint(kind: str, is_certificate_error: bool) -> str:
     if is_certificate_error:
-        return "check api_url; for a private certificate authority give its bundle as ca_path"
+        return "check api_url; for a private certificate authority set ca_path to its bundle"
     if kind == errors.UNREACHABLE:
         return "check api_url, the network and the proxy settings, then run again; a rerun is safe"
-    return "run again; a rerun looks first and does nothing twice"
+    return "run again; a rerun checks the state first and repeats nothing"
 
 
 def _retry_after(response: HttpResponse, now: datetime) -> float | None:
-    """Seconds that the cloud asks to wait, or None where it says nothing sensible."""
+    """Return the seconds that the provider asks to wait, or None without a valid value."""
     header = response.headers.get("retry-after", "").strip()
     if header.isascii() and header.isdigit():
         return float(header[:9])

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 @functools.cache
 def is_loopback(url: str) -> bool:
-    """Whether the URL's host is this machine: C(localhost), 127.0.0.0/8 or ::1."""
+    """Return whether the URL's host is this machine: `localhost`, 127.0.0.0/8 or ::1."""
     host = (urlsplit(url).hostname or "").lower()
     if host == "localhost":
         return True

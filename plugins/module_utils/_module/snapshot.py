@@ -32,7 +32,7 @@ def run(ctx: OperationContext) -> dict[str, Any]:
         return _ensure_absent(ctx)
     validate_snapshot_name(provider, options["name"])
     if options["stop_server"] and not provider.capabilities.power:
-        raise unsupported(provider, "call that stops a server", "leave stop_server out")
+        raise unsupported(provider, "stopping a server", "leave stop_server out")
     if options["description"] and not provider.capabilities.description:
         raise invalid_argument(f"{provider.display_name} keeps no descriptions of snapshots", "leave description out")
     return ensure_present(ctx)

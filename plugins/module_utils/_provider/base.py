@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a cloud is to this collection: plain data, capabilities, and one set of calls.
+"""The contract of a provider: plain data, capabilities, and one set of methods.
 
-Operations know this file only. What a cloud can't do it says in its L(Capabilities); nobody asks which cloud it is.
-Where a call returns None, the thing is not there; trouble is always a RewindError.
+Operations know this file only. They ask a provider's `Capabilities` and never which provider it is.
+None means absent; a failure is always a `RewindError`.
 """
 
 from __future__ import annotations
@@ -27,22 +27,23 @@ FAILED = "failed"
 RUNNING = "running"
 STOPPED = "stopped"
 
-RESTORING = "restoring"  # Server.task_state, where the cloud tells a restore from other work
+RESTORING = "restoring"  # Server.task_state, if the provider distinguishes a restore from other operations
 
 START = "start"
-STOP = "stop"  # graceful: the system inside shuts itself down
+STOP = "stop"  # graceful: the operating system shuts down
 
 
 @dataclass(frozen=True)
 class Server:
     """One server.
 
-    :ivar id: what the cloud knows it by (VPS.org: the number as text; Ilkbyte: the name).
-    :ivar name: what people call it; None while only the id is known.
-    :ivar power_state: C(running), C(stopped), another word of the cloud's, or None while not asked.
-    :ivar task_state: what it is in the middle of (C(restoring), ...), or None.
-    :ivar address: its first IP address, or None.
-    :ivar raw: the cloud's own object. Never shown: it may hold a root password.
+    Attributes:
+        id: Its identity at the provider (VPS.org: the number as text; Ilkbyte: the name).
+        name: Its name, or None while only the id is known.
+        power_state: `running`, `stopped`, another value of the provider, or None if it was not read.
+        task_state: The operation in progress (`restoring`, …), or None.
+        address: Its first IP address, or None.
+        raw: The provider's own object. It is never shown, since it may contain a root password.
     """
 
     id: str
@@ -54,21 +55,22 @@ class Server:
 
     @property
     def label(self) -> str:
-        """How messages call it."""
+        """Return how messages name the server."""
         return f"{self.name} ({self.id})" if self.name and self.name != self.id else self.id
 
     def to_result(self) -> dict[str, Any]:
-        """For a task's result."""
+        """Return the data for a task's result."""
         return {"id": self.id, "name": self.name, "power_state": self.power_state, "task_state": self.task_state, "address": self.address}
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """When a snapshot is taken anew: every C(day) days at C(hour):C(minute), the cloud's time of day.
+    """A schedule that takes a snapshot again: every `day` days at `hour`:`minute`, in the provider's time zone.
 
-    :ivar day: None where the cloud's words for it can't be read.
-    :ivar last_run: UTC, ISO 8601, or None.
-    :ivar next_run: UTC, ISO 8601, or None.
+    Attributes:
+        day: None if the provider's text cannot be parsed.
+        last_run: UTC, ISO 8601, or None.
+        next_run: UTC, ISO 8601, or None.
     """
 
     day: int | None
@@ -79,11 +81,11 @@ class Schedule:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all three parts are known, so that it could be set again."""
+        """Return whether all three parts are known, so that the schedule can be set again."""
         return None not in (self.day, self.hour, self.minute)
 
     def to_result(self) -> dict[str, Any]:
-        """For a task's result."""
+        """Return the data for a task's result."""
         return {
             "day": self.day, "hour": self.hour, "minute": self.minute,
             "last_run": self.last_run, "next_run": self.next_run,
@@ -94,16 +96,17 @@ class Schedule:
 class Snapshot:
     """One snapshot of one server.
 
-    :ivar id: its identity at the cloud (Ilkbyte: its name).
-    :ivar server: the server it belongs to.
-    :ivar status: C(ready), C(pending) or C(failed).
-    :ivar provider_status: the cloud's own word for it, or None.
-    :ivar failure_confirmed: the word is known to mean that it failed; a word that nobody knows is C(failed), but not surely.
-    :ivar size_mb: MB, or None while not known.
-    :ivar created_at: UTC, ISO 8601 with Z, or None.
-    :ivar current: whether the server's state descends from it; says nothing about whether it has changed since.
-    :ivar parent: the snapshot it was taken on top of, or None.
-    :ivar power_state: the power state that it holds and a restore brings back (C(running), C(stopped)), or None.
+    Attributes:
+        id: Its identity at the provider (Ilkbyte: its name).
+        server: The server it belongs to.
+        status: `ready`, `pending` or `failed`.
+        provider_status: The provider's own status, or None.
+        failure_confirmed: The provider's status is known to mean a failure. An unknown status is `failed` without that.
+        size_mb: MB, or None if unknown.
+        created_at: UTC, ISO 8601 with Z, or None.
+        current: Whether the server's state descends from it. Says nothing about changes since then.
+        parent: The snapshot on top of which it was taken, or None.
+        power_state: The power state that it contains and that a restore brings back (`running`, `stopped`), or None.
     """
 
     id: str | None
@@ -122,7 +125,7 @@ class Snapshot:
     raw: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def to_result(self) -> dict[str, Any]:
-        """For a task's result."""
+        """Return the data for a task's result."""
         return {
             "id": self.id,
             "name": self.name,
@@ -141,10 +144,11 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Account:
-    """Whose credentials these are.
+    """The account that the credentials belong to.
 
-    :ivar name: the account's email address or name.
-    :ivar permissions: what the token may do, in the cloud's words; None where it doesn't say.
+    Attributes:
+        name: The account's email address or name.
+        permissions: What the token permits, in the provider's terms; None if the provider does not say.
     """
 
     name: str | None
@@ -174,12 +178,7 @@ class Credential:
 
 @dataclass(frozen=True)
 class ProviderEndpoint:
-    """Where a cloud's API is and what it wants to see. The options of all modules are made of it.
-
-    :ivar url: the API's own base URL, without a slash at its end.
-    :ivar url_env_var: the environment variable that holds another one.
-    :ivar credentials: what the cloud can't do without.
-    """
+    """One account at a provider."""
 
     url: str
     url_env_var: str
@@ -188,25 +187,26 @@ class ProviderEndpoint:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a cloud can do, and the rules it has.
+    """What a provider can do, and its rules.
 
-    :ivar name_pattern: what a snapshot's name must match in whole.
-    :ivar name_rule: the same in words.
-    :ivar max_snapshots: of one server; None where no limit is known.
-    :ivar unique_names: whether two snapshots of one server can't bear one name.
-    :ivar lists_all_snapshots: whether one call lists the snapshots of all servers.
-    :ivar server_list_has_details: whether the list of servers tells of each what a look at it alone tells.
-    :ivar description: whether a snapshot can have one.
-    :ivar recreate: whether there is a call that takes a snapshot anew under its name.
-    :ivar schedule: whether the cloud has schedules.
-    :ivar schedule_timezone: the time zone of their time of day, and the minutes that it is ahead of UTC all year; None without schedules.
-    :ivar power: whether servers can be started and stopped.
-    :ivar snapshot_tree: whether snapshots have parents and a current one.
-    :ivar synchronous_delete: whether a snapshot is gone when its deletion is answered.
-    :ivar reports_restoring: whether a server's C(task_state) tells a restore (C(restoring)) from other work.
-    :ivar restore_leaves_running: whether a restore that succeeded leaves the server running, whatever the snapshot holds.
-    :ivar expected_create_seconds: by when a snapshot is usually done.
-    :ivar expected_restore_seconds: by when a restore is usually done.
+    Attributes:
+        name_pattern: What the complete name of a snapshot must match.
+        name_rule: The same rule for people.
+        max_snapshots: Limit for one server; None if no limit is known.
+        unique_names: Whether names are unique among the snapshots of a server.
+        lists_all_snapshots: Whether one call lists the snapshots of all servers.
+        server_list_has_details: Whether the list of servers has the same details as the call for one server.
+        description: Whether a snapshot can have a description.
+        recreate: Whether one call replaces a snapshot by a new one of the same name.
+        schedule: Whether the provider has schedules.
+        schedule_timezone: Time zone of a schedule's time and its constant offset to UTC in minutes; None without schedules.
+        power: Whether servers can be started and stopped.
+        snapshot_tree: Whether snapshots have parents, and one of them is current.
+        synchronous_delete: Whether a snapshot is gone when its deletion is answered.
+        reports_restoring: Whether a server's `task_state` distinguishes a restore (`restoring`) from other operations.
+        restore_leaves_running: Whether a successful restore leaves the server running, whatever the snapshot contains.
+        expected_create_seconds: When a snapshot is usually ready.
+        expected_restore_seconds: When a restore is usually finished.
     """
 
     name_pattern: str
@@ -229,7 +229,7 @@ class Capabilities:
 
 
 class Provider(abc.ABC):
-    """One cloud, spoken to with one set of credentials."""
+    """One account at a provider."""
 
     display_name: str
     endpoint: ProviderEndpoint
@@ -237,27 +237,29 @@ class Provider(abc.ABC):
 
     @abc.abstractmethod
     def server_time(self) -> datetime:
-        """The time at the cloud, UTC."""
+        """Return the provider's time, UTC."""
 
     @abc.abstractmethod
     def server_from_reference(self, reference: str) -> Server | None:
-        """The server that the reference itself identifies, without asking; None where the cloud must be asked."""
+        """Return the server that the reference identifies by itself; None if that needs a request."""
 
     @abc.abstractmethod
     def get_server(self, reference: str) -> Server:
-        """The one server with that id, uuid, hostname or name, its power included.
+        """Return the one server with this id, uuid, hostname or name, including its power state.
 
-        :raises RewindError: C(not_found) or C(ambiguous), with the candidates.
+        Raises:
+            RewindError: `not_found` or `ambiguous`, with the candidates.
         """
 
     def aliases_of(self, server: Server) -> set[str]:
-        """Everything that a listed server answers to."""
+        """Return all references to a listed server."""
         return {name for name in (server.id, server.name) if name}
 
     def resolve_server(self, reference: str, servers: list[Server]) -> Server:
-        """The one of the account's servers that a reference means.
+        """Return the one of these servers that the reference means.
 
-        :raises RewindError: as L(get_server).
+        Raises:
+            RewindError: As `get_server`.
         """
         identified = self.server_from_reference(reference)
         if identified is not None:
@@ -267,74 +269,74 @@ class Provider(abc.ABC):
         return require_single_match(self.display_name, reference, matches, servers)
 
     def invalidate(self) -> None:
-        """Whatever was read before does not count from now on, where a provider keeps anything for others."""
+        """Discard cached reads, if the provider has any."""
         return
 
     @abc.abstractmethod
     def list_servers(self) -> list[Server]:
-        """Every server of the account."""
+        """Return all servers of the account."""
 
     @abc.abstractmethod
     def list_snapshots(self, server: Server | None) -> list[Snapshot]:
-        """The snapshots of one server, or of all."""
+        """Return the snapshots of one server, or of all servers."""
 
     @abc.abstractmethod
     def create_snapshot(self, server: Server, name: str, description: str | None) -> Snapshot | None:
-        """Start one. None where the cloud accepts without showing it: look for it in the list."""
+        """Start a snapshot. None if the provider accepts without returning it: then find it in the list."""
 
     @abc.abstractmethod
     def restore_snapshot(self, snapshot: Snapshot) -> None:
-        """Overwrite the snapshot's server with it."""
+        """Overwrite the snapshot's server with the snapshot."""
 
     @abc.abstractmethod
     def delete_snapshot(self, snapshot: Snapshot) -> bool:
-        """Delete it for good. False where it was gone already."""
+        """Delete the snapshot permanently. False if it was gone already."""
 
     @abc.abstractmethod
     def recreate_snapshot(self, snapshot: Snapshot) -> None:
-        """Take it anew under its name (only with the capability C(recreate))."""
+        """Replace the snapshot by a new one of the same name (only with the capability `recreate`)."""
 
     @abc.abstractmethod
     def set_power(self, server: Server, action: str) -> None:
-        """C(start) or C(stop) (gracefully). The answer may come before it is done."""
+        """Start or stop the server (`start`, `stop`). Does not wait for the new power state."""
 
     @abc.abstractmethod
     def add_schedule(self, snapshot: Snapshot, schedule: Schedule) -> None:
-        """Hang a schedule on an existing snapshot (only with the capability C(schedule))."""
+        """Add a schedule to an existing snapshot (only with the capability `schedule`)."""
 
     @abc.abstractmethod
     def remove_schedule(self, snapshot: Snapshot) -> None:
-        """Take the schedule off a snapshot (only with the capability C(schedule))."""
+        """Remove the schedule of a snapshot (only with the capability `schedule`)."""
 
     @abc.abstractmethod
     def whoami(self) -> Account:
-        """Whose credentials these are and what they may do."""
+        """Return the account of the credentials and what they permit."""
 
 
 def unsupported(provider: Provider, feature: str, hint: str | None = None) -> RewindError:
-    """A cloud's no to something that it never can."""
-    return RewindError(f"{provider.display_name} has no {feature}", kind=errors.UNSUPPORTED, hint=hint)
+    """Return the error for something that the provider cannot do at all."""
+    return RewindError(f"{provider.display_name} does not support {feature}", kind=errors.UNSUPPORTED, hint=hint)
 
 
 def require_single_match(display_name: str, reference: str, matches: list[Server], servers: list[Server]) -> Server:
-    """The only match; else an error that lists whom it could have meant."""
+    """Return the only match. Otherwise raise an error that lists the candidates."""
     if len(matches) == 1:
         return matches[0]
     if matches:
         raise RewindError(
-            f"{len(matches)} servers at {display_name} are called {reference!r}: {_format_servers(matches)}",
+            f"{len(matches)} servers at {display_name} are named {reference!r}: {_format_servers(matches)}",
             kind=errors.AMBIGUOUS,
             server=reference,
-            hint="name the server by its id",
+            hint="use the id of the server",
         )
     by_name = {server.name or server.id: server for server in servers}
     suggestions = [by_name[name] for name in difflib.get_close_matches(reference, by_name, n=5, cutoff=0.5)]
     if suggestions:
         hint = f"did you mean {_format_servers(suggestions)}?"
     elif servers:
-        hint = f"this account's servers are {_format_servers(servers[:8])}{', …' if len(servers) > 8 else ''}"
+        hint = f"servers of this account: {_format_servers(servers[:8])}{', …' if len(servers) > 8 else ''}"
     else:
-        hint = "this account has no servers: are these the right credentials?"
+        hint = "this account has no servers; are these the right credentials?"
     raise RewindError(
         f"There is no server {reference!r} in this {display_name} account", kind=errors.NOT_FOUND, server=reference, hint=hint
     )
@@ -345,14 +347,14 @@ def _format_servers(servers: list[Server]) -> str:
 
 
 def to_iso8601(text: Any) -> str | None:
-    """A cloud's ISO 8601 time as UTC with Z, to the second; None for what can't be read."""
+    """Return an ISO 8601 time as UTC with Z, to the second; None if it cannot be parsed."""
     timestamp = parse_timestamp(text)
-    # Not strftime: it writes the year 999 with three digits, and texts are compared.
+    # Not strftime: it writes the year 999 with three digits, and these texts are compared.
     return timestamp.replace(microsecond=0, tzinfo=None).isoformat() + "Z" if timestamp else None
 
 
 def parse_timestamp(text: Any) -> datetime | None:
-    """An ISO 8601 time; one without a zone is taken as UTC. None for what can't be read."""
+    """Return an ISO 8601 time; without a zone it counts as UTC. None if it cannot be parsed."""
     return _parse_iso8601(text) if isinstance(text, str) else None
 
 
@@ -366,28 +368,28 @@ def _parse_iso8601(text: str) -> datetime | None:
 
 
 def age_seconds(created_at: str | None, now: datetime) -> float | None:
-    """Seconds since a snapshot was made, never below 0; None where its date is unknown."""
+    """Return the seconds since a snapshot was created, never below 0; None if its date is unknown."""
     created = parse_timestamp(created_at)
     return max(0.0, (now - created).total_seconds()) if created else None
 
 
 def str_or_none(value: Any) -> str | None:
-    """A cloud's text; numbers are taken as their digits, everything else as nothing."""
+    """Return a text; a number becomes its digits, anything else None."""
     if isinstance(value, str):
         return value or None
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def is_transitional(status: str) -> bool:
-    """Whether a power word tells of something under way: C(starting), C(restoring), C(pending) ..."""
+    """Return whether a power state means that something is in progress: `starting`, `restoring`, `pending` …"""
     return (status.endswith("ing") and status != RUNNING) or status in ("pending", "in_progress", "queued", "unknown")
 
 
 def unexpected_response(display_name: str, operation: str, problem: str) -> RewindError:
-    """An answer that is JSON but not what the API promises."""
+    """Return the error for a response that is JSON but not what the API documents."""
     return RewindError(
-        f"{display_name} gave an answer of another shape than expected ({operation}: {problem})",
+        f"Unexpected response from {display_name} ({operation}: {problem})",
         kind=errors.INVALID_RESPONSE,
         operation=operation,
-        hint="check api_url; if it is right, the cloud's API may have changed: please report this",
+        hint="check api_url; if it is right, the provider's API may have changed: please report this",
     )

@@ -2,39 +2,39 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ilkbyte: an API in which every call is a GET, those that change things too.
+"""Ilkbyte: an API in which every call is a GET, including those that change something.
 
-Sources: the cloud's snapshot documentation (marked seed), its public clients and recorded traffic (public), and
-libvirt, whose snapshot fields these are (inferred). See docs/providers.md.
+Sources of the facts: the provider's snapshot documentation (documented), its public clients and recorded traffic (observed),
+and libvirt, whose snapshot fields these are (assumed). See docs/providers.md.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from .. import _errors as errors
-from .._errors import RewindError
+from .._errors import RewindError, error_context
 from .._http.provider_message import extract_error_message
 from . import base
 from .base import Account, Schedule, Server, Snapshot
-from .ilkbyte_schedule import parse_schedule
 
 if TYPE_CHECKING:
     from .._http.client import ApiClient
 
-_SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # public: 3-16 letters and digits; read generously
-# A name that stands in a path as it is. A slash, a percent sign or dots alone would lead to another path, here or at the cloud.
+_SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # observed: 3-16 letters and digits; more is accepted
+# A name that can be part of a path. A slash, a percent sign or dots alone would lead to another path, here or at the provider.
 _PATH_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _POWER_STATES = {
-    "running": base.RUNNING, "çalışıyor": base.RUNNING,  # public
-    "shut off": base.STOPPED, "shutoff": base.STOPPED, "kapalı": base.STOPPED,  # public, libvirt; the last inferred
+    "running": base.RUNNING, "çalışıyor": base.RUNNING,  # observed
+    "shut off": base.STOPPED, "shutoff": base.STOPPED, "kapalı": base.STOPPED,  # observed, libvirt; the last one: assumed
 }
-_BUSY_STATUSES = {"paused", "in shutdown", "dying"}  # libvirt: a guest is paused while its snapshot is taken or loaded
-_POWER_ACTIONS = {base.START: "start", base.STOP: "shutdown"}  # public
+_BUSY_STATUSES = {"paused", "in shutdown", "dying"}  # libvirt: a guest is paused while its snapshot is created or loaded
+_POWER_ACTIONS = {base.START: "start", base.STOP: "shutdown"}  # observed
 MAX_PAGES = 2000
-MAX_LIST_ATTEMPTS = 4  # of a list that changes while it is read
+MAX_LIST_ATTEMPTS = 4  # for a list that changes while it is read
 
 
 class Ilkbyte(base.Provider):
@@ -42,7 +42,7 @@ class Ilkbyte(base.Provider):
 
     display_name = "Ilkbyte"
     endpoint = base.ProviderEndpoint(
-        url="https://api.ilkbyte.com",  # seed
+        url="https://api.ilkbyte.com",  # documented
         url_env_var="ILKBYTE_HOST",
         credentials=(
             base.Credential("access_key", "an access key", ("ILKBYTE_ACCESS_KEY", "ILKBYTE_ACCESSKEY"), query="access"),
@@ -50,23 +50,23 @@ class Ilkbyte(base.Provider):
         ),
     )
     capabilities = base.Capabilities(
-        name_pattern=r"[A-Za-z0-9]+",  # seed
+        name_pattern=r"[A-Za-z0-9]+",  # documented
         name_rule="letters and digits",
         max_snapshots=None,
-        unique_names=True,  # inferred, from libvirt
+        unique_names=True,  # assumed, from libvirt
         lists_all_snapshots=False,
-        server_list_has_details=False,  # inferred: the list may be a copy that the machine itself has not been asked for
+        server_list_has_details=False,  # assumed: the list may be cached
         description=False,
-        recreate=True,  # seed
-        schedule=True,  # seed
-        schedule_timezone=("Europe/Istanbul", 180),  # seed: its listing writes +03:00, which is Turkey's time all year
-        power=True,  # public
-        snapshot_tree=True,  # seed
-        synchronous_delete=False,  # inferred: nothing is said, so it is looked at
+        recreate=True,  # documented
+        schedule=True,  # documented
+        schedule_timezone=("Europe/Istanbul", 180),  # documented: its list shows +03:00, which is Turkey's time all year
+        power=True,  # observed
+        snapshot_tree=True,  # documented
+        synchronous_delete=False,  # assumed: not documented, so the list is read
         reports_restoring=False,
-        restore_leaves_running=False,  # inferred, from libvirt: it takes the power that the snapshot holds
-        expected_create_seconds=120,  # inferred: nothing is documented
-        expected_restore_seconds=180,  # inferred: nothing is documented
+        restore_leaves_running=False,  # assumed, from libvirt: the server gets the power state of the snapshot
+        expected_create_seconds=120,  # assumed: nothing is documented
+        expected_restore_seconds=180,  # assumed: nothing is documented
     )
 
     def __init__(self, api: ApiClient) -> None:
@@ -78,7 +78,7 @@ class Ilkbyte(base.Provider):
     # --- servers
 
     def server_from_reference(self, reference: str) -> Server | None:
-        # A server's name is its place in the API's paths, so it is its identity.
+        # Paths contain a server's name, so the name is its identity.
         return Server(reference, reference) if _SERVER_NAME.fullmatch(reference) else None
 
     def get_server(self, reference: str) -> Server:
@@ -96,7 +96,7 @@ class Ilkbyte(base.Provider):
         return self.resolve_server(reference, servers)
 
     def list_servers(self) -> list[Server]:
-        # Where the list changes between two pages, a server may stand on both; it has no count that would tell of one on neither.
+        # If the list changes between two pages, a server may be on both. One that is on neither cannot be noticed, since there is no count.
         for _attempt in range(MAX_LIST_ATTEMPTS):
             found = self._list_servers_once()
             if found is not None:
@@ -104,14 +104,14 @@ class Ilkbyte(base.Provider):
         raise base.unexpected_response(self.display_name, "servers.list", f"the list changed {MAX_LIST_ATTEMPTS} times while it was read")
 
     def _list_servers_once(self) -> list[Server] | None:
-        """The servers; None where the pages don't fit together."""
+        """Return the servers; None if the pages are inconsistent."""
         found: dict[str, Server] = {}
         rows = 0
         for page in range(1, MAX_PAGES):
             data = self._request_data("/server/list/all", "servers.list", {"p": page})
             items = data.get("server_list") if isinstance(data, dict) else data
             if not isinstance(items, list):
-                raise base.unexpected_response(self.display_name, "servers.list", "no list of servers")
+                raise base.unexpected_response(self.display_name, "servers.list", '"server_list" missing')
             previous_count, rows = len(found), rows + len(items)
             for item in items:
                 name = item.get("name") if isinstance(item, dict) else None
@@ -121,11 +121,11 @@ class Ilkbyte(base.Provider):
             pagination = data.get("pagination") if isinstance(data, dict) else None
             page_count = str(pagination.get("total_page")) if isinstance(pagination, dict) else "1"
             if not page_count.isascii() or not page_count.isdecimal():
-                raise base.unexpected_response(self.display_name, "servers.list", "no number of pages")
+                raise base.unexpected_response(self.display_name, "servers.list", '"total_page" is not a number')
             if page >= int(page_count[:6]):
                 break
             if len(found) == previous_count:
-                raise base.unexpected_response(self.display_name, "servers.list", "a page without a new server, and more pages to come")
+                raise base.unexpected_response(self.display_name, "servers.list", "a page without new servers, but not the last one")
         return list(found.values()) if len(found) == rows else None
 
     def set_power(self, server: Server, action: str) -> None:
@@ -139,7 +139,7 @@ class Ilkbyte(base.Provider):
         data = self._server_call(server.id, "/snapshot", "snapshots.list")
         items = [] if data == [] else data.get("snapshots") if isinstance(data, dict) else None
         if not isinstance(items, list):
-            raise base.unexpected_response(self.display_name, "snapshots.list", "no list of snapshots").add_context(server.label)
+            raise base.unexpected_response(self.display_name, "snapshots.list", '"snapshots" missing').add_context(server.label)
         return [self._snapshot(server, item) for item in items]
 
     def create_snapshot(self, server: Server, name: str, description: str | None) -> None:
@@ -172,34 +172,28 @@ class Ilkbyte(base.Provider):
     def whoami(self) -> Account:
         data = self._request_data("/account", "account", {})
         if not isinstance(data, dict):
-            raise base.unexpected_response(self.display_name, "account", "no account in it")
+            raise base.unexpected_response(self.display_name, "account", '"data" missing')
         names = (data.get(key) for key in ("email", "username", "name"))
         return Account(name=next((str(name) for name in names if name), None))
 
-    # --- how it is said on the wire
+    # --- HTTP helpers
 
     def _snapshot_change(self, snapshot: Snapshot, path: str, operation: str, extra_params: dict | None = None) -> None:
         params = {"name": snapshot.name, **(extra_params or {})}
-        try:
+        with error_context(snapshot=snapshot.name):
             self._server_call(snapshot.server.id, path, operation, params, changes=True)
-        except RewindError as error:
-            error.add_context(None, snapshot.name)
-            raise
 
     def _server_call(self, server: str, path: str, operation: str, params: dict | None = None, changes: bool = False) -> Any:
         if not _PATH_PART.fullmatch(server):
             raise RewindError(
-                f"The name of server {server!r} can't stand in an address of {self.display_name}, so nothing was asked about it",
-                kind=errors.UNSUPPORTED, operation=operation, server=server, hint="give it another name in the cloud's panel",
+                f"Server name {server!r} cannot be used in an {self.display_name} URL; no request was sent",
+                kind=errors.UNSUPPORTED, operation=operation, server=server, hint="rename the server in the provider's panel",
             )
-        try:
+        with error_context(server):
             return self._request_data(f"/server/manage/{server}{path}", operation, params or {}, changes)
-        except RewindError as error:
-            error.add_context(server)
-            raise
 
     def _request_data(self, path: str, operation: str, params: dict[str, Any], changes: bool = False) -> Any:
-        """The C(data) of an answer. A no comes with HTTP 200 and C(status) false (C(success) under /v2)."""
+        """Return `data` of a response. A rejection has HTTP 200 and `status` false (`success` under /v2)."""
         if changes:
             response = self._api.change("GET", path, operation=operation, params=params)
         else:
@@ -210,13 +204,13 @@ class Ilkbyte(base.Provider):
             return body.get("data")
         if success is False:
             raise _rejection(self.display_name, path, operation, response.status, body)
-        error = base.unexpected_response(self.display_name, operation, "neither yes nor no in it")
+        error = base.unexpected_response(self.display_name, operation, '"status" missing')
         error.outcome = errors.UNKNOWN if changes else errors.NOT_APPLIED
         raise error
 
     def _server(self, name: str, item: Any, operation: str) -> Server:
         if not isinstance(item, dict):
-            raise base.unexpected_response(self.display_name, operation, "no server in it")
+            raise base.unexpected_response(self.display_name, operation, "no server")
         status = str(item.get("status") or "unknown").lower()
         return Server(
             id=name,
@@ -236,7 +230,7 @@ class Ilkbyte(base.Provider):
             id=name,
             name=name,
             server=server,
-            # What is listed is finished: the list has no word for one that is being made (inferred, from libvirt).
+            # Listed snapshots are finished: the list has no status for one that is being created (assumed, from libvirt).
             status=base.READY,
             provider_status=None,
             created_at=base.to_iso8601(item.get("date")),
@@ -258,7 +252,7 @@ def _rejection(display_name: str, path: str, operation: str, http_status: int, b
     elif "no domain snapshot" in message_lower or "not found" in message_lower:  # libvirt; public
         kind = errors.NOT_FOUND
     return RewindError(
-        f"{display_name} said no (GET {path})",
+        f"{display_name} rejected the request (GET {path})",
         kind=kind,
         operation=operation,
         http_status=http_status,
@@ -268,11 +262,48 @@ def _rejection(display_name: str, path: str, operation: str, http_status: int, b
 
 
 _REJECTION_HINTS = {
-    "snapshots.create": "look at the server and its snapshots (rewind.vps.server_info, rewind.vps.snapshot_info), then run again",
-    "snapshots.restore": "look at the server in the cloud's panel, then run again",
-    "snapshots.update": "look at the server's snapshots (rewind.vps.snapshot_info) before running again: the old one may be gone",
-    "snapshots.delete": "look at the server's snapshots (rewind.vps.snapshot_info), then run again",
-    "servers.power": "look at the server (rewind.vps.server_info), then run again",
-    "cron.add": "look at the snapshot's schedule (rewind.vps.snapshot_info), then run again",
-    "cron.delete": "look at the snapshot's schedule (rewind.vps.snapshot_info), then run again",
+    "snapshots.create": "check the server and its snapshots (rewind.vps.server_info, rewind.vps.snapshot_info), then run again",
+    "snapshots.restore": "check the server in the provider's panel, then run again",
+    "snapshots.update": "check the server's snapshots (rewind.vps.snapshot_info) before you run again: the old one may be gone",
+    "snapshots.delete": "check the server's snapshots (rewind.vps.snapshot_info), then run again",
+    "servers.power": "check the server (rewind.vps.server_info), then run again",
+    "cron.add": "check the snapshot's schedule (rewind.vps.snapshot_info), then run again",
+    "cron.delete": "check the snapshot's schedule (rewind.vps.snapshot_info), then run again",
 }
+
+
+# --- schedules
+
+# "Her 1 günde bir 02:03 saatinde" means: every 1 day(s) at 02:03 (documented).
+_SENTENCE = re.compile(r"her\s+(\d{1,3})\s+günde\s+bir\s+(\d{1,2}):(\d{2})\s+saatinde\.?", re.IGNORECASE)
+
+
+def parse_schedule(params: Any) -> Schedule | None:
+    """Return the schedule in a listed snapshot's `params`, or None if it has none.
+
+    If the sentence cannot be parsed, hour and minute are those of `next_run`, and the day is None.
+    """
+    if not isinstance(params, dict) or params.get("is_cron") is not True:
+        return None
+    day, hour, minute = _parse_cron_sentence(params.get("cron_time")) or (None, *_time_of_day(params.get("next_run")))
+    return Schedule(day, hour, minute, last_run=base.to_iso8601(params.get("last_run")), next_run=base.to_iso8601(params.get("next_run")))
+
+
+def _parse_cron_sentence(sentence: Any) -> tuple[int, int, int] | None:
+    if not isinstance(sentence, str):
+        return None
+    # The ü may be one character, or a u followed by a combining diaeresis.
+    match = _SENTENCE.fullmatch(unicodedata.normalize("NFC", sentence).strip())
+    if not match:
+        return None
+    day, hour, minute = (int(part) for part in match.groups())
+    return (day, hour, minute) if day >= 1 and hour < 24 and minute < 60 else None
+
+
+def _time_of_day(text: Any) -> tuple[int | None, int | None]:
+    """Return hour and minute as written, in the provider's time zone, which schedules use."""
+    try:
+        timestamp = datetime.fromisoformat(str(text).strip().replace("Z", "+00:00"))
+    except ValueError:
+        return None, None
+    return timestamp.hour, timestamp.minute

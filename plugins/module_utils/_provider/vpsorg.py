@@ -4,8 +4,8 @@
 
 """VPS.org: a REST API with a bearer token.
 
-Sources: the cloud's snapshot documentation (marked seed), its public client vps-mcp and the rest of its public
-documentation (public), and what follows from the two (inferred). See docs/providers.md.
+Sources of the facts: the provider's snapshot documentation (documented), its public client vps-mcp and its other public
+documentation (observed), and our conclusions (assumed). See docs/providers.md.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from .. import _errors as errors
-from .._errors import RewindError
+from .._errors import RewindError, error_context
 from . import base
 from .base import Account, Server, Snapshot
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from .._http.client import ApiClient, ApiResponse
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_READY_STATUSES = {"completed"}  # seed
-_PENDING_STATUSES = {"in_progress", "pending", "creating", "queued"}  # the first: seed; the others inferred
-_FAILED_STATUSES = {"failed", "error"}  # inferred: no failure word is documented
+_READY_STATUSES = {"completed"}  # documented
+_PENDING_STATUSES = {"in_progress", "pending", "creating", "queued"}  # the first one: documented; the others: assumed
+_FAILED_STATUSES = {"failed", "error"}  # assumed: no failure word is documented
 _POWER_STATES = {"active": base.RUNNING, "running": base.RUNNING, "stopped": base.STOPPED, "off": base.STOPPED}
-_PAGE_SIZE = 100  # the most that a page may have (public, for servers)
+_PAGE_SIZE = 100  # the maximum (observed, for servers)
 MAX_PAGES = 2000
-MAX_LIST_ATTEMPTS = 4  # of a list that changes while it is read
+MAX_LIST_ATTEMPTS = 4  # for a list that changes while it is read
 
 
 class VpsOrg(base.Provider):
@@ -39,28 +39,28 @@ class VpsOrg(base.Provider):
 
     display_name = "VPS.org"
     endpoint = base.ProviderEndpoint(
-        url="https://admin.vps.org/api/v1",  # seed
+        url="https://admin.vps.org/api/v1",  # documented
         url_env_var="VPS_API_URL",
         credentials=(base.Credential("api_token", "an API token", ("VPS_API_TOKEN",), header="Authorization", prefix="Bearer "),),
     )
     capabilities = base.Capabilities(
-        name_pattern=r"[A-Za-z0-9_-]+",  # seed
+        name_pattern=r"[A-Za-z0-9_-]+",  # documented
         name_rule="letters, digits, hyphens and underscores",
-        max_snapshots=5,  # seed
-        unique_names=False,  # inferred
-        lists_all_snapshots=True,  # seed
-        server_list_has_details=True,  # public: the same object
-        description=True,  # seed
+        max_snapshots=5,  # documented
+        unique_names=False,  # assumed
+        lists_all_snapshots=True,  # documented
+        server_list_has_details=True,  # observed: the same object
+        description=True,  # documented
         recreate=False,
         schedule=False,
         schedule_timezone=None,
-        power=True,  # public
+        power=True,  # observed
         snapshot_tree=False,
-        synchronous_delete=True,  # seed: 204, "deleted"
-        reports_restoring=True,  # seed
-        restore_leaves_running=True,  # inferred: it is said to be stopped first, and nothing is said of having to start it
-        expected_create_seconds=600,  # seed: 3-10 minutes
-        expected_restore_seconds=900,  # seed: 5-15 minutes
+        synchronous_delete=True,  # documented: 204, "deleted"
+        reports_restoring=True,  # documented
+        restore_leaves_running=True,  # assumed: the documentation says that it is stopped first, and not that it must be started
+        expected_create_seconds=600,  # documented: 3-10 minutes
+        expected_restore_seconds=900,  # documented: 5-15 minutes
     )
 
     def __init__(self, api: ApiClient) -> None:
@@ -90,7 +90,7 @@ class VpsOrg(base.Provider):
         return super().aliases_of(server) | _raw_aliases(server)
 
     def _show_server(self, reference: str) -> Server | None:
-        """GET /servers/{id or uuid}/; None where the cloud knows no such server by that path (public)."""
+        """Return the server of GET /servers/{id or uuid}/; None if the provider does not know that path (observed)."""
         try:
             response = self._api.read(f"/servers/{quote(reference, safe='')}/", operation="servers.show")
         except RewindError as error:
@@ -99,7 +99,7 @@ class VpsOrg(base.Provider):
             raise
         server = self._server(response.data, "servers.show")
         if reference not in _raw_aliases(server) and server.id != reference.lstrip("0"):
-            raise base.unexpected_response(self.display_name, "servers.show", "another server than the one asked for")
+            raise base.unexpected_response(self.display_name, "servers.show", "a different server than requested")
         return server
 
     def list_servers(self) -> list[Server]:
@@ -109,7 +109,7 @@ class VpsOrg(base.Provider):
     def set_power(self, server: Server, action: str) -> None:
         response = self._change("POST", f"/servers/{quote(server.id, safe='')}/power/", "servers.power", server.label, json={"action": action})
         if not isinstance(response.data, dict) or not _refers_to(response.data, "server", server.id):
-            raise self._unverified_response("servers.power", "not about this server", server.label)
+            raise self._unverified_response("servers.power", "it does not refer to this server", server.label)
 
     # --- snapshots
 
@@ -117,7 +117,7 @@ class VpsOrg(base.Provider):
         params = {"server_id": server.id} if server else {"page_size": _PAGE_SIZE}
         items = self._list_all("/snapshots/", "snapshots.list", params)
         snapshots = [self._snapshot(item, "snapshots.list") for item in items]
-        # A filter that the cloud ignored must not make another server's snapshot ours.
+        # If the provider ignores the filter, another server's snapshot must not become ours.
         return [snapshot for snapshot in snapshots if server is None or snapshot.server.id == server.id]
 
     def create_snapshot(self, server: Server, name: str, description: str | None) -> Snapshot:
@@ -125,23 +125,23 @@ class VpsOrg(base.Provider):
         if description:
             body["description"] = description
         response = self._change("POST", "/snapshots/", "snapshots.create", server.label, name, json=body)
-        try:
-            snapshot = self._snapshot(response.data, "snapshots.create")
-        except RewindError as error:
-            error.outcome = errors.UNKNOWN
-            error.add_context(server.label, name)
-            raise
+        with error_context(server.label, name):
+            try:
+                snapshot = self._snapshot(response.data, "snapshots.create")
+            except RewindError as error:
+                error.outcome = errors.UNKNOWN
+                raise
         if snapshot.server.id != server.id or snapshot.name != name:
-            raise self._unverified_response("snapshots.create", "it speaks of another snapshot", server.label, name)
+            raise self._unverified_response("snapshots.create", "it refers to another snapshot", server.label, name)
         return snapshot
 
     def restore_snapshot(self, snapshot: Snapshot) -> None:
         path = f"/snapshots/{quote(snapshot.id, safe='')}/restore/"
         data = self._change("POST", path, "snapshots.restore", snapshot.server.label, _label(snapshot)).data
-        # Anything may answer 200: a proxy, a maintenance page. Whoever asked then looks whether the server is restoring.
-        is_success = isinstance(data, dict) and data.get("status") == "success"  # seed
+        # A proxy or a maintenance page may return 200, too. The caller then reads whether the server is restoring.
+        is_success = isinstance(data, dict) and data.get("status") == "success"  # documented
         if not is_success or not _refers_to(data, "server", snapshot.server.id) or not _refers_to(data, "snapshot", snapshot.id):
-            raise self._unverified_response("snapshots.restore", "not about this restore", snapshot.server.label, _label(snapshot))
+            raise self._unverified_response("snapshots.restore", "it does not confirm this restore", snapshot.server.label, _label(snapshot))
 
     def delete_snapshot(self, snapshot: Snapshot) -> bool:
         path = f"/snapshots/{quote(snapshot.id, safe='')}/"
@@ -151,12 +151,12 @@ class VpsOrg(base.Provider):
             if error.http_status == 404 and error.outcome == errors.NOT_APPLIED:
                 return False
             raise
-        if response.status != 204:  # seed; nobody looks after a deletion that is done at once
-            raise self._unverified_response("snapshots.delete", f"HTTP {response.status} in place of 204", snapshot.server.label, _label(snapshot))
+        if response.status != 204:  # documented; a synchronous deletion is not read back
+            raise self._unverified_response("snapshots.delete", f"HTTP {response.status} instead of 204", snapshot.server.label, _label(snapshot))
         return True
 
     def recreate_snapshot(self, snapshot: Snapshot) -> None:
-        raise base.unsupported(self, "call that takes a snapshot anew")
+        raise base.unsupported(self, "re-creating a snapshot")
 
     # --- schedules and the account
 
@@ -171,34 +171,34 @@ class VpsOrg(base.Provider):
         account = data.get("account") if isinstance(data, dict) else None
         token = data.get("token") if isinstance(data, dict) else None
         if not isinstance(account, dict):
-            raise base.unexpected_response(self.display_name, "account", "no account in it")
+            raise base.unexpected_response(self.display_name, "account", '"account" missing')
         permissions = token.get("permissions") if isinstance(token, dict) else None
         return Account(
             name=base.str_or_none(account.get("email")),
             permissions=tuple(str(item) for item in permissions) if isinstance(permissions, list) else None,
         )
 
-    # --- how it is said on the wire
+    # --- HTTP helpers
 
     def _change(self, method: str, path: str, operation: str, server: str, snapshot: str | None = None, json: Any = None) -> ApiResponse:
-        try:
-            return self._api.change(method, path, operation=operation, json=json)
-        except RewindError as error:
-            if error.kind == errors.PROVIDER_REJECTED:
-                error.hint = error.hint or _REJECTION_HINTS.get(operation)
-            error.add_context(server, snapshot)
-            raise
+        with error_context(server, snapshot):
+            try:
+                return self._api.change(method, path, operation=operation, json=json)
+            except RewindError as error:
+                if error.kind == errors.PROVIDER_REJECTED:
+                    error.hint = error.hint or _REJECTION_HINTS.get(operation)
+                raise
 
     def _unverified_response(self, operation: str, problem: str, server: str, snapshot: str | None = None) -> RewindError:
-        """A change's answer that is a success by its status and not by what it says."""
+        """Return the error for a change whose status is a success and whose body does not confirm it."""
         error = base.unexpected_response(self.display_name, operation, problem)
         error.outcome = errors.UNKNOWN
         return error.add_context(server, snapshot)
 
     def _list_all(self, path: str, operation: str, params: dict[str, Any]) -> list[dict[str, Any]]:
-        """Every item of a list, page after page as Django REST framework hands them out (public).
+        """Return all items of a list that Django REST framework splits into pages (observed).
 
-        Where the list changes between two pages, an item may stand on both or on neither: then it is read anew.
+        If the list changes between two pages, an item may be on both or on neither. Then all pages are read again.
         """
         for _attempt in range(MAX_LIST_ATTEMPTS):
             found = self._list_all_once(path, operation, params)
@@ -207,7 +207,7 @@ class VpsOrg(base.Provider):
         raise base.unexpected_response(self.display_name, operation, f"the list changed {MAX_LIST_ATTEMPTS} times while it was read")
 
     def _list_all_once(self, path: str, operation: str, params: dict[str, Any]) -> list[dict[str, Any]] | None:
-        """The items; None where the pages don't fit together."""
+        """Return the items; None if the pages are inconsistent."""
         found: dict[str, dict[str, Any]] = {}
         seen_pages: set[str] = set()
         counts: set[int] = set()
@@ -217,10 +217,10 @@ class VpsOrg(base.Provider):
                 data = self._api.read(path, operation=operation, params=params).data
             except RewindError as error:
                 if seen_pages and error.http_status == 404:
-                    return None  # there are fewer pages than a moment ago
+                    return None  # there are fewer pages than before
                 raise
             if not isinstance(data, dict) or not isinstance(data.get("results"), list):
-                raise base.unexpected_response(self.display_name, operation, "no list of results")
+                raise base.unexpected_response(self.display_name, operation, '"results" missing')
             for item in data["results"]:
                 if not isinstance(item, dict) or not _is_id(item.get("id")):
                     raise base.unexpected_response(self.display_name, operation, "an entry without an id")
@@ -232,19 +232,19 @@ class VpsOrg(base.Provider):
                 is_consistent = not seen_pages or (len(found) == rows and counts <= {rows})
                 return list(found.values()) if is_consistent else None
             if str(next_url) in seen_pages:
-                raise base.unexpected_response(self.display_name, operation, "the same page comes again")
+                raise base.unexpected_response(self.display_name, operation, "a page repeats")
             seen_pages.add(str(next_url))
             params = self._next_page_params(next_url, path, operation)
-        raise base.unexpected_response(self.display_name, operation, "no end of pages")
+        raise base.unexpected_response(self.display_name, operation, f"more than {MAX_PAGES} pages")
 
     def _next_page_params(self, url: Any, path: str, operation: str) -> dict[str, str]:
-        """The query of the next page. Host and path stay our own, so that the token goes nowhere else."""
+        """Return the query of the next page. Host and path stay the same, so that the token goes nowhere else."""
         try:
             parts = urlsplit(url) if isinstance(url, str) else None
         except ValueError:
             parts = None
         if parts is None or not parts.path.endswith(path):
-            raise base.unexpected_response(self.display_name, operation, "the next page is not at this API")
+            raise base.unexpected_response(self.display_name, operation, "the next page is at another address")
         return dict(parse_qsl(parts.query))
 
     def _server(self, item: Any, operation: str) -> Server:
@@ -283,10 +283,10 @@ class VpsOrg(base.Provider):
 
 
 _REJECTION_HINTS = {
-    "snapshots.create": "look at the server's snapshots (rewind.vps.snapshot_info): it may have the most that it can have",
-    "snapshots.restore": "the server must not be in the middle of something: look at it with rewind.vps.server_info, then run again",
-    "snapshots.delete": "a snapshot that is being made or restored can't be deleted: run again when that is done",
-    "servers.power": "the server must not be in the middle of something: look at it with rewind.vps.server_info, then run again",
+    "snapshots.create": "check the server's snapshots (rewind.vps.snapshot_info): the limit may be reached",
+    "snapshots.restore": "the server must be idle: check it with rewind.vps.server_info, then run again",
+    "snapshots.delete": "a snapshot that is being created or restored cannot be deleted: run again when that has finished",
+    "servers.power": "the server must be idle: check it with rewind.vps.server_info, then run again",
 }
 
 
@@ -301,18 +301,18 @@ def _int_or_none(size: Any) -> int | None:
 
 
 def _is_id(value: Any) -> bool:
-    """Ids are whole numbers (seed); a path is built of nothing else."""
+    """Return whether it is an id: a whole number (documented). Paths contain nothing else."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _refers_to(data: dict[str, Any], part: str, id_: str) -> bool:
-    """Whether an answer's part (C(server), C(snapshot)), if there is one, is the one with this id."""
+    """Return whether a part of a response (`server`, `snapshot`), if present, has this id."""
     found = data.get(part)
     return found is None or (isinstance(found, dict) and _is_id(found.get("id")) and str(found["id"]) == id_)
 
 
 def _status(status: Any) -> str:
-    """Words that are neither pending nor completed mean failed: the documentation names no failure state (inferred)."""
+    """Map a status. One that is neither pending nor completed counts as failed: no failure state is documented (assumed)."""
     text = str(status).lower()
     if text in _READY_STATUSES:
         return base.READY

@@ -207,7 +207,7 @@ def test_failures_are_reported_as_data(action):
     action.error = RewindError("Another run guards it", kind=BUSY, server="web1", hint="wait")
     result = action.run()
     assert (result["failed"], result["changed"], result["error"]["kind"]) == (True, False, "busy")
-    assert result["msg"] == "Another run guards it. Concerned: server web1. Nothing was changed. Next: wait."
+    assert result["msg"] == "Another run guards it. Server: web1. Nothing was changed. Next: wait."
     action.error = OperationFailed({"failed": True, "changed": True, "msg": "no", "error": {"kind": "limit_reached"}})
     assert action.run() == {"failed": True, "changed": True, "msg": "no", "error": {"kind": "limit_reached"}}
     action.error = OSError(28, "No space left on device", "/state/run.json")

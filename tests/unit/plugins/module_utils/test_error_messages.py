@@ -13,13 +13,13 @@ KEYS = ["kind", "outcome", "operation", "server", "snapshot", "http_status", "pr
 
 def test_the_whole_sentence():
     error = RewindError(
-        "VPS.org refused the request (POST /snapshots/, HTTP 400)", kind=errors.PROVIDER_REJECTED,
+        "VPS.org rejected the request (POST /snapshots/, HTTP 400)", kind=errors.PROVIDER_REJECTED,
         operation="snapshots.create", server="web1 (12345)", snapshot="nightly", http_status=400,
         provider_message="Snapshot limit reached.", hint="delete one.",
     )
     assert error.format() == (
-        'VPS.org refused the request (POST /snapshots/, HTTP 400). The cloud says: "Snapshot limit reached.". '
-        "Concerned: server web1 (12345), snapshot nightly. Nothing was changed. Next: delete one."
+        'VPS.org rejected the request (POST /snapshots/, HTTP 400). Provider message: "Snapshot limit reached.". '
+        "Server: web1 (12345). Snapshot: nightly. Nothing was changed. Next: delete one."
     )
 
 
@@ -30,11 +30,11 @@ def test_what_the_message_names_is_not_repeated():
 
 @pytest.mark.parametrize(("outcome", "already", "sentence"), [
     (errors.NOT_APPLIED, False, "Nothing was changed."),
-    (errors.NOT_APPLIED, True, "This task had changed something before (see the result)."),
-    (errors.FAILED, False, "It was begun and did not succeed."),
-    (errors.FAILED, True, "This task had changed something before (see the result)."),
-    (errors.UNKNOWN, False, "It is unknown whether the change happened."),
-    (errors.UNKNOWN, True, "It is unknown whether the change happened."),
+    (errors.NOT_APPLIED, True, "Earlier steps of this task changed something; see the result."),
+    (errors.FAILED, False, "The operation started and did not succeed."),
+    (errors.FAILED, True, "Earlier steps of this task changed something; see the result."),
+    (errors.UNKNOWN, False, "It is unknown whether the change was applied."),
+    (errors.UNKNOWN, True, "It is unknown whether the change was applied."),
 ])
 def test_every_outcome_is_reported(outcome, already, sentence):
     error = RewindError("Something went wrong", kind=errors.BUSY, outcome=outcome)

@@ -120,7 +120,7 @@ def test_an_error_reports_what_was_changed_before(monkeypatch):
 
     result = run(operation, monkeypatch)
     assert result["changed"] is True and [item["id"] for item in result["pruned"]] == ["801"]
-    assert "had changed something before" in result["msg"]
+    assert "Earlier steps of this task changed something" in result["msg"]
 
 
 def test_server_and_snapshot_are_filled_in_from_the_task(monkeypatch):

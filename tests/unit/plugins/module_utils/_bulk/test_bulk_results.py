@@ -242,7 +242,7 @@ def test_warnings_of_many_are_bounded_and_reported_once():
 
 
 @pytest.mark.parametrize(("asked", "outcome", "words"), [
-    (False, "not_applied", "before it had asked for anything. Concerned: server web1, snapshot nightly. Nothing was changed."),
+    (False, "not_applied", "before it had asked for anything. Server: web1. Snapshot: nightly. Nothing was changed."),
     (True, "unknown", "while it waited for what it had asked for"),
 ])
 def test_an_interrupted_server_reports_how_far_it_came(asked, outcome, words):

@@ -56,7 +56,7 @@ def test_what_may_have_happened_is_sent_once_and_unknown(call, fault, kind):
     assert (error.outcome, error.kind) == (errors.UNKNOWN, kind)
     assert len(server.requests) == 1 and server.requests[0].method == call
     assert delays == []
-    assert "It is unknown whether the change happened." in error.format() and error.__context__ is None
+    assert "It is unknown whether the change was applied." in error.format() and error.__context__ is None
 
 
 @pytest.mark.parametrize("call", CALLS)

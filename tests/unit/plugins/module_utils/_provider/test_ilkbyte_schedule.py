@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Schedule, to_iso8601
-from ansible_collections.rewind.vps.plugins.module_utils._provider.ilkbyte_schedule import parse_schedule
+from ansible_collections.rewind.vps.plugins.module_utils._provider.ilkbyte import parse_schedule
 
 NEXT = "2020-11-24T02:03:00+03:00"
 LAST = "2020-11-23T02:03:07+03:00"

@@ -177,7 +177,7 @@ def test_a_next_page_that_is_none(following):
 
 def test_pages_in_a_loop_end():
     pages = [{"results": [], "next": f"https://h/snapshots/?page={page}"} for page in (2, 1, 2)]
-    with pytest.raises(RewindError, match="the same page comes again"):
+    with pytest.raises(RewindError, match="a page repeats"):
         provider("vpsorg", pages).list_snapshots(None)
 
 

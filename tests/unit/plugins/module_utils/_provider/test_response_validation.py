@@ -36,7 +36,7 @@ def at_vpsorg(status: int, body: Any):
 
 @pytest.mark.parametrize("status", [200, 201, 202])
 def test_only_204_is_a_deletion(status: int) -> None:
-    with pytest.raises(RewindError, match=f"HTTP {status} in place of 204") as caught:
+    with pytest.raises(RewindError, match=f"HTTP {status} instead of 204") as caught:
         at_vpsorg(status, {}).delete_snapshot(SNAPSHOT)
     assert caught.value.outcome == errors.UNKNOWN
     assert at_vpsorg(204, None).delete_snapshot(SNAPSHOT) is True
@@ -47,7 +47,7 @@ def test_only_204_is_a_deletion(status: int) -> None:
     {"status": "success", "server": {"id": 2}, "snapshot": {"id": 801}}, {"status": "success", "server": "web1"},
 ])
 def test_a_response_that_is_not_about_this_restore_is_no_success(body: Any) -> None:
-    with pytest.raises(RewindError, match="not about this restore") as caught:
+    with pytest.raises(RewindError, match="does not confirm this restore") as caught:
         at_vpsorg(200, body).restore_snapshot(SNAPSHOT)
     assert (caught.value.kind, caught.value.outcome) == (errors.INVALID_RESPONSE, errors.UNKNOWN)
 
