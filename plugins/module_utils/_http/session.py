@@ -119,8 +119,8 @@ class HttpSession:
         timer.daemon = True
         try:
             timer.start()
-        except RuntimeError as error:  # the machine allows no further thread
-            raise HttpError("unreachable", connected=False, detail=type(error).__name__) from None
+        except RuntimeError:  # the machine allows no further thread
+            raise HttpError("unreachable", connected=False, detail="RuntimeError") from None
         try:
             return self._read(method, url, params, json)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError, _ResponseTooLarge) as error:
