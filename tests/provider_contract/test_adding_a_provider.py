@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""docs/adding-a-cloud.md shows the code that is tested here, and what it says is all that there is to do."""
+"""docs/adding-a-cloud.md quotes the code that is tested here, and its steps are sufficient."""
 
 from __future__ import annotations
 
@@ -23,24 +23,19 @@ from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindEr
 PAGE = (ROOT / "docs" / "adding-a-cloud.md").read_text("utf-8")
 
 
-def parts(name: str) -> list[str]:
-    """The blocks of the page that bear this mark, in order."""
+def excerpts(name: str) -> list[str]:
+    """Return the page's blocks with this mark, in order."""
     return re.findall(rf"^<!-- file: {re.escape(name)} -->\n```\w+\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("name", ["provider.py", "sandbox_side.py"])
-def test_the_page_shows_the_file_in_whole(name: str) -> None:
-    shown = parts(f"tests/provider_contract/examplecloud/{name}")
-    assert "".join(shown) == (DIRECTORY / name).read_text("utf-8")
-    assert len(shown) > 1, "it is explained part by part"
+@pytest.mark.parametrize("file", ["examplecloud/provider.py", "examplecloud/sandbox_side.py", "providers.py"])
+def test_every_excerpt_is_in_its_file(file: str) -> None:
+    shown = excerpts(f"tests/provider_contract/{file}")
+    code = (DIRECTORY.parent / file).read_text("utf-8")
+    assert shown and not [excerpt for excerpt in shown if excerpt not in code]
 
 
-def test_the_page_shows_the_entry_among_the_clouds() -> None:
-    (entry,) = parts("tests/provider_contract/providers.py")
-    assert entry in (ROOT / "tests" / "provider_contract" / "providers.py").read_text("utf-8")
-
-
-def test_the_page_names_every_file_that_lists_the_clouds() -> None:
+def test_the_page_names_every_file_that_lists_the_providers() -> None:
     listing = [path for directory in ("plugins", "roles") for path in (ROOT / directory).rglob("*.*")
                if path.suffix in (".py", ".yml") and re.search(r"choices: \[vpsorg, ilkbyte\]", path.read_text("utf-8"))]
     assert listing
@@ -48,8 +43,8 @@ def test_the_page_names_every_file_that_lists_the_clouds() -> None:
     assert not missing
 
 
-class Changed:
-    """A copy of the collection to which steps 1 and 2 of the page were applied."""
+class ExtendedCollection:
+    """A copy of the collection with steps 1 and 2 of the page."""
 
     def __init__(self, directory: Path, sandbox: ExampleSandbox) -> None:
         self._collections = directory / "collections"
@@ -57,9 +52,9 @@ class Changed:
         for name in ("plugins", "meta"):
             shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "galaxy.yml", copy)
-        providers = copy / "plugins" / "module_utils" / "providers"
+        providers = copy / "plugins" / "module_utils" / "_provider"
         shutil.copy(DIRECTORY / "provider.py", providers / "examplecloud.py")
-        (lines,) = parts("registry")
+        (lines,) = excerpts("registry")
         with (providers / "registry.py").open("a", encoding="utf-8") as registry:
             registry.write(lines)
         runner = directory / "stage"
@@ -73,45 +68,45 @@ class Changed:
 
 @pytest.mark.playbook
 @pytest.mark.duration(8)
-def test_one_file_and_two_lines_are_all_that_the_modules_need(shared_example_sandbox: ExampleSandbox, tmp_path: Path) -> None:
+def test_one_file_and_two_lines_are_all_that_modules_need(shared_example_sandbox: ExampleSandbox, tmp_path: Path) -> None:
     shared_example_sandbox.admin.reset(servers=2)
-    changed = Changed(tmp_path, shared_example_sandbox)
-    (command,) = parts("command")
+    collection = ExtendedCollection(tmp_path, shared_example_sandbox)
+    (command,) = excerpts("command")
     options = re.fullmatch(r'\$ ansible localhost -m rewind\.vps\.server_info -a "(.*)"\n', command)[1]
-    packed = ("-e", json.dumps({"ansible_python_interpreter": other_python()}))  # through the module's door, so that Ansible must have packed it, too
-    run = changed.ad_hoc("localhost", "-m", "rewind.vps.server_info", "-a", options, *packed, "-vvv")
+    packed = ("-e", json.dumps({"ansible_python_interpreter": other_python()}))  # by module execution, so that Ansible must have packed it, too
+    run = collection.ad_hoc("localhost", "-m", "rewind.vps.server_info", "-a", options, *packed, "-vvv")
     assert run.status == 0 and '"name": "box1"' in run.stdout and '"name": "box2"' in run.stdout, run.output
-    assert "examplekey0123456789" not in run.output, "its secret is hidden without a word more"
-    run = changed.ad_hoc("localhost", "-m", "rewind.vps.server_info", "-a", "provider=examplecloud")
+    assert "examplekey0123456789" not in run.output, "its secret is hidden without any further code"
+    run = collection.ad_hoc("localhost", "-m", "rewind.vps.server_info", "-a", "provider=examplecloud")
     assert run.status != 0 and "ExampleCloud needs an API key, and none was given" in run.output
     assert "set example_key, or EXAMPLECLOUD_KEY in the environment" in run.output
 
 
 @pytest.fixture
-def broken(cloud_of_the_page: CloudUnderTest) -> Iterator[CloudUnderTest]:
-    """With the provider as the page's mutant leaves it."""
-    (entry,) = parts("mutant")
+def broken_cloud(example_cloud: CloudUnderTest) -> Iterator[CloudUnderTest]:
+    """ExampleCloud with the defect of the page's mutant."""
+    (entry,) = excerpts("mutant")
     mutant = eval(entry.strip().removesuffix(","), {"Mutant": Mutant})  # noqa: S307
     source = (DIRECTORY / "provider.py").read_text("utf-8")
     module = ModuleType("broken_examplecloud")
     sys.modules[module.__name__] = module
     exec(compile(mutant.applied_to(source), "broken provider.py", "exec"), module.__dict__)  # noqa: S102
-    cloud_of_the_page.provider.__class__ = module.ExampleCloud
-    yield cloud_of_the_page
+    example_cloud.provider.__class__ = module.ExampleCloud
+    yield example_cloud
     del sys.modules[module.__name__]
 
 
 @pytest.fixture
-def cloud_of_the_page(shared_example_sandbox: ExampleSandbox) -> CloudUnderTest:
+def example_cloud(shared_example_sandbox: ExampleSandbox) -> CloudUnderTest:
     shared_example_sandbox.admin.reset(servers=2)
     return CloudUnderTest("examplecloud", shared_example_sandbox)  # type: ignore[arg-type]
 
 
-def test_the_mutant_of_the_page_would_be_caught(broken: CloudUnderTest) -> None:
-    """By the test that it names, whose assertion does not hold here."""
-    assert "test_contract_changes.py::test_deleting_what_is_gone_is_false_and_no_error" in parts("mutant")[0]
-    going = broken.add_snapshot("going")
-    broken.admin.remove_snapshot("examplecloud", "box1", going.id)
+def test_the_mutant_of_the_page_is_detected(broken_cloud: CloudUnderTest) -> None:
+    """The test that it names fails: its assertion does not hold here."""
+    assert "test_contract_changes.py::test_deleting_what_is_gone_is_false_and_no_error" in excerpts("mutant")[0]
+    going = broken_cloud.add_snapshot("going")
+    broken_cloud.admin.remove_snapshot("examplecloud", "box1", going.id)
     with pytest.raises(RewindError) as caught:
-        broken.provider.delete_snapshot(going)
+        broken_cloud.provider.delete_snapshot(going)
     assert caught.value.kind == errors.NOT_FOUND

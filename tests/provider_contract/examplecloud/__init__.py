@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The cloud of docs/adding-a-cloud.md: it does not exist, is not shipped, and passes the contract tests as the real ones do."""
+"""The provider of docs/adding-a-cloud.md. It is not shipped, and passes the same contract tests as the real ones."""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""ExampleCloud: a cloud that does not exist, for docs/adding-a-cloud.md. A REST API with a key in a header."""
+"""ExampleCloud: a provider that does not exist, for docs/adding-a-cloud.md. A REST API with a key in a header."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
-from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError, error_context
 from ansible_collections.rewind.vps.plugins.module_utils._provider import base
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Account, Schedule, Server, Snapshot
 
@@ -33,7 +33,7 @@ class ExampleCloud(base.Provider):
         name_rule="letters, digits, hyphens and underscores",
         max_snapshots=5,
         unique_names=False,
-        lists_all_snapshots=False,  # its documentation has a list for each server only
+        lists_all_snapshots=False,  # its documentation only has a list for each server
         server_list_has_details=True,
         description=False,
         recreate=False,
@@ -67,7 +67,7 @@ class ExampleCloud(base.Provider):
             else:
                 server = self._server(data, "servers.show")
                 if server.id != str(int(reference)):
-                    raise base.unexpected_response(self.display_name, "servers.show", "another server than the one asked for")
+                    raise base.unexpected_response(self.display_name, "servers.show", "a different server than requested")
                 return server
         return self.resolve_server(reference, self.list_servers())
 
@@ -84,7 +84,7 @@ class ExampleCloud(base.Provider):
     def whoami(self) -> Account:
         data = self._api.read("/me", operation="account").data
         if not isinstance(data, dict) or not base.str_or_none(data.get("email")):
-            raise base.unexpected_response(self.display_name, "account", "no email in it")
+            raise base.unexpected_response(self.display_name, "account", '"email" missing')
         return Account(name=data["email"])
 
     def create_snapshot(self, server: Server, name: str, description: str | None) -> Snapshot:
@@ -116,7 +116,7 @@ class ExampleCloud(base.Provider):
             raise self._unverified_response("servers.power", server, None)
 
     def recreate_snapshot(self, snapshot: Snapshot) -> None:
-        raise base.unsupported(self, "call that takes a snapshot anew")
+        raise base.unsupported(self, "re-creating a snapshot")
 
     def add_schedule(self, snapshot: Snapshot, schedule: Schedule) -> None:
         raise base.unsupported(self, "snapshot schedules")
@@ -130,35 +130,35 @@ class ExampleCloud(base.Provider):
             raise self._unverified_response(operation, snapshot.server, snapshot.name)
 
     def _change(self, method: str, path: str, operation: str, server: Server, snapshot: str | None, json: Any = None) -> Any:
-        try:
-            return self._api.change(method, path, operation=operation, json=json).data
-        except RewindError as error:
-            if error.kind == errors.PROVIDER_REJECTED:
-                error.hint = "look at the server and its snapshots (rewind.vps.server_info, rewind.vps.snapshot_info), then run again"
-            error.add_context(server.label, snapshot)
-            raise
+        with error_context(server.label, snapshot):
+            try:
+                return self._api.change(method, path, operation=operation, json=json).data
+            except RewindError as error:
+                if error.kind == errors.PROVIDER_REJECTED:
+                    error.hint = "check the server and its snapshots (rewind.vps.server_info, rewind.vps.snapshot_info), then run again"
+                raise
 
     def _unverified_response(self, operation: str, server: Server, snapshot: str | None) -> RewindError:
-        """A success by its status that is not about what was asked: whether it happened must be looked up."""
-        error = base.unexpected_response(self.display_name, operation, "not about what was asked")
+        """Return the error for a success that does not confirm the request. The caller reads the state back."""
+        error = base.unexpected_response(self.display_name, operation, "it does not confirm the request")
         error.outcome = errors.UNKNOWN
         return error.add_context(server.label, snapshot)
 
     def _list(self, data: Any, key: str, operation: str) -> list[Any]:
         items = data.get(key) if isinstance(data, dict) else None
         if not isinstance(items, list):
-            raise base.unexpected_response(self.display_name, operation, f"no list of {key}")
+            raise base.unexpected_response(self.display_name, operation, f'"{key}" missing')
         return items
 
     def _server(self, item: Any, operation: str) -> Server:
         if not isinstance(item, dict) or not _is_id(item.get("id")):
             raise base.unexpected_response(self.display_name, operation, "a server without an id")
-        word = str(item.get("state") or "unknown").lower()
+        state = str(item.get("state") or "unknown").lower()
         return Server(
             id=str(item["id"]),
             name=base.str_or_none(item.get("name")),
-            power_state={"on": base.RUNNING, "off": base.STOPPED}.get(word, word),
-            task_state=word if base.is_transitional(word) else None,
+            power_state={"on": base.RUNNING, "off": base.STOPPED}.get(state, state),
+            task_state=state if base.is_transitional(state) else None,
             address=base.str_or_none(item.get("ip")),
             raw=item,
         )
@@ -166,14 +166,14 @@ class ExampleCloud(base.Provider):
     def _snapshot(self, server: Server, item: Any, operation: str) -> Snapshot:
         if not isinstance(item, dict) or not _is_id(item.get("id")) or not isinstance(item.get("label"), str):
             raise base.unexpected_response(self.display_name, operation, "a snapshot without an id or a label")
-        word = str(item.get("state")).lower()
+        state = str(item.get("state")).lower()
         return Snapshot(
             id=str(item["id"]),
             name=item["label"],
             server=server,
-            status={"done": base.READY, "working": base.PENDING}.get(word, base.FAILED),
-            provider_status=word,
-            failure_confirmed=word == "failed",
+            status={"done": base.READY, "working": base.PENDING}.get(state, base.FAILED),
+            provider_status=state,
+            failure_confirmed=state == "failed",
             created_at=base.to_iso8601(item.get("created")),
             raw=item,
         )

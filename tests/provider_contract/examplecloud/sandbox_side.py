@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ExampleCloud in the sandbox: what is behind its API, and the API. See docs/adding-a-cloud.md."""
+"""ExampleCloud in the sandbox: the provider behind its API, and the API. See docs/adding-a-cloud.md."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from sandbox.vpsorg.cloud import VpsOrg
 from sandbox.vpsorg.model import Rejected, VpsServer, VpsSnapshot
 
 KEY, READ_ONLY_KEY = "examplekey0123456789", "examplereads0123456789"
-SERVER_WORDS = {"active": "on", "stopped": "off"}
-SNAPSHOT_WORDS = {"completed": "done", "in_progress": "working"}
+SERVER_STATES = {"active": "on", "stopped": "off"}
+SNAPSHOT_STATES = {"completed": "done", "in_progress": "working"}
 
 
 class ExampleCloud(VpsOrg):
-    """Behind the API it does as VPS.org does: power, snapshots and restores take their time, and five is the limit."""
+    """Behaves as VPS.org behind its API: power, snapshots and restores take time, and the limit is five."""
 
     name = "examplecloud"
     server_prefix = "box"
@@ -30,8 +30,8 @@ class ExampleCloud(VpsOrg):
         return self.sandbox.settings.duration(f"vpsorg.{operation}", self.sandbox.rng)
 
 
-class No(Exception):
-    """The API's no: a status and a reason."""
+class Refused(Exception):
+    """An error response: a status and a reason."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -39,7 +39,7 @@ class No(Exception):
 
 
 class ExampleApi:
-    """The routes. A route's name is the operation, by which faults and the request log know it."""
+    """The routes. The name of a route is its operation, which faults and the request log use."""
 
     def __init__(self, cloud: ExampleCloud) -> None:
         self._cloud = cloud
@@ -53,87 +53,87 @@ class ExampleApi:
             Route("/snapshots/{snapshot:int}", self._delete, methods=["DELETE"], name="snapshots.delete"),
             Route("/snapshots/{snapshot:int}/restore", self._restore, methods=["POST"], name="snapshots.restore"),
         ]
-        self.app = Starlette(routes=self.routes, exception_handlers={No: _no, Rejected: _rejected})
+        self.app = Starlette(routes=self.routes, exception_handlers={Refused: _refused, Rejected: _rejected})
 
     def server_reference(self, path: dict[str, Any], query: dict[str, Any], body: Any) -> Any:
-        """Which server a request is about, for the request log and for faults."""
+        """Return the server of a request, for the request log and for faults."""
         if "snapshot" in path:
             snapshot = self._cloud.snapshot(path["snapshot"])
             return snapshot.server.id if snapshot else None
         return path.get("server")
 
     async def _me(self, request: Request) -> Response:
-        self._may(request)
+        self._authorize(request)
         return JSONResponse({"email": "sandbox@example.com"})
 
     async def _servers(self, request: Request) -> Response:
-        self._may(request)
+        self._authorize(request)
         return JSONResponse({"servers": [_server_row(server) for server in self._cloud.servers]})
 
     async def _show(self, request: Request) -> Response:
-        self._may(request)
+        self._authorize(request)
         return JSONResponse(_server_row(self._server(request)))
 
     async def _power(self, request: Request) -> Response:
-        self._may(request)
+        self._authorize(request)
         server = self._server(request)
         self._cloud.power(server, (await request.json())["action"])
         return JSONResponse({"server": server.id})
 
     async def _snapshots(self, request: Request) -> Response:
-        self._may(request)
+        self._authorize(request)
         return JSONResponse({"snapshots": [_snapshot_row(one) for one in self._cloud.snapshots_of(self._server(request))]})
 
     async def _create(self, request: Request) -> Response:
-        self._may(request)
+        self._authorize(request)
         server, name = self._server(request), (await request.json())["label"]
         if not name or not name.isascii() or not name.replace("-", "").replace("_", "").isalnum():
-            raise No(400, "A label has letters, digits, hyphens and underscores.")
+            raise Refused(400, "A label has letters, digits, hyphens and underscores.")
         return JSONResponse(_snapshot_row(await self._cloud.create_snapshot(server, name, "")), 201)
 
     async def _restore(self, request: Request) -> Response:
-        self._may(request)
+        self._authorize(request)
         snapshot = self._snapshot(request)
         await self._cloud.restore_snapshot(snapshot)
         return JSONResponse({"snapshot": snapshot.id})
 
     async def _delete(self, request: Request) -> Response:
-        self._may(request)
+        self._authorize(request)
         snapshot = self._snapshot(request)
         await self._cloud.delete_snapshot(snapshot)
         return JSONResponse({"snapshot": snapshot.id})
 
-    def _may(self, request: Request) -> None:
+    def _authorize(self, request: Request) -> None:
         key = request.headers.get("x-api-key")
         if key not in (KEY, READ_ONLY_KEY):
-            raise No(401, "No such key.")
+            raise Refused(401, "No such key.")
         if key == READ_ONLY_KEY and request.method != "GET":
-            raise No(403, "This key may only read.")
+            raise Refused(403, "This key may only read.")
 
     def _server(self, request: Request) -> VpsServer:
         server = self._cloud.server(request.path_params["server"])
         if server is None:
-            raise No(404, "No such server.")
+            raise Refused(404, "No such server.")
         return server
 
     def _snapshot(self, request: Request) -> VpsSnapshot:
         snapshot = self._cloud.snapshot(request.path_params["snapshot"])
         if snapshot is None:
-            raise No(404, "No such snapshot.")
+            raise Refused(404, "No such snapshot.")
         return snapshot
 
 
 def _server_row(server: VpsServer) -> dict[str, Any]:
-    return {"id": server.id, "name": server.name, "state": SERVER_WORDS.get(server.status, server.status), "ip": "127.0.0.1"}
+    return {"id": server.id, "name": server.name, "state": SERVER_STATES.get(server.status, server.status), "ip": "127.0.0.1"}
 
 
 def _snapshot_row(snapshot: VpsSnapshot) -> dict[str, Any]:
-    state = SNAPSHOT_WORDS.get(snapshot.status, snapshot.status)
+    state = SNAPSHOT_STATES.get(snapshot.status, snapshot.status)
     return {"id": snapshot.id, "label": snapshot.name, "state": state, "created": format_utc(snapshot.created_at)}
 
 
-async def _no(request: Request, error: Exception) -> Response:
-    assert isinstance(error, No)
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
     return JSONResponse({"error": str(error)}, error.status)
 
 
