@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every provider in the registry, connected to the sandbox's cloud of that name, with the world as new for each test."""
+"""Every provider in the registry, connected to its simulated provider in the sandbox, which is reset for each test."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from sandbox import SandboxHandle
 
-# pytest reads this file before tests/conftest.py has made the collection and the sandbox importable, if this folder is
+# pytest reads this file before tests/conftest.py has made the collection and the sandbox importable, if this directory is
 # its argument: so nothing of them is imported up here.
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).resolve().parents[2] / "extensions")]
 
-# The example of docs/adding-a-cloud.md holds the same contract; what goes wrong with its answers is looked at in make test-all.
+# The example of docs/adding-a-cloud.md holds the same contract. Faults in its responses are tested in make test-all.
 NAMES = ["ilkbyte", "vpsorg", "examplecloud"]
 
-# So slow that nothing ends by itself within a test: whoever waits moves the clock.
+# So slow that nothing finishes by itself within a test: a test that waits advances the clock.
 SPEED = 1.0
 
 

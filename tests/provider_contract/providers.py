@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A provider and the sandbox's cloud behind it, seen from both sides.
+"""A provider and its simulated provider in the sandbox, seen from both sides.
 
-What a test has to know of a cloud's ways (names of servers, where an address is) stands in :data:`CLOUDS`; a new cloud
-needs an entry there, and all tests then hold for it.
+`CLOUDS` has what a test must know about a provider, for example the names of its servers. A new provider needs an entry
+there, and all tests then apply to it.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from ansible_collections.rewind.vps.plugins.module_utils._provider.registry impo
 from sandbox import SandboxHandle
 
 MAX_WAIT = 20.0  # how long disks may take to be copied on a busy machine
-IDLE_SECONDS = 2000.0  # sandbox seconds after which everything that was begun is over
+IDLE_SECONDS = 2000.0  # sandbox seconds after which everything that was started is finished
 
 
 @dataclass(frozen=True)
 class ProviderFacts:
-    """How one cloud's sandbox names things."""
+    """The names that the sandbox uses for one provider."""
 
     server_name: str
     other_name: str
     new_name: str
-    running: str  # its words for a server's power, as the sandbox's admin API takes them
+    running: str  # its power states, as the sandbox's admin API takes them
     stopped: str
     pages: bool = True  # whether its list of servers comes in pages
 
@@ -41,7 +41,7 @@ CLOUDS = {
     "ilkbyte": ProviderFacts("app1", "app2", "app3", "running", "shut off"),
     "examplecloud": ProviderFacts("box1", "box2", "box3", "active", "stopped", pages=False),
 }
-# By name: those that ship, and the one that docs/adding-a-cloud.md adds.
+# By name: the real ones, and the one of docs/adding-a-cloud.md.
 PROVIDERS = {**REGISTRY, "examplecloud": provider_module().ExampleCloud}
 
 
@@ -57,13 +57,13 @@ class CloudUnderTest:
         self.provider = self.connect()
 
     def connect(self, **options: Any) -> Provider:
-        """A provider with good credentials, unless the options say otherwise."""
+        """Return a provider with valid credentials, unless the options say otherwise."""
         with mock.patch.dict(REGISTRY, PROVIDERS):
             provider = connect({
                 "provider": self.name, "api_url": getattr(self.sandbox, f"{self.name}_url"), **self._credentials(),
                 "verify": self.sandbox.ca_path or True, "api_timeout": 10, **options,
             })
-        provider._api._sleep = self.sleeps.append  # between tries nobody waits here
+        provider._api._sleep = self.sleeps.append  # no wait between attempts
         return provider
 
     def _credentials(self) -> dict[str, str]:
@@ -72,11 +72,11 @@ class CloudUnderTest:
         return {"api_token": self.sandbox.vpsorg_token, "access_key": self.sandbox.ilkbyte_access_key, "secret_key": self.sandbox.ilkbyte_secret_key}
 
     def wrong_credentials(self) -> Provider:
-        """A provider whose credentials the cloud does not know."""
+        """Return a provider with unknown credentials."""
         return self.connect(api_token="vps_wrong0123456789", secret_key="wrong0123456789", example_key="example_wrong0123456789")
 
     def credentials_without_rights(self) -> Provider:
-        """A provider whose credentials are known and may not do anything that changes something."""
+        """Return a provider whose credentials are known and permit no change."""
         if self.name == "vpsorg":
             self.admin.add_credentials(vpsorg_token={"token": "vps_readonly0123456789", "permissions": ["read"]})
             return self.connect(api_token="vps_readonly0123456789")
@@ -97,7 +97,7 @@ class CloudUnderTest:
         return self.provider.list_snapshots(self.server())
 
     def add_snapshot(self, name: str = "nightly", server: str | None = None, **fields: Any) -> Snapshot:
-        """A finished snapshot, planted behind the cloud's back, as the provider lists it."""
+        """Add a finished snapshot through the sandbox's admin API, and return it as the provider lists it."""
         server = server or self.facts.server_name
         self.admin.add_snapshot(self.name, server, name, **fields)
         listed = self.provider.list_snapshots(self.provider.get_server(server))
@@ -106,7 +106,7 @@ class CloudUnderTest:
         return found
 
     def finish(self, event: str) -> None:
-        """Let what is under way come to its end, and wait until the sandbox has noted this effect once more."""
+        """Let running operations finish, and wait until the sandbox has recorded this event once more."""
         before = self.events().count(event)
         self.admin.advance(IDLE_SECONDS)
         deadline = time.monotonic() + MAX_WAIT
@@ -121,5 +121,5 @@ class CloudUnderTest:
         return [(row["method"], row["path"]) for row in self.admin.requests(changing=changing, cloud=self.name)]
 
     def events(self) -> list[str]:
-        """What happened behind the cloud's API so far."""
+        """The events behind the provider's API so far."""
         return [row["event"] for row in self.admin.events(cloud=self.name)]

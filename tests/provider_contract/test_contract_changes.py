@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every provider changes: each call is one request, has its effect, and says no in the contract's words."""
+"""Changes of every provider: each call is one request, has its effect, and fails with the contract's errors."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def test_a_restored_snapshot_is_current_in_a_tree(ilkbyte):
     assert {item.name: item.current for item in ilkbyte.listed()} == {"first": True, "second": False}
 
 
-# --- take anew
+# --- re-create
 
 
 def test_recreate_or_a_clear_no(cloud):

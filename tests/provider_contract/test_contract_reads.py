@@ -210,11 +210,11 @@ def test_snapshots_of_all_pages(vpsorg, size):
     assert len(vpsorg.provider.list_snapshots(None)) == 6
 
 
-@pytest.mark.parametrize(("word", "status"), [("in_progress", "pending"), ("failed", "failed"), ("error", "failed"), ("odd", "failed")])
-def test_states(vpsorg, word, status):
-    snapshot = vpsorg.add_snapshot("nightly", status=word)
-    assert (snapshot.status, snapshot.provider_status) == (status, word)
-    assert snapshot.failure_confirmed == (word in ("failed", "error"))
+@pytest.mark.parametrize(("provider_status", "status"), [("in_progress", "pending"), ("failed", "failed"), ("error", "failed"), ("odd", "failed")])
+def test_states(vpsorg, provider_status, status):
+    snapshot = vpsorg.add_snapshot("nightly", status=provider_status)
+    assert (snapshot.status, snapshot.provider_status) == (status, provider_status)
+    assert snapshot.failure_confirmed == (provider_status in ("failed", "error"))
 
 
 def test_a_schedule_in_the_list(ilkbyte):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What goes wrong between a provider and its cloud ends in the contract's words, whatever the cloud's own are."""
+"""Every failure of a provider ends as one of the contract's errors, whatever the provider's own message is."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ SHAPES = [[], "text", 5, {}, {"results": None}, {"results": [5]}, {"results": [{
 
 
 def is_accepted(cloud, name, shape):
-    """Whether this shape is one that a provider has to make do with, as the cloud's documentation says too little."""
+    """Return whether a provider must accept this malformed value, since the documentation says too little."""
     data = shape.get("data") if isinstance(shape, dict) else None
     if cloud.name != "ilkbyte":
         return False

@@ -91,7 +91,7 @@ class Searcher:
 
     def __post_init__(self) -> None:
         self.secrets = list(self.secrets)
-        assert all(len(secret) >= 12 for secret in self.secrets), "too short to tell from chance"
+        assert all(len(secret) >= 12 for secret in self.secrets), "too short to distinguish from chance"
         self._forms = {secret: encodings_of(secret) for secret in self.secrets}
         # Forms with the same prefix are one search.
         self._prefixes = {secret: {min_prefix_of(secret, name).lower(): name for name in reversed(forms)} for secret, forms in self._forms.items()}

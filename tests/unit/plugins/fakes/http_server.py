@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A server on loopback that does with each request exactly what a script says, down to single bytes and resets.
+"""A server on loopback that treats each request exactly as a script says, down to single bytes and resets.
 
 A script is a list of steps, one for each request; the last step serves every further request too. A step gets the
 connected socket when a whole request has been read, and returns whether the connection may be used again.
@@ -22,7 +22,7 @@ Step = Callable[[socket.socket], bool]
 
 @dataclass(frozen=True)
 class Received:
-    """One request as it came: method, target (path and query), headers in lower case, body."""
+    """A received request: method, target (path and query), headers in lower case, body."""
 
     method: str
     target: str
@@ -33,8 +33,9 @@ class Received:
 class ScriptedServer:
     """Serves a script until closed.
 
-    :param tls: wraps every connection, where given.
-    :param listening: False for a port that refuses connections until :meth:`listen` is called.
+    Args:
+        tls: Wraps every connection.
+        listening: False for a port that refuses connections until `listen` is called.
     """
 
     def __init__(self, *script: Step, tls: ssl.SSLContext | None = None, listening: bool = True) -> None:
@@ -53,11 +54,11 @@ class ScriptedServer:
 
     @property
     def url(self) -> str:
-        """Where it is, without a slash at the end."""
+        """The base URL, without a slash at the end."""
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     def listen(self) -> None:
-        """Take connections from now on (after ``listening=False``)."""
+        """Accept connections from now on (after `listening=False`)."""
         self._socket.listen()
         self._serve()
 
@@ -98,7 +99,7 @@ class ScriptedServer:
 
 @contextlib.contextmanager
 def serving(*script: Step, **options: Any) -> Iterator[ScriptedServer]:
-    """A server for as long as the ``with`` block lasts."""
+    """A server until the end of the `with` block."""
     server = ScriptedServer(*script, **options)
     try:
         yield server
@@ -107,7 +108,7 @@ def serving(*script: Step, **options: Any) -> Iterator[ScriptedServer]:
 
 
 def read_request(connection: socket.socket) -> Received | None:
-    """The next whole request on a connection; None when there is no more."""
+    """Return the next complete request on a connection; None at its end."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         byte = connection.recv(1)
@@ -123,7 +124,7 @@ def read_request(connection: socket.socket) -> Received | None:
     return Received(method, target, headers, body)
 
 
-# --- what answers look like
+# --- responses
 
 
 def head(status: int, headers: dict[str, str]) -> bytes:
@@ -133,7 +134,7 @@ def head(status: int, headers: dict[str, str]) -> bytes:
 
 
 def response(status: int = 200, body: Any = None, **headers: str) -> Step:
-    """An orderly answer. ``body``: bytes as they are, anything else as JSON. ``retry_after=`` is Retry-After."""
+    """A complete response. `body` is sent as it is if it is bytes, else as JSON. `retry_after=` is Retry-After."""
     raw = body if isinstance(body, bytes) else json.dumps({} if body is None else body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
 
@@ -155,18 +156,18 @@ def raw_bytes(data: bytes) -> Step:
 
 
 def reset(connection: socket.socket) -> bool:
-    """A TCP reset in the answer's place."""
+    """A TCP reset instead of a response."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     return False
 
 
 def close_connection(connection: socket.socket) -> bool:
-    """An orderly end of the connection without an answer."""
+    """Close the connection without a response."""
     return False
 
 
 def no_response(connection: socket.socket) -> bool:
-    """No answer until the client has had enough."""
+    """No response until the client gives up."""
     connection.recv(1)
     return False
 
@@ -178,7 +179,7 @@ def half_response(connection: socket.socket) -> bool:
 
 
 def send_slowly(data: bytes, interval: float, closing: threading.Event) -> Step:
-    """One byte after another, so slowly that no single read ever takes long."""
+    """Send one byte at a time, so that no single read takes long."""
 
     def step(connection: socket.socket) -> bool:
         for byte in data:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a hostile or broken cloud may answer, as hypothesis strategies, and a wire that hands it out without any socket."""
+"""Responses of a hostile or broken provider, as hypothesis strategies, and a session that returns them without a socket."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CREDENTIALS = {
     "ilkbyte": {"provider": "ilkbyte", "access_key": "access0123456789", "secret_key": "secret0123456789"},
 }
 
-# Names that mean something to a path, a query, a shell, a template, a terminal, a C library or a parser of numbers.
+# Names with a meaning in a path, a query, a shell, a template, a terminal, a C library or a number parser.
 NAMES = [
     "..", ".", "../snapshot", "%2e%2e", "%2E%2E/", "a/b", "a%2Fb", "a\\b", "a?b=c", "a#b", "a;b", "a&name=b", " ", "a b", "a\nb", "a\r\nX: y", "\0",
     "a\0b", "-oProxyCommand=touch X", "$(touch X)", "`touch X`", "; touch X", "{{ 7*7 }}", "{% for x in y %}", "{{ lookup('pipe', 'touch X') }}",
@@ -29,7 +29,7 @@ NAMES = [
     "x" * 10_000, "None", "null", "CON", "~root", "",
 ]
 HUGE = [10**18, 10**400, -(10**400), 10**4299]
-# \ud800 and its like stand alone: JSON can say them, and UTF-8 can't.
+# JSON can contain lone surrogates such as \ud800, and UTF-8 cannot.
 TEXTS = st.sampled_from(NAMES) | st.text(st.characters(), max_size=8) | st.text(st.characters(categories=["Cs", "Cc", "Cf"]), max_size=4)
 SCALARS = st.none() | st.booleans() | st.integers() | st.sampled_from(HUGE) | st.floats() | TEXTS
 ANYTHING = st.recursive(
@@ -55,7 +55,7 @@ RAW_BODIES = st.sampled_from([
 
 @st.composite
 def corrupted(draw: Any, valid: Any) -> Any:
-    """A valid answer in which one thing is something else, or missing."""
+    """A valid response with one value replaced or missing."""
     root = {"body": copy.deepcopy(valid)}
     container, key = root, "body"
     for _step in range(draw(st.integers(0, 5))):
@@ -72,14 +72,14 @@ def corrupted(draw: Any, valid: Any) -> Any:
 
 
 def bodies(*valid: Any) -> st.SearchStrategy[bytes]:
-    """Answers' bodies: mostly near a valid one, else any JSON, else what is hardly JSON or none."""
+    """Response bodies: mostly similar to a valid one, else any JSON, else hardly JSON or none."""
     near = [corrupted(one) for one in valid]
     return st.one_of(*near, *near, *[st.just(one) for one in valid], ANYTHING).map(lambda body: json.dumps(body).encode()) | RAW_BODIES
 
 
 @dataclass(frozen=True)
 class Sent:
-    """A request as it would have gone out: the URL after all that the libraries do to it."""
+    """A request as it would be sent: with the URL that the libraries would produce."""
 
     method: str
     url: str
@@ -87,7 +87,7 @@ class Sent:
 
 
 class FakeSession:
-    """In a HttpSession's place. Answers with these replies in turn, the last one for ever; one may be a HttpError."""
+    """A fake HttpSession: returns these responses in turn, and the last one again and again. One may be an HttpError."""
 
     def __init__(self, responses: list[HttpResponse | HttpError]) -> None:
         self._responses = list(responses)
@@ -98,7 +98,7 @@ class FakeSession:
         prepared = requests.Request(method, url, params=params, json=json).prepare()
         sent = Sent(method, prepared.url, prepared.path_url.partition("?")[0])
         self.sent.append(sent)
-        assert len(self.sent) <= 5000, "it asks without end"
+        assert len(self.sent) <= 5000, "it sends requests without end"
         if new_connection:
             self.changes.append(sent)
         response = self._responses.pop(0) if len(self._responses) > 1 else self._responses[0]
@@ -108,18 +108,18 @@ class FakeSession:
 
 
 def provider_with_session(name: str, session: FakeSession) -> Provider:
-    """A provider that speaks to this wire and never sleeps."""
+    """Return a provider that uses this session and never sleeps."""
     made = connect({**CREDENTIALS[name], "api_url": BASE_URLS[name], "verify": True, "api_timeout": 5})
     use_session(made, session)
     return made
 
 
 def use_session(made: Provider, session: Any) -> None:
-    """Let a provider speak to this wire."""
+    """Make a provider use this session."""
     made._api._http = session
     made._api._sleep = lambda seconds: None
 
 
 def assert_valid(result: Any) -> None:
-    """A result can be written as JSON and as UTF-8, and says nothing that JSON has no word for."""
+    """Assert that a result is valid JSON and UTF-8, without NaN and infinity."""
     json.dumps(result, allow_nan=False, ensure_ascii=False).encode("utf-8")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A failure says what happened, to which server and snapshot, whether anything changed, and what to do next."""
+"""An error states what happened, to which server and snapshot, whether anything changed, and what to do next."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ AROUND = st.text(string.ascii_lowercase + " .:{}\"'=&?", max_size=20)
 
 
 def encodings(secret):
-    """Every way in which a cloud, a proxy or a library may quote a secret."""
+    """The ways in which a provider, a proxy or a library quotes a secret."""
     raw = secret.encode()
     yield from (secret, quote(secret), quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1])
     yield from (raw.hex(), raw.hex().upper())
@@ -48,8 +48,8 @@ def assert_gone(redacted, form, surroundings):
 
 
 @given(SECRETS, AROUND, AROUND)
-@example("ABCDEFGHIJ+the/rest=of-the-secret", "", "")  # its percent-encoded form begins alike and is longer
-@example("abcabcabcd-and-thirty-more-characters", "abc", "")  # begins within what looks like its own beginning
+@example("ABCDEFGHIJ+the/rest=of-the-secret", "", "")  # its percent-encoded form has the same prefix and is longer
+@example("abcabcabcd-and-thirty-more-characters", "abc", "")  # starts within text that equals its prefix
 def test_whole_secret_in_every_encoding(secret, before, after):
     for form in encodings(secret):
         redacted = Redactor([secret]).redact_text(before + form + after)

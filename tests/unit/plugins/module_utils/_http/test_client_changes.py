@@ -116,7 +116,7 @@ def test_connection_lost_after_429_is_unknown():
 
 @pytest.mark.parametrize("call", CALLS)
 def test_a_change_never_uses_an_old_connection(call):
-    """On a connection that was open already nobody could tell whether a failure came before or after the sending."""
+    """A failure on a connection that was open already could have happened before or after sending."""
     with serving(DONE) as server:
         client = api(server, [])
         client.read("/servers/", operation="servers.list")
@@ -129,7 +129,7 @@ def test_a_change_never_uses_an_old_connection(call):
 
 
 def test_old_connection_gone_before_the_change_is_no_unknown():
-    """A cloud that closed the idle connection after the read: the change finds a new one, or provably none."""
+    """The provider closed the idle connection after the read: the change opens a new one, or provably none."""
     first = ScriptedServer(DONE)
     client = api(first, [])
     client.read("/servers/", operation="servers.list")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An exchange ends in time and in size, goes nowhere else, and tells nobody the credentials."""
+"""A request is bounded in time and size, goes nowhere else, and never reveals the credentials."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_read_with_a_slow_body_is_retried():
 
 
 def test_a_body_without_a_length_that_the_limit_cuts_off_is_never_taken_for_whole():
-    """What has come so far may be readable JSON and yet not the whole answer."""
+    """What has arrived may be valid JSON and yet incomplete."""
     server = ScriptedServer(no_response)
 
     def step(connection):
@@ -156,7 +156,7 @@ def test_a_time_limit_holds_after_a_fork():
 # --- size
 
 
-@pytest.mark.parametrize("headers", [{"content-length": str(10**9)}, {"connection": "close"}], ids=["told", "endless"])
+@pytest.mark.parametrize("headers", [{"content-length": str(10**9)}, {"connection": "close"}], ids=["announced", "endless"])
 def test_a_too_large_response_is_not_read_to_its_end(headers, monkeypatch):
     monkeypatch.setattr(session, "MAX_RESPONSE_BYTES", 200_000)
     sent = []
@@ -278,7 +278,7 @@ def test_what_this_machine_is(url, here):
     assert is_loopback(url) is here
 
 
-# --- nothing told
+# --- no secret revealed
 
 FORMS = [form for secret in (TOKEN, ACCESS, SECRET) for form in (
     secret, secret[:8], base64.b64encode(secret.encode()).decode()[:10],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads are asked again after passing trouble, as often and as late as is polite."""
+"""Reads are repeated after transient errors, a limited number of times and with growing delays."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def test_all_tries_together_end_in_time(monkeypatch):
     assert now[0] <= http_client.MIN_RETRY_SECONDS and len(server.requests) == 3
 
 
-# --- the cloud's clock
+# --- the provider's clock
 
 
 def test_server_time_is_the_providers_time():
@@ -193,7 +193,7 @@ def test_without_a_date_this_machines_clock_is_used(date):
         assert abs(client.server_time().timestamp() - time.time()) < 5
 
 
-# --- what a cloud says
+# --- provider messages
 
 
 @pytest.mark.parametrize(("body", "quoted"), [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whatever comes back over the wire, down to its bytes: an answer, or a RewindError that is true; within bounds of time and memory."""
+"""Any bytes end as a response or as a correct RewindError, within limits of time and memory."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_random_raw_responses(start, end, before):
     OK + b"Transfer-Encoding: chunked\r\n\r\nffffffffffff\r\n", OK + b"\r\n", OK + b"Content-Length: 999999999999\r\n\r\n",
 ], ids=["a redirect", "a chunk of -1", "a chunk of terabytes", "no length", "a length of terabytes"])
 def test_no_response_fills_the_memory(head, monkeypatch):
-    """Whatever is promised: no more is read than an answer may have."""
+    """Whatever the headers announce: no more is read than the limit."""
     monkeypatch.setattr("ansible_collections.rewind.vps.plugins.module_utils._http.session.MAX_RESPONSE_BYTES", 1_000_000)
     endless = b"x" * 1_000_000
 

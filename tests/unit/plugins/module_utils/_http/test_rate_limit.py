@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A cloud that has had too many requests is left alone by all who share one limit, and then asked slowly."""
+"""After a 429 all clients that share a limit pause, and then send slowly."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_429_to_one_that_waited_slows_further_and_success_makes_it_quicker_aga
 
 
 def test_a_pause_that_grows_holds_for_those_who_wait_already():
-    """Eight wait for the end of the cloud's pause; the first is told to wait again: the others don't run into that."""
+    """Several wait for the end of the pause. The first is throttled again, and the others wait for the new end."""
     rate, out = RateLimit(600.0), []
     go: list[threading.Event] = []
     rate.on_throttled(30.0, rate.wait(pytest.fail, rate.deadline()))
@@ -101,7 +101,7 @@ def test_a_pause_that_grows_holds_for_those_who_wait_already():
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_client_waits_with_the_others_and_succeeds(method):
-    """Also a change: with a 429 it did not happen. Five tries are for other troubles."""
+    """This includes a change, which a 429 did not apply. The limit of five attempts is for other errors."""
     delays: list[float] = []
     with serving(*[response(429, retry_after="3")] * 7, response(200, {})) as server:
         api = ApiClient("VPS.org", server.url, rate_limit=RateLimit(600.0), sleep=delays.append)
@@ -148,7 +148,7 @@ def test_a_pause_longer_than_the_budget_lets_no_request_out():
 
 
 def test_the_budget_is_each_requests_own_and_not_the_tasks():
-    """A fleet that is at work for hours is as patient in the last one as in the first."""
+    """In a bulk task of hours the last request may wait as long as the first."""
     clock = Clock()
     rate = limit(clock, retry_budget=600.0)
     clock.now += 86400.0

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whatever bytes a cloud answers: a provider returns sound data or a RewindError, asks no path but its own, and takes no change for done
-that it can't know to be done."""
+"""For any response a provider returns valid data or a RewindError, requests only its own paths, and confirms no change that
+the response does not confirm."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ SERVERS = {"vpsorg": Server("12345", "web1"), "ilkbyte": Server("app1", "app1")}
 SNAPSHOTS = {
     "vpsorg": Snapshot("801", "nightly", SERVERS["vpsorg"], READY), "ilkbyte": Snapshot("nightly", "nightly", SERVERS["ilkbyte"], READY),
 }
-# Each read: how it is asked for, and what an honest cloud answers.
+# Each read: the call, and valid responses.
 READS = {
     "vpsorg": {
         "list_servers": (lambda made: made.list_servers(),
@@ -102,7 +102,7 @@ CHANGES = {
         "remove a schedule": (lambda made: made.remove_schedule(SNAPSHOTS["ilkbyte"]), ok()),
     },
 }
-# All paths that there are. At Ilkbyte a server's name stands in the path, so it must be no more than a name.
+# All paths. At Ilkbyte a server's name is part of the path.
 PATHS = {
     "vpsorg": "/api/v1/(servers/|servers/12345/(power/)?|servers/[0-9a-f-]{36}/|snapshots/|snapshots/801/(restore/)?|account/me/)",
     "ilkbyte": "/(account|server/list/all|server/manage/[A-Za-z0-9][A-Za-z0-9._-]*/"
@@ -164,7 +164,7 @@ def test_reads_of_any_response(name, which, data):
 
 
 def is_confirmed(name, which, response):
-    """Whether this answer can mean nothing but that the change was taken up."""
+    """Return whether this response proves that the change was accepted."""
     if not 200 <= response.status < 300:
         return False
     if (name, which) == ("vpsorg", "delete"):
@@ -181,7 +181,7 @@ def is_rejected(name, response):
     is_client_error = 400 <= response.status < 500 and response.status != 408
     body, readable = client._decode_json(response)
     if not readable:
-        return is_client_error and (not response.body.strip() or response.status == 429)  # a page is not the API's word
+        return is_client_error and (not response.body.strip() or response.status == 429)  # a web page proves nothing
     if is_client_error:
         return True
     return name == "ilkbyte" and 200 <= response.status < 300 and isinstance(body, dict) and body.get("status", body.get("success")) is False
@@ -203,7 +203,7 @@ def test_a_change_is_requested_once_and_never_taken_for_what_it_may_not_be(name,
         assert error.server, "whom it concerns"
         assert error.outcome == (errors.NOT_APPLIED if is_rejected(name, response) else errors.UNKNOWN)
     else:
-        # A deletion of what is not there (any more) is no trouble.
+        # Deleting a snapshot that is gone is no error.
         gone = which == "delete" and is_rejected(name, response)
         assert gone or is_confirmed(name, which, response), response
     check_paths(name, session)
@@ -267,7 +267,7 @@ def test_ilkbytes_number_of_pages(total):
 
 @pytest.mark.parametrize("hostile", [name for name in NAMES if name], ids=lambda name: ascii(name)[:30])
 def test_no_listed_server_is_requested_at_another_path(hostile):
-    """A cloud that lists a server with such a name, and a user who means it."""
+    """The provider lists a server with such a name, and a user selects it."""
     listed = [HttpResponse(200, {}, json.dumps(ok({"server_list": [{**ILK_SERVER, "name": hostile}]})).encode()),
               HttpResponse(200, {}, json.dumps(ok({"snapshots": []})).encode())]
     for ask in (lambda made: made.list_snapshots(None), lambda made: made.list_snapshots(made.get_server(hostile))):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whatever JSON a cloud answers: a provider returns sound data or says that the answer has another shape."""
+"""For any JSON a provider returns valid data or reports an unexpected response."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ SERVERS = {"vpsorg": Server("1", "web1"), "ilkbyte": Server("app1", "app1")}
 
 
 class Api:
-    """In the transport's place: answers with these bodies in turn, the last one for ever."""
+    """A fake ApiClient: returns these bodies in turn, and the last one again and again."""
 
     def __init__(self, bodies):
         self.bodies = list(bodies)
@@ -110,7 +110,7 @@ def check_snapshot(snapshot):
 
 
 def checked(call, check):
-    """Call, and hold what comes back against the contract; a RewindError is an answer too."""
+    """Call, and check the result against the contract; a RewindError is a valid result."""
     try:
         found = call()
     except RewindError as error:
@@ -204,27 +204,27 @@ def test_a_snapshot_made_under_another_name_or_server_is_unknown(field):
     assert provider("vpsorg", [right]).create_snapshot(SERVERS["vpsorg"], "nightly", None).id == "801"
 
 
-@pytest.mark.parametrize(("word", "status"), [
+@pytest.mark.parametrize(("provider_status", "status"), [
     ("completed", READY), ("COMPLETED", READY), ("in_progress", PENDING), ("pending", PENDING), ("creating", PENDING),
     ("queued", PENDING), ("failed", FAILED), ("error", FAILED), ("deleting", FAILED), ("", FAILED), (None, FAILED), (5, FAILED),
 ])
-def test_what_is_neither_pending_nor_completed_has_failed(word, status):
-    item = {"id": 801, "name": "nightly", "status": word, "server": {"id": 1}}
+def test_what_is_neither_pending_nor_completed_has_failed(provider_status, status):
+    item = {"id": 801, "name": "nightly", "status": provider_status, "server": {"id": 1}}
     (found,) = provider("vpsorg", [{"results": [item]}]).list_snapshots(SERVERS["vpsorg"])
-    assert (found.status, found.provider_status) == (status, str(word))
+    assert (found.status, found.provider_status) == (status, str(provider_status))
 
 
-@pytest.mark.parametrize(("name", "word", "power", "busy"), [
+@pytest.mark.parametrize(("name", "status", "power_state", "task_state"), [
     ("vpsorg", "active", RUNNING, None), ("vpsorg", "stopped", STOPPED, None), ("vpsorg", "restoring", "restoring", "restoring"),
     ("vpsorg", "stopping", "stopping", "stopping"), ("vpsorg", "suspended", "suspended", None),
     ("vpsorg", None, "unknown", "unknown"), ("ilkbyte", "running", RUNNING, None), ("ilkbyte", "shut off", STOPPED, None),
     ("ilkbyte", "Çalışıyor", RUNNING, None), ("ilkbyte", "paused", "paused", "paused"), ("ilkbyte", "crashed", "crashed", None),
 ])
-def test_power_and_busy(name, word, power, busy):
-    item = {"id": 1, "name": "app1", "status": word}
+def test_power_state_and_task_state(name, status, power_state, task_state):
+    item = {"id": 1, "name": "app1", "status": status}
     body = item if name == "vpsorg" else {"status": True, "data": item}
     found = provider(name, [body]).get_server("1" if name == "vpsorg" else "app1")
-    assert (found.power_state, found.task_state) == (power, busy)
+    assert (found.power_state, found.task_state) == (power_state, task_state)
 
 
 @pytest.mark.parametrize(("body", "kind"), [

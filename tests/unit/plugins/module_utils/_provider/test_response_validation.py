@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A success by its status is none by itself, and a list that changes while it is read is read anew."""
+"""A 2xx status alone confirms nothing, and a list that changes while it is read is read again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SNAPSHOT = snapshot(server=Server("1", "web1"))
 
 
 class Changes(Api):
-    """Answers a change with this status."""
+    """Returns this status for a change."""
 
     def __init__(self, status: int, body: Any) -> None:
         super().__init__([body])
