@@ -263,7 +263,7 @@ def test_broken_answers(runner: PlaybookRunner, tasks: TaskFactory, subtests: py
         Case("half a JSON", "snapshot", one, "invalid_response", ("non-JSON", hint),
              (fault("raw", body='{"results": [', **broken),)),
         Case("an empty body", "snapshot", one, "invalid_response", ("non-JSON", hint), (fault("empty", **broken),)),
-        Case("JSON of another kind", "snapshot", one, "invalid_response", ("shape", hint), (fault("raw", body=[1, 2], **broken),)),
+        Case("JSON of another kind", "snapshot", one, "invalid_response", ("Unexpected response from", hint), (fault("raw", body=[1, 2], **broken),)),
         Case("500", "snapshot", one, "provider_error", ("HTTP 500", "status page"), (fault("status", **broken),)),
         Case("a redirect", "snapshot", one, "invalid_response", ("redirect", "never followed"), (fault("redirect", **broken),)),
         Case("nobody there", "snapshot", {**one, "api_url": port}, "unreachable", ("could not be reached", hint), sends=False),

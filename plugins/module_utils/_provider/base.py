@@ -327,7 +327,7 @@ def require_single_match(display_name: str, reference: str, matches: list[Server
             f"{len(matches)} servers at {display_name} are named {reference!r}: {_format_servers(matches)}",
             kind=errors.AMBIGUOUS,
             server=reference,
-            hint="use the id of the server",
+            hint="name the server by its id",
         )
     by_name = {server.name or server.id: server for server in servers}
     suggestions = [by_name[name] for name in difflib.get_close_matches(reference, by_name, n=5, cutoff=0.5)]
