@@ -48,7 +48,7 @@ def check(cases: list[Case], run: Run, subtests: pytest.Subtests) -> None:
             assert outcome.changing == list(case.changing)
             assert case.sends or outcome.requests == []
             assert outcome.result["changed"] is False
-            if case.outcome == "refused":
+            if case.outcome == "not_applied":
                 assert "Nothing was changed." in outcome.msg
 
 
