@@ -13,8 +13,10 @@ from fakes.bulk import TEST_TIMEOUT, FakeAccount, FakeConnection, start_thread, 
 from ansible_collections.rewind.vps.plugins.module_utils._bulk import coalescing
 from ansible_collections.rewind.vps.plugins.module_utils._bulk.coalescing import CoalescedRead
 from ansible_collections.rewind.vps.plugins.module_utils._bulk.connection_pool import ConnectionPool
+from ansible_collections.rewind.vps.plugins.module_utils._bulk.reads import ServerProvider
 from ansible_collections.rewind.vps.plugins.module_utils._bulk.shared_provider import AccountCache, SharedProvider
 from ansible_collections.rewind.vps.plugins.module_utils._errors import INVALID_RESPONSE, UNREACHABLE, RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._provider import base
 
 MANY = 20
 
@@ -179,14 +181,15 @@ def test_the_backoff_has_an_end_and_does_not_count_the_wait_for_a_connection():
     assert cache._backoff_until - monotonic() <= coalescing.MAX_BACKOFF
 
     pool = ConnectionPool([FakeConnection(FakeAccount("vpsorg", "web1"))])
-    change = start_thread(lambda: pool.change(lambda provider: time.sleep(1.0)))
-    wait_until(lambda: pool._in_progress["changes"])
-    _found, requests, seconds = AccountCache(pool)._list_snapshots()
+    in_use, other = threading.Event(), threading.Event()
+    change = start_thread(lambda: pool.call(lambda provider: (in_use.set(), other.wait(1.0))))
+    assert in_use.wait(TEST_TIMEOUT)
+    _found, requests, seconds = AccountCache(pool)._list("snapshots")
     change.join(TEST_TIMEOUT)
     assert requests == 1 and seconds < 0.5
 
 
-# --- what one member sees
+# --- what one server's provider returns
 
 
 def provider_for(account: FakeAccount, reference: str = "web1", cache: AccountCache | None = None) -> SharedProvider:
@@ -196,7 +199,7 @@ def provider_for(account: FakeAccount, reference: str = "web1", cache: AccountCa
 def fill_cache(cache: AccountCache, account: FakeAccount) -> None:
     """Others have had the account listed, once; from now on all know that it is one page."""
     server = account.servers["2"]
-    while not cache.snapshots.has_newer(0.0):
+    while not cache.listings["snapshots"].has_newer(0.0):
         threads = [start_thread(lambda: SharedProvider("2", cache).list_snapshots(server)) for _number in range(2)]
         [thread.join(TEST_TIMEOUT) for thread in threads]
     account.requests.clear()
@@ -255,7 +258,7 @@ def test_a_sleep_ends_when_another_has_read_what_is_waited_for():
     one.list_snapshots(account.servers["1"])
     ended = threading.Event()
     start_thread(lambda: (one.sleep(TEST_TIMEOUT), ended.set()))
-    wait_until(lambda: cache.snapshots._waiter_count)
+    wait_until(lambda: cache.listings["snapshots"]._waiter_count)
     other.invalidate()
     other.list_snapshots(account.servers["2"])
     assert ended.wait(1.0)
@@ -296,8 +299,7 @@ def test_two_names_of_one_server_are_refused_whichever_comes_first(references):
     account = FakeAccount("vpsorg", "web1", "web2")
 
     def server_from_reference(connection: FakeConnection, reference: str):  # as VPS.org does: digits are a number
-        from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Server
-        return Server(str(int(reference))) if reference.isdecimal() else None
+        return base.Server(str(int(reference))) if reference.isdecimal() else None
 
     cache = AccountCache(ConnectionPool([FakeConnection(account)]))
     FakeConnection.server_from_reference, before = server_from_reference, FakeConnection.server_from_reference
@@ -317,3 +319,10 @@ def test_an_unknown_server_is_requested_separately_before_it_is_reported_unknown
     with pytest.raises(RewindError) as caught:
         provider_for(account, "nowhere").get_server("nowhere")
     assert caught.value.kind == "not_found" and "nowhere" in account.servers_of("get_server")
+
+
+def test_every_request_goes_through_the_pool_of_connections():
+    """A method that is passed on to the first connection would use it at the same time as its own thread."""
+    without_requests = {"aliases_of", "server_from_reference"}
+    for name in base.Provider.__abstractmethods__ - without_requests:
+        assert any(name in vars(cls) for cls in (SharedProvider, ServerProvider)), name

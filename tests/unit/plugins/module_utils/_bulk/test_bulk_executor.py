@@ -13,7 +13,7 @@ import threading
 import pytest
 from fakes.bulk import TEST_TIMEOUT, start_thread, wait_until
 
-from ansible_collections.rewind.vps.plugins.module_utils._bulk import executor, thread_pool
+from ansible_collections.rewind.vps.plugins.module_utils._bulk import executor, reads
 from ansible_collections.rewind.vps.plugins.module_utils._module import signal_guard
 from ansible_collections.rewind.vps.plugins.module_utils._module.signal_guard import Cancelled, Interrupted, ThreadSignals, raise_on_signal
 
@@ -49,38 +49,49 @@ class LimitedThreads:
         monkeypatch.setattr(threading.Thread, "run", counted)
 
 
-def run(jobs: int, spare: int = 0, job=lambda: None) -> list[str]:
-    """Which threads have done them."""
+def run(jobs: int, job=lambda: None) -> list[str]:
+    """The names of the threads that have done them."""
     done: list[str] = []
 
     def one() -> None:
         job()
         done.append(threading.current_thread().name)
 
-    thread_pool.run_jobs([one] * jobs, 1000, spare, lambda: None)
+    reads.run_jobs([one] * jobs, 1000, lambda: None)
     assert len(done) == jobs
     return done
 
 
-def test_all_are_at_work_at_the_same_time():
+def test_all_jobs_run_at_the_same_time():
     barrier = threading.Barrier(50)
     assert len(set(run(50, job=lambda: barrier.wait(TEST_TIMEOUT)))) == 50
 
 
-@pytest.mark.parametrize(("threads", "spare", "workers"), [(30, 8, 22), (10, 8, 2), (9, 8, 1), (2, 8, 0), (0, 8, 0)])
-def test_where_threads_are_few_some_are_left_for_what_the_jobs_need(monkeypatch, threads, spare, workers):
-    """Each request needs one that ends it in time: without any, no request could go out."""
-    local_state = LimitedThreads(monkeypatch, threads)
+@pytest.mark.parametrize(("threads", "workers"), [(30, 29), (2, 1), (1, 0), (0, 0)])
+def test_with_few_threads_one_is_left_for_the_time_limits_of_requests(monkeypatch, threads, workers):
+    limited = LimitedThreads(monkeypatch, threads)
     seen = []
-    names = set(run(100, spare, job=lambda: seen.append(local_state.alive)))
+    names = set(run(100, job=lambda: seen.append(limited.alive)))
     assert max(seen) == workers
     assert names == {threading.current_thread().name} if not workers else len(names) <= workers
 
 
-def test_with_enough_threads_no_job_waits(monkeypatch):
-    LimitedThreads(monkeypatch, 48)
-    barrier = threading.Barrier(40)
-    assert len(set(run(40, 8, job=lambda: barrier.wait(TEST_TIMEOUT)))) == 40
+def test_after_an_interrupt_no_job_starts():
+    """The thread that waits does not wait for the jobs in progress either."""
+    started, may_finish = [], threading.Event()
+
+    def job() -> None:
+        started.append(1)
+        may_finish.wait(TEST_TIMEOUT)
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        reads.run_jobs([job] * 10, 2, interrupt)
+    may_finish.set()
+    wait_until(lambda: not any(thread.name.endswith("(<lambda>)") for thread in threading.enumerate()))
+    assert len(started) == 2
 
 
 def test_a_response_of_hostile_depth_does_not_end_the_process():
@@ -92,7 +103,7 @@ def test_a_response_of_hostile_depth_does_not_end_the_process():
         "        try: json.loads(text)\n"
         "        except (ValueError, RecursionError): pass\n"
         "thread = threading.Thread(target=read); thread.start(); thread.join(); print('alive')\n"
-    ).replace("STACK", str(thread_pool.STACK_BYTES))
+    ).replace("STACK", str(reads.STACK_BYTES))
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ended.stdout == "alive\n", ended.returncode
 
