@@ -42,7 +42,7 @@ def runner(sandbox: SandboxHandle, tmp_path: Path) -> PlaybookRunner:
     return PlaybookRunner(sandbox, tmp_path)
 
 
-def bulk_case(tasks: TaskFactory, module: str, *setup: Any, servers: list[str] | None = None, **options: Any) -> Any:
+def bulk_case(tasks: TaskFactory, module: str, *setup: Any, servers: list[str] | str | None = None, **options: Any) -> Any:
     return tasks(module, *setup, server=None, servers=NAMES[tasks.cloud] if servers is None else servers, **options)
 
 
@@ -79,7 +79,7 @@ def test_forty_servers(runner: PlaybookRunner, tasks: TaskFactory) -> None:
         # So long that each is seen under way, however slow this machine is.
         bulk_case(tasks, "snapshot_restore", set_durations(3, f"{cloud}.snapshots.restore"), step="restore", name="one", servers=names[:10]),
         bulk_case(tasks, "snapshot_info", step="some", servers=[*names[:3], "nowhere"], match="o*"),
-        tasks("snapshot_info", step="all", server="all"),
+        bulk_case(tasks, "snapshot_info", step="all", servers="all"),
         bulk_case(tasks, "server_info", step="servers", servers=names[5:7]),
     )
     check, take, again, restore = (run[name] for name in ("check", "take", "again", "restore"))
