@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One reading serves all who want to know the same, and nobody is told what was read before the question."""
+"""One read serves all concurrent callers, and no caller gets what was read before its call."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MANY = 20
 
 
 class Reader:
-    """A reading whose begin and end a test decides."""
+    """A read that ends when the test lets it."""
 
     def __init__(self, requests: int = 1, seconds: float = 0.0) -> None:
         self.requests, self.seconds, self.count = requests, seconds, 0
@@ -109,7 +109,7 @@ def test_a_waiter_does_not_miss_a_read_that_came_just_before():
 def test_one_straggler_does_not_read_a_hundred_pages():
     reader = Reader(requests=100)
     cache = CoalescedRead(reader)
-    assert read_at_once(cache, 2)[0].value == 1  # nobody knew how long it is
+    assert read_at_once(cache, 2)[0].value == 1  # its number of pages was unknown
     assert cache.get(monotonic(), True).direct and reader.count == 1
 
 
@@ -133,9 +133,9 @@ def test_a_list_of_one_page_is_read_for_all_even_by_one():
 
 def test_all_callers_get_the_error_and_each_has_its_own_copy():
     reader = Reader()
-    reader.error = RewindError("no way", kind=UNREACHABLE, hint="look")
+    reader.error = RewindError("not reachable", kind=UNREACHABLE, hint="check")
     answers = read_at_once(CoalescedRead(reader), MANY)
-    assert {(error.kind, error.message, error.hint) for error in answers} == {(UNREACHABLE, "no way", "look")}
+    assert {(error.kind, error.message, error.hint) for error in answers} == {(UNREACHABLE, "not reachable", "check")}
     answers[0].add_context("web1", "nightly")
     assert [error.server for error in answers[1:]] == [None] * (MANY - 1)
 
@@ -143,7 +143,7 @@ def test_all_callers_get_the_error_and_each_has_its_own_copy():
 def test_after_an_error_the_next_read_is_a_new_one():
     reader = Reader()
     cache = CoalescedRead(reader)
-    reader.error = RewindError("no way", kind=UNREACHABLE)
+    reader.error = RewindError("not reachable", kind=UNREACHABLE)
     read_at_once(cache, 2)
     reader.error = None
     assert [flight.value for flight in read_at_once(cache, 2)] == [2, 2]
@@ -197,7 +197,7 @@ def provider_for(account: FakeAccount, reference: str = "web1", cache: AccountCa
 
 
 def fill_cache(cache: AccountCache, account: FakeAccount) -> None:
-    """Others have had the account listed, once; from now on all know that it is one page."""
+    """Let other servers list the account, once; from now on it is known to be one page."""
     server = account.servers["2"]
     while not cache.listings["snapshots"].has_newer(0.0):
         threads = [start_thread(lambda: SharedProvider("2", cache).list_snapshots(server)) for _number in range(2)]
@@ -230,13 +230,13 @@ def test_no_read_is_returned_twice():
     cache = AccountCache(ConnectionPool([FakeConnection(account)]))
     one = provider_for(account, "1", cache)
     fill_cache(cache, account)
-    for polls in range(3):  # the first is answered by what others have had read
+    for polls in range(3):  # the first uses the listing of the others
         one.list_snapshots(account.servers["1"])
         assert account.servers_of("list_snapshots") == ["*"] * polls
 
 
 def test_a_provider_that_waits_for_a_lock_is_not_woken_again_and_again():
-    """What others have had read says nothing about the lock: it would look at once, and again."""
+    """The listings of others say nothing about the lock: it would poll again at once, and again."""
     account = FakeAccount("vpsorg", "web1", "web2")
     cache = AccountCache(ConnectionPool([FakeConnection(account), FakeConnection(account)]))
     fill_cache(cache, account)
@@ -264,7 +264,7 @@ def test_a_sleep_ends_when_another_has_read_what_is_waited_for():
     assert ended.wait(1.0)
     asked = len(account.requests)
     one.list_snapshots(account.servers["1"])
-    assert len(account.requests) == asked, "it was read for one already"
+    assert len(account.requests) == asked, "another server has listed it already"
 
 
 @pytest.mark.parametrize("kind", ["vpsorg", "ilkbyte"])
@@ -273,7 +273,7 @@ def test_where_the_provider_lists_no_account_each_server_is_read_separately(kind
     one = provider_for(account, next(iter(account.servers)))
     server = next(iter(account.servers.values()))
     one.list_snapshots(server)
-    assert account.servers_of("list_snapshots") == [server.id]  # at VPS.org since nobody else wanted to know
+    assert account.servers_of("list_snapshots") == [server.id]  # at VPS.org as it is the only caller
 
 
 def test_a_list_that_keeps_changing_fails_no_server():
@@ -309,7 +309,7 @@ def test_two_names_of_one_server_are_refused_whichever_comes_first(references):
         with pytest.raises(RewindError, match="are the same server") as caught:
             second.server_from_reference(references[1]) or second.get_server(references[1])
         assert caught.value.kind == "invalid_argument" and all(name in caught.value.message for name in references)
-        assert first.get_server("1").id == "1", "the first one goes on, by whatever name"
+        assert first.get_server("1").id == "1", "the first one continues, by any name"
     finally:
         FakeConnection.server_from_reference = before
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A bounded number of lines, whose turn it is, and batches that always open again."""
+"""A limited number of connections, their order, and batches that always open again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._bulk.executor import B
 
 
 class Calls:
-    """Calls that last until the test lets them go."""
+    """Calls that last until the test ends them."""
 
     def __init__(self) -> None:
         self.started: list[str] = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A thread for each server, as many as the machine has room for, and what signals do to them."""
+"""Threads for the servers, as many as the machine allows, and how signals affect them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TERMINATING_SIGNALS = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGA
 
 
 class LimitedThreads:
-    """A machine that has so many threads for us."""
+    """A machine that allows only so many threads."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, maximum: int) -> None:
         self.alive, self.maximum = 0, maximum
@@ -95,7 +95,7 @@ def test_after_an_interrupt_no_job_starts():
 
 
 def test_a_response_of_hostile_depth_does_not_end_the_process():
-    """json's C code needs a stack for each level; a segmentation fault would end the whole fleet."""
+    """The C code of json uses stack for each level; a segmentation fault would end the whole task."""
     code = (
         "import json, threading; threading.stack_size(STACK)\n"
         "def read():\n"
@@ -131,7 +131,7 @@ def test_each_server_has_open_files_for_its_lock_and_that_of_its_restore(monkeyp
 
 @pytest.fixture(autouse=True)
 def received_signals():
-    """Signals that get past the code under test must not end the test run; none may be left in charge."""
+    """Signals that pass the code under test must not end the test run, and no handler may remain installed."""
     received: list[int] = []
     before = {number: signal.signal(number, lambda number, frame: received.append(number)) for number in TERMINATING_SIGNALS}
     installed = {number: signal.getsignal(number) for number in before}
@@ -143,7 +143,7 @@ def received_signals():
 
 
 class CriticalThread:
-    """A thread of a crowd that does as it is told."""
+    """A thread that the test controls."""
 
     def __init__(self, thread_signals: ThreadSignals, critical: bool) -> None:
         self.ended: list[str] = []
@@ -156,13 +156,13 @@ class CriticalThread:
         with self._signals.register_thread():
             try:
                 if self._critical:
-                    with raise_on_signal(lambda number: self.ended.append("handed on by a thread")) as defer:
+                    with raise_on_signal(lambda number: self.ended.append("redelivered by a thread")) as defer:
                         try:
                             self._work()
                         except BaseException:
                             defer()
                             self._signals.raise_if_cancelled()
-                            self.ended.append("put back")
+                            self.ended.append("undone")
                             raise
                 else:
                     self._work()
@@ -192,7 +192,7 @@ def test_outside_of_critical_sections_a_signal_does_what_it_did(number, received
         send_signal(number)
         assert received_signals == [number]
         send_signal(number)
-        assert received_signals == [number, number], "heard only once"
+        assert received_signals == [number, number], "handled only once"
         thread.finish()
     assert thread.ended == []
 
@@ -213,7 +213,7 @@ def test_a_signal_waits_for_critical_sections_which_undo_their_change(number, re
         thread_signals.deliver(redelivered.append)
         thread_signals.deliver(redelivered.append)
     assert redelivered == [number] and received_signals == []
-    assert [thread.ended for thread in threads] == [["put back", "Interrupted"]] * 3
+    assert [thread.ended for thread in threads] == [["undone", "Interrupted"]] * 3
 
 
 def test_after_a_signal_no_critical_section_starts():
@@ -238,7 +238,7 @@ def test_after_a_signal_no_critical_section_starts():
 
 
 def test_where_the_signal_does_not_end_the_process_nothing_more_is_started():
-    """In the module's own process nobody hands it on: the task has to end by itself, and say how far it came."""
+    """In the module's own process no handler ends the task: it ends by itself and reports how far it came."""
     thread_signals = ThreadSignals()
     with thread_signals.install():
         waiting, stopped = CriticalThread(thread_signals, critical=False), CriticalThread(thread_signals, critical=True)
@@ -255,12 +255,12 @@ def test_an_exception_of_the_main_thread_waits_until_servers_run_again():
         thread = CriticalThread(thread_signals, critical=True)
         threading.Timer(0.1, thread.finish).start()
         raise KeyError
-    assert thread.ended == ["put back", "Interrupted"]
+    assert thread.ended == ["undone", "Interrupted"]
 
 
 @pytest.mark.parametrize("critical", [True, False])
 def test_a_signal_that_is_ignored_stays_ignored(critical):
-    """nohup: the connection that is gone is no reason to end, and not to stop hearing either."""
+    """With nohup a lost connection does not end the task, and its other signals still work."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         thread_signals, redelivered = ThreadSignals(), []
