@@ -98,7 +98,7 @@ class ServerProvider:
         return server
 
     def _list(self, what: str) -> Any:
-        """A value of `LISTINGS`, or None if this server must be read by itself."""
+        """A value of `READ_LISTING`, or None if this server must be read by itself."""
         raise NotImplementedError
 
     def _read(self, request: Callable[[Provider], Any]) -> Any:
@@ -112,7 +112,7 @@ def _snapshots_by_server(provider: Provider) -> dict[str, list[Snapshot]]:
     return by_server
 
 
-LISTINGS: dict[str, Callable[[Provider], Any]] = {"servers": lambda provider: provider.list_servers(), "snapshots": _snapshots_by_server}
+READ_LISTING: dict[str, Callable[[Provider], Any]] = {"servers": lambda provider: provider.list_servers(), "snapshots": _snapshots_by_server}
 
 
 class _ReadProvider(ServerProvider):
@@ -129,13 +129,13 @@ class _Listings:
 
     def __init__(self, is_shared: bool) -> None:
         self._lock = threading.Lock()
-        self._found: dict[str, Any] = {} if is_shared else dict.fromkeys(LISTINGS)
+        self._found: dict[str, Any] = {} if is_shared else dict.fromkeys(READ_LISTING)
 
     def get(self, what: str, provider: Provider) -> Any:
         with self._lock:
             if what not in self._found:
                 try:
-                    self._found[what] = LISTINGS[what](provider)
+                    self._found[what] = READ_LISTING[what](provider)
                 except Exception as error:
                     self._found[what] = error
         found = self._found[what]
@@ -173,9 +173,12 @@ def run_jobs(jobs: list[Callable[[], None]], max_threads: int, on_idle: Callable
 
 
 def _run_all(todo: collections.deque[Callable[[], None]]) -> None:
-    with contextlib.suppress(IndexError):  # empty
-        while True:
-            todo.popleft()()
+    while True:
+        try:
+            job = todo.popleft()
+        except IndexError:
+            return
+        job()
 
 
 def _start_threads(work: Callable[[], object], count: int) -> list[threading.Thread]:

@@ -19,7 +19,7 @@ from .._errors import RewindError
 from .._provider.base import Account, Provider, Schedule, Server, Snapshot
 from .coalescing import CoalescedRead, Flight
 from .connection_pool import ConnectionPool, Result
-from .reads import LISTINGS, ServerProvider
+from .reads import READ_LISTING, ServerProvider
 
 PAGE_SIZE = 100  # rows that one request of a listing gives; only for an estimate
 
@@ -30,14 +30,14 @@ class AccountCache:
     def __init__(self, pool: ConnectionPool) -> None:
         self.pool = pool
         self.owners: dict[str, str] = {}
-        self.listings = {what: CoalescedRead(lambda what=what: self._list(what)) for what in LISTINGS}
+        self.listings = {what: CoalescedRead(lambda what=what: self._list(what)) for what in READ_LISTING}
 
     def _list(self, what: str) -> tuple[Any, int, float]:
         """A listing, how many requests it took and how long, without the time spent waiting for a connection."""
 
         def timed(provider: Provider) -> tuple[Any, float]:
             started = time.monotonic()
-            return LISTINGS[what](provider), time.monotonic() - started
+            return READ_LISTING[what](provider), time.monotonic() - started
 
         found, seconds = self.pool.list_all(timed)
         rows = sum(map(len, found.values())) if isinstance(found, dict) else len(found)
