@@ -148,7 +148,7 @@ def mutants(session: nox.Session) -> None:
 
 @nox.session
 def benchmark(session: nox.Session) -> None:
-    """What tasks cost, compared with Ansible's own (ARGS="doors fleet --profile"; ARGS=--help names the parts)."""
+    """What tasks cost, compared with Ansible's own (ARGS="fleet role"; ARGS=--help names the parts)."""
     with workspace(session, "test") as space:
         space.python("tests/benchmark/run.py", *session.posargs)
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the collection costs: time, processor, memory and requests, side by side with Ansible's own tasks (make benchmark)."""
+"""What the collection costs in time, CPU, memory and requests, compared with Ansible's own tasks (make benchmark)."""

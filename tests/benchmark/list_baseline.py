@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fetches lists and reads their JSON, as little as a client can do. Run as a program; prints the seconds of processor."""
+"""Fetches lists and parses their JSON, the least that a client can do. Run as a program; prints the CPU seconds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import requests
 
 
 def main(plan: str) -> None:
-    """:param plan: path of a JSON file: ``urls``, each followed by the pages that it names as the next ones, and ``token``."""
+    """Read `plan`, a JSON file with `token` and `urls`; each URL is followed by the pages that it names as next."""
     with open(plan, encoding="utf-8") as file:
         wanted = json.load(file)
     started_at = time.process_time()

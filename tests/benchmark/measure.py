@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs a program and tells what it took: seconds, processor, memory, of it and of everything that it started."""
+"""Runs a program and measures it and everything that it starts: time, CPU and memory."""
 
 from __future__ import annotations
 
@@ -25,24 +25,17 @@ MEGABYTE = 1024 * 1024
 
 @dataclass(frozen=True)
 class Usage:
-    """What a program and all that it started and waited for took.
-
-    :ivar seconds: from its start to its end.
-    :ivar cpu: seconds of processor, user and system.
-    :ivar biggest_mb: the most memory that one process had at any time.
-    :ivar tree_mb: the most that all had at one time, shared memory counted once (looked at five times a second); None where the
-        system doesn't tell.
-    """
+    """What a program and all that it started and waited for used."""
 
     seconds: float
-    cpu: float
-    biggest_mb: float
-    tree_mb: float | None
+    cpu: float  # seconds, user and system
+    largest_mb: float  # of the largest process
+    tree_mb: float | None  # of all processes at one time, shared memory counted once, sampled five times a second; Linux only
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A program that has ended: exit status, all that it printed, what it took."""
+    """A finished program."""
 
     status: int
     output: str
@@ -52,36 +45,37 @@ class Ended:
 def run(command: Sequence[object], *, environment: Mapping[str, str], directory: Path, limit: float = LIMIT_SECONDS) -> Ended:
     """Run a program in the foreground.
 
-    :raises TimeoutError: it took longer than ``limit`` seconds; it and all that it started are gone then.
+    Raises:
+        TimeoutError: it took longer than `limit` seconds; it and all that it started have been killed.
     """
     with tempfile.TemporaryFile() as output:
         started_at = time.monotonic()
-        process = subprocess.Popen([str(word) for word in command], env=dict(environment), cwd=directory, stdin=subprocess.DEVNULL,
+        process = subprocess.Popen([str(argument) for argument in command], env=dict(environment), cwd=directory, stdin=subprocess.DEVNULL,
                                    stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
-        too_long = threading.Event()
-        alarm = threading.Timer(limit, lambda: (too_long.set(), _kill(process.pid)))
-        alarm.daemon = True
-        alarm.start()
+        timed_out = threading.Event()
+        timer = threading.Timer(limit, lambda: (timed_out.set(), _kill(process.pid)))
+        timer.daemon = True
+        timer.start()
         try:
-            with _watched(process.pid) as peak:
+            with _sample_memory(process.pid) as samples:
                 status, used = _wait(process)
         except BaseException:
             _kill(process.pid)
             raise
         finally:
-            alarm.cancel()
+            timer.cancel()
         seconds = time.monotonic() - started_at
         output.seek(0)
-        said = output.read().decode("utf-8", "replace")
-    if too_long.is_set():
-        raise TimeoutError(f"{command} took longer than {limit:.0f} s:\n{said[-2000:]}")
+        text = output.read().decode("utf-8", "replace")
+    if timed_out.is_set():
+        raise TimeoutError(f"{command} took longer than {limit:.0f} s:\n{text[-2000:]}")
     in_bytes = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    tree = max(peak) / MEGABYTE if peak else None
-    return Ended(status, said, Usage(seconds, used.ru_utime + used.ru_stime, in_bytes / MEGABYTE, tree))
+    tree = max(samples) / MEGABYTE if samples else None
+    return Ended(status, text, Usage(seconds, used.ru_utime + used.ru_stime, in_bytes / MEGABYTE, tree))
 
 
 def _wait(process: subprocess.Popen[bytes]) -> tuple[int, resource.struct_rusage]:
-    # wait4 tells of this child and its own children alone; getrusage would count every program since the start.
+    # wait4 counts this child and its own children only; getrusage would count every program since the start.
     dummy, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     return process.returncode, used
@@ -94,28 +88,28 @@ def _kill(pid: int) -> None:
 
 
 @contextlib.contextmanager
-def _watched(pid: int) -> Iterator[list[int]]:
-    """The memory of a process tree, again and again, in bytes."""
-    found: list[int] = []
-    over = threading.Event()
+def _sample_memory(pid: int) -> Iterator[list[int]]:
+    """The memory of a process tree over time, in bytes."""
+    samples: list[int] = []
+    finished = threading.Event()
 
-    def look() -> None:
-        while not over.wait(SAMPLE_SECONDS):
+    def sample() -> None:
+        while not finished.wait(SAMPLE_SECONDS):
             size = tree_bytes(pid)
             if size:
-                found.append(size)
+                samples.append(size)
 
-    thread = threading.Thread(target=look, daemon=True)
+    thread = threading.Thread(target=sample, daemon=True)
     thread.start()
     try:
-        yield found
+        yield samples
     finally:
-        over.set()
+        finished.set()
         thread.join()
 
 
 def tree_bytes(pid: int) -> int:
-    """The memory of a process and all below it, each shared page counted by halves, thirds and so on; 0 where nobody tells."""
+    """The memory of a process and its descendants, with each shared page divided among them; 0 if unknown."""
     total = 0
     waiting = [pid]
     while waiting:

@@ -10,9 +10,9 @@ from typing import Any
 
 from support.cases import DURATIONS, SPEED, set_durations
 
+from benchmark.bench import Bench, require_success
 from benchmark.measure import Ended
-from benchmark.report import Part, Table, Target, ratio
-from benchmark.scale import Bench
+from benchmark.report import Part, Row, Target
 from sandbox import SandboxHandle, launch
 
 NAME = "role"
@@ -22,27 +22,21 @@ PROVIDER_SECONDS = 0.01
 TASK = {"name": "Change a file", "ansible.builtin.copy": {"dest": "/etc/changed", "content": "new\n", "mode": "0644"}}
 PLAIN, GUARDED = "the play without the role", "the guarded upgrade"
 
-Row = dict[str, Any]
-
 
 def run(bench: Bench) -> Part:
-    """The upgrade of one server, and of many in one batch. The fastest run of each counts: other load only adds.
-
-    Raises:
-        RuntimeError: a playbook failed.
-    """
+    """The upgrade of one server, and of many in one batch. The fastest run of each counts: other load on the machine only adds."""
     part = Part(NAME)
     with launch(vpsorg_servers=max(bench.scale.role_servers), ilkbyte_servers=0, speed=SPEED) as sandbox:
         for servers in bench.scale.role_servers:
             rows = _measure(bench, sandbox, servers)
-            part.tables.append(Table(f"{servers} {'server' if servers == 1 else 'servers'}, {bench.scale.role_forks} forks", rows))
+            part.tables[f"servers: {servers}, forks: {bench.scale.role_forks}"] = rows
             part.targets += targets(servers, rows)
     return part
 
 
 def _measure(bench: Bench, sandbox: SandboxHandle, servers: int) -> list[Row]:
     """Both plays alternately, so that other load on the machine affects both."""
-    playbooks = {PLAIN: bench.runner.write("plain.yml", json.dumps([_plain_play()])), GUARDED: "rewind.vps.guarded_upgrade"}
+    playbooks = {PLAIN: bench.write("plain.yml", json.dumps([_plain_play()])), GUARDED: "rewind.vps.guarded_upgrade"}
     runs: dict[str, list[Ended]] = {name: [] for name in playbooks}
     for _repeat in range(bench.scale.repeats):
         for name, playbook in playbooks.items():
@@ -59,20 +53,17 @@ def _run(bench: Bench, sandbox: SandboxHandle, playbook: Path | str, servers: in
     sandbox.admin.reset()
     method, arguments = set_durations(PROVIDER_SECONDS, *DURATIONS)
     getattr(sandbox.admin, method)(**arguments)
-    tasks = bench.runner.write("upgrade.yml", json.dumps([TASK]))
+    tasks = bench.write("upgrade.yml", json.dumps([TASK]))
     target = ",".join(f"web{number}" for number in range(1, servers + 1))
-    variables = bench.runner.write("variables.json", json.dumps({"target": target, "batch": servers, "guarded_upgrade_tasks": str(tasks)}))
-    ended = bench.runner.run_playbook(
+    variables = bench.write("variables.json", json.dumps({"target": target, "batch": servers, "guarded_upgrade_tasks": str(tasks)}))
+    return require_success(bench.run_playbook(
         playbook, "--forks", bench.scale.role_forks, "-e", f"@{variables}", inventory=sandbox.inventory, home=f"home-{tasks.stem}",
-        environment={"VPS_API_TOKEN": sandbox.vpsorg_token, "ANSIBLE_PIPELINING": "true"})
-    if ended.status:
-        raise RuntimeError(f"{NAME}: {ended.output[-3000:]}")
-    return ended
+        environment={"VPS_API_TOKEN": sandbox.vpsorg_token, "ANSIBLE_PIPELINING": "true"}))
 
 
 def _row(name: str, runs: list[Ended], plain_seconds: float) -> Row:
     seconds = min(one.usage.seconds for one in runs)
-    return {"play": name, "seconds": seconds, "ratio": ratio(seconds, plain_seconds), "CPU s": min(one.usage.cpu for one in runs),
+    return {"play": name, "seconds": seconds, "ratio": seconds / plain_seconds, "CPU s": min(one.usage.cpu for one in runs),
             "tasks per host": max(tasks_per_host(one.output) for one in runs), "all runs, s": ", ".join(f"{one.usage.seconds:.1f}" for one in runs)}
 
 
@@ -83,7 +74,6 @@ def tasks_per_host(output: str) -> int:
 
 
 def targets(servers: int, rows: list[Row]) -> list[Target]:
-    """What is promised for so many servers."""
     guarded = next(row for row in rows if row["play"] == GUARDED)
     found = [Target(f"a guarded upgrade with one task, {servers} server(s): tasks per host", guarded["tasks per host"], MAX_TASKS)]
     if servers in MAX_RATIO:

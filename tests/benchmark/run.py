@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measures the collection against the sandbox, and prints tables, targets and where the JSON lies.
+"""Measures the collection against the sandbox, and prints tables and targets.
 
-Timings say something only beside each other: of one run, on a machine that does nothing else.
+Compare figures within one run only, on a machine without other load.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import signal
@@ -14,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
@@ -26,11 +28,11 @@ sys.path.insert(1, str(ROOT / "extensions"))
 from rich.console import Console  # noqa: E402
 from support.collection_link import collection_dir, link_collection  # noqa: E402
 
-from benchmark import execution_modes, fleet, listing, notice, other_collections, role, sandbox_speed  # noqa: E402
-from benchmark.report import MET, NOT_MEASURED, NOT_MET, Part, as_data, show, show_targets, write_json  # noqa: E402
-from benchmark.scale import TINY, WHOLE, Bench  # noqa: E402
+from benchmark import execution_mode, fleet, listing, role  # noqa: E402
+from benchmark.bench import TINY, WHOLE, Bench  # noqa: E402
+from benchmark.report import as_data, show, show_targets  # noqa: E402
 
-PARTS = {module.NAME: module.run for module in (execution_modes, fleet, listing, notice, other_collections, sandbox_speed, role)}
+PARTS = {module.NAME: module.run for module in (execution_mode, fleet, listing, role)}
 RESULTS = ROOT / "tests" / "output" / "benchmark.json"
 MAX_WIDTH = 200
 
@@ -40,54 +42,43 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="make benchmark", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"which parts (all): {', '.join(PARTS)}")
     parser.add_argument("--tiny", action="store_true", help="a tiny round: shows that the benchmark runs, and measures nothing")
-    parser.add_argument("--profile", action="store_true", help="show where the processor's time goes, too (doors, fleet, listing)")
-    parser.add_argument("--cloud", choices=WHOLE.clouds, help="at one cloud only (fleet, listing, notice)")
-    parser.add_argument("--servers", type=int, nargs="+", metavar="N", help=f"in one task (fleet; {_join(WHOLE.servers)})")
-    parser.add_argument("--forks", type=int, nargs="*", metavar="N", help=f"of plays with a task for each host (fleet; {_join(WHOLE.forks)})")
-    parser.add_argument("--operation-seconds", type=float, metavar="S", help=f"what an operation takes (fleet; {WHOLE.operation_seconds:g})")
-    parser.add_argument("--repeats", type=int, metavar="N", help=f"how often a playbook is played (doors, peers; {WHOLE.repeats})")
+    parser.add_argument("--provider", dest="providers", choices=WHOLE.providers, nargs=1, help="one provider only (all parts but role)")
+    parser.add_argument("--servers", type=int, nargs="+", metavar="N", help="servers in one task (fleet)")
+    parser.add_argument("--forks", type=int, nargs="*", metavar="N", help="forks of plays with a task for each host (fleet)")
+    parser.add_argument("--operation-seconds", type=float, metavar="S", help="how long an operation takes (fleet)")
+    parser.add_argument("--role-servers", type=int, nargs="+", metavar="N", help="servers in one upgrade (role)")
+    parser.add_argument("--repeats", type=int, metavar="N", help="how often each playbook runs (execution_mode, role)")
     parser.add_argument("--json", type=Path, default=RESULTS, metavar="FILE", help="where the results go (%(default)s)")
     chosen = parser.parse_args(arguments)
     unknown = sorted(set(chosen.parts) - set(PARTS))
     if unknown:
-        parser.error(f"there is no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
-    scale = (TINY if chosen.tiny else WHOLE).changed(
-        clouds=(chosen.cloud,) if chosen.cloud else None, repeats=chosen.repeats, operation_seconds=chosen.operation_seconds,
-        servers=tuple(chosen.servers) if chosen.servers else None, forks=tuple(chosen.forks) if chosen.forks is not None else None)
+        parser.error(f"unknown part {', '.join(unknown)}; choose from {', '.join(PARTS)}")
+    names = ("providers", "servers", "forks", "operation_seconds", "role_servers", "repeats")
+    given = {name: tuple(value) if isinstance(value, list) else value for name in names if (value := getattr(chosen, name)) is not None}
+    scale = replace(TINY if chosen.tiny else WHOLE, **given)
     console = Console(width=None if sys.stdout.isatty() else MAX_WIDTH)
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    parts = []
     try:
         with tempfile.TemporaryDirectory(prefix="rw-bench-") as directory:
             _link_checkout(Path(directory))
-            parts = []
             for name in chosen.parts or PARTS:
+                started_at = time.monotonic()
                 (Path(directory) / name).mkdir()
-                parts.append(_measured(name, Bench(scale, Path(directory) / name, chosen.profile), console))
+                parts.append(PARTS[name](Bench(scale, Path(directory) / name)))
+                for title, rows in parts[-1].tables.items():
+                    show(console, f"{name}: {title}", rows)
+                console.print(f"({name}: {time.monotonic() - started_at:.0f} s)\n")
     except KeyboardInterrupt:
         console.print("interrupted")
         return 130
     finally:
-        signal.signal(signal.SIGTERM, before)
-    verdicts = [target.verdict for part in parts for target in part.targets]
-    if verdicts:
-        show_targets(parts, console)
-    write_json(chosen.json, as_data(parts, machine()))
+        signal.signal(signal.SIGTERM, previous)
+    show_targets(console, parts)
+    chosen.json.parent.mkdir(parents=True, exist_ok=True)
+    chosen.json.write_text(json.dumps(as_data(parts, machine()), indent=1) + "\n", encoding="utf-8")
     console.print(f"results: {chosen.json}", soft_wrap=True)
-    counted = ", ".join(f"{verdicts.count(word)} {word}" for word in (MET, NOT_MET, NOT_MEASURED))
-    console.print(f"targets: {counted}" if verdicts else "these parts have no targets")
     return 0
-
-
-def _join(numbers: Sequence[int]) -> str:
-    return " ".join(map(str, numbers))
-
-
-def _measured(name: str, bench: Bench, console: Console) -> Part:
-    started_at = time.monotonic()
-    part = PARTS[name](bench)
-    show(part, console)
-    console.print(f"({name}: {time.monotonic() - started_at:.0f} s)\n")
-    return part
 
 
 def machine() -> dict[str, object]:

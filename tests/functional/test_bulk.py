@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Many servers in one task, through real playbooks: each asked for once, all waited for together, and each told of by itself."""
+"""Many servers in one task, in real playbooks: one request for each, shared polls, and a result for each."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WIDTH = 8  # concurrency, unless said otherwise
 
 @pytest.fixture(scope="session")
 def session_sandbox() -> Iterator[SandboxHandle]:
-    """In place of the other files' two servers at each cloud."""
+    """With 40 servers at each provider, unlike the sandbox of the other files."""
     from sandbox import launch
 
     with launch(servers=FORTY, speed=SPEED, ssh=False, disks=False) as sandbox:
@@ -42,17 +42,17 @@ def runner(sandbox: SandboxHandle, tmp_path: Path) -> PlaybookRunner:
     return PlaybookRunner(sandbox, tmp_path)
 
 
-def bulk_case(tasks: TaskFactory, module: str, *setup: Any, servers: list[str] | None = None, **options: Any) -> Any:
+def bulk_case(tasks: TaskFactory, module: str, *setup: Any, servers: list[str] | str | None = None, **options: Any) -> Any:
     return tasks(module, *setup, server=None, servers=NAMES[tasks.cloud] if servers is None else servers, **options)
 
 
 def started(outcome: TaskResult) -> Counter[str]:
-    """How many snapshots were begun, by server."""
+    """How many snapshots were started, by server."""
     return Counter(event["server"] for event in outcome.events if event["event"] == "snapshot_started")
 
 
 def timestamps(requests: list[dict[str, Any]]) -> list[float]:
-    """When they came, in real seconds."""
+    """When the requests arrived, in real seconds."""
     return [datetime.fromisoformat(request["at"]).timestamp() / SPEED for request in requests]
 
 
@@ -63,23 +63,23 @@ def requests_for(outcome: TaskResult, operation: str) -> list[dict[str, Any]]:
 def wait_for(condition: Callable[[], Any]) -> None:
     deadline = time.monotonic() + RUN_SECONDS
     while not condition():
-        assert time.monotonic() < deadline, "it never happened"
+        assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.02)
 
 
 @pytest.mark.duration(8)
 def test_forty_servers(runner: PlaybookRunner, tasks: TaskFactory) -> None:
-    """A check run, the run, the same again, ten of them put back together, and what there is then."""
+    """A check run, the run, the same again, a restore of ten servers, and the listings after that."""
     cloud, names, slow = tasks.cloud, NAMES[tasks.cloud], 0.3
     late = fault("delay", seconds=slow, cloud=cloud, operation="snapshots.create", times=None)
     run = runner.run(
         bulk_case(tasks, "snapshot", step="check", name="one", keywords=CHECK),
         bulk_case(tasks, "snapshot", late, step="take", name="one", keywords={"diff": True}),
         bulk_case(tasks, "snapshot", step="again", name="one"),
-        # So long that each is seen under way, however slow this machine is.
+        # So long that each is seen in progress, however slow this machine is.
         bulk_case(tasks, "snapshot_restore", set_durations(3, f"{cloud}.snapshots.restore"), step="restore", name="one", servers=names[:10]),
         bulk_case(tasks, "snapshot_info", step="some", servers=[*names[:3], "nowhere"], match="o*"),
-        tasks("snapshot_info", step="all", server="all"),
+        bulk_case(tasks, "snapshot_info", step="all", servers="all"),
         bulk_case(tasks, "server_info", step="servers", servers=names[5:7]),
     )
     check, take, again, restore = (run[name] for name in ("check", "take", "again", "restore"))
@@ -94,7 +94,7 @@ def test_forty_servers(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     assert {name: one["snapshot"]["server"]["name"] for name, one in take.result["by_server"].items()} == {name: name for name in names}
     started_at = timestamps(requests_for(take, "snapshots.create"))
     assert all(later - earlier > 0.9 * slow for earlier,
-        later in zip(started_at, started_at[WIDTH:], strict=False)), "more at once than there are lines"
+        later in zip(started_at, started_at[WIDTH:], strict=False)), "more at once than there are connections"
     assert not again.result["changed"] and again.changing == []
 
     events = Counter((event["event"], event["server"]) for event in restore.events)
@@ -109,15 +109,15 @@ def test_forty_servers(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     assert {one["name"] for one in run["servers"].result["servers"]} == set(names[5:7])
     if cloud == "vpsorg":
         listings = requests_for(take, "snapshots.list")
-        assert not [one for one in listings if "server_id" in one["query"]], "a server was looked at by itself"
-        # Each would look four times; all together look when the first of them is due.
+        assert not [one for one in listings if "server_id" in one["query"]], "a server was polled by itself"
+        # Each alone would poll four times; together they poll when the first of them is due.
         assert 3 <= len(listings) <= 20 and len(requests_for(take, "servers.list")) == 1, Counter(take.operations)
         assert len(again.operations) <= 4
 
 
 @pytest.mark.duration(10)
-def test_what_fails_is_told_and_only_that_is_taken_up(runner: PlaybookRunner, vpsorg: TaskFactory) -> None:
-    """Two fail in two ways, one is unknown, one is named twice; then too many requests; and the second run begins what is missing."""
+def test_failures_are_reported_and_a_rerun_processes_only_them(runner: PlaybookRunner, vpsorg: TaskFactory) -> None:
+    """Two servers fail, one is unknown, one is named twice; the rerun processes what is missing; then the rate limit is reached."""
     names = NAMES["vpsorg"]
     run = runner.run(
         bulk_case(vpsorg, "snapshot", fault("snapshot_fails", server="web3"),
@@ -147,13 +147,13 @@ def test_what_fails_is_told_and_only_that_is_taken_up(runner: PlaybookRunner, vp
     came = timestamps(throttled.requests)
     first = next(index for index, request in enumerate(throttled.requests) if request["http_status"] == 429)
     during_pause = [timestamp for timestamp in came[first + 1:] if timestamp - came[first] < 1.8]
-    assert len(during_pause) < 2 * WIDTH, "not all have waited for the end of the pause"
+    assert len(during_pause) < 2 * WIDTH, "not all waited for the end of the pause"
 
 
 @pytest.mark.duration(8)
 @pytest.mark.parametrize("cloud", [pytest.param(cloud, marks=[pytest.mark.slow] if cloud == "ilkbyte" else []) for cloud in CLOUDS])
 def test_killed_in_the_middle_and_run_again(runner: PlaybookRunner, cloud: str) -> None:
-    """Some are made, of some nobody was told that they are, most were not begun."""
+    """Some snapshots are complete, some requests were never answered, most were never sent."""
     admin, tasks = runner.sandbox.admin, TaskFactory(runner.sandbox, cloud)
     admin.fault("hang", cloud=cloud, operation="snapshots.create", apply=True, skip=10, times=None)
     admin.settings(**set_durations(1.5, f"{cloud}.snapshots.create")[1])
@@ -171,7 +171,7 @@ def test_killed_in_the_middle_and_run_again(runner: PlaybookRunner, cloud: str) 
 @pytest.mark.duration(6)
 @pytest.mark.parametrize("mode", [IN_PROCESS, pytest.param(MODULE, marks=pytest.mark.slow)])
 def test_a_signal_leaves_no_server_off_and_stops_no_other(runner: PlaybookRunner, vpsorg: TaskFactory, mode: str) -> None:
-    """Told to end while two servers of six are off: they run again first, and the other four were never touched."""
+    """Interrupted while two servers of six are off: they are started first, and the other four are not touched."""
     admin, names = runner.sandbox.admin, NAMES["vpsorg"][:6]
     admin.settings(**set_durations(1.5, "vpsorg.snapshots.create")[1])
     running = runner.start(bulk_case(vpsorg, "snapshot", step="ended", name="one", servers=names, stop_server=True, concurrency=2), mode=mode)
@@ -179,14 +179,14 @@ def test_a_signal_leaves_no_server_off_and_stops_no_other(runner: PlaybookRunner
     os.killpg(running.process.pid, signal.SIGINT)
     running.finish()
     wait_for(lambda: all(admin.server(name)["status"] == "active" for name in names))
-    time.sleep(0.5)  # one that went on would have stopped the next by now
+    time.sleep(0.5)  # a task that continued would have stopped the next server by now
     stopped = {request["server"] for request in admin.requests(operation="servers.power") if request["body"]["action"] == "stop"}
     assert len(stopped) == 2 and len(admin.events("power_started")) == 2
 
 
 @pytest.mark.slow
 def test_ansibles_time_limit_leaves_no_server_off(runner: PlaybookRunner, vpsorg: TaskFactory) -> None:
-    """The task's timeout comes while two of six are off: they run again, then the task has timed out, and no other was touched."""
+    """The task times out while two servers of six are off: they are started first, and the others are not touched."""
     admin, names = runner.sandbox.admin, NAMES["vpsorg"][:6]
     slow = set_durations(4, "vpsorg.snapshots.create")
     outcome = runner.run(bulk_case(vpsorg, "snapshot", slow, name="one", servers=names, stop_server=True, concurrency=2,
@@ -220,8 +220,8 @@ def test_stopped_around_their_snapshots_two_at_a_time(runner: PlaybookRunner, ta
 
 
 @pytest.mark.slow
-def test_one_that_takes_long_is_looked_at_by_itself(runner: PlaybookRunner, vpsorg: TaskFactory) -> None:
-    """The account's 160 snapshots are two pages; one straggler is not worth them."""
+def test_one_slow_server_is_polled_by_itself(runner: PlaybookRunner, vpsorg: TaskFactory) -> None:
+    """The account's 160 snapshots are two pages, which are more expensive than the list of one server."""
     admin = runner.sandbox.admin
     old_snapshots = [{"server": name, "name": f"old{number}", "created_at": "2025-01-01T00:00:00Z"} for name in NAMES["vpsorg"]
         for number in range(4)]

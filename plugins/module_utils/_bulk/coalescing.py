@@ -2,10 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One reading for all who want to know the same: a listing of the whole account answers for every server.
+"""Request coalescing ("singleflight"): one listing of the whole account answers for every server that asks for it.
 
-Nobody is answered with a listing that was begun before the question. Whoever asks first reads for all who ask until the
-reading begins; who comes later gets the next one.
+The first caller reads for all that call until its read starts. A caller never gets a read that started before its call.
 """
 
 from __future__ import annotations
@@ -18,24 +17,19 @@ from typing import Any
 
 from .results import copy_error
 
-COALESCE_WINDOW = 0.03  # a reading begins when nobody has joined for so long
+COALESCE_WINDOW = 0.03  # a read starts when no caller has joined for so long
 MAX_COALESCE = 0.5
-REFRESH_BACKOFF = 4  # after a reading of one second, the next that nobody is in a hurry for begins so many seconds later
+REFRESH_BACKOFF = 4  # after a read of one second, a read for polls only starts so many seconds later
 MAX_BACKOFF = 10.0
 
 
 @dataclass
 class Flight:
-    """One reading.
+    """One read and its callers."""
 
-    :ivar started: the moment before its first request.
-    :ivar value: what was read.
-    :ivar direct: too few want to know it: each had better ask for itself.
-    """
-
-    started: float = 0.0
+    started: float = 0.0  # before its first request
     value: Any = None
-    direct: bool = False
+    direct: bool = False  # nothing was read: for so few callers it is cheaper if each reads for itself
     error: Exception | None = None
     callers: int = 0
     urgent: threading.Event = field(default_factory=threading.Event)
@@ -43,24 +37,31 @@ class Flight:
 
 
 class CoalescedRead:
-    """:arg read: reads everything, and gives it with the number of requests and of seconds that it took the cloud."""
+    """Something that many want to read.
+
+    Args:
+        read: returns the value, and how many requests and seconds it took.
+    """
 
     def __init__(self, read: Callable[[], tuple[Any, int, float]]) -> None:
         self._read = read
         self._lock = threading.Lock()
-        self._fetch_lock = threading.Lock()  # one at a time
+        self._fetch_lock = threading.Lock()  # one read at a time
         self._next = Flight()
         self._latest: Flight | None = None
-        self._updated = threading.Event()  # set when the next reading has succeeded
-        self._waiter_count = 0  # how many wait for the next reading
-        self._requests = 2  # that it takes, as far as is known: whoever is alone is not the one to find it out
+        self._updated = threading.Event()  # set when the next read has succeeded
+        self._waiter_count = 0  # how many sleep until the next read
+        self._requests = 2  # of a read, as far as is known; so a single caller never finds out
         self._backoff_until = 0.0
 
     def get(self, not_before: float, urgent: bool) -> Flight:
-        """The first reading that began after a moment.
+        """The first read that started after `not_before`.
 
-        :arg urgent: somebody decides by it now; otherwise it is only looked at again.
-        :raises Exception: what the reading ended with.
+        Args:
+            urgent: a decision depends on it; otherwise this is a poll.
+
+        Raises:
+            Exception: a copy of the read's own.
         """
         with self._lock:
             if self.has_newer(not_before):
@@ -79,11 +80,11 @@ class CoalescedRead:
         return flight
 
     def has_newer(self, not_before: float) -> bool:
-        """Whether there is a reading that began after a moment."""
+        """Whether there is a read that started after `not_before`."""
         return self._latest is not None and self._latest.started > not_before
 
     def wait(self, not_before: float, seconds: float) -> None:
-        """Return when a reading that began after a moment is there, or after so many seconds."""
+        """Return after so many seconds, or as soon as there is a read that started after `not_before`."""
         with self._lock:
             if self.has_newer(not_before):
                 return
@@ -102,7 +103,7 @@ class CoalescedRead:
                     self._backoff_until = time.monotonic() + min(MAX_BACKOFF, REFRESH_BACKOFF * seconds)
         except Exception as error:
             flight.error = error
-        except BaseException as error:  # this thread is to end, and the others must not wait for it
+        except BaseException as error:  # this thread ends, and the others must not wait for it
             flight.error = RuntimeError(type(error).__name__)
             raise
         finally:
@@ -113,10 +114,10 @@ class CoalescedRead:
         deadline, callers = time.monotonic() + MAX_COALESCE, 0
         while callers != flight.callers and time.monotonic() < deadline:
             callers = flight.callers
-            flight.finished.wait(COALESCE_WINDOW)  # nobody can have ended it
+            flight.finished.wait(COALESCE_WINDOW)  # a sleep: it cannot be finished yet
         with self._lock:
             self._next = Flight()
-            flight.direct = flight.callers + self._waiter_count < self._requests  # those who wait are answered as well
+            flight.direct = flight.callers + self._waiter_count < self._requests  # it answers those that sleep, too
             flight.started = time.monotonic()
 
     def _finish(self, flight: Flight) -> None:

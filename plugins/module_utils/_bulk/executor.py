@@ -19,9 +19,9 @@ from .._module.signal_guard import ThreadSignals
 from .._wait.polling import use_sleep
 from .connection_pool import ConnectionPool
 from .progress import Progress
+from .reads import run_jobs
 from .results import result_by_server, summarize
 from .shared_provider import AccountCache, SharedProvider
-from .thread_pool import run_jobs
 
 MAX_PENDING_DECISIONS = 250  # servers that have been read and wait for their request: what was read must not become old
 MAX_WORKERS = 1000
@@ -62,8 +62,7 @@ class BulkRunner:
             progress.tick()
 
         with self._signals.install():
-            # One thread more ends all requests in time.
-            run_jobs([self._job(item, operation, progress) for item in server_results], _max_workers(len(server_results)), 1, on_idle)
+            run_jobs([self._job(item, operation, progress) for item in server_results], _max_workers(len(server_results)), on_idle)
         progress.flush()
         return server_results
 

@@ -2,10 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reads something about each of many servers: a few threads with a connection each. Nothing is changed, so signals need no care."""
+"""Reads something about each of many servers: a few threads with a connection each. Signals need no care, as nothing is changed."""
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
@@ -19,7 +21,10 @@ from .._module.context import OperationContext, ServerResult
 from .._provider.base import Provider, Server, Snapshot
 from .progress import Progress
 from .results import copy_error, summarize
-from .thread_pool import run_jobs
+
+# Enough to parse a maliciously nested response: json needs half of it (CPython 3.13) and crashes the process with less.
+STACK_BYTES = 4 * 1024 * 1024
+IDLE_INTERVAL = 0.25
 
 
 def read_each(ctx: OperationContext, operation: Callable[[OperationContext], Any], references: list[str]) -> list[ServerResult]:
@@ -28,15 +33,15 @@ def read_each(ctx: OperationContext, operation: Callable[[OperationContext], Any
     providers: queue.SimpleQueue[Provider] = queue.SimpleQueue()
     for provider in (ctx.provider, *(ctx.connect() for _each in range(connections - 1))):
         providers.put(provider)
-    account = _Account(ctx.provider, is_shared=len(references) > 1)
+    listings, owners = _Listings(is_shared=len(references) > 1), {}
     server_results = [ServerResult(reference) for reference in references]
     progress = Progress(ctx.progress, len(references), 0.0)
 
     def job(item: ServerResult) -> None:
         provider = providers.get()
         one = replace(
-            ctx, provider=_ServerProvider(item.reference, provider, account), options={**ctx.options, "server": item.reference, "servers": None},
-            progress=lambda text: None, warnings=item.warnings,
+            ctx, provider=_ReadProvider(item.reference, provider, owners, listings), progress=lambda text: None, warnings=item.warnings,
+            options={**ctx.options, "server": item.reference, "servers": None},
         )
         try:
             item.value = operation(one)
@@ -46,57 +51,21 @@ def read_each(ctx: OperationContext, operation: Callable[[OperationContext], Any
             providers.put(provider)
         progress.finished(item.reference, summarize(item), failed=item.failure is not None)
 
-    # One thread more ends all requests in time.
-    run_jobs([lambda item=item: job(item) for item in server_results], connections, 1, progress.tick)
+    run_jobs([lambda item=item: job(item) for item in server_results], connections, progress.tick)
     progress.flush()
     return server_results
 
 
-class _Account:
-    """What the first server that needs it lists for all, once per task. Not for a single server, which is cheaper to read."""
+class ServerProvider:
+    """The provider for one of several servers: it answers from listings of the account where it can, and passes on the rest.
 
-    def __init__(self, provider: Provider, is_shared: bool) -> None:
-        self.owners: dict[str, str] = {}  # the name used for a server, by its id
-        capabilities = provider.capabilities
-        self.servers = _Listing(lambda one: one.list_servers(), is_shared and capabilities.server_list_has_details)
-        self.snapshots = _Listing(snapshots_by_server, is_shared and capabilities.lists_all_snapshots)
+    Args:
+        reference: the server as the user names it.
+        owners: the name used for each server, by its id; shared by all.
+    """
 
-
-def snapshots_by_server(provider: Provider) -> dict[str, list[Snapshot]]:
-    by_server: dict[str, list[Snapshot]] = {}
-    for snapshot in provider.list_snapshots(None):
-        by_server.setdefault(snapshot.server.id, []).append(snapshot)
-    return by_server
-
-
-class _Listing:
-    def __init__(self, read: Callable[[Provider], Any], is_shared: bool) -> None:
-        self._read, self._is_pending = read, is_shared
-        self._lock = threading.Lock()
-        self._value: Any = None
-        self._error: Exception | None = None
-
-    def get(self, provider: Provider) -> Any:
-        """The listing, or None if each server must be read by itself."""
-        with self._lock:
-            if self._is_pending:
-                self._is_pending = False
-                try:
-                    self._value = self._read(provider)
-                except Exception as error:
-                    # A list that keeps changing, or another server's invalid row, fails no server.
-                    if not isinstance(error, RewindError) or error.kind != errors.INVALID_RESPONSE:
-                        self._error = error
-        if self._error is not None:
-            raise copy_error(self._error)
-        return self._value
-
-
-class _ServerProvider:
-    """One server's provider. It answers from the account's listings where they are shared, and passes on everything else."""
-
-    def __init__(self, reference: str, provider: Provider, account: _Account) -> None:
-        self._reference, self._provider, self._account = reference, provider, account
+    def __init__(self, reference: str, provider: Provider, owners: dict[str, str]) -> None:
+        self._reference, self._provider, self._owners = reference, provider, owners
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._provider, name)
@@ -106,27 +75,125 @@ class _ServerProvider:
         return server and self._claim(server, reference)
 
     def get_server(self, reference: str) -> Server:
-        servers = self._account.servers.get(self._provider)
+        servers = self._list("servers") if self._provider.capabilities.server_list_has_details else None
         if servers is not None:
             try:
                 return self._claim(self._provider.resolve_server(reference, servers), reference)
             except RewindError as error:
                 if error.kind != errors.NOT_FOUND:
                     raise
-        return self._claim(self._provider.get_server(reference), reference)
+        return self._claim(self._read(lambda provider: provider.get_server(reference)), reference)
 
     def list_snapshots(self, server: Server | None) -> list[Snapshot]:
-        by_server = self._account.snapshots.get(self._provider) if server is not None else None
-        return self._provider.list_snapshots(server) if by_server is None else list(by_server.get(server.id, ()))
+        by_server = self._list("snapshots") if server is not None and self._provider.capabilities.lists_all_snapshots else None
+        if by_server is None:
+            return self._read(lambda provider: provider.list_snapshots(server))
+        return list(by_server.get(server.id, ()))
 
     def _claim(self, server: Server, reference: str) -> Server:
-        if reference == self._reference:
-            claim_server(self._account.owners, server, reference)
+        """Fail if the task names this server twice: two threads would use it at once."""
+        owner = self._owners.setdefault(server.id, reference) if reference == self._reference else reference
+        if owner != reference:
+            raise invalid_argument(f"{owner} and {reference} are the same server, {server.label}", "name it once")
         return server
 
+    def _list(self, what: str) -> Any:
+        """A value of `READ_LISTING`, or None if this server must be read by itself."""
+        raise NotImplementedError
 
-def claim_server(owners: dict[str, str], server: Server, reference: str) -> None:
-    """Fail if the task names this server twice. `owners` has the name that each server is known by, by its id."""
-    owner = owners.setdefault(server.id, reference)
-    if owner != reference:
-        raise invalid_argument(f"{owner} and {reference} are the same server, {server.label}", "name it once")
+    def _read(self, request: Callable[[Provider], Any]) -> Any:
+        return request(self._provider)
+
+
+def _snapshots_by_server(provider: Provider) -> dict[str, list[Snapshot]]:
+    by_server: dict[str, list[Snapshot]] = {}
+    for snapshot in provider.list_snapshots(None):
+        by_server.setdefault(snapshot.server.id, []).append(snapshot)
+    return by_server
+
+
+READ_LISTING: dict[str, Callable[[Provider], Any]] = {"servers": lambda provider: provider.list_servers(), "snapshots": _snapshots_by_server}
+
+
+class _ReadProvider(ServerProvider):
+    def __init__(self, reference: str, provider: Provider, owners: dict[str, str], listings: _Listings) -> None:
+        super().__init__(reference, provider, owners)
+        self._listings = listings
+
+    def _list(self, what: str) -> Any:
+        return self._listings.get(what, self._provider)
+
+
+class _Listings:
+    """What the first server that needs it lists for all. Not for a single server, which is cheaper to read by itself."""
+
+    def __init__(self, is_shared: bool) -> None:
+        self._lock = threading.Lock()
+        self._found: dict[str, Any] = {} if is_shared else dict.fromkeys(READ_LISTING)
+
+    def get(self, what: str, provider: Provider) -> Any:
+        with self._lock:
+            if what not in self._found:
+                try:
+                    self._found[what] = READ_LISTING[what](provider)
+                except Exception as error:
+                    self._found[what] = error
+        found = self._found[what]
+        if not isinstance(found, Exception):
+            return found
+        if isinstance(found, RewindError) and found.kind == errors.INVALID_RESPONSE:
+            return None  # a list that keeps changing, or another server's invalid row, fails no server
+        raise copy_error(found)
+
+
+def run_jobs(jobs: list[Callable[[], None]], max_threads: int, on_idle: Callable[[], None]) -> None:
+    """Run all jobs, which raise nothing, in daemon threads: an interrupted task does not wait for its requests, as with a `ThreadPoolExecutor`.
+
+    Args:
+        on_idle: called in this thread every quarter of a second. If it or a signal raises, no further job starts.
+    """
+    todo = collections.deque(jobs)
+    may_start, may_end = threading.Event(), threading.Event()
+    reserved = _start_threads(may_end.wait, 1)  # then there is room for the thread that ends requests in time
+    workers = _start_threads(lambda: may_start.wait() and _run_all(todo), min(len(jobs), max_threads))
+    may_end.set()
+    for thread in reserved:
+        thread.join()
+    may_start.set()
+    try:
+        if not workers:
+            _run_all(todo)
+        for worker in workers:
+            while worker.is_alive():
+                worker.join(IDLE_INTERVAL)
+                on_idle()
+    except BaseException:
+        todo.clear()
+        raise
+
+
+def _run_all(todo: collections.deque[Callable[[], None]]) -> None:
+    while True:
+        try:
+            job = todo.popleft()
+        except IndexError:
+            return
+        job()
+
+
+def _start_threads(work: Callable[[], object], count: int) -> list[threading.Thread]:
+    """As many as the machine allows, up to `count`."""
+    threads: list[threading.Thread] = []
+    previous = threading.stack_size()
+    with contextlib.suppress(ValueError, RuntimeError):
+        threading.stack_size(STACK_BYTES)
+    try:
+        while len(threads) < count:
+            thread = threading.Thread(target=work, daemon=True)
+            thread.start()
+            threads.append(thread)
+    except RuntimeError:  # no more
+        pass
+    finally:
+        threading.stack_size(previous)
+    return threads

@@ -2,10 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The cloud as one server of a fleet sees it: reads that others want too are shared, changes go out one by one.
+"""The provider as one server of a bulk operation sees it: listings are shared, changes are sent one by one.
 
-An operation can't tell it from a provider of its own. What it reads was read after its question, and after whatever it
-had asked for or waited for before.
+A caching proxy that never returns old data. What it returns was read after the call, and after this server's own last change.
 """
 
 from __future__ import annotations
@@ -20,86 +19,62 @@ from .._errors import RewindError
 from .._provider.base import Account, Provider, Schedule, Server, Snapshot
 from .coalescing import CoalescedRead, Flight
 from .connection_pool import ConnectionPool, Result
-from .reads import claim_server, snapshots_by_server
+from .reads import READ_LISTING, ServerProvider
 
 PAGE_SIZE = 100  # rows that one request of a listing gives; only for an estimate
 
 
 class AccountCache:
-    """The readings that all members of a fleet share."""
+    """The connections and listings that all servers of a task share."""
 
     def __init__(self, pool: ConnectionPool) -> None:
         self.pool = pool
-        self.owners: dict[str, str] = {}  # the name by which a server is at work, by its id
-        self.servers = CoalescedRead(self._list_servers)
-        self.snapshots = CoalescedRead(self._list_snapshots)
+        self.owners: dict[str, str] = {}
+        self.listings = {what: CoalescedRead(lambda what=what: self._list(what)) for what in READ_LISTING}
 
-    def _list_servers(self) -> tuple[list[Server], int, float]:
-        servers, seconds = self._timed(lambda provider: provider.list_servers())
-        return servers, _requests(len(servers)), seconds
+    def _list(self, what: str) -> tuple[Any, int, float]:
+        """A listing, how many requests it took and how long, without the time spent waiting for a connection."""
 
-    def _list_snapshots(self) -> tuple[dict[str, list[Snapshot]], int, float]:
-        by_server, seconds = self._timed(snapshots_by_server)
-        return by_server, _requests(sum(map(len, by_server.values()))), seconds
-
-    def _timed(self, call: Callable[[Provider], Result]) -> tuple[Result, float]:
-        """What was listed, and for how long; without the time that it took to get a line."""
-
-        def timed(provider: Provider) -> tuple[Result, float]:
+        def timed(provider: Provider) -> tuple[Any, float]:
             started = time.monotonic()
-            return call(provider), time.monotonic() - started
+            return READ_LISTING[what](provider), time.monotonic() - started
 
-        return self.pool.list_all(timed)
-
-
-def _requests(rows: int) -> int:
-    return max(1, -(-rows // PAGE_SIZE))
+        found, seconds = self.pool.list_all(timed)
+        rows = sum(map(len, found.values())) if isinstance(found, dict) else len(found)
+        return found, max(1, -(-rows // PAGE_SIZE)), seconds
 
 
-class SharedProvider(Provider):
-    """One server's view. Used by one thread.
+class SharedProvider(ServerProvider):
+    """The provider for one server, used by one thread.
 
-    :arg reference: as the user calls the server.
-    :arg check: called before each request and while waiting; may raise to end this member's work.
+    Args:
+        reference: the server as the user names it.
+        check: called before each request and while waiting; may raise to end the work on this server.
     """
 
     def __init__(self, reference: str, account_cache: AccountCache, check: Callable[[], None] = lambda: None) -> None:
-        self._reference = reference
+        super().__init__(reference, account_cache.pool.primary, account_cache.owners)
         self._account_cache, self._pool, self._check = account_cache, account_cache.pool, check
-        primary = account_cache.pool.primary
-        self.display_name, self.capabilities = primary.display_name, primary.capabilities
         self._since = time.monotonic()
         self._served: dict[CoalescedRead, float] = {}
-        self._last_read: CoalescedRead | None = None  # since the last pause, by what it waits for
-        self._urgent = True  # it decides by what it reads now, and does not only look again
-        self._last_read_seconds = 0.0  # seconds
-
-    # --- what needs no request
+        self._last_read: CoalescedRead | None = None  # the one that this server polls
+        self._urgent = True  # a decision depends on what is read now; otherwise it polls
+        self._last_read_seconds = 0.0
 
     def server_time(self) -> datetime:
         return self._pool.server_time()
-
-    def server_from_reference(self, reference: str) -> Server | None:
-        server = self._pool.primary.server_from_reference(reference)
-        return server and self._claim(server, reference)
-
-    def aliases_of(self, server: Server) -> set[str]:
-        return self._pool.primary.aliases_of(server)
-
-    def resolve_server(self, reference: str, servers: list[Server]) -> Server:
-        return self._pool.primary.resolve_server(reference, servers)
 
     def invalidate(self) -> None:
         self._since = time.monotonic()
         self._urgent = True
 
     def sleep(self, seconds: float) -> None:
-        """Wait, as polling.py wants; shorter where another member has had read meanwhile what this one waits for.
+        """Wait between two polls; shorter if a listing that this server polls is read for another one.
 
-        And longer where so many look that each waits for a line: the lines are not there for looking again alone.
+        Longer if a read had to wait for its connection, so that polls take at most half of the time of all connections.
         """
         self._urgent = False
-        # Who waits for something else, such as a lock, is not woken: it would look again at once, and again.
+        # Only if it polls a listing: a server that waits for a lock would otherwise poll again at once, and again.
         shared_read, self._last_read = self._last_read, None
         deadline = time.monotonic() + max(seconds, self._last_read_seconds)
         while True:
@@ -112,31 +87,11 @@ class SharedProvider(Provider):
             else:
                 shared_read.wait(self._not_before(shared_read), remaining)
 
-    # --- reads
-
-    def get_server(self, reference: str) -> Server:
-        if self.capabilities.server_list_has_details:
-            servers = self._read_shared(self._account_cache.servers)
-            if servers is not None:
-                try:
-                    return self._claim(self.resolve_server(reference, servers), reference)
-                except RewindError as error:
-                    if error.kind != errors.NOT_FOUND:
-                        raise
-        return self._claim(self._read_direct(lambda provider: provider.get_server(reference)), reference)
-
     def list_servers(self) -> list[Server]:
-        return self._read_direct(lambda provider: provider.list_servers())
-
-    def list_snapshots(self, server: Server | None) -> list[Snapshot]:
-        if server is not None and self.capabilities.lists_all_snapshots:
-            by_server = self._read_shared(self._account_cache.snapshots)
-            if by_server is not None:
-                return list(by_server.get(server.id, ()))
-        return self._read_direct(lambda provider: provider.list_snapshots(server))
+        return self._read(lambda provider: provider.list_servers())
 
     def whoami(self) -> Account:
-        return self._read_direct(lambda provider: provider.whoami())
+        return self._read(lambda provider: provider.whoami())
 
     # --- changes
 
@@ -161,44 +116,38 @@ class SharedProvider(Provider):
     def remove_schedule(self, snapshot: Snapshot) -> None:
         self._change(lambda provider: provider.remove_schedule(snapshot))
 
-    # --- how
+    # --- helpers
 
-    def _claim(self, server: Server, reference: str) -> Server:
-        """The server, unless it is another member's by another name: two would be at work on it at once."""
-        if reference == self._reference:
-            claim_server(self._account_cache.owners, server, reference)
-        return server
-
-    def _read_direct(self, call: Callable[[Provider], Result]) -> Result:
+    def _read(self, request: Callable[[Provider], Result]) -> Result:
         self._check()
         started = time.monotonic()
         try:
-            return self._pool.read(call, self._urgent)
+            return self._pool.call(request, self._urgent)
         finally:
             self._last_read_seconds = time.monotonic() - started
 
-    def _change(self, call: Callable[[Provider], Result]) -> Result:
+    def _change(self, request: Callable[[Provider], Result]) -> Result:
         self._check()
         try:
-            return self._pool.change(call)
+            return self._pool.change(request)
         finally:
             self._since = time.monotonic()
-            self._urgent = False  # what comes now is looked at until it is there
+            self._urgent = False  # from here on it polls
 
-    def _read_shared(self, shared_read: CoalescedRead) -> Any:
-        """What a shared reading has found; None where this member had better ask for itself."""
+    def _list(self, what: str) -> Any:
         self._check()
+        shared_read = self._account_cache.listings[what]
         self._last_read, self._last_read_seconds = shared_read, 0.0
         try:
             flight: Flight = shared_read.get(self._not_before(shared_read), self._urgent)
         except RewindError as error:
             if error.kind != errors.INVALID_RESPONSE:
                 raise
-            flight = Flight(direct=True)  # a list that never holds still, or another server's row that is none, is nobody's end
-        # What it asks for itself is newer than any reading up to now, and a later one answers it as well.
+            flight = Flight(direct=True)  # a list that keeps changing, or another server's invalid row, fails no server
+        # What it reads for itself is newer than any listing so far, and a later listing serves it again.
         self._served[shared_read] = time.monotonic() if flight.direct else flight.started
         return None if flight.direct else flight.value
 
     def _not_before(self, shared_read: CoalescedRead) -> float:
-        """No reading twice, and none that is older than what this member has done."""
+        """No listing is used twice, and none that started before this server's own last change."""
         return max(self._since, self._served.get(shared_read, 0.0))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A cloud of many servers in memory, which many lines speak to at the same time."""
+"""An account with many servers in memory, used by many connections at the same time."""
 
 from __future__ import annotations
 
@@ -22,14 +22,7 @@ TEST_TIMEOUT = 5.0  # real seconds after which a test gives up
 
 
 class FakeAccount:
-    """What all lines see.
-
-    :ivar requests: every call, in order: its name and the server it is about (``*`` for all).
-    :ivar on_request: called with both before a call is answered; may raise, or hold it.
-    :ivar pending_polls: how often a new snapshot is seen pending before it is ready.
-    :ivar max_concurrent: the most calls at the same time.
-    :ivar max_stopped: the most servers off at the same time.
-    """
+    """What all connections see."""
 
     def __init__(self, kind: str, *names: str) -> None:
         self.kind = kind
@@ -37,10 +30,10 @@ class FakeAccount:
         if kind == "ilkbyte":
             self.servers = {name: Server(name, name, RUNNING) for name in names}
         self.snapshots: dict[str, list[Snapshot]] = {id_: [] for id_ in self.servers}
-        self.requests: list[tuple[str, str]] = []
-        self.on_request: Callable[[str, str], None] = lambda call, server: None
-        self.pending_polls = 0
-        self.max_concurrent = self.max_stopped = 0
+        self.requests: list[tuple[str, str]] = []  # each call and the server it is about (`*` for all)
+        self.on_request: Callable[[str, str], None] = lambda call, server: None  # may raise, or block
+        self.pending_polls = 0  # how often a new snapshot is seen pending before it is ready
+        self.max_concurrent = self.max_stopped = 0  # requests; servers
         self._poll_counts: dict[str, int] = {}
         self._running = 0
         self._lock = threading.RLock()
@@ -60,7 +53,7 @@ class FakeAccount:
                 self._running -= 1
 
     def servers_of(self, call: str) -> list[str]:
-        """The servers that a call was about, in order."""
+        """The servers of all requests of a kind, in order."""
         return [server for name, server in self.requests if name == call]
 
     def poll_snapshots(self, server: Server) -> list[Snapshot]:
@@ -78,7 +71,7 @@ class FakeAccount:
 
 
 class FakeConnection(base.Provider):
-    """One connection to the world."""
+    """One connection to the account."""
 
     def __init__(self, account: FakeAccount) -> None:
         self.account, self.display_name, self.capabilities = account, account.kind, CAPABILITIES[account.kind]
@@ -139,7 +132,7 @@ class FakeConnection(base.Provider):
 
 
 def bulk_task(account: FakeAccount, references: list[str] | None, check_mode: bool = False, **options: Any) -> OperationContext:
-    """A task for many servers."""
+    """The context of a task for many servers."""
     defaults = {
         "server": None, "servers": references,
         "name": "nightly", "id": None, "description": None, "state": "present", "max_age": None, "retain": None,
@@ -152,15 +145,15 @@ def bulk_task(account: FakeAccount, references: list[str] | None, check_mode: bo
 
 
 def start_thread(work: Callable[[], Any]) -> threading.Thread:
-    """Begin something beside the test."""
+    """Run something in another thread."""
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     return thread
 
 
 def wait_until(condition: Callable[[], Any]) -> None:
-    """Wait for something that comes at once, or fail."""
+    """Wait for something that happens soon, or fail."""
     deadline = time.monotonic() + TEST_TIMEOUT
     while not condition():
-        assert time.monotonic() < deadline, "it did not come"
+        assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.002)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One reading serves all who want to know the same, and nobody is told what was read before the question."""
+"""One read serves all concurrent callers, and no caller gets what was read before its call."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from fakes.bulk import TEST_TIMEOUT, FakeAccount, FakeConnection, start_thread, 
 from ansible_collections.rewind.vps.plugins.module_utils._bulk import coalescing
 from ansible_collections.rewind.vps.plugins.module_utils._bulk.coalescing import CoalescedRead
 from ansible_collections.rewind.vps.plugins.module_utils._bulk.connection_pool import ConnectionPool
+from ansible_collections.rewind.vps.plugins.module_utils._bulk.reads import ServerProvider
 from ansible_collections.rewind.vps.plugins.module_utils._bulk.shared_provider import AccountCache, SharedProvider
 from ansible_collections.rewind.vps.plugins.module_utils._errors import INVALID_RESPONSE, UNREACHABLE, RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._provider import base
 
 MANY = 20
 
 
 class Reader:
-    """A reading whose begin and end a test decides."""
+    """A read that ends when the test lets it."""
 
     def __init__(self, requests: int = 1, seconds: float = 0.0) -> None:
         self.requests, self.seconds, self.count = requests, seconds, 0
@@ -107,7 +109,7 @@ def test_a_waiter_does_not_miss_a_read_that_came_just_before():
 def test_one_straggler_does_not_read_a_hundred_pages():
     reader = Reader(requests=100)
     cache = CoalescedRead(reader)
-    assert read_at_once(cache, 2)[0].value == 1  # nobody knew how long it is
+    assert read_at_once(cache, 2)[0].value == 1  # its number of pages was unknown
     assert cache.get(monotonic(), True).direct and reader.count == 1
 
 
@@ -131,9 +133,9 @@ def test_a_list_of_one_page_is_read_for_all_even_by_one():
 
 def test_all_callers_get_the_error_and_each_has_its_own_copy():
     reader = Reader()
-    reader.error = RewindError("no way", kind=UNREACHABLE, hint="look")
+    reader.error = RewindError("not reachable", kind=UNREACHABLE, hint="check")
     answers = read_at_once(CoalescedRead(reader), MANY)
-    assert {(error.kind, error.message, error.hint) for error in answers} == {(UNREACHABLE, "no way", "look")}
+    assert {(error.kind, error.message, error.hint) for error in answers} == {(UNREACHABLE, "not reachable", "check")}
     answers[0].add_context("web1", "nightly")
     assert [error.server for error in answers[1:]] == [None] * (MANY - 1)
 
@@ -141,7 +143,7 @@ def test_all_callers_get_the_error_and_each_has_its_own_copy():
 def test_after_an_error_the_next_read_is_a_new_one():
     reader = Reader()
     cache = CoalescedRead(reader)
-    reader.error = RewindError("no way", kind=UNREACHABLE)
+    reader.error = RewindError("not reachable", kind=UNREACHABLE)
     read_at_once(cache, 2)
     reader.error = None
     assert [flight.value for flight in read_at_once(cache, 2)] == [2, 2]
@@ -179,14 +181,15 @@ def test_the_backoff_has_an_end_and_does_not_count_the_wait_for_a_connection():
     assert cache._backoff_until - monotonic() <= coalescing.MAX_BACKOFF
 
     pool = ConnectionPool([FakeConnection(FakeAccount("vpsorg", "web1"))])
-    change = start_thread(lambda: pool.change(lambda provider: time.sleep(1.0)))
-    wait_until(lambda: pool._in_progress["changes"])
-    _found, requests, seconds = AccountCache(pool)._list_snapshots()
+    in_use, other = threading.Event(), threading.Event()
+    change = start_thread(lambda: pool.call(lambda provider: (in_use.set(), other.wait(1.0))))
+    assert in_use.wait(TEST_TIMEOUT)
+    _found, requests, seconds = AccountCache(pool)._list("snapshots")
     change.join(TEST_TIMEOUT)
     assert requests == 1 and seconds < 0.5
 
 
-# --- what one member sees
+# --- what one server's provider returns
 
 
 def provider_for(account: FakeAccount, reference: str = "web1", cache: AccountCache | None = None) -> SharedProvider:
@@ -194,9 +197,9 @@ def provider_for(account: FakeAccount, reference: str = "web1", cache: AccountCa
 
 
 def fill_cache(cache: AccountCache, account: FakeAccount) -> None:
-    """Others have had the account listed, once; from now on all know that it is one page."""
+    """Let other servers list the account, once; from now on it is known to be one page."""
     server = account.servers["2"]
-    while not cache.snapshots.has_newer(0.0):
+    while not cache.listings["snapshots"].has_newer(0.0):
         threads = [start_thread(lambda: SharedProvider("2", cache).list_snapshots(server)) for _number in range(2)]
         [thread.join(TEST_TIMEOUT) for thread in threads]
     account.requests.clear()
@@ -227,13 +230,13 @@ def test_no_read_is_returned_twice():
     cache = AccountCache(ConnectionPool([FakeConnection(account)]))
     one = provider_for(account, "1", cache)
     fill_cache(cache, account)
-    for polls in range(3):  # the first is answered by what others have had read
+    for polls in range(3):  # the first uses the listing of the others
         one.list_snapshots(account.servers["1"])
         assert account.servers_of("list_snapshots") == ["*"] * polls
 
 
 def test_a_provider_that_waits_for_a_lock_is_not_woken_again_and_again():
-    """What others have had read says nothing about the lock: it would look at once, and again."""
+    """The listings of others say nothing about the lock: it would poll again at once, and again."""
     account = FakeAccount("vpsorg", "web1", "web2")
     cache = AccountCache(ConnectionPool([FakeConnection(account), FakeConnection(account)]))
     fill_cache(cache, account)
@@ -255,13 +258,13 @@ def test_a_sleep_ends_when_another_has_read_what_is_waited_for():
     one.list_snapshots(account.servers["1"])
     ended = threading.Event()
     start_thread(lambda: (one.sleep(TEST_TIMEOUT), ended.set()))
-    wait_until(lambda: cache.snapshots._waiter_count)
+    wait_until(lambda: cache.listings["snapshots"]._waiter_count)
     other.invalidate()
     other.list_snapshots(account.servers["2"])
     assert ended.wait(1.0)
     asked = len(account.requests)
     one.list_snapshots(account.servers["1"])
-    assert len(account.requests) == asked, "it was read for one already"
+    assert len(account.requests) == asked, "another server has listed it already"
 
 
 @pytest.mark.parametrize("kind", ["vpsorg", "ilkbyte"])
@@ -270,7 +273,7 @@ def test_where_the_provider_lists_no_account_each_server_is_read_separately(kind
     one = provider_for(account, next(iter(account.servers)))
     server = next(iter(account.servers.values()))
     one.list_snapshots(server)
-    assert account.servers_of("list_snapshots") == [server.id]  # at VPS.org since nobody else wanted to know
+    assert account.servers_of("list_snapshots") == [server.id]  # at VPS.org as it is the only caller
 
 
 def test_a_list_that_keeps_changing_fails_no_server():
@@ -296,8 +299,7 @@ def test_two_names_of_one_server_are_refused_whichever_comes_first(references):
     account = FakeAccount("vpsorg", "web1", "web2")
 
     def server_from_reference(connection: FakeConnection, reference: str):  # as VPS.org does: digits are a number
-        from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Server
-        return Server(str(int(reference))) if reference.isdecimal() else None
+        return base.Server(str(int(reference))) if reference.isdecimal() else None
 
     cache = AccountCache(ConnectionPool([FakeConnection(account)]))
     FakeConnection.server_from_reference, before = server_from_reference, FakeConnection.server_from_reference
@@ -307,7 +309,7 @@ def test_two_names_of_one_server_are_refused_whichever_comes_first(references):
         with pytest.raises(RewindError, match="are the same server") as caught:
             second.server_from_reference(references[1]) or second.get_server(references[1])
         assert caught.value.kind == "invalid_argument" and all(name in caught.value.message for name in references)
-        assert first.get_server("1").id == "1", "the first one goes on, by whatever name"
+        assert first.get_server("1").id == "1", "the first one continues, by any name"
     finally:
         FakeConnection.server_from_reference = before
 
@@ -317,3 +319,10 @@ def test_an_unknown_server_is_requested_separately_before_it_is_reported_unknown
     with pytest.raises(RewindError) as caught:
         provider_for(account, "nowhere").get_server("nowhere")
     assert caught.value.kind == "not_found" and "nowhere" in account.servers_of("get_server")
+
+
+def test_every_request_goes_through_the_pool_of_connections():
+    """A method that is passed on to the first connection would use it at the same time as its own thread."""
+    without_requests = {"aliases_of", "server_from_reference"}
+    for name in base.Provider.__abstractmethods__ - without_requests:
+        assert any(name in vars(cls) for cls in (SharedProvider, ServerProvider)), name

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A bounded number of lines, whose turn it is, and batches that always open again."""
+"""A limited number of connections, their order, and batches that always open again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._bulk.executor import B
 
 
 class Calls:
-    """Calls that last until the test lets them go."""
+    """Calls that last until the test ends them."""
 
     def __init__(self) -> None:
         self.started: list[str] = []
@@ -41,7 +41,7 @@ class Calls:
 
 def test_no_more_calls_at_once_than_there_are_connections():
     pool, calls = ConnectionPool(["a", "b", "c"]), Calls()
-    threads = [start_thread(lambda: pool.read(calls.named("x"))) for _number in range(12)]
+    threads = [start_thread(lambda: pool.call(calls.named("x"))) for _number in range(12)]
     wait_until(lambda: calls.inside == 3)
     calls.finish(12)
     [thread.join(TEST_TIMEOUT) for thread in threads]
@@ -50,11 +50,11 @@ def test_no_more_calls_at_once_than_there_are_connections():
 
 def test_urgent_reads_come_before_polls():
     pool, calls = ConnectionPool(["a"]), Calls()
-    threads = [start_thread(lambda: pool.read(calls.named("first")))]
+    threads = [start_thread(lambda: pool.call(calls.named("first")))]
     wait_until(lambda: calls.started)
     for name, urgent in (("patient", False), ("urgent", True)):
-        threads.append(start_thread(lambda name=name, urgent=urgent: pool.read(calls.named(name), urgent)))
-        wait_until(lambda urgent=urgent: pool._urgent_queue if urgent else pool._normal_queue)
+        threads.append(start_thread(lambda name=name, urgent=urgent: pool.call(calls.named(name), urgent)))
+        wait_until(lambda urgent=urgent: pool._urgent_queue if urgent else pool._poll_queue)
     calls.finish(3)
     [thread.join(TEST_TIMEOUT) for thread in threads]
     assert calls.started == ["first", "urgent", "patient"]
@@ -71,7 +71,7 @@ def test_a_call_that_fails_releases_its_connection():
             pool.change(fail)
         with pytest.raises(ValueError):
             pool.list_all(fail)
-    assert pool.read(lambda provider: provider) == "a" and set(pool._in_progress.values()) == {0}
+    assert pool.call(lambda provider: provider) == "a" and set(pool._in_progress.values()) == {0}
 
 
 def test_changes_wait_for_a_listing_of_the_account_and_only_for_a_while(monkeypatch):

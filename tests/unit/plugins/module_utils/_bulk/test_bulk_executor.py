@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A thread for each server, as many as the machine has room for, and what signals do to them."""
+"""Threads for the servers, as many as the machine allows, and how signals affect them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import threading
 import pytest
 from fakes.bulk import TEST_TIMEOUT, start_thread, wait_until
 
-from ansible_collections.rewind.vps.plugins.module_utils._bulk import executor, thread_pool
+from ansible_collections.rewind.vps.plugins.module_utils._bulk import executor, reads
 from ansible_collections.rewind.vps.plugins.module_utils._module import signal_guard
 from ansible_collections.rewind.vps.plugins.module_utils._module.signal_guard import Cancelled, Interrupted, ThreadSignals, raise_on_signal
 
@@ -24,7 +24,7 @@ TERMINATING_SIGNALS = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGA
 
 
 class LimitedThreads:
-    """A machine that has so many threads for us."""
+    """A machine that allows only so many threads."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, maximum: int) -> None:
         self.alive, self.maximum = 0, maximum
@@ -49,42 +49,53 @@ class LimitedThreads:
         monkeypatch.setattr(threading.Thread, "run", counted)
 
 
-def run(jobs: int, spare: int = 0, job=lambda: None) -> list[str]:
-    """Which threads have done them."""
+def run(jobs: int, job=lambda: None) -> list[str]:
+    """The names of the threads that have done them."""
     done: list[str] = []
 
     def one() -> None:
         job()
         done.append(threading.current_thread().name)
 
-    thread_pool.run_jobs([one] * jobs, 1000, spare, lambda: None)
+    reads.run_jobs([one] * jobs, 1000, lambda: None)
     assert len(done) == jobs
     return done
 
 
-def test_all_are_at_work_at_the_same_time():
+def test_all_jobs_run_at_the_same_time():
     barrier = threading.Barrier(50)
     assert len(set(run(50, job=lambda: barrier.wait(TEST_TIMEOUT)))) == 50
 
 
-@pytest.mark.parametrize(("threads", "spare", "workers"), [(30, 8, 22), (10, 8, 2), (9, 8, 1), (2, 8, 0), (0, 8, 0)])
-def test_where_threads_are_few_some_are_left_for_what_the_jobs_need(monkeypatch, threads, spare, workers):
-    """Each request needs one that ends it in time: without any, no request could go out."""
-    local_state = LimitedThreads(monkeypatch, threads)
+@pytest.mark.parametrize(("threads", "workers"), [(30, 29), (2, 1), (1, 0), (0, 0)])
+def test_with_few_threads_one_is_left_for_the_time_limits_of_requests(monkeypatch, threads, workers):
+    limited = LimitedThreads(monkeypatch, threads)
     seen = []
-    names = set(run(100, spare, job=lambda: seen.append(local_state.alive)))
+    names = set(run(100, job=lambda: seen.append(limited.alive)))
     assert max(seen) == workers
     assert names == {threading.current_thread().name} if not workers else len(names) <= workers
 
 
-def test_with_enough_threads_no_job_waits(monkeypatch):
-    LimitedThreads(monkeypatch, 48)
-    barrier = threading.Barrier(40)
-    assert len(set(run(40, 8, job=lambda: barrier.wait(TEST_TIMEOUT)))) == 40
+def test_after_an_interrupt_no_job_starts():
+    """The thread that waits does not wait for the jobs in progress either."""
+    started, may_finish = [], threading.Event()
+
+    def job() -> None:
+        started.append(1)
+        may_finish.wait(TEST_TIMEOUT)
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        reads.run_jobs([job] * 10, 2, interrupt)
+    may_finish.set()
+    wait_until(lambda: not any(thread.name.endswith("(<lambda>)") for thread in threading.enumerate()))
+    assert len(started) == 2
 
 
 def test_a_response_of_hostile_depth_does_not_end_the_process():
-    """json's C code needs a stack for each level; a segmentation fault would end the whole fleet."""
+    """The C code of json uses stack for each level; a segmentation fault would end the whole task."""
     code = (
         "import json, threading; threading.stack_size(STACK)\n"
         "def read():\n"
@@ -92,7 +103,7 @@ def test_a_response_of_hostile_depth_does_not_end_the_process():
         "        try: json.loads(text)\n"
         "        except (ValueError, RecursionError): pass\n"
         "thread = threading.Thread(target=read); thread.start(); thread.join(); print('alive')\n"
-    ).replace("STACK", str(thread_pool.STACK_BYTES))
+    ).replace("STACK", str(reads.STACK_BYTES))
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ended.stdout == "alive\n", ended.returncode
 
@@ -120,7 +131,7 @@ def test_each_server_has_open_files_for_its_lock_and_that_of_its_restore(monkeyp
 
 @pytest.fixture(autouse=True)
 def received_signals():
-    """Signals that get past the code under test must not end the test run; none may be left in charge."""
+    """Signals that pass the code under test must not end the test run, and no handler may remain installed."""
     received: list[int] = []
     before = {number: signal.signal(number, lambda number, frame: received.append(number)) for number in TERMINATING_SIGNALS}
     installed = {number: signal.getsignal(number) for number in before}
@@ -132,7 +143,7 @@ def received_signals():
 
 
 class CriticalThread:
-    """A thread of a crowd that does as it is told."""
+    """A thread that the test controls."""
 
     def __init__(self, thread_signals: ThreadSignals, critical: bool) -> None:
         self.ended: list[str] = []
@@ -145,13 +156,13 @@ class CriticalThread:
         with self._signals.register_thread():
             try:
                 if self._critical:
-                    with raise_on_signal(lambda number: self.ended.append("handed on by a thread")) as defer:
+                    with raise_on_signal(lambda number: self.ended.append("redelivered by a thread")) as defer:
                         try:
                             self._work()
                         except BaseException:
                             defer()
                             self._signals.raise_if_cancelled()
-                            self.ended.append("put back")
+                            self.ended.append("undone")
                             raise
                 else:
                     self._work()
@@ -181,7 +192,7 @@ def test_outside_of_critical_sections_a_signal_does_what_it_did(number, received
         send_signal(number)
         assert received_signals == [number]
         send_signal(number)
-        assert received_signals == [number, number], "heard only once"
+        assert received_signals == [number, number], "handled only once"
         thread.finish()
     assert thread.ended == []
 
@@ -202,7 +213,7 @@ def test_a_signal_waits_for_critical_sections_which_undo_their_change(number, re
         thread_signals.deliver(redelivered.append)
         thread_signals.deliver(redelivered.append)
     assert redelivered == [number] and received_signals == []
-    assert [thread.ended for thread in threads] == [["put back", "Interrupted"]] * 3
+    assert [thread.ended for thread in threads] == [["undone", "Interrupted"]] * 3
 
 
 def test_after_a_signal_no_critical_section_starts():
@@ -227,7 +238,7 @@ def test_after_a_signal_no_critical_section_starts():
 
 
 def test_where_the_signal_does_not_end_the_process_nothing_more_is_started():
-    """In the module's own process nobody hands it on: the task has to end by itself, and say how far it came."""
+    """In the module's own process no handler ends the task: it ends by itself and reports how far it came."""
     thread_signals = ThreadSignals()
     with thread_signals.install():
         waiting, stopped = CriticalThread(thread_signals, critical=False), CriticalThread(thread_signals, critical=True)
@@ -244,12 +255,12 @@ def test_an_exception_of_the_main_thread_waits_until_servers_run_again():
         thread = CriticalThread(thread_signals, critical=True)
         threading.Timer(0.1, thread.finish).start()
         raise KeyError
-    assert thread.ended == ["put back", "Interrupted"]
+    assert thread.ended == ["undone", "Interrupted"]
 
 
 @pytest.mark.parametrize("critical", [True, False])
 def test_a_signal_that_is_ignored_stays_ignored(critical):
-    """nohup: the connection that is gone is no reason to end, and not to stop hearing either."""
+    """With nohup a lost connection does not end the task, and its other signals still work."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         thread_signals, redelivered = ThreadSignals(), []

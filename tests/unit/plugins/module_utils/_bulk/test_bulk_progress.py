@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a person sees of a fleet: each change once, many alike in one line, and now and then how far it is."""
+"""Progress of a bulk operation: each change once, many alike in one line, and a summary from time to time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class RecordedProgress:
         self.progress = Progress(self.lines.append, total, expected, lambda: self.now)
 
     def lines_at(self, now: float) -> list[str]:
-        """What is told by then."""
+        """The lines reported by then."""
         self.now, before = now, len(self.lines)
         self.progress.tick()
         return self.lines[before:]
@@ -22,17 +22,17 @@ class RecordedProgress:
 
 def test_each_change_is_reported_once():
     recorded = RecordedProgress(2)
-    recorded.progress.started("web1", "snapshot nightly is asked for")
+    recorded.progress.started("web1", "snapshot nightly requested")
     assert recorded.lines_at(1.0) == []
-    assert recorded.lines_at(2.5) == ["web1: snapshot nightly is asked for"]
+    assert recorded.lines_at(2.5) == ["web1: snapshot nightly requested"]
     assert recorded.lines_at(5.0) == []
 
 
 def test_many_that_changed_alike_have_one_line():
     recorded = RecordedProgress(1000)
     for number in range(1000):
-        recorded.progress.started(f"web{number}", "asked for")
-    assert recorded.lines_at(3.0) == ["web0, web1, web2 and 997 more: asked for"]
+        recorded.progress.started(f"web{number}", "requested")
+    assert recorded.lines_at(3.0) == ["web0, web1, web2 and 997 more: requested"]
     for number in range(MAX_INDIVIDUAL_LINES):
         recorded.progress.finished(f"web{number}", "done", failed=False)
     assert len(recorded.lines_at(6.0)) == MAX_INDIVIDUAL_LINES
@@ -41,9 +41,9 @@ def test_many_that_changed_alike_have_one_line():
 def test_the_summary_has_what_is_done_pending_failed_the_slowest_and_the_time_left():
     recorded = RecordedProgress(5)
     recorded.now = 2.0
-    recorded.progress.started("web1", "asked for")
+    recorded.progress.started("web1", "requested")
     recorded.now = 4.0
-    recorded.progress.started("web2", "asked for")
+    recorded.progress.started("web2", "requested")
     recorded.progress.finished("web3", "done", failed=False)
     recorded.progress.finished("web4", "failed (busy, not_applied)", failed=True)
     (summary,) = [line for line in recorded.lines_at(FIRST_SUMMARY_AFTER + 2.0) if "pending" in line]
@@ -57,7 +57,7 @@ def test_the_summary_has_what_is_done_pending_failed_the_slowest_and_the_time_le
 
 def test_an_hour_is_no_more_than_a_line_each_half_minute():
     recorded = RecordedProgress(1)
-    recorded.progress.started("web1", "asked for")
+    recorded.progress.started("web1", "requested")
     lines = [line for second in range(1, 14400) for line in recorded.lines_at(second / 4)]
     assert len(lines) <= 2 + 3600 / SUMMARY_INTERVAL
 
@@ -72,8 +72,8 @@ def test_servers_for_which_there_was_nothing_to_do_have_no_line():
 @pytest.mark.parametrize("last", [True, False])
 def test_nothing_is_lost_at_the_end(last):
     recorded = RecordedProgress(1)
-    recorded.progress.started("web1", "asked for")
+    recorded.progress.started("web1", "requested")
     recorded.progress.finished("web1", "done" if last else None, failed=False)
     recorded.progress.flush()
     recorded.progress.flush()
-    assert recorded.lines == ["web1: asked for", "web1: done"][:1 + last]
+    assert recorded.lines == ["web1: requested", "web1: done"][:1 + last]

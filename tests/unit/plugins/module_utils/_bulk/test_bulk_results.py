@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Many servers in one task: each has a result of its own, one's trouble stays its own, and what is said of all is true."""
+"""Many servers in one task: each has its own result, a failure affects no other, and the summary is correct."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TEN = [f"web{number}" for number in range(1, 11)]
 
 @pytest.fixture(autouse=True)
 def one_directory(tmp_path, monkeypatch):
-    """All turns of a test are at the same places, as on a real machine."""
+    """All locks of a test are in the same directory, as on a real machine."""
     monkeypatch.setattr(server_lock, "state_directory", lambda create: str(tmp_path))
     return tmp_path
 
@@ -77,7 +77,7 @@ def test_some_fail_and_the_others_are_not_affected():
 
 
 def test_a_failed_listing_is_reported_to_each_server_separately():
-    """All are told by one reading; what one adds to its error is not the others'."""
+    """All get the error of one listing; the context that one adds is not the others'."""
     account = FakeAccount("vpsorg", "web1", "web2", "web3")
 
     def reject(call: str, server: str) -> None:
@@ -153,7 +153,7 @@ def test_no_more_servers_are_stopped_at_once_than_concurrency():
 
 
 def test_one_of_many_waits_for_another_task_without_keeping_its_own_waiting(monkeypatch):
-    """web1 is another play's for as long as it likes; with room for one at a time the others come all the same."""
+    """Another play has locked web1; with one server at a time, the others are processed all the same."""
     account = FakeAccount("vpsorg", "web1", "web2", "web3")
     other = bulk_task(account, ["1"])
     may_release, is_locked = threading.Event(), threading.Event()
@@ -179,13 +179,13 @@ def test_one_of_many_waits_for_another_task_without_keeping_its_own_waiting(monk
 
 
 def test_what_was_read_before_the_lock_does_not_count():
-    """Between the reading that others had and its turn, another task begins a restore: nothing may be asked for."""
+    """Another task starts a restore after the listing of the other servers and before the lock: nothing may be requested."""
     account = FakeAccount("vpsorg", "web1", "web2", "web3")
     account.snapshots["3"] = [replace(snapshot(id="s3"), server=account.servers["3"])]
-    all_are_there, others_have_read = threading.Barrier(3), threading.Barrier(3)
+    all_started, others_have_read = threading.Barrier(3), threading.Barrier(3)
 
     def operation(one):
-        all_are_there.wait(TEST_TIMEOUT)
+        all_started.wait(TEST_TIMEOUT)
         if one.server_reference != "web3":
             one.provider.get_server(one.server_reference)
             others_have_read.wait(TEST_TIMEOUT)
@@ -195,7 +195,7 @@ def test_what_was_read_before_the_lock_does_not_count():
         return snapshot_restore.run(one)
 
     result = run_on_each(bulk_task(account, ["web1", "web2", "web3"], wait=False), operation, RERUN_REPEATS, 10.0)
-    assert account.servers_of("restore") == [], "a server that was being restored was asked to be restored"
+    assert account.servers_of("restore") == [], "a restore was requested for a server that was being restored"
     assert result["by_server"]["web3"]["already_in_progress"]
 
 
