@@ -138,11 +138,11 @@ def test_when_one_is_due(schedules: ScheduleRunner, subtests: pytest.Subtests) -
         "the first": ([], True), "two days": (["nightly-202601010300", 48], False), "three days": (["nightly-202601010300", 72], True),
         "three days, the last was late": (["nightly-202601010300", 55], True), "not of the schedule": (["nightly-now", 1], True),
     }
-    for name, (add_snapshot, due) in cases.items():
+    for name, (existing, due) in cases.items():
         with subtests.test(name):
             schedules.sandbox.admin.reset()
-            if add_snapshot:
-                add_snapshot(schedules.sandbox, add_snapshot[0], hours=add_snapshot[1])
+            if existing:
+                add_snapshot(schedules.sandbox, existing[0], hours=existing[1])
             ran = schedules.run_unit(UNIT)
             assert ran.returncode == 0, ran.stdout
             assert schedules.changing() == (["snapshots.create"] if due else [])
