@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The benchmark still runs: one tiny round of each part. What it measures then is not looked at."""
+"""The benchmark runs: one tiny round of each part. Its measurements are not checked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.playbook
 
 
 def bench(directory: Path, *arguments: str) -> tuple[dict, str]:
-    """What a tiny round has found, by part, and what it printed."""
+    """The results of a tiny round by part, and its output."""
     found = directory / "found.json"
     ended = subprocess.run([sys.executable, PROGRAM, "--tiny", "--json", found, *arguments], cwd=directory, capture_output=True, text=True,
                            timeout=300, check=False, env={**os.environ, "HOME": str(directory)})
