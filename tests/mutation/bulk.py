@@ -15,7 +15,7 @@ MUTANTS = [
         may_hang=True,
     ),
     Mutant(
-        "all servers of a task may be off at the same time", f"{UTILS}/_bulk/runner.py", "BulkRunner.__init__",
+        "all servers of a task may be off at the same time", f"{UTILS}/_bulk/executor.py", "BulkRunner.__init__",
         r"BatchGate\((\w+), \w+ - 1\) if", r"BatchGate(MAX_PENDING_DECISIONS, \1) if", "own_outcome",
         ("unit/plugins/module_utils/_bulk/test_bulk_results.py::test_no_more_servers_are_stopped_at_once_than_concurrency",),
     ),
