@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One sandbox for each process of the tests, as new for every test."""
+"""One sandbox for each test process, reset before every test."""
 
 from __future__ import annotations
 
@@ -37,8 +37,14 @@ def runner(sandbox: SandboxHandle, tmp_path: Path) -> PlaybookRunner:
 
 @pytest.fixture(params=CLOUDS)
 def tasks(request: pytest.FixtureRequest, sandbox: SandboxHandle) -> TaskFactory:
-    """Tasks at each of the clouds."""
+    """Tasks at each provider."""
     return TaskFactory(sandbox, request.param)
+
+
+@pytest.fixture
+def clouds(sandbox: SandboxHandle) -> list[TaskFactory]:
+    """Tasks at both providers, for one run."""
+    return [TaskFactory(sandbox, cloud) for cloud in CLOUDS]
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Replays snapshot operations on libvirt's own test driver. Run by a Python that has the module ``libvirt``.
+"""Replays snapshot operations on libvirt's own test driver. Run by a Python with the module `libvirt`.
 
 Standard input: a JSON list of [operation, argument] (create, revert, delete, recreate, power). Standard output: for
-each operation a line with one JSON object, ``{ok, power, current, snapshots: {name: {...}}}``.
+each operation a line with one JSON object, `{ok, power, current, snapshots: {name: {...}}}`.
 No hypervisor and no daemon is needed.
 """
 
@@ -19,7 +19,7 @@ POWER = {libvirt.VIR_DOMAIN_RUNNING: "running", libvirt.VIR_DOMAIN_SHUTOFF: "shu
 
 
 def main() -> None:
-    libvirt.registerErrorHandler(lambda context, error: None, None)  # refusals are results here, not messages
+    libvirt.registerErrorHandler(lambda context, error: None, None)  # errors are results, not messages
     connection = libvirt.open("test:///default")
     domain = connection.lookupByName("test")
     for operation, argument in json.load(sys.stdin):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The benchmark runs: one tiny round of each part. The figures do not matter."""
+"""The benchmark runs: one tiny round of each part. Its measurements are not checked."""
 
 from __future__ import annotations
 

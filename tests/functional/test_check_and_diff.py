@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A check run sends nothing that changes, and foretells what the real run then returns."""
+"""Check mode sends no change, and predicts the result of the real run."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from support.playbook_runner import Call, PlaybookRunner
 
 pytestmark = pytest.mark.playbook
 
-Case = tuple[str, str, list[Call], dict[str, Any], bool]  # name, module, world, options, whether it changes something
+Case = tuple[str, str, list[Call], dict[str, Any], bool]  # name, module, setup, options, whether it changes something
 
 
 def snapshots(cloud: str) -> list[Case]:
-    """One case for each way that the module C(snapshot) can go."""
+    """One case for each result of the module `snapshot`."""
     old = add_snapshot(cloud, "one", created_at=ago(days=3))
     others = [add_snapshot(cloud, f"night{n}", created_at=ago(days=n)) for n in (4, 2)]
     keep = {"count": 1, "match": "night*"}
     cases: list[Case] = [
         ("created", "snapshot", others, {"name": "one"}, True),
         ("kept", "snapshot", [old, *others], {"name": "one"}, False),
-        ("retaken", "snapshot", [old, *others], {"name": "one", "max_age": "1d"}, True),
+        ("recreated", "snapshot", [old, *others], {"name": "one", "max_age": "1d"}, True),
         ("created and older ones deleted", "snapshot", others, {"name": "night9", "retain": keep}, True),
         ("kept and older ones deleted", "snapshot", others, {"name": "night2", "retain": keep}, True),
         ("created with the server stopped", "snapshot", [], {"name": "one", "stop_server": True}, True),
@@ -52,22 +52,25 @@ def other_modules(cloud: str) -> list[Case]:
     ]
     if cloud == "ilkbyte":
         hour = unscheduled_hour()
-        hanging = add_snapshot(cloud, "one", created_at=ago(days=3), is_cron=True, day=1, hour=hour, min=30)
+        scheduled = add_snapshot(cloud, "one", created_at=ago(days=3), is_cron=True, day=1, hour=hour, min=30)
         desired = {"name": "one", "day": 1, "hour": hour, "minute": 30}
         cases += [
             ("schedule set", "snapshot_cron", [there], desired, True),
-            ("schedule there", "snapshot_cron", [hanging], desired, False),
-            ("schedule changed", "snapshot_cron", [hanging], {**desired, "day": 7}, True),
-            ("schedule removed", "snapshot_cron", [hanging], {"name": "one", "state": "absent"}, True),
+            ("schedule there", "snapshot_cron", [scheduled], desired, False),
+            ("schedule changed", "snapshot_cron", [scheduled], {**desired, "day": 7}, True),
+            ("schedule removed", "snapshot_cron", [scheduled], {"name": "one", "state": "absent"}, True),
             ("no schedule to remove", "snapshot_cron", [there], {"name": "one", "state": "absent"}, False),
         ]
     return cases
 
 
 @pytest.mark.duration(12)
-@pytest.mark.parametrize("modules", [snapshots, other_modules])
-def test_check_foretells_the_real_run(runner: PlaybookRunner, tasks: TaskFactory, modules: Any, subtests: pytest.Subtests) -> None:
-    cases = modules(tasks.cloud)
+@pytest.mark.parametrize(("cloud", "modules"), [
+    ("vpsorg", snapshots), ("ilkbyte", other_modules),
+    pytest.param("ilkbyte", snapshots, marks=pytest.mark.slow), pytest.param("vpsorg", other_modules, marks=pytest.mark.slow),
+])
+def test_check_mode_predicts_the_real_run(runner: PlaybookRunner, cloud: str, modules: Any, subtests: pytest.Subtests) -> None:
+    tasks, cases = TaskFactory(runner.sandbox, cloud), modules(cloud)
     steps = []
     for name, module, setup, options, _dummy in cases:
         for mode in ("check", "real"):
@@ -78,8 +81,8 @@ def test_check_foretells_the_real_run(runner: PlaybookRunner, tasks: TaskFactory
         with subtests.test(name):
             check, real = run[f"{name}: check"], run[f"{name}: real"]
             assert not check.failed and not real.failed, (check.result, real.result)
-            assert check.changing == [] and check.events == []
-            assert check.result["changed"] is real.result["changed"] is bool(real.changing) is changes
+            assert check.cscheduled == [] and check.events == []
+            assert check.result["changed"] is real.result["changed"] is bool(real.cscheduled) is changes
             assert shape(check.result) == shape(real.result)
             assert check.result.get("diff") == real.result.get("diff")
             assert ("diff" in real.result) is not module.endswith("_info")
@@ -87,7 +90,7 @@ def test_check_foretells_the_real_run(runner: PlaybookRunner, tasks: TaskFactory
                 assert real.result["diff"]["before"] != real.result["diff"]["after"]
 
 
-def test_check_refuses_what_the_real_run_refuses(runner: PlaybookRunner, vpsorg: TaskFactory, subtests: pytest.Subtests) -> None:
+def test_check_mode_fails_as_the_real_run_does(runner: PlaybookRunner, vpsorg: TaskFactory, subtests: pytest.Subtests) -> None:
     full = [add_snapshot("vpsorg", f"s{n}", created_at=ago(days=1)) for n in range(5)]
     cases: list[tuple[str, str, list[Call], dict[str, Any]]] = [
         ("limit_reached", "snapshot", full, {"name": "one"}),
@@ -106,24 +109,24 @@ def test_check_refuses_what_the_real_run_refuses(runner: PlaybookRunner, vpsorg:
             check, real = run[f"{kind} check"], run[f"{kind} real"]
             assert check.error == real.error and check.error["kind"] == kind
             assert check.msg == real.msg
-            assert check.changing == real.changing == []
+            assert check.cscheduled == real.cscheduled == []
 
 
-def test_check_of_a_busy_server(runner: PlaybookRunner, vpsorg: TaskFactory) -> None:
-    """A check run does not wait for what is under way: it says what the real run would do."""
+def test_check_mode_with_a_busy_server(runner: PlaybookRunner, vpsorg: TaskFactory) -> None:
+    """Check mode does not wait for other operations."""
     restoring = ("update_server", {"cloud": "vpsorg", "server": SERVER["vpsorg"], "status": "restoring"})
     run = runner.run(
         vpsorg("snapshot_restore", *RESET_CALLS, add_snapshot("vpsorg", "one"), restoring, step="restore", name="one",
                keywords={"check_mode": True}),
         vpsorg("snapshot", *RESET_CALLS, restoring, step="snapshot", name="two", keywords={"check_mode": True}),
     )
-    assert run["restore"].changing == [] and run["restore"].result["already_in_progress"] is True
+    assert run["restore"].cscheduled == [] and run["restore"].result["already_in_progress"] is True
     assert run["restore"].result["changed"] is False
-    assert run["snapshot"].changing == [] and run["snapshot"].result["changed"] is True
+    assert run["snapshot"].cscheduled == [] and run["snapshot"].result["changed"] is True
 
 
 def shape(value: Any) -> Any:
-    """The keys in a value, all the way down; every leaf alike."""
+    """The keys in a value, at every level, without the values."""
     if isinstance(value, dict):
         return {key: shape(item) for key, item in value.items() if key != "invocation"}
     if isinstance(value, list):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`make demo` from end to end, and whether it would notice if the collection had not done its work."""
+"""`make demo` from start to end, and the checks with which it would detect a failure of the collection."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -30,12 +31,12 @@ from sandbox import SandboxHandle, launch  # noqa: E402
 DEMO_SECONDS = 240
 NEEDS_SSH = pytest.mark.skipif(not shutil.which("ssh"), reason="the demo needs an SSH client")
 
-# --- The whole demo
+# --- the whole demo
 
 
 @pytest.fixture
 def workspace() -> Iterator[Path]:
-    """The demo's folder for temporary files; whatever the demo does, nothing of it may be left there."""
+    """The demo's directory for temporary files; the demo must leave nothing there."""
     directory = Path(tempfile.mkdtemp(prefix="rwt-", dir="/tmp"))  # short: sockets lie below it
     yield directory
     left = [str(path) for path in directory.rglob("*")]
@@ -45,11 +46,11 @@ def workspace() -> Iterator[Path]:
 
 
 def start_demo(workspace: Path, *options: str) -> subprocess.Popen[str]:
-    """Start it as it is without the tooling, in the hands of somebody who has real clouds and an Ansible set up."""
+    """Start it without the tooling, for a user with real accounts and Ansible settings."""
     environment = {
         "PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C.UTF-8", "TMPDIR": str(workspace), "COLUMNS": "100",
-        "VPS_API_TOKEN": "somebodys-own", "VPS_API_URL": "https://vps.invalid", "ILKBYTE_HOST": "https://ilkbyte.invalid",
-        "ANSIBLE_STDOUT_CALLBACK": "minimal", "ANSIBLE_INVENTORY": "/nonexistent", "ANSIBLE_REMOTE_USER": "somebody",
+        "VPS_API_TOKEN": "a-real-token", "VPS_API_URL": "https://vps.invalid", "ILKBYTE_HOST": "https://ilkbyte.invalid",
+        "ANSIBLE_STDOUT_CALLBACK": "minimal", "ANSIBLE_INVENTORY": "/nonexistent", "ANSIBLE_REMOTE_USER": "root2",
     }
     return subprocess.Popen([sys.executable, str(ROOT / "extensions/demo/run.py"), *options], env=environment, cwd="/", text=True,
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8")
@@ -64,8 +65,8 @@ def output_and_status(demo: subprocess.Popen[str]) -> tuple[str, int]:
 
 
 def processes_naming(directory: Path) -> list[str]:
-    """The processes that have this folder in their arguments or environment, for up to 5 s while they are ending."""
-    deadline = time.monotonic() + 5
+    """The processes with this directory in their arguments or environment; waits up to 20 s for their end."""
+    deadline = time.monotonic() + 20
     while (found := _processes_naming(os.fsencode(directory))) and time.monotonic() < deadline:
         time.sleep(0.1)
     return found
@@ -77,7 +78,7 @@ def _processes_naming(directory: bytes) -> list[str]:
         try:
             if directory in (process / "cmdline").read_bytes() + (process / "environ").read_bytes():
                 found.append((process / "cmdline").read_text(errors="replace"))
-        except OSError:  # it has ended, or is somebody else's
+        except OSError:  # it has ended, or belongs to another user
             continue
     return found
 
@@ -143,7 +144,8 @@ def test_a_restore_that_fails_makes_the_demo_fail(workspace: Path) -> None:
 @pytest.mark.duration(12)
 @pytest.mark.ssh
 @pytest.mark.playbook
-def test_an_interrupt_behind_the_guard_leaves_nothing_behind(workspace: Path) -> None:
+@pytest.mark.slow
+def test_an_interrupt_while_armed_leaves_nothing_behind(workspace: Path) -> None:
     demo = start_demo(workspace)
     assert demo.stdout is not None
     for line in demo.stdout:
@@ -164,60 +166,30 @@ def test_it_says_what_is_missing() -> None:
     assert "make demo" in done.stderr
 
 
-# --- What it shows of Ansible's output
+# --- what it shows of Ansible's output
 
 
-def shown(output: str) -> list[str]:
-    return list(filter_lines(line + "\n" for line in output.splitlines()))
+def shown(output: str) -> str:
+    return "".join(filter_lines(line + "\n" for line in output.splitlines()))
 
 
-def test_tasks_that_change_nothing_are_not_shown() -> None:
-    assert shown("""
-PLAY [Upgrade] ****
-
-TASK [Look] ****
-ok: [web1]
-
-TASK [Leave out] ****
-skipping: [web1]
-
-TASK [Read] ****
-included: /a/b.yml for web1 => (item=b.yml)
-
-TASK [Change] ****
-\x1b[0;33mchanged: [web1]\x1b[0m
-
-TASK [Say] ****
-ok: [web1] => {
-    "msg": "well"
-}
-
-PLAY RECAP ****
-web1 : ok=1
-""") == [
-        "PLAY [Upgrade] ****\n", "TASK [Change] ****\n", "\x1b[0;33mchanged: [web1]\x1b[0m\n", "TASK [Say] ****\n", "ok: [web1] => {\n",
-        '    "msg": "well"\n', "}\n", "PLAY RECAP ****\n", "web1 : ok=1\n"]
+@pytest.mark.parametrize(("output", "left"), [
+    ("PLAY [Upgrade] **\n\nTASK [Check] **\nok: [web1]\n\nTASK [Leave out] **\nskipping: [web1]\n\nTASK [Read] **\n"
+     "included: /a/b.yml for web1 => (item=b.yml)\n\nTASK [Change] **\n\x1b[0;33mchanged: [web1]\x1b[0m\n\nTASK [Say] **\n"
+     'ok: [web1] => {\n    "msg": "well"\n}\n\nPLAY RECAP **\nweb1 : ok=1\n',
+     "PLAY [Upgrade] **\nTASK [Change] **\n\x1b[0;33mchanged: [web1]\x1b[0m\nTASK [Say] **\n"
+     'ok: [web1] => {\n    "msg": "well"\n}\nPLAY RECAP **\nweb1 : ok=1\n'),
+    *((f"TASK [Fail] **\n{error}fatal: [web1]: FAILED! => {{}}\n...ignoring\n[WARNING]: odd\n",
+       "TASK [Fail] **\nfatal: [web1]: FAILED! => {}\n...ignoring\n[WARNING]: odd\n")
+      for error in ("[ERROR]: Task failed: no\nOrigin: /a/b.yml:2:3\n\n1 ---\n2 - name: Fail\n    ^ column 3\n\n", "")),
+    *((line, line) for line in ("[ERROR]: the playbook could not be found\n", "Traceback (most recent call last):\n")),
+    ("TASK [Restore] **\nweb1: restoring\nchanged: [web1]\n", "web1: restoring\nTASK [Restore] **\nchanged: [web1]\n"),
+], ids=["changes and messages only", "a failure once", "a failure", "an error", "a traceback", "progress at once"])
+def test_what_is_shown(output: str, left: str) -> None:
+    assert shown(output) == left
 
 
-@pytest.mark.parametrize("error", [
-    "[ERROR]: Task failed: no\nOrigin: /a/b.yml:2:3\n\n1 ---\n2 - name: Fail\n    ^ column 3\n\n", "[ERROR]: Task failed: no\n", "",
-])
-def test_a_failure_is_shown_once_and_whole(error: str) -> None:
-    assert shown(f"TASK [Fail] ****\n{error}fatal: [web1]: FAILED! => {{}}\n...ignoring\n[WARNING]: odd\n") == [
-        "TASK [Fail] ****\n", "fatal: [web1]: FAILED! => {}\n", "...ignoring\n", "[WARNING]: odd\n"]
-
-
-@pytest.mark.parametrize("line", ["[ERROR]: the playbook could not be found\n", "Traceback (most recent call last):\n"])
-def test_what_is_not_a_task_is_shown(line: str) -> None:
-    assert shown(line) == [line]
-
-
-def test_progress_is_shown_at_once_and_its_task_when_it_is_done() -> None:
-    output = "TASK [Restore] ****\nweb1: restoring\nchanged: [web1]\n"
-    assert shown(output) == ["web1: restoring\n", "TASK [Restore] ****\n", "changed: [web1]\n"]
-
-
-# --- Its checks, each against a world in which what it looks for is so, and then one in which it is not
+# --- its checks, each in a state in which it passes, and in one in which it must fail
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +199,7 @@ def demo_sandbox() -> Iterator[SandboxHandle]:
 
 
 class DemoState:
-    """web1 and web2 at VPS.org, each with a snapshot, and web2 restored: what the demo comes to, without Ansible."""
+    """web1 and web2 at VPS.org, each with a snapshot, as in the demo, without Ansible."""
 
     def __init__(self, sandbox: SandboxHandle) -> None:
         self.admin = sandbox.admin
@@ -264,7 +236,7 @@ class DemoState:
 
     @staticmethod
     def wait_until(condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not condition():
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -283,65 +255,61 @@ def lose_guests(demo: DemoState, server: str, *, signed: int, left: int) -> None
         (data / "guests" / str(number)).touch()
 
 
-def test_check_snapshot(demo: DemoState) -> None:
-    checks.check_snapshot(demo.admin, "web1", demo.before["web1"])
-    with pytest.raises(DemoCheckFailed, match="the snapshot of web1 does not hold the disk"):
-        checks.check_snapshot(demo.admin, "web1", "0" * 64)
-    with pytest.raises(DemoCheckFailed, match="web3 should have been given one snapshot, and was given 0"):
-        checks.check_snapshot(demo.admin, "web3", "0" * 64)
+def failing(server: str) -> AbstractContextManager[object]:
+    return pytest.raises(DemoCheckFailed, match=server)
 
 
-def test_check_untouched(demo: DemoState) -> None:
-    with pytest.raises(DemoCheckFailed, match=r"nothing should have been asked for web1, and this was: snapshots\.create"):
-        checks.check_untouched(demo.admin, "web1", demo.before["web1"])
+def test_checks_of_servers(demo: DemoState) -> None:
+    admin, before = demo.admin, demo.before
+    created = [("snapshots.create", "web1"), ("snapshots.create", "web2")]
+    checks.check_changes(admin, created)
+    for wrong, server in ((created[:1], "web2"), ([*created, ("snapshots.delete", "web1")], "web1")):
+        with failing(server):
+            checks.check_changes(admin, wrong)
+    checks.check_snapshot(admin, "web1", before["web1"])
+    for server in ("web1", "web3"):  # another disk, no snapshot
+        with failing(server):
+            checks.check_snapshot(admin, server, "0" * 64)
+    with failing("web1"):  # its snapshot was requested
+        checks.check_untouched(admin, "web1", before["web1"])
+    with failing("web1"):
+        checks.check_upgraded(admin, "web1", before["web1"])
+    with failing("web2"):  # not restored yet
+        checks.check_rolled_back(admin, "web2", before["web2"], "rolled_back")
     demo.admin.clear_request_log()
-    checks.check_untouched(demo.admin, "web1", demo.before["web1"])
-    demo.write("web1", "touched")
-    with pytest.raises(DemoCheckFailed, match="the disk of web1 has changed"):
-        checks.check_untouched(demo.admin, "web1", demo.before["web1"])
+    checks.check_untouched(admin, "web1", before["web1"])
+    checks.check_disks(admin, before)
 
 
-def test_check_upgraded(demo: DemoState) -> None:
-    with pytest.raises(DemoCheckFailed, match="has not changed the disk of web1"):
-        checks.check_upgraded(demo.admin, "web1", demo.before["web1"])
+def test_checks_after_an_upgrade(demo: DemoState) -> None:
+    admin, before = demo.admin, demo.before
     demo.upgrade()
-    checks.check_upgraded(demo.admin, "web1", demo.before["web1"])
+    checks.check_upgraded(admin, "web1", before["web1"])
+    with failing("web1"):
+        checks.check_disks(admin, before)
     lose_guests(demo, "web1", signed=3, left=2)
-    with pytest.raises(DemoCheckFailed, match="web1 has lost 1 guests"):
-        checks.check_upgraded(demo.admin, "web1", demo.before["web1"])
+    with failing("web1"):
+        checks.check_upgraded(admin, "web1", before["web1"])
+    with failing("web2"):  # its disk is not as before
+        checks.check_rolled_back(admin, "web2", before["web2"], "rolled_back")
     demo.restore("web2")
-    with pytest.raises(DemoCheckFailed, match="a restore of it was asked for"):
-        checks.check_upgraded(demo.admin, "web2", "0" * 64)
+    checks.check_rolled_back(admin, "web2", before["web2"], "rolled_back")
+    with failing("web2"):
+        checks.check_upgraded(admin, "web2", "0" * 64)
+    demo.restore("web2")
+    with failing("web2"):  # two restores
+        checks.check_rolled_back(admin, "web2", before["web2"], "rolled_back")
 
 
 def test_check_broken() -> None:
     broken = ServerState("new", guests_lost=3, is_on=True, network_is_up=True)
     disconnected = ServerState("new", guests_lost=0, is_on=True, network_is_up=False)
     assert checks.check_broken("web1", broken, "old", lost=3) == broken
-    assert checks.check_broken("web2", disconnected, "old", disconnected=True) == disconnected
-    for state in (None, ServerState("old", 3, True, True)):
-        with pytest.raises(DemoCheckFailed, match="has not changed the disk of web1"):
-            checks.check_broken("web1", state, "old", lost=3)
-    with pytest.raises(DemoCheckFailed, match="should have lost 3 guests of web2, and has lost 0"):
-        checks.check_broken("web2", disconnected, "old", lost=3, disconnected=True)
-    with pytest.raises(DemoCheckFailed, match="the network of web2 should have been down"):
-        checks.check_broken("web2", ServerState("new", 0, True, True), "old", disconnected=True)
-
-
-def test_check_rolled_back(demo: DemoState) -> None:
-    def check() -> None:
-        checks.check_rolled_back(demo.admin, "web2", demo.before["web2"], "rolled_back")
-
-    with pytest.raises(DemoCheckFailed, match="one restore of web2 should have been asked for, and the cloud was asked for 0"):
-        check()
-    demo.upgrade()
-    with pytest.raises(DemoCheckFailed, match="the disk of web2 is not as it was .*; the role says: rolled_back"):
-        check()
-    demo.restore("web2")
-    check()
-    demo.restore("web2")
-    with pytest.raises(DemoCheckFailed, match="the cloud was asked for 2"):
-        check()
+    assert checks.check_broken("web1", disconnected, "old", disconnected=True) == disconnected
+    for state, expected in ((None, {"lost": 3}), (ServerState("old", 3, True, True), {"lost": 3}), (disconnected, {"lost": 3, "disconnected": True}),
+                            (ServerState("new", 0, True, True), {"disconnected": True})):
+        with failing("web1"):
+            checks.check_broken("web1", state, "old", **expected)
 
 
 def test_the_observer_keeps_the_state_before_the_restore(demo: DemoState) -> None:
@@ -365,24 +333,8 @@ def test_check_ssh() -> None:
     with launch(vpsorg_servers=1, ilkbyte_servers=0) as sandbox:
         checks.check_ssh(sandbox.admin, "web1")
         sandbox.admin.update_server("vpsorg", sandbox.admin.server("web1")["id"], network="down")
-        with pytest.raises(DemoCheckFailed, match="web1 does not answer over SSH"):
+        with failing("web1"):
             checks.check_ssh(sandbox.admin, "web1")
-
-
-def test_check_changes(demo: DemoState) -> None:
-    wanted = [("snapshots.create", "web1"), ("snapshots.create", "web2")]
-    checks.check_changes(demo.admin, wanted)
-    with pytest.raises(DemoCheckFailed, match="asked for more than they should have been: snapshots.create of web2"):
-        checks.check_changes(demo.admin, wanted[:1])
-    with pytest.raises(DemoCheckFailed, match="were not asked for: snapshots.delete of web1"):
-        checks.check_changes(demo.admin, [*wanted, ("snapshots.delete", "web1")])
-
-
-def test_check_disks(demo: DemoState) -> None:
-    checks.check_disks(demo.admin, demo.before)
-    demo.write("web2", "touched")
-    with pytest.raises(DemoCheckFailed, match="the disk of web2 has changed meanwhile"):
-        checks.check_disks(demo.admin, demo.before)
 
 
 def test_check_recorded_outcomes(tmp_path: Path) -> None:
@@ -391,5 +343,5 @@ def test_check_recorded_outcomes(tmp_path: Path) -> None:
     record.write_text(json.dumps({"host": "web1", "outcome": "unknown"}), encoding="utf-8")
     checks.check_recorded_outcomes(tmp_path, {"web1": "unknown"})
     for wanted in ({"web1": "rolled_back"}, {"web1": "unknown", "web2": "upgraded"}, {}):
-        with pytest.raises(DemoCheckFailed, match="and says {'web1': 'unknown'}"):
+        with failing("web1"):
             checks.check_recorded_outcomes(tmp_path, wanted)

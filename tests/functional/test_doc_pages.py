@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Each command and each example of the documentation is run as it stands there, or says why it can't be.
+"""Every command and example of the documentation is run, or its mark says why not.
 
-A page is followed from its top to its end by one :class:`Reader`: files that it shows are saved, commands are typed, what they print is
-held against what the page says. Pages with a guarded upgrade or a sandbox of their own take minutes of a cloud's time: they are slow.
+A `DocRunner` follows a page: saves its files, runs its commands, and compares their output with the page. Pages with a guarded
+upgrade or a sandbox of their own are slow.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ INSTALLS = "ansible-galaxy collection install"
 
 
 def to_follow(page: Path) -> list[Block]:
-    """The blocks that a reader of the page would do something with, and that no mark takes out."""
+    """The blocks that a reader would use, without those that a mark excludes."""
     return [block for block in blocks(page) if block.language in ("console", "yaml") and not {"not run", "example", "file"} & set(block.marks)]
 
 
@@ -54,7 +54,7 @@ def test_the_pages_are_there() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
         if not target.startswith(("http://", "https://", "mailto:")):
             path, dummy, anchor = target.partition("#")
@@ -64,14 +64,14 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def anchors(page: Path) -> set[str]:
-    """As GitHub makes them of headings."""
+    """GitHub's anchors of the headings."""
     headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_command_is_run_or_says_why_not(page: Path) -> None:
-    """What bears no mark is followed below."""
+    """Unmarked blocks are followed below."""
     for block in blocks(page):
         assert block.problem is None, f"{block.where}: {block.problem}"
         name = block.marks.get("example")
@@ -89,7 +89,7 @@ def test_every_command_is_run_or_says_why_not(page: Path) -> None:
     (["…", "ne"], "one\n", "ne"),
     (['  "a":  1'], 'x\n "a": 1,\n', None),
 ])
-def test_what_is_printed_is_held_against_the_page(printed: list[str], output: str, missing: str | None) -> None:
+def test_output_is_compared_with_the_page(printed: list[str], output: str, missing: str | None) -> None:
     assert missing_line(printed, output) == missing
 
 
@@ -105,7 +105,7 @@ def docs_sandbox() -> Iterator[SandboxHandle]:
 def doc(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DocRunner]:
     """The reader of a page."""
     sandbox = None
-    if not any(INSTALLS in block.text for block in to_follow(request.param)):  # else the page begins with nothing
+    if not any(INSTALLS in block.text for block in to_follow(request.param)):  # else the page installs the collection itself
         sandbox = request.getfixturevalue("docs_sandbox")
         sandbox.admin.reset()
         name, arguments = set_durations(SHORT, *DURATIONS)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which door a task takes. (That both do the same: test_parity.py.)"""
+"""In which mode a task is executed. (Both modes do the same: test_parity.py.)"""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def delegated(step: TaskCase, **variables: str) -> TaskCase:
     return TaskCase(step.name, {**step.task, "delegate_to": "localhost", "vars": variables}, step.setup)
 
 
-def test_quick_where_the_task_runs_on_the_controller_anyway(runner: PlaybookRunner, vpsorg: TaskFactory) -> None:
+def test_in_process_on_the_controller(runner: PlaybookRunner, vpsorg: TaskFactory) -> None:
     run = runner.run(vpsorg("server_info"), delegated(vpsorg("server_info")), arguments=("-vvv",))
     assert execution_mode(run) == IN_PROCESS
     assert not any(outcome.failed for outcome in run.results)
 
 
-def test_quick_for_another_host_delegated_to_the_controller(runner: PlaybookRunner, vpsorg: TaskFactory, tmp_path: Path) -> None:
-    """The host that the play is about may ask for its own Python and connection: the task does not run there."""
+def test_in_process_for_another_host_delegated_to_the_controller(runner: PlaybookRunner, vpsorg: TaskFactory, tmp_path: Path) -> None:
+    """The play's host may set its own Python and connection, which do not matter for the delegated task."""
     inventory = tmp_path / "hosts"
     inventory.write_text("web1 ansible_host=192.0.2.1 ansible_python_interpreter=/opt/its/python\n", encoding="utf-8")
     run = runner.run(delegated(vpsorg("server_info", server="{{ inventory_hostname }}")),
@@ -33,18 +33,16 @@ def test_quick_for_another_host_delegated_to_the_controller(runner: PlaybookRunn
     assert run.only.result["servers"][0]["name"] == "web1"
 
 
-@pytest.mark.parametrize(("interpreter", "mode"), [
-    (sys.executable, IN_PROCESS), ("auto_silent", IN_PROCESS), (other_python(), MODULE), ("{{ wished }}", MODULE),
-])
-def test_by_the_interpreter_that_is_asked_for(runner: PlaybookRunner, vpsorg: TaskFactory, interpreter: str, mode: str) -> None:
-    run = runner.run(vpsorg("server_info"), arguments=("-vvv",),
-                     vars={"ansible_python_interpreter": interpreter, "wished": other_python()})
+@pytest.mark.parametrize(("interpreters", "mode"), [((sys.executable, "auto_silent"), IN_PROCESS), ((other_python(), "{{ configured }}"), MODULE)])
+def test_by_the_configured_interpreter(runner: PlaybookRunner, vpsorg: TaskFactory, interpreters: tuple[str, ...], mode: str) -> None:
+    steps = [vpsorg("server_info", keywords={"vars": {"ansible_python_interpreter": interpreter}}) for interpreter in interpreters]
+    run = runner.run(*steps, arguments=("-vvv",), vars={"configured": other_python()})
     assert execution_mode(run) == mode
-    assert not run.only.failed, run.only.result
+    assert not any(outcome.failed for outcome in run.results)
 
 
 def test_a_failed_task_leaves_the_process_as_it_was(runner: PlaybookRunner, vpsorg: TaskFactory) -> None:
-    """The quick door lends the task's environment to itself; the next task must not see it."""
+    """The action sets the task's environment in its own process; the next task must not see it."""
     step = vpsorg("server_info", step="wrong", api_token=None)
     wrong = TaskCase(step.name, {**step.task, "environment": {"VPS_API_TOKEN": "not-the-token"}})
     right = vpsorg("server_info", step="right", api_token=None)

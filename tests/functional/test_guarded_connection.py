@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The connection rewind.vps.guarded_ssh in real plays, on servers of the sandbox that are lost and come back."""
+"""The connection plugin guarded_ssh in real plays, with servers of the sandbox that are lost and come back."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.ssh, pytest.mark.playbook, pytest.mark.skipif(not shut
 GUARDED = {"set_fact": {"ansible_connection": "rewind.vps.guarded_ssh"}}
 RESET = {"meta": "reset_connection"}
 FAILED = "ansible_failed_result"
-# Changes this server in the sandbox after so many seconds, and takes so many seconds more to end.
+# Changes a field of this server in the sandbox after `before` seconds, and ends after `after` seconds.
 CHANGE = """
 import json, sys, time, urllib.request as r
 url, field, value, before, after = sys.argv[1:]
@@ -29,19 +29,19 @@ change = json.dumps({field: value}).encode()
 r.urlopen(r.Request(url, change, {"Content-Type": "application/json"}, method="PATCH"), timeout=30).read()
 time.sleep(float(after))
 """
-# Between ssh and a server: passes on what both say until a file is there, and then nothing any more.
+# Between ssh and a server: forwards data in both directions until a file exists.
 RELAY = """
 import os, select, socket, sys
 port, silence = int(sys.argv[1]), sys.argv[2]
-door = socket.create_connection(("127.0.0.1", port))
+server = socket.create_connection(("127.0.0.1", port))
 while True:
-    for end in select.select([0, door], [], [], 0.1)[0]:
-        data = os.read(0, 65536) if end == 0 else door.recv(65536)
+    for end in select.select([0, server], [], [], 0.1)[0]:
+        data = os.read(0, 65536) if end == 0 else server.recv(65536)
         if not data:
             sys.exit()
         if os.path.exists(silence):
             continue
-        door.sendall(data) if end == 0 else os.write(1, data)
+        server.sendall(data) if end == 0 else os.write(1, data)
 """
 
 
@@ -54,17 +54,17 @@ def sandbox() -> Iterator[Any]:
 
 
 class ConnectionRunner:
-    """Plays on the sandbox's servers. What they `tell` is read after them."""
+    """Runs plays on the sandbox's servers. A play can `save` values, which are read after it."""
 
     def __init__(self, sandbox: Any, directory: Path, sockets: str) -> None:
         self._sandbox, self._directory = sandbox, directory
         self._runner = PlaybookRunner(sandbox, directory)
         self._environment = {"ANSIBLE_SSH_CONTROL_PATH_DIR": sockets}
-        (directory / "told").mkdir()
+        (directory / "saved").mkdir()
 
     def run(self, hosts: str, *tasks: dict[str, Any], environment: dict[str, str] | None = None, **play: Any) -> Run:
         variables = {
-            "door": self._sandbox.admin_url + "/servers/vpsorg/{{ rewind_server_id }}",
+            "server_url": self._sandbox.admin_url + "/servers/vpsorg/{{ rewind_server_id }}",
             "ansible_pipelining": False,
         }
         playbook = self._directory / "play.yml"
@@ -72,16 +72,16 @@ class ConnectionRunner:
         return self._runner.command("ansible-playbook", "-i", self._sandbox.inventory, str(playbook),
                                    environment={**self._environment, **(environment or {})})
 
-    def tell(self, name: str, expression: str) -> dict[str, Any]:
-        """A task that notes a value under a name."""
-        destination = self._directory / "told" / f"{{{{ inventory_hostname }}}}-{name}"
+    def save(self, name: str, expression: str) -> dict[str, Any]:
+        """A task that saves a value under a name."""
+        destination = self._directory / "saved" / f"{{{{ inventory_hostname }}}}-{name}"
         return {"copy": {"content": f"{{{{ {expression} | to_json }}}}", "dest": str(destination)}, "delegate_to": "localhost"}
 
-    def told(self, host: str, name: str) -> Any:
-        return json.loads((self._directory / "told" / f"{host}-{name}").read_text("utf-8"))
+    def saved(self, host: str, name: str) -> Any:
+        return json.loads((self._directory / "saved" / f"{host}-{name}").read_text("utf-8"))
 
-    def saw_message(self, host: str) -> bool:
-        return any((self._directory / "told").glob(f"{host}-*"))
+    def has_saved(self, host: str) -> bool:
+        return any((self._directory / "saved").glob(f"{host}-*"))
 
 
 @pytest.fixture
@@ -95,13 +95,13 @@ def runner(sandbox: Any, tmp_path: Path) -> Iterator[ConnectionRunner]:
 
 def change(field: str, value: str, before: float = 0, **task: Any) -> dict[str, Any]:
     """Change the server in the sandbox, from the controller."""
-    arguments = [sys.executable, "-c", CHANGE, "{{ door }}", field, value, str(before), "0"]
+    arguments = [sys.executable, "-c", CHANGE, "{{ server_url }}", field, value, str(before), "0"]
     return {"command": {"argv": arguments}, "delegate_to": "localhost", **task}
 
 
 def cut_itself_off() -> dict[str, Any]:
-    """The server is lost while this task runs on it, as by a bad rule of its firewall."""
-    return {"command": {"argv": ["{{ ansible_python_interpreter }}", "-c", CHANGE, "{{ door }}", "network", "down", "0", "60"]}}
+    """A task during which the server is lost, as by a wrong firewall rule."""
+    return {"command": {"argv": ["{{ ansible_python_interpreter }}", "-c", CHANGE, "{{ server_url }}", "network", "down", "0", "60"]}}
 
 
 def dictionary(expressions: dict[str, str]) -> str:
@@ -109,20 +109,20 @@ def dictionary(expressions: dict[str, str]) -> str:
     return "{" + ", ".join(f"'{name}': {expression}" for name, expression in expressions.items()) + "}"
 
 
-def assert_lost(result: dict[str, Any], server: str, words: str = "") -> None:
-    """The result is that of a failed task, says what ssh said, and has no traceback."""
+def assert_lost(result: dict[str, Any], server: str, text: str = "") -> None:
+    """The result is that of a failed task, quotes ssh, and has no traceback."""
     assert result["failed"] is True, result
     assert not result.get("unreachable"), result
     assert result["connection_lost"] is True, result
     assert result["msg"].startswith(f"server {server} was lost: "), result
-    assert words in result["msg"], result
+    assert text in result["msg"], result
     assert "Traceback" not in json.dumps(result)
 
 
 IN_BACKGROUND = {"async": 60, "poll": 0}
 BACK = [change("network", "up"), {"wait_for_connection": {"timeout": 30}}]
-# Ways to meet a server that is gone: each takes its own path through Ansible.
-BARRIER = {
+# Tasks on a lost server: each takes its own path through Ansible.
+TASKS = {
     "module": {"ping": {}},
     "pipelined": {"ping": {}, "vars": {"ansible_pipelining": True}},
     "ignore_unreachable": {"ping": {}, "ignore_unreachable": True},
@@ -138,45 +138,45 @@ BARRIER = {
 
 
 @pytest.mark.duration(20)
-def test_rescue_runs_and_decides_whether_the_next_server_has_its_turn(runner, tmp_path):
+def test_rescue_runs_and_decides_whether_the_play_continues(runner, tmp_path):
     """web1 cuts itself off in the middle of a task and is rescued. web2 is gone before its tasks, and its rescue fails."""
     (tmp_path / "script.sh").write_text("#!/bin/sh\n", "utf-8")
     first, second = {"when": "inventory_hostname == 'web1'"}, {"when": "inventory_hostname == 'web2'"}
-    met = {name: f"met_{name}" for name in BARRIER}
-    meetings = [{**task, "register": met[name], "ignore_errors": True} for name, task in BARRIER.items()]
+    names = {name: f"lost_{name}" for name in TASKS}
+    on_lost_server = [{**task, "register": names[name], "ignore_errors": True} for name, task in TASKS.items()]
     run = runner.run(
-        "web1,web2,web3", GUARDED, RESET, runner.tell("began", "true"),
+        "web1,web2,web3", GUARDED, RESET, runner.save("started", "true"),
         {**first, "block": [cut_itself_off()],
          "rescue": [
              {"set_fact": {"cut_off": f"{{{{ {FAILED} }}}}"}},
              {"command": "hostname", "delegate_to": "web3", "register": "elsewhere"},
              {"command": "true", "delegate_to": "localhost", "register": "here"},
-             runner.tell("rescue", "[cut_off, elsewhere.stdout, here.rc]"),
+             runner.save("rescue", "[cut_off, elsewhere.stdout, here.rc]"),
              *BACK],
          "always": [{"set_fact": {"always": True}}]},
         {**first, "set_fact": {"ansible_connection": "ssh"}},
         {**first, "command": "hostname", "register": "plain"},
-        {**first, **runner.tell("after", "[always, plain.stdout]")},
-        {**second, "block": [change("power", "off"), *meetings, runner.tell("meetings", dictionary(met)),
+        {**first, **runner.save("after", "[always, plain.stdout]")},
+        {**second, "block": [change("power", "off"), *on_lost_server, runner.save("on_lost_server", dictionary(names)),
                              {"ping": {}}],
-         "rescue": [runner.tell("before-a-task", FAILED), change("power", "on"),
+         "rescue": [runner.save("before-a-task", FAILED), change("power", "on"),
                     {"fail": {"msg": "rescued in vain"}}]},
         serial=1)
     assert run.status == 2, run.output
     assert "unreachable=1" not in run.stdout
-    cut_off, *delegated = runner.told("web1", "rescue")
+    cut_off, *delegated = runner.saved("web1", "rescue")
     assert_lost(cut_off, "web1", "127.0.0.1 closed")
     assert delegated == ["web3", 0]
-    assert runner.told("web1", "after") == [True, "web1"]
-    for name, result in runner.told("web2", "meetings").items():
+    assert runner.saved("web1", "after") == [True, "web1"]
+    for name, result in runner.saved("web2", "on_lost_server").items():
         assert_lost(result, "web2", "Data could not be sent" if name == "pipelined" else "Connection refused")
-    assert_lost(runner.told("web2", "before-a-task"), "web2", "Connection refused")
-    assert not runner.saw_message("web3")
+    assert_lost(runner.saved("web2", "before-a-task"), "web2", "Connection refused")
+    assert not runner.has_saved("web3")
     assert "rescued in vain" in run.stdout
 
 
 @pytest.mark.duration(15)
-def test_reboot_and_wait_for_connection_sit_out_an_outage(runner):
+def test_reboot_and_wait_for_connection_outlast_an_outage(runner):
     """Both need Ansible's own failure of a connection; a server that stays away fails the reboot."""
     run = runner.run(
         "web1", GUARDED,
@@ -184,9 +184,9 @@ def test_reboot_and_wait_for_connection_sit_out_an_outage(runner):
         change("network", "down"), change("network", "up", before=2, **IN_BACKGROUND),
         {"wait_for_connection": {"timeout": 30}, "register": "waited"},
         {"reboot": {"reboot_command": "poweroff", "reboot_timeout": 3, "connect_timeout": 1}, "register": "gone", "ignore_errors": True},
-        runner.tell("results", "[rebooted, waited, gone]"))
+        runner.save("results", "[rebooted, waited, gone]"))
     assert run.status == 0, run.output
-    rebooted, waited, gone = runner.told("web1", "results")
+    rebooted, waited, gone = runner.saved("web1", "results")
     assert rebooted["rebooted"] is True
     assert not rebooted.get("failed")
     assert waited["elapsed"] >= 1
@@ -197,10 +197,10 @@ def test_reboot_and_wait_for_connection_sit_out_an_outage(runner):
 
 @pytest.mark.duration(15)
 def test_connections_are_shared_reset_and_watched(runner, tmp_path):
-    """ssh's options hold, a reset closes the shared connection, and a server that falls silent or is full is lost."""
+    """ssh's options apply, a reset closes the shared connection, and a silent or full server is lost."""
     relay, silence = tmp_path / "relay.py", tmp_path / "silence"
     relay.write_text(RELAY, "utf-8")
-    # By way of the shell: OpenSSH would take a Python whose path has a blank in it apart.
+    # A shell script: OpenSSH would split a Python path with a blank.
     program = tmp_path / "relay"
     program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {relay} "$@"\n', "utf-8")
     program.chmod(0o755)
@@ -221,12 +221,12 @@ def test_connections_are_shared_reset_and_watched(runner, tmp_path):
             {"ping": {}},
             {"shell": f"sleep 2; touch {silence}", "delegate_to": "localhost", **IN_BACKGROUND},
             {"command": "sleep 60", "register": "silent", **lost}]},
-        runner.tell("results", dictionary({name: name for name in ("open", "closed", "full", "stranger", "silent")})),
+        runner.save("results", dictionary({name: name for name in ("open", "closed", "full", "stranger", "silent")})),
         environment={"ANSIBLE_CONFIG": str(settings)})
     assert run.status == 0, run.output
-    told = runner.told("web1", "results")
-    assert [Path(socket["path"]).name.rpartition("-")[0] for socket in told["open"]["files"]] == ["of-127.0.0.1"]
-    assert told["closed"]["files"] == []
-    assert_lost(told["full"], "web1", "no temporary folder can be made there: mkdir")
-    assert_lost(told["stranger"], "web1", "Host key verification failed")
-    assert_lost(told["silent"], "web1")
+    saved = runner.saved("web1", "results")
+    assert [Path(socket["path"]).name.rpartition("-")[0] for socket in saved["open"]["files"]] == ["of-127.0.0.1"]
+    assert saved["closed"]["files"] == []
+    assert_lost(saved["full"], "web1", "no temporary folder can be made there: mkdir")
+    assert_lost(saved["stranger"], "web1", "Host key verification failed")
+    assert_lost(saved["silent"], "web1")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names that mean something to a path, a shell, a template or a terminal, from the user and from the cloud, in real plays.
+"""Names with special characters of paths, shells, templates and terminals, from the user and from the provider.
 
-No request goes to another path than meant, nothing is executed or templated, and nobody sees a traceback.
+No request goes to another path, nothing is executed or templated, and no traceback is shown.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from support.playbook_runner import EXECUTION_MODES, IN_PROCESS, MODULE, Call, P
 
 pytestmark = pytest.mark.playbook
 
-OWNED = "owned-by-a-name"  # a file that nobody may make
+OWNED = "owned-by-a-name"  # a file that must not be created
 NAMES = {
     "up": "..", "up and away": "../snapshot", "encoded": "%2e%2e", "encoded slash": "app1%2Fsnapshot", "slash": "app1/snapshot",
     "query": "app1?name=one",
@@ -27,7 +27,7 @@ NAMES = {
     "statement": "{% if true %}49{% endif %}", "lookup": f"{{{{ lookup('pipe', 'touch {OWNED}') }}}}", "option": f"-oProxyCommand=touch {OWNED}",
     "terminal": "\x1b[2J\x1b]0;owned\x07", "C1": "\x9b2J",
 }
-FEW = {IN_PROCESS: ("up", "encoded slash", "NUL", "terminal", "template", "lookup"), MODULE: ("up", "terminal")}
+FEW = ("up", "encoded slash", "NUL", "terminal", "template", "lookup")
 PATHS = {
     "vpsorg": "/api/v1/(servers/|servers/12345/|snapshots/)",
     "ilkbyte": "/(server/list/all|server/manage/app1/(show|snapshot))",
@@ -36,7 +36,7 @@ CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def unsafe(text: str) -> str:
-    """A text in YAML that Ansible must not take for a template."""
+    """A text in YAML that Ansible must not template."""
     return '!unsafe "' + "".join(f"\\U{ord(letter):08x}" for letter in text) + '"'
 
 
@@ -47,13 +47,12 @@ def variables(directory: Path, names: dict[str, str]) -> tuple[str, ...]:
 
 
 def check(run: Run, directory: Path) -> None:
-    """Nothing was executed, nothing came as a traceback, nothing but text reached the terminal."""
     assert "Traceback" not in run.output
     assert not [path for path in directory.rglob("*") if OWNED in path.name] and not Path(OWNED).exists()
     assert not CONTROLS.search(run.stderr), CONTROLS.search(run.stderr)
     for outcome in run.results:
         if "shown" in outcome.name or outcome.name == "fact":
-            continue  # Ansible's own modules show a name as it is, escaped as JSON
+            continue  # Ansible's own modules show a name as it is, as JSON
         assert not CONTROLS.search(str(outcome.result.get("msg"))), outcome.result
         assert "49" not in [outcome.result.get(key) for key in ("msg", "fact")]
 
@@ -64,7 +63,7 @@ def check_paths(outcome: TaskResult, cloud: str) -> None:
 
 
 def given(tasks: TaskFactory, names: dict[str, str]) -> list[TaskCase]:
-    """Each name as a server, as the name of a snapshot to make, and as one to restore and to delete."""
+    """Each name as a server, and as a snapshot to create, restore and delete."""
     steps = []
     for key in names:
         text = f"{{{{ names[{key!r}] }}}}"
@@ -88,33 +87,29 @@ def run_with_names(runner: PlaybookRunner, tasks: TaskFactory, names: dict[str, 
     for key, name in names.items():
         server, new, restore, delete = (run[f"{what} {key}"] for what in ("server", "new", "restore", "delete"))
         assert server.error["kind"] == "not_found" and server.error["server"] == name, server.result
-        assert new.error["kind"] == "invalid_argument" and new.requests == [], "known before the first call"
+        assert new.error["kind"] == "invalid_argument" and new.requests == [], "rejected before the first request"
         assert len(new.msg) < 1500
         assert restore.error["kind"] == "not_found" and restore.error["snapshot"] == name
         assert not delete.failed and not delete.result["changed"]
 
 
-def test_names_that_a_user_gives(runner: PlaybookRunner, tasks: TaskFactory, tmp_path: Path) -> None:
-    run_with_names(runner, tasks, {key: NAMES[key] for key in FEW[IN_PROCESS]}, tmp_path, IN_PROCESS)
-
-
-def test_names_that_a_user_gives_a_module(runner: PlaybookRunner, vpsorg: TaskFactory, tmp_path: Path) -> None:
-    run_with_names(runner, vpsorg, {key: NAMES[key] for key in FEW[MODULE]}, tmp_path, MODULE)
+def test_names_from_the_user(runner: PlaybookRunner, ilkbyte: TaskFactory, tmp_path: Path) -> None:
+    run_with_names(runner, ilkbyte, {key: NAMES[key] for key in FEW}, tmp_path, IN_PROCESS)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", EXECUTION_MODES)
-def test_all_names_that_a_user_gives(runner: PlaybookRunner, tasks: TaskFactory, tmp_path: Path, mode: str) -> None:
+def test_all_names_from_the_user(runner: PlaybookRunner, tasks: TaskFactory, tmp_path: Path, mode: str) -> None:
     run_with_names(runner, tasks, NAMES, tmp_path, mode)
 
 
-# --- what a cloud says
+# --- from the provider
 
 MESSAGES = f"{{{{ 7*7 }}}} {NAMES['lookup']} $(touch {OWNED}) \x1b[2J\u202e {{% raw %}}"
 
 
 def body(cloud: str, name: str) -> dict[str, Any]:
-    """A list of one snapshot with hostile texts in all places."""
+    """A list of one snapshot with this text in every field."""
     if cloud == "vpsorg":
         return {"count": 1, "next": None, "results": [{
             "id": 801, "name": name, "description": name, "status": name, "size_mb": 1, "created_at": "2026-01-01T00:00:00Z",
@@ -131,45 +126,45 @@ def listing(cloud: str, name: str, **more: Any) -> Call:
 
 
 def refusal(cloud: str) -> Call:
-    said = {"detail": MESSAGES} if cloud == "vpsorg" else {"status": False, "message": MESSAGES, "error": MESSAGES, "data": None}
-    return fault("raw", cloud=cloud, operation="snapshots.list", times=None, status=400 if cloud == "vpsorg" else 200, body=said)
+    response = {"detail": MESSAGES} if cloud == "vpsorg" else {"status": False, "message": MESSAGES, "error": MESSAGES, "data": None}
+    return fault("raw", cloud=cloud, operation="snapshots.list", times=None, status=400 if cloud == "vpsorg" else 200, body=response)
 
 
 @pytest.mark.parametrize("mode", [IN_PROCESS, pytest.param(MODULE, marks=pytest.mark.slow)])
-def test_names_that_a_cloud_says(runner: PlaybookRunner, tasks: TaskFactory, tmp_path: Path, mode: str) -> None:
-    """They are data to whatever uses the result later: templates, conditions, loops, facts, and further tasks of ours."""
+def test_names_from_the_provider(runner: PlaybookRunner, tasks: TaskFactory, tmp_path: Path, mode: str) -> None:
+    """They are data for templates, conditions, loops, facts, and further tasks."""
     cloud, mine = tasks.cloud, SERVER_ID[tasks.cloud]
-    text = "{{ told.snapshots[0].name }}"
+    text = "{{ listed.snapshots[0].name }}"
     fresh = (*RESET_CALLS, listing(cloud, MESSAGES))
 
     def builtin(name: str, module: str, options: dict[str, Any], **keywords: Any) -> TaskCase:
         return TaskCase(name, {f"ansible.builtin.{module}": options, **keywords})
 
     run = runner.run(
-        tasks("snapshot_info", *fresh, step="told", server=mine, keywords={"register": "told"}),
+        tasks("snapshot_info", *fresh, step="listed", server=mine, keywords={"register": "listed"}),
         builtin("shown", "debug", {"msg": text}), builtin("fact", "set_fact", {"fact": text}), builtin("shown fact", "debug", {"msg": "{{ fact }}"}),
-        builtin("asked", "debug", {"msg": "yes"}, when="told.snapshots[0].name == fact and '7*7' in fact"),
-        builtin("each", "debug", {"msg": "{{ item.name }}"}, loop="{{ told.snapshots }}"),
-        tasks("snapshot_restore", step="not ready" if cloud == "vpsorg" else "not said", server=mine,
+        builtin("asked", "debug", {"msg": "yes"}, when="listed.snapshots[0].name == fact and '7*7' in fact"),
+        builtin("each", "debug", {"msg": "{{ item.name }}"}, loop="{{ listed.snapshots }}"),
+        tasks("snapshot_restore", step="not ready" if cloud == "vpsorg" else "missing", server=mine,
               id="{{ fact }}" if cloud == "vpsorg" else "none"),
         tasks("snapshot", *RESET_CALLS, refusal(cloud), step="refused", server=mine, name="one", keywords={"register": "refused"}),
         builtin("shown refusal", "debug", {"msg": "{{ refused.msg }} {{ refused.error.provider_message }}"}),
         mode=mode, arguments=("-vvv",),
     )
     check(run, tmp_path)
-    (snapshot,) = run["told"].result["snapshots"]
-    assert snapshot["name"] == MESSAGES, "a result has it as the cloud says it"
+    (snapshot,) = run["listed"].result["snapshots"]
+    assert snapshot["name"] == MESSAGES, "a result has it unchanged"
     assert run["shown"].msg == run["shown fact"].msg == MESSAGES
     assert run["asked"].status == "ok" and run["each"].status == "ok"
     for name in ("refused", "shown refusal"):
         assert "{{ 7*7 }}" in run[name].msg and "\ufffd[2J" in run[name].msg
     assert "49" not in run["refused"].msg
-    for name in ("told", "refused"):
+    for name in ("listed", "refused"):
         check_paths(run[name], cloud)
 
 
-def test_servers_that_a_cloud_lists_under_names_that_are_paths(runner: PlaybookRunner, ilkbyte: TaskFactory, tmp_path: Path) -> None:
-    """At Ilkbyte a server's name is a part of the path, and libraries take /.. away with what stands before it."""
+def test_listed_server_names_that_are_paths(runner: PlaybookRunner, ilkbyte: TaskFactory, tmp_path: Path) -> None:
+    """At Ilkbyte a server's name is part of the path, and libraries resolve /.. in paths."""
     names = {key: NAMES[key] for key in ("up", "slash", "encoded", "query", "terminal")}
 
     def listed(key: str) -> Call:

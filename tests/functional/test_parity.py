@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two doors, one room: whatever is asked, both doors return the same and send the same."""
+"""Both execution modes return the same results and send the same requests."""
 
 from __future__ import annotations
 
@@ -13,51 +13,50 @@ from support.playbook_runner import IN_PROCESS, MODULE, PlaybookRunner, TaskCase
 
 pytestmark = pytest.mark.playbook
 
-# The two worlds are alike but for the moment at which they were made.
+# The two runs differ in their times only.
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
-@pytest.mark.duration(40)
+@pytest.mark.duration(30)
 @pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.slow)])
-def test_both_doors_where_clouds_are_alike(runner: PlaybookRunner, cloud: str, subtests: pytest.Subtests) -> None:
+def test_where_providers_are_alike(runner: PlaybookRunner, cloud: str, subtests: pytest.Subtests) -> None:
     tasks = TaskFactory(runner.sandbox, cloud)
-    play_both(runner, tasks, cases_of_every_cloud(tasks), subtests)
+    compare_modes(runner, tasks, cases_of_every_cloud(tasks), subtests)
 
 
 @pytest.mark.duration(30)
-def test_both_doors_where_clouds_differ(runner: PlaybookRunner, tasks: TaskFactory, subtests: pytest.Subtests) -> None:
-    """What only one cloud can do, and everything about credentials, which both doors must hand over."""
-    play_both(runner, tasks, cases_of_one_cloud(runner, tasks), subtests)
+def test_where_providers_differ(runner: PlaybookRunner, tasks: TaskFactory, subtests: pytest.Subtests) -> None:
+    compare_modes(runner, tasks, cases_of_one_cloud(runner, tasks), subtests)
 
 
-def play_both(runner: PlaybookRunner, tasks: TaskFactory, steps: list[TaskCase], subtests: pytest.Subtests) -> None:
-    """Play the steps through both doors and hold the results against each other."""
-    opens = provider_options(runner.sandbox, tasks.cloud)
+def compare_modes(runner: PlaybookRunner, tasks: TaskFactory, steps: list[TaskCase], subtests: pytest.Subtests) -> None:
+    """Run the steps in both modes and compare the results and requests."""
+    options = provider_options(runner.sandbox, tasks.cloud)
     environment = {
-        "vpsorg": {"VPS_API_TOKEN": opens.get("api_token"), "VPS_API_URL": opens["api_url"]},
-        "ilkbyte": {"ILKBYTE_ACCESS_KEY": opens.get("access_key"), "ILKBYTE_SECRET_KEY": opens.get("secret_key"),
-                    "ILKBYTE_HOST": opens["api_url"]},
+        "vpsorg": {"VPS_API_TOKEN": options.get("api_token"), "VPS_API_URL": options["api_url"]},
+        "ilkbyte": {"ILKBYTE_ACCESS_KEY": options.get("access_key"), "ILKBYTE_SECRET_KEY": options.get("secret_key"),
+                    "ILKBYTE_HOST": options["api_url"]},
     }[tasks.cloud]
-    environment["ANSIBLE_PIPELINING"] = "true"  # the module door is slow enough
+    environment["ANSIBLE_PIPELINING"] = "true"
     environment["ANSIBLE_INJECT_INVOCATION"] = "true"  # else newer versions of Ansible leave it out
     runs = {mode: runner.run(*steps, mode=mode, arguments=("-vvv",), environment=environment) for mode in (IN_PROCESS, MODULE)}
     for mode, run in runs.items():
         assert execution_mode(run) == mode
     failed = [outcome.name for outcome in runs[IN_PROCESS].results if outcome.failed]
     assert 0.2 * len(steps) < len(failed) < 0.7 * len(steps), failed  # else most cases would test the same failure
-    for quick, module in zip(runs[IN_PROCESS].results, runs[MODULE].results, strict=True):
-        with subtests.test(quick.name):
-            assert quick.status == module.status
-            assert not (found := differences(timeless(quick.result), timeless(module.result))), found
-            assert changes(quick) == changes(module)
-            assert kinds_of_reads(quick) == kinds_of_reads(module)
-            assert [event["event"] for event in quick.events] == [event["event"] for event in module.events]
+    for in_process, module in zip(runs[IN_PROCESS].results, runs[MODULE].results, strict=True):
+        with subtests.test(in_process.name):
+            assert in_process.status == module.status
+            assert not (found := differences(timeless(in_process.result), timeless(module.result))), found
+            assert changes(in_process) == changes(module)
+            assert kinds_of_reads(in_process) == kinds_of_reads(module)
+            assert [event["event"] for event in in_process.events] == [event["event"] for event in module.events]
 
 
 @pytest.mark.duration(10)
 @pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.slow)])
 def test_what_a_play_registers(runner: PlaybookRunner, cloud: str) -> None:
-    """What later tasks see, beside what is shown: the same keys and values."""
+    """Later tasks see the same keys and values."""
     tasks = TaskFactory(runner.sandbox, cloud)
     seen = []
     for mode in (IN_PROCESS, MODULE):
@@ -86,13 +85,13 @@ def changes(outcome: TaskResult) -> list[dict[str, Any]]:
 
 
 def kinds_of_reads(outcome: TaskResult) -> list[tuple[str, str]]:
-    """The reads; how often one is repeated while waiting depends on how quick the machine is."""
+    """The reads, without their number: polls depend on the speed of the machine."""
     reads = [(request["operation"], request["path"]) for request in outcome.requests if not request["changing"]]
     return sorted(set(reads))
 
 
 def timeless(value: Any) -> Any:
-    """The value with every moment replaced by a word."""
+    """The value with every time replaced by a placeholder."""
     if isinstance(value, dict):
         return {key: "<age>" if key == "age_seconds" else timeless(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -100,13 +99,13 @@ def timeless(value: Any) -> Any:
     return TIME.sub("<time>", value) if isinstance(value, str) else value
 
 
-def differences(quick: Any, module: Any, where: str = "result") -> list[str]:
+def differences(in_process: Any, module: Any, where: str = "result") -> list[str]:
     """Where two results differ, and how."""
-    if isinstance(quick, dict) and isinstance(module, dict):
-        keys = sorted({*quick, *module}, key=str)
+    if isinstance(in_process, dict) and isinstance(module, dict):
+        keys = sorted({*in_process, *module}, key=str)
         return [line for key in keys
-                for line in differences(quick.get(key, "(no key)"), module.get(key, "(no key)"), f"{where}.{key}")]
-    if isinstance(quick, list) and isinstance(module, list) and len(quick) == len(module):
-        return [line for number, pair in enumerate(zip(quick, module, strict=True))
+                for line in differences(in_process.get(key, "(no key)"), module.get(key, "(no key)"), f"{where}.{key}")]
+    if isinstance(in_process, list) and isinstance(module, list) and len(in_process) == len(module):
+        return [line for number, pair in enumerate(zip(in_process, module, strict=True))
                 for line in differences(*pair, f"{where}[{number}]")]
-    return [] if quick == module else [f"{where}: {quick!r} through the quick door, {module!r} through the module"]
+    return [] if in_process == module else [f"{where}: {in_process!r} in process, {module!r} as a module"]

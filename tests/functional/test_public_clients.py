@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The clouds' own public clients, unchanged, against the sandbox: what they ask for is answered as they expect."""
+"""The providers' own public clients work with the sandbox, unchanged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vps_mcp.client import VPSClient, format_paginated, format_server
 
 from sandbox import SandboxHandle, launch
 
-# Slow enough that nothing ends by itself between two calls; whoever waits moves the clock.
+# Slow enough that nothing ends by itself between two calls; waits move the clock.
 SPEED = 2.0
 
 
@@ -108,7 +108,7 @@ def test_ilkbyte_snapshots(sandbox: SandboxHandle, ilkbyte: Ilkbyte) -> None:
     assert (left["name"], left["current"], left["parent"], left["children"]) == ("before", True, "-", 0)
 
     for refused in (ilkbyte.restore_snapshot("app1", "after"), ilkbyte.update_snapshot("app1", "after"),
-                    ilkbyte.delete_snapshot("app1", "after"), ilkbyte.get_snapshots("nobody")):
+                    ilkbyte.delete_snapshot("app1", "after"), ilkbyte.get_snapshots("unknown")):
         assert refused["status"] is False and refused["message"] == "" and refused["data"] is None
         assert refused["error"].endswith("not found!")
 
@@ -144,7 +144,7 @@ def test_ilkbyte_newer_prefix_says_success(sandbox: SandboxHandle) -> None:
 
 
 def with_client(sandbox: SandboxHandle, talk: Callable[[VPSClient], Coroutine[Any, Any, None]], token: str | None = None) -> None:
-    """Let ``talk`` use the client in an event loop of its own."""
+    """Run `talk` with a client, in an event loop of its own."""
     async def run() -> None:
         client = VPSClient(token or sandbox.vpsorg_token, sandbox.vpsorg_url)
         try:

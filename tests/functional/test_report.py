@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbook rewind.vps.report: one page on both clouds and the receipts of this controller, which changes nothing anywhere."""
+"""The playbook rewind.vps.report: a page about both providers and the run records of this controller."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PLAYBOOK = "rewind.vps.report"
 
 
 def credentials(sandbox: SandboxHandle) -> dict[str, str]:
-    """Both clouds', in the environment."""
+    """Both providers' credentials as environment variables."""
     return {
         "VPS_API_TOKEN": sandbox.vpsorg_token, "VPS_API_URL": sandbox.vpsorg_url, "ILKBYTE_ACCESS_KEY": sandbox.ilkbyte_access_key,
         "ILKBYTE_SECRET_KEY": sandbox.ilkbyte_secret_key, "ILKBYTE_HOST": sandbox.ilkbyte_url,
@@ -37,7 +37,7 @@ def report(runner: PlaybookRunner, sandbox: SandboxHandle, *arguments: str, envi
 
 
 def record(directory: Path, outcome: str | None, days: float, state: str = "ended", **facts: Any) -> Path:
-    """A receipt of web1 on the controller whose home is in the folder."""
+    """Write a run record of web1 on the controller whose home is in this directory."""
     started_at = datetime.now(timezone.utc) - timedelta(days=days)
     run_id = started_at.strftime("%Y%m%dT%H%M%SZ") + "ab12"
     path = directory / "home/.local/state/rewind.vps/vpsorg-12345-1a2b3c4d" / run_id / "run.json"
@@ -54,19 +54,19 @@ def record(directory: Path, outcome: str | None, days: float, state: str = "ende
 
 
 def records(directory: Path, api_url: str) -> None:
-    """One of each kind; the newest was cut off."""
+    """One of each kind; the newest was interrupted."""
     record(directory, None, 0.1, "upgrading", api_url=api_url)
     record(directory, "upgraded", 1)
     record(directory, "rolled_back", 2, reason="Check <b>the shop</b>: timed out",
         verification=[{"check": "marker", "result": "passed", "detail": ""}])
     record(directory, "rollback_failed", 3)
     record(directory, "unknown", 4)
-    record(directory, "upgraded", 5).write_text("{ half a receipt", encoding="utf-8")
+    record(directory, "upgraded", 5).write_text("{ half a record", encoding="utf-8")
     record(directory, "upgraded", 6, run_id="20200101T000000Zzz99", marker="/var/tmp/rewind-guarded-upgrade-20200101T000000Zzz99")
 
 
 def rows(page: Element) -> dict[str, Element]:
-    """Each server's part of the page by its name."""
+    """Each server's section by its name."""
     return {one.one("h3").text: one for one in page.all("details", "server")}
 
 
@@ -96,7 +96,7 @@ def test_one_page_on_both_clouds(runner: PlaybookRunner, sandbox: SandboxHandle,
     assert [one.text for one in page.all("h2")] == ["Needs attention", "VPS.org", "Ilkbyte", "Guarded upgrades"]
     servers = rows(page)
     assert set(servers) == {"web1", "web2", "app1", "app2"}
-    assert list(servers)[0] == "web1", "what needs attention comes first"
+    assert list(servers)[0] == "web1", "servers that need attention are first"
     assert {"bad", "k-full", "k-upgrade"} <= servers["web1"].classes and "k-none" in servers["web2"].classes
     assert "5 of 5" in servers["web1"].text and len(servers["web1"].one("tbody").all("tr")) == 5
     assert re.search(r"1 d 4 h", servers["web1"].one("tbody").text)
@@ -111,8 +111,8 @@ def test_one_page_on_both_clouds(runner: PlaybookRunner, sandbox: SandboxHandle,
 
 
 @pytest.mark.slow
-def test_several_accounts_of_which_one_does_not_answer(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
-    """The page has the others, says which and why, and the run fails."""
+def test_several_accounts_of_which_one_fails(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
+    """The page has the others and the error, and the run fails."""
     accounts = [
         {"label": "Shop", "provider": "vpsorg"}, {"provider": "ilkbyte"},
         {"label": "Old", "provider": "vpsorg", "api_token": "wrong-token-0123456789"},
@@ -130,7 +130,7 @@ def test_several_accounts_of_which_one_does_not_answer(runner: PlaybookRunner, s
 
 
 @pytest.mark.slow
-def test_where_snapshots_can_not_be_listed_no_server_is_called_bare(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
+def test_a_server_whose_snapshots_cannot_be_listed(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
     sandbox.admin.fault("status", cloud="ilkbyte", operation="snapshots.list", server="app1", status=403, times=None)
     run = report(runner, sandbox)
     assert run.status == 2, run.output
@@ -141,7 +141,7 @@ def test_where_snapshots_can_not_be_listed_no_server_is_called_bare(runner: Play
 
 @pytest.mark.slow
 def test_the_accounts_of_hosts(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
-    """Each account once, told by the hosts' variables."""
+    """Each account of the hosts' variables is read once."""
     environment = {name: value for name, value in credentials(sandbox).items() if name not in ("VPS_API_URL", "ILKBYTE_HOST")}
     run = report(runner, sandbox, "-i", sandbox.inventory, "-e", "target=sandbox", environment=environment)
     assert run.status == 0, run.output
@@ -154,7 +154,7 @@ def test_the_accounts_of_hosts(runner: PlaybookRunner, sandbox: SandboxHandle, t
 
 
 @pytest.mark.slow
-def test_what_can_not_work_is_said_before_anything_is_asked(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
+def test_errors_before_the_first_request(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
     none = report(runner, sandbox, environment={})
     assert none.status == 2 and "There is no account to report on" in none.stdout
     half = report(runner, sandbox, environment={"ILKBYTE_ACCESS_KEY": sandbox.ilkbyte_access_key, "ILKBYTE_HOST": sandbox.ilkbyte_url})
@@ -169,7 +169,7 @@ def test_what_can_not_work_is_said_before_anything_is_asked(runner: PlaybookRunn
 
 
 @pytest.mark.slow
-def test_a_page_that_is_there_is_replaced_in_its_place(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
+def test_an_existing_page_is_replaced(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
     real, link = tmp_path / "real.html", tmp_path / "link.html"
     real.write_text("old")
     real.chmod(0o644)
@@ -182,7 +182,7 @@ def test_a_page_that_is_there_is_replaced_in_its_place(runner: PlaybookRunner, s
 
 
 @pytest.mark.slow
-def test_names_that_a_cloud_says(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
+def test_names_from_the_provider(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
     bad = "</title><script>alert(1)</script><style>*{display:none}</style>\u202e\x1b[2J{{ 7*7 }}\"' onload=x " + "x" * 10_000
     sandbox.admin.fault("raw", cloud="vpsorg", operation="snapshots.list", times=None, body={"count": 1, "next": None, "results": [{
         "id": 801, "name": bad, "description": bad, "status": bad, "size_mb": 1, "created_at": "2026-01-01T00:00:00Z",
@@ -193,5 +193,5 @@ def test_names_that_a_cloud_says(runner: PlaybookRunner, sandbox: SandboxHandle,
     html = (tmp_path / "rewind-report.html").read_text("utf-8")
     page = read_page(html)
     assert_harmless(page)
-    assert len(html) < 100_000, "ten thousand characters are cut"
+    assert len(html) < 100_000, "long names are truncated"
     assert "{{ 7*7 }}" in rows(page)["web1"].text, "a name is no template"

@@ -1,46 +1,45 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module server_info: which servers there are, their power, and what they are busy with."""
+"""The module server_info: servers, their power state, and what they are busy with."""
 
 from __future__ import annotations
 
 import pytest
-from support.cases import SECOND, TaskFactory
+from support.cases import RESET_CALLS, SECOND, SERVER, SERVER_ID, TaskFactory
 from support.playbook_runner import Call, PlaybookRunner
 
 pytestmark = pytest.mark.playbook
 
-
-def test_servers(runner: PlaybookRunner, tasks: TaskFactory, subtests: pytest.Subtests) -> None:
-    off = {"vpsorg": "stopped", "ilkbyte": "shut off"}[tasks.cloud]
-    busy = {"vpsorg": "restoring", "ilkbyte": "paused"}[tasks.cloud]
-
-    def is_now(word: str) -> Call:
-        return ("update_server", {"cloud": tasks.cloud, "server": SECOND[tasks.cloud], "status": word})
-
-    run = runner.run(
-        tasks("server_info", is_now(off), step="all", server=None),
-        tasks("server_info", step="one"),
-        tasks("server_info", is_now(busy), step="busy", server=SECOND[tasks.cloud]),
-    )
-    for outcome in run.results:
-        assert outcome.changing == [] and outcome.result["changed"] is False
-    first, second = run["all"].result["servers"]
-    assert (first["name"], first["power_state"], first["task_state"]) == (tasks.server, "running", None)
-    assert (second["name"], second["power_state"], second["task_state"]) == (SECOND[tasks.cloud], "stopped", None)
-    assert first["address"] == "127.0.0.1" and first["id"] == {"vpsorg": "12345", "ilkbyte": "app1"}[tasks.cloud]
-    assert run["one"].result["servers"] == [first]
-    with subtests.test("busy"):
-        (now,) = run["busy"].result["servers"]
-        assert now["task_state"] == busy
+OFF = {"vpsorg": "stopped", "ilkbyte": "shut off"}
+BUSY = {"vpsorg": "restoring", "ilkbyte": "paused"}
 
 
-def test_an_account_without_servers(runner: PlaybookRunner, tasks: TaskFactory) -> None:
-    run = runner.run(
-        tasks("server_info", ("reset", {"servers": 0}), step="servers", server=None),
-        tasks("snapshot_info", step="snapshots", server=None),
-        tasks("snapshot", step="snapshot", name="one"),
-        tasks("server_info", ("reset", {"servers": 2}), step="two again", server=None),
-    )
-    assert run["servers"].result["servers"] == [] and run["snapshots"].result["snapshots"] == []
-    assert run["snapshot"].error["kind"] == "not_found" and "no servers" in run["snapshot"].msg
-    assert len(run["two again"].result["servers"]) == 2
+def test_servers(runner: PlaybookRunner, clouds: list[TaskFactory], subtests: pytest.Subtests) -> None:
+    def second_is(cloud: str, status: str) -> Call:
+        return ("update_server", {"cloud": cloud, "server": SECOND[cloud], "status": status})
+
+    steps = []
+    for tasks in clouds:
+        cloud = tasks.cloud
+        steps += [
+            tasks("server_info", *RESET_CALLS, second_is(cloud, OFF[cloud]), step=f"{cloud} all", server=None),
+            tasks("server_info", step=f"{cloud} one"),
+            tasks("server_info", second_is(cloud, BUSY[cloud]), step=f"{cloud} busy", server=SECOND[cloud]),
+            tasks("server_info", ("reset", {"servers": 0}), step=f"{cloud} no servers", server=None),
+            tasks("snapshot_info", step=f"{cloud} no snapshots", server=None),
+            tasks("snapshot", step=f"{cloud} snapshot", name="one"),
+            tasks("server_info", ("reset", {"servers": 2}), step=f"{cloud} two again", server=None),
+        ]
+    run = runner.run(*steps)
+    for cloud, name in SERVER.items():
+        with subtests.test(cloud):
+            first, second = run[f"{cloud} all"].result["servers"]
+            assert (first["name"], first["power_state"], first["task_state"]) == (name, "running", None)
+            assert (second["name"], second["power_state"], second["task_state"]) == (SECOND[cloud], "stopped", None)
+            assert first["address"] == "127.0.0.1" and first["id"] == SERVER_ID[cloud]
+            assert run[f"{cloud} one"].result["servers"] == [first]
+            assert [server["task_state"] for server in run[f"{cloud} busy"].result["servers"]] == [BUSY[cloud]]
+            assert run[f"{cloud} no servers"].result["servers"] == [] and run[f"{cloud} no snapshots"].result["snapshots"] == []
+            error = run[f"{cloud} snapshot"]
+            assert error.error["kind"] == "not_found" and "no servers" in error.msg
+            assert len(run[f"{cloud} two again"].result["servers"]) == 2
+    assert all(outcome.changing == [] and outcome.result["changed"] is False for outcome in run.results)

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module snapshot: what is made, adopted, replaced and deleted. (Stopping servers: test_stop_server.py.)"""
+"""The module snapshot. (Stopping servers: test_stop_server.py.)"""
 
 from __future__ import annotations
 
 import pytest
-from support.cases import RESET_CALLS, SECOND, SERVER, SHORT, TaskFactory, add_snapshot, ago, fault, set_durations
+from support.cases import RESET_CALLS, SECOND, SERVER, TaskFactory, add_snapshot, ago, fault, set_durations
 from support.playbook_runner import PlaybookRunner, TaskResult
 
 pytestmark = pytest.mark.playbook
 
 
-def left(outcome: TaskResult) -> list[str]:
-    """The names in the result's list of what the server has now, newest first."""
+def names(outcome: TaskResult) -> list[str]:
+    """The names of the server's snapshots in the result, newest first."""
     return [item["name"] for item in outcome.result["snapshots"]]
 
 
@@ -19,58 +19,43 @@ def pruned(outcome: TaskResult) -> list[str]:
     return [item["name"] for item in outcome.result["pruned"]]
 
 
-def test_present(runner: PlaybookRunner, tasks: TaskFactory, subtests: pytest.Subtests) -> None:
-    old = add_snapshot(tasks.cloud, "one", created_at=ago(days=3))
-    run = runner.run(
-        tasks("snapshot", *RESET_CALLS, step="created", name="one"),
-        tasks("snapshot", *RESET_CALLS, old, step="kept", name="one"),
-        tasks("snapshot", *RESET_CALLS, old, step="young enough", name="one", max_age="4d"),
-        tasks("snapshot", *RESET_CALLS, old, add_snapshot(tasks.cloud, "two"), step="retaken", name="one", max_age="1d"),
-    )
-    with subtests.test("created"):
-        made = run["created"]
-        assert made.changing == ["snapshots.create"] and made.result["changed"] is True
-        assert made.result["snapshot"]["status"] == "ready" and made.result["snapshot"]["name"] == "one"
-        assert made.result["snapshot"]["server"]["name"] == tasks.server
-        assert left(made) == ["one"] and pruned(made) == []
-        assert [event["event"] for event in made.events] == ["snapshot_started", "snapshot_ready"]
-        assert made.events[0]["server"] == SERVER[tasks.cloud]
-    for name in ("kept", "young enough"):
-        with subtests.test(name):
-            assert run[name].changing == [] and run[name].result["changed"] is False
-            assert run[name].result["snapshot"]["status"] == "ready"
-    with subtests.test("retaken"):
-        again = run["retaken"]
-        assert again.result["changed"] is True and again.result["snapshot"]["created_at"] > ago(days=1)[:19]
-        assert sorted(left(again)) == ["one", "two"]
-        if tasks.cloud == "vpsorg":
-            # The old one goes only once the new one is ready.
-            assert again.changing == ["snapshots.create", "snapshots.delete"]
-            done = [event["event"] for event in again.events]
-            assert done == ["snapshot_started", "snapshot_ready", "snapshot_deleted"]
-            assert pruned(again) == ["one"] and again.result["pruned"][0]["id"] != again.result["snapshot"]["id"]
-        else:
-            assert again.changing == ["snapshots.update"] and pruned(again) == []
-
-
-def test_exact_requests(runner: PlaybookRunner, vpsorg: TaskFactory, ilkbyte: TaskFactory) -> None:
-    run = runner.run(
-        vpsorg("snapshot", *RESET_CALLS, step="vpsorg", name="before-it_1", description="Önce", wait=False),
-        ilkbyte("snapshot", *RESET_CALLS, step="ilkbyte", name="before1", wait=False),
-    )
-    request = run["vpsorg"].requests[-1]
-    assert (request["method"], request["path"]) == ("POST", "/api/v1/snapshots/")
-    assert request["body"] == {"server_id": 12345, "name": "before-it_1", "description": "Önce"}
-    assert run["vpsorg"].result["snapshot"]["id"] == "801"
-    request = run["ilkbyte"].requests[-1]
-    assert (request["method"], request["path"]) == ("GET", "/server/manage/app1/snapshot/create")
-    assert request["query"] == {"access": "***", "secret": "***", "name": "before1"}
-    for outcome in run.results:
-        assert outcome.result["snapshot"]["status"] == "pending" and outcome.result["changed"] is True
+def test_present(runner: PlaybookRunner, clouds: list[TaskFactory], subtests: pytest.Subtests) -> None:
+    steps = []
+    for tasks in clouds:
+        cloud, old = tasks.cloud, add_snapshot(tasks.cloud, "one", created_at=ago(days=3))
+        steps += [
+            tasks("snapshot", *RESET_CALLS, step=f"{cloud} created", name="one"),
+            tasks("snapshot", step=f"{cloud} there", name="one"),
+            tasks("snapshot", *RESET_CALLS, old, step=f"{cloud} kept", name="one", max_age="4d"),
+            tasks("snapshot", *RESET_CALLS, old, add_snapshot(cloud, "two"), step=f"{cloud} recreated", name="one", max_age="1d"),
+        ]
+    run = runner.run(*steps)
+    for cloud, server in SERVER.items():
+        with subtests.test(f"{cloud} created"):
+            created = run[f"{cloud} created"]
+            assert created.changing == ["snapshots.create"] and created.result["changed"] is True
+            assert created.result["snapshot"]["status"] == "ready" and created.result["snapshot"]["name"] == "one"
+            assert created.result["snapshot"]["server"]["name"] == server
+            assert names(created) == ["one"] and pruned(created) == []
+            assert [(event["event"], event["server"]) for event in created.events] == [("snapshot_started", server), ("snapshot_ready", server)]
+        for name in (f"{cloud} there", f"{cloud} kept"):
+            with subtests.test(name):
+                assert run[name].changing == [] and run[name].result["changed"] is False
+                assert run[name].result["snapshot"]["status"] == "ready"
+        with subtests.test(f"{cloud} recreated"):
+            again = run[f"{cloud} recreated"]
+            assert again.result["changed"] is True and again.result["snapshot"]["created_at"] > ago(days=1)[:19]
+            assert sorted(names(again)) == ["one", "two"]
+            if cloud == "vpsorg":  # the old one is deleted only when the new one is ready
+                assert again.changing == ["snapshots.create", "snapshots.delete"]
+                assert [event["event"] for event in again.events] == ["snapshot_started", "snapshot_ready", "snapshot_deleted"]
+                assert pruned(again) == ["one"] and again.result["pruned"][0]["id"] != again.result["snapshot"]["id"]
+            else:
+                assert again.changing == ["snapshots.update"] and pruned(again) == []
 
 
 def test_names_of_a_server(runner: PlaybookRunner, vpsorg: TaskFactory, subtests: pytest.Subtests) -> None:
-    """Id, uuid, hostname and name mean the same server."""
+    """A server is found by id, uuid, hostname and name."""
     there = add_snapshot("vpsorg", "one")
     uuid = runner.sandbox.admin.server("web1")["uuid"]
     references = {"id": "12345", "uuid": uuid, "hostname": "web1.example.com", "name": "web1", "in a list": None}
@@ -85,23 +70,37 @@ def test_names_of_a_server(runner: PlaybookRunner, vpsorg: TaskFactory, subtests
             assert result["snapshot"]["id"] == "801"
 
 
-def test_adopted_while_it_is_made(runner: PlaybookRunner, tasks: TaskFactory) -> None:
-    """Asked for twice at the same time: one snapshot, made once."""
-    slow = set_durations(6, f"{tasks.cloud}.snapshots.create")
-    run = runner.run(
-        tasks("snapshot", slow, step="began", name="one", wait=False),
-        tasks("snapshot", step="another does not wait", name="one", wait=False),
-        tasks("snapshot", step="another waits", name="one"),
-    )
-    other = run["another does not wait"]
-    if tasks.cloud == "vpsorg":
-        assert other.result["snapshot"]["status"] == "pending" and other.result["changed"] is False
-    else:  # it is not listed yet: the server is busy, and nobody can say with what
-        assert other.error["kind"] == "busy"
-    assert other.changing == []
-    waited = run["another waits"]
-    assert waited.changing == [] and waited.result["snapshot"]["status"] == "ready"
-    assert len(runner.sandbox.admin.events("snapshot_started")) == 1
+def test_requests_and_adoption(runner: PlaybookRunner, clouds: list[TaskFactory], subtests: pytest.Subtests) -> None:
+    """A snapshot that is requested three times is created once."""
+    options = {"vpsorg": {"name": "before-it_1", "description": "Önce"}, "ilkbyte": {"name": "before1"}}
+    steps = []
+    for tasks in clouds:
+        cloud, slow = tasks.cloud, set_durations(6, f"{tasks.cloud}.snapshots.create")
+        steps += [
+            tasks("snapshot", *RESET_CALLS, slow, step=f"{cloud} requested", **options[cloud], wait=False),
+            tasks("snapshot", step=f"{cloud} not waiting", name=options[cloud]["name"], wait=False),
+            tasks("snapshot", step=f"{cloud} waiting", name=options[cloud]["name"]),
+        ]
+    run = runner.run(*steps)
+    with subtests.test("requests"):
+        request = run["vpsorg requested"].requests[-1]
+        assert (request["method"], request["path"]) == ("POST", "/api/v1/snapshots/")
+        assert request["body"] == {"server_id": 12345, "name": "before-it_1", "description": "Önce"}
+        assert run["vpsorg requested"].result["snapshot"]["id"] == "801"
+        request = run["ilkbyte requested"].requests[-1]
+        assert (request["method"], request["path"]) == ("GET", "/server/manage/app1/snapshot/create")
+        assert request["query"] == {"access": "***", "secret": "***", "name": "before1"}
+    for cloud in SERVER:
+        with subtests.test(cloud):
+            requested, other, waiting = (run[f"{cloud} {name}"] for name in ("requested", "not waiting", "waiting"))
+            assert requested.result["snapshot"]["status"] == "pending" and requested.result["changed"] is True
+            if cloud == "vpsorg":
+                assert other.result["snapshot"]["status"] == "pending" and other.result["changed"] is False
+            else:  # it is not listed yet, and the server is busy
+                assert other.error["kind"] == "busy"
+            assert other.changing == waiting.changing == []
+            assert waiting.result["snapshot"]["status"] == "ready" and waiting.result["changed"] is False
+            assert [event["event"] for event in waiting.events] == ["snapshot_ready"]
 
 
 def test_failing(runner: PlaybookRunner, vpsorg: TaskFactory, ilkbyte: TaskFactory, subtests: pytest.Subtests) -> None:
@@ -112,7 +111,7 @@ def test_failing(runner: PlaybookRunner, vpsorg: TaskFactory, ilkbyte: TaskFacto
         vpsorg("snapshot", step="replaced", name="one"),
         vpsorg("snapshot", *RESET_CALLS, *full, add_snapshot("vpsorg", "one", status="failed"), step="replaced where it is full",
                name="one"),
-        vpsorg("snapshot", *RESET_CALLS, add_snapshot("vpsorg", "one", created_at=ago(days=3)), fails, step="retaking fails",
+        vpsorg("snapshot", *RESET_CALLS, add_snapshot("vpsorg", "one", created_at=ago(days=3)), fails, step="recreating fails",
                name="one", max_age="1d"),
         vpsorg("snapshot", *RESET_CALLS, add_snapshot("vpsorg", "one", status="in_progress"),
                step="never ends", name="one", wait_timeout=1),
@@ -127,9 +126,9 @@ def test_failing(runner: PlaybookRunner, vpsorg: TaskFactory, ilkbyte: TaskFacto
         with subtests.test(name):
             assert run[name].changing == ["snapshots.delete", "snapshots.create"]
             assert run[name].result["snapshot"]["status"] == "ready" and pruned(run[name]) == ["one"]
-    with subtests.test("a retake that fails leaves the old one"):
-        assert run["retaking fails"].error["outcome"] == "failed"
-        assert run["retaking fails"].changing == ["snapshots.create"]
+    with subtests.test("recreating fails: the old one stays"):
+        assert run["recreating fails"].error["outcome"] == "failed"
+        assert run["recreating fails"].changing == ["snapshots.create"]
     with subtests.test("never ends"):
         assert run["never ends"].error["kind"] == "wait_timeout"
         assert run["never ends"].error["outcome"] == "not_applied"  # this task has asked for nothing
@@ -140,90 +139,79 @@ def test_failing(runner: PlaybookRunner, vpsorg: TaskFactory, ilkbyte: TaskFacto
         assert "could not be created" in run["refused when done"].msg
 
 
-def test_absent(runner: PlaybookRunner, tasks: TaskFactory, subtests: pytest.Subtests) -> None:
-    one, two = add_snapshot(tasks.cloud, "one", created_at=ago(days=2)), add_snapshot(tasks.cloud, "two")
-    of_two = "802" if tasks.cloud == "vpsorg" else "two"
+def test_absent(runner: PlaybookRunner, clouds: list[TaskFactory], subtests: pytest.Subtests) -> None:
     gone = {"state": "absent"}
+    steps = []
+    for tasks in clouds:
+        cloud, id_ = tasks.cloud, "802" if tasks.cloud == "vpsorg" else "two"
+        two = (*RESET_CALLS, add_snapshot(cloud, "one", created_at=ago(days=2)), add_snapshot(cloud, "two"))
+        steps += [
+            tasks("snapshot", *two, step=f"{cloud} by name", name="one", **gone),
+            tasks("snapshot", *two, step=f"{cloud} by id", id=id_, **gone),
+            tasks("snapshot", *two, step=f"{cloud} by both", name="two", id=id_, **gone),
+            tasks("snapshot", *two, step=f"{cloud} invalid name", name="a b.c", **gone),
+        ]
+    vpsorg = clouds[0]
+    twins = (*RESET_CALLS, add_snapshot("vpsorg", "one", created_at=ago(days=2)), add_snapshot("vpsorg", "one", created_at=ago(days=1)))
     run = runner.run(
-        tasks("snapshot", *RESET_CALLS, one, two, step="by name", name="one", **gone),
-        tasks("snapshot", *RESET_CALLS, one, two, step="by id", id=of_two, **gone),
-        tasks("snapshot", *RESET_CALLS, one, two, step="by both", name="two", id=of_two, **gone),
-        tasks("snapshot", *RESET_CALLS, one, two, step="of a name that the cloud forbids", name="a b.c", **gone),
-        tasks("snapshot", *RESET_CALLS, set_durations(2, f"{tasks.cloud}.snapshots.create"), step="made", name="one", wait=False),
-    )
-    for name, rest in (("by name", ["two"]), ("by id", ["one"]), ("by both", ["one"])):
-        with subtests.test(name):
-            assert run[name].changing == ["snapshots.delete"] and run[name].result["changed"] is True
-            assert left(run[name]) == rest and run[name].result["snapshot"] is None
-            deleted = [event["snapshot"] for event in run[name].events if event["event"] == "snapshot_deleted"]
-            assert deleted == [name for name in ("one", "two") if name not in rest]
-    with subtests.test("of a name that the cloud forbids"):
-        assert run["of a name that the cloud forbids"].result["changed"] is False
-
-
-def test_absent_of_another_state(runner: PlaybookRunner, vpsorg: TaskFactory, subtests: pytest.Subtests) -> None:
-    twins = [add_snapshot("vpsorg", "one", created_at=ago(days=2)), add_snapshot("vpsorg", "one", created_at=ago(days=1))]
-    gone = {"state": "absent"}
-    run = runner.run(
-        vpsorg("snapshot", *RESET_CALLS, *twins, step="one of two of a name", id="801", **gone),
-        vpsorg("snapshot", *RESET_CALLS, *twins, step="present with two of a name", name="one"),
+        *steps,
+        vpsorg("snapshot", *twins, step="one of two", id="801", **gone),
+        vpsorg("snapshot", *twins, step="present with two", name="one"),
         vpsorg("snapshot", *RESET_CALLS, add_snapshot("vpsorg", "one", status="failed"), step="failed", name="one", **gone),
-        vpsorg("snapshot", *RESET_CALLS, set_durations(1.5, "vpsorg.snapshots.create"), step="made", name="one", wait=False),
+        vpsorg("snapshot", *RESET_CALLS, set_durations(1.5, "vpsorg.snapshots.create"), step="requested", name="one", wait=False),
         vpsorg("snapshot", step="pending", name="one", **gone),
     )
-    with subtests.test("one of two of a name"):
-        assert run["one of two of a name"].changing == ["snapshots.delete"]
-        assert [item["id"] for item in run["one of two of a name"].result["snapshots"]] == ["802"]
-    with subtests.test("present with two of a name"):
-        assert run["present with two of a name"].changing == []
-        assert run["present with two of a name"].result["snapshot"]["id"] == "802"
+    for cloud in SERVER:
+        for name, rest in (("by name", ["two"]), ("by id", ["one"]), ("by both", ["one"])):
+            with subtests.test(f"{cloud} {name}"):
+                done = run[f"{cloud} {name}"]
+                assert done.changing == ["snapshots.delete"] and done.result["changed"] is True
+                assert names(done) == rest and done.result["snapshot"] is None
+                deleted = [event["snapshot"] for event in done.events if event["event"] == "snapshot_deleted"]
+                assert deleted == [each for each in ("one", "two") if each not in rest]
+        assert run[f"{cloud} invalid name"].result["changed"] is False
+    with subtests.test("two of one name"):
+        assert run["one of two"].changing == ["snapshots.delete"] and [item["id"] for item in run["one of two"].result["snapshots"]] == ["802"]
+        assert run["present with two"].changing == [] and run["present with two"].result["snapshot"]["id"] == "802"
     with subtests.test("failed"):
-        assert run["failed"].changing == ["snapshots.delete"] and left(run["failed"]) == []
+        assert run["failed"].changing == ["snapshots.delete"] and names(run["failed"]) == []
     with subtests.test("pending: waited for, then deleted"):
         assert run["pending"].changing == ["snapshots.delete"] and run["pending"].result["changed"] is True
         assert [event["event"] for event in run["pending"].events] == ["snapshot_ready", "snapshot_deleted"]
-    assert SHORT < 1.5
 
 
-def test_retain(runner: PlaybookRunner, tasks: TaskFactory, subtests: pytest.Subtests) -> None:
-    cloud = tasks.cloud
-    keep = {"count": 2, "match": "night*"}
-    theirs = ("add_snapshot", {"cloud": cloud, "server": SECOND[cloud], "name": "night1", "created_at": ago(days=30)})
-    nights = [add_snapshot(cloud, f"night{n}", created_at=ago(days=n)) for n in (3, 2)]
-    hand = add_snapshot(cloud, "byhand", created_at=ago(days=400))
-    run = runner.run(
-        tasks("snapshot", *RESET_CALLS, *nights, hand, theirs, step="old ones go", name="night9", retain=keep),
-        tasks("snapshot", *RESET_CALLS, *nights, hand, step="one that the pattern does not name", name="one", retain=keep),
-        tasks("snapshot", *RESET_CALLS, *nights, hand, step="upper case is another name", name="one",
-              retain={"count": 1, "match": "NIGHT*"}),
-    )
-    with subtests.test("old ones go"):
-        done = run["old ones go"]
-        assert done.changing == ["snapshots.create", "snapshots.delete"] and pruned(done) == ["night3"]
-        assert left(done) == ["night9", "night2", "byhand"]
-        deleted = [(event["server"], event["snapshot"]) for event in done.events if event["event"] == "snapshot_deleted"]
-        assert deleted == [(SERVER[cloud], "night3")]
-        order = [event["event"] for event in done.events]
-        assert order.index("snapshot_ready") < order.index("snapshot_deleted")
-    with subtests.test("the task's own is neither deleted nor counted where the pattern does not name it"):
-        assert pruned(run["one that the pattern does not name"]) == []
-    with subtests.test("upper case"):
-        assert pruned(run["upper case is another name"]) == []
-
-
-def test_retain_spares(runner: PlaybookRunner, vpsorg: TaskFactory, ilkbyte: TaskFactory, subtests: pytest.Subtests) -> None:
-    """Those being made, those that failed to be, and those that a schedule hangs on."""
-    keep = {"count": 1, "match": "night*"}
-    run = runner.run(
-        vpsorg("snapshot", *RESET_CALLS, add_snapshot("vpsorg", "night1", status="in_progress", created_at=ago(days=9)),
-               add_snapshot("vpsorg", "night2", created_at=ago(days=8)), step="pending", name="night9", retain=keep),
-        ilkbyte("snapshot", *RESET_CALLS, add_snapshot("ilkbyte", "night1", created_at=ago(days=9), is_cron=True, day=300),
-                add_snapshot("ilkbyte", "night2", created_at=ago(days=8)), step="scheduled", name="night9", retain=keep),
-    )
-    for outcome in run.results:
-        with subtests.test(outcome.name):
-            assert pruned(outcome) == ["night2"] and left(outcome) == ["night9", "night1"]
-            assert outcome.changing == ["snapshots.create", "snapshots.delete"]
+def test_retain(runner: PlaybookRunner, clouds: list[TaskFactory], subtests: pytest.Subtests) -> None:
+    """Retention deletes only matching snapshots: no pending, failed or scheduled ones, and none of another server."""
+    steps = []
+    for tasks in clouds:
+        cloud = tasks.cloud
+        other = ("add_snapshot", {"cloud": cloud, "server": SECOND[cloud], "name": "night1", "created_at": ago(days=30)})
+        nights = [add_snapshot(cloud, f"night{n}", created_at=ago(days=n)) for n in (3, 2)]
+        existing = (*RESET_CALLS, *nights, add_snapshot(cloud, "byhand", created_at=ago(days=400)))
+        unfinished = {"status": "in_progress"} if cloud == "vpsorg" else {"is_cron": True, "day": 300}
+        steps += [
+            tasks("snapshot", *existing, other, step=f"{cloud} expired", name="night9", retain={"count": 2, "match": "night*"}),
+            tasks("snapshot", *existing, step=f"{cloud} own name does not match", name="one", retain={"count": 2, "match": "night*"}),
+            tasks("snapshot", *existing, step=f"{cloud} other case", name="one", retain={"count": 1, "match": "NIGHT*"}),
+            tasks("snapshot", *RESET_CALLS, add_snapshot(cloud, "night1", created_at=ago(days=9), **unfinished),
+                  add_snapshot(cloud, "night2", created_at=ago(days=8)), step=f"{cloud} spared", name="night9",
+                  retain={"count": 1, "match": "night*"}),
+        ]
+    run = runner.run(*steps)
+    for cloud, server in SERVER.items():
+        with subtests.test(f"{cloud} expired"):
+            done = run[f"{cloud} expired"]
+            assert done.changing == ["snapshots.create", "snapshots.delete"] and pruned(done) == ["night3"]
+            assert names(done) == ["night9", "night2", "byhand"]
+            deleted = [(event["server"], event["snapshot"]) for event in done.events if event["event"] == "snapshot_deleted"]
+            assert deleted == [(server, "night3")]
+            order = [event["event"] for event in done.events]
+            assert order.index("snapshot_ready") < order.index("snapshot_deleted")
+        with subtests.test(f"{cloud} spared"):
+            assert pruned(run[f"{cloud} own name does not match"]) == pruned(run[f"{cloud} other case"]) == []
+            spared = run[f"{cloud} spared"]
+            assert pruned(spared) == ["night2"] and names(spared) == ["night9", "night1"]
+            assert spared.changing == ["snapshots.create", "snapshots.delete"]
 
 
 def test_when_full(runner: PlaybookRunner, vpsorg: TaskFactory, subtests: pytest.Subtests) -> None:
@@ -242,14 +230,13 @@ def test_when_full(runner: PlaybookRunner, vpsorg: TaskFactory, subtests: pytest
     )
     for name, gone in (("failed ones first", "night0"), ("the oldest", "night3")):
         with subtests.test(name):
-            # Just enough room, made before, since there is no other way.
             assert run[name].changing == ["snapshots.delete", "snapshots.create"]
-            assert pruned(run[name]) == [gone] and "by-hand" in left(run[name])
+            assert pruned(run[name]) == [gone] and "by-hand" in names(run[name])
     with subtests.test("there is room"):
         assert run["there is room"].changing == ["snapshots.create"]
     with subtests.test("there already"):
         assert run["there already"].changing == [] and run["there already"].result["changed"] is False
-    with subtests.test("what was deleted is told when it fails then"):
+    with subtests.test("pruned, then refused"):
         refused = run["pruned, then refused"]
         assert refused.error["outcome"] == "not_applied" and refused.result["changed"] is True
         assert pruned(refused) == ["night3"] and "Nothing was changed" not in refused.msg

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module snapshot_cron: schedules that hang on a snapshot at Ilkbyte."""
+"""The module snapshot_cron: Ilkbyte's schedules of a snapshot."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from support.playbook_runner import Call, PlaybookRunner
 pytestmark = pytest.mark.playbook
 
 
-def hanging(**schedule: int) -> Call:
+def scheduled_snapshot(**schedule: int) -> Call:
     return add_snapshot("ilkbyte", "one", is_cron=True, **{"day": 1, "hour": unscheduled_hour(), "min": 3, **schedule})
 
 
 def sentence(text: str) -> Call:
-    """Other words for the schedule, which nobody can read."""
+    """Replace the provider's description of the schedule."""
     return ("update_snapshot", {"cloud": "ilkbyte", "server": "app1", "snapshot": "one", "cron_time": text})
 
 
 def scheduled(runner: PlaybookRunner) -> str | None:
-    """The cloud's words for the schedule of snapshot one."""
+    """The provider's description of snapshot one's schedule."""
     (snapshot,) = [row for row in runner.sandbox.admin.server("app1")["snapshots"] if row["name"] == "one"]
     return snapshot["params"]["cron_time"]
 
@@ -63,15 +63,15 @@ def test_set_changed_removed(runner: PlaybookRunner, ilkbyte: TaskFactory, subte
     assert scheduled(runner) is None
 
 
-def test_words_that_cannot_be_read(runner: PlaybookRunner, ilkbyte: TaskFactory, subtests: pytest.Subtests) -> None:
-    """Then the time of the next run decides, and a warning says that the number of days was not compared."""
+def test_an_unreadable_schedule(runner: PlaybookRunner, ilkbyte: TaskFactory, subtests: pytest.Subtests) -> None:
+    """The time of the next run decides, and a warning says that the number of days was not compared."""
     hour = unscheduled_hour()
-    odd = (hanging(day=2), sentence("Haftada bir"))
+    odd = (scheduled_snapshot(day=2), sentence("Haftada bir"))
     same = {"name": "one", "day": 5, "hour": hour, "minute": 3}
     run = runner.run(
         ilkbyte("snapshot_cron", *RESET_CALLS, *odd, step="same time", **same),
         ilkbyte("snapshot_cron", *RESET_CALLS, *odd, step="another time", **{**same, "minute": 4}),
-        ilkbyte("snapshot_cron", *RESET_CALLS, hanging(day=2), sentence("  HER 2 günde bir "
+        ilkbyte("snapshot_cron", *RESET_CALLS, scheduled_snapshot(day=2), sentence("  HER 2 günde bir "
                 f"{hour:02}:03 saatinde."), step="readable all the same", **{**same, "day": 2}),
         ilkbyte("snapshot_cron", *RESET_CALLS, *odd, step="removed", name="one", state="absent"),
     )
@@ -88,20 +88,20 @@ def test_words_that_cannot_be_read(runner: PlaybookRunner, ilkbyte: TaskFactory,
         assert run["removed"].changing == ["cron.delete"]
 
 
-def test_the_old_one_is_put_back(runner: PlaybookRunner, ilkbyte: TaskFactory) -> None:
+def test_the_old_schedule_is_restored(runner: PlaybookRunner, ilkbyte: TaskFactory) -> None:
     refused = fault("raw", operation="cron.add", apply=False,
                     body={"status": False, "message": "", "error": "Kota dolu!", "data": None})
     hour = unscheduled_hour()
-    outcome = runner.run(ilkbyte("snapshot_cron", hanging(), refused, name="one", day=9, hour=hour, minute=3)).only
+    outcome = runner.run(ilkbyte("snapshot_cron", scheduled_snapshot(), refused, name="one", day=9, hour=hour, minute=3)).only
     assert outcome.changing == ["cron.delete", "cron.add", "cron.add"]
     assert outcome.error["outcome"] == "not_applied" and outcome.result["changed"] is False
     assert f"the old one (every 1 day(s) at {hour:02}:03) is back" in outcome.msg and "Kota dolu!" in outcome.msg
     assert scheduled(runner) == f"Her 1 günde bir {hour:02}:03 saatinde"
 
 
-def test_the_old_one_cannot_be_put_back(runner: PlaybookRunner, ilkbyte: TaskFactory) -> None:
+def test_the_old_schedule_cannot_be_restored(runner: PlaybookRunner, ilkbyte: TaskFactory) -> None:
     refused = fault("status", operation="cron.add", status=403, times=None)
-    outcome = runner.run(ilkbyte("snapshot_cron", hanging(), refused, name="one", day=9, hour=unscheduled_hour(), minute=3)).only
+    outcome = runner.run(ilkbyte("snapshot_cron", scheduled_snapshot(), refused, name="one", day=9, hour=unscheduled_hour(), minute=3)).only
     assert outcome.changing == ["cron.delete", "cron.add", "cron.add"]
     assert outcome.error["outcome"] == "failed" and outcome.result["changed"] is True
     assert "was deleted" in outcome.msg and "could not be put back" in outcome.msg and "every 1 day(s)" in outcome.msg
@@ -109,13 +109,13 @@ def test_the_old_one_cannot_be_put_back(runner: PlaybookRunner, ilkbyte: TaskFac
 
 
 @pytest.mark.duration(20)
-def test_answers_that_are_lost(runner: PlaybookRunner, ilkbyte: TaskFactory, subtests: pytest.Subtests) -> None:
-    """Whether it happened is read from the list; nothing is sent twice."""
+def test_lost_responses(runner: PlaybookRunner, ilkbyte: TaskFactory, subtests: pytest.Subtests) -> None:
+    """The task reads the list instead of sending the change again."""
     desired = {"name": "one", "day": 1, "hour": unscheduled_hour(), "minute": 3}
     run = runner.run(
         ilkbyte("snapshot_cron", *RESET_CALLS, add_snapshot("ilkbyte", "one"), fault("drop_after", operation="cron.add"),
                 step="added", **desired),
-        ilkbyte("snapshot_cron", *RESET_CALLS, hanging(), fault("drop_after", operation="cron.delete"), step="deleted",
+        ilkbyte("snapshot_cron", *RESET_CALLS, scheduled_snapshot(), fault("drop_after", operation="cron.delete"), step="deleted",
                 name="one", state="absent"),
         ilkbyte("snapshot_cron", *RESET_CALLS, add_snapshot("ilkbyte", "one"), fault("drop_before", operation="cron.add"),
                 step="not added", **desired),
@@ -128,7 +128,7 @@ def test_answers_that_are_lost(runner: PlaybookRunner, ilkbyte: TaskFactory, sub
 
 
 def test_a_schedule_runs(runner: PlaybookRunner, ilkbyte: TaskFactory) -> None:
-    """A snapshot that its schedule has taken anew: last_run tells when, and the schedule is unchanged."""
+    """After its schedule recreated a snapshot, `last_run` is set and the schedule is unchanged."""
     hour = unscheduled_hour()
     desired = {"name": "one", "day": 1, "hour": hour, "minute": 3}
     runner.run(ilkbyte("snapshot_cron", add_snapshot("ilkbyte", "one"), **desired))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbook rewind.vps.snapshot: snapshots of servers that the command line names, or the inventory."""
+"""The playbook rewind.vps.snapshot, for servers of the command line or the inventory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PLAYBOOK = "rewind.vps.snapshot"
 GENERATED = re.compile("manual[0-9]{8}T[0-9]{6}Z")
 
 
-def take(runner: PlaybookRunner, sandbox: SandboxHandle, *arguments: str, cloud: str = "vpsorg", **variables: Any) -> Run:
+def run_playbook(runner: PlaybookRunner, sandbox: SandboxHandle, *arguments: str, cloud: str = "vpsorg", **variables: Any) -> Run:
     given = provider_options(sandbox, cloud)
     environment = {
         "VPS_API_TOKEN": sandbox.vpsorg_token, "ILKBYTE_ACCESS_KEY": sandbox.ilkbyte_access_key, "ILKBYTE_SECRET_KEY": sandbox.ilkbyte_secret_key,
@@ -39,7 +39,7 @@ def test_two_servers_by_name_and_retention_of_generated_names_alone(runner: Play
     for number in (1, 2):
         sandbox.admin.add_snapshot("vpsorg", "web1", f"manual2026010{number}T000000Z", created_at=ago(days=9 - number))
     sandbox.admin.add_snapshot("vpsorg", "web1", "manual-by-hand", created_at=ago(days=300))
-    run = take(runner, sandbox, "-e", "snapshot_servers=web1,web2", "-e", "snapshot_retain_count=2")
+    run = run_playbook(runner, sandbox, "-e", "snapshot_servers=web1,web2", "-e", "snapshot_retain_count=2")
     assert run.status == 0, run.output
     left = names(sandbox, "web1")
     assert "manual20260101T000000Z" not in left and {"manual20260102T000000Z", "manual-by-hand"} <= set(left) and len(left) == 3
@@ -51,9 +51,9 @@ def test_two_servers_by_name_and_retention_of_generated_names_alone(runner: Play
 
 @pytest.mark.slow
 def test_hosts_of_the_inventory_at_both_clouds(runner: PlaybookRunner, sandbox: SandboxHandle) -> None:
-    checked = take(runner, sandbox, "-i", sandbox.inventory, "--check", target="sandbox")
+    checked = run_playbook(runner, sandbox, "-i", sandbox.inventory, "--check", target="sandbox")
     assert checked.status == 0 and not sandbox.admin.requests(changing=True), checked.output
-    run = take(runner, sandbox, "-i", sandbox.inventory, target="sandbox")
+    run = run_playbook(runner, sandbox, "-i", sandbox.inventory, target="sandbox")
     assert run.status == 0, run.output
     for server in ("web1", "web2", "app1", "app2"):
         (name,) = names(sandbox, server)
@@ -61,38 +61,39 @@ def test_hosts_of_the_inventory_at_both_clouds(runner: PlaybookRunner, sandbox: 
 
 
 @pytest.mark.slow
-def test_a_given_name_is_taken_once_and_its_retention_must_be_said(runner: PlaybookRunner, sandbox: SandboxHandle) -> None:
+def test_a_given_name_needs_a_pattern_for_retention(runner: PlaybookRunner, sandbox: SandboxHandle) -> None:
     for changed in (1, 0):
-        run = take(runner, sandbox, snapshot_servers="web1", snapshot_name="before-php8")
+        run = run_playbook(runner, sandbox, snapshot_servers="web1", snapshot_name="before-php8")
         assert run.status == 0 and f"changed={changed}" in run.stdout, run.output
     assert names(sandbox, "web1") == ["before-php8"]
-    refused = take(runner, sandbox, snapshot_servers="web1", snapshot_name="before-php9", snapshot_retain_count=1)
+    refused = run_playbook(runner, sandbox, snapshot_servers="web1", snapshot_name="before-php9", snapshot_retain_count=1)
     assert refused.status == 2 and "retain.match is empty" in refused.stdout
-    kept = take(runner, sandbox, snapshot_servers="web1", snapshot_name="before-php9", snapshot_retain_count=1, snapshot_retain_match="before-*")
+    kept = run_playbook(runner, sandbox, snapshot_servers="web1", snapshot_name="before-php9", snapshot_retain_count=1,
+                        snapshot_retain_match="before-*")
     assert kept.status == 0 and names(sandbox, "web1") == ["before-php9"], kept.output
 
 
 @pytest.mark.slow
 def test_without_waiting_and_without_a_server(runner: PlaybookRunner, sandbox: SandboxHandle) -> None:
-    run = take(runner, sandbox, cloud="ilkbyte", snapshot_servers="app1", snapshot_wait=False)
+    run = run_playbook(runner, sandbox, cloud="ilkbyte", snapshot_servers="app1", snapshot_wait=False)
     assert run.status == 0 and len(sandbox.admin.requests(operation="snapshots.create")) == 1, run.output
     for wrong in ({}, {"snapshot_servers": "web1", "target": "localhost"}):
-        refused = take(runner, sandbox, **wrong)
+        refused = run_playbook(runner, sandbox, **wrong)
         assert refused.status == 2 and "Name the servers either with -e snapshot_servers=web1" in refused.stdout, refused.output
 
 
-def test_no_variable_that_a_page_names_is_a_reserved_name(runner: PlaybookRunner, sandbox: SandboxHandle) -> None:
-    """Ansible warns of `hosts`, `serial` and the like at every run."""
+def test_no_documented_variable_is_a_reserved_name(runner: PlaybookRunner, sandbox: SandboxHandle) -> None:
+    """Ansible warns of reserved names, such as `hosts`, at every run."""
     pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "roles").glob("*/README.md"), *(ROOT / "playbooks").glob("*.yml")]
     named = {name for page in pages for name in re.findall(r"-e ([a-z_]+)=", page.read_text("utf-8"))}
     assert {"target", "batch", "snapshot_servers", "snapshot_wait", "report_provider", "rollback_confirm"} <= named
-    run = take(runner, sandbox, **{**dict.fromkeys(named, "1"), "target": "localhost"})
+    run = run_playbook(runner, sandbox, **{**dict.fromkeys(named, "1"), "target": "localhost"})
     assert run.status == 2 and "Name the servers either with" in run.stdout, run.output
     assert "reserved name" not in run.output and not sandbox.admin.requests()
 
 
 @pytest.mark.slow
-def test_one_server_that_fails_does_not_keep_the_next_from_its_snapshot(runner: PlaybookRunner, sandbox: SandboxHandle) -> None:
-    run = take(runner, sandbox, snapshot_servers=["nobody", "web2"])
-    assert run.status == 2 and "There is no server 'nobody'" in run.stdout, run.output
+def test_a_failing_server_does_not_stop_the_others(runner: PlaybookRunner, sandbox: SandboxHandle) -> None:
+    run = run_playbook(runner, sandbox, snapshot_servers=["unknown1", "web2"])
+    assert run.status == 2 and "There is no server 'unknown1'" in run.stdout, run.output
     assert len(names(sandbox, "web2")) == 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module snapshot with stop_server: off while the snapshot is begun, and as before afterwards, whatever happens."""
+"""The module snapshot with stop_server. (Servers that stop late or never, in virtual time: simulation/test_failing_power.py.)"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from support.cases import RESET_CALLS, SECOND, SERVER, SPEED, TaskFactory, add_snapshot, fault
-from support.playbook_runner import RUN_SECONDS, PlaybookRunner, TaskResult
+from support.playbook_runner import RUN_SECONDS, Call, PlaybookRunner, TaskCase, TaskResult
 
 pytestmark = pytest.mark.playbook
 
@@ -21,102 +21,58 @@ ON = {"vpsorg": "active", "ilkbyte": "running"}
 
 
 def power_actions(outcome: TaskResult) -> list[str]:
-    """What was asked of the server's power, in order."""
+    """The requested power actions, in order."""
     return [(request["body"] or {}).get("action") or request["query"].get("set")
             for request in outcome.requests if request["operation"] == "servers.power"]
 
 
-def status(runner: PlaybookRunner, tasks: TaskFactory) -> str:
-    return runner.sandbox.admin.server(tasks.server)["status"]
+def test_the_server_is_as_before_afterwards(runner: PlaybookRunner, tasks: TaskFactory, subtests: pytest.Subtests) -> None:
+    cloud = tasks.cloud
+    power = {"operation": "servers.power", "cloud": cloud}
 
+    def step(name: str, *setup: Call) -> list[TaskCase]:
+        return [tasks("snapshot", *RESET_CALLS, *setup, step=name, name="one", stop_server=True), tasks("server_info", step=f"after: {name}")]
 
-def test_stopped_and_started(runner: PlaybookRunner, tasks: TaskFactory) -> None:
-    made = runner.run(tasks("snapshot", name="one", stop_server=True)).only
-    assert power_actions(made) == [STOP[tasks.cloud], "start"]
-    assert made.changing == ["servers.power", "snapshots.create", "servers.power"]
-    assert [event["event"] for event in made.events] == [
-        "power_stopped", "snapshot_started", "snapshot_ready", "power_started"]
-    assert made.result["snapshot"]["status"] == "ready" and made.result["changed"] is True
-    assert status(runner, tasks) == ON[tasks.cloud]
-    if tasks.cloud == "ilkbyte":
-        assert made.result["snapshot"]["power_state"] == "stopped"
-
-
-def test_left_alone(runner: PlaybookRunner, tasks: TaskFactory) -> None:
-    """A server that is off stays off; one whose snapshot is there is not touched."""
-    off = ("update_server", {"cloud": tasks.cloud, "server": tasks.server, "status": OFF[tasks.cloud]})
     run = runner.run(
-        tasks("snapshot", *RESET_CALLS, add_snapshot(tasks.cloud, "one"), step="there", name="one", stop_server=True),
-        tasks("snapshot", *RESET_CALLS, off, step="off before", name="one", stop_server=True),
+        *step("taken"),
+        *step("there", add_snapshot(cloud, "one")),
+        *step("off before", ("update_server", {"cloud": cloud, "server": tasks.server, "status": OFF[cloud]})),
+        *step("refused", fault("status", status=400, body={"detail": "No."}, operation="snapshots.create", cloud=cloud)),
+        *step("fails", ("settings", {"ilkbyte_responds": "on_finish"}), fault("snapshot_fails")),
+        *step("response to the stop is lost", fault("drop_after", **power)),
+        *step("start is refused", fault("status", status=403, skip=1, times=None, **power)),
     )
-    assert run["there"].changing == []
-    assert run["off before"].changing == ["snapshots.create"] and run["off before"].result["changed"] is True
-    assert status(runner, tasks) == OFF[tasks.cloud]
-
-
-def test_snapshot_fails(runner: PlaybookRunner, tasks: TaskFactory) -> None:
-    """Refused by the cloud, or taken up and not made: the server runs again."""
-    refused = fault("status", status=400, body={"detail": "No."}, operation="snapshots.create", cloud=tasks.cloud)
-    answers = ("settings", {"ilkbyte_responds": "on_finish"})
-    run = runner.run(
-        tasks("snapshot", *RESET_CALLS, refused, step="refused", name="one", stop_server=True),
-        tasks("server_info", step="after refusal"),
-        tasks("snapshot", *RESET_CALLS, answers, fault("snapshot_fails"), step="fails", name="one", stop_server=True),
-        tasks("server_info", step="after failure"),
-    )
-    assert run["refused"].error["outcome"] == "not_applied" and run["refused"].result["changed"] is True
-    assert run["fails"].failed and "NOT be started" not in run["fails"].msg
-    for name in ("refused", "fails"):
-        assert power_actions(run[name]) == [STOP[tasks.cloud], "start"]
-    for name in ("after refusal", "after failure"):
-        assert run[name].result["servers"][0]["power_state"] == "running"
-
-
-@pytest.mark.slow
-def test_stop_never_ends(runner: PlaybookRunner, tasks: TaskFactory) -> None:
-    """It is not switched off hard, no snapshot is taken, and the message says that it was asked to stop."""
-    # VPS.org shows a server that does not stop as stopping, until it gives up; Ilkbyte's just goes on running.
-    stuck = fault("power_stuck", seconds=3 * SPEED)
-    outcome = runner.run(tasks("snapshot", stuck, name="one", stop_server=True, wait_timeout=1)).only
-    assert outcome.error["kind"] == "wait_timeout"
-    assert tasks.server in outcome.msg and "stopped" in outcome.msg and "start it in the cloud's panel" in outcome.msg
-    assert power_actions(outcome) == [STOP[tasks.cloud]] and "snapshots.create" not in outcome.operations
-    assert status(runner, tasks) == ON[tasks.cloud]
-
-
-def test_stop_ends_late(runner: PlaybookRunner, tasks: TaskFactory) -> None:
-    """The task's time is up before the server is off; it is started again all the same."""
-    action = f"{tasks.cloud}.servers.power.{STOP[tasks.cloud]}"
-    late = ("settings", {"seconds": {action: 3 * SPEED}})
-    outcome = runner.run(tasks("snapshot", late, name="one", stop_server=True, wait_timeout=2)).only
-    assert outcome.error["kind"] == "wait_timeout" and "snapshots.create" not in outcome.operations
-    runner.sandbox.admin.advance(10 * SPEED)
-    assert status(runner, tasks) == ON[tasks.cloud], (power_actions(outcome), outcome.msg)
-
-
-def test_start_is_refused(runner: PlaybookRunner, tasks: TaskFactory) -> None:
-    """The worst: the server is off because of us. That is what the message begins with."""
-    refused = fault("status", status=403, operation="servers.power", cloud=tasks.cloud, skip=1, times=None)
-    outcome = runner.run(tasks("snapshot", refused, name="one", stop_server=True)).only
-    assert power_actions(outcome) == [STOP[tasks.cloud], "start"]
-    assert outcome.msg.startswith(f"Server {tasks.server}") and "could NOT be started again" in outcome.msg
-    assert "START IT NOW" in outcome.msg and outcome.result["changed"] is True
-    assert outcome.error["outcome"] == "failed" and outcome.error["server"].startswith(tasks.server)
-    assert status(runner, tasks) == OFF[tasks.cloud]
-
-
-def test_answer_to_stop_is_lost(runner: PlaybookRunner, tasks: TaskFactory) -> None:
-    """Nobody knows whether the stop arrived: it is looked at, not asked for again."""
-    lost = fault("drop_after", operation="servers.power", cloud=tasks.cloud)
-    outcome = runner.run(tasks("snapshot", lost, name="one", stop_server=True)).only
-    assert not outcome.failed, outcome.result
-    assert power_actions(outcome) == [STOP[tasks.cloud], "start"]
-    assert status(runner, tasks) == ON[tasks.cloud]
+    states = {name: run[f"after: {name}"].result["servers"][0]["power_state"] for name in (each.name for each in run.results[::2])}
+    assert states == {**dict.fromkeys(states, "running"), "off before": "stopped", "start is refused": "stopped"}
+    with subtests.test("taken"):
+        taken = run["taken"]
+        assert power_actions(taken) == [STOP[cloud], "start"]
+        assert taken.changing == ["servers.power", "snapshots.create", "servers.power"]
+        assert [event["event"] for event in taken.events] == ["power_stopped", "snapshot_started", "snapshot_ready", "power_started"]
+        assert taken.result["snapshot"]["status"] == "ready" and taken.result["changed"] is True
+        assert taken.result["snapshot"]["power_state"] == ("stopped" if cloud == "ilkbyte" else None)
+    with subtests.test("no need to stop it"):
+        assert run["there"].changing == []
+        assert run["off before"].changing == ["snapshots.create"] and run["off before"].result["changed"] is True
+    with subtests.test("no snapshot"):
+        assert run["refused"].error["outcome"] == "not_applied" and run["refused"].result["changed"] is True
+        assert run["fails"].failed and "NOT be started" not in run["fails"].msg
+        assert power_actions(run["refused"]) == power_actions(run["fails"]) == [STOP[cloud], "start"]
+    with subtests.test("response to the stop is lost: the task polls, and does not repeat it"):
+        assert power_actions(run["response to the stop is lost"]) == [STOP[cloud], "start"]
+    with subtests.test("start is refused: the message begins with it"):
+        outcome = run["start is refused"]
+        assert power_actions(outcome) == [STOP[cloud], "start"]
+        assert outcome.msg.startswith(f"Server {tasks.server}") and "could NOT be started again" in outcome.msg
+        assert "START IT NOW" in outcome.msg and outcome.result["changed"] is True
+        assert outcome.error["outcome"] == "failed" and outcome.error["server"].startswith(tasks.server)
 
 
 @pytest.mark.duration(15)
-def test_a_signal_ends_a_loop_with_the_server_running(runner: PlaybookRunner, tasks: TaskFactory) -> None:
-    """Ctrl-C while the first server of a loop is off: it runs again, and the second one is not touched."""
+@pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.slow)])
+def test_a_signal_ends_a_loop_with_the_server_running(runner: PlaybookRunner, cloud: str) -> None:
+    """Ctrl-C while the first server of a loop is off: it is started, and the second one is not touched."""
+    tasks = TaskFactory(runner.sandbox, cloud)
     first, second = SERVER[tasks.cloud], SECOND[tasks.cloud]
     slow = ("settings", {"seconds": {f"{tasks.cloud}.snapshots.create": 4 * SPEED}})
     step = tasks("snapshot", slow, step="loop", name="one", stop_server=True, server="{{ item }}",
@@ -138,12 +94,3 @@ def wait_for(happened: Callable[[], Any]) -> None:
         assert time.monotonic() < until, "it never happened"
         time.sleep(0.05)
 
-
-@pytest.mark.slow
-def test_a_lost_start_is_asked_for_again(runner: PlaybookRunner, tasks: TaskFactory) -> None:
-    """A server that is seen off and idle for a minute has not been started, whatever became of the request."""
-    lost = fault("drop_before", operation="servers.power", cloud=tasks.cloud, skip=1)
-    outcome = runner.run(tasks("snapshot", lost, name="one", stop_server=True)).only
-    assert not outcome.failed, outcome.result
-    assert power_actions(outcome) == [STOP[tasks.cloud], "start", "start"]
-    assert status(runner, tasks) == ON[tasks.cloud]

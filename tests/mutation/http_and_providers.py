@@ -41,7 +41,7 @@ MUTANTS = [
     ),
     Mutant(
         "an exception's text, with the URL in it, becomes part of the message", SESSION, "HttpSession.request",
-        r"type\((\w+)\)\.__name__", r"str(\1)", "secrets",
+        r"(detail = )type\((\w+)\)\.__name__", r"\1str(\2)", "secrets",
         (f"{LIMITS}::test_neither_error_nor_log_nor_screen_has_a_secret", f"{LIMITS}::test_an_unreachable_error_has_no_secret"),
     ),
     # --- VPS.org

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A stage whose every channel is searched for secrets, and the count of what was searched."""
+"""Runs whose every channel is searched for secrets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class SecretScanRunner:
-    """Plays steps and searches everything that they leave behind."""
+    """Runs steps and searches everything that they leave."""
 
     def __init__(self, sandbox: SandboxHandle, directory: Path) -> None:
         self.directory = directory
@@ -34,7 +34,7 @@ class SecretScanRunner:
         return {"TMPDIR": str(self.temporary)}
 
     def run(self, *steps: TaskCase, inherited: bool = False, environment: dict[str, str] | None = None, **how: Any) -> Run:
-        """Play to the end and search; see Stage.play."""
+        """Run and search; see `PlaybookRunner.run`."""
         with ProcessWatch(str(self.directory)) as watch:
             run = self.runner.run(*steps, environment={**self.environment, **(environment or {})}, **how)
         self.search(run, watch, inherited=inherited)
@@ -45,7 +45,6 @@ class SecretScanRunner:
         search_run(self.searcher, run, [self.directory, self.temporary], watch, inherited=inherited)
 
     def assert_none(self) -> None:
-        """No secret was found."""
         assert self.searcher.searched
         if self.searcher.hits:
             pytest.fail(format_hits(self.searcher.hits), pytrace=False)
@@ -53,7 +52,7 @@ class SecretScanRunner:
 
 @pytest.fixture
 def secret_scan(sandbox: SandboxHandle, tmp_path: Path, record_property: Any) -> Iterator[SecretScanRunner]:
-    """Fails the test where a secret was found."""
+    """Fails the test if a secret is found."""
     runner = SecretScanRunner(sandbox, tmp_path)
     yield runner
     shutil.rmtree(runner.temporary, ignore_errors=True)

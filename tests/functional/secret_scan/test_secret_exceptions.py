@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An exception whose text holds the credentials, forced into each layer, shows itself nowhere."""
+"""An exception whose text has the credentials, raised in each layer, is shown nowhere."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.playbook, pytest.mark.secret_scan]
 
 BREAKING = Path(__file__).resolve().parents[2] / "support" / "breaking"
-# Where only one of the doors comes by, and where only one of the clouds does. A task's environment is there only behind its door.
+# Called in one execution mode only. A task's environment is set only after the last group.
 IN_PROCESS_ONLY = ("plugin_utils._action:InProcessAction._run_in_process",)
 MODULE_ONLY = ("ansible.module_utils.basic:AnsibleModule.exit_json",)
 IN_CONTROLLER = ("plugin_utils._action:InProcessAction._module_reason",
@@ -63,7 +63,7 @@ def test_in_each_layer(secret_scan: SecretScanRunner, cloud: str, mode: str, tmp
 
 @pytest.mark.slow
 @pytest.mark.parametrize("location", IN_CONTROLLER)
-def test_in_front_of_the_doors(secret_scan: SecretScanRunner, vpsorg: TaskFactory, location: str, tmp_path: Path) -> None:
+def test_before_the_execution_mode_is_known(secret_scan: SecretScanRunner, vpsorg: TaskFactory, location: str, tmp_path: Path) -> None:
     run = secret_scan.run(breaking(vpsorg, location), mode=MODULE, arguments=("-vvvvv",),
                      environment={**environment(tmp_path, "vpsorg"), "REWIND_BREAK": location})
     assert raised(tmp_path) == {location}
@@ -71,11 +71,11 @@ def test_in_front_of_the_doors(secret_scan: SecretScanRunner, vpsorg: TaskFactor
 
 
 @pytest.mark.parametrize("mode", [pytest.param(IN_PROCESS, marks=pytest.mark.slow), MODULE])
-def test_with_all_that_libraries_say_of_http(secret_scan: SecretScanRunner, ilkbyte: TaskFactory, mode: str) -> None:
-    """Ilkbyte's keys stand in every address."""
-    for name, arguments in (*RESET_CALLS, ADD_CREDENTIALS):  # here: within the run, the tests' own client would be heard as well
+def test_http_debugging_of_libraries_is_silenced(secret_scan: SecretScanRunner, ilkbyte: TaskFactory, mode: str) -> None:
+    """Ilkbyte's keys are in every URL."""
+    for name, arguments in (*RESET_CALLS, ADD_CREDENTIALS):  # here: in the run, the tests' own client would be logged as well
         getattr(secret_scan.runner.sandbox.admin, name)(**arguments)
     run = secret_scan.run(ilkbyte("snapshot", name="two", **OPTIONS["ilkbyte"]), mode=mode, arguments=("-vvvvv",),
                      environment={"PYTHONPATH": str(BREAKING), "REWIND_NOISE": "1"})
     assert not run.only.failed, run.only.result
-    assert "send: b" in run.output, "the noise was not turned on"
+    assert "send: b" in run.output, "HTTP debugging was not turned on"

@@ -24,7 +24,7 @@ INHERITED = {**VARIABLES["vpsorg"], **VARIABLES["ilkbyte"]}
 
 
 def write(secret_scan: SecretScanRunner, **config: Any) -> str:
-    """A file with the credentials in it as they are, line by line as people write one."""
+    """Write an inventory file with the credentials in plain text."""
     sandbox = secret_scan.runner.sandbox
     getattr(sandbox.admin, ADD_CREDENTIALS[0])(**ADD_CREDENTIALS[1])
     accounts = [
@@ -36,8 +36,8 @@ def write(secret_scan: SecretScanRunner, **config: Any) -> str:
     return str(path)
 
 
-def loud(secret_scan: SecretScanRunner, program: str, *arguments: str, inherited: bool = False) -> Run:
-    """Run a program as loud as it can be, and search everything."""
+def run_verbose(secret_scan: SecretScanRunner, program: str, *arguments: str, inherited: bool = False) -> Run:
+    """Run a program at the highest verbosity, and search everything."""
     environment = {
         **secret_scan.environment, "ANSIBLE_DEBUG": "1", "ANSIBLE_KEEP_REMOTE_FILES": "1", "ANSIBLE_DISPLAY_TRACEBACK": "always",
         "ANSIBLE_LOG_PATH": str(secret_scan.directory / "log"), **(INHERITED if inherited else {}),
@@ -48,7 +48,7 @@ def loud(secret_scan: SecretScanRunner, program: str, *arguments: str, inherited
     return run
 
 
-def test_a_play_that_is_given_nothing_but_the_inventory(secret_scan: SecretScanRunner, tmp_path: Path) -> None:
+def test_a_play_with_credentials_from_the_inventory(secret_scan: SecretScanRunner, tmp_path: Path) -> None:
     path = write(secret_scan, **cache(tmp_path), compose={"everything": "vars | default('none')"}, keyed_groups=[{"key": "rewind_account"}])
     playbook = tmp_path / "play.yml"
     refusal = {"name": "Refused", "ignore_errors": True, "delegate_to": "localhost", "rewind.vps.snapshot_restore": {"name": "none"}}
@@ -56,18 +56,18 @@ def test_a_play_that_is_given_nothing_but_the_inventory(secret_scan: SecretScanR
         {"name": "Works", "rewind.vps.snapshot": {"name": "one"}, "delegate_to": "localhost"}, refusal,
         {"name": "Shown", "ansible.builtin.debug": {"var": "hostvars"}},
     ]}]), encoding="utf-8")
-    run = loud(secret_scan, "ansible-playbook", "-i", path, str(playbook))
+    run = run_verbose(secret_scan, "ansible-playbook", "-i", path, str(playbook))
     assert run.status == 0, run.output
     assert "changed: [web1 -> localhost]" in run.stdout and len(list((tmp_path / "cache").iterdir())) == 2
 
 
 @pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.slow)])
-def test_an_account_that_is_refused_with_a_quotation(secret_scan: SecretScanRunner, cloud: str) -> None:
+def test_a_refusal_that_quotes_the_credentials(secret_scan: SecretScanRunner, cloud: str) -> None:
     path = write(secret_scan)
     name, details = fault("status", status=403, body={"detail": message_with_secrets(cloud), "error": message_with_secrets(cloud)}, cloud=cloud,
         times=None)
     getattr(secret_scan.runner.sandbox.admin, name)(**details)
-    run = loud(secret_scan, "ansible-inventory", "-i", path, "--list")
+    run = run_verbose(secret_scan, "ansible-inventory", "-i", path, "--list")
     assert "gives no hosts" in run.output and "hostvars" in run.stdout
 
 
@@ -83,8 +83,8 @@ FAILURES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", FAILURES)
-def test_a_file_that_is_not_right(secret_scan: SecretScanRunner, how: str) -> None:
-    run = loud(secret_scan, "ansible-inventory", "-i", write(secret_scan, **FAILURES[how]), "--list")
+def test_an_invalid_file(secret_scan: SecretScanRunner, how: str) -> None:
+    run = run_verbose(secret_scan, "ansible-inventory", "-i", write(secret_scan, **FAILURES[how]), "--list")
     assert "gives no hosts" in run.output
 
 
@@ -93,5 +93,5 @@ def test_a_file_that_is_not_right(secret_scan: SecretScanRunner, how: str) -> No
 def test_what_is_listed_with_credentials_from_the_environment(secret_scan: SecretScanRunner, tmp_path: Path, arguments: tuple[str, ...]) -> None:
     sandbox = secret_scan.runner.sandbox
     accounts = [{"provider": "vpsorg", "api_url": sandbox.vpsorg_url}, {"provider": "ilkbyte", "api_url": sandbox.ilkbyte_url}]
-    run = loud(secret_scan, "ansible-inventory", "-i", write(secret_scan, accounts=accounts, **cache(tmp_path)), *arguments, inherited=True)
+    run = run_verbose(secret_scan, "ansible-inventory", "-i", write(secret_scan, accounts=accounts, **cache(tmp_path)), *arguments, inherited=True)
     assert run.status == 0 and "web1" in run.stdout and "app1" in run.stdout

@@ -48,10 +48,8 @@ def test_a_broken_shim_does_not_hide_a_python_behind_it(environ: dict[str, str],
     assert bootstrap.find_python(environ) == good
 
 
-@pytest.mark.parametrize("directory", [".pyenv/versions/3.12.1", ".asdf/installs/python/3.12.1", ".local/share/mise/installs/python/3.12.1",
-                                       ".local/share/uv/python/cpython-3.12.1-linux"])
-def test_version_managers_are_searched(environ: dict[str, str], tmp_path: Path, directory: str) -> None:
-    good = program(tmp_path / "home" / directory / "bin/python3", "exit 0")
+def test_version_managers_are_searched(environ: dict[str, str], tmp_path: Path) -> None:
+    good = program(tmp_path / "home/.local/share/uv/python/cpython-3.12.1-linux/bin/python3", "exit 0")
 
     assert bootstrap.find_python(environ) == good
 
@@ -77,7 +75,7 @@ def test_without_a_suitable_python_one_sentence_names_the_remedy(environ: dict[s
     assert "apt install python3 python3-venv" in text and "REWIND_PYTHON" in text
 
 
-def test_the_probe_rejects_other_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_probe_rejects_other_versions() -> None:
     assert subprocess.call([sys.executable, "-I", "-c", bootstrap.PROBE]) == 0
     assert subprocess.call([sys.executable, "-I", "-c", bootstrap.PROBE.replace("(3, 11)", "(3, 99)")]) == 1
 

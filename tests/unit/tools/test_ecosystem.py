@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The checks judge what the ecosystem's tools print, since several of them exit with 0 whatever they find."""
+"""The checks judge the output of the ecosystem's tools, since several of them exit with 0 whatever they find."""
 
 from __future__ import annotations
 
@@ -12,42 +12,27 @@ from tools.ecosystem import PAGES_OF_ANSIBLE, context_faults, importer_faults, i
 ROOT = Path(__file__).resolve().parents[3]
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "WARNING: playbooks/prune.yml:6:10: syntax-check[specific][/]: Error processing keyword 'hosts': 'hosts' is undefined",
-        "ERROR: Timeout on call to ansible-lint",
-        "ansible-lint not found, skipping lint of collection",
-        "Traceback (most recent call last):",
-        "WARNING: ERROR    Failed to find rewind.vps.gone playbook.",
-        "WARNING: ERROR    Failed to find other.collection.prune playbook.",
-    ],
-)
-def test_a_complaint_of_the_importer_is_seen(line: str) -> None:
-    assert importer_faults(["Loading role guarded_upgrade", line], {"prune"}) == [line]
+SPECIFIC = "WARNING: playbooks/prune.yml:6:10: syntax-check[specific][/]: Error processing keyword 'hosts': 'hosts' is undefined"
+UNFOUND = "ERROR    Failed to find {} playbook."
+UNLOADED = "ERROR    Failed to load {} playbook due to failing syntax check."
 
 
-@pytest.mark.parametrize("line", ["Loading module_utils errors", "Loading module_utils failures", "Importer processing completed successfully",
-                                  "WARNING: ERROR    Failed to find rewind.vps.prune playbook."])
-def test_what_the_importer_says_of_its_work_is_no_complaint(line: str) -> None:
-    assert importer_faults([line], {"prune"}) == []
+@pytest.mark.parametrize("line", [
+    SPECIFIC, "ERROR: Timeout on call to ansible-lint", "ansible-lint not found, skipping lint of collection",
+    "Traceback (most recent call last):", f"WARNING: {UNFOUND.format('rewind.vps.gone')}", f"WARNING: {UNFOUND.format('other.collection.prune')}",
+])
+def test_an_error_of_the_importer_is_found(line: str) -> None:
+    ignored = ["Loading role guarded_upgrade", "Loading module_utils errors", "Importer processing completed successfully",
+               f"WARNING: {UNFOUND.format('rewind.vps.prune')}"]
+    assert importer_faults([*ignored, line], {"prune"}) == [line]
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "ERROR    Failed to find rewind.vps.prune playbook.",
-        "ERROR    Failed to load rewind.vps.gone playbook due to failing syntax check.",
-        "ERROR    Failed to load other.collection.prune playbook due to failing syntax check.",
-        "ERROR    Broken file",
-    ],
-)
-def test_what_the_linter_could_not_look_at_is_seen_though_it_exits_with_0(line: str) -> None:
-    assert linter_faults([line, "Passed: 0 failure(s), 0 warning(s) in 2 files"], {"prune"}) == [line]
-
-
-def test_own_playbooks_are_no_fault_where_they_are_imported() -> None:
-    assert linter_faults(["ERROR    Failed to load rewind.vps.prune playbook due to failing syntax check."], {"prune"}) == []
+@pytest.mark.parametrize("line", [
+    UNFOUND.format("rewind.vps.prune"), UNLOADED.format("rewind.vps.gone"), UNLOADED.format("other.collection.prune"), "ERROR    Broken file",
+])
+def test_an_error_of_the_linter_is_found_though_it_exits_with_0(line: str) -> None:
+    ignored = [UNLOADED.format("rewind.vps.prune"), "Passed: 0 failure(s), 0 warning(s) in 2 files"]
+    assert linter_faults([line, *ignored], {"prune"}) == [line]
 
 
 def test_only_pages_of_ansible_itself_may_be_out_of_reach() -> None:

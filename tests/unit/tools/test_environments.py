@@ -90,15 +90,11 @@ def test_uv_and_ansible_test_use_the_settings_of_pip(tmp_path: Path) -> None:
     assert uv["UV_FIND_LINKS"] == "/wheels,/more"
     assert (uv["UV_HTTP_TIMEOUT"], uv["SSL_CERT_FILE"], uv["UV_PYTHON_DOWNLOADS"]) == ("9", "/ca.pem", "never")
     assert uv_variables(settings, {"UV_DEFAULT_INDEX": "mine"})["UV_DEFAULT_INDEX"] == "mine"
+    assert "UV_CACHE_DIR" not in uv and "UV_CACHE_DIR" in uv_variables({}, {"HOME": "/nonexistent"})
 
     write_pip_settings(settings, tmp_path / "home")
     assert "index-url = https://user:pw@mirror.example/simple\n" in (tmp_path / "home/.config/pip/pip.conf").read_text(encoding="utf-8")
     assert (tmp_path / "home/.config/pip/pip.conf").stat().st_mode & 0o077 == 0
-
-
-def test_downloads_are_stored_beside_the_environments_where_home_is_not_writable(tmp_path: Path) -> None:
-    assert "UV_CACHE_DIR" in uv_variables({}, {"HOME": "/nonexistent"})
-    assert "UV_CACHE_DIR" not in uv_variables({}, {"HOME": str(tmp_path)})
 
 
 def test_neither_real_credentials_nor_the_users_settings_reach_the_programs(tmp_path: Path) -> None:

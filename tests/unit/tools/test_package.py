@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The release: the collection's archive is built from the project's files, and installed from it."""
+"""The collection's artifact is built from the project's files, and installed from it."""
 
 from __future__ import annotations
 
