@@ -39,7 +39,7 @@ options:
       - With O(state=absent) it selects the snapshot to delete. If O(name) is also set, both must match the same snapshot.
       - With O(state=present) it only verifies that this snapshot exists, is ready or pending, and is not older than O(max_age).
         Otherwise the task fails, since the provider chooses the ID of a new snapshot.
-      - Not supported with O(servers).
+      - Not supported with several O(servers).
     type: str
   description:
     description:

@@ -31,7 +31,7 @@ options:
   id:
     description:
       - The snapshot's ID at the provider, the safest way to select it. At Ilkbyte the ID is the name.
-      - If O(name) is also set, both must match the same snapshot. Not supported with O(servers).
+      - If O(name) is also set, both must match the same snapshot. Not supported with several O(servers).
     type: str
   start_server:
     description:
