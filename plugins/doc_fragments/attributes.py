@@ -14,10 +14,10 @@ attributes:
     description: Has an action plugin of the same name that can do the work on the controller.
     support: full
     details:
-      - Where the task runs on the controller anyway, the work is done in the controller's own process, which saves about
-        half a second a task and shows how a wait goes. Results, errors and check mode are the same.
-      - It runs as an ordinary module where the connection is not local, with C(async) or C(become), where another Python
-        is asked for, or where the controller's Python lacks C(requests). With C(-vvv) the reason is shown.
+      - Tasks that run on the controller anyway run in the controller's process. This saves about half a second per task
+        and shows progress. Results, errors and check mode are the same.
+      - The task runs as a module if the connection is not local, with C(async) or C(become), with another Python interpreter, or if
+        the controller's Python lacks C(requests). C(-vvv) shows the reason.
   action_group:
     description: Is in these action groups, for C(module_defaults).
     support: full
@@ -25,31 +25,31 @@ attributes:
   async:
     description: Can be run with C(async).
     support: full
-    details: Runs as an ordinary module then, and shows no progress.
+    details: The task then runs as a module and shows no progress.
   check_mode:
     description: Can run with C(--check) and predict whether it would change something.
     support: full
     details:
-      - Reads from the cloud, so credentials are needed. Sends no request that changes anything.
-      - The result has the same keys as that of a real run.
+      - Reads from the provider, so credentials are required. Sends no request that changes anything.
+      - The result has the same keys as a real run.
   diff_mode:
-    description: Shows with C(--diff) what is changed, or in check mode what would be.
+    description: Shows with C(--diff) what is changed, or in check mode what would be changed.
     support: full
   platform:
-    description: Operating systems that the task can run on (not that of the server it is about).
+    description: Operating systems that the task can run on, as opposed to that of the managed server.
     support: full
     platforms: posix
 """
 
-    # For modules that only read. Named before the part above, since what comes first wins.
+    # For modules that only read. Listed before the part above, since the first one wins.
     INFO = r"""
 attributes:
   check_mode:
     description: Can run with C(--check) and predict whether it would change something.
     support: full
-    details: Changes nothing in any mode. Reads from the cloud, so credentials are needed.
+    details: Changes nothing in any mode. Reads from the provider, so credentials are required.
   diff_mode:
-    description: Shows with C(--diff) what is changed, or in check mode what would be.
+    description: Shows with C(--diff) what is changed, or in check mode what would be changed.
     support: none
-    details: There is never a change to show.
+    details: There is never a change.
 """

@@ -6,70 +6,70 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Which server the task is about, or which servers."""
+    """The server or servers that a task manages."""
 
-    # For modules that change something of one server.
+    # For modules that change one server.
     DOCUMENTATION = r"""
 options:
   server:
     description:
-      - The server that the task is about. Exactly one; for several use a loop, or a task that runs for each host.
-      - At VPS.org its number, UUID, name or hostname; text of digits only is taken as the number. At Ilkbyte its name.
-      - A reference that fits no server or more than one is an error that lists the candidates, and nothing is changed.
-      - Left out, it is the host's variable C(rewind_server_id), which the inventory P(rewind.vps.servers#inventory) sets.
+      - The server to manage. Exactly one; for several servers use a loop, or run the task for each host.
+      - At VPS.org its number, UUID, name or hostname; digits only are taken as the number. At Ilkbyte its name.
+      - If no server matches, or more than one, the task fails, lists the candidates and changes nothing.
+      - Defaults to the host variable C(rewind_server_id), which the inventory P(rewind.vps.servers#inventory) sets.
     type: str
     required: true
 """
 
-    # For modules that change something of one server or of many.
+    # For modules that change one server or many.
     MANY = r"""
 options:
   server:
     description:
-      - The server that the task is about. Exactly one. O(server) and O(servers) are mutually exclusive, and one of them is required.
-      - At VPS.org its number, UUID, name or hostname; text of digits only is taken as the number. At Ilkbyte its name.
-      - A reference that fits no server or more than one is an error that lists the candidates, and nothing is changed.
-      - With neither O(server) nor O(servers), it is the host's variable C(rewind_server_id), which the inventory
+      - The server to manage. Exactly one. O(server) and O(servers) are mutually exclusive, and one of them is required.
+      - At VPS.org its number, UUID, name or hostname; digits only are taken as the number. At Ilkbyte its name.
+      - If no server matches, or more than one, the task fails, lists the candidates and changes nothing.
+      - Without O(server) and O(servers), defaults to the host variable C(rewind_server_id), which the inventory
         P(rewind.vps.servers#inventory) sets.
     type: str
   servers:
     description:
-      - The servers that the task is about, all of one account, each written like O(server). O(servers) and O(server) are mutually exclusive.
-      - The result has RV(by_server), RV(failed_servers) and RV(msg) only, also for a list of one. An empty list is fine, and nothing is done.
-      - Many servers are worked at together. Requests go out over O(concurrency) connections, and all are waited for at once, at
-        VPS.org with one listing of the account for all of them. O(wait_timeout) is each server's own. One server's failure does
-        not touch the others; when all are settled the task fails, and RV(failed_servers) tells of each. A rerun makes no snapshot that is there or
-        in the making; but it restores once more what was restored, so restore again only those that failed.
+      - The servers to manage, all of one account, each written like O(server). O(servers) and O(server) are mutually exclusive.
+      - The result consists of RV(by_server), RV(failed_servers) and RV(msg), even for a list of one. With an empty list nothing is done.
+      - The servers are processed concurrently, over O(concurrency) connections. O(wait_timeout) applies to each server.
+      - A failure on one server does not affect the others. When all servers are done, the task fails and lists the failures
+        in RV(failed_servers).
+      - A rerun creates no second snapshot, but it repeats completed restores. Rerun a restore only for the servers that failed.
     type: list
     elements: str
   concurrency:
     description:
-      - With O(servers), how many requests may be under way at the same time, from 1 to 64.
-      - Where the cloud has had too many requests (HTTP 429), all wait for as long as it says, and go on more slowly.
+      - With O(servers), the maximum number of concurrent requests, from 1 to 64.
+      - After HTTP 429, all requests pause for the time that the provider states, then continue at a lower rate.
     type: int
     default: 8
 """
 
-    # For modules that only read: without a server they show the whole account.
+    # For modules that only read. Without a server they list the whole account.
     OPTIONAL = r"""
 options:
   server:
     description:
-      - Show this server only. With neither O(server) nor O(servers) the whole account is shown.
-      - At VPS.org its number, UUID, name or hostname; text of digits only is taken as the number. At Ilkbyte its name.
-      - A reference that fits no server or more than one is an error that lists the candidates.
+      - List this server only. Without O(server) and O(servers), the whole account is listed.
+      - At VPS.org its number, UUID, name or hostname; digits only are taken as the number. At Ilkbyte its name.
+      - If no server matches, or more than one, the task fails and lists the candidates.
       - O(server) and O(servers) are mutually exclusive.
     type: str
   servers:
     description:
-      - Show these servers only, each written like O(server). With V(all), which stands alone, the whole account is shown.
-      - Where one of them fails the others are shown nevertheless, and the task fails; RV(failed_servers) tells of each.
-      - With an empty list none is shown.
+      - List these servers only, each written like O(server). V(all), as the only entry, lists the whole account.
+      - If a server fails, the others are listed, the task fails, and RV(failed_servers) lists the failures.
+      - With an empty list nothing is listed.
     type: list
     elements: str
   concurrency:
     description:
-      - Where several servers have to be asked about, how many requests may be under way at the same time, from 1 to 64.
+      - If each server needs a request, the maximum number of concurrent requests, from 1 to 64.
     type: int
     default: 8
 """

@@ -12,14 +12,14 @@ class ModuleDocFragment:
 options:
   wait:
     description:
-      - Whether the task waits until the cloud is done.
+      - Whether to wait until the operation is finished.
     type: bool
     default: true
   wait_timeout:
     description:
-      - Seconds that everything the task waits for may take together, from 1 to 86400.
-      - When they are over, the task fails with RV(ignore:error.kind) V(wait_timeout) and RV(ignore:error.outcome)
-        V(unknown). The cloud works on nevertheless. Run the task again; it looks first, and waits on for what is under way.
-      - A passing trouble while reading does not end a wait. Looks become rarer, up to a minute apart.
+      - Total time to wait, in seconds, from 1 to 86400.
+      - On timeout the task fails with RV(ignore:error.kind) V(wait_timeout) and RV(ignore:error.outcome) V(unknown). The operation
+        continues at the provider. A rerun reads the state first and waits for the operation in progress.
+      - Transient read errors do not end the wait. The polling interval grows up to 60 seconds.
     type: int
 """

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: report
-short_description: Write an HTML page on servers, their snapshots and guarded upgrades
+short_description: Write an HTML report on servers, snapshots and guarded upgrades
 version_added: 0.1.0
 description:
-  - Writes one HTML file that shows the servers of one or many accounts with their snapshots on a common time line, their ages, sizes
-    and schedules, which servers are near the cloud's limit, and how the last guarded upgrades from this controller ended. What needs
+  - Writes an HTML file with the servers of one or many accounts. It shows their snapshots on a common time line, ages, sizes
+    and schedules, servers near the provider's limit, and the outcomes of the last guarded upgrades from this controller. What needs
     attention comes first.
-  - The file needs nothing else, sends nothing and has no scripts. It holds names and addresses of servers but no credentials.
-  - Changes nothing at a cloud.
-  - The playbook C(rewind.vps.report) does this from the command line.
+  - The file is self-contained, sends nothing and has no scripts. It contains names and addresses of servers but no credentials.
+  - Changes nothing at a provider.
+  - The playbook C(rewind.vps.report) runs this module from the command line.
 author:
   - rewind.vps contributors (@rewind-vps)
 extends_documentation_fragment:
@@ -25,19 +25,19 @@ extends_documentation_fragment:
 options:
   provider:
     description:
-      - The cloud of the one account to report on. V(vpsorg) is VPS.org and V(ilkbyte) is Ilkbyte.
-      - Falls back to the environment variable E(REWIND_PROVIDER).
-      - Without it, and without O(accounts) and O(hosts), the page has one account of each cloud whose credentials are in the environment.
+      - The provider, if the report covers one account. V(vpsorg) is VPS.org and V(ilkbyte) is Ilkbyte.
+      - Defaults to the environment variable E(REWIND_PROVIDER).
+      - Without O(provider), O(accounts) and O(hosts), the page has one account of each provider whose credentials are in the environment.
     required: false
   accounts:
     description:
-      - The accounts to report on. O(provider) and the other options of the cloud beside it do not count then.
-      - What an account leaves out is taken from the environment.
+      - The accounts to report on. With this option, the top-level provider options are ignored.
+      - Options that an account omits are taken from the environment.
     type: list
     elements: dict
     suboptions:
       label:
-        description: How the page calls the account. By default the cloud's name, numbered where there are several.
+        description: The account's name on the page. By default the provider's name, numbered if there are several.
         type: str
       provider:
         description: As O(provider).
@@ -69,33 +69,33 @@ options:
         type: path
   hosts:
     description:
-      - Hosts of the inventory. The page has each account that one of them is at, with all of its servers.
-      - A host's account is told by its variables C(guarded_upgrade_provider) or C(rewind_provider), C(guarded_upgrade_api_url) or
+      - Hosts of the inventory. The page includes each host's account, with all servers of that account.
+      - A host's account is determined by its variables C(guarded_upgrade_provider) or C(rewind_provider), C(guarded_upgrade_api_url) or
         C(rewind_api_url), C(guarded_upgrade_api_token) and so on, then by the environment.
-      - Does not count with O(accounts).
+      - Ignored with O(accounts).
     type: list
     elements: str
   path:
     description:
-      - The file to write, on the controller. A relative path begins where C(ansible-playbook) was called.
-      - A new file can be read by its owner only. One that is there keeps its mode.
+      - The file to write, on the controller. A relative path is relative to the working directory of C(ansible-playbook).
+      - A new file is readable by its owner only. An existing file keeps its mode.
     type: path
     default: rewind-report.html
   state_dir:
-    description: The folder with the receipts of guarded upgrades, on the controller.
+    description: The directory with the run records of guarded upgrades, on the controller.
     type: path
     default: ~/.local/state/rewind.vps
   upgrades:
     description:
       - How many of the newest guarded upgrades to show, from 1 to 1000.
-      - The last one of a server that has been left in doubt is shown however old it is.
+      - A server's last upgrade is always shown if its outcome is unresolved.
     type: int
     default: 50
 attributes:
   action:
     description: Has an action plugin of the same name that does the work on the controller.
     support: full
-    details: There is no module besides.
+    details: There is no module of this name besides the action plugin.
   action_group:
     description: Is in these action groups, for C(module_defaults).
     support: full
@@ -106,28 +106,28 @@ attributes:
   check_mode:
     description: Can run with C(--check) and predict whether it would change something.
     support: full
-    details: Asks the clouds and writes nothing. Credentials are needed.
+    details: Reads from the providers and writes nothing. Credentials are required.
   diff_mode:
-    description: Shows with C(--diff) what is changed, or in check mode what would be.
+    description: Shows with C(--diff) what is changed, or in check mode what would be changed.
     support: none
   platform:
-    description: Operating systems that the task can run on (not that of the server it is about).
+    description: Operating systems that the task can run on, as opposed to that of the managed server.
     support: full
     platforms: posix
 notes:
-  - A page tells its moment, and ages as of then. So each run writes it anew, and RV(ignore:changed) is always true.
-  - Where an account can't be asked, the page says so, has the rest, and the task fails after writing it.
-  - A receipt that can't be read is shown as such.
+  - The page shows the time of its creation and ages as of then. Each run writes it again, so RV(ignore:changed) is always true.
+  - If an account cannot be read, the page says so and shows the others, and the task fails after writing it.
+  - Unreadable run records are shown as such.
 seealso:
   - module: rewind.vps.snapshot_info
   - module: rewind.vps.server_info
 """
 
 EXAMPLES = r"""
-# From the command line, with the credentials of one or both clouds exported:
+# From the command line, with the credentials of one or both providers exported:
 #   ansible-playbook rewind.vps.report -e report_path=fleet.html
 
-- name: Write a page every morning
+- name: Write a report every morning
   hosts: localhost
   gather_facts: false
   tasks:
@@ -140,11 +140,11 @@ EXAMPLES = r"""
           - label: Tests
             provider: vpsorg
             api_token: "{{ vault_tests_token }}"
-          - provider: ilkbyte # its keys from the environment
+          - provider: ilkbyte # its keys are in the environment
         path: /srv/reports/fleet.html
       register: page
 
-    - name: Show who needs attention
+    - name: Show what needs attention
       ansible.builtin.debug:
         msg: "{{ item.server.name }}: {{ item.findings | join('; ') }}"
       loop: "{{ page.attention }}"
@@ -154,43 +154,43 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: What the page tells and where it is, or what went wrong and what to do next, for people.
+  description: The number of servers and snapshots and the path of the page, or what failed and what to do next.
   returned: always
   type: str
   sample: 12 servers with 31 snapshots, 3 of them need attention. The page is /srv/reports/fleet.html
 path:
-  description: The file, absolute. In check mode it is not written.
-  returned: when the clouds were asked
+  description: The absolute path of the page. In check mode it is not written.
+  returned: when the providers were queried
   type: str
 accounts:
   description: The accounts on the page.
-  returned: when the clouds were asked
+  returned: when the providers were queried
   type: list
   elements: dict
   contains:
     label:
-      description: How the page calls it.
+      description: Its name on the page.
       type: str
       returned: always
     provider:
-      description: Its cloud.
+      description: Its provider.
       type: str
       returned: always
     servers:
-      description: How many servers were listed, or null where they could not be.
+      description: The number of listed servers, or null if they could not be listed.
       type: int
       returned: always
     snapshots:
-      description: How many snapshots were listed, or null where they could not be.
+      description: The number of listed snapshots, or null if they could not be listed.
       type: int
       returned: always
     error:
-      description: Why it could not be asked in full, or null.
+      description: Why the account could not be read completely, or null.
       type: str
       returned: always
 attention:
-  description: The servers that need attention, the worst first.
-  returned: when the clouds were asked
+  description: The servers that need attention, the most urgent first.
+  returned: when the providers were queried
   type: list
   elements: dict
   contains:
@@ -207,12 +207,12 @@ attention:
       type: str
       returned: always
     findings:
-      description: What there is about it, for people.
+      description: What needs attention.
       type: list
       elements: str
       returned: always
 error:
-  description: What went wrong before a page could be made, as RV(rewind.vps.snapshot_info#module:error).
-  returned: on failure, except where Ansible itself refuses the options, an account can't be asked or the page can't be written
+  description: The error that prevented the page, with the keys of RV(rewind.vps.snapshot#module:error).
+  returned: on failure, unless Ansible itself rejects the options, an account cannot be read or the page cannot be written
   type: dict
 """

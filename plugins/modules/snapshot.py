@@ -7,15 +7,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: snapshot
-short_description: Take or delete a snapshot of a VPS
+short_description: Create, replace or delete a snapshot of a server
 version_added: 0.1.0
 description:
-  - Makes sure that a server has a ready snapshot of a name, or has none.
-  - A snapshot of that name that is being made already is adopted and waited for, and no second one made. A failed one is
-    deleted and taken again. Tasks of one user on one machine take turns at a server; only from two machines at
-    the very same moment can two of one name be made, and only at VPS.org.
-  - Can retake a snapshot that is too old (O(max_age)) and delete old ones by a name pattern (O(retain)). Nothing that the
-    pattern does not name is deleted, except failed or outdated snapshots of O(name) itself.
+  - Creates, replaces or deletes a snapshot of a server, or of many servers.
+  - If a snapshot of this name is already being created, the task waits for it instead of creating a second one. A failed
+    snapshot of this name is deleted and created again.
+  - Tasks of one user on one machine lock the server, so they never create two snapshots of one name. At VPS.org, tasks on
+    two machines that run at the same time can.
+  - Can replace an old snapshot (O(max_age)) and delete old ones by a name pattern (O(retain)). Snapshots that the pattern does not
+    match are never deleted, except failed or outdated snapshots named O(name).
 author:
   - rewind.vps contributors (@rewind-vps)
 extends_documentation_fragment:
@@ -27,102 +28,101 @@ options:
   name:
     description:
       - The snapshot's name. Required with O(state=present).
-      - VPS.org takes letters, digits, hyphens and underscores. Ilkbyte takes letters and digits only. Another name is
-        refused before anything is sent. A name of letters and digits suits both.
-      - VPS.org may have several snapshots of one name on a server. V(present) is satisfied by the newest that is ready;
-        V(absent) then needs O(id), and the error lists them.
+      - VPS.org accepts letters, digits, hyphens and underscores, Ilkbyte letters and digits. Other names are rejected before
+        anything is sent.
+      - At VPS.org, a server can have several snapshots of one name. V(present) then uses the newest that is ready.
+        V(absent) requires O(id), and the error lists the snapshots.
     type: str
   id:
     description:
-      - The snapshot's identity at the cloud. At Ilkbyte that is its name.
-      - With O(state=absent) it says which snapshot to delete. When O(name) is given too, both must mean the same one.
-      - Not with several O(servers).
-      - With O(state=present) it can only confirm that this snapshot is there, ready (or being made) and young enough; else
-        the task fails, since an id for a new one can't be chosen.
+      - The snapshot's ID at the provider. At Ilkbyte the ID is the name.
+      - With O(state=absent) it selects the snapshot to delete. If O(name) is also set, both must match the same snapshot.
+      - With O(state=present) it only verifies that this snapshot exists, is ready or pending, and is not older than O(max_age).
+        Otherwise the task fails, since the provider chooses the ID of a new snapshot.
+      - Not supported with several O(servers).
     type: str
   description:
     description:
-      - A text for people, kept by VPS.org. Set when the snapshot is made and never changed afterwards, since there is no
-        call for it; a different text on one that is there is not a change.
-      - Refused at Ilkbyte, which keeps no descriptions, and with O(state=absent).
+      - A description, stored by VPS.org. It is set on creation and cannot be changed later, so a different description
+        of an existing snapshot is not a change.
+      - Not supported at Ilkbyte and with O(state=absent).
     type: str
   state:
     description:
-      - V(present) makes sure that there is a ready snapshot of that name.
-      - V(absent) deletes it for good. One that is not there is fine.
+      - V(present) ensures that a ready snapshot of this name exists.
+      - V(absent) ensures that it does not exist. A deleted snapshot cannot be recovered.
     type: str
     choices: [present, absent]
     default: present
   max_age:
     description:
-      - Retake the snapshot when it is older than this, by the cloud's clock. One without a date counts as too old.
-      - A number of seconds, or numbers with V(s), V(m), V(h), V(d), V(w), such as V(45m), V(12h), V(1d12h). Greater than zero.
-      - At VPS.org the new one is made first and the old one deleted when the new one is ready, so a free place is needed.
-        With O(wait=false) the old one stays, and a warning says so.
-      - At Ilkbyte the cloud takes it anew in place; if that goes wrong, the old one may be gone.
-      - Refused with O(state=absent).
+      - Replace the snapshot if it is older than this, by the provider's clock. A snapshot without a date counts as too old.
+      - A number of seconds, or numbers with the units V(s), V(m), V(h), V(d) and V(w), such as V(45m), V(12h) or V(1d12h).
+        Must be greater than zero.
+      - At VPS.org, the new snapshot is created first, and the old one is deleted when the new one is ready. This requires a free
+        snapshot slot. With O(wait=false) the old snapshot remains, and the task warns.
+      - At Ilkbyte, the provider re-creates the snapshot in place. If that fails, the old snapshot may be lost.
+      - Not supported with O(state=absent).
     type: str
   retain:
     description:
-      - Delete old snapshots of this server once the wished one is ready, also when it was there already.
-      - Snapshots on which a schedule hangs and those without a date are never deleted by this.
-      - Refused with O(state=absent) and with O(wait=false).
+      - Delete old snapshots of this server when the snapshot of this task is ready, even if it existed before.
+      - Never deletes snapshots with a schedule or without a date.
+      - Not supported with O(state=absent) and O(wait=false).
     type: dict
     suboptions:
       count:
         description:
-          - How many ready snapshots to keep among those that O(retain.match) names, from 1 to 10000. The newest stay.
-          - The snapshot of this task is never deleted, and counts if the pattern names it.
+          - How many ready snapshots that match O(retain.match) to keep, from 1 to 10000. The newest are kept.
+          - The snapshot of this task is never deleted. It counts if the pattern matches its name.
         type: int
         required: true
       match:
         description:
           - Shell-style pattern of the names that may be deleted, case-sensitive, for example V(nightly*).
-          - Choose it so that it names only what your own automation made.
+          - Choose a pattern that matches only snapshots of your own automation.
         type: str
         required: true
   when_full:
     description:
-      - What to do when the server has as many snapshots as the cloud allows. VPS.org allows 5 per server. For Ilkbyte no
-        limit is known, so there this does nothing; a limit that it has all the same is an error with its own words.
+      - What to do if the server has as many snapshots as the provider allows. VPS.org allows 5 per server. No limit is
+        known for Ilkbyte, so the option has no effect there.
       - V(fail) changes nothing and lists the snapshots.
-      - V(prune) first deletes what O(retain.match) names, failed ones first, then the oldest, just as many as needed. The
-        place is made before the new snapshot is, so for that time there is one less to go back to. Where the pattern does
-        not name enough, nothing is deleted and the task fails.
-      - V(prune) needs O(retain).
+      - V(prune) deletes snapshots that match O(retain.match), first failed ones, then the oldest, as many as necessary. They are
+        deleted before the new snapshot is created; during that time fewer snapshots are available. If too few match, the task
+        fails and deletes nothing. Requires O(retain).
     type: str
     choices: [fail, prune]
     default: fail
   stop_server:
     description:
-      - Shut the server down before the snapshot is taken, and start it again afterwards, also when the snapshot fails.
-      - A snapshot of a running server may hold an inconsistent file system. Use this, or stop the services that write
-        (databases above all), when the snapshot must be sound.
-      - The system inside is asked to shut down; it is never switched off hard. If it does not stop within O(wait_timeout),
-        the task fails; it is watched then, so that a late stop does not leave it off.
-      - Starting it again may take longer than O(wait_timeout), up to 300 seconds and the usual time of a snapshot, since a
-        cloud may refuse it while the snapshot is still being made.
-      - With O(servers) at most O(concurrency) are off at the same time.
-      - A server that is off already stays off. When there is nothing to take, the server is left alone. Where a task with this
-        option was killed (C(kill -9)), the next task of this module on the same machine starts the server within a day, with a
-        warning, whatever else it does.
-      - At Ilkbyte a snapshot of a stopped server restores to a stopped server; M(rewind.vps.snapshot_restore) then starts it.
-      - Refused with O(state=absent) and with O(wait=false).
+      - Shut the server down before the snapshot, and start it again afterwards, even if the snapshot fails.
+      - A snapshot of a running server may contain an inconsistent file system. For a consistent snapshot use this option, or
+        stop all services that write, databases above all.
+      - The operating system is asked to shut down; the server is never powered off. If it does not stop within
+        O(wait_timeout), the task fails and watches for a late stop, after which it starts the server.
+      - The start may take longer than O(wait_timeout), up to 300 seconds plus the usual time of a snapshot, since a
+        provider may reject it while the snapshot is being created.
+      - With O(servers), at most O(concurrency) servers are stopped at the same time.
+      - A stopped server remains stopped. If no snapshot is necessary, the server is not stopped. If the task is killed
+        (C(kill -9)), the next task of this module on the same machine starts the server within a day and warns.
+      - At Ilkbyte, a snapshot of a stopped server restores a stopped server. M(rewind.vps.snapshot_restore) then starts it.
+      - Not supported with O(state=absent) and O(wait=false).
     type: bool
     default: false
   wait:
     description:
-      - Whether the task waits until the snapshot is ready. VPS.org needs 3 to 10 minutes; Ilkbyte does not say.
-      - With V(true) a server in the middle of something else is waited for as well; with V(false) that is an error. Where it
-        becomes busy only after the task has looked, the cloud may refuse, and nothing is changed.
-      - With V(false) RV(snapshot.status) is V(pending), and nobody has seen yet whether the snapshot succeeds. Run the task
-        again with V(true), or look with M(rewind.vps.snapshot_info), before you rely on it.
-      - With O(state=absent) and V(true), a snapshot that is being made is waited for, then deleted.
+      - Whether to wait until the snapshot is ready. VPS.org needs 3 to 10 minutes; Ilkbyte does not document a time.
+      - With V(true) the module also waits for a busy server. With V(false) a busy server is an error. If the server becomes busy
+        after the check, the provider may reject the request; nothing is changed.
+      - With V(false) RV(snapshot.status) is V(pending), and the snapshot may still fail. Run the task again with V(true), or check it
+        with M(rewind.vps.snapshot_info), before you rely on it.
+      - With O(state=absent) and V(true), the module waits for a pending snapshot and then deletes it.
   wait_timeout:
     default: 1200
 notes:
-  - Delete the snapshot when the upgrade has gone well. At VPS.org it holds one of five places, and an old snapshot is
-    tempting and wrong to restore, since everything written after it would be lost.
+  - Delete the snapshot after a successful upgrade. It occupies one of five slots at VPS.org, and restoring an old snapshot loses all
+    data written since.
 seealso:
   - module: rewind.vps.snapshot_info
   - module: rewind.vps.snapshot_restore
@@ -133,7 +133,7 @@ EXAMPLES = r"""
 # From the command line, with VPS_API_TOKEN exported:
 #   ansible localhost -m rewind.vps.snapshot -a "provider=vpsorg server=web1 name=preupgrade" --check
 
-- name: Snapshot every web server before an upgrade
+- name: Create a snapshot of every web server before an upgrade
   hosts: web
   gather_facts: false
   module_defaults:
@@ -141,7 +141,7 @@ EXAMPLES = r"""
       provider: vpsorg
       api_token: "{{ vault_vpsorg_token }}" # from a file encrypted with ansible-vault
   tasks:
-    - name: Take a snapshot, at most an hour old
+    - name: Ensure a snapshot that is at most an hour old
       rewind.vps.snapshot:
         server: "{{ inventory_hostname }}"
         name: preupgrade
@@ -150,15 +150,15 @@ EXAMPLES = r"""
       delegate_to: localhost
       register: before_upgrade
 
-    - name: Remember which one it is
+    - name: Show its ID
       ansible.builtin.debug:
-        msg: "Way back: {{ before_upgrade.snapshot.id }} of {{ before_upgrade.snapshot.created_at }}"
+        msg: "Snapshot {{ before_upgrade.snapshot.id }} of {{ before_upgrade.snapshot.created_at }}"
 
-- name: Snapshot a whole fleet in one task
+- name: Create snapshots of many servers in one task
   hosts: localhost
   gather_facts: false
   tasks:
-    - name: Take all snapshots at the same time
+    - name: Create all snapshots concurrently
       rewind.vps.snapshot:
         provider: vpsorg
         servers: "{{ groups['web'] }}"
@@ -166,21 +166,21 @@ EXAMPLES = r"""
         max_age: 1h
       register: before_upgrade
 
-    - name: Remember which ones they are
+    - name: Show their IDs
       ansible.builtin.debug:
-        msg: "Way back of {{ item.key }}: {{ item.value.snapshot.id }}"
+        msg: "{{ item.key }}: {{ item.value.snapshot.id }}"
       loop: "{{ before_upgrade.by_server | dict2items }}"
       loop_control:
         label: "{{ item.key }}"
 
-- name: Nightly snapshots of a database server, the newest three kept
+- name: Create nightly snapshots of a database server and keep the newest three
   hosts: localhost
   gather_facts: false
   module_defaults:
     group/rewind.vps.all:
-      provider: vpsorg # the token comes from VPS_API_TOKEN
+      provider: vpsorg # the token is in VPS_API_TOKEN
   tasks:
-    - name: Take tonight's snapshot with the server stopped
+    - name: Create tonight's snapshot while the server is stopped
       rewind.vps.snapshot:
         server: db1
         name: "nightly-{{ now(utc=true, fmt='%Y%m%d') }}"
@@ -203,7 +203,7 @@ EXAMPLES = r"""
         name: preupgrade
         state: absent
 
-    - name: Delete one of two of the same name at VPS.org
+    - name: Delete one of two snapshots of the same name at VPS.org
       rewind.vps.snapshot:
         provider: vpsorg
         server: web1
@@ -213,54 +213,54 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: What was found or done, or what went wrong and what to do next, for people.
+  description: What was found or done, or what failed and what to do next.
   returned: always
   type: str
   sample: Snapshot before-update-snapshot (802) of server web-server-01 (12345) is made
 snapshot:
   description:
-    - The snapshot that is there now. Null with O(state=absent), and where there is none.
-    - In check mode one that would be made has no RV(snapshot.id) yet.
+    - The snapshot after the task. Null with O(state=absent) and if there is none.
+    - In check mode, RV(snapshot.id) of a snapshot that would be created is null.
   returned: success, with O(server)
   type: dict
   contains:
     id:
-      description: The snapshot's identity at the cloud; at Ilkbyte its name. Null while it is not known yet.
+      description: The snapshot's ID at the provider, at Ilkbyte its name. Null if it is not known yet.
       type: str
       returned: always
     name:
-      description: The name that it was given.
+      description: The snapshot's name.
       type: str
       returned: always
     server:
-      description: The server that it belongs to, as RV(snapshot.server.id) and RV(snapshot.server.name).
+      description: ID and name of its server.
       type: dict
       returned: always
       contains:
         id:
-          description: What the cloud knows the server by.
+          description: The server's ID.
           type: str
           returned: always
         name:
-          description: What people call the server.
+          description: The server's name.
           type: str
           returned: always
     status:
       description:
-        - V(ready), V(pending) or V(failed). At VPS.org a word of the cloud's that is not known counts as V(failed).
-        - Ilkbyte lists finished snapshots only, so there it is always V(ready).
+        - V(ready), V(pending) or V(failed). At VPS.org, an unknown status counts as V(failed).
+        - Always V(ready) at Ilkbyte, which lists finished snapshots only.
       type: str
       returned: always
     provider_status:
-      description: The cloud's own word for the status, or null where it has none (Ilkbyte).
+      description: The status as the provider states it. Null at Ilkbyte.
       type: str
       returned: always
     size_mb:
-      description: Size in MB, or null where the cloud does not say (always so at Ilkbyte).
+      description: Size in MB. Null if it is unknown, and always null at Ilkbyte.
       type: int
       returned: always
     created_at:
-      description: When it was made, UTC, ISO 8601, or null.
+      description: Time of creation, UTC, ISO 8601, or null.
       type: str
       returned: always
     description:
@@ -269,25 +269,25 @@ snapshot:
       returned: always
     current:
       description:
-        - Whether the server's state descends from this snapshot. It says nothing about whether the disk has changed since.
-        - Null at VPS.org, which does not tell.
+        - Whether the server's state descends from this snapshot. The disk may have changed since.
+        - Null at VPS.org.
       type: bool
       returned: always
     parent:
-      description: The name of the snapshot that it was taken on top of (Ilkbyte), or null.
+      description: The name of its parent snapshot at Ilkbyte, or null.
       type: str
       returned: always
     power_state:
-      description: The power state that a restore brings back (Ilkbyte), V(running) or V(stopped), or null.
+      description: The power state after a restore at Ilkbyte, V(running) or V(stopped), or null.
       type: str
       returned: always
     schedule:
       description:
-        - The schedule that takes it anew (Ilkbyte), or null.
+        - Its schedule at Ilkbyte, or null.
         - A dictionary of C(day), C(hour), C(minute), C(last_run) and C(next_run), as RV(rewind.vps.snapshot_cron#module:schedule).
       type: dict
       returned: always
-  sample:
+  sample: &snapshot
     id: "802"
     name: before-update-snapshot
     server: {id: "12345", name: web-server-01}
@@ -301,51 +301,39 @@ snapshot:
     power_state: null
     schedule: null
 snapshots:
-  description: All snapshots of the server after the task, newest first. Each has the keys of RV(snapshot).
+  description: All snapshots of the server after the task, newest first, with the keys of RV(snapshot).
   returned: success, with O(server)
   type: list
   elements: dict
-  sample:
-    - id: "802"
-      name: before-update-snapshot
-      server: {id: "12345", name: web-server-01}
-      status: ready
-      provider_status: completed
-      size_mb: 5120
-      created_at: "2025-01-16T16:15:00Z"
-      description: Snapshot before system update
-      current: null
-      parent: null
-      power_state: null
-      schedule: null
+  sample: [*snapshot]
 pruned:
   description:
-    - What was deleted besides, or in check mode would be, by O(retain), O(when_full) or because it had failed or was too
-      old. Each has the keys of RV(snapshot). The snapshot that O(state=absent) deletes is not in it.
-    - On failure what had been deleted by then.
-  returned: with O(server) on success; on failure where something had been deleted
+    - Snapshots that were deleted, or in check mode would be, by O(retain), O(when_full), or because they had failed or were too old.
+      They have the keys of RV(snapshot). The snapshot that O(state=absent) deletes is not included.
+    - On failure, the snapshots that were deleted before.
+  returned: with O(server) on success; on failure if a snapshot was deleted
   type: list
   elements: dict
   sample: []
 server:
-  description: The server. Where the task had no need to ask for it, all but RV(server.id) may be null.
+  description: The server. All keys except RV(server.id) may be null if the task did not need them.
   returned: success, with O(server)
   type: dict
   contains:
     id:
-      description: What the cloud knows it by (VPS.org the number as text, Ilkbyte the name).
+      description: The server's ID, at VPS.org its number as a string, at Ilkbyte its name.
       type: str
       returned: always
     name:
-      description: What people call it, or null where the task did not need to ask.
+      description: The server's name, or null.
       type: str
       returned: always
     power_state:
-      description: V(running), V(stopped), another word of the cloud's, or null where the task did not need to ask.
+      description: V(running), V(stopped), another state of the provider, or null.
       type: str
       returned: always
     task_state:
-      description: What it is in the middle of, in the cloud's word, for example V(restoring), or null.
+      description: The operation in progress as the provider states it, for example V(restoring), or null.
       type: str
       returned: always
     address:
@@ -360,8 +348,8 @@ server:
     address: 203.0.113.10
 by_server:
   description:
-    - What became of each server, by the name that it has in O(servers). Each has the keys that a task of that server alone returns;
-      one that failed has C(failed), C(msg) and C(error).
+    - The result of each server, by its name in O(servers). It has the keys of a task with O(server). The result of a failed server has
+      C(failed), C(msg) and C(error).
   returned: with O(servers)
   type: dict
   sample:
@@ -369,25 +357,25 @@ by_server:
       changed: true
       msg: Snapshot preupgrade (802) of server web1 (12345) is made
 failed_servers:
-  description: The servers that failed, each with what went wrong. An empty list where none did.
+  description: The servers that failed. Empty if none failed.
   returned: with O(servers)
   type: list
   elements: dict
   contains:
     server:
-      description: The server as it was written in O(servers).
+      description: The server as written in O(servers).
       type: str
       returned: always
     changed:
-      description: Whether something had been changed at it before it failed.
+      description: Whether the task had changed something on this server before it failed.
       type: bool
       returned: always
     msg:
-      description: What went wrong with it and what to do next, for people.
+      description: What failed and what to do next.
       type: str
       returned: always
     error:
-      description: The same as data, with the keys of RV(error).
+      description: The error as data, with the keys of RV(error).
       type: dict
       returned: always
   sample:
@@ -405,43 +393,43 @@ failed_servers:
         provider_message: null
         hint: did you mean web1 (12345)?
 error:
-  description: What went wrong, as data for RV(ignore:failed) tasks and C(rescue).
-  returned: on failure, except where Ansible itself refuses the options
+  description: The error as data, for C(rescue) and RV(ignore:failed) tasks.
+  returned: on failure, unless Ansible itself rejects the options
   type: dict
   contains:
     kind:
       description: >-
         One of V(already_exists), V(ambiguous), V(busy), V(forbidden), V(internal), V(interrupted), V(invalid_argument),
-        V(invalid_response), V(limit_reached), V(multiple) (of several servers, not all for one reason), V(not_found), V(not_ready),
+        V(invalid_response), V(limit_reached), V(multiple) (servers failed for different reasons), V(not_found), V(not_ready),
         V(operation_failed), V(provider_error), V(provider_rejected), V(rate_limited), V(timeout), V(tls), V(unauthorized),
         V(unreachable), V(unsupported), V(wait_timeout).
       type: str
       returned: always
     outcome:
       description:
-        - What became of the change that failed.
-        - V(not_applied) it did not happen. V(failed) it was begun and did not succeed. V(unknown) it may have happened.
-        - What the same task had changed before it failed is told by RV(ignore:changed).
+        - The outcome of the change that failed.
+        - V(not_applied) means that it did not happen, V(failed) that it started and failed, and V(unknown) that it may have happened.
+        - RV(ignore:changed) states whether the task had changed something before.
       type: str
       returned: always
     operation:
-      description: The call that failed, for example V(snapshots.create), or null.
+      description: The API operation that failed, for example V(snapshots.create), or null.
       type: str
       returned: always
     server:
-      description: The server concerned, name and id, or null.
+      description: Name and ID of the server, or null.
       type: str
       returned: always
     snapshot:
-      description: The snapshot concerned, name or id, or null.
+      description: Name or ID of the snapshot, or null.
       type: str
       returned: always
     http_status:
-      description: The HTTP status, or null where no answer came. Ilkbyte refuses with 200.
+      description: The HTTP status, or null without a response. Ilkbyte rejects requests with status 200.
       type: int
       returned: always
     provider_message:
-      description: The cloud's own words, or null.
+      description: The provider's message, or null.
       type: str
       returned: always
     hint:

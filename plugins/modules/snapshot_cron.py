@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: snapshot_cron
-short_description: Schedule a snapshot of a VPS at the cloud
+short_description: Schedule a snapshot of a server at the provider
 version_added: 0.1.0
 description:
-  - Sets or removes the cloud's own schedule of a snapshot. The cloud then takes that snapshot anew each time, under the
-    same name, so there is always one of that name and never more.
-  - Only Ilkbyte has schedules. At VPS.org this module is an error (RV(error.kind) V(unsupported)); there the role
-    C(rewind.vps.snapshot_schedule) has a systemd timer or cron of a host of yours take them, with retention.
-  - A schedule hangs on a snapshot that is there. Make it first with M(rewind.vps.snapshot).
+  - Creates, replaces or removes the provider's own schedule of a snapshot. On schedule, the provider re-creates the snapshot
+    under the same name, so there is always exactly one snapshot of that name.
+  - Only Ilkbyte has schedules. At VPS.org the task fails with RV(ignore:error.kind) V(unsupported). Use the role
+    C(rewind.vps.snapshot_schedule) there, which uses a systemd timer or cron on another host and supports retention.
+  - A schedule is attached to an existing snapshot. Create it first with M(rewind.vps.snapshot).
 author:
   - rewind.vps contributors (@rewind-vps)
 extends_documentation_fragment:
@@ -24,19 +24,19 @@ extends_documentation_fragment:
 options:
   name:
     description:
-      - The name of the snapshot that the schedule hangs on.
-      - With O(state=present) a snapshot that is missing is an error; with O(state=absent) it is fine.
+      - The name of the snapshot to which the schedule is attached.
+      - With O(state=present), a missing snapshot is an error.
     type: str
     required: true
   day:
     description:
-      - Take it every so many days, from 1 to 365. Required with O(state=present).
+      - Re-create the snapshot every this many days, from 1 to 365. Required with O(state=present).
     type: int
   hour:
     description:
-      - The hour of the day at the cloud, from 0 to 23. Required with O(state=present).
-      - Ilkbyte's time of day is that of Turkey, UTC+03:00, whatever the time zone of the server or the controller. For 03:00
-        UTC give V(6).
+      - The hour of the day at the provider, from 0 to 23. Required with O(state=present).
+      - Ilkbyte uses Turkish time, UTC+03:00, regardless of the time zone of the server or the controller. For 03:00
+        UTC specify V(6).
     type: int
   minute:
     description:
@@ -45,24 +45,23 @@ options:
     aliases: [min]
   state:
     description:
-      - V(present) makes sure that the snapshot is taken every O(day) days at O(hour):O(minute).
-      - V(absent) removes the schedule. The snapshot itself stays; O(day), O(hour) and O(minute) are not looked at.
+      - V(present) ensures that the snapshot is re-created every O(day) days at O(hour):O(minute).
+      - V(absent) removes the schedule and keeps the snapshot. O(day), O(hour) and O(minute) are ignored.
     type: str
     choices: [present, absent]
     default: present
 notes:
-  - Ilkbyte has no call that changes a schedule, so the old one is removed and the new one added. If the new one is not
-    taken, the old one is put back and the task fails and says so. If that can't be done either, or it is unknown whether
-    the new one was taken, the error says that the old one is gone.
-  - Ilkbyte tells a schedule as a sentence. Where that can't be read, only the time of day of the next run is compared and
-    not every how many days, and a warning says so.
-  - Ilkbyte's documentation words O(hour) and O(minute) as "every how many hours" and "every how many minutes", but its
-    own listing reads as a time of day, "every 1 day at 02:03". This module takes them as the time of day. Look at
-    C(next_run) with M(rewind.vps.snapshot_info) once after you have set a schedule.
-  - The cloud takes the snapshot of the server as it is at that time, running or not; a running server's snapshot may hold an
-    inconsistent file system.
-  - Deleting the snapshot ends its schedule. O(rewind.vps.snapshot#module:retain) and
-    O(rewind.vps.snapshot#module:when_full) therefore never delete one that has a schedule.
+  - Ilkbyte cannot change a schedule, so the module removes the old one and adds the new one. If the new one is rejected, the module
+    restores the old one and fails. If that is not possible either, or if it is unknown whether the new one was
+    added, the error states that the old schedule is gone.
+  - Ilkbyte lists a schedule as a sentence. If the sentence is not recognized, the module compares only the time of day of the next run
+    and not the number of days, and warns.
+  - Ilkbyte's documentation describes O(hour) and O(minute) as "every how many hours" and "every how many minutes". Its
+    listing, however, shows a time of day, "every 1 day at 02:03". This module uses them as the time of day. Check
+    C(next_run) with M(rewind.vps.snapshot_info) after you have created a schedule.
+  - The provider does not stop the server. A snapshot of a running server may contain an inconsistent file system.
+  - Deleting the snapshot removes its schedule. O(rewind.vps.snapshot#module:retain) and
+    O(rewind.vps.snapshot#module:when_full) therefore never delete a snapshot with a schedule.
 seealso:
   - module: rewind.vps.snapshot
   - module: rewind.vps.snapshot_info
@@ -73,7 +72,7 @@ EXAMPLES = r"""
 #   ansible localhost -m rewind.vps.snapshot_cron --check --diff \
 #     -a "provider=ilkbyte server=app1 name=nightly day=1 hour=2 minute=3"
 
-- name: Let the cloud take a snapshot of every application server each night
+- name: Schedule a nightly snapshot of every application server
   hosts: app
   gather_facts: false
   module_defaults:
@@ -82,13 +81,13 @@ EXAMPLES = r"""
       access_key: "{{ vault_ilkbyte_access_key }}" # from a file encrypted with ansible-vault
       secret_key: "{{ vault_ilkbyte_secret_key }}"
   tasks:
-    - name: Make the snapshot that the schedule hangs on
+    - name: Create the snapshot for the schedule
       rewind.vps.snapshot:
         server: "{{ inventory_hostname }}"
         name: nightly
       delegate_to: localhost
 
-    - name: Take it anew every day at 02:03, the cloud's time (23:03 UTC)
+    - name: Re-create it every day at 02:03, the provider's time (23:03 UTC)
       rewind.vps.snapshot_cron:
         server: "{{ inventory_hostname }}"
         name: nightly
@@ -97,13 +96,13 @@ EXAMPLES = r"""
         minute: 3
       delegate_to: localhost
 
-- name: End a schedule and keep its snapshot
+- name: Remove a schedule and keep its snapshot
   hosts: localhost
   gather_facts: false
   tasks:
     - name: Remove the schedule
       rewind.vps.snapshot_cron:
-        provider: ilkbyte # the keys come from ILKBYTE_ACCESS_KEY and ILKBYTE_SECRET_KEY
+        provider: ilkbyte # the keys are in ILKBYTE_ACCESS_KEY and ILKBYTE_SECRET_KEY
         server: app1
         name: nightly
         state: absent
@@ -111,33 +110,33 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: What was found or done, or what went wrong and what to do next, for people.
+  description: What was found or done, or what failed and what to do next.
   returned: always
   type: str
   sample: The schedule of snapshot nightly of server app1 is set
 schedule:
-  description: The schedule after the task, or null where there is none.
+  description: The schedule after the task, or null without a schedule.
   returned: success
   type: dict
   contains:
     day:
-      description: Every so many days, or null where the cloud's words can't be read.
+      description: The number of days between two runs, or null if the provider's sentence is not recognized.
       type: int
       returned: always
     hour:
-      description: The hour of the day at the cloud, or null where it can't be read.
+      description: The hour of the day at the provider, or null if it is unknown.
       type: int
       returned: always
     minute:
-      description: The minute of the hour, or null where it can't be read.
+      description: The minute of the hour, or null if it is unknown.
       type: int
       returned: always
     last_run:
-      description: When it last ran, UTC, ISO 8601, or null. Null too where this task has just set the schedule.
+      description: The time of the last run, UTC, ISO 8601, or null. Null if this task has just created the schedule.
       type: str
       returned: always
     next_run:
-      description: When it runs next, UTC, ISO 8601, or null. Null too where this task has just set the schedule.
+      description: The time of the next run, UTC, ISO 8601, or null. Null if this task has just created the schedule.
       type: str
       returned: always
   sample:
@@ -147,73 +146,9 @@ schedule:
     last_run: "2020-11-23T23:03:00Z"
     next_run: "2020-11-24T23:03:00Z"
 snapshot:
-  description: The snapshot with the schedule that it has after the task, or null where there is none.
+  description: The snapshot after the task, with the keys of RV(rewind.vps.snapshot#module:snapshot), or null if there is none.
   returned: success
   type: dict
-  contains:
-    id:
-      description: The snapshot's identity at the cloud; at Ilkbyte its name. Null while it is not known yet.
-      type: str
-      returned: always
-    name:
-      description: The name that it was given.
-      type: str
-      returned: always
-    server:
-      description: The server that it belongs to, as RV(snapshot.server.id) and RV(snapshot.server.name).
-      type: dict
-      returned: always
-      contains:
-        id:
-          description: What the cloud knows the server by.
-          type: str
-          returned: always
-        name:
-          description: What people call the server.
-          type: str
-          returned: always
-    status:
-      description:
-        - V(ready), V(pending) or V(failed). At VPS.org a word of the cloud's that is not known counts as V(failed).
-        - Ilkbyte lists finished snapshots only, so there it is always V(ready).
-      type: str
-      returned: always
-    provider_status:
-      description: The cloud's own word for the status, or null where it has none (Ilkbyte).
-      type: str
-      returned: always
-    size_mb:
-      description: Size in MB, or null where the cloud does not say (always so at Ilkbyte).
-      type: int
-      returned: always
-    created_at:
-      description: When it was made, UTC, ISO 8601, or null.
-      type: str
-      returned: always
-    description:
-      description: Its description, or null.
-      type: str
-      returned: always
-    current:
-      description:
-        - Whether the server's state descends from this snapshot. It says nothing about whether the disk has changed since.
-        - Null at VPS.org, which does not tell.
-      type: bool
-      returned: always
-    parent:
-      description: The name of the snapshot that it was taken on top of (Ilkbyte), or null.
-      type: str
-      returned: always
-    power_state:
-      description: The power state that a restore brings back (Ilkbyte), V(running) or V(stopped), or null.
-      type: str
-      returned: always
-    schedule:
-      description:
-        - The schedule that takes it anew (Ilkbyte), or null.
-        - A dictionary of C(day), C(hour), C(minute), C(last_run) and C(next_run), as RV(rewind.vps.snapshot_cron#module:schedule).
-      type: dict
-      returned: always
   sample:
     id: nightly
     name: nightly
@@ -228,30 +163,11 @@ snapshot:
     power_state: running
     schedule: {day: 1, hour: 2, minute: 3, last_run: null, next_run: null}
 server:
-  description: The server. Where the task had no need to ask for it, RV(server.power_state) and RV(server.address) are null.
+  description:
+    - The server, with the keys of RV(rewind.vps.snapshot#module:server).
+    - Its power state and address are null if the task did not need them.
   returned: success
   type: dict
-  contains:
-    id:
-      description: What the cloud knows it by (VPS.org the number as text, Ilkbyte the name).
-      type: str
-      returned: always
-    name:
-      description: What people call it, or null where the task did not need to ask.
-      type: str
-      returned: always
-    power_state:
-      description: V(running), V(stopped), another word of the cloud's, or null where the task did not need to ask.
-      type: str
-      returned: always
-    task_state:
-      description: What it is in the middle of, in the cloud's word, for example V(restoring), or null.
-      type: str
-      returned: always
-    address:
-      description: Its first IP address, or null.
-      type: str
-      returned: always
   sample:
     id: app1
     name: app1
@@ -259,49 +175,9 @@ server:
     task_state: null
     address: null
 error:
-  description: What went wrong, as data for RV(ignore:failed) tasks and C(rescue).
-  returned: on failure, except where Ansible itself refuses the options
+  description: The error as data, with the keys of RV(rewind.vps.snapshot#module:error).
+  returned: on failure, unless Ansible itself rejects the options
   type: dict
-  contains:
-    kind:
-      description: >-
-        One of V(already_exists), V(ambiguous), V(busy), V(forbidden), V(internal), V(interrupted), V(invalid_argument),
-        V(invalid_response), V(limit_reached), V(not_found), V(not_ready),
-        V(operation_failed), V(provider_error), V(provider_rejected), V(rate_limited), V(timeout), V(tls), V(unauthorized),
-        V(unreachable), V(unsupported), V(wait_timeout).
-      type: str
-      returned: always
-    outcome:
-      description:
-        - What became of the change that failed.
-        - V(not_applied) it did not happen. V(failed) it was begun and did not succeed. V(unknown) it may have happened.
-        - What the same task had changed before it failed is told by RV(ignore:changed).
-      type: str
-      returned: always
-    operation:
-      description: The call that failed, for example V(snapshots.create), or null.
-      type: str
-      returned: always
-    server:
-      description: The server concerned, name and id, or null.
-      type: str
-      returned: always
-    snapshot:
-      description: The snapshot concerned, name or id, or null.
-      type: str
-      returned: always
-    http_status:
-      description: The HTTP status, or null where no answer came. Ilkbyte refuses with 200.
-      type: int
-      returned: always
-    provider_message:
-      description: The cloud's own words, or null.
-      type: str
-      returned: always
-    hint:
-      description: What to do next, or null.
-      type: str
-      returned: always
   sample:
     kind: not_found
     outcome: not_applied

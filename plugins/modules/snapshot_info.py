@@ -7,11 +7,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: snapshot_info
-short_description: List snapshots of VPS servers
+short_description: List snapshots of servers
 version_added: 0.1.0
 description:
-  - Lists the snapshots of one server, of several or of the whole account, newest first.
-  - Changes nothing. What is asked for by several options must all be true of a snapshot.
+  - Lists the snapshots of one server, of several servers or of the whole account, newest first.
+  - Changes nothing. Several filter options select the snapshots that match all of them.
 author:
   - rewind.vps contributors (@rewind-vps)
 extends_documentation_fragment:
@@ -22,36 +22,36 @@ extends_documentation_fragment:
 options:
   name:
     description:
-      - Only snapshots of exactly this name. At VPS.org there may be several of one name.
-      - Not together with O(match).
+      - Only snapshots of exactly this name. At VPS.org there can be several of one name.
+      - Mutually exclusive with O(match).
     type: str
   match:
     description:
-      - Only snapshots whose name fits this shell-style pattern, case-sensitive, for example V(nightly*).
-      - Not together with O(name).
+      - Only snapshots whose name matches this shell-style pattern, case-sensitive, for example V(nightly*).
+      - Mutually exclusive with O(name).
     type: str
   status:
     description:
-      - Only snapshots with one of these statuses. Without it, all.
-      - V(ready) is finished and can be restored, V(pending) is being made, V(failed) went wrong and can't be restored.
-      - At VPS.org any word of the cloud's that is not known counts as V(failed). Ilkbyte lists a snapshot when it is
-        finished, so all of its snapshots are V(ready).
+      - Only snapshots with one of these statuses.
+      - V(ready) snapshots can be restored, V(pending) ones are being created, V(failed) ones cannot be restored.
+      - At VPS.org, an unknown status counts as V(failed). Ilkbyte lists finished snapshots only, so they are always V(ready).
     type: list
     elements: str
     choices: [ready, pending, failed]
   older_than:
     description:
-      - Only snapshots older than this, by the cloud's clock.
-      - A number of seconds, or numbers with V(s), V(m), V(h), V(d), V(w), such as V(45m), V(7d), V(1d12h). Greater than zero.
-      - A snapshot without a date fits neither this nor O(newer_than).
+      - Only snapshots older than this, by the provider's clock.
+      - A number of seconds, or numbers with the units V(s), V(m), V(h), V(d) and V(w), such as V(45m), V(7d) or V(1d12h).
+        Must be greater than zero.
+      - A snapshot without a date matches neither this option nor O(newer_than).
     type: str
   newer_than:
     description:
       - Only snapshots of at most this age, written like O(older_than).
     type: str
 notes:
-  - VPS.org lists an account's snapshots in one go (page by page); Ilkbyte is asked once for each server, over
-    O(concurrency) connections, so give O(server) or O(servers) there where you can.
+  - VPS.org lists all snapshots of an account, page by page. Ilkbyte requires one request per server, over O(concurrency)
+    connections, so specify O(server) or O(servers) where possible.
 seealso:
   - module: rewind.vps.snapshot
   - module: rewind.vps.snapshot_restore
@@ -62,7 +62,7 @@ EXAMPLES = r"""
 # From the command line, with VPS_API_TOKEN exported:
 #   ansible localhost -m rewind.vps.snapshot_info -a "provider=vpsorg server=web1"
 
-- name: Look for snapshots that somebody forgot
+- name: Find old snapshots
   hosts: localhost
   gather_facts: false
   module_defaults:
@@ -70,7 +70,7 @@ EXAMPLES = r"""
       provider: vpsorg
       api_token: "{{ vault_vpsorg_token }}" # from a file encrypted with ansible-vault
   tasks:
-    - name: List what is older than a month in the whole account
+    - name: List snapshots that are older than a month in the whole account
       rewind.vps.snapshot_info:
         older_than: 30d
       register: forgotten
@@ -82,11 +82,11 @@ EXAMPLES = r"""
       loop_control:
         label: "{{ item.id }}"
 
-- name: Upgrade only servers that have a way back
+- name: Upgrade only servers with a recent snapshot
   hosts: web
   gather_facts: false
   tasks:
-    - name: Look for a ready snapshot of the last two hours
+    - name: Find a ready snapshot of the last two hours
       rewind.vps.snapshot_info:
         provider: vpsorg
         server: "{{ inventory_hostname }}"
@@ -96,7 +96,7 @@ EXAMPLES = r"""
       delegate_to: localhost
       register: way_back
 
-    - name: Stop where there is none
+    - name: Fail if there is none
       ansible.builtin.assert:
         that: way_back.snapshots | length > 0
         fail_msg: "{{ inventory_hostname }} has no fresh snapshot to go back to"
@@ -104,83 +104,18 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: How many fit out of how many that were listed, or what went wrong and what to do next, for people.
+  description: How many of the listed snapshots match, or what failed and what to do next.
   returned: always
   type: str
   sample: 1 of 2 snapshots
 snapshots:
-  description: The snapshots that fit, newest first. An empty list where there are none.
+  description:
+    - The matching snapshots, newest first.
+    - They have the keys of RV(rewind.vps.snapshot#module:snapshot), and C(age_seconds), the whole seconds since their creation by the
+      provider's clock, or null if the date is unknown.
   returned: success
   type: list
   elements: dict
-  contains:
-    id:
-      description: The snapshot's identity at the cloud; at Ilkbyte its name. Null while it is not known yet.
-      type: str
-      returned: always
-    name:
-      description: The name that it was given.
-      type: str
-      returned: always
-    server:
-      description: The server that it belongs to, as RV(snapshots[].server.id) and RV(snapshots[].server.name).
-      type: dict
-      returned: always
-      contains:
-        id:
-          description: What the cloud knows the server by.
-          type: str
-          returned: always
-        name:
-          description: What people call the server.
-          type: str
-          returned: always
-    status:
-      description:
-        - V(ready), V(pending) or V(failed). At VPS.org a word of the cloud's that is not known counts as V(failed).
-        - Ilkbyte lists finished snapshots only, so there it is always V(ready).
-      type: str
-      returned: always
-    provider_status:
-      description: The cloud's own word for the status, or null where it has none (Ilkbyte).
-      type: str
-      returned: always
-    size_mb:
-      description: Size in MB, or null where the cloud does not say (always so at Ilkbyte).
-      type: int
-      returned: always
-    created_at:
-      description: When it was made, UTC, ISO 8601, or null.
-      type: str
-      returned: always
-    description:
-      description: Its description, or null.
-      type: str
-      returned: always
-    current:
-      description:
-        - Whether the server's state descends from this snapshot. It says nothing about whether the disk has changed since.
-        - Null at VPS.org, which does not tell.
-      type: bool
-      returned: always
-    parent:
-      description: The name of the snapshot that it was taken on top of (Ilkbyte), or null.
-      type: str
-      returned: always
-    power_state:
-      description: The power state that a restore brings back (Ilkbyte), V(running) or V(stopped), or null.
-      type: str
-      returned: always
-    schedule:
-      description:
-        - The schedule that takes it anew (Ilkbyte), or null.
-        - A dictionary of C(day), C(hour), C(minute), C(last_run) and C(next_run), as RV(rewind.vps.snapshot_cron#module:schedule).
-      type: dict
-      returned: always
-    age_seconds:
-      description: Whole seconds since it was made, by the cloud's clock, or null where its date is unknown.
-      type: int
-      returned: always
   sample:
     - id: DenemeSnapshot
       name: DenemeSnapshot
@@ -193,40 +128,14 @@ snapshots:
       current: false
       parent: null
       power_state: running
-      schedule:
-        day: 1
-        hour: 2
-        minute: 3
-        last_run: "2020-11-23T23:03:00Z"
-        next_run: "2020-11-24T23:03:00Z"
+      schedule: {day: 1, hour: 2, minute: 3, last_run: "2020-11-23T23:03:00Z", next_run: "2020-11-24T23:03:00Z"}
       age_seconds: 91833
 server:
   description:
-    - The O(server) that was asked for, else null.
-    - Where the task had no need to ask for it, all but RV(server.id) may be null.
+    - The O(server), with the keys of RV(rewind.vps.snapshot#module:server), or null without O(server).
+    - All keys except C(id) may be null if the task did not need them.
   returned: success
   type: dict
-  contains:
-    id:
-      description: What the cloud knows it by (VPS.org the number as text, Ilkbyte the name).
-      type: str
-      returned: always
-    name:
-      description: What people call it, or null where the task did not need to ask.
-      type: str
-      returned: always
-    power_state:
-      description: V(running), V(stopped), another word of the cloud's, or null where the task did not need to ask.
-      type: str
-      returned: always
-    task_state:
-      description: What it is in the middle of, in the cloud's word, for example V(restoring), or null.
-      type: str
-      returned: always
-    address:
-      description: Its first IP address, or null.
-      type: str
-      returned: always
   sample:
     id: app1
     name: app1
@@ -234,85 +143,15 @@ server:
     task_state: null
     address: null
 failed_servers:
-  description: The servers that failed, each with what went wrong. An empty list where none did.
-  returned: always, except where the task fails as a whole
+  description: The servers that failed, with the keys of RV(rewind.vps.snapshot#module:failed_servers). Empty if none failed.
+  returned: always, unless the task fails as a whole
   type: list
   elements: dict
-  contains:
-    server:
-      description: The server as it was written in O(servers).
-      type: str
-      returned: always
-    changed:
-      description: Whether something had been changed at it before it failed.
-      type: bool
-      returned: always
-    msg:
-      description: What went wrong with it and what to do next, for people.
-      type: str
-      returned: always
-    error:
-      description: The same as data, with the keys of RV(error).
-      type: dict
-      returned: always
-  sample:
-    - server: web9
-      changed: false
-      msg: >-
-        There is no server 'web9' in this VPS.org account. Nothing was changed. Next: did you mean web1 (12345)?
-      error:
-        kind: not_found
-        outcome: not_applied
-        operation: null
-        server: web9
-        snapshot: null
-        http_status: null
-        provider_message: null
-        hint: did you mean web1 (12345)?
+  sample: []
 error:
-  description: What went wrong, as data for RV(ignore:failed) tasks and C(rescue).
-  returned: on failure, except where Ansible itself refuses the options
+  description: The error as data, with the keys of RV(rewind.vps.snapshot#module:error).
+  returned: on failure, unless Ansible itself rejects the options
   type: dict
-  contains:
-    kind:
-      description: >-
-        One of V(already_exists), V(ambiguous), V(busy), V(forbidden), V(internal), V(interrupted), V(invalid_argument),
-        V(invalid_response), V(limit_reached), V(multiple) (of several servers, not all for one reason), V(not_found), V(not_ready),
-        V(operation_failed), V(provider_error), V(provider_rejected), V(rate_limited), V(timeout), V(tls), V(unauthorized),
-        V(unreachable), V(unsupported), V(wait_timeout).
-      type: str
-      returned: always
-    outcome:
-      description:
-        - What became of the change that failed.
-        - V(not_applied) it did not happen. V(failed) it was begun and did not succeed. V(unknown) it may have happened.
-        - What the same task had changed before it failed is told by RV(ignore:changed).
-      type: str
-      returned: always
-    operation:
-      description: The call that failed, for example V(snapshots.create), or null.
-      type: str
-      returned: always
-    server:
-      description: The server concerned, name and id, or null.
-      type: str
-      returned: always
-    snapshot:
-      description: The snapshot concerned, name or id, or null.
-      type: str
-      returned: always
-    http_status:
-      description: The HTTP status, or null where no answer came. Ilkbyte refuses with 200.
-      type: int
-      returned: always
-    provider_message:
-      description: The cloud's own words, or null.
-      type: str
-      returned: always
-    hint:
-      description: What to do next, or null.
-      type: str
-      returned: always
   sample:
     kind: not_found
     outcome: not_applied

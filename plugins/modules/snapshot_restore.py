@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: snapshot_restore
-short_description: Overwrite a VPS with one of its snapshots
+short_description: Restore a server from one of its snapshots
 version_added: 0.1.0
 description:
-  - Puts a server back to one of its own snapshots. Everything written on it since is lost, and this cannot be undone.
-  - The server is down meanwhile. VPS.org stops it by itself and needs 5 to 15 minutes; Ilkbyte does not say how long it needs.
-  - Every run restores again, however often it was restored before. Only a restore that is still under way is not asked for
-    a second time, but joined (RV(already_in_progress)).
-  - A snapshot that is missing, ambiguous, of another server, not ready or failed is an error, and nothing is sent.
+  - Restores a server from one of its own snapshots. All data written since the snapshot is lost. This cannot be undone.
+  - The server is down during the restore. VPS.org stops it and needs 5 to 15 minutes; Ilkbyte does not document a time.
+  - Every run restores again. Only a restore that is still in progress is joined instead of requested again
+    (RV(already_in_progress)).
+  - If the snapshot is missing, ambiguous, of another server, not ready or failed, the task fails and sends nothing.
 author:
   - rewind.vps contributors (@rewind-vps)
 extends_documentation_fragment:
@@ -25,27 +25,25 @@ extends_documentation_fragment:
 options:
   name:
     description:
-      - The name of the snapshot. One of O(name) and O(id) is required.
-      - At VPS.org several snapshots of a server may have one name. Then this is an error that lists them, and O(id) says
-        which one.
+      - The name of the snapshot. O(name), O(id) or both are required.
+      - At VPS.org, several snapshots of a server can have the same name. The task then fails and lists them; select one with O(id).
     type: str
   id:
     description:
-      - The snapshot's identity at the cloud, the surest way to say which. At Ilkbyte that is its name.
-      - When O(name) is given too, both must mean the same snapshot. Not with several O(servers).
+      - The snapshot's ID at the provider, the safest way to select it. At Ilkbyte the ID is the name.
+      - If O(name) is also set, both must match the same snapshot. Not supported with several O(servers).
     type: str
   start_server:
     description:
-      - Start the server if it is off when the restore is over, for example because the snapshot was taken of a stopped one.
-      - Does nothing with O(wait=false).
+      - Start the server if it is stopped after the restore, for example because the snapshot was taken of a stopped server.
+      - Has no effect with O(wait=false).
     type: bool
     default: true
   wait:
     description:
-      - Whether the task waits until the restore is over, and with O(start_server) until the server runs.
-      - With V(false) RV(server) is as it was before, and nobody has seen yet whether the restore succeeds.
-      - The cloud's word that the server runs does not mean that it answers by SSH already; for that use
-        M(ansible.builtin.wait_for_connection).
+      - Whether to wait until the restore is finished, and with O(start_server) until the server runs.
+      - With V(false) RV(server) is the state before the restore, and the restore may still fail.
+      - A running server may not accept SSH connections yet. Use M(ansible.builtin.wait_for_connection) to wait for that.
   wait_timeout:
     default: 1800
 attributes:
@@ -53,32 +51,33 @@ attributes:
     description: Can run with C(--check) and predict whether it would change something.
     support: full
     details:
-      - Looks for the server and the snapshot and refuses what a real run would refuse. Sends no request that changes anything.
-      - The result has the same keys as that of a real run.
+      - Looks up the server and the snapshot and fails where a real run would fail. Sends no request that changes anything.
+      - The result has the same keys as a real run.
 notes:
-  - RV(snapshot.current) never makes this module skip the restore. It names the snapshot that the server's state
-    descends from, and says nothing about whether the disk has changed since.
-  - What is seen of success differs. At Ilkbyte the snapshot must have become the current one and the server must have the
-    power state that the snapshot holds, else the task fails. At VPS.org the server must have been seen restoring and run
-    afterwards; one that ends stopped is not called restored and is not started (RV(error.outcome) V(unknown)). What is on
-    the disk neither tells (see RV(verified)); to be sure, look for something that was written after the snapshot and must be gone.
-  - VPS.org does not tell which snapshot is being restored. When a restore is joined a warning says so; if it may be of
-    another snapshot, run the task again when it is done.
-  - Ilkbyte does not tell a restore from other work either. There a busy server is waited for (with O(wait=true)), and only
-    a snapshot that has become the current one meanwhile counts as a restore that was joined. Everything else, and a
-    snapshot that was the current one before, is RV(error.kind) V(busy), and nothing was asked for.
-  - SSH connections to the server do not survive. Use M(ansible.builtin.meta) with V(reset_connection) before going on.
+  - The module never skips a restore because of RV(rewind.vps.snapshot#module:snapshot.current). This flag marks the snapshot from which
+    the server's state descends. The disk may have changed since.
+  - At Ilkbyte, a restore is successful if the snapshot has become the current one and the server has the snapshot's power state.
+    Otherwise the task fails.
+  - At VPS.org, a restore is successful if the server was restoring and runs afterwards. A server that is stopped afterwards is
+    not started, and the task fails with RV(ignore:error.outcome) V(unknown).
+  - Neither provider verifies the disk's content (see RV(verified)). To verify it, check that something written after the snapshot is gone.
+  - VPS.org does not state which snapshot is being restored. If the task joins a restore, it warns. If that restore may be of
+    another snapshot, run the task again.
+  - Ilkbyte does not distinguish a restore from other operations. With O(wait=true), the task waits for a busy server. It joins a restore only
+    if the snapshot becomes the current one during that time. In all other cases, also if the snapshot was current before, it fails
+    with RV(ignore:error.kind) V(busy) and requests nothing.
+  - SSH connections to the server do not survive. Reset them with M(ansible.builtin.meta) and V(reset_connection).
 seealso:
   - module: rewind.vps.snapshot
   - module: rewind.vps.snapshot_info
 """
 
 EXAMPLES = r"""
-# From the command line, with VPS_API_TOKEN exported. Look first, then do it:
+# From the command line, with VPS_API_TOKEN exported. First a preview, then the restore:
 #   ansible localhost -m rewind.vps.snapshot_restore -a "provider=vpsorg server=web1 name=preupgrade" --check
 #   ansible localhost -m rewind.vps.snapshot_restore -a "provider=vpsorg server=web1 name=preupgrade"
 
-- name: Put a web server back to where it was before the upgrade
+- name: Restore a web server to its state before the upgrade
   hosts: web1
   gather_facts: false
   module_defaults:
@@ -92,10 +91,10 @@ EXAMPLES = r"""
         name: preupgrade
       delegate_to: localhost
 
-    - name: Forget the connection to the server as it was
+    - name: Reset the SSH connection
       ansible.builtin.meta: reset_connection
 
-    - name: Wait until it answers
+    - name: Wait for SSH
       ansible.builtin.wait_for_connection:
         timeout: 300
 
@@ -104,16 +103,16 @@ EXAMPLES = r"""
   gather_facts: false
   module_defaults:
     group/rewind.vps.all:
-      provider: ilkbyte # the keys come from ILKBYTE_ACCESS_KEY and ILKBYTE_SECRET_KEY
+      provider: ilkbyte # the keys are in ILKBYTE_ACCESS_KEY and ILKBYTE_SECRET_KEY
   tasks:
-    - name: Look for it
+    - name: Find it
       rewind.vps.snapshot_info:
         server: app1
         match: nightly*
         status: [ready]
       register: nightly
 
-    - name: Restore exactly that one
+    - name: Restore it by its ID
       rewind.vps.snapshot_restore:
         server: app1
         id: "{{ nightly.snapshots[0].id }}"
@@ -121,92 +120,29 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: What was done, or what went wrong and what to do next, for people.
+  description: What was done, or what failed and what to do next.
   returned: always
   type: str
   sample: Server web-server-01 (12345) is restored to snapshot pre-migration-snapshot (801)
 already_in_progress:
   description:
-    - Whether a restore was under way already, so that this task asked for none. RV(ignore:changed) is then V(false),
-      unless the task had to start the server.
+    - Whether a restore was already in progress, so that this task requested none. RV(ignore:changed) is then V(false),
+      unless the task started the server.
   returned: success, with O(server)
   type: bool
   sample: false
 verified:
   description:
-    - Whether what the cloud shows would have told a restore that failed half way. V(false) where it would not, with a warning;
-      that is so at Ilkbyte, for a snapshot that was the current one already and holds a server that is off. V(false) with O(wait=false), too.
+    - Whether the provider's status would have revealed a failed restore.
+    - V(false) with a warning at Ilkbyte, if the snapshot was already the current one and contains a stopped server.
+    - V(false) with O(wait=false).
   returned: success, with O(server)
   type: bool
   sample: true
 snapshot:
-  description: The snapshot, as listed before the restore.
+  description: The snapshot as listed before the restore, with the keys of RV(rewind.vps.snapshot#module:snapshot).
   returned: success, with O(server)
   type: dict
-  contains:
-    id:
-      description: The snapshot's identity at the cloud; at Ilkbyte its name. Null while it is not known yet.
-      type: str
-      returned: always
-    name:
-      description: The name that it was given.
-      type: str
-      returned: always
-    server:
-      description: The server that it belongs to, as RV(snapshot.server.id) and RV(snapshot.server.name).
-      type: dict
-      returned: always
-      contains:
-        id:
-          description: What the cloud knows the server by.
-          type: str
-          returned: always
-        name:
-          description: What people call the server.
-          type: str
-          returned: always
-    status:
-      description:
-        - V(ready), V(pending) or V(failed). At VPS.org a word of the cloud's that is not known counts as V(failed).
-        - Ilkbyte lists finished snapshots only, so there it is always V(ready).
-      type: str
-      returned: always
-    provider_status:
-      description: The cloud's own word for the status, or null where it has none (Ilkbyte).
-      type: str
-      returned: always
-    size_mb:
-      description: Size in MB, or null where the cloud does not say (always so at Ilkbyte).
-      type: int
-      returned: always
-    created_at:
-      description: When it was made, UTC, ISO 8601, or null.
-      type: str
-      returned: always
-    description:
-      description: Its description, or null.
-      type: str
-      returned: always
-    current:
-      description:
-        - Whether the server's state descends from this snapshot. It says nothing about whether the disk has changed since.
-        - Null at VPS.org, which does not tell.
-      type: bool
-      returned: always
-    parent:
-      description: The name of the snapshot that it was taken on top of (Ilkbyte), or null.
-      type: str
-      returned: always
-    power_state:
-      description: The power state that a restore brings back (Ilkbyte), V(running) or V(stopped), or null.
-      type: str
-      returned: always
-    schedule:
-      description:
-        - The schedule that takes it anew (Ilkbyte), or null.
-        - A dictionary of C(day), C(hour), C(minute), C(last_run) and C(next_run), as RV(rewind.vps.snapshot_cron#module:schedule).
-      type: dict
-      returned: always
   sample:
     id: "801"
     name: pre-migration-snapshot
@@ -221,30 +157,11 @@ snapshot:
     power_state: null
     schedule: null
 server:
-  description: The server after the restore. With O(wait=false) and in check mode as it was before.
+  description:
+    - The server after the restore, with the keys of RV(rewind.vps.snapshot#module:server).
+    - With O(wait=false) and in check mode, its state before the restore.
   returned: success, with O(server)
   type: dict
-  contains:
-    id:
-      description: What the cloud knows it by (VPS.org the number as text, Ilkbyte the name).
-      type: str
-      returned: always
-    name:
-      description: What people call it, or null where the task did not need to ask.
-      type: str
-      returned: always
-    power_state:
-      description: V(running), V(stopped), another word of the cloud's, or null where the task did not need to ask.
-      type: str
-      returned: always
-    task_state:
-      description: What it is in the middle of, in the cloud's word, for example V(restoring), or null.
-      type: str
-      returned: always
-    address:
-      description: Its first IP address, or null.
-      type: str
-      returned: always
   sample:
     id: "12345"
     name: web-server-01
@@ -253,8 +170,8 @@ server:
     address: 203.0.113.10
 by_server:
   description:
-    - What became of each server, by the name that it has in O(servers). Each has the keys that a task of that server alone returns;
-      one that failed has C(failed), C(msg) and C(error).
+    - The result of each server, by its name in O(servers). It has the keys of a task with O(server). The result of a failed server has
+      C(failed), C(msg) and C(error).
   returned: with O(servers)
   type: dict
   sample:
@@ -262,85 +179,15 @@ by_server:
       changed: true
       msg: Server web1 (12345) is restored to snapshot preupgrade (802)
 failed_servers:
-  description: The servers that failed, each with what went wrong. An empty list where none did.
+  description: The servers that failed, with the keys of RV(rewind.vps.snapshot#module:failed_servers). Empty if none failed.
   returned: with O(servers)
   type: list
   elements: dict
-  contains:
-    server:
-      description: The server as it was written in O(servers).
-      type: str
-      returned: always
-    changed:
-      description: Whether something had been changed at it before it failed.
-      type: bool
-      returned: always
-    msg:
-      description: What went wrong with it and what to do next, for people.
-      type: str
-      returned: always
-    error:
-      description: The same as data, with the keys of RV(error).
-      type: dict
-      returned: always
-  sample:
-    - server: web9
-      changed: false
-      msg: >-
-        There is no server 'web9' in this VPS.org account. Nothing was changed. Next: did you mean web1 (12345)?
-      error:
-        kind: not_found
-        outcome: not_applied
-        operation: null
-        server: web9
-        snapshot: null
-        http_status: null
-        provider_message: null
-        hint: did you mean web1 (12345)?
+  sample: []
 error:
-  description: What went wrong, as data for RV(ignore:failed) tasks and C(rescue).
-  returned: on failure, except where Ansible itself refuses the options
+  description: The error as data, with the keys of RV(rewind.vps.snapshot#module:error).
+  returned: on failure, unless Ansible itself rejects the options
   type: dict
-  contains:
-    kind:
-      description: >-
-        One of V(already_exists), V(ambiguous), V(busy), V(forbidden), V(internal), V(interrupted), V(invalid_argument),
-        V(invalid_response), V(limit_reached), V(multiple) (of several servers, not all for one reason), V(not_found), V(not_ready),
-        V(operation_failed), V(provider_error), V(provider_rejected), V(rate_limited), V(timeout), V(tls), V(unauthorized),
-        V(unreachable), V(unsupported), V(wait_timeout).
-      type: str
-      returned: always
-    outcome:
-      description:
-        - What became of the change that failed.
-        - V(not_applied) it did not happen. V(failed) it was begun and did not succeed. V(unknown) it may have happened.
-        - What the same task had changed before it failed is told by RV(ignore:changed).
-      type: str
-      returned: always
-    operation:
-      description: The call that failed, for example V(snapshots.create), or null.
-      type: str
-      returned: always
-    server:
-      description: The server concerned, name and id, or null.
-      type: str
-      returned: always
-    snapshot:
-      description: The snapshot concerned, name or id, or null.
-      type: str
-      returned: always
-    http_status:
-      description: The HTTP status, or null where no answer came. Ilkbyte refuses with 200.
-      type: int
-      returned: always
-    provider_message:
-      description: The cloud's own words, or null.
-      type: str
-      returned: always
-    hint:
-      description: What to do next, or null.
-      type: str
-      returned: always
   sample:
     kind: not_found
     outcome: not_applied
