@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Documentation only: the work is done on the controller by the action plugin of this name.
+# Documentation only: the action plugin of the same name does the work on the controller.
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ module: report
 short_description: Write an HTML page on servers, their snapshots and guarded upgrades
 version_added: 0.1.0
 description:
-  - Writes one HTML file that shows the servers of one or many accounts with their snapshots on a common time line, their ages, sizes
-    and schedules, which servers are near the cloud's limit, and how the last guarded upgrades from this controller ended. What needs
-    attention comes first.
-  - The file needs nothing else, sends nothing and has no scripts. It holds names and addresses of servers but no credentials.
-  - Changes nothing at a cloud.
-  - The playbook C(rewind.vps.report) does this from the command line.
+  - Writes one HTML file that shows the servers of one or more accounts with their snapshots on a common time axis.
+  - It also shows schedules, servers near the provider's limit, and the last guarded upgrades from this controller. What needs attention
+    comes first.
+  - The file has no scripts and no external resources. It holds names and addresses of servers but no credentials.
+  - Changes nothing at a provider.
+  - The playbook C(rewind.vps.report) runs this module from the command line.
 author:
   - rewind.vps contributors (@rewind-vps)
 extends_documentation_fragment:
@@ -25,19 +25,19 @@ extends_documentation_fragment:
 options:
   provider:
     description:
-      - The cloud of the one account to report on. V(vpsorg) is VPS.org and V(ilkbyte) is Ilkbyte.
+      - The provider of the account to report on. V(vpsorg) is VPS.org and V(ilkbyte) is Ilkbyte.
       - Falls back to the environment variable E(REWIND_PROVIDER).
-      - Without it, and without O(accounts) and O(hosts), the page has one account of each cloud whose credentials are in the environment.
+      - Without it, O(accounts) and O(hosts), the page has one account of each provider whose credentials are in the environment.
     required: false
   accounts:
     description:
-      - The accounts to report on. O(provider) and the other options of the cloud beside it do not count then.
-      - What an account leaves out is taken from the environment.
+      - The accounts to report on. If it is set, O(provider) and the other provider options of the task are ignored.
+      - Options that an account does not set are read from the environment.
     type: list
     elements: dict
     suboptions:
       label:
-        description: How the page calls the account. By default the cloud's name, numbered where there are several.
+        description: The account's label on the page. By default the provider's name, numbered if several accounts share it.
         type: str
       provider:
         description: As O(provider).
@@ -69,33 +69,33 @@ options:
         type: path
   hosts:
     description:
-      - Hosts of the inventory. The page has each account that one of them is at, with all of its servers.
-      - A host's account is told by its variables C(guarded_upgrade_provider) or C(rewind_provider), C(guarded_upgrade_api_url) or
+      - Hosts of the inventory. The page has the accounts of these hosts, with all servers of each account.
+      - The account of a host is defined by its variables C(guarded_upgrade_provider) or C(rewind_provider), C(guarded_upgrade_api_url) or
         C(rewind_api_url), C(guarded_upgrade_api_token) and so on, then by the environment.
-      - Does not count with O(accounts).
+      - Ignored if O(accounts) is set.
     type: list
     elements: str
   path:
     description:
-      - The file to write, on the controller. A relative path begins where C(ansible-playbook) was called.
-      - A new file can be read by its owner only. One that is there keeps its mode.
+      - The file to write, on the controller. A relative path is relative to the working directory of C(ansible-playbook).
+      - Only the owner can read a new file. An existing file keeps its mode.
     type: path
     default: rewind-report.html
   state_dir:
-    description: The folder with the receipts of guarded upgrades, on the controller.
+    description: The directory with the run records of guarded upgrades, on the controller.
     type: path
     default: ~/.local/state/rewind.vps
   upgrades:
     description:
-      - How many of the newest guarded upgrades to show, from 1 to 1000.
-      - The last one of a server that has been left in doubt is shown however old it is.
+      - The number of guarded upgrades to show, newest first, from 1 to 1000.
+      - The last upgrade of a server that needs attention is always shown.
     type: int
     default: 50
 attributes:
   action:
     description: Has an action plugin of the same name that does the work on the controller.
     support: full
-    details: There is no module besides.
+    details: There is no module code.
   action_group:
     description: Is in these action groups, for C(module_defaults).
     support: full
@@ -106,7 +106,7 @@ attributes:
   check_mode:
     description: Can run with C(--check) and predict whether it would change something.
     support: full
-    details: Asks the clouds and writes nothing. Credentials are needed.
+    details: Reads the accounts and writes nothing. Credentials are needed.
   diff_mode:
     description: Shows with C(--diff) what is changed, or in check mode what would be.
     support: none
@@ -115,16 +115,16 @@ attributes:
     support: full
     platforms: posix
 notes:
-  - A page tells its moment, and ages as of then. So each run writes it anew, and RV(ignore:changed) is always true.
-  - Where an account can't be asked, the page says so, has the rest, and the task fails after writing it.
-  - A receipt that can't be read is shown as such.
+  - The page shows the state and the ages at the time of the run. So each run rewrites it, and RV(ignore:changed) is always true.
+  - If an account cannot be read, the page shows the reason and the other accounts, and the task fails after writing it.
+  - A run record that cannot be read is shown as unreadable.
 seealso:
   - module: rewind.vps.snapshot_info
   - module: rewind.vps.server_info
 """
 
 EXAMPLES = r"""
-# From the command line, with the credentials of one or both clouds exported:
+# From the command line, with the credentials of one or both providers exported:
 #   ansible-playbook rewind.vps.report -e report_path=fleet.html
 
 - name: Write a page every morning
@@ -140,11 +140,11 @@ EXAMPLES = r"""
           - label: Tests
             provider: vpsorg
             api_token: "{{ vault_tests_token }}"
-          - provider: ilkbyte # its keys from the environment
+          - provider: ilkbyte # keys from the environment
         path: /srv/reports/fleet.html
       register: page
 
-    - name: Show who needs attention
+    - name: Show the servers that need attention
       ansible.builtin.debug:
         msg: "{{ item.server.name }}: {{ item.findings | join('; ') }}"
       loop: "{{ page.attention }}"
@@ -154,43 +154,43 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: What the page tells and where it is, or what went wrong and what to do next, for people.
+  description: A summary of the page and its path, or the error and what to do next.
   returned: always
   type: str
-  sample: 12 servers with 31 snapshots, 3 of them need attention. The page is /srv/reports/fleet.html
+  sample: 12 servers with 31 snapshots, 3 need attention. Written to /srv/reports/fleet.html
 path:
-  description: The file, absolute. In check mode it is not written.
-  returned: when the clouds were asked
+  description: The absolute path of the page. In check mode it is not written.
+  returned: when the accounts were read
   type: str
 accounts:
   description: The accounts on the page.
-  returned: when the clouds were asked
+  returned: when the accounts were read
   type: list
   elements: dict
   contains:
     label:
-      description: How the page calls it.
+      description: Its label on the page.
       type: str
       returned: always
     provider:
-      description: Its cloud.
+      description: Its provider.
       type: str
       returned: always
     servers:
-      description: How many servers were listed, or null where they could not be.
+      description: The number of servers, or null if they could not be listed.
       type: int
       returned: always
     snapshots:
-      description: How many snapshots were listed, or null where they could not be.
+      description: The number of snapshots, or null if they could not be listed.
       type: int
       returned: always
     error:
-      description: Why it could not be asked in full, or null.
+      description: Why it could not be read completely, or null.
       type: str
       returned: always
 attention:
-  description: The servers that need attention, the worst first.
-  returned: when the clouds were asked
+  description: The servers that need attention, most severe first.
+  returned: when the accounts were read
   type: list
   elements: dict
   contains:
@@ -207,12 +207,12 @@ attention:
       type: str
       returned: always
     findings:
-      description: What there is about it, for people.
+      description: The findings about it, as text.
       type: list
       elements: str
       returned: always
 error:
-  description: What went wrong before a page could be made, as RV(rewind.vps.snapshot_info#module:error).
-  returned: on failure, except where Ansible itself refuses the options, an account can't be asked or the page can't be written
+  description: The error, as RV(rewind.vps.snapshot_info#module:error).
+  returned: on failure, except if Ansible rejects the options, an account cannot be read, or the page cannot be written
   type: dict
 """

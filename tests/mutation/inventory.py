@@ -36,6 +36,6 @@ MUTANTS = [
     Mutant(
         "the report takes a server's name for HTML", f"{PLUGIN_UTILS}/_report/render.py", "_template",
         r"autoescape=True", "autoescape=False", "nothing_followed",
-        ("unit/plugins/plugin_utils/_report/test_report_page.py::test_texts_of_others_are_only_text",),
+        ("unit/plugins/plugin_utils/_report/test_report_page.py::test_external_text_stays_text",),
     ),
 ]
