@@ -68,7 +68,7 @@ def test_an_account_that_is_refused_with_a_quotation(secret_scan: SecretScanRunn
         times=None)
     getattr(secret_scan.runner.sandbox.admin, name)(**details)
     run = loud(secret_scan, "ansible-inventory", "-i", path, "--list")
-    assert "gives no hosts" in run.output and "hostvars" in run.stdout
+    assert "provides no hosts" in run.output and "hostvars" in run.stdout
 
 
 FAILURES: dict[str, dict[str, Any]] = {
@@ -85,7 +85,7 @@ FAILURES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("how", FAILURES)
 def test_a_file_that_is_not_right(secret_scan: SecretScanRunner, how: str) -> None:
     run = loud(secret_scan, "ansible-inventory", "-i", write(secret_scan, **FAILURES[how]), "--list")
-    assert "gives no hosts" in run.output
+    assert "provides no hosts" in run.output
 
 
 @pytest.mark.slow
