@@ -103,7 +103,7 @@ def play(runner: PlaybookRunner, path: str, *tasks: dict[str, Any], mode: str, *
 
 
 @pytest.mark.parametrize("mode", [IN_PROCESS, pytest.param(MODULE, marks=pytest.mark.slow)])
-def test_a_task_takes_provider_server_and_credentials_from_the_inventory(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path, mode: str) -> None:
+def test_a_task_takes_its_provider_options_from_the_inventory(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path, mode: str) -> None:
     path = write(tmp_path, accounts=accounts(sandbox), **DISTINCT_NAMES, filters=GROUPED["filters"])
     run, results = play(runner, path, {"rewind.vps.snapshot": {"name": "before"}, "delegate_to": "localhost"} if mode == IN_PROCESS
                         else {"rewind.vps.snapshot": {"name": "before"}}, mode=mode)
