@@ -13,16 +13,18 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError, invalid_argument
 from ansible_collections.rewind.vps.plugins.module_utils._execute import internal_error_result
+from ansible_collections.rewind.vps.plugins.module_utils._provider.base import to_iso8601
 from ansible_collections.rewind.vps.plugins.module_utils._redaction import Redactor
 from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize
 from ansible_collections.rewind.vps.plugins.plugin_utils._controller_action import ControllerAction
-from ansible_collections.rewind.vps.plugins.plugin_utils._report import accounts as clouds
-from ansible_collections.rewind.vps.plugins.plugin_utils._report import options, render, result, upgrade_history
-from ansible_collections.rewind.vps.plugins.plugin_utils._report.page_file import write_page
+from ansible_collections.rewind.vps.plugins.plugin_utils._report import options, upgrade_history
+from ansible_collections.rewind.vps.plugins.plugin_utils._report.accounts import read_account, with_labels
+from ansible_collections.rewind.vps.plugins.plugin_utils._report.render import render, write_page
+from ansible_collections.rewind.vps.plugins.plugin_utils._report.summary_view import build_result
 
 
 class ActionModule(ControllerAction):
-    """Gathers, makes the page and writes it; always on the controller."""
+    """Reads the accounts and writes the page; always on the controller."""
 
     _supports_async = False
     _supports_check_mode = True
@@ -34,9 +36,9 @@ class ActionModule(ControllerAction):
         try:
             with self._task_environment():
                 return {**result, **self._report(task_vars)}
-        except AnsibleError:  # Ansible's own: a variable that can't be templated
+        except AnsibleError:  # Ansible's own: a variable that cannot be templated
             raise
-        except Exception as error:  # Ansible would show its text, which may hold anything
+        except Exception as error:  # Ansible would show its text, which may contain a secret
             return {**result, **internal_error_result(error)}
 
     def _report(self, task_vars: dict[str, Any]) -> dict[str, Any]:
@@ -46,33 +48,33 @@ class ActionModule(ControllerAction):
         if validation.error_messages:
             return {"failed": True, "msg": Redactor([*secrets, *_given_secrets(self._task.args)]).redact_text(validation.errors.msg)}
         try:
-            accounts = clouds.labelled(self._accounts(parameters, task_vars))
+            accounts = with_labels(self._accounts(parameters, task_vars))
             redactor = Redactor([*secrets, *(secret for account in accounts for secret in options.secrets_of(account))])
             gathered = redactor.redact({
-                "made_at": datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z"),
-                "accounts": [clouds.ask(account, self._progress_callback(task_vars)) for account in accounts],
+                "made_at": to_iso8601(datetime.now(timezone.utc).isoformat()),
+                "accounts": [read_account(account, self._progress_callback(task_vars)) for account in accounts],
                 "upgrades": upgrade_history.read_upgrades(parameters["state_dir"], parameters["upgrades"]),
             })
             path = os.path.abspath(parameters["path"])
             if not self._task.check_mode:
-                write_page(path, render.render(gathered))
-            return result.outcome_of(gathered, path, self._task.check_mode)
+                write_page(path, render(gathered))
+            return build_result(gathered, path, self._task.check_mode)
         except RewindError as error:
             return {"failed": True, "changed": False, "msg": error.format(), "error": error.to_result()}
         except OSError as error:
-            return {"failed": True, "changed": False, "msg": sanitize(f"The page can't be written: {error.strerror}: {error.filename}")}
+            return {"failed": True, "changed": False, "msg": sanitize(f"Cannot write the page: {error.strerror}: {error.filename}")}
 
     def _accounts(self, parameters: dict[str, Any], task_vars: dict[str, Any]) -> list[dict[str, Any]]:
         if not 1 <= parameters["upgrades"] <= options.MAX_UPGRADES:
             raise invalid_argument(f"upgrades must be from 1 to {options.MAX_UPGRADES}, not {parameters['upgrades']}")
         if os.path.isdir(parameters["path"]):
-            raise invalid_argument(f"path is a file's, and {parameters['path']} is a folder")
+            raise invalid_argument(f"path must be a file, but {parameters['path']} is a directory")
         hostvars = task_vars.get("hostvars") or {}
-        return options.accounts_of(parameters, lambda host, name: (hostvars[host] if host in hostvars else {}).get(name))
+        return options.select_accounts(parameters, lambda host, name: (hostvars[host] if host in hostvars else {}).get(name))
 
 
 def _given_secrets(arguments: dict[str, Any]) -> list[str]:
-    """Credentials as they were given, where nothing is validated yet."""
+    """Return the credentials among options that are not validated yet."""
     accounts = arguments.get("accounts")
-    every = [arguments, *(account for account in (accounts if isinstance(accounts, list) else []) if isinstance(account, dict))]
-    return [str(secret) for account in every for secret in options.secrets_of(account) if secret]
+    mappings = [arguments, *(account for account in (accounts if isinstance(accounts, list) else []) if isinstance(account, dict))]
+    return [str(secret) for mapping in mappings for secret in options.secrets_of(mapping) if secret]

@@ -6,37 +6,37 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: schedule_plan
-short_description: What a wished schedule of snapshots comes to, for the role snapshot_schedule
+short_description: Plan a schedule of snapshots for the role snapshot_schedule
 version_added: 0.1.0
 description:
-  - Decides for the role C(rewind.vps.snapshot_schedule) who runs a schedule (the cloud, or a host), when, and under which names, by what
-    the cloud can do; or says why a wish can't be kept. Use the role.
-  - Asks nobody and changes nothing.
+  - Internal filter of the role C(rewind.vps.snapshot_schedule). Use the role.
+  - Selects the method of a schedule, its times and its names by the capabilities of the provider, or returns why the options are rejected.
+  - Sends no request and changes nothing.
 author:
   - rewind.vps contributors (@rewind-vps)
 options:
   _input:
     description:
-      - The wishes, by the role's names of options without their beginning C(snapshot_schedule_) (C(provider), C(server), C(name),
+      - The options of the role without their prefix C(snapshot_schedule_) (C(provider), C(server), C(name),
         C(method), C(state), C(every_days), C(hour), C(minute), C(timezone), C(retain_count)).
     type: dict
     required: true
 """
 
 EXAMPLES = r"""
-- name: Show who would run a schedule
+- name: Show the plan of a schedule
   ansible.builtin.debug:
-    msg: "{{ wishes | rewind.vps.schedule_plan }}"
+    msg: "{{ options | rewind.vps.schedule_plan }}"
   vars:
-    wishes:
+    options:
       {provider: ilkbyte, server: app1, name: nightly, method: auto, state: present, every_days: 1, hour: 3, minute: 0}
 """
 
 RETURN = r"""
 _value:
   description:
-    - What is to be done (C(by), C(unit), C(when), and what the cloud, systemd or the playbook is given), and C(refusal).
-    - C(refusal) is empty, or says why the wish can't be kept; then nothing else is in it.
+    - The plan (C(method), C(unit), C(when), and the settings of the provider, systemd, cron and the playbook) and C(error).
+    - C(error) is empty, or the reason why the options are rejected. Then there are no other keys.
   type: dict
 """
 
@@ -48,17 +48,17 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._schedule import plan
 
 
 def schedule_plan(options: dict[str, Any]) -> dict[str, Any]:
-    """The plan, or a refusal as data: a failed filter would be told with Ansible's words around it."""
+    """Return the plan, or the error as data: Ansible would add text of its own to an exception of a filter."""
     try:
         provider = REGISTRY.get(str(options["provider"]))
         if provider is None:
             raise invalid_argument(
                 f"snapshot_schedule_provider must be one of {', '.join(REGISTRY)}",
-                "set it, the host's variable rewind_provider, or REWIND_PROVIDER in the controller's environment",
+                "set it, the host variable rewind_provider, or REWIND_PROVIDER in the controller's environment",
             )
-        return {"refusal": "", **plan(options, provider.capabilities, provider.display_name)}
+        return {"error": "", **plan(options, provider.capabilities, provider.display_name)}
     except RewindError as error:
-        return {"refusal": error.format()}
+        return {"error": error.format()}
 
 
 class FilterModule:

@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Documentation only: the work is done on the controller by the action plugin of this name.
+# Documentation only: the action plugin of the same name does the work on the controller.
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ module: report
 short_description: Write an HTML report on servers, snapshots and guarded upgrades
 version_added: 0.1.0
 description:
-  - Writes an HTML file with the servers of one or many accounts. It shows their snapshots on a common time line, ages, sizes
-    and schedules, servers near the provider's limit, and the outcomes of the last guarded upgrades from this controller. What needs
-    attention comes first.
-  - The file is self-contained, sends nothing and has no scripts. It contains names and addresses of servers but no credentials.
+  - Writes one HTML file that shows the servers of one or more accounts with their snapshots on a common time axis.
+  - It also shows schedules, servers near the provider's limit, and the last guarded upgrades from this controller. What needs attention
+    comes first.
+  - The file has no scripts and no external resources. It holds names and addresses of servers but no credentials.
   - Changes nothing at a provider.
   - The playbook C(rewind.vps.report) runs this module from the command line.
 author:
@@ -25,19 +25,19 @@ extends_documentation_fragment:
 options:
   provider:
     description:
-      - The provider, if the report covers one account. V(vpsorg) is VPS.org and V(ilkbyte) is Ilkbyte.
-      - Defaults to the environment variable E(REWIND_PROVIDER).
-      - Without O(provider), O(accounts) and O(hosts), the page has one account of each provider whose credentials are in the environment.
+      - The provider of the account to report on. V(vpsorg) is VPS.org and V(ilkbyte) is Ilkbyte.
+      - Falls back to the environment variable E(REWIND_PROVIDER).
+      - Without it, O(accounts) and O(hosts), the page has one account of each provider whose credentials are in the environment.
     required: false
   accounts:
     description:
-      - The accounts to report on. With this option, the top-level provider options are ignored.
-      - Options that an account omits are taken from the environment.
+      - The accounts to report on. If it is set, O(provider) and the other provider options of the task are ignored.
+      - Options that an account does not set are read from the environment.
     type: list
     elements: dict
     suboptions:
       label:
-        description: The account's name on the page. By default the provider's name, numbered if there are several.
+        description: The account's label on the page. By default the provider's name, numbered if several accounts share it.
         type: str
       provider:
         description: As O(provider).
@@ -69,16 +69,16 @@ options:
         type: path
   hosts:
     description:
-      - Hosts of the inventory. The page includes each host's account, with all servers of that account.
-      - A host's account is determined by its variables C(guarded_upgrade_provider) or C(rewind_provider), C(guarded_upgrade_api_url) or
+      - Hosts of the inventory. The page has the accounts of these hosts, with all servers of each account.
+      - The account of a host is defined by its variables C(guarded_upgrade_provider) or C(rewind_provider), C(guarded_upgrade_api_url) or
         C(rewind_api_url), C(guarded_upgrade_api_token) and so on, then by the environment.
-      - Ignored with O(accounts).
+      - Ignored if O(accounts) is set.
     type: list
     elements: str
   path:
     description:
       - The file to write, on the controller. A relative path is relative to the working directory of C(ansible-playbook).
-      - A new file is readable by its owner only. An existing file keeps its mode.
+      - Only the owner can read a new file. An existing file keeps its mode.
     type: path
     default: rewind-report.html
   state_dir:
@@ -87,15 +87,15 @@ options:
     default: ~/.local/state/rewind.vps
   upgrades:
     description:
-      - How many of the newest guarded upgrades to show, from 1 to 1000.
-      - A server's last upgrade is always shown if its outcome is unresolved.
+      - The number of guarded upgrades to show, newest first, from 1 to 1000.
+      - The last upgrade of a server that needs attention is always shown.
     type: int
     default: 50
 attributes:
   action:
     description: Has an action plugin of the same name that does the work on the controller.
     support: full
-    details: There is no module of this name besides the action plugin.
+    details: There is no module code.
   action_group:
     description: Is in these action groups, for C(module_defaults).
     support: full
@@ -106,7 +106,7 @@ attributes:
   check_mode:
     description: Can run with C(--check) and predict whether it would change something.
     support: full
-    details: Reads from the providers and writes nothing. Credentials are required.
+    details: Reads the accounts and writes nothing. Credentials are needed.
   diff_mode:
     description: Shows with C(--diff) what is changed, or in check mode what would be changed.
     support: none
@@ -115,9 +115,9 @@ attributes:
     support: full
     platforms: posix
 notes:
-  - The page shows the time of its creation and ages as of then. Each run writes it again, so RV(ignore:changed) is always true.
-  - If an account cannot be read, the page says so and shows the others, and the task fails after writing it.
-  - Unreadable run records are shown as such.
+  - The page shows the state and the ages at the time of the run. So each run rewrites it, and RV(ignore:changed) is always true.
+  - If an account cannot be read, the page shows the reason and the other accounts, and the task fails after writing it.
+  - A run record that cannot be read is shown as unreadable.
 seealso:
   - module: rewind.vps.snapshot_info
   - module: rewind.vps.server_info
@@ -140,11 +140,11 @@ EXAMPLES = r"""
           - label: Tests
             provider: vpsorg
             api_token: "{{ vault_tests_token }}"
-          - provider: ilkbyte # its keys are in the environment
+          - provider: ilkbyte # keys from the environment
         path: /srv/reports/fleet.html
       register: page
 
-    - name: Show what needs attention
+    - name: Show the servers that need attention
       ansible.builtin.debug:
         msg: "{{ item.server.name }}: {{ item.findings | join('; ') }}"
       loop: "{{ page.attention }}"
@@ -154,22 +154,22 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: The number of servers and snapshots and the path of the page, or what failed and what to do next.
+  description: A summary of the page and its path, or the error and what to do next.
   returned: always
   type: str
-  sample: 12 servers with 31 snapshots, 3 of them need attention. The page is /srv/reports/fleet.html
+  sample: 12 servers with 31 snapshots, 3 need attention. Written to /srv/reports/fleet.html
 path:
   description: The absolute path of the page. In check mode it is not written.
-  returned: when the providers were queried
+  returned: when the accounts were read
   type: str
 accounts:
   description: The accounts on the page.
-  returned: when the providers were queried
+  returned: when the accounts were read
   type: list
   elements: dict
   contains:
     label:
-      description: Its name on the page.
+      description: Its label on the page.
       type: str
       returned: always
     provider:
@@ -177,20 +177,20 @@ accounts:
       type: str
       returned: always
     servers:
-      description: The number of listed servers, or null if they could not be listed.
+      description: The number of servers, or null if they could not be listed.
       type: int
       returned: always
     snapshots:
-      description: The number of listed snapshots, or null if they could not be listed.
+      description: The number of snapshots, or null if they could not be listed.
       type: int
       returned: always
     error:
-      description: Why the account could not be read completely, or null.
+      description: Why it could not be read completely, or null.
       type: str
       returned: always
 attention:
-  description: The servers that need attention, the most urgent first.
-  returned: when the providers were queried
+  description: The servers that need attention, most severe first.
+  returned: when the accounts were read
   type: list
   elements: dict
   contains:
@@ -207,12 +207,12 @@ attention:
       type: str
       returned: always
     findings:
-      description: What needs attention.
+      description: The findings about it, as text.
       type: list
       elements: str
       returned: always
 error:
-  description: The error that prevented the page, with the keys of RV(rewind.vps.snapshot#module:error).
-  returned: on failure, unless Ansible itself rejects the options, an account cannot be read or the page cannot be written
+  description: The error, as RV(rewind.vps.snapshot_info#module:error).
+  returned: on failure, except if Ansible rejects the options, an account cannot be read, or the page cannot be written
   type: dict
 """

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What tasks take from the inventory plugin C(servers): the host's variables, and its account's credentials.
+"""Options that tasks take from the inventory plugin `servers`: the host's variables and the credentials of its account.
 
-The credentials are in no variable, since variables are shown (C(ansible-inventory --list), C(debug)). They stay in the memory of the
-process that has read the inventory, and Ansible forks each task from it.
+The credentials are not variables, because Ansible shows variables (`ansible-inventory --list`, `debug`). They stay in the memory of
+the process that reads the inventory. Ansible forks each task from it.
 """
 
 from __future__ import annotations
@@ -22,23 +22,24 @@ _registry: dict[str, dict[str, Account]] = {}  # by file, then by name
 
 
 def register(source: str, accounts: Iterable[Account]) -> None:
-    """Keep all accounts of an inventory file, in place of what was known of it."""
+    """Register the accounts of an inventory file, and replace those registered before."""
     _registry[source] = {account.name: account for account in accounts}
 
 
 def unregister(source: str) -> None:
-    """Keep nothing of an inventory file."""
+    """Remove the accounts of an inventory file."""
     _registry.pop(source, None)
 
 
 def options_for_host(given: Mapping[str, Any], variables: Mapping[str, Any], *, on_controller: bool) -> dict[str, Any]:
-    """What the inventory adds to a task's options: C(provider), C(api_url), C(server), and what its account's file says.
+    """Return the options that the inventory adds to a task: `provider`, `api_url`, `server` and the options of the account.
 
-    What the task says itself stays. With another cloud than the host's nothing is added, and with another address no credentials.
+    Options of the task have precedence. If the task sets another provider, nothing is added; with another address, no credentials.
 
-    :arg given: the options that the task has.
-    :arg variables: of the host, those of HOST_VARIABLES that there are.
-    :arg on_controller: whether the task runs there. To no other machine do credentials go that it was not given itself.
+    Args:
+        given: The options of the task.
+        variables: The host's variables among HOST_VARIABLES.
+        on_controller: Whether the task runs on the controller. Other machines get no credentials from the inventory.
     """
     provider = variables.get("rewind_provider")
     if not provider or (given.get("provider") or provider) != provider:
@@ -48,13 +49,13 @@ def options_for_host(given: Mapping[str, Any], variables: Mapping[str, Any], *, 
     api_url = str(given.get("api_url") or found["api_url"]).rstrip("/")
     if on_controller and account is not None and (account.provider, account.api_url) == (provider, api_url):
         found.update(_account_options(account, given))
-    # Which server it is about a task leaves out or says: one that says nothing by mistake is not to be led to this one.
+    # An empty server is an error of the task, so it must not become the server of the host.
     unset = {name for name in found if (name not in given if name == "server" else given.get(name) in (None, ""))}
     return {name: value for name, value in found.items() if value not in (None, "") and name in unset}
 
 
 def _account_options(account: Account, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The account's options; its credentials only where the task has none of them, so that no key is paired with another's secret."""
+    """Return the account's options, with its credentials only if the task sets none: keys of two accounts must not be mixed."""
     credentials = [name for name in SECRET_OPTIONS if account.options[name]]
     has_own_credentials = any(given.get(name) for name in credentials)
     return {name: value for name, value in account.options.items() if not (has_own_credentials and name in credentials)}

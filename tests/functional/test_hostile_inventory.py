@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Listed server names and addresses with special characters of templates, shells, terminals and Ansible."""
+"""Server names and addresses with a meaning for templates, shells, terminals and Ansible itself."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-def listed(runner: PlaybookRunner, cloud: str, names: list[str]) -> None:
-    """Let the provider list these servers."""
+def list_servers(runner: PlaybookRunner, cloud: str, names: list[str]) -> None:
+    """Make the provider list these servers."""
     rows = [{"id": 700 + number, "name": name, "status": name, "ip_address": name, "ipv4": name, "root_password": "hunter2hunter2"}
             for number, name in enumerate(names)]
     body = {"count": len(rows), "next": None, "results": rows} if cloud == "vpsorg" else {"status": True, "data": {"server_list": rows}}
@@ -35,21 +35,21 @@ def listed(runner: PlaybookRunner, cloud: str, names: list[str]) -> None:
 
 
 def run(runner: PlaybookRunner, program: str, *arguments: str) -> Run:
-    """Run a program; it shows no traceback, control character or password."""
-    made = runner.command(program, *arguments, environment=inventory_file.environment(runner.sandbox))
-    assert "Traceback" not in made.output and not CONTROLS.search(made.output), made.output
-    assert "hunter2" not in made.output
-    return made
+    """Run a program, and check that it shows no traceback, no control character and no secret."""
+    result = runner.command(program, *arguments, environment=inventory_file.environment(runner.sandbox))
+    assert "Traceback" not in result.output and not CONTROLS.search(result.output), result.output
+    assert "hunter2" not in result.output
+    return result
 
 
-def test_listed_names(runner: PlaybookRunner, tmp_path: Path) -> None:
-    listed(runner, "vpsorg", list(ALL.values()))
+def test_hostile_names_are_only_text(runner: PlaybookRunner, tmp_path: Path) -> None:
+    list_servers(runner, "vpsorg", list(ALL.values()))
     path = write(tmp_path, **accounts(runner.sandbox)[0], **OPTIONS)
     found = json.loads(run(runner, "ansible-inventory", "-i", path, "--list").stdout, object_hook=lambda item: item.get("__ansible_unsafe", item))
     variables = found["_meta"]["hostvars"]
     assert sorted(variables) == sorted(str(700 + number) for number, name in enumerate(ALL.values()))
     assert not any("ansible_host" in each for each in variables.values()), "no name is an address"
-    # Unchanged, except control characters.
+    # Unchanged except for control characters, not evaluated, and on the right host.
     for host, each in variables.items():
         name = list(ALL.values())[int(host) - 700]
         assert each["rewind_server_name"] == each["again"] == CONTROLS.sub("\ufffd", name.replace("\n", "\ufffd"))
@@ -65,10 +65,10 @@ def test_listed_names(runner: PlaybookRunner, tmp_path: Path) -> None:
     assert not [file for file in tmp_path.rglob("*") if OWNED in file.name] and not Path(OWNED).exists()
 
 
-def test_a_name_that_is_the_id(runner: PlaybookRunner, tmp_path: Path) -> None:
-    """Ilkbyte has no other id, so the file gives no hosts, and the message names the server."""
-    listed(runner, "ilkbyte", [NAMES["terminal"] + NAMES["lookup"]])
-    made = run(runner, "ansible-inventory", "-i", write(tmp_path, **accounts(runner.sandbox)[2]), "--list")
-    assert json.loads(made.stdout)["_meta"]["hostvars"] == {}
-    assert "of account ilkbyte can't be called" in " ".join(made.stderr.split())
+def test_a_hostile_name_that_is_also_the_id(runner: PlaybookRunner, tmp_path: Path) -> None:
+    """At Ilkbyte the server has no other valid name, so the file fails and names the server."""
+    list_servers(runner, "ilkbyte", [NAMES["terminal"] + NAMES["lookup"]])
+    result = run(runner, "ansible-inventory", "-i", write(tmp_path, **accounts(runner.sandbox)[2]), "--list")
+    assert json.loads(result.stdout)["_meta"]["hostvars"] == {}
+    assert "of account ilkbyte has no valid host name" in " ".join(result.stderr.split())
     assert not [file for file in tmp_path.rglob("*") if OWNED in file.name]

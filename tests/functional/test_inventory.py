@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The inventory plugin with Ansible's own programs, and tasks that use its accounts."""
+"""The inventory plugin in Ansible's own programs, and tasks that take their options from it."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ GROUPED: dict[str, Any] = {
 LIST = ["servers.list"] * 3
 
 
-def requested(sandbox: SandboxHandle) -> list[str]:
-    """The operations of all requests since the last call."""
+def take_operations(sandbox: SandboxHandle) -> list[str]:
+    """Return the operations of all requests since the last call."""
     found = [request["operation"] for request in sandbox.admin.requests()]
     sandbox.admin.clear_request_log()
     return found
@@ -42,7 +42,7 @@ def inventory(runner: PlaybookRunner, path: str, *arguments: str, **environment:
 
 
 def hosts(run: Run) -> dict[str, dict[str, Any]]:
-    """The hosts and their variables, without Ansible's mark of unsafe text."""
+    """Return the hosts and their variables without Ansible's tag for unsafe values."""
     assert run.status == 0, run.output
     found = json.loads(run.stdout, object_hook=lambda item: item.get("__ansible_unsafe", item))
     return found["_meta"]["hostvars"]
@@ -50,9 +50,9 @@ def hosts(run: Run) -> dict[str, dict[str, Any]]:
 
 def test_three_accounts_in_one_file(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
     path = write(tmp_path, accounts=accounts(sandbox), **DISTINCT_NAMES, **GROUPED, strict=True, **cache(tmp_path))
-    requested(sandbox)
+    take_operations(sandbox)
     first = hosts(inventory(runner, path))
-    assert requested(sandbox) == LIST, "one request for each account"
+    assert take_operations(sandbox) == LIST, "one request for each account"
     assert set(first) == {"shop-web1", "blog-web1", "ilkbyte-app1"}
     assert first["shop-web1"] == {
         "ansible_host": "127.0.0.1", "label": "vpsorg/12345", "rewind_account": "shop", "rewind_api_url": sandbox.vpsorg_url,
@@ -60,17 +60,17 @@ def test_three_accounts_in_one_file(runner: PlaybookRunner, sandbox: SandboxHand
         "rewind_server_id": "12345", "rewind_server_name": "web1", "rewind_server_power_state": "running",
     }
     graph = inventory(runner, path, "--graph")
-    assert requested(sandbox) == [], "the cache has them"
+    assert take_operations(sandbox) == [], "from the cache"
     groups = "all ungrouped account_blog account_ilkbyte account_shop web".split()
-    members = "blog-web1 blog-web1 ilkbyte-app1 shop-web1 shop-web1".split()
-    assert sorted(line.strip(" |-:") for line in graph.stdout.splitlines()) == sorted([*(f"@{group}" for group in groups), *members])
+    names = "blog-web1 blog-web1 ilkbyte-app1 shop-web1 shop-web1".split()
+    assert sorted(line.strip(" |-:") for line in graph.stdout.splitlines()) == sorted([*(f"@{group}" for group in groups), *names])
 
 
-def test_two_servers_of_one_name_are_an_error(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
+def test_two_servers_with_one_host_name_are_an_error(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
     run = inventory(runner, write(tmp_path, accounts=accounts(sandbox)))
     assert hosts(run) == {}
     message = " ".join(run.stderr.split())
-    assert "Two servers would be the host web1: web1 (12345) of account shop and web1 (12345) of account blog" in message
+    assert "Two servers have the host name web1: web1 (12345) of account shop and web1 (12345) of account blog" in message
 
 
 def test_an_account_that_fails_leaves_no_partial_inventory(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
@@ -80,54 +80,53 @@ def test_an_account_that_fails_leaves_no_partial_inventory(runner: PlaybookRunne
         os.utime(entry, times=(time.time() - 7200,) * 2)  # older than cache_timeout
     sandbox.admin.fault("status", status=403, cloud="ilkbyte", times=None)
     run = inventory(runner, path)
-    assert hosts(run) == {}, "neither the accounts that do answer nor a stale cache"
+    assert hosts(run) == {}, "neither the other accounts nor a stale cache"
     assert "Account ilkbyte:" in " ".join(run.stderr.split()) and "Traceback" not in run.output
     run = inventory(runner, path, "--list", ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED="true")
     assert run.status != 0
 
 
 def play(runner: PlaybookRunner, path: str, *tasks: dict[str, Any], mode: str, **play: Any) -> tuple[Run, dict[str, dict[str, Any]]]:
-    """Run tasks for all hosts; also returns the first task's result for each host."""
+    """Run tasks for all hosts with options from the inventory. Also return the result of the first task for each host."""
     directory = Path(path).parent
-    written = {"dest": f"{directory}/result-{{{{ inventory_hostname }}}}", "mode": "0600", "content": "{{ seen | to_json }}"}
-    write_results = [{"name": "Write", "ansible.builtin.copy": written, "delegate_to": "localhost"}]
+    written = {"dest": f"{directory}/result-{{{{ inventory_hostname }}}}", "mode": "0600", "content": "{{ result | to_json }}"}
+    copy = [{"name": "Save the result", "ansible.builtin.copy": written, "delegate_to": "localhost"}]
     first, *others = tasks
     playbook = directory / "play.yml"
     local = {"ansible_python_interpreter": other_python()} if mode == MODULE else {}
     playbook.write_text(json.dumps([{
         "hosts": "all", "gather_facts": False, "connection": "local", "vars": local,
-        "tasks": [{**first, "register": "seen", "ignore_errors": True}, *write_results, *others], **play}]), encoding="utf-8")
+        "tasks": [{**first, "register": "result", "ignore_errors": True}, *copy, *others], **play}]), encoding="utf-8")
     run = runner.command("ansible-playbook", "-i", path, str(playbook), "-vvv", environment=inventory_file.environment(runner.sandbox))
     assert ("since another Python is asked for" in run.stdout) == (mode == MODULE), run.output
-    return run, {file.name.partition("-")[2]: json.loads(file.read_text("utf-8")) for file in directory.glob("result-*")}
+    return run, {file.name.removeprefix("result-"): json.loads(file.read_text("utf-8")) for file in directory.glob("result-*")}
 
 
 @pytest.mark.parametrize("mode", [IN_PROCESS, pytest.param(MODULE, marks=pytest.mark.slow)])
-def test_a_task_gets_everything_else_from_the_inventory(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path, mode: str) -> None:
+def test_a_task_takes_its_provider_options_from_the_inventory(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path, mode: str) -> None:
     path = write(tmp_path, accounts=accounts(sandbox), **DISTINCT_NAMES, filters=GROUPED["filters"])
     run, results = play(runner, path, {"rewind.vps.snapshot": {"name": "before"}, "delegate_to": "localhost"} if mode == IN_PROCESS
                         else {"rewind.vps.snapshot": {"name": "before"}}, mode=mode)
     assert run.status == 0, run.output
     assert results["shop-web1"]["snapshot"]["server"]["name"] == "web1" and results["ilkbyte-app1"]["snapshot"]["server"]["name"] == "app1"
     assert {name for name, result in results.items() if result["changed"]} == {"shop-web1", "ilkbyte-app1"}
-    # This account's token may only read: the task found the other's snapshot, or was not allowed to create one.
+    # The token of this account is read-only, so the task found the snapshot of the other account or was denied.
     assert results["blog-web1"].get("error", {}).get("kind") == "forbidden" or results["blog-web1"]["snapshot"]["name"] == "before"
-    made = Counter((event["cloud"], event["server"]) for event in sandbox.admin.events("snapshot_ready"))
-    assert made == {("vpsorg", "web1"): 1, ("ilkbyte", "app1"): 1}
+    created = Counter((event["cloud"], event["server"]) for event in sandbox.admin.events("snapshot_ready"))
+    assert created == {("vpsorg", "web1"): 1, ("ilkbyte", "app1"): 1}
 
 
-def test_each_account_has_its_own_token_unless_the_task_sets_another(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
+def test_the_token_of_the_task_has_precedence(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
     task = {"rewind.vps.snapshot": {"name": "before"}, "delegate_to": "localhost"}
-    own = {"rewind.vps.snapshot": {"name": "before", "server": "web2", "api_token": sandbox.vpsorg_token}, "delegate_to": "localhost",
+    other = {"rewind.vps.snapshot": {"name": "before", "server": "web2", "api_token": sandbox.vpsorg_token}, "delegate_to": "localhost",
         "run_once": True}
-    run, results = play(runner, write(tmp_path, **accounts(sandbox)[1]), task, own, mode=IN_PROCESS)
+    run, results = play(runner, write(tmp_path, **accounts(sandbox)[1]), task, other, mode=IN_PROCESS)
     assert {name: result["error"]["kind"] for name, result in results.items()} == {"web1": "forbidden", "web2": "forbidden"}
     assert run.status == 0 and [event["server"] for event in sandbox.admin.events("snapshot_ready")] == ["web2"]
 
 
 @pytest.mark.duration(6)
-def test_a_token_in_a_vault_is_used_and_not_shown(
-        runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
+def test_a_token_in_a_vault_is_used_and_never_shown(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
     password = tmp_path / "password"
     password.write_text("vault-Password-0123456789", encoding="utf-8")
     sealed = runner.command("ansible-vault", "encrypt_string", "--vault-password-file", str(password), "--name", "api_token", sandbox.vpsorg_token)
@@ -136,8 +135,8 @@ def test_a_token_in_a_vault_is_used_and_not_shown(
     path.write_text(f"plugin: rewind.vps.servers\nprovider: vpsorg\napi_url: {sandbox.vpsorg_url}\n{sealed.stdout}", encoding="utf-8")
     opened = {"ANSIBLE_VAULT_PASSWORD_FILE": str(password)}
     listed = inventory(runner, str(path), "--list", "-vvvv", **opened)
-    json_only = replace(listed, stdout=listed.stdout[listed.stdout.index("{\n"):])
-    assert set(hosts(json_only)) == {"web1", "web2"}
+    listing = replace(listed, stdout=listed.stdout[listed.stdout.index("{\n"):])  # without the output of -vvvv before it
+    assert set(hosts(listing)) == {"web1", "web2"}
     playbook = tmp_path / "play.yml"
     task = {"rewind.vps.snapshot": {"name": "before"}, "delegate_to": "localhost"}
     playbook.write_text(json.dumps([{"hosts": "web1", "gather_facts": False, "tasks": [task]}]), encoding="utf-8")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbook rewind.vps.report: a page about both providers and the run records of this controller."""
+"""The playbook rewind.vps.report: one page on both providers and the run records of this controller. It changes nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PLAYBOOK = "rewind.vps.report"
 
 
 def credentials(sandbox: SandboxHandle) -> dict[str, str]:
-    """Both providers' credentials as environment variables."""
+    """The environment with the credentials of both providers."""
     return {
         "VPS_API_TOKEN": sandbox.vpsorg_token, "VPS_API_URL": sandbox.vpsorg_url, "ILKBYTE_ACCESS_KEY": sandbox.ilkbyte_access_key,
         "ILKBYTE_SECRET_KEY": sandbox.ilkbyte_secret_key, "ILKBYTE_HOST": sandbox.ilkbyte_url,
@@ -36,8 +36,8 @@ def report(runner: PlaybookRunner, sandbox: SandboxHandle, *arguments: str, envi
     return runner.command("ansible-playbook", PLAYBOOK, *given, *arguments, environment=credentials(sandbox) if environment is None else environment)
 
 
-def record(directory: Path, outcome: str | None, days: float, state: str = "ended", **facts: Any) -> Path:
-    """Write a run record of web1 on the controller whose home is in this directory."""
+def record(directory: Path, outcome: str | None, days: float, state: str = "ended", **fields: Any) -> Path:
+    """Write a run record of web1 below the controller's home in this directory."""
     started_at = datetime.now(timezone.utc) - timedelta(days=days)
     run_id = started_at.strftime("%Y%m%dT%H%M%SZ") + "ab12"
     path = directory / "home/.local/state/rewind.vps/vpsorg-12345-1a2b3c4d" / run_id / "run.json"
@@ -46,7 +46,8 @@ def record(directory: Path, outcome: str | None, days: float, state: str = "ende
         "version": 1, "run_id": run_id, "host": "web1", "provider": "vpsorg", "api_url": None, "cloud": "VPS.org",
         "server": {"id": "12345", "name": "web1", "address": None}, "snapshot": {"name": f"rewind{run_id}", "id": "801", "created_at": None},
         "marker": f"/var/tmp/rewind-guarded-upgrade-{run_id}", "state": state, "outcome": outcome, "message": f"it is {outcome}", "verification": [],
-        "history": [{"at": timestamps[0], "state": "planned"}, {"at": timestamps[1], "state": state}], "run": {"pid": 1, "started": "never"}, **facts,
+        "history": [{"at": timestamps[0], "state": "planned"}, {"at": timestamps[1], "state": state}], "run": {"pid": 1, "started": "never"},
+        **fields,
     }
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(data), encoding="utf-8")
@@ -54,23 +55,23 @@ def record(directory: Path, outcome: str | None, days: float, state: str = "ende
 
 
 def records(directory: Path, api_url: str) -> None:
-    """One of each kind; the newest was interrupted."""
+    """Write one record of each kind; the newest run was interrupted."""
     record(directory, None, 0.1, "upgrading", api_url=api_url)
     record(directory, "upgraded", 1)
     record(directory, "rolled_back", 2, reason="Check <b>the shop</b>: timed out",
         verification=[{"check": "marker", "result": "passed", "detail": ""}])
     record(directory, "rollback_failed", 3)
     record(directory, "unknown", 4)
-    record(directory, "upgraded", 5).write_text("{ half a record", encoding="utf-8")
+    record(directory, "upgraded", 5).write_text("{ truncated", encoding="utf-8")
     record(directory, "upgraded", 6, run_id="20200101T000000Zzz99", marker="/var/tmp/rewind-guarded-upgrade-20200101T000000Zzz99")
 
 
 def rows(page: Element) -> dict[str, Element]:
-    """Each server's section by its name."""
-    return {one.one("h3").text: one for one in page.all("details", "server")}
+    """Return the row of each server by name."""
+    return {row.one("h3").text: row for row in page.all("details", "server")}
 
 
-def test_one_page_on_both_clouds(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
+def test_a_page_on_both_providers(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
     admin = sandbox.admin
     for number in range(5):
         admin.add_snapshot("vpsorg", "web1", f"full{number}", created_at=ago(days=number + 1, hours=4))
@@ -80,11 +81,11 @@ def test_one_page_on_both_clouds(runner: PlaybookRunner, sandbox: SandboxHandle,
 
     checked = report(runner, sandbox, "--check", report_path=str(path))
     assert checked.status == 0, checked.output
-    assert "The page would be" in checked.stdout and not path.exists()
+    assert f"Would write {path}" in checked.stdout and not path.exists()
 
     run = report(runner, sandbox, report_path=str(path))
     assert run.status == 0, run.output
-    assert "4 servers with 6 snapshots" in run.stdout and f"The page is {path}" in run.stdout
+    assert "4 servers with 6 snapshots" in run.stdout and f"Written to {path}" in run.stdout
     assert not admin.requests(changing=True)
     assert path.stat().st_mode & 0o777 == 0o600
 
@@ -93,7 +94,7 @@ def test_one_page_on_both_clouds(runner: PlaybookRunner, sandbox: SandboxHandle,
         assert not [name for name, form in encodings_of(secret).items() if form in html]
     page = read_page(html)
     assert_harmless(page)
-    assert [one.text for one in page.all("h2")] == ["Needs attention", "VPS.org", "Ilkbyte", "Guarded upgrades"]
+    assert [heading.text for heading in page.all("h2")] == ["Needs attention", "VPS.org", "Ilkbyte", "Guarded upgrades"]
     servers = rows(page)
     assert set(servers) == {"web1", "web2", "app1", "app2"}
     assert list(servers)[0] == "web1", "servers that need attention are first"
@@ -105,14 +106,14 @@ def test_one_page_on_both_clouds(runner: PlaybookRunner, sandbox: SandboxHandle,
         ["#grid", "#m-ring", "#m-current", "#m-ready", "#m-next"]
     upgrades = page.by_id("upgrades").one("tbody").all("tr")
     assert [run.one("span", "tag").text for run in upgrades] == [
-        "cut off, not over", "upgraded", "rolled back", "rollback failed", "unknown", "unreadable receipt", "unreadable receipt",
+        "interrupted", "upgraded", "rolled back", "rollback failed", "unknown", "unreadable run record", "unreadable run record",
     ]
     assert "Check <b>the shop</b>: timed out" in upgrades[2].text and "passed: marker" in upgrades[2].text and "2 min 5 s" in upgrades[2].text
 
 
 @pytest.mark.slow
-def test_several_accounts_of_which_one_fails(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
-    """The page has the others and the error, and the run fails."""
+def test_an_account_that_cannot_be_read(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
+    """The page has the other accounts and the reason, and the run fails."""
     accounts = [
         {"label": "Shop", "provider": "vpsorg"}, {"provider": "ilkbyte"},
         {"label": "Old", "provider": "vpsorg", "api_token": "wrong-token-0123456789"},
@@ -120,17 +121,17 @@ def test_several_accounts_of_which_one_fails(runner: PlaybookRunner, sandbox: Sa
     (tmp_path / "accounts.yml").write_text(json.dumps({"report_accounts": accounts}), encoding="utf-8")
     run = report(runner, sandbox, "-e", f"@{tmp_path / 'accounts.yml'}", "-vvvv")
     assert run.status == 2
-    assert "Not every account could be asked. Old:" in run.stdout and "4 servers with 0 snapshots" in run.stdout
+    assert "Some accounts could not be read completely. Old:" in run.stdout and "4 servers with 0 snapshots" in run.stdout
     page = read_page((tmp_path / "rewind-report.html").read_text("utf-8"))
-    assert [one.text for one in page.all("h2")][1:4] == ["Shop", "Ilkbyte", "Old"]
-    assert "could not be asked in full" in page.one("div", "notice").text
+    assert [heading.text for heading in page.all("h2")][1:4] == ["Shop", "Ilkbyte", "Old"]
+    assert "could not be read completely" in page.one("div", "notice").text
     for text in (run.output, (tmp_path / "rewind-report.html").read_text("utf-8")):
         for secret in ("wrong-token-0123456789", sandbox.vpsorg_token, sandbox.ilkbyte_access_key, sandbox.ilkbyte_secret_key):
             assert secret not in text
 
 
 @pytest.mark.slow
-def test_a_server_whose_snapshots_cannot_be_listed(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
+def test_a_server_whose_snapshots_cannot_be_listed_is_not_reported_as_bare(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
     sandbox.admin.fault("status", cloud="ilkbyte", operation="snapshots.list", server="app1", status=403, times=None)
     run = report(runner, sandbox)
     assert run.status == 2, run.output
@@ -141,7 +142,7 @@ def test_a_server_whose_snapshots_cannot_be_listed(runner: PlaybookRunner, sandb
 
 @pytest.mark.slow
 def test_the_accounts_of_hosts(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
-    """Each account of the hosts' variables is read once."""
+    """The variables of the hosts select each account once."""
     environment = {name: value for name, value in credentials(sandbox).items() if name not in ("VPS_API_URL", "ILKBYTE_HOST")}
     run = report(runner, sandbox, "-i", sandbox.inventory, "-e", "target=sandbox", environment=environment)
     assert run.status == 0, run.output
@@ -154,22 +155,22 @@ def test_the_accounts_of_hosts(runner: PlaybookRunner, sandbox: SandboxHandle, t
 
 
 @pytest.mark.slow
-def test_errors_before_the_first_request(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
+def test_invalid_options_are_rejected_before_any_request(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
     none = report(runner, sandbox, environment={})
     assert none.status == 2 and "There is no account to report on" in none.stdout
     half = report(runner, sandbox, environment={"ILKBYTE_ACCESS_KEY": sandbox.ilkbyte_access_key, "ILKBYTE_HOST": sandbox.ilkbyte_url})
     assert half.status == 2 and "not given: secret_key" in half.stdout
     directory = report(runner, sandbox, report_path=str(tmp_path))
-    assert directory.status == 2 and "is a folder" in directory.stdout
+    assert directory.status == 2 and "is a directory" in directory.stdout
     assert not sandbox.admin.requests()
     missing = report(runner, sandbox, report_path=str(tmp_path / "none" / "page.html"))
-    assert missing.status == 2 and "The page can't be written: No such file or directory" in missing.stdout
+    assert missing.status == 2 and "Cannot write the page: No such file or directory" in missing.stdout
     for run in (none, half, directory, missing):
         assert "Traceback" not in run.output
 
 
 @pytest.mark.slow
-def test_an_existing_page_is_replaced(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
+def test_an_existing_page_keeps_its_mode_and_link(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
     real, link = tmp_path / "real.html", tmp_path / "link.html"
     real.write_text("old")
     real.chmod(0o644)
@@ -182,7 +183,7 @@ def test_an_existing_page_is_replaced(runner: PlaybookRunner, sandbox: SandboxHa
 
 
 @pytest.mark.slow
-def test_names_from_the_provider(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
+def test_hostile_names(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
     bad = "</title><script>alert(1)</script><style>*{display:none}</style>\u202e\x1b[2J{{ 7*7 }}\"' onload=x " + "x" * 10_000
     sandbox.admin.fault("raw", cloud="vpsorg", operation="snapshots.list", times=None, body={"count": 1, "next": None, "results": [{
         "id": 801, "name": bad, "description": bad, "status": bad, "size_mb": 1, "created_at": "2026-01-01T00:00:00Z",
@@ -193,5 +194,5 @@ def test_names_from_the_provider(runner: PlaybookRunner, sandbox: SandboxHandle,
     html = (tmp_path / "rewind-report.html").read_text("utf-8")
     page = read_page(html)
     assert_harmless(page)
-    assert len(html) < 100_000, "long names are truncated"
-    assert "{{ 7*7 }}" in rows(page)["web1"].text, "a name is no template"
+    assert len(html) < 100_000, "long text is truncated"
+    assert "{{ 7*7 }}" in rows(page)["web1"].text, "a name is not a template"

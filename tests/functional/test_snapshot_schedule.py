@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role snapshot_schedule: what it installs, what that does, and its removal."""
+"""The role snapshot_schedule: what it installs, what the job does, and that it removes everything."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.playbook
 
 UNIT = "rewind-snapshot-vpsorg-web1.nightly"
-needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze to verify the units")
+needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
 
 
 @pytest.fixture
@@ -32,25 +32,26 @@ def schedules(sandbox: SandboxHandle, tmp_path: Path) -> ScheduleRunner:
     return ScheduleRunner(sandbox, tmp_path)
 
 
-def fine(run: Run) -> Run:
+def assert_ok(run: Run) -> Run:
     assert run.status == 0, run.output
     return run
 
 
 def changed(run: Run) -> int:
-    return int(re.search(r"changed=(\d+)", fine(run).stdout)[1])
+    """Return the number of changed tasks of a successful run."""
+    return int(re.search(r"changed=(\d+)", assert_ok(run).stdout)[1])
 
 
 def add_snapshot(sandbox: SandboxHandle, name: str, **age: float) -> None:
-    """Add a snapshot of this age by the sandbox's own clock, which is faster than this machine's."""
+    """Add one of that age by the clock of the sandbox, which is faster than the system clock."""
     now = datetime.fromisoformat(sandbox.admin.clock()["now"])
     sandbox.admin.add_snapshot("vpsorg", "web1", name, created_at=(now - timedelta(**age)).isoformat(timespec="seconds"))
 
 
 @needs_systemd
-def test_what_the_timer_runs(schedules: ScheduleRunner) -> None:
-    """The units are valid, contain no secret, and take a snapshot, with retention for those of the schedule only."""
-    fine(schedules.role("web1", hour=4, minute=30, timezone="UTC", retain_count=2))
+def test_the_systemd_job(schedules: ScheduleRunner) -> None:
+    """The units are valid. The job takes a snapshot and deletes expired ones of this schedule only."""
+    assert_ok(schedules.role("web1", hour=4, minute=30, timezone="UTC", retain_count=2))
     assert schedules.changing() == [], "the dry run sends no change"
     assert (schedules.files / f"{UNIT}.env").stat().st_mode & 0o777 == 0o600 and schedules.files.stat().st_mode & 0o777 == 0o700
     units = [str(schedules.units / f"{UNIT}.{kind}") for kind in ("service", "timer")]
@@ -58,11 +59,11 @@ def test_what_the_timer_runs(schedules: ScheduleRunner) -> None:
     assert verdict.returncode == 0 and UNIT not in verdict.stderr, verdict.stderr
     timer = Path(units[1]).read_text("utf-8")
     assert "\nOnCalendar=*-*-* 04:30:00 UTC\n" in timer and "\nPersistent=true\n" in timer
-    assert "\nDescription=Every day at 04:30 UTC: snapshot nightly " in timer, "shown by systemctl list-timers and status"
+    assert "\nDescription=Every day at 04:30 UTC: snapshot nightly " in timer, "systemctl list-timers and status show it"
     assert {f"{UNIT}.timer.active", f"{UNIT}.timer.enabled"} <= set(schedules.installed())
 
     add_snapshot(schedules.sandbox, "nightly-202601030430", hours=1)
-    assert schedules.run_unit(UNIT).returncode == 0 and schedules.changing() == [], "none is due yet"
+    assert schedules.run_unit(UNIT).returncode == 0 and schedules.changing() == [], "no snapshot is due"
     schedules.sandbox.admin.reset()
     for name, days in (("nightly-202601010430", 3), ("nightly-202601020430", 2), ("nightly-before-php8", 9), ("byhand", 9)):
         add_snapshot(schedules.sandbox, name, days=days)
@@ -73,24 +74,24 @@ def test_what_the_timer_runs(schedules: ScheduleRunner) -> None:
     assert re.fullmatch(r"nightly-20\d{10}", new) and sorted(rest) == ["byhand", "nightly-202601020430", "nightly-before-php8"]
 
 
-def test_the_providers_own_schedule(schedules: ScheduleRunner) -> None:
-    """Where the provider has schedules: snapshot created, schedule set once, changed, removed; the snapshot stays."""
+def test_a_schedule_of_the_provider(schedules: ScheduleRunner) -> None:
+    """The role creates the snapshot, and sets, changes and removes the schedule. The snapshot is kept."""
     for call, arguments in RESET_CALLS:
         getattr(schedules.sandbox.admin, call)(**arguments)
     desired = {"hour": 23, "minute": 5, "timezone": "UTC"}
-    run = fine(schedules.roles("app1", desired, desired, {**desired, "every_days": 3}, {"state": "absent"}))
+    run = assert_ok(schedules.roles("app1", desired, desired, {**desired, "every_days": 3}, {"state": "absent"}))
     # The second run of the role sends no change.
     assert schedules.changing() == ["snapshots.create", "cron.add", "cron.delete", "cron.add", "cron.delete"]
     first, second = schedules.sandbox.admin.requests(operation="cron.add")
     assert {name: first["query"][name] for name in ("name", "day", "hour", "min")} == {"name": "nightly", "day": "1", "hour": "2", "min": "5"}
     assert second["query"]["day"] == "3"
     assert schedules.snapshots("app1") == ["nightly"] and schedules.installed() == {}
-    assert "anew every 3 days at 23:05 UTC" in run.stdout
+    assert "every 3 days at 23:05 UTC" in " ".join(run.stdout.split())
 
 
 @pytest.mark.slow
 @needs_systemd
-def test_a_timer_from_check_mode_to_its_removal(schedules: ScheduleRunner, subtests: pytest.Subtests) -> None:
+def test_the_life_of_a_timer(schedules: ScheduleRunner, subtests: pytest.Subtests) -> None:
     before = schedules.installed()
     with subtests.test("check mode"):
         run = schedules.role("web1", "--check", "--diff")
@@ -109,10 +110,10 @@ def test_a_timer_from_check_mode_to_its_removal(schedules: ScheduleRunner, subte
         log = schedules.state / "systemctl.log"
         log.write_text("", encoding="utf-8")
         assert changed(schedules.role("web1", hour=5)) > 0
-        said = log.read_text("utf-8").splitlines()
-        assert said.index("daemon-reload ") < said.index(f"restart {UNIT}.timer"), said
+        calls = log.read_text("utf-8").splitlines()
+        assert calls.index("daemon-reload ") < calls.index(f"restart {UNIT}.timer"), calls
     with subtests.test("a second schedule"):
-        fine(schedules.role("web1", name="weekly", every_days=7))
+        assert_ok(schedules.role("web1", name="weekly", every_days=7))
         assert len([name for name in schedules.installed() if name.endswith(".timer.active")]) == 2
         assert '"skip_if_newer_than": "146h"' in (schedules.files / "rewind-snapshot-vpsorg-web1.weekly.json").read_text("utf-8")
     with subtests.test("removal in check mode"):
@@ -121,19 +122,19 @@ def test_a_timer_from_check_mode_to_its_removal(schedules: ScheduleRunner, subte
     with subtests.test("removal without server and credentials"):
         schedules.sandbox.admin.remove_server("vpsorg", "web1")
         plain = {"VPS_API_TOKEN": "", "VPS_API_URL": ""}
-        (schedules.state / f"{UNIT}.service.failed").touch()  # a failed run, in systemctl --failed
+        (schedules.state / f"{UNIT}.service.failed").touch()  # as after a failed run
         assert changed(schedules.role("web1", state="absent", environment=plain)) > 0
         assert not [name for name in schedules.installed() if ".nightly." in name]
-        assert [name for name in schedules.installed() if ".weekly." in name], "the other one stays"
+        assert [name for name in schedules.installed() if ".weekly." in name], "other schedules are kept"
         assert changed(schedules.role("web1", state="absent", environment=plain)) == 0
     assert schedules.changing() == []
 
 
 @pytest.mark.slow
 @needs_systemd
-def test_when_one_is_due(schedules: ScheduleRunner, subtests: pytest.Subtests) -> None:
-    """The timer runs daily; the newest snapshot of the schedule decides whether one is taken."""
-    fine(schedules.role("web1", every_days=3))
+def test_when_a_snapshot_is_due(schedules: ScheduleRunner, subtests: pytest.Subtests) -> None:
+    """The timer runs daily. The age of the schedule's newest snapshot decides whether the job takes one."""
+    assert_ok(schedules.role("web1", every_days=3))
     cases = {
         "the first": ([], True), "two days": (["nightly-202601010300", 48], False), "three days": (["nightly-202601010300", 72], True),
         "three days, the last was late": (["nightly-202601010300", 55], True), "not of the schedule": (["nightly-now", 1], True),
@@ -150,7 +151,7 @@ def test_when_one_is_due(schedules: ScheduleRunner, subtests: pytest.Subtests) -
         schedules.sandbox.admin.reset()
         assert schedules.run_unit(UNIT).returncode == schedules.run_unit(UNIT).returncode == 0
         assert schedules.changing() == ["snapshots.create"]
-    with subtests.test("a failed run has an exit status"):
+    with subtests.test("a failed run"):
         schedules.sandbox.admin.reset()
         schedules.sandbox.admin.remove_server("vpsorg", "web1")
         assert schedules.run_unit(UNIT).returncode != 0
@@ -165,21 +166,21 @@ def test_cron(schedules: ScheduleRunner, subtests: pytest.Subtests) -> None:
         assert changed(schedules.role("web1", hour=4, minute=30)) == 0
         assert f"#Ansible: {UNIT}\n30 4 * * * /bin/sh {schedules.files}/{UNIT}.sh\n" in schedules.crontab
         assert f"{UNIT}.timer" not in schedules.installed()
-    with subtests.test("what cron runs"):
+    with subtests.test("the cron job"):
         ran = schedules.run_cron(UNIT)
-        assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", ""), "cron mails what is printed"
+        assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", ""), "cron mails the output"
         assert schedules.changing() == ["snapshots.create"]
-    with subtests.test("a failed run by cron"):
+    with subtests.test("a failed cron job"):
         schedules.sandbox.admin.remove_server("vpsorg", "web1")
         ran = schedules.run_cron(UNIT)
         assert ran.returncode == 1 and "There is no server" in ran.stdout
         schedules.sandbox.admin.reset()
     if shutil.which("systemd-analyze"):
-        with subtests.test("systemd instead"):
+        with subtests.test("change to systemd"):
             schedules.set_systemd_state("running")
             assert changed(schedules.role("web1", hour=4, minute=30)) > 0
             assert UNIT not in schedules.crontab and f"{UNIT}.sh" not in schedules.installed()
-        with subtests.test("and back"):
+        with subtests.test("change back to cron"):
             assert changed(schedules.role("web1", hour=4, minute=30, method="cron")) > 0
             assert UNIT in schedules.crontab and not [name for name in schedules.installed() if ".timer" in name]
     with subtests.test("removal"):
@@ -189,45 +190,51 @@ def test_cron(schedules: ScheduleRunner, subtests: pytest.Subtests) -> None:
 
 @pytest.mark.slow
 @needs_systemd
-def test_a_user_who_is_not_root(schedules: ScheduleRunner, subtests: pytest.Subtests) -> None:
-    """User timers, in the home directory, and only if they run without a login. A fake `id` reports another user than root."""
+def test_another_user_than_root(schedules: ScheduleRunner, subtests: pytest.Subtests) -> None:
+    """User timers in the home directory, only with lingering. A replaced `id` simulates the user."""
     schedules.program("id", '#!/bin/sh\n[ "$1" = -u ] && echo 4711 || echo tester\n')
     own = {"runner_dir": "", "runner_unit_dir": ""}
     (schedules.state / "linger").write_text("no\n", encoding="utf-8")
-    with subtests.test("would run only during a login"):
+    with subtests.test("without lingering"):
         run = schedules.role("web1", method="systemd", **own)
         assert run.status == 2 and "loginctl enable-linger tester" in run.stdout and "Nothing was changed" in run.stdout
         assert not (schedules.home / ".config").exists()
-    with subtests.test("installed in the home"):
+    with subtests.test("installed in the home directory"):
         (schedules.state / "linger").write_text("yes\n", encoding="utf-8")
         schedules.units = schedules.home / ".config/systemd/user"
         schedules.files = schedules.home / ".config/rewind.vps/schedules"
         schedules.program("systemctl", SYSTEMCTL)
-        fine(schedules.role("web1", **own))
+        assert_ok(schedules.role("web1", **own))
         assert f"{UNIT}.timer.active" in schedules.installed() and (schedules.files / f"{UNIT}.env").stat().st_mode & 0o777 == 0o600
-        assert "network-online" not in (schedules.units / f"{UNIT}.service").read_text("utf-8"), "user units have no network-online.target"
+        assert "network-online" not in (schedules.units / f"{UNIT}.service").read_text("utf-8"), "user units cannot use network-online.target"
         assert schedules.run_unit(UNIT).returncode == 0 and schedules.changing() == ["snapshots.create"]
     with subtests.test("removed"):
-        fine(schedules.role("web1", state="absent", **own))
+        assert_ok(schedules.role("web1", state="absent", **own))
         assert schedules.installed() == {}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("host", "options", "environment", "text"), [
-    ("app1", {"retain_count": 3}, {}, "takes the one snapshot anew each time, so it can't keep 3"),
-    ("web1", {"retain_count": 5}, {}, "allows 5 snapshots of a server"),
+    ("app1", {"retain_count": 3}, {}, "re-creates a single snapshot, so it cannot keep 3"),
+    ("app1", {"timezone": "Europe/Berlin"}, {}, "use the time zone Europe/Istanbul"),
+    ("app1", {"name": "night-ly"}, {}, "letters and digits"),
+    ("web1", {"method": "cloud"}, {}, "VPS.org has no schedules"),
+    ("web1", {"retain_count": 5}, {}, "allows 5 snapshots per server"),
+    ("web1", {"hour": 24}, {}, "snapshot_schedule_hour must be a whole number from 0 to 23"),
+    ("web1", {"method": "cron", "timezone": "UTC"}, {}, "cron uses the time zone of its host"),
     ("web1", {}, {"VPS_API_TOKEN": ""}, "Next: set snapshot_schedule_api_token, or the environment"),
     ("app1", {"method": "cron"}, {"ILKBYTE_SECRET_KEY": ""}, "Next: set snapshot_schedule_access_key and snapshot_schedule_secret_key, or"),
-    ("web1", {"ACCOUNT": "shop"}, {}, "credentials of its own"),
-    ("web1", {}, {"VPS_API_TOKEN": "a-token-with-$(touch b)"}, "credentials of its own"),
-    ("web1", {"runner_ansible_playbook": "/nonexistent/ansible-playbook"}, {}, "is not found at localhost"),
-    ("web1", {"runner_collections_path": "/nonexistent"}, {}, "can't run the playbook rewind.vps.scheduled_snapshot"),
-    ("web1", {"runner_dir": "/tmp/a $(touch b)"}, {}, "can't be used for a schedule"),
+    ("web1", {"ACCOUNT": "shop"}, {}, "credentials for the runner (VPS_API_TOKEN)"),
+    ("web1", {}, {"VPS_API_TOKEN": "a-token-with-$(touch b)"}, "credentials for the runner (VPS_API_TOKEN)"),
+    ("web1", {"runner_ansible_playbook": "/nonexistent/ansible-playbook"}, {}, "is missing at localhost"),
+    ("web1", {"runner_collections_path": "/nonexistent"}, {}, "cannot run the playbook rewind.vps.scheduled_snapshot"),
+    ("web1", {"runner_dir": "/tmp/a $(touch b)"}, {}, "cannot be used for a schedule"),
 ], ids=lambda value: None)
-def test_unsupported_options_are_rejected(schedules: ScheduleRunner, host: str, options: dict[str, object], environment: dict[str, str],
-                                          text: str) -> None:
+def test_invalid_options_are_rejected(
+    schedules: ScheduleRunner, host: str, options: dict[str, object], environment: dict[str, str], text: str,
+) -> None:
     options = dict(options)
-    account = options.pop("ACCOUNT", None)  # of the inventory: the environment's credentials may be another account's
+    account = options.pop("ACCOUNT", None)  # a host of the inventory plugin: the environment may belong to another account
     arguments = ("-e", f"rewind_account={account}") if account else ()
     run = schedules.role(host, *arguments, environment=environment, **options)
     assert run.status == 2 and text in run.stdout.replace('\\"', '"'), run.output
@@ -239,26 +246,26 @@ def test_unsupported_options_are_rejected(schedules: ScheduleRunner, host: str, 
 def test_a_runner_without_systemd_and_cron(schedules: ScheduleRunner) -> None:
     schedules.set_systemd_state("offline")
     run = schedules.role("web1", method="systemd")
-    assert run.status == 2 and "systemd does not run at localhost" in run.stdout and "it says: offline" in run.stdout
+    assert run.status == 2 and "systemd is not running at localhost" in run.stdout and "state: offline" in run.stdout
     (schedules.programs / "crontab").unlink()
     if not shutil.which("crontab"):
         run = schedules.role("web1")
-        assert run.status == 2 and "There is no crontab at localhost" in run.stdout
+        assert run.status == 2 and "crontab is missing at localhost" in run.stdout
     assert schedules.installed() == {}
     odd = schedules.directory / "a b"
     odd.symlink_to(Path(sys.executable).parent / "ansible-playbook")
     run = schedules.role("web1", runner_ansible_playbook=str(odd))
-    assert run.status == 2 and f"{odd} can't be used for a schedule" in run.stdout
-    fine(schedules.role("web1", runner_ansible_playbook=str(odd), state="absent"))
+    assert run.status == 2 and f"{odd} cannot be used for a schedule" in run.stdout
+    assert_ok(schedules.role("web1", runner_ansible_playbook=str(odd), state="absent"))  # removal does not need the path
 
 
 @pytest.mark.slow
-def test_a_failing_dry_run(schedules: ScheduleRunner) -> None:
-    """An invalid token is detected by the dry run, and no timer is started."""
+def test_a_failed_dry_run(schedules: ScheduleRunner) -> None:
+    """An invalid token is reported at once, and no timer is started."""
     run = schedules.role("web1", environment={"VPS_API_TOKEN": "a-token-of-another-account"})
-    assert run.status == 2 and "A run of the schedule would fail at localhost: VPS.org" in run.stdout, run.output
+    assert run.status == 2 and "The dry run of the schedule failed at localhost: VPS.org" in run.stdout, run.output
     assert not [name for name in schedules.installed() if ".timer" in name]
-    fine(schedules.role("web1", state="absent"))
+    assert_ok(schedules.role("web1", state="absent"))
     assert schedules.installed() == {}
 
 
@@ -266,13 +273,13 @@ def test_a_failing_dry_run(schedules: ScheduleRunner) -> None:
 @pytest.mark.secret_scan
 @needs_systemd
 def test_credentials_are_in_the_one_file_only(schedules: ScheduleRunner) -> None:
-    """Searches verbose output, every file and every command line, during the installation and a run."""
+    """Search the most verbose output, all files and all command lines, during installation and during the job."""
     sandbox = schedules.sandbox
     searcher = Searcher([sandbox.vpsorg_token, sandbox.ilkbyte_access_key, sandbox.ilkbyte_secret_key])
     marker = {"REWIND_LEAK_MARK": "schedule"}
     for host, options in (("web1", {}), ("web2", {"method": "cron"}), ("app1", {"method": "systemd"})):
         with ProcessWatch(marker["REWIND_LEAK_MARK"]) as watch:
-            run = fine(schedules.role(host, "-vvvv", "--diff", environment={**marker, "ANSIBLE_PIPELINING": "false"}, **options))
+            run = assert_ok(schedules.role(host, "-vvvv", "--diff", environment={**marker, "ANSIBLE_PIPELINING": "false"}, **options))
             ran = schedules.run_cron("web2") if host == "web2" else schedules.run_unit(next(schedules.units.glob(f"*{host}*.timer")).stem)
         assert ran.returncode == 0 and watch.command_lines
         secret = {path for path in schedules.files.iterdir() if path.suffix == ".env"}
@@ -280,8 +287,8 @@ def test_credentials_are_in_the_one_file_only(schedules: ScheduleRunner) -> None
         for path in secret:
             path.write_text("removed for the search", encoding="utf-8")
         search_run(searcher, run, [schedules.directory], watch, inherited=True)
-        searcher.search("output of the run", ran.stdout + ran.stderr)
+        searcher.search("output of the job", ran.stdout + ran.stderr)
         for path, text in kept.items():
             path.write_text(text, encoding="utf-8")
-        assert any(secret_ in text for text in kept.values() for secret_ in searcher.secrets), "the search would find nothing"
+        assert any(secret_ in text for text in kept.values() for secret_ in searcher.secrets), "the search had nothing to find"
     assert searcher.hits == [], format_hits(searcher.hits)

@@ -14,28 +14,28 @@ MUTANTS = [
     Mutant(
         "an account that fails leaves the hosts of the others", "plugins/inventory/servers.py", "InventoryModule._fetch",
         r"raise invalid_argument\(f\"Account .*\)", "return []", "inventory",
-        (f"{TESTS}::test_an_account_that_fails_fails_the_whole_file_and_is_named",),
+        (f"{TESTS}::test_an_account_that_fails_makes_the_whole_file_fail",),
     ),
     Mutant(
         "a server called localhost gets what is delegated to the controller", f"{PLUGIN_UTILS}/_inventory/hosts.py", "is_valid_name",
-        r"(\w+)\.lower\(\) not in", r"\1 not in", "inventory", (f"{TESTS}::test_a_name_that_no_host_may_have_gives_way_to_the_id",),
+        r"(\w+)\.lower\(\) not in", r"\1 not in", "inventory", (f"{TESTS}::test_an_invalid_host_name_is_replaced_by_the_id",),
     ),
     Mutant(
         "credentials go to another address", f"{PLUGIN_UTILS}/_inventory_credentials.py", "options_for_host",
-        r"\((\w+\.provider), \w+\.api_url\) == \((\w+), \w+\)", r"\1 == \2", "credentials", (f"{ACCOUNT}::test_what_is_added",),
+        r"\((\w+\.provider), \w+\.api_url\) == \((\w+), \w+\)", r"\1 == \2", "credentials", (f"{ACCOUNT}::test_options_for_host",),
     ),
     Mutant(
         "credentials go to another machine", f"{PLUGIN_UTILS}/_module_execution.py", "ModuleExecutionAction._build_arguments",
-        r'on_controller=[^)]*"local"', "on_controller=True", "credentials", (f"{ACCOUNT}::test_what_a_module_is_given",),
+        r'on_controller=[^)]*"local"', "on_controller=True", "credentials", (f"{ACCOUNT}::test_arguments_of_a_module",),
     ),
     Mutant(
         "a schedule's retention counts snapshots with a similar name", f"{PLUGIN_UTILS}/_schedule.py", "_plan_runner",
         r'("match": \w+) \+ \w+', r'\1 + "*"', "deletes_what_is_named",
-        ("unit/plugins/filter/test_schedule_plan.py::test_the_pattern_names_what_is_made_and_nothing_else",),
+        ("unit/plugins/filter/test_schedule_plan.py::test_the_pattern_matches_the_snapshots_of_the_schedule_only",),
     ),
     Mutant(
         "the report takes a server's name for HTML", f"{PLUGIN_UTILS}/_report/render.py", "_template",
         r"autoescape=True", "autoescape=False", "nothing_followed",
-        ("unit/plugins/plugin_utils/_report/test_report_page.py::test_texts_of_others_are_only_text",),
+        ("unit/plugins/plugin_utils/_report/test_report_page.py::test_external_text_stays_text",),
     ),
 ]

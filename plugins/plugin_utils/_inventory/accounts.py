@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The accounts that an inventory file names: the same options as the modules', from the same specification."""
+"""Reads the accounts of an inventory file. Their options are those of the modules."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ _NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 @dataclass(frozen=True)
 class Account:
-    """One account at a cloud.
+    """One account at a provider.
 
-    :ivar name: what the file calls it; else the cloud's name.
-    :ivar options: what opens the cloud's door, validated, with C(api_url) resolved. Secrets are in it.
+    `name` is given in the file, else the provider's. `options` are validated, with `api_url` resolved, and include the credentials.
     """
 
     name: str
@@ -34,25 +33,27 @@ class Account:
 
     @property
     def provider(self) -> str:
-        """The cloud, as the option names it."""
+        """The value of the option `provider`."""
         return self.options["provider"]
 
     @property
     def api_url(self) -> str:
-        """Where the cloud is asked."""
+        """The base URL of the API."""
         return self.options["api_url"]
 
     @property
     def secrets(self) -> list[str]:
-        """The credentials that are given."""
+        """The credentials that are set."""
         return [self.options[name] for name in SECRET_OPTIONS if self.options[name]]
 
 
 class AccountReader:
     """Reads the accounts of one file.
 
-    :arg template: evaluates a text that may be a template.
-    :ivar secrets: every credential that was seen, before and after templating; kept also where reading fails.
+    `secrets` has every credential found so far, before and after templating, even if reading fails.
+
+    Args:
+        template: Evaluates a value that may be a template.
     """
 
     def __init__(self, template: Callable[[Any], Any]) -> None:
@@ -60,7 +61,7 @@ class AccountReader:
         self.secrets: list[str] = []
 
     def collect_secrets(self, config: Any) -> None:
-        """Note the credentials of a file as they stand in it, wherever they stand."""
+        """Add the credentials at any level of a configuration to `secrets`."""
         if isinstance(config, Mapping):
             for name, value in config.items():
                 if name in SECRET_OPTIONS and isinstance(value, str):
@@ -71,15 +72,16 @@ class AccountReader:
                 self.collect_secrets(item)
 
     def read(self, config: Mapping[str, Any]) -> list[Account]:
-        """The accounts, in the file's order; at least one.
+        """Return the accounts in the order of the file; at least one.
 
-        :raises RewindError: C(invalid_argument), naming the account and the option.
+        Raises:
+            RewindError: `invalid_argument`, with the account and the option.
         """
         accounts = [self._account(given, label) for given, label in _raw_accounts(config)]
         names = [account.name for account in accounts]
         duplicates = sorted({name for name in names if names.count(name) > 1})
         if duplicates:
-            raise invalid_argument(f"{names.count(duplicates[0])} accounts are called {duplicates[0]}", "give each account a name of its own")
+            raise invalid_argument(f"{names.count(duplicates[0])} accounts have the name {duplicates[0]}", "give each account a unique name")
         return accounts
 
     def _account(self, given: Mapping[str, Any], label: str) -> Account:
@@ -87,14 +89,14 @@ class AccountReader:
         self.collect_secrets(options)
         validation = ArgumentSpecValidator(ACCOUNT_OPTIONS).validate(options)
         parameters = validation.validated_parameters
-        self.collect_secrets(parameters)  # those of the environment, too
+        self.collect_secrets(parameters)  # including those of the environment
         if validation.error_messages:
             raise invalid_argument(f"{label.capitalize()}: {validation.errors.msg}")
         name = parameters.pop("name", None) or parameters["provider"]
         if not _NAME.fullmatch(name):
             raise invalid_argument(
-                f"The name of {label} has characters that no account's name may have",
-                "use up to 64 letters, digits, dots, hyphens and underscores, and begin with a letter or a digit",
+                f"The name of {label} is not valid",
+                "use up to 64 letters, digits, dots, hyphens and underscores, and start with a letter or a digit",
             )
         try:
             options = normalize_params(parameters)
@@ -104,31 +106,32 @@ class AccountReader:
         return Account(name, {option: options[option] for option in provider_spec()})
 
     def _render(self, value: Any, description: str) -> Any:
-        """An option's value; the text of an error in it may hold anything, so it is not shown."""
+        """Evaluate an option. The text of an error is not shown, since it may contain a secret."""
         try:
             rendered = self._template(value)
-            return str(rendered) if getattr(rendered, "__ENCRYPTED__", False) else rendered  # an inline vault, before ansible-core 2.19
+            return str(rendered) if getattr(rendered, "__ENCRYPTED__", False) else rendered  # an inline vault before ansible-core 2.19
         except Exception as error:
             error_text = type(error).__name__
         raise invalid_argument(
-            f"{description} can't be evaluated ({error_text})",
-            "is a variable, a file or a vault's password missing? Besides lookups only variables given with -e are known in an inventory file",
+            f"{description} cannot be evaluated ({error_text})",
+            "check for a missing variable, file or vault password; an inventory file can use lookups and variables set with -e, but no others",
         )
 
 
 def _raw_accounts(config: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str]]:
-    """What is given of each account, and how messages call it."""
+    """Return the raw options of each account, and its label for messages."""
     top_level = {name: config[name] for name in ACCOUNT_OPTIONS if name in config}
     if "accounts" not in config:
         return [(top_level, "the account")]
     if top_level:
-        raise invalid_argument(f"{', '.join(top_level)} can't stand beside accounts", "let each account have its own")
+        raise invalid_argument(f"{', '.join(top_level)} cannot be combined with accounts", "set these options in each account")
     accounts = config["accounts"]
     if not isinstance(accounts, list) or not accounts:
-        raise invalid_argument("accounts must be a list of at least one account", "or leave it out, and say the one account's options in its place")
+        raise invalid_argument("accounts must be a list of at least one account",
+                               "or remove it and set the options of the single account at the top level")
     for number, given in enumerate(accounts, 1):
         if not isinstance(given, Mapping):
-            raise invalid_argument(f"Account {number} of accounts must be options with their values, such as provider: and api_token:")
+            raise invalid_argument(f"Account {number} of accounts must be a mapping of options, such as provider and api_token")
         if not set(given) <= set(ACCOUNT_OPTIONS):
-            raise invalid_argument(f"Account {number} of accounts has options that no account has", f"there are: {', '.join(ACCOUNT_OPTIONS)}")
+            raise invalid_argument(f"Account {number} of accounts has unknown options", f"valid options: {', '.join(ACCOUNT_OPTIONS)}")
     return [(given, f"account {number} of accounts") for number, given in enumerate(accounts, 1)]

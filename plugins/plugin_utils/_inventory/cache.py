@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an inventory's cache holds of an account: which key, and which data. No secret, and nothing that a secret could be guessed from."""
+"""The key and the data of an account in the inventory cache. Neither reveals a secret."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from typing import Any
 from .accounts import Account
 
 VERSION = 1
-FIELDS = ("id", "name", "power_state", "task_state", "address")  # as Server.to_result has them
+FIELDS = ("id", "name", "power_state", "task_state", "address")  # of Server.to_result()
 _ROUNDS = 100_000
 
 
 def cache_key(account: Account) -> str:
-    """Another key for each cloud, address and set of credentials; it may become a file's name.
+    """Return a key that depends on the provider, the address and the credentials, and is safe as a file name.
 
-    The credentials are in it by a slow hash, cut short: whoever reads the key can neither compute them nor try many.
+    The hash of the credentials is slow and truncated, so that the key does not allow guessing them.
     """
     salt = f"rewind.vps {VERSION} {account.provider} {account.api_url}".encode()
     return f"rewind_vps_{hashlib.pbkdf2_hmac('sha256', chr(0).join(account.secrets).encode(), salt, _ROUNDS).hex()[:16]}"
 
 
 def serialize(servers: list[dict[str, Any]]) -> dict[str, Any]:
-    """What is written into the cache."""
+    """Return the cache entry of an account."""
     return {"version": VERSION, "servers": [{name: server[name] for name in FIELDS} for server in servers]}
 
 
 def deserialize(entry: Any) -> list[dict[str, Any]] | None:
-    """The servers of an entry; None for what this version has not written."""
+    """Return the servers of an entry; None if this version did not write it."""
     servers = entry.get("servers") if isinstance(entry, dict) and entry.get("version") == VERSION else None
     if not isinstance(servers, list) or not all(_is_server(server) for server in servers):
         return None

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What Ansible is told of a server, and what it may be called: pure functions."""
+"""The variables and names of inventory hosts. Pure functions."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ from ...module_utils._errors import invalid_argument
 from ...module_utils._text import sanitize_nested
 from .accounts import Account
 
-# A host's name is a part of paths (host_vars), of patterns (--limit) and of command lines, and stands on terminals as it is.
+# A host name becomes part of paths (host_vars), patterns (--limit), command lines and terminal output.
 _HOST_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
-# Ansible's names for the controller: a server of that name would get every task that is delegated to localhost.
+# Ansible's names of the controller: a server with such a name would receive the tasks delegated to localhost.
 CONTROLLER_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
 def host_variables(account: Account, server: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """The variables of one server's host: no secret, and nothing of the cloud's own object.
+    """Return the variables of a server's host. They contain no secret and no raw provider data.
 
-    :arg server: as C(Server.to_result) has it.
-    :arg source: the inventory file.
+    Args:
+        account: The account of the server.
+        server: The result of `Server.to_result()`.
+        source: The inventory file.
     """
     variables = {
         "rewind_provider": account.provider,
@@ -44,7 +46,7 @@ def host_variables(account: Account, server: Mapping[str, Any], source: str) -> 
 
 
 def _is_address(text: Any) -> bool:
-    """Whether Ansible may connect to it: anything else could be an option of SSH's, or another machine's name."""
+    """Return whether it is an IP address. Any other text could be an SSH option or the name of another machine."""
     try:
         return isinstance(text, str) and "%" not in text and bool(ipaddress.ip_address(text))
     except ValueError:
@@ -52,37 +54,45 @@ def _is_address(text: Any) -> bool:
 
 
 def is_valid_name(name: Any, groups: Iterable[str]) -> bool:
-    """Whether a host may be called so. With a group's name, Ansible would give the group the host's variables."""
+    """Return whether a host can have this name. If a group has it, Ansible would set the host's variables on the group."""
     return isinstance(name, str) and bool(_HOST_NAME.fullmatch(name)) and name.lower() not in CONTROLLER_NAMES and name not in groups
 
 
 def check_unique(hosts: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
-    """Whether each host is one server.
+    """Check that no two servers have the same host name.
 
-    :arg hosts: names and variables.
-    :raises RewindError: C(invalid_argument), naming both servers.
+    Args:
+        hosts: Names and variables.
+
+    Raises:
+        RewindError: `invalid_argument`, with both servers.
     """
     seen: dict[str, Mapping[str, Any]] = {}
     for name, variables in hosts:
         if name in seen:
             raise invalid_argument(
-                f"Two servers would be the host {name}: {_label(seen[name])} and {_label(variables)}",
-                """tell them apart with hostnames, for example ["rewind_account ~ '-' ~ rewind_server_name"], or leave one out with filters""",
+                f"Two servers have the host name {name}: {_label(seen[name])} and {_label(variables)}",
+                """make the names unique with hostnames, for example ["rewind_account ~ '-' ~ rewind_server_name"], or exclude one with filters""",
             )
         seen[name] = variables
 
 
 def check_conflicts(name: str, existing: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
-    """Whether a host that was there before may be this server.
+    """Check that no other inventory file has defined this host.
 
-    :arg before: the variables that the host has from sources that were read earlier.
-    :raises RewindError: C(invalid_argument).
+    Args:
+        name: The host.
+        existing: Its variables from sources that were read before.
+        variables: Its variables from this file.
+
+    Raises:
+        RewindError: `invalid_argument`, with the other file.
     """
     other = existing.get("rewind_inventory")
     if other is not None and other != variables["rewind_inventory"]:
         raise invalid_argument(
-            f"The host {name} has come from {other} already, and would be {_label(variables)} here, too",
-            "name the accounts in one file, or tell the hosts apart with hostnames or filters",
+            f"{other} already defines the host {name}, which is {_label(variables)} in this file",
+            "list the accounts in one file, or make the host names unique with hostnames or filters",
         )
 
 

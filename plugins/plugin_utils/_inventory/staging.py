@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A draft of what an inventory file gives, so that Ansible gets all of it or nothing.
+"""Stages the hosts of an inventory file, so that Ansible gets all of them or none.
 
-Ansible keeps what a plugin has added before it failed: half an inventory, which a playbook would take for the whole.
+Ansible keeps what a plugin adds before it fails. A playbook would use this partial inventory as if it were complete.
 """
 
 from __future__ import annotations
@@ -18,22 +18,25 @@ SOURCE_VARIABLES = ("inventory_file", "inventory_dir")
 
 
 def new(inventory: Any) -> InventoryData:
-    """An empty draft for an inventory in the making."""
+    """Return an empty inventory for staging."""
     staged = InventoryData()
     staged.current_source = inventory.current_source
     return staged
 
 
 def existing_variables(inventory: Any, name: str) -> dict[str, Any]:
-    """The variables that a host has from sources that were read earlier."""
+    """Return the variables of a host from sources that were read before."""
     host = inventory.hosts.get(name)
     return {} if host is None else {key: value for key, value in host.vars.items() if key not in SOURCE_VARIABLES}
 
 
 def commit(staged: InventoryData, inventory: Any, existing_variables_by_host: dict[str, dict[str, Any]]) -> None:
-    """Add everything in the draft to the inventory.
+    """Add everything staged to the inventory.
 
-    :arg earlier: by host, the variables that it had in the inventory before.
+    Args:
+        staged: The staged inventory.
+        inventory: The inventory to change.
+        existing_variables_by_host: The variables of each host before this file was read.
     """
     for group in staged.groups.values():
         inventory.add_group(group.name)

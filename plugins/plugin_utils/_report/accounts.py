@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is asked of the clouds for a report: each account's servers and snapshots, by the operations of the info modules.
+"""Reads the servers and snapshots of each account with the operations of the info modules.
 
-An account that can't be asked is told as such, with the reason; the others are none the worse for it.
+If an account cannot be read, its entry holds the reason. The other accounts are not affected.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from ...module_utils._provider.registry import REGISTRY
 _READS = (("server_info", "servers"), ("snapshot_info", "snapshots"))
 
 
-def labelled(accounts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each with a label of its own: the given one, else the cloud's name, numbered where there are several."""
+def with_labels(accounts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give each account a unique label: its own or the provider's name, numbered if several accounts share it."""
     labels = [account.get("label") or REGISTRY[account["provider"]].display_name for account in accounts]
     totals, seen = Counter(labels), Counter()
     result = []
@@ -32,19 +32,22 @@ def labelled(accounts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return result
 
 
-def ask(account: Mapping[str, Any], progress: Callable[[str], None]) -> dict[str, Any]:
-    """One account as plain data without secrets.
+def read_account(account: Mapping[str, Any], progress: Callable[[str], None]) -> dict[str, Any]:
+    """Read one account as plain data without secrets.
 
-    :arg account: validated options of a cloud, and C(label).
-    :returns: C(servers) is None where they could not be listed, C(snapshots) likewise; C(unlisted) are the ids of servers whose
-        snapshots alone could not be; C(error) says why.
+    Args:
+        account: The validated provider options and `label`.
+        progress: Receives one line for each request.
+
+    Returns:
+        `servers` and `snapshots` are None if they could not be listed. `unlisted` has the IDs of the servers whose snapshots
+        could not be listed although those of other servers were. `error` has the reason.
     """
     provider = REGISTRY[account["provider"]]
     limits = provider.capabilities
     report: dict[str, Any] = {
-        "label": account["label"], "provider": account["provider"], "cloud": provider.display_name, "api_url": None,
-        "limit": limits.max_snapshots, "usual_seconds": limits.expected_create_seconds,
-        "servers": None, "snapshots": None, "unlisted": [], "error": None,
+        "label": account["label"], "provider": account["provider"], "api_url": None, "limit": limits.max_snapshots,
+        "expected_seconds": limits.expected_create_seconds, "servers": None, "snapshots": None, "unlisted": [], "error": None,
     }
     options = {name: account[name] for name in argspec.provider_spec()}
     try:
@@ -52,9 +55,9 @@ def ask(account: Mapping[str, Any], progress: Callable[[str], None]) -> dict[str
     except RewindError as error:
         return {**report, "error": error.format()}
     for module, key in _READS:
-        progress(f"{account['label']}: asking for its {key}")
-        everything = {name: option.get("default") for name, option in argspec.SPECS[module].options.items() if name not in options}
-        result = execute(module, {**everything, **options}, check_mode=False, diff_mode=False, progress=progress)
+        progress(f"{account['label']}: listing {key}")
+        defaults = {name: option.get("default") for name, option in argspec.SPECS[module].options.items() if name not in options}
+        result = execute(module, {**defaults, **options}, check_mode=False, diff_mode=False, progress=progress)
         report[key] = result.get(key)
         if result.get("failed"):
             return {**report, "error": result["msg"], "unlisted": [failed["server"] for failed in result.get("failed_servers", [])]}

@@ -2,28 +2,33 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a page says ages, sizes, moments and the texts of others. Pure functions."""
+"""Formats durations, sizes, timestamps and external text for the page. Pure functions."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from ...module_utils._provider.base import parse_timestamp
+from ...module_utils._provider.base import parse_timestamp, to_iso8601
 from ...module_utils._text import sanitize
 
-MAX_TEXT = 160  # characters of a name or a message that are shown; honest ones are shorter
+MAX_TEXT = 160  # characters shown of a name or a message
 _UNITS = (("y", 31_536_000), ("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
 def truncate(text: Any, max_chars: int = MAX_TEXT) -> str:
-    """A text of others in one line, without what changes the direction of writing, and cut where it is too long."""
+    """Return external text as one line without control characters, truncated if it is too long."""
     clean = sanitize(str(text))
     return clean if len(clean) <= max_chars else f"{clean[:max_chars]}… ({len(clean)} characters)"
 
 
+def truncate_or_none(text: Any, max_chars: int = MAX_TEXT) -> str | None:
+    """Like `truncate`; None for an empty or missing text."""
+    return truncate(text, max_chars) if text else None
+
+
 def duration(seconds: float) -> str:
-    """For people, in the two greatest units: C(3 d 4 h), C(12 min 5 s)."""
+    """Return a duration in its two largest units: `3 d 4 h`, `12 min 5 s`."""
     remaining = max(0, int(seconds))
     for index, (unit, size) in enumerate(_UNITS):
         if remaining >= size or unit == "s":
@@ -31,11 +36,16 @@ def duration(seconds: float) -> str:
             smaller = _UNITS[index + 1] if index + 1 < len(_UNITS) else None
             second = rest // smaller[1] if smaller else 0
             return f"{count} {unit} {second} {smaller[0]}" if smaller and second else f"{count} {unit}"
-    raise AssertionError("seconds take everything")
+    raise AssertionError("the last unit matches every duration")
+
+
+def duration_or_none(seconds: float | None) -> str | None:
+    """Like `duration`; None if the duration is unknown."""
+    return None if seconds is None else duration(seconds)
 
 
 def size(megabytes: float) -> str:
-    """MB as people write them; 1024 MB are a GB."""
+    """Return a size in the largest binary unit."""
     for unit, factor in (("TB", 1024 * 1024), ("GB", 1024)):
         if megabytes >= factor:
             return f"{megabytes / factor:.1f} {unit}"
@@ -43,23 +53,17 @@ def size(megabytes: float) -> str:
 
 
 def format_timestamp(text: Any) -> str | None:
-    """A moment to the minute, UTC; None for what can't be read."""
-    found = parse_timestamp(text)
-    return f"{found.replace(tzinfo=None).isoformat(sep=' ')[:16]}" if found else None
-
-
-def seconds_until(text: Any, now: datetime) -> float | None:
-    """From now to a moment; negative where it is past, None for what can't be read."""
-    found = parse_timestamp(text)
-    return (found - now).total_seconds() if found else None
+    """Return a timestamp in UTC to the minute; None if it is not a timestamp."""
+    timestamp = to_iso8601(text)
+    return timestamp[:16].replace("T", " ") if timestamp else None
 
 
 def seconds_since(text: Any, now: datetime) -> float | None:
-    """From a moment to now; negative where it is to come, None for what can't be read."""
-    found = parse_timestamp(text)
-    return (now - found).total_seconds() if found else None
+    """Return the seconds from a timestamp to now: negative for the future, None if it is not a timestamp."""
+    timestamp = parse_timestamp(text)
+    return (now - timestamp).total_seconds() if timestamp else None
 
 
-def pluralize(number: int, one: str, many: str | None = None) -> str:
-    """C(1 server), C(2 servers)."""
-    return f"{number} {one if number == 1 else many or one + 's'}"
+def pluralize(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 server`, `2 servers`."""
+    return f"{number} {noun if number == 1 else noun + 's'}"

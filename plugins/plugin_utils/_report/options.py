@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options of the action C(report), and which accounts they mean."""
+"""The options of the action `report`, and the accounts they select."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ...module_utils._errors import invalid_argument
 
 OPTIONS: dict[str, dict[str, Any]] = {
     **provider_spec(),
-    "provider": {**provider_spec()["provider"], "required": False},  # only where the accounts are not told otherwise
+    "provider": {**provider_spec()["provider"], "required": False},  # accounts or hosts may select the accounts instead
     "accounts": {"type": "list", "elements": "dict", "options": {**provider_spec(), "label": {"type": "str"}}},
     "hosts": {"type": "list", "elements": "str"},
     "path": {"type": "path", "default": "rewind-report.html"},
@@ -26,40 +26,46 @@ OPTIONS: dict[str, dict[str, Any]] = {
 MAX_UPGRADES = 1000
 PROVIDER_OPTIONS = tuple(provider_spec())
 
-# Which variables tell of a host's account, the nearest first: those of the role guarded_upgrade, then the inventory's.
+# The variables that define the account of a host, by precedence: those of the role guarded_upgrade, then the inventory's.
 HOST_VARIABLES = {name: (f"guarded_upgrade_{name}",) for name in PROVIDER_OPTIONS}
 HOST_VARIABLES["provider"] += ("rewind_provider",)
 HOST_VARIABLES["api_url"] += ("rewind_api_url",)
 
 
-def accounts_of(parameters: Mapping[str, Any], host_variable: Callable[[str, str], Any]) -> list[dict[str, Any]]:
-    """The accounts to ask, validated: those given; else those of the hosts; else the task's own; else all in the environment.
+def select_accounts(parameters: Mapping[str, Any], host_variable: Callable[[str, str], Any]) -> list[dict[str, Any]]:
+    """Return the validated accounts to report on.
 
-    :arg host_variable: a host's variable, or None where it has none.
-    :raises RewindError: C(invalid_argument), there is none.
+    These are `accounts`; else the accounts of `hosts`; else the task's own account; else all accounts in the environment.
+
+    Args:
+        parameters: The validated options of the task.
+        host_variable: Returns a variable of a host, or None.
+
+    Raises:
+        RewindError: `invalid_argument`, if there is no account.
     """
     if parameters["accounts"]:
         return parameters["accounts"]
     if parameters["hosts"]:
-        return _of_hosts(parameters["hosts"], host_variable)
+        return _accounts_of_hosts(parameters["hosts"], host_variable)
     if parameters["provider"]:
         return [{name: parameters[name] for name in PROVIDER_OPTIONS}]
-    matches = [account for account in (_validated({"provider": name}) for name in PROVIDERS)
-             if any(account[secret] for secret in REQUIRED_CREDENTIALS[account["provider"]])]
+    matches = [account for account in (_validate({"provider": name}) for name in PROVIDERS)
+               if any(account[secret] for secret in REQUIRED_CREDENTIALS[account["provider"]])]
     if not matches:
         raise invalid_argument(
-            "There is no account to report on", "export the credentials of a cloud, or name the accounts in accounts (report_accounts)",
+            "There is no account to report on", "export the credentials of a provider, or list the accounts in accounts (report_accounts)",
         )
     return matches
 
 
 def secrets_of(parameters: Mapping[str, Any]) -> list[str | None]:
-    """The credentials among options."""
+    """Return the credentials among options."""
     return [parameters.get(name) for name in SECRET_OPTIONS]
 
 
-def _of_hosts(hosts: Iterable[str], host_variable: Callable[[str, str], Any]) -> list[dict[str, Any]]:
-    """The hosts' accounts, each once."""
+def _accounts_of_hosts(hosts: Iterable[str], host_variable: Callable[[str, str], Any]) -> list[dict[str, Any]]:
+    """Return each account of the hosts once."""
     accounts: list[dict[str, Any]] = []
     for host in hosts:
         given = {}
@@ -67,14 +73,14 @@ def _of_hosts(hosts: Iterable[str], host_variable: Callable[[str, str], Any]) ->
             value = next((value for value in (host_variable(host, variable) for variable in variables) if value not in (None, "")), None)
             if value is not None:
                 given[name] = value
-        account = _validated(given, f"host {host}: ")
+        account = _validate(given, f"host {host}: ")
         if account not in accounts:
             accounts.append(account)
     return accounts
 
 
-def _validated(given: dict[str, Any], context: str = "") -> dict[str, Any]:
-    """With what the environment has for it."""
+def _validate(given: dict[str, Any], context: str = "") -> dict[str, Any]:
+    """Return the options of an account with the defaults from the environment."""
     validation = ArgumentSpecValidator(provider_spec()).validate(given)
     if validation.error_messages:
         raise invalid_argument(f"{context}{validation.errors.msg}", "set provider or REWIND_PROVIDER, or rewind_provider of the host")

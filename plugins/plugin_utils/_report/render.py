@@ -2,13 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The whole page: what was gathered in, one HTML file out, which needs nothing else and runs nothing."""
+"""Renders the report as one HTML file without scripts and external resources, and writes it."""
 
 from __future__ import annotations
 
 import base64
 import functools
 import hashlib
+import os
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -17,110 +19,95 @@ from markupsafe import Markup
 
 from ...module_utils._provider import base
 from ...module_utils._version import VERSION
-from . import findings, formatting, summary_view
-from .server_view import ServerReport, server_lines
+from . import formatting, summary_view
+from .server_view import ServerReport, build_server_reports, server_key, server_row
 from .time_axis import Axis
 
 _HERE = Path(__file__).parent
-MAX_OPEN_ROWS = 4  # rows that stand open from the start
-MAX_ATTENTION = 12  # servers named at the top before the rest folds away
+MAX_OPEN_ROWS = 4  # rows that are open when the page loads
+MAX_ATTENTION = 12  # servers listed at the top; the others are collapsed
+FILE_MODE = 0o600  # of a new file, since it holds names and addresses of servers
 
 
 def render(gathered: dict[str, Any]) -> str:
-    """The page.
+    """Return the page.
 
-    :arg gathered: C(made_at) (UTC, ISO 8601), C(accounts) (accounts.ask), C(upgrades) (upgrades.read_upgrades).
+    Args:
+        gathered: `made_at` (UTC, ISO 8601), `accounts` (of `accounts.read_account`) and `upgrades` (of `upgrade_history.read_upgrades`).
     """
     now = base.parse_timestamp(gathered["made_at"])
     accounts, history = gathered["accounts"], gathered["upgrades"]
-    reports = server_reports(gathered)
+    reports = build_server_reports(gathered)
     axis = _axis(reports, now)
-    urgent = [report for report in reports if report.level in (findings.BAD, findings.WARN)]
-    by_account = [[report for report in reports if report.account is account] for account in accounts]
-    by_server = {_server_key(report.account, report.server["id"]): report for report in reports}
+    urgent = [report for report in reports if report.needs_attention]
+    by_server = {server_key(report.account, report.server): report for report in reports}
     style = (_HERE / "page.css").read_text(encoding="utf-8")
     return _template().render(
         version=VERSION, made=formatting.format_timestamp(gathered["made_at"]), made_at=gathered["made_at"], axis=axis,
         style=Markup(style), style_hash=_csp_hash(style),
-        total=len(reports), cards=summary_view.cards(reports, accounts, history), urgent=urgent, named=MAX_ATTENTION,
-        opened={report.anchor for report in urgent} if len(urgent) <= MAX_OPEN_ROWS else set(),
-        accounts=[
-            {"label": formatting.truncate(account["label"], 80), "error": formatting.truncate(account["error"], 2000) if account["error"] else None,
-             "servers": [server_lines(report, axis, now) for report in servers], "note": _account_note(account, servers)}
-            for account, servers in zip(accounts, by_account)
-        ],
+        total=len(reports), cards=summary_view.cards(reports, accounts, history), urgent=urgent, max_attention=MAX_ATTENTION,
+        open_rows={report.anchor for report in urgent} if len(urgent) <= MAX_OPEN_ROWS else set(),
+        accounts=[_account_section(account, [report for report in reports if report.account is account], axis, now) for account in accounts],
         filters=_filters(reports),
-        upgrades=[summary_view.upgrade_line(run, _server_of(run, by_server), now) for run in history["runs"]],
-        left_out=history["left_out"], problem=formatting.truncate(history["problem"], 400) if history["problem"] else None,
+        upgrades=[summary_view.upgrade_row(run, by_server.get(server_key(run, run["server"])) if run["server"] else None, now)
+                  for run in history["runs"]],
+        omitted=history["omitted"], error=formatting.truncate_or_none(history["error"], 400),
     )
 
 
-def server_reports(gathered: dict[str, Any]) -> list[ServerReport]:
-    """Every server of all accounts, what needs attention first."""
-    now = base.parse_timestamp(gathered["made_at"])
-    last = {}
-    for run in gathered["upgrades"]["runs"]:
-        if run["last"] and run["server"]:
-            last[run["provider"], run["api_url"], run["server"]["id"]] = run
-    reports = []
-    for place, account in enumerate(gathered["accounts"], 1):
-        for number, (server, snapshots) in enumerate(_servers_of(account), 1):
-            upgrade = last.get(_server_key(account, server["id"]))
-            found = findings.findings(snapshots, account, upgrade, now)
-            reports.append(ServerReport(account, server, snapshots, upgrade, found, f"s{place}-{number}"))
-    return sorted(reports, key=lambda report: findings.LEVELS.index(report.level))  # stable: by name within a level
+def write_page(path: str, text: str) -> None:
+    """Write the page atomically. An existing file keeps its mode, and a symbolic link its target.
 
-
-def _servers_of(account: dict[str, Any]) -> list[tuple[dict[str, Any], list[dict[str, Any]] | None]]:
-    """Each listed server, and each that only its snapshots tell of, with its snapshots."""
-    servers = {server["id"]: server for server in account["servers"] or []}
-    if account["snapshots"] is None:
-        return [(server, None) for server in servers.values()]
-    by_server: dict[str, list[dict[str, Any]] | None] = {server_id: None if server_id in account["unlisted"] else [] for server_id in servers}
-    for item in account["snapshots"]:
-        servers.setdefault(item["server"]["id"], item["server"])
-        by_server[item["server"]["id"]] = [*(by_server.get(item["server"]["id"]) or []), item]
-    return [(server, by_server[server_id]) for server_id, server in servers.items()]
-
-
-def _server_key(account: dict[str, Any], server_id: str) -> tuple[str, str | None, str]:
-    """What tells servers of all accounts apart."""
-    return account["provider"], account["api_url"], server_id
-
-
-def _server_of(run: dict[str, Any], by_server: dict[Any, ServerReport]) -> ServerReport | None:
-    return by_server.get((run["provider"], run["api_url"], run["server"]["id"])) if run["server"] else None
+    Raises:
+        OSError: The file cannot be written; an existing file is unchanged.
+    """
+    target = Path(path).resolve()
+    mode = target.stat().st_mode & 0o777 if target.exists() else FILE_MODE
+    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.new")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, FILE_MODE)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
+            os.fchmod(handle, mode)
+            file.write(text)
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _axis(reports: list[ServerReport], now: Any) -> Axis:
     items = [item for report in reports for item in report.snapshots or []]
-    coming = [formatting.seconds_until((item["schedule"] or {}).get("next_run"), now) for item in items]
-    return Axis([item["age_seconds"] for item in items if item["age_seconds"] is not None], [left for left in coming if left is not None])
+    next_runs = [formatting.seconds_since((item["schedule"] or {}).get("next_run"), now) for item in items]
+    return Axis([item["age_seconds"] for item in items if item["age_seconds"] is not None], [-age for age in next_runs if age is not None])
 
 
-def _account_note(account: dict[str, Any], servers: list[ServerReport]) -> str:
-    count = sum(len(report.snapshots or []) for report in servers)
-    limit = f", {account['limit']} a server at most" if account["limit"] else ""
-    return f"{formatting.pluralize(len(servers), 'server')}, {formatting.pluralize(count, 'snapshot')}{limit}"
+def _account_section(account: dict[str, Any], reports: list[ServerReport], axis: Axis, now: Any) -> dict[str, Any]:
+    count = sum(len(report.snapshots or []) for report in reports)
+    limit = f", at most {account['limit']} per server" if account["limit"] else ""
+    return {
+        "label": formatting.truncate(account["label"], 80), "error": formatting.truncate_or_none(account["error"], 2000),
+        "servers": [server_row(report, axis, now) for report in reports],
+        "note": f"{formatting.pluralize(len(reports), 'server')}, {formatting.pluralize(count, 'snapshot')}{limit}",
+    }
 
 
 def _filters(reports: list[ServerReport]) -> list[tuple[str, str, int]]:
-    """Id, label and number of servers of each choice."""
+    """Return the ID, the label and the number of servers of each filter."""
     return [
         ("all", "All", len(reports)),
-        ("attention", "Needs attention", sum(report.level in (findings.BAD, findings.WARN) for report in reports)),
+        ("attention", "Needs attention", sum(report.needs_attention for report in reports)),
         ("none", "No ready snapshot", sum(report.has("none") for report in reports)),
         ("limit", "Full or nearly", sum(report.has("full", "nearly_full") for report in reports)),
     ]
 
 
 def _csp_hash(style: str) -> str:
-    """By which a browser knows this very style, and lets no other in."""
+    """Return the hash by which the content security policy admits this style and no other."""
     return "sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
 
 
 @functools.cache
 def _template() -> Any:
-    # Everything is escaped but what is marked, and only our own style is.
+    # Everything is escaped, except our own style, which is marked as safe.
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string((_HERE / "page.html.j2").read_text(encoding="utf-8"))

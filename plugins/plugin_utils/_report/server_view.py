@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the page says, line by line, out of what was gathered: plain data for the template. Pure functions.
+"""Builds the data of the server rows for the template. Pure functions.
 
-What is foreign is cut and made plain here (formatting.shown); that it can't be taken for HTML is the template's affair.
+External text is truncated and sanitized here; the template escapes it.
 """
 
 from __future__ import annotations
@@ -15,21 +15,16 @@ from typing import Any
 
 from ...module_utils._provider import base
 from . import findings, formatting
-from .formatting import duration, pluralize, truncate
+from .formatting import duration, duration_or_none, pluralize, truncate, truncate_or_none
 from .time_axis import Axis
-
-_STATUS = {base.READY: "ready", base.PENDING: "being made", base.FAILED: "failed"}
 
 
 @dataclass(frozen=True)
 class ServerReport:
-    """One server with all that is known of it.
+    """One server with its snapshots, its last guarded upgrade and the findings about it.
 
-    :ivar account: as gathered.
-    :ivar server: as C(server_info) returns it; C(power_state) is None for one that only its snapshots tell of.
-    :ivar snapshots: newest first, or None where they could not be listed.
-    :ivar last_upgrade: its last guarded upgrade, or None.
-    :ivar anchor: its place on the page.
+    `server` is a result of `server_info`; if only its snapshots mention it, it has no `power_state`. `snapshots` are sorted newest first, and None
+    if they could not be listed. `anchor` is the ID of its row on the page.
     """
 
     account: dict[str, Any]
@@ -41,43 +36,80 @@ class ServerReport:
 
     @property
     def level(self) -> str:
+        """The severity of the findings."""
         return findings.severity(self.found)
 
     @property
+    def needs_attention(self) -> bool:
+        """Whether a person should check this server."""
+        return self.level in (findings.BAD, findings.WARN)
+
+    @property
     def name(self) -> str:
+        """The server's name, else its ID."""
         return truncate(self.server["name"] or self.server["id"])
 
     def has(self, *kinds: str) -> bool:
-        """Whether something of these kinds was found."""
-        return any(one.kind in kinds for one in self.found)
+        """Return whether there is a finding of one of these kinds."""
+        return any(finding.kind in kinds for finding in self.found)
 
 
-def server_lines(report: ServerReport, axis: Axis, now: datetime) -> dict[str, Any]:
-    """One server's row and what opens below it."""
+def build_server_reports(gathered: dict[str, Any]) -> list[ServerReport]:
+    """Return the servers of all accounts, most severe first."""
+    now = base.parse_timestamp(gathered["made_at"])
+    last = {server_key(run, run["server"]): run for run in gathered["upgrades"]["runs"] if run["last"] and run["server"]}
+    reports = []
+    for account_number, account in enumerate(gathered["accounts"], 1):
+        for number, (server, snapshots) in enumerate(_servers_of(account), 1):
+            upgrade = last.get(server_key(account, server))
+            found = findings.findings(snapshots, account, upgrade, now)
+            reports.append(ServerReport(account, server, snapshots, upgrade, found, f"s{account_number}-{number}"))
+    return sorted(reports, key=lambda report: findings.LEVELS.index(report.level))  # stable: the account's order within a level
+
+
+def server_key(account_or_run: dict[str, Any], server: dict[str, Any]) -> tuple[str, str | None, str]:
+    """Return what identifies a server among all accounts."""
+    return account_or_run["provider"], account_or_run["api_url"], server["id"]
+
+
+def _servers_of(account: dict[str, Any]) -> list[tuple[dict[str, Any], list[dict[str, Any]] | None]]:
+    """Return each server with its snapshots, including servers that only their snapshots mention."""
+    servers = {server["id"]: server for server in account["servers"] or []}
+    if account["snapshots"] is None:
+        return [(server, None) for server in servers.values()]
+    by_server: dict[str, list[dict[str, Any]] | None] = {server_id: None if server_id in account["unlisted"] else [] for server_id in servers}
+    for item in account["snapshots"]:
+        servers.setdefault(item["server"]["id"], item["server"])
+        by_server[item["server"]["id"]] = [*(by_server.get(item["server"]["id"]) or []), item]
+    return [(server, by_server[server_id]) for server_id, server in servers.items()]
+
+
+def server_row(report: ServerReport, axis: Axis, now: datetime) -> dict[str, Any]:
+    """Return one server's row and its details."""
     snapshots, limit = report.snapshots, report.account["limit"]
     ages = [item["age_seconds"] for item in snapshots or [] if item["age_seconds"] is not None]
     ready = [item["age_seconds"] for item in snapshots or [] if item["age_seconds"] is not None and item["status"] == base.READY]
     return {
         "anchor": report.anchor, "level": report.level, "name": report.name, "found": report.found,
-        "kinds": sorted({one.kind for one in report.found}),
+        "kinds": sorted({finding.kind for finding in report.found}),
         "state": _state(report.server), "facts": _facts(report, now),
         "count": "?" if snapshots is None else len(snapshots), "limit": limit,
         "pips": limit if limit and limit <= 10 and snapshots is not None else 0,
         "newest": duration(min(ready)) if ready else None,
-        "summary": _timeline_summary(report, ages), "from": axis.position(max(ages)) if ages else None,
+        "summary": _timeline_summary(snapshots, ages), "from": axis.position(max(ages)) if ages else None,
         "markers": [marker for item in _draw_order(snapshots or []) for marker in _markers(item, axis, now)],
-        "snapshots": [_snapshot_line(item, now) for item in snapshots or []], "listed": snapshots is not None,
+        "snapshots": [_snapshot_row(item, now) for item in snapshots or []], "listed": snapshots is not None,
     }
 
 
 def _draw_order(snapshots: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """In the order in which they are drawn: nothing may hide a failed one."""
+    """Sort the snapshots so that no other marker covers a failed one."""
     return sorted(reversed(snapshots), key=lambda item: (base.READY, base.PENDING, base.FAILED).index(item["status"]))
 
 
 def _state(server: dict[str, Any]) -> str:
-    """What it is in the middle of, else its power."""
-    return truncate(server.get("task_state") or server.get("power_state") or "not among the account's servers", 40)
+    """Return the task state of a busy server, else its power state."""
+    return truncate(server.get("task_state") or server.get("power_state") or "not listed by the account", 40)
 
 
 def _facts(report: ServerReport, now: datetime) -> list[tuple[str, str]]:
@@ -86,64 +118,62 @@ def _facts(report: ServerReport, now: datetime) -> list[tuple[str, str]]:
     if server.get("address"):
         facts.append(("Address", truncate(server["address"], 60)))
     if upgrade:
-        ago = formatting.seconds_since(upgrade["began_at"], now)
+        ago = formatting.seconds_since(upgrade["started_at"], now)
         when = f", {duration(ago)} ago" if ago is not None else ""
         facts.append(("Last guarded upgrade", f"{upgrade['outcome'].replace('_', ' ')}{when}"))
     return facts
 
 
-def _timeline_summary(report: ServerReport, ages: list[float]) -> str:
-    """The row's time line for those who can't see it."""
-    if report.snapshots is None:
-        return "its snapshots could not be listed"
+def _timeline_summary(snapshots: list[dict[str, Any]] | None, ages: list[float]) -> str:
+    """Return the time line as text, for screen readers."""
+    if snapshots is None:
+        return "snapshots could not be listed"
     if not ages:
-        return pluralize(len(report.snapshots), "snapshot") + (" without a date" if report.snapshots else "")
-    return f"{pluralize(len(report.snapshots), 'snapshot')}, the newest {duration(min(ages))} old, the oldest {duration(max(ages))}"
+        return pluralize(len(snapshots), "snapshot") + (" without a date" if snapshots else "")
+    return f"{pluralize(len(snapshots), 'snapshot')}, the newest {duration(min(ages))} old, the oldest {duration(max(ages))}"
 
 
 def _markers(item: dict[str, Any], axis: Axis, now: datetime) -> list[dict[str, Any]]:
-    """Its dot, and where it is taken anew the place of the next run."""
+    """Return the marker of a snapshot, and one for the next run of its schedule."""
     markers, name = [], truncate(item["name"], 60)
     if item["age_seconds"] is not None:
         created = formatting.format_timestamp(item["created_at"])
-        label_parts = [f"{name}: {duration(item['age_seconds'])} old, {created} UTC, {_STATUS[item['status']]}"]
-        label_parts += [word for word, is_so in (("on a schedule", item["schedule"]), ("current", item["current"])) if is_so]
+        label_parts = [f"{name}: {duration(item['age_seconds'])} old, {created} UTC, {item['status']}"]
+        label_parts += [text for text, applies in (("on a schedule", item["schedule"]), ("current", item["current"])) if applies]
         markers.append({
             "shape": item["status"], "position": axis.position(item["age_seconds"]), "scheduled": bool(item["schedule"]),
             "current": bool(item["current"]), "label": ", ".join(label_parts),
         })
-    next_run = (item["schedule"] or {}).get("next_run")
-    left, age = formatting.seconds_until(next_run, now), formatting.seconds_since(next_run, now)
-    if left is not None and left > 0:
+    age = formatting.seconds_since((item["schedule"] or {}).get("next_run"), now)
+    if age is not None and age < 0:
         markers.append({
-            "shape": "next", "position": axis.position(age), "scheduled": False, "current": False, "label": f"{name}: taken anew in {duration(left)}",
+            "shape": "next", "position": axis.position(age), "scheduled": False, "current": False, "label": f"{name}: re-created in {duration(-age)}",
         })
     return markers
 
 
-def _snapshot_line(item: dict[str, Any], now: datetime) -> dict[str, Any]:
-    status, provider_status = _STATUS[item["status"]], item["provider_status"]
-    if item["status"] == base.FAILED and provider_status:
-        status += f" ({truncate(provider_status, 40)})"
+def _snapshot_row(item: dict[str, Any], now: datetime) -> dict[str, Any]:
+    status = item["status"]
+    if status == base.FAILED and item["provider_status"]:
+        status += f" ({truncate(item['provider_status'], 40)})"
     return {
         "name": truncate(item["name"]), "id": None if item["id"] in (None, item["name"]) else truncate(item["id"], 60),
-        "age": duration(item["age_seconds"]) if item["age_seconds"] is not None else None, "made": formatting.format_timestamp(item["created_at"]),
+        "age": duration_or_none(item["age_seconds"]), "created": formatting.format_timestamp(item["created_at"]),
         "size": formatting.size(item["size_mb"]) if item["size_mb"] is not None else None,
-        "status": item["status"], "status_text": status,
-        "current": bool(item["current"]), "parent": truncate(item["parent"]) if item["parent"] else None,
-        "schedule": _schedule_text(item["schedule"], now), "description": truncate(item["description"], 400) if item["description"] else None,
+        "status": item["status"], "status_text": status, "current": bool(item["current"]),
+        "schedule": _schedule_text(item["schedule"], now), "description": truncate_or_none(item["description"], 400),
     }
 
 
 def _schedule_text(schedule: dict[str, Any] | None, now: datetime) -> str | None:
-    """When it is taken anew; hour and minute are the cloud's time of day, the next run is UTC."""
+    """Describe a schedule. Hour and minute are the provider's local time; the next run is UTC."""
     if not schedule:
         return None
     day, hour, minute = schedule["day"], schedule["hour"], schedule["minute"]
     every = "on a schedule" if day is None else "every day" if day == 1 else f"every {day} days"
-    at = f" at {hour:02}:{minute:02} (the cloud's time)" if None not in (hour, minute) else ""
-    left = formatting.seconds_until(schedule["next_run"], now)
-    if left is None:
-        return f"{every}{at}; next run not told"
-    when = f"in {duration(left)}" if left >= 0 else f"due {duration(formatting.seconds_since(schedule['next_run'], now))} ago"
+    at = f" at {hour:02}:{minute:02} (provider's time)" if None not in (hour, minute) else ""
+    late = formatting.seconds_since(schedule["next_run"], now)
+    if late is None:
+        return f"{every}{at}; next run unknown"
+    when = f"in {duration(-late)}" if late <= 0 else f"due {duration(late)} ago"
     return f"{every}{at}; next {formatting.format_timestamp(schedule['next_run'])} UTC, {when}"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What receipts on this controller tell of guarded upgrades. Reads only; a receipt that can't be read is told as such."""
+"""Reads the run records of guarded upgrades on this controller. It changes nothing."""
 
 from __future__ import annotations
 
@@ -10,52 +10,46 @@ from pathlib import Path
 from typing import Any
 
 from ...module_utils._errors import RewindError
+from ...module_utils._provider.base import parse_timestamp
 from .._upgrade import process_identity
 from .._upgrade import record as states
 from .._upgrade.record import RunRecord
-from .._upgrade.record_schema import is_run_id, parse_timestamp
+from .._upgrade.record_schema import is_run_id
 
-# Beside the outcomes of receipts:
-UNDER_WAY = "under_way"  # not over, and its guard is there
-CUT_OFF = "cut_off"  # not over, and nobody is at work on it
+# In addition to the outcomes of run records:
+IN_PROGRESS = "in_progress"  # not finished, and its guard is alive
+INTERRUPTED = "interrupted"  # not finished, and no guard is alive
 UNREADABLE = "unreadable"
 
-# Nobody knows, or it is known, that the server is not as it should be.
-UNSETTLED = (states.ROLLBACK_FAILED, states.UNKNOWN, CUT_OFF, UNREADABLE)
+# After these outcomes the state of the server is wrong or unknown.
+NEEDS_ATTENTION = (states.ROLLBACK_FAILED, states.UNKNOWN, INTERRUPTED, UNREADABLE)
 
 
-def read_upgrades(state_dir: str, newest: int) -> dict[str, Any]:
-    """The newest runs, newest first, and of each server the last one if it needs a person, however long ago it was.
+def read_upgrades(state_dir: str, limit: int) -> dict[str, Any]:
+    """Read the newest runs, newest first, and the last run of each server that needs attention, whatever its age.
 
-    :returns: C(runs), C(left_out) (how many more receipts there are), C(problem) (why there is none to read, or None).
+    Returns:
+        `runs`, `omitted` (the number of other run records) and `error` (why none could be read, or None).
     """
     try:
-        folders = [_runs_of(folder) for folder in Path(state_dir).iterdir() if folder.is_dir()]
+        by_server = [sorted(directory.glob("[0-9]*/run.json")) for directory in Path(state_dir).iterdir() if directory.is_dir()]
     except FileNotFoundError:
-        return {"runs": [], "left_out": 0, "problem": None}
+        return {"runs": [], "omitted": 0, "error": None}
     except OSError as error:
-        return {"runs": [], "left_out": 0, "problem": f"{state_dir} can't be read ({error.strerror})"}
-    last = {runs[-1] for runs in folders if runs}
-    every = sorted((path for runs in folders for path in runs), key=lambda path: (path.parent.name, str(path)), reverse=True)
-    chosen = [_told(path, path in last) for path in every[:newest]]
-    chosen += [run for run in (_told(path, True) for path in every[newest:] if path in last) if run["outcome"] in UNSETTLED]
-    return {"runs": chosen, "left_out": len(every) - len(chosen), "problem": None}
+        return {"runs": [], "omitted": 0, "error": f"{state_dir} cannot be read ({error.strerror})"}
+    last = {paths[-1] for paths in by_server if paths}
+    newest_first = sorted((path for paths in by_server for path in paths), key=lambda path: (path.parent.name, str(path)), reverse=True)
+    runs = [_load_run(path, path in last) for path in newest_first[:limit]]
+    runs += [run for run in (_load_run(path, True) for path in newest_first[limit:] if path in last) if run["outcome"] in NEEDS_ATTENTION]
+    return {"runs": runs, "omitted": len(newest_first) - len(runs), "error": None}
 
 
-def _runs_of(folder: Path) -> list[Path]:
-    """The receipts of one server, oldest first."""
-    return sorted(folder.glob("[0-9]*/run.json"))
-
-
-def _told(path: Path, is_last: bool) -> dict[str, Any]:
-    """One run as plain data; always the same keys.
-
-    :arg is_last: whether it is the newest of its server.
-    """
+def _load_run(path: Path, is_last: bool) -> dict[str, Any]:
+    """Return one run as plain data, always with the same keys. `last` is true for the newest run of its server."""
     run_id = path.parent.name
     run: dict[str, Any] = {
-        "run_id": run_id, "run_record": str(path), "last": is_last, "outcome": UNREADABLE, "host": None, "cloud": None, "provider": None,
-        "api_url": None, "server": None, "snapshot": None, "began_at": _moment_of(run_id), "seconds": None, "message": None,
+        "run_id": run_id, "run_record": str(path), "last": is_last, "outcome": UNREADABLE, "host": None, "provider_name": None, "provider": None,
+        "api_url": None, "server": None, "snapshot": None, "started_at": _start_time(run_id), "seconds": None, "message": None,
         "reason": None, "verification": [],
     }
     try:
@@ -63,13 +57,14 @@ def _told(path: Path, is_last: bool) -> dict[str, Any]:
     except RewindError:
         return run
     if record.run_id != run_id:
-        return {**run, "message": f"it is of another run ({record.run_id})"}
+        return {**run, "message": f"the file belongs to another run ({record.run_id})"}
     data, history = record.data, record.data["history"]
+    started_at, changed_at = (parse_timestamp(entry["at"]) for entry in (history[0], history[-1]))
     return {
-        **run, "outcome": _outcome(record), "host": data["host"], "cloud": data.get("cloud") or data["provider"],
+        **run, "outcome": _outcome(record), "host": data["host"], "provider_name": data.get("cloud") or data["provider"],
         "provider": data["provider"], "api_url": data.get("api_url"), "server": data["server"],
-        "snapshot": record.snapshot["name"] if record.snapshot.get("id") else None, "began_at": history[0]["at"],
-        "seconds": max(0.0, (parse_timestamp(history[-1]["at"]) - parse_timestamp(history[0]["at"])).total_seconds()),
+        "snapshot": record.snapshot["name"] if record.snapshot.get("id") else None, "started_at": history[0]["at"],
+        "seconds": max(0.0, (changed_at - started_at).total_seconds()) if started_at and changed_at else None,
         "message": data.get("message"), "reason": data.get("reason"), "verification": data["verification"],
     }
 
@@ -77,12 +72,12 @@ def _told(path: Path, is_last: bool) -> dict[str, Any]:
 def _outcome(record: RunRecord) -> str:
     if record.state == states.ENDED:
         return record.outcome or states.UNKNOWN
-    # Not by the guard's lock: to try it is to hold it for a moment, in which another guard could not begin.
-    return UNDER_WAY if process_identity.is_alive(record.data.get("guard") or {}) else CUT_OFF
+    # Not by the guard's lock: a guard that starts while this process probes the lock would fail.
+    return IN_PROGRESS if process_identity.is_alive(record.data.get("guard") or {}) else INTERRUPTED
 
 
-def _moment_of(run_id: str) -> str | None:
-    """A run's id begins with its moment."""
+def _start_time(run_id: str) -> str | None:
+    """Return the start time that a run ID contains."""
     if not is_run_id(run_id):
         return None
     return f"{run_id[:4]}-{run_id[4:6]}-{run_id[6:8]}T{run_id[9:11]}:{run_id[11:13]}:{run_id[13:15]}Z"

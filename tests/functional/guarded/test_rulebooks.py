@@ -56,12 +56,12 @@ def hostile(mark: Path) -> dict[str, Any]:
 
 
 @pytest.mark.duration(60)
-def test_a_request_starts_one_guarded_upgrade_here(upgrades: UpgradeRunner) -> None:
+def test_a_request_starts_one_local_guarded_upgrade(upgrades: UpgradeRunner) -> None:
     mark = upgrades.directory / "mark"
     directory = upgrades.directory / "home"
     directory.mkdir(exist_ok=True)
     with run_rulebook(
-        directory, "rewind.vps.guarded_upgrade_here", inventory=inventory(upgrades), variables={"webhook_port": free_port()},
+        directory, "rewind.vps.guarded_upgrade_local", inventory=inventory(upgrades), variables={"webhook_port": free_port()},
         environment=upgrades.environment,
     ) as events:
         unauthorized_requests_are_rejected(events, mark)

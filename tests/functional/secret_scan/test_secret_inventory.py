@@ -68,7 +68,7 @@ def test_a_refusal_that_quotes_the_credentials(secret_scan: SecretScanRunner, cl
         times=None)
     getattr(secret_scan.runner.sandbox.admin, name)(**details)
     run = run_verbose(secret_scan, "ansible-inventory", "-i", path, "--list")
-    assert "gives no hosts" in run.output and "hostvars" in run.stdout
+    assert "provides no hosts" in run.output and "hostvars" in run.stdout
 
 
 FAILURES: dict[str, dict[str, Any]] = {
@@ -85,7 +85,7 @@ FAILURES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("how", FAILURES)
 def test_an_invalid_file(secret_scan: SecretScanRunner, how: str) -> None:
     run = run_verbose(secret_scan, "ansible-inventory", "-i", write(secret_scan, **FAILURES[how]), "--list")
-    assert "gives no hosts" in run.output
+    assert "provides no hosts" in run.output
 
 
 @pytest.mark.slow

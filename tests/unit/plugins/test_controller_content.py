@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The content for Automation Controller, AWX and Event-Driven Ansible names nothing that there isn't, and no secret is shown."""
+"""The examples for Automation Controller, AWX and Event-Driven Ansible: valid references, and no secret is shown."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TYPES = {"vpsorg": "VPS.org", "ilkbyte": "Ilkbyte"}
 
 
 def options_read_from(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What a module without options takes from a job's environment."""
+    """Return the options that a module reads from the environment of a job."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     validation = ArgumentSpecValidator(argspec.provider_spec()).validate({})
@@ -38,7 +38,7 @@ def options_read_from(environment: dict[str, str], monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("cloud", TYPES)
-def test_a_credential_gives_a_module_all_that_it_needs(cloud: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_credential_sets_all_required_options(cloud: str, monkeypatch: pytest.MonkeyPatch) -> None:
     filled = options_read_from(injected_environment(TYPES[cloud], **SECRETS[cloud], api_url="https://cloud.example/v1"), monkeypatch)
     assert filled["provider"] == cloud and filled["api_url"] == "https://cloud.example/v1"
     assert {name: filled[name] for name in SECRETS[cloud]} == SECRETS[cloud]
@@ -46,12 +46,12 @@ def test_a_credential_gives_a_module_all_that_it_needs(cloud: str, monkeypatch: 
 
 
 @pytest.mark.parametrize("cloud", TYPES)
-def test_with_both_clouds_credentials_none_is_the_cloud_of_a_host_that_names_none(cloud: str) -> None:
-    assert injected_environment(TYPES[cloud], **SECRETS[cloud], hosts_name_their_cloud=True)["REWIND_PROVIDER"] == ""
+def test_with_both_credentials_there_is_no_default_provider(cloud: str) -> None:
+    assert injected_environment(TYPES[cloud], **SECRETS[cloud], hosts_set_provider=True)["REWIND_PROVIDER"] == ""
 
 
 @pytest.mark.parametrize("cloud", TYPES)
-def test_every_key_is_secret_and_goes_into_the_environment_alone(cloud: str) -> None:
+def test_every_key_is_secret_and_only_in_the_environment(cloud: str) -> None:
     kind = credential_types()[TYPES[cloud]]
     fields = {item["id"]: item for item in kind["inputs"]["fields"]}
     secrets = {name for name, item in fields.items() if item.get("secret")}
@@ -62,10 +62,10 @@ def test_every_key_is_secret_and_goes_into_the_environment_alone(cloud: str) -> 
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_a_job_template_names_a_playbook_of_the_project_and_keeps_the_guard_alive(name: str) -> None:
+def test_a_job_template_has_a_playbook_and_does_not_stop_the_guard(name: str) -> None:
     template = TEMPLATES[name]
     text = (AWX / "project" / template["playbook"]).read_text("utf-8")
-    # How a controller tells playbooks from other files; older ones do not know the name with ansible.builtin.
+    # The pattern by which a controller finds playbooks. Older versions do not match ansible.builtin.import_playbook.
     assert any(re.match(r"^\s*?-?\s*?(?:hosts|include|import_playbook):\s*?.*?$", line) for line in text.splitlines())
     imported = [play["import_playbook"] for play in yaml.safe_load(text) if "import_playbook" in play]
     assert imported and all((ROOT / "playbooks" / f"{book.rpartition('.')[2]}.yml").is_file() for book in imported)
@@ -73,7 +73,7 @@ def test_a_job_template_names_a_playbook_of_the_project_and_keeps_the_guard_aliv
     assert "target" in {question["variable"] for question in template["survey_spec"]["spec"]}
 
 
-def test_the_receipts_lie_on_the_volume_that_outlives_the_pod() -> None:
+def test_the_run_records_are_on_the_persistent_volume() -> None:
     (group,) = content("instance_groups.yml")["controller_instance_groups"]
     pod = yaml.safe_load(group["pod_spec_override"])["spec"]
     (mount,) = pod["containers"][0]["volumeMounts"]
@@ -84,7 +84,7 @@ def test_the_receipts_lie_on_the_volume_that_outlives_the_pod() -> None:
         assert template["extra_vars"]["guarded_upgrade_state_dir"] == mount["mountPath"]
 
 
-def test_whatever_ends_the_upgrade_badly_the_workflow_settles_and_never_rolls_back_by_hand() -> None:
+def test_after_a_failed_upgrade_the_workflow_recovers_and_never_runs_rollback() -> None:
     for workflow in WORKFLOWS.values():
         nodes = {node["identifier"]: node for node in workflow["workflow_nodes"]}
         for node in nodes.values():
@@ -96,30 +96,30 @@ def test_whatever_ends_the_upgrade_badly_the_workflow_settles_and_never_rolls_ba
 
 
 @pytest.mark.parametrize("path", RULEBOOKS, ids=lambda path: path.stem)
-def test_a_rulebook_is_valid_and_names_what_there_is(path: Path) -> None:
+def test_a_rulebook_is_valid(path: Path) -> None:
     rulesets = yaml.safe_load(path.read_text("utf-8"))
     schema = json.loads((resources.files("ansible_rulebook") / "schema" / "ruleset_schema.json").read_text("utf-8"))
     jsonschema.validate(rulesets, schema)
     for ruleset in rulesets:
         for source in ruleset["sources"]:
-            assert source["ansible.eda.webhook"]["token"] == "{{ webhook_token }}", "anybody could start it"
+            assert source["ansible.eda.webhook"]["token"] == "{{ webhook_token }}", "no token would be required"
         for rule in ruleset["rules"]:
-            assert re.search(r"event\.payload\.hosts in \[", rule["condition"]), "whoever sends it would choose the servers"
+            assert re.search(r"event\.payload\.hosts in \[", rule["condition"]), "the sender would choose the servers"
             ((action, how),) = rule["action"].items()
             variables = how.get("extra_vars") or how["job_args"]["extra_vars"]
             assert variables == {"target": "{{ event.payload.hosts }}"}
             if action == "run_workflow_template":
                 assert how["organization"] == WORKFLOWS[how["name"]]["organization"]
-                assert how["include_events"] is False, "all that was sent would be a variable of the job"
+                assert how["include_events"] is False, "the request would become a variable of the job"
             else:
                 assert (action, how["name"]) == ("run_playbook", "rewind.vps.guarded_upgrade")
-                assert not {"retry", "retries"} & set(how), "an upgrade that was undone would be tried again"
+                assert not {"retry", "retries"} & set(how), "a rolled back upgrade would be repeated"
 
 
 SERVER = {"id": 12345, "name": "web1", "power_state": "running", "task_state": False, "address": None}
 
 
-def test_each_server_of_a_task_for_many_is_counted_and_those_that_failed_are_not() -> None:
+def test_each_successful_server_of_a_bulk_task_is_counted() -> None:
     result = {"changed": True, "by_server": {"web1": {"server": SERVER}, "web2": {"failed": True, "error": {"server": "web2"}}}, "failed_servers": []}
     (node,) = query_nodes("rewind.vps.snapshot", result)
     assert node["name"] == "web1"
@@ -137,10 +137,10 @@ def test_a_server_without_a_name_has_no_null() -> None:
     {}, {"censored": "the output has been hidden"}, {"failed": True, "msg": "no"}, {"server": None}, {"server": "web1"}, {"server": {}},
     {"by_server": None}, {"by_server": []}, {"by_server": {"web1": None, "web2": "x"}}, {"results": [{"server": SERVER}]}, [], "text", None,
 ], ids=str)
-def test_no_result_makes_a_query_fail_which_would_end_the_count_of_the_whole_job(module: str, result: Any) -> None:
+def test_no_result_makes_a_query_fail(module: str, result: Any) -> None:
     assert query_nodes(module, result) == []
 
 
-def test_there_is_a_query_for_every_module_that_changes_a_server() -> None:
+def test_every_module_that_changes_a_server_has_a_query() -> None:
     changing = {name for name, spec in argspec.SPECS.items() if "state" in spec.options or "start_server" in spec.options}
     assert set(QUERIES) == {f"rewind.vps.{name}" for name in changing}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a wished schedule comes to, and which wishes are refused."""
+"""Plans of schedules, and rejected options."""
 
 from __future__ import annotations
 
@@ -11,77 +11,77 @@ import pytest
 from ansible_collections.rewind.vps.plugins.filter.schedule_plan import schedule_plan
 from ansible_collections.rewind.vps.plugins.plugin_utils._schedule import TIMESTAMP_FORMAT, unit_name
 
-WISHES = {"name": "nightly", "method": "auto", "state": "present", "every_days": 1, "hour": 3, "minute": 0, "timezone": "", "retain_count": ""}
+OPTIONS = {"name": "nightly", "method": "auto", "state": "present", "every_days": 1, "hour": 3, "minute": 0, "timezone": "", "retain_count": ""}
 
 
-def vpsorg(**wishes):
-    return schedule_plan({**WISHES, "provider": "vpsorg", "server": "web1", **wishes})
+def vpsorg(**options):
+    return schedule_plan({**OPTIONS, "provider": "vpsorg", "server": "web1", **options})
 
 
-def ilkbyte(**wishes):
-    return schedule_plan({**WISHES, "provider": "ilkbyte", "server": "app1", **wishes})
+def ilkbyte(**options):
+    return schedule_plan({**OPTIONS, "provider": "ilkbyte", "server": "app1", **options})
 
 
-def test_who_keeps_it():
+def test_method():
     assert vpsorg()["method"] == "runner" and ilkbyte()["method"] == "cloud"
     assert ilkbyte(method="systemd")["method"] == ilkbyte(method="cron")["method"] == "runner"
 
 
 @pytest.mark.parametrize(("zone", "hour", "at"), [("", 3, 3), ("Europe/Istanbul", 3, 3), ("UTC", 3, 6), ("UTC", 22, 1)])
-def test_the_clouds_clock(zone, hour, at):
+def test_the_time_zone_of_the_provider(zone, hour, at):
     assert ilkbyte(timezone=zone, hour=hour, minute=7, every_days="2")["provider_schedule"] == {"day": 2, "hour": at, "minute": 7}
 
 
 @pytest.mark.parametrize("plan", [vpsorg(), ilkbyte(method="systemd")], ids=["vpsorg", "ilkbyte"])
-def test_the_pattern_names_what_is_made_and_nothing_else(plan):
-    run = plan["job"]
-    moments = [datetime(2026, 1, 1, tzinfo=timezone.utc) + timedelta(minutes=7919 * step) for step in range(3000)]
-    assert all(fnmatch.fnmatchcase(run["prefix"] + moment.strftime(TIMESTAMP_FORMAT), run["match"]) for moment in moments)
+def test_the_pattern_matches_the_snapshots_of_the_schedule_only(plan):
+    job = plan["job"]
+    timestamps = [datetime(2026, 1, 1, tzinfo=timezone.utc) + timedelta(minutes=7919 * step) for step in range(3000)]
+    assert all(fnmatch.fnmatchcase(job["prefix"] + timestamp.strftime(TIMESTAMP_FORMAT), job["match"]) for timestamp in timestamps)
     for other in ("nightly", "nightly-before", "nightly-202601010300x", "xnightly-202601010300", "nightly-20260101", "weekly-202601010300",
                   "nightly-2-202601010300"):
-        assert not fnmatch.fnmatchcase(other, run["match"])
+        assert not fnmatch.fnmatchcase(other, job["match"])
 
 
-def test_names_are_what_the_cloud_takes():
+def test_names_follow_the_rules_of_the_provider():
     assert vpsorg()["job"]["prefix"] == "nightly-" and ilkbyte(method="cron")["job"]["prefix"] == "nightly"
 
 
 @pytest.mark.parametrize(("days", "hours"), [(1, "2h"), (3, "50h"), (365, "8738h")])
-def test_when_one_is_due(days, hours):
+def test_skip_if_newer_than(days, hours):
     assert vpsorg(every_days=days)["job"]["skip_if_newer_than"] == hours
 
 
-def test_what_systemd_is_told():
+def test_on_calendar():
     assert vpsorg(hour="4", minute=5)["on_calendar"] == "*-*-* 04:05:00"
     assert vpsorg(timezone="Europe/Istanbul")["on_calendar"] == "*-*-* 03:00:00 Europe/Istanbul"
 
 
-def test_how_many_stay():
+def test_retain_count():
     assert vpsorg()["job"]["count"] == 3 and vpsorg(retain_count="4")["job"]["count"] == 4
     assert ilkbyte(method="cron", retain_count=30)["job"]["count"] == 30 and "provider_schedule" in ilkbyte(retain_count=1)
 
 
-@pytest.mark.parametrize(("plan", "words"), [
-    (vpsorg(method="cloud"), "has no schedules of its own"), (vpsorg(retain_count=5), "allows 5 snapshots"),
-    (vpsorg(method="cron", timezone="UTC"), "the clock of its host"), (ilkbyte(retain_count=2), "can't keep 2"),
-    (ilkbyte(timezone="Europe/Berlin"), "follow its own clock"), (ilkbyte(name="night-ly"), "letters and digits"),
-    (vpsorg(name="a b"), "snapshot_schedule_name"), (vpsorg(name="n" * 65), "64 at most"), (vpsorg(name="nightly\n"), "snapshot_schedule_name"),
-    (vpsorg(server=" "), "is empty"), (vpsorg(server="a{{ b }}"), "template"), (vpsorg(server="a\x1b[2J"), "can't be shown"),
+@pytest.mark.parametrize(("plan", "text"), [
+    (vpsorg(method="cloud"), "has no schedules"), (vpsorg(retain_count=5), "allows 5 snapshots"),
+    (vpsorg(method="cron", timezone="UTC"), "the time zone of its host"), (ilkbyte(retain_count=2), "cannot keep 2"),
+    (ilkbyte(timezone="Europe/Berlin"), "use the time zone Europe/Istanbul"), (ilkbyte(name="night-ly"), "letters and digits"),
+    (vpsorg(name="a b"), "snapshot_schedule_name"), (vpsorg(name="n" * 65), "at most 64"), (vpsorg(name="nightly\n"), "snapshot_schedule_name"),
+    (vpsorg(server=" "), "is empty"), (vpsorg(server="a{{ b }}"), "template"), (vpsorg(server="a\x1b[2J"), "unprintable"),
     (vpsorg(every_days=0), "from 1 to 365"), (vpsorg(hour=24), "from 0 to 23"), (vpsorg(minute="-1"), "from 0 to 59"), (vpsorg(hour=3.5), "hour"),
-    (vpsorg(timezone="UTC; reboot"), "snapshot_schedule_timezone"), (vpsorg(method="at"), "takes one of"),
-    (schedule_plan({**WISHES, "provider": "elsewhere", "server": "a"}), "snapshot_schedule_provider"),
+    (vpsorg(timezone="UTC; reboot"), "snapshot_schedule_timezone"), (vpsorg(method="at"), "must be one of"),
+    (schedule_plan({**OPTIONS, "provider": "elsewhere", "server": "a"}), "snapshot_schedule_provider"),
 ], ids=lambda value: value if isinstance(value, str) else "")
-def test_refused(plan, words):
-    assert list(plan) == ["refusal"] and words in plan["refusal"] and "Nothing was changed" in plan["refusal"]
+def test_rejected(plan, text):
+    assert list(plan) == ["error"] and text in plan["error"] and "Nothing was changed" in plan["error"]
 
 
-def test_an_end_needs_no_times():
+def test_absent_needs_no_times():
     assert vpsorg(state="absent", hour="what") == {
-        "refusal": "", "method": "runner", "provider": "vpsorg", "server": "web1", "name": "nightly", "unit": "rewind-snapshot-vpsorg-web1.nightly",
+        "error": "", "method": "runner", "provider": "vpsorg", "server": "web1", "name": "nightly", "unit": "rewind-snapshot-vpsorg-web1.nightly",
     }
 
 
-def test_unit_names_are_safe_and_of_one_schedule_each():
+def test_unit_names_are_safe_and_unique():
     servers = ["web1", "web1.example.org", "web 1", "web_1", "web/1", "../../etc/x", "Ünal", "x" * 300, "x" * 301, ".", "web1.", "a%n", "-x", "@a"]
     names = [unit_name(provider, server, name) for provider in ("vpsorg", "ilkbyte") for server in servers for name in ("a", "b")]
     assert len(set(names)) == len(names)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whatever stands in an inventory file, in its cache and in the cloud's answers: sound hosts or one error, and never half of them."""
+"""Any inventory file, cache entry and response gives valid hosts or one error, and never a partial inventory."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def file(tmp_path_factory):
 
 
 def read(file, config):
-    """The inventory, or None; whichever it is, it is sound."""
+    """Return the inventory or None after an error, and check it."""
     inventory = InventoryData()
     inventory.add_group("web")
     try:
         file.read(config, inventory)
     except AnsibleParserError as error:
-        said = str(error)
-        assert said == sanitize(said) and "mistake of its own" not in said, said
-        assert TOKEN not in said and OTHER not in said
+        message = str(error)
+        assert message == sanitize(message) and "Internal error" not in message, message
+        assert TOKEN not in message and OTHER not in message
         assert not inventory.hosts and set(inventory.groups) == {"all", "ungrouped", "web"}
         return None
     for name, host in inventory.hosts.items():
@@ -52,7 +52,7 @@ def read(file, config):
 
 GOOD = {"provider": "vpsorg", "api_token": TOKEN}
 ILK = {"provider": "ilkbyte", "access_key": OTHER, "secret_key": TOKEN}
-# No templates from nowhere: a file is the user's own, and what stands in it is evaluated.
+# No templates: the user owns the file, so the plugin evaluates them.
 PLAIN = ANYTHING.filter(lambda value: "{" + "{" not in repr(value) and "{" + "%" not in repr(value) and "\\ud" not in ascii(value))
 KEYS = st.sampled_from(["name", "provider", "api_token", "access_key", "secret_key", "api_url", "api_timeout", "validate_certs", "ca_path", "tokn"])
 CHANGED = st.builds(lambda base, key, value: {**base, key: value}, st.sampled_from([GOOD, ILK, {}]), KEYS, PLAIN)
@@ -72,15 +72,15 @@ def test_any_file(file, account, others, several, more):
         json.dumps(config).encode()
     except (UnicodeEncodeError, ValueError):
         return
-    file.asked.clear()
+    file.read_accounts.clear()
     inventory = read(file, config)
     if inventory is not None and "filters" not in others and "hostnames" not in others:
-        expected = {"web1", "web2"} if file.asked == [TOKEN] else {"app1"} if file.asked == [OTHER] else {"web1", "web2", "app1"}
+        expected = {"web1", "web2"} if file.read_accounts == [TOKEN] else {"app1"} if file.read_accounts == [OTHER] else {"web1", "web2", "app1"}
         assert set(inventory.hosts) == expected
 
 
 SERVERS = st.lists(st.builds(
-    lambda name, power, busy, address, number: server(name, id=f"{number}", power_state=power, task_state=busy, address=address),
+    lambda name, power, task, address, number: server(name, id=f"{number}", power_state=power, task_state=task, address=address),
     st.sampled_from(["web", "web1", "all", "localhost"]) | TEXTS, st.none() | TEXTS, st.none() | TEXTS, st.none() | TEXTS, st.integers(1, 3),
 ), max_size=3)
 
@@ -88,19 +88,19 @@ SERVERS = st.lists(st.builds(
 @given(servers=SERVERS, grouped=st.booleans(), strict=st.booleans())
 def test_any_servers(file, servers, grouped, strict):
     file.servers = {TOKEN: servers}
-    wishes = {"keyed_groups": [{"key": "rewind_server_name", "separator": ""}, {"key": "rewind_server_power_state", "prefix": "power"}],
-              "compose": {"said": "rewind_server_name ~ rewind_server_task_state"}} if grouped else {}
-    inventory = read(file, {**GOOD, "strict": strict, **wishes})
+    options = {"keyed_groups": [{"key": "rewind_server_name", "separator": ""}, {"key": "rewind_server_power_state", "prefix": "power"}],
+              "compose": {"label": "rewind_server_name ~ rewind_server_task_state"}} if grouped else {}
+    inventory = read(file, {**GOOD, "strict": strict, **options})
     assert inventory is None or len(inventory.hosts) == len(servers)
 
 
 @given(entry=ANYTHING | st.fixed_dictionaries({"version": st.sampled_from([1, 2, True, "1"]), "servers": ANYTHING | st.lists(ANYTHING, max_size=2)}))
-def test_any_entry_of_a_cache(entry):
+def test_any_cache_entry(entry):
     found = cache.deserialize(entry)
     assert found is None or all(set(item) == set(cache.FIELDS) and isinstance(item["id"], str) for item in found)
 
 
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name)[:30])
-def test_what_is_packed_is_unpacked(name):
+def test_a_cache_entry_is_read_back(name):
     servers = [server(name)]
     assert cache.deserialize(json.loads(json.dumps(cache.serialize(servers)))) == servers

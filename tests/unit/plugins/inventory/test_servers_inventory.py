@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The inventory plugin with made-up accounts: which hosts, which variables, and that a failure gives no host at all."""
+"""The inventory plugin with fake accounts: hosts, variables and errors. A failure never adds a host."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ def file(tmp_path, monkeypatch):
     for name in ("REWIND_PROVIDER", "VPS_API_TOKEN", "VPS_API_URL", "ILKBYTE_HOST", "ILKBYTE_ACCESS_KEY", "ILKBYTE_SECRET_KEY",
                  "ILKBYTE_ACCESSKEY", "ILKBYTE_SECRETKEY"):
         monkeypatch.delenv(name, raising=False)
-    made = InventoryFile(tmp_path, monkeypatch)
-    made.servers = {ONE: [server("web1"), server("web2", power_state="stopped", address=None)], TWO: [server("db1")],
-                    ILK["access_key"]: [server("app1")]}
-    return made
+    inventory_file = InventoryFile(tmp_path, monkeypatch)
+    inventory_file.servers = {ONE: [server("web1"), server("web2", power_state="stopped", address=None)], TWO: [server("db1")],
+                              ILK["access_key"]: [server("app1")]}
+    return inventory_file
 
 
-def refused(file, config, inventory=None):
-    """What is said; and that nothing was added."""
+def error_of(file, config, inventory=None):
+    """Return the error, and check that nothing was added."""
     inventory = inventory or InventoryData()
     hosts, groups = {name: dict(host.vars) for name, host in inventory.hosts.items()}, set(inventory.groups)
     with pytest.raises(AnsibleParserError) as caught:
         file.read(config, inventory)
     assert {name: host.vars for name, host in inventory.hosts.items()} == hosts and set(inventory.groups) == groups
     assert caught.value.__cause__ is None and caught.value.__context__ is None
-    said = str(caught.value)
-    assert str(file.path) in said and "Traceback" not in said
-    assert not [secret for secret in (ONE, TWO, ILK["access_key"], ILK["secret_key"]) if secret in said]
-    return said
+    message = str(caught.value)
+    assert str(file.path) in message and "Traceback" not in message
+    assert not [secret for secret in (ONE, TWO, ILK["access_key"], ILK["secret_key"]) if secret in message]
+    return message
 
 
 def variables(inventory, name):
@@ -50,7 +50,7 @@ def variables(inventory, name):
 # --- hosts and their variables
 
 
-def test_what_a_host_is_told(file):
+def test_host_variables(file):
     inventory = file.read({**SHOP, "api_url": "https://gate.example/api/v1/"})
     assert variables(inventory, "web1") == {
         "ansible_host": "192.0.2.1", "rewind_account": "shop", "rewind_api_url": "https://gate.example/api/v1",
@@ -61,7 +61,7 @@ def test_what_a_host_is_told(file):
 
 
 @pytest.mark.parametrize("address", ["-oProxyCommand=touch X", "localhost", "example.com", "192.0.2.1 -p 1", "fe80::1%eth0", "", "{{ 7*7 }}", "1"])
-def test_only_an_ip_address_is_connected_to(file, address):
+def test_only_an_ip_address_becomes_ansible_host(file, address):
     file.servers[ONE] = [server("web1", address=address)]
     found = variables(file.read(SHOP), "web1")
     assert "ansible_host" not in found and found["rewind_server_address"] == address
@@ -69,11 +69,11 @@ def test_only_an_ip_address_is_connected_to(file, address):
     assert variables(file.read(SHOP), "web1")["ansible_host"] == "2001:db8::1"
 
 
-def test_several_accounts_in_the_files_order(file):
+def test_several_accounts_in_the_order_of_the_file(file):
     inventory = file.read({"accounts": [ILK, SHOP, BLOG], "keyed_groups": [{"key": "rewind_account", "prefix": "account"}]})
-    assert list(inventory.hosts) == ["app1", "web1", "web2", "db1"] and file.asked == [ILK["access_key"], ONE, TWO]
+    assert list(inventory.hosts) == ["app1", "web1", "web2", "db1"] and file.read_accounts == [ILK["access_key"], ONE, TWO]
     assert [host.name for host in inventory.groups["account_shop"].hosts] == ["web1", "web2"]
-    assert variables(inventory, "app1")["rewind_account"] == "ilkbyte", "an account without a name is called as its cloud"
+    assert variables(inventory, "app1")["rewind_account"] == "ilkbyte", "by default an account has the name of its provider"
 
 
 def test_constructed(file):
@@ -86,11 +86,11 @@ def test_constructed(file):
     assert {group.name for group in inventory.groups["powers"].child_groups} == {"power_running", "power_stopped"}
 
 
-def test_what_strict_decides_about(file):
-    wishes = {"compose": {"x": "no_such.thing"}, "groups": {"g": "no_such.thing"}, "keyed_groups": [{"key": "no_such.thing"}]}
-    assert set(file.read({**SHOP, **wishes}).hosts) == {"web1", "web2"}
-    for name, wish in wishes.items():
-        assert "web1" in refused(file, {**SHOP, "strict": True, name: wish})
+def test_strict(file):
+    options = {"compose": {"x": "no_such.thing"}, "groups": {"g": "no_such.thing"}, "keyed_groups": [{"key": "no_such.thing"}]}
+    assert set(file.read({**SHOP, **options}).hosts) == {"web1", "web2"}
+    for name, option in options.items():
+        assert "web1" in error_of(file, {**SHOP, "strict": True, name: option})
 
 
 @pytest.mark.parametrize(("filters", "expected"), [
@@ -110,46 +110,46 @@ def test_filters(file, filters, expected):
     {"include": "no_such"}, {"include": "rewind_server_name"}, {"include": "1"}, {"include": "{{"},
     {"include": True, "exclude": True}, {"only": "true"}, {}, None, "true",
 ])
-def test_a_filter_that_does_not_work_gives_no_hosts_whatever_strict_says(file, entry):
-    assert "filters" in refused(file, {**SHOP, "strict": False, "filters": [entry]})
+def test_an_invalid_filter_is_an_error_regardless_of_strict(file, entry):
+    assert "filters" in error_of(file, {**SHOP, "strict": False, "filters": [entry]})
 
 
-# --- what hosts are called
+# --- host names
 
 
 @pytest.mark.parametrize("name", [
     "localhost", "LOCALHOST", "127.0.0.1", "all", "ungrouped", "..", "../up", "a/b", "-x", "a b", "a,b", "a:b", "[a]", "*", "!a", "&a", "~a", "@a",
     "", "x" * 254, "a\nb", "\x1b[2J", "é", "{{ 7*7 }}", None,
 ])
-def test_a_name_that_no_host_may_have_gives_way_to_the_id(file, name):
+def test_an_invalid_host_name_is_replaced_by_the_id(file, name):
     file.servers[ONE] = [server(name, id="4711")]
     inventory = file.read(SHOP)
     assert list(inventory.hosts) == ["4711"]
-    assert not name or ("No host can be called" in file.warnings[0] and "4711" in file.warnings[0])
+    assert not name or ("is not a valid host name" in file.warnings[0] and "4711" in file.warnings[0])
     assert "\x1b" not in "".join(file.warnings) and not inventory.groups["all"].vars
     file.servers[ONE] = [server(name, id=name or "")]
-    assert "can't be called" in refused(file, SHOP)
+    assert "has no valid host name" in error_of(file, SHOP)
 
 
-def test_two_servers_never_become_one_host(file):
+def test_two_servers_with_one_host_name_are_an_error(file):
     file.servers[TWO] = [server("web1", id="2")]
-    said = refused(file, {"accounts": [SHOP, BLOG]})
-    assert "web1 (id-web1) of account shop" in said and "web1 (2) of account blog" in said and "hostnames" in said
+    message = error_of(file, {"accounts": [SHOP, BLOG]})
+    assert "web1 (id-web1) of account shop" in message and "web1 (2) of account blog" in message and "hostnames" in message
     inventory = file.read({"accounts": [SHOP, BLOG], "hostnames": ["rewind_account ~ '-' ~ rewind_server_name"]})
     assert list(inventory.hosts) == ["shop-web1", "shop-web2", "blog-web1"]
     file.servers[ONE] = [server("web1", id="1"), server("web1", id="2")]
-    assert "host web1" in refused(file, SHOP), "of one account, too"
+    assert "host name web1" in error_of(file, SHOP), "also in one account"
     assert list(file.read({**SHOP, "filters": [{"exclude": "rewind_server_id == '2'"}]}).hosts) == ["web1"]
 
 
-def test_another_file_has_given_the_host(file, tmp_path):
+def test_a_host_of_another_file_is_an_error(file, tmp_path):
     inventory = file.read(SHOP)
     other = InventoryFile(tmp_path / "more", file._patch)
     other.path.parent.mkdir()
     other.servers = file.servers
-    said = refused(other, SHOP, inventory)
-    assert str(file.path) in said and "web1" in said
-    assert file.read(SHOP, inventory), "the same file twice is no other one"
+    message = error_of(other, SHOP, inventory)
+    assert str(file.path) in message and "web1" in message
+    assert file.read(SHOP, inventory), "reading the same file twice is no conflict"
 
 
 def test_a_host_of_another_source_keeps_its_variables(file):
@@ -163,18 +163,18 @@ def test_a_host_of_another_source_keeps_its_variables(file):
     assert {"_north", "_none"} <= set(inventory.groups)
 
 
-def test_no_host_has_the_name_of_a_group(file):
+def test_no_host_and_group_have_one_name(file):
     inventory = InventoryData()
     inventory.add_group("web1")
     file.read(SHOP, inventory)
     assert "id-web1" in inventory.hosts and "web1" not in inventory.hosts and not inventory.groups["web1"].vars
-    for wish in ({"keyed_groups": [{"key": "rewind_server_name", "separator": ""}]}, {"groups": {"web1": True}},
-                 {"keyed_groups": [{"key": "rewind_account", "parent_group": "web2"}]}):
-        said = refused(file, {**SHOP, **wish})
-        assert "would have the name of a host" in said
+    for option in ({"keyed_groups": [{"key": "rewind_server_name", "separator": ""}]}, {"groups": {"web1": True}},
+                   {"keyed_groups": [{"key": "rewind_account", "parent_group": "web2"}]}):
+        message = error_of(file, {**SHOP, **option})
+        assert "would have the name of a host" in message
 
 
-def test_names_of_groups_are_sound_whatever_the_cloud_says(file):
+def test_group_names_are_sanitized(file):
     file.servers[ONE] = [server("web1", power_state="\x1b[2J{{ 7*7 }}-x")]
     inventory = file.read({**SHOP, "keyed_groups": [{"key": "rewind_server_power_state", "prefix": "p"}]})
     assert all(name.replace("_", "").isalnum() for name in inventory.groups)
@@ -184,13 +184,13 @@ def test_names_of_groups_are_sound_whatever_the_cloud_says(file):
 # --- accounts
 
 
-@pytest.mark.parametrize(("config", "said"), [
+@pytest.mark.parametrize(("config", "text"), [
     ({}, "provider"), ({"provider": "aws"}, "provider"), ({"provider": "vpsorg"}, "VPS_API_TOKEN"), ({**ILK, "secret_key": " "}, "secret_key"),
     ({"accounts": []}, "at least one"), ({"accounts": {"provider": "vpsorg"}}, "accounts"),
     ({"accounts": ["vpsorg"]}, "accounts"), ({"accounts": None}, "accounts"),
-    ({**SHOP, "accounts": [BLOG]}, "beside accounts"), ({"accounts": [{**SHOP, "tokn": 1}]}, "account 1"), ({**SHOP, "tokn": "x"}, "tokn"),
-    ({"accounts": [SHOP, {**BLOG, "name": "shop"}]}, "called shop"),
-    ({"accounts": [{**BLOG, "name": ""}, {**SHOP, "name": "vpsorg"}]}, "called vpsorg"),
+    ({**SHOP, "accounts": [BLOG]}, "combined with accounts"), ({"accounts": [{**SHOP, "tokn": 1}]}, "account 1"), ({**SHOP, "tokn": "x"}, "tokn"),
+    ({"accounts": [SHOP, {**BLOG, "name": "shop"}]}, "name shop"),
+    ({"accounts": [{**BLOG, "name": ""}, {**SHOP, "name": "vpsorg"}]}, "name vpsorg"),
     ({**SHOP, "name": "a b"}, "name"), ({**SHOP, "name": "{{ 'x' * 65 }}"}, "name"), ({**SHOP, "api_url": "http://evil.example"}, "https"),
     ({**SHOP, "api_timeout": 0}, "api_timeout"), ({**SHOP, "api_timeout": "soon"}, "api_timeout"),
     ({**SHOP, "validate_certs": "perhaps"}, "validate_certs"),
@@ -198,35 +198,35 @@ def test_names_of_groups_are_sound_whatever_the_cloud_says(file):
     ({**SHOP, "api_token": "two words"}, "api_token"), ({**SHOP, "cache_timeout": f"{ONE}"}, "cache_timeout"),
     ({**SHOP, "cache": True, "cache_plugin": "jsonfile"}, "cache plugin"),
 ])
-def test_what_is_not_right_is_said_before_anything_is_asked(file, config, said):
-    assert said.lower() in refused(file, config).lower()
-    assert file.asked == []
+def test_invalid_options_are_rejected_before_any_request(file, config, text):
+    assert text.lower() in error_of(file, config).lower()
+    assert file.read_accounts == []
 
 
 @pytest.mark.parametrize("text", [
     "", "[]", "plugin: other.one.thing", f"plugin: {NAME}\napi_token: \"{ONE}", f"plugin: {NAME}\n- {ONE}", "\tx: y", "x",
 ])
-def test_a_file_that_is_none_of_this_plugins_is_not_quoted(file, text):
-    assert "can't be read" in refused(file, text)
+def test_an_unreadable_file_is_not_quoted(file, text):
+    assert "cannot be read" in error_of(file, text)
 
 
 def test_templates_and_the_environment(file, monkeypatch):
     monkeypatch.setenv("MY_TOKEN", f" {ONE} ")
     file.read({"accounts": [{**SHOP, "api_token": "{{ lookup('env', 'MY_TOKEN') }}"}]})
-    assert file.asked == [ONE]
+    assert file.read_accounts == [ONE]
     monkeypatch.setenv("VPS_API_TOKEN", TWO)
     monkeypatch.setenv("REWIND_PROVIDER", "vpsorg")
     monkeypatch.setenv("VPS_API_URL", "https://gate.example/v1")
     inventory = file.read({})
-    assert file.asked == [ONE, TWO] and variables(inventory, "db1")["rewind_api_url"] == "https://gate.example/v1"
+    assert file.read_accounts == [ONE, TWO] and variables(inventory, "db1")["rewind_api_url"] == "https://gate.example/v1"
 
 
-def test_an_account_that_fails_fails_the_whole_file_and_is_named(file):
+def test_an_account_that_fails_makes_the_whole_file_fail(file):
     file.servers[TWO] = f"The API does not answer. {TWO[:9]}"
     for accounts in ([SHOP, BLOG], [BLOG, SHOP]):
-        said = refused(file, {"accounts": accounts})
-        assert "Account blog: The API does not answer." in said and TWO[:9] not in said
-        assert inventory_credentials._registry.get(str(file.path)) is None, "no credentials of a file that gives no hosts"
+        message = error_of(file, {"accounts": accounts})
+        assert "Account blog: The API does not answer." in message and TWO[:9] not in message
+        assert inventory_credentials._registry.get(str(file.path)) is None, "a file without hosts registers no credentials"
 
 
 # --- the cache
@@ -236,30 +236,31 @@ def cached(tmp_path, **more):
     return {"cache": True, "cache_plugin": "jsonfile", "cache_connection": str(tmp_path / "cache"), **more}
 
 
-def test_the_cache_answers_in_place_of_the_accounts(file, tmp_path):
+def test_the_cache_replaces_requests(file, tmp_path):
     config = {"accounts": [SHOP, ILK], **cached(tmp_path)}
     first = file.read(config)
-    assert len(file.asked) == 2
+    assert len(file.read_accounts) == 2
     file.servers = {ONE: "down", ILK["access_key"]: "down"}
     again = file.read(config)
-    assert len(file.asked) == 2 and {name: variables(again, name) for name in again.hosts} == {name: variables(first, name) for name in first.hosts}
+    assert len(file.read_accounts) == 2
+    assert {name: variables(again, name) for name in again.hosts} == {name: variables(first, name) for name in first.hosts}
     texts = [path.name + path.read_text("utf-8") for path in (tmp_path / "cache").iterdir()]
     assert len(texts) == 2 and not [text for text in texts for part in (ONE, ILK["access_key"], ILK["secret_key"]) if part[:8] in text]
 
 
-def test_the_cache_is_not_believed_where_the_cloud_is_to_be_asked(file, tmp_path):
+def test_when_the_cache_is_not_used(file, tmp_path):
     config = {**SHOP, **cached(tmp_path)}
     file.read(config)
     file.servers[ONE] = [server("new")]
     assert list(file.read(config, cache=False).hosts) == ["new"], "--flush-cache"
-    assert list(file.read(config).hosts) == ["new"], "and what was asked is kept"
+    assert list(file.read(config).hosts) == ["new"], "the cache has the new servers"
     file.servers[ONE] = "down"
     with pytest.raises(AnsibleParserError, match="Account shop: down"):
         file.read(config, cache=False)
     assert list(file.read({**config, "cache_timeout": 0}).hosts) == ["new"]
     file.servers[TWO] = [server("other")]
-    assert list(file.read({**config, "api_token": TWO}).hosts) == ["other"], "other credentials, another account"
-    assert "down" in refused(file, {**config, "api_url": "https://gate.example"}), "another address, another cloud"
+    assert list(file.read({**config, "api_token": TWO}).hosts) == ["other"], "other credentials"
+    assert "down" in error_of(file, {**config, "api_url": "https://gate.example"}), "another address"
 
 
 @pytest.mark.parametrize("content", [
@@ -267,20 +268,20 @@ def test_the_cache_is_not_believed_where_the_cloud_is_to_be_asked(file, tmp_path
     {"version": 1, "servers": [{**server("x"), "address": {"__ansible_unsafe": 1}}]},
     {"version": 1, "servers": [{**server("x"), "root_password": "y"}]},
 ])
-def test_what_is_no_entry_of_ours_is_asked_anew(file, tmp_path, content):
+def test_an_invalid_cache_entry_is_refreshed(file, tmp_path, content):
     config = {**SHOP, **cached(tmp_path)}
     file.read(config)
     (path,) = (tmp_path / "cache").iterdir()
     entry = json.loads(path.read_text("utf-8"))
     path.write_text(json.dumps({**entry, "__payload__": json.dumps(content)} if "__payload__" in entry else content), encoding="utf-8")
-    assert list(file.read(config).hosts) == ["web1", "web2"] and len(file.asked) == 2
+    assert list(file.read(config).hosts) == ["web1", "web2"] and len(file.read_accounts) == 2
 
 
-@pytest.mark.parametrize(("name", "ours"), [
+@pytest.mark.parametrize(("name", "valid"), [
     ("rewind_vps.yml", True), ("rewind_vps.yaml", True), ("x.rewind_vps.yml", True), ("a.b.rewind_vps.yaml", True), ("xrewind_vps.yml", False),
     ("rewind_vps.json", False), ("rewind_vps.yml.bak", False), ("hosts.yml", False), ("rewind_vps.YML", False),
 ])
-def test_which_files(file, tmp_path, name, ours):
+def test_file_names(file, tmp_path, name, valid):
     (tmp_path / name).write_text("", encoding="utf-8")
-    assert file.plugin().verify_file(str(tmp_path / name)) is ours
+    assert file.plugin().verify_file(str(tmp_path / name)) is valid
     assert file.plugin().verify_file(str(tmp_path / "missing" / name)) is False

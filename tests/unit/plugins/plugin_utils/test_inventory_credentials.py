@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What tasks take from the inventory: only what fits, only what they have not said themselves, and credentials only on the controller."""
+"""Options that tasks take from the inventory: only unset ones of the same account, and credentials only on the controller."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def registered_accounts():
     ({}, HOST, ALL),
     ({}, {}, {}),
     ({}, {"rewind_server_id": "12345"}, {}),
-    ({"provider": "ilkbyte"}, HOST, {}),  # another cloud: its server has another id, and its keys are others
+    ({"provider": "ilkbyte"}, HOST, {}),  # another provider has other server IDs and keys
     ({"provider": "vpsorg"}, HOST, {key: value for key, value in ALL.items() if key != "provider"}),
     ({"provider": "", "api_token": None}, HOST, ALL),
     *(({"server": empty}, HOST, {key: value for key, value in ALL.items() if key != "server"}) for empty in ("", None)),
@@ -47,19 +47,19 @@ def registered_accounts():
     ({"server": "web9", "api_timeout": 9}, HOST, {key: value for key, value in ALL.items() if key not in ("server", "api_timeout")}),
     ({}, {**HOST, "rewind_account": "blog"}, ENDPOINT),
     ({}, {**HOST, "rewind_inventory": "/y/rewind_vps.yml"}, ENDPOINT),
-    ({}, {**HOST, "rewind_account": "ilk"}, ENDPOINT),  # an account of another cloud
+    ({}, {**HOST, "rewind_account": "ilk"}, ENDPOINT),  # an account of another provider
     ({}, {**HOST, "rewind_api_url": "https://evil.example"}, {**ENDPOINT, "api_url": "https://evil.example"}),
     ({"access_key": "own"}, ILK_HOST, {"provider": "ilkbyte", "api_url": URL, "server": "12345", "api_timeout": 7, "validate_certs": True}),
-    ({"api_token": "of another cloud"}, ILK_HOST, {**ENDPOINT, "provider": "ilkbyte", "access_key": "an access key", "secret_key": "a secret key",
+    ({"api_token": "of another provider"}, ILK_HOST, {**ENDPOINT, "provider": "ilkbyte", "access_key": "an access key", "secret_key": "a secret key",
                                                    "api_timeout": 7, "validate_certs": True}),
 ])
-def test_what_is_added(given, variables, added):
+def test_options_for_host(given, variables, added):
     assert options_for_host(given, variables, on_controller=True) == added
     elsewhere = options_for_host(given, variables, on_controller=False)
-    assert elsewhere == {key: value for key, value in added.items() if key in ENDPOINT}, "no credentials leave the controller"
+    assert elsewhere == {key: value for key, value in added.items() if key in ENDPOINT}, "credentials stay on the controller"
 
 
-def test_a_file_that_is_read_again_replaces_its_accounts():
+def test_registering_a_file_again_replaces_its_accounts():
     inventory_credentials.register("/x/rewind_vps.yml", [ILK])
     assert "api_token" not in options_for_host({}, HOST, on_controller=True)
     inventory_credentials.unregister("/x/rewind_vps.yml")
@@ -67,20 +67,20 @@ def test_a_file_that_is_read_again_replaces_its_accounts():
 
 
 def make_action(module, transport="local", **args):
-    made = object.__new__(InProcessAction)
-    made.module = module
-    made._connection, made._task = SimpleNamespace(transport=transport), SimpleNamespace(args=args)
-    made._templar = SimpleNamespace(template=lambda value: value)
-    return made
+    action = object.__new__(InProcessAction)
+    action.module = module
+    action._connection, action._task = SimpleNamespace(transport=transport), SimpleNamespace(args=args)
+    action._templar = SimpleNamespace(template=lambda value: value)
+    return action
 
 
 @pytest.mark.parametrize("module", ["snapshot", "snapshot_restore", "snapshot_cron", "snapshot_info", "server_info"])
-def test_what_a_module_is_given(module):
-    made = make_action(module, name="one")
-    arguments = made._build_arguments({**HOST, "other": 1})
+def test_arguments_of_a_module(module):
+    action = make_action(module, name="one")
+    arguments = action._build_arguments({**HOST, "other": 1})
     assert arguments["api_token"] == TOKEN and arguments["provider"] == "vpsorg" and arguments["name"] == "one"
-    # A list is not cut down to one server that nobody has asked for.
+    # The info modules list all servers unless the task names one.
     assert ("server" in arguments) == (not module.endswith("_info"))
-    assert made._task.args == {"name": "one"}, "callbacks are shown a task's own options"
+    assert action._task.args == {"name": "one"}, "callbacks show the options of the task only"
     assert "server" not in make_action(module, servers=["web2"])._build_arguments(HOST)
     assert not {"api_token", "ca_path", "validate_certs"} & set(make_action(module, transport="ssh")._build_arguments(HOST))

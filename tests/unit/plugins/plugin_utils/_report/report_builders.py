@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fleets that tests of the report make up, as they are gathered from clouds and receipts.
+"""Data for tests of the report, as it is read from providers and run records.
 
     python tests/unit/plugins/plugin_utils/_report/report_builders.py FEW.html MANY.html
 
-writes two pages to look at; with the view of the checkout (tests/conftest.py) or an installed collection on the path.
+writes two example pages. The collection must be importable: installed, or linked from the checkout (tests/conftest.py).
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ NOW = datetime(2026, 7, 1, 12, 0, tzinfo=timezone.utc)
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
-def iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+def iso(timestamp: datetime) -> str:
+    return timestamp.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def snapshot(name: str, age: float | None, server: str = "12345", **fields: Any) -> dict[str, Any]:
-    """One as snapshot_info returns it."""
-    made = None if age is None else iso(NOW - timedelta(seconds=age))
+    """Return one as snapshot_info does."""
+    created_at = None if age is None else iso(NOW - timedelta(seconds=age))
     return {
         "id": f"8{abs(hash(name)) % 1000:03}", "name": name, "server": {"id": server, "name": None}, "status": "ready", "provider_status": "ready",
-        "size_mb": 2048, "created_at": made, "description": None, "current": None, "parent": None, "power_state": None, "schedule": None,
+        "size_mb": 2048, "created_at": created_at, "description": None, "current": None, "parent": None, "power_state": None, "schedule": None,
         "age_seconds": None if age is None else int(age), **fields,
     }
 
@@ -38,42 +38,42 @@ def schedule(day: int | None = 1, next_in: float | None = 14 * HOUR, hour: int |
 
 
 def server(id_: str = "12345", name: str | None = "web1", **fields: Any) -> dict[str, Any]:
-    """One as server_info returns it."""
+    """Return one as server_info does."""
     return {"id": id_, "name": name, "power_state": "running", "task_state": None, "address": "203.0.113.10", **fields}
 
 
 def account(servers: list[dict[str, Any]] | None, snapshots: list[dict[str, Any]] | None, **fields: Any) -> dict[str, Any]:
-    """One as it is asked of a cloud."""
+    """Return one as read_account does."""
     return {
-        "label": "VPS.org", "provider": "vpsorg", "cloud": "VPS.org", "api_url": "https://cloud.example", "limit": 5, "usual_seconds": 600.0,
+        "label": "VPS.org", "provider": "vpsorg", "api_url": "https://cloud.example", "limit": 5, "expected_seconds": 600.0,
         "servers": servers, "snapshots": snapshots, "unlisted": [], "error": None, **fields,
     }
 
 
 def upgrade(outcome: str, age: float = DAY, host: str = "web1", server_id: str = "12345", **fields: Any) -> dict[str, Any]:
-    """One as it is read from a receipt."""
-    began = NOW - timedelta(seconds=age)
-    run_id = began.strftime("%Y%m%dT%H%M%SZ") + "ab12"
+    """Return one as read_upgrades does."""
+    started = NOW - timedelta(seconds=age)
+    run_id = started.strftime("%Y%m%dT%H%M%SZ") + "ab12"
     return {
         "run_id": run_id, "run_record": f"/home/ops/.local/state/rewind.vps/vpsorg-{server_id}-1a2b3c4d/{run_id}/run.json", "last": True,
-        "outcome": outcome, "host": host, "cloud": "VPS.org", "provider": "vpsorg", "api_url": "https://cloud.example",
-        "server": {"id": server_id, "name": host}, "snapshot": f"rewind{run_id}", "began_at": iso(began), "seconds": 312.0,
+        "outcome": outcome, "host": host, "provider_name": "VPS.org", "provider": "vpsorg", "api_url": "https://cloud.example",
+        "server": {"id": server_id, "name": host}, "snapshot": f"rewind{run_id}", "started_at": iso(started), "seconds": 312.0,
         "message": None, "reason": None, "verification": [], **fields,
     }
 
 
 def unreadable(**fields: Any) -> dict[str, Any]:
-    nothing = dict.fromkeys(("host", "cloud", "provider", "api_url", "server", "snapshot", "seconds", "message", "reason"))
+    nothing = dict.fromkeys(("host", "provider_name", "provider", "api_url", "server", "snapshot", "seconds", "message", "reason"))
     return {**upgrade("unreadable"), **nothing, "verification": [], **fields}
 
 
-def gathered(*accounts: dict[str, Any], runs: list[dict[str, Any]] | None = None, left_out: int = 0, problem: str | None = None) -> dict[str, Any]:
-    """What a page is made of."""
-    return {"made_at": iso(NOW), "accounts": list(accounts), "upgrades": {"runs": runs or [], "left_out": left_out, "problem": problem}}
+def gathered(*accounts: dict[str, Any], runs: list[dict[str, Any]] | None = None, omitted: int = 0, error: str | None = None) -> dict[str, Any]:
+    """Return the input of render()."""
+    return {"made_at": iso(NOW), "accounts": list(accounts), "upgrades": {"runs": runs or [], "omitted": omitted, "error": error}}
 
 
 def few() -> dict[str, Any]:
-    """Six servers at two clouds, with one of everything."""
+    """Return six servers at two providers, with every kind of finding."""
     shop = [
         snapshot("before-php8", 62 * DAY, description="before the shop moved to PHP 8.3", size_mb=10752),
         snapshot("preupgrade-20260612", 19 * DAY, size_mb=11059), snapshot("preupgrade-20260624", 7 * DAY, size_mb=11264),
@@ -84,20 +84,20 @@ def few() -> dict[str, Any]:
            snapshot("before-kernel", 8 * MINUTE, "12346", status="pending", provider_status="pending", size_mb=None)]
     mail = [snapshot("weekly", 5 * DAY, "12347", status="failed", provider_status="error", size_mb=None),
             snapshot("rewind20260629T020000Zp4x7", 2 * DAY, "12347", size_mb=7373)]
-    told = {"size_mb": None, "provider_status": None, "description": None}
+    ilkbyte = {"size_mb": None, "provider_status": None, "description": None}
     app = [
-        snapshot("nightly", 10 * HOUR, "app1", current=True, schedule=schedule(), **told),
-        snapshot("base", 140 * DAY, "app1", current=False, **told),
-        snapshot("preupgrade", 4 * DAY, "app1", current=False, parent="base", **told),
+        snapshot("nightly", 10 * HOUR, "app1", current=True, schedule=schedule(), **ilkbyte),
+        snapshot("base", 140 * DAY, "app1", current=False, **ilkbyte),
+        snapshot("preupgrade", 4 * DAY, "app1", current=False, parent="base", **ilkbyte),
     ]
-    data = [snapshot("weekly", 9 * DAY, "db1", current=True, schedule=schedule(7, -2 * DAY, 4, 30), **told)]
+    data = [snapshot("weekly", 9 * DAY, "db1", current=True, schedule=schedule(7, -2 * DAY, 4, 30), **ilkbyte)]
     for item in app + data:
         item["id"] = item["name"]
     return gathered(
         account([server("12345", "shop1"), server("12346", "api1", address="203.0.113.11"), server("12347", "mail1", address="203.0.113.12"),
                  server("12348", "staging", power_state="stopped", address="203.0.113.13")], newest(shop + api + mail), label="VPS.org production"),
         account([server("app1", "app1", address="198.51.100.7"), server("db1", "db1", address="198.51.100.8")], newest(app + data),
-                label="Ilkbyte", provider="ilkbyte", cloud="Ilkbyte", limit=None, api_url="https://ilkbyte.example", usual_seconds=120.0),
+                label="Ilkbyte", provider="ilkbyte", limit=None, api_url="https://ilkbyte.example", expected_seconds=120.0),
         runs=[
             upgrade("upgraded", 33 * HOUR, "shop1", message="the upgrade is confirmed", seconds=402),
             upgrade("rolled_back", 2 * DAY, "mail1", "12347", seconds=731, message="the server is as it was before the upgrade",
@@ -107,14 +107,14 @@ def few() -> dict[str, Any]:
                     message="the marker is still on the server, so it was not restored",
                     verification=[{"check": "marker", "result": "failed", "detail": ""}, {"check": "boot", "result": "inconclusive", "detail": ""}]),
             unreadable(),
-            upgrade("upgraded", 12 * DAY, "app1", "app1", cloud="Ilkbyte", provider="ilkbyte", api_url="https://ilkbyte.example", seconds=188,
+            upgrade("upgraded", 12 * DAY, "app1", "app1", provider_name="Ilkbyte", provider="ilkbyte", api_url="https://ilkbyte.example", seconds=188,
                     message="the upgrade is confirmed"),
-        ], left_out=14,
+        ], omitted=14,
     )
 
 
 def many(count: int = 500) -> dict[str, Any]:
-    """A fleet of that many servers at two clouds; the same each time."""
+    """Return that many servers at two providers; the same each time."""
     dice = random.Random(7)
     accounts = []
     for label, limit, size in (("VPS.org", 5, 2048), ("Ilkbyte", None, None)):
@@ -122,15 +122,15 @@ def many(count: int = 500) -> dict[str, Any]:
         for number in range(count // 2):
             name = f"{dice.choice(('web', 'db', 'cache', 'app', 'mail'))}{number + 1}"
             servers.append(server(f"{label}{number}", name))
-            for place in range(dice.choice((0, 1, 2, 2, 3, 3, 3, 4, 5)) if dice.random() > .05 else 5):
+            for index in range(dice.choice((0, 1, 2, 2, 3, 3, 3, 4, 5)) if dice.random() > .05 else 5):
                 age = dice.choice((HOUR, DAY, DAY, 7 * DAY, 60 * DAY)) * dice.uniform(.2, 3)
                 snapshots.append(snapshot(
-                    f"preupgrade{place}", age, f"{label}{number}", size_mb=size and size * dice.randint(1, 9),
-                    status="failed" if dice.random() < .01 else "ready", schedule=schedule() if limit is None and place == 0 else None,
+                    f"preupgrade{index}", age, f"{label}{number}", size_mb=size and size * dice.randint(1, 9),
+                    status="failed" if dice.random() < .01 else "ready", schedule=schedule() if limit is None and index == 0 else None,
                 ))
-        accounts.append(account(servers, newest(snapshots), label=label, cloud=label, provider=label, limit=limit))
+        accounts.append(account(servers, newest(snapshots), label=label, provider=label, limit=limit))
     runs = [upgrade(dice.choice(("upgraded",) * 9 + ("rolled_back",)), DAY * (1 + n / 5), f"web{n}", f"VPS.org{n}") for n in range(50)]
-    return gathered(*accounts, runs=runs, left_out=120)
+    return gathered(*accounts, runs=runs, omitted=120)
 
 
 def newest(snapshots: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from report_builders import few
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PLAYWRIGHT = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")
-# Chromium connects to its maker's hosts unless it is told not to; as root it starts only without its sandbox.
+# Without these options Chromium connects to Google. As root it starts only without its sandbox.
 ARGUMENTS = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run", "--disable-gpu"]
 
 pytestmark = [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How ages, sizes and the texts of others are said, and where moments lie on the axis."""
+"""Formats of durations, sizes, timestamps and external text, and positions on the time axis."""
 
 from __future__ import annotations
 
@@ -26,38 +26,38 @@ def test_size(megabytes, text):
     assert formatting.size(megabytes) == text
 
 
-@pytest.mark.parametrize(("told", "text"), [
+@pytest.mark.parametrize(("timestamp", "text"), [
     ("2026-07-01T12:00:00Z", "2026-07-01 12:00"), ("2026-07-01T12:00:59.999+03:00", "2026-07-01 09:00"), ("soon", None), (None, None), (7, None),
 ])
-def test_moment(told, text):
-    assert formatting.format_timestamp(told) == text
+def test_format_timestamp(timestamp, text):
+    assert formatting.format_timestamp(timestamp) == text
 
 
-def test_seconds_until():
-    assert formatting.seconds_until("2026-07-01T12:01:00Z", NOW) == 60
-    assert formatting.seconds_until("2026-07-01T11:00:00Z", NOW) == -HOUR
-    assert formatting.seconds_until("<b>", NOW) is None
+def test_seconds_since():
+    assert formatting.seconds_since("2026-07-01T12:01:00Z", NOW) == -60
+    assert formatting.seconds_since("2026-07-01T11:00:00Z", NOW) == HOUR
+    assert formatting.seconds_since("<b>", NOW) is None
 
 
-def test_a_text_of_others_is_one_line_and_not_too_long():
+def test_external_text_becomes_one_line_and_is_truncated():
     assert formatting.truncate("one\u202etwo\nthree\x1b[2J") == f"one{REPLACEMENT}two{REPLACEMENT}three{REPLACEMENT}[2J"
     long = formatting.truncate("x" * 10_000)
     assert long == "x" * 160 + "… (10000 characters)"
     assert formatting.truncate("x" * 160) == "x" * 160
 
 
-def test_the_axis_reaches_as_far_as_needed_and_no_farther():
+def test_the_axis_is_as_long_as_needed():
     assert [tick.label for tick in Axis([]).ticks] == ["1 d", "6 h", "1 h", "now"]
     assert [tick.label for tick in Axis([8 * DAY], [HOUR]).ticks] == ["1 mo", "1 w", "3 d", "1 d", "6 h", "1 h", "now", "in 6 h"]
-    assert [tick.label for tick in Axis([7 * DAY]).ticks][0] == "1 w", "what lies on a tick is within"
+    assert [tick.label for tick in Axis([7 * DAY]).ticks][0] == "1 w", "an age on a tick is within the axis"
     assert Axis([40 * 365 * DAY]).ticks[0].label == "5 y"
-    assert Axis([60], [-DAY]).ticks[-1].label == "now", "what is overdue is not to come"
+    assert Axis([60], [-DAY]).ticks[-1].label == "now", "an overdue run is not in the future"
 
 
-def test_places_on_the_axis():
+def test_positions_on_the_axis():
     axis = Axis([DAY], [6 * HOUR])  # four steps of a quarter each: 1 d, 6 h, 1 h, now, in 6 h
-    places = {age: axis.position(age) for age in (2 * DAY, DAY, 6 * HOUR, 3.5 * HOUR, HOUR, 0, -3 * HOUR, -DAY)}
-    assert list(places.values()) == [0, 0, 25, 37.5, 50, 75, 87.5, 100]
+    positions = {age: axis.position(age) for age in (2 * DAY, DAY, 6 * HOUR, 3.5 * HOUR, HOUR, 0, -3 * HOUR, -DAY)}
+    assert list(positions.values()) == [0, 0, 25, 37.5, 50, 75, 87.5, 100]
     assert axis.now == 75 and [tick.position for tick in axis.ticks] == [0, 25, 50, 75, 100]
     assert [tick.label for tick in axis.ticks if not tick.minor] == ["6 h", "now"]
 
@@ -66,8 +66,8 @@ SECONDS = some.floats(min_value=0, max_value=1e10)
 
 
 @given(some.lists(SECONDS), some.lists(SECONDS), some.floats(-1e10, 1e10), some.floats(-1e10, 1e10))
-def test_what_is_older_never_lies_to_the_right(ages, coming, one, other):
-    axis = Axis(ages, coming)
+def test_an_older_snapshot_is_never_to_the_right(ages, upcoming, one, other):
+    axis = Axis(ages, upcoming)
     older, younger = max(one, other), min(one, other)
     assert 0 <= axis.position(older) <= axis.position(younger) <= 100
     assert [tick.position for tick in axis.ticks] == sorted(tick.position for tick in axis.ticks)

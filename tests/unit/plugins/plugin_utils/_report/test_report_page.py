@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The page: what stands where, that nobody's text is more than text, and that it can be read."""
+"""The page: its content, the escaping of external text, and contrast."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._report.render import r
 
 
 def rows(page):
-    return {one.one("h3").text: one for one in page.all("details", "server")}
+    return {row.one("h3").text: row for row in page.all("details", "server")}
 
 
-def marks(row):
+def markers(row):
     return [(use.attributes["href"][3:], use.attributes["x"]) for use in row.one("svg", "line").all("use") if use.attributes["href"] != "#grid"]
 
 
-def test_a_fleet_with_one_of_everything():
+def test_content():
     page = read_page(render(few()))
     assert_harmless(page)
-    assert page.one("html").attributes["lang"] == "en" and page.one("h1").text == "Servers and their snapshots"
+    assert page.one("html").attributes["lang"] == "en" and page.one("h1").text == "Servers and snapshots"
     assert "2026-07-01 12:00 UTC" in page.one("header").text and "VPS.org production, Ilkbyte" in page.one("header").text
     assert [link.text for link in page.one("ul", "urgent").all("a")] == ["api1", "mail1", "shop1", "staging", "db1"]
-    assert [one.text for one in page.all("label")] == ["All (6)", "Needs attention (5)", "No ready snapshot (1)", "Full or nearly (1)"]
+    assert [label.text for label in page.all("label")] == ["All (6)", "Needs attention (5)", "No ready snapshot (1)", "Full or nearly (1)"]
     servers = rows(page)
     assert "5 of 5" in servers["shop1"].text and len(servers["shop1"].all("rect", "on")) == 5
-    assert marks(servers["mail1"]) == [("ready", "45.0%"), ("failed", "35.0%")], "nothing hides a failed one"
+    assert markers(servers["mail1"]) == [("ready", "45.0%"), ("failed", "35.0%")], "no marker covers a failed one"
     cells = [cell.text for cell in servers["app1"].one("tbody").all("tr")[0].all("td")]
-    assert cells == ["nightly", "10 h", "2026-07-01 02:00", "not told", " ready, current",
-                     "every day at 02:03 (the cloud's time); next 2026-07-02 02:00 UTC, in 14 h", "–"]
-    assert "There" not in servers["staging"].text and "nothing to go back to" in servers["staging"].text
-    titles = [one.text for one in servers["app1"].all("title")]
-    assert titles[-2:] == ["nightly: 10 h old, 2026-07-01 02:00 UTC, ready, on a schedule, current", "nightly: taken anew in 14 h"]
+    assert cells == ["nightly", "10 h", "2026-07-01 02:00", "unknown", " ready, current",
+                     "every day at 02:03 (provider's time); next 2026-07-02 02:00 UTC, in 14 h", "–"]
+    assert "nothing to restore" in servers["staging"].text
+    titles = [title.text for title in servers["app1"].all("title")]
+    assert titles[-2:] == ["nightly: 10 h old, 2026-07-01 02:00 UTC, ready, on a schedule, current", "nightly: re-created in 14 h"]
 
 
-def test_every_link_leads_somewhere_and_every_header_is_one():
+def test_links_and_table_headers():
     page = read_page(render(few()))
     ids = {one.attributes["id"] for one in page.all() if "id" in one.attributes}
     for element in page.all():
@@ -57,22 +57,22 @@ def test_every_link_leads_somewhere_and_every_header_is_one():
         assert all(len(line.all("td")) == columns for line in table.one("tbody").all("tr"))
 
 
-def test_a_moment_and_nothing_else():
+def test_empty_pages():
     page = read_page(render(gathered()))
-    assert "no receipts" in page.by_id("upgrades").text and not page.all("details")
-    empty = read_page(render(gathered(account([], []), problem="/root/x can't be read (Permission denied)")))
-    assert "This account has no servers." in empty.text and "can't be read (Permission denied)" in empty.by_id("upgrades").text
+    assert "no run records" in page.by_id("upgrades").text and not page.all("details")
+    empty = read_page(render(gathered(account([], []), error="/root/x cannot be read (Permission denied)")))
+    assert "This account has no servers." in empty.text and "cannot be read (Permission denied)" in empty.by_id("upgrades").text
 
 
-def test_what_is_not_known_is_called_so():
-    fleet = gathered(account([server()], None, error="It said no."), account(None, None, label="Other", error="It said <no>."))
+def test_what_is_unknown_is_called_unknown():
+    fleet = gathered(account([server()], None, error="Rejected."), account(None, None, label="Other", error="Rejected <x>."))
     page = read_page(render(fleet))
-    assert [one.one("p").text for one in page.all("div", "notice")] == [
-        "This account could not be asked in full. It said no.", "This account could not be asked in full. It said <no>."]
-    assert "could not be listed" in rows(page)["web1"].text and "nothing to go back to" not in rows(page)["web1"].text
+    assert [notice.one("p").text for notice in page.all("div", "notice")] == [
+        "This account could not be read completely. Rejected.", "This account could not be read completely. Rejected <x>."]
+    assert "could not be listed" in rows(page)["web1"].text and "nothing to restore" not in rows(page)["web1"].text
     odd = snapshot("odd", None, size_mb=None, schedule=schedule(None, None, 1, None))
     cells = [cell.text for cell in rows(read_page(render(gathered(account([server()], [odd])))))["web1"].one("tbody").all("td")]
-    assert cells[1:4] == ["not told"] * 3 and cells[5] == "on a schedule; next run not told"
+    assert cells[1:4] == ["unknown"] * 3 and cells[5] == "on a schedule; next run unknown"
 
 
 HOSTILE = (
@@ -82,44 +82,44 @@ HOSTILE = (
 
 
 def with_text(text):
-    """A fleet in which everything that others can say is this."""
+    """Return data in which every external text is this one."""
     item = snapshot(text, DAY, text, id=text, description=text, status="failed", provider_status=text, parent=text, schedule=schedule())
-    run = upgrade("rolled_back", host=text, server_id=text, cloud=text, snapshot=text, message=text, reason=text, receipt=text,
+    run = upgrade("rolled_back", host=text, server_id=text, provider_name=text, snapshot=text, message=text, reason=text, run_record=text,
                   verification=[{"check": text, "result": "passed", "detail": text}])
     host = server(text, text, power_state=text, task_state=text, address=text)
-    return gathered(account([host], [item], label=text, error=text), runs=[run, unreadable(message=text, receipt=text)], problem=text)
+    return gathered(account([host], [item], label=text, error=text), runs=[run, unreadable(message=text, run_record=text)], error=text)
 
 
 @pytest.fixture(scope="module")
 def skeleton():
-    """The elements of a page that says nothing odd."""
+    """The elements of a page with a harmless text."""
     return shape(render(with_text("web1")))
 
 
 def shape(html):
-    """Every element and attribute of a page, in order, but no text."""
+    """Return the elements and attributes of a page in order, without text."""
     page = read_page(html)
     assert_harmless(page)
-    return [(one.tag, sorted(one.attributes)) for one in page.all()]
+    return [(element.tag, sorted(element.attributes)) for element in page.all()]
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_texts_of_others_are_only_text(skeleton, text):
+def test_external_text_stays_text(skeleton, text):
     html = render(with_text(text))
-    assert shape(html) == skeleton, "a text has made or ended an element"
-    assert len(html) < 80_000, "a text is cut where it is too long"
-    assert list(rows(read_page(html))) == [truncate(text)], "and it is told as it is"
+    assert shape(html) == skeleton, "the text has opened or closed an element"
+    assert len(html) < 80_000, "long text is truncated"
+    assert list(rows(read_page(html))) == [truncate(text)], "the text is shown unchanged"
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=some.text(min_size=1, max_size=60) | some.text(alphabet="<>&\"'/=-![]{}%#\\ abs;:\u202e\0", min_size=1, max_size=60))
-def test_any_text_is_only_text(skeleton, text):
+def test_any_external_text_stays_text(skeleton, text):
     html = render(with_text(text))
     assert shape(html) == skeleton
     assert list(rows(read_page(html))) == [truncate(text)]
 
 
-def test_a_browser_lets_nothing_in_but_this_style():
+def test_the_content_security_policy_admits_only_this_style():
     html = render(few())
     policy = re.search('http-equiv="Content-Security-Policy" content="([^"]+)"', html).group(1)
     style = re.search("<style>(.*)</style>", html, re.DOTALL).group(1)
@@ -127,20 +127,20 @@ def test_a_browser_lets_nothing_in_but_this_style():
     assert policy.replace("&#39;", "'") == f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     assert html.index("Content-Security-Policy") < html.index("<style>")
     assert not re.search(r"url\(|@import|https?://|//[a-z]", style)
-    assert not re.search(r"(?<!//cloud\.example)https?://", html.replace(style, "")), "nothing from elsewhere"
+    assert not re.search(r"(?<!//cloud\.example)https?://", html.replace(style, "")), "no external resource"
 
 
-def test_five_hundred_servers_are_a_page_of_a_few_megabytes_in_seconds():
+def test_size_and_time_of_a_page_with_500_servers():
     fleet = many()
-    began = time.monotonic()
+    started = time.monotonic()
     html = render(fleet)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - started < 10
     assert 500_000 < len(html.encode()) < 3_000_000
-    assert html.count('<details class="server') == 500 and html.count('<ul class="urgent">') == 2, "beyond the first few they are folded away"
+    assert html.count('<details class="server') == 500 and html.count('<ul class="urgent">') == 2, "all but the first few are collapsed"
     assert not re.search("<details[^>]* open", html)
 
 
-def test_few_that_need_attention_stand_open():
+def test_a_few_servers_that_need_attention_are_open():
     page = read_page(render(gathered(account([server(), server("2", "web2")], [snapshot("a", HOUR, "2")]))))
     assert {name for name, row in rows(page).items() if "open" in row.attributes} == {"web1"}
 
@@ -148,7 +148,7 @@ def test_few_that_need_attention_stand_open():
 # --- colours
 
 def colours(css, dark):
-    """The page's colours by name, in the light or the dark scheme."""
+    """Return the colours by name, of the light or the dark scheme."""
     light_part, dark_part = re.search(r":root \{(.*?)\n\}\n@media \(prefers-color-scheme: dark\) \{\n  :root \{(.*?)\n  \}", css, re.DOTALL).groups()
     found = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", light_part))
     return {**found, **dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", dark_part))} if dark else found
@@ -161,7 +161,7 @@ def luminance(colour):
 
 
 def contrast(one, other):
-    """As WCAG 2 has it, from 1 to 21."""
+    """Return the contrast ratio of WCAG 2, from 1 to 21."""
     low, high = sorted((luminance(one), luminance(other)))
     return (high + 0.05) / (low + 0.05)
 
@@ -174,7 +174,7 @@ TEXT_ON += [("muted", "accent-soft")]
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize(("text", "ground"), TEXT_ON)
-def test_texts_have_contrast(text, ground, dark):
+def test_contrast_of_text(text, ground, dark):
     css = re.search("<style>(.*)</style>", render(gathered()), re.DOTALL).group(1)
     found = colours(css, dark)
     assert contrast(found[text], found[ground]) >= 4.5
