@@ -27,6 +27,7 @@ from .admin_actions import (
 )
 from .clock import format_utc
 from .cloud import Server
+from .faults.registry import ALL_FAULTS
 from .ilkbyte.api import Key
 from .state import SandboxState
 from .vpsorg.api import Token
@@ -154,8 +155,8 @@ class AdminApi:
         self._state.request_log.add_secrets(credentials.secrets())
 
     async def _faults(self, request: Request) -> Any:
-        return {"faults": self._state.faults.rules(), "kinds": self._state.faults.kinds(),
-                "keys": self._state.faults.keys()}
+        return {"faults": self._state.faults.rules(), "kinds": {kind.name: kind.description for kind in ALL_FAULTS.values()},
+                "keys": {kind.name: kind.keys for kind in ALL_FAULTS.values()}}
 
     async def _add_faults(self, request: Request) -> Any:
         body = await request.json()

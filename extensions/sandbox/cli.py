@@ -6,15 +6,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .app import Options, Sandbox
 from .machines import IsolationUnavailable
-from .parent_watch import watch_parent
+
+PARENT_POLL_INTERVAL = 1.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,7 +39,7 @@ async def _run(options: Options, parent: int | None) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    unwatch = watch_parent(parent, stop.set) if parent is not None else lambda: None
+    unwatch = _watch_parent(parent, stop.set) if parent is not None else lambda: None
     sandbox = Sandbox(options)
     try:
         try:
@@ -52,6 +54,38 @@ async def _run(options: Options, parent: int | None) -> int:
         unwatch()
         await sandbox.close()
     return 0
+
+
+def _watch_parent(pid: int, on_exit: Callable[[], None]) -> Callable[[], None]:
+    """Call ``on_exit`` in the running event loop once process ``pid``, our parent, has ended. Answers a function that ends
+    the watch.
+
+    A pidfd wakes us at the very moment. (PR_SET_PDEATHSIG would not do: it follows the *thread* that started us, and
+    test runners start things in threads.) Where the kernel has no pidfd, one look a second has to do.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        descriptor = os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        task = loop.create_task(_poll_parent(pid, on_exit))
+
+        def stop_polling() -> None:
+            task.cancel()
+        return stop_polling
+    loop.add_reader(descriptor, lambda: (loop.remove_reader(descriptor), on_exit()))
+    if os.getppid() != pid:  # it ended before we looked, and the number may be somebody else's now
+        loop.call_soon(on_exit)
+
+    def stop() -> None:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+    return stop
+
+
+async def _poll_parent(pid: int, on_exit: Callable[[], None]) -> None:
+    while os.getppid() == pid:
+        await asyncio.sleep(PARENT_POLL_INTERVAL)
+    on_exit()
 
 
 def _print_summary(facts: dict[str, object]) -> None:

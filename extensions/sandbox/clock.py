@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 
 class SandboxClock:
@@ -64,6 +66,37 @@ class SandboxClock:
     async def sleep_until_time(self, timestamp: datetime) -> None:
         """Sleep until sandbox time reaches ``timestamp`` (with a time zone)."""
         await self.sleep_until((timestamp - self.started_at).total_seconds())
+
+
+class Cancelled(Exception):
+    """The wait was ended from outside, since the world is made anew or ends."""
+
+
+class CancellableWaits:
+    """The waits under way."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[Any]] = set()
+
+    async def wait(self, work: Coroutine[Any, Any, None]) -> None:
+        """Until ``work`` is over.
+
+        :raises Cancelled: :meth:`cancel_all` came first.
+        """
+        task = asyncio.ensure_future(work)
+        self._running.add(task)
+        try:
+            await asyncio.wait([task])
+        finally:
+            self._running.discard(task)
+            task.cancel()
+        if task.cancelled():
+            raise Cancelled
+
+    def cancel_all(self) -> None:
+        """End all waits."""
+        for task in self._running:
+            task.cancel()
 
 
 def format_utc(timestamp: datetime) -> str:

@@ -10,10 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .cancellable import CancellableWaits
-from .clock import SandboxClock
+from .clock import CancellableWaits, SandboxClock
 from .cloud import Cloud
-from .faults.registry import RESPONSE_FAULTS
 from .faults.table import FaultTable
 from .ilkbyte.api import Key
 from .ilkbyte.cloud import Ilkbyte
@@ -72,7 +70,7 @@ class SandboxState:
         self.vpsorg = VpsOrg(self)
         self.ilkbyte = Ilkbyte(self)
         self.clouds: tuple[Any, ...] = (self.vpsorg, self.ilkbyte, *(make(self) for make in extra_clouds))
-        self.faults = FaultTable(RESPONSE_FAULTS, [cloud.name for cloud in self.clouds])
+        self.faults = FaultTable([cloud.name for cloud in self.clouds])
         self._server_counts = {"vpsorg": vpsorg_servers, "ilkbyte": ilkbyte_servers}
 
     async def create_servers(self) -> None:

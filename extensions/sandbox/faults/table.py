@@ -14,36 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..request_log import OTHER_CLIENT, actor, current_request
-from .kind import FaultKind
+from .registry import ALL_FAULTS, CONCURRENT_FAULTS, RESPONSE_FAULTS
 
-OUTCOME_KINDS = {
-    "snapshot_fails": "taking the snapshot is accepted, goes on for a while and fails",
-    "restore_fails": "the restore is accepted, goes on half way and fails; the server is left off",
-    "restore_stuck": "the restore is accepted and never ends (with `seconds`: ends well after so many sandbox seconds)",
-    "power_stuck": "the power action is accepted and never ends (with `seconds`: ends after so many sandbox seconds); where the rule "
-                   "names the operation snapshots.restore: the disk is put back, and the server is left off",
-}
-CONCURRENT_KINDS = {
-    "concurrent_change": "somebody else does something (`action`) to the request's server (or to the server `on`) `when`: before or after "
-                 "the request is "
-                 "carried out; what another answer fault spoils is the same request's answer. A `snapshot` is newest, oldest, an id or "
-                 "a name, `name` is a new one's; `day`, `hour`, `min` are a new schedule's",
-}
-CONCURRENT_KEYS: dict[str, dict[str, Any]] = {
-    "concurrent_change": {"action": None, "when": "before", "on": None, "snapshot": "newest", "name": "byhand", "day": 1, "hour": 0, "min": 0},
-}
 SCHEDULE_ACTIONS = ("add_schedule", "remove_schedule")  # Ilkbyte only
 CONCURRENT_ACTIONS = ("delete_server", "stop_server", "start_server", "restore", "create_snapshot", "delete_snapshot", *SCHEDULE_ACTIONS)
-OUTCOME_KEYS: dict[str, dict[str, Any]] = {
-    "snapshot_fails": {}, "restore_fails": {}, "restore_stuck": {"seconds": None}, "power_stuck": {"seconds": None},
-}
-# Where each is looked for. A rule for any other operation would never hit.
-OUTCOME_OPERATIONS = {
-    "snapshot_fails": ("snapshots.create", "snapshots.update"),
-    "restore_fails": ("snapshots.restore",),
-    "restore_stuck": ("snapshots.restore",),
-    "power_stuck": ("servers.power", "snapshots.restore"),
-}
 DEFAULT_OPERATION = {"power_stuck": "servers.power"}  # where the rule names none
 OPERATIONS = (
     "servers.list", "servers.show", "servers.power", "snapshots.list", "snapshots.create", "snapshots.restore",
@@ -98,12 +72,10 @@ class Rule:
 class FaultTable:
     """All rules, in the order in which they were added.
 
-    :param response_kinds: the kinds of faults that spoil answers, by name.
     :param clouds: the names of the clouds that rules may be for.
     """
 
-    def __init__(self, response_kinds: dict[str, FaultKind], clouds: Sequence[str]) -> None:
-        self._response_kinds = response_kinds
+    def __init__(self, clouds: Sequence[str]) -> None:
         self._clouds = clouds
         self._rules: list[Rule] = []
 
@@ -116,36 +88,25 @@ class FaultTable:
         if unknown:
             raise ValueError(f"unknown keys in a fault rule: {', '.join(sorted(unknown))}")
         fault = spec.get("fault")
-        if not isinstance(fault, dict) or fault.get("kind") not in self.kinds():
-            raise ValueError(f"a fault needs a kind, one of: {', '.join(sorted(self.kinds()))}")
-        keys = self.keys()[fault["kind"]]
-        if unknown_keys := set(fault) - {"kind", *keys}:
-            raise ValueError(f"{fault['kind']} has no {', '.join(sorted(unknown_keys))}; it has: {', '.join(keys) or 'no keys'}")
+        if not isinstance(fault, dict) or fault.get("kind") not in ALL_FAULTS:
+            raise ValueError(f"a fault needs a kind, one of: {', '.join(sorted(ALL_FAULTS))}")
+        kind = ALL_FAULTS[fault["kind"]]
+        if unknown_keys := set(fault) - {"kind", *kind.keys}:
+            raise ValueError(f"{kind.name} has no {', '.join(sorted(unknown_keys))}; it has: {', '.join(kind.keys) or 'no keys'}")
         if spec.get("cloud") not in (None, *self._clouds):
             raise ValueError(f"unknown cloud {spec['cloud']!r}")
         if spec.get("operation") not in (None, *OPERATIONS):
             raise ValueError(f"unknown operation {spec['operation']!r}; known: {', '.join(OPERATIONS)}")
-        allowed = OUTCOME_OPERATIONS.get(fault["kind"], OPERATIONS)
-        if spec.get("operation") not in (None, *allowed):
-            raise ValueError(f"{fault['kind']} has no meaning for {spec['operation']}, only for {', '.join(allowed)}")
-        if fault["kind"] == "concurrent_change":
+        if kind.operations and spec.get("operation") not in (None, *kind.operations):
+            raise ValueError(f"{kind.name} has no meaning for {spec['operation']}, only for {', '.join(kind.operations)}")
+        if kind.name in CONCURRENT_FAULTS:
             _check_concurrent_change(fault, spec.get("cloud"))
         times, skip = spec.get("times", 1), spec.get("skip", 0)
         if not isinstance(skip, int) or skip < 0 or not (times is None or (isinstance(times, int) and times > 0)):
             raise ValueError("times is an integer from 1 up, or null for always; skip an integer from 0 up")
         server = spec.get("server")
-        self._rules.append(Rule(dict(fault), spec.get("cloud"), spec.get("operation") or DEFAULT_OPERATION.get(fault["kind"]),
+        self._rules.append(Rule(dict(fault), spec.get("cloud"), spec.get("operation") or DEFAULT_OPERATION.get(kind.name),
                                 None if server is None else str(server), times, skip))
-
-    def kinds(self) -> dict[str, str]:
-        """Every kind of fault with what it does."""
-        return {**{name: kind.description for name, kind in self._response_kinds.items()}, **OUTCOME_KINDS,
-                **CONCURRENT_KINDS}
-
-    def keys(self) -> dict[str, dict[str, Any]]:
-        """Every kind's own keys with their defaults."""
-        return {**{name: kind.keys for name, kind in self._response_kinds.items()}, **OUTCOME_KEYS,
-                **CONCURRENT_KEYS}
 
     def rules(self) -> list[dict[str, Any]]:
         """The rules that can still hit."""
@@ -157,12 +118,12 @@ class FaultTable:
 
     def take_response_fault(self, cloud: str, operation: str | None, servers: frozenset[str]) -> dict[str, Any] | None:
         """The fault for this request's HTTP exchange, used up by one; None for none."""
-        return self._take(frozenset(self._response_kinds), cloud, operation, servers)
+        return self._take(frozenset(RESPONSE_FAULTS), cloud, operation, servers)
 
     def take_concurrent_change(self, cloud: str, operation: str | None, servers: frozenset[str]) -> dict[str, Any] | None:
         """What somebody else does around this request, with all its keys, used up by one; None for nothing."""
-        fault = self._take(frozenset(CONCURRENT_KINDS), cloud, operation, servers)
-        return None if fault is None else {**CONCURRENT_KEYS[fault["kind"]], **fault}
+        fault = self._take(frozenset(CONCURRENT_FAULTS), cloud, operation, servers)
+        return None if fault is None else {**CONCURRENT_FAULTS[fault["kind"]].keys, **fault}
 
     def take_outcome_fault(self, kind: str, cloud: str, operation: str,
                            servers: frozenset[str]) -> dict[str, Any] | None:

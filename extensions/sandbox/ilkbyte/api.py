@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from ..faults.lists import STALE, get_paging
 from .cloud import POWER_ACTIONS, Ilkbyte
-from .model import IlkbyteServer, Rejected, server_row
+from .model import IlkbyteServer, Rejected, rows
 
 SERVER_HEADER = "Netinternet WAF"
 WORKING = "Çalışıyor"  # what a power call answers, whatever the action
@@ -144,7 +144,7 @@ class IlkbyteApi:
         return Success(f"{len(page_rows)} Server Listed", {"pagination": pagination, "server_list": page_rows})
 
     async def _show(self, call: ApiCall) -> Success:
-        return Success("Server Info", {**server_row(call.named_server), "service": call.named_server.service.capitalize()})
+        return Success("Server Info", {**rows(call.named_server)[0], "service": call.named_server.service.capitalize()})
 
     async def _power(self, call: ApiCall) -> Success:
         action = call.parameters.get("set", "")

@@ -22,7 +22,7 @@ from typing import Any
 
 from ..cloud import Cloud
 from ..request_log import actor, current_request
-from .model import IlkbyteServer, Rejected, server_row, snapshot_rows
+from .model import IlkbyteServer, Rejected, rows
 from .schedule import Schedule
 from .snapshot_tree import SnapshotTree
 
@@ -301,7 +301,5 @@ class Ilkbyte(Cloud[IlkbyteServer]):
 
     def rows(self) -> dict[str, Any]:
         """``servers`` in the order they were made; ``snapshots`` by server name."""
-        return {
-            "servers": [server_row(server) for server in self.servers],
-            "snapshots": {server.name: snapshot_rows(server) for server in self.servers},
-        }
+        pairs = [(server.name, *rows(server)) for server in self.servers]
+        return {"servers": [row for dummy, row, dummy in pairs], "snapshots": {name: snapshots for name, dummy, snapshots in pairs}}

@@ -40,13 +40,7 @@ class IlkbyteServer(Server):
         return API_POWER[self.power]
 
 
-def server_row(server: IlkbyteServer) -> dict[str, Any]:
-    """A server as lists show it; kept, so not to be changed."""
-    return _cached_rows(server)[0]
-
-
 def _server_row(server: IlkbyteServer) -> dict[str, Any]:
-    """The address is where the sandbox's machine really is."""
     return {
         "name": server.name,
         "ipv4": "127.0.0.1",
@@ -60,21 +54,13 @@ def _server_row(server: IlkbyteServer) -> dict[str, Any]:
     }
 
 
-def snapshot_rows(server: IlkbyteServer) -> list[dict[str, Any]]:
-    """All snapshots of a server as the API shows them; kept, so not to be changed."""
-    return _cached_rows(server)[1]
-
-
-def _cached_rows(server: IlkbyteServer) -> tuple[dict[str, Any], list[dict[str, Any]], int, bool]:
-    """The server's row, its snapshots' rows, the state of the tree that they show, and whether schedules are in them.
-
-    Schedules change by themselves, so what shows them is made anew each time.
-    """
-    cached = server.cached
-    if cached is None or cached[2] != server.tree.changes or server.schedules or cached[3]:
-        rows = [snapshot_row(server, name) for name in server.tree.names()]
-        cached = server.cached = (_server_row(server), rows, server.tree.changes, bool(server.schedules))
-    return cached
+def rows(server: IlkbyteServer) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the server's row and its snapshots' rows as the API shows them. They are cached: do not modify them."""
+    state = (server.tree.changes, bool(server.schedules))
+    # Schedules change without a call of ours, so rows that show one are never reused.
+    if server.cached is None or server.cached[2] != state or server.schedules:
+        server.cached = (_server_row(server), [snapshot_row(server, name) for name in server.tree.names()], state)
+    return server.cached[:2]
 
 
 def snapshot_row(server: IlkbyteServer, name: str) -> dict[str, Any]:

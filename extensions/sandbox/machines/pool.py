@@ -28,7 +28,7 @@ class MachinePool:
     `python` is the interpreter that machines have. `client_key_path` is the one key that may log in, `known_hosts_path` the machines' own keys.
     """
 
-    def __init__(self, state_dir: Path, *, isolation: str = "auto", ssh: bool = True) -> None:
+    def __init__(self, state_dir: Path, *, isolation: str = "auto", ssh: bool = True, first_port: int = 0) -> None:
         """`isolation`: auto, namespace, root-namespace, user-namespace or directory. With `ssh=False`, machines are disks only.
 
         Blocks for about 0.2 s (once): it tries which isolation works. Raises IsolationUnavailable if the wanted one doesn't.
@@ -45,6 +45,7 @@ class MachinePool:
         self.known_hosts_path = self._directory / "known_hosts"
         self._host_keys: dict[str, str] = {}
         self._ssh = ssh
+        self._next_port = first_port
         try:
             self._isolation = (choose_isolation(isolation, self._directory) if ssh else
                                Isolation(DIRECTORY, "Machines without SSH run no commands, so there is nothing to keep apart."))
@@ -69,6 +70,8 @@ class MachinePool:
         """
         if not _MACHINE_NAME.fullmatch(name):
             raise ValueError(f"a machine's name has letters, digits, dots and hyphens, not {name!r}")
+        if port == 0 and self._next_port:
+            port, self._next_port = self._next_port, self._next_port + 1
         if name in self._machines:
             raise ValueError(f"there is already a machine {name!r}")
         directory = self._directory / name

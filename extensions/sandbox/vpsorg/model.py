@@ -8,8 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ..clock import format_utc
-from ..cloud import Server
-from ..row_cache import CachedRows
+from ..cloud import CachedRow, Server
 
 
 class Rejected(Exception):
@@ -30,7 +29,7 @@ class VpsServer(Server):
 
 
 @dataclass(eq=False)
-class VpsSnapshot(CachedRows):
+class VpsSnapshot(CachedRow):
     """A snapshot; ``status`` completed, in_progress, failed (or any word that the admin API plants)."""
 
     id: int
@@ -49,15 +48,8 @@ class VpsSnapshot(CachedRows):
 
 
 def server_row(server: VpsServer) -> dict[str, Any]:
-    """A server as the API shows it; kept, so not to be changed."""
-    if server.cached is None:
-        server.cached = _server_row(server)
-    return server.cached
-
-
-def _server_row(server: VpsServer) -> dict[str, Any]:
-    """The address is where the sandbox's machine really is."""
-    return {
+    """Return the server as the API shows it. The row is cached: do not modify it."""
+    server.cached = server.cached or {
         "id": server.id,
         "uuid": server.uuid,
         "name": server.name,
@@ -73,23 +65,21 @@ def _server_row(server: VpsServer) -> dict[str, Any]:
         "created_at": format_utc(server.created_at),
         "updated_at": format_utc(server.updated_at),
     }
+    return server.cached
 
 
 def snapshot_row(snapshot: VpsSnapshot) -> dict[str, Any]:
-    """A snapshot as the API shows it; kept, so not to be changed."""
-    server_name = snapshot.server.name
-    if snapshot.cached is None or snapshot.cached["server"]["name"] != server_name:
-        snapshot.cached = _snapshot_row(snapshot)
-    return snapshot.cached
-
-
-def _snapshot_row(snapshot: VpsSnapshot) -> dict[str, Any]:
-    return {
+    """Return the snapshot as the API shows it. The row is cached: do not modify it."""
+    server = snapshot.server
+    if snapshot.cached and snapshot.cached["server"]["name"] == server.name:
+        return snapshot.cached
+    snapshot.cached = {
         "id": snapshot.id,
-        "server": {"id": snapshot.server.id, "name": snapshot.server.name},
+        "server": {"id": server.id, "name": server.name},
         "name": snapshot.name,
         "status": snapshot.status,
         "size_mb": snapshot.size_mb,
         "created_at": format_utc(snapshot.created_at),
         "description": snapshot.description,
     }
+    return snapshot.cached
