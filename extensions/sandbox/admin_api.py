@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The admin API: what tests and demos may see and do behind the clouds' backs. JSON, loopback, no credentials."""
+"""The admin API for tests and demos: JSON on loopback, no credentials."""
 
 from __future__ import annotations
 
@@ -36,10 +36,7 @@ Handler = Callable[[Request], Awaitable[Any]]
 
 
 class AdminApi:
-    """The routes over a :class:`SandboxState`.
-
-    :param servers_changed: called when servers came, went or changed their names (the inventory is written anew).
-    """
+    """The routes. `servers_changed` is called when servers are added, removed or renamed."""
 
     def __init__(self, sandbox: SandboxState, servers_changed: Callable[[], None]) -> None:
         self._state = sandbox
@@ -138,7 +135,7 @@ class AdminApi:
         body = await _json_object(request)
         check_keys(body, "advance")
         self._state.clock.advance(float(body["advance"]))
-        for _dummy in range(10):  # let what has come due begin before the caller goes on
+        for _dummy in range(10):  # start what is due before the caller continues
             await asyncio.sleep(0)
         return await self._clock(request)
 
@@ -208,5 +205,5 @@ def _endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
 async def _json_object(request: Request) -> dict[str, Any]:
     body = await request.json() if await request.body() else {}
     if not isinstance(body, dict):
-        raise BadRequest("a JSON object is wanted")
+        raise BadRequest("the body must be a JSON object")
     return body

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sandbox put together: a world, both clouds' APIs and the admin API on three loopback ports."""
+"""The sandbox: its state, the APIs of the simulated providers and the admin API, each on a loopback port."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """How a sandbox is started; ports 0 are any free ones. ``state_dir`` None: a temporary folder."""
+    """Options of a sandbox. Port 0 means any free port; `state_dir` None means a temporary directory."""
 
     vpsorg_servers: int = 2
     ilkbyte_servers: int = 2
@@ -48,25 +48,25 @@ class Options:
 
 
 class Api(Protocol):
-    """A cloud's API as the sandbox serves it: see :class:`VpsOrgApi`."""
+    """A simulated provider's API, for example `VpsOrgApi`."""
 
     app: ASGIApp
     routes: list[Route]
 
     def server_reference(self, path: dict[str, Any], query: dict[str, Any], body: Any) -> Any:
-        """Which server a request is about."""
+        """Return the reference of the server that a request is about."""
 
 
 @dataclass(frozen=True)
 class ExtraCloud:
-    """A cloud beside the two: what is behind its API, and the API. Its URL is among the facts as ``NAME_url``."""
+    """An additional cloud and its API. Its URL is in the facts as `NAME_url`."""
 
     cloud: Callable[[SandboxState], Cloud[Any]]
     api: Callable[[Any], Api]
 
 
 class Sandbox:
-    """A running sandbox. Use :meth:`open` and :meth:`close`, both in the same event loop."""
+    """A running sandbox. Call `open` and `close` in the same event loop."""
 
     def __init__(self, options: Options, extra_clouds: Sequence[ExtraCloud] = ()) -> None:
         self._options = options
@@ -81,10 +81,7 @@ class Sandbox:
         self._state: SandboxState | None = None
 
     async def open(self) -> dict[str, Any]:
-        """Start everything; answers what a user needs to know (addresses, credentials, inventory).
-
-        :raises OSError: a port is taken.
-        """
+        """Start everything. Return addresses, credentials and paths. Raises OSError if a port is taken."""
         options = self._options
         if options.tls:
             from .certificates import Certificates
@@ -132,7 +129,7 @@ class Sandbox:
         }
 
     async def close(self) -> None:
-        """Stop everything and leave nothing behind, however far :meth:`open` got."""
+        """Stop everything and remove all files, however far `open` got."""
         if self._state is not None:
             await self._state.stop()
         await asyncio.gather(*(listener.close() for listener in self._listeners.values()))

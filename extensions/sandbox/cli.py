@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command ``python -m sandbox``."""
+"""The command `python -m sandbox`."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ PARENT_POLL_INTERVAL = 1.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a sandbox until SIGTERM or SIGINT; answers the exit status."""
-    # Under nohup the servers' commands would inherit deafness for SIGHUP, and outlive the terminal that they run in.
+    """Run a sandbox until SIGTERM or SIGINT. Return the exit status."""
+    # Under nohup the servers' commands would inherit an ignored SIGHUP and outlive their terminal.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     parsed = _parser().parse_args(arguments)
     options = Options(
@@ -57,11 +57,9 @@ async def _run(options: Options, parent: int | None) -> int:
 
 
 def _watch_parent(pid: int, on_exit: Callable[[], None]) -> Callable[[], None]:
-    """Call ``on_exit`` in the running event loop once process ``pid``, our parent, has ended. Answers a function that ends
-    the watch.
+    """Call `on_exit` in the running event loop when our parent process `pid` ends. Return a function that stops the watch.
 
-    A pidfd wakes us at the very moment. (PR_SET_PDEATHSIG would not do: it follows the *thread* that started us, and
-    test runners start things in threads.) Where the kernel has no pidfd, one look a second has to do.
+    PR_SET_PDEATHSIG follows the thread that started us, and test runners start processes in threads. Without pidfd, poll.
     """
     loop = asyncio.get_running_loop()
     try:
@@ -73,7 +71,7 @@ def _watch_parent(pid: int, on_exit: Callable[[], None]) -> Callable[[], None]:
             task.cancel()
         return stop_polling
     loop.add_reader(descriptor, lambda: (loop.remove_reader(descriptor), on_exit()))
-    if os.getppid() != pid:  # it ended before we looked, and the number may be somebody else's now
+    if os.getppid() != pid:  # it ended before the watch started, and its PID may be reused
         loop.call_soon(on_exit)
 
     def stop() -> None:
@@ -95,7 +93,7 @@ def _print_summary(facts: dict[str, object]) -> None:
         f"Ilkbyte  {facts['ilkbyte_url']}",
         f"admin    {facts['admin_url']}",
         f"servers  {facts['inventory']}",
-        f"to use it, in another terminal:  . {shlex.quote(str(facts['environment']))}",
+        f"in another terminal:  . {shlex.quote(str(facts['environment']))}",
         f"isolation {facts['isolation']}: {facts['isolation_reason']}",
         f"one real second is {facts['speed']:g} sandbox seconds; stop with Ctrl-C",
     ):
@@ -105,23 +103,23 @@ def _print_summary(facts: dict[str, object]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m sandbox",
-        description="VPS.org and Ilkbyte on loopback, with servers behind them. The first line on standard output is a "
+        description="Simulates VPS.org and Ilkbyte on loopback, with servers. The first line on standard output is a "
                     "JSON object with addresses and credentials.")
-    parser.add_argument("--servers", type=int, default=2, metavar="N", help="servers at each cloud (default 2)")
-    parser.add_argument("--vpsorg-servers", type=int, metavar="N", help="servers at VPS.org, if not as many")
-    parser.add_argument("--ilkbyte-servers", type=int, metavar="N", help="servers at Ilkbyte, if not as many")
+    parser.add_argument("--servers", type=int, default=2, metavar="N", help="servers at each provider (default 2)")
+    parser.add_argument("--vpsorg-servers", type=int, metavar="N", help="servers at VPS.org, if different")
+    parser.add_argument("--ilkbyte-servers", type=int, metavar="N", help="servers at Ilkbyte, if different")
     parser.add_argument("--speed", type=float, default=60.0, metavar="X",
-                        help="sandbox seconds in a real second (default 60)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="for durations and sizes (default 0)")
-    parser.add_argument("--state", type=Path, metavar="DIR", help="folder for disks and keys (default: temporary)")
-    parser.add_argument("--no-ssh", action="store_true", help="disks only, no SSH in front of them")
-    parser.add_argument("--no-disks", action="store_true", help="the clouds only: servers have neither disk nor SSH, and take no time")
-    parser.add_argument("--tls", action="store_true", help="https, with a certificate authority of its own (see ca_path)")
+                        help="sandbox seconds per real second (default 60)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of random durations and sizes (default 0)")
+    parser.add_argument("--state", type=Path, metavar="DIR", help="directory for disks and keys (default: temporary)")
+    parser.add_argument("--no-ssh", action="store_true", help="disks only, no SSH")
+    parser.add_argument("--no-disks", action="store_true", help="APIs only: servers have no disk and no SSH, and take no time")
+    parser.add_argument("--tls", action="store_true", help="HTTPS with its own certificate authority (see ca_path)")
     parser.add_argument("--isolation", choices=("auto", "namespace", "directory"), default="auto",
-                        help="what the servers' commands run in (default auto)")
+                        help="how the servers' commands are isolated (default auto)")
     for name in ("vpsorg-port", "ilkbyte-port", "admin-port"):
         parser.add_argument(f"--{name}", type=int, default=0, metavar="P", help="default: any free port")
     parser.add_argument("--ssh-port-base", type=int, default=0, metavar="P",
                         help="first server's SSH port, the others follow (default: any free ports)")
-    parser.add_argument("--parent", type=int, metavar="PID", help="stop when this process, our parent, has ended")
+    parser.add_argument("--parent", type=int, metavar="PID", help="stop when this parent process ends")
     return parser

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The outermost layer of each cloud: notes every request in the request log and lets faults happen."""
+"""The outermost layer of each simulated provider: logs every request and applies faults."""
 
 from __future__ import annotations
 
@@ -21,16 +21,12 @@ from .faults.table import CHANGING
 from .http_exchange import Exchange, HttpResponse, read_body
 from .request_log import Entry, actor, current_request
 
-# Which server a request is about: path parameters, query and decoded body -> a reference (id, uuid, name) or None.
+# Path parameters, query and decoded body -> the reference (ID, UUID, name) of the request's server, or None.
 ServerReference = Callable[[dict[str, Any], dict[str, Any], Any], Any]
 
 
 class FaultMiddleware:
-    """An ASGI application around a cloud's own.
-
-    :param routes: the cloud's routes; a route's name is its operation.
-    :param server_header: the cloud's ``Server`` header, or None.
-    """
+    """An ASGI application around a provider's own. A route's name is its operation."""
 
     def __init__(self, app: ASGIApp, *, cloud: Cloud[Any], routes: list[Route], server_reference: ServerReference,
                  server_header: str | None = None) -> None:
@@ -97,7 +93,7 @@ class FaultMiddleware:
 
 
 def _decode(scope: Scope, body: bytes) -> Any:
-    """The request's body for the request log: an object where it is JSON or a form, else its text; None when empty."""
+    """Decode the body for the request log: JSON or a form as an object, other text as is, None when empty."""
     if not body:
         return None
     headers = dict(scope["headers"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ilkbyte's servers as data, and as its API shows them and their snapshots."""
+"""Ilkbyte's servers, and their API representation with their snapshots."""
 
 from __future__ import annotations
 
@@ -11,30 +11,29 @@ from ..cloud import Server
 from .schedule import NO_SCHEDULE, TURKISH_TIME, Schedule, format_turkish_time
 from .snapshot_tree import SnapshotTree
 
-API_POWER = {"running": "running", "shutoff": "shut off", "paused": "paused"}  # tree's word: API's word
+API_POWER = {"running": "running", "shutoff": "shut off", "paused": "paused"}  # in the tree: in the API
 
 
 class Rejected(Exception):
-    """The cloud does not do this; the text stands in the answer's ``error``."""
+    """The provider rejects the request; the text is the response's `error`."""
 
 
 @dataclass(eq=False)
 class IlkbyteServer(Server):
-    """A server with its tree. ``power``: running, shutoff, paused; ``service``: active, or why not;
-    ``active_operation``: None, or the operation under way that shows (create, revert)."""
+    """A server with its tree. `power`: running, shutoff, paused. `service`: active, or why not. `active_operation`: None, create or revert."""
 
     power: str = "running"
     service: str = "active"
     active_operation: str | None = None
     tree: SnapshotTree = field(default_factory=SnapshotTree)
-    images: dict[str, str] = field(default_factory=dict)  # snapshot name: its copy of the disk
+    images: dict[str, str] = field(default_factory=dict)  # disk image by snapshot name
     schedules: dict[str, Schedule] = field(default_factory=dict)
     timers: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def status(self) -> str:
-        """As ``show`` says it. A running server is paused while its memory is saved, and any while it is reverted."""
+        """The status in `show`. A running server is paused while its memory is saved, any server while it is reverted."""
         if self.active_operation == "revert" or (self.active_operation == "create" and self.power == "running"):
             return "paused"
         return API_POWER[self.power]
@@ -64,7 +63,7 @@ def rows(server: IlkbyteServer) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 
 def snapshot_row(server: IlkbyteServer, name: str) -> dict[str, Any]:
-    """A snapshot as the API shows it."""
+    """Return a snapshot as the API shows it."""
     schedule = server.schedules.get(name)
     return {
         **server.tree.describe(name),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Machines without disks, for tests that ask only the clouds: whatever is done with one takes no time at all."""
+"""Machines without disks, for tests of the APIs only: operations take no time."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from .machine import MachineError
 
 
 class StubMachine:
-    """A machine of which only its power and the state of its disk, a number, are kept.
+    """A machine with only a power state and a number as its disk.
 
-    The number grows with every image, as if the server wrote all the time: no two images are alike.
+    The number grows with every image, as if the server wrote all the time, so no two images are equal.
     """
 
     def __init__(self, name: str, directory: Path) -> None:
@@ -62,11 +62,11 @@ class StubMachine:
         return hashlib.sha256(f"{self.name}\n{self._content}".encode()).hexdigest()
 
     async def remove(self) -> None:
-        """Nothing is left behind."""
+        pass
 
 
 class StubMachinePool:
-    """Makes such machines; see :class:`.pool.MachinePool`."""
+    """Creates stub machines; see `MachinePool`."""
 
     isolation = "none"
     isolation_reason = "The servers have no disks and run no commands."
@@ -82,4 +82,4 @@ class StubMachinePool:
         return StubMachine(name, self._state_dir)
 
     async def close(self) -> None:
-        """Nothing is left behind."""
+        pass

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VPS.org's servers and snapshots as data, and as its API shows them."""
+"""VPS.org's servers and snapshots, and their API representation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..cloud import CachedRow, Server
 
 
 class Rejected(Exception):
-    """The cloud does not do this: an HTTP status and the body of the answer."""
+    """The provider rejects the request with an HTTP status and body."""
 
     def __init__(self, status: int, body: dict[str, Any]) -> None:
         super().__init__(f"{status} {body}")
@@ -22,7 +22,7 @@ class Rejected(Exception):
 
 @dataclass(eq=False)
 class VpsServer(Server):
-    """A server with VPS.org's status word: active, stopped, suspended, restoring, or the word of a power action."""
+    """A server with VPS.org's status: active, stopped, suspended, restoring, or one of a power action."""
 
     status: str = "active"
     updated_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
@@ -30,7 +30,7 @@ class VpsServer(Server):
 
 @dataclass(eq=False)
 class VpsSnapshot(CachedRow):
-    """A snapshot; ``status`` completed, in_progress, failed (or any word that the admin API plants)."""
+    """A snapshot; `status` is completed, in_progress, failed (or any text set by the admin API)."""
 
     id: int
     server: VpsServer
@@ -43,7 +43,7 @@ class VpsSnapshot(CachedRow):
 
     @property
     def image(self) -> str:
-        """The name of its copy of the disk."""
+        """The name of its disk image."""
         return f"snapshot-{self.id}"
 
 
