@@ -79,12 +79,10 @@ def _missing_requirement() -> str | None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="extensions/demo/run.py", description=__doc__)
-    parser.add_argument("--speed", type=float, default=SPEED, metavar="FACTOR",
-                        help="sandbox seconds per second (default %(default)g)")
+    parser.add_argument("--speed", type=float, default=SPEED, metavar="FACTOR", help="sandbox seconds per second (default %(default)g)")
     parser.add_argument("--isolation", default="auto", choices=("auto", "namespace", "directory"),
                         help="how the sandbox isolates its servers (default %(default)s)")
-    parser.add_argument("--restore-fails", action="store_true",
-                        help="let every restore fail half way; the demo then exits with status 1")
+    parser.add_argument("--restore-fails", action="store_true", help="let every restore fail half way; the demo then exits with status 1")
     return parser
 
 

@@ -136,13 +136,11 @@ async def _insert_snapshot(sandbox: SandboxState, body: dict[str, Any]) -> dict[
     await sandbox.ilkbyte.add_snapshot(server, body["name"], state, created_at)
     if body.get("is_cron"):
         sandbox.ilkbyte.record_listing()  # two changes, as a client makes them
-        sandbox.ilkbyte.add_schedule(server, body["name"], int(body.get("day", 1)), int(body.get("hour", 0)),
-                                   int(body.get("min", 0)))
+        sandbox.ilkbyte.add_schedule(server, body["name"], int(body.get("day", 1)), int(body.get("hour", 0)), int(body.get("min", 0)))
     return ilkbyte_row(server, body["name"])
 
 
-def change_snapshot(sandbox: SandboxState, cloud_name: str, server: Server, reference: str,
-                    body: dict[str, Any]) -> dict[str, Any]:
+def change_snapshot(sandbox: SandboxState, cloud_name: str, server: Server, reference: str, body: dict[str, Any]) -> dict[str, Any]:
     """Change a snapshot. VPS.org: `status` (any text), `created_at`, `size_mb`, `description`. Ilkbyte: `created_at`, `state`, `cron_time` (text
     only), `next_run` (reschedules).
     """

@@ -58,8 +58,7 @@ class AdminApi:
             ("POST", "/certificate", self._select_certificate),
             ("GET", "/settings", self._settings), ("POST", "/settings", self._change_settings),
         ]
-        self.app = Starlette(routes=[Route(path, _endpoint(handler), methods=[method])
-                                     for method, path, handler in routes])
+        self.app = Starlette(routes=[Route(path, _endpoint(handler), methods=[method]) for method, path, handler in routes])
 
     async def _request_log(self, request: Request) -> Any:
         return {"entries": self._state.request_log.entries}
@@ -76,8 +75,7 @@ class AdminApi:
         self._servers_changed()
 
     async def _servers(self, request: Request) -> Any:
-        return {"servers": [await self._describe(cloud.name, server)
-                            for cloud in self._state.clouds for server in cloud.servers]}
+        return {"servers": [await self._describe(cloud.name, server) for cloud in self._state.clouds for server in cloud.servers]}
 
     async def _describe(self, cloud: str, server: Any) -> dict[str, Any]:
         if cloud == "ilkbyte":
@@ -117,8 +115,7 @@ class AdminApi:
 
     async def _change_snapshot(self, request: Request) -> Any:
         path = request.path_params
-        return change_snapshot(self._state, path["cloud"], self._requested_server(request), path["snapshot"],
-                               await _json_object(request))
+        return change_snapshot(self._state, path["cloud"], self._requested_server(request), path["snapshot"], await _json_object(request))
 
     async def _remove_snapshot(self, request: Request) -> Any:
         path = request.path_params

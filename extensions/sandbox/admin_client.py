@@ -42,8 +42,7 @@ class AdminClient:
     def events(self, event: str | None = None, cloud: str | None = None, server: str | None = None,
                 snapshot: str | None = None, request: int | None = None, actor: str | None = None) -> list[Row]:
         """Return the matching events. `request` is the number (`n`) of the causing request; `actor` is client, schedule or other_client."""
-        wanted = {"kind": "event", "event": event, "cloud": cloud, "server": server, "snapshot": snapshot, "request": request,
-                  "actor": actor}
+        wanted = {"kind": "event", "event": event, "cloud": cloud, "server": server, "snapshot": snapshot, "request": request, "actor": actor}
         return _filter(self.request_log(), wanted)
 
     def reset(self, servers: int | None = None, **numbers: int) -> None:
@@ -131,8 +130,7 @@ class AdminClient:
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self._url}/{path}", data=data, method=method,
-                                         headers={"Content-Type": "application/json"})
+        request = urllib.request.Request(f"{self._url}/{path}", data=data, method=method, headers={"Content-Type": "application/json"})
         text = ""
         try:
             with self._opener.open(request, timeout=REQUEST_TIMEOUT) as response:

@@ -119,8 +119,7 @@ def _certificate(names: tuple[x509.GeneralName, ...], issuer: _Pair | None, vali
     return _Pair(builder.sign(signer, hashes.SHA256()), key)
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey,
-             valid: tuple[datetime, datetime]) -> x509.CertificateBuilder:
+def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, valid: tuple[datetime, datetime]) -> x509.CertificateBuilder:
     builder = x509.CertificateBuilder(subject_name=subject, issuer_name=issuer, public_key=key.public_key(),
                                       serial_number=x509.random_serial_number(), not_valid_before=valid[0], not_valid_after=valid[1])
     return builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)

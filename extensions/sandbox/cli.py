@@ -108,8 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--servers", type=int, default=2, metavar="N", help="servers at each provider (default 2)")
     parser.add_argument("--vpsorg-servers", type=int, metavar="N", help="servers at VPS.org, if different")
     parser.add_argument("--ilkbyte-servers", type=int, metavar="N", help="servers at Ilkbyte, if different")
-    parser.add_argument("--speed", type=float, default=60.0, metavar="X",
-                        help="sandbox seconds per real second (default 60)")
+    parser.add_argument("--speed", type=float, default=60.0, metavar="X", help="sandbox seconds per real second (default 60)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of random durations and sizes (default 0)")
     parser.add_argument("--state", type=Path, metavar="DIR", help="directory for disks and keys (default: temporary)")
     parser.add_argument("--no-ssh", action="store_true", help="disks only, no SSH")

@@ -48,8 +48,7 @@ def inventory(sandbox: SandboxState, vpsorg_url: str, ilkbyte_url: str) -> dict[
 def write_inventory(path: Path, content: dict[str, Any]) -> None:
     """Write the inventory atomically as YAML."""
     temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text("# The sandbox's servers; rewritten when they change.\n" + _yaml(content),
-                          encoding="utf-8")
+    temporary.write_text("# The sandbox's servers; rewritten when they change.\n" + _yaml(content), encoding="utf-8")
     temporary.replace(path)
 
 

@@ -59,10 +59,7 @@ class RequestLog:
 
     def _redact(self, value: Any) -> Any:
         if isinstance(value, dict):
-            return {
-                self._redact(key): REDACTED if str(key).lower() in CREDENTIAL_NAMES else self._redact(item)
-                for key, item in value.items()
-            }
+            return {self._redact(key): REDACTED if str(key).lower() in CREDENTIAL_NAMES else self._redact(item) for key, item in value.items()}
         if isinstance(value, list):
             return [self._redact(item) for item in value]
         if isinstance(value, str):

@@ -22,10 +22,7 @@ OPERATIONS = (
     "snapshots.delete", "snapshots.update", "cron.add", "cron.delete", "account",
 )
 # Operations that change something, whether they are executed or rejected.
-CHANGING = frozenset(
-    ("servers.power", "snapshots.create", "snapshots.restore", "snapshots.delete", "snapshots.update", "cron.add",
-     "cron.delete")
-)
+CHANGING = frozenset(("servers.power", "snapshots.create", "snapshots.restore", "snapshots.delete", "snapshots.update", "cron.add", "cron.delete"))
 
 
 @dataclass(frozen=True)
@@ -56,11 +53,7 @@ class Rule:
 
     def matches(self, cloud: str, operation: str | None, servers: frozenset[str]) -> bool:
         """Match a request. `servers` are all aliases of its server; empty without a server."""
-        return (
-            self.cloud in (None, cloud)
-            and self.operation in (None, operation)
-            and (self.server is None or self.server in servers)
-        )
+        return (self.cloud in (None, cloud) and self.operation in (None, operation) and (self.server is None or self.server in servers))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the rule as posted, with the remaining `times` and `skip`."""
@@ -117,8 +110,7 @@ class FaultTable:
         fault = self._take(frozenset(CONCURRENT_FAULTS), cloud, operation, servers)
         return None if fault is None else {**CONCURRENT_FAULTS[fault["kind"]].keys, **fault}
 
-    def take_outcome_fault(self, kind: str, cloud: str, operation: str,
-                           servers: frozenset[str]) -> dict[str, Any] | None:
+    def take_outcome_fault(self, kind: str, cloud: str, operation: str, servers: frozenset[str]) -> dict[str, Any] | None:
         """Take one use of a fault of this kind for an operation that starts now. Other clients have none: rules are for the client."""
         if actor.get() == OTHER_CLIENT:
             return None
@@ -135,8 +127,7 @@ class FaultTable:
 
         return RestoreFaults(take("restore_fails") is not None, take("power_stuck") is not None, take("restore_stuck"))
 
-    def _take(self, kinds: frozenset[str], cloud: str, operation: str | None,
-              servers: frozenset[str]) -> dict[str, Any] | None:
+    def _take(self, kinds: frozenset[str], cloud: str, operation: str | None, servers: frozenset[str]) -> dict[str, Any] | None:
         chosen: Rule | None = None
         for rule in self._rules:
             if rule.fault["kind"] not in kinds or not rule.matches(cloud, operation, servers):

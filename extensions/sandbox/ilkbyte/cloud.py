@@ -46,8 +46,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         """The name has 3-16 letters and digits."""
         power = state or "running"
         machine = await self.sandbox.machine_pool.add(f"ilkbyte-{self.next_server_id}", hostname=name)
-        server = IlkbyteServer(self.next_server_id, name, hostname or name, machine, self.sandbox.clock.now(),
-                               power=power)
+        server = IlkbyteServer(self.next_server_id, name, hostname or name, machine, self.sandbox.clock.now(), power=power)
         self.next_server_id += 1
         await self.save_factory_disk(server)
         self.servers.append(server)
@@ -227,8 +226,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         await server.machine.drop_image(server.images.pop(name))
         self._stop_schedule(server, name)
 
-    async def add_snapshot(self, server: IlkbyteServer, name: str, state: str | None = None,
-                             taken_at: datetime | None = None) -> None:
+    async def add_snapshot(self, server: IlkbyteServer, name: str, state: str | None = None, taken_at: datetime | None = None) -> None:
         """Add a snapshot of the current disk and make it current. The caller records the listing."""
         server.tree.create(name, state or server.power, taken_at or self.sandbox.clock.now())
         server.images[name] = self._new_image()

@@ -24,8 +24,7 @@ MNT_DETACH = 2
 # A remount replaces all flags of a mount, and a user namespace must not drop its owner's flags, so all are kept.
 CARRIED_FLAGS = {"nosuid": MS_NOSUID, "nodev": MS_NODEV, "noexec": MS_NOEXEC, "noatime": 1024, "nodiratime": 2048, "relatime": 1 << 21}
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-DEVICE_LINKS = {"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "stdin": "/proc/self/fd/0",
-                "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
+DEVICE_LINKS = {"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
 TOOLS = "/run/sandbox/sbin"
 PR_SET_NAME = 15
 SIGNAL_ACTIONS = {signal.SIGINT: "reboot", signal.SIGTERM: "reboot", signal.SIGUSR1: "poweroff", signal.SIGUSR2: "poweroff"}

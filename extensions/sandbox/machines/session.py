@@ -144,8 +144,7 @@ async def _feed(process: Process, stdin: asyncio.StreamWriter, send_signal: Call
         stdin.close()
 
 
-async def _drain(source: asyncio.StreamReader, process: Process, target: asyncssh.SSHWriter[bytes],
-                 is_network_cut: Callable[[], bool]) -> None:
+async def _drain(source: asyncio.StreamReader, process: Process, target: asyncssh.SSHWriter[bytes], is_network_cut: Callable[[], bool]) -> None:
     """Forward the command's output until it ends."""
     while True:
         data = await source.read(_CHUNK_BYTES)

@@ -103,8 +103,7 @@ class VpsOrgApi:
             return rejection.response()
         matching = [route for route in self.routes if route.matches(request.scope)[0] is not Match.NONE]
         allowed = sorted({method for route in matching for method in route.methods or ()})
-        return JSONResponse({"detail": f'Method "{request.method}" not allowed.'}, 405,
-                            headers={"allow": ", ".join(allowed)})
+        return JSONResponse({"detail": f'Method "{request.method}" not allowed.'}, 405, headers={"allow": ", ".join(allowed)})
 
     # Servers
 

@@ -50,8 +50,7 @@ class VpsOrg(Cloud[VpsServer]):
         """The machine is on if the status implies it."""
         machine = await self.sandbox.machine_pool.add(f"vpsorg-{self.next_server_id}", hostname=name)
         now = self.sandbox.clock.now()
-        server = VpsServer(self.next_server_id, name, hostname or f"{name}.example.com", machine, now,
-                           status=state or "active", updated_at=now)
+        server = VpsServer(self.next_server_id, name, hostname or f"{name}.example.com", machine, now, status=state or "active", updated_at=now)
         self.next_server_id += 1
         await self.save_factory_disk(server)
         self.servers.append(server)
@@ -111,8 +110,7 @@ class VpsOrg(Cloud[VpsServer]):
 
     def is_busy(self, server: VpsServer) -> bool:
         """Whether work on the server prevents other work."""
-        return server.status in IN_TRANSITION or any(
-            snapshot.status == "in_progress" for snapshot in self.snapshots_of(server))
+        return server.status in IN_TRANSITION or any(snapshot.status == "in_progress" for snapshot in self.snapshots_of(server))
 
     # Power
 
@@ -191,8 +189,7 @@ class VpsOrg(Cloud[VpsServer]):
         return snapshot
 
     def _new_snapshot(self, server: VpsServer, name: str, description: str) -> VpsSnapshot:
-        snapshot = VpsSnapshot(self._next_snapshot_id, server, name, description, "in_progress", None,
-                               self.sandbox.clock.now())
+        snapshot = VpsSnapshot(self._next_snapshot_id, server, name, description, "in_progress", None, self.sandbox.clock.now())
         self._next_snapshot_id += 1
         self.snapshots.append(snapshot)
         return snapshot
