@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role guarded_upgrade, shown on the sandbox: one upgrade goes well, two go wrong and are undone byte for byte."""
+"""The role guarded_upgrade on the sandbox: one upgrade succeeds, two fail and are rolled back byte for byte."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which lines of ansible-playbook's output tell the story. Lines are left out, and none is changed."""
+"""Filters the output of ansible-playbook. Lines are omitted, none is changed."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from collections.abc import Iterable, Iterator
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _TASK = re.compile(r"(TASK|RUNNING HANDLER) \[")
-# A task that only looked, was skipped, or read a file. One with something to say ends with a brace.
+# A task that changed nothing, was skipped, or included a file. A line with a result ends with a brace.
 _SILENT = re.compile(r"(ok|skipping|included): (?!.*=> \{$)")
 _RESULT = re.compile(r"(fatal|failed|changed|ok): \[")
-# On standard error: the same words as in the result that follows, with a piece of the role's text.
+# On standard error: the same message as in the result that follows, with an excerpt of the role.
 _ERROR = "[ERROR]: Task failed"
 _END_OF_ERROR = re.compile(r"\s+\^ column \d+$")
 
 
 def strip_ansi(line: str) -> str:
-    """A line without colours and without space at its end."""
+    """Remove colours and trailing space."""
     return _COLOUR.sub("", line).rstrip()
 
 
 def filter_lines(lines: Iterable[str]) -> Iterator[str]:
-    """The lines of tasks that changed, said or failed something, and all that is not a task's; each as soon as it comes."""
+    """Yield the lines of tasks that changed, reported or failed, and all lines outside tasks, without delay."""
     head: str | None = None
     in_error = False
     for line in lines:
@@ -45,5 +45,5 @@ def filter_lines(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _is_progress(text: str) -> bool:
-    """Such as "web1: restoring for 3 s": the task is at work, and whether it has something to say is not known yet."""
+    """Whether the line is progress such as "web1: restoring for 3 s": the task is running, so its result is unknown."""
     return re.match(r"[\w.-]+: ", text) is not None and not re.match(r"(fatal|failed|changed|ok|unreachable): ", text)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether the demo did what it says: held against the servers' disks and the clouds' request log, not against Ansible's words."""
+"""Verifies the demo by the servers' disks and the providers' request log, not by Ansible's output."""
 
 from __future__ import annotations
 
@@ -15,107 +15,99 @@ from demo.observer import ServerState, read_server_state
 from sandbox import AdminClient
 
 Digests = Mapping[str, str]
-"""Of every server's disk, by the server's name (hex)."""
+"""Disk digests (hex) by server name."""
 SSH_TIMEOUT = 10
 
 
 class DemoCheckFailed(Exception):
-    """Something did not happen as the demo says; the text says what."""
+    """Something did not happen as expected; the message says what."""
 
 
 def disk_digests(admin: AdminClient) -> dict[str, str]:
-    """Every server's disk as it is now: all files' content, names, modes, owners and times in one SHA-256."""
+    """Return every server's disk digest: one SHA-256 of all files' content, names, modes, owners and times."""
     return {server["name"]: server["digest"] for server in admin.servers()}
 
 
 def check_untouched(admin: AdminClient, server: str, before: str) -> None:
-    """The server's disk is as before, and its cloud was asked for nothing that changes it.
-
-    :raises DemoCheckFailed: as all checks do.
-    """
+    """The disk is unchanged and no change was requested. Raises DemoCheckFailed, as all checks do."""
     changes = [request["operation"] for request in admin.requests(changing=True, server=server)]
-    _require(not changes, f"nothing should have been asked for {server}, and this was: {', '.join(changes)}")
-    _require(admin.server(server)["digest"] == before, f"the disk of {server} has changed, though its upgrade has not begun")
+    _require(not changes, f"expected no changes of {server}; requested: {', '.join(changes)}")
+    _require(admin.server(server)["digest"] == before, f"the disk of {server} has changed, but its upgrade has not started")
 
 
 def check_snapshot(admin: AdminClient, server: str, before: str) -> None:
-    """The server was given one snapshot, which holds this disk."""
+    """There is one snapshot of the server, with this disk."""
     taken = admin.events("snapshot_ready", server=server)
-    _require(len(taken) == 1, f"{server} should have been given one snapshot, and was given {len(taken)}")
-    _require(taken[0]["digest"] == before, f"the snapshot of {server} does not hold the disk that {server} had")
+    _require(len(taken) == 1, f"expected one snapshot of {server}, found {len(taken)}")
+    _require(taken[0]["digest"] == before, f"the snapshot of {server} differs from its disk")
 
 
 def check_upgraded(admin: AdminClient, server: str, before: str) -> None:
-    """The server's disk has changed, no guest is lost, and no restore was asked for."""
+    """The disk has changed, no guest is lost, and no restore was requested."""
     now = read_server_state(admin.server(server))
-    _require(now.digest != before, f"the upgrade has not changed the disk of {server}")
+    _require(now.digest != before, f"the upgrade did not change the disk of {server}")
     _require(now.guests_lost == 0, f"{server} has lost {now.guests_lost} guests")
     changes = admin.requests(operation="snapshots.restore", server=server)
-    _require(not changes, f"{server} was upgraded well, and yet a restore of it was asked for")
+    _require(not changes, f"the upgrade of {server} succeeded, but a restore was requested")
 
 
 def check_broken(server: str, state: ServerState | None, before: str, *, lost: int | None = None, disconnected: bool = False) -> ServerState:
-    """The upgrade had changed the server's disk, with these signs; answers the view.
+    """The upgrade changed the disk, with these symptoms. Return the state before the restore.
 
-    :param state: the server before its restore, when it was on.
-    :param lost: how many guests it had lost; None where that is a matter of chance.
-    :param disconnected: its network was down.
+    `lost` is the number of lost guests (None: not checked); `disconnected` means that the network was down.
     """
-    _require(state is not None and state.digest != before, f"the upgrade has not changed the disk of {server}")
+    _require(state is not None and state.digest != before, f"the upgrade did not change the disk of {server}")
     assert state is not None
-    _require(lost in (None, state.guests_lost), f"the upgrade should have lost {lost} guests of {server}, and has lost {state.guests_lost}")
-    _require(state.network_is_up != disconnected, f"the network of {server} should have been {'down' if disconnected else 'up'} after its upgrade")
+    _require(lost in (None, state.guests_lost), f"expected {lost} lost guests on {server}, found {state.guests_lost}")
+    _require(state.network_is_up != disconnected, f"expected the network of {server} to be {'down' if disconnected else 'up'} after its upgrade")
     return state
 
 
 def check_rolled_back(admin: AdminClient, server: str, before: str, outcome: str) -> None:
-    """The server's disk is as before, by one restore of its own snapshot.
-
-    :param outcome: what the role said of it, for the text of a failure.
-    """
+    """The disk is as before, by one restore of its own snapshot. `outcome` is the role's, for the message."""
     now = admin.server(server)
     _require(now["digest"] == before, f"the disk of {server} is not as it was before the upgrade (it was {before[:8]} and is "
-                                   f"{now['digest'][:8]}); the role says: {outcome}")
+                                   f"{now['digest'][:8]}); the role's outcome: {outcome}")
     changes = len(admin.requests(operation="snapshots.restore", server=server))
-    _require(changes == 1, f"one restore of {server} should have been asked for, and the cloud was asked for {changes}")
+    _require(changes == 1, f"expected one restore of {server}, requested: {changes}")
     taken = [event["snapshot"] for event in admin.events("snapshot_ready", server=server)]
     done = [event["snapshot"] for event in admin.events("restore_done", server=server)]
-    _require(done == taken, f"the snapshot {taken} of {server} should have been restored, and this was: {done}")
+    _require(done == taken, f"expected a restore of {server} to {taken}, restored: {done}")
 
 
 def check_ssh(admin: AdminClient, server: str) -> None:
-    """An SSH server greets whoever connects."""
+    """An SSH server sends its greeting."""
     greeting = b""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", admin.server(server)["ssh_port"]), SSH_TIMEOUT) as connection:
         greeting = connection.recv(4)
-    _require(greeting == b"SSH-", f"{server} does not answer over SSH")
+    _require(greeting == b"SSH-", f"no SSH server responds on {server}")
 
 
 def check_changes(admin: AdminClient, wanted: Sequence[tuple[str, str]]) -> None:
-    """Of all requests that change something, each of `wanted` (operation, server) came once, and nothing else came."""
+    """Each of `wanted` (operation, server) was requested once, and no other change."""
     sent = Counter((request["operation"], request["server"]) for request in admin.requests(changing=True))
     surplus, missing = sent - Counter(wanted), Counter(wanted) - sent
-    _require(not surplus, f"the clouds were asked for more than they should have been: {_listed(surplus)}")
-    _require(not missing, f"the clouds were not asked for: {_listed(missing)}")
+    _require(not surplus, f"unexpected changes requested: {_listed(surplus)}")
+    _require(not missing, f"changes not requested: {_listed(missing)}")
 
 
 def check_disks(admin: AdminClient, wanted: Digests) -> None:
-    """No disk is other than this."""
+    """All disks have these digests."""
     now = disk_digests(admin)
     other = [server for server in now if now[server] != wanted[server]]
-    _require(not other, f"the disk of {' and '.join(other)} has changed meanwhile")
+    _require(not other, f"the disk of {' and '.join(other)} has changed")
 
 
 def read_outcomes(state_dir: Path) -> dict[str, str]:
-    """What the role's receipts say of each server."""
+    """Return the outcome of each server from the role's run records."""
     records = [json.loads(path.read_text("utf-8")) for path in sorted(state_dir.glob("*/*/run.json"))]
     return {record["host"]: record["outcome"] for record in records}
 
 
 def check_recorded_outcomes(state_dir: Path, wanted: Mapping[str, str]) -> None:
-    """The role's receipts say just these outcomes."""
+    """The run records have exactly these outcomes."""
     outcomes = read_outcomes(state_dir)
-    _require(outcomes == wanted, f"the role should say {dict(wanted)}, and says {outcomes}")
+    _require(outcomes == wanted, f"expected the outcomes {dict(wanted)}, found {outcomes}")
 
 
 def _listed(requests: Counter[Any]) -> str:

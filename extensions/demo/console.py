@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the demo prints: steps in plain sentences, Ansible's own words beside a bar, one table at the end."""
+"""The demo's output: steps as sentences, Ansible's output beside a bar, and a table at the end."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ DIGEST_LENGTH = 8
 
 @dataclass(frozen=True)
 class ServerOutcome:
-    """One line of the table: a server and the digests (hex) of its disk at three moments."""
+    """One row of the table: a server and the digests (hex) of its disk at three times."""
 
     server: str
-    cloud: str
+    provider: str
     what_happened: str
     before: str
     upgraded: str
@@ -28,7 +28,7 @@ class ServerOutcome:
 
 
 class DemoConsole:
-    """Prints to standard output; in colours where that is a terminal."""
+    """Prints to standard output, with colours on a terminal."""
 
     def __init__(self) -> None:
         self._console = Console(highlight=False)
@@ -36,47 +36,47 @@ class DemoConsole:
 
     @property
     def in_colours(self) -> bool:
-        """Whether programs whose output is shown may use colours."""
+        """Whether Ansible may use colours."""
         return self._console.color_system is not None
 
     def title(self, text: str) -> None:
-        """The very first line."""
+        """Print the first line."""
         self._console.print(f"[bold]rewind.vps: {escape(text)}[/]")
 
     def step(self, title: str, why: str) -> None:
-        """The head of the next step, numbered from 1."""
+        """Print the heading of the next step, numbered from 1."""
         self._steps += 1
         self._console.print(f"\n[bold cyan]Step {self._steps}. {escape(title)}[/]")
         self.print_text(why)
 
     def print_text(self, text: str) -> None:
-        """A plain sentence."""
+        """Print a sentence."""
         self._console.print(escape(text))
 
     def verified(self, text: str) -> None:
-        """A plain sentence about something that has been checked."""
+        """Print a sentence about something that was verified."""
         self._console.print(f"[green]Checked: {escape(text)}[/]")
 
     def command(self, arguments: Iterable[str]) -> None:
-        """The command that is run now."""
+        """Print the command that starts now."""
         self._console.print(f"[bold]  $ {escape(' '.join(arguments))}[/]", soft_wrap=True)
 
     def output(self, line: str) -> None:
-        """A line that the command printed."""
+        """Print a line of the command's output."""
         self._console.print(Text("  | ", style="dim") + Text.from_ansi(line), soft_wrap=True)
 
     def progress(self, text: str) -> None:
-        """What is going on while the command prints nothing."""
+        """Print progress while the command prints nothing."""
         self._console.print(f"[dim]  . {escape(text)}[/]", soft_wrap=True)
 
     def failure(self, text: str) -> None:
-        """Why the demo ends here."""
+        """Print why the demo fails."""
         self._console.print(f"\n[bold red]The demo failed: {escape(text)}[/]")
 
     def table(self, outcomes: Iterable[ServerOutcome]) -> None:
-        """What became of the servers' disks; equal digests of one server say so, and have one colour."""
+        """Print the digests of the servers' disks; equal digests of one server have the same colour."""
         table = Table(box=box.ROUNDED, show_lines=True, title="\nThe servers' disks", title_style="bold")
-        for column in ("server", "cloud", "what happened"):
+        for column in ("server", "provider", "what happened"):
             table.add_column(column)
         for column in ("disk\nbefore", "after the\nupgrade", "at the\nend"):
             table.add_column(column, no_wrap=True)
@@ -87,5 +87,5 @@ class DemoConsole:
                 cells[2].append("\n= before", style="bold")
             elif outcome.at_end == outcome.upgraded:
                 cells[2].append("\n= upgraded")
-            table.add_row(outcome.server, outcome.cloud, outcome.what_happened, *cells)
+            table.add_row(outcome.server, outcome.provider, outcome.what_happened, *cells)
         self._console.print(table)

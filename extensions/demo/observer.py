@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sees what is there only for a while: servers between their upgrade and their restore."""
+"""Observes the servers between their upgrade and their restore."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ POLL_INTERVAL = 0.4
 
 @dataclass(frozen=True)
 class ServerState:
-    """A server at one moment: its disk's digest (hex), guests that it lost, whether it is on, whether its network is up."""
+    """The state of a server: its disk's digest (hex), lost guests, power and network."""
 
     digest: str
     guests_lost: int
@@ -25,7 +25,7 @@ class ServerState:
 
 
 def guests_lost(disk: Path) -> int:
-    """How many guests of the guestbook on this disk are not among version 2.0's files; 0 for version 1.0."""
+    """Return how many guests are missing in version 2.0's files; 0 for version 1.0."""
     data = disk / "var/lib/guestbook"
     if not (data / "guests").is_dir():
         return 0
@@ -33,15 +33,12 @@ def guests_lost(disk: Path) -> int:
 
 
 def read_server_state(server: dict[str, Any]) -> ServerState:
-    """:param server: as the sandbox's admin API tells of it."""
+    """Read the state from the server's entry in the admin API."""
     return ServerState(server["digest"], guests_lost(Path(server["disk"])), server["powered_on"], server["network"] == "up")
 
 
 class ServerObserver:
-    """While it is entered, keeps the last view of each server from before its restore began.
-
-    :ivar before_restore: by the server's name; of one that is not restored, the last view of all.
-    """
+    """A context that keeps the last state of each server before its restore started, by name, in `before_restore`."""
 
     def __init__(self, admin: AdminClient) -> None:
         self._admin = admin
@@ -59,12 +56,12 @@ class ServerObserver:
 
     def _run(self) -> None:
         while not self._stopped.wait(POLL_INTERVAL):
-            # A disk that changes while it is looked at: the next look is soon.
+            # The disk may change while it is read: the next poll is soon.
             with contextlib.suppress(AdminError, OSError, ValueError):
                 self._poll()
 
     def _poll(self) -> None:
         states = {server["name"]: read_server_state(server) for server in self._admin.servers()}
-        # Asked for after the look, so that no view of a restore at work is taken for one from before.
+        # Read after the states, so a state during a restore is never taken for one before it.
         restored = {event["server"] for event in self._admin.events("restore_started")}
         self.before_restore.update({name: state for name, state in states.items() if name not in restored and state.is_on})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs `ansible-playbook` on the sandbox's servers and shows what it prints."""
+"""Runs `ansible-playbook` on the sandbox's servers and shows its output."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from demo.ansible_output import filter_lines, strip_ansi
 from demo.console import DemoConsole
 from sandbox import SandboxHandle
 
-PROGRESS_INTERVAL = 2.0  # without a line of output, until it is said what is going on
+PROGRESS_INTERVAL = 2.0  # seconds without output until progress is shown
 STOP_TIMEOUT = 10.0
 
 _FOREIGN_PREFIXES = ("ANSIBLE_", "ILKBYTE_", "REWIND_", "VPS_API_")
@@ -31,21 +31,20 @@ _RECAP = re.compile(r"(\S+)\s+: ok=\d+ .*unreachable=(\d+)\s+failed=(\d+)")
 
 @dataclass(frozen=True)
 class PlaybookResult:
-    """How a playbook ended: ansible-playbook's exit status, and the hosts that failed or could not be reached."""
+    """The exit status of ansible-playbook, and the hosts that failed or were unreachable."""
 
     status: int
     failed: list[str]
 
 
 class Playbooks:
-    """The demo's playbooks, run in the checkout so that the commands shown are the commands run.
+    """Runs playbooks in the checkout, so the commands shown are the commands run. As a context it ends the guards.
 
-    :param root: the checkout.
-    :param scratch: an empty folder for Ansible's own files.
-    :param state_dir: where the role keeps its receipts; in a user's own runs that is below ~/.local/state.
-    :param describe_progress: what to say while nothing is printed; None for nothing.
-
-    Left as a context, it leaves no guard behind.
+    Args:
+        root: The checkout.
+        scratch: An empty directory for Ansible's files.
+        state_dir: The directory for the role's run records; by default it is below ~/.local/state.
+        describe_progress: Text to show while there is no output; None for nothing.
     """
 
     def __init__(self, sandbox: SandboxHandle, console: DemoConsole, root: Path, scratch: Path, state_dir: Path,
@@ -63,10 +62,10 @@ class Playbooks:
         _kill_guards(self._state_dir)
 
     def run(self, name: str, *options: str) -> PlaybookResult:
-        """Run a playbook with these options of ansible-playbook's."""
+        """Run a playbook with these options of ansible-playbook."""
         arguments = [f"extensions/demo/{name}", *options]
         self._console.command(["ansible-playbook", *arguments])
-        # A session of its own: Ctrl-C then reaches Ansible once, through us, and not twice.
+        # A new session, so Ctrl-C reaches Ansible only through this process.
         child = subprocess.Popen(
             [sys.executable, "-m", "ansible", "playbook", *arguments], cwd=self._root, env=self._environment, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace")
@@ -80,7 +79,7 @@ class Playbooks:
             _stop(child)
 
     def _lines(self, child: subprocess.Popen[str]) -> Iterator[str]:
-        """The lines of output as they come. Where none comes for a while, it is shown what is going on."""
+        """Yield output lines as they arrive. Without output for a while, show progress."""
         lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         threading.Thread(target=_collect, args=(child, lines), daemon=True).start()
         while True:
@@ -109,7 +108,7 @@ def _failed_host(line: str) -> list[str]:
 
 
 def _stop(child: subprocess.Popen[str]) -> None:
-    """Harmless where it has ended. Ansible tidies up at an interrupt: it takes its own processes along."""
+    """Interrupt a running playbook, so Ansible ends its own processes; then kill the rest."""
     if child.poll() is None:
         child.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -120,22 +119,22 @@ def _stop(child: subprocess.Popen[str]) -> None:
 
 
 def _kill_guards(state_dir: Path) -> None:
-    """A guard outlives its run on purpose, and would try for an hour to reach a sandbox that is gone."""
+    """Kill the guards: a guard outlives its run, and would retry for an hour without the sandbox."""
     for path in state_dir.glob("*/*/run.json"):
         guard = json.loads(path.read_text("utf-8")).get("guard")
-        # Only where it listens, for else the number may be another process's by now.
+        # Only if it listens: otherwise the PID may belong to another process.
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
             connection.connect(guard["socket"])
             os.kill(guard["pid"], signal.SIGKILL)
 
 
 def _environment(sandbox: SandboxHandle, root: Path, scratch: Path, state_dir: Path, *, in_colours: bool) -> dict[str, str]:
-    """The variables of Ansible's processes. Credentials go this way, since a command line is everybody's to read."""
-    # Whoever runs this may have real clouds and an Ansible of their own set up: neither has a part in this.
+    """Return Ansible's environment. It has the credentials, because command lines are visible to all users."""
+    # The user's own credentials and Ansible settings must not take part.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN_PREFIXES)}
     return {
         **inherited,
-        "LC_ALL": "C.UTF-8",  # Ansible takes no locale without UTF-8
+        "LC_ALL": "C.UTF-8",  # Ansible requires UTF-8
         "ANSIBLE_COLLECTIONS_PATH": str(_collections(root, scratch)),
         "ANSIBLE_CONFIG": str(root / "tests" / "ansible.cfg"),
         "ANSIBLE_HOME": str(scratch / "ansible"),
@@ -151,14 +150,14 @@ def _environment(sandbox: SandboxHandle, root: Path, scratch: Path, state_dir: P
 
 
 def _write_state_dir_variables(scratch: Path, state_dir: Path) -> Path:
-    """One more inventory: nothing of the demo's goes into the user's home."""
+    """Write another inventory, so nothing is written to the user's home."""
     path = scratch / "state_dir.yml"
     path.write_text(json.dumps({"all": {"vars": {"guarded_upgrade_state_dir": str(state_dir)}}}), encoding="utf-8")
     return path
 
 
 def _collections(root: Path, scratch: Path) -> Path:
-    """A folder in which Ansible finds the checkout as rewind.vps."""
+    """Create a directory in which Ansible finds the checkout as rewind.vps."""
     namespace = scratch / "collections" / "ansible_collections" / "rewind"
     namespace.mkdir(parents=True)
     (namespace / "vps").symlink_to(root)

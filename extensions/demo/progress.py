@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the sandbox's clouds are busy with, in a sentence, from their request log."""
+"""Describes the running operations of the providers, from their request log."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OPERATIONS = {
 
 
 def describe_progress(admin: AdminClient) -> str | None:
-    """Such as "by the clouds' clock: snapshot of web1 (VPS.org) for 4 min, …"; None if the clouds are idle."""
+    """Return for example "in progress (provider time): snapshot of web1 at VPS.org for 4 min"; None if idle."""
     events = admin.events()
     now = datetime.fromisoformat(admin.clock()["now"].replace("Z", "+00:00"))
     progress = []
@@ -27,4 +27,4 @@ def describe_progress(admin: AdminClient) -> str | None:
             continue
         minutes = (now - datetime.fromisoformat(event["at"].replace("Z", "+00:00"))).total_seconds() / 60
         progress.append(f"{label} of {event['server']} at {TITLES[event['cloud']]} for {minutes:.0f} min")
-    return f"under way, by the clouds' clock: {', '.join(progress)}" if progress else None
+    return f"in progress (provider time): {', '.join(progress)}" if progress else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the demo: `make demo`. Exit status 0 if all went as it should, 1 if not, 2 if it could not start."""
+"""Runs the demo: `make demo`. Exit status 0 on success, 1 on failure, 2 if it cannot start."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 EXTENSIONS = Path(__file__).resolve().parent.parent
-# In place of this script's folder: the demo and the sandbox are packages of that one.
+# Replaces this script's directory: demo and sandbox are packages in it.
 sys.path[0] = str(EXTENSIONS)
 
 PACKAGES = ("ansible", "asyncssh", "requests", "rich", "starlette", "uvicorn")
-# Sandbox seconds a second: a restore of 5-15 minutes takes 1-3 seconds, so one sees that it takes time.
+# Sandbox seconds per second: a restore of 5-15 minutes takes 1-3 seconds, which is visible.
 SPEED = 300.0
 MAX_TEMP_PATH = 40
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the demo; answers the exit status."""
+    """Run the demo. Return the exit status."""
     options = _parser().parse_args(arguments)
     if problem := _missing_requirement():
-        print(f"The demo can't start: {problem}", file=sys.stderr)
+        print(f"The demo cannot start: {problem}", file=sys.stderr)
         return 2
-    # Only now: these need the packages.
+    # These need the packages.
     from demo.checks import DemoCheckFailed
     from demo.console import DemoConsole
     from demo.scenario import Scenario
@@ -39,8 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     try:
-        console.title("three guarded upgrades; two of them go wrong, and are undone")
-        console.print_text("Nothing of this leaves your machine, and no account is needed: the sandbox plays two clouds and their servers.")
+        console.title("three guarded upgrades; two fail and are rolled back")
+        console.print_text("Everything runs on this machine, without an account: the sandbox simulates two providers and their servers.")
         with (
             tempfile.TemporaryDirectory(prefix="rw-demo-", dir=_short_temp_directory(), ignore_cleanup_errors=True) as scratch,
             launch(vpsorg_servers=2, ilkbyte_servers=1, speed=options.speed, isolation=options.isolation) as sandbox,
@@ -50,20 +50,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.failure(str(problem))
         return 1
     except SystemExit:
-        console.print_text("Stopped. The sandbox and all that was in it are gone.")
+        console.print_text("Stopped. The sandbox was removed.")
         raise
     return 0
 
 
 def _stop(number: int, _frame: object) -> None:
-    # Once is enough: a second Ctrl-C must not cut the tidying short.
+    # A second Ctrl-C must not interrupt the cleanup.
     for either in (signal.SIGINT, signal.SIGTERM):
         signal.signal(either, signal.SIG_IGN)
     raise SystemExit(128 + number)
 
 
 def _short_temp_directory() -> str:
-    # SSH's control sockets lie in it, and a socket's path may have a hundred characters, no more.
+    # It contains SSH's control sockets, whose paths are limited to about a hundred characters.
     usual = tempfile.gettempdir()
     return usual if len(usual) <= MAX_TEMP_PATH or not os.access("/tmp", os.W_OK) else "/tmp"
 
@@ -71,20 +71,18 @@ def _short_temp_directory() -> str:
 def _missing_requirement() -> str | None:
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
-        return f"{sys.executable} has no {', '.join(missing)}. Run `make demo`, which brings all that is needed."
+        return f"{sys.executable} has no {', '.join(missing)}. Run `make demo`, which installs everything."
     if not shutil.which("ssh"):
-        return "it logs in to its servers over SSH, and there is no ssh here. Install it, for example: apt install openssh-client"
+        return "ssh not found; the demo uses SSH. Install it, for example: apt install openssh-client"
     return None
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="extensions/demo/run.py", description=__doc__)
-    parser.add_argument("--speed", type=float, default=SPEED, metavar="FACTOR",
-                        help="sandbox seconds in one second (default %(default)g)")
+    parser.add_argument("--speed", type=float, default=SPEED, metavar="FACTOR", help="sandbox seconds per second (default %(default)g)")
     parser.add_argument("--isolation", default="auto", choices=("auto", "namespace", "directory"),
-                        help="how the sandbox keeps its servers apart (default %(default)s)")
-    parser.add_argument("--restore-fails", action="store_true",
-                        help="let the clouds' restores fail half way, to see what one then sees; the demo then ends with status 1")
+                        help="how the sandbox isolates its servers (default %(default)s)")
+    parser.add_argument("--restore-fails", action="store_true", help="let every restore fail half way; the demo then exits with status 1")
     return parser
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The demo's steps in order. Each says what it does and why, does it with Ansible, and checks what came of it."""
+"""The demo's steps. Each explains itself, runs Ansible and verifies the result."""
 
 from __future__ import annotations
 
@@ -16,16 +16,12 @@ from demo.progress import TITLES, describe_progress
 from sandbox import SandboxHandle
 
 HEALTHY, BROKEN, DISCONNECTED = "app1", "web1", "web2"
-GUESTS_LOST = 3  # O'Brien and the two after him
+GUESTS_LOST = 3  # O'Brien and the two after
 SHORT_ROLLBACK_TIMEOUT = 10
 
 
 class Scenario:
-    """Played once on a fresh sandbox with web1 and web2 at VPS.org and app1 at Ilkbyte.
-
-    :param root: the checkout.
-    :param scratch: an empty folder.
-    """
+    """Plays once on a new sandbox with web1 and web2 at VPS.org and app1 at Ilkbyte. `scratch` is an empty directory."""
 
     def __init__(self, sandbox: SandboxHandle, console: DemoConsole, root: Path, scratch: Path) -> None:
         self._started = time.monotonic()
@@ -36,11 +32,7 @@ class Scenario:
         self._playbooks = Playbooks(sandbox, console, root, scratch, self._state_dir, functools.partial(describe_progress, sandbox.admin))
 
     def play(self, *, restore_fails: bool = False) -> None:
-        """Play all steps.
-
-        :param restore_fails: let each of the clouds' restores fail half way.
-        :raises DemoCheckFailed: something did not happen as it should.
-        """
+        """Play all steps; with `restore_fails` every restore fails half way. Raises DemoCheckFailed."""
         with self._playbooks, ServerObserver(self._admin) as observer:
             self._introduce()
             self._install()
@@ -55,27 +47,27 @@ class Scenario:
         names = {cloud: [server["name"] for server in self._admin.servers(cloud)] for cloud in TITLES}
         self._console.print_text(f"Its servers: {'; '.join(f'{TITLES[cloud]} has {_and(servers)}' for cloud, servers in names.items())}. "
                          f"{self._sandbox.isolation_reason}")
-        self._console.print_text(f"Its clocks run {self._sandbox.speed:g} times as fast as yours, so a restore of ten minutes takes "
+        self._console.print_text(f"The sandbox's clock runs {self._sandbox.speed:g} times faster than real time, so a restore of ten minutes takes "
                          f"{600 / self._sandbox.speed:.0f} seconds.")
-        self._console.print_text("The inventory and the keys to the clouds reach Ansible through its environment. Of its output you see the tasks "
-                         "that change, say or fail something.")
+        self._console.print_text("Ansible gets the inventory and the credentials from its environment. The output shows only tasks that change, "
+                         "report or fail something.")
 
     def _install(self) -> None:
-        self._console.step("Install a program", "A small guestbook, version 1.0, is put on the three servers over SSH.")
+        self._console.step("Install a program", "Install a small guestbook, version 1.0, on the three servers over SSH.")
         result = self._playbooks.run("install.yml")
         self._require_result(result, 0, [])
 
     def _show_plan(self, before: dict[str, str]) -> None:
-        self._console.step("Look at the plan",
-                          "Version 2.0 is to be installed behind a guard, by the role rewind.vps.guarded_upgrade. First only the plan:")
+        self._console.step("Show the plan",
+                          "The role rewind.vps.guarded_upgrade will install version 2.0 with automatic rollback. First, the plan only:")
         result = self._playbooks.run("upgrade.yml", "--check", "--limit", HEALTHY)
         self._require_result(result, 0, [])
         checks.check_changes(self._admin, [])
         checks.check_disks(self._admin, before)
-        self._console.verified("nothing was changed, neither at the clouds nor on a server.")
+        self._console.verified("nothing was changed, neither at the providers nor on a server.")
 
     def _make_restores_fail(self) -> list[str]:
-        """Answers what the role is told then: without it, it would try for an hour."""
+        """Return the role options for this; with its defaults the role would retry for an hour."""
         self._admin.fault("restore_fails", operation="snapshots.restore", times=None)
         return ["-e", f"guarded_upgrade_rollback_timeout={SHORT_ROLLBACK_TIMEOUT}"]
 
@@ -94,15 +86,15 @@ class Scenario:
         checks.check_recorded_outcomes(self._state_dir, {HEALTHY: "upgraded", BROKEN: "rolled_back"})
         self._require_result(result, 2, [BROKEN])
         self._console.verified(f"{HEALTHY} is upgraded, and all its guests are there.")
-        self._console.verified(f"{BROKEN} had lost {broken.guests_lost} guests, was restored once, and its disk is byte for byte as it was: every "
+        self._console.verified(f"{BROKEN} had lost {broken.guests_lost} guests, was restored once, and its disk is byte for byte as before: every "
                             "file's content, name, mode, owner and time.")
-        self._console.verified(f"the roll-out stopped there: nothing was done to {DISCONNECTED}.")
+        self._console.verified(f"the roll-out stopped there; {DISCONNECTED} was not changed.")
         return broken
 
     def _upgrade_disconnected(self, before: dict[str, str], observer: ServerObserver) -> ServerState:
         self._console.step("Upgrade a server that cuts itself off",
                           f"{DISCONNECTED}'s variables name a wrong network device. The upgrade writes it into /etc/network/interfaces: the server "
-                          "stays on, but SSH is dead, and nothing could mend that from here.")
+                          "stays on, but SSH is dead, and Ansible cannot repair it.")
         others = {server: digest for server, digest in checks.disk_digests(self._admin).items() if server != DISCONNECTED}
         result = self._playbooks.run("upgrade.yml", "--limit", DISCONNECTED)
         outcomes = checks.read_outcomes(self._state_dir)
@@ -113,19 +105,19 @@ class Scenario:
         checks.check_recorded_outcomes(self._state_dir, {HEALTHY: "upgraded", BROKEN: "rolled_back", DISCONNECTED: "rolled_back"})
         checks.check_disks(self._admin, {**others, DISCONNECTED: before[DISCONNECTED]})
         self._require_result(result, 2, [DISCONNECTED])
-        self._console.verified(f"{DISCONNECTED} was on and out of reach; its cloud has put its disk back byte for byte, and SSH answers again.")
+        self._console.verified(f"{DISCONNECTED} was on but unreachable; its provider restored its disk byte for byte, and SSH works again.")
         checks.check_changes(self._admin, [
             *(("snapshots.create", server) for server in (HEALTHY, BROKEN, DISCONNECTED)),
             *(("snapshots.restore", server) for server in (BROKEN, DISCONNECTED)),
         ])
-        self._console.verified("in all, the clouds were asked to change just this: three snapshots taken, two of them restored.")
+        self._console.verified("the only changes requested were three snapshots and two restores.")
         return broken
 
     def _summarize(self, before: dict[str, str], broken: dict[str, ServerState]) -> None:
         descriptions = {
             HEALTHY: "upgraded",
             BROKEN: "rolled back: the health check failed",
-            DISCONNECTED: "rolled back: the server was out of reach",
+            DISCONNECTED: "rolled back: the server was unreachable",
         }
         outcomes = []
         for server in sorted(self._admin.servers(), key=lambda server: server["name"]):
@@ -133,14 +125,14 @@ class Scenario:
             upgraded = broken[name].digest if name in broken else at_end
             outcomes.append(ServerOutcome(name, TITLES[server["cloud"]], descriptions[name], before[name], upgraded, at_end))
         self._console.table(outcomes)
-        self._console.print_text(f"All went as it should, in {time.monotonic() - self._started:.0f} seconds. The playbooks are in extensions/demo/.")
-        self._console.print_text("What to do next: read README.md to use this on your servers, or try it yourself on the sandbox: make sandbox")
+        self._console.print_text(f"The demo succeeded in {time.monotonic() - self._started:.0f} seconds. Its playbooks are in extensions/demo/.")
+        self._console.print_text("What to do next: read README.md to use this on your servers, or try it on the sandbox: make sandbox")
 
     @staticmethod
     def _require_result(result: PlaybookResult, status: int, failed: list[str]) -> None:
         if (result.status, result.failed) != (status, failed):
-            raise DemoCheckFailed(f"ansible-playbook should have ended with status {status} and failed on {_and(failed) or 'no server'}; it ended "
-                                  f"with {result.status} and failed on {_and(result.failed) or 'no server'}. It says above why")
+            raise DemoCheckFailed(f"expected ansible-playbook to exit with {status} and fail on {_and(failed) or 'no server'}; it exited "
+                                  f"with {result.status} and failed on {_and(result.failed) or 'no server'}. See its output above")
 
 
 def _and(names: list[str]) -> str:

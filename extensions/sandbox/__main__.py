@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``python -m sandbox``"""
+"""`python -m sandbox`"""
 
 import sys
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changes to servers and snapshots that only the admin API can make: planting, renaming, impossible states."""
+"""Changes to servers and snapshots that only the admin API can make, including states that the providers never produce."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class NotFound(Exception):
 
 
 class BadRequest(Exception):
-    """The request to the admin API makes no sense."""
+    """The request to the admin API is invalid."""
 
 
 def check_keys(body: dict[str, Any], *allowed: str) -> None:
-    """:raises BadRequest: there are keys beside the known ones (a misspelt key must not pass for a test's set-up)."""
+    """Raises BadRequest for unknown keys: a misspelt key must not silently change a test's setup."""
     if unknown := set(body) - set(allowed):
         raise BadRequest(f"unknown keys: {', '.join(sorted(unknown))}; known: {', '.join(allowed)}")
 
 
 def get_cloud(sandbox: SandboxState, name: Any) -> Any:
-    """:raises NotFound: no such cloud."""
+    """Raises NotFound."""
     for cloud in sandbox.clouds:
         if cloud.name == name:
             return cloud
@@ -44,10 +44,7 @@ def get_cloud(sandbox: SandboxState, name: Any) -> Any:
 
 
 def get_server(sandbox: SandboxState, cloud: Any, reference: Any) -> Any:
-    """By id, uuid or name.
-
-    :raises NotFound: no such server.
-    """
+    """Find a server by ID, UUID or name. Raises NotFound."""
     server = get_cloud(sandbox, cloud).server(reference)
     if server is None:
         raise NotFound(f"no server {reference!r} at {cloud}")
@@ -55,7 +52,7 @@ def get_server(sandbox: SandboxState, cloud: Any, reference: Any) -> Any:
 
 
 async def add_server(sandbox: SandboxState, body: dict[str, Any]) -> Server:
-    """Make one more server: ``cloud``, ``name``, ``hostname``, ``status`` (for Ilkbyte: running or shut off)."""
+    """Add a server: `cloud`, `name`, `hostname`, `status` (Ilkbyte: running or shut off)."""
     check_keys(body, "cloud", "name", "hostname", "status")
     cloud, name = get_cloud(sandbox, body.get("cloud")), str(body["name"])
     if isinstance(cloud, Ilkbyte):
@@ -66,8 +63,9 @@ async def add_server(sandbox: SandboxState, body: dict[str, Any]) -> Server:
 
 
 async def change_server(sandbox: SandboxState, cloud_name: str, server: Server, body: dict[str, Any]) -> None:
-    """Change ``name``, ``hostname``, ``status`` (the machine follows the words it understands), ``power`` (on, off: the
-    machine alone), ``network`` (up, down: its cable), ``service`` (Ilkbyte's word for the contract)."""
+    """Change `name`, `hostname`, `status` (the machine follows known statuses), `power` (on or off, machine only), `network` (up or down),
+    `service` (Ilkbyte).
+    """
     check_keys(body, "name", "hostname", "status", "power", "network", "service")
     if body.get("power", "on") not in ("on", "off") or body.get("network", "up") not in ("up", "down"):
         raise BadRequest("power is on or off, network is up or down")
@@ -80,7 +78,7 @@ async def change_server(sandbox: SandboxState, cloud_name: str, server: Server, 
         server.hostname = str(body["hostname"])
     if "service" in body:
         if not isinstance(server, IlkbyteServer):
-            raise BadRequest("service is Ilkbyte's word")
+            raise BadRequest("only Ilkbyte has service")
         server.service = str(body["service"])
     if "status" in body:
         if isinstance(server, IlkbyteServer):
@@ -100,17 +98,18 @@ async def change_server(sandbox: SandboxState, cloud_name: str, server: Server, 
 
 
 async def add_snapshot(sandbox: SandboxState, body: dict[str, Any]) -> dict[str, Any]:
-    """Put a snapshot there as if made by hand: ``cloud``, ``server``, ``name``, ``created_at``; for VPS.org also
-    ``status``, ``size_mb``, ``description``; for Ilkbyte ``state`` and, with ``is_cron``, ``day``, ``hour``, ``min``.
-    Answers the row that lists show."""
+    """Add a snapshot and return its row: `cloud`, `server`, `name`, `created_at`; VPS.org: `status`, `size_mb`, `description`; Ilkbyte: `state`
+    and, with `is_cron`, `day`, `hour`, `min`.
+    """
     row = await _insert_snapshot(sandbox, body)
     get_cloud(sandbox, body["cloud"]).record_listing()
     return row
 
 
 async def add_snapshots(sandbox: SandboxState, body: dict[str, Any]) -> int:
-    """Many in one change, the last one planted being the newest: ``cloud`` and ``snapshots``, each as for
-    :func:`add_snapshot` without its ``cloud``. Answers how many; those before one that makes no sense are there."""
+    """Add `snapshots` to `cloud` in one change, each as for `add_snapshot`; the last one is the newest. Return the number. If one is invalid,
+    those before it are added.
+    """
     check_keys(body, "cloud", "snapshots")
     cloud = get_cloud(sandbox, body.get("cloud"))
     try:
@@ -136,16 +135,15 @@ async def _insert_snapshot(sandbox: SandboxState, body: dict[str, Any]) -> dict[
     state = POWER_STATES[body["state"]] if "state" in body else None
     await sandbox.ilkbyte.add_snapshot(server, body["name"], state, created_at)
     if body.get("is_cron"):
-        sandbox.ilkbyte.record_listing()  # two changes, as where a client makes them
-        sandbox.ilkbyte.add_schedule(server, body["name"], int(body.get("day", 1)), int(body.get("hour", 0)),
-                                   int(body.get("min", 0)))
+        sandbox.ilkbyte.record_listing()  # two changes, as a client makes them
+        sandbox.ilkbyte.add_schedule(server, body["name"], int(body.get("day", 1)), int(body.get("hour", 0)), int(body.get("min", 0)))
     return ilkbyte_row(server, body["name"])
 
 
-def change_snapshot(sandbox: SandboxState, cloud_name: str, server: Server, reference: str,
-                    body: dict[str, Any]) -> dict[str, Any]:
-    """Change what lists show. VPS.org: ``status`` (any word), ``created_at``, ``size_mb``, ``description``. Ilkbyte:
-    ``created_at``, ``state``, ``cron_time`` (the sentence only), ``next_run`` (the schedule really moves)."""
+def change_snapshot(sandbox: SandboxState, cloud_name: str, server: Server, reference: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Change a snapshot. VPS.org: `status` (any text), `created_at`, `size_mb`, `description`. Ilkbyte: `created_at`, `state`, `cron_time` (text
+    only), `next_run` (reschedules).
+    """
     if isinstance(server, VpsServer):
         check_keys(body, "status", "created_at", "size_mb", "description")
         cloud = get_cloud(sandbox, cloud_name)
@@ -174,7 +172,7 @@ def change_snapshot(sandbox: SandboxState, cloud_name: str, server: Server, refe
 
 
 async def remove_snapshot(sandbox: SandboxState, cloud_name: str, server: Server, reference: str) -> None:
-    """Remove a snapshot whatever its state, as if somebody else had done it."""
+    """Remove a snapshot in any state."""
     if isinstance(server, VpsServer):
         cloud = get_cloud(sandbox, cloud_name)
         await cloud.drop_snapshot(_find_vpsorg_snapshot(cloud, server, reference))
@@ -186,7 +184,7 @@ async def remove_snapshot(sandbox: SandboxState, cloud_name: str, server: Server
 
 
 def _find_vpsorg_snapshot(cloud: VpsOrg, server: VpsServer, reference: str) -> VpsSnapshot:
-    """By id, else the newest of that name."""
+    """Find a snapshot by ID, else the newest of that name."""
     candidates = cloud.snapshots_of(server)
     for snapshot in candidates:
         if str(snapshot.id) == reference:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The admin API: what tests and demos may see and do behind the clouds' backs. JSON, loopback, no credentials."""
+"""The admin API for tests and demos: JSON on loopback, no credentials."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from .admin_actions import (
 )
 from .clock import format_utc
 from .cloud import Server
+from .faults.registry import ALL_FAULTS
 from .ilkbyte.api import Key
 from .state import SandboxState
 from .vpsorg.api import Token
@@ -35,10 +36,7 @@ Handler = Callable[[Request], Awaitable[Any]]
 
 
 class AdminApi:
-    """The routes over a :class:`SandboxState`.
-
-    :param servers_changed: called when servers came, went or changed their names (the inventory is written anew).
-    """
+    """The routes. `servers_changed` is called when servers are added, removed or renamed."""
 
     def __init__(self, sandbox: SandboxState, servers_changed: Callable[[], None]) -> None:
         self._state = sandbox
@@ -60,8 +58,7 @@ class AdminApi:
             ("POST", "/certificate", self._select_certificate),
             ("GET", "/settings", self._settings), ("POST", "/settings", self._change_settings),
         ]
-        self.app = Starlette(routes=[Route(path, _endpoint(handler), methods=[method])
-                                     for method, path, handler in routes])
+        self.app = Starlette(routes=[Route(path, _endpoint(handler), methods=[method]) for method, path, handler in routes])
 
     async def _request_log(self, request: Request) -> Any:
         return {"entries": self._state.request_log.entries}
@@ -78,8 +75,7 @@ class AdminApi:
         self._servers_changed()
 
     async def _servers(self, request: Request) -> Any:
-        return {"servers": [await self._describe(cloud.name, server)
-                            for cloud in self._state.clouds for server in cloud.servers]}
+        return {"servers": [await self._describe(cloud.name, server) for cloud in self._state.clouds for server in cloud.servers]}
 
     async def _describe(self, cloud: str, server: Any) -> dict[str, Any]:
         if cloud == "ilkbyte":
@@ -119,8 +115,7 @@ class AdminApi:
 
     async def _change_snapshot(self, request: Request) -> Any:
         path = request.path_params
-        return change_snapshot(self._state, path["cloud"], self._requested_server(request), path["snapshot"],
-                               await _json_object(request))
+        return change_snapshot(self._state, path["cloud"], self._requested_server(request), path["snapshot"], await _json_object(request))
 
     async def _remove_snapshot(self, request: Request) -> Any:
         path = request.path_params
@@ -137,7 +132,7 @@ class AdminApi:
         body = await _json_object(request)
         check_keys(body, "advance")
         self._state.clock.advance(float(body["advance"]))
-        for _dummy in range(10):  # let what has come due begin before the caller goes on
+        for _dummy in range(10):  # start what is due before the caller continues
             await asyncio.sleep(0)
         return await self._clock(request)
 
@@ -154,8 +149,8 @@ class AdminApi:
         self._state.request_log.add_secrets(credentials.secrets())
 
     async def _faults(self, request: Request) -> Any:
-        return {"faults": self._state.faults.rules(), "kinds": self._state.faults.kinds(),
-                "keys": self._state.faults.keys()}
+        return {"faults": self._state.faults.rules(), "kinds": {kind.name: kind.description for kind in ALL_FAULTS.values()},
+                "keys": {kind.name: kind.keys for kind in ALL_FAULTS.values()}}
 
     async def _add_faults(self, request: Request) -> Any:
         body = await request.json()
@@ -207,5 +202,5 @@ def _endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
 async def _json_object(request: Request) -> dict[str, Any]:
     body = await request.json() if await request.body() else {}
     if not isinstance(body, dict):
-        raise BadRequest("a JSON object is wanted")
+        raise BadRequest("the body must be a JSON object")
     return body

@@ -14,66 +14,58 @@ REQUEST_TIMEOUT = 60
 
 
 class AdminError(Exception):
-    """The sandbox refused a call to its admin API; the text says why."""
+    """The sandbox rejected an admin API call; the message contains its error."""
 
 
 class AdminClient:
-    """What tests and demos may see and do behind the clouds' backs.
-
-    :param url: the sandbox's ``admin_url``.
-    """
+    """Client for the `admin_url` of a sandbox."""
 
     def __init__(self, url: str) -> None:
         self._url = url
-        # No proxies: the sandbox is on loopback, whatever the environment says.
+        # No proxies: the sandbox is on loopback.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def request_log(self) -> list[Row]:
-        """All entries: requests and effects, in order."""
+        """Return all entries: requests and events, in order."""
         return self._call("GET", "request-log")["entries"]
 
     def clear_request_log(self) -> None:
-        """Forget all entries."""
+        """Clear all entries."""
         self._call("DELETE", "request-log")
 
     def requests(self, changing: bool | None = None, cloud: str | None = None, operation: str | None = None,
                  server: str | None = None) -> list[Row]:
-        """The requests among the entries that match."""
+        """Return the matching requests."""
         wanted = {"kind": "request", "changing": changing, "cloud": cloud, "operation": operation, "server": server}
         return _filter(self.request_log(), wanted)
 
     def events(self, event: str | None = None, cloud: str | None = None, server: str | None = None,
                 snapshot: str | None = None, request: int | None = None, actor: str | None = None) -> list[Row]:
-        """The events among the entries that match. ``request``: the number (``n``) of the request that caused them; ``actor``:
-        ``client``, ``schedule`` or ``other_client``."""
-        wanted = {"kind": "event", "event": event, "cloud": cloud, "server": server, "snapshot": snapshot, "request": request,
-                  "actor": actor}
+        """Return the matching events. `request` is the number (`n`) of the causing request; `actor` is client, schedule or other_client."""
+        wanted = {"kind": "event", "event": event, "cloud": cloud, "server": server, "snapshot": snapshot, "request": request, "actor": actor}
         return _filter(self.request_log(), wanted)
 
     def reset(self, servers: int | None = None, **numbers: int) -> None:
-        """Make the world as new; ``servers`` at each cloud, or ``vpsorg_servers`` and ``ilkbyte_servers``."""
+        """Reset the sandbox, with `servers` at each provider, or `vpsorg_servers` and `ilkbyte_servers`."""
         self._call("POST", "reset", {**({} if servers is None else {"servers": servers}), **numbers})
 
     def servers(self, cloud: str | None = None) -> list[Row]:
-        """All servers with id, status, power, boot problem, network, SSH port, disk (its path here), digest and snapshots."""
+        """Return servers with ID, status, power, boot problem, network, SSH port, disk (local path), digest and snapshots."""
         return _filter(self._call("GET", "servers")["servers"], {"cloud": cloud})
 
     def server(self, name: str) -> Row:
-        """The server of this name.
-
-        :raises AdminError: there is none.
-        """
+        """Return the server of this name. Raises AdminError if there is none."""
         for row in self.servers():
             if row["name"] == name:
                 return row
         raise AdminError(f"no server {name}")
 
     def add_server(self, cloud: str, name: str, **fields: Any) -> Row:
-        """Make one more server (``hostname``, ``status``)."""
+        """Add a server (`hostname`, `status`)."""
         return self._call("POST", "servers", {"cloud": cloud, "name": name, **fields})
 
     def update_server(self, cloud: str, server: Any, **fields: Any) -> Row:
-        """Change ``name``, ``hostname``, ``status``, ``power`` (on, off), ``network`` (up, down), ``service``."""
+        """Change `name`, `hostname`, `status`, `power` (on, off), `network` (up, down), `service`."""
         return self._call("PATCH", _path("servers", cloud, server), fields)
 
     def remove_server(self, cloud: str, server: Any) -> None:
@@ -81,31 +73,29 @@ class AdminClient:
         self._call("DELETE", _path("servers", cloud, server))
 
     def add_snapshot(self, cloud: str, server: Any, name: str, **fields: Any) -> Row:
-        """Put a snapshot there as if made by hand (``created_at``; for VPS.org ``status``, ``size_mb``,
-        ``description``; for Ilkbyte ``state``, ``is_cron``, ``day``, ``hour``, ``min``)."""
+        """Add a snapshot (`created_at`; VPS.org: `status`, `size_mb`, `description`; Ilkbyte: `state`, `is_cron`, `day`, `hour`, `min`)."""
         return self._call("POST", "snapshots", {"cloud": cloud, "server": server, "name": name, **fields})
 
     def add_snapshots(self, cloud: str, snapshots: list[Row]) -> None:
-        """Many at once, which is quick: each with ``server``, ``name`` and the fields of :meth:`add_snapshot`."""
+        """Add many snapshots at once, each with `server`, `name` and the fields of `add_snapshot`."""
         self._call("POST", "snapshots/bulk", {"cloud": cloud, "snapshots": snapshots})
 
     def update_snapshot(self, cloud: str, server: Any, snapshot: Any, **fields: Any) -> Row:
-        """Change what lists show of a snapshot (by id or name)."""
+        """Change a snapshot (by ID or name)."""
         return self._call("PATCH", _path("snapshots", cloud, server, snapshot), fields)
 
     def remove_snapshot(self, cloud: str, server: Any, snapshot: Any) -> None:
-        """Remove a snapshot whatever its state."""
+        """Remove a snapshot in any state."""
         self._call("DELETE", _path("snapshots", cloud, server, snapshot))
 
     def fault(self, kind: str, *, cloud: str | None = None, operation: str | None = None, server: Any = None,
               times: int | None = 1, skip: int = 0, **details: Any) -> None:
-        """Let requests go wrong: after ``skip`` matching ones the next ``times`` (None: all). ``details`` are the
-        fault's own: ``seconds``, ``status``, ``apply``, ``body``…"""
+        """Add a fault: skip `skip` matching requests, then affect the next `times` (None: all). `details` are the fault's own keys."""
         self._call("POST", "faults", {"cloud": cloud, "operation": operation, "server": server, "times": times,
                                       "skip": skip, "fault": {"kind": kind, **details}})
 
     def faults(self) -> list[Row]:
-        """The rules that can still hit."""
+        """Return the active rules."""
         return self._call("GET", "faults")["faults"]
 
     def clear_faults(self) -> None:
@@ -113,16 +103,17 @@ class AdminClient:
         self._call("DELETE", "faults")
 
     def refuse_connections(self, cloud: str, seconds: float) -> None:
-        """From now on, for so many real seconds, nothing listens on the cloud's port; 0: it listens again at once."""
+        """Refuse connections to the provider for this many real seconds; 0 ends it."""
         self._call("POST", "refuse", {"cloud": cloud, "seconds": seconds})
 
     def certificate(self, cloud: str, kind: str, times: int | None = None) -> None:
-        """With TLS: in the next ``times`` new connections (None: all) the cloud shows a certificate that is ``good``,
-        ``expired``, ``not_yet_valid``, ``self_signed``, for an ``other_name``, or signed by an ``other_ca``."""
+        """With TLS: select the certificate for the next `times` connections (None: all): good, expired, not_yet_valid, self_signed, other_name,
+        other_ca.
+        """
         self._call("POST", "certificate", {"cloud": cloud, "kind": kind, "times": times})
 
     def clock(self) -> Row:
-        """``now`` (UTC), ``elapsed`` sandbox seconds, ``speed``."""
+        """Return `now` (UTC), `elapsed` sandbox seconds and `speed`."""
         return self._call("GET", "clock")
 
     def advance(self, seconds: float) -> Row:
@@ -130,17 +121,16 @@ class AdminClient:
         return self._call("POST", "clock", {"advance": seconds})
 
     def settings(self, **changes: Any) -> Row:
-        """Change settings; answers all that are in force."""
+        """Change settings and return all of them."""
         return self._call("POST", "settings", changes)
 
     def add_credentials(self, **credentials: Row) -> None:
-        """``vpsorg_token={"token", "permissions"}``, ``ilkbyte_key={"access_key", "secret_key", "allowed_ips"}``."""
+        """Add `vpsorg_token={token, permissions}` or `ilkbyte_key={access_key, secret_key, allowed_ips}`."""
         self._call("POST", "credentials", credentials)
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self._url}/{path}", data=data, method=method,
-                                         headers={"Content-Type": "application/json"})
+        request = urllib.request.Request(f"{self._url}/{path}", data=data, method=method, headers={"Content-Type": "application/json"})
         text = ""
         try:
             with self._opener.open(request, timeout=REQUEST_TIMEOUT) as response:

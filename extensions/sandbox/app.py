@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sandbox put together: a world, both clouds' APIs and the admin API on three loopback ports."""
+"""The sandbox: its state, the APIs of the simulated providers and the admin API, each on a loopback port."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .cloud import Cloud
 from .ilkbyte.api import SERVER_HEADER, IlkbyteApi
 from .inventory import inventory, write_environment, write_inventory
 from .listeners import Listener
-from .machines import Machine, MachinePool, StubMachinePool
+from .machines import MachinePool, StubMachinePool
 from .middleware import FaultMiddleware
 from .state import SandboxState
 from .vpsorg.api import BASE, VpsOrgApi
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """How a sandbox is started; ports 0 are any free ones. ``state_dir`` None: a temporary folder."""
+    """Options of a sandbox. Port 0 means any free port; `state_dir` None means a temporary directory."""
 
     vpsorg_servers: int = 2
     ilkbyte_servers: int = 2
@@ -48,25 +48,25 @@ class Options:
 
 
 class Api(Protocol):
-    """A cloud's API as the sandbox serves it: see :class:`VpsOrgApi`."""
+    """A simulated provider's API, for example `VpsOrgApi`."""
 
     app: ASGIApp
     routes: list[Route]
 
     def server_reference(self, path: dict[str, Any], query: dict[str, Any], body: Any) -> Any:
-        """Which server a request is about."""
+        """Return the reference of the server that a request is about."""
 
 
 @dataclass(frozen=True)
 class ExtraCloud:
-    """A cloud beside the two: what is behind its API, and the API. Its URL is among the facts as ``NAME_url``."""
+    """An additional cloud and its API. Its URL is in the facts as `NAME_url`."""
 
     cloud: Callable[[SandboxState], Cloud[Any]]
     api: Callable[[Any], Api]
 
 
 class Sandbox:
-    """A running sandbox. Use :meth:`open` and :meth:`close`, both in the same event loop."""
+    """A running sandbox. Call `open` and `close` in the same event loop."""
 
     def __init__(self, options: Options, extra_clouds: Sequence[ExtraCloud] = ()) -> None:
         self._options = options
@@ -75,48 +75,35 @@ class Sandbox:
         self._state_dir = self._make_state_dir()
         self._inventory_path = self._state_dir / "inventory.yml"
         self._environment_path = self._state_dir / "environment"
-        self._listeners: list[Listener] = []
+        self._listeners: dict[str, Listener] = {}  # by cloud, and "admin"
         self._certificates: Certificates | None = None
         self._machine_pool: MachinePool | StubMachinePool | None = None
         self._state: SandboxState | None = None
 
     async def open(self) -> dict[str, Any]:
-        """Start everything; answers what a user needs to know (addresses, credentials, inventory).
-
-        :raises OSError: a port is taken.
-        """
+        """Start everything. Return addresses, credentials and paths. Raises OSError if a port is taken."""
         options = self._options
         if options.tls:
             from .certificates import Certificates
 
             self._certificates = Certificates(self._state_dir / "tls")
         machine_pool = self._machine_pool = (
-            SequentialPortPool(self._state_dir, isolation=options.isolation, ssh=options.ssh, base=options.ssh_port_base)
+            MachinePool(self._state_dir, isolation=options.isolation, ssh=options.ssh, first_port=options.ssh_port_base)
             if options.disks else StubMachinePool(self._state_dir))
         state = self._state = SandboxState(machine_pool, speed=options.speed, vpsorg_servers=options.vpsorg_servers,
                                     ilkbyte_servers=options.ilkbyte_servers, seed=options.seed,
                                     extra_clouds=[extra.cloud for extra in self._extra_clouds])
-        vpsorg_api = VpsOrgApi(state.vpsorg, state.credentials.tokens)
-        ilkbyte_api = IlkbyteApi(state.ilkbyte, state.credentials.keys)
-        common: dict[str, Any] = {"clock": state.clock, "request_log": state.request_log, "faults": state.faults}
-        admin_api = AdminApi(state, self._write_inventory)
-        for app, port in (
-            (FaultMiddleware(vpsorg_api.app, cloud=state.vpsorg, routes=vpsorg_api.routes, server_reference=vpsorg_api.server_reference,
-                  **common), options.vpsorg_port),
-            (FaultMiddleware(ilkbyte_api.app, cloud=state.ilkbyte, routes=ilkbyte_api.routes, server_reference=ilkbyte_api.server_reference,
-                  server_header=SERVER_HEADER, **common), options.ilkbyte_port),
-            (admin_api.app, options.admin_port),
-        ):
-            self._listeners.append(Listener(app, port, self._certificate_selector() if app is not admin_api.app else None))
-        additional_clouds = state.clouds[2:]
-        for cloud, extra in zip(additional_clouds, self._extra_clouds, strict=True):
-            api = extra.api(cloud)
-            middleware = FaultMiddleware(api.app, cloud=cloud, routes=api.routes, server_reference=api.server_reference, **common)
-            self._listeners.append(Listener(middleware, 0, self._certificate_selector()))
-        state.listeners.update(zip(("vpsorg", "ilkbyte"), self._listeners, strict=False))
-        state.listeners.update(zip((cloud.name for cloud in additional_clouds), self._listeners[3:], strict=True))
+        vpsorg_api, ilkbyte_api = VpsOrgApi(state.vpsorg, state.credentials.tokens), IlkbyteApi(state.ilkbyte, state.credentials.keys)
+        extra_apis = [extra.api(cloud) for cloud, extra in zip(state.clouds[2:], self._extra_clouds, strict=True)]
+        ports = (options.vpsorg_port, options.ilkbyte_port, *(0 for dummy in extra_apis))
+        for cloud, api, port in zip(state.clouds, (vpsorg_api, ilkbyte_api, *extra_apis), ports, strict=True):
+            app = FaultMiddleware(api.app, cloud=cloud, routes=api.routes, server_reference=api.server_reference,
+                                  server_header=SERVER_HEADER if cloud is state.ilkbyte else None)
+            self._listeners[cloud.name] = Listener(app, port, self._certificate_selector())
+        state.listeners.update(self._listeners)
+        self._listeners["admin"] = Listener(AdminApi(state, self._write_inventory).app, options.admin_port)
         await state.create_servers()
-        await asyncio.gather(*(listener.open() for listener in self._listeners))
+        await asyncio.gather(*(listener.open() for listener in self._listeners.values()))
         self._write_inventory()
         facts = self._facts()
         write_environment(self._environment_path, facts)
@@ -131,8 +118,8 @@ class Sandbox:
             "ilkbyte_url": self._ilkbyte_url,
             "ilkbyte_access_key": state.credentials.ilkbyte_access_key,
             "ilkbyte_secret_key": state.credentials.ilkbyte_secret_key,
-            **{f"{cloud.name}_url": state.listeners[cloud.name].url for cloud in state.clouds[2:]},
-            "admin_url": self._listeners[2].url,
+            **{f"{cloud.name}_url": self._listeners[cloud.name].url for cloud in state.clouds[2:]},
+            "admin_url": self._listeners["admin"].url,
             "ca_path": str(self._certificates.ca_path) if self._certificates else None,
             "inventory": str(self._inventory_path),
             "environment": str(self._environment_path),
@@ -142,10 +129,10 @@ class Sandbox:
         }
 
     async def close(self) -> None:
-        """Stop everything and leave nothing behind, however far :meth:`open` got."""
+        """Stop everything and remove all files, however far `open` got."""
         if self._state is not None:
             await self._state.stop()
-        await asyncio.gather(*(listener.close() for listener in self._listeners))
+        await asyncio.gather(*(listener.close() for listener in self._listeners.values()))
         if self._machine_pool is not None:
             await self._machine_pool.close()
         if self._certificates is not None:
@@ -171,26 +158,12 @@ class Sandbox:
 
     @property
     def _vpsorg_url(self) -> str:
-        return self._listeners[0].url + BASE
+        return self._listeners["vpsorg"].url + BASE
 
     @property
     def _ilkbyte_url(self) -> str:
-        return self._listeners[1].url
+        return self._listeners["ilkbyte"].url
 
     def _write_inventory(self) -> None:
         assert self._state is not None
         write_inventory(self._inventory_path, inventory(self._state, self._vpsorg_url, self._ilkbyte_url))
-
-
-class SequentialPortPool(MachinePool):
-    """A park whose machines get ports one after the other from ``base`` on; base 0: any free ports."""
-
-    def __init__(self, state_dir: Path, *, isolation: str, ssh: bool, base: int) -> None:
-        super().__init__(state_dir, isolation=isolation, ssh=ssh)
-        self._next_port = base
-
-    async def add(self, name: str, *, port: int = 0, hostname: str | None = None) -> Machine:
-        """See :meth:`MachinePool.add`."""
-        if port == 0 and self._next_port:
-            port, self._next_port = self._next_port, self._next_port + 1
-        return await super().add(name, port=port, hostname=hostname)

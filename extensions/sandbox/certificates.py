@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""TLS for the clouds: a certificate authority of the sandbox's own, a good certificate, and bad ones of every kind."""
+"""TLS for the simulated providers: a certificate authority, a valid certificate, and invalid ones of every kind."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Pair:
 
 
 class Certificates:
-    """A folder with ``ca.pem`` and one file for each kind of certificate, all valid by real time, not the sandbox's."""
+    """A directory with ca.pem and one file per kind of certificate. Validity is in real time, not sandbox time."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -56,29 +56,26 @@ class Certificates:
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
 
     def path(self, kind: str) -> Path:
-        """The file with this kind's certificate and key."""
+        """Return the file with this kind's certificate and key."""
         return self._directory / f"{kind}.pem"
 
     def remove(self) -> None:
-        """Remove the folder."""
+        """Remove the directory."""
         shutil.rmtree(self._directory, ignore_errors=True)
 
 
 class CertificateSelector:
-    """Which certificate one cloud shows in each handshake. :attr:`context` is for its port."""
+    """Selects the certificate for each handshake with one provider. `context` is for its port."""
 
     def __init__(self, certificates: Certificates) -> None:
         self._contexts = {kind: _context(certificates.path(kind)) for kind in KINDS}
         self.context = _context(certificates.path("good"))
-        self.context.sni_callback = self._choose  # called in every handshake, also where the client names no server
+        self.context.sni_callback = self._choose  # called in every handshake, also without SNI
         self._kind = "good"
         self._times: int | None = None
 
     def select(self, kind: str, times: int | None) -> None:
-        """From now on show this, in the next ``times`` handshakes or (None) until told otherwise.
-
-        :raises ValueError: there is no such kind.
-        """
+        """Use this kind for the next `times` handshakes; None means until the next call. Raises ValueError for an unknown kind."""
         if kind not in KINDS or not (times is None or (isinstance(times, int) and times > 0)):
             raise ValueError(f"a certificate is one of: {', '.join(KINDS)}; times is an integer from 1 up, or null for always")
         self._kind, self._times = kind, times
@@ -110,7 +107,7 @@ def _authority(name: str, now: datetime) -> _Pair:
 
 
 def _certificate(names: tuple[x509.GeneralName, ...], issuer: _Pair | None, valid: tuple[datetime, datetime]) -> _Pair:
-    """Signed by the issuer, or by itself."""
+    """Sign by the issuer, or self-sign."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = _name("Sandbox cloud")
     signer = issuer.key if issuer else key
@@ -122,8 +119,7 @@ def _certificate(names: tuple[x509.GeneralName, ...], issuer: _Pair | None, vali
     return _Pair(builder.sign(signer, hashes.SHA256()), key)
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey,
-             valid: tuple[datetime, datetime]) -> x509.CertificateBuilder:
+def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, valid: tuple[datetime, datetime]) -> x509.CertificateBuilder:
     builder = x509.CertificateBuilder(subject_name=subject, issuer_name=issuer, public_key=key.public_key(),
                                       serial_number=x509.random_serial_number(), not_valid_before=valid[0], not_valid_after=valid[1])
     return builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)

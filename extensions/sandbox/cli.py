@@ -1,25 +1,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command ``python -m sandbox``."""
+"""The command `python -m sandbox`."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import json
+import os
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .app import Options, Sandbox
 from .machines import IsolationUnavailable
-from .parent_watch import watch_parent
+
+PARENT_POLL_INTERVAL = 1.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a sandbox until SIGTERM or SIGINT; answers the exit status."""
-    # Under nohup the servers' commands would inherit deafness for SIGHUP, and outlive the terminal that they run in.
+    """Run a sandbox until SIGTERM or SIGINT. Return the exit status."""
+    # Under nohup the servers' commands would inherit an ignored SIGHUP and outlive their terminal.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     parsed = _parser().parse_args(arguments)
     options = Options(
@@ -37,7 +39,7 @@ async def _run(options: Options, parent: int | None) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    unwatch = watch_parent(parent, stop.set) if parent is not None else lambda: None
+    unwatch = _watch_parent(parent, stop.set) if parent is not None else lambda: None
     sandbox = Sandbox(options)
     try:
         try:
@@ -54,6 +56,36 @@ async def _run(options: Options, parent: int | None) -> int:
     return 0
 
 
+def _watch_parent(pid: int, on_exit: Callable[[], None]) -> Callable[[], None]:
+    """Call `on_exit` in the running event loop when our parent process `pid` ends. Return a function that stops the watch.
+
+    PR_SET_PDEATHSIG follows the thread that started us, and test runners start processes in threads. Without pidfd, poll.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        descriptor = os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        task = loop.create_task(_poll_parent(pid, on_exit))
+
+        def stop_polling() -> None:
+            task.cancel()
+        return stop_polling
+    loop.add_reader(descriptor, lambda: (loop.remove_reader(descriptor), on_exit()))
+    if os.getppid() != pid:  # it ended before the watch started, and its PID may be reused
+        loop.call_soon(on_exit)
+
+    def stop() -> None:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+    return stop
+
+
+async def _poll_parent(pid: int, on_exit: Callable[[], None]) -> None:
+    while os.getppid() == pid:
+        await asyncio.sleep(PARENT_POLL_INTERVAL)
+    on_exit()
+
+
 def _print_summary(facts: dict[str, object]) -> None:
     for line in (
         *([f"CA       {facts['ca_path']}"] if facts["ca_path"] else []),
@@ -61,7 +93,7 @@ def _print_summary(facts: dict[str, object]) -> None:
         f"Ilkbyte  {facts['ilkbyte_url']}",
         f"admin    {facts['admin_url']}",
         f"servers  {facts['inventory']}",
-        f"to use it, in another terminal:  . {shlex.quote(str(facts['environment']))}",
+        f"in another terminal:  . {shlex.quote(str(facts['environment']))}",
         f"isolation {facts['isolation']}: {facts['isolation_reason']}",
         f"one real second is {facts['speed']:g} sandbox seconds; stop with Ctrl-C",
     ):
@@ -71,23 +103,22 @@ def _print_summary(facts: dict[str, object]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m sandbox",
-        description="VPS.org and Ilkbyte on loopback, with servers behind them. The first line on standard output is a "
+        description="Simulates VPS.org and Ilkbyte on loopback, with servers. The first line on standard output is a "
                     "JSON object with addresses and credentials.")
-    parser.add_argument("--servers", type=int, default=2, metavar="N", help="servers at each cloud (default 2)")
-    parser.add_argument("--vpsorg-servers", type=int, metavar="N", help="servers at VPS.org, if not as many")
-    parser.add_argument("--ilkbyte-servers", type=int, metavar="N", help="servers at Ilkbyte, if not as many")
-    parser.add_argument("--speed", type=float, default=60.0, metavar="X",
-                        help="sandbox seconds in a real second (default 60)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="for durations and sizes (default 0)")
-    parser.add_argument("--state", type=Path, metavar="DIR", help="folder for disks and keys (default: temporary)")
-    parser.add_argument("--no-ssh", action="store_true", help="disks only, no SSH in front of them")
-    parser.add_argument("--no-disks", action="store_true", help="the clouds only: servers have neither disk nor SSH, and take no time")
-    parser.add_argument("--tls", action="store_true", help="https, with a certificate authority of its own (see ca_path)")
+    parser.add_argument("--servers", type=int, default=2, metavar="N", help="servers at each provider (default 2)")
+    parser.add_argument("--vpsorg-servers", type=int, metavar="N", help="servers at VPS.org, if different")
+    parser.add_argument("--ilkbyte-servers", type=int, metavar="N", help="servers at Ilkbyte, if different")
+    parser.add_argument("--speed", type=float, default=60.0, metavar="X", help="sandbox seconds per real second (default 60)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of random durations and sizes (default 0)")
+    parser.add_argument("--state", type=Path, metavar="DIR", help="directory for disks and keys (default: temporary)")
+    parser.add_argument("--no-ssh", action="store_true", help="disks only, no SSH")
+    parser.add_argument("--no-disks", action="store_true", help="APIs only: servers have no disk and no SSH, and take no time")
+    parser.add_argument("--tls", action="store_true", help="HTTPS with its own certificate authority (see ca_path)")
     parser.add_argument("--isolation", choices=("auto", "namespace", "directory"), default="auto",
-                        help="what the servers' commands run in (default auto)")
+                        help="how the servers' commands are isolated (default auto)")
     for name in ("vpsorg-port", "ilkbyte-port", "admin-port"):
         parser.add_argument(f"--{name}", type=int, default=0, metavar="P", help="default: any free port")
     parser.add_argument("--ssh-port-base", type=int, default=0, metavar="P",
                         help="first server's SSH port, the others follow (default: any free ports)")
-    parser.add_argument("--parent", type=int, metavar="PID", help="stop when this process, our parent, has ended")
+    parser.add_argument("--parent", type=int, metavar="PID", help="stop when this parent process ends")
     return parser

@@ -1,22 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sandbox time: a clock that runs faster than the wall's and can be moved forward.
+"""Sandbox time, which runs faster than real time and can be advanced; and waits that a reset cancels.
 
-Every duration of the two clouds is in sandbox seconds. With ``speed`` 300 a restore of ten minutes takes two
-seconds of real time.
+All durations of the providers are in sandbox seconds. With speed 300 a restore of ten minutes takes two real seconds.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 
 class SandboxClock:
-    """Sandbox time = start + elapsed real time * speed + everything advanced so far.
-
-    :param speed: sandbox seconds in one real second; more than zero.
-    """
+    """Sandbox time = start + elapsed real time * speed + everything advanced so far. `speed` is sandbox seconds per real second."""
 
     def __init__(self, speed: float) -> None:
         if speed <= 0:
@@ -26,33 +24,32 @@ class SandboxClock:
         self.reset()
 
     def reset(self) -> None:
-        """Start anew at the machine's own time, with nothing advanced."""
+        """Restart at the system's time, with nothing advanced."""
         self.started_at = datetime.now(timezone.utc)
         self._started_monotonic = time.monotonic()
         self._advanced = 0.0
 
     def elapsed(self) -> float:
-        """Sandbox seconds since the clock started."""
+        """Return the sandbox seconds since the clock started."""
         return (time.monotonic() - self._started_monotonic) * self.speed + self._advanced
 
     def now(self) -> datetime:
-        """Sandbox time, UTC."""
+        """Return the sandbox time, UTC."""
         return self.started_at + timedelta(seconds=self.elapsed())
 
     def advance(self, seconds: float) -> None:
-        """Jump forward; sleepers whose time has come wake up."""
+        """Jump forward and wake the sleepers that are due."""
         if seconds < 0:
-            raise ValueError("time does not run backwards")
+            raise ValueError("time cannot run backwards")
         self._advanced += seconds
-        # Waiters hold the old event: setting it wakes them, and the new one serves those who sleep on.
+        # Sleepers hold the old event: setting it wakes them. Those that are not due wait for the new one.
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
 
     async def sleep_until(self, elapsed: float) -> None:
-        """Sleep until :meth:`elapsed` reaches ``elapsed`` sandbox seconds.
+        """Sleep until `elapsed()` reaches `elapsed` sandbox seconds.
 
-        Operations of several stages plan each stage from their own start, so that one long :meth:`advance` carries
-        them through all of their stages.
+        An operation plans each stage from its own start, so one long `advance` carries it through all stages.
         """
         while (remaining := elapsed - self.elapsed()) > 0:
             try:
@@ -62,19 +59,44 @@ class SandboxClock:
                 pass
 
     async def sleep_until_time(self, timestamp: datetime) -> None:
-        """Sleep until sandbox time reaches ``timestamp`` (with a time zone)."""
+        """Sleep until the sandbox time `timestamp`, which has a time zone."""
         await self.sleep_until((timestamp - self.started_at).total_seconds())
 
 
+class Cancelled(Exception):
+    """A reset or the end of the sandbox cancelled the wait."""
+
+
+class CancellableWaits:
+    """The running waits."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[Any]] = set()
+
+    async def wait(self, work: Coroutine[Any, Any, None]) -> None:
+        """Wait for `work`. Raises Cancelled if `cancel_all` is called first."""
+        task = asyncio.ensure_future(work)
+        self._running.add(task)
+        try:
+            await asyncio.wait([task])
+        finally:
+            self._running.discard(task)
+            task.cancel()
+        if task.cancelled():
+            raise Cancelled
+
+    def cancel_all(self) -> None:
+        """Cancel all waits."""
+        for task in self._running:
+            task.cancel()
+
+
 def format_utc(timestamp: datetime) -> str:
-    """``2025-01-15T18:30:00Z``"""
+    """Format as 2025-01-15T18:30:00Z."""
     return timestamp.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def parse_time(text: str) -> datetime:
-    """An ISO 8601 time as a datetime with a time zone; UTC where the text names none.
-
-    :raises ValueError: the text is no such time.
-    """
+    """Parse an ISO 8601 time; UTC if it has no time zone. Raises ValueError."""
     timestamp = datetime.fromisoformat(text)
     return timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=timezone.utc)

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Somebody else at work: what another user of the account, or the cloud's support, does to a server around a request.
+"""Another client: changes that another user of the account makes to a server around a request.
 
-All of it goes through the cloud's own operations, so that a busy server refuses here, too. The request log marks the effects,
-early and late ones, with ``actor: other_client``.
+They use the provider's own operations, so a busy server rejects them. Their events have `actor: other_client`.
 """
 
 from __future__ import annotations
@@ -18,20 +17,17 @@ from .vpsorg.cloud import VpsOrg
 from .vpsorg.model import Rejected as VpsOrgRejected
 from .vpsorg.model import VpsServer, VpsSnapshot
 
-Spec = dict[str, Any]  # a fault ``concurrent_change`` with all its keys
+Spec = dict[str, Any]  # a `concurrent_change` fault with all its keys
 
 SERIALIZED_ACTIONS = frozenset(("stop_server", "start_server", "restore", "create_snapshot", "delete_snapshot"))
 
 
 class TargetMissing(Exception):
-    """What somebody wanted to change is not there."""
+    """The target of the change does not exist."""
 
 
 class ConcurrentChange:
-    """What shall happen around one request.
-
-    :param server: the request's server, if it has one; the wish's ``on`` names another.
-    """
+    """A change around one request. `server` is the request's server; `on` in the spec names another one."""
 
     def __init__(self, spec: Spec, cloud: Cloud[Any], server: Server | None) -> None:
         self._spec = spec
@@ -39,15 +35,12 @@ class ConcurrentChange:
         self._server = server if spec["on"] is None else cloud.server(spec["on"])
 
     async def apply(self, when: str) -> None:
-        """Do it, if this is the time (``before`` or ``after`` the request is carried out).
-
-        :raises Cancelled: the world has been made anew meanwhile.
-        """
+        """Apply the change if `when` (`before` or `after` the request) matches. Raises Cancelled if the sandbox is reset."""
         if when != self._spec["when"]:
             return
         server = self._server
         if when == "after" and isinstance(server, IlkbyteServer) and server.lock.locked() and self._spec["action"] in SERIALIZED_ACTIONS:
-            self._cloud.spawn(server, self._run())  # it waits for its turn; the client need not wait for that
+            self._cloud.spawn(server, self._run())  # it waits for the server's lock; the client does not
         else:
             await self._cloud.sandbox.waits.wait(self._run())
 
@@ -111,7 +104,7 @@ async def _execute_at_ilkbyte(cloud: Ilkbyte, server: IlkbyteServer, spec: Spec)
 
 
 def _select_vpsorg_snapshot(cloud: VpsOrg, server: VpsServer, reference: Any) -> VpsSnapshot:
-    """By ``newest``, ``oldest``, id, or name (the newest of that name)."""
+    """Select by `newest`, `oldest`, ID, or name (the newest of that name)."""
     by_age = sorted(cloud.snapshots_of(server), key=lambda snapshot: (snapshot.created_at, snapshot.id))
     matching = [snapshot for snapshot in by_age if reference in ("newest", "oldest") or str(reference) in (str(snapshot.id), snapshot.name)]
     if not matching:
@@ -120,7 +113,7 @@ def _select_vpsorg_snapshot(cloud: VpsOrg, server: VpsServer, reference: Any) ->
 
 
 def _select_ilkbyte_snapshot(server: IlkbyteServer, reference: Any) -> str:
-    """By ``newest``, ``oldest`` or name; whether there is one of that name is for the cloud to say."""
+    """Select by `newest`, `oldest` or name. The provider checks whether a name exists."""
     if reference not in ("newest", "oldest"):
         return str(reference)
     by_age = sorted(server.tree.names(), key=lambda name: server.tree.get(name).taken_at)

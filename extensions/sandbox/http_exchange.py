@@ -25,35 +25,32 @@ MAX_BODY_BYTES = 1 << 20
 
 @dataclass
 class HttpResponse:
-    """An HTTP answer: status, headers (name, value), body."""
+    """An HTTP response: status, headers (name, value), body."""
 
     status: int
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: bytes = b""
 
     def with_header(self, name: str, value: str) -> HttpResponse:
-        """The same answer with this header set (whatever it was before)."""
+        """Return a copy with this header set."""
         others = [(key, old) for key, old in self.headers if key.lower() != name.lower()]
         return HttpResponse(self.status, [*others, (name, value)], self.body)
 
     def json(self) -> Any:
-        """The body as data; None when it is not JSON."""
+        """Return the decoded body, or None if it is not JSON."""
         try:
             return json.loads(self.body)
         except ValueError:
             return None
 
     def with_json(self, data: Any) -> HttpResponse:
-        """The same answer with this data as its body."""
+        """Return a copy with this data as JSON body."""
         body = json.dumps(data, ensure_ascii=False).encode()
         return HttpResponse(self.status, self.headers, body).with_header("content-length", str(len(body)))
 
 
 async def read_body(receive: Receive) -> bytes:
-    """The whole request body.
-
-    :raises ValueError: it is longer than the sandbox takes.
-    """
+    """Read the request body. Raises ValueError if it is too long."""
     body = b""
     while True:
         message = await receive()
@@ -67,11 +64,7 @@ async def read_body(receive: Receive) -> bytes:
 
 
 class Exchange:
-    """The two halves of a request: carry it out, and answer it (or not).
-
-    :param default_headers: headers that every answer has.
-    :param entry: the request's entry in the request log.
-    """
+    """One request: execute it, and respond or not. `default_headers` are in every response; `entry` is in the request log."""
 
     def __init__(self, app: ASGIApp, scope: Scope, body: bytes, receive: Receive, send: Send, *,
                  default_headers: list[tuple[str, str]], cloud: Cloud[Any], entry: Entry) -> None:
@@ -79,15 +72,15 @@ class Exchange:
         self.body = body
         self.cloud = cloud
         self.entry = entry
-        self.status: int | None = None  # what went out; None: the connection was dropped without an answer
-        self.concurrent_change: Callable[[str], Awaitable[None]] | None = None  # what somebody else does before or after it
+        self.status: int | None = None  # as sent; None: no response
+        self.concurrent_change: Callable[[str], Awaitable[None]] | None = None  # another client's change
         self._app = app
         self._receive = receive
         self._send = send
         self._default_headers = default_headers
 
     async def execute(self) -> HttpResponse:
-        """Let the cloud do what is asked, and return what it would answer."""
+        """Execute the request and return the response without sending it."""
         if self.concurrent_change is None:
             return await self._execute()
         await self.concurrent_change("before")
@@ -102,7 +95,7 @@ class Exchange:
         async def receive() -> Message:
             nonlocal body_read
             if body_read:
-                return await self._receive()  # nothing more but a disconnect
+                return await self._receive()  # only a disconnect can follow
             body_read = True
             return {"type": "http.request", "body": self.body, "more_body": False}
 
@@ -111,26 +104,26 @@ class Exchange:
 
         try:
             await self._app(self.scope, receive, send)
-        except Exception:  # a defect of the sandbox: answer as a web server does, and say it loudly
+        except Exception:  # a bug of the sandbox: respond as a web server does, and print it
             traceback.print_exc(file=sys.stderr)
             return HttpResponse(500, [("content-type", "text/html; charset=utf-8")], b"<h1>Server Error (500)</h1>")
         headers = [(key.decode("latin-1"), value.decode("latin-1")) for key, value in sent[0]["headers"]]
         return HttpResponse(sent[0]["status"], headers, b"".join(part.get("body", b"") for part in sent[1:]))
 
     async def send_response(self, response: HttpResponse) -> None:
-        """Answer in full."""
+        """Send the complete response."""
         await self._start(response)
         await self._send({"type": "http.response.body", "body": response.body})
 
     async def send_truncated(self, response: HttpResponse, size: int) -> None:
-        """Promise the whole body, send its first ``size`` bytes and close the connection."""
+        """Announce the whole body, send its first `size` bytes and close the connection."""
         await self._start(response.with_header("content-length", str(len(response.body))))
         await self._send({"type": "http.response.body", "body": response.body[:size], "more_body": True})
         _transport(self._receive).close()
         await self.wait_disconnected()
 
     async def send_slowly(self, response: HttpResponse, pause: float) -> None:
-        """The head at once, then one byte after each pause, for as long as the client listens."""
+        """Send the headers at once, then one byte per interval while the client listens."""
         await self._start(response)
         for position in range(len(response.body)):
             await self.wait(asyncio.sleep(pause))
@@ -140,25 +133,25 @@ class Exchange:
         await self._send({"type": "http.response.body", "body": b""})
 
     def date(self) -> datetime:
-        """The time that the answer's Date header says."""
+        """Return the time of the Date header."""
         return parsedate_to_datetime(dict(self._default_headers)["date"])
 
     def set_date(self, text: str | None) -> None:
-        """Let the answer's Date header say this; None: no such header."""
+        """Set the Date header; None removes it."""
         self._default_headers = [(name, value) for name, value in self._default_headers if name != "date"]
         if text is not None:
             self._default_headers.append(("date", text))
 
     async def reset_connection(self) -> None:
-        """Reset the connection without an answer, if the client is still there."""
+        """Reset the connection without a response, if the client is still connected."""
         transport = _transport(self._receive)
         if transport.is_closing():
             return
         sock: Any = transport.get_extra_info("socket")
-        # SO_LINGER with zero seconds: the client gets a TCP reset, as from a crashed proxy, instead of an orderly end.
+        # SO_LINGER with zero seconds sends a TCP reset, as from a crashed proxy.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()
-        # uvicorn calls an application that ends without an answer a defect, unless the client is gone by then.
+        # uvicorn logs an error if an application ends without a response while the client is connected.
         await self.wait_disconnected()
 
     async def _start(self, response: HttpResponse) -> None:
@@ -172,26 +165,22 @@ class Exchange:
         await self._send({"type": "http.response.start", "status": response.status, "headers": headers})
 
     async def refuse_connections(self, seconds: float) -> None:
-        """From now on the cloud refuses connections."""
+        """Refuse new connections to this provider."""
         await self.cloud.sandbox.listeners[self.cloud.name].refuse(seconds)
 
     async def wait(self, work: Coroutine[Any, Any, None]) -> None:
-        """Until ``work`` is over.
-
-        :raises Cancelled: the world has been made anew meanwhile.
-        """
+        """Wait for `work`. Raises Cancelled if the sandbox is reset."""
         await self.cloud.sandbox.waits.wait(work)
 
     async def wait_disconnected(self) -> None:
-        """Until the client has gone."""
+        """Wait until the client disconnects."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
 
 def _transport(receive: Receive) -> Any:
-    """The TCP connection below an ASGI request.
+    """Return the TCP transport of an ASGI request.
 
-    ASGI has no way to break a connection, and breaking connections is what a sandbox of a cloud is for. Under uvicorn
-    ``receive`` is a method of the request's cycle, which holds the transport. This one function relies on that.
+    ASGI cannot reset a connection. Under uvicorn `receive` is a method of the request cycle, which holds the transport.
     """
     return receive.__self__.transport  # type: ignore[attr-defined]

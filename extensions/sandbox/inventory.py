@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files for whoever uses the sandbox: an Ansible inventory of its servers, without credentials, and the environment."""
+"""Files for users of the sandbox: an Ansible inventory without credentials, and the environment file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .state import SandboxState
 
 
 def inventory(sandbox: SandboxState, vpsorg_url: str, ilkbyte_url: str) -> dict[str, Any]:
-    """The inventory as plain data: group ``sandbox`` with children ``vpsorg`` and ``ilkbyte``."""
+    """Return the inventory: group `sandbox` with children `vpsorg` and `ilkbyte`."""
     ssh_arguments = " ".join((
         "-F", os.devnull,
         "-o", "StrictHostKeyChecking=yes",
@@ -27,10 +27,10 @@ def inventory(sandbox: SandboxState, vpsorg_url: str, ilkbyte_url: str) -> dict[
         for server in cloud.servers:
             hosts[server.name] = {
                 "ansible_port": server.machine.port,
-                # Ilkbyte's servers are addressed by name; VPS.org's have an id
+                # Ilkbyte's servers are addressed by name, VPS.org's by ID
                 "rewind_server_id": server.id if cloud is sandbox.vpsorg else server.name,
                 "rewind_server_name": server.name,
-                # "/", or where there are no namespaces the disk's path on this host
+                # "/", or without namespaces the disk's path on this host
                 "rewind_root": server.machine.root_inside,
                 **server.machine.ansible_variables,
             }
@@ -46,15 +46,14 @@ def inventory(sandbox: SandboxState, vpsorg_url: str, ilkbyte_url: str) -> dict[
 
 
 def write_inventory(path: Path, content: dict[str, Any]) -> None:
-    """Write it as YAML (of which JSON is a part), whole or not at all."""
+    """Write the inventory atomically as YAML."""
     temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text("# The sandbox's servers; made anew whenever they change.\n" + _yaml(content),
-                          encoding="utf-8")
+    temporary.write_text("# The sandbox's servers; rewritten when they change.\n" + _yaml(content), encoding="utf-8")
     temporary.replace(path)
 
 
 def write_environment(path: Path, facts: dict[str, Any]) -> None:
-    """What a shell reads (``. FILE``), so that Ansible talks to the sandbox; for the owner's eyes only, as credentials are in it."""
+    """Write the file that a shell sources to use the sandbox. It contains credentials, so only the owner can read it."""
     variables = {
         "VPS_API_URL": facts["vpsorg_url"], "VPS_API_TOKEN": facts["vpsorg_token"], "ILKBYTE_HOST": facts["ilkbyte_url"],
         "ILKBYTE_ACCESS_KEY": facts["ilkbyte_access_key"], "ILKBYTE_SECRET_KEY": facts["ilkbyte_secret_key"],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Start a sandbox as a process of its own, from Python. Standard library only."""
+"""Start a sandbox as a separate process from Python. Standard library only."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ MAX_LOG_TAIL = 2000
 
 @dataclass(frozen=True)
 class SandboxHandle:
-    """A running sandbox: where its clouds are, how to log in to them, and its control.
+    """A running sandbox: addresses, credentials and admin client.
 
-    ``inventory`` is the path of an Ansible inventory of its servers, ``environment`` of a file that a shell reads to use them,
-    ``ca_path`` of the clouds' certificate authority where they speak TLS.
+    `inventory` is the path of an Ansible inventory, `environment` of a file to source in a shell, `ca_path` of the certificate authority (TLS
+    only).
     """
 
     vpsorg_url: str
@@ -48,7 +48,7 @@ class SandboxHandle:
     log_file: IO[bytes]
 
     def log(self) -> str:
-        """What it has said on standard error so far."""
+        """Return what the sandbox has written to standard error."""
         return _read_log(self.log_file)
 
 
@@ -56,19 +56,21 @@ class SandboxHandle:
 def launch(*, servers: int = 2, vpsorg_servers: int | None = None, ilkbyte_servers: int | None = None,
            speed: float = 60.0, seed: int = 0, ssh: bool = True, disks: bool = True, isolation: str = "auto",
            state: Path | None = None, tls: bool = False, python: str = sys.executable) -> Iterator[SandboxHandle]:
-    """A sandbox for as long as the ``with`` block lasts. It also ends when this process ends, however that ends.
+    """Run a sandbox for the duration of the `with` block. It also ends when this process ends for any reason.
 
-    :param servers: servers at each cloud, where the other two numbers do not say otherwise.
-    :param speed: sandbox seconds in one real second.
-    :param seed: random durations and sizes are the same for the same seed.
-    :param ssh: False for disks without SSH in front of them (starts in well under a second).
-    :param disks: False for the clouds only: whatever is done to a server takes no real time.
-    :param state: folder for disks and keys; default a temporary one.
-    :param tls: the clouds speak https, with certificates of a CA that the sandbox makes.
-    :param python: an interpreter that has starlette, uvicorn and asyncssh.
-    :raises RuntimeError: it did not start; the text has the end of its log.
+    Raises RuntimeError with the end of its log if the sandbox does not start.
+
+    Args:
+        servers: Servers at each provider, unless `vpsorg_servers` or `ilkbyte_servers` is given.
+        speed: Sandbox seconds per real second.
+        seed: Random durations and sizes are the same for the same seed.
+        ssh: False for disks without SSH, which starts in well under a second.
+        disks: False for servers without disk or SSH; their operations take no real time.
+        state: Directory for disks and keys; default a temporary one.
+        tls: Serve HTTPS with certificates of a CA that the sandbox creates.
+        python: An interpreter with starlette, uvicorn and asyncssh.
     """
-    # A folder that is not there yet: the sandbox makes it, and removes it even when this process is killed.
+    # A directory that does not exist yet: the sandbox creates it, and removes it even if this process is killed.
     directory = state or Path(tempfile.gettempdir(), f"rewind-sandbox-{secrets.token_hex(6)}")
     command = [python, "-m", "sandbox", "--servers", str(servers), "--speed", str(speed), "--seed", str(seed),
                "--isolation", isolation, "--state", str(directory), "--parent", str(os.getpid())]
@@ -89,7 +91,7 @@ def launch(*, servers: int = 2, vpsorg_servers: int | None = None, ilkbyte_serve
         finally:
             _stop(process)
             if state is None:
-                shutil.rmtree(directory, ignore_errors=True)  # in case somebody killed it
+                shutil.rmtree(directory, ignore_errors=True)  # in case the sandbox was killed
 
 
 def _read_facts(stdout: IO[bytes], log_file: IO[bytes]) -> dict[str, Any]:
@@ -100,7 +102,7 @@ def _read_facts(stdout: IO[bytes], log_file: IO[bytes]) -> dict[str, Any]:
 
 
 def _read_log(file: IO[bytes]) -> str:
-    # The sandbox writes to the same open file; a read at a place of our own must not move the place it writes to.
+    # The sandbox writes to the same open file, so reading must not move its offset.
     return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0).decode("utf-8", "replace")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Several uvicorn servers in one process and one event loop, quiet and idle when nobody asks."""
+"""Several uvicorn servers in one process and one event loop, silent and idle without requests."""
 
 from __future__ import annotations
 
@@ -20,11 +20,9 @@ BACKLOG = 128
 
 
 class Listener(uvicorn.Server):
-    """One loopback port with one application. It may refuse connections for a while; the port stays the same.
+    """One loopback port with one application. It can refuse connections for a while; the port stays the same.
 
-    :param port: 0 for any free one; :attr:`url` says which.
-    :param certificate_selector: TLS, with which certificate; None: plain HTTP.
-    :raises OSError: the port is taken.
+    Port 0 means any free port; see `url`. Without a certificate selector it serves plain HTTP. Raises OSError if the port is taken.
     """
 
     def __init__(self, app: ASGIApp, port: int, certificate_selector: CertificateSelector | None = None) -> None:
@@ -35,8 +33,8 @@ class Listener(uvicorn.Server):
         ))
         self.certificate_selector = certificate_selector
         self._stop = asyncio.Event()
-        # Never listens. It keeps the port while connections are refused: else another program could get it, or a client's
-        # own end of a connection, which would then be connected to itself.
+        # Never listens. It keeps the port while connections are refused: otherwise another program, or a client's own
+        # end of a connection, could get it.
         self._reservation = _bind(port)
         self._port = self._reservation.getsockname()[1]
         self._listen_lock = asyncio.Lock()
@@ -45,14 +43,11 @@ class Listener(uvicorn.Server):
 
     @property
     def url(self) -> str:
-        """``http://127.0.0.1:PORT``, or ``https:``"""
+        """The base URL."""
         return f"{'https' if self.certificate_selector else 'http'}://127.0.0.1:{self._port}"
 
     async def open(self) -> None:
-        """Accept connections from here on.
-
-        :raises OSError: the port is taken.
-        """
+        """Start to accept connections."""
         self._task = asyncio.create_task(self.serve())
         while not self.started and not self._task.done():
             await asyncio.sleep(0)
@@ -60,7 +55,7 @@ class Listener(uvicorn.Server):
             await self._task
 
     async def startup(self, sockets: Any = None) -> None:
-        """uvicorn's own would have the sockets given once and for all."""
+        """Replace uvicorn's startup, which can open the sockets only once."""
         await self.lifespan.startup()
         self.servers: list[asyncio.base_events.Server] = []
         await self._listen()
@@ -78,18 +73,18 @@ class Listener(uvicorn.Server):
         return protocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
     async def refuse(self, seconds: float) -> None:
-        """From now on nothing listens, for so many real seconds; idle connections are closed, requests under way go on."""
+        """Stop listening for this many real seconds and close idle connections. Running requests continue."""
         self._stop_listening()
         self._reopening = asyncio.create_task(self._reopen(seconds))
         connections: set[Any] = self.server_state.connections
         idle = {connection for connection in connections if connection.cycle is None or connection.cycle.response_complete}
         for connection in idle:
             connection.transport.abort()
-        while idle & connections:  # a client must see the end of its connection before it asks again
+        while idle & connections:  # a client must see the closed connection before its next request
             await asyncio.sleep(0)
 
     async def accept(self) -> None:
-        """Listen again, if not so already."""
+        """Listen again, if not listening."""
         if self._reopening is not None:
             self._reopening.cancel()
             self._reopening = None
@@ -107,7 +102,7 @@ class Listener(uvicorn.Server):
             self.servers.pop().close()
 
     async def close(self) -> None:
-        """Break all connections and free the port."""
+        """Reset all connections and free the port."""
         if self.started:
             self._stop_listening()
         for connection in list(self.server_state.connections):
@@ -118,17 +113,17 @@ class Listener(uvicorn.Server):
         self._reservation.close()
 
     async def main_loop(self) -> None:
-        """uvicorn's own looks ten times a second whether to stop; three of them would not be idle."""
+        """Replace uvicorn's loop, which polls ten times a second for each listener."""
         await self._stop.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Signals are the sandbox's business, not each listener's."""
+        """Leave the signals to the sandbox."""
         yield
 
 
 def _bind(port: int) -> socket.socket:
-    # asyncio sets TCP_NODELAY only where the protocol is named; without it answers wait 40 ms for an ACK.
+    # asyncio sets TCP_NODELAY only if the protocol is given; without it responses wait 40 ms for an ACK.
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The outermost layer of each cloud: notes every request in the request log and lets faults happen."""
+"""The outermost layer of each simulated provider: logs every request and applies faults."""
 
 from __future__ import annotations
 
@@ -13,35 +13,28 @@ from urllib.parse import parse_qsl
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .cancellable import Cancelled
-from .clock import SandboxClock
+from .clock import Cancelled
 from .cloud import Cloud
 from .concurrent_client import ConcurrentChange
 from .faults.registry import RESPONSE_FAULTS
-from .faults.table import CHANGING, FaultTable
+from .faults.table import CHANGING
 from .http_exchange import Exchange, HttpResponse, read_body
-from .request_log import Entry, RequestLog, actor, current_request
+from .request_log import Entry, actor, current_request
 
-# Which server a request is about: path parameters, query and decoded body -> a reference (id, uuid, name) or None.
+# Path parameters, query and decoded body -> the reference (ID, UUID, name) of the request's server, or None.
 ServerReference = Callable[[dict[str, Any], dict[str, Any], Any], Any]
 
 
 class FaultMiddleware:
-    """An ASGI application around a cloud's own.
-
-    :param routes: the cloud's routes; a route's name is its operation.
-    :param server_header: the cloud's ``Server`` header, or None.
-    """
+    """An ASGI application around a provider's own. A route's name is its operation."""
 
     def __init__(self, app: ASGIApp, *, cloud: Cloud[Any], routes: list[Route], server_reference: ServerReference,
-                 clock: SandboxClock, request_log: RequestLog, faults: FaultTable, server_header: str | None = None) -> None:
+                 server_header: str | None = None) -> None:
         self._app = app
         self._cloud = cloud
         self._routes = routes
         self._server_reference = server_reference
-        self._clock = clock
-        self._request_log = request_log
-        self._faults = faults
+        self._request_log, self._faults = cloud.sandbox.request_log, cloud.sandbox.faults
         self._server_header = server_header
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,14 +86,14 @@ class FaultMiddleware:
 
     def _headers(self) -> list[tuple[str, str]]:
         offset = self._cloud.sandbox.settings.date_offset_seconds.get(self._cloud.name, 0.0)
-        headers = [("date", format_datetime(self._clock.now() + timedelta(seconds=offset), usegmt=True))]
+        headers = [("date", format_datetime(self._cloud.sandbox.clock.now() + timedelta(seconds=offset), usegmt=True))]
         if self._server_header:
             headers.append(("server", self._server_header))
         return headers
 
 
 def _decode(scope: Scope, body: bytes) -> Any:
-    """The request's body for the request log: an object where it is JSON or a form, else its text; None when empty."""
+    """Decode the body for the request log: JSON or a form as an object, other text as is, None when empty."""
     if not body:
         return None
     headers = dict(scope["headers"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The request log: every request that reached a cloud and every effect it had, in order, without credentials."""
+"""The request log: every request to a provider and every event, in order, without credentials."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ CREDENTIAL_NAMES = frozenset({"access", "secret", "authorization", "token", "pas
 
 OTHER_CLIENT = "other_client"
 
-# Who does what is being done: client, schedule, other_client; None: the admin API, or a server by itself.
+# Who acts: client, schedule, other_client; None: the admin API, or a server by itself.
 actor: ContextVar[str | None] = ContextVar("actor", default=None)
-# The entry of the request that is being served; None in work that no request asked for (a schedule).
+# The entry of the current request; None in work without a request (a schedule).
 current_request: ContextVar[Entry | None] = ContextVar("current_request", default=None)
 
 
 class RequestLog:
-    """An append-only list of plain dicts, ready for JSON."""
+    """An append-only list of JSON-serializable dicts."""
 
     def __init__(self, clock: SandboxClock) -> None:
         self._clock = clock
@@ -32,22 +32,22 @@ class RequestLog:
         self.entries: list[Entry] = []
 
     def add_secrets(self, secrets: Iterable[str]) -> None:
-        """Never write these values down, wherever they turn up."""
+        """Redact these values everywhere."""
         self._secrets.update(secret for secret in secrets if secret)
 
     def clear(self) -> None:
-        """Forget the entries; numbering goes on, so that no number is used twice."""
+        """Clear the entries. Numbering continues, so no number is used twice."""
         self.entries.clear()
 
     def add_request(self, **fields: Any) -> Entry:
-        """Note a request. The caller fills in ``http_status`` and ``fault`` when they are known."""
+        """Log a request. The caller sets `http_status` and `fault` later."""
         fields["path"] = self._redact(fields["path"])
         fields["query"] = self._redact(fields["query"])
         fields["body"] = self._redact(fields["body"])
         return self._append({"kind": "request", **fields, "http_status": None, "fault": None})
 
     def add_event(self, **fields: Any) -> Entry:
-        """Note what became of something: a snapshot is ready, a server is back."""
+        """Log an event, for example that a snapshot is ready."""
         return self._append({"kind": "event", **fields})
 
     def _append(self, fields: Entry) -> Entry:
@@ -59,10 +59,7 @@ class RequestLog:
 
     def _redact(self, value: Any) -> Any:
         if isinstance(value, dict):
-            return {
-                self._redact(key): REDACTED if str(key).lower() in CREDENTIAL_NAMES else self._redact(item)
-                for key, item in value.items()
-            }
+            return {self._redact(key): REDACTED if str(key).lower() in CREDENTIAL_NAMES else self._redact(item) for key, item in value.items()}
         if isinstance(value, list):
             return [self._redact(item) for item in value]
         if isinstance(value, str):

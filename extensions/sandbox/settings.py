@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can be set while the sandbox runs: how long things take, page sizes, when Ilkbyte answers."""
+"""Settings that can change while the sandbox runs: durations, page sizes, when Ilkbyte responds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 Range = tuple[float, float]
 
-# Sandbox seconds, from-to, per cloud and operation; power has one line per action.
+# Sandbox seconds, from-to, per provider and operation.
 DEFAULT_DURATIONS: dict[str, Range] = {
     "vpsorg.snapshots.create": (180, 600),
     "vpsorg.snapshots.restore": (300, 900),
@@ -30,13 +30,12 @@ DEFAULT_DURATIONS: dict[str, Range] = {
 
 @dataclass
 class Settings:
-    """The values in force.
+    """The current values.
 
-    ``ilkbyte_responds``: ``on_start`` answers when an operation has begun, ``on_finish`` when it is over.
-    ``vpsorg_page_size``: rows on a page where the request names no ``page_size``; None for the cloud's own 20. When it
-    is set it is also the largest page, so that a test gets short pages whatever the client asks for.
-    ``ilkbyte_page_size``: servers on a page of a server list.
-    ``date_offset_seconds``: by how much each cloud's Date headers are ahead of its clock, or behind if negative.
+    - `ilkbyte_responds`: `on_start` responds when an operation has started, `on_finish` when it has finished.
+    - `vpsorg_page_size`: default page size; None for the provider's own 20. If set, it is also the maximum, so tests get short pages.
+    - `ilkbyte_page_size`: servers per page of a server list.
+    - `date_offset_seconds`: how far each provider's Date header is ahead of its clock, or behind if negative.
     """
 
     ilkbyte_responds: str = "on_start"
@@ -46,10 +45,7 @@ class Settings:
     seconds: dict[str, Range] = field(default_factory=lambda: dict(DEFAULT_DURATIONS))
 
     def update(self, changes: dict[str, Any]) -> None:
-        """Take over the given changes, all or none.
-
-        :raises ValueError: a key or value that the sandbox does not know; nothing has changed then.
-        """
+        """Apply the given changes, all or none. Raises ValueError for an unknown key or value."""
         unknown = set(changes) - set(asdict(self))
         if unknown:
             raise ValueError(f"unknown settings: {', '.join(sorted(unknown))}")
@@ -72,7 +68,7 @@ class Settings:
         self.seconds.update(seconds)
 
     def duration(self, operation: str, rng: random.Random) -> float:
-        """How long this takes this time, in sandbox seconds."""
+        """Return a duration for this operation, in sandbox seconds."""
         return rng.uniform(*self.seconds[operation])
 
 

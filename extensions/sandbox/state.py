@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Everything that the sandbox holds: time, both clouds, their machines, the request log, faults, settings, credentials."""
+"""The state of the sandbox: time, providers, machines, request log, faults, settings, credentials."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .cancellable import CancellableWaits
-from .clock import SandboxClock
+from .clock import CancellableWaits, SandboxClock
 from .cloud import Cloud
-from .faults.registry import RESPONSE_FAULTS
 from .faults.table import FaultTable
 from .ilkbyte.api import Key
 from .ilkbyte.cloud import Ilkbyte
@@ -27,7 +25,7 @@ from .vpsorg.cloud import VpsOrg
 
 @dataclass
 class Credentials:
-    """The sandbox's own credentials (they stay over a reset) and those that the admin API added (they don't)."""
+    """The sandbox's own credentials, which survive a reset, and those added through the admin API, which do not."""
 
     vpsorg_token: str = field(default_factory=lambda: f"vps_{secrets.token_hex(20)}")
     ilkbyte_access_key: str = field(default_factory=lambda: secrets.token_hex(16))
@@ -36,24 +34,21 @@ class Credentials:
     keys: dict[str, Key] = field(default_factory=dict)
 
     def reset(self) -> None:
-        """Only the sandbox's own are valid."""
+        """Remove the added credentials."""
         self.tokens.clear()
         self.tokens[self.vpsorg_token] = Token("sandbox")
         self.keys.clear()
         self.keys[self.ilkbyte_access_key] = Key(self.ilkbyte_access_key, self.ilkbyte_secret_key)
 
     def secrets(self) -> list[str]:
-        """Every value that must not be written down."""
+        """Return every value that must not be logged."""
         return [*self.tokens, *self.keys, *(key.secret for key in self.keys.values())]
 
 
 class SandboxState:
-    """The whole sandbox, without its HTTP side.
+    """The whole sandbox without its HTTP side.
 
-    :param machine_pool: where machines come from.
-    :param vpsorg_servers, ilkbyte_servers: how many servers each cloud has from the start.
-    :param seed: durations and sizes are random but the same for the same seed and the same calls.
-    :param extra_clouds: clouds beside these two, without servers until a reset gives them some.
+    Durations and sizes are random, but equal for the same seed and the same calls. Extra clouds have no servers until a reset adds some.
     """
 
     def __init__(self, machine_pool: MachinePool | StubMachinePool, *, speed: float, vpsorg_servers: int, ilkbyte_servers: int,
@@ -72,21 +67,19 @@ class SandboxState:
         self.vpsorg = VpsOrg(self)
         self.ilkbyte = Ilkbyte(self)
         self.clouds: tuple[Any, ...] = (self.vpsorg, self.ilkbyte, *(make(self) for make in extra_clouds))
-        self.faults = FaultTable(RESPONSE_FAULTS, [cloud.name for cloud in self.clouds])
+        self.faults = FaultTable([cloud.name for cloud in self.clouds])
         self._server_counts = {"vpsorg": vpsorg_servers, "ilkbyte": ilkbyte_servers}
 
     async def create_servers(self) -> None:
-        """Make the servers: ``web1``… at VPS.org, ``app1``… at Ilkbyte."""
+        """Create the servers: web1… at VPS.org, app1… at Ilkbyte."""
         await asyncio.gather(*(cloud.reset_servers(cloud.server_prefix, self._server_counts.get(cloud.name, 0)) for cloud in self.clouds))
         for cloud in self.clouds:
             cloud.clear_history()
 
     async def reset(self, servers: dict[str, int] | None = None) -> None:
-        """Make all as new: servers, disks, snapshots, request log, faults, settings, added credentials, time.
+        """Reset servers, disks, snapshots, request log, faults, settings, added credentials and time.
 
-        Ports and the sandbox's own credentials stay; machines are used again, so that this is fast.
-
-        :param servers: how many each cloud has from now on, by its name; a cloud that is not in it has as many as before.
+        Ports and the sandbox's own credentials stay, and machines are reused. `servers` changes the number of servers of the named clouds.
         """
         self._server_counts.update(servers or {})
         self.faults.clear()
@@ -106,7 +99,7 @@ class SandboxState:
         self.request_log.clear()
 
     async def stop(self) -> None:
-        """End all work and waits under way. The machines are the park's to close."""
+        """Cancel all work and waits. The caller closes the machines."""
         self.waits.cancel_all()
         for cloud in self.clouds:
             for server in cloud.servers:

@@ -116,7 +116,7 @@ def test_one_upgrade_goes_well_and_two_are_undone(workspace: Path, isolation: st
     assert rows["app1"][2] == "upgraded"
     assert upgraded != before
     assert at_end == f"{upgraded} = upgraded"
-    assert "guestbook 2.0 is ill: 5 guests have signed, 2 are left" in output
+    assert "guestbook 2.0 is unhealthy: 5 guests signed, 2 are left" in output
     assert "server web2 was lost" in output
     assert output.count("Checked: ") == 6
     assert "What to do next: read README.md" in output
@@ -155,7 +155,7 @@ def test_an_interrupt_while_armed_leaves_nothing_behind(workspace: Path) -> None
     demo.send_signal(signal.SIGINT)
     output, status = output_and_status(demo)
     assert status == 130
-    assert "Stopped. The sandbox and all that was in it are gone." in output
+    assert "Stopped. The sandbox was removed." in output
 
 
 def test_it_says_what_is_missing() -> None:

@@ -78,7 +78,7 @@ def test_without_waiting_and_without_a_server(runner: PlaybookRunner, sandbox: S
     run = run_playbook(runner, sandbox, cloud="ilkbyte", snapshot_servers="app1", snapshot_wait=False)
     assert run.status == 0 and len(sandbox.admin.requests(operation="snapshots.create")) == 1, run.output
     for wrong in ({}, {"snapshot_servers": "web1", "target": "localhost"}):
-        refused = take(runner, sandbox, **wrong)
+        refused = run_playbook(runner, sandbox, **wrong)
         assert refused.status == 2 and "Select the servers either with -e snapshot_servers=web1" in refused.stdout, refused.output
 
 
@@ -87,7 +87,7 @@ def test_no_documented_variable_is_a_reserved_name(runner: PlaybookRunner, sandb
     pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "roles").glob("*/README.md"), *(ROOT / "playbooks").glob("*.yml")]
     named = {name for page in pages for name in re.findall(r"-e ([a-z_]+)=", page.read_text("utf-8"))}
     assert {"target", "batch", "snapshot_servers", "snapshot_wait", "report_provider", "rollback_confirm"} <= named
-    run = take(runner, sandbox, **{**dict.fromkeys(named, "1"), "target": "localhost"})
+    run = run_playbook(runner, sandbox, **{**dict.fromkeys(named, "1"), "target": "localhost"})
     assert run.status == 2 and "Select the servers either with" in run.stdout, run.output
     assert "reserved name" not in run.output and not sandbox.admin.requests()
 

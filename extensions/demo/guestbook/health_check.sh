@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Is the guestbook on this server well? Says so in one line; exit status 1 if it is not. Changes nothing.
-# Argument: the server's root folder ("" for /).
+# Prints whether the guestbook is healthy; exit status 1 if not. Changes nothing.
+# Argument: the server's root directory ("" for /).
 
 root=$1
 data=$root/var/lib/guestbook
@@ -15,7 +15,7 @@ case $version in
 esac
 
 if [ "$found" -ne "$signed" ]; then
-    echo "guestbook $version is ill: $signed guests have signed, $found are left"
+    echo "guestbook $version is unhealthy: $signed guests signed, $found are left"
     exit 1
 fi
-echo "guestbook $version is well: all $signed guests are there"
+echo "guestbook $version is healthy: all $signed guests are there"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Installs guestbook 1.0 with some guests. Arguments: the server's root folder ("" for /), then the guests.
+# Installs guestbook 1.0 with some guests. Arguments: the server's root directory ("" for /), then the guests.
 
 set -eu
 root=$1

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Faults of the connection: answers that come late, slowly, in part or never.
+"""Connection faults: responses that are late, slow, incomplete or missing.
 
-``apply`` says whether the request is carried out although its answer is spoilt. ``seconds`` are real seconds, because
-clients' timeouts are. A reset of the world ends every wait with a reset of the connection.
+`apply` says whether the request is executed. `seconds` are real seconds, as are client timeouts. A reset of the sandbox ends every wait with a
+connection reset.
 """
 
 from __future__ import annotations
@@ -16,21 +16,22 @@ from .kind import Fault, fault_kind
 
 @fault_kind()
 async def drop_before(fault: Fault, exchange: Exchange) -> None:
-    """The connection is reset before the cloud has done anything (to a client it is as if nobody had read the request)."""
+    """The connection is reset before the request is executed. To a client this equals an unread request."""
     await exchange.reset_connection()
 
 
 @fault_kind()
 async def drop_after(fault: Fault, exchange: Exchange) -> None:
-    """The cloud has done what was asked; the connection is reset before the answer."""
+    """The request is executed; the connection is reset before the response."""
     await exchange.execute()
     await exchange.reset_connection()
 
 
 @fault_kind(seconds=1, apply=True)
 async def delay(fault: Fault, exchange: Exchange) -> None:
-    """The answer comes ``seconds`` late. ``apply`` true: carried out at once, before the wait; false: nothing is done, and
-    after the wait the connection is reset."""
+    """The response is `seconds` late. With `apply` the request is executed before the wait; without it nothing is executed and the connection is
+    reset after the wait.
+    """
     response = await exchange.execute() if fault["apply"] else None
     await exchange.wait(asyncio.sleep(float(fault["seconds"])))
     if response is None:
@@ -41,15 +42,14 @@ async def delay(fault: Fault, exchange: Exchange) -> None:
 
 @fault_kind(apply=True)
 async def hang(fault: Fault, exchange: Exchange) -> None:
-    """The request is never answered: the connection stays open until the client goes. In the request log ``hanging`` becomes true
-    when the carrying out, if any, is over."""
+    """No response; the connection stays open until the client closes it. In the request log `hanging` becomes true after the execution, if any."""
     await _execute_and_mark(fault, exchange)
     await exchange.wait(exchange.wait_disconnected())
 
 
 @fault_kind(seconds=600, apply=False)
 async def hang_then_reset(fault: Fault, exchange: Exchange) -> None:
-    """Nothing is heard for ``seconds``; then the connection is reset. ``hanging`` in the request log as with ``hang``."""
+    """No response for `seconds`, then the connection is reset. `hanging` in the request log as with `hang`."""
     await _execute_and_mark(fault, exchange)
     await exchange.wait(asyncio.sleep(float(fault["seconds"])))
     await exchange.reset_connection()
@@ -63,30 +63,31 @@ async def _execute_and_mark(fault: Fault, exchange: Exchange) -> None:
 
 @fault_kind(seconds=1)
 async def late_execution(fault: Fault, exchange: Exchange) -> None:
-    """The request is carried out only after ``seconds``, even if its client has given up by then; then it is answered."""
+    """The request is executed after `seconds`, even if its client has disconnected, and then answered."""
     await exchange.wait(asyncio.sleep(float(fault["seconds"])))
     await exchange.send_response(await exchange.execute())
 
 
 @fault_kind(seconds=1)
 async def refuse_next(fault: Fault, exchange: Exchange) -> None:
-    """The request is carried out and answered; from then on the cloud refuses connections for ``seconds``, and idle ones
-    are closed. So it is the call AFTER the matching one that is refused."""
+    """The request is executed and answered. Then connections are refused for `seconds` and idle ones are closed, so the call AFTER the matching
+    one is refused.
+    """
     response = await exchange.execute()
-    await exchange.refuse_connections(float(fault["seconds"]))  # first, so that no client is quicker
+    await exchange.refuse_connections(float(fault["seconds"]))  # before the response, so no client can connect first
     await exchange.send_response(response.with_header("connection", "close"))
 
 
 @fault_kind(bytes=None, apply=True)
 async def truncate(fault: Fault, exchange: Exchange) -> None:
-    """The answer breaks off after ``bytes`` (null: half of it). ``apply`` false: it is the part of a firewall's page."""
+    """The response ends after `bytes` (null: half of it). Without `apply` it is part of a firewall page."""
     response = await exchange.execute() if fault["apply"] else firewall_page(200)
     await exchange.send_truncated(response, len(response.body) // 2 if fault["bytes"] is None else int(fault["bytes"]))
 
 
 @fault_kind(seconds=1)
 async def slow_body(fault: Fault, exchange: Exchange) -> None:
-    """The real answer: its head at once, its body one byte after each pause of ``seconds``."""
+    """The real response: headers at once, then one byte of the body every `seconds`."""
     await exchange.send_slowly(await exchange.execute(), float(fault["seconds"]))
 
 

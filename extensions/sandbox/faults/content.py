@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Faults of what an answer says: another status, a web page, nothing, something made up.
-
-``apply`` says whether the request is carried out although its answer is spoilt.
-"""
+"""Content faults: another status, a web page, an empty or arbitrary body. `apply` says whether the request is executed."""
 
 from __future__ import annotations
 
@@ -24,8 +21,9 @@ WAF_PAGE = (
 
 @fault_kind(status=500, body=None, content_type=None, headers=None, apply=False)
 async def status(fault: Fault, exchange: Exchange) -> None:
-    """An HTTP ``status`` instead of the answer, with ``body`` (null: a web page, or for a 4xx a no in JSON),
-    ``content_type`` (null: as the body is) and ``headers``."""
+    """An HTTP `status` instead of the response, with `body` (null: a web page, or for 4xx a JSON error), `content_type` (null: as the body is)
+    and `headers`.
+    """
     await _execute_if_requested(fault, exchange)
     code = int(fault["status"])
     rejection = {"detail": "Request was throttled." if code == 429 else "Not allowed."}
@@ -35,8 +33,9 @@ async def status(fault: Fault, exchange: Exchange) -> None:
 
 @fault_kind(retry_after=1, seconds=1, value="999999999", apply=False)
 async def throttle(fault: Fault, exchange: Exchange) -> None:
-    """429 with a Retry-After by ``retry_after``: a number of seconds, ``date`` (an HTTP date ``seconds`` after the answer's
-    own Date, so by the cloud's clock), ``absurd`` (just what ``value`` says) or ``missing`` (no such header)."""
+    """429 with a Retry-After by `retry_after`: a number of seconds, `date` (an HTTP date `seconds` after the response's own Date, so by the
+    provider's clock), `absurd` (the text `value`) or `missing` (no such header).
+    """
     await _execute_if_requested(fault, exchange)
     response = _response({}, 429, {"detail": "Request was throttled."})
     when = fault["retry_after"]
@@ -50,14 +49,14 @@ async def throttle(fault: Fault, exchange: Exchange) -> None:
 
 @fault_kind(status=200, body=WAF_PAGE, content_type=None, headers=None, apply=False)
 async def html(fault: Fault, exchange: Exchange) -> None:
-    """A web page instead of JSON, as a firewall in front sends it, with ``status``."""
+    """A firewall's web page instead of JSON, with `status`."""
     await _execute_if_requested(fault, exchange)
     await exchange.send_response(_response(fault, int(fault["status"]), fault["body"]))
 
 
 @fault_kind(status=None, apply=True)
 async def empty(fault: Fault, exchange: Exchange) -> None:
-    """The answer's status (or ``status``) with no body at all."""
+    """The response's status (or `status`) with an empty body."""
     response = await exchange.execute() if fault["apply"] else HttpResponse(200)
     headers = [(name, value) for name, value in response.headers if name.lower() != "content-length"]
     await exchange.send_response(HttpResponse(response.status if fault["status"] is None else int(fault["status"]), headers))
@@ -65,14 +64,14 @@ async def empty(fault: Fault, exchange: Exchange) -> None:
 
 @fault_kind(body="", status=200, content_type="application/json", headers=None, apply=True)
 async def raw(fault: Fault, exchange: Exchange) -> None:
-    """Exactly this ``body`` (text, or anything to be sent as JSON) with ``status`` and ``content_type``."""
+    """Exactly this `body` (text, or data sent as JSON) with `status` and `content_type`."""
     await _execute_if_requested(fault, exchange)
     await exchange.send_response(_response(fault, int(fault["status"]), fault["body"]))
 
 
 @fault_kind(location=None, status=302, headers=None, apply=False)
 async def redirect(fault: Fault, exchange: Exchange) -> None:
-    """A redirect to ``location`` (null: the same address, so that whoever follows it asks twice) with ``status``."""
+    """A redirect to `location` (null: the same URL, so following it repeats the request) with `status`."""
     await _execute_if_requested(fault, exchange)
     location = str(URL(scope=exchange.scope)) if fault["location"] is None else fault["location"]
     await exchange.send_response(_response(fault, int(fault["status"]), "").with_header("location", location))
@@ -82,7 +81,7 @@ KINDS = (status, throttle, html, empty, raw, redirect)
 
 
 def firewall_page(code: int) -> HttpResponse:
-    """What a firewall in front of the cloud answers."""
+    """Return a firewall's response."""
     return _response({}, code, WAF_PAGE)
 
 

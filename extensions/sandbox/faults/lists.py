@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Faults of lists: old ones, rows in another order, pages that were cut at the wrong place or never end."""
+"""List faults: stale lists, rows in another order, pages that are cut wrongly or never end."""
 
 from __future__ import annotations
 
@@ -13,40 +13,38 @@ from starlette.types import Scope
 from ..http_exchange import Exchange
 from .kind import Fault, fault_kind
 
-STALE = "sandbox.stale"  # key in the ASGI scope: lists answer with an older state
+STALE = "sandbox.stale"  # key in the ASGI scope: lists show an older state
 PAGING = "sandbox.paging"  # key in the ASGI scope: a Paging
 
 
 @dataclass(frozen=True)
 class Paging:
-    """How the pages of one answer go wrong. ``shift``: by how many places the rows have moved back; ``repeats``: the page
-    says that there is one more, and it is always the same."""
+    """How the pages of one response are wrong: rows moved back by `shift`; with `repeats` every page announces another one."""
 
     shift: int = 0
     repeats: bool = False
 
     def select_rows(self, rows: list[Any], number: int, size: int) -> list[Any]:
-        """The rows of the page with this number, from 1 on."""
+        """Return the rows of this page, counted from 1."""
         first = max(0, (number - 1) * size - self.shift)
         return rows[first:first + size]
 
 
 def get_paging(scope: Scope) -> Paging:
-    """How pages are cut for this request."""
+    """Return how pages are cut for this request."""
     return scope.get(PAGING, NORMAL_PAGING)
 
 
 @fault_kind(seconds=None)
 async def stale(fault: Fault, exchange: Exchange) -> None:
-    """Lists answer with an older state, as from a replica that lags: the one before the last change, or with
-    ``seconds`` the one of so many *sandbox* seconds ago."""
+    """Lists show an older state, as from a lagging replica: before the last change, or `seconds` *sandbox* seconds ago."""
     exchange.scope[STALE] = {"seconds": fault["seconds"]}
     await exchange.send_response(await exchange.execute())
 
 
 @fault_kind(seed=0)
 async def shuffle(fault: Fault, exchange: Exchange) -> None:
-    """The rows of a list come in another order (``seed`` says which)."""
+    """The rows of a list are in another order (selected by `seed`)."""
     response = await exchange.execute()
     body = response.json()
     for rows in find_lists(body):
@@ -57,17 +55,16 @@ async def shuffle(fault: Fault, exchange: Exchange) -> None:
 
 @fault_kind(rows=1)
 async def shift(fault: Fault, exchange: Exchange) -> None:
-    """The rows of a paged list move by ``rows`` places before this page is cut. Positive: as if others had come in front
-    since the page before, so that rows are repeated; negative: as if some had gone, so that rows are left out. ``count``
-    and ``total_page`` stay true."""
+    """The rows of a paged list move by `rows` before the page is cut. Positive: rows of the previous page repeat; negative: rows are missing.
+    `count` and `total_page` stay correct.
+    """
     exchange.scope[PAGING] = Paging(shift=int(fault["rows"]))
     await exchange.send_response(await exchange.execute())
 
 
 @fault_kind()
 async def repeat_page(fault: Fault, exchange: Exchange) -> None:
-    """A page that leads nowhere: VPS.org's names itself as the next one, Ilkbyte's is always the first one's rows with one
-    more page to come."""
+    """Endless paging: a VPS.org page names itself as the next one; Ilkbyte always returns the rows of the first page and announces one more."""
     exchange.scope[PAGING] = Paging(repeats=True)
     await exchange.send_response(await exchange.execute())
 
@@ -77,7 +74,7 @@ KINDS = (stale, shuffle, shift, repeat_page)
 
 
 def find_lists(body: Any) -> list[list[Any]]:
-    """The lists of rows in an answer of either cloud."""
+    """Return the lists of rows in a response of either provider."""
     if not isinstance(body, dict):
         return []
     inner = body.get("data")

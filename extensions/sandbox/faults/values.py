@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Faults within an answer that is else the cloud's own: wrong values, unknown words, a wrong Date. All are carried out."""
+"""Value faults: wrong values, unknown statuses, a wrong Date. All requests are executed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from ..http_exchange import Exchange
 from .kind import Fault, fault_kind
 
 HUGE = 10 ** 30
-ACCEPTED = "success"  # VPS.org's word for "accepted", which is no state of anything
+ACCEPTED = "success"  # VPS.org's "accepted", which is not a state
 
 
 @fault_kind(seed=0)
 async def malformed_value(fault: Fault, exchange: Exchange) -> None:
-    """The answer's JSON with one value replaced by another type, null or a huge number, wrapped in a list, or left out;
-    ``seed`` says where and by what, the request log's ``malformed`` where it was."""
+    """One value of the JSON response is replaced by another type, null or a huge number, wrapped in a list, or removed; `seed` selects where and
+    how, `malformed` in the request log names it.
+    """
     response = await exchange.execute()
     body = response.json()
     if body is not None:
@@ -32,7 +33,7 @@ async def malformed_value(fault: Fault, exchange: Exchange) -> None:
 
 @fault_kind(value="hibernating")
 async def unknown_status(fault: Fault, exchange: Exchange) -> None:
-    """Every ``status`` and ``state`` of a server or snapshot in the answer is ``value``."""
+    """Every `status` and `state` of a server or snapshot in the response is `value`."""
     response = await exchange.execute()
     body = response.json()
     for item in _objects(body):
@@ -44,8 +45,9 @@ async def unknown_status(fault: Fault, exchange: Exchange) -> None:
 
 @fault_kind(seconds=3600, date=None)
 async def wrong_date(fault: Fault, exchange: Exchange) -> None:
-    """The answer's Date header is ``seconds`` off (ahead, or behind if negative), or with ``date``: ``missing`` there is
-    none, ``garbage`` it is no date. For all answers of a cloud there is the setting ``date_offset_seconds``."""
+    """The Date header is `seconds` off (ahead, or behind if negative); with `date`: `missing` there is none, with `garbage` it is invalid. The
+    setting `date_offset_seconds` changes all responses of a provider.
+    """
     if fault["date"] == "missing":
         exchange.set_date(None)
     elif fault["date"] == "garbage":
@@ -59,7 +61,7 @@ KINDS = (malformed_value, unknown_status, wrong_date)
 
 
 def replace_one_value(body: Any, seed: Any) -> tuple[str, Any]:
-    """Where a value was spoilt (``results.0.id left out``), and the data with it. The same seed does the same."""
+    """Return the change (`results.0.id left out`) and the changed data. The same seed makes the same change."""
     rng = random.Random(seed)
     root = {"": copy.deepcopy(body)}
     locations = list(_locations(root, ()))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ilkbyte's API: every call is a GET (a POST will do), a refusal comes with HTTP 200, and ``/v2`` words it anew."""
+"""Ilkbyte's API: every call is a GET (POST works too), errors have HTTP 200, and /v2 renames one key."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from starlette.routing import Route
 
 from ..faults.lists import STALE, get_paging
 from .cloud import POWER_ACTIONS, Ilkbyte
-from .model import IlkbyteServer, Rejected, server_row
+from .model import IlkbyteServer, Rejected, rows
 
 SERVER_HEADER = "Netinternet WAF"
-WORKING = "Çalışıyor"  # what a power call answers, whatever the action
+WORKING = "Çalışıyor"  # the response to every power call
 
 
 @dataclass(frozen=True)
 class Key:
-    """An access key with its secret. ``allowed_ips``: empty for any address."""
+    """An access key with its secret. Empty `allowed_ips` allows any address."""
 
     access: str
     secret: str
@@ -33,7 +33,7 @@ class Key:
 
 @dataclass(frozen=True)
 class ApiCall:
-    """A checked request: its parameters (query and form), and its server where the path names one."""
+    """A validated request: its parameters (query and form), and its server if the path names one."""
 
     request: Request
     parameters: dict[str, str]
@@ -48,7 +48,7 @@ class ApiCall:
 
 @dataclass(frozen=True)
 class Success:
-    """A success: the message and the data of the answer."""
+    """The message and data of a successful response."""
 
     message: str
     data: Any = None
@@ -58,10 +58,7 @@ Handler = Callable[[ApiCall], Awaitable[Success]]
 
 
 class IlkbyteApi:
-    """The routes over an :class:`Ilkbyte`.
-
-    :param keys: the valid keys by their access part; shared with the admin API, which adds to it.
-    """
+    """The routes. `keys` are the valid keys by access key; the admin API adds to them."""
 
     def __init__(self, cloud: Ilkbyte, keys: dict[str, Key]) -> None:
         self._cloud = cloud
@@ -89,10 +86,10 @@ class IlkbyteApi:
         self.app.router.redirect_slashes = False
 
     def server_reference(self, path: dict[str, Any], query: dict[str, Any], body: Any) -> Any:
-        """Which server a request is about (see :data:`sandbox.middleware.ServerReference`)."""
+        """Return the reference of the server that a request is about."""
         return path.get("server")
 
-    # Doors
+    # Authentication
 
     def _authenticated(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
@@ -144,7 +141,7 @@ class IlkbyteApi:
         return Success(f"{len(page_rows)} Server Listed", {"pagination": pagination, "server_list": page_rows})
 
     async def _show(self, call: ApiCall) -> Success:
-        return Success("Server Info", {**server_row(call.named_server), "service": call.named_server.service.capitalize()})
+        return Success("Server Info", {**rows(call.named_server)[0], "service": call.named_server.service.capitalize()})
 
     async def _power(self, call: ApiCall) -> Success:
         action = call.parameters.get("set", "")

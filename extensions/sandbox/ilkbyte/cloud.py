@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ilkbyte behind its API: servers whose snapshots behave as libvirt's, operations in sandbox time, schedules.
+"""Ilkbyte behind its API: servers with snapshots that behave as libvirt's, operations in sandbox time, schedules.
 
-Choices where the cloud's documentation is silent:
+Assumptions where the provider's documentation says nothing:
 
-- A snapshot holds the disk as it was when taking it began; what is written later is not in it.
-- Operations on one server are serialised: a second request waits until the first operation is over, and is checked
-  then. It is carried out even if its client has gone by then.
-- To take a snapshot anew is to delete it first: if taking it fails, it is gone. Its schedule stays.
-- Deleting a snapshot removes its schedule. A snapshot has one schedule; a second one is refused.
-- A revert that fails half way leaves the server off, its disk and its tree as they were.
-- A server is ``running`` once it is switched on, whether its disk boots or not: the cloud doesn't look inside.
-- A server that switches itself off from inside is ``shut off`` from then on.
+- A snapshot contains the disk as it was when the operation started.
+- Operations on one server are serialized: a second request waits for the first and is checked then. It is executed even if its client has
+  disconnected.
+- Recreating a snapshot deletes it first: if the new one fails, it is gone. Its schedule stays.
+- Deleting a snapshot deletes its schedule. A snapshot has at most one schedule.
+- A failed revert leaves the server off, with its old disk and tree.
+- A server is `running` once it is powered on, whether its disk boots or not.
+- A server that powers itself off is `shut off`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 
 from ..cloud import Cloud
 from ..request_log import actor, current_request
-from .model import IlkbyteServer, Rejected, server_row, snapshot_rows
+from .model import IlkbyteServer, Rejected, rows
 from .schedule import Schedule
 from .snapshot_tree import SnapshotTree
 
@@ -43,11 +43,10 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         self._image_count = 0
 
     async def make_server(self, name: str, hostname: str | None = None, state: str | None = None) -> IlkbyteServer:
-        """With its machine; the name has 3-16 letters and digits."""
+        """The name has 3-16 letters and digits."""
         power = state or "running"
         machine = await self.sandbox.machine_pool.add(f"ilkbyte-{self.next_server_id}", hostname=name)
-        server = IlkbyteServer(self.next_server_id, name, hostname or name, machine, self.sandbox.clock.now(),
-                               power=power)
+        server = IlkbyteServer(self.next_server_id, name, hostname or name, machine, self.sandbox.clock.now(), power=power)
         self.next_server_id += 1
         await self.save_factory_disk(server)
         self.servers.append(server)
@@ -63,7 +62,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         self.record_listing()
 
     async def reset_server(self, server: IlkbyteServer, name: str) -> None:
-        """Put a server back as it was made: disk, power, no snapshots, no schedules."""
+        """Restore the initial state: disk, power, no snapshots, no schedules."""
         await self.stop_work(server)
         await self.reset_machine(server)
         for image in server.images.values():
@@ -75,7 +74,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         await self.set_power(server, "running")
 
     async def set_power(self, server: IlkbyteServer, power: str) -> None:
-        """Make the machine's power so; a paused server's door is closed."""
+        """Set the power state; SSH is closed while a server is paused."""
         server.power = power
         if power == "running":
             await server.machine.power_on()
@@ -83,17 +82,17 @@ class Ilkbyte(Cloud[IlkbyteServer]):
             await server.machine.power_off()
 
     def on_power_off(self, server: IlkbyteServer) -> None:
-        """``running`` becomes ``shut off``."""
+        """Change `running` to `shut off`."""
         if server.power == "running":
             server.power = "shutoff"
             self.record_event("power_stopped", server)
 
-    # Operations: each waits for its turn, begins, and goes on in the background
+    # Operations: each waits for the server's lock, starts, and continues in the background
 
     async def perform(self, server: IlkbyteServer, work: Callable[[OnStarted], Awaitable[None]]) -> None:
-        """Run ``work`` in its turn. Returns when it has called its ``started`` or, as the settings say, when it is over.
+        """Run `work` when earlier operations have finished. Return when it calls `started` or, depending on the settings, when it finishes.
 
-        :raises Rejected: the work refused to begin, or (when waiting for its end) failed.
+        Raises Rejected if the work was rejected or (when waiting for its end) failed.
         """
         started = asyncio.Event()
         rejections: list[Rejected] = []
@@ -119,15 +118,12 @@ class Ilkbyte(Cloud[IlkbyteServer]):
             raise rejections[0]
 
     async def power(self, server: IlkbyteServer, action: str) -> None:
-        """Start, shutdown (graceful), reboot or destroy (off at once).
-
-        :raises Rejected: the server is already as asked.
-        """
+        """Start, shutdown (graceful), reboot or destroy (off at once). Raises Rejected if the server is already in that state."""
         async def work(started: OnStarted) -> None:
             if (action == "start") == (server.power == "running"):
                 raise Rejected("Server is already running!" if action == "start" else "Server is not running!")
             if self.outcome_fault("power_stuck", "servers.power", server) is not None:
-                return  # as with a guest that does not listen: accepted, and nothing ever happens
+                return  # as with a guest that ignores ACPI: accepted, without effect
             started_at = self.sandbox.clock.elapsed()
             ends_at = started_at + self.duration(f"servers.power.{action}")
             started()
@@ -139,14 +135,14 @@ class Ilkbyte(Cloud[IlkbyteServer]):
             if action in ("start", "reboot"):
                 await self.set_power(server, "running")
                 self.record_event("power_started", server)
-            elif server.power == "running":  # it may have switched itself off meanwhile
+            elif server.power == "running":  # it may have powered itself off
                 await self.set_power(server, "shutoff")
                 self.record_event("power_stopped", server)
 
         await self.perform(server, work)
 
     async def create_snapshot(self, server: IlkbyteServer, name: str) -> None:
-        """:raises Rejected: the name is taken."""
+        """Raises Rejected if the name is taken."""
         async def work(started: OnStarted) -> None:
             if name in server.tree:
                 raise Rejected("Snapshot already exists!")
@@ -155,10 +151,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         await self.perform(server, work)
 
     async def update_snapshot(self, server: IlkbyteServer, name: str) -> None:
-        """Take a snapshot anew under its name.
-
-        :raises Rejected: there is none of that name.
-        """
+        """Recreate a snapshot under its name. Raises Rejected if it does not exist."""
         async def work(started: OnStarted) -> None:
             await self._recreate(server, name, started)
 
@@ -189,10 +182,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         self.record_event(event, server, name, digest=digest)
 
     async def revert_snapshot(self, server: IlkbyteServer, name: str) -> None:
-        """Put the server back; it takes the power state that the snapshot holds.
-
-        :raises Rejected: there is none of that name.
-        """
+        """Revert the server; it takes the snapshot's power state. Raises Rejected if the snapshot does not exist."""
         async def work(started: OnStarted) -> None:
             self._require_snapshot(server, name)
             faults = self.sandbox.faults.take_restore_faults(self.name, server.aliases)
@@ -203,7 +193,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
             self.record_event("restore_started", server, name)
             started()
             if ends_at is None:
-                await asyncio.Event().wait()  # until a reset; whatever else is asked of the server waits for its turn
+                await asyncio.Event().wait()  # until a reset; other operations of the server wait
             await self.sandbox.clock.sleep_until(ends_at)
             digest = None if faults.fails else await self.restore_disk(server, server.images[name])
             if digest is None:
@@ -219,7 +209,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         await self.perform(server, work)
 
     async def delete_snapshot(self, server: IlkbyteServer, name: str) -> None:
-        """:raises Rejected: there is none of that name."""
+        """Raises Rejected if the snapshot does not exist."""
         async def work(started: OnStarted) -> None:
             self._require_snapshot(server, name)
             ends_at = self.sandbox.clock.elapsed() + self.duration("snapshots.delete")
@@ -231,15 +221,13 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         await self.perform(server, work)
 
     async def drop_snapshot(self, server: IlkbyteServer, name: str) -> None:
-        """Remove a snapshot, its copy of the disk and its schedule."""
+        """Remove a snapshot, its disk image and its schedule."""
         server.tree.delete(name)
         await server.machine.drop_image(server.images.pop(name))
         self._stop_schedule(server, name)
 
-    async def add_snapshot(self, server: IlkbyteServer, name: str, state: str | None = None,
-                             taken_at: datetime | None = None) -> None:
-        """Put a snapshot of the present disk there as if it had been made before; it is current, as after a create. The
-        caller remembers."""
+    async def add_snapshot(self, server: IlkbyteServer, name: str, state: str | None = None, taken_at: datetime | None = None) -> None:
+        """Add a snapshot of the current disk and make it current. The caller records the listing."""
         server.tree.create(name, state or server.power, taken_at or self.sandbox.clock.now())
         server.images[name] = self._new_image()
         await server.machine.save_disk(server.images[name])
@@ -247,7 +235,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
     # Schedules
 
     def add_schedule(self, server: IlkbyteServer, name: str, day: int, hour: int, minute: int) -> Schedule:
-        """:raises Rejected: no snapshot of that name, or it has a schedule."""
+        """Raises Rejected if the snapshot does not exist or has a schedule."""
         self._require_snapshot(server, name)
         if name in server.schedules:
             raise Rejected("Scheduled snapshot task already exists!")
@@ -258,20 +246,20 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         return schedule
 
     def delete_schedule(self, server: IlkbyteServer, name: str) -> None:
-        """:raises Rejected: the snapshot has no schedule."""
+        """Raises Rejected if the snapshot has no schedule."""
         if name not in server.schedules:
             raise Rejected("Scheduled snapshot task not found!")
         self._stop_schedule(server, name)
         self.record_event("cron_deleted", server, name)
 
     def start_timer(self, server: IlkbyteServer, name: str) -> None:
-        """Wait for the schedule's next run from now on, instead of any earlier wait."""
+        """Start the timer of a schedule, replacing an earlier one."""
         if name in server.timers:
             server.timers[name].cancel()
         server.timers[name] = self.spawn(server, self._run_schedule(server, name))
 
     async def _run_schedule(self, server: IlkbyteServer, name: str) -> None:
-        current_request.set(None)  # what happens from here on belongs to no request
+        current_request.set(None)  # no request causes what follows
         actor.set("schedule")
         schedule = server.schedules[name]
         while True:
@@ -281,7 +269,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
                 try:
                     await self._recreate(server, name, lambda: None)
                 except Rejected:
-                    pass  # taking it failed, as the request log says; the schedule goes on
+                    pass  # it failed, as the request log shows; the schedule continues
 
     def _stop_schedule(self, server: IlkbyteServer, name: str) -> None:
         server.schedules.pop(name, None)
@@ -300,8 +288,6 @@ class Ilkbyte(Cloud[IlkbyteServer]):
     # What lists show
 
     def rows(self) -> dict[str, Any]:
-        """``servers`` in the order they were made; ``snapshots`` by server name."""
-        return {
-            "servers": [server_row(server) for server in self.servers],
-            "snapshots": {server.name: snapshot_rows(server) for server in self.servers},
-        }
+        """Return `servers` by age; `snapshots` by server name."""
+        pairs = [(server.name, *rows(server)) for server in self.servers]
+        return {"servers": [row for dummy, row, dummy in pairs], "snapshots": {name: snapshots for name, dummy, snapshots in pairs}}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ilkbyte's servers as data, and as its API shows them and their snapshots."""
+"""Ilkbyte's servers, and their API representation with their snapshots."""
 
 from __future__ import annotations
 
@@ -11,42 +11,35 @@ from ..cloud import Server
 from .schedule import NO_SCHEDULE, TURKISH_TIME, Schedule, format_turkish_time
 from .snapshot_tree import SnapshotTree
 
-API_POWER = {"running": "running", "shutoff": "shut off", "paused": "paused"}  # tree's word: API's word
+API_POWER = {"running": "running", "shutoff": "shut off", "paused": "paused"}  # in the tree: in the API
 
 
 class Rejected(Exception):
-    """The cloud does not do this; the text stands in the answer's ``error``."""
+    """The provider rejects the request; the text is the response's `error`."""
 
 
 @dataclass(eq=False)
 class IlkbyteServer(Server):
-    """A server with its tree. ``power``: running, shutoff, paused; ``service``: active, or why not;
-    ``active_operation``: None, or the operation under way that shows (create, revert)."""
+    """A server with its tree. `power`: running, shutoff, paused. `service`: active, or why not. `active_operation`: None, create or revert."""
 
     power: str = "running"
     service: str = "active"
     active_operation: str | None = None
     tree: SnapshotTree = field(default_factory=SnapshotTree)
-    images: dict[str, str] = field(default_factory=dict)  # snapshot name: its copy of the disk
+    images: dict[str, str] = field(default_factory=dict)  # disk image by snapshot name
     schedules: dict[str, Schedule] = field(default_factory=dict)
     timers: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def status(self) -> str:
-        """As ``show`` says it. A running server is paused while its memory is saved, and any while it is reverted."""
+        """The status in `show`. A running server is paused while its memory is saved, any server while it is reverted."""
         if self.active_operation == "revert" or (self.active_operation == "create" and self.power == "running"):
             return "paused"
         return API_POWER[self.power]
 
 
-def server_row(server: IlkbyteServer) -> dict[str, Any]:
-    """A server as lists show it; kept, so not to be changed."""
-    return _cached_rows(server)[0]
-
-
 def _server_row(server: IlkbyteServer) -> dict[str, Any]:
-    """The address is where the sandbox's machine really is."""
     return {
         "name": server.name,
         "ipv4": "127.0.0.1",
@@ -60,25 +53,17 @@ def _server_row(server: IlkbyteServer) -> dict[str, Any]:
     }
 
 
-def snapshot_rows(server: IlkbyteServer) -> list[dict[str, Any]]:
-    """All snapshots of a server as the API shows them; kept, so not to be changed."""
-    return _cached_rows(server)[1]
-
-
-def _cached_rows(server: IlkbyteServer) -> tuple[dict[str, Any], list[dict[str, Any]], int, bool]:
-    """The server's row, its snapshots' rows, the state of the tree that they show, and whether schedules are in them.
-
-    Schedules change by themselves, so what shows them is made anew each time.
-    """
-    cached = server.cached
-    if cached is None or cached[2] != server.tree.changes or server.schedules or cached[3]:
-        rows = [snapshot_row(server, name) for name in server.tree.names()]
-        cached = server.cached = (_server_row(server), rows, server.tree.changes, bool(server.schedules))
-    return cached
+def rows(server: IlkbyteServer) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the server's row and its snapshots' rows as the API shows them. They are cached: do not modify them."""
+    state = (server.tree.changes, bool(server.schedules))
+    # Schedules change without a call of ours, so rows that show one are never reused.
+    if server.cached is None or server.cached[2] != state or server.schedules:
+        server.cached = (_server_row(server), [snapshot_row(server, name) for name in server.tree.names()], state)
+    return server.cached[:2]
 
 
 def snapshot_row(server: IlkbyteServer, name: str) -> dict[str, Any]:
-    """A snapshot as the API shows it."""
+    """Return a snapshot as the API shows it."""
     schedule = server.schedules.get(name)
     return {
         **server.tree.describe(name),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ilkbyte's schedules: every so many days at a time of day, in Turkish time."""
+"""Ilkbyte's schedules: every N days at a time of day, in Turkish time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TURKISH_TIME = timezone(timedelta(hours=3))
 
 @dataclass
 class Schedule:
-    """When a snapshot is taken anew. ``sentence`` replaces the Turkish one in lists (the admin API plants it)."""
+    """When a snapshot is recreated. `sentence` replaces the Turkish one in lists (set by the admin API)."""
 
     day: int
     hour: int
@@ -23,10 +23,7 @@ class Schedule:
 
     @classmethod
     def starting(cls, day: int, hour: int, minute: int, now: datetime) -> Schedule:
-        """A schedule whose first run is the next time that the clock shows ``hour:minute``.
-
-        Day 0 is accepted by the cloud, and means every day here.
-        """
+        """Create a schedule whose first run is the next time the clock shows `hour:minute`. Day 0 is accepted and means every day."""
         local = now.astimezone(TURKISH_TIME)
         first = local.replace(hour=hour, minute=minute, second=0, microsecond=0)
         if first <= local:
@@ -34,15 +31,14 @@ class Schedule:
         return cls(day, hour, minute, next_run=first)
 
     def run(self, now: datetime) -> None:
-        """Note that the run due by ``now`` begins. Runs that were slept through (the clock was moved) are not made up
-        for: the latest counts."""
+        """Record that the run due by `now` starts. Runs missed because the clock was advanced are not repeated."""
         step = timedelta(days=max(1, self.day))
         missed = max(0, (now - self.next_run) // step)
         self.last_run = self.next_run + missed * step
         self.next_run = self.last_run + step
 
     def params(self) -> dict[str, Any]:
-        """The ``params`` of a snapshot in a list."""
+        """Return the `params` of a snapshot in a list."""
         sentence = f"Her {self.day} günde bir {self.hour:02}:{self.minute:02} saatinde"
         return {
             "is_cron": True,
@@ -56,5 +52,5 @@ NO_SCHEDULE: dict[str, Any] = {"is_cron": False, "last_run": None, "next_run": N
 
 
 def format_turkish_time(timestamp: datetime) -> str:
-    """``2020-11-23T15:31:07+03:00``"""
+    """Format as 2020-11-23T15:31:07+03:00."""
     return timestamp.astimezone(TURKISH_TIME).isoformat(timespec="seconds")

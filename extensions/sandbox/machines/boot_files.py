@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The two files on its disk that a server lives by: without its kernel it doesn't boot, without its network's line nobody reaches it.
+"""The two files that a server needs: without the kernel it does not boot, without the interfaces line it has no network.
 
-So whoever has root on a server can break it for good, as an upgrade does, and only another disk (a restore) brings it back.
+So root on a server can break it for good, as an upgrade can, and only a restore of the disk repairs it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MAX_BYTES = 64 * 1024
 
 
 def boot_problem(disk: Path) -> str | None:
-    """Why a machine with this disk doesn't boot, for people; None if it does."""
+    """Return why a machine with this disk does not boot; None if it boots."""
     status = _lstat(_host_path(disk, KERNEL))
     if status is None or not stat.S_ISREG(status.st_mode) or not status.st_size:
         return f"no kernel: {KERNEL} is missing or empty"
@@ -27,7 +27,7 @@ def boot_problem(disk: Path) -> str | None:
 
 
 class NetworkFile:
-    """Whether a disk's network configuration brings the server's network up. It is read anew only where its status has changed."""
+    """Whether a disk's network configuration enables the network. The file is read only when its status has changed."""
 
     def __init__(self, disk: Path) -> None:
         self._disk = disk
@@ -35,10 +35,10 @@ class NetworkFile:
         self._is_enabled = False
 
     def is_enabled(self) -> bool:
-        """True while INTERFACES has the line `auto eth0` (further names may stand in it)."""
+        """True if INTERFACES has the line `auto eth0` (other names may follow)."""
         path = _host_path(self._disk, INTERFACES)
         status = _lstat(path)
-        # A FIFO or a device in its place is no configuration, and reading it could take forever.
+        # Reading a FIFO or a device could block.
         if status is None or not stat.S_ISREG(status.st_mode):
             self._last_status, self._is_enabled = None, False
             return False
@@ -53,7 +53,7 @@ class NetworkFile:
             with open(path, "rb") as file:
                 lines = file.read(_MAX_BYTES).decode(errors="replace").splitlines()
         except PermissionError:
-            return self._is_enabled  # Root inside a user namespace could read it; we, outside, can't say what it holds now.
+            return self._is_enabled  # Only root inside the user namespace can read it.
         except OSError:
             return False
         return any(fields[:1] == ["auto"] and DEVICE in fields[1:] for fields in map(str.split, lines))
@@ -62,7 +62,7 @@ class NetworkFile:
 def _host_path(disk: Path, path: str) -> bytes:
     try:
         return resolve_on_host(os.fsencode(disk), path.encode(), follow_last=True)
-    except OSError:  # Symlinks in a circle: the name then stays a symlink, which is no regular file.
+    except OSError:  # Circular symlinks: the path stays a symlink, which is no regular file.
         return os.fsencode(f"{disk}{path}")
 
 

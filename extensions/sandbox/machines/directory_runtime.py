@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A machine where namespaces are forbidden: commands run on the host, with the disk as their working directory.
+"""A machine without namespaces: commands run on the host, with the disk as their working directory.
 
-An absolute path is then the host's own. What should lie on the machine's disk must be named below `root_inside`, which commands find in
-the variable REWIND_DISK. Root's home is on the disk, so Ansible's temporary files are too.
+Absolute paths are the host's own. A path on the machine's disk starts with `root_inside`, which is in the variable REWIND_DISK. Root's home is on
+the disk, so Ansible's temporary files are too.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from . import process_reaper
 from .disk_tree import DiskTrees
 from .runtime import CRASH, SYSTEM_PATH, Command, MachineRuntimeError, RuntimeSpec
 
-# By this variable, inherited by all that runs on the machine, process_reaper.py finds it.
+# All processes on the machine inherit this variable; process_reaper.py finds them by it.
 DISK_VARIABLE = "REWIND_DISK"
 
 
 class DirectoryRuntime:
-    """See `runtime.Runtime`. It has no boot id of its own, and `reboot` inside is the host's: don't."""
+    """See `runtime.Runtime`. It has no boot ID of its own, and `reboot` inside affects the host."""
 
     def __init__(self, spec: RuntimeSpec) -> None:
         self._spec = spec

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a new machine's disk holds.
+"""The content of a new machine's disk.
 
-Its programs are the host's, bound in read-only while the machine runs (on the disk there are only empty mount points); everything
-that an administrator changes on a server is the disk's own. On the disk lies just enough for programs to find what they expect.
+Programs are the host's, bound read-only while the machine runs (the disk has only empty mount points). The disk has what an administrator
+changes, and the files that programs expect.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from pathlib import Path
 
 from .boot_files import DEVICE, INTERFACES, KERNEL
 
-# Bound from the host while the machine runs. Where the host has a symlink (/bin -> usr/bin), so has the disk.
+# Bound from the host while the machine runs. A symlink of the host (/bin -> usr/bin) is a symlink on the disk.
 SYSTEM_DIRECTORIES = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store")
-# Without these two, programs below /usr don't find their libraries (the linker's cache) or themselves (Debian's awk, editor...).
+# Programs below /usr need the linker's cache to find libraries, and Debian's alternatives to find awk, editor...
 SYSTEM_CONFIGURATION = ("/etc/ld.so.cache", "/etc/alternatives")
-# Made afresh at each power on, empty on the disk.
+# Mounted at each power on, empty on the disk.
 VOLATILE_DIRECTORIES = ("/proc", "/sys", "/dev", "/run")
 
 _DIRECTORIES = {
@@ -29,18 +29,18 @@ _SYMLINKS = {"etc/mtab": "../proc/self/mounts", "var/run": "/run", "var/lock": "
 _PROFILE = "# ~/.profile: read by login shells.\nexport PS1='\\u@\\h:\\w\\$ '\n"
 
 
-_INTERFACES = f"""# The network of this server (see interfaces(5)). Without the line "auto {DEVICE}" nobody reaches it.
+_INTERFACES = f"""# The network of this server (see interfaces(5)). Without the line "auto {DEVICE}" it cannot be reached.
 auto lo
 iface lo inet loopback
 
 auto {DEVICE}
 iface {DEVICE} inet dhcp
 """
-_KERNEL = "Stands for the kernel of this sandbox server, which boots only with this file.\n"
+_KERNEL = "The kernel of this sandbox server, which does not boot without this file.\n"
 
 
 def make_disk(disk: Path, *, hostname: str, shell: str, python_prefixes: tuple[str, ...]) -> None:
-    """Fill `disk`, which must not exist yet."""
+    """Create `disk`, which must not exist."""
     disk.mkdir(mode=0o755, parents=True)
     disk.chmod(0o755)
     for name, mode in _DIRECTORIES.items():
@@ -55,7 +55,7 @@ def make_disk(disk: Path, *, hostname: str, shell: str, python_prefixes: tuple[s
 
 
 def bound_from_host(python_prefixes: tuple[str, ...]) -> list[str]:
-    """The host's paths that a running machine sees under the same name, read-only."""
+    """Return the host's paths that a running machine sees under the same name, read-only."""
     paths = (*SYSTEM_DIRECTORIES, *SYSTEM_CONFIGURATION, *python_prefixes)
     return [path for path in paths if os.path.exists(path) and not os.path.islink(path)]
 
@@ -72,7 +72,7 @@ def _make_mount_points(disk: Path, python_prefixes: tuple[str, ...]) -> None:
 
 
 def _make_directories(disk: Path, relative: str) -> None:
-    # Not mkdir(parents=True): its modes follow the umask of whoever started the sandbox.
+    # Not mkdir(parents=True): its modes depend on the umask.
     directory = disk
     for part in relative.split("/"):
         directory = directory / part
@@ -94,7 +94,7 @@ def _files(hostname: str, shell: str) -> dict[str, tuple[int, str]]:
         "etc/shadow": (0o640, "root:*:19000:0:99999:7:::\n"),
         "etc/shells": (0o644, "/bin/sh\n/bin/bash\n"),
         "etc/nsswitch.conf": (0o644, "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n"),
-        "etc/resolv.conf": (0o644, "# The sandbox answers no names beyond /etc/hosts.\n"),
+        "etc/resolv.conf": (0o644, "# The sandbox resolves only names in /etc/hosts.\n"),
         "etc/fstab": (0o644, "# The disk is mounted by the sandbox.\n"),
         "etc/motd": (0o644, "A server of the rewind.vps sandbox.\n"),
         INTERFACES[1:]: (0o644, _INTERFACES),
@@ -103,7 +103,7 @@ def _files(hostname: str, shell: str) -> dict[str, tuple[int, str]]:
         "srv/www/index.html": (0o644, f"<h1>{hostname}</h1>\n"),
         "var/log/syslog": (0o640, ""),
     }
-    # The programs are the host's, so the machine says that it is the same distribution: package managers' facts then agree.
+    # The programs are the host's, so the distribution must be the host's too, for Ansible's package manager facts.
     for name in ("etc/os-release", "etc/debian_version", "etc/redhat-release", "etc/alpine-release"):
         if os.path.isfile(f"/{name}"):
             files[name] = (0o644, Path(f"/{name}").read_text(encoding="utf-8"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a path on a machine to the host's path of the same file, without being led out to the host by a symlink."""
+"""Map a path on a machine to the host's path, without following a symlink out of the disk."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _MAX_SYMLINKS = 40
 
 
 def resolve_on_host(root: bytes, path: bytes, *, follow_last: bool) -> bytes:
-    """The host's path of the machine's absolute `path`, in which no symlink is left but possibly the last part.
+    """Return the host's path of the machine's absolute `path`; only the last part may still be a symlink.
 
-    Parts that don't exist stay as they are: the caller's own system call then says so. Raises OSError (ELOOP) for symlinks in a circle.
+    Missing parts are kept: the caller's system call then reports them. Raises OSError (ELOOP) for circular symlinks.
     """
     pending = [part for part in reversed(path.split(b"/")) if part not in (b"", b".")]
     resolved: list[bytes] = []

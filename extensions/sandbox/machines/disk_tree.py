@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Copying, digesting and erasing a disk that is a plain directory tree."""
+"""Copy, digest and erase a disk that is a directory tree."""
 
 from __future__ import annotations
 
@@ -12,17 +12,15 @@ from pathlib import Path
 from . import tree_digest
 from .runtime import MachineRuntimeError
 
-# What `cp` says of a file that a running machine removed or replaced meanwhile. Such a file is not on the snapshot of a running
-# server either; every other complaint is an error.
+# `cp` messages for files that a running machine removed or replaced during the copy. Other messages are errors.
 _VANISHED = ("No such file or directory", "as it was replaced while being copied")
 _IN_USER_NAMESPACE = ("unshare", "--user", "--map-root-user", "--")
 
 
 class DiskTrees:
-    """Work on whole trees, outside the event loop.
+    """Operations on whole trees, outside the event loop.
 
-    With `user_namespace`, this process is the owner of the files but not root, while inside the namespace it is: what its owner may
-    not read or remove (mode 000, a folder without write permission), root inside may. So the work is done inside.
+    With `user_namespace` they run inside one: this process owns the files but is not root, and only root can read or remove files with mode 000.
     """
 
     def __init__(self, *, user_namespace: bool) -> None:
@@ -30,7 +28,7 @@ class DiskTrees:
         self._prefix = _IN_USER_NAMESPACE if user_namespace else ()
 
     async def copy(self, source: Path, target: Path) -> None:
-        """Copy `source` to `target`, which must not exist. Raises MachineRuntimeError and leaves no half copy behind."""
+        """Copy `source` to `target`, which must not exist. Raises MachineRuntimeError and leaves no partial copy."""
         code, _output, errors = await self._run("cp", "-a", "--reflink=auto", "--", str(source), str(target))
         messages = [line for line in errors.splitlines() if line and not line.endswith(_VANISHED)]
         if code and (messages or not target.is_dir()):
@@ -50,7 +48,7 @@ class DiskTrees:
         return output.strip()
 
     async def erase(self, tree: Path) -> None:
-        """Remove `tree`; fine if it isn't there. Raises MachineRuntimeError if something stays."""
+        """Remove `tree` if it exists. Raises MachineRuntimeError if anything remains."""
         if not os.path.lexists(tree):
             return
         if self._user_namespace:
@@ -69,7 +67,7 @@ class DiskTrees:
 
 
 def _remove_tree(tree: Path) -> None:
-    # Without root's rights, a folder must be writable before its entries can go.
+    # An ordinary user can remove entries only from a writable directory.
     if os.geteuid() != 0:
         for directory, names, _files in os.walk(tree):
             for name in names:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which kind of world this host allows: found out by starting one, once, and running Python in it."""
+"""Select the isolation that this host allows, by starting a machine once and running Python in it."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ ROOT_NAMESPACE, USER_NAMESPACE, DIRECTORY = "root-namespace", "user-namespace", 
 CHOICES = ("auto", "namespace", ROOT_NAMESPACE, USER_NAMESPACE, DIRECTORY)
 PROBE_TIMEOUT = 20.0
 _REASONS = {
-    ROOT_NAMESPACE: "Each server has mount and process namespaces of its own, made with this process's root rights.",
-    USER_NAMESPACE: "Each server has mount and process namespaces of its own, made in a user namespace, for which no root is needed.",
-    DIRECTORY: "A plain folder was asked for: commands run on this host, and absolute paths are the host's own.",
+    ROOT_NAMESPACE: "Each server has mount and process namespaces of its own, created with root privileges.",
+    USER_NAMESPACE: "Each server has mount and process namespaces of its own, created in a user namespace without root.",
+    DIRECTORY: "Directory isolation was requested: commands run on this host, and absolute paths are the host's own.",
 }
 
 
 class IsolationUnavailable(Exception):
-    """The isolation that was asked for is not to be had on this host; the text says why."""
+    """The requested isolation is not available on this host; the message says why."""
 
 
 @dataclass(frozen=True)
 class Isolation:
-    """The kind of world in use, and why, in one sentence."""
+    """The selected isolation, and why, in one sentence."""
 
     kind: str
     reason: str
@@ -46,9 +46,9 @@ class Isolation:
 
 
 def python_for_machines() -> tuple[str, tuple[str, ...]]:
-    """The interpreter that machines can run, and the folders that it needs beyond /usr.
+    """Return the interpreter for machines, and the directories that it needs beyond /usr.
 
-    Not a virtual environment's: that is a set of links into places which a machine doesn't see.
+    Not the one of a virtual environment, which is linked to paths that a machine does not see.
     """
     python = os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
     prefixes = {os.path.realpath(prefix) for prefix in (sys.base_prefix, sys.base_exec_prefix)}
@@ -61,9 +61,9 @@ def login_shell() -> str:
 
 
 def choose_isolation(requested: str, scratch: Path) -> Isolation:
-    """Try the kinds that `requested` allows, the best first. `scratch` is a folder of ours for the trial's disk.
+    """Try the kinds that `requested` allows, the best first. `scratch` is a directory for the probe's disk.
 
-    Blocks for about 0.1 s. Raises IsolationUnavailable if nothing is left, ValueError if `requested` is not in CHOICES.
+    Blocks for about 0.1 s. Raises IsolationUnavailable if none works, ValueError if `requested` is not in CHOICES.
     """
     if requested not in CHOICES:
         raise ValueError(f"isolation must be one of {', '.join(CHOICES)}, not {requested!r}")
@@ -78,18 +78,18 @@ def choose_isolation(requested: str, scratch: Path) -> Isolation:
         if problem is None:
             return Isolation(kind, _REASONS[kind])
         problems.append(problem)
-    reason = f"Namespaces can't be used here ({'; '.join(dict.fromkeys(problems))}{_known_causes()})"
+    reason = f"Namespaces cannot be used here ({'; '.join(dict.fromkeys(problems))}{_known_causes()})"
     if requested == "auto":
         return Isolation(DIRECTORY, f"{reason}, so commands run on this host, and absolute paths are the host's own.")
     raise IsolationUnavailable(f"{reason}.")
 
 
 def _probe(kind: str, scratch: Path) -> str | None:
-    """None if a machine of this kind starts and runs Python, else the problem in a few words."""
+    """Return None if a machine of this kind runs Python, else the problem."""
     missing = [tool for tool in ("unshare", "nsenter", "setpriv", "setsid") if not shutil.which(tool)]
     if missing:
         return f"util-linux's {' and '.join(missing)} not found"
-    # In a thread with a loop of its own: the caller may stand in a running loop.
+    # In a thread with its own event loop: the caller may be in a running one.
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, _run_python_in(kind, scratch / f"try-{kind}")).result()
 
@@ -111,15 +111,15 @@ async def _run_python_in(kind: str, disk: Path) -> str | None:
         return str(problem)
     finally:
         await runtime.stop()
-        # Not runtime.erase: that may need the very namespace that is forbidden here, and this disk is still as we made it.
+        # Not runtime.erase, which may need the forbidden namespace.
         await asyncio.to_thread(shutil.rmtree, disk, ignore_errors=True)
 
 
 def _known_causes() -> str:
-    """What usually forbids namespaces and is set on this host."""
+    """Describe the settings of this host that usually forbid namespaces."""
     settings = {
         "/proc/sys/kernel/apparmor_restrict_unprivileged_userns": (
-            "1", "AppArmor keeps them from ordinary users: sysctl kernel.apparmor_restrict_unprivileged_userns=1"),
+            "1", "AppArmor denies them to ordinary users: sysctl kernel.apparmor_restrict_unprivileged_userns=1"),
         "/proc/sys/kernel/unprivileged_userns_clone": ("0", "they are reserved for root: sysctl kernel.unprivileged_userns_clone=0"),
         "/proc/sys/user/max_user_namespaces": ("0", "sysctl user.max_user_namespaces=0"),
     }

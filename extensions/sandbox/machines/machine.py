@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One server: a disk, images of it, a power switch and an SSH door."""
+"""One server: a disk, images of it, a power switch and an SSH server."""
 
 from __future__ import annotations
 
@@ -16,20 +16,19 @@ from .ssh_server import SshServer
 
 REBOOT_SECONDS = 0.5
 NETWORK_POLL_INTERVAL = 0.3
-# A file that is being written in place is empty for a moment; only what is still so after this counts as lost.
+# A file that is being rewritten is empty for a short time, so a change must persist this long.
 NETWORK_CONFIRM_SECONDS = 0.1
 
 
 class MachineError(Exception):
-    """What was asked for doesn't suit the machine's state (no such image, still powered on, removed)."""
+    """The operation does not fit the machine's state (no such image, powered on, removed)."""
 
 
 class Machine:
-    """Made by `MachinePool.add`; off until `power_on`. Calls on one machine wait for each other.
+    """Created by `MachinePool.add`; off until `power_on`. Calls on one machine are serialized.
 
-    `powered_on` follows the machine when it reboots or powers off from inside; `boots` counts its boots. A machine whose disk doesn't
-    boot is on all the same, but stays dark: no process, no SSH; `boot_problem` then says why. `on_self_power_off` is called after each
-    end that nobody outside asked for (power off from inside, or a killed first process).
+    `powered_on` follows a reboot or power off from inside; `boots` counts the boots. A machine whose disk does not boot is on, but runs no
+    process and no SSH; `boot_problem` says why. `on_self_power_off` is called when the machine ends without a call of ours.
     """
 
     def __init__(self, name: str, directory: Path, runtime: Runtime, ssh_server: SshServer | None, *, on_removed: Callable[[Machine], None]) -> None:
@@ -53,24 +52,24 @@ class Machine:
 
     @property
     def port(self) -> int:
-        """The SSH port, the same for the machine's life; 0 in a park without SSH."""
+        """The SSH port, constant for the machine's life; 0 without SSH."""
         return self._ssh_server.port if self._ssh_server else 0
 
     @property
     def network_up(self) -> bool:
-        """Whether the machine can be reached as far as its network goes: nobody has cut it, and the disk's own configuration brings it up."""
+        """Whether the network is up: not cut, and enabled by the disk's configuration."""
         return not self.network_cut and self._network_file.is_enabled()
 
     @property
     def root_inside(self) -> str:
-        """The disk's root as commands on the machine name it: "/", or on a directory machine the disk's host path."""
+        """The disk's root as commands name it: "/", or without namespaces the disk's host path."""
         return self._runtime.root_inside
 
     @property
     def ansible_variables(self) -> dict[str, str]:
-        """Host variables that Ansible needs on this machine beyond address and key.
+        """Host variables that Ansible needs beyond address and key.
 
-        Ansible asks for `~root`, which on a directory machine is the host's, and would put its temporary and job files there.
+        Ansible expands `~root`, which without namespaces is the host's, and would put its temporary and job files there.
         """
         if self.root_inside == "/":
             return {}
@@ -78,18 +77,18 @@ class Machine:
         return {"ansible_remote_tmp": f"{home}/.ansible/tmp", "ansible_async_dir": f"{home}/.ansible_async"}
 
     async def power_on(self) -> None:
-        """Switch on: boot (a new boot id) and open the SSH port. Nothing happens if it is on. A disk that doesn't boot is no error here."""
+        """Boot with a new boot ID and open the SSH port. Does nothing if it is on. A disk that does not boot is no error."""
         async with self._lock:
             self._require_not_removed()
             await self._power_on()
 
     async def power_off(self) -> None:
-        """Close the port, drop connections, kill every process inside. Nothing happens if it is off."""
+        """Close the port, drop connections, kill all processes. Does nothing if it is off."""
         async with self._lock:
             await self._power_off()
 
     async def cut_network(self) -> None:
-        """Close the port and drop connections; what runs inside goes on and doesn't notice. Holds over a power cycle."""
+        """Close the port and drop connections; processes continue. It persists over a power cycle."""
         async with self._lock:
             self.network_cut = True
             await self._apply_network_state()
@@ -101,9 +100,9 @@ class Machine:
             await self._apply_network_state()
 
     async def save_disk(self, image: str) -> str:
-        """Copy the disk to `image` (any name; an image of that name is replaced); return the image's digest.
+        """Copy the disk to `image`, replacing an older one. Return the image's digest.
 
-        On a machine that is on, the copy holds what stood on the disk file by file, like a snapshot of a running server.
+        If the machine is on, files are copied while they may change, as in a snapshot of a running server.
         """
         async with self._lock:
             self._require_not_removed()
@@ -113,7 +112,7 @@ class Machine:
             return await self._runtime.digest(saved)
 
     async def load_disk(self, image: str) -> str:
-        """Replace the disk of the powered-off machine by `image`; return the disk's digest. The disk stays as it was if that fails."""
+        """Replace the disk of the powered-off machine by `image`. Return its digest. On failure the disk is unchanged."""
         async with self._lock:
             self._require_not_removed()
             if self.powered_on:
@@ -125,12 +124,12 @@ class Machine:
             return await self._runtime.digest(self.disk_path)
 
     async def drop_image(self, image: str) -> None:
-        """Remove `image`; fine if there is none."""
+        """Remove `image` if it exists."""
         async with self._lock:
             await self._runtime.erase(self._image_path(image))
 
     async def digest(self) -> str:
-        """The SHA-256 (hex) over the live disk: see `tree_digest.tree_digest`."""
+        """Return the SHA-256 (hex) of the disk: see `tree_digest.tree_digest`."""
         async with self._lock:
             self._require_not_removed()
             return await self._runtime.digest(self.disk_path)
@@ -158,12 +157,12 @@ class Machine:
         self.powered_on = True
 
     async def _boot(self) -> str | None:
-        """Start the world and open the door; answers why that failed, or None."""
+        """Start the runtime and open the SSH port. Return why that failed, or None."""
         boot = self.boots + 1
         try:
             await self._runtime.start(lambda reason: self._spawn(self._handle_exit(boot, reason)))
         except (MachineRuntimeError, OSError) as problem:
-            # Mostly the disk's fault: what an upgrade may do to a server has no end. In case it is the sandbox's, it is said aloud.
+            # Usually the disk is broken; printed in case the sandbox is.
             print(f"sandbox: {self.name} does not boot: {problem}", file=sys.stderr, flush=True)
             return str(problem)
         try:
@@ -186,7 +185,7 @@ class Machine:
                 await self._apply_network_state()
 
     async def _apply_network_state(self) -> None:
-        """Open or close the door of a machine that is up, as its network is now."""
+        """Open or close the SSH port according to the network."""
         if not self._ssh_server or not self.powered_on or self.boot_problem:
             return
         if self.network_up and not self._ssh_server.is_open:
@@ -206,7 +205,7 @@ class Machine:
             await self._ssh_server.wait_for_sessions()
 
     async def _handle_exit(self, boot: int, reason: str) -> None:
-        """The machine ended by itself: a reboot or power off from inside, or a killed first process."""
+        """Handle a reboot or power off from inside, or a killed first process."""
         async with self._lock:
             if boot != self.boots or not self.powered_on:
                 return
@@ -224,7 +223,7 @@ class Machine:
         return task
 
     async def _replace_tree(self, source: Path, target: Path) -> None:
-        """Make `target` a copy of `source`: beside it first, so that a failure half way leaves the old one."""
+        """Make `target` a copy of `source`, with a temporary copy, so a failure leaves the old one."""
         new, old = target.with_name(f"{target.name}.new"), target.with_name(f"{target.name}.old")
         await self._runtime.erase(new)
         await self._runtime.copy(source, new)
@@ -234,7 +233,7 @@ class Machine:
         await self._runtime.erase(old)
 
     def _image_path(self, image: str) -> Path:
-        # Escaped, so that any name is one harmless file name; the prefix keeps "." and ".." from meaning a folder.
+        # Escaped, so any name is a valid file name; the prefix handles "." and "..".
         return self._images / f"image-{quote(image, safe='')}"
 
     def _require_not_removed(self) -> None:

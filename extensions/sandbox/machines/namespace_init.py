@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The first process of a machine (pid 1 of its pid namespace). Standard library only.
+"""The first process of a machine (PID 1 of its PID namespace). Standard library only.
 
-Started by `unshare` in new mount, pid, uts and ipc namespaces, with a plan (one line of JSON) on standard input. It makes the
-disk its root, says so on standard output (one JSON line), and then does what a pid 1 does: it collects orphans, and it ends the
-machine. When it ends, the kernel kills everything inside and drops every mount; so nothing can be left over. It ends when its
-standard input does, that is, also when the sandbox is killed without a chance to tidy up.
+`unshare` starts it in new namespaces, with its configuration (one line of JSON) on standard input. It makes the disk its root, reports ready on
+standard output (one line of JSON), and reaps orphans. When it ends, the kernel kills all processes inside and drops all mounts. It ends with its
+standard input, so also when the sandbox is killed.
 
-Signals from inside, as busybox's init takes them: TERM and INT reboot, USR1 and USR2 power off.
+Signals from inside, as in busybox's init: TERM and INT reboot, USR1 and USR2 power off.
 """
 
 from __future__ import annotations
@@ -22,15 +21,14 @@ import sys
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
 MS_BIND, MS_REC = 4096, 16384
 MNT_DETACH = 2
-# A remount replaces all flags of a mount, and a user namespace may not drop those that its owner set: so all are carried over.
+# A remount replaces all flags of a mount, and a user namespace must not drop its owner's flags, so all are kept.
 CARRIED_FLAGS = {"nosuid": MS_NOSUID, "nodev": MS_NODEV, "noexec": MS_NOEXEC, "noatime": 1024, "nodiratime": 2048, "relatime": 1 << 21}
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-DEVICE_LINKS = {"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "stdin": "/proc/self/fd/0",
-                "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
+DEVICE_LINKS = {"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
 TOOLS = "/run/sandbox/sbin"
 PR_SET_NAME = 15
 SIGNAL_ACTIONS = {signal.SIGINT: "reboot", signal.SIGTERM: "reboot", signal.SIGUSR1: "poweroff", signal.SIGUSR2: "poweroff"}
-# A moment for the command that asked, so that its exit status still reaches the client, as on a server.
+# Time for the exit status of the calling command to reach the client, as on a server.
 SHUTDOWN_DELAY = 0.2
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -51,7 +49,7 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
 
 
 def mounts_at_or_below(directory: str) -> list[tuple[str, int]]:
-    """Every mount point there, and the flags that a remount must carry over."""
+    """Return every mount point there, and the flags that a remount must keep."""
     found = []
     with open("/proc/self/mountinfo", "rb") as table:
         for line in table:
@@ -64,7 +62,7 @@ def mounts_at_or_below(directory: str) -> list[tuple[str, int]]:
 
 
 def bind(source: str, target: str) -> None:
-    """Show `source` at `target` too, read-only, with all that is mounted below it."""
+    """Bind `source` to `target`, read-only, with all mounts below it."""
     mount(source, target, flags=MS_BIND | MS_REC)
     for point, carried in mounts_at_or_below(target):
         mount("none", point, flags=MS_BIND | MS_REMOUNT | MS_RDONLY | carried)
@@ -74,21 +72,21 @@ def make_root(config: dict) -> None:
     root = config["disk"]
     mount(root, root, flags=MS_BIND)
     for path in config["bound"]:
-        # The administrator of the machine may have removed an empty mount point while it was off.
+        # The mount point may have been removed.
         if not os.path.exists(root + path) and os.path.isdir(path):
             os.makedirs(root + path)
         bind(path, root + path)
     for path in ("/proc", "/sys", "/dev", "/run"):
         os.makedirs(root + path, exist_ok=True)
     mount("proc", root + "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
-    # The kernel's settings are the host's: root of a machine may read them, not turn them.
+    # The kernel's settings are the host's, so they are read-only.
     for path in ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus"):
         if os.path.exists(root + path):
             bind(root + path, root + path)
     if config["real_root"]:
         mount("sysfs", root + "/sys", "sysfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
     else:
-        # Only the owner of the network namespace may mount a sysfs of its own.
+        # Only the owner of the network namespace can mount sysfs.
         bind("/sys", root + "/sys")
     make_devices(root)
     make_run(root, config)
@@ -99,7 +97,7 @@ def make_devices(root: str) -> None:
     for name in DEVICES:
         with open(f"{root}/dev/{name}", "wb"):
             pass
-        # Bound, not made: a user namespace may not make device nodes.
+        # Bound: a user namespace cannot create device nodes.
         mount(f"/dev/{name}", f"{root}/dev/{name}", flags=MS_BIND)
     for name in ("pts", "shm"):
         os.mkdir(f"{root}/dev/{name}")
@@ -122,7 +120,7 @@ def make_run(root: str, config: dict) -> None:
 def make_power_tools(root: str, tool: dict) -> None:
     for name in tool["names"]:
         write(f"{root}{TOOLS}/{name}", tool["script"], 0o755)
-    # A place where ansible.builtin.reboot looks for `shutdown` too.
+    # ansible.builtin.reboot searches for `shutdown` here too.
     if os.path.isdir(root + "/usr/local/sbin"):
         mount(root + TOOLS, root + "/usr/local/sbin", flags=MS_BIND)
     os.mkdir(root + tool["hidden"])
@@ -140,7 +138,7 @@ def write(path: str, text: str, mode: int) -> None:
 
 
 def enter_root(root: str) -> None:
-    # pivot_root(".", ".") stacks the old root upon the new one, where it can be taken off: no folder for it is needed.
+    # pivot_root(".", ".") stacks the old root on the new one, so no directory for it is needed.
     os.chdir(root)
     check_call("pivot_root", _libc.pivot_root(b".", b"."))
     check_call("umount of the host's root", _libc.umount2(b".", MNT_DETACH))
@@ -148,9 +146,9 @@ def enter_root(root: str) -> None:
 
 
 def wait_for_shutdown(host_pid: int) -> str:
-    """Collect orphans until the machine ends; return why: "reboot", "poweroff", or "" when the sandbox ended it.
+    """Reap orphans until the machine ends. Return "reboot", "poweroff", or "" if the sandbox ended it.
 
-    :param host_pid: the pid that the host knows this process by; told once it is ready.
+    `host_pid` is the host's PID of this process, reported when it is ready.
     """
     awake, wake = os.pipe()
     os.set_blocking(awake, False)
@@ -184,7 +182,7 @@ def send_message(message: dict) -> None:
 
 
 if __name__ == "__main__":
-    # The host's /proc is still mounted here, so this is the pid that the host knows us by.
+    # The host's /proc is still mounted here, so this is the host's PID.
     HOST_PID = int(os.readlink("/proc/self"))
     try:
         os.umask(0o022)
@@ -192,7 +190,7 @@ if __name__ == "__main__":
         make_root(CONFIG)
         enter_root(CONFIG["disk"])
         socket.sethostname(CONFIG["hostname"])
-        # Programs that ask which init runs here (Ansible's facts do) look at this name.
+        # Ansible's facts read the init system from this name.
         _libc.prctl(PR_SET_NAME, b"init", 0, 0, 0)
     except (StepFailed, OSError) as problem:
         send_message({"ready": False, "problem": str(problem)})

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A machine in Linux namespaces: its disk is its root, absolute paths are its own, and it sees only its own processes.
 
-`unshare` makes the namespaces and `namespace_init.py` is pid 1 in them for as long as the machine is on; each command enters with
-`nsenter` (3 ms on a small server). The network is the host's loopback.
+`unshare` creates the namespaces, and `namespace_init.py` is PID 1 in them while the machine is on. Each command enters with `nsenter` (about 3
+ms). The network is the host's loopback.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from .runtime import CRASH, POWER_OFF, REBOOT, SYSTEM_PATH, Command, MachineRunt
 
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 5.0
-# Real root inside is real root outside: what would change the host itself (its network, clock, kernel) is given up on entering.
+# Root inside is root outside, so capabilities that change the host (network, clock, kernel) are dropped.
 _DROPPED_CAPABILITIES = "-net_admin,-sys_module,-sys_rawio,-sys_time,-syslog,-mac_admin,-mac_override,-audit_control"
-# The client's command runs with a known umask and in root's home, wherever and however the sandbox was started.
+# The command runs with a known umask and in root's home, however the sandbox was started.
 _LOGIN = 'umask 022; cd "$HOME" 2>/dev/null || cd /; exec "$@"'
 _TIOCGPTPEER, _TIOCSPTLCK = 0x5441, 0x40045431
 
 
 class NamespaceRuntime:
-    """See `runtime.Runtime`. With `user_namespace`, no root is needed: the user who runs the sandbox is root inside."""
+    """See `runtime.Runtime`. With `user_namespace` no root is needed: the user who runs the sandbox is root inside."""
 
     root_inside = "/"
     home_inside = "/root"
@@ -59,7 +59,7 @@ class NamespaceRuntime:
             "unshare", *user, "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--",
             self._spec.python, "-I", "-S", namespace_init.__file__,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            # In a session of its own, so that Ctrl-C at the sandbox's terminal is not a reboot of every machine.
+            # In its own session, so Ctrl-C at the sandbox's terminal does not reboot every machine.
             start_new_session=True, cwd="/", env={"PATH": SYSTEM_PATH, "LC_ALL": "C"})
         try:
             init_process.stdin.write(json.dumps(init_config).encode() + b"\n")
@@ -68,12 +68,12 @@ class NamespaceRuntime:
         except BaseException as problem:
             await _stop_init(init_process)
             if isinstance(problem, asyncio.TimeoutError):
-                raise MachineRuntimeError(f"the machine was not up within {START_TIMEOUT:g} s") from None
+                raise MachineRuntimeError(f"the machine did not start within {START_TIMEOUT:g} s") from None
             raise
         if not reply["ready"]:
             errors = (await init_process.stderr.read()).decode(errors="replace").strip()
             await _stop_init(init_process)
-            raise MachineRuntimeError(reply.get("problem") or errors[-300:] or "unshare ended without a word")
+            raise MachineRuntimeError(reply.get("problem") or errors[-300:] or "unshare ended without output")
         self._init_process, self._pid = init_process, reply["pid"]
         self._exit_watch = asyncio.create_task(self._report_end(init_process, on_exit))
 
@@ -81,7 +81,7 @@ class NamespaceRuntime:
         line = await init_process.stdout.readline()
         code = await init_process.wait()
         reason = json.loads(line).get("end") if line else ""
-        # A reboot(2) system call inside ends pid 1 without a word; its signal says which kind it was.
+        # A reboot(2) system call inside ends PID 1 with a signal for its kind.
         by_signal = {-signal.SIGHUP: REBOOT, -signal.SIGINT: POWER_OFF}.get(code, CRASH)
         on_exit(reason or by_signal)
 
@@ -109,19 +109,19 @@ class NamespaceRuntime:
         return Command(argv, variables, wrapped=True)
 
     def open_terminal(self) -> tuple[int, int]:
-        # From the machine's own /dev/pts, so that `tty` and whatever opens its terminal by name work inside.
+        # From the machine's own /dev/pts, so `tty` and opening the terminal by name work inside.
         parent_fd = os.open(f"{self.root_outside}/dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
         fcntl.ioctl(parent_fd, _TIOCSPTLCK, struct.pack("i", 0))
         return parent_fd, fcntl.ioctl(parent_fd, _TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY)
 
 
 async def _stop_init(init_process: asyncio.subprocess.Process) -> None:
-    """End pid 1 and with it everything inside; return when it is gone."""
+    """End PID 1 and everything inside; return when it is gone."""
     if init_process.stdin and not init_process.stdin.is_closing():
         init_process.stdin.close()
     try:
         await asyncio.wait_for(init_process.wait(), STOP_TIMEOUT)
     except TimeoutError:
-        # The holder and pid 1 share a process group; the kernel then kills the rest of the namespace.
+        # unshare and PID 1 share a process group; the kernel then kills the rest of the namespace.
         os.killpg(init_process.pid, signal.SIGKILL)
         await init_process.wait()

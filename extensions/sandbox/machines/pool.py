@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""All servers' disks and SSH doors below one state folder."""
+"""All servers' disks and SSH servers in one state directory."""
 
 from __future__ import annotations
 
@@ -22,20 +22,21 @@ _KEY_TYPE = "ssh-ed25519"
 
 
 class MachinePool:
-    """Makes machines. `close` takes everything away again.
+    """Creates machines; `close` removes everything again.
 
-    `isolation` and `isolation_reason` say how commands are kept to their machine's disk ("root-namespace", "user-namespace", "directory") and why.
-    `python` is the interpreter that machines have. `client_key_path` is the one key that may log in, `known_hosts_path` the machines' own keys.
+    `isolation` (root-namespace, user-namespace or directory) is how commands are confined, and `isolation_reason` why. Machines have the
+    interpreter `python`. `client_key_path` is the only key that can log in; `known_hosts_path` has the machines' keys.
     """
 
-    def __init__(self, state_dir: Path, *, isolation: str = "auto", ssh: bool = True) -> None:
-        """`isolation`: auto, namespace, root-namespace, user-namespace or directory. With `ssh=False`, machines are disks only.
+    def __init__(self, state_dir: Path, *, isolation: str = "auto", ssh: bool = True, first_port: int = 0) -> None:
+        """`isolation`: auto, namespace, root-namespace, user-namespace or directory. With `ssh=False` machines are disks only.
 
-        Blocks for about 0.2 s (once): it tries which isolation works. Raises IsolationUnavailable if the wanted one doesn't.
+        Machines have ports from `first_port` on, or any free ones. Blocks for about 0.2 s to find an isolation that works. Raises
+        IsolationUnavailable.
         """
         self._created_state_dir = not state_dir.exists()
         state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Mount points are compared as the kernel knows them, so no symlink may stand in the way.
+        # Mount points are compared with the kernel's paths, which have no symlinks.
         self._state_dir = state_dir.resolve()
         self._directory = self._state_dir / "machines"
         self._directory.mkdir(mode=0o700)
@@ -45,9 +46,10 @@ class MachinePool:
         self.known_hosts_path = self._directory / "known_hosts"
         self._host_keys: dict[str, str] = {}
         self._ssh = ssh
+        self._next_port = first_port
         try:
             self._isolation = (choose_isolation(isolation, self._directory) if ssh else
-                               Isolation(DIRECTORY, "Machines without SSH run no commands, so there is nothing to keep apart."))
+                               Isolation(DIRECTORY, "Machines without SSH run no commands."))
             if ssh:
                 self._make_client_key()
         except BaseException:
@@ -63,12 +65,14 @@ class MachinePool:
         return self._isolation.reason
 
     async def add(self, name: str, *, port: int = 0, hostname: str | None = None) -> Machine:
-        """A new machine, powered off, with a fresh disk. `port` 0: any free one.
+        """Create a machine, powered off, with a new disk. `port` 0 means any free one.
 
-        Raises ValueError for a name that is taken or no host name (letters, digits, dots, hyphens), OSError if the port is taken.
+        Raises ValueError for a name that is taken or not a host name, OSError if the port is taken.
         """
         if not _MACHINE_NAME.fullmatch(name):
             raise ValueError(f"a machine's name has letters, digits, dots and hyphens, not {name!r}")
+        if port == 0 and self._next_port:
+            port, self._next_port = self._next_port, self._next_port + 1
         if name in self._machines:
             raise ValueError(f"there is already a machine {name!r}")
         directory = self._directory / name
@@ -87,7 +91,7 @@ class MachinePool:
         return machine
 
     async def close(self) -> None:
-        """Close doors, kill every process inside, remove everything that the park made below its state folder."""
+        """Remove all machines and everything created in the state directory."""
         removals = (machine.remove() for machine in list(self._machines.values()))
         results = await asyncio.gather(*removals, return_exceptions=True)
         await asyncio.to_thread(self._remove_directories)
@@ -117,7 +121,7 @@ class MachinePool:
             try:
                 self._state_dir.rmdir()
             except OSError:
-                pass  # Something of somebody else lies in it.
+                pass  # It has files of others.
 
 
 def _write_private(path: Path, content: bytes) -> None:

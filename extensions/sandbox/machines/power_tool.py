@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`reboot`, `shutdown` and their kin inside a machine: one script, told apart by the name it is called by.
+"""`reboot`, `shutdown`, `poweroff` and `halt` inside a machine: one script that acts by the name it is called by.
 
-The host's own (links to systemctl, mostly) would look for a systemd that isn't there. So the script is put in their place while the machine runs.
+The host's own need systemd, so the script replaces them while the machine runs.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import os
 
 NAMES = ("reboot", "shutdown", "poweroff", "halt")
 _DIRECTORIES = ("/usr/sbin", "/sbin", "/usr/bin", "/bin")
-# Where the host's own stay within reach, by their names.
+# The host's own programs are available here.
 HIDDEN = "/run/sandbox/hidden"
 
 SCRIPT = f"""#!/bin/sh
-# A sandbox machine's power switch. Times and messages are accepted; the machine always goes down at once.
+# The power switch of a sandbox machine. Times and messages are ignored; it acts at once.
 action=${{0##*/}}
 if [ "$action" = systemctl ]; then
   for word; do
@@ -35,13 +35,13 @@ if [ "$action" = shutdown ]; then
     esac
   done
 fi
-# What pid 1 does on these signals is what busybox's does.
+# PID 1 handles these signals as busybox's init does.
 if [ "$action" = reboot ]; then kill -TERM 1; else kill -USR2 1; fi
 """
 
 
 def programs_to_replace() -> list[str]:
-    """The host's programs (links followed) in whose place the script belongs."""
+    """Return the host's programs (links resolved) that the script replaces."""
     candidates = {os.path.realpath(f"{directory}/{name}") for directory in _DIRECTORIES for name in (*NAMES, "systemctl")}
-    # A program of many other uses (busybox) is left alone: its own `reboot` sends the right signal anyway.
+    # busybox is not replaced: its `reboot` sends the right signal.
     return sorted(path for path in candidates if os.path.basename(path) in (*NAMES, "systemctl") and os.path.isfile(path))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kills what runs on a directory machine when it is switched off or when the sandbox is gone. Standard library only.
+"""Kills the processes of a directory machine when it is powered off or the sandbox has ended. Standard library only.
 
-Without a pid namespace nothing ties a machine's processes together but the mark in the environment that they inherit. The keeper waits
-until its standard input ends (power off, or the sandbox's death, however sudden), then kills every process that bears the mark.
+Without a PID namespace only an inherited environment variable identifies a machine's processes. This program waits for the end of its standard
+input (power off, or any end of the sandbox), then kills all of them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ KILL_TIMEOUT = 5.0
 
 
 def processes_on(disk: bytes) -> list[int]:
-    """The processes that inherited the disk's mark, and those that threw it away but stand in a folder of the disk."""
+    """Return the processes with the disk's variable, and those whose working directory is on the disk."""
     found = []
     for name in filter(str.isdigit, os.listdir("/proc")):
         try:

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The seam between a machine and what it is made of.
+"""The interface between a machine and its isolation.
 
-A machine is a disk plus a *world*: the way commands are run with that disk as theirs. There are two worlds now
-(`namespace_runtime`, `directory_runtime`). An overlay over the host's own root, or a QEMU guest, would be a third: it answers the
-same questions, of which `build_command` and `copy` are the heart, and neither the SSH door nor the power switch changes.
+A runtime executes commands with the machine's disk as theirs. There are two: `namespace_runtime` and `directory_runtime`. A QEMU guest would be a
+third; SSH server and power switch would stay the same.
 """
 
 from __future__ import annotations
@@ -15,30 +14,30 @@ from typing import Protocol
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-# What a world's end means for the machine. A stop that the machine itself asked for is never reported.
+# Why a machine ended without a call of `stop`.
 REBOOT = "reboot"
 POWER_OFF = "poweroff"
 CRASH = "crash"
 
 
 class MachineRuntimeError(Exception):
-    """A world could not be started or copied; the text says which step failed and why."""
+    """A runtime could not be started or copied; the message has the step and the reason."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """A program of the host which, once run, is the wanted command inside the world."""
+    """A program of the host that runs the wanted command inside the machine."""
 
     argv: list[str]
     environment: dict[str, str]
     directory: str = "/"
     wrapped: bool = False
-    """Whether the program is only a wrapper, and its one child leads the command's process group."""
+    """Whether the program is a wrapper whose only child leads the command's process group."""
 
 
 @dataclass(frozen=True)
 class RuntimeSpec:
-    """What every world is made from."""
+    """The parameters of a runtime."""
 
     disk: Path
     hostname: str
@@ -49,38 +48,38 @@ class RuntimeSpec:
 
 
 class Runtime(Protocol):
-    """How a disk becomes the world of the commands that run on it."""
+    """Runs commands on a machine's disk."""
 
     root_inside: str
-    """The path under which the disk's root is seen by commands: "/" in a namespace."""
+    """The path of the disk's root for commands: "/" in a namespace."""
 
     home_inside: str
-    """The home directory of root as commands see it."""
+    """Root's home directory for commands."""
 
     @property
     def root_outside(self) -> str:
-        """A host path under which the running world's files are reached (for SFTP)."""
+        """A host path to the running machine's files (for SFTP)."""
 
     async def start(self, on_exit: Callable[[str], None]) -> None:
-        """Boot. `on_exit` is called with REBOOT, POWER_OFF or CRASH if the world ends by itself."""
+        """Boot. `on_exit` is called with REBOOT, POWER_OFF or CRASH if the machine ends without a call of `stop`."""
 
     async def stop(self) -> None:
-        """Kill everything that runs inside and wait until it is gone. Harmless when nothing runs."""
+        """Kill all processes inside and wait for them. Does nothing if none runs."""
 
     def build_command(self, command: str | None, environment: Mapping[str, str], *, terminal: bool) -> Command:
-        """How to run `command` (None: a login shell) inside, in a session of its own.
+        """Return how to run `command` (None: a login shell) inside, in a new session.
 
         With `terminal`, standard input becomes its controlling terminal.
         """
 
     def open_terminal(self) -> tuple[int, int]:
-        """A new pseudo-terminal: the descriptors of its two ends (ours, the command's)."""
+        """Open a pseudo-terminal. Return the descriptors of its ends (ours, the command's)."""
 
     async def copy(self, source: Path, target: Path) -> None:
-        """Copy a disk to `target`, which must not exist: modes, owners, times, links and attributes included."""
+        """Copy a disk to `target`, which must not exist, with modes, owners, times, links and attributes."""
 
     async def digest(self, disk: Path) -> str:
-        """The SHA-256 (hex) over everything on the disk."""
+        """Return the SHA-256 (hex) of the disk."""
 
     async def erase(self, disk: Path) -> None:
-        """Remove a disk, whatever modes its files have."""
+        """Remove a disk, whatever the modes of its files."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One SSH session: a command (or a login shell) in the machine's world, wired to the client as OpenSSH's server wires it."""
+"""One SSH session: a command (or a login shell) on the machine, connected to the client as by OpenSSH's server."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ _COMMAND_NOT_STARTED = 255
 
 
 async def run_session(process: Process, runtime: Runtime, is_network_cut: Callable[[], bool]) -> None:
-    """Run what the client asks for; returns when the command has ended and its output is out.
+    """Run the client's command. Return when it has ended and its output is sent.
 
-    If the client goes away, the command's pipes or terminal are closed, which it notices as on any server. If instead `is_network_cut()`,
-    the server has no way of knowing that the client is gone, so the command goes on, and its output is lost.
+    If the client disconnects, the command's pipes or terminal are closed. If instead `is_network_cut()`, the server cannot notice that, so the
+    command continues and its output is lost.
     """
     try:
         command = runtime.build_command(process.command, _environment(process), terminal=process.term_type is not None)
-        if process.term_type is not None:  # it is empty where the client's TERM is not set
+        if process.term_type is not None:  # empty if the client's TERM is not set
             await _run_in_terminal(process, runtime, command, is_network_cut)
         else:
             await _run_with_pipes(process, command, is_network_cut)
     except (MachineRuntimeError, OSError) as problem:
-        process.stderr.write(f"sandbox: the command could not be started: {problem}\n".encode())
+        process.stderr.write(f"sandbox: cannot start the command: {problem}\n".encode())
         process.exit(_COMMAND_NOT_STARTED)
     finally:
         process.close()
@@ -59,7 +59,7 @@ async def _run_with_pipes(process: Process, command: Command, is_network_cut: Ca
     child = await asyncio.create_subprocess_exec(
         *command.argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         env=command.environment, cwd=command.directory, start_new_session=command.wrapped, limit=_CHUNK_BYTES)
-    pipes = child._transport  # The only way to close one pipe of a running child; close() would kill it.
+    pipes = child._transport  # The only way to close one pipe of a running child; close() kills it.
     incoming = asyncio.create_task(_feed(process, child.stdin, lambda number: _send_signal(child.pid, command.wrapped, number), None))
     outgoing = asyncio.gather(_drain(child.stdout, process, process.stdout, is_network_cut),
                               _drain(child.stderr, process, process.stderr, is_network_cut))
@@ -94,20 +94,20 @@ async def _run_in_terminal(process: Process, runtime: Runtime, command: Command,
     keyboard = asyncio.StreamWriter(writing, protocol, None, loop)
     incoming = asyncio.create_task(_feed(process, keyboard, lambda number: _send_signal(child.pid, command.wrapped, number), parent_fd))
     outgoing = asyncio.ensure_future(_drain(output, process, process.stdout, is_network_cut))
-    # A terminal's output ends when the last process lets go of it; a server doesn't wait for those in the background.
+    # A terminal's output ends with the last process that uses it; background processes are not waited for.
     ended = asyncio.create_task(child.wait())
     await _until_done_or_client_gone(process, ended, is_network_cut)
     with suppress(asyncio.TimeoutError):
         await asyncio.wait_for(outgoing, 0.5 if ended.done() else 0)
     incoming.cancel()
-    # Both ends of ours gone: the kernel hangs up, and SIGHUP reaches the processes in the foreground.
+    # Closing both ends makes the kernel send SIGHUP to the foreground processes.
     writing.abort()
     reading.close()
     _report_exit(process, await ended)
 
 
 class _TerminalOutput(asyncio.StreamReaderProtocol):
-    """A terminal whose other end nobody holds any more answers EIO: its end of file. As an error it would hide what is still unread."""
+    """Treats EIO from a terminal without users as end of file, so unread output is kept."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(None)
@@ -122,7 +122,7 @@ async def _until_done_or_client_gone(process: Process, done: asyncio.Future, is_
 
 
 async def _feed(process: Process, stdin: asyncio.StreamWriter, send_signal: Callable[[int], None], terminal: int | None) -> None:
-    """Pass on what the client sends: data, signals, window sizes. Without a terminal, the client's end of input closes the pipe."""
+    """Forward the client's data, signals and window sizes. Without a terminal, the end of input closes the pipe."""
     while True:
         try:
             data = await process.stdin.read(_CHUNK_BYTES)
@@ -134,7 +134,7 @@ async def _feed(process: Process, stdin: asyncio.StreamWriter, send_signal: Call
             if terminal is not None:
                 _set_size(terminal, change.term_size)
         except asyncssh.SignalReceived as requested:
-            with suppress(OSError, AttributeError):  # It has just ended, or there is no such signal.
+            with suppress(OSError, AttributeError):  # The command has ended, or there is no such signal.
                 send_signal(getattr(signal, f"SIG{requested.signal}"))
         except asyncssh.BreakReceived:
             continue
@@ -144,9 +144,8 @@ async def _feed(process: Process, stdin: asyncio.StreamWriter, send_signal: Call
         stdin.close()
 
 
-async def _drain(source: asyncio.StreamReader, process: Process, target: asyncssh.SSHWriter[bytes],
-                 is_network_cut: Callable[[], bool]) -> None:
-    """Pass on what the command writes, until it closes that end."""
+async def _drain(source: asyncio.StreamReader, process: Process, target: asyncssh.SSHWriter[bytes], is_network_cut: Callable[[], bool]) -> None:
+    """Forward the command's output until it ends."""
     while True:
         data = await source.read(_CHUNK_BYTES)
         if not data:
@@ -161,7 +160,7 @@ async def _drain(source: asyncio.StreamReader, process: Process, target: asyncss
 
 
 def _send_signal(pid: int, wrapped: bool, number: int) -> None:
-    """Signal the command's process group, not the wrapper: that would only tell of the death, and leave the command alive."""
+    """Signal the command's process group, not its wrapper, which would leave the command running."""
     if wrapped:
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
             leaders = [int(child) for child in children.read().split()]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""SFTP into a machine's world: the same paths, and the same symlinks, as its commands see.
+"""SFTP to a machine, with the paths and symlinks that its commands see.
 
-asyncssh's own chroot lets the host's kernel follow symlinks, so an absolute one on the disk (/var/run -> /run) would lead out to the host. Here
-every path is followed step by step inside the machine's root before the host is asked for anything.
+With asyncssh's chroot the host's kernel follows symlinks, so an absolute one on the disk (/var/run -> /run) would lead to the host. Here every
+path is resolved inside the machine's root first.
 """
 
 from __future__ import annotations
@@ -19,10 +19,7 @@ from .runtime import Runtime
 
 
 class MachineSFTPServer(asyncssh.SFTPServer):
-    """asyncssh's file operations on the paths of one machine.
-
-    `map_path` follows the last part; the operations on a name itself (lstat, rename, remove...) are the ones written out below.
-    """
+    """asyncssh's file operations on one machine's paths. `map_path` follows the last part; operations on a name itself are below."""
 
     def __init__(self, channel: asyncssh.SSHServerChannel, runtime: Runtime) -> None:
         super().__init__(channel)
@@ -37,9 +34,9 @@ class MachineSFTPServer(asyncssh.SFTPServer):
         return resolve_on_host(self._root, self._from_root(path), follow_last=False)
 
     def _from_root(self, path: bytes) -> bytes:
-        """`path` counted from the disk's root; a relative one begins in root's home, where commands begin too."""
+        """Return `path` relative to the disk's root; a relative one starts in root's home, like commands."""
         path = posixpath.join(self._home, path)
-        # On a directory machine commands name files by their host path; one outside the disk is taken as counted from the disk's root.
+        # Without namespaces commands use host paths; a path outside the disk is relative to the disk's root.
         if self._root_inside != b"/" and (path + b"/").startswith(self._root_inside + b"/"):
             path = path[len(self._root_inside):]
         return path
@@ -88,7 +85,7 @@ class MachineSFTPServer(asyncssh.SFTPServer):
         os.symlink(oldpath, self._name(newpath))
 
     def exit(self) -> None:
-        # OpenSSH's scp takes a session that ends without a status for a failed one.
+        # OpenSSH's scp treats a session without exit status as failed.
         with suppress(OSError):
             self.channel.exit(0)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The SSH server in front of one machine. It has one port for life, which is refused while the door is closed."""
+"""The SSH server of one machine. Its port is constant, and refuses connections while the machine is off."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from .sftp import MachineSFTPServer
 
 HOST = "127.0.0.1"
 CLOSE_TIMEOUT = 5.0
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # Linger, for no time at all.
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER with zero seconds.
 
 
 class SshServer:
-    """Public-key login for the park's key only; whoever logs in is root."""
+    """Accepts only the pool's key; every user is root."""
 
     def __init__(self, runtime: Runtime, *, port: int, host_key: asyncssh.SSHKey, client_key: asyncssh.SSHAuthorizedKeys,
                  is_network_cut: Callable[[], bool]) -> None:
-        """Reserves `port` (0: any free one). Raises OSError if it is taken."""
+        """Reserve `port` (0: any free one). Raises OSError if it is taken."""
         self._runtime = runtime
         self._host_key = host_key
         self._client_key = client_key
         self._is_network_cut = is_network_cut
-        # Bound but not listening: clients are refused, and nobody else gets the port while the machine is off.
+        # Bound but not listening: clients are refused, and the port stays reserved while the machine is off.
         self._reservation = _bind(port)
         self.port: int = self._reservation.getsockname()[1]
         self._acceptor: asyncssh.SSHAcceptor | None = None
@@ -48,9 +48,9 @@ class SshServer:
         return self._acceptor is not None
 
     async def close(self, *, reset: bool = False) -> None:
-        """Refuse new connections and drop the live ones, without a farewell of SSH's, as a server that goes down.
+        """Refuse new connections and drop existing ones without an SSH disconnect message, as a server that goes down.
 
-        With `reset` not even TCP says goodbye: the client learns of it by an error, as of a lost network. What it hasn't read by then may be lost.
+        With `reset` the client gets a TCP reset, as after a network failure, and may lose unread data.
         """
         acceptor, self._acceptor = self._acceptor, None
         if acceptor:
@@ -65,7 +65,7 @@ class SshServer:
             await asyncio.wait(waits, timeout=CLOSE_TIMEOUT)
 
     async def wait_for_sessions(self) -> None:
-        """Return when every session's command is gone (the caller has killed them)."""
+        """Wait until every session's command has ended (the caller kills them)."""
         if self._sessions:
             await asyncio.wait(set(self._sessions), timeout=CLOSE_TIMEOUT)
 
@@ -73,7 +73,7 @@ class SshServer:
         self._reservation.close()
 
     def _start_session(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
-        # Not a task of the connection: that would be cancelled with it, and a command may outlive its connection.
+        # Not a task of the connection, which is cancelled with it: a command may outlive its connection.
         task = asyncio.create_task(run_session(process, self._runtime, self._is_network_cut))
         self._sessions.add(task)
         task.add_done_callback(self._sessions.discard)
@@ -83,7 +83,7 @@ class SshServer:
 
 
 class _ConnectionTracker(asyncssh.SSHServer):
-    """Keeps the list of live connections; asyncssh checks the key."""
+    """Tracks live connections; asyncssh checks the key."""
 
     def __init__(self, connections: set[asyncssh.SSHServerConnection]) -> None:
         self._connections = connections
@@ -103,7 +103,7 @@ class _ConnectionTracker(asyncssh.SSHServer):
 def _bind(port: int) -> socket.socket:
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
-        # Lets the listening socket share the port with its own reservation; no stranger can, once it listens.
+        # The listening socket shares the port with its reservation.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((HOST, port))
     except BaseException:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Machines without disks, for tests that ask only the clouds: whatever is done with one takes no time at all."""
+"""Machines without disks, for tests of the APIs only: operations take no time."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from .machine import MachineError
 
 
 class StubMachine:
-    """A machine of which only its power and the state of its disk, a number, are kept.
+    """A machine with only a power state and a number as its disk.
 
-    The number grows with every image, as if the server wrote all the time: no two images are alike.
+    The number grows with every image, as if the server wrote all the time, so no two images are equal.
     """
 
     def __init__(self, name: str, directory: Path) -> None:
@@ -31,23 +31,18 @@ class StubMachine:
         self._images: dict[str, int] = {}
 
     async def power_on(self) -> None:
-        """It is on."""
         self.powered_on = True
 
     async def power_off(self) -> None:
-        """It is off."""
         self.powered_on = False
 
     async def cut_network(self) -> None:
-        """Its network is down."""
         self.network_up = False
 
     async def restore_network(self) -> None:
-        """Its network is up."""
         self.network_up = True
 
     async def save_disk(self, image: str) -> str:
-        """Keep the disk under this name; returns its digest."""
         self._images[image] = self._content
         digest = await self.digest()
         self._newest += 1
@@ -55,29 +50,23 @@ class StubMachine:
         return digest
 
     async def load_disk(self, image: str) -> str:
-        """Put the disk back.
-
-        :raises MachineError: there is no such image.
-        """
         if image not in self._images:
             raise MachineError(f"{self.name} has no image {image}")
         self._content = self._images[image]
         return await self.digest()
 
     async def drop_image(self, image: str) -> None:
-        """Forget an image."""
         self._images.pop(image, None)
 
     async def digest(self) -> str:
-        """Equal for equal disks."""
         return hashlib.sha256(f"{self.name}\n{self._content}".encode()).hexdigest()
 
     async def remove(self) -> None:
-        """Nothing is left behind."""
+        pass
 
 
 class StubMachinePool:
-    """Makes such machines; see :class:`.pool.MachinePool`."""
+    """Creates stub machines; see `MachinePool`."""
 
     isolation = "none"
     isolation_reason = "The servers have no disks and run no commands."
@@ -89,9 +78,8 @@ class StubMachinePool:
         self._state_dir = state_dir
 
     async def add(self, name: str, *, port: int = 0, hostname: str | None = None) -> StubMachine:
-        """A new machine, powered off."""
         del port, hostname
         return StubMachine(name, self._state_dir)
 
     async def close(self) -> None:
-        """Nothing is left behind."""
+        pass

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One SHA-256 over a whole tree, so that "the disk is back as it was" can be said in one comparison.
+"""One SHA-256 over a whole tree, to compare disks.
 
-Also a program (`python tree_digest.py TREE`), standard library only: in a user namespace some files may be read only from inside.
+Also a program (`python tree_digest.py TREE`), standard library only: some files can be read only inside a user namespace.
 """
 
 from __future__ import annotations
@@ -13,12 +13,10 @@ import sys
 
 
 def tree_digest(root: str, *, map_own_to_root: bool = False) -> str:
-    """The SHA-256 (hex) over every path, type, mode, owner, symlink target, and every file's content and mtime_ns.
+    """Return the SHA-256 (hex) of every path, type, mode, owner, symlink target, and every file's content and mtime_ns.
 
-    Times of directories and symlinks don't count: looking after a directory's entries is enough. What vanishes while we
-    read is treated as never seen. With `map_own_to_root`, this process's own user and group count as 0, which is what
-    they are inside a user namespace; so the digest is the same from both sides.
-    Raises PermissionError where a file or folder can't be read.
+    Times of directories and symlinks are ignored, as are files that vanish while it reads. With `map_own_to_root` this process's own user and
+    group count as 0, as inside a user namespace. Raises PermissionError if a file or directory cannot be read.
     """
     owners = ((os.geteuid(), os.getegid()) if map_own_to_root else (0, 0))
     hasher = hashlib.sha256()
@@ -29,7 +27,7 @@ def tree_digest(root: str, *, map_own_to_root: bool = False) -> str:
             continue
         name = path[len(os.fsencode(root)):] or b"/"
         for part in (name, *record):
-            # The length in front keeps ("ab", "c") and ("a", "bc") apart.
+            # The length distinguishes ("ab", "c") from ("a", "bc").
             hasher.update(b"%d:" % len(part))
             hasher.update(part)
     return hasher.hexdigest()

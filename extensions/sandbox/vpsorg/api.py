@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VPS.org's API below ``/api/v1``: who may ask what, and how answers look."""
+"""VPS.org's API below /api/v1: authentication, requests and responses."""
 
 from __future__ import annotations
 
@@ -30,17 +30,14 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True)
 class Token:
-    """An API token. ``permissions`` without ``write`` may only read."""
+    """An API token. Without `write` in its permissions it can only read."""
 
     name: str
     permissions: tuple[str, ...] = ("read", "write")
 
 
 class VpsOrgApi:
-    """The routes over a :class:`VpsOrg`.
-
-    :param tokens: the valid tokens by their text; shared with the admin API, which adds to it.
-    """
+    """The routes. `tokens` are the valid tokens by their text; the admin API adds to them."""
 
     def __init__(self, cloud: VpsOrg, tokens: dict[str, Token]) -> None:
         self._cloud = cloud
@@ -63,7 +60,7 @@ class VpsOrgApi:
         self.app.router.redirect_slashes = False  # Starlette's own redirect is a 307; Django's is not
 
     def server_reference(self, path: dict[str, Any], query: dict[str, Any], body: Any) -> Any:
-        """Which server a request is about (see :data:`sandbox.middleware.ServerReference`)."""
+        """Return the reference of the server that a request is about."""
         if "snapshot_id" in path:
             snapshot = self._cloud.snapshot(path["snapshot_id"])
             return snapshot.server.id if snapshot else None
@@ -72,7 +69,7 @@ class VpsOrgApi:
         fields = body if isinstance(body, dict) else query
         return fields.get("server_id")
 
-    # Doors
+    # Authentication
 
     def _route(self, path: str, handler: Handler, operation: str, method: str = "GET") -> Route:
         async def authenticated(request: Request) -> Response:
@@ -106,8 +103,7 @@ class VpsOrgApi:
             return rejection.response()
         matching = [route for route in self.routes if route.matches(request.scope)[0] is not Match.NONE]
         allowed = sorted({method for route in matching for method in route.methods or ()})
-        return JSONResponse({"detail": f'Method "{request.method}" not allowed.'}, 405,
-                            headers={"allow": ", ".join(allowed)})
+        return JSONResponse({"detail": f'Method "{request.method}" not allowed.'}, 405, headers={"allow": ", ".join(allowed)})
 
     # Servers
 
@@ -134,7 +130,7 @@ class VpsOrgApi:
                              "server": {"id": server.id, "name": server.name, "status": server.status}})
 
     def _server_by_id(self, reference: Any) -> VpsServer:
-        """By id or uuid; a name is no address here."""
+        """Find a server by ID or UUID. A name is not accepted."""
         server = self._cloud.server(reference)
         if server is None or str(reference) not in (str(server.id), server.uuid):
             raise ApiError(404, {"detail": "Server not found."})

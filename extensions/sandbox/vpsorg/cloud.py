@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """VPS.org behind its API: servers, power, snapshots and restores in sandbox time.
 
-Choices where the cloud's documentation is silent:
+Assumptions where the provider's documentation says nothing:
 
-- A snapshot holds the disk as it was when the request was accepted; what is written later is not in it.
-- A server is busy while its power changes, while a snapshot of it is taken and while it is restored. A busy server
-  refuses power actions and restores. It refuses further snapshots only while it is restored.
-- A restore ends with the server ``active``, whatever it was before, and whether the disk that was put back boots or not: the cloud
-  doesn't look inside. One that fails leaves the server ``stopped`` with its disk as it was.
-- A server that switches itself off from inside is ``stopped`` from then on.
-- A failed snapshot is listed as ``failed`` and counts for the limit until it is deleted.
+- A snapshot contains the disk as it was when the request was accepted.
+- A server is busy while its power changes, while a snapshot is taken and while it is restored. A busy server rejects power actions and restores.
+  It rejects more snapshots only while it is restored.
+- After a restore the server is `active`, whatever it was before and whether the disk boots or not. A failed restore leaves it `stopped` with its
+  old disk.
+- A server that powers itself off is `stopped`.
+- A failed snapshot is listed as `failed` and counts towards the limit until it is deleted.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FIRST_SNAPSHOT_ID = 801
 MAX_SNAPSHOTS = 5
 POWERED_ON = frozenset(("active", "stopping", "restarting"))
 POWER_ACTIONS = {
-    # action: (status it needs, status meanwhile, status afterwards)
+    # action: (required status, status during the action, final status)
     "start": ("stopped", "starting", "active"),
     "stop": ("active", "stopping", "stopped"),
     "hard_stop": ("active", "stopping", "stopped"),
@@ -47,11 +47,10 @@ class VpsOrg(Cloud[VpsServer]):
         self._next_snapshot_id = FIRST_SNAPSHOT_ID
 
     async def make_server(self, name: str, hostname: str | None = None, state: str | None = None) -> VpsServer:
-        """With a machine that is on when the status says so."""
+        """The machine is on if the status implies it."""
         machine = await self.sandbox.machine_pool.add(f"vpsorg-{self.next_server_id}", hostname=name)
         now = self.sandbox.clock.now()
-        server = VpsServer(self.next_server_id, name, hostname or f"{name}.example.com", machine, now,
-                           status=state or "active", updated_at=now)
+        server = VpsServer(self.next_server_id, name, hostname or f"{name}.example.com", machine, now, status=state or "active", updated_at=now)
         self.next_server_id += 1
         await self.save_factory_disk(server)
         self.servers.append(server)
@@ -68,7 +67,7 @@ class VpsOrg(Cloud[VpsServer]):
         self.record_listing()
 
     async def reset_server(self, server: VpsServer, name: str) -> None:
-        """Put a server back as it was made: disk, power, no snapshots."""
+        """Restore the initial state: disk, power, no snapshots."""
         await self.stop_work(server)
         await self.reset_machine(server)
         for snapshot in self.snapshots_of(server):
@@ -79,48 +78,44 @@ class VpsOrg(Cloud[VpsServer]):
         await self.set_machine_power(server)
 
     async def reset_servers(self, prefix: str, number: int) -> None:
-        """See :meth:`Cloud.reset_servers`; snapshots' ids begin anew, too."""
+        """Also restart the snapshot IDs."""
         await super().reset_servers(prefix, number)
         self._next_snapshot_id = FIRST_SNAPSHOT_ID
 
     def snapshots_of(self, server: VpsServer) -> list[VpsSnapshot]:
-        """A server's snapshots, oldest first."""
+        """Return a server's snapshots, oldest first."""
         return [snapshot for snapshot in self.snapshots if snapshot.server is server]
 
     def snapshot(self, snapshot_id: int) -> VpsSnapshot | None:
-        """The snapshot with this id, or None."""
+        """Return the snapshot with this ID, or None."""
         return next((snapshot for snapshot in self.snapshots if snapshot.id == snapshot_id), None)
 
     def set_status(self, server: VpsServer, status: str) -> None:
-        """Change the status word; ``updated_at`` moves."""
+        """Change the status and `updated_at`."""
         server.status = status
         server.updated_at = self.sandbox.clock.now()
 
     async def set_machine_power(self, server: VpsServer) -> None:
-        """Make the machine's power what the status word means; unknown words leave it alone."""
+        """Set the machine's power according to the status; unknown statuses leave it unchanged."""
         if server.status in POWERED_ON:
             await server.machine.power_on()
         elif server.status in ("stopped", "suspended", "restoring"):
             await server.machine.power_off()
 
     def on_power_off(self, server: VpsServer) -> None:
-        """``active`` becomes ``stopped``; work under way on the server has its own end."""
+        """Change `active` to `stopped`. Work on the server continues."""
         if server.status == "active":
             self.set_status(server, "stopped")
             self.record_event("power_stopped", server)
 
     def is_busy(self, server: VpsServer) -> bool:
-        """Whether work on the server forbids other work."""
-        return server.status in IN_TRANSITION or any(
-            snapshot.status == "in_progress" for snapshot in self.snapshots_of(server))
+        """Whether work on the server prevents other work."""
+        return server.status in IN_TRANSITION or any(snapshot.status == "in_progress" for snapshot in self.snapshots_of(server))
 
     # Power
 
     def power(self, server: VpsServer, action: str) -> None:
-        """Begin a power action.
-
-        :raises Rejected: the server is busy, suspended, or already as asked.
-        """
+        """Start a power action. Raises Rejected if the server is busy, suspended, or already in that state."""
         needed, transition, final = POWER_ACTIONS[action]
         if self.is_busy(server):
             raise Rejected(400, {"detail": "Server is busy. Another operation is in progress."})
@@ -155,9 +150,9 @@ class VpsOrg(Cloud[VpsServer]):
     # Snapshots
 
     async def create_snapshot(self, server: VpsServer, name: str, description: str) -> VpsSnapshot:
-        """Begin a snapshot: the disk is saved now, the cloud calls it completed minutes later.
+        """Start a snapshot: the disk is saved now; the status is completed minutes later.
 
-        :raises Rejected: the server has all the snapshots it may have, is suspended or being restored.
+        Raises Rejected if the limit is reached or the server is suspended or being restored.
         """
         if len(self.snapshots_of(server)) >= MAX_SNAPSHOTS:
             raise Rejected(400, {"detail": f"Snapshot limit reached. Maximum {MAX_SNAPSHOTS} snapshots per server."})
@@ -174,7 +169,7 @@ class VpsOrg(Cloud[VpsServer]):
     async def _finish_snapshot(self, snapshot: VpsSnapshot, ends_at: float, digest: str, fails: bool) -> None:
         await self.sandbox.clock.sleep_until(ends_at)
         if snapshot not in self.snapshots:
-            return  # the admin API has removed it meanwhile
+            return  # the admin API removed it
         if fails:
             snapshot.status = "failed"
             self.record_event("snapshot_failed", snapshot.server, snapshot.name, snapshot_id=snapshot.id)
@@ -185,7 +180,7 @@ class VpsOrg(Cloud[VpsServer]):
 
     async def add_snapshot(self, server: VpsServer, name: str, *, description: str = "", status: str = "completed",
                              size_mb: int | None = None, created_at: datetime | None = None) -> VpsSnapshot:
-        """Put a snapshot of the present disk there as if it had been made before, beyond any limit. The caller remembers."""
+        """Add a completed snapshot of the current disk, beyond any limit. The caller records the listing."""
         snapshot = self._new_snapshot(server, name, description)
         snapshot.status = status
         snapshot.size_mb = size_mb if size_mb is not None or status != "completed" else 5120
@@ -194,16 +189,15 @@ class VpsOrg(Cloud[VpsServer]):
         return snapshot
 
     def _new_snapshot(self, server: VpsServer, name: str, description: str) -> VpsSnapshot:
-        snapshot = VpsSnapshot(self._next_snapshot_id, server, name, description, "in_progress", None,
-                               self.sandbox.clock.now())
+        snapshot = VpsSnapshot(self._next_snapshot_id, server, name, description, "in_progress", None, self.sandbox.clock.now())
         self._next_snapshot_id += 1
         self.snapshots.append(snapshot)
         return snapshot
 
     async def restore_snapshot(self, snapshot: VpsSnapshot) -> None:
-        """Begin a restore: the server stops now, and is back with the snapshot's disk minutes later.
+        """Start a restore: the server stops now and has the snapshot's disk minutes later.
 
-        :raises Rejected: the server is busy or suspended, or the snapshot is not completed.
+        Raises Rejected if the server is busy or suspended, or the snapshot is not completed.
         """
         server = snapshot.server
         if self.is_busy(server) or server.status == "suspended" or snapshot.status != "completed":
@@ -233,17 +227,14 @@ class VpsOrg(Cloud[VpsServer]):
         self.record_event("restore_done", server, snapshot.name, snapshot_id=snapshot.id, digest=digest)
 
     async def delete_snapshot(self, snapshot: VpsSnapshot) -> None:
-        """Delete for good.
-
-        :raises Rejected: it is being taken, or its server is being restored from it.
-        """
+        """Delete. Raises Rejected if the snapshot is being taken or restored."""
         if snapshot.status == "in_progress" or snapshot.being_restored:
             raise Rejected(400, {"detail": "Snapshot is in use and cannot be deleted."})
         await self.drop_snapshot(snapshot)
         self.record_event("snapshot_deleted", snapshot.server, snapshot.name, snapshot_id=snapshot.id)
 
     async def drop_snapshot(self, snapshot: VpsSnapshot) -> None:
-        """Remove a snapshot and its copy of the disk, whatever its state; a restore under way keeps the copy."""
+        """Remove a snapshot and its disk image in any state; a running restore keeps the image."""
         self.snapshots.remove(snapshot)
         if not snapshot.being_restored:
             await snapshot.server.machine.drop_image(snapshot.image)
@@ -251,7 +242,7 @@ class VpsOrg(Cloud[VpsServer]):
     # What lists show
 
     def rows(self) -> dict[str, Any]:
-        """``servers`` by id, ``snapshots`` newest first."""
+        """Return `servers` by ID, `snapshots` newest first."""
         return {
             "servers": [server_row(server) for server in self.servers],
             "snapshots": [snapshot_row(snapshot) for snapshot in reversed(self.snapshots)],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a Django REST framework service checks requests, pages lists and words its refusals."""
+"""How a Django REST framework service validates requests, pages lists and words its errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
 MAX_TEXT = 255
 
-# Fields and one field's name -> its value; raises ValueError with the complaint.
+# Fields and one field's name -> its value; raises ValueError with the message.
 Check = Callable[[dict[str, Any], str], Any]
 
 NOT_FOUND_PAGE = """<!doctype html>
@@ -30,7 +30,7 @@ NOT_FOUND_PAGE = """<!doctype html>
 
 
 class ApiError(Exception):
-    """An answer of 4xx: a status, a JSON body, perhaps headers."""
+    """A 4xx response: status, JSON body, optional headers."""
 
     def __init__(self, status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> None:
         super().__init__(f"{status}")
@@ -39,15 +39,12 @@ class ApiError(Exception):
         self.headers = headers
 
     def response(self) -> JSONResponse:
-        """The answer."""
+        """Return the response."""
         return JSONResponse(self.body, self.status, headers=self.headers)
 
 
 async def json_object(request: Request) -> dict[str, Any]:
-    """The request's body, which has to be a JSON object; an absent body is an empty one.
-
-    :raises ApiError: 400 for what is not JSON or no object, 415 for another content type.
-    """
+    """Return the JSON object in the body; {} without a body. Raises ApiError: 400 for other data, 415 for another content type."""
     body = await request.body()
     if not body:
         return {}
@@ -65,10 +62,7 @@ async def json_object(request: Request) -> dict[str, Any]:
 
 
 def check_fields(data: dict[str, Any], checks: dict[str, Check]) -> dict[str, Any]:
-    """All fields checked; every complaint in one answer.
-
-    :raises ApiError: 400 ``{"field": ["complaint"]}``.
-    """
+    """Check all fields. Raises ApiError 400 with all messages: `{"field": ["message"]}`."""
     values: dict[str, Any] = {}
     messages: dict[str, list[str]] = {}
     for field, check in checks.items():
@@ -82,7 +76,7 @@ def check_fields(data: dict[str, Any], checks: dict[str, Check]) -> dict[str, An
 
 
 def integer(data: dict[str, Any], field: str) -> int:
-    """A required integer; text of digits will do."""
+    """Check a required integer; digits as text are accepted."""
     value = _required(data, field)
     try:
         return int(re.sub(r"\.0*\s*$", "", str(value)))
@@ -91,10 +85,7 @@ def integer(data: dict[str, Any], field: str) -> int:
 
 
 def text(pattern: str | None = None, message: str = "", required: bool = True) -> Check:
-    """A text field of at most 255 characters, without the white space around it.
-
-    :param pattern: what the whole text has to match, with the complaint when it doesn't.
-    """
+    """Check text of at most 255 characters, stripped. `pattern` must match all of it, else `message`."""
     def check(data: dict[str, Any], field: str) -> str:
         if not required and data.get(field) is None:
             return ""
@@ -113,7 +104,7 @@ def text(pattern: str | None = None, message: str = "", required: bool = True) -
 
 
 def choice(options: tuple[str, ...]) -> Check:
-    """One of these words."""
+    """Check that the value is one of these."""
     def check(data: dict[str, Any], field: str) -> str:
         value = _required(data, field)
         if value not in options:
@@ -131,10 +122,9 @@ def _required(data: dict[str, Any], field: str) -> Any:
 
 
 def paginate(request: Request, rows: list[dict[str, Any]], forced_size: int | None) -> JSONResponse:
-    """One page of a list, with absolute links to its neighbours.
+    """Return one page with absolute links to its neighbours. Raises ApiError 404 if the page does not exist.
 
-    :param forced_size: the size of pages and also the largest one; None: 20, or up to 100 as the client asks.
-    :raises ApiError: 404 for a page that is not there.
+    `forced_size` is default and maximum size; None means 20, or up to 100 on request.
     """
     max_size = forced_size or MAX_PAGE_SIZE
     requested = request.query_params.get("page_size", "")
@@ -159,15 +149,14 @@ def _previous(url: URL, number: int) -> str:
 
 
 def append_slash(request: Request) -> Response:
-    """The redirect for a path that lacks its slash.
+    """Redirect to the path with its slash.
 
-    Django in production does this for every method, with 301: whoever follows it turns a POST into a GET and loses the
-    body. Nothing has been done when it is sent.
+    Django in production does this with 301 for every method: a client that follows turns POST into GET and loses the body. Nothing was executed.
     """
     location = request.url.path + "/" + (f"?{request.url.query}" if request.url.query else "")
     return HTMLResponse("", 301, headers={"location": location})
 
 
 def not_found_page() -> Response:
-    """An address that the service does not have."""
+    """Return the page for an unknown URL."""
     return HTMLResponse(NOT_FOUND_PAGE, 404)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VPS.org's servers and snapshots as data, and as its API shows them."""
+"""VPS.org's servers and snapshots, and their API representation."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ..clock import format_utc
-from ..cloud import Server
-from ..row_cache import CachedRows
+from ..cloud import CachedRow, Server
 
 
 class Rejected(Exception):
-    """The cloud does not do this: an HTTP status and the body of the answer."""
+    """The provider rejects the request with an HTTP status and body."""
 
     def __init__(self, status: int, body: dict[str, Any]) -> None:
         super().__init__(f"{status} {body}")
@@ -23,15 +22,15 @@ class Rejected(Exception):
 
 @dataclass(eq=False)
 class VpsServer(Server):
-    """A server with VPS.org's status word: active, stopped, suspended, restoring, or the word of a power action."""
+    """A server with VPS.org's status: active, stopped, suspended, restoring, or one of a power action."""
 
     status: str = "active"
     updated_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
 
 
 @dataclass(eq=False)
-class VpsSnapshot(CachedRows):
-    """A snapshot; ``status`` completed, in_progress, failed (or any word that the admin API plants)."""
+class VpsSnapshot(CachedRow):
+    """A snapshot; `status` is completed, in_progress, failed (or any text set by the admin API)."""
 
     id: int
     server: VpsServer
@@ -44,20 +43,13 @@ class VpsSnapshot(CachedRows):
 
     @property
     def image(self) -> str:
-        """The name of its copy of the disk."""
+        """The name of its disk image."""
         return f"snapshot-{self.id}"
 
 
 def server_row(server: VpsServer) -> dict[str, Any]:
-    """A server as the API shows it; kept, so not to be changed."""
-    if server.cached is None:
-        server.cached = _server_row(server)
-    return server.cached
-
-
-def _server_row(server: VpsServer) -> dict[str, Any]:
-    """The address is where the sandbox's machine really is."""
-    return {
+    """Return the server as the API shows it. The row is cached: do not modify it."""
+    server.cached = server.cached or {
         "id": server.id,
         "uuid": server.uuid,
         "name": server.name,
@@ -73,23 +65,21 @@ def _server_row(server: VpsServer) -> dict[str, Any]:
         "created_at": format_utc(server.created_at),
         "updated_at": format_utc(server.updated_at),
     }
+    return server.cached
 
 
 def snapshot_row(snapshot: VpsSnapshot) -> dict[str, Any]:
-    """A snapshot as the API shows it; kept, so not to be changed."""
-    server_name = snapshot.server.name
-    if snapshot.cached is None or snapshot.cached["server"]["name"] != server_name:
-        snapshot.cached = _snapshot_row(snapshot)
-    return snapshot.cached
-
-
-def _snapshot_row(snapshot: VpsSnapshot) -> dict[str, Any]:
-    return {
+    """Return the snapshot as the API shows it. The row is cached: do not modify it."""
+    server = snapshot.server
+    if snapshot.cached and snapshot.cached["server"]["name"] == server.name:
+        return snapshot.cached
+    snapshot.cached = {
         "id": snapshot.id,
-        "server": {"id": snapshot.server.id, "name": snapshot.server.name},
+        "server": {"id": server.id, "name": server.name},
         "name": snapshot.name,
         "status": snapshot.status,
         "size_mb": snapshot.size_mb,
         "created_at": format_utc(snapshot.created_at),
         "description": snapshot.description,
     }
+    return snapshot.cached

@@ -51,8 +51,7 @@ class VpsOrgCalls(Api):
 class IlkbyteCalls(Api):
     def call(self, path: str, timeout: float | tuple[float, float] = REQUEST_TIMEOUT, **parameters: Any) -> requests.Response:
         keys = {"access": self._box.ilkbyte_access_key, "secret": self._box.ilkbyte_secret_key}
-        return self.session.get(self._box.ilkbyte_url + path, params={**keys, **parameters}, allow_redirects=False,
-                                timeout=timeout)
+        return self.session.get(self._box.ilkbyte_url + path, params={**keys, **parameters}, allow_redirects=False, timeout=timeout)
 
     def manage(self, path: str, server: str = "app1", **parameters: Any) -> dict[str, Any]:
         return self.call(f"/server/manage/{server}{path}", **parameters).json()

@@ -100,8 +100,7 @@ def test_request_log_records_each_request(sandbox, vpsorg, ilkbyte):
     vpsorg.snapshot()
     ilkbyte.manage("/snapshot/create", name="s1")
     (entry,) = sandbox.admin.requests(changing=True, cloud="vpsorg")
-    assert (entry["operation"], entry["server"], entry["method"], entry["http_status"]) == (
-        "snapshots.create", "web1", "POST", 201)
+    assert (entry["operation"], entry["server"], entry["method"], entry["http_status"]) == ("snapshots.create", "web1", "POST", 201)
     assert entry["body"] == {"server_id": 12345, "name": "s"} and entry["at"].endswith("Z")
     (entry,) = sandbox.admin.requests(cloud="ilkbyte")
     assert (entry["changing"], entry["method"], entry["query"]["name"]) == (True, "GET", "s1")

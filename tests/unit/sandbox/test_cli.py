@@ -71,8 +71,7 @@ def test_it_ends_when_the_process_that_launched_it_is_killed(tmp_path):
     script = ("import sys, time\nfrom sandbox import launch\n"
               "with launch(servers=1, ssh=False) as box:\n"
               "    print(box.process.pid, flush=True)\n    time.sleep(60)\n")
-    owner = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE,
-                             env={**ENVIRONMENT, "TMPDIR": str(tmp_path)})
+    owner = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env={**ENVIRONMENT, "TMPDIR": str(tmp_path)})
     sandbox = int(owner.stdout.readline())
     owner.kill()
     owner.communicate()

@@ -35,8 +35,7 @@ def test_dropped_connection(sandbox, vpsorg, kind, done):
 
 def test_skip_times_server_and_cloud(sandbox, vpsorg, ilkbyte):
     sandbox.admin.fault("status", status=503, operation="servers.show", server="web1", skip=1, times=2)
-    shown = [vpsorg.call("GET", f"/servers/{server}/").status_code
-             for server in (12345, 12346, 12345, 12346, 12345, 12345)]
+    shown = [vpsorg.call("GET", f"/servers/{server}/").status_code for server in (12345, 12346, 12345, 12346, 12345, 12345)]
     assert shown == [200, 200, 503, 200, 503, 200]
     sandbox.admin.fault("status", status=502, cloud="vpsorg", times=None)
     assert ilkbyte.call("/account").status_code == 200
@@ -49,8 +48,7 @@ def test_skip_times_server_and_cloud(sandbox, vpsorg, ilkbyte):
 def test_delay_outlasts_the_client_and_is_applied(sandbox, vpsorg):
     sandbox.admin.fault("delay", seconds=1.5, operation="snapshots.create")
     with pytest.raises(requests.ReadTimeout):
-        requests.post(f"{sandbox.vpsorg_url}/snapshots/", json=CREATE, timeout=0.5,
-                      headers={"Authorization": f"Bearer {sandbox.vpsorg_token}"})
+        requests.post(f"{sandbox.vpsorg_url}/snapshots/", json=CREATE, timeout=0.5, headers={"Authorization": f"Bearer {sandbox.vpsorg_token}"})
     assert started(sandbox) == 1
     sandbox.admin.fault("delay", seconds=0.2, apply=False)
     started_at = time.monotonic()

@@ -56,8 +56,7 @@ def test_snapshot_names_are_alphanumeric(sandbox, ilkbyte, name):
 
 
 def test_create_is_not_listed_until_done_and_server_is_paused_until_then(sandbox, ilkbyte):
-    assert ilkbyte.manage("/snapshot/create", name="s1") == {
-        "status": True, "message": "Snapshot created!", "error": None, "data": None}
+    assert ilkbyte.manage("/snapshot/create", name="s1") == {"status": True, "message": "Snapshot created!", "error": None, "data": None}
     assert ilkbyte.snapshots() == {} and ilkbyte.status() == "paused"
     ilkbyte.until(lambda: "s1" in ilkbyte.snapshots())
     assert ilkbyte.status() == "running"
@@ -83,8 +82,7 @@ def test_second_operation_waits_for_the_first(sandbox, ilkbyte):
     sandbox.admin.advance(60)
     second.join(5)
     assert responses[0]["message"] == "Snapshot reverted!"
-    assert [entry["event"] for entry in sandbox.admin.events()] == [
-        "snapshot_started", "snapshot_ready", "restore_started"]
+    assert [entry["event"] for entry in sandbox.admin.events()] == ["snapshot_started", "snapshot_ready", "restore_started"]
 
 
 def test_revert_brings_disk_and_power_state_back(sandbox, ilkbyte):
@@ -140,8 +138,7 @@ def test_schedule_recreates_the_snapshot(sandbox, ilkbyte):
     assert sandbox.admin.events("snapshot_recreated")[0]["digest"] == sandbox.admin.server("app1")["digest"]
     assert disk.exists()
 
-    assert ilkbyte.manage("/snapshot/cron/delete", name="nightly")["message"] == (
-        "Scheduled snapshot task deleted!!")
+    assert ilkbyte.manage("/snapshot/cron/delete", name="nightly")["message"] == ("Scheduled snapshot task deleted!!")
     assert ilkbyte.snapshots()["nightly"]["params"]["is_cron"] is False
     before = len(sandbox.admin.events("snapshot_recreated"))
     sandbox.admin.advance(3 * 86400)

@@ -107,8 +107,7 @@ def test_bad_bodies(vpsorg):
 
 
 def test_names_are_not_unique_and_numbers_grow(vpsorg):
-    ids = [vpsorg.call("POST", "/snapshots/", json={"server_id": server, "name": "same"}).json()["id"]
-           for server in (12345, 12346, 12345)]
+    ids = [vpsorg.call("POST", "/snapshots/", json={"server_id": server, "name": "same"}).json()["id"] for server in (12345, 12346, 12345)]
     assert ids == [801, 802, 803]
 
 
@@ -131,8 +130,7 @@ def test_restore_brings_the_disk_back_and_snapshot_holds_what_was_there_when_ask
     assert sandbox.admin.server("web1")["digest"] == before
     digests = {entry["digest"] for entry in sandbox.admin.events() if "digest" in entry}
     assert digests == {before}
-    assert [entry["event"] for entry in sandbox.admin.events()] == [
-        "snapshot_started", "snapshot_ready", "restore_started", "restore_done"]
+    assert [entry["event"] for entry in sandbox.admin.events()] == ["snapshot_started", "snapshot_ready", "restore_started", "restore_done"]
 
 
 def test_what_a_busy_server_refuses(sandbox, vpsorg):

@@ -1,17 +1,17 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Ends the sandbox of molecule's ephemeral folder $FOLDER, and the upgrades and guards at work on it; removes their files.
-# Prints what it ended. Processes are told by the folder in their command lines: no number is taken for another's.
+# Ends the sandbox of molecule's ephemeral directory $DIRECTORY, its upgrades and guards, and removes their files.
+# Prints what it ends. Processes are identified by the directory in their command lines, not by a stored PID.
 set -eu
 
 all() {
     ps -A -ww -o pid=,args= | awk '
-        index($0, " -m sandbox --state " ENVIRON["FOLDER"] "/") ||
-        index($0, "_guard/__main__.py " ENVIRON["FOLDER"] "/") ||
-        index($0, " --inventory " ENVIRON["FOLDER"] "/") && /\/(prepare|converge|verify)\.yml$/'
+        index($0, " -m sandbox --state " ENVIRON["DIRECTORY"] "/") ||
+        index($0, "_guard/__main__.py " ENVIRON["DIRECTORY"] "/") ||
+        index($0, " --inventory " ENVIRON["DIRECTORY"] "/") && /\/(prepare|converge|verify)\.yml$/'
 }
 
-# end_all SIGNAL: true once they are gone, false when some are still there after about five seconds.
+# end_all SIGNAL: true when all have ended, false if some run after about five seconds.
 end_all() {
     all | while read -r pid command; do
         echo "ending $pid $command"
@@ -28,5 +28,5 @@ if ! { end_all TERM || end_all TERM || end_all KILL; }; then
     echo "These are still running: $(all)" >&2
     exit 1
 fi
-cd "$FOLDER"
+cd "$DIRECTORY"
 rm -rf sandbox sandbox.json sandbox.log records schedules units crontab inventory/sandbox.yml
