@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from ansible import context as command_line
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.playbook.helpers import load_list_of_blocks
+from ansible.playbook.role_include import IncludeRole
+from ansible.playbook.task_include import TaskInclude
 
 from ansible_collections.rewind.vps.plugins.module_utils._argspec import PROVIDER_ENV_VARS
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError, invalid_argument
@@ -32,10 +35,9 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import
     OPTIONS,
     PROVIDER_OPTIONS,
     RANGES,
-    ROLE_OPTIONS,
+    VARIABLE_OPTIONS,
     RunContext,
     credential_values,
-    role_variable,
 )
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import OperationFailed, Steps
 
@@ -68,22 +70,26 @@ class ActionModule(ControllerAction):
             validation = ArgumentSpecValidator(OPTIONS).validate(self._options(task_vars))
             if validation.error_messages:
                 return {"failed": True, "msg": Redactor(credential_values(validation.validated_parameters)).redact_text(validation.errors.msg)}
-            parameters = validation.validated_parameters
-            parameters["state_dir"] = os.path.abspath(parameters["state_dir"])  # the guard stands elsewhere
+            parameters = dict(validation.validated_parameters)
+            parameters.update(parameters.pop("options"))
+            parameters["state_dir"] = os.path.abspath(parameters["state_dir"])  # the guard has another working directory
             redactor = Redactor([*credential_values(parameters), *self._connection_secrets(task_vars)])
             result = redactor.redact(self._run_step(parameters, task_vars))
             return {key: sanitize_nested(value) if key in DISPLAYED_KEYS else value for key, value in result.items()}
 
     def _options(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        """The task's options; else the role's variables, then the inventory's; else module_defaults; else the host's account.
+        """The task's options, with those of the run's first step, and with the provider's.
 
-        Credentials and the like stand in the task's arguments only where module_defaults have put them there.
+        The provider's and credentials come from the role's variables, else from the inventory's, else from module_defaults,
+        else from the host's account.
         """
         options = dict(self._task.args)
-        for option in ROLE_OPTIONS:
-            if option in options and option not in PROVIDER_OPTIONS:
-                continue
-            for variable in (role_variable(option), *INVENTORY_VARIABLES.get(option, ())):
+        role_options = options.get("options") or (options["run"].get("options") if isinstance(options.get("run"), dict) else None) or {}
+        if isinstance(role_options, dict):  # a variable that is set to nothing counts as not set
+            role_options = {name: value for name, value in role_options.items() if value not in (None, "")}
+        options["options"] = role_options
+        for option in VARIABLE_OPTIONS:
+            for variable in (f"guarded_upgrade_{option}", *INVENTORY_VARIABLES.get(option, ())):
                 value = self._templar.template(task_vars[variable]) if variable in task_vars else None
                 if value not in (None, ""):
                     options[option] = value
@@ -137,9 +143,34 @@ class ActionModule(ControllerAction):
             forks=self._forks(task_vars),
             play_keywords={keyword for keyword in HANDLER_KEYWORDS if self._play_keyword(keyword)},
             check_mode=self._task.check_mode,
+            all_hosts=list(task_vars.get("ansible_play_hosts_all") or [host]),
+            load_files=self._load_files,
             more_secrets=self._connection_secrets(task_vars),
             progress=self._progress_callback(task_vars),
         )
+
+    def _load_files(self, files: list[str], roles: list[str]) -> None:
+        """Parse the user's files of tasks with what they import, and roles, as Ansible does when it includes them.
+
+        A mistake found at that time (a module that does not exist, a wrong indentation) would end the whole playbook and skip
+        every rescue. Here it fails the plan of this host.
+
+        Raises:
+            AnsibleError: with the place in the file.
+        """
+        task = self._task
+        known = {"variable_manager": task.get_variable_manager(), "loader": self._loader}
+        for file in files:
+            include = TaskInclude.load(
+                {"ansible.builtin.include_tasks": file, "collections": ["ansible.legacy"]}, block=task._parent, role=task._role, **known,
+            )
+            content = self._loader.load_from_file(file)
+            if not isinstance(content, (list, type(None))):
+                raise AnsibleParserError(f"{file} must contain a list of tasks", obj=content)
+            load_list_of_blocks(content or [], play=task.play, parent_block=include.build_parent_block(), role=task._role, **known)
+        for role in roles:
+            include = IncludeRole.load({"ansible.builtin.include_role": {"name": role}}, block=task._parent, role=task._role, **known)
+            include.get_block_list(play=task.play, **known)
 
     def _play_keyword(self, keyword: str) -> bool:
         """Whether a keyword is on for the play, be it by the playbook, the command line or the configuration."""

@@ -28,6 +28,18 @@ def with_next_steps(record: RunRecord, result: dict[str, Any], reason: str | Non
     }
 
 
+def failure_message(record: RunRecord, run: dict[str, Any]) -> str | None:
+    """Why a run fails whose record has ended; None if it has the outcome that it was to reach."""
+    result = outcome_of(record)
+    host = record.data["host"]
+    parts = [f"{result['outcome'].upper()}: {host}: {result['message']}.", result["next"]]
+    if result["outcome"] == (states.ROLLED_BACK if run.get("manual") else states.UPGRADED):
+        if run.get("is_this_upgrade", True):
+            return None
+        parts.append(f"That was the run {record.run_id}, which was interrupted. Nothing was upgraded in this run: run again.")
+    return " ".join(part for part in parts if part)
+
+
 def _next_for(outcome: str, record: RunRecord) -> str:
     """What a person does now."""
     snapshot = f"{record.snapshot['name']} ({record.snapshot['id']})"

@@ -192,7 +192,7 @@ def is_this_runs_upgrade(previous: RunRecord | None, run: dict[str, Any], auto_r
     """Whether an upgrade that is found confirmed is the one that this run was to do: the same files, a short while ago."""
     if run["next"] not in (CLEAN_UP, REPORT):
         return True
-    same = all(previous.data.get(part) == run[part] for part in ("tasks", "roles"))
+    same = previous.data.get("tasks") == run["tasks"] and previous.data.get("roles") == run["options"]["roles"]
     return same and _seconds_since_deadline(previous) <= auto_recover_within
 
 

@@ -28,23 +28,24 @@ def slow(*tasks: str) -> list:
     return [pytest.param(task, marks=pytest.mark.slow) for task in tasks]
 
 
+FINISH = "Record the outcome, and delete expired snapshots"
+REPORT = "Report the outcome of all servers"
+CLOSE = "Close the run, and fail unless the upgrade is confirmed"
 UNARMED = [
-    "Wait until the snapshot is ready",
-    *slow("Mark the server", "Arm the guard", "Start the guard", "Forget what failed before this upgrade", "Begin the snapshot"),
+    "Wait for the snapshot",
+    *slow("Start the guard", "Use the guarded SSH connection", "Request the snapshot", "Write the rollback marker", "Arm the guard"),
 ]
 GUARDED = [
-    "Begin the checks",
-    *slow("Say what guards the server from here on", "Begin the upgrade", "Run the upgrade's tasks",
-             "Run the handlers that the upgrade has notified", "See whether the system wants a reboot",
-             "Look at the server after its upgrade", "Compare its failed units", "Confirm the upgrade"),
+    "Start the checks, and compare failed units",
+    *slow("Run the upgrade's tasks", "Run the handlers that the upgrade has notified", "Probe the upgraded server", "Reboot if needed",
+          "Run the checks", "Confirm the upgrade"),
 ]
-CONFIRMED = ["Delete the older snapshots of this role",
-             *slow("Remove the marker", "Run the user's hooks", "Write the end into the receipt", "Gather the report",
-                      "Write into the receipt that it is told")]
-ROLLING_BACK = ["Wait until the snapshot is restored",
-           *slow("Fetch the server's logs before they are gone", "Keep the evidence", "Begin the restore", "Hold the server against what it was",
-                    "Wait until one can log in", "Write the end into the receipt",
-                    "Gather the report", "Write into the receipt that it is told")]
+CONFIRMED = [FINISH, *slow("Remove the rollback marker", "Use the original connection again", "Run the user's hooks", REPORT, CLOSE)]
+ROLLING_BACK = [
+    "Wait for the restore",
+    *slow("Fetch the server's logs before the restore", "Save diagnostics", "Request the restore", "Wait for the restored server",
+          "Verify the restored server", FINISH, REPORT, CLOSE),
+]
 
 
 def cut_off(upgrades: UpgradeRunner, task: str, upgrade: str) -> None:
@@ -126,7 +127,7 @@ def test_ctrl_c(upgrades: UpgradeRunner) -> None:
     os.killpg(running.process.pid, signal.SIGINT)
     run = running.finish()
     assert run.status != 0
-    assert "its guard (process" in run.stdout, "who was told what happens when the run ends?"
+    assert "even if this run is killed (guard PID" in run.output
     guard_rolls_back_alone(upgrades)
 
 
@@ -175,7 +176,7 @@ def long_durations(upgrades: UpgradeRunner) -> None:
 def test_run_and_guard_are_killed_while_the_snapshot_is_made_and_the_next_run_goes_on_with_it(upgrades: UpgradeRunner) -> None:
     long_durations(upgrades)
     upgrade = upgrades.tasks("upgrade", CHANGE)
-    cut_off(upgrades, "Wait until the snapshot is ready", upgrade)
+    cut_off(upgrades, "Wait for the snapshot", upgrade)
     upgrades.wait_until(lambda: upgrades.count_requests("web1", "snapshots.create"), "the snapshot to be begun")
     upgrades.kill_guards()
     assert upgrades.record("web1")["state"] == "snapshotting"
@@ -189,7 +190,7 @@ def test_run_and_guard_are_killed_while_the_snapshot_is_made_and_the_next_run_go
 def test_run_and_guard_are_killed_while_it_is_restored_and_the_next_run_joins(upgrades: UpgradeRunner) -> None:
     long_durations(upgrades)
     upgrade = upgrades.tasks("upgrade", CHANGE, FAIL)
-    cut_off(upgrades, "Wait until the snapshot is restored", upgrade)
+    cut_off(upgrades, "Wait for the restore", upgrade)
     upgrades.wait_until(lambda: upgrades.count_requests("web1", "snapshots.restore"), "the restore to be begun")
     upgrades.kill_guards()
     assert upgrades.record("web1")["state"] == "restoring"

@@ -40,8 +40,8 @@ def test_files_that_are_missing_or_broken(upgrades: UpgradeRunner) -> None:
     is_refused(upgrades, "there is no file nowhere.yml", tasks="nowhere.yml")
     broken = upgrades.directory / "broken.yml"
     broken.write_text("- name: Broken\n  no.such.module: {}\n", encoding="utf-8")
-    is_refused(upgrades, "no.such.module", status=4, tasks=str(broken))
-    is_refused(upgrades, "no.such.module", status=4, checks=str(broken))
+    is_refused(upgrades, "no.such.module", tasks=str(broken))
+    is_refused(upgrades, "no.such.module", checks=str(broken))
     upgrades.assert_untouched("web1")
 
 

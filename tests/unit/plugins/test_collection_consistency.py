@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,15 @@ from ansible_collections.rewind.vps.plugins.module_utils import _version as vers
 from ansible_collections.rewind.vps.plugins.module_utils._argspec import SPECS
 from ansible_collections.rewind.vps.plugins.plugin_utils._inventory.accounts import ACCOUNT_OPTIONS
 from ansible_collections.rewind.vps.plugins.plugin_utils._report import options as report
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import INVENTORY_VARIABLES, OPTIONS, RANGES, ROLE_OPTIONS, STEPS
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import (
+    INVENTORY_VARIABLES,
+    OPTIONS,
+    PARAMETERS,
+    RANGES,
+    ROLE_OPTIONS,
+    STEPS,
+    VARIABLE_OPTIONS,
+)
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import Steps
 
 # The checkout itself when the tests are run there, the copy when ansible-test runs them.
@@ -107,20 +116,29 @@ def test_the_action_that_is_no_module_runs_no_module(name):
 
 def test_every_step_is_a_method_and_every_table_of_options_names_options():
     assert all(callable(getattr(Steps, f"_{step}", None)) for step in STEPS)
-    for names in (ROLE_OPTIONS, RANGES, INVENTORY_VARIABLES):
-        assert set(names) <= set(OPTIONS)
+    assert set(RANGES) | set(INVENTORY_VARIABLES) <= set(PARAMETERS)
     for name, (low, high) in RANGES.items():
-        assert low <= OPTIONS[name]["default"] <= high, name
+        assert low <= PARAMETERS[name]["default"] <= high, name
+
+
+def test_the_role_passes_every_option():
+    """Once, under the option's own name; those that the action reads itself, credentials among them, are not passed."""
+    passed = loaded("roles/guarded_upgrade/vars/main.yml")["__guarded_upgrade_options"]
+    assert sorted(passed) == sorted(ROLE_OPTIONS)
+    for name, value in passed.items():
+        assert re.fullmatch(rf"{{{{ guarded_upgrade_{name}( \| default\(''\))? }}}}", value), name
+    documented = loaded("roles/guarded_upgrade/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    assert {f"guarded_upgrade_{name}" for name in (*ROLE_OPTIONS, *VARIABLE_OPTIONS)} == set(documented)
 
 
 def test_the_roles_defaults_are_the_actions():
-    """The action takes guarded_upgrade_X as the default of its option X, so both must say the same."""
+    """The role's option guarded_upgrade_X is the action's option X, so both must have the same default."""
     defaults = loaded("roles/guarded_upgrade/defaults/main.yml")
     # An empty list of the action's means that nothing of the kind was asked for; what the role asks for is its own affair.
     shared = {name: defaults[f"guarded_upgrade_{name}"] for name in ROLE_OPTIONS
-              if f"guarded_upgrade_{name}" in defaults and OPTIONS[name].get("default") != []}
+              if f"guarded_upgrade_{name}" in defaults and PARAMETERS[name].get("default") != []}
     assert len(shared) >= 10
-    assert shared == {name: OPTIONS[name].get("default") for name in shared}
+    assert shared == {name: PARAMETERS[name].get("default") for name in shared}
 
 
 def test_the_action_group_lists_every_module():

@@ -19,7 +19,7 @@ from ....module_utils._wait.polling import Deadline, wait_until
 from ..._guard.client import is_guard_running, send_request, start_guard
 from .. import planning, process_identity
 from .. import record as states
-from ..options import LIST_OPTIONS, RunContext, select_provider_options
+from ..options import ROLE_OPTIONS, RunContext, select_provider_options
 from ..record import RunRecord, ServerRecords
 from ..record_schema import RUN_ID_GLOB
 
@@ -35,7 +35,7 @@ class OperationFailed(Exception):
 
 
 class StepBase:
-    """:arg parameters: as options.OPTIONS has them, validated."""
+    """Takes validated parameters as in `options.PARAMETERS`."""
 
     def __init__(self, parameters: dict[str, Any], context: RunContext) -> None:
         self._params = parameters
@@ -69,8 +69,9 @@ class StepBase:
         return f"{self._params['snapshot_prefix']}{states.new_run_id()}"
 
     @property
-    def _lists(self) -> dict[str, list[Any]]:
-        return {name: self._params[name] for name in LIST_OPTIONS}
+    def _role_options(self) -> dict[str, Any]:
+        """For the run, so that the later steps have them too."""
+        return {name: self._params[name] for name in ROLE_OPTIONS}
 
     def _preflight(self, snapshot_name: str) -> Result:
         return self._run_operation("upgrade_guard", {

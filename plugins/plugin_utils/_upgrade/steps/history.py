@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from ....module_utils import _errors as errors
 from ....module_utils._errors import RewindError
@@ -53,25 +54,30 @@ class HistorySteps(StepBase):
             "next": planning.ROLL_BACK, "resumed": True, "manual": True, "run_id": record.run_id, "run_record": str(record.path),
             "snapshot_name": snapshot["name"], "marker": record.data["marker"], "server": cloud["server"], "cloud": cloud["cloud"],
             "tasks": [], "checks": planning.resolve_task_files("guarded_upgrade_checks", self._params["checks"], self._context.search_paths),
-            "notify_tasks": [], "connection": self._context.connection, "match": self._name_pattern, **self._lists,
+            "notify_tasks": [], "connection": self._context.connection, "match": self._name_pattern, "options": self._role_options,
         }
-        return {"changed": self._context.check_mode, "msg": ". ".join(lines), "plan": lines, "run": run}
+        return {"changed": False, "msg": ". ".join(lines), "plan": lines, "run": run}
 
     def _rollout_table(self) -> Result:
-        """The table of all hosts of this run; C(batch_finished) for the one that ended last of those that are worked on together."""
-        process = self._context.process
+        """Write the report of all hosts of this run, and show it in the step of the host of the batch that ended last."""
+        context, process = self._context, self._context.process
         own_rows = {
             record.data["host"]: rollout_table.row(record) for record in states.latest_records(self._params["state_dir"])
             if (record.data["run"].get("pid"), record.data["run"].get("started")) == (process["pid"], process["started"])
         }
-        rows = [own_rows.get(host) or rollout_table.not_reached_row(host) for host in self._params["hosts"]]
-        batch_rows = [row for host, row in own_rows.items() if host in self._context.batch]
-        last_row = max(batch_rows, key=lambda row: (row["ended_at"] or "", row["host"]), default=None)
-        is_batch_finished = all(row["ended_at"] for row in batch_rows) and last_row is not None and last_row["host"] == self._context.host
-        result = {"changed": False, "rows": rows, "table": rollout_table.format_table(rows), "batch_finished": is_batch_finished, "path": None}
-        if own_rows and not self._context.check_mode:
-            first_run_id = min(item["run_id"] for item in own_rows.values())
-            path = Path(self._params["state_dir"]) / "reports" / f"{first_run_id}.json"
+        if not own_rows:
+            return {"changed": False, "msg": "No upgrade was started"}
+        rows = [own_rows.get(host) or rollout_table.not_reached_row(host) for host in context.all_hosts]
+        path = Path(self._params["state_dir"]) / "reports" / f"{min(item['run_id'] for item in own_rows.values())}.json"
+        message: Any = f"The same as JSON: {path}"
+        if not context.check_mode:
             write_private(path, json.dumps({"hosts": rows}, indent=2) + "\n")
-            result["path"] = str(path)
-        return {**result, "msg": f"The same as JSON: {result['path']}" if result["path"] else "Nothing was begun"}
+        if not (self._params["show_report"] and self._is_last_of_batch(own_rows)):
+            return {"changed": False, "msg": message}
+        # Ansible shows the whole result of such a task, as it does for `debug`.
+        return {"changed": False, "msg": [*rollout_table.format_table(rows), message], "_ansible_verbose_always": True}
+
+    def _is_last_of_batch(self, own_rows: dict[str, dict[str, Any]]) -> bool:
+        rows = [row for host, row in own_rows.items() if host in self._context.batch]
+        last = max(rows, key=lambda row: (row["ended_at"] or "", row["host"]), default=None)
+        return last is not None and last["host"] == self._context.host and all(row["ended_at"] for row in rows)

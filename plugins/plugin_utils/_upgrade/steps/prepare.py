@@ -26,6 +26,7 @@ class PrepareSteps(StepBase):
                  for name in ("tasks", "checks", "notify_tasks")}
         planning.validate_play(context)
         planning.validate_task_files(files["tasks"] + files["checks"])
+        context.load_files(files["tasks"] + files["checks"] + files["notify_tasks"], params["roles"])
         planning.stop_after_failed_host(params["state_dir"], context)
         name = self._new_snapshot_name
         cloud = self._preflight(name)
@@ -35,7 +36,8 @@ class PrepareSteps(StepBase):
         next_action, resumed = planning.decide_next_action(previous, context, params["auto_recover_within"], params["accept_run"])
         run: dict[str, Any] = {
             "next": next_action, "resumed": resumed, "run_id": name[len(params["snapshot_prefix"]):], "snapshot_name": name, **files,
-            "server": cloud["server"], "cloud": cloud["cloud"], "match": self._name_pattern, "connection": context.connection, **self._lists,
+            "server": cloud["server"], "cloud": cloud["cloud"], "match": self._name_pattern, "connection": context.connection,
+            "options": self._role_options,
         }
         if resumed:
             run.update(run_id=previous.run_id, snapshot_name=previous.snapshot["name"])
@@ -50,7 +52,9 @@ class PrepareSteps(StepBase):
         run["is_this_upgrade"] = planning.is_this_runs_upgrade(previous, run, params["auto_recover_within"])
         lines = planning.plan_lines(run, params, cloud)
         warnings = planning.warn_too_few_forks(context) if next_action == planning.UPGRADE else []
-        return {"changed": context.check_mode, "msg": ". ".join(lines), "plan": lines, "run": run, "warnings": warnings}
+        if resumed and not context.check_mode:
+            context.progress(lines[0])
+        return {"changed": False, "msg": ". ".join(lines), "plan": lines, "run": run, "warnings": warnings}
 
     def _find_interrupted(self) -> Result:
         """What an earlier run has left, to be ended. Where it has left nothing, nothing is begun."""
@@ -59,6 +63,7 @@ class PrepareSteps(StepBase):
                  for name in ("checks", "notify_tasks")}
         planning.validate_play(context)
         planning.validate_task_files(files["checks"])
+        context.load_files(files["checks"] + files["notify_tasks"], [])
         cloud = self._preflight(self._new_snapshot_name)
         server_records = self._server_records(cloud["server"]["id"])
         previous = self._latest_record(server_records)
@@ -66,7 +71,8 @@ class PrepareSteps(StepBase):
         next_action, dummy = planning.decide_next_action(previous, context, params["auto_recover_within"], params["accept_run"])
         run: dict[str, Any] = {
             "next": planning.NONE, "resumed": False, "tasks": [], **files, "server": cloud["server"], "cloud": cloud["cloud"],
-            "match": self._name_pattern, "connection": context.connection, **self._lists,
+            "match": self._name_pattern, "connection": context.connection,
+            "options": self._role_options,
         }
         if next_action == planning.UPGRADE:
             lines = [planning.nothing_to_recover_message(previous, cloud["server"])]
@@ -76,7 +82,7 @@ class PrepareSteps(StepBase):
             marker=previous.data["marker"],
         )
         lines = planning.plan_lines(run, params, cloud)
-        return {"changed": context.check_mode, "msg": ". ".join(lines), "plan": lines, "run": run}
+        return {"changed": False, "msg": ". ".join(lines), "plan": lines, "run": run}
 
     def _start_guard(self) -> Result:
         """Start the guard, with a new receipt or the one that is taken up again."""
@@ -119,7 +125,7 @@ class PrepareSteps(StepBase):
             "cloud": run["cloud"], "server": {key: run["server"].get(key) for key in ("id", "name", "address")},
             "snapshot": {"name": run["snapshot_name"], "id": None, "created_at": None}, "marker": run["marker"], "before": probe_result,
             "state": states.PLANNED, "history": [{"at": states.utc_timestamp(), "state": states.PLANNED}], "outcome": None, "message": None,
-            "verification": [], "run": {}, "tasks": run["tasks"], "checks": run["checks"], "roles": run["roles"],
+            "verification": [], "run": {}, "tasks": run["tasks"], "checks": run["checks"], "roles": self._params["roles"],
         }
 
     def _request_snapshot(self) -> Result:

@@ -61,14 +61,3 @@ class RollbackSteps(StepBase):
             result = outcome_of(record)
         result = with_next_steps(record, result, self._params["reason"])
         return {**self._result(record, result["message"], changed=False), **result}
-
-    def _finish(self) -> Result:
-        params, record = self._params, self._record
-        record = self._send(record, {
-            "command": "finish", "outcome": params["outcome"], "message": params["message"], "verification": params["verification"],
-        })
-        return self._result(record, f"Run {record.run_id} of server {record.server_label} is {states.describe_state(record)}", changed=False)
-
-    def _acknowledge(self) -> Result:
-        record = self._send(self._record, {"command": "acknowledge"})
-        return self._result(record, f"Run {record.run_id} of server {record.server_label} is told", changed=False)

@@ -12,7 +12,7 @@ from ....module_utils import _errors as errors
 from ....module_utils._errors import RewindError, invalid_argument
 from .. import probe
 from .. import record as states
-from ..outcomes import outcome_of
+from ..outcomes import failure_message, outcome_of
 from ..record import RunRecord
 from .base import OperationFailed, Result, StepBase
 
@@ -37,61 +37,73 @@ class UpgradeSteps(StepBase):
                 "play for it without a rollback",
                 "is ansible_connection set with -e, or at the role? Leave it out there, or set it in the inventory",
             )
-        record = self._send(self._record, self._transition(states.ARMED, self._params["timeout"]))
-        pid = record.data["guard"]["pid"]
-        return self._result(
-            record,
-            f"From here on server {record.server_label} goes back to snapshot {record.snapshot['name']} unless the upgrade is confirmed; "
-            f"if this run is killed, its guard (process {pid}) sees to it, and {record.path} shows how it goes",
-            changed=False,
-        )
-
-    def _start_upgrade(self) -> Result:
-        request = self._transition(states.UPGRADING, self._params["timeout"])
+        seconds = self._params["timeout"]
+        request = self._transition(states.ARMED, seconds)
         request["fields"]["marker_written"] = True
-        return self._phase_result(self._send(self._record, request), self._params["timeout"])
+        record = self._send(self._record, request)
+        message = (
+            f"Guard armed: {record.server_label} is rolled back to snapshot {record.snapshot['name']} unless the upgrade is confirmed, "
+            f"even if this run is killed (guard PID {record.data['guard']['pid']}, run record {record.path})"
+        )
+        self._context.progress(message)
+        record = self._send(record, self._transition(states.UPGRADING, seconds))
+        return self._phase_result(record, seconds, message)
 
     def _start_checks(self) -> Result:
+        """Start the time for the checks with the built-in one: no unit has failed that had not failed before.
+
+        Raises:
+            RewindError: a unit has failed, or the probe of the server is not complete.
+        """
         record = self._send(self._record, self._transition(states.CHECKING, self._params["check_timeout"]))
-        return self._phase_result(record, self._params["check_timeout"])
-
-    def _phase_result(self, record: RunRecord, seconds: int) -> Result:
-        result = self._result(record, f"{states.describe_state(record).capitalize()}, within {seconds} s", changed=False)
-        result["run"]["deadline"] = int(time.time()) + seconds
-        return result
-
-    def _check_units(self) -> Result:
-        """A built-in check: no unit fails that did not fail before."""
-        record = self._record
         after = probe.parse_probe(self._params["probe"])
         if after is None:
-            raise RewindError(
-                f"The look at server {record.server_label} came to no end", kind=errors.NOT_READY, server=record.server_label,
-            )
-        units = probe.new_failed_units(record.data["before"], after)
+            raise RewindError(f"The probe of server {record.server_label} did not complete", kind=errors.NOT_READY, server=record.server_label)
+        units = probe.new_failed_units(record.data["before"], after) if self._params["check_units"] else []
         if units:
             raise RewindError(
                 f"Failed since the upgrade on server {record.server_label}: {', '.join(units)}",
                 kind=errors.OPERATION_FAILED, outcome=errors.FAILED, server=record.server_label,
             )
-        return self._result(record, f"No unit fails on {record.data['host']} that did not fail before", changed=False)
+        return self._phase_result(record, self._params["check_timeout"], "No unit has failed that had not failed before the upgrade")
+
+    def _phase_result(self, record: RunRecord, seconds: int, message: str) -> Result:
+        result = self._result(record, message, changed=False)
+        result["run"]["deadline"] = int(time.time()) + seconds
+        return result
 
     def _confirm(self) -> Result:
         record = self._send(self._record, self._transition(states.CONFIRMED, None))
         message = f"The upgrade of server {record.server_label} is confirmed; it is not rolled back any more"
         return {**self._result(record, message, changed=False), **outcome_of(record)}
 
-    def _trim(self) -> Result:
-        """Delete this role's snapshots of this server beyond those to keep. Trouble is a warning: the upgrade is confirmed."""
-        record, pruned, warnings = self._record, [], []
-        try:
-            self._delete_expired(record.data["server"]["id"], pruned)
-        except OperationFailed as failure:
-            warnings.append(f"Older snapshots of this role may be left: {failure.result['msg']}")
-        return {**self._result(record, _deletion_message(pruned), changed=bool(pruned)), "pruned": pruned, "warnings": warnings}
+    def _finish(self) -> Result:
+        """Record the outcome. After an upgrade, delete expired snapshots too; an error there is a warning: the upgrade is confirmed."""
+        params, record, pruned, warnings = self._params, self._record, [], []
+        if record.state == states.CONFIRMED:
+            try:
+                self._delete_expired(record.data["server"]["id"], pruned)
+            except OperationFailed as failure:
+                warnings.append(f"Older snapshots of this role may remain: {failure.result['msg']}")
+        record = self._send(record, {
+            "command": "finish", "outcome": params["outcome"], "message": params["message"], "verification": params["verification"],
+        })
+        message = f"Run {record.run_id} of server {record.server_label} is {states.describe_state(record)}. {_deletion_message(pruned)}"
+        return {**self._result(record, message, changed=bool(pruned)), "pruned": pruned, "warnings": warnings}
+
+    def _close_run(self) -> Result:
+        """Record that the outcome was reported, so that the guard ends and the next run need not report it.
+
+        Raises:
+            RewindError: the outcome is not the one that this run was to reach.
+        """
+        record = self._send(self._record, {"command": "acknowledge"})
+        failure = failure_message(record, self._params["run"])
+        result = self._result(record, failure or f"Run {record.run_id} of server {record.server_label} is closed", changed=False)
+        return {**result, "failed": True} if failure else result
 
     def _prune(self) -> Result:
-        """The same by itself, without an upgrade."""
+        """Delete expired snapshots without an upgrade."""
         server = self._preflight(self._new_snapshot_name)["server"]
         server_records = self._server_records(server["id"])
         previous = self._latest_record(server_records)

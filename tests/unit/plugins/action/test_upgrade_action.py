@@ -13,7 +13,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.rewind.vps.plugins.action import upgrade_guard
 from ansible_collections.rewind.vps.plugins.action.upgrade_guard import ActionModule
 from ansible_collections.rewind.vps.plugins.module_utils._errors import BUSY, RewindError
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import OPTIONS, RANGES, ROLE_OPTIONS, role_variable
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import PARAMETERS, RANGES, ROLE_OPTIONS, VARIABLE_OPTIONS
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import OperationFailed
 
 TOKEN = "vps_S3cretToken0123456789"
@@ -53,7 +53,8 @@ class Action:
         for name in ("VPS_API_TOKEN", "REWIND_PROVIDER", "ILKBYTE_ACCESS_KEY", "ILKBYTE_SECRET_KEY", "ILKBYTE_ACCESSKEY", "ILKBYTE_SECRETKEY"):
             monkeypatch.delenv(name, raising=False)
 
-    def run(self, arguments=None, connection="ansible.builtin.ssh", check_mode=False, play=None, **variables):
+    def run(self, arguments=None, options=None, connection="ansible.builtin.ssh", check_mode=False, play=None, **variables):
+        arguments = {**(arguments or {}), **({"options": options} if options else {})}
         made = object.__new__(ActionModule)
         play = SimpleNamespace(max_fail_percentage=None, force_handlers=False, **(play or {}))
         made._task = SimpleNamespace(args={"step": "plan", **(arguments or {})}, check_mode=check_mode, any_errors_fatal=False, play=play,
@@ -63,9 +64,9 @@ class Action:
         made._compute_environment_string = lambda wanted: wanted.update(self.environment)
         return made.run(None, {"inventory_hostname": "web1", **variables})
 
-    def options(self, arguments=None, **variables):
-        """The options that the step gets."""
-        result = self.run(arguments, **variables)
+    def parameters(self, arguments=None, **how):
+        """The parameters that the step gets."""
+        result = self.run(arguments, **how)
         assert not result.get("failed"), result
         return self.seen[-1][1]
 
@@ -83,18 +84,17 @@ def action(monkeypatch):
 
 
 def test_defaults(action):
-    options = action.options()
-    assert set(options) == set(OPTIONS)
-    for name, option in OPTIONS.items():
+    parameters = action.parameters()
+    assert set(parameters) == set(PARAMETERS)
+    for name, option in PARAMETERS.items():
         expected = os.path.expanduser(option["default"]) if option.get("type") == "path" and "default" in option else option.get("default")
-        assert options[name] == ("plan" if name == "step" else expected), name
+        assert parameters[name] == ("plan" if name == "step" else expected), name
 
 
-def values():
-    """A value of every option of the role's that is none of the defaults'."""
-    made = {"str": "Other1", "path": "/other", "bool": lambda default: not default, "int": 7, "list": ["/a", "/b"], "dict": {"run_id": "1"}}
-    for name in ROLE_OPTIONS:
-        option = OPTIONS[name]
+def values(options):
+    """A value of each of these options that is not its default."""
+    made = {"str": "Other1", "path": "/other", "bool": lambda default: not default, "int": 7, "list": ["/a", "/b"]}
+    for name, option in options.items():
         if name == "marker_dir":
             yield name, "/absolute"
             continue
@@ -102,48 +102,56 @@ def values():
         yield name, option["choices"][1] if "choices" in option else value(option["default"]) if callable(value) else value
 
 
-@pytest.mark.parametrize(("name", "value"), list(values()), ids=lambda part: part if isinstance(part, str) else "")
-def test_every_role_variable_is_read(action, name, value):
-    assert action.options(**{role_variable(name): value})[name] == value != OPTIONS[name].get("default")
+@pytest.mark.parametrize(("name", "value"), list(values(ROLE_OPTIONS)), ids=lambda part: part if isinstance(part, str) else "")
+def test_every_role_option_comes_from_the_task_or_from_the_run(action, name, value):
+    assert action.parameters(options={name: value})[name] == value != PARAMETERS[name].get("default")
+    assert action.parameters({"run": {"options": {name: value}}})[name] == value
+    assert action.parameters(**{f"guarded_upgrade_{name}": value})[name] != value, "it is read by its name"
+
+
+@pytest.mark.parametrize(("name", "value"), list(values({name: PARAMETERS[name] for name in VARIABLE_OPTIONS})),
+                         ids=lambda part: part if isinstance(part, str) else "")
+def test_the_providers_options_come_from_variables(action, name, value):
+    assert action.parameters(**{f"guarded_upgrade_{name}": value})[name] == value != PARAMETERS[name].get("default")
 
 
 def test_a_variable_is_templated_and_an_empty_one_counts_as_none(action):
-    assert action.options(guarded_upgrade_api_url="{{ url }}", guarded_upgrade_keep_snapshots="{{ number }}")["api_url"] == "https://templated.example"
-    assert action.seen[-1][1]["keep_snapshots"] == 7
-    options = action.options(guarded_upgrade_keep_snapshots="", guarded_upgrade_server=None, guarded_upgrade_accept_run="", guarded_upgrade_tasks=[])
-    assert (options["keep_snapshots"], options["server"], options["accept_run"], options["tasks"]) == (1, None, None, [])
-    assert action.options(guarded_upgrade_keep_snapshots=0, guarded_upgrade_stop_server=False)["keep_snapshots"] == 0, "zero is a value"
+    assert action.parameters(guarded_upgrade_api_url="{{ url }}")["api_url"] == "https://templated.example"
+    parameters = action.parameters(options={"keep_snapshots": "", "accept_run": "", "tasks": [], "snapshot_prefix": ""}, guarded_upgrade_server=None)
+    names = ("keep_snapshots", "server", "accept_run", "tasks", "snapshot_prefix")
+    assert [parameters[name] for name in names] == [1, None, None, [], "rewind"]
+    assert action.parameters(options={"keep_snapshots": 0, "stop_server": False})["keep_snapshots"] == 0, "zero is a value"
 
 
 def test_text_from_the_command_line_becomes_what_the_option_takes(action):
-    options = action.options(guarded_upgrade_keep_snapshots="3", guarded_upgrade_stop_server="yes", guarded_upgrade_tasks="a.yml,b.yml")
-    assert (options["keep_snapshots"], options["stop_server"], options["tasks"]) == (3, True, ["a.yml", "b.yml"])
+    parameters = action.parameters(options={"keep_snapshots": "3", "stop_server": "yes", "tasks": "a.yml,b.yml"})
+    assert (parameters["keep_snapshots"], parameters["stop_server"], parameters["tasks"]) == (3, True, ["a.yml", "b.yml"])
 
 
-def test_the_tasks_own_option_comes_first_except_where_module_defaults_may_have_put_it(action):
-    arguments = {"keep_snapshots": 5, "api_token": "of module_defaults", "provider": "ilkbyte"}
-    options = action.options(arguments, guarded_upgrade_keep_snapshots=3, guarded_upgrade_api_token=TOKEN, guarded_upgrade_provider="vpsorg")
-    assert (options["keep_snapshots"], options["api_token"], options["provider"]) == (5, TOKEN, "vpsorg")
-    options = action.options(arguments, guarded_upgrade_keep_snapshots=3)
-    assert (options["api_token"], options["provider"]) == ("of module_defaults", "ilkbyte")
+def test_a_variable_comes_before_module_defaults(action):
+    arguments = {"api_token": "of module_defaults", "provider": "ilkbyte"}
+    parameters = action.parameters(arguments, guarded_upgrade_api_token=TOKEN, guarded_upgrade_provider="vpsorg")
+    assert (parameters["api_token"], parameters["provider"]) == (TOKEN, "vpsorg")
+    parameters = action.parameters(arguments)
+    assert (parameters["api_token"], parameters["provider"]) == ("of module_defaults", "ilkbyte")
 
 
 def test_what_the_inventory_knows_comes_after_the_role_and_before_module_defaults(action):
     inventory = {"rewind_provider": "vpsorg", "rewind_api_url": "https://inventory.example", "rewind_server_id": "12345"}
     arguments = {"provider": "ilkbyte", "api_url": "https://defaults.example"}
-    options = action.options(arguments, **inventory)
+    options = action.parameters(arguments, **inventory)
     assert [options[name] for name in ("provider", "api_url", "server")] == ["vpsorg", "https://inventory.example", "12345"]
     role = {"guarded_upgrade_provider": "ilkbyte", "guarded_upgrade_api_url": "https://role.example", "guarded_upgrade_server": "web1"}
-    options = action.options({}, **inventory, **role)
+    options = action.parameters({}, **inventory, **role)
     assert [options[name] for name in ("provider", "api_url", "server")] == ["ilkbyte", "https://role.example", "web1"]
 
 
 def test_the_tasks_environment_is_the_last_resort_and_does_not_stay(action, monkeypatch):
     action.environment = {"VPS_API_TOKEN": TOKEN, "REWIND_PROVIDER": "vpsorg"}
-    options = action.options()
+    options = action.parameters()
     assert (options["api_token"], options["provider"]) == (TOKEN, "vpsorg")
     assert "VPS_API_TOKEN" not in os.environ
-    assert action.options(guarded_upgrade_api_token="of the role")["api_token"] == "of the role"
+    assert action.parameters(guarded_upgrade_api_token="of the role")["api_token"] == "of the role"
 
 
 # --- what is refused before anything is done
@@ -151,11 +159,14 @@ def test_the_tasks_environment_is_the_last_resort_and_does_not_stay(action, monk
 
 @pytest.mark.parametrize(("name", "low", "high"), [(name, low, high) for name, (low, high) in RANGES.items()])
 def test_ranges(action, name, low, high):
+    def given(value):
+        return {"options": {name: value}} if name in ROLE_OPTIONS else {f"guarded_upgrade_{name}": value}
+
     for value in (low, high):
-        assert action.options(**{f"guarded_upgrade_{name}": value})[name] == value
+        assert action.parameters(**given(value))[name] == value
     done = len(action.seen)
     for value in (low - 1, high + 1):
-        result = action.run(**{f"guarded_upgrade_{name}": value})
+        result = action.run(**given(value))
         assert result["failed"] and not result["changed"] and result["error"]["kind"] == "invalid_argument"
         assert name in result["msg"] and f"from {low} to {high}, not {value}" in result["msg"]
     assert len(action.seen) == done
@@ -163,17 +174,15 @@ def test_ranges(action, name, low, high):
 
 @pytest.mark.parametrize("prefix", ["re-wind", "re wind", "rewind_", "ş", "rewind\n", "*", "²", "re?"])
 def test_a_prefix_that_not_every_cloud_takes_or_that_would_match_others(action, prefix):
-    result = action.run(guarded_upgrade_snapshot_prefix=prefix)
+    result = action.run(options={"snapshot_prefix": prefix})
     assert result["failed"] and result["error"]["kind"] == "invalid_argument" and "letters and digits" in result["msg"] and not action.seen
-    assert action.options(guarded_upgrade_snapshot_prefix="nightly7")["snapshot_prefix"] == "nightly7"
-
-
-def test_an_empty_prefix_is_rejected_where_the_task_itself_gives_it(action):
-    assert action.run({"snapshot_prefix": ""})["failed"]
+    assert action.parameters(options={"snapshot_prefix": "nightly7"})["snapshot_prefix"] == "nightly7"
 
 
 @pytest.mark.parametrize(("arguments", "variables", "message"), [
-    ({"step": "destroy"}, {}, "step"), ({"nonsense": 1}, {}, "nonsense"), ({}, {"guarded_upgrade_keep_snapshots": "many"}, "keep"),
+    ({"step": "destroy"}, {}, "step"), ({"nonsense": 1}, {}, "nonsense"),
+    ({"options": {"keep_snapshots": "many"}}, {}, "keep"), ({"options": {"nonsense": 1}}, {}, "nonsense"),
+    ({"options": "text"}, {}, "dictionary"),
     ({}, {"guarded_upgrade_provider": "aws"}, "provider"), ({"checks_result": "perhaps"}, {}, "checks_result"), ({"step": None}, {}, "step"),
 ])
 def test_what_an_option_does_not_take(action, arguments, variables, message):

@@ -309,7 +309,7 @@ def test_a_run_record_from_the_future_is_not_taken_for_the_latest():
 ])
 def test_an_earlier_upgrade_counts_only_if_it_is_this_one(tmp_path, next_action, tasks, auto_recover_within, counts):
     previous = record_of(tmp_path, tasks=["same"], roles=[])
-    assert planning.is_this_runs_upgrade(previous, {"next": next_action, "tasks": tasks, "roles": []}, auto_recover_within) is counts
+    assert planning.is_this_runs_upgrade(previous, {"next": next_action, "tasks": tasks, "options": {"roles": []}}, auto_recover_within) is counts
 
 
 def test_too_few_forks_are_warned_of():

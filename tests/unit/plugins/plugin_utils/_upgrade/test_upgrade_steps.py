@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from ansible_collections.rewind.vps.plugins.module_utils import _errors as error
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import process_identity
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import OPTIONS, READ_ONLY_STEPS, STEPS, RunContext
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import PARAMETERS, READ_ONLY_STEPS, STEPS, RunContext
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RunRecord, ServerRecords, write_private
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import OperationFailed, Steps, base
 
@@ -44,6 +45,7 @@ class StepRunner:
         self.listed: list[dict[str, Any]] = []
         self.deleted: list[str] = []
         self.guards: list[Any] = []
+        self.run_fields: dict[str, Any] = {}
         self.progress_lines: list[str] = []
         self.send = self._send
 
@@ -65,8 +67,8 @@ class StepRunner:
     def run(self, step: str, *, check_mode: bool = False, connection: str = GUARDED, **options: Any) -> dict[str, Any]:
         given = {"step": step, "provider": "vpsorg", "api_token": TOKEN, "api_url": URL, "state_dir": str(self.directory), **options}
         if self.guards:
-            given["run"] = {"run_record": str(self.record.path), "connection": "ssh", "next": "upgrade", "resumed": True}
-        validation = ArgumentSpecValidator(OPTIONS).validate(given)
+            given["run"] = {"run_record": str(self.record.path), "connection": "ssh", "next": "upgrade", "resumed": True, **self.run_fields}
+        validation = ArgumentSpecValidator(PARAMETERS).validate(given)
         assert not validation.error_messages
         context = RunContext(
             host="web1", address=None, connection=connection, search_paths=[], process=self.process, command="ansible-playbook", batch=["web1"],
@@ -120,7 +122,7 @@ def test_a_guard_that_is_gone_is_replaced_once(steps: StepRunner) -> None:
     assert steps.started == 1
     steps.guards = [None]
     with pytest.raises(RewindError, match="went away twice") as caught:
-        steps.run("acknowledge")
+        steps.run("close_run")
     assert caught.value.outcome == errors.UNKNOWN
     assert steps.started == 2
 
@@ -131,16 +133,25 @@ def test_it_is_not_armed_where_a_lost_connection_would_end_the_play(steps: StepR
         steps.run("arm", connection="ssh")
     assert steps.record.state == states.READY
     steps.run("arm")
-    assert steps.record.state == states.ARMED
+    assert (steps.record.state, steps.record.data["marker_written"]) == (states.UPGRADING, True)
+    assert [entry["state"] for entry in steps.record.data["history"]][-2:] == [states.ARMED, states.UPGRADING]
+    assert len(steps.progress_lines) == 1 and "even if this run is killed (guard PID 1, run record" in steps.progress_lines[0]
 
 
 def test_a_unit_that_fails_since_the_upgrade_fails_the_check(steps: StepRunner) -> None:
-    steps.set_state(states.CHECKING, before={"failed_units": ["old.service"]})
-    steps.run("check_units", probe=PROBE_OUTPUT.format(units="unit old.service\n"))
+    def start_checks(output: str, **options: Any) -> dict[str, Any]:
+        steps.set_state(states.UPGRADING, before={"failed_units": ["old.service"]})
+        return steps.run("start_checks", probe=output, **options)
+
+    started = start_checks(PROBE_OUTPUT.format(units="unit old.service\n"), check_timeout=77)
+    assert (started["run"]["state"], round(started["run"]["deadline"] - time.time(), -1)) == (states.CHECKING, 80)
+    both = PROBE_OUTPUT.format(units="unit nginx.service\nunit old.service\n")
     with pytest.raises(RewindError, match="Failed since the upgrade on server .*: nginx.service"):
-        steps.run("check_units", probe=PROBE_OUTPUT.format(units="unit nginx.service\nunit old.service\n"))
-    with pytest.raises(RewindError, match="came to no end"):
-        steps.run("check_units", probe="boot 11111111-1111\nunits known\n")
+        start_checks(both)
+    assert steps.record.state == states.CHECKING
+    start_checks(both, check_units=False)
+    with pytest.raises(RewindError, match="did not complete"):
+        start_checks("boot 11111111-1111\nunits known\n", check_units=False)
 
 
 def listed(number: int, schedule: dict[str, int] | None = None) -> dict[str, Any]:
@@ -151,7 +162,35 @@ def test_tidying_up_spares_what_has_a_schedule(steps: StepRunner) -> None:
     """Nor does it count: the newest one without a schedule is kept."""
     steps.set_state(states.CONFIRMED)
     steps.listed = [listed(9, {"day": 1}), listed(8), listed(7, {"day": 1}), listed(6), listed(5)]
-    assert [item["id"] for item in steps.run("trim")["pruned"]] == ["6", "5"] == steps.deleted
+    finished = steps.run("finish", outcome=states.UPGRADED, message="done")
+    assert [item["id"] for item in finished["pruned"]] == ["6", "5"] == steps.deleted
+    assert (finished["changed"], steps.record.outcome) == (True, states.UPGRADED)
+
+
+@pytest.mark.parametrize("state", [states.RESTORED, states.READY])
+def test_only_after_an_upgrade_are_snapshots_deleted(steps: StepRunner, state: str) -> None:
+    steps.set_state(state)
+    steps.listed = [listed(8), listed(6)]
+    assert steps.run("finish", outcome=states.ROLLED_BACK, message="done")["changed"] is False
+    assert (steps.deleted, steps.record.outcome) == ([], states.ROLLED_BACK)
+
+
+@pytest.mark.parametrize(("outcome", "run", "message"), [
+    (states.UPGRADED, {}, None),
+    (states.UPGRADED, {"is_this_upgrade": False}, f"UPGRADED: web1: over. That was the run {RUN_ID}, which was interrupted. "
+     "Nothing was upgraded in this run: run again."),
+    (states.ROLLED_BACK, {"manual": True}, None),
+    (states.ROLLED_BACK, {}, f"ROLLED_BACK: web1: over. Snapshot {SNAPSHOT['name']} is kept."),
+    (states.UPGRADED, {"manual": True}, "UPGRADED: web1: over."),
+])
+def test_a_run_fails_unless_it_reaches_its_outcome(
+    steps: StepRunner, outcome: str, run: dict[str, Any], message: str | None,
+) -> None:
+    steps.set_state(states.ENDED, outcome=outcome, message="over.")
+    steps.run_fields = run
+    result = steps.run("close_run")
+    assert (result.get("failed"), steps.record.data["acknowledged"]) == (True if message else None, True)
+    assert message is None or result["msg"] == message
 
 
 def test_a_check_run_of_prune_deletes_nothing(steps: StepRunner) -> None:
