@@ -12,8 +12,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from ...module_utils import _errors as errors
 from ...module_utils._errors import RewindError
@@ -21,8 +20,7 @@ from ...module_utils._wait.polling import Clock, Deadline
 from .._upgrade import record as states
 from .._upgrade.record import RunRecord
 from .protocol import check_request
-from .restore_retry import restore_with_retry
-from .snapshot_retry import take_with_retry
+from .retry import restore_with_retry, take_with_retry
 
 ProgressCallback = Callable[[str], None]
 
@@ -34,29 +32,55 @@ SNAPSHOT_RESULT_KEYS = ("failed", "changed", "msg", "error", "pruned", "snapshot
 PROVIDER_CONFIRMED = {"check": "cloud", "result": "passed", "detail": "the cloud has carried out the restore of this very snapshot"}
 
 
-@dataclass
-class GuardActions:
-    """What a guard needs of the world; tests put their own here.
+# States of a run record, each with those that may follow it.
+TRANSITIONS = {
+    states.PLANNED: {states.SNAPSHOTTING, states.ENDED},
+    states.SNAPSHOTTING: {states.SNAPSHOTTING, states.READY, states.ENDED},
+    states.READY: {states.READY, states.SNAPSHOTTING, states.ARMED, states.ENDED},
+    states.ARMED: {states.UPGRADING, states.RESTORING},
+    states.UPGRADING: {states.CHECKING, states.RESTORING},
+    states.CHECKING: {states.CONFIRMED, states.RESTORING},
+    states.CONFIRMED: {states.CONFIRMED, states.ENDED},
+    states.RESTORING: {states.RESTORED, states.ENDED},
+    states.RESTORED: {states.ENDED},
+    states.ENDED: {states.RESTORING},
+}
 
-    :ivar restore_snapshot: runs the module's operation with the snapshot's id, a C(wait_timeout) and whom to tell how it goes, and
-        returns its result.
-    :ivar take_snapshot: the same for a snapshot of this name, with C(match), what may go to make room, and C(stop_server).
-    :ivar is_run_alive: whether the run that is guarded still lives.
-    :ivar notify_terminal: writes a line to the terminal of a run that is gone, if it had one.
+
+def transition(record: RunRecord, state: str, note: str | None = None, **fields: Any) -> None:
+    """Enter another state, on the disk before anything else happens.
+
+    Raises:
+        RewindError: that state can't follow.
     """
+    if state not in TRANSITIONS[record.state]:
+        raise RewindError(
+            f"The guarded upgrade of server {record.server_label} is {states.describe_state(record)} and can't become {state}",
+            kind=errors.BUSY, server=record.server_label, hint=f"see {record.path}",
+        )
+    record.enter(state, note, **fields)
 
-    restore_snapshot: Callable[[str, int, ProgressCallback], dict[str, Any]]
-    take_snapshot: Callable[[dict[str, Any], int, ProgressCallback], dict[str, Any]]
-    is_run_alive: Callable[[], bool]
-    notify_terminal: ProgressCallback = lambda text: None
-    clock: Clock = field(default_factory=Clock)
+
+class GuardActions(Protocol):
+    """What a guard does outside of its run record; tests have their own."""
+
+    clock: Clock
+
+    def restore_snapshot(self, snapshot_id: str, wait_seconds: int, progress: ProgressCallback) -> dict[str, Any]:
+        """Run the operation of snapshot_restore, and return its result."""
+
+    def take_snapshot(self, params: dict[str, Any], wait_seconds: int, progress: ProgressCallback) -> dict[str, Any]:
+        """Run the operation of snapshot with `match`, what may be deleted to make room, and `stop_server`; return its result."""
+
+    def is_run_alive(self) -> bool:
+        """Return whether the guarded run still lives."""
+
+    def notify_terminal(self, text: str) -> None:
+        """Write a line to the terminal of a run that is gone, if it had one."""
 
 
 class Guard:
-    """Guards one server for one run.
-
-    :arg resumed: an earlier guard of this receipt is gone.
-    """
+    """Guards one server for one run. If `resumed`, an earlier guard of this run record is gone."""
 
     def __init__(self, record: RunRecord, actions: GuardActions, rollback_seconds: int, resumed: bool) -> None:
         self.record = record
@@ -95,7 +119,7 @@ class Guard:
             self._pending = self._take_snapshot
         elif command == "roll_back":
             if request["manual"] and self.record.state in (states.READY, states.CONFIRMED):
-                self.record.transition(states.ENDED, outcome=states.NOT_STARTED if self.record.state == states.READY else states.UPGRADED)
+                transition(self.record, states.ENDED, outcome=states.NOT_STARTED if self.record.state == states.READY else states.UPGRADED)
             if self._start_rollback(request["reason"], by_hand=request["manual"]):
                 self._pending = self._restore
         elif command == "wait":
@@ -109,7 +133,7 @@ class Guard:
     def _transition(self, state: str, fields: dict[str, Any]) -> None:
         before = copy.deepcopy(self.record.data)
         try:
-            self.record.transition(state, **fields)
+            transition(self.record, state, **fields)
         except OSError:  # the run is told that this step has failed, so it is not taken here either
             self.record.data = before
             raise
@@ -193,7 +217,7 @@ class Guard:
         if record.state == states.RESTORED or (record.state == states.ENDED and not by_hand):
             return False
         if record.state in (*states.UNARMED_STATES, states.CONFIRMED):
-            record.transition(states.RESTORING)  # says what is the case, and that this can't be
+            transition(record, states.RESTORING)  # says what is the case, and that this can't be
         if record.state == states.ENDED and record.snapshot.get("id") is None:
             raise RewindError(
                 f"The guarded upgrade of server {record.server_label} came to no snapshot, so there is nothing to restore",
@@ -202,7 +226,7 @@ class Guard:
         if record.state != states.RESTORING:
             # A disk that is full must not keep a broken server broken.
             with contextlib.suppress(OSError):
-                record.transition(states.RESTORING, reason=reason, outcome=None, verification=[], progress=None)
+                transition(record, states.RESTORING, reason=reason, outcome=None, verification=[], progress=None)
         self._deadline = None
         return True
 
@@ -220,11 +244,11 @@ class Guard:
             return
         outcome = states.ROLLBACK_FAILED if result.known else states.UNKNOWN
         with contextlib.suppress(OSError):
-            record.transition(states.ENDED, outcome=outcome, message=result.message, verification=[], acknowledged=False, progress=None)
+            transition(record, states.ENDED, outcome=outcome, message=result.message, verification=[], acknowledged=False, progress=None)
 
     def _record_restored(self, detail: str) -> None:
         with contextlib.suppress(OSError):
-            self.record.transition(states.RESTORED, restore_message=detail, verification=[PROVIDER_CONFIRMED], progress=None)
+            transition(self.record, states.RESTORED, restore_message=detail, verification=[PROVIDER_CONFIRMED], progress=None)
 
     def _finish_unverified(self) -> None:
         self._finish(
@@ -234,7 +258,7 @@ class Guard:
 
     def _finish(self, outcome: str, message: str, proof: list[dict[str, str]]) -> None:
         if self.record.state != states.ENDED:  # else it has ended by itself
-            self.record.transition(states.ENDED, outcome=outcome, message=message, verification=proof, acknowledged=False)
+            transition(self.record, states.ENDED, outcome=outcome, message=message, verification=proof, acknowledged=False)
 
 
 def _record_write_error(record: RunRecord, write_error: OSError, *, changed: bool) -> dict[str, Any]:

@@ -23,9 +23,10 @@ from ...module_utils import _errors as errors
 from ...module_utils._errors import RewindError
 from ...module_utils._execute import execute
 from ...module_utils._text import sanitize, to_valid_utf8
+from ...module_utils._wait.polling import Clock
 from .._upgrade import process_identity
 from .._upgrade.record import RunRecord, describe_state, make_private_directory, utc_timestamp
-from .guard import Guard, GuardActions, ProgressCallback, error_response
+from .guard import Guard, ProgressCallback, error_response
 
 TICK_INTERVAL = 0.5  # how often it looks whether the run still lives
 MAX_REQUEST_BYTES = 4_000_000  # bytes
@@ -89,33 +90,44 @@ def _create_guard(config: dict[str, Any], path: Path, socket_path: Path) -> Guar
         record.data["history"].append({"at": utc_timestamp(), "state": record.state, "note": f"taken up again, {describe_state(record)}"})
     record.update(**process_fields, acknowledged=False)
 
-    def run_operation(module: str, params: dict[str, Any], wait_seconds: int, progress: ProgressCallback) -> dict[str, Any]:
-        server = {"server": record.data["server"]["id"], "wait": True, "wait_timeout": wait_seconds}
-        return execute(
-            module, {**config["parameters"], **server, **params}, check_mode=False, diff_mode=False,
-            progress=progress, redeliver_signal=_raise_signal, environ={},
-        )
+    return Guard(record, ProviderActions(record, config), config["rollback_seconds"], resumed)
 
-    def restore_snapshot(snapshot_id: str, wait_seconds: int, progress: ProgressCallback) -> dict[str, Any]:
-        return run_operation("snapshot_restore", {"id": snapshot_id, "name": None, "start_server": True}, wait_seconds, progress)
 
-    def take_snapshot(params: dict[str, Any], wait_seconds: int, progress: ProgressCallback) -> dict[str, Any]:
-        return run_operation("snapshot", {
-            "name": record.snapshot["name"], "id": None, "description": None, "state": "present", "max_age": None,
+class ProviderActions:
+    """The guard's actions at the provider and on this machine, with the settings that its run has given it."""
+
+    def __init__(self, record: RunRecord, config: dict[str, Any]) -> None:
+        self.clock = Clock()
+        self._record = record
+        self._config = config
+
+    def restore_snapshot(self, snapshot_id: str, wait_seconds: int, progress: ProgressCallback) -> dict[str, Any]:
+        return self._run_operation("snapshot_restore", {"id": snapshot_id, "name": None, "start_server": True}, wait_seconds, progress)
+
+    def take_snapshot(self, params: dict[str, Any], wait_seconds: int, progress: ProgressCallback) -> dict[str, Any]:
+        return self._run_operation("snapshot", {
+            "name": self._record.snapshot["name"], "id": None, "description": None, "state": "present", "max_age": None,
             "stop_server": params["stop_server"],
-            # Only to make room where it is full; trimming waits until the upgrade is confirmed.
+            # Deletes only to make room for the new one. Older snapshots are deleted after the upgrade is confirmed.
             "when_full": "prune", "retain": {"count": 10000, "match": params["match"]},
         }, wait_seconds, progress)
 
-    def notify_terminal(text: str) -> None:
-        if config["terminal"]:
+    def is_run_alive(self) -> bool:
+        return process_identity.is_alive(self._config["run"]["process"])
+
+    def notify_terminal(self, text: str) -> None:
+        if self._config["terminal"]:
             with contextlib.suppress(OSError):
-                handle = os.open(config["terminal"], os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+                handle = os.open(self._config["terminal"], os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
                 with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as terminal:
                     terminal.write(f"\r\n[rewind.vps guard] {sanitize(text)}\r\n")
 
-    actions = GuardActions(restore_snapshot, take_snapshot, lambda: process_identity.is_alive(config["run"]["process"]), notify_terminal)
-    return Guard(record, actions, config["rollback_seconds"], resumed)
+    def _run_operation(self, module: str, params: dict[str, Any], wait_seconds: int, progress: ProgressCallback) -> dict[str, Any]:
+        server = {"server": self._record.data["server"]["id"], "wait": True, "wait_timeout": wait_seconds}
+        return execute(
+            module, {**self._config["parameters"], **server, **params}, check_mode=False, diff_mode=False,
+            progress=progress, redeliver_signal=_raise_signal, environ={},
+        )
 
 
 def _raise_signal(number: int) -> None:

@@ -51,18 +51,7 @@ NOT_STARTED = "not_started"  # it ended before anything was changed on the serve
 MAX_RECORD_BYTES = 16_000_000  # bytes of a receipt's file
 MAX_RUNS = 20  # receipts of one server that are kept with their evidence
 
-_TRANSITIONS = {
-    PLANNED: {SNAPSHOTTING, ENDED},
-    SNAPSHOTTING: {SNAPSHOTTING, READY, ENDED},
-    READY: {READY, SNAPSHOTTING, ARMED, ENDED},
-    ARMED: {UPGRADING, RESTORING},
-    UPGRADING: {CHECKING, RESTORING},
-    CHECKING: {CONFIRMED, RESTORING},
-    CONFIRMED: {CONFIRMED, ENDED},
-    RESTORING: {RESTORED, ENDED},
-    RESTORED: {ENDED},
-    ENDED: {RESTORING},
-}
+STATES = (*UNARMED_STATES, *ARMED_STATES, CONFIRMED, RESTORING, RESTORED, ENDED)
 OUTCOMES = (UPGRADED, ROLLED_BACK, ROLLBACK_FAILED, UNKNOWN, NOT_STARTED)
 _ID_CHARACTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 
@@ -97,7 +86,7 @@ class RunRecord:
             data = to_valid_utf8(json.loads(raw.decode("utf-8"))) if len(raw) <= MAX_RECORD_BYTES else None
         except (OSError, ValueError, RecursionError):
             data = None
-        if not is_valid_record(data, _TRANSITIONS, OUTCOMES):
+        if not is_valid_record(data, STATES, OUTCOMES):
             raise _invalid_record_error(path, "can't be read, or it is not one")
         return cls(path, data)
 
@@ -128,16 +117,8 @@ class RunRecord:
         server = self.data["server"]
         return f"{server['name']} ({server['id']})" if server.get("name") not in (None, "", server["id"]) else server["id"]
 
-    def transition(self, state: str, note: str | None = None, **fields: Any) -> None:
-        """Go on to another state, and have it on the disk before anything else happens.
-
-        :raises RewindError: that state can't follow.
-        """
-        if state not in _TRANSITIONS[self.state]:
-            raise RewindError(
-                f"The guarded upgrade of server {self.server_label} is {describe_state(self)} and can't become {state}",
-                kind=errors.BUSY, server=self.server_label, hint=f"see {self.path}",
-            )
+    def enter(self, state: str, note: str | None = None, **fields: Any) -> None:
+        """Enter a state. The guard decides which one may follow."""
         self.data["state"] = state
         self.data["history"].append({"at": utc_timestamp(), "state": state, **({"note": note} if note else {})})
         self.update(**fields)
@@ -149,7 +130,7 @@ class RunRecord:
 
     def accepts(self, fields: dict[str, Any]) -> bool:
         """Whether it would still be a receipt with these facts in it, one that can be read again."""
-        return is_valid_record({**self.data, **fields}, _TRANSITIONS, OUTCOMES) and len(json.dumps(fields)) <= MAX_RECORD_BYTES // 4
+        return is_valid_record({**self.data, **fields}, STATES, OUTCOMES) and len(json.dumps(fields)) <= MAX_RECORD_BYTES // 4
 
     def seconds_between(self, first: str, *later: str) -> float | None:
         """Seconds from entering a state for the last time to the first of the later ones after that; None if it wasn't."""

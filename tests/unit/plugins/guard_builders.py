@@ -10,7 +10,7 @@ from typing import Any
 from builders import FakeClock
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
-from ansible_collections.rewind.vps.plugins.plugin_utils._guard.guard import Guard, GuardActions
+from ansible_collections.rewind.vps.plugins.plugin_utils._guard.guard import Guard
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RunRecord, write_private
 
@@ -55,7 +55,7 @@ def failed(kind: str, outcome: str = errors.NOT_APPLIED, **fields: Any) -> dict[
     return {"failed": True, "changed": False, "msg": f"It failed: {kind}.", "error": {"kind": kind, "outcome": outcome}, **fields}
 
 
-class FakeActions(GuardActions):
+class FakeActions:
     """A world whose answers to a restore are given; further ones are like the last.
 
     :ivar snapshot_results: the answers to a snapshot, in the same way.
@@ -71,14 +71,20 @@ class FakeActions(GuardActions):
         self.restore_calls: list[tuple[str, int]] = []
         self.snapshot_calls: list[tuple[dict[str, Any], int]] = []
         self.terminal_lines: list[str] = []
-        super().__init__(self._restore, self._take, lambda: self.alive, self.terminal_lines.append, FakeClock())
+        self.clock = FakeClock()
 
-    def _restore(self, snapshot_id: str, wait_seconds: int, progress: Callable[[str], None]) -> dict[str, Any]:
+    def is_run_alive(self) -> bool:
+        return self.alive
+
+    def notify_terminal(self, text: str) -> None:
+        self.terminal_lines.append(text)
+
+    def restore_snapshot(self, snapshot_id: str, wait_seconds: int, progress: Callable[[str], None]) -> dict[str, Any]:
         self.restore_calls.append((snapshot_id, wait_seconds))
         progress(f"restoring {snapshot_id}")
         return self.restore_results.pop(0) if len(self.restore_results) > 1 else self.restore_results[0]
 
-    def _take(self, params: dict[str, Any], wait_seconds: int, progress: Callable[[str], None]) -> dict[str, Any]:
+    def take_snapshot(self, params: dict[str, Any], wait_seconds: int, progress: Callable[[str], None]) -> dict[str, Any]:
         self.snapshot_calls.append((params, wait_seconds))
         progress("taking it")
         return self.snapshot_results.pop(0) if len(self.snapshot_results) > 1 else self.snapshot_results[0]

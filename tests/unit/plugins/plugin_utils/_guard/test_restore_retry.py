@@ -9,8 +9,8 @@ from guard_builders import failed, restored
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._wait.polling import Deadline
-from ansible_collections.rewind.vps.plugins.plugin_utils._guard import restore_retry
-from ansible_collections.rewind.vps.plugins.plugin_utils._guard.restore_retry import restore_with_retry
+from ansible_collections.rewind.vps.plugins.plugin_utils._guard import retry
+from ansible_collections.rewind.vps.plugins.plugin_utils._guard.retry import restore_with_retry
 
 FOREIGN = restored(already_in_progress=True, changed=False, msg="Server web1 was being restored already, and that is done")
 PASSING = sorted({*errors.TRANSIENT, errors.BUSY})
@@ -93,7 +93,7 @@ def test_the_intervals_double_up_to_a_minute():
 
 
 def test_a_rejection_that_may_be_temporary_is_tried_four_times():
-    assert Run(failed(errors.PROVIDER_REJECTED)).ended == (False, True, restore_retry.MAX_REJECTIONS) == (False, True, 4)
+    assert Run(failed(errors.PROVIDER_REJECTED)).ended == (False, True, retry.MAX_REJECTIONS) == (False, True, 4)
     assert Run(*[failed(errors.PROVIDER_REJECTED)] * 3, restored()).ended == (True, True, 4)
 
 
@@ -103,7 +103,7 @@ def test_transient_errors_between_do_not_count_as_rejections():
 
 
 def test_one_that_was_started_and_failed_is_tried_three_times():
-    assert Run(failed(errors.OPERATION_FAILED, errors.FAILED)).ended == (False, True, restore_retry.MAX_ATTEMPTS) == (False, True, 3)
+    assert Run(failed(errors.OPERATION_FAILED, errors.FAILED)).ended == (False, True, retry.MAX_ATTEMPTS) == (False, True, 3)
     assert Run(*[failed(errors.OPERATION_FAILED, errors.FAILED)] * 2, restored()).ended == (True, True, 3)
 
 

@@ -9,7 +9,7 @@ from guard_builders import failed, is_ready
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._wait.polling import Deadline
-from ansible_collections.rewind.vps.plugins.plugin_utils._guard.snapshot_retry import take_with_retry
+from ansible_collections.rewind.vps.plugins.plugin_utils._guard.retry import take_with_retry
 
 TOO_MANY = failed(errors.RATE_LIMITED)
 

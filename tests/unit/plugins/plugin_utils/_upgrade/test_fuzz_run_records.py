@@ -25,7 +25,7 @@ CONTEXT = RunContext(
     play_keywords=set(),
     conditional=None, delegated=None, check_mode=False,
 )
-ALL_STATES = list(states._TRANSITIONS)
+ALL_STATES = list(states.STATES)
 WHOLE = record_data(
     states.RESTORED, outcome="rolled_back", message="m", reason="r", restore_message="rm", diagnostics=["/e"],
     boot_before_restore="aaaaaaaa", roles=[],

@@ -48,7 +48,7 @@ def test_the_row_of_one_in_progress_and_of_one_that_was_not_reached(tmp_path):
     assert (not_reached["host"], not_reached["outcome"], not_reached["state"]) == ("web9", "not_reached", None) and set(not_reached) == set(row)
 
 
-@pytest.mark.parametrize("state", list(states._TRANSITIONS))
+@pytest.mark.parametrize("state", list(states.STATES))
 def test_an_outcome_of_a_row_is_always_one_of_an_enumeration(tmp_path, state):
     known = {*states.OUTCOMES, "in_progress", "not_reached"}
     rows = [rollout_table.not_reached_row("web9"), rollout_table.row(record_in(tmp_path, state))]
