@@ -15,6 +15,7 @@ from ansible import context as command_line
 from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.playbook.block import Block
 from ansible.playbook.helpers import load_list_of_blocks
 from ansible.playbook.role_include import IncludeRole
 from ansible.playbook.task_include import TaskInclude
@@ -107,7 +108,7 @@ class ActionModule(ControllerAction):
         except RewindError as error:
             return {"failed": True, "changed": False, "msg": error.format(), "error": error.to_result()}
         except OSError as error:
-            return {"failed": True, "changed": False, "msg": f"rewind.vps can't read or write a file of its own: {error.strerror}: {error.filename}"}
+            return {"failed": True, "changed": False, "msg": f"rewind.vps can't read or write one of its files: {error.strerror}: {error.filename}"}
 
     def _connection_secrets(self, task_vars: dict[str, Any]) -> list[str]:
         """The passwords with which Ansible logs in to the host, as they are used."""
@@ -126,7 +127,7 @@ class ActionModule(ControllerAction):
         if not parameters["marker_dir"].startswith("/"):
             raise invalid_argument(f"marker_dir takes an absolute path on the server, not {parameters['marker_dir']!r}")
         if not parameters["snapshot_prefix"].isalnum() or not parameters["snapshot_prefix"].isascii():
-            raise invalid_argument("snapshot_prefix takes letters and digits only, since it begins a snapshot's name")
+            raise invalid_argument("snapshot_prefix takes letters and digits only, since snapshot names start with it")
 
     def _context(self, task_vars: dict[str, Any]) -> RunContext:
         host = task_vars.get("inventory_hostname", "localhost")
@@ -159,18 +160,18 @@ class ActionModule(ControllerAction):
             AnsibleError: with the place in the file.
         """
         task = self._task
-        known = {"variable_manager": task.get_variable_manager(), "loader": self._loader}
+        common = {"variable_manager": task.get_variable_manager(), "loader": self._loader}
+        # As in the role: short names mean what they mean outside of a collection. A dynamic include would not pass the keyword on.
+        block = Block.load({"block": [], "collections": ["ansible.legacy"]}, play=task.play, parent_block=task._parent, role=task._role, **common)
         for file in files:
-            include = TaskInclude.load(
-                {"ansible.builtin.include_tasks": file, "collections": ["ansible.legacy"]}, block=task._parent, role=task._role, **known,
-            )
             content = self._loader.load_from_file(file)
             if not isinstance(content, (list, type(None))):
                 raise AnsibleParserError(f"{file} must contain a list of tasks", obj=content)
-            load_list_of_blocks(content or [], play=task.play, parent_block=include.build_parent_block(), role=task._role, **known)
+            include = TaskInclude.load({"ansible.builtin.include_tasks": file}, block=block, role=task._role, **common)
+            load_list_of_blocks(content or [], play=task.play, parent_block=include.build_parent_block(), role=task._role, **common)
         for role in roles:
-            include = IncludeRole.load({"ansible.builtin.include_role": {"name": role}}, block=task._parent, role=task._role, **known)
-            include.get_block_list(play=task.play, **known)
+            include = IncludeRole.load({"ansible.builtin.include_role": {"name": role}}, block=block, role=task._role, **common)
+            include.get_block_list(play=task.play, **common)
 
     def _play_keyword(self, keyword: str) -> bool:
         """Whether a keyword is on for the play, be it by the playbook, the command line or the configuration."""

@@ -194,7 +194,7 @@ class Connection(ssh_plugin.Connection):
         status, stdout, stderr = super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
         if status != 0 and _creates_temporary_directory(cmd):
             detail = to_text(stderr).strip() or to_text(stdout).strip() or f"the command ended with {status}"
-            raise ConnectionLost(self._loss_message(f"no temporary folder can be made there: {detail}"))
+            raise ConnectionLost(self._loss_message(f"no temporary directory can be created there: {detail}"))
         return status, stdout, stderr
 
     @connection_loss_fails_task
@@ -223,11 +223,11 @@ class Connection(ssh_plugin.Connection):
             state = str.strip(record["state"])
         except (OSError, ValueError, RecursionError, TypeError, KeyError, IndexError) as error:
             raise ConnectionLost(
-                f"the receipt of server {name}'s upgrade can't be read ({type(error).__name__}: {path}), so this task is not done there"
+                f"the run record of the upgrade of server {name} can't be read ({type(error).__name__}: {path}), so this task does not run there"
             ) from None
         if state in ROLLED_BACK_STATES:
             reason = sanitize(str(record.get("reason")))
-            raise ConnectionLost(f"the guard of server {name} has begun to undo the upgrade ({reason}), so this task is not done there")
+            raise ConnectionLost(f"the guard of server {name} has started to roll back the upgrade ({reason}), so this task does not run there")
 
     def _build_command(self, binary, subsystem, *other_args):
         # After the user's own arguments: OpenSSH takes the first value that it is given.

@@ -149,7 +149,7 @@ def test_an_interrupt_while_armed_leaves_nothing_behind(workspace: Path) -> None
     demo = start_demo(workspace)
     assert demo.stdout is not None
     for line in demo.stdout:
-        if "From here on server app1 goes back to snapshot" in line:
+        if "Guard armed: app1 is rolled back to snapshot" in line:
             break
     assert [process for process in _processes_naming(os.fsencode(workspace)) if "_guard/__main__.py" in process]
     demo.send_signal(signal.SIGINT)

@@ -227,6 +227,6 @@ def test_connections_are_shared_reset_and_watched(runner, tmp_path):
     saved = runner.saved("web1", "results")
     assert [Path(socket["path"]).name.rpartition("-")[0] for socket in saved["open"]["files"]] == ["of-127.0.0.1"]
     assert saved["closed"]["files"] == []
-    assert_lost(saved["full"], "web1", "no temporary folder can be made there: mkdir")
+    assert_lost(saved["full"], "web1", "no temporary directory can be created there: mkdir")
     assert_lost(saved["stranger"], "web1", "Host key verification failed")
     assert_lost(saved["silent"], "web1")

@@ -56,8 +56,8 @@ def start_guard(config: dict[str, Any]) -> RunRecord:
     if response and response["error"]["kind"] == errors.BUSY:
         raise RewindError("Another run guards this server", kind=errors.BUSY)
     raise RewindError(
-        f"The guard's process did not start (it ended with status {guard.returncode})",
-        kind=errors.INTERNAL, hint=f"can {sys.executable} write to {config['record_path']}, and to its folder for temporary files?",
+        f"The guard did not start (it exited with status {guard.returncode})",
+        kind=errors.INTERNAL, hint=f"can {sys.executable} write to {config['record_path']}, and to its temporary directory?",
     )
 
 

@@ -26,10 +26,10 @@ ProgressCallback = Callable[[str], None]
 
 NOT_VERIFIED = {
     "check": "server", "result": "inconclusive",
-    "detail": "the run was gone, so nobody looked at the server; only the cloud says that it is restored",
+    "detail": "the run had ended, so the server was not probed; only the provider confirms the restore",
 }
 SNAPSHOT_RESULT_KEYS = ("failed", "changed", "msg", "error", "pruned", "snapshot", "warnings")  # of the operation's result
-PROVIDER_CONFIRMED = {"check": "cloud", "result": "passed", "detail": "the cloud has carried out the restore of this very snapshot"}
+PROVIDER_CONFIRMED = {"check": "cloud", "result": "passed", "detail": "the provider has restored this snapshot"}
 
 
 # States of a run record, each with those that may follow it.
@@ -188,9 +188,9 @@ class Guard:
         alive = self._actions.is_run_alive()
         state = self.record.state
         if state in states.ARMED_STATES and not alive:
-            self._trigger_rollback("the run ended without a word")
+            self._trigger_rollback("the run ended unexpectedly")
         elif state in states.ARMED_STATES and self._deadline is not None and self._deadline.remaining <= 0:
-            self._trigger_rollback(f"it was not confirmed within its time ({self._deadline.seconds:.0f} s for this part)")
+            self._trigger_rollback(f"it was not confirmed within its time ({self._deadline.seconds:.0f} s for this phase)")
         elif state == states.RESTORED and not alive:
             self._finish_unverified()
             self._notify_outcome()
@@ -220,7 +220,7 @@ class Guard:
             transition(record, states.RESTORING)  # says what is the case, and that this can't be
         if record.state == states.ENDED and record.snapshot.get("id") is None:
             raise RewindError(
-                f"The guarded upgrade of server {record.server_label} came to no snapshot, so there is nothing to restore",
+                f"The guarded upgrade of server {record.server_label} has no snapshot, so there is nothing to restore",
                 kind=errors.NOT_FOUND, server=record.server_label, hint=f"see {record.path}",
             )
         if record.state != states.RESTORING:
@@ -252,7 +252,7 @@ class Guard:
 
     def _finish_unverified(self) -> None:
         self._finish(
-            states.ROLLED_BACK, f"{self.record.data['restore_message']}, and nobody has looked at the server since",
+            states.ROLLED_BACK, f"{self.record.data['restore_message']}, and the server was not probed since",
             [PROVIDER_CONFIRMED, NOT_VERIFIED],
         )
 
@@ -264,9 +264,9 @@ class Guard:
 def _record_write_error(record: RunRecord, write_error: OSError, *, changed: bool) -> dict[str, Any]:
     """The result of a snapshot that is there, and whose id could not be written down."""
     error = RewindError(
-        f"Snapshot {record.snapshot['name']} of server {record.server_label} is ready, and the receipt could not be written ({write_error.strerror})",
+        f"Snapshot {record.snapshot['name']} of server {record.server_label} is ready, but the run record could not be written ({write_error.strerror})",
         kind=errors.INTERNAL, outcome=errors.FAILED, server=record.server_label, snapshot=record.snapshot["name"],
-        hint=f"make room for {record.path}, and run again: the snapshot is used then",
+        hint=f"free disk space for {record.path}, and run again: the snapshot is used then",
     )
     return {"failed": True, "changed": changed, "msg": error.format(already_changed=changed), "error": error.to_result(), "pruned": []}
 

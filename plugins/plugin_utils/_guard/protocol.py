@@ -24,28 +24,28 @@ _MAX_SECONDS = 7 * 86400  # seconds
 def check_request(request: Any, record: RunRecord) -> None:
     """:raises RewindError: it is not one that a run sends."""
     if not isinstance(request, dict) or not isinstance(request.get("command"), str):
-        raise _invalid_request("no request")
+        raise _invalid_request("no command")
     command = request["command"]
     if command in ("transition", "update"):
         fields = request.get("fields")
         if not isinstance(fields, dict) or _IMMUTABLE_FIELDS & set(fields) or not record.accepts(fields):
-            raise _invalid_request("facts that don't belong in a receipt")
+            raise _invalid_request("fields that do not belong in a run record")
     if command == "transition":
         seconds = request.get("seconds")
         if not isinstance(request.get("to"), str) or not (seconds is None or _is_duration(seconds)):
-            raise _invalid_request("no state, or no time, to go on with")
+            raise _invalid_request("missing state, or invalid time")
     if command == "take_snapshot":
         params = request.get("params")
         if not isinstance(params, dict) or set(params) != _SNAPSHOT_PARAMS or not _is_duration(params["seconds"]) or not record.accepts(
             {"snapshot_params": params}
         ):
-            raise _invalid_request("no wishes for a snapshot")
+            raise _invalid_request("missing snapshot parameters")
     if command == "roll_back" and not (isinstance(request.get("reason"), str) and isinstance(request.get("manual"), bool)):
-        raise _invalid_request("no reason")
+        raise _invalid_request("missing reason")
     if command == "finish":
         final_fields = {key: request.get(key) for key in ("outcome", "message", "verification")}
         if not isinstance(final_fields["outcome"], str) or not isinstance(final_fields["message"], str) or not record.accepts(final_fields):
-            raise _invalid_request("no outcome")
+            raise _invalid_request("missing outcome")
 
 
 def _is_duration(seconds: Any) -> bool:
@@ -53,4 +53,4 @@ def _is_duration(seconds: Any) -> bool:
 
 
 def _invalid_request(problem: str) -> RewindError:
-    return RewindError(f"The guard does not understand what it is asked for ({problem})", kind=errors.INTERNAL)
+    return RewindError(f"Invalid request to the guard ({problem})", kind=errors.INTERNAL)

@@ -87,7 +87,7 @@ def _create_guard(config: dict[str, Any], path: Path, socket_path: Path) -> Guar
     resumed = config["record"] is None
     record = RunRecord.load(path) if resumed else RunRecord(path, config["record"])
     if resumed:
-        record.data["history"].append({"at": utc_timestamp(), "state": record.state, "note": f"taken up again, {describe_state(record)}"})
+        record.data["history"].append({"at": utc_timestamp(), "state": record.state, "note": f"resumed, {describe_state(record)}"})
     record.update(**process_fields, acknowledged=False)
 
     return Guard(record, ProviderActions(record, config), config["rollback_seconds"], resumed)
@@ -161,7 +161,7 @@ def _handle_connection(guard: Guard, caller: socket.socket) -> None:
     except RewindError as error:
         response = error_response(error)
     except Exception as error:  # a guard that ends by a mistake guards no more
-        response = error_response(RewindError(f"The guard made a mistake ({type(error).__name__})", kind=errors.INTERNAL, outcome=errors.UNKNOWN))
+        response = error_response(RewindError(f"Internal error of the guard ({type(error).__name__})", kind=errors.INTERNAL, outcome=errors.UNKNOWN))
     caller.settimeout(REQUEST_TIMEOUT)
     with caller.makefile("w", encoding="utf-8") as outgoing:
         _write_json_line(outgoing, response)

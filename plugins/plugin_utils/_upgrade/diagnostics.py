@@ -15,7 +15,7 @@ from ...module_utils._redaction import Redactor
 from .record import write_private
 
 MAX_LOG_CHARS = 2_000_000  # characters; the end counts
-NOT_SERIALIZABLE = "left out, since it can't be written as JSON"
+NOT_SERIALIZABLE = "omitted: it can't be written as JSON"
 CENSORED = "hidden, since the task has no_log: true"
 # How Ansible logs in and becomes root; a log or a result may quote them.
 SECRET_VARIABLES = (

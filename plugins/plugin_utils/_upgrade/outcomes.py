@@ -43,14 +43,14 @@ def failure_message(record: RunRecord, run: dict[str, Any]) -> str | None:
 def _next_for(outcome: str, record: RunRecord) -> str:
     """What a person does now."""
     snapshot = f"{record.snapshot['name']} ({record.snapshot['id']})"
-    diagnostics_note = f" What was seen before the restore is in {record.path.parent}." if record.data.get("diagnostics") else ""
+    diagnostics_note = f" Diagnostics from before the restore are in {record.path.parent}." if record.data.get("diagnostics") else ""
     next_steps = {
         states.UPGRADED: "",
-        states.NOT_STARTED: "Mend what the failed task says, and run again.",
+        states.NOT_STARTED: "Fix the cause that the failed task names, and run again.",
         states.ROLLED_BACK: f"Snapshot {record.snapshot['name']} is kept.{diagnostics_note}",
-        states.ROLLBACK_FAILED: f"The server is NOT as it was. Snapshot {snapshot} is kept: look at the server in the cloud's panel, and "
+        states.ROLLBACK_FAILED: f"The server is NOT as it was. Snapshot {snapshot} is kept: check the server in the provider's panel, and "
                                 f"restore that snapshot there or with the playbook rewind.vps.rollback.{diagnostics_note}",
-        states.UNKNOWN: f"Look at the server in the cloud's panel now. Snapshot {snapshot} is kept: if the server is not as it was, restore it "
+        states.UNKNOWN: f"Check the server in the provider's panel now. Snapshot {snapshot} is kept: if the server is not as it was, restore it "
                         f"there or with the playbook rewind.vps.rollback.{diagnostics_note}",
     }
     return next_steps[outcome]

@@ -34,8 +34,8 @@ FAILED_OUTCOMES = (states.ROLLED_BACK, states.ROLLBACK_FAILED, states.UNKNOWN)
 
 _HANDLER_KEYWORD_RISKS = {
     "force_handlers": "the handlers that a failed upgrade has notified would run on the restored server",
-    "ignore_errors": "a handler that fails would be taken for one that went well, and a broken upgrade be confirmed",
-    "any_errors_fatal": "one server's failing handler would undo the upgrades of the others that are worked on with it",
+    "ignore_errors": "a failed handler would be ignored, and a broken upgrade confirmed",
+    "any_errors_fatal": "a failed handler of one server would roll back the other servers of its batch",
 }
 
 
@@ -49,22 +49,22 @@ def validate_play(context: RunContext) -> None:
         if keyword in context.play_keywords and not is_single_host:
             raise invalid_argument(
                 f"The play has {keyword}, so {risk}",
-                "leave it out of the play, the command line and ansible.cfg: this role runs the handlers itself before its checks, and "
+                "remove it from the play, the command line and ansible.cfg: this role runs the handlers itself before its checks, and "
                 "stops the roll-out after a failure",
             )
     if context.conditional:
         raise invalid_argument(
-            f"The role stands under a condition ({context.conditional}), which would be asked anew before each of its tasks, its rollback included",
+            f"The role has a condition ({context.conditional}), which Ansible would evaluate again before each of its tasks, including the rollback",
             "put the condition on an include_role instead",
         )
     if context.delegated:
         raise invalid_argument(
-            f"The role is delegated to {context.delegated}, so another server would be changed than {context.host}", "leave it out",
+            f"The role is delegated to {context.delegated}, so it would change another server than {context.host}", "remove delegate_to",
         )
     if context.connection == "local":
         raise invalid_argument(
-            f"Ansible works on {context.host} with the connection local, so the guard would be on the server that it guards",
-            "run it from another machine, over SSH",
+            f"The connection of {context.host} is local, so the guard would run on the server that it guards",
+            "run the playbook on another machine, over SSH",
         )
 
 
@@ -74,9 +74,9 @@ def warn_too_few_forks(context: RunContext) -> list[str]:
         return []
     servers = len(context.batch)
     return [
-        f"{servers} servers are upgraded together with {context.forks} forks. The time allowed for the upgrade and its checks runs for all "
-        "of them at once, so a server that hangs uses up that of its neighbours. "
-        f"Give as many forks as servers (-f {servers}), or a smaller serial."
+        f"{servers} servers are upgraded together with {context.forks} forks. The time for the upgrade and its checks runs for all of them at "
+        "once, so a server that hangs uses up the time of the others. "
+        f"Use as many forks as servers (-f {servers}), or a smaller serial."
     ]
 
 
@@ -89,7 +89,7 @@ def validate_task_files(paths: list[str]) -> None:
         found = re.search(r"\bmeta['\"]?\s*:\s*['\"]?(end_\w+)", Path(path).read_text(encoding="utf-8", errors="replace"))
         if found:
             raise invalid_argument(
-                f"{path} has meta: {found[1]}, after which nobody would check or confirm the upgrade", "use a condition on the tasks instead",
+                f"{path} has meta: {found[1]}, which would skip the checks and the confirmation", "use a condition on the tasks instead",
             )
 
 
@@ -102,13 +102,13 @@ def validate_record(previous: RunRecord | None, context: RunContext) -> None:
         return
     if _is_same_run(previous, context) and previous.data["host"] != context.host:
         raise RewindError(
-            f"{context.host} and {previous.data['host']} are one and the same server ({previous.server_label}) by what they are told",
+            f"Hosts {context.host} and {previous.data['host']} resolve to the same server ({previous.server_label})",
             kind=errors.AMBIGUOUS, server=previous.server_label, hint="give each host its own guarded_upgrade_server, never a group",
         )
     started_at = datetime.strptime(previous.run_id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
     if (started_at - datetime.now(timezone.utc)).total_seconds() > MAX_CLOCK_SKEW:
         raise RewindError(
-            f"The newest receipt of server {previous.server_label} is from the future ({previous.run_id}), so nobody can tell which is the last",
+            f"The newest run record of server {previous.server_label} is from the future ({previous.run_id}), so the last run is unknown",
             kind=errors.NOT_READY, server=previous.server_label, hint=f"set the clock, or move {previous.path.parent} away",
         )
 
@@ -125,9 +125,9 @@ def resolve_task_files(option: str, names: list[str], search_paths: list[str]) -
         path = next((candidate for candidate in candidates if candidate.is_file()), None)
         if path is None:
             searched = ", ".join(dict.fromkeys(str(candidate) for candidate in candidates))
-            raise invalid_argument(f"{option}: there is no file {name} (looked for {searched})", "mend the path; nothing has been begun")
+            raise invalid_argument(f"{option}: there is no file {name} (searched: {searched})", "correct the path; nothing was started")
         if not os.access(path, os.R_OK):
-            raise invalid_argument(f"{option}: {path} can't be read", "mend its permissions; nothing has been begun")
+            raise invalid_argument(f"{option}: {path} can't be read", "correct its permissions; nothing was started")
         paths.append(str(path))
     return paths
 
@@ -145,8 +145,8 @@ def stop_after_failed_host(state_dir: str, context: RunContext) -> None:
         is_lost = record.state not in (states.ENDED, states.CONFIRMED) and host not in context.batch
         if has_failed or is_lost:
             raise RewindError(
-                f"The roll-out stops before {context.host}: the guarded upgrade of {host} in this run is {describe_state(record)}",
-                kind=errors.OPERATION_FAILED, server=context.host, hint=f"see what happened to {host} first ({record.path})",
+                f"Roll-out stopped before {context.host}: the upgrade of {host} in this run is {describe_state(record)}",
+                kind=errors.OPERATION_FAILED, server=context.host, hint=f"check {host} first ({record.path})",
             )
 
 
@@ -179,11 +179,10 @@ def decide_next_action(previous: RunRecord | None, context: RunContext, auto_rec
         return ROLL_BACK, True
     snapshot = previous.snapshot
     raise RewindError(
-        f"An earlier guarded upgrade of {previous.server_label} ({previous.run_id}) was cut off while it was {describe_state(previous)}, "
-        "too long ago "
-        f"to undo it without asking: whatever was written since {previous.data['history'][-1]['at']} would be lost",
+        f"An earlier guarded upgrade of {previous.server_label} ({previous.run_id}) was interrupted while it was {describe_state(previous)}, "
+        f"too long ago to roll it back without asking: all data written since {previous.data['history'][-1]['at']} would be lost",
         kind=errors.NOT_READY, server=previous.server_label, snapshot=snapshot["name"],
-        hint=f"restore its snapshot {snapshot['name']} with the playbook rewind.vps.rollback, or take the server as it is: "
+        hint=f"restore its snapshot {snapshot['name']} with the playbook rewind.vps.rollback, or accept the server as it is: "
         f"run again with -e guarded_upgrade_accept_run={previous.run_id}",
     )
 
@@ -206,13 +205,13 @@ def guarded_by_other_run_error(previous: RunRecord | None, context: RunContext) 
     """The refusal where another run is at work on the server."""
     if previous is None:
         return RewindError(
-            f"Another run is about to begin a guarded upgrade of {context.host}", kind=errors.BUSY, hint="run again when it is done",
+            f"Another run is starting a guarded upgrade of {context.host}", kind=errors.BUSY, hint="run again when it has ended",
         )
     run = previous.data["run"]
-    owner = "This very run" if _is_same_run(previous, context) else f"Another run (process {run.get('pid')}, {run.get('command')})"
+    owner = "This run" if _is_same_run(previous, context) else f"Another run (process {run.get('pid')}, {run.get('command')})"
     return RewindError(
         f"{owner} guards server {previous.server_label} already, as host {previous.data['host']}; its upgrade is {describe_state(previous)}",
-        kind=errors.BUSY, server=previous.server_label, hint=f"run again when it is done; {previous.path} shows how far it is",
+        kind=errors.BUSY, server=previous.server_label, hint=f"run again when it has ended; {previous.path} shows its state",
     )
 
 
@@ -225,13 +224,13 @@ def nothing_to_recover_message(previous: RunRecord | None, server: dict[str, Any
     """Why there is nothing to end, for a person."""
     label = server["name"] or server["id"]
     if previous is None:
-        return f"There is no receipt of a guarded upgrade of server {label} here, so there is nothing to end"
+        return f"There is no run record of a guarded upgrade of server {label} here, so there is nothing to recover"
     if previous.state in states.UNARMED_STATES:
         return (
-            f"The guarded upgrade {previous.run_id} of server {label} was cut off before it upgraded anything, so there is nothing to undo. If the "
-            "server was to be stopped or services to rest for its snapshot, see that they run"
+            f"The guarded upgrade {previous.run_id} of server {label} was interrupted before it upgraded anything, so there is nothing to roll "
+            "back. If it was to stop the server or services for its snapshot, check that they are running"
         )
-    return f"The last guarded upgrade of server {label}, {previous.run_id}, is {describe_state(previous)}, and there is nothing left to end"
+    return f"The last guarded upgrade of server {label}, {previous.run_id}, is {describe_state(previous)}, and there is nothing left to recover"
 
 
 def plan_lines(run: dict[str, Any], parameters: dict[str, Any], cloud: dict[str, Any]) -> list[str]:
@@ -239,17 +238,18 @@ def plan_lines(run: dict[str, Any], parameters: dict[str, Any], cloud: dict[str,
     server = cloud["server"]["name"] or cloud["server"]["id"]
     if run["next"] != UPGRADE:
         descriptions = {
-            CLEAN_UP: "tidy up after the upgrade that it had confirmed, and upgrade nothing",
+            CLEAN_UP: "clean up after its confirmed upgrade, and upgrade nothing",
             ROLL_BACK: f"restore its snapshot {run['snapshot_name']}, and upgrade nothing",
-            REPORT: "say how it ended, and upgrade nothing",
+            REPORT: "report how it ended, and upgrade nothing",
         }
-        return [f"Take up the run {run['run_id']} of server {server}: {descriptions[run['next']]}"]
+        return [f"Resume run {run['run_id']} of server {server}: {descriptions[run['next']]}"]
     evicted = [item["name"] for item in cloud["evictions"]]
     stopped = " with the server stopped" if parameters["stop_server"] else ""
     lines = [
         f"Take snapshot {run['snapshot_name']} of server {server} at {cloud['cloud']}{stopped}",
         f"Upgrade: {', '.join(run['tasks']) or 'the packages of the operating system'}, within {parameters['timeout']} s",
         f"Check: {', '.join(['built-in checks', *run['checks']])}, within {parameters['check_timeout']} s",
-        f"Confirm, and keep the newest {parameters['keep_snapshots']} of these snapshots; or restore {run['snapshot_name']}, prove it, and fail",
+        f"On success: confirm, and keep the newest {parameters['keep_snapshots']} of these snapshots",
+        f"On failure: restore {run['snapshot_name']}, verify, fail the play",
     ]
     return ([f"Delete {', '.join(evicted)} (this role's own) to make room"] if evicted else []) + lines

@@ -77,18 +77,18 @@ def verify_restore(record: dict[str, Any], after: dict[str, Any] | None, checks:
     """
     proof = list(record["verification"])
     if after is None:
-        proof.append(_finding("server", INCONCLUSIVE, "it does not answer, so nobody could look at it"))
-        message = "the cloud says that it is restored, but the server does not answer"
+        proof.append(_finding("server", INCONCLUSIVE, "it does not answer, so it could not be probed"))
+        message = "the provider reports it as restored, but the server does not answer"
         return {"outcome": states.UNKNOWN, "verification": proof, "message": message}
     before = record.get("before") or {}
     proof += [_verify_marker(record, after), _verify_boot(record, before, after), *_verify_files(before, after), *_verify_checks(checks)]
     failures = [finding for finding in proof if finding["result"] == FAILED and finding["check"] != "checks"]
     if failures:
-        message = f"the cloud says that it is restored, but the server says otherwise: {'; '.join(item['detail'] for item in failures)}"
+        message = f"the provider reports it as restored, but the server is different: {'; '.join(item['detail'] for item in failures)}"
         return {"outcome": states.ROLLBACK_FAILED, "verification": proof, "message": message}
     message = "the server is as it was when the snapshot was taken"
     if checks == "failed":
-        message += "; the checks fail there, too: look whether they did before the upgrade"
+        message += "; the checks fail there too: find out whether they did before the upgrade"
     return {"outcome": states.ROLLED_BACK, "verification": proof, "message": message}
 
 
@@ -98,9 +98,9 @@ def _finding(check: str, result: str, detail: str) -> dict[str, str]:
 
 def _verify_marker(record: dict[str, Any], after: dict[str, Any]) -> dict[str, str]:
     if not record.get("marker_written"):
-        return _finding("marker", INCONCLUSIVE, "it had not been written yet")
+        return _finding("marker", INCONCLUSIVE, "it was not written yet")
     if record["marker"] in after["markers"]:
-        return _finding("marker", FAILED, f"the marker {record['marker']}, written after the snapshot, is still there")
+        return _finding("marker", FAILED, f"the marker {record['marker']}, written after the snapshot, still exists")
     return _finding("marker", PASSED, "the marker that was written after the snapshot is gone")
 
 
@@ -109,10 +109,10 @@ def _verify_boot(record: dict[str, Any], before: dict[str, Any], after: dict[str
     if not before.get("boot_id") or not after["boot_id"]:
         return _finding("boot", INCONCLUSIVE, "the system has no boot id")
     if not boot_id_before_restore:
-        return _finding("boot", INCONCLUSIVE, "nobody could see in which boot it was just before the restore")
+        return _finding("boot", INCONCLUSIVE, "its boot just before the restore is unknown")
     if after["boot_id"] in (boot_id_before_restore, before["boot_id"]):
-        return _finding("boot", INCONCLUSIVE, "its boot id is that of the snapshot: a snapshot that holds the memory goes on in the same boot")
-    return _finding("boot", PASSED, "it has booted anew")
+        return _finding("boot", INCONCLUSIVE, "its boot id is that of the snapshot: a snapshot with memory continues the same boot")
+    return _finding("boot", PASSED, "it has rebooted")
 
 
 def _verify_files(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, str]]:

@@ -87,7 +87,7 @@ class RunRecord:
         except (OSError, ValueError, RecursionError):
             data = None
         if not is_valid_record(data, STATES, OUTCOMES):
-            raise _invalid_record_error(path, "can't be read, or it is not one")
+            raise _invalid_record_error(path, "can't be read, or it is not valid")
         return cls(path, data)
 
     @property
@@ -145,16 +145,16 @@ class RunRecord:
 
 def _invalid_record_error(path: Path, what: str) -> RewindError:
     return RewindError(
-        f"The receipt {path} {what}",
+        f"The run record {path} {what}",
         kind=errors.INVALID_ARGUMENT,
-        hint="look at the file: if an upgrade went wrong, its snapshot can be restored with rewind.vps.snapshot_restore; "
+        hint="read the file: if an upgrade failed, its snapshot can be restored with rewind.vps.snapshot_restore; "
         "then move the file away",
     )
 
 
 def describe_state(record: RunRecord) -> str:
     """Its state in words."""
-    return f"over ({record.outcome})" if record.state == ENDED else record.state.replace("_", " ")
+    return f"ended ({record.outcome})" if record.state == ENDED else record.state.replace("_", " ")
 
 
 class ServerRecords:

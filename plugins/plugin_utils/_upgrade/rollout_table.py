@@ -14,7 +14,7 @@ from .record import RunRecord
 # Outcomes of a row beside those that a run can end with.
 IN_PROGRESS, NOT_REACHED = "in_progress", "not_reached"
 
-_COLUMNS = ("host", "cloud", "snapshot", "outcome", "upgrading", "rolling back", "verification")
+_COLUMNS = ("host", "cloud", "snapshot", "outcome", "upgrade time", "rollback time", "verification")
 
 
 def row(record: RunRecord) -> dict[str, Any]:
@@ -69,5 +69,5 @@ def _seconds(seconds: float | None) -> str:
 
 
 def _verification(proof: list[dict[str, str]]) -> str:
-    labels = {"passed": "", "inconclusive": "?", "failed": " NOT"}
-    return ", ".join(f"{finding['check']}{labels.get(finding['result'], '?')}" for finding in proof) or "-"
+    labels = {"passed": "", "inconclusive": ": inconclusive", "failed": ": FAILED"}
+    return ", ".join(f"{finding['check']}{labels.get(finding['result'], ': unknown')}" for finding in proof) or "-"

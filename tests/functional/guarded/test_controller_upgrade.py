@@ -57,7 +57,7 @@ def test_a_failed_upgrade_is_a_failed_job_and_the_node_after_it_changes_nothing(
     asked = len(upgrades.sandbox.admin.requests(changing=True))
     node = job_of(upgrades, "node", "recover_after_failure.yml")
     assert node.status == "failed", "else the workflow would be shown as successful"
-    assert "there is nothing left to end" in node.output and "The upgrade job before this one failed" in node.output
+    assert "there is nothing left to recover" in node.output and "The upgrade job before this one failed" in node.output
     assert len(upgrades.sandbox.admin.requests(changing=True)) == asked
     assert_no_secret(upgrades, good, bad, node)
 

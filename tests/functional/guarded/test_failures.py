@@ -139,7 +139,7 @@ def assert_rollback_failure_reported(upgrades: UpgradeRunner, *fitting: str) -> 
         assert record["outcome"] in fitting, record
         assert [item["id"] for item in upgrades.snapshots(host)] == [record["snapshot"]["id"]], "the snapshot must be kept"
         assert f"{record['outcome'].upper()}: {host}" in run.stdout
-        assert record["snapshot"]["id"] in run.stdout and "cloud's panel" in run.stdout
+        assert record["snapshot"]["id"] in run.stdout and "provider's panel" in run.stdout
         assert "ROLLED_BACK" not in run.stdout
     assert outcomes(run) == {"web1": upgrades.record("web1")["outcome"], "app1": upgrades.record("app1")["outcome"]}
     assert upgrades.no_guard_left()

@@ -73,7 +73,7 @@ def test_cut_off_behind_the_guard(upgrades: UpgradeRunner, task: str) -> None:
     run = upgrades.run("web1", tasks=upgrade)  # at once: the guard may be at work still
     assert run.status == 2, run.output
     assert "ROLLED_BACK: web1" in run.stdout
-    assert "ended without a word" in upgrades.record("web1")["reason"]
+    assert "ended unexpectedly" in upgrades.record("web1")["reason"]
     upgrades.assert_rolled_back("web1")
 
 
@@ -113,7 +113,7 @@ def guard_rolls_back_alone(upgrades: UpgradeRunner) -> None:
     record = upgrades.wait_for_state("web1", "ended")
     assert record["outcome"] == "rolled_back"
     assert proven(record) == {"cloud"}
-    assert "nobody has looked" in record["message"]
+    assert "was not probed" in record["message"]
     upgrades.assert_rolled_back("web1")
 
 

@@ -16,7 +16,7 @@ def test_from_the_question_to_the_refusal(upgrades: UpgradeRunner) -> None:
     """One upgraded server after the other: not asked, checked, restored, restored while out of reach, failing, and refused."""
     none = upgrades.run("web1", "-e", "rollback_confirm=yes", playbook=PLAYBOOK)
     assert none.status == 2, none.output
-    assert "There is no receipt of a guarded upgrade of web1" in none.stdout
+    assert "There is no run record of a guarded upgrade of web1" in none.stdout
 
     run = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE))
     assert run.status == 0, run.output
@@ -30,7 +30,7 @@ def test_from_the_question_to_the_refusal(upgrades: UpgradeRunner) -> None:
 
     done = upgrades.run("web1", "-e", "rollback_confirm=yes", playbook=PLAYBOOK)
     assert done.status == 0, done.output
-    assert "would go back to snapshot rewind" in done.stdout and "Everything written on it since then is lost" in done.stdout
+    assert "would be restored to snapshot rewind" in done.stdout and "All data written on it since then would be lost" in done.stdout
     upgrades.assert_rolled_back("web1")
     assert {"cloud", "marker", "boot"} <= proven(upgrades.record("web1"))
 
@@ -50,6 +50,6 @@ def test_from_the_question_to_the_refusal(upgrades: UpgradeRunner) -> None:
     upgrades.sandbox.admin.add_snapshot("vpsorg", "web1", snapshot["name"])  # of that name, by somebody else
     refused = upgrades.run("web1", "-e", "rollback_confirm=yes", playbook=PLAYBOOK)
     assert refused.status == 2, refused.output
-    assert "is not there any more" in refused.stdout
+    assert "no longer exists" in refused.stdout
     assert upgrades.count_requests("web1", "snapshots.restore") == 3
     assert upgrades.no_guard_left()

@@ -76,7 +76,7 @@ def test_another_controllers_marker(upgrades: UpgradeRunner) -> None:
     marker = upgrades.disk("web1") / "var" / "tmp" / "rewind-guarded-upgrade-20260101T000000Zabcd"
     marker.parent.mkdir(exist_ok=True)
     marker.write_text("")
-    is_refused(upgrades, "carries the marker of a guarded upgrade that this controller knows nothing of")
+    is_refused(upgrades, "has the marker of a guarded upgrade that is unknown to this controller")
     upgrades.assert_untouched("web1")
 
 
@@ -99,14 +99,14 @@ def test_check_mode_prints_the_plan(upgrades: UpgradeRunner) -> None:
 def test_two_hosts_that_are_told_to_be_one_server(upgrades: UpgradeRunner) -> None:
     run = upgrades.run("web1,web2", server="12345", tasks=upgrades.tasks("upgrade", CHANGE))
     assert run.status == 2, run.output
-    assert "web2 and web1 are one and the same server (web1 (12345)) by what they are told" in run.output
+    assert "Hosts web2 and web1 resolve to the same server (web1 (12345))" in run.output
     assert upgrades.record("web1")["outcome"] == "upgraded"
     assert upgrades.count_requests("web1", "snapshots.create") == 1
     upgrades.assert_untouched("web2")
 
 
 def test_a_play_that_can_not_be_guarded(upgrades: UpgradeRunner) -> None:
-    for keywords, said in (({"when": "1 == 1"}, "under a condition"), ({"delegate_to": "web2"}, "delegated to web2")):
+    for keywords, said in (({"when": "1 == 1"}, "has a condition"), ({"delegate_to": "web2"}, "delegated to web2")):
         playbook = upgrades.playbook("book", {"hosts": "{{ target }}", "gather_facts": False,
                                       "roles": [{"role": "rewind.vps.guarded_upgrade", **keywords}]})
         is_refused(upgrades, said, playbook=playbook)

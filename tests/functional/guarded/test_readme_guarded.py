@@ -39,7 +39,7 @@ def test_the_example_undoes_a_failed_upgrade_and_goes_no_further(web: UpgradeRun
     assert run.status == 2, run.output
     web.assert_rolled_back("web1")
     assert not web.records("web2"), "the roll-out went on"
-    assert outcomes(run) == {"web1": "rolled_back", "web2": "not_started"}
+    assert outcomes(run) == {"web1": "rolled_back", "web2": "not_reached"}
 
 
 @pytest.mark.duration(15)
@@ -58,7 +58,7 @@ def test_the_commands(web: UpgradeRunner) -> None:
     assert run.status == 2, "nobody can answer here, so it must not go on"
     assert "Nothing was restored" in run.stdout
     run = play(web, *recover)
-    assert run.status == 0 and "there is nothing left to end" in run.stdout, run.output
+    assert run.status == 0 and "there is nothing left to recover" in run.stdout, run.output
     run = play(web, *prune)
     assert run.status == 0, run.output
     assert web.count_requests("web1", "snapshots.delete") == 0, "the newest is kept"

@@ -43,7 +43,7 @@ def test_only_what_was_cut_off_is_ended(upgrades: UpgradeRunner) -> None:
     assert {"cloud", "marker"} <= proven(upgrades.record("web1"))
     for host in ("web2", "web3", "web4"):
         assert changing(upgrades, host) == before[host], host
-    assert "there is nothing left to end" in run.stdout and "no receipt of a guarded upgrade of server web4" in run.stdout
+    assert "there is nothing left to recover" in run.stdout and "no run record of a guarded upgrade of server web4" in run.stdout
     assert not upgrades.disk_matches_snapshot("web2"), "it is upgraded, and must stay so"
 
     again = upgrades.run("web1,web2,web3,web4", playbook=PLAYBOOK)

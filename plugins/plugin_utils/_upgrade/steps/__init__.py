@@ -27,5 +27,5 @@ class Steps(PrepareSteps, UpgradeSteps, RollbackSteps, HistorySteps):
         :raises OperationFailed: a module's operation failed.
         """
         if self._context.check_mode and step not in READ_ONLY_STEPS:
-            raise invalid_argument(f"The step {step} is not for check mode, since it changes something", "in check mode, leave it out")
+            raise invalid_argument(f"The step {step} changes something, so it can't run in check mode", "skip it in check mode")
         return getattr(self, f"_{step}")()

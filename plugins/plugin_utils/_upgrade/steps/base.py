@@ -45,14 +45,14 @@ class StepBase:
     def _run(self) -> dict[str, Any]:
         """The plan, with the cloud that the options name."""
         if not self._params["run"]:
-            raise invalid_argument("run is missing: the plan's result goes there")
+            raise invalid_argument("run is missing: it takes the result of the plan")
         options = argspec.normalize_params({**select_provider_options(self._params)})
         return {**self._params["run"], "provider": options["provider"], "api_url": options["api_url"]}
 
     @property
     def _record(self) -> RunRecord:
         if not self._params["run"]:
-            raise invalid_argument("run is missing: the plan's result goes there")
+            raise invalid_argument("run is missing: it takes the result of the plan")
         return RunRecord.load(Path(self._params["run"]["run_record"]))
 
     def _server_records(self, server_id: str) -> ServerRecords:
@@ -89,9 +89,9 @@ class StepBase:
         previous = server_records.latest()
         if self._context.check_mode or not planning.is_orphaned(previous):
             raise planning.guarded_by_other_run_error(previous, self._context)
-        self._context.progress(f"the guard of an earlier run is at work on server {previous.server_label}; waiting for it")
+        self._context.progress(f"the guard of an earlier run is active on server {previous.server_label}; waiting for it")
         wait_until(
-            lambda: None if is_guard_running(server_records.lock_path) else True, description=f"the guard of run {previous.run_id} to be done",
+            lambda: None if is_guard_running(server_records.lock_path) else True, description=f"the guard of run {previous.run_id} to finish",
             deadline=Deadline(max(self._params["rollback_timeout"], self._params["snapshot_timeout"])), expected_seconds=60,
             on_progress=self._context.progress, timeout_hint=f"see {previous.path}",
         )
@@ -134,18 +134,18 @@ class StepBase:
         response = send_request(record, request, on_idle)
         if response is None:
             self._require_live_run(record)
-            self._context.progress(f"the guard of server {record.server_label} is gone; starting another one")
+            self._context.progress(f"the guard of server {record.server_label} has stopped; starting another one")
             response = send_request(self._launch_guard(record.path, None), request, on_idle)
         if response is None:
             raise RewindError(
-                f"The guard of server {record.server_label} went away twice", kind=errors.INTERNAL, outcome=errors.UNKNOWN,
+                f"The guard of server {record.server_label} stopped twice", kind=errors.INTERNAL, outcome=errors.UNKNOWN,
                 server=record.server_label, snapshot=record.snapshot["name"], hint=f"see {record.path}, then run again",
             )
         return response
 
     def _require_live_run(self, record: RunRecord) -> None:
         if not process_identity.is_alive(self._context.process):
-            raise RewindError(f"The run is gone, so {record.data['host']} is left to its guard", kind=errors.INTERRUPTED, outcome=errors.UNKNOWN)
+            raise RewindError(f"The run has ended; the guard continues for {record.data['host']}", kind=errors.INTERRUPTED, outcome=errors.UNKNOWN)
 
     def _run_operation(self, module: str, options: dict[str, Any]) -> Result:
         """Run one of the modules' operations here."""

@@ -31,15 +31,15 @@ class HistorySteps(StepBase):
         record = server_records.latest_with_snapshot()
         if record is None:
             raise RewindError(
-                f"There is no receipt of a guarded upgrade of {self._context.host} with a snapshot", kind=errors.NOT_FOUND,
-                server=self._context.host, hint=f"receipts of this server lie in {server_records.path}; rewind.vps.snapshot_info lists its snapshots",
+                f"There is no run record of a guarded upgrade of {self._context.host} with a snapshot", kind=errors.NOT_FOUND,
+                server=self._context.host, hint=f"run records of this server are in {server_records.path}; rewind.vps.snapshot_info lists its snapshots",
             )
         snapshots = self._run_operation("snapshot_info", {
             "server": record.data["server"]["id"], "name": None, "match": None, "status": None, "older_than": None, "newer_than": None,
         })["snapshots"]
         snapshot = next((item for item in snapshots if item["id"] == record.snapshot["id"]), None)
         if snapshot is None or snapshot["name"] != record.snapshot["name"] or snapshot["status"] != "ready":
-            state = "is not there any more" if snapshot is None else f"is {snapshot['status']} and called {snapshot['name']}"
+            state = "no longer exists" if snapshot is None else f"is {snapshot['status']}, and its name is {snapshot['name']}"
             raise RewindError(
                 f"Snapshot {record.snapshot['name']} ({record.snapshot['id']}) of server {record.server_label} {state}",
                 kind=errors.NOT_FOUND, server=record.server_label, snapshot=record.snapshot["id"],
@@ -47,8 +47,8 @@ class HistorySteps(StepBase):
             )
         newer = [item["name"] for item in snapshots if (item["created_at"] or "") > (snapshot["created_at"] or "")]
         lines = [
-            f"Server {record.server_label} at {cloud['cloud']} would go back to snapshot {snapshot['name']} of {snapshot['created_at']}",
-            f"Everything written on it since then is lost (run {record.run_id}, {states.describe_state(record)})",
+            f"Server {record.server_label} at {cloud['cloud']} would be restored to snapshot {snapshot['name']} of {snapshot['created_at']}",
+            f"All data written on it since then would be lost (run {record.run_id}, {states.describe_state(record)})",
         ] + ([f"Snapshots taken later: {', '.join(newer)}"] if newer else [])
         run = {
             "next": planning.ROLL_BACK, "resumed": True, "manual": True, "run_id": record.run_id, "run_record": str(record.path),

@@ -90,8 +90,8 @@ class PrepareSteps(StepBase):
         path = Path(run["run_record"])
         if probe_result is None and run["next"] == planning.UPGRADE:
             raise RewindError(
-                f"The look at {self._context.host} came to no end, so nothing is begun", kind=errors.NOT_READY, server=self._context.host,
-                hint="run the playbook with -v and look at the task before this one",
+                f"The server probe on {self._context.host} did not complete; upgrade not started", kind=errors.NOT_READY, server=self._context.host,
+                hint="run the playbook with -v and see the result of the task before this one",
             )
         if run["next"] == planning.UPGRADE:
             self._require_no_foreign_marker(probe_result, path)
@@ -105,8 +105,8 @@ class PrepareSteps(StepBase):
             record = self._send(record, {"command": "update", "fields": fields})
         if is_new:
             ServerRecords(self._params["state_dir"], run["provider"], run["server"]["id"], run["api_url"]).prune_old()
-        verb = "has taken up" if run["resumed"] else "has begun"
-        return self._result(record, f"The guard (process {record.data['guard']['pid']}) {verb} run {record.run_id}", changed=False)
+        verb = "resumed" if run["resumed"] else "started"
+        return self._result(record, f"Guard {verb} for run {record.run_id} (PID {record.data['guard']['pid']})", changed=False)
 
     def _require_no_foreign_marker(self, probe_result: dict[str, Any], path: Path) -> None:
         """Another controller may be at work, or have been cut off: its marker tells."""
@@ -114,9 +114,9 @@ class PrepareSteps(StepBase):
         foreign = [marker for marker in probe_result["markers"] if probe.marker_run_id(marker) not in own_run_ids]
         if foreign:
             raise RewindError(
-                f"Server {self._context.host} carries the marker of a guarded upgrade that this controller knows nothing of ({foreign[0]})",
+                f"Server {self._context.host} has the marker of a guarded upgrade that is unknown to this controller ({foreign[0]})",
                 kind=errors.BUSY, server=self._context.host,
-                hint="is another controller upgrading it, or was one cut off? End it there; if it is over, remove that file",
+                hint="if another controller is upgrading it or was interrupted, finish that run there; otherwise remove that file",
             )
 
     def _new_record(self, run: dict[str, Any], probe_result: dict[str, Any]) -> dict[str, Any]:
@@ -147,7 +147,7 @@ class PrepareSteps(StepBase):
             raise OperationFailed(result)
         if result is None or record.state != states.READY:
             raise RewindError(
-                f"The guarded upgrade of server {record.server_label} is {states.describe_state(record)}, and its snapshot was not seen ready",
+                f"The guarded upgrade of server {record.server_label} is {states.describe_state(record)}, and its snapshot is not ready",
                 kind=errors.NOT_READY, server=record.server_label, snapshot=record.snapshot["name"], hint=f"see {record.path}, then run again",
             )
         return {**result, **self._result(record, result["msg"], changed=result["changed"])}

@@ -25,7 +25,7 @@ class RollbackSteps(StepBase):
         boot_id = probe.parse_boot_id(params["server_log"])
         if files or boot_id:
             self._send(record, {"command": "update", "fields": {"diagnostics": files, "boot_before_restore": boot_id}})
-        return self._result(record, f"Kept as evidence: {', '.join(files)}" if files else "There was no evidence to keep", changed=False)
+        return self._result(record, f"Saved: {', '.join(files)}" if files else "There were no diagnostics to save", changed=False)
 
     def _roll_back(self) -> Result:
         """Have the guard restore the receipt's snapshot; or say that there is nothing to restore.

@@ -35,7 +35,7 @@ class UpgradeSteps(StepBase):
             raise invalid_argument(
                 f"The connection of {self._context.host} is {self._context.connection} and not {GUARDED_CONNECTION}, so its loss would end the "
                 "play for it without a rollback",
-                "is ansible_connection set with -e, or at the role? Leave it out there, or set it in the inventory",
+                "is ansible_connection set with -e, or at the role? Remove it there, or set it in the inventory",
             )
         seconds = self._params["timeout"]
         request = self._transition(states.ARMED, seconds)
@@ -111,7 +111,7 @@ class UpgradeSteps(StepBase):
             raise RewindError(
                 f"The guarded upgrade {previous.run_id} of server {previous.server_label} is {states.describe_state(previous)} "
                 "and may need its snapshot",
-                kind=errors.BUSY, server=previous.server_label, hint="run the guarded upgrade again first, which ends it",
+                kind=errors.BUSY, server=previous.server_label, hint="run the guarded upgrade again first, which finishes it",
             )
         pruned: list[Result] = []
         try:

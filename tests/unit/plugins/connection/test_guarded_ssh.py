@@ -127,7 +127,7 @@ def test_other_errors_and_failed_commands_stay_what_they_are(failing):
 def test_a_server_without_space_for_a_temporary_directory_is_lost(failing):
     connection, _ways = failing((1, b"", b"mkdir: No space left on device\n"))
     command = connection._shell.mkdtemp("ansible-tmp-1-2", tmpdir="/root/.ansible/tmp")
-    with pytest.raises(AnsibleActionFail, match="web1 was lost: no temporary folder can be made there: mkdir: No space left on device;"):
+    with pytest.raises(AnsibleActionFail, match="web1 was lost: no temporary directory can be created there: mkdir: No space left on device;"):
         connection.exec_command(f"/bin/sh -c '{command}'")
 
 
@@ -156,7 +156,7 @@ def connection_calls(failing, tmp_path, state):
 @pytest.mark.parametrize("state", ["restoring", "restored", "ended"])
 def test_nothing_is_done_on_a_server_that_its_guard_rolls_back(failing, tmp_path, state):
     for way in connection_calls(failing, tmp_path, state):
-        with pytest.raises(AnsibleActionFail, match="has begun to undo the upgrade .a task failed., so this task is not done there"):
+        with pytest.raises(AnsibleActionFail, match="has started to roll back the upgrade .a task failed., so this task does not run there"):
             way()
 
 

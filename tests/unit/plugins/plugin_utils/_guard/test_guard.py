@@ -76,9 +76,9 @@ def test_when_the_run_is_gone(tmp_path, state):
         data = on_disk(guard)
         assert (data["state"], data["outcome"], data["acknowledged"]) == (states.ENDED, states.ROLLED_BACK, False)
         assert history(data) == [state, states.RESTORING, states.RESTORED, states.ENDED]
-        assert data["reason"] == "the run ended without a word"
+        assert data["reason"] == "the run ended unexpectedly"
         assert [(finding["check"], finding["result"]) for finding in data["verification"]] == [("cloud", "passed"), ("server", "inconclusive")]
-        assert "nobody has looked" in data["message"]
+        assert "was not probed" in data["message"]
     else:
         assert actions.restore_calls == [], "nothing was changed, it is confirmed, or the restore is over"
         assert guard.record.state == (states.ENDED if state == states.RESTORED else state)
@@ -541,9 +541,9 @@ def test_the_terminal_of_a_run_that_is_gone_is_notified_before_and_after(tmp_pat
     guard = guard_in(tmp_path, states.UPGRADING, actions)
     guard.tick()
     first, *between, last = actions.terminal_lines
-    assert "web1 (12345)" in first and "the run ended without a word" in first and guard.record.snapshot["name"] in first
+    assert "web1 (12345)" in first and "the run ended unexpectedly" in first and guard.record.snapshot["name"] in first
     assert any("Trying again" in line for line in between)
-    assert "rolled back" in last and "nobody has looked" in last and str(guard.record.path) in last
+    assert "rolled back" in last and "was not probed" in last and str(guard.record.path) in last
 
 
 def test_the_terminal_is_notified_of_a_restore_that_failed(tmp_path):

@@ -189,7 +189,7 @@ def test_another_guard_resumes_what_a_killed_one_has_left(stage):
     second = start_guard(stage.config())
     shutil.rmtree(left)
     assert second.data["guard"] != first.data["guard"] and second.state == states.SNAPSHOTTING
-    assert second.data["history"][-1]["note"] == "taken up again, snapshotting"
+    assert second.data["history"][-1]["note"] == "resumed, snapshotting"
     assert send_request(second, READ).data == stage.record.data
     stage.run.kill()
     stage.run.wait()
@@ -342,7 +342,7 @@ def test_it_outlives_the_run_that_started_it_and_rolls_back_what_that_left(stage
         run.kill()
         run.communicate()
     data = stage.record.data
-    assert (data["outcome"], data["acknowledged"], data["reason"]) == (states.ROLLED_BACK, False, "the run ended without a word")
+    assert (data["outcome"], data["acknowledged"], data["reason"]) == (states.ROLLED_BACK, False, "the run ended unexpectedly")
     assert len(restores(box)) == 2, "once more after a refusal"
     assert [event["snapshot"] for event in admin.events("restore_done")] == [SNAPSHOT["name"]]
     os.set_blocking(terminal, False)

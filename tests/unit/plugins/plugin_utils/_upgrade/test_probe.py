@@ -127,7 +127,7 @@ def test_every_combination_of_signs(marker, boot, files, checks):
     is_restored = "failed" not in (expected["marker"], expected.get("files"))
     assert result["outcome"] == (states.ROLLED_BACK if is_restored else states.ROLLBACK_FAILED), "failing checks alone don't disprove a restore"
     if is_restored:
-        assert ("checks fail there, too" in result["message"]) == (checks == "failed")
+        assert ("checks fail there too" in result["message"]) == (checks == "failed")
     else:
         assert (MARKER in result["message"]) == (marker == "failed")
         assert ("/etc/a" in result["message"]) == (expected.get("files") == "failed")

@@ -66,7 +66,7 @@ def test_the_table(tmp_path):
     assert head.split("  ")[0].strip() == "host" and set(rule) == {"-", " "}
     cells = [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines]
     assert cells == [
-        ["web1", "VPS.org", SNAPSHOT["name"], "rolled back", "600 s", "240 s", "marker, boot?, checks NOT"],
+        ["web1", "VPS.org", SNAPSHOT["name"], "rolled back", "600 s", "240 s", "marker, boot: inconclusive, checks: FAILED"],
         ["web1", "VPS.org", "-", "in progress (planned)", "-", "-", "-"],
         ["a-host-with-a-long-name", "-", "-", "not reached", "-", "-", "-"],
     ]

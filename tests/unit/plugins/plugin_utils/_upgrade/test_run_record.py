@@ -127,7 +127,7 @@ def test_what_is_updated_is_on_the_disk(tmp_path):
 
 def test_describe_state(tmp_path):
     assert describe_state(record_in(tmp_path, states.READY)) == "snapshot ready"
-    assert describe_state(record_in(tmp_path, states.ENDED, outcome=states.ROLLED_BACK)) == "over (rolled_back)"
+    assert describe_state(record_in(tmp_path, states.ENDED, outcome=states.ROLLED_BACK)) == "ended (rolled_back)"
 
 
 @pytest.mark.parametrize(("server", "label"), [

@@ -214,9 +214,9 @@ def test_a_server_that_may_be_changed_is_never_just_upgraded_again(state, age, w
 
 
 def test_the_error_names_the_run_that_guards():
-    assert "about to begin" in planning.guarded_by_other_run_error(None, context()).message
+    assert "is starting" in planning.guarded_by_other_run_error(None, context()).message
     own = planning.guarded_by_other_run_error(previous(states.UPGRADING, 1, run=THIS_RUN), context())
-    assert "This very run" in own.message and "upgrading" in own.message
+    assert "This run" in own.message and "upgrading" in own.message
     other = planning.guarded_by_other_run_error(previous(states.UPGRADING, 1, run=OTHER_RUN), context())
     assert "other.yml" in other.message and "4711" in other.message and other.kind == "busy"
 
@@ -257,7 +257,7 @@ def test_the_plan_of_a_resumed_run_states_that_nothing_is_upgraded(next_action):
 
 @pytest.mark.parametrize(("fields", "message"), [
     ({"play_keywords": {"force_handlers"}}, "The play has force_handlers"), ({"play_keywords": {"ignore_errors"}}, "The play has ignore_errors"),
-    ({"conditional": "version == 1"}, r"under a condition \(version == 1\)"), ({"delegated": "web9"}, "delegated to web9"),
+    ({"conditional": "version == 1"}, r"has a condition \(version == 1\)"), ({"delegated": "web9"}, "delegated to web9"),
     ({"connection": "local"}, "on the server that it guards"),
 ])
 def test_plays_that_can_not_be_guarded(fields, message):
@@ -292,7 +292,7 @@ def test_two_hosts_of_one_run_are_not_one_server(tmp_path):
     planning.validate_record(None, context())
     planning.validate_record(record_of(tmp_path), context())
     planning.validate_record(record_of(tmp_path, host="web4", run=OTHER_RUN), context())
-    with pytest.raises(RewindError, match="web3 and web4 are one and the same server"):
+    with pytest.raises(RewindError, match="Hosts web3 and web4 resolve to the same server"):
         planning.validate_record(record_of(tmp_path, host="web4"), context())
 
 

@@ -102,14 +102,14 @@ def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StepRunner:
 @pytest.mark.parametrize("step", sorted(set(STEPS) - set(READ_ONLY_STEPS)))
 def test_in_check_mode_only_read_only_steps_run(steps: StepRunner, step: str) -> None:
     steps.set_state(states.UPGRADING)
-    with pytest.raises(RewindError, match=f"The step {step} is not for check mode"):
+    with pytest.raises(RewindError, match=f"The step {step} changes something"):
         steps.run(step, check_mode=True)
 
 
 def test_a_task_that_outlives_its_run_is_left_to_the_guard(steps: StepRunner) -> None:
     steps.set_state(states.CHECKING)
     steps.process = {"pid": os.getpid(), "started": "long ago"}
-    with pytest.raises(RewindError, match="The run is gone") as caught:
+    with pytest.raises(RewindError, match="The run has ended") as caught:
         steps.run("confirm")
     assert (caught.value.kind, caught.value.outcome) == (errors.INTERRUPTED, errors.UNKNOWN)
     assert steps.record.state == states.CHECKING
@@ -121,7 +121,7 @@ def test_a_guard_that_is_gone_is_replaced_once(steps: StepRunner) -> None:
     assert steps.run("confirm")["outcome"] == states.UPGRADED
     assert steps.started == 1
     steps.guards = [None]
-    with pytest.raises(RewindError, match="went away twice") as caught:
+    with pytest.raises(RewindError, match="stopped twice") as caught:
         steps.run("close_run")
     assert caught.value.outcome == errors.UNKNOWN
     assert steps.started == 2
@@ -202,7 +202,7 @@ def test_a_check_run_of_prune_deletes_nothing(steps: StepRunner) -> None:
 def test_nothing_is_started_on_a_server_with_another_controllers_marker(steps: StepRunner) -> None:
     steps.set_state(states.PLANNED)
     foreign = "/var/tmp/rewind-guarded-upgrade-20260102T000000Zzz99"
-    with pytest.raises(RewindError, match="that this controller knows nothing of") as caught:
+    with pytest.raises(RewindError, match="that is unknown to this controller") as caught:
         steps.run("start_guard", probe=f"boot 11111111-1111\nmarker {foreign}\nend\n")
     assert (caught.value.kind, steps.started) == (errors.BUSY, 0)
 
@@ -225,7 +225,7 @@ def test_a_failed_rollback_names_the_snapshot_to_restore(steps: StepRunner) -> N
         steps.set_state(states.ENDED, outcome=outcome, message="it failed")
         result = steps.run("verify")
         assert result["outcome"] == outcome
-        assert f"{SNAPSHOT['name']} ({SNAPSHOT['id']}) is kept" in result["next"] and "cloud's panel" in result["next"]
+        assert f"{SNAPSHOT['name']} ({SNAPSHOT['id']}) is kept" in result["next"] and "provider's panel" in result["next"]
 
 
 @pytest.mark.parametrize(("state", "fields", "next_action"), [
@@ -267,7 +267,7 @@ def test_a_snapshot_that_was_not_seen_ready_fails_the_wait_for_it(steps: StepRun
     assert failure.value.result["error"]["kind"] == errors.FORBIDDEN
     for state in (states.PLANNED, states.SNAPSHOTTING, states.UPGRADING):
         steps.set_state(state)
-        with pytest.raises(RewindError, match="its snapshot was not seen ready") as caught:
+        with pytest.raises(RewindError, match="its snapshot is not ready") as caught:
             steps.run("wait_snapshot")
         assert caught.value.kind == errors.NOT_READY
 
@@ -304,7 +304,7 @@ def test_a_wait_that_outlives_its_run_starts_no_other_guard(steps: StepRunner) -
         steps.process["started"] = "long ago"
 
     steps.send = send
-    with pytest.raises(RewindError, match="The run is gone"):
+    with pytest.raises(RewindError, match="The run has ended"):
         steps.run("wait_restore")
     assert steps.started == 0
 
