@@ -33,7 +33,7 @@ MUTANTS = [
     ),
     Mutant(
         "an upgrade starts though its snapshot's id could not be written", GUARD, "Guard._take_snapshot",
-        r"self\._transition\((states\.READY), ", r"self.record.transition(\1, **", "upgrade",
+        r"self\._transition\((states\.READY), ", r"transition(self.record, \1, **", "upgrade",
         (f"{DECIDES}::test_a_full_disk_keeps_an_upgrade_from_starting",),
     ),
     Mutant(
@@ -46,7 +46,7 @@ MUTANTS = [
         "Ctrl-C ends the guard as well", f"{DIRECTORY}/_guard/server.py", "serve", r"signal\.SIG_IGN", "signal.SIG_DFL", "upgrade", PROCESS,
     ),
     Mutant(
-        "another client's restore counts as the guard's own", f"{DIRECTORY}/_guard/restore_retry.py", "restore_with_retry",
+        "another client's restore counts as the guard's own", f"{DIRECTORY}/_guard/retry.py", "restore_with_retry",
         r' and \(not \w+\["already_in_progress"\] or \w+\)', "", "upgrade",
         (f"{TESTS}/_guard/test_restore_retry.py::test_a_restore_found_in_progress_counts_only_if_it_is_ours",),
     ),
@@ -56,8 +56,9 @@ MUTANTS = [
         (f"{TESTS}/_upgrade/test_run_record.py::test_what_is_renamed_is_on_the_disk_already_and_the_name_is_afterwards",),
     ),
     Mutant(
-        "an upgrade can be confirmed before its checks", f"{DIRECTORY}/_upgrade/record.py", "_TRANSITIONS",
-        r"\bUPGRADING: \{", "UPGRADING: {CONFIRMED, ", "upgrade", (f"{TESTS}/_upgrade/test_run_record.py::test_transitions",),
+        "an upgrade can be confirmed before its checks", f"{DIRECTORY}/_guard/guard.py", "TRANSITIONS",
+        r"\bstates\.UPGRADING: \{", "states.UPGRADING: {states.CONFIRMED, ", "upgrade",
+        (f"{TESTS}/_guard/test_transitions.py::test_transitions",),
     ),
     Mutant(
         "another process with the run's process id counts as the run", f"{DIRECTORY}/_upgrade/process_identity.py", "is_alive",

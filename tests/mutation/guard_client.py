@@ -35,20 +35,21 @@ MUTANTS = [
         ("unit/plugins/connection/test_guarded_ssh.py::test_each_way_to_lose_the_connection_fails_the_task",),
     ),
     Mutant(
-        "an upgrade is confirmed without its checks", f"{TASKS}/upgrade.yml", "include_tasks: run_checks.yml",
-        r"include_tasks: run_checks\.yml", "meta: noop", "upgrade",
-        ("functional/guarded/test_success.py::test_older_snapshots_of_this_role_go_and_no_others",),
+        "an upgrade is confirmed without its checks", f"{TASKS}/upgrade.yml", "include_tasks: user_checks.yml",
+        r"include_tasks: user_checks\.yml", "meta: noop", "upgrade",
+        ("functional/guarded/test_failures.py::test_trouble_with_the_restore_itself",),
     ),
     Mutant(
         "a failed upgrade is not undone", f"{TASKS}/upgrade.yml", "include_tasks: rollback.yml",
         r"include_tasks: rollback\.yml", "meta: noop", "upgrade", LOST,
     ),
     Mutant(
-        "check mode upgrades", f"{TASKS}/main.yml", "include_tasks: {{ __guarded_upgrade_task_file_for_action[__guarded_upgrade_run.next] }}",
+        "check mode upgrades", f"{TASKS}/main.yml", "name: Upgrade the server, or finish an earlier run",
         r"when: not ansible_check_mode", "when: true", "changed", ("functional/guarded/test_preflight.py::test_check_mode_prints_the_plan",),
     ),
     Mutant(
-        "a run that was rolled back succeeds, and the roll-out goes on", f"{TASKS}/main.yml", "fail",
+        "a run that was rolled back succeeds, and the roll-out goes on", f"{TASKS}/main.yml",
+        "name: Close the run, and fail unless the upgrade is confirmed",
         r"when: .*", "when: false", "upgrade", LOST,
     ),
 ]
