@@ -34,7 +34,6 @@ class Credentials:
     keys: dict[str, Key] = field(default_factory=dict)
 
     def reset(self) -> None:
-        """Remove the added credentials."""
         self.tokens.clear()
         self.tokens[self.vpsorg_token] = Token("sandbox")
         self.keys.clear()
