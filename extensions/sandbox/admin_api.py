@@ -146,7 +146,7 @@ class AdminApi:
         if key := body.get("ilkbyte_key"):
             allowed = tuple(key.get("allowed_ips", ()))
             credentials.keys[key["access_key"]] = Key(key["access_key"], key["secret_key"], allowed)
-        self._state.request_log.add_secrets(credentials.secrets())
+        self._state.request_log.set_secrets(credentials.secrets())
 
     async def _faults(self, request: Request) -> Any:
         return {"faults": self._state.faults.rules(), "kinds": {kind.name: kind.description for kind in ALL_FAULTS.values()},

@@ -30,12 +30,10 @@ class AdminClient:
         return self._call("GET", "request-log")["entries"]
 
     def clear_request_log(self) -> None:
-        """Clear all entries."""
         self._call("DELETE", "request-log")
 
     def requests(self, changing: bool | None = None, cloud: str | None = None, operation: str | None = None,
                  server: str | None = None) -> list[Row]:
-        """Return the matching requests."""
         wanted = {"kind": "request", "changing": changing, "cloud": cloud, "operation": operation, "server": server}
         return _filter(self.request_log(), wanted)
 
@@ -95,11 +93,9 @@ class AdminClient:
                                       "skip": skip, "fault": {"kind": kind, **details}})
 
     def faults(self) -> list[Row]:
-        """Return the active rules."""
         return self._call("GET", "faults")["faults"]
 
     def clear_faults(self) -> None:
-        """Remove all rules."""
         self._call("DELETE", "faults")
 
     def refuse_connections(self, cloud: str, seconds: float) -> None:
@@ -117,7 +113,6 @@ class AdminClient:
         return self._call("GET", "clock")
 
     def advance(self, seconds: float) -> Row:
-        """Move sandbox time forward."""
         return self._call("POST", "clock", {"advance": seconds})
 
     def settings(self, **changes: Any) -> Row:

@@ -60,7 +60,6 @@ class Certificates:
         return self._directory / f"{kind}.pem"
 
     def remove(self) -> None:
-        """Remove the directory."""
         shutil.rmtree(self._directory, ignore_errors=True)
 
 

@@ -86,7 +86,6 @@ class CancellableWaits:
             raise Cancelled
 
     def cancel_all(self) -> None:
-        """Cancel all waits."""
         for task in self._running:
             task.cancel()
 

@@ -103,7 +103,6 @@ class Cloud(Generic[ServerT]):
         raise NotImplementedError
 
     async def reset_server(self, server: ServerT, name: str) -> None:
-        """Restore a server's initial state."""
         raise NotImplementedError
 
     async def reset_servers(self, prefix: str, number: int) -> None:
@@ -134,7 +133,6 @@ class Cloud(Generic[ServerT]):
         self._listings.append((self.sandbox.clock.elapsed(), self.rows()))
 
     def clear_history(self) -> None:
-        """Clear the recorded listings."""
         self._listings.clear()
         self.record_listing()
 

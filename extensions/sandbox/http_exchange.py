@@ -111,7 +111,6 @@ class Exchange:
         return HttpResponse(sent[0]["status"], headers, b"".join(part.get("body", b"") for part in sent[1:]))
 
     async def send_response(self, response: HttpResponse) -> None:
-        """Send the complete response."""
         await self._start(response)
         await self._send({"type": "http.response.body", "body": response.body})
 
@@ -173,7 +172,6 @@ class Exchange:
         await self.cloud.sandbox.waits.wait(work)
 
     async def wait_disconnected(self) -> None:
-        """Wait until the client disconnects."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
 

@@ -43,11 +43,9 @@ class Listener(uvicorn.Server):
 
     @property
     def url(self) -> str:
-        """The base URL."""
         return f"{'https' if self.certificate_selector else 'http'}://127.0.0.1:{self._port}"
 
     async def open(self) -> None:
-        """Start to accept connections."""
         self._task = asyncio.create_task(self.serve())
         while not self.started and not self._task.done():
             await asyncio.sleep(0)

@@ -31,9 +31,9 @@ class RequestLog:
         self._count = 0
         self.entries: list[Entry] = []
 
-    def add_secrets(self, secrets: Iterable[str]) -> None:
+    def set_secrets(self, secrets: Iterable[str]) -> None:
         """Redact these values everywhere."""
-        self._secrets.update(secret for secret in secrets if secret)
+        self._secrets = {secret for secret in secrets if secret}
 
     def clear(self) -> None:
         """Clear the entries. Numbering continues, so no number is used twice."""

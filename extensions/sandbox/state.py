@@ -34,7 +34,6 @@ class Credentials:
     keys: dict[str, Key] = field(default_factory=dict)
 
     def reset(self) -> None:
-        """Remove the added credentials."""
         self.tokens.clear()
         self.tokens[self.vpsorg_token] = Token("sandbox")
         self.keys.clear()
@@ -63,7 +62,7 @@ class SandboxState:
         self.settings = Settings()
         self.credentials = Credentials()
         self.credentials.reset()
-        self.request_log.add_secrets(self.credentials.secrets())
+        self.request_log.set_secrets(self.credentials.secrets())
         self.vpsorg = VpsOrg(self)
         self.ilkbyte = Ilkbyte(self)
         self.clouds: tuple[Any, ...] = (self.vpsorg, self.ilkbyte, *(make(self) for make in extra_clouds))
@@ -97,6 +96,7 @@ class SandboxState:
         self.clock.reset()
         await self.create_servers()
         self.request_log.clear()
+        self.request_log.set_secrets(self.credentials.secrets())
 
     async def stop(self) -> None:
         """Cancel all work and waits. The caller closes the machines."""

@@ -81,7 +81,6 @@ KINDS = (status, throttle, html, empty, raw, redirect)
 
 
 def firewall_page(code: int) -> HttpResponse:
-    """Return a firewall's response."""
     return _response({}, code, WAF_PAGE)
 
 

@@ -94,11 +94,9 @@ class FaultTable:
                                 None if server is None else str(server), times, skip))
 
     def rules(self) -> list[dict[str, Any]]:
-        """Return the active rules."""
         return [rule.to_dict() for rule in self._rules]
 
     def clear(self) -> None:
-        """Remove all rules."""
         self._rules.clear()
 
     def take_response_fault(self, cloud: str, operation: str | None, servers: frozenset[str]) -> dict[str, Any] | None:

@@ -71,10 +71,10 @@ class IlkbyteApi:
             ("/server/manage/{server}/show", self._show, "servers.show"),
             ("/server/manage/{server}/power", self._power, "servers.power"),
             ("/server/manage/{server}/snapshot", self._snapshots, "snapshots.list"),
-            ("/server/manage/{server}/snapshot/create", self._create, "snapshots.create"),
-            ("/server/manage/{server}/snapshot/revert", self._revert, "snapshots.restore"),
-            ("/server/manage/{server}/snapshot/update", self._update, "snapshots.update"),
-            ("/server/manage/{server}/snapshot/delete", self._delete, "snapshots.delete"),
+            ("/server/manage/{server}/snapshot/create", self._change_snapshot(cloud.create_snapshot, "Snapshot created!"), "snapshots.create"),
+            ("/server/manage/{server}/snapshot/revert", self._change_snapshot(cloud.revert_snapshot, "Snapshot reverted!"), "snapshots.restore"),
+            ("/server/manage/{server}/snapshot/update", self._change_snapshot(cloud.update_snapshot, "Snapshot recreated!"), "snapshots.update"),
+            ("/server/manage/{server}/snapshot/delete", self._change_snapshot(cloud.delete_snapshot, "Snapshot deleted!"), "snapshots.delete"),
             ("/server/manage/{server}/snapshot/cron/add", self._add_cron, "cron.add"),
             ("/server/manage/{server}/snapshot/cron/delete", self._delete_cron, "cron.delete"),
         ]
@@ -155,21 +155,11 @@ class IlkbyteApi:
     async def _snapshots(self, call: ApiCall) -> Success:
         return Success("Snapshot list created", {"snapshots": self._rows(call)["snapshots"].get(call.named_server.name, [])})
 
-    async def _create(self, call: ApiCall) -> Success:
-        await self._cloud.create_snapshot(call.named_server, _name(call))
-        return Success("Snapshot created!")
-
-    async def _revert(self, call: ApiCall) -> Success:
-        await self._cloud.revert_snapshot(call.named_server, _name(call))
-        return Success("Snapshot reverted!")
-
-    async def _update(self, call: ApiCall) -> Success:
-        await self._cloud.update_snapshot(call.named_server, _name(call))
-        return Success("Snapshot recreated!")
-
-    async def _delete(self, call: ApiCall) -> Success:
-        await self._cloud.delete_snapshot(call.named_server, _name(call))
-        return Success("Snapshot deleted!")
+    def _change_snapshot(self, change: Callable[[IlkbyteServer, str], Awaitable[None]], message: str) -> Handler:
+        async def handler(call: ApiCall) -> Success:
+            await change(call.named_server, _name(call))
+            return Success(message)
+        return handler
 
     async def _add_cron(self, call: ApiCall) -> Success:
         name = _name(call)

@@ -36,7 +36,6 @@ class DiskTrees:
             raise MachineRuntimeError(f"copying the disk {source} failed: {'; '.join(messages[:3]) or f'cp exited {code}'}")
 
     async def digest(self, tree: Path) -> str:
-        """See `tree_digest.tree_digest`."""
         try:
             return await asyncio.to_thread(tree_digest.tree_digest, str(tree), map_own_to_root=self._user_namespace)
         except PermissionError:

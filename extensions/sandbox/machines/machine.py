@@ -94,7 +94,6 @@ class Machine:
             await self._apply_network_state()
 
     async def restore_network(self) -> None:
-        """Undo `cut_network`."""
         async with self._lock:
             self.network_cut = False
             await self._apply_network_state()
@@ -124,7 +123,6 @@ class Machine:
             return await self._runtime.digest(self.disk_path)
 
     async def drop_image(self, image: str) -> None:
-        """Remove `image` if it exists."""
         async with self._lock:
             await self._runtime.erase(self._image_path(image))
 

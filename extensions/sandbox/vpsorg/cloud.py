@@ -78,7 +78,6 @@ class VpsOrg(Cloud[VpsServer]):
         await self.set_machine_power(server)
 
     async def reset_servers(self, prefix: str, number: int) -> None:
-        """Also restart the snapshot IDs."""
         await super().reset_servers(prefix, number)
         self._next_snapshot_id = FIRST_SNAPSHOT_ID
 

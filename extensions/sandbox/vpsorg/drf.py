@@ -39,7 +39,6 @@ class ApiError(Exception):
         self.headers = headers
 
     def response(self) -> JSONResponse:
-        """Return the response."""
         return JSONResponse(self.body, self.status, headers=self.headers)
 
 

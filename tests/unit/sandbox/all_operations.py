@@ -17,7 +17,7 @@ NO_DURATIONS = {f"{cloud}.{operation}": 0 for cloud, kinds in {
     "vpsorg": ("snapshots.create", "snapshots.restore", "servers.power.hard_stop"),
     "ilkbyte": ("snapshots.create", "snapshots.update", "snapshots.restore", "snapshots.delete", "servers.power.destroy"),
 }.items() for operation in kinds}
-EVENT = {  # by which one knows that a change was carried out; reads have none
+EVENT = {  # the event that shows that a change was executed; reads have none
     "servers.power": "power_stopped", "snapshots.create": "snapshot_ready", "snapshots.restore": "restore_done",
     "snapshots.delete": "snapshot_deleted", "snapshots.update": "snapshot_recreated", "cron.add": "cron_added",
     "cron.delete": "cron_deleted",
@@ -43,7 +43,7 @@ ILKBYTE = {
 
 @dataclass(frozen=True)
 class Call:
-    """One operation at one cloud. ``send`` does it, with a ``timeout`` for its answer if wanted."""
+    """One operation at one provider. `send` sends it, with an optional `timeout` for the response."""
 
     sandbox: SandboxHandle
     cloud: str
@@ -68,7 +68,7 @@ class Call:
 
 
 def all_operations(sandbox: SandboxHandle, vpsorg: VpsOrgCalls, ilkbyte: IlkbyteCalls, only: frozenset[str] | None = None) -> Iterator[Call]:
-    """Each operation (or ``only`` these) of each cloud, each with the world as new: a snapshot ``good``, at Ilkbyte one with a schedule, too."""
+    """Each operation (or `only` these) of each cloud, each after a reset: with a snapshot `good`, at Ilkbyte also one with a schedule."""
     def vpsorg_send(method: str, path: str, body: Any) -> Callable[..., requests.Response]:
         return lambda timeout=10: vpsorg.call(method, path, json=body, timeout=(10, timeout))
 

@@ -22,7 +22,7 @@ class Api:
         self.session = requests.Session()
 
     def until(self, condition: Callable[[], Any], step: float = 30.0) -> Any:
-        """The condition's first true value, while sandbox time passes (``step`` seconds a look)."""
+        """Return the condition's first true value, advancing sandbox time by `step` seconds per poll."""
         for _attempt in range(300):
             if value := condition():
                 return value

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One sandbox for all tests of this folder, as new for each."""
+"""One sandbox for all tests of this directory, reset for each."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-# pytest reads this file before tests/conftest.py has made the sandbox importable, if this folder is its argument.
+# pytest reads this file before tests/conftest.py has made the sandbox importable, if this directory is its argument.
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).resolve().parents[3] / "extensions")]
 from all_operations import Call, all_operations  # noqa: E402
 from api_calls import IlkbyteCalls, VpsOrgCalls  # noqa: E402
 
 from sandbox import SandboxHandle, launch  # noqa: E402
 
-# Slow enough that nothing ends by itself between two calls; whoever waits moves the clock.
+# Slow enough that nothing finishes between two calls; tests advance the clock to wait.
 SPEED = 1.0
 
 

@@ -96,6 +96,13 @@ def test_request_log_never_holds_credentials(sandbox, vpsorg, ilkbyte):
         assert secret not in text
 
 
+def test_a_reset_ends_the_redaction_of_added_credentials(sandbox, vpsorg):
+    sandbox.admin.add_credentials(ilkbyte_key={"access_key": "na", "secret_key": "me"})
+    sandbox.admin.reset()
+    vpsorg.snapshot()
+    assert sandbox.admin.requests(changing=True)[0]["body"] == {"server_id": 12345, "name": "s"}
+
+
 def test_request_log_records_each_request(sandbox, vpsorg, ilkbyte):
     vpsorg.snapshot()
     ilkbyte.manage("/snapshot/create", name="s1")

@@ -52,7 +52,7 @@ def test_what_is_started_before_makes_the_server_busy(sandbox, vpsorg):
 
 def test_each_snapshot_has_its_actor(sandbox, vpsorg):
     change_concurrently(sandbox, "create_snapshot", name="s", when="after")
-    sandbox.admin.fault("snapshot_fails", skip=1)  # for the client's second one, not for somebody else's
+    sandbox.admin.fault("snapshot_fails", skip=1)  # for the client's second one, not for the other client's
     mine = vpsorg.call("POST", "/snapshots/", json={"server_id": 12345, "name": "s"}).json()
     number = sandbox.admin.requests(operation="snapshots.create")[0]["n"]
     vpsorg.until(lambda: len(sandbox.admin.events("snapshot_ready")) == 2)

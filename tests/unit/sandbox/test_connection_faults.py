@@ -89,7 +89,7 @@ def test_late_execution_happens_after_the_client_has_given_up(calls):
         with pytest.raises(requests.ReadTimeout):
             call.send(timeout=0.05)
         assert call.entry()["fault"] == "late_execution"
-        assert soon(lambda call=call: call.entry()["http_status"]), call  # nobody is there to read it
+        assert soon(lambda call=call: call.entry()["http_status"]), call  # the client has disconnected
         assert call.is_executed(), call
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lists' rows are kept while nothing changes, so that thousands of servers cost little, and never show what is no more."""
+"""Rows of lists are cached while nothing changes, which keeps thousands of servers fast, and are never outdated."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LATER = datetime(2026, 6, 7, 8, 9, 10, tzinfo=timezone.utc)
 
 
 def in_a_sandbox(work: Any) -> None:
-    """Run ``work(sandbox)`` in a world of three servers at each cloud."""
+    """Run `work(sandbox)` in a sandbox with three servers at each provider."""
     async def run() -> None:
         sandbox = SandboxState(StubMachinePool(Path("/nowhere")), speed=1.0, vpsorg_servers=3, ilkbyte_servers=3, seed=0)
         await sandbox.create_servers()
@@ -30,7 +30,7 @@ def in_a_sandbox(work: Any) -> None:
 
 
 def rebuilt_rows(cloud: Any) -> Any:
-    """The cloud's rows when nothing is kept."""
+    """The provider's rows without the cache."""
     for item in (*cloud.servers, *getattr(cloud, "snapshots", ())):
         item.cached = None
     return cloud.rows()
@@ -75,7 +75,7 @@ def test_every_change_shows_at_vpsorg():
         ):
             before = cloud.rows()
             change()
-            await asyncio.sleep(0)  # a schedule begins to wait
+            await asyncio.sleep(0)  # a schedule starts to wait
             item = cloud.rows()
             assert item != before and item == rebuilt_rows(cloud)
 
@@ -96,7 +96,7 @@ def test_every_change_shows_at_ilkbyte():
         ):
             before = cloud.rows()
             change()
-            await asyncio.sleep(0)  # a schedule begins to wait
+            await asyncio.sleep(0)  # a schedule starts to wait
             item = cloud.rows()
             assert item != before and item == rebuilt_rows(cloud)
 

@@ -51,7 +51,7 @@ def test_a_good_certificate(tls_box, api):
     localhost = tls_box.ilkbyte_url.replace("127.0.0.1", "localhost")
     assert requests.get(localhost, verify=tls_box.ca_path, timeout=10).status_code == 404
     with pytest.raises(requests.exceptions.SSLError):
-        requests.get(tls_box.ilkbyte_url, timeout=10)  # who does not know the CA trusts nobody here
+        requests.get(tls_box.ilkbyte_url, timeout=10)  # without the CA no certificate is trusted
     keys = {"access": tls_box.ilkbyte_access_key, "secret": tls_box.ilkbyte_secret_key}
     assert requests.get(f"{tls_box.ilkbyte_url}/account", params=keys, verify=tls_box.ca_path, timeout=10).json()["status"] is True
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Faults within answers: Retry-After, slow bodies, wrong types, unknown words, wrong dates; each is carried out or not as it says."""
+"""Faults in responses: Retry-After, slow bodies, wrong types, unknown statuses, wrong dates; each request is executed or not, as documented."""
 
 from __future__ import annotations
 

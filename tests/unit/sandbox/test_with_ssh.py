@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The clouds with real machines behind them: the SSH door follows power and restores."""
+"""The providers with real machines: SSH follows power and restores."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_reset_keeps_ports_and_keys_and_mends_the_network(ssh_box: SandboxHandle
 
 def namespaces_only(sandbox: SandboxHandle) -> None:
     if sandbox.isolation == "directory":
-        pytest.skip("in a plain folder, `reboot` and `poweroff` are the host's own")
+        pytest.skip("without namespaces `reboot` and `poweroff` act on the host")
 
 
 def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-asyncssh = pytest.importorskip("asyncssh", reason="the sandbox's SSH doors need asyncssh")
+asyncssh = pytest.importorskip("asyncssh", reason="the sandbox's SSH servers need asyncssh")
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "extensions"))
 
 import machine_helpers  # noqa: E402
@@ -34,7 +34,7 @@ def pytest_pyfunc_call(pyfuncitem):
 
 @pytest.fixture(autouse=True)
 def ignore_other_processes(monkeypatch):
-    """Whatever else this process runs (the sandbox of other tests, whoever started pytest with nohup) is left out."""
+    """Ignores other child processes, such as the sandbox of other tests."""
     monkeypatch.setattr(machine_helpers, "earlier_processes", machine_helpers.descendants())
     hangup = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield

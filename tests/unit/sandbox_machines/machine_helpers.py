@@ -15,7 +15,7 @@ from sandbox.machines import Machine, MachinePool
 
 @asynccontextmanager
 async def running_machine(state_dir: Path, isolation: str):
-    """A park with one machine, powered on."""
+    """A pool with one machine, powered on."""
     machine_pool = MachinePool(state_dir, isolation=isolation)
     try:
         machine = await machine_pool.add("web1")
@@ -35,7 +35,7 @@ def login(machine_pool: MachinePool, machine: Machine, **options):
 
 @asynccontextmanager
 async def logged_in(state_dir: Path, isolation: str):
-    """A park, its one machine, and an SSH connection to it."""
+    """A pool, its one machine, and an SSH connection to it."""
     async with running_machine(state_dir, isolation) as (machine_pool, machine):
         async with login(machine_pool, machine) as connection:
             yield machine_pool, machine, connection

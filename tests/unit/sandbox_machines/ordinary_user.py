@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an ordinary user does with the machines; run as a program by test_machine_as_ordinary_user.py, as nobody.
+"""Uses machines as an ordinary user; test_machine_as_ordinary_user.py runs it as the user nobody.
 
-Arguments: a state folder, then folders for sys.path. Prints one JSON object with what it saw.
+Arguments: a state directory, then directories for sys.path. Prints the results as one JSON object.
 """
 
 import asyncio

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sandbox in the hands of somebody who is not root, also where root runs the tests: the program is then run as nobody."""
+"""The sandbox for an ordinary user. If root runs the tests, the program runs as the user nobody."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def test_an_ordinary_user_has_machines_in_a_user_namespace(unavailable):
 
 
 def _as_unprivileged_user(program: list[str], *, needed: list[str], workspace: str) -> list[str]:
-    """`program` run as nobody, in a mount namespace in which `needed` is within nobody's reach.
+    """`program` run as the user nobody, in a mount namespace in which that user can read `needed`.
 
-    Python or the checkout may lie below a folder that is root's alone (/root). There, such a folder is covered by an empty one that shows
+    Python or the checkout may be below a directory of root (/root). Such a directory is covered by an empty one that shows
     only what is needed.
     """
     steps = ["set -e"]
@@ -64,7 +64,7 @@ def _as_unprivileged_user(program: list[str], *, needed: list[str], workspace: s
 
 
 def _first_closed(path: str) -> str | None:
-    """The topmost folder on the way to `path` that only its owner may enter."""
+    """The topmost directory on the way to `path` that only its owner can enter."""
     parts = Path(path).parts
     for number in range(1, len(parts) + 1):
         directory = Path(*parts[:number])

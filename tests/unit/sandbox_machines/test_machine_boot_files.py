@@ -84,8 +84,8 @@ async def test_a_server_cuts_itself_off_and_goes_on(tmp_path, kind):
     async with logged_in(tmp_path / "s", kind) as (machine_pool, machine, connection):
         at = "" if machine.root_inside == "/" else machine.root_inside
         talker = await connection.create_process(
-            f"echo begun; sed -i /auto.eth0/d {at}{INTERFACES}; while :; do echo x >> {at}/srv/lines; sleep 0.02; done")
-        assert await talker.stdout.readline() == "begun\n"
+            f"echo started; sed -i /auto.eth0/d {at}{INTERFACES}; while :; do echo x >> {at}/srv/lines; sleep 0.02; done")
+        assert await talker.stdout.readline() == "started\n"
         started_at = time.monotonic()
         await asyncio.wait_for(connection.wait_closed(), 5)
         assert time.monotonic() - started_at < NOTICE_TIMEOUT

@@ -159,7 +159,7 @@ sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(Path(__file__).resolve().pa
 from pathlib import Path
 from machine_helpers import logged_in
 async def main():
-    async with logged_in(Path({str(tmp_path / "s")!r}), {kind!r}) as (park, machine, connection):
+    async with logged_in(Path({str(tmp_path / "s")!r}), {kind!r}) as (pool, machine, connection):
         await connection.run({DAEMON!r}, check=True)
         await connection.create_process("sleep 1000", term_type="xterm")
         process = await connection.create_process("echo; sleep 1000")
