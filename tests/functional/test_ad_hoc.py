@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.cases import provider_options
+from support.cases import credentials_environment
 from support.playbook_runner import PlaybookRunner
 
 pytestmark = pytest.mark.playbook
@@ -14,13 +14,9 @@ pytestmark = pytest.mark.playbook
 
 @pytest.fixture
 def environment(runner: PlaybookRunner) -> dict[str, str]:
-    vpsorg, ilkbyte = provider_options(runner.sandbox, "vpsorg"), provider_options(runner.sandbox, "ilkbyte")
-    return {
-        "VPS_API_TOKEN": vpsorg["api_token"], "VPS_API_URL": vpsorg["api_url"],
-        # As public clients name them.
-        "ILKBYTE_ACCESSKEY": ilkbyte["access_key"], "ILKBYTE_SECRETKEY": ilkbyte["secret_key"],
-        "ILKBYTE_HOST": ilkbyte["api_url"],
-    }
+    """With Ilkbyte's keys as public clients name them."""
+    names = {"ILKBYTE_ACCESS_KEY": "ILKBYTE_ACCESSKEY", "ILKBYTE_SECRET_KEY": "ILKBYTE_SECRETKEY"}
+    return {names.get(name, name): value for name, value in credentials_environment(runner.sandbox).items()}
 
 
 def test_the_other_names_of_credentials(runner: PlaybookRunner, environment: dict[str, str]) -> None:

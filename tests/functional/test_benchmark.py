@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "tests" / "benchmark" / "run.py"
 
-pytestmark = pytest.mark.playbook
+pytestmark = [pytest.mark.playbook, pytest.mark.slow]
 
 
 def test_a_tiny_round_of_every_part(tmp_path: Path) -> None:

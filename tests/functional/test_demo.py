@@ -28,7 +28,7 @@ from demo.observer import ServerObserver, ServerState, read_server_state  # noqa
 
 from sandbox import SandboxHandle, launch  # noqa: E402
 
-DEMO_SECONDS = 240
+DEMO_SECONDS = 600
 NEEDS_SSH = pytest.mark.skipif(not shutil.which("ssh"), reason="the demo needs an SSH client")
 
 # --- the whole demo
@@ -230,7 +230,7 @@ class DemoState:
         return answer.json()["id"]
 
     def _post(self, path: str, body: object = None) -> requests.Response:
-        answer = requests.post(self._url + path, json=body, headers=self._headers, timeout=10)
+        answer = requests.post(self._url + path, json=body, headers=self._headers, timeout=60)
         assert answer.ok, answer.text
         return answer
 

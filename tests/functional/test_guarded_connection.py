@@ -120,7 +120,7 @@ def assert_lost(result: dict[str, Any], server: str, text: str = "") -> None:
 
 
 IN_BACKGROUND = {"async": 60, "poll": 0}
-BACK = [change("network", "up"), {"wait_for_connection": {"timeout": 30}}]
+BACK = [change("network", "up"), {"wait_for_connection": {"timeout": 120}}]
 # Tasks on a lost server: each takes its own path through Ansible.
 TASKS = {
     "module": {"ping": {}},
@@ -181,8 +181,8 @@ def test_reboot_and_wait_for_connection_outlast_an_outage(runner):
     run = runner.run(
         "web1", GUARDED,
         {"reboot": {"reboot_command": "reboot", "reboot_timeout": 60}, "register": "rebooted"},
-        change("network", "down"), change("network", "up", before=2, **IN_BACKGROUND),
-        {"wait_for_connection": {"timeout": 30}, "register": "waited"},
+        change("network", "down"), change("network", "up", before=10, **IN_BACKGROUND),
+        {"wait_for_connection": {"timeout": 120}, "register": "waited"},
         {"reboot": {"reboot_command": "poweroff", "reboot_timeout": 3, "connect_timeout": 1}, "register": "gone", "ignore_errors": True},
         runner.save("results", "[rebooted, waited, gone]"))
     assert run.status == 0, run.output
@@ -206,7 +206,7 @@ def test_connections_are_shared_reset_and_watched(runner, tmp_path):
     program.chmod(0o755)
     through_relay = f"-o 'ProxyCommand={program} {{{{ ansible_port }}}} {silence}'"
     watched = {"ansible_ssh_extra_args": through_relay, "ansible_guarded_ssh_server_alive_interval": 1,
-               "ansible_guarded_ssh_server_alive_count_max": 2, "ansible_timeout": 2}
+               "ansible_guarded_ssh_server_alive_count_max": 2, "ansible_timeout": 10}
     settings = tmp_path / "ansible.cfg"
     settings.write_text("[ssh_connection]\ncontrol_path = %(directory)s/of-%%h-%%p\nretries = 0\n", "utf-8")
     sockets = {"find": {"paths": "{{ lookup('env', 'ANSIBLE_SSH_CONTROL_PATH_DIR') }}", "file_type": "any"}, "delegate_to": "localhost"}

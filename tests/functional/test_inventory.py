@@ -66,13 +66,6 @@ def test_three_accounts_in_one_file(runner: PlaybookRunner, sandbox: SandboxHand
     assert sorted(line.strip(" |-:") for line in graph.stdout.splitlines()) == sorted([*(f"@{group}" for group in groups), *names])
 
 
-def test_two_servers_with_one_host_name_are_an_error(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
-    run = inventory(runner, write(tmp_path, accounts=accounts(sandbox)))
-    assert hosts(run) == {}
-    message = " ".join(run.stderr.split())
-    assert "Two servers have the host name web1: web1 (12345) of account shop and web1 (12345) of account blog" in message
-
-
 def test_an_account_that_fails_leaves_no_partial_inventory(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
     path = write(tmp_path, accounts=accounts(sandbox), **DISTINCT_NAMES, **cache(tmp_path))
     assert len(hosts(inventory(runner, path))) == 6
@@ -125,6 +118,7 @@ def test_the_token_of_the_task_has_precedence(runner: PlaybookRunner, sandbox: S
     assert run.status == 0 and [event["server"] for event in sandbox.admin.events("snapshot_ready")] == ["web2"]
 
 
+@pytest.mark.slow
 @pytest.mark.duration(6)
 def test_a_token_in_a_vault_is_used_and_never_shown(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
     password = tmp_path / "password"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from parity_cases import cases_of_every_cloud, cases_of_one_cloud
-from support.cases import TaskFactory, provider_options
+from support.cases import TaskFactory, credentials_environment
 from support.playbook_runner import IN_PROCESS, MODULE, PlaybookRunner, TaskCase, TaskResult, execution_mode
 
 pytestmark = pytest.mark.playbook
@@ -31,12 +31,8 @@ def test_where_providers_differ(runner: PlaybookRunner, tasks: TaskFactory, subt
 
 def compare_modes(runner: PlaybookRunner, tasks: TaskFactory, steps: list[TaskCase], subtests: pytest.Subtests) -> None:
     """Run the steps in both modes and compare the results and requests."""
-    options = provider_options(runner.sandbox, tasks.cloud)
-    environment = {
-        "vpsorg": {"VPS_API_TOKEN": options.get("api_token"), "VPS_API_URL": options["api_url"]},
-        "ilkbyte": {"ILKBYTE_ACCESS_KEY": options.get("access_key"), "ILKBYTE_SECRET_KEY": options.get("secret_key"),
-                    "ILKBYTE_HOST": options["api_url"]},
-    }[tasks.cloud]
+    prefix = {"vpsorg": "VPS_", "ilkbyte": "ILKBYTE_"}[tasks.cloud]
+    environment = {name: value for name, value in credentials_environment(runner.sandbox).items() if name.startswith(prefix)}
     environment["ANSIBLE_PIPELINING"] = "true"
     environment["ANSIBLE_INJECT_INVOCATION"] = "true"  # else newer versions of Ansible leave it out
     runs = {mode: runner.run(*steps, mode=mode, arguments=("-vvv",), environment=environment) for mode in (IN_PROCESS, MODULE)}

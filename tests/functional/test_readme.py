@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.cases import credentials_environment
 from support.playbook_runner import ROOT, PlaybookRunner
 
 if TYPE_CHECKING:
@@ -25,14 +26,6 @@ def inventory(tmp_path: Path) -> str:
     path = tmp_path / "hosts"
     path.write_text("[web]\nweb1\n[app]\napp1\n", encoding="utf-8")
     return str(path)
-
-
-def credentials(sandbox: SandboxHandle) -> dict[str, str]:
-    return {
-        "VPS_API_TOKEN": sandbox.vpsorg_token, "VPS_API_URL": sandbox.vpsorg_url,
-        "ILKBYTE_ACCESS_KEY": sandbox.ilkbyte_access_key, "ILKBYTE_SECRET_KEY": sandbox.ilkbyte_secret_key,
-        "ILKBYTE_HOST": sandbox.ilkbyte_url,
-    }
 
 
 def changing(sandbox: SandboxHandle) -> list[str]:
@@ -59,7 +52,7 @@ def test_example(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path,
     playbook = tmp_path / f"{name}.yml"
     playbook.write_text(EXAMPLES[name], encoding="utf-8")
     command = ("ansible-playbook", "-i", inventory, str(playbook), "-e", f"vault_vps_api_token={sandbox.vpsorg_token}")
-    environment = credentials(sandbox)
+    environment = credentials_environment(sandbox)
     if name == "vault":
         del environment["VPS_API_TOKEN"]
     run = runner.command(*command, environment=environment)
@@ -76,7 +69,7 @@ def test_ad_hoc_commands(runner: PlaybookRunner, sandbox: SandboxHandle) -> None
     sandbox.admin.add_snapshot("ilkbyte", "app1", "nightly")
     modules = set()
     for line in AD_HOC:
-        run = runner.command("ansible", "localhost", *shlex.split(line), environment=credentials(sandbox))
+        run = runner.command("ansible", "localhost", *shlex.split(line), environment=credentials_environment(sandbox))
         assert run.status == 0, run.output
         modules.add(shlex.split(line)[1].rsplit(".", 1)[1])
     assert modules == {path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")} - {"report", "upgrade_guard"}

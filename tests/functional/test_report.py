@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.cases import ago, unscheduled_hour
+from support.cases import ago, credentials_environment, unscheduled_hour
 from support.html import Element, assert_harmless, read_page
 from support.playbook_runner import PlaybookRunner, Run
 from support.secret_search import encodings_of
@@ -23,17 +23,10 @@ pytestmark = pytest.mark.playbook
 PLAYBOOK = "rewind.vps.report"
 
 
-def credentials(sandbox: SandboxHandle) -> dict[str, str]:
-    """The environment with the credentials of both providers."""
-    return {
-        "VPS_API_TOKEN": sandbox.vpsorg_token, "VPS_API_URL": sandbox.vpsorg_url, "ILKBYTE_ACCESS_KEY": sandbox.ilkbyte_access_key,
-        "ILKBYTE_SECRET_KEY": sandbox.ilkbyte_secret_key, "ILKBYTE_HOST": sandbox.ilkbyte_url,
-    }
-
-
 def report(runner: PlaybookRunner, sandbox: SandboxHandle, *arguments: str, environment: dict[str, str] | None = None, **variables: Any) -> Run:
     given = ("-e", json.dumps(variables)) if variables else ()
-    return runner.command("ansible-playbook", PLAYBOOK, *given, *arguments, environment=credentials(sandbox) if environment is None else environment)
+    environment = credentials_environment(sandbox) if environment is None else environment
+    return runner.command("ansible-playbook", PLAYBOOK, *given, *arguments, environment=environment)
 
 
 def record(directory: Path, outcome: str | None, days: float, state: str = "ended", **fields: Any) -> Path:
@@ -142,8 +135,8 @@ def test_a_server_whose_snapshots_cannot_be_listed_is_not_reported_as_bare(runne
 
 @pytest.mark.slow
 def test_the_accounts_of_hosts(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
-    """The variables of the hosts select each account once."""
-    environment = {name: value for name, value in credentials(sandbox).items() if name not in ("VPS_API_URL", "ILKBYTE_HOST")}
+    """Each account of the hosts' variables is read once."""
+    environment = {name: value for name, value in credentials_environment(sandbox).items() if name not in ("VPS_API_URL", "ILKBYTE_HOST")}
     run = report(runner, sandbox, "-i", sandbox.inventory, "-e", "target=sandbox", environment=environment)
     assert run.status == 0, run.output
     page = read_page((tmp_path / "rewind-report.html").read_text("utf-8"))

@@ -75,7 +75,7 @@ def test_requests_and_adoption(runner: PlaybookRunner, clouds: list[TaskFactory]
     options = {"vpsorg": {"name": "before-it_1", "description": "Önce"}, "ilkbyte": {"name": "before1"}}
     steps = []
     for tasks in clouds:
-        cloud, slow = tasks.cloud, set_durations(6, f"{tasks.cloud}.snapshots.create")
+        cloud, slow = tasks.cloud, set_durations(10, f"{tasks.cloud}.snapshots.create")
         steps += [
             tasks("snapshot", *RESET_CALLS, slow, step=f"{cloud} requested", **options[cloud], wait=False),
             tasks("snapshot", step=f"{cloud} not waiting", name=options[cloud]["name"], wait=False),
@@ -158,7 +158,7 @@ def test_absent(runner: PlaybookRunner, clouds: list[TaskFactory], subtests: pyt
         vpsorg("snapshot", *twins, step="one of two", id="801", **gone),
         vpsorg("snapshot", *twins, step="present with two", name="one"),
         vpsorg("snapshot", *RESET_CALLS, add_snapshot("vpsorg", "one", status="failed"), step="failed", name="one", **gone),
-        vpsorg("snapshot", *RESET_CALLS, set_durations(1.5, "vpsorg.snapshots.create"), step="requested", name="one", wait=False),
+        vpsorg("snapshot", *RESET_CALLS, set_durations(5, "vpsorg.snapshots.create"), step="requested", name="one", wait=False),
         vpsorg("snapshot", step="pending", name="one", **gone),
     )
     for cloud in SERVER:

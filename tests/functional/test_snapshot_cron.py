@@ -88,24 +88,31 @@ def test_an_unreadable_schedule(runner: PlaybookRunner, ilkbyte: TaskFactory, su
         assert run["removed"].changing == ["cron.delete"]
 
 
-def test_the_old_schedule_is_restored(runner: PlaybookRunner, ilkbyte: TaskFactory) -> None:
-    refused = fault("raw", operation="cron.add", apply=False,
-                    body={"status": False, "message": "", "error": "Kota dolu!", "data": None})
+def test_the_new_schedule_is_refused(runner: PlaybookRunner, ilkbyte: TaskFactory, subtests: pytest.Subtests) -> None:
+    """The old schedule is restored, or the error says that it is gone."""
     hour = unscheduled_hour()
-    outcome = runner.run(ilkbyte("snapshot_cron", scheduled_snapshot(), refused, name="one", day=9, hour=hour, minute=3)).only
-    assert outcome.changing == ["cron.delete", "cron.add", "cron.add"]
-    assert outcome.error["outcome"] == "not_applied" and outcome.result["changed"] is False
-    assert f"the old one (every 1 day(s) at {hour:02}:03) is back" in outcome.msg and "Kota dolu!" in outcome.msg
-    assert scheduled(runner) == f"Her 1 günde bir {hour:02}:03 saatinde"
-
-
-def test_the_old_schedule_cannot_be_restored(runner: PlaybookRunner, ilkbyte: TaskFactory) -> None:
-    refused = fault("status", operation="cron.add", status=403, times=None)
-    outcome = runner.run(ilkbyte("snapshot_cron", scheduled_snapshot(), refused, name="one", day=9, hour=unscheduled_hour(), minute=3)).only
-    assert outcome.changing == ["cron.delete", "cron.add", "cron.add"]
-    assert outcome.error["outcome"] == "failed" and outcome.result["changed"] is True
-    assert "was deleted" in outcome.msg and "could not be put back" in outcome.msg and "every 1 day(s)" in outcome.msg
-    assert scheduled(runner) is None
+    desired = {"name": "one", "day": 9, "hour": hour, "minute": 3}
+    refused = fault("raw", operation="cron.add", apply=False, body={"status": False, "message": "", "error": "Kota dolu!", "data": None})
+    forbidden = fault("status", operation="cron.add", status=403, times=None)
+    run = runner.run(
+        ilkbyte("snapshot_cron", *RESET_CALLS, scheduled_snapshot(), refused, step="restored", **desired),
+        ilkbyte("snapshot_info", step="after: restored", name="one"),
+        ilkbyte("snapshot_cron", *RESET_CALLS, scheduled_snapshot(), forbidden, step="gone", **desired),
+        ilkbyte("snapshot_info", step="after: gone", name="one"),
+    )
+    schedules = {name: run[f"after: {name}"].result["snapshots"][0]["schedule"] for name in ("restored", "gone")}
+    for name in schedules:
+        assert run[name].changing == ["cron.delete", "cron.add", "cron.add"]
+    with subtests.test("restored"):
+        outcome = run["restored"]
+        assert outcome.error["outcome"] == "not_applied" and outcome.result["changed"] is False
+        assert f"(every 1 day(s) at {hour:02}:03)" in outcome.msg and "Kota dolu!" in outcome.msg
+        assert (schedules["restored"]["day"], schedules["restored"]["hour"], schedules["restored"]["minute"]) == (1, hour, 3)
+    with subtests.test("gone"):
+        outcome = run["gone"]
+        assert outcome.error["outcome"] == "failed" and outcome.result["changed"] is True
+        assert "was deleted" in outcome.msg and "every 1 day(s)" in outcome.msg
+        assert schedules["gone"] is None
 
 
 @pytest.mark.duration(20)

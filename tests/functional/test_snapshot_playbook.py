@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.cases import ago, provider_options
+from support.cases import ago, credentials_environment
 from support.playbook_runner import PlaybookRunner, Run
 
 if TYPE_CHECKING:
@@ -23,11 +23,7 @@ GENERATED = re.compile("manual[0-9]{8}T[0-9]{6}Z")
 
 
 def run_playbook(runner: PlaybookRunner, sandbox: SandboxHandle, *arguments: str, cloud: str = "vpsorg", **variables: Any) -> Run:
-    given = provider_options(sandbox, cloud)
-    environment = {
-        "VPS_API_TOKEN": sandbox.vpsorg_token, "ILKBYTE_ACCESS_KEY": sandbox.ilkbyte_access_key, "ILKBYTE_SECRET_KEY": sandbox.ilkbyte_secret_key,
-        "REWIND_PROVIDER": cloud, {"vpsorg": "VPS_API_URL", "ilkbyte": "ILKBYTE_HOST"}[cloud]: given["api_url"],
-    }
+    environment = {**credentials_environment(sandbox), "REWIND_PROVIDER": cloud}
     return runner.command("ansible-playbook", PLAYBOOK, *arguments, "-e", json.dumps(variables), environment=environment)
 
 

@@ -83,7 +83,7 @@ def test_joined_by_another_run(runner: PlaybookRunner, cloud: str) -> None:
     """Two concurrent plays with the same task: one restore."""
     tasks = TaskFactory(runner.sandbox, cloud)
     slow = (add_snapshot(tasks.cloud, "other"), add_snapshot(tasks.cloud, "one"), add_snapshot(tasks.cloud, "newer"),
-            set_durations(20, f"{tasks.cloud}.snapshots.restore"))
+            set_durations(120, f"{tasks.cloud}.snapshots.restore"))
     first = runner.start(tasks("snapshot_restore", *slow, step="first", name="one"))
     until_restoring(runner, first)
     second = runner.start(tasks("snapshot_restore", step="second", name="one"))
@@ -93,7 +93,7 @@ def test_joined_by_another_run(runner: PlaybookRunner, cloud: str) -> None:
             break
         time.sleep(0.05)
     time.sleep(0.5)
-    runner.sandbox.admin.advance(30 * SPEED)
+    runner.sandbox.admin.advance(150 * SPEED)
     first_run, second_run = first.finish(), second.finish()
     assert len(runner.sandbox.admin.requests(operation="snapshots.restore")) == 1
     assert first_run.only.result["changed"] is True and first_run.only.result["already_in_progress"] is False
@@ -110,7 +110,7 @@ def test_joined_by_another_run(runner: PlaybookRunner, cloud: str) -> None:
 def test_busy_with_something_else(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     """While a snapshot is created, the server is not restored, and nothing is joined."""
     run = runner.run(
-        tasks("snapshot", add_snapshot(tasks.cloud, "one"), set_durations(3, f"{tasks.cloud}.snapshots.create"), step="started",
+        tasks("snapshot", add_snapshot(tasks.cloud, "one"), set_durations(30, f"{tasks.cloud}.snapshots.create"), step="started",
               name="two", wait=False),
         tasks("snapshot_restore", step="refused", name="one"),
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sandbox import AdminClient
 
 LATE_FAULTS = {"late_execution", "delay", "hang_then_reset", "refuse_next", "slow_body"}  # these continue in real time after the client has given up
-LATE_FAULT_SECONDS = 0.35
+LATE_FAULT_SECONDS = 0.85
 IDLE_SECONDS = 5000.0  # sandbox seconds after which everything has finished
 SNAPSHOT_SECONDS = 700.0  # a snapshot is ready after them, and less than an hour old
 

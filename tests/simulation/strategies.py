@@ -17,14 +17,15 @@ CHANGES = {
     "snapshot_restore": ("snapshots.restore", "servers.power"),
     "snapshot_cron": ("cron.add", "cron.delete"),
 }
+LATE = 0.75  # real seconds, more than the client waits
 OTHER_URL = "https://elsewhere.example/api/v1/"
 
 # Each kind with its parameters; of a list one value is chosen.
 ANSWER_FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("drop_before", {}), ("drop_after", {}), ("truncate", {"apply": [True, False]}), ("empty", {"apply": [True, False]}),
-    ("delay", {"seconds": 0.3, "apply": [True, False]}), ("late_execution", {"seconds": 0.3}),
-    ("hang_then_reset", {"seconds": 0.3, "apply": [True, False]}),
-    ("slow_body", {"seconds": 0.01}), ("refuse_next", {"seconds": [0.01, 0.3]}),
+    ("delay", {"seconds": LATE, "apply": [True, False]}), ("late_execution", {"seconds": LATE}),
+    ("hang_then_reset", {"seconds": LATE, "apply": [True, False]}),
+    ("slow_body", {"seconds": 0.01}), ("refuse_next", {"seconds": [0.01, LATE]}),
     ("status", {"status": [408, 500, 502, 503, 504], "apply": [True, False]}), ("status", {"status": [400, 401, 403, 404, 409]}),
     ("throttle", {"retry_after": [0, 7, "date", "absurd", "missing"]}),
     ("html", {"status": [200, 403, 503], "apply": [True, False]}), ("redirect", {"location": [None, OTHER_URL], "apply": [True, False]}),

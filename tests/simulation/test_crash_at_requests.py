@@ -93,8 +93,12 @@ def kill_points(requests: list[dict[str, Any]]) -> list[tuple[int, bool]]:
     return [(number, apply) for number, row in enumerate(requests) for apply in ([False, True] if row["changing"] else [False])]
 
 
+# At Ilkbyte these send the same requests as at VPS.org, or as another case.
+ALIKE = {f"ilkbyte {name}" for name in ("create", "create with retention", "delete", "set a schedule", "remove a schedule")}
+
+
 @pytest.mark.duration
-@pytest.mark.parametrize("name", CRASH_CASES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in ALIKE else ()) for name in CRASH_CASES])
 def test_killed_at_a_change(virtual_time: VirtualTime, name: str) -> None:
     requests, wanted = uninterrupted_run(virtual_time, CRASH_CASES[name])
     chosen = [(number, apply) for number, apply in kill_points(requests) if requests[number]["changing"]]

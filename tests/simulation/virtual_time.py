@@ -26,7 +26,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._wait import polling
 if TYPE_CHECKING:
     from sandbox import SandboxHandle
 
-RESPONSE_TIMEOUT = 0.2  # real seconds
+RESPONSE_TIMEOUT = 0.5  # real seconds; late responses take longer, see strategies.py
 
 
 class VirtualTime:

@@ -62,6 +62,14 @@ def provider_options(sandbox: SandboxHandle, cloud: str) -> dict[str, Any]:
             "api_url": sandbox.ilkbyte_url}
 
 
+def credentials_environment(sandbox: SandboxHandle) -> dict[str, str]:
+    """Both providers' credentials and addresses as environment variables."""
+    return {
+        "VPS_API_TOKEN": sandbox.vpsorg_token, "VPS_API_URL": sandbox.vpsorg_url, "ILKBYTE_ACCESS_KEY": sandbox.ilkbyte_access_key,
+        "ILKBYTE_SECRET_KEY": sandbox.ilkbyte_secret_key, "ILKBYTE_HOST": sandbox.ilkbyte_url,
+    }
+
+
 class TaskFactory:
     """Makes tasks for one provider.
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from support.cases import credentials_environment
 from support.doc_pages import Block, Command, missing_line
 from support.playbook_runner import ROOT, other_python
 
@@ -61,9 +62,7 @@ class DocRunner:
 
     def _initial_environment(self, sandbox: SandboxHandle | None) -> dict[str, str]:
         variables = {} if sandbox is None else {
-            "VPS_API_TOKEN": sandbox.vpsorg_token, "VPS_API_URL": sandbox.vpsorg_url, "ILKBYTE_ACCESS_KEY": sandbox.ilkbyte_access_key,
-            "ILKBYTE_SECRET_KEY": sandbox.ilkbyte_secret_key, "ILKBYTE_HOST": sandbox.ilkbyte_url, "SANDBOX_INVENTORY": sandbox.inventory,
-            "SHOP_VPS_TOKEN": sandbox.vpsorg_token,
+            **credentials_environment(sandbox), "SANDBOX_INVENTORY": sandbox.inventory, "SHOP_VPS_TOKEN": sandbox.vpsorg_token,
         }
         return {
             "PATH": os.pathsep.join([str(self._bin), os.environ.get("PATH", os.defpath)]), "HOME": str(self.home), "ANSIBLE_NOCOLOR": "1",

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 # Which examples are tried is the same on every run; a machine under load is no failure. To hunt: REWIND_EXAMPLES=5000, which
 # tries so many, others each time.
 examples = os.environ.get("REWIND_EXAMPLES")
-settings.register_profile("rewind", deadline=None, max_examples=int(examples or 60), derandomize=not examples, database=None)
+settings.register_profile("rewind", deadline=None, max_examples=int(examples or 30), derandomize=not examples, database=None)
 settings.load_profile("rewind")
 
 
