@@ -20,7 +20,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.rewind.vps.plugins.module_utils import _argspec as argspec
 from ansible_collections.rewind.vps.plugins.module_utils import _execute as execution
 from ansible_collections.rewind.vps.plugins.module_utils._http import client
-from ansible_collections.rewind.vps.plugins.module_utils._state import server_lock
+from ansible_collections.rewind.vps.plugins.module_utils._state import local_state
 from ansible_collections.rewind.vps.plugins.module_utils._wait import polling
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class VirtualTime:
 
     def clear_local_state(self) -> None:
         """Remove the tasks' local state, after a reset of the sandbox."""
-        shutil.rmtree(os.path.expanduser(server_lock.STATE_DIR), ignore_errors=True)
+        shutil.rmtree(os.path.expanduser(local_state.STATE_DIR), ignore_errors=True)
 
     def monotonic(self) -> float:
         """The virtual clock."""

@@ -18,7 +18,8 @@ from typing import Any, Callable
 from .. import _errors as errors
 from .._errors import RewindError
 from .._provider.base import Provider, Server, Snapshot
-from .._state.server_lock import LocalState
+from .._state.local_state import LocalState
+from .._state.server_lock import ServerLock
 from .._wait.polling import Deadline
 
 MAX_NAME_LENGTH = 255  # inferred: no cloud says, and no file system takes more
@@ -65,7 +66,8 @@ class OperationContext:
     :ivar redeliver_signal: what to do with a signal that was held back, once nothing is left half done.
     :ivar changes: what this task has changed so far; a failed task's result reports it too.
     :ivar warnings: for Ansible to show.
-    :ivar state: the server's lock and note, while it is this task's turn (see operation_lock.py); None where there is none.
+    :ivar lock: the server's lock, while this task holds it (see server_lock.py); None where there is none.
+    :ivar state: the server's notes, as long as C(lock).
     """
 
     provider: Provider
@@ -76,6 +78,7 @@ class OperationContext:
     redeliver_signal: Callable[[int], None] = lambda number: None
     changes: Changes = field(default_factory=Changes)
     warnings: list[str] = field(default_factory=list)
+    lock: ServerLock | None = None
     state: LocalState | None = None
     on_server_progress: Callable[[str], None] | None = None
     connect: Callable[[], Provider] | None = None
@@ -191,9 +194,5 @@ def candidates_hint(snapshots: list[Snapshot]) -> str:
 
 def format_snapshots(snapshots: list[Snapshot]) -> str:
     """Snapshots in one line of a message."""
-    return ", ".join(f"{snapshot_label(item)} {item.status} from {item.created_at or 'an unknown time'}" for item in snapshots)
+    return ", ".join(f"{item.label} {item.status} from {item.created_at or 'an unknown time'}" for item in snapshots)
 
-
-def snapshot_label(snapshot: Snapshot) -> str:
-    """How messages call a snapshot: with its id where that says more than the name."""
-    return snapshot.name if snapshot.id in (None, snapshot.name) else f"{snapshot.name} ({snapshot.id})"

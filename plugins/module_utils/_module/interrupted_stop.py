@@ -20,7 +20,7 @@ from typing import Any
 from .. import _errors as errors
 from .._errors import RewindError
 from .._provider.base import RUNNING, STOPPED, Server
-from .._state.operation_lock import lock_server
+from .._state.server_lock import lock_server
 from . import power
 from .context import OperationContext
 
@@ -65,10 +65,10 @@ class InterruptedStop:
             raise
 
     def _stop_note(self) -> dict[str, Any] | None:
-        state = self.ctx.state
-        if state is None or (self.ctx.check_mode and state.is_locked()):  # a check run waits for no turn: this one is another's, who lives
+        ctx = self.ctx
+        if ctx.state is None or (ctx.check_mode and ctx.lock.is_locked()):  # check mode does not lock: the note belongs to a running task
             return None
-        return state.get(power.STOPPED_FOR_SNAPSHOT, MAX_RECOVERY_AGE)
+        return ctx.state.get(power.STOPPED_FOR_SNAPSHOT, MAX_RECOVERY_AGE)
 
     def _reread(self, server: Server, note: dict[str, Any]) -> Server:
         """The server now; one that still runs is watched for a while, since the stop may come late."""

@@ -13,11 +13,11 @@ from .._bulk.executor import run_on_each
 from .._bulk.results import RERUN_RESUMES
 from .._errors import RewindError, invalid_argument
 from .._provider.base import PENDING, Server, Snapshot, unsupported
-from .._state.operation_lock import lock_server
-from .._state.pending_changes import is_creation_pending, list_consistent
+from .._state.pending_changes import is_creation_pending
+from .._state.server_lock import lock_server
 from .._wait.polling import Deadline
 from .._wait.waiters import wait_snapshot_listed, wait_snapshot_ready
-from .context import OperationContext, select_snapshot, snapshot_label, validate_snapshot_name
+from .context import OperationContext, select_snapshot, validate_snapshot_name
 from .snapshot_changes import delete
 from .snapshot_present import ensure_present
 from .snapshot_result import snapshot_result
@@ -44,7 +44,6 @@ def _ensure_absent(ctx: OperationContext) -> dict[str, Any]:
     while True:
         with lock_server(ctx) as server:
             server, snapshots = ctx.get_server_and_snapshots(server)
-            snapshots = list_consistent(ctx, server, snapshots)
             snapshot = select_snapshot(ctx.provider, server, snapshots, options["name"], options["id"])
             if snapshot is None and options["name"] and is_creation_pending(ctx, server):
                 snapshot = Snapshot(id=None, name=options["name"], server=server, status=PENDING)
@@ -63,7 +62,7 @@ def _ensure_absent(ctx: OperationContext) -> dict[str, Any]:
     changed = ctx.check_mode or ctx.changes.changed
     summary = "would be deleted" if ctx.check_mode else "is deleted" if changed else "was deleted by somebody else meanwhile"
     return snapshot_result(
-        ctx, snapshot.server, None, changed, f"Snapshot {snapshot_label(snapshot)} of server {server.label} {summary}",
+        ctx, snapshot.server, None, changed, f"Snapshot {snapshot.label} of server {server.label} {summary}",
         snapshots, after,
     )
 

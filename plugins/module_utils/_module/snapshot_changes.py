@@ -15,7 +15,7 @@ from .._provider.base import PENDING, RUNNING, Server, Snapshot
 from .._state import pending_changes
 from .._wait.polling import Deadline
 from .._wait.waiters import RECONCILE_TIMEOUT, wait_snapshot_deleted, wait_snapshot_listed, wait_snapshot_ready, wait_snapshot_recreated
-from .context import OperationContext, snapshot_label
+from .context import OperationContext
 
 
 def create(ctx: OperationContext, server: Server, known_ids: set[str], replaces: Snapshot | None) -> Callable[[], Snapshot]:
@@ -38,10 +38,8 @@ def create(ctx: OperationContext, server: Server, known_ids: set[str], replaces:
         snapshot = _reconcile_create(ctx, server, known_ids, error)
     if snapshot is None:
         pending_changes.record_requested(ctx, name)
-    else:
-        pending_changes.record_created(ctx, snapshot)
-        if replaces is not None and ctx.options["wait"]:
-            pending_changes.record_replacement(ctx, replaces, snapshot)
+    elif replaces is not None and ctx.options["wait"]:
+        pending_changes.record_replacement(ctx, replaces, snapshot)
     if ctx.options["wait"]:
         ctx.report_progress(server, f"snapshot {name} is asked for")
 
@@ -77,7 +75,6 @@ def recreate(ctx: OperationContext, snapshot: Snapshot) -> Callable[[], Snapshot
     try:
         ctx.send_change(lambda: ctx.provider.recreate_snapshot(snapshot))
         ctx.changes.changed = True
-        pending_changes.record_deleted(ctx, snapshot)
         pending_changes.record_requested(ctx, snapshot.name)
     except RewindError as error:
         error.add_context(server.label, snapshot.name)
@@ -131,10 +128,10 @@ def delete(ctx: OperationContext, snapshot: Snapshot) -> bool:
         deleted = ctx.send_change(lambda: ctx.provider.delete_snapshot(snapshot))
         ctx.changes.changed = ctx.changes.changed or deleted
         if deleted and ctx.provider.capabilities.synchronous_delete:
-            pending_changes.record_deleted(ctx, snapshot)
+            pending_changes.clear_requested(ctx, snapshot.name)
             return True
     except RewindError as error:
-        unknown_error = error.add_context(snapshot.server.label, snapshot_label(snapshot))
+        unknown_error = error.add_context(snapshot.server.label, snapshot.label)
         if error.outcome != errors.UNKNOWN:
             raise
         deadline = _reconcile_deadline(ctx, snapshot.server, deadline)
@@ -145,7 +142,7 @@ def delete(ctx: OperationContext, snapshot: Snapshot) -> bool:
         error.hint = "look at the server's snapshots (rewind.vps.snapshot_info), then run again; a rerun is safe"
         raise error from None
     ctx.changes.changed = ctx.changes.changed or deleted
-    pending_changes.record_deleted(ctx, snapshot)
+    pending_changes.clear_requested(ctx, snapshot.name)
     return deleted
 
 

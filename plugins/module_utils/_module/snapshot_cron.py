@@ -12,7 +12,7 @@ from typing import Any
 from .. import _errors as errors
 from .._errors import RewindError
 from .._provider.base import Schedule, Server, Snapshot, unsupported
-from .._state.operation_lock import lock_server
+from .._state.server_lock import lock_server
 from .._wait.polling import Deadline, wait_until
 from .._wait.waiters import RECONCILE_TIMEOUT
 from . import signal_guard

@@ -14,11 +14,11 @@ from .. import _errors as errors
 from .._errors import RewindError
 from .._provider.base import PENDING, READY, Server, Snapshot
 from .._state import pending_changes
-from .._state.operation_lock import lock_server
+from .._state.server_lock import lock_server
 from .._wait.polling import Deadline
 from .._wait.waiters import wait_server_idle, wait_snapshot_listed, wait_snapshot_ready, wait_snapshot_recreated
 from . import interrupted_stop, power, retention
-from .context import OperationContext, format_snapshots, select_snapshot, snapshot_label
+from .context import OperationContext, format_snapshots, select_snapshot
 from .snapshot_changes import create, delete, recreate
 from .snapshot_plan import ADOPT, CREATE, KEEP, RECREATE, Plan, plan_by_id, plan_present
 from .snapshot_result import snapshot_result
@@ -79,7 +79,6 @@ def _ensure_present(ctx: OperationContext, interrupted: interrupted_stop.Interru
 def _inspect_and_request(ctx: OperationContext, server: Server) -> _PendingSnapshot | Server:
     """Look, decide, and ask for what is missing; the server where it is busy, so that nothing can be asked for now."""
     server, snapshots = ctx.get_server_and_snapshots(server)
-    snapshots = pending_changes.list_consistent(ctx, server, snapshots)
     plan = _plan(ctx, server, snapshots)
     if plan.action == KEEP:
         if not ctx.check_mode:
@@ -199,16 +198,16 @@ def _finish(ctx: OperationContext, pending: _PendingSnapshot, snapshot: Snapshot
                 _prune(ctx, item)
     elif _replaces_old(ctx, plan):
         ctx.warnings.append(
-            f"The older snapshot {snapshot_label(plan.replaces)} of server {server.label} stays, since this task does not wait "
+            f"The older snapshot {plan.replaces.label} of server {server.label} stays, since this task does not wait "
             "for the new one. Delete it by its id, or let the task wait."
         )
     pruned = ctx.changes.pruned
     gone = {item.id for item in pruned}
     after = [item for item in listed if item.id not in gone and item.id != snapshot.id] + [snapshot]
-    message = f"Snapshot {snapshot_label(snapshot)} of server {server.label} {summary}"
+    message = f"Snapshot {snapshot.label} of server {server.label} {summary}"
     if pruned:
         deleted = "would be deleted" if ctx.check_mode else "deleted"
-        message += f"; {deleted}: {', '.join(snapshot_label(item) for item in pruned)}"
+        message += f"; {deleted}: {', '.join(item.label for item in pruned)}"
     return snapshot_result(ctx, server, snapshot, ctx.changes.changed, message, pending.snapshots, after)
 
 

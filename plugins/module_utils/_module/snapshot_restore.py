@@ -14,13 +14,12 @@ from .._bulk.executor import run_on_each
 from .._bulk.results import RERUN_REPEATS
 from .._errors import RewindError
 from .._provider.base import FAILED, READY, RESTORING, RUNNING, Server, Snapshot
-from .._state.operation_lock import lock_server
-from .._state.pending_changes import list_consistent
+from .._state.server_lock import lock_server
 from .._wait.polling import Deadline
 from .._wait.restore import RestoreTracker, wait_for_restore
 from .._wait.waiters import wait_server_idle
 from . import power
-from .context import OperationContext, candidates_hint, select_snapshot, snapshot_label
+from .context import OperationContext, candidates_hint, select_snapshot
 
 
 def run(ctx: OperationContext) -> dict[str, Any]:
@@ -29,16 +28,16 @@ def run(ctx: OperationContext) -> dict[str, Any]:
         return run_on_each(ctx, run, RERUN_REPEATS, ctx.provider.capabilities.expected_restore_seconds)
     with lock_server(ctx, allow_during_restore=True) as server, contextlib.ExitStack() as restore_lock:
         server = server if server.power_state else ctx.provider.get_server(ctx.server_reference)
-        snapshots = list_consistent(ctx, server, ctx.provider.list_snapshots(server))
+        snapshots = ctx.provider.list_snapshots(server)
         snapshot = _select_ready_snapshot(ctx, server, snapshots)
         if not server.task_state:
             if ctx.check_mode:
                 ctx.changes.changed = True
                 return _result(ctx, server, server, RestoreTracker(ctx, server, snapshot), joined=False)
             restore = _request_restore(ctx, server, snapshot)
-            if ctx.options["wait"] and ctx.state is not None:
-                ctx.state.hold_restore_lock()
-                restore_lock.callback(ctx.state.release_restore_lock)
+            if ctx.options["wait"] and ctx.lock is not None:
+                ctx.lock.hold_restore_lock()
+                restore_lock.callback(ctx.lock.release_restore_lock)
         held_lock = restore_lock.pop_all()
     if server.task_state:
         return _join_or_fail(ctx, server, snapshot)
@@ -57,12 +56,12 @@ def _join_or_fail(ctx: OperationContext, server: Server, snapshot: Snapshot) -> 
     if not joined:
         raise RewindError(
             f"Server {server.label} was in the middle of something ({server.task_state}), and this task asked for nothing",
-            kind=errors.BUSY, server=server.label, snapshot=snapshot_label(snapshot),
+            kind=errors.BUSY, server=server.label, snapshot=snapshot.label,
             hint="look at the server: if an earlier run's restore was under way it is done now; else run again",
         )
     ctx.warnings.append(
         f"Server {server.label} was being restored already, so this task asked for nothing and joined that."
-        + (f" {ctx.provider.display_name} does not say of which snapshot: if it was not {snapshot_label(snapshot)}, run again."
+        + (f" {ctx.provider.display_name} does not say of which snapshot: if it was not {snapshot.label}, run again."
            if ctx.provider.capabilities.reports_restoring else "")
     )
     after = _wait_and_start(ctx, restore) if ctx.options["wait"] and not ctx.check_mode else server
@@ -95,9 +94,9 @@ def _select_ready_snapshot(ctx: OperationContext, server: Server, snapshots: lis
     if snapshot.status != READY:
         failed = snapshot.status == FAILED
         raise RewindError(
-            f"Snapshot {snapshot_label(snapshot)} of server {server.label} is {snapshot.status} "
+            f"Snapshot {snapshot.label} of server {server.label} is {snapshot.status} "
             f"(the cloud says {snapshot.provider_status!r}), so nothing can be restored from it",
-            kind=errors.NOT_READY, server=server.label, snapshot=snapshot_label(snapshot),
+            kind=errors.NOT_READY, server=server.label, snapshot=snapshot.label,
             hint=candidates_hint([item for item in snapshots if item.status == READY]) if failed else "run again when it is ready",
         )
     return snapshot
@@ -119,7 +118,7 @@ def _request_restore(ctx: OperationContext, server: Server, snapshot: Snapshot) 
         ctx.send_change(lambda: ctx.provider.restore_snapshot(snapshot))
         ctx.changes.changed = True
     except RewindError as error:
-        error.add_context(server.label, snapshot_label(snapshot))
+        error.add_context(server.label, snapshot.label)
         if error.outcome != errors.UNKNOWN:
             _check_partial_effect(ctx, server, error)
             raise
@@ -164,7 +163,7 @@ def _result(ctx: OperationContext, before: Server, after: Server, restore: Resto
             "that failed half way: this snapshot was the current one already and holds a server that is off. "
             "Look at the server before you rely on it."
         )
-    label = f"snapshot {snapshot_label(snapshot)}"
+    label = f"snapshot {snapshot.label}"
     if ctx.check_mode:
         summary = "is being restored already; would wait for it" if joined else f"would be restored to {label}"
     elif not ctx.options["wait"]:

@@ -13,7 +13,7 @@ from .. import _errors as errors
 from .._errors import RewindError
 from .._provider.base import PENDING, RUNNING, Account, Server, Snapshot
 from . import retention
-from .context import OperationContext, format_snapshots, snapshot_label, validate_snapshot_name
+from .context import OperationContext, format_snapshots, validate_snapshot_name
 
 # A token that may do no more than one of these can't take a snapshot. Inferred: the clouds list no words for it.
 _READ_ONLY_PERMISSIONS = frozenset({"read", "read_only", "read-only", "readonly", "view"})
@@ -119,8 +119,8 @@ def _select_evictions(ctx: OperationContext, server: Server, snapshots: list[Sna
     pending = next((item for item in snapshots if item.status == PENDING), None)
     if pending is not None:
         raise RewindError(
-            f"Snapshot {snapshot_label(pending)} of server {server.label} is being made right now, so no upgrade is begun",
-            kind=errors.BUSY, server=server.label, snapshot=snapshot_label(pending), hint="run again when it is done",
+            f"Snapshot {pending.label} of server {server.label} is being made right now, so no upgrade is begun",
+            kind=errors.BUSY, server=server.label, snapshot=pending.label, hint="run again when it is done",
         )
     missing = 0 if limit is None else len(snapshots) + 1 - limit
     if missing <= 0:

@@ -13,13 +13,16 @@ settled for a while after the cloud's own "done" counts too. And the signs that 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .. import _errors as errors
 from .._errors import RewindError
-from .._module.context import OperationContext, snapshot_label
 from .._provider.base import RESTORING, RUNNING, STOPPED, Server, Snapshot
 from .polling import Deadline, wait_until
 from .waiters import RECONCILE_TIMEOUT, Stopwatch, wait_with_context
+
+if TYPE_CHECKING:
+    from .._module.context import OperationContext
 
 IDLE_SECONDS = 12.0  # settled for so long, where a cloud has no word for a restore: it is over
 UNOBSERVED_TIMEOUT = 120.0  # settled for so long, where it has one and never said it: nobody saw the restore
@@ -102,7 +105,7 @@ def wait_for_restore(restore: RestoreTracker, deadline: Deadline) -> Server:
     :raises RewindError: it failed, nobody saw it, or the time is up.
     """
     ctx, snapshot = restore.ctx, restore.snapshot
-    label = snapshot_label(snapshot)
+    label = snapshot.label
     idle, failing = Stopwatch(deadline), Stopwatch(deadline)
 
     def poll() -> Server | None:

@@ -7,12 +7,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from .. import _errors as errors
 from .._errors import RewindError
-from .._module.context import OperationContext, snapshot_label
 from .._provider.base import FAILED, READY, RUNNING, Server, Snapshot
 from .polling import Deadline, T, wait_until
+
+if TYPE_CHECKING:
+    from .._module.context import OperationContext
 
 RECONCILE_TIMEOUT = 20.0  # how long to look for a change of which it is unknown whether it happened
 STALE_LIST_TIMEOUT = 30.0  # a list may be stale for so long
@@ -61,7 +64,7 @@ def wait_snapshot_ready(ctx: OperationContext, snapshot: Snapshot, deadline: Dea
 
     :raises RewindError: it failed, vanished, or the time is up.
     """
-    server, label = snapshot.server, snapshot_label(snapshot)
+    server, label = snapshot.server, snapshot.label
     missing = Stopwatch(deadline)
 
     def poll() -> Snapshot | None:
@@ -148,7 +151,7 @@ def _wait_listed_or_idle(
 
 def wait_snapshot_deleted(ctx: OperationContext, snapshot: Snapshot, deadline: Deadline) -> bool:
     """True once the snapshot is listed no more."""
-    label = snapshot_label(snapshot)
+    label = snapshot.label
 
     def poll() -> bool | None:
         return None if any(item.id == snapshot.id for item in ctx.provider.list_snapshots(snapshot.server)) else True

@@ -190,7 +190,7 @@ def test_where_no_note_can_be_written_there_is_a_warning(local_state: LocalState
     def full(self: Any, notes: dict[str, Any]) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("ansible_collections.rewind.vps.plugins.module_utils._state.server_lock.LocalState._write", full)
+    monkeypatch.setattr("ansible_collections.rewind.vps.plugins.module_utils._state.local_state.LocalState._write", full)
     provider = FakeProvider("vpsorg")
     working = make_context(provider, stop_server=True)
     snapshot_operation.run(working)
