@@ -448,11 +448,12 @@ error:
 """
 
 from ..module_utils._ansible_module import run_module
+from ..module_utils._module import snapshot
 
 
 def main() -> None:
     """Run the module."""
-    run_module("snapshot")
+    run_module(snapshot)
 
 
 if __name__ == "__main__":

@@ -190,11 +190,12 @@ error:
 """
 
 from ..module_utils._ansible_module import run_module
+from ..module_utils._module import snapshot_cron
 
 
 def main() -> None:
     """Run the module."""
-    run_module("snapshot_cron")
+    run_module(snapshot_cron)
 
 
 if __name__ == "__main__":

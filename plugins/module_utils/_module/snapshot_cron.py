@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A schedule hangs on a snapshot, or it doesn't."""
+"""The module `snapshot_cron`: adds a schedule to a snapshot, or removes it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,38 @@ from dataclasses import replace
 from typing import Any
 
 from .. import _errors as errors
+from .. import _signal_guard as signal_guard
+from .._argspec import PROVIDER, ArgumentSpec, require_range, validate_names, validate_servers
 from .._errors import RewindError
 from .._provider.base import Schedule, Server, Snapshot, unsupported
 from .._state.server_lock import lock_server
 from .._wait.polling import Deadline, wait_until
 from .._wait.waiters import RECONCILE_TIMEOUT
-from . import signal_guard
 from .context import OperationContext, candidates_hint, select_snapshot
+
+SPEC = PROVIDER.merge(ArgumentSpec(
+    {
+        "server": {"type": "str", "required": True},
+        "name": {"type": "str", "required": True},
+        "day": {"type": "int"},
+        "hour": {"type": "int"},
+        "minute": {"type": "int", "aliases": ["min"]},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    },
+    required_if=[["state", "present", ["day", "hour", "minute"]]],
+))
+RANGES = {"day": (1, 365), "hour": (0, 23), "minute": (0, 59)}
+
+
+def validate(options: dict[str, Any]) -> None:
+    validate_servers(options, may_be_all=False)
+    validate_names(options, "name")
+    for name, (minimum, maximum) in RANGES.items():
+        if options[name] is not None:
+            require_range(name, options[name], minimum, maximum)
 
 
 def run(ctx: OperationContext) -> dict[str, Any]:
-    """The module C(snapshot_cron)."""
     provider = ctx.provider
     if not provider.capabilities.schedule:
         raise unsupported(

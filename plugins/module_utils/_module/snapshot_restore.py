@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A server is overwritten with one of its snapshots. Asked for once, and never taken for done before it is."""
+"""The module `snapshot_restore`: overwrites a server with one of its snapshots.
+
+The restore is requested once, and it counts as finished only if the provider shows it.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import contextlib
 from typing import Any
 
 from .. import _errors as errors
+from .._argspec import PROVIDER, SERVERS, SERVERS_RULE, ArgumentSpec, validate_names, validate_servers, validate_wait, wait_spec
 from .._bulk.executor import run_on_each
 from .._bulk.results import RERUN_REPEATS
 from .._errors import RewindError
@@ -21,10 +25,24 @@ from .._wait.waiters import wait_server_idle
 from . import power
 from .context import OperationContext, candidates_hint, select_snapshot
 
+SPEC = PROVIDER.merge(SERVERS, ArgumentSpec(
+    {
+        "name": {"type": "str"},
+        "id": {"type": "str"},
+        "start_server": {"type": "bool", "default": True},
+    },
+    required_one_of=[SERVERS_RULE, ["name", "id"]],
+), wait_spec(1800))
+
+
+def validate(options: dict[str, Any]) -> None:
+    validate_servers(options, may_be_all=False)
+    validate_names(options, "name", "id")
+    validate_wait(options)
+
 
 def run(ctx: OperationContext) -> dict[str, Any]:
-    """The module C(snapshot_restore)."""
-    if ctx.options.get("servers") is not None:
+    if ctx.options["servers"] is not None:
         return run_on_each(ctx, run, RERUN_REPEATS, ctx.provider.capabilities.expected_restore_seconds)
     with lock_server(ctx, allow_during_restore=True) as server, contextlib.ExitStack() as restore_lock:
         server = server if server.power_state else ctx.provider.get_server(ctx.server_reference)

@@ -10,13 +10,19 @@ import ipaddress
 from typing import Any
 
 from .. import _errors as errors
+from .._argspec import validate_names, validate_servers
 from .._errors import RewindError
 from .._provider.base import PENDING, RUNNING, Account, Server, Snapshot
-from . import retention
 from .context import OperationContext, format_snapshots, validate_snapshot_name
+from .snapshot_plan import newest_first, select_for_eviction
 
 # A token that may do no more than one of these can't take a snapshot. Inferred: the clouds list no words for it.
 _READ_ONLY_PERMISSIONS = frozenset({"read", "read_only", "read-only", "readonly", "view"})
+
+
+def validate(options: dict[str, Any]) -> None:
+    validate_servers(options, may_be_all=True)  # without a server, the host's name and address select it
+    validate_names(options, "name", "match")
 
 
 def run(ctx: OperationContext) -> dict[str, Any]:
@@ -39,7 +45,7 @@ def run(ctx: OperationContext) -> dict[str, Any]:
     try:
         _require_idle(ctx, server)
         snapshots = provider.list_snapshots(server)
-        result["snapshots"] = [item.to_result() for item in retention.newest_first(snapshots)]
+        result["snapshots"] = [item.to_result() for item in newest_first(snapshots)]
         result["evictions"] = [item.to_result() for item in _select_evictions(ctx, server, snapshots)]
     except RewindError as error:
         error.add_context(server.label)
@@ -125,7 +131,7 @@ def _select_evictions(ctx: OperationContext, server: Server, snapshots: list[Sna
     missing = 0 if limit is None else len(snapshots) + 1 - limit
     if missing <= 0:
         return []
-    evictions = retention.select_for_eviction(snapshots, ctx.options["match"], missing, set())
+    evictions = select_for_eviction(snapshots, ctx.options["match"], missing, set())
     if len(evictions) < missing:
         raise RewindError(
             f"Server {server.label} has {len(snapshots)} snapshots, {ctx.provider.display_name} allows {limit}, and of them only "

@@ -22,6 +22,7 @@ from typing import IO, Any
 from ...module_utils import _errors as errors
 from ...module_utils._errors import RewindError
 from ...module_utils._execute import execute
+from ...module_utils._module import snapshot, snapshot_restore
 from ...module_utils._text import sanitize, to_valid_utf8
 from .._upgrade import process_identity
 from .._upgrade.record import RunRecord, describe_state, make_private_directory, utc_timestamp
@@ -89,18 +90,18 @@ def _create_guard(config: dict[str, Any], path: Path, socket_path: Path) -> Guar
         record.data["history"].append({"at": utc_timestamp(), "state": record.state, "note": f"taken up again, {describe_state(record)}"})
     record.update(**process_fields, acknowledged=False)
 
-    def run_operation(module: str, params: dict[str, Any], wait_seconds: int, progress: ProgressCallback) -> dict[str, Any]:
+    def run_operation(operation: Any, params: dict[str, Any], wait_seconds: int, progress: ProgressCallback) -> dict[str, Any]:
         server = {"server": record.data["server"]["id"], "wait": True, "wait_timeout": wait_seconds}
         return execute(
-            module, {**config["parameters"], **server, **params}, check_mode=False, diff_mode=False,
+            operation, {**config["parameters"], **server, **params}, check_mode=False, diff_mode=False,
             progress=progress, redeliver_signal=_raise_signal, environ={},
         )
 
     def restore_snapshot(snapshot_id: str, wait_seconds: int, progress: ProgressCallback) -> dict[str, Any]:
-        return run_operation("snapshot_restore", {"id": snapshot_id, "name": None, "start_server": True}, wait_seconds, progress)
+        return run_operation(snapshot_restore, {"id": snapshot_id, "name": None, "start_server": True}, wait_seconds, progress)
 
     def take_snapshot(params: dict[str, Any], wait_seconds: int, progress: ProgressCallback) -> dict[str, Any]:
-        return run_operation("snapshot", {
+        return run_operation(snapshot, {
             "name": record.snapshot["name"], "id": None, "description": None, "state": "present", "max_age": None,
             "stop_server": params["stop_server"],
             # Only to make room where it is full; trimming waits until the upgrade is confirmed.

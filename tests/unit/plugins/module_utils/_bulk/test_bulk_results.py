@@ -14,11 +14,9 @@ from fakes.bulk import TEST_TIMEOUT, FakeAccount, bulk_task, start_thread, wait_
 
 from ansible_collections.rewind.vps.plugins.module_utils._bulk.executor import run_on_each
 from ansible_collections.rewind.vps.plugins.module_utils._bulk.results import RERUN_REPEATS, RERUN_RESUMES
-from ansible_collections.rewind.vps.plugins.module_utils._error_results import error_result
-from ansible_collections.rewind.vps.plugins.module_utils._errors import UNKNOWN, RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._errors import UNKNOWN, Cancelled, RewindError, error_result
 from ansible_collections.rewind.vps.plugins.module_utils._module import server_info, snapshot_info, snapshot_restore
 from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot as snapshot_operation
-from ansible_collections.rewind.vps.plugins.module_utils._module.signal_guard import Cancelled
 from ansible_collections.rewind.vps.plugins.module_utils._state import local_state
 from ansible_collections.rewind.vps.plugins.module_utils._state.server_lock import lock_server
 
