@@ -128,10 +128,14 @@ def _normalize_servers(options: dict[str, Any], may_be_all: bool) -> None:
     options["servers"] = servers
     if ALL in servers and may_be_all:
         if servers != [ALL]:
-            raise invalid_argument(f"{ALL} means every server of the account, so no other can stand beside it", "give it alone, or name the servers")
+            raise invalid_argument(
+                f"{ALL} means every server of the account, so it cannot be combined with other servers", "use it alone, or list the servers"
+            )
         options["servers"] = None
     elif options.get("id") is not None and len(servers) > 1:
-        raise invalid_argument("id is the id of one server's snapshot, and several servers were given", "give name instead, or server for one server")
+        raise invalid_argument(
+            "id identifies a snapshot of one server, but several servers were given", "use name instead, or server for a single server"
+        )
 
 
 def validate_names(options: dict[str, Any], *names: str) -> None:
@@ -174,8 +178,8 @@ def _normalize_credential(option: str, value: str | None) -> str | None:
         return None
     if not value.isascii() or not value.isprintable() or " " in value:
         raise invalid_argument(
-            f"{option} has characters that no token or key has (a space, a line break, a letter outside ASCII)",
-            "look at how it is read: a file with several lines, or text around the key?",
+            f"{option} contains characters that are invalid in a token or key (a space, a line break, a non-ASCII letter)",
+            "check how it is read: a file with several lines, or text around the key?",
         )
     return value
 
@@ -209,15 +213,15 @@ def _resolve_api_url(options: dict[str, Any], environ: Mapping[str, str]) -> str
         parts = urlsplit(url)
         host = parts.hostname if parts.port is None or parts.port else None
     except ValueError:
-        raise invalid_argument(f"{expected}; the one given can't be read as a URL") from None
+        raise invalid_argument(f"{expected}; the given value is not a URL") from None
     if parts.scheme not in ("http", "https"):
-        raise invalid_argument(f"{expected}: it begins with https://")
+        raise invalid_argument(f"{expected}: it must start with https://")
     if not host or not url.isascii() or not url.isprintable() or " " in url:
-        raise invalid_argument(f"{expected}: it has no host that can be used")
+        raise invalid_argument(f"{expected}: it has no valid host")
     if "@" in parts.netloc or "?" in url or "#" in url:
-        raise invalid_argument(f"{expected}: no user name, no ? and no # in it", "credentials have options of their own")
+        raise invalid_argument(f"{expected}: it must not contain a user name, ? or #", "use the options for credentials")
     if not _AUTHORITY.fullmatch(parts.netloc):
-        raise invalid_argument(f"{expected}: it has no host that can be used")
+        raise invalid_argument(f"{expected}: it has no valid host")
     if parts.scheme == "http" and not is_loopback(url):
         raise invalid_argument(
             f"{source} uses http to {host}, which would send the credentials unprotected",

@@ -209,25 +209,25 @@ def _build_result(error: RewindError, ctx: Any) -> dict[str, Any]:
 
 
 def _interrupted_error(interruption: Interrupted, request_sent: bool) -> RewindError:
-    message = "The task was told to end while the server was stopped for its snapshot; the server runs again"
+    message = "Interrupted while the server was stopped for its snapshot; the server runs again"
     if isinstance(interruption, Cancelled):
         if not request_sent:
-            return RewindError("The task was told to end before it had asked for anything", kind=INTERRUPTED, hint="run again")
-        message = "The task was told to end while it waited for what it had asked for"
+            return RewindError("Interrupted before any request was sent", kind=INTERRUPTED, hint="run again")
+        message = "Interrupted while waiting for a requested change"
     return RewindError(
         message,
         kind=INTERRUPTED,
         outcome=UNKNOWN,
-        hint="look at the server's snapshots (rewind.vps.snapshot_info), then run again; a rerun makes no second one",
+        hint="check the server's snapshots (rewind.vps.snapshot_info), then run again; a rerun creates no second one",
     )
 
 
 def _internal_error(error: BaseException, request_sent: bool) -> RewindError:
     frames = traceback.extract_tb(error.__traceback__)
-    location = f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else "an unknown place"
+    location = f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else "an unknown location"
     return RewindError(
-        f"rewind.vps made a mistake of its own ({type(error).__name__} at {location})",
+        f"Internal error in rewind.vps ({type(error).__name__} at {location})",
         kind=INTERNAL,
         outcome=UNKNOWN if request_sent else NOT_APPLIED,
-        hint="look at the server and its snapshots before running again, and please report this",
+        hint="check the server and its snapshots before running again, and please report this",
     )

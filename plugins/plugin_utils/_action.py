@@ -98,8 +98,8 @@ class InProcessAction(ControllerAction):
 
     def _dispatch(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         if isinstance(self._task.args.get("server"), (list, tuple)):  # Ansible would convert it to a string
-            instead = "give a list as servers" if "servers" in self.operation.SPEC.options else "use a loop, or one task for each host"
-            return {"failed": True, "msg": f"server takes one server, and a list was given: {instead}"}
+            instead = "use servers for a list" if "servers" in self.operation.SPEC.options else "use a loop, or one task for each host"
+            return {"failed": True, "msg": f"server takes one server, but a list was given: {instead}"}
         reason = self._module_reason(task_vars)
         if reason:
             display.vvv(f"{self._full_name}: runs as a module, since {reason}")
@@ -115,11 +115,11 @@ class InProcessAction(ControllerAction):
         if self._task.async_val:
             return "the task is asynchronous"
         if getattr(self._connection, "become", None):
-            return "the task becomes another user"
+            return "the task uses become"
         if not requests_available():
             return "the controller's Python has no requests"
         if self._has_custom_interpreter(task_vars):
-            return "another Python is asked for"
+            return "another Python is configured"
         return None
 
     def _has_custom_interpreter(self, task_vars: dict[str, Any]) -> bool:

@@ -78,7 +78,7 @@ def test_an_unreadable_schedule(runner: PlaybookRunner, ilkbyte: TaskFactory, su
     with subtests.test("same time"):
         assert run["same time"].changing == [] and run["same time"].result["changed"] is False
         (warning,) = run["same time"].result["warnings"]
-        assert "can't be read" in warning and f"{hour:02}:03" in warning and "app1" in warning
+        assert "cannot be parsed" in warning and f"{hour:02}:03" in warning and "app1" in warning
     with subtests.test("another time"):
         assert run["another time"].changing == ["cron.delete", "cron.add"]
     with subtests.test("readable all the same"):
@@ -95,7 +95,7 @@ def test_the_old_schedule_is_restored(runner: PlaybookRunner, ilkbyte: TaskFacto
     outcome = runner.run(ilkbyte("snapshot_cron", scheduled_snapshot(), refused, name="one", day=9, hour=hour, minute=3)).only
     assert outcome.changing == ["cron.delete", "cron.add", "cron.add"]
     assert outcome.error["outcome"] == "not_applied" and outcome.result["changed"] is False
-    assert f"the old one (every 1 day(s) at {hour:02}:03) is back" in outcome.msg and "Kota dolu!" in outcome.msg
+    assert f"the old one (every 1 day(s) at {hour:02}:03) was restored" in outcome.msg and "Kota dolu!" in outcome.msg
     assert scheduled(runner) == f"Her 1 günde bir {hour:02}:03 saatinde"
 
 

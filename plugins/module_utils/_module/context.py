@@ -135,12 +135,12 @@ def validate_snapshot_name(provider: Provider, name: str) -> None:
     """Raise `RewindError` if the provider does not allow the name. Nothing is sent."""
     if len(name) > MAX_NAME_LENGTH:
         raise RewindError(
-            f"A snapshot's name has {MAX_NAME_LENGTH} characters at most, and this one has {len(name)}",
-            kind=errors.INVALID_ARGUMENT, hint="choose a shorter one; description takes more, where the cloud has it",
+            f"A snapshot name can have at most {MAX_NAME_LENGTH} characters; this one has {len(name)}",
+            kind=errors.INVALID_ARGUMENT, hint="choose a shorter name; use description for more text, if the provider supports it",
         )
     if not re.fullmatch(provider.capabilities.name_pattern, name):
         raise RewindError(
-            f"{provider.display_name} takes only {provider.capabilities.name_rule} in a snapshot's name, so {name!r} can't be one",
+            f"{provider.display_name} allows only {provider.capabilities.name_rule} in a snapshot name, so {name!r} is invalid",
             kind=errors.INVALID_ARGUMENT,
             snapshot=name,
             hint=f"choose a name like {_suggest_name(provider, name)!r}",
@@ -162,11 +162,11 @@ def select_snapshot(provider: Provider, server: Server, snapshots: list[Snapshot
         found = next((snapshot for snapshot in snapshots if snapshot.id == id_), None)
         if found is not None and name is not None and found.name != name:
             raise RewindError(
-                f"id {id_} and name {name!r} disagree: at {provider.display_name} {id_} is called {found.name!r}",
+                f"id {id_} and name {name!r} do not match: at {provider.display_name}, {id_} is called {found.name!r}",
                 kind=errors.INVALID_ARGUMENT,
                 server=server.label,
                 snapshot=id_,
-                hint="give one of them, the right one",
+                hint="use one of them",
             )
         return found
     matches = [snapshot for snapshot in snapshots if snapshot.name == name]
@@ -176,14 +176,14 @@ def select_snapshot(provider: Provider, server: Server, snapshots: list[Snapshot
             kind=errors.AMBIGUOUS,
             server=server.label,
             snapshot=name,
-            hint="say which one with id",
+            hint="select one with id",
         )
     return matches[0] if matches else None
 
 
 def candidates_hint(snapshots: list[Snapshot]) -> str:
     """Return a hint for a snapshot that is not in the list."""
-    return f"choose one of this server's: {format_snapshots(snapshots)}" if snapshots else "this server has none to choose from"
+    return f"choose one of this server's: {format_snapshots(snapshots)}" if snapshots else "this server has none"
 
 
 def format_snapshots(snapshots: list[Snapshot]) -> str:

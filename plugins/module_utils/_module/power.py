@@ -46,8 +46,8 @@ def stop_temporarily(ctx: OperationContext, server: Server, deadline: Deadline) 
         return
     if server.power_state != RUNNING:
         raise RewindError(
-            f"Server {server.label} is {server.power_state}: neither running, so that it could be stopped, nor stopped",
-            kind=errors.NOT_READY, server=server.label, hint="look at it in the cloud's panel, or leave stop_server out",
+            f"Server {server.label} is {server.power_state}; only a running server can be stopped for its snapshot",
+            kind=errors.NOT_READY, server=server.label, hint="check it in the provider's panel, or omit stop_server",
         )
     with signal_guard.raise_on_signal(ctx.redeliver_signal) as defer:
         stop_sent = confirmed_off = False
@@ -102,23 +102,23 @@ def start(ctx: OperationContext, server: Server, deadline: Deadline) -> Server:
                     raise
         return None
 
-    ctx.report_progress(server, "it is started")
+    ctx.report_progress(server, "starting")
     try:
         return wait_with_context(
             ctx, poll, f"server {server.label} to be started", deadline, EXPECTED_POWER_SECONDS, server, None,
-            "start the server in the cloud's panel",
+            "start the server in the provider's panel",
         )
     except RewindError as error:
         if rejection is not None and error.kind == errors.WAIT_TIMEOUT:
             error.outcome = errors.UNKNOWN if sent else errors.FAILED
-            error.message += f"; the last try to start it: {rejection.message}"
+            error.message += f"; the last attempt to start it: {rejection.message}"
             error.provider_message = rejection.provider_message
         raise
 
 
 def _request_stop(ctx: OperationContext, server: Server, deadline: Deadline) -> Deadline:
     """Ask once, and return how long to wait for it."""
-    ctx.report_progress(server, "it is stopped for its snapshot")
+    ctx.report_progress(server, "stopping for the snapshot")
     try:
         ctx.send_change(lambda: ctx.provider.set_power(server, STOP))
         ctx.changes.changed = True
@@ -160,7 +160,7 @@ def restart_after_snapshot(ctx: OperationContext, server: Server, cause: BaseExc
             server=server.label,
             http_status=error.http_status,
             provider_message=error.provider_message,
-            hint="START IT NOW in the cloud's panel",
+            hint="START IT NOW in the provider's panel",
         ) from None
 
 
@@ -181,7 +181,7 @@ def _write_stop_note(ctx: OperationContext, server: Server) -> None:
     try:
         ctx.state.put(STOPPED_FOR_SNAPSHOT, address=server.address)
     except OSError:
-        ctx.warnings.append(f"No note could be written on this machine, so if this task is killed, nothing starts server {server.label} again.")
+        ctx.warnings.append(f"Local state cannot be written; if this task is killed, nothing starts server {server.label} again.")
 
 
 def clear_stop_note(ctx: OperationContext) -> None:
@@ -195,12 +195,12 @@ def wait_delayed_stop(ctx: OperationContext, server: Server, cause: BaseExceptio
 
     A system that is shutting itself down may look as if it simply ran, so it is watched for a while longer.
     """
-    ctx.report_progress(server, "it was asked to stop and has not yet; it is watched, so that it does not stay off")
+    ctx.report_progress(server, "stop requested but not completed; watching so that the server does not stay off")
     try:
         wait_for_power(ctx, server, STOPPED, Deadline(seconds))
     except RewindError as error:
         if isinstance(cause, RewindError) and error.kind == errors.WAIT_TIMEOUT:
-            cause.hint = "the server runs, but it was asked to stop: if it still does, start it in the cloud's panel"
+            cause.hint = "the server runs, but a stop was requested: if it still stops, start it in the provider's panel"
 
 
 @dataclass
@@ -267,17 +267,17 @@ class InterruptedStop:
                 self.recovered_server = restart_after_snapshot(ctx, latest, first_error)
             clear_stop_note(ctx)
         elif is_off and request_start(ctx, latest):
-            self._warn(latest, "Its start is asked for, and this task does not wait for it.")
+            self._warn(latest, "Its start was requested; this task does not wait for it.")
             clear_stop_note(ctx)
         elif is_off:
-            self._warn(latest, "It can't be started right now: the next task that waits does it, or you in the cloud's panel.")
+            self._warn(latest, "It cannot be started now: the next task with wait: true starts it, or start it in the provider's panel.")
         elif _stop_window_left(note) <= 0:  # else the stop may still come, which this task does not watch: the next one looks again
             clear_stop_note(ctx)
 
     def _warn(self, latest: Server, message: str) -> None:
         if latest.power_state == STOPPED:
             self.ctx.warnings.append(
-                f"Server {latest.label} was off: an earlier task of this machine has stopped it for a snapshot and was cut off. {message}"
+                f"Server {latest.label} was stopped: an interrupted task on this machine had stopped it for a snapshot. {message}"
             )
 
 
@@ -294,7 +294,7 @@ def _is_other_server(latest: Server, note: dict[str, Any]) -> bool:
 
 def _add_context(error: RewindError, server: Server, first_error: RewindError | None) -> None:
     """What kept this task from seeing to the server must not hide what happened before."""
-    error.message = f"Server {server.label}, which an earlier task has stopped for a snapshot, may still be off: {error.message}"
+    error.message = f"Server {server.label}, which an interrupted task had stopped for a snapshot, may still be stopped: {error.message}"
     if first_error is not None:
         error.message += f"; before that: {first_error.message}"
         error.outcome = first_error.outcome if error.outcome == errors.NOT_APPLIED else error.outcome

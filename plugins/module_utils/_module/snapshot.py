@@ -78,13 +78,13 @@ def validate(options: dict[str, Any]) -> None:
     if options["state"] == "absent":
         conflicting = [name for name in ("max_age", "retain", "stop_server", "description") if options[name]]
         if conflicting:
-            raise invalid_argument(f"{', '.join(conflicting)} can't go with state: absent", "leave it out, or use state: present")
+            raise invalid_argument(f"{', '.join(conflicting)} cannot be combined with state: absent", "omit it, or use state: present")
     if options["wait"] is False:
         conflicting = [name for name in ("retain", "stop_server") if options[name]]
         if conflicting:
             raise invalid_argument(
-                f"{' and '.join(conflicting)} need the finished snapshot, so wait can't be false",
-                "leave wait at true, or leave them out",
+                f"{' and '.join(conflicting)} require the finished snapshot, so wait must be true",
+                "set wait: true, or omit them",
             )
 
 
@@ -96,9 +96,9 @@ def run(ctx: OperationContext) -> dict[str, Any]:
         return _ensure_absent(ctx)
     validate_snapshot_name(provider, options["name"])
     if options["stop_server"] and not provider.capabilities.power:
-        raise unsupported(provider, "stopping a server", "leave stop_server out")
+        raise unsupported(provider, "stopping a server", "omit stop_server")
     if options["description"] and not provider.capabilities.description:
-        raise invalid_argument(f"{provider.display_name} keeps no descriptions of snapshots", "leave description out")
+        raise invalid_argument(f"{provider.display_name} does not store snapshot descriptions", "omit description")
     with power.restart_after_interrupted_stop(ctx) as interrupted:
         result = _ensure_present(ctx, interrupted)
     result["changed"] = ctx.changes.changed
@@ -185,9 +185,9 @@ def _wait_while_busy(ctx: OperationContext, server: Server) -> Server:
     if ctx.options["wait"]:
         return wait_server_idle(ctx, server, ctx.deadline)
     raise RewindError(
-        f"Server {server.label} is in the middle of something ({server.task_state})",
+        f"Server {server.label} is busy ({server.task_state})",
         kind=errors.BUSY, server=server.label, snapshot=ctx.options["name"],
-        hint="run again when that is done, or with wait: true, which waits for it",
+        hint="run again when it is idle, or use wait: true",
     )
 
 
@@ -210,11 +210,11 @@ def _select_evictions(ctx: OperationContext, server: Server, snapshots: list[Sna
         evictions = select_for_eviction(snapshots, retain["match"], missing, keep)
         if len(evictions) == missing:
             return evictions
-        hint = f"nothing more matches retain.match {retain['match']!r}; delete one by hand, or widen the pattern"
+        hint = f"no other snapshot matches retain.match {retain['match']!r}; delete one manually, or widen the pattern"
     else:
-        hint = "delete one (state: absent), or let old ones go: when_full: prune with retain.match"
+        hint = "delete one (state: absent), or use when_full: prune with retain.match"
     raise RewindError(
-        f"Server {server.label} has {len(snapshots)} snapshots, and {ctx.provider.display_name} allows {limit}: {format_snapshots(snapshots)}",
+        f"Server {server.label} has {len(snapshots)} snapshots; {ctx.provider.display_name} allows {limit}: {format_snapshots(snapshots)}",
         kind=errors.LIMIT_REACHED, server=server.label, snapshot=ctx.options["name"], hint=hint,
     )
 
@@ -244,15 +244,15 @@ def _wait(ctx: OperationContext, pending: PendingSnapshot) -> tuple[Snapshot, st
     """Wait for what is in progress. Return the snapshot and how the message describes it."""
     plan, request = pending.plan, pending.request
     if plan.action == KEEP:
-        return plan.snapshot, "is there"
+        return plan.snapshot, "exists"
     if plan.action == ADOPT:
-        return _wait_adopted(ctx, plan.snapshot, request), "was being made already"
+        return _wait_adopted(ctx, plan.snapshot, request), "was already in progress"
     if request is None:
-        return _predict(ctx, pending), "would be made"
+        return _predict(ctx, pending), "would be created"
     snapshot = wait_for_requested(ctx, request)
     if not ctx.changes.changed:
-        return snapshot, "was made by somebody else meanwhile"
-    return snapshot, "is made" if snapshot.status == READY else "is being made"
+        return snapshot, "was created by another client"
+    return snapshot, "is created" if snapshot.status == READY else "is in progress"
 
 
 def _wait_adopted(ctx: OperationContext, snapshot: Snapshot, request: RequestedSnapshot | None) -> Snapshot:
@@ -297,8 +297,8 @@ def _finish(ctx: OperationContext, pending: PendingSnapshot, snapshot: Snapshot,
                 _prune(ctx, item)
     elif _replaces_old(ctx, plan):
         ctx.warnings.append(
-            f"The older snapshot {plan.replaces.label} of server {server.label} stays, since this task does not wait "
-            "for the new one. Delete it by its id, or let the task wait."
+            f"The older snapshot {plan.replaces.label} of server {server.label} is kept, since this task does not wait "
+            "for the new one. Delete it by its id, or use wait: true."
         )
     pruned = ctx.changes.pruned
     gone = {item.id for item in pruned}
@@ -360,14 +360,14 @@ def _ensure_absent(ctx: OperationContext) -> dict[str, Any]:
 
     after = [item for item in snapshots if item.id != snapshot.id]
     changed = ctx.check_mode or ctx.changes.changed
-    summary = "would be deleted" if ctx.check_mode else "is deleted" if changed else "was deleted by somebody else meanwhile"
+    summary = "would be deleted" if ctx.check_mode else "is deleted" if changed else "was deleted by another client"
     return _result(ctx, snapshot.server, None, changed, f"Snapshot {snapshot.label} of server {snapshot.server.label} {summary}", snapshots, after)
 
 
 def _not_listed_error(server: Server, snapshot: Snapshot) -> RewindError:
     return RewindError(
-        f"Snapshot {snapshot.name} of server {server.label} was asked for a moment ago and is not listed yet, so it can't be deleted",
-        kind=errors.BUSY, server=server.label, snapshot=snapshot.name, hint="run again when it is made, or with wait: true, which waits for it",
+        f"Snapshot {snapshot.name} of server {server.label} was requested recently and is not listed yet, so it cannot be deleted",
+        kind=errors.BUSY, server=server.label, snapshot=snapshot.name, hint="run again when it is finished, or use wait: true",
     )
 
 

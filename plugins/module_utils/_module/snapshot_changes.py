@@ -59,7 +59,7 @@ def request_create(ctx: OperationContext, server: Server, known_ids: set[str], r
     elif replaces is not None and ctx.options["wait"]:
         pending_changes.record_replacement(ctx, replaces, snapshot)
     if ctx.options["wait"]:
-        ctx.report_progress(server, f"snapshot {name} is asked for")
+        ctx.report_progress(server, f"snapshot {name} requested")
     return RequestedSnapshot(server, known_ids, snapshot)
 
 
@@ -78,7 +78,7 @@ def request_recreate(ctx: OperationContext, snapshot: Snapshot) -> RequestedSnap
         recreated = _wait_recreated(ctx, snapshot, _reconcile_deadline(ctx, server, ctx.deadline), error)
         return RequestedSnapshot(server, snapshot=recreated, is_finished=True)
     if ctx.options["wait"]:
-        ctx.report_progress(server, f"snapshot {snapshot.name} is asked to be taken anew")
+        ctx.report_progress(server, f"snapshot {snapshot.name} recreation requested")
     return RequestedSnapshot(server, recreates=snapshot)
 
 
@@ -116,7 +116,7 @@ def _reconcile_create(ctx: OperationContext, server: Server, known_ids: set[str]
     try:
         found = wait_snapshot_listed(ctx, server, ctx.options["name"], known_ids, _reconcile_deadline(ctx, server, ctx.deadline))
     except RewindError:
-        error.hint = "look at the server's snapshots (rewind.vps.snapshot_info); a rerun looks first and makes no second one"
+        error.hint = "check the server's snapshots (rewind.vps.snapshot_info); a rerun reads them first and creates no second one"
         raise error from None
     ctx.changes.changed = True
     return found
@@ -128,7 +128,7 @@ def _wait_recreated(ctx: OperationContext, snapshot: Snapshot, deadline: Deadlin
         recreated = wait_snapshot_recreated(ctx, snapshot, deadline)
     except RewindError as error:
         error = unknown_error or error
-        error.hint = "look at the server's snapshots (rewind.vps.snapshot_info) before running again: the old one may be gone"
+        error.hint = "check the server's snapshots (rewind.vps.snapshot_info) before running again: the old one may be deleted"
         raise error from None
     ctx.changes.changed = True
     return recreated
@@ -140,9 +140,9 @@ def _check_partial_effect(ctx: OperationContext, snapshot: Snapshot, error: Rewi
         return
     with contextlib.suppress(RewindError):
         if all(item.id != snapshot.id for item in ctx.provider.list_snapshots(snapshot.server)):
-            error.message += f"; the old snapshot {snapshot.name} is gone"
+            error.message += f"; the old snapshot {snapshot.name} was deleted"
             error.outcome = errors.FAILED
-            error.hint = "run again to make a new one"
+            error.hint = "run again to create a new one"
             ctx.changes.request_sent = ctx.changes.changed = True
 
 
@@ -167,7 +167,7 @@ def delete(ctx: OperationContext, snapshot: Snapshot) -> bool:
         wait_snapshot_deleted(ctx, snapshot, deadline)
     except RewindError as error:
         error = unknown_error or error
-        error.hint = "look at the server's snapshots (rewind.vps.snapshot_info), then run again; a rerun is safe"
+        error.hint = "check the server's snapshots (rewind.vps.snapshot_info), then run again; a rerun is safe"
         raise error from None
     ctx.changes.changed = ctx.changes.changed or deleted
     pending_changes.clear_requested(ctx, snapshot.name)

@@ -46,7 +46,7 @@ def run(ctx: OperationContext) -> dict[str, Any]:
     if not provider.capabilities.schedule:
         raise unsupported(
             provider, "snapshot schedules",
-            "use the role rewind.vps.snapshot_schedule, which has a systemd timer or cron take them, with retention",
+            "use the role rewind.vps.snapshot_schedule, which uses a systemd timer or cron and supports retention",
         )
     with lock_server(ctx) as server:
         return _run(ctx, server)
@@ -62,9 +62,9 @@ def _run(ctx: OperationContext, server: Server) -> dict[str, Any]:
         return _remove(ctx, snapshot)
     if snapshot is None:
         raise RewindError(
-            f"Server {server.label} has no snapshot {options['name']}, and a schedule needs one to hang on",
+            f"Server {server.label} has no snapshot {options['name']} to attach a schedule to",
             kind=errors.NOT_FOUND, server=server.label, snapshot=options["name"],
-            hint=f"make it first with rewind.vps.snapshot, or {candidates_hint(snapshots)}",
+            hint=f"create it first with rewind.vps.snapshot, or {candidates_hint(snapshots)}",
         )
     return _set(ctx, snapshot, Schedule(options["day"], options["hour"], options["minute"]))
 
@@ -73,7 +73,7 @@ def _set(ctx: OperationContext, snapshot: Snapshot, desired: Schedule) -> dict[s
     old = snapshot.schedule
     label = f"snapshot {snapshot.name} of server {snapshot.server.label}"
     if old is not None and _same(ctx, old, desired, label):
-        return _result(ctx, snapshot.server, snapshot, old, old, f"The schedule of {label} is as wished")
+        return _result(ctx, snapshot.server, snapshot, old, old, f"The schedule of {label} is unchanged")
     if ctx.check_mode:
         ctx.changes.changed = True
         return _result(ctx, snapshot.server, snapshot, old, desired, f"The schedule of {label} would be set")
@@ -100,8 +100,8 @@ def _same(ctx: OperationContext, old: Schedule, desired: Schedule, label: str) -
         return False
     if old.day is None:
         ctx.warnings.append(
-            f"The cloud's words for the schedule of {label} can't be read, so only its time of day was compared "
-            f"({old.hour:02d}:{old.minute:02d}, from its next run), not every how many days."
+            f"The schedule of {label} cannot be parsed, so only its time of day was compared "
+            f"({old.hour:02d}:{old.minute:02d}, from its next run), not its interval in days."
         )
         return True
     return old.day == desired.day
@@ -152,21 +152,21 @@ def _reconcile(ctx: OperationContext, snapshot: Snapshot, desired: Schedule | No
 
 def _restore_previous(ctx: OperationContext, snapshot: Snapshot, old: Schedule, error: RewindError) -> RewindError:
     """The old schedule is deleted and the new one is not there: put the old one back, and say how that went."""
-    when = f"every {old.day} day(s) at {old.hour:02d}:{old.minute:02d}" if old.is_complete else "which can't be read"
+    when = f"every {old.day} day(s) at {old.hour:02d}:{old.minute:02d}" if old.is_complete else "which cannot be parsed"
     label = f"of snapshot {snapshot.name}"
     if error.outcome == errors.UNKNOWN:
         error.message = f"The old schedule {label} ({when}) was deleted, and it is unknown whether the new one was set: {error.message}"
     elif _restore(ctx, snapshot, old):
         ctx.changes.changed = False
-        error.message = f"The new schedule {label} was not taken, and the old one ({when}) is back: {error.message}"
+        error.message = f"The new schedule {label} was rejected, and the old one ({when}) was restored: {error.message}"
         return error
     else:
         error.outcome = errors.FAILED
         error.message = (
-            f"The old schedule {label} ({when}) was deleted, the new one was not taken, and the old one could not be put back: "
+            f"The old schedule {label} ({when}) was deleted, the new one was rejected, and the old one could not be restored: "
             f"{error.message}"
         )
-    error.hint = "look at it with rewind.vps.snapshot_info, and run again to set the schedule"
+    error.hint = "check it with rewind.vps.snapshot_info, and run again to set the schedule"
     return error
 
 

@@ -57,9 +57,9 @@ def plan_present(snapshots: list[Snapshot], name: str, max_age: int | None, now:
         return Plan(ADOPT, pending[0], replaces=old)
     for snapshot in failed:
         if not snapshot.failure_confirmed:
-            raise _undecidable(snapshot, f"has a status that is not known here ({snapshot.provider_status!r})")
+            raise _undecidable(snapshot, f"has an unknown status ({snapshot.provider_status!r})")
     if old is not None and old.created_at is None:
-        raise _undecidable(old, "has no date that can be read, so nobody can tell whether it is older than max_age")
+        raise _undecidable(old, "has no readable date, so it is unknown whether it is older than max_age")
     if old is not None:
         return Plan(RECREATE, old, replaces=old, failed=failed)
     return Plan(CREATE, failed=failed)
@@ -74,22 +74,22 @@ def plan_by_id(snapshot: Snapshot | None, server: Server, id_: str, max_age: int
         return Plan(KEEP, snapshot)
     if snapshot is not None and snapshot.status == PENDING:
         return Plan(ADOPT, snapshot)
-    problem = "is not there"
+    problem = "does not exist"
     if snapshot is not None:
         problem = "is older than max_age" if snapshot.status == READY else f"is {snapshot.status} ({snapshot.provider_status!r})"
     raise RewindError(
         f"Snapshot {id_} of server {server.label} {problem}",
         kind=errors.NOT_FOUND if snapshot is None else errors.NOT_READY, server=server.label, snapshot=id_,
-        hint="leave id out to have a new one made: it gets its id from the cloud",
+        hint="omit id to create a new one: the provider assigns its id",
     )
 
 
 def _undecidable(snapshot: Snapshot, problem: str) -> RewindError:
     """It may be a good snapshot: it is neither taken for one nor deleted."""
     return RewindError(
-        f"Snapshot {snapshot.name} of server {snapshot.server.label} {problem}, so it is left alone and no other is made",
+        f"Snapshot {snapshot.name} of server {snapshot.server.label} {problem}, so it is kept and no other is created",
         kind=errors.NOT_READY, server=snapshot.server.label, snapshot=snapshot.id,
-        hint="look at it in the cloud's panel; choose another name, or delete it with state: absent and its id",
+        hint="check it in the provider's panel; choose another name, or delete it with state: absent and its id",
     )
 
 

@@ -163,8 +163,8 @@ def _acquire(ctx: OperationContext, lock: ServerLock, server: Server, allow_duri
         while True:
             admission.close()  # while it waits for another task, the next server of this task may enter
             wait_until(
-                is_free, description=f"another task of this machine to be done with server {server.label}", deadline=deadline, expected_seconds=0.0,
-                on_progress=ctx.progress, timeout_hint="", max_interval=LOCK_POLL_INTERVAL,
+                is_free, description=f"the lock of server {server.label}, held by another task on this machine", deadline=deadline,
+                expected_seconds=0.0, on_progress=ctx.progress, timeout_hint="", max_interval=LOCK_POLL_INTERVAL,
             )
             remaining = deadline.remaining
             admission.enter_context(ctx.admission())
@@ -177,7 +177,7 @@ def _acquire(ctx: OperationContext, lock: ServerLock, server: Server, allow_duri
         return False
     except RewindError:
         raise RewindError(
-            f"Another task on this machine is at work on server {server.label}",
+            f"Server {server.label} is locked by another task on this machine",
             kind=errors.BUSY, server=server.label, hint="run again when it is done",
         ) from None
 
@@ -194,8 +194,8 @@ def _lock_deadline(ctx: OperationContext) -> Deadline:
 
 def _warn_unlocked(ctx: OperationContext) -> None:
     warning = (
-        f"Neither {local_state.STATE_DIR} nor the folder for temporary files can be written where this task runs, so two tasks on one server at the "
-        "same moment would not know of each other."
+        f"No writable state directory ({local_state.STATE_DIR}, temporary directory): per-server locking is disabled, so two tasks may change one "
+        "server at the same time."
     )
     if not ctx.check_mode and warning not in ctx.warnings:  # a task locks the server more than once
         ctx.warnings.append(warning)

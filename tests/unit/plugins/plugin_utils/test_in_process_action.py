@@ -43,9 +43,9 @@ def no_interpreter_in_environment(monkeypatch):
     ({"transport": "paramiko"}, {}, "the task does not run on the controller"),
     ({"transport": "community.docker.docker"}, {}, "the task does not run on the controller"),
     ({"async_val": 60}, {}, "the task is asynchronous"),
-    ({"become": object()}, {}, "the task becomes another user"),
-    ({}, {"ansible_python_interpreter": "/opt/other/python3"}, "another Python is asked for"),
-    ({}, {"ansible_python_interpreter": "python3"}, "another Python is asked for"),
+    ({"become": object()}, {}, "the task uses become"),
+    ({}, {"ansible_python_interpreter": "/opt/other/python3"}, "another Python is configured"),
+    ({}, {"ansible_python_interpreter": "python3"}, "another Python is configured"),
     ({}, {"ansible_python_interpreter": sys.executable}, None),
     ({}, {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}, None),
     ({}, {"ansible_python_interpreter": "auto"}, None),
@@ -57,7 +57,7 @@ def no_interpreter_in_environment(monkeypatch):
     ({"delegate_to": "localhost"}, {"ansible_delegated_vars": {}}, None),
     ({"delegate_to": "localhost"},
      {"ansible_delegated_vars": {"localhost": {"ansible_python_interpreter": "/opt/other/python3"}}},
-     "another Python is asked for"),
+     "another Python is configured"),
     ({"delegate_to": "localhost"},
      {"ansible_delegated_vars": {"localhost": {"ansible_python_interpreter": sys.executable}}}, None),
     ({"delegate_to": "localhost"},
@@ -68,7 +68,7 @@ def test_execution_mode_of_a_task(task, variables, reason):
     assert make_action(**task)._module_reason(variables) == reason
 
 
-@pytest.mark.parametrize(("module_name", "instead"), [("snapshot", "give a list as servers"), ("snapshot_cron", "use a loop")])
+@pytest.mark.parametrize(("module_name", "instead"), [("snapshot", "use servers for a list"), ("snapshot_cron", "use a loop")])
 def test_a_list_is_not_made_one_server_with_a_strange_name(module_name, instead):
     made = make_action()
     made.operation, made._task.args = OPERATIONS[module_name], {"server": ["web1", "web2"]}
@@ -77,7 +77,7 @@ def test_a_list_is_not_made_one_server_with_a_strange_name(module_name, instead)
 
 
 @pytest.mark.parametrize(("interpreter", "reason"), [
-    ("/opt/other/python3", "another Python is asked for"), ("auto_legacy", None), (sys.executable, None),
+    ("/opt/other/python3", "another Python is configured"), ("auto_legacy", None), (sys.executable, None),
 ])
 def test_an_interpreter_requested_by_the_environment(interpreter, reason, monkeypatch):
     monkeypatch.setenv("ANSIBLE_PYTHON_INTERPRETER", interpreter)

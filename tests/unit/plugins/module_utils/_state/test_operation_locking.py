@@ -61,7 +61,7 @@ def test_a_task_that_never_gets_the_lock_requests_nothing(local_state: LocalStat
     provider = FakeProvider(kind, *listed)
     other = local_state.open_locked(provider)
     waiting = make_context(provider, **{**case_options, **options, "stop_server": False, "retain": None})
-    with pytest.raises(RewindError, match="Another task on this machine is at work on server web1") as caught:
+    with pytest.raises(RewindError, match="locked by another task on this machine") as caught:
         run(waiting)
     assert (caught.value.kind, caught.value.outcome, caught.value.server) == (errors.BUSY, errors.NOT_APPLIED, SERVER.label)
     assert caught.value.hint == "run again when it is done"
@@ -87,7 +87,7 @@ def test_progress_names_what_is_waited_for(local_state: LocalStateFixture) -> No
     waiting = make_context(provider)
     waiting.progress = messages.append
     snapshot_operation.run(waiting)
-    assert any(line.startswith("another task of this machine to be done with server web1") for line in messages)
+    assert any(line.startswith("the lock of server web1 (12345), held by another task on this machine") for line in messages)
 
 
 def test_tasks_on_other_servers_and_providers_do_not_wait(local_state: LocalStateFixture) -> None:
@@ -265,7 +265,7 @@ def test_a_check_run_creates_no_directory_and_no_file(tmp_path: Path, monkeypatc
     assert {path.name for path in lock.parent.iterdir()} == before
 
 
-MESSAGE = "can be written where this task runs, so two tasks on one server at the same moment would not know of each other"
+MESSAGE = "per-server locking is disabled"
 
 
 @pytest.mark.parametrize("case", CHANGES)

@@ -91,7 +91,7 @@ def test_nothing_goes_before_the_new_one_is_ready(local_state: LocalStateFixture
     provider = replaced(local_state, snapshot(id="1", created_at=OLD), snapshot(id="2", created_at=NEW, status="pending"))
     waitless = make_context(provider, max_age=3600, wait=False)
     assert snapshot_operation.run(waitless)["changed"] is False
-    assert provider.requests == [] and any("stays" in warning for warning in waitless.warnings)
+    assert provider.requests == [] and any("is kept" in warning for warning in waitless.warnings)
     seen: list[list[str]] = []
 
     def ready_soon() -> None:

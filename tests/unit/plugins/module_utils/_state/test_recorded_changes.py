@@ -180,7 +180,7 @@ def test_the_first_error_is_kept_where_the_server_can_not_be_recovered(directory
         with pytest.raises(RewindError) as caught:
             snapshot_operation.run(wanted)
     assert caught.value.outcome == errors.UNKNOWN
-    assert "no answer" in caught.value.message and "may still be off" in caught.value.message
+    assert "no answer" in caught.value.message and "may still be stopped" in caught.value.message
     assert power.STOPPED_FOR_SNAPSHOT in open_state(directory).all()
 
 
