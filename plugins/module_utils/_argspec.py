@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from ansible.module_utils.common.parameters import env_fallback
 
 from ._errors import invalid_argument
-from ._http.urls import is_loopback
+from ._http import is_loopback
 from ._provider.registry import REGISTRY
 
 PROVIDERS = tuple(REGISTRY)
