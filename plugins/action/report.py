@@ -11,12 +11,11 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError, invalid_argument
-from ansible_collections.rewind.vps.plugins.module_utils._execute import internal_error_result
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError, internal_error_result, invalid_argument
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import to_iso8601
 from ansible_collections.rewind.vps.plugins.module_utils._redaction import Redactor
 from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize
-from ansible_collections.rewind.vps.plugins.plugin_utils._controller_action import ControllerAction
+from ansible_collections.rewind.vps.plugins.plugin_utils._action import ControllerAction
 from ansible_collections.rewind.vps.plugins.plugin_utils._report import options, upgrade_history
 from ansible_collections.rewind.vps.plugins.plugin_utils._report.accounts import read_account, with_labels
 from ansible_collections.rewind.vps.plugins.plugin_utils._report.render import render, write_page

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+from ansible_collections.rewind.vps.plugins.module_utils._module import server_info
 from ansible_collections.rewind.vps.plugins.plugin_utils._action import InProcessAction
 
 
 class ActionModule(InProcessAction):
-    """The quick door of rewind.vps.server_info."""
+    """Runs `rewind.vps.server_info` in process where possible."""
 
-    module = "server_info"
+    operation = server_info

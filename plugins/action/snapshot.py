@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot
 from ansible_collections.rewind.vps.plugins.plugin_utils._action import InProcessAction
 
 
 class ActionModule(InProcessAction):
-    """The quick door of rewind.vps.snapshot."""
+    """Runs `rewind.vps.snapshot` in process where possible."""
 
-    module = "snapshot"
+    operation = snapshot

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot_cron
 from ansible_collections.rewind.vps.plugins.plugin_utils._action import InProcessAction
 
 
 class ActionModule(InProcessAction):
-    """The quick door of rewind.vps.snapshot_cron."""
+    """Runs `rewind.vps.snapshot_cron` in process where possible."""
 
-    module = "snapshot_cron"
+    operation = snapshot_cron

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot_info
 from ansible_collections.rewind.vps.plugins.plugin_utils._action import InProcessAction
 
 
 class ActionModule(InProcessAction):
-    """The quick door of rewind.vps.snapshot_info."""
+    """Runs `rewind.vps.snapshot_info` in process where possible."""
 
-    module = "snapshot_info"
+    operation = snapshot_info

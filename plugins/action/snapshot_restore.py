@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot_restore
 from ansible_collections.rewind.vps.plugins.plugin_utils._action import InProcessAction
 
 
 class ActionModule(InProcessAction):
-    """The quick door of rewind.vps.snapshot_restore."""
+    """Runs `rewind.vps.snapshot_restore` in process where possible."""
 
-    module = "snapshot_restore"
+    operation = snapshot_restore

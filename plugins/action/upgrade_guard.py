@@ -21,13 +21,12 @@ from ansible.playbook.role_include import IncludeRole
 from ansible.playbook.task_include import TaskInclude
 
 from ansible_collections.rewind.vps.plugins.module_utils._argspec import PROVIDER_ENV_VARS
-from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError, invalid_argument
-from ansible_collections.rewind.vps.plugins.module_utils._execute import internal_error_result
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError, internal_error_result, invalid_argument
 from ansible_collections.rewind.vps.plugins.module_utils._http import requests_available
 from ansible_collections.rewind.vps.plugins.module_utils._redaction import Redactor
 from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize_nested
 from ansible_collections.rewind.vps.plugins.plugin_utils import _inventory_credentials as inventory_credentials
-from ansible_collections.rewind.vps.plugins.plugin_utils._controller_action import ControllerAction
+from ansible_collections.rewind.vps.plugins.plugin_utils._action import ControllerAction
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import process_identity
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.diagnostics import SECRET_VARIABLES
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import (

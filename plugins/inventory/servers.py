@@ -190,6 +190,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError, invalid_argument
 from ansible_collections.rewind.vps.plugins.module_utils._execute import execute
+from ansible_collections.rewind.vps.plugins.module_utils._module import server_info
 from ansible_collections.rewind.vps.plugins.module_utils._redaction import Redactor
 from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize
 from ansible_collections.rewind.vps.plugins.plugin_utils import _inventory_credentials as inventory_credentials
@@ -277,7 +278,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         return servers
 
     def _fetch(self, account: Account) -> list[dict[str, Any]]:
-        result = execute("server_info", {**account.options, "server": None}, check_mode=False, diff_mode=False)
+        result = execute(server_info, {**account.options, "server": None}, check_mode=False, diff_mode=False)
         if result.get("failed"):
             raise invalid_argument(f"Account {account.name}: {result['msg']}")
         return result["servers"]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The module door: what every module's main() does."""
+"""Runs an operation as an Ansible module, in a process of its own."""
 
 from __future__ import annotations
 
@@ -10,32 +10,31 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ._argspec import SPECS
-from ._execute import execute, internal_error_result
+from ._errors import internal_error_result
+from ._execute import execute
 from ._text import sanitize, sanitize_nested
 
 
 class _Module(AnsibleModule):
-    """One whose options may hold any character."""
+    """A module whose options may contain any character."""
 
     def log(self, msg: str, log_args: dict[str, Any] | None = None) -> None:
-        """Ansible's line in the system's log, which is one line whatever was given. A NUL in it would end the task with a word about syslog."""
+        """Write Ansible's line to the system log. A NUL in it would fail the task with a message about syslog."""
         super().log(sanitize(msg), log_args and sanitize_nested(log_args))
 
 
-def run_module(name: str) -> None:
-    """Run the module of that name in its own process and end it with the result."""
-    spec = SPECS[name]
-    module = _Module(argument_spec=spec.options, supports_check_mode=True, **spec.rules)
-    # Since ansible-core 2.22 a result tells secrets in clear that the controller doesn't know: here those of the environment.
+def run_module(operation: Any) -> None:
+    """Run a file of `_module/` as a module, and end the process with the result."""
+    module = _Module(supports_check_mode=True, **operation.SPEC.to_kwargs())
+    # Since ansible-core 2.22 a result contains, in clear, secrets that the controller does not know: here those of the environment.
     if hasattr(module, "_new_secrets"):
         module._new_secrets.flush()
     try:
-        _exit(module, execute(name, module.params, check_mode=module.check_mode, diff_mode=module._diff))
+        _exit(module, execute(operation, module.params, check_mode=module.check_mode, diff_mode=module._diff))
         return
-    except Exception as error:  # a result that can't be written as JSON, for example
+    except Exception as error:  # for example a result that is no JSON
         result = internal_error_result(error)
-    _exit(module, result)  # no exception is being handled here any more: fail_json would show its text
+    _exit(module, result)  # outside of the except clause: fail_json would show the exception's text
 
 
 def _exit(module: AnsibleModule, result: dict[str, Any]) -> None:

@@ -12,7 +12,10 @@ exception's text or a URL, since those may contain credentials.
 from __future__ import annotations
 
 import contextlib
+import os
+import traceback
 from collections.abc import Iterator
+from typing import Any
 
 from ._text import sanitize, to_valid_utf8
 
@@ -159,3 +162,72 @@ def error_context(server: str | None = None, snapshot: str | None = None) -> Ite
     except RewindError as error:
         error.add_context(server, snapshot)
         raise
+
+
+class Interrupted(BaseException):
+    """The process received a termination signal. It is raised so that the task can restore what it has changed temporarily."""
+
+
+class Cancelled(Interrupted):
+    """The same in a thread that has nothing to restore."""
+
+
+def error_result(error: BaseException, ctx: Any) -> dict[str, Any]:
+    """Return the result of a task that ended with this error.
+
+    Args:
+        error: A `RewindError`, an `Interrupted`, or an internal error. The text of an internal error is not shown, since it
+            may contain anything.
+        ctx: The task's `OperationContext`; None if the error came before there was one.
+    """
+    if isinstance(error, RewindError):
+        return _build_result(error, ctx)
+    request_sent = ctx is not None and ctx.changes.request_sent
+    if isinstance(error, Interrupted):
+        return _build_result(_interrupted_error(error, request_sent), ctx)
+    return _build_result(_internal_error(error, request_sent), ctx)
+
+
+def internal_error_result(error: Exception) -> dict[str, Any]:
+    """Return the result of a task that ended with an internal error at an unknown point."""
+    return _build_result(_internal_error(error, request_sent=True), None)
+
+
+def _build_result(error: RewindError, ctx: Any) -> dict[str, Any]:
+    changed = ctx.changes.changed if ctx else False
+    if ctx:
+        error.add_context(ctx.options["server"], ctx.options.get("id") or ctx.options.get("name"))
+    result = {
+        "failed": True,
+        "changed": changed,
+        "msg": error.format(already_changed=changed),
+        "error": error.to_result(),
+    }
+    if ctx and ctx.changes.pruned:
+        result["pruned"] = [item.to_result() for item in ctx.changes.pruned]
+    return result
+
+
+def _interrupted_error(interruption: Interrupted, request_sent: bool) -> RewindError:
+    message = "Interrupted while the server was stopped for its snapshot; the server runs again"
+    if isinstance(interruption, Cancelled):
+        if not request_sent:
+            return RewindError("Interrupted before any request was sent", kind=INTERRUPTED, hint="run again")
+        message = "Interrupted while waiting for a requested change"
+    return RewindError(
+        message,
+        kind=INTERRUPTED,
+        outcome=UNKNOWN,
+        hint="check the server's snapshots (rewind.vps.snapshot_info), then run again; a rerun creates no second one",
+    )
+
+
+def _internal_error(error: BaseException, request_sent: bool) -> RewindError:
+    frames = traceback.extract_tb(error.__traceback__)
+    location = f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else "an unknown location"
+    return RewindError(
+        f"Internal error in rewind.vps ({type(error).__name__} at {location})",
+        kind=INTERNAL,
+        outcome=UNKNOWN if request_sent else NOT_APPLIED,
+        hint="check the server and its snapshots before running again, and please report this",
+    )

@@ -15,6 +15,7 @@ import re
 from typing import Any
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+MAX_PROVIDER_MESSAGE = 500  # characters
 MAX_DEPTH = 50  # levels of a response; valid ones have fewer than ten
 
 # C0, DEL, C1; direction marks and overrides; line and paragraph separators; lone halves of UTF-16 pairs.
@@ -65,6 +66,20 @@ def decode_json(data: bytes) -> Any:
     return decoded
 
 
+def extract_error_message(data: Any) -> str | None:
+    """Return the message of a provider's error response as one bounded line, or None.
+
+    Understands both providers' shapes and Django's field errors.
+    """
+    if isinstance(data, dict):
+        for key in ("detail", "error", "message"):
+            if isinstance(data.get(key), str) and data[key].strip():
+                return _one_line(data[key])
+        fields = [f"{name}: {_join(value)}" for name, value in data.items()]
+        return _one_line("; ".join(fields)) or None
+    return _one_line(_join(data)) or None if data else None
+
+
 def _require_depth(value: Any) -> None:
     level = [value]
     for _depth in range(MAX_DEPTH):
@@ -83,3 +98,11 @@ def _to_valid_utf8(value: Any) -> Any:
     if isinstance(value, dict):
         return {_to_valid_utf8(key): _to_valid_utf8(item) for key, item in value.items()}
     return [_to_valid_utf8(item) for item in value] if isinstance(value, list) else value
+
+
+def _join(value: Any) -> str:
+    return " ".join(str(item) for item in value) if isinstance(value, (list, tuple)) else str(value)
+
+
+def _one_line(text: str) -> str:
+    return sanitize(" ".join(text.split())[:MAX_PROVIDER_MESSAGE])

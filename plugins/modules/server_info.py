@@ -103,11 +103,12 @@ error:
 """
 
 from ..module_utils._ansible_module import run_module
+from ..module_utils._module import server_info
 
 
 def main() -> None:
     """Run the module."""
-    run_module("server_info")
+    run_module(server_info)
 
 
 if __name__ == "__main__":

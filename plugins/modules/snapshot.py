@@ -444,15 +444,16 @@ error:
     snapshot: before-update-snapshot
     http_status: null
     provider_message: null
-    hint: "delete one (state: absent), or let old ones go: when_full: prune with retain.match"
+    hint: "delete one (state: absent), or use when_full: prune with retain.match"
 """
 
 from ..module_utils._ansible_module import run_module
+from ..module_utils._module import snapshot
 
 
 def main() -> None:
     """Run the module."""
-    run_module("snapshot")
+    run_module(snapshot)
 
 
 if __name__ == "__main__":

@@ -186,15 +186,16 @@ error:
     snapshot: nightly
     http_status: null
     provider_message: null
-    hint: "make it first with rewind.vps.snapshot, or choose one of this server's: weekly ready from 2020-11-16T12:31:07Z"
+    hint: "create it first with rewind.vps.snapshot, or choose one of this server's: weekly ready from 2020-11-16T12:31:07Z"
 """
 
 from ..module_utils._ansible_module import run_module
+from ..module_utils._module import snapshot_cron
 
 
 def main() -> None:
     """Run the module."""
-    run_module("snapshot_cron")
+    run_module(snapshot_cron)
 
 
 if __name__ == "__main__":

@@ -164,11 +164,12 @@ error:
 """
 
 from ..module_utils._ansible_module import run_module
+from ..module_utils._module import snapshot_info
 
 
 def main() -> None:
     """Run the module."""
-    run_module("snapshot_info")
+    run_module(snapshot_info)
 
 
 if __name__ == "__main__":

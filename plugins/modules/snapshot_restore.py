@@ -200,11 +200,12 @@ error:
 """
 
 from ..module_utils._ansible_module import run_module
+from ..module_utils._module import snapshot_restore
 
 
 def main() -> None:
     """Run the module."""
-    run_module("snapshot_restore")
+    run_module(snapshot_restore)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def test_a_snapshot_job_shows_its_progress_counts_its_servers_and_leaks_nothing(
         extra_vars={"target": "vpsorg", "snapshot_name": "preupgrade"},
     )
     assert job.status == "successful", job.run.output
-    assert "snapshot preupgrade is asked for" in job.output
+    assert "snapshot preupgrade requested" in job.output
     assert {node["name"] for node in count_nodes(job.events)} == {"web1", "web2"}
     searcher = Searcher(secrets(sandbox))
     for name, text in job.remaining_files().items():

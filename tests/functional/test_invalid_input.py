@@ -71,7 +71,7 @@ def cases_of_options(cloud: str) -> list[Case]:
         bad("too many at once", "snapshot", {**one, "concurrency": 65}, "concurrency", "64"),
         bad("all and another", "snapshot_info", {"server": None, "servers": ["all", "web1"]}, "all means every server"),
         bad("http to a real host", "snapshot", {**one, "api_url": "http://192.0.2.1/api/v1"}, "192.0.2.1", "use https"),
-        bad("credentials in the API's URL", "snapshot", {**one, "api_url": "https://me:pw@example.com/"}, "no user name"),
+        bad("credentials in the API's URL", "snapshot", {**one, "api_url": "https://me:pw@example.com/"}, "user name"),
         bad("a CA bundle that is not there", "snapshot", {**one, "ca_path": "/no/such.pem"}, "/no/such.pem"),
         bad("no time per request", "server_info", {"api_timeout": 0}, "api_timeout must be from 1"),
         bad("an age that is none", "snapshot", {**one, "max_age": "soon"}, "max_age must be a duration", "'soon'"),
@@ -112,7 +112,7 @@ def test_options_that_ansible_rejects(runner: PlaybookRunner, vpsorg: TaskFactor
         "no name": ("snapshot", {}, "name"),
         "no server": ("snapshot", {"name": "one", "server": None}, "server"),
         "one and many": ("snapshot", {"name": "one", "servers": [vpsorg.server]}, "mutually exclusive: server|servers"),
-        "a list as one": ("snapshot", {"name": "one", "server": [vpsorg.server]}, "a list was given: give a list as servers"),
+        "a list as one": ("snapshot", {"name": "one", "server": [vpsorg.server]}, "a list was given: use servers for a list"),
         "a list for a schedule": ("snapshot_cron", {"name": "one", "server": [vpsorg.server]}, "a list was given: use a loop"),
         "no such state": ("snapshot", {"name": "one", "state": "gone"}, "value of state must be one of: present, absent"),
         "no such option": ("snapshot", {"name": "one", "names": "two"}, "Unsupported parameters"),
@@ -189,7 +189,7 @@ def _vpsorg_setups(there: Call) -> list[Case]:
         Case("snapshot a busy server", "snapshot", {**one, "wait": False}, "busy", ("web1", "restoring", "wait: true"),
              (status("restoring"),)),
         Case("delete one of two of a name", "snapshot", {**one, "state": "absent"}, "ambiguous",
-             ("801", "802", "say which one with id"), (there, there)),
+             ("801", "802", "select one with id"), (there, there)),
         Case("restore one of two of a name", "snapshot_restore", one, "ambiguous", ("801", "802", "id"), (there, there)),
     ]
 

@@ -91,7 +91,7 @@ def play(runner: PlaybookRunner, path: str, *tasks: dict[str, Any], mode: str, *
         "hosts": "all", "gather_facts": False, "connection": "local", "vars": local,
         "tasks": [{**first, "register": "result", "ignore_errors": True}, *copy, *others], **play}]), encoding="utf-8")
     run = runner.command("ansible-playbook", "-i", path, str(playbook), "-vvv", environment=inventory_file.environment(runner.sandbox))
-    assert ("since another Python is asked for" in run.stdout) == (mode == MODULE), run.output
+    assert ("since another Python is configured" in run.stdout) == (mode == MODULE), run.output
     return run, {file.name.removeprefix("result-"): json.loads(file.read_text("utf-8")) for file in directory.glob("result-*")}
 
 

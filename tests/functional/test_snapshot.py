@@ -120,7 +120,7 @@ def test_failing(runner: PlaybookRunner, vpsorg: TaskFactory, ilkbyte: TaskFacto
     )
     with subtests.test("fails"):
         assert run["fails"].error["kind"] == "operation_failed" and run["fails"].error["outcome"] == "failed"
-        assert "could not make snapshot one (801) of server web1 (12345)" in run["fails"].msg
+        assert "failed to create snapshot one (801) of server web1 (12345)" in run["fails"].msg
         assert run["fails"].result["changed"] is True and run["fails"].changing == ["snapshots.create"]
     for name in ("replaced", "replaced where it is full"):
         with subtests.test(name):

@@ -78,7 +78,7 @@ def test_an_unreadable_schedule(runner: PlaybookRunner, ilkbyte: TaskFactory, su
     with subtests.test("same time"):
         assert run["same time"].changing == [] and run["same time"].result["changed"] is False
         (warning,) = run["same time"].result["warnings"]
-        assert "can't be read" in warning and f"{hour:02}:03" in warning and "app1" in warning
+        assert "cannot be parsed" in warning and f"{hour:02}:03" in warning and "app1" in warning
     with subtests.test("another time"):
         assert run["another time"].changing == ["cron.delete", "cron.add"]
     with subtests.test("readable all the same"):

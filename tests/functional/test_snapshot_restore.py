@@ -101,7 +101,7 @@ def test_joined_by_another_run(runner: PlaybookRunner, cloud: str) -> None:
     assert not joined.failed, joined.result
     assert joined.result["already_in_progress"] is True and joined.result["changed"] is False and joined.changing == []
     (warning,) = joined.result["warnings"]
-    assert "asked for nothing and joined" in warning and tasks.server in warning
+    assert "joined that restore and requested none" in warning and tasks.server in warning
     if tasks.cloud == "vpsorg":  # it does not report which snapshot is being restored
         assert "if it was not one (802), run again" in warning
     assert joined.result["server"]["power_state"] == "running"

@@ -19,7 +19,7 @@ MUTANTS = [
         r"redactor\.redact\((\w+)\)", r"\1", "secrets", (f"{EXECUTE}::test_every_result_is_redacted",),
     ),
     Mutant(
-        "a task that failed after a change reports no change", f"{UTILS}/_error_results.py", "_build_result",
+        "a task that failed after a change reports no change", f"{UTILS}/_errors.py", "_build_result",
         r"= \w+\.changes\.changed if .*", "= False", "changed", (f"{EXECUTE}::test_an_error_reports_what_was_changed_before",),
     ),
     Mutant(

@@ -22,8 +22,9 @@ UPGRADE = "plugins/plugin_utils/_upgrade"
 UNIT = "tests/unit/plugins"
 # Each module with the tests that must detect its mutants.
 MODULES = {
-    f"{UTILS}/_module/retention.py": (f"{UNIT}/module_utils/_module/test_retention.py",),
-    f"{UTILS}/_module/snapshot_plan.py": (f"{UNIT}/module_utils/_module/test_snapshot_plan.py",),
+    f"{UTILS}/_module/snapshot_plan.py": (
+        f"{UNIT}/module_utils/_module/test_snapshot_plan.py", f"{UNIT}/module_utils/_module/test_retention.py",
+    ),
     f"{UTILS}/_argspec.py": (f"{UNIT}/module_utils/test_argspec.py",),
     f"{UPGRADE}/planning.py": (f"{UNIT}/plugin_utils/_upgrade/test_upgrade_planning.py",),
     f"{UPGRADE}/probe.py": (f"{UNIT}/plugin_utils/_upgrade/test_probe.py",),

@@ -25,7 +25,7 @@ MUTANTS = [
         r"\((\w+\.provider), \w+\.api_url\) == \((\w+), \w+\)", r"\1 == \2", "credentials", (f"{ACCOUNT}::test_options_for_host",),
     ),
     Mutant(
-        "credentials go to another machine", f"{PLUGIN_UTILS}/_module_execution.py", "ModuleExecutionAction._build_arguments",
+        "credentials go to another machine", f"{PLUGIN_UTILS}/_action.py", "InProcessAction._build_arguments",
         r'on_controller=[^)]*"local"', "on_controller=True", "credentials", (f"{ACCOUNT}::test_arguments_of_a_module",),
     ),
     Mutant(

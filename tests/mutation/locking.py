@@ -6,38 +6,32 @@ from __future__ import annotations
 from mutation.mutant import Mutant
 
 LOCK = "plugins/module_utils/_state/server_lock.py"
-LOCKING = "plugins/module_utils/_state/operation_lock.py"
 
 LOCK_TESTS = "unit/plugins/module_utils/_state/test_server_lock.py"
 TESTS = "unit/plugins/module_utils/_state/test_operation_locking.py"
 
 MUTANTS = [
     Mutant(
-        "two tasks hold the lock of one server at the same time", LOCK, "LocalState._try_lock",
+        "two tasks hold the lock of one server at the same time", "plugins/module_utils/_files.py", "FileLock.try_acquire",
         r"LOCK_EX", "LOCK_SH", "one_at_a_time", (f"{LOCK_TESTS}::test_two_processes_never_hold_the_same_lock",),
     ),
     Mutant(
-        "a task does not wait for the lock", LOCKING, "_hold_lock",
-        r"(= \w+\.state is) not (None and) not \w+\.check_mode and", r"\1 \2", "one_at_a_time",
+        "a task does not wait for the lock", LOCK, "lock_server",
+        r"(= \w+\.lock is) not (None and) not \w+\.check_mode and", r"\1 \2", "one_at_a_time",
         (f"{TESTS}::test_a_task_that_never_gets_the_lock_requests_nothing",),
     ),
     Mutant(
-        "a task holds the lock while it waits for its snapshot", "plugins/module_utils/_module/snapshot_present.py", "_ensure_present",
-        r"(\n +)(\w+) = _inspect_and_request\(.*\)", r"\g<0>\1wait_now = getattr(\2, 'wait', None)\1wait_now and wait_now()", "one_at_a_time",
+        "a task holds the lock while it waits for its snapshot", "plugins/module_utils/_module/snapshot.py", "_ensure_present",
+        r"(\n +)(\w+) = _inspect_and_request\(.*\)", r"\g<0>\1\2.request and wait_for_requested(ctx, \2.request)", "one_at_a_time",
         (f"{TESTS}::test_another_task_gets_the_lock_while_one_waits_for_its_snapshot",),
     ),
     Mutant(
-        "what was read before another task held the lock is believed", LOCKING, "_hold_lock",
-        r"\w+\.state\.changed_since\(\w+\)", "False", "one_at_a_time",
+        "what was read before another task held the lock is believed", LOCK, "lock_server",
+        r"\w+\.lock\.changed_since\(\w+\)", "False", "one_at_a_time",
         (f"{TESTS}::test_the_server_is_read_again_if_another_task_changed_it",),
     ),
     Mutant(
-        "others may change a server while a task waits for its restore", LOCK, "LocalState.try_acquire",
-        r"if not \w+:", "if False:", "one_at_a_time", (f"{LOCK_TESTS}::test_during_a_restore_only_another_restore_gets_the_lock",),
-    ),
-    Mutant(
-        "a list that lacks what was just made is believed", "plugins/module_utils/_state/pending_changes.py", "_is_consistent",
-        r"(\w+) is not None and all", r"\1 is None and all", "lists",
-        ("unit/plugins/module_utils/_state/test_pending_changes.py::test_a_snapshot_just_created_is_not_created_again",),
+        "others may change a server while a task waits for its restore", LOCK, "ServerLock.try_acquire",
+        r"if allow_during_restore:", "if True:", "one_at_a_time", (f"{LOCK_TESTS}::test_during_a_restore_only_another_restore_gets_the_lock",),
     ),
 ]

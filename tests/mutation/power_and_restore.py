@@ -7,7 +7,7 @@ from mutation.mutant import Mutant
 
 OPERATIONS = "plugins/module_utils/_module"
 POWER = f"{OPERATIONS}/power.py"
-SIGNALS = f"{OPERATIONS}/signal_guard.py"
+SIGNALS = "plugins/module_utils/_signal_guard.py"
 RESTORE = f"{OPERATIONS}/snapshot_restore.py"
 TRACKER = "plugins/module_utils/_wait/restore.py"
 
@@ -21,10 +21,10 @@ MUTANTS = [
     ),
     Mutant(
         "a signal ends the task while the server is off", SIGNALS, "_install_handlers.defer",
-        r"signal\.signal\((\w+), \w+\)", r"signal.getsignal(\1)", "starts_again", ("unit/plugins/module_utils/_module/test_signal_guard.py",),
+        r"signal\.signal\((\w+), \w+\)", r"signal.getsignal(\1)", "starts_again", ("unit/plugins/module_utils/test_signal_guard.py",),
     ),
     Mutant(
-        "a server that a killed task has left off stays off", f"{OPERATIONS}/interrupted_stop.py", "InterruptedStop.detect",
+        "a server that a killed task has left off stays off", POWER, "InterruptedStop.detect",
         r"self\.server = server", "self.server = None", "starts_again",
         ("unit/plugins/module_utils/_module/test_interrupted_stop.py::test_it_is_started_when_the_work_is_done",),
     ),

@@ -6,8 +6,7 @@ from __future__ import annotations
 from mutation.mutant import Mutant
 
 OPERATIONS = "plugins/module_utils/_module"
-RETENTION = f"{OPERATIONS}/retention.py"
-PRESENT = f"{OPERATIONS}/snapshot_present.py"
+PRESENT = f"{OPERATIONS}/snapshot.py"
 PLAN = f"{OPERATIONS}/snapshot_plan.py"
 
 KEPT = "unit/plugins/module_utils/_module/test_retention.py"
@@ -19,19 +18,19 @@ LOST_ANSWER = (f"{RACES}::test_a_create_whose_answer_is_lost_is_reconciled",)
 
 MUTANTS = [
     Mutant(
-        "retention deletes what the pattern does not match", RETENTION, "_named",
+        "retention deletes what the pattern does not match", PLAN, "_named",
         r"fnmatch\.fnmatchcase\(\w+\.name, (\w+)\)", r"\1", "deletes_what_is_named", (KEPT,),
     ),
     Mutant(
-        "retention deletes a snapshot that a schedule uses", RETENTION, "_is_deletable",
+        "retention deletes a snapshot that a schedule uses", PLAN, "_is_deletable",
         r"\w+\.schedule is None and ", "", "deletes_what_is_named", (f"{KEPT}::test_scheduled_and_undated_ones_stay_but_count",),
     ),
     Mutant(
-        "retention deletes the snapshot that the task has just made", RETENTION, "select_expired",
+        "retention deletes the snapshot that the task has just made", PLAN, "select_expired",
         r" if \w+\.id not in keep_ids", "", "deletes_what_is_named", (KEPT,),
     ),
     Mutant(
-        "the newest snapshots are deleted to free capacity", RETENTION, "select_for_eviction",
+        "the newest snapshots are deleted to free capacity", PLAN, "select_for_eviction",
         r"\[::-1\]", "", "deletes_what_is_named", (f"{KEPT}::test_failed_ones_are_evicted_first",),
     ),
     Mutant(
@@ -55,7 +54,7 @@ MUTANTS = [
         "a second snapshot is made while the first is being made", PLAN, "plan_present", r"if pending:", "if False:", "rerun_is_safe", EVERY_PLAN,
     ),
     Mutant(
-        "a create whose answer is lost is sent again", f"{OPERATIONS}/snapshot_changes.py", "create",
+        "a create whose answer is lost is sent again", f"{OPERATIONS}/snapshot_changes.py", "request_create",
         r"= _reconcile_create\(.*\)", "= ctx.provider.create_snapshot(server, name, description)", "sent_once", LOST_ANSWER,
     ),
     Mutant(

@@ -8,6 +8,7 @@ sandbox's process.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import random
 import shutil
@@ -17,15 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.rewind.vps.plugins.module_utils import _argspec as argspec
 from ansible_collections.rewind.vps.plugins.module_utils import _execute as execution
 from ansible_collections.rewind.vps.plugins.module_utils._http import client
-from ansible_collections.rewind.vps.plugins.module_utils._state import server_lock
+from ansible_collections.rewind.vps.plugins.module_utils._state import local_state
 from ansible_collections.rewind.vps.plugins.module_utils._wait import polling
 
 if TYPE_CHECKING:
     from sandbox import SandboxHandle
 
+MODULE_UTILS = "ansible_collections.rewind.vps.plugins.module_utils"
 RESPONSE_TIMEOUT = 0.5  # real seconds; late responses take longer, see strategies.py
 
 
@@ -54,7 +55,7 @@ class VirtualTime:
 
     def clear_local_state(self) -> None:
         """Remove the tasks' local state, after a reset of the sandbox."""
-        shutil.rmtree(os.path.expanduser(server_lock.STATE_DIR), ignore_errors=True)
+        shutil.rmtree(os.path.expanduser(local_state.STATE_DIR), ignore_errors=True)
 
     def monotonic(self) -> float:
         """The virtual clock."""
@@ -76,10 +77,10 @@ class VirtualTime:
         return self._task(cloud, module, False, False, options)
 
     def _task(self, cloud: str, module: str, check_mode: bool, diff_mode: bool, options: dict[str, Any]) -> dict[str, Any]:
-        spec = argspec.SPECS[module]
-        validated = ArgumentSpecValidator(spec.options, **spec.rules).validate({**self._credentials(cloud), **options})
+        operation = importlib.import_module(f"{MODULE_UTILS}._module.{module}")
+        validated = ArgumentSpecValidator(**operation.SPEC.to_kwargs()).validate({**self._credentials(cloud), **options})
         assert not validated.error_messages, validated.error_messages
-        return execution.execute(module, validated.validated_parameters, check_mode=check_mode, diff_mode=diff_mode, environ={})
+        return execution.execute(operation, validated.validated_parameters, check_mode=check_mode, diff_mode=diff_mode, environ={})
 
     def _credentials(self, cloud: str) -> dict[str, Any]:
         sandbox = self.sandbox

@@ -239,7 +239,7 @@ def execution_mode(run: Run) -> str:
     """
     started = f" {other_python()} "
     module_processes = sum(1 for line in run.stdout.splitlines() if " EXEC " in line and started in line.replace("'", " ") + " ")
-    module_messages = run.stdout.count("runs as a module, since another Python is asked for")
+    module_messages = run.stdout.count("runs as a module, since another Python is configured")
     if module_processes == module_messages == 0:
         return IN_PROCESS
     assert module_processes == module_messages == len(run.results), (module_processes, module_messages, len(run.results), run.output)

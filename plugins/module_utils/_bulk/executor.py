@@ -10,18 +10,19 @@ import contextlib
 import resource
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .._error_results import error_result
-from .._module.context import Changes, OperationContext, ServerResult
-from .._module.signal_guard import ThreadSignals
+from .._errors import error_result
+from .._signal_guard import ThreadSignals
 from .._wait.polling import use_sleep
 from .connection_pool import ConnectionPool
 from .progress import Progress
 from .reads import run_jobs
-from .results import result_by_server, summarize
+from .results import ServerResult, result_by_server, summarize
 from .shared_provider import AccountCache, SharedProvider
+
+if TYPE_CHECKING:
+    from .._module.context import OperationContext
 
 MAX_PENDING_DECISIONS = 250  # servers that have been read and wait for their request: what was read must not become old
 MAX_WORKERS = 1000
@@ -80,15 +81,9 @@ class BulkRunner:
         return job
 
     def _context_of(self, item: ServerResult, provider: SharedProvider, progress: Progress) -> OperationContext:
-        return replace(
-            self._ctx,
-            provider=provider,
-            options={**self._ctx.options, "server": item.reference, "servers": None},
-            progress=lambda text: None,  # the summary has the waiting time of each
-            on_server_progress=lambda event: progress.started(item.reference, event),
-            admission=self._gate.admit,
-            changes=Changes(),
-            warnings=item.warnings,
+        return self._ctx.for_server(
+            item.reference, provider, item.warnings,
+            on_server_progress=lambda event: progress.started(item.reference, event), admission=self._gate.admit,
         )
 
 

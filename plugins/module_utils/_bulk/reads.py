@@ -11,16 +11,16 @@ import contextlib
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import _errors as errors
-from .._error_results import error_result
-from .._errors import RewindError, invalid_argument
-from .._module.context import OperationContext, ServerResult
+from .._errors import RewindError, error_result, invalid_argument
 from .._provider.base import Provider, Server, Snapshot
 from .progress import Progress
-from .results import copy_error, summarize
+from .results import ServerResult, copy_error, summarize
+
+if TYPE_CHECKING:
+    from .._module.context import OperationContext
 
 # Enough to parse a maliciously nested response: json needs half of it (CPython 3.13) and crashes the process with less.
 STACK_BYTES = 4 * 1024 * 1024
@@ -39,10 +39,7 @@ def read_each(ctx: OperationContext, operation: Callable[[OperationContext], Any
 
     def job(item: ServerResult) -> None:
         provider = providers.get()
-        one = replace(
-            ctx, provider=_ReadProvider(item.reference, provider, owners, listings), progress=lambda text: None, warnings=item.warnings,
-            options={**ctx.options, "server": item.reference, "servers": None},
-        )
+        one = ctx.for_server(item.reference, _ReadProvider(item.reference, provider, owners, listings), item.warnings)
         try:
             item.value = operation(one)
         except BaseException as error:

@@ -7,10 +7,13 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from .. import _errors as errors
-from .._module.context import OperationContext, ServerResult
+
+if TYPE_CHECKING:
+    from .._module.context import OperationContext
 
 MAX_FAILURES_IN_MSG = 5  # the result has all
 MAX_WARNINGS = 20
@@ -18,6 +21,22 @@ RERUN_RESUMES = "Fix this and run again: a rerun processes only what is missing 
 RERUN_REPEATS = "Fix this and run again for the servers in failed_servers only: a rerun would repeat the others."
 RERUN_READS = "Fix this and run again."
 SEVERITY = (errors.NOT_APPLIED, errors.FAILED, errors.UNKNOWN)
+
+
+@dataclass
+class ServerResult:
+    """What one server of a bulk task ended with.
+
+    Attributes:
+        reference: What the user calls it.
+        value: The operation's result; None if it failed.
+        failure: A failed task's result; None if it succeeded.
+    """
+
+    reference: str
+    value: Any = None
+    failure: dict[str, Any] | None = None
+    warnings: list[str] = field(default_factory=list)
 
 
 def result_by_server(ctx: OperationContext, server_results: list[ServerResult], rerun_hint: str) -> dict[str, Any]:

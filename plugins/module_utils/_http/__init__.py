@@ -9,9 +9,25 @@ Only `session` and `client` load an HTTP library. Everything else here can be im
 
 from __future__ import annotations
 
+import functools
+import ipaddress
+from urllib.parse import urlsplit
+
 
 def requests_available() -> bool:
     """Return whether the library `requests`, the one runtime dependency, can be imported."""
     from . import session
 
     return session.requests is not None
+
+
+@functools.cache
+def is_loopback(url: str) -> bool:
+    """Return whether the URL's host is this machine: `localhost`, 127.0.0.0/8 or ::1."""
+    host = (urlsplit(url).hostname or "").lower()
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

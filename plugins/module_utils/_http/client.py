@@ -20,12 +20,11 @@ from typing import Any, Callable
 
 from .. import _errors as errors
 from .._errors import RewindError
-from .._text import decode_json
+from .._text import decode_json, extract_error_message
 from .._version import VERSION
-from .provider_message import extract_error_message
+from . import is_loopback
 from .rate_limit import RateLimit, RateLimitExceeded
 from .session import HttpError, HttpResponse, HttpSession
-from .urls import is_loopback
 
 USER_AGENT = f"rewind.vps/{VERSION}"
 MAX_ATTEMPTS = 5

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an operation is given, and what it has done so far.
+"""What an operation receives, and what it has done so far.
 
-An operation gets a L(OperationContext) and returns the module's result as plain data. It knows neither HTTP nor AnsibleModule.
+An operation receives an `OperationContext` and returns the module's result as plain data. It uses neither HTTP nor AnsibleModule.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable
 
 from .. import _errors as errors
 from .._errors import RewindError
 from .._provider.base import Provider, Server, Snapshot
-from .._state.server_lock import LocalState
 from .._wait.polling import Deadline
 
-MAX_NAME_LENGTH = 255  # inferred: no cloud says, and no file system takes more
+MAX_NAME_LENGTH = 255  # assumed: no provider documents a limit, and file systems take no more
 
 
 @dataclass
 class Changes:
     """What a task has done.
 
-    :ivar request_sent: a change was sent and not refused, so something may have happened.
-    :ivar changed: something was changed.
-    :ivar pruned: snapshots that this task has deleted besides.
+    Attributes:
+        request_sent: A change was sent and not rejected, so something may have happened.
+        changed: Something was changed.
+        pruned: Other snapshots that this task has deleted.
     """
 
     request_sent: bool = False
@@ -39,33 +39,20 @@ class Changes:
 
 
 @dataclass
-class ServerResult:
-    """What became of one of several servers.
-
-    :ivar reference: as the user calls it.
-    :ivar value: what was wanted of it; None where it failed.
-    :ivar failure: a failed task's result; None where it went well.
-    """
-
-    reference: str
-    value: Any = None
-    failure: dict[str, Any] | None = None
-    warnings: list[str] = field(default_factory=list)
-
-
-@dataclass
 class OperationContext:
-    """One task's wishes and means.
+    """One task, or one server of a bulk task.
 
-    :ivar options: cleaned options (see arguments.py).
-    :ivar progress: says one line of progress to a person: how long something has been waited for.
-    :ivar on_server_progress: says what is under way at the task's server now; where not given, L(progress) does.
-    :ivar connect: opens another connection to the same account.
-    :ivar admission: is entered while the task decides about its server; where many do at once, they take turns.
-    :ivar redeliver_signal: what to do with a signal that was held back, once nothing is left half done.
-    :ivar changes: what this task has changed so far; a failed task's result reports it too.
-    :ivar warnings: for Ansible to show.
-    :ivar state: the server's lock and note, while it is this task's turn (see operation_lock.py); None where there is none.
+    Attributes:
+        options: Normalized options, see `_argspec.py` and `validate` of the module's file.
+        progress: Shows a line of progress: how long the task has waited, and for what.
+        redeliver_signal: Called with a signal that was deferred, once nothing is left half done.
+        changes: Also part of the result of a failed task.
+        warnings: For Ansible to show.
+        lock: The server's `ServerLock`, while the task holds it (see `server_lock.py`).
+        state: The server's `LocalState`, under the same conditions.
+        on_server_progress: Shows what is in progress on the server; `progress` by default.
+        connect: Opens another connection to the same account.
+        admission: Entered while the task holds the lock, to limit how many servers of a bulk task do.
     """
 
     provider: Provider
@@ -76,35 +63,43 @@ class OperationContext:
     redeliver_signal: Callable[[int], None] = lambda number: None
     changes: Changes = field(default_factory=Changes)
     warnings: list[str] = field(default_factory=list)
-    state: LocalState | None = None
+    lock: Any = None  # not the types: modules that only read are built without `_state`
+    state: Any = None
     on_server_progress: Callable[[str], None] | None = None
     connect: Callable[[], Provider] | None = None
     admission: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
 
+    def for_server(self, reference: str, provider: Provider, warnings: list[str], **fields: Any) -> OperationContext:
+        """Return the context of one server of a bulk task. It shows no waiting time: the summary has that of all servers."""
+        options = {**self.options, "server": reference, "servers": None}
+        return replace(
+            self, provider=provider, options=options, progress=lambda text: None, changes=Changes(), warnings=warnings, **fields,
+        )
+
     @functools.cached_property
     def deadline(self) -> Deadline:
-        """The one deadline of everything that this task waits for; it runs from the first time it is asked for."""
+        """The deadline of everything that this task waits for. It starts when it is first used."""
         return Deadline(self.options["wait_timeout"])
 
     @property
     def is_part_of_bulk(self) -> bool:
-        """Whether others of the same task are at work at the same time."""
+        """Whether other servers of the same task are in progress at the same time."""
         return self.admission is not contextlib.nullcontext
 
     @property
     def server_reference(self) -> str:
-        """How the user calls the server."""
+        """What the user calls the server."""
         return self.options["server"]
 
     def report_progress(self, server: Server, description: str) -> None:
-        """Say what is under way at the server now."""
+        """Show what is in progress on the server."""
         if self.on_server_progress is not None:
             self.on_server_progress(description)
         else:
             self.progress(f"server {server.label}: {description}")
 
     def send_change(self, change: Callable[[], Any]) -> Any:
-        """Ask for a change, once. Unless it was refused, everything after it counts as having asked."""
+        """Send a change, once. Unless it was rejected, `request_sent` is set."""
         sent_before, self.changes.request_sent = self.changes.request_sent, True
         try:
             return change()
@@ -114,21 +109,22 @@ class OperationContext:
             raise
 
     def get_server_and_snapshots(self, server: Server | None = None) -> tuple[Server, list[Snapshot]]:
-        """The server and its snapshots, in one request where the reference is the server's identity.
+        """Return the server and its snapshots, with one request if the reference identifies the server.
 
-        The list then proves that the server exists, unless it is empty: only then the server is asked for as well.
+        A list that is not empty proves that the server exists. Otherwise the server is read as well.
 
-        :arg server: as identified or found before.
+        Args:
+            server: As identified or read before.
         """
-        provider, reference = self.provider, server.id if server else self.server_reference  # a name may be another's by now
+        provider, reference = self.provider, server.id if server else self.server_reference  # another server may have the name by now
         server = server or provider.server_from_reference(self.server_reference) or provider.get_server(self.server_reference)
-        if server.power_state is not None:  # it was found
+        if server.power_state is not None:  # it was read
             return server, provider.list_snapshots(server)
         try:
             snapshots = provider.list_snapshots(server)
         except RewindError as error:
             if error.kind == errors.NOT_FOUND:
-                provider.get_server(reference)  # says it better: with the names that there are
+                provider.get_server(reference)  # its error lists similar names
             raise
         if snapshots:
             return snapshots[0].server, snapshots
@@ -136,15 +132,15 @@ class OperationContext:
 
 
 def validate_snapshot_name(provider: Provider, name: str) -> None:
-    """Refuse a snapshot name that the cloud forbids, before anything is sent."""
+    """Raise `RewindError` if the provider does not allow the name. Nothing is sent."""
     if len(name) > MAX_NAME_LENGTH:
         raise RewindError(
-            f"A snapshot's name has {MAX_NAME_LENGTH} characters at most, and this one has {len(name)}",
-            kind=errors.INVALID_ARGUMENT, hint="choose a shorter one; description takes more, where the cloud has it",
+            f"A snapshot name can have at most {MAX_NAME_LENGTH} characters; this one has {len(name)}",
+            kind=errors.INVALID_ARGUMENT, hint="choose a shorter name; use description for more text, if the provider supports it",
         )
     if not re.fullmatch(provider.capabilities.name_pattern, name):
         raise RewindError(
-            f"{provider.display_name} takes only {provider.capabilities.name_rule} in a snapshot's name, so {name!r} can't be one",
+            f"{provider.display_name} allows only {provider.capabilities.name_rule} in a snapshot name, so {name!r} is invalid",
             kind=errors.INVALID_ARGUMENT,
             snapshot=name,
             hint=f"choose a name like {_suggest_name(provider, name)!r}",
@@ -157,19 +153,20 @@ def _suggest_name(provider: Provider, name: str) -> str:
 
 
 def select_snapshot(provider: Provider, server: Server, snapshots: list[Snapshot], name: str | None, id_: str | None) -> Snapshot | None:
-    """The one snapshot that name, id or both mean; None where there is none.
+    """Return the only snapshot with this name, id or both, or None.
 
-    :raises RewindError: C(ambiguous) where a name means two; C(invalid_argument) where id and name disagree.
+    Raises:
+        RewindError: `ambiguous` if the name is not unique; `invalid_argument` if id and name differ.
     """
     if id_ is not None:
         found = next((snapshot for snapshot in snapshots if snapshot.id == id_), None)
         if found is not None and name is not None and found.name != name:
             raise RewindError(
-                f"id {id_} and name {name!r} disagree: at {provider.display_name} {id_} is called {found.name!r}",
+                f"id {id_} and name {name!r} do not match: at {provider.display_name}, {id_} is called {found.name!r}",
                 kind=errors.INVALID_ARGUMENT,
                 server=server.label,
                 snapshot=id_,
-                hint="give one of them, the right one",
+                hint="use one of them",
             )
         return found
     matches = [snapshot for snapshot in snapshots if snapshot.name == name]
@@ -179,21 +176,16 @@ def select_snapshot(provider: Provider, server: Server, snapshots: list[Snapshot
             kind=errors.AMBIGUOUS,
             server=server.label,
             snapshot=name,
-            hint="say which one with id",
+            hint="select one with id",
         )
     return matches[0] if matches else None
 
 
 def candidates_hint(snapshots: list[Snapshot]) -> str:
-    """What to do where the snapshot that was asked for is not one of these."""
-    return f"choose one of this server's: {format_snapshots(snapshots)}" if snapshots else "this server has none to choose from"
+    """Return a hint for a snapshot that is not in the list."""
+    return f"choose one of this server's: {format_snapshots(snapshots)}" if snapshots else "this server has none"
 
 
 def format_snapshots(snapshots: list[Snapshot]) -> str:
-    """Snapshots in one line of a message."""
-    return ", ".join(f"{snapshot_label(item)} {item.status} from {item.created_at or 'an unknown time'}" for item in snapshots)
-
-
-def snapshot_label(snapshot: Snapshot) -> str:
-    """How messages call a snapshot: with its id where that says more than the name."""
-    return snapshot.name if snapshot.id in (None, snapshot.name) else f"{snapshot.name} ({snapshot.id})"
+    """Return snapshots as a part of a message."""
+    return ", ".join(f"{item.label} {item.status} from {item.created_at or 'an unknown time'}" for item in snapshots)

@@ -2,19 +2,25 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The account's servers and their power. Reads only."""
+"""The module `server_info`: the account's servers and their power state."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from .._argspec import PROVIDER, SERVERS, validate_servers
 from .._bulk.reads import read_each
-from .._bulk.results import failure_summary, format_server_count
-from .context import OperationContext, ServerResult
+from .._bulk.results import ServerResult, failure_summary, format_server_count
+from .context import OperationContext
+
+SPEC = PROVIDER.merge(SERVERS)
+
+
+def validate(options: dict[str, Any]) -> None:
+    validate_servers(options, may_be_all=True)
 
 
 def run(ctx: OperationContext) -> dict[str, Any]:
-    """The module C(server_info)."""
     results: list[ServerResult] = []
     if ctx.options["server"] is not None:
         servers = [ctx.provider.get_server(ctx.server_reference)]

@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The three changes to a server's snapshots. Each is asked for once; where the answer leaves it open, the list decides."""
+"""The three changes to a server's snapshots. Each is sent once; if the outcome is unknown, the list of snapshots decides."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from .. import _errors as errors
 from .._errors import RewindError
@@ -15,14 +15,33 @@ from .._provider.base import PENDING, RUNNING, Server, Snapshot
 from .._state import pending_changes
 from .._wait.polling import Deadline
 from .._wait.waiters import RECONCILE_TIMEOUT, wait_snapshot_deleted, wait_snapshot_listed, wait_snapshot_ready, wait_snapshot_recreated
-from .context import OperationContext, snapshot_label
+from .context import OperationContext
 
 
-def create(ctx: OperationContext, server: Server, known_ids: set[str], replaces: Snapshot | None) -> Callable[[], Snapshot]:
-    """Ask for a snapshot. What is returned waits for it, if so wished, and gives it.
+@dataclass(frozen=True)
+class RequestedSnapshot:
+    """A snapshot that was requested, and what is needed to wait for it.
 
-    :arg known_ids: ids listed before; a snapshot of the name that is not among them is the new one.
-    :arg replaces: the old one that goes once this one is ready.
+    Attributes:
+        known_ids: Listed before the request. A snapshot of the name with another id is the new one.
+        snapshot: As the provider returned or listed it; None if it is not listed yet.
+        recreates: The old snapshot, if the provider recreates it under its name.
+        is_finished: `snapshot` needs no wait.
+    """
+
+    server: Server
+    known_ids: set[str] = field(default_factory=set)
+    snapshot: Snapshot | None = None
+    recreates: Snapshot | None = None
+    is_finished: bool = False
+
+
+def request_create(ctx: OperationContext, server: Server, known_ids: set[str], replaces: Snapshot | None) -> RequestedSnapshot:
+    """Request a new snapshot.
+
+    Args:
+        known_ids: See `RequestedSnapshot`.
+        replaces: The old snapshot, which is deleted once this one is ready.
     """
     name, description = ctx.options["name"], ctx.options["description"]
     try:
@@ -31,30 +50,62 @@ def create(ctx: OperationContext, server: Server, known_ids: set[str], replaces:
     except RewindError as error:
         error.add_context(server.label, name)
         if error.kind == errors.ALREADY_EXISTS:
-            adopted = _adopt_concurrent(ctx, server, error)
-            return lambda: adopted
+            return RequestedSnapshot(server, known_ids, _adopt_concurrent(ctx, server, error), is_finished=True)
         if error.outcome != errors.UNKNOWN:
             raise
         snapshot = _reconcile_create(ctx, server, known_ids, error)
     if snapshot is None:
         pending_changes.record_requested(ctx, name)
-    else:
-        pending_changes.record_created(ctx, snapshot)
-        if replaces is not None and ctx.options["wait"]:
-            pending_changes.record_replacement(ctx, replaces, snapshot)
+    elif replaces is not None and ctx.options["wait"]:
+        pending_changes.record_replacement(ctx, replaces, snapshot)
     if ctx.options["wait"]:
-        ctx.report_progress(server, f"snapshot {name} is asked for")
+        ctx.report_progress(server, f"snapshot {name} requested")
+    return RequestedSnapshot(server, known_ids, snapshot)
 
-    def wait() -> Snapshot:
-        if not ctx.options["wait"]:
-            return snapshot or Snapshot(id=None, name=name, server=server, status=PENDING, description=description)
-        return wait_snapshot_ready(ctx, snapshot or wait_snapshot_listed(ctx, server, name, known_ids, ctx.deadline), ctx.deadline)
 
-    return wait
+def request_recreate(ctx: OperationContext, snapshot: Snapshot) -> RequestedSnapshot:
+    """Request that the provider takes the snapshot again under its name."""
+    server = snapshot.server
+    try:
+        ctx.send_change(lambda: ctx.provider.recreate_snapshot(snapshot))
+        ctx.changes.changed = True
+        pending_changes.record_requested(ctx, snapshot.name)
+    except RewindError as error:
+        error.add_context(server.label, snapshot.name)
+        if error.outcome != errors.UNKNOWN:
+            _check_partial_effect(ctx, snapshot, error)
+            raise
+        recreated = _wait_recreated(ctx, snapshot, _reconcile_deadline(ctx, server, ctx.deadline), error)
+        return RequestedSnapshot(server, snapshot=recreated, is_finished=True)
+    if ctx.options["wait"]:
+        ctx.report_progress(server, f"snapshot {snapshot.name} recreation requested")
+    return RequestedSnapshot(server, recreates=snapshot)
+
+
+def wait_for_requested(ctx: OperationContext, request: RequestedSnapshot) -> Snapshot:
+    """Return the snapshot once it is ready, or at once if the task does not wait."""
+    name, server, old = ctx.options["name"], request.server, request.recreates
+    if request.is_finished:
+        return request.snapshot
+    if not ctx.options["wait"]:
+        if old is not None:
+            return Snapshot(id=old.id, name=old.name, server=server, status=PENDING)
+        return request.snapshot or Snapshot(id=None, name=name, server=server, status=PENDING, description=ctx.options["description"])
+    if old is not None:
+        return _wait_recreated(ctx, old, ctx.deadline, None)
+    return wait_snapshot_ready(ctx, request.snapshot or wait_snapshot_listed(ctx, server, name, request.known_ids, ctx.deadline), ctx.deadline)
+
+
+def wait_for_earlier_request(ctx: OperationContext, request: RequestedSnapshot) -> Snapshot:
+    """Return the snapshot that an earlier task has requested once it is listed. The provider lists it only when it is finished."""
+    deadline = Deadline(min(ctx.deadline.remaining, 2 * ctx.provider.capabilities.expected_create_seconds))
+    if request.recreates is not None:
+        return wait_snapshot_recreated(ctx, request.recreates, deadline)
+    return wait_snapshot_listed(ctx, request.server, ctx.options["name"], request.known_ids, deadline)
 
 
 def _adopt_concurrent(ctx: OperationContext, server: Server, error: RewindError) -> Snapshot:
-    """Somebody was quicker by a moment; where names are unique theirs is the one that was wished for."""
+    """Return the snapshot of that name that another client has created in the meantime. Names are unique there."""
     for listed in ctx.provider.list_snapshots(server):
         if listed.name == ctx.options["name"]:
             return listed
@@ -65,76 +116,50 @@ def _reconcile_create(ctx: OperationContext, server: Server, known_ids: set[str]
     try:
         found = wait_snapshot_listed(ctx, server, ctx.options["name"], known_ids, _reconcile_deadline(ctx, server, ctx.deadline))
     except RewindError:
-        error.hint = "look at the server's snapshots (rewind.vps.snapshot_info); a rerun looks first and makes no second one"
+        error.hint = "check the server's snapshots (rewind.vps.snapshot_info); a rerun reads them first and creates no second one"
         raise error from None
     ctx.changes.changed = True
     return found
 
 
-def recreate(ctx: OperationContext, snapshot: Snapshot) -> Callable[[], Snapshot]:
-    """Ask for a snapshot to be taken anew under its name, with the cloud's own call. What is returned waits for it, if so wished."""
-    server = snapshot.server
-    try:
-        ctx.send_change(lambda: ctx.provider.recreate_snapshot(snapshot))
-        ctx.changes.changed = True
-        pending_changes.record_deleted(ctx, snapshot)
-        pending_changes.record_requested(ctx, snapshot.name)
-    except RewindError as error:
-        error.add_context(server.label, snapshot.name)
-        if error.outcome != errors.UNKNOWN:
-            _check_partial_effect(ctx, snapshot, error)
-            raise
-        recreated = _wait_recreated(ctx, snapshot, _reconcile_deadline(ctx, server, ctx.deadline), error)
-        return lambda: recreated
-    if ctx.options["wait"]:
-        ctx.report_progress(server, f"snapshot {snapshot.name} is asked to be taken anew")
-
-    def wait() -> Snapshot:
-        if not ctx.options["wait"]:
-            return Snapshot(id=snapshot.id, name=snapshot.name, server=server, status=PENDING)
-        return _wait_recreated(ctx, snapshot, ctx.deadline, None)
-
-    return wait
-
-
 def _wait_recreated(ctx: OperationContext, snapshot: Snapshot, deadline: Deadline, unknown_error: RewindError | None) -> Snapshot:
-    """:arg unknown_error: what is to be said if it is not seen to have been taken anew."""
+    """Wait for the new snapshot. `unknown_error` is raised instead of an error of the wait."""
     try:
         recreated = wait_snapshot_recreated(ctx, snapshot, deadline)
     except RewindError as error:
         error = unknown_error or error
-        error.hint = "look at the server's snapshots (rewind.vps.snapshot_info) before running again: the old one may be gone"
+        error.hint = "check the server's snapshots (rewind.vps.snapshot_info) before running again: the old one may be deleted"
         raise error from None
     ctx.changes.changed = True
     return recreated
 
 
 def _check_partial_effect(ctx: OperationContext, snapshot: Snapshot, error: RewindError) -> None:
-    """To take anew is to delete and to create: a no may come after the first half, unless there was nothing to delete."""
+    """To recreate is to delete and to create: the provider may reject the second half, unless there was nothing to delete."""
     if error.kind == errors.NOT_FOUND:
         return
     with contextlib.suppress(RewindError):
         if all(item.id != snapshot.id for item in ctx.provider.list_snapshots(snapshot.server)):
-            error.message += f"; the old snapshot {snapshot.name} is gone"
+            error.message += f"; the old snapshot {snapshot.name} was deleted"
             error.outcome = errors.FAILED
-            error.hint = "run again to make a new one"
+            error.hint = "run again to create a new one"
             ctx.changes.request_sent = ctx.changes.changed = True
 
 
 def delete(ctx: OperationContext, snapshot: Snapshot) -> bool:
-    """Delete a snapshot that was just listed, and see it gone. False where somebody else was quicker."""
+    """Delete a snapshot that was just listed, and wait until it is gone. Return False if another client has deleted it."""
     unknown_error: RewindError | None = None
     deleted = True
-    # Deletions may queue behind other work; one that was accepted gets what is left of the task's time.
+    # Deletions may be queued; an accepted one gets the rest of the task's time.
     deadline = Deadline(max(ctx.deadline.remaining if ctx.options["wait"] else 0.0, RECONCILE_TIMEOUT))
     try:
         deleted = ctx.send_change(lambda: ctx.provider.delete_snapshot(snapshot))
         ctx.changes.changed = ctx.changes.changed or deleted
         if deleted and ctx.provider.capabilities.synchronous_delete:
-            pending_changes.record_deleted(ctx, snapshot)
+            pending_changes.clear_requested(ctx, snapshot.name)
             return True
     except RewindError as error:
-        unknown_error = error.add_context(snapshot.server.label, snapshot_label(snapshot))
+        unknown_error = error.add_context(snapshot.server.label, snapshot.label)
         if error.outcome != errors.UNKNOWN:
             raise
         deadline = _reconcile_deadline(ctx, snapshot.server, deadline)
@@ -142,22 +167,22 @@ def delete(ctx: OperationContext, snapshot: Snapshot) -> bool:
         wait_snapshot_deleted(ctx, snapshot, deadline)
     except RewindError as error:
         error = unknown_error or error
-        error.hint = "look at the server's snapshots (rewind.vps.snapshot_info), then run again; a rerun is safe"
+        error.hint = "check the server's snapshots (rewind.vps.snapshot_info), then run again; a rerun is safe"
         raise error from None
     ctx.changes.changed = ctx.changes.changed or deleted
-    pending_changes.record_deleted(ctx, snapshot)
+    pending_changes.clear_requested(ctx, snapshot.name)
     return deleted
 
 
 def _reconcile_deadline(ctx: OperationContext, server: Server, deadline: Deadline) -> Deadline:
-    """How long to look for a change of which nobody knows whether it was taken up.
+    """Return the time limit for a change whose outcome is unknown.
 
-    A cloud may answer only when it is done: while it says that the server is busy, the change may be what it is
-    busy with, so the whole of the task's time is given to it.
+    A provider may answer only when the change is done. While the server is busy, the change may be in progress, so it
+    gets the rest of the task's time.
     """
     try:
         latest = ctx.provider.get_server(server.id)
-        may_be_in_progress = bool(latest.task_state) or latest.power_state != RUNNING  # a server that is off is idle whatever is done with its disk
+        may_be_in_progress = bool(latest.task_state) or latest.power_state != RUNNING  # a stopped server shows no task
     except RewindError:
         may_be_in_progress = False
     return Deadline(deadline.remaining if may_be_in_progress else min(RECONCILE_TIMEOUT, deadline.remaining), deadline.clock)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A schedule hangs on a snapshot, or it doesn't."""
+"""The module `snapshot_cron`: adds a schedule to a snapshot, or removes it."""
 
 from __future__ import annotations
 
@@ -10,22 +10,43 @@ from dataclasses import replace
 from typing import Any
 
 from .. import _errors as errors
+from .. import _signal_guard as signal_guard
+from .._argspec import PROVIDER, ArgumentSpec, require_range, validate_names, validate_servers
 from .._errors import RewindError
 from .._provider.base import Schedule, Server, Snapshot, unsupported
-from .._state.operation_lock import lock_server
+from .._state.server_lock import lock_server
 from .._wait.polling import Deadline, wait_until
 from .._wait.waiters import RECONCILE_TIMEOUT
-from . import signal_guard
 from .context import OperationContext, candidates_hint, select_snapshot
+
+SPEC = PROVIDER.merge(ArgumentSpec(
+    {
+        "server": {"type": "str", "required": True},
+        "name": {"type": "str", "required": True},
+        "day": {"type": "int"},
+        "hour": {"type": "int"},
+        "minute": {"type": "int", "aliases": ["min"]},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    },
+    required_if=[["state", "present", ["day", "hour", "minute"]]],
+))
+RANGES = {"day": (1, 365), "hour": (0, 23), "minute": (0, 59)}
+
+
+def validate(options: dict[str, Any]) -> None:
+    validate_servers(options, may_be_all=False)
+    validate_names(options, "name")
+    for name, (minimum, maximum) in RANGES.items():
+        if options[name] is not None:
+            require_range(name, options[name], minimum, maximum)
 
 
 def run(ctx: OperationContext) -> dict[str, Any]:
-    """The module C(snapshot_cron)."""
     provider = ctx.provider
     if not provider.capabilities.schedule:
         raise unsupported(
             provider, "snapshot schedules",
-            "use the role rewind.vps.snapshot_schedule, which has a systemd timer or cron take them, with retention",
+            "use the role rewind.vps.snapshot_schedule, which uses a systemd timer or cron and supports retention",
         )
     with lock_server(ctx) as server:
         return _run(ctx, server)
@@ -41,9 +62,9 @@ def _run(ctx: OperationContext, server: Server) -> dict[str, Any]:
         return _remove(ctx, snapshot)
     if snapshot is None:
         raise RewindError(
-            f"Server {server.label} has no snapshot {options['name']}, and a schedule needs one to hang on",
+            f"Server {server.label} has no snapshot {options['name']} to attach a schedule to",
             kind=errors.NOT_FOUND, server=server.label, snapshot=options["name"],
-            hint=f"make it first with rewind.vps.snapshot, or {candidates_hint(snapshots)}",
+            hint=f"create it first with rewind.vps.snapshot, or {candidates_hint(snapshots)}",
         )
     return _set(ctx, snapshot, Schedule(options["day"], options["hour"], options["minute"]))
 
@@ -52,7 +73,7 @@ def _set(ctx: OperationContext, snapshot: Snapshot, desired: Schedule) -> dict[s
     old = snapshot.schedule
     label = f"snapshot {snapshot.name} of server {snapshot.server.label}"
     if old is not None and _same(ctx, old, desired, label):
-        return _result(ctx, snapshot.server, snapshot, old, old, f"The schedule of {label} is as wished")
+        return _result(ctx, snapshot.server, snapshot, old, old, f"The schedule of {label} is unchanged")
     if ctx.check_mode:
         ctx.changes.changed = True
         return _result(ctx, snapshot.server, snapshot, old, desired, f"The schedule of {label} would be set")
@@ -79,8 +100,8 @@ def _same(ctx: OperationContext, old: Schedule, desired: Schedule, label: str) -
         return False
     if old.day is None:
         ctx.warnings.append(
-            f"The cloud's words for the schedule of {label} can't be read, so only its time of day was compared "
-            f"({old.hour:02d}:{old.minute:02d}, from its next run), not every how many days."
+            f"The schedule of {label} cannot be parsed, so only its time of day was compared "
+            f"({old.hour:02d}:{old.minute:02d}, from its next run), not its interval in days."
         )
         return True
     return old.day == desired.day
@@ -131,21 +152,21 @@ def _reconcile(ctx: OperationContext, snapshot: Snapshot, desired: Schedule | No
 
 def _restore_previous(ctx: OperationContext, snapshot: Snapshot, old: Schedule, error: RewindError) -> RewindError:
     """The old schedule is deleted and the new one is not there: put the old one back, and say how that went."""
-    when = f"every {old.day} day(s) at {old.hour:02d}:{old.minute:02d}" if old.is_complete else "which can't be read"
+    when = f"every {old.day} day(s) at {old.hour:02d}:{old.minute:02d}" if old.is_complete else "which cannot be parsed"
     label = f"of snapshot {snapshot.name}"
     if error.outcome == errors.UNKNOWN:
         error.message = f"The old schedule {label} ({when}) was deleted, and it is unknown whether the new one was set: {error.message}"
     elif _restore(ctx, snapshot, old):
         ctx.changes.changed = False
-        error.message = f"The new schedule {label} was not taken, and the old one ({when}) is back: {error.message}"
+        error.message = f"The new schedule {label} was rejected, and the old one ({when}) was restored: {error.message}"
         return error
     else:
         error.outcome = errors.FAILED
         error.message = (
-            f"The old schedule {label} ({when}) was deleted, the new one was not taken, and the old one could not be put back: "
+            f"The old schedule {label} ({when}) was deleted, the new one was rejected, and the old one could not be restored: "
             f"{error.message}"
         )
-    error.hint = "look at it with rewind.vps.snapshot_info, and run again to set the schedule"
+    error.hint = "check it with rewind.vps.snapshot_info, and run again to set the schedule"
     return error
 
 

@@ -2,22 +2,39 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which snapshots there are. Reads only."""
+"""The module `snapshot_info`: lists snapshots."""
 
 from __future__ import annotations
 
 import fnmatch
 from typing import Any
 
+from .._argspec import PROVIDER, SERVERS, ArgumentSpec, normalize_durations, validate_names, validate_servers
 from .._bulk.reads import read_each
-from .._bulk.results import failure_summary
+from .._bulk.results import ServerResult, failure_summary
 from .._provider.base import Server, Snapshot, age_seconds
-from .context import OperationContext, ServerResult
-from .retention import newest_first
+from .context import OperationContext
+from .snapshot_plan import newest_first
+
+SPEC = PROVIDER.merge(SERVERS, ArgumentSpec(
+    {
+        "name": {"type": "str"},
+        "match": {"type": "str"},
+        "status": {"type": "list", "elements": "str", "choices": ["ready", "pending", "failed"]},
+        "older_than": {"type": "str"},
+        "newer_than": {"type": "str"},
+    },
+    mutually_exclusive=[["name", "match"]],
+))
+
+
+def validate(options: dict[str, Any]) -> None:
+    validate_servers(options, may_be_all=True)
+    validate_names(options, "name", "match")
+    normalize_durations(options, "older_than", "newer_than")
 
 
 def run(ctx: OperationContext) -> dict[str, Any]:
-    """The module C(snapshot_info)."""
     server: Server | None = None
     results: list[ServerResult] = []
     references = ctx.options["servers"]
@@ -41,7 +58,7 @@ def run(ctx: OperationContext) -> dict[str, Any]:
 
 
 def _list_snapshots(one: OperationContext, known: dict[str, Server]) -> list[Snapshot]:
-    """Of one server; of those that are known to exist nothing has to prove it."""
+    """Return the snapshots of one server. A server from the list of servers is known to exist."""
     server = known.get(one.server_reference)
     return one.provider.list_snapshots(server) if server is not None else one.get_server_and_snapshots()[1]
 

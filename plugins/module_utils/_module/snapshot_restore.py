@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A server is overwritten with one of its snapshots. Asked for once, and never taken for done before it is."""
+"""The module `snapshot_restore`: overwrites a server with one of its snapshots.
+
+The restore is requested once, and it counts as finished only if the provider shows it.
+"""
 
 from __future__ import annotations
 
@@ -10,35 +13,49 @@ import contextlib
 from typing import Any
 
 from .. import _errors as errors
+from .._argspec import PROVIDER, SERVERS, SERVERS_RULE, ArgumentSpec, validate_names, validate_servers, validate_wait, wait_spec
 from .._bulk.executor import run_on_each
 from .._bulk.results import RERUN_REPEATS
 from .._errors import RewindError
 from .._provider.base import FAILED, READY, RESTORING, RUNNING, Server, Snapshot
-from .._state.operation_lock import lock_server
-from .._state.pending_changes import list_consistent
+from .._state.server_lock import lock_server
 from .._wait.polling import Deadline
 from .._wait.restore import RestoreTracker, wait_for_restore
 from .._wait.waiters import wait_server_idle
 from . import power
-from .context import OperationContext, candidates_hint, select_snapshot, snapshot_label
+from .context import OperationContext, candidates_hint, select_snapshot
+
+SPEC = PROVIDER.merge(SERVERS, ArgumentSpec(
+    {
+        "name": {"type": "str"},
+        "id": {"type": "str"},
+        "start_server": {"type": "bool", "default": True},
+    },
+    required_one_of=[SERVERS_RULE, ["name", "id"]],
+), wait_spec(1800))
+
+
+def validate(options: dict[str, Any]) -> None:
+    validate_servers(options, may_be_all=False)
+    validate_names(options, "name", "id")
+    validate_wait(options)
 
 
 def run(ctx: OperationContext) -> dict[str, Any]:
-    """The module C(snapshot_restore)."""
-    if ctx.options.get("servers") is not None:
+    if ctx.options["servers"] is not None:
         return run_on_each(ctx, run, RERUN_REPEATS, ctx.provider.capabilities.expected_restore_seconds)
     with lock_server(ctx, allow_during_restore=True) as server, contextlib.ExitStack() as restore_lock:
         server = server if server.power_state else ctx.provider.get_server(ctx.server_reference)
-        snapshots = list_consistent(ctx, server, ctx.provider.list_snapshots(server))
+        snapshots = ctx.provider.list_snapshots(server)
         snapshot = _select_ready_snapshot(ctx, server, snapshots)
         if not server.task_state:
             if ctx.check_mode:
                 ctx.changes.changed = True
                 return _result(ctx, server, server, RestoreTracker(ctx, server, snapshot), joined=False)
             restore = _request_restore(ctx, server, snapshot)
-            if ctx.options["wait"] and ctx.state is not None:
-                ctx.state.hold_restore_lock()
-                restore_lock.callback(ctx.state.release_restore_lock)
+            if ctx.options["wait"] and ctx.lock is not None:
+                ctx.lock.hold_restore_lock()
+                restore_lock.callback(ctx.lock.release_restore_lock)
         held_lock = restore_lock.pop_all()
     if server.task_state:
         return _join_or_fail(ctx, server, snapshot)
@@ -56,13 +73,13 @@ def _join_or_fail(ctx: OperationContext, server: Server, snapshot: Snapshot) -> 
         joined = _restore_finished_while_waiting(ctx, restore)
     if not joined:
         raise RewindError(
-            f"Server {server.label} was in the middle of something ({server.task_state}), and this task asked for nothing",
-            kind=errors.BUSY, server=server.label, snapshot=snapshot_label(snapshot),
-            hint="look at the server: if an earlier run's restore was under way it is done now; else run again",
+            f"Server {server.label} was busy ({server.task_state}); no restore was requested",
+            kind=errors.BUSY, server=server.label, snapshot=snapshot.label,
+            hint="check the server: if an earlier run's restore was in progress, it is finished now; otherwise run again",
         )
     ctx.warnings.append(
-        f"Server {server.label} was being restored already, so this task asked for nothing and joined that."
-        + (f" {ctx.provider.display_name} does not say of which snapshot: if it was not {snapshot_label(snapshot)}, run again."
+        f"Server {server.label} was already being restored, so this task joined that restore and requested none."
+        + (f" {ctx.provider.display_name} does not report the snapshot: if it was not {snapshot.label}, run again."
            if ctx.provider.capabilities.reports_restoring else "")
     )
     after = _wait_and_start(ctx, restore) if ctx.options["wait"] and not ctx.check_mode else server
@@ -95,9 +112,9 @@ def _select_ready_snapshot(ctx: OperationContext, server: Server, snapshots: lis
     if snapshot.status != READY:
         failed = snapshot.status == FAILED
         raise RewindError(
-            f"Snapshot {snapshot_label(snapshot)} of server {server.label} is {snapshot.status} "
-            f"(the cloud says {snapshot.provider_status!r}), so nothing can be restored from it",
-            kind=errors.NOT_READY, server=server.label, snapshot=snapshot_label(snapshot),
+            f"Snapshot {snapshot.label} of server {server.label} is {snapshot.status} "
+            f"(provider status {snapshot.provider_status!r}), so it cannot be restored",
+            kind=errors.NOT_READY, server=server.label, snapshot=snapshot.label,
             hint=candidates_hint([item for item in snapshots if item.status == READY]) if failed else "run again when it is ready",
         )
     return snapshot
@@ -114,19 +131,19 @@ def _foreign_owner_hint(ctx: OperationContext, server: Server, id_: str | None) 
 def _request_restore(ctx: OperationContext, server: Server, snapshot: Snapshot) -> RestoreTracker:
     """Ask for the restore, once. Where the answer leaves it open, the server's state decides."""
     restore = RestoreTracker(ctx, server, snapshot)
-    ctx.report_progress(server, f"its restore to snapshot {snapshot.name} is asked for")
+    ctx.report_progress(server, f"restore to {snapshot.name} requested")
     try:
         ctx.send_change(lambda: ctx.provider.restore_snapshot(snapshot))
         ctx.changes.changed = True
     except RewindError as error:
-        error.add_context(server.label, snapshot_label(snapshot))
+        error.add_context(server.label, snapshot.label)
         if error.outcome != errors.UNKNOWN:
             _check_partial_effect(ctx, server, error)
             raise
         if not restore.wait_started():
             error.hint = (
-                "look at the server in the cloud's panel; if it is not being restored, run again "
-                "(a rerun asks for no second one while one is under way)"
+                "check the server in the provider's panel; if it is not being restored, run again "
+                "(a rerun requests no second restore while one is in progress)"
             )
             raise
         ctx.changes.changed = True
@@ -143,7 +160,7 @@ def _check_partial_effect(ctx: OperationContext, server: Server, error: RewindEr
         if after.power_state != server.power_state or after.task_state:
             error.message += f"; server {server.label} was {server.power_state} before and is {after.task_state or after.power_state} now"
             error.outcome = errors.FAILED
-            error.hint = "look at the server in the cloud's panel; the snapshot is kept, so the restore can be asked for again"
+            error.hint = "check the server in the provider's panel; the snapshot is kept, so the restore can be requested again"
             ctx.changes.request_sent = ctx.changes.changed = True
 
 
@@ -160,17 +177,16 @@ def _result(ctx: OperationContext, before: Server, after: Server, restore: Resto
     verified = ctx.options["wait"] and restore.is_failure_detectable
     if ctx.options["wait"] and not verified and not ctx.check_mode:
         ctx.warnings.append(
-            f"{ctx.provider.display_name} says that server {before.label} is restored, and shows nothing that would tell it from a restore "
-            "that failed half way: this snapshot was the current one already and holds a server that is off. "
-            "Look at the server before you rely on it."
+            f"{ctx.provider.display_name} reports server {before.label} as restored, but would report the same if the restore had failed "
+            "half way: this snapshot was already the current one and contains a stopped server. Check the server before you rely on it."
         )
-    label = f"snapshot {snapshot_label(snapshot)}"
+    label = f"snapshot {snapshot.label}"
     if ctx.check_mode:
-        summary = "is being restored already; would wait for it" if joined else f"would be restored to {label}"
+        summary = "is already being restored; would wait for it" if joined else f"would be restored to {label}"
     elif not ctx.options["wait"]:
-        summary = "is being restored already" if joined else f"is being restored to {label}"
+        summary = "is already being restored" if joined else f"is being restored to {label}"
     else:
-        summary = "was being restored already, and that is done" if joined else f"is restored to {label}"
+        summary = "was already being restored; that restore is finished" if joined else f"is restored to {label}"
     result = {
         "changed": ctx.changes.changed,
         "msg": f"Server {before.label} {summary}",

@@ -10,13 +10,19 @@ import ipaddress
 from typing import Any
 
 from .. import _errors as errors
+from .._argspec import validate_names, validate_servers
 from .._errors import RewindError
 from .._provider.base import PENDING, RUNNING, Account, Server, Snapshot
-from . import retention
-from .context import OperationContext, format_snapshots, snapshot_label, validate_snapshot_name
+from .context import OperationContext, format_snapshots, validate_snapshot_name
+from .snapshot_plan import newest_first, select_for_eviction
 
 # A token that may do no more than one of these can't take a snapshot. Inferred: the clouds list no words for it.
 _READ_ONLY_PERMISSIONS = frozenset({"read", "read_only", "read-only", "readonly", "view"})
+
+
+def validate(options: dict[str, Any]) -> None:
+    validate_servers(options, may_be_all=True)  # without a server, the host's name and address select it
+    validate_names(options, "name", "match")
 
 
 def run(ctx: OperationContext) -> dict[str, Any]:
@@ -39,7 +45,7 @@ def run(ctx: OperationContext) -> dict[str, Any]:
     try:
         _require_idle(ctx, server)
         snapshots = provider.list_snapshots(server)
-        result["snapshots"] = [item.to_result() for item in retention.newest_first(snapshots)]
+        result["snapshots"] = [item.to_result() for item in newest_first(snapshots)]
         result["evictions"] = [item.to_result() for item in _select_evictions(ctx, server, snapshots)]
     except RewindError as error:
         error.add_context(server.label)
@@ -50,12 +56,12 @@ def run(ctx: OperationContext) -> dict[str, Any]:
 def _require_idle(ctx: OperationContext, server: Server) -> None:
     if server.task_state:
         raise RewindError(
-            f"Server {server.label} is in the middle of something ({server.task_state}), so no upgrade is begun",
-            kind=errors.BUSY, server=server.label, hint="run again when that is done",
+            f"Server {server.label} is busy ({server.task_state}); upgrade not started",
+            kind=errors.BUSY, server=server.label, hint="run again when it is idle",
         )
     if server.power_state != RUNNING:
         raise RewindError(
-            f"Server {server.label} is {server.power_state} at {ctx.provider.display_name}, so no upgrade is begun",
+            f"Server {server.label} is {server.power_state} at {ctx.provider.display_name}; upgrade not started",
             kind=errors.NOT_READY, server=server.label, hint="start it, and run again",
         )
 
@@ -64,8 +70,8 @@ def _check_permissions(ctx: OperationContext, account: Account) -> None:
     permissions = account.permissions
     if permissions and all(permission.lower() in _READ_ONLY_PERMISSIONS for permission in permissions):
         raise RewindError(
-            f"These credentials of {ctx.provider.display_name} may only read ({', '.join(permissions)}), and a guarded upgrade takes a snapshot",
-            kind=errors.FORBIDDEN, hint="use a token that may take and restore snapshots",
+            f"These credentials of {ctx.provider.display_name} are read-only ({', '.join(permissions)}), but a guarded upgrade creates a snapshot",
+            kind=errors.FORBIDDEN, hint="use a token that may create and restore snapshots",
         )
 
 
@@ -87,19 +93,19 @@ def _reference(ctx: OperationContext) -> str:
     if not by_name and not by_address:
         known = ", ".join(server.label for server in all_servers[:8]) or "none"
         raise RewindError(
-            f"{provider.display_name} has no server that is called {host} or has the address {address}; this account's: {known}",
-            kind=errors.NOT_FOUND, server=host, hint="say which one it is with guarded_upgrade_server",
+            f"{provider.display_name} has no server with the name {host} or the address {address}; this account's servers: {known}",
+            kind=errors.NOT_FOUND, server=host, hint="set guarded_upgrade_server",
         )
     if len(by_name) == 1 and not by_address:
         raise RewindError(
-            f"At {provider.display_name} {by_name[0].label} has the address {by_name[0].address}, and Ansible reaches {host} at {address}: another "
-            "server of that name?",
-            kind=errors.AMBIGUOUS, server=host, hint="say with guarded_upgrade_server which one it is, or use the credentials of the right account",
+            f"At {provider.display_name}, {by_name[0].label} has the address {by_name[0].address}, but Ansible connects to {host} at {address}: "
+            "another server of that name?",
+            kind=errors.AMBIGUOUS, server=host, hint="set guarded_upgrade_server, or use the credentials of the right account",
         )
     candidates = ", ".join(dict.fromkeys(server.label for server in [*by_name, *by_address]))
     raise RewindError(
-        f"At {provider.display_name} the name {host} and the address {address} don't mean one and the same server ({candidates})",
-        kind=errors.AMBIGUOUS, server=host, hint="say which one it is with guarded_upgrade_server",
+        f"At {provider.display_name}, the name {host} and the address {address} do not belong to the same server ({candidates})",
+        kind=errors.AMBIGUOUS, server=host, hint="set guarded_upgrade_server",
     )
 
 
@@ -119,18 +125,18 @@ def _select_evictions(ctx: OperationContext, server: Server, snapshots: list[Sna
     pending = next((item for item in snapshots if item.status == PENDING), None)
     if pending is not None:
         raise RewindError(
-            f"Snapshot {snapshot_label(pending)} of server {server.label} is being made right now, so no upgrade is begun",
-            kind=errors.BUSY, server=server.label, snapshot=snapshot_label(pending), hint="run again when it is done",
+            f"Snapshot {pending.label} of server {server.label} is still in progress; upgrade not started",
+            kind=errors.BUSY, server=server.label, snapshot=pending.label, hint="run again when it is done",
         )
     missing = 0 if limit is None else len(snapshots) + 1 - limit
     if missing <= 0:
         return []
-    evictions = retention.select_for_eviction(snapshots, ctx.options["match"], missing, set())
+    evictions = select_for_eviction(snapshots, ctx.options["match"], missing, set())
     if len(evictions) < missing:
         raise RewindError(
-            f"Server {server.label} has {len(snapshots)} snapshots, {ctx.provider.display_name} allows {limit}, and of them only "
-            f"{len(evictions)} may go for a new one: {format_snapshots(snapshots)}",
+            f"Server {server.label} has {len(snapshots)} snapshots, {ctx.provider.display_name} allows {limit}, and only "
+            f"{len(evictions)} of them may be deleted to make room: {format_snapshots(snapshots)}",
             kind=errors.LIMIT_REACHED, server=server.label, snapshot=name,
-            hint="delete one that is needed no more (rewind.vps.snapshot, state: absent, with its id)",
+            hint="delete one that is no longer needed (rewind.vps.snapshot, state: absent, with its id)",
         )
     return evictions

@@ -124,6 +124,11 @@ class Snapshot:
     schedule: Schedule | None = None
     raw: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
+    @property
+    def label(self) -> str:
+        """Return what messages call it: with its id if that differs from the name."""
+        return self.name if self.id in (None, self.name) else f"{self.name} ({self.id})"
+
     def to_result(self) -> dict[str, Any]:
         """Return the data for a task's result."""
         return {

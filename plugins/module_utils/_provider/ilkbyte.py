@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _errors as errors
 from .._errors import RewindError, error_context
-from .._http.provider_message import extract_error_message
+from .._text import extract_error_message
 from . import base
 from .base import Account, Schedule, Server, Snapshot
 

@@ -2,200 +2,200 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where the tasks of one user on one machine agree about a server: who decides now, and what a killed task left undone.
+"""Lets one task of this machine at a time read a server's state, decide, and request a change.
 
-A cloud can't be asked to do something only if nobody else has done it meanwhile, so between a task's look and its
-request another task could ask for the same. A lock per server keeps the two together. The kernel lets go of it when
-its process ends, however it ends. It knows nothing of tasks on other machines or of other users.
+A provider cannot be asked to change something only if nothing else has changed since. So a task holds a lock from the
+read to the provider's response. It releases the lock while it only waits: other tasks can then see what is in progress,
+and adopt it, join it or fail. The lock covers the tasks of one user on one machine.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
-import json
 import os
-import re
-import stat
-import tempfile
 import time
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-STATE_DIR = "~/.local/state/rewind.vps/locks"
-MAX_STATE_CHARS = 100_000  # characters
-MAX_NOTE_AGE = 30 * 86400.0  # nobody goes by an older note
+from .. import _errors as errors
+from .._errors import RewindError
+from .._files import FileLock, server_key
+from .._provider.base import Server
+from .._wait.polling import Deadline, wait_until
+from . import local_state
+from .local_state import LocalState
+
+if TYPE_CHECKING:
+    from .._module.context import OperationContext
+
+MIN_LOCK_TIMEOUT = 60.0  # for a task that waits for nothing else, or that has no time left
+LOCK_POLL_INTERVAL = 2.0  # the lock is a local file: a poll costs nothing
 
 
-class LocalState:
-    """One server's lock and notes. The lock is taken with L(try_acquire); a note may be written only while it is held.
+class ServerLock:
+    """The lock of one server.
 
-    :arg directory: see L(state_directory).
-    :arg api_url: tells clouds of one kind at different addresses apart.
+    Args:
+        directory: See `local_state.state_directory`.
+        key: The server's name here, see `_files.server_key`.
     """
 
-    def __init__(self, directory: str, provider: str, api_url: str, server_id: str) -> None:
-        safe = re.sub("[^A-Za-z0-9_-]", "_", server_id)[:64]
-        address = hashlib.sha256(f"{api_url}\n{server_id}".encode("utf-8", "replace")).hexdigest()[:8]
-        self._path = os.path.join(directory, f"{provider}-{safe}-{address}")
-        self._handle: int | None = None
-        self._restore_handle: int | None = None
+    def __init__(self, directory: str, key: str) -> None:
+        path = os.path.join(directory, key)
+        self._lock = FileLock(f"{path}.lock")
+        self._restore_lock = FileLock(f"{path}.restoring")
 
     def try_acquire(self, allow_during_restore: bool = False) -> bool:
-        """Take the lock; False where somebody else has it, or waits for the end of a restore.
+        """Take the lock. Return False if another task holds it, or waits for a restore of this server.
 
-        :arg allow_during_restore: whoever wants a restore may see one that is waited for, and join it.
-        :raises OSError: it can't be used at all.
+        Args:
+            allow_during_restore: Ignore the other task's restore. Only for a task that can join it.
+
+        Raises:
+            OSError: This machine cannot lock here.
         """
-        handle = self._try_lock("lock")
-        if handle is None:
+        if not self._lock.try_acquire():
             return False
-        with contextlib.ExitStack() as cleanup:
-            cleanup.callback(os.close, handle)
-            if not allow_during_restore:
-                restore_lock = self._try_lock("restoring")
-                if restore_lock is None:
-                    return False
-                os.close(restore_lock)
-            cleanup.pop_all()
-        self._handle = handle
-        return True
-
-    def hold_restore_lock(self) -> None:
-        """Let nobody else change anything until L(release_restore_lock), also when it is not this task's turn any more.
-
-        What else is done to a server can't be told from what the restore does.
-        """
-        with contextlib.suppress(OSError):
-            self._restore_handle = self._try_lock("restoring")
-
-    def release_restore_lock(self) -> None:
-        """The restore is waited for no more."""
-        handle, self._restore_handle = self._restore_handle, None
-        if handle is not None:
-            os.close(handle)
-
-    def _try_lock(self, which: str) -> int | None:
-        """A handle that holds one of the two locks until it is closed; None where somebody else has it."""
-        handle = os.open(f"{self._path}.{which}", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        if allow_during_restore:
+            return True
+        probe = FileLock(self._restore_lock.path)
+        no_restore = False
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            return None
-        except OSError:
-            os.close(handle)
-            raise
-        return handle
+            no_restore = probe.try_acquire()
+        finally:
+            probe.release()
+            if not no_restore:
+                self._lock.release()
+        return no_restore
 
     def release(self, mark_changed: bool) -> None:
-        """Let go of the lock.
+        """Release the lock.
 
-        :arg mark_changed: a change was asked for meanwhile, so what others have seen before may no longer be so.
+        Args:
+            mark_changed: A change was requested, so what other tasks have read before may be outdated.
         """
-        handle, self._handle = self._handle, None
-        if handle is None:
-            return
         with contextlib.suppress(OSError):
-            if mark_changed:
-                os.pwrite(handle, f"{monotonic_ns():020d}".encode(), 0)
-        os.close(handle)
+            if mark_changed and self._lock.handle is not None:
+                os.pwrite(self._lock.handle, f"{time.monotonic_ns():020d}".encode(), 0)
+        self._lock.release()
 
     def changed_since(self, since_ns: int) -> bool:
-        """Whether somebody has asked for a change since a moment (of L(monotonic_ns)). Only for whoever holds the lock."""
+        """Return whether a task has requested a change since a time of `time.monotonic_ns`. Only while the lock is held."""
         try:
-            # One that is still to come is of the time before this machine was booted.
-            return since_ns <= int(os.pread(self._handle or 0, 20, 0) or b"0") <= monotonic_ns()
+            # A time in the future was written before this machine was booted.
+            return since_ns <= int(os.pread(self._lock.handle or 0, 20, 0) or b"0") <= time.monotonic_ns()
         except (OSError, ValueError):
             return True
 
-    def is_locked(self) -> bool:
-        """Whether somebody has the lock, without taking it or writing anything."""
-        try:
-            handle = os.open(f"{self._path}.lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
-        finally:
-            os.close(handle)
-        return False
+    def hold_restore_lock(self) -> None:
+        """Let no other task change the server until `release_restore_lock`, also after `release`.
 
-    # --- notes: what a task that is killed leaves undone, and what a list that lags does not show yet
-
-    def all(self) -> dict[str, dict[str, Any]]:
-        """All notes by their keys; each has C(at), the seconds since 1970 when it was written."""
-        try:
-            with open(f"{self._path}.notes", encoding="utf-8") as file:
-                found = json.loads(file.read(MAX_STATE_CHARS))
-        except (OSError, ValueError, RecursionError):
-            return {}
-        found = found if isinstance(found, dict) else {}
-        return {key: note for key, note in found.items() if isinstance(note, dict) and isinstance(note.get("at"), float)}
-
-    def get(self, key: str, max_age: float) -> dict[str, Any] | None:
-        """One note, unless it is older than so many seconds."""
-        note = self.all().get(key)
-        return note if note is not None and 0 <= time.time() - note["at"] < max_age else None
-
-    def put(self, key: str, **fields: Any) -> None:
-        """The whole note or none, and on the disk when this returns.
-
-        :raises OSError: it can't be written.
+        Whatever else changes on the server cannot be distinguished from what the restore does.
         """
-        recent = {name: note for name, note in self.all().items() if time.time() - note["at"] < MAX_NOTE_AGE}
-        self._write({**recent, key: {"at": time.time(), **fields}})
-
-    def delete(self, key: str) -> None:
-        """It has no meaning any more."""
-        notes = self.all()
-        if notes.pop(key, None) is not None:
-            with contextlib.suppress(OSError):
-                if notes:
-                    self._write(notes)
-                else:
-                    os.unlink(f"{self._path}.notes")  # also where the disk is full
-
-    def _write(self, notes: dict[str, Any]) -> None:
-        new = f"{self._path}.{os.getpid()}.new"
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(new)
-        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(notes, file)
-            file.flush()
-            os.fsync(handle)
-        os.rename(new, f"{self._path}.notes")
-
-
-def monotonic_ns() -> int:
-    """A moment, in nanoseconds, that all processes of this machine count alike; only for L(LocalState.changed_since)."""
-    return time.monotonic_ns()
-
-
-def state_directory(create: bool) -> str | None:
-    """The folder of this user's places: below the home folder, else among the temporary files; None where there is none.
-
-    :arg create: make it where it is missing.
-    """
-    candidates = [os.path.join(tempfile.gettempdir(), f"rewind.vps-{os.getuid()}")]
-    # Nobody wants a home folder made that is not there, or files of root in theirs (sudo -E).
-    if _is_owned_by_us(os.path.expanduser("~"), follow=True):
-        candidates.insert(0, os.path.expanduser(STATE_DIR))
-    for directory in candidates:
         with contextlib.suppress(OSError):
-            if create:
-                os.makedirs(directory, mode=0o700, exist_ok=True)
-            if _is_owned_by_us(directory, follow=False) and os.access(directory, os.W_OK | os.X_OK):
-                return directory
-    return None
+            self._restore_lock.try_acquire()
+
+    def release_restore_lock(self) -> None:
+        """The task does not wait for its restore any more."""
+        self._restore_lock.release()
+
+    def is_locked(self) -> bool:
+        """Return whether a task holds the lock. Nothing is created or written."""
+        return self._lock.is_locked()
 
 
-def _is_owned_by_us(directory: str, follow: bool) -> bool:
+@contextlib.contextmanager
+def lock_server(ctx: OperationContext, server: Server | None = None, allow_during_restore: bool = False) -> Iterator[Server]:
+    """Hold the server's lock inside the block, and yield the server. In check mode nothing is locked.
+
+    Args:
+        server: If it is known already. Its power state is not used again.
+        allow_during_restore: See `ServerLock.try_acquire`.
+
+    Raises:
+        RewindError: `busy`: another task kept the lock for too long.
+    """
+    with contextlib.ExitStack() as admission:
+        admission.enter_context(ctx.admission())
+        started_at = time.monotonic_ns()
+        ctx.provider.invalidate()  # shared reads from before the admission are outdated
+        known = replace(server, power_state=None, task_state=None) if server else ctx.provider.server_from_reference(ctx.server_reference)
+        known = known or ctx.provider.get_server(ctx.server_reference)
+        _open_local_state(ctx, known)
+        try:
+            acquired = ctx.lock is not None and not ctx.check_mode and _acquire(ctx, ctx.lock, known, allow_during_restore, admission)
+            if not acquired and not ctx.check_mode:
+                ctx.lock = ctx.state = None  # without the lock a note may belong to a task that is still running
+            ctx.provider.invalidate()
+            if acquired and known.power_state is not None and ctx.lock.changed_since(started_at):
+                known = ctx.provider.get_server(known.id)  # it was read while another task held the lock
+            yield known
+        finally:
+            if ctx.lock is not None:
+                ctx.lock.release(ctx.changes.request_sent)
+            ctx.lock = ctx.state = None
+
+
+def _open_local_state(ctx: OperationContext, server: Server) -> None:
+    directory = local_state.state_directory(create=not ctx.check_mode)
+    if directory is None:
+        ctx.lock = ctx.state = None
+        _warn_unlocked(ctx)
+        return
+    key = server_key(ctx.options["provider"], ctx.options["api_url"], server.id)
+    ctx.lock, ctx.state = ServerLock(directory, key), LocalState(directory, key)
+
+
+def _acquire(ctx: OperationContext, lock: ServerLock, server: Server, allow_during_restore: bool, admission: contextlib.ExitStack) -> bool:
+    """Wait for the lock. Return False, with a warning, if this machine cannot lock."""
+
+    def is_free() -> bool | None:
+        if not lock.try_acquire(allow_during_restore):
+            return None
+        lock.release(mark_changed=False)
+        return True
+
     try:
-        found = os.stat(directory, follow_symlinks=follow)
+        if lock.try_acquire(allow_during_restore):
+            return True
+        deadline = _lock_deadline(ctx)
+        while True:
+            admission.close()  # while it waits for another task, the next server of this task may enter
+            wait_until(
+                is_free, description=f"the lock of server {server.label}, held by another task on this machine", deadline=deadline,
+                expected_seconds=0.0, on_progress=ctx.progress, timeout_hint="", max_interval=LOCK_POLL_INTERVAL,
+            )
+            remaining = deadline.remaining
+            admission.enter_context(ctx.admission())
+            if lock.try_acquire(allow_during_restore):
+                return True
+            if ctx.is_part_of_bulk:
+                deadline = Deadline(remaining)  # the time until the admission was not spent on the other task
     except OSError:
+        _warn_unlocked(ctx)
         return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+    except RewindError:
+        raise RewindError(
+            f"Server {server.label} is locked by another task on this machine",
+            kind=errors.BUSY, server=server.label, hint="run again when it is done",
+        ) from None
+
+
+def _lock_deadline(ctx: OperationContext) -> Deadline:
+    deadline = Deadline(MIN_LOCK_TIMEOUT)
+    if ctx.options.get("wait", False):
+        # The time of one server of a bulk task starts with its own request.
+        deadline = Deadline(ctx.options["wait_timeout"]) if ctx.is_part_of_bulk else ctx.deadline
+    if ctx.changes.request_sent:  # what was requested must be completed, even if the time is up
+        deadline = Deadline(max(deadline.remaining, MIN_LOCK_TIMEOUT))
+    return deadline
+
+
+def _warn_unlocked(ctx: OperationContext) -> None:
+    warning = (
+        f"No writable state directory ({local_state.STATE_DIR}, temporary directory): per-server locking is disabled, so two tasks may change one "
+        "server at the same time."
+    )
+    if not ctx.check_mode and warning not in ctx.warnings:  # a task locks the server more than once
+        ctx.warnings.append(warning)

@@ -132,9 +132,9 @@ def wait_until(
         while due <= deadline.elapsed + CLOCK_TOLERANCE:
             due += min(max_interval, poll_interval(due, expected_seconds)) * deadline.clock.jitter(0.9, 1.1)
         deadline.clock.sleep(min(due - deadline.elapsed, deadline.remaining))
-    suffix = f"; the last look failed: {last_error.message}" if last_error else ""
+    suffix = f"; the last poll failed: {last_error.message}" if last_error else ""
     raise RewindError(
-        f"Waited {deadline.seconds:.0f} s for {description}, and it is not done{suffix}",
+        f"Timed out after {deadline.seconds:.0f} s waiting for {description}{suffix}",
         kind=errors.WAIT_TIMEOUT,
         outcome=errors.UNKNOWN,
         hint=timeout_hint,

@@ -13,13 +13,16 @@ settled for a while after the cloud's own "done" counts too. And the signs that 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .. import _errors as errors
 from .._errors import RewindError
-from .._module.context import OperationContext, snapshot_label
 from .._provider.base import RESTORING, RUNNING, STOPPED, Server, Snapshot
 from .polling import Deadline, wait_until
 from .waiters import RECONCILE_TIMEOUT, Stopwatch, wait_with_context
+
+if TYPE_CHECKING:
+    from .._module.context import OperationContext
 
 IDLE_SECONDS = 12.0  # settled for so long, where a cloud has no word for a restore: it is over
 UNOBSERVED_TIMEOUT = 120.0  # settled for so long, where it has one and never said it: nobody saw the restore
@@ -88,11 +91,11 @@ class RestoreTracker:
         if after.power_state not in (RUNNING, STOPPED):
             return f"it is {after.power_state}", errors.FAILED
         if self.snapshot.power_state is not None and after.power_state != self.snapshot.power_state:
-            return f"it is {after.power_state}, and the snapshot holds a {self.snapshot.power_state} server", errors.FAILED
+            return f"it is {after.power_state}, but the snapshot contains a {self.snapshot.power_state} server", errors.FAILED
         if capabilities.snapshot_tree and not self.is_current():
             return "the snapshot is not its current one", errors.FAILED
         if capabilities.restore_leaves_running and after.power_state == STOPPED:
-            return "it is stopped, where a restore that came to its end leaves it running", errors.UNKNOWN
+            return "it is stopped, but a successful restore leaves it running", errors.UNKNOWN
         return None
 
 
@@ -102,7 +105,7 @@ def wait_for_restore(restore: RestoreTracker, deadline: Deadline) -> Server:
     :raises RewindError: it failed, nobody saw it, or the time is up.
     """
     ctx, snapshot = restore.ctx, restore.snapshot
-    label = snapshot_label(snapshot)
+    label = snapshot.label
     idle, failing = Stopwatch(deadline), Stopwatch(deadline)
 
     def poll() -> Server | None:
@@ -120,7 +123,7 @@ def wait_for_restore(restore: RestoreTracker, deadline: Deadline) -> Server:
     return wait_with_context(
         ctx, poll, f"the restore of server {restore.server.label} to snapshot {label}", deadline,
         ctx.provider.capabilities.expected_restore_seconds, restore.server, label,
-        "it may still come to its end; a rerun while it is under way asks for no second one",
+        "it may still finish; a rerun while it is in progress requests no second one",
     )
 
 
@@ -133,15 +136,15 @@ def _is_finished(restore: RestoreTracker, idle_seconds: float) -> bool:
     if idle_seconds < UNOBSERVED_TIMEOUT:
         return False
     raise RewindError(
-        f"{restore.ctx.provider.display_name} took up the restore of server {restore.server.label}, but the server was never seen restoring",
+        f"{restore.ctx.provider.display_name} accepted the restore of server {restore.server.label}, but the server never reported it",
         kind=errors.OPERATION_FAILED, outcome=errors.UNKNOWN,
-        hint="look at the server in the cloud's panel, then ask for the restore again if it is not as it should be",
+        hint="check the server in the provider's panel, then request the restore again if needed",
     )
 
 
 def _restore_failed_error(after: Server, label: str, symptom: str, outcome: str) -> RewindError:
     return RewindError(
-        f"The restore of server {after.label} to snapshot {label} is over and did not succeed, by the look of it: {symptom}",
+        f"The restore of server {after.label} to snapshot {label} has finished and seems to have failed: {symptom}",
         kind=errors.OPERATION_FAILED, outcome=outcome,
-        hint="look at the server in the cloud's panel; the snapshot is kept, so the restore can be asked for again",
+        hint="check the server in the provider's panel; the snapshot is kept, so the restore can be requested again",
     )

@@ -7,12 +7,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from .. import _errors as errors
 from .._errors import RewindError
-from .._module.context import OperationContext, snapshot_label
 from .._provider.base import FAILED, READY, RUNNING, Server, Snapshot
 from .polling import Deadline, T, wait_until
+
+if TYPE_CHECKING:
+    from .._module.context import OperationContext
 
 RECONCILE_TIMEOUT = 20.0  # how long to look for a change of which it is unknown whether it happened
 STALE_LIST_TIMEOUT = 30.0  # a list may be stale for so long
@@ -61,35 +64,35 @@ def wait_snapshot_ready(ctx: OperationContext, snapshot: Snapshot, deadline: Dea
 
     :raises RewindError: it failed, vanished, or the time is up.
     """
-    server, label = snapshot.server, snapshot_label(snapshot)
+    server, label = snapshot.server, snapshot.label
     missing = Stopwatch(deadline)
 
     def poll() -> Snapshot | None:
         listed = next((item for item in ctx.provider.list_snapshots(server) if item.id == snapshot.id), None)
         if missing.seconds_while(listed is None) >= STALE_LIST_TIMEOUT:
             raise RewindError(
-                f"Snapshot {label} of server {server.label} is not listed any more while it should be in the making",
+                f"Snapshot {label} of server {server.label} is no longer listed although it should be in progress",
                 kind=errors.NOT_FOUND, outcome=errors.UNKNOWN,
-                hint="look at the server's snapshots (rewind.vps.snapshot_info): somebody else may have deleted it",
+                hint="check the server's snapshots (rewind.vps.snapshot_info): another client may have deleted it",
             )
         if listed is not None and listed.status == FAILED and not listed.failure_confirmed:
             raise RewindError(
-                f"Snapshot {label} of server {server.label} has a status that is not known here ({listed.provider_status!r}), "
-                "so nobody can tell whether it is still being made",
+                f"Snapshot {label} of server {server.label} has an unknown status ({listed.provider_status!r}), "
+                "so it is unknown whether it is still in progress",
                 kind=errors.OPERATION_FAILED, outcome=errors.UNKNOWN,
-                hint="look at it in the cloud's panel, then run again; a rerun makes no second one",
+                hint="check it in the provider's panel, then run again; a rerun creates no second one",
             )
         if listed is not None and listed.status == FAILED:
             raise RewindError(
-                f"{ctx.provider.display_name} could not make snapshot {label} of server {server.label} "
-                f"(its status is {listed.provider_status!r})",
-                kind=errors.OPERATION_FAILED, outcome=errors.FAILED, hint="run again: the failed one is then replaced",
+                f"{ctx.provider.display_name} failed to create snapshot {label} of server {server.label} "
+                f"(status {listed.provider_status!r})",
+                kind=errors.OPERATION_FAILED, outcome=errors.FAILED, hint="run again: the failed one is replaced",
             )
         return listed if listed is not None and listed.status == READY else None
 
     return wait_with_context(
         ctx, poll, f"snapshot {label} of server {server.label}", deadline, ctx.provider.capabilities.expected_create_seconds,
-        server, label, "it may still become ready; a rerun adopts it and waits on, and makes no second one",
+        server, label, "it may still become ready; a rerun adopts it and creates no second one",
     )
 
 
@@ -103,7 +106,7 @@ def wait_snapshot_listed(ctx: OperationContext, server: Server, name: str, known
         listed = ctx.provider.list_snapshots(server)
         return next((item for item in listed if item.name == name and item.id not in known_ids), None)
 
-    return _wait_listed_or_idle(ctx, poll, server, name, f"snapshot {name} of server {server.label} to appear", deadline)
+    return _wait_listed_or_idle(ctx, poll, server, name, f"snapshot {name} of server {server.label} to be listed", deadline)
 
 
 def wait_snapshot_recreated(ctx: OperationContext, old: Snapshot, deadline: Deadline) -> Snapshot:
@@ -113,7 +116,7 @@ def wait_snapshot_recreated(ctx: OperationContext, old: Snapshot, deadline: Dead
         listed = ctx.provider.list_snapshots(old.server)
         return next((item for item in listed if item.name == old.name and item.created_at != old.created_at), None)
 
-    description = f"snapshot {old.name} of server {old.server.label} to be taken anew"
+    description = f"snapshot {old.name} of server {old.server.label} to be recreated"
     return _wait_listed_or_idle(ctx, poll, old.server, old.name, description, deadline)
 
 
@@ -134,28 +137,28 @@ def _wait_listed_or_idle(
             latest = ctx.provider.get_server(server.id)
             if idle.seconds_while(latest.power_state == RUNNING and not latest.task_state) >= expected_seconds:
                 raise RewindError(
-                    f"{ctx.provider.display_name} accepted to take snapshot {name} of server {server.label}, and does not seem to do it",
+                    f"{ctx.provider.display_name} accepted snapshot {name} of server {server.label}, but does not seem to create it",
                     kind=errors.OPERATION_FAILED, outcome=errors.UNKNOWN,
-                    hint="look at the server's snapshots (rewind.vps.snapshot_info), then run again",
+                    hint="check the server's snapshots (rewind.vps.snapshot_info), then run again",
                 )
         return result
 
     return wait_with_context(
         ctx, poll_both, description, deadline, expected_seconds, server, name,
-        "look at the server's snapshots (rewind.vps.snapshot_info); a rerun looks first and makes no second one",
+        "check the server's snapshots (rewind.vps.snapshot_info); a rerun reads them first and creates no second one",
     )
 
 
 def wait_snapshot_deleted(ctx: OperationContext, snapshot: Snapshot, deadline: Deadline) -> bool:
     """True once the snapshot is listed no more."""
-    label = snapshot_label(snapshot)
+    label = snapshot.label
 
     def poll() -> bool | None:
         return None if any(item.id == snapshot.id for item in ctx.provider.list_snapshots(snapshot.server)) else True
 
     return wait_with_context(
-        ctx, poll, f"snapshot {label} of server {snapshot.server.label} to be gone", deadline, RECONCILE_TIMEOUT,
-        snapshot.server, label, "look at the server's snapshots (rewind.vps.snapshot_info), then run again; a rerun is safe",
+        ctx, poll, f"snapshot {label} of server {snapshot.server.label} to be deleted", deadline, RECONCILE_TIMEOUT,
+        snapshot.server, label, "check the server's snapshots (rewind.vps.snapshot_info), then run again; a rerun is safe",
     )
 
 
@@ -168,7 +171,7 @@ def wait_for_power(ctx: OperationContext, server: Server, power: str, deadline: 
 
     return wait_with_context(
         ctx, poll, f"server {server.label} to be {power}", deadline, EXPECTED_POWER_SECONDS, server, None,
-        "look at the server in the cloud's panel, then run again",
+        "check the server in the provider's panel, then run again",
     )
 
 
@@ -180,6 +183,6 @@ def wait_server_idle(ctx: OperationContext, server: Server, deadline: Deadline) 
         return None if latest.task_state else latest
 
     return wait_with_context(
-        ctx, poll, f"server {server.label} to be done with what is under way", deadline, EXPECTED_POWER_SECONDS, server, None,
-        "look at the server in the cloud's panel, then run again",
+        ctx, poll, f"server {server.label} to be idle", deadline, EXPECTED_POWER_SECONDS, server, None,
+        "check the server in the provider's panel, then run again",
     )

@@ -264,7 +264,8 @@ class Guard:
 def _record_write_error(record: RunRecord, write_error: OSError, *, changed: bool) -> dict[str, Any]:
     """The result of a snapshot that is there, and whose id could not be written down."""
     error = RewindError(
-        f"Snapshot {record.snapshot['name']} of server {record.server_label} is ready, but the run record could not be written ({write_error.strerror})",
+        f"Snapshot {record.snapshot['name']} of server {record.server_label} is ready, but the run record could not be written "
+        f"({write_error.strerror})",
         kind=errors.INTERNAL, outcome=errors.FAILED, server=record.server_label, snapshot=record.snapshot["name"],
         hint=f"free disk space for {record.path}, and run again: the snapshot is used then",
     )

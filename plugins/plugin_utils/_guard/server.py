@@ -22,6 +22,7 @@ from typing import IO, Any
 from ...module_utils import _errors as errors
 from ...module_utils._errors import RewindError
 from ...module_utils._execute import execute
+from ...module_utils._module import snapshot, snapshot_restore
 from ...module_utils._text import sanitize, to_valid_utf8
 from ...module_utils._wait.polling import Clock
 from .._upgrade import process_identity
@@ -102,10 +103,10 @@ class ProviderActions:
         self._config = config
 
     def restore_snapshot(self, snapshot_id: str, wait_seconds: int, progress: ProgressCallback) -> dict[str, Any]:
-        return self._run_operation("snapshot_restore", {"id": snapshot_id, "name": None, "start_server": True}, wait_seconds, progress)
+        return self._run_operation(snapshot_restore, {"id": snapshot_id, "name": None, "start_server": True}, wait_seconds, progress)
 
     def take_snapshot(self, params: dict[str, Any], wait_seconds: int, progress: ProgressCallback) -> dict[str, Any]:
-        return self._run_operation("snapshot", {
+        return self._run_operation(snapshot, {
             "name": self._record.snapshot["name"], "id": None, "description": None, "state": "present", "max_age": None,
             "stop_server": params["stop_server"],
             # Deletes only to make room for the new one. Older snapshots are deleted after the upgrade is confirmed.
@@ -122,10 +123,10 @@ class ProviderActions:
                 with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as terminal:
                     terminal.write(f"\r\n[rewind.vps guard] {sanitize(text)}\r\n")
 
-    def _run_operation(self, module: str, params: dict[str, Any], wait_seconds: int, progress: ProgressCallback) -> dict[str, Any]:
+    def _run_operation(self, operation: Any, params: dict[str, Any], wait_seconds: int, progress: ProgressCallback) -> dict[str, Any]:
         server = {"server": self._record.data["server"]["id"], "wait": True, "wait_timeout": wait_seconds}
         return execute(
-            module, {**self._config["parameters"], **server, **params}, check_mode=False, diff_mode=False,
+            operation, {**self._config["parameters"], **server, **params}, check_mode=False, diff_mode=False,
             progress=progress, redeliver_signal=_raise_signal, environ={},
         )
 

@@ -16,9 +16,10 @@ from typing import Any
 from ...module_utils import _argspec as argspec
 from ...module_utils._errors import RewindError
 from ...module_utils._execute import execute
+from ...module_utils._module import server_info, snapshot_info
 from ...module_utils._provider.registry import REGISTRY
 
-_READS = (("server_info", "servers"), ("snapshot_info", "snapshots"))
+_READS = ((server_info, "servers"), (snapshot_info, "snapshots"))
 
 
 def with_labels(accounts: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -54,10 +55,10 @@ def read_account(account: Mapping[str, Any], progress: Callable[[str], None]) ->
         report["api_url"] = argspec.normalize_params(options)["api_url"]
     except RewindError as error:
         return {**report, "error": error.format()}
-    for module, key in _READS:
+    for operation, key in _READS:
         progress(f"{account['label']}: listing {key}")
-        defaults = {name: option.get("default") for name, option in argspec.SPECS[module].options.items() if name not in options}
-        result = execute(module, {**defaults, **options}, check_mode=False, diff_mode=False, progress=progress)
+        defaults = {name: option.get("default") for name, option in operation.SPEC.options.items() if name not in options}
+        result = execute(operation, {**defaults, **options}, check_mode=False, diff_mode=False, progress=progress)
         report[key] = result.get(key)
         if result.get("failed"):
             return {**report, "error": result["msg"], "unlisted": [failed["server"] for failed in result.get("failed_servers", [])]}

@@ -110,7 +110,7 @@ def test_an_exception_in_a_step(secret_scan: UpgradeScan, location: str) -> None
     run, dummy = secret_scan.run("ilkbyte", "vars", "-vvvvv", environment=environment, tasks=secret_scan.upgrades.tasks("upgrade", CHANGE))
     assert run.status != 0
     assert whole in (secret_scan.directory / "given.text.raised").read_text("utf-8")
-    assert "made a mistake of its own (RuntimeError at sitecustomize.py" in run.stdout
+    assert "Internal error in rewind.vps (RuntimeError at sitecustomize.py" in run.stdout
 
 
 @pytest.mark.slow

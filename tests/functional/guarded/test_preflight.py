@@ -47,7 +47,7 @@ def test_files_that_are_missing_or_broken(upgrades: UpgradeRunner) -> None:
 
 def test_the_server_is_busy_or_off(upgrades: UpgradeRunner) -> None:
     upgrades.sandbox.admin.update_server("vpsorg", "web1", status="restoring")
-    is_refused(upgrades, "in the middle of something (restoring)")
+    is_refused(upgrades, "is busy (restoring)")
     upgrades.sandbox.admin.update_server("vpsorg", "web1", status="stopped")
     is_refused(upgrades, "is stopped at VPS.org")
     upgrades.assert_untouched("web1")
@@ -63,7 +63,7 @@ def test_the_limit_is_full_of_snapshots_that_are_not_ours(upgrades: UpgradeRunne
 
 def test_the_snapshot_fails_or_takes_too_long(upgrades: UpgradeRunner) -> None:
     upgrades.sandbox.admin.fault("snapshot_fails", cloud="vpsorg", operation="snapshots.create", server="web1")
-    is_refused(upgrades, "could not make snapshot")
+    is_refused(upgrades, "failed to create snapshot")
     assert upgrades.record("web1")["outcome"] == "not_started"
     upgrades.sandbox.admin.settings(seconds={"vpsorg.snapshots.create": 100000})
     is_refused(upgrades, "NOT_STARTED: web2", "web2", snapshot_timeout=1)

@@ -136,7 +136,7 @@ def test_files_of_a_run_that_becomes_another_user_are_removed(secret_scan: Secre
     """Without pipelining the module is in a file, which is removed in spite of ANSIBLE_KEEP_REMOTE_FILES."""
     step = vpsorg("server_info", *RESET_CALLS, ADD_CREDENTIALS, keywords=BECOMING, **OPTIONS["vpsorg"])
     run = secret_scan.run(step, arguments=("-vvvvv",), environment={**LOUDEST, **become_environment(tmp_path)})
-    assert run.stdout.count("since the task becomes another user") == 1
+    assert run.stdout.count("since the task uses become") == 1
     assert not run.only.failed, run.output[-3000:]
     assert "AnsiballZ_server_info.py" in run.stdout
     assert not list(tmp_path.rglob("AnsiballZ_*"))

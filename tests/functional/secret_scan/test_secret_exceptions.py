@@ -22,7 +22,7 @@ BREAKING = Path(__file__).resolve().parents[2] / "support" / "breaking"
 IN_PROCESS_ONLY = ("plugin_utils._action:InProcessAction._run_in_process",)
 MODULE_ONLY = ("ansible.module_utils.basic:AnsibleModule.exit_json",)
 IN_CONTROLLER = ("plugin_utils._action:InProcessAction._module_reason",
-    "plugin_utils._module_execution:ModuleExecutionAction._credentials_as_options")
+    "plugin_utils._action:InProcessAction._credentials_as_options")
 IN_MODULES = [location for location in PLACES if "_guard." not in location and "_upgrade." not in location and location not in IN_CONTROLLER]
 
 

@@ -23,7 +23,7 @@ PLACES = (
     "module_utils._argspec:normalize_params", "module_utils._execute:_execute", "module_utils._execute:_tls_verify",
     "module_utils._redaction:Redactor.redact_text",
     "module_utils._redaction:Redactor.__init__", "plugin_utils._action:InProcessAction._module_reason",
-    "plugin_utils._action:InProcessAction._run_in_process", "plugin_utils._module_execution:ModuleExecutionAction._credentials_as_options",
+    "plugin_utils._action:InProcessAction._run_in_process", "plugin_utils._action:InProcessAction._credentials_as_options",
     "plugin_utils._guard.client:start_guard", "plugin_utils._guard.client:send_request",
     "plugin_utils._upgrade.record:RunRecord.load", "plugin_utils._upgrade.steps:Steps.run",
     "ansible.module_utils.basic:AnsibleModule.exit_json",

@@ -23,11 +23,11 @@ settings.load_profile("rewind")
 @pytest.fixture(autouse=True)
 def fresh_state_directory(tmp_path_factory):
     """What a task notes about its server is forgotten at once: each turn finds a place that is new."""
-    from ansible_collections.rewind.vps.plugins.module_utils._state import server_lock
+    from ansible_collections.rewind.vps.plugins.module_utils._state import local_state
 
     directory = tmp_path_factory.getbasetemp()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(server_lock, "state_directory", lambda create: tempfile.mkdtemp(prefix="locks", dir=directory))
+        patch.setattr(local_state, "state_directory", lambda create: tempfile.mkdtemp(prefix="locks", dir=directory))
         yield
 
 

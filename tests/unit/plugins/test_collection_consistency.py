@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from builders import OPERATIONS
 
 from ansible_collections.rewind.vps.plugins.module_utils import _version as version
-from ansible_collections.rewind.vps.plugins.module_utils._argspec import SPECS
 from ansible_collections.rewind.vps.plugins.plugin_utils._inventory.accounts import ACCOUNT_OPTIONS
 from ansible_collections.rewind.vps.plugins.plugin_utils._report import options as report
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import (
@@ -81,8 +81,8 @@ def test_five_modules_and_those_that_are_actions_only():
 
 
 @pytest.mark.parametrize(("module", "options"), [
-    *((name, spec.options) for name, spec in SPECS.items()), *CONTROLLER_ONLY.items(),
-], ids=[*SPECS, *CONTROLLER_ONLY])
+    *((name, operation.SPEC.options) for name, operation in OPERATIONS.items()), *CONTROLLER_ONLY.items(),
+], ids=[*OPERATIONS, *CONTROLLER_ONLY])
 def test_what_is_documented_is_what_is_taken(module, options):
     documented = documented_options(module)
     assert sorted(documented) == sorted(options)
@@ -111,7 +111,7 @@ def test_the_action_that_is_no_module_runs_no_module(name):
     tree = ast.parse((ROOT / "plugins" / "modules" / f"{name}.py").read_text(encoding="utf-8"))
     code = [node for node in tree.body if not isinstance(node, (ast.Assign, ast.ImportFrom))]
     assert not code, f"line {code[0].lineno}: nothing here is ever run"
-    assert name not in SPECS
+    assert name not in OPERATIONS
 
 
 def test_every_step_is_a_method_and_every_table_of_options_names_options():
@@ -147,17 +147,17 @@ def test_the_action_group_lists_every_module():
     assert runtime["requires_ansible"] == ">=2.16.0"
 
 
-def test_every_module_has_its_options_and_its_quick_door():
-    assert sorted(SPECS) == MODULES
+def test_every_module_has_its_options_and_its_action():
+    assert sorted(OPERATIONS) == MODULES
     assert sorted(path.stem for path in (ROOT / "plugins" / "action").glob("*.py")) == sorted([*MODULES, *CONTROLLER_ONLY])
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_doors_and_module_call_the_same(module):
+def test_action_and_module_run_the_same_operation(module):
     action = (ROOT / "plugins" / "action" / f"{module}.py").read_text(encoding="utf-8")
-    assert f'    module = "{module}"\n' in action
+    assert f"    operation = {module}\n" in action
     source = (ROOT / "plugins" / "modules" / f"{module}.py").read_text(encoding="utf-8")
-    assert f'run_module("{module}")' in source
+    assert f"    run_module({module})\n" in source
 
 
 def test_every_python_file_below_plugins_begins_with_the_licence():

@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from builders import OPERATIONS
 from support.awx_controller import AWX, content, credential_types, injected_environment
 from support.managed_nodes import QUERIES, query_nodes
 from support.playbook_runner import ROOT
@@ -142,5 +143,5 @@ def test_no_result_makes_a_query_fail(module: str, result: Any) -> None:
 
 
 def test_every_module_that_changes_a_server_has_a_query() -> None:
-    changing = {name for name, spec in argspec.SPECS.items() if "state" in spec.options or "start_server" in spec.options}
+    changing = {name for name, operation in OPERATIONS.items() if {"state", "start_server"} & set(operation.SPEC.options)}
     assert set(QUERIES) == {f"rewind.vps.{name}" for name in changing}

@@ -31,7 +31,7 @@ def test_imports_follow_the_layers() -> None:
     ("_provider/base.py", "from ansible_collections.rewind.vps.plugins.module_utils._module import context", "module_utils"),
     ("_provider/base.py", "from .._module import context", "module_utils"),
     ("_module/power.py", "import requests", "One file speaks HTTP"),
-    ("_module/retention.py", "import ansible.constants", "Decisions work without Ansible"),
+    ("_module/snapshot_plan.py", "import ansible.constants", "Decisions work without Ansible"),
     ("_surprise.py", "import json", "module_utils"),
 ])
 def test_an_import_against_the_layers_is_reported(tmp_path: Path, file: str, line: str, broken: str) -> None:

@@ -15,6 +15,7 @@ from ....module_utils import _argspec as argspec
 from ....module_utils import _errors as errors
 from ....module_utils._errors import RewindError, invalid_argument
 from ....module_utils._execute import execute as run_operation
+from ....module_utils._module import upgrade_preflight
 from ....module_utils._wait.polling import Deadline, wait_until
 from ..._guard.client import is_guard_running, send_request, start_guard
 from .. import planning, process_identity
@@ -74,7 +75,7 @@ class StepBase:
         return {name: self._params[name] for name in ROLE_OPTIONS}
 
     def _preflight(self, snapshot_name: str) -> Result:
-        return self._run_operation("upgrade_guard", {
+        return self._run_operation(upgrade_preflight, {
             "server": self._params["server"] or None, "host": self._context.host, "address": self._context.address,
             "name": snapshot_name, "match": self._name_pattern,
         })
@@ -147,10 +148,10 @@ class StepBase:
         if not process_identity.is_alive(self._context.process):
             raise RewindError(f"The run has ended; the guard continues for {record.data['host']}", kind=errors.INTERRUPTED, outcome=errors.UNKNOWN)
 
-    def _run_operation(self, module: str, options: dict[str, Any]) -> Result:
+    def _run_operation(self, operation: Any, options: dict[str, Any]) -> Result:
         """Run one of the modules' operations here."""
         result = run_operation(
-            module, {**select_provider_options(self._params), **options}, check_mode=False, diff_mode=False, progress=self._context.progress,
+            operation, {**select_provider_options(self._params), **options}, check_mode=False, diff_mode=False, progress=self._context.progress,
         )
         if result.get("failed"):
             raise OperationFailed(result)

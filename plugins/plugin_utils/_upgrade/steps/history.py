@@ -12,6 +12,7 @@ from typing import Any
 
 from ....module_utils import _errors as errors
 from ....module_utils._errors import RewindError
+from ....module_utils._module import snapshot_info
 from ..._guard.client import is_guard_running
 from .. import planning, rollout_table
 from .. import record as states
@@ -32,9 +33,10 @@ class HistorySteps(StepBase):
         if record is None:
             raise RewindError(
                 f"There is no run record of a guarded upgrade of {self._context.host} with a snapshot", kind=errors.NOT_FOUND,
-                server=self._context.host, hint=f"run records of this server are in {server_records.path}; rewind.vps.snapshot_info lists its snapshots",
+                server=self._context.host,
+                hint=f"run records of this server are in {server_records.path}; rewind.vps.snapshot_info lists its snapshots",
             )
-        snapshots = self._run_operation("snapshot_info", {
+        snapshots = self._run_operation(snapshot_info, {
             "server": record.data["server"]["id"], "name": None, "match": None, "status": None, "older_than": None, "newer_than": None,
         })["snapshots"]
         snapshot = next((item for item in snapshots if item["id"] == record.snapshot["id"]), None)

@@ -10,6 +10,8 @@ import time
 
 from ....module_utils import _errors as errors
 from ....module_utils._errors import RewindError, invalid_argument
+from ....module_utils._module import snapshot as snapshot_operation
+from ....module_utils._module import snapshot_info
 from .. import probe
 from .. import record as states
 from ..outcomes import failure_message, outcome_of
@@ -121,13 +123,13 @@ class UpgradeSteps(StepBase):
         return {"changed": bool(pruned), "msg": _deletion_message(pruned, self._context.check_mode), "pruned": pruned, "server": server}
 
     def _delete_expired(self, server_id: str, pruned: list[Result]) -> None:
-        snapshots = self._run_operation("snapshot_info", {
+        snapshots = self._run_operation(snapshot_info, {
             "server": server_id, "name": None, "match": self._name_pattern, "status": ["ready"], "older_than": None, "newer_than": None,
         })["snapshots"]
         # With a schedule on it somebody has made it his own.
         for snapshot in [item for item in snapshots if not item["schedule"]][self._params["keep_snapshots"]:]:
             if not self._context.check_mode:
-                self._run_operation("snapshot", {
+                self._run_operation(snapshot_operation, {
                     "server": server_id, "name": snapshot["name"], "id": snapshot["id"], "description": None, "state": "absent",
                     "max_age": None, "retain": None, "when_full": "fail", "stop_server": False, "wait": True, "wait_timeout": 600,
                 })

@@ -13,6 +13,8 @@ from ansible.inventory.data import InventoryData
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import inventory_loader
 
+from ansible_collections.rewind.vps.plugins.module_utils._module import server_info
+
 PLUGINS = Path(__file__).resolve().parents[4] / "plugins" / "inventory"
 NAME = "rewind.vps.servers"
 
@@ -58,8 +60,8 @@ class InventoryFile:
             plugin.update_cache_if_changed()
         return inventory
 
-    def _execute(self, module: str, parameters: dict[str, Any], *, check_mode: bool, diff_mode: bool) -> dict[str, Any]:
-        assert (module, parameters["server"], check_mode, diff_mode) == ("server_info", None, False, False)
+    def _execute(self, operation: Any, parameters: dict[str, Any], *, check_mode: bool, diff_mode: bool) -> dict[str, Any]:
+        assert (operation, parameters["server"], check_mode, diff_mode) == (server_info, None, False, False)
         key = parameters["api_token"] or parameters["access_key"]
         self.read_accounts.append(key)
         found = self.servers.get(key, "Rejected credentials")

@@ -12,8 +12,11 @@ import pytest
 from builders import SERVER, FakeClock
 from fakes.provider import FakeProvider
 
+from ansible_collections.rewind.vps.plugins.module_utils._files import server_key
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Server, Snapshot
-from ansible_collections.rewind.vps.plugins.module_utils._state import server_lock
+from ansible_collections.rewind.vps.plugins.module_utils._state import local_state
+from ansible_collections.rewind.vps.plugins.module_utils._state.local_state import LocalState
+from ansible_collections.rewind.vps.plugins.module_utils._state.server_lock import ServerLock
 from ansible_collections.rewind.vps.plugins.module_utils._wait import polling
 
 
@@ -29,7 +32,7 @@ class LocalStateFixture:
         self.directory = directory
         self.clock = FakeClock()
         self.on_sleep: Callable[[], Any] = lambda: None
-        patch.setattr(server_lock, "state_directory", lambda create: str(directory))
+        patch.setattr(local_state, "state_directory", lambda create: str(directory))
         patch.setattr(polling.Clock.__init__, "__defaults__", (lambda: self.clock.now, self._sleep, lambda low, high: 1.0))
 
     def _sleep(self, seconds: float) -> None:
@@ -41,21 +44,25 @@ class LocalStateFixture:
         """Seconds that tasks have waited in all."""
         return sum(self.clock.sleeps)
 
-    def open_state(self, provider: FakeProvider) -> server_lock.LocalState:
-        """Where tasks meet that are about this cloud's server."""
-        return server_lock.LocalState(str(self.directory), provider.display_name, "https://cloud.example", SERVER.id)
+    def open_state(self, provider: FakeProvider) -> LocalState:
+        """Return the notes about this provider's server."""
+        return LocalState(str(self.directory), self._key(provider))
 
-    def open_locked(self, provider: FakeProvider) -> server_lock.LocalState:
-        """The same, held by a task of another's."""
-        state = self.open_state(provider)
-        assert state.try_acquire()
-        return state
+    def open_lock(self, provider: FakeProvider) -> ServerLock:
+        """Return the lock of this provider's server."""
+        return ServerLock(str(self.directory), self._key(provider))
+
+    def open_locked(self, provider: FakeProvider) -> ServerLock:
+        """Return the lock, held by another task."""
+        lock = self.open_lock(provider)
+        assert lock.try_acquire()
+        return lock
 
     def is_free(self, provider: FakeProvider) -> bool:
-        """Whether another task could take its turn now."""
-        state = self.open_state(provider)
-        free = state.try_acquire()
-        state.release(False)
+        """Return whether another task could take the lock now."""
+        lock = self.open_lock(provider)
+        free = lock.try_acquire()
+        lock.release(False)
         return free
 
     def write(self, provider: FakeProvider, key: str, ago: float = 0.0, **fields: Any) -> None:
@@ -65,23 +72,20 @@ class LocalStateFixture:
     def notes(self, provider: FakeProvider) -> set[str]:
         return set(self.open_state(provider).all())
 
+    @staticmethod
+    def _key(provider: FakeProvider) -> str:
+        return server_key(provider.display_name, "https://cloud.example", SERVER.id)
+
 
 class SlowProvider(FakeProvider):
     """What it is asked to make is pending for a while.
 
     :ivar reads: the reads that were asked for, in order.
-    :ivar lag: how many of the next lists still are as they were before the last change.
     """
 
-    def __init__(self, kind: str, *snapshots: Snapshot, lag: int = 0) -> None:
+    def __init__(self, kind: str, *snapshots: Snapshot) -> None:
         super().__init__(kind, *snapshots)
         self.reads: list[str] = []
-        self.lag = lag
-        self.stale = list(snapshots)
-
-    def _request(self, change: str) -> None:
-        super()._request(change)
-        self.stale = list(self.snapshots)
 
     def get_server(self, reference: str) -> Server:
         self.reads.append("server")
@@ -89,9 +93,6 @@ class SlowProvider(FakeProvider):
 
     def list_snapshots(self, server: Server | None) -> list[Snapshot]:
         self.reads.append("snapshots")
-        if self.lag > 0:
-            self.lag -= 1
-            return list(self.stale)
         return super().list_snapshots(server)
 
     def create_snapshot(self, server: Server, name: str, description: str | None) -> Snapshot:

@@ -5,14 +5,12 @@ from __future__ import annotations
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from builders import OPERATIONS
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.rewind.vps.plugins.module_utils._argspec import (
     PROVIDERS,
-    SPECS,
-    is_bulk,
-    may_query_many,
     normalize_params,
     parse_duration,
 )
@@ -26,10 +24,12 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 def normalized(module, environ=None, **given_options):
     """The options of a module as its operation gets them."""
-    spec = SPECS[module]
-    validation = ArgumentSpecValidator(spec.options, **spec.rules).validate(given_options)
+    operation = OPERATIONS[module]
+    validation = ArgumentSpecValidator(**operation.SPEC.to_kwargs()).validate(given_options)
     assert not validation.error_messages, validation.error_messages
-    return normalize_params(validation.validated_parameters, environ or {})
+    options = normalize_params(validation.validated_parameters, environ or {})
+    operation.validate(options)
+    return options
 
 
 def rejection(module, environ=None, **given_options):
@@ -40,8 +40,7 @@ def rejection(module, environ=None, **given_options):
 
 
 def ansible_rejection(module, **given_options):
-    spec = SPECS[module]
-    messages = ArgumentSpecValidator(spec.options, **spec.rules).validate(given_options).error_messages
+    messages = ArgumentSpecValidator(**OPERATIONS[module].SPEC.to_kwargs()).validate(given_options).error_messages
     assert messages
     return " ".join(messages)
 
@@ -250,29 +249,29 @@ NO_SERVER = {key: value for key, value in SNAPSHOT.items() if key != "server"}
 
 def shape(module, **options):
     made = normalized(module, **options)
-    return made["server"], made["servers"], is_bulk(made), may_query_many(made)
+    return made["server"], made["servers"]
 
 
 def test_server_is_always_one_and_servers_decides_the_shape():
-    assert shape("snapshot", **SNAPSHOT) == ("web1", None, False, False)
-    assert shape("snapshot", **NO_SERVER, servers="web1") == (None, ["web1"], True, True)
-    assert shape("snapshot", **NO_SERVER, servers=["web1", "web2", "web1"]) == (None, ["web1", "web2"], True, True)
-    assert shape("snapshot", **NO_SERVER, servers=[]) == (None, [], True, True), "nothing to do, which is said"
+    assert shape("snapshot", **SNAPSHOT) == ("web1", None)
+    assert shape("snapshot", **NO_SERVER, servers="web1") == (None, ["web1"])
+    assert shape("snapshot", **NO_SERVER, servers=["web1", "web2", "web1"]) == (None, ["web1", "web2"])
+    assert shape("snapshot", **NO_SERVER, servers=[]) == (None, []), "nothing to do, which is said"
     assert shape("snapshot", **{**SNAPSHOT, "server": "web1,web2"})[0] == "web1,web2", "one server, whatever it is called"
-    assert normalized("snapshot_cron", **CRON)["servers"] is None and not is_bulk(normalized("snapshot_cron", **CRON))
+    assert normalized("snapshot_cron", **CRON)["servers"] is None
 
 
 @pytest.mark.parametrize("module", ["snapshot_info", "server_info"])
 def test_without_a_server_what_reads_shows_the_whole_account(module):
-    assert shape(module, **VPSORG) == (None, None, False, True) == shape(module, **VPSORG, servers="all")
-    assert shape(module, **VPSORG, server="all") == ("all", None, False, False), "a server may be called so"
-    assert shape(module, **VPSORG, servers=["web1"]) == (None, ["web1"], True, True)
+    assert shape(module, **VPSORG) == (None, None) == shape(module, **VPSORG, servers="all")
+    assert shape(module, **VPSORG, server="all") == ("all", None), "a server may be called so"
+    assert shape(module, **VPSORG, servers=["web1"]) == (None, ["web1"])
     assert "all means every server" in rejection(module, **VPSORG, servers=["all", "web1"])
 
 
 @pytest.mark.parametrize("module", ["snapshot", "snapshot_restore"])
 def test_what_changes_takes_all_for_a_name(module):
-    assert shape(module, **NO_SERVER, servers="all") == (None, ["all"], True, True)
+    assert shape(module, **NO_SERVER, servers="all") == (None, ["all"])
 
 
 def test_servers_that_are_empty_or_do_not_go_with_an_id():
@@ -318,15 +317,15 @@ def test_what_ansible_itself_refuses(module, options, named):
 
 
 def test_secrets_and_only_they_are_hidden():
-    for spec in SPECS.values():
-        hidden = {name for name, option in spec.options.items() if option.get("no_log")}
+    for operation in OPERATIONS.values():
+        hidden = {name for name, option in operation.SPEC.options.items() if option.get("no_log")}
         assert hidden == {"api_token", "access_key", "secret_key"}
 
 
 def test_nothing_of_the_caller_is_changed():
     options = {**SNAPSHOT, "api_token": " vps_0123456789 ", "max_age": "1d"}
-    spec = SPECS["snapshot"]
-    parameters = ArgumentSpecValidator(spec.options, **spec.rules).validate(options).validated_parameters
+    operation = OPERATIONS["snapshot"]
+    parameters = ArgumentSpecValidator(**operation.SPEC.to_kwargs()).validate(options).validated_parameters
     before = dict(parameters)
-    normalize_params(parameters, {})
+    operation.validate(normalize_params(parameters, {}))
     assert parameters == before

@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import base64
+from types import SimpleNamespace
 
 import pytest
-from builders import snapshot
+from builders import OPERATIONS, snapshot
 
 from ansible_collections.rewind.vps.plugins.module_utils import _execute as execution
-from ansible_collections.rewind.vps.plugins.module_utils._argspec import SPECS
-from ansible_collections.rewind.vps.plugins.module_utils._errors import BUSY, UNKNOWN, RewindError
-from ansible_collections.rewind.vps.plugins.module_utils._module import signal_guard
+from ansible_collections.rewind.vps.plugins.module_utils._errors import BUSY, UNKNOWN, Interrupted, RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._module import server_info
 from ansible_collections.rewind.vps.plugins.module_utils._redaction import MASK
 
 TOKEN = "vps_S3cretToken0123456789"
@@ -21,26 +21,30 @@ PARAMETERS = {
 }
 
 
-def run(operation, monkeypatch, progress=lambda text: None, **parameters):
-    monkeypatch.setitem(execution._OPERATIONS, "server_info", operation)
-    return execution.execute("server_info", {**PARAMETERS, **parameters}, check_mode=False, diff_mode=False, progress=progress, environ={})
+def run(run_operation, progress=lambda text: None, **parameters):
+    operation = SimpleNamespace(validate=server_info.validate, run=run_operation)
+    return execution.execute(operation, {**PARAMETERS, **parameters}, check_mode=False, diff_mode=False, progress=progress, environ={})
 
 
-def test_an_operation_for_every_module():
-    # The one more is a part of an action that takes its options from elsewhere.
-    assert set(execution._OPERATIONS) == {*SPECS, "upgrade_guard"}
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=list(OPERATIONS))
+def test_every_operation_has_a_spec_and_checks_its_options(operation):
+    result = execution.execute(
+        operation, {**{name: option.get("default") for name, option in operation.SPEC.options.items()}, **PARAMETERS, "api_token": None},
+        check_mode=False, diff_mode=False, environ={},
+    )
+    assert result["error"]["kind"] == "invalid_argument"
 
 
 @pytest.mark.parametrize("error", [
     ValueError(f"{TOKEN} in https://user:word@host/?secret={TOKEN}"), KeyError("the-text"), RecursionError("the-text"),
     UnicodeDecodeError("utf-8", b"the-text", 0, 1, "bad"), AttributeError("the-text"), OSError(5, "the-text"),
 ])
-def test_an_internal_error_is_reported_without_the_exceptions_text(error, monkeypatch):
+def test_an_internal_error_is_reported_without_the_exceptions_text(error):
     def operation(ctx):
         ctx.changes.request_sent = ctx.changes.changed = True
         raise error
 
-    result = run(operation, monkeypatch)
+    result = run(operation)
     assert result["failed"] is True and result["changed"] is True
     assert (result["error"]["kind"], result["error"]["outcome"]) == ("internal", "unknown")
     assert type(error).__name__ in result["msg"] and "test_execute.py:" in result["msg"]
@@ -49,22 +53,22 @@ def test_an_internal_error_is_reported_without_the_exceptions_text(error, monkey
     assert "exception" not in result and "Traceback" not in shown
 
 
-def test_an_internal_error_before_anything_was_sent_changed_nothing(monkeypatch):
+def test_an_internal_error_before_anything_was_sent_changed_nothing():
     def operation(ctx):
         raise ZeroDivisionError
 
-    result = run(operation, monkeypatch)
+    result = run(operation)
     assert (result["error"]["kind"], result["error"]["outcome"], result["changed"]) == ("internal", "not_applied", False)
     assert "Nothing was changed." in result["msg"]
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
-def test_an_interruption_is_no_failure_of_the_task(interruption, monkeypatch):
+def test_an_interruption_is_no_failure_of_the_task(interruption):
     def operation(ctx):
         raise interruption
 
     with pytest.raises(interruption):
-        run(operation, monkeypatch)
+        run(operation)
 
 
 ENCODINGS = {
@@ -75,7 +79,7 @@ ENCODINGS = {
 
 @pytest.mark.parametrize("secret_text", ENCODINGS.values(), ids=list(ENCODINGS))
 @pytest.mark.parametrize("template", ["{}", " {}", "{}\n", "\n\t{} \r\n"], ids=["bare", "blank before", "break", "both"])
-def test_every_result_is_redacted(secret_text, template, monkeypatch):
+def test_every_result_is_redacted(secret_text, template):
     progress_lines = []
 
     def operation(ctx):
@@ -83,28 +87,28 @@ def test_every_result_is_redacted(secret_text, template, monkeypatch):
         ctx.warnings.append(f"warning of {secret_text}")
         return {"changed": True, "msg": secret_text, "servers": [{secret_text: [secret_text, {"deep": (secret_text,)}]}]}
 
-    result = run(operation, monkeypatch, progress_lines.append, api_token=template.format(TOKEN))
+    result = run(operation, progress_lines.append, api_token=template.format(TOKEN))
     assert result["changed"] is True and result["warnings"] and progress_lines
     for shown in (repr(result), repr(progress_lines)):
         assert secret_text not in shown and MASK in shown
 
 
-def test_an_error_is_redacted_too(monkeypatch):
+def test_an_error_is_redacted_too():
     def operation(ctx):
         ctx.warnings.append(f"about {TOKEN}")
         raise RewindError(f"No {TOKEN}", kind=BUSY, outcome=UNKNOWN, server=TOKEN, provider_message=f"Invalid {TOKEN}!",
                           hint=f"renew {TOKEN}")
 
-    result = run(operation, monkeypatch)
+    result = run(operation)
     assert TOKEN not in repr(result) and TOKEN[:8] not in repr(result)
     assert result["error"]["provider_message"] == f"Invalid {MASK}!"
 
 
-def test_the_shape_of_a_failure(monkeypatch):
+def test_the_shape_of_a_failure():
     def operation(ctx):
         raise RewindError("Server web1 is busy", kind=BUSY, server="web1", hint="run again")
 
-    result = run(operation, monkeypatch)
+    result = run(operation)
     assert sorted(result) == ["changed", "error", "failed", "msg", "warnings"]
     assert result["msg"] == "Server web1 is busy. Nothing was changed. Next: run again."
     assert (result["changed"], result["warnings"]) == (False, [])
@@ -112,62 +116,62 @@ def test_the_shape_of_a_failure(monkeypatch):
         ["kind", "outcome", "operation", "server", "snapshot", "http_status", "provider_message", "hint"])
 
 
-def test_an_error_reports_what_was_changed_before(monkeypatch):
+def test_an_error_reports_what_was_changed_before():
     def operation(ctx):
         ctx.changes.changed = True
         ctx.changes.pruned.append(snapshot("nightly", id="801"))
         raise RewindError("Server web1 is busy", kind=BUSY)
 
-    result = run(operation, monkeypatch)
+    result = run(operation)
     assert result["changed"] is True and [item["id"] for item in result["pruned"]] == ["801"]
     assert "Earlier steps of this task changed something" in result["msg"]
 
 
-def test_server_and_snapshot_are_filled_in_from_the_task(monkeypatch):
+def test_server_and_snapshot_are_filled_in_from_the_task():
     def operation(ctx):
         raise RewindError("It is busy", kind=BUSY)
 
-    error = run(operation, monkeypatch, server="web1", name="nightly")["error"]
+    error = run(operation, server="web1", name="nightly")["error"]
     assert (error["server"], error["snapshot"]) == ("web1", "nightly")
 
 
-def test_an_interrupted_task_says_so(monkeypatch):
+def test_an_interrupted_task_says_so():
     def operation(ctx):
-        raise signal_guard.Interrupted(15)
+        raise Interrupted(15)
 
-    result = run(operation, monkeypatch)
+    result = run(operation)
     assert (result["error"]["kind"], result["error"]["outcome"]) == ("interrupted", "unknown")
     assert result["error"]["hint"]
 
 
-def test_bad_input_ends_before_the_operation(monkeypatch):
+def test_bad_input_ends_before_the_operation():
     def operation(ctx):
         raise AssertionError("must not be called")
 
-    result = run(operation, monkeypatch, api_token="  ")
+    result = run(operation, api_token="  ")
     assert result["error"]["kind"] == "invalid_argument" and "api_token" in result["msg"] and result["changed"] is False
 
 
-def test_ca_path_must_exist(monkeypatch, tmp_path):
+def test_ca_path_must_exist(tmp_path):
     verified = []
 
     def operation(ctx):
         verified.append(ctx.options["verify"])
         return {"changed": False}
 
-    result = run(operation, monkeypatch, ca_path=str(tmp_path / "nowhere.pem"))
+    result = run(operation, ca_path=str(tmp_path / "nowhere.pem"))
     assert result["error"]["kind"] == "invalid_argument" and "nowhere.pem" in result["msg"]
     bundle = tmp_path / "bundle.pem"
     bundle.write_text("", encoding="utf-8")
-    run(operation, monkeypatch, ca_path=str(bundle))
-    run(operation, monkeypatch, ca_path=str(bundle), validate_certs=False)
-    run(operation, monkeypatch)
+    run(operation, ca_path=str(bundle))
+    run(operation, ca_path=str(bundle), validate_certs=False)
+    run(operation)
     assert verified == [str(bundle), False, True]
 
 
 def test_missing_requests_is_reported_with_what_to_do(monkeypatch):
     monkeypatch.setattr(execution, "requests_available", lambda: False)
-    result = run(lambda ctx: {}, monkeypatch)
+    result = run(lambda ctx: {})
     assert result["error"]["kind"] == "invalid_argument" and "requests" in result["msg"] and "pip install" in result["error"]["hint"]
 
 
@@ -178,9 +182,9 @@ def test_api_url_comes_from_the_given_environment(monkeypatch):
         seen.append(ctx.options["api_url"])
         return {}
 
-    monkeypatch.setitem(execution._OPERATIONS, "server_info", operation)
+    with_operation = SimpleNamespace(validate=server_info.validate, run=operation)
     monkeypatch.setenv("VPS_API_URL", "https://process.example")
     parameters = {**PARAMETERS, "api_url": None}
-    execution.execute("server_info", parameters, check_mode=False, diff_mode=False, environ={"VPS_API_URL": "https://task.example"})
-    execution.execute("server_info", parameters, check_mode=False, diff_mode=False)
+    execution.execute(with_operation, parameters, check_mode=False, diff_mode=False, environ={"VPS_API_URL": "https://task.example"})
+    execution.execute(with_operation, parameters, check_mode=False, diff_mode=False)
     assert seen == ["https://task.example", "https://process.example"]

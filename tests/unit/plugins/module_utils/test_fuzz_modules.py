@@ -8,7 +8,7 @@ import json
 import re
 
 import pytest
-from builders import FakeClock
+from builders import OPERATIONS, FakeClock
 from fakes.malformed import BASE_URLS, CREDENTIALS, NAMES, FakeSession, assert_valid, bodies, use_session
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +16,6 @@ from test_fuzz_providers import ILK_SERVER, ILK_SNAPSHOT, PATHS, VPS_SERVER, VPS
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils import _execute as execution
-from ansible_collections.rewind.vps.plugins.module_utils._argspec import SPECS
 from ansible_collections.rewind.vps.plugins.module_utils._http.session import HttpError, HttpResponse
 from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import connect
 from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize
@@ -51,7 +50,7 @@ CHOSEN = {
 @st.composite
 def tasks(draw, module, cloud):
     made = {}
-    for name in SPECS[module].options:
+    for name in OPERATIONS[module].SPEC.options:
         if name == "server":
             made[name] = draw((st.just(None) if module.endswith("info") else st.nothing()) | REFERENCES)
         elif name in CHOSEN:
@@ -94,7 +93,7 @@ def check_result(module, result, session, progress_lines, check_mode):
 
 
 @pytest.mark.parametrize("cloud", CREDENTIALS)
-@pytest.mark.parametrize("module", SPECS)
+@pytest.mark.parametrize("module", OPERATIONS)
 @settings(max_examples=max(40, settings().max_examples // 2))
 @given(data=st.data())
 def test_a_module_never_has_an_internal_error(module, cloud, data):
@@ -108,7 +107,7 @@ def test_a_module_never_has_an_internal_error(module, cloud, data):
     session, progress_lines = FakeSession(responses), []
     check_mode = data.draw(st.booleans() if cloud == "ilkbyte" else st.just(False))
     with fake_provider(session):
-        result = execution.execute(module, parameters, check_mode=check_mode, diff_mode=True, progress=progress_lines.append, environ={})
+        result = execution.execute(OPERATIONS[module], parameters, check_mode=check_mode, diff_mode=True, progress=progress_lines.append, environ={})
     check_result(module, result, session, progress_lines, check_mode)
     paths = PATHS[cloud].replace("12345", "[0-9]+").replace("801", "[0-9]+")
     assert all(re.fullmatch(paths, sent.path) for sent in session.sent), session.sent

@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 import urllib3.util
+from builders import OPERATIONS
 from fakes.malformed import CREDENTIALS, NAMES, TEXTS, assert_valid
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ansible_collections.rewind.vps.plugins.module_utils import _argspec as argspec
-from ansible_collections.rewind.vps.plugins.module_utils._argspec import SPECS, normalize_params
+from ansible_collections.rewind.vps.plugins.module_utils._argspec import normalize_params
 from ansible_collections.rewind.vps.plugins.module_utils._errors import INVALID_ARGUMENT, NOT_APPLIED, RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._http.session import HttpSession
 from ansible_collections.rewind.vps.plugins.module_utils._redaction import Redactor
@@ -37,15 +38,16 @@ def values(option):
 
 
 def parameters(module):
-    return st.fixed_dictionaries({name: values(option) for name, option in SPECS[module].options.items()})
+    return st.fixed_dictionaries({name: values(option) for name, option in OPERATIONS[module].SPEC.options.items()})
 
 
-@pytest.mark.parametrize("module", SPECS)
+@pytest.mark.parametrize("module", OPERATIONS)
 @given(data=st.data())
 def test_any_options_are_refused_or_clean(module, data):
     given_options = data.draw(parameters(module))
     try:
         options = normalize_params(given_options, {})
+        OPERATIONS[module].validate(options)
     except RewindError as error:
         assert (error.kind, error.outcome) == (INVALID_ARGUMENT, NOT_APPLIED)
         assert_valid([error.format(), error.to_result()])
@@ -137,7 +139,7 @@ def test_plain_http_goes_to_this_machine_alone(url):
 
 
 _REST = {
-    **{name: option.get("default") for name, option in SPECS["server_info"].options.items()}, **CREDENTIALS["vpsorg"],
+    **{name: option.get("default") for name, option in OPERATIONS["server_info"].SPEC.options.items()}, **CREDENTIALS["vpsorg"],
 }
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which door a task goes through, decided with made-up tasks; what both doors do is tested with real playbooks."""
+"""Which execution mode a task has, decided with made-up tasks. What both modes do is tested with real playbooks."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from builders import OPERATIONS
 
 from ansible_collections.rewind.vps.plugins.module_utils import _ansible_module as ansible_module
 from ansible_collections.rewind.vps.plugins.module_utils._redaction import Redactor
 from ansible_collections.rewind.vps.plugins.plugin_utils import _action as action
-from ansible_collections.rewind.vps.plugins.plugin_utils._action import InProcessAction
-from ansible_collections.rewind.vps.plugins.plugin_utils._controller_action import wants_progress
+from ansible_collections.rewind.vps.plugins.plugin_utils._action import InProcessAction, wants_progress
 
 
 class Templar:
@@ -25,7 +25,7 @@ class Templar:
 
 def make_action(transport="local", async_val=0, become=None, delegate_to=None):
     made = object.__new__(InProcessAction)
-    made.module = "snapshot"
+    made.operation = OPERATIONS["snapshot"]
     made._connection = SimpleNamespace(transport=transport, become=become)
     made._task = SimpleNamespace(async_val=async_val, delegate_to=delegate_to)
     made._templar = Templar()
@@ -43,9 +43,9 @@ def no_interpreter_in_environment(monkeypatch):
     ({"transport": "paramiko"}, {}, "the task does not run on the controller"),
     ({"transport": "community.docker.docker"}, {}, "the task does not run on the controller"),
     ({"async_val": 60}, {}, "the task is asynchronous"),
-    ({"become": object()}, {}, "the task becomes another user"),
-    ({}, {"ansible_python_interpreter": "/opt/other/python3"}, "another Python is asked for"),
-    ({}, {"ansible_python_interpreter": "python3"}, "another Python is asked for"),
+    ({"become": object()}, {}, "the task uses become"),
+    ({}, {"ansible_python_interpreter": "/opt/other/python3"}, "another Python is configured"),
+    ({}, {"ansible_python_interpreter": "python3"}, "another Python is configured"),
     ({}, {"ansible_python_interpreter": sys.executable}, None),
     ({}, {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}, None),
     ({}, {"ansible_python_interpreter": "auto"}, None),
@@ -57,7 +57,7 @@ def no_interpreter_in_environment(monkeypatch):
     ({"delegate_to": "localhost"}, {"ansible_delegated_vars": {}}, None),
     ({"delegate_to": "localhost"},
      {"ansible_delegated_vars": {"localhost": {"ansible_python_interpreter": "/opt/other/python3"}}},
-     "another Python is asked for"),
+     "another Python is configured"),
     ({"delegate_to": "localhost"},
      {"ansible_delegated_vars": {"localhost": {"ansible_python_interpreter": sys.executable}}}, None),
     ({"delegate_to": "localhost"},
@@ -68,16 +68,16 @@ def test_execution_mode_of_a_task(task, variables, reason):
     assert make_action(**task)._module_reason(variables) == reason
 
 
-@pytest.mark.parametrize(("module_name", "instead"), [("snapshot", "give a list as servers"), ("snapshot_cron", "use a loop")])
+@pytest.mark.parametrize(("module_name", "instead"), [("snapshot", "use servers for a list"), ("snapshot_cron", "use a loop")])
 def test_a_list_is_not_made_one_server_with_a_strange_name(module_name, instead):
     made = make_action()
-    made.module, made._task.args = module_name, {"server": ["web1", "web2"]}
+    made.operation, made._task.args = OPERATIONS[module_name], {"server": ["web1", "web2"]}
     result = made._dispatch({})
     assert result["failed"] and instead in result["msg"]
 
 
 @pytest.mark.parametrize(("interpreter", "reason"), [
-    ("/opt/other/python3", "another Python is asked for"), ("auto_legacy", None), (sys.executable, None),
+    ("/opt/other/python3", "another Python is configured"), ("auto_legacy", None), (sys.executable, None),
 ])
 def test_an_interpreter_requested_by_the_environment(interpreter, reason, monkeypatch):
     monkeypatch.setenv("ANSIBLE_PYTHON_INTERPRETER", interpreter)
@@ -128,8 +128,8 @@ def test_credentials_of_the_tasks_environment_become_options(given, token):
 def test_both_execution_modes_pass_on_check_mode_and_diff(monkeypatch, check_mode, diff):
     seen = []
 
-    def execute(name, parameters, **keywords):
-        seen.append((name, keywords["check_mode"], keywords["diff_mode"]))
+    def execute(operation, parameters, **keywords):
+        seen.append((operation, keywords["check_mode"], keywords["diff_mode"]))
         return {"warnings": []}
 
     made = make_action()
@@ -138,7 +138,7 @@ def test_both_execution_modes_pass_on_check_mode_and_diff(monkeypatch, check_mod
     made._execute({}, {}, Redactor([]))
 
     class Module:
-        def __init__(self, argument_spec, supports_check_mode, **rules):
+        def __init__(self, supports_check_mode, **spec):
             self.params, self.check_mode, self._diff = {}, check_mode, diff
 
         def exit_json(self, **result):
@@ -146,8 +146,8 @@ def test_both_execution_modes_pass_on_check_mode_and_diff(monkeypatch, check_mod
 
     monkeypatch.setattr(ansible_module, "_Module", Module)
     monkeypatch.setattr(ansible_module, "execute", execute)
-    ansible_module.run_module("snapshot")
-    assert seen == [("snapshot", check_mode, diff), ("snapshot", check_mode, diff), {}]
+    ansible_module.run_module(OPERATIONS["snapshot"])
+    assert seen == [(OPERATIONS["snapshot"], check_mode, diff), (OPERATIONS["snapshot"], check_mode, diff), {}]
 
 
 @pytest.mark.parametrize(("environ", "callback", "wanted"), [

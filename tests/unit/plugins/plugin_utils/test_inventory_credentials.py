@@ -6,6 +6,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+from builders import OPERATIONS
 
 from ansible_collections.rewind.vps.plugins.plugin_utils import _inventory_credentials as inventory_credentials
 from ansible_collections.rewind.vps.plugins.plugin_utils._action import InProcessAction
@@ -68,7 +69,7 @@ def test_registering_a_file_again_replaces_its_accounts():
 
 def make_action(module, transport="local", **args):
     action = object.__new__(InProcessAction)
-    action.module = module
+    action.operation = OPERATIONS[module]
     action._connection, action._task = SimpleNamespace(transport=transport), SimpleNamespace(args=args)
     action._templar = SimpleNamespace(template=lambda value: value)
     return action

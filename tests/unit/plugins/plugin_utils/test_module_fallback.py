@@ -8,30 +8,28 @@ from types import SimpleNamespace
 import pytest
 from ansible import constants as C
 from ansible.plugins.action import ActionBase
+from builders import OPERATIONS
 
-from ansible_collections.rewind.vps.plugins.plugin_utils._module_execution import ModuleExecutionAction
+from ansible_collections.rewind.vps.plugins.plugin_utils._action import InProcessAction
 
 TOKEN = "vps_S3cretToken0123456789"
 OURS = "rewind.vps.snapshot"
 
 
-class FakeAction(ModuleExecutionAction):
+class FakeAction(InProcessAction):
     """Notes what Ansible is asked to run and to build.
 
     :ivar shown: the options as ANSIBLE_DEBUG shows them.
     :ivar built: name and options of each module that is built.
     """
 
-    module = "snapshot"
+    operation = OPERATIONS["snapshot"]
 
     def __init__(self, args, environment, answer=None):
         self._task = SimpleNamespace(args=args, environment=[environment], async_val=0)
         self._connection = SimpleNamespace(become=None, has_pipelining=True, transport="local", _shell=SimpleNamespace(tmpdir=None))
         self._cleanup_remote_tmp = True
         self.shown, self.built, self._answer = None, [], answer or {"changed": False}
-
-    def run(self, tmp=None, task_vars=None):
-        raise NotImplementedError
 
     def _compute_environment_string(self, raw_environment_out=None):
         raw_environment_out.update(self._task.environment[0])

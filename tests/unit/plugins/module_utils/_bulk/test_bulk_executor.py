@@ -13,9 +13,9 @@ import threading
 import pytest
 from fakes.bulk import TEST_TIMEOUT, start_thread, wait_until
 
+from ansible_collections.rewind.vps.plugins.module_utils import _signal_guard as signal_guard
 from ansible_collections.rewind.vps.plugins.module_utils._bulk import executor, reads
-from ansible_collections.rewind.vps.plugins.module_utils._module import signal_guard
-from ansible_collections.rewind.vps.plugins.module_utils._module.signal_guard import Cancelled, Interrupted, ThreadSignals, raise_on_signal
+from ansible_collections.rewind.vps.plugins.module_utils._signal_guard import Cancelled, Interrupted, ThreadSignals, raise_on_signal
 
 TERMINATING_SIGNALS = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGALRM]
 

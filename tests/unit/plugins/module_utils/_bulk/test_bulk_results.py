@@ -14,13 +14,11 @@ from fakes.bulk import TEST_TIMEOUT, FakeAccount, bulk_task, start_thread, wait_
 
 from ansible_collections.rewind.vps.plugins.module_utils._bulk.executor import run_on_each
 from ansible_collections.rewind.vps.plugins.module_utils._bulk.results import RERUN_REPEATS, RERUN_RESUMES
-from ansible_collections.rewind.vps.plugins.module_utils._error_results import error_result
-from ansible_collections.rewind.vps.plugins.module_utils._errors import UNKNOWN, RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._errors import UNKNOWN, Cancelled, RewindError, error_result
 from ansible_collections.rewind.vps.plugins.module_utils._module import server_info, snapshot_info, snapshot_restore
 from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot as snapshot_operation
-from ansible_collections.rewind.vps.plugins.module_utils._module.signal_guard import Cancelled
-from ansible_collections.rewind.vps.plugins.module_utils._state import server_lock
-from ansible_collections.rewind.vps.plugins.module_utils._state.operation_lock import lock_server
+from ansible_collections.rewind.vps.plugins.module_utils._state import local_state
+from ansible_collections.rewind.vps.plugins.module_utils._state.server_lock import lock_server
 
 TEN = [f"web{number}" for number in range(1, 11)]
 
@@ -28,7 +26,7 @@ TEN = [f"web{number}" for number in range(1, 11)]
 @pytest.fixture(autouse=True)
 def one_directory(tmp_path, monkeypatch):
     """All locks of a test are in the same directory, as on a real machine."""
-    monkeypatch.setattr(server_lock, "state_directory", lambda create: str(tmp_path))
+    monkeypatch.setattr(local_state, "state_directory", lambda create: str(tmp_path))
     return tmp_path
 
 

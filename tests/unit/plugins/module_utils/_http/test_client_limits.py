@@ -16,9 +16,8 @@ from fakes.http_server import ScriptedServer, half_response, head, no_response, 
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils._http import session
+from ansible_collections.rewind.vps.plugins.module_utils._http import is_loopback, session
 from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiClient
-from ansible_collections.rewind.vps.plugins.module_utils._http.urls import is_loopback
 
 TOKEN = "vps_S3cret/Token+0123456789"
 ACCESS, SECRET = "access-K3y/0123456789", "secret-K3y+0123456789"

@@ -18,10 +18,9 @@ from ansible_collections.rewind.vps.plugins.module_utils import _errors as error
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._http import client
 from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiClient
-from ansible_collections.rewind.vps.plugins.module_utils._http.provider_message import MAX_PROVIDER_MESSAGE, extract_error_message
 from ansible_collections.rewind.vps.plugins.module_utils._http.session import HttpError, HttpResponse
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import age_seconds, parse_timestamp, to_iso8601
-from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize
+from ansible_collections.rewind.vps.plugins.module_utils._text import MAX_PROVIDER_MESSAGE, extract_error_message, sanitize
 
 DATES = st.sampled_from([
     "Fri, 31 Dec 9999 23:59:59 -2359", "Fri, 31 Dec 9999 23:59:59 GMT", "Mon, 01 Jan 0100 00:00:00 +2359", "Mon, 01 Jan 0001 00:00:00 GMT",

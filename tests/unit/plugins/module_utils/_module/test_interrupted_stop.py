@@ -17,7 +17,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._module import power
 from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot as snapshot_operation
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Server
 
-MESSAGE = "was off: an earlier task of this machine has stopped it for a snapshot and was cut off."
+MESSAGE = "was stopped: an interrupted task on this machine had stopped it for a snapshot."
 
 
 def left_off(local_state: LocalStateFixture, *listed: Any, ago: float = 60.0) -> FakeProvider:
@@ -50,7 +50,7 @@ def test_it_is_started_when_the_work_is_done(local_state: LocalStateFixture, lis
     assert predicted["changed"] is result["changed"] is True
     if options.get("wait", True):
         assert result["server"]["power_state"] == "running"
-    message = "It is started." if options.get("wait", True) else "Its start is asked for, and this task does not wait for it."
+    message = "It is started." if options.get("wait", True) else "Its start was requested; this task does not wait for it."
     assert [warning.endswith(f"{MESSAGE} {message}") for warning in working.warnings] == [True]
     assert [warning.endswith(f"{MESSAGE} It would be started.") for warning in checked.warnings] == [True]
     assert power.STOPPED_FOR_SNAPSHOT not in local_state.notes(provider)
@@ -65,7 +65,7 @@ def test_a_task_that_does_not_wait_leaves_it_to_the_next_where_it_can_not_be_sta
     provider.before = refuse
     hasty = make_context(provider, wait=False)
     assert snapshot_operation.run(hasty)["changed"] is False
-    assert [warning for warning in hasty.warnings if "can't be started right now" in warning] and provider.requests == ["start"]
+    assert [warning for warning in hasty.warnings if "cannot be started now" in warning] and provider.requests == ["start"]
     assert local_state.notes(provider) == {power.STOPPED_FOR_SNAPSHOT}
     provider.before = lambda change: None
     assert snapshot_operation.run(make_context(provider))["changed"] is True
@@ -115,7 +115,7 @@ def test_where_it_can_not_be_started_both_errors_are_reported_and_the_next_task_
     provider.before = refuse
     with pytest.raises(RewindError, match="could NOT be started again.*before that: The cloud said no") as caught:
         snapshot_operation.run(make_context(provider))
-    assert (caught.value.outcome, caught.value.hint) == (errors.FAILED, "START IT NOW in the cloud's panel")
+    assert (caught.value.outcome, caught.value.hint) == (errors.FAILED, "START IT NOW in the provider's panel")
     assert local_state.notes(provider) == {power.STOPPED_FOR_SNAPSHOT}
     provider.before = lambda change: None
     snapshot_operation.run(make_context(provider))
@@ -190,7 +190,7 @@ def test_where_no_note_can_be_written_there_is_a_warning(local_state: LocalState
     def full(self: Any, notes: dict[str, Any]) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("ansible_collections.rewind.vps.plugins.module_utils._state.server_lock.LocalState._write", full)
+    monkeypatch.setattr("ansible_collections.rewind.vps.plugins.module_utils._state.local_state.LocalState._write", full)
     provider = FakeProvider("vpsorg")
     working = make_context(provider, stop_server=True)
     snapshot_operation.run(working)

@@ -139,7 +139,7 @@ def test_a_failed_restart_is_reported_first() -> None:
     provider = refusing(FakeProvider("vpsorg"), "start", error=no(errors.FORBIDDEN))
     with pytest.raises(RewindError, match="could NOT be started again") as caught:
         snapshot_operation.run(make_context(provider, stop_server=True))
-    assert (caught.value.outcome, caught.value.hint) == (errors.FAILED, "START IT NOW in the cloud's panel")
+    assert (caught.value.outcome, caught.value.hint) == (errors.FAILED, "START IT NOW in the provider's panel")
 
 
 def test_a_server_that_stops_late_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,7 +229,7 @@ def test_an_idle_server_is_no_proof_of_a_restore() -> None:
 
 def test_a_restore_that_left_the_server_off_has_failed() -> None:
     for kind, holds, outcome in (("vpsorg", None, errors.UNKNOWN), ("ilkbyte", "running", errors.FAILED)):
-        with pytest.raises(RewindError, match="did not succeed") as caught:
+        with pytest.raises(RewindError, match="has finished and seems to have failed") as caught:
             target = snapshot(power_state=holds, current=True)
             wait_restored(kind, target, lambda provider: setattr(provider, "power_state", "stopped"), observed=True)
         assert (caught.value.kind, caught.value.outcome) == (errors.OPERATION_FAILED, outcome)
@@ -250,7 +250,7 @@ def test_the_old_schedule_is_put_back_where_the_new_one_is_refused() -> None:
     provider = refusing(FakeProvider("ilkbyte", snapshot(**SCHEDULED)), "add", once=True)
     with pytest.raises(RewindError) as caught:
         snapshot_cron.run(make_context(provider, **DESIRED))
-    assert "the old one (every 1 day(s) at 02:03) is back" in caught.value.message
+    assert "the old one (every 1 day(s) at 02:03) was restored" in caught.value.message
     assert provider.requests == ["remove", "add 4 2:3", "add 1 2:3"]
 
 
@@ -277,7 +277,7 @@ def test_a_server_that_is_busy_or_off_is_a_blocker(now: dict[str, str], kind: st
 def test_a_token_that_may_only_read_is_refused() -> None:
     provider = FakeProvider("vpsorg")
     provider.account = Account("someone@example.com", ("read",))
-    with pytest.raises(RewindError, match="may only read"):
+    with pytest.raises(RewindError, match="are read-only"):
         preflight(provider)
 
 

@@ -10,7 +10,7 @@ from fakes.provider import FakeProvider, make_context
 
 from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot_restore
 
-MESSAGE = "shows nothing that would tell it from a restore that failed half way"
+MESSAGE = "would report the same if the restore had failed half way"
 
 
 @pytest.mark.parametrize("wait", [True, False])

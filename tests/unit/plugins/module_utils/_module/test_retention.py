@@ -11,7 +11,7 @@ from builders import snapshot, snapshots
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.rewind.vps.plugins.module_utils._module.retention import newest_first, select_expired, select_for_eviction
+from ansible_collections.rewind.vps.plugins.module_utils._module.snapshot_plan import newest_first, select_expired, select_for_eviction
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Schedule
 
 PATTERNS = st.sampled_from(["night*", "nightly", "*", "week*", "none*", "[nw]*"])

@@ -122,4 +122,4 @@ def test_one_named_by_its_id_is_never_made(existing, max_age, kind):
         plan_by_id(existing, SERVER, "77", max_age, NOW)
     error = caught.value
     assert (error.kind, error.outcome, error.snapshot) == (kind, NOT_APPLIED, "77")
-    assert "77" in error.message and SERVER.label in error.message and "leave id out" in error.hint
+    assert "77" in error.message and SERVER.label in error.message and "omit id" in error.hint

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,15 @@ from fakes.provider import FakeProvider, make_context
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._files import server_key
 from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot as snapshot_operation
 from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot_cron, snapshot_restore
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Schedule, Server
-from ansible_collections.rewind.vps.plugins.module_utils._state import operation_lock as operation_lock
-from ansible_collections.rewind.vps.plugins.module_utils._state import server_lock
-from ansible_collections.rewind.vps.plugins.module_utils._state.operation_lock import lock_server
+from ansible_collections.rewind.vps.plugins.module_utils._state import local_state as state_module
 
-# At the time of the import: the tests of this folder put another in its place.
-from ansible_collections.rewind.vps.plugins.module_utils._state.server_lock import state_directory
+# At the time of the import: the tests of this directory replace it.
+from ansible_collections.rewind.vps.plugins.module_utils._state.local_state import state_directory
+from ansible_collections.rewind.vps.plugins.module_utils._state.server_lock import LOCK_POLL_INTERVAL, ServerLock, lock_server
 
 OLD = "2025-01-01T00:00:00Z"
 ONE = snapshot("one", id="one", schedule=Schedule(1, 2, 3))
@@ -60,12 +61,12 @@ def test_a_task_that_never_gets_the_lock_requests_nothing(local_state: LocalStat
     provider = FakeProvider(kind, *listed)
     other = local_state.open_locked(provider)
     waiting = make_context(provider, **{**case_options, **options, "stop_server": False, "retain": None})
-    with pytest.raises(RewindError, match="Another task on this machine is at work on server web1") as caught:
+    with pytest.raises(RewindError, match="locked by another task on this machine") as caught:
         run(waiting)
     assert (caught.value.kind, caught.value.outcome, caught.value.server) == (errors.BUSY, errors.NOT_APPLIED, SERVER.label)
     assert caught.value.hint == "run again when it is done"
     assert provider.requests == [] and not waiting.changes.request_sent and not waiting.changes.changed
-    assert local_state.total_wait == pytest.approx(timeout) and max(local_state.clock.sleeps) <= operation_lock.LOCK_POLL_INTERVAL
+    assert local_state.total_wait == pytest.approx(timeout) and max(local_state.clock.sleeps) <= LOCK_POLL_INTERVAL
     other.release(False)
     run(make_context(provider, **case_options))
     assert provider.requests == requests
@@ -86,12 +87,12 @@ def test_progress_names_what_is_waited_for(local_state: LocalStateFixture) -> No
     waiting = make_context(provider)
     waiting.progress = messages.append
     snapshot_operation.run(waiting)
-    assert any(line.startswith("another task of this machine to be done with server web1") for line in messages)
+    assert any(line.startswith("the lock of server web1 (12345), held by another task on this machine") for line in messages)
 
 
 def test_tasks_on_other_servers_and_providers_do_not_wait(local_state: LocalStateFixture) -> None:
     provider = FakeProvider("vpsorg")
-    others = [server_lock.LocalState(str(local_state.directory), *key) for key in (
+    others = [ServerLock(str(local_state.directory), server_key(*key)) for key in (
         ("vpsorg", "https://cloud.example", "2"), ("ilkbyte", "https://cloud.example", SERVER.id), ("vpsorg", "https://else.example", SERVER.id),
     )]
     assert all(other.try_acquire() for other in others)
@@ -136,12 +137,12 @@ def test_a_server_that_is_known_is_not_asked_for_and_its_power_forgotten(local_s
 
 @pytest.mark.parametrize(("sends", "noted"), [(True, True), (False, False)])
 def test_the_lock_records_whether_a_task_has_requested_a_change(local_state: LocalStateFixture, sends: bool, noted: bool) -> None:
-    provider, before = FakeProvider("vpsorg"), server_lock.monotonic_ns()
+    provider, before = FakeProvider("vpsorg"), time.monotonic_ns()
     asking = make_context(provider)
     with lock_server(asking):
         asking.changes.request_sent = sends
-    state = local_state.open_locked(provider)
-    assert state.changed_since(before) is noted
+    lock = local_state.open_locked(provider)
+    assert lock.changed_since(before) is noted
 
 
 # --- not in anybody's way
@@ -227,7 +228,7 @@ def test_every_end_of_a_task_releases_the_lock(local_state: LocalStateFixture, e
     failing = make_context(provider)
     with pytest.raises(type(error)):
         snapshot_operation.run(failing)
-    assert local_state.is_free(provider) and failing.state is None
+    assert local_state.is_free(provider) and failing.lock is failing.state is None
 
 
 # --- check mode, and machines on which nothing can be locked
@@ -251,7 +252,7 @@ def test_a_check_run_neither_takes_the_lock_nor_waits_for_it(local_state: LocalS
 def test_a_check_run_creates_no_directory_and_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(server_lock, "state_directory", state_directory)
+    monkeypatch.setattr(state_module, "state_directory", state_directory)
     for run, kind, listed, options, _requests in CHANGES.values():
         checked = make_context(FakeProvider(kind, *listed), check_mode=True, **options)
         run(checked)
@@ -264,13 +265,13 @@ def test_a_check_run_creates_no_directory_and_no_file(tmp_path: Path, monkeypatc
     assert {path.name for path in lock.parent.iterdir()} == before
 
 
-MESSAGE = "can be written where this task runs, so two tasks on one server at the same moment would not know of each other"
+MESSAGE = "per-server locking is disabled"
 
 
 @pytest.mark.parametrize("case", CHANGES)
 def test_without_state_directory_the_work_is_done_with_a_warning(local_state: LocalStateFixture, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
     run, kind, listed, options, requests = CHANGES[case]
-    monkeypatch.setattr(server_lock, "state_directory", lambda create: None)
+    monkeypatch.setattr(state_module, "state_directory", lambda create: None)
     provider = FakeProvider(kind, *listed)
     working = make_context(provider, **options)
     run(working)

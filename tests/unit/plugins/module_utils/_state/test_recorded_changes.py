@@ -12,14 +12,14 @@ from fakes.provider import FakeProvider, make_context
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._files import server_key
 from ansible_collections.rewind.vps.plugins.module_utils._module import power, snapshot_restore
 from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot as snapshot_operation
-from ansible_collections.rewind.vps.plugins.module_utils._state import server_lock
-from ansible_collections.rewind.vps.plugins.module_utils._state.operation_lock import lock_server
-from ansible_collections.rewind.vps.plugins.module_utils._state.pending_changes import record_created, record_replacement
-from ansible_collections.rewind.vps.plugins.module_utils._state.server_lock import LocalState
+from ansible_collections.rewind.vps.plugins.module_utils._state import local_state
+from ansible_collections.rewind.vps.plugins.module_utils._state.local_state import LocalState
+from ansible_collections.rewind.vps.plugins.module_utils._state.pending_changes import record_replacement
+from ansible_collections.rewind.vps.plugins.module_utils._state.server_lock import ServerLock, lock_server
 from ansible_collections.rewind.vps.plugins.module_utils._wait import polling
-from ansible_collections.rewind.vps.plugins.module_utils._wait.waiters import STALE_LIST_TIMEOUT
 
 OLD = "2026-05-01T00:00:00Z"
 NEW = "2026-05-31T23:59:00Z"
@@ -29,7 +29,7 @@ NEW = "2026-05-31T23:59:00Z"
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """One folder for a test's tasks, and time that passes only while somebody waits."""
     passed = [0.0]
-    monkeypatch.setattr(server_lock, "state_directory", lambda create: str(tmp_path))
+    monkeypatch.setattr(local_state, "state_directory", lambda create: str(tmp_path))
     monkeypatch.setattr(
         polling.Clock.__init__, "__defaults__",
         (lambda: time.monotonic() + passed[0], lambda seconds: passed.__setitem__(0, passed[0] + seconds), lambda low, high: 1.0),
@@ -38,7 +38,11 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def open_state(directory: Path, kind: str = "vpsorg") -> LocalState:
-    return LocalState(str(directory), kind, "https://cloud.example", SERVER.id)
+    return LocalState(str(directory), server_key(kind, "https://cloud.example", SERVER.id))
+
+
+def open_lock(directory: Path) -> ServerLock:
+    return ServerLock(str(directory), server_key("vpsorg", "https://cloud.example", SERVER.id))
 
 
 def left_off(directory: Path, kind: str = "vpsorg", *listed, at: float = 3600.0, **fields) -> FakeProvider:
@@ -64,7 +68,7 @@ def test_a_server_that_a_killed_task_has_stopped_is_started(directory: Path) -> 
 def test_a_check_run_leaves_a_living_tasks_server_out(directory: Path) -> None:
     """The task that has stopped it is at work, so nothing was cut off."""
     provider = left_off(directory, "vpsorg", snapshot())
-    living = open_state(directory)
+    living = open_lock(directory)
     assert living.try_acquire()
     checked = make_context(provider, check_mode=True)
     assert (snapshot_operation.run(checked)["changed"], checked.warnings) == (False, [])
@@ -75,10 +79,10 @@ def test_a_check_run_leaves_a_living_tasks_server_out(directory: Path) -> None:
 def test_no_note_is_believed_where_nothing_can_be_locked(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever has written it may be at work."""
 
-    def can_not(self: LocalState, allow_during_restore: bool) -> bool:
+    def can_not(self: ServerLock, allow_during_restore: bool) -> bool:
         raise OSError("no locks available")
 
-    monkeypatch.setattr(LocalState, "try_acquire", can_not)
+    monkeypatch.setattr(ServerLock, "try_acquire", can_not)
     provider = left_off(directory, "vpsorg", snapshot())
     assert snapshot_operation.run(make_context(provider))["changed"] is False
     assert provider.requests == []
@@ -150,7 +154,7 @@ def with_state(provider: FakeProvider, directory: Path):
 def test_the_first_error_is_kept_where_the_server_can_not_be_recovered(directory: Path) -> None:
     """A snapshot may be under way: that another task has its turn now doesn't make it refused."""
     provider = left_off(directory)
-    other = open_state(directory)
+    other = open_lock(directory)
 
     def unknown(change: str) -> None:
         assert other.try_acquire() is False
@@ -165,18 +169,18 @@ def test_the_first_error_is_kept_where_the_server_can_not_be_recovered(directory
         return list_snapshots(server)
 
     provider.list_snapshots = listed  # type: ignore[method-assign]
-    release_lock = LocalState.release
+    release_lock = ServerLock.release
 
-    def release(self: LocalState, mark_changed: bool) -> None:
+    def release(self: ServerLock, mark_changed: bool) -> None:
         release_lock(self, mark_changed)
         other.try_acquire()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(LocalState, "release", release)
+        patch.setattr(ServerLock, "release", release)
         with pytest.raises(RewindError) as caught:
             snapshot_operation.run(wanted)
     assert caught.value.outcome == errors.UNKNOWN
-    assert "no answer" in caught.value.message and "may still be off" in caught.value.message
+    assert "no answer" in caught.value.message and "may still be stopped" in caught.value.message
     assert power.STOPPED_FOR_SNAPSHOT in open_state(directory).all()
 
 
@@ -209,7 +213,7 @@ def test_a_replaced_snapshot_goes_with_the_next_task_of_the_kind(directory: Path
     provider = replaced(directory)
     assert snapshot_operation.run(make_context(provider, max_age=3600))["changed"] is True
     assert provider.requests == ["delete 1"]
-    assert open_state(directory).all().keys() == {"deleted"}
+    assert open_state(directory).all() == {}
 
 
 @pytest.mark.parametrize("options", [{}, {"id": "2"}, {"id": "2", "max_age": 3600}])
@@ -234,10 +238,10 @@ def test_a_replaced_snapshot_is_not_forgotten_for_another(directory: Path) -> No
 
 def test_a_change_before_a_reboot_is_old(directory: Path) -> None:
     """The clock that all processes share begins anew with the machine."""
-    here = open_state(directory)
+    here = open_lock(directory)
     assert here.try_acquire()
-    started_at = server_lock.monotonic_ns()
-    (directory / next(directory.glob("*.lock")).name).write_text(f"{server_lock.monotonic_ns() + 10**15:020d}")
+    started_at = time.monotonic_ns()
+    (directory / next(directory.glob("*.lock")).name).write_text(f"{time.monotonic_ns() + 10**15:020d}")
     assert not here.changed_since(started_at)
     here.release(mark_changed=True)
     assert here.try_acquire() and here.changed_since(started_at)
@@ -247,29 +251,13 @@ def test_a_change_before_a_reboot_is_old(directory: Path) -> None:
 def test_a_task_that_has_requested_a_change_waits_for_the_lock_after_its_timeout(directory: Path) -> None:
     """Its time is up with its snapshot, and somebody else has the server for a moment."""
     provider = FakeProvider("vpsorg")
-    wanted, other = make_context(provider, wait_timeout=1), open_state(directory)
+    wanted, other = make_context(provider, wait_timeout=1), open_lock(directory)
     wanted.changes.request_sent = True
     polling.Clock().sleep(wanted.deadline.seconds + 1)
     assert other.try_acquire()
     wanted.progress = lambda text: other.release(mark_changed=False)
     with lock_server(wanted, SERVER):
-        assert open_state(directory).try_acquire() is False
-
-
-def test_a_list_may_be_as_late_as_a_wait_allows(directory: Path) -> None:
-    """What was made is not made again while any wait would still take the list for stale."""
-    made = snapshot(id="1", created_at=NEW)
-    provider = FakeProvider("vpsorg")
-    record_created(with_state(provider, directory), made)
-    read_at, clock = [], polling.Clock()
-
-    def listed(server: object) -> list:
-        read_at.append(clock.monotonic())
-        return [made] if read_at[-1] - read_at[0] > STALE_LIST_TIMEOUT - 5 else []
-
-    provider.list_snapshots = listed  # type: ignore[method-assign]
-    assert snapshot_operation.run(make_context(provider))["changed"] is False
-    assert provider.requests == []
+        assert open_lock(directory).try_acquire() is False
 
 
 def test_the_locked_server_is_read_by_its_id(directory: Path) -> None:

@@ -142,7 +142,7 @@ def test_timeout_says_what_and_what_next(timeout):
         wait_for(clock, operation, timeout)
     error = caught.value
     assert (error.kind, error.outcome, error.hint) == (errors.WAIT_TIMEOUT, errors.UNKNOWN, "a rerun adopts it")
-    assert error.message == f"Waited {timeout} s for snapshot nightly of server web1, and it is not done"
+    assert error.message == f"Timed out after {timeout} s waiting for snapshot nightly of server web1"
     assert operation.polls[-1] - started == pytest.approx(timeout)  # one last look when the time is up
     assert clock.now - started == pytest.approx(timeout)
 
@@ -150,13 +150,13 @@ def test_timeout_says_what_and_what_next(timeout):
 def test_timeout_reports_the_error_of_the_last_poll_only():
     clock = FakeClock()
     operation = Operation(clock, 10_000, {number: transient_error(errors.UNREACHABLE) for number in range(1, 200)})
-    with pytest.raises(RewindError, match="the last look failed: the last look's trouble"):
+    with pytest.raises(RewindError, match="the last poll failed: the last look's trouble"):
         wait_for(clock, operation, 100)
     clock = FakeClock()
     operation = Operation(clock, 10_000, {1: transient_error(errors.UNREACHABLE)})
     with pytest.raises(RewindError) as caught:
         wait_for(clock, operation, 100)
-    assert "the last look failed" not in caught.value.message
+    assert "the last poll failed" not in caught.value.message
 
 
 def test_a_deadline_used_up_elsewhere_leaves_one_poll():

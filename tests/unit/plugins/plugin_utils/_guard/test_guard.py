@@ -424,7 +424,7 @@ def test_the_run_record_shows_progress(tmp_path):
 
 
 def test_one_found_in_progress_is_its_own_only_for_the_guard_that_resumes_a_restore(tmp_path):
-    joined = restored(already_in_progress=True, msg="Server web1 was being restored already, and that is done")
+    joined = restored(already_in_progress=True, msg="Server web1 was already being restored; that restore is finished")
     for state, resumed, asks in ((states.RESTORING, True, 1), (states.RESTORING, False, 2), (states.UPGRADING, True, 2)):
         actions = FakeActions(joined, restored())
         guard = guard_in(tmp_path, state, actions, resumed=resumed)

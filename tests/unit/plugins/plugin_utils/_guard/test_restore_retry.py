@@ -12,7 +12,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._wait.polling import De
 from ansible_collections.rewind.vps.plugins.plugin_utils._guard import retry
 from ansible_collections.rewind.vps.plugins.plugin_utils._guard.retry import restore_with_retry
 
-FOREIGN = restored(already_in_progress=True, changed=False, msg="Server web1 was being restored already, and that is done")
+FOREIGN = restored(already_in_progress=True, changed=False, msg="Server web1 was already being restored; that restore is finished")
 PASSING = sorted({*errors.TRANSIENT, errors.BUSY})
 FINAL = [errors.UNAUTHORIZED, errors.FORBIDDEN, errors.NOT_FOUND, errors.AMBIGUOUS, errors.INVALID_ARGUMENT, errors.NOT_READY, errors.TLS,
          errors.UNSUPPORTED, errors.INTERNAL]

@@ -15,6 +15,7 @@ from guard_builders import RUN_ID, SNAPSHOT, FakeActions, failed, guard_in, reco
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot, snapshot_info, upgrade_preflight
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import process_identity
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import PARAMETERS, READ_ONLY_STEPS, STEPS, RunContext
@@ -84,12 +85,12 @@ class StepRunner:
         self.started += 1
         return RunRecord.load(Path(config["record_path"]))
 
-    def _run_operation(self, module: str, options: dict[str, Any], **how: Any) -> dict[str, Any]:
-        if module == "upgrade_guard":
+    def _run_operation(self, operation: Any, options: dict[str, Any], **how: Any) -> dict[str, Any]:
+        if operation is upgrade_preflight:
             return {"server": {"id": "12345", "name": "web1", "address": None}, "cloud": "VPS.org"}
-        if module == "snapshot_info":
+        if operation is snapshot_info:
             return {"snapshots": self.listed}
-        assert (module, options["state"]) == ("snapshot", "absent")
+        assert (operation, options["state"]) == (snapshot, "absent")
         self.deleted.append(options["id"])
         return {"changed": True}
 

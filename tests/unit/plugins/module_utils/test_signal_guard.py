@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from ansible_collections.rewind.vps.plugins.module_utils._module.signal_guard import Interrupted, defer_signals, raise_on_signal
+from ansible_collections.rewind.vps.plugins.module_utils._signal_guard import Interrupted, defer_signals, raise_on_signal
 
 TERMINATION_SIGNALS = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT]
 

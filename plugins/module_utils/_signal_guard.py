@@ -17,20 +17,14 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ._errors import Cancelled, Interrupted
+
 _this_thread = threading.local()
 
 _TERMINATION_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _HANDLED_SIGNALS = (*_TERMINATION_SIGNALS, signal.SIGALRM)
 
 POLL_INTERVAL = 0.05
-
-
-class Interrupted(BaseException):
-    """The process was told to end; raised so that what must be put back is put back first."""
-
-
-class Cancelled(Interrupted):
-    """The same for one of several threads that has nothing to put back."""
 
 
 @contextlib.contextmanager

@@ -1,0 +1,100 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Notes about one server on the local machine: what an interrupted task leaves unfinished."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+import tempfile
+import time
+from typing import Any
+
+from .._files import write_private
+
+STATE_DIR = "~/.local/state/rewind.vps/locks"
+MAX_STATE_CHARS = 100_000
+MAX_NOTE_AGE = 30 * 86400.0  # older notes are dropped
+
+
+class LocalState:
+    """The notes of one server. Write only while the server's lock is held.
+
+    Args:
+        directory: See `state_directory`.
+        key: The server's name here, see `_files.server_key`.
+    """
+
+    def __init__(self, directory: str, key: str) -> None:
+        self._path = os.path.join(directory, f"{key}.notes")
+
+    def all(self) -> dict[str, dict[str, Any]]:
+        """Return all notes by their keys. Each has `at`, the seconds since 1970 when it was written."""
+        try:
+            with open(self._path, encoding="utf-8") as file:
+                found = json.loads(file.read(MAX_STATE_CHARS))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        found = found if isinstance(found, dict) else {}
+        return {key: note for key, note in found.items() if isinstance(note, dict) and isinstance(note.get("at"), float)}
+
+    def get(self, key: str, max_age: float) -> dict[str, Any] | None:
+        """Return one note, unless it is older than `max_age` seconds."""
+        note = self.all().get(key)
+        return note if note is not None and 0 <= time.time() - note["at"] < max_age else None
+
+    def put(self, key: str, **fields: Any) -> None:
+        """Write a note; it is on the disk when this returns.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        recent = {name: note for name, note in self.all().items() if time.time() - note["at"] < MAX_NOTE_AGE}
+        self._write({**recent, key: {"at": time.time(), **fields}})
+
+    def delete(self, key: str) -> None:
+        """Delete a note, if it is there."""
+        notes = self.all()
+        if notes.pop(key, None) is not None:
+            with contextlib.suppress(OSError):
+                if notes:
+                    self._write(notes)
+                else:
+                    os.unlink(self._path)  # works on a full disk, too
+
+    def _write(self, notes: dict[str, Any]) -> None:
+        write_private(self._path, json.dumps(notes))
+
+
+def state_directory(create: bool) -> str | None:
+    """Return this user's directory for locks and notes: below the home directory, otherwise in the temporary directory.
+
+    Args:
+        create: Create it if it is missing.
+
+    Returns:
+        None if there is no directory that only this user can write.
+    """
+    candidates = [os.path.join(tempfile.gettempdir(), f"rewind.vps-{os.getuid()}")]
+    # No home directory is created, and root writes nothing into another user's home (sudo -E).
+    if _is_owned_by_us(os.path.expanduser("~"), follow=True):
+        candidates.insert(0, os.path.expanduser(STATE_DIR))
+    for directory in candidates:
+        with contextlib.suppress(OSError):
+            if create:
+                os.makedirs(directory, mode=0o700, exist_ok=True)
+            if _is_owned_by_us(directory, follow=False) and os.access(directory, os.W_OK | os.X_OK):
+                return directory
+    return None
+
+
+def _is_owned_by_us(directory: str, follow: bool) -> bool:
+    try:
+        found = os.stat(directory, follow_symlinks=follow)
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
