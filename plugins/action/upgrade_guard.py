@@ -41,15 +41,15 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import
 )
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import OperationFailed, Steps
 
-# Of a task's environment only this is taken over: with another HOME or PATH it would look for its receipts elsewhere.
+# Only these variables of a task's environment apply: with another HOME the run records would be elsewhere.
 PROVIDER_ENV_PATTERN = re.compile(f"{'|'.join(PROVIDER_ENV_VARS)}|REWIND_.*|.*_proxy|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|SSL_CERT_.*", re.IGNORECASE)
 
-# What the role shows to a person; a cloud or a server may have had a word in it.
+# Shown to a person; a provider or a server may have supplied a part of it.
 DISPLAYED_KEYS = frozenset({"msg", "message", "reason", "next", "plan", "table", "warnings"})
 
 
 class ActionModule(ControllerAction):
-    """One step of the role guarded_upgrade; always done on the controller, whatever the host's connection."""
+    """One step of the role guarded_upgrade, always on the controller, whatever the host's connection."""
 
     _supports_async = False
     _supports_check_mode = True

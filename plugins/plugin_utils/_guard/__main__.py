@@ -2,14 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The guard's process: started by the role's first changing step, gone when the upgrade is confirmed or undone.
+"""The guard's process: started by the role's first changing step, ended when the outcome of the upgrade was reported.
 
 It is a program of its own, not an asynchronous job of Ansible's: that would write its options, credentials among them, to
 a file and show them on a command line. This one reads one line of JSON from its standard input and keeps the credentials in
-its memory; its command line shows the receipt's path, and its environment holds none of them.
+its memory; its command line shows the path of the run record, and its environment holds none of them.
 
-It answers on a local socket in a folder that only its user can enter: one line of JSON asks, one answers (C({"result": ...}) or
-C({"error": ...})). While it takes a snapshot or restores one it answers nobody, and the receipt's C(progress) tells how it goes.
+It responds on a local socket in a directory that only its user can enter: one line of JSON for the request, one for the response
+(`{"result": ...}` or `{"error": ...}`). While it takes a snapshot or restores one it does not respond, and `progress` in the run record
+shows how far it is.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ PACKAGES = ("ansible_collections", "ansible_collections.rewind", "ansible_collec
 
 def _make_collection_importable() -> None:
     """Make this very copy of the collection importable, whatever else is installed."""
-    # Three folders up from this one: guarded_upgrade, plugin_utils, plugins.
+    # Three directories up from this file: _guard, plugin_utils, plugins.
     directory = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), *[os.pardir] * 3))
     for depth, name in enumerate(PACKAGES):
         package = types.ModuleType(name)
@@ -33,7 +34,7 @@ def _make_collection_importable() -> None:
 
 
 def main() -> int:
-    """Guard until it is over; answers the exit status."""
+    """Guard until the run has ended, and return the exit status."""
     config = json.loads(sys.stdin.readline())
     sys.path[:] = config.pop("sys_path")
     _make_collection_importable()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The run's side of its guard: starts it, asks it, and learns when it is gone."""
+"""The run's side of its guard: starts it, sends requests, and detects when it has stopped."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .._upgrade.record import RunRecord
 
 PROGRESS_INTERVAL = 1.0
 PROGRAM = Path(__file__).with_name("__main__.py")
-# What a program needs to reach a cloud; credentials and settings of Ansible stay behind.
+# What a program needs to reach a provider; credentials and settings of Ansible are not passed on.
 INHERITED_ENV = (
     "HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "USER", "LOGNAME",
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
@@ -33,11 +33,13 @@ INHERITED_ENV = (
 
 
 def start_guard(config: dict[str, Any]) -> RunRecord:
-    """Start a guard; it lives on when this process ends.
+    """Start a guard, which outlives this process, and return the run record.
 
-    :arg config: see guard_service.serve; a C(parameters) with credentials reaches it through a pipe.
-    :returns: the receipt as it stands now.
-    :raises RewindError: C(busy), another guard watches this server; C(internal), it didn't start.
+    Args:
+        config: See `server.serve`. Credentials in its `parameters` reach the guard through a pipe.
+
+    Raises:
+        RewindError: `busy`: another guard watches this server; `internal`: it did not start.
     """
     environment = {name: os.environ[name] for name in INHERITED_ENV if name in os.environ}
     guard = subprocess.Popen(
@@ -62,11 +64,16 @@ def start_guard(config: dict[str, Any]) -> RunRecord:
 
 
 def send_request(record: RunRecord, request: dict[str, Any], on_idle: Callable[[], None] = lambda: None) -> RunRecord | None:
-    """Ask for something and wait for the answer; a guard at work answers when it is done.
+    """Send a request and wait for the response; a busy guard responds when it is done.
 
-    :arg on_idle: called once a second.
-    :returns: the receipt as it stands then; None where no guard is there, so nothing was done, or where it went away meanwhile.
-    :raises RewindError: the guard refuses.
+    Args:
+        on_idle: Called once a second.
+
+    Returns:
+        The run record as it is then. None if there is no guard, so nothing was done, or if it has stopped meanwhile.
+
+    Raises:
+        RewindError: The guard rejects the request.
     """
     socket_path = (record.data.get("guard") or {}).get("socket")
     response: dict[str, Any] = {}
@@ -87,7 +94,7 @@ def send_request(record: RunRecord, request: dict[str, Any], on_idle: Callable[[
 
 
 def _wait_readable(connection: socket.socket, on_idle: Callable[[], None]) -> None:
-    """Until there is something to read, or the guard is gone."""
+    """Wait until there is something to read, or the guard has stopped."""
     connection.settimeout(PROGRESS_INTERVAL)
     while True:
         try:
@@ -99,7 +106,7 @@ def _wait_readable(connection: socket.socket, on_idle: Callable[[], None]) -> No
 
 
 def _parse_response(text: str) -> dict[str, Any]:
-    """What a line says; nothing where the guard went away in the middle of it, or whoever that is is no guard."""
+    """Return the content of a line; nothing if the guard stopped in the middle of it, or the other side is no guard."""
     response = to_valid_utf8(json.loads(text)) if text.endswith("\n") else {}
     return response if isinstance(response, dict) else {}
 

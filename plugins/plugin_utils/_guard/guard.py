@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the guard of one server decides: it alone writes the receipt and asks for the restore, so neither is done twice.
+"""What the guard of one server decides. It alone writes the run record and requests the restore, so neither happens twice.
 
 The guard is a process of its own (see _guard/__main__.py), which outlives the run that it guards.
 """
@@ -87,18 +87,21 @@ class Guard:
         self._actions = actions
         self._rollback_seconds = rollback_seconds
         self._deadline: Deadline | None = None
-        # Only what an earlier guard has asked for can be under way when this one looks.
+        # Only a restore that an earlier guard requested can be in progress already.
         self._restore_in_progress = resumed and record.state == states.RESTORING
         self._pending: Callable[[], None] | None = None
         self.finished = False
 
-    # --- what the run asks for
+    # --- requests of the run
 
     def handle(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Do what the run asks for; what takes long is begun only, and goes on when the run has its answer.
+        """Do what the run requests. What takes long continues after the response.
 
-        :returns: C(record): the receipt's data afterwards.
-        :raises RewindError: it can't be done from where the upgrade stands.
+        Returns:
+            `record`: the data of the run record afterwards.
+
+        Raises:
+            RewindError: The request does not fit the state of the upgrade.
         """
         check_request(request, self.record)
         self._run_pending()
@@ -120,7 +123,7 @@ class Guard:
         elif command == "roll_back":
             if request["manual"] and self.record.state in (states.READY, states.CONFIRMED):
                 transition(self.record, states.ENDED, outcome=states.NOT_STARTED if self.record.state == states.READY else states.UPGRADED)
-            if self._start_rollback(request["reason"], by_hand=request["manual"]):
+            if self._start_rollback(request["reason"], manual=request["manual"]):
                 self._pending = self._restore
         elif command == "wait":
             self._resume_pending()
@@ -128,36 +131,36 @@ class Guard:
             self._finish(request["outcome"], request["message"], request["verification"])
         elif command == "acknowledge":
             self.record.update(acknowledged=self.record.state == states.ENDED)
-        # Anything else asks for the receipt only.
+        # Any other command only reads the run record.
 
     def _transition(self, state: str, fields: dict[str, Any]) -> None:
         before = copy.deepcopy(self.record.data)
         try:
             transition(self.record, state, **fields)
-        except OSError:  # the run is told that this step has failed, so it is not taken here either
+        except OSError:  # the run learns that this step has failed, so it must not count here either
             self.record.data = before
             raise
 
     def _set_deadline(self, seconds: float | None) -> None:
         self._deadline = Deadline(seconds, self._actions.clock) if seconds else None
 
-    # --- what was begun for the run
+    # --- work that continues after a response
 
     def _run_pending(self) -> None:
-        """Do what was begun. Nothing else is done before it is over."""
+        """Finish the pending work. Nothing else happens before."""
         pending, self._pending = self._pending, None
         if pending is not None:
             pending()
 
     def _resume_pending(self) -> None:
-        """What an earlier guard has begun, and did not live to finish."""
+        """Finish what an earlier guard has started."""
         if self.record.state == states.SNAPSHOTTING and self.record.data.get("snapshot_result") is None:
             self._take_snapshot()
         elif self.record.state == states.RESTORING:
             self._restore()
 
     def _take_snapshot(self) -> None:
-        """Take the run's snapshot, or adopt the one of this name that is being made; the receipt says how it ended."""
+        """Take the run's snapshot, or adopt a pending one of this name; the run record has the result."""
         params = self.record.data.get("snapshot_params")
         if params is None or not self._actions.is_run_alive():
             return
@@ -173,17 +176,17 @@ class Guard:
         try:
             self._transition(states.READY, {"snapshot": {key: result["snapshot"][key] for key in ("id", "name", "created_at")}, **fields})
         except OSError as error:
-            # Without its id on the disk nobody could restore it, so the upgrade must not begin.
+            # Without its id on the disk it could not be restored, so the upgrade must not start.
             self.record.data["snapshot_result"] = _record_write_error(self.record, error, changed=result["changed"])
 
     def _update_progress(self, text: str) -> None:
         with contextlib.suppress(OSError):
             self.record.update(progress=text)
 
-    # --- what the guard does of itself
+    # --- what the guard does by itself
 
     def tick(self) -> None:
-        """Go on with what was begun, and look whether it has to act. Called a few times a second."""
+        """Finish pending work, and roll back if the run has ended or a phase takes too long. Called a few times a second."""
         self._run_pending()
         alive = self._actions.is_run_alive()
         state = self.record.state
@@ -211,27 +214,27 @@ class Guard:
         outcome = (self.record.outcome or "restored").replace("_", " ")
         self._actions.notify_terminal(f"{self.record.server_label}: {outcome}. {self.record.data.get('message') or ''} See {self.record.path}")
 
-    def _start_rollback(self, reason: str, *, by_hand: bool = False) -> bool:
-        """Write down that the receipt's own snapshot is restored; False where that is done. What is over is restored by hand only."""
+    def _start_rollback(self, reason: str, *, manual: bool = False) -> bool:
+        """Record that the run's snapshot is to be restored. Return False if that is done. An ended run is restored manually only."""
         record = self.record
-        if record.state == states.RESTORED or (record.state == states.ENDED and not by_hand):
+        if record.state == states.RESTORED or (record.state == states.ENDED and not manual):
             return False
         if record.state in (*states.UNARMED_STATES, states.CONFIRMED):
-            transition(record, states.RESTORING)  # says what is the case, and that this can't be
+            transition(record, states.RESTORING)  # raises the error
         if record.state == states.ENDED and record.snapshot.get("id") is None:
             raise RewindError(
                 f"The guarded upgrade of server {record.server_label} has no snapshot, so there is nothing to restore",
                 kind=errors.NOT_FOUND, server=record.server_label, hint=f"see {record.path}",
             )
         if record.state != states.RESTORING:
-            # A disk that is full must not keep a broken server broken.
+            # A full disk must not prevent the restore.
             with contextlib.suppress(OSError):
                 transition(record, states.RESTORING, reason=reason, outcome=None, verification=[], progress=None)
         self._deadline = None
         return True
 
     def _restore(self, progress: ProgressCallback | None = None) -> None:
-        """:arg progress: hears of trouble; the receipt where nobody does."""
+        """Restore the snapshot. Errors are reported to `progress`, else in the run record."""
         record = self.record
         snapshot_id = record.snapshot.get("id")
         result = restore_with_retry(
@@ -256,13 +259,13 @@ class Guard:
             [PROVIDER_CONFIRMED, NOT_VERIFIED],
         )
 
-    def _finish(self, outcome: str, message: str, proof: list[dict[str, str]]) -> None:
-        if self.record.state != states.ENDED:  # else it has ended by itself
-            transition(self.record, states.ENDED, outcome=outcome, message=message, verification=proof, acknowledged=False)
+    def _finish(self, outcome: str, message: str, verification: list[dict[str, str]]) -> None:
+        if self.record.state != states.ENDED:  # else the guard has ended the run by itself
+            transition(self.record, states.ENDED, outcome=outcome, message=message, verification=verification, acknowledged=False)
 
 
 def _record_write_error(record: RunRecord, write_error: OSError, *, changed: bool) -> dict[str, Any]:
-    """The result of a snapshot that is there, and whose id could not be written down."""
+    """Return the result of a snapshot that is ready, but whose id could not be recorded."""
     error = RewindError(
         f"Snapshot {record.snapshot['name']} of server {record.server_label} is ready, but the run record could not be written "
         f"({write_error.strerror})",
@@ -273,5 +276,5 @@ def _record_write_error(record: RunRecord, write_error: OSError, *, changed: boo
 
 
 def error_response(error: RewindError) -> dict[str, Any]:
-    """An error as the run's side takes it."""
+    """Return an error as the run's side reads it."""
     return {"error": {"message": error.message, "kind": error.kind, "outcome": error.outcome, "hint": error.hint}}

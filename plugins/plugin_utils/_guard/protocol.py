@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a guard can do what it is asked for, seen before it does any of it: half a request would leave half a receipt."""
+"""Checks a request before the guard does any of it: half a request would leave half a run record."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...module_utils import _errors as errors
 from ...module_utils._errors import RewindError
 from .._upgrade.record import RunRecord
 
-# What is the guard's own, or was settled when the run began.
+# Fields that only the guard sets, or that are fixed when the run starts.
 _IMMUTABLE_FIELDS = frozenset({
     "version", "run_id", "host", "provider", "api_url", "cloud", "server", "marker", "state", "history", "run", "guard", "tasks", "checks", "roles",
     "snapshot_params", "snapshot_result", "progress",
@@ -22,7 +22,7 @@ _MAX_SECONDS = 7 * 86400  # seconds
 
 
 def check_request(request: Any, record: RunRecord) -> None:
-    """:raises RewindError: it is not one that a run sends."""
+    """Raise RewindError if it is not a request that a run sends."""
     if not isinstance(request, dict) or not isinstance(request.get("command"), str):
         raise _invalid_request("no command")
     command = request["command"]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The guard at work: its lock, its socket, and the loop in which it listens and watches."""
+"""The running guard: its lock, its socket, and the loop in which it listens and watches."""
 
 from __future__ import annotations
 
@@ -29,17 +29,18 @@ from .._upgrade import process_identity
 from .._upgrade.record import RunRecord, describe_state, make_private_directory, utc_timestamp
 from .guard import Guard, ProgressCallback, error_response
 
-TICK_INTERVAL = 0.5  # how often it looks whether the run still lives
+TICK_INTERVAL = 0.5  # between checks whether the run still lives
 MAX_REQUEST_BYTES = 4_000_000  # bytes
 REQUEST_TIMEOUT = 10.0  # for one request to arrive
 CHUNK_BYTES = 65536
 
 
 def serve(config: dict[str, Any]) -> int:
-    """Guard as the order says.
+    """Guard one run, and return the exit status.
 
-    :arg config: C(record_path), C(record) (a new one, or None to take up the one that is there), C(run), C(parameters)
-        (which cloud, with which credentials), C(rollback_seconds), C(terminal).
+    Args:
+        config: `record_path`, `record` (a new one, or None to resume the existing one), `run`, `parameters` (the provider and its
+            credentials), `rollback_seconds`, `terminal`.
     """
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
@@ -67,7 +68,7 @@ def serve(config: dict[str, Any]) -> int:
 
 
 def _acquire_lock(path: Path) -> int | None:
-    """Held until this process ends; None where another guard holds it."""
+    """Acquire the lock until this process ends. Return None if another guard holds it."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -132,12 +133,12 @@ class ProviderActions:
 
 
 def _raise_signal(number: int) -> None:
-    """Take a signal that was held back while the server was stopped for its snapshot."""
+    """Deliver a signal that was deferred while the server was stopped for its snapshot."""
     os.kill(os.getpid(), number)
 
 
 def _detach_stdio() -> None:
-    """Whoever reads the run's output must not have to wait for its guard."""
+    """Close the run's output, so that its readers do not wait for the guard."""
     null_device = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(null_device, number)
@@ -149,7 +150,7 @@ def _loop(guard: Guard, listener: socket.socket) -> None:
             caller, dummy = listener.accept()
             with caller, contextlib.suppress(OSError):
                 _handle_connection(guard, caller)
-        with contextlib.suppress(Exception):  # a full disk, a mistake: a guard that ends by it guards no more
+        with contextlib.suppress(Exception):  # a full disk or an internal error must not end the guard
             guard.tick()
 
 
@@ -161,7 +162,7 @@ def _handle_connection(guard: Guard, caller: socket.socket) -> None:
         response: dict[str, Any] = {"result": guard.handle(request)}
     except RewindError as error:
         response = error_response(error)
-    except Exception as error:  # a guard that ends by a mistake guards no more
+    except Exception as error:  # an internal error must not end the guard
         response = error_response(RewindError(f"Internal error of the guard ({type(error).__name__})", kind=errors.INTERNAL, outcome=errors.UNKNOWN))
     caller.settimeout(REQUEST_TIMEOUT)
     with caller.makefile("w", encoding="utf-8") as outgoing:
@@ -169,7 +170,7 @@ def _handle_connection(guard: Guard, caller: socket.socket) -> None:
 
 
 def _read_request(caller: socket.socket) -> Any:
-    """One line of JSON; None for whatever else a caller sends, and for one who takes longer than all of it may take."""
+    """Read one line of JSON. Return None for anything else, and if it does not arrive in time."""
     deadline = time.monotonic() + REQUEST_TIMEOUT
     line = bytearray()
     while b"\n" not in line[-CHUNK_BYTES:]:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is kept of an upgrade that went wrong, before the restore wipes it away. Secrets are taken out."""
+"""Saves what the restore of a failed upgrade would discard, without secrets."""
 
 from __future__ import annotations
 
@@ -27,10 +27,7 @@ SECRET_VARIABLES = (
 def save_diagnostics(
     directory: Path, failed_task: Mapping[str, Any] | None, failed_result: Mapping[str, Any] | None, server_log: str | None, redactor: Redactor,
 ) -> list[str]:
-    """Write the failed task with its result, and the server's logs.
-
-    :returns: the files written.
-    """
+    """Write the failed task with its result, and the server's logs. Return the paths of the files."""
     files = []
     if failed_task is not None:
         hidden = bool(failed_task.get("no_log")) or "censored" in (failed_result or {})

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a run ended, and what a person does now. Pure functions over a receipt."""
+"""How a run ended, and what a person does next. Pure functions over a run record."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .record import RunRecord
 
 
 def outcome_of(record: RunRecord) -> dict[str, Any]:
-    """The verdict on a run that has nothing restored that could be proven: C(outcome), C(message), C(verification), C(reason), C(next)."""
+    """Return the outcome of a run without a restore to verify: `outcome`, `message`, `verification`, `reason`, `next`."""
     outcome, message = record.outcome or states.NOT_STARTED, record.data["message"] or "nothing was changed on the server"
     if record.state == states.CONFIRMED:
         outcome, message = states.UPGRADED, "the upgrade is confirmed"
@@ -21,7 +21,7 @@ def outcome_of(record: RunRecord) -> dict[str, Any]:
 
 
 def with_next_steps(record: RunRecord, result: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
-    """A verdict with its reason and with what to do next."""
+    """Add the reason and what to do next."""
     return {
         **result, "message": result["message"].rstrip("."), "reason": record.data.get("reason") or reason or "",
         "next": _next_for(result["outcome"], record),
@@ -41,7 +41,7 @@ def failure_message(record: RunRecord, run: dict[str, Any]) -> str | None:
 
 
 def _next_for(outcome: str, record: RunRecord) -> str:
-    """What a person does now."""
+    """Return what a person does next."""
     snapshot = f"{record.snapshot['name']} ({record.snapshot['id']})"
     diagnostics_note = f" Diagnostics from before the restore are in {record.path.parent}." if record.data.get("diagnostics") else ""
     next_steps = {

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a run is to do with a server, decided from what is there before anything is changed."""
+"""Decides what a run does with a server, before anything is changed."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from .record import RunRecord, describe_state, latest_records
 
 # What comes next for a server
 UPGRADE = "upgrade"
-CLEAN_UP = "clean_up"  # an earlier run has confirmed its upgrade and was cut off while tidying up
-ROLL_BACK = "roll_back"  # an earlier run was cut off behind its guard, and there is no guard any more
-REPORT = "report"  # an earlier run has ended, and nobody has been told how
-NONE = "none"  # there is nothing to end, and nothing was to be begun
+CLEAN_UP = "clean_up"  # an earlier run has confirmed its upgrade, and was interrupted before it ended
+ROLL_BACK = "roll_back"  # an earlier run was interrupted while armed, and its guard has stopped
+REPORT = "report"  # an earlier run has ended, and its outcome was not reported
+NONE = "none"  # there is nothing to recover
 
 MAX_RESUMABLE_SNAPSHOT_AGE = 1800
 MAX_CLOCK_SKEW = 300  # clocks may differ by so much
@@ -40,10 +40,7 @@ _HANDLER_KEYWORD_RISKS = {
 
 
 def validate_play(context: RunContext) -> None:
-    """Refuse a play whose keywords would make its handlers do what nobody wants.
-
-    :raises RewindError: C(invalid_argument).
-    """
+    """Raise `invalid_argument` for a play whose keywords would make its handlers dangerous, or which can't be guarded."""
     for keyword, risk in _HANDLER_KEYWORD_RISKS.items():
         is_single_host = keyword == "any_errors_fatal" and len(context.batch) == 1
         if keyword in context.play_keywords and not is_single_host:
@@ -69,7 +66,7 @@ def validate_play(context: RunContext) -> None:
 
 
 def warn_too_few_forks(context: RunContext) -> list[str]:
-    """A warning where the servers of a batch wait for each other's tasks while the time of all of them runs."""
+    """Return a warning if the servers of a batch wait for each other's tasks while the time of all of them runs."""
     if context.forks is None or len(context.batch) <= context.forks:
         return []
     servers = len(context.batch)
@@ -81,10 +78,7 @@ def warn_too_few_forks(context: RunContext) -> list[str]:
 
 
 def validate_task_files(paths: list[str]) -> None:
-    """Refuse files that would end the play for the server past all checks.
-
-    :raises RewindError: C(invalid_argument).
-    """
+    """Raise `invalid_argument` for files that would end the play for the server without the checks."""
     for path in paths:
         found = re.search(r"\bmeta['\"]?\s*:\s*['\"]?(end_\w+)", Path(path).read_text(encoding="utf-8", errors="replace"))
         if found:
@@ -94,10 +88,7 @@ def validate_task_files(paths: list[str]) -> None:
 
 
 def validate_record(previous: RunRecord | None, context: RunContext) -> None:
-    """Refuse where the receipts can't be what they seem.
-
-    :raises RewindError: two hosts of this run are one server; the newest receipt is from the future.
-    """
+    """Raise RewindError if two hosts of this run are one server, or if the newest run record is from the future."""
     if previous is None:
         return
     if _is_same_run(previous, context) and previous.data["host"] != context.host:
@@ -114,10 +105,7 @@ def validate_record(previous: RunRecord | None, context: RunContext) -> None:
 
 
 def resolve_task_files(option: str, names: list[str], search_paths: list[str]) -> list[str]:
-    """The absolute paths of the user's files.
-
-    :raises RewindError: C(invalid_argument), naming what is missing and where it was looked for.
-    """
+    """Return the absolute paths of the user's files. Raise `invalid_argument` with the searched paths if one is missing."""
     paths = []
     for name in names:
         expanded = Path(os.path.expanduser(name))
@@ -133,10 +121,7 @@ def resolve_task_files(option: str, names: list[str], search_paths: list[str]) -
 
 
 def stop_after_failed_host(state_dir: str, context: RunContext) -> None:
-    """Refuse to go on with a roll-out in which a server has come to grief.
-
-    :raises RewindError: naming the server and what became of it.
-    """
+    """Raise RewindError if the upgrade of another server in this run has failed or was lost."""
     for record in latest_records(state_dir):
         host = record.data["host"]
         if host == context.host or not _is_same_run(record, context):
@@ -156,13 +141,18 @@ def _is_same_run(record: RunRecord, context: RunContext) -> bool:
 
 
 def decide_next_action(previous: RunRecord | None, context: RunContext, auto_recover_within: int, accept_run: str | None) -> tuple[str, bool]:
-    """What to do with a server of which there may be an earlier receipt, and no guard at work.
+    """Decide what to do with a server that has no active guard.
 
-    :arg previous: the newest receipt.
-    :arg auto_recover_within: seconds within which a run that was cut off may be taken up again.
-    :arg accept_run: the id of a run whose unfinished upgrade the user takes as it is.
-    :returns: one of the words above; whether the receipt is taken up again.
-    :raises RewindError: a person has to decide.
+    Args:
+        previous: The newest run record.
+        auto_recover_within: Seconds within which an interrupted run may be resumed.
+        accept_run: The id of a run whose unfinished upgrade the user accepts as it is.
+
+    Returns:
+        One of the actions above, and whether the run record is resumed.
+
+    Raises:
+        RewindError: A person has to decide.
     """
     if previous is None or previous.run_id == accept_run:
         return UPGRADE, False
@@ -188,7 +178,7 @@ def decide_next_action(previous: RunRecord | None, context: RunContext, auto_rec
 
 
 def is_this_runs_upgrade(previous: RunRecord | None, run: dict[str, Any], auto_recover_within: int) -> bool:
-    """Whether an upgrade that is found confirmed is the one that this run was to do: the same files, a short while ago."""
+    """Whether a confirmed upgrade is the one that this run was to do: the same files, a short time ago."""
     if run["next"] not in (CLEAN_UP, REPORT):
         return True
     same = previous.data.get("tasks") == run["tasks"] and previous.data.get("roles") == run["options"]["roles"]
@@ -196,13 +186,13 @@ def is_this_runs_upgrade(previous: RunRecord | None, run: dict[str, Any], auto_r
 
 
 def _seconds_since_deadline(record: RunRecord) -> float:
-    """Seconds since the time was up that its last step had."""
+    """Return the seconds since the deadline of its last phase."""
     last_change = datetime.fromisoformat(record.data["history"][-1]["at"].replace("Z", "+00:00"))
     return (datetime.now(timezone.utc) - last_change).total_seconds() - (record.data.get("seconds_allowed") or 0)
 
 
 def guarded_by_other_run_error(previous: RunRecord | None, context: RunContext) -> RewindError:
-    """The refusal where another run is at work on the server."""
+    """Return the error for a server that another run is upgrading."""
     if previous is None:
         return RewindError(
             f"Another run is starting a guarded upgrade of {context.host}", kind=errors.BUSY, hint="run again when it has ended",
@@ -216,12 +206,12 @@ def guarded_by_other_run_error(previous: RunRecord | None, context: RunContext) 
 
 
 def is_orphaned(previous: RunRecord | None) -> bool:
-    """Whether a guard is at work whose run is gone: it will be done by itself."""
+    """Whether the run of an active guard has ended. The guard will finish by itself."""
     return previous is not None and not process_identity.is_alive(previous.data["run"])
 
 
 def nothing_to_recover_message(previous: RunRecord | None, server: dict[str, Any]) -> str:
-    """Why there is nothing to end, for a person."""
+    """Return why there is nothing to recover."""
     label = server["name"] or server["id"]
     if previous is None:
         return f"There is no run record of a guarded upgrade of server {label} here, so there is nothing to recover"
@@ -234,7 +224,7 @@ def nothing_to_recover_message(previous: RunRecord | None, server: dict[str, Any
 
 
 def plan_lines(run: dict[str, Any], parameters: dict[str, Any], cloud: dict[str, Any]) -> list[str]:
-    """What a run would do, for a person."""
+    """Return what a run would do, line by line."""
     server = cloud["server"]["name"] or cloud["server"]["id"]
     if run["next"] != UPGRADE:
         descriptions = {

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the role sees when it looks at the server itself, and what two looks prove. Pure functions.
+"""Parses the role's probe of a server, and compares two probes. Pure functions.
 
-The role's look is a shell script that prints lines of a word and its value: C(boot ID), C(units known), C(unit NAME) (failed),
-C(marker PATH), C(sum HASH PATH), C(end) when it came to its end.
+The probe is a shell script that prints lines of a word and its value: `boot ID`, `units known`, `unit NAME` (failed), `marker PATH`,
+`sum HASH PATH`, and `end` when it is complete.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from . import record as states
 from .record_schema import MARKER_PREFIX
 
-MAX_PROBE_CHARS = 1_000_000  # characters; what prints more is no look of ours
+MAX_PROBE_CHARS = 1_000_000  # longer output is not of this script
 
 UNREADABLE = "missing"  # in place of a checksum
 
@@ -25,10 +25,7 @@ PASSED, INCONCLUSIVE, FAILED = "passed", "inconclusive", "failed"
 
 
 def parse_probe(text: str | None) -> dict[str, Any] | None:
-    """One look: C(boot_id), C(failed_units) (None where the system has no units), C(markers), C(fingerprints).
-
-    None where there was no whole look.
-    """
+    """Return `boot_id`, `failed_units` (None on a system without units), `markers`, `checksums`; None if it is not complete."""
     lines = (text or "").replace("\r\n", "\n").split("\n")
     if "end" not in lines or len(text) > MAX_PROBE_CHARS:
         return None
@@ -38,12 +35,12 @@ def parse_probe(text: str | None) -> dict[str, Any] | None:
         "boot_id": boot_ids[0] if boot_ids else None,
         "failed_units": sorted(_values_of(lines, "unit")) if "units known" in lines else None,
         "markers": _values_of(lines, "marker"),
-        "fingerprints": {path: digest for digest, dummy, path in sums},
+        "checksums": {path: digest for digest, dummy, path in sums},
     }
 
 
 def parse_boot_id(log: str | None) -> str | None:
-    """The boot id with which a log from the server begins, see the role's task."""
+    """Return the boot id in the first line of the server's logs, see the role's task."""
     found = re.match("boot ([0-9a-f-]{8,64})\r?\n", log or "")
     return found[1] if found else None
 
@@ -53,7 +50,7 @@ def _values_of(lines: list[str], prefix: str) -> list[str]:
 
 
 def marker_path(directory: str, run_id: str) -> str:
-    """The file on the server that is written after the snapshot, so that a restore takes it away."""
+    """Return the path of the file that is written after the snapshot, so that a restore removes it."""
     return posixpath.normpath("/" + posixpath.join(directory, MARKER_PREFIX + run_id).lstrip("/"))
 
 
@@ -69,27 +66,30 @@ def new_failed_units(before: dict[str, Any] | None, after: dict[str, Any] | None
 
 
 def verify_restore(record: dict[str, Any], after: dict[str, Any] | None, checks: str | None) -> dict[str, Any]:
-    """What a restored server shows, held against what it showed before its snapshot.
+    """Compare a restored server with its state before the snapshot.
 
-    :arg after: the look at the restored server; None where it does not answer.
-    :arg checks: C(passed), C(failed), or None where none were run.
-    :returns: C(outcome), C(verification) (a list of C(check), C(result), C(detail)), C(message).
+    Args:
+        after: The probe of the restored server; None if it does not answer.
+        checks: `passed`, `failed`, or None if none were run.
+
+    Returns:
+        `outcome`, `verification` (a list of `check`, `result`, `detail`), `message`.
     """
-    proof = list(record["verification"])
+    verification = list(record["verification"])
     if after is None:
-        proof.append(_finding("server", INCONCLUSIVE, "it does not answer, so it could not be probed"))
+        verification.append(_finding("server", INCONCLUSIVE, "it does not answer, so it could not be probed"))
         message = "the provider reports it as restored, but the server does not answer"
-        return {"outcome": states.UNKNOWN, "verification": proof, "message": message}
+        return {"outcome": states.UNKNOWN, "verification": verification, "message": message}
     before = record.get("before") or {}
-    proof += [_verify_marker(record, after), _verify_boot(record, before, after), *_verify_files(before, after), *_verify_checks(checks)]
-    failures = [finding for finding in proof if finding["result"] == FAILED and finding["check"] != "checks"]
+    verification += [_verify_marker(record, after), _verify_boot(record, before, after), *_verify_files(before, after), *_verify_checks(checks)]
+    failures = [finding for finding in verification if finding["result"] == FAILED and finding["check"] != "checks"]
     if failures:
         message = f"the provider reports it as restored, but the server is different: {'; '.join(item['detail'] for item in failures)}"
-        return {"outcome": states.ROLLBACK_FAILED, "verification": proof, "message": message}
+        return {"outcome": states.ROLLBACK_FAILED, "verification": verification, "message": message}
     message = "the server is as it was when the snapshot was taken"
     if checks == "failed":
         message += "; the checks fail there too: find out whether they did before the upgrade"
-    return {"outcome": states.ROLLED_BACK, "verification": proof, "message": message}
+    return {"outcome": states.ROLLED_BACK, "verification": verification, "message": message}
 
 
 def _finding(check: str, result: str, detail: str) -> dict[str, str]:
@@ -116,13 +116,13 @@ def _verify_boot(record: dict[str, Any], before: dict[str, Any], after: dict[str
 
 
 def _verify_files(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, str]]:
-    known = before.get("fingerprints") or {}
+    known = before.get("checksums") or {}
     if not known:
         return []
     unreadable = [path for path, digest in known.items() if digest == UNREADABLE]
     if len(unreadable) == len(known):
         return [_finding("files", INCONCLUSIVE, f"could not be read before the upgrade: {', '.join(sorted(unreadable))}")]
-    changed = [path for path, digest in known.items() if after["fingerprints"].get(path) != digest]
+    changed = [path for path, digest in known.items() if after["checksums"].get(path) != digest]
     if changed:
         return [_finding("files", FAILED, f"not as before the upgrade: {', '.join(sorted(changed))}")]
     return [_finding("files", PASSED, f"as before the upgrade: {', '.join(sorted(known))}")]

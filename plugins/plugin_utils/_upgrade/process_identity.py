@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 _START_TIME_FIELD = 19  # field 22 of /proc/PID/stat, counted from the state (proc(5))
-_DEAD_STATES = ("Z", "X", "x")  # a zombie has ended; somebody only hasn't asked how
+_DEAD_STATES = ("Z", "X", "x")  # a zombie has ended
 
 
 def identity(pid: int) -> dict[str, Any]:
-    """C(pid) and C(started), which no other process has had together; C(started) is None where there is no such process."""
+    """Return `pid` and `started`, which together identify one process; `started` is None if it does not exist."""
     return {"pid": pid, "started": _start_time(pid)}
 
 
 def is_alive(process: dict[str, Any] | None) -> bool:
-    """Whether the process that C(identity) has described still runs, on this boot of this machine."""
+    """Whether the process with this identity still runs, in this boot of this machine."""
     if not process or not isinstance(process.get("pid"), int) or not process.get("started"):
         return False
     return _start_time(process["pid"]) == process["started"]

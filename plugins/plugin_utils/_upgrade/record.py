@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The receipt of one guarded upgrade: what has been done so far, safe on the controller's disk before and after each step.
+"""The run record of a guarded upgrade: its state, on the controller's disk before and after each step.
 
-Only the guard process writes it; everybody may read it. It holds no secrets.
+Only the guard writes it. It contains no secrets.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from .record_schema import is_valid_record, parse_timestamp
 # States, in the order of an upgrade that goes well; then those of a rollback; ENDED has an outcome.
 PLANNED = "planned"
 SNAPSHOTTING = "snapshotting"  # the snapshot may have been asked for, and was not yet seen ready
-READY = "snapshot_ready"  # read back from the cloud
+READY = "snapshot_ready"  # read back from the provider
 ARMED = "armed"  # from here on an end without a word means rollback
 UPGRADING = "upgrading"
 CHECKING = "checking"
 CONFIRMED = "confirmed"  # no rollback any more; tidying up
 RESTORING = "restoring"  # the restore may have been asked for
-RESTORED = "restored"  # by the cloud's word; not yet proven on the server
+RESTORED = "restored"  # confirmed by the provider; not yet verified on the server
 ENDED = "ended"
 
 UNARMED_STATES = (PLANNED, SNAPSHOTTING, READY)
@@ -48,8 +48,8 @@ ROLLBACK_FAILED = "rollback_failed"
 UNKNOWN = "unknown"
 NOT_STARTED = "not_started"  # it ended before anything was changed on the server
 
-MAX_RECORD_BYTES = 16_000_000  # bytes of a receipt's file
-MAX_RUNS = 20  # receipts of one server that are kept with their evidence
+MAX_RECORD_BYTES = 16_000_000  # of the file
+MAX_RUNS = 20  # run records of one server that are kept with their diagnostics
 
 STATES = (*UNARMED_STATES, *ARMED_STATES, CONFIRMED, RESTORING, RESTORED, ENDED)
 OUTCOMES = (UPGRADED, ROLLED_BACK, ROLLBACK_FAILED, UNKNOWN, NOT_STARTED)
@@ -57,7 +57,7 @@ _ID_CHARACTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
 def new_run_id() -> str:
-    """Letters and digits only, so that every cloud takes it in a name; sorts by time."""
+    """Letters and digits only, so that every provider accepts it in a name; sorts by time."""
     return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + "".join(secrets.choice(_ID_CHARACTERS) for dummy in range(4))
 
 
@@ -67,10 +67,11 @@ def utc_timestamp() -> str:
 
 
 class RunRecord:
-    """One run's receipt.
+    """The record of one run.
 
-    :ivar path: its file; the run's evidence lies beside it.
-    :ivar data: plain data, as in the file.
+    Attributes:
+        path: Its file. Diagnostics of the run are in the same directory.
+        data: Plain data, as in the file.
     """
 
     def __init__(self, path: Path, data: dict[str, Any]) -> None:
@@ -79,7 +80,7 @@ class RunRecord:
 
     @classmethod
     def load(cls, path: Path) -> RunRecord:
-        """:raises RewindError: it can't be read, or isn't a receipt."""
+        """Read a run record. Raise RewindError if it can't be read or is not valid."""
         try:
             with open(path, "rb") as file:
                 raw = file.read(MAX_RECORD_BYTES + 1)
@@ -104,12 +105,12 @@ class RunRecord:
 
     @property
     def snapshot(self) -> dict[str, Any]:
-        """C(name), and C(id) and C(created_at) once it is there."""
+        """`name`, and `id` and `created_at` once it is ready."""
         return self.data["snapshot"]
 
     @property
     def server_key(self) -> tuple[str, str]:
-        """The cloud and the server's id there."""
+        """The provider and the server's id there."""
         return self.data["provider"], self.data["server"]["id"]
 
     @property
@@ -124,12 +125,12 @@ class RunRecord:
         self.update(**fields)
 
     def update(self, **fields: Any) -> None:
-        """Write facts down without going on."""
+        """Record fields without another state."""
         self.data.update(fields)
         write_private(self.path, json.dumps(self.data, indent=2, sort_keys=True) + "\n")
 
     def accepts(self, fields: dict[str, Any]) -> bool:
-        """Whether it would still be a receipt with these facts in it, one that can be read again."""
+        """Whether it would still be valid with these fields, so that it can be read again."""
         return is_valid_record({**self.data, **fields}, STATES, OUTCOMES) and len(json.dumps(fields)) <= MAX_RECORD_BYTES // 4
 
     def seconds_between(self, first: str, *later: str) -> float | None:
@@ -158,11 +159,7 @@ def describe_state(record: RunRecord) -> str:
 
 
 class ServerRecords:
-    """The receipts of one server.
-
-    :arg state_dir: where all receipts of this controller lie.
-    :arg api_url: tells clouds of one kind at different addresses apart.
-    """
+    """The run records of one server. `api_url` distinguishes two providers of one kind."""
 
     def __init__(self, state_dir: str | Path, provider: str, server_id: str, api_url: str) -> None:
         safe = re.sub("[^A-Za-z0-9_-]", "_", server_id)[:64]
@@ -176,16 +173,16 @@ class ServerRecords:
         return self.path / "lock"
 
     def runs(self) -> list[Path]:
-        """The receipts, oldest first."""
+        """Return the paths of the run records, oldest first."""
         return sorted(self.path.glob("[0-9]*/run.json")) if self.path.is_dir() else []
 
     def latest(self) -> RunRecord | None:
-        """The newest receipt."""
+        """Return the newest run record."""
         runs = self.runs()
         return self._load_own(runs[-1]) if runs else None
 
     def latest_with_snapshot(self) -> RunRecord | None:
-        """The newest receipt of which there was a ready snapshot."""
+        """Return the newest run record with a ready snapshot."""
         for path in reversed(self.runs()):
             record = self._load_own(path)
             if record.snapshot.get("id"):
@@ -193,7 +190,7 @@ class ServerRecords:
         return None
 
     def _load_own(self, path: Path) -> RunRecord:
-        """The receipt there, if it is of this server and that run: one that was copied here speaks of another's snapshot."""
+        """Read a record of this server and of the run that its path names. A copied one would name another server's snapshot."""
         record = RunRecord.load(path)
         if record.server_key != self._server_key or record.run_id != path.parent.name:
             raise _invalid_record_error(path, f"is of another server or run ({record.server_label}, {record.run_id})")
@@ -211,7 +208,7 @@ class ServerRecords:
 
 
 def latest_records(state_dir: str | Path) -> list[RunRecord]:
-    """The newest receipt of every server; what can't be read is passed over."""
+    """Return the newest run record of every server, without those that can't be read."""
     records = []
     root = Path(state_dir).expanduser()
     for directory in sorted(root.iterdir()) if root.is_dir() else []:
@@ -223,7 +220,7 @@ def latest_records(state_dir: str | Path) -> list[RunRecord]:
 
 
 def make_private_directory(path: Path) -> None:
-    """Make it and what is missing above it; nobody else may look into what is made."""
+    """Create it with its missing parents, for the owner only."""
     missing = [path, *path.parents]
     for directory in reversed([directory for directory in missing if not directory.exists()]):
         with contextlib.suppress(FileExistsError):

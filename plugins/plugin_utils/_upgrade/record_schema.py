@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a receipt looks like, key by key. What is none is never taken for permission to restore or delete. Pure functions."""
+"""The schema of a run record. Anything else is never taken for permission to restore or delete. Pure functions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Check = Callable[[Any], bool]
 
 
 def parse_timestamp(text: str) -> datetime:
-    """A time as receipts have it."""
+    """Parse a time of a run record."""
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
@@ -40,7 +40,7 @@ def _list_of(check: Check) -> Check:
 
 
 def _mapping(required: dict[str, Check], optional: dict[str, Check]) -> Check:
-    """An object with these keys; the optional ones may be missing or null, and others are nobody's business."""
+    """An object with these keys; the optional ones may be missing or null, and others are not checked."""
 
     def check(value: Any) -> bool:
         return (
@@ -67,7 +67,7 @@ def _checksums(value: Any) -> bool:
 
 
 def is_run_id(value: Any) -> bool:
-    """Whether it is one that a run gives itself: a moment that there was, and four characters."""
+    """Whether it is the id of a run: a valid time and four characters."""
     if not _text(value) or not _RUN_ID.fullmatch(value):
         return False
     try:
@@ -102,7 +102,7 @@ _SCHEMA = _mapping(
             {"failed": _flag, "error": _mapping({}, {}), "snapshot": _mapping({}, {}), "pruned": _list_of(_mapping({"name": _text}, {})),
              "warnings": _list_of(_text)},
         ),
-        "before": _mapping({}, {"boot_id": _text, "failed_units": _list_of(_text), "markers": _list_of(_text), "fingerprints": _checksums}),
+        "before": _mapping({}, {"boot_id": _text, "failed_units": _list_of(_text), "markers": _list_of(_text), "checksums": _checksums}),
     },
 )
 

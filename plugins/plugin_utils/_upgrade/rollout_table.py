@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The table at the end of a roll-out, for a person and as data. Pure functions over receipts."""
+"""The report of a roll-out, as a table and as data. Pure functions over run records."""
 
 from __future__ import annotations
 
@@ -68,6 +68,6 @@ def _seconds(seconds: float | None) -> str:
     return "-" if seconds is None else f"{seconds:.0f} s"
 
 
-def _verification(proof: list[dict[str, str]]) -> str:
+def _verification(findings: list[dict[str, str]]) -> str:
     labels = {"passed": "", "inconclusive": ": inconclusive", "failed": ": FAILED"}
-    return ", ".join(f"{finding['check']}{labels.get(finding['result'], ': unknown')}" for finding in proof) or "-"
+    return ", ".join(f"{finding['check']}{labels.get(finding['result'], ': unknown')}" for finding in findings) or "-"

@@ -11,7 +11,7 @@ from support.guarded_upgrade import CHANGE, FAIL, UpgradeRunner, outcomes, prove
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
 
-EVERYTHING = {"cloud", "marker", "boot", "fingerprints", "checks"}
+EVERYTHING = {"cloud", "marker", "boot", "files", "checks"}
 
 
 def on(host: str, task: dict) -> dict:

@@ -54,7 +54,7 @@ def test_a_lively_upgrade(upgrades: UpgradeRunner) -> None:
     assert outcomes(run) == {"web1": "upgraded"}
     assert json.loads(told.read_text("utf-8"))["outcome"] == "upgraded"
     assert upgrades.count_requests("web1", "snapshots.restore") == 0
-    assert list(upgrades.record("web1")["before"]["fingerprints"]) == ["/etc/os-release"]
+    assert list(upgrades.record("web1")["before"]["checksums"]) == ["/etc/os-release"]
     report = json.loads(next((upgrades.state_dir / "reports").iterdir()).read_text("utf-8"))
     assert [row["outcome"] for row in report["hosts"]] == ["upgraded"]
 

@@ -26,7 +26,7 @@ def record_data(state: str = states.PLANNED, **fields: Any) -> dict[str, Any]:
         "version": 1, "run_id": RUN_ID, "host": "web1", "provider": "vpsorg", "api_url": "https://cloud.example", "cloud": "VPS.org",
         "server": {"id": "12345", "name": "web1", "address": "192.0.2.1"}, "snapshot": snapshot,
         "marker": MARKER.replace(RUN_ID, str(fields.get("run_id", RUN_ID))),
-        "before": {"boot_id": "11111111-1111", "failed_units": [], "markers": [], "fingerprints": {}},
+        "before": {"boot_id": "11111111-1111", "failed_units": [], "markers": [], "checksums": {}},
         "state": state, "history": [{"at": "2026-01-01T00:00:00.000Z", "state": state}], "outcome": None, "message": None, "verification": [],
         "run": {"pid": 1, "started": "never", "command": "ansible-playbook site.yml"}, "tasks": [], "checks": [], "acknowledged": False, **fields,
     }

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The steps of the role that the action C(upgrade_guard) does, one method each."""
+"""The steps of the action `upgrade_guard`, one method each."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ class Steps(PrepareSteps, UpgradeSteps, RollbackSteps, HistorySteps):
     def run(self, step: str) -> Result:
         """Do one step.
 
-        :raises RewindError: it can't be done, or the guard refuses.
-        :raises OperationFailed: a module's operation failed.
+        Raises:
+            RewindError: It can't be done, or the guard rejects it.
+            OperationFailed: An operation of the modules failed.
         """
         if self._context.check_mode and step not in READ_ONLY_STEPS:
             raise invalid_argument(f"The step {step} changes something, so it can't run in check mode", "skip it in check mode")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the steps of the role share: the run, its receipt, its guard and the modules' operations."""
+"""What the steps share: the run, its record, its guard and the modules' operations."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Result = dict[str, Any]
 
 
 class OperationFailed(Exception):
-    """An operation of the modules failed; C(result) is its whole result."""
+    """An operation of the modules failed; `result` is its whole result."""
 
     def __init__(self, result: Result) -> None:
         super().__init__(result["msg"])
@@ -44,7 +44,7 @@ class StepBase:
 
     @property
     def _run(self) -> dict[str, Any]:
-        """The plan, with the cloud that the options name."""
+        """The plan, with the provider that the options name."""
         if not self._params["run"]:
             raise invalid_argument("run is missing: it takes the result of the plan")
         options = argspec.normalize_params({**select_provider_options(self._params)})
@@ -62,7 +62,7 @@ class StepBase:
 
     @property
     def _name_pattern(self) -> str:
-        """Only names that this role makes: what a person calls C(rewind-before-php) is not among them."""
+        """Only names that this role creates. A name like `rewind-before-php` does not match."""
         return self._params["snapshot_prefix"] + RUN_ID_GLOB
 
     @property
@@ -81,10 +81,7 @@ class StepBase:
         })
 
     def _latest_record(self, server_records: ServerRecords) -> RunRecord | None:
-        """The newest receipt, once no guard is at work on the server.
-
-        :raises RewindError: C(busy), another run is at work.
-        """
+        """Return the newest run record when no guard is active. Raise `busy` if another run is upgrading the server."""
         if not is_guard_running(server_records.lock_path):
             return server_records.latest()
         previous = server_records.latest()
@@ -99,7 +96,7 @@ class StepBase:
         return server_records.latest()
 
     def _transition(self, state: str, seconds: int | None) -> dict[str, Any]:
-        """The request to go on, with the seconds that this part may take."""
+        """Return the request to enter a state, with the seconds that this phase may take."""
         seconds_allowed = seconds + self._params["grace_period"] if seconds else None
         return {"command": "transition", "to": state, "seconds": seconds_allowed, "fields": {"seconds_allowed": seconds}}
 
@@ -113,7 +110,7 @@ class StepBase:
         })
 
     def _wait_for_guard(self, record: RunRecord) -> RunRecord:
-        """Wait until the guard is done with what was begun, and tell what it says of it meanwhile."""
+        """Wait until the guard has finished its work, and report its progress."""
         last_progress = None
 
         def report_progress() -> None:
@@ -127,9 +124,9 @@ class StepBase:
         return self._send(record, {"command": "wait"}, report_progress)
 
     def _send(self, record: RunRecord, request: dict[str, Any], on_idle: Callable[[], None] = lambda: None) -> RunRecord:
-        """Ask the guard; where it is gone, another one takes up the receipt first.
+        """Send a request to the guard. If it has stopped, another one resumes the run record first.
 
-        A task may outlive its run by a moment. Then it is not for it to go on: the guard or the next run does.
+        A task may briefly outlive its run. Then it must not continue: the guard or the next run does.
         """
         self._require_live_run(record)
         response = send_request(record, request, on_idle)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The steps that look back: the last run of a server for a restore by hand, and the report of all servers of a run."""
+"""The steps that read earlier runs: the last run of a server for a manual restore, and the report of all servers of a run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class HistorySteps(StepBase):
     """Nothing is changed here."""
 
     def _find_last(self) -> Result:
-        """The last run that has a snapshot, and what a restore of it would mean."""
+        """Return the last run with a snapshot, and what a restore would discard."""
         cloud = self._preflight(self._new_snapshot_name)
         server_records = self._server_records(cloud["server"]["id"])
         if is_guard_running(server_records.lock_path):

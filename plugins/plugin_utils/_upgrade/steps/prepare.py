@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The steps before anything is changed on the server: plan, begin, snapshot."""
+"""The steps before anything is changed on the server: plan, guard, snapshot."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class PrepareSteps(StepBase):
             if cloud["blocker"]:
                 raise OperationFailed({"failed": True, "changed": False, **cloud["blocker"]})
         run["run_record"] = str(server_records.record_path(run["run_id"]))
-        # Where a run that was cut off has put it, whatever the option says now.
+        # The path of the interrupted run, even if the option has changed.
         run["marker"] = previous.data["marker"] if resumed else probe.marker_path(params["marker_dir"], run["run_id"])
         run["is_this_upgrade"] = planning.is_this_runs_upgrade(previous, run, params["auto_recover_within"])
         lines = planning.plan_lines(run, params, cloud)
@@ -57,7 +57,7 @@ class PrepareSteps(StepBase):
         return {"changed": False, "msg": ". ".join(lines), "plan": lines, "run": run, "warnings": warnings}
 
     def _find_interrupted(self) -> Result:
-        """What an earlier run has left, to be ended. Where it has left nothing, nothing is begun."""
+        """Find what an interrupted run has left. Otherwise nothing is started."""
         params, context = self._params, self._context
         files = {name: planning.resolve_task_files(f"guarded_upgrade_{name}", params[name], context.search_paths)
                  for name in ("checks", "notify_tasks")}
@@ -85,7 +85,7 @@ class PrepareSteps(StepBase):
         return {"changed": False, "msg": ". ".join(lines), "plan": lines, "run": run}
 
     def _start_guard(self) -> Result:
-        """Start the guard, with a new receipt or the one that is taken up again."""
+        """Start the guard, with a new run record or the one that is resumed."""
         run, probe_result = self._run, probe.parse_probe(self._params["probe"])
         path = Path(run["run_record"])
         if probe_result is None and run["next"] == planning.UPGRADE:
@@ -109,7 +109,7 @@ class PrepareSteps(StepBase):
         return self._result(record, f"Guard {verb} for run {record.run_id} (PID {record.data['guard']['pid']})", changed=False)
 
     def _require_no_foreign_marker(self, probe_result: dict[str, Any], path: Path) -> None:
-        """Another controller may be at work, or have been cut off: its marker tells."""
+        """Raise `busy` if the marker of another controller's run is on the server."""
         own_run_ids = {record.parent.name for record in path.parent.parent.glob("*/run.json")}
         foreign = [marker for marker in probe_result["markers"] if probe.marker_run_id(marker) not in own_run_ids]
         if foreign:
@@ -129,7 +129,7 @@ class PrepareSteps(StepBase):
         }
 
     def _request_snapshot(self) -> Result:
-        """Have the guard take the run's snapshot. It goes on by itself, so that the whole batch's are taken together."""
+        """Have the guard take the run's snapshot. The guards of a batch do so at the same time."""
         params = self._params
         record = self._send(self._record, {"command": "take_snapshot", "params": {
             "match": self._name_pattern, "stop_server": params["stop_server"], "seconds": params["snapshot_timeout"],
@@ -137,10 +137,7 @@ class PrepareSteps(StepBase):
         return self._result(record, f"The guard takes snapshot {record.snapshot['name']} of server {record.server_label}", changed=False)
 
     def _wait_snapshot(self) -> Result:
-        """Wait until the guard has seen the snapshot ready; nothing is asked for here.
-
-        :raises OperationFailed: it did not come to that.
-        """
+        """Wait until the snapshot is ready. Raise OperationFailed if it is not."""
         record = self._wait_for_guard(self._record)
         result = record.data.get("snapshot_result")
         if result is not None and result.get("failed"):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The steps when an upgrade went wrong, or was cut off: evidence, rollback, proof, end."""
+"""The steps after a failed or interrupted upgrade: diagnostics, rollback, verification."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .base import Result, StepBase
 
 
 class RollbackSteps(StepBase):
-    """The guard restores; these ask it, and hold the server against what it was."""
+    """The guard restores. These steps send it requests, and verify the server."""
 
     def _save_diagnostics(self) -> Result:
         record, params = self._record, self._params
@@ -28,23 +28,23 @@ class RollbackSteps(StepBase):
         return self._result(record, f"Saved: {', '.join(files)}" if files else "There were no diagnostics to save", changed=False)
 
     def _roll_back(self) -> Result:
-        """Have the guard restore the receipt's snapshot; or say that there is nothing to restore.
+        """Have the guard restore the run's snapshot, if there is something to restore.
 
-        The guard goes on by itself, so that all servers of the batch that have come to grief are restored together.
+        The guards restore all failed servers of a batch at the same time.
         """
         record = self._record
-        by_hand = bool(self._params["run"].get("manual"))
-        if record.state in states.UNARMED_STATES and not by_hand:
+        manual = bool(self._params["run"].get("manual"))
+        if record.state in states.UNARMED_STATES and not manual:
             return self._result(record, f"Nothing was changed on server {record.server_label}, so nothing is restored", changed=False)
-        if record.state in (states.CONFIRMED, states.ENDED) and not by_hand:
+        if record.state in (states.CONFIRMED, states.ENDED) and not manual:
             return self._result(record, f"The guarded upgrade of server {record.server_label} is {states.describe_state(record)}", changed=False)
         redactor = Redactor([*credential_values(self._params), *self._context.more_secrets])
         reason = redactor.redact_text(self._params["reason"] or "it failed")
-        record = self._send(record, {"command": "roll_back", "reason": reason, "manual": by_hand})
+        record = self._send(record, {"command": "roll_back", "reason": reason, "manual": manual})
         return self._result(record, f"The guard restores snapshot {record.snapshot['name']} of server {record.server_label}", changed=True)
 
     def _wait_restore(self) -> Result:
-        """Wait until the guard's restore is over, if there is one; nothing is asked for here."""
+        """Wait until the guard's restore has finished, if there is one."""
         record = self._record
         if record.state not in states.UNARMED_STATES or self._params["run"].get("manual"):
             record = self._wait_for_guard(record)
@@ -52,7 +52,7 @@ class RollbackSteps(StepBase):
         return self._result(record, message or states.describe_state(record), changed=False)
 
     def _verify(self) -> Result:
-        """Hold the restored server against what it was; nothing is changed."""
+        """Compare the restored server with its state before the snapshot."""
         record = self._record
         if record.state == states.RESTORED:
             checks = {"not_run": None}.get(self._params["checks_result"], self._params["checks_result"])

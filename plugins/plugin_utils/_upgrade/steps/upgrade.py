@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The steps behind the guard, from arming it to confirming the upgrade, and tidying up afterwards."""
+"""The steps of the upgrade, from arming the guard to closing the run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GUARDED_CONNECTION = "rewind.vps.guarded_ssh"
 
 
 class UpgradeSteps(StepBase):
-    """An end without a word from here on means rollback, until the upgrade is confirmed."""
+    """From arming to the confirmation, an unexpected end of the run leads to a rollback."""
 
     def _arm(self) -> Result:
         if self._params["run"]["connection"] == "ssh" and self._context.connection != GUARDED_CONNECTION:
@@ -126,7 +126,7 @@ class UpgradeSteps(StepBase):
         snapshots = self._run_operation(snapshot_info, {
             "server": server_id, "name": None, "match": self._name_pattern, "status": ["ready"], "older_than": None, "newer_than": None,
         })["snapshots"]
-        # With a schedule on it somebody has made it his own.
+        # One with a schedule is not this role's any more.
         for snapshot in [item for item in snapshots if not item["schedule"]][self._params["keep_snapshots"]:]:
             if not self._context.check_mode:
                 self._run_operation(snapshot_operation, {

@@ -34,7 +34,7 @@ WHOLE = record_data(
     snapshot_result={"changed": True, "msg": "m", "pruned": [{"name": "n"}], "snapshot": {"id": "1"}, "warnings": ["w"], "error": {"kind": "busy"}},
     guard={"pid": 2, "started": "s", "socket": "/tmp/s"},
     verification=[{"check": "cloud", "result": "passed", "detail": "d"}],
-    before={"boot_id": "11111111-1111", "failed_units": ["a"], "markers": [], "fingerprints": {"/etc/a": "1"}},
+    before={"boot_id": "11111111-1111", "failed_units": ["a"], "markers": [], "checksums": {"/etc/a": "1"}},
 )
 
 

@@ -31,7 +31,7 @@ end
 """
 PROBE_RESULT = {
     "boot_id": "11111111-2222-3333-4444-555555555555", "failed_units": ["a b.service", "nginx.service"],
-    "markers": [MARKER, "/var/tmp/with space"], "fingerprints": {"/etc/os-release": "abc123", "/etc/with  two spaces": "def456"},
+    "markers": [MARKER, "/var/tmp/with space"], "checksums": {"/etc/os-release": "abc123", "/etc/with  two spaces": "def456"},
 }
 
 
@@ -47,7 +47,7 @@ def test_an_incomplete_probe_is_none(text):
 
 
 def test_what_is_not_printed_is_not_made_up():
-    assert parse_probe("end") == {"boot_id": None, "failed_units": None, "markers": [], "fingerprints": {}}
+    assert parse_probe("end") == {"boot_id": None, "failed_units": None, "markers": [], "checksums": {}}
     assert parse_probe("units known\nend")["failed_units"] == [], "a system with units of which none fails"
     assert parse_probe("unit a.service\nend")["failed_units"] is None, "nobody said that these are all"
 
@@ -65,7 +65,7 @@ def test_what_is_no_boot_id_is_none(boot_id):
 def test_any_text_is_none_or_a_complete_probe(text):
     parsed = parse_probe(text)
     if parsed is not None:
-        assert set(parsed) == set(PROBE_RESULT) and all(isinstance(path, str) for path in (*parsed["markers"], *parsed["fingerprints"]))
+        assert set(parsed) == set(PROBE_RESULT) and all(isinstance(path, str) for path in (*parsed["markers"], *parsed["checksums"]))
         result = verify_restore(record_data(states.RESTORED, marker_written=True), parsed, None)
         assert result["outcome"] in (states.ROLLED_BACK, states.ROLLBACK_FAILED)
 
@@ -115,9 +115,9 @@ CHECKS = {"passed": "passed", "failed": "failed", None: None}
 def test_every_combination_of_signs(marker, boot, files, checks):
     fields, markers = MARKERS[marker]
     (boot_before, boot_just_before, boot_after), (files_before, files_after) = BOOTS[boot], FILES[files]
-    data = record_data(states.RESTORED, verification=[CLOUD], before={"boot_id": boot_before, "fingerprints": files_before},
+    data = record_data(states.RESTORED, verification=[CLOUD], before={"boot_id": boot_before, "checksums": files_before},
                         boot_before_restore=boot_just_before, **fields)
-    after = {"boot_id": boot_after, "failed_units": [], "markers": [*markers, "/var/tmp/another"], "fingerprints": files_after}
+    after = {"boot_id": boot_after, "failed_units": [], "markers": [*markers, "/var/tmp/another"], "checksums": files_after}
     result = verify_restore(data, after, CHECKS[checks])
 
     expected = {"cloud": "passed", "marker": marker, "boot": boot.strip(), "files": files and files.strip(), "checks": checks}
@@ -141,6 +141,6 @@ def test_a_restored_server_that_does_not_answer_proves_nothing(checks):
 
 
 def test_without_a_probe_before_the_marker_is_still_verified():
-    after = {"boot_id": "bbbbbbbb", "failed_units": None, "markers": [MARKER], "fingerprints": {}}
+    after = {"boot_id": "bbbbbbbb", "failed_units": None, "markers": [MARKER], "checksums": {}}
     result = verify_restore(record_data(states.RESTORED, before=None, marker_written=True), after, None)
     assert result["outcome"] == states.ROLLBACK_FAILED
