@@ -51,7 +51,7 @@ MUTANTS = [
         (f"{TESTS}/_guard/test_restore_retry.py::test_a_restore_found_in_progress_counts_only_if_it_is_ours",),
     ),
     Mutant(
-        "a run record may be lost when the power fails", f"{DIRECTORY}/_upgrade/record.py", "write_private",
+        "a run record may be lost when the power fails", "plugins/module_utils/_files.py", "write_private",
         r"os\.fsync\(handle\)", "pass", "upgrade",
         (f"{TESTS}/_upgrade/test_run_record.py::test_what_is_renamed_is_on_the_disk_already_and_the_name_is_afterwards",),
     ),

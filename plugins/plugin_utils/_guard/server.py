@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -22,6 +21,7 @@ from typing import IO, Any
 from ...module_utils import _errors as errors
 from ...module_utils._errors import RewindError
 from ...module_utils._execute import execute
+from ...module_utils._files import FileLock
 from ...module_utils._module import snapshot, snapshot_restore
 from ...module_utils._text import sanitize, to_valid_utf8
 from ...module_utils._wait.polling import Clock
@@ -67,18 +67,15 @@ def serve(config: dict[str, Any]) -> int:
     return 0
 
 
-def _acquire_lock(path: Path) -> int | None:
+def _acquire_lock(path: Path) -> FileLock | None:
     """Acquire the lock until this process ends. Return None if another guard holds it."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
+    lock = FileLock(path)
+    if not lock.try_acquire():
         return None
     with contextlib.suppress(OSError):  # on a full disk, a guard without its name there is better than none
-        os.ftruncate(handle, 0)
-        os.write(handle, json.dumps(process_identity.identity(os.getpid())).encode())  # see client.is_guard_running
-    return handle
+        os.ftruncate(lock.handle, 0)
+        os.write(lock.handle, json.dumps(process_identity.identity(os.getpid())).encode())  # see client.is_guard_running
+    return lock
 
 
 def _create_guard(config: dict[str, Any], path: Path, socket_path: Path) -> Guard:

@@ -10,10 +10,7 @@ Only the guard writes it. It contains no secrets.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
-import os
-import re
 import secrets
 import shutil
 import time
@@ -22,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ...module_utils import _errors as errors
+from ...module_utils import _files
 from ...module_utils._errors import RewindError
 from ...module_utils._text import to_valid_utf8
 from .record_schema import is_valid_record, parse_timestamp
@@ -162,9 +160,7 @@ class ServerRecords:
     """The run records of one server. `api_url` distinguishes two providers of one kind."""
 
     def __init__(self, state_dir: str | Path, provider: str, server_id: str, api_url: str) -> None:
-        safe = re.sub("[^A-Za-z0-9_-]", "_", server_id)[:64]
-        address = hashlib.sha256(f"{api_url}\n{server_id}".encode()).hexdigest()[:8]
-        self.path = Path(state_dir).expanduser() / f"{provider}-{safe}-{address}"
+        self.path = Path(state_dir).expanduser() / _files.server_key(provider, api_url, server_id)
         self._server_key = (provider, server_id)
 
     @property
@@ -228,18 +224,6 @@ def make_private_directory(path: Path) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """The whole text or nothing, for the owner's eyes, and on the disk when this returns."""
+    """Write the whole text or nothing, for the owner only. It is on the disk when this returns."""
     make_private_directory(path.parent)
-    temporary_path = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.new")  # several may write at once
-    handle = os.open(temporary_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
-        os.fchmod(handle, 0o600)
-        file.write(text)
-        file.flush()
-        os.fsync(handle)
-    os.rename(temporary_path, path)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    _files.write_private(path, text)
