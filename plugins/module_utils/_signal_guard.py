@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Keeps a signal from ending the process half way through what must be finished or put back.
+"""Prevents a signal from ending the process while something must be completed or restored.
 
-The signals of someone who wants the process to end (SIGTERM, SIGHUP, SIGINT), and Ansible's own time limit of a task
-(SIGALRM). What was held back is handed on afterwards, so that a loop does not go on to the next server.
+Handled are the termination signals SIGTERM, SIGHUP and SIGINT, and Ansible's own time limit of a task (SIGALRM). A deferred
+signal is delivered afterwards, so that a loop does not continue with the next server.
 """
 
 from __future__ import annotations
@@ -29,10 +29,7 @@ POLL_INTERVAL = 0.05
 
 @contextlib.contextmanager
 def defer_signals(redeliver: Callable[[int], None]) -> Iterator[None]:
-    """Signals wait until the block is over.
-
-    :arg redeliver: called with the first of them then.
-    """
+    """Defer signals until the end of the block. `redeliver` is called with the first of them then."""
     with _install_handlers(redeliver) as (defer, dummy):
         defer()
         yield
@@ -40,9 +37,10 @@ def defer_signals(redeliver: Callable[[int], None]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def raise_on_signal(redeliver: Callable[[int], None]) -> Iterator[Callable[[], None]]:
-    """A signal unwinds the block as an L(Interrupted) instead of ending the process at once; further ones wait.
+    """Raise `Interrupted` in the block on the first signal, and defer further ones.
 
-    Gives a function from whose call on the first one waits, too.
+    Yields:
+        A function that defers the first signal, too, from then on.
     """
     with _install_handlers(redeliver) as (defer, raise_once):
         raise_once()
@@ -51,7 +49,7 @@ def raise_on_signal(redeliver: Callable[[int], None]) -> Iterator[Callable[[], N
 
 @contextlib.contextmanager
 def _install_handlers(redeliver: Callable[[int], None]) -> Iterator[tuple[Callable[[], None], Callable[[], None]]]:
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may say what a signal does
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may install signal handlers
         signals: ThreadSignals | None = getattr(_this_thread, "signals", None)
         with signals.critical_section() if signals is not None else contextlib.nullcontext(((lambda: None), (lambda: None))) as callbacks:
             yield callbacks
@@ -85,7 +83,7 @@ def _install_handlers(redeliver: Callable[[int], None]) -> Iterator[tuple[Callab
 
 
 def _active_handlers() -> dict[int, Any]:
-    """What each signal does now; without those that are ignored (nohup), which stay so."""
+    """Return the current handlers, without ignored signals (nohup), which stay ignored."""
     return {number: handler for number in _HANDLED_SIGNALS if (handler := signal.getsignal(number)) is not signal.SIG_IGN}
 
 
@@ -95,23 +93,23 @@ def _restore_handlers(previous: dict[int, Any]) -> None:
 
 
 class ThreadSignals:
-    """Several threads at work for one task. The main thread hears the signals, and heeds those that are in the middle of something.
+    """Signals in a task with several threads. Python delivers them to the main thread only.
 
-    While none is, a signal does what it did before. While one is, it waits: those within L(raise_on_signal) put back what is to
-    be put back, and then it is handed on. From then on nobody begins anything.
+    While no thread is in a critical section, a signal does what it did before. Otherwise it is deferred: threads within
+    `raise_on_signal` restore what they have changed, and then it is delivered. From then on no thread starts anything.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._critical_count = 0  # threads in the middle of something
+        self._critical_count = 0
         self._pending: list[int] = []
-        self._ending = False  # a signal is doing what it did before: nobody gets into the middle of something now
+        self._ending = False  # a signal is being delivered: no critical section may start
         self._cancelled = False
         self._previous_handlers: dict[int, Any] = {}
 
     @contextlib.contextmanager
     def install(self) -> Iterator[None]:
-        """The main thread hears signals for the others inside."""
+        """Handle signals for all threads inside the block, in the main thread."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -120,7 +118,7 @@ class ThreadSignals:
             signal.signal(number, self._on_signal)
         try:
             yield
-        except BaseException:  # what a signal does by itself, or a mistake of ours
+        except BaseException:  # from the original handler, or an internal error
             self._cancelled = True
             while self._critical_count:
                 threading.Event().wait(POLL_INTERVAL)
@@ -129,17 +127,17 @@ class ThreadSignals:
             _restore_handlers(self._previous_handlers)
 
     def deliver(self, redeliver: Callable[[int], None]) -> None:
-        """Hand on the first signal that was held, once nobody is in the middle of anything. For the main thread, now and then."""
+        """Deliver the first deferred signal, if no thread is in a critical section. The main thread calls this periodically."""
         if self._pending and not self._critical_count:
             number = self._pending[0]
-            self._cancelled = True  # where the signal does not end the process, what has not begun does not begin
+            self._cancelled = True  # if the signal does not end the process, no other server starts
             self._pending.clear()
             _restore_handlers(self._previous_handlers)
             redeliver(number)
 
     @contextlib.contextmanager
     def register_thread(self) -> Iterator[None]:
-        """This thread is one of the crowd inside."""
+        """Register the current thread inside the block."""
         _this_thread.signals, _this_thread.in_critical_section, _this_thread.interruptible = self, False, False
         try:
             yield
@@ -148,13 +146,13 @@ class ThreadSignals:
 
     @contextlib.contextmanager
     def critical_section(self) -> Iterator[tuple[Callable[[], None], Callable[[], None]]]:
-        """This thread is in the middle of something inside. Gives a function that makes it deaf, and one that makes it listen."""
+        """Mark the current thread as critical inside the block. Yield a function that defers signals and one that raises on the first."""
 
         def defer() -> None:
             _this_thread.interruptible = False
 
         def raise_once() -> None:
-            if self._is_cancel_requested():  # nothing is to be put back yet
+            if self._is_cancel_requested():  # there is nothing to restore yet
                 raise Cancelled
             _this_thread.interruptible = True
 
@@ -169,9 +167,9 @@ class ThreadSignals:
                 self._critical_count -= 1
 
     def raise_if_cancelled(self) -> None:
-        """Raise L(Interrupted) where this thread is to end. Called where nothing has been sent yet.
+        """Raise `Interrupted` or `Cancelled` if this thread must end. Called before a request is sent, and while waiting.
 
-        In one that is in the middle of something only once, and while it listens.
+        In a critical section it raises only once, and only while signals are not deferred.
         """
         if not _this_thread.in_critical_section:
             if self._cancelled:
@@ -184,8 +182,8 @@ class ThreadSignals:
         return bool(self._pending) or self._ending or self._cancelled
 
     def _on_signal(self, number: int, frame: Any) -> None:
-        # In the main thread, between any two steps of it: no lock may be taken here.
-        self._ending = True  # before it is seen whether anybody is careful: who becomes so now does not begin
+        # This runs in the main thread between any two instructions, so no lock may be acquired here.
+        self._ending = True  # before the count is read: a critical section that starts now is cancelled
         if self._critical_count:
             self._pending.append(number)
             return

@@ -26,20 +26,23 @@ from .._wait.polling import Deadline
 from .._wait.waiters import EXPECTED_POWER_SECONDS, Stopwatch, wait_for_power, wait_with_context
 from .context import OperationContext
 
-UNKNOWN_STOP_TIMEOUT = 180.0  # how long to look for a stop of which it is unknown whether it was asked for
-DELAYED_STOP_TIMEOUT = 120.0  # a stop may come so long after the task has given up waiting for it
-START_TIMEOUT = 300.0  # a start gets this long, beyond what a snapshot that is still being made may take
+UNKNOWN_STOP_TIMEOUT = 180.0  # for a stop of which it is unknown whether it was requested
+DELAYED_STOP_TIMEOUT = 120.0  # a stop may still happen so long after the task stopped waiting
+START_TIMEOUT = 300.0  # in addition to the time of a snapshot that is still in progress
 MAX_RECOVERY_AGE = 86400.0  # a server that has been off for longer may be off on purpose
 STOPPED_FOR_SNAPSHOT = "stopped"  # the server was stopped for a snapshot and is to be started again
-RETRYABLE_START_ERRORS = frozenset({errors.PROVIDER_REJECTED, errors.BUSY, *errors.TRANSIENT})  # a no that may be a yes a little later
+RETRYABLE_START_ERRORS = frozenset({errors.PROVIDER_REJECTED, errors.BUSY, *errors.TRANSIENT})  # rejections that may be temporary
 
 
 @contextlib.contextmanager
 def stop_temporarily(ctx: OperationContext, server: Server, deadline: Deadline) -> Iterator[None]:
-    """The server is off inside, and runs again afterwards if it ran before.
+    """Stop the server inside the block, and start it afterwards if it was running before.
 
-    :arg server: freshly asked for, with its power.
-    :raises RewindError: it can't be stopped, or, worst, can't be started again.
+    Args:
+        server: Just read, with its power state.
+
+    Raises:
+        RewindError: It cannot be stopped or, worse, not be started again.
     """
     if server.power_state == STOPPED:
         yield
@@ -64,7 +67,7 @@ def stop_temporarily(ctx: OperationContext, server: Server, deadline: Deadline) 
             stop_requested = not isinstance(cause, RewindError) or stop_sent
             if stop_requested:
                 _restart(ctx, server, confirmed_off, cause)
-            if stop_requested or not had_note:  # a refused stop does not undo an earlier one that may be under way
+            if stop_requested or not had_note:  # a rejected stop does not cancel an earlier one that may be in progress
                 clear_stop_note(ctx)
             raise
         defer()
@@ -73,10 +76,10 @@ def stop_temporarily(ctx: OperationContext, server: Server, deadline: Deadline) 
 
 
 def start(ctx: OperationContext, server: Server, deadline: Deadline) -> Server:
-    """Bring a server up, and return it once it runs.
+    """Start a server, and return it once it runs.
 
-    A cloud that refuses to start it now may do so a little later (when a snapshot is done): a refused start did not
-    happen, so it is asked for again. So is one after which the server has been seen off and idle for a minute.
+    A provider may reject a start until a snapshot is finished. A rejected start did not happen, so it is sent again. It is
+    also sent again if the server was stopped and idle for a minute.
     """
     rejection: RewindError | None = None
     sent = False
@@ -98,7 +101,7 @@ def start(ctx: OperationContext, server: Server, deadline: Deadline) -> Server:
                 sent = error.outcome == errors.UNKNOWN
                 rejection = error
                 if not sent and error.kind not in RETRYABLE_START_ERRORS:
-                    error.outcome = errors.FAILED  # the cloud's clear no: that the server is off is known
+                    error.outcome = errors.FAILED  # a definite rejection: the server is known to be stopped
                     raise
         return None
 
@@ -117,7 +120,7 @@ def start(ctx: OperationContext, server: Server, deadline: Deadline) -> Server:
 
 
 def _request_stop(ctx: OperationContext, server: Server, deadline: Deadline) -> Deadline:
-    """Ask once, and return how long to wait for it."""
+    """Request the stop once, and return the deadline for it."""
     ctx.report_progress(server, "stopping for the snapshot")
     try:
         ctx.send_change(lambda: ctx.provider.set_power(server, STOP))
@@ -127,9 +130,9 @@ def _request_stop(ctx: OperationContext, server: Server, deadline: Deadline) -> 
         error.add_context(server.label)
         if error.outcome != errors.UNKNOWN:
             if error.kind == errors.PROVIDER_REJECTED and _is_off(ctx, server):
-                return deadline  # a stop was under way already: an earlier task's, that was killed
+                return deadline  # a stop of an interrupted task was in progress
             raise
-        # It may have arrived: give it the time that it would need, and look.
+        # It may have arrived: wait as long as a stop may take.
         return Deadline(min(deadline.remaining, UNKNOWN_STOP_TIMEOUT), deadline.clock)
 
 
@@ -147,7 +150,7 @@ def _is_off(ctx: OperationContext, server: Server) -> bool:
 
 
 def restart_after_snapshot(ctx: OperationContext, server: Server, cause: BaseException | None) -> Server:
-    """Bring a server up that was stopped for its snapshot; where that fails, that is what must be said first."""
+    """Start a server that was stopped for its snapshot. If that fails, the message begins with it."""
     try:
         return start(ctx, server, Deadline(ctx.provider.capabilities.expected_create_seconds + START_TIMEOUT))
     except RewindError as error:
@@ -165,7 +168,7 @@ def restart_after_snapshot(ctx: OperationContext, server: Server, cause: BaseExc
 
 
 def request_start(ctx: OperationContext, server: Server) -> bool:
-    """Ask once for a start, and wait for nothing; False where the cloud does not take it now."""
+    """Request a start once, without a wait. Return False if the provider rejects it now."""
     try:
         ctx.send_change(lambda: ctx.provider.set_power(server, START))
     except RewindError:
@@ -175,7 +178,7 @@ def request_start(ctx: OperationContext, server: Server) -> bool:
 
 
 def _write_stop_note(ctx: OperationContext, server: Server) -> None:
-    """What the next task needs to start the server, should this process be killed (see interrupted_stop.py)."""
+    """Write the note with which the next task starts the server if this process is killed."""
     if ctx.state is None:
         return
     try:
@@ -185,15 +188,15 @@ def _write_stop_note(ctx: OperationContext, server: Server) -> None:
 
 
 def clear_stop_note(ctx: OperationContext) -> None:
-    """The server need not be started for a snapshot's sake any more."""
+    """Delete the note: the server runs again, or is not to be started."""
     if ctx.state is not None:
         ctx.state.delete(STOPPED_FOR_SNAPSHOT)
 
 
 def wait_delayed_stop(ctx: OperationContext, server: Server, cause: BaseException | None, seconds: float) -> None:
-    """The server was asked to stop and was not seen off: it may still go off, and must not stay so.
+    """Wait for a stop that was requested and not observed: it may still happen, and the server must not stay off.
 
-    A system that is shutting itself down may look as if it simply ran, so it is watched for a while longer.
+    A system that is shutting down may still be reported as running, so it is observed for a while longer.
     """
     ctx.report_progress(server, "stop requested but not completed; watching so that the server does not stay off")
     try:
@@ -205,10 +208,11 @@ def wait_delayed_stop(ctx: OperationContext, server: Server, cause: BaseExceptio
 
 @dataclass
 class InterruptedStop:
-    """What an earlier task that was killed has left.
+    """A server that an interrupted task has stopped for its snapshot.
 
-    :ivar server: stopped by it, and to be started; None where there is nothing to do.
-    :ivar recovered_server: the same once it runs; None where nothing had to be waited for.
+    Attributes:
+        server: To be started; None if there is none.
+        recovered_server: The same once it runs; None if there was nothing to wait for.
     """
 
     ctx: OperationContext
@@ -216,12 +220,12 @@ class InterruptedStop:
     recovered_server: Server | None = None
 
     def detect(self, server: Server) -> None:
-        """See, in this task's turn, whether there is a note about the server."""
+        """Check, while the lock is held, whether there is a note about the server."""
         if self._stop_note() is not None:
             self.server = server
 
     def recover(self, first_error: RewindError | None) -> None:
-        """Start the server, if it is off."""
+        """Start the server, if it is stopped."""
         ctx, reread = self.ctx, False
         if self.server is None:
             return
@@ -229,7 +233,7 @@ class InterruptedStop:
             with lock_server(ctx, self.server) as server:
                 note = self._stop_note()
                 if note is None:
-                    return  # it runs again: by this task's own doing, or by another's
+                    return  # this task or another one has started it
                 latest = self._reread(server, note)
                 reread = True
                 if _is_other_server(latest, note):
@@ -247,7 +251,7 @@ class InterruptedStop:
         return ctx.state.get(STOPPED_FOR_SNAPSHOT, MAX_RECOVERY_AGE)
 
     def _reread(self, server: Server, note: dict[str, Any]) -> Server:
-        """The server now; one that still runs is watched for a while, since the stop may come late."""
+        """Read the server again. One that still runs is observed for a while, since the stop may be delayed."""
         ctx = self.ctx
         latest = ctx.provider.get_server(server.id)
         remaining = _stop_window_left(note)
@@ -271,7 +275,7 @@ class InterruptedStop:
             clear_stop_note(ctx)
         elif is_off:
             self._warn(latest, "It cannot be started now: the next task with wait: true starts it, or start it in the provider's panel.")
-        elif _stop_window_left(note) <= 0:  # else the stop may still come, which this task does not watch: the next one looks again
+        elif _stop_window_left(note) <= 0:  # otherwise the stop may still happen, which this task does not observe: the next one checks again
             clear_stop_note(ctx)
 
     def _warn(self, latest: Server, message: str) -> None:
@@ -282,18 +286,18 @@ class InterruptedStop:
 
 
 def _stop_window_left(note: dict[str, Any]) -> float:
-    """Seconds for which a server that still runs may go off by the stop that was noted."""
+    """Return for how many seconds a delayed stop may still happen."""
     return DELAYED_STOP_TIMEOUT - (time.time() - note["at"])
 
 
 def _is_other_server(latest: Server, note: dict[str, Any]) -> bool:
-    """Whether it is another server of that name: another account's, or a new one."""
+    """Return whether it is another server of that name: of another account, or a new one."""
     noted_address = note.get("address")
     return None not in (noted_address, latest.address) and noted_address != latest.address
 
 
 def _add_context(error: RewindError, server: Server, first_error: RewindError | None) -> None:
-    """What kept this task from seeing to the server must not hide what happened before."""
+    """Add the earlier error, which this one must not hide."""
     error.message = f"Server {server.label}, which an interrupted task had stopped for a snapshot, may still be stopped: {error.message}"
     if first_error is not None:
         error.message += f"; before that: {first_error.message}"
@@ -302,7 +306,7 @@ def _add_context(error: RewindError, server: Server, first_error: RewindError | 
 
 @contextlib.contextmanager
 def restart_after_interrupted_stop(ctx: OperationContext) -> Iterator[InterruptedStop]:
-    """After the block, what an earlier task has left stopped is started, whatever became of the block."""
+    """Start a server that an interrupted task has left stopped, after the block, even if the block fails."""
     interrupted = InterruptedStop(ctx)
     try:
         yield interrupted

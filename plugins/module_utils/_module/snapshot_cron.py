@@ -80,7 +80,7 @@ def _set(ctx: OperationContext, snapshot: Snapshot, desired: Schedule) -> dict[s
     if old is None:
         _change(ctx, snapshot, desired)
     else:
-        # Between the two there is no schedule at all: that is no place to be ended.
+        # Between the two requests there is no schedule, so the task must not be interrupted there.
         with signal_guard.defer_signals(ctx.redeliver_signal):
             _replace(ctx, snapshot, old, desired)
     return _result(ctx, snapshot.server, snapshot, old, desired, f"The schedule of {label} is set")
@@ -95,7 +95,7 @@ def _replace(ctx: OperationContext, snapshot: Snapshot, old: Schedule, desired: 
 
 
 def _same(ctx: OperationContext, old: Schedule, desired: Schedule, label: str) -> bool:
-    """Equal in all that can be read; where the cloud's words can't be, the time of its next run decides."""
+    """Compare what is known. If the provider's text cannot be parsed, only the time of day is compared."""
     if (old.hour, old.minute) != (desired.hour, desired.minute):
         return False
     if old.day is None:
@@ -118,7 +118,7 @@ def _remove(ctx: OperationContext, snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _change(ctx: OperationContext, snapshot: Snapshot, desired: Schedule | None) -> None:
-    """Add the schedule, or remove the one there is; where the answer leaves it open, the list decides."""
+    """Add the schedule, or remove the existing one. If the outcome is unknown, the list decides."""
     provider = ctx.provider
     try:
         if desired is None:
@@ -133,7 +133,7 @@ def _change(ctx: OperationContext, snapshot: Snapshot, desired: Schedule | None)
 
 
 def _reconcile(ctx: OperationContext, snapshot: Snapshot, desired: Schedule | None) -> bool:
-    """Whether the list shows the schedule as wished, within a while."""
+    """Poll for a while, and return whether the list shows the desired schedule."""
 
     def poll() -> bool | None:
         listed = ctx.provider.list_snapshots(snapshot.server)
@@ -151,7 +151,7 @@ def _reconcile(ctx: OperationContext, snapshot: Snapshot, desired: Schedule | No
 
 
 def _restore_previous(ctx: OperationContext, snapshot: Snapshot, old: Schedule, error: RewindError) -> RewindError:
-    """The old schedule is deleted and the new one is not there: put the old one back, and say how that went."""
+    """Add the old schedule again after the new one failed, and return the error with the result of that."""
     when = f"every {old.day} day(s) at {old.hour:02d}:{old.minute:02d}" if old.is_complete else "which cannot be parsed"
     label = f"of snapshot {snapshot.name}"
     if error.outcome == errors.UNKNOWN:

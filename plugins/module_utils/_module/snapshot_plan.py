@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What has to be done so that a snapshot is present: decided from a list, before anything is asked. Pure functions."""
+"""Decides what to do with a server's snapshots: keep, adopt, create, delete. Pure functions, without any request.
+
+Retention considers only names that match the user's pattern, so a snapshot with another name is never deleted.
+"""
 
 from __future__ import annotations
 
@@ -15,22 +18,23 @@ from .. import _errors as errors
 from .._errors import RewindError
 from .._provider.base import FAILED, PENDING, READY, Server, Snapshot, age_seconds
 
-KEEP = "keep"  # it is there, ready and fresh
-ADOPT = "adopt"  # it is being made already: wait for that one
-CREATE = "create"  # there is none, or what there is failed
+KEEP = "keep"  # it exists, ready and not too old
+ADOPT = "adopt"  # it is in progress already: wait for it
+CREATE = "create"  # there is none, or only failed ones
 RECREATE = "recreate"  # there is one, older than max_age
 
-MAX_NUMERIC_ID_DIGITS = 100  # of an id that is taken for a number
+MAX_NUMERIC_ID_DIGITS = 100  # of an id that is sorted as a number
 
 
 @dataclass(frozen=True)
 class Plan:
     """What to do.
 
-    :ivar action: one of the words above.
-    :ivar snapshot: the one to keep, adopt or recreate.
-    :ivar replaces: the old one that goes once the new one is ready.
-    :ivar failed: failed snapshots of that name, deleted before a new one is made.
+    Attributes:
+        action: One of the constants above.
+        snapshot: To keep, adopt or recreate.
+        replaces: The old snapshot, which is deleted once the new one is ready.
+        failed: Failed snapshots of that name, which are deleted before a new one is created.
     """
 
     action: str
@@ -40,11 +44,15 @@ class Plan:
 
 
 def plan_present(snapshots: list[Snapshot], name: str, max_age: int | None, now: datetime) -> Plan:
-    """Decide for the snapshots of one server.
+    """Decide for a snapshot that is selected by its name.
 
-    :arg max_age: seconds, or None where any age will do.
-    :arg now: the cloud's time.
-    :raises RewindError: C(not_ready), where there is one of that name of which nobody can tell what it is.
+    Args:
+        snapshots: Of one server.
+        max_age: Seconds, or None for any age.
+        now: The provider's time.
+
+    Raises:
+        RewindError: `not_ready`: there is a snapshot of that name with an unknown status or without a date.
     """
     named = newest_first(snapshot for snapshot in snapshots if snapshot.name == name)
     ready = [snapshot for snapshot in named if snapshot.status == READY]
@@ -66,9 +74,10 @@ def plan_present(snapshots: list[Snapshot], name: str, max_age: int | None, now:
 
 
 def plan_by_id(snapshot: Snapshot | None, server: Server, id_: str, max_age: int | None, now: datetime) -> Plan:
-    """Decide where the snapshot is named by its id: it is there or being made, or it can't be made so.
+    """Decide for a snapshot that is selected by its id. It can be kept or adopted, but not created.
 
-    :raises RewindError: it is missing, failed or too old; the id of a new one can't be chosen.
+    Raises:
+        RewindError: It is missing, failed or too old. The provider assigns the id of a new one.
     """
     if snapshot is not None and snapshot.status == READY and is_fresh(snapshot, max_age, now):
         return Plan(KEEP, snapshot)
@@ -85,7 +94,7 @@ def plan_by_id(snapshot: Snapshot | None, server: Server, id_: str, max_age: int
 
 
 def _undecidable(snapshot: Snapshot, problem: str) -> RewindError:
-    """It may be a good snapshot: it is neither taken for one nor deleted."""
+    """Return the error for a snapshot that may be valid: it is neither used nor deleted."""
     return RewindError(
         f"Snapshot {snapshot.name} of server {snapshot.server.label} {problem}, so it is kept and no other is created",
         kind=errors.NOT_READY, server=snapshot.server.label, snapshot=snapshot.id,
@@ -94,7 +103,7 @@ def _undecidable(snapshot: Snapshot, problem: str) -> RewindError:
 
 
 def is_fresh(snapshot: Snapshot, max_age: int | None, now: datetime) -> bool:
-    """Whether it is young enough; one without a date is not, as nobody knows."""
+    """Return whether the snapshot is not older than `max_age`. The age of one without a date is unknown, so it is too old."""
     if max_age is None:
         return True
     age = age_seconds(snapshot.created_at, now)
@@ -102,20 +111,21 @@ def is_fresh(snapshot: Snapshot, max_age: int | None, now: datetime) -> bool:
 
 
 def select_expired(snapshots: Iterable[Snapshot], match: str, count: int, keep_ids: set[str]) -> list[Snapshot]:
-    """The oldest ready snapshots beyond the newest C(count) among those whose name matches.
+    """Return the ready snapshots that match, without the newest `count`, oldest first.
 
-    :arg match: a shell-style pattern, case-sensitive.
-    :arg keep_ids: never offered, but counted: the snapshot that the task is about.
+    Args:
+        match: A shell-style pattern, case-sensitive.
+        keep_ids: Never returned, but counted: the task's own snapshot.
     """
     ready = [snapshot for snapshot in newest_first(_named(snapshots, match)) if snapshot.status == READY]
-    # The task's own snapshot holds one of the places even where an older clock dates it late.
+    # The task's own snapshot counts as one of the newest, even if its date is older.
     own = [snapshot for snapshot in ready if snapshot.id in keep_ids]
     others = [snapshot for snapshot in ready if snapshot.id not in keep_ids]
     return [snapshot for snapshot in others[max(0, count - len(own)):] if _is_deletable(snapshot)][::-1]
 
 
 def select_for_eviction(snapshots: Iterable[Snapshot], match: str, count: int, keep_ids: set[str]) -> list[Snapshot]:
-    """The snapshots to delete so that C(count) become free: failed ones first, then the oldest; maybe too few."""
+    """Return up to `count` snapshots to delete to make room: failed ones first, then the oldest."""
     candidates = [
         snapshot
         for snapshot in _named(snapshots, match)
@@ -127,13 +137,13 @@ def select_for_eviction(snapshots: Iterable[Snapshot], match: str, count: int, k
 
 
 def newest_first(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
-    """Sorted by time of creation; of equal times the one made later (a greater id) first."""
+    """Return the snapshots sorted by creation time. With equal times, the greater id comes first."""
     return sorted(snapshots, key=lambda snapshot: (snapshot.created_at or "", _id_order(snapshot.id)), reverse=True)
 
 
 def _id_order(snapshot_id: str | None) -> tuple[int, str]:
-    text = snapshot_id or ""  # one that is only foreseen has no id yet
-    # A cloud whose ids are names may have one of any length; Python refuses to read a number of thousands of digits.
+    text = snapshot_id or ""  # a predicted snapshot has no id
+    # An id may be a name of any length; Python does not parse numbers with thousands of digits.
     return (int(text) if text.isdecimal() and len(text) <= MAX_NUMERIC_ID_DIGITS else 0, text)
 
 
@@ -142,5 +152,5 @@ def _named(snapshots: Iterable[Snapshot], match: str) -> list[Snapshot]:
 
 
 def _is_deletable(snapshot: Snapshot) -> bool:
-    # Deleting a snapshot that a schedule hangs on would end the schedule with it; one without a date has no age.
+    # Deleting a snapshot with a schedule would delete the schedule; a snapshot without a date has no age.
     return snapshot.schedule is None and snapshot.created_at is not None

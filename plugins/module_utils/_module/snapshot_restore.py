@@ -65,7 +65,7 @@ def run(ctx: OperationContext) -> dict[str, Any]:
 
 
 def _join_or_fail(ctx: OperationContext, server: Server, snapshot: Snapshot) -> dict[str, Any]:
-    """What is under way may be this very restore, asked for by an earlier run: then it is joined, never repeated."""
+    """Join the restore in progress if it may be this one, requested by an earlier run. It is never repeated."""
     restore = RestoreTracker(ctx, server, snapshot, observed=True)
     if ctx.provider.capabilities.reports_restoring:
         joined = server.task_state == RESTORING
@@ -87,10 +87,9 @@ def _join_or_fail(ctx: OperationContext, server: Server, snapshot: Snapshot) -> 
 
 
 def _restore_finished_while_waiting(ctx: OperationContext, restore: RestoreTracker) -> bool:
-    """Wait until the server is settled, where that may tell what it is busy with.
+    """Wait until the server is idle, and return whether it was being restored to this snapshot.
 
-    Only a revert makes an older snapshot the current one. One that is current already can't become it, so nothing
-    would be proven: a server may be busy with much else.
+    Only a restore makes an older snapshot the current one. If the snapshot is already current, nothing can be concluded.
     """
     if restore.snapshot.current or not ctx.options["wait"] or ctx.check_mode:
         return False
@@ -99,7 +98,7 @@ def _restore_finished_while_waiting(ctx: OperationContext, restore: RestoreTrack
 
 
 def _select_ready_snapshot(ctx: OperationContext, server: Server, snapshots: list[Snapshot]) -> Snapshot:
-    """Exactly one snapshot of this very server, and ready. Anything else is an error before anything is sent."""
+    """Return the only ready snapshot of this server that matches. Anything else is an error; nothing is sent."""
     name, id_ = ctx.options["name"], ctx.options["id"]
     snapshot = select_snapshot(ctx.provider, server, snapshots, name, id_)
     wanted = id_ or name
@@ -121,7 +120,7 @@ def _select_ready_snapshot(ctx: OperationContext, server: Server, snapshots: lis
 
 
 def _foreign_owner_hint(ctx: OperationContext, server: Server, id_: str | None) -> str:
-    """Where the id belongs to another server, say so: it is the mistake that matters most."""
+    """Return a part of the message if the id belongs to another server: that is the most dangerous mistake."""
     if id_ is None or not ctx.provider.capabilities.lists_all_snapshots:
         return ""
     foreign = next((item for item in ctx.provider.list_snapshots(None) if item.id == id_), None)
@@ -129,7 +128,7 @@ def _foreign_owner_hint(ctx: OperationContext, server: Server, id_: str | None) 
 
 
 def _request_restore(ctx: OperationContext, server: Server, snapshot: Snapshot) -> RestoreTracker:
-    """Ask for the restore, once. Where the answer leaves it open, the server's state decides."""
+    """Request the restore once. If the outcome is unknown, the server's state decides."""
     restore = RestoreTracker(ctx, server, snapshot)
     ctx.report_progress(server, f"restore to {snapshot.name} requested")
     try:
@@ -147,12 +146,12 @@ def _request_restore(ctx: OperationContext, server: Server, snapshot: Snapshot) 
             )
             raise
         ctx.changes.changed = True
-    power.clear_stop_note(ctx)  # from now on the restore, and this task's start_server, say whether it runs
+    power.clear_stop_note(ctx)  # from now on the restore and start_server decide whether it runs
     return restore
 
 
 def _check_partial_effect(ctx: OperationContext, server: Server, error: RewindError) -> None:
-    """A cloud that answers when it is done may say no after it has begun: the server then is not as it was."""
+    """Check whether a rejected restore has changed the server: a provider may respond only when it has finished."""
     if error.kind in (errors.UNAUTHORIZED, errors.FORBIDDEN) or ctx.provider.capabilities.reports_restoring:
         return
     with contextlib.suppress(RewindError):
@@ -167,7 +166,7 @@ def _check_partial_effect(ctx: OperationContext, server: Server, error: RewindEr
 def _wait_and_start(ctx: OperationContext, restore: RestoreTracker) -> Server:
     after = wait_for_restore(restore, ctx.deadline)
     if after.power_state != RUNNING and ctx.options["start_server"]:
-        # A server is not left off because the time for the restore is used up.
+        # The server is started even if the time of the restore is used up.
         after = power.start(ctx, after, Deadline(max(ctx.deadline.remaining, power.START_TIMEOUT)))
     return after
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a guarded upgrade of a server could begin: everything that the cloud can tell. Asks for no change."""
+"""Checks with the provider whether a guarded upgrade of a server can start. Nothing is changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .._provider.base import PENDING, RUNNING, Account, Server, Snapshot
 from .context import OperationContext, format_snapshots, validate_snapshot_name
 from .snapshot_plan import newest_first, select_for_eviction
 
-# A token that may do no more than one of these can't take a snapshot. Inferred: the clouds list no words for it.
+# A token with only such permissions cannot create a snapshot. Assumed: no provider documents the values.
 _READ_ONLY_PERMISSIONS = frozenset({"read", "read_only", "read-only", "readonly", "view"})
 
 
@@ -26,13 +26,12 @@ def validate(options: dict[str, Any]) -> None:
 
 
 def run(ctx: OperationContext) -> dict[str, Any]:
-    """Part of the action C(upgrade_guard).
+    """Run as a part of the action `upgrade_guard`.
 
-    Options: C(server), what the user calls it, or None; C(host) and C(address), how Ansible calls and reaches it, used where
-    C(server) is None; C(name), the snapshot that is to be made or taken up; C(match), the pattern of this role's names.
+    Options: `server`, as the user calls it, or None; `host` and `address`, how Ansible calls and reaches it, if `server` is
+    None; `name`, the snapshot to create or adopt; `match`, the pattern of this role's snapshot names.
 
-    What speaks against an upgrade now is returned as C(blocker) and not raised: an earlier run's upgrade may have to be
-    ended all the same.
+    A reason not to upgrade now is returned as `blocker` and not raised: an earlier run may have to be finished anyway.
     """
     provider = ctx.provider
     validate_snapshot_name(provider, ctx.options["name"])
@@ -76,9 +75,9 @@ def _check_permissions(ctx: OperationContext, account: Account) -> None:
 
 
 def _reference(ctx: OperationContext) -> str:
-    """How the cloud calls the server: as the user says; else by the host's name; else by its address.
+    """Return the reference of the server: the user's, otherwise the one that matches the host's name or address.
 
-    Nothing is worse than the wrong server: a host whose name belongs to one server and its address to another is refused.
+    If name and address belong to different servers, that is an error: a wrong server would be restored.
     """
     if ctx.options["server"]:
         return ctx.server_reference
@@ -110,7 +109,7 @@ def _reference(ctx: OperationContext) -> str:
 
 
 def _is_other_public_address(reached: str | None, known: str | None) -> bool:
-    """Whether a host is reached at a public address that is not the server's; names, private addresses and tunnels say nothing."""
+    """Return whether Ansible connects to a public address that is not the server's. Names and private addresses are not compared."""
     try:
         return ipaddress.ip_address(reached or "").is_global and ipaddress.ip_address(reached) != ipaddress.ip_address(known or "")
     except ValueError:
@@ -118,10 +117,10 @@ def _is_other_public_address(reached: str | None, known: str | None) -> bool:
 
 
 def _select_evictions(ctx: OperationContext, server: Server, snapshots: list[Snapshot]) -> list[Snapshot]:
-    """This role's own old snapshots that go so that there is a place for one more."""
+    """Return the role's own old snapshots to delete so that one more fits."""
     name, limit = ctx.options["name"], ctx.provider.capabilities.max_snapshots
     if any(item.name == name for item in snapshots):
-        return []  # taken up from a run that was cut off
+        return []  # adopted from an interrupted run
     pending = next((item for item in snapshots if item.status == PENDING), None)
     if pending is not None:
         raise RewindError(

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The only place that waits.
+"""Polling with an adaptive interval; nothing else in the collection waits for a provider.
 
-An operation of minutes is not asked every second: the pauses are short at first (small things end soon), long in
-the middle, and short again towards the time by which the cloud says that it is done.
+The interval is short at first, since small operations finish soon. It is long in the middle, and short again near the time
+at which the operation is expected to finish.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MIN_INTERVAL = 9.0  # seconds, once the first minute is over
 MAX_INTERVAL = 60.0
 INITIAL_INTERVAL = 0.6
 CLOCK_TOLERANCE = 0.01
-FIRST_PROGRESS_AFTER = 10.0  # seconds until a person is told that the task waits
+FIRST_PROGRESS_AFTER = 10.0  # seconds until the first progress message
 PROGRESS_INTERVAL = 30.0
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ def _sleep(seconds: float) -> None:
 
 @contextlib.contextmanager
 def use_sleep(sleep: Callable[[float], None]) -> Iterator[None]:
-    """Whoever waits in this thread does it so: where several wait, one may be woken by what another has seen."""
+    """Use this function to sleep in the current thread. In a bulk task another thread's read may end the sleep early."""
     _this_thread.sleep = sleep
     try:
         yield
@@ -49,7 +49,7 @@ def use_sleep(sleep: Callable[[float], None]) -> Iterator[None]:
 
 @dataclass
 class Clock:
-    """Time as the poller sees it; tests put their own here."""
+    """The clock of a deadline; tests replace it."""
 
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = _sleep
@@ -58,7 +58,7 @@ class Clock:
 
 @dataclass
 class Deadline:
-    """One point in time, by the monotonic clock, that a whole wait shares."""
+    """A point in time by the monotonic clock."""
 
     seconds: float
     clock: Clock = field(default_factory=Clock)
@@ -68,22 +68,23 @@ class Deadline:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the wait began."""
+        """Seconds since the start."""
         return self.clock.monotonic() - self._started_at
 
     @property
     def remaining(self) -> float:
-        """Seconds until it is over; 0 when it is."""
+        """Seconds until the deadline, at least 0."""
         return max(0.0, self.seconds - self.elapsed)
 
 
 def poll_interval(elapsed: float, expected_seconds: float) -> float:
-    """Seconds to pause before the next look, jitter aside.
+    """Return the seconds until the next poll, without jitter.
 
-    :arg elapsed: seconds since the operation began.
-    :arg expected_seconds: seconds by which the cloud says that it is done.
+    Args:
+        elapsed: Seconds since the operation started.
+        expected_seconds: How long it usually takes.
     """
-    # Closer together towards the expected end, further apart again the longer it is overdue.
+    # Shorter near the expected end, longer again the longer it is overdue.
     upper_bound = MAX_INTERVAL if elapsed >= expected_seconds else min(MAX_INTERVAL, max(MIN_INTERVAL, expected_seconds / 8))
     interval = min(upper_bound, max(MIN_INTERVAL, abs(expected_seconds - elapsed) / 1.7))
     return interval if elapsed >= MAX_INTERVAL else max(INITIAL_INTERVAL, min(1.5 * elapsed, interval))
@@ -99,15 +100,18 @@ def wait_until(
     timeout_hint: str,
     max_interval: float = MAX_INTERVAL,
 ) -> T:
-    """Look again and again until there is something to return.
+    """Poll until there is a value, and return it.
 
-    :arg poll: returns None while there is nothing yet; raises to end the wait at once.
-    :arg description: what is waited for, in the words of the timeout's message.
-    :arg expected_seconds: seconds by which it is usually done.
-    :arg on_progress: says to a person how it goes.
-    :arg timeout_hint: what to do after a timeout.
-    :arg max_interval: seconds between two looks at the most, where looking costs little.
-    :raises RewindError: C(wait_timeout) at the deadline; what C(poll) raised, unless it was a passing read error.
+    Args:
+        poll: Returns None while there is no value. What it raises ends the wait, unless it is a transient read error.
+        description: What the task waits for, for messages.
+        expected_seconds: How long it usually takes.
+        on_progress: Shows a line of progress.
+        timeout_hint: What to do after a timeout.
+        max_interval: Seconds between two polls, if a poll is cheap.
+
+    Raises:
+        RewindError: `wait_timeout` at the deadline, or what `poll` raised.
     """
     last_error: RewindError | None = None
     next_progress = FIRST_PROGRESS_AFTER
@@ -128,7 +132,7 @@ def wait_until(
             usually = f", usually done within {expected_seconds:.0f} s" if expected_seconds > deadline.elapsed else ""
             on_progress(f"{description}: {deadline.elapsed:.0f} s so far{usually}")
             next_progress = deadline.elapsed + PROGRESS_INTERVAL
-        # The moments are the schedule's, however long a look takes. Whoever is woken before by what another has seen keeps his own.
+        # The schedule does not depend on how long a poll takes, or on a sleep that ended early.
         while due <= deadline.elapsed + CLOCK_TOLERANCE:
             due += min(max_interval, poll_interval(due, expected_seconds)) * deadline.clock.jitter(0.9, 1.1)
         deadline.clock.sleep(min(due - deadline.elapsed, deadline.remaining))

@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Tells whether a restore has been taken up and whether it is over, from what a cloud lets one see.
+"""Determines whether a restore has started and whether it is finished, from the state that a provider shows.
 
-A server that looks settled right after a restore was asked for is no proof: the cloud may not have begun, or the
-answer may be stale. So a restore counts as over only when it was seen and is seen no more, or when the snapshot has
-become the server's current one, which only a revert does. Where a cloud has no word for it, a server that stays
-settled for a while after the cloud's own "done" counts too. And the signs that are there must not speak against it.
+A server that is idle just after the request proves nothing: the provider may not have started, or the response may be
+stale. So a restore is finished only if it was observed and is no longer in progress, or if the snapshot became the
+server's current one, which only a restore does. If the provider does not report restores, a server that stays idle for a
+while after the provider's response counts too. In all cases, no failure symptom may persist.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from .waiters import RECONCILE_TIMEOUT, Stopwatch, wait_with_context
 if TYPE_CHECKING:
     from .._module.context import OperationContext
 
-IDLE_SECONDS = 12.0  # settled for so long, where a cloud has no word for a restore: it is over
-UNOBSERVED_TIMEOUT = 120.0  # settled for so long, where it has one and never said it: nobody saw the restore
-SYMPTOM_SECONDS = 20.0  # a sign that speaks against success must last, for a server may be on its way up
+IDLE_SECONDS = 12.0  # idle for so long, if the provider does not report restores: finished
+UNOBSERVED_TIMEOUT = 120.0  # idle for so long, if the provider reports restores and has not: failed
+SYMPTOM_SECONDS = 20.0  # how long a failure symptom must persist: a server may still be starting
 
 
 @dataclass
 class RestoreTracker:
-    """A restore that was asked for, and what has been seen of it."""
+    """A restore that was requested, and what was observed of it."""
 
     ctx: OperationContext
     server: Server
@@ -39,15 +39,15 @@ class RestoreTracker:
     observed: bool = False
 
     def is_in_progress(self, latest: Server) -> bool:
-        """Whether the server shows it: by the cloud's word for it, else by being busy with something."""
+        """Return whether the server shows the restore: by its task state, or by any task state if restores are not reported."""
         if self.ctx.provider.capabilities.reports_restoring:
             return latest.task_state == RESTORING
         return bool(latest.task_state)
 
     def wait_started(self) -> bool:
-        """Whether there is evidence that the restore began; False where there is none after a while.
+        """Poll for a while, and return whether there is evidence that the restore started.
 
-        The server was idle just before the restore was asked for, so what it is busy with now is the restore.
+        The server was idle just before the request, so whatever it is busy with now is the restore.
         """
 
         def poll() -> bool | None:
@@ -62,11 +62,11 @@ class RestoreTracker:
             return False
 
     def became_current(self) -> bool:
-        """Whether the snapshot is the current one and was not before: only a revert to it does that."""
+        """Return whether the snapshot is the current one and was not before. Only a restore changes that."""
         return not self.snapshot.current and self.is_current()
 
     def is_current(self) -> bool:
-        """Whether the cloud says that the server stands on the snapshot; False where it never says."""
+        """Return whether the provider reports the snapshot as the current one; False if it never does."""
         if not self.ctx.provider.capabilities.snapshot_tree:
             return False
         listed = self.ctx.provider.list_snapshots(self.server)
@@ -74,18 +74,18 @@ class RestoreTracker:
 
     @property
     def is_failure_detectable(self) -> bool:
-        """Whether a restore that failed half way would look other than one that worked.
+        """Whether a restore that failed half way would look different from a successful one.
 
-        It leaves the server off and the tree as it was (libvirt). So it can't be told from one to a snapshot that was the
-        current one already and holds a server that is off.
+        A failed one leaves the server stopped and the snapshot tree as it was (libvirt). So it looks like a successful restore
+        to a snapshot that was already the current one and contains a stopped server.
         """
         return not self.ctx.provider.capabilities.snapshot_tree or not self.snapshot.current or self.snapshot.power_state == RUNNING
 
     def failure_symptom(self, after: Server) -> tuple[str, str] | None:
-        """What speaks against success, with the outcome that it makes likely; None where nothing does.
+        """Return a symptom of a failed restore with the likely outcome, or None.
 
-        A revert that fails half way leaves the server off (libvirt), and one that worked leaves the server in the
-        power state that the snapshot holds, with the snapshot as its current one.
+        A restore that fails half way leaves the server stopped (libvirt). A successful one leaves the server in the power state
+        that the snapshot contains, with the snapshot as its current one.
         """
         capabilities = self.ctx.provider.capabilities
         if after.power_state not in (RUNNING, STOPPED):
@@ -100,9 +100,10 @@ class RestoreTracker:
 
 
 def wait_for_restore(restore: RestoreTracker, deadline: Deadline) -> Server:
-    """The server when the restore is over.
+    """Return the server once the restore is finished.
 
-    :raises RewindError: it failed, nobody saw it, or the time is up.
+    Raises:
+        RewindError: It failed, it was never observed, or the time is up.
     """
     ctx, snapshot = restore.ctx, restore.snapshot
     label = snapshot.label
@@ -128,7 +129,7 @@ def wait_for_restore(restore: RestoreTracker, deadline: Deadline) -> Server:
 
 
 def _is_finished(restore: RestoreTracker, idle_seconds: float) -> bool:
-    """Whether a server that is settled, for so many seconds, has its restore behind it."""
+    """Return whether the restore of an idle server is finished."""
     if restore.observed or restore.became_current():
         return True
     if not restore.ctx.provider.capabilities.reports_restoring:

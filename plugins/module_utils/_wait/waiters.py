@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Waits for snapshots and power, in the provider's terms; how long and how often is polling.py's."""
+"""Waits for snapshots and power states."""
 
 from __future__ import annotations
 
@@ -17,23 +17,20 @@ from .polling import Deadline, T, wait_until
 if TYPE_CHECKING:
     from .._module.context import OperationContext
 
-RECONCILE_TIMEOUT = 20.0  # how long to look for a change of which it is unknown whether it happened
-STALE_LIST_TIMEOUT = 30.0  # a list may be stale for so long
-EXPECTED_POWER_SECONDS = 60.0  # by when a start or a graceful stop is usually done
+RECONCILE_TIMEOUT = 20.0  # for a change whose outcome is unknown
+STALE_LIST_TIMEOUT = 30.0  # a list may miss a snapshot in progress for so long
+EXPECTED_POWER_SECONDS = 60.0  # how long a start or a graceful stop usually takes
 
 
 class Stopwatch:
-    """How long something has been so, without a break.
-
-    :arg deadline: whose clock is used.
-    """
+    """Measures how long a condition has been true without interruption, by the deadline's clock."""
 
     def __init__(self, deadline: Deadline) -> None:
         self._deadline = deadline
         self._started_at: float | None = None
 
     def seconds_while(self, condition: bool) -> float:
-        """Note whether it is so now; the seconds for which it has been, 0 when it is not."""
+        """Record whether the condition is true now. Return for how many seconds it has been; 0 if it is not."""
         if not condition:
             self._started_at = None
             return 0.0
@@ -46,7 +43,7 @@ def wait_with_context(
     ctx: OperationContext, poll: Callable[[], T | None], description: str, deadline: Deadline, expected_seconds: float,
     server: Server, snapshot: str | None, hint: str,
 ) -> T:
-    """Wait, and say of an error which server and snapshot it concerns and whether anything may have happened."""
+    """Wait, and add to an error its server, its snapshot and whether anything may have been changed."""
     try:
         return wait_until(
             poll, description=description, deadline=deadline, expected_seconds=expected_seconds, on_progress=ctx.progress, timeout_hint=hint,
@@ -54,15 +51,16 @@ def wait_with_context(
     except RewindError as error:
         error.add_context(server.label, snapshot)
         if error.outcome != errors.FAILED:
-            # A look that fails, even with a clear no, says nothing about what was asked for before.
+            # A failed read, even a definite rejection, says nothing about the change that was requested before.
             error.outcome = errors.UNKNOWN if ctx.changes.request_sent else errors.NOT_APPLIED
         raise
 
 
 def wait_snapshot_ready(ctx: OperationContext, snapshot: Snapshot, deadline: Deadline) -> Snapshot:
-    """The snapshot once it is ready.
+    """Return the snapshot once it is ready.
 
-    :raises RewindError: it failed, vanished, or the time is up.
+    Raises:
+        RewindError: It failed or disappeared, or the time is up.
     """
     server, label = snapshot.server, snapshot.label
     missing = Stopwatch(deadline)
@@ -97,10 +95,7 @@ def wait_snapshot_ready(ctx: OperationContext, snapshot: Snapshot, deadline: Dea
 
 
 def wait_snapshot_listed(ctx: OperationContext, server: Server, name: str, known_ids: set[str], deadline: Deadline) -> Snapshot:
-    """The snapshot of that name that was not there before.
-
-    :arg known_ids: the ids that were listed before it was asked for.
-    """
+    """Return the snapshot of that name whose id is not in `known_ids`, those listed before the request."""
 
     def poll() -> Snapshot | None:
         listed = ctx.provider.list_snapshots(server)
@@ -110,7 +105,7 @@ def wait_snapshot_listed(ctx: OperationContext, server: Server, name: str, known
 
 
 def wait_snapshot_recreated(ctx: OperationContext, old: Snapshot, deadline: Deadline) -> Snapshot:
-    """The snapshot of that name once it bears another date than the old one."""
+    """Return the snapshot of that name once its date differs from the old one's."""
 
     def poll() -> Snapshot | None:
         listed = ctx.provider.list_snapshots(old.server)
@@ -123,10 +118,10 @@ def wait_snapshot_recreated(ctx: OperationContext, old: Snapshot, deadline: Dead
 def _wait_listed_or_idle(
     ctx: OperationContext, poll: Callable[[], T | None], server: Server, name: str, description: str, deadline: Deadline,
 ) -> T:
-    """Wait for a snapshot that the cloud lists only once it is made.
+    """Wait for a snapshot that the provider lists only when it is finished.
 
-    A server that runs and has long been idle, though the time is over by which it is usually done, is making none. One
-    that is off says nothing: it is always idle.
+    If a running server stays idle although the expected time is over, no snapshot is in progress. A stopped server is always
+    idle, so nothing can be concluded.
     """
     expected_seconds = ctx.provider.capabilities.expected_create_seconds
     idle = Stopwatch(deadline)
@@ -150,7 +145,7 @@ def _wait_listed_or_idle(
 
 
 def wait_snapshot_deleted(ctx: OperationContext, snapshot: Snapshot, deadline: Deadline) -> bool:
-    """True once the snapshot is listed no more."""
+    """Return True once the snapshot is no longer listed."""
     label = snapshot.label
 
     def poll() -> bool | None:
@@ -163,7 +158,7 @@ def wait_snapshot_deleted(ctx: OperationContext, snapshot: Snapshot, deadline: D
 
 
 def wait_for_power(ctx: OperationContext, server: Server, power: str, deadline: Deadline) -> Server:
-    """The server once it has that power state and nothing is under way."""
+    """Return the server once it has that power state and is idle."""
 
     def poll() -> Server | None:
         latest = ctx.provider.get_server(server.id)
@@ -176,7 +171,7 @@ def wait_for_power(ctx: OperationContext, server: Server, power: str, deadline: 
 
 
 def wait_server_idle(ctx: OperationContext, server: Server, deadline: Deadline) -> Server:
-    """The server once nothing is under way on it, whatever its power."""
+    """Return the server once it is idle, whatever its power state."""
 
     def poll() -> Server | None:
         latest = ctx.provider.get_server(server.id)

@@ -27,6 +27,16 @@ def test_imports_follow_the_layers() -> None:
     assert linted.returncode == 0, linted.stdout
 
 
+def test_a_module_that_only_reads_ships_few_files() -> None:
+    """Ansible sends every file that a module imports, also lazily, with each of its tasks."""
+    name = "ansible_collections.rewind.vps.plugins"
+    program = f"import grimp; print(*grimp.build_graph('{name}', cache_dir=None).find_upstream_modules('{name}.modules.server_info'))"
+    environment = {**os.environ, "PYTHONPATH": os.environ["ANSIBLE_COLLECTIONS_PATH"]}
+    run = subprocess.run([sys.executable, "-c", program], env=environment, text=True, capture_output=True)
+    files = [module for module in run.stdout.split() if not module.endswith(("._module", "._bulk", "._provider", "._wait", ".module_utils"))]
+    assert run.returncode == 0 and 15 < len(files) + 1 <= 22, run.stderr or sorted(files)
+
+
 @pytest.mark.parametrize(("file", "line", "broken"), [
     ("_provider/base.py", "from ansible_collections.rewind.vps.plugins.module_utils._module import context", "module_utils"),
     ("_provider/base.py", "from .._module import context", "module_utils"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The room behind both doors: nothing is raised, nothing secret gets out, and a mistake of ours is called that."""
+"""Execution of an operation: nothing is raised, no secret is in the result, and an internal error is reported as one."""
 
 from __future__ import annotations
 

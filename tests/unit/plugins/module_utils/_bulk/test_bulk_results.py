@@ -240,8 +240,8 @@ def test_warnings_of_many_are_bounded_and_reported_once():
 
 
 @pytest.mark.parametrize(("asked", "outcome", "words"), [
-    (False, "not_applied", "before it had asked for anything. Server: web1. Snapshot: nightly. Nothing was changed."),
-    (True, "unknown", "while it waited for what it had asked for"),
+    (False, "not_applied", "before any request was sent. Server: web1. Snapshot: nightly. Nothing was changed."),
+    (True, "unknown", "while waiting for a requested change"),
 ])
 def test_an_interrupted_server_reports_how_far_it_came(asked, outcome, words):
     ctx = bulk_task(FakeAccount("vpsorg", "web1"), None, server="web1")
