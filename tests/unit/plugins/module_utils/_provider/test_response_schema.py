@@ -170,7 +170,7 @@ def test_a_filter_that_the_provider_ignores_makes_no_others_snapshot_ours():
 ])
 def test_a_next_page_that_is_none(following):
     body = {"count": 2, "results": [], "next": following}
-    with pytest.raises(RewindError, match="the next page is not at this API") as caught:
+    with pytest.raises(RewindError, match="the next page is at another address") as caught:
         provider("vpsorg", [body]).list_snapshots(None)
     assert caught.value.kind == errors.INVALID_RESPONSE
 
