@@ -46,13 +46,6 @@ def test_a_stale_list_leads_to_no_second_snapshot(virtual_time: VirtualTime) -> 
         [RunTask(present("vpsorg", "one", wait=False)), again, Advance(4000.0), RunTask(present("vpsorg", "one"), rerun=True)])
 
 
-def test_a_stale_list_does_not_hide_a_deletion(virtual_time: VirtualTime) -> None:
-    """The deleted snapshot was still listed, so it was reported as present."""
-    for cloud in ("vpsorg", "ilkbyte"):
-        again = RunTask(present(cloud, "one"), (Fault("stale", "snapshots.list"),), rerun=True)
-        run_scenario(virtual_time, cloud, [Interfere("add", "one", hours=3), RunTask(absent(cloud, "one")), again])
-
-
 def test_a_server_that_is_off_does_not_show_that_its_snapshot_is_created(virtual_time: VirtualTime) -> None:
     """Ilkbyte lists only finished snapshots, and a server that is off is never busy: the rerun requested it again."""
     quick = RunTask(present("ilkbyte", "one", wait=False))

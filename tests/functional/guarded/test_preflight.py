@@ -32,7 +32,7 @@ def test_a_wrong_key(upgrades: UpgradeRunner, host: str) -> None:
 
 def test_a_key_that_may_only_read(upgrades: UpgradeRunner) -> None:
     upgrades.sandbox.admin.add_credentials(vpsorg_token={"token": "vps_reader", "permissions": ["read"]})
-    is_refused(upgrades, "may only read", environment={"VPS_API_TOKEN": "vps_reader"})
+    is_refused(upgrades, "are read-only (", environment={"VPS_API_TOKEN": "vps_reader"})
     upgrades.assert_untouched("web1")
 
 
@@ -56,7 +56,7 @@ def test_the_server_is_busy_or_off(upgrades: UpgradeRunner) -> None:
 def test_the_limit_is_full_of_snapshots_that_are_not_ours(upgrades: UpgradeRunner) -> None:
     for number in range(5):
         upgrades.sandbox.admin.add_snapshot("vpsorg", "web1", f"rewind-by-hand-{number}")
-    is_refused(upgrades, "of them only 0 may go")
+    is_refused(upgrades, "only 0 of them may be deleted")
     assert len(upgrades.snapshots("web1")) == 5
     upgrades.assert_untouched("web1")
 

@@ -57,7 +57,7 @@ def test_in_each_layer(secret_scan: SecretScanRunner, cloud: str, mode: str, tmp
     assert raised(tmp_path) == set(wanted)
     for location in wanted:
         assert run[location].failed, location
-        assert "of its own (RuntimeError at" in run[location].msg, run[location].msg
+        assert "Internal error in rewind.vps (RuntimeError at" in run[location].msg, run[location].msg
         assert run[location].error["kind"] == "internal"
 
 
