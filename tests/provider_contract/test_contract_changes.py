@@ -201,14 +201,14 @@ def test_recreate_or_a_clear_no(cloud):
 
 def test_schedules_or_a_clear_no(cloud):
     snapshot = cloud.add_snapshot("nightly")
-    wished = Schedule(2, 3, 4)
+    desired = Schedule(2, 3, 4)
     if not cloud.provider.capabilities.schedule:
-        for call in (lambda: cloud.provider.add_schedule(snapshot, wished), lambda: cloud.provider.remove_schedule(snapshot)):
+        for call in (lambda: cloud.provider.add_schedule(snapshot, desired), lambda: cloud.provider.remove_schedule(snapshot)):
             error = failure(call)
             assert (error.kind, error.outcome) == (errors.UNSUPPORTED, errors.NOT_APPLIED)
         assert cloud.requests() == []
         return
-    cloud.provider.add_schedule(snapshot, wished)
+    cloud.provider.add_schedule(snapshot, desired)
     assert changes(cloud) == 1
     (scheduled,) = cloud.listed()
     assert (scheduled.schedule.day, scheduled.schedule.hour, scheduled.schedule.minute) == (2, 3, 4)

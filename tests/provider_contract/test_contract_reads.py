@@ -87,7 +87,7 @@ def test_finding_by_identity_is_one_request(cloud):
     assert len(cloud.requests()) == 1
 
 
-def test_identify_asks_nobody(cloud):
+def test_identify_sends_no_request(cloud):
     identity = cloud.server().id
     cloud.admin.clear_request_log()
     assert cloud.provider.server_from_reference(identity).id == identity

@@ -49,7 +49,7 @@ def snapshots() -> st.SearchStrategy[list[Snapshot]]:
 
 
 class FakeClock(Clock):
-    """Time that passes only while somebody sleeps.
+    """A clock that advances only during a sleep.
 
     :param jitter: what every pause is multiplied with.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is said in several places of the collection is the same in all of them."""
+"""What several files of the collection state is the same in all of them."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def test_version():
     assert loaded("galaxy.yml")["version"] == version.VERSION
 
 
-def texts_of(folder, name):
+def texts_of(directory, name):
     """The YAML texts that a file holds, by their names in lower case, without running it; of several documents the first."""
-    tree = ast.parse((ROOT / "plugins" / folder / f"{name}.py").read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / "plugins" / directory / f"{name}.py").read_text(encoding="utf-8"))
     return {node.targets[0].id.lower(): next(yaml.safe_load_all(node.value.value), None) for node in ast.walk(tree)
             if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)}
 
@@ -99,7 +99,7 @@ def test_an_account_of_an_inventory_has_the_modules_options():
     assert sorted(suboptions) == sorted(ACCOUNT_OPTIONS)
     for name, option in ACCOUNT_OPTIONS.items():
         assert options[name] == suboptions[name]
-        # Whether one is needed is only known when the environment has been looked at.
+        # Whether one is needed is only known when the environment has been read.
         assert as_said(suboptions[name]) == {**as_said(option), "required": False}, name
         said = " ".join(suboptions[name]["description"]) if isinstance(suboptions[name]["description"], list) else ""
         assert all(f"E({variable})" in said for variable in option.get("fallback", (None, []))[1]), name

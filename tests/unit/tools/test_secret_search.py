@@ -10,7 +10,7 @@ import random
 import pytest
 from support.secret_search import MIN_PREFIX, Searcher, encodings_of, min_prefix_of
 
-# The first characters already look another way in each form; the second one is plain.
+# The first characters already differ in each form; the second one is plain.
 SECRETS = ["t+K/\"\\=&%41<'>?:~tail9xyzuvw", "vps_0123456789abcdefghij"]
 FORMS = [pytest.param(secret, name, id=f"{secret[:3]} {name}") for secret in SECRETS for name in encodings_of(secret)]
 

@@ -64,7 +64,7 @@ def tasks(draw, module, cloud):
 
 @contextlib.contextmanager
 def fake_provider(session):
-    """Time that passes only while somebody sleeps, and a cloud at the end of this wire."""
+    """A clock that advances only during a sleep, and a provider that this session simulates."""
     clock = FakeClock()
 
     def connected(options):

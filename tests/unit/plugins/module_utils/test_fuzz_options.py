@@ -94,7 +94,7 @@ class Stopped(Exception):
 
 
 def destination(url, monkeypatch):
-    """The host that the wire's connection really opens a socket to, by urllib3's own word, or None where it refuses."""
+    """Return the host that urllib3 opens a socket to for this URL, or None if it rejects the URL."""
 
     def note(address, *rest, **more):
         raise Stopped(address[0])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What must be finished or put back is, though the process is told to end; then it is told so."""
+"""Critical sections and cleanup finish before the process handles a termination signal."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A server that a killed task has left off is started by the next one, and one that somebody wants off is not."""
+"""The next task starts a server that a killed task left stopped, but not one that was stopped on purpose."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_task_that_does_not_wait_leaves_it_to_the_next_where_it_can_not_be_sta
 def test_it_is_started_once(local_state: LocalStateFixture) -> None:
     provider = left_off(local_state, snapshot())
     snapshot_operation.run(make_context(provider))
-    provider.power_state = "stopped"  # now by somebody's wish
+    provider.power_state = "stopped"  # now on purpose
     again = make_context(provider)
     assert snapshot_operation.run(again)["changed"] is False
     assert provider.requests == ["start"] and again.warnings == []

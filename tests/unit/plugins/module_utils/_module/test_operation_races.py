@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Moments of the operations: what somebody else does meanwhile, a signal between two changes, a no that is no for a moment only."""
+"""Races in the operations: concurrent changes, a signal between two changes, a temporary rejection."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def refusal(outcome: str = errors.NOT_APPLIED, kind: str = errors.PROVIDER_REJEC
 
 
 def test_retention_reads_again_before_it_deletes() -> None:
-    """While the new snapshot is made, somebody hangs a schedule on one that was to go."""
+    """While the new snapshot is created, an old one that was to be deleted gets a schedule."""
     provider = FakeProvider("vpsorg", snapshot("nightly1", id="1", created_at=OLD), snapshot("nightly2", id="2", created_at=OLD))
 
     def interfere(change: str) -> None:

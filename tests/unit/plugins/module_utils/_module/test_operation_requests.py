@@ -32,7 +32,7 @@ def no(kind: str = errors.PROVIDER_REJECTED, outcome: str = errors.NOT_APPLIED) 
 
 
 def refusing(provider: FakeProvider, *changes: str, error: RewindError | None = None, once: bool = False) -> FakeProvider:
-    """The cloud refuses changes that begin so."""
+    """The provider rejects changes that start with this text."""
     left = list(changes)
 
     def refuse(change: str) -> None:
@@ -52,8 +52,8 @@ def refusing(provider: FakeProvider, *changes: str, error: RewindError | None = 
 CHECKED = {
     "take": (snapshot_operation.run, "vpsorg", [], {}),
     "take with the server stopped": (snapshot_operation.run, "vpsorg", [], {"stop_server": True}),
-    "take anew": (snapshot_operation.run, "vpsorg", [snapshot(created_at=OLD)], {"max_age": 60}),
-    "take anew in place": (snapshot_operation.run, "ilkbyte", [snapshot(created_at=OLD)], {"max_age": 60}),
+    "replace": (snapshot_operation.run, "vpsorg", [snapshot(created_at=OLD)], {"max_age": 60}),
+    "replace in place": (snapshot_operation.run, "ilkbyte", [snapshot(created_at=OLD)], {"max_age": 60}),
     "prune": (snapshot_operation.run, "vpsorg", [snapshot(id="1"), snapshot("nightly2", id="2", created_at=OLD)],
               {"retain": {"count": 1, "match": "*"}}),
     "delete": (snapshot_operation.run, "vpsorg", [snapshot()], {"state": "absent"}),
@@ -283,7 +283,7 @@ def test_a_token_that_may_only_read_is_refused() -> None:
 
 @pytest.mark.parametrize("address", ["198.51.100.2", "8.8.8.8"])
 def test_a_name_and_an_address_of_different_servers_are_refused(address: str) -> None:
-    """The address is another server's of the account, or it is in the wide world and nobody's here."""
+    """The address belongs to another server of the account, or to none of its servers."""
     with pytest.raises(RewindError) as caught:
         preflight(FakeProvider("vpsorg"), address=address)
     assert caught.value.kind == errors.AMBIGUOUS

@@ -45,7 +45,7 @@ def replaced(local_state: LocalStateFixture, *listed: Snapshot, **note: Any) -> 
     return provider
 
 
-FOR_EVER = 10**9  # seconds that are no limit, but for which a task that makes the snapshot anew would replace it
+FOR_EVER = 10**9  # seconds: longer than any test, but a task that re-creates the snapshot would replace it
 
 
 def test_the_rerun_deletes_what_a_killed_task_has_replaced(local_state: LocalStateFixture) -> None:
@@ -154,7 +154,7 @@ def test_a_full_disk_fails_no_task_that_has_done_its_work(local_state: LocalStat
 
 
 def test_requested_snapshots_are_recorded_by_name(local_state: LocalStateFixture) -> None:
-    """A server that is off shows nothing of either; the second one's note must not take the place of the first one's."""
+    """A stopped server shows neither; the second note must not replace the first."""
     provider = SlowProvider("ilkbyte")
     provider.power_state = "stopped"
     one, two = make_context(provider, name="one"), make_context(provider, name="two")

@@ -11,7 +11,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._guard import server
 
 
 class IdleListener:
-    """A door at which nobody knocks."""
+    """A listener without connections."""
 
     def accept(self):
         raise TimeoutError

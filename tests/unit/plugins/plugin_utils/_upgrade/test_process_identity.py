@@ -21,7 +21,7 @@ UNUSED_PID = 2 ** 22 + 1  # above what a kernel gives out
 
 @pytest.fixture(params=["proc", "ps"])
 def lookup(request, monkeypatch):
-    """Both ways to look; the second is for systems without /proc."""
+    """Both ways to read it; the second is for systems without /proc."""
     if request.param == "proc":
         if not HAS_PROC:
             pytest.skip("this system has no /proc")
@@ -40,7 +40,7 @@ def child():
 
 
 def become_zombie(process):
-    """Ended, and nobody has asked how."""
+    """End the process without reaping it."""
     process.kill()
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The receipt: whole on the disk before anything else happens, for its owner only, and never taken for one when it is none."""
+"""The run record: complete on the disk before anything else happens, private to its owner, and rejected if invalid."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_what_is_updated_is_on_the_disk(tmp_path):
     assert (record.data["diagnostics"], record.state) == (["a"], states.PLANNED)
 
 
-# --- in words
+# --- as text
 
 
 def test_describe_state(tmp_path):
@@ -279,7 +279,7 @@ def test_the_newest_run_of_a_server(server_records):
 
 
 def test_an_unreadable_newest_run_record_is_not_skipped(server_records):
-    """The one before it would tell of another upgrade."""
+    """The previous record describes another upgrade."""
     put(server_records, 1)
     put(server_records, 2).write_text("{", encoding="utf-8")
     for lookup in (server_records.latest, server_records.latest_with_snapshot):
@@ -300,7 +300,7 @@ def test_only_the_newest_runs_are_kept_with_their_diagnostics(server_records):
 
 
 def test_an_old_run_that_has_not_ended_is_kept(server_records):
-    """Its snapshot may be needed still, and somebody has to be told."""
+    """Its snapshot may still be needed, and its result has not been reported."""
     unfinished = {1: states.UPGRADING, 2: states.RESTORING, 3: states.CONFIRMED}
     for number in range(MAX_RUNS + 5):
         put(server_records, number, unfinished.get(number, states.ENDED))
