@@ -33,7 +33,7 @@ def fresh_state_directory(tmp_path_factory):
 
 @pytest.fixture
 def local_state(tmp_path, monkeypatch):
-    """Where tasks find what earlier ones have noted (see fakes/local_state.py)."""
+    """The state directory and the clock of the tasks of a test (see fakes/local_state.py)."""
     from fakes.local_state import LocalStateFixture
 
     return LocalStateFixture(tmp_path / "locks é", monkeypatch)

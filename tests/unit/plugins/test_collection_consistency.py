@@ -54,7 +54,7 @@ def texts_of(directory, name):
 
 
 def documented_options(module):
-    """With those of the fragments that it extends. What it says itself comes first, as with Ansible."""
+    """Return the module's options with those of its fragments. Its own documentation takes precedence, as with Ansible."""
     own = texts_of("modules", module)["documentation"]
     options = {}
     for reference in own.get("extends_documentation_fragment", []):
@@ -67,7 +67,7 @@ def documented_options(module):
 
 
 def as_said(option):
-    """What a documentation and a specification say of an option alike; what is left out has a value, too."""
+    """Return what documentation and specification both state of an option, with defaults for what is left out."""
     return {
         "type": option.get("type", "str"), "elements": option.get("elements"), "default": option.get("default"),
         "choices": list(option.get("choices") or []), "required": bool(option.get("required")),
@@ -160,7 +160,7 @@ def test_action_and_module_run_the_same_operation(module):
     assert f"    run_module({module})\n" in source
 
 
-def test_every_python_file_below_plugins_begins_with_the_licence():
+def test_every_python_file_below_plugins_starts_with_the_licence():
     for path in sorted((ROOT / "plugins").rglob("*.py")):
         if path.name == "__init__.py" and not path.read_text(encoding="utf-8").strip():
             continue  # ansible-test wants these empty

@@ -44,7 +44,7 @@ def test_a_secret_in_a_quoted_json_text_is_found(secret: str) -> None:
 
 @pytest.mark.parametrize("before", ["", "a", "ab", "abc:"])
 @pytest.mark.parametrize("secret", SECRETS)
-def test_base64_is_found_wherever_the_secret_begins(secret: str, before: str) -> None:
+def test_base64_is_found_at_any_offset_of_the_secret(secret: str, before: str) -> None:
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         text = encode(before.encode() + secret.encode() + b":tail").decode()
         assert found(secret, text)

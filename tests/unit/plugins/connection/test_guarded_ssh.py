@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""rewind.vps.guarded_ssh apart from any server: its options, its arguments for ssh, and what it makes of ssh's failures."""
+"""rewind.vps.guarded_ssh without a server: its options, its arguments for ssh, and how it handles failures of ssh."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def connect():
 
 @pytest.fixture
 def failing(connect, monkeypatch, tmp_path):
-    """Makes a connection where each of ssh's own ways to run something ends so."""
+    """Makes a connection in which each operation of ssh has this result."""
 
     def made(outcome):
         def run(self, *args, **kwargs):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options are checked and put in order before anything is sent."""
+"""Options are checked and normalized before anything is sent."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def normalized(module, environ=None, **given_options):
-    """The options of a module as its operation gets them."""
+    """Return the options of a module as its operation receives them."""
     operation = OPERATIONS[module]
     validation = ArgumentSpecValidator(**operation.SPEC.to_kwargs()).validate(given_options)
     assert not validation.error_messages, validation.error_messages

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every module as a whole with any options and any answers: a result that is true to its shape, and never a mistake of ours."""
+"""Every module with any options and any responses: the result is valid, and there is never an internal error."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A restore is called proven only where one that failed half way would look different."""
+"""A restore is verified only where a restore that failed half way would have another result."""
 
 from __future__ import annotations
 

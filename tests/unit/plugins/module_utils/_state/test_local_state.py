@@ -265,7 +265,7 @@ def test_another_users_directory_is_not_used(home: Path, monkeypatch: pytest.Mon
 
 
 def test_nothing_is_created_in_another_users_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As sudo -E hands it on: what root makes there its owner could not write any more."""
+    """As with `sudo -E`: the owner could no longer write what root creates there."""
     OwnedByOthers(monkeypatch, home)
     assert state_directory(create=True) == str(temporary_directory(home))
     assert list(home.iterdir()) == []

@@ -128,7 +128,7 @@ def test_an_old_change_costs_no_request(local_state: LocalStateFixture) -> None:
     assert provider.reads == ["server"]
 
 
-def test_a_server_that_is_known_is_not_asked_for_and_its_power_forgotten(local_state: LocalStateFixture) -> None:
+def test_a_known_server_is_not_read_again_and_its_power_is_discarded(local_state: LocalStateFixture) -> None:
     provider = SlowProvider("vpsorg")
     with lock_server(make_context(provider), Server(SERVER.id, SERVER.name, "running", "restoring", "192.0.2.1")) as server:
         assert (server.id, server.address, server.power_state, server.task_state) == (SERVER.id, "192.0.2.1", None, None)
@@ -202,7 +202,7 @@ def test_the_lock_is_free_while_a_task_waits_for_a_busy_server(local_state: Loca
 
 
 def test_the_lock_is_kept_while_the_server_is_off_for_its_snapshot(local_state: LocalStateFixture) -> None:
-    """Another task would take it for one that is to be off."""
+    """Another task would treat it as a server that is stopped on purpose."""
     provider = SlowProvider("vpsorg")
     free: list[bool] = []
 

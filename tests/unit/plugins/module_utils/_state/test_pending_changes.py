@@ -20,7 +20,7 @@ NEW = "2026-06-01T00:00:00Z"
 
 
 def ready(provider: FakeProvider) -> None:
-    """What is being made is ready now."""
+    """Make the pending snapshots ready."""
     provider.snapshots = [Snapshot(item.id, item.name, item.server, "ready", created_at=item.created_at) for item in provider.snapshots]
 
 
@@ -87,7 +87,7 @@ def test_nothing_goes_where_another_is_the_one_that_is_kept(local_state: LocalSt
 
 
 def test_nothing_goes_before_the_new_one_is_ready(local_state: LocalStateFixture) -> None:
-    """By the rerun that waits for it, and by none that does not."""
+    """Only a rerun that waits deletes it."""
     provider = replaced(local_state, snapshot(id="1", created_at=OLD), snapshot(id="2", created_at=NEW, status="pending"))
     waitless = make_context(provider, max_age=3600, wait=False)
     assert snapshot_operation.run(waitless)["changed"] is False
@@ -125,7 +125,7 @@ def test_a_task_interrupted_while_it_waits_has_recorded_the_replacement(local_st
 
 @pytest.mark.parametrize("adopted", [False, True], ids=["made", "adopted"])
 def test_who_does_not_wait_has_replaced_nothing(local_state: LocalStateFixture, adopted: bool) -> None:
-    """It says that the old one stays; no later task goes back on that."""
+    """Its message states that the old snapshot stays; no later task deletes it."""
     provider = SlowProvider("vpsorg", snapshot(id="1", created_at=OLD))
     if adopted:
         provider.snapshots.append(snapshot(id="901", created_at=NEW, status="pending"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When a note that a task has left about a server is acted upon, and when it must not be."""
+"""When a task acts on a note of an earlier task about a server, and when it must not."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_server_that_a_killed_task_has_stopped_is_started(directory: Path) -> 
 
 
 def test_a_check_run_leaves_a_living_tasks_server_out(directory: Path) -> None:
-    """The task that has stopped it is at work, so nothing was cut off."""
+    """The task that has stopped it still runs, so nothing was interrupted."""
     provider = left_off(directory, "vpsorg", snapshot())
     living = open_lock(directory)
     assert living.try_acquire()
@@ -89,7 +89,7 @@ def test_no_note_is_believed_where_nothing_can_be_locked(directory: Path, monkey
 
 
 def test_another_server_of_the_same_name_is_not_started(directory: Path) -> None:
-    """Of another account, or a new one: at one cloud the name is all that a server is known by."""
+    """Of another account, or a new one: Ilkbyte identifies a server only by its name."""
     provider = left_off(directory, "ilkbyte", snapshot(), address="203.0.113.9")
     assert snapshot_operation.run(make_context(provider))["changed"] is False
     assert provider.requests == []
@@ -103,7 +103,7 @@ def test_a_restored_server_is_as_its_restore_left_it(directory: Path) -> None:
     assert provider.requests == ["restore one"]
 
 
-def test_a_stop_that_a_killed_task_has_asked_for_may_come_late(directory: Path) -> None:
+def test_a_stop_requested_by_a_killed_task_may_take_effect_late(directory: Path) -> None:
     """The server still runs when the next task reads it, and stops a little later."""
     provider = left_off(directory, "vpsorg", snapshot(), at=1.0)
     find, reads = provider.get_server, []
@@ -121,7 +121,7 @@ def test_a_stop_that_a_killed_task_has_asked_for_may_come_late(directory: Path) 
 
 @pytest.mark.parametrize(("wait", "noted"), [(True, False), (False, True)])
 def test_a_server_that_never_goes_off_is_watched_once(directory: Path, wait: bool, noted: bool) -> None:
-    """The stop never came to the cloud. A task that does not wait leaves the watching to the next one."""
+    """The stop never reached the provider. A task with wait=False leaves the check to the next one."""
     provider = left_off(directory, "vpsorg", snapshot(), at=1.0)
     provider.power_state = "running"
     assert snapshot_operation.run(make_context(provider, wait=wait))["changed"] is False

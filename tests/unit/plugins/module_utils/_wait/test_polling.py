@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Waiting: not asked every second, noticed soon, and never for longer than allowed. Time is made up here."""
+"""Waiting: few polls, a result is noticed soon, and the timeout holds. The clock is fake."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_internal_errors_are_not_swallowed():
 
 
 @pytest.mark.parametrize("timeout", [1, 7, 100, 601])
-def test_timeout_says_what_and_what_next(timeout):
+def test_a_timeout_reports_what_was_awaited_and_the_next_step(timeout):
     clock = FakeClock()
     started = clock.now
     operation = Operation(clock, 10_000)

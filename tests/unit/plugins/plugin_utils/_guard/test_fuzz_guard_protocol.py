@@ -143,7 +143,7 @@ def test_a_caller_that_drips_does_not_keep_the_guard_from_watching(tmp_path, mon
     lambda key, value: json.dumps({key: value}).encode(), st.sampled_from(["result", "error"]),
     ANYTHING | st.fixed_dictionaries({"record": ANYTHING}),
 ), max_size=3))
-def test_a_run_takes_no_nonsense_for_its_guards_answer(tmp_path, lines):
+def test_a_run_rejects_an_invalid_answer_of_its_guard(tmp_path, lines):
     record = RunRecord(tmp_path / "run.json", record_data(states.UPGRADING))
     socket_path = tmp_path / "s"
     socket_path.unlink(missing_ok=True)

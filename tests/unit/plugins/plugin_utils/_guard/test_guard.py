@@ -312,7 +312,7 @@ def take_snapshot(**changes):
     return {"command": "take_snapshot", "params": {**PARAMS, **changes}}
 
 
-def test_a_snapshot_is_answered_before_it_is_asked_for_and_seen_ready_later(tmp_path):
+def test_a_snapshot_request_is_answered_at_once_and_ready_later(tmp_path):
     actions = FakeActions()
     guard = guard_in(tmp_path, states.PLANNED, actions)
     assert guard.handle(take_snapshot())["record"]["state"] == states.SNAPSHOTTING == on_disk(guard)["state"]
@@ -368,7 +368,7 @@ def test_no_snapshot_is_taken_where_the_way_back_is_one_already(tmp_path, state)
     assert actions.snapshot_calls == [] and on_disk(guard)["snapshot"]["id"] == "801"
 
 
-def test_no_snapshot_is_asked_for_when_its_run_is_gone(tmp_path):
+def test_no_snapshot_is_requested_when_its_run_is_gone(tmp_path):
     actions = FakeActions()
     guard = guard_in(tmp_path, states.PLANNED, actions)
     guard.handle(take_snapshot())

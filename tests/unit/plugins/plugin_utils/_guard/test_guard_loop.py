@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The guard's loop apart from its process: what it survives, and what it lets out."""
+"""The guard's loop without its process: which errors it survives, and which it raises."""
 
 from __future__ import annotations
 

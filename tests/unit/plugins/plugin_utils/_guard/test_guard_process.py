@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The guard as the process that it is: started, asked, left alone, and at work when its run has been killed."""
+"""The guard as a process: its start, its requests, and its work after its run was killed."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_another_guard_resumes_what_a_killed_one_has_left(stage):
 
 
 @pytest.mark.parametrize("problem", ["no directory", "no record", "garbage"])
-def test_one_that_can_not_start_says_so(stage, problem, tmp_path):
+def test_a_guard_that_cannot_start_reports_it(stage, problem, tmp_path):
     if problem == "no directory":
         (tmp_path / "state").write_text("a file", encoding="utf-8")
     if problem == "garbage":
@@ -215,7 +215,7 @@ def test_one_that_can_not_start_says_so(stage, problem, tmp_path):
 
 @contextlib.contextmanager
 def responding(*chunks):
-    """A socket that sends these to the first who asks, or waits so many seconds, and ends."""
+    """Listen on a socket, send these chunks to the first client (a number is a delay in seconds), and close it."""
     directory = Path(tempfile.mkdtemp(prefix="rewind-test-"))  # the paths of pytest's directories are too long for a socket
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
@@ -416,7 +416,7 @@ def test_a_server_that_it_has_stopped_for_the_snapshot_runs_again_though_its_run
 
 
 def test_what_goes_wrong_in_the_guard_is_reported_without_the_exceptions_text():
-    """Its process has nowhere to write to; what it answers is shown by the run."""
+    """Its process has no terminal to write to; the run shows its responses."""
     ours, theirs = socket.socketpair()
 
     def answer(request):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A restore with patience: asked for again where that can do no harm, and given up where it can do no good."""
+"""Retries of a restore: it is requested again where that is safe, and given up where that is useless."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_one_that_may_have_started_is_tried_three_times_and_is_then_unknown():
 
 
 @pytest.mark.parametrize("afterwards", [errors.UNAUTHORIZED, errors.UNREACHABLE, errors.PROVIDER_REJECTED])
-def test_a_rejection_says_nothing_of_one_that_was_requested_before(afterwards):
+def test_a_rejection_does_not_cover_an_earlier_request(afterwards):
     """The first may have restored the server, or be about to."""
     run = Run(failed(errors.TIMEOUT, errors.UNKNOWN), failed(afterwards))
     assert run.ended[:2] == (False, False)

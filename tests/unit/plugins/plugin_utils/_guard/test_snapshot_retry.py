@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How patient the guard is with a cloud that has had too many requests while a whole batch asked for snapshots."""
+"""How the guard retries while a provider throttles the snapshot requests of a whole batch."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ print("  ".join(values[name] for name, heading in columns))
 """
 
 
-def test_a_ps_that_takes_the_standard_by_its_word_is_understood(tmp_path, monkeypatch):
+def test_the_output_of_a_strictly_posix_ps_is_parsed(tmp_path, monkeypatch):
     exists = Path.exists
     monkeypatch.setattr(Path, "exists", lambda path, **how: str(path) != "/proc/self/stat" and exists(path, **how))
     script, program = tmp_path / "ps.py", tmp_path / "ps"

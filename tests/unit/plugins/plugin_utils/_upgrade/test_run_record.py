@@ -90,7 +90,7 @@ def test_a_write_that_fails_leaves_the_old_one_whole(tmp_path, monkeypatch, brok
     assert path.read_text(encoding="utf-8") == "the old one"
 
 
-def test_a_symlink_in_its_place_is_replaced(tmp_path):
+def test_a_symlink_at_its_path_is_replaced(tmp_path):
     target, path = tmp_path / "target", tmp_path / "run.json"
     target.write_text("untouched", encoding="utf-8")
     path.symlink_to(target)
@@ -324,7 +324,7 @@ def test_latest_records_are_the_newest_of_each_server_without_the_unreadable(tmp
 
 
 @pytest.mark.parametrize("provider", REGISTRY)
-def test_every_cloud_takes_a_runs_id_in_a_snapshots_name(provider):
+def test_every_provider_accepts_a_run_id_in_a_snapshot_name(provider):
     for _attempt in range(200):
         assert re.fullmatch(REGISTRY[provider].capabilities.name_pattern, f"rewind{new_run_id()}")
 

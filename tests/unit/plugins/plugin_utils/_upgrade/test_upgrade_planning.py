@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run is to do with a server, by what an earlier one has left."""
+"""What a run does with a server, depending on the run record of an earlier run."""
 
 from __future__ import annotations
 

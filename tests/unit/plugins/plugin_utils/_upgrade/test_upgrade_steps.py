@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The steps of the role, apart from any cloud and process: what each refuses, asks its guard for, and deletes."""
+"""The steps of the role without a provider or processes: what each rejects, requests from its guard, and deletes."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class StepRunner:
         monkeypatch.setattr(base, "run_operation", self._run_operation)
 
     def set_state(self, state: str, **fields: Any) -> None:
-        """Where the upgrade stands, with a guard at work."""
+        """Set the state of the upgrade, with a running guard."""
         self.guards = [guard_in(self.directory, state, FakeActions(), **fields)]
 
     @property
