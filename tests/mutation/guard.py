@@ -39,7 +39,7 @@ MUTANTS = [
     Mutant(
         "the snapshots of a batch are taken one after the other", GUARD, "Guard._dispatch",
         r"self\._pending = self\._take_snapshot\b", "self._take_snapshot()", "batch",
-        (f"{DECIDES}::test_a_snapshot_is_answered_before_it_is_asked_for_and_seen_ready_later",),
+        (f"{DECIDES}::test_a_snapshot_request_is_answered_at_once_and_ready_later",),
     ),
     Mutant("two guards watch one server", f"{DIRECTORY}/_guard/server.py", "serve", r"if lock is None:", "if False:", "upgrade", PROCESS),
     Mutant(

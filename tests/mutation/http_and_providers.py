@@ -70,7 +70,7 @@ MUTANTS = [
     Mutant(
         "Ilkbyte's changes, which are GETs, are repeated like reads", ILKBYTE, "Ilkbyte._request_data", r"if changes:", "if False:", "sent_once",
         (f"{SHAPES}::test_an_unclear_response_to_a_change_leaves_its_outcome_unknown",
-         "provider_contract/test_contract_refusals.py::test_a_change_whose_answer_makes_no_sense_is_unknown_and_asked_once"),
+         "provider_contract/test_contract_refusals.py::test_a_change_with_an_invalid_response_is_unknown_and_sent_once"),
     ),
     Mutant(
         "a server that is on two pages is not noticed at Ilkbyte", ILKBYTE, "Ilkbyte._list_servers_once",

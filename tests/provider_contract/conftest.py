@@ -58,7 +58,7 @@ def sandbox(shared_sandbox: SandboxHandle) -> SandboxHandle:
 
 @pytest.fixture(params=NAMES)
 def cloud(request: pytest.FixtureRequest) -> CloudUnderTest:
-    """One cloud after the other."""
+    """Each simulated provider in turn."""
     if request.param != "examplecloud":
         return connected(request.param, request.getfixturevalue("sandbox"))
     sandbox = request.getfixturevalue("shared_example_sandbox")

@@ -46,7 +46,7 @@ PROVIDERS = {**REGISTRY, "examplecloud": provider_module().ExampleCloud}
 
 
 class CloudUnderTest:
-    """One cloud of the sandbox."""
+    """One simulated provider of the sandbox."""
 
     def __init__(self, name: str, sandbox: SandboxHandle) -> None:
         self.name = name

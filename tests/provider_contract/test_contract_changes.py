@@ -57,7 +57,7 @@ def test_create_with_a_description(vpsorg):
         "server_id": 12345, "name": "nightly", "description": "before the upgrade"}
 
 
-def test_names_are_unique_where_the_cloud_says_so(cloud):
+def test_names_are_unique_where_the_provider_requires_it(cloud):
     cloud.add_snapshot("nightly")
     if cloud.provider.capabilities.unique_names:
         error = failure(cloud.provider.create_snapshot, cloud.server(), "nightly", None)
@@ -69,7 +69,7 @@ def test_names_are_unique_where_the_cloud_says_so(cloud):
 
 
 def test_the_pattern_is_the_clouds_own(cloud):
-    """What the pattern takes the cloud takes, and what it refuses the cloud refuses."""
+    """The provider accepts exactly the names that match the pattern."""
     for name in ("a", "A1", "pre-upgrade", "pre_upgrade", "two words", "", "ğ", "a.b", "x" * 40):
         fits = re.fullmatch(cloud.provider.capabilities.name_pattern, name) is not None
         try:
@@ -182,7 +182,7 @@ def test_a_restored_snapshot_is_current_in_a_tree(ilkbyte):
 # --- re-create
 
 
-def test_recreate_or_a_clear_no(cloud):
+def test_recreate_or_a_definite_rejection(cloud):
     old = cloud.add_snapshot("nightly", created_at="2025-01-15T18:30:00Z")
     if not cloud.provider.capabilities.recreate:
         error = failure(cloud.provider.recreate_snapshot, old)
@@ -199,16 +199,16 @@ def test_recreate_or_a_clear_no(cloud):
 # --- schedules
 
 
-def test_schedules_or_a_clear_no(cloud):
+def test_schedules_or_a_definite_rejection(cloud):
     snapshot = cloud.add_snapshot("nightly")
-    wished = Schedule(2, 3, 4)
+    desired = Schedule(2, 3, 4)
     if not cloud.provider.capabilities.schedule:
-        for call in (lambda: cloud.provider.add_schedule(snapshot, wished), lambda: cloud.provider.remove_schedule(snapshot)):
+        for call in (lambda: cloud.provider.add_schedule(snapshot, desired), lambda: cloud.provider.remove_schedule(snapshot)):
             error = failure(call)
             assert (error.kind, error.outcome) == (errors.UNSUPPORTED, errors.NOT_APPLIED)
         assert cloud.requests() == []
         return
-    cloud.provider.add_schedule(snapshot, wished)
+    cloud.provider.add_schedule(snapshot, desired)
     assert changes(cloud) == 1
     (scheduled,) = cloud.listed()
     assert (scheduled.schedule.day, scheduled.schedule.hour, scheduled.schedule.minute) == (2, 3, 4)

@@ -87,7 +87,7 @@ def test_finding_by_identity_is_one_request(cloud):
     assert len(cloud.requests()) == 1
 
 
-def test_identify_asks_nobody(cloud):
+def test_identify_sends_no_request(cloud):
     identity = cloud.server().id
     cloud.admin.clear_request_log()
     assert cloud.provider.server_from_reference(identity).id == identity
@@ -191,7 +191,7 @@ def test_only_the_servers_own_snapshots(cloud):
     assert sorted(item.name for item in cloud.provider.list_snapshots(None)) == ["mine", "theirs"]
 
 
-def test_all_snapshots_in_one_request_where_the_cloud_says_so(cloud):
+def test_all_snapshots_in_one_request_where_the_provider_supports_it(cloud):
     cloud.add_snapshot("mine")
     cloud.admin.clear_request_log()
     cloud.provider.list_snapshots(None)
@@ -240,7 +240,7 @@ def test_whoami(cloud):
     assert len(cloud.requests()) == 1
 
 
-def test_whoami_tells_rights_where_the_cloud_does(vpsorg):
+def test_whoami_returns_rights_where_the_provider_does(vpsorg):
     assert vpsorg.provider.whoami() == Account("sandbox@example.com", ("read", "write"))
     assert vpsorg.credentials_without_rights().whoami().permissions == ("read",)
 
@@ -282,7 +282,7 @@ def test_a_list_that_never_stops_changing_is_an_error_and_no_half_truth(vpsorg):
     assert error.kind == errors.INVALID_RESPONSE and "changed 4 times while it was read" in error.message
 
 
-def test_a_server_that_stands_on_two_pages_makes_the_list_be_read_again(ilkbyte):
+def test_a_server_on_two_pages_makes_the_list_be_read_again(ilkbyte):
     ilkbyte.admin.settings(ilkbyte_page_size=1)
     ilkbyte.admin.fault("shift", operation="servers.list", rows=1, skip=1)
     assert [server.id for server in ilkbyte.provider.list_servers()] == ["app1", "app2"]

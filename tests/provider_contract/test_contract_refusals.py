@@ -28,7 +28,7 @@ CALLS = {**READS, **CHANGES}
 
 
 class PreparedCall:
-    """A call, ready to be made on a cloud where there is something to call it on."""
+    """A prepared call on a provider with a suitable snapshot."""
 
     def __init__(self, cloud, name):
         can = cloud.provider.capabilities
@@ -116,7 +116,7 @@ NOTHING_DONE = ["dropped before", "500", "html", "redirect", "503"]
 
 
 @pytest.mark.parametrize("answers", [NOTHING_DONE, *([answer] for answer in ANSWERS if answer not in NOTHING_DONE)], ids=str)
-def test_a_change_whose_answer_makes_no_sense_is_unknown_and_asked_once(change, answers):
+def test_a_change_with_an_invalid_response_is_unknown_and_sent_once(change, answers):
     if change is None:
         return
     for answer in answers:
@@ -152,7 +152,7 @@ def test_throttled_changes_are_sent_again_and_happen_once(change):
 
 
 @pytest.mark.parametrize("name", READS)
-def test_a_read_is_asked_again(cloud, name):
+def test_a_read_is_repeated(cloud, name):
     read = PreparedCall(cloud, name)
     for answer in ("dropped before", "html", "empty", "half", "no json", "503"):
         cloud.admin.clear_request_log()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Snapshots and clocks that tests make up."""
+"""Builders of snapshots and clocks for tests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def snapshot(name: str = "nightly", **fields: Any) -> Snapshot:
 
 
 def timestamps() -> st.SearchStrategy[str | None]:
-    """Times of creation, close enough together that some are equal, and now and then none."""
+    """Creation times, close enough together that some are equal, and sometimes None."""
     return st.none() | st.integers(0, 9).map(lambda minute: f"2026-01-01T00:0{minute}:00Z")
 
 
@@ -49,7 +49,7 @@ def snapshots() -> st.SearchStrategy[list[Snapshot]]:
 
 
 class FakeClock(Clock):
-    """Time that passes only while somebody sleeps.
+    """A clock that advances only during a sleep.
 
     :param jitter: what every pause is multiplied with.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes this folder's helpers importable, and lets hypothesis be slow on a busy machine."""
+"""Makes the helpers of this directory importable and disables hypothesis deadlines."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ settings.load_profile("rewind")
 
 @pytest.fixture(autouse=True)
 def fresh_state_directory(tmp_path_factory):
-    """What a task notes about its server is forgotten at once: each turn finds a place that is new."""
+    """Each use of the local state gets a new directory, so no note of a task remains."""
     from ansible_collections.rewind.vps.plugins.module_utils._state import local_state
 
     directory = tmp_path_factory.getbasetemp()
@@ -33,7 +33,7 @@ def fresh_state_directory(tmp_path_factory):
 
 @pytest.fixture
 def local_state(tmp_path, monkeypatch):
-    """Where tasks find what earlier ones have noted (see fakes/local_state.py)."""
+    """The state directory and the clock of the tasks of a test (see fakes/local_state.py)."""
     from fakes.local_state import LocalStateFixture
 
     return LocalStateFixture(tmp_path / "locks é", monkeypatch)

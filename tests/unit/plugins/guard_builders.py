@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Receipts, results and worlds that tests of the guarded upgrade make up."""
+"""Run records, results and fake actions for tests of the guarded upgrade."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MARKER = f"/var/tmp/rewind-guarded-upgrade-{RUN_ID}"
 
 
 def record_data(state: str = states.PLANNED, **fields: Any) -> dict[str, Any]:
-    """A receipt of web1 as plain data, in this state since the first moment of 2026."""
+    """Return the run record of web1 as plain data, in this state since the start of 2026."""
     snapshot = dict(SNAPSHOT) if state not in (states.PLANNED, states.SNAPSHOTTING) else {**SNAPSHOT, "id": None, "created_at": None}
     return {
         "version": 1, "run_id": RUN_ID, "host": "web1", "provider": "vpsorg", "api_url": "https://cloud.example", "cloud": "VPS.org",
@@ -33,32 +33,32 @@ def record_data(state: str = states.PLANNED, **fields: Any) -> dict[str, Any]:
 
 
 def record_in(directory: Path, state: str = states.PLANNED, **fields: Any) -> RunRecord:
-    """The same, as a file below the folder."""
+    """Return the same record, written to a file in the directory."""
     record = RunRecord(directory / "vpsorg-12345-0" / RUN_ID / "run.json", record_data(state, **fields))
     record.update()
     return record
 
 
 def restored(**fields: Any) -> dict[str, Any]:
-    """What the operation answers when the server is restored."""
+    """Return the result of a successful restore."""
     return {"changed": True, "already_in_progress": False, "msg": "Server web1 is restored to snapshot 801", "warnings": [], **fields}
 
 
 def is_ready(**fields: Any) -> dict[str, Any]:
-    """What it answers when the snapshot is ready."""
+    """Return the result of a successful snapshot."""
     return {"changed": True, "msg": "Snapshot is made", "snapshot": {**SNAPSHOT, "status": "ready"}, "pruned": [], "snapshots": [], "warnings": [],
             **fields}
 
 
 def failed(kind: str, outcome: str = errors.NOT_APPLIED, **fields: Any) -> dict[str, Any]:
-    """What it answers when it is not."""
+    """Return the result of a failed operation."""
     return {"failed": True, "changed": False, "msg": f"It failed: {kind}.", "error": {"kind": kind, "outcome": outcome}, **fields}
 
 
 class FakeActions:
-    """A world whose answers to a restore are given; further ones are like the last.
+    """Actions of a guard with given restore results; the last one is returned repeatedly.
 
-    :ivar snapshot_results: the answers to a snapshot, in the same way.
+    :ivar snapshot_results: the snapshot results, in the same way.
     :ivar restore_calls: (snapshot id, seconds) of every restore that was asked for.
     :ivar snapshot_calls: (params, seconds) of every snapshot that was asked for.
     :ivar terminal_lines: the terminal's lines.
@@ -94,12 +94,12 @@ class FakeActions:
 
 
 def guard_in(directory: Path, state: str, actions: FakeActions, resumed: bool = False, **fields: Any) -> Guard:
-    """A guard of a receipt in this state, which has 600 seconds for a rollback."""
+    """Return a guard with a run record in this state and 600 seconds for a rollback."""
     return Guard(record_in(directory, state, **fields), actions, 600, resumed)
 
 
 def on_disk(guard: Guard) -> dict[str, Any]:
-    """What the guard's receipt says on the disk."""
+    """Return the guard's run record as stored on the disk."""
     return RunRecord.load(guard.record.path).data
 
 
@@ -108,7 +108,7 @@ def history(data: dict[str, Any]) -> list[str]:
 
 
 def fill_the_disk(monkeypatch: Any) -> None:
-    """From here on no receipt can be written."""
+    """Let every later write of a run record fail."""
 
     def no_space(path: Path, text: str) -> None:
         raise OSError(28, "No space left on device", str(path))
@@ -117,5 +117,5 @@ def fill_the_disk(monkeypatch: Any) -> None:
 
 
 def empty_the_disk(monkeypatch: Any) -> None:
-    """There is room again."""
+    """Let run records be written again."""
     monkeypatch.setattr(states, "write_private", write_private)

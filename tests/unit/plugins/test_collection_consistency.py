@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is said in several places of the collection is the same in all of them."""
+"""What several files of the collection state is the same in all of them."""
 
 from __future__ import annotations
 
@@ -46,15 +46,15 @@ def test_version():
     assert loaded("galaxy.yml")["version"] == version.VERSION
 
 
-def texts_of(folder, name):
+def texts_of(directory, name):
     """The YAML texts that a file holds, by their names in lower case, without running it; of several documents the first."""
-    tree = ast.parse((ROOT / "plugins" / folder / f"{name}.py").read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / "plugins" / directory / f"{name}.py").read_text(encoding="utf-8"))
     return {node.targets[0].id.lower(): next(yaml.safe_load_all(node.value.value), None) for node in ast.walk(tree)
             if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)}
 
 
 def documented_options(module):
-    """With those of the fragments that it extends. What it says itself comes first, as with Ansible."""
+    """Return the module's options with those of its fragments. Its own documentation takes precedence, as with Ansible."""
     own = texts_of("modules", module)["documentation"]
     options = {}
     for reference in own.get("extends_documentation_fragment", []):
@@ -67,7 +67,7 @@ def documented_options(module):
 
 
 def as_said(option):
-    """What a documentation and a specification say of an option alike; what is left out has a value, too."""
+    """Return what documentation and specification both state of an option, with defaults for what is left out."""
     return {
         "type": option.get("type", "str"), "elements": option.get("elements"), "default": option.get("default"),
         "choices": list(option.get("choices") or []), "required": bool(option.get("required")),
@@ -99,7 +99,7 @@ def test_an_account_of_an_inventory_has_the_modules_options():
     assert sorted(suboptions) == sorted(ACCOUNT_OPTIONS)
     for name, option in ACCOUNT_OPTIONS.items():
         assert options[name] == suboptions[name]
-        # Whether one is needed is only known when the environment has been looked at.
+        # Whether one is needed is only known when the environment has been read.
         assert as_said(suboptions[name]) == {**as_said(option), "required": False}, name
         said = " ".join(suboptions[name]["description"]) if isinstance(suboptions[name]["description"], list) else ""
         assert all(f"E({variable})" in said for variable in option.get("fallback", (None, []))[1]), name
@@ -160,7 +160,7 @@ def test_action_and_module_run_the_same_operation(module):
     assert f"    run_module({module})\n" in source
 
 
-def test_every_python_file_below_plugins_begins_with_the_licence():
+def test_every_python_file_below_plugins_starts_with_the_licence():
     for path in sorted((ROOT / "plugins").rglob("*.py")):
         if path.name == "__init__.py" and not path.read_text(encoding="utf-8").strip():
             continue  # ansible-test wants these empty

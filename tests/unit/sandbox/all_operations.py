@@ -63,7 +63,7 @@ class Call:
         return [row["event"] for row in self.sandbox.admin.events(request=self.entry()["n"])]
 
     def is_executed(self) -> bool:
-        """Whether the change becomes real within a moment; always so for a read."""
+        """Whether the change takes effect at once; always so for a read."""
         return self.operation not in EVENT or soon(lambda: EVENT[self.operation] in self.caused())
 
 

@@ -82,7 +82,7 @@ def test_it_ends_when_the_process_that_launched_it_is_killed(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_launch_says_why_it_did_not_start():
+def test_launch_reports_why_it_did_not_start():
     with pytest.raises(RuntimeError, match="cannot start: speed must be more than zero"):
         with launch(speed=0, ssh=False):
             pass

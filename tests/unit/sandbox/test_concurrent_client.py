@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Somebody else does something to a server around a request: what its client sees, and whose the effects are."""
+"""Another client changes a server around a request: what the client sees, and which effects belong to which client."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Each fault does what it says: to the client, and to the server behind."""
+"""Each fault has its documented effect on the client and on the simulated server."""
 
 from __future__ import annotations
 

@@ -23,9 +23,9 @@ def test_refusal_is_a_200_with_status_false(ilkbyte):
     assert response.json() == {"status": False, "message": "", "error": "Snapshot not found!", "data": None}
 
 
-def test_newer_prefix_says_success(ilkbyte):
+def test_newer_prefix_returns_success(ilkbyte):
     assert ilkbyte.call("/v2/server/manage/app1/snapshot").json()["success"] is True
-    refused = ilkbyte.call("/v2/server/manage/nobody/snapshot").json()
+    refused = ilkbyte.call("/v2/server/manage/missing/snapshot").json()
     assert refused == {"success": False, "message": "", "error": "Server not found!", "data": None}
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pages of lists that were cut at the wrong place, or lead nowhere."""
+"""Pages of lists that are cut at the wrong position, or lead nowhere."""
 
 from __future__ import annotations
 

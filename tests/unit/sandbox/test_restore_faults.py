@@ -113,7 +113,7 @@ def test_the_disk_is_back_but_the_server_stays_off(restores):
     assert restores.status() == OFF[restores.cloud] and not restores.is_on() and not marker.exists()
 
 
-def test_power_that_is_stuck_concerns_restores_only_where_the_rule_says_so(restores):
+def test_stuck_power_affects_restores_only_where_the_rule_names_them(restores):
     restores.sandbox.admin.fault("power_stuck", cloud=restores.cloud)
     restores.send()
     restores.until(lambda: restores.events("restore_done"))

@@ -26,7 +26,7 @@ def ssh_box() -> Iterator[SandboxHandle]:
 
 
 def run(sandbox: SandboxHandle, host: str, command: str) -> subprocess.CompletedProcess[str]:
-    """A command on a server, by what the inventory says about it."""
+    """Run a command on a server with the connection variables of the inventory."""
     group = yaml.safe_load(Path(sandbox.inventory).read_text())["sandbox"]
     hosts = {name: facts for child in group["children"].values() for name, facts in child["hosts"].items()}
     facts = {**group["vars"], **hosts[host]}

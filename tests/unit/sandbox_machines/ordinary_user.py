@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Uses machines as an ordinary user; test_machine_as_ordinary_user.py runs it as the user nobody.
+"""Uses machines as an ordinary user; test_machine_as_ordinary_user.py runs it as the user `nobody`.
 
 Arguments: a state directory, then directories for sys.path. Prints the results as one JSON object.
 """

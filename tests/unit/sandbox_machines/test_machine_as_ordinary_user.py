@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sandbox for an ordinary user. If root runs the tests, the program runs as the user nobody."""
+"""The sandbox for an ordinary user. If root runs the tests, the program runs as the user `nobody`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_an_ordinary_user_has_machines_in_a_user_namespace(unavailable):
         program = [os.path.realpath(sys._base_executable), "-B", str(DIRECTORY / "ordinary_user.py"), f"{workspace}/state", *paths]
         if os.geteuid() == 0:
             if not shutil.which("setpriv"):
-                pytest.skip("setpriv (util-linux) is needed to run a program as nobody")
+                pytest.skip("setpriv (util-linux) is needed to run a program as an unprivileged user")
             os.chown(workspace, UNPRIVILEGED_UID, UNPRIVILEGED_UID)
             program = _as_unprivileged_user(program, needed=[os.path.realpath(sys.base_prefix), *paths], workspace=workspace)
         done = subprocess.run(program, capture_output=True, text=True, timeout=60, cwd="/", env={"PATH": os.environ["PATH"]}, check=False)
@@ -43,7 +43,7 @@ def test_an_ordinary_user_has_machines_in_a_user_namespace(unavailable):
 
 
 def _as_unprivileged_user(program: list[str], *, needed: list[str], workspace: str) -> list[str]:
-    """`program` run as the user nobody, in a mount namespace in which that user can read `needed`.
+    """`program` run as the user `nobody`, in a mount namespace in which that user can read `needed`.
 
     Python or the checkout may be below a directory of root (/root). Such a directory is covered by an empty one that shows
     only what is needed.

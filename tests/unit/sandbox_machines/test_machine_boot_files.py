@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a server can do to itself by what it writes on its disk: lose its network, and not boot any more."""
+"""What a server can break by writing to its own disk: its network and its boot."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def test_an_execution_environment_gets_what_the_plugins_import() -> None:
     described = yaml.safe_load((ROOT / "meta/execution-environment.yml").read_text(encoding="utf-8"))
 
     assert described["dependencies"] == {"python": "requirements.txt"}
-    # ansible-builder looks beside the description when it builds from it, at the root when it finds the collection.
+    # ansible-builder searches beside the description when it builds from it, at the root when it finds the collection.
     for file in (ROOT / "meta/requirements.txt", ROOT / "requirements.txt"):
         lines = file.read_text(encoding="utf-8").splitlines()
         assert [line for line in lines if not line.startswith("#")] == ["requests"]

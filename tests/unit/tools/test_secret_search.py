@@ -10,7 +10,7 @@ import random
 import pytest
 from support.secret_search import MIN_PREFIX, Searcher, encodings_of, min_prefix_of
 
-# The first characters already look another way in each form; the second one is plain.
+# The first characters already differ in each form; the second one is plain.
 SECRETS = ["t+K/\"\\=&%41<'>?:~tail9xyzuvw", "vps_0123456789abcdefghij"]
 FORMS = [pytest.param(secret, name, id=f"{secret[:3]} {name}") for secret in SECRETS for name in encodings_of(secret)]
 
@@ -44,7 +44,7 @@ def test_a_secret_in_a_quoted_json_text_is_found(secret: str) -> None:
 
 @pytest.mark.parametrize("before", ["", "a", "ab", "abc:"])
 @pytest.mark.parametrize("secret", SECRETS)
-def test_base64_is_found_wherever_the_secret_begins(secret: str, before: str) -> None:
+def test_base64_is_found_at_any_offset_of_the_secret(secret: str, before: str) -> None:
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         text = encode(before.encode() + secret.encode() + b":tail").decode()
         assert found(secret, text)

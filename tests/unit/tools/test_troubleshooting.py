@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
 OUTCOMES = {"not_applied", "failed", "unknown"}
-HOLE = "\0"  # stands for a part that is filled in
+HOLE = "\0"  # marks a part that is filled in
 
 # A row of the table of kinds: kind, meaning, changed, what to do.
 KINDS = re.findall(r"^\| `([a-z_]+)` \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", PAGE.partition("## Kinds of errors")[2].partition("## ")[0], re.MULTILINE)

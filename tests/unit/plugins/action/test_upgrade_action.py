@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the action upgrade_guard has its options and its knowledge of the run from; the steps themselves are not done here."""
+"""Where the action upgrade_guard gets its options and its data about the run; the steps are tested elsewhere."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TOKEN = "vps_S3cretToken0123456789"
 
 
 class Templar:
-    """Knows what {{ password }} and {{ url }} stand for."""
+    """A templar that knows {{ password }} and {{ url }}."""
 
     def template(self, value):
         known = {"{{ password }}": "templated-password", "{{ url }}": "https://templated.example", "{{ number }}": 7}
@@ -173,7 +173,7 @@ def test_ranges(action, name, low, high):
 
 
 @pytest.mark.parametrize("prefix", ["re-wind", "re wind", "rewind_", "ş", "rewind\n", "*", "²", "re?"])
-def test_a_prefix_that_not_every_cloud_takes_or_that_would_match_others(action, prefix):
+def test_a_prefix_that_a_provider_rejects_or_that_would_match_others(action, prefix):
     result = action.run(options={"snapshot_prefix": prefix})
     assert result["failed"] and result["error"]["kind"] == "invalid_argument" and "letters and digits" in result["msg"] and not action.seen
     assert action.parameters(options={"snapshot_prefix": "nightly7"})["snapshot_prefix"] == "nightly7"

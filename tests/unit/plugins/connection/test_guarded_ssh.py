@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""rewind.vps.guarded_ssh apart from any server: its options, its arguments for ssh, and what it makes of ssh's failures."""
+"""rewind.vps.guarded_ssh without a server: its options, its arguments for ssh, and how it handles failures of ssh."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GUARDED = "guarded_ssh"
 OWN_OPTIONS = {"run_record", "server_alive_interval", "server_alive_count_max", "server_name"}
 
 
-# Found as a plugin in a folder: Ansible finds collections only in a process that has not imported any by itself.
+# Loaded from a directory of plugins: Ansible finds collections only in a process that has not imported any by itself.
 connection_loader.add_directory(str(PLUGINS))
 
 
@@ -38,7 +38,7 @@ def connect():
 
 @pytest.fixture
 def failing(connect, monkeypatch, tmp_path):
-    """Makes a connection where each of ssh's own ways to run something ends so."""
+    """Makes a connection in which each operation of ssh has this result."""
 
     def made(outcome):
         def run(self, *args, **kwargs):
@@ -132,7 +132,7 @@ def test_a_server_without_space_for_a_temporary_directory_is_lost(failing):
 
 
 def test_the_end_of_a_task_does_not_hide_why_it_failed(failing):
-    """Before ansible-core 2.19 what is raised when the temporary folder is removed takes the place of the result."""
+    """Before ansible-core 2.19, an error from removing the temporary directory replaces the result."""
     connection, _ways = failing(AnsibleConnectionFailure("No route to host"))
     removal = connection._shell.remove("/root/.ansible/tmp/ansible-tmp-1-2/", recurse=True)
     with pytest.raises(AnsibleActionFail):
@@ -145,7 +145,7 @@ def test_the_end_of_a_task_does_not_hide_why_it_failed(failing):
 
 
 def connection_calls(failing, tmp_path, state):
-    """The connection's three ways to do something, behind a receipt in this state; ssh itself would do well."""
+    """Return the three operations of a connection whose run record has this state; ssh itself would succeed."""
     record = tmp_path / "run.json"
     record.write_text(json.dumps({"state": state, "reason": "a task failed"}), encoding="utf-8")
     connection, ways = failing((0, b"", b""))
@@ -167,7 +167,7 @@ def test_under_a_guard_that_only_watches_everything_is_done(failing, tmp_path):
 
 @pytest.mark.parametrize("raw", [None, b"", b"{", b"\xff", b"[]", b"5", b'"state"', b'{"states": 1}', b"[" * 100_000, b'{"state": []}'], ids=ascii)
 def test_an_unreadable_run_record_lets_nothing_be_done_on_the_server(connect, monkeypatch, tmp_path, raw):
-    """Nobody knows then whether its guard is undoing the upgrade."""
+    """The guard may be rolling back the upgrade."""
     calls = []
     monkeypatch.setattr(ssh_plugin.Connection, "exec_command", lambda self, *args, **kwargs: calls.append(args) or (0, b"", b""))
     path = tmp_path / "run.json"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One machine on which several tasks run: one folder for what they note, and time that passes only while one of them waits."""
+"""A machine with several tasks: one state directory, and a clock that advances only while a task waits."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from ansible_collections.rewind.vps.plugins.module_utils._wait import polling
 
 
 class LocalStateFixture:
-    """Tasks of L(operation_worlds.make_context) find their places here.
+    """The state directory and the clock of the tasks that `make_context` creates.
 
-    :ivar clock: passes while a task waits.
+    :ivar clock: advances while a task waits.
     :ivar on_sleep: called in each pause of a task.
     """
 

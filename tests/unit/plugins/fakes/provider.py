@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A cloud in memory, for moments of the operations that a test of a whole task can't bring about at will."""
+"""A provider in memory, for states of the operations that a test of a whole task cannot produce."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class FakeProvider:
     :ivar account: whose the credentials are.
     :ivar snapshots: it has.
     :ivar requests: the changes that were asked for, in order.
-    :ivar before: called with each change before it is carried out; may raise in the cloud's place, or do something meanwhile.
+    :ivar before: called with each change before it is carried out; may raise the provider's error or change the provider's state.
     """
 
     def __init__(self, kind: str, *snapshots: Snapshot) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options are checked and put in order before anything is sent."""
+"""Options are checked and normalized before anything is sent."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def normalized(module, environ=None, **given_options):
-    """The options of a module as its operation gets them."""
+    """Return the options of a module as its operation receives them."""
     operation = OPERATIONS[module]
     validation = ArgumentSpecValidator(**operation.SPEC.to_kwargs()).validate(given_options)
     assert not validation.error_messages, validation.error_messages
@@ -148,7 +148,7 @@ def test_plain_http_only_to_this_machine(url):
 def test_urls_that_can_not_be_used(url):
     text = rejection("server_info", **VPSORG, api_url=url)
     assert "api_url" in text
-    assert "word" not in text and "page=1" not in text  # what stands in a URL may be a secret
+    assert "word" not in text and "page=1" not in text  # a part of a URL may be a secret
 
 
 # --- credentials
@@ -256,7 +256,7 @@ def test_server_is_always_one_and_servers_decides_the_shape():
     assert shape("snapshot", **SNAPSHOT) == ("web1", None)
     assert shape("snapshot", **NO_SERVER, servers="web1") == (None, ["web1"])
     assert shape("snapshot", **NO_SERVER, servers=["web1", "web2", "web1"]) == (None, ["web1", "web2"])
-    assert shape("snapshot", **NO_SERVER, servers=[]) == (None, []), "nothing to do, which is said"
+    assert shape("snapshot", **NO_SERVER, servers=[]) == (None, []), "nothing to do, which is reported"
     assert shape("snapshot", **{**SNAPSHOT, "server": "web1,web2"})[0] == "web1,web2", "one server, whatever it is called"
     assert normalized("snapshot_cron", **CRON)["servers"] is None
 

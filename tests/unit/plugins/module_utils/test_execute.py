@@ -135,7 +135,7 @@ def test_server_and_snapshot_are_filled_in_from_the_task():
     assert (error["server"], error["snapshot"]) == ("web1", "nightly")
 
 
-def test_an_interrupted_task_says_so():
+def test_an_interrupted_task_reports_it():
     def operation(ctx):
         raise Interrupted(15)
 

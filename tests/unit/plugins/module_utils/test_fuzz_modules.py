@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every module as a whole with any options and any answers: a result that is true to its shape, and never a mistake of ours."""
+"""Every module with any options and any responses: the result is valid, and there is never an internal error."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def tasks(draw, module, cloud):
 
 @contextlib.contextmanager
 def fake_provider(session):
-    """Time that passes only while somebody sleeps, and a cloud at the end of this wire."""
+    """A clock that advances only during a sleep, and a provider that this session simulates."""
     clock = FakeClock()
 
     def connected(options):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whatever text an option has: it is refused by name, or it can be used; and http goes to no machine but this one."""
+"""Any text of an option is valid or rejected by name, and plain http goes only to this machine."""
 
 from __future__ import annotations
 
@@ -90,11 +90,11 @@ URLS = st.builds(
 
 
 class Stopped(Exception):
-    """Where the request was going to be sent."""
+    """Raised with the host to which the request would be sent."""
 
 
 def destination(url, monkeypatch):
-    """The host that the wire's connection really opens a socket to, by urllib3's own word, or None where it refuses."""
+    """Return the host that urllib3 opens a socket to for this URL, or None if it rejects the URL."""
 
     def note(address, *rest, **more):
         raise Stopped(address[0])
@@ -145,7 +145,7 @@ _REST = {
 
 @pytest.mark.parametrize("host", HOSTS, ids=ascii)
 def test_which_hosts_are_this_machine(host):
-    """By a list made by hand; all others are refused over plain http."""
+    """Check against an explicit list; all other hosts are rejected over plain http."""
     ours = {"localhost", "LOCALHOST", "127.0.0.1", "[::1]", "[0:0:0:0:0:0:0:1]", "localhost:", "localhost:080", "[::1%25lo]", "[::1%lo]"}
     # Python 3.13 knows that this is the same address, older ones don't.
     either = {"[::ffff:127.0.0.1]"}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What must be finished or put back is, though the process is told to end; then it is told so."""
+"""Critical sections and cleanup finish before the process handles a termination signal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TERMINATION_SIGNALS = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT]
 
 @pytest.fixture(autouse=True)
 def handlers_are_restored():
-    """Signals that get past the code under test must not end the test run; none may be left in charge."""
+    """Signals that pass the code under test must not end the test run, and no handler may remain installed."""
     strays = []
     before = {number: signal.signal(number, lambda number, frame: strays.append(number)) for number in (*TERMINATION_SIGNALS, signal.SIGALRM)}
     installed = {number: signal.getsignal(number) for number in before}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which execution mode a task has, decided with made-up tasks. What both modes do is tested with real playbooks."""
+"""Which execution mode a task has, with fake tasks. Functional tests check what both modes do."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a task is handed over to its module, with a made-up task; that nothing is shown or kept is tested with real playbooks."""
+"""How a task runs as a module, with fake tasks; functional tests check that no secret is shown or stored."""
 
 from __future__ import annotations
 

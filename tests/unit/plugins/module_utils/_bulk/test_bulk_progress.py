@@ -14,7 +14,7 @@ class RecordedProgress:
         self.progress = Progress(self.lines.append, total, expected, lambda: self.now)
 
     def lines_at(self, now: float) -> list[str]:
-        """The lines reported by then."""
+        """Return the lines reported by then."""
         self.now, before = now, len(self.lines)
         self.progress.tick()
         return self.lines[before:]

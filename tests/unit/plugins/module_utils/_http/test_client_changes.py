@@ -64,7 +64,7 @@ def test_what_may_have_happened_is_sent_once_and_unknown(call, fault, kind):
     (400, errors.PROVIDER_REJECTED), (401, errors.UNAUTHORIZED), (403, errors.FORBIDDEN), (404, errors.NOT_FOUND),
     (405, errors.PROVIDER_REJECTED), (409, errors.BUSY), (422, errors.PROVIDER_REJECTED),
 ])
-def test_a_clear_no_is_a_refusal(call, status, kind):
+def test_a_definite_rejection_is_reported_as_one(call, status, kind):
     delays = []
     with serving(response(status, {"detail": "No."}), DONE) as server:
         error = failure(api(server, delays), call)

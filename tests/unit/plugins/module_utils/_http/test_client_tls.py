@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""TLS: only a certificate that is trusted is spoken to; nothing is sent to any other."""
+"""TLS: requests are sent only to a server with a trusted certificate."""
 
 from __future__ import annotations
 

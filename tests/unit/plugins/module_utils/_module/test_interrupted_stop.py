@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A server that a killed task has left off is started by the next one, and one that somebody wants off is not."""
+"""The next task starts a server that a killed task left stopped, but not one that was stopped on purpose."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MESSAGE = "was stopped: an interrupted task on this machine had stopped it for a
 
 
 def left_off(local_state: LocalStateFixture, *listed: Any, ago: float = 60.0) -> FakeProvider:
-    """A cloud whose server is off, with the note of the task that has stopped it."""
+    """A provider with a stopped server, and the note of the task that has stopped it."""
     provider = FakeProvider("vpsorg", *listed)
     provider.power_state = "stopped"
     local_state.write(provider, power.STOPPED_FOR_SNAPSHOT, ago)
@@ -75,7 +75,7 @@ def test_a_task_that_does_not_wait_leaves_it_to_the_next_where_it_can_not_be_sta
 def test_it_is_started_once(local_state: LocalStateFixture) -> None:
     provider = left_off(local_state, snapshot())
     snapshot_operation.run(make_context(provider))
-    provider.power_state = "stopped"  # now by somebody's wish
+    provider.power_state = "stopped"  # now on purpose
     again = make_context(provider)
     assert snapshot_operation.run(again)["changed"] is False
     assert provider.requests == ["start"] and again.warnings == []
@@ -156,7 +156,7 @@ def test_one_that_runs_again_is_left_alone_and_the_note_removed(local_state: Loc
 
 
 def test_one_that_is_stopping_is_waited_for_and_started(local_state: LocalStateFixture) -> None:
-    """The killed task's stop is still at work."""
+    """The stop of the killed task is still in progress."""
     provider = left_off(local_state, snapshot())
     provider.power_state, provider.task_state = "running", "stopping"
 
@@ -218,7 +218,7 @@ def goes_off(provider: FakeProvider) -> None:
 
 
 def test_a_refused_stop_of_a_server_that_is_off_by_now_counts_as_stopped(local_state: LocalStateFixture) -> None:
-    """Another's stop was under way, and is done: the server is started all the same, for it ran when this task came."""
+    """The stop of another task was in progress and ends: the server is still started, since it ran when this task started."""
     provider = stop_is_refused(no(), goes_off)
 
     def ready() -> None:

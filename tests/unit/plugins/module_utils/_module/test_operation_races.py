@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Moments of the operations: what somebody else does meanwhile, a signal between two changes, a no that is no for a moment only."""
+"""Races in the operations: concurrent changes, a signal between two changes, a temporary rejection."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def refusal(outcome: str = errors.NOT_APPLIED, kind: str = errors.PROVIDER_REJEC
 
 
 def test_retention_reads_again_before_it_deletes() -> None:
-    """While the new snapshot is made, somebody hangs a schedule on one that was to go."""
+    """While the new snapshot is created, an old one that was to be deleted gets a schedule."""
     provider = FakeProvider("vpsorg", snapshot("nightly1", id="1", created_at=OLD), snapshot("nightly2", id="2", created_at=OLD))
 
     def interfere(change: str) -> None:
@@ -42,7 +42,7 @@ def test_retention_reads_again_before_it_deletes() -> None:
 
 
 def test_a_create_whose_answer_is_lost_is_reconciled() -> None:
-    """By an id that was not there before: an old snapshot of the same name is not the new one."""
+    """By an id that did not exist before: an old snapshot of the same name is not the new one."""
     provider = FakeProvider("vpsorg", snapshot(id="1", created_at=OLD))
 
     def lost(change: str) -> None:
@@ -57,7 +57,7 @@ def test_a_create_whose_answer_is_lost_is_reconciled() -> None:
 
 
 def test_a_start_that_is_refused_for_now_is_requested_again() -> None:
-    """As by a cloud that starts no server whose snapshot is still being made."""
+    """Some providers start no server whose snapshot is still in progress."""
     provider = FakeProvider("vpsorg")
     provider.power_state = "stopped"
     refusals = [refusal(), refusal(kind=errors.BUSY), refusal(kind=errors.RATE_LIMITED)]
@@ -115,7 +115,7 @@ def test_a_snapshot_that_was_the_current_one_before_proves_no_restore() -> None:
 
 
 def test_a_signal_leaves_no_snapshot_without_its_schedule() -> None:
-    """It comes between the removal of the old schedule and the setting of the new one; it is handed on when both are done."""
+    """It arrives between the removal of the old schedule and the creation of the new one; it is redelivered after both."""
     provider = FakeProvider("ilkbyte", snapshot("one", id="one", schedule=Schedule(1, 2, 3)))
     provider.before = lambda change: os.kill(os.getpid(), signal.SIGTERM) if change == "remove" else None
     redelivered: list[int] = []

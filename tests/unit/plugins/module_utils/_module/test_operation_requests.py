@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the operations promise, each at its shortest: what is asked of the cloud, in which order, and what never is."""
+"""The promises of the operations: which requests the provider gets, in which order, and which it never gets."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def no(kind: str = errors.PROVIDER_REJECTED, outcome: str = errors.NOT_APPLIED) 
 
 
 def refusing(provider: FakeProvider, *changes: str, error: RewindError | None = None, once: bool = False) -> FakeProvider:
-    """The cloud refuses changes that begin so."""
+    """The provider rejects changes that start with this text."""
     left = list(changes)
 
     def refuse(change: str) -> None:
@@ -52,8 +52,8 @@ def refusing(provider: FakeProvider, *changes: str, error: RewindError | None = 
 CHECKED = {
     "take": (snapshot_operation.run, "vpsorg", [], {}),
     "take with the server stopped": (snapshot_operation.run, "vpsorg", [], {"stop_server": True}),
-    "take anew": (snapshot_operation.run, "vpsorg", [snapshot(created_at=OLD)], {"max_age": 60}),
-    "take anew in place": (snapshot_operation.run, "ilkbyte", [snapshot(created_at=OLD)], {"max_age": 60}),
+    "replace": (snapshot_operation.run, "vpsorg", [snapshot(created_at=OLD)], {"max_age": 60}),
+    "replace in place": (snapshot_operation.run, "ilkbyte", [snapshot(created_at=OLD)], {"max_age": 60}),
     "prune": (snapshot_operation.run, "vpsorg", [snapshot(id="1"), snapshot("nightly2", id="2", created_at=OLD)],
               {"retain": {"count": 1, "match": "*"}}),
     "delete": (snapshot_operation.run, "vpsorg", [snapshot()], {"state": "absent"}),
@@ -78,7 +78,7 @@ def test_a_check_run_requests_nothing_and_shows_what_would_change(case: str) -> 
 
 
 def test_what_the_server_is_busy_with_may_be_this_very_snapshot() -> None:
-    """Some clouds list one only when it is done."""
+    """Some providers list a snapshot only when it is finished."""
     provider = FakeProvider("ilkbyte")
     provider.task_state = "paused"
     find, reads = provider.get_server, []
@@ -143,7 +143,7 @@ def test_a_failed_restart_is_reported_first() -> None:
 
 
 def test_a_server_that_stops_late_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The task's time is up before it is off: it is watched for a while, and started."""
+    """The task times out before the server is stopped: it is polled for a while, and started."""
     provider = FakeProvider("vpsorg")
     provider.set_power = lambda server, action: provider.requests.append(action)  # type: ignore[method-assign]
     waits: list[float] = []
@@ -174,7 +174,7 @@ def test_a_stop_is_waited_for() -> None:
 
 
 def test_the_current_snapshot_is_restored_like_any_other() -> None:
-    """That it is current says nothing about the disk."""
+    """A current snapshot does not prove the state of the disk."""
     provider = FakeProvider("ilkbyte", snapshot("one", id="one", current=True))
     assert snapshot_restore.run(make_context(provider, name="one", wait=False))["changed"] is True
     assert provider.requests == ["restore one"]
@@ -212,7 +212,7 @@ def test_a_restored_server_that_its_snapshot_holds_off_is_started_only_with_star
 
 
 def wait_restored(kind: str, listed: Snapshot, before: Callable[[FakeProvider], None] = lambda provider: None, **fields: bool) -> Any:
-    """What becomes of the wait for a restore, within 50 seconds that pass at once."""
+    """Return the result of the wait for a restore, within 50 seconds of the fake clock."""
     provider = FakeProvider(kind, listed)
     before(provider)
     ctx = make_context(provider)
@@ -283,12 +283,12 @@ def test_a_token_that_may_only_read_is_refused() -> None:
 
 @pytest.mark.parametrize("address", ["198.51.100.2", "8.8.8.8"])
 def test_a_name_and_an_address_of_different_servers_are_refused(address: str) -> None:
-    """The address is another server's of the account, or it is in the wide world and nobody's here."""
+    """The address belongs to another server of the account, or to none of its servers."""
     with pytest.raises(RewindError) as caught:
         preflight(FakeProvider("vpsorg"), address=address)
     assert caught.value.kind == errors.AMBIGUOUS
 
 
-def test_a_private_address_or_a_name_says_nothing_against_the_hosts_name() -> None:
+def test_a_private_address_or_a_name_does_not_contradict_the_host_name() -> None:
     for address in ("10.0.0.5", "web1.example.com", None):
         assert preflight(FakeProvider("vpsorg"), address=address)["server"]["id"] == SERVER.id

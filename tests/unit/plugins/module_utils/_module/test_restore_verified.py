@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A restore is called proven only where one that failed half way would look different."""
+"""A restore is verified only where a restore that failed half way would have another result."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_what_is_proven(local_state: LocalStateFixture, kind: str, current: bool
 
 
 def test_one_that_was_joined_is_proven_like_any_other(local_state: LocalStateFixture) -> None:
-    """At Ilkbyte what is joined is a snapshot that became the current one meanwhile."""
+    """At Ilkbyte what is joined is a snapshot that concurrently became the current one."""
     provider = FakeProvider("ilkbyte", snapshot("one", id="one", current=False, power_state="stopped"))
     provider.task_state, provider.power_state = "paused", "stopped"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which snapshots may go. What is proven here is above all what may not."""
+"""Which snapshots may be deleted, and above all which may not."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATTERNS = st.sampled_from(["night*", "nightly", "*", "week*", "none*", "[nw]*"]
 
 
 def kept_ids(data, listed):
-    """Ids to keep, mostly of snapshots that are there."""
+    """Ids to keep, mostly of existing snapshots."""
     return data.draw(st.sets(st.sampled_from([item.id for item in listed]))) if listed else set()
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What has to be done so that a snapshot is present: every combination of what may be there."""
+"""The plan that makes a snapshot present: every combination of existing snapshots."""
 
 from __future__ import annotations
 

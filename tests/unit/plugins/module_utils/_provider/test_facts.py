@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Option checks and a provider's facts need no HTTP library; a connection gets its credentials where the provider wants them."""
+"""Option checks and a provider's facts need no HTTP library; requests carry the credentials as the provider requires."""
 
 from __future__ import annotations
 
@@ -42,6 +42,6 @@ def test_credentials_travel_where_the_provider_wants_them(provider: str, headers
     assert api._query == query
 
 
-def test_every_provider_says_where_its_credentials_travel() -> None:
+def test_every_provider_declares_where_requests_carry_its_credentials() -> None:
     for provider in REGISTRY.values():
         assert all(bool(item.header) != bool(item.query) for item in provider.endpoint.credentials)

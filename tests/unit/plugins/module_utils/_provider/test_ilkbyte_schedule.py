@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ilkbyte's Turkish sentence about a schedule, and what serves where it can't be read."""
+"""Ilkbyte's Turkish sentence about a schedule, and the fallback where it cannot be parsed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_every_schedule_is_read(day, hour, minute):
     "HER 1 GÜNDE BIR 14:05 SAATINDE", "Her\u00a01 günde bir 14:05 saatinde",
     unicodedata.normalize("NFD", "Her 1 günde bir 14:05 saatinde"),
 ])
-def test_the_same_sentence_said_otherwise(sentence):
+def test_variants_of_the_same_sentence(sentence):
     found = parse_schedule(params(sentence))
     assert (found.day, found.hour, found.minute) == (1, 14, 5)
 
@@ -82,7 +82,7 @@ def test_garbage_is_never_more_than_an_unread_schedule(sentence, next_run, last_
 
 
 @given(JSON)
-def test_garbage_in_place_of_params(value):
+def test_garbage_instead_of_params(value):
     assert parse_schedule(value) is None or value.get("is_cron") is True
 
 

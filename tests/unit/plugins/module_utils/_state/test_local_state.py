@@ -156,7 +156,7 @@ def test_a_note_among_garbage_is_found(directory: Path, state: LocalState) -> No
 
 @pytest.mark.parametrize(("ago", "believed"), [(0.0, True), (50.0, True), (61.0, False), (1e9, False), (-5.0, False), (-1e9, False)])
 def test_a_note_is_believed_for_a_while(state: LocalState, ago: float, believed: bool) -> None:
-    """One from the future was written before somebody has set the clock back, nobody knows when."""
+    """A note from the future was written before the clock was set back, so its age is unknown."""
     state.put("made", at=time.time() - ago)
     assert (state.get("made", 60.0) is not None) is believed
     assert "made" in state.all()
@@ -177,12 +177,12 @@ def test_a_full_disk_is_an_error_and_harms_no_old_note(directory: Path, state: L
     assert state.all() == {}
 
 
-# --- the folder
+# --- the state directory
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user's home, and a folder for temporary files beside it."""
+    """A user's home, and a directory for temporary files beside it."""
     (tmp_path / "home é").mkdir()
     (tmp_path / "temporary").mkdir()
     monkeypatch.setenv("HOME", str(tmp_path / "home é"))
@@ -247,7 +247,7 @@ def test_a_directory_that_is_not_writable_any_more_is_skipped(home: Path, monkey
 
 
 class OwnedByOthers:
-    """What os.stat says, where these are somebody else's."""
+    """A replacement for os.stat that reports another owner for these paths."""
 
     def __init__(self, patch: pytest.MonkeyPatch, *paths: Path) -> None:
         self._stat, self._paths = os.stat, [str(path) for path in paths]
@@ -265,7 +265,7 @@ def test_another_users_directory_is_not_used(home: Path, monkeypatch: pytest.Mon
 
 
 def test_nothing_is_created_in_another_users_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As sudo -E hands it on: what root makes there its owner could not write any more."""
+    """As with `sudo -E`: the owner could no longer write what root creates there."""
     OwnedByOthers(monkeypatch, home)
     assert state_directory(create=True) == str(temporary_directory(home))
     assert list(home.iterdir()) == []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One task of a machine at a time looks, decides and asks; none is in another's way while it only waits."""
+"""One task of a machine at a time reads, decides and requests; a task that only waits does not block others."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ONE = snapshot("one", id="one", schedule=Schedule(1, 2, 3))
 CHANGES: dict[str, tuple[Callable[..., Any], str, list, dict[str, Any], list[str]]] = {
     "take": (snapshot_operation.run, "vpsorg", [], {}, ["create nightly"]),
     "take, stopped": (snapshot_operation.run, "vpsorg", [], {"stop_server": True}, ["stop", "create nightly", "start"]),
-    "take anew": (snapshot_operation.run, "vpsorg", [snapshot(id="1", created_at=OLD)], {"max_age": 60}, ["create nightly", "delete 1"]),
+    "replace": (snapshot_operation.run, "vpsorg", [snapshot(id="1", created_at=OLD)], {"max_age": 60}, ["create nightly", "delete 1"]),
     "prune": (snapshot_operation.run, "vpsorg", [snapshot(id="1"), snapshot("nightly2", id="2", created_at=OLD)],
               {"retain": {"count": 1, "match": "*"}}, ["delete 2"]),
     "delete": (snapshot_operation.run, "vpsorg", [snapshot(id="1")], {"state": "absent"}, ["delete 1"]),
@@ -51,7 +51,7 @@ def test_every_change_is_requested_under_the_lock(local_state: LocalStateFixture
     run(make_context(provider, **options))
     assert provider.requests == requests
     assert free == [False] * len(requests)
-    assert local_state.is_free(provider), "the turn is over with the task"
+    assert local_state.is_free(provider), "the task releases the lock when it ends"
 
 
 @pytest.mark.parametrize(("options", "timeout"), [({}, 60), ({"wait_timeout": 300}, 300), ({"wait": False, "wait_timeout": 300}, 60)])
@@ -128,7 +128,7 @@ def test_an_old_change_costs_no_request(local_state: LocalStateFixture) -> None:
     assert provider.reads == ["server"]
 
 
-def test_a_server_that_is_known_is_not_asked_for_and_its_power_forgotten(local_state: LocalStateFixture) -> None:
+def test_a_known_server_is_not_read_again_and_its_power_is_discarded(local_state: LocalStateFixture) -> None:
     provider = SlowProvider("vpsorg")
     with lock_server(make_context(provider), Server(SERVER.id, SERVER.name, "running", "restoring", "192.0.2.1")) as server:
         assert (server.id, server.address, server.power_state, server.task_state) == (SERVER.id, "192.0.2.1", None, None)
@@ -145,11 +145,11 @@ def test_the_lock_records_whether_a_task_has_requested_a_change(local_state: Loc
     assert lock.changed_since(before) is noted
 
 
-# --- not in anybody's way
+# --- tasks that wait do not block others
 
 
 def test_another_task_gets_the_lock_while_one_waits_for_its_snapshot(local_state: LocalStateFixture) -> None:
-    """It deletes another snapshot; one with the same wish adopts what is being made."""
+    """It deletes another snapshot; one with the same options adopts the pending snapshot."""
     provider = SlowProvider("vpsorg", snapshot("weekly", id="1"))
     results: list[dict[str, Any]] = []
 
@@ -202,7 +202,7 @@ def test_the_lock_is_free_while_a_task_waits_for_a_busy_server(local_state: Loca
 
 
 def test_the_lock_is_kept_while_the_server_is_off_for_its_snapshot(local_state: LocalStateFixture) -> None:
-    """Another task would take it for one that is to be off."""
+    """Another task would treat it as a server that is stopped on purpose."""
     provider = SlowProvider("vpsorg")
     free: list[bool] = []
 

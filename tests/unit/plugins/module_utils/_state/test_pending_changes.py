@@ -20,7 +20,7 @@ NEW = "2026-06-01T00:00:00Z"
 
 
 def ready(provider: FakeProvider) -> None:
-    """What is being made is ready now."""
+    """Make the pending snapshots ready."""
     provider.snapshots = [Snapshot(item.id, item.name, item.server, "ready", created_at=item.created_at) for item in provider.snapshots]
 
 
@@ -45,7 +45,7 @@ def replaced(local_state: LocalStateFixture, *listed: Snapshot, **note: Any) -> 
     return provider
 
 
-FOR_EVER = 10**9  # seconds that are no limit, but for which a task that makes the snapshot anew would replace it
+FOR_EVER = 10**9  # seconds: longer than any test, but a task that re-creates the snapshot would replace it
 
 
 def test_the_rerun_deletes_what_a_killed_task_has_replaced(local_state: LocalStateFixture) -> None:
@@ -87,7 +87,7 @@ def test_nothing_goes_where_another_is_the_one_that_is_kept(local_state: LocalSt
 
 
 def test_nothing_goes_before_the_new_one_is_ready(local_state: LocalStateFixture) -> None:
-    """By the rerun that waits for it, and by none that does not."""
+    """Only a rerun that waits deletes it."""
     provider = replaced(local_state, snapshot(id="1", created_at=OLD), snapshot(id="2", created_at=NEW, status="pending"))
     waitless = make_context(provider, max_age=3600, wait=False)
     assert snapshot_operation.run(waitless)["changed"] is False
@@ -125,7 +125,7 @@ def test_a_task_interrupted_while_it_waits_has_recorded_the_replacement(local_st
 
 @pytest.mark.parametrize("adopted", [False, True], ids=["made", "adopted"])
 def test_who_does_not_wait_has_replaced_nothing(local_state: LocalStateFixture, adopted: bool) -> None:
-    """It says that the old one stays; no later task goes back on that."""
+    """Its message states that the old snapshot stays; no later task deletes it."""
     provider = SlowProvider("vpsorg", snapshot(id="1", created_at=OLD))
     if adopted:
         provider.snapshots.append(snapshot(id="901", created_at=NEW, status="pending"))
@@ -154,7 +154,7 @@ def test_a_full_disk_fails_no_task_that_has_done_its_work(local_state: LocalStat
 
 
 def test_requested_snapshots_are_recorded_by_name(local_state: LocalStateFixture) -> None:
-    """A server that is off shows nothing of either; the second one's note must not take the place of the first one's."""
+    """A stopped server shows neither; the second note must not replace the first."""
     provider = SlowProvider("ilkbyte")
     provider.power_state = "stopped"
     one, two = make_context(provider, name="one"), make_context(provider, name="two")

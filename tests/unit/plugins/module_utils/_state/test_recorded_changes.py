@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When a note that a task has left about a server is acted upon, and when it must not be."""
+"""When a task acts on a note of an earlier task about a server, and when it must not."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NEW = "2026-05-31T23:59:00Z"
 
 @pytest.fixture(autouse=True)
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """One folder for a test's tasks, and time that passes only while somebody waits."""
+    """One state directory for the tasks of a test, and a clock that advances only while a task waits."""
     passed = [0.0]
     monkeypatch.setattr(local_state, "state_directory", lambda create: str(tmp_path))
     monkeypatch.setattr(
@@ -66,7 +66,7 @@ def test_a_server_that_a_killed_task_has_stopped_is_started(directory: Path) -> 
 
 
 def test_a_check_run_leaves_a_living_tasks_server_out(directory: Path) -> None:
-    """The task that has stopped it is at work, so nothing was cut off."""
+    """The task that has stopped it still runs, so nothing was interrupted."""
     provider = left_off(directory, "vpsorg", snapshot())
     living = open_lock(directory)
     assert living.try_acquire()
@@ -77,7 +77,7 @@ def test_a_check_run_leaves_a_living_tasks_server_out(directory: Path) -> None:
 
 
 def test_no_note_is_believed_where_nothing_can_be_locked(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever has written it may be at work."""
+    """The task that wrote it may still be running."""
 
     def can_not(self: ServerLock, allow_during_restore: bool) -> bool:
         raise OSError("no locks available")
@@ -89,22 +89,22 @@ def test_no_note_is_believed_where_nothing_can_be_locked(directory: Path, monkey
 
 
 def test_another_server_of_the_same_name_is_not_started(directory: Path) -> None:
-    """Of another account, or a new one: at one cloud the name is all that a server is known by."""
+    """Of another account, or a new one: Ilkbyte identifies a server only by its name."""
     provider = left_off(directory, "ilkbyte", snapshot(), address="203.0.113.9")
     assert snapshot_operation.run(make_context(provider))["changed"] is False
     assert provider.requests == []
 
 
 def test_a_restored_server_is_as_its_restore_left_it(directory: Path) -> None:
-    """One that was restored to be off is off by somebody's wish."""
+    """A server that was restored with start_server=False is stopped on purpose."""
     provider = left_off(directory, "ilkbyte", snapshot("one", id="one", current=False, power_state="stopped"))
     snapshot_restore.run(make_context(provider, name="one", start_server=False, wait=False))
     assert snapshot_operation.run(make_context(provider, name="one"))["changed"] is False
     assert provider.requests == ["restore one"]
 
 
-def test_a_stop_that_a_killed_task_has_asked_for_may_come_late(directory: Path) -> None:
-    """The server still runs when the next task looks, and goes off a little later."""
+def test_a_stop_requested_by_a_killed_task_may_take_effect_late(directory: Path) -> None:
+    """The server still runs when the next task reads it, and stops a little later."""
     provider = left_off(directory, "vpsorg", snapshot(), at=1.0)
     find, reads = provider.get_server, []
 
@@ -121,7 +121,7 @@ def test_a_stop_that_a_killed_task_has_asked_for_may_come_late(directory: Path) 
 
 @pytest.mark.parametrize(("wait", "noted"), [(True, False), (False, True)])
 def test_a_server_that_never_goes_off_is_watched_once(directory: Path, wait: bool, noted: bool) -> None:
-    """The stop never came to the cloud. A task that does not wait leaves the watching to the next one."""
+    """The stop never reached the provider. A task with wait=False leaves the check to the next one."""
     provider = left_off(directory, "vpsorg", snapshot(), at=1.0)
     provider.power_state = "running"
     assert snapshot_operation.run(make_context(provider, wait=wait))["changed"] is False
@@ -129,7 +129,7 @@ def test_a_server_that_never_goes_off_is_watched_once(directory: Path, wait: boo
 
 
 def test_a_refused_stop_leaves_the_note_of_an_earlier_one(directory: Path) -> None:
-    """Refused, since a killed task's is under way: then it is that one which has to be undone."""
+    """Rejected, since the stop of a killed task is in progress: that stop has to be reverted."""
     provider = left_off(directory, "vpsorg")
     provider.power_state = "running"
 
@@ -152,7 +152,7 @@ def with_state(provider: FakeProvider, directory: Path):
 
 
 def test_the_first_error_is_kept_where_the_server_can_not_be_recovered(directory: Path) -> None:
-    """A snapshot may be under way: that another task has its turn now doesn't make it refused."""
+    """A snapshot may be in progress: a lock held by another task does not make it rejected."""
     provider = left_off(directory)
     other = open_lock(directory)
 
@@ -237,7 +237,7 @@ def test_a_replaced_snapshot_is_not_forgotten_for_another(directory: Path) -> No
 
 
 def test_a_change_before_a_reboot_is_old(directory: Path) -> None:
-    """The clock that all processes share begins anew with the machine."""
+    """The clock that all processes share restarts with the machine."""
     here = open_lock(directory)
     assert here.try_acquire()
     started_at = time.monotonic_ns()
@@ -249,7 +249,7 @@ def test_a_change_before_a_reboot_is_old(directory: Path) -> None:
 
 
 def test_a_task_that_has_requested_a_change_waits_for_the_lock_after_its_timeout(directory: Path) -> None:
-    """Its time is up with its snapshot, and somebody else has the server for a moment."""
+    """Its timeout has passed, and another task holds the lock for a short time."""
     provider = FakeProvider("vpsorg")
     wanted, other = make_context(provider, wait_timeout=1), open_lock(directory)
     wanted.changes.request_sent = True

@@ -92,7 +92,7 @@ def test_a_program_that_the_task_starts_does_not_keep_the_lock(directory: Path, 
     try:
         lock.release(False)
         other = ServerLock(str(directory), KEY)
-        # The new program closes it when it begins, so a moment later at most.
+        # The new program closes it when it starts, so shortly afterwards at most.
         end = time.monotonic() + 5
         while not (free := other.try_acquire()) and time.monotonic() < end:
             time.sleep(0.01)
@@ -147,12 +147,12 @@ def test_a_symlink_instead_of_the_lock_is_not_followed(directory: Path, lock: Se
     assert precious.read_text() == "as it was"
 
 
-# --- whether somebody has asked meanwhile
+# --- whether another task has requested a change
 
 
 def test_a_change_is_known_to_the_next_holder(directory: Path, lock: ServerLock) -> None:
     assert lock.try_acquire()
-    assert not lock.changed_since(time.monotonic_ns()), "nobody ever has"
+    assert not lock.changed_since(time.monotonic_ns()), "there was no change yet"
     before = time.monotonic_ns()
     lock.release(True)
     after = time.monotonic_ns()
@@ -161,20 +161,20 @@ def test_a_change_is_known_to_the_next_holder(directory: Path, lock: ServerLock)
     assert other.changed_since(before) and not other.changed_since(after)
     other.release(False)
     assert lock.try_acquire()
-    assert lock.changed_since(before) and not lock.changed_since(after), "one that asked for nothing changes nothing"
+    assert lock.changed_since(before) and not lock.changed_since(after), "a release without a change keeps the mark"
 
 
 def test_all_processes_share_one_clock(directory: Path, lock: ServerLock) -> None:
     before = time.monotonic_ns()
     with another_process(directory) as other:
-        other.communicate("")  # it leaves, and has asked
+        other.communicate("")  # it releases the lock and has requested a change
     assert lock.try_acquire()
     assert lock.changed_since(before) and not lock.changed_since(time.monotonic_ns())
 
 
 @pytest.mark.parametrize("content", [b"garbage", b"\xff" * 20, b"12.5"])
 def test_an_unreadable_mark_means_read_again(directory: Path, lock: ServerLock, content: bytes) -> None:
-    """The last: from before a reboot, since which moments are counted anew."""
+    """The last is from before a reboot: the monotonic clock restarts with the machine."""
     assert lock.try_acquire()
     lock_file(directory).write_bytes(content)
     assert lock.changed_since(time.monotonic_ns())

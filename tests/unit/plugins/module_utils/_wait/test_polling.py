@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Waiting: not asked every second, noticed soon, and never for longer than allowed. Time is made up here."""
+"""Waiting: few polls, a result is noticed soon, and the timeout holds. The clock is fake."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def wait_for(clock, operation, timeout=3600.0, expected_seconds=600.0, on_progre
 
 
 def transient_error(kind):
-    return RewindError("the last look's trouble", kind=kind)
+    return RewindError("the error of the last poll", kind=kind)
 
 
 @pytest.mark.parametrize(("jitter", "max_polls"), [(0.9, 20), (1.0, 20), (1.1, 20)])
@@ -134,7 +134,7 @@ def test_internal_errors_are_not_swallowed():
 
 
 @pytest.mark.parametrize("timeout", [1, 7, 100, 601])
-def test_timeout_says_what_and_what_next(timeout):
+def test_a_timeout_reports_what_was_awaited_and_the_next_step(timeout):
     clock = FakeClock()
     started = clock.now
     operation = Operation(clock, 10_000)
@@ -143,14 +143,14 @@ def test_timeout_says_what_and_what_next(timeout):
     error = caught.value
     assert (error.kind, error.outcome, error.hint) == (errors.WAIT_TIMEOUT, errors.UNKNOWN, "a rerun adopts it")
     assert error.message == f"Timed out after {timeout} s waiting for snapshot nightly of server web1"
-    assert operation.polls[-1] - started == pytest.approx(timeout)  # one last look when the time is up
+    assert operation.polls[-1] - started == pytest.approx(timeout)  # one last poll at the deadline
     assert clock.now - started == pytest.approx(timeout)
 
 
 def test_timeout_reports_the_error_of_the_last_poll_only():
     clock = FakeClock()
     operation = Operation(clock, 10_000, {number: transient_error(errors.UNREACHABLE) for number in range(1, 200)})
-    with pytest.raises(RewindError, match="the last poll failed: the last look's trouble"):
+    with pytest.raises(RewindError, match="the last poll failed: the error of the last poll"):
         wait_for(clock, operation, 100)
     clock = FakeClock()
     operation = Operation(clock, 10_000, {1: transient_error(errors.UNREACHABLE)})
@@ -189,14 +189,14 @@ def test_what_is_usually_done_in_two_minutes_is_polled_more_often():
 
 
 def test_an_early_wake_keeps_the_time_of_the_next_poll():
-    """What another has seen is looked at when it comes, and does not put off one's own look."""
+    """A result that another waiter has read is used when it arrives, and does not delay the own poll."""
     alone, woken = FakeClock(), FakeClock()
     full_sleep = woken.sleep
     woken.sleep = lambda seconds: full_sleep(min(seconds, 2.5))
     both = [Operation(alone, 21.0), Operation(woken, 21.0)]
     wait_for(alone, both[0])
     wait_for(woken, both[1])
-    assert set(both[0].polls) - {alone.now} <= set(both[1].polls), "a look of its own was put off"
+    assert set(both[0].polls) - {alone.now} <= set(both[1].polls), "a poll of its own was delayed"
     assert len(both[1].polls) > len(both[0].polls) and woken.now <= alone.now
 
 

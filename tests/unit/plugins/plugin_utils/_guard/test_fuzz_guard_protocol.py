@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a guard and a run may be told over their socket: a peer that talks nonsense neither ends, nor blinds, nor hurries a guard."""
+"""Messages on the socket of a guard and a run: invalid ones neither end the guard nor change what it does or when."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ with_files = settings(max_examples=max(20, settings().max_examples // 3), suppre
 
 
 class Caller:
-    """In a socket's place: what the guard receives and what it answers."""
+    """A fake socket: what the guard receives and what it answers."""
 
     def __init__(self, *parts):
         self.parts, self.answer = list(parts), ""
@@ -71,13 +71,13 @@ def send_line(guard, line):
 @example(requests=[b'{"command": "update", "fields": {"snapshot": 5, "history": [], "state": "confirmed"}}\n'])
 @example(requests=[b'{"command": "transition", "to": "checking", "fields": {}, "seconds": "soon"}\n'])
 def test_a_guard_goes_on_guarding_whatever_it_receives(tmp_path, requests):
-    """Afterwards the run is gone: exactly the receipt's snapshot is restored, once, unless that was orderly asked for before."""
+    """Afterwards the run is gone: exactly the recorded snapshot is restored, once, unless a valid request restored it before."""
     actions = FakeActions()
     guard = guard_in(tmp_path, states.UPGRADING, actions, acknowledged=False)
     for line in requests:
         answers = send_line(guard, line)
         assert len(answers) <= 1
-    assert on_disk(guard) == guard.record.data, "what is on the disk is a receipt still"
+    assert on_disk(guard) == guard.record.data, "the disk still holds a valid run record"
     immutable = ("run_id", "host", "provider", "server", "marker", "run")
     assert {key: guard.record.data[key] for key in immutable} == {key: record_data()[key] for key in immutable}
     ids = guard.record.snapshot.get("id")
@@ -105,7 +105,7 @@ def test_fields_that_a_run_may_not_set(tmp_path, fields):
     {"seconds": True}, {"more": 1},
 ])
 def test_snapshot_params_that_a_run_does_not_send(tmp_path, params):
-    """What may go to make room is what the role makes, and nothing else."""
+    """Only snapshots that the role created may be deleted for a new one."""
     actions = FakeActions()
     guard = guard_in(tmp_path, states.PLANNED, actions)
     valid = {"match": "rewind????????T??????Z????", "stop_server": False, "seconds": 60}
@@ -143,7 +143,7 @@ def test_a_caller_that_drips_does_not_keep_the_guard_from_watching(tmp_path, mon
     lambda key, value: json.dumps({key: value}).encode(), st.sampled_from(["result", "error"]),
     ANYTHING | st.fixed_dictionaries({"record": ANYTHING}),
 ), max_size=3))
-def test_a_run_takes_no_nonsense_for_its_guards_answer(tmp_path, lines):
+def test_a_run_rejects_an_invalid_answer_of_its_guard(tmp_path, lines):
     record = RunRecord(tmp_path / "run.json", record_data(states.UPGRADING))
     socket_path = tmp_path / "s"
     socket_path.unlink(missing_ok=True)

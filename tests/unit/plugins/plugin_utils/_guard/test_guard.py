@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a guard decides, in a made-up world: it restores where it must, once, and never where it must not."""
+"""The decisions of a guard with fake actions: it restores once where it must, and never where it must not."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def roll_back(by_hand=False, reason="it failed"):
 
 
 def complete_rollback(guard, **how):
-    """As the role's two steps do: have the rollback begun, then wait for its end."""
+    """Start the rollback, then wait for its end, as the two steps of the role do."""
     guard.handle(roll_back(**how))
     return guard.handle(WAIT)
 
@@ -102,7 +102,7 @@ def test_when_a_phase_times_out_while_the_run_lives(tmp_path, state):
     for _attempt in range(3):
         actions.pass_time(1000)
         guard.tick()
-    assert len(actions.restore_calls) == 1 and not guard.finished, "the run has to be told, and to look at the server"
+    assert len(actions.restore_calls) == 1 and not guard.finished, "the run has to acknowledge the rollback and probe the server"
 
 
 @pytest.mark.parametrize("state", [states.SNAPSHOTTING, states.READY, states.CONFIRMED])
@@ -179,7 +179,7 @@ def test_an_upgrade_that_goes_well(tmp_path):
     guard.handle({**FINISH, "outcome": states.UPGRADED})
     assert (guard.record.outcome, guard.record.data["acknowledged"]) == (states.UPGRADED, False)
     guard.tick()
-    assert not guard.finished, "nobody has been told yet"
+    assert not guard.finished, "the run has not acknowledged it yet"
     assert guard.handle(ACKNOWLEDGE)["record"]["acknowledged"] is True
     guard.tick()
     assert guard.finished and actions.restore_calls == [] and actions.terminal_lines == []
@@ -284,7 +284,7 @@ def test_an_update_keeps_the_state_and_an_unknown_command_changes_nothing(tmp_pa
 
 
 def test_a_rollback_is_answered_before_it_is_done_and_nothing_else_is_before_it(tmp_path):
-    """So that the batch's other servers' are begun meanwhile."""
+    """So that the rollbacks of the other servers of the batch start concurrently."""
     actions = FakeActions()
     guard = guard_in(tmp_path, states.CHECKING, actions)
     assert guard.handle(roll_back())["record"]["state"] == states.RESTORING == on_disk(guard)["state"]
@@ -312,7 +312,7 @@ def take_snapshot(**changes):
     return {"command": "take_snapshot", "params": {**PARAMS, **changes}}
 
 
-def test_a_snapshot_is_answered_before_it_is_asked_for_and_seen_ready_later(tmp_path):
+def test_a_snapshot_request_is_answered_at_once_and_ready_later(tmp_path):
     actions = FakeActions()
     guard = guard_in(tmp_path, states.PLANNED, actions)
     assert guard.handle(take_snapshot())["record"]["state"] == states.SNAPSHOTTING == on_disk(guard)["state"]
@@ -337,7 +337,7 @@ def test_a_snapshot_that_fails_is_reported_and_not_requested_again_by_waiting_fo
     with pytest.raises(RewindError):
         guard.handle(transition(states.ARMED, 10))
     guard.handle(take_snapshot())
-    assert guard.handle(WAIT)["record"]["state"] == states.READY, "a rerun takes up the receipt and asks anew"
+    assert guard.handle(WAIT)["record"]["state"] == states.READY, "a rerun resumes the run record and requests the snapshot again"
 
 
 def test_another_guard_finishes_the_snapshot_that_one_has_started(tmp_path):
@@ -368,7 +368,7 @@ def test_no_snapshot_is_taken_where_the_way_back_is_one_already(tmp_path, state)
     assert actions.snapshot_calls == [] and on_disk(guard)["snapshot"]["id"] == "801"
 
 
-def test_no_snapshot_is_asked_for_when_its_run_is_gone(tmp_path):
+def test_no_snapshot_is_requested_when_its_run_is_gone(tmp_path):
     actions = FakeActions()
     guard = guard_in(tmp_path, states.PLANNED, actions)
     guard.handle(take_snapshot())
@@ -394,7 +394,7 @@ def test_the_run_may_go_while_its_guard_takes_the_snapshot(tmp_path):
 
 
 def test_a_full_disk_keeps_an_upgrade_from_starting(tmp_path, monkeypatch):
-    """Its snapshot's id is not written down, so nobody could restore it."""
+    """The id of its snapshot is not stored, so the snapshot could not be restored."""
     guard = guard_in(tmp_path, states.PLANNED, FakeActions())
     guard.handle(take_snapshot())
     fill_the_disk(monkeypatch)
@@ -481,11 +481,11 @@ def test_the_run_may_go_while_its_guard_restores(tmp_path):
     guard.handle(roll_back())
     guard.tick()
     assert len(actions.restore_calls) == 1 and guard.finished
-    assert "rolled back" in actions.terminal_lines[-1], "nobody else tells"
+    assert "rolled back" in actions.terminal_lines[-1], "no run is left to report it"
     assert (on_disk(guard)["outcome"], on_disk(guard)["acknowledged"]) == (states.ROLLED_BACK, False)
 
 
-# --- a disk without room
+# --- a full disk
 
 
 @pytest.mark.parametrize("alive", [True, False])
@@ -519,7 +519,7 @@ def test_a_full_disk_while_the_run_asks_for_the_rollback(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("before", "after"), [(states.READY, states.ARMED), (states.ARMED, states.UPGRADING), (states.CHECKING, states.CONFIRMED)])
 def test_a_step_that_can_not_be_written_is_not_taken(tmp_path, monkeypatch, before, after):
-    """The run is told that it failed, so the guard must not go on as if it had not."""
+    """The run gets an error, so the guard must not continue as after a success."""
     actions = FakeActions()
     guard = guard_in(tmp_path, before, actions)
     fill_the_disk(monkeypatch)
@@ -533,7 +533,7 @@ def test_a_step_that_can_not_be_written_is_not_taken(tmp_path, monkeypatch, befo
         assert len(actions.restore_calls) == 1
 
 
-# --- what is said
+# --- messages
 
 
 def test_the_terminal_of_a_run_that_is_gone_is_notified_before_and_after(tmp_path):

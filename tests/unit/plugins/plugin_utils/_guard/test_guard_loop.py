@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The guard's loop apart from its process: what it survives, and what it lets out."""
+"""The guard's loop without its process: which errors it survives, and which it raises."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._guard import server
 
 
 class IdleListener:
-    """A door at which nobody knocks."""
+    """A listener without connections."""
 
     def accept(self):
         raise TimeoutError

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The guard as the process that it is: started, asked, left alone, and at work when its run has been killed."""
+"""The guard as a process: its start, its requests, and its work after its run was killed."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def wait_until(condition, what):
 
 
 class Stage:
-    """A state folder, a process that stands for the run, and the guards that were started for it."""
+    """A state directory, a process that simulates the run, and the guards that were started for it."""
 
     def __init__(self, directory):
         self.path = directory / "state" / "vpsorg-12345-0" / RUN_ID / "run.json"
@@ -164,7 +164,7 @@ BAD_LINES = [
 ]
 
 
-def test_what_is_no_request_harms_nobody(stage):
+def test_an_invalid_request_does_no_harm(stage):
     record = stage.start()
     for line in BAD_LINES:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
@@ -194,11 +194,11 @@ def test_another_guard_resumes_what_a_killed_one_has_left(stage):
     stage.run.kill()
     stage.run.wait()
     wait_until(lambda: is_gone(second, stage.lock), "the guard to follow its run")
-    assert stage.record.state == states.SNAPSHOTTING, "nothing was to be undone"
+    assert stage.record.state == states.SNAPSHOTTING, "there was nothing to roll back"
 
 
 @pytest.mark.parametrize("problem", ["no directory", "no record", "garbage"])
-def test_one_that_can_not_start_says_so(stage, problem, tmp_path):
+def test_a_guard_that_cannot_start_reports_it(stage, problem, tmp_path):
     if problem == "no directory":
         (tmp_path / "state").write_text("a file", encoding="utf-8")
     if problem == "garbage":
@@ -215,8 +215,8 @@ def test_one_that_can_not_start_says_so(stage, problem, tmp_path):
 
 @contextlib.contextmanager
 def responding(*chunks):
-    """A socket that sends these to the first who asks, or waits so many seconds, and ends."""
-    directory = Path(tempfile.mkdtemp(prefix="rewind-test-"))  # pytest's folders have names too long for a socket
+    """Listen on a socket, send these chunks to the first client (a number is a delay in seconds), and close it."""
+    directory = Path(tempfile.mkdtemp(prefix="rewind-test-"))  # the paths of pytest's directories are too long for a socket
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
             listener.bind(str(directory / "socket"))
@@ -334,7 +334,7 @@ def test_it_outlives_the_run_that_started_it_and_rolls_back_what_that_left(stage
         assert stage.record.state == states.UPGRADING and not restores(box), "it has time, and its run lives"
         os.killpg(run.pid, signal.SIGKILL)
         killed = time.monotonic()
-        assert run.stdout.read() == "", "whoever reads the run's output must not wait for the guard"
+        assert run.stdout.read() == "", "a reader of the run's output must not wait for the guard"
         assert time.monotonic() - killed < 2 and not stage.record.state == states.ENDED
         wait_until(lambda: stage.record.state == states.ENDED, "the rollback")
         wait_until(lambda: is_gone(stage.record, stage.lock), "the guard to be gone")
@@ -372,7 +372,7 @@ def test_it_restores_on_request_and_when_a_phase_times_out(stage, box):
     assert send_request(record, {"command": "roll_back", "reason": "refused", "manual": False}).state == states.RESTORED
     assert send_request(record, {"command": "wait"}).state == states.RESTORED
     assert len(restores(box)) == 1, "once"
-    assert process_identity.is_alive(record.data["guard"]), "the run looks at the server first"
+    assert process_identity.is_alive(record.data["guard"]), "the run probes the server first"
     send_request(record, {**FINISH, "outcome": states.ROLLED_BACK})
     send_request(record, {"command": "acknowledge"})
     wait_until(lambda: is_gone(record, stage.lock), "the guard to be gone")
@@ -405,7 +405,7 @@ def test_a_server_that_it_has_stopped_for_the_snapshot_runs_again_though_its_run
     admin, server = box.admin, box.admin.servers("vpsorg")[0]["name"]
     record = snapshot_stage(stage, box)
     send_request(record, {"command": "take_snapshot", "params": {**PARAMS, "stop_server": True}})
-    wait_until(lambda: admin.events("snapshot_started"), "the snapshot to be begun")
+    wait_until(lambda: admin.events("snapshot_started"), "the start of the snapshot")
     assert not admin.server(server)["powered_on"]
     stage.run.kill()
     stage.run.wait()
@@ -416,7 +416,7 @@ def test_a_server_that_it_has_stopped_for_the_snapshot_runs_again_though_its_run
 
 
 def test_what_goes_wrong_in_the_guard_is_reported_without_the_exceptions_text():
-    """Its process has nowhere to write to; what it answers is shown by the run."""
+    """Its process has no terminal to write to; the run shows its responses."""
     ours, theirs = socket.socketpair()
 
     def answer(request):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A restore with patience: asked for again where that can do no harm, and given up where it can do no good."""
+"""Retries of a restore: it is requested again where that is safe, and given up where that is useless."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_done_at_once():
 def test_a_restore_found_in_progress_counts_only_if_it_is_ours():
     assert Run(FOREIGN, own_restore_in_progress=True).ended == (True, True, 1)
     run = Run(FOREIGN, restored())
-    assert run.ended == (True, True, 2), "somebody else's may be of another snapshot"
+    assert run.ended == (True, True, 2), "a restore by another client may be of another snapshot"
     assert run.messages and run.clock.sleeps == [2.0]
 
 
@@ -113,7 +113,7 @@ def test_one_that_may_have_started_is_tried_three_times_and_is_then_unknown():
 
 
 @pytest.mark.parametrize("afterwards", [errors.UNAUTHORIZED, errors.UNREACHABLE, errors.PROVIDER_REJECTED])
-def test_a_rejection_says_nothing_of_one_that_was_requested_before(afterwards):
+def test_a_rejection_does_not_cover_an_earlier_request(afterwards):
     """The first may have restored the server, or be about to."""
     run = Run(failed(errors.TIMEOUT, errors.UNKNOWN), failed(afterwards))
     assert run.ended[:2] == (False, False)
@@ -135,7 +135,7 @@ def test_an_operation_that_uses_up_the_time_is_the_last():
 
 
 def test_what_the_operation_warns_of_is_reported():
-    """As that a restore which failed would look the same."""
+    """Such as the warning that a failed restore would have the same result."""
     run = Run(restored(warnings=["Look at the server.", "Then rely on it."]))
     assert run.ended == (True, True, 1)
     assert run.result.message == f"{restored()['msg']} Look at the server. Then rely on it."

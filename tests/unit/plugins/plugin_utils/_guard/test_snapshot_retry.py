@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How patient the guard is with a cloud that has had too many requests while a whole batch asked for snapshots."""
+"""How the guard retries while a provider throttles the snapshot requests of a whole batch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TOO_MANY = failed(errors.RATE_LIMITED)
 
 
 def run(*results, seconds=900, stops_server=False):
-    """The result, how often it was asked for, the seconds given each time, and what was said."""
+    """The result, the number of requests, the timeout of each in seconds, and the messages."""
     remaining, timeouts, messages = list(results), [], []
 
     def operation(wait_seconds):

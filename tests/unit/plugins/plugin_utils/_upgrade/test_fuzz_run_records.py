@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Receipts that are none, or not what they seem: a clear refusal or "not there", never a mistake, never permission to restore or delete."""
+"""Invalid or forged run records: a clear error or "not there", never a crash, never permission to restore or delete."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ WHOLE = record_data(
 
 
 def paths(value, path=()):
-    """Every place in nested data."""
+    """Every position in nested data."""
     yield path
     for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
         yield from paths(inner, (*path, key))
@@ -55,7 +55,7 @@ def put(whole, path, value):
 
 
 def read_everything(record):
-    """All that a receipt is read for; whatever is not a RewindError fails the test."""
+    """Call every reader of a run record; any error but a RewindError fails the test."""
     probe_result = parse_probe("boot 22222222-2222\nunits known\nend")
     for read in (
         lambda: rollout_table.format_table([rollout_table.row(record)]), lambda: outcomes.outcome_of(record),
@@ -95,7 +95,7 @@ def loaded(server_records, raw):
         return None
 
 
-# One place after another is everything that it shouldn't be; a text where a text belongs is fine.
+# One position after another gets every value that is invalid there; a text where a text belongs is valid.
 ODD = [None, True, 0, -1, 1.5, 10**400, float("nan"), float("inf"), "", "\ud800", "x" * 3000, [], [None], [[]], {}, {"id": None}, {"\0": []},
        *NAMES[:6]]
 
@@ -118,7 +118,7 @@ def test_run_records_with_some_invalid_fields(server_records, changes, state, ou
         try:
             whole = put(whole, path, value)
         except (KeyError, IndexError, TypeError):
-            continue  # the place went with another one
+            continue  # the position was removed with another one
     record = loaded(server_records, json.dumps(whole).encode())
     if record is not None:
         read_everything(record)
@@ -157,7 +157,7 @@ def test_no_run_record_has_another_file_removed_from_the_server(server_records, 
                                    {"run_id": "20260102T000000Zab12", "marker": MARKER.replace(RUN_ID, "20260102T000000Zab12")}],
                          ids=["server", "cloud", "run"])
 def test_a_run_record_copied_from_another_server_or_run_is_rejected(server_records, fields):
-    """It names another server's snapshot, and that server nobody has asked to restore."""
+    """It names the snapshot of another server, which no task has asked to restore."""
     write(server_records, json.dumps({**WHOLE, **fields}).encode())
     for lookup in (server_records.latest, server_records.latest_with_snapshot):
         with pytest.raises(RewindError, match="of another server or run"):

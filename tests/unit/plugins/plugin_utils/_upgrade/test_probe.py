@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a look at the server shows, and what two of them prove: every combination, and text that no look prints."""
+"""What a probe of the server shows, and what two of them prove: every combination, and text that no probe prints."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_an_incomplete_probe_is_none(text):
 def test_what_is_not_printed_is_not_made_up():
     assert parse_probe("end") == {"boot_id": None, "failed_units": None, "markers": [], "checksums": {}}
     assert parse_probe("units known\nend")["failed_units"] == [], "a system with units of which none fails"
-    assert parse_probe("unit a.service\nend")["failed_units"] is None, "nobody said that these are all"
+    assert parse_probe("unit a.service\nend")["failed_units"] is None, "the list may be incomplete"
 
 
 @pytest.mark.parametrize("boot_id", ["", "unknown", "cat: /proc/sys/kernel/random/boot_id: No such file", "1234567", "a" * 65, "1111 2222-3333",
@@ -92,7 +92,7 @@ def test_new_failed_units_without_a_probe():
 # --- proof
 
 CLOUD = {"check": "cloud", "result": "passed", "detail": "the cloud has carried out the restore"}
-# What each sign shows: what it makes of the receipt, of the look before and of the look after.
+# Per finding: the fields of the run record, and the values in the probe before and in the probe after.
 MARKERS = {
     "passed": ({"marker_written": True}, []), "failed": ({"marker_written": True}, [MARKER]), "inconclusive": ({}, []),
 }
@@ -123,7 +123,7 @@ def test_every_combination_of_signs(marker, boot, files, checks):
     expected = {"cloud": "passed", "marker": marker, "boot": boot.strip(), "files": files and files.strip(), "checks": checks}
     expected = {check: truncate for check, truncate in expected.items() if truncate not in (None, "None")}
     assert [(finding["check"], finding["result"]) for finding in result["verification"]] == list(expected.items())
-    assert data["verification"] == [CLOUD], "the receipt is the guard's alone"
+    assert data["verification"] == [CLOUD], "only the guard changes the run record"
     is_restored = "failed" not in (expected["marker"], expected.get("files"))
     assert result["outcome"] == (states.ROLLED_BACK if is_restored else states.ROLLBACK_FAILED), "failing checks alone don't disprove a restore"
     if is_restored:

@@ -21,7 +21,7 @@ UNUSED_PID = 2 ** 22 + 1  # above what a kernel gives out
 
 @pytest.fixture(params=["proc", "ps"])
 def lookup(request, monkeypatch):
-    """Both ways to look; the second is for systems without /proc."""
+    """Both ways to read it; the second is for systems without /proc."""
     if request.param == "proc":
         if not HAS_PROC:
             pytest.skip("this system has no /proc")
@@ -40,7 +40,7 @@ def child():
 
 
 def become_zombie(process):
-    """Ended, and nobody has asked how."""
+    """End the process without reaping it."""
     process.kill()
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
 
@@ -123,7 +123,7 @@ print("  ".join(values[name] for name, heading in columns))
 """
 
 
-def test_a_ps_that_takes_the_standard_by_its_word_is_understood(tmp_path, monkeypatch):
+def test_the_output_of_a_strictly_posix_ps_is_parsed(tmp_path, monkeypatch):
     exists = Path.exists
     monkeypatch.setattr(Path, "exists", lambda path, **how: str(path) != "/proc/self/stat" and exists(path, **how))
     script, program = tmp_path / "ps.py", tmp_path / "ps"

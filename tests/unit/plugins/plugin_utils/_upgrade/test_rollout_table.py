@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The table at the end of a roll-out, and what is kept of an upgrade that went wrong."""
+"""The table at the end of a roll-out, and what is kept of a failed upgrade."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The receipt: whole on the disk before anything else happens, for its owner only, and never taken for one when it is none."""
+"""The run record: complete on the disk before anything else happens, private to its owner, and rejected if invalid."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_write_that_fails_leaves_the_old_one_whole(tmp_path, monkeypatch, brok
     assert path.read_text(encoding="utf-8") == "the old one"
 
 
-def test_a_symlink_in_its_place_is_replaced(tmp_path):
+def test_a_symlink_at_its_path_is_replaced(tmp_path):
     target, path = tmp_path / "target", tmp_path / "run.json"
     target.write_text("untouched", encoding="utf-8")
     path.symlink_to(target)
@@ -122,7 +122,7 @@ def test_what_is_updated_is_on_the_disk(tmp_path):
     assert (record.data["diagnostics"], record.state) == (["a"], states.PLANNED)
 
 
-# --- in words
+# --- as text
 
 
 def test_describe_state(tmp_path):
@@ -279,7 +279,7 @@ def test_the_newest_run_of_a_server(server_records):
 
 
 def test_an_unreadable_newest_run_record_is_not_skipped(server_records):
-    """The one before it would tell of another upgrade."""
+    """The previous record describes another upgrade."""
     put(server_records, 1)
     put(server_records, 2).write_text("{", encoding="utf-8")
     for lookup in (server_records.latest, server_records.latest_with_snapshot):
@@ -300,7 +300,7 @@ def test_only_the_newest_runs_are_kept_with_their_diagnostics(server_records):
 
 
 def test_an_old_run_that_has_not_ended_is_kept(server_records):
-    """Its snapshot may be needed still, and somebody has to be told."""
+    """Its snapshot may still be needed, and its result has not been reported."""
     unfinished = {1: states.UPGRADING, 2: states.RESTORING, 3: states.CONFIRMED}
     for number in range(MAX_RUNS + 5):
         put(server_records, number, unfinished.get(number, states.ENDED))
@@ -324,7 +324,7 @@ def test_latest_records_are_the_newest_of_each_server_without_the_unreadable(tmp
 
 
 @pytest.mark.parametrize("provider", REGISTRY)
-def test_every_cloud_takes_a_runs_id_in_a_snapshots_name(provider):
+def test_every_provider_accepts_a_run_id_in_a_snapshot_name(provider):
     for _attempt in range(200):
         assert re.fullmatch(REGISTRY[provider].capabilities.name_pattern, f"rewind{new_run_id()}")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run is to do with a server, by what an earlier one has left."""
+"""What a run does with a server, depending on the run record of an earlier run."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_file_at_home_is_found(search_paths, monkeypatch):
     assert resolve_task_files("tasks", ["~/upgrade.yml"], []) == [f"{search_paths[0]}/upgrade.yml"]
 
 
-@pytest.mark.parametrize("name", ["missing.yml", "", ".", "checks.yml/", "~nobody-of-this-name/upgrade.yml", "a\0b", "/nowhere/upgrade.yml"])
+@pytest.mark.parametrize("name", ["missing.yml", "", ".", "checks.yml/", "~no-such-user/upgrade.yml", "a\0b", "/nowhere/upgrade.yml"])
 def test_a_missing_file_is_named_with_where_it_was_searched(search_paths, name):
     with pytest.raises(RewindError) as caught:
         resolve_task_files("guarded_upgrade_tasks", [name], search_paths[:1])
@@ -195,7 +195,7 @@ def test_within_no_time_nothing_is_rolled_back_without_asking():
 
 @pytest.mark.parametrize("state", states.UNARMED_STATES)
 def test_an_old_snapshot_is_not_resumed_however_long_a_run_may_be(state):
-    """A rollback to it would lose what was written since, although nobody had touched the server."""
+    """A rollback to it would lose later writes, although no upgrade had started."""
     week = 604800
     assert decide_next_action(previous(state, RECENT), context(), week, None) == (UPGRADE, True)
     assert decide_next_action(previous(state, OLD), context(), week, None) == (UPGRADE, False)
@@ -227,7 +227,7 @@ def test_a_guard_whose_run_is_gone_is_orphaned():
     assert planning.is_orphaned(previous(states.UPGRADING, 1, run={"pid": os.getpid(), "started": "another"}))
 
 
-# --- the plan in words
+# --- the plan as text
 
 CLOUD = {"cloud": "VPS.org", "server": {"id": "12345", "name": "web1"}, "evictions": []}
 PARAMS = {"stop_server": False, "timeout": 3600, "check_timeout": 300, "keep_snapshots": 2}
@@ -252,7 +252,7 @@ def test_the_plan_of_a_resumed_run_states_that_nothing_is_upgraded(next_action):
     assert RUN_ID in line and "upgrade nothing" in line and ("rewind1" in line) == (next_action == ROLL_BACK)
 
 
-# --- plays, files and receipts that can't be guarded
+# --- plays, files and run records that cannot be guarded
 
 
 @pytest.mark.parametrize(("fields", "message"), [

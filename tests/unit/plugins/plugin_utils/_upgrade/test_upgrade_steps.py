@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The steps of the role, apart from any cloud and process: what each refuses, asks its guard for, and deletes."""
+"""The steps of the role without a provider or processes: what each rejects, requests from its guard, and deletes."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ PROBE_OUTPUT = "boot 11111111-1111\nunits known\n{units}end\n"
 
 
 class StepRunner:
-    """A guard whose receipt is in some state, and a run that does one step after the other.
+    """A guard with a run record in some state, and a run that does one step after the other.
 
     :ivar guards: what there is to answer, one for each time that is asked; None for a guard that is gone. The last one stays.
     :ivar started: how many guards were started besides.
     :ivar listed: the server's snapshots of this role, newest first.
     :ivar deleted: the ids of the snapshots that were deleted.
-    :ivar progress_lines: what the run's person was told.
+    :ivar progress_lines: the progress messages of the run.
     :ivar send: asks the guard.
     """
 
@@ -58,7 +58,7 @@ class StepRunner:
         monkeypatch.setattr(base, "run_operation", self._run_operation)
 
     def set_state(self, state: str, **fields: Any) -> None:
-        """Where the upgrade stands, with a guard at work."""
+        """Set the state of the upgrade, with a running guard."""
         self.guards = [guard_in(self.directory, state, FakeActions(), **fields)]
 
     @property
@@ -298,7 +298,7 @@ def test_progress_in_the_run_record_is_reported_while_waiting(steps: StepRunner)
 
 
 def test_a_wait_that_outlives_its_run_starts_no_other_guard(steps: StepRunner) -> None:
-    """The guard of a run that is gone goes when it is done, and whoever still waited for it hears nothing more."""
+    """The guard of a run that is gone ends when it is done, and a step that still waits for it gets no more messages."""
     steps.set_state(states.UPGRADING)
 
     def send(record: RunRecord, request: dict[str, Any], on_idle: Any) -> None:
