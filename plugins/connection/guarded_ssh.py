@@ -16,9 +16,9 @@ description:
     bring the server back.
   - It takes all options of P(ansible.builtin.ssh#connection) from the same variables, settings and environment variables. They are
     not listed here again.
-  - A server on which no temporary folder can be made, such as one with a full disk, counts as lost too. Ansible would call it
-    unreachable.
-  - A server that falls silent is noticed after O(server_alive_interval) times O(server_alive_count_max) seconds.
+  - A server on which no temporary directory can be created, for example because its disk is full, counts as lost too. Ansible would
+    report it as unreachable.
+  - A server that stops responding is detected after O(server_alive_interval) times O(server_alive_count_max) seconds.
 options:
   server_alive_interval:
     description:
@@ -39,8 +39,8 @@ options:
       - name: ansible_guarded_ssh_server_alive_count_max
   run_record:
     description:
-      - The receipt of a guarded upgrade, on the controller. Once it says that the upgrade is being undone, every further task on the
-        server fails before it begins, so that nothing is changed on a restored server by a run that doesn't know yet.
+      - The run record of a guarded upgrade, on the controller. Once it states that the upgrade is rolled back, every further task on the
+        server fails before it starts, so that the run changes nothing on a restored server.
       - Set by the role P(rewind.vps.guarded_upgrade#role).
     type: str
     default: ""
@@ -122,7 +122,7 @@ def add_ssh_options(documentation: str, ssh_documentation: str) -> str:
 globals().update(DOCUMENTATION=add_ssh_options(DOCUMENTATION, ssh_plugin.DOCUMENTATION))
 
 
-ROLLED_BACK_STATES = ("restoring", "restored", "ended")  # states of a receipt, see plugin_utils/_upgrade/record.py
+ROLLED_BACK_STATES = ("restoring", "restored", "ended")  # states of a run record, see plugin_utils/_upgrade/record.py
 
 
 class ConnectionLost(AnsibleActionFail, AnsibleConnectionFailure):
@@ -185,7 +185,7 @@ class Connection(ssh_plugin.Connection):
         except ConnectionLost as loss:
             if was_lost_before and _removes_temporary_directory(cmd):
                 # This is the end of a task that has failed already. Before ansible-core 2.19 an exception would replace its
-                # result; a status makes a warning that the folder stays there.
+                # result; a status causes a warning that the directory stays there.
                 return 255, b"", to_bytes(loss.message)
             raise
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs guarded upgrades with the real ansible-playbook over SSH, and tells what became of servers, clouds and receipts."""
+"""Runs guarded upgrades with the real ansible-playbook over SSH, and reads the state of servers, providers and run records."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ FAIL = {"name": "Break", "ansible.builtin.command": "false"}
 class UpgradeRunner:
     """Guarded upgrades on one sandbox with SSH.
 
-    :ivar folder: an empty folder; the user's files and the controller's home lie there.
+    :ivar directory: an empty directory for the user's files and the controller's home.
     """
 
     sandbox: SandboxHandle
@@ -119,12 +119,12 @@ class UpgradeRunner:
         return len(self.sandbox.admin.requests(operation=operation, server=host))
 
     def records(self, host: str) -> list[dict[str, Any]]:
-        """The server's receipts, oldest first."""
+        """The server's run records, oldest first."""
         found = [json.loads(path.read_text("utf-8")) for path in sorted(self.state_dir.glob("*/[0-9]*/run.json"))]
         return [record for record in found if record["host"] == host]
 
     def record(self, host: str) -> dict[str, Any]:
-        """The server's newest receipt."""
+        """The server's newest run record."""
         return self.records(host)[-1]
 
     @property
@@ -143,7 +143,7 @@ class UpgradeRunner:
         raise AssertionError(f"waited {WAIT_SECONDS} s for {description}")
 
     def wait_for_state(self, host: str, *states: str) -> dict[str, Any]:
-        """Wait until the server's newest receipt is in one of the states."""
+        """Wait until the server's newest run record is in one of the states."""
         self.wait_until(lambda: self.record(host)["state"] in states, f"{host} to be {' or '.join(states)}")
         return self.record(host)
 
@@ -152,7 +152,7 @@ class UpgradeRunner:
         return [{**item, "id": str(item.get("id", item["name"]))} for item in self.sandbox.admin.server(host)["snapshots"]]
 
     def record_directory(self, host: str) -> Path:
-        """Where the newest receipt lies with its evidence."""
+        """The directory of the newest run record and its diagnostics."""
         return next(self.state_dir.glob(f"*/{self.record(host)['run_id']}"))
 
     def host_pinned_playbook(self, **play: Any) -> str:
@@ -184,7 +184,7 @@ class UpgradeRunner:
         })
 
     def assert_rolled_back(self, host: str) -> None:
-        """One snapshot and one restore were asked for, the disk is as it was, and the receipt says so."""
+        """One snapshot and one restore were requested, the disk is as before, and the run record says so."""
         assert self.count_requests(host, "snapshots.create") == 1, host
         assert self.count_requests(host, "snapshots.restore") == 1, host
         assert self.disk_matches_snapshot(host), host
@@ -192,12 +192,12 @@ class UpgradeRunner:
         assert self.no_guard_left()
 
     def assert_untouched(self, host: str) -> None:
-        """Nothing was asked of the cloud that changes anything, no snapshot was begun, no guard is there."""
+        """No change was requested, no snapshot was started, and there is no guard."""
         assert not self.sandbox.admin.requests(changing=True, server=host)
         assert self.no_guard_left()
 
     def guards(self) -> list[int]:
-        """The guards of this rollout's receipts that still run."""
+        """The guards of these run records that are still running."""
         lines = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,args="], capture_output=True, text=True, check=True).stdout.splitlines()
         return [int(line.split()[0]) for line in lines if GUARD_PROGRAM in line and str(self.directory) in line]
 

@@ -48,7 +48,7 @@ def assert_no_secret(upgrades: UpgradeRunner, *jobs: Job) -> None:
 def test_a_failed_upgrade_is_a_failed_job_and_the_node_after_it_changes_nothing(upgrades: UpgradeRunner) -> None:
     good = job_of(upgrades, "good", "guarded_upgrade.yml", CHANGE)
     assert good.status == "successful", good.output
-    upgrades.sandbox.admin.settings(seconds={"vpsorg.snapshots.restore": 4 * SPEED})  # long enough to be told of
+    upgrades.sandbox.admin.settings(seconds={"vpsorg.snapshots.restore": 4 * SPEED})  # long enough to be reported
     bad = job_of(upgrades, "bad", "guarded_upgrade.yml", CHANGE, FAIL)
     assert bad.status == "failed"
     assert "ROLLED_BACK: web1" in bad.output

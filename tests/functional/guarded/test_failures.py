@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Upgrades that fail while their servers can be reached: each is undone, proven and told, and the roll-out stops."""
+"""Upgrades that fail while their servers can be reached: each is rolled back, verified and reported, and the roll-out stops."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def assert_diagnostics_without_secrets(upgrades: UpgradeRunner, token: str) -> N
 def test_trouble_with_the_restore_itself(upgrades: UpgradeRunner) -> None:
     """Once each, at the first try: 500 not applied, 500 applied, no answer after and (at Ilkbyte) before it was applied.
 
-    What fails is the upgrade's last task, at web1 a port that nobody listens on, and at web2 a URL that nobody answers.
+    What fails is the upgrade's last task, at web1 a port without a listener, and at web2 a URL that does not respond.
     """
     all_are_rolled_back_despite(upgrades, {
         "web1": {"kind": "status", "status": 500, "apply": False}, "web2": {"kind": "status", "status": 500, "apply": True},

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Guarded upgrades leave no secret anywhere: in no output, receipt, evidence or report, and in no process of theirs."""
+"""Guarded upgrades leave no secret anywhere: not in output, run records, diagnostics, reports or processes."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_an_upgrade_that_is_undone_by_a_cloud_that_quotes_its_keys(secret_scan: 
     getattr(secret_scan.upgrades.sandbox.admin, name)(**arguments)
     run, watch = secret_scan.run(cloud, source, "-vvvvv", "--diff", environment=LOUDEST, tasks=secret_scan.upgrades.tasks("upgrade", CHANGE, FAIL))
     assert secret_scan.upgrades.record(HOSTS[cloud])["outcome"] == "rolled_back", run.output[-3000:]
-    assert ">********<" in run.output, "what the cloud said was told"
+    assert ">********<" in run.output, "the provider's message was reported"
     if watch.command_lines and Path("/proc/self").exists():
         assert any(GUARD_PROGRAM.encode() in command for command in watch.command_lines), "the guard was not seen"
         assert any(GUARD_PROGRAM.encode() in command for command, dummy in watch.environments)

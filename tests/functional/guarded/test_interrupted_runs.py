@@ -67,7 +67,7 @@ def test_cut_off_before_the_guard_was_armed(upgrades: UpgradeRunner, task: str) 
 
 
 @pytest.mark.parametrize("task", GUARDED)
-def test_cut_off_behind_the_guard(upgrades: UpgradeRunner, task: str) -> None:
+def test_interrupted_while_armed(upgrades: UpgradeRunner, task: str) -> None:
     upgrade = upgrades.tasks("upgrade", CHANGE)
     cut_off(upgrades, task, upgrade)
     run = upgrades.run("web1", tasks=upgrade)  # at once: the guard may be at work still
@@ -168,7 +168,7 @@ def test_run_and_guard_are_killed_and_the_next_run_restores(upgrades: UpgradeRun
 
 
 def long_durations(upgrades: UpgradeRunner) -> None:
-    """So that what was begun is under way for longer than it takes to kill a guard and to run again."""
+    """The operation takes longer than killing a guard and running again."""
     upgrades.sandbox.admin.settings(seconds={"vpsorg.snapshots.create": 12 * SPEED, "vpsorg.snapshots.restore": 12 * SPEED})
 
 
@@ -177,7 +177,7 @@ def test_run_and_guard_are_killed_while_the_snapshot_is_made_and_the_next_run_go
     long_durations(upgrades)
     upgrade = upgrades.tasks("upgrade", CHANGE)
     cut_off(upgrades, "Wait for the snapshot", upgrade)
-    upgrades.wait_until(lambda: upgrades.count_requests("web1", "snapshots.create"), "the snapshot to be begun")
+    upgrades.wait_until(lambda: upgrades.count_requests("web1", "snapshots.create"), "the snapshot to start")
     upgrades.kill_guards()
     assert upgrades.record("web1")["state"] == "snapshotting"
     run = upgrades.run("web1", tasks=upgrade)
@@ -191,7 +191,7 @@ def test_run_and_guard_are_killed_while_it_is_restored_and_the_next_run_joins(up
     long_durations(upgrades)
     upgrade = upgrades.tasks("upgrade", CHANGE, FAIL)
     cut_off(upgrades, "Wait for the restore", upgrade)
-    upgrades.wait_until(lambda: upgrades.count_requests("web1", "snapshots.restore"), "the restore to be begun")
+    upgrades.wait_until(lambda: upgrades.count_requests("web1", "snapshots.restore"), "the restore to start")
     upgrades.kill_guards()
     assert upgrades.record("web1")["state"] == "restoring"
     run = upgrades.run("web1", tasks=upgrade)

@@ -34,7 +34,7 @@ def test_a_server_never_comes_back_from_its_reboot(upgrades: UpgradeRunner) -> N
 
 @pytest.mark.duration(25)
 def test_one_of_five_is_lost_and_the_others_are_well(upgrades: UpgradeRunner) -> None:
-    """With the linear strategy, in a batch of five with two forks; the batch after it is not begun."""
+    """With the linear strategy, in a batch of five with two forks; the batch after it is not started."""
     upgrades.sandbox.admin.settings(seconds={"vpsorg.snapshots.create": 10 * SPEED})  # all five are asked for in this time
     upgrades.install_service("web2")
     only_web3 = [{**task, "when": "inventory_hostname == 'web3'"} for task in (CUT_NETWORK, GO_ON)]

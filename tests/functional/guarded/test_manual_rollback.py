@@ -47,7 +47,7 @@ def test_from_the_question_to_the_refusal(upgrades: UpgradeRunner) -> None:
 
     snapshot = upgrades.record("web1")["snapshot"]
     upgrades.sandbox.admin.remove_snapshot("vpsorg", "web1", snapshot["id"])
-    upgrades.sandbox.admin.add_snapshot("vpsorg", "web1", snapshot["name"])  # of that name, by somebody else
+    upgrades.sandbox.admin.add_snapshot("vpsorg", "web1", snapshot["name"])  # of that name, by another client
     refused = upgrades.run("web1", "-e", "rollback_confirm=yes", playbook=PLAYBOOK)
     assert refused.status == 2, refused.output
     assert "no longer exists" in refused.stdout

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When nothing is changed at all: whatever speaks against an upgrade is found before it is begun."""
+"""When nothing is changed at all: every obstacle is found before the upgrade starts."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_check_mode_prints_the_plan(upgrades: UpgradeRunner) -> None:
     upgrades.assert_untouched("web1")
 
 
-def test_two_hosts_that_are_told_to_be_one_server(upgrades: UpgradeRunner) -> None:
+def test_two_hosts_that_are_one_server(upgrades: UpgradeRunner) -> None:
     run = upgrades.run("web1,web2", server="12345", tasks=upgrades.tasks("upgrade", CHANGE))
     assert run.status == 2, run.output
     assert "Hosts web2 and web1 resolve to the same server (web1 (12345))" in run.output
@@ -134,8 +134,8 @@ def test_servers_that_are_called_like_a_command(upgrades: UpgradeRunner, server:
 
 
 @pytest.mark.slow
-def test_a_folder_that_is_called_like_a_command(upgrades: UpgradeRunner) -> None:
-    """The marker's folder is quoted wherever a shell on the server reads it: an upgrade with such a folder goes well."""
+def test_a_directory_named_like_a_command(upgrades: UpgradeRunner) -> None:
+    """The marker's directory is quoted wherever a shell on the server reads it."""
     directory = "/var/tmp/$(touch owned) `touch owned`; touch 'owned"
     (upgrades.disk("web1") / directory[1:]).mkdir(parents=True)
     run = upgrades.run("web1", marker_dir=directory, tasks=upgrades.tasks("upgrade", CHANGE))

@@ -55,7 +55,7 @@ def test_the_commands(web: UpgradeRunner) -> None:
     assert run.status == 0, run.output
     assert web.record("web1")["outcome"] == "upgraded"
     run = play(web, *rollback)
-    assert run.status == 2, "nobody can answer here, so it must not go on"
+    assert run.status == 2, "there is no terminal to confirm on, so it must not continue"
     assert "Nothing was restored" in run.stdout
     run = play(web, *recover)
     assert run.status == 0 and "there is nothing left to recover" in run.stdout, run.output

@@ -73,7 +73,7 @@ def all_before_the_first(admin: Any, starts: str, hosts: list[str], done: str) -
 
 
 def span(admin: Any, starts: str, done: str) -> str:
-    """For whoever looks at the figures (-rP)."""
+    """Print the figures (-rP)."""
     first, last = admin.events(starts)[0]["at"], admin.events(done)[-1]["at"]
     timestamps = [datetime.fromisoformat(text.replace("Z", "+00:00")) for text in (first, last)]
     return f"{starts} to {done}: {(timestamps[1] - timestamps[0]).total_seconds() / SPEED:.1f} s"

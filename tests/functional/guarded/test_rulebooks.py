@@ -33,7 +33,7 @@ def inventory(upgrades: UpgradeRunner) -> str:
 
 
 def unauthorized_requests_are_rejected(events: RulebookProcess, mark: Path) -> None:
-    """What is refused, or starts nothing, whoever sends it."""
+    """Events that are rejected, or start nothing, for any sender."""
     assert events.post({"upgrade": "packages", "hosts": GROUP}, token="another") == 401
     for hosts in ("all", "web1", f"{GROUP}:all", [GROUP], {"in": GROUP}, None, f"{{{{ lookup('pipe', 'touch {mark}') }}}}"):
         assert events.post({"upgrade": "packages", "hosts": hosts}) == 200, hosts

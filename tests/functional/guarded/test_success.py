@@ -32,10 +32,10 @@ NOTE = {"name": "Take note", "ansible.builtin.copy": {"dest": "/etc/handled", "c
 @pytest.mark.duration(18)
 def test_a_lively_upgrade(upgrades: UpgradeRunner) -> None:
     (upgrades.directory / "beside.txt").write_text("beside", encoding="utf-8")
-    told = upgrades.directory / "told.json"
+    result_file = upgrades.directory / "result.json"
     notify = upgrades.tasks("notify", {
         "name": "Tell", "delegate_to": "localhost",
-        "ansible.builtin.copy": {"dest": str(told), "content": "{{ guarded_upgrade_result | to_json }}", "mode": "0600"}})
+        "ansible.builtin.copy": {"dest": str(result_file), "content": "{{ guarded_upgrade_result | to_json }}", "mode": "0600"}})
     playbook = upgrades.playbook("book", {
         "hosts": "web1", "gather_facts": False, "roles": [{"role": "rewind.vps.guarded_upgrade"}], "handlers": [NOTE],
         "post_tasks": [{"name": "Go on as before", "ansible.builtin.ping": None}],
@@ -52,7 +52,7 @@ def test_a_lively_upgrade(upgrades: UpgradeRunner) -> None:
     assert upgrades.no_guard_left()
     assert upgrades.record("web1")["outcome"] == "upgraded"
     assert outcomes(run) == {"web1": "upgraded"}
-    assert json.loads(told.read_text("utf-8"))["outcome"] == "upgraded"
+    assert json.loads(result_file.read_text("utf-8"))["outcome"] == "upgraded"
     assert upgrades.count_requests("web1", "snapshots.restore") == 0
     assert list(upgrades.record("web1")["before"]["checksums"]) == ["/etc/os-release"]
     report = json.loads(next((upgrades.state_dir / "reports").iterdir()).read_text("utf-8"))
