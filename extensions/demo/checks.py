@@ -67,7 +67,7 @@ def check_rolled_back(admin: AdminClient, server: str, before: str, outcome: str
     """The disk is as before, by one restore of its own snapshot. `outcome` is the role's, for the message."""
     now = admin.server(server)
     _require(now["digest"] == before, f"the disk of {server} is not as it was before the upgrade (it was {before[:8]} and is "
-                                   f"{now['digest'][:8]}); the role's outcome: {outcome}")
+             f"{now['digest'][:8]}); the role's outcome: {outcome}")
     changes = len(admin.requests(operation="snapshots.restore", server=server))
     _require(changes == 1, f"expected one restore of {server}, requested: {changes}")
     taken = [event["snapshot"] for event in admin.events("snapshot_ready", server=server)]

@@ -46,11 +46,11 @@ class Scenario:
     def _introduce(self) -> None:
         names = {cloud: [server["name"] for server in self._admin.servers(cloud)] for cloud in TITLES}
         self._console.print_text(f"Its servers: {'; '.join(f'{TITLES[cloud]} has {_and(servers)}' for cloud, servers in names.items())}. "
-                         f"{self._sandbox.isolation_reason}")
+                                 f"{self._sandbox.isolation_reason}")
         self._console.print_text(f"The sandbox's clock runs {self._sandbox.speed:g} times faster than real time, so a restore of ten minutes takes "
-                         f"{600 / self._sandbox.speed:.0f} seconds.")
+                                 f"{600 / self._sandbox.speed:.0f} seconds.")
         self._console.print_text("Ansible gets the inventory and the credentials from its environment. The output shows only tasks that change, "
-                         "report or fail something.")
+                                 "report or fail something.")
 
     def _install(self) -> None:
         self._console.step("Install a program", "Install a small guestbook, version 1.0, on the three servers over SSH.")
@@ -59,7 +59,7 @@ class Scenario:
 
     def _show_plan(self, before: dict[str, str]) -> None:
         self._console.step("Show the plan",
-                          "The role rewind.vps.guarded_upgrade will install version 2.0 with automatic rollback. First, the plan only:")
+                           "The role rewind.vps.guarded_upgrade will install version 2.0 with automatic rollback. First, the plan only:")
         result = self._playbooks.run("upgrade.yml", "--check", "--limit", HEALTHY)
         self._require_result(result, 0, [])
         checks.check_changes(self._admin, [])
@@ -73,8 +73,8 @@ class Scenario:
 
     def _upgrade_in_turn(self, before: dict[str, str], observer: ServerObserver, options: list[str]) -> ServerState:
         self._console.step("Upgrade one server after the other",
-                          "The upgrade has a bug: it loses guests whose names have an apostrophe. "
-                          f"{HEALTHY} has no such guest; {BROKEN} has one, and its health check will fail.")
+                           "The upgrade has a bug: it loses guests whose names have an apostrophe. "
+                           f"{HEALTHY} has no such guest; {BROKEN} has one, and its health check will fail.")
         result = self._playbooks.run("upgrade.yml", *options)
         outcomes = checks.read_outcomes(self._state_dir)
         for server in (HEALTHY, BROKEN):
@@ -87,14 +87,14 @@ class Scenario:
         self._require_result(result, 2, [BROKEN])
         self._console.verified(f"{HEALTHY} is upgraded, and all its guests are there.")
         self._console.verified(f"{BROKEN} had lost {broken.guests_lost} guests, was restored once, and its disk is byte for byte as before: every "
-                            "file's content, name, mode, owner and time.")
+                               "file's content, name, mode, owner and time.")
         self._console.verified(f"the roll-out stopped there; {DISCONNECTED} was not changed.")
         return broken
 
     def _upgrade_disconnected(self, before: dict[str, str], observer: ServerObserver) -> ServerState:
         self._console.step("Upgrade a server that cuts itself off",
-                          f"{DISCONNECTED}'s variables name a wrong network device. The upgrade writes it into /etc/network/interfaces: the server "
-                          "stays on, but SSH is dead, and Ansible cannot repair it.")
+                           f"{DISCONNECTED}'s variables name a wrong network device. The upgrade writes it into /etc/network/interfaces: the server "
+                           "stays on, but SSH is dead, and Ansible cannot repair it.")
         others = {server: digest for server, digest in checks.disk_digests(self._admin).items() if server != DISCONNECTED}
         result = self._playbooks.run("upgrade.yml", "--limit", DISCONNECTED)
         outcomes = checks.read_outcomes(self._state_dir)

@@ -38,7 +38,7 @@ class AdminClient:
         return _filter(self.request_log(), wanted)
 
     def events(self, event: str | None = None, cloud: str | None = None, server: str | None = None,
-                snapshot: str | None = None, request: int | None = None, actor: str | None = None) -> list[Row]:
+               snapshot: str | None = None, request: int | None = None, actor: str | None = None) -> list[Row]:
         """Return the matching events. `request` is the number (`n`) of the causing request; `actor` is client, schedule or other_client."""
         wanted = {"kind": "event", "event": event, "cloud": cloud, "server": server, "snapshot": snapshot, "request": request, "actor": actor}
         return _filter(self.request_log(), wanted)

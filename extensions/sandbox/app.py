@@ -91,8 +91,8 @@ class Sandbox:
             MachinePool(self._state_dir, isolation=options.isolation, ssh=options.ssh, first_port=options.ssh_port_base)
             if options.disks else StubMachinePool(self._state_dir))
         state = self._state = SandboxState(machine_pool, speed=options.speed, vpsorg_servers=options.vpsorg_servers,
-                                    ilkbyte_servers=options.ilkbyte_servers, seed=options.seed,
-                                    extra_clouds=[extra.cloud for extra in self._extra_clouds])
+                                           ilkbyte_servers=options.ilkbyte_servers, seed=options.seed,
+                                           extra_clouds=[extra.cloud for extra in self._extra_clouds])
         vpsorg_api, ilkbyte_api = VpsOrgApi(state.vpsorg, state.credentials.tokens), IlkbyteApi(state.ilkbyte, state.credentials.keys)
         extra_apis = [extra.api(cloud) for cloud, extra in zip(state.clouds[2:], self._extra_clouds, strict=True)]
         ports = (options.vpsorg_port, options.ilkbyte_port, *(0 for dummy in extra_apis))

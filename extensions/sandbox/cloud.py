@@ -125,7 +125,7 @@ class Cloud(Generic[ServerT]):
         """Log an event with the request that caused it and the actor, and record the listing."""
         entry = current_request.get()
         self.sandbox.request_log.add_event(cloud=self.name, event=event, server=server.name, snapshot=snapshot,
-                                 request=entry["n"] if entry else None, actor=actor.get(), **more)
+                                           request=entry["n"] if entry else None, actor=actor.get(), **more)
         self.record_listing()
 
     def record_listing(self) -> None:

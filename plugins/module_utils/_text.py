@@ -84,8 +84,8 @@ def _require_depth(value: Any) -> None:
     level = [value]
     for _depth in range(MAX_DEPTH):
         level = [
-            item for container in level if type(container) in (dict, list)
-            for item in (container.values() if type(container) is dict else container) if type(item) in (dict, list)
+            item for container in level if isinstance(container, (dict, list))
+            for item in (container.values() if isinstance(container, dict) else container) if isinstance(item, (dict, list))
         ]
         if not level:
             return

@@ -26,7 +26,7 @@ options:
       - V(plan) reads the provider, the user's files and the run records, and decides what comes next. Changes nothing.
       - V(find_interrupted) finds what an interrupted run has left. Changes nothing.
       - V(find_last) finds the snapshot of the last run, for a manual restore. Changes nothing.
-      - V(prune) deletes the role's snapshots of the server beyond RV(run.options.keep_snapshots), without an upgrade.
+      - V(prune) deletes the role's snapshots of the server beyond C(keep_snapshots) of O(options), without an upgrade.
       - V(start_guard) starts the guard and writes the run record.
       - V(request_snapshot) has the guard take the run's snapshot, and does not wait for it.
       - V(wait_snapshot) waits until that snapshot is ready, and fails if it does not become ready.

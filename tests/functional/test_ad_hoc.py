@@ -30,7 +30,7 @@ def test_the_other_names_of_credentials(runner: PlaybookRunner, environment: dic
 
 def test_provider_from_the_environment_and_check_mode(runner: PlaybookRunner, environment: dict[str, str]) -> None:
     run = runner.ad_hoc("localhost", "-m", "rewind.vps.snapshot", "-a", "server=web1 name=one", "--check",
-                       environment={**environment, "REWIND_PROVIDER": "vpsorg"})
+                        environment={**environment, "REWIND_PROVIDER": "vpsorg"})
     assert run.status == 0 and run.stdout.startswith("localhost | CHANGED"), run.output
     assert runner.sandbox.admin.requests(changing=True) == [] and runner.sandbox.admin.requests() != []
 

@@ -94,7 +94,7 @@ def test_forty_servers(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     assert {name: one["snapshot"]["server"]["name"] for name, one in take.result["by_server"].items()} == {name: name for name in names}
     started_at = timestamps(requests_for(take, "snapshots.create"))
     assert all(later - earlier > 0.9 * slow for earlier,
-        later in zip(started_at, started_at[WIDTH:], strict=False)), "more at once than there are connections"
+               later in zip(started_at, started_at[WIDTH:], strict=False)), "more at once than there are connections"
     assert not again.result["changed"] and again.changing == []
 
     events = Counter((event["event"], event["server"]) for event in restore.events)
@@ -121,11 +121,11 @@ def test_failures_are_reported_and_a_rerun_processes_only_them(runner: PlaybookR
     names = NAMES["vpsorg"]
     run = runner.run(
         bulk_case(vpsorg, "snapshot", fault("snapshot_fails", server="web3"),
-              fault("status", status=400, body={"detail": "No."}, operation="snapshots.create", server="web7"),
-              step="take", servers=[*names, "nowhere", "12345"], name="one"),
+                  fault("status", status=400, body={"detail": "No."}, operation="snapshots.create", server="web7"),
+                  step="take", servers=[*names, "nowhere", "12345"], name="one"),
         bulk_case(vpsorg, "snapshot", step="again", name="one"),
         bulk_case(vpsorg, "snapshot", ("reset", {}), RESET_CALLS[1], fault("throttle", retry_after=2, operation="snapshots.create", skip=5, times=3),
-              step="throttled", name="two"),
+                  step="throttled", name="two"),
     )
     take, again, throttled = (run[name] for name in ("take", "again", "throttled"))
     failed = {one["server"]: one["error"] for one in take.result["failed_servers"]}
@@ -190,7 +190,7 @@ def test_ansibles_time_limit_leaves_no_server_off(runner: PlaybookRunner, vpsorg
     admin, names = runner.sandbox.admin, NAMES["vpsorg"][:6]
     slow = set_durations(4, "vpsorg.snapshots.create")
     outcome = runner.run(bulk_case(vpsorg, "snapshot", slow, name="one", servers=names, stop_server=True, concurrency=2,
-        keywords={"timeout": 3})).only
+                                   keywords={"timeout": 3})).only
     assert outcome.failed and "3" in outcome.msg and "Traceback" not in outcome.msg
     stopped = {request["server"] for request in requests_for(outcome, "servers.power") if request["body"]["action"] == "stop"}
     assert len(stopped) == 2 and all(admin.server(name)["status"] == "active" for name in names)
@@ -200,7 +200,7 @@ def test_ansibles_time_limit_leaves_no_server_off(runner: PlaybookRunner, vpsorg
 def test_without_a_server_to_start_the_time_limit_ends_the_task_at_once(runner: PlaybookRunner, vpsorg: TaskFactory) -> None:
     slow, started_at = set_durations(20, "vpsorg.snapshots.create"), time.monotonic()
     run = runner.run(bulk_case(vpsorg, "snapshot", slow, step="ended", name="one", keywords={"timeout": 2}),
-        bulk_case(vpsorg, "server_info", step="next"))
+                     bulk_case(vpsorg, "server_info", step="next"))
     assert run["ended"].failed and time.monotonic() - started_at < 15
     time.sleep(0.5)
     assert not run["next"].failed and len(runner.sandbox.admin.requests(operation="snapshots.create")) <= FORTY
@@ -224,7 +224,7 @@ def test_one_slow_server_is_polled_by_itself(runner: PlaybookRunner, vpsorg: Tas
     """The account's 160 snapshots are two pages, which are more expensive than the list of one server."""
     admin = runner.sandbox.admin
     old_snapshots = [{"server": name, "name": f"old{number}", "created_at": "2025-01-01T00:00:00Z"} for name in NAMES["vpsorg"]
-        for number in range(4)]
+                     for number in range(4)]
     admin.add_snapshots("vpsorg", old_snapshots)
     outcome = runner.run(
         bulk_case(vpsorg, "snapshot", step="most", name="one", servers=NAMES["vpsorg"][1:]),

@@ -68,7 +68,7 @@ def test_tasks_that_conflict(runner: PlaybookRunner, cloud: str) -> None:
     tasks = TaskFactory(runner.sandbox, cloud)
     restore, create = f"{tasks.cloud}.snapshots.restore", f"{tasks.cloud}.snapshots.create"
     set_up(runner, add_snapshot(tasks.cloud, "base", created_at=ago(days=2)), add_snapshot(tasks.cloud, "old", created_at=ago(days=1)),
-            set_durations(4, restore), set_durations(2, create))
+           set_durations(4, restore), set_durations(2, create))
     tasks_options = [
         lambda: tasks("snapshot", step="one", name="one"), lambda: tasks("snapshot", step="two", name="two"),
         lambda: tasks("snapshot", step="old", name="old", state="absent"), lambda: tasks("snapshot_restore", step="base", name="base"),
@@ -93,7 +93,7 @@ def test_tasks_that_conflict(runner: PlaybookRunner, cloud: str) -> None:
 def test_retention(runner: PlaybookRunner, vpsorg: TaskFactory, playbooks: int) -> None:
     """Each creates its own snapshot and keeps two: the newest stay, and those that do not match."""
     set_up(runner, add_snapshot("vpsorg", "byhand", created_at=ago(days=9)), add_snapshot("vpsorg", "nightly0", created_at=ago(days=8)),
-            set_durations(1, "vpsorg.snapshots.create"))
+           set_durations(1, "vpsorg.snapshots.create"))
     keep = {"retain": {"count": 2, "match": "nightly*"}, "when_full": "prune"}
     tasks_options = [[vpsorg("snapshot", step=f"nightly{number}", name=f"nightly{number}", **keep)] for number in range(1, playbooks + 1)]
     runs = run_all(runner, tasks_options, may_be_pruned=True)

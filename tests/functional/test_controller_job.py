@@ -20,7 +20,7 @@ pytestmark = pytest.mark.playbook
 
 @pytest.mark.duration(8)
 def test_a_snapshot_job_shows_its_progress_counts_its_servers_and_leaks_nothing(runner: PlaybookRunner, sandbox: SandboxHandle,
-    tmp_path: Path) -> None:
+                                                                                tmp_path: Path) -> None:
     job = launch(
         runner, tmp_path / "job", "snapshot.yml", inventory=Path(sandbox.inventory), environment=credentials(sandbox, "vpsorg"),
         extra_vars={"target": "vpsorg", "snapshot_name": "preupgrade"},

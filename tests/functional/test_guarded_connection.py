@@ -70,7 +70,7 @@ class ConnectionRunner:
         playbook = self._directory / "play.yml"
         playbook.write_text(json.dumps([{"hosts": hosts, "gather_facts": False, "vars": variables, "tasks": tasks, **play}]), "utf-8")
         return self._runner.command("ansible-playbook", "-i", self._sandbox.inventory, str(playbook),
-                                   environment={**self._environment, **(environment or {})})
+                                    environment={**self._environment, **(environment or {})})
 
     def save(self, name: str, expression: str) -> dict[str, Any]:
         """A task that saves a value under a name."""

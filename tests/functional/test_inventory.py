@@ -112,7 +112,7 @@ def test_a_task_takes_its_provider_options_from_the_inventory(runner: PlaybookRu
 def test_the_token_of_the_task_has_precedence(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
     task = {"rewind.vps.snapshot": {"name": "before"}, "delegate_to": "localhost"}
     other = {"rewind.vps.snapshot": {"name": "before", "server": "web2", "api_token": sandbox.vpsorg_token}, "delegate_to": "localhost",
-        "run_once": True}
+             "run_once": True}
     run, results = play(runner, write(tmp_path, **accounts(sandbox)[1]), task, other, mode=IN_PROCESS)
     assert {name: result["error"]["kind"] for name, result in results.items()} == {"web1": "forbidden", "web2": "forbidden"}
     assert run.status == 0 and [event["server"] for event in sandbox.admin.events("snapshot_ready")] == ["web2"]

@@ -77,9 +77,9 @@ def test_ilkbyte_power(sandbox: SandboxHandle, ilkbyte: Ilkbyte) -> None:
     refused = ilkbyte.set_power("app1", PowerAction.start)
     assert refused == {"status": False, "message": "", "error": "Server is already running!", "data": None}
     for action, event, reached in ((PowerAction.shutdown, "power_stopped", "shut off"),
-                                    (PowerAction.start, "power_started", "running"),
-                                    (PowerAction.reboot, "power_started", "running"),
-                                    (PowerAction.destroy, "power_stopped", "shut off")):
+                                   (PowerAction.start, "power_started", "running"),
+                                   (PowerAction.reboot, "power_started", "running"),
+                                   (PowerAction.destroy, "power_stopped", "shut off")):
         done = ilkbyte.set_power("app1", action)
         assert done["status"] is True and done["data"] == {"Status": "Çalışıyor"}
         until(sandbox, lambda: sandbox.admin.events(server="app1", event=event))  # noqa: B023

@@ -52,7 +52,7 @@ def records(directory: Path, api_url: str) -> None:
     record(directory, None, 0.1, "upgrading", api_url=api_url)
     record(directory, "upgraded", 1)
     record(directory, "rolled_back", 2, reason="Check <b>the shop</b>: timed out",
-        verification=[{"check": "marker", "result": "passed", "detail": ""}])
+           verification=[{"check": "marker", "result": "passed", "detail": ""}])
     record(directory, "rollback_failed", 3)
     record(directory, "unknown", 4)
     record(directory, "upgraded", 5).write_text("{ truncated", encoding="utf-8")

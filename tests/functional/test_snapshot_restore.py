@@ -118,4 +118,3 @@ def test_busy_with_something_else(runner: PlaybookRunner, tasks: TaskFactory) ->
     assert refused.failed and refused.result["changed"] is False, refused.result
     assert refused.error["outcome"] == "not_applied" and refused.error["kind"] in ("busy", "provider_rejected")
     assert not any(event["event"].startswith("restore") for event in runner.sandbox.admin.events())
-

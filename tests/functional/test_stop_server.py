@@ -93,4 +93,3 @@ def wait_for(happened: Callable[[], Any]) -> None:
     while not happened():
         assert time.monotonic() < until, "it never happened"
         time.sleep(0.05)
-

@@ -82,14 +82,14 @@ def _definitions(parent: ast.AST, prefix: str) -> Iterator[tuple[str, ast.stmt]]
 
 def _yaml_segments(text: str, wanted: str) -> Iterator[tuple[int, int]]:
     """Yield the start and end of each mapping that has the wanted key and value."""
-    wanted_key, _, wanted_value = wanted.partition(": ")
+    wanted_key, dummy, wanted_value = wanted.partition(": ")
     nodes = [yaml.compose(text)]
     while nodes:
         node = nodes.pop()
         if isinstance(node, yaml.MappingNode):
             if any(key.value.rpartition(".")[2] == wanted_key and wanted_value in ("", value.value) for key, value in node.value):
                 yield node.start_mark.index, node.end_mark.index
-            nodes += [value for _, value in node.value]
+            nodes += [value for dummy, value in node.value]
         elif isinstance(node, yaml.SequenceNode):
             nodes += node.value
 
@@ -113,7 +113,7 @@ def check(mutants: Sequence[Mutant], root: Path) -> list[str]:
 
 def _error_of_test(test: str, root: Path) -> str | None:
     """Return why a named test can't be used: it does not exist, or `make test` does not run it."""
-    name, _, function = test.partition("::")
+    name, dummy, function = test.partition("::")
     path = root / "tests" / name
     if not path.is_file():
         return f"there is no file tests/{name}"

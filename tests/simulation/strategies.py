@@ -97,7 +97,7 @@ def faults(module: str) -> st.SearchStrategy[Fault]:
 
     faulty_answers = [answer(kind, keys) for kind, keys in ANSWER_FAULTS]
     operation_faults = [st.builds(Fault, st.just(kind), st.just(operation), details=st.just(details)) for kind, operation,
-        details in OPERATION_FAULTS[module]]
+                        details in OPERATION_FAULTS[module]]
     concurrent_changes = [
         st.builds(Fault, st.just("concurrent_change"), operations, skip, st.just(1), _details({**other, "when": ["before", "after"]}))
         for other in OTHER_CLIENT_CHANGES

@@ -46,8 +46,8 @@ def run_scenarios(virtual_time: VirtualTime, cloud: str, number: int, scenarios:
     # Shrinking takes minutes, and six steps can be read as they are.
     phases = (Phase.generate, Phase.shrink) if os.environ.get("REWIND_SHRINK") else (Phase.generate,)
     machine_settings = settings(max_examples=scenarios, stateful_step_count=STEPS_PER_SCENARIO, deadline=None, database=None, print_blob=False,
-        phases=phases,
-                      suppress_health_check=list(HealthCheck))
+                                phases=phases,
+                                suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(seed(number)(ScenarioMachine), settings=machine_settings)
     return hit_faults
 

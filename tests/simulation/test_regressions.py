@@ -43,7 +43,7 @@ def test_a_stale_list_leads_to_no_second_snapshot(virtual_time: VirtualTime) -> 
     """The new snapshot was not listed yet, so another was created."""
     again = RunTask(present("vpsorg", "one"), (Fault("stale", "snapshots.list"),))
     run_scenario(virtual_time, "vpsorg",
-        [RunTask(present("vpsorg", "one", wait=False)), again, Advance(4000.0), RunTask(present("vpsorg", "one"), rerun=True)])
+                 [RunTask(present("vpsorg", "one", wait=False)), again, Advance(4000.0), RunTask(present("vpsorg", "one"), rerun=True)])
 
 
 def test_a_server_that_is_off_does_not_show_that_its_snapshot_is_created(virtual_time: VirtualTime) -> None:
@@ -56,7 +56,7 @@ def test_a_server_that_is_off_does_not_show_that_its_snapshot_is_created(virtual
 def test_a_server_that_is_off_does_not_show_that_its_snapshot_is_recreated(virtual_time: VirtualTime) -> None:
     again = RunTask(present("ilkbyte", "one", max_age="1h", wait=False))
     scenario = run_scenario(virtual_time, "ilkbyte",
-        [Interfere("add", "one", hours=3), Interfere("power"), again, again, RunTask(absent("ilkbyte", "one"), rerun=True)])
+                            [Interfere("add", "one", hours=3), Interfere("power"), again, again, RunTask(absent("ilkbyte", "one"), rerun=True)])
     assert scenario.count_requests("snapshots.update") == [1, 0, 0, 0, 0]
     assert scenario.count_requests("snapshots.create") == [0, 0, 0, 0, 0]
 

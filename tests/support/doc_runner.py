@@ -46,7 +46,7 @@ class DocRunner:
             self._script(program, f"exec {shlex.quote(sys.executable)}")
         self._environment = directory / ".environment"
         self._environment.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in self._initial_environment(sandbox).items()),
-            "utf-8")
+                                     "utf-8")
         self._cwd_file = directory / ".cwd"
         self._cwd_file.write_text(str(directory), "utf-8")
         if sandbox is None:

@@ -72,7 +72,7 @@ class UpgradeRunner:
         return str(path)
 
     def start(self, hosts: str, *arguments: str, playbook: str = PLAYBOOK, environment: dict[str, str] | None = None,
-        **options: Any) -> RunningPlaybook:
+              **options: Any) -> RunningPlaybook:
         """Begin a run. Options are the role's, without their prefix."""
         variables = {**SHORT_LIMITS, **{f"guarded_upgrade_{name}": value for name, value in options.items()}}
         self._runs += 1

@@ -169,15 +169,15 @@ class PlaybookRunner:
         tasks = [{"name": step.name, "ignore_errors": True, **step.task} for step in steps]
         variables = {"ansible_python_interpreter": other_python()} if mode == MODULE else {}
         playbook = [{"name": "Tests", "hosts": "localhost", "connection": "local", "gather_facts": False, **play,
-                 "vars": {**variables, **play.get("vars", {})}, "tasks": tasks}]
+                     "vars": {**variables, **play.get("vars", {})}, "tasks": tasks}]
         (directory / "play.yml").write_text(json.dumps(playbook), encoding="utf-8")
         plan = {"admin_url": self.sandbox.admin_url, "extensions": str(ROOT / "extensions"),
                 "results": str(directory / "results"), "setup": {step.name: step.setup for step in steps}}
         (directory / "plan").write_text(json.dumps(plan), encoding="utf-8")
         plugin_settings = {"RUNNER_PLAN": str(directory / "plan"), "ANSIBLE_CALLBACKS_ENABLED": "runner_results",
-                  "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).with_name("callback_plugins"))}
+                           "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).with_name("callback_plugins"))}
         process = self._start_process("ansible-playbook", str(directory / "play.yml"), *arguments,
-                              environment={**plugin_settings, **(environment or {})})
+                                      environment={**plugin_settings, **(environment or {})})
         return RunningPlaybook(process, directory / "results")
 
     def command(self, program: str, *arguments: str, environment: dict[str, str] | None = None) -> Run:

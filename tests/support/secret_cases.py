@@ -15,7 +15,7 @@ ACCESS = "A&c/3+s\"S<k%42'y\\=abcdefgh"
 SECRET = "S%c=3/t'K+\"y\\&<43ijklmnopq"
 SECRETS = {"vpsorg": [TOKEN], "ilkbyte": [ACCESS, SECRET]}
 ADD_CREDENTIALS: Call = ("add_credentials", {"vpsorg_token": {"token": TOKEN},
-                                   "ilkbyte_key": {"access_key": ACCESS, "secret_key": SECRET}})
+                                             "ilkbyte_key": {"access_key": ACCESS, "secret_key": SECRET}})
 OPTIONS = {"vpsorg": {"api_token": TOKEN}, "ilkbyte": {"access_key": ACCESS, "secret_key": SECRET}}
 VARIABLES = {"vpsorg": {"VPS_API_TOKEN": TOKEN}, "ilkbyte": {"ILKBYTE_ACCESS_KEY": ACCESS, "ILKBYTE_SECRET_KEY": SECRET}}
 NO_CREDENTIALS = {"api_token": None, "access_key": None, "secret_key": None}
@@ -70,7 +70,7 @@ def cases_with_credentials(tasks: TaskFactory, source: str, *setup: Call) -> lis
     def step(title: str, module: str, /, *more_setup: Call, **more: Any) -> TaskCase:
         all_keywords = {**keywords, "register": "seen"}
         return tasks(module, *RESET_CALLS, ADD_CREDENTIALS, add_snapshot(cloud, "one"), *setup, *more_setup, step=f"{source}: {title}",
-            keywords=all_keywords, **{**options, **more})
+                     keywords=all_keywords, **{**options, **more})
 
     def plain_case(name: str, **task: Any) -> TaskCase:
         return TaskCase(f"{source}: {name}", task)
@@ -82,7 +82,7 @@ def cases_with_credentials(tasks: TaskFactory, source: str, *setup: Call) -> lis
         plain_case("shown", **{"ansible.builtin.debug": {"var": "seen"}}),
         step("refused", "snapshot", fault("raw", status=400 if cloud == "vpsorg" else 200, body=refusal, **lists), name="two"),
         plain_case("written down", **{"ansible.builtin.copy": {"dest": "{{ lookup('env', 'HOME') }}/" + f"{source}.json",
-                                                        "content": "{{ seen | to_nice_json }}", "mode": "0600"}}),
+                                                               "content": "{{ seen | to_nice_json }}", "mode": "0600"}}),
         step("shape", "snapshot_info", fault("raw", body=shape, **lists)),
         step("unknown option", "server_info", **{"server": None, secret: secret}),
     ]

@@ -200,7 +200,7 @@ async def _form(request: Request) -> dict[str, str]:
 
 
 def _response(request: Request, success: bool, *, message: str = "", error: str | None = None, data: Any = None,
-            http_status: int = 200) -> Response:
+              http_status: int = 200) -> Response:
     success_key = "success" if request.url.path.startswith("/v2/") else "status"
     body = {success_key: success, "message": message, "error": error, "data": data}
     return JSONResponse(body, http_status, headers={"content-type": "application/json; charset=utf-8"})

@@ -59,8 +59,8 @@ class DirectoryRuntime:
         argv = ["setsid", *(["--ctty"] if terminal else []), "/bin/sh", "-c", 'umask 022; exec "$@"', "sh", self._spec.shell]
         argv += ["-l"] if command is None else ["-c", command]
         variables = {"USER": "root", "LOGNAME": "root", "SHELL": self._spec.shell, "LANG": "C.UTF-8", "PATH": SYSTEM_PATH,
-                  **self._spec.extra_environment, **environment,
-                  "HOME": self.home_inside, "TMPDIR": f"{self.root_inside}/tmp", DISK_VARIABLE: self.root_inside}
+                     **self._spec.extra_environment, **environment,
+                     "HOME": self.home_inside, "TMPDIR": f"{self.root_inside}/tmp", DISK_VARIABLE: self.root_inside}
         return Command(argv, variables, self.root_inside)
 
     def open_terminal(self) -> tuple[int, int]:

@@ -87,9 +87,9 @@ def _files(hostname: str, shell: str) -> dict[str, tuple[int, str]]:
         "etc/hosts": (0o644, f"127.0.0.1\tlocalhost\n127.0.1.1\t{hostname}\n::1\tlocalhost ip6-localhost\n"),
         "etc/machine-id": (0o444, f"{secrets.token_hex(16)}\n"),
         "etc/passwd": (0o644, f"root:x:0:0:root:/root:{shell}\n"
-                              "daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n"
-                              "www-data:x:33:33:www-data:/var/www:/usr/sbin/nologin\n"
-                              "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"),
+                       "daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n"
+                       "www-data:x:33:33:www-data:/var/www:/usr/sbin/nologin\n"
+                       "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"),
         "etc/group": (0o644, "root:x:0:\ndaemon:x:1:\ntty:x:5:\nadm:x:4:\nwww-data:x:33:\nnogroup:x:65534:\n"),
         "etc/shadow": (0o640, "root:*:19000:0:99999:7:::\n"),
         "etc/shells": (0o644, "/bin/sh\n/bin/bash\n"),

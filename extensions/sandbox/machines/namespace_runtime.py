@@ -51,9 +51,9 @@ class NamespaceRuntime:
 
     async def start(self, on_exit: Callable[[str], None]) -> None:
         init_config = {"disk": str(self._spec.disk), "hostname": self._spec.hostname, "boot_id": str(uuid.uuid4()),
-                "bound": bound_from_host(self._spec.python_prefixes), "real_root": not self._user_namespace,
-                "power_tool": {"names": power_tool.NAMES, "script": power_tool.SCRIPT, "hidden": power_tool.HIDDEN,
-                               "replaced": power_tool.programs_to_replace()}}
+                       "bound": bound_from_host(self._spec.python_prefixes), "real_root": not self._user_namespace,
+                       "power_tool": {"names": power_tool.NAMES, "script": power_tool.SCRIPT, "hidden": power_tool.HIDDEN,
+                                      "replaced": power_tool.programs_to_replace()}}
         user = ("--user", "--map-root-user") if self._user_namespace else ()
         init_process = await asyncio.create_subprocess_exec(
             "unshare", *user, "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--",
@@ -105,7 +105,7 @@ class NamespaceRuntime:
         argv += ["--target", str(self._pid), "--mount", "--uts", "--ipc", "--pid", "--", "setsid", *(["--ctty"] if terminal else [])]
         argv += ["/bin/sh", "-c", _LOGIN, "sh", shell, *(["-l"] if command is None else ["-c", command])]
         variables = {"HOME": self.home_inside, "USER": "root", "LOGNAME": "root", "SHELL": shell, "LANG": "C.UTF-8",
-                  **self._spec.extra_environment, **environment, "PATH": f"{namespace_init.TOOLS}:{SYSTEM_PATH}"}
+                     **self._spec.extra_environment, **environment, "PATH": f"{namespace_init.TOOLS}:{SYSTEM_PATH}"}
         return Command(argv, variables, wrapped=True)
 
     def open_terminal(self) -> tuple[int, int]:

@@ -81,7 +81,7 @@ class MachinePool:
         machine: Machine
         host_key = asyncssh.generate_private_key(_KEY_TYPE) if self._ssh else None
         ssh_server = SshServer(runtime, port=port, host_key=host_key, client_key=self._authorized,
-                       is_network_cut=lambda: not machine.network_up) if self._ssh else None
+                               is_network_cut=lambda: not machine.network_up) if self._ssh else None
         machine = self._machines[name] = Machine(name, directory, runtime, ssh_server, on_removed=self._on_machine_removed)
         await asyncio.to_thread(make_disk, spec.disk, hostname=spec.hostname, shell=spec.shell, python_prefixes=self._python_prefixes)
         if ssh_server:

@@ -178,7 +178,7 @@ class VpsOrg(Cloud[VpsServer]):
         self.record_event("snapshot_ready", snapshot.server, snapshot.name, snapshot_id=snapshot.id, digest=digest)
 
     async def add_snapshot(self, server: VpsServer, name: str, *, description: str = "", status: str = "completed",
-                             size_mb: int | None = None, created_at: datetime | None = None) -> VpsSnapshot:
+                           size_mb: int | None = None, created_at: datetime | None = None) -> VpsSnapshot:
         """Add a completed snapshot of the current disk, beyond any limit. The caller records the listing."""
         snapshot = self._new_snapshot(server, name, description)
         snapshot.status = status

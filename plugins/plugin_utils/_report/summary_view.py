@@ -44,7 +44,7 @@ def build_result(gathered: dict[str, Any], path: str, check_mode: bool) -> dict[
     snapshots = sum(account["snapshots"] or 0 for account in accounts)
     attention = f"{len(urgent)} {'needs' if len(urgent) == 1 else 'need'} attention"
     msg = f"{pluralize(len(reports), 'server')} with {pluralize(snapshots, 'snapshot')}, {attention}. " \
-          f"{'Would write' if check_mode else 'Written to'} {path}"
+        f"{'Would write' if check_mode else 'Written to'} {path}"
     result = {
         "changed": True, "path": path, "accounts": accounts,
         "attention": [

@@ -49,8 +49,8 @@ def _next_for(outcome: str, record: RunRecord) -> str:
         states.NOT_STARTED: "Fix the cause that the failed task names, and run again.",
         states.ROLLED_BACK: f"Snapshot {record.snapshot['name']} is kept.{diagnostics_note}",
         states.ROLLBACK_FAILED: f"The server is NOT as it was. Snapshot {snapshot} is kept: check the server in the provider's panel, and "
-                                f"restore that snapshot there or with the playbook rewind.vps.rollback.{diagnostics_note}",
+        f"restore that snapshot there or with the playbook rewind.vps.rollback.{diagnostics_note}",
         states.UNKNOWN: f"Check the server in the provider's panel now. Snapshot {snapshot} is kept: if the server is not as it was, restore it "
-                        f"there or with the playbook rewind.vps.rollback.{diagnostics_note}",
+        f"there or with the playbook rewind.vps.rollback.{diagnostics_note}",
     }
     return next_steps[outcome]

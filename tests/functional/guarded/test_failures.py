@@ -120,7 +120,7 @@ REFUSAL = {"status": False, "message": "", "error": "Snapshot is locked!", "data
 def test_a_restore_that_is_refused_for_good(upgrades: UpgradeRunner) -> None:
     upgrades.sandbox.admin.fault("status", cloud="vpsorg", operation="snapshots.restore", status=400, apply=False, times=None)
     upgrades.sandbox.admin.fault("raw", cloud="ilkbyte", operation="snapshots.restore", body=json.dumps(REFUSAL), apply=False, times=None,
-                               content_type="application/json")
+                                 content_type="application/json")
     assert_rollback_failure_reported(upgrades, "rollback_failed")
 
 

@@ -73,7 +73,7 @@ def test_a_lost_server_behind_another_connection_is_left_to_the_guard(upgrades: 
         "from ansible.plugins.connection import ssh\nfrom ansible.plugins.connection.ssh import Connection as Ssh\n\n"
         "DOCUMENTATION = ssh.DOCUMENTATION\n\n\nclass Connection(Ssh):\n    transport = 'other_ssh'\n", encoding="utf-8")
     playbook = upgrades.playbook("book", {"hosts": "{{ target }}", "gather_facts": False, "serial": 1, "connection": "other_ssh",
-                                  "roles": [{"role": "rewind.vps.guarded_upgrade"}]})
+                                          "roles": [{"role": "rewind.vps.guarded_upgrade"}]})
     run = upgrades.run("web1", playbook=playbook, tasks=upgrades.tasks("upgrade", CHANGE, lost))
     assert run.status == 4, run.output
     assert "even if this run is killed (guard PID" in run.output

@@ -108,11 +108,11 @@ def test_two_hosts_that_are_one_server(upgrades: UpgradeRunner) -> None:
 def test_a_play_that_can_not_be_guarded(upgrades: UpgradeRunner) -> None:
     for keywords, said in (({"when": "1 == 1"}, "has a condition"), ({"delegate_to": "web2"}, "delegated to web2")):
         playbook = upgrades.playbook("book", {"hosts": "{{ target }}", "gather_facts": False,
-                                      "roles": [{"role": "rewind.vps.guarded_upgrade", **keywords}]})
+                                              "roles": [{"role": "rewind.vps.guarded_upgrade", **keywords}]})
         is_refused(upgrades, said, playbook=playbook)
     is_refused(upgrades, "has meta: end_host", tasks=upgrades.tasks("ends", {"name": "End", "ansible.builtin.meta": "end_host"}))
     playbook = upgrades.playbook("local", {"hosts": "{{ target }}", "gather_facts": False, "connection": "local",
-                                   "roles": [{"role": "rewind.vps.guarded_upgrade"}]})
+                                           "roles": [{"role": "rewind.vps.guarded_upgrade"}]})
     is_refused(upgrades, "on the server that it guards", playbook=playbook)
     upgrades.assert_untouched("web1")
     # Nothing was changed, the marker aside: the guarded connection is not in force, which is seen before the guard is armed.

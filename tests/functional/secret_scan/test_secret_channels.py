@@ -76,7 +76,7 @@ def in_background(tasks: TaskFactory, title: str, /, *setup: Call, **options: An
         tasks("snapshot", *RESET_CALLS, ADD_CREDENTIALS, add_snapshot(tasks.cloud, "one"), *setup, step=title,
               keywords={"async": 60, "poll": 0, "register": "job"}, **options),
         TaskCase(f"{title} ended", {"ansible.builtin.async_status": {"jid": "{{ job.ansible_job_id }}"}, "register": "ended",
-                                "until": "ended is finished", "retries": 60, "delay": 1}),
+                                    "until": "ended is finished", "retries": 60, "delay": 1}),
     ]
 
 
@@ -153,7 +153,7 @@ def test_a_killed_run_that_becomes_another_user_leaves_a_file_unless_pipelining_
     late = fault("delay", seconds=8, cloud="vpsorg", operation="servers.list")
     step = vpsorg("server_info", *RESET_CALLS, ADD_CREDENTIALS, late, keywords=BECOMING, server=None, **OPTIONS["vpsorg"])
     running = secret_scan.runner.start(step,
-        environment={**secret_scan.environment, **become_environment(tmp_path), "ANSIBLE_PIPELINING": pipelining})
+                                       environment={**secret_scan.environment, **become_environment(tmp_path), "ANSIBLE_PIPELINING": pipelining})
     deadline = time.monotonic() + 120
     while not secret_scan.runner.sandbox.admin.requests(operation="servers.list"):
         assert time.monotonic() < deadline

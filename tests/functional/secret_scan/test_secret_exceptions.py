@@ -22,7 +22,7 @@ BREAKING = Path(__file__).resolve().parents[2] / "support" / "breaking"
 IN_PROCESS_ONLY = ("plugin_utils._action:InProcessAction._run_in_process",)
 MODULE_ONLY = ("ansible.module_utils.basic:AnsibleModule.exit_json",)
 IN_CONTROLLER = ("plugin_utils._action:InProcessAction._module_reason",
-    "plugin_utils._action:InProcessAction._credentials_as_options")
+                 "plugin_utils._action:InProcessAction._credentials_as_options")
 IN_MODULES = [location for location in PLACES if "_guard." not in location and "_upgrade." not in location and location not in IN_CONTROLLER]
 
 
@@ -34,7 +34,7 @@ def locations(cloud: str, mode: str) -> list[str]:
 
 def breaking(tasks: TaskFactory, location: str, keywords: dict[str, Any] | None = None) -> TaskCase:
     return tasks("snapshot", *RESET_CALLS, ADD_CREDENTIALS, add_snapshot(tasks.cloud, "one"), step=location, name="two", keywords=keywords,
-        **OPTIONS[tasks.cloud])
+                 **OPTIONS[tasks.cloud])
 
 
 def environment(directory: Path, cloud: str) -> dict[str, str]:
@@ -48,7 +48,7 @@ def raised(directory: Path) -> set[str]:
 
 @pytest.mark.parametrize(("cloud", "mode"), [
     pytest.param(cloud, mode, marks=() if (cloud, mode) == ("vpsorg", IN_PROCESS) else pytest.mark.slow) for cloud in CLOUDS
-        for mode in EXECUTION_MODES])
+    for mode in EXECUTION_MODES])
 def test_in_each_layer(secret_scan: SecretScanRunner, cloud: str, mode: str, tmp_path: Path) -> None:
     tasks = TaskFactory(secret_scan.runner.sandbox, cloud)
     wanted = locations(cloud, mode)
@@ -65,7 +65,7 @@ def test_in_each_layer(secret_scan: SecretScanRunner, cloud: str, mode: str, tmp
 @pytest.mark.parametrize("location", IN_CONTROLLER)
 def test_before_the_execution_mode_is_known(secret_scan: SecretScanRunner, vpsorg: TaskFactory, location: str, tmp_path: Path) -> None:
     run = secret_scan.run(breaking(vpsorg, location), mode=MODULE, arguments=("-vvvvv",),
-                     environment={**environment(tmp_path, "vpsorg"), "REWIND_BREAK": location})
+                          environment={**environment(tmp_path, "vpsorg"), "REWIND_BREAK": location})
     assert raised(tmp_path) == {location}
     assert run.only.error["kind"] == "internal"
 
@@ -76,6 +76,6 @@ def test_http_debugging_of_libraries_is_silenced(secret_scan: SecretScanRunner, 
     for name, arguments in (*RESET_CALLS, ADD_CREDENTIALS):  # here: in the run, the tests' own client would be logged as well
         getattr(secret_scan.runner.sandbox.admin, name)(**arguments)
     run = secret_scan.run(ilkbyte("snapshot", name="two", **OPTIONS["ilkbyte"]), mode=mode, arguments=("-vvvvv",),
-                     environment={"PYTHONPATH": str(BREAKING), "REWIND_NOISE": "1"})
+                          environment={"PYTHONPATH": str(BREAKING), "REWIND_NOISE": "1"})
     assert not run.only.failed, run.only.result
     assert "send: b" in run.output, "HTTP debugging was not turned on"

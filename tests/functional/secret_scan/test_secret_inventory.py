@@ -65,7 +65,7 @@ def test_a_play_with_credentials_from_the_inventory(secret_scan: SecretScanRunne
 def test_a_refusal_that_quotes_the_credentials(secret_scan: SecretScanRunner, cloud: str) -> None:
     path = write(secret_scan)
     name, details = fault("status", status=403, body={"detail": message_with_secrets(cloud), "error": message_with_secrets(cloud)}, cloud=cloud,
-        times=None)
+                          times=None)
     getattr(secret_scan.runner.sandbox.admin, name)(**details)
     run = run_verbose(secret_scan, "ansible-inventory", "-i", path, "--list")
     assert "provides no hosts" in run.output and "hostvars" in run.stdout

@@ -29,7 +29,7 @@ class Responses:
         response = fault(kind, cloud=self.cloud, operation=operation, times=None, **details)
         more = {"server": None} if module == "server_info" else {}
         return self._tasks(module, *RESET_CALLS, ADD_CREDENTIALS, add_snapshot(self.cloud, "one"), response, step=title, **OPTIONS[self.cloud],
-            **more)
+                           **more)
 
     def refusal(self, title: str, message: object) -> TaskCase:
         body = {"detail": message} if self.cloud == "vpsorg" else {"status": False, "message": "", "error": message, "data": None}
@@ -59,7 +59,7 @@ def steps_for(tasks: TaskFactory) -> list[TaskCase]:
         responses.step("nested", "raw", status=400, body={"error": {"code": secret, "fields": [{secret: message}]}, "message": [message]}),
         responses.step("a list", "raw", status=400, body=[message, secret]),
         responses.step("page", "html", status=503, headers={"Retry-After": "0"},
-                     body=f"<html><head><title>{message}</title></head><body>{message}</body></html>"),
+                       body=f"<html><head><title>{message}</title></head><body>{message}</body></html>"),
         responses.step("page for JSON", "html", status=200, body=f"<title>{secret}</title>"),
         responses.step("header fields", "status", status=403, body={"detail": secret}, headers={
             "Retry-After": one_line, "WWW-Authenticate": f'Bearer realm="{one_line}"', "Date": secret, "X-Key": one_line}),
@@ -81,7 +81,7 @@ def steps_for(tasks: TaskFactory) -> list[TaskCase]:
 
 @pytest.mark.parametrize(("cloud", "mode"), [
     pytest.param(cloud, mode, marks=() if (cloud, mode) == ("ilkbyte", IN_PROCESS) else pytest.mark.slow) for cloud in CLOUDS
-        for mode in EXECUTION_MODES])
+    for mode in EXECUTION_MODES])
 def test_in_every_part_of_a_response(secret_scan: SecretScanRunner, cloud: str, mode: str) -> None:
     tasks = TaskFactory(secret_scan.runner.sandbox, cloud)
     run = secret_scan.run(*steps_for(tasks), mode=mode, arguments=("-vvvvv", "--diff"), environment={"ANSIBLE_DISPLAY_TRACEBACK": "always"})

@@ -155,8 +155,8 @@ def test_together_with_a_lost_response(sandbox, vpsorg):
 def test_every_call_can_have_a_concurrent_change(all_calls):
     for call in all_calls():
         call.sandbox.admin.fault("concurrent_change", action="create_snapshot", name="theirs", when="after", cloud=call.cloud,
-            operation=call.operation,
-                               on={"vpsorg": "web2", "ilkbyte": "app2"}[call.cloud])
+                                 operation=call.operation,
+                                 on={"vpsorg": "web2", "ilkbyte": "app2"}[call.cloud])
         assert call.send().ok and call.is_executed(), call
         started = call.sandbox.admin.events("snapshot_started", actor=OTHER_CLIENT)
         assert [row["server"] for row in started] == [{"vpsorg": "web2", "ilkbyte": "app2"}[call.cloud]], call

@@ -89,7 +89,7 @@ SERVERS = st.lists(st.builds(
 def test_any_servers(file, servers, grouped, strict):
     file.servers = {TOKEN: servers}
     options = {"keyed_groups": [{"key": "rewind_server_name", "separator": ""}, {"key": "rewind_server_power_state", "prefix": "power"}],
-              "compose": {"label": "rewind_server_name ~ rewind_server_task_state"}} if grouped else {}
+               "compose": {"label": "rewind_server_name ~ rewind_server_task_state"}} if grouped else {}
     inventory = read(file, {**GOOD, "strict": strict, **options})
     assert inventory is None or len(inventory.hosts) == len(servers)
 

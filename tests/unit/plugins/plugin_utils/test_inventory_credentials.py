@@ -52,7 +52,7 @@ def registered_accounts():
     ({}, {**HOST, "rewind_api_url": "https://evil.example"}, {**ENDPOINT, "api_url": "https://evil.example"}),
     ({"access_key": "own"}, ILK_HOST, {"provider": "ilkbyte", "api_url": URL, "server": "12345", "api_timeout": 7, "validate_certs": True}),
     ({"api_token": "of another provider"}, ILK_HOST, {**ENDPOINT, "provider": "ilkbyte", "access_key": "an access key", "secret_key": "a secret key",
-                                                   "api_timeout": 7, "validate_certs": True}),
+                                                      "api_timeout": 7, "validate_certs": True}),
 ])
 def test_options_for_host(given, variables, added):
     assert options_for_host(given, variables, on_controller=True) == added

@@ -363,7 +363,7 @@ def test_it_restores_on_request_and_when_a_phase_times_out(stage, box):
     stage.parameters.update(api_token=box.vpsorg_token, api_url=box.vpsorg_url)
     admin.clear_request_log()
     record = stage.start(states.READY, server={"id": str(server["id"]), "name": "web1", "address": None},
-                          snapshot={**SNAPSHOT, "id": str(planted["id"])})
+                         snapshot={**SNAPSHOT, "id": str(planted["id"])})
     send_request(record, transition(states.ARMED, 0.6))
     wait_until(lambda: stage.record.state == states.RESTORED, "the rollback")
     assert "0.6" in stage.record.data["reason"] or "1 s" in stage.record.data["reason"]

@@ -154,7 +154,7 @@ def test_no_run_record_has_another_file_removed_from_the_server(server_records, 
 
 
 @pytest.mark.parametrize("fields", [{"server": {"id": "12346", "name": "web1"}}, {"provider": "ilkbyte"},
-                                   {"run_id": "20260102T000000Zab12", "marker": MARKER.replace(RUN_ID, "20260102T000000Zab12")}],
+                                    {"run_id": "20260102T000000Zab12", "marker": MARKER.replace(RUN_ID, "20260102T000000Zab12")}],
                          ids=["server", "cloud", "run"])
 def test_a_run_record_copied_from_another_server_or_run_is_rejected(server_records, fields):
     """It names the snapshot of another server, which no task has asked to restore."""

@@ -116,7 +116,7 @@ def test_every_combination_of_signs(marker, boot, files, checks):
     fields, markers = MARKERS[marker]
     (boot_before, boot_just_before, boot_after), (files_before, files_after) = BOOTS[boot], FILES[files]
     data = record_data(states.RESTORED, verification=[CLOUD], before={"boot_id": boot_before, "checksums": files_before},
-                        boot_before_restore=boot_just_before, **fields)
+                       boot_before_restore=boot_just_before, **fields)
     after = {"boot_id": boot_after, "failed_units": [], "markers": [*markers, "/var/tmp/another"], "checksums": files_after}
     result = verify_restore(data, after, CHECKS[checks])
 

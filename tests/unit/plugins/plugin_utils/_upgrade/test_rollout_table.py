@@ -27,7 +27,7 @@ def at(*entries):
 
 def test_the_row_of_an_upgrade_that_went_well(tmp_path):
     record = record_in(tmp_path, states.ENDED, outcome=states.UPGRADED, message="fine",
-                         history=at(("00", "upgrading"), ("02", "checking"), ("03", "confirmed"), ("04", "ended")))
+                       history=at(("00", "upgrading"), ("02", "checking"), ("03", "confirmed"), ("04", "ended")))
     row = rollout_table.row(record)
     assert (row["host"], row["cloud"], row["outcome"], row["snapshot"], row["run_id"]) == ("web1", "VPS.org", "upgraded", SNAPSHOT, RUN_ID)
     assert row["state"] == states.ENDED
@@ -38,7 +38,7 @@ def test_the_row_of_an_upgrade_that_went_well(tmp_path):
 
 def test_the_row_of_a_rollback(tmp_path):
     row = rollout_table.row(record_in(tmp_path, states.ENDED, outcome=states.ROLLED_BACK, reason="it failed", verification=PROOF,
-                                history=at(("00", "upgrading"), ("10", "restoring"), ("14", "restored"), ("50", "ended"))))
+                                      history=at(("00", "upgrading"), ("10", "restoring"), ("14", "restored"), ("50", "ended"))))
     assert (row["seconds_upgrading"], row["seconds_rolling_back"], row["reason"], row["verification"]) == (600.0, 240.0, "it failed", PROOF)
 
 
@@ -59,7 +59,7 @@ def test_an_outcome_of_a_row_is_always_one_of_an_enumeration(tmp_path, state):
 def test_the_table(tmp_path):
     rows = [
         rollout_table.row(record_in(tmp_path, states.ENDED, outcome=states.ROLLED_BACK, verification=PROOF,
-                              history=at(("00", "upgrading"), ("10", "restoring"), ("14", "restored"), ("50", "ended")))),
+                                    history=at(("00", "upgrading"), ("10", "restoring"), ("14", "restored"), ("50", "ended")))),
         rollout_table.row(record_in(tmp_path, states.PLANNED)), rollout_table.not_reached_row("a-host-with-a-long-name"),
     ]
     head, rule, *lines = rollout_table.format_table(rows)
@@ -94,8 +94,8 @@ def saved(directory, task=None, result=None, log=None):
 @pytest.mark.parametrize("form", FORMS.values(), ids=list(FORMS))
 def test_no_form_of_a_secret_is_kept(tmp_path, form):
     files = saved(tmp_path, {"name": f"Use {form}", "action": f"shell {form}"},
-                 {"msg": f"failed with {form}", "results": [{"cmd": ["curl", f"-H{form}"], form: {"deep": (form,)}}], "error": ValueError(form)},
-                 f"line\nGET /?key={form} HTTP/1.1\n")
+                  {"msg": f"failed with {form}", "results": [{"cmd": ["curl", f"-H{form}"], form: {"deep": (form,)}}], "error": ValueError(form)},
+                  f"line\nGET /?key={form} HTTP/1.1\n")
     assert sorted(files) == ["failed_task.json", "server.log"]
     for text in files.values():
         assert form not in text and MASK in text and json.dumps(form)[1:-1] not in text

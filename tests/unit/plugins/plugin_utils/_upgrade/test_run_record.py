@@ -153,7 +153,7 @@ def test_seconds_between():
 
 def test_seconds_between_counts_from_the_last_time_before_it():
     record = timed(("00:00.000", "restoring"), ("00:10.000", "restoring"), ("00:15.000", "ended"), ("05:00.000", "restoring"),
-                    ("06:00.000", "restored"))
+                   ("06:00.000", "restored"))
     assert record.seconds_between("restoring", "restored", "ended") == 5.0
 
 
