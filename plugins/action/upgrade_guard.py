@@ -166,7 +166,7 @@ class ActionModule(ControllerAction):
             content = self._loader.load_from_file(file)
             if not isinstance(content, (list, type(None))):
                 raise AnsibleParserError(f"{file} must contain a list of tasks", obj=content)
-            include = TaskInclude.load({"ansible.builtin.include_tasks": file}, block=block, role=task._role, **common)
+            include = TaskInclude.load({"ansible.builtin.include_tasks": {"file": file}}, block=block, role=task._role, **common)
             load_list_of_blocks(content or [], play=task.play, parent_block=include.build_parent_block(), role=task._role, **common)
         for role in roles:
             include = IncludeRole.load({"ansible.builtin.include_role": {"name": role}}, block=block, role=task._role, **common)

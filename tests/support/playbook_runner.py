@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -237,8 +238,9 @@ def execution_mode(run: Run) -> str:
     Raises:
         AssertionError: The tasks' modes differ.
     """
-    started = f" {other_python()} "
-    module_processes = sum(1 for line in run.stdout.splitlines() if " EXEC " in line and started in line.replace("'", " ") + " ")
+    # Ansible quotes the path, once more at each level, so it is compared without any quotes.
+    started = re.compile(rf" {re.escape(_unquoted(other_python()))}( |$)")
+    module_processes = sum(1 for line in run.stdout.splitlines() if " EXEC " in line and started.search(_unquoted(line)))
     module_messages = run.stdout.count("runs as a module, since another Python is configured")
     if module_processes == module_messages == 0:
         return IN_PROCESS
@@ -257,3 +259,7 @@ def _read_results(results_file: Path, output: str) -> list[TaskResult]:
         events = [entry for entry in entries if entry["kind"] == "event"]
         results.append(TaskResult(**row, requests=requests, events=events))
     return results
+
+
+def _unquoted(text: str) -> str:
+    return text.replace("'", "").replace('"', "")

@@ -96,3 +96,10 @@ def test_the_server_is_found_by_its_address_or_its_name(upgrades: UpgradeRunner)
         assert run.status == 0, run.output
         assert f"of server {host} at" in run.stdout
         assert "reserved name" not in run.output
+
+
+def test_a_task_file_whose_path_has_an_apostrophe_and_a_space(upgrades: UpgradeRunner) -> None:
+    """Ansible splits the argument of an include like a shell, so the path must be passed as one value."""
+    (upgrades.directory / "bob's files").mkdir()
+    run = upgrades.run("web1", tasks=upgrades.tasks("bob's files/upgrade", CHANGE), checks=upgrades.tasks("bob's files/checks", CHANGE))
+    assert run.status == 0, run.output
