@@ -96,13 +96,14 @@ class UpgradeSteps(StepBase):
     def _close_run(self) -> Result:
         """Record that the outcome was reported, so that the guard ends and the next run need not report it.
 
-        Raises:
-            RewindError: the outcome is not the one that this run was to reach.
+        Returns:
+            A failed result if the outcome is not the one that this run was to reach.
         """
         record = self._send(self._record, {"command": "acknowledge"})
         failure = failure_message(record, self._params["run"])
-        result = self._result(record, failure or f"Run {record.run_id} of server {record.server_label} is closed", changed=False)
-        return {**result, "failed": True} if failure else result
+        if failure:  # Ansible prints the whole result of a failed task, and this is what a user reads first
+            return {"failed": True, "changed": False, "msg": failure}
+        return self._result(record, f"Run {record.run_id} of server {record.server_label} is closed", changed=False)
 
     def _prune(self) -> Result:
         """Delete expired snapshots without an upgrade."""
