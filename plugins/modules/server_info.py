@@ -99,7 +99,7 @@ error:
     snapshot: null
     http_status: 401
     provider_message: Invalid token.
-    hint: check the token or keys for this cloud; a new one is made in its panel
+    hint: check the token or keys of this provider; create new ones in its panel
 """
 
 from ..module_utils._ansible_module import run_module

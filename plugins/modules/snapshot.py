@@ -216,7 +216,7 @@ msg:
   description: What was found or done, or what failed and what to do next.
   returned: always
   type: str
-  sample: Snapshot before-update-snapshot (802) of server web-server-01 (12345) is made
+  sample: Snapshot before-update-snapshot (802) of server web-server-01 (12345) was created
 snapshot:
   description:
     - The snapshot after the task. Null with O(state=absent) and if there is none.
@@ -355,7 +355,7 @@ by_server:
   sample:
     web1:
       changed: true
-      msg: Snapshot preupgrade (802) of server web1 (12345) is made
+      msg: Snapshot preupgrade (802) of server web1 (12345) was created
 failed_servers:
   description: The servers that failed. Empty if none failed.
   returned: with O(servers)

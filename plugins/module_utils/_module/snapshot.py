@@ -252,7 +252,7 @@ def _wait(ctx: OperationContext, pending: PendingSnapshot) -> tuple[Snapshot, st
     snapshot = wait_for_requested(ctx, request)
     if not ctx.changes.changed:
         return snapshot, "was created by another client"
-    return snapshot, "is created" if snapshot.status == READY else "is in progress"
+    return snapshot, "was created" if snapshot.status == READY else "is in progress"
 
 
 def _wait_adopted(ctx: OperationContext, snapshot: Snapshot, request: RequestedSnapshot | None) -> Snapshot:
