@@ -35,6 +35,9 @@ from . import _inventory_credentials as inventory_credentials
 
 display = Display()
 
+# Ansible loads an action in its main process, and each task is a fork of it. Thus `requests` is imported once, not in each task.
+requests_available()
+
 NO_LOG_PLACEHOLDER = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"  # as AnsibleModule shows hidden options
 # The output of these is read by programs, which may have both streams in one.
 MACHINE_READABLE_CALLBACKS = frozenset({"json", "jsonl", "null"})

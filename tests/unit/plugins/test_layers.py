@@ -37,6 +37,14 @@ def test_a_module_that_only_reads_ships_few_files() -> None:
     assert run.returncode == 0 and 15 < len(files) + 1 <= 22, run.stderr or sorted(files)
 
 
+@pytest.mark.parametrize("action", ["snapshot", "upgrade_guard"])
+def test_the_http_library_is_loaded_with_the_action(action: str) -> None:
+    """By then tasks have no processes yet, so no task loads it again, which would cost it most of its CPU time."""
+    program = f"import sys, ansible_collections.rewind.vps.plugins.action.{action}; sys.exit('requests' not in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": os.environ["ANSIBLE_COLLECTIONS_PATH"]}
+    assert subprocess.run([sys.executable, "-c", program], env=environment, check=False).returncode == 0
+
+
 @pytest.mark.parametrize(("file", "line", "broken"), [
     ("_provider/base.py", "from ansible_collections.rewind.vps.plugins.module_utils._module import context", "module_utils"),
     ("_provider/base.py", "from .._module import context", "module_utils"),
