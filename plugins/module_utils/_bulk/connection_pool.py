@@ -6,11 +6,10 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
+import queue
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from datetime import datetime
 from typing import TypeVar
 
@@ -25,27 +24,30 @@ Result = TypeVar("Result")
 class ConnectionPool:
     """Each connection is a provider with a session of its own, kept alive. As many calls run at the same time.
 
-    Changes and the reads that decide about them come before polls: otherwise a thousand polls delay the changes that are left.
+    Polls use at most half of the connections: otherwise a thousand polls delay the changes that are left.
     A snapshot that is created between two pages of a listing moves all rows, and the listing must be read again. So changes wait
     for a listing in progress. Without that, 1,000 servers at VPS.org need twice as many reads.
     """
 
     def __init__(self, providers: list[Provider]) -> None:
         self.primary = self._last_used = providers[0]
-        self._lock = threading.Lock()
-        self._free = list(reversed(providers))
-        self._urgent_queue: collections.deque[Future[Provider]] = collections.deque()
-        self._poll_queue: collections.deque[Future[Provider]] = collections.deque()
+        self.size = len(providers)
+        self._free: queue.SimpleQueue[Provider] = queue.SimpleQueue()
+        for provider in providers:
+            self._free.put(provider)
+        self._polls = threading.Semaphore(max(1, self.size // 2))
         self._condition = threading.Condition()
         self._in_progress = {CHANGES: 0, LISTINGS: 0}
 
     def call(self, request: Callable[[Provider], Result], urgent: bool = True) -> Result:
         """Send requests over one connection; wait for it if all are in use."""
-        provider = self._acquire(urgent)
-        try:
-            return request(provider)
-        finally:
-            self._release(provider)
+        with contextlib.nullcontext() if urgent else self._polls:
+            provider = self._free.get()
+            try:
+                return request(provider)
+            finally:
+                self._last_used = provider
+                self._free.put(provider)
 
     def change(self, request: Callable[[Provider], Result]) -> Result:
         """Send a change, after a listing of the account that is in progress."""
@@ -66,24 +68,6 @@ class ConnectionPool:
     def server_time(self) -> datetime:
         """The provider's time, UTC."""
         return self._last_used.server_time()
-
-    def _acquire(self, urgent: bool) -> Provider:
-        with self._lock:
-            if self._free:
-                return self._free.pop()
-            waiter: Future[Provider] = Future()
-            (self._urgent_queue if urgent else self._poll_queue).append(waiter)
-        return waiter.result()
-
-    def _release(self, provider: Provider) -> None:
-        with self._lock:
-            self._last_used = provider
-            queue = self._urgent_queue or self._poll_queue
-            waiter = queue.popleft() if queue else None
-            if waiter is None:
-                self._free.append(provider)
-        if waiter is not None:
-            waiter.set_result(provider)
 
     @contextlib.contextmanager
     def _finish_on_exit(self, kind: str) -> Iterator[None]:

@@ -12,13 +12,11 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from .._errors import error_result
 from .._signal_guard import ThreadSignals
 from .._wait.polling import use_sleep
-from .connection_pool import ConnectionPool
 from .progress import Progress
-from .reads import run_jobs
-from .results import ServerResult, result_by_server, summarize
+from .reads import connect_pool, run_each
+from .results import ServerResult, result_by_server
 from .shared_provider import AccountCache, SharedProvider
 
 if TYPE_CHECKING:
@@ -39,52 +37,28 @@ def run_on_each(
         rerun_hint: what the message of a failure says about running again.
         expected_seconds: how long the provider says that one server takes.
     """
-    return result_by_server(ctx, BulkRunner(ctx, expected_seconds).run(operation), rerun_hint)
+    references = ctx.options["servers"]
+    pool = connect_pool(ctx, references)
+    account_cache, signals = AccountCache(pool), ThreadSignals()
+    # With stop_server only a few servers may be off at the same time.
+    gate = BatchGate(pool.size, pool.size - 1) if ctx.options.get("stop_server") else BatchGate(MAX_PENDING_DECISIONS, pool.size)
 
-
-class BulkRunner:
-    """The servers of one task and their connections, no more of them than servers."""
-
-    def __init__(self, ctx: OperationContext, expected_seconds: float) -> None:
-        self._ctx, self._references, self._expected_seconds = ctx, ctx.options["servers"], expected_seconds
-        connections = max(1, min(len(self._references), ctx.options["concurrency"]))
-        self._account_cache = AccountCache(ConnectionPool([ctx.provider, *(ctx.connect() for _each in range(connections - 1))]))
-        # With stop_server only a few servers may be off at the same time.
-        self._gate = BatchGate(connections, connections - 1) if ctx.options.get("stop_server") else BatchGate(MAX_PENDING_DECISIONS, connections)
-        self._signals = ThreadSignals()
-
-    def run(self, operation: Callable[[OperationContext], Any]) -> list[ServerResult]:
-        """The result of each server, once all are done."""
-        server_results = [ServerResult(reference) for reference in self._references]
-        progress = Progress(self._ctx.progress, len(server_results), self._expected_seconds)
-
-        def on_idle() -> None:
-            self._signals.deliver(self._ctx.redeliver_signal)
-            progress.tick()
-
-        with self._signals.install():
-            run_jobs([self._job(item, operation, progress) for item in server_results], _max_workers(len(server_results)), on_idle)
-        progress.flush()
-        return server_results
-
-    def _job(self, item: ServerResult, operation: Callable[[OperationContext], Any], progress: Progress) -> Callable[[], None]:
-        def job() -> None:
-            provider = SharedProvider(item.reference, self._account_cache, self._signals.raise_if_cancelled)
-            ctx = self._context_of(item, provider, progress)
-            try:
-                with self._signals.register_thread(), use_sleep(provider.sleep):
-                    item.value = operation(ctx)
-            except BaseException as error:  # also a signal's, which the main thread delivers
-                item.failure = error_result(error, ctx)
-            progress.finished(item.reference, summarize(item), failed=item.failure is not None)
-
-        return job
-
-    def _context_of(self, item: ServerResult, provider: SharedProvider, progress: Progress) -> OperationContext:
-        return self._ctx.for_server(
-            item.reference, provider, item.warnings,
-            on_server_progress=lambda event: progress.started(item.reference, event), admission=self._gate.admit,
+    def for_server(item: ServerResult, progress: Progress) -> OperationContext:
+        return ctx.for_server(
+            item.reference, SharedProvider(item.reference, account_cache, signals.raise_if_cancelled), item.warnings,
+            on_server_progress=lambda event: progress.started(item.reference, event), admission=gate.admit,
         )
+
+    def run(one: OperationContext) -> dict[str, Any]:
+        with signals.register_thread(), use_sleep(one.provider.sleep):
+            return operation(one)
+
+    with signals.install():
+        server_results = run_each(
+            references, for_server, run, _max_workers(len(references)), Progress(ctx.progress, len(references), expected_seconds),
+            lambda: signals.deliver(ctx.redeliver_signal),
+        )
+    return result_by_server(ctx, server_results, rerun_hint)
 
 
 class BatchGate:

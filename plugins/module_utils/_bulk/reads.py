@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reads something about each of many servers: a few threads with a connection each. Signals need no care, as nothing is changed."""
+"""Runs an operation for each of many servers in threads; for one that only reads, a thread for each connection."""
 
 from __future__ import annotations
 
 import collections
 import contextlib
-import queue
+import functools
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _errors as errors
 from .._errors import RewindError, error_result, invalid_argument
 from .._provider.base import Provider, Server, Snapshot
+from .connection_pool import ConnectionPool
 from .progress import Progress
 from .results import ServerResult, copy_error, summarize
 
@@ -28,27 +29,47 @@ IDLE_INTERVAL = 0.25
 
 
 def read_each(ctx: OperationContext, operation: Callable[[OperationContext], Any], references: list[str]) -> list[ServerResult]:
-    """Run the operation for each server; the results in the order of `references`."""
-    connections = max(1, min(len(references), ctx.options["concurrency"]))
-    providers: queue.SimpleQueue[Provider] = queue.SimpleQueue()
-    for provider in (ctx.provider, *(ctx.connect() for _each in range(connections - 1))):
-        providers.put(provider)
+    """Run an operation that changes nothing for each server; the results in the order of `references`."""
+    pool = connect_pool(ctx, references)
     listings, owners = _Listings(is_shared=len(references) > 1), {}
-    server_results = [ServerResult(reference) for reference in references]
-    progress = Progress(ctx.progress, len(references), 0.0)
 
-    def job(item: ServerResult) -> None:
-        provider = providers.get()
-        one = ctx.for_server(item.reference, _ReadProvider(item.reference, provider, owners, listings), item.warnings)
+    def for_server(item: ServerResult, progress: Progress) -> OperationContext:
+        return ctx.for_server(item.reference, _ReadProvider(item.reference, pool, owners, listings), item.warnings)
+
+    return run_each(references, for_server, operation, pool.size, Progress(ctx.progress, len(references), 0.0))
+
+
+def connect_pool(ctx: OperationContext, references: list[str]) -> ConnectionPool:
+    """Return the connections of the task, no more of them than servers."""
+    connections = max(1, min(len(references), ctx.options["concurrency"]))
+    return ConnectionPool([ctx.provider, *(ctx.connect() for _each in range(connections - 1))])
+
+
+def run_each(
+    references: list[str], for_server: Callable[[ServerResult, Progress], OperationContext], operation: Callable[[OperationContext], Any],
+    max_threads: int, progress: Progress, on_idle: Callable[[], None] = lambda: None,
+) -> list[ServerResult]:
+    """Return the result of each server, once all are done.
+
+    Args:
+        for_server: Returns the context of one server.
+        on_idle: Called in this thread from time to time; may raise.
+    """
+
+    def run(item: ServerResult) -> None:
+        one = for_server(item, progress)
         try:
             item.value = operation(one)
-        except BaseException as error:
+        except BaseException as error:  # also a signal's, which the main thread delivers
             item.failure = error_result(error, one)
-        finally:
-            providers.put(provider)
         progress.finished(item.reference, summarize(item), failed=item.failure is not None)
 
-    run_jobs([lambda item=item: job(item) for item in server_results], connections, progress.tick)
+    def idle() -> None:
+        on_idle()
+        progress.tick()
+
+    server_results = [ServerResult(reference) for reference in references]
+    run_jobs([functools.partial(run, item) for item in server_results], max_threads, idle)
     progress.flush()
     return server_results
 
@@ -61,8 +82,8 @@ class ServerProvider:
         owners: the name used for each server, by its id; shared by all.
     """
 
-    def __init__(self, reference: str, provider: Provider, owners: dict[str, str]) -> None:
-        self._reference, self._provider, self._owners = reference, provider, owners
+    def __init__(self, reference: str, pool: ConnectionPool, owners: dict[str, str]) -> None:
+        self._reference, self._provider, self._pool, self._owners = reference, pool.primary, pool, owners
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._provider, name)
@@ -99,7 +120,7 @@ class ServerProvider:
         raise NotImplementedError
 
     def _read(self, request: Callable[[Provider], Any]) -> Any:
-        return request(self._provider)
+        return self._pool.call(request)
 
 
 def _snapshots_by_server(provider: Provider) -> dict[str, list[Snapshot]]:
@@ -113,12 +134,12 @@ READ_LISTING: dict[str, Callable[[Provider], Any]] = {"servers": lambda provider
 
 
 class _ReadProvider(ServerProvider):
-    def __init__(self, reference: str, provider: Provider, owners: dict[str, str], listings: _Listings) -> None:
-        super().__init__(reference, provider, owners)
+    def __init__(self, reference: str, pool: ConnectionPool, owners: dict[str, str], listings: _Listings) -> None:
+        super().__init__(reference, pool, owners)
         self._listings = listings
 
     def _list(self, what: str) -> Any:
-        return self._listings.get(what, self._provider)
+        return self._listings.get(what, self._pool)
 
 
 class _Listings:
@@ -128,11 +149,11 @@ class _Listings:
         self._lock = threading.Lock()
         self._found: dict[str, Any] = {} if is_shared else dict.fromkeys(READ_LISTING)
 
-    def get(self, what: str, provider: Provider) -> Any:
+    def get(self, what: str, pool: ConnectionPool) -> Any:
         with self._lock:
             if what not in self._found:
                 try:
-                    self._found[what] = READ_LISTING[what](provider)
+                    self._found[what] = pool.call(READ_LISTING[what])
                 except Exception as error:
                     self._found[what] = error
         found = self._found[what]

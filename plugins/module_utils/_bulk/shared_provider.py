@@ -9,19 +9,112 @@ A caching proxy that never returns old data. What it returns was read after the 
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from .. import _errors as errors
 from .._errors import RewindError
-from .._provider.base import Account, Provider, Schedule, Server, Snapshot
-from .coalescing import CoalescedRead, Flight
+from .._provider.base import Provider
 from .connection_pool import ConnectionPool, Result
 from .reads import READ_LISTING, ServerProvider
+from .results import copy_error
 
 PAGE_SIZE = 100  # rows that one request of a listing gives; only for an estimate
+COALESCE_WINDOW = 0.03  # a read starts when no caller has joined for so long
+MAX_COALESCE = 0.5
+REFRESH_BACKOFF = 4  # after a read of one second, a read for polls only starts so many seconds later
+MAX_BACKOFF = 10.0
+_READS = ("list_servers", "whoami")
+_CHANGES = (
+    "create_snapshot", "restore_snapshot", "delete_snapshot", "recreate_snapshot", "set_power", "add_schedule", "remove_schedule",
+)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One read for all servers that need it. Without a value and an error it was cheaper that each reads for itself."""
+
+    started: float = 0.0  # before its first request
+    ended: float = 0.0
+    value: Any = None
+    error: Exception | None = None
+
+
+class CoalescedRead:
+    """Request coalescing ("singleflight"): one listing of the whole account answers for every server that needs it.
+
+    Args:
+        read: Returns the value, and how many requests and seconds it took.
+    """
+
+    def __init__(self, read: Callable[[], tuple[Any, int, float]]) -> None:
+        self._read = read
+        self._condition = threading.Condition()
+        self._is_reading = False
+        self._latest = Listing()
+        self._callers = self._sleepers = 0  # who needs a read now, and who sleeps until the next one
+        self._requests = 2  # of a read, as far as is known; so a single server never finds out
+        self._urgent = threading.Event()
+        self._backoff_until = 0.0
+
+    def get(self, not_before: float, urgent: bool) -> Listing:
+        """Return the first read that started after `not_before`, also if it failed. One of the callers reads for all.
+
+        Args:
+            urgent: A decision depends on it; otherwise this is a poll.
+        """
+        called = time.monotonic()
+
+        def is_answered() -> bool:
+            latest = self._latest
+            return latest.started > not_before and (latest.value is not None or latest.ended > called)
+
+        with self._condition:
+            self._callers += 1
+            if urgent:
+                self._urgent.set()
+            self._condition.wait_for(lambda: not self._is_reading or is_answered())
+            if is_answered():
+                self._callers -= 1
+                return self._latest
+            self._is_reading = True
+        try:
+            listing = self._latest = self._fetch()
+        finally:
+            with self._condition:
+                self._callers -= 1
+                self._is_reading = False
+                self._condition.notify_all()
+        return listing
+
+    def wait(self, not_before: float, seconds: float) -> bool:
+        """Wait for a read that started after `not_before`. Return whether there is one."""
+        with self._condition:
+            self._sleepers += 1
+            found = self._condition.wait_for(lambda: self._latest.value is not None and self._latest.started > not_before, seconds)
+            self._sleepers -= 1
+        return found
+
+    def _fetch(self) -> Listing:
+        self._urgent.wait(max(0.0, self._backoff_until - time.monotonic()))
+        deadline, callers = time.monotonic() + MAX_COALESCE, 0
+        while callers != self._callers and time.monotonic() < deadline:
+            callers = self._callers
+            time.sleep(COALESCE_WINDOW)
+        self._urgent.clear()
+        started = time.monotonic()
+        if self._callers + self._sleepers < self._requests:
+            return Listing(started, started)
+        try:
+            value, self._requests, seconds = self._read()
+        except Exception as error:
+            return Listing(started, time.monotonic(), error=error)
+        self._backoff_until = time.monotonic() + min(MAX_BACKOFF, REFRESH_BACKOFF * seconds)
+        return Listing(started, time.monotonic(), value)
 
 
 class AccountCache:
@@ -53,13 +146,20 @@ class SharedProvider(ServerProvider):
     """
 
     def __init__(self, reference: str, account_cache: AccountCache, check: Callable[[], None] = lambda: None) -> None:
-        super().__init__(reference, account_cache.pool.primary, account_cache.owners)
-        self._account_cache, self._pool, self._check = account_cache, account_cache.pool, check
+        super().__init__(reference, account_cache.pool, account_cache.owners)
+        self._account_cache, self._check = account_cache, check
         self._since = time.monotonic()
         self._served: dict[CoalescedRead, float] = {}
         self._last_read: CoalescedRead | None = None  # the one that this server polls
         self._urgent = True  # a decision depends on what is read now; otherwise it polls
         self._last_read_seconds = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        """Send a request over a free connection. What sends no request is that of the first connection."""
+        if name not in _READS + _CHANGES:
+            return super().__getattr__(name)
+        send = self._read if name in _READS else self._change
+        return lambda *arguments: send(lambda provider: getattr(provider, name)(*arguments))
 
     def server_time(self) -> datetime:
         return self._pool.server_time()
@@ -80,43 +180,12 @@ class SharedProvider(ServerProvider):
         while True:
             self._check()
             remaining = min(1.0, deadline - time.monotonic())
-            if remaining <= 0 or (shared_read is not None and shared_read.has_newer(self._not_before(shared_read))):
+            if remaining <= 0:
                 return
             if shared_read is None:
                 time.sleep(remaining)
-            else:
-                shared_read.wait(self._not_before(shared_read), remaining)
-
-    def list_servers(self) -> list[Server]:
-        return self._read(lambda provider: provider.list_servers())
-
-    def whoami(self) -> Account:
-        return self._read(lambda provider: provider.whoami())
-
-    # --- changes
-
-    def create_snapshot(self, server: Server, name: str, description: str | None) -> Snapshot | None:
-        return self._change(lambda provider: provider.create_snapshot(server, name, description))
-
-    def restore_snapshot(self, snapshot: Snapshot) -> None:
-        self._change(lambda provider: provider.restore_snapshot(snapshot))
-
-    def delete_snapshot(self, snapshot: Snapshot) -> bool:
-        return self._change(lambda provider: provider.delete_snapshot(snapshot))
-
-    def recreate_snapshot(self, snapshot: Snapshot) -> None:
-        self._change(lambda provider: provider.recreate_snapshot(snapshot))
-
-    def set_power(self, server: Server, action: str) -> None:
-        self._change(lambda provider: provider.set_power(server, action))
-
-    def add_schedule(self, snapshot: Snapshot, schedule: Schedule) -> None:
-        self._change(lambda provider: provider.add_schedule(snapshot, schedule))
-
-    def remove_schedule(self, snapshot: Snapshot) -> None:
-        self._change(lambda provider: provider.remove_schedule(snapshot))
-
-    # --- helpers
+            elif shared_read.wait(self._not_before(shared_read), remaining):
+                return
 
     def _read(self, request: Callable[[Provider], Result]) -> Result:
         self._check()
@@ -138,15 +207,12 @@ class SharedProvider(ServerProvider):
         self._check()
         shared_read = self._account_cache.listings[what]
         self._last_read, self._last_read_seconds = shared_read, 0.0
-        try:
-            flight: Flight = shared_read.get(self._not_before(shared_read), self._urgent)
-        except RewindError as error:
-            if error.kind != errors.INVALID_RESPONSE:
-                raise
-            flight = Flight(direct=True)  # a list that keeps changing, or another server's invalid row, fails no server
+        listing = shared_read.get(self._not_before(shared_read), self._urgent)
         # What it reads for itself is newer than any listing so far, and a later listing serves it again.
-        self._served[shared_read] = time.monotonic() if flight.direct else flight.started
-        return None if flight.direct else flight.value
+        self._served[shared_read] = time.monotonic() if listing.value is None else listing.started
+        if listing.error is not None and not (isinstance(listing.error, RewindError) and listing.error.kind == errors.INVALID_RESPONSE):
+            raise copy_error(listing.error)
+        return listing.value  # a list that keeps changing, or another server's invalid row, fails no server
 
     def _not_before(self, shared_read: CoalescedRead) -> float:
         """No listing is used twice, and none that started before this server's own last change."""

@@ -62,12 +62,7 @@ def run(jobs: int, job=lambda: None) -> list[str]:
     return done
 
 
-def test_all_jobs_run_at_the_same_time():
-    barrier = threading.Barrier(50)
-    assert len(set(run(50, job=lambda: barrier.wait(TEST_TIMEOUT)))) == 50
-
-
-@pytest.mark.parametrize(("threads", "workers"), [(30, 29), (2, 1), (1, 0), (0, 0)])
+@pytest.mark.parametrize(("threads", "workers"), [(1000, 100), (30, 29), (1, 0)])
 def test_with_few_threads_one_is_left_for_the_time_limits_of_requests(monkeypatch, threads, workers):
     limited = LimitedThreads(monkeypatch, threads)
     seen = []
@@ -106,12 +101,6 @@ def test_a_response_of_hostile_depth_does_not_end_the_process():
     ).replace("STACK", str(reads.STACK_BYTES))
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ended.stdout == "alive\n", ended.returncode
-
-
-def test_the_stack_of_other_threads_stays_as_it_was():
-    before = threading.stack_size()
-    run(3)
-    assert threading.stack_size() == before
 
 
 @pytest.mark.parametrize(("soft", "hard", "wanted", "max_workers"), [

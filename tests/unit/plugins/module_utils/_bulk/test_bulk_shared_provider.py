@@ -10,11 +10,10 @@ from time import monotonic
 import pytest
 from fakes.bulk import TEST_TIMEOUT, FakeAccount, FakeConnection, start_thread, wait_until
 
-from ansible_collections.rewind.vps.plugins.module_utils._bulk import coalescing
-from ansible_collections.rewind.vps.plugins.module_utils._bulk.coalescing import CoalescedRead
+from ansible_collections.rewind.vps.plugins.module_utils._bulk import shared_provider
 from ansible_collections.rewind.vps.plugins.module_utils._bulk.connection_pool import ConnectionPool
 from ansible_collections.rewind.vps.plugins.module_utils._bulk.reads import ServerProvider
-from ansible_collections.rewind.vps.plugins.module_utils._bulk.shared_provider import AccountCache, SharedProvider
+from ansible_collections.rewind.vps.plugins.module_utils._bulk.shared_provider import AccountCache, CoalescedRead, SharedProvider
 from ansible_collections.rewind.vps.plugins.module_utils._errors import INVALID_RESPONSE, UNREACHABLE, RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._provider import base
 
@@ -39,30 +38,37 @@ class Reader:
         return value, self.requests, self.seconds
 
 
-def read_at_once(cache: CoalescedRead, callers: int, urgent: bool = True) -> list:
-    """The answer or exception of each of so many concurrent callers."""
-    answers: list = [None] * callers
+def at_once(cache: CoalescedRead, *calls) -> list:
+    """What concurrent calls return or raise."""
+    ended: list = []
 
-    def one(number: int) -> None:
+    def one(call) -> None:
         try:
-            answers[number] = cache.get(monotonic(), urgent)
-        except BaseException as error:
-            answers[number] = error
+            ended.append(call())
+        except Exception as error:
+            ended.append(error)
 
-    holds_back = cache._fetch_lock.acquire(blocking=False)  # unless a read is in progress, it starts when all have called
-    threads = [start_thread(lambda number=number: one(number)) for number in range(callers)]
-    if holds_back:
-        wait_until(lambda: cache._next.callers == callers)
-        cache._fetch_lock.release()
+    cache._is_reading = True  # so the read starts when all have called
+    threads = [start_thread(lambda call=call: one(call)) for call in calls]
+    wait_until(lambda: cache._callers == len(calls))
+    with cache._condition:
+        cache._is_reading = False
+        cache._condition.notify_all()
     for thread in threads:
         thread.join(TEST_TIMEOUT)
-    return answers
+    return ended
 
 
-def test_concurrent_callers_share_one_read():
+def read_at_once(cache: CoalescedRead, callers: int) -> list:
+    """What each of so many concurrent callers gets."""
+    return at_once(cache, *[lambda: cache.get(monotonic(), True)] * callers)
+
+
+def test_concurrent_callers_share_one_read_and_later_ones_if_it_is_new_enough():
     reader = Reader()
-    flights = read_at_once(CoalescedRead(reader), MANY)
-    assert {flight.value for flight in flights} == {1} and reader.count == 1
+    cache, before = CoalescedRead(reader), monotonic()
+    assert [listing.value for listing in read_at_once(cache, MANY)] == [1] * MANY and reader.count == 1
+    assert cache.get(before, True).value == 1 and cache.wait(before, TEST_TIMEOUT) and not cache.wait(monotonic(), 0.0)
 
 
 def test_a_caller_during_a_read_does_not_share_it():
@@ -79,74 +85,17 @@ def test_a_caller_during_a_read_does_not_share_it():
     assert late[0].value == 2 and late[0].started > asked_at
 
 
-def test_a_read_that_started_after_the_call_is_enough():
-    reader = Reader()
-    cache = CoalescedRead(reader)
-    before = monotonic()
-    read_at_once(cache, 2)
-    assert cache.get(before, True).value == 1 and reader.count == 1
-    assert cache.has_newer(before) and not cache.has_newer(monotonic())
-
-
-def test_a_waiter_is_woken_by_a_read_of_others():
-    cache = CoalescedRead(Reader())
-    since, woken = monotonic(), threading.Event()
-    start_thread(lambda: (cache.wait(since, TEST_TIMEOUT), woken.set()))
-    wait_until(lambda: cache._waiter_count == 1)
-    read_at_once(cache, 2)
-    assert woken.wait(TEST_TIMEOUT / 2) and cache._waiter_count == 0
-
-
-def test_a_waiter_does_not_miss_a_read_that_came_just_before():
-    cache = CoalescedRead(Reader())
-    since = monotonic()
-    read_at_once(cache, 2)
-    started = time.monotonic()
-    cache.wait(since, TEST_TIMEOUT)
-    assert time.monotonic() - started < TEST_TIMEOUT / 2
-
-
-def test_one_straggler_does_not_read_a_hundred_pages():
-    reader = Reader(requests=100)
-    cache = CoalescedRead(reader)
-    assert read_at_once(cache, 2)[0].value == 1  # its number of pages was unknown
-    assert cache.get(monotonic(), True).direct and reader.count == 1
-
-
-def test_waiters_count_when_it_is_decided_whether_a_read_pays():
-    reader = Reader(requests=3)
+@pytest.mark.parametrize(("pages", "waiters", "reads"), [(100, 0, 1), (3, 2, 2), (1, 0, 2)])
+def test_a_single_server_reads_all_pages_only_if_that_pays(pages, waiters, reads):
+    """The first read is for two servers, and finds out the number of pages. Those that wait for the next read count."""
+    reader = Reader(requests=pages)
     cache = CoalescedRead(reader)
     read_at_once(cache, 2)
     since = monotonic()
-    for number in range(2):
-        start_thread(lambda: cache.wait(since, 0.5))
-        wait_until(lambda number=number: cache._waiter_count == number + 1)
-    assert not cache.get(monotonic(), True).direct
-
-
-def test_a_list_of_one_page_is_read_for_all_even_by_one():
-    reader = Reader(requests=1)
-    cache = CoalescedRead(reader)
-    read_at_once(cache, 2)
-    assert not cache.get(monotonic(), True).direct
-
-
-def test_all_callers_get_the_error_and_each_has_its_own_copy():
-    reader = Reader()
-    reader.error = RewindError("not reachable", kind=UNREACHABLE, hint="check")
-    answers = read_at_once(CoalescedRead(reader), MANY)
-    assert {(error.kind, error.message, error.hint) for error in answers} == {(UNREACHABLE, "not reachable", "check")}
-    answers[0].add_context("web1", "nightly")
-    assert [error.server for error in answers[1:]] == [None] * (MANY - 1)
-
-
-def test_after_an_error_the_next_read_is_a_new_one():
-    reader = Reader()
-    cache = CoalescedRead(reader)
-    reader.error = RewindError("not reachable", kind=UNREACHABLE)
-    read_at_once(cache, 2)
-    reader.error = None
-    assert [flight.value for flight in read_at_once(cache, 2)] == [2, 2]
+    for _number in range(waiters):
+        start_thread(lambda: cache.wait(since, 1.0))
+    wait_until(lambda: cache._sleepers == waiters)
+    assert (cache.get(since, True).value is None) == (reads == 1) and reader.count == reads
 
 
 class Odd(Exception):
@@ -154,37 +103,39 @@ class Odd(Exception):
         super().__init__(one)
 
 
-@pytest.mark.parametrize("error", [Odd("x", other="y"), SystemExit()])
-def test_whatever_ends_the_read_ends_it_for_all(error):
-    reader = Reader()
-    cache = CoalescedRead(reader)
-    reader.error = error
-    answers = [type(answer).__name__ for answer in read_at_once(cache, 3)]
-    assert sorted(answers) == sorted(["RuntimeError", "RuntimeError", "RuntimeError" if isinstance(error, Odd) else "SystemExit"])
-    reader.error = None
-    assert len(read_at_once(cache, 2)) == 2
+@pytest.mark.parametrize(("error", "kind"), [(RewindError("no", kind=UNREACHABLE), RewindError), (Odd("x", other="y"), RuntimeError)])
+def test_all_callers_get_a_copy_of_the_error_and_the_next_read_is_a_new_one(error, kind):
+    account = FakeAccount("vpsorg", "web1", "web2")
+
+    def fail(call: str, server: str) -> None:
+        raise error
+
+    account.on_request = fail
+    cache = AccountCache(ConnectionPool([FakeConnection(account)]))
+    providers = [provider_for(account, number, cache) for number in ("1", "2")]
+    reads = [lambda one=one, server=server: one.list_snapshots(server) for one, server in zip(providers, account.servers.values())]
+    caught = at_once(cache.listings["snapshots"], *reads) + at_once(cache.listings["snapshots"], *reads)
+    assert [type(one) for one in caught] == [kind] * 4 and account.servers_of("list_snapshots") == ["*"] * 2
+    assert len({id(one) for one in caught}) == 4, "each server adds its own context"
 
 
-def test_polls_back_off_and_a_decision_does_not_wait_for_it():
-    cache = CoalescedRead(Reader(seconds=1.0))
+def test_polls_back_off_for_a_while_and_a_decision_does_not_wait_for_it():
+    cache = CoalescedRead(Reader(seconds=1000.0))
     read_at_once(cache, 2)
+    assert cache._backoff_until - monotonic() <= shared_provider.MAX_BACKOFF
     refreshed = threading.Event()
     start_thread(lambda: (cache.get(monotonic(), False), refreshed.set()))
     assert not refreshed.wait(0.15)
-    read_at_once(cache, 1, urgent=True)
+    cache.get(monotonic(), True)
     assert refreshed.wait(1.0)
 
 
-def test_the_backoff_has_an_end_and_does_not_count_the_wait_for_a_connection():
-    cache = CoalescedRead(Reader(seconds=1000.0))
-    read_at_once(cache, 2)
-    assert cache._backoff_until - monotonic() <= coalescing.MAX_BACKOFF
-
+def test_the_backoff_does_not_count_the_wait_for_a_connection():
     pool = ConnectionPool([FakeConnection(FakeAccount("vpsorg", "web1"))])
     in_use, other = threading.Event(), threading.Event()
     change = start_thread(lambda: pool.call(lambda provider: (in_use.set(), other.wait(1.0))))
     assert in_use.wait(TEST_TIMEOUT)
-    _found, requests, seconds = AccountCache(pool)._list("snapshots")
+    dummy, requests, seconds = AccountCache(pool)._list("snapshots")
     change.join(TEST_TIMEOUT)
     assert requests == 1 and seconds < 0.5
 
@@ -199,9 +150,7 @@ def provider_for(account: FakeAccount, reference: str = "web1", cache: AccountCa
 def fill_cache(cache: AccountCache, account: FakeAccount) -> None:
     """Let other servers list the account, once; from now on it is known to be one page."""
     server = account.servers["2"]
-    while not cache.listings["snapshots"].has_newer(0.0):
-        threads = [start_thread(lambda: SharedProvider("2", cache).list_snapshots(server)) for _number in range(2)]
-        [thread.join(TEST_TIMEOUT) for thread in threads]
+    at_once(cache.listings["snapshots"], *[lambda: SharedProvider("2", cache).list_snapshots(server)] * 2)
     account.requests.clear()
 
 
@@ -258,7 +207,7 @@ def test_a_sleep_ends_when_another_has_read_what_is_waited_for():
     one.list_snapshots(account.servers["1"])
     ended = threading.Event()
     start_thread(lambda: (one.sleep(TEST_TIMEOUT), ended.set()))
-    wait_until(lambda: cache.listings["snapshots"]._waiter_count)
+    wait_until(lambda: cache.listings["snapshots"]._sleepers)
     other.invalidate()
     other.list_snapshots(account.servers["2"])
     assert ended.wait(1.0)
@@ -285,12 +234,9 @@ def test_a_list_that_keeps_changing_fails_no_server():
 
     account.on_request = never_still
     cache = AccountCache(ConnectionPool([FakeConnection(account), FakeConnection(account)]))
-    answers: list = []
-    threads = [
-        start_thread(lambda name=name: answers.append(provider_for(account, name, cache).list_snapshots(account.servers[name])))
-        for name in ("1", "2")
-    ]
-    [thread.join(TEST_TIMEOUT) for thread in threads]
+    answers = at_once(cache.listings["snapshots"], *(
+        lambda name=name: provider_for(account, name, cache).list_snapshots(account.servers[name]) for name in ("1", "2")
+    ))
     assert answers == [[], []] and sorted(account.servers_of("list_snapshots")) == ["*", "1", "2"]
 
 
@@ -325,4 +271,4 @@ def test_every_request_goes_through_the_pool_of_connections():
     """A method that is passed on to the first connection would use it at the same time as its own thread."""
     without_requests = {"aliases_of", "server_from_reference"}
     for name in base.Provider.__abstractmethods__ - without_requests:
-        assert any(name in vars(cls) for cls in (SharedProvider, ServerProvider)), name
+        assert name in {*vars(ServerProvider), *vars(SharedProvider), *shared_provider._READS, *shared_provider._CHANGES}, name
