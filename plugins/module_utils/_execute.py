@@ -58,44 +58,36 @@ def execute(
     """
     try:
         redactor = redactor or Redactor([parameters.get(name) for name in argspec.SECRET_OPTIONS])
-        environ = os.environ if environ is None else environ
-        return _execute(operation, parameters, check_mode, diff_mode, progress, redeliver_signal, environ, redactor)
+        ctx: OperationContext | None = None
+        try:
+            options = _validate(operation, parameters, os.environ if environ is None else environ)
+            ctx = OperationContext(
+                connect(options), options, check_mode, diff_mode, lambda text: progress(sanitize(redactor.redact_text(text))), redeliver_signal,
+                connect=lambda: connect(options),
+            )
+            result = operation.run(ctx)
+            if "msg" in result:
+                result = {**result, "msg": sanitize(result["msg"])}
+        except (Exception, Interrupted) as error:
+            result = error_result(error, ctx)
+        result["warnings"] = sanitize_nested(ctx.warnings) if ctx else []
+        return redactor.redact(result)
     except Exception as error:  # also of the error handling itself: no exception's text may be shown
         return {**internal_error_result(error), "warnings": []}
 
 
-def _execute(
-    operation: Operation,
-    parameters: Mapping[str, Any],
-    check_mode: bool,
-    diff_mode: bool,
-    progress: Callable[[str], None],
-    redeliver_signal: Callable[[int], None],
-    environ: Mapping[str, str],
-    redactor: Redactor,
-) -> dict[str, Any]:
-    ctx: OperationContext | None = None
-    try:
-        if not requests_available():
-            raise invalid_argument(
-                "The Python library requests is missing where this task runs", "install it there: python -m pip install requests"
-            )
-        options = argspec.normalize_params(parameters, environ)
-        operation.validate(options)
-        options["verify"] = _tls_verify(options)
-        if "concurrency" in options and options["server"] is None:  # all connections of the task share one limit
-            options["rate_limit"] = RateLimit(options.get("wait_timeout", READ_RETRY_SECONDS))
-        ctx = OperationContext(
-            connect(options), options, check_mode, diff_mode, lambda text: progress(sanitize(redactor.redact_text(text))), redeliver_signal,
-            connect=lambda: connect(options),
+def _validate(operation: Operation, parameters: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the normalized options."""
+    if not requests_available():
+        raise invalid_argument(
+            "The Python library requests is missing where this task runs", "install it there: python -m pip install requests"
         )
-        result = operation.run(ctx)
-        if "msg" in result:
-            result = {**result, "msg": sanitize(result["msg"])}
-    except (Exception, Interrupted) as error:
-        result = error_result(error, ctx)
-    result["warnings"] = sanitize_nested(ctx.warnings) if ctx else []
-    return redactor.redact(result)
+    options = argspec.normalize_params(parameters, environ)
+    operation.validate(options)
+    options["verify"] = _tls_verify(options)
+    if "concurrency" in options and options["server"] is None:  # all connections of the task share one limit
+        options["rate_limit"] = RateLimit(options.get("wait_timeout", READ_RETRY_SECONDS))
+    return options
 
 
 def _tls_verify(options: dict[str, Any]) -> bool | str:

@@ -21,8 +21,6 @@ MAX_DEPTH = 50  # levels of a response; valid ones have fewer than ten
 # C0, DEL, C1; direction marks and overrides; line and paragraph separators; lone halves of UTF-16 pairs.
 _CONTROL_CHARS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
-
-
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")  # in JSON
 
 

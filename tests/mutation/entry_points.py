@@ -15,7 +15,7 @@ MUTANTS = [
         r'== "http" and not', '== "ftp" and not', "secrets", ("unit/plugins/module_utils/test_argspec.py::test_plain_http_only_to_this_machine",),
     ),
     Mutant(
-        "a result contains the secrets that are in it", f"{UTILS}/_execute.py", "_execute",
+        "a result contains the secrets that are in it", f"{UTILS}/_execute.py", "execute",
         r"redactor\.redact\((\w+)\)", r"\1", "secrets", (f"{EXECUTE}::test_every_result_is_redacted",),
     ),
     Mutant(

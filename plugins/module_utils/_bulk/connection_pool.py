@@ -10,7 +10,6 @@ import contextlib
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from typing import TypeVar
 
 from .._provider.base import Provider
@@ -30,7 +29,7 @@ class ConnectionPool:
     """
 
     def __init__(self, providers: list[Provider]) -> None:
-        self.primary = self._last_used = providers[0]
+        self.primary = self.last_used = providers[0]
         self.size = len(providers)
         self._free: queue.SimpleQueue[Provider] = queue.SimpleQueue()
         for provider in providers:
@@ -46,7 +45,7 @@ class ConnectionPool:
             try:
                 return request(provider)
             finally:
-                self._last_used = provider
+                self.last_used = provider
                 self._free.put(provider)
 
     def change(self, request: Callable[[Provider], Result]) -> Result:
@@ -64,10 +63,6 @@ class ConnectionPool:
             self._condition.wait_for(lambda: not self._in_progress[CHANGES], YIELD_SECONDS)
         with self._finish_on_exit(LISTINGS):
             return self.call(request)
-
-    def server_time(self) -> datetime:
-        """The provider's time, UTC."""
-        return self._last_used.server_time()
 
     @contextlib.contextmanager
     def _finish_on_exit(self, kind: str) -> Iterator[None]:

@@ -11,6 +11,7 @@ import contextlib
 import functools
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from .. import _errors as errors
@@ -31,10 +32,10 @@ IDLE_INTERVAL = 0.25
 def read_each(ctx: OperationContext, operation: Callable[[OperationContext], Any], references: list[str]) -> list[ServerResult]:
     """Run an operation that changes nothing for each server; the results in the order of `references`."""
     pool = connect_pool(ctx, references)
-    listings, owners = _Listings(is_shared=len(references) > 1), {}
+    listings, owners = _Listings(pool, is_shared=len(references) > 1), {}
 
     def for_server(item: ServerResult, progress: Progress) -> OperationContext:
-        return ctx.for_server(item.reference, _ReadProvider(item.reference, pool, owners, listings), item.warnings)
+        return ctx.for_server(item.reference, ServerProvider(item.reference, pool, owners, listings.get), item.warnings)
 
     return run_each(references, for_server, operation, pool.size, Progress(ctx.progress, len(references), 0.0))
 
@@ -80,13 +81,17 @@ class ServerProvider:
     Args:
         reference: the server as the user names it.
         owners: the name used for each server, by its id; shared by all.
+        list_account: Returns a value of `READ_LISTING`, or None if this server must be read by itself.
     """
 
-    def __init__(self, reference: str, pool: ConnectionPool, owners: dict[str, str]) -> None:
-        self._reference, self._provider, self._pool, self._owners = reference, pool.primary, pool, owners
+    def __init__(self, reference: str, pool: ConnectionPool, owners: dict[str, str], list_account: Callable[[str], Any]) -> None:
+        self._reference, self._provider, self._pool, self._owners, self._list = reference, pool.primary, pool, owners, list_account
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._provider, name)
+
+    def server_time(self) -> datetime:
+        return self._pool.last_used.server_time()
 
     def server_from_reference(self, reference: str) -> Server | None:
         server = self._provider.server_from_reference(reference)
@@ -115,10 +120,6 @@ class ServerProvider:
             raise invalid_argument(f"{owner} and {reference} are the same server, {server.label}", "name it once")
         return server
 
-    def _list(self, what: str) -> Any:
-        """A value of `READ_LISTING`, or None if this server must be read by itself."""
-        raise NotImplementedError
-
     def _read(self, request: Callable[[Provider], Any]) -> Any:
         return self._pool.call(request)
 
@@ -133,27 +134,18 @@ def _snapshots_by_server(provider: Provider) -> dict[str, list[Snapshot]]:
 READ_LISTING: dict[str, Callable[[Provider], Any]] = {"servers": lambda provider: provider.list_servers(), "snapshots": _snapshots_by_server}
 
 
-class _ReadProvider(ServerProvider):
-    def __init__(self, reference: str, pool: ConnectionPool, owners: dict[str, str], listings: _Listings) -> None:
-        super().__init__(reference, pool, owners)
-        self._listings = listings
-
-    def _list(self, what: str) -> Any:
-        return self._listings.get(what, self._pool)
-
-
 class _Listings:
     """What the first server that needs it lists for all. Not for a single server, which is cheaper to read by itself."""
 
-    def __init__(self, is_shared: bool) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, pool: ConnectionPool, is_shared: bool) -> None:
+        self._pool, self._lock = pool, threading.Lock()
         self._found: dict[str, Any] = {} if is_shared else dict.fromkeys(READ_LISTING)
 
-    def get(self, what: str, pool: ConnectionPool) -> Any:
+    def get(self, what: str) -> Any:
         with self._lock:
             if what not in self._found:
                 try:
-                    self._found[what] = pool.call(READ_LISTING[what])
+                    self._found[what] = self._pool.call(READ_LISTING[what])
                 except Exception as error:
                     self._found[what] = error
         found = self._found[what]

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from .. import _errors as errors
@@ -146,7 +145,7 @@ class SharedProvider(ServerProvider):
     """
 
     def __init__(self, reference: str, account_cache: AccountCache, check: Callable[[], None] = lambda: None) -> None:
-        super().__init__(reference, account_cache.pool, account_cache.owners)
+        super().__init__(reference, account_cache.pool, account_cache.owners, self._list_account)
         self._account_cache, self._check = account_cache, check
         self._since = time.monotonic()
         self._served: dict[CoalescedRead, float] = {}
@@ -160,9 +159,6 @@ class SharedProvider(ServerProvider):
             return super().__getattr__(name)
         send = self._read if name in _READS else self._change
         return lambda *arguments: send(lambda provider: getattr(provider, name)(*arguments))
-
-    def server_time(self) -> datetime:
-        return self._pool.server_time()
 
     def invalidate(self) -> None:
         self._since = time.monotonic()
@@ -203,7 +199,7 @@ class SharedProvider(ServerProvider):
             self._since = time.monotonic()
             self._urgent = False  # from here on it polls
 
-    def _list(self, what: str) -> Any:
+    def _list_account(self, what: str) -> Any:
         self._check()
         shared_read = self._account_cache.listings[what]
         self._last_read, self._last_read_seconds = shared_read, 0.0

@@ -159,25 +159,20 @@ def wait_snapshot_deleted(ctx: OperationContext, snapshot: Snapshot, deadline: D
 
 def wait_for_power(ctx: OperationContext, server: Server, power: str, deadline: Deadline) -> Server:
     """Return the server once it has that power state and is idle."""
-
-    def poll() -> Server | None:
-        latest = ctx.provider.get_server(server.id)
-        return latest if latest.power_state == power and not latest.task_state else None
-
-    return wait_with_context(
-        ctx, poll, f"server {server.label} to be {power}", deadline, EXPECTED_POWER_SECONDS, server, None,
-        "check the server in the provider's panel, then run again",
-    )
+    return _wait_idle(ctx, server, power, lambda latest: latest.power_state == power, deadline)
 
 
 def wait_server_idle(ctx: OperationContext, server: Server, deadline: Deadline) -> Server:
     """Return the server once it is idle, whatever its power state."""
+    return _wait_idle(ctx, server, "idle", lambda latest: True, deadline)
 
+
+def _wait_idle(ctx: OperationContext, server: Server, state: str, is_reached: Callable[[Server], bool], deadline: Deadline) -> Server:
     def poll() -> Server | None:
         latest = ctx.provider.get_server(server.id)
-        return None if latest.task_state else latest
+        return latest if is_reached(latest) and not latest.task_state else None
 
     return wait_with_context(
-        ctx, poll, f"server {server.label} to be idle", deadline, EXPECTED_POWER_SECONDS, server, None,
+        ctx, poll, f"server {server.label} to be {state}", deadline, EXPECTED_POWER_SECONDS, server, None,
         "check the server in the provider's panel, then run again",
     )
