@@ -85,11 +85,8 @@ def test_the_command_is_that_of_ssh_with_its_questions_behind_the_users_own_argu
     own = connect(**variables)._build_command("ssh", "ssh", "192.0.2.1", "true")
     assert own == ssh_options[:-2] + [b"-o", b"ServerAliveInterval=15", b"-o", b"ServerAliveCountMax=4"] + ssh_options[-2:]
     off = connect(ansible_guarded_ssh_server_alive_interval=0, **variables)
+    assert off.transport == "ssh", "actions look at it"
     assert off._build_command("ssh", "ssh", "192.0.2.1", "true") == ssh_options
-
-
-def test_actions_take_it_for_ssh(connect):
-    assert connect().transport == "ssh"
 
 
 def test_each_way_to_lose_the_connection_fails_the_task(failing):

@@ -42,25 +42,6 @@ def test_the_pattern_matches_the_snapshots_of_the_schedule_only(plan):
         assert not fnmatch.fnmatchcase(other, job["match"])
 
 
-def test_names_follow_the_rules_of_the_provider():
-    assert vpsorg()["job"]["prefix"] == "nightly-" and ilkbyte(method="cron")["job"]["prefix"] == "nightly"
-
-
-@pytest.mark.parametrize(("days", "hours"), [(1, "2h"), (3, "50h"), (365, "8738h")])
-def test_skip_if_newer_than(days, hours):
-    assert vpsorg(every_days=days)["job"]["skip_if_newer_than"] == hours
-
-
-def test_on_calendar():
-    assert vpsorg(hour="4", minute=5)["on_calendar"] == "*-*-* 04:05:00"
-    assert vpsorg(timezone="Europe/Istanbul")["on_calendar"] == "*-*-* 03:00:00 Europe/Istanbul"
-
-
-def test_retain_count():
-    assert vpsorg()["job"]["count"] == 3 and vpsorg(retain_count="4")["job"]["count"] == 4
-    assert ilkbyte(method="cron", retain_count=30)["job"]["count"] == 30 and "provider_schedule" in ilkbyte(retain_count=1)
-
-
 @pytest.mark.parametrize(("plan", "text"), [
     (vpsorg(method="cloud"), "has no schedules"), (vpsorg(retain_count=5), "allows 5 snapshots"),
     (vpsorg(method="cron", timezone="UTC"), "the time zone of its host"), (ilkbyte(retain_count=2), "cannot keep 2"),
@@ -73,6 +54,15 @@ def test_retain_count():
 ], ids=lambda value: value if isinstance(value, str) else "")
 def test_rejected(plan, text):
     assert list(plan) == ["error"] and text in plan["error"] and "Nothing was changed" in plan["error"]
+
+
+def test_the_job_and_the_time_of_a_runner():
+    assert vpsorg()["job"]["prefix"] == "nightly-" and ilkbyte(method="cron")["job"]["prefix"] == "nightly"
+    assert [vpsorg(every_days=days)["job"]["skip_if_newer_than"] for days in (1, 3, 365)] == ["2h", "50h", "8738h"]
+    assert vpsorg(hour="4", minute=5)["on_calendar"] == "*-*-* 04:05:00"
+    assert vpsorg(timezone="Europe/Istanbul")["on_calendar"] == "*-*-* 03:00:00 Europe/Istanbul"
+    assert vpsorg()["job"]["count"] == 3 and vpsorg(retain_count="4")["job"]["count"] == 4
+    assert ilkbyte(method="cron", retain_count=30)["job"]["count"] == 30 and "provider_schedule" in ilkbyte(retain_count=1)
 
 
 def test_absent_needs_no_times():

@@ -86,14 +86,6 @@ def test_two_secrets_in_one_text(first, second, between):
     assert_gone(redacted, second, between)
 
 
-@given(SECRETS, AROUND, AROUND)
-def test_text_without_the_secret_stays(secret, before, after):
-    text = f"{before} {after}"
-    in_base64 = [base64.b64encode(b"\0" * offset + secret.encode()).decode()[2:] for offset in range(3)]
-    assume(not any(form[start:start + 8] in text for form in [*encodings(secret), *in_base64] for start in range(4)))
-    assert Redactor([secret]).redact_text(text) == text
-
-
 @pytest.mark.parametrize("text", ["", "snapshot 801 pending, 40 s", "vps_", "0123456", "Şifre değil", "a" * 10_000])
 def test_plain_texts_stay(text):
     assert Redactor(["vps_0123456789abcdef", "k3y+with/signs=="]).redact_text(text) == text
@@ -108,27 +100,6 @@ def test_seven_characters_are_no_secret_and_eight_are():
 def test_short_secrets_are_masked_whole_and_tiny_ones_left():
     assert Redactor(["abc"]).redact_text("xabcx") == f"x{MASK}x"
     assert Redactor(["ab", "", None]).redact_text("abab") == "abab"
-
-
-def test_nested_values_keys_included():
-    secret = "vps_0123456789abcdef"
-    value = {f"k {secret}": [secret, {"in": (f"<{secret}>", 5, None, True, 1.5)}], "plain": "text"}
-    assert Redactor([secret]).redact(value) == {
-        f"k {MASK}": [MASK, {"in": [f"<{MASK}>", 5, None, True, 1.5]}], "plain": "text"
-    }
-
-
-def test_many_occurrences_and_neighbours():
-    secret = "vps_0123456789abcdef"
-    assert Redactor([secret]).redact_text(secret * 3) == MASK * 3
-    assert Redactor([secret]).redact_text(f"{secret},{secret}") == f"{MASK},{MASK}"
-
-
-@given(SECRETS)
-def test_redacting_twice_changes_nothing(secret):
-    redactor = Redactor([secret])
-    once = redactor.redact_text(f"a {secret} b")
-    assert redactor.redact_text(once) == once
 
 
 def test_a_secret_of_the_masks_own_characters_ends():
@@ -167,13 +138,12 @@ def test_every_form_is_masked_whole_however_it_is_wrapped(secret, break_):
         assert redactor.redact_text(f"<{lines.upper()}>").startswith(f"<{MASK}"), name
 
 
-def test_numbers_as_long_as_a_secret():
-    assert Redactor(["123456789012"]).redact({"id": 123456789012, "size": 1234567, "yes": True}) == {"id": MASK, "size": 1234567, "yes": True}
-
-
-def test_a_number_that_is_no_secret_stays_a_number():
-    numbers = {"id": 2**60, "share": 0.25, "yes": True, "below": -12345678}
-    assert Redactor(["vps_0123456789"]).redact(numbers) == numbers
+def test_nested_values_keys_and_numbers():
+    secret = "123456789012"
+    value = {f"k {secret}": [secret * 3, {"in": (f"<{secret}>", 5, None, True, 1.5)}], "id": int(secret), "other": 2**60, "below": -98765432}
+    assert Redactor([secret]).redact(value) == {
+        f"k {MASK}": [MASK * 3, {"in": [f"<{MASK}>", 5, None, True, 1.5]}], "id": MASK, "other": 2**60, "below": -98765432,
+    }
 
 
 @pytest.mark.parametrize("value", ["\ud800", {"\ud800": ["a\udfff"]}])

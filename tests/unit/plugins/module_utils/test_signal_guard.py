@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 
 import pytest
 
@@ -42,15 +41,6 @@ def test_a_deferred_signal_waits_for_the_end_of_the_block(number, handlers_are_r
     assert finished and redelivered == [number] and handlers_are_restored == []
 
 
-def test_without_a_signal_nothing_is_redelivered():
-    redelivered = []
-    with defer_signals(redelivered.append):
-        pass
-    with raise_on_signal(redelivered.append):
-        pass
-    assert redelivered == []
-
-
 @pytest.mark.parametrize("number", TERMINATION_SIGNALS)
 def test_a_signal_unwinds_once_and_the_cleanup_is_not_disturbed(number, handlers_are_restored):
     redelivered, restored = [], []
@@ -79,29 +69,3 @@ def test_a_time_limit_reaches_its_own_handler_while_nothing_is_half_done(handler
     with raise_on_signal(lambda number: None):
         send_signal(signal.SIGALRM)
     assert handlers_are_restored == [signal.SIGALRM]
-
-
-@pytest.mark.parametrize("guard", [defer_signals, raise_on_signal])
-def test_an_error_in_the_block_stays_that_error(guard):
-    with pytest.raises(ZeroDivisionError), guard(lambda number: None):
-        raise ZeroDivisionError
-
-
-@pytest.mark.parametrize("guard", [defer_signals, raise_on_signal])
-def test_beside_the_main_thread_nothing_is_guarded_and_nothing_breaks(guard):
-    done = []
-
-    def work():
-        with guard(lambda number: None) as defer:
-            if defer is not None:
-                defer()
-            done.append(True)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    assert done
-
-
-def test_interrupted_is_not_caught_as_an_error():
-    assert not issubclass(Interrupted, Exception)

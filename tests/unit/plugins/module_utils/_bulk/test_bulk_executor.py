@@ -286,25 +286,14 @@ def test_after_a_handler_that_ends_the_task_nothing_more_is_started():
         signal.signal(signal.SIGALRM, before)
 
 
-def test_beside_the_main_thread_no_signal_is_touched():
-    seen: list[object] = []
-
-    def in_other_thread() -> None:
-        with ThreadSignals().install():
-            seen.append(signal.getsignal(signal.SIGTERM))
-
-    before = signal.getsignal(signal.SIGTERM)
-    start_thread(in_other_thread).join(TEST_TIMEOUT)
-    assert seen == [before]
-
-
-def test_an_unregistered_thread_has_nothing_to_unwind():
+def test_an_unregistered_thread_touches_no_signal_and_has_nothing_to_unwind():
     done = []
 
     def in_other_thread() -> None:
-        with raise_on_signal(lambda number: None) as defer, signal_guard.defer_signals(lambda number: None):
+        with ThreadSignals().install(), raise_on_signal(lambda number: None) as defer, signal_guard.defer_signals(lambda number: None):
             defer()
-            done.append(True)
+            done.append(signal.getsignal(signal.SIGTERM))
 
+    before = signal.getsignal(signal.SIGTERM)
     start_thread(in_other_thread).join(TEST_TIMEOUT)
-    assert done and issubclass(Cancelled, Interrupted)
+    assert done == [before] and issubclass(Cancelled, Interrupted)

@@ -51,6 +51,9 @@ def test_without_a_listing_each_server_is_read_over_a_few_connections() -> None:
     assert snapshot_info.run(ctx)["failed_servers"] == []
     assert len(opened) == 2 and 2 <= account.max_concurrent <= 3
     assert sorted(set(account.servers_of("list_snapshots"))) == sorted(NAMES)
+    account.snapshots["web7"] = [replace(snapshot(), server=account.servers["web7"])]
+    everyone = snapshot_info.run(replace(ctx, options={**ctx.options, "servers": None}))
+    assert len(everyone["snapshots"]) == 1 and everyone["failed_servers"] == [], "all servers of the account"
 
 
 def test_a_list_that_keeps_changing_fails_no_server() -> None:
