@@ -289,11 +289,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         """Add the servers with these variables as hosts; all of them or, after an error, none."""
         inventory = self.inventory
         found = [(self._host_name(variables), variables) for variables in servers if self._passes_filters(variables)]
-        hosts.check_unique(found)
         self._host_names = {name for name, dummy in found}
         existing = {name: staging.existing_variables(inventory, name) for name, dummy in found}
-        for name, variables in found:
-            hosts.check_conflicts(name, existing[name], variables)
+        hosts.check_names(found, existing)
         self.inventory = staging.new(inventory)
         try:
             for name, variables in found:

@@ -18,8 +18,7 @@ from typing import Any
 from .. import _errors as errors
 from .._errors import RewindError
 from .._provider.base import Provider
-from .connection_pool import ConnectionPool, Result
-from .reads import READ_LISTING, ServerProvider
+from .reads import READ_LISTING, ConnectionPool, Result, ServerProvider
 from .results import copy_error
 
 PAGE_SIZE = 100  # rows that one request of a listing gives; only for an estimate
@@ -27,7 +26,6 @@ COALESCE_WINDOW = 0.03  # a read starts when no caller has joined for so long
 MAX_COALESCE = 0.5
 REFRESH_BACKOFF = 4  # after a read of one second, a read for polls only starts so many seconds later
 MAX_BACKOFF = 10.0
-_READS = ("list_servers", "whoami")
 _CHANGES = (
     "create_snapshot", "restore_snapshot", "delete_snapshot", "recreate_snapshot", "set_power", "add_schedule", "remove_schedule",
 )
@@ -154,11 +152,7 @@ class SharedProvider(ServerProvider):
         self._last_read_seconds = 0.0
 
     def __getattr__(self, name: str) -> Any:
-        """Send a request over a free connection. What sends no request is that of the first connection."""
-        if name not in _READS + _CHANGES:
-            return super().__getattr__(name)
-        send = self._read if name in _READS else self._change
-        return lambda *arguments: send(lambda provider: getattr(provider, name)(*arguments))
+        return self._over_pool(self._change, name) if name in _CHANGES else super().__getattr__(name)
 
     def invalidate(self) -> None:
         self._since = time.monotonic()

@@ -58,14 +58,15 @@ def is_valid_name(name: Any, groups: Iterable[str]) -> bool:
     return isinstance(name, str) and bool(_HOST_NAME.fullmatch(name)) and name.lower() not in CONTROLLER_NAMES and name not in groups
 
 
-def check_unique(hosts: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
-    """Check that no two servers have the same host name.
+def check_names(hosts: Iterable[tuple[str, Mapping[str, Any]]], existing: Mapping[str, Mapping[str, Any]]) -> None:
+    """Check that no two servers have the same host name, and that no other inventory file has defined a host.
 
     Args:
         hosts: Names and variables.
+        existing: The variables of each host from sources that were read before.
 
     Raises:
-        RewindError: `invalid_argument`, with both servers.
+        RewindError: `invalid_argument`, with both servers or the other file.
     """
     seen: dict[str, Mapping[str, Any]] = {}
     for name, variables in hosts:
@@ -75,25 +76,12 @@ def check_unique(hosts: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
                 """make the names unique with hostnames, for example ["rewind_account ~ '-' ~ rewind_server_name"], or exclude one with filters""",
             )
         seen[name] = variables
-
-
-def check_conflicts(name: str, existing: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
-    """Check that no other inventory file has defined this host.
-
-    Args:
-        name: The host.
-        existing: Its variables from sources that were read before.
-        variables: Its variables from this file.
-
-    Raises:
-        RewindError: `invalid_argument`, with the other file.
-    """
-    other = existing.get("rewind_inventory")
-    if other is not None and other != variables["rewind_inventory"]:
-        raise invalid_argument(
-            f"{other} already defines the host {name}, which is {_label(variables)} in this file",
-            "list the accounts in one file, or make the host names unique with hostnames or filters",
-        )
+        other = existing[name].get("rewind_inventory")
+        if other is not None and other != variables["rewind_inventory"]:
+            raise invalid_argument(
+                f"{other} already defines the host {name}, which is {_label(variables)} in this file",
+                "list the accounts in one file, or make the host names unique with hostnames or filters",
+            )
 
 
 def _label(variables: Mapping[str, Any]) -> str:

@@ -8,9 +8,9 @@ import threading
 import pytest
 from fakes.bulk import TEST_TIMEOUT, start_thread, wait_until
 
-from ansible_collections.rewind.vps.plugins.module_utils._bulk import connection_pool
-from ansible_collections.rewind.vps.plugins.module_utils._bulk.connection_pool import ConnectionPool
+from ansible_collections.rewind.vps.plugins.module_utils._bulk import reads
 from ansible_collections.rewind.vps.plugins.module_utils._bulk.executor import BatchGate
+from ansible_collections.rewind.vps.plugins.module_utils._bulk.reads import ConnectionPool
 
 
 class Calls:
@@ -67,7 +67,7 @@ def test_changes_and_listings_of_the_account_wait_for_each_other_for_a_while(mon
     calls.finish()
     wait_until(lambda: set(pool._in_progress.values()) == {0})
 
-    monkeypatch.setattr(connection_pool, "YIELD_SECONDS", 0.01)
+    monkeypatch.setattr(reads, "YIELD_SECONDS", 0.01)
     calls.start("endless", getattr(pool, first))
     calls.start("all the same", getattr(pool, second))
     wait_until(lambda: calls.started[2:] == ["endless", "all the same"])

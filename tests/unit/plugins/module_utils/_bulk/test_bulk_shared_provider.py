@@ -11,8 +11,7 @@ import pytest
 from fakes.bulk import TEST_TIMEOUT, FakeAccount, FakeConnection, start_thread, wait_until
 
 from ansible_collections.rewind.vps.plugins.module_utils._bulk import shared_provider
-from ansible_collections.rewind.vps.plugins.module_utils._bulk.connection_pool import ConnectionPool
-from ansible_collections.rewind.vps.plugins.module_utils._bulk.reads import ServerProvider
+from ansible_collections.rewind.vps.plugins.module_utils._bulk.reads import READS, ConnectionPool, ServerProvider
 from ansible_collections.rewind.vps.plugins.module_utils._bulk.shared_provider import AccountCache, CoalescedRead, SharedProvider
 from ansible_collections.rewind.vps.plugins.module_utils._errors import INVALID_RESPONSE, UNREACHABLE, RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._provider import base
@@ -271,4 +270,4 @@ def test_every_request_goes_through_the_pool_of_connections():
     """A method that is passed on to the first connection would use it at the same time as its own thread."""
     without_requests = {"aliases_of", "server_from_reference"}
     for name in base.Provider.__abstractmethods__ - without_requests:
-        assert name in {*vars(ServerProvider), *vars(SharedProvider), *shared_provider._READS, *shared_provider._CHANGES}, name
+        assert name in {*vars(ServerProvider), *vars(SharedProvider), *READS, *shared_provider._CHANGES}, name
