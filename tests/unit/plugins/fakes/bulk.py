@@ -32,9 +32,7 @@ class FakeAccount:
         self.snapshots: dict[str, list[Snapshot]] = {id_: [] for id_ in self.servers}
         self.requests: list[tuple[str, str]] = []  # each call and the server it is about (`*` for all)
         self.on_request: Callable[[str, str], None] = lambda call, server: None  # may raise, or block
-        self.pending_polls = 0  # how often a new snapshot is seen pending before it is ready
         self.max_concurrent = self.max_stopped = 0  # requests; servers
-        self._poll_counts: dict[str, int] = {}
         self._running = 0
         self._lock = threading.RLock()
 
@@ -61,9 +59,6 @@ class FakeAccount:
 
     def _poll(self, item: Snapshot) -> Snapshot:
         if item.status != PENDING:
-            return item
-        self._poll_counts[item.server.id] = self._poll_counts.get(item.server.id, 0) + 1
-        if self._poll_counts[item.server.id] <= self.pending_polls:
             return item
         ready = replace(item, status=READY)
         self.snapshots[item.server.id] = [ready if other is item else other for other in self.snapshots[item.server.id]]
