@@ -91,15 +91,6 @@ error:
   description: The error as data, with the keys of RV(rewind.vps.snapshot#module:error).
   returned: on failure, unless Ansible itself rejects the options
   type: dict
-  sample:
-    kind: unauthorized
-    outcome: not_applied
-    operation: servers.list
-    server: null
-    snapshot: null
-    http_status: 401
-    provider_message: Invalid token.
-    hint: check the token or keys of this provider; create new ones in its panel
 """
 
 from ..module_utils._ansible_module import run_module

@@ -378,20 +378,6 @@ failed_servers:
       description: The error as data, with the keys of RV(error).
       type: dict
       returned: always
-  sample:
-    - server: web9
-      changed: false
-      msg: >-
-        There is no server 'web9' in this VPS.org account. Nothing was changed. Next: did you mean web1 (12345)?
-      error:
-        kind: not_found
-        outcome: not_applied
-        operation: null
-        server: web9
-        snapshot: null
-        http_status: null
-        provider_message: null
-        hint: did you mean web1 (12345)?
 error:
   description: The error as data, for C(rescue) and RV(ignore:failed) tasks.
   returned: on failure, unless Ansible itself rejects the options

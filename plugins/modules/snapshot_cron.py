@@ -149,44 +149,16 @@ snapshot:
   description: The snapshot after the task, with the keys of RV(rewind.vps.snapshot#module:snapshot), or null if there is none.
   returned: success
   type: dict
-  sample:
-    id: nightly
-    name: nightly
-    server: {id: app1, name: app1}
-    status: ready
-    provider_status: null
-    size_mb: null
-    created_at: "2020-11-23T12:31:07Z"
-    description: null
-    current: true
-    parent: null
-    power_state: running
-    schedule: {day: 1, hour: 2, minute: 3, last_run: null, next_run: null}
 server:
   description:
     - The server, with the keys of RV(rewind.vps.snapshot#module:server).
     - Its power state and address are null if the task did not need them.
   returned: success
   type: dict
-  sample:
-    id: app1
-    name: app1
-    power_state: null
-    task_state: null
-    address: null
 error:
   description: The error as data, with the keys of RV(rewind.vps.snapshot#module:error).
   returned: on failure, unless Ansible itself rejects the options
   type: dict
-  sample:
-    kind: not_found
-    outcome: not_applied
-    operation: null
-    server: app1
-    snapshot: nightly
-    http_status: null
-    provider_message: null
-    hint: "create it first with rewind.vps.snapshot, or choose one of this server's: weekly ready from 2020-11-16T12:31:07Z"
 """
 
 from ..module_utils._ansible_module import run_module

@@ -136,31 +136,15 @@ server:
     - All keys except C(id) may be null if the task did not need them.
   returned: success
   type: dict
-  sample:
-    id: app1
-    name: app1
-    power_state: null
-    task_state: null
-    address: null
 failed_servers:
   description: The servers that failed, with the keys of RV(rewind.vps.snapshot#module:failed_servers). Empty if none failed.
   returned: always, unless the task fails as a whole
   type: list
   elements: dict
-  sample: []
 error:
   description: The error as data, with the keys of RV(rewind.vps.snapshot#module:error).
   returned: on failure, unless Ansible itself rejects the options
   type: dict
-  sample:
-    kind: not_found
-    outcome: not_applied
-    operation: null
-    server: web9
-    snapshot: null
-    http_status: null
-    provider_message: null
-    hint: did you mean web1 (12345), web2 (12346)?
 """
 
 from ..module_utils._ansible_module import run_module

@@ -143,31 +143,12 @@ snapshot:
   description: The snapshot as listed before the restore, with the keys of RV(rewind.vps.snapshot#module:snapshot).
   returned: success, with O(server)
   type: dict
-  sample:
-    id: "801"
-    name: pre-migration-snapshot
-    server: {id: "12345", name: web-server-01}
-    status: ready
-    provider_status: completed
-    size_mb: 5120
-    created_at: "2025-01-15T18:30:00Z"
-    description: Before major migration
-    current: null
-    parent: null
-    power_state: null
-    schedule: null
 server:
   description:
     - The server after the restore, with the keys of RV(rewind.vps.snapshot#module:server).
     - With O(wait=false) and in check mode, its state before the restore.
   returned: success, with O(server)
   type: dict
-  sample:
-    id: "12345"
-    name: web-server-01
-    power_state: running
-    task_state: null
-    address: 203.0.113.10
 by_server:
   description:
     - The result of each server, by its name in O(servers). It has the keys of a task with O(server). The result of a failed server has
@@ -183,20 +164,10 @@ failed_servers:
   returned: with O(servers)
   type: list
   elements: dict
-  sample: []
 error:
   description: The error as data, with the keys of RV(rewind.vps.snapshot#module:error).
   returned: on failure, unless Ansible itself rejects the options
   type: dict
-  sample:
-    kind: not_found
-    outcome: not_applied
-    operation: null
-    server: web-server-01 (12345)
-    snapshot: preupgrade
-    http_status: null
-    provider_message: null
-    hint: "choose one of this server's: pre-migration-snapshot (801) ready from 2025-01-15T18:30:00Z"
 """
 
 from ..module_utils._ansible_module import run_module
