@@ -13,6 +13,7 @@ from ansible_collections.rewind.vps.plugins.module_utils import _errors as error
 from ansible_collections.rewind.vps.plugins.plugin_utils._guard.guard import Guard
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RunRecord, write_private
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record_schema import RUN_ID_GLOB
 
 RUN_ID = "20260101T000000Zab12"
 SNAPSHOT = {"name": f"rewind{RUN_ID}", "id": "801", "created_at": "2026-01-01T00:00:30Z"}
@@ -39,6 +40,26 @@ def record_in(directory: Path, state: str = states.PLANNED, **fields: Any) -> Ru
     return record
 
 
+# The requests of a run.
+WAIT = {"command": "wait"}
+ACKNOWLEDGE = {"command": "acknowledge"}
+FINISH = {"command": "finish", "outcome": states.ROLLED_BACK, "message": "passed",
+          "verification": [{"check": "marker", "result": "passed", "detail": "gone"}]}
+SNAPSHOT_PARAMS = {"match": f"rewind{RUN_ID_GLOB}", "stop_server": False, "seconds": 900}
+
+
+def transition(to: str, seconds: float | None = None, **fields: Any) -> dict[str, Any]:
+    return {"command": "transition", "to": to, "seconds": seconds, "fields": fields}
+
+
+def roll_back(by_hand: bool = False, reason: str = "it failed") -> dict[str, Any]:
+    return {"command": "roll_back", "reason": reason, "manual": by_hand}
+
+
+def take_snapshot(**changes: Any) -> dict[str, Any]:
+    return {"command": "take_snapshot", "params": {**SNAPSHOT_PARAMS, **changes}}
+
+
 def restored(**fields: Any) -> dict[str, Any]:
     """Return the result of a successful restore."""
     return {"changed": True, "already_in_progress": False, "msg": "Server web1 is restored to snapshot 801", "warnings": [], **fields}
@@ -58,10 +79,11 @@ def failed(kind: str, outcome: str = errors.NOT_APPLIED, **fields: Any) -> dict[
 class FakeActions:
     """Actions of a guard with given restore results; the last one is returned repeatedly.
 
-    :ivar snapshot_results: the snapshot results, in the same way.
-    :ivar restore_calls: (snapshot id, seconds) of every restore that was asked for.
-    :ivar snapshot_calls: (params, seconds) of every snapshot that was asked for.
-    :ivar terminal_lines: the terminal's lines.
+    Attributes:
+        snapshot_results: the snapshot results, in the same way.
+        restore_calls: (snapshot id, seconds) of every restore that was asked for.
+        snapshot_calls: (params, seconds) of every snapshot that was asked for.
+        terminal_lines: the terminal's lines.
     """
 
     def __init__(self, *restore_results: dict[str, Any], alive: bool = True, snapshot_results: tuple[dict[str, Any], ...] = ()) -> None:

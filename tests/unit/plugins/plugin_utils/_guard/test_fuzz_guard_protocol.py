@@ -8,10 +8,11 @@ import json
 import socket
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from fakes.malformed import ANYTHING, RAW_BODIES
-from guard_builders import FakeActions, guard_in, history, on_disk, record_data
+from guard_builders import SNAPSHOT_PARAMS, FakeActions, guard_in, history, on_disk, record_data, take_snapshot
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -87,6 +88,50 @@ def test_a_guard_goes_on_guarding_whatever_it_receives(tmp_path, requests):
     assert guard.record.state == states.ENDED and guard.finished
 
 
+@pytest.mark.parametrize("line", [
+    b"", b"\n", b'{"command": "read"}', b"GET / HTTP/1.1\r\n\r\n", b"x" * 5_000_000, b'{"command": "update", "fields": [5]}\n',
+    b'{"command": "transition", "to": []}\n', b'{"command": "roll_back"}\n', b'{"command": "finish"}\n',
+], ids=lambda line: str(line[:40]))
+def test_an_incomplete_request_changes_nothing(tmp_path, line):
+    guard = guard_in(tmp_path, states.UPGRADING, FakeActions())
+    before = on_disk(guard)
+    assert all("Invalid request" in answer["error"]["message"] for answer in send_line(guard, line))
+    assert on_disk(guard) == before == guard.record.data
+
+
+def test_what_goes_wrong_in_the_guard_is_reported_without_the_exceptions_text():
+    """Its process has no terminal to write to; the run shows its responses."""
+
+    def handle(request):
+        raise RuntimeError("https://host/?secret=vps_S3cretToken")
+
+    (answer,) = send_line(SimpleNamespace(handle=handle), b'{"command": "read"}\n')
+    assert "RuntimeError" in answer["error"]["message"] and "S3cret" not in repr(answer) and "host" not in repr(answer)
+
+
+class IdleListener:
+    """A listener without connections."""
+
+    def accept(self):
+        raise TimeoutError
+
+
+def test_an_error_in_a_tick_does_not_end_it():
+    guard = SimpleNamespace(finished=False, ticks=0)
+
+    def tick():
+        guard.ticks += 1
+        if guard.ticks == 1:
+            raise KeyError("a mistake of its own")
+        if guard.ticks == 2:
+            raise OSError(28, "No space left on device")
+        guard.finished = True
+
+    guard.tick = tick
+    server._loop(guard, IdleListener())
+    assert guard.ticks == 3
+
+
 @pytest.mark.parametrize("fields", [
     {"state": "confirmed"}, {"history": []}, {"run": {"pid": 1, "started": None}}, {"snapshot": None}, {"server": {"id": "1"}}, {"outcome": "odd"},
     {"verification": "yes"}, {"marker": "/etc/passwd"}, {"acknowledged": "yes"}, {"before": 5},
@@ -108,12 +153,12 @@ def test_snapshot_params_that_a_run_does_not_send(tmp_path, params):
     """Only snapshots that the role created may be deleted for a new one."""
     actions = FakeActions()
     guard = guard_in(tmp_path, states.PLANNED, actions)
-    valid = {"match": "rewind????????T??????Z????", "stop_server": False, "seconds": 60}
-    (answer,) = send_line(guard, json.dumps({"command": "take_snapshot", "params": params and {**valid, **params}}).encode() + b"\n")
+    request = {"command": "take_snapshot", "params": params and {**SNAPSHOT_PARAMS, **params}}
+    (answer,) = send_line(guard, json.dumps(request).encode() + b"\n")
     assert "Invalid request to the guard" in answer["error"]["message"]
     guard.tick()
     assert actions.snapshot_calls == [] and guard.record.state == states.PLANNED
-    (answer,) = send_line(guard, json.dumps({"command": "take_snapshot", "params": valid}).encode() + b"\n")
+    (answer,) = send_line(guard, json.dumps(take_snapshot()).encode() + b"\n")
     assert answer["result"]["record"]["state"] == states.SNAPSHOTTING
 
 
@@ -168,7 +213,7 @@ def test_a_run_rejects_an_invalid_answer_of_its_guard(tmp_path, lines):
         thread.join()
 
 
-@pytest.mark.parametrize("socket_path", ["", "\0", "a\0b", "/nowhere", "x" * 500, "/", "\ud800"])
+@pytest.mark.parametrize("socket_path", [None, "", "\0", "a\0b", "/nowhere", "x" * 500, "/", "\ud800"])
 def test_a_socket_path_that_is_none(tmp_path, socket_path):
     record = RunRecord(tmp_path / "run.json", record_data(states.UPGRADING, guard={"socket": socket_path}))
     assert send_request(record, {"command": "read"}) is None

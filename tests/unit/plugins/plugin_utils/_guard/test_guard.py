@@ -5,15 +5,19 @@ from __future__ import annotations
 
 import pytest
 from guard_builders import (
+    ACKNOWLEDGE,
+    FINISH,
+    WAIT,
     FakeActions,
     empty_the_disk,
     failed,
     fill_the_disk,
     guard_in,
     history,
-    is_ready,
     on_disk,
     restored,
+    roll_back,
+    transition,
 )
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
@@ -22,32 +26,14 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._guard.guard import err
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
 
 ENDED_BADLY = {"outcome": states.ROLLBACK_FAILED, "message": "It failed.", "acknowledged": False}
-RESTORED_BEFORE = {"restore_message": "Server web1 is restored", "verification": []}
-IN_STATE = {
-    states.RESTORED: RESTORED_BEFORE, states.ENDED: ENDED_BADLY, states.CONFIRMED: {}, states.RESTORING: {},
-    **dict.fromkeys((*states.UNARMED_STATES, *states.ARMED_STATES), {}),
-}
-QUIET = (*states.UNARMED_STATES, states.CONFIRMED, states.RESTORING)
-
-
-def transition(to, seconds=None, **fields):
-    return {"command": "transition", "to": to, "seconds": seconds, "fields": fields}
-
-
-def roll_back(by_hand=False, reason="it failed"):
-    return {"command": "roll_back", "reason": reason, "manual": by_hand}
+# Every state, with the fields of a run record in it.
+IN_STATE = {**{state: {} for state in states.STATES}, states.RESTORED: {"restore_message": "Server web1 is restored"}, states.ENDED: ENDED_BADLY}
 
 
 def complete_rollback(guard, **how):
     """Start the rollback, then wait for its end, as the two steps of the role do."""
     guard.handle(roll_back(**how))
     return guard.handle(WAIT)
-
-
-WAIT = {"command": "wait"}
-ACKNOWLEDGE = {"command": "acknowledge"}
-FINISH = {"command": "finish", "outcome": states.ROLLED_BACK, "message": "passed",
-          "verification": [{"check": "marker", "result": "passed", "detail": "gone"}]}
 
 
 # --- what it does of itself
@@ -84,10 +70,12 @@ def test_when_the_run_is_gone(tmp_path, state):
         assert guard.record.state == (states.ENDED if state == states.RESTORED else state)
 
 
-@pytest.mark.parametrize("state", states.ARMED_STATES)
-def test_when_a_phase_times_out_while_the_run_lives(tmp_path, state):
+@pytest.mark.parametrize(("before", "state"), [
+    (states.READY, states.ARMED), (states.ARMED, states.UPGRADING), (states.UPGRADING, states.CHECKING),
+    (states.PLANNED, states.SNAPSHOTTING), (states.SNAPSHOTTING, states.READY), (states.CHECKING, states.CONFIRMED),
+])
+def test_when_a_phase_times_out_while_the_run_lives(tmp_path, before, state):
     actions = FakeActions()
-    before = {states.ARMED: states.READY, states.UPGRADING: states.ARMED, states.CHECKING: states.UPGRADING}[state]
     guard = guard_in(tmp_path, before, actions)
     guard.handle(transition(state, 100))
     guard.tick()
@@ -96,49 +84,27 @@ def test_when_a_phase_times_out_while_the_run_lives(tmp_path, state):
     assert actions.restore_calls == []
     actions.pass_time(1)
     guard.tick()
-    assert actions.restore_calls == [("801", 600)]
+    if state not in states.ARMED_STATES:
+        assert actions.restore_calls == [] and guard.record.state == state, "there is nothing to roll back"
+        return
     data = on_disk(guard)
     assert data["state"] == states.RESTORED and "100 s" in data["reason"]
+    with pytest.raises(RewindError, match="can't become confirmed"):
+        guard.handle(transition(states.CONFIRMED))
     for _attempt in range(3):
         actions.pass_time(1000)
         guard.tick()
-    assert len(actions.restore_calls) == 1 and not guard.finished, "the run has to acknowledge the rollback and probe the server"
+    assert actions.restore_calls == [("801", 600)] and not guard.finished, "the run has to acknowledge the rollback and probe the server"
 
 
-@pytest.mark.parametrize("state", [states.SNAPSHOTTING, states.READY, states.CONFIRMED])
-def test_a_deadline_means_nothing_where_nothing_is_to_be_rolled_back(tmp_path, state):
-    before = {states.SNAPSHOTTING: states.PLANNED, states.READY: states.SNAPSHOTTING, states.CONFIRMED: states.CHECKING}[state]
-    actions = FakeActions()
-    guard = guard_in(tmp_path, before, actions)
-    guard.handle(transition(state, 1))
-    actions.pass_time(1000)
-    guard.tick()
-    assert actions.restore_calls == [] and guard.record.state == state
-
-
-def test_each_part_has_its_own_time(tmp_path):
-    actions = FakeActions()
-    guard = guard_in(tmp_path, states.ARMED, actions)
-    guard.handle(transition(states.UPGRADING, 100))
-    actions.pass_time(90)
-    guard.handle(transition(states.CHECKING, 100))
-    actions.pass_time(90)
-    guard.tick()
-    assert actions.restore_calls == []
-    guard.handle(transition(states.CONFIRMED))
-    actions.pass_time(1000)
-    guard.tick()
-    assert actions.restore_calls == [] and guard.record.state == states.CONFIRMED
-
-
-def test_a_part_without_a_time_of_its_own_does_not_inherit_one(tmp_path):
+def test_each_phase_has_its_own_time(tmp_path):
     actions = FakeActions()
     guard = guard_in(tmp_path, states.READY, actions)
-    guard.handle(transition(states.ARMED, 10))
-    guard.handle(transition(states.UPGRADING))
-    actions.pass_time(1000)
-    guard.tick()
-    assert actions.restore_calls == [] and guard.record.state == states.UPGRADING
+    for state, seconds in ((states.ARMED, 100), (states.UPGRADING, 100), (states.CHECKING, None)):
+        guard.handle(transition(state, seconds))
+        actions.pass_time(90 if seconds else 1000)
+        guard.tick()
+        assert actions.restore_calls == [] and guard.record.state == state
 
 
 @pytest.mark.parametrize(("answer", "outcome"), [
@@ -147,17 +113,17 @@ def test_a_part_without_a_time_of_its_own_does_not_inherit_one(tmp_path):
 ])
 @pytest.mark.parametrize("alive", [True, False])
 def test_a_restore_that_does_not_succeed_is_reported_and_not_started_again(tmp_path, answer, outcome, alive):
-    actions = FakeActions(answer, alive=alive)
-    guard = guard_in(tmp_path, states.CHECKING, actions)
-    guard.handle(transition(states.CONFIRMED))
-    guard = guard_in(tmp_path, states.UPGRADING, actions)
-    guard._set_deadline(1)
+    actions = FakeActions(answer)
+    guard = guard_in(tmp_path, states.ARMED, actions)
+    guard.handle(transition(states.UPGRADING, 1))
     actions.pass_time(2)
+    actions.alive = alive
     guard.tick()
     asked = len(actions.restore_calls)
     data = on_disk(guard)
     assert (data["state"], data["outcome"], data["message"], data["acknowledged"]) == (states.ENDED, outcome, answer["msg"], False)
     assert guard.finished is not alive
+    assert outcome.replace("_", " ") in actions.terminal_lines[-1] and answer["msg"] in actions.terminal_lines[-1]
     for _attempt in range(3):
         guard.tick()
         complete_rollback(guard)
@@ -210,29 +176,10 @@ def test_a_rollback_is_rejected_where_there_is_nothing_to_roll_back(tmp_path, st
     actions = FakeActions()
     guard = guard_in(tmp_path, state, actions)
     before = on_disk(guard)
-    with pytest.raises(RewindError):
-        complete_rollback(guard)
+    for by_hand in (False, True) if state in (states.PLANNED, states.SNAPSHOTTING) else (False,):
+        with pytest.raises(RewindError):
+            complete_rollback(guard, by_hand=by_hand)
     assert actions.restore_calls == [] and on_disk(guard) == before == guard.record.data
-
-
-@pytest.mark.parametrize("state", [states.RESTORING, states.RESTORED, states.ENDED])
-def test_what_is_rolled_back_can_not_be_confirmed(tmp_path, state):
-    guard = guard_in(tmp_path, state, FakeActions(), **IN_STATE[state])
-    before = on_disk(guard)
-    with pytest.raises(RewindError):
-        guard.handle(transition(states.CONFIRMED))
-    assert on_disk(guard) == before
-
-
-def test_a_confirmation_that_comes_after_the_time_is_up_is_refused(tmp_path):
-    actions = FakeActions()
-    guard = guard_in(tmp_path, states.UPGRADING, actions)
-    guard.handle(transition(states.CHECKING, 10))
-    actions.pass_time(11)
-    guard.tick()
-    with pytest.raises(RewindError) as caught:
-        guard.handle(transition(states.CONFIRMED))
-    assert caught.value.kind == "busy" and guard.record.state == states.RESTORED
 
 
 @pytest.mark.parametrize(("state", "outcome"), [
@@ -251,19 +198,10 @@ def test_a_manual_restore_is_possible_afterwards(tmp_path, state, outcome):
     assert len(actions.restore_calls) == 1
 
 
-@pytest.mark.parametrize("state", [states.PLANNED, states.SNAPSHOTTING])
-def test_no_manual_restore_is_possible_before_there_is_a_snapshot(tmp_path, state):
-    actions = FakeActions()
-    guard = guard_in(tmp_path, state, actions)
-    with pytest.raises(RewindError):
-        complete_rollback(guard, by_hand=True)
-    assert actions.restore_calls == [] and on_disk(guard)["state"] == state
-
-
 def test_no_manual_restore_is_possible_of_a_run_that_ended_without_a_snapshot(tmp_path):
     actions = FakeActions()
     guard = guard_in(tmp_path, states.ENDED, actions, outcome=states.NOT_STARTED, snapshot={"name": "rewind1", "id": None})
-    with pytest.raises(RewindError):
+    with pytest.raises(RewindError, match="has no snapshot"):
         complete_rollback(guard, by_hand=True)
     assert actions.restore_calls == [] and on_disk(guard)["state"] == states.ENDED
 
@@ -273,14 +211,6 @@ def test_only_the_run_records_own_snapshot_is_restored(tmp_path):
     guard = guard_in(tmp_path, states.UPGRADING, actions, snapshot={"id": "4711", "name": "rewind1"})
     complete_rollback(guard)
     assert [id_ for id_, dummy in actions.restore_calls] == ["4711"] * 3
-
-
-def test_an_update_keeps_the_state_and_an_unknown_command_changes_nothing(tmp_path):
-    guard = guard_in(tmp_path, states.UPGRADING, FakeActions())
-    assert guard.handle({"command": "update", "fields": {"diagnostics": ["/a"]}})["record"]["diagnostics"] == ["/a"]
-    before = on_disk(guard)
-    assert guard.handle({"command": "read"})["record"] == before == on_disk(guard)
-    assert before["state"] == states.UPGRADING
 
 
 def test_a_rollback_is_answered_before_it_is_done_and_nothing_else_is_before_it(tmp_path):
@@ -303,126 +233,6 @@ def test_a_manual_restore_that_fails_is_not_requested_again_by_waiting_for_it(tm
     assert len(actions.restore_calls) == 1
 
 
-# --- the snapshot
-
-PARAMS = {"match": f"rewind{'?' * 8}T{'?' * 6}Z{'?' * 4}", "stop_server": False, "seconds": 900}
-
-
-def take_snapshot(**changes):
-    return {"command": "take_snapshot", "params": {**PARAMS, **changes}}
-
-
-def test_a_snapshot_request_is_answered_at_once_and_ready_later(tmp_path):
-    actions = FakeActions()
-    guard = guard_in(tmp_path, states.PLANNED, actions)
-    assert guard.handle(take_snapshot())["record"]["state"] == states.SNAPSHOTTING == on_disk(guard)["state"]
-    assert actions.snapshot_calls == []
-    guard.tick()
-    assert actions.snapshot_calls == [(PARAMS, 900)]
-    data = guard.handle(WAIT)["record"]
-    assert data == on_disk(guard) and (data["state"], data["snapshot"]["id"], data["progress"]) == (states.READY, "801", None)
-    assert data["snapshot_result"]["msg"] == "Snapshot is made" and "snapshots" not in data["snapshot_result"]
-    assert len(actions.snapshot_calls) == 1
-    guard.handle(transition(states.ARMED, 10))
-
-
-def test_a_snapshot_that_fails_is_reported_and_not_requested_again_by_waiting_for_it(tmp_path):
-    actions = FakeActions(snapshot_results=(failed(errors.OPERATION_FAILED, errors.FAILED), is_ready()))
-    guard = guard_in(tmp_path, states.PLANNED, actions)
-    guard.handle(take_snapshot())
-    for _attempt in range(2):
-        data = guard.handle(WAIT)["record"]
-        assert (data["state"], data["snapshot"]["id"], data["snapshot_result"]["msg"]) == (states.SNAPSHOTTING, None, "It failed: operation_failed.")
-    assert data == on_disk(guard) and len(actions.snapshot_calls) == 1
-    with pytest.raises(RewindError):
-        guard.handle(transition(states.ARMED, 10))
-    guard.handle(take_snapshot())
-    assert guard.handle(WAIT)["record"]["state"] == states.READY, "a rerun resumes the run record and requests the snapshot again"
-
-
-def test_another_guard_finishes_the_snapshot_that_one_has_started(tmp_path):
-    for result, asks in ((None, 1), ({**failed(errors.FORBIDDEN)}, 0)):
-        actions = FakeActions()
-        guard = guard_in(tmp_path, states.SNAPSHOTTING, actions, resumed=True, snapshot_params=PARAMS, snapshot_result=result)
-        guard.tick()
-        assert actions.snapshot_calls == [], "only when the run asks: it may not want it any more"
-        guard.handle(WAIT)
-        assert len(actions.snapshot_calls) == asks
-
-
-@pytest.mark.parametrize("state", [states.PLANNED, states.SNAPSHOTTING, states.READY, states.CONFIRMED])
-def test_waiting_starts_nothing(tmp_path, state):
-    actions = FakeActions()
-    guard = guard_in(tmp_path, state, actions)
-    guard.handle(WAIT)
-    assert (actions.restore_calls, actions.snapshot_calls, on_disk(guard)["state"]) == ([], [], state)
-
-
-@pytest.mark.parametrize("state", [*states.ARMED_STATES, states.CONFIRMED, states.RESTORING, states.RESTORED, states.ENDED])
-def test_no_snapshot_is_taken_where_the_way_back_is_one_already(tmp_path, state):
-    actions = FakeActions()
-    guard = guard_in(tmp_path, state, actions, **IN_STATE[state])
-    with pytest.raises(RewindError):
-        guard.handle(take_snapshot())
-    guard.tick()
-    assert actions.snapshot_calls == [] and on_disk(guard)["snapshot"]["id"] == "801"
-
-
-def test_no_snapshot_is_requested_when_its_run_is_gone(tmp_path):
-    actions = FakeActions()
-    guard = guard_in(tmp_path, states.PLANNED, actions)
-    guard.handle(take_snapshot())
-    actions.alive = False
-    guard.tick()
-    assert actions.snapshot_calls == [] and guard.finished and on_disk(guard)["state"] == states.SNAPSHOTTING
-
-
-def test_the_run_may_go_while_its_guard_takes_the_snapshot(tmp_path):
-    actions = FakeActions()
-    guard = guard_in(tmp_path, states.PLANNED, actions)
-    call = actions.take_snapshot
-
-    def call_and_die(params, seconds, progress):
-        actions.alive = False
-        return call(params, seconds, progress)
-
-    actions.take_snapshot = call_and_die
-    guard.handle(take_snapshot())
-    guard.tick()
-    assert guard.finished and on_disk(guard)["state"] == states.READY, "the next run goes on with it"
-    assert actions.restore_calls == []
-
-
-def test_a_full_disk_keeps_an_upgrade_from_starting(tmp_path, monkeypatch):
-    """The id of its snapshot is not stored, so the snapshot could not be restored."""
-    guard = guard_in(tmp_path, states.PLANNED, FakeActions())
-    guard.handle(take_snapshot())
-    fill_the_disk(monkeypatch)
-    data = guard.handle(WAIT)["record"]
-    assert data["state"] == states.SNAPSHOTTING and data["snapshot_result"]["failed"]
-    assert "could not be written (No space left on device)" in data["snapshot_result"]["msg"]
-    empty_the_disk(monkeypatch)
-    with pytest.raises(RewindError):
-        guard.handle(transition(states.ARMED, 10))
-
-
-def test_the_run_record_shows_progress(tmp_path):
-    actions, seen = FakeActions(failed(errors.BUSY), restored()), []
-    guard = guard_in(tmp_path, states.UPGRADING, actions)
-    call = actions.restore_snapshot
-
-    def call_and_read(snapshot_id, seconds, progress):
-        seen.append(on_disk(guard).get("progress"))
-        return call(snapshot_id, seconds, progress)
-
-    actions.restore_snapshot = call_and_read
-    complete_rollback(guard)
-    assert seen[0] is None and "Trying again in 2 s" in seen[1] and on_disk(guard)["progress"] is None
-
-
-# --- a guard that takes up what another has left
-
-
 def test_one_found_in_progress_is_its_own_only_for_the_guard_that_resumes_a_restore(tmp_path):
     joined = restored(already_in_progress=True, msg="Server web1 was already being restored; that restore is finished")
     for state, resumed, asks in ((states.RESTORING, True, 1), (states.RESTORING, False, 2), (states.UPGRADING, True, 2)):
@@ -436,36 +246,28 @@ def test_one_found_in_progress_is_its_own_only_for_the_guard_that_resumes_a_rest
 # --- when it is over
 
 
-def test_an_end_that_was_not_acknowledged_yet_keeps_it_until_it_is(tmp_path):
+def test_how_a_run_ended_stays_and_its_guard_remains_until_that_is_acknowledged(tmp_path):
     guard = guard_in(tmp_path, states.ENDED, FakeActions(), **ENDED_BADLY)
-    guard.tick()
-    assert not guard.finished
     guard.handle({**FINISH, "outcome": states.UPGRADED, "message": "another"})
     guard.tick()
     assert not guard.finished
     guard.handle(ACKNOWLEDGE)
     data = on_disk(guard)
-    assert data["acknowledged"] is True
-    assert (data["outcome"], data["message"]) == (states.ROLLBACK_FAILED, "It failed."), "how it ended stays"
+    assert (data["acknowledged"], data["outcome"], data["message"]) == (True, states.ROLLBACK_FAILED, "It failed.")
     guard.tick()
     assert guard.finished
 
 
 @pytest.mark.parametrize("state", [state for state in IN_STATE if state != states.ENDED])
-def test_what_is_not_over_can_not_have_been_acknowledged(tmp_path, state):
+def test_what_is_not_over_can_not_be_acknowledged_and_what_is_armed_not_just_be_ended(tmp_path, state):
     guard = guard_in(tmp_path, state, FakeActions(), **IN_STATE[state])
     guard.handle(ACKNOWLEDGE)
     guard.tick()
     assert on_disk(guard)["acknowledged"] is False and not guard.finished
-
-
-@pytest.mark.parametrize("state", states.ARMED_STATES)
-def test_what_is_guarded_can_not_just_be_ended(tmp_path, state):
-    guard = guard_in(tmp_path, state, FakeActions())
-    with pytest.raises(RewindError):
-        guard.handle({**FINISH, "outcome": states.UPGRADED})
-    guard.tick()
-    assert on_disk(guard)["state"] == state and not guard.finished
+    if state in states.ARMED_STATES:
+        with pytest.raises(RewindError):
+            guard.handle({**FINISH, "outcome": states.UPGRADED})
+        assert on_disk(guard)["state"] == state
 
 
 def test_the_run_may_go_while_its_guard_restores(tmp_path):
@@ -509,30 +311,6 @@ def test_a_full_disk_does_not_keep_a_broken_server_broken(tmp_path, monkeypatch,
         assert on_disk(guard)["outcome"] == states.ROLLED_BACK
 
 
-def test_a_full_disk_while_the_run_asks_for_the_rollback(tmp_path, monkeypatch):
-    actions = FakeActions()
-    guard = guard_in(tmp_path, states.CHECKING, actions)
-    fill_the_disk(monkeypatch)
-    assert complete_rollback(guard)["record"]["state"] == states.RESTORED
-    assert len(actions.restore_calls) == 1
-
-
-@pytest.mark.parametrize(("before", "after"), [(states.READY, states.ARMED), (states.ARMED, states.UPGRADING), (states.CHECKING, states.CONFIRMED)])
-def test_a_step_that_can_not_be_written_is_not_taken(tmp_path, monkeypatch, before, after):
-    """The run gets an error, so the guard must not continue as after a success."""
-    actions = FakeActions()
-    guard = guard_in(tmp_path, before, actions)
-    fill_the_disk(monkeypatch)
-    with pytest.raises(OSError):
-        guard.handle(transition(after, 100, marker_written=True))
-    empty_the_disk(monkeypatch)
-    assert guard.record.state == before == on_disk(guard)["state"]
-    assert guard.record.data == on_disk(guard)
-    if before in states.ARMED_STATES:
-        complete_rollback(guard)
-        assert len(actions.restore_calls) == 1
-
-
 # --- messages
 
 
@@ -546,14 +324,6 @@ def test_the_terminal_of_a_run_that_is_gone_is_notified_before_and_after(tmp_pat
     assert "rolled back" in last and "was not probed" in last and str(guard.record.path) in last
 
 
-def test_the_terminal_is_notified_of_a_restore_that_failed(tmp_path):
-    actions = FakeActions(failed(errors.FORBIDDEN), alive=False)
-    guard_in(tmp_path, states.UPGRADING, actions).tick()
-    assert "rollback failed" in actions.terminal_lines[-1] and "It failed: forbidden." in actions.terminal_lines[-1]
-
-
 def test_an_error_response_is_plain_data():
     error = RewindError("It can't be", kind=errors.BUSY, outcome=errors.UNKNOWN, hint="wait")
-    assert error_response(error) == {"error": {"message": "It can't be", "kind": "busy", "outcome": "unknown", "hint": "wait"}}
-    again = RewindError(**error_response(error)["error"])
-    assert again.format() == error.format()
+    assert RewindError(**error_response(error)["error"]).format() == error.format()
