@@ -68,13 +68,9 @@ def test_its_number_given_to_another_process_is_not_it(lookup, child):
     assert not is_alive(other)
 
 
-def test_one_that_never_was(lookup):
-    assert identity(UNUSED_PID) == {"pid": UNUSED_PID, "started": None}
-    assert not is_alive(identity(UNUSED_PID))
-
-
 @pytest.mark.parametrize("process", [
     None, {}, {"pid": os.getpid()}, {"pid": os.getpid(), "started": None}, {"pid": os.getpid(), "started": ""}, {"started": "1"},
+    identity(UNUSED_PID),
     {"pid": str(os.getpid()), "started": "1"}, {"pid": None, "started": None}, {"pid": -1, "started": "x"}, {"pid": 0, "started": "x"},
 ])
 def test_what_describes_no_process_is_not_alive(lookup, process):

@@ -13,8 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from guard_builders import RUN_ID, record_data, record_in
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import REGISTRY
@@ -23,7 +21,6 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import 
     MAX_RUNS,
     RunRecord,
     ServerRecords,
-    describe_state,
     latest_records,
     new_run_id,
     write_private,
@@ -39,22 +36,18 @@ def mode(path):
 
 
 def test_only_the_owner_may_read_it_or_enter_the_directories_that_are_created(tmp_path):
+    target, path = tmp_path / "target", tmp_path / "run.json"
+    target.write_text("untouched", encoding="utf-8")
+    path.symlink_to(target)
     before = os.umask(0)
     try:
         write_private(tmp_path / "state" / "server" / "run" / "run.json", "{}")
+        write_private(path, "{}")
     finally:
         os.umask(before)
     assert mode(tmp_path / "state" / "server" / "run" / "run.json") == 0o600
     assert [mode(tmp_path / part) for part in ("state", "state/server", "state/server/run")] == [0o700] * 3
-
-
-def test_a_file_that_was_open_to_all_is_closed(tmp_path):
-    path = tmp_path / "run.json"
-    path.write_text("old and longer than what comes", encoding="utf-8")
-    path.chmod(0o666)
-    write_private(path, "new")
-    assert path.read_text(encoding="utf-8") == "new" and mode(path) == 0o600
-    assert os.listdir(tmp_path) == ["run.json"]
+    assert mode(path) == 0o600 and not path.is_symlink() and target.read_text(encoding="utf-8") == "untouched", "a symbolic link is replaced"
 
 
 def test_what_is_renamed_is_on_the_disk_already_and_the_name_is_afterwards(tmp_path, monkeypatch):
@@ -90,15 +83,6 @@ def test_a_write_that_fails_leaves_the_old_one_whole(tmp_path, monkeypatch, brok
     assert path.read_text(encoding="utf-8") == "the old one"
 
 
-def test_a_symlink_at_its_path_is_replaced(tmp_path):
-    target, path = tmp_path / "target", tmp_path / "run.json"
-    target.write_text("untouched", encoding="utf-8")
-    path.symlink_to(target)
-    write_private(path, "new")
-    assert target.read_text(encoding="utf-8") == "untouched"
-    assert not path.is_symlink() and path.read_text(encoding="utf-8") == "new"
-
-
 def test_several_may_write_one_file_at_once(tmp_path):
     with ThreadPoolExecutor(8) as pool:
         texts = [f"{number}" * 5000 for number in range(8)]
@@ -112,22 +96,7 @@ def test_text_that_is_no_text_is_written_all_the_same(tmp_path):
     assert (tmp_path / "server.log").read_text(encoding="utf-8") == "half a ? character"
 
 
-# --- changing
-
-
-def test_what_is_updated_is_on_the_disk(tmp_path):
-    record = record_in(tmp_path)
-    record.update(diagnostics=["a"], reason="b")
-    assert RunRecord.load(record.path).data == record.data
-    assert (record.data["diagnostics"], record.state) == (["a"], states.PLANNED)
-
-
 # --- as text
-
-
-def test_describe_state(tmp_path):
-    assert describe_state(record_in(tmp_path, states.READY)) == "snapshot ready"
-    assert describe_state(record_in(tmp_path, states.ENDED, outcome=states.ROLLED_BACK)) == "ended (rolled_back)"
 
 
 @pytest.mark.parametrize(("server", "label"), [
@@ -138,26 +107,21 @@ def test_what_the_server_is_called(tmp_path, server, label):
     assert RunRecord.load(record_in(tmp_path, server=server).path).server_label == label
 
 
-def timed(*entries):
-    return RunRecord(None, record_data(history=[{"at": f"2026-01-01T00:{at}Z", "state": state} for at, state in entries]))
-
-
 def test_seconds_between():
-    record = timed(("00:00.000", "armed"), ("00:01.500", "upgrading"), ("00:31.750", "checking"), ("01:31.760", "confirmed"))
+    entries = (("00:00.000", "armed"), ("00:01.500", "upgrading"), ("00:31.750", "checking"), ("01:31.760", "confirmed"),
+               ("02:00.000", "restoring"), ("02:10.000", "restoring"), ("02:15.000", "ended"))
+    record = RunRecord(None, record_data(history=[{"at": f"2026-01-01T00:{at}Z", "state": state} for at, state in entries]))
     assert record.seconds_between("upgrading", "checking") == 30.2
     assert record.seconds_between("upgrading", "confirmed", "checking") == 30.2, "the first of the later ones"
-    assert record.seconds_between("restoring", "restored") is None
-    assert record.seconds_between("confirmed", "ended") is None
+    assert record.seconds_between("restoring", "restored", "ended") == 5.0, "from the last time before it"
+    assert record.seconds_between("restored", "ended") is None
     assert record.seconds_between("checking", "upgrading") is None, "before is not after"
 
 
-def test_seconds_between_counts_from_the_last_time_before_it():
-    record = timed(("00:00.000", "restoring"), ("00:10.000", "restoring"), ("00:15.000", "ended"), ("05:00.000", "restoring"),
-                   ("06:00.000", "restored"))
-    assert record.seconds_between("restoring", "restored", "ended") == 5.0
-
-
 # --- reading
+
+
+MISSING = object()
 
 
 def refused(path):
@@ -165,23 +129,6 @@ def refused(path):
         RunRecord.load(path)
     assert caught.value.kind == "invalid_argument" and str(path) in caught.value.message
     return True
-
-
-@pytest.mark.parametrize("content", [
-    b"", b"{", b"null", b"[]", b"5", b'"text"', b"{}", b"\xff\xfe\x00", b"\0" * 4096, b"[" * 100_000, b'{"run_id": ' * 50_000, b"9" * 10_000,
-], ids=lambda content: f"{content[:10]!r}-{len(content)}")
-def test_an_invalid_run_record_is_rejected(tmp_path, content):
-    path = tmp_path / "run.json"
-    path.write_bytes(content)
-    assert refused(path)
-
-
-def test_every_truncated_run_record_is_rejected(tmp_path):
-    record = record_in(tmp_path, states.CHECKING)
-    whole = record.path.read_bytes().rstrip()
-    for length in range(0, len(whole), 37):
-        record.path.write_bytes(whole[:length])
-        assert refused(record.path)
 
 
 def test_a_missing_file_or_a_directory_is_rejected(tmp_path):
@@ -198,38 +145,16 @@ def test_a_missing_file_or_a_directory_is_rejected(tmp_path):
     ("history", [{"state": "planned"}]), ("history", [{"at": "yesterday", "state": "planned"}]), ("history", [{"at": 5, "state": "planned"}]),
     ("history", [{"at": "2026-01-01T00:00:00", "state": "planned"}]), ("history", [{"at": "2026-01-01T00:00:00.000Z"}]), ("run", None),
     ("run", []), ("verification", None), ("verification", {}), ("message", 5),
+    *((name, MISSING) for name in (
+        "run_id", "state", "host", "provider", "server", "snapshot", "history", "run", "outcome", "message", "verification",
+    )),
 ])
 def test_a_run_record_with_an_invalid_field_is_rejected(tmp_path, key, value):
     record = record_in(tmp_path)
     assert RunRecord.load(record.path).data == record.data
-    record.path.write_text(json.dumps({**record.data, key: value}), encoding="utf-8")
+    data = {name: item for name, item in {**record.data, key: value}.items() if item is not MISSING}
+    record.path.write_text(json.dumps(data), encoding="utf-8")
     assert refused(record.path)
-
-
-@pytest.mark.parametrize("key", ["run_id", "state", "host", "provider", "server", "snapshot", "history", "run", "outcome", "message", "verification"])
-def test_a_run_record_without_a_field_is_rejected(tmp_path, key):
-    record = record_in(tmp_path)
-    record.path.write_text(json.dumps({name: value for name, value in record.data.items() if name != key}), encoding="utf-8")
-    assert refused(record.path)
-
-
-anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4), max_leaves=12,
-)
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
-@given(changes=st.dictionaries(st.sampled_from(sorted(record_data())), anything, max_size=4), whole=anything, keep=st.booleans())
-def test_loading_raises_only_rewind_errors_and_what_is_loaded_can_be_used(tmp_path, changes, whole, keep):
-    path = tmp_path / "run.json"
-    path.write_text(json.dumps({**record_data(), **changes} if keep else whole), encoding="utf-8")
-    try:
-        record = RunRecord.load(path)
-    except RewindError:
-        return
-    assert isinstance(record.server_label, str) and isinstance(describe_state(record), str)
-    assert record.seconds_between(record.state, states.ENDED) is None or record.state
 
 
 # --- where they lie
@@ -238,17 +163,13 @@ def test_loading_raises_only_rewind_errors_and_what_is_loaded_can_be_used(tmp_pa
 HOSTILE = ["..", ".", "", "/", "../../../etc/passwd", "a/b", "a\0b", "name with space", "-rf", "x" * 500, "sunucu-ı", "~root", "$(reboot)", "a\nb"]
 
 
-@pytest.mark.parametrize("server_id", HOSTILE, ids=repr)
-def test_a_servers_directory_is_in_the_state_directory_whatever_it_is_called(tmp_path, server_id):
-    path = ServerRecords(tmp_path, "vpsorg", server_id, "https://cloud.example").path
-    assert path.parent == tmp_path and len(path.name) < 100
-    assert re.fullmatch("vpsorg-[A-Za-z0-9_-]*-[0-9a-f]{8}", path.name)
-
-
 def test_no_two_servers_share_a_directory(tmp_path):
     accounts = [("vpsorg", id_, "https://cloud.example") for id_ in (*HOSTILE, "1", "2", "a_b", "x" * 501)]
     accounts += [("ilkbyte", "1", "https://cloud.example"), ("vpsorg", "1", "https://other.example")]
-    assert len({ServerRecords(tmp_path, *account).path for account in accounts}) == len(accounts)
+    paths = {ServerRecords(tmp_path, *account).path for account in accounts}
+    assert len(paths) == len(accounts)
+    assert all(path.parent == tmp_path and re.fullmatch("(vpsorg|ilkbyte)-[A-Za-z0-9_-]*-[0-9a-f]{8}", path.name) for path in paths)
+    assert all(len(path.name) < 100 for path in paths)
     again = ServerRecords(str(tmp_path), *accounts[0])
     assert again.path == ServerRecords(tmp_path, *accounts[0]).path, "the same one each time"
 
@@ -329,15 +250,13 @@ def test_every_provider_accepts_a_run_id_in_a_snapshot_name(provider):
         assert re.fullmatch(REGISTRY[provider].capabilities.name_pattern, f"rewind{new_run_id()}")
 
 
-def test_run_ids_are_known_again_and_sort_by_time(tmp_path, monkeypatch):
-    ids = [new_run_id() for _attempt in range(300)]
-    assert len(set(ids)) > 290
-    for one in ids:
-        assert fnmatch.fnmatchcase(one, RUN_ID_GLOB)
-        assert RunRecord.load(record_in(tmp_path, run_id=one).path).run_id == one
+def test_run_ids_differ_sort_by_time_and_are_valid(tmp_path, monkeypatch):
     times = iter([0, 59, 3600, 86400 * 400])
     monkeypatch.setattr(time, "gmtime", lambda: time.struct_time(time.localtime(next(times))))
     made = [new_run_id() for _attempt in range(4)]
-    assert made == sorted(made)
+    assert made == sorted(set(made)) and len({one[-4:] for one in made}) > 1
+    for one in made:
+        assert fnmatch.fnmatchcase(one, RUN_ID_GLOB)
+        assert RunRecord.load(record_in(tmp_path, run_id=one).path).run_id == one
     for other in ("before-php", "rewind-before-php", "20260101T000000Z", "nightly1"):
         assert not fnmatch.fnmatchcase(other, RUN_ID_GLOB)
