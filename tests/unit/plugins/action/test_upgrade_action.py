@@ -83,14 +83,6 @@ def action(monkeypatch):
 # --- where an option comes from
 
 
-def test_defaults(action):
-    parameters = action.parameters()
-    assert set(parameters) == set(PARAMETERS)
-    for name, option in PARAMETERS.items():
-        expected = os.path.expanduser(option["default"]) if option.get("type") == "path" and "default" in option else option.get("default")
-        assert parameters[name] == ("plan" if name == "step" else expected), name
-
-
 def values(options):
     """A value of each of these options that is not its default."""
     made = {"str": "Other1", "path": "/other", "bool": lambda default: not default, "int": 7, "list": ["/a", "/b"]}
@@ -123,19 +115,6 @@ def test_a_variable_is_templated_and_an_empty_one_counts_as_none(action):
     assert action.parameters(options={"keep_snapshots": 0, "stop_server": False})["keep_snapshots"] == 0, "zero is a value"
 
 
-def test_text_from_the_command_line_becomes_what_the_option_takes(action):
-    parameters = action.parameters(options={"keep_snapshots": "3", "stop_server": "yes", "tasks": "a.yml,b.yml"})
-    assert (parameters["keep_snapshots"], parameters["stop_server"], parameters["tasks"]) == (3, True, ["a.yml", "b.yml"])
-
-
-def test_a_variable_comes_before_module_defaults(action):
-    arguments = {"api_token": "of module_defaults", "provider": "ilkbyte"}
-    parameters = action.parameters(arguments, guarded_upgrade_api_token=TOKEN, guarded_upgrade_provider="vpsorg")
-    assert (parameters["api_token"], parameters["provider"]) == (TOKEN, "vpsorg")
-    parameters = action.parameters(arguments)
-    assert (parameters["api_token"], parameters["provider"]) == ("of module_defaults", "ilkbyte")
-
-
 def test_what_the_inventory_knows_comes_after_the_role_and_before_module_defaults(action):
     inventory = {"rewind_provider": "vpsorg", "rewind_api_url": "https://inventory.example", "rewind_server_id": "12345"}
     arguments = {"provider": "ilkbyte", "api_url": "https://defaults.example"}
@@ -144,6 +123,10 @@ def test_what_the_inventory_knows_comes_after_the_role_and_before_module_default
     role = {"guarded_upgrade_provider": "ilkbyte", "guarded_upgrade_api_url": "https://role.example", "guarded_upgrade_server": "web1"}
     options = action.parameters({}, **inventory, **role)
     assert [options[name] for name in ("provider", "api_url", "server")] == ["ilkbyte", "https://role.example", "web1"]
+    arguments["api_token"] = "of module_defaults"
+    assert action.parameters(arguments, guarded_upgrade_api_token=TOKEN)["api_token"] == TOKEN
+    options = action.parameters(arguments)
+    assert (options["api_token"], options["provider"]) == ("of module_defaults", "ilkbyte")
 
 
 def test_the_tasks_environment_is_the_last_resort_and_does_not_stay(action, monkeypatch):
@@ -180,14 +163,13 @@ def test_a_prefix_that_a_provider_rejects_or_that_would_match_others(action, pre
 
 
 @pytest.mark.parametrize(("arguments", "variables", "message"), [
-    ({"step": "destroy"}, {}, "step"), ({"nonsense": 1}, {}, "nonsense"),
-    ({"options": {"keep_snapshots": "many"}}, {}, "keep"), ({"options": {"nonsense": 1}}, {}, "nonsense"),
-    ({"options": "text"}, {}, "dictionary"),
-    ({}, {"guarded_upgrade_provider": "aws"}, "provider"), ({"checks_result": "perhaps"}, {}, "checks_result"), ({"step": None}, {}, "step"),
+    ({TOKEN: 1}, {}, "Supported parameters"), ({"options": {"nonsense": 1}}, {}, "nonsense"), ({"options": "text"}, {}, "dictionary"),
+    ({}, {"guarded_upgrade_provider": "aws"}, "provider"), ({"step": None}, {}, "step"),
 ])
-def test_what_an_option_does_not_take(action, arguments, variables, message):
-    result = action.run(arguments, **variables)
-    assert result["failed"] and message in result["msg"] and not action.seen
+def test_what_an_option_does_not_take_is_reported_without_credentials(action, arguments, variables, message):
+    result = action.run({"api_token": TOKEN, **arguments}, **variables)
+    assert result["failed"] is True and message in result["msg"] and not action.seen
+    assert TOKEN[:8] not in repr(result)
 
 
 def test_without_requests_in_the_controller(action, monkeypatch):
@@ -205,11 +187,6 @@ def test_any_other_exception_is_an_internal_error_and_its_text_is_not_shown(acti
     assert result["failed"] is True and result["error"]["kind"] == "internal"
     assert "RuntimeError at test_upgrade_action.py" in result["msg"]
     assert TOKEN not in repr(result) and "the-text" not in repr(result) and "exception" not in result
-
-
-def test_an_invalid_option_is_reported_without_credentials(action):
-    result = action.run({"api_token": TOKEN, TOKEN: 1})
-    assert result["failed"] is True and TOKEN[:8] not in repr(result), result
 
 
 def test_failures_are_reported_as_data(action):
@@ -241,14 +218,10 @@ def test_the_context(action, tmp_path, monkeypatch):
     assert context.search_paths == ["/play", "/play/tasks", str(tmp_path), "/inventory"]
     assert context.process["pid"] == os.getppid() and context.process["started"]
     assert context.more_secrets == ["hunter2-password"] and "hunter2" not in repr(context)
+    own_playbooks = Path(upgrade_guard.__file__).resolve().parents[2] / "playbooks"
+    assert action.context(playbook_dir=str(own_playbooks)).search_paths == [str(tmp_path)], "no user's files are beside our own playbooks"
     alone = action.context()
     assert (alone.address, alone.batch, alone.check_mode, alone.more_secrets) == (None, ["web1"], False, [])
-
-
-def test_no_user_files_are_searched_beside_our_own_playbooks(action, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    ours = Path(upgrade_guard.__file__).resolve().parents[2] / "playbooks"
-    assert action.context(playbook_dir=str(ours)).search_paths == [str(tmp_path)]
 
 
 @pytest.mark.parametrize(("plugin", "name"), [

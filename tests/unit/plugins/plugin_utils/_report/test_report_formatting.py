@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-from report_builders import DAY, HOUR, NOW
+from report_builders import DAY, HOUR
 
 from ansible_collections.rewind.vps.plugins.module_utils._text import REPLACEMENT
 from ansible_collections.rewind.vps.plugins.plugin_utils._report import formatting
@@ -24,19 +24,6 @@ def test_duration(seconds, text):
 @pytest.mark.parametrize(("megabytes", "text"), [(0, "0 MB"), (1023, "1023 MB"), (1024, "1.0 GB"), (10752, "10.5 GB"), (3 * 1024 * 1024, "3.0 TB")])
 def test_size(megabytes, text):
     assert formatting.size(megabytes) == text
-
-
-@pytest.mark.parametrize(("timestamp", "text"), [
-    ("2026-07-01T12:00:00Z", "2026-07-01 12:00"), ("2026-07-01T12:00:59.999+03:00", "2026-07-01 09:00"), ("soon", None), (None, None), (7, None),
-])
-def test_format_timestamp(timestamp, text):
-    assert formatting.format_timestamp(timestamp) == text
-
-
-def test_seconds_since():
-    assert formatting.seconds_since("2026-07-01T12:01:00Z", NOW) == -60
-    assert formatting.seconds_since("2026-07-01T11:00:00Z", NOW) == HOUR
-    assert formatting.seconds_since("<b>", NOW) is None
 
 
 def test_external_text_becomes_one_line_and_is_truncated():

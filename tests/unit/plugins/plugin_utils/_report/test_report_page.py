@@ -9,7 +9,7 @@ import re
 import time
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 from report_builders import DAY, HOUR, account, few, gathered, many, schedule, server, snapshot, unreadable, upgrade
 from support.html import assert_harmless, read_page
@@ -34,6 +34,7 @@ def test_content():
     assert [link.text for link in page.one("ul", "urgent").all("a")] == ["api1", "mail1", "shop1", "staging", "db1"]
     assert [label.text for label in page.all("label")] == ["All (6)", "Needs attention (5)", "No ready snapshot (1)", "Full or nearly (1)"]
     servers = rows(page)
+    assert not [name for name, row in servers.items() if "open" in row.attributes], "more than a few need attention"
     assert "5 of 5" in servers["shop1"].text and len(servers["shop1"].all("rect", "on")) == 5
     assert markers(servers["mail1"]) == [("ready", "45.0%"), ("failed", "35.0%")], "no marker covers a failed one"
     cells = [cell.text for cell in servers["app1"].one("tbody").all("tr")[0].all("td")]
@@ -60,6 +61,8 @@ def test_links_and_table_headers():
 def test_empty_pages():
     page = read_page(render(gathered()))
     assert "no run records" in page.by_id("upgrades").text and not page.all("details")
+    few_need_attention = rows(read_page(render(gathered(account([server(), server("2", "web2")], [snapshot("a", HOUR, "2")])))))
+    assert {name for name, row in few_need_attention.items() if "open" in row.attributes} == {"web1"}
     empty = read_page(render(gathered(account([], []), error="/root/x cannot be read (Permission denied)")))
     assert "This account has no servers." in empty.text and "cannot be read (Permission denied)" in empty.by_id("upgrades").text
 
@@ -111,7 +114,6 @@ def test_external_text_stays_text(skeleton, text):
     assert list(rows(read_page(html))) == [truncate(text)], "the text is shown unchanged"
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=some.text(min_size=1, max_size=60) | some.text(alphabet="<>&\"'/=-![]{}%#\\ abs;:\u202e\0", min_size=1, max_size=60))
 def test_any_external_text_stays_text(skeleton, text):
     html = render(with_text(text))
@@ -138,11 +140,6 @@ def test_size_and_time_of_a_page_with_500_servers():
     assert 500_000 < len(html.encode()) < 3_000_000
     assert html.count('<details class="server') == 500 and html.count('<ul class="urgent">') == 2, "all but the first few are collapsed"
     assert not re.search("<details[^>]* open", html)
-
-
-def test_a_few_servers_that_need_attention_are_open():
-    page = read_page(render(gathered(account([server(), server("2", "web2")], [snapshot("a", HOUR, "2")]))))
-    assert {name for name, row in rows(page).items() if "open" in row.attributes} == {"web1"}
 
 
 # --- colours
@@ -173,8 +170,7 @@ TEXT_ON += [("muted", "accent-soft")]
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize(("text", "ground"), TEXT_ON)
-def test_contrast_of_text(text, ground, dark):
+def test_contrast_of_text(dark):
     css = re.search("<style>(.*)</style>", render(gathered()), re.DOTALL).group(1)
     found = colours(css, dark)
-    assert contrast(found[text], found[ground]) >= 4.5
+    assert not [(text, ground) for text, ground in TEXT_ON if contrast(found[text], found[ground]) < 4.5]
