@@ -16,8 +16,8 @@ from ansible_collections.rewind.vps.plugins.module_utils._provider.base import t
 from ansible_collections.rewind.vps.plugins.module_utils._redaction import Redactor
 from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize
 from ansible_collections.rewind.vps.plugins.plugin_utils._action import ControllerAction
-from ansible_collections.rewind.vps.plugins.plugin_utils._report import options, upgrade_history
-from ansible_collections.rewind.vps.plugins.plugin_utils._report.accounts import read_account, with_labels
+from ansible_collections.rewind.vps.plugins.plugin_utils._report import accounts as report_accounts
+from ansible_collections.rewind.vps.plugins.plugin_utils._report import upgrade_history
 from ansible_collections.rewind.vps.plugins.plugin_utils._report.render import render, write_page
 from ansible_collections.rewind.vps.plugins.plugin_utils._report.summary_view import build_result
 
@@ -41,17 +41,17 @@ class ActionModule(ControllerAction):
             return {**result, **internal_error_result(error)}
 
     def _report(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        validation = ArgumentSpecValidator(options.OPTIONS).validate(self._task.args.copy())
+        validation = ArgumentSpecValidator(report_accounts.OPTIONS).validate(self._task.args.copy())
         parameters = validation.validated_parameters
-        secrets = options.secrets_of(parameters)
+        secrets = report_accounts.secrets_of(parameters)
         if validation.error_messages:
             return {"failed": True, "msg": Redactor([*secrets, *_given_secrets(self._task.args)]).redact_text(validation.errors.msg)}
         try:
-            accounts = with_labels(self._accounts(parameters, task_vars))
-            redactor = Redactor([*secrets, *(secret for account in accounts for secret in options.secrets_of(account))])
+            accounts = report_accounts.with_labels(self._accounts(parameters, task_vars))
+            redactor = Redactor([*secrets, *(secret for account in accounts for secret in report_accounts.secrets_of(account))])
             gathered = redactor.redact({
                 "made_at": to_iso8601(datetime.now(timezone.utc).isoformat()),
-                "accounts": [read_account(account, self._progress_callback(task_vars)) for account in accounts],
+                "accounts": [report_accounts.read_account(account, self._progress_callback(task_vars)) for account in accounts],
                 "upgrades": upgrade_history.read_upgrades(parameters["state_dir"], parameters["upgrades"]),
             })
             path = os.path.abspath(parameters["path"])
@@ -64,16 +64,16 @@ class ActionModule(ControllerAction):
             return {"failed": True, "changed": False, "msg": sanitize(f"Cannot write the page: {error.strerror}: {error.filename}")}
 
     def _accounts(self, parameters: dict[str, Any], task_vars: dict[str, Any]) -> list[dict[str, Any]]:
-        if not 1 <= parameters["upgrades"] <= options.MAX_UPGRADES:
-            raise invalid_argument(f"upgrades must be from 1 to {options.MAX_UPGRADES}, not {parameters['upgrades']}")
+        if not 1 <= parameters["upgrades"] <= report_accounts.MAX_UPGRADES:
+            raise invalid_argument(f"upgrades must be from 1 to {report_accounts.MAX_UPGRADES}, not {parameters['upgrades']}")
         if os.path.isdir(parameters["path"]):
             raise invalid_argument(f"path must be a file, but {parameters['path']} is a directory")
         hostvars = task_vars.get("hostvars") or {}
-        return options.select_accounts(parameters, lambda host, name: (hostvars[host] if host in hostvars else {}).get(name))
+        return report_accounts.select_accounts(parameters, lambda host, name: (hostvars[host] if host in hostvars else {}).get(name))
 
 
 def _given_secrets(arguments: dict[str, Any]) -> list[str]:
     """Return the credentials among options that are not validated yet."""
     accounts = arguments.get("accounts")
     mappings = [arguments, *(account for account in (accounts if isinstance(accounts, list) else []) if isinstance(account, dict))]
-    return [str(secret) for mapping in mappings for secret in options.secrets_of(mapping) if secret]
+    return [str(secret) for mapping in mappings for secret in report_accounts.secrets_of(mapping) if secret]

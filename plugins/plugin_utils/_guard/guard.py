@@ -12,15 +12,17 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ...module_utils import _errors as errors
 from ...module_utils._errors import RewindError
-from ...module_utils._wait.polling import Clock, Deadline
+from ...module_utils._wait.polling import Deadline
 from .._upgrade import record as states
 from .._upgrade.record import RunRecord
-from .protocol import check_request
 from .retry import restore_with_retry, take_with_retry
+
+if TYPE_CHECKING:
+    from .server import ProviderActions
 
 ProgressCallback = Callable[[str], None]
 
@@ -31,6 +33,13 @@ NOT_VERIFIED = {
 SNAPSHOT_RESULT_KEYS = ("failed", "changed", "msg", "error", "pruned", "snapshot", "warnings")  # of the operation's result
 PROVIDER_CONFIRMED = {"check": "cloud", "result": "passed", "detail": "the provider has restored this snapshot"}
 
+# Fields that only the guard sets, or that are fixed when the run starts.
+_IMMUTABLE_FIELDS = frozenset({
+    "version", "run_id", "host", "provider", "api_url", "cloud", "server", "marker", "state", "history", "run", "guard", "tasks", "checks", "roles",
+    "snapshot_params", "snapshot_result", "progress",
+})
+_SNAPSHOT_PARAMS = {"match", "stop_server", "seconds"}
+_MAX_SECONDS = 7 * 86400  # seconds
 
 # States of a run record, each with those that may follow it.
 TRANSITIONS = {
@@ -61,28 +70,10 @@ def transition(record: RunRecord, state: str, note: str | None = None, **fields:
     record.enter(state, note, **fields)
 
 
-class GuardActions(Protocol):
-    """What a guard does outside of its run record; tests have their own."""
-
-    clock: Clock
-
-    def restore_snapshot(self, snapshot_id: str, wait_seconds: int, progress: ProgressCallback) -> dict[str, Any]:
-        """Run the operation of snapshot_restore, and return its result."""
-
-    def take_snapshot(self, params: dict[str, Any], wait_seconds: int, progress: ProgressCallback) -> dict[str, Any]:
-        """Run the operation of snapshot with `match`, what may be deleted to make room, and `stop_server`; return its result."""
-
-    def is_run_alive(self) -> bool:
-        """Return whether the guarded run still lives."""
-
-    def notify_terminal(self, text: str) -> None:
-        """Write a line to the terminal of a run that is gone, if it had one."""
-
-
 class Guard:
     """Guards one server for one run. If `resumed`, an earlier guard of this run record is gone."""
 
-    def __init__(self, record: RunRecord, actions: GuardActions, rollback_seconds: int, resumed: bool) -> None:
+    def __init__(self, record: RunRecord, actions: ProviderActions, rollback_seconds: int, resumed: bool) -> None:
         self.record = record
         self._actions = actions
         self._rollback_seconds = rollback_seconds
@@ -278,3 +269,38 @@ def _record_write_error(record: RunRecord, write_error: OSError, *, changed: boo
 def error_response(error: RewindError) -> dict[str, Any]:
     """Return an error as the run's side reads it."""
     return {"error": {"message": error.message, "kind": error.kind, "outcome": error.outcome, "hint": error.hint}}
+
+
+def check_request(request: Any, record: RunRecord) -> None:
+    """Raise RewindError if it is not a request that a run sends. Half a request would leave half a run record."""
+    if not isinstance(request, dict) or not isinstance(request.get("command"), str):
+        raise _invalid_request("no command")
+    command = request["command"]
+    if command in ("transition", "update"):
+        fields = request.get("fields")
+        if not isinstance(fields, dict) or _IMMUTABLE_FIELDS & set(fields) or not record.accepts(fields):
+            raise _invalid_request("fields that do not belong in a run record")
+    if command == "transition":
+        seconds = request.get("seconds")
+        if not isinstance(request.get("to"), str) or not (seconds is None or _is_duration(seconds)):
+            raise _invalid_request("missing state, or invalid time")
+    if command == "take_snapshot":
+        params = request.get("params")
+        if not isinstance(params, dict) or set(params) != _SNAPSHOT_PARAMS or not _is_duration(params["seconds"]) or not record.accepts(
+            {"snapshot_params": params}
+        ):
+            raise _invalid_request("missing snapshot parameters")
+    if command == "roll_back" and not (isinstance(request.get("reason"), str) and isinstance(request.get("manual"), bool)):
+        raise _invalid_request("missing reason")
+    if command == "finish":
+        final_fields = {key: request.get(key) for key in ("outcome", "message", "verification")}
+        if not isinstance(final_fields["outcome"], str) or not isinstance(final_fields["message"], str) or not record.accepts(final_fields):
+            raise _invalid_request("missing outcome")
+
+
+def _is_duration(seconds: Any) -> bool:
+    return isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and 0 < seconds <= _MAX_SECONDS
+
+
+def _invalid_request(problem: str) -> RewindError:
+    return RewindError(f"Invalid request to the guard ({problem})", kind=errors.INTERNAL)

@@ -101,9 +101,11 @@ class ProviderActions:
         self._config = config
 
     def restore_snapshot(self, snapshot_id: str, wait_seconds: int, progress: ProgressCallback) -> dict[str, Any]:
+        """Run the operation of snapshot_restore, and return its result."""
         return self._run_operation(snapshot_restore, {"id": snapshot_id, "name": None, "start_server": True}, wait_seconds, progress)
 
     def take_snapshot(self, params: dict[str, Any], wait_seconds: int, progress: ProgressCallback) -> dict[str, Any]:
+        """Run the operation of snapshot with `match`, what may be deleted to make room, and `stop_server`; return its result."""
         return self._run_operation(snapshot, {
             "name": self._record.snapshot["name"], "id": None, "description": None, "state": "present", "max_age": None,
             "stop_server": params["stop_server"],
@@ -115,6 +117,7 @@ class ProviderActions:
         return process_identity.is_alive(self._config["run"]["process"])
 
     def notify_terminal(self, text: str) -> None:
+        """Write a line to the terminal of a run that is gone, if it had one."""
         if self._config["terminal"]:
             with contextlib.suppress(OSError):
                 handle = os.open(self._config["terminal"], os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)

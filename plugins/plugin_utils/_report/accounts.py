@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reads the servers and snapshots of each account with the operations of the info modules.
+"""The options of the action `report`, the accounts they select, and what is read of each account.
 
 If an account cannot be read, its entry holds the reason. The other accounts are not affected.
 """
@@ -10,16 +10,89 @@ If an account cannot be read, its entry holds the reason. The other accounts are
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ...module_utils import _argspec as argspec
-from ...module_utils._errors import RewindError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ...module_utils._argspec import PROVIDERS, REQUIRED_CREDENTIALS, SECRET_OPTIONS, normalize_params, provider_spec
+from ...module_utils._errors import RewindError, invalid_argument
 from ...module_utils._execute import execute
 from ...module_utils._module import server_info, snapshot_info
 from ...module_utils._provider.registry import REGISTRY
 
+OPTIONS: dict[str, dict[str, Any]] = {
+    **provider_spec(),
+    "provider": {**provider_spec()["provider"], "required": False},  # accounts or hosts may select the accounts instead
+    "accounts": {"type": "list", "elements": "dict", "options": {**provider_spec(), "label": {"type": "str"}}},
+    "hosts": {"type": "list", "elements": "str"},
+    "path": {"type": "path", "default": "rewind-report.html"},
+    "state_dir": {"type": "path", "default": "~/.local/state/rewind.vps"},
+    "upgrades": {"type": "int", "default": 50},
+}
+MAX_UPGRADES = 1000
+PROVIDER_OPTIONS = tuple(provider_spec())
 _READS = ((server_info, "servers"), (snapshot_info, "snapshots"))
+
+# The variables that define the account of a host, by precedence: those of the role guarded_upgrade, then the inventory's.
+HOST_VARIABLES = {name: (f"guarded_upgrade_{name}",) for name in PROVIDER_OPTIONS}
+HOST_VARIABLES["provider"] += ("rewind_provider",)
+HOST_VARIABLES["api_url"] += ("rewind_api_url",)
+
+
+def select_accounts(parameters: Mapping[str, Any], host_variable: Callable[[str, str], Any]) -> list[dict[str, Any]]:
+    """Return the validated accounts to report on.
+
+    These are `accounts`; else the accounts of `hosts`; else the task's own account; else all accounts in the environment.
+
+    Args:
+        parameters: The validated options of the task.
+        host_variable: Returns a variable of a host, or None.
+
+    Raises:
+        RewindError: `invalid_argument`, if there is no account.
+    """
+    if parameters["accounts"]:
+        return parameters["accounts"]
+    if parameters["hosts"]:
+        return _accounts_of_hosts(parameters["hosts"], host_variable)
+    if parameters["provider"]:
+        return [{name: parameters[name] for name in PROVIDER_OPTIONS}]
+    matches = [account for account in (_validate({"provider": name}) for name in PROVIDERS)
+               if any(account[secret] for secret in REQUIRED_CREDENTIALS[account["provider"]])]
+    if not matches:
+        raise invalid_argument(
+            "There is no account to report on", "export the credentials of a provider, or list the accounts in accounts (report_accounts)",
+        )
+    return matches
+
+
+def secrets_of(parameters: Mapping[str, Any]) -> list[str | None]:
+    """Return the credentials among options."""
+    return [parameters.get(name) for name in SECRET_OPTIONS]
+
+
+def _accounts_of_hosts(hosts: Iterable[str], host_variable: Callable[[str, str], Any]) -> list[dict[str, Any]]:
+    """Return each account of the hosts once."""
+    accounts: list[dict[str, Any]] = []
+    for host in hosts:
+        given = {}
+        for name, variables in HOST_VARIABLES.items():
+            value = next((value for value in (host_variable(host, variable) for variable in variables) if value not in (None, "")), None)
+            if value is not None:
+                given[name] = value
+        account = _validate(given, f"host {host}: ")
+        if account not in accounts:
+            accounts.append(account)
+    return accounts
+
+
+def _validate(given: dict[str, Any], context: str = "") -> dict[str, Any]:
+    """Return the options of an account with the defaults from the environment."""
+    validation = ArgumentSpecValidator(provider_spec()).validate(given)
+    if validation.error_messages:
+        raise invalid_argument(f"{context}{validation.errors.msg}", "set provider or REWIND_PROVIDER, or rewind_provider of the host")
+    return validation.validated_parameters
 
 
 def with_labels(accounts: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -50,9 +123,9 @@ def read_account(account: Mapping[str, Any], progress: Callable[[str], None]) ->
         "label": account["label"], "provider": account["provider"], "api_url": None, "limit": limits.max_snapshots,
         "expected_seconds": limits.expected_create_seconds, "servers": None, "snapshots": None, "unlisted": [], "error": None,
     }
-    options = {name: account[name] for name in argspec.provider_spec()}
+    options = {name: account[name] for name in PROVIDER_OPTIONS}
     try:
-        report["api_url"] = argspec.normalize_params(options)["api_url"]
+        report["api_url"] = normalize_params(options)["api_url"]
     except RewindError as error:
         return {**report, "error": error.format()}
     for operation, key in _READS:

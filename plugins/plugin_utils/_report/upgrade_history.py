@@ -13,8 +13,7 @@ from ...module_utils._errors import RewindError
 from ...module_utils._provider.base import parse_timestamp
 from .._upgrade import process_identity
 from .._upgrade import record as states
-from .._upgrade.record import RunRecord
-from .._upgrade.record_schema import is_run_id
+from .._upgrade.record import RunRecord, is_run_id
 
 # In addition to the outcomes of run records:
 IN_PROGRESS = "in_progress"  # not finished, and its guard is alive

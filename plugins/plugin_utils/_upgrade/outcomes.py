@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a run ended, and what a person does next. Pure functions over a run record."""
+"""How a run ended, what a person does next, and the report of a roll-out. Pure functions over run records."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from typing import Any
 
 from . import record as states
 from .record import RunRecord
+
+# Outcomes of a row beside those that a run can end with.
+IN_PROGRESS, NOT_REACHED = "in_progress", "not_reached"
+
+_COLUMNS = ("host", "cloud", "snapshot", "outcome", "upgrade time", "rollback time", "verification")
 
 
 def outcome_of(record: RunRecord) -> dict[str, Any]:
@@ -54,3 +59,61 @@ def _next_for(outcome: str, record: RunRecord) -> str:
         f"there or with the playbook rewind.vps.rollback.{diagnostics_note}",
     }
     return next_steps[outcome]
+
+
+# --- the report of a roll-out, as a table and as data
+
+def row(record: RunRecord) -> dict[str, Any]:
+    """One host's part of the report as data; seconds are None where that did not happen."""
+    data = record.data
+    return {
+        "host": data["host"],
+        "cloud": data.get("cloud") or data["provider"],
+        "server": data["server"],
+        "snapshot": record.snapshot,
+        "outcome": record.outcome or IN_PROGRESS,
+        "state": record.state,
+        "message": data.get("message"),
+        "reason": data.get("reason"),
+        "seconds_upgrading": record.seconds_between(states.UPGRADING, states.CONFIRMED, states.RESTORING),
+        "seconds_rolling_back": record.seconds_between(states.RESTORING, states.RESTORED, states.ENDED),
+        "verification": data.get("verification") or [],
+        "ended_at": data["history"][-1]["at"] if record.state == states.ENDED else None,
+        "run_record": str(record.path),
+        "run_id": record.run_id,
+    }
+
+
+def not_reached_row(host: str) -> dict[str, Any]:
+    """A host that the roll-out did not come to."""
+    return {
+        "host": host, "cloud": None, "server": None, "snapshot": None, "outcome": NOT_REACHED, "state": None,
+        "message": None, "reason": None, "seconds_upgrading": None, "seconds_rolling_back": None, "verification": [], "ended_at": None,
+        "run_record": None, "run_id": None,
+    }
+
+
+def format_table(rows: list[dict[str, Any]]) -> list[str]:
+    """The same as lines of text, columns aligned."""
+    cells = [_COLUMNS, *(_cells(item) for item in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(_COLUMNS))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells]
+    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
+
+
+def _cells(item: dict[str, Any]) -> tuple[str, ...]:
+    snapshot = item["snapshot"]["name"] if item["snapshot"] and item["snapshot"].get("id") else "-"
+    outcome = item["outcome"].replace("_", " ") + (f" ({item['state']})" if item["outcome"] == IN_PROGRESS else "")
+    return (
+        item["host"], item["cloud"] or "-", snapshot, outcome, _seconds(item["seconds_upgrading"]),
+        _seconds(item["seconds_rolling_back"]), _verification(item["verification"]),
+    )
+
+
+def _seconds(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds:.0f} s"
+
+
+def _verification(findings: list[dict[str, str]]) -> str:
+    labels = {"passed": "", "inconclusive": ": inconclusive", "failed": ": FAILED"}
+    return ", ".join(f"{finding['check']}{labels.get(finding['result'], ': unknown')}" for finding in findings) or "-"

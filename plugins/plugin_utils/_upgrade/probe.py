@@ -15,7 +15,7 @@ import re
 from typing import Any
 
 from . import record as states
-from .record_schema import MARKER_PREFIX
+from .record import MARKER_PREFIX
 
 MAX_PROBE_CHARS = 1_000_000  # longer output is not of this script
 

@@ -42,6 +42,10 @@ def test_files_that_are_missing_or_broken(upgrades: UpgradeRunner) -> None:
     broken.write_text("- name: Broken\n  no.such.module: {}\n", encoding="utf-8")
     is_refused(upgrades, "no.such.module", tasks=str(broken))
     is_refused(upgrades, "no.such.module", checks=str(broken))
+    role = upgrades.directory / "roles" / "broken" / "tasks"
+    role.mkdir(parents=True)
+    (role / "main.yml").write_text(broken.read_text("utf-8"), encoding="utf-8")
+    is_refused(upgrades, "no.such.module", roles=["broken"], environment={"ANSIBLE_ROLES_PATH": str(upgrades.directory / "roles")})
     upgrades.assert_untouched("web1")
 
 

@@ -98,8 +98,14 @@ def test_the_server_is_found_by_its_address_or_its_name(upgrades: UpgradeRunner)
         assert "reserved name" not in run.output
 
 
-def test_a_task_file_whose_path_has_an_apostrophe_and_a_space(upgrades: UpgradeRunner) -> None:
+def test_a_role_and_task_files_whose_paths_have_an_apostrophe_and_a_space(upgrades: UpgradeRunner) -> None:
     """Ansible splits the argument of an include like a shell, so the path must be passed as one value."""
+    role = upgrades.directory / "bob's roles" / "upgrade" / "tasks"
+    role.mkdir(parents=True)
+    (role / "main.yml").write_text(json.dumps([{**CHANGE, "ansible.builtin.copy": {"dest": "/etc/of-the-role", "content": "new", "mode": "0644"}}]))
     (upgrades.directory / "bob's files").mkdir()
-    run = upgrades.run("web1", tasks=upgrades.tasks("bob's files/upgrade", CHANGE), checks=upgrades.tasks("bob's files/checks", CHANGE))
+    run = upgrades.run("web1", tasks=upgrades.tasks("bob's files/upgrade", CHANGE), checks=upgrades.tasks("bob's files/checks", CHANGE),
+                       roles=["upgrade"], environment={"ANSIBLE_ROLES_PATH": str(upgrades.directory / "bob's roles")})
     assert run.status == 0, run.output
+    assert (upgrades.disk("web1") / "etc" / "of-the-role").read_text() == "new"
+    assert (upgrades.record("web1")["outcome"], upgrades.record("web1")["roles"]) == ("upgraded", ["upgrade"])

@@ -12,8 +12,7 @@ from builders import FakeClock
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.plugin_utils._guard.guard import Guard
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RunRecord, write_private
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record_schema import RUN_ID_GLOB
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RUN_ID_GLOB, RunRecord, write_private
 
 RUN_ID = "20260101T000000Zab12"
 SNAPSHOT = {"name": f"rewind{RUN_ID}", "id": "801", "created_at": "2026-01-01T00:00:30Z"}

@@ -11,8 +11,7 @@ from ..options import READ_ONLY_STEPS
 from .base import OperationFailed, Result
 from .history import HistorySteps
 from .prepare import PrepareSteps
-from .rollback import RollbackSteps
-from .upgrade import UpgradeSteps
+from .upgrade import RollbackSteps, UpgradeSteps
 
 __all__ = ["OperationFailed", "Steps"]
 

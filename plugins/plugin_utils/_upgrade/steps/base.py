@@ -21,8 +21,7 @@ from ..._guard.client import is_guard_running, send_request, start_guard
 from .. import planning, process_identity
 from .. import record as states
 from ..options import ROLE_OPTIONS, RunContext, select_provider_options
-from ..record import RunRecord, ServerRecords
-from ..record_schema import RUN_ID_GLOB
+from ..record import RUN_ID_GLOB, RunRecord, ServerRecords
 
 Result = dict[str, Any]
 

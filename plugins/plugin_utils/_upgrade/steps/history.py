@@ -14,7 +14,7 @@ from ....module_utils import _errors as errors
 from ....module_utils._errors import RewindError
 from ....module_utils._module import snapshot_info
 from ..._guard.client import is_guard_running
-from .. import planning, rollout_table
+from .. import outcomes, planning
 from .. import record as states
 from ..record import write_private
 from .base import Result, StepBase
@@ -64,12 +64,12 @@ class HistorySteps(StepBase):
         """Write the report of all hosts of this run, and show it in the step of the host of the batch that ended last."""
         context, process = self._context, self._context.process
         own_rows = {
-            record.data["host"]: rollout_table.row(record) for record in states.latest_records(self._params["state_dir"])
+            record.data["host"]: outcomes.row(record) for record in states.latest_records(self._params["state_dir"])
             if (record.data["run"].get("pid"), record.data["run"].get("started")) == (process["pid"], process["started"])
         }
         if not own_rows:
             return {"changed": False, "msg": "No upgrade was started"}
-        rows = [own_rows.get(host) or rollout_table.not_reached_row(host) for host in context.all_hosts]
+        rows = [own_rows.get(host) or outcomes.not_reached_row(host) for host in context.all_hosts]
         path = Path(self._params["state_dir"]) / "reports" / f"{min(item['run_id'] for item in own_rows.values())}.json"
         message: Any = f"The same as JSON: {path}"
         if not context.check_mode:
@@ -77,7 +77,7 @@ class HistorySteps(StepBase):
         if not (self._params["show_report"] and self._is_last_of_batch(own_rows)):
             return {"changed": False, "msg": message}
         # Ansible shows the whole result of such a task, as it does for `debug`.
-        return {"changed": False, "msg": [*rollout_table.format_table(rows), message], "_ansible_verbose_always": True}
+        return {"changed": False, "msg": [*outcomes.format_table(rows), message], "_ansible_verbose_always": True}
 
     def _is_last_of_batch(self, own_rows: dict[str, dict[str, Any]]) -> bool:
         rows = [row for host, row in own_rows.items() if host in self._context.batch]

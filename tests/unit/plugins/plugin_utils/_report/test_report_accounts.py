@@ -8,8 +8,7 @@ import os
 import pytest
 
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
-from ansible_collections.rewind.vps.plugins.plugin_utils._report import options
-from ansible_collections.rewind.vps.plugins.plugin_utils._report.accounts import with_labels
+from ansible_collections.rewind.vps.plugins.plugin_utils._report import accounts
 from ansible_collections.rewind.vps.plugins.plugin_utils._report.render import write_page
 from ansible_collections.rewind.vps.plugins.plugin_utils._report.upgrade_history import read_upgrades
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import process_identity
@@ -25,8 +24,8 @@ def clean_environment(monkeypatch):
 
 
 def select(hosts=None, hostvars=None, **given):
-    parameters = {**dict.fromkeys(options.PROVIDER_OPTIONS), "accounts": None, "hosts": hosts, **given}
-    return options.select_accounts(parameters, lambda host, name: (hostvars or {}).get(host, {}).get(name))
+    parameters = {**dict.fromkeys(accounts.PROVIDER_OPTIONS), "accounts": None, "hosts": hosts, **given}
+    return accounts.select_accounts(parameters, lambda host, name: (hostvars or {}).get(host, {}).get(name))
 
 
 def test_by_default_every_provider_with_credentials_in_the_environment(monkeypatch):
@@ -60,7 +59,7 @@ def test_hosts_select_each_account_once():
 
 def test_labels_are_unique():
     given = [{"provider": "vpsorg"}, {"provider": "vpsorg", "label": "Shop"}, {"provider": "ilkbyte"}, {"provider": "vpsorg", "label": ""}]
-    assert [account["label"] for account in with_labels(given)] == ["VPS.org 1", "Shop", "Ilkbyte", "VPS.org 2"]
+    assert [account["label"] for account in accounts.with_labels(given)] == ["VPS.org 1", "Shop", "Ilkbyte", "VPS.org 2"]
 
 
 def write_run(directory, run_id, server="vpsorg-1-a", state="ended", outcome="upgraded", **fields):

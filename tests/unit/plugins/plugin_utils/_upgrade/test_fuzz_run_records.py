@@ -13,12 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import outcomes, planning, rollout_table
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import outcomes, planning
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import RunContext
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.probe import MAX_PROBE_CHARS, parse_probe, verify_restore
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RunRecord, ServerRecords, latest_records
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record_schema import RUN_ID_GLOB
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RUN_ID_GLOB, RunRecord, ServerRecords, latest_records
 
 CONTEXT = RunContext(
     host="web2", address=None, connection="ssh", search_paths=[], process={"pid": 1, "started": "never"}, command="x", batch=["web2"],
@@ -58,7 +57,7 @@ def read_everything(record):
     """Call every reader of a run record; any error but a RewindError fails the test."""
     probe_result = parse_probe("boot 22222222-2222\nunits known\nend")
     for read in (
-        lambda: rollout_table.format_table([rollout_table.row(record)]), lambda: outcomes.outcome_of(record),
+        lambda: outcomes.format_table([outcomes.row(record)]), lambda: outcomes.outcome_of(record),
         lambda: outcomes.with_next_steps(record, outcomes.outcome_of(record)),
         lambda: verify_restore(record.data, probe_result, "passed"), lambda: verify_restore(record.data, None, None),
         lambda: planning.validate_record(record, CONTEXT),

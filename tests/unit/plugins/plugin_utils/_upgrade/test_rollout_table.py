@@ -13,7 +13,7 @@ import pytest
 from guard_builders import RUN_ID, SNAPSHOT, record_in
 
 from ansible_collections.rewind.vps.plugins.module_utils._redaction import MASK, Redactor
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import diagnostics, rollout_table
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import diagnostics, outcomes
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.diagnostics import save_diagnostics
 
@@ -28,21 +28,21 @@ def at(*entries):
 @pytest.mark.parametrize("state", list(states.STATES))
 def test_an_outcome_of_a_row_is_always_one_of_an_enumeration(tmp_path, state):
     known = {*states.OUTCOMES, "in_progress", "not_reached"}
-    rows = [rollout_table.not_reached_row("web9"), rollout_table.row(record_in(tmp_path, state))]
-    rows += [rollout_table.row(record_in(tmp_path, states.ENDED, outcome=outcome)) for outcome in states.OUTCOMES]
+    rows = [outcomes.not_reached_row("web9"), outcomes.row(record_in(tmp_path, state))]
+    rows += [outcomes.row(record_in(tmp_path, states.ENDED, outcome=outcome)) for outcome in states.OUTCOMES]
     assert {row["outcome"] for row in rows} == known and {row["state"] for row in rows} == {None, state, states.ENDED}
 
 
 def test_the_table(tmp_path):
     rows = [
-        rollout_table.row(record_in(tmp_path, states.ENDED, outcome=states.ROLLED_BACK, verification=PROOF,
+        outcomes.row(record_in(tmp_path, states.ENDED, outcome=states.ROLLED_BACK, verification=PROOF,
                                     history=at(("00", "upgrading"), ("10", "restoring"), ("14", "restored"), ("50", "ended")))),
-        rollout_table.row(record_in(tmp_path, states.PLANNED, cloud=None)), rollout_table.not_reached_row("a-host-with-a-long-name"),
+        outcomes.row(record_in(tmp_path, states.PLANNED, cloud=None)), outcomes.not_reached_row("a-host-with-a-long-name"),
     ]
     assert (rows[0]["seconds_upgrading"], rows[0]["seconds_rolling_back"], rows[0]["ended_at"]) == (600.0, 240.0, "2026-01-01T00:50:00.000Z")
     assert (rows[0]["run_id"], rows[0]["server"]["id"], rows[0]["state"], rows[1]["state"]) == (RUN_ID, "12345", states.ENDED, states.PLANNED)
     assert set(rows[2]) == set(rows[0]) and json.dumps(rows)
-    head, rule, *lines = rollout_table.format_table(rows)
+    head, rule, *lines = outcomes.format_table(rows)
     assert head.split("  ")[0].strip() == "host" and set(rule) == {"-", " "}
     cells = [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines]
     assert cells == [
@@ -54,7 +54,7 @@ def test_the_table(tmp_path):
     for line in (head, *lines):
         assert all(line[position] != " " and line[max(0, position - 2):position].isspace() for position in starts[1:]), "columns"
     assert not any(line != line.rstrip() for line in lines)
-    assert len(rollout_table.format_table([])) == 2
+    assert len(outcomes.format_table([])) == 2
 
 
 # --- evidence

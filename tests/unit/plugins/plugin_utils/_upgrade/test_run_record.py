@@ -19,13 +19,13 @@ from ansible_collections.rewind.vps.plugins.module_utils._provider.registry impo
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import (
     MAX_RUNS,
+    RUN_ID_GLOB,
     RunRecord,
     ServerRecords,
     latest_records,
     new_run_id,
     write_private,
 )
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record_schema import RUN_ID_GLOB
 
 
 def mode(path):
