@@ -22,6 +22,7 @@ author:
   - rewind.vps contributors (@rewind-vps)
 extends_documentation_fragment:
   - rewind.vps.provider
+  - rewind.vps.attributes
 options:
   provider:
     description:
@@ -94,26 +95,14 @@ options:
 attributes:
   action:
     description: Has an action plugin of the same name that does the work on the controller.
-    support: full
     details: There is no module code.
-  action_group:
-    description: Is in these action groups, for C(module_defaults).
-    support: full
-    membership: [rewind.vps.all]
   async:
-    description: Can be run with C(async).
     support: none
+    details: The task always runs in the controller's process.
   check_mode:
-    description: Can run with C(--check) and predict whether it would change something.
-    support: full
     details: Reads the accounts and writes nothing. Credentials are needed.
   diff_mode:
-    description: Shows with C(--diff) what is changed, or in check mode what would be changed.
     support: none
-  platform:
-    description: Operating systems that the task can run on, as opposed to that of the managed server.
-    support: full
-    platforms: posix
 notes:
   - The page shows the state and the ages at the time of the run. So each run rewrites it, and RV(ignore:changed) is always true.
   - If an account cannot be read, the page shows the reason and the other accounts, and the task fails after writing it.

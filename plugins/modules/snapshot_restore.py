@@ -48,8 +48,6 @@ options:
     default: 1800
 attributes:
   check_mode:
-    description: Can run with C(--check) and predict whether it would change something.
-    support: full
     details:
       - Looks up the server and the snapshot and fails where a real run would fail. Sends no request that changes anything.
       - The result has the same keys as a real run.

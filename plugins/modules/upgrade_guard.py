@@ -20,6 +20,7 @@ author:
   - rewind.vps contributors (@rewind-vps)
 extends_documentation_fragment:
   - rewind.vps.provider
+  - rewind.vps.attributes
 options:
   step:
     description:
@@ -92,37 +93,23 @@ options:
 attributes:
   action:
     description: Has an action plugin of the same name that does the work on the controller.
-    support: full
-    details: There is no module besides. The server's own Python is not needed.
-  action_group:
-    description: Is in these action groups, for C(module_defaults).
-    support: full
-    membership: [rewind.vps.all]
+    details: There is no module code. The server's own Python is not needed.
   async:
-    description: Can be run with C(async).
     support: none
+    details: The task always runs in the controller's process.
   become:
     description: Is usable alongside C(become).
     support: none
     details: The work is always done as the user who runs C(ansible-playbook).
   check_mode:
-    description: Can run with C(--check) and predict whether it would change something.
     support: partial
     details: V(plan), V(find_interrupted), V(find_last), V(prune) and V(rollout_table) can. The role skips the other steps.
-  connection:
-    description: Uses the host's connection.
-    support: none
   delegation:
     description: Can be used with C(delegate_to).
     support: none
     details: It always runs on the controller, for the host of the inventory.
   diff_mode:
-    description: Shows with C(--diff) what is changed, or in check mode what would be.
     support: none
-  platform:
-    description: Operating systems that the task can run on (not that of the server).
-    support: full
-    platforms: posix
 notes:
   - Credentials and the other options of the provider are read from the role's variables C(guarded_upgrade_X), which come before
     C(module_defaults). They reach the guard through a pipe and are in no file, command line or environment.

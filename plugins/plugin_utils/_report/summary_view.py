@@ -13,9 +13,8 @@ from typing import Any
 from ...module_utils._provider import base
 from ...module_utils._text import sanitize
 from . import formatting, upgrade_history
-from .findings import BAD, NOTE, OK, WARN
 from .formatting import duration, duration_or_none, pluralize, truncate, truncate_or_none
-from .server_view import ServerReport, build_server_reports
+from .server_view import BAD, NOTE, OK, WARN, ServerReport, build_server_reports
 
 # The text and the level of each outcome.
 OUTCOMES = {

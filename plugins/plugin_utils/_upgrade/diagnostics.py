@@ -36,11 +36,13 @@ def save_diagnostics(
             "action": str(failed_task.get("action") or ""),
             "result": CENSORED if hidden else failed_result,
         }
-        files.append(_save(directory / "failed_task.json", _as_json(summary, redactor)))
+        files.append((directory / "failed_task.json", _as_json(summary, redactor)))
     if server_log:
         # Cut afterwards: the redactor does not know the end of a secret that was cut in two.
-        files.append(_save(directory / "server.log", redactor.redact_text(server_log)[-MAX_LOG_CHARS:]))
-    return files
+        files.append((directory / "server.log", redactor.redact_text(server_log)[-MAX_LOG_CHARS:]))
+    for path, text in files:
+        write_private(path, text)
+    return [str(path) for path, dummy in files]
 
 
 def _as_json(summary: dict[str, Any], redactor: Redactor) -> str:
@@ -49,8 +51,3 @@ def _as_json(summary: dict[str, Any], redactor: Redactor) -> str:
         return json.dumps(redactor.redact(json.loads(json.dumps(summary, default=str))), indent=2) + "\n"
     except (TypeError, ValueError, RecursionError):
         return json.dumps({**summary, "result": NOT_SERIALIZABLE}, default=str, indent=2) + "\n"
-
-
-def _save(path: Path, text: str) -> str:
-    write_private(path, text)
-    return str(path)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,7 @@ class PrepareSteps(StepBase):
 
     def _plan(self) -> Result:
         params, context = self._params, self._context
-        files = {name: planning.resolve_task_files(f"guarded_upgrade_{name}", params[name], context.search_paths)
-                 for name in ("tasks", "checks", "notify_tasks")}
-        planning.validate_play(context)
-        planning.validate_task_files(files["tasks"] + files["checks"])
-        context.load_files(files["tasks"] + files["checks"] + files["notify_tasks"], params["roles"])
+        files = self._validate_files("tasks", "checks", "notify_tasks", roles=params["roles"])
         planning.stop_after_failed_host(params["state_dir"], context)
         name = self._new_snapshot_name
         cloud = self._preflight(name)
@@ -59,11 +56,7 @@ class PrepareSteps(StepBase):
     def _find_interrupted(self) -> Result:
         """Find what an interrupted run has left. Otherwise nothing is started."""
         params, context = self._params, self._context
-        files = {name: planning.resolve_task_files(f"guarded_upgrade_{name}", params[name], context.search_paths)
-                 for name in ("checks", "notify_tasks")}
-        planning.validate_play(context)
-        planning.validate_task_files(files["checks"])
-        context.load_files(files["checks"] + files["notify_tasks"], [])
+        files = self._validate_files("checks", "notify_tasks")
         cloud = self._preflight(self._new_snapshot_name)
         server_records = self._server_records(cloud["server"]["id"])
         previous = self._latest_record(server_records)
@@ -71,8 +64,7 @@ class PrepareSteps(StepBase):
         next_action, dummy = planning.decide_next_action(previous, context, params["auto_recover_within"], params["accept_run"])
         run: dict[str, Any] = {
             "next": planning.NONE, "resumed": False, "tasks": [], **files, "server": cloud["server"], "cloud": cloud["cloud"],
-            "match": self._name_pattern, "connection": context.connection,
-            "options": self._role_options,
+            "match": self._name_pattern, "connection": context.connection, "options": self._role_options,
         }
         if next_action == planning.UPGRADE:
             lines = [planning.nothing_to_recover_message(previous, cloud["server"])]
@@ -83,6 +75,15 @@ class PrepareSteps(StepBase):
         )
         lines = planning.plan_lines(run, params, cloud)
         return {"changed": False, "msg": ". ".join(lines), "plan": lines, "run": run}
+
+    def _validate_files(self, *options: str, roles: Sequence[str] = ()) -> dict[str, list[str]]:
+        """Return the paths of the user's files by option, when they and the play can be guarded."""
+        context = self._context
+        files = {name: planning.resolve_task_files(f"guarded_upgrade_{name}", self._params[name], context.search_paths) for name in options}
+        planning.validate_play(context)
+        planning.validate_task_files([path for name, paths in files.items() if name != "notify_tasks" for path in paths])
+        context.load_files([path for paths in files.values() for path in paths], list(roles))
+        return files
 
     def _start_guard(self) -> Result:
         """Start the guard, with a new run record or the one that is resumed."""

@@ -6,12 +6,12 @@ from __future__ import annotations
 import pytest
 from report_builders import DAY, HOUR, NOW, account, few, gathered, schedule, server, snapshot, unreadable, upgrade
 
-from ansible_collections.rewind.vps.plugins.plugin_utils._report import findings, summary_view
+from ansible_collections.rewind.vps.plugins.plugin_utils._report import server_view, summary_view
 from ansible_collections.rewind.vps.plugins.plugin_utils._report.server_view import build_server_reports
 
 
 def found(snapshots, last_upgrade=None, **fields):
-    return [(finding.level, finding.kind) for finding in findings.findings(snapshots, account([], [], **fields), last_upgrade, NOW)]
+    return [(finding.level, finding.kind) for finding in server_view.server_findings(snapshots, account([], [], **fields), last_upgrade, NOW)]
 
 
 def some_snapshots(count, **fields):
