@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import socket
+import tempfile
 import threading
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -18,7 +21,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._redaction import Redactor
-from ansible_collections.rewind.vps.plugins.plugin_utils._guard import server
+from ansible_collections.rewind.vps.plugins.plugin_utils._guard import client, server
 from ansible_collections.rewind.vps.plugins.plugin_utils._guard.client import send_request
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import diagnostics
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
@@ -183,34 +186,60 @@ def test_a_caller_that_drips_does_not_keep_the_guard_from_watching(tmp_path, mon
     assert time.monotonic() - started_at < 3
 
 
+@contextlib.contextmanager
+def responding(*chunks):
+    """Listen on a socket, send these chunks to the first client (a number is a delay in seconds), and close it."""
+    directory = Path(tempfile.mkdtemp(prefix="rewind-test-"))  # the paths of pytest's directories are too long for a socket
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+            listener.bind(str(directory / "socket"))
+            listener.listen(1)
+
+            def serve():
+                with contextlib.suppress(OSError):
+                    caller, dummy = listener.accept()
+                    with caller:
+                        caller.recv(65536)
+                        for chunk in chunks:
+                            time.sleep(chunk) if isinstance(chunk, float) else caller.sendall(chunk)
+
+            thread = threading.Thread(target=serve)
+            thread.start()
+            yield RunRecord(Path("run.json"), record_data(states.UPGRADING, guard={"socket": str(directory / "socket")}))
+            thread.join(20)
+    finally:
+        shutil.rmtree(directory)
+
+
+RESPONSE = json.dumps({"result": {"record": record_data(states.ENDED)}}).encode() + b"\n"
+
+
+@pytest.mark.parametrize("chunks", [(), (b"",), (RESPONSE[:40],), (b"[]\n", RESPONSE), (RESPONSE[:40], RESPONSE[40:-2])])
+def test_an_answer_that_does_not_come_to_its_end_is_none(chunks):
+    with responding(*chunks) as record:
+        assert send_request(record, {"command": "read"}) is None
+
+
+def test_a_callback_runs_while_waiting_for_a_response(monkeypatch):
+    monkeypatch.setattr(client, "PROGRESS_INTERVAL", 0.05)
+    calls = []
+    with responding(0.3, RESPONSE[:30], RESPONSE[30:]) as record:
+        answer = send_request(record, {"command": "read"}, lambda: calls.append(1))
+    assert len(calls) >= 2
+    assert (answer.path, answer.data) == (Path("run.json"), record_data(states.ENDED))
+
+
 @with_files
 @given(lines=st.lists(RAW_BODIES | ANYTHING.map(lambda value: json.dumps(value).encode()) | st.builds(
     lambda key, value: json.dumps({key: value}).encode(), st.sampled_from(["result", "error"]),
     ANYTHING | st.fixed_dictionaries({"record": ANYTHING}),
 ), max_size=3))
-def test_a_run_rejects_an_invalid_answer_of_its_guard(tmp_path, lines):
-    record = RunRecord(tmp_path / "run.json", record_data(states.UPGRADING))
-    socket_path = tmp_path / "s"
-    socket_path.unlink(missing_ok=True)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-        listener.bind(str(socket_path))
-        listener.listen()
-
-        def serve():
-            with contextlib.suppress(OSError):
-                caller, dummy = listener.accept()
-                with caller:
-                    caller.recv(65536)
-                    caller.sendall(b"\n".join(lines) + b"\n")
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        record.data["guard"] = {"socket": str(socket_path)}
+def test_a_run_rejects_an_invalid_answer_of_its_guard(lines):
+    with responding(b"\n".join(lines) + b"\n") as record:
         try:
             assert send_request(record, {"command": "read"}) is None
         except RewindError as error:
             assert b"error" in b"".join(lines) and isinstance(error.message, str)
-        thread.join()
 
 
 @pytest.mark.parametrize("socket_path", [None, "", "\0", "a\0b", "/nowhere", "x" * 500, "/", "\ud800"])

@@ -10,12 +10,9 @@ import os
 import pty
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import sys
-import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -23,7 +20,6 @@ import pytest
 from guard_builders import ACKNOWLEDGE, FINISH, RUN_ID, SNAPSHOT, WAIT, record_data, roll_back, take_snapshot, transition
 
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
-from ansible_collections.rewind.vps.plugins.plugin_utils._guard import client
 from ansible_collections.rewind.vps.plugins.plugin_utils._guard.client import is_guard_running, send_request, start_guard
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import process_identity
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
@@ -179,48 +175,6 @@ def test_a_guard_that_cannot_start_reports_it(stage, problem, tmp_path):
 
 
 # --- what the run's side makes of a guard that goes away
-
-
-@contextlib.contextmanager
-def responding(*chunks):
-    """Listen on a socket, send these chunks to the first client (a number is a delay in seconds), and close it."""
-    directory = Path(tempfile.mkdtemp(prefix="rewind-test-"))  # the paths of pytest's directories are too long for a socket
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-            listener.bind(str(directory / "socket"))
-            listener.listen(1)
-
-            def serve():
-                caller, dummy = listener.accept()
-                with caller:
-                    caller.recv(65536)
-                    for chunk in chunks:
-                        time.sleep(chunk) if isinstance(chunk, float) else caller.sendall(chunk)
-
-            thread = threading.Thread(target=serve)
-            thread.start()
-            yield RunRecord(Path("run.json"), record_data(guard={"socket": str(directory / "socket")}))
-            thread.join(SECONDS)
-    finally:
-        shutil.rmtree(directory)
-
-
-RESPONSE = json.dumps({"result": {"record": record_data(states.ENDED)}}).encode() + b"\n"
-
-
-@pytest.mark.parametrize("chunks", [(), (b"",), (RESPONSE[:40],), (b"[]\n", RESPONSE), (RESPONSE[:40], RESPONSE[40:-2])])
-def test_an_answer_that_does_not_come_to_its_end_is_none(chunks):
-    with responding(*chunks) as record:
-        assert send_request(record, READ) is None
-
-
-def test_a_callback_runs_while_waiting_for_a_response(monkeypatch):
-    monkeypatch.setattr(client, "PROGRESS_INTERVAL", 0.05)
-    calls = []
-    with responding(0.3, RESPONSE[:30], RESPONSE[30:]) as record:
-        answer = send_request(record, READ, lambda: calls.append(1))
-    assert len(calls) >= 2
-    assert (answer.path, answer.data) == (Path("run.json"), record_data(states.ENDED))
 
 
 @pytest.mark.parametrize("content", ["", "{", "5", "[]", "null", "[" * 100_000, '{"pid": 1}', '{"pid": 1, "started": "long ago"}'])

@@ -8,7 +8,6 @@ writes two example pages. The collection must be importable: installed, or linke
 
 from __future__ import annotations
 
-import random
 import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -114,23 +113,11 @@ def few() -> dict[str, Any]:
 
 
 def many(count: int = 500) -> dict[str, Any]:
-    """Return that many servers at two providers; the same each time."""
-    dice = random.Random(7)
-    accounts = []
-    for label, limit, size in (("VPS.org", 5, 2048), ("Ilkbyte", None, None)):
-        servers, snapshots = [], []
-        for number in range(count // 2):
-            name = f"{dice.choice(('web', 'db', 'cache', 'app', 'mail'))}{number + 1}"
-            servers.append(server(f"{label}{number}", name))
-            for index in range(dice.choice((0, 1, 2, 2, 3, 3, 3, 4, 5)) if dice.random() > .05 else 5):
-                age = dice.choice((HOUR, DAY, DAY, 7 * DAY, 60 * DAY)) * dice.uniform(.2, 3)
-                snapshots.append(snapshot(
-                    f"preupgrade{index}", age, f"{label}{number}", size_mb=size and size * dice.randint(1, 9),
-                    status="failed" if dice.random() < .01 else "ready", schedule=schedule() if limit is None and index == 0 else None,
-                ))
-        accounts.append(account(servers, newest(snapshots), label=label, provider=label, limit=limit))
-    runs = [upgrade(dice.choice(("upgraded",) * 9 + ("rolled_back",)), DAY * (1 + n / 5), f"web{n}", f"VPS.org{n}") for n in range(50)]
-    return gathered(*accounts, runs=runs, omitted=120)
+    """Return that many servers of one account, every fifth without a snapshot."""
+    servers = [server(str(number), f"web{number}") for number in range(count)]
+    snapshots = [snapshot(f"preupgrade{index}", index * DAY + number * MINUTE, str(number))
+                 for number in range(count) for index in range(number % 5)]
+    return gathered(account(servers, newest(snapshots)), runs=[upgrade("upgraded", DAY * (1 + n / 5), f"web{n}", str(n)) for n in range(50)])
 
 
 def newest(snapshots: list[dict[str, Any]]) -> list[dict[str, Any]]:

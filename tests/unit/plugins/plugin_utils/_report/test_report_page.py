@@ -137,7 +137,7 @@ def test_size_and_time_of_a_page_with_500_servers():
     started = time.monotonic()
     html = render(fleet)
     assert time.monotonic() - started < 10
-    assert 500_000 < len(html.encode()) < 3_000_000
+    assert len(html.encode()) < 3_000_000
     assert html.count('<details class="server') == 500 and html.count('<ul class="urgent">') == 2, "all but the first few are collapsed"
     assert not re.search("<details[^>]* open", html)
 

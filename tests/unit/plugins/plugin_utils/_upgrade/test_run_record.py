@@ -91,11 +91,6 @@ def test_several_may_write_one_file_at_once(tmp_path):
     assert os.listdir(tmp_path) == ["report.json"]
 
 
-def test_text_that_is_no_text_is_written_all_the_same(tmp_path):
-    write_private(tmp_path / "server.log", "half a \udc80 character")
-    assert (tmp_path / "server.log").read_text(encoding="utf-8") == "half a ? character"
-
-
 # --- as text
 
 
