@@ -43,21 +43,24 @@ class StepBase:
 
     @property
     def _run(self) -> dict[str, Any]:
-        """The plan, with the provider that the options name."""
+        """The plan."""
         if not self._params["run"]:
             raise invalid_argument("run is missing: it takes the result of the plan")
-        options = argspec.normalize_params({**select_provider_options(self._params)})
-        return {**self._params["run"], "provider": options["provider"], "api_url": options["api_url"]}
+        return self._params["run"]
 
     @property
     def _record(self) -> RunRecord:
-        if not self._params["run"]:
-            raise invalid_argument("run is missing: it takes the result of the plan")
-        return RunRecord.load(Path(self._params["run"]["run_record"]))
+        return RunRecord.load(Path(self._run["run_record"]))
+
+    @property
+    def _endpoint(self) -> dict[str, str]:
+        """The provider that the options name, and the address of its API."""
+        options = argspec.normalize_params(select_provider_options(self._params))
+        return {name: options[name] for name in ("provider", "api_url")}
 
     def _server_records(self, server_id: str) -> ServerRecords:
-        options = argspec.normalize_params({**select_provider_options(self._params)})
-        return ServerRecords(self._params["state_dir"], options["provider"], server_id, options["api_url"])
+        endpoint = self._endpoint
+        return ServerRecords(self._params["state_dir"], endpoint["provider"], server_id, endpoint["api_url"])
 
     @property
     def _name_pattern(self) -> str:
@@ -104,7 +107,7 @@ class StepBase:
         return start_guard({
             "record_path": str(path), "record": record, "run": {"process": context.process, "command": context.command},
             # As cleaned here: addresses may come from this task's environment, which the guard does not have.
-            "parameters": {**select_provider_options(params), "api_url": argspec.normalize_params({**select_provider_options(params)})["api_url"]},
+            "parameters": {**select_provider_options(params), "api_url": self._endpoint["api_url"]},
             "rollback_seconds": params["rollback_timeout"], "terminal": process_identity.controlling_terminal(context.process["pid"]),
         })
 

@@ -14,7 +14,6 @@ from ....module_utils import _errors as errors
 from ....module_utils._errors import RewindError
 from .. import planning, probe
 from .. import record as states
-from ..record import ServerRecords
 from .base import OperationFailed, Result, StepBase
 
 
@@ -105,7 +104,7 @@ class PrepareSteps(StepBase):
             fields = {"marker_written": has_marker, "boot_before_restore": probe_result["boot_id"] if probe_result else None}
             record = self._send(record, {"command": "update", "fields": fields})
         if is_new:
-            ServerRecords(self._params["state_dir"], run["provider"], run["server"]["id"], run["api_url"]).prune_old()
+            self._server_records(run["server"]["id"]).prune_old()
         verb = "resumed" if run["resumed"] else "started"
         return self._result(record, f"Guard {verb} for run {record.run_id} (PID {record.data['guard']['pid']})", changed=False)
 
@@ -122,8 +121,8 @@ class PrepareSteps(StepBase):
 
     def _new_record(self, run: dict[str, Any], probe_result: dict[str, Any]) -> dict[str, Any]:
         return {
-            "version": 1, "run_id": run["run_id"], "host": self._context.host, "provider": run["provider"], "api_url": run["api_url"],
-            "cloud": run["cloud"], "server": {key: run["server"].get(key) for key in ("id", "name", "address")},
+            "version": 1, "run_id": run["run_id"], "host": self._context.host, **self._endpoint, "cloud": run["cloud"],
+            "server": {key: run["server"].get(key) for key in ("id", "name", "address")},
             "snapshot": {"name": run["snapshot_name"], "id": None, "created_at": None}, "marker": run["marker"], "before": probe_result,
             "state": states.PLANNED, "history": [{"at": states.utc_timestamp(), "state": states.PLANNED}], "outcome": None, "message": None,
             "verification": [], "run": {}, "tasks": run["tasks"], "checks": run["checks"], "roles": self._params["roles"],

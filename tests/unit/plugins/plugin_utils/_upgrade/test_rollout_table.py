@@ -35,8 +35,10 @@ def test_an_outcome_of_a_row_is_always_one_of_an_enumeration(tmp_path, state):
 
 def test_the_table(tmp_path):
     rows = [
-        outcomes.row(record_in(tmp_path, states.ENDED, outcome=states.ROLLED_BACK, verification=PROOF,
-                                    history=at(("00", "upgrading"), ("10", "restoring"), ("14", "restored"), ("50", "ended")))),
+        outcomes.row(record_in(
+            tmp_path, states.ENDED, outcome=states.ROLLED_BACK, verification=PROOF,
+            history=at(("00", "upgrading"), ("10", "restoring"), ("14", "restored"), ("50", "ended")),
+        )),
         outcomes.row(record_in(tmp_path, states.PLANNED, cloud=None)), outcomes.not_reached_row("a-host-with-a-long-name"),
     ]
     assert (rows[0]["seconds_upgrading"], rows[0]["seconds_rolling_back"], rows[0]["ended_at"]) == (600.0, 240.0, "2026-01-01T00:50:00.000Z")
