@@ -8,11 +8,14 @@ import os
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from .boot_files import NetworkFile, boot_problem
 from .runtime import REBOOT, MachineRuntimeError, Runtime
-from .ssh_server import SshServer
+
+if TYPE_CHECKING:
+    from .ssh_server import SshServer
 
 REBOOT_SECONDS = 0.5
 NETWORK_POLL_INTERVAL = 0.3
@@ -54,6 +57,11 @@ class Machine:
     def port(self) -> int:
         """The SSH port, constant for the machine's life; 0 without SSH."""
         return self._ssh_server.port if self._ssh_server else 0
+
+    @property
+    def was_used(self) -> bool:
+        """Whether a client has connected by SSH since the last boot, so its processes may run."""
+        return self._ssh_server is not None and self._ssh_server.was_used
 
     @property
     def network_up(self) -> bool:
@@ -157,6 +165,7 @@ class Machine:
     async def _boot(self) -> str | None:
         """Start the runtime and open the SSH port. Return why that failed, or None."""
         boot = self.boots + 1
+        self._ssh_server.was_used = False
         try:
             await self._runtime.start(lambda reason: self._spawn(self._handle_exit(boot, reason)))
         except (MachineRuntimeError, OSError) as problem:

@@ -32,13 +32,14 @@ class SshServer:
         # Bound but not listening: clients are refused, and the port stays reserved while the machine is off.
         self._reservation = _bind(port)
         self.port: int = self._reservation.getsockname()[1]
+        self.was_used = False
         self._acceptor: asyncssh.SSHAcceptor | None = None
         self._connections: set[asyncssh.SSHServerConnection] = set()
         self._sessions: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         self._acceptor = await asyncssh.listen(
-            sock=_bind(self.port), server_factory=lambda: _ConnectionTracker(self._connections), server_host_keys=[self._host_key],
+            sock=_bind(self.port), server_factory=self._track_connection, server_host_keys=[self._host_key],
             authorized_client_keys=self._client_key, password_auth=False, kbdint_auth=False, host_based_auth=False, gss_host=None,
             process_factory=self._start_session, sftp_factory=self._start_sftp, allow_scp=False, line_editor=False, encoding=None,
             x11_forwarding=False, agent_forwarding=False, backlog=128, tcp_keepalive=False)
@@ -71,6 +72,10 @@ class SshServer:
 
     def release_port(self) -> None:
         self._reservation.close()
+
+    def _track_connection(self) -> _ConnectionTracker:
+        self.was_used = True
+        return _ConnectionTracker(self._connections)
 
     def _start_session(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
         # Not a task of the connection, which is cancelled with it: a command may outlive its connection.

@@ -20,6 +20,7 @@ class StubMachine:
         self.name = name
         self.disk_path = directory / name
         self.powered_on = False
+        self.was_used = False
         self.port = 0
         self.boot_problem: str | None = None
         self.network_up = True

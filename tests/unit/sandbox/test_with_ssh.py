@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,26 @@ def test_reset_keeps_ports_and_keys_and_mends_the_network(ssh_box: SandboxHandle
     assert time.monotonic() - started_at < 5
     assert Path(ssh_box.inventory).read_text() == before
     assert run(ssh_box, "web1", f"test -e {file}").returncode == 1
+
+
+def test_a_reset_ends_processes_and_leaves_unused_servers_on(ssh_box: SandboxHandle) -> None:
+    def children() -> set[str]:
+        return {pid for path in Path(f"/proc/{ssh_box.process.pid}/task").glob("*/children") for pid in path.read_text().split()}
+
+    def is_sleeping() -> bool:
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):
+                if b"sleep\x0098765" in path.read_bytes():
+                    return True
+        return False
+
+    ssh_box.admin.reset()
+    before = children()
+    run(ssh_box, "web1", "nohup setsid sleep 98765 >/dev/null 2>&1 </dev/null &")
+    assert is_sleeping()
+    ssh_box.admin.reset()
+    assert not is_sleeping()
+    assert len(before) == 2 and len(before & children()) == 1  # app1 was not used
 
 
 def namespaces_only(sandbox: SandboxHandle) -> None:
